@@ -1,0 +1,78 @@
+//! The registry of sources: a plain list of kinds and how to make each from its configuration.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use market::Catalog;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::source::{Source, SourceError};
+
+/// What a source is made within.
+#[derive(Clone)]
+pub struct Setting {
+    /// The source's name in the configuration.
+    pub name: String,
+    /// Where relative paths start.
+    pub folder: PathBuf,
+    /// Resolves names of instruments.
+    pub catalog: Arc<Catalog>,
+}
+
+/// What the author of a source writes: a typed configuration and how to build from it.
+pub trait TypedSource: Source + Sized + 'static {
+    /// The name of the kind, as written in `kind = "…"`.
+    const KIND: &'static str;
+    /// The configuration as written; unknown keys must be refused.
+    type Config: DeserializeOwned;
+
+    /// Checks the configuration once and makes the source.
+    fn build(config: Self::Config, setting: Setting) -> Result<Self, SourceError>;
+
+    /// What the registry stores.
+    fn factory() -> SourceFactory {
+        |raw, setting| {
+            let name = setting.name.clone();
+            let config = serde_json::from_value(raw)
+                .map_err(|error| SourceError::Config { name, problem: error.to_string() })?;
+            Ok(Box::new(Self::build(config, setting)?))
+        }
+    }
+}
+
+/// Untyped configuration in, source out.
+pub type SourceFactory = fn(Value, Setting) -> Result<Box<dyn Source>, SourceError>;
+
+/// Every kind of source that this build knows.
+#[derive(Default)]
+pub struct Sources(BTreeMap<&'static str, SourceFactory>);
+
+impl Sources {
+    /// With one more kind; the last of two of the same name counts.
+    #[must_use]
+    pub fn with(mut self, kind: &'static str, factory: SourceFactory) -> Self {
+        self.0.insert(kind, factory);
+        self
+    }
+
+    /// The names of the kinds.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        self.0.keys().copied().collect()
+    }
+
+    /// Makes a source of `kind`.
+    pub fn build(
+        &self,
+        kind: &str,
+        config: Value,
+        setting: Setting,
+    ) -> Result<Box<dyn Source>, SourceError> {
+        let factory = self.0.get(kind).ok_or_else(|| SourceError::UnknownKind {
+            kind: kind.to_owned(),
+            known: self.kinds().join(", "),
+        })?;
+        factory(config, setting)
+    }
+}

@@ -1,0 +1,298 @@
+//! Instruments: configured names, their terms, and the catalog that knows them all.
+//!
+//! An instrument is a name such as `binance:BTCUSDT` or `us:AAPL`. The same symbol on two products
+//! (`binance:BTCUSDT`, `binance-usdm:BTCUSDT`) is two instruments. On the hot path an instrument is
+//! its [`InstrumentId`], eight bytes that are the same in every process and after every restart.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::decimal::SCALE_MAX;
+
+/// XXH3-64 of an instrument's name. Two names with one id are refused by the [`Catalog`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct InstrumentId(pub u64);
+
+/// One of 256 fixed parts of the instruments. Fixed for the life of the data: a worker owns shards
+/// (`shard % workers`), and saved state is kept per shard, so any number of workers can restore it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Shard(pub u8);
+
+/// What has to be known to compute with an instrument's records; travels with each trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Terms {
+    /// Decimals of a price.
+    pub price_scale: u8,
+    /// Decimals of a quantity.
+    pub quantity_scale: u8,
+    /// Index into the job's [`crate::Calendars`].
+    pub calendar: u8,
+}
+
+/// One instrument as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instrument {
+    /// Its id, from the name.
+    pub id: InstrumentId,
+    /// Its name, `venue:SYMBOL`.
+    pub name: Arc<str>,
+    /// Scales and calendar.
+    pub terms: Terms,
+    /// What prices are in, such as `USD`; empty when not configured.
+    pub quote: Arc<str>,
+    /// How many units of the underlying one unit of quantity stands for.
+    pub multiplier: u32,
+    /// Whether prices at or below zero are legal, as in some futures.
+    pub negative_prices: bool,
+}
+
+/// Terms for all instruments whose name fits a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstrumentRule {
+    /// A name in which each `*` stands for any text, also none.
+    pub pattern: String,
+    /// Scales and calendar.
+    pub terms: Terms,
+    /// See [`Instrument::quote`].
+    pub quote: Arc<str>,
+    /// See [`Instrument::multiplier`].
+    pub multiplier: u32,
+    /// See [`Instrument::negative_prices`].
+    pub negative_prices: bool,
+}
+
+/// Why a name was not taken into the catalog.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogError {
+    /// Two names hash to one id.
+    #[error("instrument `{name}` has the same id as `{other}`; rename one of them")]
+    Collision {
+        /// The new name.
+        name: String,
+        /// The name that has the id.
+        other: Arc<str>,
+    },
+    /// The catalog is full.
+    #[error("instrument `{name}` is one more than the {limit} that `limits.instruments` allows")]
+    Full {
+        /// The new name.
+        name: String,
+        /// Its bound.
+        limit: usize,
+    },
+    /// Names are 1 to 128 visible ASCII characters.
+    #[error("`{name}` is not an instrument name (1 to 128 visible ASCII characters)")]
+    BadName {
+        /// The text.
+        name: String,
+    },
+}
+
+/// Every instrument that the process has met, and the rules that give new ones their terms.
+///
+/// Bounded by the limit it is made with. Shared by decoders (which add) and readers (which look up).
+pub struct Catalog {
+    rules: Vec<InstrumentRule>,
+    limit: usize,
+    known: RwLock<HashMap<InstrumentId, Arc<Instrument>>>,
+}
+
+impl InstrumentId {
+    /// The id of a name.
+    pub fn of(name: &str) -> InstrumentId {
+        InstrumentId(xxh3_64(name.as_bytes()))
+    }
+
+    /// The shard that owns this instrument.
+    pub fn shard(self) -> Shard {
+        Shard((self.0 >> 56) as u8)
+    }
+}
+
+impl fmt::Debug for InstrumentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Shard {
+    /// How many shards there are.
+    pub const COUNT: usize = 256;
+
+    /// The worker that owns this shard among `peers`.
+    pub fn worker(self, peers: usize) -> usize {
+        usize::from(self.0) % peers
+    }
+}
+
+impl Terms {
+    /// 9 decimals for prices, 8 for quantities, the first calendar.
+    pub const DEFAULT: Terms = Terms { price_scale: 9, quantity_scale: 8, calendar: 0 };
+
+    /// Decimals of price × quantity.
+    pub fn notional_scale(self) -> u8 {
+        self.price_scale + self.quantity_scale
+    }
+}
+
+impl InstrumentRule {
+    /// The rule that fits every name, with [`Terms::DEFAULT`].
+    pub fn any() -> InstrumentRule {
+        InstrumentRule {
+            pattern: "*".to_owned(),
+            terms: Terms::DEFAULT,
+            quote: Arc::from(""),
+            multiplier: 1,
+            negative_prices: false,
+        }
+    }
+
+    /// Whether the terms can be computed with.
+    pub fn check(&self) -> Result<(), String> {
+        for (scale, what) in
+            [(self.terms.price_scale, "price"), (self.terms.quantity_scale, "quantity")]
+        {
+            if scale > SCALE_MAX {
+                return Err(format!("{what} scale {scale} is above {SCALE_MAX} decimals"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Catalog {
+    /// A catalog that gives a new name the terms of the first rule that fits it, else those of
+    /// [`InstrumentRule::any`], and holds at most `limit` instruments.
+    pub fn new(rules: Vec<InstrumentRule>, limit: usize) -> Catalog {
+        Catalog { rules, limit, known: RwLock::default() }
+    }
+
+    /// The instrument of this name, which is registered if it is new.
+    ///
+    /// ```
+    /// # use market::{Catalog, InstrumentId};
+    /// let catalog = Catalog::new(Vec::new(), 100);
+    /// let btc = catalog.resolve("binance:BTCUSDT").unwrap();
+    /// assert_eq!(btc.id, InstrumentId::of("binance:BTCUSDT"));
+    /// assert_eq!(catalog.get(btc.id).unwrap().name, btc.name);
+    /// ```
+    pub fn resolve(&self, name: &str) -> Result<Arc<Instrument>, CatalogError> {
+        let id = InstrumentId::of(name);
+        if let Some(known) = self.get(id) {
+            return same_name(known, name);
+        }
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(CatalogError::BadName { name: name.chars().take(160).collect() });
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&id) {
+            return same_name(Arc::clone(known), name);
+        }
+        if known.len() >= self.limit {
+            return Err(CatalogError::Full { name: name.to_owned(), limit: self.limit });
+        }
+        let instrument = Arc::new(self.describe(id, name));
+        known.insert(id, Arc::clone(&instrument));
+        Ok(instrument)
+    }
+
+    /// The instrument of this id, if it has been registered.
+    pub fn get(&self, id: InstrumentId) -> Option<Arc<Instrument>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// The name of this id; ids that were never registered show as hexadecimal.
+    pub fn name(&self, id: InstrumentId) -> Arc<str> {
+        self.get(id).map_or_else(|| Arc::from(format!("{id:?}")), |i| Arc::clone(&i.name))
+    }
+
+    /// All registered instruments, by name.
+    pub fn all(&self) -> Vec<Arc<Instrument>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = known.values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    fn describe(&self, id: InstrumentId, name: &str) -> Instrument {
+        let any = InstrumentRule::any();
+        let rule = self.rules.iter().find(|rule| fits(&rule.pattern, name)).unwrap_or(&any);
+        Instrument {
+            id,
+            name: Arc::from(name),
+            terms: rule.terms,
+            quote: Arc::clone(&rule.quote),
+            multiplier: rule.multiplier,
+            negative_prices: rule.negative_prices,
+        }
+    }
+}
+
+fn same_name(known: Arc<Instrument>, name: &str) -> Result<Arc<Instrument>, CatalogError> {
+    if *known.name == *name {
+        Ok(known)
+    } else {
+        let other = Arc::clone(&known.name);
+        Err(CatalogError::Collision { name: name.to_owned(), other })
+    }
+}
+
+/// Whether `name` fits `pattern`, in which each `*` stands for any text.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, rest)) => name.strip_prefix(head).is_some_and(|tail| {
+            tail.char_indices().map(|(at, _)| at).chain([tail.len()]).any(|at| fits(rest, &tail[at..]))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_never_change() {
+        // Stored state and recordings hold these numbers.
+        assert_eq!(InstrumentId::of("binance:BTCUSDT").0, 0x46ea_539d_83b1_477a);
+    }
+
+    #[test]
+    fn the_first_fitting_rule_gives_the_terms() {
+        let coarse = Terms { price_scale: 2, quantity_scale: 0, calendar: 1 };
+        let rule = InstrumentRule { pattern: "us:*".to_owned(), terms: coarse, ..InstrumentRule::any() };
+        let catalog = Catalog::new(vec![rule, InstrumentRule::any()], 10);
+        assert_eq!(catalog.resolve("us:AAPL").unwrap().terms, coarse);
+        assert_eq!(catalog.resolve("binance:BTCUSDT").unwrap().terms, Terms::DEFAULT);
+    }
+
+    #[test]
+    fn patterns() {
+        for (pattern, name, want) in [
+            ("a:*", "a:B", true),
+            ("a:*", "b:B", false),
+            ("*USDT", "x:BTCUSDT", true),
+            ("*USDT", "x:USDTBTC", false),
+            ("x:*-*", "x:A-B", true),
+            ("x", "x", true),
+            ("x", "xy", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(fits(pattern, name), want, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn bounds_hold() {
+        let catalog = Catalog::new(Vec::new(), 1);
+        catalog.resolve("a").unwrap();
+        catalog.resolve("a").unwrap();
+        assert!(matches!(catalog.resolve("b"), Err(CatalogError::Full { limit: 1, .. })));
+        assert!(matches!(catalog.resolve(""), Err(CatalogError::BadName { .. })));
+        assert!(matches!(catalog.resolve("two words"), Err(CatalogError::BadName { .. })));
+    }
+}
