@@ -1,1 +1,3 @@
-//! x
+//! Tickweave, assembled.
+
+pub mod views;

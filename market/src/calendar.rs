@@ -86,7 +86,9 @@ impl FromStr for Timeframe {
     /// Reads `1s`, `5m`, `4h`, `1d`.
     fn from_str(text: &str) -> Result<Timeframe, String> {
         let wrong = || {
-            format!("`{text}` is not a timeframe (seconds, minutes or hours that divide a day, such as 1s, 5m, 4h, 1d)")
+            format!(
+                "`{text}` is not a timeframe (seconds, minutes or hours that divide a day, such as 1s, 5m, 4h, 1d)"
+            )
         };
         let unit = match text.as_bytes().last() {
             Some(b's') => 1,
@@ -96,7 +98,10 @@ impl FromStr for Timeframe {
             _ => return Err(wrong()),
         };
         let count: u32 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-        count.checked_mul(unit).and_then(Timeframe::from_secs).ok_or_else(wrong)
+        count
+            .checked_mul(unit)
+            .and_then(Timeframe::from_secs)
+            .ok_or_else(wrong)
     }
 }
 
@@ -130,7 +135,9 @@ impl Calendar {
             return Ok(Calendar::Utc);
         }
         TimeZone::get(name).map(Calendar::Zone).map_err(|_| {
-            format!("unknown calendar `{name}` (`UTC` or an IANA time zone such as America/New_York)")
+            format!(
+                "unknown calendar `{name}` (`UTC` or an IANA time zone such as America/New_York)"
+            )
         })
     }
 
@@ -192,7 +199,10 @@ fn aligned(timeframe: Timeframe, time: EventTime, offset_secs: i32) -> Bucket {
     let length = i64::from(timeframe.0) * NANOS;
     let offset = i64::from(offset_secs) * NANOS;
     let open = (time.0 + offset).div_euclid(length) * length - offset;
-    Bucket { open: EventTime(open), end: EventTime(open + length) }
+    Bucket {
+        open: EventTime(open),
+        end: EventTime(open + length),
+    }
 }
 
 /// Aligned to the local hour, and cut where the zone's offset changes.
@@ -204,7 +214,11 @@ fn within_hour(zone: &TimeZone, timeframe: Timeframe, time: EventTime) -> Bucket
     let changes = |at: EventTime| zone.to_offset(timestamp(at)).seconds() != offset;
     if changes(open) {
         let last = zone.preceding(after(stamp)).map(|t| nanos(t.timestamp()));
-        open = last.take_while(|at| *at > open).filter(|at| *at <= time).last().unwrap_or(open);
+        open = last
+            .take_while(|at| *at > open)
+            .filter(|at| *at <= time)
+            .last()
+            .unwrap_or(open);
     }
     if changes(EventTime(end.0 - 1)) {
         let next = zone.following(stamp).map(|t| nanos(t.timestamp())).next();
@@ -214,13 +228,23 @@ fn within_hour(zone: &TimeZone, timeframe: Timeframe, time: EventTime) -> Bucket
 }
 
 /// Aligned to local midnight by the wall clock.
-fn by_wall_clock(zone: &TimeZone, timeframe: Timeframe, time: EventTime) -> Result<Bucket, jiff::Error> {
+fn by_wall_clock(
+    zone: &TimeZone,
+    timeframe: Timeframe,
+    time: EventTime,
+) -> Result<Bucket, jiff::Error> {
     let local = zone.to_datetime(timestamp(time));
     let hours = i64::from(timeframe.0 / HOUR_SECS);
     let first_hour = i64::from(local.hour()) / hours * hours;
-    let open = local.date().to_datetime(Time::midnight()).checked_add(first_hour.hours())?;
+    let open = local
+        .date()
+        .to_datetime(Time::midnight())
+        .checked_add(first_hour.hours())?;
     let end = open.checked_add(hours.hours())?;
-    Ok(Bucket { open: first_instant(zone, open)?, end: first_instant(zone, end)? })
+    Ok(Bucket {
+        open: first_instant(zone, open)?,
+        end: first_instant(zone, end)?,
+    })
 }
 
 /// The first instant at which the zone's wall clock shows `local` or, if it skips it, a later time.
@@ -279,7 +303,12 @@ mod tests {
     #[test]
     fn the_day_that_clocks_go_forward_in_new_york() {
         assert_eq!(
-            bars("America/New_York", "4h", "2024-03-10T05:00:00Z", "2024-03-11T04:00:00Z"),
+            bars(
+                "America/New_York",
+                "4h",
+                "2024-03-10T05:00:00Z",
+                "2024-03-11T04:00:00Z"
+            ),
             [
                 "2024-03-10T05:00:00Z", // midnight; three hours long
                 "2024-03-10T08:00:00Z", // 04:00 EDT
@@ -293,9 +322,23 @@ mod tests {
 
     #[test]
     fn the_day_that_clocks_go_back_in_new_york() {
-        let hours = bars("America/New_York", "1h", "2024-11-03T04:00:00Z", "2024-11-04T05:00:00Z");
-        assert_eq!(hours.len(), 25, "the repeated hour has a bar of its own: {hours:?}");
-        let long = bars("America/New_York", "4h", "2024-11-03T04:00:00Z", "2024-11-04T05:00:00Z");
+        let hours = bars(
+            "America/New_York",
+            "1h",
+            "2024-11-03T04:00:00Z",
+            "2024-11-04T05:00:00Z",
+        );
+        assert_eq!(
+            hours.len(),
+            25,
+            "the repeated hour has a bar of its own: {hours:?}"
+        );
+        let long = bars(
+            "America/New_York",
+            "4h",
+            "2024-11-03T04:00:00Z",
+            "2024-11-04T05:00:00Z",
+        );
         assert_eq!(long[..2], ["2024-11-03T04:00:00Z", "2024-11-03T09:00:00Z"]);
         assert_eq!(long.len(), 6);
     }
@@ -304,8 +347,17 @@ mod tests {
     fn a_half_hour_shift_cuts_the_hour() {
         // Lord Howe, 2024-04-06T15:00Z: 02:00 +11 becomes 01:30 +10:30.
         assert_eq!(
-            bars("Australia/Lord_Howe", "1h", "2024-04-06T14:00:00Z", "2024-04-06T16:30:00Z"),
-            ["2024-04-06T14:00:00Z", "2024-04-06T15:00:00Z", "2024-04-06T15:30:00Z"]
+            bars(
+                "Australia/Lord_Howe",
+                "1h",
+                "2024-04-06T14:00:00Z",
+                "2024-04-06T16:30:00Z"
+            ),
+            [
+                "2024-04-06T14:00:00Z",
+                "2024-04-06T15:00:00Z",
+                "2024-04-06T15:30:00Z"
+            ]
         );
     }
 
@@ -314,7 +366,19 @@ mod tests {
         for frame in FRAMES {
             assert_eq!(frame.parse::<Timeframe>().unwrap().to_string(), frame);
         }
-        for wrong in ["", "m", "0s", "7s", "7h", "70s", "2d", "1w", "-1m", "99999999999d", "1µ"] {
+        for wrong in [
+            "",
+            "m",
+            "0s",
+            "7s",
+            "7h",
+            "70s",
+            "2d",
+            "1w",
+            "-1m",
+            "99999999999d",
+            "1µ",
+        ] {
             assert!(wrong.parse::<Timeframe>().is_err(), "{wrong}");
         }
     }
@@ -322,8 +386,13 @@ mod tests {
     /// An instant, often within hours of a change of the zone's clocks.
     fn near_a_change(calendar: &Calendar, secs: i64, offset_secs: i64) -> EventTime {
         let at = EventTime(secs * NANOS);
-        let Calendar::Zone(zone) = calendar else { return at };
-        let change = zone.following(timestamp(at)).next().map(|t| nanos(t.timestamp()));
+        let Calendar::Zone(zone) = calendar else {
+            return at;
+        };
+        let change = zone
+            .following(timestamp(at))
+            .next()
+            .map(|t| nanos(t.timestamp()));
         change.map_or(at, |change| EventTime(change.0 + offset_secs * NANOS))
     }
 

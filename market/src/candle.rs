@@ -113,7 +113,12 @@ pub struct Candle {
 impl OrderKey {
     /// Where a trade stands in the one order.
     pub fn of(trade: &Trade) -> OrderKey {
-        OrderKey { time: trade.time, sequence: trade.sequence, scope: trade.scope, id: trade.id }
+        OrderKey {
+            time: trade.time,
+            sequence: trade.sequence,
+            scope: trade.scope,
+            id: trade.id,
+        }
     }
 }
 
@@ -215,7 +220,11 @@ impl Cause {
     /// better provider, lower source, partition and position.
     pub fn stronger(self, other: Cause) -> Cause {
         let rank = |c: &Cause| (c.kind, c.sequence, std::cmp::Reverse(c.origin));
-        if rank(&other) > rank(&self) { other } else { self }
+        if rank(&other) > rank(&self) {
+            other
+        } else {
+            self
+        }
     }
 }
 
@@ -232,8 +241,16 @@ mod tests {
             Just(Updates::HIGH_LOW.and(Updates::OPEN_CLOSE)),
             Just(Updates::NONE),
         ];
-        (0..50_i64, 0..4_u64, -(1_i64 << 40)..1 << 40, 0..1_i64 << 50, 0..3_u8, updates, any::<u64>()).prop_map(
-            |(time, sequence, price, size, side, updates, id)| Trade {
+        (
+            0..50_i64,
+            0..4_u64,
+            -(1_i64 << 40)..1 << 40,
+            0..1_i64 << 50,
+            0..3_u8,
+            updates,
+            any::<u64>(),
+        )
+            .prop_map(|(time, sequence, price, size, side, updates, id)| Trade {
                 instrument: InstrumentId(1),
                 terms: Terms::DEFAULT,
                 scope: IdScope(0),
@@ -244,8 +261,7 @@ mod tests {
                 quantity: Quantity(size),
                 side: [Side::Unknown, Side::Buy, Side::Sell][usize::from(side)],
                 updates,
-            },
-        )
+            })
     }
 
     fn fold<'a>(trades: impl Iterator<Item = &'a Trade>) -> Bar {

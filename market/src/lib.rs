@@ -4,12 +4,13 @@
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
 //! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`refusal`] →
-//! [`calendar`] → [`candle`].
+//! [`calendar`] → [`candle`] → [`notice`].
 
 pub mod calendar;
 pub mod candle;
 pub mod decimal;
 pub mod instrument;
+pub mod notice;
 pub mod price;
 pub mod refusal;
 pub mod time;
@@ -18,7 +19,10 @@ pub mod trade;
 pub use calendar::{Bucket, Calendar, Calendars, Timeframe};
 pub use candle::{Bar, BarState, Candle, CandleKey, Cause, CauseKind, OrderKey};
 pub use decimal::DecimalError;
-pub use instrument::{Catalog, CatalogError, Instrument, InstrumentId, InstrumentRule, Shard, Terms};
+pub use instrument::{
+    Catalog, CatalogError, Instrument, InstrumentId, InstrumentRule, Shard, Terms,
+};
+pub use notice::{Conflict, Revision, TooLate, Unmatched, UnmatchedReason};
 pub use price::{Price, Quantity};
 pub use refusal::{Refusal, RefusalReason};
 pub use time::{Commit, EventTime, Span, TimeError, TimeUnit};

@@ -87,6 +87,9 @@ mod tests {
 
     #[test]
     fn the_extremes_multiply() {
-        assert_eq!(Price(i64::MIN).notional(Quantity(i64::MAX)), i128::from(i64::MIN) * i128::from(i64::MAX));
+        assert_eq!(
+            Price(i64::MIN).notional(Quantity(i64::MAX)),
+            i128::from(i64::MIN) * i128::from(i64::MAX)
+        );
     }
 }

@@ -1,0 +1,212 @@
+//! The rows of the logs: what was refused, what disagreed, what was restated.
+
+use market::{
+    Bar, Commit, Conflict, Price, Quantity, Refusal, Revision, Terms, TooLate, TradeId, Unmatched,
+};
+
+use super::row::{Cell, Column, Row, key, value};
+
+/// Input that did not become a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetterRow {
+    /// The commit that it is bound to.
+    pub commit: Commit,
+    /// The source's name.
+    pub source: String,
+    /// The partition's name.
+    pub partition: String,
+    /// Where it lies in the partition.
+    pub position: u64,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+fn price_cell(price: Price, terms: Terms) -> Cell {
+    Cell::Decimal {
+        mantissa: price.0.into(),
+        scale: terms.price_scale,
+    }
+}
+
+fn size_cell(size: Quantity, terms: Terms) -> Cell {
+    Cell::Decimal {
+        mantissa: size.0.into(),
+        scale: terms.quantity_scale,
+    }
+}
+
+fn id_cell(id: TradeId) -> Cell {
+    Cell::Text(id.to_string())
+}
+
+impl Row for DeadLetterRow {
+    const COLUMNS: &'static [Column] = &[
+        key("commit", "commit that the input is bound to"),
+        key("source", "name of the source"),
+        key("partition", "name of the partition, such as the file"),
+        key("position", "position in the partition: the line of a file"),
+        value("reason", "kind of reason"),
+        value("detail", "the reason in words, with field and value"),
+        value("raw", "the input as received, cut to 512 bytes"),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        into.extend([
+            Cell::Unsigned(self.commit.0),
+            Cell::Text(self.source.clone()),
+            Cell::Text(self.partition.clone()),
+            Cell::Unsigned(self.position),
+            Cell::Word(self.refusal.reason.name()),
+            Cell::Text(self.refusal.detail.clone()),
+            Cell::Text(self.refusal.raw.clone()),
+        ]);
+    }
+}
+
+impl Row for Conflict {
+    const COLUMNS: &'static [Column] = &[
+        key("commit", "commit in which the copies met"),
+        key("instrument", "name of the instrument"),
+        key("id", "id of the trade"),
+        value("kept_time", "event time of the copy that counts"),
+        value("kept_price", "its price"),
+        value("kept_size", "its size"),
+        value("dropped_time", "event time of the copy that does not count"),
+        value("dropped_price", "its price"),
+        value("dropped_size", "its size"),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        let Conflict {
+            commit,
+            kept,
+            dropped,
+        } = self;
+        into.extend([
+            Cell::Unsigned(commit.0),
+            Cell::Instrument(kept.instrument),
+            id_cell(kept.id),
+            Cell::Time(kept.time),
+            price_cell(kept.price, kept.terms),
+            size_cell(kept.quantity, kept.terms),
+            Cell::Time(dropped.time),
+            price_cell(dropped.price, dropped.terms),
+            size_cell(dropped.quantity, dropped.terms),
+        ]);
+    }
+}
+
+impl Row for TooLate {
+    const COLUMNS: &'static [Column] = &[
+        key("commit", "commit that the trade is bound to"),
+        key("instrument", "name of the instrument"),
+        key("id", "id of the trade"),
+        value("time", "its event time"),
+        value("price", "its price"),
+        value("size", "its size"),
+        value("watermark", "the instrument's watermark that judged it"),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        let TooLate {
+            commit,
+            trade,
+            watermark,
+        } = self;
+        into.extend([
+            Cell::Unsigned(commit.0),
+            Cell::Instrument(trade.instrument),
+            id_cell(trade.id),
+            Cell::Time(trade.time),
+            price_cell(trade.price, trade.terms),
+            size_cell(trade.quantity, trade.terms),
+            Cell::Time(*watermark),
+        ]);
+    }
+}
+
+impl Row for Unmatched {
+    const COLUMNS: &'static [Column] = &[
+        key("commit", "commit that the record is bound to"),
+        key("instrument", "name of the instrument"),
+        key("id", "id of the trade that it names"),
+        value("kind", "correction or cancel"),
+        value("time", "event time that it carries"),
+        value(
+            "reason",
+            "unknown (applied if the trade appears) or beyond_horizon",
+        ),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        into.extend([
+            Cell::Unsigned(self.commit.0),
+            Cell::Instrument(self.of.instrument),
+            id_cell(self.of.id),
+            Cell::Word(self.kind.name()),
+            self.time.map_or(Cell::Null, Cell::Time),
+            Cell::Word(self.reason.name()),
+        ]);
+    }
+}
+
+impl Row for Revision {
+    const COLUMNS: &'static [Column] = &[
+        key("commit", "commit of the change"),
+        key("instrument", "name of the instrument"),
+        key("timeframe", "nominal length of the bar"),
+        key("open_time", "first instant of the bar"),
+        value("revision", "the bar's revision after the change"),
+        value(
+            "cause",
+            "kind of the highest-ranked record behind it: trade, correction, cancel",
+        ),
+        value("cause_id", "id of the trade that this record names"),
+        value("open_before", "open before; empty if the bar had no trades"),
+        value("high_before", "high before"),
+        value("low_before", "low before"),
+        value("close_before", "close before"),
+        value("volume_before", "volume before"),
+        value("trades_before", "number of trades before"),
+        value(
+            "open_after",
+            "open after; empty if the bar has no trades any more",
+        ),
+        value("high_after", "high after"),
+        value("low_after", "low after"),
+        value("close_after", "close after"),
+        value("volume_after", "volume after"),
+        value("trades_after", "number of trades after"),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        into.extend([
+            Cell::Unsigned(self.commit.0),
+            Cell::Instrument(self.key.instrument),
+            Cell::Timeframe(self.key.timeframe),
+            Cell::Time(self.key.open_time),
+            Cell::Unsigned(self.revision.into()),
+            Cell::Word(self.cause.kind.name()),
+            id_cell(self.cause.id),
+        ]);
+        for bar in [&self.before, &self.after] {
+            let price = |price: Option<Price>, bar: &Bar| {
+                price.map_or(Cell::Null, |price| price_cell(price, bar.terms))
+            };
+            match bar {
+                None => into.extend(std::iter::repeat_n(Cell::Null, 6)),
+                Some(bar) => into.extend([
+                    price(bar.open.map(|(_, p)| p), bar),
+                    price(bar.high, bar),
+                    price(bar.low, bar),
+                    price(bar.close.map(|(_, p)| p), bar),
+                    Cell::Decimal {
+                        mantissa: bar.volume,
+                        scale: bar.terms.quantity_scale,
+                    },
+                    Cell::Unsigned(bar.trades),
+                ]),
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Rows and their columns: declared once per row type, and everything that shows a row derives from it.
+
+use market::{EventTime, InstrumentId, Timeframe};
+
+/// A column of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, in JSON and CSV.
+    pub name: &'static str,
+    /// What it means, with unit and bounds.
+    pub doc: &'static str,
+    /// Whether it is part of the key: two rows of a keyed view never agree in all key columns.
+    pub key: bool,
+}
+
+/// One value of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Cell {
+    /// No value.
+    Null,
+    /// A count or number of its own.
+    Unsigned(u64),
+    /// `mantissa · 10⁻ˢᶜᵃˡᵉ`, exact.
+    Decimal {
+        /// The digits.
+        mantissa: i128,
+        /// The decimals.
+        scale: u8,
+    },
+    /// An event time; RFC 3339 in UTC outside.
+    Time(EventTime),
+    /// An instrument; its name outside.
+    Instrument(InstrumentId),
+    /// A timeframe, such as `1m`.
+    Timeframe(Timeframe),
+    /// One of a few words.
+    Word(&'static str),
+    /// Any text.
+    Text(String),
+}
+
+/// A row type: its columns, declared once.
+pub trait Row {
+    /// The columns, in order.
+    const COLUMNS: &'static [Column];
+
+    /// Appends one cell per column, in the same order.
+    fn cells(&self, into: &mut Vec<Cell>);
+}
+
+/// A key column.
+pub const fn key(name: &'static str, doc: &'static str) -> Column {
+    Column {
+        name,
+        doc,
+        key: true,
+    }
+}
+
+/// A column that is not part of the key.
+pub const fn value(name: &'static str, doc: &'static str) -> Column {
+    Column {
+        name,
+        doc,
+        key: false,
+    }
+}

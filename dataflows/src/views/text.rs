@@ -1,0 +1,51 @@
+//! Cells as JSON and as CSV. Decimals are exact in both; times are RFC 3339 in UTC.
+
+use market::{Catalog, decimal};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::row::{Cell, Column};
+
+/// The plain text of a cell, as in CSV; nothing for [`Cell::Null`].
+pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Unsigned(n) => n.to_string(),
+        Cell::Decimal { mantissa, scale } => decimal::format(*mantissa, *scale),
+        Cell::Time(time) => time.rfc3339(),
+        Cell::Instrument(id) => catalog.name(*id).to_string(),
+        Cell::Timeframe(timeframe) => timeframe.to_string(),
+        Cell::Word(word) => (*word).to_owned(),
+        Cell::Text(text) => text.clone(),
+    }
+}
+
+/// A cell as JSON: numbers are exact JSON numbers, or strings if `numbers_as_strings`.
+pub fn cell_json(cell: &Cell, catalog: &Catalog, numbers_as_strings: bool) -> Box<RawValue> {
+    let text = cell_text(cell, catalog);
+    let json = match cell {
+        Cell::Null => "null".to_owned(),
+        Cell::Unsigned(_) => text,
+        Cell::Decimal { .. } if !numbers_as_strings => text,
+        _ => Value::String(text).to_string(),
+    };
+    // Each arm above writes one JSON value; were one not, `null` is the honest answer.
+    RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// Writes the names of the columns.
+pub fn write_csv_header<W: std::io::Write>(
+    writer: &mut csv::Writer<W>,
+    columns: &[Column],
+) -> csv::Result<()> {
+    writer.write_record(columns.iter().map(|column| column.name))
+}
+
+/// Writes one row.
+pub fn write_csv_row<W: std::io::Write>(
+    writer: &mut csv::Writer<W>,
+    cells: &[Cell],
+    catalog: &Catalog,
+) -> csv::Result<()> {
+    writer.write_record(cells.iter().map(|cell| cell_text(cell, catalog)))
+}

@@ -1,0 +1,80 @@
+//! What happens beside the candles and must not be lost: each notice becomes a row of a log.
+
+use serde::{Deserialize, Serialize};
+
+use crate::candle::{Bar, CandleKey, Cause, CauseKind};
+use crate::time::{Commit, EventTime};
+use crate::trade::{Trade, TradeRef};
+
+/// A copy of a trade that disagrees with the one that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Conflict {
+    /// When it was found.
+    pub commit: Commit,
+    /// The copy that counts.
+    pub kept: Trade,
+    /// The copy that does not.
+    pub dropped: Trade,
+}
+
+/// A trade that came too late to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TooLate {
+    /// The commit that it is bound to.
+    pub commit: Commit,
+    /// The trade.
+    pub trade: Trade,
+    /// The instrument's watermark that judged it.
+    pub watermark: EventTime,
+}
+
+/// Why a correction or cancel found no trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum UnmatchedReason {
+    /// No trade of that id is known; applied if it appears within the horizon.
+    Unknown,
+    /// The trade would be older than single trades are kept.
+    BeyondHorizon,
+}
+
+/// A correction or cancel whose trade was unknown when it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Unmatched {
+    /// The commit that it is bound to.
+    pub commit: Commit,
+    /// What it is: a correction or a cancel.
+    pub kind: CauseKind,
+    /// The trade that it names.
+    pub of: TradeRef,
+    /// The event time that it carries.
+    pub time: Option<EventTime>,
+    /// Why.
+    pub reason: UnmatchedReason,
+}
+
+/// A change of a bar that was final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Revision {
+    /// The commit of the change.
+    pub commit: Commit,
+    /// The bar.
+    pub key: CandleKey,
+    /// The bar's revision after the change.
+    pub revision: u32,
+    /// Its values before; none if no trade showed in it.
+    pub before: Option<Bar>,
+    /// Its values after; none if no trade shows in it any more.
+    pub after: Option<Bar>,
+    /// The highest-ranked record behind the change.
+    pub cause: Cause,
+}
+
+impl UnmatchedReason {
+    /// `unknown` or `beyond_horizon`.
+    pub fn name(self) -> &'static str {
+        match self {
+            UnmatchedReason::Unknown => "unknown",
+            UnmatchedReason::BeyondHorizon => "beyond_horizon",
+        }
+    }
+}
