@@ -1,1 +1,28 @@
-//! x
+//! Tickweave's operators.
+//!
+//! | operator | keyed by | state | cost |
+//! |---|---|---|---|
+//! | [`ledger`] | instrument | ids, tombstones and trades within the correction horizon; base bars | O(log n) a record, one refold per bar and commit in which a trade leaves |
+//! | [`rollup`] | instrument | bars of the larger timeframes | per round and touched bar, the bars of the next smaller timeframe under it |
+//!
+//! Each is a pure, sequential [`Core`] that is driven by plain calls; [`keyed`] is the one shell that
+//! knows frontiers and capabilities and runs cores over closed commits. Nothing here does I/O or reads a
+//! clock: time is an input ([`CommitContext`]). What the numbers mean is defined in `docs/semantics.md`.
+
+pub mod arrange;
+pub mod context;
+pub mod keyed;
+pub mod ledger;
+pub mod output;
+pub mod rollup;
+pub mod state;
+
+mod deadlines;
+mod lifecycle;
+
+pub use context::{CommitContext, InstrumentClock, Marks, SourceSet};
+pub use keyed::{Core, Gauge, Sharded, keyed};
+pub use ledger::{Ledger, LedgerConfig};
+pub use output::{BarChange, LedgerOut, Notice, RollupIn, Tally, Verdict};
+pub use rollup::{Rollup, RollupConfig};
+pub use state::{NoStates, StateError, StateStore};

@@ -1,0 +1,190 @@
+//! Arrangements whose batches any thread may read.
+//!
+//! Differential's own spines share batches by `Rc`. These share them by `Arc`, so that a worker hands
+//! out the batches of a trace and a reader walks them on its own thread, never holding the worker up.
+//! Everything here delegates.
+
+use std::sync::Arc;
+
+use differential_dataflow::ExchangeData;
+use differential_dataflow::operators::arrange::arrangement::arrange_core;
+use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
+use differential_dataflow::trace::implementations::ord_neu::{
+    OrdValBatch, OrdValBatcher, OrdValBuilder,
+};
+use differential_dataflow::trace::implementations::spine_fueled::Spine;
+use differential_dataflow::trace::implementations::{ContainerChunker, Vector};
+use differential_dataflow::trace::{
+    Batch, BatchReader, Builder, Cursor, Description, Merger, Navigable,
+};
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::progress::Antichain;
+use timely::progress::frontier::AntichainRef;
+
+use crate::keyed::Time;
+
+/// How often a row is there: 1, or −1 for a retraction.
+pub type Diff = i64;
+
+/// A change of a row.
+pub type Update<K, V> = ((K, V), Time, Diff);
+
+type Layout<K, V> = Vector<((K, V), Time, Diff)>;
+
+/// An immutable batch of updates, sorted by key.
+pub type SharedBatch<K, V> = ArcBatch<OrdValBatch<Layout<K, V>>>;
+
+/// A trace of [`SharedBatch`]es.
+pub type SharedTrace<K, V> = TraceAgent<Spine<SharedBatch<K, V>>>;
+
+/// Arranges updates that are already on the worker that owns their shard.
+pub fn arrange_local<'scope, K: ExchangeData, V: ExchangeData>(
+    updates: StreamVec<'scope, Time, Update<K, V>>,
+    name: &str,
+) -> Arranged<'scope, SharedTrace<K, V>> {
+    arrange_core::<
+        _,
+        _,
+        ContainerChunker<Vec<Update<K, V>>>,
+        OrdValBatcher<K, V, Time, Diff>,
+        ArcBuilder<OrdValBuilder<Layout<K, V>, Vec<Update<K, V>>>>,
+        Spine<SharedBatch<K, V>>,
+    >(updates, Pipeline, name)
+}
+
+/// A batch shared by `Arc`.
+pub struct ArcBatch<B>(Arc<B>);
+
+impl<B> Clone for ArcBatch<B> {
+    fn clone(&self) -> Self {
+        ArcBatch(Arc::clone(&self.0))
+    }
+}
+
+impl<B: BatchReader + Navigable + 'static> Navigable for ArcBatch<B> {
+    type Cursor = ArcCursor<B::Cursor>;
+
+    fn cursor(&self) -> Self::Cursor {
+        ArcCursor(self.0.cursor())
+    }
+}
+
+impl<B: BatchReader> BatchReader for ArcBatch<B> {
+    type Time = B::Time;
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn description(&self) -> &Description<B::Time> {
+        self.0.description()
+    }
+}
+
+impl<B: Batch> Batch for ArcBatch<B> {
+    type Merger = ArcMerger<B>;
+
+    fn empty(lower: Antichain<B::Time>, upper: Antichain<B::Time>) -> Self {
+        ArcBatch(Arc::new(B::empty(lower, upper)))
+    }
+}
+
+/// Walks an [`ArcBatch`].
+pub struct ArcCursor<C>(C);
+
+impl<C: Cursor> Cursor for ArcCursor<C> {
+    type Storage = ArcBatch<C::Storage>;
+    type Key<'a> = C::Key<'a>;
+    type ValOwn = C::ValOwn;
+    type Val<'a> = C::Val<'a>;
+    type Time = C::Time;
+    type TimeGat<'a> = C::TimeGat<'a>;
+    type Diff = C::Diff;
+    type DiffGat<'a> = C::DiffGat<'a>;
+    type KeyContainer = C::KeyContainer;
+    type ValContainer = C::ValContainer;
+    type TimeContainer = C::TimeContainer;
+    type DiffContainer = C::DiffContainer;
+
+    fn key_valid(&self, s: &Self::Storage) -> bool {
+        self.0.key_valid(&s.0)
+    }
+    fn val_valid(&self, s: &Self::Storage) -> bool {
+        self.0.val_valid(&s.0)
+    }
+    fn key<'a>(&self, s: &'a Self::Storage) -> Self::Key<'a> {
+        self.0.key(&s.0)
+    }
+    fn val<'a>(&self, s: &'a Self::Storage) -> Self::Val<'a> {
+        self.0.val(&s.0)
+    }
+    fn get_key<'a>(&self, s: &'a Self::Storage) -> Option<Self::Key<'a>> {
+        self.0.get_key(&s.0)
+    }
+    fn get_val<'a>(&self, s: &'a Self::Storage) -> Option<Self::Val<'a>> {
+        self.0.get_val(&s.0)
+    }
+    fn map_times<L: FnMut(Self::TimeGat<'_>, Self::DiffGat<'_>)>(
+        &mut self,
+        s: &Self::Storage,
+        logic: L,
+    ) {
+        self.0.map_times(&s.0, logic)
+    }
+    fn step_key(&mut self, s: &Self::Storage) {
+        self.0.step_key(&s.0)
+    }
+    fn seek_key(&mut self, s: &Self::Storage, key: Self::Key<'_>) {
+        self.0.seek_key(&s.0, key)
+    }
+    fn step_val(&mut self, s: &Self::Storage) {
+        self.0.step_val(&s.0)
+    }
+    fn seek_val(&mut self, s: &Self::Storage, val: Self::Val<'_>) {
+        self.0.seek_val(&s.0, val)
+    }
+    fn rewind_keys(&mut self, s: &Self::Storage) {
+        self.0.rewind_keys(&s.0)
+    }
+    fn rewind_vals(&mut self, s: &Self::Storage) {
+        self.0.rewind_vals(&s.0)
+    }
+}
+
+/// Merges two [`ArcBatch`]es into a new one.
+pub struct ArcMerger<B: Batch>(B::Merger);
+
+impl<B: Batch> Merger<ArcBatch<B>> for ArcMerger<B> {
+    fn new(a: &ArcBatch<B>, b: &ArcBatch<B>, since: AntichainRef<'_, B::Time>) -> Self {
+        ArcMerger(B::begin_merge(&a.0, &b.0, since))
+    }
+    fn work(&mut self, a: &ArcBatch<B>, b: &ArcBatch<B>, fuel: &mut isize) {
+        self.0.work(&a.0, &b.0, fuel)
+    }
+    fn done(self) -> ArcBatch<B> {
+        ArcBatch(Arc::new(self.0.done()))
+    }
+}
+
+/// Builds an [`ArcBatch`].
+pub struct ArcBuilder<B: Builder>(B);
+
+impl<B: Builder> Builder for ArcBuilder<B> {
+    type Input = B::Input;
+    type Time = B::Time;
+    type Output = ArcBatch<B::Output>;
+
+    fn with_capacity(keys: usize, vals: usize, updates: usize) -> Self {
+        ArcBuilder(B::with_capacity(keys, vals, updates))
+    }
+    fn push(&mut self, chunk: &mut Self::Input) {
+        self.0.push(chunk)
+    }
+    fn done(self, description: Description<B::Time>) -> Self::Output {
+        ArcBatch(Arc::new(self.0.done(description)))
+    }
+    fn seal(chain: &mut Vec<Self::Input>, description: Description<B::Time>) -> Self::Output {
+        ArcBatch(Arc::new(B::seal(chain, description)))
+    }
+}

@@ -1,0 +1,184 @@
+//! What a commit brings besides records: the watermarks by which everything in it is decided.
+
+use std::sync::Arc;
+
+use market::{Commit, EventTime, SourceId, Span};
+use serde::{Deserialize, Serialize};
+
+/// A set of sources; there are at most 64 in a job.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct SourceSet(u64);
+
+/// One watermark per source: no event before it is expected any more. Absent for historic sources,
+/// which never hold anything back and never push anything on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marks(Arc<[Option<EventTime>]>);
+
+/// A commit as operators see it, the same on every worker.
+#[derive(Clone, Debug)]
+pub struct CommitContext {
+    /// Its number.
+    pub commit: Commit,
+    /// Whether it ends a round: larger timeframes move only then.
+    pub round: bool,
+    /// The marks of the commit before: all decisions in this one use them.
+    pub marks: Marks,
+    /// The marks of the last commit of the round before.
+    pub round_marks: Marks,
+    /// Whether states are to be saved as they are after this commit.
+    pub save: bool,
+}
+
+/// Which sources speak of an instrument, and its watermark: the minimum over them, which never goes
+/// back when another source joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstrumentClock {
+    sources: SourceSet,
+    floor: EventTime,
+}
+
+impl SourceSet {
+    /// How many sources a job may have.
+    pub const MAX: usize = 64;
+
+    /// The set of one.
+    pub fn of(source: SourceId) -> SourceSet {
+        debug_assert!(
+            usize::from(source.0) < SourceSet::MAX,
+            "checked when a job is configured"
+        );
+        SourceSet(1 << (source.0 & 63))
+    }
+
+    /// Both sets.
+    #[must_use]
+    pub fn and(self, other: SourceSet) -> SourceSet {
+        SourceSet(self.0 | other.0)
+    }
+
+    /// Whether all of `other` are in this set.
+    pub fn has(self, other: SourceSet) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    fn indices(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            (rest != 0).then(|| {
+                let index = rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                index
+            })
+        })
+    }
+}
+
+impl Marks {
+    /// Marks by [`SourceId`].
+    pub fn new(marks: impl Into<Arc<[Option<EventTime>]>>) -> Marks {
+        Marks(marks.into())
+    }
+
+    /// The marks before the first commit of a job with `sources` sources.
+    pub fn none(sources: usize) -> Marks {
+        Marks(vec![Some(EventTime::NEVER); sources].into())
+    }
+
+    /// The minimum over those of `sources` that have a mark; before all time if none has.
+    pub fn least(&self, sources: SourceSet) -> EventTime {
+        let marks = sources
+            .indices()
+            .filter_map(|index| self.0.get(index).copied().flatten());
+        marks.min().unwrap_or(EventTime::NEVER)
+    }
+
+    /// The mark of each source.
+    pub fn as_slice(&self) -> &[Option<EventTime>] {
+        &self.0
+    }
+}
+
+impl InstrumentClock {
+    /// Before the instrument's first record.
+    pub fn new() -> InstrumentClock {
+        InstrumentClock {
+            sources: SourceSet::default(),
+            floor: EventTime::NEVER,
+        }
+    }
+
+    /// The sources heard so far.
+    pub fn sources(&self) -> SourceSet {
+        self.sources
+    }
+
+    /// The instrument's watermark under `marks`.
+    pub fn watermark(&self, marks: &Marks) -> EventTime {
+        self.floor.max(marks.least(self.sources))
+    }
+
+    /// Counts `sources` from the next commit on; `watermark` is that of the present one.
+    /// Says whether any of them is new.
+    pub fn hear(&mut self, sources: SourceSet, watermark: EventTime) -> bool {
+        let new = !self.sources.has(sources);
+        if new {
+            self.floor = watermark;
+            self.sources = self.sources.and(sources);
+        }
+        new
+    }
+}
+
+impl Default for InstrumentClock {
+    fn default() -> InstrumentClock {
+        InstrumentClock::new()
+    }
+}
+
+/// `watermark − knob`: what lies before it is beyond the knob. A knob of `forever` is never exceeded.
+pub(crate) fn threshold(watermark: EventTime, knob: Span) -> EventTime {
+    if knob == Span::FOREVER {
+        EventTime::NEVER
+    } else {
+        watermark.before(knob)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slower_source_that_joins_does_not_turn_the_watermark_back() {
+        let (fast, slow) = (SourceSet::of(SourceId(0)), SourceSet::of(SourceId(1)));
+        let marks = Marks::new([Some(EventTime(100)), Some(EventTime(40)), None]);
+        let mut clock = InstrumentClock::new();
+        assert_eq!(clock.watermark(&marks), EventTime::NEVER);
+        clock.hear(fast, EventTime::NEVER);
+        assert_eq!(clock.watermark(&marks), EventTime(100));
+        clock.hear(slow, clock.watermark(&marks));
+        assert_eq!(clock.watermark(&marks), EventTime(100));
+        let later = Marks::new([Some(EventTime(300)), Some(EventTime(120)), None]);
+        assert_eq!(clock.watermark(&later), EventTime(120));
+    }
+
+    #[test]
+    fn historic_sources_neither_hold_nor_push() {
+        let historic = SourceSet::of(SourceId(2));
+        let marks = Marks::new([Some(EventTime(100)), Some(EventTime(40)), None]);
+        assert_eq!(marks.least(historic), EventTime::NEVER);
+        assert_eq!(
+            marks.least(historic.and(SourceSet::of(SourceId(0)))),
+            EventTime(100)
+        );
+    }
+
+    #[test]
+    fn forever_is_never_exceeded() {
+        assert_eq!(threshold(EventTime::END, Span::FOREVER), EventTime::NEVER);
+        assert_eq!(threshold(EventTime::END, Span::secs(1)), EventTime::END);
+        assert_eq!(threshold(EventTime::NEVER, Span::secs(1)), EventTime::NEVER);
+    }
+}

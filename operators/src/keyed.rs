@@ -1,0 +1,235 @@
+//! The shell: runs pure cores, one per shard, over closed commits.
+//!
+//! All reasoning about frontiers and capabilities lives here, once. A core sees plain calls, commit by
+//! commit; it never learns which worker it is on, in which order records arrived, or what time it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use market::Shard;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::Operator;
+
+use crate::context::CommitContext;
+use crate::state::{StateError, StateStore};
+
+/// The timely timestamp: the number of a commit.
+pub type Time = u64;
+
+/// Belongs to a shard.
+pub trait Sharded {
+    /// Which one.
+    fn shard(&self) -> Shard;
+}
+
+/// The state of one shard of an operator, and what it does with a commit.
+pub trait Core: Sized + 'static {
+    /// What it takes.
+    type In: Sharded + Clone + 'static;
+    /// What it puts out.
+    type Out: Clone + 'static;
+
+    /// Applies one commit: all records of it that belong to this shard, in no particular order. Called
+    /// for every commit, also without records. Output must be a function of the commits so far, each a
+    /// set. `records` is left empty.
+    fn commit(
+        &mut self,
+        context: &CommitContext,
+        records: &mut Vec<Self::In>,
+        out: &mut Vec<Self::Out>,
+    );
+
+    /// Puts out again the rows that exist, after a restore; they rebuild arrangements.
+    fn restate(&self, out: &mut Vec<Self::Out>);
+
+    /// The state, complete: [`Self::decode`] of it goes on exactly as this core would.
+    fn encode(&self) -> Result<Vec<u8>, postcard::Error>;
+
+    /// The core of a shard with the state that [`Self::encode`] gave.
+    fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error>;
+
+    /// Keys held, and about how many bytes they retain.
+    fn size(&self) -> (usize, usize);
+}
+
+/// What an operator holds on one worker, for metrics and tests; readable from any thread.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    keys: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Gauge {
+    /// Keys held after the last commit.
+    pub fn keys(&self) -> usize {
+        self.keys.load(Ordering::Relaxed)
+    }
+
+    /// Bytes retained after the last commit, estimated.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// What one commit has brought so far, and the capability to put out at its time.
+struct Due<In> {
+    capability: Capability<Time>,
+    context: Option<Arc<CommitContext>>,
+    records: Vec<In>,
+}
+
+/// One core with the records of the commit at hand.
+struct Seat<C: Core> {
+    shard: Shard,
+    core: C,
+    inbox: Vec<C::In>,
+}
+
+/// Runs `make(shard)` for each shard of this worker over the commits of `contexts` and `records`.
+///
+/// The caller guarantees that every commit has exactly one context on every worker, at the time of its
+/// number, and that records are on the worker that owns their shard (nothing is exchanged here).
+/// States are restored from `states` when the dataflow is built and saved to it after each commit whose
+/// context asks for it.
+pub fn keyed<'scope, C: Core>(
+    contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
+    records: StreamVec<'scope, Time, C::In>,
+    name: &'static str,
+    make: impl Fn() -> C,
+    states: Arc<dyn StateStore>,
+    gauge: Arc<Gauge>,
+) -> Result<StreamVec<'scope, Time, C::Out>, StateError> {
+    let (index, peers) = {
+        let worker = contexts.scope().worker();
+        (worker.index(), worker.peers())
+    };
+    let mut seats = seats(name, index, peers, make, &*states)?;
+
+    Ok(contexts.binary_frontier(
+        records,
+        Pipeline,
+        Pipeline,
+        name,
+        move |capability, _info| {
+            let mut due: BTreeMap<Time, Due<C::In>> = BTreeMap::new();
+            let mut restored = states
+                .restored_at()
+                .map(|commit| capability.delayed(&commit.0));
+            let mut out = Vec::new();
+
+            move |(contexts, contexts_frontier), (records, records_frontier), output| {
+                // 0. After a restore, tell the rows that exist, at the commit that was restored.
+                if let Some(capability) = restored.take() {
+                    seats.iter().for_each(|seat| seat.core.restate(&mut out));
+                    output.session(&capability).give_container(&mut out);
+                    out.clear();
+                }
+
+                // 1. Stash what has arrived under its commit.
+                contexts.for_each_time(|time, batches| {
+                    let entry = due
+                        .entry(*time.time())
+                        .or_insert_with(|| Due::at(time.retain(0)));
+                    batches.for_each(|batch| entry.context = batch.drain(..).next_back());
+                });
+                records.for_each_time(|time, batches| {
+                    let entry = due
+                        .entry(*time.time())
+                        .or_insert_with(|| Due::at(time.retain(0)));
+                    batches.for_each(|batch| entry.records.append(batch));
+                });
+
+                // 2. Retire, in order, every commit that both frontiers have passed.
+                while let Some(entry) = due.first_entry() {
+                    let time = *entry.key();
+                    if contexts_frontier.less_equal(&time) || records_frontier.less_equal(&time) {
+                        break;
+                    }
+                    let Due {
+                        capability,
+                        context,
+                        records,
+                    } = entry.remove();
+                    let Some(context) = context else {
+                        unreachable!("commit {time} of `{name}` has records but no context");
+                    };
+                    for record in records {
+                        let seat = usize::from(record.shard().0) / peers;
+                        debug_assert_eq!(
+                            record.shard(),
+                            seats[seat].shard,
+                            "record on a foreign worker"
+                        );
+                        seats[seat].inbox.push(record);
+                    }
+                    let (mut keys, mut bytes) = (0, 0);
+                    for Seat { core, inbox, .. } in &mut seats {
+                        core.commit(&context, inbox, &mut out);
+                        let size = core.size();
+                        keys += size.0;
+                        bytes += size.1;
+                    }
+                    gauge.keys.store(keys, Ordering::Relaxed);
+                    gauge.bytes.store(bytes, Ordering::Relaxed);
+                    if context.save {
+                        save(name, &seats, &context, &*states);
+                    }
+                    output.session(&capability).give_container(&mut out);
+                    out.clear();
+                }
+            }
+        },
+    ))
+}
+
+impl<In> Due<In> {
+    fn at(capability: Capability<Time>) -> Due<In> {
+        Due {
+            capability,
+            context: None,
+            records: Vec::new(),
+        }
+    }
+}
+
+/// The cores of the shards that worker `index` owns, with their restored states.
+fn seats<C: Core>(
+    name: &str,
+    index: usize,
+    peers: usize,
+    make: impl Fn() -> C,
+    states: &dyn StateStore,
+) -> Result<Vec<Seat<C>>, StateError> {
+    let own = (0..=u8::MAX)
+        .map(Shard)
+        .filter(|shard| shard.worker(peers) == index);
+    own.map(|shard| {
+        let mut core = make();
+        if let Some(state) = states.load(name, shard) {
+            core.decode(&state).map_err(|source| StateError {
+                operator: name.to_owned(),
+                shard,
+                source,
+            })?;
+        }
+        Ok(Seat {
+            shard,
+            core,
+            inbox: Vec::new(),
+        })
+    })
+    .collect()
+}
+
+fn save<C: Core>(name: &str, seats: &[Seat<C>], context: &CommitContext, states: &dyn StateStore) {
+    for Seat { shard, core, .. } in seats {
+        match core.encode() {
+            Ok(state) => states.save(name, *shard, context.commit, state),
+            // States are plain serde data in memory: encoding them has no way to fail.
+            Err(error) => unreachable!("state of `{name}`, shard {}: {error}", shard.0),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Base bars: the surviving trades of an interval, in order, and the values folded from them.
+
+use std::collections::BTreeMap;
+
+use market::{Bar, Bucket, Calendar, EventTime, OrderKey, Terms, Timeframe, Trade};
+use serde::{Deserialize, Serialize};
+
+use crate::lifecycle::History;
+
+/// One base bar.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct BaseBar {
+    pub(super) end: EventTime,
+    /// Trades that may still be corrected.
+    live: BTreeMap<OrderKey, Trade>,
+    /// What forgotten trades have left; they can no longer change.
+    sealed: Bar,
+    /// `sealed` and `live` together, up to date unless `stale`.
+    values: Bar,
+    stale: bool,
+    pub(super) history: History,
+}
+
+/// The base bars of one instrument, by when they open.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Bars {
+    terms: Terms,
+    bars: BTreeMap<EventTime, BaseBar>,
+    live: usize,
+}
+
+impl Bars {
+    pub(super) fn new(terms: Terms) -> Bars {
+        Bars {
+            terms,
+            bars: BTreeMap::new(),
+            live: 0,
+        }
+    }
+
+    pub(super) fn terms(&self) -> Terms {
+        self.terms
+    }
+
+    /// Adds a trade to the bar at `bucket`; says whether this made the bar.
+    pub(super) fn add(&mut self, bucket: Bucket, trade: &Trade) -> bool {
+        let terms = self.terms;
+        let mut made = false;
+        let bar = self.bars.entry(bucket.open).or_insert_with(|| {
+            made = true;
+            let empty = Bar::empty(terms, bucket.end);
+            BaseBar {
+                end: bucket.end,
+                live: BTreeMap::new(),
+                sealed: empty,
+                values: empty,
+                stale: false,
+                history: History::new(),
+            }
+        });
+        bar.live.insert(OrderKey::of(trade), *trade);
+        bar.values.add(trade);
+        self.live += 1;
+        made
+    }
+
+    /// Takes a trade out of the bar that opens at `open`; its values are folded anew when asked for.
+    pub(super) fn remove(&mut self, open: EventTime, trade: &Trade) {
+        if let Some(bar) = self.bars.get_mut(&open)
+            && bar.live.remove(&OrderKey::of(trade)).is_some()
+        {
+            bar.stale = true;
+            self.live -= 1;
+        }
+    }
+
+    /// Keeps what a trade contributes to the bar that opens at `open`, and forgets the trade.
+    pub(super) fn seal(&mut self, open: EventTime, trade: &Trade) {
+        if let Some(bar) = self.bars.get_mut(&open)
+            && let Some(trade) = bar.live.remove(&OrderKey::of(trade))
+        {
+            bar.sealed.add(&trade);
+            self.live -= 1;
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, open: EventTime) -> Option<&mut BaseBar> {
+        self.bars.get_mut(&open)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (EventTime, &BaseBar)> {
+        self.bars.iter().map(|(open, bar)| (*open, bar))
+    }
+
+    /// How many bytes the bars and their trades retain, about.
+    pub(super) fn bytes(&self) -> usize {
+        // A B-tree's nodes are two thirds full on average.
+        self.live * size_of::<(OrderKey, Trade)>() * 3 / 2
+            + self.bars.len() * size_of::<(EventTime, BaseBar)>() * 3 / 2
+    }
+}
+
+impl BaseBar {
+    /// The values that its trades give; none if no trade shows.
+    pub(super) fn values(&mut self) -> Option<Bar> {
+        if self.stale {
+            self.values = self.sealed;
+            self.live.values().for_each(|trade| self.values.add(trade));
+            self.stale = false;
+        }
+        Some(self.values).filter(|bar| !bar.is_empty())
+    }
+}
+
+/// The bar that holds a time, remembering the last one: most trades fall into the same.
+#[derive(Clone, Debug)]
+pub(super) struct Buckets<'a> {
+    calendar: &'a Calendar,
+    timeframe: Timeframe,
+    last: Bucket,
+}
+
+impl<'a> Buckets<'a> {
+    pub(super) fn new(calendar: &'a Calendar, timeframe: Timeframe) -> Buckets<'a> {
+        let nothing = Bucket {
+            open: EventTime::END,
+            end: EventTime::END,
+        };
+        Buckets {
+            calendar,
+            timeframe,
+            last: nothing,
+        }
+    }
+
+    pub(super) fn of(&mut self, time: EventTime) -> Bucket {
+        if !(self.last.open <= time && time < self.last.end) {
+            self.last = self.calendar.bucket(self.timeframe, time);
+        }
+        self.last
+    }
+}

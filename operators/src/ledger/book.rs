@@ -1,0 +1,465 @@
+//! One instrument's book: applies a commit to its trades and bars.
+//!
+//! The steps are numbered as a commit goes through them; `docs/semantics.md` has the definition that
+//! they follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::{
+    CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Record, Span, Terms,
+    Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+};
+use serde::{Deserialize, Serialize};
+
+use super::LedgerConfig;
+use super::bars::{Bars, Buckets};
+use super::trades::{Id, Met, TradeNo, Trades, Version};
+use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
+use crate::lifecycle::{Now, Waiting};
+use crate::output::{LedgerOut, Notice, Verdict};
+
+/// Everything that the ledger holds of one instrument.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Book {
+    instrument: InstrumentId,
+    pub(super) clock: InstrumentClock,
+    /// Newest event time accepted.
+    seen: EventTime,
+    /// When the newest base bar seen opens.
+    newest_open: EventTime,
+    trades: Trades,
+    /// None before the first trade: only cancels have named the instrument.
+    bars: Option<Bars>,
+    waiting: Waiting<EventTime>,
+    /// Trades by the end of the base bar that holds their latest time; entries may be outdated.
+    to_forget: BTreeSet<(EventTime, TradeNo)>,
+    /// What was said before the first trade, when neither calendar nor newest time was known.
+    undated: Vec<Said>,
+}
+
+/// Something was said of an id, at an event time if it carried one.
+type Said = (Id, Option<EventTime>);
+
+/// What a commit does to one trade: its contribution when the commit first touched it, and why.
+struct Touch {
+    id: Id,
+    before: Option<Trade>,
+    cause: Cause,
+}
+
+/// A commit in the middle of being applied to a book.
+struct Application<'a> {
+    config: &'a LedgerConfig,
+    terms: Option<Terms>,
+    watermark: EventTime,
+    context: &'a CommitContext,
+    touches: Vec<Touch>,
+    touched: BTreeSet<TradeNo>,
+    /// Per id, the versions that met in this commit.
+    meetings: BTreeMap<Id, Vec<Version>>,
+    /// Corrections and cancels, to be looked at when all is applied.
+    amendments: Vec<(CauseKind, TradeRef, Option<EventTime>)>,
+    /// Of which ids something was said, for when their trades will be forgotten.
+    said: Vec<Said>,
+}
+
+impl Book {
+    pub(super) fn new(instrument: InstrumentId) -> Book {
+        Book {
+            instrument,
+            clock: InstrumentClock::new(),
+            seen: EventTime::NEVER,
+            newest_open: EventTime::NEVER,
+            trades: Trades::default(),
+            bars: None,
+            waiting: Waiting::new(),
+            to_forget: BTreeSet::new(),
+            undated: Vec::new(),
+        }
+    }
+
+    /// Applies `records`, sorted by origin; may be none, then only time passes.
+    pub(super) fn commit(
+        &mut self,
+        config: &LedgerConfig,
+        context: &CommitContext,
+        records: &[Record],
+        tally: &mut impl FnMut(&Record, Verdict),
+        out: &mut Vec<LedgerOut>,
+    ) {
+        let watermark = self.clock.watermark(&context.marks);
+
+        // 1. Trades whose latest bar has left the horizon are forgotten before anything is decided.
+        self.forget(config, threshold(watermark, config.correction_horizon));
+
+        // 2. Each record is judged by the watermark and, if accepted, applied to ids and versions.
+        let mut application = Application {
+            config,
+            terms: None,
+            watermark,
+            context,
+            touches: Vec::new(),
+            touched: BTreeSet::new(),
+            meetings: BTreeMap::new(),
+            amendments: Vec::new(),
+            said: std::mem::take(&mut self.undated),
+        };
+        for record in records {
+            let verdict = self.apply(record, &mut application, out);
+            tally(record, verdict);
+        }
+        if let Some(terms) = application.terms
+            && self.bars.is_none()
+        {
+            self.bars = Some(Bars::new(terms));
+        }
+
+        // 3. What disagreed, and what found no trade, is known only now that all is applied.
+        self.tell_conflicts(&application, out);
+        self.tell_unmatched(&application, out);
+
+        // 4. What survives moves between bars.
+        let changed = self.move_between_bars(config, &application.touches);
+
+        // 5. When each touched trade will be forgotten.
+        self.schedule_forgetting(config, application.said);
+
+        // 6. Time passes: bars become provisional and final; then every changed bar is put out.
+        self.settle(config, context, watermark, changed, out);
+
+        // 7. The sources heard in this commit count from the next one on.
+        let heard = records.iter().fold(SourceSet::default(), |set, record| {
+            set.and(SourceSet::of(record.origin.source))
+        });
+        if self.clock.hear(heard, watermark) {
+            out.push(LedgerOut::Heard(self.instrument, heard));
+        }
+    }
+
+    /// The watermark at which this book must be looked at, even if no record comes.
+    pub(super) fn next_deadline(&self, horizon: Span) -> Option<EventTime> {
+        let forget = self.to_forget.first().map(|(end, _)| end.after(horizon));
+        let forget = forget.filter(|_| horizon != Span::FOREVER);
+        self.waiting.next_end().into_iter().chain(forget).min()
+    }
+
+    /// Every row that exists.
+    pub(super) fn restate(&self, base: Timeframe, out: &mut Vec<LedgerOut>) {
+        for (open_time, bar) in self.bars.iter().flat_map(Bars::iter) {
+            if let Some(candle) = bar.history.shown() {
+                let key = CandleKey {
+                    instrument: self.instrument,
+                    timeframe: base,
+                    open_time,
+                };
+                out.push(LedgerOut::Restored(key, *candle));
+            }
+        }
+    }
+
+    /// About how many bytes the book retains.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Book>()
+            + self.trades.len() * (Trades::BYTES_PER_ID + size_of::<(EventTime, TradeNo)>() * 3 / 2)
+            + self.bars.as_ref().map_or(0, Bars::bytes)
+    }
+
+    fn forget(&mut self, config: &LedgerConfig, horizon: EventTime) {
+        while let Some((end, trade)) = self.to_forget.first().copied() {
+            if end > horizon {
+                break;
+            }
+            self.to_forget.pop_first();
+            let Some(bars) = &mut self.bars else { continue };
+            let Some(latest) = self.trades.latest(trade) else {
+                continue;
+            };
+            let mut buckets = bars.buckets(config);
+            if buckets.of(latest).end != end {
+                continue; // outdated: something later was said of it
+            }
+            if let Some(survivor) = self.trades.survivor(trade) {
+                let open = buckets.of(survivor.time).open;
+                bars.seal(open, &survivor);
+            }
+            self.trades.forget(trade);
+        }
+    }
+
+    fn apply(
+        &mut self,
+        record: &Record,
+        application: &mut Application<'_>,
+        out: &mut Vec<LedgerOut>,
+    ) -> Verdict {
+        let origin = record.origin;
+        let config = application.config;
+        match record.event {
+            Event::New(trade) => {
+                if trade.time < threshold(application.watermark, config.reject_after) {
+                    let (commit, watermark) = (application.context.commit, application.watermark);
+                    out.push(LedgerOut::Notice(Notice::TooLate(TooLate {
+                        commit,
+                        trade,
+                        watermark,
+                    })));
+                    return Verdict::Late;
+                }
+                let cause = Cause {
+                    kind: CauseKind::Trade,
+                    id: trade.id,
+                    sequence: 0,
+                    origin,
+                };
+                self.add(trade, cause, application)
+            }
+            Event::Correct { of, with } => {
+                if with.time < threshold(application.watermark, config.correction_horizon) {
+                    out.push(LedgerOut::Notice(Notice::Unmatched(Unmatched {
+                        commit: application.context.commit,
+                        kind: CauseKind::Correction,
+                        of,
+                        time: Some(with.time),
+                        reason: UnmatchedReason::BeyondHorizon,
+                    })));
+                    return Verdict::Late;
+                }
+                let sequence = with.sequence;
+                let cause = Cause {
+                    kind: CauseKind::Correction,
+                    id: of.id,
+                    sequence,
+                    origin,
+                };
+                self.correct(of, with, cause, application);
+                Verdict::Correction
+            }
+            Event::Cancel { of, time } => {
+                let cause = Cause {
+                    kind: CauseKind::Cancel,
+                    id: of.id,
+                    sequence: 0,
+                    origin,
+                };
+                let id = (of.scope, of.id);
+                let trade = self.touch(id, cause, application);
+                self.trades.cancel(trade);
+                application.said.push((id, time));
+                application.amendments.push((CauseKind::Cancel, of, time));
+                Verdict::Cancel
+            }
+        }
+    }
+
+    fn add(&mut self, trade: Trade, cause: Cause, application: &mut Application<'_>) -> Verdict {
+        let id = (trade.scope, trade.id);
+        let version = Version {
+            trade,
+            origin: cause.origin,
+        };
+        self.touch(id, cause, application);
+        let met = self.trades.add_original(id, version);
+        self.see(&trade, application);
+        match met {
+            Met::First => Verdict::Accepted,
+            Met::Known(known) => {
+                let meeting = application
+                    .meetings
+                    .entry(id)
+                    .or_insert_with(|| vec![known]);
+                meeting.push(version);
+                if known.trade == trade {
+                    Verdict::Duplicate
+                } else {
+                    Verdict::Conflict
+                }
+            }
+        }
+    }
+
+    fn correct(
+        &mut self,
+        of: TradeRef,
+        with: Trade,
+        cause: Cause,
+        application: &mut Application<'_>,
+    ) {
+        let known_as = self.touch((of.scope, of.id), cause, application);
+        let new_name = self.touch((with.scope, with.id), cause, application);
+        let trade = self.trades.join(known_as, new_name);
+        self.trades.correct(
+            trade,
+            Version {
+                trade: with,
+                origin: cause.origin,
+            },
+        );
+        self.see(&with, application);
+        application
+            .amendments
+            .push((CauseKind::Correction, of, Some(with.time)));
+    }
+
+    /// The trade of `id`; notes what it contributed before this commit, once, and one more cause.
+    fn touch(&mut self, id: Id, cause: Cause, application: &mut Application<'_>) -> TradeNo {
+        let trade = self.trades.trade_of(id);
+        let first = application.touched.insert(trade);
+        let before = if first {
+            self.trades.survivor(trade)
+        } else {
+            None
+        };
+        application.touches.push(Touch { id, before, cause });
+        trade
+    }
+
+    fn see(&mut self, trade: &Trade, application: &mut Application<'_>) {
+        application.terms = Some(trade.terms);
+        application
+            .said
+            .push(((trade.scope, trade.id), Some(trade.time)));
+        self.seen = self.seen.max(trade.time);
+    }
+
+    fn tell_conflicts(&self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
+        let commit = application.context.commit;
+        for (id, versions) in &application.meetings {
+            let Some(kept) = self.trades.original(*id).map(|version| version.trade) else {
+                continue;
+            };
+            let dropped: BTreeSet<Trade> = versions
+                .iter()
+                .map(|v| v.trade)
+                .filter(|trade| *trade != kept)
+                .collect();
+            out.extend(dropped.into_iter().map(|dropped| {
+                LedgerOut::Notice(Notice::Conflict(Conflict {
+                    commit,
+                    kept,
+                    dropped,
+                }))
+            }));
+        }
+    }
+
+    fn tell_unmatched(&mut self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
+        for (kind, of, time) in &application.amendments {
+            let trade = self.trades.trade_of((of.scope, of.id));
+            if !self.trades.is_matched(trade) {
+                out.push(LedgerOut::Notice(Notice::Unmatched(Unmatched {
+                    commit: application.context.commit,
+                    kind: *kind,
+                    of: *of,
+                    time: *time,
+                    reason: UnmatchedReason::Unknown,
+                })));
+            }
+        }
+    }
+
+    /// Compares what each touched trade contributes with what it did, and moves it. Gives the bars that
+    /// a contribution left or entered, with the strongest cause of each.
+    fn move_between_bars(
+        &mut self,
+        config: &LedgerConfig,
+        touches: &[Touch],
+    ) -> BTreeMap<EventTime, Option<Cause>> {
+        let mut changed: BTreeMap<EventTime, Option<Cause>> = BTreeMap::new();
+        let Some(bars) = &mut self.bars else {
+            return changed;
+        };
+
+        // Trades that were joined in this commit are one: gather by what they are now.
+        let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
+        for Touch { id, before, cause } in touches {
+            let trade = self.trades.trade_of(*id);
+            let (befores, strongest) = by_trade
+                .entry(trade)
+                .or_insert_with(|| (Vec::new(), *cause));
+            befores.extend(before);
+            *strongest = strongest.stronger(*cause);
+        }
+
+        let mut buckets = bars.buckets(config);
+        for (trade, (befores, cause)) in by_trade {
+            let after = self.trades.survivor(trade);
+            let mut note = |open: EventTime| {
+                let strongest = changed.entry(open).or_default();
+                *strongest = Some(strongest.map_or(cause, |other| other.stronger(cause)));
+            };
+            for before in befores.iter().filter(|before| Some(**before) != after) {
+                let open = buckets.of(before.time).open;
+                bars.remove(open, before);
+                note(open);
+            }
+            if let Some(after) = after
+                && !befores.contains(&after)
+            {
+                let bucket = buckets.of(after.time);
+                if bars.add(bucket, &after) {
+                    self.waiting.add(bucket.end, bucket.open);
+                }
+                note(bucket.open);
+            }
+        }
+        changed
+    }
+
+    fn schedule_forgetting(&mut self, config: &LedgerConfig, said: Vec<Said>) {
+        let Some(bars) = &self.bars else {
+            self.undated = said;
+            return;
+        };
+        let mut buckets = bars.buckets(config);
+        for (id, time) in said {
+            let trade = self.trades.trade_of(id);
+            if let Some(latest) = self.trades.touch(trade, time.unwrap_or(self.seen)) {
+                self.to_forget.insert((buckets.of(latest).end, trade));
+            }
+        }
+    }
+
+    fn settle(
+        &mut self,
+        config: &LedgerConfig,
+        context: &CommitContext,
+        watermark: EventTime,
+        mut changed: BTreeMap<EventTime, Option<Cause>>,
+        out: &mut Vec<LedgerOut>,
+    ) {
+        let Some(bars) = &mut self.bars else { return };
+        if self.seen > EventTime::NEVER {
+            let open = bars.buckets(config).of(self.seen).open;
+            if open > self.newest_open {
+                self.newest_open = open;
+                out.push(LedgerOut::Seen(self.instrument, open));
+            }
+        }
+        let now = Now {
+            commit: context.commit,
+            watermark,
+            seen: self.seen,
+        };
+        self.waiting.advance(now, |open| {
+            changed.entry(open).or_default();
+        });
+        for (open_time, cause) in changed {
+            let Some(bar) = bars.get_mut(open_time) else {
+                continue;
+            };
+            let key = CandleKey {
+                instrument: self.instrument,
+                timeframe: config.base,
+                open_time,
+            };
+            let values = bar.values();
+            bar.history.settle(key, bar.end, values, cause, now, out);
+        }
+    }
+}
+
+impl Bars {
+    fn buckets<'a>(&self, config: &'a LedgerConfig) -> Buckets<'a> {
+        Buckets::new(config.calendars.get(self.terms().calendar), config.base)
+    }
+}

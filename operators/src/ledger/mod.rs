@@ -1,0 +1,158 @@
+//! The trade ledger: owns ids, tombstones and trades of each instrument, and folds the base bars.
+//!
+//! * **Key**: instrument. **Input**: [`Record`]s of closed commits. **Output**: [`LedgerOut`].
+//! * **Meaning**: `docs/semantics.md`, sections on acceptance, trades, conflicts and bars.
+//! * **State bound**: trades whose latest bar ended within `correction_horizon` of the instrument's
+//!   watermark, and every base bar; [`Core::size`] tells the bytes, the caller holds the budget.
+//! * **Cost**: O(log n) a record. A bar folds its trades anew once in a commit in which a trade left it.
+//!
+//! This is the obvious form, on ordered maps.
+
+mod bars;
+mod book;
+mod trades;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use market::{Calendars, InstrumentId, Record, Span, Timeframe};
+
+use crate::context::CommitContext;
+use crate::deadlines::Deadlines;
+use crate::keyed::Core;
+use crate::output::{LedgerOut, Tally, Verdict};
+use book::Book;
+
+/// How the ledger judges.
+#[derive(Clone, Debug)]
+pub struct LedgerConfig {
+    /// Length of base bars.
+    pub base: Timeframe,
+    /// The job's calendars.
+    pub calendars: Calendars,
+    /// Trades older than this before the watermark are refused; at most `correction_horizon`.
+    pub reject_after: Span,
+    /// How long single trades, ids and tombstones are kept before the watermark.
+    pub correction_horizon: Span,
+}
+
+/// One shard of the ledger.
+pub struct Ledger {
+    config: Arc<LedgerConfig>,
+    books: BTreeMap<InstrumentId, Book>,
+    deadlines: Deadlines,
+    bytes: usize,
+}
+
+impl Ledger {
+    /// An empty shard.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use market::{Calendars, Span, Timeframe};
+    /// use operators::{Ledger, LedgerConfig};
+    /// let ledger = Ledger::new(Arc::new(LedgerConfig {
+    ///     base: Timeframe::MINUTE,
+    ///     calendars: Calendars::utc(),
+    ///     reject_after: Span::secs(3_600),
+    ///     correction_horizon: Span::secs(86_400),
+    /// }));
+    /// ```
+    pub fn new(config: Arc<LedgerConfig>) -> Ledger {
+        Ledger {
+            config,
+            books: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            bytes: 0,
+        }
+    }
+}
+
+impl Core for Ledger {
+    type In = Record;
+    type Out = LedgerOut;
+
+    fn commit(
+        &mut self,
+        context: &CommitContext,
+        records: &mut Vec<Record>,
+        out: &mut Vec<LedgerOut>,
+    ) {
+        let mut due = self.deadlines.take_due(&context.marks);
+        records.sort_unstable_by_key(|record| (record.event.instrument(), record.origin));
+        let mut tallies: BTreeMap<_, u64> = BTreeMap::new();
+        let mut tally = |record: &Record, verdict: Verdict| {
+            *tallies.entry((record.origin.source, verdict)).or_default() += 1;
+        };
+
+        let groups = records.chunk_by(|a, b| a.event.instrument() == b.event.instrument());
+        for group in groups {
+            let instrument = group[0].event.instrument();
+            due.remove(&instrument);
+            self.commit_book(instrument, context, group, &mut tally, out);
+        }
+        for instrument in due {
+            self.commit_book(instrument, context, &[], &mut tally, out);
+        }
+        out.extend(tallies.into_iter().map(|((source, verdict), records)| {
+            LedgerOut::Tally(Tally {
+                source,
+                verdict,
+                records,
+            })
+        }));
+        records.clear();
+    }
+
+    fn restate(&self, out: &mut Vec<LedgerOut>) {
+        self.books
+            .values()
+            .for_each(|book| book.restate(self.config.base, out));
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_stdvec(&self.books)
+    }
+
+    fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
+        self.books = postcard::from_bytes(state)?;
+        self.bytes = self.books.values().map(Book::bytes).sum();
+        for (instrument, book) in &self.books {
+            // Looked at in the first commit after the restore, which also finds what is overdue.
+            let first = market::EventTime::NEVER;
+            self.deadlines
+                .set(*instrument, &book.clock, Some(first), first);
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.books.len(), self.bytes)
+    }
+}
+
+impl Ledger {
+    fn commit_book(
+        &mut self,
+        instrument: InstrumentId,
+        context: &CommitContext,
+        records: &[Record],
+        tally: &mut impl FnMut(&Record, Verdict),
+        out: &mut Vec<LedgerOut>,
+    ) {
+        let config = Arc::clone(&self.config);
+        let book = self
+            .books
+            .entry(instrument)
+            .or_insert_with(|| Book::new(instrument));
+        let bytes_before = book.bytes();
+        book.commit(&config, context, records, tally, out);
+        self.bytes = (self.bytes + book.bytes()).saturating_sub(bytes_before);
+        let due = book.next_deadline(config.correction_horizon);
+        let watermark = book.clock.watermark(&context.marks);
+        self.deadlines.set(instrument, &book.clock, due, watermark);
+    }
+}

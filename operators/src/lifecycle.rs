@@ -1,0 +1,174 @@
+//! The history of a bar: how sure it is, how often and why it changed after it was final.
+//!
+//! Base bars live by commits, larger bars by rounds; both live like this.
+
+use std::collections::BTreeSet;
+
+use market::{Bar, BarState, Candle, CandleKey, Cause, Commit, EventTime, Revision};
+use serde::{Deserialize, Serialize};
+
+use crate::output::{BarChange, LedgerOut, Notice};
+
+/// The history columns of one bar, and its row as last put out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct History {
+    phase: Phase,
+    revision: u32,
+    cause: Option<Cause>,
+    shown: Option<Candle>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Phase {
+    Open,
+    Provisional,
+    Final,
+}
+
+/// What time has done to an instrument: the two things by which a bar with end `e` is judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) commit: Commit,
+    /// A bar is final if its end is at or before this.
+    pub(crate) watermark: EventTime,
+    /// A bar is provisional if its end is at or before this.
+    pub(crate) seen: EventTime,
+}
+
+impl Now {
+    fn phase(&self, end: EventTime) -> Phase {
+        if end <= self.watermark {
+            Phase::Final
+        } else if end <= self.seen {
+            Phase::Provisional
+        } else {
+            Phase::Open
+        }
+    }
+}
+
+impl History {
+    pub(crate) fn new() -> History {
+        History {
+            phase: Phase::Open,
+            revision: 0,
+            cause: None,
+            shown: None,
+        }
+    }
+
+    /// The row as last put out.
+    pub(crate) fn shown(&self) -> Option<&Candle> {
+        self.shown.as_ref()
+    }
+
+    /// Brings the bar to the values that it has after this commit (none if no trade shows), and puts out
+    /// what changed. `cause` is the strongest record behind a change of values.
+    ///
+    /// Called once in each commit in which values or phase may have changed.
+    pub(crate) fn settle(
+        &mut self,
+        key: CandleKey,
+        end: EventTime,
+        values: Option<Bar>,
+        cause: Option<Cause>,
+        now: Now,
+        out: &mut Vec<LedgerOut>,
+    ) {
+        self.phase = self.phase.max(now.phase(end)); // a final bar stays final
+        let before = self.shown;
+        let values_before = before.map(|candle| candle.bar);
+        if self.phase == Phase::Final
+            && values != values_before
+            && let Some(cause) = cause
+        {
+            self.revision += 1;
+            self.cause = Some(cause);
+            out.push(LedgerOut::Notice(Notice::Revision(Revision {
+                commit: now.commit,
+                key,
+                revision: self.revision,
+                before: values_before,
+                after: values,
+                cause,
+            })));
+        }
+        let (state, revision, cause_shown) = (self.state(), self.revision, self.cause);
+        let after = values.map(|bar| Candle {
+            bar,
+            state,
+            revision,
+            cause: cause_shown,
+        });
+        if after != before {
+            self.shown = after;
+            out.push(LedgerOut::Bar(BarChange {
+                key,
+                before,
+                after,
+                cause,
+            }));
+        }
+    }
+
+    fn state(&self) -> BarState {
+        match self.phase {
+            _ if self.revision > 0 => BarState::Revised,
+            Phase::Open => BarState::Open,
+            Phase::Provisional => BarState::Provisional,
+            Phase::Final => BarState::Final,
+        }
+    }
+}
+
+/// Bars whose phase will still change, by their end: first for something newer to be seen, then for
+/// the watermark.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Waiting<K: Ord> {
+    open: BTreeSet<(EventTime, K)>,
+    provisional: BTreeSet<(EventTime, K)>,
+}
+
+impl<K: Ord + Copy> Waiting<K> {
+    pub(crate) fn new() -> Waiting<K> {
+        Waiting {
+            open: BTreeSet::new(),
+            provisional: BTreeSet::new(),
+        }
+    }
+
+    /// Waits for a bar that was just made.
+    pub(crate) fn add(&mut self, end: EventTime, bar: K) {
+        self.open.insert((end, bar));
+    }
+
+    /// Takes every bar whose phase changes.
+    pub(crate) fn advance(&mut self, now: Now, mut changed: impl FnMut(K)) {
+        let passed = |bars: &mut BTreeSet<(EventTime, K)>, time: EventTime| {
+            let first = bars.first().copied().filter(|(end, _)| *end <= time);
+            if let Some(first) = first {
+                bars.remove(&first);
+            }
+            first
+        };
+        while let Some((_, bar)) = passed(&mut self.provisional, now.watermark) {
+            changed(bar);
+        }
+        while let Some((_, bar)) = passed(&mut self.open, now.watermark) {
+            changed(bar);
+        }
+        while let Some((end, bar)) = passed(&mut self.open, now.seen) {
+            self.provisional.insert((end, bar));
+            changed(bar);
+        }
+    }
+
+    /// The end of the first bar that waits for the watermark.
+    pub(crate) fn next_end(&self) -> Option<EventTime> {
+        let first = |bars: &BTreeSet<(EventTime, K)>| bars.first().map(|(end, _)| *end);
+        first(&self.provisional)
+            .into_iter()
+            .chain(first(&self.open))
+            .min()
+    }
+}

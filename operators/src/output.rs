@@ -1,0 +1,145 @@
+//! What the ledger and the roll-ups say, commit by commit.
+
+use market::{
+    Candle, CandleKey, Cause, Conflict, EventTime, InstrumentId, Revision, Shard, SourceId,
+    TooLate, Unmatched,
+};
+
+use crate::context::SourceSet;
+use crate::keyed::Sharded;
+
+/// The net change of one bar in one commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BarChange {
+    /// The bar.
+    pub key: CandleKey,
+    /// Its row before, if it had one.
+    pub before: Option<Candle>,
+    /// Its row after, if it has one. Differs from `before`.
+    pub after: Option<Candle>,
+    /// The strongest record behind the change; none if only time passed.
+    pub cause: Option<Cause>,
+}
+
+/// A row for one of the logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved in whole containers; a box per row costs more"
+)]
+pub enum Notice {
+    /// For `conflicts`.
+    Conflict(Conflict),
+    /// For `too_late`.
+    TooLate(TooLate),
+    /// For `unmatched`.
+    Unmatched(Unmatched),
+    /// For `revisions`.
+    Revision(Revision),
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// A trade not known before.
+    Accepted,
+    /// A copy that agrees with what is known.
+    Duplicate,
+    /// A copy that does not.
+    Conflict,
+    /// A correction, applied or waiting for its trade.
+    Correction,
+    /// A cancel, applied or waiting for its trade.
+    Cancel,
+    /// Older than `reject_after`, or a correction beyond the horizon.
+    Late,
+}
+
+/// How many records of a source got a verdict in a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// The source.
+    pub source: SourceId,
+    /// What became of them.
+    pub verdict: Verdict,
+    /// How many.
+    pub records: u64,
+}
+
+/// What the operators put out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerOut {
+    /// A bar changed.
+    Bar(BarChange),
+    /// A row that exists already, told again because state was restored.
+    Restored(CandleKey, Candle),
+    /// A row for a log.
+    Notice(Notice),
+    /// Records counted.
+    Tally(Tally),
+    /// These sources speak of the instrument for the first time.
+    Heard(InstrumentId, SourceSet),
+    /// The newest base bar of the instrument that was seen opens at this time.
+    Seen(InstrumentId, EventTime),
+}
+
+/// What roll-ups need of the ledger's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved in whole containers; a box per row costs more"
+)]
+pub enum RollupIn {
+    /// A base bar changed.
+    Bar(BarChange),
+    /// See [`LedgerOut::Heard`].
+    Heard(InstrumentId, SourceSet),
+    /// See [`LedgerOut::Seen`].
+    Seen(InstrumentId, EventTime),
+}
+
+impl LedgerOut {
+    /// The part that roll-ups need.
+    pub fn for_rollup(self) -> Option<RollupIn> {
+        match self {
+            LedgerOut::Bar(change) => Some(RollupIn::Bar(change)),
+            LedgerOut::Heard(instrument, sources) => Some(RollupIn::Heard(instrument, sources)),
+            LedgerOut::Seen(instrument, open) => Some(RollupIn::Seen(instrument, open)),
+            LedgerOut::Restored(..) | LedgerOut::Notice(_) | LedgerOut::Tally(_) => None,
+        }
+    }
+}
+
+impl RollupIn {
+    /// The instrument that it speaks of.
+    pub fn instrument(&self) -> InstrumentId {
+        match self {
+            RollupIn::Bar(change) => change.key.instrument,
+            RollupIn::Heard(instrument, _) | RollupIn::Seen(instrument, _) => *instrument,
+        }
+    }
+}
+
+impl Sharded for RollupIn {
+    fn shard(&self) -> Shard {
+        self.instrument().shard()
+    }
+}
+
+impl Sharded for market::Record {
+    fn shard(&self) -> Shard {
+        self.event.instrument().shard()
+    }
+}
+
+impl Verdict {
+    /// All verdicts.
+    pub const ALL: [Verdict; 6] = [
+        Verdict::Accepted,
+        Verdict::Duplicate,
+        Verdict::Conflict,
+        Verdict::Correction,
+        Verdict::Cancel,
+        Verdict::Late,
+    ];
+}

@@ -1,0 +1,237 @@
+//! One instrument's ladder of timeframes.
+
+use std::collections::BTreeMap;
+
+use market::{Bar, CandleKey, Cause, EventTime, InstrumentId, Terms};
+use serde::{Deserialize, Serialize};
+
+use super::RollupConfig;
+use crate::context::{CommitContext, InstrumentClock, SourceSet};
+use crate::lifecycle::{History, Now, Waiting};
+use crate::output::{LedgerOut, RollupIn};
+
+/// All bars of one instrument, base bars included.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Ladder {
+    instrument: InstrumentId,
+    clock: InstrumentClock,
+    /// Sources heard in this round; they count from the next.
+    heard: SourceSet,
+    /// When the newest base bar seen opens.
+    seen: EventTime,
+    base: BTreeMap<EventTime, Bar>,
+    rungs: Vec<BTreeMap<EventTime, RollupBar>>,
+    waiting: Waiting<(usize, EventTime)>,
+    /// Base bars that changed in this round: their values before it, and the strongest cause.
+    changed: BTreeMap<EventTime, (Option<Bar>, Option<Cause>)>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RollupBar {
+    end: EventTime,
+    values: Option<Bar>,
+    history: History,
+}
+
+/// The bars of one timeframe that changed, each with its strongest cause.
+type Changed = BTreeMap<EventTime, Option<Cause>>;
+
+impl Ladder {
+    pub(super) fn new(instrument: InstrumentId, rungs: usize) -> Ladder {
+        Ladder {
+            instrument,
+            clock: InstrumentClock::new(),
+            heard: SourceSet::default(),
+            seen: EventTime::NEVER,
+            base: BTreeMap::new(),
+            rungs: vec![BTreeMap::new(); rungs],
+            waiting: Waiting::new(),
+            changed: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn clock(&self) -> &InstrumentClock {
+        &self.clock
+    }
+
+    /// Takes what the ledger says; it shows at the end of the round.
+    pub(super) fn hear(&mut self, said: RollupIn) {
+        match said {
+            RollupIn::Heard(_, sources) => self.heard = self.heard.and(sources),
+            RollupIn::Seen(_, open) => self.seen = self.seen.max(open),
+            RollupIn::Bar(change) => {
+                let values = change.after.map(|candle| candle.bar);
+                let before = change.before.map(|candle| candle.bar);
+                if values == before {
+                    return; // only its history moved
+                }
+                let open = change.key.open_time;
+                let (_, cause) = self.changed.entry(open).or_insert((before, None));
+                *cause = strongest(*cause, change.cause);
+                match values {
+                    Some(bar) => self.base.insert(open, bar),
+                    None => self.base.remove(&open),
+                };
+            }
+        }
+    }
+
+    /// Ends a round; gives the watermark that it was judged by.
+    pub(super) fn round(
+        &mut self,
+        config: &RollupConfig,
+        context: &CommitContext,
+        out: &mut Vec<LedgerOut>,
+    ) -> EventTime {
+        let watermark = self.clock.watermark(&context.round_marks);
+
+        // 1. Base bars that changed net, and what they were made of.
+        let mut changed: Vec<Changed> = Vec::with_capacity(config.rungs.len() + 1);
+        let mut terms = None;
+        let base =
+            std::mem::take(&mut self.changed)
+                .into_iter()
+                .filter_map(|(open, (before, cause))| {
+                    let now = self.base.get(&open);
+                    terms = terms.or(now.or(before.as_ref()).map(|bar| bar.terms));
+                    (now != before.as_ref()).then_some((open, cause))
+                });
+        changed.push(base.collect());
+
+        // 2. Rung by rung, fold each bar over a changed one from those of the rung below.
+        if let Some(terms) = terms {
+            for index in 0..config.rungs.len() {
+                let below = config.rungs[index].from.map_or(0, |from| from + 1);
+                let climbed = self.climb(index, config, terms, &changed[below]);
+                changed.push(climbed);
+            }
+        }
+
+        // 3. Time passes; then every bar that changed in value or phase is put out.
+        let now = Now {
+            commit: context.commit,
+            watermark,
+            seen: self.seen,
+        };
+        let mut due: BTreeMap<(usize, EventTime), Option<Cause>> = BTreeMap::new();
+        for (index, rung) in changed.into_iter().skip(1).enumerate() {
+            due.extend(rung.into_iter().map(|(open, cause)| ((index, open), cause)));
+        }
+        self.waiting.advance(now, |bar| {
+            due.entry(bar).or_default();
+        });
+        for ((index, open_time), cause) in due {
+            let Some(bar) = self.rungs[index].get_mut(&open_time) else {
+                continue;
+            };
+            let timeframe = config.rungs[index].timeframe;
+            let key = CandleKey {
+                instrument: self.instrument,
+                timeframe,
+                open_time,
+            };
+            bar.history
+                .settle(key, bar.end, bar.values, cause, now, out);
+        }
+
+        // 4. The sources heard in this round count from the next one on.
+        self.clock.hear(std::mem::take(&mut self.heard), watermark);
+        watermark
+    }
+
+    /// Folds the bars of rung `index` over `changed` bars of the rung that it is made from; gives those
+    /// whose values changed.
+    fn climb(
+        &mut self,
+        index: usize,
+        config: &RollupConfig,
+        terms: Terms,
+        changed: &Changed,
+    ) -> Changed {
+        let rung = config.rungs[index];
+        let calendar = config.calendars.get(terms.calendar);
+        let mut parents: BTreeMap<EventTime, (EventTime, Option<Cause>)> = BTreeMap::new();
+        for (open, cause) in changed {
+            let bucket = calendar.bucket(rung.timeframe, *open);
+            let (_, of_parent) = parents.entry(bucket.open).or_insert((bucket.end, None));
+            *of_parent = strongest(*of_parent, *cause);
+        }
+
+        let mut climbed = Changed::new();
+        for (open, (end, cause)) in parents {
+            let values = self.fold(rung.from, terms, open, end);
+            let bar = self.rungs[index].entry(open).or_insert_with(|| {
+                self.waiting.add(end, (index, open));
+                RollupBar {
+                    end,
+                    values: None,
+                    history: History::new(),
+                }
+            });
+            if bar.values != values {
+                bar.values = values;
+                climbed.insert(open, cause);
+            }
+        }
+        climbed
+    }
+
+    /// The union of the bars below in `[open, end)`; none if there is none.
+    fn fold(
+        &self,
+        from: Option<usize>,
+        terms: Terms,
+        open: EventTime,
+        end: EventTime,
+    ) -> Option<Bar> {
+        let mut union = Bar::empty(terms, end);
+        match from {
+            None => self
+                .base
+                .range(open..end)
+                .for_each(|(_, bar)| union.merge(bar)),
+            Some(below) => self.rungs[below]
+                .range(open..end)
+                .filter_map(|(_, bar)| bar.values.as_ref())
+                .for_each(|bar| union.merge(bar)),
+        }
+        Some(union).filter(|bar| !bar.is_empty())
+    }
+
+    /// The watermark at which this ladder must be looked at, even if nothing is said.
+    pub(super) fn next_deadline(&self) -> Option<EventTime> {
+        self.waiting.next_end()
+    }
+
+    /// Every row that exists.
+    pub(super) fn restate(&self, config: &RollupConfig, out: &mut Vec<LedgerOut>) {
+        for (index, rung) in self.rungs.iter().enumerate() {
+            for (open_time, bar) in rung {
+                if let Some(candle) = bar.history.shown() {
+                    let timeframe = config.rungs[index].timeframe;
+                    let key = CandleKey {
+                        instrument: self.instrument,
+                        timeframe,
+                        open_time: *open_time,
+                    };
+                    out.push(LedgerOut::Restored(key, *candle));
+                }
+            }
+        }
+    }
+
+    /// About how many bytes the ladder retains.
+    pub(super) fn bytes(&self) -> usize {
+        let larger: usize = self.rungs.iter().map(BTreeMap::len).sum();
+        size_of::<Ladder>()
+            + self.base.len() * size_of::<(EventTime, Bar)>() * 3 / 2
+            + larger * size_of::<(EventTime, RollupBar)>() * 3 / 2
+    }
+}
+
+fn strongest(a: Option<Cause>, b: Option<Cause>) -> Option<Cause> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.stronger(b)),
+        (one, other) => one.or(other),
+    }
+}

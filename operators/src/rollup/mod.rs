@@ -1,0 +1,161 @@
+//! Roll-ups: bars of larger timeframes as unions of smaller ones.
+//!
+//! * **Key**: instrument. **Input**: [`RollupIn`], what the ledger says of base bars. **Output**:
+//!   [`LedgerOut`], of larger bars.
+//! * **Meaning**: `docs/semantics.md`, last section: they see rounds as base bars see commits.
+//! * **State bound**: one entry per bar of every timeframe, base included.
+//! * **Cost**: per round and changed base bar, one fold per timeframe over the bars of the next smaller one.
+
+mod ladder;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use market::{Calendars, EventTime, InstrumentId, Timeframe};
+
+use crate::context::CommitContext;
+use crate::deadlines::Deadlines;
+use crate::keyed::Core;
+use crate::output::{LedgerOut, RollupIn};
+use ladder::Ladder;
+
+/// Which timeframes there are.
+#[derive(Clone, Debug)]
+pub struct RollupConfig {
+    /// The job's calendars.
+    pub calendars: Calendars,
+    rungs: Vec<Rung>,
+}
+
+/// One timeframe above the base, and the smaller one that it is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rung {
+    timeframe: Timeframe,
+    /// Index of the rung below that divides it; none is the base.
+    from: Option<usize>,
+}
+
+/// One shard of the roll-ups.
+pub struct Rollup {
+    config: Arc<RollupConfig>,
+    ladders: BTreeMap<InstrumentId, Ladder>,
+    deadlines: Deadlines,
+    /// Instruments that something was said of in this round.
+    stirred: std::collections::BTreeSet<InstrumentId>,
+    bytes: usize,
+}
+
+impl RollupConfig {
+    /// The timeframes above `base`; each must be a union of base bars.
+    ///
+    /// ```
+    /// use market::{Calendars, Timeframe};
+    /// use operators::RollupConfig;
+    /// let frames = |texts: &[&str]| texts.iter().map(|t| t.parse().unwrap()).collect::<Vec<_>>();
+    /// assert!(RollupConfig::new(Timeframe::MINUTE, &frames(&["5m", "1d"]), Calendars::utc()).is_ok());
+    /// assert!(RollupConfig::new(Timeframe::MINUTE, &frames(&["90s"]), Calendars::utc()).is_err());
+    /// ```
+    pub fn new(
+        base: Timeframe,
+        larger: &[Timeframe],
+        calendars: Calendars,
+    ) -> Result<RollupConfig, String> {
+        let mut frames = larger.to_vec();
+        frames.sort_unstable();
+        frames.dedup();
+        let mut rungs: Vec<Rung> = Vec::new();
+        for timeframe in frames {
+            if timeframe <= base || !timeframe.is_union_of(base) {
+                return Err(format!(
+                    "timeframe {timeframe} is not a union of base bars of {base}"
+                ));
+            }
+            let from = rungs
+                .iter()
+                .rposition(|rung| timeframe.is_union_of(rung.timeframe));
+            rungs.push(Rung { timeframe, from });
+        }
+        Ok(RollupConfig { calendars, rungs })
+    }
+}
+
+impl Rollup {
+    /// An empty shard.
+    pub fn new(config: Arc<RollupConfig>) -> Rollup {
+        let (ladders, deadlines) = (BTreeMap::new(), Deadlines::default());
+        Rollup {
+            config,
+            ladders,
+            deadlines,
+            stirred: Default::default(),
+            bytes: 0,
+        }
+    }
+}
+
+impl Core for Rollup {
+    type In = RollupIn;
+    type Out = LedgerOut;
+
+    fn commit(
+        &mut self,
+        context: &CommitContext,
+        records: &mut Vec<RollupIn>,
+        out: &mut Vec<LedgerOut>,
+    ) {
+        let rungs = self.config.rungs.len();
+        for said in records.drain(..) {
+            let instrument = said.instrument();
+            self.stirred.insert(instrument);
+            let ladder = self
+                .ladders
+                .entry(instrument)
+                .or_insert_with(|| Ladder::new(instrument, rungs));
+            ladder.hear(said);
+        }
+        if !context.round {
+            return;
+        }
+        let mut at_hand = std::mem::take(&mut self.stirred);
+        at_hand.append(&mut self.deadlines.take_due(&context.round_marks));
+        for instrument in at_hand {
+            let Some(ladder) = self.ladders.get_mut(&instrument) else {
+                continue;
+            };
+            let bytes_before = ladder.bytes();
+            let watermark = ladder.round(&self.config, context, out);
+            self.bytes = (self.bytes + ladder.bytes()).saturating_sub(bytes_before);
+            self.deadlines.set(
+                instrument,
+                ladder.clock(),
+                ladder.next_deadline(),
+                watermark,
+            );
+        }
+    }
+
+    fn restate(&self, out: &mut Vec<LedgerOut>) {
+        self.ladders
+            .values()
+            .for_each(|ladder| ladder.restate(&self.config, out));
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_stdvec(&(&self.ladders, &self.stirred))
+    }
+
+    fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
+        (self.ladders, self.stirred) = postcard::from_bytes(state)?;
+        self.bytes = self.ladders.values().map(Ladder::bytes).sum();
+        for (instrument, ladder) in &self.ladders {
+            let first = EventTime::NEVER;
+            self.deadlines
+                .set(*instrument, ladder.clock(), Some(first), first);
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.ladders.len(), self.bytes)
+    }
+}
