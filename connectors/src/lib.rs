@@ -1,11 +1,22 @@
 //! Sources and codecs: bytes from outside ↔ records of the [`market`] vocabulary.
 //!
 //! Nothing here knows timely. A source is a set of partitions, each read in ascending position by a
-//! thread of its own; see [`source`] for the contract. To add a source: a module, and a line in
-//! [`sources`].
+//! thread of its own; see [`source`] for the contract. What a text record means is said once, in
+//! [`mapping`], whatever carries it. To add a source: a module, and a line in [`sources`].
 
+pub mod files;
+pub mod mapping;
 pub mod registry;
 pub mod source;
 
 pub use registry::{Setting, SourceFactory, Sources, TypedSource};
 pub use source::{PartitionReader, Progress, Row, Source, SourceError};
+
+/// Every kind of source.
+///
+/// ```
+/// assert_eq!(connectors::sources().kinds(), ["file"]);
+/// ```
+pub fn sources() -> Sources {
+    Sources::default().with(files::FileSource::KIND, files::FileSource::factory())
+}

@@ -1,0 +1,153 @@
+//! Finding the columns of a CSV file by its first line.
+
+use std::io;
+
+use market::{Event, RefusalReason};
+
+use super::csv::{Dialect, Fields};
+use super::lines::{LINE_MAX, Line, Lines};
+use crate::mapping::{Column, Decoder, Fault, Field, Mapping};
+
+/// The columns of one CSV file.
+pub(super) struct CsvColumns {
+    dialect: Dialect,
+    /// Which field of a record each field of the mapping is.
+    layout: [Option<usize>; Field::COUNT],
+    /// How many fields each record has.
+    count: usize,
+    fields: Fields,
+}
+
+/// Why a file's columns cannot be told.
+pub(super) enum Problem {
+    /// What the system said.
+    System(io::Error),
+    /// What is wrong with the columns.
+    Columns(String),
+}
+
+impl CsvColumns {
+    /// Reads the first line: the names in a header, or how many fields it has. An empty file has no
+    /// columns and no records either.
+    pub(super) fn find(
+        dialect: Dialect,
+        mapping: &Mapping,
+        lines: &mut Lines,
+    ) -> Result<CsvColumns, Problem> {
+        let mut fields = Fields::default();
+        let mut layout = [None; Field::COUNT];
+        if let Some(first) = first_record(&dialect, lines)? {
+            fields.split(&first, &dialect);
+            let names: Vec<&str> = (0..fields.len())
+                .filter_map(|at| fields.get(&first, at).map(str::trim))
+                .collect();
+            layout = mapping
+                .lay_out(|column| place_of(column, &names, dialect.header))
+                .map_err(Problem::Columns)?;
+        }
+        Ok(CsvColumns {
+            dialect,
+            layout,
+            count: fields.len(),
+            fields,
+        })
+    }
+
+    /// See [`Dialect::complete`].
+    pub(super) fn complete(&self, record: &mut Vec<u8>, lines: &mut Lines) -> io::Result<bool> {
+        self.dialect.complete(record, lines)
+    }
+
+    /// What [`Decoder::decode`] says of a complete record.
+    pub(super) fn decode(
+        &mut self,
+        record: &str,
+        decoder: &mut Decoder,
+        position: u64,
+    ) -> Result<Option<Event>, Fault> {
+        self.fields.split(record, &self.dialect);
+        if self.fields.len() != self.count {
+            let detail = format!(
+                "{} fields expected, {} found",
+                self.count,
+                self.fields.len()
+            );
+            return Err(Fault::new(RefusalReason::Malformed, detail));
+        }
+        decoder.decode(
+            |f| self.fields.get(record, self.layout[f as usize]?),
+            position,
+        )
+    }
+}
+
+/// The first record that is not blank, if the file has one. A header is taken; anything else is put back
+/// for the reader to say what it is.
+fn first_record(dialect: &Dialect, lines: &mut Lines) -> Result<Option<String>, Problem> {
+    let mut text = Vec::new();
+    let mut found = Line::Whole;
+    while found == Line::Whole && is_blank(&text) {
+        found = lines.next(&mut text).map_err(Problem::System)?;
+    }
+    match found {
+        Line::End => return Ok(None),
+        Line::TooLong if dialect.header => {
+            let problem = format!("the header is longer than {LINE_MAX} bytes");
+            return Err(Problem::Columns(problem));
+        }
+        Line::TooLong | Line::Cut(_) => {
+            lines.put_back(vec![(found, text)]);
+            return Ok(None);
+        }
+        Line::Whole => {}
+    }
+    dialect
+        .complete(&mut text, lines)
+        .map_err(Problem::System)?;
+    if !dialect.header {
+        let again = text.split(|byte| *byte == b'\n');
+        lines.put_back(again.map(|line| (Line::Whole, line.to_vec())).collect());
+    }
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// Blank lines are no records.
+pub(super) fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| *byte == b' ')
+}
+
+/// Where `column` is among the first line's fields.
+fn place_of(column: &Column, names: &[&str], has_header: bool) -> Result<usize, String> {
+    let by_number = |number: u32| {
+        let place = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
+        let place = place.filter(|place| *place < names.len());
+        place.ok_or_else(|| {
+            format!(
+                "there is no column {column}; the first line has {}",
+                names.len()
+            )
+        })
+    };
+    match column {
+        Column::Number(number) => by_number(*number),
+        Column::Name(name) if has_header => {
+            let mut places = (0..names.len()).filter(|at| names[*at] == name);
+            match (places.next(), places.next()) {
+                (Some(place), None) => Ok(place),
+                (Some(_), Some(_)) => Err(format!(
+                    "there are two columns {column}; write their numbers"
+                )),
+                _ => Err(format!(
+                    "there is no column {column} (there are: {})",
+                    names.join(", ")
+                )),
+            }
+        }
+        Column::Name(name) => match name.parse() {
+            Ok(number) => by_number(number),
+            Err(_) => Err(format!(
+                "column {column} is not a number, and `csv.header` is false: columns are numbered from 1"
+            )),
+        },
+    }
+}

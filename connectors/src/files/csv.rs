@@ -1,0 +1,213 @@
+//! From lines to fields, as RFC 4180 has it and as feeds write it.
+//!
+//! Not by the `csv` crate, which would take all that follows a quote that is never closed into memory
+//! and one record; the tests hold this reading equal to its.
+
+use super::config::CsvConfig;
+use super::lines::{LINE_MAX, Line, Lines};
+use std::io;
+
+/// How a file writes its columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    delimiter: u8,
+    quote: Option<u8>,
+    /// Whether the first line names the columns.
+    pub header: bool,
+}
+
+/// The fields of one record; made once and filled for each.
+#[derive(Debug, Default)]
+pub struct Fields {
+    /// Where each begins and ends.
+    spans: Vec<(usize, usize)>,
+    /// The fields' text if the record holds quotes; else they lie in the record itself.
+    unquoted: Option<String>,
+}
+
+/// Where in a record a character stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At the start of a field.
+    Start,
+    /// In a field without quotes; a quote here is only a character.
+    Bare,
+    /// Between quotes.
+    Quoted,
+    /// After a quote between quotes, which ends the field or is the first of two that mean one.
+    Closing,
+}
+
+/// What a character means.
+enum Meaning {
+    Text,
+    EndOfField,
+    Nothing,
+}
+
+impl Dialect {
+    /// Checks what was written.
+    pub fn check(config: &CsvConfig) -> Result<Dialect, String> {
+        let delimiter = match config.delimiter.as_str() {
+            "tab" => Some(b'\t'),
+            text => one_ascii(text),
+        };
+        let delimiter = delimiter.ok_or_else(|| {
+            format!(
+                "`csv.delimiter` is {:?}; write one ASCII character or \"tab\"",
+                config.delimiter
+            )
+        })?;
+        let quote = match config.quote.as_str() {
+            "none" => None,
+            text => Some(one_ascii(text).ok_or_else(|| {
+                format!(
+                    "`csv.quote` is {:?}; write one ASCII character or \"none\"",
+                    config.quote
+                )
+            })?),
+        };
+        if quote == Some(delimiter) {
+            return Err("`csv.delimiter` and `csv.quote` are the same character".to_owned());
+        }
+        Ok(Dialect {
+            delimiter,
+            quote,
+            header: config.header,
+        })
+    }
+
+    /// Takes further lines into `record` while one of its quotes is open.
+    ///
+    /// If none of the next lines closes it within [`LINE_MAX`], `record` stays one line, the others are
+    /// put back, and the answer is false. The same after an error of the system, with the line itself put
+    /// back too.
+    pub fn complete(&self, record: &mut Vec<u8>, lines: &mut Lines) -> io::Result<bool> {
+        let mut place = self.place_after(record, Place::Start);
+        if place != Place::Quoted {
+            return Ok(true);
+        }
+        let first = record.len();
+        let mut taken = Vec::new();
+        while place == Place::Quoted {
+            let mut more = Vec::new();
+            let found = match lines.next(&mut more) {
+                Ok(found) => found,
+                Err(error) => {
+                    record.truncate(first);
+                    taken.insert(0, (Line::Whole, record.clone()));
+                    lines.put_back(taken);
+                    return Err(error);
+                }
+            };
+            let fits = found == Line::Whole && record.len() + 1 + more.len() <= LINE_MAX;
+            if fits {
+                record.push(b'\n');
+                record.extend_from_slice(&more);
+                place = self.place_after(&more, place);
+            }
+            if found != Line::End {
+                taken.push((found, more));
+            }
+            if !fits {
+                record.truncate(first);
+                lines.put_back(taken);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn place_after(&self, line: &[u8], mut place: Place) -> Place {
+        if self.quote.is_some_and(|quote| line.contains(&quote)) {
+            for byte in line {
+                self.step(&mut place, *byte);
+            }
+        }
+        place
+    }
+
+    fn step(&self, place: &mut Place, byte: u8) -> Meaning {
+        let is_quote = self.quote == Some(byte);
+        let (next, meaning) = match *place {
+            Place::Start if is_quote => (Place::Quoted, Meaning::Nothing),
+            Place::Quoted if is_quote => (Place::Closing, Meaning::Nothing),
+            Place::Quoted => (Place::Quoted, Meaning::Text),
+            Place::Closing if is_quote => (Place::Quoted, Meaning::Text),
+            _ if byte == self.delimiter => (Place::Start, Meaning::EndOfField),
+            _ => (Place::Bare, Meaning::Text),
+        };
+        *place = next;
+        meaning
+    }
+}
+
+impl Fields {
+    /// Splits a complete record.
+    pub fn split(&mut self, record: &str, dialect: &Dialect) {
+        self.spans.clear();
+        self.unquoted = None;
+        let has_quotes = dialect
+            .quote
+            .is_some_and(|q| record.as_bytes().contains(&q));
+        if has_quotes {
+            self.split_quoted(record, dialect);
+        } else {
+            self.split_plain(record, dialect.delimiter);
+        }
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there are none, as before the first record.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The field at `index` of the `record` that was split.
+    pub fn get<'a>(&'a self, record: &'a str, index: usize) -> Option<&'a str> {
+        let (from, to) = *self.spans.get(index)?;
+        self.unquoted.as_deref().unwrap_or(record).get(from..to)
+    }
+
+    fn split_plain(&mut self, record: &str, delimiter: u8) {
+        let mut from = 0;
+        for (at, byte) in record.bytes().enumerate() {
+            if byte == delimiter {
+                self.spans.push((from, at));
+                from = at + 1;
+            }
+        }
+        self.spans.push((from, record.len()));
+    }
+
+    fn split_quoted(&mut self, record: &str, dialect: &Dialect) {
+        let mut text = String::with_capacity(record.len());
+        let mut from = 0;
+        let mut place = Place::Start;
+        for c in record.chars() {
+            // Delimiter and quote are ASCII; any other character is only text.
+            let byte = u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(u8::MAX);
+            match dialect.step(&mut place, byte) {
+                Meaning::Text => text.push(c),
+                Meaning::Nothing => {}
+                Meaning::EndOfField => {
+                    self.spans.push((from, text.len()));
+                    from = text.len();
+                }
+            }
+        }
+        self.spans.push((from, text.len()));
+        self.unquoted = Some(text);
+    }
+}
+
+fn one_ascii(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r') => Some(*byte),
+        _ => None,
+    }
+}

@@ -1,0 +1,145 @@
+//! From a file to its lines, in bounded memory.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::mem;
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+/// The most bytes that a line may have.
+pub const LINE_MAX: usize = 64 * 1_024;
+
+const BUFFER_BYTES: usize = 64 * 1_024;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// What [`Lines::next`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// A line, without its end.
+    Whole,
+    /// A line longer than [`LINE_MAX`], cut to that.
+    TooLong,
+    /// The compressed stream breaks off or is damaged: what was left of the line, and what is wrong.
+    /// Nothing follows.
+    Cut(String),
+    /// Nothing; the file has ended.
+    End,
+}
+
+/// The lines of a plain or gzip file. Lines end with LF or CR LF; the last one need not.
+pub struct Lines {
+    input: Box<dyn BufRead + Send>,
+    is_gzip: bool,
+    number: u64,
+    /// What was read of a line before the system reported an error.
+    unfinished: Vec<u8>,
+    /// Lines that were put back.
+    held: VecDeque<(Line, Vec<u8>)>,
+}
+
+impl Lines {
+    /// Opens a file; whether it is gzip is seen by its first bytes, not by its name.
+    pub fn open(path: &Path) -> io::Result<Lines> {
+        Lines::of(BufReader::with_capacity(BUFFER_BYTES, File::open(path)?))
+    }
+
+    /// The lines of any input.
+    pub fn of(mut input: impl BufRead + Send + 'static) -> io::Result<Lines> {
+        let is_gzip = input.fill_buf()?.starts_with(&GZIP_MAGIC);
+        let input: Box<dyn BufRead + Send> = match is_gzip {
+            true => Box::new(BufReader::with_capacity(
+                BUFFER_BYTES,
+                MultiGzDecoder::new(input),
+            )),
+            false => Box::new(input),
+        };
+        Ok(Lines {
+            input,
+            is_gzip,
+            number: 0,
+            unfinished: Vec::new(),
+            held: VecDeque::new(),
+        })
+    }
+
+    /// The number of the line that was read last, from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Reads the next line into `line`, which is emptied first. After an error of the system the same
+    /// line can be asked for again.
+    pub fn next(&mut self, line: &mut Vec<u8>) -> io::Result<Line> {
+        let found = match self.held.pop_front() {
+            Some((found, text)) => {
+                *line = text;
+                found
+            }
+            None => self.read(line)?,
+        };
+        self.number += u64::from(found != Line::End);
+        Ok(found)
+    }
+
+    /// Puts back the lines that were read last, oldest first.
+    pub fn put_back(&mut self, lines: Vec<(Line, Vec<u8>)>) {
+        self.number -= lines.len() as u64;
+        for line in lines.into_iter().rev() {
+            self.held.push_front(line);
+        }
+    }
+
+    fn read(&mut self, line: &mut Vec<u8>) -> io::Result<Line> {
+        line.clear();
+        line.append(&mut self.unfinished);
+        // Room for the longest line and its end.
+        let room = (LINE_MAX + 2).saturating_sub(line.len()) as u64;
+        match (&mut self.input).take(room).read_until(b'\n', line) {
+            Ok(_) => {}
+            Err(error) if self.is_gzip && is_damage(&error) => {
+                return Ok(Line::Cut(error.to_string()));
+            }
+            Err(error) => {
+                self.unfinished = mem::take(line);
+                return Err(error);
+            }
+        }
+        if line.is_empty() {
+            return Ok(Line::End);
+        }
+        let is_ended = line.pop_if(|byte| *byte == b'\n').is_some();
+        line.pop_if(|byte| is_ended && *byte == b'\r');
+        if self.number == 0 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
+        if line.len() <= LINE_MAX {
+            return Ok(Line::Whole);
+        }
+        let mut found = Line::TooLong;
+        if !is_ended {
+            match self.input.skip_until(b'\n') {
+                Ok(_) => {}
+                Err(error) if self.is_gzip && is_damage(&error) => {
+                    found = Line::Cut(error.to_string());
+                }
+                Err(error) => {
+                    self.unfinished = mem::take(line);
+                    return Err(error);
+                }
+            }
+        }
+        line.truncate(LINE_MAX);
+        Ok(found)
+    }
+}
+
+/// Whether a decoder's error is about the bytes, not about reading them.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof | ErrorKind::InvalidInput | ErrorKind::InvalidData
+    )
+}

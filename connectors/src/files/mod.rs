@@ -1,0 +1,88 @@
+//! `kind = "file"`: trades from CSV and JSON lines, plain or gzip.
+//!
+//! ```toml
+//! [[source]]
+//! name = "bitmex"
+//! kind = "file"
+//! paths = ["2018.csv.gz"]         # each is a partition; relative to the configuration's folder
+//! instrument = "bitmex:XBTUSD"
+//! columns = { time = "timestamp", price = "price", size = "size" }
+//! units = { time = "ms", signed_size = true }
+//! ```
+//!
+//! A record's position is the number of the line on which it begins, from 1, whether it counts or not:
+//! a header is line 1. Every line of a file becomes a row, accepted or refused, but for headers, blank
+//! lines and what `where` leaves out. What is wrong *with* a file refuses rows; what is wrong *about* it
+//! (it is not there, it lacks a column) fails [`Source::open`].
+//!
+//! Memory per partition is bounded by a batch of rows and [`lines::LINE_MAX`], whatever a file holds.
+//!
+//! Reading order: [`config`] → [`lines`] (bytes to lines) → [`csv`] (lines to fields) → `columns`
+//! → `reader`.
+
+mod columns;
+pub mod config;
+pub mod csv;
+pub mod lines;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::mapping::Mapping;
+use crate::registry::{Setting, TypedSource};
+use crate::source::{PartitionReader, Source, SourceError};
+use config::{Partition, Plan};
+use reader::FileReader;
+
+pub use config::{CsvConfig, FileConfig, Format};
+
+/// Files of trades; each is a partition, and can be read again from any line.
+pub struct FileSource {
+    name: String,
+    partitions: Vec<Partition>,
+    mapping: Arc<Mapping>,
+}
+
+impl TypedSource for FileSource {
+    const KIND: &'static str = "file";
+    type Config = FileConfig;
+
+    fn build(config: FileConfig, setting: Setting) -> Result<FileSource, SourceError> {
+        let name = setting.name.clone();
+        match Plan::check(config, &setting) {
+            Ok(plan) => Ok(FileSource {
+                name,
+                partitions: plan.partitions,
+                mapping: Arc::new(plan.mapping),
+            }),
+            Err(problem) => Err(SourceError::Config { name, problem }),
+        }
+    }
+}
+
+impl Source for FileSource {
+    fn partitions(&self) -> Vec<String> {
+        self.partitions.iter().map(|p| p.name.clone()).collect()
+    }
+
+    fn is_replayable(&self) -> bool {
+        true
+    }
+
+    fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let found = usize::try_from(partition)
+            .ok()
+            .and_then(|at| self.partitions.get(at));
+        let chosen = found.ok_or_else(|| SourceError::Config {
+            name: self.name.clone(),
+            problem: format!(
+                "there is no partition {partition}; it has {}",
+                self.partitions.len()
+            ),
+        })?;
+        let reader = FileReader::open(&self.name, chosen, &self.mapping, after)?;
+        Ok(Box::new(reader))
+    }
+}

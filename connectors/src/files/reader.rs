@@ -1,0 +1,168 @@
+//! Reading one file: lines in, rows out.
+
+use std::io;
+use std::str;
+use std::sync::Arc;
+
+use market::{Event, RefusalReason};
+
+use super::columns::{CsvColumns, Problem, is_blank};
+use super::config::{Partition, Shape};
+use super::lines::{LINE_MAX, Line, Lines};
+use crate::mapping::json::JsonColumns;
+use crate::mapping::{Decoder, Fault, Mapping};
+use crate::source::{BATCH_ROWS, PartitionReader, Progress, Row, SourceError};
+
+/// A file being read.
+pub(super) struct FileReader {
+    name: String,
+    lines: Lines,
+    columns: Columns,
+    decoder: Decoder,
+    /// The last position that is not wanted any more.
+    after: u64,
+    is_ended: bool,
+    /// The record being read.
+    text: Vec<u8>,
+}
+
+/// Where the fields lie.
+enum Columns {
+    Csv(Box<CsvColumns>),
+    Jsonl(Arc<JsonColumns>),
+}
+
+impl FileReader {
+    /// Opens a file and finds its columns.
+    pub(super) fn open(
+        source: &str,
+        partition: &Partition,
+        mapping: &Arc<Mapping>,
+        after: u64,
+    ) -> Result<FileReader, SourceError> {
+        let opened = Lines::open(&partition.path).map_err(Problem::System);
+        let found = opened.and_then(|mut lines| {
+            let columns = Columns::find(&partition.shape, mapping, &mut lines)?;
+            Ok((lines, columns))
+        });
+        let (lines, columns) = found.map_err(|problem| match problem {
+            Problem::System(error) => SourceError::Open {
+                partition: partition.name.clone(),
+                source: error,
+            },
+            Problem::Columns(problem) => SourceError::Config {
+                name: source.to_owned(),
+                problem: format!("{}: {problem}", partition.name),
+            },
+        })?;
+        Ok(FileReader {
+            name: partition.name.clone(),
+            lines,
+            columns,
+            decoder: Decoder::new(Arc::clone(mapping), &format!("{source}/{}", partition.name)),
+            after,
+            is_ended: false,
+            text: Vec::new(),
+        })
+    }
+
+    /// The next row; none at the end.
+    fn next_row(&mut self) -> io::Result<Option<Row>> {
+        while !self.is_ended {
+            let line = self.lines.next(&mut self.text)?;
+            let position = self.lines.number();
+            let decoded = match line {
+                Line::End => {
+                    self.is_ended = true;
+                    break;
+                }
+                Line::Cut(problem) => {
+                    self.is_ended = true;
+                    let detail = format!("the compressed file breaks off here: {problem}");
+                    Err(Fault::new(RefusalReason::Truncated, detail))
+                }
+                Line::TooLong => {
+                    let detail = format!("the line is longer than {LINE_MAX} bytes");
+                    Err(Fault::new(RefusalReason::Malformed, detail))
+                }
+                Line::Whole => self.record(position)?,
+            };
+            if position <= self.after {
+                continue;
+            }
+            match decoded {
+                Ok(None) => {}
+                Ok(Some(event)) => {
+                    return Ok(Some(Row {
+                        position,
+                        event: Ok(event),
+                    }));
+                }
+                Err(fault) => {
+                    return Ok(Some(Row {
+                        position,
+                        event: Err(fault.of(&self.text)),
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Decodes the record that begins with the line in `text`.
+    fn record(&mut self, position: u64) -> io::Result<Result<Option<Event>, Fault>> {
+        if let Columns::Csv(columns) = &self.columns
+            && !columns.complete(&mut self.text, &mut self.lines)?
+        {
+            let detail = "a quote is opened and not closed".to_owned();
+            return Ok(Err(Fault::new(RefusalReason::Malformed, detail)));
+        }
+        let is_wanted = position > self.after && !is_blank(&self.text);
+        if !is_wanted {
+            return Ok(Ok(None));
+        }
+        Ok(match str::from_utf8(&self.text) {
+            Ok(text) => match &mut self.columns {
+                Columns::Csv(columns) => columns.decode(text, &mut self.decoder, position),
+                Columns::Jsonl(columns) => columns.decode(text, &mut self.decoder, position),
+            },
+            Err(error) => Err(Fault::new(
+                RefusalReason::Malformed,
+                format!("byte {} is not UTF-8", error.valid_up_to() + 1),
+            )),
+        })
+    }
+}
+
+impl PartitionReader for FileReader {
+    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        let start = rows.len();
+        while rows.len() - start < BATCH_ROWS {
+            match self.next_row() {
+                Ok(Some(row)) => rows.push(row),
+                Ok(None) => return Ok(Progress::Ended),
+                // These rows are good; the next call meets the error again, or not.
+                Err(_) if rows.len() > start => break,
+                Err(source) => {
+                    return Err(SourceError::Read {
+                        partition: self.name.clone(),
+                        position: self.lines.number().max(self.after),
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(Progress::More)
+    }
+}
+
+impl Columns {
+    fn find(shape: &Shape, mapping: &Mapping, lines: &mut Lines) -> Result<Columns, Problem> {
+        Ok(match shape {
+            Shape::Jsonl(columns) => Columns::Jsonl(Arc::clone(columns)),
+            Shape::Csv(dialect) => {
+                Columns::Csv(Box::new(CsvColumns::find(*dialect, mapping, lines)?))
+            }
+        })
+    }
+}

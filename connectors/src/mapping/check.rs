@@ -1,0 +1,181 @@
+//! A mapping as it is used: checked once, then trusted.
+
+use std::sync::Arc;
+
+use market::Catalog;
+use market::decimal::SCALE_MAX;
+
+use super::config::{Column, ColumnsConfig, MappingConfig, UnitsConfig};
+use super::listings::Listings;
+
+/// What a column may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "each is documented at its namesake in ColumnsConfig"
+)]
+pub enum Field {
+    Time,
+    Price,
+    Size,
+    Symbol,
+    Id,
+    Sequence,
+    Side,
+    Maker,
+    Kind,
+    Of,
+    OfSymbol,
+    Updates,
+    /// The column that `where` looks at.
+    Where,
+}
+
+/// Which column holds what, in which units, of which instrument. Only [`Mapping::check`] makes one.
+pub struct Mapping {
+    columns: [Option<Column>; Field::COUNT],
+    pub(super) units: UnitsConfig,
+    pub(super) equals: Option<String>,
+    pub(super) listings: Listings,
+}
+
+impl Field {
+    /// How many fields there are.
+    pub const COUNT: usize = 13;
+
+    /// Every field, in the order of their declaration.
+    pub const ALL: [Field; Field::COUNT] = [
+        Field::Time,
+        Field::Price,
+        Field::Size,
+        Field::Symbol,
+        Field::Id,
+        Field::Sequence,
+        Field::Side,
+        Field::Maker,
+        Field::Kind,
+        Field::Of,
+        Field::OfSymbol,
+        Field::Updates,
+        Field::Where,
+    ];
+}
+
+impl Mapping {
+    /// Checks what was written; an error says what it was and what is possible.
+    ///
+    /// The instruments that the configuration names are registered in `catalog` now, those of a
+    /// template when their symbols appear.
+    pub fn check(config: MappingConfig, catalog: Arc<Catalog>) -> Result<Mapping, String> {
+        check_units(&config.units)?;
+        check_fields(&config.columns, &config.units)?;
+        let listings = Listings::check(
+            config.instrument.as_deref(),
+            config.id_scope.as_deref(),
+            &config.symbols,
+            catalog,
+        )?;
+        check_symbols(&config.columns, &listings)?;
+        let (only, equals) = config.only.map(|w| (w.column, w.equals)).unzip();
+        let c = config.columns;
+        Ok(Mapping {
+            columns: [
+                Some(c.time),
+                Some(c.price),
+                Some(c.size),
+                c.symbol,
+                c.id,
+                c.sequence,
+                c.side,
+                c.maker,
+                c.kind,
+                c.of,
+                c.of_symbol,
+                c.updates,
+                only,
+            ],
+            units: config.units,
+            equals: equals.flatten(),
+            listings,
+        })
+    }
+
+    /// The column that holds `field`, if one does.
+    pub fn column(&self, field: Field) -> Option<&Column> {
+        self.columns[field as usize].as_ref()
+    }
+
+    /// Where each field's column lies, by asking `find` about each column once.
+    pub fn lay_out<E>(
+        &self,
+        mut find: impl FnMut(&Column) -> Result<usize, E>,
+    ) -> Result<[Option<usize>; Field::COUNT], E> {
+        let mut layout = [None; Field::COUNT];
+        for (slot, column) in layout.iter_mut().zip(&self.columns) {
+            *slot = column.as_ref().map(&mut find).transpose()?;
+        }
+        Ok(layout)
+    }
+}
+
+fn check_units(units: &UnitsConfig) -> Result<(), String> {
+    for (decimals, key) in [
+        (units.price_decimals, "price_decimals"),
+        (units.size_decimals, "size_decimals"),
+    ] {
+        if decimals > SCALE_MAX {
+            return Err(format!(
+                "`units.{key}` is {decimals}, above {SCALE_MAX} decimals"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), String> {
+    let sides = [
+        (columns.side.is_some(), "columns.side"),
+        (columns.maker.is_some(), "columns.maker"),
+        (units.signed_size, "units.signed_size"),
+    ];
+    let said: Vec<_> = sides
+        .iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, k)| *k)
+        .collect();
+    if said.len() > 1 {
+        return Err(format!(
+            "`{}` each say who the aggressor was; keep one",
+            said.join("` and `")
+        ));
+    }
+    if columns.kind.is_some() && columns.id.is_none() {
+        return Err(
+            "`columns.kind` needs `columns.id`: corrections and cancels name trades by id"
+                .to_owned(),
+        );
+    }
+    for (column, key) in [(&columns.of, "of"), (&columns.of_symbol, "of_symbol")] {
+        if column.is_some() && columns.kind.is_none() {
+            return Err(format!(
+                "`columns.{key}` needs `columns.kind`, which tells corrections and cancels from trades"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_symbols(columns: &ColumnsConfig, listings: &Listings) -> Result<(), String> {
+    match (&columns.symbol, listings.is_by_symbol()) {
+        (None, true) => Err(
+            "`columns.symbol` is missing: a template or a table of symbols needs it".to_owned(),
+        ),
+        (Some(_), false) => Err(
+            "`columns.symbol` is of no use to an instrument that holds for every record; write a template such as instrument = \"venue:{symbol}\", or a table `symbols`".to_owned(),
+        ),
+        _ if columns.of_symbol.is_some() && !listings.is_by_symbol() => Err(
+            "`columns.of_symbol` needs a template or a table of symbols".to_owned(),
+        ),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,150 @@
+//! A mapping as its user writes it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use market::TimeUnit;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+
+/// The parts of a source's configuration that say what its records mean. A source's own configuration
+/// holds these beside what is its own, so that one level of keys is all that a user sees.
+#[derive(Clone, Debug)]
+pub struct MappingConfig {
+    /// An instrument's name, or a template of one such as `binance:{symbol}`.
+    pub instrument: Option<String>,
+    /// The name of the space of ids; default: the text before `:` of the instrument's name.
+    pub id_scope: Option<String>,
+    /// Which column holds what.
+    pub columns: ColumnsConfig,
+    /// How numbers are written.
+    pub units: UnitsConfig,
+    /// Instruments by symbol; a symbol that is not here is left to the template, if there is one.
+    pub symbols: BTreeMap<String, String>,
+    /// Which records count.
+    pub only: Option<WhereConfig>,
+}
+
+/// `[source.columns]`: the column of each field.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnsConfig {
+    /// When the trade happened.
+    pub time: Column,
+    /// Its price.
+    pub price: Column,
+    /// Its size.
+    pub size: Column,
+    /// What was traded; for a template or a table of symbols.
+    pub symbol: Option<Column>,
+    /// The trade's id. Without it a trade is known by its position in its partition.
+    pub id: Option<Column>,
+    /// Order within one time, an unsigned integer; default: an integer id, else the position.
+    pub sequence: Option<Column>,
+    /// The aggressor in words; see [`super::words::side`].
+    pub side: Option<Column>,
+    /// Whether the buyer was the maker, so that the aggressor sold.
+    pub maker: Option<Column>,
+    /// Trade, correction or cancel; see [`super::words::kind`]. Default and when empty: trade.
+    pub kind: Option<Column>,
+    /// The id that a correction or cancel names; default and when empty: the record's own.
+    pub of: Option<Column>,
+    /// The symbol of the trade that a correction or cancel names. A correction may not move a trade.
+    pub of_symbol: Option<Column>,
+    /// What the trade may change in a candle; see [`super::words::updates`]. Default and when empty: all.
+    pub updates: Option<Column>,
+}
+
+/// `[source.units]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UnitsConfig {
+    /// How times are written.
+    pub time: TimeUnit,
+    /// Implied decimals of prices: with 4, `1815200` is 181.52.
+    pub price_decimals: u8,
+    /// Implied decimals of sizes.
+    pub size_decimals: u8,
+    /// Whether a negative size means that a seller was the aggressor, and a positive one a buyer.
+    pub signed_size: bool,
+}
+
+/// `where = { column = "e", equals = "trade" }`: other records are skipped, which is not a refusal.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhereConfig {
+    /// The column that decides.
+    pub column: Column,
+    /// What it must hold; without this, anything will do but nothing.
+    pub equals: Option<String>,
+}
+
+/// A column: its name in a header, its dotted path in a JSON object, or its number from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// `"price"`, or `"data.p"`.
+    Name(String),
+    /// `3`, the third.
+    Number(u32),
+}
+
+impl MappingConfig {
+    /// Only columns and units.
+    pub fn new(columns: ColumnsConfig, units: UnitsConfig) -> MappingConfig {
+        MappingConfig {
+            instrument: None,
+            id_scope: None,
+            columns,
+            units,
+            symbols: BTreeMap::new(),
+            only: None,
+        }
+    }
+}
+
+impl fmt::Display for Column {
+    /// `"price"` or `3`, as in the configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Column::Name(name) => write!(f, "\"{name}\""),
+            Column::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Column {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Column, D::Error> {
+        deserializer.deserialize_any(ColumnVisitor)
+    }
+}
+
+struct ColumnVisitor;
+
+impl Visitor<'_> for ColumnVisitor {
+    type Value = Column;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a column's name, or its number from 1")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Column, E> {
+        match name {
+            "" => Err(E::custom("a column's name is empty")),
+            _ => Ok(Column::Name(name.to_owned())),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Column, E> {
+        match u32::try_from(number) {
+            Ok(number @ 1..) => Ok(Column::Number(number)),
+            _ => Err(E::custom(format_args!(
+                "columns are numbered from 1, not {number}"
+            ))),
+        }
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Column, E> {
+        // Whole numbers come as i64 from some formats.
+        self.visit_u64(u64::try_from(number).unwrap_or(0))
+    }
+}

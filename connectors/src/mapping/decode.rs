@@ -1,0 +1,310 @@
+//! From columns of text to an event. Values in, value out: no input, no lock, no clock.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use market::{
+    Event, EventTime, IdScope, Price, Quantity, Refusal, RefusalReason, Side, Trade, TradeId,
+    TradeRef, Updates, decimal,
+};
+
+use super::check::{Field, Mapping};
+use super::listings::{Listed, Listings};
+use super::words::{self, Kind};
+
+/// Why a record was refused; with the raw input it becomes a [`Refusal`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The kind of reason.
+    pub reason: RefusalReason,
+    /// In words, naming column and value.
+    pub detail: String,
+}
+
+/// Decodes the records of one partition.
+pub struct Decoder {
+    mapping: Arc<Mapping>,
+    listings: Listings,
+    /// The space of positions, for feeds without ids.
+    partition: IdScope,
+}
+
+impl Fault {
+    /// A fault in words.
+    pub fn new(reason: RefusalReason, detail: impl Into<String>) -> Fault {
+        let detail = detail.into();
+        Fault { reason, detail }
+    }
+
+    /// `column "price": "12x" is not a decimal number`
+    pub fn value(
+        reason: RefusalReason,
+        column: &dyn Display,
+        value: &str,
+        problem: &dyn Display,
+    ) -> Fault {
+        const SHOWN_MAX: usize = 80;
+        let cut = value.char_indices().nth(SHOWN_MAX).map(|(at, _)| at);
+        let (shown, dots) = cut.map_or((value, ""), |at| (&value[..at], "…"));
+        Fault::new(
+            reason,
+            format!("column {column}: {shown:?}{dots} {problem}"),
+        )
+    }
+
+    /// With the input that it is about.
+    pub fn of(self, raw: &[u8]) -> Box<Refusal> {
+        Box::new(Refusal::new(self.reason, self.detail, raw))
+    }
+}
+
+impl Decoder {
+    /// A decoder for the partition of this name (with its source, so that it is unique).
+    pub fn new(mapping: Arc<Mapping>, partition: &str) -> Decoder {
+        Decoder {
+            listings: mapping.listings.clone(),
+            mapping,
+            partition: IdScope::of(partition),
+        }
+    }
+
+    /// The event of one record, or nothing if `where` leaves it out.
+    ///
+    /// `text` gives a field's text: none, and text of blanks, is an absent field. It is asked only for
+    /// fields that the mapping has a column for. `position` must be unique in the partition.
+    ///
+    /// Allocates only for refusals and for symbols that were not seen before.
+    pub fn decode<'a, F>(&mut self, text: F, position: u64) -> Result<Option<Event>, Fault>
+    where
+        F: Fn(Field) -> Option<&'a str>,
+    {
+        let record = Record {
+            mapping: &self.mapping,
+            partition: self.partition,
+            position,
+            text,
+        };
+        if !record.counts() {
+            return Ok(None);
+        }
+        let kind = record.word(Field::Kind, words::kind, Kind::Trade)?;
+        let listed = match self.listings.constant() {
+            Some(listed) => listed,
+            None => {
+                let symbol = record.need(Field::Symbol)?;
+                self.listings.find(symbol, record.column(Field::Symbol))?
+            }
+        };
+        if kind == Kind::Trade {
+            return Ok(Some(Event::New(record.trade(listed)?)));
+        }
+        if let Some(symbol) = record.get(Field::OfSymbol) {
+            let column = record.column(Field::OfSymbol);
+            if self.listings.find(symbol, column)?.id != listed.id {
+                let problem = &"is another instrument than that of the record";
+                let reason = RefusalReason::MovesInstrument;
+                return Err(Fault::value(reason, column, symbol, problem));
+            }
+        }
+        let of = record.named(listed)?;
+        Ok(Some(match kind {
+            Kind::Correct => Event::Correct {
+                of,
+                with: record.trade(listed)?,
+            },
+            _ => Event::Cancel {
+                of,
+                time: record.time_if_any()?,
+            },
+        }))
+    }
+}
+
+/// One record being decoded.
+struct Record<'m, F> {
+    mapping: &'m Mapping,
+    partition: IdScope,
+    position: u64,
+    text: F,
+}
+
+impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
+    /// The field's text without blanks around it, if there is any.
+    fn get(&self, field: Field) -> Option<&'a str> {
+        self.mapping.column(field)?;
+        let text = (self.text)(field)?.trim();
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn need(&self, field: Field) -> Result<&'a str, Fault> {
+        self.get(field).ok_or_else(|| {
+            let column = self.column(field);
+            let what = match (self.text)(field) {
+                Some(_) => "empty",
+                None => "absent",
+            };
+            Fault::new(
+                RefusalReason::MissingField,
+                format!("column {column} is {what}"),
+            )
+        })
+    }
+
+    fn column(&self, field: Field) -> &dyn Display {
+        match self.mapping.column(field) {
+            Some(column) => column,
+            None => &"that is not configured", // no caller asks for one
+        }
+    }
+
+    fn fault(&self, reason: RefusalReason, field: Field, value: &str, why: &dyn Display) -> Fault {
+        Fault::value(reason, self.column(field), value, why)
+    }
+
+    /// Whether `where` keeps the record.
+    fn counts(&self) -> bool {
+        let Some(_) = self.mapping.column(Field::Where) else {
+            return true;
+        };
+        match (self.get(Field::Where), &self.mapping.equals) {
+            (Some(text), Some(wanted)) => text == wanted,
+            (Some(_), None) => true,
+            (None, Some(wanted)) => wanted.is_empty(),
+            (None, None) => false,
+        }
+    }
+
+    /// A field of words, by one of the readers of [`words`].
+    fn word<T>(
+        &self,
+        field: Field,
+        read: fn(&str) -> Result<T, &'static str>,
+        default: T,
+    ) -> Result<T, Fault> {
+        match self.get(field) {
+            Some(word) => {
+                read(word).map_err(|why| self.fault(RefusalReason::BadField, field, word, &why))
+            }
+            None => Ok(default),
+        }
+    }
+
+    fn trade(&self, listed: Listed) -> Result<Trade, Fault> {
+        let time = self.time(self.need(Field::Time)?)?;
+        let price = self.price(listed)?;
+        let (quantity, side) = self.size(listed)?;
+        if !price.summable(quantity) {
+            let values = (self.need(Field::Price)?, self.need(Field::Size)?);
+            return Err(Fault::new(
+                RefusalReason::NotionalTooLarge,
+                format!(
+                    "{} times {} is more than sums can hold at this instrument's decimals",
+                    values.0, values.1
+                ),
+            ));
+        }
+        let TradeRef { scope, id, .. } = self.own_name(listed)?;
+        Ok(Trade {
+            instrument: listed.id,
+            terms: listed.terms,
+            scope,
+            id,
+            time,
+            sequence: self.sequence(id)?,
+            price,
+            quantity,
+            side,
+            updates: self.word(Field::Updates, words::updates, Updates::ALL)?,
+        })
+    }
+
+    fn time(&self, text: &str) -> Result<EventTime, Fault> {
+        EventTime::parse(text, self.mapping.units.time)
+            .map_err(|why| self.fault(RefusalReason::BadTime, Field::Time, text, &why))
+    }
+
+    fn time_if_any(&self) -> Result<Option<EventTime>, Fault> {
+        let text = self.get(Field::Time);
+        text.map(|text| self.time(text)).transpose()
+    }
+
+    fn price(&self, listed: Listed) -> Result<Price, Fault> {
+        let text = self.need(Field::Price)?;
+        let implied = self.mapping.units.price_decimals;
+        let mantissa = decimal::parse_scaled(text, implied, listed.terms.price_scale)
+            .map_err(|why| self.fault(RefusalReason::BadPrice, Field::Price, text, &why))?;
+        if mantissa <= 0 && !listed.negative_prices {
+            let why = &"is not a positive price";
+            return Err(self.fault(RefusalReason::PriceNotPositive, Field::Price, text, why));
+        }
+        Ok(Price(mantissa))
+    }
+
+    /// The size, and the aggressor wherever the feed says it.
+    fn size(&self, listed: Listed) -> Result<(Quantity, Side), Fault> {
+        let text = self.need(Field::Size)?;
+        let bad = |why: &dyn Display| self.fault(RefusalReason::BadSize, Field::Size, text, why);
+        let implied = self.mapping.units.size_decimals;
+        let signed = decimal::parse_scaled(text, implied, listed.terms.quantity_scale)
+            .map_err(|why| bad(&why))?;
+        if !self.mapping.units.signed_size {
+            if signed < 0 {
+                return Err(bad(&"is negative, and `units.signed_size` is not set"));
+            }
+            return Ok((Quantity(signed), self.side()?));
+        }
+        let size = signed.checked_abs().ok_or_else(|| bad(&"is too large"))?;
+        let side = match signed {
+            0 => Side::Unknown,
+            1.. => Side::Buy,
+            _ => Side::Sell,
+        };
+        Ok((Quantity(size), side))
+    }
+
+    fn side(&self) -> Result<Side, Fault> {
+        if self.mapping.column(Field::Maker).is_some() {
+            return self.word(Field::Maker, words::maker, Side::Unknown);
+        }
+        self.word(Field::Side, words::side, Side::Unknown)
+    }
+
+    /// The name that this record's trade has.
+    fn own_name(&self, listed: Listed) -> Result<TradeRef, Fault> {
+        let (scope, id) = match self.mapping.column(Field::Id) {
+            Some(_) => (listed.scope, TradeId::of(self.need(Field::Id)?)),
+            None => (self.partition, TradeId::Position(self.position)),
+        };
+        Ok(TradeRef {
+            instrument: listed.id,
+            scope,
+            id,
+        })
+    }
+
+    /// The name of the trade that this correction or cancel is about.
+    fn named(&self, listed: Listed) -> Result<TradeRef, Fault> {
+        match self.get(Field::Of) {
+            Some(id) => Ok(TradeRef {
+                instrument: listed.id,
+                scope: listed.scope,
+                id: TradeId::of(id),
+            }),
+            None => self.own_name(listed),
+        }
+    }
+
+    fn sequence(&self, id: TradeId) -> Result<u64, Fault> {
+        if self.mapping.column(Field::Sequence).is_none() {
+            return Ok(match id {
+                TradeId::Number(number) => number,
+                _ => self.position,
+            });
+        }
+        let text = self.need(Field::Sequence)?;
+        text.parse().map_err(|_| {
+            let why = &"is not an unsigned integer of 64 bits";
+            self.fault(RefusalReason::BadField, Field::Sequence, text, why)
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! From a feed's symbols to instruments.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use market::{Catalog, IdScope, Instrument, InstrumentId, RefusalReason, Terms};
+
+use super::decode::Fault;
+
+/// What a decoder has to know of an instrument: 24 bytes, copied from a reader's own table, so that no
+/// lock is taken for a symbol that was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its id.
+    pub id: InstrumentId,
+    /// Scales and calendar.
+    pub terms: Terms,
+    /// Whether prices at or below zero are legal.
+    pub negative_prices: bool,
+    /// The space of its trades' ids.
+    pub scope: IdScope,
+}
+
+/// Finds instruments by symbol. A clone has a table of its own.
+#[derive(Clone)]
+pub struct Listings {
+    catalog: Arc<Catalog>,
+    scope: Option<IdScope>,
+    name: Name,
+    /// The configured table, and what the template has resolved; bounded by the catalog, since one
+    /// symbol is one instrument.
+    known: HashMap<Box<str>, Listed>,
+}
+
+/// How a symbol that is not in the table becomes an instrument.
+#[derive(Clone)]
+enum Name {
+    /// It need not: one instrument for all.
+    Constant(Listed),
+    /// Text before and after the symbol.
+    Template(Arc<str>, Arc<str>),
+    /// It does not.
+    None,
+}
+
+impl Listings {
+    pub(super) fn check(
+        instrument: Option<&str>,
+        id_scope: Option<&str>,
+        symbols: &BTreeMap<String, String>,
+        catalog: Arc<Catalog>,
+    ) -> Result<Listings, String> {
+        let mut listings = Listings {
+            catalog,
+            scope: id_scope.map(IdScope::of),
+            name: Name::None,
+            known: HashMap::new(),
+        };
+        listings.name = match instrument {
+            None if symbols.is_empty() => {
+                return Err("`instrument` is missing: a name such as \"bitmex:XBTUSD\", a template such as \"binance:{symbol}\", or a table `symbols`".to_owned());
+            }
+            None => Name::None,
+            Some(text) => match template(text)? {
+                Some((before, after)) => Name::Template(Arc::from(before), Arc::from(after)),
+                None if symbols.is_empty() => Name::Constant(listings.register(text)?),
+                None => {
+                    return Err(format!(
+                        "`instrument` is \"{text}\" for every record, which leaves nothing to the table `symbols`; keep one, or write a template such as \"venue:{{symbol}}\""
+                    ));
+                }
+            },
+        };
+        for (symbol, name) in symbols {
+            let listed = listings.register(name)?;
+            listings.known.insert(Box::from(symbol.as_str()), listed);
+        }
+        Ok(listings)
+    }
+
+    /// Whether records must carry a symbol.
+    pub fn is_by_symbol(&self) -> bool {
+        !matches!(self.name, Name::Constant(_))
+    }
+
+    /// The one instrument, if it is the same for every record.
+    pub(super) fn constant(&self) -> Option<Listed> {
+        match self.name {
+            Name::Constant(listed) => Some(listed),
+            _ => None,
+        }
+    }
+
+    /// The instrument of `symbol`; `column` is named in the fault.
+    pub(super) fn find(
+        &mut self,
+        symbol: &str,
+        column: &dyn std::fmt::Display,
+    ) -> Result<Listed, Fault> {
+        if let Some(listed) = self.known.get(symbol) {
+            return Ok(*listed);
+        }
+        let Name::Template(before, after) = &self.name else {
+            return Err(Fault::value(
+                RefusalReason::UnknownSymbol,
+                column,
+                symbol,
+                &"is not in the table of symbols",
+            ));
+        };
+        let listed = self
+            .register(&format!("{before}{symbol}{after}"))
+            .map_err(|problem| Fault::new(RefusalReason::BadInstrument, problem))?;
+        self.known.insert(Box::from(symbol), listed);
+        Ok(listed)
+    }
+
+    fn register(&self, name: &str) -> Result<Listed, String> {
+        let instrument = self.catalog.resolve(name).map_err(|e| e.to_string())?;
+        Ok(self.describe(&instrument))
+    }
+
+    fn describe(&self, instrument: &Instrument) -> Listed {
+        let venue = instrument.name.split(':').next().unwrap_or_default();
+        Listed {
+            id: instrument.id,
+            terms: instrument.terms,
+            negative_prices: instrument.negative_prices,
+            scope: self.scope.unwrap_or_else(|| IdScope::of(venue)),
+        }
+    }
+}
+
+/// The texts before and after `{symbol}`; none if `text` is no template.
+fn template(text: &str) -> Result<Option<(&str, &str)>, String> {
+    let parts = text.split_once("{symbol}");
+    let (before, after) = parts.unwrap_or((text, ""));
+    if before.contains(['{', '}']) || after.contains(['{', '}']) {
+        return Err(format!(
+            "`instrument` is \"{text}\"; a template holds {{symbol}} once and no other braces"
+        ));
+    }
+    Ok(parts)
+}

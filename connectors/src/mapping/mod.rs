@@ -1,0 +1,46 @@
+//! What a text record means: which column holds what, in which units, and of which instrument.
+//!
+//! A pure core. Whatever carries the records (a file, a topic, a socket) splits them into columns and
+//! asks a [`Decoder`] for the [`market::Event`]; neither knows of the other's bytes.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use connectors::mapping::{Decoder, Field, Mapping, MappingConfig};
+//! use market::{Catalog, Event};
+//! use serde_json::{from_value, json};
+//!
+//! // BitMEX: "1514764808562,13887,-2000", a seller took 2000 contracts.
+//! let config = MappingConfig {
+//!     instrument: Some("bitmex:XBTUSD".to_owned()),
+//!     ..MappingConfig::new(
+//!         from_value(json!({"time": "timestamp", "price": "price", "size": "size"})).unwrap(),
+//!         from_value(json!({"time": "ms", "signed_size": true})).unwrap(),
+//!     )
+//! };
+//! let mapping = Mapping::check(config, Arc::new(Catalog::new(Vec::new(), 10))).unwrap();
+//! let mut decoder = Decoder::new(Arc::new(mapping), "archive/2018.csv");
+//! let row = |field| match field {
+//!     Field::Time => Some("1514764808562"),
+//!     Field::Price => Some("13887"),
+//!     Field::Size => Some("-2000"),
+//!     _ => None,
+//! };
+//! let Ok(Some(Event::New(trade))) = decoder.decode(row, 2) else { panic!() };
+//! assert_eq!(trade.price.text(trade.terms.price_scale), "13887");
+//! assert_eq!(trade.side, market::Side::Sell);
+//! ```
+//!
+//! Reading order: [`config`] (as written) → [`check`] (as used) → [`decode`] with its [`words`] and
+//! [`listings`] → [`json`], the columns of a JSON object.
+
+pub mod check;
+pub mod config;
+pub mod decode;
+pub mod json;
+pub mod listings;
+pub mod words;
+
+pub use check::{Field, Mapping};
+pub use config::{Column, ColumnsConfig, MappingConfig, UnitsConfig, WhereConfig};
+pub use decode::{Decoder, Fault};
+pub use json::JsonColumns;
