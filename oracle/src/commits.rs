@@ -1,0 +1,126 @@
+//! Values, history and logs after every commit: the definition as a fold.
+//!
+//! The fold keeps every accepted record that is not forgotten, and at every commit makes everything
+//! anew from them. It is slow: a commit costs as much as all that came before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::{
+    Calendars, Candle, CandleKey, Commit, Conflict, EventTime, InstrumentId, Record, Revision,
+    Span, Timeframe, TooLate, Unmatched,
+};
+
+use crate::instrument::InstrumentFold;
+
+/// What a job is told before its first commit.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Ascending; the first is the base, the others are larger and unions of it.
+    pub timeframes: Vec<Timeframe>,
+    /// The calendars that instruments choose from.
+    pub calendars: Calendars,
+    /// How far behind the watermark a new trade may be; at most the correction horizon.
+    pub reject_after: Span,
+    /// How far behind the watermark trades can be corrected.
+    pub correction_horizon: Span,
+}
+
+/// One commit of input.
+#[derive(Clone, Debug, Default)]
+pub struct CommitInput {
+    /// *R(c)*; their order means nothing.
+    pub records: Vec<Record>,
+    /// *M(c)* by source; none, or beyond the end, for a historic one. Never goes down.
+    pub marks: Vec<Option<EventTime>>,
+    /// Whether this commit ends a round.
+    pub round: bool,
+}
+
+/// What shows after a commit, and what the logs gained in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// All rows of all timeframes; those of larger ones as of the last round.
+    pub candles: BTreeMap<CandleKey, Candle>,
+    /// Rows of this commit, sorted, as are all the others.
+    pub conflicts: Vec<Conflict>,
+    /// Rows of this commit.
+    pub too_late: Vec<TooLate>,
+    /// Rows of this commit.
+    pub unmatched: Vec<Unmatched>,
+    /// Rows of this commit; those of larger timeframes carry the commit that ended their round.
+    pub revisions: Vec<Revision>,
+}
+
+/// The fold over commits.
+#[derive(Clone, Debug)]
+pub struct Fold {
+    history: History,
+    next: Commit,
+    /// *M(c−1)*.
+    marks: Vec<Option<EventTime>>,
+    /// The marks of the commit that ended the last round.
+    round_marks: Vec<Option<EventTime>>,
+    instruments: BTreeMap<InstrumentId, InstrumentFold>,
+}
+
+impl Fold {
+    /// Before the first commit.
+    pub fn new(history: History) -> Fold {
+        Fold {
+            history,
+            next: Commit(0),
+            marks: Vec::new(),
+            round_marks: Vec::new(),
+            instruments: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the next commit.
+    pub fn commit(&mut self, input: &CommitInput) -> Output {
+        let commit = self.next;
+        for record in &input.records {
+            self.instruments
+                .entry(record.event.instrument())
+                .or_insert_with(|| InstrumentFold::before(commit));
+        }
+
+        let mut output = Output::default();
+        for (id, fold) in &mut self.instruments {
+            let mut records = input.records.clone();
+            records.retain(|record| record.event.instrument() == *id);
+            fold.commit(&self.history, commit, &records, &self.marks, &mut output);
+            if input.round {
+                fold.round(&self.history, commit, &self.round_marks, &mut output);
+            }
+            fold.show(&mut output);
+        }
+        output.conflicts.sort();
+        output.too_late.sort();
+        output.unmatched.sort();
+        output.revisions.sort();
+
+        self.next = commit.next();
+        self.marks.clone_from(&input.marks);
+        if input.round {
+            self.round_marks.clone_from(&input.marks);
+        }
+        output
+    }
+
+    /// How many trades have been forgotten while they showed in a bar, for tests that want to know
+    /// whether their input reaches this far.
+    pub fn forgotten(&self) -> usize {
+        self.instruments
+            .values()
+            .map(InstrumentFold::forgotten)
+            .sum()
+    }
+
+    /// The ids of trades that are known, matched or not: neither forgotten nor never heard of.
+    pub fn known_ids(&self) -> BTreeSet<market::TradeRef> {
+        self.instruments
+            .values()
+            .flat_map(InstrumentFold::known_ids)
+            .collect()
+    }
+}

@@ -1,0 +1,406 @@
+//! The fold over commits for one instrument. The definition speaks of one at a time, so does this.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::{
+    Bar, Candle, CandleKey, Cause, CauseKind, Commit, Conflict, Event, EventTime, Origin, Record,
+    SourceId, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+};
+
+use crate::commits::{History, Output};
+use crate::revise::{Bars, Revisions, cause, changes, strongest};
+use crate::set::{Joined, joined};
+use crate::values;
+use crate::watermark::{Watermark, less};
+
+/// All that is known of one instrument.
+#[derive(Clone, Debug)]
+pub(crate) struct InstrumentFold {
+    watermark: Watermark,
+    /// Index of its calendar; the first until a record has told.
+    calendar: u8,
+    /// Accepted records of trades that are not forgotten.
+    live: Vec<Record>,
+    /// The commits that brought them.
+    commit_of: BTreeMap<Origin, Commit>,
+    /// What survived of forgotten trades.
+    left: Vec<Trade>,
+    /// The newest time seen after each commit from 0 on.
+    seen: Vec<Option<EventTime>>,
+    bars: Bars,
+    revisions: Revisions,
+    candles: BTreeMap<CandleKey, Candle>,
+    round: Round,
+}
+
+/// What is known for the larger timeframes.
+#[derive(Clone, Debug)]
+struct Round {
+    watermark: Watermark,
+    /// Sources heard since the last round ended.
+    heard: Vec<SourceId>,
+    /// Causes that base bars had since the last round ended.
+    causes: Vec<(CandleKey, Cause)>,
+    /// Base bars when the last round ended.
+    base: Bars,
+    /// Larger bars when the last round ended.
+    bars: Bars,
+    revisions: Revisions,
+    candles: BTreeMap<CandleKey, Candle>,
+}
+
+impl InstrumentFold {
+    /// An instrument of which no record came before `commit`.
+    pub(crate) fn before(Commit(commit): Commit) -> InstrumentFold {
+        InstrumentFold {
+            watermark: Watermark::new(),
+            calendar: 0,
+            live: Vec::new(),
+            commit_of: BTreeMap::new(),
+            left: Vec::new(),
+            seen: (0..commit).map(|_| None).collect(),
+            bars: Bars::new(),
+            revisions: Revisions::default(),
+            candles: BTreeMap::new(),
+            round: Round {
+                watermark: Watermark::new(),
+                heard: Vec::new(),
+                causes: Vec::new(),
+                base: Bars::new(),
+                bars: Bars::new(),
+                revisions: Revisions::default(),
+                candles: BTreeMap::new(),
+            },
+        }
+    }
+
+    /// Takes a commit; `records` are those of this instrument, `marks` those before this commit.
+    pub(crate) fn commit(
+        &mut self,
+        history: &History,
+        commit: Commit,
+        records: &[Record],
+        marks: &[Option<EventTime>],
+        output: &mut Output,
+    ) {
+        self.watermark.advance(marks);
+        self.forget(history);
+
+        let before = self.live.clone();
+        let accepted = self.judge(history, commit, records, output);
+        self.live.extend(&accepted);
+        self.note(commit, records, &accepted);
+
+        output
+            .conflicts
+            .extend(conflicts(commit, &before, &accepted));
+        output.unmatched.extend(self.unmatched(commit, &accepted));
+        self.show_base(history, commit, &before, &accepted, output);
+    }
+
+    /// The newest time seen so far.
+    fn seen(&self) -> Option<EventTime> {
+        self.seen.last().copied().flatten()
+    }
+
+    // Section *Trades and what survives*: what is forgotten at the start of a commit.
+
+    fn forget(&mut self, history: &History) {
+        let limit = less(self.watermark.value, history.correction_horizon);
+        let base = history.timeframes[0];
+        let calendar = history.calendars.get(self.calendar);
+        for trade in joined(&self.live) {
+            let latest = trade.records.iter().filter_map(|r| self.time_of(r)).max();
+            let gone = latest.is_some_and(|latest| calendar.bucket(base, latest).end <= limit);
+            if gone {
+                self.left.extend(trade.survivor());
+                self.live.retain(|record| !trade.records.contains(record));
+            }
+        }
+    }
+
+    /// The event time of a record; for a cancel without time, what was seen at the end of its commit
+    /// or of the first one after it that had seen something.
+    fn time_of(&self, record: &Record) -> Option<EventTime> {
+        match record.event {
+            Event::New(trade) | Event::Correct { with: trade, .. } => Some(trade.time),
+            Event::Cancel {
+                time: Some(time), ..
+            } => Some(time),
+            Event::Cancel { time: None, .. } => {
+                let Commit(came) = *self.commit_of.get(&record.origin)?;
+                let since = self.seen.iter().skip(came as usize);
+                since.flatten().next().copied()
+            }
+        }
+    }
+
+    // Section *Acceptance*.
+
+    fn judge(
+        &self,
+        history: &History,
+        commit: Commit,
+        records: &[Record],
+        output: &mut Output,
+    ) -> Vec<Record> {
+        let watermark = self.watermark.value;
+        let mut accepted = Vec::new();
+        for record in records {
+            match record.event {
+                Event::New(trade) if trade.time < less(watermark, history.reject_after) => {
+                    output.too_late.push(TooLate {
+                        commit,
+                        trade,
+                        watermark,
+                    });
+                }
+                Event::Correct { of, with }
+                    if with.time < less(watermark, history.correction_horizon) =>
+                {
+                    output.unmatched.push(Unmatched {
+                        commit,
+                        kind: CauseKind::Correction,
+                        of,
+                        time: Some(with.time),
+                        reason: UnmatchedReason::BeyondHorizon,
+                    });
+                }
+                Event::New(_) | Event::Correct { .. } | Event::Cancel { .. } => {
+                    accepted.push(*record);
+                }
+            }
+        }
+        accepted
+    }
+
+    /// Remembers what a commit told beside its trades: sources, calendar, newest time.
+    fn note(&mut self, commit: Commit, records: &[Record], accepted: &[Record]) {
+        for record in records {
+            self.watermark.heard(record.origin.source);
+            self.round.heard.push(record.origin.source);
+            if let Event::New(trade) | Event::Correct { with: trade, .. } = record.event {
+                self.calendar = trade.terms.calendar;
+            }
+        }
+        let mut seen = self.seen();
+        for record in accepted {
+            self.commit_of.insert(record.origin, commit);
+            if let Event::New(trade) | Event::Correct { with: trade, .. } = record.event {
+                seen = seen.max(Some(trade.time));
+            }
+        }
+        self.seen.push(seen);
+    }
+
+    /// Accepted corrections and cancels whose trade is not matched at the end of the commit.
+    fn unmatched(&self, commit: Commit, accepted: &[Record]) -> Vec<Unmatched> {
+        let mut rows = Vec::new();
+        for trade in joined(&self.live) {
+            if trade.matched() {
+                continue;
+            }
+            for record in trade.records.iter().filter(|r| accepted.contains(r)) {
+                let (kind, of) = match record.event {
+                    Event::New(_) => continue,
+                    Event::Correct { of, .. } => (CauseKind::Correction, of),
+                    Event::Cancel { of, .. } => (CauseKind::Cancel, of),
+                };
+                rows.push(Unmatched {
+                    commit,
+                    kind,
+                    of,
+                    time: record.event.time(),
+                    reason: UnmatchedReason::Unknown,
+                });
+            }
+        }
+        rows
+    }
+
+    // Section *Bars*.
+
+    /// The trades that show: what survives, and what forgotten ones left.
+    fn shown(&self) -> Vec<Trade> {
+        let live = joined(&self.live);
+        let survivors = live.iter().filter_map(Joined::survivor);
+        self.left.iter().copied().chain(survivors).collect()
+    }
+
+    fn show_base(
+        &mut self,
+        history: &History,
+        commit: Commit,
+        before: &[Record],
+        accepted: &[Record],
+        output: &mut Output,
+    ) {
+        let base = history.timeframes[0];
+        let bars = values::bars(&self.shown(), base, &history.calendars);
+        let causes = causes(history, &joined(before), &joined(&self.live), accepted);
+        let rows = self
+            .revisions
+            .revise(commit, self.watermark.value, &self.bars, &bars, |key| {
+                strongest(causes.iter().filter(|(k, _)| k == key).map(|(_, c)| *c))
+            });
+        self.round
+            .causes
+            .extend(rows.iter().map(|row| (row.key, row.cause)));
+        output.revisions.extend(rows);
+        self.candles = self
+            .revisions
+            .candles(&bars, self.watermark.value, self.seen());
+        self.bars = bars;
+    }
+
+    // Section *Larger timeframes*.
+
+    /// Ends a round with `commit`, which has been taken; `marks` are those of the round before.
+    pub(crate) fn round(
+        &mut self,
+        history: &History,
+        commit: Commit,
+        marks: &[Option<EventTime>],
+        output: &mut Output,
+    ) {
+        let shown = self.shown();
+        let newest = self.newest_base_bar(history);
+        let round = &mut self.round;
+        round.watermark.advance(marks);
+        for source in round.heard.drain(..) {
+            round.watermark.heard(source);
+        }
+
+        let bars: Bars = history.timeframes[1..]
+            .iter()
+            .flat_map(|timeframe| values::bars(&shown, *timeframe, &history.calendars))
+            .collect();
+        let changed = changes(&round.base, &self.bars);
+        let differs = |key: &CandleKey| changed.iter().any(|(changed, ..)| changed == key);
+        let calendar = history.calendars.get(self.calendar);
+        let under = |small: &CandleKey, large: &CandleKey| {
+            calendar.bucket(large.timeframe, small.open_time).open == large.open_time
+        };
+        let rows =
+            round
+                .revisions
+                .revise(commit, round.watermark.value, &round.bars, &bars, |large| {
+                    let causes = round.causes.iter();
+                    let behind = causes.filter(|(key, _)| under(key, large) && differs(key));
+                    strongest(behind.map(|(_, cause)| *cause))
+                });
+        output.revisions.extend(rows);
+        round.candles = round
+            .revisions
+            .candles(&bars, round.watermark.value, newest);
+        round.causes.clear();
+        round.base.clone_from(&self.bars);
+        round.bars = bars;
+    }
+
+    /// The first instant of the base bar that holds the newest time seen.
+    fn newest_base_bar(&self, history: &History) -> Option<EventTime> {
+        let calendar = history.calendars.get(self.calendar);
+        let open = |time| calendar.bucket(history.timeframes[0], time).open;
+        self.seen().map(open)
+    }
+
+    /// Adds the rows that show.
+    pub(crate) fn show(&self, output: &mut Output) {
+        output.candles.extend(&self.candles);
+        output.candles.extend(&self.round.candles);
+    }
+
+    pub(crate) fn forgotten(&self) -> usize {
+        self.left.len()
+    }
+
+    pub(crate) fn known_ids(&self) -> BTreeSet<TradeRef> {
+        joined(&self.live).into_iter().flat_map(|t| t.ids).collect()
+    }
+}
+
+/// Section *Conflicts*, for the records accepted before and in `commit`.
+fn conflicts(commit: Commit, before: &[Record], accepted: &[Record]) -> Vec<Conflict> {
+    let originals = |records: &[Record], name: TradeRef| -> BTreeMap<Origin, Trade> {
+        let of_name = records.iter().filter_map(|r| match r.event {
+            Event::New(trade) if trade.name() == name => Some((r.origin, trade)),
+            _ => None,
+        });
+        of_name.collect()
+    };
+    let names: BTreeSet<TradeRef> = accepted
+        .iter()
+        .filter_map(|r| match r.event {
+            Event::New(trade) => Some(trade.name()),
+            Event::Correct { .. } | Event::Cancel { .. } => None,
+        })
+        .collect();
+
+    let mut rows = Vec::new();
+    for name in names {
+        let mut candidates = originals(accepted, name);
+        candidates.extend(originals(before, name).into_iter().next());
+        let Some(kept) = candidates.values().next().copied() else {
+            continue; // cannot be: the name is that of an accepted trade
+        };
+        let contents: BTreeSet<Trade> = candidates.into_values().collect();
+        let dropped = contents.into_iter().filter(|content| *content != kept);
+        rows.extend(dropped.map(|dropped| Conflict {
+            commit,
+            kept,
+            dropped,
+        }));
+    }
+    rows
+}
+
+/// Every accepted record of a commit, as a cause, with every base bar to which its trade contributes
+/// other than before. A trade that was joined in this commit contributed what its parts did.
+fn causes(
+    history: &History,
+    before: &[Joined],
+    after: &[Joined],
+    accepted: &[Record],
+) -> Vec<(CandleKey, Cause)> {
+    let mut causes = Vec::new();
+    for trade in after {
+        let behind: Vec<Cause> = trade
+            .records
+            .iter()
+            .filter(|record| accepted.contains(record))
+            .map(cause)
+            .collect();
+        if behind.is_empty() {
+            continue;
+        }
+        let parts = before
+            .iter()
+            .filter(|part| !part.ids.is_disjoint(&trade.ids));
+        let was = contributions(history, parts);
+        let is = contributions(history, [trade]);
+        let keys: BTreeSet<CandleKey> = was.keys().chain(is.keys()).copied().collect();
+        for key in keys {
+            if was.get(&key) != is.get(&key) {
+                causes.extend(behind.iter().map(|cause| (key, *cause)));
+            }
+        }
+    }
+    causes
+}
+
+/// What trades contribute to base bars: for each bar, the values that it would have of each alone.
+fn contributions<'a>(
+    history: &History,
+    trades: impl IntoIterator<Item = &'a Joined>,
+) -> BTreeMap<CandleKey, Vec<Bar>> {
+    let mut all: BTreeMap<CandleKey, Vec<Bar>> = BTreeMap::new();
+    for trade in trades.into_iter().filter_map(Joined::survivor) {
+        let (key, bucket) = values::place(&trade, history.timeframes[0], &history.calendars);
+        if let Some(bar) = values::bar(&[trade], bucket) {
+            all.entry(key).or_default().push(bar);
+        }
+    }
+    all.values_mut().for_each(|bars| bars.sort());
+    all
+}

@@ -1,0 +1,20 @@
+//! What the candles and logs should be: the slow twins of the operators.
+//!
+//! Everything here is written from `docs/semantics.md` and from nothing else, in the most obvious way,
+//! with no thought for speed. Tests run the operators beside it and compare at every commit.
+//!
+//! * [`set`]: the value columns as a function of the set of records alone, for horizons that never come;
+//! * [`commits`]: values, history and logs after every commit;
+//! * [`random`]: inputs for both, from a seed.
+//!
+//! Reading order: [`values`] → [`set`] → [`commits`] → [`random`].
+
+pub mod commits;
+mod instrument;
+mod prng;
+pub mod random;
+mod revise;
+pub mod set;
+mod stories;
+pub mod values;
+mod watermark;

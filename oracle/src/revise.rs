@@ -1,0 +1,121 @@
+//! What bars have beside values: state, revision and cause. The same for bars of commits and of rounds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::{
+    Bar, BarState, Candle, CandleKey, Cause, CauseKind, Commit, Event, EventTime, Record, Revision,
+};
+
+/// Bars by their key.
+pub(crate) type Bars = BTreeMap<CandleKey, Bar>;
+
+/// The revisions of bars. A bar stays in here when its row goes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Revisions {
+    of: BTreeMap<CandleKey, (u32, Cause)>,
+}
+
+impl Revisions {
+    /// Revises every bar that differs and whose end the watermark has reached; its cause is
+    /// `cause(key)`.
+    pub(crate) fn revise(
+        &mut self,
+        commit: Commit,
+        watermark: EventTime,
+        before: &Bars,
+        after: &Bars,
+        cause: impl Fn(&CandleKey) -> Option<Cause>,
+    ) -> Vec<Revision> {
+        let mut rows = Vec::new();
+        for (key, before, after) in changes(before, after) {
+            let end = before.or(after).map_or(EventTime::END, |bar| bar.end_time);
+            if end > watermark {
+                continue;
+            }
+            let Some(cause) = cause(&key) else {
+                unreachable!("no accepted record is behind the change of {key:?} in {commit}")
+            };
+            let revision = self.of.get(&key).map_or(0, |(revision, _)| *revision) + 1;
+            self.of.insert(key, (revision, cause));
+            rows.push(Revision {
+                commit,
+                key,
+                revision,
+                before,
+                after,
+                cause,
+            });
+        }
+        rows
+    }
+
+    /// `bars` as they show, where `seen` is the newest time seen.
+    pub(crate) fn candles(
+        &self,
+        bars: &Bars,
+        watermark: EventTime,
+        seen: Option<EventTime>,
+    ) -> BTreeMap<CandleKey, Candle> {
+        let candle = |(key, bar): (&CandleKey, &Bar)| {
+            let past = self.of.get(key);
+            let state = if past.is_some() {
+                BarState::Revised
+            } else if bar.end_time <= watermark {
+                BarState::Final
+            } else if seen.is_some_and(|seen| bar.end_time <= seen) {
+                BarState::Provisional
+            } else {
+                BarState::Open
+            };
+            let candle = Candle {
+                bar: *bar,
+                state,
+                revision: past.map_or(0, |(revision, _)| *revision),
+                cause: past.map(|(_, cause)| *cause),
+            };
+            (*key, candle)
+        };
+        bars.iter().map(candle).collect()
+    }
+}
+
+/// The bars whose values, or whether they have a row, differ.
+///
+/// Two bars differ if any field of [`Bar`] does: also if only the order of the first or last trade
+/// changed and its price did not.
+pub(crate) fn changes(before: &Bars, after: &Bars) -> Vec<(CandleKey, Option<Bar>, Option<Bar>)> {
+    let keys: BTreeSet<CandleKey> = before.keys().chain(after.keys()).copied().collect();
+    keys.into_iter()
+        .map(|key| (key, before.get(&key).copied(), after.get(&key).copied()))
+        .filter(|(_, before, after)| before != after)
+        .collect()
+}
+
+/// A record as a cause.
+pub(crate) fn cause(record: &Record) -> Cause {
+    let (kind, id, sequence) = match record.event {
+        Event::New(trade) => (CauseKind::Trade, trade.id, 0),
+        Event::Correct { of, with } => (CauseKind::Correction, of.id, with.sequence),
+        Event::Cancel { of, .. } => (CauseKind::Cancel, of.id, 0),
+    };
+    Cause {
+        kind,
+        id,
+        sequence,
+        origin: record.origin,
+    }
+}
+
+/// The strongest: a cancel, then a correction with a higher sequence, then a new trade; then the
+/// lowest origin.
+pub(crate) fn strongest(causes: impl IntoIterator<Item = Cause>) -> Option<Cause> {
+    let strength = |cause: &Cause| {
+        let kind = match cause.kind {
+            CauseKind::Trade => 0,
+            CauseKind::Correction => 1,
+            CauseKind::Cancel => 2,
+        };
+        (kind, cause.sequence, std::cmp::Reverse(cause.origin))
+    };
+    causes.into_iter().max_by_key(strength)
+}

@@ -1,0 +1,410 @@
+//! What happens to trades: each story is a few events, some of them told only in later commits.
+//!
+//! Which source tells an event is not decided here, so copies of a trade come from any of them, and
+//! replays from the same one at a new position.
+
+use std::collections::BTreeMap;
+
+use market::{
+    Event, EventTime, IdScope, InstrumentId, Price, Quantity, Side, Terms, Trade, TradeId,
+    TradeRef, Updates,
+};
+
+use crate::prng::Prng;
+use crate::random::Scene;
+
+/// How many trades of an instrument are remembered, so that something may still happen to them.
+const REMEMBERED: usize = 40;
+
+/// The teller.
+#[derive(Clone, Debug)]
+pub(crate) struct Stories {
+    prng: Prng,
+    instruments: Vec<Venue>,
+    /// Event time per commit.
+    step: i64,
+    /// Events that are told in later commits.
+    pending: BTreeMap<usize, Vec<Event>>,
+    /// The commit that is told.
+    commit: usize,
+    now: EventTime,
+}
+
+/// One instrument and its trades.
+#[derive(Clone, Debug)]
+struct Venue {
+    instrument: InstrumentId,
+    terms: Terms,
+    /// Around which prices move.
+    price: i64,
+    next_id: u64,
+    trades: Vec<Known>,
+}
+
+/// A trade that something may still happen to.
+#[derive(Clone, Debug)]
+struct Known {
+    /// Every id it has had.
+    ids: Vec<TradeRef>,
+    first: Trade,
+    last: Trade,
+}
+
+impl Stories {
+    /// Instruments of many shards, half of them by the second calendar if there is one.
+    pub(crate) fn new(seed: u64, instruments: usize, scene: &Scene) -> Stories {
+        let mut prng = Prng::new(seed);
+        let instruments = (0..instruments.max(1)).map(|number| Venue {
+            instrument: InstrumentId::of(&format!("venue:S{number}")),
+            terms: Terms {
+                price_scale: 2,
+                quantity_scale: 3,
+                calendar: (number % usize::from(scene.calendars)) as u8,
+            },
+            // Every eighth trades around zero.
+            price: if number % 8 == 3 { 0 } else { 10_000 },
+            next_id: 1 + prng.below(1_000),
+            trades: Vec::new(),
+        });
+        Stories {
+            instruments: instruments.collect(),
+            prng,
+            step: scene.step,
+            pending: BTreeMap::new(),
+            commit: 0,
+            now: scene.start,
+        }
+    }
+
+    /// The events of a commit: those that were delayed until now, and new ones, about `count`.
+    pub(crate) fn tell(&mut self, commit: usize, now: EventTime, count: usize) -> Vec<Event> {
+        self.commit = commit;
+        self.now = now;
+        while self.pending.get(&commit).map_or(0, Vec::len) < count {
+            self.story();
+        }
+        self.pending.remove(&commit).unwrap_or_default()
+    }
+
+    fn story(&mut self) {
+        match self.prng.below(100) {
+            0..50 => self.trade(),
+            50..62 => self.correct(),
+            62..68 => self.chain(),
+            68..74 => self.cancel(),
+            74..78 => self.cancel_first(),
+            78..81 => self.unmatched(),
+            81..83 => self.join(),
+            83..92 => self.replay(),
+            92..96 => self.conflict(),
+            _ => self.replace(),
+        }
+    }
+
+    /// A trade, often told by a second feed, sometimes with other content.
+    fn trade(&mut self) {
+        let venue = self.venue();
+        let trade = self.fresh(venue);
+        self.soon(0, Event::New(trade));
+        if self.prng.percent(35) {
+            self.soon(2, Event::New(trade));
+        }
+        if self.prng.percent(8) {
+            let other = self.altered(trade);
+            self.soon(1, Event::New(other));
+        }
+        self.remember(venue, trade);
+    }
+
+    /// A known trade is corrected: under its id, a former one or a new one.
+    fn correct(&mut self) {
+        let Some((venue, at)) = self.known() else {
+            return self.trade();
+        };
+        let (event, with) = self.correction(venue, at);
+        self.soon(2, event);
+        if self.prng.percent(25) {
+            self.soon(3, event); // by another feed
+        }
+        let known = &mut self.instruments[venue].trades[at];
+        known.ids.push(with.name());
+        known.last = with;
+    }
+
+    /// A trade that becomes another and another, told in any order.
+    fn chain(&mut self) {
+        let venue = self.venue();
+        let trade = self.fresh(venue);
+        self.remember(venue, trade);
+        let mut events = vec![Event::New(trade)];
+        let at = self.instruments[venue].trades.len() - 1;
+        for _ in 0..self.prng.between(1, 3) {
+            let of = self.instruments[venue].trades[at].last;
+            let mut with = self.altered(of);
+            with.id = self.instruments[venue].id();
+            with.sequence = of.sequence + 1;
+            events.push(Event::Correct {
+                of: of.name(),
+                with,
+            });
+            let known = &mut self.instruments[venue].trades[at];
+            known.ids.push(with.name());
+            known.last = with;
+        }
+        for event in events {
+            self.soon(3, event);
+        }
+    }
+
+    fn cancel(&mut self) {
+        let Some((venue, at)) = self.known() else {
+            return self.trade();
+        };
+        let event = self.cancel_of(venue, at);
+        self.soon(1, event);
+        if self.prng.percent(20) {
+            self.soon(3, event);
+        }
+    }
+
+    /// A trade and its cancel, which may come first or in the same commit.
+    fn cancel_first(&mut self) {
+        let venue = self.venue();
+        let trade = self.fresh(venue);
+        self.remember(venue, trade);
+        let at = self.instruments[venue].trades.len() - 1;
+        let cancel = self.cancel_of(venue, at);
+        self.soon(0, cancel);
+        self.soon(2, Event::New(trade));
+    }
+
+    /// A correction or cancel of a trade that nobody tells.
+    fn unmatched(&mut self) {
+        let venue = self.venue();
+        let never = self.fresh(venue);
+        let of = never.name();
+        let event = if self.prng.percent(50) {
+            let time = self.prng.percent(50).then_some(never.time);
+            Event::Cancel { of, time }
+        } else {
+            let mut with = self.altered(never);
+            with.id = self.instruments[venue].id();
+            Event::Correct { of, with }
+        };
+        self.soon(1, event);
+    }
+
+    /// A correction says that two known trades are one.
+    fn join(&mut self) {
+        let Some((venue, at)) = self.known() else {
+            return self.trade();
+        };
+        let (_, mut with) = self.correction(venue, at);
+        let other = self.prng.index(self.instruments[venue].trades.len());
+        let other = self.instruments[venue].trades[other].last;
+        (with.scope, with.id) = (other.scope, other.id);
+        let of = self.instruments[venue].trades[at].last.name();
+        self.soon(0, Event::Correct { of, with });
+    }
+
+    /// A trade is told again as it was first, whatever became of it.
+    fn replay(&mut self) {
+        if let Some((venue, at)) = self.known() {
+            let first = self.instruments[venue].trades[at].first;
+            self.soon(1, Event::New(first));
+        }
+    }
+
+    /// A known trade is told with other content.
+    fn conflict(&mut self) {
+        if let Some((venue, at)) = self.known() {
+            let first = self.instruments[venue].trades[at].first;
+            let other = self.altered(first);
+            self.soon(1, Event::New(other));
+        }
+    }
+
+    /// A trade is cancelled, and a new one comes into the same bar, so that the bar may go and return.
+    fn replace(&mut self) {
+        let Some((venue, at)) = self.known() else {
+            return self.trade();
+        };
+        let cancel = self.cancel_of(venue, at);
+        let mut trade = self.instruments[venue].trades[at].last;
+        trade.id = self.instruments[venue].id();
+        self.soon(0, cancel);
+        self.soon(3, Event::New(trade));
+        self.remember(venue, trade);
+    }
+
+    // What stories are made of.
+
+    /// An event told now, or up to so many commits later.
+    fn soon(&mut self, delay_max: u64, event: Event) {
+        let delay = match self.prng.percent(50) {
+            true => 0,
+            false => self.prng.below(delay_max + 1),
+        };
+        let commit = self.commit + delay as usize;
+        self.pending.entry(commit).or_default().push(event);
+    }
+
+    /// Any instrument, the first ones more often.
+    fn venue(&mut self) -> usize {
+        let below = 1 + self.prng.index(self.instruments.len());
+        self.prng.index(below)
+    }
+
+    /// Any remembered trade, the newest ones more often.
+    fn known(&mut self) -> Option<(usize, usize)> {
+        let venue = self.venue();
+        let count = self.instruments[venue].trades.len();
+        let back = match self.prng.percent(60) {
+            true => self.prng.index(count.min(4)),
+            false => self.prng.index(count),
+        };
+        (count > 0).then(|| (venue, count - 1 - back))
+    }
+
+    fn remember(&mut self, venue: usize, trade: Trade) {
+        let trades = &mut self.instruments[venue].trades;
+        if trades.len() == REMEMBERED {
+            trades.remove(0);
+        }
+        trades.push(Known {
+            ids: vec![trade.name()],
+            first: trade,
+            last: trade,
+        });
+    }
+
+    /// A trade that was not told before.
+    fn fresh(&mut self, venue: usize) -> Trade {
+        let id = self.instruments[venue].id();
+        let time = self.time();
+        let number = match id {
+            TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) => n,
+        };
+        let Venue {
+            instrument,
+            terms,
+            price,
+            ref trades,
+            ..
+        } = self.instruments[venue];
+        let before = trades.last().map(|known| known.first);
+        let mut trade = Trade {
+            instrument,
+            terms,
+            scope: IdScope(7 + self.prng.below(2) as u32),
+            id,
+            time,
+            sequence: if self.prng.percent(40) {
+                self.prng.below(3)
+            } else {
+                number
+            },
+            price: Price(price + self.prng.between(-500, 500)),
+            quantity: self.quantity(),
+            side: self.prng.pick(&[Side::Unknown, Side::Buy, Side::Sell]),
+            updates: self.updates(),
+        };
+        // The same instant as the trade before, or even the same place in the venue's order.
+        if let Some(before) = before.filter(|_| self.prng.percent(12)) {
+            trade.time = before.time;
+            if self.prng.percent(50) {
+                trade.sequence = before.sequence;
+            }
+        }
+        trade
+    }
+
+    /// Most trades happened within this commit's step, some long before, a few ahead.
+    fn time(&mut self) -> EventTime {
+        let step = self.step;
+        let back = match self.prng.below(100) {
+            0..75 => self.prng.between(0, step),
+            75..90 => self.prng.between(0, 8 * step),
+            90..97 => self.prng.between(0, 40 * step),
+            _ => self.prng.between(-3 * step, 0),
+        };
+        let grain = if self.prng.percent(30) {
+            (step / 5).max(1)
+        } else {
+            1
+        };
+        EventTime((self.now.0 - back).div_euclid(grain) * grain)
+    }
+
+    fn quantity(&mut self) -> Quantity {
+        match self.prng.percent(8) {
+            true => Quantity(0),
+            false => Quantity(self.prng.between(1, 5_000)),
+        }
+    }
+
+    fn updates(&mut self) -> Updates {
+        if self.prng.percent(80) {
+            return Updates::ALL;
+        }
+        let parts = [Updates::VOLUME, Updates::HIGH_LOW, Updates::OPEN_CLOSE];
+        let chosen = parts.into_iter().filter(|_| self.prng.percent(50));
+        chosen.fold(Updates::NONE, Updates::and)
+    }
+
+    /// The same trade with another content.
+    fn altered(&mut self, trade: Trade) -> Trade {
+        let mut other = trade;
+        match self.prng.below(7) {
+            0 | 1 => other.price.0 += self.prng.between(-300, 300),
+            2 => other.quantity = self.quantity(),
+            3 => other.side = self.prng.pick(&[Side::Unknown, Side::Buy, Side::Sell]),
+            4 => other.updates = self.updates(),
+            5 => other.time.0 += self.prng.between(-2 * self.step, 2 * self.step),
+            _ => other.sequence += self.prng.below(3),
+        }
+        other
+    }
+
+    fn correction(&mut self, venue: usize, at: usize) -> (Event, Trade) {
+        let Known { ids, last, .. } = self.instruments[venue].trades[at].clone();
+        let of = self.prng.pick(&ids);
+        let mut with = self.altered(last);
+        if self.prng.percent(25) {
+            let far = self.step * 6;
+            with.time.0 += self.prng.between(-far, far);
+        }
+        with.sequence = match self.prng.percent(80) {
+            true => last.sequence + 1,
+            false => self.prng.below(last.sequence + 1),
+        };
+        if self.prng.percent(40) {
+            with.id = self.instruments[venue].id();
+            with.scope = IdScope(7 + self.prng.below(2) as u32);
+        } else {
+            let named = self.prng.pick(&[of, last.name()]);
+            (with.scope, with.id) = (named.scope, named.id);
+        }
+        (Event::Correct { of, with }, with)
+    }
+
+    fn cancel_of(&mut self, venue: usize, at: usize) -> Event {
+        let Known { ids, last, .. } = &self.instruments[venue].trades[at];
+        let of = self.prng.pick(ids);
+        let time = self.prng.pick(&[None, Some(last.time), Some(self.now)]);
+        Event::Cancel { of, time }
+    }
+}
+
+impl Venue {
+    /// An id that no trade of this instrument had: a number, a text or a position.
+    fn id(&mut self) -> TradeId {
+        let number = self.next_id;
+        self.next_id += 1;
+        match number % 5 {
+            0 => TradeId::of(&format!("T{number}")),
+            1 => TradeId::Position(number),
+            _ => TradeId::Number(number),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The values of bars: section *Bars* of the definition, first two paragraphs.
+//!
+//! Bars of every timeframe are filled from trades directly; none is made of smaller ones.
+
+use std::collections::BTreeMap;
+
+use market::{Bar, Bucket, Calendars, CandleKey, OrderKey, Side, Timeframe, Trade, Updates};
+
+/// The bars of one timeframe in which any of `trades` shows.
+///
+/// All trades of one instrument must carry the same terms.
+pub fn bars(
+    trades: &[Trade],
+    timeframe: Timeframe,
+    calendars: &Calendars,
+) -> BTreeMap<CandleKey, Bar> {
+    let mut inside: BTreeMap<CandleKey, (Bucket, Vec<Trade>)> = BTreeMap::new();
+    for trade in trades {
+        let (key, bucket) = place(trade, timeframe, calendars);
+        let (_, list) = inside.entry(key).or_insert((bucket, Vec::new()));
+        list.push(*trade);
+    }
+    inside
+        .into_iter()
+        .filter_map(|(key, (bucket, list))| Some((key, bar(&list, bucket)?)))
+        .collect()
+}
+
+/// The bar of `timeframe` whose interval holds the event time of `trade`.
+pub fn place(trade: &Trade, timeframe: Timeframe, calendars: &Calendars) -> (CandleKey, Bucket) {
+    let bucket = calendars
+        .get(trade.terms.calendar)
+        .bucket(timeframe, trade.time);
+    let key = CandleKey {
+        instrument: trade.instrument,
+        timeframe,
+        open_time: bucket.open,
+    };
+    (key, bucket)
+}
+
+/// The values of the bar that holds exactly `trades`; none if no trade shows in it.
+pub fn bar(trades: &[Trade], bucket: Bucket) -> Option<Bar> {
+    let mut trades = trades.to_vec();
+    trades.sort_by_key(|t| (t.time, t.sequence, t.scope, t.id));
+    let terms = trades.first()?.terms;
+    if trades.iter().all(|t| t.updates == Updates::NONE) {
+        return None;
+    }
+
+    let of = |part: Updates| trades.iter().filter(move |t| t.updates.has(part));
+    let edge = |t: &Trade| (order(t), t.price);
+    let size = |t: &Trade| i128::from(t.quantity.0);
+    let worth = |t: &Trade| i128::from(t.price.0) * i128::from(t.quantity.0);
+    let bought = || of(Updates::VOLUME).filter(|t| t.side == Side::Buy);
+    Some(Bar {
+        terms,
+        end_time: bucket.end,
+        open: of(Updates::OPEN_CLOSE).next().map(edge),
+        high: of(Updates::HIGH_LOW).map(|t| t.price).max(),
+        low: of(Updates::HIGH_LOW).map(|t| t.price).min(),
+        close: of(Updates::OPEN_CLOSE).next_back().map(edge),
+        volume: of(Updates::VOLUME).map(size).sum(),
+        notional: of(Updates::VOLUME).map(worth).sum(),
+        trades: of(Updates::VOLUME).map(|_| 1).sum(),
+        buy_volume: bought().map(size).sum(),
+        buy_notional: bought().map(worth).sum(),
+    })
+}
+
+fn order(trade: &Trade) -> OrderKey {
+    OrderKey {
+        time: trade.time,
+        sequence: trade.sequence,
+        scope: trade.scope,
+        id: trade.id,
+    }
+}

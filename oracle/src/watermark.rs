@@ -1,0 +1,47 @@
+//! Section *Watermarks*, and the arithmetic of horizons.
+
+use std::collections::BTreeSet;
+
+use market::{EventTime, SourceId, Span};
+
+/// The watermark of one instrument, stepped once per commit, or once per round.
+#[derive(Clone, Debug)]
+pub(crate) struct Watermark {
+    /// *W* of the step that was taken last; −∞ before the first.
+    pub(crate) value: EventTime,
+    /// The sources heard in steps before the next.
+    sources: BTreeSet<SourceId>,
+}
+
+impl Watermark {
+    /// Before the first step.
+    pub(crate) fn new() -> Watermark {
+        Watermark {
+            value: EventTime::NEVER,
+            sources: BTreeSet::new(),
+        }
+    }
+
+    /// Takes the next step, with the marks that stood at the end of the step before.
+    pub(crate) fn advance(&mut self, marks: &[Option<EventTime>]) {
+        let mark = |source: &SourceId| marks.get(usize::from(source.0)).copied().flatten();
+        let lowest = self.sources.iter().filter_map(mark).min();
+        self.value = self.value.max(lowest.unwrap_or(EventTime::NEVER));
+    }
+
+    /// A record came from `source` in this step: it counts from the next one on.
+    pub(crate) fn heard(&mut self, source: SourceId) {
+        self.sources.insert(source);
+    }
+}
+
+/// *watermark* − *knob*.
+pub(crate) fn less(watermark: EventTime, knob: Span) -> EventTime {
+    if watermark == EventTime::NEVER || knob == Span::FOREVER {
+        EventTime::NEVER
+    } else if watermark == EventTime::END {
+        EventTime::END
+    } else {
+        EventTime(watermark.0.saturating_sub(knob.as_nanos()))
+    }
+}
