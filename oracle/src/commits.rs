@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
     Calendars, Candle, CandleKey, Commit, Conflict, EventTime, InstrumentId, Record, Revision,
-    Span, Timeframe, TooLate, Unmatched,
+    Span, Timeframe, TooLate, TradeRef, Unmatched,
 };
 
 use crate::instrument::InstrumentFold;
@@ -117,7 +117,7 @@ impl Fold {
     }
 
     /// The ids of trades that are known, matched or not: neither forgotten nor never heard of.
-    pub fn known_ids(&self) -> BTreeSet<market::TradeRef> {
+    pub fn known_ids(&self) -> BTreeSet<TradeRef> {
         self.instruments
             .values()
             .flat_map(InstrumentFold::known_ids)

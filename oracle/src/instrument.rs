@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    Bar, Candle, CandleKey, Cause, CauseKind, Commit, Conflict, Event, EventTime, Origin, Record,
-    SourceId, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    Candle, CandleKey, Cause, CauseKind, Commit, Event, EventTime, Origin, Record, SourceId,
+    TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
 };
 
+use crate::behind::{causes, conflicts, strongest};
 use crate::commits::{History, Output};
-use crate::revise::{Bars, Revisions, cause, changes, strongest};
+use crate::revise::{Bars, Revisions, changes};
 use crate::set::{Joined, joined};
 use crate::values;
 use crate::watermark::{Watermark, less};
@@ -318,89 +319,4 @@ impl InstrumentFold {
     pub(crate) fn known_ids(&self) -> BTreeSet<TradeRef> {
         joined(&self.live).into_iter().flat_map(|t| t.ids).collect()
     }
-}
-
-/// Section *Conflicts*, for the records accepted before and in `commit`.
-fn conflicts(commit: Commit, before: &[Record], accepted: &[Record]) -> Vec<Conflict> {
-    let originals = |records: &[Record], name: TradeRef| -> BTreeMap<Origin, Trade> {
-        let of_name = records.iter().filter_map(|r| match r.event {
-            Event::New(trade) if trade.name() == name => Some((r.origin, trade)),
-            _ => None,
-        });
-        of_name.collect()
-    };
-    let names: BTreeSet<TradeRef> = accepted
-        .iter()
-        .filter_map(|r| match r.event {
-            Event::New(trade) => Some(trade.name()),
-            Event::Correct { .. } | Event::Cancel { .. } => None,
-        })
-        .collect();
-
-    let mut rows = Vec::new();
-    for name in names {
-        let mut candidates = originals(accepted, name);
-        candidates.extend(originals(before, name).into_iter().next());
-        let Some(kept) = candidates.values().next().copied() else {
-            continue; // cannot be: the name is that of an accepted trade
-        };
-        let contents: BTreeSet<Trade> = candidates.into_values().collect();
-        let dropped = contents.into_iter().filter(|content| *content != kept);
-        rows.extend(dropped.map(|dropped| Conflict {
-            commit,
-            kept,
-            dropped,
-        }));
-    }
-    rows
-}
-
-/// Every accepted record of a commit, as a cause, with every base bar to which its trade contributes
-/// other than before. A trade that was joined in this commit contributed what its parts did.
-fn causes(
-    history: &History,
-    before: &[Joined],
-    after: &[Joined],
-    accepted: &[Record],
-) -> Vec<(CandleKey, Cause)> {
-    let mut causes = Vec::new();
-    for trade in after {
-        let behind: Vec<Cause> = trade
-            .records
-            .iter()
-            .filter(|record| accepted.contains(record))
-            .map(cause)
-            .collect();
-        if behind.is_empty() {
-            continue;
-        }
-        let parts = before
-            .iter()
-            .filter(|part| !part.ids.is_disjoint(&trade.ids));
-        let was = contributions(history, parts);
-        let is = contributions(history, [trade]);
-        let keys: BTreeSet<CandleKey> = was.keys().chain(is.keys()).copied().collect();
-        for key in keys {
-            if was.get(&key) != is.get(&key) {
-                causes.extend(behind.iter().map(|cause| (key, *cause)));
-            }
-        }
-    }
-    causes
-}
-
-/// What trades contribute to base bars: for each bar, the values that it would have of each alone.
-fn contributions<'a>(
-    history: &History,
-    trades: impl IntoIterator<Item = &'a Joined>,
-) -> BTreeMap<CandleKey, Vec<Bar>> {
-    let mut all: BTreeMap<CandleKey, Vec<Bar>> = BTreeMap::new();
-    for trade in trades.into_iter().filter_map(Joined::survivor) {
-        let (key, bucket) = values::place(&trade, history.timeframes[0], &history.calendars);
-        if let Some(bar) = values::bar(&[trade], bucket) {
-            all.entry(key).or_default().push(bar);
-        }
-    }
-    all.values_mut().for_each(|bars| bars.sort());
-    all
 }

@@ -9,6 +9,7 @@
 //!
 //! Reading order: [`values`] → [`set`] → [`commits`] → [`random`].
 
+mod behind;
 pub mod commits;
 mod instrument;
 mod prng;

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{
-    Bar, BarState, Candle, CandleKey, Cause, CauseKind, Commit, Event, EventTime, Record, Revision,
-};
+use market::{Bar, BarState, Candle, CandleKey, Cause, Commit, EventTime, Revision};
 
 /// Bars by their key.
 pub(crate) type Bars = BTreeMap<CandleKey, Bar>;
@@ -89,33 +87,4 @@ pub(crate) fn changes(before: &Bars, after: &Bars) -> Vec<(CandleKey, Option<Bar
         .map(|key| (key, before.get(&key).copied(), after.get(&key).copied()))
         .filter(|(_, before, after)| before != after)
         .collect()
-}
-
-/// A record as a cause.
-pub(crate) fn cause(record: &Record) -> Cause {
-    let (kind, id, sequence) = match record.event {
-        Event::New(trade) => (CauseKind::Trade, trade.id, 0),
-        Event::Correct { of, with } => (CauseKind::Correction, of.id, with.sequence),
-        Event::Cancel { of, .. } => (CauseKind::Cancel, of.id, 0),
-    };
-    Cause {
-        kind,
-        id,
-        sequence,
-        origin: record.origin,
-    }
-}
-
-/// The strongest: a cancel, then a correction with a higher sequence, then a new trade; then the
-/// lowest origin.
-pub(crate) fn strongest(causes: impl IntoIterator<Item = Cause>) -> Option<Cause> {
-    let strength = |cause: &Cause| {
-        let kind = match cause.kind {
-            CauseKind::Trade => 0,
-            CauseKind::Correction => 1,
-            CauseKind::Cancel => 2,
-        };
-        (kind, cause.sequence, std::cmp::Reverse(cause.origin))
-    };
-    causes.into_iter().max_by_key(strength)
 }

@@ -220,6 +220,50 @@ fn a_forgotten_trade_stays_in_its_bar_and_cannot_be_cancelled() {
 }
 
 #[test]
+fn a_correction_that_joins_a_forgotten_trade_starts_a_new_one() {
+    let mut job = Job::new(forgetful());
+    job.hears(&[new(trade(1, "10:00:10", 100))], "10:11:00");
+    let moved = correct(1, 10, trade(2, "10:10:30", 101));
+    let output = job.hears(&[moved], "10:11:00");
+    assert_eq!(output.unmatched.len(), 1, "nobody knows 1 any more");
+    // Its other id appears: the new trade is matched, and the forgotten one is where it was.
+    let output = job.hears(&[new(trade(2, "10:10:00", 90))], "10:11:00");
+    assert_eq!(
+        ohlc(minute(&output, "10:00:00")),
+        Some([100, 100, 100, 100, 1])
+    );
+    assert_eq!(
+        ohlc(minute(&output, "10:10:00")),
+        Some([101, 101, 101, 101, 1])
+    );
+    // Only it can be cancelled by either id.
+    let output = job.hears(&[cancel(1)], "10:11:00");
+    assert!(minute(&output, "10:00:00").is_some());
+    assert!(minute(&output, "10:10:00").is_none());
+}
+
+#[test]
+fn when_all_sources_have_ended_everything_is_final_and_too_late_unless_the_knob_is_forever() {
+    for (history, accepted) in [(forgetful(), false), (patient(), true)] {
+        let mut job = Job::new(history);
+        let first = vec![told(0, new(trade(1, "10:00:10", 100)))];
+        job.input(first, vec![Some(EventTime::END)], true);
+        let more = vec![told_by(1, 0, new(trade(2, "10:59:00", 101)))];
+        let output = job.input(more, vec![Some(EventTime::END)], true);
+        assert_eq!(minute(&output, "10:59:00").is_some(), accepted);
+        assert_eq!(output.too_late.is_empty(), accepted);
+        let state = hour(&output, "10:00:00").unwrap().state;
+        let want = if accepted {
+            BarState::Revised
+        } else {
+            BarState::Final
+        };
+        assert_eq!(state, want);
+        assert_eq!(job.knows(1), accepted);
+    }
+}
+
+#[test]
 fn a_trade_is_known_as_long_as_the_latest_of_its_times() {
     let mut job = Job::new(forgetful());
     let untimed = new(trade(3, "10:00:10", 100));

@@ -1,5 +1,5 @@
 //! Words in which tests speak: trades of one instrument on one day, and a job that hears of them.
-#![allow(dead_code)] // each test file uses some of them
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses some of them, and only tests do
 
 use market::{
     Calendars, Candle, CandleKey, Event, EventTime, IdScope, InstrumentId, Origin, Price, Quantity,
