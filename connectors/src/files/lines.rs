@@ -143,3 +143,82 @@ fn is_damage(error: &io::Error) -> bool {
         ErrorKind::UnexpectedEof | ErrorKind::InvalidInput | ErrorKind::InvalidData
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    fn all(bytes: impl Into<Vec<u8>>) -> Vec<String> {
+        let mut lines = Lines::of(Cursor::new(bytes.into())).unwrap();
+        let (mut line, mut all) = (Vec::new(), Vec::new());
+        while lines.next(&mut line).unwrap() != Line::End {
+            all.push(String::from_utf8_lossy(&line).into_owned());
+        }
+        assert_eq!(lines.number(), all.len() as u64);
+        all
+    }
+
+    #[test]
+    fn line_ends_and_the_byte_order_mark() {
+        assert_eq!(all(""), [""; 0]);
+        assert_eq!(all("a"), ["a"]);
+        assert_eq!(all("a\n"), ["a"]);
+        assert_eq!(all("a\r\n\r\n\nb\rc\r"), ["a", "", "", "b\rc\r"]);
+        assert_eq!(all("\u{feff}a\n\u{feff}b"), ["a", "\u{feff}b"]);
+    }
+
+    #[test]
+    fn the_longest_line() {
+        let fits = "x".repeat(LINE_MAX);
+        for end in ["", "\n", "\r\n"] {
+            for (more, want) in [
+                ("", Line::Whole),
+                ("y", Line::TooLong),
+                ("yyyyy", Line::TooLong),
+            ] {
+                let text = format!("{fits}{more}{end}");
+                let mut lines = Lines::of(Cursor::new(text)).unwrap();
+                let mut line = Vec::new();
+                assert_eq!(lines.next(&mut line).unwrap(), want, "{more:?} {end:?}");
+                assert_eq!(line, fits.as_bytes());
+                assert_eq!(lines.next(&mut line).unwrap(), Line::End);
+            }
+        }
+    }
+
+    /// Gives one byte at a time, and an error before each.
+    struct Flaky(Cursor<Vec<u8>>, bool);
+
+    impl Read for Flaky {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            match self.1 {
+                true => Err(ErrorKind::TimedOut.into()),
+                false => self.0.read(&mut buffer[..1]),
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_system_loses_nothing() {
+        let text = format!("one\n{}\ntwo\n", "x".repeat(LINE_MAX + 5));
+        // The first byte is read when the input is opened.
+        let flaky = Flaky(Cursor::new(text.into_bytes()), true);
+        let mut lines = Lines::of(BufReader::new(flaky)).unwrap();
+        let (mut line, mut found) = (Vec::new(), Vec::new());
+        loop {
+            match lines.next(&mut line) {
+                Ok(Line::End) => break,
+                Ok(kind) => found.push((kind, line.len())),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::TimedOut),
+            }
+        }
+        let want = [
+            (Line::Whole, 3),
+            (Line::TooLong, LINE_MAX),
+            (Line::Whole, 3),
+        ];
+        assert_eq!(found, want);
+    }
+}

@@ -179,3 +179,144 @@ fn check_symbols(columns: &ColumnsConfig, listings: &Listings) -> Result<(), Str
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// What is wrong with a mapping of `columns` besides time, price and size.
+    fn problem(instrument: Option<&str>, columns: Value, units: Value, symbols: Value) -> String {
+        let mut all = json!({"time": "t", "price": "p", "size": "q"});
+        for (field, column) in columns.as_object().unwrap() {
+            all[field] = column.clone();
+        }
+        let columns = serde_json::from_value(all).unwrap();
+        let units = serde_json::from_value(units).unwrap();
+        let config = MappingConfig {
+            instrument: instrument.map(str::to_owned),
+            symbols: serde_json::from_value(symbols).unwrap(),
+            ..MappingConfig::new(columns, units)
+        };
+        let catalog = Arc::new(Catalog::new(Vec::new(), 2));
+        Mapping::check(config, catalog).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn mappings_that_cannot_be() {
+        for (instrument, columns, units, symbols, want) in [
+            (Some("a:B"), json!({}), json!({}), json!({}), ""),
+            (
+                Some("a:{symbol}"),
+                json!({"symbol": "s"}),
+                json!({}),
+                json!({"X": "b:X"}),
+                "",
+            ),
+            (
+                None,
+                json!({}),
+                json!({}),
+                json!({}),
+                "`instrument` is missing",
+            ),
+            (
+                None,
+                json!({}),
+                json!({}),
+                json!({"X": "a:X"}),
+                "`columns.symbol` is missing",
+            ),
+            (
+                Some("a:{symbol}"),
+                json!({}),
+                json!({}),
+                json!({}),
+                "`columns.symbol` is missing",
+            ),
+            (
+                Some("a:{sym}"),
+                json!({}),
+                json!({}),
+                json!({}),
+                "`instrument` is \"a:{sym}\"; a template holds {symbol} once",
+            ),
+            (
+                Some("a:B"),
+                json!({"symbol": "s"}),
+                json!({}),
+                json!({}),
+                "`columns.symbol` is of no use",
+            ),
+            (
+                Some("a:B"),
+                json!({"symbol": "s"}),
+                json!({}),
+                json!({"X": "a:X"}),
+                "`instrument` is \"a:B\" for every record",
+            ),
+            (
+                Some("a b"),
+                json!({}),
+                json!({}),
+                json!({}),
+                "`a b` is not an instrument name",
+            ),
+            (
+                None,
+                json!({"symbol": "s"}),
+                json!({}),
+                json!({"X": "a:X", "Y": "a:Y", "Z": "a:Z"}),
+                "instrument `a:Z` is one more than the 2",
+            ),
+            (
+                Some("a:B"),
+                json!({"side": "s", "maker": "m"}),
+                json!({}),
+                json!({}),
+                "`columns.side` and `columns.maker` each say",
+            ),
+            (
+                Some("a:B"),
+                json!({"side": "s"}),
+                json!({"signed_size": true}),
+                json!({}),
+                "`columns.side` and `units.signed_size` each say",
+            ),
+            (
+                Some("a:B"),
+                json!({"kind": "k"}),
+                json!({}),
+                json!({}),
+                "`columns.kind` needs `columns.id`",
+            ),
+            (
+                Some("a:B"),
+                json!({"of": "o"}),
+                json!({}),
+                json!({}),
+                "`columns.of` needs `columns.kind`",
+            ),
+            (
+                Some("a:B"),
+                json!({"of_symbol": "o", "kind": "k", "id": "i"}),
+                json!({}),
+                json!({}),
+                "`columns.of_symbol` needs a template",
+            ),
+            (
+                Some("a:B"),
+                json!({}),
+                json!({"price_decimals": 19}),
+                json!({}),
+                "`units.price_decimals` is 19, above 18 decimals",
+            ),
+        ] {
+            let found = problem(instrument, columns, units, symbols);
+            assert!(
+                found.starts_with(want) && found.is_empty() == want.is_empty(),
+                "{found} ≠ {want}"
+            );
+        }
+    }
+}

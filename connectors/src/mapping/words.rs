@@ -108,3 +108,38 @@ fn one_of<T: Copy>(word: &str, meanings: &[(&[&str], T)]) -> Option<T> {
         .find(|(words, _)| words.iter().any(|w| w.eq_ignore_ascii_case(word)))
         .map(|(_, meaning)| *meaning)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_feeds_write() {
+        for (word, want) in [
+            ("Bid", Side::Buy),
+            ("B", Side::Buy),
+            ("ASK", Side::Sell),
+            ("N", Side::Unknown),
+        ] {
+            assert_eq!(side(word), Ok(want), "{word}");
+        }
+        for (word, want) in [
+            ("True", Side::Sell),
+            ("1", Side::Sell),
+            ("false", Side::Buy),
+        ] {
+            assert_eq!(maker(word), Ok(want), "{word}");
+        }
+        for (word, want) in [
+            ("New", Kind::Trade),
+            ("Bust", Kind::Cancel),
+            ("correction", Kind::Correct),
+        ] {
+            assert_eq!(kind(word), Ok(want), "{word}");
+        }
+        let official_close = Updates::HIGH_LOW.and(Updates::OPEN_CLOSE);
+        assert_eq!(updates("High_Low + open_close"), Ok(official_close));
+        assert!(side("wrong").is_err() && maker("2").is_err() && kind("replace").is_err());
+        assert!(updates("volume+all").is_err() && updates("+").is_err());
+    }
+}
