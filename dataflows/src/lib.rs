@@ -1,3 +1,5 @@
 //! Tickweave, assembled.
 
+pub mod serve;
+pub mod telemetry;
 pub mod views;

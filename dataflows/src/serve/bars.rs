@@ -1,0 +1,190 @@
+//! Candles as a request wants them, all at one frontier.
+
+use std::sync::Arc;
+
+use market::{EventTime, Instrument, Timeframe};
+
+use crate::views::{Cell, Frontier, Page, ReadError, Scan, VIEWS, View};
+
+use super::Context;
+use super::fill::{CLOSE, Filling, OPEN_TIME, STATE};
+use super::format::Line;
+use super::problem::{Problem, UNAVAILABLE};
+
+/// The view `candles`.
+pub(super) const CANDLES: &View = {
+    let mut at = 0;
+    while !matches!(VIEWS[at].name.as_bytes(), b"candles") {
+        at += 1;
+    }
+    &VIEWS[at]
+};
+
+/// How often several reads are repeated until they agree on the frontier.
+const ATTEMPTS: usize = 16;
+/// How many rows are searched for the last close before an interval. Only prints that set no price
+/// make bars without one, so the first row nearly always has it.
+const SEARCHED: usize = 1_000;
+
+/// Which candles are wanted.
+pub(super) struct Wanted {
+    pub(super) instrument: Arc<Instrument>,
+    pub(super) timeframe: Timeframe,
+    /// No earlier open time. With it the limit keeps the earliest bars, without it the latest.
+    pub(super) from: Option<EventTime>,
+    /// Only earlier open times.
+    pub(super) to: Option<EventTime>,
+    pub(super) limit: usize,
+    /// Whether gaps are filled from the previous close.
+    pub(super) fill: bool,
+}
+
+/// Candles, ascending in time.
+pub(super) struct Bars {
+    pub(super) frontier: Frontier,
+    pub(super) lines: Vec<Line>,
+    /// Whether the limit left any out.
+    pub(super) more: bool,
+}
+
+/// What lies around the rows of a page and decides how gaps are filled.
+#[derive(Default)]
+struct Around {
+    close_before: Option<Cell>,
+    state_after: Option<Cell>,
+}
+
+impl Wanted {
+    /// Reads the candles.
+    pub(super) async fn read(&self, context: &Context) -> Result<Bars, Problem> {
+        if !self.fill {
+            let page = self.page(context).await?;
+            let lines = page.rows.into_iter().map(|cells| Line {
+                cells,
+                filled: None,
+            });
+            return Ok(Bars {
+                frontier: page.frontier,
+                lines: lines.collect(),
+                more: page.more,
+            });
+        }
+        // Filling takes up to four reads, and a commit may fall between two of them.
+        for _ in 0..ATTEMPTS {
+            let page = self.page(context).await?;
+            if let Some(around) = self.around(context, &page).await? {
+                return Ok(self.filled(context, page, around));
+            }
+        }
+        let detail = "commits follow so fast on each other that no consistent state could be read";
+        Err(Problem::new(UNAVAILABLE, detail))
+    }
+
+    /// The rows themselves, ascending.
+    async fn page(&self, context: &Context) -> Result<Page, ReadError> {
+        let latest_first = self.from.is_none();
+        let scan = self.scan(self.from, self.to, latest_first, self.limit);
+        let mut page = context.reader.scan(scan).await?;
+        if latest_first {
+            page.rows.reverse();
+        }
+        Ok(page)
+    }
+
+    /// What is around a page; nothing if the frontier has moved on meanwhile.
+    async fn around(&self, context: &Context, page: &Page) -> Result<Option<Around>, ReadError> {
+        let mut around = Around::default();
+        let first = page.rows.first();
+        // Without `from` there are rows before the first only if the limit left them out; then their
+        // close matters only if the first row has none itself.
+        let before = match (self.from, first) {
+            (Some(from), _) => Some(from),
+            (None, Some(first)) if page.more && has_no_close(first) => open_time(first),
+            (None, _) => None,
+        };
+        if let Some(before) = before {
+            for limit in [1, SEARCHED] {
+                let scan = self.scan(None, Some(before), true, limit);
+                let earlier = context.reader.scan(scan).await?;
+                if earlier.frontier != page.frontier {
+                    return Ok(None);
+                }
+                let with_close = earlier.rows.iter().find(|row| !has_no_close(row));
+                around.close_before = with_close.and_then(|row| row.get(CLOSE)).cloned();
+                if around.close_before.is_some() || !earlier.more {
+                    break;
+                }
+            }
+        }
+        if let Some(to) = self.to {
+            let later = context
+                .reader
+                .scan(self.scan(Some(to), None, false, 1))
+                .await?;
+            if later.frontier != page.frontier {
+                return Ok(None);
+            }
+            around.state_after = later.rows.first().and_then(|row| row.get(STATE)).cloned();
+        }
+        Ok(Some(around))
+    }
+
+    fn filled(&self, context: &Context, page: Page, around: Around) -> Bars {
+        let calendar = context.calendars.get(self.instrument.terms.calendar);
+        let keep_latest = self.from.is_none();
+        // Rows that the limit left out behind the last one leave no gap that ends at `to`.
+        let cut = page.more && !keep_latest;
+        let last = page.rows.last().and_then(|row| open_time(row));
+        let until = self.to.filter(|_| !cut).map(|to| match around.state_after {
+            Some(_) => to,
+            // Nothing is known of what is past both the frontier and the last row.
+            None => to.min(last.map_or(page.frontier.at, |last| last.max(page.frontier.at))),
+        });
+        let filling = Filling {
+            instrument: &self.instrument,
+            calendar,
+            timeframe: self.timeframe,
+            from: self.from,
+            until,
+            close_before: around.close_before,
+            state_after: around.state_after,
+            limit: self.limit,
+            keep_latest,
+        };
+        let (lines, more) = filling.apply(page.rows);
+        Bars {
+            frontier: page.frontier,
+            lines,
+            more: more || page.more,
+        }
+    }
+
+    fn scan(
+        &self,
+        from: Option<EventTime>,
+        to: Option<EventTime>,
+        latest_first: bool,
+        limit: usize,
+    ) -> Scan {
+        Scan {
+            view: CANDLES,
+            instrument: Some(self.instrument.id),
+            timeframe: Some(self.timeframe),
+            from,
+            to,
+            latest_first,
+            limit,
+        }
+    }
+}
+
+fn open_time(row: &[Cell]) -> Option<EventTime> {
+    match row.get(OPEN_TIME) {
+        Some(Cell::Time(time)) => Some(*time),
+        _ => None,
+    }
+}
+
+fn has_no_close(row: &[Cell]) -> bool {
+    matches!(row.get(CLOSE), None | Some(Cell::Null))
+}

@@ -1,0 +1,227 @@
+//! In which form an answer is given: what the query or `Accept` asks for, and rows in that form.
+
+use market::Catalog;
+use warp::http::HeaderMap;
+use warp::http::header::ACCEPT;
+
+use crate::views::{Cell, Column, cell_json, cell_text};
+
+use super::problem::{Fault, NOT_ACCEPTABLE, Problem};
+use super::query::shown;
+
+/// A form of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// One JSON object.
+    Json,
+    /// A header and one line per row (RFC 4180).
+    Csv,
+    /// One JSON object per row and line.
+    Ndjson,
+}
+
+impl Format {
+    /// Every form of rows, the preferred first.
+    pub(super) const ALL: &'static [Format] = &[Format::Json, Format::Csv, Format::Ndjson];
+
+    /// The word in `format=`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Csv => "csv",
+            Format::Ndjson => "ndjson",
+        }
+    }
+
+    /// Its media type without parameters.
+    fn media(self) -> &'static str {
+        match self {
+            Format::Json => "application/json",
+            Format::Csv => "text/csv",
+            Format::Ndjson => "application/x-ndjson",
+        }
+    }
+
+    /// The value of `Content-Type`.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Format::Csv => "text/csv; charset=utf-8; header=present",
+            other => other.media(),
+        }
+    }
+
+    /// The form that `Accept` likes best among those supported; the first of them without a wish.
+    pub(super) fn accepted(headers: &HeaderMap, supported: &[Format]) -> Result<Format, Problem> {
+        let ranges: Vec<Range> = headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(Range::read)
+            .collect();
+        if ranges.is_empty()
+            && let Some(first) = supported.first()
+        {
+            return Ok(*first);
+        }
+        let mut best: Option<(u16, Format)> = None;
+        for &format in supported {
+            let range = ranges.iter().filter(|range| range.fits(format));
+            let quality = range
+                .max_by_key(|range| range.precision())
+                .map_or(0, |r| r.quality);
+            if quality > best.map_or(0, |(quality, _)| quality) {
+                best = Some((quality, format));
+            }
+        }
+        best.map(|(_, format)| format).ok_or_else(|| {
+            let allowed: Vec<_> = supported.iter().map(|f| f.media().to_owned()).collect();
+            let wanted: Vec<_> = ranges.iter().map(|range| range.media.as_str()).collect();
+            let detail = format!(
+                "none of what `Accept` names ({}) can be answered; possible: {}",
+                shown(&wanted.join(", ")),
+                allowed.join(", ")
+            );
+            Problem::new(NOT_ACCEPTABLE, detail.clone()).errors(vec![Fault {
+                pointer: "#/header/accept".to_owned(),
+                code: "enum",
+                detail,
+                allowed,
+            }])
+        })
+    }
+}
+
+/// One element of `Accept`.
+struct Range {
+    media: String,
+    /// In thousandths.
+    quality: u16,
+}
+
+impl Range {
+    fn read(text: &str) -> Option<Range> {
+        let mut parts = text.split(';').map(str::trim);
+        let media = parts.next().filter(|media| !media.is_empty())?;
+        let quality = parts
+            .filter_map(|part| part.split_once('='))
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+            .map_or(Some(1.0), |(_, q)| q.trim().parse::<f32>().ok());
+        Some(Range {
+            media: media.to_ascii_lowercase(),
+            quality: (quality.unwrap_or(0.0).clamp(0.0, 1.0) * 1_000.0) as u16,
+        })
+    }
+
+    fn fits(&self, format: Format) -> bool {
+        let media = format.media();
+        match self.media.strip_suffix('*') {
+            Some("*/") => true,
+            Some(kind) => kind.ends_with('/') && media.starts_with(kind),
+            None => self.media == media,
+        }
+    }
+
+    fn precision(&self) -> u8 {
+        match self.media.as_str() {
+            "*/*" => 0,
+            media if media.ends_with('*') => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// A row to be shown: its cells, one per column, and whether it was made up to fill a gap (`None`
+/// where nothing is filled, so that no mark is shown).
+pub(super) struct Line {
+    pub(super) cells: Vec<Cell>,
+    pub(super) filled: Option<bool>,
+}
+
+/// Which cells are shown and how.
+pub(super) struct Shown<'a> {
+    pub(super) columns: &'static [Column],
+    /// Columns that each JSON object leaves out because the answer says them once.
+    pub(super) hidden: &'static [&'static str],
+    pub(super) catalog: &'a Catalog,
+    pub(super) numbers_as_strings: bool,
+}
+
+impl Shown<'_> {
+    /// Appends a row as a JSON object.
+    pub(super) fn json(&self, line: &Line, out: &mut String) {
+        out.push('{');
+        let before = out.len();
+        for (column, cell) in self.columns.iter().zip(&line.cells) {
+            if self.hidden.contains(&column.name) {
+                continue;
+            }
+            if out.len() > before {
+                out.push(',');
+            }
+            // Names of columns are plain words: nothing in them needs escaping.
+            out.push('"');
+            out.push_str(column.name);
+            out.push_str("\":");
+            out.push_str(cell_json(cell, self.catalog, self.numbers_as_strings).get());
+        }
+        if let Some(filled) = line.filled {
+            out.push_str(if filled {
+                ",\"filled\":true"
+            } else {
+                ",\"filled\":false"
+            });
+        }
+        out.push('}');
+    }
+
+    /// Rows as CSV with all columns, and `filled` behind them if `marked`.
+    pub(super) fn csv(&self, lines: &[Line], marked: bool) -> Result<String, csv::Error> {
+        let mut writer = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(Vec::new());
+        let mark = marked.then_some("filled");
+        writer.write_record(self.columns.iter().map(|column| column.name).chain(mark))?;
+        for line in lines {
+            let cells = line.cells.iter().map(|cell| cell_text(cell, self.catalog));
+            let mark = marked.then(|| (line.filled == Some(true)).to_string());
+            writer.write_record(cells.chain(mark))?;
+        }
+        let bytes = writer.into_inner().map_err(|e| e.into_error())?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warp::http::HeaderValue;
+
+    #[test]
+    fn what_accept_likes_best() {
+        for (accept, want) in [
+            ("*/*", Some("json")),
+            ("", Some("json")),
+            ("text/csv", Some("csv")),
+            ("TEXT/CSV; q=0.5, application/*;q=0.4", Some("csv")),
+            (
+                "text/html, application/x-ndjson;q=0.9, */*;q=0.1",
+                Some("ndjson"),
+            ),
+            ("application/json;q=0, */*", Some("csv")),
+            ("text/*", Some("csv")),
+            ("text/html", None),
+            ("application/json;q=0", None),
+            ("application/json;q=NaN", None),
+            ("*", None),
+            ("application*", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            let got = Format::accepted(&headers, Format::ALL)
+                .ok()
+                .map(Format::name);
+            assert_eq!(got, want, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The HTTP side: reads the views and tells how the process is. Sees views through
+//! [`ViewReader`] only; never the engine.
+//!
+//! Reading order: [`Context`] (what routes answer from) → `server` (sockets, limits, draining) →
+//! `routes` (one file each, one list) → `query`, `symbol`, `format` (what a request asks) → `bars`, `fill`
+//! (candles at one frontier, bars without trades) → `problem` (what an error says).
+//!
+//! **Every answer about a view is stamped** with the frontier that it reflects: `frontier` in JSON,
+//! `X-Commit` and `X-Frontier` as headers, and an `ETag` of view and commit. **Every error** is a
+//! `application/problem+json` (RFC 9457) that names what was wrong and what is possible.
+
+mod bars;
+mod fill;
+mod format;
+mod health;
+mod problem;
+mod query;
+mod routes;
+mod server;
+mod symbol;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use market::{Calendars, Catalog, Timeframe};
+
+use crate::telemetry::Metrics;
+use crate::views::ViewReader;
+
+pub use health::{Check, Health, Readiness, Status};
+pub use problem::{KINDS, Kind};
+pub use routes::{Endpoint, Entry, ROUTES, Route};
+pub use server::{BindError, Limits, Stopped, bind, serve};
+
+/// What routes answer from. Clones share everything.
+#[derive(Clone)]
+pub struct Context {
+    /// Reads the views.
+    pub reader: Arc<dyn ViewReader>,
+    /// The instruments that the process has met. Requests look names up and never add any.
+    pub catalog: Arc<Catalog>,
+    /// Where bars begin and end; the calendars that the instruments' terms index.
+    pub calendars: Calendars,
+    /// The timeframes that are computed, in any order; at least one.
+    pub timeframes: Vec<Timeframe>,
+    /// The numbers that `/metrics` shows.
+    pub metrics: Metrics,
+    /// How the process is now. Called per request: it must not block.
+    pub health: Arc<dyn Fn() -> Health + Send + Sync>,
+    /// The version of the program.
+    pub version: &'static str,
+    /// When the process started.
+    pub started: Instant,
+    /// What clients may take up.
+    pub limits: Limits,
+}

@@ -1,0 +1,236 @@
+//! What an error says: RFC 9457 problem details, one list of kinds.
+
+use serde::Serialize;
+use warp::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use warp::http::{HeaderValue, StatusCode};
+use warp::reply::Response;
+
+use crate::views::ReadError;
+
+/// A kind of error. Its `type` is `/docs/problems/<name>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, the same for every occurrence.
+    pub title: &'static str,
+    /// Its HTTP status.
+    pub status: StatusCode,
+}
+
+const fn kind(name: &'static str, title: &'static str, status: StatusCode) -> Kind {
+    Kind {
+        name,
+        title,
+        status,
+    }
+}
+
+pub(super) const VALIDATION: Kind =
+    kind("validation", "Invalid parameter", StatusCode::BAD_REQUEST);
+pub(super) const AMBIGUOUS: Kind = kind(
+    "ambiguous-symbol",
+    "Ambiguous symbol",
+    StatusCode::BAD_REQUEST,
+);
+pub(super) const UNKNOWN_SYMBOL: Kind =
+    kind("unknown-symbol", "Unknown symbol", StatusCode::NOT_FOUND);
+pub(super) const UNKNOWN_PATH: Kind = kind("unknown-path", "Unknown path", StatusCode::NOT_FOUND);
+pub(super) const WRONG_METHOD: Kind = kind(
+    "method-not-allowed",
+    "Method not allowed",
+    StatusCode::METHOD_NOT_ALLOWED,
+);
+pub(super) const NOT_ACCEPTABLE: Kind = kind(
+    "not-acceptable",
+    "Not acceptable",
+    StatusCode::NOT_ACCEPTABLE,
+);
+pub(super) const LENGTH_REQUIRED: Kind = kind(
+    "length-required",
+    "Length required",
+    StatusCode::LENGTH_REQUIRED,
+);
+pub(super) const TOO_LARGE: Kind =
+    kind("too-large", "Body too large", StatusCode::PAYLOAD_TOO_LARGE);
+pub(super) const UNSUPPORTED: Kind = kind(
+    "unsupported-media-type",
+    "Unsupported media type",
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+);
+pub(super) const MISDIRECTED: Kind = kind(
+    "misdirected",
+    "Not this host",
+    StatusCode::MISDIRECTED_REQUEST,
+);
+pub(super) const INTERNAL: Kind = kind(
+    "internal",
+    "Internal error",
+    StatusCode::INTERNAL_SERVER_ERROR,
+);
+pub(super) const UNAVAILABLE: Kind = kind(
+    "unavailable",
+    "Not available now",
+    StatusCode::SERVICE_UNAVAILABLE,
+);
+
+/// Every kind of error that can be answered.
+pub const KINDS: &[Kind] = &[
+    VALIDATION,
+    AMBIGUOUS,
+    UNKNOWN_SYMBOL,
+    UNKNOWN_PATH,
+    WRONG_METHOD,
+    NOT_ACCEPTABLE,
+    LENGTH_REQUIRED,
+    TOO_LARGE,
+    UNSUPPORTED,
+    MISDIRECTED,
+    INTERNAL,
+    UNAVAILABLE,
+];
+
+/// One thing wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Fault {
+    /// Where: `#/query/<parameter>` or `#/header/<name>`.
+    pub(super) pointer: String,
+    /// What kind of wrong: `unknown`, `repeated`, `enum`, `range`, `format`, `order`.
+    pub(super) code: &'static str,
+    /// In words.
+    pub(super) detail: String,
+    /// What would have been right, if that can be listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) allowed: Vec<String>,
+}
+
+/// An error to be answered. Boxed: it travels in results that are nearly always fine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem(Box<Said>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Said {
+    kind: Kind,
+    code: String,
+    detail: String,
+    errors: Vec<Fault>,
+    suggestions: Vec<String>,
+    routes: Vec<String>,
+    allow: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Problem {
+        Problem(Box::new(Said {
+            kind,
+            code: kind.name.to_owned(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            suggestions: Vec::new(),
+            routes: Vec::new(),
+            allow: None,
+        }))
+    }
+
+    /// All that is wrong with the parameters, named by the first.
+    pub(super) fn invalid(faults: Vec<Fault>) -> Problem {
+        let details: Vec<_> = faults.iter().map(|fault| fault.detail.as_str()).collect();
+        let mut problem = Problem::new(VALIDATION, details.join("; "));
+        let first = faults
+            .first()
+            .and_then(|f| f.pointer.strip_prefix("#/query/"));
+        if let Some(first) = first {
+            problem.0.code = format!("validation.{first}");
+        }
+        problem.0.errors = faults;
+        problem
+    }
+
+    /// An error whose cause is in the log and nowhere else.
+    pub(super) fn internal() -> Problem {
+        Problem::new(
+            INTERNAL,
+            "the request could not be answered; the log of the process says why",
+        )
+    }
+
+    pub(super) fn errors(mut self, errors: Vec<Fault>) -> Problem {
+        self.0.errors = errors;
+        self
+    }
+
+    pub(super) fn suggestions(mut self, suggestions: Vec<String>) -> Problem {
+        self.0.suggestions = suggestions;
+        self
+    }
+
+    pub(super) fn routes(mut self, routes: Vec<String>) -> Problem {
+        self.0.routes = routes;
+        self
+    }
+
+    /// The methods that the path has, as in `GET, HEAD`.
+    pub(super) fn allow(mut self, methods: String) -> Problem {
+        self.0.allow = Some(methods);
+        self
+    }
+
+    /// The answer to a request for the path `instance`.
+    pub(super) fn response(&self, instance: Option<&str>) -> Response {
+        let Problem(said) = self;
+        let retryable = said.kind == UNAVAILABLE;
+        let body = Body {
+            kind: format!("/docs/problems/{}", said.kind.name),
+            title: said.kind.title,
+            status: said.kind.status.as_u16(),
+            detail: &said.detail,
+            instance,
+            code: &said.code,
+            retryable,
+            errors: &said.errors,
+            suggestions: &said.suggestions,
+            routes: &said.routes,
+        };
+        // Strings and numbers always become JSON.
+        let text = serde_json::to_string(&body).unwrap_or_default();
+        let mut response = Response::new(text.into());
+        *response.status_mut() = said.kind.status;
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(CONTENT_TYPE, json);
+        if retryable {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(Ok(allow)) = said.allow.as_deref().map(HeaderValue::from_str) {
+            headers.insert(ALLOW, allow);
+        }
+        response
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Problem {
+        match error {
+            ReadError::Closed => Problem::new(UNAVAILABLE, error.to_string()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'a str>,
+    code: &'a str,
+    retryable: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Fault],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    suggestions: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    routes: &'a [String],
+}

@@ -1,0 +1,215 @@
+//! What a query string asks: every parameter is known, given once, and read by a rule that says what
+//! it allows. All faults are told at once.
+
+use market::{EventTime, TimeUnit};
+
+use super::problem::{Fault, Problem};
+
+/// The parameters of one request against those that its route knows.
+pub(super) struct Query<'a> {
+    given: Vec<(&'a str, &'a str)>,
+    known: Known,
+    faults: Vec<Fault>,
+}
+
+/// The parameters of a route; each with its other names after the first.
+pub(super) type Known = &'static [&'static [&'static str]];
+
+impl<'a> Query<'a> {
+    /// Takes note of parameters that are unknown or repeated (also under another name).
+    pub(super) fn new(pairs: &'a [(String, String)], known: Known) -> Query<'a> {
+        let mut query = Query {
+            given: Vec::new(),
+            known,
+            faults: Vec::new(),
+        };
+        for (name, value) in pairs {
+            let names = known.iter().find(|names| names.contains(&name.as_str()));
+            let Some(names) = names else {
+                query.unknown(name);
+                continue;
+            };
+            let before = query.given.iter().find(|(given, _)| names.contains(given));
+            match before {
+                Some((before, _)) => {
+                    let detail = if before == name {
+                        format!("`{name}` is given more than once")
+                    } else {
+                        format!("`{name}` and `{before}` are the same parameter")
+                    };
+                    query.fault(name, "repeated", detail, Vec::new());
+                }
+                None => query.given.push((name, value)),
+            }
+        }
+        query
+    }
+
+    fn unknown(&mut self, name: &str) {
+        let allowed: Vec<_> = self.known.iter().map(|names| names[0].to_owned()).collect();
+        let detail = if allowed.is_empty() {
+            format!("`{name}` is not a parameter: this path has none")
+        } else {
+            let known = allowed.join(", ");
+            format!("`{name}` is not a parameter of this path (known: {known})")
+        };
+        self.fault(name, "unknown", detail, allowed);
+    }
+
+    /// The name under which a parameter was given, and its value.
+    fn get(&self, name: &str) -> Option<(&'a str, &'a str)> {
+        let names = self.known.iter().find(|names| names[0] == name)?;
+        let given = self.given.iter().find(|(given, _)| names.contains(given));
+        given.copied()
+    }
+
+    /// Notes something wrong with a parameter.
+    pub(super) fn fault(
+        &mut self,
+        name: &str,
+        code: &'static str,
+        detail: String,
+        allowed: Vec<String>,
+    ) {
+        self.faults.push(Fault {
+            pointer: format!("#/query/{name}"),
+            code,
+            detail,
+            allowed,
+        });
+    }
+
+    /// One of a few words; the first element of each pair is the word.
+    pub(super) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let (given, value) = self.get(name)?;
+        let found = words.iter().find(|(word, _)| *word == value);
+        if found.is_none() {
+            let mut allowed: Vec<String> = Vec::new();
+            allowed.extend(words.iter().map(|(word, _)| (*word).to_owned()));
+            let detail = format!(
+                "{given}={} is not one of {}",
+                shown(value),
+                allowed.join(", ")
+            );
+            self.fault(given, "enum", detail, allowed);
+        }
+        found.map(|(_, means)| *means)
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn count(&mut self, name: &str, least: usize, most: usize) -> Option<usize> {
+        let (given, value) = self.get(name)?;
+        // `parse` alone would take `+5`.
+        let digits = value.bytes().all(|b| b.is_ascii_digit());
+        let number = value
+            .parse()
+            .ok()
+            .filter(|n| digits && (least..=most).contains(n));
+        if number.is_none() {
+            let value = shown(value);
+            let detail = format!("{given}={value} is not a whole number from {least} to {most}");
+            self.fault(given, "range", detail, vec![format!("{least} to {most}")]);
+        }
+        number
+    }
+
+    /// A time: RFC 3339, or a number with the unit after it.
+    pub(super) fn time(&mut self, name: &str) -> Option<EventTime> {
+        let (given, value) = self.get(name)?;
+        match read_time(value) {
+            Ok(time) => Some(time),
+            Err(wrong) => {
+                let allowed = ["2024-08-09T00:00:00.123Z", "1700000000s", "1700000000000ms"];
+                let allowed = allowed.map(str::to_owned).to_vec();
+                let detail = format!("{given}={} {wrong}", shown(value));
+                self.fault(given, "format", detail, allowed);
+                None
+            }
+        }
+    }
+
+    /// Any value, read by `read`; its error is the fault's words and what is allowed.
+    pub(super) fn parsed<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, (String, Vec<String>)>,
+    ) -> Option<T> {
+        let (given, value) = self.get(name)?;
+        match read(value) {
+            Ok(parsed) => Some(parsed),
+            Err((wrong, allowed)) => {
+                let detail = format!("{given}={} {wrong}", shown(value));
+                self.fault(given, "enum", detail, allowed);
+                None
+            }
+        }
+    }
+
+    /// Whether anything was wrong. What was read before counts only if this is fine.
+    pub(super) fn finish(self) -> Result<(), Problem> {
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::invalid(self.faults))
+        }
+    }
+}
+
+/// A value as an error repeats it: cut, so that an answer is not as long as the request.
+pub(super) fn shown(value: &str) -> String {
+    const MOST: usize = 64;
+    let mut shown: String = value.chars().take(MOST).collect();
+    if shown.len() < value.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn read_time(text: &str) -> Result<EventTime, String> {
+    let units = [
+        ("ns", TimeUnit::Ns),
+        ("us", TimeUnit::Us),
+        ("ms", TimeUnit::Ms),
+        ("s", TimeUnit::S),
+    ];
+    for (suffix, unit) in units {
+        if let Some(number) = text.strip_suffix(suffix) {
+            return EventTime::parse(number, unit).map_err(|e| e.to_string());
+        }
+    }
+    EventTime::parse(text, TimeUnit::Rfc3339)
+        .or_else(|error| {
+            // In a query, `+` stands for a blank: `…+02:00` arrives as `… 02:00`.
+            match text.rsplit_once(' ') {
+                Some((time, zone)) => {
+                    EventTime::parse(&format!("{time}+{zone}"), TimeUnit::Rfc3339)
+                }
+                None => Err(error),
+            }
+        })
+        .map_err(|error| format!("{error} (or a number with its unit, such as 1700000000s)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_as_people_write_them() {
+        let noon = Ok(EventTime(1_704_110_400_000_000_000));
+        for text in [
+            "2024-01-01T12:00:00Z",
+            "2024-01-01T14:00:00 02:00", // `+` after decoding
+            "2024-01-01T14:00:00+02:00",
+            "1704110400s",
+            "1704110400000ms",
+            "1704110400000000us",
+            "1704110400000000000ns",
+        ] {
+            assert_eq!(read_time(text), noon, "{text}");
+        }
+        for text in ["", "s", "1704110400", "2024-01-01", "noon", "9e99s", " 1 2"] {
+            assert!(read_time(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `GET /health`, `/health/live`, `/health/ready`: for people, for who restarts the process, for who
+//! sends it requests.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use warp::Filter;
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use crate::serve::problem::Problem;
+use crate::serve::query::Query;
+use crate::serve::{Check, Context, Health, Readiness, Status};
+
+use super::{Asked, Endpoint, Entry, READ, Route, answered, json, reads};
+
+pub(super) const ENTRY: Entry = Entry {
+    endpoints: &[
+        Endpoint {
+            methods: READ,
+            path: "/health",
+            doc: "pass, warn or fail, with every check; 503 if any fails",
+        },
+        Endpoint {
+            methods: READ,
+            path: "/health/live",
+            doc: "200 as long as the process answers",
+        },
+        Endpoint {
+            methods: READ,
+            path: "/health/ready",
+            doc: "200 when answers are worth asking for; 503 while recovering or failed",
+        },
+    ],
+    route,
+};
+
+#[derive(Serialize)]
+struct HealthJson<'a> {
+    status: &'static str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    checks: BTreeMap<&'a str, [CheckJson<'a>; 1]>,
+}
+
+/// An element of `checks`; the media type has lists there, for parts that are many.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckJson<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    output: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_unit: Option<&'a str>,
+}
+
+#[derive(Clone, Copy)]
+enum Question {
+    Whole,
+    Live,
+    Ready,
+}
+
+fn route(context: &Context) -> Route {
+    let whole = warp::path!("health").map(|| Question::Whole);
+    let live = warp::path!("health" / "live").map(|| Question::Live);
+    let ready = warp::path!("health" / "ready").map(|| Question::Ready);
+    let context = context.clone();
+    whole
+        .or(live)
+        .unify()
+        .or(ready)
+        .unify()
+        .and(reads())
+        .then(move |question, asked: Asked| {
+            let answer = answer(&context, question, &asked);
+            answered(asked.path, async { answer })
+        })
+        .boxed()
+}
+
+fn answer(context: &Context, question: Question, asked: &Asked) -> Result<Response, Problem> {
+    Query::new(&asked.query, &[]).finish()?;
+    if let Question::Live = question {
+        return told(context, &Health::default(), Status::Pass, None);
+    }
+    let health = (context.health)();
+    let waiting = match (question, &health.readiness) {
+        (Question::Ready, Readiness::NotYet(why)) => Some(why.as_str()),
+        _ => None,
+    };
+    let status = if waiting.is_some() {
+        Status::Fail
+    } else {
+        health.status()
+    };
+    told(context, &health, status, waiting)
+}
+
+fn told(
+    context: &Context,
+    health: &Health,
+    status: Status,
+    output: Option<&str>,
+) -> Result<Response, Problem> {
+    let code = match status {
+        Status::Pass | Status::Warn => StatusCode::OK,
+        Status::Fail => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let checks = health
+        .checks
+        .iter()
+        .map(|(name, check)| (name.as_str(), [check_json(check)]));
+    let body = HealthJson {
+        status: status.name(),
+        version: context.version,
+        output,
+        checks: checks.collect(),
+    };
+    json(code, "application/health+json", &body)
+}
+
+fn check_json(check: &Check) -> CheckJson<'_> {
+    let observed = check.observed.filter(|(value, _)| value.is_finite());
+    CheckJson {
+        status: check.status.name(),
+        output: &check.output,
+        observed_value: observed.map(|(value, _)| value),
+        observed_unit: observed.map(|(_, unit)| unit),
+    }
+}

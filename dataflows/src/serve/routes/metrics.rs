@@ -1,0 +1,43 @@
+//! `GET /metrics`: the numbers of the process for a scraper.
+
+use warp::Filter;
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use crate::serve::Context;
+use crate::serve::problem::Problem;
+use crate::serve::query::Query;
+use crate::telemetry::CONTENT_TYPE;
+use crate::views::VIEWS;
+
+use super::{Asked, Endpoint, Entry, READ, Route, answered, reads, text};
+
+pub(super) const ENTRY: Entry = Entry {
+    endpoints: &[Endpoint {
+        methods: READ,
+        path: "/metrics",
+        doc: "the numbers of the process in OpenMetrics text",
+    }],
+    route,
+};
+
+fn route(context: &Context) -> Route {
+    let context = context.clone();
+    warp::path!("metrics")
+        .and(reads())
+        .then(move |asked: Asked| {
+            let answer = answer(&context, &asked);
+            answered(asked.path, async { answer })
+        })
+        .boxed()
+}
+
+fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
+    // Scrapers may be configured with parameters of their own; here they would be a mistake.
+    Query::new(&asked.query, &[]).finish()?;
+    for view in VIEWS {
+        let rows = context.reader.count(view);
+        context.metrics.view_rows(view.name, rows);
+    }
+    Ok(text(StatusCode::OK, CONTENT_TYPE, context.metrics.render()))
+}

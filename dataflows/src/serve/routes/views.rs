@@ -1,0 +1,85 @@
+//! `GET /v1/views`: everything that can be read, and what its columns mean.
+
+use serde::Serialize;
+use warp::Filter;
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use crate::serve::Context;
+use crate::serve::format::Format;
+use crate::serve::problem::Problem;
+use crate::serve::query::Query;
+use crate::views::VIEWS;
+
+use super::{Asked, Endpoint, Entry, FrontierJson, READ, Route, answered, json, reads, stamp};
+
+pub(super) const ENTRY: Entry = Entry {
+    endpoints: &[Endpoint {
+        methods: READ,
+        path: "/v1/views",
+        doc: "the views with their columns and number of rows",
+    }],
+    route,
+};
+
+#[derive(Serialize)]
+struct ViewsJson {
+    frontier: FrontierJson,
+    views: Vec<ViewJson>,
+}
+
+#[derive(Serialize)]
+struct ViewJson {
+    name: &'static str,
+    kind: &'static str,
+    doc: &'static str,
+    rows: u64,
+    key: Vec<&'static str>,
+    columns: Vec<ColumnJson>,
+}
+
+#[derive(Serialize)]
+struct ColumnJson {
+    name: &'static str,
+    doc: &'static str,
+}
+
+fn route(context: &Context) -> Route {
+    let context = context.clone();
+    warp::path!("v1" / "views")
+        .and(reads())
+        .then(move |asked: Asked| {
+            let answer = answer(&context, &asked);
+            answered(asked.path, async { answer })
+        })
+        .boxed()
+}
+
+fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
+    Query::new(&asked.query, &[]).finish()?;
+    Format::accepted(&asked.headers, &[Format::Json])?;
+    let frontier = context.reader.frontier();
+    let views = VIEWS.iter().map(|view| {
+        let columns = view.columns.iter();
+        ViewJson {
+            name: view.name,
+            kind: view.kind.name(),
+            doc: view.doc,
+            rows: context.reader.count(view),
+            key: columns.clone().filter(|c| c.key).map(|c| c.name).collect(),
+            columns: columns
+                .map(|column| ColumnJson {
+                    name: column.name,
+                    doc: column.doc,
+                })
+                .collect(),
+        }
+    });
+    let body = ViewsJson {
+        frontier: frontier.into(),
+        views: views.collect(),
+    };
+    let mut response = json(StatusCode::OK, "application/json", &body)?;
+    stamp(&mut response, frontier);
+    Ok(response)
+}

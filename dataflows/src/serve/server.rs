@@ -1,0 +1,322 @@
+//! Sockets: one accept loop with bounds on what clients may take up.
+//!
+//! A client can hold a connection only by asking: one that does not complete a request head in time is
+//! cut, between requests too. Beyond the bound on connections, clients wait in the backlog of the
+//! listening socket; they are not refused.
+//!
+//! On `stop` no connection is accepted any more, those without a request are closed, and those with
+//! one have until the drain deadline to be answered.
+
+use std::convert::Infallible;
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tower::Service;
+use warp::http::header::HOST;
+use warp::http::{HeaderName, HeaderValue, Request};
+use warp::reply::Response;
+
+use super::Context;
+use super::problem::{MISDIRECTED, Problem};
+use super::query::shown;
+use super::routes::{Route, app};
+
+/// What clients may take up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time; at least one. Further clients wait.
+    pub connections: usize,
+    /// Time for a whole request head, also for the first of a connection.
+    pub head: Duration,
+    /// Bytes of a request head, and of what is read ahead; at least 8 KiB.
+    pub head_bytes: usize,
+    /// HTTP/2 requests at a time per connection.
+    pub streams: u32,
+    /// Time to answer what was asked before `stop`.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 512,
+            head: Duration::from_secs(10),
+            head_bytes: 64 * 1024,
+            streams: 64,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why an address could not be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address can be reached from other machines.
+    #[error(
+        "{addr} was not bound: without keys anyone on the network could read and feed this process; only loopback addresses can be bound"
+    )]
+    NotLoopback {
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// Something listens there already.
+    #[error("{addr} is in use: another process (perhaps another tickweave) listens on it")]
+    InUse {
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// Something else is wrong.
+    #[error("{addr} could not be bound")]
+    Io {
+        /// The address.
+        addr: SocketAddr,
+        /// What is wrong.
+        source: io::Error,
+    },
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// How many connections were cut because they were still busy at the drain deadline.
+    pub cut: usize,
+}
+
+/// Listens on a loopback address; port 0 picks a free one.
+pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
+    if !addr.ip().to_canonical().is_loopback() {
+        return Err(BindError::NotLoopback { addr });
+    }
+    TcpListener::bind(addr)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse { addr },
+            _ => BindError::Io { addr, source },
+        })
+}
+
+/// Answers requests on `listener` until `stop` completes.
+///
+/// Errors of single connections end those connections and nothing else.
+pub async fn serve(
+    listener: TcpListener,
+    context: Context,
+    stop: impl Future<Output = ()>,
+) -> Stopped {
+    let limits = context.limits;
+    let app = app(&context);
+    let builder = builder(&limits);
+    let slots = Arc::new(Semaphore::new(limits.connections.max(1)));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let slot = tokio::select! {
+            () = &mut stop => break,
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+        };
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection =
+                    connection(stream, app.clone(), &builder, limits, graceful.watcher());
+                connections.spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%peer, %error, "connection ended");
+                    }
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                // The client is gone already, or file descriptors have run out: those come back.
+                tracing::warn!(%error, "no connection could be accepted");
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    let all_done = async {
+        graceful.shutdown().await;
+        while connections.join_next().await.is_some() {}
+    };
+    if timeout(limits.drain, all_done).await.is_ok() {
+        return Stopped { cut: 0 };
+    }
+    while connections.try_join_next().is_some() {}
+    let cut = connections.len();
+    tracing::warn!(cut, "connections cut at the drain deadline");
+    connections.shutdown().await;
+    Stopped { cut }
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(limits.head_bytes.max(8 * 1024));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(limits.streams);
+    builder
+}
+
+type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Serves one connection to its end.
+fn connection(
+    stream: TcpStream,
+    app: Route,
+    builder: &Builder<TokioExecutor>,
+    limits: Limits,
+    watcher: Watcher,
+) -> impl Future<Output = Result<(), ConnectionError>> + Send + use<> {
+    // Answers are small and whole: nothing is gained by waiting for more of them.
+    let _ = stream.set_nodelay(true);
+    let asked = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&asked);
+    let service = service_fn(move |request| {
+        noted.store(true, Ordering::Relaxed);
+        respond(app.clone(), request)
+    });
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let serving = Box::pin(watcher.watch(serving.into_owned()));
+    async move {
+        // The timeout of HTTP/1 heads begins only when the protocol is known, which takes bytes.
+        let silence = async {
+            sleep(limits.head).await;
+            if asked.load(Ordering::Relaxed) {
+                pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            served = serving => served,
+            () = silence => Err("no request came in time".into()),
+        }
+    }
+}
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Answers one request: whatever happens in a handler, there is an answer.
+async fn respond(app: Route, request: Request<Incoming>) -> Result<Response, Infallible> {
+    static REQUESTS: AtomicU64 = AtomicU64::new(0);
+    let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let mut response = if let Some(host) = foreign_host(&request) {
+        let detail = format!(
+            "`{}` is not a name of this machine's loopback; use localhost or 127.0.0.1",
+            shown(&host)
+        );
+        Problem::new(MISDIRECTED, detail).response(Some(&path))
+    } else {
+        handled(app, request).await.unwrap_or_else(|| {
+            tracing::error!(id, %method, path, "a handler panicked");
+            Problem::internal().response(Some(&path))
+        })
+    };
+    let status = response.status().as_u16();
+    tracing::debug!(id, %method, path, status, elapsed = ?begun.elapsed(), "answered");
+    response
+        .headers_mut()
+        .insert(X_REQUEST_ID, HeaderValue::from(id));
+    Ok(response)
+}
+
+/// The answer of the routes; none if a handler panicked.
+async fn handled(app: Route, request: Request<Incoming>) -> Option<Response> {
+    let mut answer = Box::pin(async move { warp::service(app).call(request).await });
+    poll_fn(move |context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => Poll::Ready(Some(response)),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+/// The host that a request is for, if that is not this machine's loopback.
+///
+/// A page in a browser on this machine may have its own name resolve to 127.0.0.1 and then read
+/// answers as its own; it cannot make the browser send another `Host`.
+fn foreign_host<B>(request: &Request<B>) -> Option<String> {
+    let header = request
+        .headers()
+        .get(HOST)
+        .map(|host| String::from_utf8_lossy(host.as_bytes()));
+    let host = match (request.uri().authority(), header) {
+        (Some(authority), _) => authority.as_str().to_owned(),
+        (None, Some(header)) => header.into_owned(),
+        (None, None) => return None, // HTTP/1.0, which no browser speaks
+    };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host.as_str(),
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let ip = bare.parse::<IpAddr>();
+    let ours = match ip {
+        Ok(ip) => ip.to_canonical().is_loopback(),
+        Err(_) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        }
+    };
+    (!ours).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_the_loopback() {
+        for (host, ours) in [
+            ("localhost", true),
+            ("LOCALHOST:8080", true),
+            ("a.localhost:1", true),
+            ("127.0.0.1:8080", true),
+            ("127.9.9.9", true),
+            ("[::1]:8080", true),
+            ("[::1]", true),
+            ("evil.example:8080", false),
+            ("localhost.evil.example", false),
+            ("192.168.1.2", false),
+            ("", false),
+        ] {
+            let request = Request::builder().uri("/").header(HOST, host).body(());
+            let foreign = foreign_host(&request.unwrap());
+            assert_eq!(foreign.is_none(), ours, "{host}");
+        }
+        assert_eq!(foreign_host(&Request::new(())), None);
+    }
+}

@@ -1,0 +1,277 @@
+//! `GET /v1/candles/{symbol}`: which rows, in which form.
+
+use std::sync::atomic::Ordering;
+
+use market::{BarState, EventTime};
+use serde_json::json;
+
+use super::{NO_COMMIT, Server};
+
+const BTC: &str = "/v1/candles/binance:BTCUSDT";
+
+/// Five minutes from 12:00 with a hole at 12:02, closes 10 to 14 by minute; one hour.
+fn server() -> Server {
+    let server = Server::new();
+    for (minute, state) in [
+        (0, BarState::Final),
+        (1, BarState::Revised),
+        (3, BarState::Provisional),
+        (4, BarState::Open),
+    ] {
+        let open = format!("2024-08-09T12:0{minute}:00Z");
+        server.bar("binance:BTCUSDT", "1m", &open, 10 + minute, state);
+    }
+    server.bar(
+        "binance:BTCUSDT",
+        "1h",
+        "2024-08-09T12:00:00Z",
+        14,
+        BarState::Open,
+    );
+    server
+}
+
+#[tokio::test]
+async fn the_whole_answer() {
+    let server = server();
+    let answer = server.ask(&format!("{BTC}?limit=1")).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(
+        answer.json(),
+        json!({
+            "symbol": "binance:BTCUSDT",
+            "timeframe": "1m",
+            "frontier": {"commit": 17, "at": "2024-12-01T00:00:00.5Z"},
+            "view_version": answer.json()["view_version"],
+            "candles": [{
+                "open_time": "2024-08-09T12:04:00Z",
+                "open": 14, "high": 14, "low": 14, "close": 14,
+                "volume": 2, "notional": 28, "trades": 1,
+                "state": "open", "revision": 0, "cause": null, "cause_id": null,
+                "buy_volume": 0, "buy_notional": 0,
+                "end_time": "2024-08-09T12:05:00Z",
+                "first_time": "2024-08-09T12:04:00Z",
+                "last_time": "2024-08-09T12:04:00Z",
+            }],
+            "more": true,
+        })
+    );
+    assert_eq!(answer.json()["view_version"].as_str().unwrap().len(), 8);
+    for (name, want) in [
+        ("content-type", "application/json"),
+        ("x-commit", "17"),
+        ("x-frontier", "2024-12-01T00:00:00.5Z"),
+        ("x-more", "true"),
+        ("etag", "\"candles@17\""),
+        ("vary", "accept"),
+    ] {
+        assert_eq!(answer.header(name), want, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn which_rows() {
+    let server = server();
+    for (query, want) in [
+        (
+            "",
+            &[
+                "08-09T12:00 10",
+                "08-09T12:01 11",
+                "08-09T12:03 13",
+                "08-09T12:04 14",
+            ][..],
+        ),
+        ("?limit=2", &["08-09T12:03 13", "08-09T12:04 14"]),
+        ("?to=2024-08-09T12:03:00Z&limit=1", &["08-09T12:01 11"]),
+        (
+            "?from=2024-08-09T12:01:00Z&limit=2",
+            &["08-09T12:01 11", "08-09T12:03 13"],
+        ),
+        (
+            "?from=2024-08-09T14:00:01+02:00&to=1723204980001ms",
+            &["08-09T12:01 11", "08-09T12:03 13"],
+        ),
+        ("?from=2024-08-09T12:01:00Z&to=2024-08-09T12:01:00Z", &[]),
+        ("?tf=1h", &["08-09T12:00 14"]),
+        ("?timeframe=3600s", &["08-09T12:00 14"]),
+        ("?tf=4h", &[]),
+        (
+            "?fill=none&numbers=number",
+            &[
+                "08-09T12:00 10",
+                "08-09T12:01 11",
+                "08-09T12:03 13",
+                "08-09T12:04 14",
+            ],
+        ),
+    ] {
+        assert_eq!(
+            server.closes(&format!("{BTC}{query}")).await,
+            want,
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn more_says_whether_the_limit_left_any_out() {
+    let server = server();
+    for (query, more) in [
+        ("limit=3", true),
+        ("limit=4", false),
+        ("from=0s&limit=3", true),
+        ("from=0s", false),
+    ] {
+        let answer = server.ask(&format!("{BTC}?{query}")).await;
+        assert_eq!(answer.json()["more"], more, "{query}");
+        assert_eq!(answer.header("x-more"), more.to_string(), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn names_of_instruments() {
+    let server = server();
+    server.context.catalog.resolve("a:QUIET").unwrap();
+    server.context.catalog.resolve("b:ODD/NAME?").unwrap();
+    for (path, symbol) in [
+        ("BTCUSDT", "binance:BTCUSDT"),
+        ("binance%3ABTCUSDT", "binance:BTCUSDT"),
+        ("QUIET", "a:QUIET"),
+        ("b:ODD%2FNAME%3f", "b:ODD/NAME?"),
+    ] {
+        let answer = server.ask(&format!("/v1/candles/{path}")).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        assert_eq!(answer.json()["symbol"], symbol, "{path}");
+    }
+    let quiet = server.ask("/v1/candles/a:QUIET").await.json();
+    assert_eq!(
+        (&quiet["candles"], &quiet["more"]),
+        (&json!([]), &json!(false))
+    );
+    // Asking never makes an instrument.
+    server.ask("/v1/candles/a:NEW").await;
+    assert_eq!(server.context.catalog.all().len(), 3);
+}
+
+#[tokio::test]
+async fn numbers_stay_exact() {
+    let server = Server::new();
+    let big = 9_007_199_254; // × 10⁹ is past what a double holds
+    server.bar("x:A", "1m", "2024-08-09T12:00:00Z", big, BarState::Final);
+    let text = server.ask("/v1/candles/x:A").await;
+    assert!(
+        text.text().contains("\"close\":9007199254,"),
+        "{}",
+        text.text()
+    );
+    assert!(text.text().contains("\"notional\":18014398508,"));
+    let strings = server.ask("/v1/candles/x:A?numbers=string").await.json();
+    assert_eq!(strings["candles"][0]["close"], "9007199254");
+    assert_eq!(strings["candles"][0]["trades"], 1);
+}
+
+#[tokio::test]
+async fn forms() {
+    let server = server();
+    let csv = server.ask(&format!("{BTC}?format=csv&limit=1")).await;
+    assert_eq!(
+        csv.header("content-type"),
+        "text/csv; charset=utf-8; header=present"
+    );
+    assert_eq!(
+        csv.text(),
+        "instrument,timeframe,open_time,open,high,low,close,volume,notional,trades,state,revision,\
+         cause,cause_id,buy_volume,buy_notional,end_time,first_time,last_time\r\n\
+         binance:BTCUSDT,1m,2024-08-09T12:04:00Z,14,14,14,14,2,28,1,open,0,,,0,0,\
+         2024-08-09T12:05:00Z,2024-08-09T12:04:00Z,2024-08-09T12:04:00Z\r\n"
+    );
+    assert_eq!(csv.header("etag"), "\"candles@17.csv\"");
+    assert_eq!(csv.header("x-more"), "true");
+
+    let lines = server
+        .ask_with("GET", BTC, &[("accept", "application/x-ndjson")])
+        .await;
+    assert_eq!(lines.header("content-type"), "application/x-ndjson");
+    let closes: Vec<_> = lines
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|row| (row["instrument"].clone(), row["close"].clone()))
+        .collect();
+    let want = [10, 11, 13, 14].map(|close| (json!("binance:BTCUSDT"), json!(close)));
+    assert_eq!(closes, want);
+
+    // The query outranks `Accept`.
+    let path = format!("{BTC}?format=json");
+    let json = server
+        .ask_with("GET", &path, &[("accept", "text/csv")])
+        .await;
+    assert_eq!(json.header("content-type"), "application/json");
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_sent_again() {
+    let server = server();
+    for (tag, status) in [
+        ("\"candles@17\"", 304),
+        ("W/\"candles@17\"", 304),
+        ("\"x\", \"candles@17\"", 304),
+        ("*", 304),
+        ("\"candles@16\"", 200),
+        ("\"candles@17.csv\"", 200),
+    ] {
+        server.rows.scans.store(0, Ordering::SeqCst);
+        let answer = server.ask_with("GET", BTC, &[("if-none-match", tag)]).await;
+        assert_eq!(answer.status(), status, "{tag}");
+        assert_eq!(answer.header("etag"), "\"candles@17\"", "{tag}");
+        assert_eq!(answer.header("x-commit"), "17", "{tag}");
+        if status == 304 {
+            assert_eq!(answer.text(), "");
+            assert_eq!(
+                server.rows.scans.load(Ordering::SeqCst),
+                0,
+                "nothing was read"
+            );
+        }
+    }
+    // What is wrong with a request does not depend on what the client has.
+    let wrong = format!("{BTC}?limit=0");
+    let answer = server
+        .ask_with("GET", &wrong, &[("if-none-match", "*")])
+        .await;
+    assert_eq!(answer.status(), 400);
+}
+
+#[tokio::test]
+async fn head_is_allowed_where_get_is() {
+    let server = server();
+    let answer = server.ask_with("HEAD", BTC, &[]).await;
+    assert_eq!((answer.status(), answer.header("x-commit")), (200, "17"));
+}
+
+#[tokio::test]
+async fn a_stopped_process_says_so() {
+    let server = server();
+    server.rows.closed.store(true, Ordering::SeqCst);
+    let answer = server.ask(BTC).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.json()["code"], "unavailable");
+    assert_eq!(answer.json()["retryable"], true);
+    assert_eq!(answer.header("retry-after"), "1");
+}
+
+#[tokio::test]
+async fn before_the_first_commit() {
+    let server = server();
+    *server.rows.at.lock().unwrap() = EventTime::NEVER;
+    server.rows.commit.store(NO_COMMIT, Ordering::SeqCst);
+    let answer = server.ask(BTC).await;
+    assert_eq!(
+        answer.json()["frontier"],
+        json!({"commit": null, "at": "-infinity"})
+    );
+    assert_eq!(answer.header("x-frontier"), "-infinity");
+    assert_eq!(answer.header("x-commit"), "");
+    assert_eq!(answer.header("etag"), "\"candles@none\"");
+}

@@ -1,0 +1,257 @@
+//! The routes as clients see them, over a reader that holds its rows in a vector.
+
+mod candles;
+mod filling;
+mod problems;
+mod service;
+mod sockets;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use market::{
+    Bar, BarState, Calendar, Calendars, Candle, CandleKey, Catalog, Commit, EventTime, IdScope,
+    InstrumentRule, Price, Quantity, Side, Terms, TimeUnit, Timeframe, Trade, TradeId, Updates,
+};
+use serde_json::Value;
+
+use super::routes::app;
+use super::{Check, Context, Health, Limits};
+use crate::telemetry::Metrics;
+use crate::views::{
+    CandleRow, Cell, Frontier, Page, ReadError, Reading, Row, Scan, View, ViewReader,
+};
+
+/// Rows of `candles` by key, and a frontier that moves when told.
+struct Rows {
+    candles: Mutex<BTreeMap<CandleKey, Candle>>,
+    /// [`NO_COMMIT`] before the first.
+    commit: AtomicU64,
+    at: Mutex<EventTime>,
+    /// The frontier moves with each of the next so many scans.
+    restless: AtomicUsize,
+    scans: AtomicUsize,
+    closed: AtomicBool,
+    panics: AtomicBool,
+    /// Scans begin and never end.
+    hangs: AtomicBool,
+}
+
+const NO_COMMIT: u64 = u64::MAX;
+
+impl ViewReader for Rows {
+    fn frontier(&self) -> Frontier {
+        Frontier {
+            commit: match self.commit.load(Ordering::SeqCst) {
+                NO_COMMIT => None,
+                number => Some(Commit(number)),
+            },
+            at: *self.at.lock().unwrap(),
+        }
+    }
+
+    fn scan(&self, scan: Scan) -> Reading<'_, Page> {
+        assert!(!self.panics.load(Ordering::SeqCst), "told to panic");
+        self.scans.fetch_add(1, Ordering::SeqCst);
+        if self.restless.load(Ordering::SeqCst) > 0 {
+            self.restless.fetch_sub(1, Ordering::SeqCst);
+            self.commit.fetch_add(1, Ordering::SeqCst);
+        }
+        if self.hangs.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
+        if self.closed.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(ReadError::Closed) });
+        }
+        let candles = self.candles.lock().unwrap();
+        let mut rows: Vec<Vec<Cell>> = candles
+            .iter()
+            .filter(|(key, _)| scan.instrument.is_none_or(|id| id == key.instrument))
+            .filter(|(key, _)| scan.timeframe.is_none_or(|tf| tf == key.timeframe))
+            .filter(|(key, _)| scan.from.is_none_or(|from| from <= key.open_time))
+            .filter(|(key, _)| scan.to.is_none_or(|to| key.open_time < to))
+            .map(|(key, candle)| {
+                let mut cells = Vec::new();
+                CandleRow { key, candle }.cells(&mut cells);
+                cells
+            })
+            .collect();
+        if scan.latest_first {
+            rows.reverse();
+        }
+        let more = rows.len() > scan.limit;
+        rows.truncate(scan.limit);
+        let frontier = self.frontier();
+        Box::pin(async move {
+            Ok(Page {
+                frontier,
+                rows,
+                more,
+            })
+        })
+    }
+
+    fn count(&self, view: &'static View) -> u64 {
+        match view.name {
+            "candles" => self.candles.lock().unwrap().len() as u64,
+            _ => 0,
+        }
+    }
+}
+
+/// A process to ask: its reader, and what routes answer from.
+struct Server {
+    rows: Arc<Rows>,
+    context: Context,
+}
+
+fn time(text: &str) -> EventTime {
+    EventTime::parse(text, TimeUnit::Rfc3339).unwrap()
+}
+
+impl Server {
+    /// Knows `us:*` in New York with 2 and 0 decimals, all others in UTC with 9 and 8; 1m, 1h, 4h, 1d.
+    fn new() -> Server {
+        let us = InstrumentRule {
+            pattern: "us:*".to_owned(),
+            terms: Terms {
+                price_scale: 2,
+                quantity_scale: 0,
+                calendar: 1,
+            },
+            ..InstrumentRule::any()
+        };
+        let new_york = Calendar::named("America/New_York").unwrap();
+        let rows = Arc::new(Rows {
+            candles: Mutex::default(),
+            commit: AtomicU64::new(17),
+            at: Mutex::new(time("2024-12-01T00:00:00.5Z")),
+            restless: AtomicUsize::new(0),
+            scans: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
+            hangs: AtomicBool::new(false),
+        });
+        let context = Context {
+            reader: Arc::<Rows>::clone(&rows),
+            catalog: Arc::new(Catalog::new(vec![us], 100)),
+            calendars: Calendars::new(vec![Calendar::Utc, new_york]).unwrap(),
+            timeframes: ["1h", "1m", "1d", "4h"]
+                .map(|tf| tf.parse().unwrap())
+                .to_vec(),
+            metrics: Metrics::new("9.8.7"),
+            health: Arc::new(|| Health {
+                checks: BTreeMap::from([("workers".to_owned(), Check::default())]),
+                ..Health::default()
+            }),
+            version: "9.8.7",
+            started: Instant::now(),
+            limits: Limits::default(),
+        };
+        Server { rows, context }
+    }
+
+    /// Puts a bar of one trade: of this price, of size 2, at its first instant.
+    fn bar(&self, name: &str, timeframe: &str, open: &str, price: i64, state: BarState) {
+        self.traded(name, timeframe, open, price, state, Updates::ALL);
+    }
+
+    fn traded(
+        &self,
+        name: &str,
+        timeframe: &str,
+        open: &str,
+        price: i64,
+        state: BarState,
+        updates: Updates,
+    ) {
+        let instrument = self.context.catalog.resolve(name).unwrap();
+        let timeframe: Timeframe = timeframe.parse().unwrap();
+        let calendar = self.context.calendars.get(instrument.terms.calendar);
+        let bucket = calendar.bucket(timeframe, time(open));
+        assert_eq!(
+            bucket.open,
+            time(open),
+            "a bar opens where the calendar says"
+        );
+        let mut bar = Bar::empty(instrument.terms, bucket.end);
+        bar.add(&Trade {
+            instrument: instrument.id,
+            terms: instrument.terms,
+            scope: IdScope(0),
+            id: TradeId::Number(1),
+            time: bucket.open,
+            sequence: 1,
+            price: Price(price * 10_i64.pow(u32::from(instrument.terms.price_scale))),
+            quantity: Quantity(2 * 10_i64.pow(u32::from(instrument.terms.quantity_scale))),
+            side: Side::Unknown,
+            updates,
+        });
+        let key = CandleKey {
+            instrument: instrument.id,
+            timeframe,
+            open_time: bucket.open,
+        };
+        let candle = Candle {
+            bar,
+            state,
+            revision: 0,
+            cause: None,
+        };
+        self.rows.candles.lock().unwrap().insert(key, candle);
+    }
+
+    async fn ask(&self, path: &str) -> Answer {
+        self.ask_with("GET", path, &[]).await
+    }
+
+    async fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = warp::test::request().method(method).path(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer(request.reply(&app(&self.context)).await)
+    }
+
+    /// The open time and close of each candle in the answer, `~` after filled ones.
+    async fn closes(&self, path: &str) -> Vec<String> {
+        let answer = self.ask(path).await;
+        let json = answer.json();
+        let candles = json["candles"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{path}: {json}"));
+        candles
+            .iter()
+            .map(|candle| {
+                let open = candle["open_time"].as_str().unwrap();
+                let mark = if candle["filled"] == true { "~" } else { "" };
+                format!("{} {}{mark}", &open[5..16], candle["close"])
+            })
+            .collect()
+    }
+}
+
+struct Answer(warp::http::Response<bytes::Bytes>);
+
+impl Answer {
+    fn status(&self) -> u16 {
+        self.0.status().as_u16()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.0
+            .headers()
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(self.0.body()).unwrap()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(self.text()).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+}

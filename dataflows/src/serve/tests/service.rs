@@ -1,0 +1,148 @@
+//! The routes about the process itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use market::{BarState, Commit};
+use serde_json::json;
+
+use super::Server;
+use crate::serve::{Check, Health, ROUTES, Readiness, Status};
+use crate::views::VIEWS;
+
+#[tokio::test]
+async fn the_index_links_to_every_route() {
+    let index = Server::new().ask("/").await.json();
+    assert_eq!(index["name"], "tickweave");
+    assert_eq!(index["version"], "9.8.7");
+    assert!(index["uptime_seconds"].is_u64());
+    let links = index["links"].as_array().unwrap();
+    assert_eq!(
+        links.len(),
+        ROUTES
+            .iter()
+            .map(|entry| entry.endpoints.len())
+            .sum::<usize>()
+    );
+}
+
+#[tokio::test]
+async fn every_endpoint_listed_is_answered() {
+    let server = Server::new();
+    server.context.catalog.resolve("a:B").unwrap();
+    for endpoint in ROUTES.iter().flat_map(|entry| entry.endpoints) {
+        let path = endpoint.path.replace("{symbol}", "a:B");
+        for method in endpoint.methods {
+            let answer = server.ask_with(method.as_str(), &path, &[]).await;
+            assert_eq!(answer.status(), 200, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn health() {
+    let mut server = Server::new();
+    let check = |status, observed| Check {
+        status,
+        output: if status == Status::Pass {
+            String::new()
+        } else {
+            "look".to_owned()
+        },
+        observed,
+    };
+    for (worst, readiness, whole, ready, word) in [
+        (Status::Pass, Readiness::Ready, 200, 200, "pass"),
+        (Status::Warn, Readiness::Ready, 200, 200, "warn"),
+        (Status::Fail, Readiness::Ready, 503, 503, "fail"),
+        (
+            Status::Pass,
+            Readiness::NotYet("recovering".to_owned()),
+            200,
+            503,
+            "pass",
+        ),
+    ] {
+        let health = Health {
+            checks: BTreeMap::from([
+                ("workers".to_owned(), check(Status::Pass, None)),
+                ("source:a".to_owned(), check(worst, Some((2.5, "s")))),
+                ("odd".to_owned(), check(Status::Pass, Some((f64::NAN, "s")))),
+            ]),
+            readiness: readiness.clone(),
+        };
+        server.context.health = Arc::new(move || health.clone());
+        let answer = server.ask("/health").await;
+        assert_eq!(answer.status(), whole, "{worst:?}");
+        assert_eq!(answer.header("content-type"), "application/health+json");
+        let body = answer.json();
+        assert_eq!(body["status"], word);
+        assert_eq!(body["checks"]["source:a"][0]["observedValue"], 2.5);
+        assert_eq!(body["checks"]["source:a"][0]["observedUnit"], "s");
+        assert_eq!(body["checks"]["odd"], json!([{"status": "pass"}]));
+        assert_eq!(server.ask("/health/live").await.status(), 200);
+        let answer = server.ask("/health/ready").await;
+        assert_eq!(answer.status(), ready, "{worst:?} {readiness:?}");
+        if let Readiness::NotYet(why) = readiness {
+            assert_eq!(answer.json()["output"], why);
+        }
+    }
+}
+
+#[tokio::test]
+async fn metrics() {
+    let server = Server::new();
+    server.bar("a:B", "1m", "2024-08-09T12:00:00Z", 1, BarState::Open);
+    server.context.metrics.accepted("a", 3);
+    server.context.metrics.committed(Commit(17));
+    let answer = server.ask("/metrics").await;
+    assert_eq!(
+        answer.header("content-type"),
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    for line in [
+        "tickweave_accepted_total{source=\"a\"} 3",
+        "tickweave_newest_commit 17",
+        "tickweave_view_rows{view=\"candles\"} 1",
+        "tickweave_view_rows{view=\"dead_letters\"} 0",
+        "tickweave_process_info{version=\"9.8.7\"} 1",
+        "# EOF",
+    ] {
+        assert!(
+            answer.text().lines().any(|l| l == line),
+            "{line}\n{}",
+            answer.text()
+        );
+    }
+}
+
+#[tokio::test]
+async fn views() {
+    let server = Server::new();
+    server.bar("a:B", "1m", "2024-08-09T12:00:00Z", 1, BarState::Open);
+    let answer = server.ask("/v1/views").await;
+    assert_eq!(answer.header("x-commit"), "17");
+    let body = answer.json();
+    assert_eq!(
+        body["frontier"],
+        json!({"commit": 17, "at": "2024-12-01T00:00:00.5Z"})
+    );
+    let views = body["views"].as_array().unwrap();
+    let names: Vec<_> = views
+        .iter()
+        .map(|view| view["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        VIEWS.iter().map(|view| view.name).collect::<Vec<_>>()
+    );
+    let candles = &views[0];
+    assert_eq!(candles["kind"], "keyed");
+    assert_eq!(candles["rows"], 1);
+    assert_eq!(
+        candles["key"],
+        json!(["instrument", "timeframe", "open_time"])
+    );
+    let first = json!({"name": "instrument", "doc": "name of the instrument"});
+    assert_eq!(candles["columns"][0], first);
+}
