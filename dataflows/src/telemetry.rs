@@ -187,6 +187,20 @@ impl Metrics {
         }))
     }
 
+    /// A source begins: its counters show from now on, at zero, so that their first step is seen.
+    pub fn source(&self, source: &str) {
+        let known = &self.0.families;
+        for counted in [
+            &known.records,
+            &known.accepted,
+            &known.duplicates,
+            &known.conflicts,
+            &known.input,
+        ] {
+            counted.add(of(source), 0);
+        }
+    }
+
     /// So many records were read from a source.
     pub fn records(&self, source: &str, n: u64) {
         self.0.families.records.add(of(source), n);
@@ -365,14 +379,10 @@ mod tests {
         metrics.committed(Commit(7));
         metrics.committed(Commit(6));
         // What has no sample yet does not show.
-        metrics.records("a", 0);
-        metrics.accepted("a", 0);
-        metrics.duplicates("a", 0);
-        metrics.conflicts("a", 0);
+        metrics.source("a");
         metrics.late("a", "reject_after", 0);
         metrics.unmatched("a", UnmatchedReason::Unknown, 0);
         metrics.dead("a", RefusalReason::BadTime, 0);
-        metrics.bytes("a", 0);
         metrics.watermark_lag("a", Some(0.0));
         metrics.retained(0, 0);
         metrics.view_rows("candles", 0);

@@ -58,7 +58,7 @@ fn route(context: &Context) -> Route {
 async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Response, Problem> {
     let (wanted, form) = read(context, symbol, asked)?;
     let now = context.reader.frontier();
-    if asked_for_newer_than(asked, &etag(now, form.format)) {
+    if already_has(asked, &etag(now, form.format)) {
         let mut response = Response::new(String::new().into());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         describe(&mut response, now, form.format);
@@ -230,7 +230,7 @@ fn etag(frontier: Frontier, format: Format) -> String {
 }
 
 /// Whether `If-None-Match` names this tag (weakly compared, as RFC 9110 asks).
-fn asked_for_newer_than(asked: &Asked, etag: &str) -> bool {
+fn already_has(asked: &Asked, etag: &str) -> bool {
     let tags = asked.headers.get_all(IF_NONE_MATCH).iter();
     tags.filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))

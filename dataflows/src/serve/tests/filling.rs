@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use market::{BarState, Updates};
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::{Server, time};
@@ -256,4 +257,59 @@ async fn all_reads_of_an_answer_share_one_frontier() {
     server.rows.restless.store(usize::MAX, Ordering::SeqCst);
     let answer = server.ask(&path("from=01 to=03")).await;
     assert_eq!((answer.status(), answer.header("retry-after")), (503, "1"));
+}
+
+/// The definition read slowly: every minute of the hour in turn, then the limit.
+fn slowly(rows: &[bool], from: Option<usize>, to: Option<usize>, limit: usize) -> Vec<String> {
+    let last = rows.iter().rposition(|row| *row);
+    let end = to.or(last.map(|last| last + 1)).unwrap_or(0);
+    let mut close = None;
+    let mut all = Vec::new();
+    for (minute, row) in rows.iter().enumerate().take(end) {
+        let mark = if *row { "" } else { "~" };
+        close = if *row { Some(minute) } else { close };
+        if let Some(close) = close.filter(|_| from.is_none_or(|from| from <= minute)) {
+            all.push(format!("08-09T12:{minute:02} {}{mark}", close + 1));
+        }
+    }
+    // Without `to`, the last row ends what is filled, and it may be before `from`.
+    if from.is_some_and(|from| to.is_none() && last.is_none_or(|last| last < from)) {
+        all.clear();
+    }
+    match from {
+        Some(_) => all.truncate(limit),
+        None => drop(all.drain(..all.len().saturating_sub(limit))),
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn filling_is_what_it_is_defined_to_be(
+        rows in prop::collection::vec(prop::bool::weighted(0.2), 60),
+        from in prop::option::of(0..60_usize),
+        to in prop::option::of(0..60_usize),
+        limit in 1..80_usize,
+    ) {
+        prop_assume!(from.is_none() || to.is_none() || from <= to);
+        let server = Server::new();
+        server.context.catalog.resolve("x:A").unwrap();
+        for minute in (0..60).filter(|minute| rows[*minute]) {
+            let open = format!("2024-08-09T12:{minute:02}:00Z");
+            server.bar("x:A", "1m", &open, minute as i64 + 1, BarState::Final);
+        }
+        let at = |name, minute: Option<usize>| match minute {
+            Some(minute) => format!("&{name}=2024-08-09T12:{minute:02}:00Z"),
+            None => String::new(),
+        };
+        let (start, end) = (at("from", from), at("to", to));
+        let path = format!("/v1/candles/x:A?fill=previous&limit={limit}{start}{end}");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let got = runtime.block_on(server.closes(&path));
+        prop_assert_eq!(&got, &slowly(&rows, from, to, limit), "{}", path);
+        // `more` is whether a larger limit would have shown more.
+        let more = slowly(&rows, from, to, 100).len() > got.len();
+        prop_assert_eq!(&runtime.block_on(server.ask(&path)).json()["more"], more, "{}", path);
+    }
 }
