@@ -60,13 +60,13 @@ impl Timeframe {
     pub const DAY: Timeframe = Timeframe(DAY_SECS);
 
     /// A timeframe of so many seconds, if bars of this length fit hours and days.
-    pub fn from_secs(secs: u32) -> Option<Timeframe> {
+    pub const fn from_secs(secs: u32) -> Option<Timeframe> {
         let fits = match secs {
             0 => false,
             1..=HOUR_SECS => HOUR_SECS.is_multiple_of(secs),
             _ => secs.is_multiple_of(HOUR_SECS) && DAY_SECS.is_multiple_of(secs),
         };
-        fits.then_some(Timeframe(secs))
+        if fits { Some(Timeframe(secs)) } else { None }
     }
 
     /// Nominal length in seconds.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use market::{Bar, Bucket, Calendar, EventTime, OrderKey, Terms, Timeframe, Trade};
 use serde::{Deserialize, Serialize};
 
+use super::LedgerConfig;
 use crate::lifecycle::History;
 
 /// One base bar.
@@ -22,33 +23,38 @@ pub(super) struct BaseBar {
 }
 
 /// The base bars of one instrument, by when they open.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Bars {
-    terms: Terms,
+    /// Of the instrument; not known while only cancels have named it.
+    terms: Option<Terms>,
     bars: BTreeMap<EventTime, BaseBar>,
     live: usize,
 }
 
 impl Bars {
-    pub(super) fn new(terms: Terms) -> Bars {
-        Bars {
-            terms,
-            bars: BTreeMap::new(),
-            live: 0,
-        }
+    /// Takes the instrument's terms; says whether its calendar differs from the one assumed so far.
+    pub(super) fn learn(&mut self, terms: Terms) -> bool {
+        let assumed = self.calendar();
+        let terms = self.terms.get_or_insert(terms);
+        terms.calendar != assumed
     }
 
-    pub(super) fn terms(&self) -> Terms {
-        self.terms
+    /// The instrument's calendar; the job's while it is not known.
+    fn calendar(&self) -> u8 {
+        self.terms.map_or(0, |terms| terms.calendar)
+    }
+
+    /// The base bar of any time.
+    pub(super) fn buckets<'a>(&self, config: &'a LedgerConfig) -> Buckets<'a> {
+        Buckets::new(config.calendars.get(self.calendar()), config.base)
     }
 
     /// Adds a trade to the bar at `bucket`; says whether this made the bar.
     pub(super) fn add(&mut self, bucket: Bucket, trade: &Trade) -> bool {
-        let terms = self.terms;
         let mut made = false;
         let bar = self.bars.entry(bucket.open).or_insert_with(|| {
             made = true;
-            let empty = Bar::empty(terms, bucket.end);
+            let empty = Bar::empty(trade.terms, bucket.end);
             BaseBar {
                 end: bucket.end,
                 live: BTreeMap::new(),

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Record, Span, Terms,
-    Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    Bar, Bucket, CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Record,
+    Span, Terms, Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
 };
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
-use super::bars::{Bars, Buckets};
+use super::bars::Bars;
 use super::trades::{Id, Met, TradeNo, Trades, Version};
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
@@ -28,12 +28,11 @@ pub(super) struct Book {
     /// When the newest base bar seen opens.
     newest_open: EventTime,
     trades: Trades,
-    /// None before the first trade: only cancels have named the instrument.
-    bars: Option<Bars>,
+    bars: Bars,
     waiting: Waiting<EventTime>,
     /// Trades by the end of the base bar that holds their latest time; entries may be outdated.
     to_forget: BTreeSet<(EventTime, TradeNo)>,
-    /// What was said before the first trade, when neither calendar nor newest time was known.
+    /// Ids that were cancelled without a time before any time was seen.
     undated: Vec<Said>,
 }
 
@@ -71,7 +70,7 @@ impl Book {
             seen: EventTime::NEVER,
             newest_open: EventTime::NEVER,
             trades: Trades::default(),
-            bars: None,
+            bars: Bars::default(),
             waiting: Waiting::new(),
             to_forget: BTreeSet::new(),
             undated: Vec::new(),
@@ -109,9 +108,9 @@ impl Book {
             tally(record, verdict);
         }
         if let Some(terms) = application.terms
-            && self.bars.is_none()
+            && self.bars.learn(terms)
         {
-            self.bars = Some(Bars::new(terms));
+            self.reschedule_forgetting(config);
         }
 
         // 3. What disagreed, and what found no trade, is known only now that all is applied.
@@ -145,7 +144,7 @@ impl Book {
 
     /// Every row that exists.
     pub(super) fn restate(&self, base: Timeframe, out: &mut Vec<LedgerOut>) {
-        for (open_time, bar) in self.bars.iter().flat_map(Bars::iter) {
+        for (open_time, bar) in self.bars.iter() {
             if let Some(candle) = bar.history.shown() {
                 let key = CandleKey {
                     instrument: self.instrument,
@@ -161,7 +160,7 @@ impl Book {
     pub(super) fn bytes(&self) -> usize {
         size_of::<Book>()
             + self.trades.len() * (Trades::BYTES_PER_ID + size_of::<(EventTime, TradeNo)>() * 3 / 2)
-            + self.bars.as_ref().map_or(0, Bars::bytes)
+            + self.bars.bytes()
     }
 
     fn forget(&mut self, config: &LedgerConfig, horizon: EventTime) {
@@ -170,17 +169,16 @@ impl Book {
                 break;
             }
             self.to_forget.pop_first();
-            let Some(bars) = &mut self.bars else { continue };
             let Some(latest) = self.trades.latest(trade) else {
                 continue;
             };
-            let mut buckets = bars.buckets(config);
+            let mut buckets = self.bars.buckets(config);
             if buckets.of(latest).end != end {
                 continue; // outdated: something later was said of it
             }
             if let Some(survivor) = self.trades.survivor(trade) {
                 let open = buckets.of(survivor.time).open;
-                bars.seal(open, &survivor);
+                self.bars.seal(open, &survivor);
             }
             self.trades.forget(trade);
         }
@@ -357,18 +355,13 @@ impl Book {
         }
     }
 
-    /// Compares what each touched trade contributes with what it did, and moves it. Gives the bars that
-    /// a contribution left or entered, with the strongest cause of each.
+    /// Compares what each touched trade contributes with what it did, and moves it. Gives the bars to
+    /// which a contribution differs, with the strongest cause of each.
     fn move_between_bars(
         &mut self,
         config: &LedgerConfig,
         touches: &[Touch],
     ) -> BTreeMap<EventTime, Option<Cause>> {
-        let mut changed: BTreeMap<EventTime, Option<Cause>> = BTreeMap::new();
-        let Some(bars) = &mut self.bars else {
-            return changed;
-        };
-
         // Trades that were joined in this commit are one: gather by what they are now.
         let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
         for Touch { id, before, cause } in touches {
@@ -380,40 +373,63 @@ impl Book {
             *strongest = strongest.stronger(*cause);
         }
 
-        let mut buckets = bars.buckets(config);
+        let mut changed: BTreeMap<EventTime, Option<Cause>> = BTreeMap::new();
+        let mut buckets = self.bars.buckets(config);
         for (trade, (befores, cause)) in by_trade {
             let after = self.trades.survivor(trade);
-            let mut note = |open: EventTime| {
-                let strongest = changed.entry(open).or_default();
-                *strongest = Some(strongest.map_or(cause, |other| other.stronger(cause)));
-            };
-            for before in befores.iter().filter(|before| Some(**before) != after) {
-                let open = buckets.of(before.time).open;
-                bars.remove(open, before);
-                note(open);
+            if befores.len() <= 1 && befores.first() == after.as_ref() {
+                continue;
             }
-            if let Some(after) = after
-                && !befores.contains(&after)
+            let mut contributions: BTreeMap<Bucket, [BTreeSet<Bar>; 2]> = BTreeMap::new();
+            for (when, trade) in befores
+                .iter()
+                .map(|t| (0, t))
+                .chain(after.iter().map(|t| (1, t)))
             {
+                let bucket = buckets.of(trade.time);
+                let mut alone = Bar::empty(trade.terms, bucket.end);
+                alone.add(trade);
+                contributions.entry(bucket).or_default()[when].insert(alone);
+            }
+            befores
+                .iter()
+                .for_each(|before| self.bars.remove(buckets.of(before.time).open, before));
+            if let Some(after) = after {
                 let bucket = buckets.of(after.time);
-                if bars.add(bucket, &after) {
+                if self.bars.add(bucket, &after) {
                     self.waiting.add(bucket.end, bucket.open);
                 }
-                note(bucket.open);
+            }
+            for (bucket, [before, after]) in contributions {
+                if before != after {
+                    let strongest = changed.entry(bucket.open).or_default();
+                    *strongest = Some(strongest.map_or(cause, |other| other.stronger(cause)));
+                }
             }
         }
         changed
     }
 
     fn schedule_forgetting(&mut self, config: &LedgerConfig, said: Vec<Said>) {
-        let Some(bars) = &self.bars else {
-            self.undated = said;
-            return;
-        };
-        let mut buckets = bars.buckets(config);
+        let mut buckets = self.bars.buckets(config);
         for (id, time) in said {
+            let time = time.unwrap_or(self.seen);
+            if time == EventTime::NEVER {
+                self.undated.push((id, None));
+                continue;
+            }
             let trade = self.trades.trade_of(id);
-            if let Some(latest) = self.trades.touch(trade, time.unwrap_or(self.seen)) {
+            if let Some(latest) = self.trades.touch(trade, time) {
+                self.to_forget.insert((buckets.of(latest).end, trade));
+            }
+        }
+    }
+
+    /// The calendar has become known: what was scheduled by another is scheduled anew.
+    fn reschedule_forgetting(&mut self, config: &LedgerConfig) {
+        let mut buckets = self.bars.buckets(config);
+        for (_, trade) in std::mem::take(&mut self.to_forget) {
+            if let Some(latest) = self.trades.latest(trade) {
                 self.to_forget.insert((buckets.of(latest).end, trade));
             }
         }
@@ -427,9 +443,8 @@ impl Book {
         mut changed: BTreeMap<EventTime, Option<Cause>>,
         out: &mut Vec<LedgerOut>,
     ) {
-        let Some(bars) = &mut self.bars else { return };
         if self.seen > EventTime::NEVER {
-            let open = bars.buckets(config).of(self.seen).open;
+            let open = self.bars.buckets(config).of(self.seen).open;
             if open > self.newest_open {
                 self.newest_open = open;
                 out.push(LedgerOut::Seen(self.instrument, open));
@@ -444,7 +459,7 @@ impl Book {
             changed.entry(open).or_default();
         });
         for (open_time, cause) in changed {
-            let Some(bar) = bars.get_mut(open_time) else {
+            let Some(bar) = self.bars.get_mut(open_time) else {
                 continue;
             };
             let key = CandleKey {
@@ -455,11 +470,5 @@ impl Book {
             let values = bar.values();
             bar.history.settle(key, bar.end, values, cause, now, out);
         }
-    }
-}
-
-impl Bars {
-    fn buckets<'a>(&self, config: &'a LedgerConfig) -> Buckets<'a> {
-        Buckets::new(config.calendars.get(self.terms().calendar), config.base)
     }
 }

@@ -12,8 +12,6 @@ mod bars;
 mod book;
 mod trades;
 
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

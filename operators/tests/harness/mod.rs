@@ -1,0 +1,320 @@
+//! Runs scripts through the operators: as pure cores, and under timely on several workers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use market::{Candle, CandleKey, Commit, Conflict, Record, Revision, Shard, TooLate, Unmatched};
+use operators::{
+    CommitContext, Core, Gauge, Ledger, LedgerConfig, LedgerOut, Marks, Notice, Rollup,
+    RollupConfig, Sharded, StateStore, keyed,
+};
+use oracle::random::Script;
+use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Concat, Input, Inspect, Probe};
+
+/// What there is after a commit, in the oracle's words.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) candles: BTreeMap<CandleKey, Candle>,
+    pub(crate) conflicts: Vec<Conflict>,
+    pub(crate) too_late: Vec<TooLate>,
+    pub(crate) unmatched: Vec<Unmatched>,
+    pub(crate) revisions: Vec<Revision>,
+}
+
+impl Rows {
+    /// Applies what one commit put out; changes must be net and fit what was there.
+    fn after(mut self, out: Vec<LedgerOut>) -> Rows {
+        let candles = std::mem::take(&mut self.candles);
+        let mut rows = Rows {
+            candles,
+            ..Rows::default()
+        };
+        for said in out {
+            match said {
+                LedgerOut::Bar(change) => {
+                    assert_ne!(change.before, change.after, "not a net change");
+                    assert_eq!(rows.candles.remove(&change.key), change.before);
+                    change
+                        .after
+                        .map(|after| rows.candles.insert(change.key, after));
+                }
+                LedgerOut::Restored(key, candle) => {
+                    assert_eq!(rows.candles.insert(key, candle), None);
+                }
+                LedgerOut::Notice(Notice::Conflict(row)) => rows.conflicts.push(row),
+                LedgerOut::Notice(Notice::TooLate(row)) => rows.too_late.push(row),
+                LedgerOut::Notice(Notice::Unmatched(row)) => rows.unmatched.push(row),
+                LedgerOut::Notice(Notice::Revision(row)) => rows.revisions.push(row),
+                LedgerOut::Tally(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
+            }
+        }
+        rows.conflicts.sort();
+        rows.too_late.sort();
+        rows.unmatched.sort();
+        rows.revisions.sort();
+        rows
+    }
+}
+
+fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>) {
+    let history = &script.history;
+    let (base, larger) = history
+        .timeframes
+        .split_first()
+        .expect("a script has timeframes");
+    let ledger = LedgerConfig {
+        base: *base,
+        calendars: history.calendars.clone(),
+        reject_after: history.reject_after,
+        correction_horizon: history.correction_horizon,
+    };
+    let rollup = RollupConfig::new(*base, larger, history.calendars.clone()).expect("they fit");
+    (Arc::new(ledger), Arc::new(rollup))
+}
+
+/// The contexts of a script's commits.
+fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitContext>> {
+    let sources = script.commits[0].marks.len();
+    let mut marks = Marks::none(sources);
+    let mut round_marks = marks.clone();
+    let contexts = script.commits.iter().enumerate().map(|(number, commit)| {
+        let context = CommitContext {
+            commit: Commit(number as u64),
+            round: commit.round,
+            marks: marks.clone(),
+            round_marks: round_marks.clone(),
+            save: save == Some(number),
+        };
+        marks = Marks::new(commit.marks.clone());
+        if commit.round {
+            round_marks = marks.clone();
+        }
+        Arc::new(context)
+    });
+    contexts.collect()
+}
+
+/// The rows after each commit, by the pure cores of one shard each.
+pub(crate) fn cores(script: &Script) -> Vec<Rows> {
+    let (ledger, rollup) = configs(script);
+    let mut shards: BTreeMap<Shard, (Ledger, Rollup)> = BTreeMap::new();
+    let mut all = Vec::new();
+    let mut rows = Rows::default();
+    for (context, commit) in contexts(script, None).iter().zip(&script.commits) {
+        let mut inboxes: BTreeMap<Shard, Vec<Record>> = BTreeMap::new();
+        for record in &commit.records {
+            inboxes.entry(record.shard()).or_default().push(*record);
+            shards.entry(record.shard()).or_insert_with(|| {
+                (
+                    Ledger::new(Arc::clone(&ledger)),
+                    Rollup::new(Arc::clone(&rollup)),
+                )
+            });
+        }
+        let mut out = Vec::new();
+        for (shard, (ledger, rollup)) in &mut shards {
+            let mut inbox = inboxes.remove(shard).unwrap_or_default();
+            let mut said = Vec::new();
+            ledger.commit(context, &mut inbox, &mut said);
+            let mut for_rollup = said.iter().filter_map(|said| said.for_rollup()).collect();
+            rollup.commit(context, &mut for_rollup, &mut out);
+            out.append(&mut said);
+        }
+        rows = rows.after(out);
+        all.push(rows.clone());
+    }
+    all
+}
+
+/// States in memory.
+#[derive(Default)]
+pub(crate) struct States {
+    saved: Mutex<HashMap<(String, Shard), Vec<u8>>>,
+    restored_at: Option<Commit>,
+}
+
+impl StateStore for States {
+    fn restored_at(&self) -> Option<Commit> {
+        self.restored_at
+    }
+    fn load(&self, operator: &str, shard: Shard) -> Option<Vec<u8>> {
+        self.restored_at?;
+        self.saved
+            .lock()
+            .unwrap()
+            .get(&(operator.to_owned(), shard))
+            .cloned()
+    }
+    fn save(&self, operator: &str, shard: Shard, _commit: Commit, state: Vec<u8>) {
+        let known = self
+            .saved
+            .lock()
+            .unwrap()
+            .insert((operator.to_owned(), shard), state);
+        assert!(known.is_none(), "{operator} saved shard {} twice", shard.0);
+    }
+}
+
+/// What a run under timely gave.
+pub(crate) struct Run {
+    /// The rows after each commit that was run.
+    pub(crate) rows: Vec<Rows>,
+    /// Per worker, the most keys that its ledger held.
+    pub(crate) keys_held: Vec<usize>,
+    states: Arc<States>,
+    saved_at: Option<usize>,
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run")
+            .field("keys_held", &self.keys_held)
+            .finish()
+    }
+}
+
+impl Run {
+    /// Goes on from the states that this run saved.
+    pub(crate) fn restored_on(&self, script: &Script, workers: usize, seed: u64) -> Run {
+        let at = self.saved_at.expect("the run saved its states");
+        let saved = self.states.saved.lock().unwrap().clone();
+        assert_eq!(
+            saved.len(),
+            2 * Shard::COUNT,
+            "every shard of both operators is saved"
+        );
+        let restored_at = Some(Commit(at as u64));
+        let states = States {
+            saved: Mutex::new(saved),
+            restored_at,
+        };
+        run(script, workers, None, Some(at), Arc::new(states), seed)
+    }
+}
+
+/// Runs a script on so many workers; saves states after commit `save`.
+pub(crate) fn run_under_timely(
+    script: &Script,
+    workers: usize,
+    save: Option<usize>,
+    seed: u64,
+) -> Run {
+    run(
+        script,
+        workers,
+        save,
+        None,
+        Arc::new(States::default()),
+        seed,
+    )
+}
+
+fn run(
+    script: &Script,
+    workers: usize,
+    save: Option<usize>,
+    restored: Option<usize>,
+    states: Arc<States>,
+    seed: u64,
+) -> Run {
+    let script = Arc::new(script.clone());
+    let shared = Arc::clone(&script);
+    let for_workers = Arc::clone(&states);
+    let said: Arc<Mutex<BTreeMap<u64, Vec<LedgerOut>>>> = Arc::default();
+    let collected = Arc::clone(&said);
+
+    let guards = timely::execute(timely::Config::process(workers), move |worker| {
+        let (index, peers) = (worker.index(), worker.peers());
+        let (ledger, rollup) = configs(&shared);
+        let gauge = Arc::new(Gauge::default());
+        let said = Arc::clone(&said);
+        let states: Arc<dyn StateStore> = for_workers.clone();
+        let (mut contexts_in, mut records_in, probe) = worker.dataflow::<u64, _, _>(|scope| {
+            let (contexts_in, contexts) = scope.new_input::<Vec<Arc<CommitContext>>>();
+            let (records_in, records) = scope.new_input::<Vec<Record>>();
+            let ledger = keyed(
+                contexts.clone(),
+                records,
+                "ledger",
+                move || Ledger::new(Arc::clone(&ledger)),
+                Arc::clone(&states),
+                Arc::clone(&gauge),
+            )
+            .unwrap();
+            let rollup = keyed(
+                contexts,
+                ledger.clone().flat_map(LedgerOut::for_rollup),
+                "rollup",
+                move || Rollup::new(Arc::clone(&rollup)),
+                states,
+                Arc::default(),
+            )
+            .unwrap();
+            let (probe, _) = ledger
+                .concat(rollup)
+                .inspect_time(move |time, out| {
+                    said.lock().unwrap().entry(*time).or_default().push(*out);
+                })
+                .probe();
+            (contexts_in, records_in, probe)
+        });
+
+        let mut keys = 0;
+        let first = restored.map_or(0, |at| at + 1);
+        for (number, context) in contexts(&shared, save).into_iter().enumerate().skip(first) {
+            let time = number as u64;
+            contexts_in.advance_to(time);
+            records_in.advance_to(time);
+            // Records reach a worker in any order, and may come before their context.
+            let records = oracle::random::shuffle(&shared.commits[number].records, seed + time);
+            for record in records
+                .into_iter()
+                .filter(|r| r.shard().worker(peers) == index)
+            {
+                records_in.send(record);
+            }
+            contexts_in.send(context);
+            contexts_in.advance_to(time + 1);
+            records_in.advance_to(time + 1);
+            // Sometimes several commits are in flight behind each other.
+            if number % 3 == 0 {
+                worker.step_while(|| probe.less_than(&(time + 1)));
+            }
+            keys = keys.max(gauge.keys());
+        }
+        contexts_in.close();
+        records_in.close();
+        worker.step_while(|| !probe.done());
+        keys.max(gauge.keys())
+    })
+    .unwrap();
+    let keys_held = guards
+        .join()
+        .into_iter()
+        .map(|worker| worker.unwrap())
+        .collect();
+
+    let mut said = std::mem::take(&mut *collected.lock().unwrap());
+    let restored_rows = restored
+        .and_then(|at| said.remove(&(at as u64)))
+        .unwrap_or_default();
+    let mut rows = Rows::default().after(restored_rows);
+    let first = restored.map_or(0, |at| at + 1);
+    let all = (first..script.commits.len()).map(|number| {
+        rows = std::mem::take(&mut rows).after(said.remove(&(number as u64)).unwrap_or_default());
+        rows.clone()
+    });
+    let all = all.collect();
+    assert!(
+        said.is_empty(),
+        "output outside the commits: {:?}",
+        said.keys()
+    );
+    Run {
+        rows: all,
+        keys_held,
+        states,
+        saved_at: save,
+    }
+}
