@@ -35,10 +35,8 @@ pub trait TypedSource: Source + Sized + 'static {
     fn factory() -> SourceFactory {
         |raw, setting| {
             let name = setting.name.clone();
-            let config = serde_json::from_value(raw).map_err(|error| SourceError::Config {
-                name,
-                problem: error.to_string(),
-            })?;
+            let config = serde_json::from_value(raw)
+                .map_err(|error| SourceError::Config { name, problem: error.to_string() })?;
             Ok(Box::new(Self::build(config, setting)?))
         }
     }

@@ -1,5 +1,18 @@
-//! Tickweave, assembled.
+//! Tickweave, assembled: jobs on the engine, the commit clock, publishing, views and their serving.
+//!
+//! ```text
+//! config ─ cli ─► run ─► ingest (pumps, clock, handover) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve
+//! ```
 
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod ingest;
+pub mod jobs;
+pub mod output;
+pub mod publish;
+pub mod run;
 pub mod serve;
 pub mod telemetry;
 pub mod views;

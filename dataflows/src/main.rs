@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The command `tickweave`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dataflows::cli::main()
+}

@@ -35,12 +35,7 @@ const fn counts(
     labels: &'static [&'static str],
     doc: &'static str,
 ) -> Described {
-    Described {
-        name,
-        unit: None,
-        labels,
-        doc,
-    }
+    Described { name, unit: None, labels, doc }
 }
 
 const fn measures(
@@ -49,12 +44,7 @@ const fn measures(
     labels: &'static [&'static str],
     doc: &'static str,
 ) -> Described {
-    Described {
-        name,
-        unit: Some(unit),
-        labels,
-        doc,
-    }
+    Described { name, unit: Some(unit), labels, doc }
 }
 
 const SOURCE: &[&str] = &["source"];
@@ -180,23 +170,15 @@ impl Metrics {
         let process = Info::new(vec![("version", version.to_owned())]);
         register(&mut registry, PROCESS, process);
         registry.register_collector(Box::new(newest.clone()));
-        Metrics(Arc::new(Shared {
-            registry,
-            families,
-            newest,
-        }))
+        Metrics(Arc::new(Shared { registry, families, newest }))
     }
 
     /// A source begins: its counters show from now on, at zero, so that their first step is seen.
     pub fn source(&self, source: &str) {
         let known = &self.0.families;
-        for counted in [
-            &known.records,
-            &known.accepted,
-            &known.duplicates,
-            &known.conflicts,
-            &known.input,
-        ] {
+        for counted in
+            [&known.records, &known.accepted, &known.duplicates, &known.conflicts, &known.input]
+        {
             counted.add(of(source), 0);
         }
     }
@@ -255,12 +237,7 @@ impl Metrics {
 
     /// A commit was published just now. Older ones than the newest are passed over.
     pub fn committed(&self, commit: Commit) {
-        let mut newest = self
-            .0
-            .newest
-            .0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut newest = self.0.newest.0.write().unwrap_or_else(PoisonError::into_inner);
         if newest.is_none_or(|(known, _)| known < commit) {
             *newest = Some((commit, Instant::now()));
         }
@@ -387,14 +364,10 @@ mod tests {
         metrics.retained(0, 0);
         metrics.view_rows("candles", 0);
         let text = metrics.render();
-        let mut shown: Vec<_> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("# HELP "))
-            .collect();
-        let mut listed: Vec<_> = METRICS
-            .iter()
-            .map(|of| format!("{} {}.", of.full_name(), of.doc))
-            .collect();
+        let mut shown: Vec<_> =
+            text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
+        let mut listed: Vec<_> =
+            METRICS.iter().map(|of| format!("{} {}.", of.full_name(), of.doc)).collect();
         shown.sort_unstable();
         listed.sort_unstable();
         assert_eq!(shown, listed);
@@ -430,14 +403,8 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "no `{line}` in\n{text}");
         }
-        let want = Totals {
-            records: 9,
-            accepted: 5,
-            late: 1,
-            unmatched: 1,
-            dead: 4,
-            ..Totals::default()
-        };
+        let want =
+            Totals { records: 9, accepted: 5, late: 1, unmatched: 1, dead: 4, ..Totals::default() };
         assert_eq!(metrics.totals(), want);
     }
 
@@ -448,11 +415,7 @@ mod tests {
         metrics.watermark_lag("a", Some(f64::NAN));
         assert!(!metrics.render().contains(sample));
         metrics.watermark_lag("a", Some(1.5));
-        assert!(
-            metrics
-                .render()
-                .contains("tickweave_watermark_lag_seconds{source=\"a\"} 1.5\n")
-        );
+        assert!(metrics.render().contains("tickweave_watermark_lag_seconds{source=\"a\"} 1.5\n"));
         metrics.watermark_lag("a", None);
         assert!(!metrics.render().contains(sample));
         assert!(!metrics.render().contains("tickweave_newest_commit"));

@@ -98,10 +98,7 @@ impl FromStr for Timeframe {
             _ => return Err(wrong()),
         };
         let count: u32 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-        count
-            .checked_mul(unit)
-            .and_then(Timeframe::from_secs)
-            .ok_or_else(wrong)
+        count.checked_mul(unit).and_then(Timeframe::from_secs).ok_or_else(wrong)
     }
 }
 
@@ -199,10 +196,7 @@ fn aligned(timeframe: Timeframe, time: EventTime, offset_secs: i32) -> Bucket {
     let length = i64::from(timeframe.0) * NANOS;
     let offset = i64::from(offset_secs) * NANOS;
     let open = (time.0 + offset).div_euclid(length) * length - offset;
-    Bucket {
-        open: EventTime(open),
-        end: EventTime(open + length),
-    }
+    Bucket { open: EventTime(open), end: EventTime(open + length) }
 }
 
 /// Aligned to the local hour, and cut where the zone's offset changes.
@@ -214,11 +208,7 @@ fn within_hour(zone: &TimeZone, timeframe: Timeframe, time: EventTime) -> Bucket
     let changes = |at: EventTime| zone.to_offset(timestamp(at)).seconds() != offset;
     if changes(open) {
         let last = zone.preceding(after(stamp)).map(|t| nanos(t.timestamp()));
-        open = last
-            .take_while(|at| *at > open)
-            .filter(|at| *at <= time)
-            .last()
-            .unwrap_or(open);
+        open = last.take_while(|at| *at > open).filter(|at| *at <= time).last().unwrap_or(open);
     }
     if changes(EventTime(end.0 - 1)) {
         let next = zone.following(stamp).map(|t| nanos(t.timestamp())).next();
@@ -236,15 +226,9 @@ fn by_wall_clock(
     let local = zone.to_datetime(timestamp(time));
     let hours = i64::from(timeframe.0 / HOUR_SECS);
     let first_hour = i64::from(local.hour()) / hours * hours;
-    let open = local
-        .date()
-        .to_datetime(Time::midnight())
-        .checked_add(first_hour.hours())?;
+    let open = local.date().to_datetime(Time::midnight()).checked_add(first_hour.hours())?;
     let end = open.checked_add(hours.hours())?;
-    Ok(Bucket {
-        open: first_instant(zone, open)?,
-        end: first_instant(zone, end)?,
-    })
+    Ok(Bucket { open: first_instant(zone, open)?, end: first_instant(zone, end)? })
 }
 
 /// The first instant at which the zone's wall clock shows `local` or, if it skips it, a later time.
@@ -303,12 +287,7 @@ mod tests {
     #[test]
     fn the_day_that_clocks_go_forward_in_new_york() {
         assert_eq!(
-            bars(
-                "America/New_York",
-                "4h",
-                "2024-03-10T05:00:00Z",
-                "2024-03-11T04:00:00Z"
-            ),
+            bars("America/New_York", "4h", "2024-03-10T05:00:00Z", "2024-03-11T04:00:00Z"),
             [
                 "2024-03-10T05:00:00Z", // midnight; three hours long
                 "2024-03-10T08:00:00Z", // 04:00 EDT
@@ -322,23 +301,9 @@ mod tests {
 
     #[test]
     fn the_day_that_clocks_go_back_in_new_york() {
-        let hours = bars(
-            "America/New_York",
-            "1h",
-            "2024-11-03T04:00:00Z",
-            "2024-11-04T05:00:00Z",
-        );
-        assert_eq!(
-            hours.len(),
-            25,
-            "the repeated hour has a bar of its own: {hours:?}"
-        );
-        let long = bars(
-            "America/New_York",
-            "4h",
-            "2024-11-03T04:00:00Z",
-            "2024-11-04T05:00:00Z",
-        );
+        let hours = bars("America/New_York", "1h", "2024-11-03T04:00:00Z", "2024-11-04T05:00:00Z");
+        assert_eq!(hours.len(), 25, "the repeated hour has a bar of its own: {hours:?}");
+        let long = bars("America/New_York", "4h", "2024-11-03T04:00:00Z", "2024-11-04T05:00:00Z");
         assert_eq!(long[..2], ["2024-11-03T04:00:00Z", "2024-11-03T09:00:00Z"]);
         assert_eq!(long.len(), 6);
     }
@@ -347,17 +312,8 @@ mod tests {
     fn a_half_hour_shift_cuts_the_hour() {
         // Lord Howe, 2024-04-06T15:00Z: 02:00 +11 becomes 01:30 +10:30.
         assert_eq!(
-            bars(
-                "Australia/Lord_Howe",
-                "1h",
-                "2024-04-06T14:00:00Z",
-                "2024-04-06T16:30:00Z"
-            ),
-            [
-                "2024-04-06T14:00:00Z",
-                "2024-04-06T15:00:00Z",
-                "2024-04-06T15:30:00Z"
-            ]
+            bars("Australia/Lord_Howe", "1h", "2024-04-06T14:00:00Z", "2024-04-06T16:30:00Z"),
+            ["2024-04-06T14:00:00Z", "2024-04-06T15:00:00Z", "2024-04-06T15:30:00Z"]
         );
     }
 
@@ -366,19 +322,7 @@ mod tests {
         for frame in FRAMES {
             assert_eq!(frame.parse::<Timeframe>().unwrap().to_string(), frame);
         }
-        for wrong in [
-            "",
-            "m",
-            "0s",
-            "7s",
-            "7h",
-            "70s",
-            "2d",
-            "1w",
-            "-1m",
-            "99999999999d",
-            "1µ",
-        ] {
+        for wrong in ["", "m", "0s", "7s", "7h", "70s", "2d", "1w", "-1m", "99999999999d", "1µ"] {
             assert!(wrong.parse::<Timeframe>().is_err(), "{wrong}");
         }
     }
@@ -389,10 +333,7 @@ mod tests {
         let Calendar::Zone(zone) = calendar else {
             return at;
         };
-        let change = zone
-            .following(timestamp(at))
-            .next()
-            .map(|t| nanos(t.timestamp()));
+        let change = zone.following(timestamp(at)).next().map(|t| nanos(t.timestamp()));
         change.map_or(at, |change| EventTime(change.0 + offset_secs * NANOS))
     }
 

@@ -113,12 +113,7 @@ pub struct Candle {
 impl OrderKey {
     /// Where a trade stands in the one order.
     pub fn of(trade: &Trade) -> OrderKey {
-        OrderKey {
-            time: trade.time,
-            sequence: trade.sequence,
-            scope: trade.scope,
-            id: trade.id,
-        }
+        OrderKey { time: trade.time, sequence: trade.sequence, scope: trade.scope, id: trade.id }
     }
 }
 
@@ -220,11 +215,7 @@ impl Cause {
     /// better provider, lower source, partition and position.
     pub fn stronger(self, other: Cause) -> Cause {
         let rank = |c: &Cause| (c.kind, c.sequence, std::cmp::Reverse(c.origin));
-        if rank(&other) > rank(&self) {
-            other
-        } else {
-            self
-        }
+        if rank(&other) > rank(&self) { other } else { self }
     }
 }
 

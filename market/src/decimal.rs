@@ -54,23 +54,15 @@ pub fn parse(text: &str, scale: u8) -> Result<i64, DecimalError> {
 /// assert_eq!(market::decimal::parse_scaled("1815200", 4, 9), Ok(181_520_000_000));
 /// ```
 pub fn parse_scaled(text: &str, implied: u8, scale: u8) -> Result<i64, DecimalError> {
-    let Digits {
-        negative,
-        mantissa,
-        exponent,
-    } = read_digits(text.trim().as_bytes())?;
+    let Digits { negative, mantissa, exponent } = read_digits(text.trim().as_bytes())?;
     if mantissa == 0 {
         return Ok(0);
     }
     let shift = exponent - i64::from(implied) + i64::from(scale);
     let overflow = DecimalError::Overflow { scale };
     let magnitude = if shift >= 0 {
-        let factor = u32::try_from(shift)
-            .ok()
-            .and_then(|s| 10_i128.checked_pow(s));
-        mantissa
-            .checked_mul(factor.ok_or(overflow)?)
-            .ok_or(overflow)?
+        let factor = u32::try_from(shift).ok().and_then(|s| 10_i128.checked_pow(s));
+        mantissa.checked_mul(factor.ok_or(overflow)?).ok_or(overflow)?
     } else {
         // `read_digits` has moved trailing zeros into the exponent, so any division loses digits.
         return Err(DecimalError::ExcessPrecision { scale });
@@ -127,11 +119,7 @@ fn read_digits(text: &[u8]) -> Result<Digits, DecimalError> {
     if digits == 0 {
         return Err(DecimalError::Malformed);
     }
-    Ok(Digits {
-        negative,
-        mantissa,
-        exponent: exponent - decimals + i64::from(zeros_held_back),
-    })
+    Ok(Digits { negative, mantissa, exponent: exponent - decimals + i64::from(zeros_held_back) })
 }
 
 fn read_exponent(text: &[u8]) -> Result<i64, DecimalError> {
@@ -153,11 +141,7 @@ fn read_exponent(text: &[u8]) -> Result<i64, DecimalError> {
 /// assert_eq!(format(700, 2), "7");
 /// ```
 pub fn format(mantissa: i128, scale: u8) -> String {
-    let digits = format!(
-        "{:0>width$}",
-        mantissa.unsigned_abs(),
-        width = usize::from(scale) + 1
-    );
+    let digits = format!("{:0>width$}", mantissa.unsigned_abs(), width = usize::from(scale) + 1);
     let (whole, fraction) = digits.split_at(digits.len() - usize::from(scale));
     let fraction = fraction.trim_end_matches('0');
     let sign = if mantissa < 0 { "-" } else { "" };
@@ -185,11 +169,7 @@ mod tests {
             ("100000000000000000000e-20", 0, Ok(1)),
             ("9223372036.854775807", 9, Ok(i64::MAX)),
             ("-9223372036.854775808", 9, Ok(i64::MIN)),
-            (
-                "9223372036.854775808",
-                9,
-                Err(DecimalError::Overflow { scale: 9 }),
-            ),
+            ("9223372036.854775808", 9, Err(DecimalError::Overflow { scale: 9 })),
             ("1e999999", 0, Err(DecimalError::Overflow { scale: 0 })),
             ("1e-9", 8, Err(DecimalError::ExcessPrecision { scale: 8 })),
             ("", 8, Err(DecimalError::Empty)),

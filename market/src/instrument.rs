@@ -131,11 +131,7 @@ impl Shard {
 
 impl Terms {
     /// 9 decimals for prices, 8 for quantities, the first calendar.
-    pub const DEFAULT: Terms = Terms {
-        price_scale: 9,
-        quantity_scale: 8,
-        calendar: 0,
-    };
+    pub const DEFAULT: Terms = Terms { price_scale: 9, quantity_scale: 8, calendar: 0 };
 
     /// Decimals of price × quantity.
     pub fn notional_scale(self) -> u8 {
@@ -157,14 +153,11 @@ impl InstrumentRule {
 
     /// Whether the terms can be computed with.
     pub fn check(&self) -> Result<(), String> {
-        for (scale, what) in [
-            (self.terms.price_scale, "price"),
-            (self.terms.quantity_scale, "quantity"),
-        ] {
+        for (scale, what) in
+            [(self.terms.price_scale, "price"), (self.terms.quantity_scale, "quantity")]
+        {
             if scale > SCALE_MAX {
-                return Err(format!(
-                    "{what} scale {scale} is above {SCALE_MAX} decimals"
-                ));
+                return Err(format!("{what} scale {scale} is above {SCALE_MAX} decimals"));
             }
         }
         Ok(())
@@ -175,11 +168,7 @@ impl Catalog {
     /// A catalog that gives a new name the terms of the first rule that fits it, else those of
     /// [`InstrumentRule::any`], and holds at most `limit` instruments.
     pub fn new(rules: Vec<InstrumentRule>, limit: usize) -> Catalog {
-        Catalog {
-            rules,
-            limit,
-            known: RwLock::default(),
-        }
+        Catalog { rules, limit, known: RwLock::default() }
     }
 
     /// The instrument of this name, which is registered if it is new.
@@ -197,19 +186,14 @@ impl Catalog {
             return same_name(known, name);
         }
         if name.is_empty() || name.len() > 128 || !name.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(CatalogError::BadName {
-                name: name.chars().take(160).collect(),
-            });
+            return Err(CatalogError::BadName { name: name.chars().take(160).collect() });
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.get(&id) {
             return same_name(Arc::clone(known), name);
         }
         if known.len() >= self.limit {
-            return Err(CatalogError::Full {
-                name: name.to_owned(),
-                limit: self.limit,
-            });
+            return Err(CatalogError::Full { name: name.to_owned(), limit: self.limit });
         }
         let instrument = Arc::new(self.describe(id, name));
         known.insert(id, Arc::clone(&instrument));
@@ -218,17 +202,12 @@ impl Catalog {
 
     /// The instrument of this id, if it has been registered.
     pub fn get(&self, id: InstrumentId) -> Option<Arc<Instrument>> {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
     /// The name of this id; ids that were never registered show as hexadecimal.
     pub fn name(&self, id: InstrumentId) -> Arc<str> {
-        self.get(id)
-            .map_or_else(|| Arc::from(format!("{id:?}")), |i| Arc::clone(&i.name))
+        self.get(id).map_or_else(|| Arc::from(format!("{id:?}")), |i| Arc::clone(&i.name))
     }
 
     /// All registered instruments, by name.
@@ -241,11 +220,7 @@ impl Catalog {
 
     fn describe(&self, id: InstrumentId, name: &str) -> Instrument {
         let any = InstrumentRule::any();
-        let rule = self
-            .rules
-            .iter()
-            .find(|rule| fits(&rule.pattern, name))
-            .unwrap_or(&any);
+        let rule = self.rules.iter().find(|rule| fits(&rule.pattern, name)).unwrap_or(&any);
         Instrument {
             id,
             name: Arc::from(name),
@@ -262,10 +237,7 @@ fn same_name(known: Arc<Instrument>, name: &str) -> Result<Arc<Instrument>, Cata
         Ok(known)
     } else {
         let other = Arc::clone(&known.name);
-        Err(CatalogError::Collision {
-            name: name.to_owned(),
-            other,
-        })
+        Err(CatalogError::Collision { name: name.to_owned(), other })
     }
 }
 
@@ -294,22 +266,12 @@ mod tests {
 
     #[test]
     fn the_first_fitting_rule_gives_the_terms() {
-        let coarse = Terms {
-            price_scale: 2,
-            quantity_scale: 0,
-            calendar: 1,
-        };
-        let rule = InstrumentRule {
-            pattern: "us:*".to_owned(),
-            terms: coarse,
-            ..InstrumentRule::any()
-        };
+        let coarse = Terms { price_scale: 2, quantity_scale: 0, calendar: 1 };
+        let rule =
+            InstrumentRule { pattern: "us:*".to_owned(), terms: coarse, ..InstrumentRule::any() };
         let catalog = Catalog::new(vec![rule, InstrumentRule::any()], 10);
         assert_eq!(catalog.resolve("us:AAPL").unwrap().terms, coarse);
-        assert_eq!(
-            catalog.resolve("binance:BTCUSDT").unwrap().terms,
-            Terms::DEFAULT
-        );
+        assert_eq!(catalog.resolve("binance:BTCUSDT").unwrap().terms, Terms::DEFAULT);
     }
 
     #[test]
@@ -333,17 +295,8 @@ mod tests {
         let catalog = Catalog::new(Vec::new(), 1);
         catalog.resolve("a").unwrap();
         catalog.resolve("a").unwrap();
-        assert!(matches!(
-            catalog.resolve("b"),
-            Err(CatalogError::Full { limit: 1, .. })
-        ));
-        assert!(matches!(
-            catalog.resolve(""),
-            Err(CatalogError::BadName { .. })
-        ));
-        assert!(matches!(
-            catalog.resolve("two words"),
-            Err(CatalogError::BadName { .. })
-        ));
+        assert!(matches!(catalog.resolve("b"), Err(CatalogError::Full { limit: 1, .. })));
+        assert!(matches!(catalog.resolve(""), Err(CatalogError::BadName { .. })));
+        assert!(matches!(catalog.resolve("two words"), Err(CatalogError::BadName { .. })));
     }
 }

@@ -98,10 +98,6 @@ impl Refusal {
     pub fn new(reason: RefusalReason, detail: impl Into<String>, raw: &[u8]) -> Refusal {
         let cut = &raw[..raw.len().min(Refusal::RAW_MAX)];
         let raw = String::from_utf8_lossy(cut).replace(|c: char| c.is_control(), "\u{fffd}");
-        Refusal {
-            reason,
-            detail: detail.into(),
-            raw,
-        }
+        Refusal { reason, detail: detail.into(), raw }
     }
 }

@@ -62,13 +62,8 @@ pub enum TimeUnit {
 
 impl TimeUnit {
     /// Every unit, as written in configuration.
-    pub const ALL: [TimeUnit; 5] = [
-        TimeUnit::S,
-        TimeUnit::Ms,
-        TimeUnit::Us,
-        TimeUnit::Ns,
-        TimeUnit::Rfc3339,
-    ];
+    pub const ALL: [TimeUnit; 5] =
+        [TimeUnit::S, TimeUnit::Ms, TimeUnit::Us, TimeUnit::Ns, TimeUnit::Rfc3339];
 
     /// The name used in configuration and on the command line.
     pub fn name(self) -> &'static str {
@@ -92,15 +87,12 @@ impl std::str::FromStr for TimeUnit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<TimeUnit, String> {
-        TimeUnit::ALL
-            .into_iter()
-            .find(|unit| unit.name() == text)
-            .ok_or_else(|| {
-                format!(
-                    "unknown time unit `{text}` (possible: {})",
-                    TimeUnit::ALL.map(TimeUnit::name).join(", ")
-                )
-            })
+        TimeUnit::ALL.into_iter().find(|unit| unit.name() == text).ok_or_else(|| {
+            format!(
+                "unknown time unit `{text}` (possible: {})",
+                TimeUnit::ALL.map(TimeUnit::name).join(", ")
+            )
+        })
     }
 }
 
@@ -154,20 +146,12 @@ impl EventTime {
 
     /// The time `span` earlier; the two ends of time stay where they are.
     pub fn before(self, span: Span) -> EventTime {
-        if self == EventTime::END {
-            self
-        } else {
-            EventTime(self.0.saturating_sub(span.0))
-        }
+        if self == EventTime::END { self } else { EventTime(self.0.saturating_sub(span.0)) }
     }
 
     /// The time `span` later; the two ends of time stay where they are.
     pub fn after(self, span: Span) -> EventTime {
-        if self == EventTime::NEVER {
-            self
-        } else {
-            EventTime(self.0.saturating_add(span.0))
-        }
+        if self == EventTime::NEVER { self } else { EventTime(self.0.saturating_add(span.0)) }
     }
 
     /// RFC 3339 in UTC with as many decimals as needed; `-` and `+` infinity for the ends of time.
@@ -324,28 +308,12 @@ mod tests {
                 TimeUnit::Rfc3339,
                 "is not an RFC 3339 time such as 2024-08-09T00:00:00.123Z",
             ),
-            (
-                "9999-01-01T00:00:00Z",
-                TimeUnit::Rfc3339,
-                "lies outside the years 1700 to 2200",
-            ),
+            ("9999-01-01T00:00:00Z", TimeUnit::Rfc3339, "lies outside the years 1700 to 2200"),
             ("1e30", TimeUnit::S, "lies outside the years 1700 to 2200"),
-            (
-                "x",
-                TimeUnit::Ms,
-                "as a number of ms since 1970 is not a decimal number",
-            ),
-            (
-                "0.5",
-                TimeUnit::Ns,
-                "as a number of ns since 1970 has more than 0 decimals",
-            ),
+            ("x", TimeUnit::Ms, "as a number of ms since 1970 is not a decimal number"),
+            ("0.5", TimeUnit::Ns, "as a number of ns since 1970 has more than 0 decimals"),
         ] {
-            assert_eq!(
-                EventTime::parse(text, unit).unwrap_err().to_string(),
-                want,
-                "{text}"
-            );
+            assert_eq!(EventTime::parse(text, unit).unwrap_err().to_string(), want, "{text}");
         }
     }
 

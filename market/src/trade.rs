@@ -211,11 +211,7 @@ impl Updates {
 impl Trade {
     /// The name of this trade.
     pub fn name(&self) -> TradeRef {
-        TradeRef {
-            instrument: self.instrument,
-            scope: self.scope,
-            id: self.id,
-        }
+        TradeRef { instrument: self.instrument, scope: self.scope, id: self.id }
     }
 }
 
@@ -244,9 +240,7 @@ mod tests {
 
     #[test]
     fn ids_of_different_kinds_differ() {
-        let TradeId::Text(hash) = TradeId::of("A1") else {
-            panic!("A1 is no number")
-        };
+        let TradeId::Text(hash) = TradeId::of("A1") else { panic!("A1 is no number") };
         assert_ne!(TradeId::Number(hash), TradeId::Text(hash));
         for text in ["", "00", "+1", "-1", "18446744073709551616", "1.0", " 1"] {
             assert!(matches!(TradeId::of(text), TradeId::Text(_)), "{text:?}");

@@ -45,10 +45,7 @@ impl SourceSet {
 
     /// The set of one.
     pub fn of(source: SourceId) -> SourceSet {
-        debug_assert!(
-            usize::from(source.0) < SourceSet::MAX,
-            "checked when a job is configured"
-        );
+        debug_assert!(usize::from(source.0) < SourceSet::MAX, "checked when a job is configured");
         SourceSet(1 << (source.0 & 63))
     }
 
@@ -88,9 +85,7 @@ impl Marks {
 
     /// The minimum over those of `sources` that have a mark; before all time if none has.
     pub fn least(&self, sources: SourceSet) -> EventTime {
-        let marks = sources
-            .indices()
-            .filter_map(|index| self.0.get(index).copied().flatten());
+        let marks = sources.indices().filter_map(|index| self.0.get(index).copied().flatten());
         marks.min().unwrap_or(EventTime::NEVER)
     }
 
@@ -103,10 +98,7 @@ impl Marks {
 impl InstrumentClock {
     /// Before the instrument's first record.
     pub fn new() -> InstrumentClock {
-        InstrumentClock {
-            sources: SourceSet::default(),
-            floor: EventTime::NEVER,
-        }
+        InstrumentClock { sources: SourceSet::default(), floor: EventTime::NEVER }
     }
 
     /// The sources heard so far.
@@ -139,11 +131,7 @@ impl Default for InstrumentClock {
 
 /// `watermark − knob`: what lies before it is beyond the knob. A knob of `forever` is never exceeded.
 pub(crate) fn threshold(watermark: EventTime, knob: Span) -> EventTime {
-    if knob == Span::FOREVER {
-        EventTime::NEVER
-    } else {
-        watermark.before(knob)
-    }
+    if knob == Span::FOREVER { EventTime::NEVER } else { watermark.before(knob) }
 }
 
 #[cfg(test)]
@@ -169,10 +157,7 @@ mod tests {
         let historic = SourceSet::of(SourceId(2));
         let marks = Marks::new([Some(EventTime(100)), Some(EventTime(40)), None]);
         assert_eq!(marks.least(historic), EventTime::NEVER);
-        assert_eq!(
-            marks.least(historic.and(SourceSet::of(SourceId(0)))),
-            EventTime(100)
-        );
+        assert_eq!(marks.least(historic.and(SourceSet::of(SourceId(0)))), EventTime(100));
     }
 
     #[test]

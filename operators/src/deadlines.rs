@@ -45,10 +45,7 @@ impl Deadlines {
         }
         if let Some((sources, due)) = entry.filter(|_| !overdue) {
             self.entries.insert(instrument, (sources, due));
-            self.waiting
-                .entry(sources)
-                .or_default()
-                .insert((due, instrument));
+            self.waiting.entry(sources).or_default().insert((due, instrument));
         }
     }
 
@@ -83,34 +80,19 @@ mod tests {
         let mut deadlines = Deadlines::default();
         let marks = |a, b| Marks::new([Some(EventTime(a)), Some(EventTime(b))]);
 
-        deadlines.set(
-            InstrumentId(7),
-            &both,
-            Some(EventTime(60)),
-            EventTime::NEVER,
-        );
+        deadlines.set(InstrumentId(7), &both, Some(EventTime(60)), EventTime::NEVER);
         assert!(deadlines.take_due(&marks(100, 59)).is_empty());
         assert_eq!(
-            deadlines
-                .take_due(&marks(100, 60))
-                .into_iter()
-                .collect::<Vec<_>>(),
+            deadlines.take_due(&marks(100, 60)).into_iter().collect::<Vec<_>>(),
             [InstrumentId(7)]
         );
-        assert!(
-            deadlines.take_due(&marks(100, 100)).is_empty(),
-            "taken once"
-        );
+        assert!(deadlines.take_due(&marks(100, 100)).is_empty(), "taken once");
 
         deadlines.set(InstrumentId(7), &both, Some(EventTime(200)), EventTime(100));
         deadlines.set(InstrumentId(7), &both, None, EventTime(100));
         assert!(deadlines.take_due(&marks(500, 500)).is_empty(), "withdrawn");
 
         deadlines.set(InstrumentId(7), &both, Some(EventTime(90)), EventTime(100));
-        assert_eq!(
-            deadlines.take_due(&marks(0, 0)).len(),
-            1,
-            "overdue: at the next commit"
-        );
+        assert_eq!(deadlines.take_due(&marks(0, 0)).len(), 1, "overdue: at the next commit");
     }
 }

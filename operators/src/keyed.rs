@@ -108,90 +108,70 @@ pub fn keyed<'scope, C: Core>(
     };
     let mut seats = seats(name, index, peers, make, &*states)?;
 
-    Ok(contexts.binary_frontier(
-        records,
-        Pipeline,
-        Pipeline,
-        name,
-        move |capability, _info| {
-            let mut due: BTreeMap<Time, Due<C::In>> = BTreeMap::new();
-            let mut restored = states
-                .restored_at()
-                .map(|commit| capability.delayed(&commit.0));
-            let mut out = Vec::new();
+    Ok(contexts.binary_frontier(records, Pipeline, Pipeline, name, move |capability, _info| {
+        let mut due: BTreeMap<Time, Due<C::In>> = BTreeMap::new();
+        let mut restored = states.restored_at().map(|commit| capability.delayed(&commit.0));
+        let mut out = Vec::new();
 
-            move |(contexts, contexts_frontier), (records, records_frontier), output| {
-                // 0. After a restore, tell the rows that exist, at the commit that was restored.
-                if let Some(capability) = restored.take() {
-                    seats.iter().for_each(|seat| seat.core.restate(&mut out));
-                    output.session(&capability).give_container(&mut out);
-                    out.clear();
-                }
-
-                // 1. Stash what has arrived under its commit.
-                contexts.for_each_time(|time, batches| {
-                    let entry = due
-                        .entry(*time.time())
-                        .or_insert_with(|| Due::at(time.retain(0)));
-                    batches.for_each(|batch| entry.context = batch.drain(..).next_back());
-                });
-                records.for_each_time(|time, batches| {
-                    let entry = due
-                        .entry(*time.time())
-                        .or_insert_with(|| Due::at(time.retain(0)));
-                    batches.for_each(|batch| entry.records.append(batch));
-                });
-
-                // 2. Retire, in order, every commit that both frontiers have passed.
-                while let Some(entry) = due.first_entry() {
-                    let time = *entry.key();
-                    if contexts_frontier.less_equal(&time) || records_frontier.less_equal(&time) {
-                        break;
-                    }
-                    let Due {
-                        capability,
-                        context,
-                        records,
-                    } = entry.remove();
-                    let Some(context) = context else {
-                        unreachable!("commit {time} of `{name}` has records but no context");
-                    };
-                    for record in records {
-                        let seat = usize::from(record.shard().0) / peers;
-                        debug_assert_eq!(
-                            record.shard(),
-                            seats[seat].shard,
-                            "record on a foreign worker"
-                        );
-                        seats[seat].inbox.push(record);
-                    }
-                    let (mut keys, mut bytes) = (0, 0);
-                    for Seat { core, inbox, .. } in &mut seats {
-                        core.commit(&context, inbox, &mut out);
-                        let size = core.size();
-                        keys += size.0;
-                        bytes += size.1;
-                    }
-                    gauge.keys.store(keys, Ordering::Relaxed);
-                    gauge.bytes.store(bytes, Ordering::Relaxed);
-                    if context.save {
-                        save(name, &seats, &context, &*states);
-                    }
-                    output.session(&capability).give_container(&mut out);
-                    out.clear();
-                }
+        move |(contexts, contexts_frontier), (records, records_frontier), output| {
+            // 0. After a restore, tell the rows that exist, at the commit that was restored.
+            if let Some(capability) = restored.take() {
+                seats.iter().for_each(|seat| seat.core.restate(&mut out));
+                output.session(&capability).give_container(&mut out);
+                out.clear();
             }
-        },
-    ))
+
+            // 1. Stash what has arrived under its commit.
+            contexts.for_each_time(|time, batches| {
+                let entry = due.entry(*time.time()).or_insert_with(|| Due::at(time.retain(0)));
+                batches.for_each(|batch| entry.context = batch.drain(..).next_back());
+            });
+            records.for_each_time(|time, batches| {
+                let entry = due.entry(*time.time()).or_insert_with(|| Due::at(time.retain(0)));
+                batches.for_each(|batch| entry.records.append(batch));
+            });
+
+            // 2. Retire, in order, every commit that both frontiers have passed.
+            while let Some(entry) = due.first_entry() {
+                let time = *entry.key();
+                if contexts_frontier.less_equal(&time) || records_frontier.less_equal(&time) {
+                    break;
+                }
+                let Due { capability, context, records } = entry.remove();
+                let Some(context) = context else {
+                    unreachable!("commit {time} of `{name}` has records but no context");
+                };
+                for record in records {
+                    let seat = usize::from(record.shard().0) / peers;
+                    debug_assert_eq!(
+                        record.shard(),
+                        seats[seat].shard,
+                        "record on a foreign worker"
+                    );
+                    seats[seat].inbox.push(record);
+                }
+                let (mut keys, mut bytes) = (0, 0);
+                for Seat { core, inbox, .. } in &mut seats {
+                    core.commit(&context, inbox, &mut out);
+                    let size = core.size();
+                    keys += size.0;
+                    bytes += size.1;
+                }
+                gauge.keys.store(keys, Ordering::Relaxed);
+                gauge.bytes.store(bytes, Ordering::Relaxed);
+                if context.save {
+                    save(name, &seats, &context, &*states);
+                }
+                output.session(&capability).give_container(&mut out);
+                out.clear();
+            }
+        }
+    }))
 }
 
 impl<In> Due<In> {
     fn at(capability: Capability<Time>) -> Due<In> {
-        Due {
-            capability,
-            context: None,
-            records: Vec::new(),
-        }
+        Due { capability, context: None, records: Vec::new() }
     }
 }
 
@@ -203,9 +183,7 @@ fn seats<C: Core>(
     make: impl Fn() -> C,
     states: &dyn StateStore,
 ) -> Result<Vec<Seat<C>>, StateError> {
-    let own = (0..=u8::MAX)
-        .map(Shard)
-        .filter(|shard| shard.worker(peers) == index);
+    let own = (0..=u8::MAX).map(Shard).filter(|shard| shard.worker(peers) == index);
     own.map(|shard| {
         let mut core = make();
         if let Some(state) = states.load(name, shard) {
@@ -215,11 +193,7 @@ fn seats<C: Core>(
                 source,
             })?;
         }
-        Ok(Seat {
-            shard,
-            core,
-            inbox: Vec::new(),
-        })
+        Ok(Seat { shard, core, inbox: Vec::new() })
     })
     .collect()
 }

@@ -49,12 +49,7 @@ impl Now {
 
 impl History {
     pub(crate) fn new() -> History {
-        History {
-            phase: Phase::Open,
-            revision: 0,
-            cause: None,
-            shown: None,
-        }
+        History { phase: Phase::Open, revision: 0, cause: None, shown: None }
     }
 
     /// The row as last put out.
@@ -94,20 +89,10 @@ impl History {
             })));
         }
         let (state, revision, cause_shown) = (self.state(), self.revision, self.cause);
-        let after = values.map(|bar| Candle {
-            bar,
-            state,
-            revision,
-            cause: cause_shown,
-        });
+        let after = values.map(|bar| Candle { bar, state, revision, cause: cause_shown });
         if after != before {
             self.shown = after;
-            out.push(LedgerOut::Bar(BarChange {
-                key,
-                before,
-                after,
-                cause,
-            }));
+            out.push(LedgerOut::Bar(BarChange { key, before, after, cause }));
         }
     }
 
@@ -131,10 +116,7 @@ pub(crate) struct Waiting<K: Ord> {
 
 impl<K: Ord + Copy> Waiting<K> {
     pub(crate) fn new() -> Waiting<K> {
-        Waiting {
-            open: BTreeSet::new(),
-            provisional: BTreeSet::new(),
-        }
+        Waiting { open: BTreeSet::new(), provisional: BTreeSet::new() }
     }
 
     /// Waits for a bar that was just made.
@@ -166,9 +148,6 @@ impl<K: Ord + Copy> Waiting<K> {
     /// The end of the first bar that waits for the watermark.
     pub(crate) fn next_end(&self) -> Option<EventTime> {
         let first = |bars: &BTreeSet<(EventTime, K)>| bars.first().map(|(end, _)| *end);
-        first(&self.provisional)
-            .into_iter()
-            .chain(first(&self.open))
-            .min()
+        first(&self.provisional).into_iter().chain(first(&self.open)).min()
     }
 }

@@ -1,4 +1,5 @@
 //! The operators beside the slow oracles, commit by commit.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod harness;
 
@@ -12,11 +13,7 @@ use oracle::set::value_bars;
 /// What the oracle says after each commit.
 fn folded(script: &Script) -> Vec<Output> {
     let mut fold = Fold::new(script.history.clone());
-    script
-        .commits
-        .iter()
-        .map(|commit| fold.commit(commit))
-        .collect()
+    script.commits.iter().map(|commit| fold.commit(commit)).collect()
 }
 
 fn assert_same(seed: u64, got: &[Rows], want: &[Output]) {
@@ -26,10 +23,7 @@ fn assert_same(seed: u64, got: &[Rows], want: &[Output]) {
         for (key, candle) in &want.candles {
             assert_eq!(got.candles.get(key), Some(candle), "{place}: {key:?}");
         }
-        assert_eq!(
-            got.candles, want.candles,
-            "{place}: rows that should not be there"
-        );
+        assert_eq!(got.candles, want.candles, "{place}: rows that should not be there");
         assert_eq!(got.conflicts, want.conflicts, "{place}: conflicts");
         assert_eq!(got.too_late, want.too_late, "{place}: too late");
         assert_eq!(got.unmatched, want.unmatched, "{place}: unmatched");
@@ -48,11 +42,7 @@ fn pure_cores_say_what_the_oracle_says_after_every_commit() {
 #[test]
 fn a_few_instruments_with_much_happening_to_each() {
     for seed in 100..130 {
-        let shape = Shape {
-            instruments: 3,
-            records_per_commit: 30,
-            ..Shape::default()
-        };
+        let shape = Shape { instruments: 3, records_per_commit: 30, ..Shape::default() };
         let script = random(seed, &shape);
         assert_same(seed, &cores(&script), &folded(&script));
     }
@@ -65,10 +55,7 @@ fn one_to_three_workers_say_what_the_oracle_says_after_every_commit() {
         let want = folded(&script);
         for workers in 1..=3 {
             let run = run_under_timely(&script, workers, None, seed);
-            assert!(
-                run.keys_held.iter().all(|keys| *keys > 0),
-                "a worker held nothing: {run:?}"
-            );
+            assert!(run.keys_held.iter().all(|keys| *keys > 0), "a worker held nothing: {run:?}");
             assert_same(seed, &run.rows, &want);
         }
     }
@@ -77,33 +64,19 @@ fn one_to_three_workers_say_what_the_oracle_says_after_every_commit() {
 #[test]
 fn value_columns_are_a_function_of_the_set_of_records() {
     for seed in 300..312 {
-        let shape = Shape {
-            horizons: false,
-            ..Shape::default()
-        };
+        let shape = Shape { horizons: false, ..Shape::default() };
         let script = random(seed, &shape);
         let records = shuffle(&script.records(), seed);
-        let want = value_bars(
-            &records,
-            &script.history.timeframes,
-            &script.history.calendars,
-        );
-        for (turn, script) in [
-            script.clone(),
-            rebatch(&script, seed),
-            rebatch(&script, seed + 1),
-        ]
-        .into_iter()
-        .enumerate()
+        let want = value_bars(&records, &script.history.timeframes, &script.history.calendars);
+        for (turn, script) in [script.clone(), rebatch(&script, seed), rebatch(&script, seed + 1)]
+            .into_iter()
+            .enumerate()
         {
             let workers = 1 + turn % 3;
             let run = run_under_timely(&script, workers, None, seed);
             let last = run.rows.last().expect("scripts have commits");
-            let got: BTreeMap<_, _> = last
-                .candles
-                .iter()
-                .map(|(key, candle)| (*key, candle.bar))
-                .collect();
+            let got: BTreeMap<_, _> =
+                last.candles.iter().map(|(key, candle)| (*key, candle.bar)).collect();
             assert_eq!(got, want, "seed {seed}, batching {turn}, {workers} workers");
         }
     }

@@ -36,11 +36,7 @@ pub(crate) fn conflicts(commit: Commit, before: &[Record], accepted: &[Record]) 
         };
         let contents: BTreeSet<Trade> = candidates.into_values().collect();
         let dropped = contents.into_iter().filter(|content| *content != kept);
-        rows.extend(dropped.map(|dropped| Conflict {
-            commit,
-            kept,
-            dropped,
-        }));
+        rows.extend(dropped.map(|dropped| Conflict { commit, kept, dropped }));
     }
     rows
 }
@@ -55,18 +51,12 @@ pub(crate) fn causes(
 ) -> Vec<(CandleKey, Cause)> {
     let mut causes = Vec::new();
     for trade in after {
-        let behind: Vec<Cause> = trade
-            .records
-            .iter()
-            .filter(|record| accepted.contains(record))
-            .map(cause)
-            .collect();
+        let behind: Vec<Cause> =
+            trade.records.iter().filter(|record| accepted.contains(record)).map(cause).collect();
         if behind.is_empty() {
             continue;
         }
-        let parts = before
-            .iter()
-            .filter(|part| !part.ids.is_disjoint(&trade.ids));
+        let parts = before.iter().filter(|part| !part.ids.is_disjoint(&trade.ids));
         let was = contributions(history, parts);
         let is = contributions(history, [trade]);
         let keys: BTreeSet<CandleKey> = was.keys().chain(is.keys()).copied().collect();
@@ -102,12 +92,7 @@ fn cause(record: &Record) -> Cause {
         Event::Correct { of, with } => (CauseKind::Correction, of.id, with.sequence),
         Event::Cancel { of, .. } => (CauseKind::Cancel, of.id, 0),
     };
-    Cause {
-        kind,
-        id,
-        sequence,
-        origin: record.origin,
-    }
+    Cause { kind, id, sequence, origin: record.origin }
 }
 
 /// The strongest: a cancel, then a correction with a higher sequence, then a new trade; then the

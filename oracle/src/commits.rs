@@ -110,17 +110,11 @@ impl Fold {
     /// How many trades have been forgotten while they showed in a bar, for tests that want to know
     /// whether their input reaches this far.
     pub fn forgotten(&self) -> usize {
-        self.instruments
-            .values()
-            .map(InstrumentFold::forgotten)
-            .sum()
+        self.instruments.values().map(InstrumentFold::forgotten).sum()
     }
 
     /// The ids of trades that are known, matched or not: neither forgotten nor never heard of.
     pub fn known_ids(&self) -> BTreeSet<TradeRef> {
-        self.instruments
-            .values()
-            .flat_map(InstrumentFold::known_ids)
-            .collect()
+        self.instruments.values().flat_map(InstrumentFold::known_ids).collect()
     }
 }

@@ -92,9 +92,7 @@ impl InstrumentFold {
         self.live.extend(&accepted);
         self.note(commit, records, &accepted);
 
-        output
-            .conflicts
-            .extend(conflicts(commit, &before, &accepted));
+        output.conflicts.extend(conflicts(commit, &before, &accepted));
         output.unmatched.extend(self.unmatched(commit, &accepted));
         self.show_base(history, commit, &before, &accepted, output);
     }
@@ -125,9 +123,7 @@ impl InstrumentFold {
     fn time_of(&self, record: &Record) -> Option<EventTime> {
         match record.event {
             Event::New(trade) | Event::Correct { with: trade, .. } => Some(trade.time),
-            Event::Cancel {
-                time: Some(time), ..
-            } => Some(time),
+            Event::Cancel { time: Some(time), .. } => Some(time),
             Event::Cancel { time: None, .. } => {
                 let Commit(came) = *self.commit_of.get(&record.origin)?;
                 let since = self.seen.iter().skip(came as usize);
@@ -150,11 +146,7 @@ impl InstrumentFold {
         for record in records {
             match record.event {
                 Event::New(trade) if trade.time < less(watermark, history.reject_after) => {
-                    output.too_late.push(TooLate {
-                        commit,
-                        trade,
-                        watermark,
-                    });
+                    output.too_late.push(TooLate { commit, trade, watermark });
                 }
                 Event::Correct { of, with }
                     if with.time < less(watermark, history.correction_horizon) =>
@@ -239,18 +231,12 @@ impl InstrumentFold {
         let base = history.timeframes[0];
         let bars = values::bars(&self.shown(), base, &history.calendars);
         let causes = causes(history, &joined(before), &joined(&self.live), accepted);
-        let rows = self
-            .revisions
-            .revise(commit, self.watermark.value, &self.bars, &bars, |key| {
-                strongest(causes.iter().filter(|(k, _)| k == key).map(|(_, c)| *c))
-            });
-        self.round
-            .causes
-            .extend(rows.iter().map(|row| (row.key, row.cause)));
+        let rows = self.revisions.revise(commit, self.watermark.value, &self.bars, &bars, |key| {
+            strongest(causes.iter().filter(|(k, _)| k == key).map(|(_, c)| *c))
+        });
+        self.round.causes.extend(rows.iter().map(|row| (row.key, row.cause)));
         output.revisions.extend(rows);
-        self.candles = self
-            .revisions
-            .candles(&bars, self.watermark.value, self.seen());
+        self.candles = self.revisions.candles(&bars, self.watermark.value, self.seen());
         self.bars = bars;
     }
 
@@ -283,17 +269,13 @@ impl InstrumentFold {
             calendar.bucket(large.timeframe, small.open_time).open == large.open_time
         };
         let rows =
-            round
-                .revisions
-                .revise(commit, round.watermark.value, &round.bars, &bars, |large| {
-                    let causes = round.causes.iter();
-                    let behind = causes.filter(|(key, _)| under(key, large) && differs(key));
-                    strongest(behind.map(|(_, cause)| *cause))
-                });
+            round.revisions.revise(commit, round.watermark.value, &round.bars, &bars, |large| {
+                let causes = round.causes.iter();
+                let behind = causes.filter(|(key, _)| under(key, large) && differs(key));
+                strongest(behind.map(|(_, cause)| *cause))
+            });
         output.revisions.extend(rows);
-        round.candles = round
-            .revisions
-            .candles(&bars, round.watermark.value, newest);
+        round.candles = round.revisions.candles(&bars, round.watermark.value, newest);
         round.causes.clear();
         round.base.clone_from(&self.bars);
         round.bars = bars;

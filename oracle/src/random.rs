@@ -35,13 +35,7 @@ pub struct Script {
 
 impl Default for Shape {
     fn default() -> Shape {
-        Shape {
-            instruments: 64,
-            sources: 3,
-            commits: 40,
-            records_per_commit: 24,
-            horizons: true,
-        }
+        Shape { instruments: 64, sources: 3, commits: 40, records_per_commit: 24, horizons: true }
     }
 }
 
@@ -64,11 +58,7 @@ pub fn random(seed: u64, shape: &Shape) -> Script {
     let mut sources = Source::cast(&mut prng, shape, scene.step);
     let mut stories = Stories::new(prng.next(), shape.instruments, &scene);
     // Some scripts go on after the last record, so that what ended can become final.
-    let quiet = if prng.percent(70) {
-        shape.commits.min(3)
-    } else {
-        0
-    };
+    let quiet = if prng.percent(70) { shape.commits.min(3) } else { 0 };
     let told = shape.commits - quiet;
 
     let mut commits = Vec::new();
@@ -89,20 +79,10 @@ pub fn random(seed: u64, shape: &Shape) -> Script {
         if round {
             round_in = prng.between(1, 4);
         }
-        let marks = sources
-            .iter_mut()
-            .map(|s| s.mark_after(number, now))
-            .collect();
-        commits.push(CommitInput {
-            records,
-            marks,
-            round,
-        });
+        let marks = sources.iter_mut().map(|s| s.mark_after(number, now)).collect();
+        commits.push(CommitInput { records, marks, round });
     }
-    Script {
-        history: scene.history,
-        commits,
-    }
+    Script { history: scene.history, commits }
 }
 
 /// `records` in another order.
@@ -127,10 +107,7 @@ pub fn rebatch(script: &Script, seed: u64) -> Script {
         commit.marks = like.map_or(Vec::new(), |like| like.marks.clone());
         commit.round = number + 1 == count || prng.percent(40);
     }
-    Script {
-        history: script.history.clone(),
-        commits,
-    }
+    Script { history: script.history.clone(), commits }
 }
 
 /// Where and when a script plays.
@@ -154,11 +131,7 @@ impl Scene {
         const BACK: i64 = 1_730_577_600 * SECOND;
         let slow = 40 * HOUR / shape.commits.max(1) as i64;
         let (timeframes, start, step): (&[u32], i64, i64) = match prng.below(4) {
-            0 => (
-                &[1, 10, 60],
-                FORWARD + 11 * HOUR - 30 * SECOND,
-                1_700_000_000,
-            ),
+            0 => (&[1, 10, 60], FORWARD + 11 * HOUR - 30 * SECOND, 1_700_000_000),
             1 => (&[60, 300, 3_600], BACK + 9 * HOUR, 150 * SECOND),
             2 => (&[60, 900, 14_400, 86_400], FORWARD, slow),
             _ => (&[3_600, 14_400, 86_400], BACK, slow),
@@ -219,9 +192,7 @@ struct Source {
 
 impl Source {
     fn cast(prng: &mut Prng, shape: &Shape, step: i64) -> Vec<Source> {
-        let historic = prng
-            .percent(25)
-            .then(|| prng.below(u64::from(shape.sources)));
+        let historic = prng.percent(25).then(|| prng.below(u64::from(shape.sources)));
         let commits = shape.commits;
         let source = |id: u8| {
             let idle = prng.index(commits.max(1));
@@ -249,12 +220,7 @@ impl Source {
         let partition = prng.index(self.positions.len());
         let position = self.positions[partition];
         self.positions[partition] += 1 + prng.below(3);
-        Origin {
-            rank: self.rank,
-            source: self.id,
-            partition: partition as u32,
-            position,
-        }
+        Origin { rank: self.rank, source: self.id, partition: partition as u32, position }
     }
 
     fn mark_after(&mut self, commit: usize, now: EventTime) -> Option<EventTime> {

@@ -35,14 +35,7 @@ impl Revisions {
             };
             let revision = self.of.get(&key).map_or(0, |(revision, _)| *revision) + 1;
             self.of.insert(key, (revision, cause));
-            rows.push(Revision {
-                commit,
-                key,
-                revision,
-                before,
-                after,
-                cause,
-            });
+            rows.push(Revision { commit, key, revision, before, after, cause });
         }
         rows
     }

@@ -22,10 +22,7 @@ pub struct Joined {
 
 /// The surviving trades of `records`, all of them taken as accepted; sorted.
 pub fn survivors(records: &[Record]) -> Vec<Trade> {
-    let mut trades: Vec<Trade> = joined(records)
-        .iter()
-        .filter_map(Joined::survivor)
-        .collect();
+    let mut trades: Vec<Trade> = joined(records).iter().filter_map(Joined::survivor).collect();
     trades.sort();
     trades
 }
@@ -37,10 +34,7 @@ pub fn value_bars(
     calendars: &Calendars,
 ) -> BTreeMap<CandleKey, Bar> {
     let trades = survivors(records);
-    timeframes
-        .iter()
-        .flat_map(|timeframe| values::bars(&trades, *timeframe, calendars))
-        .collect()
+    timeframes.iter().flat_map(|timeframe| values::bars(&trades, *timeframe, calendars)).collect()
 }
 
 /// `records` by the trade that they speak of. A reference carries its instrument, so trades of
@@ -70,10 +64,7 @@ pub fn joined(records: &[Record]) -> Vec<Joined> {
 
     let mut trades: BTreeMap<TradeRef, Joined> = BTreeMap::new();
     for (id, name) in &name {
-        let empty = || Joined {
-            ids: BTreeSet::new(),
-            records: Vec::new(),
-        };
+        let empty = || Joined { ids: BTreeSet::new(), records: Vec::new() };
         let trade = trades.entry(*name).or_insert_with(empty);
         trade.ids.insert(*id);
     }
@@ -99,9 +90,7 @@ fn ids(event: &Event) -> Vec<TradeRef> {
 impl Joined {
     /// Whether a `New` of one of its ids is there.
     pub fn matched(&self) -> bool {
-        self.records
-            .iter()
-            .any(|r| matches!(r.event, Event::New(_)))
+        self.records.iter().any(|r| matches!(r.event, Event::New(_)))
     }
 
     /// What survives of it.
@@ -113,9 +102,7 @@ impl Joined {
     }
 
     fn cancelled(&self) -> bool {
-        self.records
-            .iter()
-            .any(|r| matches!(r.event, Event::Cancel { .. }))
+        self.records.iter().any(|r| matches!(r.event, Event::Cancel { .. }))
     }
 
     /// The one with the highest sequence, then the lowest origin.

@@ -142,10 +142,7 @@ impl Stories {
             let mut with = self.altered(of);
             with.id = self.instruments[venue].id();
             with.sequence = of.sequence + 1;
-            events.push(Event::Correct {
-                of: of.name(),
-                with,
-            });
+            events.push(Event::Correct { of: of.name(), with });
             let known = &mut self.instruments[venue].trades[at];
             known.ids.push(with.name());
             known.last = with;

@@ -28,14 +28,8 @@ pub fn bars(
 
 /// The bar of `timeframe` whose interval holds the event time of `trade`.
 pub fn place(trade: &Trade, timeframe: Timeframe, calendars: &Calendars) -> (CandleKey, Bucket) {
-    let bucket = calendars
-        .get(trade.terms.calendar)
-        .bucket(timeframe, trade.time);
-    let key = CandleKey {
-        instrument: trade.instrument,
-        timeframe,
-        open_time: bucket.open,
-    };
+    let bucket = calendars.get(trade.terms.calendar).bucket(timeframe, trade.time);
+    let key = CandleKey { instrument: trade.instrument, timeframe, open_time: bucket.open };
     (key, bucket)
 }
 
@@ -69,10 +63,5 @@ pub fn bar(trades: &[Trade], bucket: Bucket) -> Option<Bar> {
 }
 
 fn order(trade: &Trade) -> OrderKey {
-    OrderKey {
-        time: trade.time,
-        sequence: trade.sequence,
-        scope: trade.scope,
-        id: trade.id,
-    }
+    OrderKey { time: trade.time, sequence: trade.sequence, scope: trade.scope, id: trade.id }
 }

@@ -16,10 +16,7 @@ pub(crate) struct Watermark {
 impl Watermark {
     /// Before the first step.
     pub(crate) fn new() -> Watermark {
-        Watermark {
-            value: EventTime::NEVER,
-            sources: BTreeSet::new(),
-        }
+        Watermark { value: EventTime::NEVER, sources: BTreeSet::new() }
     }
 
     /// Takes the next step, with the marks that stood at the end of the step before.

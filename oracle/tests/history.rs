@@ -13,10 +13,7 @@ fn a_bar_is_open_then_provisional_then_final() {
     assert_eq!(state(job.hears(&[new(a)], "10:00:00")), BarState::Open);
     // A trade at its end is seen, and the mark passes its end: the mark counts from the next commit.
     let b = trade(2, "10:01:00", 101);
-    assert_eq!(
-        state(job.hears(&[new(b)], "10:01:00")),
-        BarState::Provisional
-    );
+    assert_eq!(state(job.hears(&[new(b)], "10:01:00")), BarState::Provisional);
     assert_eq!(state(job.hears(&[], "10:01:00")), BarState::Final);
 }
 
@@ -42,17 +39,9 @@ fn a_late_trade_revises_a_final_bar() {
     let candle = minute(&output, "10:00:00").unwrap();
     assert_eq!(ohlc(Some(candle)), Some([100, 100, 90, 90, 2]));
     assert_eq!((candle.state, candle.revision), (BarState::Revised, 1));
-    let [row] = output.revisions[..] else {
-        panic!("one revision")
-    };
-    assert_eq!(
-        (row.commit, row.key, row.revision),
-        (Commit(1), key("1m", "10:00:00"), 1)
-    );
-    assert_eq!(
-        (row.before.unwrap().trades, row.after.unwrap().trades),
-        (1, 2)
-    );
+    let [row] = output.revisions[..] else { panic!("one revision") };
+    assert_eq!((row.commit, row.key, row.revision), (Commit(1), key("1m", "10:00:00"), 1));
+    assert_eq!((row.before.unwrap().trades, row.after.unwrap().trades), (1, 2));
     assert_eq!(Some(row.cause), candle.cause);
     assert_eq!((row.cause.kind, row.cause.id), (CauseKind::Trade, late.id));
     assert_eq!((row.cause.sequence, row.cause.origin.position), (0, 1));
@@ -82,10 +71,7 @@ fn the_strongest_record_behind_a_change_is_its_cause() {
         "10:05:00",
     );
     let cause = minute(&output, "10:00:00").unwrap().cause.unwrap();
-    assert_eq!(
-        (cause.kind, cause.id),
-        (CauseKind::Correction, TradeId::Number(2))
-    );
+    assert_eq!((cause.kind, cause.id), (CauseKind::Correction, TradeId::Number(2)));
     assert_eq!(cause.sequence, 60);
     let output = job.hears(&[new(trade(10, "10:00:31", 90)), cancel(3)], "10:05:00");
     let candle = minute(&output, "10:00:00").unwrap();
@@ -99,10 +85,7 @@ fn a_bar_that_went_and_came_back_keeps_its_revision() {
     job.hears(&[new(trade(1, "10:00:10", 100))], "10:05:00");
     let gone = job.hears(&[cancel(1)], "10:05:00");
     assert_eq!(minute(&gone, "10:00:00"), None);
-    assert_eq!(
-        (gone.revisions[0].revision, gone.revisions[0].after),
-        (1, None)
-    );
+    assert_eq!((gone.revisions[0].revision, gone.revisions[0].after), (1, None));
     let still = job.hears(&[], "10:05:00");
     assert_eq!((still.candles.len(), still.revisions.len()), (0, 0));
     let back = job.hears(&[new(trade(2, "10:00:20", 90))], "10:05:00");
@@ -119,12 +102,7 @@ fn a_correction_moves_a_trade_to_another_bar() {
     assert_eq!(minute(&output, "10:00:00"), None);
     assert_eq!(minute(&output, "10:03:00").unwrap().revision, 1);
     assert_eq!(output.revisions.len(), 2);
-    assert!(
-        output
-            .revisions
-            .iter()
-            .all(|r| r.cause.id == TradeId::Number(1))
-    );
+    assert!(output.revisions.iter().all(|r| r.cause.id == TradeId::Number(1)));
 }
 
 #[test]
@@ -139,18 +117,13 @@ fn a_copy_that_disagrees_is_told_once_per_content() {
     // Now the better provider disagrees with it: two copies of one content are one row.
     let records = vec![by(0, 0, good), by(2, 0, bad), by(1, 1, good)];
     let second = job.input(records, vec![], false);
-    let [row] = second.conflicts[..] else {
-        panic!("one conflict")
-    };
+    let [row] = second.conflicts[..] else { panic!("one conflict") };
     assert_eq!((row.commit, row.kept, row.dropped), (Commit(1), good, bad));
     // An equal copy is none; one that disagrees again is one again.
     assert_eq!(job.input(vec![by(2, 1, good)], vec![], false).conflicts, []);
     let again = job.input(vec![by(2, 2, bad)], vec![], false);
     assert_eq!(again.conflicts.len(), 1);
-    assert_eq!(
-        minute(&again, "10:00:00").unwrap().bar.high,
-        Some(Price(100))
-    );
+    assert_eq!(minute(&again, "10:00:00").unwrap().bar.high, Some(Price(100)));
 }
 
 #[test]
@@ -191,15 +164,10 @@ fn a_correction_to_a_time_beyond_the_horizon_is_not_accepted() {
     let mut job = Job::new(forgetful());
     job.hears(&[new(trade(1, "10:15:00", 100))], "10:15:00");
     let output = job.hears(&[correct(1, 10, trade(1, "10:04:59", 50))], "10:15:00");
-    let [row] = output.unmatched[..] else {
-        panic!("one row")
-    };
+    let [row] = output.unmatched[..] else { panic!("one row") };
     assert_eq!(row.reason, UnmatchedReason::BeyondHorizon);
     assert_eq!((row.of, row.time), (named(1), Some(at("10:04:59"))));
-    assert_eq!(
-        ohlc(minute(&output, "10:15:00")),
-        Some([100, 100, 100, 100, 1])
-    );
+    assert_eq!(ohlc(minute(&output, "10:15:00")), Some([100, 100, 100, 100, 1]));
 }
 
 #[test]
@@ -212,10 +180,7 @@ fn a_forgotten_trade_stays_in_its_bar_and_cannot_be_cancelled() {
     let output = job.hears(&[cancel(1), cancel(2)], "10:11:00");
     assert_eq!(output.unmatched.len(), 1);
     assert_eq!(output.unmatched[0].of, named(1));
-    assert_eq!(
-        ohlc(minute(&output, "10:00:00")),
-        Some([100, 100, 100, 100, 1])
-    );
+    assert_eq!(ohlc(minute(&output, "10:00:00")), Some([100, 100, 100, 100, 1]));
     assert_eq!(minute(&output, "10:01:00"), None);
 }
 
@@ -228,14 +193,8 @@ fn a_correction_that_joins_a_forgotten_trade_starts_a_new_one() {
     assert_eq!(output.unmatched.len(), 1, "nobody knows 1 any more");
     // Its other id appears: the new trade is matched, and the forgotten one is where it was.
     let output = job.hears(&[new(trade(2, "10:10:00", 90))], "10:11:00");
-    assert_eq!(
-        ohlc(minute(&output, "10:00:00")),
-        Some([100, 100, 100, 100, 1])
-    );
-    assert_eq!(
-        ohlc(minute(&output, "10:10:00")),
-        Some([101, 101, 101, 101, 1])
-    );
+    assert_eq!(ohlc(minute(&output, "10:00:00")), Some([100, 100, 100, 100, 1]));
+    assert_eq!(ohlc(minute(&output, "10:10:00")), Some([101, 101, 101, 101, 1]));
     // Only it can be cancelled by either id.
     let output = job.hears(&[cancel(1)], "10:11:00");
     assert!(minute(&output, "10:00:00").is_some());
@@ -253,11 +212,7 @@ fn when_all_sources_have_ended_everything_is_final_and_too_late_unless_the_knob_
         assert_eq!(minute(&output, "10:59:00").is_some(), accepted);
         assert_eq!(output.too_late.is_empty(), accepted);
         let state = hour(&output, "10:00:00").unwrap().state;
-        let want = if accepted {
-            BarState::Revised
-        } else {
-            BarState::Final
-        };
+        let want = if accepted { BarState::Revised } else { BarState::Final };
         assert_eq!(state, want);
         assert_eq!(job.knows(1), accepted);
     }
@@ -280,10 +235,7 @@ fn a_trade_is_known_as_long_as_the_latest_of_its_times() {
         "10:11:00",
     );
     job.hears(&[], "10:16:00");
-    assert_eq!(
-        [1, 2, 3, 4].map(|id| job.knows(id)),
-        [false, true, true, true]
-    );
+    assert_eq!([1, 2, 3, 4].map(|id| job.knows(id)), [false, true, true, true]);
     let output = job.hears(&[], "10:16:00");
     assert_eq!([2, 3, 4].map(|id| job.knows(id)), [false; 3]);
     // What was corrected, cancelled or neither when it was forgotten stays so.
@@ -296,18 +248,12 @@ fn a_cancel_without_time_before_anything_was_seen_waits_for_the_first_trade() {
     let mut job = Job::new(forgetful());
     job.hears(&[cancel(1)], "10:30:00");
     job.hears(&[], "10:30:00");
-    assert!(
-        job.knows(1),
-        "the watermark is far ahead, but the cancel has no time yet"
-    );
+    assert!(job.knows(1), "the watermark is far ahead, but the cancel has no time yet");
     job.hears(&[new(trade(2, "10:29:00", 100))], "10:39:59");
     job.hears(&[], "10:40:00");
     assert!(job.knows(1), "it counts as of 10:29");
     let output = job.hears(&[new(trade(1, "10:40:30", 7))], "10:40:00");
-    assert!(
-        minute(&output, "10:40:00").is_some(),
-        "forgotten: the id is new"
-    );
+    assert!(minute(&output, "10:40:00").is_some(), "forgotten: the id is new");
 }
 
 #[test]
@@ -316,10 +262,7 @@ fn larger_bars_change_at_the_end_of_rounds_and_are_revised_once_per_round() {
     let first = job.hears(&[new(trade(1, "10:00:10", 100))], "10:30:00");
     assert_eq!(hour(&first, "10:00:00"), None, "the round has not ended");
     let ended = job.hears_last(&[new(trade(2, "10:59:59", 101))], "11:00:00");
-    assert_eq!(
-        ohlc(hour(&ended, "10:00:00")),
-        Some([100, 101, 100, 101, 2])
-    );
+    assert_eq!(ohlc(hour(&ended, "10:00:00")), Some([100, 101, 100, 101, 2]));
     // The mark of the last round has reached the end of the hour.
     let quiet = job.hears(&[new(trade(3, "10:10:00", 90))], "11:00:00");
     assert_eq!(hour(&quiet, "10:00:00"), hour(&ended, "10:00:00"));
@@ -330,10 +273,7 @@ fn larger_bars_change_at_the_end_of_rounds_and_are_revised_once_per_round() {
     assert_eq!(ohlc(Some(candle)), Some([90, 101, 80, 101, 3]));
     assert_eq!((candle.state, candle.revision), (BarState::Revised, 1));
     assert_eq!(candle.cause.unwrap().kind, CauseKind::Cancel);
-    let of_hour = revised
-        .revisions
-        .iter()
-        .filter(|r| r.key.timeframe.secs() == 3_600);
+    let of_hour = revised.revisions.iter().filter(|r| r.key.timeframe.secs() == 3_600);
     let rows: Vec<_> = of_hour.collect();
     assert_eq!((rows.len(), rows[0].commit), (1, Commit(3)));
 }
@@ -341,17 +281,11 @@ fn larger_bars_change_at_the_end_of_rounds_and_are_revised_once_per_round() {
 #[test]
 fn a_minute_that_changed_and_changed_back_in_a_round_is_behind_nothing() {
     let mut job = Job::new(patient());
-    let trades = [
-        new(trade(1, "10:00:10", 100)),
-        new(trade(2, "10:30:00", 100)),
-    ];
+    let trades = [new(trade(1, "10:00:10", 100)), new(trade(2, "10:30:00", 100))];
     job.hears_last(&trades, "11:00:00");
     job.hears(&[new(trade(3, "10:00:20", 90))], "11:00:00");
     let output = job.hears_last(&[cancel(3), new(trade(4, "10:30:01", 100))], "11:00:00");
     assert_eq!(minute(&output, "10:00:00").unwrap().revision, 2);
     let cause = hour(&output, "10:00:00").unwrap().cause.unwrap();
-    assert_eq!(
-        (cause.kind, cause.id),
-        (CauseKind::Trade, TradeId::Number(4))
-    );
+    assert_eq!((cause.kind, cause.id), (CauseKind::Trade, TradeId::Number(4)));
 }

@@ -22,26 +22,15 @@ fn values(outputs: &[Output]) -> BTreeMap<CandleKey, Bar> {
 #[test]
 fn without_horizons_values_are_a_function_of_the_set() {
     for seed in 0..20 {
-        let shape = Shape {
-            horizons: false,
-            instruments: 8,
-            commits: 20,
-            ..Shape::default()
-        };
+        let shape = Shape { horizons: false, instruments: 8, commits: 20, ..Shape::default() };
         let script = random(seed, &shape);
         let records = script.records();
-        let want = value_bars(
-            &records,
-            &script.history.timeframes,
-            &script.history.calendars,
-        );
+        let want = value_bars(&records, &script.history.timeframes, &script.history.calendars);
         assert_eq!(values(&run(&script).0), want, "seed {seed}");
         let other = rebatch(&script, seed);
         assert_eq!(values(&run(&other).0), want, "seed {seed}, other commits");
-        let (a, b): (BTreeSet<Record>, BTreeSet<Record>) = (
-            records.into_iter().collect(),
-            other.records().into_iter().collect(),
-        );
+        let (a, b): (BTreeSet<Record>, BTreeSet<Record>) =
+            (records.into_iter().collect(), other.records().into_iter().collect());
         assert_eq!(a, b);
     }
 }
@@ -56,11 +45,7 @@ fn scripts_are_the_same_for_a_seed_and_keep_their_promises() {
         let origins: BTreeSet<Origin> = records.iter().map(|r| r.origin).collect();
         assert_eq!(origins.len(), records.len(), "origins are unique");
         for pair in script.commits.windows(2) {
-            let never_down = pair[0]
-                .marks
-                .iter()
-                .zip(&pair[1].marks)
-                .all(|(a, b)| a <= b);
+            let never_down = pair[0].marks.iter().zip(&pair[1].marks).all(|(a, b)| a <= b);
             assert!(never_down, "seed {seed}");
         }
         assert!(script.commits.last().unwrap().round);
@@ -80,11 +65,7 @@ impl Tally {
     fn output(&mut self, script: &Script, output: &Output) {
         let base = script.history.timeframes[0];
         let size = |key: &CandleKey| {
-            if key.timeframe == base {
-                "base"
-            } else {
-                "larger"
-            }
+            if key.timeframe == base { "base" } else { "larger" }
         };
         for (key, candle) in &output.candles {
             self.add(format!("{} {}", size(key), candle.state.name()), 1);
@@ -98,18 +79,12 @@ impl Tally {
             let size = size(&row.key);
             self.add(format!("{size} by {}", row.cause.kind.name()), 1);
             self.add(format!("{size} vanished"), usize::from(row.after.is_none()));
-            self.add(
-                format!("{size} appeared"),
-                usize::from(row.before.is_none()),
-            );
+            self.add(format!("{size} appeared"), usize::from(row.before.is_none()));
             let back = row.before.is_none() && row.revision > 1;
             self.add(format!("{size} came back"), usize::from(back));
         }
         for row in &output.unmatched {
-            self.add(
-                format!("unmatched {} {}", row.kind.name(), row.reason.name()),
-                1,
-            );
+            self.add(format!("unmatched {} {}", row.kind.name(), row.reason.name()), 1);
         }
         self.add("conflicts".to_owned(), output.conflicts.len());
         self.add("too late".to_owned(), output.too_late.len());
@@ -119,26 +94,13 @@ impl Tally {
         let records = script.records();
         let shards = records.iter().map(|r| r.event.instrument().shard());
         let shards: BTreeSet<_> = shards.collect();
-        self.add(
-            "scripts over 20 shards".to_owned(),
-            usize::from(shards.len() > 20),
-        );
-        let zero = records
-            .iter()
-            .any(|r| matches!(r.event, Event::New(t) if t.quantity.0 == 0));
+        self.add("scripts over 20 shards".to_owned(), usize::from(shards.len() > 20));
+        let zero = records.iter().any(|r| matches!(r.event, Event::New(t) if t.quantity.0 == 0));
         self.add("scripts with empty sizes".to_owned(), usize::from(zero));
-        let below = records
-            .iter()
-            .any(|r| matches!(r.event, Event::New(t) if t.price.0 < 0));
-        self.add(
-            "scripts with negative prices".to_owned(),
-            usize::from(below),
-        );
+        let below = records.iter().any(|r| matches!(r.event, Event::New(t) if t.price.0 < 0));
+        self.add("scripts with negative prices".to_owned(), usize::from(below));
         let historic = script.commits[0].marks.contains(&None);
-        self.add(
-            "scripts with a historic source".to_owned(),
-            usize::from(historic),
-        );
+        self.add("scripts with a historic source".to_owned(), usize::from(historic));
         let chains = joined(&records).iter().filter(|t| t.ids.len() > 2).count();
         self.add("chains of three ids".to_owned(), chains);
         let mut places = BTreeSet::new();
@@ -157,29 +119,16 @@ fn fifty_scripts_reach_every_rule() {
     for seed in 0..50 {
         let script = random(seed, &Shape::default());
         let (outputs, fold) = run(&script);
-        outputs
-            .iter()
-            .for_each(|output| tally.output(&script, output));
+        outputs.iter().for_each(|output| tally.output(&script, output));
         tally.records(&script, &fold);
     }
     let mut want: Vec<String> = Vec::new();
     for size in ["base", "larger"] {
-        for state in [
-            BarState::Open,
-            BarState::Provisional,
-            BarState::Final,
-            BarState::Revised,
-        ] {
+        for state in [BarState::Open, BarState::Provisional, BarState::Final, BarState::Revised] {
             want.push(format!("{size} {}", state.name()));
         }
-        for what in [
-            "by trade",
-            "by correction",
-            "by cancel",
-            "vanished",
-            "appeared",
-            "came back",
-        ] {
+        for what in ["by trade", "by correction", "by cancel", "vanished", "appeared", "came back"]
+        {
             want.push(format!("{size} {what}"));
         }
     }

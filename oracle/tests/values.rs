@@ -25,22 +25,13 @@ fn a_trade_told_twice_is_one() {
 
 #[test]
 fn a_correction_replaces_and_a_chain_is_one_trade() {
-    let (a, b, c) = (
-        trade(1, "10:00:00", 100),
-        trade(2, "10:00:00", 101),
-        trade(3, "10:07:00", 102),
-    );
+    let (a, b, c) =
+        (trade(1, "10:00:00", 100), trade(2, "10:00:00", 101), trade(3, "10:07:00", 102));
     let last = Trade { sequence: 11, ..c };
-    assert_eq!(
-        surviving(&[correct(2, 11, c), new(a), correct(1, 10, b)]),
-        [last]
-    );
+    assert_eq!(surviving(&[correct(2, 11, c), new(a), correct(1, 10, b)]), [last]);
     // The highest sequence wins, also if it is not the end of the chain.
     let middle = Trade { sequence: 12, ..b };
-    assert_eq!(
-        surviving(&[correct(2, 11, c), new(a), correct(1, 12, b)]),
-        [middle]
-    );
+    assert_eq!(surviving(&[correct(2, 11, c), new(a), correct(1, 12, b)]), [middle]);
 }
 
 #[test]
@@ -63,10 +54,7 @@ fn a_cancel_of_any_id_ends_the_whole_chain() {
         assert_eq!(surviving(&[new(a), correct(1, 10, b), cancel(id)]), []);
     }
     // A repeated original does not revive it, under neither id.
-    assert_eq!(
-        surviving(&[new(a), cancel(1), new(a), correct(1, 10, b), new(b)]),
-        []
-    );
+    assert_eq!(surviving(&[new(a), cancel(1), new(a), correct(1, 10, b), new(b)]), []);
 }
 
 #[test]
@@ -114,10 +102,7 @@ fn a_bar_of_trades_in_the_venues_order() {
     trades[1].quantity = Quantity(0);
     trades[2].side = Side::Sell;
     let bar = only_bar(&trades).unwrap();
-    assert_eq!(
-        (bar.open.unwrap().1, bar.close.unwrap().1),
-        (Price(100), Price(105))
-    );
+    assert_eq!((bar.open.unwrap().1, bar.close.unwrap().1), (Price(100), Price(105)));
     assert_eq!((bar.high, bar.low), (Some(Price(110)), Some(Price(-3))));
     assert_eq!((bar.volume, bar.trades), (6, 4));
     assert_eq!(bar.notional, 4 * 105 + 110 + 100);
@@ -130,10 +115,7 @@ fn ids_decide_between_equal_times_and_sequences() {
     let mut trades = [trade(2, "10:00:00", 102), trade(1, "10:00:00", 101)];
     trades.iter_mut().for_each(|t| t.sequence = 5);
     let bar = only_bar(&trades).unwrap();
-    assert_eq!(
-        (bar.open.unwrap().1, bar.close.unwrap().1),
-        (Price(101), Price(102))
-    );
+    assert_eq!((bar.open.unwrap().1, bar.close.unwrap().1), (Price(101), Price(102)));
 }
 
 #[test]
@@ -143,10 +125,7 @@ fn a_trade_updates_only_what_it_may() {
     let mut official = trade(2, "10:00:05", 90);
     official.updates = Updates::OPEN_CLOSE;
     let bar = only_bar(&[odd_lot, official]).unwrap();
-    assert_eq!(
-        (bar.high, bar.low, bar.trades, bar.volume),
-        (None, None, 1, 1)
-    );
+    assert_eq!((bar.high, bar.low, bar.trades, bar.volume), (None, None, 1, 1));
     assert_eq!(bar.open, bar.close);
 
     let mut nothing = trade(3, "10:00:00", 1);
@@ -156,23 +135,14 @@ fn a_trade_updates_only_what_it_may() {
 
 #[test]
 fn the_day_that_clocks_go_forward_has_23_hours_in_new_york() {
-    let calendars = Calendars::new(vec![
-        Calendar::Utc,
-        Calendar::named("America/New_York").unwrap(),
-    ])
-    .unwrap();
+    let calendars =
+        Calendars::new(vec![Calendar::Utc, Calendar::named("America/New_York").unwrap()]).unwrap();
     let mut early = trade(1, "00:00:00", 100);
     early.terms.calendar = 1;
     early.time = instant("2024-03-10T05:00:00Z"); // midnight
-    let mut late = Trade {
-        id: market::TradeId::Number(2),
-        ..early
-    };
+    let mut late = Trade { id: market::TradeId::Number(2), ..early };
     late.time = instant("2024-03-11T03:59:59Z");
-    let mut next = Trade {
-        id: market::TradeId::Number(3),
-        ..early
-    };
+    let mut next = Trade { id: market::TradeId::Number(3), ..early };
     next.time = instant("2024-03-11T04:00:00Z"); // the next midnight
     let records = [told(0, new(early)), told(1, new(late)), told(2, new(next))];
     let bars = value_bars(&records, &[timeframe("1m"), timeframe("1d")], &calendars);

@@ -38,19 +38,13 @@ impl CsvColumns {
         let mut layout = [None; Field::COUNT];
         if let Some(first) = first_record(&dialect, lines)? {
             fields.split(&first, &dialect);
-            let names: Vec<&str> = (0..fields.len())
-                .filter_map(|at| fields.get(&first, at).map(str::trim))
-                .collect();
+            let names: Vec<&str> =
+                (0..fields.len()).filter_map(|at| fields.get(&first, at).map(str::trim)).collect();
             layout = mapping
                 .lay_out(|column| place_of(column, &names, dialect.header))
                 .map_err(Problem::Columns)?;
         }
-        Ok(CsvColumns {
-            dialect,
-            layout,
-            count: fields.len(),
-            fields,
-        })
+        Ok(CsvColumns { dialect, layout, count: fields.len(), fields })
     }
 
     /// See [`Dialect::complete`].
@@ -67,17 +61,10 @@ impl CsvColumns {
     ) -> Result<Option<Event>, Fault> {
         self.fields.split(record, &self.dialect);
         if self.fields.len() != self.count {
-            let detail = format!(
-                "{} fields expected, {} found",
-                self.count,
-                self.fields.len()
-            );
+            let detail = format!("{} fields expected, {} found", self.count, self.fields.len());
             return Err(Fault::new(RefusalReason::Malformed, detail));
         }
-        decoder.decode(
-            |f| self.fields.get(record, self.layout[f as usize]?),
-            position,
-        )
+        decoder.decode(|f| self.fields.get(record, self.layout[f as usize]?), position)
     }
 }
 
@@ -101,9 +88,7 @@ fn first_record(dialect: &Dialect, lines: &mut Lines) -> Result<Option<String>, 
         }
         Line::Whole => {}
     }
-    dialect
-        .complete(&mut text, lines)
-        .map_err(Problem::System)?;
+    dialect.complete(&mut text, lines).map_err(Problem::System)?;
     if !dialect.header {
         let again = text.split(|byte| *byte == b'\n');
         lines.put_back(again.map(|line| (Line::Whole, line.to_vec())).collect());
@@ -122,10 +107,7 @@ fn place_of(column: &Column, names: &[&str], has_header: bool) -> Result<usize, 
         let place = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
         let place = place.filter(|place| *place < names.len());
         place.ok_or_else(|| {
-            format!(
-                "there is no column {column}; the first line has {}",
-                names.len()
-            )
+            format!("there is no column {column}; the first line has {}", names.len())
         })
     };
     match column {
@@ -134,13 +116,10 @@ fn place_of(column: &Column, names: &[&str], has_header: bool) -> Result<usize, 
             let mut places = (0..names.len()).filter(|at| names[*at] == name);
             match (places.next(), places.next()) {
                 (Some(place), None) => Ok(place),
-                (Some(_), Some(_)) => Err(format!(
-                    "there are two columns {column}; write their numbers"
-                )),
-                _ => Err(format!(
-                    "there is no column {column} (there are: {})",
-                    names.join(", ")
-                )),
+                (Some(_), Some(_)) => {
+                    Err(format!("there are two columns {column}; write their numbers"))
+                }
+                _ => Err(format!("there is no column {column} (there are: {})", names.join(", "))),
             }
         }
         Column::Name(name) => match name.parse() {

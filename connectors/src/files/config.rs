@@ -86,11 +86,7 @@ pub(super) enum Shape {
 
 impl Default for CsvConfig {
     fn default() -> CsvConfig {
-        CsvConfig {
-            delimiter: ",".to_owned(),
-            header: true,
-            quote: "\"".to_owned(),
-        }
+        CsvConfig { delimiter: ",".to_owned(), header: true, quote: "\"".to_owned() }
     }
 }
 
@@ -116,16 +112,9 @@ impl Plan {
                 (Format::Jsonl, Some(columns)) => Shape::Jsonl(Arc::clone(columns)),
                 _ => Shape::Csv(dialect),
             };
-            Partition {
-                path: setting.folder.join(&name),
-                name,
-                shape,
-            }
+            Partition { path: setting.folder.join(&name), name, shape }
         });
-        Ok(Plan {
-            partitions: partitions.collect(),
-            mapping,
-        })
+        Ok(Plan { partitions: partitions.collect(), mapping })
     }
 }
 

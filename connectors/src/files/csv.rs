@@ -62,20 +62,13 @@ impl Dialect {
         let quote = match config.quote.as_str() {
             "none" => None,
             text => Some(one_ascii(text).ok_or_else(|| {
-                format!(
-                    "`csv.quote` is {:?}; write one ASCII character or \"none\"",
-                    config.quote
-                )
+                format!("`csv.quote` is {:?}; write one ASCII character or \"none\"", config.quote)
             })?),
         };
         if quote == Some(delimiter) {
             return Err("`csv.delimiter` and `csv.quote` are the same character".to_owned());
         }
-        Ok(Dialect {
-            delimiter,
-            quote,
-            header: config.header,
-        })
+        Ok(Dialect { delimiter, quote, header: config.header })
     }
 
     /// Takes further lines into `record` while one of its quotes is open.
@@ -147,9 +140,7 @@ impl Fields {
     /// Splits a complete record.
     pub fn split(&mut self, record: &str, dialect: &Dialect) {
         self.spans.clear();
-        self.is_unquoted = dialect
-            .quote
-            .is_some_and(|q| record.as_bytes().contains(&q));
+        self.is_unquoted = dialect.quote.is_some_and(|q| record.as_bytes().contains(&q));
         if self.is_unquoted {
             self.split_quoted(record, dialect);
         } else {
@@ -251,9 +242,7 @@ mod tests {
             .flexible(true)
             .from_reader(text.as_bytes());
         let records = twin.records().map(Result::unwrap);
-        records
-            .map(|r| r.iter().map(str::to_owned).collect())
-            .collect()
+        records.map(|r| r.iter().map(str::to_owned).collect()).collect()
     }
 
     #[test]
@@ -267,40 +256,17 @@ mod tests {
             assert_eq!(lines.next(&mut line).unwrap(), Line::Whole);
             assert_eq!(line, want.as_bytes());
         }
-        assert_eq!(
-            (lines.next(&mut line).unwrap(), lines.number()),
-            (Line::End, 4)
-        );
+        assert_eq!((lines.next(&mut line).unwrap(), lines.number()), (Line::End, 4));
     }
 
     #[test]
     fn dialects_that_cannot_be() {
         for (delimiter, quote, want) in [
-            (
-                "",
-                "\"",
-                "`csv.delimiter` is \"\"; write one ASCII character or \"tab\"",
-            ),
-            (
-                "é",
-                "\"",
-                "`csv.delimiter` is \"é\"; write one ASCII character or \"tab\"",
-            ),
-            (
-                "\n",
-                "\"",
-                "`csv.delimiter` is \"\\n\"; write one ASCII character or \"tab\"",
-            ),
-            (
-                ",",
-                "''",
-                "`csv.quote` is \"''\"; write one ASCII character or \"none\"",
-            ),
-            (
-                ",",
-                ",",
-                "`csv.delimiter` and `csv.quote` are the same character",
-            ),
+            ("", "\"", "`csv.delimiter` is \"\"; write one ASCII character or \"tab\""),
+            ("é", "\"", "`csv.delimiter` is \"é\"; write one ASCII character or \"tab\""),
+            ("\n", "\"", "`csv.delimiter` is \"\\n\"; write one ASCII character or \"tab\""),
+            (",", "''", "`csv.quote` is \"''\"; write one ASCII character or \"none\""),
+            (",", ",", "`csv.delimiter` and `csv.quote` are the same character"),
         ] {
             let config = CsvConfig {
                 delimiter: delimiter.to_owned(),

@@ -50,19 +50,10 @@ impl Lines {
     pub fn of(mut input: impl BufRead + Send + 'static) -> io::Result<Lines> {
         let is_gzip = input.fill_buf()?.starts_with(&GZIP_MAGIC);
         let input: Box<dyn BufRead + Send> = match is_gzip {
-            true => Box::new(BufReader::with_capacity(
-                BUFFER_BYTES,
-                MultiGzDecoder::new(input),
-            )),
+            true => Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input))),
             false => Box::new(input),
         };
-        Ok(Lines {
-            input,
-            is_gzip,
-            number: 0,
-            unfinished: Vec::new(),
-            held: VecDeque::new(),
-        })
+        Ok(Lines { input, is_gzip, number: 0, unfinished: Vec::new(), held: VecDeque::new() })
     }
 
     /// The number of the line that was read last, from 1.
@@ -172,11 +163,8 @@ mod tests {
     fn the_longest_line() {
         let fits = "x".repeat(LINE_MAX);
         for end in ["", "\n", "\r\n"] {
-            for (more, want) in [
-                ("", Line::Whole),
-                ("y", Line::TooLong),
-                ("yyyyy", Line::TooLong),
-            ] {
+            for (more, want) in [("", Line::Whole), ("y", Line::TooLong), ("yyyyy", Line::TooLong)]
+            {
                 let text = format!("{fits}{more}{end}");
                 let mut lines = Lines::of(Cursor::new(text)).unwrap();
                 let mut line = Vec::new();
@@ -214,11 +202,7 @@ mod tests {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::TimedOut),
             }
         }
-        let want = [
-            (Line::Whole, 3),
-            (Line::TooLong, LINE_MAX),
-            (Line::Whole, 3),
-        ];
+        let want = [(Line::Whole, 3), (Line::TooLong, LINE_MAX), (Line::Whole, 3)];
         assert_eq!(found, want);
     }
 }

@@ -72,15 +72,10 @@ impl Source for FileSource {
     }
 
     fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError> {
-        let found = usize::try_from(partition)
-            .ok()
-            .and_then(|at| self.partitions.get(at));
+        let found = usize::try_from(partition).ok().and_then(|at| self.partitions.get(at));
         let chosen = found.ok_or_else(|| SourceError::Config {
             name: self.name.clone(),
-            problem: format!(
-                "there is no partition {partition}; it has {}",
-                self.partitions.len()
-            ),
+            problem: format!("there is no partition {partition}; it has {}", self.partitions.len()),
         })?;
         let reader = FileReader::open(&self.name, chosen, &self.mapping, after)?;
         Ok(Box::new(reader))

@@ -46,10 +46,9 @@ impl FileReader {
             Ok((lines, columns))
         });
         let (lines, columns) = found.map_err(|problem| match problem {
-            Problem::System(error) => SourceError::Open {
-                partition: partition.name.clone(),
-                source: error,
-            },
+            Problem::System(error) => {
+                SourceError::Open { partition: partition.name.clone(), source: error }
+            }
             Problem::Columns(problem) => SourceError::Config {
                 name: source.to_owned(),
                 problem: format!("{}: {problem}", partition.name),
@@ -93,16 +92,10 @@ impl FileReader {
             match decoded {
                 Ok(None) => {}
                 Ok(Some(event)) => {
-                    return Ok(Some(Row {
-                        position,
-                        event: Ok(event),
-                    }));
+                    return Ok(Some(Row { position, event: Ok(event) }));
                 }
                 Err(fault) => {
-                    return Ok(Some(Row {
-                        position,
-                        event: Err(fault.of(&self.text)),
-                    }));
+                    return Ok(Some(Row { position, event: Err(fault.of(&self.text)) }));
                 }
             }
         }

@@ -10,10 +10,7 @@ use super::listings::Listings;
 
 /// What a column may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "each is documented at its namesake in ColumnsConfig"
-)]
+#[expect(missing_docs, reason = "each is documented at its namesake in ColumnsConfig")]
 pub enum Field {
     Time,
     Price,
@@ -119,14 +116,11 @@ impl Mapping {
 }
 
 fn check_units(units: &UnitsConfig) -> Result<(), String> {
-    for (decimals, key) in [
-        (units.price_decimals, "price_decimals"),
-        (units.size_decimals, "size_decimals"),
-    ] {
+    for (decimals, key) in
+        [(units.price_decimals, "price_decimals"), (units.size_decimals, "size_decimals")]
+    {
         if decimals > SCALE_MAX {
-            return Err(format!(
-                "`units.{key}` is {decimals}, above {SCALE_MAX} decimals"
-            ));
+            return Err(format!("`units.{key}` is {decimals}, above {SCALE_MAX} decimals"));
         }
     }
     Ok(())
@@ -138,22 +132,13 @@ fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), Stri
         (columns.maker.is_some(), "columns.maker"),
         (units.signed_size, "units.signed_size"),
     ];
-    let said: Vec<_> = sides
-        .iter()
-        .filter(|(is, _)| *is)
-        .map(|(_, k)| *k)
-        .collect();
+    let said: Vec<_> = sides.iter().filter(|(is, _)| *is).map(|(_, k)| *k).collect();
     if said.len() > 1 {
-        return Err(format!(
-            "`{}` each say who the aggressor was; keep one",
-            said.join("` and `")
-        ));
+        return Err(format!("`{}` each say who the aggressor was; keep one", said.join("` and `")));
     }
     if columns.kind.is_some() && columns.id.is_none() {
-        return Err(
-            "`columns.kind` needs `columns.id`: corrections and cancels name trades by id"
-                .to_owned(),
-        );
+        return Err("`columns.kind` needs `columns.id`: corrections and cancels name trades by id"
+            .to_owned());
     }
     for (column, key) in [(&columns.of, "of"), (&columns.of_symbol, "of_symbol")] {
         if column.is_some() && columns.kind.is_none() {
@@ -206,34 +191,10 @@ mod tests {
     fn mappings_that_cannot_be() {
         for (instrument, columns, units, symbols, want) in [
             (Some("a:B"), json!({}), json!({}), json!({}), ""),
-            (
-                Some("a:{symbol}"),
-                json!({"symbol": "s"}),
-                json!({}),
-                json!({"X": "b:X"}),
-                "",
-            ),
-            (
-                None,
-                json!({}),
-                json!({}),
-                json!({}),
-                "`instrument` is missing",
-            ),
-            (
-                None,
-                json!({}),
-                json!({}),
-                json!({"X": "a:X"}),
-                "`columns.symbol` is missing",
-            ),
-            (
-                Some("a:{symbol}"),
-                json!({}),
-                json!({}),
-                json!({}),
-                "`columns.symbol` is missing",
-            ),
+            (Some("a:{symbol}"), json!({"symbol": "s"}), json!({}), json!({"X": "b:X"}), ""),
+            (None, json!({}), json!({}), json!({}), "`instrument` is missing"),
+            (None, json!({}), json!({}), json!({"X": "a:X"}), "`columns.symbol` is missing"),
+            (Some("a:{symbol}"), json!({}), json!({}), json!({}), "`columns.symbol` is missing"),
             (
                 Some("a:{sym}"),
                 json!({}),
@@ -255,13 +216,7 @@ mod tests {
                 json!({"X": "a:X"}),
                 "`instrument` is \"a:B\" for every record",
             ),
-            (
-                Some("a b"),
-                json!({}),
-                json!({}),
-                json!({}),
-                "`a b` is not an instrument name",
-            ),
+            (Some("a b"), json!({}), json!({}), json!({}), "`a b` is not an instrument name"),
             (
                 None,
                 json!({"symbol": "s"}),

@@ -137,9 +137,7 @@ impl Visitor<'_> for ColumnVisitor {
     fn visit_u64<E: Error>(self, number: u64) -> Result<Column, E> {
         match u32::try_from(number) {
             Ok(number @ 1..) => Ok(Column::Number(number)),
-            _ => Err(E::custom(format_args!(
-                "columns are numbered from 1, not {number}"
-            ))),
+            _ => Err(E::custom(format_args!("columns are numbered from 1, not {number}"))),
         }
     }
 

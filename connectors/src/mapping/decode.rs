@@ -46,10 +46,7 @@ impl Fault {
         const SHOWN_MAX: usize = 80;
         let cut = value.char_indices().nth(SHOWN_MAX).map(|(at, _)| at);
         let (shown, dots) = cut.map_or((value, ""), |at| (&value[..at], "…"));
-        Fault::new(
-            reason,
-            format!("column {column}: {shown:?}{dots} {problem}"),
-        )
+        Fault::new(reason, format!("column {column}: {shown:?}{dots} {problem}"))
     }
 
     /// With the input that it is about.
@@ -61,11 +58,7 @@ impl Fault {
 impl Decoder {
     /// A decoder for the partition of this name (with its source, so that it is unique).
     pub fn new(mapping: Arc<Mapping>, partition: &str) -> Decoder {
-        Decoder {
-            listings: mapping.listings.clone(),
-            mapping,
-            partition: IdScope::of(partition),
-        }
+        Decoder { listings: mapping.listings.clone(), mapping, partition: IdScope::of(partition) }
     }
 
     /// The event of one record, or nothing if `where` leaves it out.
@@ -78,12 +71,7 @@ impl Decoder {
     where
         F: Fn(Field) -> Option<&'a str>,
     {
-        let record = Record {
-            mapping: &self.mapping,
-            partition: self.partition,
-            position,
-            text,
-        };
+        let record = Record { mapping: &self.mapping, partition: self.partition, position, text };
         if !record.counts() {
             return Ok(None);
         }
@@ -108,14 +96,8 @@ impl Decoder {
         }
         let of = record.named(listed)?;
         Ok(Some(match kind {
-            Kind::Correct => Event::Correct {
-                of,
-                with: record.trade(listed)?,
-            },
-            _ => Event::Cancel {
-                of,
-                time: record.time_if_any()?,
-            },
+            Kind::Correct => Event::Correct { of, with: record.trade(listed)? },
+            _ => Event::Cancel { of, time: record.time_if_any()? },
         }))
     }
 }
@@ -143,10 +125,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
                 Some(_) => "empty",
                 None => "absent",
             };
-            Fault::new(
-                RefusalReason::MissingField,
-                format!("column {column} is {what}"),
-            )
+            Fault::new(RefusalReason::MissingField, format!("column {column} is {what}"))
         })
     }
 
@@ -275,21 +254,15 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
             Some(_) => (listed.scope, TradeId::of(self.need(Field::Id)?)),
             None => (self.partition, TradeId::Position(self.position)),
         };
-        Ok(TradeRef {
-            instrument: listed.id,
-            scope,
-            id,
-        })
+        Ok(TradeRef { instrument: listed.id, scope, id })
     }
 
     /// The name of the trade that this correction or cancel is about.
     fn named(&self, listed: Listed) -> Result<TradeRef, Fault> {
         match self.get(Field::Of) {
-            Some(id) => Ok(TradeRef {
-                instrument: listed.id,
-                scope: listed.scope,
-                id: TradeId::of(id),
-            }),
+            Some(id) => {
+                Ok(TradeRef { instrument: listed.id, scope: listed.scope, id: TradeId::of(id) })
+            }
             None => self.own_name(listed),
         }
     }

@@ -120,17 +120,11 @@ impl Paths {
     pub fn read<'a>(&self, line: &'a str) -> Result<Texts<'a>, String> {
         let mut texts = [const { None }; Field::COUNT];
         let mut json = serde_json::Deserializer::from_str(line);
-        let seed = Object {
-            node: &self.root,
-            texts: &mut texts,
-            is_root: true,
-        };
-        seed.deserialize(&mut json)
-            .and_then(|()| json.end())
-            .map_err(|error| {
-                let why = error.to_string().replace(" at line 1 column ", " at byte ");
-                format!("not a JSON object that can be read: {why}")
-            })?;
+        let seed = Object { node: &self.root, texts: &mut texts, is_root: true };
+        seed.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
+            let why = error.to_string().replace(" at line 1 column ", " at byte ");
+            format!("not a JSON object that can be read: {why}")
+        })?;
         Ok(texts)
     }
 }
@@ -167,11 +161,9 @@ impl<'a> Visitor<'a> for Object<'_, '_, 'a> {
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }
-                Some(Child::Inner(node)) => map.next_value_seed(Object {
-                    node,
-                    texts: &mut *self.texts,
-                    is_root: false,
-                })?,
+                Some(Child::Inner(node)) => {
+                    map.next_value_seed(Object { node, texts: &mut *self.texts, is_root: false })?
+                }
                 Some(Child::Leaf(index)) => {
                     let text =
                         leaf(map.next_value::<&RawValue>()?.get()).map_err(A::Error::custom)?;
@@ -265,10 +257,7 @@ mod tests {
             paths.add(path)?;
         }
         let texts = paths.read(line)?;
-        Ok(texts[..paths.count]
-            .iter()
-            .map(|t| t.as_ref().map(|t| t.to_string()))
-            .collect())
+        Ok(texts[..paths.count].iter().map(|t| t.as_ref().map(|t| t.to_string())).collect())
     }
 
     #[test]
@@ -279,10 +268,7 @@ mod tests {
                 r#"{"b":{"d":[{"c":1}],"c":true},"a":12345678901234567890123}"#,
                 [Some("12345678901234567890123"), Some("true")],
             ),
-            (
-                r#" { "a" : "q\"\u00e9" , "b" : null } "#,
-                [Some("q\"é"), None],
-            ),
+            (r#" { "a" : "q\"\u00e9" , "b" : null } "#, [Some("q\"é"), None]),
             (r#"{"\u0061":"","b":[1,[2]]}"#, [Some(""), None]),
             (r#"{"a":null,"b":"c"}"#, [None, None]),
             ("{}", [None, None]),
@@ -314,16 +300,8 @@ mod tests {
 
     #[test]
     fn paths_that_cannot_be() {
-        assert!(
-            read(&["a.b", "a"], "{}")
-                .unwrap_err()
-                .contains("holds other columns")
-        );
-        assert!(
-            read(&["a", "a.b"], "{}")
-                .unwrap_err()
-                .contains("inside another column")
-        );
+        assert!(read(&["a.b", "a"], "{}").unwrap_err().contains("holds other columns"));
+        assert!(read(&["a", "a.b"], "{}").unwrap_err().contains("inside another column"));
         assert!(read(&["a..b"], "{}").unwrap_err().contains("empty key"));
         assert!(read(&["a", "a"], "{}").is_ok());
     }

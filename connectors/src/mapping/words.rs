@@ -77,10 +77,7 @@ pub fn kind(word: &str) -> Result<Kind, &'static str> {
 /// assert_eq!(updates("none"), Ok(Updates::NONE));
 /// ```
 pub fn updates(words: &str) -> Result<Updates, &'static str> {
-    let whole = one_of(
-        words,
-        &[(&["all", ""], Updates::ALL), (&["none"], Updates::NONE)],
-    );
+    let whole = one_of(words, &[(&["all", ""], Updates::ALL), (&["none"], Updates::NONE)]);
     if let Some(updates) = whole {
         return Ok(updates);
     }
@@ -115,26 +112,17 @@ mod tests {
 
     #[test]
     fn what_feeds_write() {
-        for (word, want) in [
-            ("Bid", Side::Buy),
-            ("B", Side::Buy),
-            ("ASK", Side::Sell),
-            ("N", Side::Unknown),
-        ] {
+        for (word, want) in
+            [("Bid", Side::Buy), ("B", Side::Buy), ("ASK", Side::Sell), ("N", Side::Unknown)]
+        {
             assert_eq!(side(word), Ok(want), "{word}");
         }
-        for (word, want) in [
-            ("True", Side::Sell),
-            ("1", Side::Sell),
-            ("false", Side::Buy),
-        ] {
+        for (word, want) in [("True", Side::Sell), ("1", Side::Sell), ("false", Side::Buy)] {
             assert_eq!(maker(word), Ok(want), "{word}");
         }
-        for (word, want) in [
-            ("New", Kind::Trade),
-            ("Bust", Kind::Cancel),
-            ("correction", Kind::Correct),
-        ] {
+        for (word, want) in
+            [("New", Kind::Trade), ("Bust", Kind::Cancel), ("correction", Kind::Correct)]
+        {
             assert_eq!(kind(word), Ok(want), "{word}");
         }
         let official_close = Updates::HIGH_LOW.and(Updates::OPEN_CLOSE);

@@ -59,15 +59,8 @@ impl Wanted {
     pub(super) async fn read(&self, context: &Context) -> Result<Bars, Problem> {
         if !self.fill {
             let page = self.page(context).await?;
-            let lines = page.rows.into_iter().map(|cells| Line {
-                cells,
-                filled: None,
-            });
-            return Ok(Bars {
-                frontier: page.frontier,
-                lines: lines.collect(),
-                more: page.more,
-            });
+            let lines = page.rows.into_iter().map(|cells| Line { cells, filled: None });
+            return Ok(Bars { frontier: page.frontier, lines: lines.collect(), more: page.more });
         }
         // Filling takes up to four reads, and a commit may fall between two of them.
         for _ in 0..ATTEMPTS {
@@ -117,10 +110,7 @@ impl Wanted {
             }
         }
         if let Some(to) = self.to {
-            let later = context
-                .reader
-                .scan(self.scan(Some(to), None, false, 1))
-                .await?;
+            let later = context.reader.scan(self.scan(Some(to), None, false, 1)).await?;
             if later.frontier != page.frontier {
                 return Ok(None);
             }
@@ -152,11 +142,7 @@ impl Wanted {
             keep_latest,
         };
         let (lines, more) = filling.apply(page.rows);
-        Bars {
-            frontier: page.frontier,
-            lines,
-            more: more || page.more,
-        }
+        Bars { frontier: page.frontier, lines, more: more || page.more }
     }
 
     fn scan(

@@ -72,10 +72,7 @@ impl Filling<'_> {
     /// `rows` (ascending) with their gaps filled, and whether the limit left any out.
     pub(super) fn apply(&self, rows: Vec<Vec<Cell>>) -> (Vec<Line>, bool) {
         let gaps = self.gaps(&rows);
-        let real = |cells| Line {
-            cells,
-            filled: Some(false),
-        };
+        let real = |cells| Line { cells, filled: Some(false) };
         // One more than asked tells whether there is more. Gap i is before row i.
         let most = self.limit.saturating_add(1);
         let mut lines = Vec::new();
@@ -165,30 +162,16 @@ impl Filling<'_> {
     }
 
     fn line(&self, open_time: EventTime, end: EventTime, close: &Cell, state: BarState) -> Line {
-        let key = CandleKey {
-            instrument: self.instrument.id,
-            timeframe: self.timeframe,
-            open_time,
-        };
-        let candle = Candle {
-            bar: Bar::empty(self.instrument.terms, end),
-            state,
-            revision: 0,
-            cause: None,
-        };
+        let key =
+            CandleKey { instrument: self.instrument.id, timeframe: self.timeframe, open_time };
+        let candle =
+            Candle { bar: Bar::empty(self.instrument.terms, end), state, revision: 0, cause: None };
         let mut cells = Vec::with_capacity(CandleRow::COLUMNS.len());
-        CandleRow {
-            key: &key,
-            candle: &candle,
-        }
-        .cells(&mut cells);
+        CandleRow { key: &key, candle: &candle }.cells(&mut cells);
         for at in PRICES {
             cells[at] = close.clone();
         }
-        Line {
-            cells,
-            filled: Some(true),
-        }
+        Line { cells, filled: Some(true) }
     }
 }
 

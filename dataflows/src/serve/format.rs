@@ -67,9 +67,7 @@ impl Format {
         let mut best: Option<(u16, Format)> = None;
         for &format in supported {
             let range = ranges.iter().filter(|range| range.fits(format));
-            let quality = range
-                .max_by_key(|range| range.precision())
-                .map_or(0, |r| r.quality);
+            let quality = range.max_by_key(|range| range.precision()).map_or(0, |r| r.quality);
             if quality > best.map_or(0, |(quality, _)| quality) {
                 best = Some((quality, format));
             }
@@ -166,20 +164,15 @@ impl Shown<'_> {
             out.push_str(cell_json(cell, self.catalog, self.numbers_as_strings).get());
         }
         if let Some(filled) = line.filled {
-            out.push_str(if filled {
-                ",\"filled\":true"
-            } else {
-                ",\"filled\":false"
-            });
+            out.push_str(if filled { ",\"filled\":true" } else { ",\"filled\":false" });
         }
         out.push('}');
     }
 
     /// Rows as CSV with all columns, and `filled` behind them if `marked`.
     pub(super) fn csv(&self, lines: &[Line], marked: bool) -> Result<String, csv::Error> {
-        let mut writer = csv::WriterBuilder::new()
-            .terminator(csv::Terminator::CRLF)
-            .from_writer(Vec::new());
+        let mut writer =
+            csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         let mark = marked.then_some("filled");
         writer.write_record(self.columns.iter().map(|column| column.name).chain(mark))?;
         for line in lines {
@@ -204,10 +197,7 @@ mod tests {
             ("", Some("json")),
             ("text/csv", Some("csv")),
             ("TEXT/CSV; q=0.5, application/*;q=0.4", Some("csv")),
-            (
-                "text/html, application/x-ndjson;q=0.9, */*;q=0.1",
-                Some("ndjson"),
-            ),
+            ("text/html, application/x-ndjson;q=0.9, */*;q=0.1", Some("ndjson")),
             ("application/json;q=0, */*", Some("csv")),
             ("text/*", Some("csv")),
             ("text/html", None),
@@ -218,9 +208,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, HeaderValue::from_static(accept));
-            let got = Format::accepted(&headers, Format::ALL)
-                .ok()
-                .map(Format::name);
+            let got = Format::accepted(&headers, Format::ALL).ok().map(Format::name);
             assert_eq!(got, want, "{accept}");
         }
     }

@@ -19,60 +19,32 @@ pub struct Kind {
 }
 
 const fn kind(name: &'static str, title: &'static str, status: StatusCode) -> Kind {
-    Kind {
-        name,
-        title,
-        status,
-    }
+    Kind { name, title, status }
 }
 
 pub(super) const VALIDATION: Kind =
     kind("validation", "Invalid parameter", StatusCode::BAD_REQUEST);
-pub(super) const AMBIGUOUS: Kind = kind(
-    "ambiguous-symbol",
-    "Ambiguous symbol",
-    StatusCode::BAD_REQUEST,
-);
+pub(super) const AMBIGUOUS: Kind =
+    kind("ambiguous-symbol", "Ambiguous symbol", StatusCode::BAD_REQUEST);
 pub(super) const UNKNOWN_SYMBOL: Kind =
     kind("unknown-symbol", "Unknown symbol", StatusCode::NOT_FOUND);
 pub(super) const UNKNOWN_PATH: Kind = kind("unknown-path", "Unknown path", StatusCode::NOT_FOUND);
-pub(super) const WRONG_METHOD: Kind = kind(
-    "method-not-allowed",
-    "Method not allowed",
-    StatusCode::METHOD_NOT_ALLOWED,
-);
-pub(super) const NOT_ACCEPTABLE: Kind = kind(
-    "not-acceptable",
-    "Not acceptable",
-    StatusCode::NOT_ACCEPTABLE,
-);
-pub(super) const LENGTH_REQUIRED: Kind = kind(
-    "length-required",
-    "Length required",
-    StatusCode::LENGTH_REQUIRED,
-);
+pub(super) const WRONG_METHOD: Kind =
+    kind("method-not-allowed", "Method not allowed", StatusCode::METHOD_NOT_ALLOWED);
+pub(super) const NOT_ACCEPTABLE: Kind =
+    kind("not-acceptable", "Not acceptable", StatusCode::NOT_ACCEPTABLE);
+pub(super) const LENGTH_REQUIRED: Kind =
+    kind("length-required", "Length required", StatusCode::LENGTH_REQUIRED);
 pub(super) const TOO_LARGE: Kind =
     kind("too-large", "Body too large", StatusCode::PAYLOAD_TOO_LARGE);
-pub(super) const UNSUPPORTED: Kind = kind(
-    "unsupported-media-type",
-    "Unsupported media type",
-    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-);
-pub(super) const MISDIRECTED: Kind = kind(
-    "misdirected",
-    "Not this host",
-    StatusCode::MISDIRECTED_REQUEST,
-);
-pub(super) const INTERNAL: Kind = kind(
-    "internal",
-    "Internal error",
-    StatusCode::INTERNAL_SERVER_ERROR,
-);
-pub(super) const UNAVAILABLE: Kind = kind(
-    "unavailable",
-    "Not available now",
-    StatusCode::SERVICE_UNAVAILABLE,
-);
+pub(super) const UNSUPPORTED: Kind =
+    kind("unsupported-media-type", "Unsupported media type", StatusCode::UNSUPPORTED_MEDIA_TYPE);
+pub(super) const MISDIRECTED: Kind =
+    kind("misdirected", "Not this host", StatusCode::MISDIRECTED_REQUEST);
+pub(super) const INTERNAL: Kind =
+    kind("internal", "Internal error", StatusCode::INTERNAL_SERVER_ERROR);
+pub(super) const UNAVAILABLE: Kind =
+    kind("unavailable", "Not available now", StatusCode::SERVICE_UNAVAILABLE);
 
 /// Every kind of error that can be answered.
 pub const KINDS: &[Kind] = &[
@@ -136,9 +108,7 @@ impl Problem {
     pub(super) fn invalid(faults: Vec<Fault>) -> Problem {
         let details: Vec<_> = faults.iter().map(|fault| fault.detail.as_str()).collect();
         let mut problem = Problem::new(VALIDATION, details.join("; "));
-        let first = faults
-            .first()
-            .and_then(|f| f.pointer.strip_prefix("#/query/"));
+        let first = faults.first().and_then(|f| f.pointer.strip_prefix("#/query/"));
         if let Some(first) = first {
             problem.0.code = format!("validation.{first}");
         }
@@ -148,10 +118,7 @@ impl Problem {
 
     /// An error whose cause is in the log and nowhere else.
     pub(super) fn internal() -> Problem {
-        Problem::new(
-            INTERNAL,
-            "the request could not be answered; the log of the process says why",
-        )
+        Problem::new(INTERNAL, "the request could not be answered; the log of the process says why")
     }
 
     pub(super) fn errors(mut self, errors: Vec<Fault>) -> Problem {

@@ -18,11 +18,7 @@ pub(super) type Known = &'static [&'static [&'static str]];
 impl<'a> Query<'a> {
     /// Takes note of parameters that are unknown or repeated (also under another name).
     pub(super) fn new(pairs: &'a [(String, String)], known: Known) -> Query<'a> {
-        let mut query = Query {
-            given: Vec::new(),
-            known,
-            faults: Vec::new(),
-        };
+        let mut query = Query { given: Vec::new(), known, faults: Vec::new() };
         for (name, value) in pairs {
             let names = known.iter().find(|names| names.contains(&name.as_str()));
             let Some(names) = names else {
@@ -71,12 +67,7 @@ impl<'a> Query<'a> {
         detail: String,
         allowed: Vec<String>,
     ) {
-        self.faults.push(Fault {
-            pointer: format!("#/query/{name}"),
-            code,
-            detail,
-            allowed,
-        });
+        self.faults.push(Fault { pointer: format!("#/query/{name}"), code, detail, allowed });
     }
 
     /// One of a few words; the first element of each pair is the word.
@@ -86,11 +77,7 @@ impl<'a> Query<'a> {
         if found.is_none() {
             let mut allowed: Vec<String> = Vec::new();
             allowed.extend(words.iter().map(|(word, _)| (*word).to_owned()));
-            let detail = format!(
-                "{given}={} is not one of {}",
-                shown(value),
-                allowed.join(", ")
-            );
+            let detail = format!("{given}={} is not one of {}", shown(value), allowed.join(", "));
             self.fault(given, "enum", detail, allowed);
         }
         found.map(|(_, means)| *means)
@@ -101,10 +88,7 @@ impl<'a> Query<'a> {
         let (given, value) = self.get(name)?;
         // `parse` alone would take `+5`.
         let digits = value.bytes().all(|b| b.is_ascii_digit());
-        let number = value
-            .parse()
-            .ok()
-            .filter(|n| digits && (least..=most).contains(n));
+        let number = value.parse().ok().filter(|n| digits && (least..=most).contains(n));
         if number.is_none() {
             let value = shown(value);
             let detail = format!("{given}={value} is not a whole number from {least} to {most}");
@@ -147,11 +131,7 @@ impl<'a> Query<'a> {
 
     /// Whether anything was wrong. What was read before counts only if this is fine.
     pub(super) fn finish(self) -> Result<(), Problem> {
-        if self.faults.is_empty() {
-            Ok(())
-        } else {
-            Err(Problem::invalid(self.faults))
-        }
+        if self.faults.is_empty() { Ok(()) } else { Err(Problem::invalid(self.faults)) }
     }
 }
 
@@ -166,12 +146,8 @@ pub(super) fn shown(value: &str) -> String {
 }
 
 fn read_time(text: &str) -> Result<EventTime, String> {
-    let units = [
-        ("ns", TimeUnit::Ns),
-        ("us", TimeUnit::Us),
-        ("ms", TimeUnit::Ms),
-        ("s", TimeUnit::S),
-    ];
+    let units =
+        [("ns", TimeUnit::Ns), ("us", TimeUnit::Us), ("ms", TimeUnit::Ms), ("s", TimeUnit::S)];
     for (suffix, unit) in units {
         if let Some(number) = text.strip_suffix(suffix) {
             return EventTime::parse(number, unit).map_err(|e| e.to_string());

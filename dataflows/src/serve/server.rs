@@ -103,12 +103,10 @@ pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
     if !addr.ip().to_canonical().is_loopback() {
         return Err(BindError::NotLoopback { addr });
     }
-    TcpListener::bind(addr)
-        .await
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse { addr },
-            _ => BindError::Io { addr, source },
-        })
+    TcpListener::bind(addr).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse { addr },
+        _ => BindError::Io { addr, source },
+    })
 }
 
 /// Answers requests on `listener` until `stop` completes.
@@ -244,9 +242,7 @@ async fn respond(app: Route, request: Request<Incoming>) -> Result<Response, Inf
     };
     let status = response.status().as_u16();
     tracing::debug!(id, %method, path, status, elapsed = ?begun.elapsed(), "answered");
-    response
-        .headers_mut()
-        .insert(X_REQUEST_ID, HeaderValue::from(id));
+    response.headers_mut().insert(X_REQUEST_ID, HeaderValue::from(id));
     Ok(response)
 }
 
@@ -269,10 +265,7 @@ async fn handled(app: Route, request: Request<Incoming>) -> Option<Response> {
 /// A page in a browser on this machine may have its own name resolve to 127.0.0.1 and then read
 /// answers as its own; it cannot make the browser send another `Host`.
 fn foreign_host<B>(request: &Request<B>) -> Option<String> {
-    let header = request
-        .headers()
-        .get(HOST)
-        .map(|host| String::from_utf8_lossy(host.as_bytes()));
+    let header = request.headers().get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
     let host = match (request.uri().authority(), header) {
         (Some(authority), _) => authority.as_str().to_owned(),
         (None, Some(header)) => header.into_owned(),

@@ -26,9 +26,7 @@ pub(super) fn resolve(catalog: &Catalog, segment: &str) -> Result<Arc<Instrument
         return Ok(instrument);
     }
     let all = catalog.all();
-    let mut bare = all
-        .iter()
-        .filter(|instrument| bare(&instrument.name) == symbol);
+    let mut bare = all.iter().filter(|instrument| bare(&instrument.name) == symbol);
     match (bare.next(), bare.next()) {
         (Some(only), None) => Ok(Arc::clone(only)),
         (Some(first), Some(second)) => {
@@ -141,12 +139,8 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, want) in [
-            ("", "", 0),
-            ("abc", "", 3),
-            ("kitten", "sitting", 3),
-            ("ab", "ba", 2),
-        ] {
+        for (a, b, want) in [("", "", 0), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)]
+        {
             assert_eq!(distance(a, b), want, "{a} {b}");
             assert_eq!(distance(b, a), want, "{b} {a}");
         }

@@ -23,29 +23,14 @@ impl Row for CandleRow<'_> {
         value("low", "lowest price"),
         value("close", "price of the last trade by (event time, sequence)"),
         value("volume", "sum of sizes"),
-        value(
-            "notional",
-            "sum of price × size; divided by volume it is the VWAP",
-        ),
+        value("notional", "sum of price × size; divided by volume it is the VWAP"),
         value("trades", "number of trades"),
         value("state", "open, provisional, final or revised"),
-        value(
-            "revision",
-            "number of commits that changed a value after the bar was final",
-        ),
-        value(
-            "cause",
-            "kind of the record behind the last such change: trade, correction, cancel",
-        ),
+        value("revision", "number of commits that changed a value after the bar was final"),
+        value("cause", "kind of the record behind the last such change: trade, correction, cancel"),
         value("cause_id", "id of the trade that this record names"),
-        value(
-            "buy_volume",
-            "part of the volume that aggressive buyers took",
-        ),
-        value(
-            "buy_notional",
-            "part of the notional that aggressive buyers took",
-        ),
+        value("buy_volume", "part of the volume that aggressive buyers took"),
+        value("buy_notional", "part of the notional that aggressive buyers took"),
         value("end_time", "first instant after the bar"),
         value("first_time", "event time of the trade that set the open"),
         value("last_time", "event time of the trade that set the close"),
@@ -55,18 +40,9 @@ impl Row for CandleRow<'_> {
         let (key, candle) = (self.key, self.candle);
         let bar = &candle.bar;
         let terms = bar.terms;
-        let price = |price: i64| Cell::Decimal {
-            mantissa: price.into(),
-            scale: terms.price_scale,
-        };
-        let size = |mantissa| Cell::Decimal {
-            mantissa,
-            scale: terms.quantity_scale,
-        };
-        let money = |mantissa| Cell::Decimal {
-            mantissa,
-            scale: terms.notional_scale(),
-        };
+        let price = |price: i64| Cell::Decimal { mantissa: price.into(), scale: terms.price_scale };
+        let size = |mantissa| Cell::Decimal { mantissa, scale: terms.quantity_scale };
+        let money = |mantissa| Cell::Decimal { mantissa, scale: terms.notional_scale() };
         into.extend([
             Cell::Instrument(key.instrument),
             Cell::Timeframe(key.timeframe),
@@ -80,12 +56,8 @@ impl Row for CandleRow<'_> {
             Cell::Unsigned(bar.trades),
             Cell::Word(candle.state.name()),
             Cell::Unsigned(candle.revision.into()),
-            candle
-                .cause
-                .map_or(Cell::Null, |cause| Cell::Word(cause.kind.name())),
-            candle
-                .cause
-                .map_or(Cell::Null, |cause| Cell::Text(cause.id.to_string())),
+            candle.cause.map_or(Cell::Null, |cause| Cell::Word(cause.kind.name())),
+            candle.cause.map_or(Cell::Null, |cause| Cell::Text(cause.id.to_string())),
             size(bar.buy_volume),
             money(bar.buy_notional),
             Cell::Time(bar.end_time),

@@ -4,10 +4,12 @@ use market::{
     Bar, Commit, Conflict, Price, Quantity, Refusal, Revision, Terms, TooLate, TradeId, Unmatched,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::row::{Cell, Column, Row, key, value};
 
 /// Input that did not become a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterRow {
     /// The commit that it is bound to.
     pub commit: Commit,
@@ -22,17 +24,11 @@ pub struct DeadLetterRow {
 }
 
 fn price_cell(price: Price, terms: Terms) -> Cell {
-    Cell::Decimal {
-        mantissa: price.0.into(),
-        scale: terms.price_scale,
-    }
+    Cell::Decimal { mantissa: price.0.into(), scale: terms.price_scale }
 }
 
 fn size_cell(size: Quantity, terms: Terms) -> Cell {
-    Cell::Decimal {
-        mantissa: size.0.into(),
-        scale: terms.quantity_scale,
-    }
+    Cell::Decimal { mantissa: size.0.into(), scale: terms.quantity_scale }
 }
 
 fn id_cell(id: TradeId) -> Cell {
@@ -77,11 +73,7 @@ impl Row for Conflict {
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
-        let Conflict {
-            commit,
-            kept,
-            dropped,
-        } = self;
+        let Conflict { commit, kept, dropped } = self;
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Instrument(kept.instrument),
@@ -108,11 +100,7 @@ impl Row for TooLate {
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
-        let TooLate {
-            commit,
-            trade,
-            watermark,
-        } = self;
+        let TooLate { commit, trade, watermark } = self;
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Instrument(trade.instrument),
@@ -132,10 +120,7 @@ impl Row for Unmatched {
         key("id", "id of the trade that it names"),
         value("kind", "correction or cancel"),
         value("time", "event time that it carries"),
-        value(
-            "reason",
-            "unknown (applied if the trade appears) or beyond_horizon",
-        ),
+        value("reason", "unknown (applied if the trade appears) or beyond_horizon"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -157,10 +142,7 @@ impl Row for Revision {
         key("timeframe", "nominal length of the bar"),
         key("open_time", "first instant of the bar"),
         value("revision", "the bar's revision after the change"),
-        value(
-            "cause",
-            "kind of the highest-ranked record behind it: trade, correction, cancel",
-        ),
+        value("cause", "kind of the highest-ranked record behind it: trade, correction, cancel"),
         value("cause_id", "id of the trade that this record names"),
         value("open_before", "open before; empty if the bar had no trades"),
         value("high_before", "high before"),
@@ -168,10 +150,7 @@ impl Row for Revision {
         value("close_before", "close before"),
         value("volume_before", "volume before"),
         value("trades_before", "number of trades before"),
-        value(
-            "open_after",
-            "open after; empty if the bar has no trades any more",
-        ),
+        value("open_after", "open after; empty if the bar has no trades any more"),
         value("high_after", "high after"),
         value("low_after", "low after"),
         value("close_after", "close after"),
@@ -200,10 +179,7 @@ impl Row for Revision {
                     price(bar.high, bar),
                     price(bar.low, bar),
                     price(bar.close.map(|(_, p)| p), bar),
-                    Cell::Decimal {
-                        mantissa: bar.volume,
-                        scale: bar.terms.quantity_scale,
-                    },
+                    Cell::Decimal { mantissa: bar.volume, scale: bar.terms.quantity_scale },
                     Cell::Unsigned(bar.trades),
                 ]),
             }

@@ -50,18 +50,10 @@ pub trait Row {
 
 /// A key column.
 pub const fn key(name: &'static str, doc: &'static str) -> Column {
-    Column {
-        name,
-        doc,
-        key: true,
-    }
+    Column { name, doc, key: true }
 }
 
 /// A column that is not part of the key.
 pub const fn value(name: &'static str, doc: &'static str) -> Column {
-    Column {
-        name,
-        doc,
-        key: false,
-    }
+    Column { name, doc, key: false }
 }

@@ -128,15 +128,8 @@ pub(super) struct Buckets<'a> {
 
 impl<'a> Buckets<'a> {
     pub(super) fn new(calendar: &'a Calendar, timeframe: Timeframe) -> Buckets<'a> {
-        let nothing = Bucket {
-            open: EventTime::END,
-            end: EventTime::END,
-        };
-        Buckets {
-            calendar,
-            timeframe,
-            last: nothing,
-        }
+        let nothing = Bucket { open: EventTime::END, end: EventTime::END };
+        Buckets { calendar, timeframe, last: nothing }
     }
 
     pub(super) fn of(&mut self, time: EventTime) -> Bucket {

@@ -127,9 +127,9 @@ impl Book {
         self.settle(config, context, watermark, changed, out);
 
         // 7. The sources heard in this commit count from the next one on.
-        let heard = records.iter().fold(SourceSet::default(), |set, record| {
-            set.and(SourceSet::of(record.origin.source))
-        });
+        let heard = records
+            .iter()
+            .fold(SourceSet::default(), |set, record| set.and(SourceSet::of(record.origin.source)));
         if self.clock.hear(heard, watermark) {
             out.push(LedgerOut::Heard(self.instrument, heard));
         }
@@ -146,11 +146,7 @@ impl Book {
     pub(super) fn restate(&self, base: Timeframe, out: &mut Vec<LedgerOut>) {
         for (open_time, bar) in self.bars.iter() {
             if let Some(candle) = bar.history.shown() {
-                let key = CandleKey {
-                    instrument: self.instrument,
-                    timeframe: base,
-                    open_time,
-                };
+                let key = CandleKey { instrument: self.instrument, timeframe: base, open_time };
                 out.push(LedgerOut::Restored(key, *candle));
             }
         }
@@ -203,12 +199,7 @@ impl Book {
                     })));
                     return Verdict::Late;
                 }
-                let cause = Cause {
-                    kind: CauseKind::Trade,
-                    id: trade.id,
-                    sequence: 0,
-                    origin,
-                };
+                let cause = Cause { kind: CauseKind::Trade, id: trade.id, sequence: 0, origin };
                 self.add(trade, cause, application)
             }
             Event::Correct { of, with } => {
@@ -223,22 +214,12 @@ impl Book {
                     return Verdict::Late;
                 }
                 let sequence = with.sequence;
-                let cause = Cause {
-                    kind: CauseKind::Correction,
-                    id: of.id,
-                    sequence,
-                    origin,
-                };
+                let cause = Cause { kind: CauseKind::Correction, id: of.id, sequence, origin };
                 self.correct(of, with, cause, application);
                 Verdict::Correction
             }
             Event::Cancel { of, time } => {
-                let cause = Cause {
-                    kind: CauseKind::Cancel,
-                    id: of.id,
-                    sequence: 0,
-                    origin,
-                };
+                let cause = Cause { kind: CauseKind::Cancel, id: of.id, sequence: 0, origin };
                 let id = (of.scope, of.id);
                 let trade = self.touch(id, cause, application);
                 self.trades.cancel(trade);
@@ -251,26 +232,16 @@ impl Book {
 
     fn add(&mut self, trade: Trade, cause: Cause, application: &mut Application<'_>) -> Verdict {
         let id = (trade.scope, trade.id);
-        let version = Version {
-            trade,
-            origin: cause.origin,
-        };
+        let version = Version { trade, origin: cause.origin };
         self.touch(id, cause, application);
         let met = self.trades.add_original(id, version);
         self.see(&trade, application);
         match met {
             Met::First => Verdict::Accepted,
             Met::Known(known) => {
-                let meeting = application
-                    .meetings
-                    .entry(id)
-                    .or_insert_with(|| vec![known]);
+                let meeting = application.meetings.entry(id).or_insert_with(|| vec![known]);
                 meeting.push(version);
-                if known.trade == trade {
-                    Verdict::Duplicate
-                } else {
-                    Verdict::Conflict
-                }
+                if known.trade == trade { Verdict::Duplicate } else { Verdict::Conflict }
             }
         }
     }
@@ -285,37 +256,23 @@ impl Book {
         let known_as = self.touch((of.scope, of.id), cause, application);
         let new_name = self.touch((with.scope, with.id), cause, application);
         let trade = self.trades.join(known_as, new_name);
-        self.trades.correct(
-            trade,
-            Version {
-                trade: with,
-                origin: cause.origin,
-            },
-        );
+        self.trades.correct(trade, Version { trade: with, origin: cause.origin });
         self.see(&with, application);
-        application
-            .amendments
-            .push((CauseKind::Correction, of, Some(with.time)));
+        application.amendments.push((CauseKind::Correction, of, Some(with.time)));
     }
 
     /// The trade of `id`; notes what it contributed before this commit, once, and one more cause.
     fn touch(&mut self, id: Id, cause: Cause, application: &mut Application<'_>) -> TradeNo {
         let trade = self.trades.trade_of(id);
         let first = application.touched.insert(trade);
-        let before = if first {
-            self.trades.survivor(trade)
-        } else {
-            None
-        };
+        let before = if first { self.trades.survivor(trade) } else { None };
         application.touches.push(Touch { id, before, cause });
         trade
     }
 
     fn see(&mut self, trade: &Trade, application: &mut Application<'_>) {
         application.terms = Some(trade.terms);
-        application
-            .said
-            .push(((trade.scope, trade.id), Some(trade.time)));
+        application.said.push(((trade.scope, trade.id), Some(trade.time)));
         self.seen = self.seen.max(trade.time);
     }
 
@@ -325,17 +282,10 @@ impl Book {
             let Some(kept) = self.trades.original(*id).map(|version| version.trade) else {
                 continue;
             };
-            let dropped: BTreeSet<Trade> = versions
-                .iter()
-                .map(|v| v.trade)
-                .filter(|trade| *trade != kept)
-                .collect();
+            let dropped: BTreeSet<Trade> =
+                versions.iter().map(|v| v.trade).filter(|trade| *trade != kept).collect();
             out.extend(dropped.into_iter().map(|dropped| {
-                LedgerOut::Notice(Notice::Conflict(Conflict {
-                    commit,
-                    kept,
-                    dropped,
-                }))
+                LedgerOut::Notice(Notice::Conflict(Conflict { commit, kept, dropped }))
             }));
         }
     }
@@ -366,9 +316,8 @@ impl Book {
         let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
         for Touch { id, before, cause } in touches {
             let trade = self.trades.trade_of(*id);
-            let (befores, strongest) = by_trade
-                .entry(trade)
-                .or_insert_with(|| (Vec::new(), *cause));
+            let (befores, strongest) =
+                by_trade.entry(trade).or_insert_with(|| (Vec::new(), *cause));
             befores.extend(before);
             *strongest = strongest.stronger(*cause);
         }
@@ -381,10 +330,7 @@ impl Book {
                 continue;
             }
             let mut contributions: BTreeMap<Bucket, [BTreeSet<Bar>; 2]> = BTreeMap::new();
-            for (when, trade) in befores
-                .iter()
-                .map(|t| (0, t))
-                .chain(after.iter().map(|t| (1, t)))
+            for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
             {
                 let bucket = buckets.of(trade.time);
                 let mut alone = Bar::empty(trade.terms, bucket.end);
@@ -450,11 +396,7 @@ impl Book {
                 out.push(LedgerOut::Seen(self.instrument, open));
             }
         }
-        let now = Now {
-            commit: context.commit,
-            watermark,
-            seen: self.seen,
-        };
+        let now = Now { commit: context.commit, watermark, seen: self.seen };
         self.waiting.advance(now, |open| {
             changed.entry(open).or_default();
         });
@@ -462,11 +404,7 @@ impl Book {
             let Some(bar) = self.bars.get_mut(open_time) else {
                 continue;
             };
-            let key = CandleKey {
-                instrument: self.instrument,
-                timeframe: config.base,
-                open_time,
-            };
+            let key = CandleKey { instrument: self.instrument, timeframe: config.base, open_time };
             let values = bar.values();
             bar.history.settle(key, bar.end, values, cause, now, out);
         }

@@ -12,7 +12,6 @@ mod bars;
 mod book;
 mod trades;
 
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,12 +59,7 @@ impl Ledger {
     /// }));
     /// ```
     pub fn new(config: Arc<LedgerConfig>) -> Ledger {
-        Ledger {
-            config,
-            books: BTreeMap::new(),
-            deadlines: Deadlines::default(),
-            bytes: 0,
-        }
+        Ledger { config, books: BTreeMap::new(), deadlines: Deadlines::default(), bytes: 0 }
     }
 }
 
@@ -96,19 +90,13 @@ impl Core for Ledger {
             self.commit_book(instrument, context, &[], &mut tally, out);
         }
         out.extend(tallies.into_iter().map(|((source, verdict), records)| {
-            LedgerOut::Tally(Tally {
-                source,
-                verdict,
-                records,
-            })
+            LedgerOut::Tally(Tally { source, verdict, records })
         }));
         records.clear();
     }
 
     fn restate(&self, out: &mut Vec<LedgerOut>) {
-        self.books
-            .values()
-            .for_each(|book| book.restate(self.config.base, out));
+        self.books.values().for_each(|book| book.restate(self.config.base, out));
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
@@ -121,8 +109,7 @@ impl Core for Ledger {
         for (instrument, book) in &self.books {
             // Looked at in the first commit after the restore, which also finds what is overdue.
             let first = market::EventTime::NEVER;
-            self.deadlines
-                .set(*instrument, &book.clock, Some(first), first);
+            self.deadlines.set(*instrument, &book.clock, Some(first), first);
         }
         Ok(())
     }
@@ -142,10 +129,7 @@ impl Ledger {
         out: &mut Vec<LedgerOut>,
     ) {
         let config = Arc::clone(&self.config);
-        let book = self
-            .books
-            .entry(instrument)
-            .or_insert_with(|| Book::new(instrument));
+        let book = self.books.entry(instrument).or_insert_with(|| Book::new(instrument));
         let bytes_before = book.bytes();
         book.commit(&config, context, records, tally, out);
         self.bytes = (self.bytes + book.bytes()).saturating_sub(bytes_before);

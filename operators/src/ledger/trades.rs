@@ -63,23 +63,10 @@ impl Trades {
         }
         let trade = self.next;
         self.next += 1;
-        self.slots.insert(
-            id,
-            Slot {
-                trade,
-                original: None,
-            },
-        );
+        self.slots.insert(id, Slot { trade, original: None });
         let latest = EventTime::NEVER;
-        self.entries.insert(
-            trade,
-            Entry {
-                ids: vec![id],
-                correction: None,
-                cancelled: false,
-                latest,
-            },
-        );
+        self.entries
+            .insert(trade, Entry { ids: vec![id], correction: None, cancelled: false, latest });
         trade
     }
 
@@ -113,11 +100,7 @@ impl Trades {
         let Some(entry) = self.entries.get_mut(&trade) else {
             return;
         };
-        entry.correction = Some(
-            entry
-                .correction
-                .map_or(version, |known| stronger(known, version)),
-        );
+        entry.correction = Some(entry.correction.map_or(version, |known| stronger(known, version)));
     }
 
     /// Takes a cancel of `trade`.
@@ -129,22 +112,12 @@ impl Trades {
 
     /// Makes two trades one, and says which number it has: the smaller one's ids move.
     pub(super) fn join(&mut self, a: TradeNo, b: TradeNo) -> TradeNo {
-        let ids = |trade| {
-            self.entries
-                .get(&trade)
-                .map_or(0, |entry: &Entry| entry.ids.len())
-        };
+        let ids = |trade| self.entries.get(&trade).map_or(0, |entry: &Entry| entry.ids.len());
         let (kept, gone) = if ids(a) >= ids(b) { (a, b) } else { (b, a) };
         if kept == gone {
             return kept;
         }
-        let Some(Entry {
-            ids,
-            correction,
-            cancelled,
-            latest,
-        }) = self.entries.remove(&gone)
-        else {
+        let Some(Entry { ids, correction, cancelled, latest }) = self.entries.remove(&gone) else {
             return kept;
         };
         for id in &ids {

@@ -89,13 +89,11 @@ impl Ladder {
         let mut changed: Vec<Changed> = Vec::with_capacity(config.rungs.len() + 1);
         let mut terms = None;
         let base =
-            std::mem::take(&mut self.changed)
-                .into_iter()
-                .filter_map(|(open, (before, cause))| {
-                    let now = self.base.get(&open);
-                    terms = terms.or(now.or(before.as_ref()).map(|bar| bar.terms));
-                    (now != before.as_ref()).then_some((open, cause))
-                });
+            std::mem::take(&mut self.changed).into_iter().filter_map(|(open, (before, cause))| {
+                let now = self.base.get(&open);
+                terms = terms.or(now.or(before.as_ref()).map(|bar| bar.terms));
+                (now != before.as_ref()).then_some((open, cause))
+            });
         changed.push(base.collect());
 
         // 2. Rung by rung, fold each bar over a changed one from those of the rung below.
@@ -108,11 +106,7 @@ impl Ladder {
         }
 
         // 3. Time passes; then every bar that changed in value or phase is put out.
-        let now = Now {
-            commit: context.commit,
-            watermark,
-            seen: self.seen,
-        };
+        let now = Now { commit: context.commit, watermark, seen: self.seen };
         let mut due: BTreeMap<(usize, EventTime), Option<Cause>> = BTreeMap::new();
         for (index, rung) in changed.into_iter().skip(1).enumerate() {
             due.extend(rung.into_iter().map(|(open, cause)| ((index, open), cause)));
@@ -125,13 +119,8 @@ impl Ladder {
                 continue;
             };
             let timeframe = config.rungs[index].timeframe;
-            let key = CandleKey {
-                instrument: self.instrument,
-                timeframe,
-                open_time,
-            };
-            bar.history
-                .settle(key, bar.end, bar.values, cause, now, out);
+            let key = CandleKey { instrument: self.instrument, timeframe, open_time };
+            bar.history.settle(key, bar.end, bar.values, cause, now, out);
         }
 
         // 4. The sources heard in this round count from the next one on.
@@ -162,11 +151,7 @@ impl Ladder {
             let values = self.fold(rung.from, terms, open, end);
             let bar = self.rungs[index].entry(open).or_insert_with(|| {
                 self.waiting.add(end, (index, open));
-                RollupBar {
-                    end,
-                    values: None,
-                    history: History::new(),
-                }
+                RollupBar { end, values: None, history: History::new() }
             });
             if bar.values != values {
                 bar.values = values;
@@ -186,10 +171,7 @@ impl Ladder {
     ) -> Option<Bar> {
         let mut union = Bar::empty(terms, end);
         match from {
-            None => self
-                .base
-                .range(open..end)
-                .for_each(|(_, bar)| union.merge(bar)),
+            None => self.base.range(open..end).for_each(|(_, bar)| union.merge(bar)),
             Some(below) => self.rungs[below]
                 .range(open..end)
                 .filter_map(|(_, bar)| bar.values.as_ref())
@@ -209,11 +191,8 @@ impl Ladder {
             for (open_time, bar) in rung {
                 if let Some(candle) = bar.history.shown() {
                     let timeframe = config.rungs[index].timeframe;
-                    let key = CandleKey {
-                        instrument: self.instrument,
-                        timeframe,
-                        open_time: *open_time,
-                    };
+                    let key =
+                        CandleKey { instrument: self.instrument, timeframe, open_time: *open_time };
                     out.push(LedgerOut::Restored(key, *candle));
                 }
             }

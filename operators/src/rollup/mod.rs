@@ -66,13 +66,9 @@ impl RollupConfig {
         let mut rungs: Vec<Rung> = Vec::new();
         for timeframe in frames {
             if timeframe <= base || !timeframe.is_union_of(base) {
-                return Err(format!(
-                    "timeframe {timeframe} is not a union of base bars of {base}"
-                ));
+                return Err(format!("timeframe {timeframe} is not a union of base bars of {base}"));
             }
-            let from = rungs
-                .iter()
-                .rposition(|rung| timeframe.is_union_of(rung.timeframe));
+            let from = rungs.iter().rposition(|rung| timeframe.is_union_of(rung.timeframe));
             rungs.push(Rung { timeframe, from });
         }
         Ok(RollupConfig { calendars, rungs })
@@ -83,13 +79,7 @@ impl Rollup {
     /// An empty shard.
     pub fn new(config: Arc<RollupConfig>) -> Rollup {
         let (ladders, deadlines) = (BTreeMap::new(), Deadlines::default());
-        Rollup {
-            config,
-            ladders,
-            deadlines,
-            stirred: Default::default(),
-            bytes: 0,
-        }
+        Rollup { config, ladders, deadlines, stirred: Default::default(), bytes: 0 }
     }
 }
 
@@ -107,10 +97,8 @@ impl Core for Rollup {
         for said in records.drain(..) {
             let instrument = said.instrument();
             self.stirred.insert(instrument);
-            let ladder = self
-                .ladders
-                .entry(instrument)
-                .or_insert_with(|| Ladder::new(instrument, rungs));
+            let ladder =
+                self.ladders.entry(instrument).or_insert_with(|| Ladder::new(instrument, rungs));
             ladder.hear(said);
         }
         if !context.round {
@@ -125,19 +113,12 @@ impl Core for Rollup {
             let bytes_before = ladder.bytes();
             let watermark = ladder.round(&self.config, context, out);
             self.bytes = (self.bytes + ladder.bytes()).saturating_sub(bytes_before);
-            self.deadlines.set(
-                instrument,
-                ladder.clock(),
-                ladder.next_deadline(),
-                watermark,
-            );
+            self.deadlines.set(instrument, ladder.clock(), ladder.next_deadline(), watermark);
         }
     }
 
     fn restate(&self, out: &mut Vec<LedgerOut>) {
-        self.ladders
-            .values()
-            .for_each(|ladder| ladder.restate(&self.config, out));
+        self.ladders.values().for_each(|ladder| ladder.restate(&self.config, out));
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
@@ -149,8 +130,7 @@ impl Core for Rollup {
         self.bytes = self.ladders.values().map(Ladder::bytes).sum();
         for (instrument, ladder) in &self.ladders {
             let first = EventTime::NEVER;
-            self.deadlines
-                .set(*instrument, ladder.clock(), Some(first), first);
+            self.deadlines.set(*instrument, ladder.clock(), Some(first), first);
         }
         Ok(())
     }

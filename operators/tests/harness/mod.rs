@@ -26,18 +26,13 @@ impl Rows {
     /// Applies what one commit put out; changes must be net and fit what was there.
     fn after(mut self, out: Vec<LedgerOut>) -> Rows {
         let candles = std::mem::take(&mut self.candles);
-        let mut rows = Rows {
-            candles,
-            ..Rows::default()
-        };
+        let mut rows = Rows { candles, ..Rows::default() };
         for said in out {
             match said {
                 LedgerOut::Bar(change) => {
                     assert_ne!(change.before, change.after, "not a net change");
                     assert_eq!(rows.candles.remove(&change.key), change.before);
-                    change
-                        .after
-                        .map(|after| rows.candles.insert(change.key, after));
+                    change.after.map(|after| rows.candles.insert(change.key, after));
                 }
                 LedgerOut::Restored(key, candle) => {
                     assert_eq!(rows.candles.insert(key, candle), None);
@@ -59,10 +54,7 @@ impl Rows {
 
 fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>) {
     let history = &script.history;
-    let (base, larger) = history
-        .timeframes
-        .split_first()
-        .expect("a script has timeframes");
+    let (base, larger) = history.timeframes.split_first().expect("a script has timeframes");
     let ledger = LedgerConfig {
         base: *base,
         calendars: history.calendars.clone(),
@@ -106,10 +98,7 @@ pub(crate) fn cores(script: &Script) -> Vec<Rows> {
         for record in &commit.records {
             inboxes.entry(record.shard()).or_default().push(*record);
             shards.entry(record.shard()).or_insert_with(|| {
-                (
-                    Ledger::new(Arc::clone(&ledger)),
-                    Rollup::new(Arc::clone(&rollup)),
-                )
+                (Ledger::new(Arc::clone(&ledger)), Rollup::new(Arc::clone(&rollup)))
             });
         }
         let mut out = Vec::new();
@@ -140,18 +129,10 @@ impl StateStore for States {
     }
     fn load(&self, operator: &str, shard: Shard) -> Option<Vec<u8>> {
         self.restored_at?;
-        self.saved
-            .lock()
-            .unwrap()
-            .get(&(operator.to_owned(), shard))
-            .cloned()
+        self.saved.lock().unwrap().get(&(operator.to_owned(), shard)).cloned()
     }
     fn save(&self, operator: &str, shard: Shard, _commit: Commit, state: Vec<u8>) {
-        let known = self
-            .saved
-            .lock()
-            .unwrap()
-            .insert((operator.to_owned(), shard), state);
+        let known = self.saved.lock().unwrap().insert((operator.to_owned(), shard), state);
         assert!(known.is_none(), "{operator} saved shard {} twice", shard.0);
     }
 }
@@ -168,9 +149,7 @@ pub(crate) struct Run {
 
 impl std::fmt::Debug for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Run")
-            .field("keys_held", &self.keys_held)
-            .finish()
+        f.debug_struct("Run").field("keys_held", &self.keys_held).finish()
     }
 }
 
@@ -179,16 +158,9 @@ impl Run {
     pub(crate) fn restored_on(&self, script: &Script, workers: usize, seed: u64) -> Run {
         let at = self.saved_at.expect("the run saved its states");
         let saved = self.states.saved.lock().unwrap().clone();
-        assert_eq!(
-            saved.len(),
-            2 * Shard::COUNT,
-            "every shard of both operators is saved"
-        );
+        assert_eq!(saved.len(), 2 * Shard::COUNT, "every shard of both operators is saved");
         let restored_at = Some(Commit(at as u64));
-        let states = States {
-            saved: Mutex::new(saved),
-            restored_at,
-        };
+        let states = States { saved: Mutex::new(saved), restored_at };
         run(script, workers, None, Some(at), Arc::new(states), seed)
     }
 }
@@ -200,14 +172,7 @@ pub(crate) fn run_under_timely(
     save: Option<usize>,
     seed: u64,
 ) -> Run {
-    run(
-        script,
-        workers,
-        save,
-        None,
-        Arc::new(States::default()),
-        seed,
-    )
+    run(script, workers, save, None, Arc::new(States::default()), seed)
 }
 
 fn run(
@@ -229,7 +194,7 @@ fn run(
         let (ledger, rollup) = configs(&shared);
         let gauge = Arc::new(Gauge::default());
         let said = Arc::clone(&said);
-        let states: Arc<dyn StateStore> = for_workers.clone();
+        let states: Arc<dyn StateStore> = Arc::<States>::clone(&for_workers);
         let (mut contexts_in, mut records_in, probe) = worker.dataflow::<u64, _, _>(|scope| {
             let (contexts_in, contexts) = scope.new_input::<Vec<Arc<CommitContext>>>();
             let (records_in, records) = scope.new_input::<Vec<Record>>();
@@ -268,10 +233,7 @@ fn run(
             records_in.advance_to(time);
             // Records reach a worker in any order, and may come before their context.
             let records = oracle::random::shuffle(&shared.commits[number].records, seed + time);
-            for record in records
-                .into_iter()
-                .filter(|r| r.shard().worker(peers) == index)
-            {
+            for record in records.into_iter().filter(|r| r.shard().worker(peers) == index) {
                 records_in.send(record);
             }
             contexts_in.send(context);
@@ -289,16 +251,10 @@ fn run(
         keys.max(gauge.keys())
     })
     .unwrap();
-    let keys_held = guards
-        .join()
-        .into_iter()
-        .map(|worker| worker.unwrap())
-        .collect();
+    let keys_held = guards.join().into_iter().map(|worker| worker.unwrap()).collect();
 
     let mut said = std::mem::take(&mut *collected.lock().unwrap());
-    let restored_rows = restored
-        .and_then(|at| said.remove(&(at as u64)))
-        .unwrap_or_default();
+    let restored_rows = restored.and_then(|at| said.remove(&(at as u64))).unwrap_or_default();
     let mut rows = Rows::default().after(restored_rows);
     let first = restored.map_or(0, |at| at + 1);
     let all = (first..script.commits.len()).map(|number| {
@@ -306,15 +262,6 @@ fn run(
         rows.clone()
     });
     let all = all.collect();
-    assert!(
-        said.is_empty(),
-        "output outside the commits: {:?}",
-        said.keys()
-    );
-    Run {
-        rows: all,
-        keys_held,
-        states,
-        saved_at: save,
-    }
+    assert!(said.is_empty(), "output outside the commits: {:?}", said.keys());
+    Run { rows: all, keys_held, states, saved_at: save }
 }

@@ -37,11 +37,7 @@ impl Stories {
         if trades.len() == REMEMBERED {
             trades.remove(0);
         }
-        trades.push(Known {
-            ids: vec![trade.name()],
-            first: trade,
-            last: trade,
-        });
+        trades.push(Known { ids: vec![trade.name()], first: trade, last: trade });
     }
 
     /// A trade that was not told before.
@@ -51,13 +47,7 @@ impl Stories {
         let number = match id {
             TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) => n,
         };
-        let Venue {
-            instrument,
-            terms,
-            price,
-            ref trades,
-            ..
-        } = self.instruments[venue];
+        let Venue { instrument, terms, price, ref trades, .. } = self.instruments[venue];
         let before = trades.last().map(|known| known.first);
         let mut trade = Trade {
             instrument,
@@ -65,11 +55,7 @@ impl Stories {
             scope: IdScope(7 + self.prng.below(2) as u32),
             id,
             time,
-            sequence: if self.prng.percent(40) {
-                self.prng.below(3)
-            } else {
-                number
-            },
+            sequence: if self.prng.percent(40) { self.prng.below(3) } else { number },
             price: Price(price + self.prng.between(-500, 500)),
             quantity: self.quantity(),
             side: self.prng.pick(&[Side::Unknown, Side::Buy, Side::Sell]),
@@ -94,11 +80,7 @@ impl Stories {
             90..97 => self.prng.between(0, 40 * step),
             _ => self.prng.between(-3 * step, 0),
         };
-        let grain = if self.prng.percent(30) {
-            (step / 5).max(1)
-        } else {
-            1
-        };
+        let grain = if self.prng.percent(30) { (step / 5).max(1) } else { 1 };
         EventTime((self.now.0 - back).div_euclid(grain) * grain)
     }
 

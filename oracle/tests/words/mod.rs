@@ -43,24 +43,15 @@ pub(crate) fn new(trade: Trade) -> Event {
 /// The trade `id` was really `with`; corrections rank by `sequence`.
 pub(crate) fn correct(id: u64, sequence: u64, mut with: Trade) -> Event {
     with.sequence = sequence;
-    Event::Correct {
-        of: named(id),
-        with,
-    }
+    Event::Correct { of: named(id), with }
 }
 
 pub(crate) fn cancel(id: u64) -> Event {
-    Event::Cancel {
-        of: named(id),
-        time: None,
-    }
+    Event::Cancel { of: named(id), time: None }
 }
 
 pub(crate) fn cancel_at(id: u64, time: &str) -> Event {
-    Event::Cancel {
-        of: named(id),
-        time: Some(at(time)),
-    }
+    Event::Cancel { of: named(id), time: Some(at(time)) }
 }
 
 /// Told by source (and provider rank) 0 at this position.
@@ -71,12 +62,7 @@ pub(crate) fn told(position: u64, event: Event) -> Record {
 /// Told by another source of the same provider rank.
 pub(crate) fn told_by(source: u8, position: u64, event: Event) -> Record {
     Record {
-        origin: Origin {
-            rank: source,
-            source: SourceId(source),
-            partition: 0,
-            position,
-        },
+        origin: Origin { rank: source, source: SourceId(source), partition: 0, position },
         event,
     }
 }
@@ -97,11 +83,7 @@ pub(crate) fn patient() -> History {
 
 /// Trades may be a minute late, and are forgotten after ten.
 pub(crate) fn forgetful() -> History {
-    History {
-        reject_after: Span::secs(60),
-        correction_horizon: Span::secs(600),
-        ..patient()
-    }
+    History { reject_after: Span::secs(60), correction_horizon: Span::secs(600), ..patient() }
 }
 
 /// A job that hears of `venue:A` from source 0, whose events have unique positions.
@@ -112,10 +94,7 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn new(history: History) -> Job {
-        Job {
-            fold: Fold::new(history),
-            position: 0,
-        }
+        Job { fold: Fold::new(history), position: 0 }
     }
 
     /// A commit of source 0 in the middle of a round; its mark afterwards is at this time.
@@ -143,11 +122,7 @@ impl Job {
         marks: Vec<Option<EventTime>>,
         round: bool,
     ) -> Output {
-        self.fold.commit(&CommitInput {
-            records,
-            marks,
-            round,
-        })
+        self.fold.commit(&CommitInput { records, marks, round })
     }
 
     pub(crate) fn knows(&self, id: u64) -> bool {

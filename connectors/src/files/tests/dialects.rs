@@ -24,11 +24,7 @@ fn signed_sizes() {
 #[test]
 fn gzip_whatever_its_name() {
     let rows = rows_of("bitmex.csv", BITMEX.as_bytes(), &bitmex());
-    let two_members = [
-        gzip(&BITMEX.as_bytes()[..30]),
-        gzip(&BITMEX.as_bytes()[30..]),
-    ]
-    .concat();
+    let two_members = [gzip(&BITMEX.as_bytes()[..30]), gzip(&BITMEX.as_bytes()[30..])].concat();
     for bytes in [gzip(BITMEX.as_bytes()), two_members] {
         assert_eq!(rows_of("bitmex.csv", &bytes, &bitmex()), rows);
     }
@@ -82,10 +78,7 @@ fn combined_stream_frames_of_binance() {
     let first = trade(&rows[0]);
     assert_eq!(first.instrument, InstrumentId::of("binance-usdm:BTCUSDT"));
     assert_eq!(first.scope, IdScope::of("binance-usdm"));
-    assert_eq!(
-        (first.id, first.sequence),
-        (TradeId::Number(5266583935), 5266583935)
-    );
+    assert_eq!((first.id, first.sequence), (TradeId::Number(5266583935), 5266583935));
 }
 
 #[test]
@@ -152,9 +145,7 @@ cancel\t9\t\t\tEEM\tlater\t\t\t
     let original = trade(&rows[0]);
     assert_eq!(original.updates, Updates::ALL);
     assert_eq!(original.scope, IdScope::of("alpaca"));
-    let Ok(Event::Correct { of, with }) = rows[1].event else {
-        panic!("{:?}", rows[1])
-    };
+    let Ok(Event::Correct { of, with }) = rows[1].event else { panic!("{:?}", rows[1]) };
     assert_eq!(of, original.name());
     assert_eq!(with.id, TradeId::Number(52983525034326));
     assert_eq!(with.updates, Updates::VOLUME.and(Updates::HIGH_LOW));
@@ -203,11 +194,7 @@ fn real_archives() {
         "where": {"column": "Item.kind.Trade.id"},
     });
     for (path, config, trades) in [
-        (
-            "bitmex_xbtusd_1m/Bitmex_XBTUSD_1M.csv.gz",
-            bitmex(),
-            1_000_000,
-        ),
+        ("bitmex_xbtusd_1m/Bitmex_XBTUSD_1M.csv.gz", bitmex(), 1_000_000),
         (
             "binance_trx_stream_csv/test_positive_binance_trade_stream_spot_trxusdt_04-03-2025.csv",
             binance,

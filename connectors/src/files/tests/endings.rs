@@ -20,14 +20,7 @@ fn what_breaks_off_ends_with_a_refusal() {
     let whole = gzip(lines.as_bytes());
     let rows = rows_of("f.csv.gz", &whole, &bitmex());
     assert_eq!(rows.len(), 5_000);
-    for cut in [
-        12,
-        40,
-        1_000,
-        whole.len() / 2,
-        whole.len() - 20,
-        whole.len() - 1,
-    ] {
+    for cut in [12, 40, 1_000, whole.len() / 2, whole.len() - 20, whole.len() - 1] {
         let read = rows_of("f.csv.gz", &whole[..cut], &bitmex());
         let (last, accepted) = read.split_last().unwrap();
         assert_eq!(accepted, &rows[..accepted.len()], "cut at {cut}");
@@ -39,17 +32,10 @@ fn what_breaks_off_ends_with_a_refusal() {
     let middle = damaged.len() / 2;
     damaged[middle..middle + 50].fill(0x55);
     let read = rows_of("f.csv.gz", &damaged, &bitmex());
-    assert_eq!(
-        read.last().unwrap().event.as_ref().unwrap_err().reason,
-        RefusalReason::Truncated
-    );
+    assert_eq!(read.last().unwrap().event.as_ref().unwrap_err().reason, RefusalReason::Truncated);
     // A plain file cannot be told from a shorter one but by its last line.
     assert_eq!(
-        tell(&rows_of(
-            "f.csv",
-            b"timestamp,price,size\n15147648",
-            &bitmex()
-        )),
+        tell(&rows_of("f.csv", b"timestamp,price,size\n15147648", &bitmex())),
         ["2 malformed: 3 fields expected, 1 found"]
     );
     assert_eq!(rows_of("f.csv", b"", &bitmex()), []);
@@ -59,10 +45,7 @@ fn what_breaks_off_ends_with_a_refusal() {
 fn reading_again_from_any_line_gives_the_same_rows() {
     let file = "\ntimestamp,price,size\n1,1,1\n\n2,\"2\n\",3\n3,x,3\n4,\"4,5\n5,5,5\n6,6,6";
     let folder = TempDir::new().unwrap();
-    for (name, bytes) in [
-        ("f.csv", file.as_bytes().to_vec()),
-        ("g.csv", gzip(file.as_bytes())),
-    ] {
+    for (name, bytes) in [("f.csv", file.as_bytes().to_vec()), ("g.csv", gzip(file.as_bytes()))] {
         fs::write(folder.path().join(name), bytes).unwrap();
         let source = build(folder.path(), with_path(&bitmex(), name)).unwrap();
         let all = read_from(source.as_ref(), 0);
@@ -70,11 +53,7 @@ fn reading_again_from_any_line_gives_the_same_rows() {
         // Line 8 opens a quote that only line 10 could close, which it does not.
         assert_eq!(positions, [3, 5, 7, 8, 9, 10]);
         for after in 0..14 {
-            let want: Vec<_> = all
-                .iter()
-                .filter(|row| row.position > after)
-                .cloned()
-                .collect();
+            let want: Vec<_> = all.iter().filter(|row| row.position > after).cloned().collect();
             assert_eq!(read_from(source.as_ref(), after), want, "after {after}");
         }
     }
@@ -83,20 +62,12 @@ fn reading_again_from_any_line_gives_the_same_rows() {
 #[test]
 fn long_lines_and_open_quotes_are_bounded() {
     let long = "9".repeat(200_000);
-    let file = format!(
-        "timestamp,price,size\n1,{long},1\n2,2,2\n3,\"{}\n4,4,4\n",
-        "a\n".repeat(60_000)
-    );
+    let file =
+        format!("timestamp,price,size\n1,{long},1\n2,2,2\n3,\"{}\n4,4,4\n", "a\n".repeat(60_000));
     let rows = rows_of("f.csv", file.as_bytes(), &bitmex());
     assert_eq!(rows.len(), 60_000 + 3);
-    assert_eq!(
-        tell(&rows[..1]),
-        ["2 malformed: the line is longer than 65536 bytes"]
-    );
-    assert_eq!(
-        tell(&rows[2..3]),
-        ["4 malformed: a quote is opened and not closed"]
-    );
+    assert_eq!(tell(&rows[..1]), ["2 malformed: the line is longer than 65536 bytes"]);
+    assert_eq!(tell(&rows[2..3]), ["4 malformed: a quote is opened and not closed"]);
     assert_eq!(trade(rows.last().unwrap()).quantity.text(8), "4");
 }
 
@@ -120,14 +91,8 @@ fn reads_on(name: &str, bytes: &[u8], after: u64) {
         Ok(_) => read_from(source.as_ref(), 0),
         Err(error) => return assert!(matches!(error, SourceError::Config { .. })),
     };
-    assert!(
-        rows.is_sorted_by(|a, b| a.position < b.position),
-        "{rows:?}"
-    );
-    let rest: Vec<_> = rows
-        .into_iter()
-        .filter(|row| row.position > after)
-        .collect();
+    assert!(rows.is_sorted_by(|a, b| a.position < b.position), "{rows:?}");
+    let rest: Vec<_> = rows.into_iter().filter(|row| row.position > after).collect();
     assert_eq!(read_from(source.as_ref(), after), rest);
 }
 

@@ -14,26 +14,14 @@ fn bad_rows_say_what_is_wrong() {
     });
     for (line, want) in [
         ("1,2,3,A,5,b,none", "2 1970-01-01T00:00:00.001Z 2 3 buy"),
-        (
-            "1,-37.63,3,A,5,,",
-            "2 1970-01-01T00:00:00.001Z -37.63 3 unknown",
-        ),
-        (
-            "1,12x,3,A,5,b,",
-            "2 bad_price: column \"p\": \"12x\" is not a decimal number",
-        ),
-        (
-            "1,0.125,3,A,5,b,",
-            "2 bad_price: column \"p\": \"0.125\" has more than 2 decimals",
-        ),
+        ("1,-37.63,3,A,5,,", "2 1970-01-01T00:00:00.001Z -37.63 3 unknown"),
+        ("1,12x,3,A,5,b,", "2 bad_price: column \"p\": \"12x\" is not a decimal number"),
+        ("1,0.125,3,A,5,b,", "2 bad_price: column \"p\": \"0.125\" has more than 2 decimals"),
         (
             "1,1e30,3,A,5,b,",
             "2 bad_price: column \"p\": \"1e30\" does not fit in 64 bits at 2 decimals",
         ),
-        (
-            "1,2,0.5,A,5,b,",
-            "2 bad_size: column \"q\": \"0.5\" has more than 0 decimals",
-        ),
+        ("1,2,0.5,A,5,b,", "2 bad_size: column \"q\": \"0.5\" has more than 0 decimals"),
         (
             "1,2,-3,A,5,b,",
             "2 bad_size: column \"q\": \"-3\" is negative, and `units.signed_size` is not set",
@@ -68,31 +56,18 @@ fn bad_rows_say_what_is_wrong() {
         ),
         ("1,2,3,A,5", "2 malformed: 7 fields expected, 5 found"),
         ("1,2,3,A,5,b,,", "2 malformed: 7 fields expected, 8 found"),
-        (
-            "1,2,3,A,5,\"b,",
-            "2 malformed: a quote is opened and not closed",
-        ),
+        ("1,2,3,A,5,\"b,", "2 malformed: a quote is opened and not closed"),
         ("1,2,3,A,5,\"b\",", "2 1970-01-01T00:00:00.001Z 2 3 buy"),
     ] {
         let file = format!("t,p,q,s,n,side,u\n{line}\n");
-        assert_eq!(
-            tell(&rows_of("f.csv", file.as_bytes(), &config)),
-            [want],
-            "{line}"
-        );
+        assert_eq!(tell(&rows_of("f.csv", file.as_bytes(), &config)), [want], "{line}");
     }
     let not_utf8 = rows_of("f.csv", b"t,p,q,s,n,side,u\n1,2,3,A\xff,5,b,\n", &config);
     assert_eq!(tell(&not_utf8), ["2 malformed: byte 8 is not UTF-8"]);
-    assert_eq!(
-        not_utf8[0].event.as_ref().unwrap_err().raw,
-        "1,2,3,A\u{fffd},5,b,"
-    );
+    assert_eq!(not_utf8[0].event.as_ref().unwrap_err().raw, "1,2,3,A\u{fffd},5,b,");
     for price in ["0", "-1"] {
-        let rows = rows_of(
-            "f.csv",
-            format!("timestamp,price,size\n1,{price},1").as_bytes(),
-            &bitmex(),
-        );
+        let rows =
+            rows_of("f.csv", format!("timestamp,price,size\n1,{price},1").as_bytes(), &bitmex());
         assert_eq!(
             tell(&rows),
             [format!(
@@ -110,18 +85,9 @@ fn bad_json_says_what_is_wrong() {
         "units": {"time": "s"},
     });
     for (line, want) in [
-        (
-            r#"{"t":1,"p":"2","d":{"q":3}}"#,
-            "1 1970-01-01T00:00:01Z 2 3 unknown",
-        ),
-        (
-            r#"{"t":1,"p":null,"d":{"q":3}}"#,
-            "1 missing_field: column \"p\" is absent",
-        ),
-        (
-            r#"{"t":1,"p":2,"d":7}"#,
-            "1 missing_field: column \"d.q\" is absent",
-        ),
+        (r#"{"t":1,"p":"2","d":{"q":3}}"#, "1 1970-01-01T00:00:01Z 2 3 unknown"),
+        (r#"{"t":1,"p":null,"d":{"q":3}}"#, "1 missing_field: column \"p\" is absent"),
+        (r#"{"t":1,"p":2,"d":7}"#, "1 missing_field: column \"d.q\" is absent"),
         (
             r#"{"t":1,"p":true,"d":{"q":3}}"#,
             "1 bad_price: column \"p\": \"true\" is not a decimal number",
@@ -139,11 +105,7 @@ fn bad_json_says_what_is_wrong() {
             "1 malformed: not a JSON object that can be read: EOF while parsing an object at byte 6",
         ),
     ] {
-        assert_eq!(
-            tell(&rows_of("f.jsonl", line.as_bytes(), &config)),
-            [want],
-            "{line}"
-        );
+        assert_eq!(tell(&rows_of("f.jsonl", line.as_bytes(), &config)), [want], "{line}");
     }
 }
 
@@ -156,10 +118,7 @@ fn a_full_catalog_refuses_rows() {
         "units": {"time": "s"},
     });
     let rows = rows_of("f.csv", lines.as_bytes(), &config);
-    let refused: Vec<_> = rows
-        .iter()
-        .filter(|row| row.event.is_err())
-        .map(|row| row.position)
-        .collect();
+    let refused: Vec<_> =
+        rows.iter().filter(|row| row.event.is_err()).map(|row| row.position).collect();
     assert_eq!(refused, [6]);
 }

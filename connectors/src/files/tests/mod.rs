@@ -22,11 +22,7 @@ fn setting(folder: &Path) -> Setting {
     let signed = InstrumentRule {
         pattern: "future:*".to_owned(),
         negative_prices: true,
-        terms: Terms {
-            price_scale: 2,
-            quantity_scale: 0,
-            calendar: 0,
-        },
+        terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 0 },
         ..InstrumentRule::any()
     };
     Setting {

@@ -12,34 +12,19 @@ fn configurations_that_cannot_be() {
     };
     for (config, want) in [
         (with("paths", json!([])), "`paths` is empty"),
-        (
-            with("paths", json!(["a.csv", "a.csv"])),
-            "`paths` names \"a.csv\" twice",
-        ),
+        (with("paths", json!(["a.csv", "a.csv"])), "`paths` names \"a.csv\" twice"),
         (
             with("paths", json!(["a.csv", "a.bin.gz"])),
             "the ending of \"a.bin.gz\" does not tell its format",
         ),
-        (
-            with("format", json!("xml")),
-            "unknown variant `xml`, expected `csv` or `jsonl`",
-        ),
-        (
-            with("pahts", json!([])),
-            "unknown field `pahts`, expected one of `paths`",
-        ),
-        (
-            with("csv", json!({"delimiter": ";;"})),
-            "`csv.delimiter` is \";;\"",
-        ),
+        (with("format", json!("xml")), "unknown variant `xml`, expected `csv` or `jsonl`"),
+        (with("pahts", json!([])), "unknown field `pahts`, expected one of `paths`"),
+        (with("csv", json!({"delimiter": ";;"})), "`csv.delimiter` is \";;\""),
         (
             with("units", json!({"time": "minutes"})),
             "unknown variant `minutes`, expected one of `s`, `ms`",
         ),
-        (
-            with("columns", json!({"time": "t", "price": "p"})),
-            "missing field `size`",
-        ),
+        (with("columns", json!({"time": "t", "price": "p"})), "missing field `size`"),
         (
             with("columns", json!({"time": 0, "price": "p", "size": "s"})),
             "columns are numbered from 1, not 0",
@@ -48,21 +33,14 @@ fn configurations_that_cannot_be() {
             with("columns", json!({"time": true, "price": "p", "size": "s"})),
             "invalid type: boolean `true`, expected a column's name, or its number from 1",
         ),
-        (
-            with("where", json!({"equals": "trade"})),
-            "missing field `column`",
-        ),
+        (with("where", json!({"equals": "trade"})), "missing field `column`"),
         (with("paths", json!(["a.jsonl"])), ""),
     ] {
         let problem = match build(folder.path(), config) {
             Ok(_) => String::new(),
             Err(error) => error.to_string(),
         };
-        let want = if want.is_empty() {
-            String::new()
-        } else {
-            format!("source `test`: {want}")
-        };
+        let want = if want.is_empty() { String::new() } else { format!("source `test`: {want}") };
         assert!(
             problem.starts_with(&want) && problem.is_empty() == want.is_empty(),
             "{problem} ≠ {want}"
@@ -85,16 +63,10 @@ fn what_cannot_be_opened() {
     let error = absent.open(0, 0).err().unwrap();
     assert!(matches!(error, SourceError::Open { .. }) && !error.is_retryable());
     let error = absent.open(1, 0).err().unwrap();
-    assert_eq!(
-        error.to_string(),
-        "source `test`: there is no partition 1; it has 1"
-    );
+    assert_eq!(error.to_string(), "source `test`: there is no partition 1; it has 1");
     fs::create_dir(folder.path().join("folder.csv")).unwrap();
     let directory = build(folder.path(), with_path(&bitmex(), "folder.csv")).unwrap();
-    assert!(matches!(
-        directory.open(0, 0),
-        Err(SourceError::Open { .. })
-    ));
+    assert!(matches!(directory.open(0, 0), Err(SourceError::Open { .. })));
     let mut config = with_path(&bitmex(), "f.csv");
     for (csv, columns, want) in [
         (
@@ -115,11 +87,7 @@ fn what_cannot_be_opened() {
     ] {
         config["csv"] = csv;
         config["columns"] = columns;
-        let error = build(folder.path(), config.clone())
-            .unwrap()
-            .open(0, 0)
-            .err()
-            .unwrap();
+        let error = build(folder.path(), config.clone()).unwrap().open(0, 0).err().unwrap();
         assert_eq!(error.to_string(), format!("source `test`: {want}"));
     }
 }

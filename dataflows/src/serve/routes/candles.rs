@@ -27,15 +27,8 @@ pub(super) const ENTRY: Entry = Entry {
     route,
 };
 
-const PARAMETERS: Known = &[
-    &["tf", "timeframe"],
-    &["from"],
-    &["to"],
-    &["limit"],
-    &["fill"],
-    &["numbers"],
-    &["format"],
-];
+const PARAMETERS: Known =
+    &[&["tf", "timeframe"], &["from"], &["to"], &["limit"], &["fill"], &["numbers"], &["format"]];
 
 const LIMIT_DEFAULT: usize = 500;
 const LIMIT_MAX: usize = 10_000;
@@ -70,11 +63,7 @@ async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Respon
     describe(&mut response, bars.frontier, form.format);
     set(&mut response, CONTENT_TYPE, form.format.content_type());
     // Only JSON has a place for it in the body.
-    set(
-        &mut response,
-        X_MORE,
-        if bars.more { "true" } else { "false" },
-    );
+    set(&mut response, X_MORE, if bars.more { "true" } else { "false" });
     Ok(response)
 }
 
@@ -96,15 +85,9 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
         query.fault("from", "order", detail, Vec::new());
     }
     let limit = query.count("limit", 1, LIMIT_MAX);
-    let fill = query.word(
-        "fill",
-        &[("none", false), ("previous", true), ("prev", true)],
-    );
+    let fill = query.word("fill", &[("none", false), ("previous", true), ("prev", true)]);
     let numbers = query.word("numbers", &[("number", false), ("string", true)]);
-    let formats: Vec<_> = Format::ALL
-        .iter()
-        .map(|format| (format.name(), *format))
-        .collect();
+    let formats: Vec<_> = Format::ALL.iter().map(|format| (format.name(), *format)).collect();
     let format = query.word("format", &formats);
     query.finish()?;
     let form = Form {
@@ -128,18 +111,12 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
 
 /// A timeframe that is computed, in any of its spellings (`60s` is `1m`).
 fn timeframe(text: &str, computed: &[Timeframe]) -> Result<Timeframe, (String, Vec<String>)> {
-    let found = text
-        .parse()
-        .ok()
-        .filter(|timeframe| computed.contains(timeframe));
+    let found = text.parse().ok().filter(|timeframe| computed.contains(timeframe));
     found.ok_or_else(|| {
         let mut computed = computed.to_vec();
         computed.sort_unstable();
         let allowed: Vec<_> = computed.iter().map(Timeframe::to_string).collect();
-        let wrong = format!(
-            "is not a timeframe that is computed ({})",
-            allowed.join(", ")
-        );
+        let wrong = format!("is not a timeframe that is computed ({})", allowed.join(", "));
         (wrong, allowed)
     })
 }
@@ -166,11 +143,7 @@ impl Form {
                     }
                     shown.json(line, &mut out);
                 }
-                out.push_str(if bars.more {
-                    "],\"more\":true}"
-                } else {
-                    "],\"more\":false}"
-                });
+                out.push_str(if bars.more { "],\"more\":true}" } else { "],\"more\":false}" });
             }
             Format::Ndjson => {
                 for line in &bars.lines {

@@ -20,11 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
             path: "/health",
             doc: "pass, warn or fail, with every check; 503 if any fails",
         },
-        Endpoint {
-            methods: READ,
-            path: "/health/live",
-            doc: "200 as long as the process answers",
-        },
+        Endpoint { methods: READ, path: "/health/live", doc: "200 as long as the process answers" },
         Endpoint {
             methods: READ,
             path: "/health/ready",
@@ -92,11 +88,7 @@ fn answer(context: &Context, question: Question, asked: &Asked) -> Result<Respon
         (Question::Ready, Readiness::NotYet(why)) => Some(why.as_str()),
         _ => None,
     };
-    let status = if waiting.is_some() {
-        Status::Fail
-    } else {
-        health.status()
-    };
+    let status = if waiting.is_some() { Status::Fail } else { health.status() };
     told(context, &health, status, waiting)
 }
 
@@ -110,10 +102,7 @@ fn told(
         Status::Pass | Status::Warn => StatusCode::OK,
         Status::Fail => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let checks = health
-        .checks
-        .iter()
-        .map(|(name, check)| (name.as_str(), [check_json(check)]));
+    let checks = health.checks.iter().map(|(name, check)| (name.as_str(), [check_json(check)]));
     let body = HealthJson {
         status: status.name(),
         version: context.version,

@@ -40,9 +40,7 @@ fn route(context: &Context) -> Route {
         .and(reads())
         .then(move |asked: Asked| {
             let index = index(&context, &asked);
-            answered(asked.path, async {
-                json(StatusCode::OK, "application/json", &index?)
-            })
+            answered(asked.path, async { json(StatusCode::OK, "application/json", &index?) })
         })
         .boxed()
 }

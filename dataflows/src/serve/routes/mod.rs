@@ -52,13 +52,8 @@ pub struct Entry {
 }
 
 /// Every route.
-pub const ROUTES: &[Entry] = &[
-    index::ENTRY,
-    health::ENTRY,
-    metrics::ENTRY,
-    views::ENTRY,
-    candles::ENTRY,
-];
+pub const ROUTES: &[Entry] =
+    &[index::ENTRY, health::ENTRY, metrics::ENTRY, views::ENTRY, candles::ENTRY];
 
 /// The methods of a path that is only read.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
@@ -99,10 +94,7 @@ fn not_routed(method: &Method, path: &str) -> Problem {
             .routes(routes.collect());
     }
     let allow = methods.join(", ");
-    let detail = format!(
-        "`{}` has no method {method} (possible: {allow})",
-        shown(path)
-    );
+    let detail = format!("`{}` has no method {method} (possible: {allow})", shown(path));
     Problem::new(WRONG_METHOD, detail).allow(allow)
 }
 
@@ -122,15 +114,9 @@ async fn refused(rejection: Rejection) -> Result<Response, Rejection> {
     let problem = if rejection.find::<PayloadTooLarge>().is_some() {
         Problem::new(TOO_LARGE, "the body is larger than this path takes")
     } else if rejection.find::<LengthRequired>().is_some() {
-        Problem::new(
-            LENGTH_REQUIRED,
-            "the body's length must be given in `Content-Length`",
-        )
+        Problem::new(LENGTH_REQUIRED, "the body's length must be given in `Content-Length`")
     } else if rejection.find::<UnsupportedMediaType>().is_some() {
-        Problem::new(
-            UNSUPPORTED,
-            "the body's `Content-Type` is not one that this path reads",
-        )
+        Problem::new(UNSUPPORTED, "the body's `Content-Type` is not one that this path reads")
     } else {
         return Err(rejection);
     };
@@ -149,15 +135,13 @@ struct Asked {
 fn reads() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
     let method = warp::get().or(warp::head()).unify();
     let query = warp::query::<Vec<(String, String)>>();
-    method
-        .and(warp::path::full())
-        .and(query)
-        .and(warp::header::headers_cloned())
-        .map(|path: warp::path::FullPath, query, headers| Asked {
+    method.and(warp::path::full()).and(query).and(warp::header::headers_cloned()).map(
+        |path: warp::path::FullPath, query, headers| Asked {
             path: path.as_str().to_owned(),
             query,
             headers,
-        })
+        },
+    )
 }
 
 /// The answer of a handler, or its problem told as one of the request.
@@ -221,9 +205,6 @@ struct FrontierJson {
 
 impl From<Frontier> for FrontierJson {
     fn from(frontier: Frontier) -> FrontierJson {
-        FrontierJson {
-            commit: frontier.commit.map(|commit| commit.0),
-            at: frontier.at.rfc3339(),
-        }
+        FrontierJson { commit: frontier.commit.map(|commit| commit.0), at: frontier.at.rfc3339() }
     }
 }

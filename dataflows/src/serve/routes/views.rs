@@ -68,17 +68,11 @@ fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
             rows: context.reader.count(view),
             key: columns.clone().filter(|c| c.key).map(|c| c.name).collect(),
             columns: columns
-                .map(|column| ColumnJson {
-                    name: column.name,
-                    doc: column.doc,
-                })
+                .map(|column| ColumnJson { name: column.name, doc: column.doc })
                 .collect(),
         }
     });
-    let body = ViewsJson {
-        frontier: frontier.into(),
-        views: views.collect(),
-    };
+    let body = ViewsJson { frontier: frontier.into(), views: views.collect() };
     let mut response = json(StatusCode::OK, "application/json", &body)?;
     stamp(&mut response, frontier);
     Ok(response)

@@ -21,13 +21,7 @@ fn server() -> Server {
         let open = format!("2024-08-09T12:0{minute}:00Z");
         server.bar("binance:BTCUSDT", "1m", &open, 10 + minute, state);
     }
-    server.bar(
-        "binance:BTCUSDT",
-        "1h",
-        "2024-08-09T12:00:00Z",
-        14,
-        BarState::Open,
-    );
+    server.bar("binance:BTCUSDT", "1h", "2024-08-09T12:00:00Z", 14, BarState::Open);
     server
 }
 
@@ -73,21 +67,10 @@ async fn the_whole_answer() {
 async fn which_rows() {
     let server = server();
     for (query, want) in [
-        (
-            "",
-            &[
-                "08-09T12:00 10",
-                "08-09T12:01 11",
-                "08-09T12:03 13",
-                "08-09T12:04 14",
-            ][..],
-        ),
+        ("", &["08-09T12:00 10", "08-09T12:01 11", "08-09T12:03 13", "08-09T12:04 14"][..]),
         ("?limit=2", &["08-09T12:03 13", "08-09T12:04 14"]),
         ("?to=2024-08-09T12:03:00Z&limit=1", &["08-09T12:01 11"]),
-        (
-            "?from=2024-08-09T12:01:00Z&limit=2",
-            &["08-09T12:01 11", "08-09T12:03 13"],
-        ),
+        ("?from=2024-08-09T12:01:00Z&limit=2", &["08-09T12:01 11", "08-09T12:03 13"]),
         (
             "?from=2024-08-09T14:00:01+02:00&to=1723204980001ms",
             &["08-09T12:01 11", "08-09T12:03 13"],
@@ -98,31 +81,19 @@ async fn which_rows() {
         ("?tf=4h", &[]),
         (
             "?fill=none&numbers=number",
-            &[
-                "08-09T12:00 10",
-                "08-09T12:01 11",
-                "08-09T12:03 13",
-                "08-09T12:04 14",
-            ],
+            &["08-09T12:00 10", "08-09T12:01 11", "08-09T12:03 13", "08-09T12:04 14"],
         ),
     ] {
-        assert_eq!(
-            server.closes(&format!("{BTC}{query}")).await,
-            want,
-            "{query}"
-        );
+        assert_eq!(server.closes(&format!("{BTC}{query}")).await, want, "{query}");
     }
 }
 
 #[tokio::test]
 async fn more_says_whether_the_limit_left_any_out() {
     let server = server();
-    for (query, more) in [
-        ("limit=3", true),
-        ("limit=4", false),
-        ("from=0s&limit=3", true),
-        ("from=0s", false),
-    ] {
+    for (query, more) in
+        [("limit=3", true), ("limit=4", false), ("from=0s&limit=3", true), ("from=0s", false)]
+    {
         let answer = server.ask(&format!("{BTC}?{query}")).await;
         assert_eq!(answer.json()["more"], more, "{query}");
         assert_eq!(answer.header("x-more"), more.to_string(), "{query}");
@@ -145,10 +116,7 @@ async fn names_of_instruments() {
         assert_eq!(answer.json()["symbol"], symbol, "{path}");
     }
     let quiet = server.ask("/v1/candles/a:QUIET").await.json();
-    assert_eq!(
-        (&quiet["candles"], &quiet["more"]),
-        (&json!([]), &json!(false))
-    );
+    assert_eq!((&quiet["candles"], &quiet["more"]), (&json!([]), &json!(false)));
     // Asking never makes an instrument.
     server.ask("/v1/candles/a:NEW").await;
     assert_eq!(server.context.catalog.all().len(), 3);
@@ -160,11 +128,7 @@ async fn numbers_stay_exact() {
     let big = 9_007_199_254; // × 10⁹ is past what a double holds
     server.bar("x:A", "1m", "2024-08-09T12:00:00Z", big, BarState::Final);
     let text = server.ask("/v1/candles/x:A").await;
-    assert!(
-        text.text().contains("\"close\":9007199254,"),
-        "{}",
-        text.text()
-    );
+    assert!(text.text().contains("\"close\":9007199254,"), "{}", text.text());
     assert!(text.text().contains("\"notional\":18014398508,"));
     let strings = server.ask("/v1/candles/x:A?numbers=string").await.json();
     assert_eq!(strings["candles"][0]["close"], "9007199254");
@@ -175,10 +139,7 @@ async fn numbers_stay_exact() {
 async fn forms() {
     let server = server();
     let csv = server.ask(&format!("{BTC}?format=csv&limit=1")).await;
-    assert_eq!(
-        csv.header("content-type"),
-        "text/csv; charset=utf-8; header=present"
-    );
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8; header=present");
     assert_eq!(
         csv.text(),
         "instrument,timeframe,open_time,open,high,low,close,volume,notional,trades,state,revision,\
@@ -189,9 +150,7 @@ async fn forms() {
     assert_eq!(csv.header("etag"), "\"candles@17.csv\"");
     assert_eq!(csv.header("x-more"), "true");
 
-    let lines = server
-        .ask_with("GET", BTC, &[("accept", "application/x-ndjson")])
-        .await;
+    let lines = server.ask_with("GET", BTC, &[("accept", "application/x-ndjson")]).await;
     assert_eq!(lines.header("content-type"), "application/x-ndjson");
     let closes: Vec<_> = lines
         .text()
@@ -204,9 +163,7 @@ async fn forms() {
 
     // The query outranks `Accept`.
     let path = format!("{BTC}?format=json");
-    let json = server
-        .ask_with("GET", &path, &[("accept", "text/csv")])
-        .await;
+    let json = server.ask_with("GET", &path, &[("accept", "text/csv")]).await;
     assert_eq!(json.header("content-type"), "application/json");
 }
 
@@ -228,18 +185,12 @@ async fn what_has_not_changed_is_not_sent_again() {
         assert_eq!(answer.header("x-commit"), "17", "{tag}");
         if status == 304 {
             assert_eq!(answer.text(), "");
-            assert_eq!(
-                server.rows.scans.load(Ordering::SeqCst),
-                0,
-                "nothing was read"
-            );
+            assert_eq!(server.rows.scans.load(Ordering::SeqCst), 0, "nothing was read");
         }
     }
     // What is wrong with a request does not depend on what the client has.
     let wrong = format!("{BTC}?limit=0");
-    let answer = server
-        .ask_with("GET", &wrong, &[("if-none-match", "*")])
-        .await;
+    let answer = server.ask_with("GET", &wrong, &[("if-none-match", "*")]).await;
     assert_eq!(answer.status(), 400);
 }
 
@@ -267,10 +218,7 @@ async fn before_the_first_commit() {
     *server.rows.at.lock().unwrap() = EventTime::NEVER;
     server.rows.commit.store(NO_COMMIT, Ordering::SeqCst);
     let answer = server.ask(BTC).await;
-    assert_eq!(
-        answer.json()["frontier"],
-        json!({"commit": null, "at": "-infinity"})
-    );
+    assert_eq!(answer.json()["frontier"], json!({"commit": null, "at": "-infinity"}));
     assert_eq!(answer.header("x-frontier"), "-infinity");
     assert_eq!(answer.header("x-commit"), "");
     assert_eq!(answer.header("etag"), "\"candles@none\"");

@@ -11,11 +11,9 @@ use super::{Server, time};
 /// Minutes 12:00 (close 10) and 12:03 (13), both final; 12:05 (15) provisional.
 fn server() -> Server {
     let server = Server::new();
-    for (minute, state) in [
-        (0, BarState::Final),
-        (3, BarState::Revised),
-        (5, BarState::Provisional),
-    ] {
+    for (minute, state) in
+        [(0, BarState::Final), (3, BarState::Revised), (5, BarState::Provisional)]
+    {
         let open = format!("2024-08-09T12:0{minute}:00Z");
         server.bar("x:A", "1m", &open, 10 + minute, state);
     }
@@ -44,19 +42,11 @@ async fn gaps_between_rows_and_up_to_the_end_asked_for() {
     let server = server();
     for (query, want) in [
         // Between rows; nothing before the first and after the last.
-        (
-            "",
-            &["00 10", "01 10~", "02 10~", "03 13", "04 13~", "05 15"][..],
-        ),
+        ("", &["00 10", "01 10~", "02 10~", "03 13", "04 13~", "05 15"][..]),
         // `to` inside a gap, at a row, past the last row.
         ("to=02", &["00 10", "01 10~"]),
         ("to=03", &["00 10", "01 10~", "02 10~"]),
-        (
-            "to=07",
-            &[
-                "00 10", "01 10~", "02 10~", "03 13", "04 13~", "05 15", "06 15~",
-            ],
-        ),
+        ("to=07", &["00 10", "01 10~", "02 10~", "03 13", "04 13~", "05 15", "06 15~"]),
         // `from` inside a gap takes the close before it; before the first trade there is none.
         ("from=02 to=04", &["02 10~", "03 13"]),
         ("from=01 to=03", &["01 10~", "02 10~"]),
@@ -73,10 +63,7 @@ async fn gaps_between_rows_and_up_to_the_end_asked_for() {
         assert_eq!(minutes(&server, query).await, want, "{query}");
     }
     let earlier = "/v1/candles/x:A?fill=prev&from=2024-08-09T11:00:00Z&to=2024-08-09T12:02:00Z";
-    assert_eq!(
-        server.closes(earlier).await,
-        ["08-09T12:00 10", "08-09T12:01 10~"]
-    );
+    assert_eq!(server.closes(earlier).await, ["08-09T12:00 10", "08-09T12:01 10~"]);
     let none = "/v1/candles/x:A?fill=prev&from=2024-08-09T11:00:00Z&to=2024-08-09T12:00:00Z";
     assert_eq!(server.closes(none).await, [] as [&str; 0]);
 }
@@ -93,11 +80,7 @@ async fn more_counts_filled_bars_too() {
         ("from=06 to=08 limit=1", true),
         ("from=06 to=08 limit=2", false),
     ] {
-        assert_eq!(
-            server.ask(&path(query)).await.json()["more"],
-            more,
-            "{query}"
-        );
+        assert_eq!(server.ask(&path(query)).await.json()["more"], more, "{query}");
     }
 }
 
@@ -119,11 +102,7 @@ async fn a_filled_bar() {
         }])
     );
     let csv = server.ask(&path("from=00 to=02 format=csv")).await;
-    let ends: Vec<_> = csv
-        .text()
-        .lines()
-        .filter_map(|l| l.rsplit(',').next())
-        .collect();
+    let ends: Vec<_> = csv.text().lines().filter_map(|l| l.rsplit(',').next()).collect();
     assert_eq!(ends, ["filled", "false", "true"]);
 }
 
@@ -132,21 +111,10 @@ async fn states_follow_from_the_row_after() {
     let server = server();
     let answer = server.ask(&path("to=07")).await.json();
     let candles = answer["candles"].as_array().unwrap();
-    let states: Vec<_> = candles
-        .iter()
-        .map(|c| c["state"].as_str().unwrap())
-        .collect();
+    let states: Vec<_> = candles.iter().map(|c| c["state"].as_str().unwrap()).collect();
     assert_eq!(
         states,
-        [
-            "final",
-            "final",
-            "final",
-            "revised",
-            "provisional",
-            "provisional",
-            "open"
-        ]
+        ["final", "final", "final", "revised", "provisional", "provisional", "open"]
     );
 }
 
@@ -158,10 +126,7 @@ async fn nothing_is_made_up_past_the_frontier() {
     assert_eq!(minutes(&server, "to=30 limit=2").await, ["05 15", "06 15~"]);
     // A frontier that is behind the data says nothing about what lies between rows.
     *server.rows.at.lock().unwrap() = time("2024-01-01T00:00:00Z");
-    assert_eq!(
-        minutes(&server, "from=03 to=30").await,
-        ["03 13", "04 13~", "05 15"]
-    );
+    assert_eq!(minutes(&server, "from=03 to=30").await, ["03 13", "04 13~", "05 15"]);
     assert_eq!(minutes(&server, "from=01 to=02").await, ["01 10~"]);
 }
 
@@ -170,20 +135,11 @@ async fn gaps_longer_than_any_limit() {
     let server = server();
     server.bar("x:A", "1m", "1999-01-01T00:00:00Z", 1, BarState::Final);
     let early = "/v1/candles/x:A?fill=previous&from=1999-01-01T00:00:00Z&limit=3";
-    assert_eq!(
-        server.closes(early).await,
-        ["01-01T00:00 1", "01-01T00:01 1~", "01-01T00:02 1~"]
-    );
+    assert_eq!(server.closes(early).await, ["01-01T00:00 1", "01-01T00:01 1~", "01-01T00:02 1~"]);
     let late = "/v1/candles/x:A?fill=previous&to=2024-08-09T12:00:00Z&limit=2";
-    assert_eq!(
-        server.closes(late).await,
-        ["08-09T11:58 1~", "08-09T11:59 1~"]
-    );
+    assert_eq!(server.closes(late).await, ["08-09T11:58 1~", "08-09T11:59 1~"]);
     let forever = server.ask("/v1/candles/x:A?fill=previous&to=2199-12-31T23:59:59Z&limit=10000");
-    assert_eq!(
-        forever.await.json()["candles"].as_array().unwrap().len(),
-        10_000
-    );
+    assert_eq!(forever.await.json()["candles"].as_array().unwrap().len(), 10_000);
 }
 
 #[tokio::test]
@@ -204,10 +160,7 @@ async fn rows_without_a_close_pass_the_one_before_on() {
         .unwrap()
         .retain(|key, _| key.open_time != time("2024-08-09T12:03:00Z"));
     assert_eq!(minutes(&server, "from=03 to=05").await, ["03 10~", "04 14"]);
-    assert_eq!(
-        minutes(&server, "to=04 limit=2").await,
-        ["02 null", "03 10~"]
-    );
+    assert_eq!(minutes(&server, "to=04 limit=2").await, ["02 null", "03 10~"]);
 }
 
 #[tokio::test]
@@ -218,30 +171,16 @@ async fn days_that_clocks_change() {
     server.bar("us:AAPL", "4h", "2024-03-10T16:00:00Z", 8, BarState::Final);
     assert_eq!(
         server.closes("/v1/candles/AAPL?tf=4h&fill=previous").await,
-        [
-            "03-10T01:00 7",
-            "03-10T05:00 7~",
-            "03-10T08:00 7~",
-            "03-10T12:00 7~",
-            "03-10T16:00 8"
-        ]
+        ["03-10T01:00 7", "03-10T05:00 7~", "03-10T08:00 7~", "03-10T12:00 7~", "03-10T16:00 8"]
     );
     let from = "/v1/candles/AAPL?tf=4h&fill=previous&from=2024-03-10T05:00:01Z&limit=2";
-    assert_eq!(
-        server.closes(from).await,
-        ["03-10T08:00 7~", "03-10T12:00 7~"]
-    );
+    assert_eq!(server.closes(from).await, ["03-10T08:00 7~", "03-10T12:00 7~"]);
 
     server.bar("us:AAPL", "1d", "2024-03-09T05:00:00Z", 7, BarState::Final);
     let days = "/v1/candles/AAPL?tf=1d&fill=previous&to=2024-03-13T00:00:00Z";
     assert_eq!(
         server.closes(days).await,
-        [
-            "03-09T05:00 7",
-            "03-10T05:00 7~",
-            "03-11T04:00 7~",
-            "03-12T04:00 7~"
-        ]
+        ["03-09T05:00 7", "03-10T05:00 7~", "03-11T04:00 7~", "03-12T04:00 7~"]
     );
     let ends = server.ask(days).await.json();
     assert_eq!(ends["candles"][1]["end_time"], "2024-03-11T04:00:00Z");

@@ -84,13 +84,7 @@ impl ViewReader for Rows {
         let more = rows.len() > scan.limit;
         rows.truncate(scan.limit);
         let frontier = self.frontier();
-        Box::pin(async move {
-            Ok(Page {
-                frontier,
-                rows,
-                more,
-            })
-        })
+        Box::pin(async move { Ok(Page { frontier, rows, more }) })
     }
 
     fn count(&self, view: &'static View) -> u64 {
@@ -116,11 +110,7 @@ impl Server {
     fn new() -> Server {
         let us = InstrumentRule {
             pattern: "us:*".to_owned(),
-            terms: Terms {
-                price_scale: 2,
-                quantity_scale: 0,
-                calendar: 1,
-            },
+            terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 1 },
             ..InstrumentRule::any()
         };
         let new_york = Calendar::named("America/New_York").unwrap();
@@ -138,9 +128,7 @@ impl Server {
             reader: Arc::<Rows>::clone(&rows),
             catalog: Arc::new(Catalog::new(vec![us], 100)),
             calendars: Calendars::new(vec![Calendar::Utc, new_york]).unwrap(),
-            timeframes: ["1h", "1m", "1d", "4h"]
-                .map(|tf| tf.parse().unwrap())
-                .to_vec(),
+            timeframes: ["1h", "1m", "1d", "4h"].map(|tf| tf.parse().unwrap()).to_vec(),
             metrics: Metrics::new("9.8.7"),
             health: Arc::new(|| Health {
                 checks: BTreeMap::from([("workers".to_owned(), Check::default())]),
@@ -171,11 +159,7 @@ impl Server {
         let timeframe: Timeframe = timeframe.parse().unwrap();
         let calendar = self.context.calendars.get(instrument.terms.calendar);
         let bucket = calendar.bucket(timeframe, time(open));
-        assert_eq!(
-            bucket.open,
-            time(open),
-            "a bar opens where the calendar says"
-        );
+        assert_eq!(bucket.open, time(open), "a bar opens where the calendar says");
         let mut bar = Bar::empty(instrument.terms, bucket.end);
         bar.add(&Trade {
             instrument: instrument.id,
@@ -189,17 +173,8 @@ impl Server {
             side: Side::Unknown,
             updates,
         });
-        let key = CandleKey {
-            instrument: instrument.id,
-            timeframe,
-            open_time: bucket.open,
-        };
-        let candle = Candle {
-            bar,
-            state,
-            revision: 0,
-            cause: None,
-        };
+        let key = CandleKey { instrument: instrument.id, timeframe, open_time: bucket.open };
+        let candle = Candle { bar, state, revision: 0, cause: None };
         self.rows.candles.lock().unwrap().insert(key, candle);
     }
 
@@ -219,9 +194,7 @@ impl Server {
     async fn closes(&self, path: &str) -> Vec<String> {
         let answer = self.ask(path).await;
         let json = answer.json();
-        let candles = json["candles"]
-            .as_array()
-            .unwrap_or_else(|| panic!("{path}: {json}"));
+        let candles = json["candles"].as_array().unwrap_or_else(|| panic!("{path}: {json}"));
         candles
             .iter()
             .map(|candle| {
@@ -241,10 +214,7 @@ impl Answer {
     }
 
     fn header(&self, name: &str) -> &str {
-        self.0
-            .headers()
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.0.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     fn text(&self) -> &str {

@@ -10,12 +10,7 @@ const TIMES: [&str; 3] = ["2024-08-09T00:00:00.123Z", "1700000000s", "1700000000
 
 fn server() -> Server {
     let server = Server::new();
-    for name in [
-        "binance:BTCUSDT",
-        "binance-usdm:BTCUSDT",
-        "binance:ETHUSDT",
-        "us:AAPL",
-    ] {
+    for name in ["binance:BTCUSDT", "binance-usdm:BTCUSDT", "binance:ETHUSDT", "us:AAPL"] {
         server.context.catalog.resolve(name).unwrap();
     }
     server
@@ -65,20 +60,13 @@ async fn bad_queries() {
         });
         assert_eq!(answer.json(), want, "{query}");
         assert_eq!(answer.status(), 400, "{query}");
-        assert_eq!(
-            answer.header("content-type"),
-            "application/problem+json",
-            "{query}"
-        );
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{query}");
     }
 }
 
 #[tokio::test]
 async fn all_faults_are_told_at_once() {
-    let problem = server()
-        .ask("/v1/candles/us:AAPL?tf=2m&limit=x&colour=red")
-        .await
-        .json();
+    let problem = server().ask("/v1/candles/us:AAPL?tf=2m&limit=x&colour=red").await.json();
     let pointers: Vec<_> = problem["errors"]
         .as_array()
         .unwrap()
@@ -90,21 +78,11 @@ async fn all_faults_are_told_at_once() {
 
 #[tokio::test]
 async fn paths_without_parameters_know_none() {
-    for path in [
-        "/",
-        "/health",
-        "/health/live",
-        "/health/ready",
-        "/metrics",
-        "/v1/views",
-    ] {
+    for path in ["/", "/health", "/health/live", "/health/ready", "/metrics", "/v1/views"] {
         let answer = server().ask(&format!("{path}?x=1")).await;
         assert_eq!(answer.status(), 400, "{path}");
         let detail = &answer.json()["errors"][0]["detail"];
-        assert_eq!(
-            detail, "`x` is not a parameter: this path has none",
-            "{path}"
-        );
+        assert_eq!(detail, "`x` is not a parameter: this path has none", "{path}");
     }
 }
 
@@ -125,11 +103,7 @@ async fn unknown_and_ambiguous_symbols() {
         assert_eq!(answer.status(), status, "{symbol}");
         assert_eq!(problem["status"], status, "{symbol}");
         assert_eq!(problem["code"], code, "{symbol}");
-        assert_eq!(
-            problem["type"],
-            format!("/docs/problems/{code}"),
-            "{symbol}"
-        );
+        assert_eq!(problem["type"], format!("/docs/problems/{code}"), "{symbol}");
         assert_eq!(problem["instance"], format!("/v1/candles/{symbol}"));
         let mut got = problem["suggestions"].clone();
         if let Some(list) = got.as_array_mut() {
@@ -142,26 +116,12 @@ async fn unknown_and_ambiguous_symbols() {
 #[tokio::test]
 async fn unknown_paths_list_what_there_is() {
     let server = server();
-    for path in [
-        "/v1/candels/us:AAPL",
-        "/v1/candles",
-        "/v1/candles/a/b",
-        "/v1/view",
-        "/x",
-        "//",
-    ] {
+    for path in ["/v1/candels/us:AAPL", "/v1/candles", "/v1/candles/a/b", "/v1/view", "/x", "//"] {
         let answer = server.ask(path).await;
         let problem = answer.json();
-        assert_eq!(
-            (answer.status(), &problem["code"]),
-            (404, &json!("unknown-path")),
-            "{path}"
-        );
+        assert_eq!((answer.status(), &problem["code"]), (404, &json!("unknown-path")), "{path}");
         let routes = problem["routes"].as_array().unwrap();
-        assert!(
-            routes.contains(&json!("GET|HEAD /v1/candles/{symbol}")),
-            "{path}"
-        );
+        assert!(routes.contains(&json!("GET|HEAD /v1/candles/{symbol}")), "{path}");
     }
     let problem = server.ask("/v1/view").await.json();
     assert_eq!(problem["suggestions"], json!(["/v1/views"]));
@@ -171,14 +131,9 @@ async fn unknown_paths_list_what_there_is() {
 async fn wrong_methods() {
     let server = server();
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"] {
-        for path in [
-            "/",
-            "/health",
-            "/health/ready",
-            "/metrics",
-            "/v1/views",
-            "/v1/candles/us:AAPL",
-        ] {
+        for path in
+            ["/", "/health", "/health/ready", "/metrics", "/v1/views", "/v1/candles/us:AAPL"]
+        {
             let answer = server.ask_with(method, path, &[]).await;
             assert_eq!(answer.status(), 405, "{method} {path}");
             assert_eq!(answer.header("allow"), "GET, HEAD", "{method} {path}");
@@ -191,18 +146,12 @@ async fn wrong_methods() {
 async fn forms_that_cannot_be_answered() {
     let server = server();
     let all = json!(["application/json", "text/csv", "application/x-ndjson"]);
-    for (path, allowed) in [
-        ("/v1/candles/us:AAPL", all),
-        ("/v1/views", json!(["application/json"])),
-    ] {
-        let answer = server
-            .ask_with("GET", path, &[("accept", "text/html")])
-            .await;
+    for (path, allowed) in
+        [("/v1/candles/us:AAPL", all), ("/v1/views", json!(["application/json"]))]
+    {
+        let answer = server.ask_with("GET", path, &[("accept", "text/html")]).await;
         let problem = answer.json();
-        assert_eq!(
-            (answer.status(), &problem["code"]),
-            (406, &json!("not-acceptable"))
-        );
+        assert_eq!((answer.status(), &problem["code"]), (406, &json!("not-acceptable")));
         assert_eq!(problem["errors"][0]["pointer"], "#/header/accept");
         assert_eq!(problem["errors"][0]["allowed"], allowed);
     }

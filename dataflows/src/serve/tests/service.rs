@@ -17,13 +17,7 @@ async fn the_index_links_to_every_route() {
     assert_eq!(index["version"], "9.8.7");
     assert!(index["uptime_seconds"].is_u64());
     let links = index["links"].as_array().unwrap();
-    assert_eq!(
-        links.len(),
-        ROUTES
-            .iter()
-            .map(|entry| entry.endpoints.len())
-            .sum::<usize>()
-    );
+    assert_eq!(links.len(), ROUTES.iter().map(|entry| entry.endpoints.len()).sum::<usize>());
 }
 
 #[tokio::test]
@@ -44,24 +38,14 @@ async fn health() {
     let mut server = Server::new();
     let check = |status, observed| Check {
         status,
-        output: if status == Status::Pass {
-            String::new()
-        } else {
-            "look".to_owned()
-        },
+        output: if status == Status::Pass { String::new() } else { "look".to_owned() },
         observed,
     };
     for (worst, readiness, whole, ready, word) in [
         (Status::Pass, Readiness::Ready, 200, 200, "pass"),
         (Status::Warn, Readiness::Ready, 200, 200, "warn"),
         (Status::Fail, Readiness::Ready, 503, 503, "fail"),
-        (
-            Status::Pass,
-            Readiness::NotYet("recovering".to_owned()),
-            200,
-            503,
-            "pass",
-        ),
+        (Status::Pass, Readiness::NotYet("recovering".to_owned()), 200, 503, "pass"),
     ] {
         let health = Health {
             checks: BTreeMap::from([
@@ -108,11 +92,7 @@ async fn metrics() {
         "tickweave_process_info{version=\"9.8.7\"} 1",
         "# EOF",
     ] {
-        assert!(
-            answer.text().lines().any(|l| l == line),
-            "{line}\n{}",
-            answer.text()
-        );
+        assert!(answer.text().lines().any(|l| l == line), "{line}\n{}", answer.text());
     }
 }
 
@@ -123,26 +103,14 @@ async fn views() {
     let answer = server.ask("/v1/views").await;
     assert_eq!(answer.header("x-commit"), "17");
     let body = answer.json();
-    assert_eq!(
-        body["frontier"],
-        json!({"commit": 17, "at": "2024-12-01T00:00:00.5Z"})
-    );
+    assert_eq!(body["frontier"], json!({"commit": 17, "at": "2024-12-01T00:00:00.5Z"}));
     let views = body["views"].as_array().unwrap();
-    let names: Vec<_> = views
-        .iter()
-        .map(|view| view["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        names,
-        VIEWS.iter().map(|view| view.name).collect::<Vec<_>>()
-    );
+    let names: Vec<_> = views.iter().map(|view| view["name"].as_str().unwrap()).collect();
+    assert_eq!(names, VIEWS.iter().map(|view| view.name).collect::<Vec<_>>());
     let candles = &views[0];
     assert_eq!(candles["kind"], "keyed");
     assert_eq!(candles["rows"], 1);
-    assert_eq!(
-        candles["key"],
-        json!(["instrument", "timeframe", "open_time"])
-    );
+    assert_eq!(candles["key"], json!(["instrument", "timeframe", "open_time"]));
     let first = json!({"name": "instrument", "doc": "name of the instrument"});
     assert_eq!(candles["columns"][0], first);
 }

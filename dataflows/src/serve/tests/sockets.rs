@@ -59,9 +59,7 @@ impl Running {
 async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     // A reset closes a connection too.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes))
-        .await
-        .unwrap();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -78,11 +76,7 @@ async fn head(stream: &mut TcpStream) -> String {
 const LIVE: &[u8] = b"HEAD /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 fn limits() -> Limits {
-    Limits {
-        head: SHORT,
-        drain: SHORT,
-        ..Limits::default()
-    }
+    Limits { head: SHORT, drain: SHORT, ..Limits::default() }
 }
 
 #[tokio::test]
@@ -94,14 +88,9 @@ async fn answers_over_a_socket() {
     assert!(get.starts_with("HTTP/1.1 200 OK\r\n"), "{get}");
     assert!(get.contains("\r\nx-request-id: ") && get.contains("\"symbol\":\"a:B\""));
     let head = running.ask("HEAD /v1/candles/a:B").await;
-    assert!(
-        head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"),
-        "{head}"
-    );
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     let length = |answer: &str| {
-        let line = answer
-            .lines()
-            .find(|line| line.starts_with("content-length: "));
+        let line = answer.lines().find(|line| line.starts_with("content-length: "));
         line.map(str::to_owned)
     };
     assert_eq!(length(&get), length(&head));
@@ -114,12 +103,7 @@ async fn clients_that_do_not_ask_are_cut() {
     let server = Server::new();
     let running = Running::new(&server, limits()).await;
     // Nothing at all; the beginning of either protocol; half a head.
-    for sent in [
-        "",
-        "G",
-        "PRI * HTTP/2.0\r\n",
-        "GET /health HTTP/1.1\r\nhost: local",
-    ] {
+    for sent in ["", "G", "PRI * HTTP/2.0\r\n", "GET /health HTTP/1.1\r\nhost: local"] {
         let mut stream = running.connect().await;
         stream.write_all(sent.as_bytes()).await.unwrap();
         let answer = rest(&mut stream).await;
@@ -137,10 +121,7 @@ async fn clients_that_do_not_ask_are_cut() {
 #[tokio::test]
 async fn clients_beyond_the_bound_wait() {
     let server = Server::new();
-    let bounds = Limits {
-        connections: 2,
-        ..Limits::default()
-    };
+    let bounds = Limits { connections: 2, ..Limits::default() };
     let running = Running::new(&server, bounds).await;
     let mut held = Vec::new();
     for _ in 0..2 {
@@ -165,10 +146,7 @@ async fn heads_have_a_bound() {
     let running = Running::new(&server, Limits::default()).await;
     let long = format!("GET /{}", "x".repeat(200_000));
     let answer = running.ask(&long).await;
-    assert!(
-        answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
-        "{answer}"
-    );
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
 }
 
 #[tokio::test]
@@ -180,10 +158,7 @@ async fn a_panic_is_an_answer() {
     let answer = running.ask("GET /v1/candles/a:B").await;
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
     assert!(answer.contains("\"code\":\"internal\""));
-    assert!(
-        !answer.contains("told to panic"),
-        "internals were shown: {answer}"
-    );
+    assert!(!answer.contains("told to panic"), "internals were shown: {answer}");
     server.rows.panics.store(false, Ordering::SeqCst);
     let answer = running.ask("GET /v1/candles/a:B").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -226,35 +201,19 @@ async fn http_2_without_asking_first() {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     stream.write_all(preface).await.unwrap();
     let mut frame = [0; 9];
-    let read = timeout(PATIENCE, stream.read_exact(&mut frame))
-        .await
-        .unwrap();
+    let read = timeout(PATIENCE, stream.read_exact(&mut frame)).await.unwrap();
     assert_eq!((read.unwrap(), frame[3]), (9, 4));
     // It asks for nothing, so it is cut.
     let mut left = Vec::new();
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut left))
-        .await
-        .unwrap();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut left)).await.unwrap();
 }
 
 #[tokio::test]
 async fn only_loopback_is_bound() {
-    for addr in [
-        "0.0.0.0:0",
-        "[::]:0",
-        "192.0.2.1:80",
-        "[::ffff:192.0.2.1]:80",
-    ] {
+    for addr in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
         let error = bind(addr.parse().unwrap()).await.unwrap_err();
-        assert!(
-            matches!(error, BindError::NotLoopback { .. }),
-            "{addr}: {error}"
-        );
-        assert!(
-            error
-                .to_string()
-                .contains("only loopback addresses can be bound")
-        );
+        assert!(matches!(error, BindError::NotLoopback { .. }), "{addr}: {error}");
+        assert!(error.to_string().contains("only loopback addresses can be bound"));
     }
     let first = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = first.local_addr().unwrap();

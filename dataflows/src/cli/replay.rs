@@ -1,0 +1,93 @@
+//! `tickweave replay`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::bail;
+use clap::Args;
+use operators::NoStates;
+
+use super::check::load_with;
+use super::mapping::Mapping;
+use super::report::print_report;
+use super::{Outcome, runtime};
+use crate::config::{Config, RawConfig};
+use crate::ingest::Stop;
+use crate::ingest::recording::Recording;
+use crate::run::{Wishes, replay_files, replay_recording};
+
+/// Replay files of trades, a configuration's files, or a recording.
+#[derive(Args)]
+pub(super) struct Replay {
+    /// A configuration (.toml), a recording, or files of trades.
+    #[arg(required = true, value_name = "CONFIG|FILE")]
+    paths: Vec<PathBuf>,
+    /// Worker threads.
+    #[arg(short, long)]
+    workers: Option<usize>,
+    /// Timeframes, such as `1s,1m,1h`; the smallest must divide all others.
+    #[arg(long, value_delimiter = ',')]
+    timeframes: Option<Vec<String>>,
+    /// Write each final view to DIR/VIEW.csv.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print a digest of each view: equal digests, equal views.
+    #[arg(long)]
+    digest: bool,
+    /// Pace by event time: 1 is real time [default: as fast as it goes].
+    #[arg(long)]
+    speed: Option<f64>,
+    /// Record the run to FILE.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    #[command(flatten)]
+    mapping: Mapping,
+}
+
+impl Replay {
+    pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
+        if self.speed.is_some_and(|speed| !(speed > 0.0 && speed.is_finite())) {
+            bail!("--speed must be above 0");
+        }
+        let stop = Stop::default();
+        let _runtime = runtime(&stop)?;
+        let Replay { paths, workers, timeframes, out, digest, speed, record, mapping } = self;
+        let wishes = Wishes { record, out, digest, speed, ..Wishes::default() };
+        let change = |raw: &mut RawConfig| {
+            raw.job.workers = workers.unwrap_or(raw.job.workers);
+            if let Some(timeframes) = timeframes {
+                raw.job.timeframes = timeframes;
+            }
+        };
+
+        let report = match &paths[..] {
+            [path] if Recording::is_at(path) => {
+                let recording = Recording::open(path)?;
+                let config = recorded_config(&recording, path, change)?;
+                replay_recording(&config, recording, Arc::new(NoStates), &wishes, &stop)?
+            }
+            [path] if path.extension().is_some_and(|ending| ending == "toml") => {
+                replay_files(load_with(path, change)?, &wishes, &stop)?
+            }
+            paths => {
+                let mut raw = mapping.configuration(paths);
+                change(&mut raw);
+                replay_files(raw.check(Path::new("."))?, &wishes, &stop)?
+            }
+        };
+        print_report("replayed", &report, json)?;
+        Ok(if report.complete { Outcome::Done } else { Outcome::Stopped })
+    }
+}
+
+/// The job of a recording: what was configured when it was made.
+fn recorded_config(
+    recording: &Recording,
+    path: &Path,
+    change: impl FnOnce(&mut RawConfig),
+) -> anyhow::Result<Config> {
+    let name = format!("configuration in {}", path.display());
+    let mut raw = RawConfig::parse(&recording.header().config, &name)?;
+    change(&mut raw);
+    Ok(raw.check(Path::new("."))?)
+}

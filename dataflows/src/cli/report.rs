@@ -1,0 +1,74 @@
+//! What a run came to, in words or as JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::run::Report;
+
+/// Prints the summary of a run; `what` is what it did, such as `replayed`.
+pub(super) fn print_report(what: &str, report: &Report, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(&as_json(report))?);
+        return Ok(());
+    }
+    let totals = &report.totals;
+    let secs = report.elapsed.as_secs_f64();
+    println!(
+        "{what} {} records in {} commits and {secs:.2} s ({:.0} records/s){}",
+        totals.records,
+        report.commits,
+        totals.records as f64 / secs.max(1e-9),
+        match (report.complete, report.cut) {
+            (false, _) => "; stopped before the end",
+            (true, true) => "; the recording was cut, this is all up to its last whole commit",
+            (true, false) => "",
+        }
+    );
+    println!(
+        "  accepted {}  duplicates {}  conflicts {}  late {}  unmatched {}  dead letters {}",
+        totals.accepted,
+        totals.duplicates,
+        totals.conflicts,
+        totals.late,
+        totals.unmatched,
+        totals.dead
+    );
+    for (view, rows, digest) in &report.views {
+        match digest {
+            None => println!("  {view:<13} {rows} rows"),
+            Some(digest) => {
+                println!(
+                    "  {view:<13} {rows} rows  changes {}  rows {}",
+                    digest.changes, digest.rows
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn as_json(report: &Report) -> Value {
+    let totals = &report.totals;
+    let views = report.views.iter().map(|(view, rows, digest)| {
+        let mut about = Map::new();
+        about.insert("rows".to_owned(), json!(rows));
+        if let Some(digest) = digest {
+            about.insert("changes_digest".to_owned(), json!(digest.changes.to_string()));
+            about.insert("rows_digest".to_owned(), json!(digest.rows.to_string()));
+        }
+        ((*view).to_owned(), Value::Object(about))
+    });
+    json!({
+        "records": totals.records,
+        "accepted": totals.accepted,
+        "duplicates": totals.duplicates,
+        "conflicts": totals.conflicts,
+        "late": totals.late,
+        "unmatched": totals.unmatched,
+        "dead": totals.dead,
+        "commits": report.commits,
+        "elapsed_s": report.elapsed.as_secs_f64(),
+        "complete": report.complete,
+        "cut": report.cut,
+        "views": Value::Object(views.collect()),
+    })
+}

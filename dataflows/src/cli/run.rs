@@ -1,0 +1,141 @@
+//! `tickweave run`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use clap::Args;
+use operators::NoStates;
+
+use super::check::load_with;
+use super::report::print_report;
+use super::{Outcome, runtime};
+use crate::config::Config;
+use crate::ingest::Stop;
+use crate::publish::Board;
+use crate::run::{Started, Wishes, run_live};
+use crate::serve::{Check, Context, Health, Limits, Readiness, Status, bind, serve};
+use crate::views::ViewReader;
+
+/// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
+#[derive(Args)]
+pub(super) struct Run {
+    /// The configuration file.
+    config: PathBuf,
+    /// Worker threads.
+    #[arg(short, long)]
+    workers: Option<usize>,
+    /// Address to serve on, such as 127.0.0.1:8080; port 0 takes a free one.
+    #[arg(long)]
+    listen: Option<String>,
+    /// Record the run to FILE.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// When the run ends, write each final view to DIR/VIEW.csv.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// When the run ends, print a digest of each view.
+    #[arg(long)]
+    digest: bool,
+}
+
+/// Why sources pause, if they do: bytes retained and allowed.
+type Pause = Arc<Mutex<Option<(usize, usize)>>>;
+
+impl Run {
+    pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
+        let Run { config, workers, listen, record, out, digest } = self;
+        let config = load_with(&config, |raw| {
+            raw.job.workers = workers.unwrap_or(raw.job.workers);
+            raw.http.listen = listen.unwrap_or_else(|| raw.http.listen.clone());
+        })?;
+        let stop = Stop::default();
+        let runtime = runtime(&stop)?;
+        let listener = runtime.block_on(bind(config.listen))?;
+        let address = listener.local_addr()?;
+
+        let wishes = Wishes { record, out, digest, ..Wishes::default() };
+        let started = Started::new(&config, Arc::new(NoStates), &wishes)?;
+        let pause = Pause::default();
+        let finished = Arc::new(AtomicBool::new(false));
+        let context = context(&config, &started, &pause);
+        let http = runtime.spawn(serve(listener, context, until(Arc::clone(&finished))));
+        tracing::info!(
+            "{} sources, {} workers; serving http://{address}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
+            config.sources.len(),
+            config.workers
+        );
+
+        let over_budget = |over: Option<(usize, usize)>| {
+            let mut pause = pause.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (None, Some((retained, limit))) = (*pause, over) {
+                tracing::error!(
+                    retained,
+                    limit,
+                    "sources pause: operators retain more than `limits.state_bytes`"
+                );
+            }
+            *pause = over;
+        };
+        let report = run_live(&config, started, &wishes, &over_budget, &stop);
+        finished.store(true, Ordering::SeqCst);
+        let stopped = runtime.block_on(http)?;
+        if stopped.cut > 0 {
+            tracing::warn!("{} HTTP connections were cut", stopped.cut);
+        }
+        print_report("ran", &report?, json)?;
+        Ok(Outcome::Done)
+    }
+}
+
+async fn until(finished: Arc<AtomicBool>) {
+    while !finished.load(Ordering::SeqCst) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
+    let board = Arc::clone(&started.board);
+    let pause = Arc::clone(pause);
+    Context {
+        reader: Arc::new(started.reader()),
+        catalog: Arc::clone(&started.catalog),
+        calendars: config.calendars.clone(),
+        timeframes: config.job.timeframes().to_vec(),
+        metrics: started.metrics.clone(),
+        health: Arc::new(move || health(&board, &pause)),
+        version: env!("CARGO_PKG_VERSION"),
+        started: Instant::now(),
+        limits: Limits { connections: config.connections, ..Limits::default() },
+    }
+}
+
+fn health(board: &Arc<Board>, pause: &Pause) -> Health {
+    let check = |status, output: String| Check { status, output, observed: None };
+    let workers = if board.has_failed() {
+        check(Status::Fail, "a worker has failed; the process is going down".to_owned())
+    } else {
+        check(Status::Pass, format!("{} workers run", board.workers()))
+    };
+    let paused = *pause.lock().unwrap_or_else(PoisonError::into_inner);
+    let (sources, readiness) = match paused {
+        None => (check(Status::Pass, "sources are read".to_owned()), Readiness::Ready),
+        Some((retained, limit)) => {
+            let reason = format!(
+                "sources pause: operators retain about {retained} bytes, `limits.state_bytes` allows {limit}"
+            );
+            (check(Status::Fail, reason.clone()), Readiness::NotYet(reason))
+        }
+    };
+    let frontier = crate::publish::BoardReader::new(Arc::clone(board)).frontier();
+    let commits = match frontier.commit {
+        Some(commit) => check(Status::Pass, format!("complete up to commit {commit}")),
+        None => check(Status::Warn, "no commit is complete yet".to_owned()),
+    };
+    let checks = [("workers", workers), ("sources", sources), ("commits", commits)];
+    let checks: BTreeMap<_, _> =
+        checks.into_iter().map(|(name, check)| (name.to_owned(), check)).collect();
+    Health { checks, readiness }
+}

@@ -1,0 +1,364 @@
+//! Configuration: what was written ([`RawConfig`]) is checked once and becomes what is used ([`Config`]).
+
+mod raw;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use connectors::{Setting, Source};
+use market::{
+    Calendar, Calendars, Catalog, EventTime, InstrumentRule, Span, Terms, TimeUnit, Timeframe,
+};
+use operators::SourceSet;
+
+pub use raw::{
+    RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay, RawSource,
+};
+
+use crate::clock::{Ahead, SourceTiming};
+use crate::ingest::drive::{Cadence, SourceNames};
+use crate::ingest::handover::Limits;
+use crate::ingest::pump::Play;
+use crate::jobs::candles::Candles;
+
+/// How far behind its newest event a source's events may come, unless configured.
+const DEFAULT_DISORDER: Span = Span::secs(5);
+/// When a source that cannot be read again is idle, unless configured.
+const DEFAULT_IDLE: Span = Span::secs(30);
+
+/// A checked configuration.
+pub struct Config {
+    /// Worker threads.
+    pub workers: usize,
+    /// What is computed.
+    pub job: Candles,
+    /// The job's calendars.
+    pub calendars: Calendars,
+    /// The instruments.
+    pub catalog: Arc<Catalog>,
+    /// The sources.
+    pub sources: Vec<ConfiguredSource>,
+    /// When a live run closes commits.
+    pub cadence: Cadence,
+    /// Rows of a commit of bare files.
+    pub file_rows: usize,
+    /// Live: how far ahead events may be.
+    pub skew: Span,
+    /// Bare files: the latest event time.
+    pub not_after: EventTime,
+    /// Bounds of what is in flight and retained.
+    pub limits: Limits,
+    /// Bytes of each log.
+    pub log_bytes: usize,
+    /// HTTP connections.
+    pub connections: usize,
+    /// Where to serve.
+    pub listen: SocketAddr,
+    /// The configuration as TOML, for recordings.
+    pub toml: String,
+}
+
+/// A source, ready to be opened.
+pub struct ConfiguredSource {
+    /// Name, rank and partitions.
+    pub names: SourceNames,
+    /// How its time is understood.
+    pub timing: SourceTiming,
+    /// How it is played in a live run.
+    pub play: Option<Play>,
+    /// The source itself.
+    pub source: Box<dyn Source>,
+}
+
+/// A configuration that cannot be used: where, what was written, and what is possible.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read configuration {path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML of the right shape; the message names line, column and key.
+    #[error("{path}: {source}")]
+    Shape {
+        /// Which file.
+        path: String,
+        /// What the parser said.
+        source: Box<toml::de::Error>,
+    },
+    /// A value does not make sense.
+    #[error("{place}: {problem}")]
+    Value {
+        /// The key.
+        place: String,
+        /// What is wrong and what is possible.
+        problem: String,
+    },
+}
+
+impl ConfigError {
+    fn at(place: impl Into<String>) -> impl FnOnce(String) -> ConfigError {
+        let place = place.into();
+        move |problem| ConfigError::Value { place, problem }
+    }
+}
+
+impl RawConfig {
+    /// Reads the file at `path`.
+    pub fn read(path: &Path) -> Result<RawConfig, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: name.clone(), source })?;
+        RawConfig::parse(&text, &name)
+    }
+
+    /// Reads TOML; `name` is what errors call it.
+    pub fn parse(text: &str, name: &str) -> Result<RawConfig, ConfigError> {
+        toml::from_str(text).map_err(|source| ConfigError::Shape {
+            path: name.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Checks everything; relative paths start at `folder`.
+    pub fn check(self, folder: &Path) -> Result<Config, ConfigError> {
+        let toml = toml::to_string(&self).map_err(|error| ConfigError::Value {
+            place: "configuration".to_owned(),
+            problem: error.to_string(),
+        })?;
+        let RawConfig { job, commit, limits, http, instrument, source } = self;
+        let (calendars, rules) = instruments(&job, instrument)?;
+        let catalog = Arc::new(Catalog::new(rules, limits.instruments));
+
+        let reject_after = span("job.reject_after", &job.reject_after)?;
+        let horizon = span("job.correction_horizon", &job.correction_horizon)?;
+        if reject_after > horizon {
+            return Err(ConfigError::Value {
+                place: "job.reject_after".to_owned(),
+                problem: format!(
+                    "{reject_after} is more than job.correction_horizon = {horizon}: trades would be \
+                     accepted that can no longer be told from their copies"
+                ),
+            });
+        }
+        let timeframes = timeframes(&job.timeframes)?;
+        let candles = Candles::new(&timeframes, calendars.clone(), reject_after, horizon)
+            .map_err(ConfigError::at("job.timeframes"))?;
+        let sources = sources(source, folder, &catalog, reject_after)?;
+
+        Ok(Config {
+            workers: in_range("job.workers", job.workers, 1, 256)?,
+            job: candles,
+            calendars,
+            catalog,
+            sources,
+            cadence: Cadence {
+                period: duration("commit.period", &commit.period)?,
+                records_max: in_range("commit.records", commit.records, 1, 1 << 20)?,
+                idle: duration("commit.idle", &commit.idle)?,
+                round: duration("commit.round", &commit.round)?,
+            },
+            file_rows: in_range("commit.file_rows", commit.file_rows, 1, 1 << 20)?,
+            skew: span("job.skew", &job.skew)?,
+            not_after: not_after(job.not_after.as_deref())?,
+            limits: Limits {
+                in_flight_records: in_range(
+                    "limits.in_flight_records",
+                    limits.in_flight_records,
+                    1,
+                    usize::MAX,
+                )?,
+                state_bytes: limits.state_bytes,
+            },
+            log_bytes: limits.log_bytes,
+            connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
+            listen: http.listen.parse().map_err(|_| ConfigError::Value {
+                place: "http.listen".to_owned(),
+                problem: format!("`{}` is not an address such as 127.0.0.1:8080", http.listen),
+            })?,
+            toml,
+        })
+    }
+}
+
+impl Config {
+    /// The sources' names and partitions, by number.
+    pub fn source_names(&self) -> Vec<SourceNames> {
+        self.sources.iter().map(|source| source.names.clone()).collect()
+    }
+
+    /// How the sources' times are understood, by number.
+    pub fn timings(&self) -> Vec<SourceTiming> {
+        self.sources.iter().map(|source| source.timing.clone()).collect()
+    }
+
+    /// The bound on event times of a live run.
+    pub fn ahead_live(&self) -> Ahead {
+        Ahead::OfSystem(self.skew)
+    }
+
+    /// The bound on event times of bare files.
+    pub fn ahead_files(&self) -> Ahead {
+        Ahead::NotAfter(self.not_after)
+    }
+}
+
+fn span(place: &str, text: &str) -> Result<Span, ConfigError> {
+    text.parse().map_err(ConfigError::at(place))
+}
+
+fn duration(place: &str, text: &str) -> Result<Duration, ConfigError> {
+    let span = span(place, text)?;
+    match u64::try_from(span.as_nanos()) {
+        Ok(ns) if ns > 0 && span < Span::secs(86_400) => Ok(Duration::from_nanos(ns)),
+        _ => Err(ConfigError::Value {
+            place: place.to_owned(),
+            problem: format!("{span} is not between 1ns and 1d"),
+        }),
+    }
+}
+
+fn in_range(place: &str, n: usize, least: usize, most: usize) -> Result<usize, ConfigError> {
+    if (least..=most).contains(&n) {
+        return Ok(n);
+    }
+    let problem = format!("{n} is not between {least} and {most}");
+    Err(ConfigError::Value { place: place.to_owned(), problem })
+}
+
+fn timeframes(texts: &[String]) -> Result<Vec<Timeframe>, ConfigError> {
+    let parsed = texts.iter().map(|text| text.parse().map_err(ConfigError::at("job.timeframes")));
+    parsed.collect()
+}
+
+fn not_after(text: Option<&str>) -> Result<EventTime, ConfigError> {
+    let Some(text) = text else { return Ok(EventTime::LATEST) };
+    EventTime::parse(text, TimeUnit::Rfc3339).map_err(|error| ConfigError::Value {
+        place: "job.not_after".to_owned(),
+        problem: format!("`{text}` {error}"),
+    })
+}
+
+/// The calendars, the job's first, and the rules that refer to them.
+fn instruments(
+    job: &RawJob,
+    instruments: Vec<RawInstrument>,
+) -> Result<(Calendars, Vec<InstrumentRule>), ConfigError> {
+    let named = |name: &str, place: &str| Calendar::named(name).map_err(ConfigError::at(place));
+    let mut calendars = vec![named(&job.calendar, "job.calendar")?];
+    let mut rules = Vec::with_capacity(instruments.len());
+    for (index, raw) in instruments.into_iter().enumerate() {
+        let place = format!("instrument[{index}] (pattern `{}`)", raw.pattern);
+        let calendar = match &raw.calendar {
+            None => 0,
+            Some(name) => {
+                let calendar = named(name, &place)?;
+                calendars.iter().position(|known| *known == calendar).unwrap_or_else(|| {
+                    calendars.push(calendar);
+                    calendars.len() - 1
+                })
+            }
+        };
+        let rule = InstrumentRule {
+            pattern: raw.pattern,
+            terms: Terms {
+                price_scale: raw.price_decimals,
+                quantity_scale: raw.size_decimals,
+                calendar: u8::try_from(calendar).unwrap_or(u8::MAX),
+            },
+            quote: Arc::from(raw.quote),
+            multiplier: raw.multiplier,
+            negative_prices: raw.negative_prices,
+        };
+        rule.check().map_err(ConfigError::at(place))?;
+        rules.push(rule);
+    }
+    let calendars = Calendars::new(calendars).map_err(ConfigError::at("instrument"))?;
+    Ok((calendars, rules))
+}
+
+fn sources(
+    raw: Vec<RawSource>,
+    folder: &Path,
+    catalog: &Arc<Catalog>,
+    reject_after: Span,
+) -> Result<Vec<ConfiguredSource>, ConfigError> {
+    in_range("source (number of sources)", raw.len(), 1, SourceSet::MAX)?;
+    let mut sources: Vec<ConfiguredSource> = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        let place = format!("source[{index}] (name `{}`)", raw.name);
+        if raw.name.is_empty() {
+            return Err(ConfigError::at(place)("a source needs a `name`".to_owned()));
+        }
+        if sources.iter().any(|other| other.names.name == raw.name) {
+            return Err(ConfigError::at(place)("another source has this name".to_owned()));
+        }
+        sources.push(source(raw, &place, folder, catalog, reject_after)?);
+    }
+    Ok(sources)
+}
+
+fn source(
+    raw: RawSource,
+    place: &str,
+    folder: &Path,
+    catalog: &Arc<Catalog>,
+    reject_after: Span,
+) -> Result<ConfiguredSource, ConfigError> {
+    let optional = |key: &str, text: &Option<String>| match text {
+        Some(text) => span(&format!("{place}.{key}"), text).map(Some),
+        None => Ok(None),
+    };
+    let disorder =
+        optional("disorder", &raw.disorder)?.unwrap_or(DEFAULT_DISORDER.min(reject_after));
+    if disorder > reject_after {
+        return Err(ConfigError::Value {
+            place: format!("{place}.disorder"),
+            problem: format!("{disorder} is more than job.reject_after = {reject_after}"),
+        });
+    }
+    let rest = serde_json::to_value(&raw.rest)
+        .map_err(|error| ConfigError::at(place)(error.to_string()))?;
+    let setting =
+        Setting { name: raw.name.clone(), folder: folder.to_owned(), catalog: Arc::clone(catalog) };
+    let source = connectors::sources()
+        .build(&raw.kind, rest, setting)
+        .map_err(|error| ConfigError::at(place)(error.to_string()))?;
+    let replayable = source.is_replayable();
+    let idle = optional("idle_timeout", &raw.idle_timeout)?;
+    let play = raw.play.as_ref().map(|play| checked_play(play, place, replayable)).transpose()?;
+    let partitions = source.partitions();
+    Ok(ConfiguredSource {
+        timing: SourceTiming {
+            disorder,
+            idle_after: idle.or_else(|| (!replayable).then_some(DEFAULT_IDLE)),
+            historic: raw.historic,
+            partitions: partitions.len(),
+        },
+        names: SourceNames { name: raw.name, rank: raw.rank, partitions },
+        play,
+        source,
+    })
+}
+
+fn checked_play(raw: &RawPlay, place: &str, replayable: bool) -> Result<Play, ConfigError> {
+    let wrong = |problem: &str| ConfigError::Value {
+        place: format!("{place}.play"),
+        problem: problem.to_owned(),
+    };
+    if !replayable {
+        return Err(wrong("only sources that can be read again can be played"));
+    }
+    if !(raw.speed > 0.0 && raw.speed.is_finite()) {
+        return Err(wrong("`speed` must be above 0"));
+    }
+    Ok(Play { speed: Some(raw.speed), as_if_now: raw.as_if_now })
+}

@@ -1,0 +1,209 @@
+//! A configuration as its user writes it: everything optional, unknown keys refused.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawConfig {
+    /// `[job]`: what is computed.
+    pub job: RawJob,
+    /// `[commit]`: when commits and rounds close.
+    pub commit: RawCommit,
+    /// `[limits]`: bounds.
+    pub limits: RawLimits,
+    /// `[http]`: serving.
+    pub http: RawHttp,
+    /// `[[instrument]]`: terms, by pattern; the first that fits counts.
+    pub instrument: Vec<RawInstrument>,
+    /// `[[source]]`: where records come from.
+    pub source: Vec<RawSource>,
+}
+
+/// `[job]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawJob {
+    /// Worker threads.
+    pub workers: usize,
+    /// Timeframes of bars; the smallest must divide all others.
+    pub timeframes: Vec<String>,
+    /// The calendar of instruments that name none: `UTC` or an IANA time zone.
+    pub calendar: String,
+    /// Trades older than this before the watermark are refused.
+    pub reject_after: String,
+    /// How long single trades are kept for corrections, before the watermark.
+    pub correction_horizon: String,
+    /// Live: how far ahead of the system's time an event may be.
+    pub skew: String,
+    /// Bare files: events after this time are refused (RFC 3339); none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+}
+
+/// `[commit]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawCommit {
+    /// A commit closes this long after its first record at the latest.
+    pub period: String,
+    /// A commit closes with this many records at the latest.
+    pub records: usize,
+    /// Without any record, a commit closes this often.
+    pub idle: String,
+    /// A round ends about this often.
+    pub round: String,
+    /// Bare files: rows of a commit.
+    pub file_rows: usize,
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawLimits {
+    /// Instruments.
+    pub instruments: usize,
+    /// Records on their way through the workers.
+    pub in_flight_records: usize,
+    /// Bytes that operators may retain; beyond it, sources pause.
+    pub state_bytes: usize,
+    /// Bytes of each log; beyond it, its oldest rows go.
+    pub log_bytes: usize,
+    /// HTTP connections; more wait.
+    pub connections: usize,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawHttp {
+    /// The address to serve on; for now a loopback address.
+    pub listen: String,
+}
+
+/// `[[instrument]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawInstrument {
+    /// A name in which each `*` stands for any text.
+    pub pattern: String,
+    /// Decimals of prices.
+    #[serde(default = "default_price_decimals")]
+    pub price_decimals: u8,
+    /// Decimals of sizes.
+    #[serde(default = "default_size_decimals")]
+    pub size_decimals: u8,
+    /// `UTC` or an IANA time zone; default: that of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<String>,
+    /// What prices are in.
+    #[serde(default)]
+    pub quote: String,
+    /// Units of the underlying per unit of size.
+    #[serde(default = "default_multiplier")]
+    pub multiplier: u32,
+    /// Whether prices at or below zero are legal.
+    #[serde(default)]
+    pub negative_prices: bool,
+}
+
+/// `[[source]]`: what all kinds have; the rest belongs to the kind.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct RawSource {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// The rank of its provider; 0 is best.
+    pub rank: u8,
+    /// How far behind its newest event an event may come without being late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disorder: Option<String>,
+    /// After how long without a record its watermark follows the system's time; default: never for
+    /// what can be read again, else 30s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<String>,
+    /// A back-fill without a watermark.
+    pub historic: bool,
+    /// Live, for sources that can be read again: plays them at the pace of their event times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub play: Option<RawPlay>,
+    /// What belongs to the kind.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, toml::Value>,
+}
+
+/// `[source.play]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawPlay {
+    /// Seconds of event time per second.
+    pub speed: f64,
+    /// Shifts event times so that the first is now.
+    pub as_if_now: bool,
+}
+
+fn default_price_decimals() -> u8 {
+    market::Terms::DEFAULT.price_scale
+}
+
+fn default_size_decimals() -> u8 {
+    market::Terms::DEFAULT.quantity_scale
+}
+
+fn default_multiplier() -> u32 {
+    1
+}
+
+impl Default for RawJob {
+    fn default() -> RawJob {
+        RawJob {
+            workers: 1,
+            timeframes: ["1m", "5m", "15m", "1h", "4h", "1d"].map(str::to_owned).to_vec(),
+            calendar: "UTC".to_owned(),
+            reject_after: "1h".to_owned(),
+            correction_horizon: "1d".to_owned(),
+            skew: "10s".to_owned(),
+            not_after: None,
+        }
+    }
+}
+
+impl Default for RawCommit {
+    fn default() -> RawCommit {
+        RawCommit {
+            period: "5ms".to_owned(),
+            records: 4_096,
+            idle: "1s".to_owned(),
+            round: "100ms".to_owned(),
+            file_rows: 10_000,
+        }
+    }
+}
+
+impl Default for RawLimits {
+    fn default() -> RawLimits {
+        RawLimits {
+            instruments: 100_000,
+            in_flight_records: 262_144,
+            state_bytes: 8 << 30,
+            log_bytes: 64 << 20,
+            connections: 1_024,
+        }
+    }
+}
+
+impl Default for RawHttp {
+    fn default() -> RawHttp {
+        RawHttp { listen: "127.0.0.1:8080".to_owned() }
+    }
+}
+
+impl Default for RawPlay {
+    fn default() -> RawPlay {
+        RawPlay { speed: 1.0, as_if_now: false }
+    }
+}

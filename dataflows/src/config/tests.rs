@@ -1,0 +1,66 @@
+use super::*;
+
+const SOURCE: &str = r#"
+[[source]]
+name = "a"
+kind = "file"
+paths = ["a.csv"]
+instrument = "x:Y"
+columns = { time = "t", price = "p", size = "q" }
+"#;
+
+fn check(head: &str, source: &str) -> Result<Config, String> {
+    let text = format!("{head}\n{source}");
+    RawConfig::parse(&text, "c.toml")
+        .and_then(|raw| raw.check(Path::new(".")))
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_smallest_configuration_has_the_defaults() {
+    let config = check("", SOURCE).unwrap();
+    assert_eq!(config.workers, 1);
+    assert_eq!(config.job.timeframes().len(), 6);
+    assert_eq!(config.sources[0].timing.disorder, Span::secs(5));
+    assert_eq!(config.sources[0].timing.idle_after, None, "a file is never idle");
+}
+
+#[test]
+fn what_is_written_comes_back_from_a_recording() {
+    let config = check("[job]\nworkers = 3\ncalendar = \"America/New_York\"", SOURCE).unwrap();
+    let again = RawConfig::parse(&config.toml, "recorded").unwrap().check(Path::new(".")).unwrap();
+    assert_eq!(again.toml, config.toml);
+    assert_eq!(again.calendars, config.calendars);
+}
+
+#[test]
+fn wrong_values_say_where_and_what_is_possible() {
+    for (head, source, want) in [
+        ("[job]\nworkers = 0", SOURCE, "job.workers: 0 is not between 1 and 256"),
+        ("[job]\ntimeframes = [\"1m\", \"7m\"]", SOURCE, "`7m` is not a timeframe"),
+        (
+            "[job]\ntimeframes = [\"10s\", \"15s\"]",
+            SOURCE,
+            "15s is not a union of base bars of 10s",
+        ),
+        ("[job]\ntimeframes = []", SOURCE, "at least one timeframe"),
+        ("[job]\nreject_after = \"2d\"", SOURCE, "2d is more than job.correction_horizon = 1d"),
+        ("[job]\nreject_after = \"soon\"", SOURCE, "`soon` is not a length of time"),
+        ("[job]\nnot_after = \"2018\"", SOURCE, "`2018` is not an RFC 3339 time"),
+        ("[job]\ncalendar = \"Mars\"", SOURCE, "unknown calendar `Mars`"),
+        ("[commit]\nperiod = \"0s\"", SOURCE, "commit.period: 0s is not between"),
+        ("[http]\nlisten = \"everywhere\"", SOURCE, "`everywhere` is not an address"),
+        ("[jobs]\nworkers = 1", SOURCE, "unknown field `jobs`"),
+        ("", "", "number of sources): 0 is not between 1 and 64"),
+        ("", &SOURCE.replace("\"a\"", "\"\""), "a source needs a `name`"),
+        ("", &format!("{SOURCE}{SOURCE}"), "another source has this name"),
+        ("", &SOURCE.replace("\"file\"", "\"kafak\""), "unknown source kind `kafak` (known: file)"),
+        ("", &SOURCE.replace("paths", "path"), "unknown field `path`"),
+        ("", &format!("{SOURCE}disorder = \"2h\""), "2h is more than job.reject_after = 1h"),
+        ("", &format!("{SOURCE}play = {{ speed = 0.0 }}"), "`speed` must be above 0"),
+        ("[[instrument]]\npattern = \"*\"\nprice_decimals = 19", SOURCE, "above 18 decimals"),
+    ] {
+        let error = check(head, source).err().unwrap_or_default();
+        assert!(error.contains(want), "{head} {source}: `{error}` lacks `{want}`");
+    }
+}

@@ -1,0 +1,150 @@
+//! The engine: worker threads that run a job's dataflow and publish what it puts out.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use operators::{StateError, StateStore};
+use timely::CommunicationConfig;
+use timely::communication::WorkerGuards;
+use timely::worker::Worker;
+
+use crate::ingest::handover::FEED_DELIVERIES;
+use crate::ingest::{Delivery, FeedSender};
+use crate::jobs::candles::{Candles, Surroundings};
+use crate::publish::{Board, Publisher};
+use crate::telemetry::Metrics;
+
+/// A worker looks at its arrangement at least this often; it parks in between.
+const PARK: Duration = Duration::from_millis(5);
+
+/// Why the engine does not start or has stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Threads could not be started.
+    #[error("cannot start {workers} workers: {problem}")]
+    Start {
+        /// How many were asked for.
+        workers: usize,
+        /// What timely said.
+        problem: String,
+    },
+    /// A worker panicked.
+    #[error("worker {worker} failed: {problem}")]
+    Worker {
+        /// Which one.
+        worker: usize,
+        /// Its last words.
+        problem: String,
+    },
+    /// A saved state does not fit.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Running workers.
+pub struct Engine {
+    guards: WorkerGuards<Result<(), StateError>>,
+}
+
+/// What all workers share.
+struct Shared {
+    job: Candles,
+    board: Arc<Board>,
+    metrics: Metrics,
+    sources: Arc<[String]>,
+    states: Arc<dyn StateStore>,
+    seats: Vec<Seat>,
+}
+
+struct Seat {
+    deliveries: Mutex<Option<Receiver<Delivery>>>,
+    activator: Arc<Mutex<Option<timely::scheduling::SyncActivator>>>,
+}
+
+impl Engine {
+    /// Starts `workers` workers; gives the feeds to them too. Workers end when their feeds are dropped.
+    pub fn start(
+        job: Candles,
+        workers: usize,
+        board: Arc<Board>,
+        metrics: Metrics,
+        sources: Arc<[String]>,
+        states: Arc<dyn StateStore>,
+    ) -> Result<(Engine, Vec<FeedSender>), EngineError> {
+        let (mut seats, mut feeds) = (Vec::new(), Vec::new());
+        for _ in 0..workers {
+            let (sender, receiver) = sync_channel(FEED_DELIVERIES);
+            let activator = Arc::default();
+            feeds.push(FeedSender::new(sender, Arc::clone(&activator)));
+            seats.push(Seat { deliveries: Mutex::new(Some(receiver)), activator });
+        }
+        let shared = Shared { job, board, metrics, sources, states, seats };
+        let config = timely::Config {
+            communication: CommunicationConfig::Process(workers),
+            worker: timely::WorkerConfig::default(),
+        };
+        let guards = timely::execute(config, move |worker| run(worker, &shared))
+            .map_err(|problem| EngineError::Start { workers, problem })?;
+        Ok((Engine { guards }, feeds))
+    }
+
+    /// Waits until all workers have ended.
+    pub fn join(self) -> Result<(), EngineError> {
+        let mut outcome = Ok(());
+        for (worker, ended) in self.guards.join().into_iter().enumerate() {
+            let ended = match ended {
+                Ok(ended) => ended.map_err(EngineError::State),
+                Err(problem) => Err(EngineError::Worker { worker, problem }),
+            };
+            outcome = outcome.and(ended);
+        }
+        outcome
+    }
+}
+
+/// Tells the board if its worker goes down without having finished.
+struct Alarm<'a> {
+    board: &'a Board,
+    finished: bool,
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.board.fail();
+        }
+    }
+}
+
+fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
+    let mut alarm = Alarm { board: &shared.board, finished: false };
+    let index = worker.index();
+    let seat = &shared.seats[index];
+    let deliveries = seat.deliveries.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(deliveries) = deliveries else { unreachable!("timely runs each worker once") };
+
+    let trace = worker.dataflow_named(&format!("candles-{index}"), |scope| {
+        shared.job.build(
+            scope,
+            Surroundings {
+                deliveries,
+                activator: &seat.activator,
+                board: &shared.board,
+                metrics: &shared.metrics,
+                sources: Arc::clone(&shared.sources),
+                states: Arc::clone(&shared.states),
+            },
+        )
+    })?;
+
+    let mut publisher = Publisher::new(index, trace, Arc::clone(&shared.board));
+    while !publisher.step() {
+        if shared.board.has_failed() {
+            return Ok(());
+        }
+        worker.step_or_park(Some(PARK));
+    }
+    alarm.finished = true;
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! Hands sealed commits to workers, in order and within bounds.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use market::{Commit, EventTime, Record};
+use operators::{CommitContext, Marks};
+
+use super::feed::{Delivery, FeedSender};
+use super::recording::{Recorder, RecordingError};
+use crate::clock::Binding;
+use crate::publish::{Board, Digest, LogRow, WorkerFailed};
+use crate::telemetry::Metrics;
+use crate::views::DeadLetterRow;
+
+/// A closed commit with everything that it binds.
+pub struct Sealed {
+    /// What is decided about it.
+    pub binding: Binding,
+    /// What was accepted into it.
+    pub records: Vec<Record>,
+    /// What was refused.
+    pub refused: Vec<DeadLetterRow>,
+}
+
+/// Bounds of what is on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Records handed over and not yet complete on all workers.
+    pub in_flight_records: usize,
+    /// Bytes that operators may retain, estimated.
+    pub state_bytes: usize,
+}
+
+/// Why a commit could not be handed over.
+#[derive(Debug, thiserror::Error)]
+pub enum HandoverError {
+    /// A worker is gone.
+    #[error(transparent)]
+    WorkerFailed(#[from] WorkerFailed),
+    /// The recording could not be written.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+}
+
+/// Where a job goes on after a restore: nothing before `after` is handed over again.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    /// The commit whose state was restored.
+    pub after: Commit,
+    /// The marks of that commit.
+    pub marks: Marks,
+    /// The marks of the last commit of the round before the one at hand.
+    pub round_marks: Marks,
+}
+
+/// The one way to the workers.
+pub struct Handover {
+    feeds: Vec<FeedSender>,
+    board: Arc<Board>,
+    metrics: Metrics,
+    limits: Limits,
+    recorder: Option<Recorder>,
+    marks: Marks,
+    round_marks: Marks,
+    source_names: Arc<[String]>,
+    save_after: Option<Commit>,
+    skip_through: Option<Commit>,
+    /// Commits on their way, with their numbers of records.
+    in_flight: VecDeque<(Commit, usize)>,
+    in_flight_records: usize,
+    newest: Option<Commit>,
+    saved: Option<Resume>,
+}
+
+impl Handover {
+    /// To the workers behind `feeds`, which publish on `board`.
+    pub fn new(
+        feeds: Vec<FeedSender>,
+        board: Arc<Board>,
+        metrics: Metrics,
+        limits: Limits,
+        source_names: Arc<[String]>,
+    ) -> Handover {
+        let marks = Marks::none(source_names.len());
+        Handover {
+            feeds,
+            board,
+            metrics,
+            limits,
+            recorder: None,
+            round_marks: marks.clone(),
+            marks,
+            source_names,
+            save_after: None,
+            skip_through: None,
+            in_flight: VecDeque::new(),
+            in_flight_records: 0,
+            newest: None,
+            saved: None,
+        }
+    }
+
+    /// Writes every commit to `recorder` before it is handed over.
+    #[must_use]
+    pub fn recording(mut self, recorder: Option<Recorder>) -> Handover {
+        self.recorder = recorder;
+        self
+    }
+
+    /// Has all operators save their state after `commit`.
+    #[must_use]
+    pub fn saving_after(mut self, commit: Option<Commit>) -> Handover {
+        self.save_after = commit;
+        self
+    }
+
+    /// Goes on after a restored commit.
+    #[must_use]
+    pub fn resuming(mut self, resume: Option<Resume>) -> Handover {
+        if let Some(Resume { after, marks, round_marks }) = resume {
+            self.skip_through = Some(after);
+            self.marks = marks;
+            self.round_marks = round_marks;
+        }
+        self
+    }
+
+    /// Whether operators retain more than they may; then sources must pause.
+    pub fn is_over_budget(&self) -> Option<(usize, usize)> {
+        let retained = self.board.retained_bytes();
+        (retained > self.limits.state_bytes).then_some((retained, self.limits.state_bytes))
+    }
+
+    /// The last commit handed over.
+    pub fn newest(&self) -> Option<Commit> {
+        self.newest
+    }
+
+    /// Hands a commit to the workers; waits while too much is on its way.
+    pub fn hand_over(&mut self, sealed: Sealed) -> Result<(), HandoverError> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.write(&sealed)?;
+        }
+        let Sealed { binding, records, refused } = sealed;
+        if self.skip_through.is_some_and(|through| binding.commit <= through) {
+            return Ok(());
+        }
+        self.make_room()?;
+        self.count(&records, &refused);
+        self.board.announce(binding.commit, binding.at);
+        self.bury(refused);
+
+        let context = Arc::new(CommitContext {
+            commit: binding.commit,
+            round: binding.round,
+            marks: self.marks.clone(),
+            round_marks: self.round_marks.clone(),
+            save: self.save_after == Some(binding.commit),
+        });
+        self.marks = Marks::new(binding.marks.clone());
+        if binding.round {
+            self.round_marks = self.marks.clone();
+        }
+        if self.save_after == Some(binding.commit) {
+            let (marks, round_marks) = (self.marks.clone(), self.round_marks.clone());
+            self.saved = Some(Resume { after: binding.commit, marks, round_marks });
+        }
+        self.metrics.committed(binding.commit);
+        for (source, mark) in self.source_names.iter().zip(&binding.marks) {
+            let known = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
+            let lag = known.map(|mark| binding.at.0.saturating_sub(mark.0) as f64 / 1e9);
+            self.metrics.watermark_lag(source, lag);
+        }
+
+        self.in_flight.push_back((binding.commit, records.len()));
+        self.in_flight_records += records.len();
+        self.newest = Some(binding.commit);
+        for (feed, records) in self.feeds.iter().zip(self.by_worker(records)) {
+            if !feed.send(Delivery { context: Arc::clone(&context), records }) {
+                return Err(WorkerFailed.into());
+            }
+        }
+        self.metrics.in_flight(self.in_flight_records as u64);
+        Ok(())
+    }
+
+    /// Waits until everything handed over is complete.
+    pub fn drain(&mut self) -> Result<(), HandoverError> {
+        while !self.in_flight.is_empty() {
+            self.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the feeds and the recording when everything is complete; gives where a job restored from the
+    /// saved states, if any, goes on.
+    pub fn finish(mut self) -> Result<Option<Resume>, HandoverError> {
+        self.drain()?;
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish()?;
+        }
+        Ok(self.saved.take())
+    }
+
+    fn by_worker(&self, records: Vec<Record>) -> Vec<Vec<Record>> {
+        let peers = self.feeds.len();
+        if peers == 1 {
+            return vec![records];
+        }
+        let mut parts: Vec<Vec<Record>> =
+            (0..peers).map(|_| Vec::with_capacity(records.len() / peers + 16)).collect();
+        for record in records {
+            parts[record.event.instrument().shard().worker(peers)].push(record);
+        }
+        parts
+    }
+
+    /// Counts rows by source, whatever becomes of them.
+    fn count(&self, records: &[Record], refused: &[DeadLetterRow]) {
+        let mut rows = vec![0_u64; self.source_names.len()];
+        for record in records {
+            if let Some(rows) = rows.get_mut(usize::from(record.origin.source.0)) {
+                *rows += 1;
+            }
+        }
+        for (name, rows) in self.source_names.iter().zip(&mut rows) {
+            *rows += refused.iter().filter(|letter| letter.source == *name).count() as u64;
+            if *rows > 0 {
+                self.metrics.records(name, *rows);
+            }
+        }
+    }
+
+    fn bury(&self, refused: Vec<DeadLetterRow>) {
+        let mut cells = Vec::new();
+        let mut digest = Digest::default();
+        for letter in refused {
+            self.metrics.dead(&letter.source, letter.refusal.reason, 1);
+            let (commit, row) = (letter.commit, LogRow::DeadLetter(letter));
+            cells.clear();
+            row.cells(&mut cells);
+            digest.change(commit, &cells, 1);
+            self.board.logs.append(row);
+        }
+        self.board.add_changes("dead_letters", digest);
+    }
+
+    fn make_room(&mut self) -> Result<(), HandoverError> {
+        self.retire(self.board.complete_before());
+        // Each worker's feed holds as many deliveries as this, so that `send` never blocks for long.
+        while self.in_flight_records > self.limits.in_flight_records
+            || self.in_flight.len() >= FEED_DELIVERIES
+        {
+            self.wait()?;
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Result<(), HandoverError> {
+        let known = self.in_flight.front().map_or(0, |(commit, _)| commit.0);
+        let complete = self.board.complete_before();
+        if complete <= known {
+            let patience = Duration::from_millis(100);
+            let complete = self.board.wait_for_progress(complete, patience)?;
+            self.retire(complete);
+        } else {
+            self.retire(complete);
+        }
+        Ok(())
+    }
+
+    fn retire(&mut self, complete_before: u64) {
+        while let Some((commit, records)) = self.in_flight.front().copied() {
+            if commit.0 >= complete_before {
+                break;
+            }
+            self.in_flight.pop_front();
+            self.in_flight_records -= records;
+        }
+    }
+}
+
+/// How many commits may be in flight behind each other.
+pub const FEED_DELIVERIES: usize = 256;

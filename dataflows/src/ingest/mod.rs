@@ -1,0 +1,17 @@
+//! Ingestion: from sources to workers, through the commit clock.
+//!
+//! ```text
+//! source partition ─ pump (a thread each, bounded) ─► driver: live | file | recorded ─► Handover ─► workers
+//! ```
+//! A driver decides what a commit holds and seals it; the [`Handover`] routes it by shard and keeps what
+//! is in flight within bounds.
+
+pub mod drive;
+pub mod feed;
+pub mod handover;
+pub mod pump;
+pub mod recording;
+
+pub use drive::{Stop, drive_files, drive_live, drive_recording};
+pub use feed::{Delivery, FeedSender, feed};
+pub use handover::{Handover, HandoverError, Limits, Sealed};

@@ -1,0 +1,7 @@
+//! Jobs: which operators stand behind each other. To add one: a file here, and its line below.
+
+pub mod candles;
+
+/// The jobs that this build knows, with what they do.
+pub const JOBS: &[(&str, &str)] =
+    &[("candles", "trades to exact candles of every timeframe, with revisions")];

@@ -1,0 +1,88 @@
+//! Final views as files, and digests of them.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use market::Catalog;
+
+use crate::publish::{Board, BoardReader, Digest, ViewDigest};
+use crate::views::{Cell, Scan, VIEWS, View, ViewKind, write_csv_header, write_csv_row};
+
+/// A view that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}", path = path.display())]
+pub struct OutputError {
+    path: PathBuf,
+    source: csv::Error,
+}
+
+/// Writes each view to `folder/VIEW.csv`: header first, candles by instrument name, timeframe and open
+/// time, logs by commit. Decimals are exact, times RFC 3339 in UTC.
+pub fn write_views(
+    reader: &BoardReader,
+    catalog: &Catalog,
+    folder: &Path,
+) -> Result<(), OutputError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| OutputError { path: folder.to_owned(), source: error.into() })?;
+    for view in VIEWS {
+        let path = folder.join(format!("{}.csv", view.name));
+        write_view(reader, catalog, view, &path).map_err(|source| OutputError { path, source })?;
+    }
+    Ok(())
+}
+
+fn write_view(
+    reader: &BoardReader,
+    catalog: &Catalog,
+    view: &'static View,
+    path: &Path,
+) -> csv::Result<()> {
+    let mut writer = csv::Writer::from_writer(BufWriter::new(File::create(path)?));
+    write_csv_header(&mut writer, view.columns)?;
+    for_each_row(reader, catalog, view, |cells| write_csv_row(&mut writer, cells, catalog))?;
+    writer.flush()?;
+    Ok(())
+}
+
+/// The digests of a view: over its changes, and over its rows as they are now.
+pub fn digest(
+    board: &Board,
+    reader: &BoardReader,
+    catalog: &Catalog,
+    view: &'static View,
+) -> ViewDigest {
+    let mut rows = Digest::default();
+    let Ok(()) = for_each_row(reader, catalog, view, |cells| {
+        rows.row(cells);
+        Ok::<(), std::convert::Infallible>(())
+    });
+    ViewDigest { changes: board.changes(view.name), rows }
+}
+
+/// Calls `each` with every row of a view; of keyed views, instrument by instrument, so that only one
+/// instrument's rows are in memory.
+fn for_each_row<E>(
+    reader: &BoardReader,
+    catalog: &Catalog,
+    view: &'static View,
+    mut each: impl FnMut(&[Cell]) -> Result<(), E>,
+) -> Result<(), E> {
+    let everything = Scan {
+        view,
+        instrument: None,
+        timeframe: None,
+        from: None,
+        to: None,
+        latest_first: false,
+        limit: usize::MAX,
+    };
+    match view.kind {
+        ViewKind::Log => reader.read(&everything).rows.iter().try_for_each(|cells| each(cells)),
+        ViewKind::Keyed => catalog.all().iter().try_for_each(|instrument| {
+            let own = Scan { instrument: Some(instrument.id), ..everything.clone() };
+            reader.read(&own).rows.iter().try_for_each(|cells| each(cells))
+        }),
+    }
+}

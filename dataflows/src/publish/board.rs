@@ -1,0 +1,188 @@
+//! The board: what workers have published, and how far they are. Readers and the ingest thread look here.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use market::{Candle, CandleKey, Commit, EventTime};
+use operators::Gauge;
+use operators::arrange::SharedBatch;
+
+use super::digest::Digest;
+use super::logs::Logs;
+use crate::views::Frontier;
+
+/// A batch of the candles' arrangement.
+pub type CandleBatch = SharedBatch<CandleKey, Candle>;
+
+/// Shared by all workers, readers and the ingest thread of a job.
+pub struct Board {
+    slots: Mutex<Slots>,
+    moved: Condvar,
+    failed: AtomicBool,
+    /// The logs.
+    pub logs: Logs,
+    /// Current rows of `candles`, over all workers.
+    pub candle_rows: AtomicI64,
+    /// Per worker and operator, what it holds.
+    pub gauges: BTreeMap<(usize, &'static str), Arc<Gauge>>,
+    /// Per view, the digest over its changes.
+    changes: Mutex<BTreeMap<&'static str, Digest>>,
+}
+
+struct Slots {
+    workers: Vec<Slot>,
+    /// The system time of commits that are on their way or newest complete.
+    times: VecDeque<(Commit, EventTime)>,
+    complete: Option<(Commit, EventTime)>,
+}
+
+/// What one worker has published: its arrangement, complete before `upper`, readable from `since` on.
+#[derive(Clone)]
+struct Slot {
+    upper: u64,
+    since: u64,
+    batches: Vec<CandleBatch>,
+}
+
+/// A consistent cut: the batches of the asked workers and the frontier at which to read them.
+pub struct Cut {
+    /// Where to read.
+    pub frontier: Frontier,
+    /// What to read.
+    pub batches: Vec<CandleBatch>,
+}
+
+/// Workers are gone without having finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a worker has failed; see the log above")]
+pub struct WorkerFailed;
+
+impl Board {
+    /// A board for `workers` workers whose operators are `operators`.
+    pub fn new(workers: usize, operators: &[&'static str], log_bytes_max: usize) -> Board {
+        let slot = Slot { upper: 0, since: 0, batches: Vec::new() };
+        let slots = Slots { workers: vec![slot; workers], times: VecDeque::new(), complete: None };
+        let gauges = (0..workers)
+            .flat_map(|worker| operators.iter().map(move |operator| (worker, *operator)))
+            .map(|place| (place, Arc::default()))
+            .collect();
+        Board {
+            slots: Mutex::new(slots),
+            moved: Condvar::new(),
+            failed: AtomicBool::new(false),
+            logs: Logs::new(log_bytes_max),
+            candle_rows: AtomicI64::new(0),
+            gauges,
+            changes: Mutex::default(),
+        }
+    }
+
+    /// Announces a commit before it is handed to workers.
+    pub fn announce(&self, commit: Commit, at: EventTime) {
+        self.lock().times.push_back((commit, at));
+    }
+
+    /// Takes what a worker has published: complete before `upper` (the largest number when it is done).
+    /// Gives the commit that every later read may still ask for: compaction must not pass it.
+    pub fn publish(&self, worker: usize, upper: u64, since: u64, batches: Vec<CandleBatch>) -> u64 {
+        let mut slots = self.lock();
+        slots.workers[worker] = Slot { upper, since, batches };
+        let least = slots.least();
+        while slots.times.front().is_some_and(|(commit, _)| commit.0 < least) {
+            slots.complete = slots.times.pop_front();
+        }
+        self.moved.notify_all();
+        least.saturating_sub(1)
+    }
+
+    /// Every commit before this number is complete on all workers.
+    pub fn complete_before(&self) -> u64 {
+        self.lock().least()
+    }
+
+    /// Waits, at most `patience`, until the number of complete commits changes from `known`.
+    pub fn wait_for_progress(&self, known: u64, patience: Duration) -> Result<u64, WorkerFailed> {
+        let slots = self.lock();
+        let (slots, _) = self
+            .moved
+            .wait_timeout_while(slots, patience, |slots| {
+                slots.least() == known && !self.has_failed()
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.has_failed() { Err(WorkerFailed) } else { Ok(slots.least()) }
+    }
+
+    /// Tells everybody that a worker is gone.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::SeqCst);
+        let _slots = self.lock(); // so that no waiter is between its check and its wait
+        self.moved.notify_all();
+    }
+
+    /// Whether a worker has failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    /// Up to when everything is complete.
+    pub fn frontier(&self) -> Frontier {
+        self.lock().frontier()
+    }
+
+    /// A cut through the candles of one worker, or of all.
+    pub fn cut(&self, worker: Option<usize>) -> Cut {
+        let slots = self.lock();
+        let frontier = slots.frontier();
+        let asked =
+            slots.workers.iter().enumerate().filter(|(i, _)| worker.is_none_or(|w| w == *i));
+        debug_assert!(
+            slots.workers.iter().all(|slot| frontier.commit.is_none_or(|c| slot.since <= c.0)),
+            "compaction has passed the common frontier"
+        );
+        Cut {
+            frontier,
+            batches: asked.flat_map(|(_, slot)| slot.batches.iter().cloned()).collect(),
+        }
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.lock().workers.len()
+    }
+
+    /// About how many bytes all operators retain.
+    pub fn retained_bytes(&self) -> usize {
+        self.gauges.values().map(|gauge| gauge.bytes()).sum()
+    }
+
+    /// Adds to the digest over the changes of a view.
+    pub fn add_changes(&self, view: &'static str, digest: Digest) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.entry(view).or_default().merge(digest);
+    }
+
+    /// The digest over the changes of a view so far.
+    pub fn changes(&self, view: &'static str) -> Digest {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.get(view).copied().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    fn least(&self) -> u64 {
+        self.workers.iter().map(|slot| slot.upper).min().unwrap_or(0)
+    }
+
+    fn frontier(&self) -> Frontier {
+        match self.complete {
+            Some((commit, at)) => Frontier { commit: Some(commit), at },
+            None => Frontier { commit: None, at: EventTime::NEVER },
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Digests: two runs that say the same have the same digest, whatever the number of workers.
+
+use std::fmt;
+
+use market::Commit;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::views::Cell;
+
+/// A sum of hashes; the order in which rows are added does not matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest(u128);
+
+/// The digests of one view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ViewDigest {
+    /// Over every change: (commit, row, +1 or −1).
+    pub changes: Digest,
+    /// Over the rows that there are at the end.
+    pub rows: Digest,
+}
+
+impl Digest {
+    /// Adds a change of a row.
+    pub fn change(&mut self, commit: Commit, cells: &[Cell], diff: i64) {
+        let mut hasher = Xxh3::new();
+        hasher.update(&commit.0.to_le_bytes());
+        hasher.update(&diff.to_le_bytes());
+        self.add(hasher, cells);
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, cells: &[Cell]) {
+        self.add(Xxh3::new(), cells);
+    }
+
+    /// Adds what another digest has summed.
+    pub fn merge(&mut self, other: Digest) {
+        self.0 = self.0.wrapping_add(other.0);
+    }
+
+    fn add(&mut self, mut hasher: Xxh3, cells: &[Cell]) {
+        cells.iter().for_each(|cell| update(&mut hasher, cell));
+        self.0 = self.0.wrapping_add(hasher.digest128());
+    }
+}
+
+/// One cell as bytes that are the same on every machine.
+fn update(hasher: &mut Xxh3, cell: &Cell) {
+    let mut tagged = |tag: u8, bytes: &[u8]| {
+        hasher.update(&[tag]);
+        hasher.update(bytes);
+    };
+    match cell {
+        Cell::Null => tagged(0, &[]),
+        Cell::Unsigned(n) => tagged(1, &n.to_le_bytes()),
+        Cell::Decimal { mantissa, scale } => {
+            tagged(2, &mantissa.to_le_bytes());
+            hasher.update(&[*scale]);
+        }
+        Cell::Time(time) => tagged(3, &time.0.to_le_bytes()),
+        Cell::Instrument(id) => tagged(4, &id.0.to_le_bytes()),
+        Cell::Timeframe(timeframe) => tagged(5, &timeframe.secs().to_le_bytes()),
+        Cell::Word(word) => {
+            tagged(6, &(word.len() as u64).to_le_bytes());
+            hasher.update(word.as_bytes());
+        }
+        Cell::Text(text) => {
+            tagged(7, &(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}

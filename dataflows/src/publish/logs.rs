@@ -1,0 +1,215 @@
+//! Logs: rows that are only appended, bounded in bytes.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use market::Commit;
+use operators::Notice;
+
+use crate::views::{Cell, DeadLetterRow, Row, VIEWS, View, ViewKind, view};
+
+/// A row of any log.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "dead letters are rare and live in a bounded log")]
+pub enum LogRow {
+    /// For all logs that operators fill.
+    Notice(Notice),
+    /// For `dead_letters`.
+    DeadLetter(DeadLetterRow),
+}
+
+/// All logs.
+///
+/// When a log exceeds its bound its oldest commits go, whole; [`Logs::dropped`] counts their rows.
+pub struct Logs {
+    logs: BTreeMap<&'static str, Mutex<Log>>,
+    bytes_max: usize,
+}
+
+#[derive(Default)]
+struct Log {
+    /// Rows by commit, and what they take.
+    commits: BTreeMap<Commit, Vec<LogRow>>,
+    bytes: usize,
+    appended: u64,
+    dropped: u64,
+    /// Commits up to this one are gone.
+    dropped_through: Option<Commit>,
+}
+
+impl LogRow {
+    /// The view that the row belongs to.
+    pub fn view(&self) -> &'static str {
+        match self {
+            LogRow::Notice(Notice::Conflict(_)) => "conflicts",
+            LogRow::Notice(Notice::TooLate(_)) => "too_late",
+            LogRow::Notice(Notice::Unmatched(_)) => "unmatched",
+            LogRow::Notice(Notice::Revision(_)) => "revisions",
+            LogRow::DeadLetter(_) => "dead_letters",
+        }
+    }
+
+    /// The commit that the row belongs to.
+    pub fn commit(&self) -> Commit {
+        match self {
+            LogRow::Notice(Notice::Conflict(row)) => row.commit,
+            LogRow::Notice(Notice::TooLate(row)) => row.commit,
+            LogRow::Notice(Notice::Unmatched(row)) => row.commit,
+            LogRow::Notice(Notice::Revision(row)) => row.commit,
+            LogRow::DeadLetter(row) => row.commit,
+        }
+    }
+
+    /// Appends the row's cells.
+    pub fn cells(&self, into: &mut Vec<Cell>) {
+        match self {
+            LogRow::Notice(Notice::Conflict(row)) => row.cells(into),
+            LogRow::Notice(Notice::TooLate(row)) => row.cells(into),
+            LogRow::Notice(Notice::Unmatched(row)) => row.cells(into),
+            LogRow::Notice(Notice::Revision(row)) => row.cells(into),
+            LogRow::DeadLetter(row) => row.cells(into),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<LogRow>()
+            + match self {
+                LogRow::Notice(_) => 0,
+                LogRow::DeadLetter(row) => {
+                    let refusal = &row.refusal;
+                    let texts = [&row.source, &row.partition, &refusal.detail, &refusal.raw];
+                    texts.map(String::len).iter().sum::<usize>()
+                }
+            }
+    }
+
+    /// The one order of rows within a commit, whichever worker appended them first.
+    fn order(&self, other: &LogRow) -> std::cmp::Ordering {
+        match (self, other) {
+            (LogRow::Notice(a), LogRow::Notice(b)) => a.cmp(b),
+            (LogRow::DeadLetter(a), LogRow::DeadLetter(b)) => {
+                let key =
+                    |row: &DeadLetterRow| (row.source.clone(), row.partition.clone(), row.position);
+                key(a).cmp(&key(b))
+            }
+            (LogRow::Notice(_), LogRow::DeadLetter(_)) => std::cmp::Ordering::Less,
+            (LogRow::DeadLetter(_), LogRow::Notice(_)) => std::cmp::Ordering::Greater,
+        }
+    }
+}
+
+impl Logs {
+    /// Empty logs of at most `bytes_max` bytes each.
+    pub fn new(bytes_max: usize) -> Logs {
+        let names = VIEWS.iter().filter(|view| view.kind == ViewKind::Log).map(|view| view.name);
+        Logs { logs: names.map(|name| (name, Mutex::default())).collect(), bytes_max }
+    }
+
+    /// Appends a row to its log.
+    pub fn append(&self, row: LogRow) {
+        let Some(log) = self.logs.get(row.view()) else { return };
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.appended += 1;
+        let commit = row.commit();
+        if log.dropped_through.is_some_and(|gone| commit <= gone) {
+            log.dropped += 1;
+            return;
+        }
+        log.bytes += row.bytes();
+        log.commits.entry(commit).or_default().push(row);
+        while log.bytes > self.bytes_max && log.commits.len() > 1 {
+            let Some((commit, rows)) = log.commits.pop_first() else { break };
+            log.bytes -= rows.iter().map(LogRow::bytes).sum::<usize>();
+            log.dropped += rows.len() as u64;
+            log.dropped_through = Some(commit);
+        }
+    }
+
+    /// The rows of `view` up to `through`, in their order; latest first if so asked. Stops after `limit`
+    /// rows that `keep` accepts, and then says that there are more.
+    pub fn read(
+        &self,
+        view: &View,
+        through: Commit,
+        latest_first: bool,
+        limit: usize,
+        keep: impl Fn(&[Cell]) -> bool,
+    ) -> (Vec<Vec<Cell>>, bool) {
+        let Some(log) = self.logs.get(view.name) else { return (Vec::new(), false) };
+        let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = Vec::new();
+        let mut commits: Vec<&Vec<LogRow>> =
+            log.commits.range(..=through).map(|(_, r)| r).collect();
+        if latest_first {
+            commits.reverse();
+        }
+        for commit in commits {
+            let mut sorted: Vec<&LogRow> = commit.iter().collect();
+            sorted.sort_by(|a, b| if latest_first { b.order(a) } else { a.order(b) });
+            for row in sorted {
+                let mut cells = Vec::with_capacity(view.columns.len());
+                row.cells(&mut cells);
+                if !keep(&cells) {
+                    continue;
+                }
+                if rows.len() == limit {
+                    return (rows, true);
+                }
+                rows.push(cells);
+            }
+        }
+        (rows, false)
+    }
+
+    /// How many rows were ever appended to a log.
+    pub fn appended(&self, name: &str) -> u64 {
+        self.of(name, |log| log.appended)
+    }
+
+    /// How many rows of a log have gone because of its bound.
+    pub fn dropped(&self, name: &str) -> u64 {
+        self.of(name, |log| log.dropped)
+    }
+
+    fn of(&self, name: &str, get: impl Fn(&Log) -> u64) -> u64 {
+        let known = view(name).and_then(|view| self.logs.get(view.name));
+        known.map_or(0, |log| get(&log.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::{Refusal, RefusalReason};
+
+    fn dead(commit: u64, position: u64) -> LogRow {
+        LogRow::DeadLetter(DeadLetterRow {
+            commit: Commit(commit),
+            source: "s".to_owned(),
+            partition: "p".to_owned(),
+            position,
+            refusal: Refusal::new(RefusalReason::Malformed, "no", b"x"),
+        })
+    }
+
+    #[test]
+    fn the_oldest_commits_go_and_are_counted() {
+        let one = dead(0, 0).bytes();
+        let logs = Logs::new(3 * one);
+        for commit in 0..5 {
+            logs.append(dead(commit, 2));
+            logs.append(dead(commit, 1));
+        }
+        let view = view("dead_letters").unwrap();
+        let positions = |latest_first, limit| {
+            let (rows, more) = logs.read(view, Commit(9), latest_first, limit, |_| true);
+            let at = |row: &Vec<Cell>| (row[0].clone(), row[3].clone());
+            (rows.iter().map(at).collect::<Vec<_>>(), more)
+        };
+        let cell = |commit, position| (Cell::Unsigned(commit), Cell::Unsigned(position));
+        assert_eq!(positions(false, 9), (vec![cell(4, 1), cell(4, 2)], false));
+        assert_eq!(positions(true, 1), (vec![cell(4, 2)], true));
+        assert_eq!((logs.appended("dead_letters"), logs.dropped("dead_letters")), (10, 8));
+        assert!(logs.read(view, Commit(3), false, 9, |_| true).0.is_empty(), "not complete yet");
+    }
+}

@@ -1,0 +1,274 @@
+//! Runs a configured job: starts workers, drives them, and tells what came of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use market::{Catalog, Commit};
+use operators::{NoStates, StateStore};
+
+use crate::clock::CommitClock;
+use crate::config::{Config, ConfiguredSource};
+use crate::engine::{Engine, EngineError};
+use crate::ingest::drive::{
+    DriveError, RecordingEnd, Stop, drive_files, drive_live, drive_recording, now,
+};
+use crate::ingest::handover::{Handover, HandoverError, Resume};
+use crate::ingest::pump::{Pacer, Pumped, pump};
+use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
+use crate::jobs::candles::OPERATORS;
+use crate::output::{OutputError, digest, write_views};
+use crate::publish::{Board, BoardReader, ViewDigest};
+use crate::telemetry::{Metrics, Totals};
+use crate::views::{VIEWS, ViewReader};
+
+/// Batches that a pump may be ahead.
+const PUMP_BATCHES: usize = 4;
+/// Batches that all live pumps together may be ahead.
+const LIVE_BATCHES: usize = 64;
+
+/// Why a job could not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A source cannot be opened.
+    #[error("source `{name}`")]
+    Source {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: connectors::SourceError,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The drive.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    /// The recording.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl From<HandoverError> for RunError {
+    fn from(error: HandoverError) -> RunError {
+        RunError::Drive(error.into())
+    }
+}
+
+/// What a replay may be asked to do besides.
+#[derive(Default)]
+pub struct Wishes {
+    /// Record the run.
+    pub record: Option<PathBuf>,
+    /// Write final views here.
+    pub out: Option<PathBuf>,
+    /// Compute digests of final rows.
+    pub digest: bool,
+    /// Seconds of event time per second; as fast as it goes by default.
+    pub speed: Option<f64>,
+    /// Replay a recording only up to this commit.
+    pub until: Option<Commit>,
+    /// Save states after this commit.
+    pub save_after: Option<Commit>,
+    /// Go on from a restored commit.
+    pub resume: Option<Resume>,
+}
+
+/// A job whose workers run.
+pub struct Started {
+    /// What they publish.
+    pub board: Arc<Board>,
+    /// Counts.
+    pub metrics: Metrics,
+    /// The instruments.
+    pub catalog: Arc<Catalog>,
+    engine: Engine,
+    handover: Handover,
+    began: Instant,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Records by what became of them.
+    pub totals: Totals,
+    /// The last commit.
+    pub commits: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Per view, its rows (of logs, those ever appended) and, if asked for, its digests.
+    pub views: Vec<(&'static str, u64, Option<ViewDigest>)>,
+    /// Per worker, how many instruments its ledger held at the end.
+    pub instruments_held: Vec<usize>,
+    /// Where a job restored from the saved states goes on.
+    pub saved: Option<Resume>,
+    /// Whether the input ended; if not, a stop was asked for.
+    pub complete: bool,
+    /// Why a recording may not tell the whole run.
+    pub cut: bool,
+}
+
+impl Started {
+    /// Starts the workers of a job.
+    pub fn new(
+        config: &Config,
+        states: Arc<dyn StateStore>,
+        wishes: &Wishes,
+    ) -> Result<Started, RunError> {
+        let began = Instant::now();
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+        let names: Arc<[String]> = config.sources.iter().map(|s| s.names.name.clone()).collect();
+        let board = Arc::new(Board::new(config.workers, &OPERATORS, config.log_bytes));
+        let (engine, feeds) = Engine::start(
+            config.job.clone(),
+            config.workers,
+            Arc::clone(&board),
+            metrics.clone(),
+            Arc::clone(&names),
+            states,
+        )?;
+        let catalog = Arc::clone(&config.catalog);
+        let recorder = wishes.record.as_deref().map(|path| recorder(path, config)).transpose()?;
+        let handover =
+            Handover::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
+                .recording(recorder)
+                .saving_after(wishes.save_after)
+                .resuming(wishes.resume.clone());
+        Ok(Started { board, metrics, catalog, engine, handover, began })
+    }
+
+    /// A reader of what is published.
+    pub fn reader(&self) -> BoardReader {
+        BoardReader::new(Arc::clone(&self.board))
+    }
+
+    /// Completes everything on its way, stops the workers, and reports.
+    fn finish(self, drive: Result<bool, RunError>, wishes: &Wishes) -> Result<Report, RunError> {
+        let Started { board, metrics, catalog, engine, handover, began } = self;
+        let finished = handover.finish();
+        // A worker that failed says why better than those who waited for it.
+        engine.join()?;
+        let complete = drive?;
+        let saved = finished?;
+        let elapsed = began.elapsed();
+
+        let reader = BoardReader::new(Arc::clone(&board));
+        if let Some(folder) = &wishes.out {
+            write_views(&reader, &catalog, folder)?;
+        }
+        let views = VIEWS.iter().map(|view| {
+            let digest = wishes.digest.then(|| digest(&board, &reader, &catalog, view));
+            (view.name, reader.count(view), digest)
+        });
+        let held = |worker| board.gauges.get(&(worker, OPERATORS[0])).map_or(0, |g| g.keys());
+        Ok(Report {
+            totals: metrics.totals(),
+            commits: reader.frontier().commit.map_or(0, |commit| commit.0 + 1),
+            elapsed,
+            views: views.collect(),
+            instruments_held: (0..board.workers()).map(held).collect(),
+            saved,
+            complete,
+            cut: false,
+        })
+    }
+}
+
+fn recorder(path: &Path, config: &Config) -> Result<Recorder, RecordingError> {
+    let sources = config.sources.iter().map(|source| source.names.name.clone()).collect();
+    let header = Header { config: config.toml.clone(), sources };
+    Recorder::create(path, header, Arc::clone(&config.catalog))
+}
+
+/// Replays the files of a configuration as bare files.
+pub fn replay_files(config: Config, wishes: &Wishes, stop: &Stop) -> Result<Report, RunError> {
+    let mut started = Started::new(&config, Arc::new(NoStates), wishes)?;
+    let names = config.source_names();
+    let clock = CommitClock::new(config.timings(), config.ahead_files(), market::EventTime::NEVER);
+    let pumps_stop = Stop::default();
+    let mut partitions = Vec::new();
+    let mut pumps = Vec::new();
+    for (number, source) in config.sources.iter().enumerate() {
+        for partition in 0..source.timing.partitions {
+            let reader = open(source, partition)?;
+            let (sender, receiver) = sync_channel(PUMP_BATCHES);
+            let stop = pumps_stop.clone();
+            let thread = pump(number, partition, reader, None, sender, stop);
+            pumps.push(thread.map_err(RunError::Thread)?);
+            partitions.push(((number, partition), receiver));
+        }
+    }
+    let pacer = wishes.speed.map(Pacer::new);
+    let rows = config.file_rows;
+    let drive = drive_files(clock, &names, partitions, rows, pacer, &mut started.handover, stop);
+    pumps_stop.set();
+    pumps.into_iter().for_each(|pump| drop(pump.join()));
+    let drive = drive.map(|()| !stop.is_set()).map_err(RunError::Drive);
+    started.finish(drive, wishes)
+}
+
+/// Replays a recording; `config` is the one in its header, perhaps with other workers.
+pub fn replay_recording(
+    config: &Config,
+    mut recording: Recording,
+    states: Arc<dyn StateStore>,
+    wishes: &Wishes,
+    stop: &Stop,
+) -> Result<Report, RunError> {
+    let mut started = Started::new(config, states, wishes)?;
+    let pacer = wishes.speed.map(Pacer::new);
+    let handover = &mut started.handover;
+    let drive =
+        drive_recording(&mut recording, &config.catalog, wishes.until, pacer, handover, stop);
+    let cut = matches!(drive, Ok(RecordingEnd::Cut));
+    let drive = drive.map(|end| end != RecordingEnd::Early).map_err(RunError::Drive);
+    let report = started.finish(drive, wishes)?;
+    Ok(Report { cut, ..report })
+}
+
+/// Runs live until `stop`.
+pub fn run_live(
+    config: &Config,
+    mut started: Started,
+    wishes: &Wishes,
+    over_budget: &dyn Fn(Option<(usize, usize)>),
+    stop: &Stop,
+) -> Result<Report, RunError> {
+    let names = config.source_names();
+    let clock = CommitClock::new(config.timings(), config.ahead_live(), now());
+    let (sender, pumped) = sync_channel::<Pumped>(LIVE_BATCHES);
+    let mut pumps = Vec::new();
+    for (number, source) in config.sources.iter().enumerate() {
+        for partition in 0..source.timing.partitions {
+            let reader = open(source, partition)?;
+            let thread = pump(number, partition, reader, source.play, sender.clone(), stop.clone());
+            pumps.push(thread.map_err(RunError::Thread)?);
+        }
+    }
+    drop(sender);
+    let handover = &mut started.handover;
+    let drive = drive_live(clock, &names, &pumped, config.cadence, handover, over_budget, stop);
+    stop.set(); // also when the drive failed: pumps must end
+    drop(pumped);
+    pumps.into_iter().for_each(|pump| drop(pump.join()));
+    started.finish(drive.map(|()| true).map_err(RunError::Drive), wishes)
+}
+
+fn open(
+    source: &ConfiguredSource,
+    partition: usize,
+) -> Result<Box<dyn connectors::PartitionReader>, RunError> {
+    let number = u32::try_from(partition).unwrap_or(u32::MAX);
+    source
+        .source
+        .open(number, 0)
+        .map_err(|error| RunError::Source { name: source.names.name.clone(), source: error })
+}
