@@ -1,0 +1,7 @@
+//! The whole system: the binary as its users run it, and the rules that the compiler cannot state.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod end_to_end;
+mod expected;
+mod tidy;
