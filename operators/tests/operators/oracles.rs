@@ -1,11 +1,8 @@
 //! The operators beside the slow oracles, commit by commit.
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod harness;
 
 use std::collections::BTreeMap;
 
-use harness::{Rows, cores, run_under_timely};
+use super::harness::{Rows, cores, run_under_timely};
 use oracle::commits::{Fold, Output};
 use oracle::random::{Script, Shape, random, rebatch, shuffle};
 use oracle::set::value_bars;

@@ -1,0 +1,215 @@
+//! Golden scripts: trades in, bars out, in the words of the trade.
+//!
+//! Lines are records (`trade`, `correct`, `cancel`) and `commit`, which closes one and shows what changed
+//! in lines that begin with `>`. Times are seconds, bars are 1m and 5m, `disorder` plays no part: the
+//! mark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the difference before keeping it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use market::{
+    Calendars, Candle, CandleKey, Commit, Event, EventTime, IdScope, InstrumentId, Origin, Price,
+    Quantity, Record, Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, TradeRef, Updates,
+};
+use operators::{
+    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, Notice, Rollup, RollupConfig,
+};
+
+const INSTRUMENT: InstrumentId = InstrumentId(1);
+const TERMS: Terms = Terms { price_scale: 0, quantity_scale: 0, calendar: 0 };
+
+/// The words of a line after its first: `key=value`.
+struct Words<'a>(BTreeMap<&'a str, &'a str>);
+
+impl<'a> Words<'a> {
+    fn new(words: impl Iterator<Item = &'a str>) -> Words<'a> {
+        Words(words.map(|word| word.split_once('=').unwrap_or((word, ""))).collect())
+    }
+
+    fn number(&self, key: &str) -> Option<i64> {
+        self.0.get(key).map(|n| n.parse().unwrap_or_else(|_| panic!("{key}={n} is no number")))
+    }
+
+    fn time(&self, key: &str) -> Option<EventTime> {
+        self.number(key).map(|secs| EventTime(secs * 1_000_000_000))
+    }
+}
+
+/// One run of a script.
+struct Stage {
+    ledger: Ledger,
+    rollup: Rollup,
+    marks: Vec<Option<EventTime>>,
+    context: CommitContext,
+    records: Vec<Record>,
+    positions: u64,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let calendars = Calendars::utc();
+        let ledger = LedgerConfig {
+            base: Timeframe::MINUTE,
+            calendars: calendars.clone(),
+            reject_after: Span::secs(600),
+            correction_horizon: Span::secs(1_200),
+        };
+        let five = Timeframe::from_secs(300).unwrap();
+        let rollup = RollupConfig::new(Timeframe::MINUTE, &[five], calendars).unwrap();
+        let marks = Marks::none(2);
+        let context = CommitContext {
+            commit: Commit(0),
+            round: true,
+            marks: marks.clone(),
+            round_marks: marks.clone(),
+            save: false,
+        };
+        Stage {
+            ledger: Ledger::new(Arc::new(ledger)),
+            rollup: Rollup::new(Arc::new(rollup)),
+            marks: marks.as_slice().to_vec(),
+            context,
+            records: Vec::new(),
+            positions: 0,
+        }
+    }
+
+    fn record(&mut self, verb: &str, words: &Words<'_>) {
+        self.positions += 1;
+        let source = words.number("source").unwrap_or(0);
+        let rank = words.number("rank").unwrap_or(0);
+        let (source, rank) = (SourceId(source as u8), rank as u8);
+        let origin = Origin { rank, source, partition: 0, position: self.positions };
+        let id = |key| words.number(key).map(|n| TradeId::Number(n as u64));
+        let scope = IdScope(0);
+        let of = TradeRef { instrument: INSTRUMENT, scope, id: id("of").or(id("id")).unwrap() };
+        let trade = || Trade {
+            instrument: INSTRUMENT,
+            terms: TERMS,
+            scope,
+            id: id("id").unwrap_or(of.id),
+            time: words.time("at").expect("a trade has a time: at=…"),
+            sequence: words.number("seq").or(words.number("id")).unwrap_or(0) as u64,
+            price: Price(words.number("px").expect("a trade has a price: px=…")),
+            quantity: Quantity(words.number("qty").unwrap_or(1)),
+            side: Side::Unknown,
+            updates: Updates::ALL,
+        };
+        let event = match verb {
+            "trade" => Event::New(trade()),
+            "correct" => Event::Correct { of, with: trade() },
+            "cancel" => Event::Cancel { of, time: words.time("at") },
+            other => panic!("`{other}` is not a verb (trade, correct, cancel, commit)"),
+        };
+        self.records.push(Record { origin, event });
+    }
+
+    fn commit(&mut self, words: &Words<'_>) -> String {
+        self.context.round = !words.0.contains_key("no-round");
+        let (mut said, mut out) = (Vec::new(), Vec::new());
+        self.ledger.commit(&self.context, &mut self.records, &mut said);
+        let mut for_rollup = said.iter().filter_map(|said| said.for_rollup()).collect();
+        self.rollup.commit(&self.context, &mut for_rollup, &mut out);
+        said.extend(out);
+
+        for (mark, key) in self.marks.iter_mut().zip(["mark", "mark1"]) {
+            *mark = words.time(key).or(*mark);
+        }
+        self.context.commit = self.context.commit.next();
+        self.context.marks = Marks::new(self.marks.clone());
+        if self.context.round {
+            self.context.round_marks = self.context.marks.clone();
+        }
+        said.iter().filter_map(told).fold(String::new(), |text, line| text + "> " + &line + "\n")
+    }
+}
+
+fn secs(time: EventTime) -> i64 {
+    time.0 / 1_000_000_000
+}
+
+fn bar(key: &CandleKey, candle: &Candle) -> String {
+    let bar = &candle.bar;
+    let price = |p: Option<Price>| p.map_or("-".to_owned(), |p| p.0.to_string());
+    let mut text = format!(
+        "{}@{} {} o={} h={} l={} c={} v={} n={}",
+        key.timeframe,
+        secs(key.open_time),
+        candle.state.name(),
+        price(bar.open.map(|(_, p)| p)),
+        price(bar.high),
+        price(bar.low),
+        price(bar.close.map(|(_, p)| p)),
+        bar.volume,
+        bar.trades,
+    );
+    if let Some(cause) = &candle.cause {
+        write!(text, " rev={} by {} of {}", candle.revision, cause.kind.name(), cause.id).unwrap();
+    }
+    text
+}
+
+/// What a script shows of an output; what is only counted or passed on is not shown.
+fn told(said: &LedgerOut) -> Option<String> {
+    match said {
+        LedgerOut::Bar(change) => Some(match &change.after {
+            Some(candle) => bar(&change.key, candle),
+            None => format!("{}@{} gone", change.key.timeframe, secs(change.key.open_time)),
+        }),
+        LedgerOut::Notice(Notice::Conflict(row)) => Some(format!(
+            "conflict: {} px={} counts, px={} does not",
+            row.kept.id, row.kept.price.0, row.dropped.price.0
+        )),
+        LedgerOut::Notice(Notice::TooLate(row)) => Some(format!(
+            "too late: {} at={}, watermark {}",
+            row.trade.id,
+            secs(row.trade.time),
+            secs(row.watermark)
+        )),
+        LedgerOut::Notice(Notice::Unmatched(row)) => {
+            Some(format!("unmatched: {} of {}, {}", row.kind.name(), row.of.id, row.reason.name()))
+        }
+        LedgerOut::Notice(Notice::Revision(_))
+        | LedgerOut::Restored(..)
+        | LedgerOut::Tally(_)
+        | LedgerOut::Heard(..)
+        | LedgerOut::Seen(..) => None,
+    }
+}
+
+fn perform(script: &str) -> String {
+    let mut stage = Stage::new();
+    let mut performed = String::new();
+    for line in script.lines().filter(|line| !line.starts_with('>')) {
+        performed += line;
+        performed.push('\n');
+        let mut words = line.split_whitespace().take_while(|word| !word.starts_with('#'));
+        let Some(verb) = words.next() else { continue };
+        let words = Words::new(words);
+        match verb {
+            "commit" => performed += &stage.commit(&words),
+            verb => stage.record(verb, &words),
+        }
+    }
+    performed
+}
+
+#[test]
+fn scripts_show_what_they_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operators/scripts");
+    let mut performed = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let written = std::fs::read_to_string(&path).unwrap();
+        let shown = perform(&written);
+        if std::env::var_os("UPDATE_SCRIPTS").is_some() {
+            std::fs::write(&path, &shown).unwrap();
+        } else {
+            assert_eq!(shown, written, "{} (UPDATE_SCRIPTS=1 rewrites it)", path.display());
+        }
+        performed += 1;
+    }
+    assert!(performed > 0, "no scripts in {}", folder.display());
+}

@@ -1,0 +1,6 @@
+//! The operators, driven as pure cores and under timely.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod golden;
+mod harness;
+mod oracles;
