@@ -1,0 +1,153 @@
+//! Runs the binary as a user does. Nothing here measures time: waiting is polling with a bound that only
+//! a hang reaches.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How often something is looked at, and the pause between.
+const POLLS: usize = 3_000;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Waits until `look` sees something; a hang fails the test with what `otherwise` says.
+pub(crate) fn poll<T>(
+    mut look: impl FnMut() -> Option<T>,
+    otherwise: impl FnOnce() -> String,
+) -> T {
+    for _ in 0..POLLS {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        sleep(PAUSE);
+    }
+    panic!("waited in vain: {}", otherwise())
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Its exit code; none if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// The summary, after a run that went well.
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self.summary()
+    }
+
+    /// The summary, however the run went.
+    pub(crate) fn summary(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// Asserts that it failed with this code and said all of this; gives what it said.
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32, said: &[&str]) -> &str {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        for said in said {
+            assert!(self.err.contains(said), "`{said}` is not in {}", self.err);
+        }
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        &self.err
+    }
+}
+
+/// A process that runs. It ends with the test if the test fails before it.
+pub(crate) struct Going {
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+/// Runs `tickweave` in `folder` to its end.
+pub(crate) fn tickweave(folder: &Path, args: &[&str]) -> Ran {
+    Going::start(folder, args).end()
+}
+
+impl Going {
+    /// Starts `tickweave` in `folder`.
+    pub(crate) fn start(folder: &Path, args: &[&str]) -> Going {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickweave"));
+        command.args(args);
+        Going::spawn(folder, &mut command)
+    }
+
+    fn spawn(folder: &Path, command: &mut Command) -> Going {
+        // Files, not pipes: a full pipe would hold the process up.
+        let mut number = 0;
+        let name = |kind: &str, number| folder.join(format!(".{kind}{number}"));
+        while name("out", number).exists() {
+            number += 1;
+        }
+        let (out, err) = (name("out", number), name("err", number));
+        let child = command
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(File::create(&out).unwrap())
+            .stderr(File::create(&err).unwrap())
+            .spawn()
+            .unwrap();
+        Going { child, out, err }
+    }
+
+    /// What it has said on standard error so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.err).unwrap_or_default()
+    }
+
+    /// Waits until it says `text` on standard error.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        poll(
+            || {
+                let ended = self.child.try_wait().unwrap();
+                let said = fs::read_to_string(&self.err).unwrap_or_default();
+                let found = said.contains(text);
+                assert!(found || ended.is_none(), "ended ({ended:?}) without `{text}`: {said}");
+                found.then_some(())
+            },
+            || format!("`{text}` in {}", fs::read_to_string(&self.err).unwrap_or_default()),
+        );
+    }
+
+    /// Waits until it serves; gives the address.
+    pub(crate) fn address(&mut self) -> SocketAddr {
+        self.wait_for("serving http://");
+        let said = self.said();
+        let (_, rest) = said.split_once("serving http://").unwrap();
+        rest.split('/').next().unwrap().parse().unwrap()
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(sent.success(), "kill -s {name} {pid}");
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn end(mut self) -> Ran {
+        let status = poll(|| self.child.try_wait().unwrap(), || format!("the end: {}", self.said()));
+        Ran {
+            code: status.code(),
+            out: fs::read_to_string(&self.out).unwrap(),
+            err: self.said(),
+        }
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        // Fails only if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
