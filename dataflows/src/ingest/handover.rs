@@ -168,10 +168,8 @@ impl Handover {
             self.saved = Some(Resume { after: binding.commit, marks, round_marks });
         }
         self.metrics.committed(binding.commit);
-        for (source, mark) in self.source_names.iter().zip(&binding.marks) {
-            let known = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
-            let lag = known.map(|mark| binding.at.0.saturating_sub(mark.0) as f64 / 1e9);
-            self.metrics.watermark_lag(source, lag);
+        if binding.round {
+            self.measure(&binding);
         }
 
         self.in_flight.push_back((binding.commit, records.len()));
@@ -215,6 +213,18 @@ impl Handover {
             parts[record.event.instrument().shard().worker(peers)].push(record);
         }
         parts
+    }
+
+    /// Shows what changes slowly: how far watermarks are behind, and what workers retain.
+    fn measure(&self, binding: &Binding) {
+        for (source, mark) in self.source_names.iter().zip(&binding.marks) {
+            let known = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
+            let lag = known.map(|mark| binding.at.0.saturating_sub(mark.0) as f64 / 1e9);
+            self.metrics.watermark_lag(source, lag);
+        }
+        for (worker, bytes) in self.board.retained_by_worker().into_iter().enumerate() {
+            self.metrics.retained(worker, bytes as u64);
+        }
     }
 
     /// Counts rows by source, whatever becomes of them.

@@ -5,6 +5,7 @@
 //! instance, is good up to its last whole frame. What is recorded are decoded events and, for refused
 //! input, its text: replaying needs neither the sources nor their codecs.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
@@ -33,14 +34,14 @@ pub struct Header {
 }
 
 #[derive(Serialize, Deserialize)]
-enum Frame {
+enum Frame<'a> {
     Header(Header),
     /// Instruments that the next commits use for the first time.
     Names(Vec<String>),
     Commit {
-        binding: Binding,
-        records: Vec<Record>,
-        refused: Vec<DeadLetterRow>,
+        binding: Cow<'a, Binding>,
+        records: Cow<'a, [Record]>,
+        refused: Cow<'a, [DeadLetterRow]>,
     },
     /// The run ended in order.
     End,
@@ -115,8 +116,16 @@ impl Recorder {
             self.frame(&Frame::Names(names))?;
         }
         let Sealed { binding, records, refused } = sealed;
-        let (binding, records, refused) = (binding.clone(), records.clone(), refused.clone());
-        self.frame(&Frame::Commit { binding, records, refused })
+        self.frame(&Frame::Commit {
+            binding: Cow::Borrowed(binding),
+            records: Cow::Borrowed(records),
+            refused: Cow::Borrowed(refused),
+        })?;
+        if binding.round {
+            // A process that is killed loses at most the round at hand.
+            self.file.flush().map_err(io("write", &self.path))?;
+        }
+        Ok(())
     }
 
     /// Ends the recording and makes it durable.
@@ -126,7 +135,7 @@ impl Recorder {
         self.file.get_ref().sync_all().map_err(io("write", &self.path))
     }
 
-    fn frame(&mut self, frame: &Frame) -> Result<(), RecordingError> {
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), RecordingError> {
         let payload = postcard::to_stdvec(frame).map_err(|error| RecordingError::Io {
             what: "encode a frame of",
             path: self.path.clone(),
@@ -201,9 +210,11 @@ impl Recording {
     /// Reads on.
     pub fn read(&mut self) -> Result<Next, RecordingError> {
         match self.frame()? {
-            Some(Frame::Commit { binding, records, refused }) => {
-                Ok(Next::Commit(Sealed { binding, records, refused }))
-            }
+            Some(Frame::Commit { binding, records, refused }) => Ok(Next::Commit(Sealed {
+                binding: binding.into_owned(),
+                records: records.into_owned(),
+                refused: refused.into_owned(),
+            })),
             Some(Frame::Names(names)) => Ok(Next::Names(names)),
             Some(Frame::End) => {
                 self.ended_in_order = true;
@@ -215,7 +226,7 @@ impl Recording {
     }
 
     /// The next whole frame; none at the end, also if the last frame was cut.
-    fn frame(&mut self) -> Result<Option<Frame>, RecordingError> {
+    fn frame(&mut self) -> Result<Option<Frame<'static>>, RecordingError> {
         let mut head = [0; 8];
         if !self.fill(&mut head)? {
             return Ok(None);

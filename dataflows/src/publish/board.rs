@@ -157,6 +157,16 @@ impl Board {
         self.gauges.values().map(|gauge| gauge.bytes()).sum()
     }
 
+    /// About how many bytes the operators of each worker retain.
+    pub fn retained_by_worker(&self) -> Vec<usize> {
+        let mut bytes =
+            vec![0; self.gauges.keys().map(|(worker, _)| worker + 1).max().unwrap_or(0)];
+        for ((worker, _), gauge) in &self.gauges {
+            bytes[*worker] += gauge.bytes();
+        }
+        bytes
+    }
+
     /// Adds to the digest over the changes of a view.
     pub fn add_changes(&self, view: &'static str, digest: Digest) {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
