@@ -1,10 +1,8 @@
 //! Which trades survive, and what bars they make: every rule that needs no history.
 
-mod words;
-
+use super::words::*;
 use market::{Bar, Calendar, Calendars, CandleKey, Price, Quantity, Side, Trade, Updates};
 use oracle::set::{survivors, value_bars};
-use words::*;
 
 /// Events told in this order by one source.
 fn surviving(events: &[market::Event]) -> Vec<Trade> {

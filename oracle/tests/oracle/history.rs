@@ -1,9 +1,7 @@
 //! What is refused, told, revised and forgotten: every rule that depends on commits.
 
-mod words;
-
+use super::words::*;
 use market::{BarState, CauseKind, Commit, EventTime, Price, TradeId, Unmatched, UnmatchedReason};
-use words::*;
 
 #[test]
 fn a_bar_is_open_then_provisional_then_final() {

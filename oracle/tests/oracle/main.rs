@@ -1,0 +1,7 @@
+//! The oracles themselves: every rule of the definition by hand, and both against each other.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod history;
+mod scripts;
+mod values;
+mod words;
