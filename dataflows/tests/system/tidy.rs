@@ -35,9 +35,14 @@ fn lines_with(folder: &str, word: &str) -> Vec<String> {
 #[test]
 fn the_read_side_does_not_know_the_engine() {
     for folder in ["dataflows/src/serve", "dataflows/src/views"] {
-        for engine in ["timely", "differential_dataflow", "operators::", "connectors::", "crate::publish"] {
+        for engine in
+            ["timely", "differential_dataflow", "operators::", "connectors::", "crate::publish"]
+        {
             let found = lines_with(folder, engine);
-            assert!(found.is_empty(), "read views through a `ViewReader`, never `{engine}`: {found:#?}");
+            assert!(
+                found.is_empty(),
+                "read views through a `ViewReader`, never `{engine}`: {found:#?}"
+            );
         }
     }
 }
@@ -46,7 +51,10 @@ fn the_read_side_does_not_know_the_engine() {
 fn operators_read_no_clock_and_do_no_io() {
     for clock in ["SystemTime", "Instant::now", "std::fs", "std::net", "tokio"] {
         let found = lines_with("operators/src", clock);
-        assert!(found.is_empty(), "time and input reach operators as commits, not by `{clock}`: {found:#?}");
+        assert!(
+            found.is_empty(),
+            "time and input reach operators as commits, not by `{clock}`: {found:#?}"
+        );
     }
 }
 

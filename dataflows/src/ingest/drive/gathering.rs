@@ -1,0 +1,62 @@
+//! The commit at hand: rows are bound one by one, then it is sealed.
+
+use connectors::Row;
+use market::{EventTime, Origin, Record, Refusal, SourceId};
+
+use super::SourceNames;
+use crate::clock::CommitClock;
+use crate::ingest::handover::Sealed;
+use crate::views::DeadLetterRow;
+
+/// The commit at hand.
+pub(super) struct Gathering<'a> {
+    pub(super) clock: CommitClock,
+    sources: &'a [SourceNames],
+    records: Vec<Record>,
+    refused: Vec<(usize, usize, u64, Refusal)>,
+}
+
+impl<'a> Gathering<'a> {
+    pub(super) fn new(clock: CommitClock, sources: &'a [SourceNames]) -> Gathering<'a> {
+        Gathering { clock, sources, records: Vec::new(), refused: Vec::new() }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.records.len() + self.refused.len()
+    }
+
+    pub(super) fn take(&mut self, source: usize, partition: usize, row: Row) {
+        let position = row.position;
+        let bound = self.clock.bind(source, partition, position, row.event.as_ref().ok());
+        let refusal = match (row.event, bound) {
+            (Ok(event), Ok(())) => {
+                let origin = Origin {
+                    rank: self.sources[source].rank,
+                    source: SourceId(source as u8),
+                    partition: partition as u32,
+                    position,
+                };
+                self.records.push(Record { origin, event });
+                return;
+            }
+            (Err(refusal), _) => *refusal,
+            (Ok(event), Err(refusal)) => {
+                Refusal::new(refusal.reason, refusal.detail, format!("{event:?}").as_bytes())
+            }
+        };
+        self.refused.push((source, partition, position, refusal));
+    }
+
+    pub(super) fn seal(&mut self, at: EventTime, round: bool) -> Sealed {
+        let binding = self.clock.close(at, round);
+        let commit = binding.commit;
+        let sources = self.sources;
+        let refused = self.refused.drain(..).map(|(source, partition, position, refusal)| {
+            let SourceNames { name, partitions, .. } = &sources[source];
+            let partition = partitions[partition].clone();
+            DeadLetterRow { commit, source: name.clone(), partition, position, refusal }
+        });
+        let refused = refused.collect();
+        Sealed { binding, records: std::mem::take(&mut self.records), refused }
+    }
+}

@@ -1,0 +1,120 @@
+//! Live: commits close by time and number, rounds by time.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use connectors::Row;
+
+use super::gathering::Gathering;
+use super::{DriveError, SourceNames, Stop, now};
+use crate::clock::CommitClock;
+use crate::ingest::handover::Handover;
+use crate::ingest::pump::Pumped;
+
+/// When a live run closes commits and rounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Cadence {
+    /// A commit closes this long after its first record at the latest.
+    pub period: Duration,
+    /// A commit closes with this many records at the latest.
+    pub records_max: usize,
+    /// Without any record, a commit closes this often.
+    pub idle: Duration,
+    /// A round ends about this often.
+    pub round: Duration,
+}
+
+/// Drives a live run: commits by time and number, rounds by time.
+pub fn drive_live(
+    clock: CommitClock,
+    sources: &[SourceNames],
+    pumped: &Receiver<Pumped>,
+    cadence: Cadence,
+    handover: &mut Handover,
+    over_budget: &dyn Fn(Option<(usize, usize)>),
+    stop: &Stop,
+) -> Result<(), DriveError> {
+    let mut gathering = Gathering::new(clock, sources);
+    let mut closed_at = Instant::now();
+    let mut round_at = Instant::now();
+    let mut unrounded = false;
+    let mut waiting: Vec<Pumped> = Vec::new(); // at most one; rest of a batch that did not fit
+    loop {
+        let stopping = stop.is_set();
+        let over = handover.is_over_budget();
+        over_budget(over);
+
+        // 1. Gather until the commit is due.
+        let opened_at = Instant::now();
+        let idle_due =
+            closed_at + if unrounded { cadence.round.min(cadence.idle) } else { cadence.idle };
+        let mut due = idle_due;
+        while !stopping && gathering.rows() < cadence.records_max {
+            let next = match waiting.pop() {
+                Some(rest) => Ok(rest),
+                None if over.is_some() => {
+                    std::thread::sleep(cadence.round);
+                    break; // sources pause: their pumps wait
+                }
+                None => {
+                    let rest = due.saturating_duration_since(Instant::now()).min(STOP_NOTICED);
+                    pumped.recv_timeout(rest)
+                }
+            };
+            match next {
+                Ok(batch) => waiting.extend(take_batch(&mut gathering, batch, cadence.records_max)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    std::thread::sleep(
+                        STOP_NOTICED.min(due.saturating_duration_since(Instant::now())),
+                    );
+                }
+            }
+            if gathering.rows() > 0 {
+                due = due.min(opened_at.max(closed_at) + cadence.period);
+            }
+            if stop.is_set() || Instant::now() >= due {
+                break;
+            }
+        }
+
+        // 2. Close it; the last one ends a round.
+        let stopping = stopping || stop.is_set();
+        let idle = gathering.rows() == 0;
+        if idle && !stopping && Instant::now() < idle_due {
+            continue;
+        }
+        let round = stopping || idle || round_at.elapsed() >= cadence.round;
+        handover.hand_over(gathering.seal(now(), round))?;
+        closed_at = Instant::now();
+        unrounded = !round;
+        if round {
+            round_at = closed_at;
+        }
+        if stopping {
+            return Ok(());
+        }
+    }
+}
+
+/// A stop is noticed within this time.
+const STOP_NOTICED: Duration = Duration::from_millis(50);
+
+/// Takes rows while they fit into the commit; gives back the rest.
+fn take_batch(gathering: &mut Gathering<'_>, batch: Pumped, rows_max: usize) -> Option<Pumped> {
+    let Pumped { source, partition, rows, ended } = batch;
+    let mut rows = rows.into_iter();
+    while gathering.rows() < rows_max {
+        match rows.next() {
+            Some(row) => gathering.take(source, partition, row),
+            None => {
+                if ended {
+                    gathering.clock.end(source, partition);
+                }
+                return None;
+            }
+        }
+    }
+    let rows: Vec<Row> = rows.collect();
+    Some(Pumped { source, partition, rows, ended })
+}

@@ -1,0 +1,58 @@
+//! A recording: the commits as they were.
+
+use market::{Catalog, Commit};
+
+use super::{DriveError, Stop};
+use crate::ingest::handover::Handover;
+use crate::ingest::pump::Pacer;
+use crate::ingest::recording::{Next, Recording};
+
+/// How a recording came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingEnd {
+    /// The recorded run had ended in order.
+    InOrder,
+    /// The recording was cut; everything up to its last whole commit was replayed.
+    Cut,
+    /// `until` was reached, or a stop was asked for.
+    Early,
+}
+
+/// Drives the commits of a recording as they were, `until` a commit if given.
+pub fn drive_recording(
+    recording: &mut Recording,
+    catalog: &Catalog,
+    until: Option<Commit>,
+    mut pacer: Option<Pacer>,
+    handover: &mut Handover,
+    stop: &Stop,
+) -> Result<RecordingEnd, DriveError> {
+    loop {
+        match recording.read()? {
+            Next::Names(names) => {
+                for name in names {
+                    if let Err(error) = catalog.resolve(&name) {
+                        tracing::error!(%error, "a recorded instrument keeps no name");
+                    }
+                }
+            }
+            Next::Commit(sealed) => {
+                let commit = sealed.binding.commit;
+                let early =
+                    pacer.as_mut().is_some_and(|pacer| !pacer.wait(sealed.binding.at, stop));
+                if early || stop.is_set() {
+                    return Ok(RecordingEnd::Early);
+                }
+                handover.hand_over(sealed)?;
+                if let Some((retained, limit)) = handover.is_over_budget() {
+                    return Err(DriveError::OverBudget { retained, limit });
+                }
+                if until == Some(commit) {
+                    return Ok(RecordingEnd::Early);
+                }
+            }
+            Next::End { in_order: true } => return Ok(RecordingEnd::InOrder),
+            Next::End { in_order: false } => return Ok(RecordingEnd::Cut),
+        }
+    }
+}
