@@ -90,8 +90,9 @@ pub struct Started {
     pub metrics: Metrics,
     /// The instruments.
     pub catalog: Arc<Catalog>,
-    engine: Engine,
+    /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
     handover: Handover,
+    engine: Engine,
     began: Instant,
 }
 
