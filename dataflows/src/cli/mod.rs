@@ -9,6 +9,7 @@ mod replay;
 mod report;
 mod run;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -74,6 +75,7 @@ pub fn main() -> ExitCode {
 fn start_log(filter: &str) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
     log.with_target(false).try_init().map_err(|error| anyhow::anyhow!(error))
 }
 
