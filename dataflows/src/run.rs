@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
+use connectors::SourceError;
 use market::{Catalog, Commit};
 use operators::{NoStates, StateStore};
 
@@ -18,7 +19,7 @@ use crate::ingest::handover::{Handover, HandoverError, Resume};
 use crate::ingest::pump::{Pacer, Pumped, pump};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
-use crate::output::{OutputError, digest, write_views};
+use crate::output::{OutputError, digest, make_folder, write_views};
 use crate::publish::{Board, BoardReader, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
 use crate::views::{VIEWS, ViewReader};
@@ -38,8 +39,11 @@ pub enum RunError {
         name: String,
         /// Why.
         #[source]
-        source: connectors::SourceError,
+        source: SourceError,
     },
+    /// A source is not as configured.
+    #[error(transparent)]
+    NotAsConfigured(SourceError),
     /// A thread cannot be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
@@ -125,6 +129,9 @@ impl Started {
         wishes: &Wishes,
     ) -> Result<Started, RunError> {
         let began = Instant::now();
+        if let Some(folder) = &wishes.out {
+            make_folder(folder)?;
+        }
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let names: Arc<[String]> = config.sources.iter().map(|s| s.names.name.clone()).collect();
         let board = Arc::new(Board::new(config.workers, &OPERATORS, config.log_bytes));
@@ -268,8 +275,8 @@ fn open(
     partition: usize,
 ) -> Result<Box<dyn connectors::PartitionReader>, RunError> {
     let number = u32::try_from(partition).unwrap_or(u32::MAX);
-    source
-        .source
-        .open(number, 0)
-        .map_err(|error| RunError::Source { name: source.names.name.clone(), source: error })
+    source.source.open(number, 0).map_err(|error| match error {
+        SourceError::Config { .. } => RunError::NotAsConfigured(error), // names the source
+        other => RunError::Source { name: source.names.name.clone(), source: other },
+    })
 }

@@ -9,9 +9,10 @@ mod replay;
 mod report;
 mod run;
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
@@ -69,6 +70,14 @@ pub fn main() -> ExitCode {
             let wrong_input = error.downcast_ref::<ConfigError>().is_some();
             ExitCode::from(if wrong_input { 2 } else { 1 })
         }
+    }
+}
+
+/// Prints to standard output; that nobody reads on is no failure of the command.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed.context("cannot write to standard output")?),
     }
 }
 
