@@ -16,7 +16,7 @@ use crate::ingest::drive::{
     DriveError, RecordingEnd, Stop, drive_files, drive_live, drive_recording, now,
 };
 use crate::ingest::handover::{Handover, HandoverError, Resume};
-use crate::ingest::pump::{Pacer, Pumped, pump};
+use crate::ingest::pump::{Pacer, Pumped, Start, pump};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, digest, make_folder, write_views};
@@ -253,11 +253,14 @@ pub fn run_live(
     let names = config.source_names();
     let clock = CommitClock::new(config.timings(), config.ahead_live(), now());
     let (sender, pumped) = sync_channel::<Pumped>(LIVE_BATCHES);
+    let played = config.sources.iter().filter(|source| source.play.is_some());
+    let start = Start::of(played.map(|source| source.timing.partitions).sum());
     let mut pumps = Vec::new();
     for (number, source) in config.sources.iter().enumerate() {
         for partition in 0..source.timing.partitions {
             let reader = open(source, partition)?;
-            let thread = pump(number, partition, reader, source.play, sender.clone(), stop.clone());
+            let play = source.play.map(|play| (play, start.clone()));
+            let thread = pump(number, partition, reader, play, sender.clone(), stop.clone());
             pumps.push(thread.map_err(RunError::Thread)?);
         }
     }

@@ -142,7 +142,7 @@ pub struct RawSource {
 pub struct RawPlay {
     /// Seconds of event time per second.
     pub speed: f64,
-    /// Shifts event times so that the first is now.
+    /// Shifts event times so that the first of all played sources is now.
     pub as_if_now: bool,
 }
 
