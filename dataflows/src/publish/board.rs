@@ -5,16 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use market::{Candle, CandleKey, Commit, EventTime};
+use market::{Commit, EventTime};
 use operators::Gauge;
-use operators::arrange::SharedBatch;
 
 use super::digest::Digest;
+use super::keyed::{Batch, Candles};
 use super::logs::Logs;
 use crate::views::Frontier;
-
-/// A batch of the candles' arrangement.
-pub type CandleBatch = SharedBatch<CandleKey, Candle>;
 
 /// Shared by all workers, readers and the ingest thread of a job.
 pub struct Board {
@@ -43,7 +40,7 @@ struct Slots {
 struct Slot {
     upper: u64,
     since: u64,
-    batches: Vec<CandleBatch>,
+    candles: Vec<Batch<Candles>>,
 }
 
 /// A consistent cut: the batches of the asked workers and the frontier at which to read them.
@@ -51,7 +48,7 @@ pub struct Cut {
     /// Where to read.
     pub frontier: Frontier,
     /// What to read.
-    pub batches: Vec<CandleBatch>,
+    pub candles: Vec<Batch<Candles>>,
 }
 
 /// Workers are gone without having finished.
@@ -62,7 +59,7 @@ pub struct WorkerFailed;
 impl Board {
     /// A board for `workers` workers whose operators are `operators`.
     pub fn new(workers: usize, operators: &[&'static str], log_bytes_max: usize) -> Board {
-        let slot = Slot { upper: 0, since: 0, batches: Vec::new() };
+        let slot = Slot { upper: 0, since: 0, candles: Vec::new() };
         let slots = Slots { workers: vec![slot; workers], times: VecDeque::new(), complete: None };
         let gauges = (0..workers)
             .flat_map(|worker| operators.iter().map(move |operator| (worker, *operator)))
@@ -86,9 +83,15 @@ impl Board {
 
     /// Takes what a worker has published: complete before `upper` (the largest number when it is done).
     /// Gives the commit that every later read may still ask for: compaction must not pass it.
-    pub fn publish(&self, worker: usize, upper: u64, since: u64, batches: Vec<CandleBatch>) -> u64 {
+    pub fn publish(
+        &self,
+        worker: usize,
+        upper: u64,
+        since: u64,
+        candles: Vec<Batch<Candles>>,
+    ) -> u64 {
         let mut slots = self.lock();
-        slots.workers[worker] = Slot { upper, since, batches };
+        slots.workers[worker] = Slot { upper, since, candles };
         let least = slots.least();
         while slots.times.front().is_some_and(|(commit, _)| commit.0 < least) {
             slots.complete = slots.times.pop_front();
@@ -143,7 +146,7 @@ impl Board {
         );
         Cut {
             frontier,
-            batches: asked.flat_map(|(_, slot)| slot.batches.iter().cloned()).collect(),
+            candles: asked.flat_map(|(_, slot)| slot.candles.iter().cloned()).collect(),
         }
     }
 

@@ -5,11 +5,12 @@
 
 mod board;
 mod digest;
+pub mod keyed;
 mod logs;
 mod reader;
 mod tap;
 
-pub use board::{Board, CandleBatch, Cut, WorkerFailed};
+pub use board::{Board, Cut, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
 pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
