@@ -134,7 +134,8 @@ impl Started {
         }
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let names: Arc<[String]> = config.sources.iter().map(|s| s.names.name.clone()).collect();
-        let board = Arc::new(Board::new(config.workers, &OPERATORS, config.log_bytes));
+        let board =
+            Arc::new(Board::new(config.workers, &OPERATORS, config.job.labels(), config.log_bytes));
         let (engine, feeds) = Engine::start(
             config.job.clone(),
             config.workers,

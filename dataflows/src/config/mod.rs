@@ -1,6 +1,7 @@
 //! Configuration: what was written ([`RawConfig`]) is checked once and becomes what is used ([`Config`]).
 
 mod raw;
+mod rules;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,8 @@ use operators::SourceSet;
 pub use raw::{
     RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay, RawSource,
 };
+
+pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 
 use crate::clock::{Ahead, SourceTiming};
 use crate::ingest::drive::{Cadence, SourceNames};
@@ -134,7 +137,7 @@ impl RawConfig {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
-        let RawConfig { job, commit, limits, http, instrument, source } = self;
+        let RawConfig { job, commit, limits, http, instrument, source, rule } = self;
         let (calendars, rules) = instruments(&job, instrument)?;
         let catalog = Arc::new(Catalog::new(rules, limits.instruments));
 
@@ -150,7 +153,10 @@ impl RawConfig {
             });
         }
         let timeframes = timeframes(&job.timeframes)?;
-        let candles = Candles::new(&timeframes, calendars.clone(), reject_after, horizon)
+        let rules = rules::check(rule, &timeframes, &|name| {
+            Err(format!("unknown series `{name}` (open, high, low, close, volume, or a number)"))
+        })?;
+        let candles = Candles::new(&timeframes, calendars.clone(), reject_after, horizon, rules)
             .map_err(ConfigError::at("job.timeframes"))?;
         let sources = sources(source, folder, &catalog, reject_after)?;
 

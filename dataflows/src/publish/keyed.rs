@@ -8,8 +8,9 @@ use differential_dataflow::trace::cursor::cursor_list;
 use differential_dataflow::trace::{BatchReader, Cursor};
 use market::{Candle, CandleKey, EventTime, InstrumentId, Timeframe};
 use operators::arrange::SharedBatch;
+use operators::{Alert, AlertKey};
 
-use crate::views::{CandleRow, Cell, Frontier, Page, Row, Scan};
+use crate::views::{AlertRow, CandleRow, Cell, Frontier, Labels, Page, Row, Scan};
 
 /// A keyed view.
 pub trait Keyed: 'static {
@@ -27,7 +28,7 @@ pub trait Keyed: 'static {
     fn lowest(place: Place) -> Self::Key;
 
     /// Appends the row's cells.
-    fn cells(key: &Self::Key, value: &Self::Value, into: &mut Vec<Cell>);
+    fn cells(key: &Self::Key, value: &Self::Value, labels: &Labels, into: &mut Vec<Cell>);
 }
 
 /// The part of a key that all keyed views have: instrument, timeframe, opening of the bar.
@@ -52,13 +53,50 @@ impl Keyed for Candles {
         CandleKey { instrument, timeframe, open_time }
     }
 
-    fn cells(key: &CandleKey, candle: &Candle, into: &mut Vec<Cell>) {
+    fn cells(key: &CandleKey, candle: &Candle, _labels: &Labels, into: &mut Vec<Cell>) {
         CandleRow { key, candle }.cells(into);
     }
 }
 
+/// The view `alerts`.
+pub struct Alerts;
+
+impl Keyed for Alerts {
+    type Key = AlertKey;
+    type Value = Alert;
+    const VIEW: &'static str = "alerts";
+
+    fn place(key: &AlertKey) -> Place {
+        (key.instrument, key.timeframe, key.open_time)
+    }
+
+    fn lowest((instrument, timeframe, open_time): Place) -> AlertKey {
+        AlertKey { instrument, timeframe, open_time, rule: 0 }
+    }
+
+    fn cells(key: &AlertKey, alert: &Alert, labels: &Labels, into: &mut Vec<Cell>) {
+        let row = AlertRow {
+            instrument: key.instrument,
+            timeframe: key.timeframe,
+            open_time: key.open_time,
+            rule: labels.rules.get(usize::from(key.rule)).map_or("", String::as_str),
+            raised: alert.raised,
+            settled: alert.settled,
+            first: alert.first,
+            last: alert.last,
+            changes: alert.changes,
+        };
+        row.cells(into);
+    }
+}
+
 /// The rows of `batches` at `frontier` that a scan asks for.
-pub fn read<V: Keyed>(batches: Vec<Batch<V>>, frontier: Frontier, scan: &Scan) -> Page {
+pub fn read<V: Keyed>(
+    batches: Vec<Batch<V>>,
+    frontier: Frontier,
+    scan: &Scan,
+    labels: &Labels,
+) -> Page {
     let mut found = found::<V>(batches, frontier, scan);
     let more = found.len() > scan.limit;
     if scan.latest_first {
@@ -67,7 +105,7 @@ pub fn read<V: Keyed>(batches: Vec<Batch<V>>, frontier: Frontier, scan: &Scan) -
     found.truncate(scan.limit);
     let rows = found.iter().map(|(key, value)| {
         let mut cells = Vec::with_capacity(scan.view.columns.len());
-        V::cells(key, value, &mut cells);
+        V::cells(key, value, labels, &mut cells);
         cells
     });
     Page { frontier, rows: rows.collect(), more }

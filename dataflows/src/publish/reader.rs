@@ -1,10 +1,9 @@
 //! Reads views off the board, on the reader's thread.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::board::{Board, Cut};
-use super::keyed::{self, Candles};
+use super::keyed::{self, Alerts, Candles, Keyed};
 use crate::views::{Cell, Frontier, Page, ReadError, Reading, Scan, View, ViewKind, ViewReader};
 
 /// Reads the views of this process.
@@ -24,8 +23,12 @@ impl BoardReader {
             ViewKind::Keyed => {
                 let workers = self.board.workers();
                 let owner = scan.instrument.map(|instrument| instrument.shard().worker(workers));
-                let Cut { frontier, candles } = self.board.cut(owner);
-                keyed::read::<Candles>(candles, frontier, scan)
+                let Cut { frontier, published } = self.board.cut(owner);
+                let labels = &self.board.labels;
+                match scan.view.name {
+                    Alerts::VIEW => keyed::read::<Alerts>(published.alerts, frontier, scan, labels),
+                    _ => keyed::read::<Candles>(published.candles, frontier, scan, labels),
+                }
             }
             ViewKind::Log => self.log(scan),
         }
@@ -64,9 +67,7 @@ impl ViewReader for BoardReader {
 
     fn count(&self, view: &'static View) -> u64 {
         match view.kind {
-            ViewKind::Keyed => {
-                u64::try_from(self.board.candle_rows.load(Ordering::Relaxed)).unwrap_or(0)
-            }
+            ViewKind::Keyed => self.board.rows(view.name),
             ViewKind::Log => self.board.logs.appended(view.name),
         }
     }
