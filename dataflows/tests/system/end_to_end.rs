@@ -44,7 +44,7 @@ fn assert_same(what: &str, one: &Value, other: &Value) {
 
 /// Asserts that every record was counted as exactly one thing.
 #[track_caller]
-fn assert_adds_up(summary: &Value) {
+pub(crate) fn assert_adds_up(summary: &Value) {
     let n = |key: &str| summary[key].as_u64().unwrap();
     let parts = ["accepted", "duplicates", "conflicts", "late", "dead"].map(n);
     assert_eq!(parts.iter().sum::<u64>(), n("records"), "{summary:#}");
