@@ -9,7 +9,8 @@ use market::{Candle, CandleKey, EventTime, InstrumentId, Timeframe};
 
 use super::board::{Board, Cut};
 use crate::views::{
-    CandleRow, Cell, Frontier, Page, ReadError, Reading, Row, Scan, View, ViewKind, ViewReader,
+    CandlePage, CandleRow, Cell, Frontier, Page, ReadError, Reading, Row, Scan, View, ViewKind,
+    ViewReader,
 };
 
 /// Reads the views of this process.
@@ -27,12 +28,23 @@ impl BoardReader {
     pub fn read(&self, scan: &Scan) -> Page {
         match scan.view.kind {
             ViewKind::Keyed => {
-                let workers = self.board.workers();
-                let owner = scan.instrument.map(|instrument| instrument.shard().worker(workers));
-                candles(self.board.cut(owner), scan)
+                let CandlePage { frontier, rows, more } = self.read_candles(scan);
+                let rows = rows.iter().map(|(key, candle)| {
+                    let mut cells = Vec::with_capacity(scan.view.columns.len());
+                    CandleRow { key, candle }.cells(&mut cells);
+                    cells
+                });
+                Page { frontier, rows: rows.collect(), more }
             }
             ViewKind::Log => self.log(scan),
         }
+    }
+
+    /// Reads bars on the calling thread.
+    pub fn read_candles(&self, scan: &Scan) -> CandlePage {
+        let workers = self.board.workers();
+        let owner = scan.instrument.map(|instrument| instrument.shard().worker(workers));
+        candles(self.board.cut(owner), scan)
     }
 
     fn log(&self, scan: &Scan) -> Page {
@@ -66,6 +78,14 @@ impl ViewReader for BoardReader {
         })
     }
 
+    fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
+        let reader = BoardReader { board: Arc::clone(&self.board) };
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || reader.read_candles(&scan));
+            read.await.map_err(|_| ReadError::Closed)
+        })
+    }
+
     fn count(&self, view: &'static View) -> u64 {
         match view.kind {
             ViewKind::Keyed => {
@@ -77,7 +97,7 @@ impl ViewReader for BoardReader {
 }
 
 /// The rows of a cut that a scan asks for.
-fn candles(cut: Cut, scan: &Scan) -> Page {
+fn candles(cut: Cut, scan: &Scan) -> CandlePage {
     let Cut { frontier, batches } = cut;
     let mut found: Vec<(CandleKey, Candle)> = Vec::new();
     let mut more = false;
@@ -125,12 +145,7 @@ fn candles(cut: Cut, scan: &Scan) -> Page {
     if scan.latest_first {
         found.reverse();
     }
-    let rows = found.iter().map(|(key, candle)| {
-        let mut cells = Vec::with_capacity(scan.view.columns.len());
-        CandleRow { key, candle }.cells(&mut cells);
-        cells
-    });
-    Page { frontier, rows: rows.collect(), more }
+    CandlePage { frontier, rows: found, more }
 }
 
 enum Place {
