@@ -16,7 +16,10 @@ pub mod refusal;
 pub mod time;
 pub mod trade;
 
-pub use calendar::{Bucket, Calendar, Calendars, Timeframe};
+pub use calendar::{
+    Bucket, Calendar, Calendars, Holidays, MARKETS, SessionKind, SessionRule, Sessions, Stretch,
+    Timeframe, WallClock, Weekdays,
+};
 pub use candle::{Bar, BarState, Candle, CandleKey, Cause, CauseKind, OrderKey};
 pub use decimal::DecimalError;
 pub use instrument::{

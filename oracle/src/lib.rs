@@ -5,6 +5,7 @@
 //!
 //! * [`set`]: the value columns as a function of the set of records alone, for horizons that never come;
 //! * [`commits`]: values, history and logs after every commit;
+//! * [`sessions`]: trading days and bars of two markets, minute by minute;
 //! * [`random`]: inputs for both, from a seed.
 //!
 //! Reading order: [`values`] → [`set`] → [`commits`] → [`random`].
@@ -15,6 +16,7 @@ mod instrument;
 mod prng;
 pub mod random;
 mod revise;
+pub mod sessions;
 pub mod set;
 mod stories;
 pub mod values;

@@ -14,9 +14,17 @@ pub fn bars(
     timeframe: Timeframe,
     calendars: &Calendars,
 ) -> BTreeMap<CandleKey, Bar> {
+    bars_placed(trades, |trade| place(trade, timeframe, calendars))
+}
+
+/// The same, where `place` says which bar holds a trade.
+pub fn bars_placed(
+    trades: &[Trade],
+    place: impl Fn(&Trade) -> (CandleKey, Bucket),
+) -> BTreeMap<CandleKey, Bar> {
     let mut inside: BTreeMap<CandleKey, (Bucket, Vec<Trade>)> = BTreeMap::new();
     for trade in trades {
-        let (key, bucket) = place(trade, timeframe, calendars);
+        let (key, bucket) = place(trade);
         let (_, list) = inside.entry(key).or_insert((bucket, Vec::new()));
         list.push(*trade);
     }

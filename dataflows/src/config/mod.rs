@@ -1,5 +1,6 @@
 //! Configuration: what was written ([`RawConfig`]) is checked once and becomes what is used ([`Config`]).
 
+mod calendars;
 mod raw;
 mod rules;
 
@@ -12,13 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::{Setting, Source, SourceError};
-use market::{
-    Calendar, Calendars, Catalog, EventTime, InstrumentRule, Span, Terms, TimeUnit, Timeframe,
-};
+use market::{Calendars, Catalog, EventTime, InstrumentRule, Span, Terms, TimeUnit, Timeframe};
 use operators::SourceSet;
 
 pub use raw::{
-    RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay, RawSource,
+    RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
+    RawSession, RawSource,
 };
 
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
@@ -132,14 +132,15 @@ impl RawConfig {
     }
 
     /// Checks everything; relative paths start at `folder`.
-    pub fn check(self, folder: &Path) -> Result<Config, ConfigError> {
+    pub fn check(mut self, folder: &Path) -> Result<Config, ConfigError> {
+        let made = calendars::Made::check(&mut self.calendar, folder)?;
         let toml = toml::to_string(&self).map_err(|error| ConfigError::Value {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
-        let RawConfig { job, commit, limits, http, instrument, source, rule } = self;
-        let (calendars, rules) = instruments(&job, instrument)?;
-        let catalog = Arc::new(Catalog::new(rules, limits.instruments));
+        let RawConfig { job, commit, limits, http, calendar: _, instrument, source, rule } = self;
+        let (calendars, terms) = instruments(&job, instrument, &made)?;
+        let catalog = Arc::new(Catalog::new(terms, limits.instruments));
 
         let reject_after = span("job.reject_after", &job.reject_after)?;
         let horizon = span("job.correction_horizon", &job.correction_horizon)?;
@@ -257,8 +258,9 @@ fn not_after(text: Option<&str>) -> Result<EventTime, ConfigError> {
 fn instruments(
     job: &RawJob,
     instruments: Vec<RawInstrument>,
+    made: &calendars::Made,
 ) -> Result<(Calendars, Vec<InstrumentRule>), ConfigError> {
-    let named = |name: &str, place: &str| Calendar::named(name).map_err(ConfigError::at(place));
+    let named = |name: &str, place: &str| made.named(name).map_err(ConfigError::at(place));
     let mut calendars = vec![named(&job.calendar, "job.calendar")?];
     let mut rules = Vec::with_capacity(instruments.len());
     for (index, raw) in instruments.into_iter().enumerate() {

@@ -18,6 +18,8 @@ pub struct RawConfig {
     pub limits: RawLimits,
     /// `[http]`: serving.
     pub http: RawHttp,
+    /// `[[calendar]]`: calendars with sessions, to be referred to by name.
+    pub calendar: Vec<RawCalendar>,
     /// `[[instrument]]`: terms, by pattern; the first that fits counts.
     pub instrument: Vec<RawInstrument>,
     /// `[[source]]`: where records come from.
@@ -34,7 +36,8 @@ pub struct RawJob {
     pub workers: usize,
     /// Timeframes of bars; the smallest must divide all others.
     pub timeframes: Vec<String>,
-    /// The calendar of instruments that name none: `UTC` or an IANA time zone.
+    /// The calendar of instruments that name none: `UTC`, an IANA time zone, a market such as
+    /// `us-equities`, or the name of a `[[calendar]]`.
     pub calendar: String,
     /// Trades older than this before the watermark are refused.
     pub reject_after: String,
@@ -87,6 +90,40 @@ pub struct RawHttp {
     pub listen: String,
 }
 
+/// `[[calendar]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawCalendar {
+    /// Its name.
+    pub name: String,
+    /// The zone that all its times are in: `UTC` or an IANA time zone.
+    pub zone: String,
+    /// A file of days without sessions and of early closes: lines of `date, closed | HH:MM, name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holidays: Option<String>,
+    /// The text of such a file, in its stead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dates: Option<String>,
+    /// `[[calendar.session]]`: its sessions; at least one.
+    #[serde(default)]
+    pub session: Vec<RawSession>,
+}
+
+/// `[[calendar.session]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawSession {
+    /// On which trading days, such as `mon-fri` or `mon,wed,fri`.
+    pub days: String,
+    /// Its first minute, such as `09:30` or `17:00 previous day`.
+    pub opens: String,
+    /// The first minute after it, such as `16:00` or `02:00 next day`.
+    pub closes: String,
+    /// `regular` or `extended`.
+    #[serde(default = "default_session_kind")]
+    pub kind: String,
+}
+
 /// `[[instrument]]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +136,7 @@ pub struct RawInstrument {
     /// Decimals of sizes.
     #[serde(default = "default_size_decimals")]
     pub size_decimals: u8,
-    /// `UTC` or an IANA time zone; default: that of the job.
+    /// As in `[job]`; default: that of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
     /// What prices are in.
@@ -156,6 +193,10 @@ fn default_price_decimals() -> u8 {
 
 fn default_size_decimals() -> u8 {
     market::Terms::DEFAULT.quantity_scale
+}
+
+fn default_session_kind() -> String {
+    market::SessionKind::Regular.name().to_owned()
 }
 
 fn default_multiplier() -> u32 {

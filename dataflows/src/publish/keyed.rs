@@ -97,12 +97,7 @@ pub fn read<V: Keyed>(
     scan: &Scan,
     labels: &Labels,
 ) -> Page {
-    let mut found = found::<V>(batches, frontier, scan);
-    let more = found.len() > scan.limit;
-    if scan.latest_first {
-        found.reverse();
-    }
-    found.truncate(scan.limit);
+    let (found, more) = found::<V>(batches, frontier, scan);
     let rows = found.iter().map(|(key, value)| {
         let mut cells = Vec::with_capacity(scan.view.columns.len());
         V::cells(key, value, labels, &mut cells);
@@ -111,8 +106,23 @@ pub fn read<V: Keyed>(
     Page { frontier, rows: rows.collect(), more }
 }
 
+/// The keys and values of `batches` at `frontier` that a scan asks for, and whether its limit left any out.
+pub fn found<V: Keyed>(
+    batches: Vec<Batch<V>>,
+    frontier: Frontier,
+    scan: &Scan,
+) -> (Vec<(V::Key, V::Value)>, bool) {
+    let mut found = all_found::<V>(batches, frontier, scan);
+    let more = found.len() > scan.limit;
+    if scan.latest_first {
+        found.reverse();
+    }
+    found.truncate(scan.limit);
+    (found, more)
+}
+
 /// The rows in the order of their keys; unless the latest are wanted, not many more than the limit.
-fn found<V: Keyed>(
+fn all_found<V: Keyed>(
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     scan: &Scan,

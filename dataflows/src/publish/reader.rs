@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::board::{Board, Cut};
 use super::keyed::{self, Alerts, Candles, Keyed};
-use crate::views::{Cell, Frontier, Page, ReadError, Reading, Scan, View, ViewKind, ViewReader};
+use crate::views::{
+    CandlePage, Cell, Frontier, Page, ReadError, Reading, Scan, View, ViewKind, ViewReader,
+};
 
 /// Reads the views of this process.
 pub struct BoardReader {
@@ -34,6 +36,15 @@ impl BoardReader {
         }
     }
 
+    /// Reads bars on the calling thread.
+    pub fn read_candles(&self, scan: &Scan) -> CandlePage {
+        let workers = self.board.workers();
+        let owner = scan.instrument.map(|instrument| instrument.shard().worker(workers));
+        let Cut { frontier, published } = self.board.cut(owner);
+        let (rows, more) = keyed::found::<Candles>(published.candles, frontier, scan);
+        CandlePage { frontier, rows, more }
+    }
+
     fn log(&self, scan: &Scan) -> Page {
         let frontier = self.board.frontier();
         let Some(through) = frontier.commit else {
@@ -61,6 +72,14 @@ impl ViewReader for BoardReader {
         let reader = BoardReader { board: Arc::clone(&self.board) };
         Box::pin(async move {
             let read = tokio::task::spawn_blocking(move || reader.read(&scan));
+            read.await.map_err(|_| ReadError::Closed)
+        })
+    }
+
+    fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
+        let reader = BoardReader { board: Arc::clone(&self.board) };
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || reader.read_candles(&scan));
             read.await.map_err(|_| ReadError::Closed)
         })
     }

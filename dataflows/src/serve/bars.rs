@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use market::{EventTime, Instrument, Timeframe};
+use market::{EventTime, Instrument, SessionKind, Timeframe};
 
-use crate::views::{Cell, Frontier, Page, ReadError, Scan, VIEWS, View};
+use crate::views::{Cell, Frontier, Page, Scan, VIEWS, View};
 
 use super::Context;
 use super::fill::{CLOSE, Filling, OPEN_TIME, STATE};
 use super::format::Line;
 use super::problem::{Problem, UNAVAILABLE};
+use super::session::InSession;
 
 /// The view `candles`.
 pub(super) const CANDLES: &View = {
@@ -21,7 +22,7 @@ pub(super) const CANDLES: &View = {
 };
 
 /// How often several reads are repeated until they agree on the frontier.
-const ATTEMPTS: usize = 16;
+pub(super) const ATTEMPTS: usize = 16;
 /// How many rows are searched for the last close before an interval. Only prints that set no price
 /// make bars without one, so the first row nearly always has it.
 const SEARCHED: usize = 1_000;
@@ -35,6 +36,8 @@ pub(super) struct Wanted {
     /// Only earlier open times.
     pub(super) to: Option<EventTime>,
     pub(super) limit: usize,
+    /// Only of this kind of session.
+    pub(super) session: Option<SessionKind>,
     /// Whether gaps are filled from the previous close.
     pub(super) fill: bool,
 }
@@ -69,23 +72,31 @@ impl Wanted {
                 return Ok(self.filled(context, page, around));
             }
         }
-        let detail = "commits follow so fast on each other that no consistent state could be read";
-        Err(Problem::new(UNAVAILABLE, detail))
+        Err(restless())
     }
 
     /// The rows themselves, ascending.
-    async fn page(&self, context: &Context) -> Result<Page, ReadError> {
+    async fn page(&self, context: &Context) -> Result<Page, Problem> {
         let latest_first = self.from.is_none();
         let scan = self.scan(self.from, self.to, latest_first, self.limit);
-        let mut page = context.reader.scan(scan).await?;
+        let mut page = self.rows(context, scan).await?;
         if latest_first {
             page.rows.reverse();
         }
         Ok(page)
     }
 
+    /// The rows of a scan; of the wanted kind of session, if one is wanted.
+    async fn rows(&self, context: &Context, scan: Scan) -> Result<Page, Problem> {
+        let calendar = context.calendars.get(self.instrument.terms.calendar);
+        match self.session {
+            None => Ok(context.reader.scan(scan).await?),
+            Some(kind) => InSession { context, calendar, kind }.scan(scan).await,
+        }
+    }
+
     /// What is around a page; nothing if the frontier has moved on meanwhile.
-    async fn around(&self, context: &Context, page: &Page) -> Result<Option<Around>, ReadError> {
+    async fn around(&self, context: &Context, page: &Page) -> Result<Option<Around>, Problem> {
         let mut around = Around::default();
         let first = page.rows.first();
         // Without `from` there are rows before the first only if the limit left them out; then their
@@ -98,7 +109,7 @@ impl Wanted {
         if let Some(before) = before {
             for limit in [1, SEARCHED] {
                 let scan = self.scan(None, Some(before), true, limit);
-                let earlier = context.reader.scan(scan).await?;
+                let earlier = self.rows(context, scan).await?;
                 if earlier.frontier != page.frontier {
                     return Ok(None);
                 }
@@ -110,7 +121,7 @@ impl Wanted {
             }
         }
         if let Some(to) = self.to {
-            let later = context.reader.scan(self.scan(Some(to), None, false, 1)).await?;
+            let later = self.rows(context, self.scan(Some(to), None, false, 1)).await?;
             if later.frontier != page.frontier {
                 return Ok(None);
             }
@@ -134,6 +145,7 @@ impl Wanted {
             instrument: &self.instrument,
             calendar,
             timeframe: self.timeframe,
+            session: self.session,
             from: self.from,
             until,
             close_before: around.close_before,
@@ -162,6 +174,12 @@ impl Wanted {
             limit,
         }
     }
+}
+
+/// Several reads could not be had at one frontier.
+pub(super) fn restless() -> Problem {
+    let detail = "commits follow so fast on each other that no consistent state could be read";
+    Problem::new(UNAVAILABLE, detail)
 }
 
 fn open_time(row: &[Cell]) -> Option<EventTime> {

@@ -1,7 +1,7 @@
 //! Bars without trades, made up from the close before them (`fill=previous`).
 //!
-//! Definition. Let the *slots* be the intervals that the calendar gives for a timeframe. A slot
-//! without a row is filled if its open time is at or after `from`, some row before it has a close, and
+//! Definition. Let the *slots* be the intervals that the calendar gives for a timeframe, without those
+//! in which the market is closed, or is not in the wanted kind of session. A slot without a row is filled if its open time is at or after `from`, some row before it has a close, and
 //! it is not beyond what is known: it opens before the last row, or before `until`. The filled bar has
 //! open = high = low = close = the close of the latest row before it that has one; volume, notional
 //! and trades are 0, and nothing of it was ever revised.
@@ -12,7 +12,10 @@
 //! Gaps may be much longer than the limit (ten years of seconds), so they are walked from the side
 //! that is kept, and no further than the limit.
 
-use market::{Bar, BarState, Calendar, Candle, CandleKey, EventTime, Instrument, Timeframe};
+use market::{
+    Bar, BarState, Bucket, Calendar, Candle, CandleKey, EventTime, Instrument, SessionKind,
+    Timeframe,
+};
 
 use crate::views::{CandleRow, Cell, Row};
 
@@ -46,6 +49,8 @@ pub(super) struct Filling<'a> {
     pub(super) instrument: &'a Instrument,
     pub(super) calendar: &'a Calendar,
     pub(super) timeframe: Timeframe,
+    /// Only slots of this kind of session.
+    pub(super) session: Option<SessionKind>,
     /// No slot opens before it.
     pub(super) from: Option<EventTime>,
     /// Slots after the last row open before it; there are none without it.
@@ -138,6 +143,10 @@ impl Filling<'_> {
         let mut at = gap.start;
         while at < gap.end && lines.len() < most {
             let slot = self.calendar.bucket(self.timeframe, at);
+            if let Some(pause) = self.pause(slot) {
+                at = pause.end;
+                continue;
+            }
             if slot.open >= gap.start {
                 lines.push(self.line(slot.open, slot.end, close, gap.state));
             }
@@ -153,12 +162,31 @@ impl Filling<'_> {
         let mut end = gap.end;
         while gap.start < end && lines.len() < most {
             let slot = self.calendar.bucket(self.timeframe, EventTime(end.0 - 1));
+            if let Some(pause) = self.pause(slot).filter(|pause| pause.open < end) {
+                end = pause.open;
+                continue;
+            }
             if slot.open < gap.start || slot.open >= end {
                 return;
             }
             lines.push(self.line(slot.open, slot.end, close, gap.state));
             end = slot.open;
         }
+    }
+
+    /// The time around `slot` in which nothing is filled; none if it is a slot to be filled.
+    fn pause(&self, slot: Bucket) -> Option<Bucket> {
+        let wanted = |kind| match self.session {
+            None => kind != SessionKind::Closed,
+            Some(session) => kind == session,
+        };
+        let first = self.calendar.stretch(slot.open);
+        let (mut kind, mut end) = (first.kind, first.end);
+        while !wanted(kind) && end < slot.end {
+            let next = self.calendar.stretch(end); // a day has several
+            (kind, end) = (next.kind, next.end);
+        }
+        (!wanted(kind)).then(|| Bucket { open: first.open, end: end.max(slot.end) })
     }
 
     fn line(&self, open_time: EventTime, end: EventTime, close: &Cell, state: BarState) -> Line {

@@ -2,8 +2,8 @@
 //! [`ViewReader`] only; never the engine.
 //!
 //! Reading order: [`Context`] (what routes answer from) → `server` (sockets, limits, draining) →
-//! `routes` (one file each, one list) → `query`, `symbol`, `format` (what a request asks) → `bars`, `fill`
-//! (candles at one frontier, bars without trades) → `problem` (what an error says).
+//! `routes` (one file each, one list) → `query`, `symbol`, `format` (what a request asks) → `bars`, `session`,
+//! `fill` (candles at one frontier, of one kind of session, without trades) → `problem` (what an error says).
 //!
 //! **Every answer about a view is stamped** with the frontier that it reflects: `frontier` in JSON,
 //! `X-Commit` and `X-Frontier` as headers, and an `ETag` of view and commit. **Every error** is a
@@ -17,6 +17,7 @@ mod problem;
 mod query;
 mod routes;
 mod server;
+mod session;
 mod symbol;
 #[cfg(test)]
 mod tests;

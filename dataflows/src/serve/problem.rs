@@ -26,6 +26,8 @@ pub(super) const VALIDATION: Kind =
     kind("validation", "Invalid parameter", StatusCode::BAD_REQUEST);
 pub(super) const AMBIGUOUS: Kind =
     kind("ambiguous-symbol", "Ambiguous symbol", StatusCode::BAD_REQUEST);
+pub(super) const TOO_MANY_BARS: Kind =
+    kind("too-many-bars", "Too many bars to read", StatusCode::BAD_REQUEST);
 pub(super) const UNKNOWN_SYMBOL: Kind =
     kind("unknown-symbol", "Unknown symbol", StatusCode::NOT_FOUND);
 pub(super) const UNKNOWN_PATH: Kind = kind("unknown-path", "Unknown path", StatusCode::NOT_FOUND);
@@ -50,6 +52,7 @@ pub(super) const UNAVAILABLE: Kind =
 pub const KINDS: &[Kind] = &[
     VALIDATION,
     AMBIGUOUS,
+    TOO_MANY_BARS,
     UNKNOWN_SYMBOL,
     UNKNOWN_PATH,
     WRONG_METHOD,

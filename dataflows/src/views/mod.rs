@@ -12,7 +12,10 @@ mod text;
 use std::future::Future;
 use std::pin::Pin;
 
-use market::{Commit, Conflict, EventTime, InstrumentId, Revision, Timeframe, TooLate, Unmatched};
+use market::{
+    Candle, CandleKey, Commit, Conflict, EventTime, InstrumentId, Revision, Timeframe, TooLate,
+    Unmatched,
+};
 
 pub use alerts::AlertRow;
 pub use candles::CandleRow;
@@ -149,6 +152,17 @@ pub struct Page {
     pub more: bool,
 }
 
+/// Bars as of one frontier: the rows of a [`Page`] of `candles`, for those who compute with them.
+#[derive(Clone, Debug)]
+pub struct CandlePage {
+    /// Up to when they are complete.
+    pub frontier: Frontier,
+    /// The bars, in the order of their keys, or latest first.
+    pub rows: Vec<(CandleKey, Candle)>,
+    /// Whether the limit left bars out.
+    pub more: bool,
+}
+
 /// Why a read could not be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -166,6 +180,9 @@ pub trait ViewReader: Send + Sync {
 
     /// Reads rows.
     fn scan(&self, scan: Scan) -> Reading<'_, Page>;
+
+    /// Reads bars; the view of `scan` must be `candles`.
+    fn candles(&self, scan: Scan) -> Reading<'_, CandlePage>;
 
     /// How many rows a view has now: current rows of keyed ones, rows ever appended of logs.
     fn count(&self, view: &'static View) -> u64;

@@ -4,4 +4,5 @@
 mod golden;
 mod harness;
 mod oracles;
+mod sessions;
 mod signals;

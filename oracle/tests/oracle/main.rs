@@ -3,5 +3,6 @@
 
 mod history;
 mod scripts;
+mod sessions;
 mod values;
 mod words;

@@ -1,6 +1,6 @@
 //! `GET /v1/candles/{symbol}`: bars of one instrument and timeframe, ascending in time.
 
-use market::Timeframe;
+use market::{SessionKind, Timeframe};
 use serde_json::Value;
 use warp::Filter;
 use warp::http::StatusCode;
@@ -22,13 +22,30 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/candles/{symbol}",
-        doc: "bars of an instrument; ?tf= &from= &to= &limit= &fill= &numbers= &format=",
+        doc: "bars of an instrument; ?tf= &from= &to= &limit= &session= &fill= &numbers= &format=",
     }],
     route,
 };
 
-const PARAMETERS: Known =
-    &[&["tf", "timeframe"], &["from"], &["to"], &["limit"], &["fill"], &["numbers"], &["format"]];
+const PARAMETERS: Known = &[
+    &["tf", "timeframe"],
+    &["from"],
+    &["to"],
+    &["limit"],
+    &["session"],
+    &["fill"],
+    &["numbers"],
+    &["format"],
+];
+
+/// The words of `session=`; some have two.
+const SESSIONS: [(&str, Option<SessionKind>); 5] = [
+    ("all", None),
+    ("regular", Some(SessionKind::Regular)),
+    ("rth", Some(SessionKind::Regular)),
+    ("extended", Some(SessionKind::Extended)),
+    ("eth", Some(SessionKind::Extended)),
+];
 
 const LIMIT_DEFAULT: usize = 500;
 const LIMIT_MAX: usize = 10_000;
@@ -85,6 +102,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
         query.fault("from", "order", detail, Vec::new());
     }
     let limit = query.count("limit", 1, LIMIT_MAX);
+    let session = query.word("session", &SESSIONS);
     let fill = query.word("fill", &[("none", false), ("previous", true), ("prev", true)]);
     let numbers = query.word("numbers", &[("number", false), ("string", true)]);
     let formats: Vec<_> = Format::ALL.iter().map(|format| (format.name(), *format)).collect();
@@ -104,6 +122,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
         from,
         to,
         limit: limit.unwrap_or(LIMIT_DEFAULT),
+        session: session.flatten(),
         fill: fill.unwrap_or(false),
     };
     Ok((wanted, form))
@@ -169,8 +188,12 @@ fn head(wanted: &Wanted, frontier: Frontier) -> Result<String, Problem> {
         tracing::error!(%error, "a frontier could not be written as JSON");
         Problem::internal()
     })?;
+    let session = match wanted.session {
+        Some(kind) => format!(",\"session\":\"{}\"", kind.name()),
+        None => String::new(),
+    };
     Ok(format!(
-        "{{\"symbol\":{symbol},\"timeframe\":\"{}\",\"frontier\":{frontier},\"view_version\":\"{}\"",
+        "{{\"symbol\":{symbol},\"timeframe\":\"{}\"{session},\"frontier\":{frontier},\"view_version\":\"{}\"",
         wanted.timeframe,
         view_version()
     ))

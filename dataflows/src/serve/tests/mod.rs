@@ -4,6 +4,7 @@ mod candles;
 mod filling;
 mod problems;
 mod service;
+mod sessions;
 mod sockets;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use super::routes::app;
 use super::{Check, Context, Health, Limits};
 use crate::telemetry::Metrics;
 use crate::views::{
-    CandleRow, Cell, Frontier, Page, ReadError, Reading, Row, Scan, View, ViewReader,
+    CandlePage, CandleRow, Frontier, Page, ReadError, Reading, Row, Scan, View, ViewReader,
 };
 
 /// Rows of `candles` by key, and a frontier that moves when told.
@@ -53,6 +54,19 @@ impl ViewReader for Rows {
     }
 
     fn scan(&self, scan: Scan) -> Reading<'_, Page> {
+        let candles = self.candles(scan);
+        Box::pin(async move {
+            let CandlePage { frontier, rows, more } = candles.await?;
+            let rows = rows.iter().map(|(key, candle)| {
+                let mut cells = Vec::new();
+                CandleRow { key, candle }.cells(&mut cells);
+                cells
+            });
+            Ok(Page { frontier, rows: rows.collect(), more })
+        })
+    }
+
+    fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
         assert!(!self.panics.load(Ordering::SeqCst), "told to panic");
         self.scans.fetch_add(1, Ordering::SeqCst);
         if self.restless.load(Ordering::SeqCst) > 0 {
@@ -66,17 +80,13 @@ impl ViewReader for Rows {
             return Box::pin(async { Err(ReadError::Closed) });
         }
         let candles = self.candles.lock().unwrap();
-        let mut rows: Vec<Vec<Cell>> = candles
+        let mut rows: Vec<(CandleKey, Candle)> = candles
             .iter()
             .filter(|(key, _)| scan.instrument.is_none_or(|id| id == key.instrument))
             .filter(|(key, _)| scan.timeframe.is_none_or(|tf| tf == key.timeframe))
             .filter(|(key, _)| scan.from.is_none_or(|from| from <= key.open_time))
             .filter(|(key, _)| scan.to.is_none_or(|to| key.open_time < to))
-            .map(|(key, candle)| {
-                let mut cells = Vec::new();
-                CandleRow { key, candle }.cells(&mut cells);
-                cells
-            })
+            .map(|(key, candle)| (*key, *candle))
             .collect();
         if scan.latest_first {
             rows.reverse();
@@ -84,7 +94,7 @@ impl ViewReader for Rows {
         let more = rows.len() > scan.limit;
         rows.truncate(scan.limit);
         let frontier = self.frontier();
-        Box::pin(async move { Ok(Page { frontier, rows, more }) })
+        Box::pin(async move { Ok(CandlePage { frontier, rows, more }) })
     }
 
     fn count(&self, view: &'static View) -> u64 {
@@ -106,14 +116,21 @@ fn time(text: &str) -> EventTime {
 }
 
 impl Server {
-    /// Knows `us:*` in New York with 2 and 0 decimals, all others in UTC with 9 and 8; 1m, 1h, 4h, 1d.
+    /// Knows `us:*` in New York and `nyse:*` by its sessions with 2 and 0 decimals, all others in UTC
+    /// with 9 and 8; 1m, 1h, 4h, 1d.
     fn new() -> Server {
         let us = InstrumentRule {
             pattern: "us:*".to_owned(),
             terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 1 },
             ..InstrumentRule::any()
         };
-        let new_york = Calendar::named("America/New_York").unwrap();
+        let shares = InstrumentRule {
+            pattern: "nyse:*".to_owned(),
+            terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 2 },
+            ..InstrumentRule::any()
+        };
+        let calendars = ["UTC", "America/New_York", "us-equities"];
+        let calendars = calendars.map(|name| Calendar::named(name).unwrap());
         let rows = Arc::new(Rows {
             candles: Mutex::default(),
             commit: AtomicU64::new(17),
@@ -126,8 +143,8 @@ impl Server {
         });
         let context = Context {
             reader: Arc::<Rows>::clone(&rows),
-            catalog: Arc::new(Catalog::new(vec![us], 100)),
-            calendars: Calendars::new(vec![Calendar::Utc, new_york]).unwrap(),
+            catalog: Arc::new(Catalog::new(vec![us, shares], 100)),
+            calendars: Calendars::new(calendars.to_vec()).unwrap(),
             timeframes: ["1h", "1m", "1d", "4h"].map(|tf| tf.parse().unwrap()).to_vec(),
             metrics: Metrics::new("9.8.7"),
             health: Arc::new(|| Health {

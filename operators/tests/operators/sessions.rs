@@ -1,0 +1,143 @@
+//! Calendars with sessions through ledger and roll-ups: weeks in which clocks change, markets close
+//! early or do not open, and trades at every hour.
+
+use std::collections::BTreeMap;
+
+use market::{
+    Bucket, Calendar, Calendars, CandleKey, Event, EventTime, IdScope, InstrumentId, Origin, Price,
+    Quantity, Record, Side, SourceId, Span, Terms, TimeUnit, Timeframe, Trade, TradeId, TradeRef,
+    Updates,
+};
+use oracle::commits::{CommitInput, Fold, History};
+use oracle::random::{Script, rebatch};
+use oracle::sessions::Market;
+use oracle::set::survivors;
+use oracle::values::bars_placed;
+use proptest::prelude::*;
+
+use super::harness::{cores, run_under_timely};
+
+const FRAMES: [&str; 5] = ["1m", "15m", "1h", "4h", "1d"];
+const WEEKS: [&str; 3] = ["2024-03-08T12:00:00Z", "2024-11-01T12:00:00Z", "2024-11-27T12:00:00Z"];
+const DAYS: i64 = 5;
+const MINUTE: i64 = 60_000_000_000;
+
+/// What is said of trade `id`: instrument, minute and second of the week, price, and what it is.
+type Said = (u64, u8, i64, i64, i64, u8);
+
+fn said() -> impl Strategy<Value = Said> {
+    // Often near the hour and its half, where sessions begin and end.
+    let minute = prop_oneof![
+        (0..DAYS * 48, -1..=1_i64).prop_map(|(half, off)| half * 30 + off),
+        0..DAYS * 1_440,
+    ];
+    (0..60_u64, 0..2_u8, minute, 0..60_i64, 1..1_000_i64, 0..10_u8)
+}
+
+fn record(
+    start: EventTime,
+    position: u64,
+    (id, market, minute, second, price, kind): Said,
+) -> Record {
+    let instrument = InstrumentId::of(Market::ALL[usize::from(market)].name());
+    let time = EventTime(start.0 + minute.max(0) * MINUTE + second * 1_000_000_000);
+    let trade = Trade {
+        instrument,
+        terms: Terms { price_scale: 0, quantity_scale: 0, calendar: market },
+        scope: IdScope(0),
+        id: TradeId::Number(id),
+        time,
+        sequence: position,
+        price: Price(price),
+        quantity: Quantity(1 + price % 7),
+        side: [Side::Buy, Side::Sell][usize::from(kind % 2)],
+        updates: Updates::ALL,
+    };
+    let of = TradeRef { instrument, scope: trade.scope, id: trade.id };
+    let event = match kind {
+        0 => Event::Cancel { of, time: Some(time) },
+        1 | 2 => Event::Correct { of, with: trade },
+        _ => Event::New(trade),
+    };
+    Record { origin: Origin { rank: 0, source: SourceId(0), partition: 0, position }, event }
+}
+
+/// Commits of ten records, a round every third.
+fn script(week: &str, said: &[Said]) -> Script {
+    let start = EventTime::parse(week, TimeUnit::Rfc3339).unwrap();
+    let records: Vec<_> =
+        (0..).zip(said).map(|(position, said)| record(start, position, *said)).collect();
+    let count = records.len().div_ceil(10);
+    let commits = records.chunks(10).enumerate().map(|(number, records)| CommitInput {
+        records: records.to_vec(),
+        // Time passes faster than trades come, so that bars become final and are revised.
+        marks: vec![Some(EventTime(start.0 + number as i64 * 600 * MINUTE))],
+        round: number % 3 == 2 || number + 1 == count,
+    });
+    let calendars = Market::ALL.map(|market| Calendar::named(market.name()).unwrap());
+    Script {
+        history: History {
+            timeframes: FRAMES.iter().map(|frame| frame.parse().unwrap()).collect(),
+            calendars: Calendars::new(calendars.to_vec()).unwrap(),
+            reject_after: Span::FOREVER,
+            correction_horizon: Span::FOREVER,
+        },
+        commits: commits.collect(),
+    }
+}
+
+/// The bars that the slow walk over minutes gives for the trades that survive.
+fn slowly(week: &str, script: &Script) -> BTreeMap<CandleKey, market::Bar> {
+    let start = EventTime::parse(week, TimeUnit::Rfc3339).unwrap();
+    let end = EventTime(start.0 + (DAYS + 1) * 1_440 * MINUTE);
+    let trades = survivors(&script.records());
+    let frames: Vec<Timeframe> = script.history.timeframes.clone();
+    frames
+        .into_iter()
+        .flat_map(|timeframe| {
+            let borders = Market::ALL.map(|market| market.bars(timeframe, start, end));
+            bars_placed(&trades, |trade| {
+                let inside = |bar: &&Bucket| bar.open <= trade.time && trade.time < bar.end;
+                let borders = &borders[usize::from(trade.terms.calendar)];
+                let bucket = *borders.iter().find(inside).expect("bars tile time");
+                let key =
+                    CandleKey { instrument: trade.instrument, timeframe, open_time: bucket.open };
+                (key, bucket)
+            })
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn values_are_what_the_slow_walk_gives(
+        week in prop::sample::select(&WEEKS[..]),
+        said in prop::collection::vec(said(), 1..150),
+        seed in any::<u64>(),
+    ) {
+        let script = script(week, &said);
+        let want = slowly(week, &script);
+        for script in [script.clone(), rebatch(&script, seed)] {
+            let rows = cores(&script).pop().unwrap_or_default();
+            let got: BTreeMap<_, _> = rows.candles.iter().map(|(key, c)| (*key, c.bar)).collect();
+            prop_assert_eq!(&got, &want);
+        }
+    }
+
+    #[test]
+    fn history_is_what_the_fold_over_commits_gives(
+        week in prop::sample::select(&WEEKS[..]),
+        said in prop::collection::vec(said(), 1..150),
+    ) {
+        let script = script(week, &said);
+        let mut fold = Fold::new(script.history.clone());
+        let run = run_under_timely(&script, 2, None, 1);
+        for (commit, got) in script.commits.iter().zip(&run.rows) {
+            let want = fold.commit(commit);
+            prop_assert_eq!(&got.candles, &want.candles);
+            prop_assert_eq!(&got.revisions, &want.revisions);
+        }
+    }
+}
