@@ -15,6 +15,7 @@ use std::time::Duration;
 use connectors::{Setting, Source, SourceError};
 use market::{Calendars, Catalog, EventTime, InstrumentRule, Span, Terms, TimeUnit, Timeframe};
 use operators::SourceSet;
+use operators::indicators::IndicatorsConfig;
 
 pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
@@ -154,10 +155,18 @@ impl RawConfig {
             });
         }
         let timeframes = timeframes(&job.timeframes)?;
-        let rules = rules::check(rule, &timeframes, &|name| {
-            Err(format!("unknown series `{name}` (open, high, low, close, volume, or a number)"))
-        })?;
-        let candles = Candles::new(&timeframes, calendars.clone(), reject_after, horizon, rules)
+        let indicators = job.indicators.iter().map(String::as_str);
+        let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
+            .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
+        let rules = rules::check(rule, &timeframes, &indicators)?;
+        let candles = Candles::new(
+            &timeframes,
+            calendars.clone(),
+            reject_after,
+            horizon,
+            indicators,
+            rules,
+        )
             .map_err(ConfigError::at("job.timeframes"))?;
         let sources = sources(source, folder, &catalog, reject_after)?;
 

@@ -36,6 +36,8 @@ pub struct RawJob {
     pub workers: usize,
     /// Timeframes of bars; the smallest must divide all others.
     pub timeframes: Vec<String>,
+    /// Indicators on every instrument and timeframe, such as `sma20` or `macd12_26_9`.
+    pub indicators: Vec<String>,
     /// The calendar of instruments that name none: `UTC`, an IANA time zone, a market such as
     /// `us-equities`, or the name of a `[[calendar]]`.
     pub calendar: String,
@@ -209,6 +211,9 @@ impl Default for RawJob {
         RawJob {
             workers: 1,
             timeframes: ["1m", "5m", "15m", "1h", "4h", "1d"].map(str::to_owned).to_vec(),
+            indicators: ["sma20", "ema20", "rsi14", "macd12_26_9", "bb20_2"]
+                .map(str::to_owned)
+                .to_vec(),
             calendar: "UTC".to_owned(),
             reject_after: "1h".to_owned(),
             correction_horizon: "1d".to_owned(),

@@ -2,9 +2,11 @@
 
 use market::{InstrumentId, Timeframe};
 use operators::signals::{Condition, Direction, Pattern, Rule, Series, Settle};
+use operators::indicators::{Indicator, IndicatorsConfig};
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
+use crate::jobs::candles::Watched;
 
 /// A rule as written: a name, what it watches, and exactly one condition.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -71,30 +73,75 @@ pub struct RawBreakout {
     pub direction: String,
 }
 
-/// Finds the value that a text such as `sma20` names; the error lists what there is.
-pub(super) type FindValue<'a> = &'a dyn Fn(&str) -> Result<u16, String>;
-
-/// Checks the rules; `timeframes` are those of the job.
+/// Checks the rules, and says which numbers they refer to; `timeframes` and `indicators` are the job's.
 pub(super) fn check(
     raw: Vec<RawRule>,
     timeframes: &[Timeframe],
-    find_value: FindValue<'_>,
-) -> Result<Vec<Rule>, ConfigError> {
+    indicators: &IndicatorsConfig,
+) -> Result<(Vec<Rule>, Watched), ConfigError> {
     if raw.len() > usize::from(u16::MAX) {
         let problem = format!("{} rules are more than {}", raw.len(), u16::MAX);
         return Err(ConfigError::Value { place: "rule".to_owned(), problem });
     }
+    let mut watched = Watched::new();
     let mut rules: Vec<Rule> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.into_iter().enumerate() {
         let place = format!("rule[{index}] (name `{}`)", raw.name);
-        let rule = rule(raw, timeframes, find_value).map_err(ConfigError::at(place.clone()))?;
+        let mut find_value = |text: &str| {
+            let number = find_number(text, indicators)?;
+            let place = watched.iter().position(|known| *known == number).unwrap_or_else(|| {
+                watched.push(number);
+                watched.len() - 1
+            });
+            u16::try_from(place).map_err(|_| "rules refer to too many numbers".to_owned())
+        };
+        let rule = rule(raw, timeframes, &mut find_value);
+        let rule = rule.map_err(ConfigError::at(place.clone()))?;
         if rules.iter().any(|other| other.name == rule.name) {
             return Err(ConfigError::at(place)("another rule has this name".to_owned()));
         }
         rules.push(rule);
     }
-    Ok(rules)
+    Ok((rules, watched))
 }
+
+/// The number that `sma20` or `macd12_26_9.signal` names; without an output, the first.
+fn find_number(text: &str, indicators: &IndicatorsConfig) -> Result<(u16, u8), String> {
+    let (label, output) = match text.split_once('.') {
+        // A parameter may have decimals: bb20_2.5.upper
+        Some(_) => match text.rsplit_once('.') {
+            Some((label, output)) if output.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+                (label, Some(output))
+            }
+            _ => (text, None),
+        },
+        None => (text, None),
+    };
+    let asked: Indicator = label.parse().map_err(|error| {
+        format!("`{text}` is none of open, high, low, close, volume, not a number, and {error}")
+    })?;
+    let known = indicators.indicators();
+    let Some(index) = known.iter().position(|one| one.label() == asked.label()) else {
+        let labels: Vec<_> = known.iter().map(Indicator::label).collect();
+        return Err(format!(
+            "`{}` is not among job.indicators ({})",
+            asked.label(),
+            labels.join(", ")
+        ));
+    };
+    let outputs = asked.outputs();
+    let output = match output {
+        None => 0,
+        Some(name) => outputs.iter().position(|one| *one == name).ok_or_else(|| {
+            format!("`{label}` has no output `{name}` (possible: {})", outputs.join(", "))
+        })?,
+    };
+    let index = u16::try_from(index).map_err(|error| error.to_string())?;
+    Ok((index, u8::try_from(output).map_err(|error| error.to_string())?))
+}
+
+/// Gives a series to a text that is neither a part of a bar nor a number.
+type FindValue<'a> = &'a mut dyn FnMut(&str) -> Result<u16, String>;
 
 fn rule(raw: RawRule, computed: &[Timeframe], find_value: FindValue<'_>) -> Result<Rule, String> {
     if raw.name.is_empty() {
@@ -187,7 +234,7 @@ mod tests {
 
     fn parsed(text: &str) -> Result<Rule, String> {
         let raw: RawRule = toml::from_str(text).map_err(|error| error.to_string())?;
-        rule(raw, &[Timeframe::MINUTE], &|name| match name {
+        rule(raw, &[Timeframe::MINUTE], &mut |name| match name {
             "sma20" => Ok(3),
             other => Err(format!("unknown series `{other}`")),
         })

@@ -6,9 +6,10 @@ use std::sync::mpsc::Receiver;
 use market::{Calendars, Span, Timeframe};
 use operators::keyed::Time;
 use operators::signals::Rule;
+use operators::indicators::{IndicatorChange, IndicatorOut, Indicators, IndicatorsConfig};
 use operators::{
-    Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals, StateError,
-    StateStore, keyed,
+    BarChange, Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals,
+    StateError, StateStore, keyed,
 };
 use timely::dataflow::Scope;
 use timely::dataflow::operators::Concat;
@@ -16,21 +17,27 @@ use timely::dataflow::operators::vec::Map;
 use timely::scheduling::SyncActivator;
 
 use crate::ingest::{Delivery, feed};
-use crate::publish::{Board, Traces, publish_alerts, publish_candles};
+use crate::publish::{Board, Traces, publish_alerts, publish_candles, publish_indicators};
 use crate::telemetry::Metrics;
 use crate::views::Labels;
 
 /// The operators of this job, by the names under which they save state and report what they hold.
-pub const OPERATORS: [&str; 3] = ["ledger", "rollups", "signals"];
+pub const OPERATORS: [&str; 4] = ["ledger", "rollups", "indicators", "signals"];
 
 /// What the job computes.
 #[derive(Clone, Debug)]
 pub struct Candles {
     ledger: Arc<LedgerConfig>,
     rollups: Arc<RollupConfig>,
+    indicators: Arc<IndicatorsConfig>,
     rules: Arc<[Rule]>,
+    /// Which numbers rules refer to, and as which series.
+    watched: Arc<Watched>,
     timeframes: Vec<Timeframe>,
 }
+
+/// What rules may refer to: the numbers (indicator, output) that some rule does, by their place.
+pub type Watched = Vec<(u16, u8)>;
 
 /// What a worker's part of the job is connected to.
 pub struct Surroundings<'a> {
@@ -55,7 +62,8 @@ impl Candles {
         calendars: Calendars,
         reject_after: Span,
         correction_horizon: Span,
-        rules: Vec<Rule>,
+        indicators: IndicatorsConfig,
+        (rules, watched): (Vec<Rule>, Watched),
     ) -> Result<Candles, String> {
         let mut timeframes = timeframes.to_vec();
         timeframes.sort_unstable();
@@ -68,7 +76,9 @@ impl Candles {
         Ok(Candles {
             ledger: Arc::new(ledger),
             rollups: Arc::new(rollups),
+            indicators: Arc::new(indicators),
             rules: rules.into(),
+            watched: Arc::new(watched),
             timeframes,
         })
     }
@@ -80,7 +90,11 @@ impl Candles {
 
     /// What numbers in its rows stand for.
     pub fn labels(&self) -> Labels {
-        Labels { rules: self.rules.iter().map(|rule| rule.name.clone()).collect() }
+        let indicators = self.indicators.indicators().iter();
+        Labels {
+            rules: self.rules.iter().map(|rule| rule.name.clone()).collect(),
+            indicators: indicators.map(|one| (one.label(), one.outputs())).collect(),
+        }
     }
 
     /// Builds the worker's part of the dataflow; gives its arrangements.
@@ -118,26 +132,51 @@ impl Candles {
 
         let bars = ledger.concat(rollups);
 
-        let rules = Arc::clone(&self.rules);
+        let config = Arc::clone(&self.indicators);
+        let indicators = keyed(
+            contexts.clone(),
+            bars.clone().flat_map(bar_change),
+            OPERATORS[2],
+            move || Indicators::new(Arc::clone(&config)),
+            Arc::clone(&states),
+            gauge(OPERATORS[2]),
+        )?;
+
+        let (rules, watched) = (Arc::clone(&self.rules), Arc::clone(&self.watched));
+        let values = indicators.clone().flat_map(move |said| value_for_signals(said, &watched));
         let signals = keyed(
             contexts,
-            bars.clone().flat_map(for_signals),
-            OPERATORS[2],
+            bars.clone().flat_map(bar_change).map(SignalIn::Bar).concat(values),
+            OPERATORS[3],
             move || Signals::new(Arc::clone(&rules)),
             states,
-            gauge(OPERATORS[2]),
+            gauge(OPERATORS[3]),
         )?;
 
         Ok(Traces {
             candles: publish_candles(bars, board, metrics, sources),
+            indicators: publish_indicators(indicators, board),
             alerts: publish_alerts(signals, board),
         })
     }
 }
 
-fn for_signals(said: LedgerOut) -> Option<SignalIn> {
+fn bar_change(said: LedgerOut) -> Option<BarChange> {
     match said {
-        LedgerOut::Bar(change) => Some(SignalIn::Bar(change)),
+        LedgerOut::Bar(change) => Some(change),
         _ => None,
     }
+}
+
+/// A number that some rule refers to.
+fn value_for_signals(said: IndicatorOut, watched: &Watched) -> Option<SignalIn> {
+    let IndicatorOut::Changed(IndicatorChange { key, after, .. }) = said else { return None };
+    let series = watched.iter().position(|number| *number == (key.indicator, key.output))?;
+    Some(SignalIn::Value {
+        instrument: key.instrument,
+        timeframe: key.timeframe,
+        open_time: key.open_time,
+        series: u16::try_from(series).ok()?,
+        value: after.map(|after| after.value.0),
+    })
 }

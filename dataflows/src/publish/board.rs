@@ -9,7 +9,7 @@ use market::{Commit, EventTime};
 use operators::Gauge;
 
 use super::digest::Digest;
-use super::keyed::{Alerts, Batch, Candles};
+use super::keyed::{Alerts, Batch, Candles, Indicators};
 use super::logs::Logs;
 use crate::views::{Frontier, Labels, VIEWS};
 
@@ -50,6 +50,8 @@ struct Slot {
 pub struct Published {
     /// Of `candles`.
     pub candles: Vec<Batch<Candles>>,
+    /// Of `indicators`.
+    pub indicators: Vec<Batch<Indicators>>,
     /// Of `alerts`.
     pub alerts: Vec<Batch<Alerts>>,
 }
@@ -189,6 +191,7 @@ impl Board {
         let mut published = Published::default();
         for (_, slot) in asked {
             published.candles.extend(slot.published.candles.iter().cloned());
+            published.indicators.extend(slot.published.indicators.iter().cloned());
             published.alerts.extend(slot.published.alerts.iter().cloned());
         }
         Cut { frontier, published }

@@ -58,6 +58,7 @@ fn update(hasher: &mut Xxh3, cell: &Cell) {
             tagged(2, &mantissa.to_le_bytes());
             hasher.update(&[*scale]);
         }
+        Cell::Number(bits) => tagged(8, &bits.to_le_bytes()),
         Cell::Time(time) => tagged(3, &time.0.to_le_bytes()),
         Cell::Instrument(id) => tagged(4, &id.0.to_le_bytes()),
         Cell::Timeframe(timeframe) => tagged(5, &timeframe.secs().to_le_bytes()),

@@ -8,9 +8,10 @@ use differential_dataflow::trace::cursor::cursor_list;
 use differential_dataflow::trace::{BatchReader, Cursor};
 use market::{Candle, CandleKey, EventTime, InstrumentId, Timeframe};
 use operators::arrange::SharedBatch;
+use operators::indicators::{IndicatorKey, IndicatorValue};
 use operators::{Alert, AlertKey};
 
-use crate::views::{AlertRow, CandleRow, Cell, Frontier, Labels, Page, Row, Scan};
+use crate::views::{AlertRow, CandleRow, Cell, Frontier, IndicatorRow, Labels, Page, Row, Scan};
 
 /// A keyed view.
 pub trait Keyed: 'static {
@@ -34,6 +35,9 @@ pub trait Keyed: 'static {
 /// The part of a key that all keyed views have: instrument, timeframe, opening of the bar.
 pub type Place = (InstrumentId, Timeframe, EventTime);
 
+/// A row as read: its key, and the rest.
+pub type Found<V> = (<V as Keyed>::Key, <V as Keyed>::Value);
+
 /// A batch of a keyed view's arrangement.
 pub type Batch<V> = SharedBatch<<V as Keyed>::Key, <V as Keyed>::Value>;
 
@@ -55,6 +59,38 @@ impl Keyed for Candles {
 
     fn cells(key: &CandleKey, candle: &Candle, _labels: &Labels, into: &mut Vec<Cell>) {
         CandleRow { key, candle }.cells(into);
+    }
+}
+
+/// The view `indicators`.
+pub struct Indicators;
+
+impl Keyed for Indicators {
+    type Key = IndicatorKey;
+    type Value = IndicatorValue;
+    const VIEW: &'static str = "indicators";
+
+    fn place(key: &IndicatorKey) -> Place {
+        (key.instrument, key.timeframe, key.open_time)
+    }
+
+    fn lowest((instrument, timeframe, open_time): Place) -> IndicatorKey {
+        IndicatorKey { instrument, timeframe, open_time, indicator: 0, output: 0 }
+    }
+
+    fn cells(key: &IndicatorKey, value: &IndicatorValue, labels: &Labels, into: &mut Vec<Cell>) {
+        let known = labels.indicators.get(usize::from(key.indicator));
+        let (indicator, outputs) = known.map_or(("", &[][..]), |(label, outputs)| (label, outputs));
+        let row = IndicatorRow {
+            instrument: key.instrument,
+            timeframe: key.timeframe,
+            open_time: key.open_time,
+            indicator,
+            output: outputs.get(usize::from(key.output)).copied().unwrap_or_default(),
+            value: value.value.0,
+            peek: value.peek,
+        };
+        row.cells(into);
     }
 }
 
@@ -111,7 +147,7 @@ pub fn found<V: Keyed>(
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     scan: &Scan,
-) -> (Vec<(V::Key, V::Value)>, bool) {
+) -> (Vec<Found<V>>, bool) {
     let mut found = all_found::<V>(batches, frontier, scan);
     let more = found.len() > scan.limit;
     if scan.latest_first {
@@ -126,7 +162,7 @@ fn all_found<V: Keyed>(
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     scan: &Scan,
-) -> Vec<(V::Key, V::Value)> {
+) -> Vec<Found<V>> {
     let mut found = Vec::new();
     let Some(commit) = frontier.commit else { return found };
     let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();

@@ -14,4 +14,4 @@ pub use board::{Board, Cut, Published, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
 pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
-pub use tap::{Publisher, Trace, Traces, log, publish_alerts, publish_candles};
+pub use tap::{Publisher, Trace, Traces, log, publish_alerts, publish_candles, publish_indicators};

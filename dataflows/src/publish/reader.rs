@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::board::{Board, Cut};
-use super::keyed::{self, Alerts, Candles, Keyed};
+use super::keyed::{self, Alerts, Candles, Indicators, Keyed};
 use crate::views::{
     CandlePage, Cell, Frontier, Page, ReadError, Reading, Scan, View, ViewKind, ViewReader,
 };
@@ -28,6 +28,9 @@ impl BoardReader {
                 let Cut { frontier, published } = self.board.cut(owner);
                 let labels = &self.board.labels;
                 match scan.view.name {
+                    Indicators::VIEW => {
+                        keyed::read::<Indicators>(published.indicators, frontier, scan, labels)
+                    }
                     Alerts::VIEW => keyed::read::<Alerts>(published.alerts, frontier, scan, labels),
                     _ => keyed::read::<Candles>(published.candles, frontier, scan, labels),
                 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use differential_dataflow::trace::TraceReader;
 use market::Commit;
 use operators::arrange::{SharedTrace, Update, arrange_local};
+use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
 use operators::signals::AlertChange;
 use operators::{LedgerOut, Notice, Verdict};
@@ -17,7 +18,7 @@ use timely::progress::frontier::AntichainRef;
 
 use super::board::{Board, Published};
 use super::digest::Digest;
-use super::keyed::{Alerts, Candles, Keyed};
+use super::keyed::{Alerts, Candles, Indicators, Keyed};
 use super::logs::LogRow;
 use crate::telemetry::Metrics;
 use crate::views::Cell;
@@ -32,6 +33,8 @@ type RowUpdate<V> = Update<<V as Keyed>::Key, <V as Keyed>::Value>;
 pub struct Traces {
     /// Of `candles`.
     pub candles: Trace<Candles>,
+    /// Of `indicators`.
+    pub indicators: Trace<Indicators>,
     /// Of `alerts`.
     pub alerts: Trace<Alerts>,
 }
@@ -62,6 +65,17 @@ pub fn publish_candles<'scope>(
             count(&metrics, source, tally.verdict, tally.records);
         }
         LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
+    })
+}
+
+/// Arranges the indicators of this worker.
+pub fn publish_indicators<'scope>(
+    output: StreamVec<'scope, Time, IndicatorOut>,
+    board: &Arc<Board>,
+) -> Trace<Indicators> {
+    publish(output, board, |said, rows: &mut Rows<'_, Indicators>| match said {
+        IndicatorOut::Changed(change) => rows.change(change.key, change.before, change.after),
+        IndicatorOut::Restored(key, value) => rows.restored(key, value),
     })
 }
 
@@ -167,12 +181,16 @@ impl Publisher {
     /// Publishes if there is something new, and lets the arrangements compact what no reader can ask for.
     /// Says whether everything has been published for good.
     pub fn step(&mut self) -> bool {
-        let Traces { candles, alerts } = &mut self.traces;
-        let uppers = [upper(candles), upper(alerts)];
+        let Traces { candles, indicators, alerts } = &mut self.traces;
+        let uppers = [upper(candles), upper(indicators), upper(alerts)];
         // Complete is what all of them have completed; none is done before all are.
         let complete = uppers.iter().copied().flatten().min();
         if complete != self.upper {
-            let published = Published { candles: batches(candles), alerts: batches(alerts) };
+            let published = Published {
+                candles: batches(candles),
+                indicators: batches(indicators),
+                alerts: batches(alerts),
+            };
             let number = complete.unwrap_or(u64::MAX);
             let completed = self.board.publish(self.worker, number, self.since, published);
             completed.took.into_iter().for_each(|took| self.metrics.tick_to_view(took));
@@ -180,6 +198,7 @@ impl Publisher {
             if complete.is_some() {
                 self.since = self.since.max(floor.min(number.saturating_sub(1)));
                 compact(candles, self.since);
+                compact(indicators, self.since);
                 compact(alerts, self.since);
             }
             self.upper = complete;

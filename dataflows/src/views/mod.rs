@@ -6,6 +6,7 @@
 mod alerts;
 mod candles;
 mod events;
+mod indicators;
 mod row;
 mod text;
 
@@ -20,6 +21,7 @@ use market::{
 pub use alerts::AlertRow;
 pub use candles::CandleRow;
 pub use events::DeadLetterRow;
+pub use indicators::IndicatorRow;
 pub use row::{Cell, Column, Row, key, value};
 pub use text::{cell_json, cell_text, write_csv_header, write_csv_row};
 
@@ -50,6 +52,12 @@ pub const VIEWS: &[View] = &[
         doc: "input that could not become a record, and why",
     },
     View {
+        name: "indicators",
+        kind: ViewKind::Keyed,
+        columns: IndicatorRow::COLUMNS,
+        doc: "indicators of every timeframe, per round, restated whenever their bars are",
+    },
+    View {
         name: "revisions",
         kind: ViewKind::Log,
         columns: Revision::COLUMNS,
@@ -74,6 +82,8 @@ pub const VIEWS: &[View] = &[
 pub struct Labels {
     /// The names of rules, by number.
     pub rules: Vec<String>,
+    /// The labels of indicators and the names of their outputs, by number.
+    pub indicators: Vec<(String, &'static [&'static str])>,
 }
 
 /// A named output.

@@ -27,6 +27,8 @@ pub enum Cell {
         /// The decimals.
         scale: u8,
     },
+    /// A floating-point number, by its bits; made by [`Cell::number`].
+    Number(u64),
     /// An event time; RFC 3339 in UTC outside.
     Time(EventTime),
     /// An instrument; its name outside.
@@ -37,6 +39,13 @@ pub enum Cell {
     Word(&'static str),
     /// Any text.
     Text(String),
+}
+
+impl Cell {
+    /// A floating-point number. Outside, those that are not finite are no value.
+    pub fn number(number: f64) -> Cell {
+        Cell::Number(number.to_bits())
+    }
 }
 
 /// A row type: its columns, declared once.

@@ -12,6 +12,10 @@ pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {
         Cell::Null => String::new(),
         Cell::Unsigned(n) => n.to_string(),
         Cell::Decimal { mantissa, scale } => decimal::format(*mantissa, *scale),
+        Cell::Number(bits) => match f64::from_bits(*bits) {
+            number if number.is_finite() => number.to_string(),
+            _ => String::new(),
+        },
         Cell::Time(time) => time.rfc3339(),
         Cell::Instrument(id) => catalog.name(*id).to_string(),
         Cell::Timeframe(timeframe) => timeframe.to_string(),
@@ -25,7 +29,8 @@ pub fn cell_json(cell: &Cell, catalog: &Catalog, numbers_as_strings: bool) -> Bo
     let text = cell_text(cell, catalog);
     let json = match cell {
         Cell::Null => "null".to_owned(),
-        Cell::Unsigned(_) => text,
+        Cell::Number(_) if text.is_empty() => "null".to_owned(),
+        Cell::Unsigned(_) | Cell::Number(_) => text,
         Cell::Decimal { .. } if !numbers_as_strings => text,
         _ => Value::String(text).to_string(),
     };
