@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | [`ledger`] | instrument | ids, tombstones and trades within the correction horizon; base bars | O(log n) a record, one refold per bar and commit in which a trade leaves |
 //! | [`rollup`] | instrument | bars of the larger timeframes | per round and touched bar, the bars of the next smaller timeframe under it |
+//! | [`indicators`] | instrument and timeframe | a row per bar and indicator | per round and changed bar, a step per indicator until states are as they were |
 //!
 //! Each is a pure, sequential [`Core`] that is driven by plain calls; [`keyed`] is the one shell that
 //! knows frontiers and capabilities and runs cores over closed commits. Nothing here does I/O or reads a
@@ -11,6 +12,7 @@
 
 pub mod arrange;
 pub mod context;
+pub mod indicators;
 pub mod keyed;
 pub mod ledger;
 pub mod output;
@@ -21,6 +23,7 @@ mod deadlines;
 mod lifecycle;
 
 pub use context::{CommitContext, InstrumentClock, Marks, SourceSet};
+pub use indicators::{Indicators, IndicatorsConfig};
 pub use keyed::{Core, Gauge, Sharded, keyed};
 pub use ledger::{Ledger, LedgerConfig};
 pub use output::{BarChange, LedgerOut, Notice, RollupIn, Tally, Verdict};

@@ -3,4 +3,5 @@
 
 mod golden;
 mod harness;
+mod indicators;
 mod oracles;
