@@ -27,8 +27,8 @@ pub(super) trait Step: Clone + Send + Sync + 'static {
     /// How far back [`Self::step`] looks.
     fn looks_back(&self) -> LookBack;
 
-    /// The state after a bar. `past` holds all bars before it, the newest last; apart from whether
-    /// there are so many, nothing further back than [`Self::looks_back`] may matter.
+    /// The state after a bar. `past` holds all bars before it, the newest last; nothing further back than
+    /// [`Self::looks_back`] may matter, also not whether there is a bar.
     fn step(
         &self,
         units: Units,
@@ -58,7 +58,7 @@ pub(super) struct Row<I, S> {
 
 /// A bar as it is after a round: none if it has no row any more.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Edit {
+pub struct Edit {
     pub(super) open_time: EventTime,
     pub(super) bar: Option<(Bar, bool)>,
 }

@@ -5,8 +5,7 @@
 //! * **Meaning**: each number is a function of the bars that there are, in order of time, and of nothing
 //!   else: a bar that is restated, inserted or removed changes exactly the numbers that the definition
 //!   says. The definitions are TA-Lib's (C 0.8, classic mode, unstable period 0) where it has the
-//!   indicator: seeds, first value and special cases. Its fixed thresholds (10⁻¹⁴ counts as zero) are not
-//!   taken over: only zero is zero, whatever a price's scale.
+//!   indicator: seeds, first value and special cases.
 //! * **Numbers**: prices are exact mantissas until a formula leaves whole numbers. Window sums are integers;
 //!   recurrences are `f64` in one fixed order. Bars without a field that an indicator needs take no part in it.
 //! * **State bound**: a row of some 50 to 120 bytes per bar and indicator. Bars are never dropped, so no
@@ -27,12 +26,28 @@ mod smooth;
 mod spec;
 mod textbook;
 mod value;
+mod window;
 
+mod adx;
+mod atr;
 mod bb;
+mod cci;
+mod dema;
+mod donchian;
 mod ema;
+mod keltner;
 mod macd;
+mod mfi;
+mod mom;
+mod obv;
+mod roc;
 mod rsi;
 mod sma;
+mod stoch;
+mod tema;
+mod vwap;
+mod willr;
+mod wma;
 
 pub use label::Indicator;
 pub use line::Line;
@@ -41,5 +56,25 @@ pub use spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
 pub use value::{IndicatorChange, IndicatorKey, IndicatorOut, IndicatorValue, Reading};
 
 /// All indicators, by name.
-pub const INDICATORS: &[&dyn IndicatorSpec] =
-    &[&bb::Spec, &ema::Spec, &macd::Spec, &rsi::Spec, &sma::Spec];
+pub const INDICATORS: &[&dyn IndicatorSpec] = &[
+    &adx::Spec,
+    &atr::Spec,
+    &bb::Spec,
+    &cci::Spec,
+    &dema::Spec,
+    &donchian::Spec,
+    &ema::Spec,
+    &keltner::Spec,
+    &macd::Spec,
+    &mfi::Spec,
+    &mom::Spec,
+    &obv::Spec,
+    &roc::Spec,
+    &rsi::Spec,
+    &sma::Spec,
+    &stoch::Spec,
+    &tema::Spec,
+    &vwap::Spec,
+    &willr::Spec,
+    &wma::Spec,
+];

@@ -52,7 +52,7 @@ impl IndicatorSpec for Spec {
         bars: &[(EventTime, Bar)],
         _calendars: &Calendars,
     ) -> Vec<Option<Vec<f64>>> {
-        textbook::over(bars, textbook::close, |closes| {
+        textbook::over(bars, textbook::close_mantissa, |closes| {
             let changes: Vec<f64> = closes.windows(2).map(|pair| pair[1] - pair[0]).collect();
             let gains: Vec<f64> = changes.iter().map(|change| change.max(0.0)).collect();
             let losses: Vec<f64> = changes.iter().map(|change| (-change).max(0.0)).collect();

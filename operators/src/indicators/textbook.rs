@@ -5,13 +5,16 @@ use market::Bar;
 /// A number per bar, none before the first.
 pub(super) type Series = Vec<Option<f64>>;
 
-/// The prices and the volume of a bar, in whole units.
+/// The prices and the volume of a bar, as the whole numbers that their mantissas are: differences of
+/// decimals are not exact.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prices {
     pub(super) high: f64,
     pub(super) low: f64,
     pub(super) close: f64,
     pub(super) volume: f64,
+    /// What one is, in mantissas of prices.
+    pub(super) unit: f64,
 }
 
 /// Runs `definition` over the bars of which `pick` gives something, and puts its outputs back beside them.
@@ -37,20 +40,30 @@ pub(super) fn close<T>((_, bar): &(T, Bar)) -> Option<f64> {
     bar.close.map(|(_, price)| whole(price.0.into(), bar.terms.price_scale))
 }
 
+/// The close as the whole number that its mantissa is, where the unit cancels out.
+pub(super) fn close_mantissa<T>((_, bar): &(T, Bar)) -> Option<f64> {
+    bar.close.map(|(_, price)| price.0 as f64)
+}
+
 /// High and low; close is not a number where there is none.
-pub(super) fn high_low<T>(row: &(T, Bar)) -> Option<Prices> {
-    let bar = &row.1;
+pub(super) fn high_low<T>((_, bar): &(T, Bar)) -> Option<Prices> {
     Some(Prices {
-        high: whole(bar.high?.0.into(), bar.terms.price_scale),
-        low: whole(bar.low?.0.into(), bar.terms.price_scale),
-        close: close(row).unwrap_or(f64::NAN),
-        volume: whole(bar.volume, bar.terms.quantity_scale),
+        high: bar.high?.0 as f64,
+        low: bar.low?.0 as f64,
+        close: bar.close.map_or(f64::NAN, |(_, close)| close.0 as f64),
+        volume: bar.volume as f64,
+        unit: 10_f64.powi(bar.terms.price_scale.into()),
     })
 }
 
 /// High, low, close and volume.
 pub(super) fn high_low_close<T>(row: &(T, Bar)) -> Option<Prices> {
     high_low(row).filter(|prices| !prices.close.is_nan())
+}
+
+/// High + low + close: three typical prices.
+pub(super) fn three_typical(bar: &Prices) -> f64 {
+    bar.high + bar.low + bar.close
 }
 
 /// Close and volume.
@@ -107,12 +120,12 @@ pub(super) fn of_late(xs: &Series, average: impl Fn(&[f64]) -> Series) -> Series
     all
 }
 
-/// The true range of each bar but the first, and none for the first.
+/// The true range of each bar but the first, in units of price, and none for the first.
 pub(super) fn true_ranges(bars: &[Prices]) -> Series {
     let with_close_before = bars.windows(2).map(|pair| {
         let (before, now) = (pair[0].close, pair[1]);
         let reach = (now.high - before).abs().max((now.low - before).abs());
-        Some(reach.max(now.high - now.low))
+        Some(reach.max(now.high - now.low) / now.unit)
     });
     std::iter::once(None).take(bars.len()).chain(with_close_before).collect()
 }

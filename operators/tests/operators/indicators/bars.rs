@@ -17,7 +17,7 @@ const MINUTE: i64 = 60_000_000_000;
 /// Bars by the time at which they open.
 pub(super) type Bars = BTreeMap<EventTime, Candle>;
 /// Numbers by what they are.
-pub(super) type Numbers = BTreeMap<IndicatorKey, IndicatorValue>;
+pub(crate) type Numbers = BTreeMap<IndicatorKey, IndicatorValue>;
 
 /// Random numbers (SplitMix64): the same from the same seed, everywhere.
 pub(super) struct Dice(pub(super) u64);
@@ -149,7 +149,7 @@ pub(super) fn afresh(config: &Arc<IndicatorsConfig>, bars: &Bars) -> Numbers {
 }
 
 /// Applies what was put out; changes must be net and fit what was there.
-pub(super) fn follow(numbers: &mut Numbers, out: Vec<IndicatorOut>) {
+pub(crate) fn follow(numbers: &mut Numbers, out: Vec<IndicatorOut>) {
     for said in out {
         match said {
             IndicatorOut::Changed(change) => {

@@ -42,7 +42,7 @@ fn errors_say_what_was_written_and_what_is_possible() {
         let IndicatorError::Unknown { nearest: said, known, .. } = &error else {
             panic!("{text}: {error}");
         };
-        assert_eq!(*said, nearest, "{error}");
+        assert_eq!(said.as_deref(), nearest, "{error}");
         assert!(known.contains("rsi") && error.to_string().contains("rsi"), "{error}");
     }
 }
