@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | [`ledger`] | instrument | ids, tombstones and trades within the correction horizon; base bars | O(log n) a record, one refold per bar and commit in which a trade leaves |
 //! | [`rollup`] | instrument | bars of the larger timeframes | per round and touched bar, the bars of the next smaller timeframe under it |
+//! | [`indicators`] | instrument and timeframe | a row per bar and indicator | per round and changed bar, a step per indicator until states are as they were |
 //! | [`signals`] | instrument, timeframe | a point per bar, a row per alert | per round, rule and changed bar, one evaluation for it and those that look back on it |
 //!
 //! Each is a pure, sequential [`Core`] that is driven by plain calls; [`keyed`] is the one shell that
@@ -12,6 +13,7 @@
 
 pub mod arrange;
 pub mod context;
+pub mod indicators;
 pub mod keyed;
 pub mod ledger;
 pub mod output;
@@ -23,6 +25,7 @@ mod deadlines;
 mod lifecycle;
 
 pub use context::{CommitContext, InstrumentClock, Marks, SourceSet};
+pub use indicators::{Indicators, IndicatorsConfig};
 pub use keyed::{Core, Gauge, Sharded, keyed};
 pub use ledger::{Ledger, LedgerConfig};
 pub use output::{BarChange, LedgerOut, Notice, RollupIn, Tally, Verdict};

@@ -108,6 +108,14 @@ impl LedgerOut {
             LedgerOut::Restored(..) | LedgerOut::Notice(_) | LedgerOut::Tally(_) => None,
         }
     }
+
+    /// The part that indicators need.
+    pub fn for_indicators(self) -> Option<BarChange> {
+        match self {
+            LedgerOut::Bar(change) => Some(change),
+            _ => None,
+        }
+    }
 }
 
 impl RollupIn {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
+use super::indicators::bars::{Numbers, follow};
 use market::{Candle, CandleKey, Commit, Conflict, Record, Revision, Shard, TooLate, Unmatched};
+use operators::indicators::IndicatorOut;
 use operators::{
-    CommitContext, Core, Gauge, Ledger, LedgerConfig, LedgerOut, Marks, Notice, Rollup,
-    RollupConfig, Sharded, StateStore, keyed,
+    CommitContext, Core, Gauge, Indicators, IndicatorsConfig, Ledger, LedgerConfig, LedgerOut,
+    Marks, Notice, Rollup, RollupConfig, Sharded, StateStore, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -20,14 +22,24 @@ pub(crate) struct Rows {
     pub(crate) too_late: Vec<TooLate>,
     pub(crate) unmatched: Vec<Unmatched>,
     pub(crate) revisions: Vec<Revision>,
+    /// As of the last round.
+    pub(crate) numbers: Numbers,
+}
+
+/// What one commit put out.
+#[derive(Default)]
+struct Said {
+    candles: Vec<LedgerOut>,
+    numbers: Vec<IndicatorOut>,
 }
 
 impl Rows {
     /// Applies what one commit put out; changes must be net and fit what was there.
-    fn after(mut self, out: Vec<LedgerOut>) -> Rows {
-        let candles = std::mem::take(&mut self.candles);
-        let mut rows = Rows { candles, ..Rows::default() };
-        for said in out {
+    fn after(self, out: Said) -> Rows {
+        let Rows { candles, numbers, .. } = self;
+        let mut rows = Rows { candles, numbers, ..Rows::default() };
+        follow(&mut rows.numbers, out.numbers);
+        for said in out.candles {
             match said {
                 LedgerOut::Bar(change) => {
                     assert_ne!(change.before, change.after, "not a net change");
@@ -89,8 +101,21 @@ fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitContext>> {
 
 /// The rows after each commit, by the pure cores of one shard each.
 pub(crate) fn cores(script: &Script) -> Vec<Rows> {
+    cores_with_indicators(script, &no_indicators(script))
+}
+
+fn no_indicators(script: &Script) -> Arc<IndicatorsConfig> {
+    let calendars = script.history.calendars.clone();
+    Arc::new(IndicatorsConfig::new(calendars, Vec::new()).expect("an empty list is right"))
+}
+
+/// The same with numbers.
+pub(crate) fn cores_with_indicators(
+    script: &Script,
+    indicators: &Arc<IndicatorsConfig>,
+) -> Vec<Rows> {
     let (ledger, rollup) = configs(script);
-    let mut shards: BTreeMap<Shard, (Ledger, Rollup)> = BTreeMap::new();
+    let mut shards: BTreeMap<Shard, (Ledger, Rollup, Indicators)> = BTreeMap::new();
     let mut all = Vec::new();
     let mut rows = Rows::default();
     for (context, commit) in contexts(script, None).iter().zip(&script.commits) {
@@ -98,17 +123,21 @@ pub(crate) fn cores(script: &Script) -> Vec<Rows> {
         for record in &commit.records {
             inboxes.entry(record.shard()).or_default().push(*record);
             shards.entry(record.shard()).or_insert_with(|| {
-                (Ledger::new(Arc::clone(&ledger)), Rollup::new(Arc::clone(&rollup)))
+                let ledger = Ledger::new(Arc::clone(&ledger));
+                let rollup = Rollup::new(Arc::clone(&rollup));
+                (ledger, rollup, Indicators::new(Arc::clone(indicators)))
             });
         }
-        let mut out = Vec::new();
-        for (shard, (ledger, rollup)) in &mut shards {
+        let mut out = Said::default();
+        for (shard, (ledger, rollup, indicators)) in &mut shards {
             let mut inbox = inboxes.remove(shard).unwrap_or_default();
             let mut said = Vec::new();
             ledger.commit(context, &mut inbox, &mut said);
             let mut for_rollup = said.iter().filter_map(|said| said.for_rollup()).collect();
-            rollup.commit(context, &mut for_rollup, &mut out);
-            out.append(&mut said);
+            rollup.commit(context, &mut for_rollup, &mut said);
+            let mut bars = said.iter().filter_map(|said| said.for_indicators()).collect();
+            indicators.commit(context, &mut bars, &mut out.numbers);
+            out.candles.append(&mut said);
         }
         rows = rows.after(out);
         all.push(rows.clone());
@@ -145,6 +174,7 @@ pub(crate) struct Run {
     pub(crate) keys_held: Vec<usize>,
     states: Arc<States>,
     saved_at: Option<usize>,
+    indicators: Arc<IndicatorsConfig>,
 }
 
 impl std::fmt::Debug for Run {
@@ -158,10 +188,10 @@ impl Run {
     pub(crate) fn restored_on(&self, script: &Script, workers: usize, seed: u64) -> Run {
         let at = self.saved_at.expect("the run saved its states");
         let saved = self.states.saved.lock().unwrap().clone();
-        assert_eq!(saved.len(), 2 * Shard::COUNT, "every shard of both operators is saved");
+        assert_eq!(saved.len(), 3 * Shard::COUNT, "every shard of all operators is saved");
         let restored_at = Some(Commit(at as u64));
         let states = States { saved: Mutex::new(saved), restored_at };
-        run(script, workers, None, Some(at), Arc::new(states), seed)
+        run(script, workers, None, Some(at), Arc::new(states), seed, &self.indicators)
     }
 }
 
@@ -172,7 +202,18 @@ pub(crate) fn run_under_timely(
     save: Option<usize>,
     seed: u64,
 ) -> Run {
-    run(script, workers, save, None, Arc::new(States::default()), seed)
+    run_under_timely_with_indicators(script, workers, save, seed, &no_indicators(script))
+}
+
+/// The same with numbers.
+pub(crate) fn run_under_timely_with_indicators(
+    script: &Script,
+    workers: usize,
+    save: Option<usize>,
+    seed: u64,
+    indicators: &Arc<IndicatorsConfig>,
+) -> Run {
+    run(script, workers, save, None, Arc::new(States::default()), seed, indicators)
 }
 
 fn run(
@@ -182,18 +223,21 @@ fn run(
     restored: Option<usize>,
     states: Arc<States>,
     seed: u64,
+    indicators: &Arc<IndicatorsConfig>,
 ) -> Run {
     let script = Arc::new(script.clone());
     let shared = Arc::clone(&script);
     let for_workers = Arc::clone(&states);
-    let said: Arc<Mutex<BTreeMap<u64, Vec<LedgerOut>>>> = Arc::default();
+    let said: Arc<Mutex<BTreeMap<u64, Said>>> = Arc::default();
     let collected = Arc::clone(&said);
+    let for_indicators = Arc::clone(indicators);
 
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
         let (index, peers) = (worker.index(), worker.peers());
         let (ledger, rollup) = configs(&shared);
         let gauge = Arc::new(Gauge::default());
-        let said = Arc::clone(&said);
+        let indicators = Arc::clone(&for_indicators);
+        let (said, numbers_said) = (Arc::clone(&said), Arc::clone(&said));
         let states: Arc<dyn StateStore> = Arc::<States>::clone(&for_workers);
         let (mut contexts_in, mut records_in, probe) = worker.dataflow::<u64, _, _>(|scope| {
             let (contexts_in, contexts) = scope.new_input::<Vec<Arc<CommitContext>>>();
@@ -208,20 +252,30 @@ fn run(
             )
             .unwrap();
             let rollup = keyed(
-                contexts,
+                contexts.clone(),
                 ledger.clone().flat_map(LedgerOut::for_rollup),
                 "rollup",
                 move || Rollup::new(Arc::clone(&rollup)),
+                Arc::clone(&states),
+                Arc::default(),
+            )
+            .unwrap();
+            let candles = ledger.concat(rollup).inspect_time(move |time, out| {
+                said.lock().unwrap().entry(*time).or_default().candles.push(*out);
+            });
+            let numbers = keyed(
+                contexts,
+                candles.flat_map(LedgerOut::for_indicators),
+                "indicators",
+                move || Indicators::new(Arc::clone(&indicators)),
                 states,
                 Arc::default(),
             )
             .unwrap();
-            let (probe, _) = ledger
-                .concat(rollup)
-                .inspect_time(move |time, out| {
-                    said.lock().unwrap().entry(*time).or_default().push(*out);
-                })
-                .probe();
+            let numbers = numbers.inspect_time(move |time, out| {
+                numbers_said.lock().unwrap().entry(*time).or_default().numbers.push(*out);
+            });
+            let (probe, _) = numbers.probe();
             (contexts_in, records_in, probe)
         });
 
@@ -263,5 +317,6 @@ fn run(
     });
     let all = all.collect();
     assert!(said.is_empty(), "output outside the commits: {:?}", said.keys());
-    Run { rows: all, keys_held, states, saved_at: save }
+    let indicators = Arc::clone(indicators);
+    Run { rows: all, keys_held, states, saved_at: save, indicators }
 }

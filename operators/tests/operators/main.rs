@@ -3,6 +3,7 @@
 
 mod golden;
 mod harness;
+mod indicators;
 mod oracles;
 mod sessions;
 mod signals;

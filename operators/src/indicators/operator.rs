@@ -1,0 +1,166 @@
+//! The operator: gathers the changes of bars in a round and brings the lines up to date at its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use market::{Calendars, Candle, CandleKey, InstrumentId, Shard, Timeframe};
+use serde::de::Error;
+
+use super::label::Indicator;
+use super::line::{Line, LineState, line_of};
+use super::spec::IndicatorError;
+use super::value::IndicatorOut;
+use crate::context::CommitContext;
+use crate::keyed::{Core, Sharded};
+use crate::output::BarChange;
+
+/// Which indicators a job has, on every instrument and timeframe.
+#[derive(Clone, Debug)]
+pub struct IndicatorsConfig {
+    calendars: Calendars,
+    indicators: Vec<Indicator>,
+}
+
+/// One shard of the indicators.
+pub struct Indicators {
+    config: Arc<IndicatorsConfig>,
+    lines: BTreeMap<(InstrumentId, Timeframe), Line>,
+    /// Bars that changed in this round, as they are now.
+    changed: BTreeMap<CandleKey, Option<Candle>>,
+    bytes: usize,
+}
+
+/// What is saved. The labels say whose states they are.
+type Saved<'a> = (Vec<String>, BTreeMap<(InstrumentId, Timeframe), LineState>, Changed<'a>);
+type Changed<'a> = std::borrow::Cow<'a, BTreeMap<CandleKey, Option<Candle>>>;
+
+impl IndicatorsConfig {
+    /// How many indicators a job may have.
+    pub const MAX: usize = 1_024;
+
+    /// These indicators, in this order, each once.
+    pub fn new(
+        calendars: Calendars,
+        indicators: Vec<Indicator>,
+    ) -> Result<IndicatorsConfig, IndicatorError> {
+        let (given, limit) = (indicators.len(), IndicatorsConfig::MAX);
+        if given > limit {
+            return Err(IndicatorError::TooLong { given, limit });
+        }
+        let labels: Vec<_> = indicators.iter().map(Indicator::label).collect();
+        for (index, label) in labels.iter().enumerate() {
+            if labels[..index].contains(label) {
+                return Err(IndicatorError::Twice { label: label.clone() });
+            }
+        }
+        Ok(IndicatorsConfig { calendars, indicators })
+    }
+
+    /// The indicators that `texts` name.
+    ///
+    /// ```
+    /// use market::Calendars;
+    /// use operators::indicators::IndicatorsConfig;
+    /// let config = IndicatorsConfig::parse(Calendars::utc(), ["sma20", "rsi"]).unwrap();
+    /// assert_eq!(format!("{:?}", config.indicators()), "[sma20, rsi14]");
+    /// assert!(IndicatorsConfig::parse(Calendars::utc(), ["rsi", "rsi14"]).is_err());
+    /// ```
+    pub fn parse<'a>(
+        calendars: Calendars,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Result<IndicatorsConfig, IndicatorError> {
+        let indicators = texts.into_iter().map(str::parse).collect::<Result<_, _>>()?;
+        IndicatorsConfig::new(calendars, indicators)
+    }
+
+    /// The indicators; [`super::IndicatorKey::indicator`] is an index into them.
+    pub fn indicators(&self) -> &[Indicator] {
+        &self.indicators
+    }
+
+    /// The job's calendars.
+    pub fn calendars(&self) -> &Calendars {
+        &self.calendars
+    }
+
+    fn labels(&self) -> Vec<String> {
+        self.indicators.iter().map(Indicator::label).collect()
+    }
+}
+
+impl Indicators {
+    /// An empty shard.
+    pub fn new(config: Arc<IndicatorsConfig>) -> Indicators {
+        Indicators { config, lines: BTreeMap::new(), changed: BTreeMap::new(), bytes: 0 }
+    }
+}
+
+impl Sharded for BarChange {
+    fn shard(&self) -> Shard {
+        self.key.instrument.shard()
+    }
+}
+
+impl Core for Indicators {
+    type In = BarChange;
+    type Out = IndicatorOut;
+
+    fn commit(
+        &mut self,
+        context: &CommitContext,
+        records: &mut Vec<BarChange>,
+        out: &mut Vec<IndicatorOut>,
+    ) {
+        self.changed.extend(records.drain(..).map(|change| (change.key, change.after)));
+        if !context.round {
+            return;
+        }
+        let changed = std::mem::take(&mut self.changed);
+        let mut changed = changed.iter().peekable();
+        while let Some((key, _)) = changed.peek() {
+            let at = line_of(key);
+            let line = self.lines.entry(at).or_insert_with(|| {
+                let line = Line::new(Arc::clone(&self.config), at.0, at.1);
+                self.bytes += line.bytes();
+                line
+            });
+            let bytes_before = line.bytes();
+            let of_line = std::iter::from_fn(|| changed.next_if(|(key, _)| line_of(key) == at));
+            line.apply(of_line.map(|(key, candle)| (key.open_time, candle.as_ref())), out);
+            self.bytes = (self.bytes + line.bytes()).saturating_sub(bytes_before);
+        }
+    }
+
+    fn restate(&self, out: &mut Vec<IndicatorOut>) {
+        self.lines.values().for_each(|line| line.restate(out));
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        let lines = self.lines.iter().map(|(at, line)| Ok((*at, line.encode()?)));
+        let changed = Changed::Borrowed(&self.changed);
+        let saved: Saved<'_> = (self.config.labels(), lines.collect::<Result<_, _>>()?, changed);
+        postcard::to_stdvec(&saved)
+    }
+
+    fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
+        let (labels, lines, changed): Saved<'_> = postcard::from_bytes(state)?;
+        if labels != self.config.labels() {
+            return Err(postcard::Error::custom("states of other indicators"));
+        }
+        self.changed = changed.into_owned();
+        self.lines.clear();
+        self.bytes = 0;
+        for ((instrument, timeframe), state) in lines {
+            let mut line = Line::new(Arc::clone(&self.config), instrument, timeframe);
+            line.decode(&state)?;
+            self.bytes += line.bytes();
+            self.lines.insert((instrument, timeframe), line);
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> (usize, usize) {
+        let gathered = self.changed.len() * size_of::<(CandleKey, Option<Candle>)>() * 3 / 2;
+        (self.lines.len(), self.bytes + gathered)
+    }
+}
