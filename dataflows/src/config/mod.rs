@@ -159,15 +159,9 @@ impl RawConfig {
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
         let rules = rules::check(rule, &timeframes, &indicators)?;
-        let candles = Candles::new(
-            &timeframes,
-            calendars.clone(),
-            reject_after,
-            horizon,
-            indicators,
-            rules,
-        )
-            .map_err(ConfigError::at("job.timeframes"))?;
+        let candles =
+            Candles::new(&timeframes, calendars.clone(), reject_after, horizon, indicators, rules)
+                .map_err(ConfigError::at("job.timeframes"))?;
         let sources = sources(source, folder, &catalog, reject_after)?;
 
         Ok(Config {

@@ -1,8 +1,8 @@
 //! `[[rule]]`: when to raise an alert.
 
 use market::{InstrumentId, Timeframe};
-use operators::signals::{Condition, Direction, Pattern, Rule, Series, Settle};
 use operators::indicators::{Indicator, IndicatorsConfig};
+use operators::signals::{Condition, Direction, Pattern, Rule, Series, Settle};
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;

@@ -158,11 +158,7 @@ pub fn found<V: Keyed>(
 }
 
 /// The rows in the order of their keys; unless the latest are wanted, not many more than the limit.
-fn all_found<V: Keyed>(
-    batches: Vec<Batch<V>>,
-    frontier: Frontier,
-    scan: &Scan,
-) -> Vec<Found<V>> {
+fn all_found<V: Keyed>(batches: Vec<Batch<V>>, frontier: Frontier, scan: &Scan) -> Vec<Found<V>> {
     let mut found = Vec::new();
     let Some(commit) = frontier.commit else { return found };
     let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();

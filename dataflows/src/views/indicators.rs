@@ -31,7 +31,10 @@ impl Row for IndicatorRow<'_> {
         key("indicator", "name and parameters, such as sma20 or macd12_26_9"),
         key("output", "which of its numbers, such as signal or upper"),
         value("value", "the number, in the unit that the indicator's definition gives"),
-        value("state", "peek while the bar is open, else closed; restated whenever a bar under it is"),
+        value(
+            "state",
+            "peek while the bar is open, else closed; restated whenever a bar under it is",
+        ),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
