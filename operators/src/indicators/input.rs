@@ -29,12 +29,12 @@ impl Units {
 
     /// A price, or a sum or difference of prices.
     pub fn price(self, mantissa: impl Mantissa) -> f64 {
-        mantissa.as_f64() / self.price
+        mantissa.nearest_f64() / self.price
     }
 
     /// A quantity, or a sum of quantities.
     pub fn quantity(self, mantissa: impl Mantissa) -> f64 {
-        mantissa.as_f64() / self.quantity
+        mantissa.nearest_f64() / self.quantity
     }
 
     /// A number given in price mantissas: of a mean or deviation that is not a whole one.
@@ -46,17 +46,17 @@ impl Units {
 /// An exact number that becomes the nearest `f64`.
 pub trait Mantissa {
     /// The nearest `f64`.
-    fn as_f64(self) -> f64;
+    fn nearest_f64(self) -> f64;
 }
 
 impl Mantissa for i64 {
-    fn as_f64(self) -> f64 {
+    fn nearest_f64(self) -> f64 {
         self as f64
     }
 }
 
 impl Mantissa for i128 {
-    fn as_f64(self) -> f64 {
+    fn nearest_f64(self) -> f64 {
         self as f64
     }
 }
