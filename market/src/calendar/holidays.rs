@@ -40,9 +40,10 @@ impl Holidays {
             let at = |problem: String| format!("line {}: {problem}", number + 1);
             let mut parts = line.splitn(3, ',').map(str::trim);
             let (date, what) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-            let date: Date = date
-                .parse()
-                .map_err(|_| at(format!("`{date}` is not a date such as 2024-12-25")))?;
+            let exactly = Some(date).filter(|date| date.len() == "2024-12-25".len());
+            let date: Date = exactly
+                .and_then(|date| date.parse().ok())
+                .ok_or_else(|| at(format!("`{date}` is not a date such as 2024-12-25")))?;
             let exception = match what {
                 "closed" => Exception::Closed,
                 time => match time.parse::<WallClock>() {

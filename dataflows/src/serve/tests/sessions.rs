@@ -184,18 +184,21 @@ async fn a_union_is_read_at_one_frontier() {
     assert_eq!((answer.status(), answer.header("retry-after")), (503, "1"));
 }
 
+fn copies_of_the_last(server: &Server, copies: i64) {
+    let mut candles = server.rows.candles.lock().unwrap();
+    let (key, candle) = candles.last_key_value().map(|(key, candle)| (*key, *candle)).unwrap();
+    for copy in 1..=copies {
+        candles.insert(CandleKey { open_time: EventTime(key.open_time.0 + copy), ..key }, candle);
+    }
+}
+
 #[tokio::test]
 async fn what_is_read_for_an_answer_is_bounded() {
     let server = Server::new();
     put(&server, "1m", "2024-11-27T09:30", 1, BarState::Final);
     put(&server, "1m", "2024-11-27T20:00", 2, BarState::Final);
-    let mut candles = server.rows.candles.lock().unwrap();
-    let (key, candle) = candles.last_key_value().map(|(key, candle)| (*key, *candle)).unwrap();
     // So many bars while the market is closed cannot be, but nobody knows without reading them.
-    for extra in 1..=200_000 {
-        candles.insert(CandleKey { open_time: EventTime(key.open_time.0 + extra), ..key }, candle);
-    }
-    drop(candles);
+    copies_of_the_last(&server, 200_000);
     let answer = server.ask("/v1/candles/IBM?tf=1m&session=regular").await;
     assert_eq!((answer.status(), &answer.json()["code"]), (400, &json!("too-many-bars")));
     assert!(answer.text().contains("more than 200000 bars of 1m"), "{}", answer.text());
