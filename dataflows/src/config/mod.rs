@@ -1,5 +1,6 @@
 //! Configuration: what was written ([`RawConfig`]) is checked once and becomes what is used ([`Config`]).
 
+mod layers;
 mod raw;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use market::{
 };
 use operators::SourceSet;
 
+pub use layers::toml_or_text;
 pub use raw::{
     RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay, RawSource,
 };
