@@ -2,8 +2,10 @@
 //!
 //! Nothing here knows timely. A source is a set of partitions, each read in ascending position by a
 //! thread of its own; see [`source`] for the contract. What a text record means is said once, in
-//! [`mapping`], whatever carries it. To add a source: a module, and a line in [`sources`].
+//! [`mapping`], whatever carries it; what well-known feeds mean, in [`codecs`]. To add a source: a
+//! module, and a line in [`sources`].
 
+pub mod codecs;
 pub mod files;
 pub mod mapping;
 pub mod registry;

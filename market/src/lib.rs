@@ -4,7 +4,7 @@
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
 //! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`refusal`] →
-//! [`calendar`] → [`candle`] → [`notice`].
+//! [`calendar`] → [`wall`] → [`candle`] → [`notice`].
 
 pub mod calendar;
 pub mod candle;
@@ -15,6 +15,7 @@ pub mod price;
 pub mod refusal;
 pub mod time;
 pub mod trade;
+pub mod wall;
 
 pub use calendar::{
     Bucket, Calendar, Calendars, Holidays, MARKETS, SessionKind, SessionRule, Sessions, Stretch,
@@ -32,3 +33,4 @@ pub use time::{Commit, EventTime, Span, TimeError, TimeUnit};
 pub use trade::{
     Event, IdScope, Origin, Record, Side, SourceId, Trade, TradeId, TradeRef, Updates,
 };
+pub use wall::WallDay;

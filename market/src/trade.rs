@@ -202,6 +202,12 @@ impl Updates {
         Updates(self.0 | other.0)
     }
 
+    /// The parts that both sets have.
+    #[must_use]
+    pub const fn common(self, other: Updates) -> Updates {
+        Updates(self.0 & other.0)
+    }
+
     /// Whether all of `parts` are among these.
     pub const fn has(self, parts: Updates) -> bool {
         self.0 & parts.0 == parts.0

@@ -4,7 +4,7 @@ use std::io;
 
 use market::{Event, RefusalReason};
 
-use super::csv::{Dialect, Fields};
+use super::csv::{Dialect, Fields, Header};
 use super::lines::{LINE_MAX, Line, Lines};
 use crate::mapping::{Column, Decoder, Fault, Field, Mapping};
 
@@ -41,7 +41,7 @@ impl CsvColumns {
             let names: Vec<&str> =
                 (0..fields.len()).filter_map(|at| fields.get(&first, at).map(str::trim)).collect();
             layout = mapping
-                .lay_out(|column| place_of(column, &names, dialect.header))
+                .lay_out(|column| place_of(column, &names, dialect.header == Header::Present))
                 .map_err(Problem::Columns)?;
         }
         Ok(CsvColumns { dialect, layout, count: fields.len(), fields })
@@ -78,7 +78,7 @@ fn first_record(dialect: &Dialect, lines: &mut Lines) -> Result<Option<String>, 
     }
     match found {
         Line::End => return Ok(None),
-        Line::TooLong if dialect.header => {
+        Line::TooLong if dialect.is_header(&text) => {
             let problem = format!("the header is longer than {LINE_MAX} bytes");
             return Err(Problem::Columns(problem));
         }
@@ -89,7 +89,7 @@ fn first_record(dialect: &Dialect, lines: &mut Lines) -> Result<Option<String>, 
         Line::Whole => {}
     }
     dialect.complete(&mut text, lines).map_err(Problem::System)?;
-    if !dialect.header {
+    if !dialect.is_header(&text) {
         let again = text.split(|byte| *byte == b'\n');
         lines.put_back(again.map(|line| (Line::Whole, line.to_vec())).collect());
     }

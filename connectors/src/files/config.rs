@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use market::WallDay;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::csv::Dialect;
+use crate::codecs::{self, Codec, Form};
 use crate::mapping::json::JsonColumns;
-use crate::mapping::{ColumnsConfig, Mapping, MappingConfig, UnitsConfig, WhereConfig};
+use crate::mapping::{ColumnsConfig, Given, Mapping, MappingConfig, UnitsConfig, WhereConfig};
 use crate::registry::Setting;
 
 /// The configuration of a source of files, without its name and kind.
@@ -17,20 +20,23 @@ use crate::registry::Setting;
 pub struct FileConfig {
     /// The files, each a partition of this name.
     pub paths: Vec<String>,
-    /// Default: by the ending of each path, `.gz` aside.
+    /// One of [`CODECS`](crate::codecs::CODECS), which says what `format`, `csv`, `columns`, `units` and
+    /// `where` would say.
+    pub codec: Option<String>,
+    /// Options of the codec.
+    pub options: Option<Map<String, Value>>,
+    /// Default: by the ending of each path, `.gz`, `.zst` and `.zip` aside.
     pub format: Option<Format>,
-    /// See [`MappingConfig::instrument`].
+    /// See [`MappingConfig::instrument`]; a codec has a default.
     pub instrument: Option<String>,
     /// See [`MappingConfig::id_scope`].
     pub id_scope: Option<String>,
     /// How CSV is written.
-    #[serde(default)]
-    pub csv: CsvConfig,
-    /// See [`MappingConfig::columns`].
-    pub columns: ColumnsConfig,
+    pub csv: Option<CsvConfig>,
+    /// See [`MappingConfig::columns`]; needed unless there is a codec.
+    pub columns: Option<ColumnsConfig>,
     /// See [`MappingConfig::units`].
-    #[serde(default)]
-    pub units: UnitsConfig,
+    pub units: Option<UnitsConfig>,
     /// See [`MappingConfig::symbols`].
     #[serde(default)]
     pub symbols: BTreeMap<String, String>,
@@ -73,6 +79,8 @@ pub(super) struct Partition {
     pub(super) name: String,
     pub(super) path: PathBuf,
     pub(super) shape: Shape,
+    /// What its name says, if that is where a codec finds it.
+    pub(super) given: Given,
 }
 
 /// How a file's columns are found.
@@ -81,7 +89,12 @@ pub(super) enum Shape {
     /// By the header, when the file is opened.
     Csv(Dialect),
     /// By path.
-    Jsonl(Arc<JsonColumns>),
+    Jsonl {
+        /// The paths.
+        columns: Arc<JsonColumns>,
+        /// Whether a number may stand before the object.
+        stamped: bool,
+    },
 }
 
 impl Default for CsvConfig {
@@ -91,16 +104,33 @@ impl Default for CsvConfig {
 }
 
 impl Plan {
-    pub(super) fn check(config: FileConfig, setting: &Setting) -> Result<Plan, String> {
+    pub(super) fn check(mut config: FileConfig, setting: &Setting) -> Result<Plan, String> {
+        check_paths(&config.paths)?;
+        match config.codec.take() {
+            Some(name) => Plan::of_codec(codecs::find(&name)?, config, setting),
+            None => Plan::of_columns(config, setting),
+        }
+    }
+
+    /// What was written column by column.
+    fn of_columns(config: FileConfig, setting: &Setting) -> Result<Plan, String> {
         let formats = formats(&config)?;
-        let dialect = Dialect::check(&config.csv)?;
+        let dialect = Dialect::check(&config.csv.unwrap_or_default())?;
+        if config.options.is_some() {
+            return Err("`options` belong to a `codec`, and there is none".to_owned());
+        }
+        let columns = config.columns.ok_or_else(|| {
+            format!(
+                "`columns` is missing: say which column holds time, price and size, or choose a `codec` ({})",
+                codecs::names()
+            )
+        })?;
         let mapping = MappingConfig {
             instrument: config.instrument,
             id_scope: config.id_scope,
-            columns: config.columns,
-            units: config.units,
             symbols: config.symbols,
             only: config.only,
+            ..MappingConfig::new(columns, config.units.unwrap_or_default())
         };
         let mapping = Mapping::check(mapping, Arc::clone(&setting.catalog))?;
         let json = match formats.contains(&Format::Jsonl) {
@@ -109,29 +139,82 @@ impl Plan {
         };
         let partitions = config.paths.into_iter().zip(formats).map(|(name, format)| {
             let shape = match (format, &json) {
-                (Format::Jsonl, Some(columns)) => Shape::Jsonl(Arc::clone(columns)),
+                (Format::Jsonl, Some(columns)) => {
+                    Shape::Jsonl { columns: Arc::clone(columns), stamped: false }
+                }
                 _ => Shape::Csv(dialect),
             };
-            Partition { path: setting.folder.join(&name), name, shape }
+            Partition { path: setting.folder.join(&name), name, shape, given: Given::default() }
         });
         Ok(Plan { partitions: partitions.collect(), mapping })
     }
+
+    /// What `codec` knows, and the little that was written beside it.
+    fn of_codec(codec: &Codec, config: FileConfig, setting: &Setting) -> Result<Plan, String> {
+        for (is_written, key) in [
+            (config.format.is_some(), "format"),
+            (config.csv.is_some(), "csv"),
+            (config.columns.is_some(), "columns"),
+            (config.units.is_some(), "units"),
+            (config.only.is_some(), "where"),
+        ] {
+            if is_written {
+                let codec = codec.name;
+                return Err(format!("codec = \"{codec}\" says what `{key}` would say; keep one"));
+            }
+        }
+        let preset = codec.preset(config.options.unwrap_or_default())?;
+        let mapping = MappingConfig {
+            instrument: config.instrument.or_else(|| Some(preset.instrument.to_owned())),
+            id_scope: config.id_scope.or_else(|| preset.id_scope.map(str::to_owned)),
+            columns: preset.columns,
+            units: preset.units,
+            symbols: config.symbols,
+            only: preset.only,
+            readings: preset.readings,
+        };
+        let mapping = Mapping::check(mapping, Arc::clone(&setting.catalog))?;
+        let shape = match preset.form {
+            Form::Csv(header) => Shape::Csv(Dialect::comma(header)),
+            Form::Stamped => {
+                Shape::Jsonl { columns: Arc::new(JsonColumns::check(&mapping)?), stamped: true }
+            }
+        };
+        let mut partitions = Vec::with_capacity(config.paths.len());
+        for name in config.paths {
+            let mut given = Given::default();
+            if mapping.needs_symbol() {
+                given.symbol = Some((preset.symbol_of)(&name)?);
+            }
+            if mapping.needs_day() {
+                given.day = Some(WallDay::named(&(preset.day_of)(&name)?, preset.zone)?);
+            }
+            let (path, shape) = (setting.folder.join(&name), shape.clone());
+            partitions.push(Partition { name, path, shape, given });
+        }
+        Ok(Plan { partitions, mapping })
+    }
 }
 
-/// The format of each path; paths must be there, and different.
-fn formats(config: &FileConfig) -> Result<Vec<Format>, String> {
-    if config.paths.is_empty() {
+/// Paths must be there, and different.
+fn check_paths(paths: &[String]) -> Result<(), String> {
+    if paths.is_empty() {
         return Err("`paths` is empty; name at least one file".to_owned());
     }
     let mut seen = BTreeSet::new();
+    match paths.iter().find(|path| !seen.insert(*path)) {
+        Some(path) => Err(format!("`paths` names \"{path}\" twice")),
+        None => Ok(()),
+    }
+}
+
+/// The format of each path.
+fn formats(config: &FileConfig) -> Result<Vec<Format>, String> {
     let mut formats = Vec::with_capacity(config.paths.len());
     for path in &config.paths {
-        if !seen.insert(path) {
-            return Err(format!("`paths` names \"{path}\" twice"));
-        }
         let format = config.format.or_else(|| format_of(path)).ok_or_else(|| {
             format!(
-                "the ending of \"{path}\" does not tell its format (.csv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz); write format = \"csv\" or \"jsonl\""
+                "the ending of \"{path}\" does not tell its format (.csv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
             )
         })?;
         formats.push(format);
@@ -141,7 +224,8 @@ fn formats(config: &FileConfig) -> Result<Vec<Format>, String> {
 
 fn format_of(path: &str) -> Option<Format> {
     let path = path.to_ascii_lowercase();
-    let plain = Path::new(path.strip_suffix(".gz").unwrap_or(&path));
+    let compressed = [".gz", ".zst", ".zip"].iter().find_map(|ending| path.strip_suffix(ending));
+    let plain = Path::new(compressed.unwrap_or(&path));
     match plain.extension()?.to_str()? {
         "csv" | "txt" => Some(Format::Csv),
         "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),

@@ -12,8 +12,18 @@ use std::io;
 pub struct Dialect {
     delimiter: u8,
     quote: Option<u8>,
-    /// Whether the first line names the columns.
-    pub header: bool,
+    pub(super) header: Header,
+}
+
+/// Whether the first line names the columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// It does.
+    Present,
+    /// It is a record; columns are numbered.
+    Absent,
+    /// It does if it does not begin with a digit; columns are numbered either way.
+    UnlessNumber,
 }
 
 /// The fields of one record; made once and filled for each.
@@ -68,7 +78,24 @@ impl Dialect {
         if quote == Some(delimiter) {
             return Err("`csv.delimiter` and `csv.quote` are the same character".to_owned());
         }
-        Ok(Dialect { delimiter, quote, header: config.header })
+        let header = if config.header { Header::Present } else { Header::Absent };
+        Ok(Dialect { delimiter, quote, header })
+    }
+
+    /// Columns between commas, with quotes where they are needed.
+    pub const fn comma(header: Header) -> Dialect {
+        Dialect { delimiter: b',', quote: Some(b'"'), header }
+    }
+
+    /// Whether the first line of a file, `line`, is a header.
+    pub(super) fn is_header(&self, line: &[u8]) -> bool {
+        match self.header {
+            Header::Present => true,
+            Header::Absent => false,
+            Header::UnlessNumber => {
+                !line.trim_ascii_start().first().is_some_and(u8::is_ascii_digit)
+            }
+        }
     }
 
     /// Takes further lines into `record` while one of its quotes is open.

@@ -10,11 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::unzip::Unzip;
+use super::unzstd::Unzstd;
+
 /// The most bytes that a line may have.
 pub const LINE_MAX: usize = 64 * 1_024;
 
 const BUFFER_BYTES: usize = 64 * 1_024;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const ZIP_MAGIC: [u8; 4] = *b"PK\x03\x04";
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What [`Lines::next`] found.
@@ -45,10 +50,10 @@ impl Read for Counted {
     }
 }
 
-/// The lines of a plain or gzip file. Lines end with LF or CR LF; the last one need not.
+/// The lines of a plain, gzip, zip or zstd file. Lines end with LF or CR LF; the last one need not.
 pub struct Lines {
     input: Box<dyn BufRead + Send>,
-    is_gzip: bool,
+    is_compressed: bool,
     number: u64,
     /// Bytes read of the file as it is stored, and how many it had when it was opened.
     extent: Option<(Arc<AtomicU64>, u64)>,
@@ -59,7 +64,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Opens a file; whether it is gzip is seen by its first bytes, not by its name.
+    /// Opens a file; whether and how it is compressed is seen by its first bytes, not by its name.
     pub fn open(path: &Path) -> io::Result<Lines> {
         let file = File::open(path)?;
         let (read, bytes) = (Arc::default(), file.metadata()?.len());
@@ -71,13 +76,21 @@ impl Lines {
 
     /// The lines of any input.
     pub fn of(mut input: impl BufRead + Send + 'static) -> io::Result<Lines> {
-        let is_gzip = input.fill_buf()?.starts_with(&GZIP_MAGIC);
-        let input: Box<dyn BufRead + Send> = match is_gzip {
-            true => Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input))),
-            false => Box::new(input),
+        let start = input.fill_buf()?;
+        let is = |magic: &[u8]| start.starts_with(magic);
+        let (is_gzip, is_zip, is_zstd) = (is(&GZIP_MAGIC), is(&ZIP_MAGIC), is(&ZSTD_MAGIC));
+        let is_compressed = is_gzip || is_zip || is_zstd;
+        let input: Box<dyn BufRead + Send> = if is_gzip {
+            buffered(MultiGzDecoder::new(input))
+        } else if is_zip {
+            buffered(Unzip::new(input))
+        } else if is_zstd {
+            buffered(Unzstd::new(input)?)
+        } else {
+            Box::new(input)
         };
         let (unfinished, held) = (Vec::new(), VecDeque::new());
-        Ok(Lines { input, is_gzip, number: 0, extent: None, unfinished, held })
+        Ok(Lines { input, is_compressed, number: 0, extent: None, unfinished, held })
     }
 
     /// The number of the line that was read last, from 1.
@@ -122,7 +135,7 @@ impl Lines {
         let room = (LINE_MAX + 2).saturating_sub(line.len()) as u64;
         match (&mut self.input).take(room).read_until(b'\n', line) {
             Ok(_) => {}
-            Err(error) if self.is_gzip && is_damage(&error) => {
+            Err(error) if self.is_compressed && is_damage(&error) => {
                 return Ok(Line::Cut(error.to_string()));
             }
             Err(error) => {
@@ -145,7 +158,7 @@ impl Lines {
         if !is_ended {
             match self.input.skip_until(b'\n') {
                 Ok(_) => {}
-                Err(error) if self.is_gzip && is_damage(&error) => {
+                Err(error) if self.is_compressed && is_damage(&error) => {
                     found = Line::Cut(error.to_string());
                 }
                 Err(error) => {
@@ -157,6 +170,10 @@ impl Lines {
         line.truncate(LINE_MAX);
         Ok(found)
     }
+}
+
+fn buffered(decoder: impl Read + Send + 'static) -> Box<dyn BufRead + Send> {
+    Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
 }
 
 /// Whether a decoder's error is about the bytes, not about reading them.

@@ -1,4 +1,5 @@
-//! `kind = "file"`: trades from CSV and JSON lines, plain or gzip.
+//! `kind = "file"`: trades from CSV and JSON lines, plain or compressed (gzip, zstd, the first file of a zip
+//! archive), and from what [`crate::codecs`] know without a mapping.
 //!
 //! ```toml
 //! [[source]]
@@ -15,9 +16,18 @@
 //! lines and what `where` leaves out. What is wrong *with* a file refuses rows; what is wrong *about* it
 //! (it is not there, it lacks a column) fails [`Source::open`].
 //!
-//! Memory per partition is bounded by a batch of rows and [`lines::LINE_MAX`], whatever a file holds.
+//! ```toml
+//! [[source]]
+//! name = "binance"
+//! kind = "file"
+//! codec = "binance-stream"        # sets columns, units, instrument = "binance:{symbol}"
+//! paths = ["capture.gz"]
+//! ```
 //!
-//! Reading order: [`config`] → [`lines`] (bytes to lines) → [`csv`] (lines to fields) → `columns`
+//! Memory per partition is bounded by a batch of rows, [`lines::LINE_MAX`] and the window of the
+//! compression (zstd: at most 128 MiB, see `unzstd`), whatever a file holds.
+//!
+//! Reading order: [`config`] → [`lines`] (bytes to lines, with `unzip` and `unzstd`) → [`csv`] (lines to fields) → `columns`
 //! → `reader`.
 
 mod columns;
@@ -27,6 +37,8 @@ pub mod lines;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod unzip;
+mod unzstd;
 
 use std::sync::Arc;
 
@@ -37,6 +49,7 @@ use config::{Partition, Plan};
 use reader::FileReader;
 
 pub use config::{CsvConfig, FileConfig, Format};
+pub use csv::Header;
 
 /// Files of trades; each is a partition, and can be read again from any line.
 pub struct FileSource {

@@ -29,7 +29,11 @@ pub(super) struct FileReader {
 /// Where the fields lie.
 enum Columns {
     Csv(Box<CsvColumns>),
-    Jsonl(Arc<JsonColumns>),
+    Jsonl {
+        columns: Arc<JsonColumns>,
+        /// Whether a number may stand before the object.
+        stamped: bool,
+    },
 }
 
 impl FileReader {
@@ -58,7 +62,8 @@ impl FileReader {
             name: partition.name.clone(),
             lines,
             columns,
-            decoder: Decoder::new(Arc::clone(mapping), &format!("{source}/{}", partition.name)),
+            decoder: Decoder::new(Arc::clone(mapping), &format!("{source}/{}", partition.name))
+                .given(partition.given.clone()),
             after,
             is_ended: false,
             text: Vec::new(),
@@ -117,7 +122,10 @@ impl FileReader {
         Ok(match str::from_utf8(&self.text) {
             Ok(text) => match &mut self.columns {
                 Columns::Csv(columns) => columns.decode(text, &mut self.decoder, position),
-                Columns::Jsonl(columns) => columns.decode(text, &mut self.decoder, position),
+                Columns::Jsonl { columns, stamped } => {
+                    let object = if *stamped { after_stamp(text) } else { text };
+                    columns.decode(object, &mut self.decoder, position)
+                }
             },
             Err(error) => Err(Fault::new(
                 RefusalReason::Malformed,
@@ -156,10 +164,20 @@ impl PartitionReader for FileReader {
 impl Columns {
     fn find(shape: &Shape, mapping: &Mapping, lines: &mut Lines) -> Result<Columns, Problem> {
         Ok(match shape {
-            Shape::Jsonl(columns) => Columns::Jsonl(Arc::clone(columns)),
+            Shape::Jsonl { columns, stamped } => {
+                Columns::Jsonl { columns: Arc::clone(columns), stamped: *stamped }
+            }
             Shape::Csv(dialect) => {
                 Columns::Csv(Box::new(CsvColumns::find(*dialect, mapping, lines)?))
             }
         })
+    }
+}
+
+/// `{…}` of `1723161600164378285 {…}`: what follows a number and a blank, if that is how a line begins.
+fn after_stamp(line: &str) -> &str {
+    match line.split_once(' ') {
+        Some((stamp, rest)) if stamp.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => line,
     }
 }

@@ -7,6 +7,7 @@ use market::decimal::SCALE_MAX;
 
 use super::config::{Column, ColumnsConfig, MappingConfig, UnitsConfig};
 use super::listings::Listings;
+use super::readings::Readings;
 
 /// What a column may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub struct Mapping {
     columns: [Option<Column>; Field::COUNT],
     pub(super) units: UnitsConfig,
     pub(super) equals: Option<String>,
+    pub(super) readings: Readings,
     pub(super) listings: Listings,
 }
 
@@ -72,7 +74,7 @@ impl Mapping {
             &config.symbols,
             catalog,
         )?;
-        check_symbols(&config.columns, &listings)?;
+        check_symbols(&config.columns, &listings, config.readings)?;
         let (only, equals) = config.only.map(|w| (w.column, w.equals)).unzip();
         let c = config.columns;
         Ok(Mapping {
@@ -93,8 +95,21 @@ impl Mapping {
             ],
             units: config.units,
             equals: equals.flatten(),
+            readings: config.readings,
             listings,
         })
+    }
+
+    /// Whether what is traded must be told from outside the records, see [`Readings::symbol_is_given`].
+    pub fn needs_symbol(&self) -> bool {
+        self.readings.symbol_is_given && self.listings.is_by_symbol()
+    }
+
+    /// Whether the day must be told from outside the records, see [`TimeReading::OfDay`].
+    ///
+    /// [`TimeReading::OfDay`]: super::readings::TimeReading::OfDay
+    pub fn needs_day(&self) -> bool {
+        self.readings.time == super::readings::TimeReading::OfDay
     }
 
     /// The column that holds `field`, if one does.
@@ -150,8 +165,15 @@ fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), Stri
     Ok(())
 }
 
-fn check_symbols(columns: &ColumnsConfig, listings: &Listings) -> Result<(), String> {
+fn check_symbols(
+    columns: &ColumnsConfig,
+    listings: &Listings,
+    readings: Readings,
+) -> Result<(), String> {
     match (&columns.symbol, listings.is_by_symbol()) {
+        // A codec has a column of symbols, wanted or not.
+        (Some(_), false) if readings.is_preset => Ok(()),
+        (None, true) if readings.symbol_is_given => Ok(()),
         (None, true) => Err(
             "`columns.symbol` is missing: a template or a table of symbols needs it".to_owned(),
         ),

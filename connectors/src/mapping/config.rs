@@ -7,6 +7,8 @@ use market::TimeUnit;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
+use super::readings::Readings;
+
 /// The parts of a source's configuration that say what its records mean. A source's own configuration
 /// holds these beside what is its own, so that one level of keys is all that a user sees.
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub struct MappingConfig {
     pub symbols: BTreeMap<String, String>,
     /// Which records count.
     pub only: Option<WhereConfig>,
+    /// How texts are read; what a codec sets and a user does not write.
+    pub readings: Readings,
 }
 
 /// `[source.columns]`: the column of each field.
@@ -98,7 +102,35 @@ impl MappingConfig {
             units,
             symbols: BTreeMap::new(),
             only: None,
+            readings: Readings::default(),
         }
+    }
+}
+
+impl ColumnsConfig {
+    /// Only what every trade needs.
+    pub fn new(time: Column, price: Column, size: Column) -> ColumnsConfig {
+        ColumnsConfig {
+            time,
+            price,
+            size,
+            symbol: None,
+            id: None,
+            sequence: None,
+            side: None,
+            maker: None,
+            kind: None,
+            of: None,
+            of_symbol: None,
+            updates: None,
+        }
+    }
+}
+
+impl Column {
+    /// A column of this name.
+    pub fn named(name: &str) -> Column {
+        Column::Name(name.to_owned())
     }
 }
 

@@ -10,6 +10,7 @@ use market::{
 
 use super::check::{Field, Mapping};
 use super::listings::{Listed, Listings};
+use super::readings::{self, Given};
 use super::words::{self, Kind};
 
 /// Why a record was refused; with the raw input it becomes a [`Refusal`].
@@ -27,6 +28,7 @@ pub struct Decoder {
     listings: Listings,
     /// The space of positions, for feeds without ids.
     partition: IdScope,
+    given: Given,
 }
 
 impl Fault {
@@ -58,7 +60,19 @@ impl Fault {
 impl Decoder {
     /// A decoder for the partition of this name (with its source, so that it is unique).
     pub fn new(mapping: Arc<Mapping>, partition: &str) -> Decoder {
-        Decoder { listings: mapping.listings.clone(), mapping, partition: IdScope::of(partition) }
+        Decoder {
+            listings: mapping.listings.clone(),
+            mapping,
+            partition: IdScope::of(partition),
+            given: Given::default(),
+        }
+    }
+
+    /// With what is the same for all records of the partition.
+    #[must_use]
+    pub fn given(mut self, given: Given) -> Decoder {
+        self.given = given;
+        self
     }
 
     /// The event of one record, or nothing if `where` leaves it out.
@@ -71,17 +85,21 @@ impl Decoder {
     where
         F: Fn(Field) -> Option<&'a str>,
     {
-        let record = Record { mapping: &self.mapping, partition: self.partition, position, text };
+        let Decoder { mapping, given, partition, .. } = self;
+        let record = Record { mapping, given, partition: *partition, position, text };
         if !record.counts() {
             return Ok(None);
         }
         let kind = record.word(Field::Kind, words::kind, Kind::Trade)?;
         let listed = match self.listings.constant() {
             Some(listed) => listed,
-            None => {
-                let symbol = record.need(Field::Symbol)?;
-                self.listings.find(symbol, record.column(Field::Symbol))?
-            }
+            None => match &given.symbol {
+                Some(symbol) => self.listings.find(symbol, &"of the file's name")?,
+                None => {
+                    let symbol = record.need(Field::Symbol)?;
+                    self.listings.find(symbol, record.column(Field::Symbol))?
+                }
+            },
         };
         if kind == Kind::Trade {
             return Ok(Some(Event::New(record.trade(listed)?)));
@@ -105,6 +123,7 @@ impl Decoder {
 /// One record being decoded.
 struct Record<'m, F> {
     mapping: &'m Mapping,
+    given: &'m Given,
     partition: IdScope,
     position: u64,
     text: F,
@@ -193,12 +212,13 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
             price,
             quantity,
             side,
-            updates: self.word(Field::Updates, words::updates, Updates::ALL)?,
+            updates: self.word(Field::Updates, self.mapping.readings.updates, Updates::ALL)?,
         })
     }
 
     fn time(&self, text: &str) -> Result<EventTime, Fault> {
-        EventTime::parse(text, self.mapping.units.time)
+        let reading = self.mapping.readings.time;
+        readings::time(text, reading, self.mapping.units.time, self.given)
             .map_err(|why| self.fault(RefusalReason::BadTime, Field::Time, text, &why))
     }
 

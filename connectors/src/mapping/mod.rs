@@ -30,17 +30,19 @@
 //! assert_eq!(trade.side, market::Side::Sell);
 //! ```
 //!
-//! Reading order: [`config`] (as written) → [`check`] (as used) → [`decode`] with its [`words`] and
-//! [`listings`] → [`json`], the columns of a JSON object.
+//! Reading order: [`config`] (as written) → [`check`] (as used) → [`decode`] with its [`words`],
+//! [`readings`] and [`listings`] → [`json`], the columns of a JSON object.
 
 pub mod check;
 pub mod config;
 pub mod decode;
 pub mod json;
 pub mod listings;
+pub mod readings;
 pub mod words;
 
 pub use check::{Field, Mapping};
 pub use config::{Column, ColumnsConfig, MappingConfig, UnitsConfig, WhereConfig};
 pub use decode::{Decoder, Fault};
 pub use json::JsonColumns;
+pub use readings::{Given, Readings, TimeReading};

@@ -4,15 +4,28 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use connectors::codecs::CODECS;
 use toml::Value;
 
-use crate::config::{RawConfig, RawInstrument, RawSource};
+use crate::config::{RawConfig, RawInstrument, RawSource, toml_or_text};
 
 /// How to read the files. Columns are names of the header, numbers from 1, or dotted JSON paths.
 #[derive(Args)]
 #[command(next_help_heading = "How to read files")]
 pub(super) struct Mapping {
-    /// Instrument: a name such as `bitmex:XBTUSD`, or a template such as `binance:{symbol}`.
+    /// What wrote the files, for feeds that need no columns.
+    #[arg(long, value_parser = codecs(), conflicts_with_all = [
+        "format", "delimiter", "no_header", "time", "time_unit", "price", "price_decimals", "size",
+        "size_decimals", "signed_size", "symbol", "id", "sequence", "side", "maker", "kind", "of",
+        "updates", "only",
+    ])]
+    codec: Option<String>,
+    /// An option of the codec, such as `conditions=us-sip`; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", requires = "codec")]
+    option: Vec<String>,
+    /// Instrument: a name such as `bitmex:XBTUSD`, or a template such as `binance:{symbol}`; codecs have a
+    /// default.
     #[arg(long)]
     instrument: Option<String>,
     /// Name of the space of trade ids [default: the instrument's text before `:`].
@@ -85,59 +98,29 @@ pub(super) struct Mapping {
 
 impl Mapping {
     /// A configuration that reads `paths` so, from where the process runs.
-    pub(super) fn configuration(self, paths: &[PathBuf]) -> RawConfig {
+    pub(super) fn configuration(&self, paths: &[PathBuf]) -> RawConfig {
         let mut rest: BTreeMap<String, Value> = BTreeMap::new();
         let paths = paths.iter().map(|path| Value::from(path.display().to_string())).collect();
         rest.insert("paths".to_owned(), Value::Array(paths));
-        for (key, text) in
-            [("instrument", self.instrument), ("id_scope", self.id_scope), ("format", self.format)]
-        {
+        for (key, text) in [
+            ("instrument", self.instrument.clone()),
+            ("id_scope", self.id_scope.clone()),
+            ("format", self.format.clone()),
+        ] {
             rest.extend(text.map(|text| (key.to_owned(), Value::from(text))));
         }
-        let mut csv = toml::Table::new();
-        csv.extend(self.delimiter.map(|text| ("delimiter".to_owned(), Value::from(text))));
-        if self.no_header {
-            csv.insert("header".to_owned(), Value::from(false));
-        }
-        rest.insert("csv".to_owned(), Value::Table(csv));
-
-        let columns = [
-            ("time", self.time.or_else(|| Some("time".to_owned()))),
-            ("price", self.price.or_else(|| Some("price".to_owned()))),
-            ("size", self.size.or_else(|| Some("size".to_owned()))),
-            ("symbol", self.symbol),
-            ("id", self.id),
-            ("sequence", self.sequence),
-            ("side", self.side),
-            ("maker", self.maker),
-            ("kind", self.kind),
-            ("of", self.of),
-            ("updates", self.updates),
-        ];
-        let columns = columns.into_iter().filter_map(|(field, column)| {
-            column.map(|column| (field.to_owned(), Value::from(column)))
-        });
-        rest.insert("columns".to_owned(), Value::Table(columns.collect()));
-
-        let mut units = toml::Table::new();
-        units.insert("time".to_owned(), Value::from(self.time_unit));
-        units.insert("price_decimals".to_owned(), Value::from(i64::from(self.price_decimals)));
-        units.insert("size_decimals".to_owned(), Value::from(i64::from(self.size_decimals)));
-        units.insert("signed_size".to_owned(), Value::from(self.signed_size));
-        rest.insert("units".to_owned(), Value::Table(units));
-
-        if let Some(only) = self.only {
-            let (column, text) = only.split_once('=').unwrap_or((&only, ""));
-            let mut filter = toml::Table::new();
-            filter.insert("column".to_owned(), Value::from(column));
-            filter.insert("equals".to_owned(), Value::from(text));
-            rest.insert("where".to_owned(), Value::Table(filter));
+        match &self.codec {
+            Some(codec) => {
+                rest.insert("codec".to_owned(), Value::from(codec.as_str()));
+                rest.insert("options".to_owned(), Value::Table(options(&self.option)));
+            }
+            None => self.columns(&mut rest),
         }
 
         let source = RawSource {
             name: "files".to_owned(),
             kind: "file".to_owned(),
-            disorder: self.disorder,
+            disorder: self.disorder.clone(),
             rest,
             ..RawSource::default()
         };
@@ -155,4 +138,59 @@ impl Mapping {
         }
         raw
     }
+
+    /// Columns, units and filter, column by column.
+    fn columns(&self, rest: &mut BTreeMap<String, Value>) {
+        let mut csv = toml::Table::new();
+        csv.extend(self.delimiter.clone().map(|text| ("delimiter".to_owned(), Value::from(text))));
+        if self.no_header {
+            csv.insert("header".to_owned(), Value::from(false));
+        }
+        rest.insert("csv".to_owned(), Value::Table(csv));
+
+        let columns = [
+            ("time", self.time.clone().or_else(|| Some("time".to_owned()))),
+            ("price", self.price.clone().or_else(|| Some("price".to_owned()))),
+            ("size", self.size.clone().or_else(|| Some("size".to_owned()))),
+            ("symbol", self.symbol.clone()),
+            ("id", self.id.clone()),
+            ("sequence", self.sequence.clone()),
+            ("side", self.side.clone()),
+            ("maker", self.maker.clone()),
+            ("kind", self.kind.clone()),
+            ("of", self.of.clone()),
+            ("updates", self.updates.clone()),
+        ];
+        let columns = columns.into_iter().filter_map(|(field, column)| {
+            column.map(|column| (field.to_owned(), Value::from(column)))
+        });
+        rest.insert("columns".to_owned(), Value::Table(columns.collect()));
+
+        let mut units = toml::Table::new();
+        units.insert("time".to_owned(), Value::from(self.time_unit.as_str()));
+        units.insert("price_decimals".to_owned(), Value::from(i64::from(self.price_decimals)));
+        units.insert("size_decimals".to_owned(), Value::from(i64::from(self.size_decimals)));
+        units.insert("signed_size".to_owned(), Value::from(self.signed_size));
+        rest.insert("units".to_owned(), Value::Table(units));
+
+        if let Some(only) = &self.only {
+            let (column, text) = only.split_once('=').unwrap_or((only, ""));
+            let mut filter = toml::Table::new();
+            filter.insert("column".to_owned(), Value::from(column));
+            filter.insert("equals".to_owned(), Value::from(text));
+            rest.insert("where".to_owned(), Value::Table(filter));
+        }
+    }
+}
+
+/// The codecs, each with what it reads.
+fn codecs() -> PossibleValuesParser {
+    let codecs = CODECS.iter().map(|codec| PossibleValue::new(codec.name).help(codec.doc));
+    PossibleValuesParser::new(codecs)
+}
+
+/// `key=value` as written; values that are no TOML are text.
+fn options(written: &[String]) -> toml::Table {
+    let pairs = written.iter().map(|option| option.split_once('=').unwrap_or((option, "true")));
+    pairs.map(|(key, value)| (key.to_owned(), toml_or_text(value))).collect()
 }

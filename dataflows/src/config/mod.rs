@@ -1,6 +1,7 @@
 //! Configuration: what was written ([`RawConfig`]) is checked once and becomes what is used ([`Config`]).
 
 mod calendars;
+mod layers;
 mod raw;
 mod rules;
 
@@ -17,6 +18,7 @@ use market::{Calendars, Catalog, EventTime, InstrumentRule, Span, Terms, TimeUni
 use operators::SourceSet;
 use operators::indicators::IndicatorsConfig;
 
+pub use layers::toml_or_text;
 pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
     RawSession, RawSource,

@@ -1,5 +1,7 @@
 //! Raw payloads in, rows out.
 
+mod codecs;
+mod compressed;
 mod dialects;
 mod endings;
 mod faults;

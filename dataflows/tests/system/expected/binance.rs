@@ -1,5 +1,5 @@
-//! Trades of Binance in three forms: raw captures of streams, frames that a library normalised, and
-//! records of a downloader.
+//! Trades of Binance in four forms: raw captures of streams, the same as CSV, frames that a library
+//! normalised, and records of a downloader.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,10 @@ use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
 use dataflows::run::{Wishes, replay_files};
 
-use super::bars::{Bars, expected, unions};
-use super::convert::{array_to_json_lines, capture_to_json_lines};
+use super::bars::{Bars, assert_same, expected, trades, unions, written};
+use super::convert::{aggregated_to_csv, array_to_json_lines, capture_to_json_lines};
 use super::data::shared;
-use super::replay::assert_replay;
+use super::replay::{assert_replay, replay};
 
 const MINUTE: i64 = 60_000;
 
@@ -42,6 +42,81 @@ fn a_capture_of_usdm_futures() {
     assert_replay(&arguments, &[1, 2, 3], "1s", &wanted);
 }
 
+/// The same capture by codec. The print of the insurance fund, of 0.001, is in no bar unless that is asked
+/// for, and is accepted as a trade either way.
+#[test]
+fn the_print_of_the_insurance_fund() {
+    let Some(shared) = shared("the_print_of_the_insurance_fund") else { return };
+    let capture = shared.join("binance_ws_raw_hftbacktest/usdm_btcusdt_20230405.dat.gz");
+    let with = of_capture(&shared, "usdm_btcusdt_20230405", "binance");
+    let mut arguments = vec![capture.into_os_string()];
+    arguments.extend("--codec binance-stream --timeframes 1s,1m".split(' ').map(Into::into));
+
+    let (report, out) = replay(&arguments, 2);
+    assert_eq!(report["accepted"], trades(&with, "1s"), "{report}");
+    let without = written(&out.path().join("candles.csv"));
+    assert!(without.keys().eq(with.keys()), "no bar has that print alone");
+    let differ: Vec<_> = with.iter().filter(|(key, bar)| without[*key] != **bar).collect();
+    assert_eq!(differ.len(), 2, "a second and a minute: {differ:?}");
+    assert!(differ.iter().all(|(_, [_, high, ..])| high == "28722.5"));
+    assert_eq!(trades(&without, "1s") + 1, trades(&with, "1s"));
+
+    arguments.extend("--option exclude_fund_prints=false".split(' ').map(Into::into));
+    let (_, out) = replay(&arguments, 2);
+    assert_same(&written(&out.path().join("candles.csv")), &with, "with the fund's print");
+}
+
+/// 10,000 trades of each of three products as CSV, and twins with one mistake each (local times that are
+/// wrong are nothing to us). One frame of USD-M has price 0, size 0 and no `X`: it is refused.
+#[test]
+fn streams_as_csv_and_their_corrupted_twins() {
+    let Some(shared) = shared("streams_as_csv_and_their_corrupted_twins") else { return };
+    let folder = shared.join("binance_trx_stream_csv");
+    for (product, symbol, twin_is, accepted, conflicts, dead) in [
+        ("spot_trxusdt", "TRXUSDT", "positive", 10_000, 0, 0),
+        ("spot_trxusdt", "TRXUSDT", "negative", 9_999, 1, 0), // an id used again
+        ("usd_m_futures_trxusdt", "TRXUSDT", "positive", 9_999, 0, 1),
+        ("usd_m_futures_trxusdt", "TRXUSDT", "negative", 9_998, 0, 2), // a price of −1
+        ("coin_m_futures_trxusd_perp", "TRXUSD_PERP", "positive", 10_000, 0, 0),
+        ("coin_m_futures_trxusd_perp", "TRXUSD_PERP", "negative", 9_999, 1, 0), // an id used again
+    ] {
+        let name = format!("test_{twin_is}_binance_trade_stream_{product}_04-03-2025.csv");
+        let mut arguments = vec![folder.join(&name).into_os_string()];
+        arguments.extend("--codec binance-stream-csv --timeframes 1m".split(' ').map(Into::into));
+        let (report, out) = replay(&arguments, 1);
+        for (count, want) in [
+            ("accepted", accepted),
+            ("conflicts", conflicts),
+            ("dead", dead),
+            ("duplicates", 0),
+            ("late", 0),
+        ] {
+            assert_eq!(report[count], want, "{count} of {name}: {report}");
+        }
+        let bars = written(&out.path().join("candles.csv"));
+        assert_eq!(trades(&bars, "1m"), accepted, "{name}");
+        assert!(bars.keys().all(|(instrument, ..)| *instrument == format!("binance:{symbol}")));
+        // The 0.53 of a twin, two and a half times the market, stays out of the bars.
+        assert!(bars.values().all(|[_, high, ..]| high.as_str() < "0.24"), "{name}");
+    }
+}
+
+/// Minutes of aggregated trades, as the archive has them: 12,477 rows that stand for 14,672 trades.
+#[test]
+fn an_archive_of_aggregated_trades() {
+    let Some(shared) = shared("an_archive_of_aggregated_trades") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("XRPETH-aggTrades-2019-10.csv");
+    let records = shared.join("binance_xrpeth_freqtrade/XRP_OLD-trades.json.gz");
+    let stands_for = aggregated_to_csv(&records, &archive);
+
+    let wanted = expected(&shared, "binance_xrpeth_60s", "1m", "binance");
+    assert_eq!((trades(&wanted, "1m"), stands_for), (12_477, 14_672));
+    let mut arguments = vec![archive.into_os_string()];
+    arguments.extend("--codec binance-aggtrades-csv --timeframes 1m".split(' ').map(Into::into));
+    assert_replay(&arguments, &[1, 2, 3], "1m", &wanted);
+}
+
 /// Minutes of aggregated trades.
 #[test]
 fn records_of_a_downloader() {
@@ -58,7 +133,7 @@ fn records_of_a_downloader() {
     assert_replay(&arguments, &[1, 2, 3], "1m", &wanted);
 }
 
-/// Three sources, five instruments. `spot` and `library` both bring BTCUSDT and ETHUSDT, half a year
+/// Three sources, five instruments; captures by codec, as they are. `spot` and `library` both bring BTCUSDT and ETHUSDT, half a year
 /// apart; the two captures of BTCUSDT of `usdm` lie more than a year apart.
 const CONFIG: &str = r#"
 [job]
@@ -67,20 +142,16 @@ timeframes = ["1s", "1m"]
 [[source]]
 name = "spot"
 kind = "file"
-paths = ["spot_btcusdt_20240809.jsonl", "spot_ethusdt_20240809.jsonl"]
-instrument = "binance:{symbol}"
-columns = { symbol = "data.s", id = "data.t", time = "data.T", price = "data.p", size = "data.q", maker = "data.m" }
-units = { time = "ms" }
-where = { column = "data.e", equals = "trade" }
+codec = "binance-stream"
+paths = ["SHARED/spot_btcusdt_20240809.gz", "SHARED/spot_ethusdt_20240809.gz"]
 
 [[source]]
 name = "usdm"
 kind = "file"
-paths = ["usdm_btcusdt_20230405.jsonl", "usdm_btcusdt_20240808.jsonl", "usdm_ethusdt_20240808.jsonl"]
+codec = "binance-stream"
+options = { exclude_fund_prints = false }
+paths = ["SHARED/usdm_btcusdt_20230405.dat.gz", "SHARED/usdm_btcusdt_20240808.gz", "SHARED/usdm_ethusdt_20240808.gz"]
 instrument = "usdm:{symbol}"
-columns = { symbol = "data.s", id = "data.t", time = "data.T", price = "data.p", size = "data.q", maker = "data.m" }
-units = { time = "ms" }
-where = { column = "data.e", equals = "trade" }
 
 [[source]]
 name = "library"
@@ -109,19 +180,18 @@ fn all_of_binance_at_once() {
     let Some(shared) = shared("all_of_binance_at_once") else { return };
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("binance.toml");
-    fs::write(&config, CONFIG).unwrap();
+    let captures = shared.join("binance_ws_raw_hftbacktest").canonicalize().unwrap();
+    fs::write(&config, CONFIG.replace("SHARED", captures.to_str().unwrap())).unwrap();
 
     let mut wanted = Bars::new();
-    for (capture, ending, venue) in [
-        ("spot_btcusdt_20240809", "gz", "binance"),
-        ("spot_ethusdt_20240809", "gz", "binance"),
-        ("usdm_btcusdt_20230405", "dat.gz", "usdm"),
-        ("usdm_btcusdt_20240808", "gz", "usdm"),
-        ("usdm_ethusdt_20240808", "gz", "usdm"),
+    for (capture, venue) in [
+        ("spot_btcusdt_20240809", "binance"),
+        ("spot_ethusdt_20240809", "binance"),
+        ("usdm_btcusdt_20230405", "usdm"),
+        ("usdm_btcusdt_20240808", "usdm"),
+        ("usdm_ethusdt_20240808", "usdm"),
     ] {
         wanted.extend(of_capture(&shared, capture, venue));
-        let raw = shared.join("binance_ws_raw_hftbacktest").join(format!("{capture}.{ending}"));
-        capture_to_json_lines(&raw, &folder.path().join(format!("{capture}.jsonl")));
     }
     let library = "binance_spot_trades_l1_btcusdt_ethusdt_solusdt.jsonl.gz";
     let frames = shared.join("binance_spot_barter").join(library);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufWriter, Write};
 use std::path::Path;
 
-use super::data::{gunzip, unzip_first};
+use super::data::gunzip;
 
 /// A raw capture, lines of `<local time> <json>`, as the JSON alone. Keeps frames of every kind.
 pub(super) fn capture_to_json_lines(capture: &Path, into: &Path) {
@@ -28,23 +28,22 @@ pub(super) fn array_to_json_lines(array: &Path, into: &Path) {
     out.into_inner().unwrap();
 }
 
-/// Ticks of US equities, `ms since midnight,price,size,exchange,conditions,suspicious` in an archive per
-/// day, as one file of lines `time,price,size,SYMBOL` without suspicious ticks. `days` are the names of
-/// the days in archives' names, and their midnights in milliseconds.
-pub(super) fn equity_ticks_to_csv(ticks: &Path, symbol: &str, days: &[(&str, u64)], into: &Path) {
+/// Records of aggregated trades as rows of Binance's archive of spot; returns how many trades they stand
+/// for.
+pub(super) fn aggregated_to_csv(records: &Path, into: &Path) -> u64 {
+    let records: Vec<serde_json::Value> = serde_json::from_reader(gunzip(records)).unwrap();
     let mut out = BufWriter::new(File::create(into).unwrap());
-    for (day, midnight) in days {
-        let archive = ticks.join(format!("{}_{day}_trade.zip", symbol.to_lowercase()));
-        for line in unzip_first(&archive).lines() {
-            let fields: Vec<&str> = line.split(',').collect();
-            let [time, price, size, _exchange, _conditions, suspicious] = fields[..] else {
-                panic!("{}: {line}", archive.display());
-            };
-            if suspicious == "0" {
-                let time = midnight + time.parse::<u64>().unwrap();
-                writeln!(out, "{time},{price},{size},{symbol}").unwrap();
-            }
-        }
+    let mut stands_for = 0;
+    for record in records {
+        let of = &record["info"];
+        let text = |key: &str| of[key].as_str().unwrap();
+        let number = |key: &str| of[key].as_u64().unwrap();
+        let (first, last) = (number("f"), number("l"));
+        let (id, time, maker) = (number("a"), number("T"), of["m"].as_bool().unwrap());
+        let (price, size) = (text("p"), text("q"));
+        writeln!(out, "{id},{price},{size},{first},{last},{time},{maker},true").unwrap();
+        stands_for += last - first + 1;
     }
     out.into_inner().unwrap();
+    stands_for
 }

@@ -4,8 +4,22 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::bars::{self, Bars};
+
+/// Replays with `arguments` on so many workers: the report, and the folder of the views.
+pub(super) fn replay<S: AsRef<OsStr>>(arguments: &[S], workers: usize) -> (Value, TempDir) {
+    let out = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tickweave"))
+        .args(["--json", "replay", "--digest", "--workers", &workers.to_string(), "--out"])
+        .arg(out.path())
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    (serde_json::from_slice(&output.stdout).unwrap(), out)
+}
 
 /// Replays with `arguments` on each number of workers, and compares the candles with `wanted`.
 ///
@@ -19,17 +33,8 @@ pub(super) fn assert_replay<S: AsRef<OsStr>>(
 ) {
     let mut views_before = None;
     for count in workers {
-        let out = tempfile::tempdir().unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_tickweave"))
-            .args(["--json", "replay", "--digest", "--workers", &count.to_string(), "--out"])
-            .arg(out.path())
-            .args(arguments)
-            .output()
-            .unwrap();
         let run = format!("{count} workers");
-        assert!(output.status.success(), "{run}: {}", String::from_utf8_lossy(&output.stderr));
-
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let (report, out) = replay(arguments, *count);
         assert_eq!(report["accepted"], bars::trades(wanted, base), "{run}: {report}");
         for none in ["duplicates", "conflicts", "late", "unmatched", "dead"] {
             assert_eq!(report[none], 0, "{run}: {none} in {report}");

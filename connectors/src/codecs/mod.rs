@@ -1,0 +1,137 @@
+//! What well-known feeds write, so that no mapping has to be: presets over [`crate::mapping`].
+//!
+//! A codec says how lines hold columns, which column is what, in which units, and what a file's name
+//! adds. Chosen by `codec = "…"` in a source of files, or `--codec …`. To add one: a file beside this one
+//! with the raw payload in its documentation, and a line in [`CODECS`].
+//!
+//! ```
+//! let codec = connectors::codecs::find("binance-stream").unwrap();
+//! assert_eq!(codec.preset(Default::default()).unwrap().instrument, "binance:{symbol}");
+//! assert!(connectors::codecs::find("bnance").is_err());
+//! ```
+
+mod binance_aggtrades_csv;
+mod binance_stream;
+mod binance_stream_csv;
+mod binance_trades_csv;
+pub mod conditions;
+mod fund_prints;
+mod names;
+mod us_equity_ticks;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::files::Header;
+use crate::mapping::{ColumnsConfig, Readings, UnitsConfig, WhereConfig};
+
+/// Every codec, by name.
+pub const CODECS: &[Codec] = &[
+    binance_aggtrades_csv::CODEC,
+    binance_stream::CODEC,
+    binance_stream_csv::CODEC,
+    binance_trades_csv::CODEC,
+    us_equity_ticks::CODEC,
+];
+
+/// A form of records that is known.
+#[derive(Debug)]
+pub struct Codec {
+    /// As in `codec = "…"`.
+    pub name: &'static str,
+    /// What it reads, with a line of it, and its options; for help.
+    pub doc: &'static str,
+    make: fn(Map<String, Value>) -> Result<Preset, String>,
+}
+
+/// What a codec sets.
+pub struct Preset {
+    /// How lines hold columns.
+    pub form: Form,
+    /// The instrument or template, unless configured.
+    pub instrument: &'static str,
+    /// The space of ids, unless configured; default: that of the instrument's name.
+    pub id_scope: Option<&'static str>,
+    /// Which column holds what.
+    pub columns: ColumnsConfig,
+    /// In which units.
+    pub units: UnitsConfig,
+    /// Which records count.
+    pub only: Option<WhereConfig>,
+    /// How texts are read.
+    pub readings: Readings,
+    /// The symbol that a path tells; asked if [`Readings::symbol_is_given`].
+    pub symbol_of: fn(&str) -> Result<Box<str>, String>,
+    /// The day, `20131010`, that a path tells; asked if times are of a day.
+    pub day_of: fn(&str) -> Result<Box<str>, String>,
+    /// The time zone of that day.
+    pub zone: &'static str,
+}
+
+/// How lines hold columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Between commas.
+    Csv(Header),
+    /// In a JSON object, which a number and a blank may precede.
+    Stamped,
+}
+
+impl Codec {
+    /// What it sets, with these options; an error names the one that is wrong, and those that there are.
+    pub fn preset(&self, options: Map<String, Value>) -> Result<Preset, String> {
+        (self.make)(options).map_err(|why| format!("`options` of codec \"{}\": {why}", self.name))
+    }
+}
+
+impl Preset {
+    /// A preset that neither asks for anything but columns nor knows a file's name.
+    fn new(form: Form, instrument: &'static str, columns: ColumnsConfig) -> Preset {
+        let unasked = |path: &str| Err(format!("the name of \"{path}\" tells nothing"));
+        Preset {
+            form,
+            instrument,
+            id_scope: None,
+            columns,
+            units: UnitsConfig::default(),
+            only: None,
+            readings: Readings { is_preset: true, ..Readings::default() },
+            symbol_of: unasked,
+            day_of: unasked,
+            zone: "UTC",
+        }
+    }
+}
+
+/// The codec of this name; an error names all.
+pub fn find(name: &str) -> Result<&'static Codec, String> {
+    let found = CODECS.iter().find(|codec| codec.name == name);
+    found.ok_or_else(|| format!("unknown codec `{name}` (known: {})", names()))
+}
+
+/// The names of all codecs, for messages.
+pub fn names() -> String {
+    CODECS.iter().map(|codec| codec.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Options as their codec declares them.
+fn typed<T: DeserializeOwned>(options: Map<String, Value>) -> Result<T, String> {
+    serde_json::from_value(Value::Object(options)).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codecs_are_listed_by_name_and_have_defaults() {
+        assert!(CODECS.is_sorted_by(|a, b| a.name < b.name));
+        for codec in CODECS {
+            assert!(codec.preset(Map::new()).is_ok(), "{}", codec.name);
+            assert!(codec.doc.contains('`'), "{} shows no line", codec.name);
+            let unknown = Map::from_iter([("colour".to_owned(), Value::from(1))]);
+            let error = codec.preset(unknown).err().unwrap_or_default();
+            assert!(error.contains("unknown field `colour`"), "{error}");
+        }
+    }
+}
