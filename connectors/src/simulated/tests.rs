@@ -240,7 +240,7 @@ proptest! {
         config["symbols"] = json!(symbols);
         config["ticks_per_second"] = json!(rate);
         config["faults"]["late_by"] = json!(Span::millis(late_ms).to_string());
-        let start = plan(config).unwrap().params.start;
+        let start = plan(config.clone()).unwrap().params.start;
         let told = provider(&config, number);
         let mut before = EventTime::NEVER;
         let mut known = Vec::new();
