@@ -53,12 +53,22 @@ impl BoardReader {
         let Some(through) = frontier.commit else {
             return Page { frontier, rows: Vec::new(), more: false };
         };
+        let open_time = scan.view.columns.iter().position(|column| column.name == "open_time");
         let keep = |row: &[Cell]| {
-            row.iter().all(|cell| match cell {
-                Cell::Instrument(id) => scan.instrument.is_none_or(|asked| asked == *id),
-                Cell::Timeframe(frame) => scan.timeframe.is_none_or(|asked| asked == *frame),
+            let time = open_time.and_then(|at| row.get(at));
+            let in_time = match time {
+                Some(Cell::Time(time)) => {
+                    scan.from.is_none_or(|from| *time >= from)
+                        && scan.to.is_none_or(|to| *time < to)
+                }
                 _ => true,
-            })
+            };
+            in_time
+                && row.iter().all(|cell| match cell {
+                    Cell::Instrument(id) => scan.instrument.is_none_or(|asked| asked == *id),
+                    Cell::Timeframe(frame) => scan.timeframe.is_none_or(|asked| asked == *frame),
+                    _ => true,
+                })
         };
         let (rows, more) =
             self.board.logs.read(scan.view, through, scan.latest_first, scan.limit, keep);

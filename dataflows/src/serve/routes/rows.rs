@@ -81,12 +81,28 @@ fn read(
     asked: &Asked,
 ) -> Result<(Scan, Format, bool), Problem> {
     let mut query = Query::new(&asked.query, PARAMETERS);
-    let symbol = query.parsed("symbol", |text| Ok(text.to_owned()));
+    // What a view has no column for must not be passed over in silence.
+    let lacks = |column: &str| {
+        let has = view.columns.iter().any(|own| own.name == column);
+        (!has).then(|| format!("cannot be asked of `{}`: it has no column `{column}`", view.name))
+    };
+    let symbol = query.parsed("symbol", |text| match lacks("instrument") {
+        Some(problem) => Err((problem, Vec::new())),
+        None => Ok(text.to_owned()),
+    });
     let timeframe = query.parsed("timeframe", |text| {
+        if let Some(problem) = lacks("timeframe") {
+            return Err((problem, Vec::new()));
+        }
         let allowed = context.timeframes.iter().map(Timeframe::to_string).collect();
         text.parse::<Timeframe>().map_err(|_| ("is not a timeframe".to_owned(), allowed))
     });
     let (from, to) = (query.time("from"), query.time("to"));
+    for (name, time) in [("from", from), ("to", to)] {
+        if let (Some(_), Some(problem)) = (time, lacks("open_time")) {
+            query.fault(name, "unknown", format!("`{name}` {problem}"), Vec::new());
+        }
+    }
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
     let numbers = query.word("numbers", &[("number", false), ("string", true)]);
     let formats: Vec<_> = Format::ALL.iter().map(|format| (format.name(), *format)).collect();

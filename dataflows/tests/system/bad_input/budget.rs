@@ -73,3 +73,17 @@ fn a_live_run_beyond_the_budget_pauses_and_stays_up() {
     assert_adds_up(&ran.json());
     assert_eq!(ran.summary()["records"].as_u64(), Some(before));
 }
+
+#[test]
+fn a_paused_run_with_long_rounds_stops_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let long = TINY.replace("10ms", "20h");
+    Made::new(43, 4_000, 600_000).write(folder, None, &long);
+    let mut run = Going::start(folder, &["run", "job.toml", "--json"]);
+    let address = run.address();
+    let paused = || (get(address, "/health/ready").status == 503).then_some(());
+    poll(paused, || "a pause".to_owned());
+    run.signal("TERM");
+    assert_adds_up(&run.end().json());
+}

@@ -66,6 +66,9 @@ fn live_and_replayed(made: &Made, play: &str, more: &str) {
     for number in 0..INSTRUMENTS {
         assert!(candles.contains(&format!("\nsim:{},", symbol(number))), "{number}");
     }
+    for rule in ["high", "eager", "turn"] {
+        assert!(live_views["alerts.csv"].contains(&format!(",{rule},")), "no alert of {rule}");
+    }
     let own = |line: &&str| line.starts_with(&format!("sim:{},1s,", symbol(0)));
     assert_eq!(
         settled.lines().skip(1).collect::<Vec<_>>(),

@@ -122,6 +122,17 @@ columns = {{ time = "t", price = "d.p", size = "d.q", symbol = "s", id = "d.id",
 units = {{ time = "ms" }}
 disorder = "{disorder}ms"
 {play}
+[[rule]]
+name = "high"
+breakout = {{ bars = 3, direction = "above" }}
+[[rule]]
+name = "eager"
+settle = "at_once"
+timeframes = ["5s", "1m"]
+threshold = {{ series = "close", above = 105.0 }}
+[[rule]]
+name = "turn"
+pattern = "bearish_engulfing"
 "#
         )
     }

@@ -142,6 +142,14 @@ fn a_late_trade_shows_over_http() {
         assert_eq!(after[key].to_string(), want, "{key} in {after}");
     }
     assert!(after["cause_id"].is_string(), "{after}");
+    let revisions = |between: &str| {
+        let path = format!("/v1/views/revisions?symbol=x:A{between}");
+        get(address, &path).json()["rows"].as_array().unwrap().len()
+    };
+    assert_eq!(revisions(""), 2);
+    assert_eq!(revisions("&tf=1m&from=2024-03-04T12:03:00Z&to=2024-03-04T12:04:00Z"), 1);
+    assert_eq!(revisions("&from=2024-03-04T12:04:00Z"), 0);
+    assert_eq!(revisions("&to=2024-03-04T12:03:00Z"), 0);
     run.signal("TERM");
     run.end().json();
     let views = views_in(&folder.join("out"));
