@@ -97,10 +97,10 @@ fn cut_off(last: u64, error: &SourceError) -> Row {
 
 /// How far a job's input has been read: so much of so much, in its own units. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Extent(Arc<Mutex<Extents>>);
+pub struct Extent(Arc<Mutex<Vec<Part>>>);
 
-/// Of each partition, how much was read of how much; none if it cannot tell.
-type Extents = Vec<Option<(u64, u64)>>;
+/// So much of so much, if known.
+type Part = Option<(u64, u64)>;
 
 impl Extent {
     /// A place for one part of the input.
