@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Outcome;
+use super::{Outcome, print};
 use crate::config::{Config, RawConfig};
 
 /// Check a configuration and show what it comes to.
@@ -19,9 +19,9 @@ impl Check {
         let config = load(&self.config)?;
         if json {
             let toml: toml::Value = toml::from_str(&config.toml)?;
-            println!("{}", serde_json::to_string_pretty(&toml)?);
+            print(&format!("{}\n", serde_json::to_string_pretty(&toml)?))?;
         } else {
-            print!("{}", config.toml);
+            print(&config.toml)?;
             eprintln!(
                 "{} is good; above is what it comes to, defaults included",
                 self.config.display()
