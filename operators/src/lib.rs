@@ -7,7 +7,7 @@
 //! | [`indicators`] | instrument and timeframe | a row per bar and indicator | per round and changed bar, a step per indicator until states are as they were |
 //! | [`signals`] | instrument, timeframe | a point per bar, a row per alert | per round, rule and changed bar, one evaluation for it and those that look back on it |
 //!
-//! Each is a pure, sequential [`Core`] that is driven by plain calls; [`keyed`] is the one shell that
+//! Each is a pure, sequential [`Core`] that is driven by plain calls; [`keyed()`] is the one shell that
 //! knows frontiers and capabilities and runs cores over closed commits. Nothing here does I/O or reads a
 //! clock: time is an input ([`CommitContext`]). What the numbers mean is defined in `docs/semantics.md`.
 

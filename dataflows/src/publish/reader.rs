@@ -23,9 +23,7 @@ impl BoardReader {
     pub fn read(&self, scan: &Scan) -> Page {
         match scan.view.kind {
             ViewKind::Keyed => {
-                let workers = self.board.workers();
-                let owner = scan.instrument.map(|instrument| instrument.shard().worker(workers));
-                let Cut { frontier, published } = self.board.cut(owner);
+                let Cut { frontier, published } = self.cut(scan);
                 let labels = &self.board.labels;
                 match scan.view.name {
                     Indicators::VIEW => {
@@ -41,11 +39,15 @@ impl BoardReader {
 
     /// Reads bars on the calling thread.
     pub fn read_candles(&self, scan: &Scan) -> CandlePage {
-        let workers = self.board.workers();
-        let owner = scan.instrument.map(|instrument| instrument.shard().worker(workers));
-        let Cut { frontier, published } = self.board.cut(owner);
+        let Cut { frontier, published } = self.cut(scan);
         let (rows, more) = keyed::found::<Candles>(published.candles, frontier, scan);
         CandlePage { frontier, rows, more }
+    }
+
+    /// What holds the rows that a scan may want.
+    fn cut(&self, scan: &Scan) -> Cut {
+        let workers = self.board.workers();
+        self.board.cut(scan.instrument.map(|instrument| instrument.shard().worker(workers)))
     }
 
     fn log(&self, scan: &Scan) -> Page {
