@@ -6,7 +6,7 @@
 //! | [`rollup`] | instrument | bars of the larger timeframes | per round and touched bar, the bars of the next smaller timeframe under it |
 //! | [`indicators`] | instrument and timeframe | a row per bar and indicator | per round and changed bar, a step per indicator until states are as they were |
 //!
-//! Each is a pure, sequential [`Core`] that is driven by plain calls; [`keyed`] is the one shell that
+//! Each is a pure, sequential [`Core`] that is driven by plain calls; [`mod@keyed`] is the one shell that
 //! knows frontiers and capabilities and runs cores over closed commits. Nothing here does I/O or reads a
 //! clock: time is an input ([`CommitContext`]). What the numbers mean is defined in `docs/semantics.md`.
 
