@@ -1,60 +1,13 @@
-//! One indicator over the bars of one line: a state per bar, and what a change of bars recomputes.
+//! One indicator over the bars of one line, and what a change of bars recomputes.
 //!
-//! Bars are *x₁ … xₙ* in order of time, those without a needed field left out. An indicator is a
-//! function `step` with *sᵢ = step(the bars and states before i, xᵢ)* and a function `read` that makes
-//! outputs of *sᵢ* alone. It says how far back `step` looks: at most *w* bars and *d* states.
-//!
-//! When bars change, everything before the first changed bar stays. From there on states are computed anew
-//! until, past the last changed bar, *w* unchanged bars have gone by and the last *d* states are bit for
-//! bit those of before: from there on every later step would read what it had read before.
+//! Everything before the first changed bar stays. From there on states are computed anew until they have
+//! settled ([`Settling`]) behind the last changed bar, or until the next one.
 
 use market::{Bar, BarState, Calendars, Candle, EventTime};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::input::{Input, Units};
+use super::step::{Row, Settling, Step};
 use super::value::{IndicatorChange, IndicatorKey, IndicatorOut, IndicatorValue, Reading};
-
-/// How an indicator is computed, bar by bar.
-pub(super) trait Step: Clone + Send + Sync + 'static {
-    /// What it sees of a bar.
-    type Input: Input;
-    /// What it knows after a bar. Equal states must be equal bit for bit ([`Reading`]).
-    type State: Copy + Eq + Send + Serialize + DeserializeOwned + 'static;
-    /// Its outputs, an array.
-    type Outputs: AsRef<[f64]>;
-
-    /// How far back [`Self::step`] looks.
-    fn looks_back(&self) -> LookBack;
-
-    /// The state after a bar. `past` holds all bars before it, the newest last; nothing further back than
-    /// [`Self::looks_back`] may matter, also not whether there is a bar.
-    fn step(
-        &self,
-        units: Units,
-        past: &[Row<Self::Input, Self::State>],
-        now: Self::Input,
-    ) -> Self::State;
-
-    /// The outputs in a state; none before the first.
-    fn read(&self, units: Units, state: &Self::State) -> Option<Self::Outputs>;
-}
-
-/// How many bars and states before the one at hand a step may read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LookBack {
-    pub(super) bars: usize,
-    pub(super) states: usize,
-}
-
-/// A bar that takes part, and the state after it.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Row<I, S> {
-    pub(super) open_time: EventTime,
-    peek: bool,
-    pub(super) input: I,
-    pub(super) state: S,
-}
 
 /// A bar as it is after a round: none if it has no row any more.
 #[derive(Clone, Copy, Debug)]
@@ -99,13 +52,6 @@ pub(super) struct Rows<T: Step> {
 /// A row of the column of a step.
 type RowOf<T> = Row<<T as Step>::Input, <T as Step>::State>;
 
-/// How sure it is that later states are as they were.
-struct Settling {
-    look_back: LookBack,
-    unchanged_bars: usize,
-    equal_states: usize,
-}
-
 impl Edit {
     pub(super) fn new(open_time: EventTime, candle: Option<&Candle>) -> Edit {
         let bar = candle.map(|candle| (candle.bar, candle.state == BarState::Open));
@@ -116,25 +62,6 @@ impl Edit {
     fn input<I: Input>(&self, calendars: &Calendars) -> Option<(I, bool)> {
         let (bar, peek) = self.bar.as_ref()?;
         I::of(self.open_time, bar, calendars).map(|input| (input, *peek))
-    }
-}
-
-impl Settling {
-    fn settled(look_back: LookBack) -> Settling {
-        Settling { look_back, unchanged_bars: look_back.bars, equal_states: look_back.states }
-    }
-
-    fn is_settled(&self) -> bool {
-        self.unchanged_bars >= self.look_back.bars && self.equal_states >= self.look_back.states
-    }
-
-    fn bar_changed(&mut self) {
-        (self.unchanged_bars, self.equal_states) = (0, 0);
-    }
-
-    fn bar_unchanged(&mut self, equal_state: bool) {
-        self.unchanged_bars += 1;
-        self.equal_states = if equal_state { self.equal_states + 1 } else { 0 };
     }
 }
 

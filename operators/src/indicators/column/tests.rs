@@ -7,6 +7,7 @@ use market::{IdScope, InstrumentId, OrderKey, Price, Terms, Timeframe, TradeId};
 
 use super::*;
 use crate::indicators::input::Close;
+use crate::indicators::step::LookBack;
 
 /// The sum of the last three closes, or of halves of all closes, and how often it was computed.
 #[derive(Clone)]
