@@ -1,8 +1,8 @@
 //! The average directional movement index.
 
-use super::column::{LookBack, Row, Step};
 use super::input::{RangeClose, Units};
 use super::spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
+use super::step::{LookBack, Row, Step};
 use super::textbook;
 use super::value::Reading;
 use market::{Bar, Calendars, EventTime};

@@ -3,9 +3,9 @@
 use market::{Bar, Calendars, EventTime};
 use serde::{Deserialize, Serialize};
 
-use super::column::{LookBack, Row, Step};
 use super::input::{Close, Units};
 use super::spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
+use super::step::{LookBack, Row, Step};
 use super::textbook;
 use super::value::Reading;
 

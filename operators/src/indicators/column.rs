@@ -1,60 +1,13 @@
-//! One indicator over the bars of one line: a state per bar, and what a change of bars recomputes.
+//! One indicator over the bars of one line, and what a change of bars recomputes.
 //!
-//! Bars are *x₁ … xₙ* in order of time, those without a needed field left out. An indicator is a
-//! function `step` with *sᵢ = step(the bars and states before i, xᵢ)* and a function `read` that makes
-//! outputs of *sᵢ* alone. It says how far back `step` looks: at most *w* bars and *d* states.
-//!
-//! When bars change, everything before the first changed bar stays. From there on states are computed anew
-//! until, past the last changed bar, *w* unchanged bars have gone by and the last *d* states are bit for
-//! bit those of before: from there on every later step would read what it had read before.
+//! Everything before the first changed bar stays. From there on states are computed anew until they have
+//! settled ([`Settling`]) behind the last changed bar, or until the next one.
 
 use market::{Bar, BarState, Calendars, Candle, EventTime};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::input::{Input, Units};
+use super::step::{Row, Settling, Step};
 use super::value::{IndicatorChange, IndicatorKey, IndicatorOut, IndicatorValue, Reading};
-
-/// How an indicator is computed, bar by bar.
-pub(super) trait Step: Clone + Send + Sync + 'static {
-    /// What it sees of a bar.
-    type Input: Input;
-    /// What it knows after a bar. Equal states must be equal bit for bit ([`Reading`]).
-    type State: Copy + Eq + Send + Serialize + DeserializeOwned + 'static;
-    /// Its outputs, an array.
-    type Outputs: AsRef<[f64]>;
-
-    /// How far back [`Self::step`] looks.
-    fn looks_back(&self) -> LookBack;
-
-    /// The state after a bar. `past` holds all bars before it, the newest last; nothing further back than
-    /// [`Self::looks_back`] may matter, also not whether there is a bar.
-    fn step(
-        &self,
-        units: Units,
-        past: &[Row<Self::Input, Self::State>],
-        now: Self::Input,
-    ) -> Self::State;
-
-    /// The outputs in a state; none before the first.
-    fn read(&self, units: Units, state: &Self::State) -> Option<Self::Outputs>;
-}
-
-/// How many bars and states before the one at hand a step may read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LookBack {
-    pub(super) bars: usize,
-    pub(super) states: usize,
-}
-
-/// A bar that takes part, and the state after it.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Row<I, S> {
-    pub(super) open_time: EventTime,
-    peek: bool,
-    pub(super) input: I,
-    pub(super) state: S,
-}
 
 /// A bar as it is after a round: none if it has no row any more.
 #[derive(Clone, Copy, Debug)]
@@ -91,41 +44,24 @@ pub trait Column: Send {
 /// The column of a step.
 pub(super) struct Rows<T: Step> {
     step: T,
-    rows: Vec<Row<T::Input, T::State>>,
-    /// The rows from the first edit on, as they were; empty between calls.
-    tail: Vec<Row<T::Input, T::State>>,
+    rows: Vec<RowOf<T>>,
+    /// The rows that move, as they were; empty between calls.
+    tail: Vec<RowOf<T>>,
 }
 
-/// How sure it is that later states are as they were.
-struct Settling {
-    look_back: LookBack,
-    unchanged_bars: usize,
-    equal_states: usize,
-}
+/// A row of the column of a step.
+type RowOf<T> = Row<<T as Step>::Input, <T as Step>::State>;
 
 impl Edit {
     pub(super) fn new(open_time: EventTime, candle: Option<&Candle>) -> Edit {
         let bar = candle.map(|candle| (candle.bar, candle.state == BarState::Open));
         Edit { open_time, bar }
     }
-}
 
-impl Settling {
-    fn settled(look_back: LookBack) -> Settling {
-        Settling { look_back, unchanged_bars: look_back.bars, equal_states: look_back.states }
-    }
-
-    fn is_settled(&self) -> bool {
-        self.unchanged_bars >= self.look_back.bars && self.equal_states >= self.look_back.states
-    }
-
-    fn bar_changed(&mut self) {
-        (self.unchanged_bars, self.equal_states) = (0, 0);
-    }
-
-    fn bar_unchanged(&mut self, equal_state: bool) {
-        self.unchanged_bars += 1;
-        self.equal_states = if equal_state { self.equal_states + 1 } else { 0 };
+    /// What an indicator sees of the bar now, and whether it is open; none if it takes no part.
+    fn input<I: Input>(&self, calendars: &Calendars) -> Option<(I, bool)> {
+        let (bar, peek) = self.bar.as_ref()?;
+        I::of(self.open_time, bar, calendars).map(|input| (input, *peek))
     }
 }
 
@@ -144,71 +80,144 @@ impl<T: Step> Rows<T> {
         }
     }
 
+    /// The row of a bar whose input and peek are these now, after the rows of `past`; `before` is its row
+    /// so far, if it had one. Puts out what differs.
+    #[expect(clippy::too_many_arguments, reason = "all that a row is made of")]
+    fn row(
+        &self,
+        units: Units,
+        past: &[RowOf<T>],
+        before: Option<&RowOf<T>>,
+        open_time: EventTime,
+        (input, peek): (T::Input, bool),
+        settling: &mut Settling,
+        sink: &mut Sink<'_>,
+    ) -> RowOf<T> {
+        let state = match before.filter(|before| before.input == input) {
+            Some(before) if settling.is_settled() => before.state,
+            Some(before) => {
+                let state = self.step.step(units, past, input);
+                settling.bar_unchanged(state == before.state);
+                state
+            }
+            None => {
+                settling.bar_changed();
+                self.step.step(units, past, input)
+            }
+        };
+        let after = Row { open_time, peek, input, state };
+        if before.is_none_or(|before| before.state != state || before.peek != peek) {
+            self.say(units, before, Some(&after), sink);
+        }
+        after
+    }
+
+    /// Computes states anew in place, from index `at` on until they settle or the bar is at or after
+    /// `limit`; gives the index of the first bar that is.
+    fn settle(
+        &mut self,
+        units: Units,
+        mut at: usize,
+        limit: EventTime,
+        settling: &mut Settling,
+        sink: &mut Sink<'_>,
+    ) -> usize {
+        while let Some(before) = self.rows.get(at).copied() {
+            if before.open_time >= limit {
+                break;
+            }
+            if settling.is_settled() {
+                return self.position(limit);
+            }
+            let unchanged = (before.input, before.peek);
+            let past = &self.rows[..at];
+            self.rows[at] =
+                self.row(units, past, Some(&before), before.open_time, unchanged, settling, sink);
+            at += 1;
+        }
+        at
+    }
+
     /// Takes over the rows of `tail` before `limit`, computing states anew until they settle; gives the
     /// rest of the tail.
     fn carry_over<'t>(
         &mut self,
         units: Units,
-        mut tail: &'t [Row<T::Input, T::State>],
-        limit: Option<EventTime>,
+        mut tail: &'t [RowOf<T>],
+        limit: EventTime,
         settling: &mut Settling,
         sink: &mut Sink<'_>,
-    ) -> &'t [Row<T::Input, T::State>] {
+    ) -> &'t [RowOf<T>] {
         while let Some((before, rest)) = tail.split_first() {
-            if limit.is_some_and(|limit| before.open_time >= limit) {
+            if before.open_time >= limit {
                 break;
             }
             if settling.is_settled() {
-                let kept = match limit {
-                    Some(limit) => tail.partition_point(|row| row.open_time < limit),
-                    None => tail.len(),
-                };
+                let kept = tail.partition_point(|row| row.open_time < limit);
                 self.rows.extend_from_slice(&tail[..kept]);
                 return &tail[kept..];
             }
-            self.redo(units, before, before.peek, settling, sink);
+            let unchanged = (before.input, before.peek);
+            let open_time = before.open_time;
+            let row =
+                self.row(units, &self.rows, Some(before), open_time, unchanged, settling, sink);
+            self.rows.push(row);
             tail = rest;
         }
         tail
     }
 
-    /// Appends a row whose input is as it was.
-    fn redo(
+    /// The bars change in number, from index `at` on.
+    fn merge(
         &mut self,
         units: Units,
-        before: &Row<T::Input, T::State>,
-        peek: bool,
+        calendars: &Calendars,
+        at: usize,
+        edits: &[Edit],
         settling: &mut Settling,
         sink: &mut Sink<'_>,
     ) {
-        let state = if settling.is_settled() {
-            before.state
-        } else {
-            let state = self.step.step(units, &self.rows, before.input);
-            settling.bar_unchanged(state == before.state);
-            state
-        };
-        let after = Row { peek, state, ..*before };
-        self.rows.push(after);
-        if state != before.state || peek != before.peek {
-            self.say(units, Some(before), Some(&after), sink);
+        let mut old = std::mem::take(&mut self.tail);
+        old.extend(self.rows.drain(at..));
+        let mut tail = &old[..];
+        for edit in edits {
+            tail = self.carry_over(units, tail, edit.open_time, settling, sink);
+            let before = tail.first().filter(|row| row.open_time == edit.open_time);
+            if before.is_some() {
+                tail = &tail[1..];
+            }
+            match edit.input::<T::Input>(calendars) {
+                Some(now) => {
+                    let open_time = edit.open_time;
+                    let row = self.row(units, &self.rows, before, open_time, now, settling, sink);
+                    self.rows.push(row);
+                }
+                None if before.is_some() => {
+                    settling.bar_changed();
+                    self.say(units, before, None, sink);
+                }
+                None => {}
+            }
         }
+        self.carry_over(units, tail, EventTime::END, settling, sink);
+        old.clear();
+        self.tail = old;
     }
 
     /// Puts out what differs between two rows of one bar.
     fn say(
         &self,
         units: Units,
-        before: Option<&Row<T::Input, T::State>>,
-        after: Option<&Row<T::Input, T::State>>,
+        before: Option<&RowOf<T>>,
+        after: Option<&RowOf<T>>,
         sink: &mut Sink<'_>,
     ) {
         let Some(open_time) = after.or(before).map(|row| row.open_time) else {
             return;
         };
-        let outputs = |row: &Row<T::Input, T::State>| self.step.read(units, &row.state);
+        let outputs = |row: &RowOf<T>| self.step.read(units, &row.state);
         let (outputs_before, outputs_after) = (before.and_then(outputs), after.and_then(outputs));
-        let value = |row: Option<&Row<T::Input, T::State>>, outputs: &Option<T::Outputs>, index| {
+        let value = |row: Option<&RowOf<T>>, outputs: &Option<T::Outputs>, index| {
             let value: f64 = *outputs.as_ref()?.as_ref().get(index)?;
             Some(IndicatorValue { value: Reading(value), peek: row?.peek })
         };
@@ -229,41 +238,28 @@ impl<T: Step> Column for Rows<T> {
         let Some(first) = edits.first() else {
             return;
         };
-        let mut old = std::mem::take(&mut self.tail);
-        old.extend(self.rows.drain(self.position(first.open_time)..));
-        let mut tail = &old[..];
         let mut settling = Settling::settled(self.step.looks_back());
-
-        for Edit { open_time, bar } in edits {
-            tail = self.carry_over(units, tail, Some(*open_time), &mut settling, sink);
-            let before = tail.first().filter(|row| row.open_time == *open_time);
-            if before.is_some() {
-                tail = &tail[1..];
+        let mut at = self.position(first.open_time);
+        // 1. In place, as long as edits change a bar that there is or append one.
+        for (index, edit) in edits.iter().enumerate() {
+            at = self.settle(units, at, edit.open_time, &mut settling, sink);
+            let before = self.rows.get(at).copied();
+            let known = before.filter(|row| row.open_time == edit.open_time);
+            let now = match edit.input::<T::Input>(calendars) {
+                Some(now) if known.is_some() || before.is_none() => now,
+                None if known.is_none() => continue,
+                // 2. From the first that puts one in or takes one out, all rows move.
+                _ => return self.merge(units, calendars, at, &edits[index..], &mut settling, sink),
+            };
+            let (past, open_time) = (&self.rows[..at], edit.open_time);
+            let row = self.row(units, past, known.as_ref(), open_time, now, &mut settling, sink);
+            match known {
+                Some(_) => self.rows[at] = row,
+                None => self.rows.push(row),
             }
-            let after = bar.as_ref().and_then(|(bar, peek)| {
-                T::Input::of(*open_time, bar, calendars).map(|input| (input, *peek))
-            });
-            match (before, after) {
-                (None, None) => {}
-                (Some(before), Some((input, peek))) if before.input == input => {
-                    self.redo(units, before, peek, &mut settling, sink);
-                }
-                (before, Some((input, peek))) => {
-                    settling.bar_changed();
-                    let state = self.step.step(units, &self.rows, input);
-                    let after = Row { open_time: *open_time, peek, input, state };
-                    self.rows.push(after);
-                    self.say(units, before, Some(&after), sink);
-                }
-                (before, None) => {
-                    settling.bar_changed();
-                    self.say(units, before, None, sink);
-                }
-            }
+            at += 1;
         }
-        self.carry_over(units, tail, None, &mut settling, sink);
-        old.clear();
-        self.tail = old;
+        self.settle(units, at, EventTime::END, &mut settling, sink);
     }
 
     fn restate(&self, units: Units, sink: &mut Sink<'_>) {
@@ -291,109 +287,9 @@ impl<T: Step> Column for Rows<T> {
 
     fn bytes(&self) -> usize {
         let rows = self.rows.capacity() + self.tail.capacity();
-        size_of::<Rows<T>>() + rows * size_of::<Row<T::Input, T::State>>()
+        size_of::<Rows<T>>() + rows * size_of::<RowOf<T>>()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use market::{IdScope, InstrumentId, OrderKey, Price, Terms, Timeframe, TradeId};
-
-    use super::super::input::Close;
-    use super::*;
-
-    /// The sum of the last three closes, or of halves of all closes, and how often it was computed.
-    #[derive(Clone)]
-    struct Counted {
-        window: bool,
-        steps: Arc<AtomicUsize>,
-    }
-
-    impl Step for Counted {
-        type Input = Close;
-        type State = i64;
-        type Outputs = [f64; 1];
-
-        fn looks_back(&self) -> LookBack {
-            match self.window {
-                true => LookBack { bars: 2, states: 0 },
-                false => LookBack { bars: 0, states: 1 },
-            }
-        }
-
-        fn step(&self, _: Units, past: &[Row<Close, i64>], now: Close) -> i64 {
-            self.steps.fetch_add(1, Ordering::Relaxed);
-            let window = past.iter().rev().take(2).map(|row| row.input.0).sum::<i64>();
-            let halves = past.last().map_or(0, |row| row.state / 2);
-            now.0 + if self.window { window } else { halves }
-        }
-
-        fn read(&self, _: Units, state: &i64) -> Option<[f64; 1]> {
-            Some([*state as f64])
-        }
-    }
-
-    /// How many steps, and how many changes, it takes to apply edits to a hundred bars.
-    fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
-        let steps = Arc::new(AtomicUsize::new(0));
-        let mut column = Rows::new(Counted { window, steps: Arc::clone(&steps) });
-        let mut apply = |edits: &[(i64, Option<i64>, bool)]| {
-            let key = IndicatorKey {
-                instrument: InstrumentId(1),
-                timeframe: Timeframe::MINUTE,
-                open_time: EventTime(0),
-                indicator: 0,
-                output: 0,
-            };
-            let edits: Vec<Edit> = edits
-                .iter()
-                .map(|(at, close, peek)| {
-                    let order = OrderKey {
-                        time: EventTime(*at),
-                        sequence: 0,
-                        scope: IdScope(0),
-                        id: TradeId::Number(0),
-                    };
-                    let mut bar = Bar::empty(Terms::DEFAULT, EventTime(at + 1));
-                    bar.close = close.map(|close| (order, Price(close)));
-                    Edit { open_time: EventTime(*at), bar: close.map(|_| (bar, *peek)) }
-                })
-                .collect();
-            let mut out = Vec::new();
-            let units = Units::of(Terms::DEFAULT);
-            let mut sink = Sink { key, out: &mut out };
-            column.apply(units, &Calendars::utc(), &edits, &mut sink);
-            out.len()
-        };
-        let bars: Vec<_> = (0..100).map(|at| (at * 10, Some(1_000 + at), false)).collect();
-        assert_eq!(apply(&bars), 100);
-        let before = steps.load(Ordering::Relaxed);
-        let changes = apply(edits);
-        (steps.load(Ordering::Relaxed) - before, changes)
-    }
-
-    #[test]
-    fn a_change_costs_what_it_can_reach_and_no_more() {
-        for (edits, window) in [
-            // A changed, an inserted and a removed bar: those whose window they are or were in.
-            (&[(500, Some(7), false)][..], (3, 3)),
-            (&[(505, Some(7), false)], (3, 3)),
-            (&[(500, None, false)], (2, 3)),
-            // Two changes far apart: nothing between them.
-            (&[(100, Some(7), false), (900, Some(7), false)], (6, 6)),
-            // Only the state of the bar: no step at all. Nothing new: nothing said.
-            (&[(500, Some(1_050), true)], (0, 1)),
-            (&[(500, Some(1_050), false)], (0, 0)),
-            (&[(505, None, false)], (0, 0)),
-            (&[(1_000, Some(7), false)], (1, 1)),
-        ] {
-            assert_eq!(cost(true, edits), window, "window, {edits:?}");
-            // A recurrence goes on until the change has worn off: a thousand, halved.
-            let (steps, changes) = cost(false, edits);
-            assert!(steps <= changes + edits.len() && steps <= 13 * edits.len(), "{edits:?}");
-        }
-    }
-}
+mod tests;

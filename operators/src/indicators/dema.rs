@@ -1,9 +1,9 @@
 //! The double exponential moving average.
 
-use super::column::{LookBack, Row, Step};
 use super::input::{Close, Units};
 use super::smooth::Smooth;
 use super::spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
+use super::step::{LookBack, Row, Step};
 use super::textbook;
 use market::{Bar, Calendars, EventTime};
 use serde::{Deserialize, Serialize};

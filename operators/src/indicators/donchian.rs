@@ -1,8 +1,8 @@
 //! Donchian channels.
 
-use super::column::{LookBack, Row, Step};
 use super::input::{Range, Units};
 use super::spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
+use super::step::{LookBack, Row, Step};
 use super::textbook;
 use super::window;
 use market::{Bar, Calendars, EventTime};

@@ -1,8 +1,8 @@
 //! The money flow index.
 
-use super::column::{LookBack, Row, Step};
 use super::input::{RangeCloseVolume, Units};
 use super::spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
+use super::step::{LookBack, Row, Step};
 use super::textbook;
 use super::value::Reading;
 use market::{Bar, Calendars, EventTime};

@@ -8,7 +8,7 @@
 //!   indicator: seeds, first value and special cases.
 //! * **Numbers**: prices are exact mantissas until a formula leaves whole numbers. Window sums are integers;
 //!   recurrences are `f64` in one fixed order. Bars without a field that an indicator needs take no part in it.
-//! * **State bound**: a row of some 50 to 120 bytes per bar and indicator. Bars are never dropped, so no
+//! * **State bound**: a row of some 40 to 120 bytes per bar and indicator. Bars are never dropped, so no
 //!   state is.
 //! * **Cost**: an appended bar is one step per indicator: O(1), or O(period) where highs and lows or deviations
 //!   are looked for. A change further back costs a step per bar until states are bit for bit what they
@@ -17,13 +17,13 @@
 //! To add one, write `<name>.rs` and its two lines here.
 
 mod column;
-
 mod input;
 mod label;
 mod line;
 mod operator;
 mod smooth;
 mod spec;
+mod step;
 mod textbook;
 mod value;
 mod window;

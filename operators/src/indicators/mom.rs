@@ -1,8 +1,8 @@
 //! Momentum.
 
-use super::column::{LookBack, Row, Step};
 use super::input::{Close, Units};
 use super::spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
+use super::step::{LookBack, Row, Step};
 use super::textbook;
 use super::value::Reading;
 use market::{Bar, Calendars, EventTime};

@@ -1,8 +1,8 @@
 //! On-balance volume.
 
-use super::column::{LookBack, Row, Step};
 use super::input::{CloseVolume, Units};
 use super::spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
+use super::step::{LookBack, Row, Step};
 use super::textbook;
 use market::{Bar, Calendars, EventTime};
 use std::cmp::Ordering;

@@ -4,7 +4,8 @@ use std::fmt;
 
 use market::{Bar, Calendars, EventTime};
 
-use super::column::{Column, Rows, Step};
+use super::column::{Column, Rows};
+use super::step::Step;
 
 /// One kind of indicator. Each is a file of its own and a line in [`super::INDICATORS`].
 pub trait IndicatorSpec: Sync {

@@ -1,8 +1,8 @@
 //! The volume-weighted average price of a day.
 
-use super::column::{LookBack, Row, Step};
 use super::input::{Turnover, Units};
 use super::spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
+use super::step::{LookBack, Row, Step};
 use market::{Bar, Calendars, EventTime, Timeframe};
 use serde::{Deserialize, Serialize};
 

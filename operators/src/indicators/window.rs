@@ -1,6 +1,6 @@
 //! Looking back over the last bars.
 
-use super::column::Row;
+use super::step::Row;
 
 /// The inputs of the last `period` bars, the one at hand last; none while there are fewer.
 pub(super) fn last<I: Copy, S>(
