@@ -1,6 +1,8 @@
-//! Configuration: what was written ([`RawConfig`]) is checked once and becomes what is used ([`Config`]).
+//! Configuration: what was written ([`RawConfig`]), in a file and above it ([`Layers`]), is checked once and
+//! becomes what is used ([`Config`]).
 
 mod layers;
+mod places;
 mod raw;
 
 #[cfg(test)]
@@ -17,7 +19,7 @@ use market::{
 };
 use operators::SourceSet;
 
-pub use layers::toml_or_text;
+pub use layers::{Layers, toml_or_text};
 pub use raw::{
     RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay, RawSource,
 };
