@@ -1,13 +1,16 @@
 //! `tickweave check`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{Outcome, print};
-use crate::config::{Config, RawConfig};
+use crate::config::{ConfigError, Layers};
 
 /// Check a configuration and show what it comes to.
+///
+/// Every value is shown with where it came from: a default, a line of the file, or a variable such as
+/// `TICKWEAVE__JOB__WORKERS=3` or `TICKWEAVE__SOURCE__0__PATHS='["a.csv"]'`.
 #[derive(Args)]
 pub(super) struct Check {
     /// The configuration file.
@@ -16,14 +19,15 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
-        let config = load(&self.config)?;
+        let layers = layers(&self.config)?;
+        let config = layers.check()?;
         if json {
             let toml: toml::Value = toml::from_str(&config.toml)?;
             print(&format!("{}\n", serde_json::to_string_pretty(&toml)?))?;
         } else {
-            print(&config.toml)?;
+            print(&layers.explained(&config))?;
             eprintln!(
-                "{} is good; above is what it comes to, defaults included",
+                "{} is good; above is what it comes to, and where each value came from",
                 self.config.display()
             );
         }
@@ -31,18 +35,7 @@ impl Check {
     }
 }
 
-/// Reads and checks a configuration file; its relative paths start in its folder.
-pub(super) fn load(path: &std::path::Path) -> anyhow::Result<Config> {
-    load_with(path, |_| {})
-}
-
-/// Like [`load`], after `change` has overridden what was written.
-pub(super) fn load_with(
-    path: &std::path::Path,
-    change: impl FnOnce(&mut RawConfig),
-) -> anyhow::Result<Config> {
-    let mut raw = RawConfig::read(path)?;
-    change(&mut raw);
-    let folder = path.parent().unwrap_or(std::path::Path::new("."));
-    Ok(raw.check(folder)?)
+/// A configuration file under the environment of the process.
+pub(super) fn layers(path: &Path) -> Result<Layers, ConfigError> {
+    Layers::read(path)?.environment(std::env::vars_os())
 }

@@ -7,12 +7,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use operators::NoStates;
 
-use super::check::load_with;
+use super::check::layers;
 use super::mapping::Mapping;
 use super::progress::Bar;
 use super::report::print_report;
 use super::{Outcome, runtime, screen};
-use crate::config::{Config, RawConfig};
+use crate::config::{ConfigError, Layers, RawConfig};
 use crate::ingest::Stop;
 use crate::ingest::recording::Recording;
 use crate::run::{Wishes, replay_files, replay_recording};
@@ -53,11 +53,11 @@ impl Replay {
         let bar = Bar::default();
         let on_start = (!json && screen::is_terminal()).then(|| bar.on_start());
         let wishes = Wishes { record, out, digest, speed, on_start, ..Wishes::default() };
-        let change = |raw: &mut RawConfig| {
-            raw.job.workers = workers.unwrap_or(raw.job.workers);
-            if let Some(timeframes) = timeframes {
-                raw.job.timeframes = timeframes;
-            }
+        let flags = |layers: Layers| {
+            layers
+                .flag("job.workers", "--workers", workers)?
+                .flag("job.timeframes", "--timeframes", timeframes.as_ref())?
+                .check()
         };
 
         let report = match &paths[..] {
@@ -66,23 +66,15 @@ impl Replay {
                     bail!("--record {} would overwrite what is replayed", path.display());
                 }
                 let recording = Recording::open(path)?;
-                let config = recorded_config(&recording, path, change)?;
+                let config = flags(recorded(&recording, path)?)?;
                 replay_recording(&config, recording, Arc::new(NoStates), &wishes, &stop)?
             }
             [path] if path.extension().is_some_and(|ending| ending == "toml") => {
-                replay_files(load_with(path, change)?, &wishes, &stop)?
+                replay_files(flags(layers(path)?)?, &wishes, &stop)?
             }
             paths => {
-                for path in paths {
-                    let about = path.metadata();
-                    let about = about.with_context(|| format!("cannot open {}", path.display()))?;
-                    if about.is_dir() {
-                        bail!("{} is a directory; name the files", path.display());
-                    }
-                }
-                let mut raw = mapping.configuration(paths);
-                change(&mut raw);
-                replay_files(raw.check(Path::new("."))?, &wishes, &stop)?
+                are_files(paths)?;
+                replay_files(flags(mapped(&mapping, paths)?)?, &wishes, &stop)?
             }
         };
         drop(bar);
@@ -100,14 +92,31 @@ fn is_same_file(path: &Path, other: &Path) -> bool {
     matches!((path.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// The job of a recording: what was configured when it was made.
-fn recorded_config(
-    recording: &Recording,
-    path: &Path,
-    change: impl FnOnce(&mut RawConfig),
-) -> anyhow::Result<Config> {
+/// Says so if a path is not there or is a directory.
+fn are_files(paths: &[PathBuf]) -> anyhow::Result<()> {
+    for path in paths {
+        let about = path.metadata();
+        let about = about.with_context(|| format!("cannot open {}", path.display()))?;
+        if about.is_dir() {
+            bail!("{} is a directory; name the files", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// The job of a recording: what was configured when it was made, whatever the environment is now.
+fn recorded(recording: &Recording, path: &Path) -> Result<Layers, ConfigError> {
     let name = format!("configuration in {}", path.display());
-    let mut raw = RawConfig::parse(&recording.header().config, &name)?;
-    change(&mut raw);
-    Ok(raw.check(Path::new("."))?)
+    Layers::parse(recording.header().config.clone(), name, Path::new("."))
+}
+
+/// The job of bare files: what the environment says, and how flags say to read them.
+fn mapped(mapping: &Mapping, paths: &[PathBuf]) -> Result<Layers, ConfigError> {
+    const FLAGS: &str = "flags of how to read files";
+    let RawConfig { source, instrument, .. } = mapping.configuration(paths);
+    let instrument = (!instrument.is_empty()).then_some(instrument);
+    Layers::defaults(Path::new("."))
+        .environment(std::env::vars_os())?
+        .flag("source", FLAGS, Some(source))?
+        .flag("instrument", FLAGS, instrument)
 }

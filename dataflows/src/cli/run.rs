@@ -10,7 +10,7 @@ use std::time::Instant;
 use clap::Args;
 use operators::NoStates;
 
-use super::check::load_with;
+use super::check::layers;
 use super::report::print_report;
 use super::{Outcome, runtime};
 use crate::config::Config;
@@ -48,10 +48,10 @@ type Pause = Arc<Mutex<Option<(usize, usize)>>>;
 impl Run {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let Run { config, workers, listen, record, out, digest } = self;
-        let config = load_with(&config, |raw| {
-            raw.job.workers = workers.unwrap_or(raw.job.workers);
-            raw.http.listen = listen.unwrap_or_else(|| raw.http.listen.clone());
-        })?;
+        let config = layers(&config)?
+            .flag("job.workers", "--workers", workers)?
+            .flag("http.listen", "--listen", listen)?
+            .check()?;
         let wishes = Wishes { record, out, digest, ..Wishes::default() };
         live(&config, &wishes, json, |_, _| Ok(()))
     }

@@ -1,9 +1,52 @@
-//! Layers.
+//! What a configuration is made of: defaults, under a file, under the environment, under flags.
+//!
+//! A variable names a key by its path, `TICKWEAVE__JOB__WORKERS=3`, with elements of arrays of tables by
+//! their number, `TICKWEAVE__SOURCE__0__PATHS='["a.csv"]'`; the number after the last adds one. Its value
+//! is read as TOML, and is text if it is none. Keys are lower case: what is spelled by a user, as the
+//! names in `symbols`, goes into a table as the value.
+//!
+//! Whatever is wrong with a value is told with the place that it came from: file, line and column; the
+//! variable; or the flag.
 
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 use toml::{Table, Value};
 
-/// A value as it is written in an environment variable or a flag: TOML if it is any, else text. Dates and
-/// times are text, as they are in a configuration.
+use super::places::{Places, line_and_column};
+use super::{Config, ConfigError, RawConfig};
+
+/// What the names of variables begin with.
+pub(super) const PREFIX: &str = "TICKWEAVE__";
+
+/// The layers of one configuration, from the lowest.
+#[derive(Debug)]
+pub struct Layers {
+    /// What the file is called and what it says; both empty without one.
+    name: String,
+    text: String,
+    places: Places,
+    folder: PathBuf,
+    /// All layers so far.
+    merged: Table,
+    /// Which paths were set above the file, and by what; later ones count.
+    set: Vec<(String, String)>,
+}
+
+/// A value as it is written in a variable or a flag: TOML if it is any, else text. Dates and times are
+/// text, as they are in a configuration.
+///
+/// ```
+/// use dataflows::config::toml_or_text;
+/// assert_eq!(toml_or_text("3").as_integer(), Some(3));
+/// assert_eq!(toml_or_text("[\"a.csv\"]").as_array().map(Vec::len), Some(1));
+/// assert_eq!(toml_or_text("1m").as_str(), Some("1m"));
+/// assert_eq!(toml_or_text("2024-01-01T00:00:00Z").as_str(), Some("2024-01-01T00:00:00Z"));
+/// ```
 pub fn toml_or_text(text: &str) -> Value {
     let one_line = !text.contains(['\n', '\r']);
     let parsed = one_line.then(|| format!("value = {text}").parse::<Table>().ok()).flatten();
@@ -11,4 +54,239 @@ pub fn toml_or_text(text: &str) -> Value {
         None | Some(Value::Datetime(_)) => Value::from(text),
         Some(value) => value,
     }
+}
+
+impl Layers {
+    /// Only defaults; relative paths start at `folder`.
+    pub fn defaults(folder: &Path) -> Layers {
+        Layers {
+            name: String::new(),
+            text: String::new(),
+            places: Places::default(),
+            folder: folder.to_owned(),
+            merged: Table::new(),
+            set: Vec::new(),
+        }
+    }
+
+    /// The file at `path`, whose relative paths start in its folder.
+    pub fn read(path: &Path) -> Result<Layers, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|problem| ConfigError::Unreadable { path: name.clone(), problem })?;
+        Layers::parse(text, name, path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// A file's text; `name` is what errors call it.
+    pub fn parse(text: String, name: String, folder: &Path) -> Result<Layers, ConfigError> {
+        RawConfig::parse(&text, &name)?;
+        let merged = text.parse().map_err(|problem| ConfigError::Shape {
+            path: name.clone(),
+            problem: Box::new(problem),
+        })?;
+        let places = Places::of(&text);
+        Ok(Layers { name, text, places, merged, ..Layers::defaults(folder) })
+    }
+
+    /// With those of `variables` whose names begin with [`PREFIX`], in the order of their names.
+    pub fn environment(
+        mut self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Layers, ConfigError> {
+        let ours = |name: &OsString| name.to_string_lossy().starts_with(PREFIX);
+        let mut variables: Vec<_> = variables.into_iter().filter(|(name, _)| ours(name)).collect();
+        variables.sort();
+        for (name, value) in variables {
+            let name = name.to_string_lossy().into_owned();
+            let wrong = |problem| ConfigError::Value { place: name.clone(), problem };
+            let value = value.to_str().ok_or_else(|| wrong("is not UTF-8".to_owned()))?;
+            let path = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+            self.put(&path, toml_or_text(value)).map_err(wrong)?;
+            self.set.push((path, name));
+        }
+        Ok(self)
+    }
+
+    /// With what `flag` says, if it was given, at `path`.
+    pub fn flag<T: Serialize>(
+        mut self,
+        path: &str,
+        flag: &str,
+        value: Option<T>,
+    ) -> Result<Layers, ConfigError> {
+        if let Some(value) = value {
+            let wrong = |problem| ConfigError::Value { place: flag.to_owned(), problem };
+            let value = Value::try_from(value).map_err(|error| wrong(error.to_string()))?;
+            self.put(path, value).map_err(wrong)?;
+            self.set.push((path.to_owned(), flag.to_owned()));
+        }
+        Ok(self)
+    }
+
+    /// Checks everything.
+    pub fn check(&self) -> Result<Config, ConfigError> {
+        let merged = toml::to_string(&self.merged).map_err(|error| ConfigError::Value {
+            place: "configuration".to_owned(),
+            problem: error.to_string(),
+        })?;
+        let raw: RawConfig = toml::from_str(&merged).map_err(|error| {
+            let place = error.span().and_then(|span| {
+                Places::of(&merged).at(span.start).map(|place| place.path.clone())
+            });
+            let place = place.unwrap_or_else(|| "configuration".to_owned());
+            self.located(ConfigError::Value { place, problem: error.message().to_owned() })
+        })?;
+        raw.check(&self.folder).map_err(|error| self.located(error))
+    }
+
+    /// A checked configuration as TOML that says of each value where it came from.
+    pub fn explained(&self, config: &Config) -> String {
+        let toml = &config.toml;
+        let mut notes: Vec<_> =
+            Places::of(toml).leaves().map(|leaf| (leaf.end(), self.origin(&leaf.path))).collect();
+        notes.sort_unstable();
+        let (mut text, mut from) = (String::with_capacity(toml.len() * 2), 0);
+        for (end, origin) in notes {
+            // Two values of one inline table share a line, and its end.
+            let end = toml[end..].find('\n').map_or(toml.len(), |at| end + at);
+            let separator = if end > from { "  # " } else { ", " };
+            text += &toml[from.min(end)..end];
+            text += separator;
+            text += &origin;
+            from = end;
+        }
+        text + &toml[from..]
+    }
+
+    /// Where the value at `path` came from, in words.
+    fn origin(&self, path: &str) -> String {
+        self.written(path).unwrap_or_else(|| "default".to_owned())
+    }
+
+    /// Who wrote the value at `path`, or what it is inside of; none for defaults.
+    fn written(&self, path: &str) -> Option<String> {
+        let is_around = |set: &str| {
+            path.strip_prefix(set).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let set = self.set.iter().rev().find(|(set, _)| is_around(set));
+        set.map(|(_, by)| by.clone()).or_else(|| {
+            let place = self.places.find(path)?;
+            let (line, column) = line_and_column(&self.text, place.start());
+            Some(format!("{}:{line}:{column}", self.name))
+        })
+    }
+
+    /// An error with the place that the value came from, and the key that may have been meant.
+    fn located(&self, error: ConfigError) -> ConfigError {
+        let ConfigError::Value { place, problem } = error else { return error };
+        let path = path_of(&place);
+        // What is wrong may be a key inside of what was checked as a whole.
+        let inner = quoted(&problem).map(|key| format!("{path}.{key}"));
+        let places = inner.chain(ancestors(&path)).find_map(|path| self.written(&path));
+        let problem = match nearest(&problem) {
+            Some(known) => format!("{problem}; the nearest is `{known}`"),
+            None => problem,
+        };
+        let place = match places {
+            Some(written) if place != written => format!("{written}: {place}"),
+            _ => place,
+        };
+        ConfigError::Value { place, problem }
+    }
+
+    fn put(&mut self, path: &str, value: Value) -> Result<(), String> {
+        let mut keys = path.split('.').peekable();
+        let mut table = &mut self.merged;
+        while let Some(key) = keys.next() {
+            if key.is_empty() {
+                return Err("has an empty key between two `__`".to_owned());
+            }
+            let Some(&next) = keys.peek() else {
+                table.insert(key.to_owned(), value);
+                return Ok(());
+            };
+            let is_number = next.bytes().all(|byte| byte.is_ascii_digit());
+            let inner = table.entry(key).or_insert_with(|| match is_number {
+                true => Value::Array(Vec::new()),
+                false => Value::Table(Table::new()),
+            });
+            table = match inner {
+                Value::Table(inner) => inner,
+                Value::Array(elements) => {
+                    let number = keys.next().unwrap_or_default();
+                    let element = element(elements, key, number)?;
+                    if keys.peek().is_none() {
+                        *element = value;
+                        return Ok(());
+                    }
+                    let problem = || format!("`{key}` has no tables, so no keys in them");
+                    element.as_table_mut().ok_or_else(problem)?
+                }
+                _ => return Err(format!("`{key}` is a value, so it holds no `{next}`")),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// The element `number` of an array, or a new one after its last.
+fn element<'a>(
+    elements: &'a mut Vec<Value>,
+    key: &str,
+    number: &str,
+) -> Result<&'a mut Value, String> {
+    let count = elements.len();
+    let index = number.parse().ok().filter(|index: &usize| *index <= count);
+    let index = index.ok_or_else(|| {
+        format!("`{key}` has {count} elements: write a number from 0 to {count}, not `{number}`")
+    })?;
+    if index == count {
+        elements.push(Value::Table(Table::new()));
+    }
+    Ok(&mut elements[index])
+}
+
+/// `source.0.play` of `source[0] (name `a`).play`.
+fn path_of(place: &str) -> String {
+    let (before, rest) = place.split_once(" (").unwrap_or((place, ""));
+    let after = rest.rsplit_once("`)").map_or("", |(_, after)| after);
+    format!("{before}{after}").replace('[', ".").replace(']', "")
+}
+
+/// A path, and all that it lies inside of.
+fn ancestors(path: &str) -> impl Iterator<Item = String> {
+    let mut next = Some(path);
+    std::iter::from_fn(move || {
+        let path = next?;
+        next = path.rsplit_once('.').map(|(outer, _)| outer);
+        Some(path.to_owned())
+    })
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The known key that is nearest to the one that `problem` calls unknown.
+fn nearest(problem: &str) -> Option<&str> {
+    let (_, rest) = problem.split_once("unknown field ")?;
+    let mut words = quoted(rest);
+    let unknown = words.next()?;
+    words.min_by_key(|known| distance(unknown, known))
+}
+
+/// How many characters must be put in, left out or changed to get from one word to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, a) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (at, b) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(a != *b);
+            diagonal = row[at + 1];
+            row[at + 1] = changed.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row[to.len()]
 }

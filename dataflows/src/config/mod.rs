@@ -1,7 +1,9 @@
-//! Configuration: what was written ([`RawConfig`]) is checked once and becomes what is used ([`Config`]).
+//! Configuration: what was written ([`RawConfig`]), in a file and above it ([`Layers`]), is checked once and
+//! becomes what is used ([`Config`]).
 
 mod calendars;
 mod layers;
+mod places;
 mod raw;
 mod rules;
 
@@ -18,7 +20,7 @@ use market::{Calendars, Catalog, EventTime, InstrumentRule, Span, Terms, TimeUni
 use operators::SourceSet;
 use operators::indicators::IndicatorsConfig;
 
-pub use layers::toml_or_text;
+pub use layers::{Layers, toml_or_text};
 pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
     RawSession, RawSource,

@@ -94,9 +94,10 @@ fn differences(found: &Bars, vendor: &Bars) -> [usize; 7] {
     differences
 }
 
-/// The vendor drops prints by their conditions too, by rules that nobody has written down. By ours the
-/// volume is the vendor's in all but a few minutes, those of official prints, and high and low are far
-/// nearer to it; open and close are not, since it lets prints at average prices open and close a bar.
+/// The vendor drops prints by their conditions too, by rules that it has not written down. By ours, volume
+/// is the vendor's in all of 11,374 minutes but 61 (73 without rules), which hold official or auction
+/// prints. All four prices are the vendor's in 220 minutes more, by high and low; open and close are not
+/// nearer, since it lets prints at average prices open and close a bar.
 #[test]
 fn conditions_bring_minutes_nearer_to_the_vendors() {
     let Some(shared) = shared("conditions_bring_minutes_nearer_to_the_vendors") else { return };
@@ -116,9 +117,9 @@ fn conditions_bring_minutes_nearer_to_the_vendors() {
     // Open, high, low, close, volume; any price; minutes that only we have.
     let wanted = [
         ("SPY", 4_128, [174, 221, 279, 190, 23, 716, 0], [176, 129, 180, 195, 22, 570, 0]),
-        ("BAC", 2_949, [0; 7], [0; 7]),
-        ("AIG", 2_142, [0; 7], [0; 7]),
-        ("IBM", 2_155, [0; 7], [0; 7]),
+        ("BAC", 2_949, [76, 52, 50, 76, 15, 239, 0], [98, 25, 38, 101, 11, 199, 0]),
+        ("AIG", 2_142, [265, 183, 238, 263, 17, 697, 3], [282, 165, 222, 280, 15, 657, 2]),
+        ("IBM", 2_155, [460, 383, 458, 404, 18, 1_105, 2], [493, 388, 471, 449, 13, 1_111, 0]),
     ];
     assert_eq!(found, wanted);
 }
