@@ -2,6 +2,7 @@
 //! becomes what is used ([`Config`]).
 
 mod layers;
+mod nearest;
 mod places;
 mod raw;
 
