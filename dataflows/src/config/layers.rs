@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use toml::{Table, Value};
 
+use super::nearest::{nearest, quoted};
 use super::places::{Places, line_and_column};
 use super::{Config, ConfigError, RawConfig};
 
 /// What the names of variables begin with.
-pub(super) const PREFIX: &str = "TICKWEAVE__";
+const PREFIX: &str = "TICKWEAVE__";
 
 /// The layers of one configuration, from the lowest.
 #[derive(Debug)]
@@ -176,18 +177,27 @@ impl Layers {
         })
     }
 
+    /// Who set something inside of `path` above the file, as of a table that only it has.
+    fn inside(&self, path: &str) -> Option<String> {
+        let is_inside =
+            |set: &str| set.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        self.set.iter().rev().find(|(set, _)| is_inside(set)).map(|(_, by)| by.clone())
+    }
+
     /// An error with the place that the value came from, and the key that may have been meant.
     fn located(&self, error: ConfigError) -> ConfigError {
         let ConfigError::Value { place, problem } = error else { return error };
         let path = path_of(&place);
         // What is wrong may be a key inside of what was checked as a whole.
         let inner = quoted(&problem).map(|key| format!("{path}.{key}"));
-        let places = inner.chain(ancestors(&path)).find_map(|path| self.written(&path));
+        let around = || ancestors(&path).find_map(|path| self.written(&path));
+        let written = inner.chain([path.clone()]).find_map(|path| self.written(&path));
+        let written = written.or_else(|| self.inside(&path)).or_else(around);
         let problem = match nearest(&problem) {
             Some(known) => format!("{problem}; the nearest is `{known}`"),
             None => problem,
         };
-        let place = match places {
+        let place = match written {
             Some(written) if place != written => format!("{written}: {place}"),
             _ => place,
         };
@@ -261,32 +271,4 @@ fn ancestors(path: &str) -> impl Iterator<Item = String> {
         next = path.rsplit_once('.').map(|(outer, _)| outer);
         Some(path.to_owned())
     })
-}
-
-/// What stands between backticks.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`').skip(1).step_by(2)
-}
-
-/// The known key that is nearest to the one that `problem` calls unknown.
-fn nearest(problem: &str) -> Option<&str> {
-    let (_, rest) = problem.split_once("unknown field ")?;
-    let mut words = quoted(rest);
-    let unknown = words.next()?;
-    words.min_by_key(|known| distance(unknown, known))
-}
-
-/// How many characters must be put in, left out or changed to get from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
-        for (at, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[at + 1];
-            row[at + 1] = changed.min(diagonal + 1).min(row[at] + 1);
-        }
-    }
-    row[to.len()]
 }

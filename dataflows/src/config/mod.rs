@@ -3,6 +3,7 @@
 
 mod calendars;
 mod layers;
+mod nearest;
 mod places;
 mod raw;
 mod rules;

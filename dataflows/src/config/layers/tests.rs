@@ -111,6 +111,16 @@ fn what_is_wrong_is_told_with_its_place() {
         ),
         (
             with("", ""),
+            &[("SOURCE__1__NAME", "b")],
+            "TICKWEAVE__SOURCE__1__NAME: source[1] (name `b`): unknown source kind `` (known: file)",
+        ),
+        (
+            with("reject_after", "").replace("[job]", "[job]\ncorrection_horizon = \"5m\""),
+            &[],
+            "c.toml:1:2: job.reject_after: 1h is more than job.correction_horizon = 5m",
+        ),
+        (
+            with("", ""),
             &[("SOURCE__0__DISORDER", "2h")],
             "TICKWEAVE__SOURCE__0__DISORDER: source[0] (name `a`).disorder: 2h is more than",
         ),
@@ -164,10 +174,7 @@ fn every_value_is_explained() {
 }
 
 #[test]
-fn the_nearest_key() {
-    for (from, to, want) in [("", "ab", 2), ("workers", "wokers", 1), ("abc", "bca", 2)] {
-        assert_eq!(distance(from, to), want, "{from} {to}");
-    }
+fn places_of_errors_become_paths() {
     assert_eq!(path_of("source[0] (name `a (b)`).play"), "source.0.play");
     assert_eq!(path_of("source (number of sources)"), "source");
 }
