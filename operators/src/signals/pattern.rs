@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn each_pattern_at_its_border() {
-        assert_eq!(named(&[bar(100, 110, 100, 101)]), ["doji"]);
+        assert_eq!(named(&[bar(100, 110, 100, 101)]), ["doji", "shooting_star"]);
         assert_eq!(named(&[bar(100, 109, 100, 101)]), ["shooting_star"], "a body of a ninth");
         assert_eq!(named(&[bar(100, 100, 100, 100)]), [""; 0], "flat");
         assert_eq!(named(&[bar(100, 105, 92, 104)]), ["hammer"]);
