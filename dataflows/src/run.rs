@@ -186,6 +186,16 @@ impl Started {
         if let Some(folder) = &wishes.out {
             write_views(&reader, &catalog, folder)?;
         }
+        for view in VIEWS {
+            let dropped = board.logs.dropped(view.name);
+            if dropped > 0 {
+                tracing::warn!(
+                    "the oldest {dropped} rows of `{}` are gone: it exceeded `limits.log_bytes` = {}",
+                    view.name,
+                    board.logs.bytes_max()
+                );
+            }
+        }
         let views = VIEWS.iter().map(|view| {
             let digest = wishes.digest.then(|| digest(&board, &reader, &catalog, view));
             (view.name, reader.count(view), digest)

@@ -87,3 +87,25 @@ fn a_paused_run_with_long_rounds_stops_all_the_same() {
     run.signal("TERM");
     assert_adds_up(&run.end().json());
 }
+
+#[test]
+fn a_log_beyond_its_bound_says_that_rows_are_gone_and_keeps_the_same_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let small = "[limits]\nlog_bytes = 4000\n[commit]\nfile_rows = 50";
+    Made::new(44, 6_000, 600_000).write(folder, None, small);
+    let replay = |workers| {
+        let args = ["replay", "job.toml", "-w", workers, "--json", "--digest", "--out", "out"];
+        let ran = tickweave(folder, &args);
+        let said = "rows of `too_late` are gone: it exceeded `limits.log_bytes` = 4000";
+        assert!(ran.err.contains(said), "{}", ran.err);
+        ran.json()
+    };
+    let one = replay("1");
+    let text = std::fs::read_to_string(folder.join("out/too_late.csv")).unwrap();
+    let kept = text.lines().count() as u64 - 1;
+    assert!(kept > 0 && kept < one["views"]["too_late"]["rows"].as_u64().unwrap());
+    for workers in ["2", "3"] {
+        assert_eq!(replay(workers)["views"], one["views"], "{workers} workers");
+    }
+}
