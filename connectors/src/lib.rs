@@ -7,6 +7,7 @@
 pub mod files;
 pub mod mapping;
 pub mod registry;
+pub mod simulated;
 pub mod source;
 
 pub use registry::{Setting, SourceFactory, Sources, TypedSource};
@@ -15,8 +16,10 @@ pub use source::{PartitionReader, Progress, Row, Source, SourceError};
 /// Every kind of source.
 ///
 /// ```
-/// assert_eq!(connectors::sources().kinds(), ["file"]);
+/// assert_eq!(connectors::sources().kinds(), ["file", "simulated"]);
 /// ```
 pub fn sources() -> Sources {
-    Sources::default().with(files::FileSource::KIND, files::FileSource::factory())
+    Sources::default()
+        .with(files::FileSource::KIND, files::FileSource::factory())
+        .with(simulated::SimulatedSource::KIND, simulated::SimulatedSource::factory())
 }

@@ -32,6 +32,12 @@ pub trait Source: Send {
     /// Whether rows that were read can be read again from their position.
     fn is_replayable(&self) -> bool;
 
+    /// Whether its times are made up: then a live run plays it at the pace of its event times and as if
+    /// it began now, unless configured otherwise.
+    fn is_made_up(&self) -> bool {
+        false
+    }
+
     /// Opens partition `partition` after the row at `after` (0: from its beginning).
     fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError>;
 }
@@ -41,6 +47,12 @@ pub trait PartitionReader: Send {
     /// Appends the next rows to `rows`, at most [`BATCH_ROWS`]; blocks until there are some or the
     /// partition ends. A row that cannot be decoded is a refused row, never an error.
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError>;
+
+    /// So much has been read of so much, if that is known: bytes of a file as it is stored, ticks of a
+    /// simulated venue. For showing only; what has been read may lie a buffer ahead of the rows.
+    fn extent(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// The most rows that one call of [`PartitionReader::read`] appends.

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::mem;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -29,11 +31,27 @@ pub enum Line {
     End,
 }
 
+/// A file, and how much of it was read.
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read(buffer)?;
+        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
 /// The lines of a plain or gzip file. Lines end with LF or CR LF; the last one need not.
 pub struct Lines {
     input: Box<dyn BufRead + Send>,
     is_gzip: bool,
     number: u64,
+    /// Bytes read of the file as it is stored, and how many it had when it was opened.
+    extent: Option<(Arc<AtomicU64>, u64)>,
     /// What was read of a line before the system reported an error.
     unfinished: Vec<u8>,
     /// Lines that were put back.
@@ -43,7 +61,12 @@ pub struct Lines {
 impl Lines {
     /// Opens a file; whether it is gzip is seen by its first bytes, not by its name.
     pub fn open(path: &Path) -> io::Result<Lines> {
-        Lines::of(BufReader::with_capacity(BUFFER_BYTES, File::open(path)?))
+        let file = File::open(path)?;
+        let (read, bytes) = (Arc::default(), file.metadata()?.len());
+        let counted = Counted { file, read: Arc::clone(&read) };
+        let mut lines = Lines::of(BufReader::with_capacity(BUFFER_BYTES, counted))?;
+        lines.extent = Some((read, bytes));
+        Ok(lines)
     }
 
     /// The lines of any input.
@@ -53,12 +76,21 @@ impl Lines {
             true => Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input))),
             false => Box::new(input),
         };
-        Ok(Lines { input, is_gzip, number: 0, unfinished: Vec::new(), held: VecDeque::new() })
+        let (unfinished, held) = (Vec::new(), VecDeque::new());
+        Ok(Lines { input, is_gzip, number: 0, extent: None, unfinished, held })
     }
 
     /// The number of the line that was read last, from 1.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// How many bytes of the file were read of how many, decompressed or not; a buffer ahead of the
+    /// lines. None of other input.
+    pub fn extent(&self) -> Option<(u64, u64)> {
+        let (read, bytes) = self.extent.as_ref()?;
+        let read = read.load(Ordering::Relaxed);
+        Some((read, read.max(*bytes)))
     }
 
     /// Reads the next line into `line`, which is emptied first. After an error of the system the same

@@ -147,6 +147,10 @@ impl PartitionReader for FileReader {
         }
         Ok(Progress::More)
     }
+
+    fn extent(&self) -> Option<(u64, u64)> {
+        self.lines.extent()
+    }
 }
 
 impl Columns {

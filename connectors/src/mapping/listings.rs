@@ -132,7 +132,7 @@ impl Listings {
 }
 
 /// The texts before and after `{symbol}`; none if `text` is no template.
-fn template(text: &str) -> Result<Option<(&str, &str)>, String> {
+pub(crate) fn template(text: &str) -> Result<Option<(&str, &str)>, String> {
     let parts = text.split_once("{symbol}");
     let (before, after) = parts.unwrap_or((text, ""));
     if before.contains(['{', '}']) || after.contains(['{', '}']) {

@@ -1,0 +1,115 @@
+//! `kind = "simulated"`: a made-up venue, without network, the same for the same seed.
+//!
+//! ```toml
+//! [[source]]
+//! name = "a"
+//! kind = "simulated"
+//! instrument = "demo:{symbol}"
+//! ticks_per_second = 10_000
+//! providers = 2                    # a second source differs in name, rank and `provider = 2`
+//! provider = 1
+//! faults = { late = 0.001, outage_every = "45s", outage_for = "3s" }
+//! ```
+//!
+//! A [`Venue`] trades, and tells late, corrects and cancels some of its trades: a pure function of its
+//! parameters, in its own time. A [`Provider`] brings what the venue says, with losses, copies, disorder
+//! and outages. Redundant providers are sources that differ in `provider` alone (and in faults that
+//! are each one's own): every tick reaches one of them, so all together tell the truth.
+//!
+//! Nothing here reads a clock. A live run plays such a source in real time, as if the venue opened now;
+//! a replay takes it as fast as it goes, up to `ticks`.
+//!
+//! Reading order: [`config`] → [`venue`] → [`provider`].
+
+pub mod config;
+mod dice;
+pub mod provider;
+#[cfg(test)]
+mod tests;
+pub mod venue;
+
+use crate::registry::{Setting, TypedSource};
+use crate::source::{BATCH_ROWS, PartitionReader, Progress, Row, Source, SourceError};
+use config::Plan;
+
+pub use config::{FaultsConfig, SimulatedConfig};
+pub use dice::Odds;
+pub use provider::{Arrival, Carriage, Provider};
+pub use venue::{Listing, Said, Venue, VenueParams};
+
+/// One provider of a simulated venue; it has one partition.
+pub struct SimulatedSource {
+    name: String,
+    plan: Plan,
+}
+
+impl TypedSource for SimulatedSource {
+    const KIND: &'static str = "simulated";
+    type Config = SimulatedConfig;
+
+    fn build(config: SimulatedConfig, setting: Setting) -> Result<SimulatedSource, SourceError> {
+        let Setting { name, catalog, .. } = setting;
+        match Plan::check(config, &catalog) {
+            Ok(plan) => Ok(SimulatedSource { name, plan }),
+            Err(problem) => Err(SourceError::Config { name, problem }),
+        }
+    }
+}
+
+impl Source for SimulatedSource {
+    fn partitions(&self) -> Vec<String> {
+        vec![format!("provider-{}", self.plan.provider + 1)]
+    }
+
+    fn is_replayable(&self) -> bool {
+        true
+    }
+
+    fn is_made_up(&self) -> bool {
+        true
+    }
+
+    /// Takes as long as making the `after` rows before.
+    fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError> {
+        if partition > 0 {
+            let problem = format!("there is no partition {partition}; it has 1");
+            return Err(SourceError::Config { name: self.name.clone(), problem });
+        }
+        let Plan { params, carriage, provider, providers } = self.plan.clone();
+        let ticks = params.ticks;
+        let mut arrivals = Provider::new(params, carriage, provider, providers);
+        let (mut position, mut told) = (0, 0);
+        while position < after
+            && let Some(arrival) = arrivals.next()
+        {
+            position += 1;
+            told = arrival.number.max(told);
+        }
+        Ok(Box::new(SimulatedReader { arrivals, position, told, ticks }))
+    }
+}
+
+/// A provider being read. A row's position is its number in order of arrival.
+struct SimulatedReader {
+    arrivals: Provider,
+    position: u64,
+    /// The largest number of a tick so far.
+    told: u64,
+    ticks: Option<u64>,
+}
+
+impl PartitionReader for SimulatedReader {
+    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        for _ in 0..BATCH_ROWS {
+            let Some(arrival) = self.arrivals.next() else { return Ok(Progress::Ended) };
+            self.position += 1;
+            self.told = self.told.max(arrival.number);
+            rows.push(Row { position: self.position, event: Ok(arrival.event) });
+        }
+        Ok(Progress::More)
+    }
+
+    fn extent(&self) -> Option<(u64, u64)> {
+        self.ticks.map(|ticks| (self.told, ticks))
+    }
+}

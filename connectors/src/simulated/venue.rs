@@ -1,0 +1,272 @@
+//! What happens on the venue: the truth that its providers tell.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use market::{
+    Event, EventTime, IdScope, InstrumentId, Price, Quantity, Side, Span, Terms, Trade, TradeId,
+    Updates,
+};
+
+use super::dice::{Dice, Odds};
+
+/// What a venue is.
+#[derive(Clone, Debug)]
+pub struct VenueParams {
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// When the venue opens.
+    pub start: EventTime,
+    /// How many ticks it tells per second, in the mean; at least 1.
+    pub ticks_per_second: u32,
+    /// After so many ticks it closes; none: never.
+    pub ticks: Option<u64>,
+    /// Of its trades, so many are told late,
+    pub late: Odds,
+    /// by this much at most,
+    pub late_by: Span,
+    /// so many are corrected later,
+    pub corrected: Odds,
+    /// and so many of the others are cancelled later.
+    pub cancelled: Odds,
+    /// What is traded, the busiest first; not empty.
+    pub listings: Arc<[Listing]>,
+}
+
+/// An instrument on the venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Which one.
+    pub instrument: InstrumentId,
+    /// Its scales and calendar.
+    pub terms: Terms,
+    /// The space of its trades' ids.
+    pub scope: IdScope,
+    /// The smallest step of its price, as a mantissa.
+    pub price_step: i64,
+    /// The smallest size, as a mantissa.
+    pub lot: i64,
+}
+
+/// One tick: the venue says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// 1, 2, 3, …; also the `sequence` of the trade it tells.
+    pub number: u64,
+    /// When it says so, by its own clock; never goes back.
+    pub at: EventTime,
+    /// What it says.
+    pub event: Event,
+}
+
+/// Prices are this many steps at most, …
+pub(super) const STEPS_MAX: i64 = 100_000;
+/// … and sizes this many lots.
+pub(super) const LOTS_MAX: i64 = 10_000;
+
+/// A venue: its ticks in the order in which it tells them, a function of its parameters.
+///
+/// Activity follows Zipf's law over the listings and comes in bursts: in one of ten quarters of a
+/// second six times as many ticks come as in the others. Prices walk at random in steps, and stay
+/// between half and twice of where they began. Memory is bounded by what is told within `late_by` and
+/// [`AMENDED_WITHIN`].
+#[derive(Clone, Debug)]
+pub struct Venue {
+    params: VenueParams,
+    dice: Dice,
+    /// Per listing, the activity up to and including it.
+    activity: Vec<u64>,
+    markets: Vec<Market>,
+    /// When the next trade happens.
+    next_at: i64,
+    /// The quarter of a second at hand.
+    quarter: Quarter,
+    next_id: u64,
+    said: u64,
+    /// What will be told: when, which (to make order complete), and what.
+    later: BinaryHeap<Reverse<(i64, u64, Event)>>,
+    latest: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Market {
+    steps: i64,
+    low: i64,
+    high: i64,
+    /// Which way it goes at the moment.
+    up: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Quarter {
+    end: i64,
+    /// Activity in thirds of the mean.
+    pace: i64,
+}
+
+/// A correction or cancel is told this long after its trade at the latest.
+pub const AMENDED_WITHIN: Span = Span::secs(40);
+
+const QUARTER_NS: i64 = 250_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
+const MS: i64 = 1_000_000;
+
+impl Venue {
+    /// The venue of these parameters, before its first tick.
+    pub fn new(params: VenueParams) -> Venue {
+        let mut dice = Dice::new(params.seed);
+        let mut sum = 0;
+        let activity = (1..=params.listings.len() as u64).map(|rank| {
+            sum += 1_000_000 / rank;
+            sum
+        });
+        let activity = activity.collect();
+        let markets = params.listings.iter().map(|_| {
+            let steps = 500 + dice.mostly_small(STEPS_MAX / 2 - 500);
+            Market { steps, low: steps / 2, high: 2 * steps, up: true }
+        });
+        let markets = markets.collect();
+        let start = params.start.0;
+        let mut venue = Venue {
+            params,
+            dice,
+            activity,
+            markets,
+            next_at: start,
+            quarter: Quarter { end: start, pace: 2 },
+            next_id: 0,
+            said: 0,
+            later: BinaryHeap::new(),
+            latest: 0,
+        };
+        venue.next_at = venue.pass(start);
+        venue
+    }
+
+    /// When the next trade happens after `from`. Gaps are even in work, not in time: a quarter of a
+    /// second holds more work the faster its pace, so bursts leave the mean number of ticks as it is.
+    fn pass(&mut self, from: i64) -> i64 {
+        let mean = 3 * SECOND_NS / i64::from(self.params.ticks_per_second.max(1));
+        let mut work = 1 + self.dice.below(2 * mean);
+        let mut at = from;
+        loop {
+            if at >= self.quarter.end {
+                // Nine at 2/3 of the mean, one at 4 times the mean: together 10.
+                let pace = if self.dice.below(10) == 0 { 12 } else { 2 };
+                self.quarter = Quarter { end: at + QUARTER_NS, pace };
+            }
+            let left = (self.quarter.end - at) * self.quarter.pace;
+            if work <= left {
+                return at + (work / self.quarter.pace).max(1);
+            }
+            work -= left;
+            at = self.quarter.end;
+        }
+    }
+
+    /// A trade happens; what will be said of it is put among what is told later.
+    fn trade(&mut self) {
+        let happens = self.next_at;
+        self.next_at = self.pass(happens);
+        let trade = self.happened(happens);
+        let late = self.dice.hits(self.params.late);
+        let held = if late { self.dice.mostly_small(self.params.late_by.as_nanos()) } else { 0 };
+        let told = happens.saturating_add(held);
+        self.tell(told, Event::New(trade));
+
+        if self.dice.hits(self.params.corrected) {
+            self.correct(told, trade);
+        } else if self.dice.hits(self.params.cancelled) {
+            let at = told + 200 * MS + self.dice.below(20 * SECOND_NS);
+            self.tell(at, Event::Cancel { of: trade.name(), time: Some(micros(at)) });
+        }
+    }
+
+    fn happened(&mut self, at: i64) -> Trade {
+        let total = self.activity.last().copied().unwrap_or(1);
+        let drawn = self.dice.next() % total;
+        let number = self.activity.partition_point(|sum| *sum <= drawn);
+        let (market, listing) = (&mut self.markets[number], self.params.listings[number]);
+        if self.dice.below(20) == 0 {
+            market.up = !market.up;
+        }
+        let step = [0, 0, 1, 1, -1][self.dice.below(5) as usize];
+        let step = if market.up { step } else { -step };
+        market.steps = (market.steps + step).clamp(market.low, market.high).max(1);
+        let side = if market.up == (self.dice.below(3) > 0) { Side::Buy } else { Side::Sell };
+        self.next_id += 1;
+        Trade {
+            instrument: listing.instrument,
+            terms: listing.terms,
+            scope: listing.scope,
+            id: TradeId::Number(self.next_id),
+            time: micros(at),
+            sequence: 0, // when it is said
+            price: Price(market.steps * listing.price_step),
+            quantity: Quantity((1 + self.dice.mostly_small(LOTS_MAX)) * listing.lot),
+            side,
+            updates: Updates::ALL,
+        }
+    }
+
+    /// A trade becomes another, one in four of them a second time, and one in ten nothing in the end;
+    /// half of the corrections give a new id.
+    fn correct(&mut self, told: i64, trade: Trade) {
+        let listing = self.params.listings.iter().find(|l| l.instrument == trade.instrument);
+        let price_step = listing.map_or(1, |listing| listing.price_step);
+        let (mut last, mut at) = (trade, told);
+        let times = 1 + i64::from(self.dice.below(4) == 0);
+        for _ in 0..times {
+            at += 200 * MS + self.dice.below(10 * SECOND_NS);
+            let of = last.name();
+            if self.dice.below(2) == 0 {
+                self.next_id += 1;
+                last.id = TradeId::Number(self.next_id);
+            }
+            let away = (1 + self.dice.below(8)) * price_step;
+            let down = self.dice.below(2) == 0 && last.price.0 > away;
+            last.price.0 += if down { -away } else { away };
+            self.tell(at, Event::Correct { of, with: last });
+        }
+        if self.dice.below(10) == 0 {
+            at += 200 * MS + self.dice.below(10 * SECOND_NS);
+            let of = last.name();
+            self.tell(at, Event::Cancel { of, time: Some(micros(at)) });
+        }
+    }
+
+    fn tell(&mut self, at: i64, event: Event) {
+        self.latest += 1;
+        self.later.push(Reverse((at, self.latest, event)));
+    }
+}
+
+impl Iterator for Venue {
+    type Item = Said;
+
+    fn next(&mut self) -> Option<Said> {
+        if self.params.ticks.is_some_and(|ticks| self.said >= ticks) {
+            return None;
+        }
+        // A trade that happens later is told later.
+        while self.later.peek().is_none_or(|Reverse((at, ..))| *at > self.next_at) {
+            self.trade();
+        }
+        let Reverse((at, _, mut event)) = self.later.pop()?;
+        let at = EventTime(at);
+        if at.after(AMENDED_WITHIN) >= EventTime::LATEST {
+            return None; // the last year that a record may carry
+        }
+        self.said += 1;
+        if let Event::New(trade) | Event::Correct { with: trade, .. } = &mut event {
+            trade.sequence = self.said;
+        }
+        Some(Said { number: self.said, at, event })
+    }
+}
+
+/// The venue's clock shows whole microseconds.
+fn micros(ns: i64) -> EventTime {
+    EventTime(ns - ns.rem_euclid(1_000))
+}
