@@ -1,4 +1,4 @@
-//! Makes the demo's trades: `cargo run --example demo_data > examples/demo.csv`.
+//! Makes a small file of trades to replay: `cargo run --example demo_data > examples/demo.csv`.
 //!
 //! Ten minutes of four made-up symbols. Lines stand in order of arrival; of a hundred trades, about two
 //! come late, one is repeated, one is corrected and one is cancelled some time after.

@@ -138,7 +138,8 @@ fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
         )
     })?;
 
-    let mut publisher = Publisher::new(index, traces, Arc::clone(&shared.board));
+    let mut publisher =
+        Publisher::new(index, traces, Arc::clone(&shared.board), shared.metrics.clone());
     while !publisher.step() {
         if shared.board.has_failed() {
             return Ok(());

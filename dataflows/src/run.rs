@@ -16,7 +16,8 @@ use crate::ingest::drive::{
     DriveError, RecordingEnd, Stop, drive_files, drive_live, drive_recording, now,
 };
 use crate::ingest::handover::{Handover, HandoverError, Resume};
-use crate::ingest::pump::{Pacer, Pumped, Start, pump};
+use crate::ingest::play::{Pacer, Player, Start};
+use crate::ingest::pump::{Extent, Pump, Pumped};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, digest, make_folder, write_views};
@@ -84,7 +85,12 @@ pub struct Wishes {
     pub save_after: Option<Commit>,
     /// Go on from a restored commit.
     pub resume: Option<Resume>,
+    /// Is told of the job as soon as its workers run.
+    pub on_start: Option<OnStart>,
 }
+
+/// Takes what it wants of a job that has started.
+pub type OnStart = Box<dyn Fn(&Started) + Send + Sync>;
 
 /// A job whose workers run.
 pub struct Started {
@@ -94,6 +100,8 @@ pub struct Started {
     pub metrics: Metrics,
     /// The instruments.
     pub catalog: Arc<Catalog>,
+    /// How far the input has been read.
+    pub extent: Extent,
     /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
     handover: Handover,
     engine: Engine,
@@ -151,7 +159,12 @@ impl Started {
                 .recording(recorder)
                 .saving_after(wishes.save_after)
                 .resuming(wishes.resume.clone());
-        Ok(Started { board, metrics, catalog, engine, handover, began })
+        let extent = Extent::default();
+        let started = Started { board, metrics, catalog, extent, handover, engine, began };
+        if let Some(tell) = &wishes.on_start {
+            tell(&started);
+        }
+        Ok(started)
     }
 
     /// A reader of what is published.
@@ -161,7 +174,7 @@ impl Started {
 
     /// Completes everything on its way, stops the workers, and reports.
     fn finish(self, drive: Result<bool, RunError>, wishes: &Wishes) -> Result<Report, RunError> {
-        let Started { board, metrics, catalog, engine, handover, began } = self;
+        let Started { board, metrics, catalog, extent: _, engine, handover, began } = self;
         let finished = handover.finish();
         // A worker that failed says why better than those who waited for it.
         engine.join()?;
@@ -217,11 +230,17 @@ pub fn replay_files(config: Config, wishes: &Wishes, stop: &Stop) -> Result<Repo
     let mut pumps = Vec::new();
     for (number, source) in config.sources.iter().enumerate() {
         for partition in 0..source.timing.partitions {
-            let reader = open(source, partition)?;
-            let (sender, receiver) = sync_channel(PUMP_BATCHES);
-            let stop = pumps_stop.clone();
-            let thread = pump(number, partition, reader, None, sender, stop);
-            pumps.push(thread.map_err(RunError::Thread)?);
+            let (passed_on, receiver) = sync_channel(PUMP_BATCHES);
+            let pump = Pump {
+                source: number,
+                partition,
+                reader: open(source, partition)?,
+                player: None,
+                passed_on,
+                extent: started.extent.clone(),
+                stop: pumps_stop.clone(),
+            };
+            pumps.push(pump.start().map_err(RunError::Thread)?);
             partitions.push(((number, partition), receiver));
         }
     }
@@ -244,9 +263,17 @@ pub fn replay_recording(
 ) -> Result<Report, RunError> {
     let mut started = Started::new(config, states, wishes)?;
     let pacer = wishes.speed.map(Pacer::new);
-    let handover = &mut started.handover;
-    let drive =
-        drive_recording(&mut recording, &config.catalog, wishes.until, pacer, handover, stop);
+    let (handover, extent) = (&mut started.handover, started.extent.clone());
+    let slot = extent.slot();
+    let drive = drive_recording(
+        &mut recording,
+        &config.catalog,
+        wishes.until,
+        pacer,
+        handover,
+        &|read| extent.note(slot, Some(read)),
+        stop,
+    );
     let cut = matches!(drive, Ok(RecordingEnd::Cut));
     let drive = drive.map(|end| end != RecordingEnd::Early).map_err(RunError::Drive);
     let report = started.finish(drive, wishes)?;
@@ -269,10 +296,16 @@ pub fn run_live(
     let mut pumps = Vec::new();
     for (number, source) in config.sources.iter().enumerate() {
         for partition in 0..source.timing.partitions {
-            let reader = open(source, partition)?;
-            let play = source.play.map(|play| (play, start.clone()));
-            let thread = pump(number, partition, reader, play, sender.clone(), stop.clone());
-            pumps.push(thread.map_err(RunError::Thread)?);
+            let pump = Pump {
+                source: number,
+                partition,
+                reader: open(source, partition)?,
+                player: source.play.map(|play| Player::new(play, start.clone())),
+                passed_on: sender.clone(),
+                extent: started.extent.clone(),
+                stop: stop.clone(),
+            };
+            pumps.push(pump.start().map_err(RunError::Thread)?);
         }
     }
     drop(sender);

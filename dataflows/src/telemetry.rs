@@ -3,10 +3,11 @@
 //!
 //! To add a metric: a line in [`METRICS`] through its constant, a field in `Families`, a setter.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use market::{Commit, RefusalReason, UnmatchedReason};
 use prometheus_client::collector::Collector;
@@ -14,6 +15,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
@@ -56,6 +58,8 @@ mod described {
 
     pub(super) const RECORDS: Described = counts("tickweave_records", SOURCE, "Records read from sources, whatever became of them");
     pub(super) const ACCEPTED: Described = counts("tickweave_accepted", SOURCE, "Records that were accepted");
+    pub(super) const CORRECTIONS: Described = counts("tickweave_corrections", SOURCE, "Corrections among the records that were accepted, copies too");
+    pub(super) const CANCELS: Described = counts("tickweave_cancels", SOURCE, "Cancels among the records that were accepted, copies too");
     pub(super) const DUPLICATES: Described = counts("tickweave_duplicates", SOURCE, "Copies of trades that were there already");
     pub(super) const CONFLICTS: Described = counts("tickweave_conflicts", SOURCE, "Copies of trades that disagree with the one that counts");
     pub(super) const LATE: Described = counts("tickweave_late", SOURCE_REASON, "Trades that came too late to be accepted, by the bound that refused them");
@@ -63,6 +67,7 @@ mod described {
     pub(super) const DEAD: Described = counts("tickweave_dead_letters", SOURCE_REASON, "Input that could not become a record");
     pub(super) const INPUT: Described = measures("tickweave_input", "bytes", SOURCE, "Input read from sources");
     pub(super) const LAG: Described = measures("tickweave_watermark_lag", "seconds", SOURCE, "How far the watermark is behind the system time; absent while unknown");
+    pub(super) const TICK_TO_VIEW: Described = measures("tickweave_tick_to_view", "seconds", &[], "Live: from when the oldest row of a commit came to when views show the commit");
     pub(super) const NEWEST: Described = counts("tickweave_newest_commit", &[], "Number of the newest published commit; absent before the first");
     pub(super) const AGE: Described = measures("tickweave_newest_commit_age", "seconds", &[], "Time since the newest commit was published; absent before the first");
     pub(super) const RETAINED: Described = measures("tickweave_retained", "bytes", &["worker"], "Memory that state and views retain, as estimated");
@@ -74,8 +79,24 @@ use described::*;
 
 /// Every metric.
 pub const METRICS: &[Described] = &[
-    RECORDS, ACCEPTED, DUPLICATES, CONFLICTS, LATE, UNMATCHED, DEAD, INPUT, LAG, NEWEST, AGE,
-    RETAINED, IN_FLIGHT, ROWS, PROCESS,
+    RECORDS,
+    ACCEPTED,
+    CORRECTIONS,
+    CANCELS,
+    DUPLICATES,
+    CONFLICTS,
+    LATE,
+    UNMATCHED,
+    DEAD,
+    INPUT,
+    LAG,
+    TICK_TO_VIEW,
+    NEWEST,
+    AGE,
+    RETAINED,
+    IN_FLIGHT,
+    ROWS,
+    PROCESS,
 ];
 
 /// The media type of [`Metrics::render`].
@@ -95,6 +116,10 @@ pub struct Totals {
     pub records: u64,
     /// Records accepted.
     pub accepted: u64,
+    /// Corrections among those.
+    pub corrections: u64,
+    /// Cancels among those.
+    pub cancels: u64,
     /// Copies of trades that were there already.
     pub duplicates: u64,
     /// Copies that disagree with the one that counts.
@@ -129,6 +154,8 @@ struct Shared {
 struct Families {
     records: Counted,
     accepted: Counted,
+    corrections: Counted,
+    cancels: Counted,
     duplicates: Counted,
     conflicts: Counted,
     late: Counted,
@@ -136,9 +163,50 @@ struct Families {
     dead: Counted,
     input: Counted,
     lag: Family<Labels, Decimal>,
+    tick_to_view: TickToView,
     retained: Family<Labels, Whole>,
     in_flight: Whole,
     rows: Family<Labels, Whole>,
+}
+
+/// How long commits took to be readable: all of them in buckets, the newest exactly.
+#[derive(Clone, Debug)]
+struct TickToView {
+    histogram: Histogram,
+    newest: Arc<Mutex<VecDeque<Duration>>>,
+}
+
+/// Of so many commits the exact times are kept.
+pub const NEWEST_COMMITS: usize = 1_024;
+
+impl Default for TickToView {
+    fn default() -> TickToView {
+        // 0.5 ms to 8 s.
+        TickToView {
+            histogram: Histogram::new(exponential_buckets(0.000_5, 2.0, 15)),
+            newest: Arc::default(),
+        }
+    }
+}
+
+impl TickToView {
+    fn observe(&self, took: Duration) {
+        self.histogram.observe(took.as_secs_f64());
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.len() == NEWEST_COMMITS {
+            newest.pop_front();
+        }
+        newest.push_back(took);
+    }
+
+    fn within(&self, fraction: f64) -> Option<Duration> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut newest = Vec::from(newest);
+        newest.sort_unstable();
+        let last = newest.len().checked_sub(1)?;
+        let rank = (newest.len() as f64 * fraction).ceil() as usize;
+        Some(newest[rank.saturating_sub(1).min(last)])
+    }
 }
 
 /// The newest commit and when it was published.
@@ -154,6 +222,8 @@ impl Metrics {
         for (described, counted) in [
             (RECORDS, &families.records),
             (ACCEPTED, &families.accepted),
+            (CORRECTIONS, &families.corrections),
+            (CANCELS, &families.cancels),
             (DUPLICATES, &families.duplicates),
             (CONFLICTS, &families.conflicts),
             (LATE, &families.late),
@@ -164,6 +234,7 @@ impl Metrics {
             register(&mut registry, described, counted.family.clone());
         }
         register(&mut registry, LAG, families.lag.clone());
+        register(&mut registry, TICK_TO_VIEW, families.tick_to_view.histogram.clone());
         register(&mut registry, RETAINED, families.retained.clone());
         register(&mut registry, IN_FLIGHT, families.in_flight.clone());
         register(&mut registry, ROWS, families.rows.clone());
@@ -176,9 +247,15 @@ impl Metrics {
     /// A source begins: its counters show from now on, at zero, so that their first step is seen.
     pub fn source(&self, source: &str) {
         let known = &self.0.families;
-        for counted in
-            [&known.records, &known.accepted, &known.duplicates, &known.conflicts, &known.input]
-        {
+        for counted in [
+            &known.records,
+            &known.accepted,
+            &known.corrections,
+            &known.cancels,
+            &known.duplicates,
+            &known.conflicts,
+            &known.input,
+        ] {
             counted.add(of(source), 0);
         }
     }
@@ -191,6 +268,18 @@ impl Metrics {
     /// So many records were accepted.
     pub fn accepted(&self, source: &str, n: u64) {
         self.0.families.accepted.add(of(source), n);
+    }
+
+    /// So many corrections were accepted.
+    pub fn corrections(&self, source: &str, n: u64) {
+        self.accepted(source, n);
+        self.0.families.corrections.add(of(source), n);
+    }
+
+    /// So many cancels were accepted.
+    pub fn cancels(&self, source: &str, n: u64) {
+        self.accepted(source, n);
+        self.0.families.cancels.add(of(source), n);
     }
 
     /// So many copies of known trades came.
@@ -243,6 +332,17 @@ impl Metrics {
         }
     }
 
+    /// A commit can be read so long after its oldest row came.
+    pub fn tick_to_view(&self, took: Duration) {
+        self.0.families.tick_to_view.observe(took);
+    }
+
+    /// Of the newest commits ([`NEWEST_COMMITS`] at most), this fraction took no longer; none before the
+    /// first.
+    pub fn tick_to_view_within(&self, fraction: f64) -> Option<Duration> {
+        self.0.families.tick_to_view.within(fraction)
+    }
+
     /// A worker retains so many bytes.
     pub fn retained(&self, worker: usize, bytes: u64) {
         let labels = vec![("worker", worker.to_string())];
@@ -266,6 +366,8 @@ impl Metrics {
         Totals {
             records: of.records.sum(),
             accepted: of.accepted.sum(),
+            corrections: of.corrections.sum(),
+            cancels: of.cancels.sum(),
             duplicates: of.duplicates.sum(),
             conflicts: of.conflicts.sum(),
             late: of.late.sum(),
@@ -406,6 +508,26 @@ mod tests {
         let want =
             Totals { records: 9, accepted: 5, late: 1, unmatched: 1, dead: 4, ..Totals::default() };
         assert_eq!(metrics.totals(), want);
+    }
+
+    #[test]
+    fn the_time_from_tick_to_view_is_that_of_the_newest_commits() {
+        let metrics = Metrics::new("0");
+        assert_eq!(metrics.tick_to_view_within(0.99), None);
+        metrics.tick_to_view(Duration::from_secs(9));
+        assert_eq!(metrics.tick_to_view_within(0.99), Some(Duration::from_secs(9)));
+        for ms in (1..=100).cycle().take(NEWEST_COMMITS) {
+            metrics.tick_to_view(Duration::from_millis(ms));
+        }
+        assert_eq!(metrics.tick_to_view_within(0.0), Some(Duration::from_millis(1)));
+        assert_eq!(metrics.tick_to_view_within(0.99), Some(Duration::from_millis(99)));
+        assert_eq!(metrics.tick_to_view_within(1.0), Some(Duration::from_millis(100)));
+        let text = metrics.render();
+        assert!(text.contains("\ntickweave_tick_to_view_seconds_count 1025\n"), "{text}");
+        assert!(
+            text.contains("tickweave_tick_to_view_seconds_bucket{le=\"8.192\"} 1024"),
+            "{text}"
+        );
     }
 
     #[test]

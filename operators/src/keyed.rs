@@ -53,6 +53,12 @@ pub trait Core: Sized + 'static {
 
     /// Keys held, and about how many bytes they retain.
     fn size(&self) -> (usize, usize);
+
+    /// Of what is kept for a horizon only: how many ids, tombstones included. They must not grow for ever
+    /// while time passes.
+    fn ids(&self) -> usize {
+        0
+    }
 }
 
 /// What an operator holds on one worker, for metrics and tests; readable from any thread.
@@ -60,6 +66,7 @@ pub trait Core: Sized + 'static {
 pub struct Gauge {
     keys: AtomicUsize,
     bytes: AtomicUsize,
+    ids: AtomicUsize,
 }
 
 impl Gauge {
@@ -71,6 +78,11 @@ impl Gauge {
     /// Bytes retained after the last commit, estimated.
     pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Ids kept after the last commit; see [`Core::ids`].
+    pub fn ids(&self) -> usize {
+        self.ids.load(Ordering::Relaxed)
     }
 }
 
@@ -150,15 +162,17 @@ pub fn keyed<'scope, C: Core>(
                     );
                     seats[seat].inbox.push(record);
                 }
-                let (mut keys, mut bytes) = (0, 0);
+                let (mut keys, mut bytes, mut ids) = (0, 0, 0);
                 for Seat { core, inbox, .. } in &mut seats {
                     core.commit(&context, inbox, &mut out);
                     let size = core.size();
                     keys += size.0;
                     bytes += size.1;
+                    ids += core.ids();
                 }
                 gauge.keys.store(keys, Ordering::Relaxed);
                 gauge.bytes.store(bytes, Ordering::Relaxed);
+                gauge.ids.store(ids, Ordering::Relaxed);
                 if context.save {
                     save(name, &seats, &context, &*states);
                 }

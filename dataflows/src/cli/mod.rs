@@ -4,12 +4,16 @@
 //! configuration; 3 a replay was stopped by a signal before its input ended.
 
 mod check;
+mod demo;
 mod mapping;
+mod progress;
 mod replay;
 mod report;
 mod run;
+mod screen;
+mod status;
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -34,6 +38,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Watch candles of a simulated venue; needs no configuration and no network.
+    Demo(demo::Demo),
     /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
     Run(run::Run),
     /// Replay files of trades, a configuration's files, or a recording, as fast as it goes.
@@ -58,6 +64,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let outcome = match command {
+        Command::Demo(demo) => demo.run(json),
         Command::Run(run) => run.run(json),
         Command::Replay(replay) => replay.run(json),
         Command::Check(check) => check.run(json),
@@ -83,8 +90,8 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 fn start_log(filter: &str) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let log = log.with_ansi(std::io::stderr().is_terminal());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| screen::Above);
+    let log = log.with_ansi(screen::is_terminal());
     log.with_target(false).try_init().map_err(|error| anyhow::anyhow!(error))
 }
 

@@ -9,8 +9,9 @@ use operators::NoStates;
 
 use super::check::load_with;
 use super::mapping::Mapping;
+use super::progress::Bar;
 use super::report::print_report;
-use super::{Outcome, runtime};
+use super::{Outcome, runtime, screen};
 use crate::config::{Config, RawConfig};
 use crate::ingest::Stop;
 use crate::ingest::recording::Recording;
@@ -49,7 +50,9 @@ impl Replay {
         let stop = Stop::default();
         let _runtime = runtime(&stop)?;
         let Replay { paths, workers, timeframes, out, digest, speed, record, mapping } = self;
-        let wishes = Wishes { record, out, digest, speed, ..Wishes::default() };
+        let bar = Bar::default();
+        let on_start = (!json && screen::is_terminal()).then(|| bar.on_start());
+        let wishes = Wishes { record, out, digest, speed, on_start, ..Wishes::default() };
         let change = |raw: &mut RawConfig| {
             raw.job.workers = workers.unwrap_or(raw.job.workers);
             if let Some(timeframes) = timeframes {
@@ -82,6 +85,7 @@ impl Replay {
                 replay_files(raw.check(Path::new("."))?, &wishes, &stop)?
             }
         };
+        drop(bar);
         print_report("replayed", &report, json)?;
         Ok(if report.complete { Outcome::Done } else { Outcome::Stopped })
     }

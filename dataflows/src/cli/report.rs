@@ -33,8 +33,10 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(
         text,
-        "  accepted {}  duplicates {}  conflicts {}  late {}  unmatched {}  dead letters {}",
+        "  accepted {} (corrections {}, cancels {})  duplicates {}  conflicts {}  late {}  unmatched {}  dead letters {}",
         totals.accepted,
+        totals.corrections,
+        totals.cancels,
         totals.duplicates,
         totals.conflicts,
         totals.late,
@@ -65,6 +67,8 @@ fn as_json(report: &Report) -> Value {
     json!({
         "records": totals.records,
         "accepted": totals.accepted,
+        "corrections": totals.corrections,
+        "cancels": totals.cancels,
         "duplicates": totals.duplicates,
         "conflicts": totals.conflicts,
         "late": totals.late,

@@ -1,6 +1,7 @@
 //! `tickweave run`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,43 +52,56 @@ impl Run {
             raw.job.workers = workers.unwrap_or(raw.job.workers);
             raw.http.listen = listen.unwrap_or_else(|| raw.http.listen.clone());
         })?;
-        let stop = Stop::default();
-        let runtime = runtime(&stop)?;
-        let listener = runtime.block_on(bind(config.listen))?;
-        let address = listener.local_addr()?;
-
         let wishes = Wishes { record, out, digest, ..Wishes::default() };
-        let started = Started::new(&config, Arc::new(NoStates), &wishes)?;
-        let pause = Pause::default();
-        let finished = Arc::new(AtomicBool::new(false));
-        let context = context(&config, &started, &pause);
-        let http = runtime.spawn(serve(listener, context, until(Arc::clone(&finished))));
-        tracing::info!(
-            "{} sources, {} workers; serving http://{address}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
-            config.sources.len(),
-            config.workers
-        );
-
-        let over_budget = |over: Option<(usize, usize)>| {
-            let mut pause = pause.lock().unwrap_or_else(PoisonError::into_inner);
-            if let (None, Some((retained, limit))) = (*pause, over) {
-                tracing::error!(
-                    retained,
-                    limit,
-                    "sources pause: operators retain more than `limits.state_bytes`"
-                );
-            }
-            *pause = over;
-        };
-        let report = run_live(&config, started, &wishes, &over_budget, &stop);
-        finished.store(true, Ordering::SeqCst);
-        let stopped = runtime.block_on(http)?;
-        if stopped.cut > 0 {
-            tracing::warn!("{} HTTP connections were cut", stopped.cut);
-        }
-        print_report("ran", &report?, json)?;
-        Ok(Outcome::Done)
+        live(&config, &wishes, json, |_, _| Ok(()))
     }
+}
+
+/// Runs a job live and serves it until a signal comes; prints a summary. `beside` is told what runs and
+/// where it serves; what it gives is dropped when the job has ended.
+pub(super) fn live<B>(
+    config: &Config,
+    wishes: &Wishes,
+    json: bool,
+    beside: impl FnOnce(&Started, SocketAddr) -> anyhow::Result<B>,
+) -> anyhow::Result<Outcome> {
+    let stop = Stop::default();
+    let runtime = runtime(&stop)?;
+    let listener = runtime.block_on(bind(config.listen))?;
+    let address = listener.local_addr()?;
+
+    let started = Started::new(config, Arc::new(NoStates), wishes)?;
+    let pause = Pause::default();
+    let finished = Arc::new(AtomicBool::new(false));
+    let context = context(config, &started, &pause);
+    let http = runtime.spawn(serve(listener, context, until(Arc::clone(&finished))));
+    tracing::info!(
+        "{} sources, {} workers; serving http://{address}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
+        config.sources.len(),
+        config.workers
+    );
+    let beside = beside(&started, address)?;
+
+    let over_budget = |over: Option<(usize, usize)>| {
+        let mut pause = pause.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (None, Some((retained, limit))) = (*pause, over) {
+            tracing::error!(
+                retained,
+                limit,
+                "sources pause: operators retain more than `limits.state_bytes`"
+            );
+        }
+        *pause = over;
+    };
+    let report = run_live(config, started, wishes, &over_budget, &stop);
+    drop(beside);
+    finished.store(true, Ordering::SeqCst);
+    let stopped = runtime.block_on(http)?;
+    if stopped.cut > 0 {
+        tracing::warn!("{} HTTP connections were cut", stopped.cut);
+    }
+    print_report("ran", &report?, json)?;
+    Ok(Outcome::Done)
 }
 
 async fn until(finished: Arc<AtomicBool>) {

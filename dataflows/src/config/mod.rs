@@ -26,7 +26,7 @@ pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 use crate::clock::{Ahead, SourceTiming};
 use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
-use crate::ingest::pump::Play;
+use crate::ingest::play::Play;
 use crate::jobs::candles::Candles;
 
 /// How far behind its newest event a source's events may come, unless configured.
@@ -344,7 +344,10 @@ fn source(
         .map_err(ConfigError::at(place))?;
     let replayable = source.is_replayable();
     let idle = optional("idle_timeout", &raw.idle_timeout)?;
-    let play = raw.play.as_ref().map(|play| checked_play(play, place, replayable)).transpose()?;
+    let play = match &raw.play {
+        Some(play) => Some(checked_play(play, place, replayable)?),
+        None => source.is_made_up().then_some(Play { speed: Some(1.0), as_if_now: true }),
+    };
     let partitions = source.partitions();
     Ok(ConfiguredSource {
         timing: SourceTiming {

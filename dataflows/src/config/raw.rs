@@ -132,7 +132,8 @@ pub struct RawSource {
     pub idle_timeout: Option<String>,
     /// A back-fill without a watermark.
     pub historic: bool,
-    /// Live, for sources that can be read again: plays them at the pace of their event times.
+    /// Live, for sources that can be read again: plays them at the pace of their event times. Simulated
+    /// venues are played in real time as if now by default, others as fast as it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub play: Option<RawPlay>,
     /// What belongs to the kind.

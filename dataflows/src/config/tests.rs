@@ -54,7 +54,11 @@ fn wrong_values_say_where_and_what_is_possible() {
         ("", "", "number of sources): 0 is not between 1 and 64"),
         ("", &SOURCE.replace("\"a\"", "\"\""), "a source needs a `name`"),
         ("", &format!("{SOURCE}{SOURCE}"), "another source has this name"),
-        ("", &SOURCE.replace("\"file\"", "\"kafak\""), "unknown source kind `kafak` (known: file)"),
+        (
+            "",
+            &SOURCE.replace("\"file\"", "\"kafak\""),
+            "unknown source kind `kafak` (known: file, simulated)",
+        ),
         ("", &SOURCE.replace("paths", "path"), "unknown field `path`"),
         ("", &format!("{SOURCE}disorder = \"2h\""), "2h is more than job.reject_after = 1h"),
         ("", &format!("{SOURCE}play = {{ speed = 0.0 }}"), "`speed` must be above 0"),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use market::{Commit, EventTime, Record};
 use operators::{CommitContext, Marks};
@@ -22,6 +22,8 @@ pub struct Sealed {
     pub records: Vec<Record>,
     /// What was refused.
     pub refused: Vec<DeadLetterRow>,
+    /// Live: when its oldest row was passed on by a pump.
+    pub oldest: Option<Instant>,
 }
 
 /// Bounds of what is on its way.
@@ -143,13 +145,13 @@ impl Handover {
         if let Some(recorder) = &mut self.recorder {
             recorder.write(&sealed)?;
         }
-        let Sealed { binding, records, refused } = sealed;
+        let Sealed { binding, records, refused, oldest } = sealed;
         if self.skip_through.is_some_and(|through| binding.commit <= through) {
             return Ok(());
         }
         self.make_room()?;
         self.count(&records, &refused);
-        self.board.announce(binding.commit, binding.at);
+        self.board.announce(binding.commit, binding.at, oldest);
         self.bury(refused);
 
         let context = Arc::new(CommitContext {

@@ -9,6 +9,7 @@
 pub mod drive;
 pub mod feed;
 pub mod handover;
+pub mod play;
 pub mod pump;
 pub mod recording;
 

@@ -2,14 +2,15 @@
 //! ahead.
 
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use connectors::{PartitionReader, Progress, Row, SourceError};
-use market::{Event, EventTime, Refusal, RefusalReason};
+use market::{Refusal, RefusalReason};
 
 use super::drive::Stop;
+use super::play::Player;
 
 /// What a pump passes on.
 pub struct Pumped {
@@ -19,76 +20,46 @@ pub struct Pumped {
     pub partition: usize,
     /// Rows in ascending position; may be empty.
     pub rows: Vec<Row>,
+    /// When they were passed on: read, or due if they are played.
+    pub since: Instant,
     /// Whether nothing will follow.
     pub ended: bool,
 }
 
-/// How a replayable source is played in a live run.
-#[derive(Clone, Copy, Debug)]
-pub struct Play {
-    /// Seconds of event time per second; none: as fast as it goes.
-    pub speed: Option<f64>,
-    /// Shifts event times so that the first of all played sources is now.
-    pub as_if_now: bool,
+/// A partition about to be read.
+pub struct Pump {
+    /// The source's number.
+    pub source: usize,
+    /// The partition's number.
+    pub partition: usize,
+    /// Reads it.
+    pub reader: Box<dyn PartitionReader>,
+    /// Plays it, in a live run.
+    pub player: Option<Player>,
+    /// Takes the rows.
+    pub passed_on: SyncSender<Pumped>,
+    /// Is told how far the partition has been read.
+    pub extent: Extent,
+    /// Ends it.
+    pub stop: Stop,
 }
 
-/// Paces by event time: the first time waited for sets the start.
-pub struct Pacer {
-    speed: f64,
-    start: Option<(EventTime, Instant)>,
-}
-
-impl Pacer {
-    /// Seconds of event time per second.
-    pub fn new(speed: f64) -> Pacer {
-        Pacer { speed, start: None }
+impl Pump {
+    /// Starts a thread that reads until the partition ends, the receiver is gone, or `stop` is set.
+    ///
+    /// A partition that cannot be read on ends with a refused row that says why.
+    pub fn start(self) -> std::io::Result<JoinHandle<()>> {
+        let name = format!("source-{}.{}", self.source, self.partition);
+        thread::Builder::new().name(name).spawn(move || self.run())
     }
 
-    /// With the start of a play.
-    fn begun(speed: f64, begun: Begun) -> Pacer {
-        Pacer { speed, start: Some((begun.first, begun.at)) }
-    }
-
-    /// How long until `time` is due.
-    pub fn until(&mut self, time: EventTime) -> Duration {
-        let (first, start) = *self.start.get_or_insert_with(|| (time, Instant::now()));
-        let ahead = time.0.saturating_sub(first.0).max(0) as f64 / 1e9 / self.speed;
-        let due = start.checked_add(Duration::try_from_secs_f64(ahead).unwrap_or(Duration::MAX));
-        due.map_or(FAR, |due| due.saturating_duration_since(Instant::now()))
-    }
-
-    /// Waits until `time` is due; false if stopped before.
-    pub fn wait(&mut self, time: EventTime, stop: &Stop) -> bool {
-        loop {
-            let rest = self.until(time);
-            if rest.is_zero() {
-                return true;
-            }
-            if stop.is_set() {
-                return false;
-            }
-            thread::sleep(rest.min(NAP));
-        }
-    }
-}
-
-/// A stop is noticed within this time.
-const NAP: Duration = Duration::from_millis(50);
-const FAR: Duration = Duration::from_secs(86_400);
-
-/// Starts a thread that reads `reader` until it ends, its receiver is gone, or `stop` is set.
-///
-/// A partition that cannot be read on ends with a refused row that says why.
-pub fn pump(
-    source: usize,
-    partition: usize,
-    mut reader: Box<dyn PartitionReader>,
-    play: Option<(Play, Start)>,
-    passed_on: SyncSender<Pumped>,
-    stop: Stop,
-) -> std::io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(format!("source-{source}.{partition}")).spawn(move || {
-        let mut player = play.map(|(play, start)| Player::new(play, start));
+    fn run(self) {
+        let Pump { source, partition, mut reader, mut player, passed_on, extent, stop } = self;
+        let slot = extent.slot();
+        let pass_on = |rows, ended| {
+            let since = Instant::now();
+            passed_on.send(Pumped { source, partition, rows, since, ended }).is_ok()
+        };
         let mut last = 0;
         while !stop.is_set() {
             let mut rows = Vec::new();
@@ -100,17 +71,16 @@ pub fn pump(
                 }
             };
             last = rows.last().map_or(last, |row| row.position);
+            extent.note(slot, reader.extent());
             let passed = match &mut player {
-                None => passed_on.send(Pumped { source, partition, rows, ended }).is_ok(),
-                Some(player) => player.play(rows, ended, &stop, |rows, ended| {
-                    passed_on.send(Pumped { source, partition, rows, ended }).is_ok()
-                }),
+                None => pass_on(rows, ended),
+                Some(player) => player.play(rows, ended, &stop, pass_on),
             };
             if ended || !passed {
                 break;
             }
         }
-    })
+    }
 }
 
 fn cut_off(last: u64, error: &SourceError) -> Row {
@@ -125,122 +95,32 @@ fn cut_off(last: u64, error: &SourceError) -> Row {
     Row { position: last + 1, event: Err(Box::new(refusal)) }
 }
 
-/// Where the played sources of a run begin: at the earliest of their first event times. Sources that
-/// tell of the same trades must be shifted and paced alike, so none begins before all have met here.
-#[derive(Clone)]
-pub struct Start(Arc<(Mutex<Meeting>, Condvar)>);
+/// How far a job's input has been read: so much of so much, in its own units. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Extent(Arc<Mutex<Vec<Option<(u64, u64)>>>>);
 
-struct Meeting {
-    /// Players still to come.
-    awaited: usize,
-    first: Option<EventTime>,
-    begun: Option<Begun>,
-}
-
-/// The play has begun.
-#[derive(Clone, Copy)]
-struct Begun {
-    first: EventTime,
-    at: Instant,
-    now: EventTime,
-}
-
-impl Start {
-    /// For so many partitions that are played.
-    pub fn of(players: usize) -> Start {
-        let meeting = Meeting { awaited: players, first: None, begun: None };
-        Start(Arc::new((Mutex::new(meeting), Condvar::new())))
+impl Extent {
+    /// A place for one part of the input.
+    pub fn slot(&self) -> usize {
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.push(None);
+        parts.len() - 1
     }
 
-    /// Tells the first event time of a partition, if it has any, and waits for the others; none if
-    /// stopped before.
-    fn meet(&self, first: Option<EventTime>, stop: &Stop) -> Option<Begun> {
-        let (meeting, changed) = &*self.0;
-        let mut meeting = meeting.lock().unwrap_or_else(PoisonError::into_inner);
-        meeting.first = meeting.first.into_iter().chain(first).min();
-        meeting.awaited = meeting.awaited.saturating_sub(1);
-        if meeting.awaited == 0 {
-            let now = super::drive::now();
-            let first = meeting.first.unwrap_or(now);
-            meeting.begun = Some(Begun { first, at: Instant::now(), now });
-            changed.notify_all();
+    /// So much of a part has been read of so much, if known.
+    pub fn note(&self, slot: usize, read: Option<(u64, u64)>) {
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(part) = parts.get_mut(slot) {
+            *part = read;
         }
-        while meeting.begun.is_none() && !stop.is_set() {
-            let waited = changed.wait_timeout(meeting, NAP);
-            (meeting, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        }
-        meeting.begun
-    }
-}
-
-/// Plays rows at the pace of their event times.
-struct Player {
-    play: Play,
-    start: Start,
-    begun: Option<Begun>,
-    pacer: Option<Pacer>,
-}
-
-impl Player {
-    fn new(play: Play, start: Start) -> Player {
-        Player { play, start, begun: None, pacer: None }
     }
 
-    /// Passes on rows when they are due, those that are due together in one batch.
-    fn play(
-        &mut self,
-        rows: Vec<Row>,
-        ended: bool,
-        stop: &Stop,
-        mut pass_on: impl FnMut(Vec<Row>, bool) -> bool,
-    ) -> bool {
-        if self.begun.is_none() {
-            let first = rows.iter().find_map(|row| row.event.as_ref().ok()?.time());
-            if first.is_some() || ended {
-                let Some(begun) = self.start.meet(first, stop) else { return false };
-                self.begun = Some(begun);
-                self.pacer = self.play.speed.map(|speed| Pacer::begun(speed, begun));
-            }
-        }
-        let mut due = Vec::new();
-        for mut row in rows {
-            if let (Some(pacer), Ok(event)) = (&mut self.pacer, &row.event)
-                && let Some(time) = event.time()
-                && !pacer.until(time).is_zero()
-            {
-                if !due.is_empty() && !pass_on(std::mem::take(&mut due), false) {
-                    return false;
-                }
-                if !pacer.wait(time, stop) {
-                    return false;
-                }
-            }
-            self.shift(&mut row);
-            due.push(row);
-        }
-        pass_on(due, ended)
-    }
-
-    /// Makes the event's time one as if the play's first were now.
-    fn shift(&self, row: &mut Row) {
-        let (Some(begun), Ok(event), true) = (self.begun, &mut row.event, self.play.as_if_now)
-        else {
-            return;
-        };
-        let time = match event {
-            Event::New(trade) | Event::Correct { with: trade, .. } => &mut trade.time,
-            Event::Cancel { time: Some(time), .. } => time,
-            Event::Cancel { time: None, .. } => return,
-        };
-        let shifted = time.0.saturating_sub(begun.first.0).saturating_add(begun.now.0);
-        match EventTime(shifted).checked() {
-            Ok(shifted) => *time = shifted,
-            Err(problem) => {
-                let detail = format!("event time {time}, as if the first were now, {problem}");
-                let raw = format!("{event:?}");
-                let refusal = Refusal::new(RefusalReason::BadTime, detail, raw.as_bytes());
-                row.event = Err(Box::new(refusal));
-            }
-        }
+    /// So much of all parts has been read of so much; none while that of any is not known.
+    pub fn read(&self) -> Option<(u64, u64)> {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = parts.iter().try_fold((0, 0), |(read, of), part| {
+            part.map(|(part_read, part_of)| (read + part_read, of + part_of))
+        });
+        sum.filter(|(_, of)| *of > 0)
     }
 }

@@ -125,7 +125,7 @@ impl Recorder {
         if !names.is_empty() {
             self.frame(&Frame::Names(names))?;
         }
-        let Sealed { binding, records, refused } = sealed;
+        let Sealed { binding, records, refused, oldest: _ } = sealed;
         self.frame(&Frame::Commit {
             binding: Cow::Borrowed(binding),
             records: Cow::Borrowed(records),
@@ -170,6 +170,7 @@ pub struct Recording {
     path: PathBuf,
     file: BufReader<File>,
     at: u64,
+    bytes: u64,
     header: Header,
     ended_in_order: bool,
 }
@@ -202,13 +203,14 @@ impl Recording {
     pub fn open(path: &Path) -> Result<Recording, RecordingError> {
         let path = path.to_owned();
         let file = File::open(&path).map_err(io("open", &path))?;
+        let bytes = file.metadata().map_err(io("open", &path))?.len();
         let mut file = BufReader::new(file);
         let mut magic = [0; 8];
         if file.read_exact(&mut magic).is_err() || &magic != MAGIC {
             return Err(RecordingError::NotARecording { path });
         }
         let header = Header { config: String::new(), sources: Vec::new() };
-        let mut recording = Recording { path, file, at: 8, header, ended_in_order: false };
+        let mut recording = Recording { path, file, at: 8, bytes, header, ended_in_order: false };
         match recording.frame()? {
             Some(Frame::Header(header)) => recording.header = header,
             _ => return Err(RecordingError::NotARecording { path: recording.path }),
@@ -221,6 +223,11 @@ impl Recording {
         &self.header
     }
 
+    /// How many bytes of how many have been read.
+    pub fn extent(&self) -> (u64, u64) {
+        (self.at, self.bytes)
+    }
+
     /// Reads on.
     pub fn read(&mut self) -> Result<Next, RecordingError> {
         match self.frame()? {
@@ -228,6 +235,7 @@ impl Recording {
                 binding: binding.into_owned(),
                 records: records.into_owned(),
                 refused: refused.into_owned(),
+                oldest: None,
             })),
             Some(Frame::Names(names)) => Ok(Next::Names(names)),
             Some(Frame::End) => {

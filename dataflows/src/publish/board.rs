@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use market::{Commit, EventTime};
 use operators::Gauge;
@@ -32,8 +32,8 @@ pub struct Board {
 
 struct Slots {
     workers: Vec<Slot>,
-    /// The system time of commits that are on their way or newest complete.
-    times: VecDeque<(Commit, EventTime)>,
+    /// Commits that are on their way, their system times, and when their oldest rows came.
+    announced: VecDeque<(Commit, EventTime, Option<Instant>)>,
     complete: Option<(Commit, EventTime)>,
 }
 
@@ -62,6 +62,15 @@ pub struct Cut {
     pub published: Published,
 }
 
+/// What a worker learns when it has published.
+#[derive(Debug)]
+pub struct Completed {
+    /// The commit that every later read may still ask for: compaction must not pass it.
+    pub readable_from: u64,
+    /// Of the commits that are complete since then on all workers, how long ago their oldest rows came.
+    pub took: Vec<Duration>,
+}
+
 /// Workers are gone without having finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a worker has failed; see the log above")]
@@ -76,7 +85,8 @@ impl Board {
         log_bytes_max: usize,
     ) -> Board {
         let slot = Slot { upper: 0, since: 0, published: Published::default() };
-        let slots = Slots { workers: vec![slot; workers], times: VecDeque::new(), complete: None };
+        let slots =
+            Slots { workers: vec![slot; workers], announced: VecDeque::new(), complete: None };
         let gauges = (0..workers)
             .flat_map(|worker| operators.iter().map(move |operator| (worker, *operator)))
             .map(|place| (place, Arc::default()))
@@ -93,22 +103,30 @@ impl Board {
         }
     }
 
-    /// Announces a commit before it is handed to workers.
-    pub fn announce(&self, commit: Commit, at: EventTime) {
-        self.lock().times.push_back((commit, at));
+    /// Announces a commit before it is handed to workers; `oldest` is when its oldest row came.
+    pub fn announce(&self, commit: Commit, at: EventTime, oldest: Option<Instant>) {
+        self.lock().announced.push_back((commit, at, oldest));
     }
 
     /// Takes what a worker has published: complete before `upper` (the largest number when it is done).
-    /// Gives the commit that every later read may still ask for: compaction must not pass it.
-    pub fn publish(&self, worker: usize, upper: u64, since: u64, published: Published) -> u64 {
+    pub fn publish(
+        &self,
+        worker: usize,
+        upper: u64,
+        since: u64,
+        published: Published,
+    ) -> Completed {
         let mut slots = self.lock();
         slots.workers[worker] = Slot { upper, since, published };
         let least = slots.least();
-        while slots.times.front().is_some_and(|(commit, _)| commit.0 < least) {
-            slots.complete = slots.times.pop_front();
+        let mut took = Vec::new();
+        while slots.announced.front().is_some_and(|(commit, ..)| commit.0 < least) {
+            let Some((commit, at, oldest)) = slots.announced.pop_front() else { break };
+            slots.complete = Some((commit, at));
+            took.extend(oldest.map(|oldest| oldest.elapsed()));
         }
         self.moved.notify_all();
-        least.saturating_sub(1)
+        Completed { readable_from: least.saturating_sub(1), took }
     }
 
     /// Every commit before this number is complete on all workers.

@@ -139,9 +139,9 @@ pub fn log(board: &Board, commit: Commit, row: LogRow) {
 
 fn count(metrics: &Metrics, source: &str, verdict: Verdict, records: u64) {
     match verdict {
-        Verdict::Accepted | Verdict::Correction | Verdict::Cancel => {
-            metrics.accepted(source, records);
-        }
+        Verdict::Accepted => metrics.accepted(source, records),
+        Verdict::Correction => metrics.corrections(source, records),
+        Verdict::Cancel => metrics.cancels(source, records),
         Verdict::Duplicate => metrics.duplicates(source, records),
         Verdict::Conflict => metrics.conflicts(source, records),
         Verdict::Late => metrics.late(source, "reject_after", records),
@@ -153,14 +153,15 @@ pub struct Publisher {
     worker: usize,
     traces: Traces,
     board: Arc<Board>,
+    metrics: Metrics,
     upper: Option<u64>,
     since: u64,
 }
 
 impl Publisher {
     /// For one worker.
-    pub fn new(worker: usize, traces: Traces, board: Arc<Board>) -> Publisher {
-        Publisher { worker, traces, board, upper: Some(0), since: 0 }
+    pub fn new(worker: usize, traces: Traces, board: Arc<Board>, metrics: Metrics) -> Publisher {
+        Publisher { worker, traces, board, metrics, upper: Some(0), since: 0 }
     }
 
     /// Publishes if there is something new, and lets the arrangements compact what no reader can ask for.
@@ -173,7 +174,9 @@ impl Publisher {
         if complete != self.upper {
             let published = Published { candles: batches(candles), alerts: batches(alerts) };
             let number = complete.unwrap_or(u64::MAX);
-            let floor = self.board.publish(self.worker, number, self.since, published);
+            let completed = self.board.publish(self.worker, number, self.since, published);
+            completed.took.into_iter().for_each(|took| self.metrics.tick_to_view(took));
+            let floor = completed.readable_from;
             if complete.is_some() {
                 self.since = self.since.max(floor.min(number.saturating_sub(1)));
                 compact(candles, self.since);

@@ -152,6 +152,11 @@ impl Book {
         }
     }
 
+    /// How many ids are known, tombstones included.
+    pub(super) fn ids(&self) -> usize {
+        self.trades.len()
+    }
+
     /// About how many bytes the book retains.
     pub(super) fn bytes(&self) -> usize {
         size_of::<Book>()

@@ -42,6 +42,7 @@ pub struct Ledger {
     books: BTreeMap<InstrumentId, Book>,
     deadlines: Deadlines,
     bytes: usize,
+    ids: usize,
 }
 
 impl Ledger {
@@ -59,7 +60,7 @@ impl Ledger {
     /// }));
     /// ```
     pub fn new(config: Arc<LedgerConfig>) -> Ledger {
-        Ledger { config, books: BTreeMap::new(), deadlines: Deadlines::default(), bytes: 0 }
+        Ledger { config, books: BTreeMap::new(), deadlines: Deadlines::default(), bytes: 0, ids: 0 }
     }
 }
 
@@ -106,6 +107,7 @@ impl Core for Ledger {
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
         self.books = postcard::from_bytes(state)?;
         self.bytes = self.books.values().map(Book::bytes).sum();
+        self.ids = self.books.values().map(Book::ids).sum();
         for (instrument, book) in &self.books {
             // Looked at in the first commit after the restore, which also finds what is overdue.
             let first = market::EventTime::NEVER;
@@ -116,6 +118,10 @@ impl Core for Ledger {
 
     fn size(&self) -> (usize, usize) {
         (self.books.len(), self.bytes)
+    }
+
+    fn ids(&self) -> usize {
+        self.ids
     }
 }
 
@@ -130,9 +136,10 @@ impl Ledger {
     ) {
         let config = Arc::clone(&self.config);
         let book = self.books.entry(instrument).or_insert_with(|| Book::new(instrument));
-        let bytes_before = book.bytes();
+        let (bytes_before, ids_before) = (book.bytes(), book.ids());
         book.commit(&config, context, records, tally, out);
         self.bytes = (self.bytes + book.bytes()).saturating_sub(bytes_before);
+        self.ids = (self.ids + book.ids()).saturating_sub(ids_before);
         let due = book.next_deadline(config.correction_horizon);
         let watermark = book.clock.watermark(&context.marks);
         self.deadlines.set(instrument, &book.clock, due, watermark);

@@ -10,7 +10,8 @@ use super::gathering::Gathering;
 use super::{DriveError, SourceNames, Stop};
 use crate::clock::CommitClock;
 use crate::ingest::handover::Handover;
-use crate::ingest::pump::{Pacer, Pumped};
+use crate::ingest::play::Pacer;
+use crate::ingest::pump::Pumped;
 
 /// Drives bare files: a commit per `commit_rows` rows of the merge by (position, source, partition), and
 /// every commit a round, whatever the speed. When all have ended, one commit more lets all bars become

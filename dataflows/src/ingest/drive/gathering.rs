@@ -1,5 +1,7 @@
 //! The commit at hand: rows are bound one by one, then it is sealed.
 
+use std::time::Instant;
+
 use connectors::Row;
 use market::{EventTime, Origin, Record, Refusal, SourceId};
 
@@ -14,15 +16,21 @@ pub(super) struct Gathering<'a> {
     sources: &'a [SourceNames],
     records: Vec<Record>,
     refused: Vec<(usize, usize, u64, Refusal)>,
+    oldest: Option<Instant>,
 }
 
 impl<'a> Gathering<'a> {
     pub(super) fn new(clock: CommitClock, sources: &'a [SourceNames]) -> Gathering<'a> {
-        Gathering { clock, sources, records: Vec::new(), refused: Vec::new() }
+        Gathering { clock, sources, records: Vec::new(), refused: Vec::new(), oldest: None }
     }
 
     pub(super) fn rows(&self) -> usize {
         self.records.len() + self.refused.len()
+    }
+
+    /// Rows will be taken that were passed on at `since`.
+    pub(super) fn since(&mut self, since: Instant) {
+        self.oldest = self.oldest.into_iter().chain([since]).min();
     }
 
     pub(super) fn take(&mut self, source: usize, partition: usize, row: Row) {
@@ -57,6 +65,7 @@ impl<'a> Gathering<'a> {
             DeadLetterRow { commit, source: name.clone(), partition, position, refusal }
         });
         let refused = refused.collect();
-        Sealed { binding, records: std::mem::take(&mut self.records), refused }
+        let records = std::mem::take(&mut self.records);
+        Sealed { binding, records, refused, oldest: self.oldest.take() }
     }
 }

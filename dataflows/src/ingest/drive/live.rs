@@ -102,7 +102,10 @@ const STOP_NOTICED: Duration = Duration::from_millis(50);
 
 /// Takes rows while they fit into the commit; gives back the rest.
 fn take_batch(gathering: &mut Gathering<'_>, batch: Pumped, rows_max: usize) -> Option<Pumped> {
-    let Pumped { source, partition, rows, ended } = batch;
+    let Pumped { source, partition, rows, since, ended } = batch;
+    if !rows.is_empty() {
+        gathering.since(since);
+    }
     let mut rows = rows.into_iter();
     while gathering.rows() < rows_max {
         match rows.next() {
@@ -116,5 +119,5 @@ fn take_batch(gathering: &mut Gathering<'_>, batch: Pumped, rows_max: usize) -> 
         }
     }
     let rows: Vec<Row> = rows.collect();
-    Some(Pumped { source, partition, rows, ended })
+    Some(Pumped { source, partition, rows, since, ended })
 }

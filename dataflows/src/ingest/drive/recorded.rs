@@ -4,7 +4,7 @@ use market::{Catalog, Commit};
 
 use super::{DriveError, Stop};
 use crate::ingest::handover::Handover;
-use crate::ingest::pump::Pacer;
+use crate::ingest::play::Pacer;
 use crate::ingest::recording::{Next, Recording};
 
 /// How a recording came to its end.
@@ -18,13 +18,15 @@ pub enum RecordingEnd {
     Early,
 }
 
-/// Drives the commits of a recording as they were, `until` a commit if given.
+/// Drives the commits of a recording as they were, `until` a commit if given. `read` is told how many
+/// bytes of how many have been read.
 pub fn drive_recording(
     recording: &mut Recording,
     catalog: &Catalog,
     until: Option<Commit>,
     mut pacer: Option<Pacer>,
     handover: &mut Handover,
+    read: &dyn Fn((u64, u64)),
     stop: &Stop,
 ) -> Result<RecordingEnd, DriveError> {
     loop {
@@ -38,6 +40,7 @@ pub fn drive_recording(
             }
             Next::Commit(sealed) => {
                 let commit = sealed.binding.commit;
+                read(recording.extent());
                 let early =
                     pacer.as_mut().is_some_and(|pacer| !pacer.wait(sealed.binding.at, stop));
                 if early || stop.is_set() {

@@ -1,0 +1,179 @@
+//! The demo as a user starts it, and half an hour of it on a compressed clock.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dataflows::config::RawConfig;
+use dataflows::ingest::Stop;
+use dataflows::publish::Board;
+use dataflows::run::{Report, Wishes, replay_files};
+use market::{EventTime, Span};
+
+use crate::end_to_end::binary::{Going, poll, tickweave};
+use crate::end_to_end::http::get;
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+/// The demo's configuration at another rate, and bounded.
+fn config(ticks_per_second: i64, ticks: i64, workers: usize) -> RawConfig {
+    let mut raw = RawConfig::read(&examples().join("demo.toml")).unwrap();
+    raw.job.workers = workers;
+    raw.commit.file_rows = 200;
+    for source in &mut raw.source {
+        source.rest.insert("ticks_per_second".to_owned(), ticks_per_second.into());
+        source.rest.insert("ticks".to_owned(), ticks.into());
+    }
+    raw
+}
+
+fn replay(raw: RawConfig, wishes: &Wishes) -> Report {
+    replay_files(raw.check(&examples()).unwrap(), wishes, &Stop::default()).unwrap()
+}
+
+#[test]
+fn the_demo_serves_candles_shows_its_state_and_stops_with_a_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let began = Instant::now();
+    let args = ["--json", "demo", "--port", "0", "--ticks-per-second", "2000", "-w", "2"];
+    let mut demo = Going::start(folder.path(), &args);
+    let address = demo.address();
+    let first = poll(
+        || {
+            let answer = get(address, "/v1/candles/demo:ALFA?timeframe=1s&limit=1");
+            let candles = answer.json()["candles"].as_array()?.clone();
+            candles.first().cloned()
+        },
+        || demo.said(),
+    );
+    eprintln!("the first candle was served {:?} after the start: {first}", began.elapsed());
+    demo.wait_for(&format!("curl 'http://{address}/v1/candles/demo:ALFA"));
+    // Both providers speak, and repeat each other.
+    let metrics = || get(address, "/metrics").body;
+    poll(
+        || {
+            let metrics = metrics();
+            let sample = |start: &str| {
+                let line = metrics.lines().find(|line| line.starts_with(start))?;
+                line.rsplit(' ').next()?.parse::<f64>().ok().filter(|n| *n > 0.0)
+            };
+            sample("tickweave_duplicates_total{source=\"north\"}")
+                .or_else(|| sample("tickweave_duplicates_total{source=\"south\"}"))?;
+            sample("tickweave_tick_to_view_seconds_count")
+        },
+        metrics,
+    );
+    demo.signal("TERM");
+    let summary = demo.end().json();
+    assert!(summary["accepted"].as_u64() > Some(0), "{summary}");
+    assert_eq!(summary["dead"], 0, "{summary}");
+}
+
+#[test]
+fn a_simulated_venue_replays_the_same_on_any_number_of_workers() {
+    let wishes = || Wishes { digest: true, ..Wishes::default() };
+    let views = |workers| replay(config(500, 40_000, workers), &wishes()).views;
+    let one = views(1);
+    assert_eq!(one, views(2));
+    assert_eq!(one, views(3));
+}
+
+#[test]
+fn a_recorded_demo_comes_back_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = toml::to_string(&config(400, 400, 1)).unwrap();
+    std::fs::write(folder.path().join("demo.toml"), text).unwrap();
+    let args = ["--json", "run", "demo.toml", "--listen", "127.0.0.1:0"];
+    let args = [&args[..], &["--record", "demo.rec", "--digest"]].concat();
+    let mut run = Going::start(folder.path(), &args);
+    let address = run.address();
+    // Both providers have told all: bars are final though the venue is silent.
+    let finals = "/v1/candles/demo:ALFA?timeframe=1h&limit=1";
+    poll(
+        || {
+            let answer = get(address, finals);
+            let state = answer.json()["candles"][0]["state"].as_str()?.to_owned();
+            matches!(&*state, "final" | "revised").then_some(())
+        },
+        || format!("{} {}", get(address, finals).body, run.said()),
+    );
+    run.signal("INT");
+    let live = run.end().json();
+    let again = tickweave(folder.path(), &["--json", "replay", "demo.rec", "-w", "2", "--digest"]);
+    assert_eq!(live["views"], again.json()["views"]);
+}
+
+/// What a job holds when everything up to an event time is complete.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    at: EventTime,
+    ids: usize,
+    ledger_bytes: usize,
+    bars: i64,
+}
+
+fn held(board: &Board) -> Held {
+    let at = board.frontier().at;
+    let ledgers = board.gauges.iter().filter(|((_, operator), _)| *operator == "ledger");
+    let (ids, ledger_bytes) =
+        ledgers.fold((0, 0), |(ids, bytes), (_, gauge)| (ids + gauge.ids(), bytes + gauge.bytes()));
+    Held { at, ids, ledger_bytes, bars: board.candle_rows.load(Ordering::Relaxed) }
+}
+
+/// 32 minutes of the demo, at a lower rate: what is kept for a horizon does not grow once the horizon
+/// is full. Bars are never dropped, so they grow with time, by a known number of bytes each.
+#[test]
+fn half_an_hour_of_the_demo_keeps_no_more_trades_than_ten_minutes() {
+    const RATE: i64 = 250;
+    let samples: Arc<Mutex<Vec<Held>>> = Arc::default();
+    let ended = Arc::new(AtomicBool::new(false));
+    let watch = {
+        let (samples, ended) = (Arc::clone(&samples), Arc::clone(&ended));
+        move |board: Arc<Board>| {
+            let mut known = 0;
+            while !ended.load(Ordering::SeqCst) {
+                let Ok(now) = board.wait_for_progress(known, Duration::from_millis(20)) else {
+                    break;
+                };
+                known = now;
+                samples.lock().unwrap().push(held(&board));
+            }
+        }
+    };
+    let wishes = Wishes {
+        on_start: Some(Box::new(move |started| {
+            let (watch, board) = (watch.clone(), Arc::clone(&started.board));
+            thread::spawn(move || watch(board));
+        })),
+        ..Wishes::default()
+    };
+    let report = replay(config(RATE, 32 * 60 * RATE, 2), &wishes);
+    ended.store(true, Ordering::SeqCst);
+    eprintln!("{:?} in {:?}", report.totals, report.elapsed);
+    assert!(report.totals.corrections > 100 && report.totals.late > 0, "{:?}", report.totals);
+
+    let samples = samples.lock().unwrap().clone();
+    let start = EventTime::parse("2026-01-05T10:00:00Z", market::TimeUnit::Rfc3339).unwrap();
+    let most = |from: i64, to: i64| {
+        let minute = |n| start.after(Span::secs(60 * n));
+        let within = samples.iter().filter(|held| (minute(from)..minute(to)).contains(&held.at));
+        *within.max_by_key(|held| held.ids).expect("this part of the replay was watched")
+    };
+    let (ten, thirty) = (most(5, 10), most(25, 30));
+    eprintln!("after ten minutes {ten:?}, after thirty {thirty:?}");
+    assert!((thirty.ids as f64) < 1.1 * ten.ids as f64, "ids grow: {ten:?}, then {thirty:?}");
+    // One horizon of trades, and no more than twice that.
+    assert!(thirty.ids < 2 * 60 * RATE as usize, "{thirty:?}");
+    let (more_bytes, more_bars) =
+        (thirty.ledger_bytes as f64 - ten.ledger_bytes as f64, thirty.bars - ten.bars);
+    let trades = 0.1 * ten.ledger_bytes as f64;
+    assert!(
+        more_bytes < 1_024.0 * more_bars as f64 + trades,
+        "{more_bytes} bytes more for {more_bars} bars more"
+    );
+    eprintln!("{more_bars} bars more took {:.0} bytes each", more_bytes / more_bars as f64);
+}
