@@ -64,7 +64,7 @@ fn welcome(address: SocketAddr, ticks: &str, seed: u32) -> String {
 tickweave {version}  a simulated venue: 50 symbols, two providers, {ticks} ticks/s, seed {seed}; Ctrl-C stops it
   open  http://{address}/
         http://{address}/v1/views  http://{address}/metrics  http://{address}/health
-  try   curl 'http://{address}/v1/candles/demo:ALFA?timeframe=10s&limit=3'
+  try   curl 'http://{address}/v1/candles/demo:ALFA?timeframe=5s&limit=3'
 "
     )
 }

@@ -113,7 +113,7 @@ struct Held {
     at: EventTime,
     ids: usize,
     ledger_bytes: usize,
-    bars: i64,
+    bars: u64,
 }
 
 fn held(board: &Board) -> Held {
@@ -121,7 +121,7 @@ fn held(board: &Board) -> Held {
     let ledgers = board.gauges.iter().filter(|((_, operator), _)| *operator == "ledger");
     let (ids, ledger_bytes) =
         ledgers.fold((0, 0), |(ids, bytes), (_, gauge)| (ids + gauge.ids(), bytes + gauge.bytes()));
-    Held { at, ids, ledger_bytes, bars: board.candle_rows.load(Ordering::Relaxed) }
+    Held { at, ids, ledger_bytes, bars: board.rows("candles") }
 }
 
 /// 32 minutes of the demo, at a lower rate: what is kept for a horizon does not grow once the horizon
