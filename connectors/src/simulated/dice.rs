@@ -39,8 +39,8 @@ impl Dice {
     /// A number from 0 to `n` − 1, mostly small: half of them below a fourteenth of `n`.
     pub(super) fn mostly_small(&mut self, n: i64) -> i64 {
         let (a, b, c) = (self.unit(), self.unit(), n.max(0) as u128);
-        let a = self.unit() * a >> 32;
-        ((c * (a * b >> 32)) >> 32) as i64
+        let a = (self.unit() * a) >> 32;
+        ((c * ((a * b) >> 32)) >> 32) as i64
     }
 
     /// 32 random bits.

@@ -111,7 +111,7 @@ impl Provider {
         {
             return silent == provider; // while one is silent, the others lose nothing
         }
-        let mut dice = Dice::of(self.seed ^ SHARED << 32, said.number);
+        let mut dice = Dice::of(self.seed ^ (SHARED << 32), said.number);
         dice.hits(self.carriage.lost.times(self.of))
             && dice.below(i64::from(self.of)) == i64::from(provider)
     }

@@ -115,7 +115,7 @@ fn faults_are_as_often_as_configured() {
 
     let (a, b) = (provider(&config, 1), provider(&config, 2));
     let numbers = |told: &[Arrival]| told.iter().map(|arrival| arrival.number).collect::<Vec<_>>();
-    let start = plan(config.clone()).unwrap().params.start;
+    let start = plan(config).unwrap().params.start;
     for (number, told) in [(0, &a), (1, &b)] {
         let told = numbers(told);
         let distinct: BTreeSet<u64> = told.iter().copied().collect();

@@ -97,7 +97,10 @@ fn cut_off(last: u64, error: &SourceError) -> Row {
 
 /// How far a job's input has been read: so much of so much, in its own units. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Extent(Arc<Mutex<Vec<Option<(u64, u64)>>>>);
+pub struct Extent(Arc<Mutex<Vec<Part>>>);
+
+/// So much of so much, if known.
+type Part = Option<(u64, u64)>;
 
 impl Extent {
     /// A place for one part of the input.
