@@ -54,7 +54,7 @@ fn watch(started: &Started) -> impl FnMut() + Send + use<> {
         let rows = metrics.totals().records;
         let rate = rows as f64 / elapsed.as_secs_f64();
         let text = format!("{} rows  {} rows/s", thousands(rows), thousands(rate as u64));
-        shown.get_or_insert_with(Shown::new).draw(text, extent.read());
+        shown.get_or_insert_with(|| Shown::new(elapsed)).draw(text, extent.read());
     }
 }
 
@@ -62,9 +62,10 @@ fn watch(started: &Started) -> impl FnMut() + Send + use<> {
 struct Shown(ProgressBar);
 
 impl Shown {
-    fn new() -> Shown {
+    /// For work that has taken some time already.
+    fn new(elapsed: Duration) -> Shown {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        Shown(screen::show(bar))
+        Shown(screen::show(bar.with_elapsed(elapsed)))
     }
 
     fn draw(&self, text: String, extent: Option<(u64, u64)>) {

@@ -61,12 +61,13 @@ impl State {
             let secs = now.duration_since(*then).as_secs_f64();
             totals.records.saturating_sub(*records) as f64 / secs.max(1e-3)
         });
-        let p99 = match self.metrics.tick_to_view_within(0.99) {
+        let within = |fraction| match self.metrics.tick_to_view_within(fraction) {
             Some(took) => format!("{:.1} ms", took.as_secs_f64() * 1e3),
             None => "-".to_owned(),
         };
+        let (p50, p99) = (within(0.5), within(0.99));
         format!(
-            "[{:>6.1}s] running  {} ticks/s  tick→view p99 {p99}  bars {}{fold}\
+            "[{:>6.1}s] running  {} ticks/s  tick→view p50 {p50} p99 {p99}  bars {}{fold}\
              revised {}  late {}  corrected {}  cancelled {}  conflicts {}  dead letters {}",
             self.began.elapsed().as_secs_f64(),
             thousands(rate as u64),

@@ -44,8 +44,8 @@ impl Pacer {
         due.map_or(FAR, |due| due.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits until `time` is due, and a little longer, so that rows close to each other go together; false
-    /// if stopped before.
+    /// Waits until `time` is due, and a little longer, so that rows close to each other go together;
+    /// false if stopped before.
     pub fn wait(&mut self, time: EventTime, stop: &Stop) -> bool {
         loop {
             let rest = self.until(time);
