@@ -80,7 +80,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             with("paths", "path"),
             &[],
-            "c.toml:8:8: source[0] (name `a`): source `a`: unknown field `path`, expected one of `paths`, `codec`",
+            "c.toml:8:8: source[0] (name `a`): unknown field `path`, expected one of `paths`, `codec`",
         ),
         (
             with("\"file\"", "\"fil\""),
@@ -107,12 +107,12 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             with("", ""),
             &[("SOURCE__0__PATH", "[]")],
-            "TICKWEAVE__SOURCE__0__PATH: source[0] (name `a`): source `a`: unknown field `path`, ",
+            "TICKWEAVE__SOURCE__0__PATH: source[0] (name `a`): unknown field `path`, ",
         ),
         (
             with("", ""),
             &[("SOURCE__1__NAME", "b")],
-            "TICKWEAVE__SOURCE__1__NAME: source[1] (name `b`): unknown source kind `` (known: file)",
+            "TICKWEAVE__SOURCE__1__NAME: source[1] (name `b`): unknown source kind `` (known: file, simulated)",
         ),
         (
             with("reject_after", "").replace("[job]", "[job]\ncorrection_horizon = \"5m\""),

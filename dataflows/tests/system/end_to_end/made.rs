@@ -124,7 +124,7 @@ disorder = "{disorder}ms"
 {play}
 [[rule]]
 name = "high"
-breakout = {{ bars = 3, direction = "above" }}
+breakout = {{ bars = 1, direction = "above" }}
 [[rule]]
 name = "eager"
 settle = "at_once"
