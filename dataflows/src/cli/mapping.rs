@@ -21,7 +21,8 @@ pub(super) struct Mapping {
         "updates", "only",
     ])]
     codec: Option<String>,
-    /// An option of the codec, such as `conditions=us-sip`; may be given several times.
+    /// An option of the codec, such as `conditions=us-sip`; a KEY alone means true. May be given several
+    /// times.
     #[arg(long, value_name = "KEY=VALUE", requires = "codec")]
     option: Vec<String>,
     /// Instrument: a name such as `bitmex:XBTUSD`, or a template such as `binance:{symbol}`; codecs have a

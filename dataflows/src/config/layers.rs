@@ -89,7 +89,7 @@ impl Layers {
         Ok(Layers { name, text, places, merged, ..Layers::defaults(folder) })
     }
 
-    /// With those of `variables` whose names begin with [`PREFIX`], in the order of their names.
+    /// With those of `variables` whose names begin with `TICKWEAVE__`, in the order of their names.
     pub fn environment(
         mut self,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -177,6 +177,10 @@ impl Layers {
         })
     }
 
+    fn is_written(&self, path: &str) -> bool {
+        self.places.find(path).is_some() || self.set.iter().any(|(set, _)| set == path)
+    }
+
     /// Who set something inside of `path` above the file, as of a table that only it has.
     fn inside(&self, path: &str) -> Option<String> {
         let is_inside =
@@ -188,10 +192,15 @@ impl Layers {
     fn located(&self, error: ConfigError) -> ConfigError {
         let ConfigError::Value { place, problem } = error else { return error };
         let path = path_of(&place);
-        // What is wrong may be a key inside of what was checked as a whole.
-        let inner = quoted(&problem).map(|key| format!("{path}.{key}"));
+        // What is wrong may be a key inside of what was checked as a whole; the deepest tells most.
+        let mut inner = vec![path.clone()];
+        for key in quoted(&problem) {
+            let inside = inner.iter().rev().map(|outer| format!("{outer}.{key}"));
+            let written = inside.into_iter().find(|path| self.is_written(path));
+            inner.extend(written);
+        }
         let around = || ancestors(&path).find_map(|path| self.written(&path));
-        let written = inner.chain([path.clone()]).find_map(|path| self.written(&path));
+        let written = inner.iter().rev().find_map(|path| self.written(path));
         let written = written.or_else(|| self.inside(&path)).or_else(around);
         let problem = match nearest(&problem) {
             Some(known) => format!("{problem}; the nearest is `{known}`"),

@@ -110,6 +110,14 @@ fn what_is_wrong_is_told_with_its_place() {
             "TICKWEAVE__SOURCE__0__PATH: source[0] (name `a`): unknown field `path`, ",
         ),
         (
+            with(
+                "columns = { time = \"t\", price = \"p\", size = \"q\" }",
+                "codec = \"binance-stream\"\noptions = {}",
+            ),
+            &[("SOURCE__0__OPTIONS__EVENTS", "aggTrade")],
+            "TICKWEAVE__SOURCE__0__OPTIONS__EVENTS: source[0] (name `a`): source `a`: `options` of codec",
+        ),
+        (
             with("", ""),
             &[("SOURCE__1__NAME", "b")],
             "TICKWEAVE__SOURCE__1__NAME: source[1] (name `b`): unknown source kind `` (known: file, simulated)",
