@@ -80,12 +80,12 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             with("paths", "path"),
             &[],
-            "c.toml:8:8: source[0] (name `a`): unknown field `path`, expected one of `paths`, `codec`",
+            "c.toml:10:1: source[0] (name `a`): unknown field `path`, expected one of `paths`, `codec`",
         ),
         (
             with("\"file\"", "\"fil\""),
             &[],
-            "c.toml:5:1: source[0] (name `a`): unknown source kind `fil` (known: file)",
+            "c.toml:5:1: source[0] (name `a`): unknown source kind `fil` (known: file, simulated)",
         ),
         (with("workers", "wokers"), &[], "c.toml: TOML parse error at line 2, column 1"),
         (
