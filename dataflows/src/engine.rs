@@ -124,7 +124,7 @@ fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
     let deliveries = seat.deliveries.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(deliveries) = deliveries else { unreachable!("timely runs each worker once") };
 
-    let trace = worker.dataflow_named(&format!("candles-{index}"), |scope| {
+    let traces = worker.dataflow_named(&format!("candles-{index}"), |scope| {
         shared.job.build(
             scope,
             Surroundings {
@@ -138,7 +138,7 @@ fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
         )
     })?;
 
-    let mut publisher = Publisher::new(index, trace, Arc::clone(&shared.board));
+    let mut publisher = Publisher::new(index, traces, Arc::clone(&shared.board));
     while !publisher.step() {
         if shared.board.has_failed() {
             return Ok(());

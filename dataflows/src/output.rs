@@ -24,13 +24,18 @@ pub fn write_views(
     catalog: &Catalog,
     folder: &Path,
 ) -> Result<(), OutputError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| OutputError { path: folder.to_owned(), source: error.into() })?;
+    make_folder(folder)?;
     for view in VIEWS {
         let path = folder.join(format!("{}.csv", view.name));
         write_view(reader, catalog, view, &path).map_err(|source| OutputError { path, source })?;
     }
     Ok(())
+}
+
+/// Makes the folder of [`write_views`], so that a wrong one is found out before a run, not after it.
+pub fn make_folder(folder: &Path) -> Result<(), OutputError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| OutputError { path: folder.to_owned(), source: error.into() })
 }
 
 fn write_view(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
+use connectors::SourceError;
 use market::{Catalog, Commit};
 use operators::{NoStates, StateStore};
 
@@ -15,10 +16,10 @@ use crate::ingest::drive::{
     DriveError, RecordingEnd, Stop, drive_files, drive_live, drive_recording, now,
 };
 use crate::ingest::handover::{Handover, HandoverError, Resume};
-use crate::ingest::pump::{Pacer, Pumped, pump};
+use crate::ingest::pump::{Pacer, Pumped, Start, pump};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
-use crate::output::{OutputError, digest, write_views};
+use crate::output::{OutputError, digest, make_folder, write_views};
 use crate::publish::{Board, BoardReader, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
 use crate::views::{VIEWS, ViewReader};
@@ -38,8 +39,11 @@ pub enum RunError {
         name: String,
         /// Why.
         #[source]
-        source: connectors::SourceError,
+        source: SourceError,
     },
+    /// A source is not as configured.
+    #[error(transparent)]
+    NotAsConfigured(SourceError),
     /// A thread cannot be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
@@ -90,8 +94,9 @@ pub struct Started {
     pub metrics: Metrics,
     /// The instruments.
     pub catalog: Arc<Catalog>,
-    engine: Engine,
+    /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
     handover: Handover,
+    engine: Engine,
     began: Instant,
 }
 
@@ -124,9 +129,13 @@ impl Started {
         wishes: &Wishes,
     ) -> Result<Started, RunError> {
         let began = Instant::now();
+        if let Some(folder) = &wishes.out {
+            make_folder(folder)?;
+        }
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let names: Arc<[String]> = config.sources.iter().map(|s| s.names.name.clone()).collect();
-        let board = Arc::new(Board::new(config.workers, &OPERATORS, config.log_bytes));
+        let board =
+            Arc::new(Board::new(config.workers, &OPERATORS, config.job.labels(), config.log_bytes));
         let (engine, feeds) = Engine::start(
             config.job.clone(),
             config.workers,
@@ -163,6 +172,16 @@ impl Started {
         let reader = BoardReader::new(Arc::clone(&board));
         if let Some(folder) = &wishes.out {
             write_views(&reader, &catalog, folder)?;
+        }
+        for view in VIEWS {
+            let dropped = board.logs.dropped(view.name);
+            if dropped > 0 {
+                tracing::warn!(
+                    "the oldest {dropped} rows of `{}` are gone: it exceeded `limits.log_bytes` = {}",
+                    view.name,
+                    board.logs.bytes_max()
+                );
+            }
         }
         let views = VIEWS.iter().map(|view| {
             let digest = wishes.digest.then(|| digest(&board, &reader, &catalog, view));
@@ -245,11 +264,14 @@ pub fn run_live(
     let names = config.source_names();
     let clock = CommitClock::new(config.timings(), config.ahead_live(), now());
     let (sender, pumped) = sync_channel::<Pumped>(LIVE_BATCHES);
+    let played = config.sources.iter().filter(|source| source.play.is_some());
+    let start = Start::of(played.map(|source| source.timing.partitions).sum());
     let mut pumps = Vec::new();
     for (number, source) in config.sources.iter().enumerate() {
         for partition in 0..source.timing.partitions {
             let reader = open(source, partition)?;
-            let thread = pump(number, partition, reader, source.play, sender.clone(), stop.clone());
+            let play = source.play.map(|play| (play, start.clone()));
+            let thread = pump(number, partition, reader, play, sender.clone(), stop.clone());
             pumps.push(thread.map_err(RunError::Thread)?);
         }
     }
@@ -267,8 +289,8 @@ fn open(
     partition: usize,
 ) -> Result<Box<dyn connectors::PartitionReader>, RunError> {
     let number = u32::try_from(partition).unwrap_or(u32::MAX);
-    source
-        .source
-        .open(number, 0)
-        .map_err(|error| RunError::Source { name: source.names.name.clone(), source: error })
+    source.source.open(number, 0).map_err(|error| match error {
+        SourceError::Config { .. } => RunError::NotAsConfigured(error), // names the source
+        other => RunError::Source { name: source.names.name.clone(), source: other },
+    })
 }

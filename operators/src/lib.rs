@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | [`ledger`] | instrument | ids, tombstones and trades within the correction horizon; base bars | O(log n) a record, one refold per bar and commit in which a trade leaves |
 //! | [`rollup`] | instrument | bars of the larger timeframes | per round and touched bar, the bars of the next smaller timeframe under it |
+//! | [`signals`] | instrument, timeframe | a point per bar, a row per alert | per round, rule and changed bar, one evaluation for it and those that look back on it |
 //!
 //! Each is a pure, sequential [`Core`] that is driven by plain calls; [`keyed`] is the one shell that
 //! knows frontiers and capabilities and runs cores over closed commits. Nothing here does I/O or reads a
@@ -15,6 +16,7 @@ pub mod keyed;
 pub mod ledger;
 pub mod output;
 pub mod rollup;
+pub mod signals;
 pub mod state;
 
 mod deadlines;
@@ -25,4 +27,5 @@ pub use keyed::{Core, Gauge, Sharded, keyed};
 pub use ledger::{Ledger, LedgerConfig};
 pub use output::{BarChange, LedgerOut, Notice, RollupIn, Tally, Verdict};
 pub use rollup::{Rollup, RollupConfig};
+pub use signals::{Alert, AlertChange, AlertKey, SignalIn, Signals};
 pub use state::{NoStates, StateError, StateStore};

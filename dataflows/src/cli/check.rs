@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Outcome;
+use super::{Outcome, print};
 use crate::config::{ConfigError, Layers};
 
 /// Check a configuration and show what it comes to.
@@ -23,9 +23,9 @@ impl Check {
         let config = layers.check()?;
         if json {
             let toml: toml::Value = toml::from_str(&config.toml)?;
-            println!("{}", serde_json::to_string_pretty(&toml)?);
+            print(&format!("{}\n", serde_json::to_string_pretty(&toml)?))?;
         } else {
-            print!("{}", layers.explained(&config));
+            print(&layers.explained(&config))?;
             eprintln!(
                 "{} is good; above is what it comes to, and where each value came from",
                 self.config.display()

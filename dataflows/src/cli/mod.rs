@@ -9,8 +9,10 @@ mod replay;
 mod report;
 mod run;
 
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
@@ -71,9 +73,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Prints to standard output; that nobody reads on is no failure of the command.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed.context("cannot write to standard output")?),
+    }
+}
+
 fn start_log(filter: &str) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
     log.with_target(false).try_init().map_err(|error| anyhow::anyhow!(error))
 }
 

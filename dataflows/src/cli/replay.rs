@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use operators::NoStates;
 
@@ -35,7 +35,7 @@ pub(super) struct Replay {
     #[arg(long)]
     digest: bool,
     /// Pace by event time: 1 is real time [default: as fast as it goes].
-    #[arg(long)]
+    #[arg(long, value_parser = speed)]
     speed: Option<f64>,
     /// Record the run to FILE.
     #[arg(long, value_name = "FILE")]
@@ -46,9 +46,6 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
-        if self.speed.is_some_and(|speed| !(speed > 0.0 && speed.is_finite())) {
-            bail!("--speed must be above 0");
-        }
         let stop = Stop::default();
         let _runtime = runtime(&stop)?;
         let Replay { paths, workers, timeframes, out, digest, speed, record, mapping } = self;
@@ -62,6 +59,9 @@ impl Replay {
 
         let report = match &paths[..] {
             [path] if Recording::is_at(path) => {
+                if wishes.record.as_deref().is_some_and(|record| is_same_file(path, record)) {
+                    bail!("--record {} would overwrite what is replayed", path.display());
+                }
                 let recording = Recording::open(path)?;
                 let config = flags(recorded(&recording, path)?)?;
                 replay_recording(&config, recording, Arc::new(NoStates), &wishes, &stop)?
@@ -69,11 +69,29 @@ impl Replay {
             [path] if path.extension().is_some_and(|ending| ending == "toml") => {
                 replay_files(flags(layers(path)?)?, &wishes, &stop)?
             }
-            paths => replay_files(flags(mapped(&mapping, paths)?)?, &wishes, &stop)?,
+            paths => {
+                for path in paths {
+                    let about = path.metadata();
+                    let about = about.with_context(|| format!("cannot open {}", path.display()))?;
+                    if about.is_dir() {
+                        bail!("{} is a directory; name the files", path.display());
+                    }
+                }
+                replay_files(flags(mapped(&mapping, paths)?)?, &wishes, &stop)?
+            }
         };
         print_report("replayed", &report, json)?;
         Ok(if report.complete { Outcome::Done } else { Outcome::Stopped })
     }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed: &f64| *speed > 0.0 && speed.is_finite());
+    speed.ok_or_else(|| "is not a number above 0".to_owned())
+}
+
+fn is_same_file(path: &Path, other: &Path) -> bool {
+    matches!((path.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// The job of a recording: what was configured when it was made, whatever the environment is now.

@@ -1,18 +1,26 @@
 //! What a run came to, in words or as JSON.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value, json};
 
+use super::print;
 use crate::run::Report;
 
 /// Prints the summary of a run; `what` is what it did, such as `replayed`.
 pub(super) fn print_report(what: &str, report: &Report, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string(&as_json(report))?);
-        return Ok(());
+        return print(&format!("{}\n", serde_json::to_string(&as_json(report))?));
     }
+    print(&in_words(what, report)?)
+}
+
+fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
     let totals = &report.totals;
     let secs = report.elapsed.as_secs_f64();
-    println!(
+    writeln!(
+        text,
         "{what} {} records in {} commits and {secs:.2} s ({:.0} records/s){}",
         totals.records,
         report.commits,
@@ -22,8 +30,9 @@ pub(super) fn print_report(what: &str, report: &Report, json: bool) -> anyhow::R
             (true, true) => "; the recording was cut, this is all up to its last whole commit",
             (true, false) => "",
         }
-    );
-    println!(
+    )?;
+    writeln!(
+        text,
         "  accepted {}  duplicates {}  conflicts {}  late {}  unmatched {}  dead letters {}",
         totals.accepted,
         totals.duplicates,
@@ -31,19 +40,15 @@ pub(super) fn print_report(what: &str, report: &Report, json: bool) -> anyhow::R
         totals.late,
         totals.unmatched,
         totals.dead
-    );
+    )?;
     for (view, rows, digest) in &report.views {
-        match digest {
-            None => println!("  {view:<13} {rows} rows"),
-            Some(digest) => {
-                println!(
-                    "  {view:<13} {rows} rows  changes {}  rows {}",
-                    digest.changes, digest.rows
-                );
-            }
+        write!(text, "  {view:<13} {rows} rows")?;
+        if let Some(digest) = digest {
+            write!(text, "  changes {}  rows {}", digest.changes, digest.rows)?;
         }
+        text.push('\n');
     }
-    Ok(())
+    Ok(text)
 }
 
 fn as_json(report: &Report) -> Value {

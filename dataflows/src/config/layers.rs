@@ -74,16 +74,16 @@ impl Layers {
     pub fn read(path: &Path) -> Result<Layers, ConfigError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: name.clone(), source })?;
+            .map_err(|problem| ConfigError::Unreadable { path: name.clone(), problem })?;
         Layers::parse(text, name, path.parent().unwrap_or(Path::new(".")))
     }
 
     /// A file's text; `name` is what errors call it.
     pub fn parse(text: String, name: String, folder: &Path) -> Result<Layers, ConfigError> {
         RawConfig::parse(&text, &name)?;
-        let merged = text.parse().map_err(|source| ConfigError::Shape {
+        let merged = text.parse().map_err(|problem| ConfigError::Shape {
             path: name.clone(),
-            source: Box::new(source),
+            problem: Box::new(problem),
         })?;
         let places = Places::of(&text);
         Ok(Layers { name, text, places, merged, ..Layers::defaults(folder) })
@@ -194,9 +194,10 @@ impl Layers {
         let path = path_of(&place);
         // What is wrong may be a key inside of what was checked as a whole; the deepest tells most.
         let mut inner = vec![path.clone()];
-        for key in quoted(&problem) {
-            let inside = inner.iter().rev().map(|outer| format!("{outer}.{key}"));
-            let written = inside.into_iter().find(|path| self.is_written(path));
+        let wrong = problem.split(", expected").next().unwrap_or_default();
+        for key in quoted(wrong) {
+            let mut inside = inner.iter().rev().map(|outer| format!("{outer}.{key}"));
+            let written = inside.find(|path| self.is_written(path));
             inner.extend(written);
         }
         let around = || ancestors(&path).find_map(|path| self.written(&path));

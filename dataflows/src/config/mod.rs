@@ -5,6 +5,7 @@ mod layers;
 mod nearest;
 mod places;
 mod raw;
+mod rules;
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connectors::{Setting, Source};
+use connectors::{Setting, Source, SourceError};
 use market::{
     Calendar, Calendars, Catalog, EventTime, InstrumentRule, Span, Terms, TimeUnit, Timeframe,
 };
@@ -24,6 +25,8 @@ pub use layers::{Layers, toml_or_text};
 pub use raw::{
     RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay, RawSource,
 };
+
+pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 
 use crate::clock::{Ahead, SourceTiming};
 use crate::ingest::drive::{Cadence, SourceNames};
@@ -84,20 +87,20 @@ pub struct ConfiguredSource {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read configuration {path}: {source}")]
+    #[error("cannot read configuration {path}: {problem}")]
     Unreadable {
         /// Which file.
         path: String,
         /// What the system said.
-        source: std::io::Error,
+        problem: std::io::Error,
     },
     /// Not TOML of the right shape; the message names line, column and key.
-    #[error("{path}: {source}")]
+    #[error("{path}: {problem}")]
     Shape {
         /// Which file.
         path: String,
         /// What the parser said.
-        source: Box<toml::de::Error>,
+        problem: Box<toml::de::Error>,
     },
     /// A value does not make sense.
     #[error("{place}: {problem}")]
@@ -121,15 +124,15 @@ impl RawConfig {
     pub fn read(path: &Path) -> Result<RawConfig, ConfigError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: name.clone(), source })?;
+            .map_err(|problem| ConfigError::Unreadable { path: name.clone(), problem })?;
         RawConfig::parse(&text, &name)
     }
 
     /// Reads TOML; `name` is what errors call it.
     pub fn parse(text: &str, name: &str) -> Result<RawConfig, ConfigError> {
-        toml::from_str(text).map_err(|source| ConfigError::Shape {
+        toml::from_str(text).map_err(|problem| ConfigError::Shape {
             path: name.to_owned(),
-            source: Box::new(source),
+            problem: Box::new(problem),
         })
     }
 
@@ -139,7 +142,7 @@ impl RawConfig {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
-        let RawConfig { job, commit, limits, http, instrument, source } = self;
+        let RawConfig { job, commit, limits, http, instrument, source, rule } = self;
         let (calendars, rules) = instruments(&job, instrument)?;
         let catalog = Arc::new(Catalog::new(rules, limits.instruments));
 
@@ -155,7 +158,10 @@ impl RawConfig {
             });
         }
         let timeframes = timeframes(&job.timeframes)?;
-        let candles = Candles::new(&timeframes, calendars.clone(), reject_after, horizon)
+        let rules = rules::check(rule, &timeframes, &|name| {
+            Err(format!("unknown series `{name}` (open, high, low, close, volume, or a number)"))
+        })?;
+        let candles = Candles::new(&timeframes, calendars.clone(), reject_after, horizon, rules)
             .map_err(ConfigError::at("job.timeframes"))?;
         let sources = sources(source, folder, &catalog, reject_after)?;
 
@@ -336,7 +342,11 @@ fn source(
         Setting { name: raw.name.clone(), folder: folder.to_owned(), catalog: Arc::clone(catalog) };
     let source = connectors::sources()
         .build(&raw.kind, rest, setting)
-        .map_err(|error| ConfigError::at(place)(error.to_string()))?;
+        .map_err(|error| match error {
+            SourceError::Config { problem, .. } => problem, // the place names the source
+            other => other.to_string(),
+        })
+        .map_err(ConfigError::at(place))?;
     let replayable = source.is_replayable();
     let idle = optional("idle_timeout", &raw.idle_timeout)?;
     let play = raw.play.as_ref().map(|play| checked_play(play, place, replayable)).transpose()?;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::RawRule;
+
 /// A configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -20,6 +22,8 @@ pub struct RawConfig {
     pub instrument: Vec<RawInstrument>,
     /// `[[source]]`: where records come from.
     pub source: Vec<RawSource>,
+    /// `[[rule]]`: when to raise alerts.
+    pub rule: Vec<RawRule>,
 }
 
 /// `[job]`.
@@ -142,7 +146,7 @@ pub struct RawSource {
 pub struct RawPlay {
     /// Seconds of event time per second.
     pub speed: f64,
-    /// Shifts event times so that the first is now.
+    /// Shifts event times so that the first of all played sources is now.
     pub as_if_now: bool,
 }
 

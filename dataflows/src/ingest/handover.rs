@@ -10,7 +10,7 @@ use operators::{CommitContext, Marks};
 use super::feed::{Delivery, FeedSender};
 use super::recording::{Recorder, RecordingError};
 use crate::clock::Binding;
-use crate::publish::{Board, Digest, LogRow, WorkerFailed};
+use crate::publish::{Board, LogRow, WorkerFailed, log};
 use crate::telemetry::Metrics;
 use crate::views::DeadLetterRow;
 
@@ -244,17 +244,10 @@ impl Handover {
     }
 
     fn bury(&self, refused: Vec<DeadLetterRow>) {
-        let mut cells = Vec::new();
-        let mut digest = Digest::default();
         for letter in refused {
             self.metrics.dead(&letter.source, letter.refusal.reason, 1);
-            let (commit, row) = (letter.commit, LogRow::DeadLetter(letter));
-            cells.clear();
-            row.cells(&mut cells);
-            digest.change(commit, &cells, 1);
-            self.board.logs.append(row);
+            log(&self.board, letter.commit, LogRow::DeadLetter(letter));
         }
-        self.board.add_changes("dead_letters", digest);
     }
 
     fn make_room(&mut self) -> Result<(), HandoverError> {

@@ -2,6 +2,7 @@
 //! ahead.
 
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ pub struct Pumped {
 pub struct Play {
     /// Seconds of event time per second; none: as fast as it goes.
     pub speed: Option<f64>,
-    /// Shifts event times so that the first is now.
+    /// Shifts event times so that the first of all played sources is now.
     pub as_if_now: bool,
 }
 
@@ -41,6 +42,11 @@ impl Pacer {
     /// Seconds of event time per second.
     pub fn new(speed: f64) -> Pacer {
         Pacer { speed, start: None }
+    }
+
+    /// With the start of a play.
+    fn begun(speed: f64, begun: Begun) -> Pacer {
+        Pacer { speed, start: Some((begun.first, begun.at)) }
     }
 
     /// How long until `time` is due.
@@ -77,12 +83,12 @@ pub fn pump(
     source: usize,
     partition: usize,
     mut reader: Box<dyn PartitionReader>,
-    play: Option<Play>,
+    play: Option<(Play, Start)>,
     passed_on: SyncSender<Pumped>,
     stop: Stop,
 ) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name(format!("source-{source}.{partition}")).spawn(move || {
-        let mut player = play.map(Player::new);
+        let mut player = play.map(|(play, start)| Player::new(play, start));
         let mut last = 0;
         while !stop.is_set() {
             let mut rows = Vec::new();
@@ -119,16 +125,65 @@ fn cut_off(last: u64, error: &SourceError) -> Row {
     Row { position: last + 1, event: Err(Box::new(refusal)) }
 }
 
+/// Where the played sources of a run begin: at the earliest of their first event times. Sources that
+/// tell of the same trades must be shifted and paced alike, so none begins before all have met here.
+#[derive(Clone)]
+pub struct Start(Arc<(Mutex<Meeting>, Condvar)>);
+
+struct Meeting {
+    /// Players still to come.
+    awaited: usize,
+    first: Option<EventTime>,
+    begun: Option<Begun>,
+}
+
+/// The play has begun.
+#[derive(Clone, Copy)]
+struct Begun {
+    first: EventTime,
+    at: Instant,
+    now: EventTime,
+}
+
+impl Start {
+    /// For so many partitions that are played.
+    pub fn of(players: usize) -> Start {
+        let meeting = Meeting { awaited: players, first: None, begun: None };
+        Start(Arc::new((Mutex::new(meeting), Condvar::new())))
+    }
+
+    /// Tells the first event time of a partition, if it has any, and waits for the others; none if
+    /// stopped before.
+    fn meet(&self, first: Option<EventTime>, stop: &Stop) -> Option<Begun> {
+        let (meeting, changed) = &*self.0;
+        let mut meeting = meeting.lock().unwrap_or_else(PoisonError::into_inner);
+        meeting.first = meeting.first.into_iter().chain(first).min();
+        meeting.awaited = meeting.awaited.saturating_sub(1);
+        if meeting.awaited == 0 {
+            let now = super::drive::now();
+            let first = meeting.first.unwrap_or(now);
+            meeting.begun = Some(Begun { first, at: Instant::now(), now });
+            changed.notify_all();
+        }
+        while meeting.begun.is_none() && !stop.is_set() {
+            let waited = changed.wait_timeout(meeting, NAP);
+            (meeting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        meeting.begun
+    }
+}
+
 /// Plays rows at the pace of their event times.
 struct Player {
+    play: Play,
+    start: Start,
+    begun: Option<Begun>,
     pacer: Option<Pacer>,
-    as_if_now: bool,
-    shift_ns: Option<i64>,
 }
 
 impl Player {
-    fn new(play: Play) -> Player {
-        Player { pacer: play.speed.map(Pacer::new), as_if_now: play.as_if_now, shift_ns: None }
+    fn new(play: Play, start: Start) -> Player {
+        Player { play, start, begun: None, pacer: None }
     }
 
     /// Passes on rows when they are due, those that are due together in one batch.
@@ -139,39 +194,53 @@ impl Player {
         stop: &Stop,
         mut pass_on: impl FnMut(Vec<Row>, bool) -> bool,
     ) -> bool {
+        if self.begun.is_none() {
+            let first = rows.iter().find_map(|row| row.event.as_ref().ok()?.time());
+            if first.is_some() || ended {
+                let Some(begun) = self.start.meet(first, stop) else { return false };
+                self.begun = Some(begun);
+                self.pacer = self.play.speed.map(|speed| Pacer::begun(speed, begun));
+            }
+        }
         let mut due = Vec::new();
         for mut row in rows {
-            if let Ok(event) = &mut row.event {
-                self.shift(event);
-                if let (Some(pacer), Some(time)) = (&mut self.pacer, event.time())
-                    && !pacer.until(time).is_zero()
-                {
-                    if !due.is_empty() && !pass_on(std::mem::take(&mut due), false) {
-                        return false;
-                    }
-                    if !pacer.wait(time, stop) {
-                        return false;
-                    }
+            if let (Some(pacer), Ok(event)) = (&mut self.pacer, &row.event)
+                && let Some(time) = event.time()
+                && !pacer.until(time).is_zero()
+            {
+                if !due.is_empty() && !pass_on(std::mem::take(&mut due), false) {
+                    return false;
+                }
+                if !pacer.wait(time, stop) {
+                    return false;
                 }
             }
+            self.shift(&mut row);
             due.push(row);
         }
         pass_on(due, ended)
     }
 
-    fn shift(&mut self, event: &mut Event) {
-        if !self.as_if_now {
+    /// Makes the event's time one as if the play's first were now.
+    fn shift(&self, row: &mut Row) {
+        let (Some(begun), Ok(event), true) = (self.begun, &mut row.event, self.play.as_if_now)
+        else {
             return;
-        }
-        let Some(first) = event.time() else { return };
-        let shift =
-            *self.shift_ns.get_or_insert_with(|| super::drive::now().0.saturating_sub(first.0));
-        let shifted = |time: EventTime| EventTime(time.0.saturating_add(shift));
-        match event {
-            Event::New(trade) | Event::Correct { with: trade, .. } => {
-                trade.time = shifted(trade.time)
+        };
+        let time = match event {
+            Event::New(trade) | Event::Correct { with: trade, .. } => &mut trade.time,
+            Event::Cancel { time: Some(time), .. } => time,
+            Event::Cancel { time: None, .. } => return,
+        };
+        let shifted = time.0.saturating_sub(begun.first.0).saturating_add(begun.now.0);
+        match EventTime(shifted).checked() {
+            Ok(shifted) => *time = shifted,
+            Err(problem) => {
+                let detail = format!("event time {time}, as if the first were now, {problem}");
+                let raw = format!("{event:?}");
+                let refusal = Refusal::new(RefusalReason::BadTime, detail, raw.as_bytes());
+                row.event = Err(Box::new(refusal));
             }
-            Event::Cancel { time, .. } => *time = time.map(shifted),
         }
     }
 }

@@ -67,6 +67,12 @@ pub enum RecordingError {
         /// Which file.
         path: PathBuf,
     },
+    /// A file that is no recording is never replaced by one: it may be the input.
+    #[error("{path} exists and is not a recording; it is not replaced", path = path.display())]
+    NotReplaced {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The content is damaged in the middle.
     #[error("recording {path} is damaged at byte {at}: {problem}", path = path.display())]
     Damaged {
@@ -88,13 +94,17 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts a recording at `path`, which is replaced if it exists.
+    /// Starts a recording at `path`; an earlier recording there is replaced.
     pub fn create(
         path: &Path,
         header: Header,
         catalog: Arc<Catalog>,
     ) -> Result<Recorder, RecordingError> {
         let path = path.to_owned();
+        let holds_something = path.metadata().is_ok_and(|about| about.is_file() && about.len() > 0);
+        if holds_something && !Recording::is_at(&path) {
+            return Err(RecordingError::NotReplaced { path });
+        }
         let file = File::create(&path).map_err(io("create", &path))?;
         let mut recorder =
             Recorder { path, file: BufWriter::new(file), catalog, named: HashSet::new() };
@@ -178,9 +188,13 @@ pub enum Next {
 }
 
 impl Recording {
-    /// Whether the file at `path` begins like a recording.
+    /// Whether the file at `path` begins like a recording. Only of a plain file: from a pipe it would
+    /// take the bytes that it looks at.
     pub fn is_at(path: &Path) -> bool {
         let mut magic = [0; 8];
+        if !path.is_file() {
+            return false;
+        }
         File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && &magic == MAGIC
     }
 

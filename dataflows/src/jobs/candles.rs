@@ -3,27 +3,32 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use market::{Calendars, Candle, CandleKey, Span, Timeframe};
-use operators::arrange::SharedTrace;
+use market::{Calendars, Span, Timeframe};
 use operators::keyed::Time;
-use operators::{Gauge, Ledger, LedgerConfig, Rollup, RollupConfig, StateError, StateStore, keyed};
+use operators::signals::Rule;
+use operators::{
+    Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals, StateError,
+    StateStore, keyed,
+};
 use timely::dataflow::Scope;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
 use timely::scheduling::SyncActivator;
 
 use crate::ingest::{Delivery, feed};
-use crate::publish::{Board, publish};
+use crate::publish::{Board, Traces, publish_alerts, publish_candles};
 use crate::telemetry::Metrics;
+use crate::views::Labels;
 
 /// The operators of this job, by the names under which they save state and report what they hold.
-pub const OPERATORS: [&str; 2] = ["ledger", "rollups"];
+pub const OPERATORS: [&str; 3] = ["ledger", "rollups", "signals"];
 
 /// What the job computes.
 #[derive(Clone, Debug)]
 pub struct Candles {
     ledger: Arc<LedgerConfig>,
     rollups: Arc<RollupConfig>,
+    rules: Arc<[Rule]>,
     timeframes: Vec<Timeframe>,
 }
 
@@ -50,6 +55,7 @@ impl Candles {
         calendars: Calendars,
         reject_after: Span,
         correction_horizon: Span,
+        rules: Vec<Rule>,
     ) -> Result<Candles, String> {
         let mut timeframes = timeframes.to_vec();
         timeframes.sort_unstable();
@@ -59,7 +65,12 @@ impl Candles {
         };
         let rollups = RollupConfig::new(*base, larger, calendars.clone())?;
         let ledger = LedgerConfig { base: *base, calendars, reject_after, correction_horizon };
-        Ok(Candles { ledger: Arc::new(ledger), rollups: Arc::new(rollups), timeframes })
+        Ok(Candles {
+            ledger: Arc::new(ledger),
+            rollups: Arc::new(rollups),
+            rules: rules.into(),
+            timeframes,
+        })
     }
 
     /// The timeframes, ascending.
@@ -67,12 +78,17 @@ impl Candles {
         &self.timeframes
     }
 
-    /// Builds the worker's part of the dataflow; gives the arrangement of its candles.
+    /// What numbers in its rows stand for.
+    pub fn labels(&self) -> Labels {
+        Labels { rules: self.rules.iter().map(|rule| rule.name.clone()).collect() }
+    }
+
+    /// Builds the worker's part of the dataflow; gives its arrangements.
     pub fn build(
         &self,
         scope: Scope<'_, Time>,
         surroundings: Surroundings<'_>,
-    ) -> Result<SharedTrace<CandleKey, Candle>, StateError> {
+    ) -> Result<Traces, StateError> {
         let Surroundings { deliveries, activator, board, metrics, sources, states } = surroundings;
         let gauge = |operator| {
             let gauge = board.gauges.get(&(scope.worker().index(), operator));
@@ -92,14 +108,36 @@ impl Candles {
 
         let config = Arc::clone(&self.rollups);
         let rollups = keyed(
-            contexts,
-            ledger.clone().flat_map(operators::LedgerOut::for_rollup),
+            contexts.clone(),
+            ledger.clone().flat_map(LedgerOut::for_rollup),
             OPERATORS[1],
             move || Rollup::new(Arc::clone(&config)),
-            states,
+            Arc::clone(&states),
             gauge(OPERATORS[1]),
         )?;
 
-        Ok(publish(ledger.concat(rollups), board, metrics, sources))
+        let bars = ledger.concat(rollups);
+
+        let rules = Arc::clone(&self.rules);
+        let signals = keyed(
+            contexts,
+            bars.clone().flat_map(for_signals),
+            OPERATORS[2],
+            move || Signals::new(Arc::clone(&rules)),
+            states,
+            gauge(OPERATORS[2]),
+        )?;
+
+        Ok(Traces {
+            candles: publish_candles(bars, board, metrics, sources),
+            alerts: publish_alerts(signals, board),
+        })
+    }
+}
+
+fn for_signals(said: LedgerOut) -> Option<SignalIn> {
+    match said {
+        LedgerOut::Bar(change) => Some(SignalIn::Bar(change)),
+        _ => None,
     }
 }

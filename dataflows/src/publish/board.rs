@@ -5,16 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use market::{Candle, CandleKey, Commit, EventTime};
+use market::{Commit, EventTime};
 use operators::Gauge;
-use operators::arrange::SharedBatch;
 
 use super::digest::Digest;
+use super::keyed::{Alerts, Batch, Candles};
 use super::logs::Logs;
-use crate::views::Frontier;
-
-/// A batch of the candles' arrangement.
-pub type CandleBatch = SharedBatch<CandleKey, Candle>;
+use crate::views::{Frontier, Labels, VIEWS};
 
 /// Shared by all workers, readers and the ingest thread of a job.
 pub struct Board {
@@ -23,8 +20,10 @@ pub struct Board {
     failed: AtomicBool,
     /// The logs.
     pub logs: Logs,
-    /// Current rows of `candles`, over all workers.
-    pub candle_rows: AtomicI64,
+    /// What numbers in rows stand for.
+    pub labels: Labels,
+    /// Per keyed view, its current rows over all workers.
+    rows: BTreeMap<&'static str, AtomicI64>,
     /// Per worker and operator, what it holds.
     pub gauges: BTreeMap<(usize, &'static str), Arc<Gauge>>,
     /// Per view, the digest over its changes.
@@ -43,7 +42,16 @@ struct Slots {
 struct Slot {
     upper: u64,
     since: u64,
-    batches: Vec<CandleBatch>,
+    published: Published,
+}
+
+/// The batches of a worker's arrangements, or of several workers'.
+#[derive(Clone, Default)]
+pub struct Published {
+    /// Of `candles`.
+    pub candles: Vec<Batch<Candles>>,
+    /// Of `alerts`.
+    pub alerts: Vec<Batch<Alerts>>,
 }
 
 /// A consistent cut: the batches of the asked workers and the frontier at which to read them.
@@ -51,7 +59,7 @@ pub struct Cut {
     /// Where to read.
     pub frontier: Frontier,
     /// What to read.
-    pub batches: Vec<CandleBatch>,
+    pub published: Published,
 }
 
 /// Workers are gone without having finished.
@@ -61,8 +69,13 @@ pub struct WorkerFailed;
 
 impl Board {
     /// A board for `workers` workers whose operators are `operators`.
-    pub fn new(workers: usize, operators: &[&'static str], log_bytes_max: usize) -> Board {
-        let slot = Slot { upper: 0, since: 0, batches: Vec::new() };
+    pub fn new(
+        workers: usize,
+        operators: &[&'static str],
+        labels: Labels,
+        log_bytes_max: usize,
+    ) -> Board {
+        let slot = Slot { upper: 0, since: 0, published: Published::default() };
         let slots = Slots { workers: vec![slot; workers], times: VecDeque::new(), complete: None };
         let gauges = (0..workers)
             .flat_map(|worker| operators.iter().map(move |operator| (worker, *operator)))
@@ -73,7 +86,8 @@ impl Board {
             moved: Condvar::new(),
             failed: AtomicBool::new(false),
             logs: Logs::new(log_bytes_max),
-            candle_rows: AtomicI64::new(0),
+            labels,
+            rows: VIEWS.iter().map(|view| (view.name, AtomicI64::new(0))).collect(),
             gauges,
             changes: Mutex::default(),
         }
@@ -86,9 +100,9 @@ impl Board {
 
     /// Takes what a worker has published: complete before `upper` (the largest number when it is done).
     /// Gives the commit that every later read may still ask for: compaction must not pass it.
-    pub fn publish(&self, worker: usize, upper: u64, since: u64, batches: Vec<CandleBatch>) -> u64 {
+    pub fn publish(&self, worker: usize, upper: u64, since: u64, published: Published) -> u64 {
         let mut slots = self.lock();
-        slots.workers[worker] = Slot { upper, since, batches };
+        slots.workers[worker] = Slot { upper, since, published };
         let least = slots.least();
         while slots.times.front().is_some_and(|(commit, _)| commit.0 < least) {
             slots.complete = slots.times.pop_front();
@@ -131,7 +145,20 @@ impl Board {
         self.lock().frontier()
     }
 
-    /// A cut through the candles of one worker, or of all.
+    /// Counts rows that came (or went) of a keyed view.
+    pub fn count(&self, view: &'static str, rows: i64) {
+        if let Some(count) = self.rows.get(view) {
+            count.fetch_add(rows, Ordering::Relaxed);
+        }
+    }
+
+    /// How many rows a keyed view has now.
+    pub fn rows(&self, view: &str) -> u64 {
+        let rows = self.rows.get(view).map_or(0, |rows| rows.load(Ordering::Relaxed));
+        u64::try_from(rows).unwrap_or(0)
+    }
+
+    /// A cut through the rows of one worker, or of all.
     pub fn cut(&self, worker: Option<usize>) -> Cut {
         let slots = self.lock();
         let frontier = slots.frontier();
@@ -141,10 +168,12 @@ impl Board {
             slots.workers.iter().all(|slot| frontier.commit.is_none_or(|c| slot.since <= c.0)),
             "compaction has passed the common frontier"
         );
-        Cut {
-            frontier,
-            batches: asked.flat_map(|(_, slot)| slot.batches.iter().cloned()).collect(),
+        let mut published = Published::default();
+        for (_, slot) in asked {
+            published.candles.extend(slot.published.candles.iter().cloned());
+            published.alerts.extend(slot.published.alerts.iter().cloned());
         }
+        Cut { frontier, published }
     }
 
     /// How many workers there are.

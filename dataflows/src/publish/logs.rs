@@ -161,6 +161,11 @@ impl Logs {
         (rows, false)
     }
 
+    /// How many bytes each log may hold.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// How many rows were ever appended to a log.
     pub fn appended(&self, name: &str) -> u64 {
         self.of(name, |log| log.appended)

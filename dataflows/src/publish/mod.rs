@@ -5,12 +5,13 @@
 
 mod board;
 mod digest;
+pub mod keyed;
 mod logs;
 mod reader;
 mod tap;
 
-pub use board::{Board, CandleBatch, Cut, WorkerFailed};
+pub use board::{Board, Cut, Published, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
 pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
-pub use tap::{Publisher, publish};
+pub use tap::{Publisher, Trace, Traces, log, publish_alerts, publish_candles};

@@ -1,13 +1,13 @@
-//! The end of the dataflow: splits the operators' output into rows, log rows and counts, arranges the
-//! rows, and publishes the arrangement from the worker's loop.
+//! The end of the dataflow: what operators put out becomes rows, log rows and counts; rows are arranged, and
+//! the worker's loop publishes the arrangements.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use differential_dataflow::trace::TraceReader;
-use market::{Candle, CandleKey, Commit};
+use market::Commit;
 use operators::arrange::{SharedTrace, Update, arrange_local};
 use operators::keyed::Time;
+use operators::signals::AlertChange;
 use operators::{LedgerOut, Notice, Verdict};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -15,102 +15,126 @@ use timely::dataflow::operators::generic::Operator;
 use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
-use super::board::Board;
+use super::board::{Board, Published};
 use super::digest::Digest;
+use super::keyed::{Alerts, Candles, Keyed};
 use super::logs::LogRow;
 use crate::telemetry::Metrics;
-use crate::views::{CandleRow, Cell, Row};
+use crate::views::Cell;
 
-type CandleUpdate = Update<CandleKey, Candle>;
+/// The arrangement of a keyed view on one worker.
+pub type Trace<V> = SharedTrace<<V as Keyed>::Key, <V as Keyed>::Value>;
 
-/// Arranges and taps everything that the operators put out on this worker.
+/// A change of a row of a keyed view.
+type RowUpdate<V> = Update<<V as Keyed>::Key, <V as Keyed>::Value>;
+
+/// A worker's arrangements.
+pub struct Traces {
+    /// Of `candles`.
+    pub candles: Trace<Candles>,
+    /// Of `alerts`.
+    pub alerts: Trace<Alerts>,
+}
+
+/// Splits and arranges what ledger and roll-ups put out on this worker.
 ///
 /// Rows told again after a restore enter the arrangement and nothing else.
-pub fn publish<'scope>(
+pub fn publish_candles<'scope>(
     output: StreamVec<'scope, Time, LedgerOut>,
     board: &Arc<Board>,
     metrics: &Metrics,
     sources: Arc<[String]>,
-) -> SharedTrace<CandleKey, Candle> {
-    let board = Arc::clone(board);
+) -> Trace<Candles> {
     let metrics = metrics.clone();
-    let updates = output.unary(Pipeline, "Publish", move |_capability, _info| {
+    let logs = Arc::clone(board);
+    publish(output, board, move |said, rows: &mut Rows<'_, Candles>| match said {
+        LedgerOut::Bar(change) => rows.change(change.key, change.before, change.after),
+        LedgerOut::Restored(key, candle) => rows.restored(key, candle),
+        LedgerOut::Notice(notice) => {
+            if let Notice::Unmatched(row) = &notice {
+                // The source of a record is not told with its row.
+                metrics.unmatched("", row.reason, 1);
+            }
+            log(&logs, rows.commit, LogRow::Notice(notice));
+        }
+        LedgerOut::Tally(tally) => {
+            let Some(source) = sources.get(usize::from(tally.source.0)) else { return };
+            count(&metrics, source, tally.verdict, tally.records);
+        }
+        LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
+    })
+}
+
+/// Arranges the alerts of this worker.
+pub fn publish_alerts<'scope>(
+    output: StreamVec<'scope, Time, AlertChange>,
+    board: &Arc<Board>,
+) -> Trace<Alerts> {
+    publish(output, board, |change, rows: &mut Rows<'_, Alerts>| match change.restored {
+        true => rows.restored(change.key, change.after),
+        false => rows.change(change.key, change.before, Some(change.after)),
+    })
+}
+
+/// The rows of a view that change in one commit.
+struct Rows<'a, V: Keyed> {
+    commit: Commit,
+    updates: Vec<RowUpdate<V>>,
+    digest: Digest,
+    board: &'a Board,
+    cells: &'a mut Vec<Cell>,
+}
+
+impl<V: Keyed> Rows<'_, V> {
+    fn change(&mut self, key: V::Key, before: Option<V::Value>, after: Option<V::Value>) {
+        for (value, diff) in [(before, -1), (after, 1)] {
+            let Some(value) = value else { continue };
+            self.cells.clear();
+            V::cells(&key, &value, &self.board.labels, self.cells);
+            self.digest.change(self.commit, self.cells, diff);
+            self.updates.push(((key, value), self.commit.0, diff));
+        }
+    }
+
+    fn restored(&mut self, key: V::Key, value: V::Value) {
+        self.updates.push(((key, value), self.commit.0, 1));
+    }
+}
+
+/// Has `take` turn outputs into changes of rows, and arranges them.
+fn publish<'scope, V: Keyed, O: Clone + 'static>(
+    output: StreamVec<'scope, Time, O>,
+    board: &Arc<Board>,
+    mut take: impl FnMut(O, &mut Rows<'_, V>) + 'static,
+) -> Trace<V> {
+    let board = Arc::clone(board);
+    let updates = output.unary(Pipeline, V::VIEW, move |_capability, _info| {
         let mut cells: Vec<Cell> = Vec::new();
         move |input, output| {
             input.for_each_time(|time, batches| {
                 let commit = Commit(*time.time());
-                let mut split = Split {
-                    commit,
-                    updates: Vec::new(),
-                    candles: Digest::default(),
-                    board: &board,
-                    metrics: &metrics,
-                    sources: &sources,
-                    cells: &mut cells,
-                };
-                batches.for_each(|batch| batch.drain(..).for_each(|said| split.take(said)));
-                let mut updates = split.finish();
+                let (updates, digest) = (Vec::new(), Digest::default());
+                let mut rows =
+                    Rows::<V> { commit, updates, digest, board: &board, cells: &mut cells };
+                batches.for_each(|batch| batch.drain(..).for_each(|said| take(said, &mut rows)));
+                let Rows { mut updates, digest, .. } = rows;
+                board.count(V::VIEW, updates.iter().map(|(_, _, diff)| diff).sum());
+                board.add_changes(V::VIEW, digest);
                 output.session(&time).give_container(&mut updates);
             });
         }
     });
-    arrange_local(updates.container::<Vec<CandleUpdate>>(), "Candles").trace
+    arrange_local(updates.container::<Vec<RowUpdate<V>>>(), V::VIEW).trace
 }
 
-/// The output of one commit, being split.
-struct Split<'a> {
-    commit: Commit,
-    updates: Vec<CandleUpdate>,
-    candles: Digest,
-    board: &'a Board,
-    metrics: &'a Metrics,
-    sources: &'a [String],
-    cells: &'a mut Vec<Cell>,
-}
-
-impl Split<'_> {
-    fn take(&mut self, said: LedgerOut) {
-        match said {
-            LedgerOut::Bar(change) => {
-                for (candle, diff) in [(change.before, -1), (change.after, 1)] {
-                    let Some(candle) = candle else { continue };
-                    self.cells.clear();
-                    CandleRow { key: &change.key, candle: &candle }.cells(self.cells);
-                    self.candles.change(self.commit, self.cells, diff);
-                    self.updates.push(((change.key, candle), self.commit.0, diff));
-                }
-            }
-            LedgerOut::Restored(key, candle) => {
-                self.updates.push(((key, candle), self.commit.0, 1));
-            }
-            LedgerOut::Notice(notice) => {
-                if let Notice::Unmatched(row) = &notice {
-                    // The source of a record is not told with its row.
-                    self.metrics.unmatched("", row.reason, 1);
-                }
-                let row = LogRow::Notice(notice);
-                let view = row.view();
-                self.cells.clear();
-                row.cells(self.cells);
-                let mut digest = Digest::default();
-                digest.change(self.commit, self.cells, 1);
-                self.board.add_changes(view, digest);
-                self.board.logs.append(row);
-            }
-            LedgerOut::Tally(tally) => {
-                let Some(source) = self.sources.get(usize::from(tally.source.0)) else { return };
-                count(self.metrics, source, tally.verdict, tally.records);
-            }
-            LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
-        }
-    }
-
-    fn finish(self) -> Vec<CandleUpdate> {
-        let rows: i64 = self.updates.iter().map(|(_, _, diff)| diff).sum();
-        self.board.candle_rows.fetch_add(rows, Ordering::Relaxed);
-        self.board.add_changes("candles", self.candles);
-        self.updates
-    }
+/// Appends a row to its log and to the log's digest.
+pub fn log(board: &Board, commit: Commit, row: LogRow) {
+    let mut cells = Vec::new();
+    row.cells(&mut cells);
+    let mut digest = Digest::default();
+    digest.change(commit, &cells, 1);
+    board.add_changes(row.view(), digest);
+    board.logs.append(row);
 }
 
 fn count(metrics: &Metrics, source: &str, verdict: Verdict, records: u64) {
@@ -124,42 +148,58 @@ fn count(metrics: &Metrics, source: &str, verdict: Verdict, records: u64) {
     }
 }
 
-/// Publishes a worker's arrangement whenever it has moved.
+/// Publishes a worker's arrangements whenever they have moved.
 pub struct Publisher {
     worker: usize,
-    trace: SharedTrace<CandleKey, Candle>,
+    traces: Traces,
     board: Arc<Board>,
-    upper: Antichain<Time>,
+    upper: Option<u64>,
     since: u64,
 }
 
 impl Publisher {
     /// For one worker.
-    pub fn new(
-        worker: usize,
-        trace: SharedTrace<CandleKey, Candle>,
-        board: Arc<Board>,
-    ) -> Publisher {
-        Publisher { worker, trace, board, upper: Antichain::from_elem(0), since: 0 }
+    pub fn new(worker: usize, traces: Traces, board: Arc<Board>) -> Publisher {
+        Publisher { worker, traces, board, upper: Some(0), since: 0 }
     }
 
-    /// Publishes if there is something new, and lets the arrangement compact what no reader can ask for.
+    /// Publishes if there is something new, and lets the arrangements compact what no reader can ask for.
     /// Says whether everything has been published for good.
     pub fn step(&mut self) -> bool {
-        let mut upper = Antichain::new();
-        self.trace.read_upper(&mut upper);
-        let done = upper.is_empty();
-        if upper != self.upper {
-            let batches = self.trace.batches_through(Antichain::new().borrow()).unwrap_or_default();
-            let number = upper.elements().first().copied().unwrap_or(u64::MAX);
-            let floor = self.board.publish(self.worker, number, self.since, batches);
-            if !done {
+        let Traces { candles, alerts } = &mut self.traces;
+        let uppers = [upper(candles), upper(alerts)];
+        // Complete is what all of them have completed; none is done before all are.
+        let complete = uppers.iter().copied().flatten().min();
+        if complete != self.upper {
+            let published = Published { candles: batches(candles), alerts: batches(alerts) };
+            let number = complete.unwrap_or(u64::MAX);
+            let floor = self.board.publish(self.worker, number, self.since, published);
+            if complete.is_some() {
                 self.since = self.since.max(floor.min(number.saturating_sub(1)));
-                self.trace.set_logical_compaction(AntichainRef::new(&[self.since]));
-                self.trace.set_physical_compaction(upper.borrow());
+                compact(candles, self.since);
+                compact(alerts, self.since);
             }
-            self.upper = upper;
+            self.upper = complete;
         }
-        done
+        complete.is_none()
     }
+}
+
+/// The first commit that an arrangement has not completed; none if it is done.
+fn upper<T: TraceReader<Time = Time>>(trace: &mut T) -> Option<u64> {
+    let mut upper = Antichain::new();
+    trace.read_upper(&mut upper);
+    upper.elements().first().copied()
+}
+
+fn batches<T: TraceReader<Time = Time>>(trace: &mut T) -> Vec<T::Batch> {
+    trace.batches_through(Antichain::new().borrow()).unwrap_or_default()
+}
+
+/// Lets an arrangement forget when, before `since`, something changed.
+fn compact<T: TraceReader<Time = Time>>(trace: &mut T, since: u64) {
+    trace.set_logical_compaction(AntichainRef::new(&[since]));
+    let mut upper = Antichain::new();
+    trace.read_upper(&mut upper);
+    trace.set_physical_compaction(upper.borrow());
 }

@@ -3,6 +3,7 @@
 //! Knows neither the engine nor HTTP: `publish/` implements [`ViewReader`], `serve/` calls it.
 //! To add a view: a row type in a file here, and a line in [`VIEWS`].
 
+mod alerts;
 mod candles;
 mod events;
 mod row;
@@ -13,6 +14,7 @@ use std::pin::Pin;
 
 use market::{Commit, Conflict, EventTime, InstrumentId, Revision, Timeframe, TooLate, Unmatched};
 
+pub use alerts::AlertRow;
 pub use candles::CandleRow;
 pub use events::DeadLetterRow;
 pub use row::{Cell, Column, Row, key, value};
@@ -20,6 +22,12 @@ pub use text::{cell_json, cell_text, write_csv_header, write_csv_row};
 
 /// Everything that can be read, by name.
 pub const VIEWS: &[View] = &[
+    View {
+        name: "alerts",
+        kind: ViewKind::Keyed,
+        columns: AlertRow::COLUMNS,
+        doc: "rules that came to hold at a bar: raised, and withdrawn when a restatement ended that",
+    },
     View {
         name: "candles",
         kind: ViewKind::Keyed,
@@ -57,6 +65,13 @@ pub const VIEWS: &[View] = &[
         doc: "corrections and cancels whose trade was unknown when they came",
     },
 ];
+
+/// What numbers in rows stand for, fixed when a job is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// The names of rules, by number.
+    pub rules: Vec<String>,
+}
 
 /// A named output.
 #[derive(Debug, PartialEq, Eq)]

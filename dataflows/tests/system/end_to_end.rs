@@ -1,1 +1,51 @@
-//! To be told.
+//! The binary from files of trades to candles over HTTP, digests and CSV: stopped, cut, restored and
+//! replayed, always with the same numbers.
+
+pub(crate) mod binary;
+pub(crate) mod http;
+pub(crate) mod made;
+
+mod live;
+mod replays;
+mod restated;
+mod restored;
+mod signals;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+/// All views of a folder of CSVs, by name.
+fn views_in(folder: &Path) -> BTreeMap<String, String> {
+    let mut views = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        views.insert(name, fs::read_to_string(path).unwrap());
+    }
+    assert_eq!(views.len(), dataflows::views::VIEWS.len(), "{:?}", views.keys());
+    views
+}
+
+/// Asserts that two summaries tell the same, but for how long it took.
+#[track_caller]
+fn assert_same(what: &str, one: &Value, other: &Value) {
+    let told = |summary: &Value| {
+        let mut told = summary.as_object().unwrap().clone();
+        told.remove("elapsed_s");
+        Value::Object(told)
+    };
+    assert_eq!(told(one), told(other), "{what}");
+    let digest = |view: &str| one["views"][view]["changes_digest"].as_str().unwrap().to_owned();
+    assert!(digest("candles").bytes().any(|digit| digit != b'0'), "{what}: nothing happened");
+}
+
+/// Asserts that every record was counted as exactly one thing.
+#[track_caller]
+pub(crate) fn assert_adds_up(summary: &Value) {
+    let n = |key: &str| summary[key].as_u64().unwrap();
+    let parts = ["accepted", "duplicates", "conflicts", "late", "dead"].map(n);
+    assert_eq!(parts.iter().sum::<u64>(), n("records"), "{summary:#}");
+}

@@ -4,3 +4,4 @@
 mod golden;
 mod harness;
 mod oracles;
+mod signals;

@@ -80,7 +80,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             with("paths", "path"),
             &[],
-            "c.toml:8:8: source[0] (name `a`): source `a`: unknown field `path`, expected one of `paths`, `codec`",
+            "c.toml:8:8: source[0] (name `a`): unknown field `path`, expected one of `paths`, `codec`",
         ),
         (
             with("\"file\"", "\"fil\""),
@@ -107,7 +107,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             with("", ""),
             &[("SOURCE__0__PATH", "[]")],
-            "TICKWEAVE__SOURCE__0__PATH: source[0] (name `a`): source `a`: unknown field `path`, ",
+            "TICKWEAVE__SOURCE__0__PATH: source[0] (name `a`): unknown field `path`, ",
         ),
         (
             with(
@@ -115,7 +115,7 @@ fn what_is_wrong_is_told_with_its_place() {
                 "codec = \"binance-stream\"\noptions = {}",
             ),
             &[("SOURCE__0__OPTIONS__EVENTS", "aggTrade")],
-            "TICKWEAVE__SOURCE__0__OPTIONS__EVENTS: source[0] (name `a`): source `a`: `options` of codec",
+            "TICKWEAVE__SOURCE__0__OPTIONS__EVENTS: source[0] (name `a`): `options` of codec",
         ),
         (
             with("", ""),

@@ -53,7 +53,7 @@ pub fn drive_live(
             let next = match waiting.pop() {
                 Some(rest) => Ok(rest),
                 None if over.is_some() => {
-                    std::thread::sleep(cadence.round);
+                    std::thread::sleep(cadence.round.min(STOP_NOTICED));
                     break; // sources pause: their pumps wait
                 }
                 None => {

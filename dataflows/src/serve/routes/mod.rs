@@ -7,6 +7,7 @@ mod candles;
 mod health;
 mod index;
 mod metrics;
+mod rows;
 mod views;
 
 use std::future::Future;
@@ -53,7 +54,7 @@ pub struct Entry {
 
 /// Every route.
 pub const ROUTES: &[Entry] =
-    &[index::ENTRY, health::ENTRY, metrics::ENTRY, views::ENTRY, candles::ENTRY];
+    &[index::ENTRY, health::ENTRY, metrics::ENTRY, views::ENTRY, rows::ENTRY, candles::ENTRY];
 
 /// The methods of a path that is only read.
 const READ: &[Method] = &[Method::GET, Method::HEAD];

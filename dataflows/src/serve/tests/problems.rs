@@ -124,7 +124,7 @@ async fn unknown_paths_list_what_there_is() {
         assert!(routes.contains(&json!("GET|HEAD /v1/candles/{symbol}")), "{path}");
     }
     let problem = server.ask("/v1/view").await.json();
-    assert_eq!(problem["suggestions"], json!(["/v1/views"]));
+    assert_eq!(problem["suggestions"], json!(["/v1/views", "/v1/views/{view}"]));
 }
 
 #[tokio::test]

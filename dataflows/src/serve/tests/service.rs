@@ -25,7 +25,7 @@ async fn every_endpoint_listed_is_answered() {
     let server = Server::new();
     server.context.catalog.resolve("a:B").unwrap();
     for endpoint in ROUTES.iter().flat_map(|entry| entry.endpoints) {
-        let path = endpoint.path.replace("{symbol}", "a:B");
+        let path = endpoint.path.replace("{symbol}", "a:B").replace("{view}", "candles");
         for method in endpoint.methods {
             let answer = server.ask_with(method.as_str(), &path, &[]).await;
             assert_eq!(answer.status(), 200, "{method} {path}");
@@ -107,10 +107,37 @@ async fn views() {
     let views = body["views"].as_array().unwrap();
     let names: Vec<_> = views.iter().map(|view| view["name"].as_str().unwrap()).collect();
     assert_eq!(names, VIEWS.iter().map(|view| view.name).collect::<Vec<_>>());
-    let candles = &views[0];
+    let candles = views.iter().find(|view| view["name"] == "candles").unwrap();
     assert_eq!(candles["kind"], "keyed");
     assert_eq!(candles["rows"], 1);
     assert_eq!(candles["key"], json!(["instrument", "timeframe", "open_time"]));
     let first = json!({"name": "instrument", "doc": "name of the instrument"});
     assert_eq!(candles["columns"][0], first);
+}
+
+#[tokio::test]
+async fn rows_of_a_view() {
+    let server = Server::new();
+    for (minute, price) in [("00", 1), ("01", 2), ("02", 3)] {
+        let open = format!("2024-08-09T12:{minute}:00Z");
+        server.bar("a:B", "1m", &open, price, BarState::Final);
+    }
+    let answer = server.ask("/v1/views/candles?symbol=a:B&timeframe=1m&limit=2").await;
+    assert_eq!((answer.header("x-commit"), answer.header("x-more")), ("17", "true"));
+    let body = answer.json();
+    let opens: Vec<_> = body["rows"].as_array().unwrap().iter().map(|row| &row["open"]).collect();
+    assert_eq!(opens, [&json!(2), &json!(3)], "the latest, in the order of time");
+    assert_eq!(body["view"], "candles");
+    let csv = server.ask("/v1/views/candles?format=csv&from=2024-08-09T12:00:00Z&limit=1").await;
+    assert!(csv.text().lines().nth(1).unwrap().starts_with("a:B,1m,2024-08-09T12:00:00Z,1,"));
+
+    let problem = server.ask("/v1/views/candels").await.json();
+    assert_eq!(
+        (&problem["code"], &problem["suggestions"]),
+        (&json!("unknown-path"), &json!(["candles"]))
+    );
+    let problem = server.ask("/v1/views/candles?side=buy&limit=0").await.json();
+    let pointers: Vec<_> =
+        problem["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(pointers, [&json!("#/query/side"), &json!("#/query/limit")]);
 }

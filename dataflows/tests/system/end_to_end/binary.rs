@@ -135,12 +135,10 @@ impl Going {
 
     /// Waits until it has ended.
     pub(crate) fn end(mut self) -> Ran {
-        let status = poll(|| self.child.try_wait().unwrap(), || format!("the end: {}", self.said()));
-        Ran {
-            code: status.code(),
-            out: fs::read_to_string(&self.out).unwrap(),
-            err: self.said(),
-        }
+        let Going { child, err, .. } = &mut self;
+        let said = || fs::read_to_string(&err).unwrap_or_default();
+        let status = poll(|| child.try_wait().unwrap(), || format!("the end: {}", said()));
+        Ran { code: status.code(), out: fs::read_to_string(&self.out).unwrap(), err: self.said() }
     }
 }
 

@@ -45,6 +45,13 @@ pub(crate) struct Line {
     side: &'static str,
 }
 
+impl Line {
+    /// The cancel of this trade.
+    pub(crate) fn cancelled(&self) -> Line {
+        Line { kind: "cancel", ..self.clone() }
+    }
+}
+
 /// What two providers say.
 pub(crate) struct Made {
     pub(crate) a: Vec<Line>,
@@ -115,6 +122,17 @@ columns = {{ time = "t", price = "d.p", size = "d.q", symbol = "s", id = "d.id",
 units = {{ time = "ms" }}
 disorder = "{disorder}ms"
 {play}
+[[rule]]
+name = "high"
+breakout = {{ bars = 3, direction = "above" }}
+[[rule]]
+name = "eager"
+settle = "at_once"
+timeframes = ["5s", "1m"]
+threshold = {{ series = "close", above = 105.0 }}
+[[rule]]
+name = "turn"
+pattern = "bearish_engulfing"
 "#
         )
     }
@@ -127,7 +145,8 @@ pub(crate) fn symbol(number: usize) -> String {
 /// A trade and what its venue says of it later.
 fn tell(rng: &mut Rng, number: i64, at_ms: i64, span_ms: i64, truth: &mut Vec<Line>) {
     // Some instruments trade often, most rarely.
-    let symbol = (rng.below(72).min(rng.below(72))) as usize;
+    let among = if rng.per_mille(500) { 8 } else { INSTRUMENTS.cast_signed() as i64 };
+    let symbol = rng.below(among) as usize;
     let id = number.unsigned_abs() * 8 + 1;
     let trade = Line {
         said_ms: at_ms,
@@ -209,8 +228,11 @@ pub(crate) fn csv(lines: &[&Line]) -> String {
         let (time, of) = (optional(line.time_ms), optional(line.of));
         let Line { id, kind, sequence, size, side, .. } = line;
         let symbol = symbol(line.symbol);
-        writeln!(text, "{time},{symbol},{id},{kind},{of},{sequence},{whole}.{cents:02},{size},{side}")
-            .unwrap();
+        writeln!(
+            text,
+            "{time},{symbol},{id},{kind},{of},{sequence},{whole}.{cents:02},{size},{side}"
+        )
+        .unwrap();
     }
     text
 }

@@ -1,0 +1,112 @@
+//! Configurations that are wrong: the message names key, value and what is possible.
+
+use std::fs;
+
+use crate::end_to_end::binary::tickweave;
+
+const SOURCE: &str = r#"
+[[source]]
+name = "a"
+kind = "file"
+paths = ["t.csv"]
+instrument = "x:{symbol}"
+columns = { time = "time", symbol = "symbol", price = "price", size = "size" }
+"#;
+
+/// What stands before the source, what stands behind it, and what is said.
+const WRONG: &[(&str, &str, &[&str])] = &[
+    ("[job", "", &["job.toml", "line 1"]),
+    ("[jobs]", "", &["unknown field `jobs`", "`job`", "`source`"]),
+    ("[job]\nworker = 1", "", &["unknown field `worker`", "`workers`"]),
+    ("[job]\nworkers = 0", "", &["job.workers: 0", "1 and 256"]),
+    ("[job]\nworkers = -1", "", &["-1"]),
+    ("[job]\nworkers = 99999999999999999999", "", &["99999999999999999999"]),
+    ("[job]\nworkers = \"2\"", "", &["string \"2\"", "usize"]),
+    ("[job]\ntimeframes = [\"1m\", \"7m\"]", "", &["`7m`", "timeframe"]),
+    ("[job]\ntimeframes = [\"10s\", \"15s\"]", "", &["15s", "10s"]),
+    ("[job]\ntimeframes = []", "", &["at least one timeframe"]),
+    ("[job]\ncalendar = \"Europe/Atlantis\"", "", &["job.calendar", "Europe/Atlantis", "UTC"]),
+    ("[job]\nreject_after = \"-1s\"", "", &["job.reject_after", "-1s"]),
+    ("[job]\nreject_after = \"2d\"", "", &["job.reject_after: 2d", "job.correction_horizon = 1d"]),
+    (
+        "[job]\ncorrection_horizon = \"99999999999d\"",
+        "",
+        &["job.correction_horizon", "99999999999d"],
+    ),
+    ("[job]\nskew = \"1 parsec\"", "", &["job.skew", "1 parsec"]),
+    ("[job]\nnot_after = \"tomorrow\"", "", &["job.not_after", "tomorrow", "RFC 3339"]),
+    ("[commit]\nperiod = \"0s\"", "", &["commit.period", "1ns and 1d"]),
+    ("[commit]\nround = \"2d\"", "", &["commit.round", "1ns and 1d"]),
+    ("[commit]\nrecords = 0", "", &["commit.records: 0"]),
+    ("[commit]\nfile_rows = 1048577", "", &["commit.file_rows: 1048577", "1048576"]),
+    ("[limits]\nconnections = 0", "", &["limits.connections: 0", "65536"]),
+    ("[limits]\nin_flight_records = 0", "", &["limits.in_flight_records: 0"]),
+    ("[http]\nlisten = \"localhost\"", "", &["http.listen", "`localhost`", "127.0.0.1:8080"]),
+    ("[http]\nlisten = \"127.0.0.1:99999\"", "", &["http.listen", "99999"]),
+    (
+        "[[instrument]]\npattern = \"*\"\nprice_decimals = 19",
+        "",
+        &["instrument[0]", "pattern `*`", "18"],
+    ),
+    ("[[instrument]]\npattern = \"*\"\ncalendar = \"Mars\"", "", &["instrument[0]", "Mars"]),
+    ("[[instrument]]\nprice_decimals = 2", "", &["missing field `pattern`"]),
+    ("", "disorder = \"2h\"", &["source[0] (name `a`).disorder: 2h", "job.reject_after = 1h"]),
+    ("", "rank = 256", &["256"]),
+    ("", "speed = 3", &["source[0] (name `a`)", "unknown field `speed`", "`paths`"]),
+    ("", "play = { speed = -1.0 }", &["source[0] (name `a`).play", "`speed`", "above 0"]),
+    ("", "play = { sped = 1.0 }", &["sped", "`speed`"]),
+    ("", "idle_timeout = \"never\"", &["idle_timeout", "never"]),
+    ("", "units = { time = \"minutes\" }", &["source[0] (name `a`)", "minutes", "`rfc3339`"]),
+    ("", "csv = { delimiter = \"\" }", &["source[0] (name `a`)", "delimiter"]),
+    ("", "where = { column = \"\" }", &["source[0] (name `a`)", "column's name is empty"]),
+    (
+        "",
+        "symbols = { A = \"with blank\" }",
+        &["source[0] (name `a`)", "with blank", "visible ASCII"],
+    ),
+    ("", SOURCE, &["source[1] (name `a`)", "another source has this name"]),
+    (
+        "",
+        "[[source]]\nname = \"b\"",
+        &["source[1] (name `b`)", "unknown source kind ``", "known: file"],
+    ),
+    (
+        "",
+        "[[source]]\nname = \"b\"\nkind = \"file\"",
+        &["source[1] (name `b`)", "missing field `paths`"],
+    ),
+];
+
+#[test]
+fn a_wrong_configuration_is_told_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("t.csv"), "time,symbol,price,size\n").unwrap();
+    for (number, (before, behind, said)) in WRONG.iter().enumerate() {
+        let text = format!("{before}\n{SOURCE}{behind}\n");
+        fs::write(folder.join("job.toml"), &text).unwrap();
+        let command = ["check", "replay", "run"][number % 3];
+        let ran = tickweave(folder, &[command, "job.toml"]);
+        assert_eq!(ran.code, Some(2), "{text}: {ran:?}");
+        ran.failed(2, said);
+        assert!(ran.out.is_empty() && !ran.err.contains("serving"), "{ran:?}");
+    }
+    fs::write(folder.join("job.toml"), [0xff, 0xfe, 0]).unwrap();
+    tickweave(folder, &["check", "job.toml"]).failed(2, &["job.toml", "UTF-8"]);
+    fs::write(folder.join("job.toml"), "").unwrap();
+    tickweave(folder, &["check", "job.toml"]).failed(2, &["number of sources", "1 and 64"]);
+}
+
+#[test]
+fn a_good_configuration_is_shown_with_its_defaults_and_is_itself_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("job.toml"), SOURCE).unwrap();
+    let ran = tickweave(folder, &["check", "job.toml"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    fs::write(folder.join("shown.toml"), &ran.out).unwrap();
+    let again = tickweave(folder, &["check", "shown.toml"]);
+    assert_eq!(again.out, ran.out, "{again:?}");
+    let json = tickweave(folder, &["check", "job.toml", "--json"]).json();
+    assert_eq!(json["job"]["workers"].as_u64(), Some(1));
+}

@@ -1,0 +1,168 @@
+//! Rules: what they look at, and when they hold.
+
+use market::{InstrumentId, Timeframe};
+
+use super::pattern::Pattern;
+use super::point::Point;
+
+/// A rule of a job.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name, as configured.
+    pub name: String,
+    /// The instruments that it watches; none listed: all.
+    pub instruments: Vec<InstrumentId>,
+    /// The timeframes that it watches; none listed: all.
+    pub timeframes: Vec<Timeframe>,
+    /// From when on a bar counts.
+    pub settle: Settle,
+    /// When it holds.
+    pub condition: Condition,
+}
+
+/// From when on a bar counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// From its first trade; an alert may come and go while the bar is open.
+    AtOnce,
+    /// From when it is final.
+    OnFinal,
+}
+
+/// When a rule holds at a bar.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// `left` was at or below `right` at the bar before and is above it here (or the other way round).
+    Cross {
+        /// The series that crosses.
+        left: Series,
+        /// The series that is crossed.
+        right: Series,
+        /// Which way.
+        direction: Direction,
+    },
+    /// `series` is beyond `level` here; that it was so before does not matter.
+    Threshold {
+        /// What is compared.
+        series: Series,
+        /// With what.
+        level: f64,
+        /// On which side.
+        direction: Direction,
+    },
+    /// The close is beyond the highest high (or lowest low) of the `bars` bars before; there must be so many.
+    Breakout {
+        /// How many bars are looked back on.
+        bars: usize,
+        /// Which way.
+        direction: Direction,
+    },
+    /// A candlestick pattern ends here.
+    Candlestick(&'static Pattern),
+}
+
+/// A side, or a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Above, or upwards.
+    Above,
+    /// Below, or downwards.
+    Below,
+}
+
+/// Something that has a number at each bar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Series {
+    /// The open.
+    Open,
+    /// The high.
+    High,
+    /// The low.
+    Low,
+    /// The close.
+    Close,
+    /// The volume.
+    Volume,
+    /// A value told by [`super::SignalIn::Value`].
+    Value(u16),
+    /// The same number at every bar.
+    Number(f64),
+}
+
+impl Rule {
+    /// Whether the rule watches bars of this instrument and timeframe.
+    pub fn watches(&self, instrument: InstrumentId, timeframe: Timeframe) -> bool {
+        (self.instruments.is_empty() || self.instruments.contains(&instrument))
+            && (self.timeframes.is_empty() || self.timeframes.contains(&timeframe))
+    }
+
+    /// Whether it holds at the last of `points`, which are consecutive bars in the order of time: the bar
+    /// and as many before it as [`Self::looks_back`] says, or fewer if there are no more.
+    pub fn holds(&self, points: &[&Point]) -> bool {
+        let Some((last, earlier)) = points.split_last() else { return false };
+        if self.settle == Settle::OnFinal && !last.is_final {
+            return false;
+        }
+        self.condition.holds(last, earlier).unwrap_or(false)
+    }
+
+    /// How many bars before a bar decide whether the rule holds at it.
+    pub fn looks_back(&self) -> usize {
+        match &self.condition {
+            Condition::Cross { .. } => 1,
+            Condition::Threshold { .. } => 0,
+            Condition::Breakout { bars, .. } => *bars,
+            Condition::Candlestick(pattern) => pattern.bars - 1,
+        }
+    }
+}
+
+impl Condition {
+    /// None where something is missing that it needs.
+    fn holds(&self, last: &Point, earlier: &[&Point]) -> Option<bool> {
+        match self {
+            Condition::Cross { left, right, direction } => {
+                let before = earlier.last()?;
+                let (from, to) = (left.at(before)?, left.at(last)?);
+                let (from_other, to_other) = (right.at(before)?, right.at(last)?);
+                Some(match direction {
+                    Direction::Above => from <= from_other && to > to_other,
+                    Direction::Below => from >= from_other && to < to_other,
+                })
+            }
+            Condition::Threshold { series, level, direction } => {
+                let value = series.at(last)?;
+                Some(match direction {
+                    Direction::Above => value > *level,
+                    Direction::Below => value < *level,
+                })
+            }
+            Condition::Breakout { bars, direction } => {
+                let window = earlier.get(earlier.len().checked_sub(*bars)?..)?;
+                Some(match direction {
+                    Direction::Above => last.close > window.iter().map(|p| p.high).max()?,
+                    Direction::Below => last.close < window.iter().map(|p| p.low).min()?,
+                })
+            }
+            Condition::Candlestick(pattern) => {
+                let window = earlier.get(earlier.len().checked_sub(pattern.bars - 1)?..)?;
+                Some((pattern.holds)(window, last))
+            }
+        }
+    }
+}
+
+impl Series {
+    /// The number at a bar, if there is one.
+    pub fn at(&self, point: &Point) -> Option<f64> {
+        match self {
+            Series::Open => Some(point.number(point.open)),
+            Series::High => Some(point.number(point.high)),
+            Series::Low => Some(point.number(point.low)),
+            Series::Close => Some(point.number(point.close)),
+            Series::Volume => Some(point.volume),
+            Series::Value(index) => point.values.get(usize::from(*index)).copied().flatten(),
+            Series::Number(number) => Some(*number),
+        }
+    }
+}

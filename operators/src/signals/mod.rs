@@ -1,0 +1,179 @@
+//! Signals: rules over bars and indicators, and the alerts that they raise and withdraw.
+//!
+//! * **Key**: instrument. **Input**: [`SignalIn`], what changed of bars and indicator values. **Output**:
+//!   [`AlertChange`].
+//! * **Meaning**: a rule holds at a bar or it does not, as a function of this bar, those before it and the
+//!   indicator values at them ([`Rule::holds`]). An alert is *raised* for a rule and a bar when the rule
+//!   comes to hold there, and *withdrawn* when a restatement ends that; both are rows, and it may be raised
+//!   again. A rule that settles on final counts bars only from when they are final.
+//! * Works per round, like roll-ups and indicators: its history is a function of the rounds.
+//! * **State bound**: one point per bar and one row per alert ever raised; [`Core::size`] tells the bytes.
+//! * **Cost**: per round, rule and changed bar, one evaluation for it and for each bar after it that looks
+//!   back on it.
+
+mod condition;
+mod pattern;
+mod point;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use market::{Commit, EventTime, InstrumentId, Shard, Timeframe};
+use serde::{Deserialize, Serialize};
+
+use crate::context::CommitContext;
+use crate::keyed::{Core, Sharded};
+use crate::output::BarChange;
+
+pub use condition::{Condition, Direction, Rule, Series, Settle};
+pub use pattern::{PATTERNS, Pattern};
+pub use point::Point;
+use watch::Watch;
+
+/// What rules look at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved in whole containers; a box per row costs more"
+)]
+pub enum SignalIn {
+    /// A bar changed.
+    Bar(BarChange),
+    /// A value that rules refer to changed.
+    Value {
+        /// Of which instrument.
+        instrument: InstrumentId,
+        /// Of which timeframe.
+        timeframe: Timeframe,
+        /// At which bar.
+        open_time: EventTime,
+        /// Which of the values that rules refer to: [`Series::Value`].
+        series: u16,
+        /// What it is now; none if the bar has none.
+        value: Option<f64>,
+    },
+}
+
+/// Names an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AlertKey {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// The timeframe of the bar.
+    pub timeframe: Timeframe,
+    /// The bar at which the rule came to hold.
+    pub open_time: EventTime,
+    /// The rule, by its number in the job.
+    pub rule: u16,
+}
+
+/// How an alert stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Alert {
+    /// Whether the rule holds now; else the alert is withdrawn.
+    pub raised: bool,
+    /// Whether the bar was final when this was decided; it may still be revised.
+    pub settled: bool,
+    /// The commit that first raised it.
+    pub first: Commit,
+    /// The commit that last raised or withdrew it.
+    pub last: Commit,
+    /// How often it was raised or withdrawn.
+    pub changes: u32,
+}
+
+/// The net change of an alert in one round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlertChange {
+    /// Which alert.
+    pub key: AlertKey,
+    /// Its row before, if it had one.
+    pub before: Option<Alert>,
+    /// Its row after; alerts never go.
+    pub after: Alert,
+    /// Whether this row existed before and is told again because state was restored.
+    pub restored: bool,
+}
+
+/// One shard of the signals.
+pub struct Signals {
+    rules: Arc<[Rule]>,
+    watches: BTreeMap<(InstrumentId, Timeframe), Watch>,
+    stirred: BTreeSet<(InstrumentId, Timeframe)>,
+    bytes: usize,
+}
+
+impl SignalIn {
+    /// Instrument and timeframe that it speaks of.
+    pub fn of(&self) -> (InstrumentId, Timeframe) {
+        match self {
+            SignalIn::Bar(change) => (change.key.instrument, change.key.timeframe),
+            SignalIn::Value { instrument, timeframe, .. } => (*instrument, *timeframe),
+        }
+    }
+}
+
+impl Sharded for SignalIn {
+    fn shard(&self) -> Shard {
+        self.of().0.shard()
+    }
+}
+
+impl Signals {
+    /// An empty shard that watches for `rules`.
+    pub fn new(rules: Arc<[Rule]>) -> Signals {
+        Signals { rules, watches: BTreeMap::new(), stirred: BTreeSet::new(), bytes: 0 }
+    }
+}
+
+impl Core for Signals {
+    type In = SignalIn;
+    type Out = AlertChange;
+
+    fn commit(
+        &mut self,
+        context: &CommitContext,
+        records: &mut Vec<SignalIn>,
+        out: &mut Vec<AlertChange>,
+    ) {
+        for said in records.drain(..) {
+            let of = said.of();
+            if !self.rules.iter().any(|rule| rule.watches(of.0, of.1)) {
+                continue;
+            }
+            self.stirred.insert(of);
+            self.watches.entry(of).or_default().hear(said);
+        }
+        if !context.round {
+            return;
+        }
+        for of in std::mem::take(&mut self.stirred) {
+            let Some(watch) = self.watches.get_mut(&of) else { continue };
+            let before = watch.bytes();
+            watch.round(of, &self.rules, context.commit, out);
+            self.bytes = (self.bytes + watch.bytes()).saturating_sub(before);
+        }
+    }
+
+    fn restate(&self, out: &mut Vec<AlertChange>) {
+        self.watches.iter().for_each(|(of, watch)| watch.restate(*of, out));
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        let watches: Vec<_> = self.watches.iter().collect();
+        postcard::to_stdvec(&(watches, &self.stirred))
+    }
+
+    fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
+        let (watches, stirred): (Vec<_>, _) = postcard::from_bytes(state)?;
+        self.watches = watches.into_iter().collect();
+        self.stirred = stirred;
+        self.bytes = self.watches.values().map(Watch::bytes).sum();
+        Ok(())
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.watches.len(), self.bytes)
+    }
+}

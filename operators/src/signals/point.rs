@@ -1,0 +1,75 @@
+//! A bar as rules see it.
+
+use market::{Bar, BarState, Candle};
+use serde::{Deserialize, Serialize};
+
+/// A bar with prices, and the values at it that rules refer to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Open, at the price scale.
+    pub open: i64,
+    /// High, at the price scale.
+    pub high: i64,
+    /// Low, at the price scale.
+    pub low: i64,
+    /// Close, at the price scale.
+    pub close: i64,
+    /// Decimals of the prices.
+    pub price_scale: u8,
+    /// Volume in units, as a number.
+    pub volume: f64,
+    /// Whether the watermark has reached its end.
+    pub is_final: bool,
+    /// The values that rules refer to, by [`super::Series::Value`]; none where there is none.
+    pub values: Vec<Option<f64>>,
+}
+
+impl Point {
+    /// The bar of a candle; none if it lacks a price.
+    pub fn of(candle: &Candle, values: Vec<Option<f64>>) -> Option<Point> {
+        let Bar { terms, open, high, low, close, volume, .. } = candle.bar;
+        Some(Point {
+            open: open?.1.0,
+            high: high?.0,
+            low: low?.0,
+            close: close?.1.0,
+            price_scale: terms.price_scale,
+            volume: volume as f64 / 10_f64.powi(i32::from(terms.quantity_scale)),
+            is_final: matches!(candle.state, BarState::Final | BarState::Revised),
+            values,
+        })
+    }
+
+    /// A price as a number.
+    pub fn number(&self, price: i64) -> f64 {
+        price as f64 / 10_f64.powi(i32::from(self.price_scale))
+    }
+
+    /// Height of the body.
+    pub(super) fn body(&self) -> i64 {
+        self.open.saturating_sub(self.close).saturating_abs()
+    }
+
+    /// Height of the whole bar.
+    pub(super) fn range(&self) -> i64 {
+        self.high.saturating_sub(self.low)
+    }
+
+    /// From the body up to the high.
+    pub(super) fn upper_shadow(&self) -> i64 {
+        self.high.saturating_sub(self.open.max(self.close))
+    }
+
+    /// From the low up to the body.
+    pub(super) fn lower_shadow(&self) -> i64 {
+        self.open.min(self.close).saturating_sub(self.low)
+    }
+
+    pub(super) fn rises(&self) -> bool {
+        self.close > self.open
+    }
+
+    pub(super) fn falls(&self) -> bool {
+        self.close < self.open
+    }
+}

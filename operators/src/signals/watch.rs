@@ -1,0 +1,156 @@
+//! One instrument and timeframe, watched by all rules that apply.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::{Candle, Commit, EventTime, InstrumentId, Timeframe};
+use serde::{Deserialize, Serialize};
+
+use super::condition::Rule;
+use super::point::Point;
+use super::{Alert, AlertChange, AlertKey, SignalIn};
+
+/// The bars of one instrument and timeframe, and the alerts at them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Watch {
+    bars: BTreeMap<EventTime, Watched>,
+    alerts: BTreeMap<(EventTime, u16), Alert>,
+    /// Bars that changed in this round, or lost or gained a value.
+    changed: BTreeSet<EventTime>,
+}
+
+/// One bar: what was told of it, and what rules see.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Watched {
+    candle: Option<Candle>,
+    values: Vec<Option<f64>>,
+    point: Option<Point>,
+}
+
+impl Watch {
+    /// Takes what changed; it shows at the end of the round.
+    pub(super) fn hear(&mut self, said: SignalIn) {
+        let open_time = match said {
+            SignalIn::Bar(change) => {
+                self.bars.entry(change.key.open_time).or_default().candle = change.after;
+                change.key.open_time
+            }
+            SignalIn::Value { open_time, series, value, .. } => {
+                let values = &mut self.bars.entry(open_time).or_default().values;
+                let index = usize::from(series);
+                if values.len() <= index {
+                    values.resize(index + 1, None);
+                }
+                values[index] = value;
+                open_time
+            }
+        };
+        self.changed.insert(open_time);
+    }
+
+    /// Ends a round: judges every rule at every bar that it may hold at differently.
+    pub(super) fn round(
+        &mut self,
+        (instrument, timeframe): (InstrumentId, Timeframe),
+        rules: &[Rule],
+        commit: Commit,
+        out: &mut Vec<AlertChange>,
+    ) {
+        let changed = std::mem::take(&mut self.changed);
+        for open_time in &changed {
+            if let Some(bar) = self.bars.get_mut(open_time) {
+                bar.point = bar.candle.and_then(|c| Point::of(&c, bar.values.clone()));
+                if bar.candle.is_none() && bar.values.iter().all(Option::is_none) {
+                    self.bars.remove(open_time);
+                }
+            }
+        }
+        for (number, rule) in rules.iter().enumerate() {
+            if !rule.watches(instrument, timeframe) {
+                continue;
+            }
+            let number = u16::try_from(number).unwrap_or(u16::MAX);
+            for open_time in self.affected(&changed, rule.looks_back()) {
+                let holds = rule.holds(&self.window(open_time, rule.looks_back()));
+                let settled = self.point(open_time).is_some_and(|point| point.is_final);
+                let before = self.alerts.get(&(open_time, number)).copied();
+                let Some(after) = next(before, holds, settled, commit) else { continue };
+                self.alerts.insert((open_time, number), after);
+                let key = AlertKey { instrument, timeframe, open_time, rule: number };
+                out.push(AlertChange { key, before, after, restored: false });
+            }
+        }
+    }
+
+    /// The bars that changed, and after each as many as look back on it.
+    fn affected(&self, changed: &BTreeSet<EventTime>, looks_back: usize) -> BTreeSet<EventTime> {
+        let mut affected = BTreeSet::new();
+        for open_time in changed {
+            affected.insert(*open_time);
+            let later =
+                self.bars.range((std::ops::Bound::Excluded(open_time), std::ops::Bound::Unbounded));
+            let later = later.filter(|(_, bar)| bar.point.is_some()).map(|(open, _)| *open);
+            affected.extend(later.take(looks_back));
+        }
+        affected
+    }
+
+    /// The bar at `open_time` and up to `looks_back` before it, in the order of time; nothing if there is no bar.
+    fn window(&self, open_time: EventTime, looks_back: usize) -> Vec<&Point> {
+        if self.point(open_time).is_none() {
+            return Vec::new();
+        }
+        let bars = self.bars.range(..=open_time).rev().filter_map(|(_, bar)| bar.point.as_ref());
+        let mut window: Vec<&Point> = bars.take(looks_back + 1).collect();
+        window.reverse();
+        window
+    }
+
+    fn point(&self, open_time: EventTime) -> Option<&Point> {
+        self.bars.get(&open_time).and_then(|bar| bar.point.as_ref())
+    }
+
+    /// Every row that exists.
+    pub(super) fn restate(
+        &self,
+        (instrument, timeframe): (InstrumentId, Timeframe),
+        out: &mut Vec<AlertChange>,
+    ) {
+        out.extend(self.alerts.iter().map(|((open_time, rule), alert)| AlertChange {
+            key: AlertKey { instrument, timeframe, open_time: *open_time, rule: *rule },
+            before: None,
+            after: *alert,
+            restored: true,
+        }));
+    }
+
+    /// About how many bytes the watch retains.
+    pub(super) fn bytes(&self) -> usize {
+        let values = self.bars.values().next().map_or(0, |bar| bar.values.len());
+        let bar = size_of::<(EventTime, Watched)>() * 3 / 2 + 2 * values * size_of::<Option<f64>>();
+        size_of::<Watch>()
+            + self.bars.len() * bar
+            + self.alerts.len() * size_of::<((EventTime, u16), Alert)>() * 3 / 2
+    }
+}
+
+/// How an alert stands after a rule was judged; none if nothing changed.
+fn next(before: Option<Alert>, holds: bool, settled: bool, commit: Commit) -> Option<Alert> {
+    match before {
+        None => holds.then_some(Alert {
+            raised: true,
+            settled,
+            first: commit,
+            last: commit,
+            changes: 1,
+        }),
+        Some(alert) if alert.raised != holds => Some(Alert {
+            raised: holds,
+            settled,
+            last: commit,
+            changes: alert.changes + 1,
+            ..alert
+        }),
+        Some(alert) if alert.settled != settled => Some(Alert { settled, ..alert }),
+        Some(_) => None,
+    }
+}

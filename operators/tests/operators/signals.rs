@@ -1,0 +1,221 @@
+//! Signals beside their slow twin: at the end of every round, every rule is judged at every bar from
+//! scratch, and the rows must be those that follow.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use market::{
+    Bar, BarState, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId, OrderKey, Price,
+    Terms, Timeframe, TradeId,
+};
+use operators::signals::{Condition, Direction, PATTERNS, Point, Rule, Series, Settle};
+use operators::{Alert, AlertKey, BarChange, CommitContext, Core, Marks, SignalIn, Signals};
+use proptest::prelude::*;
+
+const INSTRUMENT: InstrumentId = InstrumentId(7);
+const TERMS: Terms = Terms { price_scale: 1, quantity_scale: 0, calendar: 0 };
+const BARS: i64 = 12;
+
+/// What may happen to a bar between two rounds.
+#[derive(Clone, Debug)]
+enum Step {
+    Bar { slot: i64, prices: [i64; 4], is_final: bool },
+    Gone { slot: i64 },
+    Value { slot: i64, series: u16, value: Option<i8> },
+    EndCommit,
+    EndRound,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let slot = 0..BARS;
+    let price = 90..110_i64;
+    let step = prop_oneof![
+        6 => (slot.clone(), [price.clone(), price.clone(), price.clone(), price], any::<bool>())
+            .prop_map(|(slot, prices, is_final)| Step::Bar { slot, prices, is_final }),
+        1 => slot.clone().prop_map(|slot| Step::Gone { slot }),
+        4 => (slot, 0..2_u16, any::<Option<i8>>())
+            .prop_map(|(slot, series, value)| Step::Value { slot, series, value }),
+        1 => Just(Step::EndCommit),
+        3 => Just(Step::EndRound),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+fn rules() -> Arc<[Rule]> {
+    let conditions = [
+        Condition::Cross {
+            left: Series::Close,
+            right: Series::Value(0),
+            direction: Direction::Above,
+        },
+        Condition::Cross {
+            left: Series::Value(1),
+            right: Series::Value(0),
+            direction: Direction::Below,
+        },
+        Condition::Threshold { series: Series::Close, level: 10.0, direction: Direction::Above },
+        Condition::Threshold { series: Series::Value(1), level: -3.0, direction: Direction::Below },
+        Condition::Breakout { bars: 3, direction: Direction::Above },
+        Condition::Breakout { bars: 1, direction: Direction::Below },
+    ];
+    let patterns = PATTERNS.iter().map(Condition::Candlestick);
+    let rules =
+        conditions.into_iter().chain(patterns).enumerate().map(|(number, condition)| Rule {
+            name: format!("rule {number}"),
+            instruments: Vec::new(),
+            timeframes: vec![Timeframe::MINUTE],
+            settle: if number % 2 == 0 { Settle::AtOnce } else { Settle::OnFinal },
+            condition,
+        });
+    rules.collect()
+}
+
+fn open_time(slot: i64) -> EventTime {
+    EventTime(slot * 60_000_000_000)
+}
+
+fn candle(slot: i64, [a, b, c, d]: [i64; 4], is_final: bool) -> Candle {
+    let order = |sequence| OrderKey {
+        time: open_time(slot),
+        sequence,
+        scope: IdScope(0),
+        id: TradeId::Number(sequence),
+    };
+    let mut bar = Bar::empty(TERMS, open_time(slot + 1));
+    bar.open = Some((order(0), Price(a)));
+    bar.close = Some((order(1), Price(b)));
+    bar.high = Some(Price(a.max(b).max(c)));
+    bar.low = Some(Price(a.min(b).min(d)));
+    bar.trades = 2;
+    let state = if is_final { BarState::Final } else { BarState::Open };
+    Candle { bar, state, revision: 0, cause: None }
+}
+
+/// Everything told so far, and the alerts that follow from it.
+#[derive(Default)]
+struct Twin {
+    bars: BTreeMap<i64, Candle>,
+    values: BTreeMap<(i64, u16), f64>,
+    alerts: BTreeMap<AlertKey, Alert>,
+}
+
+impl Twin {
+    fn round(&mut self, rules: &[Rule], commit: Commit) {
+        let points: Vec<(i64, Point)> = self
+            .bars
+            .iter()
+            .filter_map(|(slot, candle)| {
+                let values = (0..2).map(|series| self.values.get(&(*slot, series)).copied());
+                Point::of(candle, values.collect()).map(|point| (*slot, point))
+            })
+            .collect();
+        for (number, rule) in rules.iter().enumerate() {
+            for slot in 0..BARS {
+                let until = points.iter().position(|(at, _)| *at == slot);
+                let window: Vec<&Point> = match until {
+                    Some(last) => points[..=last].iter().map(|(_, point)| point).collect(),
+                    None => Vec::new(),
+                };
+                let from = window.len().saturating_sub(rule.looks_back() + 1);
+                let holds = rule.holds(&window[from..]);
+                let settled = window.last().is_some_and(|point| point.is_final);
+                let key = AlertKey {
+                    instrument: INSTRUMENT,
+                    timeframe: Timeframe::MINUTE,
+                    open_time: open_time(slot),
+                    rule: number as u16,
+                };
+                match self.alerts.get_mut(&key) {
+                    Some(alert) => {
+                        if alert.raised != holds {
+                            alert.changes += 1;
+                            alert.last = commit;
+                        }
+                        (alert.raised, alert.settled) = (holds, settled);
+                    }
+                    None if holds => {
+                        let (first, last) = (commit, commit);
+                        let alert = Alert { raised: true, settled, first, last, changes: 1 };
+                        self.alerts.insert(key, alert);
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+}
+
+fn context(commit: u64, round: bool) -> CommitContext {
+    let marks = Marks::none(1);
+    CommitContext { commit: Commit(commit), round, round_marks: marks.clone(), marks, save: false }
+}
+
+proptest! {
+    #[test]
+    fn alerts_are_what_judging_everything_from_scratch_gives(steps in steps(), restart in 0..20_u64) {
+        let rules = rules();
+        let mut signals = Signals::new(Arc::clone(&rules));
+        let mut twin = Twin::default();
+        let mut rows: BTreeMap<AlertKey, Alert> = BTreeMap::new();
+        let (mut commit, mut inbox) = (0, Vec::new());
+        for step in steps {
+            match step {
+                Step::Bar { slot, prices, is_final } => {
+                    let after = candle(slot, prices, is_final);
+                    let before = twin.bars.insert(slot, after);
+                    let key = CandleKey {
+                        instrument: INSTRUMENT,
+                        timeframe: Timeframe::MINUTE,
+                        open_time: open_time(slot),
+                    };
+                    let change = BarChange { key, before, after: Some(after), cause: None };
+                    inbox.push(SignalIn::Bar(change));
+                }
+                Step::Gone { slot } => {
+                    let Some(before) = twin.bars.remove(&slot) else { continue };
+                    let key = CandleKey {
+                        instrument: INSTRUMENT,
+                        timeframe: Timeframe::MINUTE,
+                        open_time: open_time(slot),
+                    };
+                    let change = BarChange { key, before: Some(before), after: None, cause: None };
+                    inbox.push(SignalIn::Bar(change));
+                }
+                Step::Value { slot, series, value } => {
+                    let value = value.map(f64::from);
+                    match value {
+                        Some(value) => twin.values.insert((slot, series), value),
+                        None => twin.values.remove(&(slot, series)),
+                    };
+                    let (timeframe, open_time) = (Timeframe::MINUTE, open_time(slot));
+                    let instrument = INSTRUMENT;
+                    inbox.push(SignalIn::Value { instrument, timeframe, open_time, series, value });
+                }
+                Step::EndCommit | Step::EndRound => {
+                    let round = matches!(step, Step::EndRound);
+                    let mut out = Vec::new();
+                    signals.commit(&context(commit, round), &mut inbox, &mut out);
+                    for change in out {
+                        prop_assert_eq!(rows.get(&change.key).copied(), change.before);
+                        prop_assert_ne!(change.before, Some(change.after), "not a net change");
+                        rows.insert(change.key, change.after);
+                    }
+                    if round {
+                        twin.round(&rules, Commit(commit));
+                        prop_assert_eq!(&rows, &twin.alerts);
+                    }
+                    if commit == restart {
+                        let state = signals.encode().unwrap();
+                        signals = Signals::new(Arc::clone(&rules));
+                        signals.decode(&state).unwrap();
+                        let mut told = Vec::new();
+                        signals.restate(&mut told);
+                        let told: BTreeMap<_, _> = told.iter().map(|c| (c.key, c.after)).collect();
+                        prop_assert_eq!(&told, &rows);
+                    }
+                    commit += 1;
+                }
+            }
+        }
+    }
+}
