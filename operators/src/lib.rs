@@ -6,7 +6,7 @@
 //! | [`rollup`] | instrument | bars of the larger timeframes | per round and touched bar, the bars of the next smaller timeframe under it |
 //! | [`signals`] | instrument, timeframe | a point per bar, a row per alert | per round, rule and changed bar, one evaluation for it and those that look back on it |
 //!
-//! Each is a pure, sequential [`Core`] that is driven by plain calls; [`keyed`] is the one shell that
+//! Each is a pure, sequential [`Core`] that is driven by plain calls; [`mod@keyed`] is the one shell that
 //! knows frontiers and capabilities and runs cores over closed commits. Nothing here does I/O or reads a
 //! clock: time is an input ([`CommitContext`]). What the numbers mean is defined in `docs/semantics.md`.
 

@@ -1,7 +1,7 @@
 //! Recordings: every commit of a run with its binding and its records, to be replayed exactly.
 //!
 //! A file is the magic text, then frames: length (u32, little-endian), CRC-32 of the payload, payload
-//! ([postcard] of [`Frame`]). The first frame is the header. A recording that was cut, by a crash for
+//! ([postcard] of `Frame`). The first frame is the header. A recording that was cut, by a crash for
 //! instance, is good up to its last whole frame. What is recorded are decoded events and, for refused
 //! input, its text: replaying needs neither the sources nor their codecs.
 
