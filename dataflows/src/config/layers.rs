@@ -194,9 +194,10 @@ impl Layers {
         let path = path_of(&place);
         // What is wrong may be a key inside of what was checked as a whole; the deepest tells most.
         let mut inner = vec![path.clone()];
-        for key in quoted(&problem) {
-            let inside = inner.iter().rev().map(|outer| format!("{outer}.{key}"));
-            let written = inside.into_iter().find(|path| self.is_written(path));
+        let wrong = problem.split(", expected").next().unwrap_or_default();
+        for key in quoted(wrong) {
+            let mut inside = inner.iter().rev().map(|outer| format!("{outer}.{key}"));
+            let written = inside.find(|path| self.is_written(path));
             inner.extend(written);
         }
         let around = || ancestors(&path).find_map(|path| self.written(&path));

@@ -115,7 +115,7 @@ fn what_is_wrong_is_told_with_its_place() {
                 "codec = \"binance-stream\"\noptions = {}",
             ),
             &[("SOURCE__0__OPTIONS__EVENTS", "aggTrade")],
-            "TICKWEAVE__SOURCE__0__OPTIONS__EVENTS: source[0] (name `a`): source `a`: `options` of codec",
+            "TICKWEAVE__SOURCE__0__OPTIONS__EVENTS: source[0] (name `a`): `options` of codec",
         ),
         (
             with("", ""),
