@@ -80,7 +80,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             with("paths", "path"),
             &[],
-            "c.toml:10:1: source[0] (name `a`): unknown field `path`, expected one of `paths`, `codec`",
+            "c.toml:8:8: source[0] (name `a`): unknown field `path`, expected one of `paths`, `codec`",
         ),
         (
             with("\"file\"", "\"fil\""),
