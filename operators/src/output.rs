@@ -109,8 +109,8 @@ impl LedgerOut {
         }
     }
 
-    /// The part that indicators need.
-    pub fn for_indicators(self) -> Option<BarChange> {
+    /// The part that indicators and signals need.
+    pub fn bar_change(self) -> Option<BarChange> {
         match self {
             LedgerOut::Bar(change) => Some(change),
             _ => None,

@@ -8,8 +8,8 @@ use operators::indicators::{IndicatorChange, IndicatorOut, Indicators, Indicator
 use operators::keyed::Time;
 use operators::signals::Rule;
 use operators::{
-    BarChange, Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals,
-    StateError, StateStore, keyed,
+    Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals, StateError,
+    StateStore, keyed,
 };
 use timely::dataflow::Scope;
 use timely::dataflow::operators::Concat;
@@ -135,7 +135,7 @@ impl Candles {
         let config = Arc::clone(&self.indicators);
         let indicators = keyed(
             contexts.clone(),
-            bars.clone().flat_map(bar_change),
+            bars.clone().flat_map(LedgerOut::bar_change),
             OPERATORS[2],
             move || Indicators::new(Arc::clone(&config)),
             Arc::clone(&states),
@@ -146,7 +146,7 @@ impl Candles {
         let values = indicators.clone().flat_map(move |said| value_for_signals(said, &watched));
         let signals = keyed(
             contexts,
-            bars.clone().flat_map(bar_change).map(SignalIn::Bar).concat(values),
+            bars.clone().flat_map(LedgerOut::bar_change).map(SignalIn::Bar).concat(values),
             OPERATORS[3],
             move || Signals::new(Arc::clone(&rules)),
             states,
@@ -158,13 +158,6 @@ impl Candles {
             indicators: publish_indicators(indicators, board),
             alerts: publish_alerts(signals, board),
         })
-    }
-}
-
-fn bar_change(said: LedgerOut) -> Option<BarChange> {
-    match said {
-        LedgerOut::Bar(change) => Some(change),
-        _ => None,
     }
 }
 

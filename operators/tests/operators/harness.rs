@@ -135,7 +135,7 @@ pub(crate) fn cores_with_indicators(
             ledger.commit(context, &mut inbox, &mut said);
             let mut for_rollup = said.iter().filter_map(|said| said.for_rollup()).collect();
             rollup.commit(context, &mut for_rollup, &mut said);
-            let mut bars = said.iter().filter_map(|said| said.for_indicators()).collect();
+            let mut bars = said.iter().filter_map(|said| said.bar_change()).collect();
             indicators.commit(context, &mut bars, &mut out.numbers);
             out.candles.append(&mut said);
         }
@@ -265,7 +265,7 @@ fn run(
             });
             let numbers = keyed(
                 contexts,
-                candles.flat_map(LedgerOut::for_indicators),
+                candles.flat_map(LedgerOut::bar_change),
                 "indicators",
                 move || Indicators::new(Arc::clone(&indicators)),
                 states,

@@ -4,7 +4,7 @@ use market::{SessionKind, Timeframe};
 use serde_json::Value;
 use warp::Filter;
 use warp::http::StatusCode;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, VARY};
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use warp::reply::Response;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,7 +16,10 @@ use crate::serve::query::{Known, Query};
 use crate::serve::symbol::resolve;
 use crate::views::Frontier;
 
-use super::{Asked, Endpoint, Entry, FrontierJson, READ, Route, answered, reads, set, stamp};
+use super::{
+    Asked, Endpoint, Entry, FrontierJson, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, X_MORE, answered,
+    reads, set, stamp,
+};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -46,10 +49,6 @@ const SESSIONS: [(&str, Option<SessionKind>); 5] = [
     ("extended", Some(SessionKind::Extended)),
     ("eth", Some(SessionKind::Extended)),
 ];
-
-const LIMIT_DEFAULT: usize = 500;
-const LIMIT_MAX: usize = 10_000;
-const X_MORE: HeaderName = HeaderName::from_static("x-more");
 
 fn route(context: &Context) -> Route {
     let context = context.clone();

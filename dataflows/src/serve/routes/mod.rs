@@ -59,6 +59,13 @@ pub const ROUTES: &[Entry] =
 /// The methods of a path that is only read.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
+/// Rows of an answer unless it asks for another number.
+const LIMIT_DEFAULT: usize = 500;
+/// Rows of an answer at most.
+const LIMIT_MAX: usize = 10_000;
+/// Whether the limit left rows out; CSV and NDJSON have no place for it in the body.
+const X_MORE: HeaderName = HeaderName::from_static("x-more");
+
 /// All routes together; answers every request.
 pub(super) fn app(context: &Context) -> Route {
     let unknown = warp::method()

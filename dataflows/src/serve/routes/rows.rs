@@ -4,7 +4,6 @@ use market::Timeframe;
 use serde_json::Value;
 use warp::Filter;
 use warp::http::StatusCode;
-use warp::http::header::HeaderName;
 use warp::reply::Response;
 
 use crate::serve::Context;
@@ -14,7 +13,10 @@ use crate::serve::query::{Known, Query, shown};
 use crate::serve::symbol::{closest, resolve};
 use crate::views::{Page, Scan, VIEWS, View, view};
 
-use super::{Asked, Endpoint, Entry, FrontierJson, READ, Route, answered, reads, set, stamp, text};
+use super::{
+    Asked, Endpoint, Entry, FrontierJson, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, X_MORE, answered,
+    reads, set, stamp, text,
+};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -34,10 +36,6 @@ const PARAMETERS: Known = &[
     &["numbers"],
     &["format"],
 ];
-
-const LIMIT_DEFAULT: usize = 500;
-const LIMIT_MAX: usize = 10_000;
-const X_MORE: HeaderName = HeaderName::from_static("x-more");
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
