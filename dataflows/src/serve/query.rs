@@ -1,7 +1,7 @@
 //! What a query string asks: every parameter is known, given once, and read by a rule that says what
 //! it allows. All faults are told at once.
 
-use market::{EventTime, TimeUnit};
+use market::{EventTime, TimeUnit, Timeframe};
 
 use super::problem::{Fault, Problem};
 
@@ -110,6 +110,32 @@ impl<'a> Query<'a> {
                 None
             }
         }
+    }
+
+    /// `from` and `to`; that the first is after the second is a fault.
+    pub(super) fn interval(&mut self) -> (Option<EventTime>, Option<EventTime>) {
+        let (from, to) = (self.time("from"), self.time("to"));
+        if let (Some(from), Some(to)) = (from, to)
+            && to < from
+        {
+            let detail = format!("from={from} is after to={to}");
+            self.fault("from", "order", detail, Vec::new());
+        }
+        (from, to)
+    }
+
+    /// A timeframe that is computed, in any of its spellings (`60s` is `1m`).
+    pub(super) fn timeframe(&mut self, name: &str, computed: &[Timeframe]) -> Option<Timeframe> {
+        self.parsed(name, |text| {
+            let found = text.parse().ok().filter(|timeframe| computed.contains(timeframe));
+            found.ok_or_else(|| {
+                let mut computed = computed.to_vec();
+                computed.sort_unstable();
+                let allowed: Vec<_> = computed.iter().map(Timeframe::to_string).collect();
+                let wrong = format!("is not a timeframe that is computed ({})", allowed.join(", "));
+                (wrong, allowed)
+            })
+        })
     }
 
     /// Any value, read by `read`; its error is the fault's words and what is allowed.

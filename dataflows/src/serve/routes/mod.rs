@@ -4,6 +4,7 @@
 //! unknown paths and wrong methods follow from the list.
 
 mod candles;
+mod frame;
 mod health;
 mod index;
 mod metrics;
@@ -12,6 +13,7 @@ mod views;
 
 use std::future::Future;
 
+use market::Timeframe;
 use serde::Serialize;
 use warp::filters::BoxedFilter;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
@@ -63,8 +65,11 @@ const READ: &[Method] = &[Method::GET, Method::HEAD];
 const LIMIT_DEFAULT: usize = 500;
 /// Rows of an answer at most.
 const LIMIT_MAX: usize = 10_000;
-/// Whether the limit left rows out; CSV and NDJSON have no place for it in the body.
-const X_MORE: HeaderName = HeaderName::from_static("x-more");
+
+/// The timeframe of an answer unless it asks for another.
+fn smallest(context: &Context) -> Timeframe {
+    context.timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE)
+}
 
 /// All routes together; answers every request.
 pub(super) fn app(context: &Context) -> Route {
