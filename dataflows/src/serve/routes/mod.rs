@@ -8,6 +8,7 @@ mod frame;
 mod health;
 mod index;
 mod metrics;
+mod problems;
 mod rows;
 mod views;
 
@@ -55,8 +56,15 @@ pub struct Entry {
 }
 
 /// Every route.
-pub const ROUTES: &[Entry] =
-    &[index::ENTRY, health::ENTRY, metrics::ENTRY, views::ENTRY, rows::ENTRY, candles::ENTRY];
+pub const ROUTES: &[Entry] = &[
+    index::ENTRY,
+    health::ENTRY,
+    metrics::ENTRY,
+    views::ENTRY,
+    rows::ENTRY,
+    candles::ENTRY,
+    problems::ENTRY,
+];
 
 /// The methods of a path that is only read.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
