@@ -4,12 +4,15 @@
 use market::{EventTime, TimeUnit, Timeframe};
 
 use super::problem::{Fault, Problem};
+use super::symbol::closest;
 
 /// The parameters of one request against those that its route knows.
 pub(super) struct Query<'a> {
     given: Vec<(&'a str, &'a str)>,
     known: Known,
     faults: Vec<Fault>,
+    /// What was perhaps meant by names that are not known.
+    suggestions: Vec<String>,
 }
 
 /// The parameters of a route; each with its other names after the first.
@@ -18,7 +21,8 @@ pub(super) type Known = &'static [&'static [&'static str]];
 impl<'a> Query<'a> {
     /// Takes note of parameters that are unknown or repeated (also under another name).
     pub(super) fn new(pairs: &'a [(String, String)], known: Known) -> Query<'a> {
-        let mut query = Query { given: Vec::new(), known, faults: Vec::new() };
+        let mut query =
+            Query { given: Vec::new(), known, faults: Vec::new(), suggestions: Vec::new() };
         for (name, value) in pairs {
             let names = known.iter().find(|names| names.contains(&name.as_str()));
             let Some(names) = names else {
@@ -81,6 +85,24 @@ impl<'a> Query<'a> {
             self.fault(given, "enum", detail, allowed);
         }
         found.map(|(_, means)| *means)
+    }
+
+    /// A name for which some of `known` `fits`; `what` the name must be, such as `a view`.
+    pub(super) fn one_of(
+        &mut self,
+        name: &str,
+        what: &str,
+        known: &[&str],
+        fits: impl Fn(&str, &str) -> bool,
+    ) -> Option<String> {
+        let (given, value) = self.get(name)?;
+        if known.iter().any(|known| fits(known, value)) {
+            return Some(value.to_owned());
+        }
+        let detail = format!("{given}={} is not {what} ({})", shown(value), known.join(", "));
+        self.fault(given, "enum", detail, known.iter().map(|&known| known.to_owned()).collect());
+        self.suggestions.extend(closest(known.iter().copied(), value));
+        None
     }
 
     /// A whole number within bounds.
@@ -157,7 +179,10 @@ impl<'a> Query<'a> {
 
     /// Whether anything was wrong. What was read before counts only if this is fine.
     pub(super) fn finish(self) -> Result<(), Problem> {
-        if self.faults.is_empty() { Ok(()) } else { Err(Problem::invalid(self.faults)) }
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::invalid(self.faults).suggestions(self.suggestions))
     }
 }
 

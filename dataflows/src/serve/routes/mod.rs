@@ -7,6 +7,7 @@ mod candles;
 mod frame;
 mod health;
 mod index;
+mod indicators;
 mod metrics;
 mod problems;
 mod rows;
@@ -63,6 +64,7 @@ pub const ROUTES: &[Entry] = &[
     views::ENTRY,
     rows::ENTRY,
     candles::ENTRY,
+    indicators::ENTRY,
     problems::ENTRY,
 ];
 
