@@ -36,6 +36,8 @@ pub const METRICS: &[Described] = &[
     DEAD,
     INPUT,
     LAG,
+    RAISED,
+    WITHDRAWN,
     TICK_TO_VIEW,
     NEWEST,
     AGE,
@@ -62,6 +64,8 @@ mod described {
     pub(in crate::telemetry) const DEAD: Described = counts("tickweave_dead_letters", SOURCE_REASON, "Input that could not become a record");
     pub(in crate::telemetry) const INPUT: Described = measures("tickweave_input", "bytes", SOURCE, "Input read from sources");
     pub(in crate::telemetry) const LAG: Described = measures("tickweave_watermark_lag", "seconds", SOURCE, "How far the watermark is behind the system time; absent while unknown");
+    pub(in crate::telemetry) const RAISED: Described = counts("tickweave_alerts_raised", RULE, "Alerts that were raised, each as often as it was");
+    pub(in crate::telemetry) const WITHDRAWN: Described = counts("tickweave_alerts_withdrawn", RULE, "Alerts that were withdrawn, each as often as it was");
     pub(in crate::telemetry) const TICK_TO_VIEW: Described = measures("tickweave_tick_to_view", "seconds", &[], "Live: from when the oldest row of a commit came to when views show the commit");
     pub(in crate::telemetry) const NEWEST: Described = counts("tickweave_newest_commit", &[], "Number of the newest published commit; absent before the first");
     pub(in crate::telemetry) const AGE: Described = measures("tickweave_newest_commit_age", "seconds", &[], "Time since the newest commit was published; absent before the first");
@@ -90,3 +94,4 @@ const fn measures(
 
 const SOURCE: &[&str] = &["source"];
 const SOURCE_REASON: &[&str] = &["source", "reason"];
+const RULE: &[&str] = &["rule"];

@@ -11,41 +11,18 @@ use super::list::{
 };
 use super::parts::{Counted, Decimal, Labels, register};
 
-/// Sums over all sources since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Records read, whatever became of them.
-    pub records: u64,
-    /// Records accepted.
-    pub accepted: u64,
-    /// Corrections among those.
-    pub corrections: u64,
-    /// Cancels among those.
-    pub cancels: u64,
-    /// Copies of trades that were there already.
-    pub duplicates: u64,
-    /// Copies that disagree with the one that counts.
-    pub conflicts: u64,
-    /// Trades refused as too late.
-    pub late: u64,
-    /// Corrections and cancels without a known trade.
-    pub unmatched: u64,
-    /// Input that did not become a record.
-    pub dead: u64,
-}
-
 /// The numbers of all sources.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
-    records: Counted,
-    accepted: Counted,
-    corrections: Counted,
-    cancels: Counted,
-    duplicates: Counted,
-    conflicts: Counted,
-    late: Counted,
-    unmatched: Counted,
-    dead: Counted,
+    pub(super) records: Counted,
+    pub(super) accepted: Counted,
+    pub(super) corrections: Counted,
+    pub(super) cancels: Counted,
+    pub(super) duplicates: Counted,
+    pub(super) conflicts: Counted,
+    pub(super) late: Counted,
+    pub(super) unmatched: Counted,
+    pub(super) dead: Counted,
     input: Counted,
     lag: Family<Labels, Decimal>,
 }
@@ -150,22 +127,6 @@ impl Metrics {
         match seconds.filter(|seconds| seconds.is_finite()) {
             Some(seconds) => drop(lag.get_or_create(&of(source)).set(seconds)),
             None => drop(lag.remove(&of(source))),
-        }
-    }
-
-    /// The sums since the start. Each is exact; together they may be a batch apart.
-    pub fn totals(&self) -> Totals {
-        let of = &self.0.sources;
-        Totals {
-            records: of.records.sum(),
-            accepted: of.accepted.sum(),
-            corrections: of.corrections.sum(),
-            cancels: of.cancels.sum(),
-            duplicates: of.duplicates.sum(),
-            conflicts: of.conflicts.sum(),
-            late: of.late.sum(),
-            unmatched: of.unmatched.sum(),
-            dead: of.dead.sum(),
         }
     }
 }
