@@ -28,7 +28,7 @@ use std::time::Instant;
 use market::{Calendars, Catalog, Timeframe};
 
 use crate::telemetry::Metrics;
-use crate::views::ViewReader;
+use crate::views::{Labels, ViewReader};
 
 pub use health::{Check, Health, Readiness, Status};
 pub use problem::{KINDS, Kind};
@@ -46,6 +46,8 @@ pub struct Context {
     pub calendars: Calendars,
     /// The timeframes that are computed, in any order; at least one.
     pub timeframes: Vec<Timeframe>,
+    /// The indicators that are computed, by what rows call them.
+    pub labels: Labels,
     /// The numbers that `/metrics` shows.
     pub metrics: Metrics,
     /// How the process is now. Called per request: it must not block.

@@ -4,14 +4,18 @@
 //! unknown paths and wrong methods follow from the list.
 
 mod candles;
+mod frame;
 mod health;
 mod index;
+mod indicators;
 mod metrics;
+mod problems;
 mod rows;
 mod views;
 
 use std::future::Future;
 
+use market::Timeframe;
 use serde::Serialize;
 use warp::filters::BoxedFilter;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
@@ -53,8 +57,16 @@ pub struct Entry {
 }
 
 /// Every route.
-pub const ROUTES: &[Entry] =
-    &[index::ENTRY, health::ENTRY, metrics::ENTRY, views::ENTRY, rows::ENTRY, candles::ENTRY];
+pub const ROUTES: &[Entry] = &[
+    index::ENTRY,
+    health::ENTRY,
+    metrics::ENTRY,
+    views::ENTRY,
+    rows::ENTRY,
+    candles::ENTRY,
+    indicators::ENTRY,
+    problems::ENTRY,
+];
 
 /// The methods of a path that is only read.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
@@ -63,8 +75,11 @@ const READ: &[Method] = &[Method::GET, Method::HEAD];
 const LIMIT_DEFAULT: usize = 500;
 /// Rows of an answer at most.
 const LIMIT_MAX: usize = 10_000;
-/// Whether the limit left rows out; CSV and NDJSON have no place for it in the body.
-const X_MORE: HeaderName = HeaderName::from_static("x-more");
+
+/// The timeframe of an answer unless it asks for another.
+fn smallest(context: &Context) -> Timeframe {
+    context.timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE)
+}
 
 /// All routes together; answers every request.
 pub(super) fn app(context: &Context) -> Route {
