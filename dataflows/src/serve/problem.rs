@@ -69,6 +69,12 @@ pub(super) const WRONG_METHOD: Kind = kind(
     StatusCode::METHOD_NOT_ALLOWED,
     "The path is there, but cannot be asked with this method. The header `Allow` lists those that it has.",
 );
+pub(super) const UPGRADE_REQUIRED: Kind = kind(
+    "upgrade-required",
+    "WebSocket only",
+    StatusCode::UPGRADE_REQUIRED,
+    "The path speaks WebSocket and nothing else. Ask it with `Connection: upgrade` and `Upgrade: websocket`.",
+);
 pub(super) const GONE: Kind = kind(
     "history-compacted",
     "No longer kept",
@@ -130,6 +136,7 @@ pub const KINDS: &[Kind] = &[
     UNKNOWN_SYMBOL,
     UNKNOWN_PATH,
     WRONG_METHOD,
+    UPGRADE_REQUIRED,
     GONE,
     NOT_ACCEPTABLE,
     LENGTH_REQUIRED,
@@ -223,19 +230,8 @@ impl Problem {
     /// The answer to a request for the path `instance`.
     pub(super) fn response(&self, instance: Option<&str>) -> Response {
         let Problem(said) = self;
-        let retryable = said.kind == UNAVAILABLE;
-        let body = Body {
-            kind: format!("/docs/problems/{}", said.kind.name),
-            title: said.kind.title,
-            status: said.kind.status.as_u16(),
-            detail: &said.detail,
-            instance,
-            code: &said.code,
-            retryable,
-            errors: &said.errors,
-            suggestions: &said.suggestions,
-            routes: &said.routes,
-        };
+        let body = self.body(instance);
+        let retryable = body.retryable;
         // Strings and numbers always become JSON.
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = Response::new(text.into());
@@ -250,6 +246,27 @@ impl Problem {
             headers.insert(ALLOW, allow);
         }
         response
+    }
+
+    /// The same object for those who are not answered over HTTP.
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self.body(None)).unwrap_or_default()
+    }
+
+    fn body<'a>(&'a self, instance: Option<&'a str>) -> Body<'a> {
+        let Problem(said) = self;
+        Body {
+            kind: format!("/docs/problems/{}", said.kind.name),
+            title: said.kind.title,
+            status: said.kind.status.as_u16(),
+            detail: &said.detail,
+            instance,
+            code: &said.code,
+            retryable: said.kind == UNAVAILABLE,
+            errors: &said.errors,
+            suggestions: &said.suggestions,
+            routes: &said.routes,
+        }
     }
 }
 

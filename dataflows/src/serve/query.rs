@@ -9,7 +9,9 @@ use super::symbol::closest;
 /// The parameters of one request against those that its route knows.
 pub(super) struct Query<'a> {
     given: Vec<(&'a str, &'a str)>,
-    known: Known,
+    known: Vec<&'static [&'static str]>,
+    /// What else the route reads itself, for telling what is possible.
+    also: Vec<&'a str>,
     faults: Vec<Fault>,
     /// What was perhaps meant by names that are not known.
     suggestions: Vec<String>,
@@ -21,11 +23,25 @@ pub(super) type Known = &'static [&'static [&'static str]];
 impl<'a> Query<'a> {
     /// Takes note of parameters that are unknown or repeated (also under another name).
     pub(super) fn new(pairs: &'a [(String, String)], known: Known) -> Query<'a> {
-        let mut query =
-            Query { given: Vec::new(), known, faults: Vec::new(), suggestions: Vec::new() };
+        Query::of_several(pairs, &[known], &[])
+    }
+
+    /// The same with the parameters of several lists; `also` are those that are read elsewhere.
+    pub(super) fn of_several(
+        pairs: impl IntoIterator<Item = &'a (String, String)>,
+        known: &[Known],
+        also: &[&'a str],
+    ) -> Query<'a> {
+        let mut query = Query {
+            given: Vec::new(),
+            known: known.iter().flat_map(|known| known.iter().copied()).collect(),
+            also: also.to_vec(),
+            faults: Vec::new(),
+            suggestions: Vec::new(),
+        };
         for (name, value) in pairs {
-            let names = known.iter().find(|names| names.contains(&name.as_str()));
-            let Some(names) = names else {
+            let names = query.known.iter().find(|names| names.contains(&name.as_str()));
+            let Some(names) = names.copied() else {
                 query.unknown(name);
                 continue;
             };
@@ -46,7 +62,8 @@ impl<'a> Query<'a> {
     }
 
     fn unknown(&mut self, name: &str) {
-        let allowed: Vec<_> = self.known.iter().map(|names| names[0].to_owned()).collect();
+        let own = self.known.iter().map(|names| names[0]);
+        let allowed: Vec<_> = own.chain(self.also.iter().copied()).map(str::to_owned).collect();
         let detail = if allowed.is_empty() {
             format!("`{name}` is not a parameter: this path has none")
         } else {

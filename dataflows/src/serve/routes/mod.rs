@@ -11,7 +11,11 @@ mod indicators;
 mod metrics;
 mod problems;
 mod rows;
+mod socket;
+mod stream;
 mod views;
+
+pub(super) use rows::named;
 
 use std::future::Future;
 
@@ -66,6 +70,8 @@ pub const ROUTES: &[Entry] = &[
     candles::ENTRY,
     indicators::ENTRY,
     problems::ENTRY,
+    stream::ENTRY,
+    socket::ENTRY,
 ];
 
 /// The methods of a path that is only read.
@@ -221,9 +227,15 @@ fn stamp(response: &mut Response, frontier: Frontier) {
 
 /// A frontier in JSON.
 #[derive(Serialize)]
-struct FrontierJson {
-    commit: Option<u64>,
-    at: String,
+pub(super) struct FrontierJson {
+    pub(super) commit: Option<u64>,
+    pub(super) at: String,
+}
+
+/// A frontier as a JSON value.
+pub(super) fn frontier_json(frontier: Frontier) -> serde_json::Value {
+    let FrontierJson { commit, at } = frontier.into();
+    serde_json::json!({ "commit": commit, "at": at })
 }
 
 impl From<Frontier> for FrontierJson {

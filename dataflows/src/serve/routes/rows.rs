@@ -4,11 +4,12 @@ use warp::Filter;
 use warp::reply::Response;
 
 use crate::serve::Context;
+use crate::serve::filter::{self, Asking};
 use crate::serve::format::Line;
 use crate::serve::problem::{Problem, UNKNOWN_PATH};
-use crate::serve::query::{Known, Query, shown};
-use crate::serve::symbol::{closest, resolve};
-use crate::views::{Page, Scan, VIEWS, View, Wanted, view};
+use crate::serve::query::{Known, shown};
+use crate::serve::symbol::closest;
+use crate::views::{Page, Scan, VIEWS, View, view};
 
 use super::frame::{Form, Frame};
 use super::{Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, reads};
@@ -17,20 +18,12 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views/{view}",
-        doc: "rows of a view; ?symbol= &timeframe= &from= &to= &limit= &numbers= &format=",
+        doc: "rows of a view; ?symbol= &timeframe= &portfolio= &from= &to= &COLUMN= &limit= &numbers= &format=",
     }],
     route,
 };
 
-const PARAMETERS: Known = &[
-    &["symbol", "instrument"],
-    &["timeframe", "tf"],
-    &["from"],
-    &["to"],
-    &["limit"],
-    &["numbers"],
-    &["format"],
-];
+const PARAMETERS: Known = &[&["limit"], &["numbers"], &["format"]];
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
@@ -47,12 +40,7 @@ fn route(context: &Context) -> Route {
 }
 
 async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response, Problem> {
-    let view = view(name).ok_or_else(|| {
-        let known: Vec<_> = VIEWS.iter().map(|view| view.name).collect();
-        let detail = format!("no view is named `{}` (known: {})", shown(name), known.join(", "));
-        let near = closest(known.into_iter(), name);
-        Problem::new(UNKNOWN_PATH, detail).suggestions(near)
-    })?;
+    let view = named(name)?;
     let (scan, form) = read(context, view, asked)?;
     if let Some(unchanged) = form.unchanged(context, view, asked) {
         return Ok(unchanged);
@@ -78,35 +66,22 @@ async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response
 }
 
 fn read(context: &Context, view: &'static View, asked: &Asked) -> Result<(Scan, Form), Problem> {
-    let mut query = Query::new(&asked.query, PARAMETERS);
-    let symbol = query.parsed("symbol", |text| Ok(text.to_owned()));
-    let timeframe = query.timeframe("timeframe", &context.timeframes);
-    let (from, to) = query.interval();
-    // What a view has no column for must not be passed over in silence.
-    for (name, asked, column) in [
-        ("symbol", symbol.is_some(), "instrument"),
-        ("timeframe", timeframe.is_some(), "timeframe"),
-        ("from", from.is_some(), "open_time"),
-        ("to", to.is_some(), "open_time"),
-    ] {
-        if asked && !view.columns.iter().any(|own| own.name == column) {
-            let detail =
-                format!("`{name}` cannot be asked of `{}`: it has no column `{column}`", view.name);
-            query.fault(name, "unknown", detail, Vec::new());
-        }
-    }
+    let Asking { mut query, texts } = Asking::new(&asked.query, PARAMETERS, view);
+    let wanted = filter::wanted(&mut query, context, view, texts);
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
     let form = Form::read(&mut query, &asked.headers);
     query.finish()?;
-    let form = form?;
-    let instrument = symbol.map(|symbol| resolve(&context.catalog, &symbol)).transpose()?;
-    let wanted = Wanted {
-        instruments: instrument.map(|instrument| vec![instrument.id]),
-        timeframes: timeframe.map(|timeframe| vec![timeframe]),
-        from,
-        to,
-        ..Wanted::default()
-    };
-    let scan = Scan { view, wanted, latest_first: from.is_none(), limit };
-    Ok((scan, form))
+    let (wanted, form) = (wanted?, form?);
+    let latest_first = wanted.from.is_none();
+    Ok((Scan { view, wanted, latest_first, limit }, form))
+}
+
+/// The view of this name, or what is possible.
+pub(in crate::serve) fn named(name: &str) -> Result<&'static View, Problem> {
+    view(name).ok_or_else(|| {
+        let known: Vec<_> = VIEWS.iter().map(|view| view.name).collect();
+        let detail = format!("no view is named `{}` (known: {})", shown(name), known.join(", "));
+        let near = closest(known.into_iter(), name);
+        Problem::new(UNKNOWN_PATH, detail).suggestions(near)
+    })
 }

@@ -20,13 +20,13 @@ use market::{
 use serde_json::Value;
 
 use super::routes::app;
-use super::{Check, Context, Health, Limits};
+use super::{Check, Context, Frames, Health, Limits};
 use crate::telemetry::Metrics;
 use crate::views::{
     CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, IndicatorRow, Labels, Page,
     ReadError, Reading, Row, Scan, Snapshot, View, ViewReader, Wanted,
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Rows of `candles` by key, and a frontier that moves when told.
 struct Rows {
@@ -111,6 +111,7 @@ impl ViewReader for Rows {
         _view: &'static View,
         _wanted: Arc<Wanted>,
         _after: Option<Commit>,
+        _through: Frontier,
     ) -> Reading<'_, Changes> {
         Box::pin(async { Err(ReadError::Closed) })
     }
@@ -209,6 +210,9 @@ impl Server {
             version: "9.8.7",
             started: Instant::now(),
             limits: Limits::default(),
+            frames: Frames::default(),
+            closing: watch::channel(false).1,
+            sockets: Arc::new(Semaphore::new(8)),
         };
         Server { rows, context }
     }
