@@ -79,22 +79,21 @@ async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response
 
 fn read(context: &Context, view: &'static View, asked: &Asked) -> Result<(Scan, Form), Problem> {
     let mut query = Query::new(&asked.query, PARAMETERS);
+    // What a view has no column for must not be passed over in silence.
+    for (name, column) in [
+        ("symbol", "instrument"),
+        ("timeframe", "timeframe"),
+        ("from", "open_time"),
+        ("to", "open_time"),
+    ] {
+        if !view.columns.iter().any(|own| own.name == column) {
+            let of = view.name;
+            query.refuse(name, &format!("cannot be asked of `{of}`: it has no column `{column}`"));
+        }
+    }
     let symbol = query.parsed("symbol", |text| Ok(text.to_owned()));
     let timeframe = query.timeframe("timeframe", &context.timeframes);
     let (from, to) = query.interval();
-    // What a view has no column for must not be passed over in silence.
-    for (name, asked, column) in [
-        ("symbol", symbol.is_some(), "instrument"),
-        ("timeframe", timeframe.is_some(), "timeframe"),
-        ("from", from.is_some(), "open_time"),
-        ("to", to.is_some(), "open_time"),
-    ] {
-        if asked && !view.columns.iter().any(|own| own.name == column) {
-            let detail =
-                format!("`{name}` cannot be asked of `{}`: it has no column `{column}`", view.name);
-            query.fault(name, "unknown", detail, Vec::new());
-        }
-    }
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
     let form = Form::read(&mut query, &asked.headers);
     query.finish()?;
