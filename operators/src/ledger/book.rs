@@ -334,13 +334,16 @@ impl Book {
             if befores.len() <= 1 && befores.first() == after.as_ref() {
                 continue;
             }
-            let mut contributions: BTreeMap<Bucket, [BTreeSet<Bar>; 2]> = BTreeMap::new();
+            // Two trades that become one may have contributed the same twice.
+            let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
             for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
             {
                 let bucket = buckets.of(trade.time);
                 let mut alone = Bar::empty(trade.terms, bucket.end);
                 alone.add(trade);
-                contributions.entry(bucket).or_default()[when].insert(alone);
+                if !alone.is_empty() {
+                    contributions.entry(bucket).or_default()[when].push(alone);
+                }
             }
             befores
                 .iter()
@@ -351,7 +354,8 @@ impl Book {
                     self.waiting.add(bucket.end, bucket.open);
                 }
             }
-            for (bucket, [before, after]) in contributions {
+            for (bucket, [mut before, after]) in contributions {
+                before.sort_unstable(); // of what comes after there is one at most
                 if before != after {
                     let strongest = changed.entry(bucket.open).or_default();
                     *strongest = Some(strongest.map_or(cause, |other| other.stronger(cause)));

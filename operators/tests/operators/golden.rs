@@ -95,7 +95,11 @@ impl Stage {
             price: Price(words.number("px").expect("a trade has a price: px=…")),
             quantity: Quantity(words.number("qty").unwrap_or(1)),
             side: Side::Unknown,
-            updates: Updates::ALL,
+            updates: words.0.get("updates").map_or(Updates::ALL, |parts| match *parts {
+                "nothing" => Updates::NONE,
+                "volume" => Updates::VOLUME,
+                other => panic!("updates={other} is neither nothing nor volume"),
+            }),
         };
         let event = match verb {
             "trade" => Event::New(trade()),
