@@ -4,11 +4,12 @@
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
 //! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`refusal`] →
-//! [`calendar`] → [`wall`] → [`candle`] → [`notice`].
+//! [`calendar`] → [`wall`] → [`candle`] → [`gap`] → [`notice`].
 
 pub mod calendar;
 pub mod candle;
 pub mod decimal;
+pub mod gap;
 pub mod instrument;
 pub mod notice;
 pub mod price;
@@ -23,6 +24,7 @@ pub use calendar::{
 };
 pub use candle::{Bar, BarState, Candle, CandleKey, Cause, CauseKind, OrderKey};
 pub use decimal::DecimalError;
+pub use gap::{Gap, GapKey};
 pub use instrument::{
     Catalog, CatalogError, Instrument, InstrumentId, InstrumentRule, Shard, Terms,
 };
