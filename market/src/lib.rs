@@ -3,7 +3,7 @@
 //! A leaf crate: no I/O, no clock, no runtime. Everything here is a value; everything that could be
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
-//! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`refusal`] →
+//! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`scopes`] → [`refusal`] →
 //! [`calendar`] → [`wall`] → [`candle`] → [`gap`] → [`notice`].
 
 pub mod calendar;
@@ -14,6 +14,7 @@ pub mod instrument;
 pub mod notice;
 pub mod price;
 pub mod refusal;
+pub mod scopes;
 pub mod time;
 pub mod trade;
 pub mod wall;
@@ -31,6 +32,7 @@ pub use instrument::{
 pub use notice::{Conflict, Revision, TooLate, Unmatched, UnmatchedReason};
 pub use price::{Price, Quantity};
 pub use refusal::{Refusal, RefusalReason};
+pub use scopes::{IdScopeError, IdScopes};
 pub use time::{Commit, EventTime, Span, TimeError, TimeUnit};
 pub use trade::{
     Event, IdScope, Origin, Record, Side, SourceId, Trade, TradeId, TradeRef, Updates,
