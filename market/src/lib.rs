@@ -6,6 +6,7 @@
 //! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`scopes`] → [`refusal`] →
 //! [`calendar`] → [`wall`] → [`candle`] → [`gap`] → [`notice`].
 
+pub mod account;
 pub mod calendar;
 pub mod candle;
 pub mod decimal;
@@ -19,6 +20,10 @@ pub mod time;
 pub mod trade;
 pub mod wall;
 
+pub use account::{
+    AccountEvent, AccountRecord, Contract, Currency, Fair, Fill, FillRef, MONEY_SCALE, ModelId,
+    PortfolioId, Target, WEIGHT_SCALE,
+};
 pub use calendar::{
     Bucket, Calendar, Calendars, Holidays, MARKETS, SessionKind, SessionRule, Sessions, Stretch,
     Timeframe, WallClock, Weekdays,

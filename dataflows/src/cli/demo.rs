@@ -38,10 +38,15 @@ impl Demo {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let config = self.config()?;
         let ticks = thousands(self.ticks_per_second.into());
-        run::live(&config, &Wishes::default(), json, |started, address| {
-            eprintln!("{}", welcome(address, &ticks, self.seed));
-            Ok(status::show(started)?)
-        })
+        run::live(
+            &config,
+            &Wishes { followed: true, ..Wishes::default() },
+            json,
+            |started, address| {
+                eprintln!("{}", welcome(address, &ticks, self.seed));
+                Ok(status::show(started)?)
+            },
+        )
     }
 
     fn config(&self) -> anyhow::Result<Config> {

@@ -52,7 +52,7 @@ impl Run {
             .flag("job.workers", "--workers", workers)?
             .flag("http.listen", "--listen", listen)?
             .check()?;
-        let wishes = Wishes { record, out, digest, ..Wishes::default() };
+        let wishes = Wishes { record, out, digest, followed: true, ..Wishes::default() };
         live(&config, &wishes, json, |_, _| Ok(()))
     }
 }

@@ -64,6 +64,8 @@ pub struct Config {
     pub limits: Limits,
     /// Bytes of each log.
     pub log_bytes: usize,
+    /// Bytes of the latest changes of each keyed view.
+    pub ring_bytes: usize,
     /// HTTP connections.
     pub connections: usize,
     /// Where to serve.
@@ -194,6 +196,7 @@ impl RawConfig {
                 state_bytes: limits.state_bytes,
             },
             log_bytes: limits.log_bytes,
+            ring_bytes: limits.ring_bytes,
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
             listen: http.listen.parse().map_err(|_| ConfigError::Value {
                 place: "http.listen".to_owned(),

@@ -80,6 +80,8 @@ pub struct RawLimits {
     pub state_bytes: usize,
     /// Bytes of each log; beyond it, its oldest rows go.
     pub log_bytes: usize,
+    /// Bytes of the latest changes of each keyed view; who follows a view and is further behind gets it anew.
+    pub ring_bytes: usize,
     /// HTTP connections; more wait.
     pub connections: usize,
 }
@@ -242,6 +244,7 @@ impl Default for RawLimits {
             in_flight_records: 262_144,
             state_bytes: 8 << 30,
             log_bytes: 64 << 20,
+            ring_bytes: 64 << 20,
             connections: 1_024,
         }
     }

@@ -17,7 +17,7 @@ use timely::dataflow::operators::vec::Map;
 use timely::scheduling::SyncActivator;
 
 use crate::ingest::{Delivery, feed};
-use crate::publish::{Board, Traces, publish_alerts, publish_candles, publish_indicators};
+use crate::publish::{Arrangement, Board, publish_alerts, publish_candles, publish_indicators};
 use crate::telemetry::Metrics;
 use crate::views::Labels;
 
@@ -97,12 +97,12 @@ impl Candles {
         }
     }
 
-    /// Builds the worker's part of the dataflow; gives its arrangements.
+    /// Builds the worker's part of the dataflow; gives the arrangements of its views.
     pub fn build(
         &self,
         scope: Scope<'_, Time>,
         surroundings: Surroundings<'_>,
-    ) -> Result<Traces, StateError> {
+    ) -> Result<Vec<Box<dyn Arrangement>>, StateError> {
         let Surroundings { deliveries, activator, board, metrics, sources, states } = surroundings;
         let gauge = |operator| {
             let gauge = board.gauges.get(&(scope.worker().index(), operator));
@@ -153,11 +153,11 @@ impl Candles {
             gauge(OPERATORS[3]),
         )?;
 
-        Ok(Traces {
-            candles: publish_candles(bars, board, metrics, sources),
-            indicators: publish_indicators(indicators, board),
-            alerts: publish_alerts(signals, board),
-        })
+        Ok(vec![
+            publish_candles(bars, board, metrics, sources),
+            publish_indicators(indicators, board),
+            publish_alerts(signals, board),
+        ])
     }
 }
 

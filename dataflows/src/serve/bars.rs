@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use market::{EventTime, Instrument, SessionKind, Timeframe};
 
-use crate::views::{Cell, Frontier, Page, Scan, VIEWS, View};
+use crate::views::{self, Cell, Frontier, Page, Scan, VIEWS, View};
 
 use super::Context;
 use super::fill::{CLOSE, Filling, OPEN_TIME, STATE};
@@ -164,15 +164,8 @@ impl Wanted {
         latest_first: bool,
         limit: usize,
     ) -> Scan {
-        Scan {
-            view: CANDLES,
-            instrument: Some(self.instrument.id),
-            timeframe: Some(self.timeframe),
-            from,
-            to,
-            latest_first,
-            limit,
-        }
+        let own = views::Wanted::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
+        Scan { view: CANDLES, wanted: own.opening(from, to), latest_first, limit }
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) const UNKNOWN_SYMBOL: Kind =
 pub(super) const UNKNOWN_PATH: Kind = kind("unknown-path", "Unknown path", StatusCode::NOT_FOUND);
 pub(super) const WRONG_METHOD: Kind =
     kind("method-not-allowed", "Method not allowed", StatusCode::METHOD_NOT_ALLOWED);
+pub(super) const GONE: Kind = kind("history-compacted", "No longer kept", StatusCode::GONE);
 pub(super) const NOT_ACCEPTABLE: Kind =
     kind("not-acceptable", "Not acceptable", StatusCode::NOT_ACCEPTABLE);
 pub(super) const LENGTH_REQUIRED: Kind =
@@ -56,6 +57,7 @@ pub const KINDS: &[Kind] = &[
     UNKNOWN_SYMBOL,
     UNKNOWN_PATH,
     WRONG_METHOD,
+    GONE,
     NOT_ACCEPTABLE,
     LENGTH_REQUIRED,
     TOO_LARGE,
@@ -182,6 +184,7 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Problem {
         match error {
             ReadError::Closed => Problem::new(UNAVAILABLE, error.to_string()),
+            ReadError::Gone { .. } => Problem::new(GONE, error.to_string()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Rows and their columns: declared once per row type, and everything that shows a row derives from it.
 
-use market::{EventTime, InstrumentId, Timeframe};
+use market::{Currency, EventTime, InstrumentId, ModelId, PortfolioId, Timeframe};
 
 /// A column of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,12 @@ pub enum Cell {
     Instrument(InstrumentId),
     /// A timeframe, such as `1m`.
     Timeframe(Timeframe),
+    /// A portfolio; its name outside.
+    Portfolio(PortfolioId),
+    /// A way to find fair values; its name outside.
+    Model(ModelId),
+    /// A currency, such as `USD`.
+    Currency(Currency),
     /// One of a few words.
     Word(&'static str),
     /// Any text.

@@ -11,7 +11,7 @@ use crate::serve::format::{Format, Line, Shown};
 use crate::serve::problem::{Problem, UNAVAILABLE, UNKNOWN_PATH};
 use crate::serve::query::{Known, Query, shown};
 use crate::serve::symbol::{closest, resolve};
-use crate::views::{Page, Scan, VIEWS, View, view};
+use crate::views::{Page, Scan, VIEWS, View, Wanted, view};
 
 use super::{
     Asked, Endpoint, Entry, FrontierJson, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, X_MORE, answered,
@@ -111,15 +111,14 @@ fn read(
         Some(format) => format,
         None => Format::accepted(&asked.headers, Format::ALL)?,
     };
-    let scan = Scan {
-        view,
-        instrument: instrument.map(|instrument| instrument.id),
-        timeframe,
+    let wanted = Wanted {
+        instruments: instrument.map(|instrument| vec![instrument.id]),
+        timeframes: timeframe.map(|timeframe| vec![timeframe]),
         from,
         to,
-        latest_first: from.is_none(),
-        limit,
+        ..Wanted::default()
     };
+    let scan = Scan { view, wanted, latest_first: from.is_none(), limit };
     Ok((scan, format, numbers.unwrap_or(false)))
 }
 

@@ -22,8 +22,10 @@ use super::routes::app;
 use super::{Check, Context, Health, Limits};
 use crate::telemetry::Metrics;
 use crate::views::{
-    CandlePage, CandleRow, Frontier, Page, ReadError, Reading, Row, Scan, View, ViewReader,
+    CandlePage, CandleRow, Cell, Changes, Frontier, Page, ReadError, Reading, Row, Scan, Snapshot,
+    View, ViewReader, Wanted,
 };
+use tokio::sync::watch;
 
 /// Rows of `candles` by key, and a frontier that moves when told.
 struct Rows {
@@ -57,11 +59,7 @@ impl ViewReader for Rows {
         let candles = self.candles(scan);
         Box::pin(async move {
             let CandlePage { frontier, rows, more } = candles.await?;
-            let rows = rows.iter().map(|(key, candle)| {
-                let mut cells = Vec::new();
-                CandleRow { key, candle }.cells(&mut cells);
-                cells
-            });
+            let rows = rows.iter().map(|(key, candle)| cells(key, candle));
             Ok(Page { frontier, rows: rows.collect(), more })
         })
     }
@@ -82,11 +80,8 @@ impl ViewReader for Rows {
         let candles = self.candles.lock().unwrap();
         let mut rows: Vec<(CandleKey, Candle)> = candles
             .iter()
-            .filter(|(key, _)| scan.instrument.is_none_or(|id| id == key.instrument))
-            .filter(|(key, _)| scan.timeframe.is_none_or(|tf| tf == key.timeframe))
-            .filter(|(key, _)| scan.from.is_none_or(|from| from <= key.open_time))
-            .filter(|(key, _)| scan.to.is_none_or(|to| key.open_time < to))
             .map(|(key, candle)| (*key, *candle))
+            .filter(|(key, candle)| scan.wanted.fits(scan.view, &cells(key, candle)))
             .collect();
         if scan.latest_first {
             rows.reverse();
@@ -97,12 +92,40 @@ impl ViewReader for Rows {
         Box::pin(async move { Ok(CandlePage { frontier, rows, more }) })
     }
 
+    fn snapshot(
+        &self,
+        _view: &'static View,
+        _wanted: Arc<Wanted>,
+        _log_rows: usize,
+    ) -> Reading<'_, Box<dyn Snapshot>> {
+        Box::pin(async { Err(ReadError::Closed) })
+    }
+
+    fn changes(
+        &self,
+        _view: &'static View,
+        _wanted: Arc<Wanted>,
+        _after: Option<Commit>,
+    ) -> Reading<'_, Changes> {
+        Box::pin(async { Err(ReadError::Closed) })
+    }
+
+    fn moved(&self, _view: &'static View) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+
     fn count(&self, view: &'static View) -> u64 {
         match view.name {
             "candles" => self.candles.lock().unwrap().len() as u64,
             _ => 0,
         }
     }
+}
+
+fn cells(key: &CandleKey, candle: &Candle) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    CandleRow { key, candle }.cells(&mut cells);
+    cells
 }
 
 /// A process to ask: its reader, and what routes answer from.
