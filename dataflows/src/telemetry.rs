@@ -73,6 +73,7 @@ mod described {
     pub(super) const RETAINED: Described = measures("tickweave_retained", "bytes", &["worker"], "Memory that state and views retain, as estimated");
     pub(super) const IN_FLIGHT: Described = counts("tickweave_in_flight_records", &[], "Records handed to the workers whose commit is not published yet");
     pub(super) const ROWS: Described = counts("tickweave_view_rows", &["view"], "Rows of a view: current ones if keyed, all ever appended if a log");
+    pub(super) const MISSING: Described = counts("tickweave_missing_trades", &[], "Ids in all rows of the view `gaps`: trades of which nothing was told");
     pub(super) const PROCESS: Described = counts("tickweave_process", &["version"], "The running program");
 }
 use described::*;
@@ -96,6 +97,7 @@ pub const METRICS: &[Described] = &[
     RETAINED,
     IN_FLIGHT,
     ROWS,
+    MISSING,
     PROCESS,
 ];
 
@@ -167,6 +169,7 @@ struct Families {
     retained: Family<Labels, Whole>,
     in_flight: Whole,
     rows: Family<Labels, Whole>,
+    missing: Whole,
 }
 
 /// How long commits took to be readable: all of them in buckets, the newest exactly.
@@ -238,6 +241,7 @@ impl Metrics {
         register(&mut registry, RETAINED, families.retained.clone());
         register(&mut registry, IN_FLIGHT, families.in_flight.clone());
         register(&mut registry, ROWS, families.rows.clone());
+        register(&mut registry, MISSING, families.missing.clone());
         let process = Info::new(vec![("version", version.to_owned())]);
         register(&mut registry, PROCESS, process);
         registry.register_collector(Box::new(newest.clone()));
@@ -358,6 +362,12 @@ impl Metrics {
     pub fn view_rows(&self, view: &str, rows: u64) {
         let labels = vec![("view", view.to_owned())];
         self.0.families.rows.get_or_create(&labels).set(rows);
+    }
+
+    /// So many ids were missing somewhere, and so many are now.
+    pub fn missing(&self, before: u64, after: u64) {
+        self.0.families.missing.inc_by(after);
+        self.0.families.missing.dec_by(before);
     }
 
     /// The sums since the start. Each is exact; together they may be a batch apart.
@@ -492,6 +502,8 @@ mod tests {
         metrics.retained(1, 4_096);
         metrics.in_flight(12);
         metrics.view_rows("candles", 5);
+        metrics.missing(0, 7);
+        metrics.missing(7, 3);
         let text = metrics.render();
         for line in [
             "tickweave_accepted_total{source=\"binance\"} 3",
@@ -502,6 +514,7 @@ mod tests {
             "tickweave_retained_bytes{worker=\"1\"} 4096",
             "tickweave_in_flight_records 12",
             "tickweave_view_rows{view=\"candles\"} 5",
+            "tickweave_missing_trades 3",
         ] {
             assert!(text.lines().any(|l| l == line), "no `{line}` in\n{text}");
         }

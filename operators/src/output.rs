@@ -32,6 +32,15 @@ pub struct GapChange {
     pub after: Option<Gap>,
 }
 
+/// What is said of gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapOut {
+    /// A gap came, changed or went.
+    Changed(GapChange),
+    /// A gap that exists already, told again because state was restored.
+    Restored(GapKey, Gap),
+}
+
 /// A row for one of the logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
@@ -84,10 +93,8 @@ pub enum LedgerOut {
     Bar(BarChange),
     /// A row that exists already, told again because state was restored.
     Restored(CandleKey, Candle),
-    /// A gap came, changed or went.
-    Gap(GapChange),
-    /// A gap that exists already, told again because state was restored.
-    RestoredGap(GapKey, Gap),
+    /// A gap, or what became of one.
+    Gap(GapOut),
     /// A row for a log.
     Notice(Notice),
     /// Records counted.
@@ -122,9 +129,16 @@ impl LedgerOut {
             LedgerOut::Seen(instrument, open) => Some(RollupIn::Seen(instrument, open)),
             LedgerOut::Restored(..)
             | LedgerOut::Gap(_)
-            | LedgerOut::RestoredGap(..)
             | LedgerOut::Notice(_)
             | LedgerOut::Tally(_) => None,
+        }
+    }
+
+    /// The part about gaps.
+    pub fn gap(self) -> Option<GapOut> {
+        match self {
+            LedgerOut::Gap(said) => Some(said),
+            _ => None,
         }
     }
 

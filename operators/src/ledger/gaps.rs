@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use market::{EventTime, Gap, GapKey, IdScope, InstrumentId, TradeId};
 use serde::{Deserialize, Serialize};
 
-use crate::output::{GapChange, LedgerOut};
+use crate::output::{GapChange, GapOut, LedgerOut};
 
 /// The gaps of one instrument.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -63,7 +63,8 @@ impl Gaps {
                 let after = told.gaps.get(&first_id).copied();
                 if before != after {
                     let key = GapKey { instrument, scope: *scope, first_id };
-                    out.push(LedgerOut::Gap(GapChange { key, before, after }));
+                    let change = GapChange { key, before, after };
+                    out.push(LedgerOut::Gap(GapOut::Changed(change)));
                 }
             }
         }
@@ -74,7 +75,7 @@ impl Gaps {
         for (scope, told) in &self.scopes {
             out.extend(told.gaps.iter().map(|(first_id, gap)| {
                 let key = GapKey { instrument, scope: *scope, first_id: *first_id };
-                LedgerOut::RestoredGap(key, *gap)
+                LedgerOut::Gap(GapOut::Restored(key, *gap))
             }));
         }
     }
@@ -191,7 +192,8 @@ mod tests {
             let mut out = Vec::new();
             gaps.settle(ANY, gaps_max, &mut out);
             for said in out {
-                let LedgerOut::Gap(GapChange { key, before, after }) = said else { panic!() };
+                let Some(GapOut::Changed(change)) = said.gap() else { panic!() };
+                let GapChange { key, before, after } = change;
                 assert_eq!(rows.remove(&key), before);
                 after.map(|gap| rows.insert(key, gap));
             }

@@ -14,7 +14,7 @@ use market::{
     Quantity, Record, Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
-    CommitContext, Core, GapChange, Ledger, LedgerConfig, LedgerOut, Marks, Notice, Rollup,
+    CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut, Marks, Notice, Rollup,
     RollupConfig,
 };
 
@@ -179,7 +179,7 @@ fn told(said: &LedgerOut) -> Option<String> {
         LedgerOut::Notice(Notice::Unmatched(row)) => {
             Some(format!("unmatched: {} of {}, {}", row.kind.name(), row.of.id, row.reason.name()))
         }
-        LedgerOut::Gap(GapChange { key, after, .. }) => Some(match after {
+        LedgerOut::Gap(GapOut::Changed(GapChange { key, after, .. })) => Some(match after {
             Some(gap) => format!(
                 "gap: {} to {}, {} missing, between {} and {}",
                 key.first_id,
@@ -192,7 +192,7 @@ fn told(said: &LedgerOut) -> Option<String> {
         }),
         LedgerOut::Notice(Notice::Revision(_))
         | LedgerOut::Restored(..)
-        | LedgerOut::RestoredGap(..)
+        | LedgerOut::Gap(GapOut::Restored(..))
         | LedgerOut::Tally(_)
         | LedgerOut::Heard(..)
         | LedgerOut::Seen(..) => None,

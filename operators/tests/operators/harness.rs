@@ -9,8 +9,8 @@ use market::{
 };
 use operators::indicators::IndicatorOut;
 use operators::{
-    CommitContext, Core, Gauge, Indicators, IndicatorsConfig, Ledger, LedgerConfig, LedgerOut,
-    Marks, Notice, Rollup, RollupConfig, Sharded, StateStore, keyed,
+    CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger, LedgerConfig,
+    LedgerOut, Marks, Notice, Rollup, RollupConfig, Sharded, StateStore, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -52,12 +52,12 @@ impl Rows {
                 LedgerOut::Restored(key, candle) => {
                     assert_eq!(rows.candles.insert(key, candle), None);
                 }
-                LedgerOut::Gap(change) => {
+                LedgerOut::Gap(GapOut::Changed(change)) => {
                     assert_ne!(change.before, change.after, "not a net change");
                     assert_eq!(rows.gaps.remove(&change.key), change.before);
                     change.after.map(|after| rows.gaps.insert(change.key, after));
                 }
-                LedgerOut::RestoredGap(key, gap) => {
+                LedgerOut::Gap(GapOut::Restored(key, gap)) => {
                     assert_eq!(rows.gaps.insert(key, gap), None);
                 }
                 LedgerOut::Notice(Notice::Conflict(row)) => rows.conflicts.push(row),

@@ -141,7 +141,9 @@ fn a_codec_leaves_only_instruments_to_be_said() {
     assert_eq!(tell(&rows), ["1 2023-04-05T00:00:04.962Z 2 3 sell"]);
     let scope_of = |contiguous: Option<bool>| {
         let mut config = json!({"codec": "binance-trades-csv", "instrument": "binance:BTCUSDT"});
-        contiguous.map(|is| config["contiguous_ids"] = json!(is));
+        if let Some(is) = contiguous {
+            config["contiguous_ids"] = json!(is);
+        }
         let rows = rows_of("any.csv", b"1,2,3,6,1680652804962,true,true", &config);
         trade(&rows[0]).scope
     };
