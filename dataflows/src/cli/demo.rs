@@ -70,6 +70,7 @@ tickweave {version}  a simulated venue: 50 symbols, two providers, {ticks} ticks
   open  http://{address}/
         http://{address}/v1/views  http://{address}/metrics  http://{address}/health
   try   curl 'http://{address}/v1/candles/demo:ALFA?timeframe=5s&limit=3'
+        curl 'http://{address}/v1/views/alerts?symbol=demo:ALFA&limit=5'
 "
     )
 }

@@ -6,14 +6,14 @@ use std::sync::mpsc::Receiver;
 use market::{Calendars, Span, Timeframe};
 use operators::indicators::{IndicatorChange, IndicatorOut, Indicators, IndicatorsConfig};
 use operators::keyed::Time;
-use operators::signals::Rule;
+use operators::signals::{AlertChange, Rule};
 use operators::{
     Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals, StateError,
     StateStore, keyed,
 };
 use timely::dataflow::Scope;
-use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Concat, Inspect};
 use timely::scheduling::SyncActivator;
 
 use crate::ingest::{Delivery, feed};
@@ -158,6 +158,9 @@ impl Candles {
             gauge(OPERATORS[3]),
         )?;
 
+        let count = counting_alerts(metrics, &self.rules);
+        let signals = signals.inspect_batch(move |_commit, changes| count(changes));
+
         Ok(vec![
             publish_candles(bars, board, metrics, sources),
             publish_indicators(indicators, board),
@@ -178,4 +181,21 @@ fn value_for_signals(said: IndicatorOut, watched: &Watched) -> Option<SignalIn> 
         series: u16::try_from(series).ok()?,
         value: after.map(|after| after.value.0),
     })
+}
+
+/// Counts alerts that are raised or withdrawn, by rule.
+fn counting_alerts(metrics: &Metrics, rules: &Arc<[Rule]>) -> impl Fn(&[AlertChange]) + use<> {
+    let (metrics, rules) = (metrics.clone(), Arc::clone(rules));
+    rules.iter().for_each(|rule| metrics.rule(&rule.name));
+    move |changes| {
+        // What is told again after a restore happened before.
+        for change in changes.iter().filter(|change| !change.restored) {
+            let Some(rule) = rules.get(usize::from(change.key.rule)) else { continue };
+            match (change.before.is_some_and(|before| before.raised), change.after.raised) {
+                (false, true) => metrics.alerts_raised(&rule.name, 1),
+                (true, false) => metrics.alerts_withdrawn(&rule.name, 1),
+                (false, false) | (true, true) => {}
+            }
+        }
+    }
 }

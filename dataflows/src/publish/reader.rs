@@ -70,14 +70,14 @@ impl BoardReader {
         }
     }
 
-    /// What has changed after a commit.
+    /// What has changed after a commit, up to a frontier that the board has had.
     pub fn read_changes(
         &self,
         view: &'static View,
         wanted: &Wanted,
         after: Option<Commit>,
+        frontier: Frontier,
     ) -> Result<Changes, ReadError> {
-        let frontier = self.board.frontier();
         let Some(through) = frontier.commit.filter(|through| after.is_none_or(|a| a < *through))
         else {
             return Ok(Changes { frontier, changes: Vec::new() });
@@ -189,9 +189,10 @@ impl ViewReader for BoardReader {
         view: &'static View,
         wanted: Arc<Wanted>,
         after: Option<Commit>,
+        through: Frontier,
     ) -> Reading<'_, Changes> {
         let reader = self.clone();
-        apart(move || reader.read_changes(view, &wanted, after))
+        apart(move || reader.read_changes(view, &wanted, after, through))
     }
 
     fn moved(&self, view: &'static View) -> watch::Receiver<u64> {

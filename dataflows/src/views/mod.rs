@@ -95,7 +95,7 @@ pub struct Labels {
 }
 
 /// A named output.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct View {
     /// Its name in paths, files and configuration.
     pub name: &'static str,
@@ -108,7 +108,7 @@ pub struct View {
 }
 
 /// How the rows of a view behave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ViewKind {
     /// One row per key, restated in place.
     Keyed,

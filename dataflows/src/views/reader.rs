@@ -119,8 +119,8 @@ pub trait ViewReader: Send + Sync {
         log_rows: usize,
     ) -> Reading<'_, Box<dyn Snapshot>>;
 
-    /// The net change of the rows that are wanted from commit `after` (none: from the beginning) to the
-    /// frontier that a read would have now.
+    /// The net change of the rows that are wanted from commit `after` (none: from the beginning) to a
+    /// frontier that this reader has had.
     ///
     /// A [`Snapshot`] with the changes after its frontier, read one after the other, each after the
     /// frontier of the one before, is the view: nothing is left out and nothing is told twice.
@@ -129,6 +129,7 @@ pub trait ViewReader: Send + Sync {
         view: &'static View,
         wanted: Arc<Wanted>,
         after: Option<Commit>,
+        through: Frontier,
     ) -> Reading<'_, Changes>;
 
     /// Tells the number of the latest commit that is complete and may have changed the view.

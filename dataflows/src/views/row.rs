@@ -3,7 +3,7 @@
 use market::{Currency, EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe};
 
 /// A column of a view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Column {
     /// Its name, in JSON and CSV.
     pub name: &'static str,

@@ -74,6 +74,46 @@ fn the_demo_serves_candles_shows_its_state_and_stops_with_a_summary() {
 }
 
 #[test]
+fn the_demo_raises_alerts_and_its_state_shows_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--json", "demo", "--port", "0", "--ticks-per-second", "2000"];
+    let mut demo = Going::start(folder.path(), &args);
+    let address = demo.address();
+    // The state is a line of the log now and then, as nobody looks at a terminal.
+    let state = || {
+        let said = demo.said();
+        let (_, told) = said.rsplit_once("  alerts raised ")?;
+        let (raised, withdrawn) = told.lines().next()?.split_once("  withdrawn ")?;
+        let number = |text: &str| text.replace(',', "").parse::<u64>().ok();
+        Some((number(raised)?, number(withdrawn)?))
+    };
+    let (raised, withdrawn) = poll(
+        || state().filter(|(raised, withdrawn)| *raised > 0 && *withdrawn > 0),
+        || demo.said(),
+    );
+    // What the line tells is what the view holds: rows stay, and each was raised once at least.
+    let alerts = get(address, "/v1/views/alerts?limit=10000").json();
+    let rows = alerts["rows"].as_array().unwrap();
+    let rules = ["engulfing", "breakout", "overbought", "ema_cross"];
+    assert!(rows.iter().all(|row| rules.contains(&row["rule"].as_str().unwrap())), "{alerts}");
+    let metrics = get(address, "/metrics").body;
+    let counted = |what: &str| {
+        let samples = metrics.lines().filter(|line| line.starts_with(what));
+        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>()
+    };
+    assert!(counted("tickweave_alerts_raised_total{rule=\"engulfing\"}") > 0, "{metrics}");
+    assert!(counted("tickweave_alerts_raised_total") >= raised.max(rows.len() as u64), "{metrics}");
+    assert!(counted("tickweave_alerts_withdrawn_total") >= withdrawn, "{metrics}");
+    for rule in rules {
+        assert!(metrics.contains(&format!("tickweave_alerts_withdrawn_total{{rule=\"{rule}\"}}")));
+    }
+    demo.signal("TERM");
+    let summary = demo.end().json();
+    assert!(summary["alerts_raised"].as_u64() >= Some(raised), "{summary}");
+    assert!(summary["alerts_withdrawn"].as_u64() >= Some(withdrawn), "{summary}");
+}
+
+#[test]
 fn a_simulated_venue_replays_the_same_on_any_number_of_workers() {
     let wishes = || Wishes { digest: true, ..Wishes::default() };
     let views = |workers| replay(config(500, 40_000, workers), &wishes()).views;

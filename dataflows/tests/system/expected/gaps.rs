@@ -134,7 +134,7 @@ fn two_captures_with_outages_of_their_own() {
         fs::read_to_string(&one).unwrap().lines().for_each(|line| {
             told_by_frame(line, "binance", &mut told);
         });
-        assert_gaps(&[one.clone()], "--codec binance-stream --timeframes 1m", &told)
+        assert_gaps(std::slice::from_ref(&one), "--codec binance-stream --timeframes 1m", &told)
     };
     assert_eq!(alone.len(), 2, "{alone:?}");
     let other = cut("other", &[110_000..130_000, 150_000..160_000]);
