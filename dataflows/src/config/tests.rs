@@ -63,7 +63,7 @@ fn wrong_values_say_where_and_what_is_possible() {
                     .replace("\"a\"", "\"b\"")
                     .replace("size = \"q\"", "size = \"q\", id = \"i\"")
             ),
-            "source `b`: the ids of scope `x` are contiguous by one source and not by another",
+            "source[1] (name `b`): the ids of scope `x` are contiguous by one source and not by another",
         ),
         ("[limits]\ngaps = 0", SOURCE, "limits.gaps: 0 is not between 1 and"),
         (
