@@ -91,6 +91,14 @@ impl<'a> Query<'a> {
         self.faults.push(Fault { pointer: format!("#/query/{name}"), code, detail, allowed });
     }
 
+    /// Refuses a parameter if it was given; reading it later gives nothing and finds no further fault.
+    pub(super) fn refuse(&mut self, name: &str, why: &str) {
+        if let Some((given, _)) = self.get(name) {
+            self.fault(given, "unknown", format!("`{given}` {why}"), Vec::new());
+            self.given.retain(|(other, _)| *other != given);
+        }
+    }
+
     /// One of a few words; the first element of each pair is the word.
     pub(super) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
         let (given, value) = self.get(name)?;
