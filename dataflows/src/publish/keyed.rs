@@ -59,13 +59,21 @@ pub struct KeyedView {
     /// By what it is sharded.
     pub sharded_by: Dimension,
     /// Reads rows at a frontier.
-    pub read: fn(&[Shelf], Frontier, &Scan, &Labels) -> Page,
+    pub read: ReadRows,
     /// Reads all rows at a frontier, part by part.
-    pub snapshot: fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Box<dyn Snapshot>,
-    /// The net change after one commit (none: from the beginning) up to another.
-    pub changes:
-        fn(&[Shelf], &'static View, &Wanted, (Option<Commit>, Commit), &Labels) -> Vec<Change>,
+    pub snapshot: ReadParts,
+    /// Reads what has changed.
+    pub changes: ReadChanges,
 }
+
+/// Reads the rows of shelves at a frontier.
+pub type ReadRows = fn(&[Shelf], Frontier, &Scan, &Labels) -> Page;
+/// Has the rows of shelves at a frontier read part by part.
+pub type ReadParts =
+    fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Box<dyn Snapshot>;
+/// Reads the net change on shelves after one commit (none: from the beginning) up to another.
+pub type ReadChanges =
+    fn(&[Shelf], &'static View, &Wanted, (Option<Commit>, Commit), &Labels) -> Vec<Change>;
 
 /// Every keyed view.
 pub const KEYED: &[KeyedView] = &[
