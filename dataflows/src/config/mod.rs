@@ -66,6 +66,8 @@ pub struct Config {
     pub log_bytes: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes: usize,
+    /// Bytes of what views were.
+    pub history_bytes: usize,
     /// HTTP connections.
     pub connections: usize,
     /// Where to serve.
@@ -205,6 +207,7 @@ impl RawConfig {
             },
             log_bytes: limits.log_bytes,
             ring_bytes: limits.ring_bytes,
+            history_bytes: limits.history_bytes,
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
             listen: http.listen.parse().map_err(|_| ConfigError::Value {
                 place: "http.listen".to_owned(),

@@ -151,7 +151,7 @@ impl Handover {
         }
         self.make_room()?;
         self.count(&records, &refused);
-        self.board.announce(binding.commit, binding.at, oldest);
+        self.board.announce(binding.commit, binding.at, binding.round, oldest);
         self.bury(refused);
 
         let context = Arc::new(CommitContext {

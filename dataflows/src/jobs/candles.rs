@@ -18,7 +18,7 @@ use timely::scheduling::SyncActivator;
 
 use crate::ingest::{Delivery, feed};
 use crate::publish::{
-    Arrangement, Board, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+    Arranged, Board, publish_alerts, publish_candles, publish_gaps, publish_indicators,
 };
 use crate::telemetry::Metrics;
 use crate::views::Labels;
@@ -106,7 +106,7 @@ impl Candles {
         &self,
         scope: Scope<'_, Time>,
         surroundings: Surroundings<'_>,
-    ) -> Result<Vec<Box<dyn Arrangement>>, StateError> {
+    ) -> Result<Vec<Arranged>, StateError> {
         let Surroundings { deliveries, activator, board, metrics, sources, states } = surroundings;
         let gauge = |operator| {
             let gauge = board.gauges.get(&(scope.worker().index(), operator));
@@ -150,7 +150,7 @@ impl Candles {
         let (rules, watched) = (Arc::clone(&self.rules), Arc::clone(&self.watched));
         let values = indicators.clone().flat_map(move |said| value_for_signals(said, &watched));
         let signals = keyed(
-            contexts,
+            contexts.clone(),
             bars.clone().flat_map(LedgerOut::bar_change).map(SignalIn::Bar).concat(values),
             OPERATORS[3],
             move || Signals::new(Arc::clone(&rules)),
@@ -162,10 +162,10 @@ impl Candles {
         let signals = signals.inspect_batch(move |_commit, changes| count(changes));
 
         Ok(vec![
-            publish_candles(bars, board, metrics, sources),
-            publish_indicators(indicators, board),
-            publish_alerts(signals, board),
-            publish_gaps(gaps, board, metrics),
+            publish_candles(bars, contexts.clone(), board, metrics, sources),
+            publish_indicators(indicators, contexts.clone(), board),
+            publish_alerts(signals, contexts.clone(), board),
+            publish_gaps(gaps, contexts.clone(), board, metrics),
         ])
     }
 }

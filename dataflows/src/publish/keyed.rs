@@ -33,6 +33,11 @@ pub trait Keyed: 'static {
     /// What its keys are ordered by, at most three; what comes first is what it is sharded by.
     const ORDER: &'static [Dimension];
 
+    /// Whether a row belongs to the view's history; of a view without one, none does.
+    fn is_remembered(_value: &Self::Value) -> bool {
+        false
+    }
+
     /// Where a key stands: the ordinals of its dimensions, then zeros.
     fn place(key: &Self::Key) -> Place;
 
