@@ -21,7 +21,7 @@ use crate::telemetry::Metrics;
 use crate::views::{Cell, view};
 
 /// The commits of a worker, each at its time.
-pub type Contexts<'scope> = StreamVec<'scope, Time, Arc<CommitContext>>;
+pub(super) type Contexts<'scope> = StreamVec<'scope, Time, Arc<CommitContext>>;
 
 /// Splits and arranges what ledger and roll-ups put out on this worker.
 ///
