@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::account::{ModelId, PortfolioId};
 use crate::decimal::SCALE_MAX;
 use crate::names::{Names, is_name};
+use crate::scopes::IdScopes;
 
 /// XXH3-64 of an instrument's name. Two names with one id are refused by the [`Catalog`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,6 +102,8 @@ pub enum CatalogError {
 pub struct Catalog {
     rules: Vec<InstrumentRule>,
     limit: usize,
+    /// The names of the id scopes of their trades.
+    pub scopes: IdScopes,
     known: RwLock<HashMap<InstrumentId, Arc<Instrument>>>,
     /// The portfolios.
     pub portfolios: Names<PortfolioId>,
@@ -184,6 +187,7 @@ impl Catalog {
         Catalog {
             rules,
             limit,
+            scopes: IdScopes::default(),
             known: RwLock::default(),
             portfolios: Names::new(Catalog::PORTFOLIOS),
             models: Names::new(Catalog::MODELS),

@@ -5,13 +5,15 @@
 //!
 //! * [`set`]: the value columns as a function of the set of records alone, for horizons that never come;
 //! * [`commits`]: values, history and logs after every commit;
+//! * [`gaps`]: holes in ids;
 //! * [`sessions`]: trading days and bars of two markets, minute by minute;
 //! * [`random`]: inputs for both, from a seed.
 //!
-//! Reading order: [`values`] → [`set`] → [`commits`] → [`random`].
+//! Reading order: [`values`] → [`set`] → [`gaps`] → [`commits`] → [`random`].
 
 mod behind;
 pub mod commits;
+pub mod gaps;
 mod instrument;
 mod prng;
 pub mod random;

@@ -165,10 +165,18 @@ impl RawConfig {
         let indicators = job.indicators.iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
+        let gaps = in_range("limits.gaps", limits.gaps, 1, 1 << 20)?;
         let rules = rules::check(rule, &timeframes, &indicators)?;
-        let candles =
-            Candles::new(&timeframes, calendars.clone(), reject_after, horizon, indicators, rules)
-                .map_err(ConfigError::at("job.timeframes"))?;
+        let candles = Candles::new(
+            &timeframes,
+            calendars.clone(),
+            reject_after,
+            horizon,
+            gaps,
+            indicators,
+            rules,
+        )
+        .map_err(ConfigError::at("job.timeframes"))?;
         let sources = sources(source, folder, &catalog, reject_after)?;
 
         Ok(Config {

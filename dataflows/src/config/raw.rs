@@ -82,6 +82,8 @@ pub struct RawLimits {
     pub log_bytes: usize,
     /// Bytes of the latest changes of each keyed view; who follows a view and is further behind gets it anew.
     pub ring_bytes: usize,
+    /// Gaps in the ids of an instrument that are kept apart; beyond it, the lowest are merged.
+    pub gaps: usize,
     /// HTTP connections; more wait.
     pub connections: usize,
 }
@@ -245,6 +247,7 @@ impl Default for RawLimits {
             state_bytes: 8 << 30,
             log_bytes: 64 << 20,
             ring_bytes: 64 << 20,
+            gaps: 10_000,
             connections: 1_024,
         }
     }

@@ -17,7 +17,9 @@ use timely::dataflow::operators::{Concat, Inspect};
 use timely::scheduling::SyncActivator;
 
 use crate::ingest::{Delivery, feed};
-use crate::publish::{Arrangement, Board, publish_alerts, publish_candles, publish_indicators};
+use crate::publish::{
+    Arrangement, Board, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+};
 use crate::telemetry::Metrics;
 use crate::views::Labels;
 
@@ -62,6 +64,7 @@ impl Candles {
         calendars: Calendars,
         reject_after: Span,
         correction_horizon: Span,
+        gaps_max: usize,
         indicators: IndicatorsConfig,
         (rules, watched): (Vec<Rule>, Watched),
     ) -> Result<Candles, String> {
@@ -72,7 +75,8 @@ impl Candles {
             return Err("a job needs at least one timeframe".to_owned());
         };
         let rollups = RollupConfig::new(*base, larger, calendars.clone())?;
-        let ledger = LedgerConfig { base: *base, calendars, reject_after, correction_horizon };
+        let base = *base;
+        let ledger = LedgerConfig { base, calendars, reject_after, correction_horizon, gaps_max };
         Ok(Candles {
             ledger: Arc::new(ledger),
             rollups: Arc::new(rollups),
@@ -130,6 +134,7 @@ impl Candles {
             gauge(OPERATORS[1]),
         )?;
 
+        let gaps = ledger.clone().flat_map(LedgerOut::gap);
         let bars = ledger.concat(rollups);
 
         let config = Arc::clone(&self.indicators);
@@ -160,6 +165,7 @@ impl Candles {
             publish_candles(bars, board, metrics, sources),
             publish_indicators(indicators, board),
             publish_alerts(signals, board),
+            publish_gaps(gaps, board, metrics),
         ])
     }
 }

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod candles;
+mod gaps;
 mod indicators;
 
 use std::any::Any;
@@ -18,6 +19,7 @@ use market::Commit;
 
 pub use alerts::Alerts;
 pub use candles::Candles;
+pub use gaps::Gaps;
 pub use indicators::Indicators;
 
 /// A keyed view.
@@ -66,8 +68,12 @@ pub struct KeyedView {
 }
 
 /// Every keyed view.
-pub const KEYED: &[KeyedView] =
-    &[KeyedView::of::<Alerts>(), KeyedView::of::<Candles>(), KeyedView::of::<Indicators>()];
+pub const KEYED: &[KeyedView] = &[
+    KeyedView::of::<Alerts>(),
+    KeyedView::of::<Candles>(),
+    KeyedView::of::<Gaps>(),
+    KeyedView::of::<Indicators>(),
+];
 
 /// The keyed view of this name.
 pub fn keyed(name: &str) -> Option<&'static KeyedView> {

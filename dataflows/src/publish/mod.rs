@@ -18,4 +18,6 @@ pub use board::{Board, Cut, Making, Published, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
 pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
-pub use split::{Rows, log, publish, publish_alerts, publish_candles, publish_indicators};
+pub use split::{
+    Rows, log, publish, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+};

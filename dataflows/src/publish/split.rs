@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use market::Commit;
+use market::{Commit, Gap};
 use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
 use operators::signals::AlertChange;
-use operators::{LedgerOut, Notice, Verdict};
+use operators::{GapChange, GapOut, LedgerOut, Notice, Verdict};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
@@ -14,7 +14,7 @@ use timely::dataflow::operators::generic::Operator;
 use super::arranged::{Arrangement, RowUpdate, arrange};
 use super::board::Board;
 use super::digest::Digest;
-use super::keyed::{Alerts, Candles, Indicators, Keyed};
+use super::keyed::{Alerts, Candles, Gaps, Indicators, Keyed};
 use super::logs::LogRow;
 use crate::telemetry::Metrics;
 use crate::views::Cell;
@@ -44,7 +44,27 @@ pub fn publish_candles<'scope>(
             let Some(source) = sources.get(usize::from(tally.source.0)) else { return };
             count(&metrics, source, tally.verdict, tally.records);
         }
-        LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
+        LedgerOut::Gap(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
+    })
+}
+
+/// Arranges the gaps of this worker.
+pub fn publish_gaps<'scope>(
+    output: StreamVec<'scope, Time, GapOut>,
+    board: &Arc<Board>,
+    metrics: &Metrics,
+) -> Box<dyn Arrangement> {
+    let metrics = metrics.clone();
+    let missing = |gap: Option<Gap>| gap.map_or(0, |gap| gap.missing);
+    publish(output, board, move |said, rows: &mut Rows<'_, Gaps>| match said {
+        GapOut::Changed(GapChange { key, before, after }) => {
+            metrics.missing(missing(before), missing(after));
+            rows.change(key, before, after);
+        }
+        GapOut::Restored(key, gap) => {
+            metrics.missing(0, gap.missing);
+            rows.restored(key, gap);
+        }
     })
 }
 

@@ -6,6 +6,7 @@
 mod alerts;
 mod candles;
 mod events;
+mod gaps;
 mod indicators;
 mod reader;
 mod row;
@@ -17,6 +18,7 @@ use market::{Conflict, Revision, TooLate, Unmatched};
 pub use alerts::AlertRow;
 pub use candles::CandleRow;
 pub use events::DeadLetterRow;
+pub use gaps::GapRow;
 pub use indicators::IndicatorRow;
 pub use reader::{
     CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot, ViewReader,
@@ -50,6 +52,12 @@ pub const VIEWS: &[View] = &[
         kind: ViewKind::Log,
         columns: DeadLetterRow::COLUMNS,
         doc: "input that could not become a record, and why",
+    },
+    View {
+        name: "gaps",
+        kind: ViewKind::Keyed,
+        columns: GapRow::COLUMNS,
+        doc: "missing trades: holes in ids that a venue gives out without holes, now",
     },
     View {
         name: "indicators",
