@@ -112,7 +112,7 @@ impl Candles {
             let gauge = board.gauges.get(&(scope.worker().index(), operator));
             gauge.map_or_else(Arc::<Gauge>::default, Arc::clone)
         };
-        let (contexts, records) = feed(scope, deliveries, activator);
+        let (contexts, records, _accounts) = feed(scope, deliveries, activator);
 
         let config = Arc::clone(&self.ledger);
         let ledger = keyed(
