@@ -3,10 +3,11 @@
 //! [`tables`] makes every row anew from the [`Facts`] at the end of a round. Integers have no width
 //! here: only what a row shows has to fit 128 bits.
 //!
-//! * [`commits`]: the rows as they show after every commit, and the log of faulty fills.
+//! * [`commits`]: the rows as they show after every commit, and the log of faulty fills;
+//! * [`random`]: scripts of accounts and of bars from a seed.
 //!
 //! Reading order: [`Config`] → `survivors` → `holding` → `prices` → `positions` → `totals` → `drift`
-//! → `edges` → `risk` → [`commits`].
+//! → `edges` → `risk` → [`commits`] → [`random`].
 
 mod bigint;
 pub mod commits;
@@ -17,6 +18,7 @@ mod holding;
 mod normal;
 mod positions;
 mod prices;
+pub mod random;
 mod risk;
 mod rows;
 mod survivors;
@@ -45,8 +47,8 @@ pub struct Facts {
     pub numbers: BTreeMap<(ModelId, CandleKey), IndicatorNumber>,
 }
 
-/// What an indicator says at a bar.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What an indicator says at a bar; equal if bits are.
+#[derive(Clone, Copy, Debug)]
 pub struct IndicatorNumber {
     /// Scales of the instrument.
     pub terms: Terms,
@@ -67,6 +69,12 @@ pub struct Tables {
     pub edges: BTreeMap<(InstrumentId, ModelId), EdgeRow>,
     /// Section *Risk*.
     pub risk: BTreeMap<PortfolioId, RiskRow>,
+}
+
+impl PartialEq for IndicatorNumber {
+    fn eq(&self, other: &IndicatorNumber) -> bool {
+        (self.terms, self.number.to_bits()) == (other.terms, other.number.to_bits())
+    }
 }
 
 /// Every row that these facts make.
