@@ -124,7 +124,7 @@ fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
     let deliveries = seat.deliveries.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(deliveries) = deliveries else { unreachable!("timely runs each worker once") };
 
-    let traces = worker.dataflow_named(&format!("candles-{index}"), |scope| {
+    let arrangements = worker.dataflow_named(&format!("candles-{index}"), |scope| {
         shared.job.build(
             scope,
             Surroundings {
@@ -139,7 +139,7 @@ fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
     })?;
 
     let mut publisher =
-        Publisher::new(index, traces, Arc::clone(&shared.board), shared.metrics.clone());
+        Publisher::new(index, arrangements, Arc::clone(&shared.board), shared.metrics.clone());
     while !publisher.step() {
         if shared.board.has_failed() {
             return Ok(());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use market::Catalog;
 
 use crate::publish::{Board, BoardReader, Digest, ViewDigest};
-use crate::views::{Cell, Scan, VIEWS, View, ViewKind, write_csv_header, write_csv_row};
+use crate::views::{Cell, Scan, VIEWS, View, ViewKind, Wanted, write_csv_header, write_csv_row};
 
 /// A view that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -74,20 +74,11 @@ fn for_each_row<E>(
     view: &'static View,
     mut each: impl FnMut(&[Cell]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let everything = Scan {
-        view,
-        instrument: None,
-        timeframe: None,
-        from: None,
-        to: None,
-        latest_first: false,
-        limit: usize::MAX,
-    };
-    match view.kind {
-        ViewKind::Log => reader.read(&everything).rows.iter().try_for_each(|cells| each(cells)),
-        ViewKind::Keyed => catalog.all().iter().try_for_each(|instrument| {
-            let own = Scan { instrument: Some(instrument.id), ..everything.clone() };
-            reader.read(&own).rows.iter().try_for_each(|cells| each(cells))
-        }),
+    if view.kind == ViewKind::Log || view.column("instrument").is_none() {
+        return reader.read(&Scan::all(view)).rows.iter().try_for_each(|cells| each(cells));
     }
+    catalog.all().iter().try_for_each(|instrument| {
+        let own = Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
+        reader.read(&own).rows.iter().try_for_each(|cells| each(cells))
+    })
 }

@@ -21,7 +21,7 @@ use crate::ingest::pump::{Extent, Pump, Pumped};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, digest, make_folder, write_views};
-use crate::publish::{Board, BoardReader, ViewDigest};
+use crate::publish::{Board, BoardReader, Making, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
 use crate::views::{VIEWS, ViewReader};
 
@@ -75,8 +75,10 @@ pub struct Wishes {
     pub record: Option<PathBuf>,
     /// Write final views here.
     pub out: Option<PathBuf>,
-    /// Compute digests of final rows.
+    /// Compute digests of changes and of final rows.
     pub digest: bool,
+    /// Keep the latest changes of views for those who follow them.
+    pub followed: bool,
     /// Seconds of event time per second; as fast as it goes by default.
     pub speed: Option<f64>,
     /// Replay a recording only up to this commit.
@@ -142,8 +144,14 @@ impl Started {
         }
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let names: Arc<[String]> = config.sources.iter().map(|s| s.names.name.clone()).collect();
-        let board =
-            Arc::new(Board::new(config.workers, &OPERATORS, config.job.labels(), config.log_bytes));
+        let board = Arc::new(Board::new(Making {
+            workers: config.workers,
+            operators: &OPERATORS,
+            labels: config.job.labels(),
+            log_bytes_max: config.log_bytes,
+            ring_bytes_max: if wishes.followed { config.ring_bytes } else { 0 },
+            digests: wishes.digest,
+        }));
         let (engine, feeds) = Engine::start(
             config.job.clone(),
             config.workers,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::decimal::SCALE_MAX;
+use crate::scopes::IdScopes;
 
 /// XXH3-64 of an instrument's name. Two names with one id are refused by the [`Catalog`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,6 +99,8 @@ pub enum CatalogError {
 pub struct Catalog {
     rules: Vec<InstrumentRule>,
     limit: usize,
+    /// The names of the id scopes of their trades.
+    pub scopes: IdScopes,
     known: RwLock<HashMap<InstrumentId, Arc<Instrument>>>,
 }
 
@@ -168,7 +171,7 @@ impl Catalog {
     /// A catalog that gives a new name the terms of the first rule that fits it, else those of
     /// [`InstrumentRule::any`], and holds at most `limit` instruments.
     pub fn new(rules: Vec<InstrumentRule>, limit: usize) -> Catalog {
-        Catalog { rules, limit, known: RwLock::default() }
+        Catalog { rules, limit, scopes: IdScopes::default(), known: RwLock::default() }
     }
 
     /// The instrument of this name, which is registered if it is new.

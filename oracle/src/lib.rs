@@ -5,14 +5,16 @@
 //!
 //! * [`set`]: the value columns as a function of the set of records alone, for horizons that never come;
 //! * [`commits`]: values, history and logs after every commit;
+//! * [`gaps`]: holes in ids;
 //! * [`sessions`]: trading days and bars of two markets, minute by minute;
 //! * [`portfolio`]: positions, portfolios, drift, edges and risk, with random input of its own;
 //! * [`random`]: inputs for candles and logs, from a seed.
 //!
-//! Reading order: [`values`] → [`set`] → [`commits`] → [`random`]; [`portfolio`].
+//! Reading order: [`values`] → [`set`] → [`gaps`] → [`commits`] → [`random`]; [`portfolio`].
 
 mod behind;
 pub mod commits;
+pub mod gaps;
 mod instrument;
 pub mod portfolio;
 mod prng;

@@ -24,6 +24,7 @@
 pub mod config;
 mod dice;
 pub mod provider;
+mod telling;
 #[cfg(test)]
 mod tests;
 pub mod venue;

@@ -38,10 +38,15 @@ impl Demo {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let config = self.config()?;
         let ticks = thousands(self.ticks_per_second.into());
-        run::live(&config, &Wishes::default(), json, |started, address| {
-            eprintln!("{}", welcome(address, &ticks, self.seed));
-            Ok(status::show(started)?)
-        })
+        run::live(
+            &config,
+            &Wishes { followed: true, ..Wishes::default() },
+            json,
+            |started, address| {
+                eprintln!("{}", welcome(address, &ticks, self.seed));
+                Ok(status::show(started)?)
+            },
+        )
     }
 
     fn config(&self) -> anyhow::Result<Config> {
@@ -65,6 +70,7 @@ tickweave {version}  a simulated venue: 50 symbols, two providers, {ticks} ticks
   open  http://{address}/
         http://{address}/v1/views  http://{address}/metrics  http://{address}/health
   try   curl 'http://{address}/v1/candles/demo:ALFA?timeframe=5s&limit=3'
+        curl 'http://{address}/v1/views/alerts?symbol=demo:ALFA&limit=5'
 "
     )
 }

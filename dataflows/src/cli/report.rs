@@ -33,7 +33,7 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(
         text,
-        "  accepted {} (corrections {}, cancels {})  duplicates {}  conflicts {}  late {}  unmatched {}  dead letters {}",
+        "  accepted {} (corrections {}, cancels {})  duplicates {}  conflicts {}  late {}  unmatched {}  dead letters {}\n  alerts raised {}  withdrawn {}",
         totals.accepted,
         totals.corrections,
         totals.cancels,
@@ -41,7 +41,9 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
         totals.conflicts,
         totals.late,
         totals.unmatched,
-        totals.dead
+        totals.dead,
+        totals.alerts_raised,
+        totals.alerts_withdrawn
     )?;
     for (view, rows, digest) in &report.views {
         write!(text, "  {view:<13} {rows} rows")?;
@@ -74,6 +76,8 @@ fn as_json(report: &Report) -> Value {
         "late": totals.late,
         "unmatched": totals.unmatched,
         "dead": totals.dead,
+        "alerts_raised": totals.alerts_raised,
+        "alerts_withdrawn": totals.alerts_withdrawn,
         "commits": report.commits,
         "elapsed_s": report.elapsed.as_secs_f64(),
         "complete": report.complete,

@@ -17,7 +17,9 @@ use crate::config::Config;
 use crate::ingest::Stop;
 use crate::publish::Board;
 use crate::run::{Started, Wishes, run_live};
-use crate::serve::{Check, Context, Health, Limits, Readiness, Status, bind, serve};
+use tokio::sync::Semaphore;
+
+use crate::serve::{Check, Context, Frames, Health, Limits, Readiness, Status, bind, serve};
 use crate::views::ViewReader;
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
@@ -52,7 +54,7 @@ impl Run {
             .flag("job.workers", "--workers", workers)?
             .flag("http.listen", "--listen", listen)?
             .check()?;
-        let wishes = Wishes { record, out, digest, ..Wishes::default() };
+        let wishes = Wishes { record, out, digest, followed: true, ..Wishes::default() };
         live(&config, &wishes, json, |_, _| Ok(()))
     }
 }
@@ -113,16 +115,21 @@ async fn until(finished: Arc<AtomicBool>) {
 fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
     let board = Arc::clone(&started.board);
     let pause = Arc::clone(pause);
+    let limits = Limits { connections: config.connections, ..Limits::default() };
     Context {
         reader: Arc::new(started.reader()),
         catalog: Arc::clone(&started.catalog),
         calendars: config.calendars.clone(),
         timeframes: config.job.timeframes().to_vec(),
+        labels: config.job.labels(),
         metrics: started.metrics.clone(),
         health: Arc::new(move || health(&board, &pause)),
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
-        limits: Limits { connections: config.connections, ..Limits::default() },
+        frames: Frames::default(),
+        closing: tokio::sync::watch::channel(false).1,
+        sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
+        limits,
     }
 }
 

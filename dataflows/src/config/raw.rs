@@ -80,6 +80,10 @@ pub struct RawLimits {
     pub state_bytes: usize,
     /// Bytes of each log; beyond it, its oldest rows go.
     pub log_bytes: usize,
+    /// Bytes of the latest changes of each keyed view; who follows a view and is further behind gets it anew.
+    pub ring_bytes: usize,
+    /// Gaps in the ids of an instrument that are kept apart; beyond it, the lowest are merged.
+    pub gaps: usize,
     /// HTTP connections; more wait.
     pub connections: usize,
 }
@@ -242,6 +246,8 @@ impl Default for RawLimits {
             in_flight_records: 262_144,
             state_bytes: 8 << 30,
             log_bytes: 64 << 20,
+            ring_bytes: 64 << 20,
+            gaps: 10_000,
             connections: 1_024,
         }
     }

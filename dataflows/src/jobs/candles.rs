@@ -6,18 +6,20 @@ use std::sync::mpsc::Receiver;
 use market::{Calendars, Span, Timeframe};
 use operators::indicators::{IndicatorChange, IndicatorOut, Indicators, IndicatorsConfig};
 use operators::keyed::Time;
-use operators::signals::Rule;
+use operators::signals::{AlertChange, Rule};
 use operators::{
     Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals, StateError,
     StateStore, keyed,
 };
 use timely::dataflow::Scope;
-use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Concat, Inspect};
 use timely::scheduling::SyncActivator;
 
 use crate::ingest::{Delivery, feed};
-use crate::publish::{Board, Traces, publish_alerts, publish_candles, publish_indicators};
+use crate::publish::{
+    Arrangement, Board, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+};
 use crate::telemetry::Metrics;
 use crate::views::Labels;
 
@@ -62,6 +64,7 @@ impl Candles {
         calendars: Calendars,
         reject_after: Span,
         correction_horizon: Span,
+        gaps_max: usize,
         indicators: IndicatorsConfig,
         (rules, watched): (Vec<Rule>, Watched),
     ) -> Result<Candles, String> {
@@ -72,7 +75,8 @@ impl Candles {
             return Err("a job needs at least one timeframe".to_owned());
         };
         let rollups = RollupConfig::new(*base, larger, calendars.clone())?;
-        let ledger = LedgerConfig { base: *base, calendars, reject_after, correction_horizon };
+        let base = *base;
+        let ledger = LedgerConfig { base, calendars, reject_after, correction_horizon, gaps_max };
         Ok(Candles {
             ledger: Arc::new(ledger),
             rollups: Arc::new(rollups),
@@ -97,12 +101,12 @@ impl Candles {
         }
     }
 
-    /// Builds the worker's part of the dataflow; gives its arrangements.
+    /// Builds the worker's part of the dataflow; gives the arrangements of its views.
     pub fn build(
         &self,
         scope: Scope<'_, Time>,
         surroundings: Surroundings<'_>,
-    ) -> Result<Traces, StateError> {
+    ) -> Result<Vec<Box<dyn Arrangement>>, StateError> {
         let Surroundings { deliveries, activator, board, metrics, sources, states } = surroundings;
         let gauge = |operator| {
             let gauge = board.gauges.get(&(scope.worker().index(), operator));
@@ -130,6 +134,7 @@ impl Candles {
             gauge(OPERATORS[1]),
         )?;
 
+        let gaps = ledger.clone().flat_map(LedgerOut::gap);
         let bars = ledger.concat(rollups);
 
         let config = Arc::clone(&self.indicators);
@@ -153,11 +158,15 @@ impl Candles {
             gauge(OPERATORS[3]),
         )?;
 
-        Ok(Traces {
-            candles: publish_candles(bars, board, metrics, sources),
-            indicators: publish_indicators(indicators, board),
-            alerts: publish_alerts(signals, board),
-        })
+        let count = counting_alerts(metrics, &self.rules);
+        let signals = signals.inspect_batch(move |_commit, changes| count(changes));
+
+        Ok(vec![
+            publish_candles(bars, board, metrics, sources),
+            publish_indicators(indicators, board),
+            publish_alerts(signals, board),
+            publish_gaps(gaps, board, metrics),
+        ])
     }
 }
 
@@ -172,4 +181,21 @@ fn value_for_signals(said: IndicatorOut, watched: &Watched) -> Option<SignalIn> 
         series: u16::try_from(series).ok()?,
         value: after.map(|after| after.value.0),
     })
+}
+
+/// Counts alerts that are raised or withdrawn, by rule.
+fn counting_alerts(metrics: &Metrics, rules: &Arc<[Rule]>) -> impl Fn(&[AlertChange]) + use<> {
+    let (metrics, rules) = (metrics.clone(), Arc::clone(rules));
+    rules.iter().for_each(|rule| metrics.rule(&rule.name));
+    move |changes| {
+        // What is told again after a restore happened before.
+        for change in changes.iter().filter(|change| !change.restored) {
+            let Some(rule) = rules.get(usize::from(change.key.rule)) else { continue };
+            match (change.before.is_some_and(|before| before.raised), change.after.raised) {
+                (false, true) => metrics.alerts_raised(&rule.name, 1),
+                (true, false) => metrics.alerts_withdrawn(&rule.name, 1),
+                (false, false) | (true, true) => {}
+            }
+        }
+    }
 }

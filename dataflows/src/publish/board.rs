@@ -9,8 +9,9 @@ use market::{Commit, EventTime};
 use operators::Gauge;
 
 use super::digest::Digest;
-use super::keyed::{Alerts, Batch, Candles, Indicators};
+use super::keyed::{KEYED, KeyedView, Shelf};
 use super::logs::Logs;
+use super::ring::Ring;
 use crate::views::{Frontier, Labels, VIEWS};
 
 /// Shared by all workers, readers and the ingest thread of a job.
@@ -20,6 +21,10 @@ pub struct Board {
     failed: AtomicBool,
     /// The logs.
     pub logs: Logs,
+    /// The latest changes of keyed views, in the order of [`KEYED`].
+    pub rings: Vec<Ring>,
+    /// Whether digests over changes are wanted; they cost more than most rows do.
+    pub digests: bool,
     /// What numbers in rows stand for.
     pub labels: Labels,
     /// Per keyed view, its current rows over all workers.
@@ -45,23 +50,32 @@ struct Slot {
     published: Published,
 }
 
-/// The batches of a worker's arrangements, or of several workers'.
+/// What a worker has published of each keyed view, in the order of [`KEYED`].
 #[derive(Clone, Default)]
-pub struct Published {
-    /// Of `candles`.
-    pub candles: Vec<Batch<Candles>>,
-    /// Of `indicators`.
-    pub indicators: Vec<Batch<Indicators>>,
-    /// Of `alerts`.
-    pub alerts: Vec<Batch<Alerts>>,
+pub struct Published(pub Vec<Shelf>);
+
+/// What a board is made of.
+pub struct Making {
+    /// How many workers publish on it.
+    pub workers: usize,
+    /// The operators that tell what they hold.
+    pub operators: &'static [&'static str],
+    /// What numbers in rows stand for.
+    pub labels: Labels,
+    /// Bytes of each log.
+    pub log_bytes_max: usize,
+    /// Bytes of the latest changes of each keyed view.
+    pub ring_bytes_max: usize,
+    /// See [`Board::digests`].
+    pub digests: bool,
 }
 
 /// A consistent cut: the batches of the asked workers and the frontier at which to read them.
 pub struct Cut {
     /// Where to read.
     pub frontier: Frontier,
-    /// What to read.
-    pub published: Published,
+    /// What to read, worker by worker.
+    pub shelves: Vec<Shelf>,
 }
 
 /// What a worker learns when it has published.
@@ -79,13 +93,9 @@ pub struct Completed {
 pub struct WorkerFailed;
 
 impl Board {
-    /// A board for `workers` workers whose operators are `operators`.
-    pub fn new(
-        workers: usize,
-        operators: &[&'static str],
-        labels: Labels,
-        log_bytes_max: usize,
-    ) -> Board {
+    /// An empty board.
+    pub fn new(making: Making) -> Board {
+        let Making { workers, operators, labels, log_bytes_max, ring_bytes_max, digests } = making;
         let slot = Slot { upper: 0, since: 0, published: Published::default() };
         let slots =
             Slots { workers: vec![slot; workers], announced: VecDeque::new(), complete: None };
@@ -98,6 +108,8 @@ impl Board {
             moved: Condvar::new(),
             failed: AtomicBool::new(false),
             logs: Logs::new(log_bytes_max),
+            rings: KEYED.iter().map(|_| Ring::new(ring_bytes_max)).collect(),
+            digests,
             labels,
             rows: VIEWS.iter().map(|view| (view.name, AtomicI64::new(0))).collect(),
             gauges,
@@ -128,6 +140,9 @@ impl Board {
             took.extend(oldest.map(|oldest| oldest.elapsed()));
         }
         self.moved.notify_all();
+        drop(slots);
+        self.rings.iter().for_each(|ring| ring.tell(least));
+        self.logs.tell(least);
         Completed { readable_from: least.saturating_sub(1), took }
     }
 
@@ -178,23 +193,24 @@ impl Board {
         u64::try_from(rows).unwrap_or(0)
     }
 
-    /// A cut through the rows of one worker, or of all.
-    pub fn cut(&self, worker: Option<usize>) -> Cut {
+    /// A cut through the rows that some workers have of a view.
+    pub fn cut(&self, view: &KeyedView, asked: impl Fn(usize) -> bool) -> Cut {
+        let place = KEYED.iter().position(|keyed| keyed.name == view.name);
         let slots = self.lock();
         let frontier = slots.frontier();
-        let asked =
-            slots.workers.iter().enumerate().filter(|(i, _)| worker.is_none_or(|w| w == *i));
         debug_assert!(
             slots.workers.iter().all(|slot| frontier.commit.is_none_or(|c| slot.since <= c.0)),
             "compaction has passed the common frontier"
         );
-        let mut published = Published::default();
-        for (_, slot) in asked {
-            published.candles.extend(slot.published.candles.iter().cloned());
-            published.indicators.extend(slot.published.indicators.iter().cloned());
-            published.alerts.extend(slot.published.alerts.iter().cloned());
-        }
-        Cut { frontier, published }
+        let workers = slots.workers.iter().enumerate().filter(|(worker, _)| asked(*worker));
+        let own = workers.filter_map(|(_, slot)| slot.published.0.get(place?));
+        Cut { frontier, shelves: own.cloned().collect() }
+    }
+
+    /// The latest changes of a keyed view.
+    pub fn ring(&self, view: &KeyedView) -> Option<&Ring> {
+        let place = KEYED.iter().position(|keyed| keyed.name == view.name)?;
+        self.rings.get(place)
     }
 
     /// How many workers there are.

@@ -61,10 +61,18 @@ fn update(hasher: &mut Xxh3, cell: &Cell) {
         Cell::Number(bits) => tagged(8, &bits.to_le_bytes()),
         Cell::Time(time) => tagged(3, &time.0.to_le_bytes()),
         Cell::Instrument(id) => tagged(4, &id.0.to_le_bytes()),
+        Cell::Portfolio(id) => tagged(9, &id.0.to_le_bytes()),
+        Cell::Model(id) => tagged(10, &id.0.to_le_bytes()),
+        Cell::IdScope(scope) => tagged(12, &scope.0.to_le_bytes()),
         Cell::Timeframe(timeframe) => tagged(5, &timeframe.secs().to_le_bytes()),
         Cell::Word(word) => {
             tagged(6, &(word.len() as u64).to_le_bytes());
             hasher.update(word.as_bytes());
+        }
+        Cell::Currency(currency) => {
+            let text = currency.to_string();
+            tagged(11, &[text.len() as u8]);
+            hasher.update(text.as_bytes());
         }
         Cell::Text(text) => {
             tagged(7, &(text.len() as u64).to_le_bytes());

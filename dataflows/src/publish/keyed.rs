@@ -1,236 +1,113 @@
-//! Keyed views: how the keys of an arrangement are ordered and its rows shown, and reading them.
+//! Keyed views: how their keys are ordered and their rows shown, and the list of them.
 //!
-//! Every keyed view is ordered by instrument, timeframe and time before anything else, so one reader
-//! serves all.
+//! To add one: a file with its [`Keyed`] here, a line in [`KEYED`], and its trace among the job's.
+
+mod alerts;
+mod candles;
+mod gaps;
+mod indicators;
+
+use std::any::Any;
+use std::sync::Arc;
 
 use differential_dataflow::ExchangeData;
-use differential_dataflow::trace::cursor::cursor_list;
-use differential_dataflow::trace::{BatchReader, Cursor};
-use market::{Candle, CandleKey, EventTime, InstrumentId, Timeframe};
 use operators::arrange::SharedBatch;
-use operators::indicators::{IndicatorKey, IndicatorValue};
-use operators::{Alert, AlertKey};
 
-use crate::views::{AlertRow, CandleRow, Cell, Frontier, IndicatorRow, Labels, Page, Row, Scan};
+use super::scan::{self, Rest};
+use crate::views::{Cell, Change, Dimension, Frontier, Labels, Page, Scan, Snapshot, View, Wanted};
+use market::Commit;
+
+pub use alerts::Alerts;
+pub use candles::Candles;
+pub use gaps::Gaps;
+pub use indicators::Indicators;
 
 /// A keyed view.
 pub trait Keyed: 'static {
-    /// Its key; ordered by place first.
-    type Key: ExchangeData + Copy;
+    /// Its key; ordered by its place first.
+    type Key: ExchangeData + Copy + Sync;
     /// The rest of its row.
-    type Value: ExchangeData + Copy;
+    type Value: ExchangeData + Copy + Sync;
     /// Its name.
     const VIEW: &'static str;
+    /// What its keys are ordered by, at most three; what comes first is what it is sharded by.
+    const ORDER: &'static [Dimension];
 
-    /// Where a key stands.
+    /// Where a key stands: the ordinals of its dimensions, then zeros.
     fn place(key: &Self::Key) -> Place;
 
-    /// The lowest key at a place.
+    /// The lowest key at or after a place.
     fn lowest(place: Place) -> Self::Key;
 
     /// Appends the row's cells.
     fn cells(key: &Self::Key, value: &Self::Value, labels: &Labels, into: &mut Vec<Cell>);
 }
 
-/// The part of a key that all keyed views have: instrument, timeframe, opening of the bar.
-pub type Place = (InstrumentId, Timeframe, EventTime);
-
-/// A row as read: its key, and the rest.
-pub type Found<V> = (<V as Keyed>::Key, <V as Keyed>::Value);
+/// The leading part of a key, as ordinals.
+pub type Place = [u64; 3];
 
 /// A batch of a keyed view's arrangement.
 pub type Batch<V> = SharedBatch<<V as Keyed>::Key, <V as Keyed>::Value>;
 
-/// The view `candles`.
-pub struct Candles;
+/// Batches of one keyed view, whatever their type: a `Vec<Batch<V>>`.
+pub type Shelf = Arc<dyn Any + Send + Sync>;
 
-impl Keyed for Candles {
-    type Key = CandleKey;
-    type Value = Candle;
-    const VIEW: &'static str = "candles";
-
-    fn place(key: &CandleKey) -> Place {
-        (key.instrument, key.timeframe, key.open_time)
-    }
-
-    fn lowest((instrument, timeframe, open_time): Place) -> CandleKey {
-        CandleKey { instrument, timeframe, open_time }
-    }
-
-    fn cells(key: &CandleKey, candle: &Candle, _labels: &Labels, into: &mut Vec<Cell>) {
-        CandleRow { key, candle }.cells(into);
-    }
+/// How a keyed view is read, whatever the type of its rows.
+pub struct KeyedView {
+    /// Its name.
+    pub name: &'static str,
+    /// By what it is sharded.
+    pub sharded_by: Dimension,
+    /// Reads rows at a frontier.
+    pub read: ReadRows,
+    /// Reads all rows at a frontier, part by part.
+    pub snapshot: ReadParts,
+    /// Reads what has changed.
+    pub changes: ReadChanges,
 }
 
-/// The view `indicators`.
-pub struct Indicators;
+/// Reads the rows of shelves at a frontier.
+pub type ReadRows = fn(&[Shelf], Frontier, &Scan, &Labels) -> Page;
+/// Has the rows of shelves at a frontier read part by part.
+pub type ReadParts =
+    fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Box<dyn Snapshot>;
+/// Reads the net change on shelves after one commit (none: from the beginning) up to another.
+pub type ReadChanges =
+    fn(&[Shelf], &'static View, &Wanted, (Option<Commit>, Commit), &Labels) -> Vec<Change>;
 
-impl Keyed for Indicators {
-    type Key = IndicatorKey;
-    type Value = IndicatorValue;
-    const VIEW: &'static str = "indicators";
+/// Every keyed view.
+pub const KEYED: &[KeyedView] = &[
+    KeyedView::of::<Alerts>(),
+    KeyedView::of::<Candles>(),
+    KeyedView::of::<Gaps>(),
+    KeyedView::of::<Indicators>(),
+];
 
-    fn place(key: &IndicatorKey) -> Place {
-        (key.instrument, key.timeframe, key.open_time)
-    }
-
-    fn lowest((instrument, timeframe, open_time): Place) -> IndicatorKey {
-        IndicatorKey { instrument, timeframe, open_time, indicator: 0, output: 0 }
-    }
-
-    fn cells(key: &IndicatorKey, value: &IndicatorValue, labels: &Labels, into: &mut Vec<Cell>) {
-        let known = labels.indicators.get(usize::from(key.indicator));
-        let (indicator, outputs) = known.map_or(("", &[][..]), |(label, outputs)| (label, outputs));
-        let row = IndicatorRow {
-            instrument: key.instrument,
-            timeframe: key.timeframe,
-            open_time: key.open_time,
-            indicator,
-            output: outputs.get(usize::from(key.output)).copied().unwrap_or_default(),
-            value: value.value.0,
-            peek: value.peek,
-        };
-        row.cells(into);
-    }
+/// The keyed view of this name.
+pub fn keyed(name: &str) -> Option<&'static KeyedView> {
+    KEYED.iter().find(|view| view.name == name)
 }
 
-/// The view `alerts`.
-pub struct Alerts;
-
-impl Keyed for Alerts {
-    type Key = AlertKey;
-    type Value = Alert;
-    const VIEW: &'static str = "alerts";
-
-    fn place(key: &AlertKey) -> Place {
-        (key.instrument, key.timeframe, key.open_time)
-    }
-
-    fn lowest((instrument, timeframe, open_time): Place) -> AlertKey {
-        AlertKey { instrument, timeframe, open_time, rule: 0 }
-    }
-
-    fn cells(key: &AlertKey, alert: &Alert, labels: &Labels, into: &mut Vec<Cell>) {
-        let row = AlertRow {
-            instrument: key.instrument,
-            timeframe: key.timeframe,
-            open_time: key.open_time,
-            rule: labels.rules.get(usize::from(key.rule)).map_or("", String::as_str),
-            raised: alert.raised,
-            settled: alert.settled,
-            first: alert.first,
-            last: alert.last,
-            changes: alert.changes,
-        };
-        row.cells(into);
-    }
-}
-
-/// The rows of `batches` at `frontier` that a scan asks for.
-pub fn read<V: Keyed>(
-    batches: Vec<Batch<V>>,
-    frontier: Frontier,
-    scan: &Scan,
-    labels: &Labels,
-) -> Page {
-    let (found, more) = found::<V>(batches, frontier, scan);
-    let rows = found.iter().map(|(key, value)| {
-        let mut cells = Vec::with_capacity(scan.view.columns.len());
-        V::cells(key, value, labels, &mut cells);
-        cells
-    });
-    Page { frontier, rows: rows.collect(), more }
-}
-
-/// The keys and values of `batches` at `frontier` that a scan asks for, and whether its limit left any out.
-pub fn found<V: Keyed>(
-    batches: Vec<Batch<V>>,
-    frontier: Frontier,
-    scan: &Scan,
-) -> (Vec<Found<V>>, bool) {
-    let mut found = all_found::<V>(batches, frontier, scan);
-    let more = found.len() > scan.limit;
-    if scan.latest_first {
-        found.reverse();
-    }
-    found.truncate(scan.limit);
-    (found, more)
-}
-
-/// The rows in the order of their keys; unless the latest are wanted, not many more than the limit.
-fn all_found<V: Keyed>(batches: Vec<Batch<V>>, frontier: Frontier, scan: &Scan) -> Vec<Found<V>> {
-    let mut found = Vec::new();
-    let Some(commit) = frontier.commit else { return found };
-    let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
-    let (mut cursor, storage) = cursor_list(batches);
-    if let Some(first) = lowest(scan) {
-        cursor.seek_key(&storage, &V::lowest(first));
-    }
-    while let Some(key) = cursor.get_key(&storage).copied() {
-        match judge(scan, V::place(&key)) {
-            Judged::Past => break,
-            Judged::SkipTo(next) => {
-                cursor.seek_key(&storage, &V::lowest(next));
-                continue;
-            }
-            Judged::Skip => {}
-            Judged::In => {
-                while let Some(value) = cursor.get_val(&storage) {
-                    let mut copies = 0;
-                    cursor.map_times(&storage, |time, diff| {
-                        copies += if *time <= commit.0 { *diff } else { 0 };
-                    });
-                    if copies > 0 {
-                        found.push((key, *value));
-                    }
-                    cursor.step_val(&storage);
-                }
-            }
-        }
-        if !scan.latest_first && found.len() > scan.limit {
-            break;
-        }
-        cursor.step_key(&storage);
-    }
-    found
-}
-
-/// What a place means to a scan.
-enum Judged {
-    In,
-    Skip,
-    SkipTo(Place),
-    Past,
-}
-
-const SHORTEST: Timeframe = match Timeframe::from_secs(1) {
-    Some(second) => second,
-    None => Timeframe::MINUTE,
-};
-
-/// The lowest place that a scan may want.
-fn lowest(scan: &Scan) -> Option<Place> {
-    let from = scan.from.filter(|_| scan.timeframe.is_some()).unwrap_or(EventTime::NEVER);
-    scan.instrument.map(|instrument| (instrument, scan.timeframe.unwrap_or(SHORTEST), from))
-}
-
-fn judge(scan: &Scan, (instrument, timeframe, open_time): Place) -> Judged {
-    if scan.instrument.is_some_and(|wanted| wanted != instrument) {
-        return Judged::Past; // the cursor was put at the wanted one
-    }
-    let of_one = scan.instrument.is_some();
-    if let Some(wanted) = scan.timeframe {
-        if timeframe < wanted {
-            return Judged::SkipTo((instrument, wanted, EventTime::NEVER));
-        }
-        if timeframe > wanted {
-            return if of_one { Judged::Past } else { Judged::Skip };
-        }
-        if of_one && scan.to.is_some_and(|to| open_time >= to) {
-            return Judged::Past;
+impl KeyedView {
+    const fn of<V: Keyed>() -> KeyedView {
+        KeyedView {
+            name: V::VIEW,
+            sharded_by: V::ORDER[0],
+            read: |shelves, frontier, scan, labels| {
+                scan::read::<V>(unpack::<V>(shelves), frontier, scan, labels)
+            },
+            snapshot: |shelves, frontier, view, wanted, labels| {
+                Box::new(Rest::<V>::new(unpack::<V>(shelves), frontier, view, wanted, labels))
+            },
+            changes: |shelves, view, wanted, span, labels| {
+                scan::changes::<V>(unpack::<V>(shelves), view, wanted, span, labels)
+            },
         }
     }
-    let early = scan.from.is_some_and(|from| open_time < from);
-    let late = scan.to.is_some_and(|to| open_time >= to);
-    if early || late { Judged::Skip } else { Judged::In }
+}
+
+/// The batches on shelves of a view.
+pub fn unpack<V: Keyed>(shelves: &[Shelf]) -> Vec<Batch<V>> {
+    let own = shelves.iter().filter_map(|shelf| shelf.downcast_ref::<Vec<Batch<V>>>());
+    own.flatten().cloned().collect()
 }

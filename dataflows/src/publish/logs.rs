@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use market::Commit;
 use operators::Notice;
+use tokio::sync::watch;
 
 use crate::views::{Cell, DeadLetterRow, Row, VIEWS, View, ViewKind, view};
 
@@ -35,6 +36,9 @@ struct Log {
     dropped: u64,
     /// Commits up to this one are gone.
     dropped_through: Option<Commit>,
+    /// The latest commit that brought a row of which nobody has been told yet.
+    news: Option<Commit>,
+    moved: watch::Sender<u64>,
 }
 
 impl LogRow {
@@ -116,6 +120,7 @@ impl Logs {
             return;
         }
         log.bytes += row.bytes();
+        log.news = log.news.max(Some(commit));
         log.commits.entry(commit).or_default().push(row);
         while log.bytes > self.bytes_max && log.commits.len() > 1 {
             let Some((commit, rows)) = log.commits.pop_first() else { break };
@@ -159,6 +164,46 @@ impl Logs {
             }
         }
         (rows, false)
+    }
+
+    /// The rows of `view` from commit `from` up to `through`, in their order; none if some are gone.
+    pub fn between(&self, view: &View, from: Commit, through: Commit) -> Option<Vec<Vec<Cell>>> {
+        let log = self.logs.get(view.name)?;
+        let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.dropped_through.is_some_and(|gone| gone >= from) {
+            return None;
+        }
+        let mut rows = Vec::new();
+        for commit in log.commits.range(from..=through).map(|(_, rows)| rows) {
+            let mut sorted: Vec<&LogRow> = commit.iter().collect();
+            sorted.sort_by(|a, b| a.order(b));
+            rows.extend(sorted.into_iter().map(|row| {
+                let mut cells = Vec::with_capacity(view.columns.len());
+                row.cells(&mut cells);
+                cells
+            }));
+        }
+        Some(rows)
+    }
+
+    /// Tells those who wait that commits before this number are complete, if that may concern them.
+    pub fn tell(&self, complete_before: u64) {
+        for log in self.logs.values() {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(news) = log.news else { continue };
+            if news.0 < complete_before {
+                log.news = None;
+            }
+            log.moved.send_replace(complete_before.saturating_sub(1));
+        }
+    }
+
+    /// Tells the number of the latest commit that may have brought rows to a log.
+    pub fn moved(&self, view: &View) -> watch::Receiver<u64> {
+        self.logs.get(view.name).map_or_else(
+            || watch::channel(0).1,
+            |log| log.lock().unwrap_or_else(PoisonError::into_inner).moved.subscribe(),
+        )
     }
 
     /// How many bytes each log may hold.

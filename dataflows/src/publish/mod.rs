@@ -3,15 +3,21 @@
 //! The only place that knows both arrangements and views. Workers publish the shared batches of their
 //! arrangement with its frontier; readers walk them on their own threads at one common frontier.
 
+mod arranged;
 mod board;
 mod digest;
 pub mod keyed;
 mod logs;
 mod reader;
-mod tap;
+mod ring;
+mod scan;
+mod split;
 
-pub use board::{Board, Cut, Published, WorkerFailed};
+pub use arranged::{Arrangement, Publisher};
+pub use board::{Board, Cut, Making, Published, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
 pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
-pub use tap::{Publisher, Trace, Traces, log, publish_alerts, publish_candles, publish_indicators};
+pub use split::{
+    Rows, log, publish, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+};

@@ -1,14 +1,21 @@
 //! Reads views off the board, on the reader's thread.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use market::{Commit, InstrumentId, PortfolioId, Shard};
+use tokio::sync::watch;
+
 use super::board::{Board, Cut};
-use super::keyed::{self, Alerts, Candles, Indicators, Keyed};
+use super::keyed::{Candles, KeyedView, keyed, unpack};
+use super::scan;
 use crate::views::{
-    CandlePage, Cell, Frontier, Page, ReadError, Reading, Scan, View, ViewKind, ViewReader,
+    CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading, Scan,
+    Snapshot, View, ViewReader, Wanted,
 };
 
 /// Reads the views of this process.
+#[derive(Clone)]
 pub struct BoardReader {
     board: Arc<Board>,
 }
@@ -21,33 +28,83 @@ impl BoardReader {
 
     /// Reads rows on the calling thread.
     pub fn read(&self, scan: &Scan) -> Page {
-        match scan.view.kind {
-            ViewKind::Keyed => {
-                let Cut { frontier, published } = self.cut(scan);
-                let labels = &self.board.labels;
-                match scan.view.name {
-                    Indicators::VIEW => {
-                        keyed::read::<Indicators>(published.indicators, frontier, scan, labels)
-                    }
-                    Alerts::VIEW => keyed::read::<Alerts>(published.alerts, frontier, scan, labels),
-                    _ => keyed::read::<Candles>(published.candles, frontier, scan, labels),
-                }
+        match keyed(scan.view.name) {
+            Some(view) => {
+                let Cut { frontier, shelves } = self.cut(view, &scan.wanted);
+                (view.read)(&shelves, frontier, scan, &self.board.labels)
             }
-            ViewKind::Log => self.log(scan),
+            None => self.log(scan),
         }
     }
 
     /// Reads bars on the calling thread.
     pub fn read_candles(&self, scan: &Scan) -> CandlePage {
-        let Cut { frontier, published } = self.cut(scan);
-        let (rows, more) = keyed::found::<Candles>(published.candles, frontier, scan);
+        let Some(view) = keyed(scan.view.name) else {
+            return CandlePage { frontier: self.board.frontier(), rows: Vec::new(), more: false };
+        };
+        let Cut { frontier, shelves } = self.cut(view, &scan.wanted);
+        let (rows, more) = scan::found::<Candles>(unpack::<Candles>(&shelves), frontier, scan);
         CandlePage { frontier, rows, more }
     }
 
-    /// What holds the rows that a scan may want.
-    fn cut(&self, scan: &Scan) -> Cut {
+    /// A view whole, to be read part by part; of logs the latest rows.
+    pub fn read_snapshot(
+        &self,
+        view: &'static View,
+        wanted: Arc<Wanted>,
+        log_rows: usize,
+    ) -> Box<dyn Snapshot> {
+        match keyed(view.name) {
+            Some(keyed) => {
+                let Cut { frontier, shelves } = self.cut(keyed, &wanted);
+                let labels = self.board.labels.clone();
+                (keyed.snapshot)(&shelves, frontier, view, wanted, labels)
+            }
+            None => {
+                let wanted = Wanted::clone(&wanted);
+                let page = self.log(&Scan { view, wanted, latest_first: true, limit: log_rows });
+                let mut rows = page.rows;
+                rows.reverse();
+                Box::new(Told { frontier: page.frontier, rows: rows.into_iter() })
+            }
+        }
+    }
+
+    /// What has changed after a commit, up to a frontier that the board has had.
+    pub fn read_changes(
+        &self,
+        view: &'static View,
+        wanted: &Wanted,
+        after: Option<Commit>,
+        frontier: Frontier,
+    ) -> Result<Changes, ReadError> {
+        let Some(through) = frontier.commit.filter(|through| after.is_none_or(|a| a < *through))
+        else {
+            return Ok(Changes { frontier, changes: Vec::new() });
+        };
+        let from = after.map_or(0, |after| after.0 + 1);
+        let gone = || ReadError::Gone { after: after.unwrap_or(Commit(0)) };
+        let changes = match keyed(view.name) {
+            Some(keyed) => {
+                let ring = self.board.ring(keyed).ok_or_else(gone)?;
+                let shelves = ring.between(from, through.0).ok_or_else(gone)?;
+                (keyed.changes)(&shelves, view, wanted, (after, through), &self.board.labels)
+            }
+            None => {
+                let rows = self.board.logs.between(view, Commit(from), through);
+                let fitting = rows.ok_or_else(gone)?.into_iter();
+                let fitting = fitting.filter(|cells| wanted.fits(view, cells));
+                fitting.map(|cells| Change { cells, diff: 1 }).collect()
+            }
+        };
+        Ok(Changes { frontier, changes })
+    }
+
+    /// What holds the rows that are wanted.
+    fn cut(&self, view: &KeyedView, wanted: &Wanted) -> Cut {
         let workers = self.board.workers();
-        self.board.cut(scan.instrument.map(|instrument| instrument.shard().worker(workers)))
+        let holding = holding(view.sharded_by, wanted, workers);
+        self.board.cut(view, |worker| holding.as_ref().is_none_or(|of| of.contains(&worker)))
     }
 
     fn log(&self, scan: &Scan) -> Page {
@@ -55,27 +112,51 @@ impl BoardReader {
         let Some(through) = frontier.commit else {
             return Page { frontier, rows: Vec::new(), more: false };
         };
-        let open_time = scan.view.columns.iter().position(|column| column.name == "open_time");
-        let keep = |row: &[Cell]| {
-            let time = open_time.and_then(|at| row.get(at));
-            let in_time = match time {
-                Some(Cell::Time(time)) => {
-                    scan.from.is_none_or(|from| *time >= from)
-                        && scan.to.is_none_or(|to| *time < to)
-                }
-                _ => true,
-            };
-            in_time
-                && row.iter().all(|cell| match cell {
-                    Cell::Instrument(id) => scan.instrument.is_none_or(|asked| asked == *id),
-                    Cell::Timeframe(frame) => scan.timeframe.is_none_or(|asked| asked == *frame),
-                    _ => true,
-                })
-        };
-        let (rows, more) =
-            self.board.logs.read(scan.view, through, scan.latest_first, scan.limit, keep);
+        let Scan { view, wanted, latest_first, limit } = scan;
+        let keep = |row: &[Cell]| wanted.fits(view, row);
+        let (rows, more) = self.board.logs.read(view, through, *latest_first, *limit, keep);
         Page { frontier, rows, more }
     }
+}
+
+/// The workers that hold what is wanted of a view; none if that may be all.
+fn holding(by: Dimension, wanted: &Wanted, workers: usize) -> Option<BTreeSet<usize>> {
+    let shards: Vec<Shard> = match by {
+        Dimension::Instrument => shards(wanted.instruments.as_deref()?, InstrumentId::shard),
+        Dimension::Portfolio => shards(wanted.portfolios.as_deref()?, PortfolioId::shard),
+        Dimension::Timeframe | Dimension::OpenTime => return None,
+    };
+    Some(shards.iter().map(|shard| shard.worker(workers)).collect())
+}
+
+fn shards<T: Copy>(ids: &[T], shard: impl Fn(T) -> Shard) -> Vec<Shard> {
+    ids.iter().map(|id| shard(*id)).collect()
+}
+
+/// Rows that have been read.
+struct Told {
+    frontier: Frontier,
+    rows: std::vec::IntoIter<Vec<Cell>>,
+}
+
+impl Snapshot for Told {
+    fn frontier(&self) -> Frontier {
+        self.frontier
+    }
+
+    fn next(&mut self, rows: usize) -> (Vec<Vec<Cell>>, bool) {
+        let part = self.rows.by_ref().take(rows).collect();
+        (part, self.rows.len() > 0)
+    }
+}
+
+/// Reads on a thread that may take its time.
+fn apart<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Reading<'static, T> {
+    Box::pin(
+        async move { tokio::task::spawn_blocking(read).await.unwrap_or(Err(ReadError::Closed)) },
+    )
 }
 
 impl ViewReader for BoardReader {
@@ -84,25 +165,45 @@ impl ViewReader for BoardReader {
     }
 
     fn scan(&self, scan: Scan) -> Reading<'_, Page> {
-        let reader = BoardReader { board: Arc::clone(&self.board) };
-        Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || reader.read(&scan));
-            read.await.map_err(|_| ReadError::Closed)
-        })
+        let reader = self.clone();
+        apart(move || Ok(reader.read(&scan)))
     }
 
     fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
-        let reader = BoardReader { board: Arc::clone(&self.board) };
-        Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || reader.read_candles(&scan));
-            read.await.map_err(|_| ReadError::Closed)
-        })
+        let reader = self.clone();
+        apart(move || Ok(reader.read_candles(&scan)))
+    }
+
+    fn snapshot(
+        &self,
+        view: &'static View,
+        wanted: Arc<Wanted>,
+        log_rows: usize,
+    ) -> Reading<'_, Box<dyn Snapshot>> {
+        let reader = self.clone();
+        apart(move || Ok(reader.read_snapshot(view, wanted, log_rows)))
+    }
+
+    fn changes(
+        &self,
+        view: &'static View,
+        wanted: Arc<Wanted>,
+        after: Option<Commit>,
+        through: Frontier,
+    ) -> Reading<'_, Changes> {
+        let reader = self.clone();
+        apart(move || reader.read_changes(view, &wanted, after, through))
+    }
+
+    fn moved(&self, view: &'static View) -> watch::Receiver<u64> {
+        let ring = keyed(view.name).and_then(|keyed| self.board.ring(keyed));
+        ring.map_or_else(|| self.board.logs.moved(view), |ring| ring.moved())
     }
 
     fn count(&self, view: &'static View) -> u64 {
-        match view.kind {
-            ViewKind::Keyed => self.board.rows(view.name),
-            ViewKind::Log => self.board.logs.appended(view.name),
+        match keyed(view.name) {
+            Some(_) => self.board.rows(view.name),
+            None => self.board.logs.appended(view.name),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use market::{EventTime, Instrument, SessionKind, Timeframe};
 
-use crate::views::{Cell, Frontier, Page, Scan, VIEWS, View};
+use crate::views::{self, Cell, Frontier, Page, Scan, VIEWS, View};
 
 use super::Context;
 use super::fill::{CLOSE, Filling, OPEN_TIME, STATE};
@@ -13,13 +13,25 @@ use super::problem::{Problem, UNAVAILABLE};
 use super::session::InSession;
 
 /// The view `candles`.
-pub(super) const CANDLES: &View = {
+pub(super) const CANDLES: &View = listed("candles");
+
+/// The view of this name; to be called where constants are made, so that a wrong name is no program.
+pub(super) const fn listed(name: &str) -> &'static View {
     let mut at = 0;
-    while !matches!(VIEWS[at].name.as_bytes(), b"candles") {
+    while !same(VIEWS[at].name.as_bytes(), name.as_bytes()) {
         at += 1;
     }
     &VIEWS[at]
-};
+}
+
+/// Equality of bytes, as constants need it.
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
 
 /// How often several reads are repeated until they agree on the frontier.
 pub(super) const ATTEMPTS: usize = 16;
@@ -164,15 +176,8 @@ impl Wanted {
         latest_first: bool,
         limit: usize,
     ) -> Scan {
-        Scan {
-            view: CANDLES,
-            instrument: Some(self.instrument.id),
-            timeframe: Some(self.timeframe),
-            from,
-            to,
-            latest_first,
-            limit,
-        }
+        let own = views::Wanted::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
+        Scan { view: CANDLES, wanted: own.opening(from, to), latest_first, limit }
     }
 }
 

@@ -140,7 +140,7 @@ pub(super) struct Line {
 pub(super) struct Shown<'a> {
     pub(super) columns: &'static [Column],
     /// Columns that each JSON object leaves out because the answer says them once.
-    pub(super) hidden: &'static [&'static str],
+    pub(super) hidden: &'a [&'static str],
     pub(super) catalog: &'a Catalog,
     pub(super) numbers_as_strings: bool,
 }
@@ -148,9 +148,18 @@ pub(super) struct Shown<'a> {
 impl Shown<'_> {
     /// Appends a row as a JSON object.
     pub(super) fn json(&self, line: &Line, out: &mut String) {
+        self.cells(&line.cells, out);
+        if let Some(filled) = line.filled {
+            out.pop();
+            out.push_str(if filled { ",\"filled\":true}" } else { ",\"filled\":false}" });
+        }
+    }
+
+    /// Appends cells as a JSON object.
+    pub(super) fn cells(&self, cells: &[Cell], out: &mut String) {
         out.push('{');
         let before = out.len();
-        for (column, cell) in self.columns.iter().zip(&line.cells) {
+        for (column, cell) in self.columns.iter().zip(cells) {
             if self.hidden.contains(&column.name) {
                 continue;
             }
@@ -162,9 +171,6 @@ impl Shown<'_> {
             out.push_str(column.name);
             out.push_str("\":");
             out.push_str(cell_json(cell, self.catalog, self.numbers_as_strings).get());
-        }
-        if let Some(filled) = line.filled {
-            out.push_str(if filled { ",\"filled\":true" } else { ",\"filled\":false" });
         }
         out.push('}');
     }

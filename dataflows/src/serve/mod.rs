@@ -3,7 +3,8 @@
 //!
 //! Reading order: [`Context`] (what routes answer from) → `server` (sockets, limits, draining) →
 //! `routes` (one file each, one list) → `query`, `symbol`, `format` (what a request asks) → `bars`, `session`,
-//! `fill` (candles at one frontier, of one kind of session, without trades) → `problem` (what an error says).
+//! `fill` (candles at one frontier, of one kind of session, without trades) → `filter`, `follow`, `socket` (any view, at a
+//! frontier or from there on) → `problem` (what an error says).
 //!
 //! **Every answer about a view is stamped** with the frontier that it reflects: `frontier` in JSON,
 //! `X-Commit` and `X-Frontier` as headers, and an `ETag` of view and commit. **Every error** is a
@@ -11,6 +12,8 @@
 
 mod bars;
 mod fill;
+mod filter;
+mod follow;
 mod format;
 mod health;
 mod problem;
@@ -18,6 +21,7 @@ mod query;
 mod routes;
 mod server;
 mod session;
+mod socket;
 mod symbol;
 #[cfg(test)]
 mod tests;
@@ -26,10 +30,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use market::{Calendars, Catalog, Timeframe};
+use tokio::sync::{Semaphore, watch};
 
 use crate::telemetry::Metrics;
-use crate::views::ViewReader;
+use crate::views::{Labels, ViewReader};
 
+pub use follow::Frames;
 pub use health::{Check, Health, Readiness, Status};
 pub use problem::{KINDS, Kind};
 pub use routes::{Endpoint, Entry, ROUTES, Route};
@@ -46,6 +52,8 @@ pub struct Context {
     pub calendars: Calendars,
     /// The timeframes that are computed, in any order; at least one.
     pub timeframes: Vec<Timeframe>,
+    /// The indicators that are computed, by what rows call them.
+    pub labels: Labels,
     /// The numbers that `/metrics` shows.
     pub metrics: Metrics,
     /// How the process is now. Called per request: it must not block.
@@ -56,4 +64,18 @@ pub struct Context {
     pub started: Instant,
     /// What clients may take up.
     pub limits: Limits,
+    /// What those who follow views are told.
+    pub frames: Frames,
+    /// Becomes true when those who follow views must go; [`serve`] sets its own.
+    pub closing: watch::Receiver<bool>,
+    /// A permit per WebSocket.
+    pub sockets: Arc<Semaphore>,
+}
+
+/// Waits until those who follow views must go.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    let told = closing.wait_for(|closing| *closing).await.is_ok();
+    if !told {
+        std::future::pending::<()>().await; // nobody is there to say so
+    }
 }

@@ -16,37 +16,117 @@ pub struct Kind {
     pub title: &'static str,
     /// Its HTTP status.
     pub status: StatusCode,
+    /// What happened and what can be done about it.
+    pub doc: &'static str,
 }
 
-const fn kind(name: &'static str, title: &'static str, status: StatusCode) -> Kind {
-    Kind { name, title, status }
+const fn kind(
+    name: &'static str,
+    title: &'static str,
+    status: StatusCode,
+    doc: &'static str,
+) -> Kind {
+    Kind { name, title, status, doc }
 }
 
-pub(super) const VALIDATION: Kind =
-    kind("validation", "Invalid parameter", StatusCode::BAD_REQUEST);
-pub(super) const AMBIGUOUS: Kind =
-    kind("ambiguous-symbol", "Ambiguous symbol", StatusCode::BAD_REQUEST);
-pub(super) const TOO_MANY_BARS: Kind =
-    kind("too-many-bars", "Too many bars to read", StatusCode::BAD_REQUEST);
-pub(super) const UNKNOWN_SYMBOL: Kind =
-    kind("unknown-symbol", "Unknown symbol", StatusCode::NOT_FOUND);
-pub(super) const UNKNOWN_PATH: Kind = kind("unknown-path", "Unknown path", StatusCode::NOT_FOUND);
-pub(super) const WRONG_METHOD: Kind =
-    kind("method-not-allowed", "Method not allowed", StatusCode::METHOD_NOT_ALLOWED);
-pub(super) const NOT_ACCEPTABLE: Kind =
-    kind("not-acceptable", "Not acceptable", StatusCode::NOT_ACCEPTABLE);
-pub(super) const LENGTH_REQUIRED: Kind =
-    kind("length-required", "Length required", StatusCode::LENGTH_REQUIRED);
-pub(super) const TOO_LARGE: Kind =
-    kind("too-large", "Body too large", StatusCode::PAYLOAD_TOO_LARGE);
-pub(super) const UNSUPPORTED: Kind =
-    kind("unsupported-media-type", "Unsupported media type", StatusCode::UNSUPPORTED_MEDIA_TYPE);
-pub(super) const MISDIRECTED: Kind =
-    kind("misdirected", "Not this host", StatusCode::MISDIRECTED_REQUEST);
-pub(super) const INTERNAL: Kind =
-    kind("internal", "Internal error", StatusCode::INTERNAL_SERVER_ERROR);
-pub(super) const UNAVAILABLE: Kind =
-    kind("unavailable", "Not available now", StatusCode::SERVICE_UNAVAILABLE);
+pub(super) const VALIDATION: Kind = kind(
+    "validation",
+    "Invalid parameter",
+    StatusCode::BAD_REQUEST,
+    "One or more parameters of the query are unknown, given twice, or have a value that is not possible. \
+     `errors` names each of them, and in `allowed` what would have been right. Correct them and ask again.",
+);
+pub(super) const AMBIGUOUS: Kind = kind(
+    "ambiguous-symbol",
+    "Ambiguous symbol",
+    StatusCode::BAD_REQUEST,
+    "Instruments of several venues have this symbol. `suggestions` lists their whole names: write one of \
+     them, such as `venue:SYMBOL`, instead of the symbol alone.",
+);
+pub(super) const TOO_MANY_BARS: Kind = kind(
+    "too-many-bars",
+    "Too many bars to read",
+    StatusCode::BAD_REQUEST,
+    "To answer, more rows would have to be read than one request may. Ask for a smaller `limit`, or for \
+     less time with `from` and `to`.",
+);
+pub(super) const UNKNOWN_SYMBOL: Kind = kind(
+    "unknown-symbol",
+    "Unknown symbol",
+    StatusCode::NOT_FOUND,
+    "No instrument of this name has been heard of yet: an instrument is known from its first trade on. \
+     `suggestions` lists names that are nearly the same.",
+);
+pub(super) const UNKNOWN_PATH: Kind = kind(
+    "unknown-path",
+    "Unknown path",
+    StatusCode::NOT_FOUND,
+    "Nothing is at this path. `routes` lists what there is, `suggestions` what was perhaps meant.",
+);
+pub(super) const WRONG_METHOD: Kind = kind(
+    "method-not-allowed",
+    "Method not allowed",
+    StatusCode::METHOD_NOT_ALLOWED,
+    "The path is there, but cannot be asked with this method. The header `Allow` lists those that it has.",
+);
+pub(super) const UPGRADE_REQUIRED: Kind = kind(
+    "upgrade-required",
+    "WebSocket only",
+    StatusCode::UPGRADE_REQUIRED,
+    "The path speaks WebSocket and nothing else. Ask it with `Connection: upgrade` and `Upgrade: websocket`.",
+);
+pub(super) const GONE: Kind = kind(
+    "history-compacted",
+    "No longer kept",
+    StatusCode::GONE,
+    "Changes and history are kept within a bound of bytes, and what is asked for begins before that. Read \
+     the view as it is now and go on from there.",
+);
+pub(super) const NOT_ACCEPTABLE: Kind = kind(
+    "not-acceptable",
+    "Not acceptable",
+    StatusCode::NOT_ACCEPTABLE,
+    "The header `Accept` names no form in which this path can answer. `errors` lists the forms that it \
+     has; where there are several, `format` in the query outranks the header.",
+);
+pub(super) const LENGTH_REQUIRED: Kind = kind(
+    "length-required",
+    "Length required",
+    StatusCode::LENGTH_REQUIRED,
+    "The request has a body without a `Content-Length`. Say how long it is.",
+);
+pub(super) const TOO_LARGE: Kind = kind(
+    "too-large",
+    "Body too large",
+    StatusCode::PAYLOAD_TOO_LARGE,
+    "The body of the request is longer than this path takes. Send less at a time.",
+);
+pub(super) const UNSUPPORTED: Kind = kind(
+    "unsupported-media-type",
+    "Unsupported media type",
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    "The `Content-Type` of the request's body is not one that this path reads.",
+);
+pub(super) const MISDIRECTED: Kind = kind(
+    "misdirected",
+    "Not this host",
+    StatusCode::MISDIRECTED_REQUEST,
+    "The header `Host` names a host that this process is not. Ask it under its address or `localhost`; a \
+     page of another site cannot ask it in the name of its visitor.",
+);
+pub(super) const INTERNAL: Kind = kind(
+    "internal",
+    "Internal error",
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "The process could not answer through a fault of its own. Its log says why; asking again hardly helps.",
+);
+pub(super) const UNAVAILABLE: Kind = kind(
+    "unavailable",
+    "Not available now",
+    StatusCode::SERVICE_UNAVAILABLE,
+    "The process cannot answer at the moment: it is stopping, or commits follow so fast on each other that \
+     several reads at one frontier could not be had. Ask again after `Retry-After` seconds.",
+);
 
 /// Every kind of error that can be answered.
 pub const KINDS: &[Kind] = &[
@@ -56,6 +136,8 @@ pub const KINDS: &[Kind] = &[
     UNKNOWN_SYMBOL,
     UNKNOWN_PATH,
     WRONG_METHOD,
+    UPGRADE_REQUIRED,
+    GONE,
     NOT_ACCEPTABLE,
     LENGTH_REQUIRED,
     TOO_LARGE,
@@ -148,19 +230,8 @@ impl Problem {
     /// The answer to a request for the path `instance`.
     pub(super) fn response(&self, instance: Option<&str>) -> Response {
         let Problem(said) = self;
-        let retryable = said.kind == UNAVAILABLE;
-        let body = Body {
-            kind: format!("/docs/problems/{}", said.kind.name),
-            title: said.kind.title,
-            status: said.kind.status.as_u16(),
-            detail: &said.detail,
-            instance,
-            code: &said.code,
-            retryable,
-            errors: &said.errors,
-            suggestions: &said.suggestions,
-            routes: &said.routes,
-        };
+        let body = self.body(instance);
+        let retryable = body.retryable;
         // Strings and numbers always become JSON.
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = Response::new(text.into());
@@ -176,12 +247,34 @@ impl Problem {
         }
         response
     }
+
+    /// The same object for those who are not answered over HTTP.
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self.body(None)).unwrap_or_default()
+    }
+
+    fn body<'a>(&'a self, instance: Option<&'a str>) -> Body<'a> {
+        let Problem(said) = self;
+        Body {
+            kind: format!("/docs/problems/{}", said.kind.name),
+            title: said.kind.title,
+            status: said.kind.status.as_u16(),
+            detail: &said.detail,
+            instance,
+            code: &said.code,
+            retryable: said.kind == UNAVAILABLE,
+            errors: &said.errors,
+            suggestions: &said.suggestions,
+            routes: &said.routes,
+        }
+    }
 }
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Problem {
         match error {
             ReadError::Closed => Problem::new(UNAVAILABLE, error.to_string()),
+            ReadError::Gone { .. } => Problem::new(GONE, error.to_string()),
         }
     }
 }

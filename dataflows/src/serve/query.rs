@@ -1,15 +1,20 @@
 //! What a query string asks: every parameter is known, given once, and read by a rule that says what
 //! it allows. All faults are told at once.
 
-use market::{EventTime, TimeUnit};
+use market::{EventTime, TimeUnit, Timeframe};
 
 use super::problem::{Fault, Problem};
+use super::symbol::closest;
 
 /// The parameters of one request against those that its route knows.
 pub(super) struct Query<'a> {
     given: Vec<(&'a str, &'a str)>,
-    known: Known,
+    known: Vec<&'static [&'static str]>,
+    /// What else the route reads itself, for telling what is possible.
+    also: Vec<&'a str>,
     faults: Vec<Fault>,
+    /// What was perhaps meant by names that are not known.
+    suggestions: Vec<String>,
 }
 
 /// The parameters of a route; each with its other names after the first.
@@ -18,10 +23,25 @@ pub(super) type Known = &'static [&'static [&'static str]];
 impl<'a> Query<'a> {
     /// Takes note of parameters that are unknown or repeated (also under another name).
     pub(super) fn new(pairs: &'a [(String, String)], known: Known) -> Query<'a> {
-        let mut query = Query { given: Vec::new(), known, faults: Vec::new() };
+        Query::of_several(pairs, &[known], &[])
+    }
+
+    /// The same with the parameters of several lists; `also` are those that are read elsewhere.
+    pub(super) fn of_several(
+        pairs: impl IntoIterator<Item = &'a (String, String)>,
+        known: &[Known],
+        also: &[&'a str],
+    ) -> Query<'a> {
+        let mut query = Query {
+            given: Vec::new(),
+            known: known.iter().flat_map(|known| known.iter().copied()).collect(),
+            also: also.to_vec(),
+            faults: Vec::new(),
+            suggestions: Vec::new(),
+        };
         for (name, value) in pairs {
-            let names = known.iter().find(|names| names.contains(&name.as_str()));
-            let Some(names) = names else {
+            let names = query.known.iter().find(|names| names.contains(&name.as_str()));
+            let Some(names) = names.copied() else {
                 query.unknown(name);
                 continue;
             };
@@ -42,7 +62,8 @@ impl<'a> Query<'a> {
     }
 
     fn unknown(&mut self, name: &str) {
-        let allowed: Vec<_> = self.known.iter().map(|names| names[0].to_owned()).collect();
+        let own = self.known.iter().map(|names| names[0]);
+        let allowed: Vec<_> = own.chain(self.also.iter().copied()).map(str::to_owned).collect();
         let detail = if allowed.is_empty() {
             format!("`{name}` is not a parameter: this path has none")
         } else {
@@ -70,6 +91,14 @@ impl<'a> Query<'a> {
         self.faults.push(Fault { pointer: format!("#/query/{name}"), code, detail, allowed });
     }
 
+    /// Refuses a parameter if it was given; reading it later gives nothing and finds no further fault.
+    pub(super) fn refuse(&mut self, name: &str, why: &str) {
+        if let Some((given, _)) = self.get(name) {
+            self.fault(given, "unknown", format!("`{given}` {why}"), Vec::new());
+            self.given.retain(|(other, _)| *other != given);
+        }
+    }
+
     /// One of a few words; the first element of each pair is the word.
     pub(super) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
         let (given, value) = self.get(name)?;
@@ -81,6 +110,24 @@ impl<'a> Query<'a> {
             self.fault(given, "enum", detail, allowed);
         }
         found.map(|(_, means)| *means)
+    }
+
+    /// A name for which some of `known` `fits`; `what` the name must be, such as `a view`.
+    pub(super) fn one_of(
+        &mut self,
+        name: &str,
+        what: &str,
+        known: &[&str],
+        fits: impl Fn(&str, &str) -> bool,
+    ) -> Option<String> {
+        let (given, value) = self.get(name)?;
+        if known.iter().any(|known| fits(known, value)) {
+            return Some(value.to_owned());
+        }
+        let detail = format!("{given}={} is not {what} ({})", shown(value), known.join(", "));
+        self.fault(given, "enum", detail, known.iter().map(|&known| known.to_owned()).collect());
+        self.suggestions.extend(closest(known.iter().copied(), value));
+        None
     }
 
     /// A whole number within bounds.
@@ -112,6 +159,32 @@ impl<'a> Query<'a> {
         }
     }
 
+    /// `from` and `to`; that the first is after the second is a fault.
+    pub(super) fn interval(&mut self) -> (Option<EventTime>, Option<EventTime>) {
+        let (from, to) = (self.time("from"), self.time("to"));
+        if let (Some(from), Some(to)) = (from, to)
+            && to < from
+        {
+            let detail = format!("from={from} is after to={to}");
+            self.fault("from", "order", detail, Vec::new());
+        }
+        (from, to)
+    }
+
+    /// A timeframe that is computed, in any of its spellings (`60s` is `1m`).
+    pub(super) fn timeframe(&mut self, name: &str, computed: &[Timeframe]) -> Option<Timeframe> {
+        self.parsed(name, |text| {
+            let found = text.parse().ok().filter(|timeframe| computed.contains(timeframe));
+            found.ok_or_else(|| {
+                let mut computed = computed.to_vec();
+                computed.sort_unstable();
+                let allowed: Vec<_> = computed.iter().map(Timeframe::to_string).collect();
+                let wrong = format!("is not a timeframe that is computed ({})", allowed.join(", "));
+                (wrong, allowed)
+            })
+        })
+    }
+
     /// Any value, read by `read`; its error is the fault's words and what is allowed.
     pub(super) fn parsed<T>(
         &mut self,
@@ -131,7 +204,10 @@ impl<'a> Query<'a> {
 
     /// Whether anything was wrong. What was read before counts only if this is fine.
     pub(super) fn finish(self) -> Result<(), Problem> {
-        if self.faults.is_empty() { Ok(()) } else { Err(Problem::invalid(self.faults)) }
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::invalid(self.faults).suggestions(self.suggestions))
     }
 }
 

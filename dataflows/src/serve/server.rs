@@ -24,7 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::Service;
@@ -40,7 +40,7 @@ use super::routes::{Route, app};
 /// What clients may take up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time; at least one. Further clients wait.
+    /// Connections at a time; at least one. Further clients wait. WebSockets count apart, up to as many.
     pub connections: usize,
     /// Time for a whole request head, also for the first of a connection.
     pub head: Duration,
@@ -50,6 +50,13 @@ pub struct Limits {
     pub streams: u32,
     /// Time to answer what was asked before `stop`.
     pub drain: Duration,
+}
+
+impl Limits {
+    /// WebSockets at a time: as many as connections.
+    pub fn sockets(&self) -> u32 {
+        u32::try_from(self.connections.max(1)).unwrap_or(u32::MAX)
+    }
 }
 
 impl Default for Limits {
@@ -118,7 +125,9 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Stopped {
     let limits = context.limits;
-    let app = app(&context);
+    let (close, closing) = watch::channel(false);
+    let sockets = Arc::clone(&context.sockets);
+    let app = app(&Context { closing, ..context });
     let builder = builder(&limits);
     let slots = Arc::new(Semaphore::new(limits.connections.max(1)));
     let graceful = GracefulShutdown::new();
@@ -153,9 +162,12 @@ pub async fn serve(
         }
     }
     drop(listener);
+    close.send_replace(true);
     let all_done = async {
         graceful.shutdown().await;
         while connections.join_next().await.is_some() {}
+        // WebSockets are no longer connections of HTTP: each holds a permit until it is closed.
+        let _ = sockets.acquire_many(limits.sockets()).await;
     };
     if timeout(limits.drain, all_done).await.is_ok() {
         return Stopped { cut: 0 };

@@ -57,7 +57,7 @@ impl InSession<'_> {
                 }
             };
         }
-        let CandlePage { frontier, rows, more } = match scan.timeframe {
+        let CandlePage { frontier, rows, more } = match scan.wanted.timeframe() {
             Some(Timeframe::DAY) => self.days(scan).await?,
             _ => self.inside(scan).await?,
         };
@@ -80,18 +80,16 @@ impl InSession<'_> {
                 rows.truncate(scan.limit);
                 return Ok(CandlePage { frontier: page.frontier, rows, more });
             }
-            limit = self.more_than(limit, scan.timeframe)?;
+            limit = self.more_than(limit, scan.wanted.timeframe())?;
         }
     }
 
     /// Days, as unions of their parts.
     async fn days(&self, scan: Scan) -> Result<CandlePage, Problem> {
-        let parts = Scan {
-            timeframe: Some(self.part()?),
-            from: scan.from.map(|from| self.next_day(from)),
-            to: scan.to.map(|to| self.next_day(to)),
-            ..scan.clone()
-        };
+        let from = scan.wanted.from.map(|from| self.next_day(from));
+        let to = scan.wanted.to.map(|to| self.next_day(to));
+        let wanted = scan.wanted.clone().of_timeframe(self.part()?).opening(from, to);
+        let parts = Scan { wanted, ..scan.clone() };
         let mut limit = scan.limit.saturating_add(1).saturating_mul(a_day(&parts)).min(READ_MAX);
         let mut attempts = 0;
         loop {
@@ -102,7 +100,7 @@ impl InSession<'_> {
             }
             let more = days.len() > scan.limit;
             if !more && page.more {
-                limit = self.more_than(limit, parts.timeframe)?;
+                limit = self.more_than(limit, parts.wanted.timeframe())?;
                 continue;
             }
             let Some(known) = self.known(&parts, &page, &days).await? else {
@@ -194,16 +192,14 @@ impl InSession<'_> {
             return Ok(Some(known));
         };
         let after = Scan {
-            from: Some(*last),
-            to: None,
+            wanted: parts.wanted.clone().opening(Some(*last), None),
             latest_first: false,
             limit: 4 * a_day(parts),
             ..parts.clone()
         };
+        let day = parts.wanted.clone().of_timeframe(Timeframe::DAY);
         let whole = Scan {
-            timeframe: Some(Timeframe::DAY),
-            from: Some(*first),
-            to: Some(candle.bar.end_time),
+            wanted: day.opening(Some(*first), Some(candle.bar.end_time)),
             limit: READ_MAX,
             ..after.clone()
         };
@@ -280,6 +276,6 @@ impl Known {
 
 /// More parts than a trading day has, unless it is one before a holiday.
 fn a_day(parts: &Scan) -> usize {
-    let secs = parts.timeframe.map_or(1, Timeframe::secs).max(1);
+    let secs = parts.wanted.timeframe().map_or(1, Timeframe::secs).max(1);
     2 * (Timeframe::DAY.secs() / secs) as usize + 16
 }

@@ -6,24 +6,26 @@
 mod alerts;
 mod candles;
 mod events;
+mod gaps;
 mod indicators;
+mod reader;
 mod row;
 mod text;
+mod wanted;
 
-use std::future::Future;
-use std::pin::Pin;
-
-use market::{
-    Candle, CandleKey, Commit, Conflict, EventTime, InstrumentId, Revision, Timeframe, TooLate,
-    Unmatched,
-};
+use market::{Conflict, Revision, TooLate, Unmatched};
 
 pub use alerts::AlertRow;
 pub use candles::CandleRow;
 pub use events::DeadLetterRow;
+pub use gaps::GapRow;
 pub use indicators::IndicatorRow;
+pub use reader::{
+    CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot, ViewReader,
+};
 pub use row::{Cell, Column, Row, key, value};
-pub use text::{cell_json, cell_text, write_csv_header, write_csv_row};
+pub use text::{cell_json, cell_text, plain_text, write_csv_header, write_csv_row};
+pub use wanted::{Allowed, Dimension, OPEN_TIME, Wanted};
 
 /// Everything that can be read, by name.
 pub const VIEWS: &[View] = &[
@@ -50,6 +52,12 @@ pub const VIEWS: &[View] = &[
         kind: ViewKind::Log,
         columns: DeadLetterRow::COLUMNS,
         doc: "input that could not become a record, and why",
+    },
+    View {
+        name: "gaps",
+        kind: ViewKind::Keyed,
+        columns: GapRow::COLUMNS,
+        doc: "missing trades: holes in ids that a venue gives out without holes, now",
     },
     View {
         name: "indicators",
@@ -87,7 +95,7 @@ pub struct Labels {
 }
 
 /// A named output.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct View {
     /// Its name in paths, files and configuration.
     pub name: &'static str,
@@ -100,7 +108,7 @@ pub struct View {
 }
 
 /// How the rows of a view behave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ViewKind {
     /// One row per key, restated in place.
     Keyed,
@@ -123,80 +131,14 @@ pub fn view(name: &str) -> Option<&'static View> {
     VIEWS.iter().find(|view| view.name == name)
 }
 
-/// Up to when an answer is complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Frontier {
-    /// The last commit that the answer reflects, and it reflects all of it; none before the first.
-    pub commit: Option<Commit>,
-    /// The system time of that commit.
-    pub at: EventTime,
+impl View {
+    /// Whether two rows agree in all key columns.
+    pub fn same_key(&self, a: &[Cell], b: &[Cell]) -> bool {
+        self.columns.iter().zip(a.iter().zip(b)).all(|(column, (a, b))| !column.key || a == b)
+    }
+
+    /// The number of a column.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
 }
-
-/// What to read of a view.
-#[derive(Clone, Debug)]
-pub struct Scan {
-    /// The view.
-    pub view: &'static View,
-    /// Only rows of this instrument; it also names the shard that is asked.
-    pub instrument: Option<InstrumentId>,
-    /// Only rows of this timeframe; for views that have one.
-    pub timeframe: Option<Timeframe>,
-    /// Only rows at or after this time: `open_time` of bars.
-    pub from: Option<EventTime>,
-    /// Only rows before this time.
-    pub to: Option<EventTime>,
-    /// Read from the latest row backwards, so that a limit keeps the latest rows.
-    pub latest_first: bool,
-    /// At most so many rows.
-    pub limit: usize,
-}
-
-/// Rows as of one frontier.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// Up to when they are complete.
-    pub frontier: Frontier,
-    /// The rows, in the order of the view's key (or latest first, if so asked); one cell per column.
-    pub rows: Vec<Vec<Cell>>,
-    /// Whether the limit left rows out.
-    pub more: bool,
-}
-
-/// Bars as of one frontier: the rows of a [`Page`] of `candles`, for those who compute with them.
-#[derive(Clone, Debug)]
-pub struct CandlePage {
-    /// Up to when they are complete.
-    pub frontier: Frontier,
-    /// The bars, in the order of their keys, or latest first.
-    pub rows: Vec<(CandleKey, Candle)>,
-    /// Whether the limit left bars out.
-    pub more: bool,
-}
-
-/// Why a read could not be answered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// The workers have stopped.
-    #[error("the views are closed: the workers have stopped")]
-    Closed,
-}
-
-/// Reads views at a frontier that is common to all shards.
-///
-/// Never waits for a worker and never holds one up.
-pub trait ViewReader: Send + Sync {
-    /// The frontier that a read would have now.
-    fn frontier(&self) -> Frontier;
-
-    /// Reads rows.
-    fn scan(&self, scan: Scan) -> Reading<'_, Page>;
-
-    /// Reads bars; the view of `scan` must be `candles`.
-    fn candles(&self, scan: Scan) -> Reading<'_, CandlePage>;
-
-    /// How many rows a view has now: current rows of keyed ones, rows ever appended of logs.
-    fn count(&self, view: &'static View) -> u64;
-}
-
-/// The answer of a [`ViewReader`], to come.
-pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Send + 'a>>;

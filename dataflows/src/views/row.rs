@@ -1,9 +1,9 @@
 //! Rows and their columns: declared once per row type, and everything that shows a row derives from it.
 
-use market::{EventTime, InstrumentId, Timeframe};
+use market::{Currency, EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe};
 
 /// A column of a view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Column {
     /// Its name, in JSON and CSV.
     pub name: &'static str,
@@ -33,8 +33,16 @@ pub enum Cell {
     Time(EventTime),
     /// An instrument; its name outside.
     Instrument(InstrumentId),
+    /// A space of ids; its name outside.
+    IdScope(IdScope),
     /// A timeframe, such as `1m`.
     Timeframe(Timeframe),
+    /// A portfolio; its name outside.
+    Portfolio(PortfolioId),
+    /// A way to find fair values; its name outside.
+    Model(ModelId),
+    /// A currency, such as `USD`.
+    Currency(Currency),
     /// One of a few words.
     Word(&'static str),
     /// Any text.

@@ -9,6 +9,17 @@ use super::row::{Cell, Column};
 /// The plain text of a cell, as in CSV; nothing for [`Cell::Null`].
 pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {
     match cell {
+        Cell::Instrument(id) => catalog.name(*id).to_string(),
+        Cell::IdScope(scope) => catalog.scopes.name(*scope).to_string(),
+        Cell::Portfolio(id) => format!("{id:?}"),
+        Cell::Model(id) => format!("{id:?}"),
+        _ => plain_text(cell).unwrap_or_default(),
+    }
+}
+
+/// The text of a cell that shows without knowing any names.
+pub fn plain_text(cell: &Cell) -> Option<String> {
+    Some(match cell {
         Cell::Null => String::new(),
         Cell::Unsigned(n) => n.to_string(),
         Cell::Decimal { mantissa, scale } => decimal::format(*mantissa, *scale),
@@ -17,11 +28,14 @@ pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {
             _ => String::new(),
         },
         Cell::Time(time) => time.rfc3339(),
-        Cell::Instrument(id) => catalog.name(*id).to_string(),
         Cell::Timeframe(timeframe) => timeframe.to_string(),
+        Cell::Currency(currency) => currency.to_string(),
         Cell::Word(word) => (*word).to_owned(),
         Cell::Text(text) => text.clone(),
-    }
+        Cell::Instrument(_) | Cell::IdScope(_) | Cell::Portfolio(_) | Cell::Model(_) => {
+            return None;
+        }
+    })
 }
 
 /// A cell as JSON: numbers are exact JSON numbers, or strings if `numbers_as_strings`.

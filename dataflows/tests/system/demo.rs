@@ -74,12 +74,103 @@ fn the_demo_serves_candles_shows_its_state_and_stops_with_a_summary() {
 }
 
 #[test]
+fn the_demo_raises_alerts_and_its_state_shows_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--json", "demo", "--port", "0", "--ticks-per-second", "2000"];
+    let mut demo = Going::start(folder.path(), &args);
+    let address = demo.address();
+    // The state is a line of the log now and then, as nobody looks at a terminal.
+    let state = || {
+        let said = demo.said();
+        let (_, told) = said.rsplit_once("  alerts raised ")?;
+        let (raised, withdrawn) = told.lines().next()?.split_once("  withdrawn ")?;
+        let number = |text: &str| text.replace(',', "").parse::<u64>().ok();
+        Some((number(raised)?, number(withdrawn)?))
+    };
+    let (raised, withdrawn) = poll(
+        || state().filter(|(raised, withdrawn)| *raised > 0 && *withdrawn > 0),
+        || demo.said(),
+    );
+    // What the line tells is what the view holds: rows stay, and each was raised once at least.
+    let alerts = get(address, "/v1/views/alerts?limit=10000").json();
+    let rows = alerts["rows"].as_array().unwrap();
+    let rules = ["engulfing", "breakout", "overbought", "ema_cross"];
+    assert!(rows.iter().all(|row| rules.contains(&row["rule"].as_str().unwrap())), "{alerts}");
+    let metrics = get(address, "/metrics").body;
+    let counted = |what: &str| {
+        let samples = metrics.lines().filter(|line| line.starts_with(what));
+        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>()
+    };
+    assert!(counted("tickweave_alerts_raised_total{rule=\"engulfing\"}") > 0, "{metrics}");
+    assert!(counted("tickweave_alerts_raised_total") >= raised.max(rows.len() as u64), "{metrics}");
+    assert!(counted("tickweave_alerts_withdrawn_total") >= withdrawn, "{metrics}");
+    for rule in rules {
+        assert!(metrics.contains(&format!("tickweave_alerts_withdrawn_total{{rule=\"{rule}\"}}")));
+    }
+    demo.signal("TERM");
+    let summary = demo.end().json();
+    assert!(summary["alerts_raised"].as_u64() >= Some(raised), "{summary}");
+    assert!(summary["alerts_withdrawn"].as_u64() >= Some(withdrawn), "{summary}");
+}
+
+#[test]
 fn a_simulated_venue_replays_the_same_on_any_number_of_workers() {
     let wishes = || Wishes { digest: true, ..Wishes::default() };
     let views = |workers| replay(config(500, 40_000, workers), &wishes()).views;
     let one = views(1);
     assert_eq!(one, views(2));
     assert_eq!(one, views(3));
+}
+
+/// What two providers told: the report, and the rows of `gaps`.
+fn gaps_of(folder: &Path, raw: &RawConfig) -> (serde_json::Value, Vec<String>) {
+    std::fs::write(folder.join("job.toml"), toml::to_string(raw).unwrap()).unwrap();
+    let told = tickweave(folder, &["--json", "replay", "job.toml", "-w", "2", "--out", "out"]);
+    let gaps = std::fs::read_to_string(folder.join("out/gaps.csv")).unwrap();
+    (told.json(), gaps.lines().skip(1).map(str::to_owned).collect())
+}
+
+/// A second of silence in each five: of one provider after the other, and of both at once.
+#[test]
+fn an_outage_of_both_providers_is_a_gap_and_one_of_either_is_none() {
+    const TICKS: i64 = 20_000;
+    let outages = |providers: i64| {
+        let mut raw = config(500, TICKS, 1);
+        for (source, provider) in raw.source.iter_mut().zip(1..) {
+            let faults = "late = 0.0\ncorrected = 0.0\ncancelled = 0.0\nlost = 0.0\nconflicting = 0.0\n\
+                          outage_every = \"5s\"\noutage_for = \"1s\"";
+            source.rest.insert("faults".to_owned(), faults.parse::<toml::Table>().unwrap().into());
+            source.rest.insert("providers".to_owned(), providers.into());
+            source.rest.insert("provider".to_owned(), provider.min(providers).into());
+        }
+        raw
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (report, gaps) = gaps_of(folder.path(), &outages(2));
+    assert_eq!(report["accepted"], TICKS, "{report}");
+    assert!(gaps.is_empty(), "the other provider brought what one did not: {gaps:?}");
+
+    // Both are the first of one, so that they are silent together.
+    let (report, gaps) = gaps_of(folder.path(), &outages(1));
+    let accepted = report["accepted"].as_i64().unwrap();
+    let busiest: Vec<&String> = gaps.iter().filter(|row| row.starts_with("demo:ALFA,")).collect();
+    assert!(busiest.len() >= 7, "in each of 40 s / 5 s but maybe the last: {gaps:?}");
+    let start = EventTime::parse("2026-01-05T10:00:00Z", market::TimeUnit::Rfc3339).unwrap();
+    let mut missing = 0;
+    for row in &gaps {
+        let cells: Vec<&str> = row.split(',').collect();
+        assert_eq!(cells[1], "demo", "the name of the space of ids");
+        missing += cells[4].parse::<i64>().unwrap();
+        let at =
+            |cell: &str| EventTime::parse(cell, market::TimeUnit::Rfc3339).unwrap().0 - start.0;
+        let (from, to) = (at(cells[5]), at(cells[6]));
+        assert!(from % 5_000_000_000 < 4_000_000_000, "told while nobody speaks: {row}");
+        assert!(from / 5_000_000_000 < to / 5_000_000_000, "an outage lies between: {row}");
+    }
+    // What is missing at a symbol's end, or before its beginning, nobody can know.
+    let lacks = TICKS - accepted;
+    assert!(missing <= lacks && missing > lacks * 9 / 10, "{missing} of {lacks}");
+    eprintln!("{} gaps, {missing} of {lacks} trades that were not told", gaps.len());
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub(crate) mod binary;
 pub(crate) mod http;
 pub(crate) mod made;
 
+mod cancelled;
 mod live;
 mod replays;
 mod restated;

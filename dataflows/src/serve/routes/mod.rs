@@ -4,14 +4,22 @@
 //! unknown paths and wrong methods follow from the list.
 
 mod candles;
+mod frame;
 mod health;
 mod index;
+mod indicators;
 mod metrics;
+mod problems;
 mod rows;
+mod socket;
+mod stream;
 mod views;
+
+pub(super) use rows::named;
 
 use std::future::Future;
 
+use market::Timeframe;
 use serde::Serialize;
 use warp::filters::BoxedFilter;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
@@ -53,8 +61,18 @@ pub struct Entry {
 }
 
 /// Every route.
-pub const ROUTES: &[Entry] =
-    &[index::ENTRY, health::ENTRY, metrics::ENTRY, views::ENTRY, rows::ENTRY, candles::ENTRY];
+pub const ROUTES: &[Entry] = &[
+    index::ENTRY,
+    health::ENTRY,
+    metrics::ENTRY,
+    views::ENTRY,
+    rows::ENTRY,
+    candles::ENTRY,
+    indicators::ENTRY,
+    problems::ENTRY,
+    stream::ENTRY,
+    socket::ENTRY,
+];
 
 /// The methods of a path that is only read.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
@@ -63,8 +81,11 @@ const READ: &[Method] = &[Method::GET, Method::HEAD];
 const LIMIT_DEFAULT: usize = 500;
 /// Rows of an answer at most.
 const LIMIT_MAX: usize = 10_000;
-/// Whether the limit left rows out; CSV and NDJSON have no place for it in the body.
-const X_MORE: HeaderName = HeaderName::from_static("x-more");
+
+/// The timeframe of an answer unless it asks for another.
+fn smallest(context: &Context) -> Timeframe {
+    context.timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE)
+}
 
 /// All routes together; answers every request.
 pub(super) fn app(context: &Context) -> Route {
@@ -206,9 +227,15 @@ fn stamp(response: &mut Response, frontier: Frontier) {
 
 /// A frontier in JSON.
 #[derive(Serialize)]
-struct FrontierJson {
-    commit: Option<u64>,
-    at: String,
+pub(super) struct FrontierJson {
+    pub(super) commit: Option<u64>,
+    pub(super) at: String,
+}
+
+/// A frontier as a JSON value.
+pub(super) fn frontier_json(frontier: Frontier) -> serde_json::Value {
+    let FrontierJson { commit, at } = frontier.into();
+    serde_json::json!({ "commit": commit, "at": at })
 }
 
 impl From<Frontier> for FrontierJson {

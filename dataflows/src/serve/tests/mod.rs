@@ -2,6 +2,7 @@
 
 mod candles;
 mod filling;
+mod indicators;
 mod problems;
 mod service;
 mod sessions;
@@ -19,15 +20,19 @@ use market::{
 use serde_json::Value;
 
 use super::routes::app;
-use super::{Check, Context, Health, Limits};
+use super::{Check, Context, Frames, Health, Limits};
 use crate::telemetry::Metrics;
 use crate::views::{
-    CandlePage, CandleRow, Frontier, Page, ReadError, Reading, Row, Scan, View, ViewReader,
+    CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, IndicatorRow, Labels, Page,
+    ReadError, Reading, Row, Scan, Snapshot, View, ViewReader, Wanted,
 };
+use tokio::sync::{Semaphore, watch};
 
 /// Rows of `candles` by key, and a frontier that moves when told.
 struct Rows {
     candles: Mutex<BTreeMap<CandleKey, Candle>>,
+    /// Rows of `indicators`, in the order of their keys.
+    indicators: Mutex<Vec<(CandleKey, Vec<Cell>)>>,
     /// [`NO_COMMIT`] before the first.
     commit: AtomicU64,
     at: Mutex<EventTime>,
@@ -54,14 +59,20 @@ impl ViewReader for Rows {
     }
 
     fn scan(&self, scan: Scan) -> Reading<'_, Page> {
+        if scan.view.name == "indicators" {
+            self.scans.fetch_add(1, Ordering::SeqCst);
+            let indicators = self.indicators.lock().unwrap();
+            let asked = indicators
+                .iter()
+                .filter(|(key, cells)| is_asked(&scan, key) && scan.wanted.fits(scan.view, cells));
+            let (rows, more) = limited(&scan, asked.map(|(_, cells)| cells.clone()).collect());
+            let frontier = self.frontier();
+            return Box::pin(async move { Ok(Page { frontier, rows, more }) });
+        }
         let candles = self.candles(scan);
         Box::pin(async move {
             let CandlePage { frontier, rows, more } = candles.await?;
-            let rows = rows.iter().map(|(key, candle)| {
-                let mut cells = Vec::new();
-                CandleRow { key, candle }.cells(&mut cells);
-                cells
-            });
+            let rows = rows.iter().map(|(key, candle)| cells(key, candle));
             Ok(Page { frontier, rows: rows.collect(), more })
         })
     }
@@ -80,21 +91,33 @@ impl ViewReader for Rows {
             return Box::pin(async { Err(ReadError::Closed) });
         }
         let candles = self.candles.lock().unwrap();
-        let mut rows: Vec<(CandleKey, Candle)> = candles
-            .iter()
-            .filter(|(key, _)| scan.instrument.is_none_or(|id| id == key.instrument))
-            .filter(|(key, _)| scan.timeframe.is_none_or(|tf| tf == key.timeframe))
-            .filter(|(key, _)| scan.from.is_none_or(|from| from <= key.open_time))
-            .filter(|(key, _)| scan.to.is_none_or(|to| key.open_time < to))
-            .map(|(key, candle)| (*key, *candle))
-            .collect();
-        if scan.latest_first {
-            rows.reverse();
-        }
-        let more = rows.len() > scan.limit;
-        rows.truncate(scan.limit);
+        let asked = candles.iter().filter(|(key, _)| is_asked(&scan, key));
+        let (rows, more) = limited(&scan, asked.map(|(key, candle)| (*key, *candle)).collect());
         let frontier = self.frontier();
         Box::pin(async move { Ok(CandlePage { frontier, rows, more }) })
+    }
+
+    fn snapshot(
+        &self,
+        _view: &'static View,
+        _wanted: Arc<Wanted>,
+        _log_rows: usize,
+    ) -> Reading<'_, Box<dyn Snapshot>> {
+        Box::pin(async { Err(ReadError::Closed) })
+    }
+
+    fn changes(
+        &self,
+        _view: &'static View,
+        _wanted: Arc<Wanted>,
+        _after: Option<Commit>,
+        _through: Frontier,
+    ) -> Reading<'_, Changes> {
+        Box::pin(async { Err(ReadError::Closed) })
+    }
+
+    fn moved(&self, _view: &'static View) -> watch::Receiver<u64> {
+        watch::channel(0).1
     }
 
     fn count(&self, view: &'static View) -> u64 {
@@ -103,6 +126,30 @@ impl ViewReader for Rows {
             _ => 0,
         }
     }
+}
+
+/// Whether a scan asks for what is told of a bar.
+fn is_asked(scan: &Scan, key: &CandleKey) -> bool {
+    let allows = |dimension, ordinal| scan.wanted.allowed(dimension).next(ordinal) == Some(ordinal);
+    allows(Dimension::Instrument, key.instrument.0)
+        && allows(Dimension::Timeframe, u64::from(key.timeframe.secs()))
+        && allows(Dimension::OpenTime, Dimension::of_time(key.open_time))
+}
+
+fn cells(key: &CandleKey, candle: &Candle) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    CandleRow { key, candle }.cells(&mut cells);
+    cells
+}
+
+/// What a scan's order and limit leave of rows, and whether they leave any out.
+fn limited<T>(scan: &Scan, mut rows: Vec<T>) -> (Vec<T>, bool) {
+    if scan.latest_first {
+        rows.reverse();
+    }
+    let more = rows.len() > scan.limit;
+    rows.truncate(scan.limit);
+    (rows, more)
 }
 
 /// A process to ask: its reader, and what routes answer from.
@@ -133,6 +180,7 @@ impl Server {
         let calendars = calendars.map(|name| Calendar::named(name).unwrap());
         let rows = Arc::new(Rows {
             candles: Mutex::default(),
+            indicators: Mutex::default(),
             commit: AtomicU64::new(17),
             at: Mutex::new(time("2024-12-01T00:00:00.5Z")),
             restless: AtomicUsize::new(0),
@@ -145,6 +193,14 @@ impl Server {
             reader: Arc::<Rows>::clone(&rows),
             catalog: Arc::new(Catalog::new(vec![us, shares], 100)),
             calendars: Calendars::new(calendars.to_vec()).unwrap(),
+            labels: Labels {
+                indicators: vec![
+                    ("sma20".to_owned(), &["sma"]),
+                    ("bb20_2".to_owned(), &["upper", "middle", "lower"]),
+                    ("bb5_2".to_owned(), &["upper", "middle", "lower"]),
+                ],
+                ..Labels::default()
+            },
             timeframes: ["1h", "1m", "1d", "4h"].map(|tf| tf.parse().unwrap()).to_vec(),
             metrics: Metrics::new("9.8.7"),
             health: Arc::new(|| Health {
@@ -154,6 +210,9 @@ impl Server {
             version: "9.8.7",
             started: Instant::now(),
             limits: Limits::default(),
+            frames: Frames::default(),
+            closing: watch::channel(false).1,
+            sockets: Arc::new(Semaphore::new(8)),
         };
         Server { rows, context }
     }
@@ -193,6 +252,30 @@ impl Server {
         let key = CandleKey { instrument: instrument.id, timeframe, open_time: bucket.open };
         let candle = Candle { bar, state, revision: 0, cause: None };
         self.rows.candles.lock().unwrap().insert(key, candle);
+    }
+
+    /// Puts the numbers of an indicator at a bar; rows must come in the order of their keys.
+    fn numbers(&self, name: &str, timeframe: &str, open: &str, indicator: &str, values: &[f64]) {
+        let instrument = self.context.catalog.resolve(name).unwrap().id;
+        let (timeframe, open_time) = (timeframe.parse().unwrap(), time(open));
+        let known = &self.context.labels.indicators;
+        let (_, outputs) = known.iter().find(|(label, _)| label == indicator).unwrap();
+        for (output, value) in outputs.iter().zip(values) {
+            let mut cells = Vec::new();
+            let value = *value;
+            IndicatorRow {
+                instrument,
+                timeframe,
+                open_time,
+                indicator,
+                output,
+                value,
+                peek: false,
+            }
+            .cells(&mut cells);
+            let key = CandleKey { instrument, timeframe, open_time };
+            self.rows.indicators.lock().unwrap().push((key, cells));
+        }
     }
 
     async fn ask(&self, path: &str) -> Answer {

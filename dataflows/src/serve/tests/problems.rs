@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Server;
+use crate::serve::KINDS;
 
 const FRAMES: [&str; 4] = ["1m", "1h", "4h", "1d"];
 const KNOWN: [&str; 8] = ["tf", "from", "to", "limit", "session", "fill", "numbers", "format"];
@@ -172,4 +173,25 @@ async fn long_nonsense_makes_short_answers() {
         assert!((400..=404).contains(&answer.status()));
         assert!(answer.json()["detail"].as_str().unwrap().len() < 300);
     }
+}
+
+#[tokio::test]
+async fn every_kind_of_error_is_explained_where_its_type_leads() {
+    let server = server();
+    let all = server.ask("/docs/problems").await;
+    for kind in KINDS {
+        let answer = server.ask(&format!("/docs/problems/{}", kind.name)).await;
+        assert_eq!(answer.status(), 200, "{}", kind.name);
+        assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+        let first = format!("{} ({}, status {})", kind.title, kind.name, kind.status.as_u16());
+        assert_eq!(answer.text().lines().next(), Some(first.as_str()));
+        assert!(answer.text().contains(kind.doc) && all.text().contains(answer.text()));
+        assert!(kind.doc.len() > 40 && kind.doc.ends_with('.'), "{}", kind.doc);
+    }
+    // As a client goes: from an error to what it means.
+    let problem = server.ask("/v1/candles/us:APPL").await.json();
+    let meaning = server.ask(problem["type"].as_str().unwrap()).await;
+    assert!(meaning.text().starts_with("Unknown symbol (unknown-symbol, status 404)\n\n"));
+    let unknown = server.ask("/docs/problems/validatoin").await;
+    assert_eq!((unknown.status(), &unknown.json()["suggestions"]), (404, &json!(["validation"])));
 }

@@ -1,0 +1,158 @@
+//! A worker's arrangements of keyed views, and how they reach the board.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use differential_dataflow::operators::arrange::{TraceAgent, TraceReplayInstruction};
+use differential_dataflow::trace::implementations::spine_fueled::Spine;
+use differential_dataflow::trace::{BatchReader, TraceReader};
+use operators::arrange::{SharedBatch, SharedTrace, Update, arrange_local};
+use operators::keyed::Time;
+use timely::dataflow::StreamVec;
+use timely::progress::Antichain;
+use timely::progress::frontier::AntichainRef;
+use timely::scheduling::Activator;
+
+use super::board::{Board, Published};
+use super::keyed::{Batch, KEYED, Keyed, Shelf};
+use super::ring::Ring;
+use crate::telemetry::Metrics;
+
+/// The arrangement of some keyed view on one worker.
+pub trait Arrangement {
+    /// The view.
+    fn view(&self) -> &'static str;
+
+    /// The first commit that it has not completed; none if it is done.
+    fn upper(&mut self) -> Option<u64>;
+
+    /// All its batches.
+    fn shelf(&mut self) -> Shelf;
+
+    /// Passes on the batches that have come since the last time.
+    fn pass_on(&mut self, ring: &Ring);
+
+    /// Lets it forget when, before `since`, something changed.
+    fn compact(&mut self, since: u64);
+}
+
+/// A change of a row of a keyed view.
+pub(super) type RowUpdate<V> = Update<<V as Keyed>::Key, <V as Keyed>::Value>;
+
+/// Arranges the rows of a view that are on this worker.
+pub(super) fn arrange<'scope, V: Keyed>(
+    updates: StreamVec<'scope, Time, RowUpdate<V>>,
+) -> Box<dyn Arrangement> {
+    let scope = updates.scope();
+    let mut trace: SharedTrace<V::Key, V::Value> = arrange_local(updates, V::VIEW).trace;
+    // Whoever listens to a trace is woken with each batch; here the worker's loop looks anyhow.
+    let news = trace.new_listener(scope.activator_for(scope.addr()));
+    Box::new(Own::<V> { trace, news })
+}
+
+type OwnSpine<V> = Spine<SharedBatch<<V as Keyed>::Key, <V as Keyed>::Value>>;
+type News<V> = Rc<(Activator, RefCell<VecDeque<TraceReplayInstruction<OwnSpine<V>>>>)>;
+
+struct Own<V: Keyed> {
+    trace: TraceAgent<OwnSpine<V>>,
+    news: News<V>,
+}
+
+impl<V: Keyed> Arrangement for Own<V>
+where
+    Vec<Batch<V>>: Send + Sync,
+{
+    fn view(&self) -> &'static str {
+        V::VIEW
+    }
+
+    fn upper(&mut self) -> Option<u64> {
+        let mut upper = Antichain::new();
+        self.trace.read_upper(&mut upper);
+        upper.elements().first().copied()
+    }
+
+    fn shelf(&mut self) -> Shelf {
+        let batches = self.trace.batches_through(Antichain::new().borrow());
+        Arc::new(batches.unwrap_or_default())
+    }
+
+    fn pass_on(&mut self, ring: &Ring) {
+        for told in self.news.1.borrow_mut().drain(..) {
+            let TraceReplayInstruction::Batch(batch, _) = told else { continue };
+            if batch.is_empty() {
+                continue;
+            }
+            let bound = |frontier: &Antichain<u64>| frontier.elements().first().copied();
+            let description = batch.description();
+            let (lower, upper) = (bound(description.lower()), bound(description.upper()));
+            let bytes = batch.len() * size_of::<RowUpdate<V>>();
+            let shelf = Arc::new(vec![batch]);
+            ring.push(lower.unwrap_or(0), upper.unwrap_or(u64::MAX), bytes, shelf);
+        }
+    }
+
+    fn compact(&mut self, since: u64) {
+        self.trace.set_logical_compaction(AntichainRef::new(&[since]));
+        let mut upper = Antichain::new();
+        self.trace.read_upper(&mut upper);
+        self.trace.set_physical_compaction(upper.borrow());
+    }
+}
+
+/// Publishes a worker's arrangements whenever they have moved.
+pub struct Publisher {
+    worker: usize,
+    /// In the order of [`KEYED`].
+    arrangements: Vec<Box<dyn Arrangement>>,
+    board: Arc<Board>,
+    metrics: Metrics,
+    upper: Option<u64>,
+    since: u64,
+}
+
+impl Publisher {
+    /// For one worker; `arrangements` has each keyed view once, in any order.
+    pub fn new(
+        worker: usize,
+        mut arrangements: Vec<Box<dyn Arrangement>>,
+        board: Arc<Board>,
+        metrics: Metrics,
+    ) -> Publisher {
+        let place = |view: &str| KEYED.iter().position(|keyed| keyed.name == view);
+        arrangements.sort_by_key(|arrangement| place(arrangement.view()));
+        assert!(
+            arrangements.iter().map(|own| own.view()).eq(KEYED.iter().map(|keyed| keyed.name)),
+            "a job arranges every view of KEYED once"
+        );
+        Publisher { worker, arrangements, board, metrics, upper: Some(0), since: 0 }
+    }
+
+    /// Publishes if there is something new, and lets the arrangements compact what no reader can ask for.
+    /// Says whether everything has been published for good.
+    pub fn step(&mut self) -> bool {
+        // Complete is what all of them have completed; none is done before all are.
+        let complete = self.arrangements.iter_mut().filter_map(|own| own.upper()).min();
+        if complete != self.upper {
+            for (own, ring) in self.arrangements.iter_mut().zip(&self.board.rings) {
+                own.pass_on(ring);
+            }
+            let shelves = self.arrangements.iter_mut().map(|own| own.shelf());
+            let published = Published(shelves.collect());
+            let number = complete.unwrap_or(u64::MAX);
+            let completed = self.board.publish(self.worker, number, self.since, published);
+            completed.took.into_iter().for_each(|took| self.metrics.tick_to_view(took));
+            let floor = completed.readable_from;
+            if complete.is_some() {
+                self.since = self.since.max(floor.min(number.saturating_sub(1)));
+                for own in &mut self.arrangements {
+                    own.compact(self.since);
+                }
+            }
+            self.upper = complete;
+        }
+        complete.is_none()
+    }
+}

@@ -1,0 +1,43 @@
+//! The rows of the view `alerts`.
+
+use market::CandleKey;
+use operators::{Alert, AlertKey};
+
+use super::candles::{BARS, lowest_bar, place_of_bar};
+use super::{Keyed, Place};
+use crate::views::{AlertRow, Cell, Dimension, Labels, Row};
+
+/// The view `alerts`.
+pub struct Alerts;
+
+impl Keyed for Alerts {
+    type Key = AlertKey;
+    type Value = Alert;
+    const VIEW: &'static str = "alerts";
+    const ORDER: &'static [Dimension] = BARS;
+
+    fn place(key: &AlertKey) -> Place {
+        let AlertKey { instrument, timeframe, open_time, .. } = *key;
+        place_of_bar(&CandleKey { instrument, timeframe, open_time })
+    }
+
+    fn lowest(place: Place) -> AlertKey {
+        let CandleKey { instrument, timeframe, open_time } = lowest_bar(place);
+        AlertKey { instrument, timeframe, open_time, rule: 0 }
+    }
+
+    fn cells(key: &AlertKey, alert: &Alert, labels: &Labels, into: &mut Vec<Cell>) {
+        let row = AlertRow {
+            instrument: key.instrument,
+            timeframe: key.timeframe,
+            open_time: key.open_time,
+            rule: labels.rules.get(usize::from(key.rule)).map_or("", String::as_str),
+            raised: alert.raised,
+            settled: alert.settled,
+            first: alert.first,
+            last: alert.last,
+            changes: alert.changes,
+        };
+        row.cells(into);
+    }
+}

@@ -1,0 +1,350 @@
+//! Walks batches of a keyed view: rows at a frontier, and changes between two.
+//!
+//! Keys are ordered by up to three dimensions. A walk skips from one place that may be wanted to the next,
+//! so it costs what it finds and one seek per gap, not what lies between.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use differential_dataflow::trace::cursor::{CursorList, cursor_list};
+use differential_dataflow::trace::{BatchReader, Cursor, Navigable};
+use market::Commit;
+
+use super::keyed::{Batch, Keyed, Place};
+use crate::views::{
+    Allowed, Cell, Change, Dimension, Frontier, Labels, Page, Scan, Snapshot, View, Wanted,
+};
+
+/// A row as read: its key, and the rest.
+pub(super) type Found<V> = (<V as Keyed>::Key, <V as Keyed>::Value);
+
+/// The rows of `batches` at `frontier` that a scan asks for.
+pub(super) fn read<V: Keyed>(
+    batches: Vec<Batch<V>>,
+    frontier: Frontier,
+    scan: &Scan,
+    labels: &Labels,
+) -> Page {
+    let mut kept = Kept::new(scan);
+    if let Some(commit) = frontier.commit {
+        let mut walk = Walk::<V>::new(batches, &scan.wanted, None);
+        walk.rows_at(commit, |key, value| {
+            let cells = row::<V>(&key, &value, labels);
+            match scan.wanted.fits(scan.view, &cells) {
+                true => kept.keep(cells),
+                false => true,
+            }
+        });
+    }
+    let (rows, more) = kept.finish();
+    Page { frontier, rows, more }
+}
+
+/// The keys and values of `batches` at `frontier` that a scan asks for, and whether its limit left any
+/// out. Only what keys are ordered by is looked at.
+pub(super) fn found<V: Keyed>(
+    batches: Vec<Batch<V>>,
+    frontier: Frontier,
+    scan: &Scan,
+) -> (Vec<Found<V>>, bool) {
+    let mut kept = Kept::new(scan);
+    if let Some(commit) = frontier.commit {
+        let mut walk = Walk::<V>::new(batches, &scan.wanted, None);
+        walk.rows_at(commit, |key, value| kept.keep((key, value)));
+    }
+    kept.finish()
+}
+
+/// The net change of the wanted rows after the first commit of `span` up to its second.
+pub(super) fn changes<V: Keyed>(
+    batches: Vec<Batch<V>>,
+    view: &View,
+    wanted: &Wanted,
+    (after, through): (Option<Commit>, Commit),
+    labels: &Labels,
+) -> Vec<Change> {
+    let inside = |time: u64| after.is_none_or(|after| time > after.0) && time <= through.0;
+    let mut changes = Vec::new();
+    let mut walk = Walk::<V>::new(batches, wanted, None);
+    walk.each(|key, values| {
+        let own = changes.len();
+        for (value, times) in values {
+            let diff: i64 = times.iter().filter(|(time, _)| inside(*time)).map(|(_, d)| d).sum();
+            if diff != 0 {
+                let cells = row::<V>(&key, value, labels);
+                if wanted.fits(view, &cells) {
+                    changes.push(Change { cells, diff });
+                }
+            }
+        }
+        changes[own..].sort_by_key(|change| change.diff); // of a key, what goes comes first
+        true
+    });
+    changes
+}
+
+fn row<V: Keyed>(key: &V::Key, value: &V::Value, labels: &Labels) -> Vec<Cell> {
+    let mut cells = Vec::with_capacity(16);
+    V::cells(key, value, labels, &mut cells);
+    cells
+}
+
+/// The rows of a view at a frontier, part by part. Holds the batches, which never change.
+pub(super) struct Rest<V: Keyed> {
+    batches: Vec<Batch<V>>,
+    frontier: Frontier,
+    view: &'static View,
+    wanted: Arc<Wanted>,
+    labels: Labels,
+    /// Keys up to this one have been read.
+    read_to: Option<V::Key>,
+}
+
+impl<V: Keyed> Rest<V> {
+    /// Nothing of it is read yet.
+    pub(super) fn new(
+        batches: Vec<Batch<V>>,
+        frontier: Frontier,
+        view: &'static View,
+        wanted: Arc<Wanted>,
+        labels: Labels,
+    ) -> Rest<V> {
+        Rest { batches, frontier, view, wanted, labels, read_to: None }
+    }
+}
+
+impl<V: Keyed> Snapshot for Rest<V>
+where
+    Batch<V>: Send,
+{
+    fn frontier(&self) -> Frontier {
+        self.frontier
+    }
+
+    fn next(&mut self, rows: usize) -> (Vec<Vec<Cell>>, bool) {
+        let Some(commit) = self.frontier.commit else { return (Vec::new(), false) };
+        let Rest { view, wanted, labels, read_to, .. } = self;
+        let (mut part, mut more) = (Vec::new(), false);
+        let mut walk = Walk::<V>::new(self.batches.clone(), wanted, *read_to);
+        walk.rows_at(commit, |key, value| {
+            let cells = row::<V>(&key, &value, labels);
+            if wanted.fits(view, &cells) {
+                if part.len() == rows {
+                    more = true;
+                    return false;
+                }
+                part.push(cells);
+            }
+            *read_to = Some(key);
+            true
+        });
+        (part, more)
+    }
+}
+
+/// Rows up to a limit: the first ones, or the last ones, latest first.
+struct Kept<R> {
+    rows: VecDeque<R>,
+    limit: usize,
+    latest_first: bool,
+    more: bool,
+}
+
+impl<R> Kept<R> {
+    fn new(scan: &Scan) -> Kept<R> {
+        let Scan { limit, latest_first, .. } = *scan;
+        Kept { rows: VecDeque::new(), limit, latest_first, more: false }
+    }
+
+    /// Takes the next row in the order of keys; says whether another may be wanted.
+    fn keep(&mut self, row: R) -> bool {
+        if self.rows.len() < self.limit {
+            self.rows.push_back(row);
+            return true;
+        }
+        self.more = true;
+        if self.latest_first {
+            self.rows.pop_front();
+            self.rows.push_back(row);
+        }
+        self.latest_first
+    }
+
+    fn finish(self) -> (Vec<R>, bool) {
+        let mut rows = Vec::from(self.rows);
+        if self.latest_first {
+            rows.reverse();
+        }
+        (rows, self.more)
+    }
+}
+
+/// When a row changed, and by how much.
+type Times = Vec<(u64, i64)>;
+
+/// A walk over the keys that may be wanted, in their order.
+struct Walk<V: Keyed> {
+    cursor: CursorList<<Batch<V> as Navigable>::Cursor>,
+    storage: Vec<Batch<V>>,
+    allowed: [Allowed; 3],
+}
+
+impl<V: Keyed> Walk<V> {
+    /// From the beginning, or behind a key.
+    fn new(batches: Vec<Batch<V>>, wanted: &Wanted, behind: Option<V::Key>) -> Walk<V> {
+        let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
+        let (mut cursor, storage) = cursor_list(batches);
+        if let Some(behind) = behind {
+            cursor.seek_key(&storage, &behind);
+            if cursor.get_key(&storage) == Some(&behind) {
+                cursor.step_key(&storage);
+            }
+        }
+        let dimension =
+            |at: usize| V::ORDER.get(at).map_or(Allowed::ANY, |by: &Dimension| wanted.allowed(*by));
+        Walk { cursor, storage, allowed: [dimension(0), dimension(1), dimension(2)] }
+    }
+
+    /// Calls `each` with every key in a wanted place and its values, until it says to stop.
+    fn each(&mut self, mut each: impl FnMut(V::Key, &[(V::Value, Times)]) -> bool) {
+        let Walk { cursor, storage, allowed } = self;
+        let mut values: Vec<(V::Value, Times)> = Vec::new();
+        while let Some(key) = cursor.get_key(storage).copied() {
+            match judge(allowed, V::place(&key)) {
+                Judged::Past => break,
+                Judged::SkipTo(next) => {
+                    cursor.seek_key(storage, &V::lowest(next));
+                    if cursor.get_key(storage) == Some(&key) {
+                        cursor.step_key(storage); // a skip always moves on
+                    }
+                    continue;
+                }
+                Judged::In => {}
+            }
+            values.clear();
+            while let Some(value) = cursor.get_val(storage).copied() {
+                let mut times = Times::new();
+                cursor.map_times(storage, |time, diff| times.push((*time, *diff)));
+                values.push((value, times));
+                cursor.step_val(storage);
+            }
+            if !each(key, &values) {
+                break;
+            }
+            cursor.step_key(storage);
+        }
+    }
+
+    /// Calls `each` with every row in a wanted place that is there at `commit`, until it says to stop.
+    fn rows_at(&mut self, commit: Commit, mut each: impl FnMut(V::Key, V::Value) -> bool) {
+        self.each(|key, values| {
+            let there = values.iter().filter(|(_, times)| {
+                times.iter().filter(|(time, _)| *time <= commit.0).map(|(_, d)| d).sum::<i64>() > 0
+            });
+            there.into_iter().all(|(value, _)| each(key, *value))
+        });
+    }
+}
+
+/// What a place means to a walk.
+#[derive(Debug, PartialEq, Eq)]
+enum Judged {
+    In,
+    SkipTo(Place),
+    Past,
+}
+
+fn judge(allowed: &[Allowed; 3], place: Place) -> Judged {
+    for at in 0..place.len() {
+        match allowed[at].next(place[at]) {
+            Some(next) if next == place[at] => {}
+            Some(next) => return lowest_with(allowed, place, at, next),
+            None => return carried(allowed, place, at),
+        }
+    }
+    Judged::In
+}
+
+/// Nothing more is allowed at `at`: the next place has a higher value before it.
+fn carried(allowed: &[Allowed; 3], place: Place, at: usize) -> Judged {
+    for before in (0..at).rev() {
+        let next = place[before].checked_add(1).and_then(|next| allowed[before].next(next));
+        if let Some(next) = next {
+            return lowest_with(allowed, place, before, next);
+        }
+    }
+    Judged::Past
+}
+
+/// The lowest place that agrees with `place` before `at` and has `value` there.
+fn lowest_with(allowed: &[Allowed; 3], place: Place, at: usize, value: u64) -> Judged {
+    let mut next = place;
+    next[at] = value;
+    for behind in at + 1..next.len() {
+        match allowed[behind].next(0) {
+            Some(least) => next[behind] = least,
+            None => return Judged::Past, // nothing at all is wanted
+        }
+    }
+    Judged::SkipTo(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn some(ordinals: &[u64]) -> Allowed {
+        Allowed::OneOf(ordinals.to_vec())
+    }
+
+    #[test]
+    fn a_walk_skips_to_what_may_be_wanted() {
+        let allowed = [some(&[2, 5]), Allowed::ANY, Allowed::Between(10, 20)];
+        for (place, want) in [
+            ([0, 9, 9], Judged::SkipTo([2, 0, 10])),
+            ([2, 0, 10], Judged::In),
+            ([2, 3, 21], Judged::SkipTo([2, 4, 10])),
+            ([2, u64::MAX, 21], Judged::SkipTo([5, 0, 10])),
+            ([5, u64::MAX, 21], Judged::Past),
+            ([6, 0, 0], Judged::Past),
+        ] {
+            assert_eq!(judge(&allowed, place), want, "{place:?}");
+        }
+        assert_eq!(judge(&[some(&[7]), some(&[]), Allowed::ANY], [0, 0, 0]), Judged::Past);
+    }
+
+    fn allowed() -> impl Strategy<Value = Allowed> {
+        prop_oneof![
+            (0..4_u64, 0..4_u64).prop_map(|(least, most)| Allowed::Between(least, most)),
+            proptest::collection::btree_set(0..4_u64, 0..3)
+                .prop_map(|ordinals| Allowed::OneOf(ordinals.into_iter().collect())),
+        ]
+    }
+
+    proptest! {
+        /// From any place, the skip leads to the least place that is allowed and not before it.
+        #[test]
+        fn skips_leave_nothing_out(a in allowed(), b in allowed(), c in allowed(), from in 0..64_u64) {
+            let place = |n: u64| [n / 16, n / 4 % 4, n % 4];
+            let allowed = [a, b, c];
+            let fits = |place: Place| {
+                place.iter().zip(&allowed).all(|(part, allowed)| allowed.next(*part) == Some(*part))
+            };
+            let want = (from..64).map(place).find(|place| fits(*place));
+            let mut at = place(from);
+            let found = loop {
+                match judge(&allowed, at) {
+                    Judged::In => break Some(at),
+                    Judged::SkipTo(next) => {
+                        prop_assert!(next > at);
+                        at = next;
+                    }
+                    Judged::Past => break None,
+                }
+            };
+            // Beyond the 64 places that are looked at, a skip may find what is allowed of larger ordinals.
+            prop_assert_eq!(found.filter(|place| place.iter().all(|part| *part < 4)), want);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Which rows of a view a request asks for: by instrument, portfolio, timeframe and time, and by the text
+//! of any other column. Several values are separated by commas.
+
+use market::{PortfolioId, Timeframe};
+
+use super::Context;
+use super::problem::Problem;
+use super::query::{Known, Query};
+use super::symbol::resolve;
+use crate::views::{OPEN_TIME, View, Wanted};
+
+/// A request's parameters, those that name columns apart.
+pub(super) struct Asking<'a> {
+    /// The others.
+    pub(super) query: Query<'a>,
+    /// By number of a column, the texts that it may have.
+    pub(super) texts: Vec<(usize, Vec<String>)>,
+}
+
+/// The parameters that filter, besides the names of columns; each with its other names.
+pub(super) const FILTERS: Known =
+    &[&["symbol", "instrument"], &["timeframe", "tf"], &["portfolio"], &["from"], &["to"]];
+
+/// At most so many values may be given for one parameter.
+const VALUES_MAX: usize = 1_000;
+
+impl<'a> Asking<'a> {
+    /// Parameters for `view` of a route that also knows `known`.
+    pub(super) fn new(pairs: &'a [(String, String)], known: Known, view: &View) -> Asking<'a> {
+        let by_name = |name: &str| {
+            let other = [FILTERS, known].iter().any(|all| all.iter().any(|n| n.contains(&name)));
+            view.column(name).filter(|_| !other)
+        };
+        let mut columns: Vec<(usize, &str)> = Vec::new();
+        let mut rest = Vec::new();
+        let mut repeated = None;
+        for pair in pairs {
+            match by_name(&pair.0) {
+                Some(column) if columns.iter().any(|(known, _)| *known == column) => {
+                    repeated = Some(&pair.0);
+                }
+                Some(column) => columns.push((column, &pair.1)),
+                None => rest.push(pair),
+            }
+        }
+        let also = view.columns.iter().map(|column| column.name);
+        let also: Vec<&str> = also.filter(|name| by_name(name).is_some()).collect();
+        let mut query = Query::of_several(rest, &[FILTERS, known], &also);
+        if let Some(name) = repeated {
+            let detail = format!("`{name}` is given more than once; separate values by commas");
+            query.fault(name, "repeated", detail, Vec::new());
+        }
+        let texts = columns.into_iter().map(|(column, text)| (column, values(text)));
+        Asking { query, texts: texts.collect() }
+    }
+}
+
+/// The rows that the filters of a query ask for. Faults are noted in `query`; the error is an instrument
+/// that is not known.
+pub(super) fn wanted(
+    query: &mut Query<'_>,
+    context: &Context,
+    view: &View,
+    texts: Vec<(usize, Vec<String>)>,
+) -> Result<Wanted, Problem> {
+    let many = |text: &str| match values(text) {
+        values if values.len() > VALUES_MAX => {
+            Err((format!("has more than {VALUES_MAX} values"), Vec::new()))
+        }
+        values => Ok(values),
+    };
+    // What a view has no column for must not be passed over in silence.
+    for (name, column) in [
+        ("symbol", "instrument"),
+        ("portfolio", "portfolio"),
+        ("timeframe", "timeframe"),
+        ("from", OPEN_TIME),
+        ("to", OPEN_TIME),
+    ] {
+        if view.column(column).is_none() {
+            let of = view.name;
+            query.refuse(name, &format!("cannot be asked of `{of}`: it has no column `{column}`"));
+        }
+    }
+    let symbols = query.parsed("symbol", many);
+    let portfolios = query.parsed("portfolio", many);
+    let timeframes = query.parsed("timeframe", |text| {
+        let allowed = || context.timeframes.iter().map(Timeframe::to_string).collect();
+        let read = |text: &String| text.parse().ok().filter(|tf| context.timeframes.contains(tf));
+        let read: Option<Vec<Timeframe>> = values(text).iter().map(read).collect();
+        read.ok_or_else(|| ("is not a timeframe that is computed".to_owned(), allowed()))
+    });
+    let (from, to) = query.interval();
+    let instruments = symbols.map(|symbols| {
+        let found = symbols.iter().map(|symbol| resolve(&context.catalog, symbol));
+        found.map(|found| found.map(|instrument| instrument.id)).collect::<Result<Vec<_>, _>>()
+    });
+    Ok(Wanted {
+        instruments: instruments.transpose()?,
+        portfolios: portfolios.map(|all| all.iter().map(|name| PortfolioId::of(name)).collect()),
+        timeframes,
+        from,
+        to,
+        texts,
+    })
+}
+
+fn values(text: &str) -> Vec<String> {
+    text.split(',').map(|value| value.trim().to_owned()).collect()
+}

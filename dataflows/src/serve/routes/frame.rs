@@ -1,0 +1,166 @@
+//! What all answers of rows have in common: the form that is asked for, the frame around the rows, and
+//! whether they need to be sent again.
+
+use serde_json::Value;
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, VARY};
+use warp::http::{HeaderMap, StatusCode};
+use warp::reply::Response;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::serve::Context;
+use crate::serve::format::{Format, Line, Shown};
+use crate::serve::problem::Problem;
+use crate::serve::query::Query;
+use crate::views::{Frontier, View};
+
+use super::{Asked, FrontierJson, set, stamp};
+
+/// Whether the limit left rows out; CSV and NDJSON have no place for it in the body.
+const X_MORE: HeaderName = HeaderName::from_static("x-more");
+
+/// How rows are written.
+pub(super) struct Form {
+    format: Format,
+    numbers_as_strings: bool,
+}
+
+/// Rows of one view at one frontier, and what an answer says around them.
+pub(super) struct Frame<'a> {
+    pub(super) view: &'static View,
+    /// What JSON says once, before the rows: names and texts.
+    pub(super) head: &'a [(&'static str, String)],
+    /// The columns that JSON leaves out of each row because the head says them.
+    pub(super) hidden: &'static [&'static str],
+    /// What JSON calls the list of rows.
+    pub(super) list: &'static str,
+    pub(super) frontier: Frontier,
+    pub(super) lines: &'a [Line],
+    /// Whether the limit left any rows out.
+    pub(super) more: bool,
+    /// Whether rows say if they fill a gap.
+    pub(super) marked: bool,
+}
+
+impl Form {
+    /// What `numbers`, `format` and `Accept` ask. Faults of the parameters are noted in `query`; the error
+    /// is that nothing which `Accept` names can be answered.
+    pub(super) fn read(query: &mut Query<'_>, headers: &HeaderMap) -> Result<Form, Problem> {
+        let numbers = query.word("numbers", &[("number", false), ("string", true)]);
+        let formats: Vec<_> = Format::ALL.iter().map(|format| (format.name(), *format)).collect();
+        let format = match query.word("format", &formats) {
+            Some(format) => format,
+            None => Format::accepted(headers, Format::ALL)?,
+        };
+        Ok(Form { format, numbers_as_strings: numbers.unwrap_or(false) })
+    }
+
+    /// The answer that needs no rows, if the client has those of the present frontier.
+    pub(super) fn unchanged(
+        &self,
+        context: &Context,
+        view: &View,
+        asked: &Asked,
+    ) -> Option<Response> {
+        let now = context.reader.frontier();
+        if !already_has(asked, &self.etag(view, now)) {
+            return None;
+        }
+        let mut response = Response::new(String::new().into());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        self.describe(&mut response, view, now);
+        Some(response)
+    }
+
+    /// What all answers for one frontier have in common.
+    fn describe(&self, response: &mut Response, view: &View, frontier: Frontier) {
+        stamp(response, frontier);
+        set(response, ETAG, &self.etag(view, frontier));
+        set(response, VARY, "accept");
+        set(response, CACHE_CONTROL, "no-cache");
+    }
+
+    /// `"<view>@<commit>"`; forms other than JSON are other bytes and so have other tags.
+    fn etag(&self, view: &View, frontier: Frontier) -> String {
+        let commit = match frontier.commit {
+            Some(commit) => commit.0.to_string(),
+            None => "none".to_owned(),
+        };
+        match self.format {
+            Format::Json => format!("\"{}@{commit}\"", view.name),
+            other => format!("\"{}@{commit}.{}\"", view.name, other.name()),
+        }
+    }
+}
+
+impl Frame<'_> {
+    /// The rows in the asked form, stamped with their frontier.
+    pub(super) fn answer(&self, context: &Context, form: &Form) -> Result<Response, Problem> {
+        let body = self.body(context, form).map_err(|error| {
+            tracing::error!(%error, view = self.view.name, "rows could not be written");
+            Problem::internal()
+        })?;
+        let mut response = Response::new(body.into());
+        form.describe(&mut response, self.view, self.frontier);
+        set(&mut response, CONTENT_TYPE, form.format.content_type());
+        set(&mut response, X_MORE, if self.more { "true" } else { "false" });
+        Ok(response)
+    }
+
+    fn body(
+        &self,
+        context: &Context,
+        form: &Form,
+    ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        let shown = Shown {
+            columns: self.view.columns,
+            // The lines of NDJSON have no head, so each says everything.
+            hidden: if form.format == Format::Json { self.hidden } else { &[] },
+            catalog: &context.catalog,
+            numbers_as_strings: form.numbers_as_strings,
+        };
+        let mut out = String::new();
+        match form.format {
+            Format::Csv => out = shown.csv(self.lines, self.marked)?,
+            Format::Ndjson => {
+                for line in self.lines {
+                    shown.json(line, &mut out);
+                    out.push('\n');
+                }
+            }
+            Format::Json => {
+                out.push('{');
+                for (name, text) in self.head {
+                    out.push_str(&format!("\"{name}\":{},", Value::String(text.clone())));
+                }
+                let frontier = serde_json::to_string(&FrontierJson::from(self.frontier))?;
+                let (version, list) = (view_version(self.view), self.list);
+                out.push_str(&format!(
+                    "\"frontier\":{frontier},\"view_version\":\"{version}\",\"{list}\":["
+                ));
+                for (at, line) in self.lines.iter().enumerate() {
+                    if at > 0 {
+                        out.push(',');
+                    }
+                    shown.json(line, &mut out);
+                }
+                out.push_str(if self.more { "],\"more\":true}" } else { "],\"more\":false}" });
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Changes whenever columns come, go or change places.
+fn view_version(view: &View) -> String {
+    let names: Vec<_> = view.columns.iter().map(|column| column.name).collect();
+    format!("{:08x}", xxh3_64(names.join(",").as_bytes()) >> 32)
+}
+
+/// Whether `If-None-Match` names this tag (weakly compared, as RFC 9110 asks).
+fn already_has(asked: &Asked, etag: &str) -> bool {
+    let tags = asked.headers.get_all(IF_NONE_MATCH).iter();
+    tags.filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|tag| tag.trim().trim_start_matches("W/"))
+        .any(|tag| tag == "*" || tag == etag)
+}

@@ -1,0 +1,63 @@
+//! `GET /docs/problems` and `/docs/problems/{name}`: what each kind of error means. The `type` of every
+//! error leads here.
+
+use warp::Filter;
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use crate::serve::Context;
+use crate::serve::problem::{KINDS, Kind, Problem, UNKNOWN_PATH};
+use crate::serve::query::{Query, shown};
+use crate::serve::symbol::closest;
+
+use super::{Asked, Endpoint, Entry, READ, Route, answered, reads, text};
+
+pub(super) const ENTRY: Entry = Entry {
+    endpoints: &[
+        Endpoint {
+            methods: READ,
+            path: "/docs/problems",
+            doc: "every kind of error: what happened, and what can be done about it",
+        },
+        Endpoint { methods: READ, path: "/docs/problems/{problem}", doc: "one kind of error" },
+    ],
+    route,
+};
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+fn route(_context: &Context) -> Route {
+    let all = warp::path!("docs" / "problems").map(|| None);
+    let one = warp::path!("docs" / "problems" / String).map(Some);
+    all.or(one)
+        .unify()
+        .and(reads())
+        .then(|name: Option<String>, asked: Asked| {
+            let answer = answer(name.as_deref(), &asked);
+            answered(asked.path, async { answer })
+        })
+        .boxed()
+}
+
+fn answer(name: Option<&str>, asked: &Asked) -> Result<Response, Problem> {
+    Query::new(&asked.query, &[]).finish()?;
+    let told: Vec<String> = match name {
+        None => KINDS.iter().map(explained).collect(),
+        Some(name) => vec![explained(find(name)?)],
+    };
+    Ok(text(StatusCode::OK, PLAIN, told.join("\n")))
+}
+
+fn find(name: &str) -> Result<&'static Kind, Problem> {
+    KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
+        let known = || KINDS.iter().map(|kind| kind.name);
+        let all: Vec<_> = known().collect();
+        let detail =
+            format!("no kind of error is named `{}` (known: {})", shown(name), all.join(", "));
+        Problem::new(UNKNOWN_PATH, detail).suggestions(closest(known(), name))
+    })
+}
+
+fn explained(Kind { name, title, status, doc }: &Kind) -> String {
+    format!("{title} ({name}, status {})\n\n{doc}\n", status.as_u16())
+}

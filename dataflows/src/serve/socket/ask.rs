@@ -1,0 +1,157 @@
+//! What a client asks over a WebSocket. Pure: text in, request out.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::serve::problem::{Fault, Problem};
+use crate::serve::query::shown;
+use crate::serve::routes::named;
+use crate::views::View;
+
+/// Something a client asks.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// Follow a view.
+    Subscribe {
+        /// What the client calls it.
+        sub: Arc<str>,
+        /// The view.
+        view: &'static View,
+        /// Filters and how it is told, as in a query string.
+        pairs: Vec<(String, String)>,
+    },
+    /// Follow something no longer.
+    Unsubscribe {
+        /// What the client calls it.
+        sub: Arc<str>,
+    },
+    /// What is followed, and what can be.
+    List,
+    /// Whether anybody is there, and how far the views are.
+    Ping,
+}
+
+/// What can be asked.
+pub(super) const OPS: [&str; 4] = ["subscribe", "unsubscribe", "list", "ping"];
+
+/// A client's name for what it follows is at most this long.
+const SUB_MAX: usize = 128;
+
+/// Reads a message; its `id` (null without one) comes back whether it can be read or not.
+pub(super) fn read(text: &str) -> (Value, Result<Ask, Problem>) {
+    let mut object = match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(object)) => object,
+        Ok(_) => return (Value::Null, Err(wrong("", "the message is no JSON object".to_owned()))),
+        Err(error) => {
+            return (Value::Null, Err(wrong("", format!("the message is no JSON: {error}"))));
+        }
+    };
+    let id = object.remove("id").unwrap_or(Value::Null);
+    (id, ask(object))
+}
+
+fn ask(mut object: Map<String, Value>) -> Result<Ask, Problem> {
+    let op = text(&mut object, "op")?;
+    match op.as_str() {
+        "subscribe" => {
+            let view = named(&text(&mut object, "view")?)?;
+            let sub = match object.contains_key("sub") {
+                true => text(&mut object, "sub")?,
+                false => view.name.to_owned(),
+            };
+            if sub.len() > SUB_MAX {
+                return Err(wrong("sub", format!("is longer than {SUB_MAX} bytes")));
+            }
+            let filter = match object.remove("filter") {
+                None | Some(Value::Null) => Map::new(),
+                Some(Value::Object(filter)) => filter,
+                Some(_) => return Err(wrong("filter", "is no JSON object".to_owned())),
+            };
+            let pairs = object.into_iter().chain(filter).filter(|(_, value)| !value.is_null());
+            let pairs = pairs.map(|(name, value)| plain(&name, &value).map(|text| (name, text)));
+            Ok(Ask::Subscribe { sub: sub.into(), view, pairs: pairs.collect::<Result<_, _>>()? })
+        }
+        "unsubscribe" => Ok(Ask::Unsubscribe { sub: text(&mut object, "sub")?.into() }),
+        "list" => Ok(Ask::List),
+        "ping" => Ok(Ask::Ping),
+        _ => {
+            let detail = format!("`{}` is not one of {}", shown(&op), OPS.join(", "));
+            let allowed = OPS.map(str::to_owned).to_vec();
+            let pointer = "#/op".to_owned();
+            Err(Problem::invalid(vec![Fault { pointer, code: "enum", detail, allowed }]))
+        }
+    }
+}
+
+/// A field that must be there and be text.
+fn text(object: &mut Map<String, Value>, name: &str) -> Result<String, Problem> {
+    match object.remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(wrong(name, format!("`{name}` is no text"))),
+        None => Err(wrong(name, format!("`{name}` is absent"))),
+    }
+}
+
+/// A value as it would be in a query string; of a list, its values separated by commas.
+fn plain(name: &str, value: &Value) -> Result<String, Problem> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(truth) => Ok(truth.to_string()),
+        Value::Array(values) if values.iter().all(|value| !value.is_array()) => {
+            let values = values.iter().map(|value| plain(name, value));
+            Ok(values.collect::<Result<Vec<_>, _>>()?.join(","))
+        }
+        _ => Err(wrong(name, format!("`{name}` is neither a value nor a list of values"))),
+    }
+}
+
+/// Something wrong with a field of a message.
+pub(super) fn wrong(field: &str, detail: String) -> Problem {
+    let pointer = format!("#/{field}");
+    Problem::invalid(vec![Fault { pointer, code: "format", detail, allowed: Vec::new() }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_values_become_pairs() {
+        let (id, ask) = read(
+            r#"{"op":"subscribe","id":7,"view":"candles","sub":"c1","conflate_ms":100,"snapshot":false,
+                "filter":{"symbol":["a:X","a:Y"],"timeframe":"1m","state":null}}"#,
+        );
+        let Ok(Ask::Subscribe { sub, view, mut pairs }) = ask else { panic!("{ask:?}") };
+        assert_eq!((id, &*sub, view.name), (Value::from(7), "c1", "candles"));
+        pairs.sort();
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let want = [
+            ("conflate_ms", "100"),
+            ("snapshot", "false"),
+            ("symbol", "a:X,a:Y"),
+            ("timeframe", "1m"),
+        ];
+        assert_eq!(pairs, want);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_id() {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"op":1}"#,
+            r#"{"op":"shout"}"#,
+            r#"{"op":"subscribe"}"#,
+            r#"{"op":"subscribe","view":"cnadles"}"#,
+            r#"{"op":"subscribe","view":"candles","filter":[]}"#,
+            r#"{"op":"subscribe","view":"candles","symbol":{"a":1}}"#,
+            r#"{"op":"unsubscribe"}"#,
+        ] {
+            assert!(read(text).1.is_err(), "{text}");
+        }
+        assert_eq!(read(r#"{"op":"shout","id":"x"}"#).0, Value::from("x"));
+    }
+}

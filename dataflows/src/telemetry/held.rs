@@ -1,0 +1,51 @@
+//! What the process holds at the moment: memory, records on their way, rows; and what it lacks.
+
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::Metrics;
+use super::list::{IN_FLIGHT, MISSING, RETAINED, ROWS};
+use super::parts::{Labels, Whole, register};
+
+/// What is held.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    retained: Family<Labels, Whole>,
+    in_flight: Whole,
+    rows: Family<Labels, Whole>,
+    missing: Whole,
+}
+
+impl Held {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        register(registry, RETAINED, self.retained.clone());
+        register(registry, IN_FLIGHT, self.in_flight.clone());
+        register(registry, ROWS, self.rows.clone());
+        register(registry, MISSING, self.missing.clone());
+    }
+}
+
+impl Metrics {
+    /// A worker retains so many bytes.
+    pub fn retained(&self, worker: usize, bytes: u64) {
+        let labels = vec![("worker", worker.to_string())];
+        self.0.held.retained.get_or_create(&labels).set(bytes);
+    }
+
+    /// So many records are on their way through the workers.
+    pub fn in_flight(&self, records: u64) {
+        self.0.held.in_flight.set(records);
+    }
+
+    /// A view has so many rows.
+    pub fn view_rows(&self, view: &str, rows: u64) {
+        let labels = vec![("view", view.to_owned())];
+        self.0.held.rows.get_or_create(&labels).set(rows);
+    }
+
+    /// So many trades were missing somewhere, and so many are now.
+    pub fn missing(&self, before: u64, after: u64) {
+        self.0.held.missing.inc_by(after);
+        self.0.held.missing.dec_by(before);
+    }
+}

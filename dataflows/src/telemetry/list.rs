@@ -1,0 +1,99 @@
+//! The list of metrics: what each is called, and what it means.
+
+/// A metric as documented: what `# HELP` says, what the documentation lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its name without the unit. Samples of counters end in `_total`, those of infos in `_info`.
+    pub name: &'static str,
+    /// Its unit, which ends the name; counts have none.
+    pub unit: Option<&'static str>,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it counts or measures.
+    pub doc: &'static str,
+}
+
+impl Described {
+    /// The name of the metric family: the name and its unit.
+    pub fn full_name(&self) -> String {
+        match self.unit {
+            Some(unit) => format!("{}_{unit}", self.name),
+            None => self.name.to_owned(),
+        }
+    }
+}
+
+/// Every metric.
+pub const METRICS: &[Described] = &[
+    RECORDS,
+    ACCEPTED,
+    CORRECTIONS,
+    CANCELS,
+    DUPLICATES,
+    CONFLICTS,
+    LATE,
+    UNMATCHED,
+    DEAD,
+    INPUT,
+    LAG,
+    RAISED,
+    WITHDRAWN,
+    TICK_TO_VIEW,
+    NEWEST,
+    AGE,
+    RETAINED,
+    IN_FLIGHT,
+    ROWS,
+    MISSING,
+    PROCESS,
+];
+
+pub(super) use described::*;
+
+#[rustfmt::skip]
+mod described {
+    use super::*;
+
+    pub(in crate::telemetry) const RECORDS: Described = counts("tickweave_records", SOURCE, "Records read from sources, whatever became of them");
+    pub(in crate::telemetry) const ACCEPTED: Described = counts("tickweave_accepted", SOURCE, "Records that were accepted");
+    pub(in crate::telemetry) const CORRECTIONS: Described = counts("tickweave_corrections", SOURCE, "Corrections among the records that were accepted, copies too");
+    pub(in crate::telemetry) const CANCELS: Described = counts("tickweave_cancels", SOURCE, "Cancels among the records that were accepted, copies too");
+    pub(in crate::telemetry) const DUPLICATES: Described = counts("tickweave_duplicates", SOURCE, "Copies of trades that were there already");
+    pub(in crate::telemetry) const CONFLICTS: Described = counts("tickweave_conflicts", SOURCE, "Copies of trades that disagree with the one that counts");
+    pub(in crate::telemetry) const LATE: Described = counts("tickweave_late", SOURCE_REASON, "Trades that came too late to be accepted, by the bound that refused them");
+    pub(in crate::telemetry) const UNMATCHED: Described = counts("tickweave_unmatched", SOURCE_REASON, "Corrections and cancels whose trade was unknown when they came");
+    pub(in crate::telemetry) const DEAD: Described = counts("tickweave_dead_letters", SOURCE_REASON, "Input that could not become a record");
+    pub(in crate::telemetry) const INPUT: Described = measures("tickweave_input", "bytes", SOURCE, "Input read from sources");
+    pub(in crate::telemetry) const LAG: Described = measures("tickweave_watermark_lag", "seconds", SOURCE, "How far the watermark is behind the system time; absent while unknown");
+    pub(in crate::telemetry) const RAISED: Described = counts("tickweave_alerts_raised", RULE, "Alerts that were raised, each as often as it was");
+    pub(in crate::telemetry) const WITHDRAWN: Described = counts("tickweave_alerts_withdrawn", RULE, "Alerts that were withdrawn, each as often as it was");
+    pub(in crate::telemetry) const TICK_TO_VIEW: Described = measures("tickweave_tick_to_view", "seconds", &[], "Live: from when the oldest row of a commit came to when views show the commit");
+    pub(in crate::telemetry) const NEWEST: Described = counts("tickweave_newest_commit", &[], "Number of the newest published commit; absent before the first");
+    pub(in crate::telemetry) const AGE: Described = measures("tickweave_newest_commit_age", "seconds", &[], "Time since the newest commit was published; absent before the first");
+    pub(in crate::telemetry) const RETAINED: Described = measures("tickweave_retained", "bytes", &["worker"], "Memory that state and views retain, as estimated");
+    pub(in crate::telemetry) const IN_FLIGHT: Described = counts("tickweave_in_flight_records", &[], "Records handed to the workers whose commit is not published yet");
+    pub(in crate::telemetry) const ROWS: Described = counts("tickweave_view_rows", &["view"], "Rows of a view: current ones if keyed, all ever appended if a log");
+    pub(in crate::telemetry) const MISSING: Described = counts("tickweave_missing_trades", &[], "Missing ids in all rows of the view `gaps`: trades that were not told");
+    pub(in crate::telemetry) const PROCESS: Described = counts("tickweave_process", &["version"], "The running program");
+}
+
+const fn counts(
+    name: &'static str,
+    labels: &'static [&'static str],
+    doc: &'static str,
+) -> Described {
+    Described { name, unit: None, labels, doc }
+}
+
+const fn measures(
+    name: &'static str,
+    unit: &'static str,
+    labels: &'static [&'static str],
+    doc: &'static str,
+) -> Described {
+    Described { name, unit: Some(unit), labels, doc }
+}
+
+const SOURCE: &[&str] = &["source"];
+const SOURCE_REASON: &[&str] = &["source", "reason"];
+const RULE: &[&str] = &["rule"];

@@ -1,0 +1,223 @@
+//! What the process tells about itself in numbers: one list of metrics, setters in the words of the
+//! domain, and their text for a scraper.
+//!
+//! Reading order: [`METRICS`] (`list`) → [`Metrics`] (below) → its parts, each with its setters: `sources`
+//! (what came of the input), `alerts` (what came of rules), `latency` (from tick to view), `newest` (commit and age), `held` (what is kept
+//! and on its way) → `parts`, of which they are made.
+//!
+//! To add a metric: a line in [`METRICS`] through its constant; a field, its registration and a setter in the
+//! part that it belongs to.
+
+mod alerts;
+mod held;
+mod latency;
+mod list;
+mod newest;
+mod parts;
+mod sources;
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use self::alerts::Alerts;
+use self::held::Held;
+use self::latency::TickToView;
+use self::list::PROCESS;
+use self::newest::Newest;
+use self::parts::register;
+use self::sources::Sources;
+
+pub use self::latency::NEWEST_COMMITS;
+pub use self::list::{Described, METRICS};
+
+/// The media type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All numbers of the process. Clones share them.
+///
+/// Setters cost a lookup and an allocation: they are for batches, not for single records.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Shared>);
+
+/// Sums over all sources and rules since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Records read, whatever became of them.
+    pub records: u64,
+    /// Records accepted.
+    pub accepted: u64,
+    /// Corrections among those.
+    pub corrections: u64,
+    /// Cancels among those.
+    pub cancels: u64,
+    /// Copies of trades that were there already.
+    pub duplicates: u64,
+    /// Copies that disagree with the one that counts.
+    pub conflicts: u64,
+    /// Trades refused as too late.
+    pub late: u64,
+    /// Corrections and cancels without a known trade.
+    pub unmatched: u64,
+    /// Input that did not become a record.
+    pub dead: u64,
+    /// Alerts raised, each as often as it was.
+    pub alerts_raised: u64,
+    /// Alerts withdrawn, each as often as it was.
+    pub alerts_withdrawn: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    registry: Registry,
+    sources: Sources,
+    alerts: Alerts,
+    tick_to_view: TickToView,
+    newest: Newest,
+    held: Held,
+}
+
+impl Metrics {
+    /// All numbers at zero or absent.
+    pub fn new(version: &str) -> Metrics {
+        let sources = Sources::default();
+        let alerts = Alerts::default();
+        let tick_to_view = TickToView::default();
+        let newest = Newest::default();
+        let held = Held::default();
+        let mut registry = Registry::default();
+        sources.register(&mut registry);
+        alerts.register(&mut registry);
+        tick_to_view.register(&mut registry);
+        held.register(&mut registry);
+        let process = Info::new(vec![("version", version.to_owned())]);
+        register(&mut registry, PROCESS, process);
+        registry.register_collector(Box::new(newest.clone()));
+        Metrics(Arc::new(Shared { registry, sources, alerts, tick_to_view, newest, held }))
+    }
+
+    /// The sums since the start. Each is exact; together they may be a batch apart.
+    pub fn totals(&self) -> Totals {
+        let (of, alerts) = (&self.0.sources, &self.0.alerts);
+        Totals {
+            records: of.records.sum(),
+            accepted: of.accepted.sum(),
+            corrections: of.corrections.sum(),
+            cancels: of.cancels.sum(),
+            duplicates: of.duplicates.sum(),
+            conflicts: of.conflicts.sum(),
+            late: of.late.sum(),
+            unmatched: of.unmatched.sum(),
+            dead: of.dead.sum(),
+            alerts_raised: alerts.raised.sum(),
+            alerts_withdrawn: alerts.withdrawn.sum(),
+        }
+    }
+
+    /// Everything in OpenMetrics text ([`CONTENT_TYPE`]), which ends with `# EOF`.
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string fails only if a label cannot be written, and strings can.
+        if text::encode(&mut out, &self.0.registry).is_err() {
+            tracing::error!("metrics could not be written");
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::{Commit, RefusalReason, UnmatchedReason};
+
+    #[test]
+    fn every_metric_is_on_the_list_and_every_one_listed_shows() {
+        let metrics = Metrics::new("1.2.3");
+        metrics.committed(Commit(7));
+        metrics.committed(Commit(6));
+        // What has no sample yet does not show.
+        metrics.source("a");
+        metrics.late("a", "reject_after", 0);
+        metrics.unmatched("a", UnmatchedReason::Unknown, 0);
+        metrics.dead("a", RefusalReason::BadTime, 0);
+        metrics.watermark_lag("a", Some(0.0));
+        metrics.rule("up");
+        metrics.retained(0, 0);
+        metrics.view_rows("candles", 0);
+        let text = metrics.render();
+        let mut shown: Vec<_> =
+            text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
+        let mut listed: Vec<_> =
+            METRICS.iter().map(|of| format!("{} {}.", of.full_name(), of.doc)).collect();
+        shown.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(shown, listed);
+        assert!(text.contains("\ntickweave_newest_commit 7\n"), "{text}");
+        assert!(text.contains("\ntickweave_process_info{version=\"1.2.3\"} 1\n"));
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn numbers_in_the_words_of_the_domain() {
+        let metrics = Metrics::new("0");
+        metrics.records("binance", 9);
+        metrics.accepted("binance", 3);
+        let same = metrics.clone();
+        same.accepted("file \"a\"", 2);
+        metrics.dead("binance", RefusalReason::BadTime, 4);
+        metrics.late("binance", "reject_after", 1);
+        metrics.unmatched("", UnmatchedReason::Unknown, 1);
+        metrics.bytes("binance", 1_000);
+        metrics.rule("up");
+        metrics.alerts_raised("up", 3);
+        metrics.alerts_withdrawn("down", 2);
+        metrics.retained(1, 4_096);
+        metrics.in_flight(12);
+        metrics.view_rows("candles", 5);
+        metrics.missing(0, 7);
+        metrics.missing(7, 3);
+        let text = metrics.render();
+        for line in [
+            "tickweave_accepted_total{source=\"binance\"} 3",
+            "tickweave_accepted_total{source=\"file \\\"a\\\"\"} 2",
+            "tickweave_dead_letters_total{source=\"binance\",reason=\"bad_time\"} 4",
+            "tickweave_late_total{source=\"binance\",reason=\"reject_after\"} 1",
+            "tickweave_input_bytes_total{source=\"binance\"} 1000",
+            "tickweave_alerts_raised_total{rule=\"up\"} 3",
+            "tickweave_alerts_withdrawn_total{rule=\"up\"} 0",
+            "tickweave_alerts_withdrawn_total{rule=\"down\"} 2",
+            "tickweave_retained_bytes{worker=\"1\"} 4096",
+            "tickweave_in_flight_records 12",
+            "tickweave_view_rows{view=\"candles\"} 5",
+            "tickweave_missing_trades 3",
+        ] {
+            assert!(text.lines().any(|l| l == line), "no `{line}` in\n{text}");
+        }
+        let want = Totals {
+            records: 9,
+            accepted: 5,
+            late: 1,
+            unmatched: 1,
+            dead: 4,
+            alerts_raised: 3,
+            alerts_withdrawn: 2,
+            ..Totals::default()
+        };
+        assert_eq!(metrics.totals(), want);
+    }
+
+    #[test]
+    fn what_is_unknown_is_absent() {
+        let metrics = Metrics::new("0");
+        let sample = "tickweave_watermark_lag_seconds{";
+        metrics.watermark_lag("a", Some(f64::NAN));
+        assert!(!metrics.render().contains(sample));
+        metrics.watermark_lag("a", Some(1.5));
+        assert!(metrics.render().contains("tickweave_watermark_lag_seconds{source=\"a\"} 1.5\n"));
+        metrics.watermark_lag("a", None);
+        assert!(!metrics.render().contains(sample));
+        assert!(!metrics.render().contains("tickweave_newest_commit"));
+    }
+}

@@ -1,0 +1,48 @@
+//! What the other files are made of: counters that know their sum, gauges, and how they are registered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Metric, Registry, Unit};
+
+use super::list::Described;
+
+pub(super) type Labels = Vec<(&'static str, String)>;
+pub(super) type Whole = Gauge<u64, AtomicU64>;
+pub(super) type Decimal = Gauge<f64, AtomicU64>;
+
+/// A family of counters and their sum.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counted {
+    family: Family<Labels, Counter>,
+    sum: Arc<AtomicU64>,
+}
+
+impl Counted {
+    /// The counters, as a registry takes them.
+    pub(super) fn family(&self) -> Family<Labels, Counter> {
+        self.family.clone()
+    }
+
+    pub(super) fn add(&self, labels: Labels, n: u64) {
+        self.family.get_or_create(&labels).inc_by(n);
+        self.sum.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(super) fn sum(&self) -> u64 {
+        self.sum.load(Ordering::Relaxed)
+    }
+}
+
+/// Registers a metric under its description.
+pub(super) fn register(registry: &mut Registry, of: Described, metric: impl Metric) {
+    match of.unit {
+        Some(unit) => {
+            registry.register_with_unit(of.name, of.doc, Unit::Other(unit.to_owned()), metric)
+        }
+        None => registry.register(of.name, of.doc, metric),
+    }
+}

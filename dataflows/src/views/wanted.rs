@@ -1,0 +1,201 @@
+//! Which rows of a view are wanted.
+
+use market::{EventTime, InstrumentId, PortfolioId, Timeframe};
+
+use super::View;
+use super::row::Cell;
+use super::text::plain_text;
+
+/// What a reader asks of the rows of a view. The default asks for all of them.
+///
+/// Every condition must hold; a row without the column that a condition is about does not fit it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    /// One of these instruments.
+    pub instruments: Option<Vec<InstrumentId>>,
+    /// One of these portfolios.
+    pub portfolios: Option<Vec<PortfolioId>>,
+    /// One of these timeframes.
+    pub timeframes: Option<Vec<Timeframe>>,
+    /// Bars that open at or after this time.
+    pub from: Option<EventTime>,
+    /// Bars that open before this time.
+    pub to: Option<EventTime>,
+    /// By number of a column: its text is one of these.
+    pub texts: Vec<(usize, Vec<String>)>,
+}
+
+/// What the keys of views may be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    /// An instrument.
+    Instrument,
+    /// A portfolio.
+    Portfolio,
+    /// A timeframe.
+    Timeframe,
+    /// When a bar opens.
+    OpenTime,
+}
+
+/// The values of a dimension that are wanted, each as its ordinal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// From the first to the second, both included.
+    Between(u64, u64),
+    /// These, ascending.
+    OneOf(Vec<u64>),
+}
+
+impl Dimension {
+    /// The ordinal of a time: ordinals are ordered as times are.
+    pub fn of_time(time: EventTime) -> u64 {
+        time.0.cast_unsigned() ^ (1 << 63)
+    }
+
+    /// The time of an ordinal.
+    pub fn time(ordinal: u64) -> EventTime {
+        EventTime((ordinal ^ (1 << 63)).cast_signed())
+    }
+}
+
+impl Allowed {
+    /// All values.
+    pub const ANY: Allowed = Allowed::Between(0, u64::MAX);
+
+    /// The least allowed ordinal that is not below this one.
+    pub fn next(&self, ordinal: u64) -> Option<u64> {
+        match self {
+            Allowed::Between(least, most) => {
+                Some(ordinal.max(*least)).filter(|next| *next <= *most)
+            }
+            Allowed::OneOf(ordinals) => {
+                ordinals.get(ordinals.partition_point(|one| *one < ordinal)).copied()
+            }
+        }
+    }
+}
+
+impl Wanted {
+    /// Everything of one instrument.
+    pub fn of_instrument(instrument: InstrumentId) -> Wanted {
+        Wanted { instruments: Some(vec![instrument]), ..Wanted::default() }
+    }
+
+    /// The same, of one timeframe only.
+    #[must_use]
+    pub fn of_timeframe(self, timeframe: Timeframe) -> Wanted {
+        Wanted { timeframes: Some(vec![timeframe]), ..self }
+    }
+
+    /// The same, of bars that open at or after `from` and before `to` only.
+    #[must_use]
+    pub fn opening(self, from: Option<EventTime>, to: Option<EventTime>) -> Wanted {
+        Wanted { from, to, ..self }
+    }
+
+    /// The instrument, if one alone is wanted.
+    pub fn instrument(&self) -> Option<InstrumentId> {
+        only(&self.instruments)
+    }
+
+    /// The timeframe, if one alone is wanted.
+    pub fn timeframe(&self) -> Option<Timeframe> {
+        only(&self.timeframes)
+    }
+
+    /// Which values of a dimension are wanted.
+    pub fn allowed(&self, dimension: Dimension) -> Allowed {
+        match dimension {
+            Dimension::Instrument => one_of(&self.instruments, |instrument| instrument.0),
+            Dimension::Portfolio => one_of(&self.portfolios, |portfolio| portfolio.0),
+            Dimension::Timeframe => one_of(&self.timeframes, |frame| u64::from(frame.secs())),
+            Dimension::OpenTime => {
+                let from = self.from.map_or(0, Dimension::of_time);
+                match self.to.map(Dimension::of_time) {
+                    None => Allowed::Between(from, u64::MAX),
+                    Some(0) => Allowed::OneOf(Vec::new()),
+                    Some(to) => Allowed::Between(from, to - 1),
+                }
+            }
+        }
+    }
+
+    /// Whether a row of `view` fits.
+    pub fn fits(&self, view: &View, cells: &[Cell]) -> bool {
+        let (mut instrument, mut portfolio) =
+            (self.instruments.is_none(), self.portfolios.is_none());
+        let (mut timeframe, mut time) =
+            (self.timeframes.is_none(), self.from.is_none() && self.to.is_none());
+        for (column, cell) in view.columns.iter().zip(cells) {
+            match cell {
+                Cell::Instrument(id) => instrument |= has(&self.instruments, id),
+                Cell::Portfolio(id) => portfolio |= has(&self.portfolios, id),
+                Cell::Timeframe(frame) => timeframe |= has(&self.timeframes, frame),
+                Cell::Time(at) if column.name == OPEN_TIME => {
+                    time |= self.from.is_none_or(|from| *at >= from)
+                        && self.to.is_none_or(|to| *at < to);
+                }
+                _ => {}
+            }
+        }
+        instrument
+            && portfolio
+            && timeframe
+            && time
+            && self.texts.iter().all(|(column, texts)| {
+                cells
+                    .get(*column)
+                    .is_some_and(|cell| plain_text(cell).is_some_and(|text| texts.contains(&text)))
+            })
+    }
+}
+
+/// The column that `from` and `to` are about.
+pub const OPEN_TIME: &str = "open_time";
+
+fn only<T: Copy>(values: &Option<Vec<T>>) -> Option<T> {
+    values.as_ref().and_then(|values| match values[..] {
+        [only] => Some(only),
+        _ => None,
+    })
+}
+
+fn has<T: PartialEq>(values: &Option<Vec<T>>, value: &T) -> bool {
+    values.as_ref().is_none_or(|values| values.contains(value))
+}
+
+fn one_of<T: Copy>(values: &Option<Vec<T>>, ordinal: impl Fn(T) -> u64) -> Allowed {
+    match values {
+        None => Allowed::ANY,
+        Some(values) => {
+            let mut ordinals: Vec<u64> = values.iter().map(|value| ordinal(*value)).collect();
+            ordinals.sort_unstable();
+            ordinals.dedup();
+            Allowed::OneOf(ordinals)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinals_of_times_are_in_their_order() {
+        let times = [EventTime::NEVER, EventTime(-1), EventTime(0), EventTime(1), EventTime::END];
+        let ordinals: Vec<u64> = times.map(Dimension::of_time).to_vec();
+        assert!(ordinals.is_sorted());
+        assert_eq!(ordinals.iter().map(|o| Dimension::time(*o)).collect::<Vec<_>>(), times);
+    }
+
+    #[test]
+    fn the_next_allowed_value() {
+        let some = Allowed::OneOf(vec![3, 7]);
+        assert_eq!([0, 3, 4, 8].map(|o| some.next(o)), [Some(3), Some(3), Some(7), None]);
+        let between = Allowed::Between(3, 7);
+        assert_eq!([0, 5, 8].map(|o| between.next(o)), [Some(3), Some(5), None]);
+        let none = Wanted { to: Some(EventTime(i64::MIN)), ..Wanted::default() };
+        assert_eq!(none.allowed(Dimension::OpenTime).next(0), None);
+    }
+}
