@@ -85,7 +85,9 @@ fn instrument(prng: &mut Prng, number: usize, extremes: bool) -> Traded {
                 calendar: 0,
             },
             // No pair leads from NOK, and the one from CHF never trades.
-            quote: currency(prng.pick(&["USD", "USD", "USD", "EUR", "EUR", "JPY", "NOK", "CHF"])),
+            quote: currency(prng.pick(&[
+                "USD", "USD", "USD", "USD", "EUR", "EUR", "EUR", "JPY", "JPY", "NOK", "CHF",
+            ])),
             multiplier: match wild {
                 true => prng.pick(&[1, u32::MAX]),
                 false => prng.pick(&[1, 1, 50, 100]),
