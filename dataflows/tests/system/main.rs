@@ -5,4 +5,6 @@ mod bad_input;
 mod demo;
 mod end_to_end;
 mod expected;
+mod page;
+mod tail;
 mod tidy;
