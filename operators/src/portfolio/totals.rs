@@ -11,10 +11,6 @@ use super::value::Valued;
 
 /// What comes of the lines of one portfolio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved in whole containers; a box per row costs more"
-)]
 pub(super) enum OfPortfolio {
     /// Its row.
     Totals(Portfolio),
