@@ -179,6 +179,8 @@ impl RawConfig {
             rules,
         )
         .map_err(ConfigError::at("job.timeframes"))?;
+        let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
+        let candles = candles.with_portfolios(portfolios.for_job(base));
         let inlet = Inlet::check(&http)?;
         let sources = sources::sources(source, inlet.is_some(), folder, &catalog, reject_after)?;
 
