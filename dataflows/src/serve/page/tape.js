@@ -8,7 +8,8 @@ import { clock, element, epoch } from "./text.js";
 
 // Views of events, if there are such.
 const VIEWS = ["revisions", "alerts", "too_late", "conflicts", "unmatched", "dead_letters", "gaps", "outliers", "fill_faults"];
-const KEPT = 200; // rows of each view
+const KEPT = 200; // rows of each log
+const KEPT_KEYED = 5_000; // rows of each other view: those do not come in the order of time
 const SHOWN = 150; // rows altogether
 const REDRAW_MS = 400;
 
@@ -29,7 +30,7 @@ export class Tape {
     this.views = VIEWS.map((name) => views.get(name)).filter((view) => view);
     this.stores.clear();
     for (const view of this.views) {
-      const store = new Store(view, KEPT);
+      const store = new Store(view, view.kind === "log" ? KEPT : KEPT_KEYED);
       const has = (column) => view.columns.some(({ name }) => name === column);
       feed.unfollow(`tape ${view.name}`);
       if (symbol && !has("instrument")) continue;

@@ -86,6 +86,9 @@ const QUESTIONS: &[(&str, u16, &str, &str, &[&str])] = &[
     ),
     ("/v1/views/conflicts?tf=1m", 400, "validation.tf", "#/query/tf", &["no column `timeframe`"]),
     ("/v1/views?limit=1", 400, "validation.limit", "#/query/limit", &["has none"]),
+    ("/?x=1", 400, "validation.x", "#/query/x", &["known: format"]),
+    ("/page/none.js", 404, "unknown-path", "", &["no file `none.js`"]),
+    ("/v1/symbols?limit=0", 400, "validation.limit", "#/query/limit", &["1 to 10000"]),
     ("/health?verbose", 400, "validation.verbose", "#/query/verbose", &["has none"]),
     ("/metrics?x=1", 400, "validation.x", "#/query/x", &["has none"]),
 ];
