@@ -15,6 +15,9 @@ use crate::time::EventTime;
 
 /// A space within which trade ids are unique: hash of a configured name such as `binance-usdm`, or of
 /// a source's partition for feeds without ids.
+///
+/// The highest bit says whether a venue numbers the trades of each instrument without holes in it, so
+/// that a hole means that something is missing. The other 31 bits are the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IdScope(pub u32);
 
@@ -135,9 +138,23 @@ pub struct Record {
 }
 
 impl IdScope {
-    /// The scope of a configured name.
+    const CONTIGUOUS: u32 = 1 << 31;
+
+    /// The scope of a configured name; nothing is said of holes in its ids.
     pub fn of(name: &str) -> IdScope {
-        IdScope(xxh3_64(name.as_bytes()) as u32)
+        IdScope(xxh3_64(name.as_bytes()) as u32 & !IdScope::CONTIGUOUS)
+    }
+
+    /// The scope of this hash whose ids are contiguous integers per instrument, or are not said to be.
+    #[must_use]
+    pub const fn contiguous(self, are_contiguous: bool) -> IdScope {
+        let hash = self.0 & !IdScope::CONTIGUOUS;
+        IdScope(if are_contiguous { hash | IdScope::CONTIGUOUS } else { hash })
+    }
+
+    /// Whether its ids are contiguous integers per instrument.
+    pub const fn is_contiguous(self) -> bool {
+        self.0 & IdScope::CONTIGUOUS != 0
     }
 }
 
@@ -251,6 +268,15 @@ mod tests {
         for text in ["", "00", "+1", "-1", "18446744073709551616", "1.0", " 1"] {
             assert!(matches!(TradeId::of(text), TradeId::Text(_)), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_scope_knows_whether_its_ids_have_holes() {
+        let scope = IdScope::of("binance");
+        let contiguous = scope.contiguous(true);
+        assert!(!scope.is_contiguous() && contiguous.is_contiguous());
+        assert_ne!(scope, contiguous);
+        assert_eq!(scope, contiguous.contiguous(false));
     }
 
     #[test]

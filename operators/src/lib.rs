@@ -2,7 +2,7 @@
 //!
 //! | operator | keyed by | state | cost |
 //! |---|---|---|---|
-//! | [`ledger`] | instrument | ids, tombstones and trades within the correction horizon; base bars | O(log n) a record, one refold per bar and commit in which a trade leaves |
+//! | [`ledger`] | instrument | ids, tombstones and trades within the correction horizon; base bars; gaps | O(log n) a record, one refold per bar and commit in which a trade leaves |
 //! | [`rollup`] | instrument | bars of the larger timeframes | per round and touched bar, the bars of the next smaller timeframe under it |
 //! | [`indicators`] | instrument and timeframe | a row per bar and indicator | per round and changed bar, a step per indicator until states are as they were |
 //! | [`signals`] | instrument, timeframe | a point per bar, a row per alert | per round, rule and changed bar, one evaluation for it and those that look back on it |
@@ -17,6 +17,7 @@ pub mod indicators;
 pub mod keyed;
 pub mod ledger;
 pub mod output;
+pub mod portfolio;
 pub mod rollup;
 pub mod signals;
 pub mod state;
@@ -28,7 +29,7 @@ pub use context::{CommitContext, InstrumentClock, Marks, SourceSet};
 pub use indicators::{Indicators, IndicatorsConfig};
 pub use keyed::{Core, Gauge, Sharded, keyed};
 pub use ledger::{Ledger, LedgerConfig};
-pub use output::{BarChange, LedgerOut, Notice, RollupIn, Tally, Verdict};
+pub use output::{BarChange, GapChange, GapOut, LedgerOut, Notice, RollupIn, Tally, Verdict};
 pub use rollup::{Rollup, RollupConfig};
 pub use signals::{Alert, AlertChange, AlertKey, SignalIn, Signals};
 pub use state::{NoStates, StateError, StateStore};

@@ -1,8 +1,8 @@
 //! What the ledger and the roll-ups say, commit by commit.
 
 use market::{
-    Candle, CandleKey, Cause, Conflict, EventTime, InstrumentId, Revision, Shard, SourceId,
-    TooLate, Unmatched,
+    Candle, CandleKey, Cause, Conflict, EventTime, Gap, GapKey, InstrumentId, Revision, Shard,
+    SourceId, TooLate, Unmatched,
 };
 
 use crate::context::SourceSet;
@@ -19,6 +19,26 @@ pub struct BarChange {
     pub after: Option<Candle>,
     /// The strongest record behind the change; none if only time passed.
     pub cause: Option<Cause>,
+}
+
+/// The net change of one gap in one commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapChange {
+    /// The gap.
+    pub key: GapKey,
+    /// Its row before, if there was one.
+    pub before: Option<Gap>,
+    /// Its row after, if there is one. Differs from `before`.
+    pub after: Option<Gap>,
+}
+
+/// What is said of gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapOut {
+    /// A gap came, changed or went.
+    Changed(GapChange),
+    /// A gap that exists already, told again because state was restored.
+    Restored(GapKey, Gap),
 }
 
 /// A row for one of the logs.
@@ -73,6 +93,8 @@ pub enum LedgerOut {
     Bar(BarChange),
     /// A row that exists already, told again because state was restored.
     Restored(CandleKey, Candle),
+    /// A gap, or what became of one.
+    Gap(GapOut),
     /// A row for a log.
     Notice(Notice),
     /// Records counted.
@@ -105,7 +127,18 @@ impl LedgerOut {
             LedgerOut::Bar(change) => Some(RollupIn::Bar(change)),
             LedgerOut::Heard(instrument, sources) => Some(RollupIn::Heard(instrument, sources)),
             LedgerOut::Seen(instrument, open) => Some(RollupIn::Seen(instrument, open)),
-            LedgerOut::Restored(..) | LedgerOut::Notice(_) | LedgerOut::Tally(_) => None,
+            LedgerOut::Restored(..)
+            | LedgerOut::Gap(_)
+            | LedgerOut::Notice(_)
+            | LedgerOut::Tally(_) => None,
+        }
+    }
+
+    /// The part about gaps.
+    pub fn gap(self) -> Option<GapOut> {
+        match self {
+            LedgerOut::Gap(said) => Some(said),
+            _ => None,
         }
     }
 

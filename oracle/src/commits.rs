@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    Calendars, Candle, CandleKey, Commit, Conflict, EventTime, InstrumentId, Record, Revision,
-    Span, Timeframe, TooLate, TradeRef, Unmatched,
+    Calendars, Candle, CandleKey, Commit, Conflict, EventTime, Gap, GapKey, InstrumentId, Record,
+    Revision, Span, Timeframe, TooLate, TradeRef, Unmatched,
 };
 
 use crate::instrument::InstrumentFold;
@@ -23,6 +23,8 @@ pub struct History {
     pub reject_after: Span,
     /// How far behind the watermark trades can be corrected.
     pub correction_horizon: Span,
+    /// How many gaps of an instrument and scope are kept apart; at least 1.
+    pub gaps_max: usize,
 }
 
 /// One commit of input.
@@ -41,6 +43,8 @@ pub struct CommitInput {
 pub struct Output {
     /// All rows of all timeframes; those of larger ones as of the last round.
     pub candles: BTreeMap<CandleKey, Candle>,
+    /// All rows.
+    pub gaps: BTreeMap<GapKey, Gap>,
     /// Rows of this commit, sorted, as are all the others.
     pub conflicts: Vec<Conflict>,
     /// Rows of this commit.
@@ -92,7 +96,7 @@ impl Fold {
             if input.round {
                 fold.round(&self.history, commit, &self.round_marks, &mut output);
             }
-            fold.show(&mut output);
+            fold.show(*id, &mut output);
         }
         output.conflicts.sort();
         output.too_late.sort();

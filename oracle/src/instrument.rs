@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    Candle, CandleKey, Cause, CauseKind, Commit, Event, EventTime, Origin, Record, SourceId,
-    TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    Candle, CandleKey, Cause, CauseKind, Commit, Event, EventTime, InstrumentId, Origin, Record,
+    SourceId, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
 };
 
 use crate::behind::{causes, conflicts, strongest};
 use crate::commits::{History, Output};
+use crate::gaps::Told;
 use crate::revise::{Bars, Revisions, changes};
 use crate::set::{Joined, joined};
 use crate::values;
@@ -26,6 +27,7 @@ pub(crate) struct InstrumentFold {
     commit_of: BTreeMap<Origin, Commit>,
     /// What survived of forgotten trades.
     left: Vec<Trade>,
+    told: Told,
     /// The newest time seen after each commit from 0 on.
     seen: Vec<Option<EventTime>>,
     bars: Bars,
@@ -59,6 +61,7 @@ impl InstrumentFold {
             live: Vec::new(),
             commit_of: BTreeMap::new(),
             left: Vec::new(),
+            told: Told::default(),
             seen: (0..commit).map(|_| None).collect(),
             bars: Bars::new(),
             revisions: Revisions::default(),
@@ -90,6 +93,7 @@ impl InstrumentFold {
         let before = self.live.clone();
         let accepted = self.judge(history, commit, records, output);
         self.live.extend(&accepted);
+        self.told.commit(&accepted, history.gaps_max);
         self.note(commit, records, &accepted);
 
         output.conflicts.extend(conflicts(commit, &before, &accepted));
@@ -289,7 +293,8 @@ impl InstrumentFold {
     }
 
     /// Adds the rows that show.
-    pub(crate) fn show(&self, output: &mut Output) {
+    pub(crate) fn show(&self, instrument: InstrumentId, output: &mut Output) {
+        output.gaps.extend(self.told.rows(instrument));
         output.candles.extend(&self.candles);
         output.candles.extend(&self.round.candles);
     }

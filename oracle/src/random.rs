@@ -142,6 +142,9 @@ impl Scene {
         let calendars: Vec<Calendar> = [Calendar::Utc].into_iter().chain(new_york).collect();
         let count = calendars.len() as u8;
         let (reject_after, correction_horizon) = horizons(prng, shape, base, step);
+        // In some scripts so few that gaps are merged; then they depend on commits.
+        let few = shape.horizons && prng.percent(40);
+        let gaps_max = if few { 1 + prng.index(4) } else { 1_000 };
         Scene {
             history: History {
                 timeframes: timeframes
@@ -151,6 +154,7 @@ impl Scene {
                 calendars: Calendars::new(calendars).unwrap_or_else(|_| Calendars::utc()),
                 reject_after,
                 correction_horizon,
+                gaps_max,
             },
             start: EventTime(start),
             step,

@@ -37,6 +37,8 @@ struct Venue {
     /// Around which prices move.
     price: i64,
     next_id: u64,
+    /// Whether its ids are said to have no holes, most of the time.
+    contiguous: bool,
     trades: Vec<Known>,
 }
 
@@ -63,6 +65,7 @@ impl Stories {
             // Every eighth trades around zero.
             price: if number % 8 == 3 { 0 } else { 10_000 },
             next_id: 1 + prng.below(1_000),
+            contiguous: number % 3 != 2,
             trades: Vec::new(),
         });
         Stories {
@@ -87,7 +90,9 @@ impl Stories {
 
     fn story(&mut self) {
         match self.prng.below(100) {
-            0..50 => self.trade(),
+            0..46 => self.trade(),
+            46..48 => self.outage(),
+            48..50 => self.replace(),
             50..62 => self.correct(),
             62..68 => self.chain(),
             68..74 => self.cancel(),
@@ -113,6 +118,20 @@ impl Stories {
             self.soon(1, Event::New(other));
         }
         self.remember(venue, trade);
+    }
+
+    /// Several trades are held up; some are told later, in any order, and some never are.
+    fn outage(&mut self) {
+        let venue = self.venue();
+        for _ in 0..self.prng.between(3, 9) {
+            let trade = self.fresh(venue);
+            if self.prng.percent(75) {
+                self.later(8, Event::New(trade));
+                self.remember(venue, trade);
+            }
+        }
+        let next = self.fresh(venue);
+        self.soon(0, Event::New(next));
     }
 
     /// A known trade is corrected: under its id, a former one or a new one.
@@ -239,7 +258,7 @@ impl Venue {
     fn id(&mut self) -> TradeId {
         let number = self.next_id;
         self.next_id += 1;
-        match number % 5 {
+        match number % if self.contiguous { 25 } else { 5 } {
             0 => TradeId::of(&format!("T{number}")),
             1 => TradeId::Position(number),
             _ => TradeId::Number(number),

@@ -11,7 +11,9 @@
 //!
 //! An aggregated trade is what one order took at one price. Open, high, low, close, volume and notional
 //! are therefore those of the trades themselves; the count of trades is not: a row counts once, however
-//! many trades (`last − first + 1`) it stands for. Ids of aggregated trades are a space of their own.
+//! many trades (`last − first + 1`) it stands for. Ids of aggregated trades are a space of their own, and
+//! contiguous per symbol. Archives of futures are known to leave out fills that no order took from the
+//! market, with their ids: write `contiguous_ids = false` where such holes are not wanted as gaps.
 //!
 //! [Binance's archive]: https://github.com/binance/binance-public-data
 
@@ -44,6 +46,7 @@ fn make(options: Map<String, Value>) -> Result<Preset, String> {
     let preset = Preset::new(Form::Csv(Header::UnlessNumber), "binance:{symbol}", columns);
     Ok(Preset {
         id_scope: Some(AGGREGATED),
+        contiguous_ids: true,
         readings: Readings { symbol_is_given: true, time: TimeReading::MsOrUs, ..preset.readings },
         symbol_of: |path| symbol_before(path, "-aggTrades-"),
         ..preset

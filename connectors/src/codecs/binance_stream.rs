@@ -10,8 +10,9 @@
 //! ```
 //!
 //! Frames that are not of the wanted event are skipped: books, klines, answers to requests. `T` is in
-//! milliseconds, or in microseconds with `timeUnit=MICROSECOND`. Ids are unique per symbol and product, so
-//! futures need a name of their own: `instrument = "binance-usdm:{symbol}"`.
+//! milliseconds, or in microseconds with `timeUnit=MICROSECOND`. Ids are unique and
+//! contiguous per symbol and product, prints of the insurance fund among them, so futures need a name of
+//! their own: `instrument = "binance-usdm:{symbol}"`.
 //!
 //! Options: `event = "trade"` (default) or `"aggTrade"`, of which a capture may hold both, and each
 //! trade counts in either; `exclude_fund_prints` (default: true), see the module `fund_prints`.
@@ -71,6 +72,7 @@ fn make(options: Map<String, Value>) -> Result<Preset, String> {
     let preset = Preset::new(Form::Stamped, "binance:{symbol}", columns);
     Ok(Preset {
         id_scope,
+        contiguous_ids: true,
         only: Some(WhereConfig { column: path("data.e"), equals: Some(event.to_owned()) }),
         readings: Readings {
             time: TimeReading::MsOrUs,

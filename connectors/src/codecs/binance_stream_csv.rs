@@ -13,7 +13,7 @@
 //!
 //! Times are in milliseconds or microseconds, told apart by their size
 //! ([`MICROSECONDS_FROM`](crate::mapping::readings::MICROSECONDS_FROM)). Rows that are not of the event
-//! `trade` are skipped. Ids are unique per symbol and product, so futures need a name of their own:
+//! `trade` are skipped. Ids are unique and contiguous per symbol and product, so futures need a name of their own:
 //! `instrument = "binance-usdm:{symbol}"`. Option: `exclude_fund_prints` (default: true), see the module
 //! `fund_prints`.
 
@@ -56,6 +56,7 @@ fn make(options: Map<String, Value>) -> Result<Preset, String> {
     };
     let preset = Preset::new(Form::Csv(Header::Present), "binance:{symbol}", columns);
     Ok(Preset {
+        contiguous_ids: true,
         only: Some(WhereConfig { column: column("EventType"), equals: Some("trade".to_owned()) }),
         readings: Readings {
             time: TimeReading::MsOrUs,

@@ -8,7 +8,7 @@
 //! with a header (futures) or without one (spot, which has a last column more, `isBestMatch`). Times are in
 //! milliseconds, and in microseconds in files of spot since 2025, told apart by their size
 //! ([`MICROSECONDS_FROM`](crate::mapping::readings::MICROSECONDS_FROM)). The symbol is that of the
-//! file's name. No options: the archive does not tell prints of the insurance fund from others.
+//! file's name. Ids are contiguous per symbol. No options: the archive does not tell prints of the insurance fund from others.
 //!
 //! [Binance's archive]: https://github.com/binance/binance-public-data
 
@@ -39,6 +39,7 @@ fn make(options: Map<String, Value>) -> Result<Preset, String> {
     };
     let preset = Preset::new(Form::Csv(Header::UnlessNumber), "binance:{symbol}", columns);
     Ok(Preset {
+        contiguous_ids: true,
         readings: Readings { symbol_is_given: true, time: TimeReading::MsOrUs, ..preset.readings },
         symbol_of: |path| symbol_before(path, "-trades-"),
         ..preset

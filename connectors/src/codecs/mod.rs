@@ -52,6 +52,8 @@ pub struct Preset {
     pub instrument: &'static str,
     /// The space of ids, unless configured; default: that of the instrument's name.
     pub id_scope: Option<&'static str>,
+    /// Whether ids have no holes in it at the venue, unless configured.
+    pub contiguous_ids: bool,
     /// Which column holds what.
     pub columns: ColumnsConfig,
     /// In which units.
@@ -92,6 +94,7 @@ impl Preset {
             form,
             instrument,
             id_scope: None,
+            contiguous_ids: false,
             columns,
             units: UnitsConfig::default(),
             only: None,

@@ -31,6 +31,8 @@ pub struct FileConfig {
     pub instrument: Option<String>,
     /// See [`MappingConfig::id_scope`].
     pub id_scope: Option<String>,
+    /// See [`MappingConfig::contiguous_ids`]; a codec has a default, else false.
+    pub contiguous_ids: Option<bool>,
     /// How CSV is written.
     pub csv: Option<CsvConfig>,
     /// See [`MappingConfig::columns`]; needed unless there is a codec.
@@ -128,6 +130,7 @@ impl Plan {
         let mapping = MappingConfig {
             instrument: config.instrument,
             id_scope: config.id_scope,
+            contiguous_ids: config.contiguous_ids.unwrap_or_default(),
             symbols: config.symbols,
             only: config.only,
             ..MappingConfig::new(columns, config.units.unwrap_or_default())
@@ -167,6 +170,7 @@ impl Plan {
         let mapping = MappingConfig {
             instrument: config.instrument.or_else(|| Some(preset.instrument.to_owned())),
             id_scope: config.id_scope.or_else(|| preset.id_scope.map(str::to_owned)),
+            contiguous_ids: config.contiguous_ids.unwrap_or(preset.contiguous_ids),
             columns: preset.columns,
             units: preset.units,
             symbols: config.symbols,

@@ -68,9 +68,15 @@ impl Mapping {
     pub fn check(config: MappingConfig, catalog: Arc<Catalog>) -> Result<Mapping, String> {
         check_units(&config.units)?;
         check_fields(&config.columns, &config.units)?;
+        if config.contiguous_ids && config.columns.id.is_none() {
+            return Err(
+                "`contiguous_ids` needs `columns.id`: without ids none is missing".to_owned()
+            );
+        }
         let listings = Listings::check(
             config.instrument.as_deref(),
             config.id_scope.as_deref(),
+            config.columns.id.is_some().then_some(config.contiguous_ids),
             &config.symbols,
             catalog,
         )?;
@@ -207,6 +213,32 @@ mod tests {
         };
         let catalog = Arc::new(Catalog::new(Vec::new(), 2));
         Mapping::check(config, catalog).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn mappings_that_share_a_scope_agree_on_its_ids() {
+        let catalog = Arc::new(Catalog::new(Vec::new(), 9));
+        let check = |instrument: &str, scope: Option<&str>, columns: Value, contiguous_ids| {
+            let config = MappingConfig {
+                instrument: Some(instrument.to_owned()),
+                id_scope: scope.map(str::to_owned),
+                contiguous_ids,
+                ..MappingConfig::new(
+                    serde_json::from_value(columns).unwrap(),
+                    UnitsConfig::default(),
+                )
+            };
+            Mapping::check(config, Arc::clone(&catalog)).err().unwrap_or_default()
+        };
+        let ids = || json!({"time": "t", "price": "p", "size": "q", "symbol": "s", "id": "i"});
+        let none = json!({"time": "t", "price": "p", "size": "q"});
+        assert_eq!(check("a:{symbol}", None, ids(), true), "");
+        assert_eq!(check("a:B", None, none.clone(), false), "", "without ids nothing is said");
+        let problem = check("a:{symbol}", None, ids(), false);
+        assert!(problem.starts_with("the ids of scope `a` are contiguous by one"), "{problem}");
+        assert_eq!(check("a:{symbol}", Some("archive"), ids(), false), "");
+        let problem = check("a:B", None, none, true);
+        assert!(problem.starts_with("`contiguous_ids` needs `columns.id`"), "{problem}");
     }
 
     #[test]

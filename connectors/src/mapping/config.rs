@@ -17,6 +17,9 @@ pub struct MappingConfig {
     pub instrument: Option<String>,
     /// The name of the space of ids; default: the text before `:` of the instrument's name.
     pub id_scope: Option<String>,
+    /// Whether the trades of an instrument have the ids *n*, *n* + 1, *n* + 2, … in that space, so that a hole
+    /// means that something is missing.
+    pub contiguous_ids: bool,
     /// Which column holds what.
     pub columns: ColumnsConfig,
     /// How numbers are written.
@@ -98,6 +101,7 @@ impl MappingConfig {
         MappingConfig {
             instrument: None,
             id_scope: None,
+            contiguous_ids: false,
             columns,
             units,
             symbols: BTreeMap::new(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use market::{Catalog, IdScope, Instrument, InstrumentId, RefusalReason, Terms};
+use market::{Catalog, IdScope, InstrumentId, RefusalReason, Terms};
 
 use super::decode::Fault;
 
@@ -26,6 +26,8 @@ pub struct Listed {
 pub struct Listings {
     catalog: Arc<Catalog>,
     scope: Option<IdScope>,
+    /// Whether ids are contiguous; none if records have no ids.
+    contiguous: Option<bool>,
     name: Name,
     /// The configured table, and what the template has resolved; bounded by the catalog, since one
     /// symbol is one instrument.
@@ -47,22 +49,27 @@ impl Listings {
     pub(super) fn check(
         instrument: Option<&str>,
         id_scope: Option<&str>,
+        contiguous: Option<bool>,
         symbols: &BTreeMap<String, String>,
         catalog: Arc<Catalog>,
     ) -> Result<Listings, String> {
-        let mut listings = Listings {
-            catalog,
-            scope: id_scope.map(IdScope::of),
-            name: Name::None,
-            known: HashMap::new(),
-        };
+        let mut listings =
+            Listings { catalog, scope: None, contiguous, name: Name::None, known: HashMap::new() };
+        listings.scope = id_scope.map(|name| listings.scope_named(name)).transpose()?;
         listings.name = match instrument {
             None if symbols.is_empty() => {
                 return Err("`instrument` is missing: a name such as \"bitmex:XBTUSD\", a template such as \"binance:{symbol}\", or a table `symbols`".to_owned());
             }
             None => Name::None,
             Some(text) => match template(text)? {
-                Some((before, after)) => Name::Template(Arc::from(before), Arc::from(after)),
+                Some((before, after)) => {
+                    // Now, so that sources which disagree are refused before they start.
+                    if let Some((venue, _)) = before.split_once(':').filter(|_| id_scope.is_none())
+                    {
+                        listings.scope_named(venue)?;
+                    }
+                    Name::Template(Arc::from(before), Arc::from(after))
+                }
                 None if symbols.is_empty() => Name::Constant(listings.register(text)?),
                 None => {
                     return Err(format!(
@@ -117,16 +124,23 @@ impl Listings {
 
     fn register(&self, name: &str) -> Result<Listed, String> {
         let instrument = self.catalog.resolve(name).map_err(|e| e.to_string())?;
-        Ok(self.describe(&instrument))
-    }
-
-    fn describe(&self, instrument: &Instrument) -> Listed {
         let venue = instrument.name.split(':').next().unwrap_or_default();
-        Listed {
+        Ok(Listed {
             id: instrument.id,
             terms: instrument.terms,
             negative_prices: instrument.negative_prices,
-            scope: self.scope.unwrap_or_else(|| IdScope::of(venue)),
+            scope: self.scope.map_or_else(|| self.scope_named(venue), Ok)?,
+        })
+    }
+
+    /// A space of ids by name. Sources that share one must agree on it; without ids there is nothing to
+    /// agree on.
+    fn scope_named(&self, name: &str) -> Result<IdScope, String> {
+        match self.contiguous {
+            Some(contiguous) => {
+                self.catalog.scopes.resolve(name, contiguous).map_err(|e| e.to_string())
+            }
+            None => Ok(IdScope::of(name)),
         }
     }
 }

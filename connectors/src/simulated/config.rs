@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use market::{Catalog, EventTime, IdScope, Span, TimeUnit};
+use market::{Catalog, EventTime, Span, TimeUnit};
 use serde::Deserialize;
 
 use super::dice::Odds;
@@ -176,7 +176,8 @@ fn listings(instrument: &str, symbols: u32, catalog: &Catalog) -> Result<Arc<[Li
             "`instrument` is \"{instrument}\" for every symbol; write a template such as \"demo:{{symbol}}\""
         ));
     };
-    let scope = IdScope::of(instrument.split(':').next().unwrap_or_default());
+    let venue = instrument.split(':').next().unwrap_or_default();
+    let scope = catalog.scopes.resolve(venue, true).map_err(|error| error.to_string())?;
     let listing = |number| {
         let name = format!("{before}{}{after}", symbol(number));
         let known = catalog.resolve(&name).map_err(|error| error.to_string())?;

@@ -40,6 +40,11 @@ fn records(number: u32, events: impl Iterator<Item = Event>) -> Vec<Record> {
     (1..).zip(events).map(|(position, event)| Record { origin: origin(position), event }).collect()
 }
 
+/// Ids that are missing, by symbol.
+fn missing(records: &[Record]) -> u64 {
+    oracle::gaps::of_set(records).values().map(|gap| gap.missing).sum()
+}
+
 /// Faults often enough to meet in few ticks.
 fn rough(seed: u64, ticks: u64) -> Value {
     json!({
@@ -92,6 +97,21 @@ fn two_providers_together_tell_the_truth() {
         assert_ne!(oracle::set::survivors(&b), truth);
         let both: Vec<Record> = a.into_iter().chain(b).collect();
         assert_eq!(oracle::set::survivors(&both), truth, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_a_provider_loses_are_holes_in_ids_until_another_brings_it() {
+    for seed in 0..4 {
+        let mut config = rough(seed, 20_000);
+        config["faults"]["late"] = json!(0.0); // else the venue itself still holds trades back at the end
+        let told = |number| provider(&config, number).into_iter().map(|arrival| arrival.event);
+        let (a, b) = (records(0, told(1)), records(1, told(2)));
+        for alone in [&a, &b] {
+            assert!(missing(alone) > 1_000, "{} of 20,000 ticks", missing(alone));
+        }
+        let both: Vec<Record> = a.into_iter().chain(b).collect();
+        assert_eq!(missing(&both), 0, "seed {seed}");
     }
 }
 

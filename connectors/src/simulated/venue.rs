@@ -1,7 +1,7 @@
 //! What happens on the venue: the truth that its providers tell.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use market::{
@@ -10,6 +10,7 @@ use market::{
 };
 
 use super::dice::{Dice, Odds};
+use super::telling::{Amendment, Amendments, Telling, micros};
 
 /// What a venue is.
 #[derive(Clone, Debug)]
@@ -82,15 +83,16 @@ pub struct Venue {
     next_at: i64,
     /// The quarter of a second at hand.
     quarter: Quarter,
-    next_id: u64,
     said: u64,
     /// What will be told: when, which (to make order complete), and what.
-    later: BinaryHeap<Reverse<(i64, u64, Event)>>,
+    later: BinaryHeap<Reverse<(i64, u64, Telling)>>,
     latest: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Market {
+    /// The last id that was given; its trades are 1, 2, 3, ….
+    last_id: u64,
     steps: i64,
     low: i64,
     high: i64,
@@ -124,7 +126,7 @@ impl Venue {
         let activity = activity.collect();
         let markets = params.listings.iter().map(|_| {
             let steps = 500 + dice.mostly_small(STEPS_MAX / 2 - 500);
-            Market { steps, low: steps / 2, high: 2 * steps, up: true }
+            Market { last_id: 0, steps, low: steps / 2, high: 2 * steps, up: true }
         });
         let markets = markets.collect();
         let start = params.start.0;
@@ -135,7 +137,6 @@ impl Venue {
             markets,
             next_at: start,
             quarter: Quarter { end: start, pace: 2 },
-            next_id: 0,
             said: 0,
             later: BinaryHeap::new(),
             latest: 0,
@@ -169,21 +170,23 @@ impl Venue {
     fn trade(&mut self) {
         let happens = self.next_at;
         self.next_at = self.pass(happens);
-        let trade = self.happened(happens);
+        let (market, trade) = self.happened(happens);
         let late = self.dice.hits(self.params.late);
         let held = if late { self.dice.mostly_small(self.params.late_by.as_nanos()) } else { 0 };
         let told = happens.saturating_add(held);
-        self.tell(told, Event::New(trade));
+        self.tell(told, Telling::New(trade));
 
+        let mut coming = VecDeque::new();
         if self.dice.hits(self.params.corrected) {
-            self.correct(told, trade);
+            coming = self.corrections(told, market, trade.price);
         } else if self.dice.hits(self.params.cancelled) {
             let at = told + 200 * MS + self.dice.below(20 * SECOND_NS);
-            self.tell(at, Event::Cancel { of: trade.name(), time: Some(micros(at)) });
+            coming.push_back(Amendment { at, change: None });
         }
+        self.tell_next(Amendments { market, trade, coming });
     }
 
-    fn happened(&mut self, at: i64) -> Trade {
+    fn happened(&mut self, at: i64) -> (usize, Trade) {
         let total = self.activity.last().copied().unwrap_or(1);
         let drawn = self.dice.next() % total;
         let number = self.activity.partition_point(|sum| *sum <= drawn);
@@ -195,50 +198,73 @@ impl Venue {
         let step = if market.up { step } else { -step };
         market.steps = (market.steps + step).clamp(market.low, market.high).max(1);
         let side = if market.up == (self.dice.below(3) > 0) { Side::Buy } else { Side::Sell };
-        self.next_id += 1;
-        Trade {
+        let trade = Trade {
             instrument: listing.instrument,
             terms: listing.terms,
             scope: listing.scope,
-            id: TradeId::Number(self.next_id),
+            id: market.new_id(),
             time: micros(at),
             sequence: 0, // when it is said
             price: Price(market.steps * listing.price_step),
             quantity: Quantity((1 + self.dice.mostly_small(LOTS_MAX)) * listing.lot),
             side,
             updates: Updates::ALL,
-        }
+        };
+        (number, trade)
     }
 
     /// A trade becomes another, one in four of them a second time, and one in ten nothing in the end;
     /// half of the corrections give a new id.
-    fn correct(&mut self, told: i64, trade: Trade) {
-        let listing = self.params.listings.iter().find(|l| l.instrument == trade.instrument);
-        let price_step = listing.map_or(1, |listing| listing.price_step);
-        let (mut last, mut at) = (trade, told);
+    fn corrections(&mut self, told: i64, market: usize, price: Price) -> VecDeque<Amendment> {
+        let price_step = self.params.listings[market].price_step;
+        let (mut price, mut at) = (price.0, told);
+        let mut amendments = VecDeque::new();
         let times = 1 + i64::from(self.dice.below(4) == 0);
         for _ in 0..times {
             at += 200 * MS + self.dice.below(10 * SECOND_NS);
-            let of = last.name();
-            if self.dice.below(2) == 0 {
-                self.next_id += 1;
-                last.id = TradeId::Number(self.next_id);
-            }
+            let renames = self.dice.below(2) == 0;
             let away = (1 + self.dice.below(8)) * price_step;
-            let down = self.dice.below(2) == 0 && last.price.0 > away;
-            last.price.0 += if down { -away } else { away };
-            self.tell(at, Event::Correct { of, with: last });
+            let down = self.dice.below(2) == 0 && price > away;
+            let away = if down { -away } else { away };
+            price += away;
+            amendments.push_back(Amendment { at, change: Some((away, renames)) });
         }
         if self.dice.below(10) == 0 {
             at += 200 * MS + self.dice.below(10 * SECOND_NS);
-            let of = last.name();
-            self.tell(at, Event::Cancel { of, time: Some(micros(at)) });
+            amendments.push_back(Amendment { at, change: None });
+        }
+        amendments
+    }
+
+    fn tell(&mut self, at: i64, telling: Telling) {
+        self.latest += 1;
+        self.later.push(Reverse((at, self.latest, telling)));
+    }
+
+    fn tell_next(&mut self, amendments: Amendments) {
+        if let Some(at) = amendments.at() {
+            self.tell(at, Telling::Amend(amendments));
         }
     }
 
-    fn tell(&mut self, at: i64, event: Event) {
-        self.latest += 1;
-        self.later.push(Reverse((at, self.latest, event)));
+    /// What is told, at its time.
+    fn told(&mut self, telling: Telling) -> Option<Event> {
+        match telling {
+            Telling::New(trade) => Some(Event::New(trade)),
+            Telling::Amend(mut amendments) => {
+                let market = &mut self.markets[amendments.market];
+                let event = amendments.tell(|| market.new_id());
+                self.tell_next(amendments);
+                event
+            }
+        }
+    }
+}
+
+impl Market {
+    fn new_id(&mut self) -> TradeId {
+        self.last_id += 1;
+        TradeId::Number(self.last_id)
     }
 }
 
@@ -253,7 +279,8 @@ impl Iterator for Venue {
         while self.later.peek().is_none_or(|Reverse((at, ..))| *at > self.next_at) {
             self.trade();
         }
-        let Reverse((at, _, mut event)) = self.later.pop()?;
+        let Reverse((at, _, telling)) = self.later.pop()?;
+        let mut event = self.told(telling)?;
         let at = EventTime(at);
         if at.after(AMENDED_WITHIN) >= EventTime::LATEST {
             return None; // the last year that a record may carry
@@ -264,9 +291,4 @@ impl Iterator for Venue {
         }
         Some(Said { number: self.said, at, event })
     }
-}
-
-/// The venue's clock shows whole microseconds.
-fn micros(ns: i64) -> EventTime {
-    EventTime(ns - ns.rem_euclid(1_000))
 }

@@ -32,6 +32,10 @@ pub(super) struct Mapping {
     /// Name of the space of trade ids [default: the instrument's text before `:`].
     #[arg(long)]
     id_scope: Option<String>,
+    /// The venue numbers the trades of an instrument without holes, so that holes are gaps [default: what
+    /// the codec knows, else false].
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    contiguous_ids: Option<bool>,
     /// csv or jsonl [default: by the file's ending].
     #[arg(long)]
     format: Option<String>,
@@ -110,6 +114,7 @@ impl Mapping {
         ] {
             rest.extend(text.map(|text| (key.to_owned(), Value::from(text))));
         }
+        rest.extend(self.contiguous_ids.map(|is| ("contiguous_ids".to_owned(), Value::from(is))));
         match &self.codec {
             Some(codec) => {
                 rest.insert("codec".to_owned(), Value::from(codec.as_str()));

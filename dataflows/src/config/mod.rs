@@ -66,6 +66,8 @@ pub struct Config {
     pub log_bytes: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes: usize,
+    /// Bytes of what views were.
+    pub history_bytes: usize,
     /// HTTP connections.
     pub connections: usize,
     /// Where to serve.
@@ -165,10 +167,18 @@ impl RawConfig {
         let indicators = job.indicators.iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
+        let gaps = in_range("limits.gaps", limits.gaps, 1, 1 << 20)?;
         let rules = rules::check(rule, &timeframes, &indicators)?;
-        let candles =
-            Candles::new(&timeframes, calendars.clone(), reject_after, horizon, indicators, rules)
-                .map_err(ConfigError::at("job.timeframes"))?;
+        let candles = Candles::new(
+            &timeframes,
+            calendars.clone(),
+            reject_after,
+            horizon,
+            gaps,
+            indicators,
+            rules,
+        )
+        .map_err(ConfigError::at("job.timeframes"))?;
         let sources = sources(source, folder, &catalog, reject_after)?;
 
         Ok(Config {
@@ -197,6 +207,7 @@ impl RawConfig {
             },
             log_bytes: limits.log_bytes,
             ring_bytes: limits.ring_bytes,
+            history_bytes: limits.history_bytes,
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
             listen: http.listen.parse().map_err(|_| ConfigError::Value {
                 place: "http.listen".to_owned(),

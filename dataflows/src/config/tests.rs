@@ -56,6 +56,18 @@ fn wrong_values_say_where_and_what_is_possible() {
         ("", &format!("{SOURCE}{SOURCE}"), "another source has this name"),
         (
             "",
+            &format!(
+                "{}contiguous_ids = true\n{}",
+                SOURCE.replace("size = \"q\"", "size = \"q\", id = \"i\""),
+                SOURCE
+                    .replace("\"a\"", "\"b\"")
+                    .replace("size = \"q\"", "size = \"q\", id = \"i\"")
+            ),
+            "source[1] (name `b`): the ids of scope `x` are contiguous by one source and not by another",
+        ),
+        ("[limits]\ngaps = 0", SOURCE, "limits.gaps: 0 is not between 1 and"),
+        (
+            "",
             &SOURCE.replace("\"file\"", "\"kafak\""),
             "unknown source kind `kafak` (known: file, simulated)",
         ),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use market::{Commit, EventTime, Record};
+use market::{AccountRecord, Commit, EventTime, Origin, Record, Shard};
 use operators::{CommitContext, Marks};
 
 use super::feed::{Delivery, FeedSender};
@@ -18,8 +18,10 @@ use crate::views::DeadLetterRow;
 pub struct Sealed {
     /// What is decided about it.
     pub binding: Binding,
-    /// What was accepted into it.
+    /// What was accepted into it of trades.
     pub records: Vec<Record>,
+    /// What was accepted into it of accounts.
+    pub accounts: Vec<AccountRecord>,
     /// What was refused.
     pub refused: Vec<DeadLetterRow>,
     /// Live: when its oldest row was passed on by a pump.
@@ -145,13 +147,13 @@ impl Handover {
         if let Some(recorder) = &mut self.recorder {
             recorder.write(&sealed)?;
         }
-        let Sealed { binding, records, refused, oldest } = sealed;
+        let Sealed { binding, records, accounts, refused, oldest } = sealed;
         if self.skip_through.is_some_and(|through| binding.commit <= through) {
             return Ok(());
         }
         self.make_room()?;
-        self.count(&records, &refused);
-        self.board.announce(binding.commit, binding.at, oldest);
+        self.count(&records, &accounts, &refused);
+        self.board.announce(binding.commit, binding.at, binding.round, oldest);
         self.bury(refused);
 
         let context = Arc::new(CommitContext {
@@ -174,11 +176,14 @@ impl Handover {
             self.measure(&binding);
         }
 
-        self.in_flight.push_back((binding.commit, records.len()));
-        self.in_flight_records += records.len();
+        let rows = records.len() + accounts.len();
+        self.in_flight.push_back((binding.commit, rows));
+        self.in_flight_records += rows;
         self.newest = Some(binding.commit);
-        for (feed, records) in self.feeds.iter().zip(self.by_worker(records)) {
-            if !feed.send(Delivery { context: Arc::clone(&context), records }) {
+        let records = self.by_worker(records, |record| record.event.instrument().shard());
+        let accounts = self.by_worker(accounts, |record| record.event.shard());
+        for ((feed, records), accounts) in self.feeds.iter().zip(records).zip(accounts) {
+            if !feed.send(Delivery { context: Arc::clone(&context), records, accounts }) {
                 return Err(WorkerFailed.into());
             }
         }
@@ -204,15 +209,15 @@ impl Handover {
         Ok(self.saved.take())
     }
 
-    fn by_worker(&self, records: Vec<Record>) -> Vec<Vec<Record>> {
+    fn by_worker<R>(&self, records: Vec<R>, shard: impl Fn(&R) -> Shard) -> Vec<Vec<R>> {
         let peers = self.feeds.len();
         if peers == 1 {
             return vec![records];
         }
-        let mut parts: Vec<Vec<Record>> =
-            (0..peers).map(|_| Vec::with_capacity(records.len() / peers + 16)).collect();
+        let room = if records.is_empty() { 0 } else { records.len() / peers + 16 };
+        let mut parts: Vec<Vec<R>> = (0..peers).map(|_| Vec::with_capacity(room)).collect();
         for record in records {
-            parts[record.event.instrument().shard().worker(peers)].push(record);
+            parts[shard(&record).worker(peers)].push(record);
         }
         parts
     }
@@ -229,18 +234,28 @@ impl Handover {
         }
     }
 
-    /// Counts rows by source, whatever becomes of them.
-    fn count(&self, records: &[Record], refused: &[DeadLetterRow]) {
-        let mut rows = vec![0_u64; self.source_names.len()];
-        for record in records {
-            if let Some(rows) = rows.get_mut(usize::from(record.origin.source.0)) {
-                *rows += 1;
+    /// Counts rows by source, whatever becomes of them. What is said of accounts is accepted here; what
+    /// becomes of trades is told by the ledger.
+    fn count(&self, records: &[Record], accounts: &[AccountRecord], refused: &[DeadLetterRow]) {
+        let by_source = |origins: &mut dyn Iterator<Item = Origin>| {
+            let mut rows = vec![0_u64; self.source_names.len()];
+            for origin in origins {
+                if let Some(rows) = rows.get_mut(usize::from(origin.source.0)) {
+                    *rows += 1;
+                }
             }
-        }
-        for (name, rows) in self.source_names.iter().zip(&mut rows) {
-            *rows += refused.iter().filter(|letter| letter.source == *name).count() as u64;
-            if *rows > 0 {
-                self.metrics.records(name, *rows);
+            rows
+        };
+        let trades = by_source(&mut records.iter().map(|record| record.origin));
+        let accounts = by_source(&mut accounts.iter().map(|record| record.origin));
+        for ((name, trades), accounts) in self.source_names.iter().zip(trades).zip(accounts) {
+            let refused = refused.iter().filter(|letter| letter.source == *name).count() as u64;
+            let rows = trades + accounts + refused;
+            if rows > 0 {
+                self.metrics.records(name, rows);
+            }
+            if accounts > 0 {
+                self.metrics.accepted(name, accounts);
             }
         }
     }

@@ -17,7 +17,9 @@ use timely::dataflow::operators::{Concat, Inspect};
 use timely::scheduling::SyncActivator;
 
 use crate::ingest::{Delivery, feed};
-use crate::publish::{Arrangement, Board, publish_alerts, publish_candles, publish_indicators};
+use crate::publish::{
+    Arranged, Board, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+};
 use crate::telemetry::Metrics;
 use crate::views::Labels;
 
@@ -62,6 +64,7 @@ impl Candles {
         calendars: Calendars,
         reject_after: Span,
         correction_horizon: Span,
+        gaps_max: usize,
         indicators: IndicatorsConfig,
         (rules, watched): (Vec<Rule>, Watched),
     ) -> Result<Candles, String> {
@@ -72,7 +75,8 @@ impl Candles {
             return Err("a job needs at least one timeframe".to_owned());
         };
         let rollups = RollupConfig::new(*base, larger, calendars.clone())?;
-        let ledger = LedgerConfig { base: *base, calendars, reject_after, correction_horizon };
+        let base = *base;
+        let ledger = LedgerConfig { base, calendars, reject_after, correction_horizon, gaps_max };
         Ok(Candles {
             ledger: Arc::new(ledger),
             rollups: Arc::new(rollups),
@@ -102,13 +106,13 @@ impl Candles {
         &self,
         scope: Scope<'_, Time>,
         surroundings: Surroundings<'_>,
-    ) -> Result<Vec<Box<dyn Arrangement>>, StateError> {
+    ) -> Result<Vec<Arranged>, StateError> {
         let Surroundings { deliveries, activator, board, metrics, sources, states } = surroundings;
         let gauge = |operator| {
             let gauge = board.gauges.get(&(scope.worker().index(), operator));
             gauge.map_or_else(Arc::<Gauge>::default, Arc::clone)
         };
-        let (contexts, records) = feed(scope, deliveries, activator);
+        let (contexts, records, _accounts) = feed(scope, deliveries, activator);
 
         let config = Arc::clone(&self.ledger);
         let ledger = keyed(
@@ -130,6 +134,7 @@ impl Candles {
             gauge(OPERATORS[1]),
         )?;
 
+        let gaps = ledger.clone().flat_map(LedgerOut::gap);
         let bars = ledger.concat(rollups);
 
         let config = Arc::clone(&self.indicators);
@@ -145,7 +150,7 @@ impl Candles {
         let (rules, watched) = (Arc::clone(&self.rules), Arc::clone(&self.watched));
         let values = indicators.clone().flat_map(move |said| value_for_signals(said, &watched));
         let signals = keyed(
-            contexts,
+            contexts.clone(),
             bars.clone().flat_map(LedgerOut::bar_change).map(SignalIn::Bar).concat(values),
             OPERATORS[3],
             move || Signals::new(Arc::clone(&rules)),
@@ -157,9 +162,10 @@ impl Candles {
         let signals = signals.inspect_batch(move |_commit, changes| count(changes));
 
         Ok(vec![
-            publish_candles(bars, board, metrics, sources),
-            publish_indicators(indicators, board),
-            publish_alerts(signals, board),
+            publish_candles(bars, contexts.clone(), board, metrics, sources),
+            publish_indicators(indicators, contexts.clone(), board),
+            publish_alerts(signals, contexts.clone(), board),
+            publish_gaps(gaps, contexts.clone(), board, metrics),
         ])
     }
 }

@@ -63,6 +63,7 @@ fn update(hasher: &mut Xxh3, cell: &Cell) {
         Cell::Instrument(id) => tagged(4, &id.0.to_le_bytes()),
         Cell::Portfolio(id) => tagged(9, &id.0.to_le_bytes()),
         Cell::Model(id) => tagged(10, &id.0.to_le_bytes()),
+        Cell::IdScope(scope) => tagged(12, &scope.0.to_le_bytes()),
         Cell::Timeframe(timeframe) => tagged(5, &timeframe.secs().to_le_bytes()),
         Cell::Word(word) => {
             tagged(6, &(word.len() as u64).to_le_bytes());

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod candles;
+mod gaps;
 mod indicators;
 
 use std::any::Any;
@@ -18,6 +19,7 @@ use market::Commit;
 
 pub use alerts::Alerts;
 pub use candles::Candles;
+pub use gaps::Gaps;
 pub use indicators::Indicators;
 
 /// A keyed view.
@@ -30,6 +32,11 @@ pub trait Keyed: 'static {
     const VIEW: &'static str;
     /// What its keys are ordered by, at most three; what comes first is what it is sharded by.
     const ORDER: &'static [Dimension];
+
+    /// Whether a row belongs to the view's history; of a view without one, none does.
+    fn is_remembered(_value: &Self::Value) -> bool {
+        false
+    }
 
     /// Where a key stands: the ordinals of its dimensions, then zeros.
     fn place(key: &Self::Key) -> Place;
@@ -57,17 +64,29 @@ pub struct KeyedView {
     /// By what it is sharded.
     pub sharded_by: Dimension,
     /// Reads rows at a frontier.
-    pub read: fn(&[Shelf], Frontier, &Scan, &Labels) -> Page,
+    pub read: ReadRows,
     /// Reads all rows at a frontier, part by part.
-    pub snapshot: fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Box<dyn Snapshot>,
-    /// The net change after one commit (none: from the beginning) up to another.
-    pub changes:
-        fn(&[Shelf], &'static View, &Wanted, (Option<Commit>, Commit), &Labels) -> Vec<Change>,
+    pub snapshot: ReadParts,
+    /// Reads what has changed.
+    pub changes: ReadChanges,
 }
 
+/// Reads the rows of shelves at a frontier.
+pub type ReadRows = fn(&[Shelf], Frontier, &Scan, &Labels) -> Page;
+/// Has the rows of shelves at a frontier read part by part.
+pub type ReadParts =
+    fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Box<dyn Snapshot>;
+/// Reads the net change on shelves after one commit (none: from the beginning) up to another.
+pub type ReadChanges =
+    fn(&[Shelf], &'static View, &Wanted, (Option<Commit>, Commit), &Labels) -> Vec<Change>;
+
 /// Every keyed view.
-pub const KEYED: &[KeyedView] =
-    &[KeyedView::of::<Alerts>(), KeyedView::of::<Candles>(), KeyedView::of::<Indicators>()];
+pub const KEYED: &[KeyedView] = &[
+    KeyedView::of::<Alerts>(),
+    KeyedView::of::<Candles>(),
+    KeyedView::of::<Gaps>(),
+    KeyedView::of::<Indicators>(),
+];
 
 /// The keyed view of this name.
 pub fn keyed(name: &str) -> Option<&'static KeyedView> {

@@ -2,35 +2,40 @@
 
 use std::sync::Arc;
 
-use market::Commit;
+use market::{Commit, Gap};
 use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
 use operators::signals::AlertChange;
-use operators::{LedgerOut, Notice, Verdict};
+use operators::{CommitContext, GapChange, GapOut, LedgerOut, Notice, Verdict};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 
-use super::arranged::{Arrangement, RowUpdate, arrange};
+use super::arranged::{Arranged, RowUpdate, arrange};
 use super::board::Board;
 use super::digest::Digest;
-use super::keyed::{Alerts, Candles, Indicators, Keyed};
+use super::history::remember;
+use super::keyed::{Alerts, Candles, Gaps, Indicators, Keyed};
 use super::logs::LogRow;
 use crate::telemetry::Metrics;
-use crate::views::Cell;
+use crate::views::{Cell, view};
+
+/// The commits of a worker, each at its time.
+pub(super) type Contexts<'scope> = StreamVec<'scope, Time, Arc<CommitContext>>;
 
 /// Splits and arranges what ledger and roll-ups put out on this worker.
 ///
 /// Rows told again after a restore enter the arrangement and nothing else.
 pub fn publish_candles<'scope>(
     output: StreamVec<'scope, Time, LedgerOut>,
+    contexts: Contexts<'scope>,
     board: &Arc<Board>,
     metrics: &Metrics,
     sources: Arc<[String]>,
-) -> Box<dyn Arrangement> {
+) -> Arranged {
     let metrics = metrics.clone();
     let logs = Arc::clone(board);
-    publish(output, board, move |said, rows: &mut Rows<'_, Candles>| match said {
+    publish(output, contexts, board, move |said, rows: &mut Rows<'_, Candles>| match said {
         LedgerOut::Bar(change) => rows.change(change.key, change.before, change.after),
         LedgerOut::Restored(key, candle) => rows.restored(key, candle),
         LedgerOut::Notice(notice) => {
@@ -44,16 +49,38 @@ pub fn publish_candles<'scope>(
             let Some(source) = sources.get(usize::from(tally.source.0)) else { return };
             count(&metrics, source, tally.verdict, tally.records);
         }
-        LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
+        LedgerOut::Gap(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
+    })
+}
+
+/// Arranges the gaps of this worker.
+pub fn publish_gaps<'scope>(
+    output: StreamVec<'scope, Time, GapOut>,
+    contexts: Contexts<'scope>,
+    board: &Arc<Board>,
+    metrics: &Metrics,
+) -> Arranged {
+    let metrics = metrics.clone();
+    let missing = |gap: Option<Gap>| gap.map_or(0, |gap| gap.missing);
+    publish(output, contexts, board, move |said, rows: &mut Rows<'_, Gaps>| match said {
+        GapOut::Changed(GapChange { key, before, after }) => {
+            metrics.missing(missing(before), missing(after));
+            rows.change(key, before, after);
+        }
+        GapOut::Restored(key, gap) => {
+            metrics.missing(0, gap.missing);
+            rows.restored(key, gap);
+        }
     })
 }
 
 /// Arranges the indicators of this worker.
 pub fn publish_indicators<'scope>(
     output: StreamVec<'scope, Time, IndicatorOut>,
+    contexts: Contexts<'scope>,
     board: &Arc<Board>,
-) -> Box<dyn Arrangement> {
-    publish(output, board, |said, rows: &mut Rows<'_, Indicators>| match said {
+) -> Arranged {
+    publish(output, contexts, board, |said, rows: &mut Rows<'_, Indicators>| match said {
         IndicatorOut::Changed(change) => rows.change(change.key, change.before, change.after),
         IndicatorOut::Restored(key, value) => rows.restored(key, value),
     })
@@ -62,9 +89,10 @@ pub fn publish_indicators<'scope>(
 /// Arranges the alerts of this worker.
 pub fn publish_alerts<'scope>(
     output: StreamVec<'scope, Time, AlertChange>,
+    contexts: Contexts<'scope>,
     board: &Arc<Board>,
-) -> Box<dyn Arrangement> {
-    publish(output, board, |change, rows: &mut Rows<'_, Alerts>| match change.restored {
+) -> Arranged {
+    publish(output, contexts, board, |change, rows: &mut Rows<'_, Alerts>| match change.restored {
         true => rows.restored(change.key, change.after),
         false => rows.change(change.key, change.before, Some(change.after)),
     })
@@ -108,10 +136,11 @@ impl<V: Keyed> Rows<'_, V> {
 /// Has `take` turn outputs into changes of rows, and arranges them.
 pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
     output: StreamVec<'scope, Time, O>,
+    contexts: Contexts<'scope>,
     board: &Arc<Board>,
     mut take: impl FnMut(O, &mut Rows<'_, V>) + 'static,
-) -> Box<dyn Arrangement> {
-    let board = Arc::clone(board);
+) -> Arranged {
+    let (board, kept_on) = (Arc::clone(board), Arc::clone(board));
     let updates = output.unary(Pipeline, V::VIEW, move |_capability, _info| {
         let mut cells: Vec<Cell> = Vec::new();
         move |input, output| {
@@ -128,7 +157,10 @@ pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
             });
         }
     });
-    arrange::<V>(updates.container::<Vec<RowUpdate<V>>>())
+    let updates = updates.container::<Vec<RowUpdate<V>>>();
+    let kept = view(V::VIEW).is_some_and(|view| view.history) && kept_on.history.is_kept();
+    let before = kept.then(|| remember::<V>(updates.clone(), contexts, &kept_on));
+    Arranged { now: arrange::<V>(updates), before }
 }
 
 /// Appends a row to its log and to the log's digest.

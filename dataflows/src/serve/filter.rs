@@ -69,6 +69,19 @@ pub(super) fn wanted(
         }
         values => Ok(values),
     };
+    // What a view has no column for must not be passed over in silence.
+    for (name, column) in [
+        ("symbol", "instrument"),
+        ("portfolio", "portfolio"),
+        ("timeframe", "timeframe"),
+        ("from", OPEN_TIME),
+        ("to", OPEN_TIME),
+    ] {
+        if view.column(column).is_none() {
+            let of = view.name;
+            query.refuse(name, &format!("cannot be asked of `{of}`: it has no column `{column}`"));
+        }
+    }
     let symbols = query.parsed("symbol", many);
     let portfolios = query.parsed("portfolio", many);
     let timeframes = query.parsed("timeframe", |text| {
@@ -78,20 +91,6 @@ pub(super) fn wanted(
         read.ok_or_else(|| ("is not a timeframe that is computed".to_owned(), allowed()))
     });
     let (from, to) = query.interval();
-    // What a view has no column for must not be passed over in silence.
-    for (name, asked, column) in [
-        ("symbol", symbols.is_some(), "instrument"),
-        ("portfolio", portfolios.is_some(), "portfolio"),
-        ("timeframe", timeframes.is_some(), "timeframe"),
-        ("from", from.is_some(), OPEN_TIME),
-        ("to", to.is_some(), OPEN_TIME),
-    ] {
-        if asked && view.column(column).is_none() {
-            let detail =
-                format!("`{name}` cannot be asked of `{}`: it has no column `{column}`", view.name);
-            query.fault(name, "unknown", detail, Vec::new());
-        }
-    }
     let instruments = symbols.map(|symbols| {
         let found = symbols.iter().map(|symbol| resolve(&context.catalog, symbol));
         found.map(|found| found.map(|instrument| instrument.id)).collect::<Result<Vec<_>, _>>()

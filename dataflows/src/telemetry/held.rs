@@ -1,10 +1,10 @@
-//! What the process holds at the moment: memory, records on their way, rows.
+//! What the process holds at the moment: memory, records on their way, rows; and what it lacks.
 
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::Metrics;
-use super::list::{IN_FLIGHT, RETAINED, ROWS};
+use super::list::{IN_FLIGHT, MISSING, RETAINED, ROWS};
 use super::parts::{Labels, Whole, register};
 
 /// What is held.
@@ -13,6 +13,7 @@ pub(super) struct Held {
     retained: Family<Labels, Whole>,
     in_flight: Whole,
     rows: Family<Labels, Whole>,
+    missing: Whole,
 }
 
 impl Held {
@@ -20,6 +21,7 @@ impl Held {
         register(registry, RETAINED, self.retained.clone());
         register(registry, IN_FLIGHT, self.in_flight.clone());
         register(registry, ROWS, self.rows.clone());
+        register(registry, MISSING, self.missing.clone());
     }
 }
 
@@ -39,5 +41,11 @@ impl Metrics {
     pub fn view_rows(&self, view: &str, rows: u64) {
         let labels = vec![("view", view.to_owned())];
         self.0.held.rows.get_or_create(&labels).set(rows);
+    }
+
+    /// So many trades were missing somewhere, and so many are now.
+    pub fn missing(&self, before: u64, after: u64) {
+        self.0.held.missing.inc_by(after);
+        self.0.held.missing.dec_by(before);
     }
 }

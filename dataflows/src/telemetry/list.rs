@@ -44,6 +44,7 @@ pub const METRICS: &[Described] = &[
     RETAINED,
     IN_FLIGHT,
     ROWS,
+    MISSING,
     PROCESS,
 ];
 
@@ -72,6 +73,7 @@ mod described {
     pub(in crate::telemetry) const RETAINED: Described = measures("tickweave_retained", "bytes", &["worker"], "Memory that state and views retain, as estimated");
     pub(in crate::telemetry) const IN_FLIGHT: Described = counts("tickweave_in_flight_records", &[], "Records handed to the workers whose commit is not published yet");
     pub(in crate::telemetry) const ROWS: Described = counts("tickweave_view_rows", &["view"], "Rows of a view: current ones if keyed, all ever appended if a log");
+    pub(in crate::telemetry) const MISSING: Described = counts("tickweave_missing_trades", &[], "Missing ids in all rows of the view `gaps`: trades that were not told");
     pub(in crate::telemetry) const PROCESS: Described = counts("tickweave_process", &["version"], "The running program");
 }
 

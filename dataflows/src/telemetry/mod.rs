@@ -176,6 +176,8 @@ mod tests {
         metrics.retained(1, 4_096);
         metrics.in_flight(12);
         metrics.view_rows("candles", 5);
+        metrics.missing(0, 7);
+        metrics.missing(7, 3);
         let text = metrics.render();
         for line in [
             "tickweave_accepted_total{source=\"binance\"} 3",
@@ -189,6 +191,7 @@ mod tests {
             "tickweave_retained_bytes{worker=\"1\"} 4096",
             "tickweave_in_flight_records 12",
             "tickweave_view_rows{view=\"candles\"} 5",
+            "tickweave_missing_trades 3",
         ] {
             assert!(text.lines().any(|l| l == line), "no `{line}` in\n{text}");
         }

@@ -6,6 +6,7 @@
 mod alerts;
 mod candles;
 mod events;
+mod gaps;
 mod indicators;
 mod reader;
 mod row;
@@ -17,9 +18,11 @@ use market::{Conflict, Revision, TooLate, Unmatched};
 pub use alerts::AlertRow;
 pub use candles::CandleRow;
 pub use events::DeadLetterRow;
+pub use gaps::GapRow;
 pub use indicators::IndicatorRow;
 pub use reader::{
-    CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot, ViewReader,
+    AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
+    ViewReader,
 };
 pub use row::{Cell, Column, Row, key, value};
 pub use text::{cell_json, cell_text, plain_text, write_csv_header, write_csv_row};
@@ -32,48 +35,63 @@ pub const VIEWS: &[View] = &[
         kind: ViewKind::Keyed,
         columns: AlertRow::COLUMNS,
         doc: "rules that came to hold at a bar: raised, and withdrawn when a restatement ended that",
+        history: true,
     },
     View {
         name: "candles",
         kind: ViewKind::Keyed,
         columns: CandleRow::COLUMNS,
         doc: "OHLCV bars of every timeframe: base bars per commit, larger ones per round",
+        history: true,
     },
     View {
         name: "conflicts",
         kind: ViewKind::Log,
         columns: Conflict::COLUMNS,
         doc: "copies of a trade that do not agree with the one that counts",
+        history: false,
     },
     View {
         name: "dead_letters",
         kind: ViewKind::Log,
         columns: DeadLetterRow::COLUMNS,
         doc: "input that could not become a record, and why",
+        history: false,
+    },
+    View {
+        name: "gaps",
+        kind: ViewKind::Keyed,
+        columns: GapRow::COLUMNS,
+        doc: "missing trades: holes in ids that a venue gives out without holes, now",
+        history: false,
     },
     View {
         name: "indicators",
         kind: ViewKind::Keyed,
         columns: IndicatorRow::COLUMNS,
         doc: "indicators of every timeframe, per round, restated whenever their bars are",
+        history: false,
     },
     View {
         name: "revisions",
         kind: ViewKind::Log,
         columns: Revision::COLUMNS,
         doc: "every change of a bar that was final, with before, after and cause",
+        history: false,
     },
     View {
         name: "too_late",
         kind: ViewKind::Log,
         columns: TooLate::COLUMNS,
         doc: "trades older than `reject_after` allows",
+        history: false,
     },
     View {
         name: "unmatched",
         kind: ViewKind::Log,
         columns: Unmatched::COLUMNS,
         doc: "corrections and cancels whose trade was unknown when they came",
+        history: false,
     },
 ];
 
@@ -97,6 +115,8 @@ pub struct View {
     pub columns: &'static [Column],
     /// What it holds.
     pub doc: &'static str,
+    /// Whether it can be read as it was.
+    pub history: bool,
 }
 
 /// How the rows of a view behave.

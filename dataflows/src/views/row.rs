@@ -1,6 +1,6 @@
 //! Rows and their columns: declared once per row type, and everything that shows a row derives from it.
 
-use market::{Currency, EventTime, InstrumentId, ModelId, PortfolioId, Timeframe};
+use market::{Currency, EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe};
 
 /// A column of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +33,8 @@ pub enum Cell {
     Time(EventTime),
     /// An instrument; its name outside.
     Instrument(InstrumentId),
+    /// A space of ids; its name outside.
+    IdScope(IdScope),
     /// A timeframe, such as `1m`.
     Timeframe(Timeframe),
     /// A portfolio; its name outside.

@@ -10,6 +10,7 @@ use super::row::{Cell, Column};
 pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {
     match cell {
         Cell::Instrument(id) => catalog.name(*id).to_string(),
+        Cell::IdScope(scope) => catalog.scopes.name(*scope).to_string(),
         Cell::Portfolio(id) => format!("{id:?}"),
         Cell::Model(id) => format!("{id:?}"),
         _ => plain_text(cell).unwrap_or_default(),
@@ -31,7 +32,9 @@ pub fn plain_text(cell: &Cell) -> Option<String> {
         Cell::Currency(currency) => currency.to_string(),
         Cell::Word(word) => (*word).to_owned(),
         Cell::Text(text) => text.clone(),
-        Cell::Instrument(_) | Cell::Portfolio(_) | Cell::Model(_) => return None,
+        Cell::Instrument(_) | Cell::IdScope(_) | Cell::Portfolio(_) | Cell::Model(_) => {
+            return None;
+        }
     })
 }
 

@@ -122,6 +122,57 @@ fn a_simulated_venue_replays_the_same_on_any_number_of_workers() {
     assert_eq!(one, views(3));
 }
 
+/// What two providers told: the report, and the rows of `gaps`.
+fn gaps_of(folder: &Path, raw: &RawConfig) -> (serde_json::Value, Vec<String>) {
+    std::fs::write(folder.join("job.toml"), toml::to_string(raw).unwrap()).unwrap();
+    let told = tickweave(folder, &["--json", "replay", "job.toml", "-w", "2", "--out", "out"]);
+    let gaps = std::fs::read_to_string(folder.join("out/gaps.csv")).unwrap();
+    (told.json(), gaps.lines().skip(1).map(str::to_owned).collect())
+}
+
+/// A second of silence in each five: of one provider after the other, and of both at once.
+#[test]
+fn an_outage_of_both_providers_is_a_gap_and_one_of_either_is_none() {
+    const TICKS: i64 = 20_000;
+    let outages = |providers: i64| {
+        let mut raw = config(500, TICKS, 1);
+        for (source, provider) in raw.source.iter_mut().zip(1..) {
+            let faults = "late = 0.0\ncorrected = 0.0\ncancelled = 0.0\nlost = 0.0\nconflicting = 0.0\n\
+                          outage_every = \"5s\"\noutage_for = \"1s\"";
+            source.rest.insert("faults".to_owned(), faults.parse::<toml::Table>().unwrap().into());
+            source.rest.insert("providers".to_owned(), providers.into());
+            source.rest.insert("provider".to_owned(), provider.min(providers).into());
+        }
+        raw
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (report, gaps) = gaps_of(folder.path(), &outages(2));
+    assert_eq!(report["accepted"], TICKS, "{report}");
+    assert!(gaps.is_empty(), "the other provider brought what one did not: {gaps:?}");
+
+    // Both are the first of one, so that they are silent together.
+    let (report, gaps) = gaps_of(folder.path(), &outages(1));
+    let accepted = report["accepted"].as_i64().unwrap();
+    let busiest: Vec<&String> = gaps.iter().filter(|row| row.starts_with("demo:ALFA,")).collect();
+    assert!(busiest.len() >= 7, "in each of 40 s / 5 s but maybe the last: {gaps:?}");
+    let start = EventTime::parse("2026-01-05T10:00:00Z", market::TimeUnit::Rfc3339).unwrap();
+    let mut missing = 0;
+    for row in &gaps {
+        let cells: Vec<&str> = row.split(',').collect();
+        assert_eq!(cells[1], "demo", "the name of the space of ids");
+        missing += cells[4].parse::<i64>().unwrap();
+        let at =
+            |cell: &str| EventTime::parse(cell, market::TimeUnit::Rfc3339).unwrap().0 - start.0;
+        let (from, to) = (at(cells[5]), at(cells[6]));
+        assert!(from % 5_000_000_000 < 4_000_000_000, "told while nobody speaks: {row}");
+        assert!(from / 5_000_000_000 < to / 5_000_000_000, "an outage lies between: {row}");
+    }
+    // What is missing at a symbol's end, or before its beginning, nobody can know.
+    let lacks = TICKS - accepted;
+    assert!(missing <= lacks && missing > lacks * 9 / 10, "{missing} of {lacks}");
+    eprintln!("{} gaps, {missing} of {lacks} trades that were not told", gaps.len());
+}
+
 #[test]
 fn a_recorded_demo_comes_back_exactly() {
     let folder = tempfile::tempdir().unwrap();

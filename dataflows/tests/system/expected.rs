@@ -12,4 +12,5 @@ mod bitmex;
 mod convert;
 mod data;
 mod equities;
+mod gaps;
 mod replay;

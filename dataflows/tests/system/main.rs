@@ -5,6 +5,7 @@ mod bad_input;
 mod demo;
 mod end_to_end;
 mod expected;
+mod following;
 mod page;
 mod tail;
 mod tidy;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
 use super::bars::Bars;
+use super::gaps::Gaps;
 use super::trades::{Id, Met, TradeNo, Trades, Version};
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
@@ -29,6 +30,7 @@ pub(super) struct Book {
     newest_open: EventTime,
     trades: Trades,
     bars: Bars,
+    gaps: Gaps,
     waiting: Waiting<EventTime>,
     /// Trades by the end of the base bar that holds their latest time; entries may be outdated.
     to_forget: BTreeSet<(EventTime, TradeNo)>,
@@ -71,6 +73,7 @@ impl Book {
             newest_open: EventTime::NEVER,
             trades: Trades::default(),
             bars: Bars::default(),
+            gaps: Gaps::default(),
             waiting: Waiting::new(),
             to_forget: BTreeSet::new(),
             undated: Vec::new(),
@@ -113,9 +116,10 @@ impl Book {
             self.reschedule_forgetting(config);
         }
 
-        // 3. What disagreed, and what found no trade, is known only now that all is applied.
+        // 3. What disagreed, found no trade or is missing is known only now that all is applied.
         self.tell_conflicts(&application, out);
         self.tell_unmatched(&application, out);
+        self.gaps.settle(self.instrument, config.gaps_max, out);
 
         // 4. What survives moves between bars.
         let changed = self.move_between_bars(config, &application.touches);
@@ -150,6 +154,7 @@ impl Book {
                 out.push(LedgerOut::Restored(key, *candle));
             }
         }
+        self.gaps.restate(self.instrument, out);
     }
 
     /// How many ids are known, tombstones included.
@@ -162,6 +167,7 @@ impl Book {
         size_of::<Book>()
             + self.trades.len() * (Trades::BYTES_PER_ID + size_of::<(EventTime, TradeNo)>() * 3 / 2)
             + self.bars.bytes()
+            + self.gaps.bytes()
     }
 
     fn forget(&mut self, config: &LedgerConfig, horizon: EventTime) {
@@ -241,6 +247,7 @@ impl Book {
         self.touch(id, cause, application);
         let met = self.trades.add_original(id, version);
         self.see(&trade, application);
+        self.gaps.tell(trade.scope, trade.id, trade.time);
         match met {
             Met::First => Verdict::Accepted,
             Met::Known(known) => {
@@ -263,6 +270,10 @@ impl Book {
         let trade = self.trades.join(known_as, new_name);
         self.trades.correct(trade, Version { trade: with, origin: cause.origin });
         self.see(&with, application);
+        // Without a new id a correction tells of a trade that must have been told before, or is missing.
+        if of != with.name() {
+            self.gaps.tell(with.scope, with.id, with.time);
+        }
         application.amendments.push((CauseKind::Correction, of, Some(with.time)));
     }
 
@@ -334,13 +345,16 @@ impl Book {
             if befores.len() <= 1 && befores.first() == after.as_ref() {
                 continue;
             }
-            let mut contributions: BTreeMap<Bucket, [BTreeSet<Bar>; 2]> = BTreeMap::new();
+            // Two trades that become one may have contributed the same twice.
+            let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
             for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
             {
                 let bucket = buckets.of(trade.time);
                 let mut alone = Bar::empty(trade.terms, bucket.end);
                 alone.add(trade);
-                contributions.entry(bucket).or_default()[when].insert(alone);
+                if !alone.is_empty() {
+                    contributions.entry(bucket).or_default()[when].push(alone);
+                }
             }
             befores
                 .iter()
@@ -351,7 +365,8 @@ impl Book {
                     self.waiting.add(bucket.end, bucket.open);
                 }
             }
-            for (bucket, [before, after]) in contributions {
+            for (bucket, [mut before, after]) in contributions {
+                before.sort_unstable(); // of what comes after there is one at most
                 if before != after {
                     let strongest = changed.entry(bucket.open).or_default();
                     *strongest = Some(strongest.map_or(cause, |other| other.stronger(cause)));

@@ -1,15 +1,17 @@
 //! The trade ledger: owns ids, tombstones and trades of each instrument, and folds the base bars.
 //!
 //! * **Key**: instrument. **Input**: [`Record`]s of closed commits. **Output**: [`LedgerOut`].
-//! * **Meaning**: `docs/semantics.md`, sections on acceptance, trades, conflicts and bars.
+//! * **Meaning**: `docs/semantics.md`, sections on acceptance, trades, conflicts, gaps and bars.
 //! * **State bound**: trades whose latest bar ended within `correction_horizon` of the instrument's
-//!   watermark, and every base bar; [`Core::size`] tells the bytes, the caller holds the budget.
+//!   watermark, every base bar, and at most `gaps_max` gaps per instrument and id scope; [`Core::size`]
+//!   tells the bytes, the caller holds the budget.
 //! * **Cost**: O(log n) a record. A bar folds its trades anew once in a commit in which a trade left it.
 //!
 //! This is the obvious form, on ordered maps.
 
 mod bars;
 mod book;
+mod gaps;
 mod trades;
 
 use std::collections::BTreeMap;
@@ -34,6 +36,8 @@ pub struct LedgerConfig {
     pub reject_after: Span,
     /// How long single trades, ids and tombstones are kept before the watermark.
     pub correction_horizon: Span,
+    /// How many gaps are kept apart per instrument and id scope; at least 1.
+    pub gaps_max: usize,
 }
 
 /// One shard of the ledger.
@@ -57,6 +61,7 @@ impl Ledger {
     ///     calendars: Calendars::utc(),
     ///     reject_after: Span::secs(3_600),
     ///     correction_horizon: Span::secs(86_400),
+    ///     gaps_max: 10_000,
     /// }));
     /// ```
     pub fn new(config: Arc<LedgerConfig>) -> Ledger {

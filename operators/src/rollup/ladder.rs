@@ -33,7 +33,8 @@ struct RollupBar {
     history: History,
 }
 
-/// The bars of one timeframe that changed, each with its strongest cause.
+/// The bars of one timeframe that lie over changed base bars, each with the strongest cause of those. Their
+/// own values may be as before: then the changes made up for each other here, and maybe not further up.
 type Changed = BTreeMap<EventTime, Option<Cause>>;
 
 impl Ladder {
@@ -105,7 +106,7 @@ impl Ladder {
             }
         }
 
-        // 3. Time passes; then every bar that changed in value or phase is put out.
+        // 3. Time passes; then what changed in value or phase is put out.
         let now = Now { commit: context.commit, watermark, seen: self.seen };
         let mut due: BTreeMap<(usize, EventTime), Option<Cause>> = BTreeMap::new();
         for (index, rung) in changed.into_iter().skip(1).enumerate() {
@@ -128,8 +129,7 @@ impl Ladder {
         watermark
     }
 
-    /// Folds the bars of rung `index` over `changed` bars of the rung that it is made from; gives those
-    /// whose values changed.
+    /// Folds the bars of rung `index` over `changed` bars of the rung that it is made from; gives them.
     fn climb(
         &mut self,
         index: usize,
@@ -153,10 +153,8 @@ impl Ladder {
                 self.waiting.add(end, (index, open));
                 RollupBar { end, values: None, history: History::new() }
             });
-            if bar.values != values {
-                bar.values = values;
-                climbed.insert(open, cause);
-            }
+            bar.values = values;
+            climbed.insert(open, cause);
         }
         climbed
     }

@@ -1,8 +1,8 @@
 //! Golden scripts: trades in, bars out, in the words of the trade.
 //!
-//! Lines are records (`trade`, `correct`, `cancel`) and `commit`, which closes one and shows what changed
-//! in lines that begin with `>`. Times are seconds, bars are 1m and 5m, `disorder` plays no part: the
-//! mark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the difference before keeping it.
+//! Lines are records (`trade`, `correct`, `cancel`), `commit`, which closes one and shows what changed
+//! in lines that begin with `>`, and `contiguous`: from there on ids have no holes at the venue. Times are seconds, bars are 1m and 5m, three gaps are kept apart,
+//! `disorder` plays no part: the mark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the difference before keeping it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,7 +14,8 @@ use market::{
     Quantity, Record, Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
-    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, Notice, Rollup, RollupConfig,
+    CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut, Marks, Notice, Rollup,
+    RollupConfig,
 };
 
 const INSTRUMENT: InstrumentId = InstrumentId(1);
@@ -41,6 +42,7 @@ impl<'a> Words<'a> {
 struct Stage {
     ledger: Ledger,
     rollup: Rollup,
+    scope: IdScope,
     marks: Vec<Option<EventTime>>,
     context: CommitContext,
     records: Vec<Record>,
@@ -55,6 +57,7 @@ impl Stage {
             calendars: calendars.clone(),
             reject_after: Span::secs(600),
             correction_horizon: Span::secs(1_200),
+            gaps_max: 3,
         };
         let five = Timeframe::from_secs(300).unwrap();
         let rollup = RollupConfig::new(Timeframe::MINUTE, &[five], calendars).unwrap();
@@ -69,6 +72,7 @@ impl Stage {
         Stage {
             ledger: Ledger::new(Arc::new(ledger)),
             rollup: Rollup::new(Arc::new(rollup)),
+            scope: IdScope(0),
             marks: marks.as_slice().to_vec(),
             context,
             records: Vec::new(),
@@ -83,7 +87,7 @@ impl Stage {
         let (source, rank) = (SourceId(source as u8), rank as u8);
         let origin = Origin { rank, source, partition: 0, position: self.positions };
         let id = |key| words.number(key).map(|n| TradeId::Number(n as u64));
-        let scope = IdScope(0);
+        let scope = self.scope;
         let of = TradeRef { instrument: INSTRUMENT, scope, id: id("of").or(id("id")).unwrap() };
         let trade = || Trade {
             instrument: INSTRUMENT,
@@ -95,13 +99,17 @@ impl Stage {
             price: Price(words.number("px").expect("a trade has a price: px=…")),
             quantity: Quantity(words.number("qty").unwrap_or(1)),
             side: Side::Unknown,
-            updates: Updates::ALL,
+            updates: words.0.get("updates").map_or(Updates::ALL, |parts| match *parts {
+                "nothing" => Updates::NONE,
+                "volume" => Updates::VOLUME,
+                other => panic!("updates={other} is neither nothing nor volume"),
+            }),
         };
         let event = match verb {
             "trade" => Event::New(trade()),
             "correct" => Event::Correct { of, with: trade() },
             "cancel" => Event::Cancel { of, time: words.time("at") },
-            other => panic!("`{other}` is not a verb (trade, correct, cancel, commit)"),
+            other => panic!("`{other}` is not a verb (trade, correct, cancel, commit, contiguous)"),
         };
         self.records.push(Record { origin, event });
     }
@@ -171,8 +179,20 @@ fn told(said: &LedgerOut) -> Option<String> {
         LedgerOut::Notice(Notice::Unmatched(row)) => {
             Some(format!("unmatched: {} of {}, {}", row.kind.name(), row.of.id, row.reason.name()))
         }
+        LedgerOut::Gap(GapOut::Changed(GapChange { key, after, .. })) => Some(match after {
+            Some(gap) => format!(
+                "gap: {} to {}, {} missing, between {} and {}",
+                key.first_id,
+                gap.last_id,
+                gap.missing,
+                secs(gap.from_time),
+                secs(gap.to_time)
+            ),
+            None => format!("gap: none from {} on", key.first_id),
+        }),
         LedgerOut::Notice(Notice::Revision(_))
         | LedgerOut::Restored(..)
+        | LedgerOut::Gap(GapOut::Restored(..))
         | LedgerOut::Tally(_)
         | LedgerOut::Heard(..)
         | LedgerOut::Seen(..) => None,
@@ -190,6 +210,7 @@ fn perform(script: &str) -> String {
         let words = Words::new(words);
         match verb {
             "commit" => performed += &stage.commit(&words),
+            "contiguous" => stage.scope = stage.scope.contiguous(true),
             verb => stage.record(verb, &words),
         }
     }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use super::indicators::bars::{Numbers, follow};
-use market::{Candle, CandleKey, Commit, Conflict, Record, Revision, Shard, TooLate, Unmatched};
+use market::{
+    Candle, CandleKey, Commit, Conflict, Gap, GapKey, Record, Revision, Shard, TooLate, Unmatched,
+};
 use operators::indicators::IndicatorOut;
 use operators::{
-    CommitContext, Core, Gauge, Indicators, IndicatorsConfig, Ledger, LedgerConfig, LedgerOut,
-    Marks, Notice, Rollup, RollupConfig, Sharded, StateStore, keyed,
+    CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger, LedgerConfig,
+    LedgerOut, Marks, Notice, Rollup, RollupConfig, Sharded, StateStore, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -18,6 +20,7 @@ use timely::dataflow::operators::{Concat, Input, Inspect, Probe};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) candles: BTreeMap<CandleKey, Candle>,
+    pub(crate) gaps: BTreeMap<GapKey, Gap>,
     pub(crate) conflicts: Vec<Conflict>,
     pub(crate) too_late: Vec<TooLate>,
     pub(crate) unmatched: Vec<Unmatched>,
@@ -36,8 +39,8 @@ struct Said {
 impl Rows {
     /// Applies what one commit put out; changes must be net and fit what was there.
     fn after(self, out: Said) -> Rows {
-        let Rows { candles, numbers, .. } = self;
-        let mut rows = Rows { candles, numbers, ..Rows::default() };
+        let Rows { candles, gaps, numbers, .. } = self;
+        let mut rows = Rows { candles, gaps, numbers, ..Rows::default() };
         follow(&mut rows.numbers, out.numbers);
         for said in out.candles {
             match said {
@@ -48,6 +51,14 @@ impl Rows {
                 }
                 LedgerOut::Restored(key, candle) => {
                     assert_eq!(rows.candles.insert(key, candle), None);
+                }
+                LedgerOut::Gap(GapOut::Changed(change)) => {
+                    assert_ne!(change.before, change.after, "not a net change");
+                    assert_eq!(rows.gaps.remove(&change.key), change.before);
+                    change.after.map(|after| rows.gaps.insert(change.key, after));
+                }
+                LedgerOut::Gap(GapOut::Restored(key, gap)) => {
+                    assert_eq!(rows.gaps.insert(key, gap), None);
                 }
                 LedgerOut::Notice(Notice::Conflict(row)) => rows.conflicts.push(row),
                 LedgerOut::Notice(Notice::TooLate(row)) => rows.too_late.push(row),
@@ -72,6 +83,7 @@ fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>) {
         calendars: history.calendars.clone(),
         reject_after: history.reject_after,
         correction_horizon: history.correction_horizon,
+        gaps_max: history.gaps_max,
     };
     let rollup = RollupConfig::new(*base, larger, history.calendars.clone()).expect("they fit");
     (Arc::new(ledger), Arc::new(rollup))
@@ -150,6 +162,14 @@ pub(crate) fn cores_with_indicators(
 pub(crate) struct States {
     saved: Mutex<HashMap<(String, Shard), Vec<u8>>>,
     restored_at: Option<Commit>,
+}
+
+impl States {
+    /// What was saved, to be restored at this commit.
+    pub(crate) fn restored_at(&self, commit: Commit) -> States {
+        let saved = self.saved.lock().unwrap().clone();
+        States { saved: Mutex::new(saved), restored_at: Some(commit) }
+    }
 }
 
 impl StateStore for States {

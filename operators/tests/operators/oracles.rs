@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::harness::{Rows, cores, run_under_timely};
 use oracle::commits::{Fold, Output};
+use oracle::gaps::of_set;
 use oracle::random::{Script, Shape, random, rebatch, shuffle};
 use oracle::set::value_bars;
 
@@ -21,6 +22,7 @@ fn assert_same(seed: u64, got: &[Rows], want: &[Output]) {
             assert_eq!(got.candles.get(key), Some(candle), "{place}: {key:?}");
         }
         assert_eq!(got.candles, want.candles, "{place}: rows that should not be there");
+        assert_eq!(got.gaps, want.gaps, "{place}: gaps");
         assert_eq!(got.conflicts, want.conflicts, "{place}: conflicts");
         assert_eq!(got.too_late, want.too_late, "{place}: too late");
         assert_eq!(got.unmatched, want.unmatched, "{place}: unmatched");
@@ -65,6 +67,7 @@ fn value_columns_are_a_function_of_the_set_of_records() {
         let script = random(seed, &shape);
         let records = shuffle(&script.records(), seed);
         let want = value_bars(&records, &script.history.timeframes, &script.history.calendars);
+        let gaps = of_set(&records);
         for (turn, script) in [script.clone(), rebatch(&script, seed), rebatch(&script, seed + 1)]
             .into_iter()
             .enumerate()
@@ -75,6 +78,7 @@ fn value_columns_are_a_function_of_the_set_of_records() {
             let got: BTreeMap<_, _> =
                 last.candles.iter().map(|(key, candle)| (*key, candle.bar)).collect();
             assert_eq!(got, want, "seed {seed}, batching {turn}, {workers} workers");
+            assert_eq!(last.gaps, gaps, "seed {seed}, batching {turn}, {workers} workers");
         }
     }
 }

@@ -81,6 +81,7 @@ fn script(week: &str, said: &[Said]) -> Script {
             calendars: Calendars::new(calendars.to_vec()).unwrap(),
             reject_after: Span::FOREVER,
             correction_horizon: Span::FOREVER,
+            gaps_max: 1_000,
         },
         commits: commits.collect(),
     }

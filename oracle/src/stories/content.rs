@@ -15,6 +15,12 @@ impl Stories {
         self.pending.entry(commit).or_default().push(event);
     }
 
+    /// An event told one to so many commits later.
+    pub(super) fn later(&mut self, delay_max: u64, event: Event) {
+        let commit = self.commit + 1 + self.prng.below(delay_max) as usize;
+        self.pending.entry(commit).or_default().push(event);
+    }
+
     /// Any instrument, the first ones more often.
     pub(super) fn venue(&mut self) -> usize {
         let below = 1 + self.prng.index(self.instruments.len());
@@ -52,7 +58,7 @@ impl Stories {
         let mut trade = Trade {
             instrument,
             terms,
-            scope: IdScope(7 + self.prng.below(2) as u32),
+            scope: self.scope(venue),
             id,
             time,
             sequence: if self.prng.percent(40) { self.prng.below(3) } else { number },
@@ -69,6 +75,16 @@ impl Stories {
             }
         }
         trade
+    }
+
+    /// One of two spaces of ids; of a contiguous venue mostly the one that is said to have no holes.
+    fn scope(&mut self, venue: usize) -> IdScope {
+        const OTHER: IdScope = IdScope(7);
+        let contiguous = self.instruments[venue].contiguous;
+        match self.prng.percent(if contiguous { 92 } else { 50 }) {
+            true => IdScope(8).contiguous(contiguous),
+            false => OTHER,
+        }
     }
 
     /// Most trades happened within this commit's step, some long before, a few ahead.
@@ -128,7 +144,7 @@ impl Stories {
         };
         if self.prng.percent(40) {
             with.id = self.instruments[venue].id();
-            with.scope = IdScope(7 + self.prng.below(2) as u32);
+            with.scope = self.scope(venue);
         } else {
             let named = self.prng.pick(&[of, last.name()]);
             (with.scope, with.id) = (named.scope, named.id);

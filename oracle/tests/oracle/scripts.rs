@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Bar, BarState, CandleKey, Event, Origin, Record};
+use market::{Bar, BarState, CandleKey, Event, Gap, GapKey, Origin, Record};
 use oracle::commits::{Fold, Output};
+use oracle::gaps::of_set;
 use oracle::random::{Script, Shape, random, rebatch};
 use oracle::set::{joined, survivors, value_bars};
 
@@ -27,6 +28,11 @@ fn without_horizons_values_are_a_function_of_the_set() {
         let records = script.records();
         let want = value_bars(&records, &script.history.timeframes, &script.history.calendars);
         assert_eq!(values(&run(&script).0), want, "seed {seed}");
+        let gaps = of_set(&records);
+        assert!(!gaps.is_empty());
+        for script in [&script, &rebatch(&script, seed)] {
+            assert_eq!(run(script).0.last().map(|o| &o.gaps), Some(&gaps), "seed {seed}");
+        }
         let other = rebatch(&script, seed);
         assert_eq!(values(&run(&other).0), want, "seed {seed}, other commits");
         let (a, b): (BTreeSet<Record>, BTreeSet<Record>) =
@@ -90,6 +96,34 @@ impl Tally {
         self.add("too late".to_owned(), output.too_late.len());
     }
 
+    /// What happened to gaps between two commits.
+    fn gaps(&mut self, before: &Output, after: &Output) {
+        for (key, gap) in &after.gaps {
+            let was = before.gaps.get(key);
+            let shrank = was.is_some_and(|was| gap.last_id < was.last_id);
+            let merged =
+                gap.is_merged(key.first_id) && was.is_none_or(|was| was.last_id < gap.last_id);
+            let earlier = was.is_some_and(|was| {
+                was.last_id == gap.last_id
+                    && (was.from_time, was.to_time) != (gap.from_time, gap.to_time)
+            });
+            let inside = |was: (&GapKey, &Gap)| {
+                (was.0.instrument, was.0.scope) == (key.instrument, key.scope)
+                    && was.0.first_id < key.first_id
+                    && gap.last_id < was.1.last_id
+                    && !was.1.is_merged(was.0.first_id)
+            };
+            let split = was.is_none() && before.gaps.iter().any(inside);
+            self.add("gaps that came".to_owned(), usize::from(was.is_none() && !split));
+            self.add("gaps that shrank".to_owned(), usize::from(shrank));
+            self.add("gaps with an earlier border".to_owned(), usize::from(earlier));
+            self.add("gaps out of the middle of one".to_owned(), usize::from(split));
+            self.add("gaps that were merged".to_owned(), usize::from(merged));
+        }
+        let went = before.gaps.keys().filter(|key| !after.gaps.contains_key(key)).count();
+        self.add("gaps that went".to_owned(), went);
+    }
+
     fn records(&mut self, script: &Script, fold: &Fold) {
         let records = script.records();
         let shards = records.iter().map(|r| r.event.instrument().shard());
@@ -120,6 +154,7 @@ fn fifty_scripts_reach_every_rule() {
         let script = random(seed, &Shape::default());
         let (outputs, fold) = run(&script);
         outputs.iter().for_each(|output| tally.output(&script, output));
+        outputs.windows(2).for_each(|pair| tally.gaps(&pair[0], &pair[1]));
         tally.records(&script, &fold);
     }
     let mut want: Vec<String> = Vec::new();
@@ -139,6 +174,12 @@ fn fifty_scripts_reach_every_rule() {
         "conflicts",
         "too late",
         "forgotten",
+        "gaps that came",
+        "gaps that shrank",
+        "gaps that went",
+        "gaps that were merged",
+        "gaps out of the middle of one",
+        "gaps with an earlier border",
         "bars over a change of clocks",
         "chains of three ids",
         "equal times and sequences",

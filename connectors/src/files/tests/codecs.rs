@@ -1,6 +1,6 @@
 //! Feeds that need no mapping: lines as they are written, rows as they come out.
 
-use market::{RefusalReason, TradeId, Updates};
+use market::{IdScope, RefusalReason, TradeId, Updates};
 
 use super::*;
 
@@ -139,6 +139,17 @@ fn a_codec_leaves_only_instruments_to_be_said() {
     });
     let rows = rows_of("any.csv", b"1,2,3,6,1680652804962,true,true", &config);
     assert_eq!(tell(&rows), ["1 2023-04-05T00:00:04.962Z 2 3 sell"]);
+    let scope_of = |contiguous: Option<bool>| {
+        let mut config = json!({"codec": "binance-trades-csv", "instrument": "binance:BTCUSDT"});
+        if let Some(is) = contiguous {
+            config["contiguous_ids"] = json!(is);
+        }
+        let rows = rows_of("any.csv", b"1,2,3,6,1680652804962,true,true", &config);
+        trade(&rows[0]).scope
+    };
+    let scope = IdScope::of("binance");
+    assert_eq!(scope_of(None), scope.contiguous(true), "Binance numbers its trades without holes");
+    assert_eq!(scope_of(Some(false)), scope);
     let config = json!({"codec": "binance-stream", "symbols": {"BTCUSDT": "own:XBT"}});
     assert_eq!(rows_of("c", STREAM[0].as_bytes(), &config).len(), 1);
 

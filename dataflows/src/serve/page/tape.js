@@ -21,6 +21,7 @@ export class Tape {
     this.choose = choose;
     this.stores = new Map();
     this.items = new WeakMap(); // what shows a row
+    this.seen = new WeakMap(); // of rows that do not say: the commit that they came with
     this.kind = "";
     setInterval(() => this.#draw(), REDRAW_MS);
   }
@@ -43,7 +44,7 @@ export class Tape {
       };
       this.stores.set(view.name, store);
       feed.follow(`tape ${view.name}`, request, (message) => {
-        store.apply(message);
+        for (const [row] of store.apply(message).upserts) this.seen.set(row, message.frontier.commit);
         this.changed = true;
       });
     }
@@ -70,12 +71,17 @@ export class Tape {
     const rows = [];
     for (const [name, store] of this.stores) {
       if (this.kind && this.kind !== name) continue;
-      for (const row of store.rows.values()) rows.push([row.commit ?? row.last_commit ?? 0, name, row]);
+      for (const row of store.rows.values()) rows.push([this.#commit(row), name, row]);
     }
     rows.sort((a, b) => b[0] - a[0]);
     const items = rows.slice(0, SHOWN).map(([, name, row]) => this.#item(name, row));
     if (items.length === 0) items.push(element("li", {}, "Nothing has happened yet."));
     this.list.replaceChildren(...items);
+  }
+
+  // When something happened, as far as that is known.
+  #commit(row) {
+    return row.commit ?? row.last_commit ?? this.seen.get(row) ?? 0;
   }
 
   #item(name, row) {
@@ -87,7 +93,7 @@ export class Tape {
       ? element("button", { type: "button", onclick: () => this.choose(row) }, instrument)
       : null;
     const kind = element("span", { class: `kind ${name}` }, name.replace(/s$/, "").replaceAll("_", " "));
-    const when = element("time", { title: `commit ${row.commit ?? row.last_commit}` }, clock(epoch(time)));
+    const when = element("time", { title: `commit ${this.#commit(row)}` }, clock(epoch(time)));
     item = element("li", {}, element("div", {}, kind, subject, when), element("p", {}, text));
     this.items.set(row, item);
     return item;
@@ -115,6 +121,10 @@ const WORDS = {
   },
   unmatched(row) {
     return { text: `${row.kind} of trade ${row.id}: ${row.reason.replaceAll("_", " ")}`, time: row.time };
+  },
+  gaps(row) {
+    const ids = row.first_id === row.last_id ? row.first_id : `${row.first_id} to ${row.last_id}`;
+    return { text: `${row.missing} missing: ids ${ids}`, time: row.from_time };
   },
   dead_letters(row) {
     return { text: `${row.source} ${row.partition}:${row.position}: ${row.detail}`, time: null };

@@ -158,6 +158,7 @@ name = "library"
 kind = "file"
 paths = ["binance_spot_trades_l1_btcusdt_ethusdt_solusdt.jsonl.gz"]
 where = { column = "Item.kind.Trade.id" }
+contiguous_ids = true           # as the codec says of `spot`, with which it shares the ids
 
 [source.columns]
 symbol = "Item.instrument"

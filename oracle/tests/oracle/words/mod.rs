@@ -78,6 +78,7 @@ pub(crate) fn patient() -> History {
         calendars: Calendars::utc(),
         reject_after: Span::FOREVER,
         correction_horizon: Span::FOREVER,
+        gaps_max: 1_000,
     }
 }
 

@@ -1,0 +1,28 @@
+//! The rows of the view `gaps`.
+
+use market::{Gap, GapKey, IdScope, InstrumentId};
+
+use super::{Keyed, Place};
+use crate::views::{Cell, Dimension, GapRow, Labels, Row};
+
+/// The view `gaps`.
+pub struct Gaps;
+
+impl Keyed for Gaps {
+    type Key = GapKey;
+    type Value = Gap;
+    const VIEW: &'static str = "gaps";
+    const ORDER: &'static [Dimension] = &[Dimension::Instrument];
+
+    fn place(key: &GapKey) -> Place {
+        [key.instrument.0, 0, 0]
+    }
+
+    fn lowest([instrument, ..]: Place) -> GapKey {
+        GapKey { instrument: InstrumentId(instrument), scope: IdScope(0), first_id: 0 }
+    }
+
+    fn cells(key: &GapKey, gap: &Gap, _labels: &Labels, into: &mut Vec<Cell>) {
+        GapRow { key, gap }.cells(into);
+    }
+}

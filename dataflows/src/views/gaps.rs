@@ -1,0 +1,38 @@
+//! The row of the view `gaps`.
+
+use market::{Gap, GapKey};
+
+use super::row::{Cell, Column, Row, key, value};
+
+/// One gap with its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapRow<'a> {
+    /// Which gap.
+    pub key: &'a GapKey,
+    /// What is known of it.
+    pub gap: &'a Gap,
+}
+
+impl Row for GapRow<'_> {
+    const COLUMNS: &'static [Column] = &[
+        key("instrument", "name of the instrument"),
+        key("id_scope", "name of the space of ids"),
+        key("first_id", "lowest id that is missing"),
+        value("last_id", "highest id that is missing"),
+        value("missing", "number of missing ids; of merged gaps fewer than from first to last"),
+        value("from_time", "event time of the trade with the id before the first missing one"),
+        value("to_time", "event time of the trade with the id after the last missing one"),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        into.extend([
+            Cell::Instrument(self.key.instrument),
+            Cell::IdScope(self.key.scope),
+            Cell::Unsigned(self.key.first_id),
+            Cell::Unsigned(self.gap.last_id),
+            Cell::Unsigned(self.gap.missing),
+            Cell::Time(self.gap.from_time),
+            Cell::Time(self.gap.to_time),
+        ]);
+    }
+}

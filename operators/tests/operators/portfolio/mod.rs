@@ -1,0 +1,4 @@
+//! Portfolios: stories of a desk, and random scripts beside the oracle.
+
+mod oracle;
+mod stage;
