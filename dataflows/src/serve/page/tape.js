@@ -106,7 +106,7 @@ const WORDS = {
     const parts = ["close", "high", "low", "open", "volume", "trades"]
       .filter((name) => row[`${name}_before`] !== row[`${name}_after`])
       .map((name) => `${name} ${row[`${name}_before`] ?? "–"} → ${row[`${name}_after`] ?? "–"}`);
-    const what = parts.length > 0 ? parts.slice(0, 3).join(", ") : "no price or volume changed";
+    const what = parts.length > 0 ? parts.slice(0, 3).join(", ") : "prices and volume as before";
     return { text: `${row.timeframe} bar, revision ${row.revision} by ${row.cause}: ${what}`, time: row.open_time };
   },
   alerts(row) {
@@ -123,8 +123,9 @@ const WORDS = {
     return { text: `${row.kind} of trade ${row.id}: ${row.reason.replaceAll("_", " ")}`, time: row.time };
   },
   gaps(row) {
-    const ids = row.first_id === row.last_id ? row.first_id : `${row.first_id} to ${row.last_id}`;
-    return { text: `${row.missing} missing: ids ${ids}`, time: row.from_time };
+    const one = row.first_id === row.last_id;
+    const text = one ? `trade ${row.first_id} is missing` : `${row.missing} trades of ${row.first_id} to ${row.last_id} are missing`;
+    return { text, time: row.from_time };
   },
   dead_letters(row) {
     return { text: `${row.source} ${row.partition}:${row.position}: ${row.detail}`, time: null };
