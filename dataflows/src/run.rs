@@ -42,6 +42,9 @@ pub enum RunError {
         #[source]
         source: SourceError,
     },
+    /// Clients could send something to a live run; a replay has nothing.
+    #[error("there is nothing to replay: no [[source]] is configured")]
+    NothingToReplay,
     /// A source is not as configured.
     #[error(transparent)]
     NotAsConfigured(SourceError),
@@ -143,7 +146,7 @@ impl Started {
             make_folder(folder)?;
         }
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
-        let names: Arc<[String]> = config.sources.iter().map(|s| s.names.name.clone()).collect();
+        let names: Arc<[String]> = config.source_names().into_iter().map(|s| s.name).collect();
         let board = Arc::new(Board::new(Making {
             workers: config.workers,
             operators: &OPERATORS,
@@ -224,16 +227,23 @@ impl Started {
 }
 
 fn recorder(path: &Path, config: &Config) -> Result<Recorder, RecordingError> {
-    let sources = config.sources.iter().map(|source| source.names.name.clone()).collect();
+    let sources = config.source_names().into_iter().map(|source| source.name).collect();
     let header = Header { config: config.toml.clone(), sources };
     Recorder::create(path, header, Arc::clone(&config.catalog))
 }
 
 /// Replays the files of a configuration as bare files.
 pub fn replay_files(config: Config, wishes: &Wishes, stop: &Stop) -> Result<Report, RunError> {
+    if config.sources.is_empty() {
+        return Err(RunError::NothingToReplay);
+    }
     let mut started = Started::new(&config, Arc::new(NoStates), wishes)?;
     let names = config.source_names();
-    let clock = CommitClock::new(config.timings(), config.ahead_files(), market::EventTime::NEVER);
+    let mut clock =
+        CommitClock::new(config.timings(), config.ahead_files(), market::EventTime::NEVER);
+    if config.inlet.is_some() {
+        clock.end(config.sources.len(), 0); // no client speaks to a replay
+    }
     let pumps_stop = Stop::default();
     let mut partitions = Vec::new();
     let mut pumps = Vec::new();

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::account::{ModelId, PortfolioId};
+use crate::account::{Contract, Currency, ModelId, PortfolioId};
 use crate::decimal::SCALE_MAX;
 use crate::names::{Names, is_name};
 use crate::scopes::IdScopes;
@@ -149,6 +149,14 @@ impl Terms {
     }
 }
 
+impl Instrument {
+    /// What has to be known to value a holding of it; none without a configured quote currency.
+    pub fn contract(&self) -> Option<Contract> {
+        let quote = Currency::of(&self.quote)?;
+        Some(Contract { terms: self.terms, quote, multiplier: self.multiplier })
+    }
+}
+
 impl InstrumentRule {
     /// The rule that fits every name, with [`Terms::DEFAULT`].
     pub fn any() -> InstrumentRule {
@@ -169,6 +177,15 @@ impl InstrumentRule {
             if scale > SCALE_MAX {
                 return Err(format!("{what} scale {scale} is above {SCALE_MAX} decimals"));
             }
+        }
+        if !self.quote.is_empty() && Currency::of(&self.quote).is_none() {
+            return Err(format!(
+                "quote `{}` is not a currency (1 to 8 of A–Z and 0–9, such as USD or USDT)",
+                self.quote
+            ));
+        }
+        if self.multiplier == 0 {
+            return Err("a multiplier of 0 makes everything worth nothing".to_owned());
         }
         Ok(())
     }

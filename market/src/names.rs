@@ -43,6 +43,14 @@ pub enum NameError {
         /// What says so.
         bound: &'static str,
     },
+    /// The name is kept for who computes what it stands for.
+    #[error("{what} `{name}` is computed, and is not told from outside; use another name")]
+    Kept {
+        /// What has the name.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// Names are 1 to 128 visible ASCII characters.
     #[error("`{name}` is not a name of a {what} (1 to 128 visible ASCII characters)")]
     BadName {
@@ -57,7 +65,13 @@ pub enum NameError {
 /// (which add) and readers (which look up).
 pub struct Names<I> {
     limit: usize,
-    known: RwLock<HashMap<I, Arc<str>>>,
+    known: RwLock<HashMap<I, Known>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    name: Arc<str>,
+    is_kept: bool,
 }
 
 impl<I: Named> Names<I> {
@@ -78,28 +92,31 @@ impl<I: Named> Names<I> {
     /// ```
     pub fn resolve(&self, name: &str) -> Result<I, NameError> {
         let id = I::of(name);
-        if let Some(known) = self.get(id) {
-            return same_name(id, &known, name);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let known = known.map_or_else(|| self.register(id, name, false), Ok)?;
+        if *known.name != *name {
+            let (name, other) = (name.to_owned(), known.name);
+            return Err(NameError::Collision { what: I::WHAT, name, other });
         }
-        if !is_name(name) {
-            let name = name.chars().take(160).collect();
-            return Err(NameError::BadName { what: I::WHAT, name });
+        match known.is_kept {
+            true => Err(NameError::Kept { what: I::WHAT, name: name.to_owned() }),
+            false => Ok(id),
         }
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(&id) {
-            return same_name(id, known, name);
+    }
+
+    /// The id of a name that nobody else has, and that [`Names::resolve`] refuses from now on.
+    pub fn keep(&self, name: &str) -> Result<I, NameError> {
+        let id = I::of(name);
+        if let Some(other) = self.get(id) {
+            return Err(NameError::Collision { what: I::WHAT, name: name.to_owned(), other });
         }
-        if known.len() >= self.limit {
-            let (what, limit, bound) = (I::WHAT, self.limit, I::BOUND);
-            return Err(NameError::Full { what, name: name.to_owned(), limit, bound });
-        }
-        known.insert(id, Arc::from(name));
-        Ok(id)
+        self.register(id, name, true).map(|_| id)
     }
 
     /// The name of this id, if it has been registered.
     pub fn get(&self, id: I) -> Option<Arc<str>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&id).map(|known| Arc::clone(&known.name))
     }
 
     /// The name of this id; ids that were never registered show as hexadecimal.
@@ -110,9 +127,28 @@ impl<I: Named> Names<I> {
     /// All registered names, in their order.
     pub fn all(&self) -> Vec<Arc<str>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = known.values().cloned().collect();
+        let mut all: Vec<_> = known.values().map(|known| Arc::clone(&known.name)).collect();
         all.sort();
         all
+    }
+
+    /// What is known of an id, which has this name if it is new.
+    fn register(&self, id: I, name: &str, is_kept: bool) -> Result<Known, NameError> {
+        if !is_name(name) {
+            let name = name.chars().take(160).collect();
+            return Err(NameError::BadName { what: I::WHAT, name });
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&id) {
+            return Ok(known.clone());
+        }
+        if known.len() >= self.limit {
+            let (what, limit, bound) = (I::WHAT, self.limit, I::BOUND);
+            return Err(NameError::Full { what, name: name.to_owned(), limit, bound });
+        }
+        let new = Known { name: Arc::from(name), is_kept };
+        known.insert(id, new.clone());
+        Ok(new)
     }
 }
 
@@ -139,14 +175,6 @@ pub(crate) fn is_name(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-fn same_name<I: Named>(id: I, known: &Arc<str>, name: &str) -> Result<I, NameError> {
-    if **known == *name {
-        return Ok(id);
-    }
-    let (name, other) = (name.to_owned(), Arc::clone(known));
-    Err(NameError::Collision { what: I::WHAT, name, other })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +194,16 @@ mod tests {
         assert_eq!(portfolios.all().len(), 2);
         let unknown = PortfolioId::of("p2");
         assert_eq!((portfolios.get(unknown), portfolios.name(unknown).len()), (None, 16));
+    }
+
+    #[test]
+    fn what_is_kept_is_refused_to_others() {
+        let models = Names::<ModelId>::new(9);
+        assert_eq!(models.keep("mean"), Ok(ModelId::of("mean")));
+        let error = models.resolve("mean").unwrap_err();
+        assert!(error.to_string().starts_with("model `mean` is computed"), "{error}");
+        assert!(models.keep("mean").is_err());
+        assert_eq!(&*models.name(ModelId::of("mean")), "mean");
     }
 
     #[test]

@@ -4,8 +4,11 @@
 
 mod alerts;
 mod candles;
+mod edges;
 mod gaps;
 mod indicators;
+mod portfolios;
+mod positions;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -19,8 +22,11 @@ use market::Commit;
 
 pub use alerts::Alerts;
 pub use candles::Candles;
+pub use edges::Edges;
 pub use gaps::Gaps;
 pub use indicators::Indicators;
+pub use portfolios::{Portfolios, Risks};
+pub use positions::{Drifts, Positions};
 
 /// A keyed view.
 pub trait Keyed: 'static {
@@ -84,8 +90,13 @@ pub type ReadChanges =
 pub const KEYED: &[KeyedView] = &[
     KeyedView::of::<Alerts>(),
     KeyedView::of::<Candles>(),
+    KeyedView::of::<Drifts>(),
+    KeyedView::of::<Edges>(),
     KeyedView::of::<Gaps>(),
     KeyedView::of::<Indicators>(),
+    KeyedView::of::<Portfolios>(),
+    KeyedView::of::<Positions>(),
+    KeyedView::of::<Risks>(),
 ];
 
 /// The keyed view of this name.

@@ -5,17 +5,21 @@ use std::sync::Arc;
 use market::{Commit, Gap};
 use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
+use operators::portfolio::Valuation;
 use operators::signals::AlertChange;
 use operators::{CommitContext, GapChange, GapOut, LedgerOut, Notice, Verdict};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::generic::Operator;
 
 use super::arranged::{Arranged, RowUpdate, arrange};
 use super::board::Board;
 use super::digest::Digest;
 use super::history::remember;
-use super::keyed::{Alerts, Candles, Gaps, Indicators, Keyed};
+use super::keyed::{
+    Alerts, Candles, Drifts, Edges, Gaps, Indicators, Keyed, Portfolios, Positions, Risks,
+};
 use super::logs::LogRow;
 use crate::telemetry::Metrics;
 use crate::views::{Cell, view};
@@ -95,6 +99,41 @@ pub fn publish_alerts<'scope>(
     publish(output, contexts, board, |change, rows: &mut Rows<'_, Alerts>| match change.restored {
         true => rows.restored(change.key, change.after),
         false => rows.change(change.key, change.before, Some(change.after)),
+    })
+}
+
+/// Arranges the tables of portfolios of this worker; `restored` is the commit at which rows that exist are
+/// told again.
+pub fn publish_portfolios<'scope>(
+    valuation: Valuation<'scope>,
+    contexts: Contexts<'scope>,
+    restored: Option<Commit>,
+    board: &Arc<Board>,
+) -> Vec<Arranged> {
+    let Valuation { positions, portfolios, drift, risk, edges, faults } = valuation;
+    let logs = Arc::clone(board);
+    faults.inspect(move |fault| log(&logs, fault.commit, LogRow::FillFault(*fault)));
+    vec![
+        publish_updates::<Positions>(positions, contexts.clone(), restored, board),
+        publish_updates::<Portfolios>(portfolios, contexts.clone(), restored, board),
+        publish_updates::<Drifts>(drift, contexts.clone(), restored, board),
+        publish_updates::<Risks>(risk, contexts.clone(), restored, board),
+        publish_updates::<Edges>(edges, contexts, restored, board),
+    ]
+}
+
+/// Arranges rows that come as net changes already.
+fn publish_updates<'scope, V: Keyed>(
+    output: StreamVec<'scope, Time, RowUpdate<V>>,
+    contexts: Contexts<'scope>,
+    restored: Option<Commit>,
+    board: &Arc<Board>,
+) -> Arranged {
+    publish(output, contexts, board, move |((key, value), _, diff), rows: &mut Rows<'_, V>| {
+        match restored == Some(rows.commit) {
+            true => rows.restored(key, value),
+            false => rows.update(key, value, diff),
+        }
     })
 }
 

@@ -8,6 +8,7 @@ mod candles;
 mod events;
 mod gaps;
 mod indicators;
+mod portfolios;
 mod reader;
 mod row;
 mod text;
@@ -20,6 +21,7 @@ pub use candles::CandleRow;
 pub use events::DeadLetterRow;
 pub use gaps::GapRow;
 pub use indicators::IndicatorRow;
+pub use portfolios::{DriftRow, EdgeRow, FillFaultRow, PortfolioRow, PositionRow, RiskRow};
 pub use reader::{
     AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
     ViewReader,
@@ -59,6 +61,27 @@ pub const VIEWS: &[View] = &[
         history: false,
     },
     View {
+        name: "drift",
+        kind: ViewKind::Keyed,
+        columns: DriftRow::COLUMNS,
+        doc: "weights of positions, how far they are from their targets, and the trades that close that",
+        history: false,
+    },
+    View {
+        name: "edges",
+        kind: ViewKind::Keyed,
+        columns: EdgeRow::COLUMNS,
+        doc: "fair values, posted or computed, beside the mark",
+        history: false,
+    },
+    View {
+        name: "fill_faults",
+        kind: ViewKind::Log,
+        columns: FillFaultRow::COLUMNS,
+        doc: "fills that do not agree with each other, and corrections of unknown ones",
+        history: false,
+    },
+    View {
         name: "gaps",
         kind: ViewKind::Keyed,
         columns: GapRow::COLUMNS,
@@ -73,10 +96,31 @@ pub const VIEWS: &[View] = &[
         history: false,
     },
     View {
+        name: "portfolios",
+        kind: ViewKind::Keyed,
+        columns: PortfolioRow::COLUMNS,
+        doc: "value, exposure and profit of portfolios in their base currency, per round",
+        history: true,
+    },
+    View {
+        name: "positions",
+        kind: ViewKind::Keyed,
+        columns: PositionRow::COLUMNS,
+        doc: "what portfolios hold, what it cost and what it is worth, per round",
+        history: true,
+    },
+    View {
         name: "revisions",
         kind: ViewKind::Log,
         columns: Revision::COLUMNS,
         doc: "every change of a bar that was final, with before, after and cause",
+        history: false,
+    },
+    View {
+        name: "risk",
+        kind: ViewKind::Keyed,
+        columns: RiskRow::COLUMNS,
+        doc: "risk of portfolios and of their positions, revalued over closed bars",
         history: false,
     },
     View {

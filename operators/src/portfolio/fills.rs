@@ -38,10 +38,6 @@ pub struct Line {
 
 /// What the core puts out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved in whole containers; a box per row costs more"
-)]
 pub enum FillsOut {
     /// A line changed. After a restore, lines are told as if they came to be.
     Line {

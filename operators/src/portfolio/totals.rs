@@ -11,10 +11,6 @@ use super::value::Valued;
 
 /// What comes of the lines of one portfolio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved in whole containers; a box per row costs more"
-)]
 pub(super) enum OfPortfolio {
     /// Its row.
     Totals(Portfolio),
@@ -99,5 +95,6 @@ fn drift(valued: &Valued, whole: Option<i128>, has_targets: bool) -> Drift {
         let one = i128::from(mark.0) * i128::from(contract.multiplier);
         valued.rate?.units(trade, one, contract.terms.notional_scale())
     });
-    Drift { weight, target, drift, trade_value, trade_quantity }
+    let quantity_scale = valued.line.contract.terms.quantity_scale;
+    Drift { weight, target, drift, trade_value, trade_quantity, quantity_scale }
 }

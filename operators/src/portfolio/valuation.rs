@@ -80,6 +80,13 @@ struct Holding {
 
 type By<'scope, K, V> = Arranged<'scope, SharedTrace<K, V>>;
 
+/// What every worker knows of all instruments.
+struct Told<'scope> {
+    marks: Changes<'scope, (InstrumentId, Price)>,
+    closes: By<'scope, InstrumentId, Series>,
+    pair_closes: By<'scope, InstrumentId, Series>,
+}
+
 /// Values what the cores [`super::Fills`] and [`super::Quotes`] put out on this worker.
 pub fn valuation<'scope>(
     config: &Arc<PortfolioConfig>,
@@ -95,15 +102,15 @@ pub fn valuation<'scope>(
         before.into_iter().for_each(|before| put((key, before), -1));
         after.into_iter().for_each(|after| put((key, after), 1));
     });
-    let (marks, closes, pair_closes) = told_to_all(quotes);
+    let told = told_to_all(quotes);
 
-    let valued = valued(config, fills, marks);
+    let valued = valued(config, fills, told.marks);
     let positions = net(valued.stream.clone(), "Positions", |portfolio, valued: &Valued| {
         let key = PositionKey { portfolio: *portfolio, instrument: valued.instrument };
         valued.position().map(|row| (key, row))
     });
 
-    let exposures = exposures(config, &valued, closes, pair_closes);
+    let exposures = exposures(config, &valued, told.closes, told.pair_closes);
     let for_risk = config.risk;
     let measured = reduce_local(exposures, "Risk", move |_portfolio, exposures, put| {
         let exposures = exposures.iter().map(|(exposure, _)| *exposure);
@@ -131,14 +138,8 @@ pub fn valuation<'scope>(
     Valuation { positions, portfolios, drift, risk, edges, faults }
 }
 
-/// Marks, closes and the closes of pairs, on every worker.
-fn told_to_all<'scope>(
-    quotes: StreamVec<'scope, Time, QuotesOut>,
-) -> (
-    Changes<'scope, (InstrumentId, Price)>,
-    By<'scope, InstrumentId, Series>,
-    By<'scope, InstrumentId, Series>,
-) {
+/// Tells all workers what the cores of quotes put out on each.
+fn told_to_all(quotes: StreamVec<'_, Time, QuotesOut>) -> Told<'_> {
     let said = changes(quotes, "Quotes", |said, put| match said {
         QuotesOut::Mark { instrument, before, after } => {
             before.into_iter().for_each(|mark| put((instrument, Said::Mark(mark)), -1));
@@ -161,14 +162,18 @@ fn told_to_all<'scope>(
             let update = (row, time, diff);
             if of_pair { Ok(update) } else { Err(update) }
         });
-    (
-        marks.container::<Vec<_>>(),
-        arrange_local(closes.container::<Vec<_>>(), "ByInstrument: closes"),
-        arrange_local(pair_closes.container::<Vec<_>>(), "ByInstrument: closes of pairs"),
-    )
+    Told {
+        marks: marks.container::<Vec<_>>(),
+        closes: arrange_local(closes.container::<Vec<_>>(), "ByInstrument: closes"),
+        pair_closes: arrange_local(
+            pair_closes.container::<Vec<_>>(),
+            "ByInstrument: closes of pairs",
+        ),
+    }
 }
 
 /// Every line with its mark and rate, by portfolio.
+#[expect(clippy::result_large_err, reason = "what goes one of two ways, moved in whole containers")]
 fn valued<'scope>(
     config: &Arc<PortfolioConfig>,
     fills: StreamVec<'scope, Time, FillsOut>,

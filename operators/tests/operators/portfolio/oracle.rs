@@ -17,7 +17,8 @@ fn folded(script: &Script) -> Vec<Output> {
     script.commits.iter().map(|commit| fold.commit(commit)).collect()
 }
 
-fn assert_same(place: &str, got: &[Rows], want: &[Output]) {
+/// Whether the operators said what the oracle says, commit by commit.
+pub(super) fn assert_same(place: &str, got: &[Rows], want: &[Output]) {
     assert_eq!(got.len(), want.len());
     for (commit, (got, want)) in got.iter().zip(want).enumerate() {
         let place = format!("{place}, commit {commit}");

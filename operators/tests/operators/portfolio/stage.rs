@@ -18,7 +18,7 @@ use operators::portfolio::{
 use operators::{BarChange, CommitContext, Gauge, Marks, Sharded, StateStore, keyed};
 use oracle::portfolio as slow;
 use oracle::portfolio::commits::{CommitInput, Output};
-use oracle::portfolio::random::Script;
+pub(super) use oracle::portfolio::random::Script;
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concat, Input, Inspect, Probe};
@@ -253,7 +253,9 @@ fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<Sta
                 worker.step_while(|| probe.less_than(&(time + 1)));
             }
         }
-        (contexts_in.close(), accounts_in.close(), quotes_in.close());
+        contexts_in.close();
+        accounts_in.close();
+        quotes_in.close();
         worker.step_while(|| !probe.done());
     })
     .unwrap();
