@@ -33,6 +33,7 @@ use crate::clock::{Ahead, SourceTiming};
 use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
 use crate::ingest::play::Play;
+use crate::ingest::providers::Provider;
 use crate::jobs::candles::Candles;
 
 /// How far behind its newest event a source's events may come, unless configured.
@@ -78,6 +79,8 @@ pub struct Config {
 
 /// A source, ready to be opened.
 pub struct ConfiguredSource {
+    /// Its kind.
+    pub kind: String,
     /// Name, rank and partitions.
     pub names: SourceNames,
     /// How its time is understood.
@@ -222,6 +225,18 @@ impl Config {
     /// The sources' names and partitions, by number.
     pub fn source_names(&self) -> Vec<SourceNames> {
         self.sources.iter().map(|source| source.names.clone()).collect()
+    }
+
+    /// What the view `providers` tells of the sources, by number.
+    pub fn providers(&self) -> Vec<Provider> {
+        let provider = |source: &ConfiguredSource| Provider {
+            name: source.names.name.clone(),
+            kind: source.kind.clone(),
+            rank: source.names.rank,
+            partitions: source.timing.partitions,
+            idle_after: source.timing.idle_after,
+        };
+        self.sources.iter().map(provider).collect()
     }
 
     /// How the sources' times are understood, by number.
@@ -374,6 +389,7 @@ fn source(
     };
     let partitions = source.partitions();
     Ok(ConfiguredSource {
+        kind: raw.kind,
         timing: SourceTiming {
             disorder,
             idle_after: idle.or_else(|| (!replayable).then_some(DEFAULT_IDLE)),

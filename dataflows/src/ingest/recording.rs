@@ -125,7 +125,7 @@ impl Recorder {
         if !names.is_empty() {
             self.frame(&Frame::Names(names))?;
         }
-        let Sealed { binding, records, refused, oldest: _ } = sealed;
+        let Sealed { binding, records, refused, .. } = sealed;
         self.frame(&Frame::Commit {
             binding: Cow::Borrowed(binding),
             records: Cow::Borrowed(records),
@@ -235,6 +235,7 @@ impl Recording {
                 binding: binding.into_owned(),
                 records: records.into_owned(),
                 refused: refused.into_owned(),
+                ended: Vec::new(),
                 oldest: None,
             })),
             Some(Frame::Names(names)) => Ok(Next::Names(names)),

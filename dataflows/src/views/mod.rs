@@ -7,7 +7,9 @@ mod alerts;
 mod candles;
 mod events;
 mod gaps;
+mod health;
 mod indicators;
+mod providers;
 mod reader;
 mod row;
 mod text;
@@ -19,7 +21,9 @@ pub use alerts::AlertRow;
 pub use candles::CandleRow;
 pub use events::DeadLetterRow;
 pub use gaps::GapRow;
+pub use health::HealthRow;
 pub use indicators::IndicatorRow;
+pub use providers::ProviderRow;
 pub use reader::{
     AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
     ViewReader,
@@ -36,6 +40,7 @@ pub const VIEWS: &[View] = &[
         columns: AlertRow::COLUMNS,
         doc: "rules that came to hold at a bar: raised, and withdrawn when a restatement ended that",
         history: true,
+        recorded: true,
     },
     View {
         name: "candles",
@@ -43,6 +48,7 @@ pub const VIEWS: &[View] = &[
         columns: CandleRow::COLUMNS,
         doc: "OHLCV bars of every timeframe: base bars per commit, larger ones per round",
         history: true,
+        recorded: true,
     },
     View {
         name: "conflicts",
@@ -50,6 +56,7 @@ pub const VIEWS: &[View] = &[
         columns: Conflict::COLUMNS,
         doc: "copies of a trade that do not agree with the one that counts",
         history: false,
+        recorded: true,
     },
     View {
         name: "dead_letters",
@@ -57,6 +64,7 @@ pub const VIEWS: &[View] = &[
         columns: DeadLetterRow::COLUMNS,
         doc: "input that could not become a record, and why",
         history: false,
+        recorded: true,
     },
     View {
         name: "gaps",
@@ -64,6 +72,15 @@ pub const VIEWS: &[View] = &[
         columns: GapRow::COLUMNS,
         doc: "missing trades: holes in ids that a venue gives out without holes, now",
         history: false,
+        recorded: true,
+    },
+    View {
+        name: "health",
+        kind: ViewKind::Keyed,
+        columns: HealthRow::COLUMNS,
+        doc: "how the process is: the checks of `/health`, per round",
+        history: false,
+        recorded: false,
     },
     View {
         name: "indicators",
@@ -71,6 +88,15 @@ pub const VIEWS: &[View] = &[
         columns: IndicatorRow::COLUMNS,
         doc: "indicators of every timeframe, per round, restated whenever their bars are",
         history: false,
+        recorded: true,
+    },
+    View {
+        name: "providers",
+        kind: ViewKind::Keyed,
+        columns: ProviderRow::COLUMNS,
+        doc: "how each source is: what it does, how much it has brought and how far it is, per round",
+        history: false,
+        recorded: false,
     },
     View {
         name: "revisions",
@@ -78,6 +104,7 @@ pub const VIEWS: &[View] = &[
         columns: Revision::COLUMNS,
         doc: "every change of a bar that was final, with before, after and cause",
         history: false,
+        recorded: true,
     },
     View {
         name: "too_late",
@@ -85,6 +112,7 @@ pub const VIEWS: &[View] = &[
         columns: TooLate::COLUMNS,
         doc: "trades older than `reject_after` allows",
         history: false,
+        recorded: true,
     },
     View {
         name: "unmatched",
@@ -92,6 +120,7 @@ pub const VIEWS: &[View] = &[
         columns: Unmatched::COLUMNS,
         doc: "corrections and cancels whose trade was unknown when they came",
         history: false,
+        recorded: true,
     },
 ];
 
@@ -117,6 +146,9 @@ pub struct View {
     pub doc: &'static str,
     /// Whether it can be read as it was.
     pub history: bool,
+    /// Whether its rows are a function of the commits that a recording holds, so that a replay gives them
+    /// again; else they tell of the process, have no digest and are not written as files.
+    pub recorded: bool,
 }
 
 /// How the rows of a view behave.

@@ -66,6 +66,7 @@ impl<'a> Gathering<'a> {
         });
         let refused = refused.collect();
         let records = std::mem::take(&mut self.records);
-        Sealed { binding, records, refused, oldest: self.oldest.take() }
+        let (ended, oldest) = (self.clock.ended(), self.oldest.take());
+        Sealed { binding, records, refused, ended, oldest }
     }
 }
