@@ -17,6 +17,7 @@ use crate::ingest::drive::{
 };
 use crate::ingest::handover::{Handover, HandoverError, Resume};
 use crate::ingest::play::{Pacer, Player, Start};
+use crate::ingest::providers::Providers;
 use crate::ingest::pump::{Extent, Pump, Pumped};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
@@ -122,7 +123,7 @@ pub struct Report {
     pub commits: u64,
     /// How long it took.
     pub elapsed: Duration,
-    /// Per view, its rows (of logs, those ever appended) and, if asked for, its digests.
+    /// Per view that a replay gives again, its rows (of logs, those ever appended) and, if asked for, its digests.
     pub views: Vec<(&'static str, u64, Option<ViewDigest>)>,
     /// Per worker, how many instruments its ledger held at the end.
     pub instruments_held: Vec<usize>,
@@ -169,6 +170,7 @@ impl Started {
         let handover =
             Handover::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
                 .recording(recorder)
+                .telling(Providers::new(config.providers()))
                 .saving_after(wishes.save_after)
                 .resuming(wishes.resume.clone());
         let extent = Extent::default();
@@ -208,7 +210,7 @@ impl Started {
                 );
             }
         }
-        let views = VIEWS.iter().map(|view| {
+        let views = VIEWS.iter().filter(|view| view.recorded).map(|view| {
             let digest = wishes.digest.then(|| digest(&board, &reader, &catalog, view));
             (view.name, reader.count(view), digest)
         });

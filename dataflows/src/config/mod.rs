@@ -36,6 +36,7 @@ pub use sources::{ConfiguredSource, Inlet};
 use crate::clock::{Ahead, SourceTiming};
 use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
+use crate::ingest::providers::Provider;
 use crate::jobs::candles::Candles;
 
 /// A checked configuration.
@@ -228,6 +229,25 @@ impl Config {
     pub fn source_names(&self) -> Vec<SourceNames> {
         let inlet = self.inlet.map(|_| Inlet::names());
         self.sources.iter().map(|source| source.names.clone()).chain(inlet).collect()
+    }
+
+    /// What the view `providers` tells of the sources, by number; the inlet is the last.
+    pub fn providers(&self) -> Vec<Provider> {
+        let provider = |source: &ConfiguredSource| Provider {
+            name: source.names.name.clone(),
+            kind: source.kind.clone(),
+            rank: source.names.rank,
+            partitions: source.timing.partitions,
+            idle_after: source.timing.idle_after,
+        };
+        let inlet = self.inlet.map(|_| Provider {
+            name: Inlet::names().name,
+            kind: "http".to_owned(),
+            rank: Inlet::names().rank,
+            partitions: Inlet::timing().partitions,
+            idle_after: Inlet::timing().idle_after,
+        });
+        self.sources.iter().map(provider).chain(inlet).collect()
     }
 
     /// How the sources' times are understood, by number; the inlet is the last.

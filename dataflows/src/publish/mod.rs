@@ -13,9 +13,10 @@ mod reader;
 mod ring;
 mod scan;
 mod split;
+mod table;
 
 pub use arranged::{Arranged, Arrangement, Publisher};
-pub use board::{Board, Cut, Making, Published, WorkerFailed};
+pub use board::{Board, Cut, Making, Published, Tables, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
 pub use history::History;
 pub use logs::{LogRow, Logs};
@@ -24,3 +25,4 @@ pub use split::{
     Rows, log, publish, publish_alerts, publish_candles, publish_gaps, publish_indicators,
     publish_portfolios,
 };
+pub use table::Table;

@@ -7,8 +7,10 @@ mod alerts;
 mod candles;
 mod events;
 mod gaps;
+mod health;
 mod indicators;
 mod portfolios;
+mod providers;
 mod reader;
 mod row;
 mod text;
@@ -20,8 +22,10 @@ pub use alerts::AlertRow;
 pub use candles::CandleRow;
 pub use events::DeadLetterRow;
 pub use gaps::GapRow;
+pub use health::HealthRow;
 pub use indicators::IndicatorRow;
 pub use portfolios::{DriftRow, EdgeRow, FillFaultRow, PortfolioRow, PositionRow, RiskRow};
+pub use providers::ProviderRow;
 pub use reader::{
     AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
     ViewReader,
@@ -38,6 +42,7 @@ pub const VIEWS: &[View] = &[
         columns: AlertRow::COLUMNS,
         doc: "rules that came to hold at a bar: raised, and withdrawn when a restatement ended that",
         history: true,
+        recorded: true,
     },
     View {
         name: "candles",
@@ -45,6 +50,7 @@ pub const VIEWS: &[View] = &[
         columns: CandleRow::COLUMNS,
         doc: "OHLCV bars of every timeframe: base bars per commit, larger ones per round",
         history: true,
+        recorded: true,
     },
     View {
         name: "conflicts",
@@ -52,6 +58,7 @@ pub const VIEWS: &[View] = &[
         columns: Conflict::COLUMNS,
         doc: "copies of a trade that do not agree with the one that counts",
         history: false,
+        recorded: true,
     },
     View {
         name: "dead_letters",
@@ -59,6 +66,7 @@ pub const VIEWS: &[View] = &[
         columns: DeadLetterRow::COLUMNS,
         doc: "input that could not become a record, and why",
         history: false,
+        recorded: true,
     },
     View {
         name: "drift",
@@ -66,6 +74,7 @@ pub const VIEWS: &[View] = &[
         columns: DriftRow::COLUMNS,
         doc: "weights of positions, how far they are from their targets, and the trades that close that",
         history: false,
+        recorded: true,
     },
     View {
         name: "edges",
@@ -73,6 +82,7 @@ pub const VIEWS: &[View] = &[
         columns: EdgeRow::COLUMNS,
         doc: "fair values, posted or computed, beside the mark",
         history: false,
+        recorded: true,
     },
     View {
         name: "fill_faults",
@@ -80,6 +90,7 @@ pub const VIEWS: &[View] = &[
         columns: FillFaultRow::COLUMNS,
         doc: "fills that do not agree with each other, and corrections of unknown ones",
         history: false,
+        recorded: true,
     },
     View {
         name: "gaps",
@@ -87,6 +98,15 @@ pub const VIEWS: &[View] = &[
         columns: GapRow::COLUMNS,
         doc: "missing trades: holes in ids that a venue gives out without holes, now",
         history: false,
+        recorded: true,
+    },
+    View {
+        name: "health",
+        kind: ViewKind::Keyed,
+        columns: HealthRow::COLUMNS,
+        doc: "how the process is: the checks of `/health`, per round",
+        history: false,
+        recorded: false,
     },
     View {
         name: "indicators",
@@ -94,6 +114,15 @@ pub const VIEWS: &[View] = &[
         columns: IndicatorRow::COLUMNS,
         doc: "indicators of every timeframe, per round, restated whenever their bars are",
         history: false,
+        recorded: true,
+    },
+    View {
+        name: "providers",
+        kind: ViewKind::Keyed,
+        columns: ProviderRow::COLUMNS,
+        doc: "how each source is: what it does, how much it has brought and how far it is, per round",
+        history: false,
+        recorded: false,
     },
     View {
         name: "portfolios",
@@ -101,6 +130,7 @@ pub const VIEWS: &[View] = &[
         columns: PortfolioRow::COLUMNS,
         doc: "value, exposure and profit of portfolios in their base currency, per round",
         history: true,
+        recorded: true,
     },
     View {
         name: "positions",
@@ -108,6 +138,7 @@ pub const VIEWS: &[View] = &[
         columns: PositionRow::COLUMNS,
         doc: "what portfolios hold, what it cost and what it is worth, per round",
         history: true,
+        recorded: true,
     },
     View {
         name: "revisions",
@@ -115,6 +146,7 @@ pub const VIEWS: &[View] = &[
         columns: Revision::COLUMNS,
         doc: "every change of a bar that was final, with before, after and cause",
         history: false,
+        recorded: true,
     },
     View {
         name: "risk",
@@ -122,6 +154,7 @@ pub const VIEWS: &[View] = &[
         columns: RiskRow::COLUMNS,
         doc: "risk of portfolios and of their positions, revalued over closed bars",
         history: false,
+        recorded: true,
     },
     View {
         name: "too_late",
@@ -129,6 +162,7 @@ pub const VIEWS: &[View] = &[
         columns: TooLate::COLUMNS,
         doc: "trades older than `reject_after` allows",
         history: false,
+        recorded: true,
     },
     View {
         name: "unmatched",
@@ -136,6 +170,7 @@ pub const VIEWS: &[View] = &[
         columns: Unmatched::COLUMNS,
         doc: "corrections and cancels whose trade was unknown when they came",
         history: false,
+        recorded: true,
     },
 ];
 
@@ -161,6 +196,9 @@ pub struct View {
     pub doc: &'static str,
     /// Whether it can be read as it was.
     pub history: bool,
+    /// Whether its rows are a function of the commits that a recording holds, so that a replay gives them
+    /// again; else they tell of the process, have no digest and are not written as files.
+    pub recorded: bool,
 }
 
 /// How the rows of a view behave.
