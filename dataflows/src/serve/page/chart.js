@@ -39,7 +39,7 @@ export class Chart {
     const newest = this.bars.at(-1)?.time;
     const newer = fresh ? 0 : bars.length - 1 - bars.findLastIndex((bar) => bar.time <= newest);
     if (fresh) {
-      this.window.begin(bars.length);
+      this.window.begin(bars.length, this.canvas.clientWidth);
       this.pointer = null;
       this.flashes.clear();
     }

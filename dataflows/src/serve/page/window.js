@@ -37,10 +37,10 @@ export class Window {
     this.back = 0;
   }
 
-  // Begins anew with so many bars.
-  begin(count) {
+  // Begins anew with so many bars in about so much room.
+  begin(count, width) {
     this.newest();
-    this.step = Math.min(STEP_FIRST[1], Math.max(STEP_FIRST[0], this.width / (count + 8)));
+    this.step = Math.min(STEP_FIRST[1], Math.max(STEP_FIRST[0], width / (count + 8)));
   }
 
   // Makes bars wider by a factor; the bar at pixel `x` stays there, but who follows the newest goes on to.
