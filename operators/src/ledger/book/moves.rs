@@ -1,0 +1,69 @@
+//! What survives of the trades that a commit touched moves between bars.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::{Bar, Bucket, Cause, EventTime, Trade};
+
+use super::Book;
+use crate::ledger::LedgerConfig;
+use crate::ledger::trades::{Id, TradeNo};
+
+/// What a commit does to one trade: its contribution when the commit first touched it, and why.
+pub(super) struct Touch {
+    pub(super) id: Id,
+    pub(super) before: Option<Trade>,
+    pub(super) cause: Cause,
+}
+
+impl Book {
+    /// Compares what each touched trade contributes with what it did, and moves it. Gives the bars to
+    /// which a contribution differs, with the strongest cause of each.
+    pub(super) fn move_between_bars(
+        &mut self,
+        config: &LedgerConfig,
+        touches: &[Touch],
+    ) -> BTreeMap<EventTime, Option<Cause>> {
+        // Trades that were joined in this commit are one: gather by what they are now.
+        let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
+        for Touch { id, before, cause } in touches {
+            let trade = self.trades.trade_of(*id);
+            let (befores, strongest) =
+                by_trade.entry(trade).or_insert_with(|| (Vec::new(), *cause));
+            befores.extend(before);
+            *strongest = strongest.stronger(*cause);
+        }
+
+        let mut changed: BTreeMap<EventTime, Option<Cause>> = BTreeMap::new();
+        let mut buckets = self.bars.buckets(config);
+        for (trade, (befores, cause)) in by_trade {
+            let after = self.trades.survivor(trade);
+            if befores.len() <= 1 && befores.first() == after.as_ref() {
+                continue;
+            }
+            let mut contributions: BTreeMap<Bucket, [BTreeSet<Bar>; 2]> = BTreeMap::new();
+            for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
+            {
+                let bucket = buckets.of(trade.time);
+                let mut alone = Bar::empty(trade.terms, bucket.end);
+                alone.add(trade);
+                contributions.entry(bucket).or_default()[when].insert(alone);
+            }
+            befores
+                .iter()
+                .for_each(|before| self.bars.remove(buckets.of(before.time).open, before));
+            if let Some(after) = after {
+                let bucket = buckets.of(after.time);
+                if self.bars.add(bucket, &after) {
+                    self.waiting.add(bucket.end, bucket.open);
+                }
+            }
+            for (bucket, [before, after]) in contributions {
+                if before != after {
+                    let strongest = changed.entry(bucket.open).or_default();
+                    *strongest = Some(strongest.map_or(cause, |other| other.stronger(cause)));
+                }
+            }
+        }
+        changed
+    }
+}
