@@ -95,7 +95,11 @@ impl Stage {
             price: Price(words.number("px").expect("a trade has a price: px=…")),
             quantity: Quantity(words.number("qty").unwrap_or(1)),
             side: Side::Unknown,
-            updates: Updates::ALL,
+            updates: if words.0.contains_key("volume-only") {
+                Updates::VOLUME
+            } else {
+                Updates::ALL
+            },
         };
         let event = match verb {
             "trade" => Event::New(trade()),

@@ -1,6 +1,6 @@
 //! What survives of the trades that a commit touched moves between bars.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use market::{Bar, Bucket, Cause, EventTime, Trade};
 
@@ -40,13 +40,14 @@ impl Book {
             if befores.len() <= 1 && befores.first() == after.as_ref() {
                 continue;
             }
-            let mut contributions: BTreeMap<Bucket, [BTreeSet<Bar>; 2]> = BTreeMap::new();
+            // Not sets: two trades that look alike and become one did contribute twice.
+            let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
             for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
             {
                 let bucket = buckets.of(trade.time);
                 let mut alone = Bar::empty(trade.terms, bucket.end);
                 alone.add(trade);
-                contributions.entry(bucket).or_default()[when].insert(alone);
+                contributions.entry(bucket).or_default()[when].push(alone);
             }
             befores
                 .iter()
