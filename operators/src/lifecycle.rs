@@ -58,7 +58,7 @@ impl History {
     }
 
     /// Brings the bar to the values that it has after this commit (none if no trade shows), and puts out
-    /// what changed. `cause` is the strongest record behind a change of values.
+    /// what changed. `cause` is the strongest record behind a change of values, if they did change.
     ///
     /// Called once in each commit in which values or phase may have changed.
     pub(crate) fn settle(
@@ -73,8 +73,8 @@ impl History {
         self.phase = self.phase.max(now.phase(end)); // a final bar stays final
         let before = self.shown;
         let values_before = before.map(|candle| candle.bar);
+        let cause = cause.filter(|_| values != values_before);
         if self.phase == Phase::Final
-            && values != values_before
             && let Some(cause) = cause
         {
             self.revision += 1;

@@ -33,7 +33,7 @@ struct RollupBar {
     history: History,
 }
 
-/// The bars of one timeframe that changed, each with its strongest cause.
+/// The bars of one timeframe under which something changed, each with the strongest cause.
 type Changed = BTreeMap<EventTime, Option<Cause>>;
 
 impl Ladder {
@@ -128,8 +128,8 @@ impl Ladder {
         watermark
     }
 
-    /// Folds the bars of rung `index` over `changed` bars of the rung that it is made from; gives those
-    /// whose values changed.
+    /// Folds the bars of rung `index` over `changed` bars of the rung that it is made from; gives these
+    /// and what is behind the changes under them.
     fn climb(
         &mut self,
         index: usize,
@@ -153,10 +153,9 @@ impl Ladder {
                 self.waiting.add(end, (index, open));
                 RollupBar { end, values: None, history: History::new() }
             });
-            if bar.values != values {
-                bar.values = values;
-                climbed.insert(open, cause);
-            }
+            bar.values = values;
+            // Also if it is as it was: what moved inside it is behind a change of the bars above.
+            climbed.insert(open, cause);
         }
         climbed
     }
