@@ -47,7 +47,9 @@ impl Book {
                 let bucket = buckets.of(trade.time);
                 let mut alone = Bar::empty(trade.terms, bucket.end);
                 alone.add(trade);
-                contributions.entry(bucket).or_default()[when].push(alone);
+                if !alone.is_empty() {
+                    contributions.entry(bucket).or_default()[when].push(alone);
+                }
             }
             befores
                 .iter()
