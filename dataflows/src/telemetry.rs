@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use market::{Commit, RefusalReason, UnmatchedReason};
+use market::{CauseKind, Commit, RefusalReason, UnmatchedReason};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::counter::Counter;
@@ -64,6 +64,7 @@ mod described {
     pub(super) const CONFLICTS: Described = counts("tickweave_conflicts", SOURCE, "Copies of trades that disagree with the one that counts");
     pub(super) const LATE: Described = counts("tickweave_late", SOURCE_REASON, "Trades that came too late to be accepted, by the bound that refused them");
     pub(super) const UNMATCHED: Described = counts("tickweave_unmatched", SOURCE_REASON, "Corrections and cancels whose trade was unknown when they came");
+    pub(super) const OUTLIERS: Described = counts("tickweave_outliers", &["kind"], "Trades and corrections whose price is far away from recent prices");
     pub(super) const DEAD: Described = counts("tickweave_dead_letters", SOURCE_REASON, "Input that could not become a record");
     pub(super) const INPUT: Described = measures("tickweave_input", "bytes", SOURCE, "Input read from sources");
     pub(super) const LAG: Described = measures("tickweave_watermark_lag", "seconds", SOURCE, "How far the watermark is behind the system time; absent while unknown");
@@ -87,6 +88,7 @@ pub const METRICS: &[Described] = &[
     CONFLICTS,
     LATE,
     UNMATCHED,
+    OUTLIERS,
     DEAD,
     INPUT,
     LAG,
@@ -128,6 +130,8 @@ pub struct Totals {
     pub late: u64,
     /// Corrections and cancels without a known trade.
     pub unmatched: u64,
+    /// Trades and corrections whose price is far away from recent prices.
+    pub outliers: u64,
     /// Input that did not become a record.
     pub dead: u64,
 }
@@ -160,6 +164,7 @@ struct Families {
     conflicts: Counted,
     late: Counted,
     unmatched: Counted,
+    outliers: Counted,
     dead: Counted,
     input: Counted,
     lag: Family<Labels, Decimal>,
@@ -228,6 +233,7 @@ impl Metrics {
             (CONFLICTS, &families.conflicts),
             (LATE, &families.late),
             (UNMATCHED, &families.unmatched),
+            (OUTLIERS, &families.outliers),
             (DEAD, &families.dead),
             (INPUT, &families.input),
         ] {
@@ -303,6 +309,11 @@ impl Metrics {
         self.0.families.unmatched.add(labels, n);
     }
 
+    /// So many new trades or corrections have a price far away from recent ones.
+    pub fn outliers(&self, kind: CauseKind, n: u64) {
+        self.0.families.outliers.add(vec![("kind", kind.name().to_owned())], n);
+    }
+
     /// So many pieces of input became dead letters.
     pub fn dead(&self, source: &str, reason: RefusalReason, n: u64) {
         let labels = with_reason(source, reason.name());
@@ -372,6 +383,7 @@ impl Metrics {
             conflicts: of.conflicts.sum(),
             late: of.late.sum(),
             unmatched: of.unmatched.sum(),
+            outliers: of.outliers.sum(),
             dead: of.dead.sum(),
         }
     }
@@ -461,6 +473,7 @@ mod tests {
         metrics.source("a");
         metrics.late("a", "reject_after", 0);
         metrics.unmatched("a", UnmatchedReason::Unknown, 0);
+        metrics.outliers(CauseKind::Trade, 0);
         metrics.dead("a", RefusalReason::BadTime, 0);
         metrics.watermark_lag("a", Some(0.0));
         metrics.retained(0, 0);
@@ -488,6 +501,7 @@ mod tests {
         metrics.dead("binance", RefusalReason::BadTime, 4);
         metrics.late("binance", "reject_after", 1);
         metrics.unmatched("", UnmatchedReason::Unknown, 1);
+        metrics.outliers(CauseKind::Correction, 2);
         metrics.bytes("binance", 1_000);
         metrics.retained(1, 4_096);
         metrics.in_flight(12);
@@ -498,6 +512,7 @@ mod tests {
             "tickweave_accepted_total{source=\"file \\\"a\\\"\"} 2",
             "tickweave_dead_letters_total{source=\"binance\",reason=\"bad_time\"} 4",
             "tickweave_late_total{source=\"binance\",reason=\"reject_after\"} 1",
+            "tickweave_outliers_total{kind=\"correction\"} 2",
             "tickweave_input_bytes_total{source=\"binance\"} 1000",
             "tickweave_retained_bytes{worker=\"1\"} 4096",
             "tickweave_in_flight_records 12",
@@ -505,8 +520,15 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "no `{line}` in\n{text}");
         }
-        let want =
-            Totals { records: 9, accepted: 5, late: 1, unmatched: 1, dead: 4, ..Totals::default() };
+        let want = Totals {
+            records: 9,
+            accepted: 5,
+            late: 1,
+            unmatched: 1,
+            outliers: 2,
+            dead: 4,
+            ..Totals::default()
+        };
         assert_eq!(metrics.totals(), want);
     }
 

@@ -1,8 +1,8 @@
 //! What the ledger and the roll-ups say, commit by commit.
 
 use market::{
-    Candle, CandleKey, Cause, Conflict, EventTime, InstrumentId, Revision, Shard, SourceId,
-    TooLate, Unmatched,
+    Candle, CandleKey, Cause, Conflict, EventTime, InstrumentId, Outlier, Revision, Shard,
+    SourceId, TooLate, Unmatched,
 };
 
 use crate::context::SourceSet;
@@ -36,6 +36,8 @@ pub enum Notice {
     Unmatched(Unmatched),
     /// For `revisions`.
     Revision(Revision),
+    /// For `outliers`.
+    Outlier(Outlier),
 }
 
 /// What became of a record.

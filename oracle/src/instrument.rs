@@ -9,6 +9,7 @@ use market::{
 
 use crate::behind::{causes, conflicts, strongest};
 use crate::commits::{History, Output};
+use crate::outliers::outliers;
 use crate::revise::{Bars, Revisions, changes};
 use crate::set::{Joined, joined};
 use crate::values;
@@ -94,6 +95,8 @@ impl InstrumentFold {
 
         output.conflicts.extend(conflicts(commit, &before, &accepted));
         output.unmatched.extend(self.unmatched(commit, &accepted));
+        let (was, is) = (joined(&before), joined(&self.live));
+        output.outliers.extend(outliers(history, commit, &self.bars, &was, &is));
         self.show_base(history, commit, &before, &accepted, output);
     }
 

@@ -33,7 +33,7 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(
         text,
-        "  accepted {} (corrections {}, cancels {})  duplicates {}  conflicts {}  late {}  unmatched {}  dead letters {}",
+        "  accepted {} (corrections {}, cancels {})  duplicates {}  conflicts {}  late {}  unmatched {}  outliers {}  dead letters {}",
         totals.accepted,
         totals.corrections,
         totals.cancels,
@@ -41,6 +41,7 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
         totals.conflicts,
         totals.late,
         totals.unmatched,
+        totals.outliers,
         totals.dead
     )?;
     for (view, rows, digest) in &report.views {
@@ -73,6 +74,7 @@ fn as_json(report: &Report) -> Value {
         "conflicts": totals.conflicts,
         "late": totals.late,
         "unmatched": totals.unmatched,
+        "outliers": totals.outliers,
         "dead": totals.dead,
         "commits": report.commits,
         "elapsed_s": report.elapsed.as_secs_f64(),

@@ -68,7 +68,7 @@ impl State {
         let (p50, p99) = (within(0.5), within(0.99));
         format!(
             "[{:>6.1}s] running  {} ticks/s  tick→view p50 {p50} p99 {p99}  bars {}{fold}\
-             revised {}  late {}  corrected {}  cancelled {}  conflicts {}  dead letters {}",
+             revised {}  late {}  corrected {}  cancelled {}  conflicts {}  outliers {}  dead letters {}",
             self.began.elapsed().as_secs_f64(),
             thousands(rate as u64),
             thousands(self.board.rows("candles")),
@@ -77,6 +77,7 @@ impl State {
             thousands(totals.corrections),
             thousands(totals.cancels),
             thousands(totals.conflicts),
+            thousands(totals.outliers),
             thousands(totals.dead),
         )
     }

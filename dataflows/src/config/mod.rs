@@ -4,6 +4,7 @@
 mod calendars;
 mod layers;
 mod nearest;
+mod outliers;
 mod places;
 mod raw;
 mod rules;
@@ -27,6 +28,7 @@ pub use raw::{
     RawSession, RawSource,
 };
 
+pub use outliers::RawOutliers;
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 
 use crate::clock::{Ahead, SourceTiming};
@@ -144,7 +146,17 @@ impl RawConfig {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
-        let RawConfig { job, commit, limits, http, calendar: _, instrument, source, rule } = self;
+        let RawConfig {
+            job,
+            outliers,
+            commit,
+            limits,
+            http,
+            calendar: _,
+            instrument,
+            source,
+            rule,
+        } = self;
         let (calendars, terms) = instruments(&job, instrument, &made)?;
         let catalog = Arc::new(Catalog::new(terms, limits.instruments));
 
@@ -164,9 +176,17 @@ impl RawConfig {
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
         let rules = rules::check(rule, &timeframes, &indicators)?;
-        let candles =
-            Candles::new(&timeframes, calendars.clone(), reject_after, horizon, indicators, rules)
-                .map_err(ConfigError::at("job.timeframes"))?;
+        let outliers = outliers.check()?;
+        let candles = Candles::new(
+            &timeframes,
+            calendars.clone(),
+            reject_after,
+            horizon,
+            outliers,
+            indicators,
+            rules,
+        );
+        let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
         let sources = sources(source, folder, &catalog, reject_after)?;
 
         Ok(Config {

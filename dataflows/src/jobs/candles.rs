@@ -8,8 +8,8 @@ use operators::indicators::{IndicatorChange, IndicatorOut, Indicators, Indicator
 use operators::keyed::Time;
 use operators::signals::Rule;
 use operators::{
-    Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals, StateError,
-    StateStore, keyed,
+    Gauge, Ledger, LedgerConfig, LedgerOut, OutlierRule, Rollup, RollupConfig, SignalIn, Signals,
+    StateError, StateStore, keyed,
 };
 use timely::dataflow::Scope;
 use timely::dataflow::operators::Concat;
@@ -62,6 +62,7 @@ impl Candles {
         calendars: Calendars,
         reject_after: Span,
         correction_horizon: Span,
+        outliers: OutlierRule,
         indicators: IndicatorsConfig,
         (rules, watched): (Vec<Rule>, Watched),
     ) -> Result<Candles, String> {
@@ -72,7 +73,8 @@ impl Candles {
             return Err("a job needs at least one timeframe".to_owned());
         };
         let rollups = RollupConfig::new(*base, larger, calendars.clone())?;
-        let ledger = LedgerConfig { base: *base, calendars, reject_after, correction_horizon };
+        let ledger =
+            LedgerConfig { base: *base, calendars, reject_after, correction_horizon, outliers };
         Ok(Candles {
             ledger: Arc::new(ledger),
             rollups: Arc::new(rollups),

@@ -45,6 +45,7 @@ impl LogRow {
             LogRow::Notice(Notice::TooLate(_)) => "too_late",
             LogRow::Notice(Notice::Unmatched(_)) => "unmatched",
             LogRow::Notice(Notice::Revision(_)) => "revisions",
+            LogRow::Notice(Notice::Outlier(_)) => "outliers",
             LogRow::DeadLetter(_) => "dead_letters",
         }
     }
@@ -56,6 +57,7 @@ impl LogRow {
             LogRow::Notice(Notice::TooLate(row)) => row.commit,
             LogRow::Notice(Notice::Unmatched(row)) => row.commit,
             LogRow::Notice(Notice::Revision(row)) => row.commit,
+            LogRow::Notice(Notice::Outlier(row)) => row.commit,
             LogRow::DeadLetter(row) => row.commit,
         }
     }
@@ -67,6 +69,7 @@ impl LogRow {
             LogRow::Notice(Notice::TooLate(row)) => row.cells(into),
             LogRow::Notice(Notice::Unmatched(row)) => row.cells(into),
             LogRow::Notice(Notice::Revision(row)) => row.cells(into),
+            LogRow::Notice(Notice::Outlier(row)) => row.cells(into),
             LogRow::DeadLetter(row) => row.cells(into),
         }
     }

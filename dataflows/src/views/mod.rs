@@ -14,8 +14,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use market::{
-    Candle, CandleKey, Commit, Conflict, EventTime, InstrumentId, Revision, Timeframe, TooLate,
-    Unmatched,
+    Candle, CandleKey, Commit, Conflict, EventTime, InstrumentId, Outlier, Revision, Timeframe,
+    TooLate, Unmatched,
 };
 
 pub use alerts::AlertRow;
@@ -56,6 +56,12 @@ pub const VIEWS: &[View] = &[
         kind: ViewKind::Keyed,
         columns: IndicatorRow::COLUMNS,
         doc: "indicators of every timeframe, per round, restated whenever their bars are",
+    },
+    View {
+        name: "outliers",
+        kind: ViewKind::Log,
+        columns: Outlier::COLUMNS,
+        doc: "trades and corrections whose price is far away from recent prices; they count all the same",
     },
     View {
         name: "revisions",

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
 use super::bars::Bars;
+use super::outliers::RecentPrices;
 use super::trades::{Id, Met, TradeNo, Trades, Version};
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
@@ -33,6 +34,9 @@ pub(super) struct Book {
     newest_open: EventTime,
     trades: Trades,
     bars: Bars,
+    /// Follows from the bars, see [`Book::restored`].
+    #[serde(skip)]
+    recent: RecentPrices,
     waiting: Waiting<EventTime>,
     /// Trades by the end of the base bar that holds their latest time; entries may be outdated.
     to_forget: BTreeSet<(EventTime, TradeNo)>,
@@ -68,6 +72,7 @@ impl Book {
             newest_open: EventTime::NEVER,
             trades: Trades::default(),
             bars: Bars::default(),
+            recent: RecentPrices::default(),
             waiting: Waiting::new(),
             to_forget: BTreeSet::new(),
             undated: Vec::new(),
@@ -114,8 +119,8 @@ impl Book {
         self.tell_conflicts(&application, out);
         self.tell_unmatched(&application, out);
 
-        // 4. What survives moves between bars.
-        let changed = self.move_between_bars(config, &application.touches);
+        // 4. What survives moves between bars; prices far away from recent ones are told.
+        let changed = self.move_between_bars(config, context.commit, &application.touches, out);
 
         // 5. When each touched trade will be forgotten.
         self.schedule_forgetting(config, application.said);
@@ -149,6 +154,13 @@ impl Book {
         }
     }
 
+    /// Makes what is not saved with the book from what is.
+    pub(super) fn restored(&mut self, config: &LedgerConfig) {
+        for (open, bar) in self.bars.iter() {
+            self.recent.close(&config.outliers, open, bar.close());
+        }
+    }
+
     /// How many ids are known, tombstones included.
     pub(super) fn ids(&self) -> usize {
         self.trades.len()
@@ -159,6 +171,7 @@ impl Book {
         size_of::<Book>()
             + self.trades.len() * (Trades::BYTES_PER_ID + size_of::<(EventTime, TradeNo)>() * 3 / 2)
             + self.bars.bytes()
+            + self.recent.bytes()
     }
 
     fn apply(
@@ -312,6 +325,7 @@ impl Book {
             let key = CandleKey { instrument: self.instrument, timeframe: config.base, open_time };
             let values = bar.values();
             bar.history.settle(key, bar.end, values, cause, now, out);
+            self.recent.close(&config.outliers, open_time, bar.close());
         }
     }
 }

@@ -1,15 +1,17 @@
 //! The trade ledger: owns ids, tombstones and trades of each instrument, and folds the base bars.
 //!
 //! * **Key**: instrument. **Input**: [`Record`]s of closed commits. **Output**: [`LedgerOut`].
-//! * **Meaning**: `docs/semantics.md`, sections on acceptance, trades, conflicts and bars.
+//! * **Meaning**: `docs/semantics.md`, sections on acceptance, trades, conflicts, bars and outliers.
 //! * **State bound**: trades whose latest bar ended within `correction_horizon` of the instrument's
 //!   watermark, and every base bar; [`Core::size`] tells the bytes, the caller holds the budget.
 //! * **Cost**: O(log n) a record. A bar folds its trades anew once in a commit in which a trade left it.
+//!   Medians for outliers are taken about once per new bar and changed close, not per record.
 //!
 //! This is the obvious form, on ordered maps.
 
 mod bars;
 mod book;
+mod outliers;
 mod trades;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,8 @@ use crate::keyed::Core;
 use crate::output::{LedgerOut, Tally, Verdict};
 use book::Book;
 
+pub use outliers::OutlierRule;
+
 /// How the ledger judges.
 #[derive(Clone, Debug)]
 pub struct LedgerConfig {
@@ -34,6 +38,8 @@ pub struct LedgerConfig {
     pub reject_after: Span,
     /// How long single trades, ids and tombstones are kept before the watermark.
     pub correction_horizon: Span,
+    /// Which prices are far away from recent ones.
+    pub outliers: OutlierRule,
 }
 
 /// One shard of the ledger.
@@ -51,12 +57,13 @@ impl Ledger {
     /// ```
     /// # use std::sync::Arc;
     /// # use market::{Calendars, Span, Timeframe};
-    /// use operators::{Ledger, LedgerConfig};
+    /// use operators::{Ledger, LedgerConfig, OutlierRule};
     /// let ledger = Ledger::new(Arc::new(LedgerConfig {
     ///     base: Timeframe::MINUTE,
     ///     calendars: Calendars::utc(),
     ///     reject_after: Span::secs(3_600),
     ///     correction_horizon: Span::secs(86_400),
+    ///     outliers: OutlierRule { bars: 30, deviations: 10, floor_bps: 50 },
     /// }));
     /// ```
     pub fn new(config: Arc<LedgerConfig>) -> Ledger {
@@ -106,6 +113,7 @@ impl Core for Ledger {
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
         self.books = postcard::from_bytes(state)?;
+        self.books.values_mut().for_each(|book| book.restored(&self.config));
         self.bytes = self.books.values().map(Book::bytes).sum();
         self.ids = self.books.values().map(Book::ids).sum();
         for (instrument, book) in &self.books {

@@ -9,6 +9,7 @@ use market::{
     Updates,
 };
 use oracle::commits::{CommitInput, Fold, History};
+use oracle::outliers::Far;
 use oracle::random::{Script, rebatch};
 use oracle::sessions::Market;
 use oracle::set::survivors;
@@ -81,6 +82,7 @@ fn script(week: &str, said: &[Said]) -> Script {
             calendars: Calendars::new(calendars.to_vec()).unwrap(),
             reject_after: Span::FOREVER,
             correction_horizon: Span::FOREVER,
+            far: Far { bars: 5, deviations: 2, floor_bps: 50 },
         },
         commits: commits.collect(),
     }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use market::{Bar, Bucket, Cause, EventTime, Trade};
+use market::{Bar, Bucket, Cause, CauseKind, Commit, EventTime, Outlier, Trade, Updates};
 
 use super::Book;
 use crate::ledger::LedgerConfig;
+use crate::ledger::outliers::Far;
 use crate::ledger::trades::{Id, TradeNo};
+use crate::output::{LedgerOut, Notice};
 
 /// What a commit does to one trade: its contribution when the commit first touched it, and why.
 pub(super) struct Touch {
@@ -17,11 +19,14 @@ pub(super) struct Touch {
 
 impl Book {
     /// Compares what each touched trade contributes with what it did, and moves it. Gives the bars to
-    /// which a contribution differs, with the strongest cause of each.
+    /// which a contribution differs, with the strongest cause of each. What did not contribute before is
+    /// held to recent prices.
     pub(super) fn move_between_bars(
         &mut self,
         config: &LedgerConfig,
+        commit: Commit,
         touches: &[Touch],
+        out: &mut Vec<LedgerOut>,
     ) -> BTreeMap<EventTime, Option<Cause>> {
         // Trades that were joined in this commit are one: gather by what they are now.
         let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
@@ -59,6 +64,10 @@ impl Book {
                 if self.bars.add(bucket, &after) {
                     self.waiting.add(bucket.end, bucket.open);
                 }
+                if !befores.contains(&after) {
+                    let outlier = self.outlier(config, commit, trade, after, bucket);
+                    out.extend(outlier.map(|row| LedgerOut::Notice(Notice::Outlier(row))));
+                }
             }
             for (bucket, [before, after]) in contributions {
                 if before != after {
@@ -68,5 +77,27 @@ impl Book {
             }
         }
         changed
+    }
+
+    /// What is told of a survivor in the bar of `bucket` if its price is far away from recent ones.
+    fn outlier(
+        &mut self,
+        config: &LedgerConfig,
+        commit: Commit,
+        number: TradeNo,
+        trade: Trade,
+        bucket: Bucket,
+    ) -> Option<Outlier> {
+        let prices = Updates::HIGH_LOW.and(Updates::OPEN_CLOSE);
+        if trade.updates.common(prices) == Updates::NONE {
+            return None;
+        }
+        let far = self.recent.judge(&config.outliers, bucket.open, trade.price)?;
+        let kind = match self.trades.is_corrected(number) {
+            true => CauseKind::Correction,
+            false => CauseKind::Trade,
+        };
+        let Far { median, deviation, bars } = far;
+        Some(Outlier { commit, trade, kind, median, deviation, bars })
     }
 }

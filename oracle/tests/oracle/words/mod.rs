@@ -6,6 +6,7 @@ use market::{
     Record, Side, SourceId, Span, Terms, TimeUnit, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use oracle::commits::{CommitInput, Fold, History, Output};
+use oracle::outliers::Far;
 
 /// A time of 2024-03-05, UTC.
 pub(crate) fn at(time: &str) -> EventTime {
@@ -78,6 +79,7 @@ pub(crate) fn patient() -> History {
         calendars: Calendars::utc(),
         reject_after: Span::FOREVER,
         correction_horizon: Span::FOREVER,
+        far: Far { bars: 0, deviations: 1, floor_bps: 0 },
     }
 }
 
