@@ -65,7 +65,7 @@ impl Book {
                     self.waiting.add(bucket.end, bucket.open);
                 }
                 if !befores.contains(&after) {
-                    let outlier = self.outlier(config, commit, trade, after, bucket);
+                    let outlier = self.outlier(config, commit, trade, &after, bucket);
                     out.extend(outlier.map(|row| LedgerOut::Notice(Notice::Outlier(row))));
                 }
             }
@@ -85,7 +85,7 @@ impl Book {
         config: &LedgerConfig,
         commit: Commit,
         number: TradeNo,
-        trade: Trade,
+        trade: &Trade,
         bucket: Bucket,
     ) -> Option<Outlier> {
         let prices = Updates::HIGH_LOW.and(Updates::OPEN_CLOSE);
@@ -98,6 +98,6 @@ impl Book {
             false => CauseKind::Trade,
         };
         let Far { median, deviation, bars } = far;
-        Some(Outlier { commit, trade, kind, median, deviation, bars })
+        Some(Outlier { commit, trade: *trade, kind, median, deviation, bars })
     }
 }
