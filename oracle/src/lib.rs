@@ -6,15 +6,17 @@
 //! * [`set`]: the value columns as a function of the set of records alone, for horizons that never come;
 //! * [`commits`]: values, history and logs after every commit;
 //! * [`gaps`]: holes in ids;
+//! * [`outliers`]: which prices are far away from recent ones;
 //! * [`sessions`]: trading days and bars of two markets, minute by minute;
 //! * [`random`]: inputs for both, from a seed.
 //!
-//! Reading order: [`values`] → [`set`] → [`gaps`] → [`commits`] → [`random`].
+//! Reading order: [`values`] → [`set`] → [`gaps`] → [`outliers`] → [`commits`] → [`random`].
 
 mod behind;
 pub mod commits;
 pub mod gaps;
 mod instrument;
+pub mod outliers;
 mod prng;
 pub mod random;
 mod revise;

@@ -4,6 +4,7 @@
 mod calendars;
 mod layers;
 mod nearest;
+mod outliers;
 mod places;
 mod raw;
 mod rules;
@@ -27,13 +28,14 @@ pub use raw::{
     RawSession, RawSource,
 };
 
+pub use outliers::RawOutliers;
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 
 use crate::clock::{Ahead, SourceTiming};
 use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
 use crate::ingest::play::Play;
-use crate::jobs::candles::Candles;
+use crate::jobs::candles::{Asked, Candles};
 
 /// How far behind its newest event a source's events may come, unless configured.
 const DEFAULT_DISORDER: Span = Span::secs(5);
@@ -148,7 +150,17 @@ impl RawConfig {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
-        let RawConfig { job, commit, limits, http, calendar: _, instrument, source, rule } = self;
+        let RawConfig {
+            job,
+            outliers,
+            commit,
+            limits,
+            http,
+            calendar: _,
+            instrument,
+            source,
+            rule,
+        } = self;
         let (calendars, terms) = instruments(&job, instrument, &made)?;
         let catalog = Arc::new(Catalog::new(terms, limits.instruments));
 
@@ -167,18 +179,19 @@ impl RawConfig {
         let indicators = job.indicators.iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
-        let gaps = in_range("limits.gaps", limits.gaps, 1, 1 << 20)?;
-        let rules = rules::check(rule, &timeframes, &indicators)?;
-        let candles = Candles::new(
-            &timeframes,
-            calendars.clone(),
+        let (rules, watched) = rules::check(rule, &timeframes, &indicators)?;
+        let candles = Candles::new(Asked {
+            timeframes,
+            calendars: calendars.clone(),
             reject_after,
-            horizon,
-            gaps,
+            correction_horizon: horizon,
+            gaps_max: in_range("limits.gaps", limits.gaps, 1, 1 << 20)?,
+            outliers: outliers.check()?,
             indicators,
             rules,
-        )
-        .map_err(ConfigError::at("job.timeframes"))?;
+            watched,
+        });
+        let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
         let sources = sources(source, folder, &catalog, reject_after)?;
 
         Ok(Config {

@@ -21,7 +21,7 @@ use crate::telemetry::Metrics;
 use crate::views::{Cell, view};
 
 /// The commits of a worker, each at its time.
-pub type Contexts<'scope> = StreamVec<'scope, Time, Arc<CommitContext>>;
+pub(super) type Contexts<'scope> = StreamVec<'scope, Time, Arc<CommitContext>>;
 
 /// Splits and arranges what ledger and roll-ups put out on this worker.
 ///
@@ -39,9 +39,11 @@ pub fn publish_candles<'scope>(
         LedgerOut::Bar(change) => rows.change(change.key, change.before, change.after),
         LedgerOut::Restored(key, candle) => rows.restored(key, candle),
         LedgerOut::Notice(notice) => {
-            if let Notice::Unmatched(row) = &notice {
+            match &notice {
                 // The source of a record is not told with its row.
-                metrics.unmatched("", row.reason, 1);
+                Notice::Unmatched(row) => metrics.unmatched("", row.reason, 1),
+                Notice::Outlier(row) => metrics.outliers(row.kind, 1),
+                Notice::Conflict(_) | Notice::TooLate(_) | Notice::Revision(_) => {}
             }
             log(&logs, rows.commit, LogRow::Notice(notice));
         }

@@ -13,7 +13,7 @@ mod row;
 mod text;
 mod wanted;
 
-use market::{Conflict, Revision, TooLate, Unmatched};
+use market::{Conflict, Outlier, Revision, TooLate, Unmatched};
 
 pub use alerts::AlertRow;
 pub use candles::CandleRow;
@@ -70,6 +70,13 @@ pub const VIEWS: &[View] = &[
         kind: ViewKind::Keyed,
         columns: IndicatorRow::COLUMNS,
         doc: "indicators of every timeframe, per round, restated whenever their bars are",
+        history: false,
+    },
+    View {
+        name: "outliers",
+        kind: ViewKind::Log,
+        columns: Outlier::COLUMNS,
+        doc: "trades and corrections whose price is far away from recent prices; they count all the same",
         history: false,
     },
     View {
