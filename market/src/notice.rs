@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::candle::{Bar, CandleKey, Cause, CauseKind};
+use crate::price::Price;
 use crate::time::{Commit, EventTime};
 use crate::trade::{Trade, TradeRef};
 
@@ -50,6 +51,23 @@ pub struct Unmatched {
     pub time: Option<EventTime>,
     /// Why.
     pub reason: UnmatchedReason,
+}
+
+/// A trade whose price is far away from recent prices. It counts all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Outlier {
+    /// The commit from which on the trade counts.
+    pub commit: Commit,
+    /// The trade.
+    pub trade: Trade,
+    /// Whether a new trade or a correction says so; never a cancel.
+    pub kind: CauseKind,
+    /// Median of the closes that it is held to.
+    pub median: Price,
+    /// Median distance of these closes from it, at the price scale.
+    pub deviation: u64,
+    /// How many closes these are.
+    pub bars: u32,
 }
 
 /// A change of a bar that was final.

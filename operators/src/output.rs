@@ -1,8 +1,8 @@
 //! What the ledger and the roll-ups say, commit by commit.
 
 use market::{
-    Candle, CandleKey, Cause, Conflict, EventTime, Gap, GapKey, InstrumentId, Revision, Shard,
-    SourceId, TooLate, Unmatched,
+    Candle, CandleKey, Cause, Conflict, EventTime, Gap, GapKey, InstrumentId, Outlier, Revision,
+    Shard, SourceId, TooLate, Unmatched,
 };
 
 use crate::context::SourceSet;
@@ -56,6 +56,8 @@ pub enum Notice {
     Unmatched(Unmatched),
     /// For `revisions`.
     Revision(Revision),
+    /// For `outliers`.
+    Outlier(Outlier),
 }
 
 /// What became of a record.

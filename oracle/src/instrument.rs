@@ -10,6 +10,7 @@ use market::{
 use crate::behind::{causes, conflicts, strongest};
 use crate::commits::{History, Output};
 use crate::gaps::Told;
+use crate::outliers::outliers;
 use crate::revise::{Bars, Revisions, changes};
 use crate::set::{Joined, joined};
 use crate::values;
@@ -98,6 +99,8 @@ impl InstrumentFold {
 
         output.conflicts.extend(conflicts(commit, &before, &accepted));
         output.unmatched.extend(self.unmatched(commit, &accepted));
+        let (was, is) = (joined(&before), joined(&self.live));
+        output.outliers.extend(outliers(history, commit, &self.bars, &was, &is));
         self.show_base(history, commit, &before, &accepted, output);
     }
 

@@ -4,6 +4,7 @@
 mod calendars;
 mod layers;
 mod nearest;
+mod outliers;
 mod places;
 mod portfolios;
 mod raw;
@@ -30,6 +31,8 @@ pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
     RawSession, RawSource,
 };
+
+pub use outliers::RawOutliers;
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 pub use sources::{ConfiguredSource, Inlet};
 
@@ -37,7 +40,7 @@ use crate::clock::{Ahead, SourceTiming};
 use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
 use crate::ingest::providers::Provider;
-use crate::jobs::candles::Candles;
+use crate::jobs::candles::{Asked, Candles};
 
 /// A checked configuration.
 pub struct Config {
@@ -139,8 +142,18 @@ impl RawConfig {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
-        let RawConfig { job, commit, limits, http, calendar: _, instrument, source, rule, .. } =
-            self;
+        let RawConfig {
+            job,
+            outliers,
+            commit,
+            limits,
+            http,
+            calendar: _,
+            instrument,
+            source,
+            rule,
+            ..
+        } = self;
         let (calendars, terms) = instruments(&job, instrument, &made)?;
         let catalog = Catalog::new(terms, limits.instruments);
         let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
@@ -167,20 +180,21 @@ impl RawConfig {
         let indicators = job.indicators.iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
-        let gaps = in_range("limits.gaps", limits.gaps, 1, 1 << 20)?;
-        let rules = rules::check(rule, &timeframes, &indicators)?;
+        let (rules, watched) = rules::check(rule, &timeframes, &indicators)?;
         let portfolios = accounts.check(&timeframes, &indicators, &catalog)?;
-        let candles = Candles::new(
-            &timeframes,
-            calendars.clone(),
+        let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
+        let candles = Candles::new(Asked {
+            timeframes,
+            calendars: calendars.clone(),
             reject_after,
-            horizon,
-            gaps,
+            correction_horizon: horizon,
+            gaps_max: in_range("limits.gaps", limits.gaps, 1, 1 << 20)?,
+            outliers: outliers.check()?,
             indicators,
             rules,
-        )
-        .map_err(ConfigError::at("job.timeframes"))?;
-        let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
+            watched,
+        });
+        let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
         let candles = candles.with_portfolios(portfolios.for_job(base));
         let inlet = Inlet::check(&http)?;
         let sources = sources::sources(source, inlet.is_some(), folder, &catalog, reject_after)?;

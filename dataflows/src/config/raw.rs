@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::outliers::RawOutliers;
 use super::portfolios::{RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
 use super::rules::RawRule;
 
@@ -13,6 +14,8 @@ use super::rules::RawRule;
 pub struct RawConfig {
     /// `[job]`: what is computed.
     pub job: RawJob,
+    /// `[outliers]`: which prices are told to be far away from recent ones.
+    pub outliers: RawOutliers,
     /// `[commit]`: when commits and rounds close.
     pub commit: RawCommit,
     /// `[limits]`: bounds.

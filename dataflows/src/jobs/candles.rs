@@ -9,8 +9,8 @@ use operators::keyed::Time;
 use operators::portfolio::PortfolioConfig;
 use operators::signals::{AlertChange, Rule};
 use operators::{
-    Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals, StateError,
-    StateStore, keyed,
+    Gauge, Ledger, LedgerConfig, LedgerOut, OutlierRule, Rollup, RollupConfig, SignalIn, Signals,
+    StateError, StateStore, keyed,
 };
 use timely::dataflow::Scope;
 use timely::dataflow::operators::vec::Map;
@@ -61,18 +61,33 @@ pub struct Surroundings<'a> {
     pub states: Arc<dyn StateStore>,
 }
 
+/// What is asked of the job, checked part by part.
+pub struct Asked {
+    /// Of which timeframes there are bars; the smallest is the base that must divide all others.
+    pub timeframes: Vec<Timeframe>,
+    /// The calendars that instruments choose from.
+    pub calendars: Calendars,
+    /// Trades older than this before the watermark are refused.
+    pub reject_after: Span,
+    /// How long single trades are kept before the watermark.
+    pub correction_horizon: Span,
+    /// How many gaps are kept apart per instrument and id scope.
+    pub gaps_max: usize,
+    /// Which prices are far away from recent ones.
+    pub outliers: OutlierRule,
+    /// Indicators of every timeframe.
+    pub indicators: IndicatorsConfig,
+    /// Rules that raise alerts.
+    pub rules: Vec<Rule>,
+    /// What they refer to.
+    pub watched: Watched,
+}
+
 impl Candles {
-    /// Bars of `timeframes`, the smallest of which is the base that must divide all others.
-    pub fn new(
-        timeframes: &[Timeframe],
-        calendars: Calendars,
-        reject_after: Span,
-        correction_horizon: Span,
-        gaps_max: usize,
-        indicators: IndicatorsConfig,
-        (rules, watched): (Vec<Rule>, Watched),
-    ) -> Result<Candles, String> {
-        let mut timeframes = timeframes.to_vec();
+    /// The job that does what is asked; says what is wrong with the timeframes, if something is.
+    pub fn new(asked: Asked) -> Result<Candles, String> {
+        let Asked { mut timeframes, calendars, indicators, rules, watched, .. } = asked;
+        let Asked { reject_after, correction_horizon, gaps_max, outliers, .. } = asked;
         timeframes.sort_unstable();
         timeframes.dedup();
         let Some((base, larger)) = timeframes.split_first() else {
@@ -81,7 +96,8 @@ impl Candles {
         let rollups = RollupConfig::new(*base, larger, calendars.clone())?;
         let base = *base;
         let portfolios = Arc::new(PortfolioConfig::unconfigured(base));
-        let ledger = LedgerConfig { base, calendars, reject_after, correction_horizon, gaps_max };
+        let ledger =
+            LedgerConfig { base, calendars, reject_after, correction_horizon, gaps_max, outliers };
         Ok(Candles {
             ledger: Arc::new(ledger),
             rollups: Arc::new(rollups),

@@ -52,6 +52,7 @@ impl LogRow {
             LogRow::Notice(Notice::TooLate(_)) => "too_late",
             LogRow::Notice(Notice::Unmatched(_)) => "unmatched",
             LogRow::Notice(Notice::Revision(_)) => "revisions",
+            LogRow::Notice(Notice::Outlier(_)) => "outliers",
             LogRow::DeadLetter(_) => "dead_letters",
             LogRow::FillFault(_) => "fill_faults",
         }
@@ -64,6 +65,7 @@ impl LogRow {
             LogRow::Notice(Notice::TooLate(row)) => row.commit,
             LogRow::Notice(Notice::Unmatched(row)) => row.commit,
             LogRow::Notice(Notice::Revision(row)) => row.commit,
+            LogRow::Notice(Notice::Outlier(row)) => row.commit,
             LogRow::DeadLetter(row) => row.commit,
             LogRow::FillFault(row) => row.commit,
         }
@@ -76,6 +78,7 @@ impl LogRow {
             LogRow::Notice(Notice::TooLate(row)) => row.cells(into),
             LogRow::Notice(Notice::Unmatched(row)) => row.cells(into),
             LogRow::Notice(Notice::Revision(row)) => row.cells(into),
+            LogRow::Notice(Notice::Outlier(row)) => row.cells(into),
             LogRow::DeadLetter(row) => row.cells(into),
             LogRow::FillFault(row) => fill_fault(row).cells(into),
         }

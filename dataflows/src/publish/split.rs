@@ -43,9 +43,11 @@ pub fn publish_candles<'scope>(
         LedgerOut::Bar(change) => rows.change(change.key, change.before, change.after),
         LedgerOut::Restored(key, candle) => rows.restored(key, candle),
         LedgerOut::Notice(notice) => {
-            if let Notice::Unmatched(row) = &notice {
+            match &notice {
                 // The source of a record is not told with its row.
-                metrics.unmatched("", row.reason, 1);
+                Notice::Unmatched(row) => metrics.unmatched("", row.reason, 1),
+                Notice::Outlier(row) => metrics.outliers(row.kind, 1),
+                Notice::Conflict(_) | Notice::TooLate(_) | Notice::Revision(_) => {}
             }
             log(&logs, rows.commit, LogRow::Notice(notice));
         }

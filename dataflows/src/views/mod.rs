@@ -16,7 +16,7 @@ mod row;
 mod text;
 mod wanted;
 
-use market::{Conflict, Revision, TooLate, Unmatched};
+use market::{Conflict, Outlier, Revision, TooLate, Unmatched};
 
 pub use alerts::AlertRow;
 pub use candles::CandleRow;
@@ -138,6 +138,14 @@ pub const VIEWS: &[View] = &[
         columns: PositionRow::COLUMNS,
         doc: "what portfolios hold, what it cost and what it is worth, per round",
         history: true,
+        recorded: true,
+    },
+    View {
+        name: "outliers",
+        kind: ViewKind::Log,
+        columns: Outlier::COLUMNS,
+        doc: "trades and corrections whose price is far away from recent prices; they count all the same",
+        history: false,
         recorded: true,
     },
     View {

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use super::indicators::bars::{Numbers, follow};
 use market::{
-    Candle, CandleKey, Commit, Conflict, Gap, GapKey, Record, Revision, Shard, TooLate, Unmatched,
+    Candle, CandleKey, Commit, Conflict, Gap, GapKey, Outlier, Record, Revision, Shard, TooLate,
+    Unmatched,
 };
 use operators::indicators::IndicatorOut;
 use operators::{
     CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger, LedgerConfig,
-    LedgerOut, Marks, Notice, Rollup, RollupConfig, Sharded, StateStore, keyed,
+    LedgerOut, Marks, Notice, OutlierRule, Rollup, RollupConfig, Sharded, StateStore, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -25,6 +26,7 @@ pub(crate) struct Rows {
     pub(crate) too_late: Vec<TooLate>,
     pub(crate) unmatched: Vec<Unmatched>,
     pub(crate) revisions: Vec<Revision>,
+    pub(crate) outliers: Vec<Outlier>,
     /// As of the last round.
     pub(crate) numbers: Numbers,
 }
@@ -64,6 +66,7 @@ impl Rows {
                 LedgerOut::Notice(Notice::TooLate(row)) => rows.too_late.push(row),
                 LedgerOut::Notice(Notice::Unmatched(row)) => rows.unmatched.push(row),
                 LedgerOut::Notice(Notice::Revision(row)) => rows.revisions.push(row),
+                LedgerOut::Notice(Notice::Outlier(row)) => rows.outliers.push(row),
                 LedgerOut::Tally(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
             }
         }
@@ -71,6 +74,7 @@ impl Rows {
         rows.too_late.sort();
         rows.unmatched.sort();
         rows.revisions.sort();
+        rows.outliers.sort();
         rows
     }
 }
@@ -84,6 +88,11 @@ fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>) {
         reject_after: history.reject_after,
         correction_horizon: history.correction_horizon,
         gaps_max: history.gaps_max,
+        outliers: OutlierRule {
+            bars: history.far.bars,
+            deviations: history.far.deviations,
+            floor_bps: history.far.floor_bps,
+        },
     };
     let rollup = RollupConfig::new(*base, larger, history.calendars.clone()).expect("they fit");
     (Arc::new(ledger), Arc::new(rollup))

@@ -27,6 +27,7 @@ fn assert_same(seed: u64, got: &[Rows], want: &[Output]) {
         assert_eq!(got.too_late, want.too_late, "{place}: too late");
         assert_eq!(got.unmatched, want.unmatched, "{place}: unmatched");
         assert_eq!(got.revisions, want.revisions, "{place}: revisions");
+        assert_eq!(got.outliers, want.outliers, "{place}: outliers");
     }
 }
 
