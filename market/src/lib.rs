@@ -34,7 +34,7 @@ pub use gap::{Gap, GapKey};
 pub use instrument::{
     Catalog, CatalogError, Instrument, InstrumentId, InstrumentRule, Shard, Terms,
 };
-pub use notice::{Conflict, Revision, TooLate, Unmatched, UnmatchedReason};
+pub use notice::{Conflict, Revision, Statement, TooLate, Unmatched, UnmatchedReason};
 pub use price::{Price, Quantity};
 pub use refusal::{Refusal, RefusalReason};
 pub use scopes::{IdScopeError, IdScopes};

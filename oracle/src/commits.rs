@@ -53,6 +53,9 @@ pub struct Output {
     pub unmatched: Vec<Unmatched>,
     /// Rows of this commit; those of larger timeframes carry the commit that ended their round.
     pub revisions: Vec<Revision>,
+    /// The records accepted in this commit, but each `New` of an id that has a `New` already, or one with a
+    /// lower origin in this commit.
+    pub told: Vec<Record>,
 }
 
 /// The fold over commits.
@@ -102,6 +105,7 @@ impl Fold {
         output.too_late.sort();
         output.unmatched.sort();
         output.revisions.sort();
+        output.told.sort();
 
         self.next = commit.next();
         self.marks.clone_from(&input.marks);

@@ -35,6 +35,7 @@ use crate::ingest::handover::Limits;
 use crate::ingest::play::Play;
 use crate::ingest::providers::Provider;
 use crate::jobs::candles::Candles;
+use crate::views::Labels;
 
 /// How far behind its newest event a source's events may come, unless configured.
 const DEFAULT_DISORDER: Span = Span::secs(5);
@@ -65,6 +66,8 @@ pub struct Config {
     pub limits: Limits,
     /// Bytes of each log.
     pub log_bytes: usize,
+    /// Bytes of the tape of trades.
+    pub trade_log_bytes: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes: usize,
     /// Bytes of what views were.
@@ -209,6 +212,7 @@ impl RawConfig {
                 state_bytes: limits.state_bytes,
             },
             log_bytes: limits.log_bytes,
+            trade_log_bytes: limits.trade_log_bytes,
             ring_bytes: limits.ring_bytes,
             history_bytes: limits.history_bytes,
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
@@ -225,6 +229,13 @@ impl Config {
     /// The sources' names and partitions, by number.
     pub fn source_names(&self) -> Vec<SourceNames> {
         self.sources.iter().map(|source| source.names.clone()).collect()
+    }
+
+    /// What numbers in rows stand for.
+    pub fn labels(&self) -> Labels {
+        let names = self.sources.iter().map(|source| &source.names);
+        let sources = names.map(|names| (names.name.clone(), names.partitions.clone())).collect();
+        Labels { sources, ..self.job.labels() }
     }
 
     /// What the view `providers` tells of the sources, by number.

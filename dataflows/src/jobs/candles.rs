@@ -96,6 +96,7 @@ impl Candles {
     pub fn labels(&self) -> Labels {
         let indicators = self.indicators.indicators().iter();
         Labels {
+            sources: Vec::new(), // which the job does not know
             rules: self.rules.iter().map(|rule| rule.name.clone()).collect(),
             indicators: indicators.map(|one| (one.label(), one.outputs())).collect(),
         }
@@ -114,12 +115,12 @@ impl Candles {
         };
         let (contexts, records) = feed(scope, deliveries, activator);
 
-        let config = Arc::clone(&self.ledger);
+        let (config, tells) = (Arc::clone(&self.ledger), board.tape.is_kept());
         let ledger = keyed(
             contexts.clone(),
             records,
             OPERATORS[0],
-            move || Ledger::new(Arc::clone(&config)),
+            move || Ledger::new(Arc::clone(&config)).telling(tells),
             Arc::clone(&states),
             gauge(OPERATORS[0]),
         )?;

@@ -14,6 +14,7 @@ mod ring;
 mod scan;
 mod split;
 mod table;
+mod tape;
 
 pub use arranged::{Arranged, Arrangement, Publisher};
 pub use board::{Board, Cut, Making, Published, Tables, WorkerFailed};
@@ -25,3 +26,4 @@ pub use split::{
     Rows, log, publish, publish_alerts, publish_candles, publish_gaps, publish_indicators,
 };
 pub use table::Table;
+pub use tape::{TAPE, Tape};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use market::{Commit, Gap};
+use market::{Commit, Gap, Statement};
 use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
 use operators::signals::AlertChange;
@@ -17,8 +17,9 @@ use super::digest::Digest;
 use super::history::remember;
 use super::keyed::{Alerts, Candles, Gaps, Indicators, Keyed};
 use super::logs::LogRow;
+use super::tape::TAPE;
 use crate::telemetry::Metrics;
-use crate::views::{Cell, view};
+use crate::views::{Cell, Row, TradeRow, view};
 
 /// The commits of a worker, each at its time.
 pub(super) type Contexts<'scope> = StreamVec<'scope, Time, Arc<CommitContext>>;
@@ -49,6 +50,7 @@ pub fn publish_candles<'scope>(
             let Some(source) = sources.get(usize::from(tally.source.0)) else { return };
             count(&metrics, source, tally.verdict, tally.records);
         }
+        LedgerOut::Told(told) => tape(&logs, rows.commit, told),
         LedgerOut::Gap(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
     })
 }
@@ -161,6 +163,20 @@ pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
     let kept = view(V::VIEW).is_some_and(|view| view.history) && kept_on.history.is_kept();
     let before = kept.then(|| remember::<V>(updates.clone(), contexts, &kept_on));
     Arranged { now: arrange::<V>(updates), before }
+}
+
+/// Appends what was accepted of a commit in one shard to the tape, and to its digest.
+fn tape(board: &Board, commit: Commit, told: Arc<Vec<Statement>>) {
+    if board.digests {
+        let (mut cells, mut digest) = (Vec::new(), Digest::default());
+        for statement in told.iter() {
+            cells.clear();
+            TradeRow { commit, statement, labels: &board.labels }.cells(&mut cells);
+            digest.change(commit, &cells, 1);
+        }
+        board.add_changes(TAPE, digest);
+    }
+    board.tape.append(commit, told);
 }
 
 /// Appends a row to its log and to the log's digest.

@@ -13,6 +13,7 @@ mod providers;
 mod reader;
 mod row;
 mod text;
+mod trades;
 mod wanted;
 
 use market::{Conflict, Revision, TooLate, Unmatched};
@@ -30,6 +31,7 @@ pub use reader::{
 };
 pub use row::{Cell, Column, Row, key, value};
 pub use text::{cell_json, cell_text, plain_text, write_csv_header, write_csv_row};
+pub use trades::TradeRow;
 pub use wanted::{Allowed, Dimension, OPEN_TIME, Wanted};
 
 /// Everything that can be read, by name.
@@ -115,6 +117,14 @@ pub const VIEWS: &[View] = &[
         recorded: true,
     },
     View {
+        name: "trades",
+        kind: ViewKind::Log,
+        columns: TradeRow::COLUMNS,
+        doc: "the tape: trades, corrections and cancels as they were accepted, without copies of trades",
+        history: false,
+        recorded: true,
+    },
+    View {
         name: "unmatched",
         kind: ViewKind::Log,
         columns: Unmatched::COLUMNS,
@@ -129,6 +139,8 @@ pub const VIEWS: &[View] = &[
 pub struct Labels {
     /// The names of rules, by number.
     pub rules: Vec<String>,
+    /// The names of sources and of their partitions, by number.
+    pub sources: Vec<(String, Vec<String>)>,
     /// The labels of indicators and the names of their outputs, by number.
     pub indicators: Vec<(String, &'static [&'static str])>,
 }
