@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use market::{Calendars, Span, Timeframe};
 use operators::indicators::{IndicatorChange, IndicatorOut, Indicators, IndicatorsConfig};
 use operators::keyed::Time;
-use operators::signals::{AlertChange, Rule};
+use operators::signals::{AlertChange, Rule, SignalOut};
 use operators::{
     Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals, StateError,
     StateStore, keyed,
@@ -19,6 +19,7 @@ use timely::scheduling::SyncActivator;
 use crate::ingest::{Delivery, feed};
 use crate::publish::{
     Arranged, Board, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+    publish_signals,
 };
 use crate::telemetry::Metrics;
 use crate::views::Labels;
@@ -160,12 +161,15 @@ impl Candles {
         )?;
 
         let count = counting_alerts(metrics, &self.rules);
-        let signals = signals.inspect_batch(move |_commit, changes| count(changes));
+        let alerts = signals.clone().flat_map(SignalOut::alert);
+        let alerts = alerts.inspect_batch(move |_commit, changes| count(changes));
+        let signals = signals.flat_map(SignalOut::signal);
 
         Ok(vec![
             publish_candles(bars, contexts.clone(), board, metrics, sources),
             publish_indicators(indicators, contexts.clone(), board),
-            publish_alerts(signals, contexts.clone(), board),
+            publish_alerts(alerts, contexts.clone(), board),
+            publish_signals(signals, contexts.clone(), board),
             publish_gaps(gaps, contexts.clone(), board, metrics),
         ])
     }

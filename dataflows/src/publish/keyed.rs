@@ -6,6 +6,7 @@ mod alerts;
 mod candles;
 mod gaps;
 mod indicators;
+mod signals;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use alerts::Alerts;
 pub use candles::Candles;
 pub use gaps::Gaps;
 pub use indicators::Indicators;
+pub use signals::Signals;
 
 /// A keyed view.
 pub trait Keyed: 'static {
@@ -86,6 +88,7 @@ pub const KEYED: &[KeyedView] = &[
     KeyedView::of::<Candles>(),
     KeyedView::of::<Gaps>(),
     KeyedView::of::<Indicators>(),
+    KeyedView::of::<Signals>(),
 ];
 
 /// The keyed view of this name.

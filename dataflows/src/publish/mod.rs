@@ -24,6 +24,7 @@ pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
 pub use split::{
     Rows, log, publish, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+    publish_signals,
 };
 pub use table::Table;
 pub use tape::{TAPE, Tape};

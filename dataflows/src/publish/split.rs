@@ -5,7 +5,7 @@ use std::sync::Arc;
 use market::{Commit, Gap, Statement};
 use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
-use operators::signals::AlertChange;
+use operators::signals::{AlertChange, SignalChange};
 use operators::{CommitContext, GapChange, GapOut, LedgerOut, Notice, Verdict};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -15,7 +15,7 @@ use super::arranged::{Arranged, RowUpdate, arrange};
 use super::board::Board;
 use super::digest::Digest;
 use super::history::remember;
-use super::keyed::{Alerts, Candles, Gaps, Indicators, Keyed};
+use super::keyed::{Alerts, Candles, Gaps, Indicators, Keyed, Signals};
 use super::logs::LogRow;
 use super::tape::TAPE;
 use crate::telemetry::Metrics;
@@ -97,6 +97,18 @@ pub fn publish_alerts<'scope>(
     publish(output, contexts, board, |change, rows: &mut Rows<'_, Alerts>| match change.restored {
         true => rows.restored(change.key, change.after),
         false => rows.change(change.key, change.before, Some(change.after)),
+    })
+}
+
+/// Arranges where the rules of this worker stand.
+pub fn publish_signals<'scope>(
+    output: StreamVec<'scope, Time, SignalChange>,
+    contexts: Contexts<'scope>,
+    board: &Arc<Board>,
+) -> Arranged {
+    publish(output, contexts, board, |said, rows: &mut Rows<'_, Signals>| match said {
+        SignalChange { key, after: Some(after), restored: true, .. } => rows.restored(key, after),
+        SignalChange { key, before, after, .. } => rows.change(key, before, after),
     })
 }
 

@@ -12,6 +12,7 @@ mod indicators;
 mod providers;
 mod reader;
 mod row;
+mod signals;
 mod text;
 mod trades;
 mod wanted;
@@ -30,6 +31,7 @@ pub use reader::{
     ViewReader,
 };
 pub use row::{Cell, Column, Row, key, value};
+pub use signals::SignalRow;
 pub use text::{cell_json, cell_text, plain_text, write_csv_header, write_csv_row};
 pub use trades::TradeRow;
 pub use wanted::{Allowed, Dimension, OPEN_TIME, Wanted};
@@ -105,6 +107,14 @@ pub const VIEWS: &[View] = &[
         kind: ViewKind::Log,
         columns: Revision::COLUMNS,
         doc: "every change of a bar that was final, with before, after and cause",
+        history: false,
+        recorded: true,
+    },
+    View {
+        name: "signals",
+        kind: ViewKind::Keyed,
+        columns: SignalRow::COLUMNS,
+        doc: "where each rule stands at each instrument and timeframe, per round",
         history: false,
         recorded: true,
     },
