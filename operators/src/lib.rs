@@ -31,5 +31,5 @@ pub use keyed::{Core, Gauge, Sharded, keyed};
 pub use ledger::{Ledger, LedgerConfig, OutlierRule};
 pub use output::{BarChange, GapChange, GapOut, LedgerOut, Notice, RollupIn, Tally, Verdict};
 pub use rollup::{Rollup, RollupConfig};
-pub use signals::{Alert, AlertChange, AlertKey, SignalIn, Signals};
+pub use signals::{Alert, AlertChange, AlertKey, SignalIn, SignalOut, Signals};
 pub use state::{NoStates, StateError, StateStore};

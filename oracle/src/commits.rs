@@ -58,6 +58,9 @@ pub struct Output {
     pub revisions: Vec<Revision>,
     /// Rows of this commit.
     pub outliers: Vec<Outlier>,
+    /// The records accepted in this commit, but each `New` of an id that has a `New` already, or one with a
+    /// lower origin in this commit.
+    pub told: Vec<Record>,
 }
 
 /// The fold over commits.
@@ -108,6 +111,7 @@ impl Fold {
         output.unmatched.sort();
         output.revisions.sort();
         output.outliers.sort();
+        output.told.sort();
 
         self.next = commit.next();
         self.marks.clone_from(&input.marks);

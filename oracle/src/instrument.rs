@@ -53,6 +53,14 @@ struct Round {
     candles: BTreeMap<CandleKey, Candle>,
 }
 
+/// Whether a record of a commit is no copy of a trade: neither known before nor told by a lower origin.
+fn is_news(record: &Record, before: &[Record], accepted: &[Record]) -> bool {
+    let Event::New(trade) = record.event else { return true };
+    let tells = |other: &Record| matches!(other.event, Event::New(t) if t.name() == trade.name());
+    !before.iter().any(tells)
+        && !accepted.iter().any(|other| tells(other) && other.origin < record.origin)
+}
+
 impl InstrumentFold {
     /// An instrument of which no record came before `commit`.
     pub(crate) fn before(Commit(commit): Commit) -> InstrumentFold {
@@ -97,6 +105,7 @@ impl InstrumentFold {
         self.told.commit(&accepted, history.gaps_max);
         self.note(commit, records, &accepted);
 
+        output.told.extend(accepted.iter().filter(|r| is_news(r, &before, &accepted)));
         output.conflicts.extend(conflicts(commit, &before, &accepted));
         output.unmatched.extend(self.unmatched(commit, &accepted));
         let (was, is) = (joined(&before), joined(&self.live));

@@ -120,7 +120,7 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
         catalog: Arc::clone(&started.catalog),
         calendars: config.calendars.clone(),
         timeframes: config.job.timeframes().to_vec(),
-        labels: config.job.labels(),
+        labels: config.labels(),
         metrics: started.metrics.clone(),
         health: Arc::new(move || health(&board, &pause)),
         version: env!("CARGO_PKG_VERSION"),

@@ -41,6 +41,7 @@ use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
 use crate::ingest::providers::Provider;
 use crate::jobs::candles::{Asked, Candles};
+use crate::views::Labels;
 
 /// A checked configuration.
 pub struct Config {
@@ -70,6 +71,8 @@ pub struct Config {
     pub limits: Limits,
     /// Bytes of each log.
     pub log_bytes: usize,
+    /// Bytes of the tape of trades.
+    pub trade_log_bytes: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes: usize,
     /// Bytes of what views were.
@@ -226,6 +229,7 @@ impl RawConfig {
                 state_bytes: limits.state_bytes,
             },
             log_bytes: limits.log_bytes,
+            trade_log_bytes: limits.trade_log_bytes,
             ring_bytes: limits.ring_bytes,
             history_bytes: limits.history_bytes,
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
@@ -243,6 +247,12 @@ impl Config {
     pub fn source_names(&self) -> Vec<SourceNames> {
         let inlet = self.inlet.map(|_| Inlet::names());
         self.sources.iter().map(|source| source.names.clone()).chain(inlet).collect()
+    }
+
+    /// What numbers in rows stand for.
+    pub fn labels(&self) -> Labels {
+        let sources = self.source_names().into_iter().map(|names| (names.name, names.partitions));
+        Labels { sources: sources.collect(), ..self.job.labels() }
     }
 
     /// What the view `providers` tells of the sources, by number; the inlet is the last.

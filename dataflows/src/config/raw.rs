@@ -98,6 +98,8 @@ pub struct RawLimits {
     pub state_bytes: usize,
     /// Bytes of each log; beyond it, its oldest rows go.
     pub log_bytes: usize,
+    /// Bytes of the log of trades; beyond it, its oldest rows go. 0: none is kept.
+    pub trade_log_bytes: usize,
     /// Bytes of the latest changes of each keyed view; who follows a view and is further behind gets it anew.
     pub ring_bytes: usize,
     /// Gaps in the ids of an instrument that are kept apart; beyond it, the lowest are merged.
@@ -274,6 +276,7 @@ impl Default for RawLimits {
             in_flight_records: 262_144,
             state_bytes: 8 << 30,
             log_bytes: 64 << 20,
+            trade_log_bytes: 64 << 20,
             ring_bytes: 64 << 20,
             history_bytes: 256 << 20,
             gaps: 10_000,

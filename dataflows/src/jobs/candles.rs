@@ -7,7 +7,7 @@ use market::{Calendars, Span, Timeframe};
 use operators::indicators::{IndicatorChange, IndicatorOut, Indicators, IndicatorsConfig};
 use operators::keyed::Time;
 use operators::portfolio::PortfolioConfig;
-use operators::signals::{AlertChange, Rule};
+use operators::signals::{AlertChange, Rule, SignalOut};
 use operators::{
     Gauge, Ledger, LedgerConfig, LedgerOut, OutlierRule, Rollup, RollupConfig, SignalIn, Signals,
     StateError, StateStore, keyed,
@@ -21,7 +21,7 @@ use super::portfolios::{self, FILLS, QUOTES};
 use crate::ingest::{Delivery, feed};
 use crate::publish::{
     Arranged, Board, publish_alerts, publish_candles, publish_gaps, publish_indicators,
-    publish_portfolios,
+    publish_portfolios, publish_signals,
 };
 use crate::telemetry::Metrics;
 use crate::views::Labels;
@@ -125,6 +125,7 @@ impl Candles {
     pub fn labels(&self) -> Labels {
         let indicators = self.indicators.indicators().iter();
         Labels {
+            sources: Vec::new(), // which the job does not know
             rules: self.rules.iter().map(|rule| rule.name.clone()).collect(),
             indicators: indicators.map(|one| (one.label(), one.outputs())).collect(),
         }
@@ -143,12 +144,12 @@ impl Candles {
         };
         let (contexts, records, accounts) = feed(scope, deliveries, activator);
 
-        let config = Arc::clone(&self.ledger);
+        let (config, tells) = (Arc::clone(&self.ledger), board.tape.is_kept());
         let ledger = keyed(
             contexts.clone(),
             records,
             OPERATORS[0],
-            move || Ledger::new(Arc::clone(&config)),
+            move || Ledger::new(Arc::clone(&config)).telling(tells),
             Arc::clone(&states),
             gauge(OPERATORS[0]),
         )?;
@@ -196,14 +197,17 @@ impl Candles {
         let valuation = portfolios::build(&self.portfolios, inputs, &states, gauge)?;
 
         let count = counting_alerts(metrics, &self.rules);
-        let signals = signals.inspect_batch(move |_commit, changes| count(changes));
+        let alerts = signals.clone().flat_map(SignalOut::alert);
+        let alerts = alerts.inspect_batch(move |_commit, changes| count(changes));
+        let signals = signals.flat_map(SignalOut::signal);
 
         let restored = states.restored_at();
         let mut views = publish_portfolios(valuation, contexts.clone(), restored, board);
         views.extend([
             publish_candles(bars, contexts.clone(), board, metrics, sources),
             publish_indicators(indicators, contexts.clone(), board),
-            publish_alerts(signals, contexts.clone(), board),
+            publish_alerts(alerts, contexts.clone(), board),
+            publish_signals(signals, contexts.clone(), board),
             publish_gaps(gaps, contexts, board, metrics),
         ]);
         Ok(views)

@@ -14,6 +14,7 @@ use super::keyed::{KEYED, KeyedView, Shelf};
 use super::logs::Logs;
 use super::ring::Ring;
 use super::table::Table;
+use super::tape::Tape;
 use crate::views::{AsOf, Frontier, Labels, ReadError, VIEWS, View};
 
 /// Shared by all workers, readers and the ingest thread of a job.
@@ -23,6 +24,8 @@ pub struct Board {
     failed: AtomicBool,
     /// The logs.
     pub logs: Logs,
+    /// What was accepted about trades.
+    pub tape: Tape,
     /// The latest changes of keyed views, in the order of [`KEYED`].
     pub rings: Vec<Ring>,
     /// Rows that do not come from workers.
@@ -83,6 +86,8 @@ pub struct Making {
     pub labels: Labels,
     /// Bytes of each log.
     pub log_bytes_max: usize,
+    /// Bytes of the tape of trades; with 0 there is none.
+    pub tape_bytes_max: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes_max: usize,
     /// Bytes of what views were, over all views; with 0 nothing is kept of it.
@@ -129,6 +134,7 @@ impl Board {
             moved: Condvar::new(),
             failed: AtomicBool::new(false),
             logs: Logs::new(making.log_bytes_max),
+            tape: Tape::new(making.tape_bytes_max),
             rings: KEYED.iter().map(|_| Ring::new(making.ring_bytes_max)).collect(),
             tables: Tables {
                 providers: Table::new("providers", making.ring_bytes_max),
@@ -171,6 +177,7 @@ impl Board {
         drop(slots);
         self.rings.iter().for_each(|ring| ring.tell(least));
         self.logs.tell(least);
+        self.tape.tell(least);
         self.tables.all().for_each(|table| table.complete(least));
         Completed { readable_from: least.saturating_sub(1), took }
     }

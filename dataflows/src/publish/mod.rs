@@ -14,6 +14,7 @@ mod ring;
 mod scan;
 mod split;
 mod table;
+mod tape;
 
 pub use arranged::{Arranged, Arrangement, Publisher};
 pub use board::{Board, Cut, Making, Published, Tables, WorkerFailed};
@@ -23,6 +24,7 @@ pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
 pub use split::{
     Rows, log, publish, publish_alerts, publish_candles, publish_gaps, publish_indicators,
-    publish_portfolios,
+    publish_portfolios, publish_signals,
 };
 pub use table::Table;
+pub use tape::{TAPE, Tape};

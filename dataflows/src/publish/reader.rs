@@ -10,6 +10,7 @@ use super::board::{Board, Cut};
 use super::keyed::{Candles, KeyedView, keyed, unpack};
 use super::scan;
 use super::table::Table;
+use super::tape::TAPE;
 use crate::views::{
     AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading, Scan,
     Snapshot, View, ViewReader, Wanted,
@@ -100,6 +101,12 @@ impl BoardReader {
                 changes.retain(|change| wanted.fits(view, &change.cells));
                 changes
             }
+            None if view.name == TAPE => {
+                let (tape, labels) = (&self.board.tape, &self.board.labels);
+                let rows = tape.between((view, wanted), Commit(from), through, labels);
+                let rows = rows.ok_or_else(gone)?.into_iter();
+                rows.map(|cells| Change { cells, diff: 1 }).collect()
+            }
             None => {
                 let rows = self.board.logs.between(view, Commit(from), through);
                 let fitting = rows.ok_or_else(gone)?.into_iter();
@@ -146,6 +153,11 @@ impl BoardReader {
             return Page { frontier, rows: Vec::new(), more: false };
         };
         let Scan { view, wanted, latest_first, limit, as_of: _ } = scan; // logs have no history
+        if view.name == TAPE {
+            let (tape, labels) = (&self.board.tape, &self.board.labels);
+            let (rows, more) = tape.read((view, wanted), through, *latest_first, *limit, labels);
+            return Page { frontier, rows, more };
+        }
         let keep = |row: &[Cell]| wanted.fits(view, row);
         let (rows, more) = self.board.logs.read(view, through, *latest_first, *limit, keep);
         Page { frontier, rows, more }
@@ -232,12 +244,16 @@ impl ViewReader for BoardReader {
         if let Some(ring) = keyed(view.name).and_then(|keyed| self.board.ring(keyed)) {
             return ring.moved();
         }
+        if view.name == TAPE {
+            return self.board.tape.moved();
+        }
         self.board.table(view).map_or_else(|| self.board.logs.moved(view), Table::moved)
     }
 
     fn count(&self, view: &'static View) -> u64 {
         match keyed(view.name) {
             Some(_) => self.board.rows(view.name),
+            None if view.name == TAPE => self.board.tape.appended(),
             None => {
                 let log = || self.board.logs.appended(view.name);
                 self.board.table(view).map_or_else(log, Table::rows)

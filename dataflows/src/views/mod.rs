@@ -13,7 +13,9 @@ mod portfolios;
 mod providers;
 mod reader;
 mod row;
+mod signals;
 mod text;
+mod trades;
 mod wanted;
 
 use market::{Conflict, Outlier, Revision, TooLate, Unmatched};
@@ -31,7 +33,9 @@ pub use reader::{
     ViewReader,
 };
 pub use row::{Cell, Column, Row, key, value};
+pub use signals::SignalRow;
 pub use text::{cell_json, cell_text, plain_text, write_csv_header, write_csv_row};
+pub use trades::TradeRow;
 pub use wanted::{Allowed, Dimension, OPEN_TIME, Wanted};
 
 /// Everything that can be read, by name.
@@ -165,10 +169,26 @@ pub const VIEWS: &[View] = &[
         recorded: true,
     },
     View {
+        name: "signals",
+        kind: ViewKind::Keyed,
+        columns: SignalRow::COLUMNS,
+        doc: "where each rule stands at each instrument and timeframe, per round",
+        history: false,
+        recorded: true,
+    },
+    View {
         name: "too_late",
         kind: ViewKind::Log,
         columns: TooLate::COLUMNS,
         doc: "trades older than `reject_after` allows",
+        history: false,
+        recorded: true,
+    },
+    View {
+        name: "trades",
+        kind: ViewKind::Log,
+        columns: TradeRow::COLUMNS,
+        doc: "the tape: trades, corrections and cancels as they were accepted, without copies of trades",
         history: false,
         recorded: true,
     },
@@ -187,6 +207,8 @@ pub const VIEWS: &[View] = &[
 pub struct Labels {
     /// The names of rules, by number.
     pub rules: Vec<String>,
+    /// The names of sources and of their partitions, by number.
+    pub sources: Vec<(String, Vec<String>)>,
     /// The labels of indicators and the names of their outputs, by number.
     pub indicators: Vec<(String, &'static [&'static str])>,
 }

@@ -19,7 +19,7 @@ mod trades;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::{Calendars, InstrumentId, Record, Span, Timeframe};
+use market::{Calendars, InstrumentId, Record, Span, Statement, Timeframe};
 
 use crate::context::CommitContext;
 use crate::deadlines::Deadlines;
@@ -51,6 +51,8 @@ pub struct Ledger {
     config: Arc<LedgerConfig>,
     books: BTreeMap<InstrumentId, Book>,
     deadlines: Deadlines,
+    /// Whether it puts out what it accepts.
+    tells: bool,
     bytes: usize,
     ids: usize,
 }
@@ -72,7 +74,20 @@ impl Ledger {
     /// }));
     /// ```
     pub fn new(config: Arc<LedgerConfig>) -> Ledger {
-        Ledger { config, books: BTreeMap::new(), deadlines: Deadlines::default(), bytes: 0, ids: 0 }
+        Ledger {
+            config,
+            books: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            tells: false,
+            bytes: 0,
+            ids: 0,
+        }
+    }
+
+    /// The same, that puts out what it accepts ([`LedgerOut::Told`]) if `tells`.
+    #[must_use]
+    pub fn telling(self, tells: bool) -> Ledger {
+        Ledger { tells, ..self }
     }
 }
 
@@ -89,8 +104,13 @@ impl Core for Ledger {
         let mut due = self.deadlines.take_due(&context.marks);
         records.sort_unstable_by_key(|record| (record.event.instrument(), record.origin));
         let mut tallies: BTreeMap<_, u64> = BTreeMap::new();
+        let mut told = Vec::with_capacity(if self.tells { records.len() } else { 0 });
+        let tells = self.tells;
         let mut tally = |record: &Record, verdict: Verdict| {
             *tallies.entry((record.origin.source, verdict)).or_default() += 1;
+            if tells && verdict.tells() {
+                told.push(Statement::of(record));
+            }
         };
 
         let groups = records.chunk_by(|a, b| a.event.instrument() == b.event.instrument());
@@ -105,6 +125,9 @@ impl Core for Ledger {
         out.extend(tallies.into_iter().map(|((source, verdict), records)| {
             LedgerOut::Tally(Tally { source, verdict, records })
         }));
+        if !told.is_empty() {
+            out.push(LedgerOut::Told(Arc::new(told)));
+        }
         records.clear();
     }
 

@@ -120,7 +120,7 @@ impl Stage {
         self.context.round = !words.0.contains_key("no-round");
         let (mut said, mut out) = (Vec::new(), Vec::new());
         self.ledger.commit(&self.context, &mut self.records, &mut said);
-        let mut for_rollup = said.iter().filter_map(|said| said.for_rollup()).collect();
+        let mut for_rollup = said.iter().filter_map(|said| said.clone().for_rollup()).collect();
         self.rollup.commit(&self.context, &mut for_rollup, &mut out);
         said.extend(out);
 
@@ -205,6 +205,7 @@ fn told(said: &LedgerOut) -> Option<String> {
         | LedgerOut::Restored(..)
         | LedgerOut::Gap(GapOut::Restored(..))
         | LedgerOut::Tally(_)
+        | LedgerOut::Told(_)
         | LedgerOut::Heard(..)
         | LedgerOut::Seen(..) => None,
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::indicators::bars::{Numbers, follow};
 use market::{
-    Candle, CandleKey, Commit, Conflict, Gap, GapKey, Outlier, Record, Revision, Shard, TooLate,
-    Unmatched,
+    Candle, CandleKey, Commit, Conflict, Gap, GapKey, Outlier, Record, Revision, Shard, Statement,
+    TooLate, Unmatched,
 };
 use operators::indicators::IndicatorOut;
 use operators::{
@@ -27,6 +27,7 @@ pub(crate) struct Rows {
     pub(crate) unmatched: Vec<Unmatched>,
     pub(crate) revisions: Vec<Revision>,
     pub(crate) outliers: Vec<Outlier>,
+    pub(crate) told: Vec<Statement>,
     /// As of the last round.
     pub(crate) numbers: Numbers,
 }
@@ -67,6 +68,7 @@ impl Rows {
                 LedgerOut::Notice(Notice::Unmatched(row)) => rows.unmatched.push(row),
                 LedgerOut::Notice(Notice::Revision(row)) => rows.revisions.push(row),
                 LedgerOut::Notice(Notice::Outlier(row)) => rows.outliers.push(row),
+                LedgerOut::Told(told) => rows.told.extend(told.iter()),
                 LedgerOut::Tally(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
             }
         }
@@ -75,6 +77,7 @@ impl Rows {
         rows.unmatched.sort();
         rows.revisions.sort();
         rows.outliers.sort();
+        rows.told.sort_by_key(|statement| statement.origin);
         rows
     }
 }
@@ -144,7 +147,7 @@ pub(crate) fn cores_with_indicators(
         for record in &commit.records {
             inboxes.entry(record.shard()).or_default().push(*record);
             shards.entry(record.shard()).or_insert_with(|| {
-                let ledger = Ledger::new(Arc::clone(&ledger));
+                let ledger = Ledger::new(Arc::clone(&ledger)).telling(true);
                 let rollup = Rollup::new(Arc::clone(&rollup));
                 (ledger, rollup, Indicators::new(Arc::clone(indicators)))
             });
@@ -154,9 +157,9 @@ pub(crate) fn cores_with_indicators(
             let mut inbox = inboxes.remove(shard).unwrap_or_default();
             let mut said = Vec::new();
             ledger.commit(context, &mut inbox, &mut said);
-            let mut for_rollup = said.iter().filter_map(|said| said.for_rollup()).collect();
+            let mut for_rollup = said.iter().filter_map(|said| said.clone().for_rollup()).collect();
             rollup.commit(context, &mut for_rollup, &mut said);
-            let mut bars = said.iter().filter_map(|said| said.bar_change()).collect();
+            let mut bars = said.iter().filter_map(|said| said.clone().bar_change()).collect();
             indicators.commit(context, &mut bars, &mut out.numbers);
             out.candles.append(&mut said);
         }
@@ -275,7 +278,7 @@ fn run(
                 contexts.clone(),
                 records,
                 "ledger",
-                move || Ledger::new(Arc::clone(&ledger)),
+                move || Ledger::new(Arc::clone(&ledger)).telling(true),
                 Arc::clone(&states),
                 Arc::clone(&gauge),
             )
@@ -290,7 +293,7 @@ fn run(
             )
             .unwrap();
             let candles = ledger.concat(rollup).inspect_time(move |time, out| {
-                said.lock().unwrap().entry(*time).or_default().candles.push(*out);
+                said.lock().unwrap().entry(*time).or_default().candles.push(out.clone());
             });
             let numbers = keyed(
                 contexts,
