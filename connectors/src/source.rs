@@ -4,7 +4,7 @@
 //! position may repeat rows, never skip them.* A source reads no clock: when a row was received is the
 //! commit that it is bound to, which is decided elsewhere.
 
-use market::{Event, Refusal};
+use market::{Entry, Refusal};
 
 /// One row of a partition, in the order of its positions.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +12,7 @@ pub struct Row {
     /// Where the row lies in its partition: for files, the number of the line, from 1.
     pub position: u64,
     /// What it says, or why it was refused.
-    pub event: Result<Event, Box<Refusal>>,
+    pub event: Result<Entry, Box<Refusal>>,
 }
 
 /// Whether a partition has more to give.

@@ -3,7 +3,7 @@
 //! A [`Binding`] is everything that later decisions depend on besides the records themselves. Live, it is
 //! made here once; a recording brings it back, so a replay decides the same.
 
-use market::{Commit, Event, EventTime, Refusal, RefusalReason, Span};
+use market::{Commit, Entry, Event, EventTime, Refusal, RefusalReason, Span};
 use serde::{Deserialize, Serialize};
 
 /// How a source's time is understood.
@@ -84,18 +84,18 @@ impl CommitClock {
         CommitClock { sources, ahead, next: Commit(0), at, newest: EventTime::NEVER, marks }
     }
 
-    /// Binds a row to the commit at hand. An event too far ahead is refused and moves no watermark.
+    /// Binds a row to the commit at hand. An entry too far ahead is refused and moves no watermark.
     pub fn bind(
         &mut self,
         source: usize,
         partition: usize,
         position: u64,
-        event: Option<&Event>,
+        entry: Option<&Entry>,
     ) -> Result<(), Refusal> {
         let own = &mut self.sources[source].1[partition];
         own.position = position;
         own.heard = true;
-        let Some(time) = event.and_then(Event::time) else { return Ok(()) };
+        let Some(time) = entry.and_then(Entry::time) else { return Ok(()) };
         let (latest, bound) = match self.ahead {
             Ahead::OfSystem(skew) => {
                 (self.at.after(skew), format!("{skew} ahead of the system's time"))
@@ -106,8 +106,9 @@ impl CommitClock {
             let detail = format!("event time {time} is past {latest}, {bound}");
             return Err(Refusal::new(RefusalReason::TimeAhead, detail, b""));
         }
-        // A cancel's time is when it was said; only trades move watermarks.
-        if !matches!(event, Some(Event::Cancel { .. })) {
+        // A cancel's time is when it was said, and what is said of accounts is no trade: only trades move
+        // watermarks.
+        if matches!(entry, Some(Entry::Market(Event::New(_) | Event::Correct { .. }))) {
             own.newest = own.newest.max(time);
             self.newest = self.newest.max(time);
         }
@@ -122,6 +123,12 @@ impl CommitClock {
     /// Whether every partition of every source has ended.
     pub fn all_ended(&self) -> bool {
         self.sources.iter().all(|(_, partitions)| partitions.iter().all(|p| p.ended))
+    }
+
+    /// How many partitions of each source have ended.
+    pub fn ended(&self) -> Vec<usize> {
+        let ended = |partitions: &Vec<Partition>| partitions.iter().filter(|p| p.ended).count();
+        self.sources.iter().map(|(_, partitions)| ended(partitions)).collect()
     }
 
     /// The newest event time bound so far.
@@ -176,14 +183,17 @@ fn watermark(timing: &SourceTiming, partition: &Partition, now: EventTime) -> Ev
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::{IdScope, InstrumentId, Price, Quantity, Side, Terms, Trade, TradeId, Updates};
+    use market::{
+        AccountEvent, FillRef, IdScope, InstrumentId, PortfolioId, Price, Quantity, Side, Terms,
+        Trade, TradeId, Updates,
+    };
 
     fn at(secs: i64) -> EventTime {
         EventTime(secs * 1_000_000_000)
     }
 
-    fn trade(secs: i64) -> Event {
-        Event::New(Trade {
+    fn trade(secs: i64) -> Entry {
+        Entry::Market(Event::New(Trade {
             instrument: InstrumentId(1),
             terms: Terms::DEFAULT,
             scope: IdScope(0),
@@ -194,7 +204,7 @@ mod tests {
             quantity: Quantity(1),
             side: Side::Unknown,
             updates: Updates::ALL,
-        })
+        }))
     }
 
     fn timing(partitions: usize) -> SourceTiming {
@@ -250,6 +260,22 @@ mod tests {
         let mut clock = CommitClock::new(vec![timing(1)], Ahead::NotAfter(at(50)), at(0));
         assert!(clock.bind(0, 0, 1, Some(&trade(50))).is_ok());
         assert!(clock.bind(0, 0, 2, Some(&trade(51))).is_err());
+    }
+
+    #[test]
+    fn what_is_said_of_accounts_is_bound_and_moves_no_watermark() {
+        let bust = |secs| {
+            let of = FillRef { portfolio: PortfolioId::of("p"), id: TradeId::Number(1) };
+            Entry::Account(AccountEvent::Bust { of, time: Some(at(secs)) })
+        };
+        let mut clock = CommitClock::new(vec![timing(1)], Ahead::OfSystem(Span::secs(10)), at(100));
+        clock.bind(0, 0, 1, Some(&trade(90))).unwrap();
+        clock.bind(0, 0, 2, Some(&bust(105))).unwrap();
+        let refusal = clock.bind(0, 0, 3, Some(&bust(111))).unwrap_err();
+        assert_eq!(refusal.reason, RefusalReason::TimeAhead);
+        let binding = clock.close(at(101), true);
+        assert_eq!((binding.marks, binding.positions), (vec![Some(at(88))], vec![vec![3]]));
+        assert_eq!(clock.newest(), at(90));
     }
 
     #[test]

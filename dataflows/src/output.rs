@@ -17,7 +17,7 @@ pub struct OutputError {
     source: csv::Error,
 }
 
-/// Writes each view to `folder/VIEW.csv`: header first, candles by instrument name, timeframe and open
+/// Writes each view that a replay gives again to `folder/VIEW.csv`: header first, candles by instrument name, timeframe and open
 /// time, logs by commit. Decimals are exact, times RFC 3339 in UTC.
 pub fn write_views(
     reader: &BoardReader,
@@ -25,7 +25,7 @@ pub fn write_views(
     folder: &Path,
 ) -> Result<(), OutputError> {
     make_folder(folder)?;
-    for view in VIEWS {
+    for view in VIEWS.iter().filter(|view| view.recorded) {
         let path = folder.join(format!("{}.csv", view.name));
         write_view(reader, catalog, view, &path).map_err(|source| OutputError { path, source })?;
     }
@@ -75,10 +75,15 @@ fn for_each_row<E>(
     mut each: impl FnMut(&[Cell]) -> Result<(), E>,
 ) -> Result<(), E> {
     if view.kind == ViewKind::Log || view.column("instrument").is_none() {
-        return reader.read(&Scan::all(view)).rows.iter().try_for_each(|cells| each(cells));
+        return rows(reader, &Scan::all(view)).iter().try_for_each(|cells| each(cells));
     }
     catalog.all().iter().try_for_each(|instrument| {
         let own = Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
-        reader.read(&own).rows.iter().try_for_each(|cells| each(cells))
+        rows(reader, &own).iter().try_for_each(|cells| each(cells))
     })
+}
+
+/// Rows as they are now, which can always be read.
+fn rows(reader: &BoardReader, scan: &Scan) -> Vec<Vec<Cell>> {
+    reader.read(scan).map_or_else(|_| Vec::new(), |page| page.rows)
 }

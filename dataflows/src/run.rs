@@ -17,6 +17,7 @@ use crate::ingest::drive::{
 };
 use crate::ingest::handover::{Handover, HandoverError, Resume};
 use crate::ingest::play::{Pacer, Player, Start};
+use crate::ingest::providers::Providers;
 use crate::ingest::pump::{Extent, Pump, Pumped};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
@@ -42,6 +43,9 @@ pub enum RunError {
         #[source]
         source: SourceError,
     },
+    /// Clients could send something to a live run; a replay has nothing.
+    #[error("there is nothing to replay: no [[source]] is configured")]
+    NothingToReplay,
     /// A source is not as configured.
     #[error(transparent)]
     NotAsConfigured(SourceError),
@@ -77,7 +81,7 @@ pub struct Wishes {
     pub out: Option<PathBuf>,
     /// Compute digests of changes and of final rows.
     pub digest: bool,
-    /// Keep the latest changes of views for those who follow them.
+    /// Keep the latest changes of views for those who follow them, and what views were.
     pub followed: bool,
     /// Seconds of event time per second; as fast as it goes by default.
     pub speed: Option<f64>,
@@ -119,7 +123,7 @@ pub struct Report {
     pub commits: u64,
     /// How long it took.
     pub elapsed: Duration,
-    /// Per view, its rows (of logs, those ever appended) and, if asked for, its digests.
+    /// Per view that a replay gives again, its rows (of logs, those ever appended) and, if asked for, its digests.
     pub views: Vec<(&'static str, u64, Option<ViewDigest>)>,
     /// Per worker, how many instruments its ledger held at the end.
     pub instruments_held: Vec<usize>,
@@ -143,13 +147,14 @@ impl Started {
             make_folder(folder)?;
         }
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
-        let names: Arc<[String]> = config.sources.iter().map(|s| s.names.name.clone()).collect();
+        let names: Arc<[String]> = config.source_names().into_iter().map(|s| s.name).collect();
         let board = Arc::new(Board::new(Making {
             workers: config.workers,
             operators: &OPERATORS,
             labels: config.job.labels(),
             log_bytes_max: config.log_bytes,
             ring_bytes_max: if wishes.followed { config.ring_bytes } else { 0 },
+            history_bytes_max: if wishes.followed { config.history_bytes } else { 0 },
             digests: wishes.digest,
         }));
         let (engine, feeds) = Engine::start(
@@ -165,6 +170,7 @@ impl Started {
         let handover =
             Handover::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
                 .recording(recorder)
+                .telling(Providers::new(config.providers()))
                 .saving_after(wishes.save_after)
                 .resuming(wishes.resume.clone());
         let extent = Extent::default();
@@ -204,7 +210,7 @@ impl Started {
                 );
             }
         }
-        let views = VIEWS.iter().map(|view| {
+        let views = VIEWS.iter().filter(|view| view.recorded).map(|view| {
             let digest = wishes.digest.then(|| digest(&board, &reader, &catalog, view));
             (view.name, reader.count(view), digest)
         });
@@ -223,16 +229,23 @@ impl Started {
 }
 
 fn recorder(path: &Path, config: &Config) -> Result<Recorder, RecordingError> {
-    let sources = config.sources.iter().map(|source| source.names.name.clone()).collect();
+    let sources = config.source_names().into_iter().map(|source| source.name).collect();
     let header = Header { config: config.toml.clone(), sources };
     Recorder::create(path, header, Arc::clone(&config.catalog))
 }
 
 /// Replays the files of a configuration as bare files.
 pub fn replay_files(config: Config, wishes: &Wishes, stop: &Stop) -> Result<Report, RunError> {
+    if config.sources.is_empty() {
+        return Err(RunError::NothingToReplay);
+    }
     let mut started = Started::new(&config, Arc::new(NoStates), wishes)?;
     let names = config.source_names();
-    let clock = CommitClock::new(config.timings(), config.ahead_files(), market::EventTime::NEVER);
+    let mut clock =
+        CommitClock::new(config.timings(), config.ahead_files(), market::EventTime::NEVER);
+    if config.inlet.is_some() {
+        clock.end(config.sources.len(), 0); // no client speaks to a replay
+    }
     let pumps_stop = Stop::default();
     let mut partitions = Vec::new();
     let mut pumps = Vec::new();

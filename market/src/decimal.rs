@@ -54,6 +54,21 @@ pub fn parse(text: &str, scale: u8) -> Result<i64, DecimalError> {
 /// assert_eq!(market::decimal::parse_scaled("1815200", 4, 9), Ok(181_520_000_000));
 /// ```
 pub fn parse_scaled(text: &str, implied: u8, scale: u8) -> Result<i64, DecimalError> {
+    let mantissa = parse_128(text, implied, scale)?;
+    i64::try_from(mantissa).map_err(|_| DecimalError::Overflow { scale })
+}
+
+/// Like [`parse`], of sums of money: none if it is no number, would be rounded, or does not fit 128 bits.
+///
+/// ```
+/// assert_eq!(market::decimal::parse_wide("50e9", 9), Some(50_000_000_000_000_000_000));
+/// assert_eq!(market::decimal::parse_wide("0.5", 0), None);
+/// ```
+pub fn parse_wide(text: &str, scale: u8) -> Option<i128> {
+    parse_128(text, 0, scale).ok()
+}
+
+fn parse_128(text: &str, implied: u8, scale: u8) -> Result<i128, DecimalError> {
     let Digits { negative, mantissa, exponent } = read_digits(text.trim().as_bytes())?;
     if mantissa == 0 {
         return Ok(0);
@@ -67,8 +82,7 @@ pub fn parse_scaled(text: &str, implied: u8, scale: u8) -> Result<i64, DecimalEr
         // `read_digits` has moved trailing zeros into the exponent, so any division loses digits.
         return Err(DecimalError::ExcessPrecision { scale });
     };
-    let signed = if negative { -magnitude } else { magnitude };
-    i64::try_from(signed).map_err(|_| overflow)
+    Ok(if negative { -magnitude } else { magnitude })
 }
 
 /// A number as `± mantissa · 10^exponent`, its mantissa without trailing zeros.

@@ -11,7 +11,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::account::{Contract, Currency, ModelId, PortfolioId};
 use crate::decimal::SCALE_MAX;
+use crate::names::{Names, is_name};
 use crate::scopes::IdScopes;
 
 /// XXH3-64 of an instrument's name. Two names with one id are refused by the [`Catalog`].
@@ -93,15 +95,20 @@ pub enum CatalogError {
     },
 }
 
-/// Every instrument that the process has met, and the rules that give new ones their terms.
+/// Every name that the process has met: instruments with the rules that give new ones their terms,
+/// portfolios, and models of fair values.
 ///
-/// Bounded by the limit it is made with. Shared by decoders (which add) and readers (which look up).
+/// Bounded by the limits it is made with. Shared by decoders (which add) and readers (which look up).
 pub struct Catalog {
     rules: Vec<InstrumentRule>,
     limit: usize,
     /// The names of the id scopes of their trades.
     pub scopes: IdScopes,
     known: RwLock<HashMap<InstrumentId, Arc<Instrument>>>,
+    /// The portfolios.
+    pub portfolios: Names<PortfolioId>,
+    /// The models of fair values.
+    pub models: Names<ModelId>,
 }
 
 impl InstrumentId {
@@ -142,6 +149,14 @@ impl Terms {
     }
 }
 
+impl Instrument {
+    /// What has to be known to value a holding of it; none without a configured quote currency.
+    pub fn contract(&self) -> Option<Contract> {
+        let quote = Currency::of(&self.quote)?;
+        Some(Contract { terms: self.terms, quote, multiplier: self.multiplier })
+    }
+}
+
 impl InstrumentRule {
     /// The rule that fits every name, with [`Terms::DEFAULT`].
     pub fn any() -> InstrumentRule {
@@ -163,15 +178,43 @@ impl InstrumentRule {
                 return Err(format!("{what} scale {scale} is above {SCALE_MAX} decimals"));
             }
         }
+        if !self.quote.is_empty() && Currency::of(&self.quote).is_none() {
+            return Err(format!(
+                "quote `{}` is not a currency (1 to 8 of A–Z and 0–9, such as USD or USDT)",
+                self.quote
+            ));
+        }
+        if self.multiplier == 0 {
+            return Err("a multiplier of 0 makes everything worth nothing".to_owned());
+        }
         Ok(())
     }
 }
 
 impl Catalog {
+    /// How many portfolios it holds unless it is told otherwise.
+    pub const PORTFOLIOS: usize = 10_000;
+    /// How many models it holds unless it is told otherwise.
+    pub const MODELS: usize = 256;
+
     /// A catalog that gives a new name the terms of the first rule that fits it, else those of
-    /// [`InstrumentRule::any`], and holds at most `limit` instruments.
+    /// [`InstrumentRule::any`], and holds at most `limit` instruments, [`Catalog::PORTFOLIOS`] and
+    /// [`Catalog::MODELS`].
     pub fn new(rules: Vec<InstrumentRule>, limit: usize) -> Catalog {
-        Catalog { rules, limit, scopes: IdScopes::default(), known: RwLock::default() }
+        Catalog {
+            rules,
+            limit,
+            scopes: IdScopes::default(),
+            known: RwLock::default(),
+            portfolios: Names::new(Catalog::PORTFOLIOS),
+            models: Names::new(Catalog::MODELS),
+        }
+    }
+
+    /// With room for so many portfolios and models.
+    #[must_use]
+    pub fn with_room_for(self, portfolios: usize, models: usize) -> Catalog {
+        Catalog { portfolios: Names::new(portfolios), models: Names::new(models), ..self }
     }
 
     /// The instrument of this name, which is registered if it is new.
@@ -188,7 +231,7 @@ impl Catalog {
         if let Some(known) = self.get(id) {
             return same_name(known, name);
         }
-        if name.is_empty() || name.len() > 128 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+        if !is_name(name) {
             return Err(CatalogError::BadName { name: name.chars().take(160).collect() });
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);

@@ -3,15 +3,17 @@
 //! A leaf crate: no I/O, no clock, no runtime. Everything here is a value; everything that could be
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
-//! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`scopes`] → [`refusal`] →
-//! [`calendar`] → [`wall`] → [`candle`] → [`gap`] → [`notice`].
+//! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`scopes`] → [`account`] →
+//! [`names`] → [`entry`] → [`refusal`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] → [`notice`].
 
 pub mod account;
 pub mod calendar;
 pub mod candle;
 pub mod decimal;
+pub mod entry;
 pub mod gap;
 pub mod instrument;
+pub mod names;
 pub mod notice;
 pub mod price;
 pub mod refusal;
@@ -30,10 +32,12 @@ pub use calendar::{
 };
 pub use candle::{Bar, BarState, Candle, CandleKey, Cause, CauseKind, OrderKey};
 pub use decimal::DecimalError;
+pub use entry::Entry;
 pub use gap::{Gap, GapKey};
 pub use instrument::{
     Catalog, CatalogError, Instrument, InstrumentId, InstrumentRule, Shard, Terms,
 };
+pub use names::{NameError, Named, Names};
 pub use notice::{Conflict, Revision, TooLate, Unmatched, UnmatchedReason};
 pub use price::{Price, Quantity};
 pub use refusal::{Refusal, RefusalReason};

@@ -65,6 +65,20 @@ impl IdScopes {
         }
     }
 
+    /// The scope of this name as a source says it is; one of which nothing is said, if none has spoken.
+    ///
+    /// ```
+    /// let scopes = market::IdScopes::default();
+    /// assert!(!scopes.find("binance").is_contiguous());
+    /// scopes.resolve("binance", true).unwrap();
+    /// assert!(scopes.find("binance").is_contiguous());
+    /// ```
+    pub fn find(&self, name: &str) -> IdScope {
+        let plain = IdScope::of(name);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&plain).filter(|known| *known.name == *name).map_or(plain, |known| known.scope)
+    }
+
     /// The name of a scope; those that were never registered show as hexadecimal.
     pub fn name(&self, scope: IdScope) -> Arc<str> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);

@@ -97,7 +97,7 @@ impl FileReader {
             match decoded {
                 Ok(None) => {}
                 Ok(Some(event)) => {
-                    return Ok(Some(Row { position, event: Ok(event) }));
+                    return Ok(Some(Row { position, event: Ok(event.into()) }));
                 }
                 Err(fault) => {
                     return Ok(Some(Row { position, event: Err(fault.of(&self.text)) }));

@@ -5,8 +5,10 @@ mod calendars;
 mod layers;
 mod nearest;
 mod places;
+mod portfolios;
 mod raw;
 mod rules;
+mod sources;
 
 #[cfg(test)]
 mod tests;
@@ -16,29 +18,26 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connectors::{Setting, Source, SourceError};
 use market::{Calendars, Catalog, EventTime, InstrumentRule, Span, Terms, TimeUnit, Timeframe};
-use operators::SourceSet;
 use operators::indicators::IndicatorsConfig;
 
 pub use layers::{Layers, toml_or_text};
+pub use portfolios::{
+    Computed, Portfolio, Portfolios, Rate, RawAmount, RawFair, RawPortfolio, RawPortfolios,
+    RawRate, RawRisk, Risk,
+};
 pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
     RawSession, RawSource,
 };
-
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
+pub use sources::{ConfiguredSource, Inlet};
 
 use crate::clock::{Ahead, SourceTiming};
 use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
-use crate::ingest::play::Play;
+use crate::ingest::providers::Provider;
 use crate::jobs::candles::Candles;
-
-/// How far behind its newest event a source's events may come, unless configured.
-const DEFAULT_DISORDER: Span = Span::secs(5);
-/// When a source that cannot be read again is idle, unless configured.
-const DEFAULT_IDLE: Span = Span::secs(30);
 
 /// A checked configuration.
 pub struct Config {
@@ -50,8 +49,12 @@ pub struct Config {
     pub calendars: Calendars,
     /// The instruments.
     pub catalog: Arc<Catalog>,
+    /// What is configured of accounts.
+    pub portfolios: Portfolios,
     /// The sources.
     pub sources: Vec<ConfiguredSource>,
+    /// The source of rows that clients send, if there is one; its number is the next after the others.
+    pub inlet: Option<Inlet>,
     /// When a live run closes commits.
     pub cadence: Cadence,
     /// Rows of a commit of bare files.
@@ -66,24 +69,14 @@ pub struct Config {
     pub log_bytes: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes: usize,
+    /// Bytes of what views were.
+    pub history_bytes: usize,
     /// HTTP connections.
     pub connections: usize,
     /// Where to serve.
     pub listen: SocketAddr,
     /// The configuration as TOML, for recordings.
     pub toml: String,
-}
-
-/// A source, ready to be opened.
-pub struct ConfiguredSource {
-    /// Name, rank and partitions.
-    pub names: SourceNames,
-    /// How its time is understood.
-    pub timing: SourceTiming,
-    /// How it is played in a live run.
-    pub play: Option<Play>,
-    /// The source itself.
-    pub source: Box<dyn Source>,
 }
 
 /// A configuration that cannot be used: where, what was written, and what is possible.
@@ -146,9 +139,18 @@ impl RawConfig {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
-        let RawConfig { job, commit, limits, http, calendar: _, instrument, source, rule } = self;
+        let RawConfig { job, commit, limits, http, calendar: _, instrument, source, rule, .. } =
+            self;
         let (calendars, terms) = instruments(&job, instrument, &made)?;
-        let catalog = Arc::new(Catalog::new(terms, limits.instruments));
+        let catalog = Catalog::new(terms, limits.instruments);
+        let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
+        let accounts = portfolios::Written {
+            defaults: self.portfolios,
+            portfolios: self.portfolio,
+            rates: self.rate,
+            risk: self.risk,
+            fair: self.fair,
+        };
 
         let reject_after = span("job.reject_after", &job.reject_after)?;
         let horizon = span("job.correction_horizon", &job.correction_horizon)?;
@@ -167,6 +169,7 @@ impl RawConfig {
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
         let gaps = in_range("limits.gaps", limits.gaps, 1, 1 << 20)?;
         let rules = rules::check(rule, &timeframes, &indicators)?;
+        let portfolios = accounts.check(&timeframes, &indicators, &catalog)?;
         let candles = Candles::new(
             &timeframes,
             calendars.clone(),
@@ -177,14 +180,19 @@ impl RawConfig {
             rules,
         )
         .map_err(ConfigError::at("job.timeframes"))?;
-        let sources = sources(source, folder, &catalog, reject_after)?;
+        let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
+        let candles = candles.with_portfolios(portfolios.for_job(base));
+        let inlet = Inlet::check(&http)?;
+        let sources = sources::sources(source, inlet.is_some(), folder, &catalog, reject_after)?;
 
         Ok(Config {
             workers: in_range("job.workers", job.workers, 1, 256)?,
             job: candles,
             calendars,
             catalog,
+            portfolios,
             sources,
+            inlet,
             cadence: Cadence {
                 period: duration("commit.period", &commit.period)?,
                 records_max: in_range("commit.records", commit.records, 1, 1 << 20)?,
@@ -205,6 +213,7 @@ impl RawConfig {
             },
             log_bytes: limits.log_bytes,
             ring_bytes: limits.ring_bytes,
+            history_bytes: limits.history_bytes,
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
             listen: http.listen.parse().map_err(|_| ConfigError::Value {
                 place: "http.listen".to_owned(),
@@ -216,14 +225,35 @@ impl RawConfig {
 }
 
 impl Config {
-    /// The sources' names and partitions, by number.
+    /// The sources' names and partitions, by number; the inlet is the last.
     pub fn source_names(&self) -> Vec<SourceNames> {
-        self.sources.iter().map(|source| source.names.clone()).collect()
+        let inlet = self.inlet.map(|_| Inlet::names());
+        self.sources.iter().map(|source| source.names.clone()).chain(inlet).collect()
     }
 
-    /// How the sources' times are understood, by number.
+    /// What the view `providers` tells of the sources, by number; the inlet is the last.
+    pub fn providers(&self) -> Vec<Provider> {
+        let provider = |source: &ConfiguredSource| Provider {
+            name: source.names.name.clone(),
+            kind: source.kind.clone(),
+            rank: source.names.rank,
+            partitions: source.timing.partitions,
+            idle_after: source.timing.idle_after,
+        };
+        let inlet = self.inlet.map(|_| Provider {
+            name: Inlet::names().name,
+            kind: "http".to_owned(),
+            rank: Inlet::names().rank,
+            partitions: Inlet::timing().partitions,
+            idle_after: Inlet::timing().idle_after,
+        });
+        self.sources.iter().map(provider).chain(inlet).collect()
+    }
+
+    /// How the sources' times are understood, by number; the inlet is the last.
     pub fn timings(&self) -> Vec<SourceTiming> {
-        self.sources.iter().map(|source| source.timing.clone()).collect()
+        let inlet = self.inlet.map(|_| Inlet::timing());
+        self.sources.iter().map(|source| source.timing.clone()).chain(inlet).collect()
     }
 
     /// The bound on event times of a live run.
@@ -310,89 +340,4 @@ fn instruments(
     }
     let calendars = Calendars::new(calendars).map_err(ConfigError::at("instrument"))?;
     Ok((calendars, rules))
-}
-
-fn sources(
-    raw: Vec<RawSource>,
-    folder: &Path,
-    catalog: &Arc<Catalog>,
-    reject_after: Span,
-) -> Result<Vec<ConfiguredSource>, ConfigError> {
-    in_range("source (number of sources)", raw.len(), 1, SourceSet::MAX)?;
-    let mut sources: Vec<ConfiguredSource> = Vec::with_capacity(raw.len());
-    for (index, raw) in raw.into_iter().enumerate() {
-        let place = format!("source[{index}] (name `{}`)", raw.name);
-        if raw.name.is_empty() {
-            return Err(ConfigError::at(place)("a source needs a `name`".to_owned()));
-        }
-        if sources.iter().any(|other| other.names.name == raw.name) {
-            return Err(ConfigError::at(place)("another source has this name".to_owned()));
-        }
-        sources.push(source(raw, &place, folder, catalog, reject_after)?);
-    }
-    Ok(sources)
-}
-
-fn source(
-    raw: RawSource,
-    place: &str,
-    folder: &Path,
-    catalog: &Arc<Catalog>,
-    reject_after: Span,
-) -> Result<ConfiguredSource, ConfigError> {
-    let optional = |key: &str, text: &Option<String>| match text {
-        Some(text) => span(&format!("{place}.{key}"), text).map(Some),
-        None => Ok(None),
-    };
-    let disorder =
-        optional("disorder", &raw.disorder)?.unwrap_or(DEFAULT_DISORDER.min(reject_after));
-    if disorder > reject_after {
-        return Err(ConfigError::Value {
-            place: format!("{place}.disorder"),
-            problem: format!("{disorder} is more than job.reject_after = {reject_after}"),
-        });
-    }
-    let rest = serde_json::to_value(&raw.rest)
-        .map_err(|error| ConfigError::at(place)(error.to_string()))?;
-    let setting =
-        Setting { name: raw.name.clone(), folder: folder.to_owned(), catalog: Arc::clone(catalog) };
-    let source = connectors::sources()
-        .build(&raw.kind, rest, setting)
-        .map_err(|error| match error {
-            SourceError::Config { problem, .. } => problem, // the place names the source
-            other => other.to_string(),
-        })
-        .map_err(ConfigError::at(place))?;
-    let replayable = source.is_replayable();
-    let idle = optional("idle_timeout", &raw.idle_timeout)?;
-    let play = match &raw.play {
-        Some(play) => Some(checked_play(play, place, replayable)?),
-        None => source.is_made_up().then_some(Play { speed: Some(1.0), as_if_now: true }),
-    };
-    let partitions = source.partitions();
-    Ok(ConfiguredSource {
-        timing: SourceTiming {
-            disorder,
-            idle_after: idle.or_else(|| (!replayable).then_some(DEFAULT_IDLE)),
-            historic: raw.historic,
-            partitions: partitions.len(),
-        },
-        names: SourceNames { name: raw.name, rank: raw.rank, partitions },
-        play,
-        source,
-    })
-}
-
-fn checked_play(raw: &RawPlay, place: &str, replayable: bool) -> Result<Play, ConfigError> {
-    let wrong = |problem: &str| ConfigError::Value {
-        place: format!("{place}.play"),
-        problem: problem.to_owned(),
-    };
-    if !replayable {
-        return Err(wrong("only sources that can be read again can be played"));
-    }
-    if !(raw.speed > 0.0 && raw.speed.is_finite()) {
-        return Err(wrong("`speed` must be above 0"));
-    }
-    Ok(Play { speed: Some(raw.speed), as_if_now: raw.as_if_now })
 }

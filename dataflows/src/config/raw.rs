@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::portfolios::{RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
 use super::rules::RawRule;
 
 /// A configuration file.
@@ -26,6 +27,16 @@ pub struct RawConfig {
     pub source: Vec<RawSource>,
     /// `[[rule]]`: when to raise alerts.
     pub rule: Vec<RawRule>,
+    /// `[portfolios]`: what holds for portfolios that say nothing else.
+    pub portfolios: RawPortfolios,
+    /// `[[portfolio]]`: portfolios of which something is known besides their fills.
+    pub portfolio: Vec<RawPortfolio>,
+    /// `[[rate]]`: which instruments say what one currency is worth in another.
+    pub rate: Vec<RawRate>,
+    /// `[risk]`: what risk is measured over.
+    pub risk: RawRisk,
+    /// `[[fair]]`: models whose fair values are numbers of an indicator.
+    pub fair: Vec<RawFair>,
 }
 
 /// `[job]`.
@@ -74,6 +85,10 @@ pub struct RawCommit {
 pub struct RawLimits {
     /// Instruments.
     pub instruments: usize,
+    /// Portfolios.
+    pub portfolios: usize,
+    /// Models of fair values.
+    pub models: usize,
     /// Records on their way through the workers.
     pub in_flight_records: usize,
     /// Bytes that operators may retain; beyond it, sources pause.
@@ -84,6 +99,8 @@ pub struct RawLimits {
     pub ring_bytes: usize,
     /// Gaps in the ids of an instrument that are kept apart; beyond it, the lowest are merged.
     pub gaps: usize,
+    /// Bytes of what views were, for `as_of`; beyond it, the oldest goes. 0: no history.
+    pub history_bytes: usize,
     /// HTTP connections; more wait.
     pub connections: usize,
 }
@@ -94,6 +111,12 @@ pub struct RawLimits {
 pub struct RawHttp {
     /// The address to serve on; for now a loopback address.
     pub listen: String,
+    /// Whether a live run takes rows by `POST /api/streaming/process`.
+    pub inlet: bool,
+    /// Bytes of the body of such a request.
+    pub body_bytes: usize,
+    /// Rows of such a request.
+    pub body_rows: usize,
 }
 
 /// `[[calendar]]`.
@@ -243,10 +266,13 @@ impl Default for RawLimits {
     fn default() -> RawLimits {
         RawLimits {
             instruments: 100_000,
+            portfolios: market::Catalog::PORTFOLIOS,
+            models: market::Catalog::MODELS,
             in_flight_records: 262_144,
             state_bytes: 8 << 30,
             log_bytes: 64 << 20,
             ring_bytes: 64 << 20,
+            history_bytes: 256 << 20,
             gaps: 10_000,
             connections: 1_024,
         }
@@ -255,7 +281,12 @@ impl Default for RawLimits {
 
 impl Default for RawHttp {
     fn default() -> RawHttp {
-        RawHttp { listen: "127.0.0.1:8080".to_owned() }
+        RawHttp {
+            listen: "127.0.0.1:8080".to_owned(),
+            inlet: true,
+            body_bytes: 8 << 20,
+            body_rows: 10_000,
+        }
     }
 }
 

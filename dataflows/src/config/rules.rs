@@ -106,7 +106,7 @@ pub(super) fn check(
 }
 
 /// The number that `sma20` or `macd12_26_9.signal` names; without an output, the first.
-fn find_number(text: &str, indicators: &IndicatorsConfig) -> Result<(u16, u8), String> {
+pub(super) fn find_number(text: &str, indicators: &IndicatorsConfig) -> Result<(u16, u8), String> {
     let (label, output) = match text.split_once('.') {
         // A parameter may have decimals: bb20_2.5.upper
         Some(_) => match text.rsplit_once('.') {
@@ -117,9 +117,7 @@ fn find_number(text: &str, indicators: &IndicatorsConfig) -> Result<(u16, u8), S
         },
         None => (text, None),
     };
-    let asked: Indicator = label.parse().map_err(|error| {
-        format!("`{text}` is none of open, high, low, close, volume, not a number, and {error}")
-    })?;
+    let asked: Indicator = label.parse().map_err(|error| format!("{error}"))?;
     let known = indicators.indicators();
     let Some(index) = known.iter().position(|one| one.label() == asked.label()) else {
         let labels: Vec<_> = known.iter().map(Indicator::label).collect();
@@ -223,7 +221,11 @@ fn series(text: &str, find_value: FindValue<'_>) -> Result<Series, String> {
         "volume" => Series::Volume,
         other => match other.parse::<f64>() {
             Ok(number) if number.is_finite() => Series::Number(number),
-            _ => Series::Value(find_value(other)?),
+            _ => Series::Value(find_value(other).map_err(|error| {
+                format!(
+                    "`{other}` is none of open, high, low, close, volume, not a number, and {error}"
+                )
+            })?),
         },
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use market::Record;
+use market::{AccountRecord, Record};
 use operators::CommitContext;
 use operators::keyed::Time;
 use timely::container::CapacityContainerBuilder;
@@ -18,7 +18,16 @@ pub struct Delivery {
     pub context: Arc<CommitContext>,
     /// Its records on this worker.
     pub records: Vec<Record>,
+    /// What it says of accounts on this worker.
+    pub accounts: Vec<AccountRecord>,
 }
+
+/// The streams of a worker's feed: commits, what they say of trades, what they say of accounts.
+pub type Fed<'scope> = (
+    StreamVec<'scope, Time, Arc<CommitContext>>,
+    StreamVec<'scope, Time, Record>,
+    StreamVec<'scope, Time, AccountRecord>,
+);
 
 /// The ingest thread's end of a worker's feed. Dropping it ends the feed.
 pub struct FeedSender {
@@ -62,20 +71,22 @@ impl Drop for FeedSender {
 /// How many deliveries an activation passes on before it lets the rest of the dataflow run.
 const FUEL: usize = 16;
 
-/// A source of contexts and records that passes on deliveries in the order of their commits.
+/// A source of contexts, records and account records that passes on deliveries in the order of their commits.
 ///
 /// Holds the capability of the next commit: when a delivery has been passed on, its commit is closed.
 pub fn feed<'scope>(
     scope: Scope<'scope, Time>,
     deliveries: Receiver<Delivery>,
     activator: &Mutex<Option<SyncActivator>>,
-) -> (StreamVec<'scope, Time, Arc<CommitContext>>, StreamVec<'scope, Time, Record>) {
+) -> Fed<'scope> {
     let mut builder = OperatorBuilder::new("Feed".to_owned(), scope);
     let info = builder.operator_info();
     let (contexts_out, contexts) = builder.new_output::<Vec<Arc<CommitContext>>>();
     let (records_out, records) = builder.new_output::<Vec<Record>>();
+    let (accounts_out, accounts) = builder.new_output::<Vec<AccountRecord>>();
     let mut contexts_out = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(contexts_out);
     let mut records_out = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(records_out);
+    let mut accounts_out = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(accounts_out);
 
     *activator.lock().unwrap_or_else(PoisonError::into_inner) =
         Some(scope.worker().sync_activator_for(info.address.to_vec()));
@@ -84,21 +95,30 @@ pub fn feed<'scope>(
     builder.build(move |capabilities| {
         let mut capabilities = Some(capabilities); // one per output, in order
         move |_frontiers| {
-            let Some([for_contexts, for_records]) = capabilities.as_deref_mut() else { return };
-            let (mut contexts_out, mut records_out) =
-                (contexts_out.activate(), records_out.activate());
+            let Some([for_contexts, for_records, for_accounts]) = capabilities.as_deref_mut()
+            else {
+                return;
+            };
+            let mut contexts_out = contexts_out.activate();
+            let mut records_out = records_out.activate();
+            let mut accounts_out = accounts_out.activate();
             for _ in 0..FUEL {
                 match deliveries.try_recv() {
-                    Ok(Delivery { context, mut records }) => {
+                    Ok(Delivery { context, mut records, mut accounts }) => {
                         let time = context.commit.0;
                         for_contexts.downgrade(&time);
                         for_records.downgrade(&time);
+                        for_accounts.downgrade(&time);
                         if !records.is_empty() {
                             records_out.session(&*for_records).give_container(&mut records);
+                        }
+                        if !accounts.is_empty() {
+                            accounts_out.session(&*for_accounts).give_container(&mut accounts);
                         }
                         contexts_out.session(&*for_contexts).give(context);
                         for_contexts.downgrade(&(time + 1));
                         for_records.downgrade(&(time + 1));
+                        for_accounts.downgrade(&(time + 1));
                     }
                     Err(TryRecvError::Empty) => return,
                     Err(TryRecvError::Disconnected) => {
@@ -110,5 +130,5 @@ pub fn feed<'scope>(
             again.activate();
         }
     });
-    (contexts, records)
+    (contexts, records, accounts)
 }

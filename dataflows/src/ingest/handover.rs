@@ -4,24 +4,31 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use market::{Commit, EventTime, Record};
+use market::{AccountRecord, Commit, EventTime, Origin, Record, Shard};
 use operators::{CommitContext, Marks};
 
 use super::feed::{Delivery, FeedSender};
+use super::providers::Providers;
 use super::recording::{Recorder, RecordingError};
 use crate::clock::Binding;
+use crate::health::Seen;
 use crate::publish::{Board, LogRow, WorkerFailed, log};
+use crate::serve::Check;
 use crate::telemetry::Metrics;
-use crate::views::DeadLetterRow;
+use crate::views::{DeadLetterRow, HealthRow, Row};
 
 /// A closed commit with everything that it binds.
 pub struct Sealed {
     /// What is decided about it.
     pub binding: Binding,
-    /// What was accepted into it.
+    /// What was accepted into it of trades.
     pub records: Vec<Record>,
+    /// What was accepted into it of accounts.
+    pub accounts: Vec<AccountRecord>,
     /// What was refused.
     pub refused: Vec<DeadLetterRow>,
+    /// Per source, how many of its partitions have ended; empty if that is not known.
+    pub ended: Vec<usize>,
     /// Live: when its oldest row was passed on by a pump.
     pub oldest: Option<Instant>,
 }
@@ -67,6 +74,7 @@ pub struct Handover {
     marks: Marks,
     round_marks: Marks,
     source_names: Arc<[String]>,
+    providers: Providers,
     save_after: Option<Commit>,
     skip_through: Option<Commit>,
     /// Commits on their way, with their numbers of records.
@@ -95,6 +103,7 @@ impl Handover {
             round_marks: marks.clone(),
             marks,
             source_names,
+            providers: Providers::default(),
             save_after: None,
             skip_through: None,
             in_flight: VecDeque::new(),
@@ -108,6 +117,13 @@ impl Handover {
     #[must_use]
     pub fn recording(mut self, recorder: Option<Recorder>) -> Handover {
         self.recorder = recorder;
+        self
+    }
+
+    /// Tells how `providers` are at the end of every round.
+    #[must_use]
+    pub fn telling(mut self, providers: Providers) -> Handover {
+        self.providers = providers;
         self
     }
 
@@ -145,13 +161,14 @@ impl Handover {
         if let Some(recorder) = &mut self.recorder {
             recorder.write(&sealed)?;
         }
-        let Sealed { binding, records, refused, oldest } = sealed;
+        self.providers.hear(&sealed);
+        let Sealed { binding, records, accounts, refused, oldest, .. } = sealed;
         if self.skip_through.is_some_and(|through| binding.commit <= through) {
             return Ok(());
         }
         self.make_room()?;
-        self.count(&records, &refused);
-        self.board.announce(binding.commit, binding.at, oldest);
+        self.count(&records, &accounts, &refused);
+        self.board.announce(binding.commit, binding.at, binding.round, oldest);
         self.bury(refused);
 
         let context = Arc::new(CommitContext {
@@ -172,13 +189,17 @@ impl Handover {
         self.metrics.committed(binding.commit);
         if binding.round {
             self.measure(&binding);
+            self.tell(&binding);
         }
 
-        self.in_flight.push_back((binding.commit, records.len()));
-        self.in_flight_records += records.len();
+        let rows = records.len() + accounts.len();
+        self.in_flight.push_back((binding.commit, rows));
+        self.in_flight_records += rows;
         self.newest = Some(binding.commit);
-        for (feed, records) in self.feeds.iter().zip(self.by_worker(records)) {
-            if !feed.send(Delivery { context: Arc::clone(&context), records }) {
+        let records = self.by_worker(records, |record| record.event.instrument().shard());
+        let accounts = self.by_worker(accounts, |record| record.event.shard());
+        for ((feed, records), accounts) in self.feeds.iter().zip(records).zip(accounts) {
+            if !feed.send(Delivery { context: Arc::clone(&context), records, accounts }) {
                 return Err(WorkerFailed.into());
             }
         }
@@ -204,15 +225,15 @@ impl Handover {
         Ok(self.saved.take())
     }
 
-    fn by_worker(&self, records: Vec<Record>) -> Vec<Vec<Record>> {
+    fn by_worker<R>(&self, records: Vec<R>, shard: impl Fn(&R) -> Shard) -> Vec<Vec<R>> {
         let peers = self.feeds.len();
         if peers == 1 {
             return vec![records];
         }
-        let mut parts: Vec<Vec<Record>> =
-            (0..peers).map(|_| Vec::with_capacity(records.len() / peers + 16)).collect();
+        let room = if records.is_empty() { 0 } else { records.len() / peers + 16 };
+        let mut parts: Vec<Vec<R>> = (0..peers).map(|_| Vec::with_capacity(room)).collect();
         for record in records {
-            parts[record.event.instrument().shard().worker(peers)].push(record);
+            parts[shard(&record).worker(peers)].push(record);
         }
         parts
     }
@@ -229,18 +250,47 @@ impl Handover {
         }
     }
 
-    /// Counts rows by source, whatever becomes of them.
-    fn count(&self, records: &[Record], refused: &[DeadLetterRow]) {
-        let mut rows = vec![0_u64; self.source_names.len()];
-        for record in records {
-            if let Some(rows) = rows.get_mut(usize::from(record.origin.source.0)) {
-                *rows += 1;
+    /// Tells how sources and process are after a commit, which no worker has yet.
+    fn tell(&self, binding: &Binding) {
+        let seen = Seen {
+            workers: self.feeds.len(),
+            failed: self.board.has_failed(),
+            over_budget: self.is_over_budget(),
+            commit: Some(binding.commit),
+        };
+        let providers = self.providers.rows(binding, seen.over_budget.is_some());
+        self.board.tables.providers.tell(binding.commit, providers);
+        let checks = seen.checks().map(|(name, Check { status, output, .. })| {
+            let row = HealthRow { check: name, status: status.name(), output: &output };
+            let mut cells = Vec::with_capacity(HealthRow::COLUMNS.len());
+            row.cells(&mut cells);
+            (name.to_owned(), cells)
+        });
+        self.board.tables.health.tell(binding.commit, checks);
+    }
+
+    /// Counts rows by source, whatever becomes of them. What is said of accounts is accepted here; what
+    /// becomes of trades is told by the ledger.
+    fn count(&self, records: &[Record], accounts: &[AccountRecord], refused: &[DeadLetterRow]) {
+        let by_source = |origins: &mut dyn Iterator<Item = Origin>| {
+            let mut rows = vec![0_u64; self.source_names.len()];
+            for origin in origins {
+                if let Some(rows) = rows.get_mut(usize::from(origin.source.0)) {
+                    *rows += 1;
+                }
             }
-        }
-        for (name, rows) in self.source_names.iter().zip(&mut rows) {
-            *rows += refused.iter().filter(|letter| letter.source == *name).count() as u64;
-            if *rows > 0 {
-                self.metrics.records(name, *rows);
+            rows
+        };
+        let trades = by_source(&mut records.iter().map(|record| record.origin));
+        let accounts = by_source(&mut accounts.iter().map(|record| record.origin));
+        for ((name, trades), accounts) in self.source_names.iter().zip(trades).zip(accounts) {
+            let refused = refused.iter().filter(|letter| letter.source == *name).count() as u64;
+            let rows = trades + accounts + refused;
+            if rows > 0 {
+                self.metrics.records(name, rows);
+            }
+            if accounts > 0 {
+                self.metrics.accepted(name, accounts);
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod drive;
 pub mod feed;
 pub mod handover;
 pub mod play;
+pub mod providers;
 pub mod pump;
 pub mod recording;
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use connectors::Row;
-use market::{Event, EventTime, Refusal, RefusalReason};
+use market::{EventTime, Refusal, RefusalReason};
 
 use super::drive::{Stop, now};
 
@@ -165,21 +165,17 @@ impl Player {
 
     /// Makes the event's time one as if the play's first were now.
     fn shift(&self, row: &mut Row) {
-        let (Some(begun), Ok(event), true) = (self.begun, &mut row.event, self.play.as_if_now)
+        let (Some(begun), Ok(entry), true) = (self.begun, &mut row.event, self.play.as_if_now)
         else {
             return;
         };
-        let time = match event {
-            Event::New(trade) | Event::Correct { with: trade, .. } => &mut trade.time,
-            Event::Cancel { time: Some(time), .. } => time,
-            Event::Cancel { time: None, .. } => return,
-        };
+        let Some(time) = entry.time_mut() else { return };
         let shifted = time.0.saturating_sub(begun.first.0).saturating_add(begun.now.0);
         match EventTime(shifted).checked() {
             Ok(shifted) => *time = shifted,
             Err(problem) => {
                 let detail = format!("event time {time}, as if the first were now, {problem}");
-                let raw = format!("{event:?}");
+                let raw = format!("{entry:?}");
                 let refusal = Refusal::new(RefusalReason::BadTime, detail, raw.as_bytes());
                 row.event = Err(Box::new(refusal));
             }
@@ -190,7 +186,7 @@ impl Player {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::{InstrumentId, TradeRef};
+    use market::{Event, InstrumentId, TradeRef};
 
     fn row(position: u64, secs: i64) -> Row {
         let of = TradeRef {
@@ -199,7 +195,7 @@ mod tests {
             id: market::TradeId::Number(position),
         };
         let time = Some(EventTime(secs * 1_000_000_000));
-        Row { position, event: Ok(Event::Cancel { of, time }) }
+        Row { position, event: Ok(Event::Cancel { of, time }.into()) }
     }
 
     fn played(player: &mut Player, rows: Vec<Row>) -> Vec<i64> {

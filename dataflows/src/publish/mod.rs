@@ -6,18 +6,23 @@
 mod arranged;
 mod board;
 mod digest;
+mod history;
 pub mod keyed;
 mod logs;
 mod reader;
 mod ring;
 mod scan;
 mod split;
+mod table;
 
-pub use arranged::{Arrangement, Publisher};
-pub use board::{Board, Cut, Making, Published, WorkerFailed};
+pub use arranged::{Arranged, Arrangement, Publisher};
+pub use board::{Board, Cut, Making, Published, Tables, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
+pub use history::History;
 pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
 pub use split::{
     Rows, log, publish, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+    publish_portfolios,
 };
+pub use table::Table;

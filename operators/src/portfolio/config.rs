@@ -108,6 +108,19 @@ pub(super) enum Direction {
 }
 
 impl PortfolioConfig {
+    /// With marks from bars of `base` and nothing else configured: portfolios in `USD`, risk over 250 changes
+    /// of these bars.
+    pub fn unconfigured(base: Timeframe) -> PortfolioConfig {
+        PortfolioConfig {
+            base,
+            default_currency: Currency::USD,
+            accounts: BTreeMap::new(),
+            pairs: Vec::new(),
+            risk: RiskConfig { timeframe: base, bars: 250, confidence: Confidence::default() },
+            computed: Vec::new(),
+        }
+    }
+
     /// What is configured for a portfolio, or holds for one that is not.
     pub fn account(&self, portfolio: PortfolioId) -> Account {
         let unknown = Account { currency: self.default_currency, capital: 0, benchmark: None };

@@ -121,6 +121,8 @@ pub struct Drift {
     pub trade_value: Option<i128>,
     /// The same in whole smallest units of quantity.
     pub trade_quantity: Option<i128>,
+    /// Decimals of a quantity.
+    pub quantity_scale: u8,
 }
 
 /// Names a row of risk.

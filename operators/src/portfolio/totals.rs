@@ -95,5 +95,6 @@ fn drift(valued: &Valued, whole: Option<i128>, has_targets: bool) -> Drift {
         let one = i128::from(mark.0) * i128::from(contract.multiplier);
         valued.rate?.units(trade, one, contract.terms.notional_scale())
     });
-    Drift { weight, target, drift, trade_value, trade_quantity }
+    let quantity_scale = valued.line.contract.terms.quantity_scale;
+    Drift { weight, target, drift, trade_value, trade_quantity, quantity_scale }
 }

@@ -1,6 +1,6 @@
 //! What feeds write, and what it means.
 
-use market::{IdScope, InstrumentId, TradeId, Updates};
+use market::{Entry, IdScope, InstrumentId, TradeId, Updates};
 
 use super::*;
 
@@ -145,12 +145,14 @@ cancel\t9\t\t\tEEM\tlater\t\t\t
     let original = trade(&rows[0]);
     assert_eq!(original.updates, Updates::ALL);
     assert_eq!(original.scope, IdScope::of("alpaca"));
-    let Ok(Event::Correct { of, with }) = rows[1].event else { panic!("{:?}", rows[1]) };
+    let Ok(Entry::Market(Event::Correct { of, with })) = rows[1].event else {
+        panic!("{:?}", rows[1])
+    };
     assert_eq!(of, original.name());
     assert_eq!(with.id, TradeId::Number(52983525034326));
     assert_eq!(with.updates, Updates::VOLUME.and(Updates::HIGH_LOW));
     let cancel = |row: &Row| match row.event {
-        Ok(Event::Cancel { of, time }) => (of, time),
+        Ok(Entry::Market(Event::Cancel { of, time })) => (of, time),
         _ => panic!("{row:?}"),
     };
     assert_eq!(cancel(&rows[2]), (with.name(), None));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use market::{Catalog, Event, InstrumentRule, Terms, Trade};
+use market::{Catalog, Entry, Event, InstrumentRule, Terms, Trade};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -68,7 +68,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// The trade of a row that must be a new one.
 fn trade(row: &Row) -> Trade {
     match &row.event {
-        Ok(Event::New(trade)) => *trade,
+        Ok(Entry::Market(Event::New(trade))) => *trade,
         other => panic!("line {}: {other:?}", row.position),
     }
 }
@@ -76,7 +76,7 @@ fn trade(row: &Row) -> Trade {
 /// `position time price size side` of each row, or `position reason: detail`.
 fn tell(rows: &[Row]) -> Vec<String> {
     let tell = |row: &Row| match &row.event {
-        Ok(Event::New(t)) => format!(
+        Ok(Entry::Market(Event::New(t))) => format!(
             "{} {} {} {} {}",
             row.position,
             t.time,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use connectors::Row;
-use market::{EventTime, Origin, Record, Refusal, SourceId};
+use market::{AccountRecord, Entry, EventTime, Origin, Record, Refusal, SourceId};
 
 use super::SourceNames;
 use crate::clock::CommitClock;
@@ -15,17 +15,19 @@ pub(super) struct Gathering<'a> {
     pub(super) clock: CommitClock,
     sources: &'a [SourceNames],
     records: Vec<Record>,
+    accounts: Vec<AccountRecord>,
     refused: Vec<(usize, usize, u64, Refusal)>,
     oldest: Option<Instant>,
 }
 
 impl<'a> Gathering<'a> {
     pub(super) fn new(clock: CommitClock, sources: &'a [SourceNames]) -> Gathering<'a> {
-        Gathering { clock, sources, records: Vec::new(), refused: Vec::new(), oldest: None }
+        let (records, accounts, refused) = (Vec::new(), Vec::new(), Vec::new());
+        Gathering { clock, sources, records, accounts, refused, oldest: None }
     }
 
     pub(super) fn rows(&self) -> usize {
-        self.records.len() + self.refused.len()
+        self.records.len() + self.accounts.len() + self.refused.len()
     }
 
     /// Rows will be taken that were passed on at `since`.
@@ -37,19 +39,22 @@ impl<'a> Gathering<'a> {
         let position = row.position;
         let bound = self.clock.bind(source, partition, position, row.event.as_ref().ok());
         let refusal = match (row.event, bound) {
-            (Ok(event), Ok(())) => {
+            (Ok(entry), Ok(())) => {
                 let origin = Origin {
                     rank: self.sources[source].rank,
                     source: SourceId(source as u8),
                     partition: partition as u32,
                     position,
                 };
-                self.records.push(Record { origin, event });
+                match entry {
+                    Entry::Market(event) => self.records.push(Record { origin, event }),
+                    Entry::Account(event) => self.accounts.push(AccountRecord { origin, event }),
+                }
                 return;
             }
             (Err(refusal), _) => *refusal,
-            (Ok(event), Err(refusal)) => {
-                Refusal::new(refusal.reason, refusal.detail, format!("{event:?}").as_bytes())
+            (Ok(entry), Err(refusal)) => {
+                Refusal::new(refusal.reason, refusal.detail, format!("{entry:?}").as_bytes())
             }
         };
         self.refused.push((source, partition, position, refusal));
@@ -66,6 +71,8 @@ impl<'a> Gathering<'a> {
         });
         let refused = refused.collect();
         let records = std::mem::take(&mut self.records);
-        Sealed { binding, records, refused, oldest: self.oldest.take() }
+        let accounts = std::mem::take(&mut self.accounts);
+        let (ended, oldest) = (self.clock.ended(), self.oldest.take());
+        Sealed { binding, records, accounts, refused, ended, oldest }
     }
 }

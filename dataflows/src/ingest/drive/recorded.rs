@@ -5,7 +5,7 @@ use market::{Catalog, Commit};
 use super::{DriveError, Stop};
 use crate::ingest::handover::Handover;
 use crate::ingest::play::Pacer;
-use crate::ingest::recording::{Next, Recording};
+use crate::ingest::recording::{NewNames, Next, Recording};
 
 /// How a recording came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +31,7 @@ pub fn drive_recording(
 ) -> Result<RecordingEnd, DriveError> {
     loop {
         match recording.read()? {
-            Next::Names(names) => {
-                for name in names {
-                    if let Err(error) = catalog.resolve(&name) {
-                        tracing::error!(%error, "a recorded instrument keeps no name");
-                    }
-                }
-            }
+            Next::Names(names) => name(&names, catalog),
             Next::Commit(sealed) => {
                 let commit = sealed.binding.commit;
                 read(recording.extent());
@@ -57,5 +51,21 @@ pub fn drive_recording(
             Next::End { in_order: true } => return Ok(RecordingEnd::InOrder),
             Next::End { in_order: false } => return Ok(RecordingEnd::Cut),
         }
+    }
+}
+
+/// Registers recorded names. They fitted into a catalog once; one that no longer does shows as its hash.
+fn name(new: &NewNames, catalog: &Catalog) {
+    let tell = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "something recorded keeps no name");
+    };
+    for name in &new.instruments {
+        let _ = catalog.resolve(name).inspect_err(|error| tell(error));
+    }
+    for name in &new.portfolios {
+        let _ = catalog.portfolios.resolve(name).inspect_err(|error| tell(error));
+    }
+    for name in &new.models {
+        let _ = catalog.models.resolve(name).inspect_err(|error| tell(error));
     }
 }

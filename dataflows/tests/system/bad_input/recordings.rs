@@ -38,8 +38,8 @@ fn a_damaged_recording_is_told_and_a_cut_one_replayed() {
         }
     }
 
-    replay(&whole[..100]).failed(1, &["x.rec is not a recording of this version"]);
-    replay(&whole[..8]).failed(1, &["x.rec is not a recording of this version"]);
+    replay(&whole[..100]).failed(1, &["x.rec is not a recording"]);
+    replay(&whole[..8]).failed(1, &["x.rec is not a recording"]);
     let mut header = whole.clone();
     header[40] ^= 1;
     replay(&header).failed(1, &["x.rec", "damaged at byte 8"]);

@@ -1,0 +1,90 @@
+//! What is written of accounts.
+
+use serde::{Deserialize, Serialize};
+
+/// `[[portfolio]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawPortfolio {
+    /// Its name.
+    pub name: String,
+    /// Its base currency; default: that of `[portfolios]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// What it began with, in its base currency; default: 0, which means that it is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capital: Option<RawAmount>,
+    /// The instrument that its changes are compared with; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub benchmark: Option<String>,
+}
+
+/// An amount of money: `50000`, `0.25`, or exactly `"50000.125"`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(untagged, expecting = "an amount such as 50000, or \"50000.125\"")]
+pub enum RawAmount {
+    /// A whole number.
+    Whole(i64),
+    /// A decimal number, as its shortest text.
+    Decimal(f64),
+    /// A decimal number as written.
+    Text(String),
+}
+
+/// `[portfolios]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawPortfolios {
+    /// The base currency of portfolios that name none.
+    pub currency: String,
+}
+
+/// `[[rate]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawRate {
+    /// `EUR/USD`: how many of the second one of the first costs.
+    pub pair: String,
+    /// The instrument whose price that is.
+    pub instrument: String,
+}
+
+/// `[risk]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawRisk {
+    /// One of the job's timeframes; default: its largest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeframe: Option<String>,
+    /// Over how many changes from bar to bar at most: 1 to 5,000.
+    pub bars: usize,
+    /// From 0.5 up to, but not, 1.
+    pub confidence: f64,
+}
+
+/// `[[fair]]`: fair values that are numbers of an indicator.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawFair {
+    /// The name of the model.
+    pub model: String,
+    /// One of the job's indicators, such as `sma20`.
+    pub indicator: String,
+    /// One of its outputs, such as `middle`; default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// One of the job's timeframes.
+    pub timeframe: String,
+}
+
+impl Default for RawPortfolios {
+    fn default() -> RawPortfolios {
+        RawPortfolios { currency: "USD".to_owned() }
+    }
+}
+
+impl Default for RawRisk {
+    fn default() -> RawRisk {
+        RawRisk { timeframe: None, bars: 250, confidence: 0.95 }
+    }
+}

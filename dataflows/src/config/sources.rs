@@ -1,0 +1,160 @@
+//! `[[source]]` and the inlet of `[http]`: where rows come from.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use connectors::{Setting, Source, SourceError};
+use market::{Catalog, Span};
+use operators::SourceSet;
+
+use super::raw::{RawHttp, RawPlay, RawSource};
+use super::{ConfigError, in_range, span};
+use crate::clock::SourceTiming;
+use crate::ingest::drive::SourceNames;
+use crate::ingest::play::Play;
+
+/// How far behind its newest event a source's events may come, unless configured.
+const DEFAULT_DISORDER: Span = Span::secs(5);
+/// When a source that cannot be read again is idle, unless configured.
+const DEFAULT_IDLE: Span = Span::secs(30);
+
+/// A source, ready to be opened.
+pub struct ConfiguredSource {
+    /// Its kind.
+    pub kind: String,
+    /// Name, rank and partitions.
+    pub names: SourceNames,
+    /// How its time is understood.
+    pub timing: SourceTiming,
+    /// How it is played in a live run.
+    pub play: Option<Play>,
+    /// The source itself.
+    pub source: Box<dyn Source>,
+}
+
+/// The way in for rows that clients send: a source of its own, after all others, with one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inlet {
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// Rows of a request.
+    pub body_rows: usize,
+}
+
+impl Inlet {
+    /// The name of the source that it is.
+    pub const SOURCE: &'static str = "http";
+
+    /// What is configured of it; none if there is none.
+    pub(super) fn check(raw: &RawHttp) -> Result<Option<Inlet>, ConfigError> {
+        let body_bytes = in_range("http.body_bytes", raw.body_bytes, 1, 1 << 30)?;
+        let body_rows = in_range("http.body_rows", raw.body_rows, 1, 1 << 20)?;
+        Ok(raw.inlet.then_some(Inlet { body_bytes, body_rows }))
+    }
+
+    /// Its rank is the last: what a feed says of a trade outranks what a client says.
+    pub(super) fn names() -> SourceNames {
+        let partitions = vec!["process".to_owned()];
+        SourceNames { name: Inlet::SOURCE.to_owned(), rank: u8::MAX, partitions }
+    }
+
+    /// It has no watermark: nobody knows when a client sends what, so nothing waits for it.
+    pub(super) fn timing() -> SourceTiming {
+        SourceTiming { disorder: Span::ZERO, idle_after: None, historic: true, partitions: 1 }
+    }
+}
+
+/// Checks the sources; `inlet` says whether there is one more, of clients.
+pub(super) fn sources(
+    raw: Vec<RawSource>,
+    inlet: bool,
+    folder: &Path,
+    catalog: &Arc<Catalog>,
+    reject_after: Span,
+) -> Result<Vec<ConfiguredSource>, ConfigError> {
+    // Where clients may send rows, there may be nothing else.
+    let (least, most) = (usize::from(!inlet), SourceSet::MAX - usize::from(inlet));
+    in_range("source (number of sources)", raw.len(), least, most)?;
+    let mut sources: Vec<ConfiguredSource> = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        let place = format!("source[{index}] (name `{}`)", raw.name);
+        if raw.name.is_empty() {
+            return Err(ConfigError::at(place)("a source needs a `name`".to_owned()));
+        }
+        if sources.iter().any(|other| other.names.name == raw.name) {
+            return Err(ConfigError::at(place)("another source has this name".to_owned()));
+        }
+        if inlet && raw.name == Inlet::SOURCE {
+            let problem = "rows that clients send are the source `http`; choose another name, or write \
+                           `inlet = false` in [http]";
+            return Err(ConfigError::at(place)(problem.to_owned()));
+        }
+        sources.push(source(raw, &place, folder, catalog, reject_after)?);
+    }
+    Ok(sources)
+}
+
+fn source(
+    raw: RawSource,
+    place: &str,
+    folder: &Path,
+    catalog: &Arc<Catalog>,
+    reject_after: Span,
+) -> Result<ConfiguredSource, ConfigError> {
+    let optional = |key: &str, text: &Option<String>| match text {
+        Some(text) => span(&format!("{place}.{key}"), text).map(Some),
+        None => Ok(None),
+    };
+    let disorder =
+        optional("disorder", &raw.disorder)?.unwrap_or(DEFAULT_DISORDER.min(reject_after));
+    if disorder > reject_after {
+        return Err(ConfigError::Value {
+            place: format!("{place}.disorder"),
+            problem: format!("{disorder} is more than job.reject_after = {reject_after}"),
+        });
+    }
+    let rest = serde_json::to_value(&raw.rest)
+        .map_err(|error| ConfigError::at(place)(error.to_string()))?;
+    let setting =
+        Setting { name: raw.name.clone(), folder: folder.to_owned(), catalog: Arc::clone(catalog) };
+    let source = connectors::sources()
+        .build(&raw.kind, rest, setting)
+        .map_err(|error| match error {
+            SourceError::Config { problem, .. } => problem, // the place names the source
+            other => other.to_string(),
+        })
+        .map_err(ConfigError::at(place))?;
+    let replayable = source.is_replayable();
+    let idle = optional("idle_timeout", &raw.idle_timeout)?;
+    let play = match &raw.play {
+        Some(play) => Some(checked_play(play, place, replayable)?),
+        None => source.is_made_up().then_some(Play { speed: Some(1.0), as_if_now: true }),
+    };
+    let partitions = source.partitions();
+    Ok(ConfiguredSource {
+        kind: raw.kind,
+        timing: SourceTiming {
+            disorder,
+            idle_after: idle.or_else(|| (!replayable).then_some(DEFAULT_IDLE)),
+            historic: raw.historic,
+            partitions: partitions.len(),
+        },
+        names: SourceNames { name: raw.name, rank: raw.rank, partitions },
+        play,
+        source,
+    })
+}
+
+fn checked_play(raw: &RawPlay, place: &str, replayable: bool) -> Result<Play, ConfigError> {
+    let wrong = |problem: &str| ConfigError::Value {
+        place: format!("{place}.play"),
+        problem: problem.to_owned(),
+    };
+    if !replayable {
+        return Err(wrong("only sources that can be read again can be played"));
+    }
+    if !(raw.speed > 0.0 && raw.speed.is_finite()) {
+        return Err(wrong("`speed` must be above 0"));
+    }
+    Ok(Play { speed: Some(raw.speed), as_if_now: raw.as_if_now })
+}

@@ -1,0 +1,122 @@
+//! Recordings: every commit of a run with its binding and its records, to be replayed exactly.
+//!
+//! A file is the magic text with a version, then frames: length (u32, little-endian), CRC-32 of the payload, payload
+//! ([postcard] of `Frame`). The first frame is the header. A recording that was cut, by a crash for
+//! instance, is good up to its last whole frame. What is recorded are decoded events and, for refused
+//! input, its text: replaying needs neither the sources nor their codecs.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use market::{AccountRecord, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Binding;
+use crate::views::DeadLetterRow;
+
+pub use read::{Next, Recording};
+pub use write::Recorder;
+
+/// What every recording begins with, and the version that this build writes and reads. Version 2 holds
+/// what is said of accounts.
+const MAGIC: &[u8; 6] = b"TWKREC";
+const VERSION: &[u8; 2] = b"02";
+
+/// A frame may not be larger: a damaged length must not ask for all memory.
+const FRAME_BYTES_MAX: u32 = 1 << 28;
+
+/// What a recording begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The job's configuration, as TOML.
+    pub config: String,
+    /// The sources' names, by number.
+    pub sources: Vec<String>,
+}
+
+/// Names that the next commits use for the first time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewNames {
+    /// Of instruments.
+    pub instruments: Vec<String>,
+    /// Of portfolios.
+    pub portfolios: Vec<String>,
+    /// Of models of fair values.
+    pub models: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Frame<'a> {
+    Header(Header),
+    Names(NewNames),
+    Commit {
+        binding: Cow<'a, Binding>,
+        records: Cow<'a, [Record]>,
+        accounts: Cow<'a, [AccountRecord]>,
+        refused: Cow<'a, [DeadLetterRow]>,
+    },
+    /// The run ended in order.
+    End,
+}
+
+/// Why a recording cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The file system said no.
+    #[error("cannot {what} recording {path}", path = path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not a recording.
+    #[error("{path} is not a recording", path = path.display())]
+    NotARecording {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A recording that another version of the program made.
+    #[error(
+        "{path} is a recording of version {found}, and this program reads version {known}: replay it with \
+         the program that made it, or record its sources anew",
+        path = path.display()
+    )]
+    OtherVersion {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+        /// The one that can be read.
+        known: String,
+    },
+    /// A file that is no recording is never replaced by one: it may be the input.
+    #[error("{path} exists and is not a recording; it is not replaced", path = path.display())]
+    NotReplaced {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The content is damaged in the middle.
+    #[error("recording {path} is damaged at byte {at}: {problem}", path = path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Where the damaged frame begins.
+        at: u64,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RecordingError {
+    let path = path.to_owned();
+    move |source| RecordingError::Io { what, path, source }
+}

@@ -1,0 +1,139 @@
+//! Reading a recording.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::{FRAME_BYTES_MAX, Frame, Header, MAGIC, NewNames, RecordingError, VERSION, io};
+use crate::ingest::handover::Sealed;
+
+/// Reads a recording, commit by commit.
+pub struct Recording {
+    path: PathBuf,
+    file: BufReader<File>,
+    at: u64,
+    bytes: u64,
+    header: Header,
+    ended_in_order: bool,
+}
+
+/// What follows in a recording.
+pub enum Next {
+    /// A commit.
+    Commit(Sealed),
+    /// Names that the next commits use for the first time.
+    Names(NewNames),
+    /// Nothing; `in_order` unless the recording was cut.
+    End {
+        /// Whether the run ended in order.
+        in_order: bool,
+    },
+}
+
+impl Recording {
+    /// Whether the file at `path` begins like a recording, of whatever version. Only of a plain file: from
+    /// a pipe it would take the bytes that it looks at.
+    pub fn is_at(path: &Path) -> bool {
+        let mut start = [0; 8];
+        if !path.is_file() {
+            return false;
+        }
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+        read.is_ok() && start.starts_with(MAGIC)
+    }
+
+    /// Opens the recording at `path` and reads its header.
+    pub fn open(path: &Path) -> Result<Recording, RecordingError> {
+        let path = path.to_owned();
+        let file = File::open(&path).map_err(io("open", &path))?;
+        let bytes = file.metadata().map_err(io("open", &path))?.len();
+        let mut file = BufReader::new(file);
+        let mut start = [0; 8];
+        if file.read_exact(&mut start).is_err() || !start.starts_with(MAGIC) {
+            return Err(RecordingError::NotARecording { path });
+        }
+        if !start.ends_with(VERSION) {
+            let version = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let (found, known) = (version(&start[MAGIC.len()..]), version(VERSION));
+            return Err(RecordingError::OtherVersion { path, found, known });
+        }
+        let header = Header { config: String::new(), sources: Vec::new() };
+        let mut recording = Recording { path, file, at: 8, bytes, header, ended_in_order: false };
+        match recording.frame()? {
+            Some(Frame::Header(header)) => recording.header = header,
+            _ => return Err(RecordingError::NotARecording { path: recording.path }),
+        }
+        Ok(recording)
+    }
+
+    /// What the recording begins with.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// How many bytes of how many have been read.
+    pub fn extent(&self) -> (u64, u64) {
+        (self.at, self.bytes)
+    }
+
+    /// Reads on.
+    pub fn read(&mut self) -> Result<Next, RecordingError> {
+        match self.frame()? {
+            Some(Frame::Commit { binding, records, accounts, refused }) => {
+                Ok(Next::Commit(Sealed {
+                    binding: binding.into_owned(),
+                    records: records.into_owned(),
+                    accounts: accounts.into_owned(),
+                    refused: refused.into_owned(),
+                    ended: Vec::new(),
+                    oldest: None,
+                }))
+            }
+            Some(Frame::Names(names)) => Ok(Next::Names(names)),
+            Some(Frame::End) => {
+                self.ended_in_order = true;
+                Ok(Next::End { in_order: true })
+            }
+            Some(Frame::Header(_)) => Err(self.damaged("a second header".to_owned())),
+            None => Ok(Next::End { in_order: self.ended_in_order }),
+        }
+    }
+
+    /// The next whole frame; none at the end, also if the last frame was cut.
+    fn frame(&mut self) -> Result<Option<Frame<'static>>, RecordingError> {
+        let mut head = [0; 8];
+        if !self.fill(&mut head)? {
+            return Ok(None);
+        }
+        let [a, b, c, d, e, f, g, h] = head;
+        let (length, checksum) =
+            (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+        if length > FRAME_BYTES_MAX {
+            return Err(self.damaged(format!("a frame of {length} bytes")));
+        }
+        let mut payload = vec![0; length as usize];
+        if !self.fill(&mut payload)? {
+            return Ok(None);
+        }
+        if crc32fast::hash(&payload) != checksum {
+            return Err(self.damaged("the checksum does not fit".to_owned()));
+        }
+        let frame =
+            postcard::from_bytes(&payload).map_err(|error| self.damaged(error.to_string()))?;
+        self.at += 8 + u64::from(length);
+        Ok(Some(frame))
+    }
+
+    /// Fills `bytes`; false if the file ends before.
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<bool, RecordingError> {
+        match self.file.read_exact(bytes) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(io("read", &self.path)(error)),
+        }
+    }
+
+    fn damaged(&self, problem: String) -> RecordingError {
+        RecordingError::Damaged { path: self.path.clone(), at: self.at, problem }
+    }
+}

@@ -1,0 +1,98 @@
+use std::sync::Arc;
+
+use market::{
+    AccountEvent, Catalog, Commit, Contract, Currency, EventTime, Fair, Fill, FillRef, Origin,
+    PortfolioId, Price, SourceId, Target, Terms, TradeId,
+};
+
+use super::*;
+use crate::ingest::handover::Sealed;
+
+fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
+    let instrument = catalog.resolve("us:AAPL").unwrap().id;
+    let (p1, p2) = (PortfolioId::of("p1"), PortfolioId::of("p2"));
+    catalog.portfolios.resolve("p1").unwrap();
+    let model = catalog.models.resolve("dcf").unwrap();
+    let contract = Contract {
+        terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 0 },
+        quote: Currency::of("USD").unwrap(),
+        multiplier: 1,
+    };
+    let (time, name) = (EventTime(7), FillRef { portfolio: p1, id: TradeId::Number(1) });
+    let (price, quantity) = (Price(18_150), -10);
+    let fill = Fill { name, instrument, contract, time, sequence: 3, price, quantity, fee: -5 };
+    let terms = contract.terms;
+    vec![
+        AccountEvent::Fill(fill),
+        AccountEvent::Correct(Fill { sequence: 4, ..fill }),
+        AccountEvent::Bust { of: name, time: None },
+        AccountEvent::Target(Target { portfolio: p2, instrument, contract, time, weight: Some(1) }),
+        AccountEvent::Fair(Fair { instrument, terms, model, time, value: Some(price) }),
+    ]
+}
+
+fn sealed(commit: u64, accounts: &[AccountEvent]) -> Sealed {
+    let origin = |position| Origin { rank: 0, source: SourceId(0), partition: 0, position };
+    let binding = Binding {
+        commit: Commit(commit),
+        at: EventTime(9),
+        round: true,
+        positions: vec![vec![5]],
+        marks: vec![None],
+    };
+    let accounts = (1..).zip(accounts);
+    let accounts =
+        accounts.map(|(at, event)| AccountRecord { origin: origin(at), event: *event }).collect();
+    let ended = Vec::new();
+    Sealed { binding, records: Vec::new(), accounts, refused: Vec::new(), ended, oldest: None }
+}
+
+#[test]
+fn what_is_said_of_accounts_comes_back_with_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.rec");
+    let catalog = Arc::new(Catalog::new(Vec::new(), 9));
+    let events = accounts(&catalog);
+    let header = Header { config: String::new(), sources: vec!["a".to_owned()] };
+    let mut recorder = Recorder::create(&path, header, Arc::clone(&catalog)).unwrap();
+    recorder.write(&sealed(0, &events)).unwrap();
+    recorder.write(&sealed(1, &events[4..])).unwrap();
+    recorder.finish().unwrap();
+
+    let mut recording = Recording::open(&path).unwrap();
+    let Next::Names(names) = recording.read().unwrap() else { panic!("names come first") };
+    // A portfolio that was never named is told by its hash, and so comes back as another.
+    let p2 = format!("{:?}", PortfolioId::of("p2"));
+    let want = NewNames {
+        instruments: vec!["us:AAPL".to_owned()],
+        portfolios: vec!["p1".to_owned(), p2],
+        models: vec!["dcf".to_owned()],
+    };
+    assert_eq!(names, want);
+    for (commit, events) in [(0, &events[..]), (1, &events[4..])] {
+        let Next::Commit(read) = recording.read().unwrap() else { panic!("no commit {commit}") };
+        let want = sealed(commit, events);
+        assert_eq!((read.binding, read.accounts), (want.binding, want.accounts));
+    }
+    assert!(matches!(recording.read().unwrap(), Next::End { in_order: true }));
+}
+
+#[test]
+fn another_version_is_told_from_what_is_no_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.rec");
+    std::fs::write(&path, b"TWKREC01 and what follows").unwrap();
+    assert!(Recording::is_at(&path), "it is not taken for a file of trades");
+    let error = Recording::open(&path).err().unwrap().to_string();
+    assert!(
+        error.contains("is a recording of version 01, and this program reads version 02"),
+        "{error}"
+    );
+    std::fs::write(&path, b"TWKRECK?").unwrap();
+    let error = Recording::open(&path).err().unwrap().to_string();
+    assert!(error.contains("version K?"), "{error}");
+    std::fs::write(&path, b"time,price,size").unwrap();
+    assert!(!Recording::is_at(&path));
+    let error = Recording::open(&path).err().unwrap().to_string();
+    assert!(error.ends_with("is not a recording"), "{error}");
+}
