@@ -75,10 +75,15 @@ fn for_each_row<E>(
     mut each: impl FnMut(&[Cell]) -> Result<(), E>,
 ) -> Result<(), E> {
     if view.kind == ViewKind::Log || view.column("instrument").is_none() {
-        return reader.read(&Scan::all(view)).rows.iter().try_for_each(|cells| each(cells));
+        return rows(reader, &Scan::all(view)).iter().try_for_each(|cells| each(cells));
     }
     catalog.all().iter().try_for_each(|instrument| {
         let own = Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
-        reader.read(&own).rows.iter().try_for_each(|cells| each(cells))
+        rows(reader, &own).iter().try_for_each(|cells| each(cells))
     })
+}
+
+/// Rows as they are now, which can always be read.
+fn rows(reader: &BoardReader, scan: &Scan) -> Vec<Vec<Cell>> {
+    reader.read(scan).map_or_else(|_| Vec::new(), |page| page.rows)
 }

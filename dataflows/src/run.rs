@@ -80,7 +80,7 @@ pub struct Wishes {
     pub out: Option<PathBuf>,
     /// Compute digests of changes and of final rows.
     pub digest: bool,
-    /// Keep the latest changes of views for those who follow them.
+    /// Keep the latest changes of views for those who follow them, and what views were.
     pub followed: bool,
     /// Seconds of event time per second; as fast as it goes by default.
     pub speed: Option<f64>,
@@ -153,6 +153,7 @@ impl Started {
             labels: config.job.labels(),
             log_bytes_max: config.log_bytes,
             ring_bytes_max: if wishes.followed { config.ring_bytes } else { 0 },
+            history_bytes_max: if wishes.followed { config.history_bytes } else { 0 },
             digests: wishes.digest,
         }));
         let (engine, feeds) = Engine::start(

@@ -163,6 +163,9 @@ impl fmt::Debug for ModelId {
 }
 
 impl Currency {
+    /// The dollar of the United States.
+    pub const USD: Currency = Currency(*b"USD\0\0\0\0\0");
+
     /// The currency of this name; none if it is not 1 to 8 of `A–Z` and `0–9`.
     ///
     /// ```

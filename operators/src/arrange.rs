@@ -53,6 +53,29 @@ pub fn arrange_local<'scope, K: ExchangeData, V: ExchangeData>(
     >(updates, Pipeline, name)
 }
 
+/// Keeps, for each key, what `logic` makes of its values: of all that are there, with how often each is.
+pub fn reduce_local<'scope, K: ExchangeData, V: ExchangeData, W: ExchangeData>(
+    arranged: Arranged<'scope, SharedTrace<K, V>>,
+    name: &str,
+    mut logic: impl FnMut(&K, &[(&V, Diff)], &mut Vec<(W, Diff)>) + 'static,
+) -> Arranged<'scope, SharedTrace<K, W>> {
+    arranged.reduce_abelian::<
+        _,
+        ArcBuilder<OrdValBuilder<Layout<K, W>, Vec<Update<K, W>>>>,
+        Spine<SharedBatch<K, W>>,
+        _,
+        _,
+    >(
+        name,
+        move |key, values, put| logic(key, values, put),
+        |container, key, updates| {
+            container.clear();
+            let rows = updates.drain(..).map(|(row, time, diff)| ((key.clone(), row), time, diff));
+            container.extend(rows);
+        },
+    )
+}
+
 /// A batch shared by `Arc`.
 pub struct ArcBatch<B>(Arc<B>);
 

@@ -17,6 +17,7 @@ pub mod indicators;
 pub mod keyed;
 pub mod ledger;
 pub mod output;
+pub mod portfolio;
 pub mod rollup;
 pub mod signals;
 pub mod state;

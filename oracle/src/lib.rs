@@ -1,20 +1,22 @@
 //! What the candles and logs should be: the slow twins of the operators.
 //!
-//! Everything here is written from `docs/semantics.md` and from nothing else, in the most obvious way,
-//! with no thought for speed. Tests run the operators beside it and compare at every commit.
+//! Everything here is written from `docs/semantics.md` and `docs/portfolios.md` and from nothing else, in
+//! the most obvious way, with no thought for speed. Tests run the operators beside it and compare at every commit.
 //!
 //! * [`set`]: the value columns as a function of the set of records alone, for horizons that never come;
 //! * [`commits`]: values, history and logs after every commit;
 //! * [`gaps`]: holes in ids;
 //! * [`sessions`]: trading days and bars of two markets, minute by minute;
-//! * [`random`]: inputs for both, from a seed.
+//! * [`portfolio`]: positions, portfolios, drift, edges and risk, with random input of its own;
+//! * [`random`]: inputs for candles and logs, from a seed.
 //!
-//! Reading order: [`values`] → [`set`] → [`gaps`] → [`commits`] → [`random`].
+//! Reading order: [`values`] → [`set`] → [`gaps`] → [`commits`] → [`random`]; [`portfolio`].
 
 mod behind;
 pub mod commits;
 pub mod gaps;
 mod instrument;
+pub mod portfolio;
 mod prng;
 pub mod random;
 mod revise;

@@ -18,7 +18,7 @@ impl Row<'_> {
         let price = self.price(&instrument)?;
         let quantity = self.signed_quantity(&instrument)?;
         let amount = contract.amount(i128::from(quantity), price);
-        if !amount.is_some_and(|amount| amount.abs() < NOTIONAL_LIMIT) {
+        if amount.is_none_or(|amount| amount.abs() >= NOTIONAL_LIMIT) {
             return Err(self.too_large());
         }
         Ok(Fill {

@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod screen;
 mod status;
+mod tail;
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ enum Command {
     Replay(Box<replay::Replay>),
     /// Check a configuration and show what it comes to.
     Check(check::Check),
+    /// Follow a view of a running job.
+    Tail(tail::Tail),
 }
 
 /// What a command came to.
@@ -68,13 +71,14 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.run(json),
         Command::Replay(replay) => replay.run(json),
         Command::Check(check) => check.run(json),
+        Command::Tail(tail) => tail.run(json),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Stopped) => ExitCode::from(3),
         Err(error) => {
             eprintln!("tickweave: {error:#}");
-            let wrong_input = error.downcast_ref::<ConfigError>().is_some();
+            let wrong_input = error.is::<ConfigError>() || error.is::<tail::Refused>();
             ExitCode::from(if wrong_input { 2 } else { 1 })
         }
     }

@@ -68,6 +68,8 @@ pub struct Config {
     pub log_bytes: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes: usize,
+    /// Bytes of what views were.
+    pub history_bytes: usize,
     /// HTTP connections.
     pub connections: usize,
     /// Where to serve.
@@ -177,6 +179,8 @@ impl RawConfig {
             rules,
         )
         .map_err(ConfigError::at("job.timeframes"))?;
+        let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
+        let candles = candles.with_portfolios(portfolios.for_job(base));
         let inlet = Inlet::check(&http)?;
         let sources = sources::sources(source, inlet.is_some(), folder, &catalog, reject_after)?;
 
@@ -208,6 +212,7 @@ impl RawConfig {
             },
             log_bytes: limits.log_bytes,
             ring_bytes: limits.ring_bytes,
+            history_bytes: limits.history_bytes,
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
             listen: http.listen.parse().map_err(|_| ConfigError::Value {
                 place: "http.listen".to_owned(),

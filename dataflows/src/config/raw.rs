@@ -99,6 +99,8 @@ pub struct RawLimits {
     pub ring_bytes: usize,
     /// Gaps in the ids of an instrument that are kept apart; beyond it, the lowest are merged.
     pub gaps: usize,
+    /// Bytes of what views were, for `as_of`; beyond it, the oldest goes. 0: no history.
+    pub history_bytes: usize,
     /// HTTP connections; more wait.
     pub connections: usize,
 }
@@ -270,6 +272,7 @@ impl Default for RawLimits {
             state_bytes: 8 << 30,
             log_bytes: 64 << 20,
             ring_bytes: 64 << 20,
+            history_bytes: 256 << 20,
             gaps: 10_000,
             connections: 1_024,
         }

@@ -153,7 +153,7 @@ impl Handover {
         }
         self.make_room()?;
         self.count(&records, &accounts, &refused);
-        self.board.announce(binding.commit, binding.at, oldest);
+        self.board.announce(binding.commit, binding.at, binding.round, oldest);
         self.bury(refused);
 
         let context = Arc::new(CommitContext {

@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 use market::{Calendars, Span, Timeframe};
 use operators::indicators::{IndicatorChange, IndicatorOut, Indicators, IndicatorsConfig};
 use operators::keyed::Time;
+use operators::portfolio::PortfolioConfig;
 use operators::signals::{AlertChange, Rule};
 use operators::{
     Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals, StateError,
@@ -16,15 +17,17 @@ use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concat, Inspect};
 use timely::scheduling::SyncActivator;
 
+use super::portfolios::{self, FILLS, QUOTES};
 use crate::ingest::{Delivery, feed};
 use crate::publish::{
-    Arrangement, Board, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+    Arranged, Board, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+    publish_portfolios,
 };
 use crate::telemetry::Metrics;
 use crate::views::Labels;
 
 /// The operators of this job, by the names under which they save state and report what they hold.
-pub const OPERATORS: [&str; 4] = ["ledger", "rollups", "indicators", "signals"];
+pub const OPERATORS: [&str; 6] = ["ledger", "rollups", "indicators", "signals", FILLS, QUOTES];
 
 /// What the job computes.
 #[derive(Clone, Debug)]
@@ -35,6 +38,7 @@ pub struct Candles {
     rules: Arc<[Rule]>,
     /// Which numbers rules refer to, and as which series.
     watched: Arc<Watched>,
+    portfolios: Arc<PortfolioConfig>,
     timeframes: Vec<Timeframe>,
 }
 
@@ -76,6 +80,7 @@ impl Candles {
         };
         let rollups = RollupConfig::new(*base, larger, calendars.clone())?;
         let base = *base;
+        let portfolios = Arc::new(PortfolioConfig::unconfigured(base));
         let ledger = LedgerConfig { base, calendars, reject_after, correction_horizon, gaps_max };
         Ok(Candles {
             ledger: Arc::new(ledger),
@@ -83,8 +88,16 @@ impl Candles {
             indicators: Arc::new(indicators),
             rules: rules.into(),
             watched: Arc::new(watched),
+            portfolios,
             timeframes,
         })
+    }
+
+    /// With portfolios that are configured.
+    #[must_use]
+    pub fn with_portfolios(mut self, portfolios: PortfolioConfig) -> Candles {
+        self.portfolios = Arc::new(portfolios);
+        self
     }
 
     /// The timeframes, ascending.
@@ -106,13 +119,13 @@ impl Candles {
         &self,
         scope: Scope<'_, Time>,
         surroundings: Surroundings<'_>,
-    ) -> Result<Vec<Box<dyn Arrangement>>, StateError> {
+    ) -> Result<Vec<Arranged>, StateError> {
         let Surroundings { deliveries, activator, board, metrics, sources, states } = surroundings;
         let gauge = |operator| {
             let gauge = board.gauges.get(&(scope.worker().index(), operator));
             gauge.map_or_else(Arc::<Gauge>::default, Arc::clone)
         };
-        let (contexts, records, _accounts) = feed(scope, deliveries, activator);
+        let (contexts, records, accounts) = feed(scope, deliveries, activator);
 
         let config = Arc::clone(&self.ledger);
         let ledger = keyed(
@@ -150,23 +163,34 @@ impl Candles {
         let (rules, watched) = (Arc::clone(&self.rules), Arc::clone(&self.watched));
         let values = indicators.clone().flat_map(move |said| value_for_signals(said, &watched));
         let signals = keyed(
-            contexts,
+            contexts.clone(),
             bars.clone().flat_map(LedgerOut::bar_change).map(SignalIn::Bar).concat(values),
             OPERATORS[3],
             move || Signals::new(Arc::clone(&rules)),
-            states,
+            Arc::clone(&states),
             gauge(OPERATORS[3]),
         )?;
+
+        let inputs = portfolios::Inputs {
+            contexts: contexts.clone(),
+            accounts,
+            bars: bars.clone().flat_map(LedgerOut::bar_change),
+            numbers: indicators.clone().flat_map(IndicatorOut::changed),
+        };
+        let valuation = portfolios::build(&self.portfolios, inputs, &states, gauge)?;
 
         let count = counting_alerts(metrics, &self.rules);
         let signals = signals.inspect_batch(move |_commit, changes| count(changes));
 
-        Ok(vec![
-            publish_candles(bars, board, metrics, sources),
-            publish_indicators(indicators, board),
-            publish_alerts(signals, board),
-            publish_gaps(gaps, board, metrics),
-        ])
+        let restored = states.restored_at();
+        let mut views = publish_portfolios(valuation, contexts.clone(), restored, board);
+        views.extend([
+            publish_candles(bars, contexts.clone(), board, metrics, sources),
+            publish_indicators(indicators, contexts.clone(), board),
+            publish_alerts(signals, contexts.clone(), board),
+            publish_gaps(gaps, contexts, board, metrics),
+        ]);
+        Ok(views)
     }
 }
 

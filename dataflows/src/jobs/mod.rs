@@ -1,6 +1,7 @@
 //! Jobs: which operators stand behind each other. To add one: a file here, and its line below.
 
 pub mod candles;
+mod portfolios;
 
 /// The jobs that this build knows, with what they do.
 pub const JOBS: &[(&str, &str)] =

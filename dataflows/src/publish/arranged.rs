@@ -34,8 +34,19 @@ pub trait Arrangement {
     /// Passes on the batches that have come since the last time.
     fn pass_on(&mut self, ring: &Ring);
 
+    /// About how many bytes its batches take.
+    fn bytes(&mut self) -> usize;
+
     /// Lets it forget when, before `since`, something changed.
     fn compact(&mut self, since: u64);
+}
+
+/// A worker's arrangements of one view.
+pub struct Arranged {
+    /// As it is.
+    pub now: Box<dyn Arrangement>,
+    /// As it was, if that is kept.
+    pub before: Option<Box<dyn Arrangement>>,
 }
 
 /// A change of a row of a keyed view.
@@ -94,6 +105,11 @@ where
         }
     }
 
+    fn bytes(&mut self) -> usize {
+        let batches = self.trace.batches_through(Antichain::new().borrow()).unwrap_or_default();
+        batches.iter().map(|batch| batch.len() * size_of::<RowUpdate<V>>()).sum()
+    }
+
     fn compact(&mut self, since: u64) {
         self.trace.set_logical_compaction(AntichainRef::new(&[since]));
         let mut upper = Antichain::new();
@@ -106,7 +122,7 @@ where
 pub struct Publisher {
     worker: usize,
     /// In the order of [`KEYED`].
-    arrangements: Vec<Box<dyn Arrangement>>,
+    views: Vec<Arranged>,
     board: Arc<Board>,
     metrics: Metrics,
     upper: Option<u64>,
@@ -114,45 +130,60 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// For one worker; `arrangements` has each keyed view once, in any order.
+    /// For one worker; `views` has each keyed view once, in any order.
     pub fn new(
         worker: usize,
-        mut arrangements: Vec<Box<dyn Arrangement>>,
+        mut views: Vec<Arranged>,
         board: Arc<Board>,
         metrics: Metrics,
     ) -> Publisher {
         let place = |view: &str| KEYED.iter().position(|keyed| keyed.name == view);
-        arrangements.sort_by_key(|arrangement| place(arrangement.view()));
+        views.sort_by_key(|view| place(view.now.view()));
         assert!(
-            arrangements.iter().map(|own| own.view()).eq(KEYED.iter().map(|keyed| keyed.name)),
+            views.iter().map(|view| view.now.view()).eq(KEYED.iter().map(|keyed| keyed.name)),
             "a job arranges every view of KEYED once"
         );
-        Publisher { worker, arrangements, board, metrics, upper: Some(0), since: 0 }
+        Publisher { worker, views, board, metrics, upper: Some(0), since: 0 }
     }
 
     /// Publishes if there is something new, and lets the arrangements compact what no reader can ask for.
     /// Says whether everything has been published for good.
     pub fn step(&mut self) -> bool {
         // Complete is what all of them have completed; none is done before all are.
-        let complete = self.arrangements.iter_mut().filter_map(|own| own.upper()).min();
+        let complete = self.all().filter_map(|own| own.upper()).min();
         if complete != self.upper {
-            for (own, ring) in self.arrangements.iter_mut().zip(&self.board.rings) {
-                own.pass_on(ring);
-            }
-            let shelves = self.arrangements.iter_mut().map(|own| own.shelf());
-            let published = Published(shelves.collect());
-            let number = complete.unwrap_or(u64::MAX);
-            let completed = self.board.publish(self.worker, number, self.since, published);
-            completed.took.into_iter().for_each(|took| self.metrics.tick_to_view(took));
-            let floor = completed.readable_from;
-            if complete.is_some() {
-                self.since = self.since.max(floor.min(number.saturating_sub(1)));
-                for own in &mut self.arrangements {
-                    own.compact(self.since);
-                }
-            }
+            self.publish(complete);
             self.upper = complete;
         }
         complete.is_none()
+    }
+
+    fn publish(&mut self, complete: Option<u64>) {
+        for (view, ring) in self.views.iter_mut().zip(&self.board.rings) {
+            view.now.pass_on(ring);
+        }
+        let now = self.views.iter_mut().map(|view| view.now.shelf()).collect();
+        let before = self.views.iter_mut().map(|view| view.before.as_mut().map(|own| own.shelf()));
+        let published = Published { now, before: before.collect() };
+        let number = complete.unwrap_or(u64::MAX);
+        let completed = self.board.publish(self.worker, number, self.since, published);
+        completed.took.into_iter().for_each(|took| self.metrics.tick_to_view(took));
+        if complete.is_none() {
+            return;
+        }
+        self.since = self.since.max(completed.readable_from.min(number.saturating_sub(1)));
+        let since = self.since;
+        self.views.iter_mut().for_each(|view| view.now.compact(since));
+        if self.board.history.is_kept() {
+            let kept = self.views.iter_mut().filter_map(|view| view.before.as_mut());
+            let held = kept.map(|own| own.bytes()).sum();
+            let oldest = self.board.history.holds(self.worker, held).min(since);
+            let kept = self.views.iter_mut().filter_map(|view| view.before.as_mut());
+            kept.for_each(|own| own.compact(oldest));
+        }
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Box<dyn Arrangement>> {
+        self.views.iter_mut().flat_map(|view| [&mut view.now].into_iter().chain(&mut view.before))
     }
 }

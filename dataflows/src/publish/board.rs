@@ -9,10 +9,11 @@ use market::{Commit, EventTime};
 use operators::Gauge;
 
 use super::digest::Digest;
+use super::history::History;
 use super::keyed::{KEYED, KeyedView, Shelf};
 use super::logs::Logs;
 use super::ring::Ring;
-use crate::views::{Frontier, Labels, VIEWS};
+use crate::views::{AsOf, Frontier, Labels, ReadError, VIEWS};
 
 /// Shared by all workers, readers and the ingest thread of a job.
 pub struct Board {
@@ -23,6 +24,8 @@ pub struct Board {
     pub logs: Logs,
     /// The latest changes of keyed views, in the order of [`KEYED`].
     pub rings: Vec<Ring>,
+    /// What views were.
+    pub history: History,
     /// Whether digests over changes are wanted; they cost more than most rows do.
     pub digests: bool,
     /// What numbers in rows stand for.
@@ -52,7 +55,12 @@ struct Slot {
 
 /// What a worker has published of each keyed view, in the order of [`KEYED`].
 #[derive(Clone, Default)]
-pub struct Published(pub Vec<Shelf>);
+pub struct Published {
+    /// As it is.
+    pub now: Vec<Shelf>,
+    /// As it was, of those that have a history.
+    pub before: Vec<Option<Shelf>>,
+}
 
 /// What a board is made of.
 pub struct Making {
@@ -66,6 +74,8 @@ pub struct Making {
     pub log_bytes_max: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes_max: usize,
+    /// Bytes of what views were, over all views; with 0 nothing is kept of it.
+    pub history_bytes_max: usize,
     /// See [`Board::digests`].
     pub digests: bool,
 }
@@ -95,7 +105,7 @@ pub struct WorkerFailed;
 impl Board {
     /// An empty board.
     pub fn new(making: Making) -> Board {
-        let Making { workers, operators, labels, log_bytes_max, ring_bytes_max, digests } = making;
+        let Making { workers, operators, labels, digests, .. } = making;
         let slot = Slot { upper: 0, since: 0, published: Published::default() };
         let slots =
             Slots { workers: vec![slot; workers], announced: VecDeque::new(), complete: None };
@@ -107,8 +117,9 @@ impl Board {
             slots: Mutex::new(slots),
             moved: Condvar::new(),
             failed: AtomicBool::new(false),
-            logs: Logs::new(log_bytes_max),
-            rings: KEYED.iter().map(|_| Ring::new(ring_bytes_max)).collect(),
+            logs: Logs::new(making.log_bytes_max),
+            rings: KEYED.iter().map(|_| Ring::new(making.ring_bytes_max)).collect(),
+            history: History::new(making.history_bytes_max),
             digests,
             labels,
             rows: VIEWS.iter().map(|view| (view.name, AtomicI64::new(0))).collect(),
@@ -118,7 +129,8 @@ impl Board {
     }
 
     /// Announces a commit before it is handed to workers; `oldest` is when its oldest row came.
-    pub fn announce(&self, commit: Commit, at: EventTime, oldest: Option<Instant>) {
+    pub fn announce(&self, commit: Commit, at: EventTime, round: bool, oldest: Option<Instant>) {
+        self.history.announce(commit, at, round);
         self.lock().announced.push_back((commit, at, oldest));
     }
 
@@ -137,6 +149,7 @@ impl Board {
         while slots.announced.front().is_some_and(|(commit, ..)| commit.0 < least) {
             let Some((commit, at, oldest)) = slots.announced.pop_front() else { break };
             slots.complete = Some((commit, at));
+            self.history.complete(commit, at);
             took.extend(oldest.map(|oldest| oldest.elapsed()));
         }
         self.moved.notify_all();
@@ -203,8 +216,24 @@ impl Board {
             "compaction has passed the common frontier"
         );
         let workers = slots.workers.iter().enumerate().filter(|(worker, _)| asked(*worker));
-        let own = workers.filter_map(|(_, slot)| slot.published.0.get(place?));
+        let own = workers.filter_map(|(_, slot)| slot.published.now.get(place?));
         Cut { frontier, shelves: own.cloned().collect() }
+    }
+
+    /// The same as of a commit that is kept.
+    pub fn cut_as_of(
+        &self,
+        view: &KeyedView,
+        asked: impl Fn(usize) -> bool,
+        as_of: AsOf,
+    ) -> Result<Cut, ReadError> {
+        let place = KEYED.iter().position(|keyed| keyed.name == view.name);
+        let slots = self.lock(); // so that no worker forgets in between
+        let found = self.history.find(as_of);
+        let frontier = found.map_err(|oldest| ReadError::Forgotten { oldest })?;
+        let workers = slots.workers.iter().enumerate().filter(|(worker, _)| asked(*worker));
+        let own = workers.filter_map(|(_, slot)| slot.published.before.get(place?)?.as_ref());
+        Ok(Cut { frontier, shelves: own.cloned().collect() })
     }
 
     /// The latest changes of a keyed view.

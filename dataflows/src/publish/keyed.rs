@@ -4,8 +4,11 @@
 
 mod alerts;
 mod candles;
+mod edges;
 mod gaps;
 mod indicators;
+mod portfolios;
+mod positions;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -19,8 +22,11 @@ use market::Commit;
 
 pub use alerts::Alerts;
 pub use candles::Candles;
+pub use edges::Edges;
 pub use gaps::Gaps;
 pub use indicators::Indicators;
+pub use portfolios::{Portfolios, Risks};
+pub use positions::{Drifts, Positions};
 
 /// A keyed view.
 pub trait Keyed: 'static {
@@ -32,6 +38,11 @@ pub trait Keyed: 'static {
     const VIEW: &'static str;
     /// What its keys are ordered by, at most three; what comes first is what it is sharded by.
     const ORDER: &'static [Dimension];
+
+    /// Whether a row belongs to the view's history; of a view without one, none does.
+    fn is_remembered(_value: &Self::Value) -> bool {
+        false
+    }
 
     /// Where a key stands: the ordinals of its dimensions, then zeros.
     fn place(key: &Self::Key) -> Place;
@@ -59,20 +70,33 @@ pub struct KeyedView {
     /// By what it is sharded.
     pub sharded_by: Dimension,
     /// Reads rows at a frontier.
-    pub read: fn(&[Shelf], Frontier, &Scan, &Labels) -> Page,
+    pub read: ReadRows,
     /// Reads all rows at a frontier, part by part.
-    pub snapshot: fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Box<dyn Snapshot>,
-    /// The net change after one commit (none: from the beginning) up to another.
-    pub changes:
-        fn(&[Shelf], &'static View, &Wanted, (Option<Commit>, Commit), &Labels) -> Vec<Change>,
+    pub snapshot: ReadParts,
+    /// Reads what has changed.
+    pub changes: ReadChanges,
 }
+
+/// Reads the rows of shelves at a frontier.
+pub type ReadRows = fn(&[Shelf], Frontier, &Scan, &Labels) -> Page;
+/// Has the rows of shelves at a frontier read part by part.
+pub type ReadParts =
+    fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Box<dyn Snapshot>;
+/// Reads the net change on shelves after one commit (none: from the beginning) up to another.
+pub type ReadChanges =
+    fn(&[Shelf], &'static View, &Wanted, (Option<Commit>, Commit), &Labels) -> Vec<Change>;
 
 /// Every keyed view.
 pub const KEYED: &[KeyedView] = &[
     KeyedView::of::<Alerts>(),
     KeyedView::of::<Candles>(),
+    KeyedView::of::<Drifts>(),
+    KeyedView::of::<Edges>(),
     KeyedView::of::<Gaps>(),
     KeyedView::of::<Indicators>(),
+    KeyedView::of::<Portfolios>(),
+    KeyedView::of::<Positions>(),
+    KeyedView::of::<Risks>(),
 ];
 
 /// The keyed view of this name.

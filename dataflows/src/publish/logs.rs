@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use market::Commit;
+use market::{Commit, Fill};
 use operators::Notice;
+use operators::portfolio::{Fault, FillFault};
 use tokio::sync::watch;
 
-use crate::views::{Cell, DeadLetterRow, Row, VIEWS, View, ViewKind, view};
+use crate::views::{Cell, DeadLetterRow, FillFaultRow, Row, VIEWS, View, ViewKind, view};
 
 /// A row of any log.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub enum LogRow {
     Notice(Notice),
     /// For `dead_letters`.
     DeadLetter(DeadLetterRow),
+    /// For `fill_faults`.
+    FillFault(FillFault),
 }
 
 /// All logs.
@@ -50,6 +53,7 @@ impl LogRow {
             LogRow::Notice(Notice::Unmatched(_)) => "unmatched",
             LogRow::Notice(Notice::Revision(_)) => "revisions",
             LogRow::DeadLetter(_) => "dead_letters",
+            LogRow::FillFault(_) => "fill_faults",
         }
     }
 
@@ -61,6 +65,7 @@ impl LogRow {
             LogRow::Notice(Notice::Unmatched(row)) => row.commit,
             LogRow::Notice(Notice::Revision(row)) => row.commit,
             LogRow::DeadLetter(row) => row.commit,
+            LogRow::FillFault(row) => row.commit,
         }
     }
 
@@ -72,13 +77,14 @@ impl LogRow {
             LogRow::Notice(Notice::Unmatched(row)) => row.cells(into),
             LogRow::Notice(Notice::Revision(row)) => row.cells(into),
             LogRow::DeadLetter(row) => row.cells(into),
+            LogRow::FillFault(row) => fill_fault(row).cells(into),
         }
     }
 
     fn bytes(&self) -> usize {
         size_of::<LogRow>()
             + match self {
-                LogRow::Notice(_) => 0,
+                LogRow::Notice(_) | LogRow::FillFault(_) => 0,
                 LogRow::DeadLetter(row) => {
                     let refusal = &row.refusal;
                     let texts = [&row.source, &row.partition, &refusal.detail, &refusal.raw];
@@ -96,10 +102,22 @@ impl LogRow {
                     |row: &DeadLetterRow| (row.source.clone(), row.partition.clone(), row.position);
                 key(a).cmp(&key(b))
             }
-            (LogRow::Notice(_), LogRow::DeadLetter(_)) => std::cmp::Ordering::Less,
-            (LogRow::DeadLetter(_), LogRow::Notice(_)) => std::cmp::Ordering::Greater,
+            (LogRow::FillFault(a), LogRow::FillFault(b)) => a.cmp(b),
+            // Rows of different kinds are in different logs.
+            (LogRow::Notice(_) | LogRow::DeadLetter(_) | LogRow::FillFault(_), _) => {
+                self.view().cmp(other.view())
+            }
         }
     }
+}
+
+fn fill_fault(row: &FillFault) -> FillFaultRow {
+    let version = |fill: Fill| (fill.time, fill.price, fill.quantity, fill.contract.terms);
+    let versions = match row.fault {
+        Fault::Conflict { kept, dropped } => Some([kept, dropped].map(version)),
+        Fault::Unmatched => None,
+    };
+    FillFaultRow { commit: row.commit.0, fill: row.fill, fault: row.fault.name(), versions }
 }
 
 impl Logs {

@@ -6,6 +6,7 @@
 mod arranged;
 mod board;
 mod digest;
+mod history;
 pub mod keyed;
 mod logs;
 mod reader;
@@ -13,11 +14,13 @@ mod ring;
 mod scan;
 mod split;
 
-pub use arranged::{Arrangement, Publisher};
+pub use arranged::{Arranged, Arrangement, Publisher};
 pub use board::{Board, Cut, Making, Published, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
+pub use history::History;
 pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
 pub use split::{
     Rows, log, publish, publish_alerts, publish_candles, publish_gaps, publish_indicators,
+    publish_portfolios,
 };

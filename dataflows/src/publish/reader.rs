@@ -10,7 +10,7 @@ use super::board::{Board, Cut};
 use super::keyed::{Candles, KeyedView, keyed, unpack};
 use super::scan;
 use crate::views::{
-    CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading, Scan,
+    AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading, Scan,
     Snapshot, View, ViewReader, Wanted,
 };
 
@@ -27,24 +27,25 @@ impl BoardReader {
     }
 
     /// Reads rows on the calling thread.
-    pub fn read(&self, scan: &Scan) -> Page {
+    pub fn read(&self, scan: &Scan) -> Result<Page, ReadError> {
         match keyed(scan.view.name) {
             Some(view) => {
-                let Cut { frontier, shelves } = self.cut(view, &scan.wanted);
-                (view.read)(&shelves, frontier, scan, &self.board.labels)
+                let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
+                Ok((view.read)(&shelves, frontier, scan, &self.board.labels))
             }
-            None => self.log(scan),
+            None => Ok(self.log(scan)),
         }
     }
 
     /// Reads bars on the calling thread.
-    pub fn read_candles(&self, scan: &Scan) -> CandlePage {
+    pub fn read_candles(&self, scan: &Scan) -> Result<CandlePage, ReadError> {
         let Some(view) = keyed(scan.view.name) else {
-            return CandlePage { frontier: self.board.frontier(), rows: Vec::new(), more: false };
+            let frontier = self.board.frontier();
+            return Ok(CandlePage { frontier, rows: Vec::new(), more: false });
         };
-        let Cut { frontier, shelves } = self.cut(view, &scan.wanted);
+        let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
         let (rows, more) = scan::found::<Candles>(unpack::<Candles>(&shelves), frontier, scan);
-        CandlePage { frontier, rows, more }
+        Ok(CandlePage { frontier, rows, more })
     }
 
     /// A view whole, to be read part by part; of logs the latest rows.
@@ -53,19 +54,19 @@ impl BoardReader {
         view: &'static View,
         wanted: Arc<Wanted>,
         log_rows: usize,
-    ) -> Box<dyn Snapshot> {
+    ) -> Result<Box<dyn Snapshot>, ReadError> {
         match keyed(view.name) {
             Some(keyed) => {
-                let Cut { frontier, shelves } = self.cut(keyed, &wanted);
+                let Cut { frontier, shelves } = self.cut(keyed, &wanted, None)?;
                 let labels = self.board.labels.clone();
-                (keyed.snapshot)(&shelves, frontier, view, wanted, labels)
+                Ok((keyed.snapshot)(&shelves, frontier, view, wanted, labels))
             }
             None => {
                 let wanted = Wanted::clone(&wanted);
-                let page = self.log(&Scan { view, wanted, latest_first: true, limit: log_rows });
-                let mut rows = page.rows;
-                rows.reverse();
-                Box::new(Told { frontier: page.frontier, rows: rows.into_iter() })
+                let latest = Scan { latest_first: true, limit: log_rows, ..Scan::all(view) };
+                let mut page = self.log(&Scan { wanted, ..latest });
+                page.rows.reverse();
+                Ok(Box::new(Told { frontier: page.frontier, rows: page.rows.into_iter() }))
             }
         }
     }
@@ -101,10 +102,19 @@ impl BoardReader {
     }
 
     /// What holds the rows that are wanted.
-    fn cut(&self, view: &KeyedView, wanted: &Wanted) -> Cut {
+    fn cut(
+        &self,
+        view: &KeyedView,
+        wanted: &Wanted,
+        as_of: Option<AsOf>,
+    ) -> Result<Cut, ReadError> {
         let workers = self.board.workers();
         let holding = holding(view.sharded_by, wanted, workers);
-        self.board.cut(view, |worker| holding.as_ref().is_none_or(|of| of.contains(&worker)))
+        let asked = |worker: usize| holding.as_ref().is_none_or(|of| of.contains(&worker));
+        match as_of {
+            Some(as_of) => self.board.cut_as_of(view, asked, as_of),
+            None => Ok(self.board.cut(view, asked)),
+        }
     }
 
     fn log(&self, scan: &Scan) -> Page {
@@ -112,7 +122,7 @@ impl BoardReader {
         let Some(through) = frontier.commit else {
             return Page { frontier, rows: Vec::new(), more: false };
         };
-        let Scan { view, wanted, latest_first, limit } = scan;
+        let Scan { view, wanted, latest_first, limit, as_of: _ } = scan; // logs have no history
         let keep = |row: &[Cell]| wanted.fits(view, row);
         let (rows, more) = self.board.logs.read(view, through, *latest_first, *limit, keep);
         Page { frontier, rows, more }
@@ -166,12 +176,12 @@ impl ViewReader for BoardReader {
 
     fn scan(&self, scan: Scan) -> Reading<'_, Page> {
         let reader = self.clone();
-        apart(move || Ok(reader.read(&scan)))
+        apart(move || reader.read(&scan))
     }
 
     fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
         let reader = self.clone();
-        apart(move || Ok(reader.read_candles(&scan)))
+        apart(move || reader.read_candles(&scan))
     }
 
     fn snapshot(
@@ -181,7 +191,7 @@ impl ViewReader for BoardReader {
         log_rows: usize,
     ) -> Reading<'_, Box<dyn Snapshot>> {
         let reader = self.clone();
-        apart(move || Ok(reader.read_snapshot(view, wanted, log_rows)))
+        apart(move || reader.read_snapshot(view, wanted, log_rows))
     }
 
     fn changes(

@@ -5,32 +5,41 @@ use std::sync::Arc;
 use market::{Commit, Gap};
 use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
+use operators::portfolio::Valuation;
 use operators::signals::AlertChange;
-use operators::{GapChange, GapOut, LedgerOut, Notice, Verdict};
+use operators::{CommitContext, GapChange, GapOut, LedgerOut, Notice, Verdict};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::generic::Operator;
 
-use super::arranged::{Arrangement, RowUpdate, arrange};
+use super::arranged::{Arranged, RowUpdate, arrange};
 use super::board::Board;
 use super::digest::Digest;
-use super::keyed::{Alerts, Candles, Gaps, Indicators, Keyed};
+use super::history::remember;
+use super::keyed::{
+    Alerts, Candles, Drifts, Edges, Gaps, Indicators, Keyed, Portfolios, Positions, Risks,
+};
 use super::logs::LogRow;
 use crate::telemetry::Metrics;
-use crate::views::Cell;
+use crate::views::{Cell, view};
+
+/// The commits of a worker, each at its time.
+pub(super) type Contexts<'scope> = StreamVec<'scope, Time, Arc<CommitContext>>;
 
 /// Splits and arranges what ledger and roll-ups put out on this worker.
 ///
 /// Rows told again after a restore enter the arrangement and nothing else.
 pub fn publish_candles<'scope>(
     output: StreamVec<'scope, Time, LedgerOut>,
+    contexts: Contexts<'scope>,
     board: &Arc<Board>,
     metrics: &Metrics,
     sources: Arc<[String]>,
-) -> Box<dyn Arrangement> {
+) -> Arranged {
     let metrics = metrics.clone();
     let logs = Arc::clone(board);
-    publish(output, board, move |said, rows: &mut Rows<'_, Candles>| match said {
+    publish(output, contexts, board, move |said, rows: &mut Rows<'_, Candles>| match said {
         LedgerOut::Bar(change) => rows.change(change.key, change.before, change.after),
         LedgerOut::Restored(key, candle) => rows.restored(key, candle),
         LedgerOut::Notice(notice) => {
@@ -51,12 +60,13 @@ pub fn publish_candles<'scope>(
 /// Arranges the gaps of this worker.
 pub fn publish_gaps<'scope>(
     output: StreamVec<'scope, Time, GapOut>,
+    contexts: Contexts<'scope>,
     board: &Arc<Board>,
     metrics: &Metrics,
-) -> Box<dyn Arrangement> {
+) -> Arranged {
     let metrics = metrics.clone();
     let missing = |gap: Option<Gap>| gap.map_or(0, |gap| gap.missing);
-    publish(output, board, move |said, rows: &mut Rows<'_, Gaps>| match said {
+    publish(output, contexts, board, move |said, rows: &mut Rows<'_, Gaps>| match said {
         GapOut::Changed(GapChange { key, before, after }) => {
             metrics.missing(missing(before), missing(after));
             rows.change(key, before, after);
@@ -71,9 +81,10 @@ pub fn publish_gaps<'scope>(
 /// Arranges the indicators of this worker.
 pub fn publish_indicators<'scope>(
     output: StreamVec<'scope, Time, IndicatorOut>,
+    contexts: Contexts<'scope>,
     board: &Arc<Board>,
-) -> Box<dyn Arrangement> {
-    publish(output, board, |said, rows: &mut Rows<'_, Indicators>| match said {
+) -> Arranged {
+    publish(output, contexts, board, |said, rows: &mut Rows<'_, Indicators>| match said {
         IndicatorOut::Changed(change) => rows.change(change.key, change.before, change.after),
         IndicatorOut::Restored(key, value) => rows.restored(key, value),
     })
@@ -82,11 +93,47 @@ pub fn publish_indicators<'scope>(
 /// Arranges the alerts of this worker.
 pub fn publish_alerts<'scope>(
     output: StreamVec<'scope, Time, AlertChange>,
+    contexts: Contexts<'scope>,
     board: &Arc<Board>,
-) -> Box<dyn Arrangement> {
-    publish(output, board, |change, rows: &mut Rows<'_, Alerts>| match change.restored {
+) -> Arranged {
+    publish(output, contexts, board, |change, rows: &mut Rows<'_, Alerts>| match change.restored {
         true => rows.restored(change.key, change.after),
         false => rows.change(change.key, change.before, Some(change.after)),
+    })
+}
+
+/// Arranges the tables of portfolios of this worker; `restored` is the commit at which rows that exist are
+/// told again.
+pub fn publish_portfolios<'scope>(
+    valuation: Valuation<'scope>,
+    contexts: Contexts<'scope>,
+    restored: Option<Commit>,
+    board: &Arc<Board>,
+) -> Vec<Arranged> {
+    let Valuation { positions, portfolios, drift, risk, edges, faults } = valuation;
+    let logs = Arc::clone(board);
+    faults.inspect(move |fault| log(&logs, fault.commit, LogRow::FillFault(*fault)));
+    vec![
+        publish_updates::<Positions>(positions, contexts.clone(), restored, board),
+        publish_updates::<Portfolios>(portfolios, contexts.clone(), restored, board),
+        publish_updates::<Drifts>(drift, contexts.clone(), restored, board),
+        publish_updates::<Risks>(risk, contexts.clone(), restored, board),
+        publish_updates::<Edges>(edges, contexts, restored, board),
+    ]
+}
+
+/// Arranges rows that come as net changes already.
+fn publish_updates<'scope, V: Keyed>(
+    output: StreamVec<'scope, Time, RowUpdate<V>>,
+    contexts: Contexts<'scope>,
+    restored: Option<Commit>,
+    board: &Arc<Board>,
+) -> Arranged {
+    publish(output, contexts, board, move |((key, value), _, diff), rows: &mut Rows<'_, V>| {
+        match restored == Some(rows.commit) {
+            true => rows.restored(key, value),
+            false => rows.update(key, value, diff),
+        }
     })
 }
 
@@ -128,10 +175,11 @@ impl<V: Keyed> Rows<'_, V> {
 /// Has `take` turn outputs into changes of rows, and arranges them.
 pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
     output: StreamVec<'scope, Time, O>,
+    contexts: Contexts<'scope>,
     board: &Arc<Board>,
     mut take: impl FnMut(O, &mut Rows<'_, V>) + 'static,
-) -> Box<dyn Arrangement> {
-    let board = Arc::clone(board);
+) -> Arranged {
+    let (board, kept_on) = (Arc::clone(board), Arc::clone(board));
     let updates = output.unary(Pipeline, V::VIEW, move |_capability, _info| {
         let mut cells: Vec<Cell> = Vec::new();
         move |input, output| {
@@ -148,7 +196,10 @@ pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
             });
         }
     });
-    arrange::<V>(updates.container::<Vec<RowUpdate<V>>>())
+    let updates = updates.container::<Vec<RowUpdate<V>>>();
+    let kept = view(V::VIEW).is_some_and(|view| view.history) && kept_on.history.is_kept();
+    let before = kept.then(|| remember::<V>(updates.clone(), contexts, &kept_on));
+    Arranged { now: arrange::<V>(updates), before }
 }
 
 /// Appends a row to its log and to the log's digest.

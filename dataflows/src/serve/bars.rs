@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use market::{EventTime, Instrument, SessionKind, Timeframe};
 
-use crate::views::{self, Cell, Frontier, Page, Scan, VIEWS, View};
+use crate::views::{self, AsOf, Cell, Frontier, Page, Scan, VIEWS, View};
 
 use super::Context;
 use super::fill::{CLOSE, Filling, OPEN_TIME, STATE};
@@ -50,6 +50,8 @@ pub(super) struct Wanted {
     pub(super) limit: usize,
     /// Only of this kind of session.
     pub(super) session: Option<SessionKind>,
+    /// As they were.
+    pub(super) as_of: Option<AsOf>,
     /// Whether gaps are filled from the previous close.
     pub(super) fill: bool,
 }
@@ -177,7 +179,8 @@ impl Wanted {
         limit: usize,
     ) -> Scan {
         let own = views::Wanted::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
-        Scan { view: CANDLES, wanted: own.opening(from, to), latest_first, limit }
+        let wanted = own.opening(from, to);
+        Scan { view: CANDLES, wanted, latest_first, limit, as_of: self.as_of }
     }
 }
 

@@ -52,42 +52,52 @@ impl Format {
 
     /// The form that `Accept` likes best among those supported; the first of them without a wish.
     pub(super) fn accepted(headers: &HeaderMap, supported: &[Format]) -> Result<Format, Problem> {
-        let ranges: Vec<Range> = headers
-            .get_all(ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(Range::read)
-            .collect();
-        if ranges.is_empty()
-            && let Some(first) = supported.first()
-        {
-            return Ok(*first);
-        }
-        let mut best: Option<(u16, Format)> = None;
-        for &format in supported {
-            let range = ranges.iter().filter(|range| range.fits(format));
-            let quality = range.max_by_key(|range| range.precision()).map_or(0, |r| r.quality);
-            if quality > best.map_or(0, |(quality, _)| quality) {
-                best = Some((quality, format));
-            }
-        }
-        best.map(|(_, format)| format).ok_or_else(|| {
-            let allowed: Vec<_> = supported.iter().map(|f| f.media().to_owned()).collect();
-            let wanted: Vec<_> = ranges.iter().map(|range| range.media.as_str()).collect();
-            let detail = format!(
-                "none of what `Accept` names ({}) can be answered; possible: {}",
-                shown(&wanted.join(", ")),
-                allowed.join(", ")
-            );
-            Problem::new(NOT_ACCEPTABLE, detail.clone()).errors(vec![Fault {
-                pointer: "#/header/accept".to_owned(),
-                code: "enum",
-                detail,
-                allowed,
-            }])
-        })
+        let forms: Vec<_> = supported.iter().map(|form| (*form, form.media())).collect();
+        preferred(headers, &forms)
     }
+}
+
+/// The form that `Accept` likes best among those supported, each with its media type; the first of them
+/// without a wish.
+pub(super) fn preferred<T: Copy>(
+    headers: &HeaderMap,
+    supported: &[(T, &str)],
+) -> Result<T, Problem> {
+    let ranges: Vec<Range> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(Range::read)
+        .collect();
+    if ranges.is_empty()
+        && let Some((first, _)) = supported.first()
+    {
+        return Ok(*first);
+    }
+    let mut best: Option<(u16, T)> = None;
+    for &(form, media) in supported {
+        let range = ranges.iter().filter(|range| range.fits(media));
+        let quality = range.max_by_key(|range| range.precision()).map_or(0, |r| r.quality);
+        if quality > best.map_or(0, |(quality, _)| quality) {
+            best = Some((quality, form));
+        }
+    }
+    best.map(|(_, form)| form).ok_or_else(|| {
+        let allowed: Vec<_> = supported.iter().map(|(_, media)| (*media).to_owned()).collect();
+        let wanted: Vec<_> = ranges.iter().map(|range| range.media.as_str()).collect();
+        let detail = format!(
+            "none of what `Accept` names ({}) can be answered; possible: {}",
+            shown(&wanted.join(", ")),
+            allowed.join(", ")
+        );
+        Problem::new(NOT_ACCEPTABLE, detail.clone()).errors(vec![Fault {
+            pointer: "#/header/accept".to_owned(),
+            code: "enum",
+            detail,
+            allowed,
+        }])
+    })
 }
 
 /// One element of `Accept`.
@@ -111,8 +121,7 @@ impl Range {
         })
     }
 
-    fn fits(&self, format: Format) -> bool {
-        let media = format.media();
+    fn fits(&self, media: &str) -> bool {
         match self.media.strip_suffix('*') {
             Some("*/") => true,
             Some(kind) => kind.ends_with('/') && media.starts_with(kind),

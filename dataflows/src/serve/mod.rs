@@ -4,7 +4,7 @@
 //! Reading order: [`Context`] (what routes answer from) → `server` (sockets, limits, draining) →
 //! `routes` (one file each, one list) → `query`, `symbol`, `format` (what a request asks) → `bars`, `session`,
 //! `fill` (candles at one frontier, of one kind of session, without trades) → `filter`, `follow`, `socket` (any view, at a
-//! frontier or from there on) → `problem` (what an error says).
+//! frontier or from there on) → `page` (a client that the binary carries) → `problem` (what an error says).
 //!
 //! **Every answer about a view is stamped** with the frontier that it reflects: `frontier` in JSON,
 //! `X-Commit` and `X-Frontier` as headers, and an `ETag` of view and commit. **Every error** is a
@@ -16,6 +16,7 @@ mod filter;
 mod follow;
 mod format;
 mod health;
+mod page;
 mod problem;
 mod query;
 mod routes;

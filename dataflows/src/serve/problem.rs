@@ -274,7 +274,9 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Problem {
         match error {
             ReadError::Closed => Problem::new(UNAVAILABLE, error.to_string()),
-            ReadError::Gone { .. } => Problem::new(GONE, error.to_string()),
+            ReadError::Gone { .. } | ReadError::Forgotten { .. } => {
+                Problem::new(GONE, error.to_string())
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What a query string asks: every parameter is known, given once, and read by a rule that says what
 //! it allows. All faults are told at once.
 
-use market::{EventTime, TimeError, TimeUnit, Timeframe};
+use market::{Commit, EventTime, TimeError, TimeUnit, Timeframe};
 
 use super::problem::{Fault, Problem};
 use super::symbol::closest;
+use crate::views::{AsOf, View};
 
 /// The parameters of one request against those that its route knows.
 pub(super) struct Query<'a> {
@@ -169,6 +170,23 @@ impl<'a> Query<'a> {
             self.fault("from", "order", detail, Vec::new());
         }
         (from, to)
+    }
+
+    /// A time of the system in the past: a time, or `commit:` and a number. Of a view without a history
+    /// it cannot be asked.
+    pub(super) fn as_of(&mut self, view: &View) -> Option<AsOf> {
+        if !view.history {
+            let of = view.name;
+            self.refuse("as_of", &format!("cannot be asked of `{of}`: it keeps no history"));
+        }
+        self.parsed("as_of", |text| {
+            let commit = text.strip_prefix("commit:").map(|number| number.parse().map(Commit));
+            match commit {
+                Some(Ok(commit)) => Ok(AsOf::Commit(commit)),
+                Some(Err(_)) => Err(("is not `commit:` and a number".to_owned(), Vec::new())),
+                None => read_time(text).map(AsOf::Time).map_err(|wrong| (wrong, Vec::new())),
+            }
+        })
     }
 
     /// A timeframe that is computed, in any of its spellings (`60s` is `1m`).

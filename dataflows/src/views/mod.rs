@@ -8,6 +8,7 @@ mod candles;
 mod events;
 mod gaps;
 mod indicators;
+mod portfolios;
 mod reader;
 mod row;
 mod text;
@@ -20,8 +21,10 @@ pub use candles::CandleRow;
 pub use events::DeadLetterRow;
 pub use gaps::GapRow;
 pub use indicators::IndicatorRow;
+pub use portfolios::{DriftRow, EdgeRow, FillFaultRow, PortfolioRow, PositionRow, RiskRow};
 pub use reader::{
-    CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot, ViewReader,
+    AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
+    ViewReader,
 };
 pub use row::{Cell, Column, Row, key, value};
 pub use text::{cell_json, cell_text, plain_text, write_csv_header, write_csv_row};
@@ -34,54 +37,105 @@ pub const VIEWS: &[View] = &[
         kind: ViewKind::Keyed,
         columns: AlertRow::COLUMNS,
         doc: "rules that came to hold at a bar: raised, and withdrawn when a restatement ended that",
+        history: true,
     },
     View {
         name: "candles",
         kind: ViewKind::Keyed,
         columns: CandleRow::COLUMNS,
         doc: "OHLCV bars of every timeframe: base bars per commit, larger ones per round",
+        history: true,
     },
     View {
         name: "conflicts",
         kind: ViewKind::Log,
         columns: Conflict::COLUMNS,
         doc: "copies of a trade that do not agree with the one that counts",
+        history: false,
     },
     View {
         name: "dead_letters",
         kind: ViewKind::Log,
         columns: DeadLetterRow::COLUMNS,
         doc: "input that could not become a record, and why",
+        history: false,
+    },
+    View {
+        name: "drift",
+        kind: ViewKind::Keyed,
+        columns: DriftRow::COLUMNS,
+        doc: "weights of positions, how far they are from their targets, and the trades that close that",
+        history: false,
+    },
+    View {
+        name: "edges",
+        kind: ViewKind::Keyed,
+        columns: EdgeRow::COLUMNS,
+        doc: "fair values, posted or computed, beside the mark",
+        history: false,
+    },
+    View {
+        name: "fill_faults",
+        kind: ViewKind::Log,
+        columns: FillFaultRow::COLUMNS,
+        doc: "fills that do not agree with each other, and corrections of unknown ones",
+        history: false,
     },
     View {
         name: "gaps",
         kind: ViewKind::Keyed,
         columns: GapRow::COLUMNS,
         doc: "missing trades: holes in ids that a venue gives out without holes, now",
+        history: false,
     },
     View {
         name: "indicators",
         kind: ViewKind::Keyed,
         columns: IndicatorRow::COLUMNS,
         doc: "indicators of every timeframe, per round, restated whenever their bars are",
+        history: false,
+    },
+    View {
+        name: "portfolios",
+        kind: ViewKind::Keyed,
+        columns: PortfolioRow::COLUMNS,
+        doc: "value, exposure and profit of portfolios in their base currency, per round",
+        history: true,
+    },
+    View {
+        name: "positions",
+        kind: ViewKind::Keyed,
+        columns: PositionRow::COLUMNS,
+        doc: "what portfolios hold, what it cost and what it is worth, per round",
+        history: true,
     },
     View {
         name: "revisions",
         kind: ViewKind::Log,
         columns: Revision::COLUMNS,
         doc: "every change of a bar that was final, with before, after and cause",
+        history: false,
+    },
+    View {
+        name: "risk",
+        kind: ViewKind::Keyed,
+        columns: RiskRow::COLUMNS,
+        doc: "risk of portfolios and of their positions, revalued over closed bars",
+        history: false,
     },
     View {
         name: "too_late",
         kind: ViewKind::Log,
         columns: TooLate::COLUMNS,
         doc: "trades older than `reject_after` allows",
+        history: false,
     },
     View {
         name: "unmatched",
         kind: ViewKind::Log,
         columns: Unmatched::COLUMNS,
         doc: "corrections and cancels whose trade was unknown when they came",
+        history: false,
     },
 ];
 
@@ -105,6 +159,8 @@ pub struct View {
     pub columns: &'static [Column],
     /// What it holds.
     pub doc: &'static str,
+    /// Whether it can be read as it was.
+    pub history: bool,
 }
 
 /// How the rows of a view behave.

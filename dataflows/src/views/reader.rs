@@ -20,6 +20,15 @@ pub struct Frontier {
     pub at: EventTime,
 }
 
+/// A time in the past of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    /// A commit.
+    Commit(Commit),
+    /// A system time.
+    Time(EventTime),
+}
+
 /// What to read of a view.
 #[derive(Clone, Debug)]
 pub struct Scan {
@@ -31,6 +40,9 @@ pub struct Scan {
     pub latest_first: bool,
     /// At most so many rows.
     pub limit: usize,
+    /// As it was at the latest commit that is kept at or before this; none: as it is now. Only views that
+    /// have a history can be asked.
+    pub as_of: Option<AsOf>,
 }
 
 /// Rows as of one frontier.
@@ -96,6 +108,23 @@ pub enum ReadError {
         /// The commit after which changes were asked for.
         after: Commit,
     },
+    /// The history of views is kept for a while only, and what was asked for was before that.
+    #[error("{}", forgotten(.oldest))]
+    Forgotten {
+        /// The oldest commit of which views can be read; none if there is none yet.
+        oldest: Option<Frontier>,
+    },
+}
+
+fn forgotten(oldest: &Option<Frontier>) -> String {
+    match oldest {
+        Some(Frontier { commit: Some(commit), at }) => {
+            format!(
+                "what views were then is not kept; the oldest that is kept is commit {commit} at {at}"
+            )
+        }
+        _ => "nothing is kept yet of what views were".to_owned(),
+    }
 }
 
 /// Reads views at a frontier that is common to all shards.
@@ -145,7 +174,13 @@ pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Se
 impl Scan {
     /// All rows.
     pub fn all(view: &'static View) -> Scan {
-        Scan { view, wanted: Wanted::default(), latest_first: false, limit: usize::MAX }
+        Scan {
+            view,
+            wanted: Wanted::default(),
+            latest_first: false,
+            limit: usize::MAX,
+            as_of: None,
+        }
     }
 }
 

@@ -11,8 +11,8 @@ pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {
     match cell {
         Cell::Instrument(id) => catalog.name(*id).to_string(),
         Cell::IdScope(scope) => catalog.scopes.name(*scope).to_string(),
-        Cell::Portfolio(id) => format!("{id:?}"),
-        Cell::Model(id) => format!("{id:?}"),
+        Cell::Portfolio(id) => catalog.portfolios.name(*id).to_string(),
+        Cell::Model(id) => catalog.models.name(*id).to_string(),
         _ => plain_text(cell).unwrap_or_default(),
     }
 }

@@ -144,9 +144,9 @@ impl Wanted {
             && timeframe
             && time
             && self.texts.iter().all(|(column, texts)| {
-                cells.get(*column).is_some_and(|cell| {
-                    plain_text(cell).is_some_and(|text| texts.iter().any(|one| *one == text))
-                })
+                cells
+                    .get(*column)
+                    .is_some_and(|cell| plain_text(cell).is_some_and(|text| texts.contains(&text)))
             })
     }
 }

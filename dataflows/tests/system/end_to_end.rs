@@ -5,6 +5,7 @@ pub(crate) mod binary;
 pub(crate) mod http;
 pub(crate) mod made;
 
+mod as_of;
 mod cancelled;
 mod live;
 mod replays;

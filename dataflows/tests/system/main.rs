@@ -6,4 +6,6 @@ mod demo;
 mod end_to_end;
 mod expected;
 mod following;
+mod page;
+mod tail;
 mod tidy;

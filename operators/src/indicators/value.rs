@@ -56,6 +56,16 @@ pub enum IndicatorOut {
     Restored(IndicatorKey, IndicatorValue),
 }
 
+impl IndicatorOut {
+    /// The change, if it is one.
+    pub fn changed(self) -> Option<IndicatorChange> {
+        match self {
+            IndicatorOut::Changed(change) => Some(change),
+            IndicatorOut::Restored(..) => None,
+        }
+    }
+}
+
 impl PartialEq for Reading {
     fn eq(&self, other: &Reading) -> bool {
         self.0.to_bits() == other.0.to_bits()

@@ -164,6 +164,14 @@ pub(crate) struct States {
     restored_at: Option<Commit>,
 }
 
+impl States {
+    /// What was saved, to be restored at this commit.
+    pub(crate) fn restored_at(&self, commit: Commit) -> States {
+        let saved = self.saved.lock().unwrap().clone();
+        States { saved: Mutex::new(saved), restored_at: Some(commit) }
+    }
+}
+
 impl StateStore for States {
     fn restored_at(&self) -> Option<Commit> {
         self.restored_at

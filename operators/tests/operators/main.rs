@@ -5,5 +5,6 @@ mod golden;
 mod harness;
 mod indicators;
 mod oracles;
+mod portfolio;
 mod sessions;
 mod signals;

@@ -6,9 +6,10 @@ mod raw;
 mod tests;
 
 use market::{
-    Catalog, Currency, InstrumentId, MONEY_SCALE, ModelId, PortfolioId, Timeframe, decimal,
+    Catalog, Currency, InstrumentId, MONEY_SCALE, ModelId, PortfolioId, Terms, Timeframe, decimal,
 };
 use operators::indicators::IndicatorsConfig;
+use operators::portfolio::{Account, ComputedFair, Confidence, Pair, PortfolioConfig, RiskConfig};
 
 use super::rules::find_number;
 use super::{ConfigError, in_range};
@@ -52,8 +53,8 @@ pub struct Rate {
     pub second: Currency,
     /// The instrument.
     pub instrument: InstrumentId,
-    /// Decimals of its prices.
-    pub price_scale: u8,
+    /// Its scales.
+    pub terms: Terms,
 }
 
 /// What risk is measured over.
@@ -64,7 +65,7 @@ pub struct Risk {
     /// Over how many changes at most.
     pub bars: usize,
     /// From 0.5 up to, but not, 1; 0.95 means that a loss beyond the value at risk is one of twenty.
-    pub confidence: f64,
+    pub confidence: Confidence,
 }
 
 /// A model whose fair values are numbers of an indicator.
@@ -136,6 +137,37 @@ impl Written {
     }
 }
 
+impl Portfolios {
+    /// As the job takes it, with marks from bars of `base`.
+    pub(super) fn for_job(&self, base: Timeframe) -> PortfolioConfig {
+        let account = |one: &Portfolio| {
+            let Portfolio { id, currency, capital, benchmark } = *one;
+            (id, Account { currency, capital, benchmark })
+        };
+        let pair = |rate: &Rate| Pair {
+            base: rate.first,
+            quote: rate.second,
+            instrument: rate.instrument,
+            terms: rate.terms,
+        };
+        let computed = |fair: &Computed| ComputedFair {
+            model: fair.model,
+            indicator: fair.indicator,
+            output: fair.output,
+            timeframe: fair.timeframe,
+        };
+        let Risk { timeframe, bars, confidence } = self.risk;
+        PortfolioConfig {
+            base,
+            default_currency: self.currency,
+            accounts: self.known.iter().map(account).collect(),
+            pairs: self.rates.iter().map(pair).collect(),
+            risk: RiskConfig { timeframe, bars, confidence },
+            computed: self.computed.iter().map(computed).collect(),
+        }
+    }
+}
+
 fn portfolio(raw: RawPortfolio, default: Currency, catalog: &Catalog) -> Result<Portfolio, String> {
     let id = catalog.portfolios.resolve(&raw.name).map_err(|error| error.to_string())?;
     let benchmark = raw.benchmark.map(|name| catalog.resolve(&name)).transpose();
@@ -191,8 +223,7 @@ fn rate(raw: &RawRate, others: &[Rate], catalog: &Catalog) -> Result<Rate, Strin
             "prices of {name} are in {quote} by its [[instrument]], and those of the pair in {second}"
         ));
     }
-    let price_scale = instrument.terms.price_scale;
-    Ok(Rate { first, second, instrument: instrument.id, price_scale })
+    Ok(Rate { first, second, instrument: instrument.id, terms: instrument.terms })
 }
 
 fn risk(raw: RawRisk, timeframes: &[Timeframe]) -> Result<Risk, ConfigError> {
@@ -201,11 +232,13 @@ fn risk(raw: RawRisk, timeframes: &[Timeframe]) -> Result<Risk, ConfigError> {
         // A job without any is refused where it is made.
         None => Ok(timeframes.iter().max().copied().unwrap_or(Timeframe::MINUTE)),
     };
-    let confidence = raw.confidence;
-    if !(0.5..1.0).contains(&confidence) {
-        let problem = format!("{confidence} is not from 0.5 up to, but not, 1");
-        return Err(ConfigError::at("risk.confidence")(problem));
-    }
+    let written = (raw.confidence * 1e6).round();
+    let offered = |one: &Confidence| f64::from(one.millionths()) == written;
+    let confidence = Confidence::ALL.into_iter().find(offered).ok_or_else(|| {
+        let offered = Confidence::ALL.map(Confidence::name).join(", ");
+        format!("{} is not one of {offered}", raw.confidence)
+    });
+    let confidence = confidence.map_err(ConfigError::at("risk.confidence"))?;
     Ok(Risk {
         timeframe: timeframe.map_err(ConfigError::at("risk.timeframe"))?,
         bars: in_range("risk.bars", raw.bars, 1, 5_000)?,

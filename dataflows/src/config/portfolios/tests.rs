@@ -17,7 +17,7 @@ fn without_a_word_everything_has_a_default() {
     assert_eq!(portfolios.currency.to_string(), "USD");
     assert!(portfolios.known.is_empty() && portfolios.rates.is_empty());
     let Risk { timeframe, bars, confidence } = portfolios.risk;
-    assert_eq!((timeframe.to_string().as_str(), bars, confidence), ("1h", 250, 0.95));
+    assert_eq!((timeframe.to_string().as_str(), bars, confidence), ("1h", 250, Confidence::P95));
 }
 
 const ALL: &str = r#"
@@ -71,7 +71,9 @@ fn everything_that_can_be_said() {
     assert_eq!(portfolios.known, [p1, p2]);
     let (first, second) = (currency("EUR"), currency("USD"));
     let instrument = InstrumentId::of("fx:EURUSD");
-    assert_eq!(portfolios.rates, [Rate { first, second, instrument, price_scale: 5 }]);
+    let [rate] = portfolios.rates[..] else { panic!("{:?}", portfolios.rates) };
+    assert_eq!((rate.first, rate.second, rate.instrument), (first, second, instrument));
+    assert_eq!(rate.terms.price_scale, 5);
     let timeframe = "1h".parse().unwrap();
     let model = ModelId::of("mean");
     assert_eq!(portfolios.computed, [Computed { model, indicator: 1, output: 1, timeframe }]);
@@ -118,7 +120,7 @@ fn what_is_wrong_says_where_and_what_is_possible() {
             "risk.timeframe: timeframe 1d is not among job.timeframes (1m, 1h)",
         ),
         ("[risk]\nbars = 0", "risk.bars: 0 is not between 1 and 5000"),
-        ("[risk]\nconfidence = 1.0", "risk.confidence: 1 is not from 0.5"),
+        ("[risk]\nconfidence = 1.0", "risk.confidence: 1 is not one of 0.90"),
         (&fair.replace("sma20", "sma9"), "fair[0] (model `m`): `sma9` is not among job.indicators"),
         (&fair.replace("sma20", "smaa"), "`smaa` is not an indicator"),
         (&format!("{fair}output = \"middle\""), "has no output `middle` (possible: "),

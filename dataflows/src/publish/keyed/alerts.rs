@@ -16,6 +16,10 @@ impl Keyed for Alerts {
     const VIEW: &'static str = "alerts";
     const ORDER: &'static [Dimension] = BARS;
 
+    fn is_remembered(_alert: &Alert) -> bool {
+        true
+    }
+
     fn place(key: &AlertKey) -> Place {
         let AlertKey { instrument, timeframe, open_time, .. } = *key;
         place_of_bar(&CandleKey { instrument, timeframe, open_time })

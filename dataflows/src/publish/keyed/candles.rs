@@ -1,6 +1,6 @@
 //! The rows of the view `candles`.
 
-use market::{Candle, CandleKey, EventTime, InstrumentId, Timeframe};
+use market::{BarState, Candle, CandleKey, EventTime, InstrumentId, Timeframe};
 
 use super::{Keyed, Place};
 use crate::views::{CandleRow, Cell, Dimension, Labels, Row};
@@ -13,6 +13,11 @@ impl Keyed for Candles {
     type Value = Candle;
     const VIEW: &'static str = "candles";
     const ORDER: &'static [Dimension] = BARS;
+
+    /// Closed bars are: open ones change too often.
+    fn is_remembered(candle: &Candle) -> bool {
+        candle.state != BarState::Open
+    }
 
     fn place(key: &CandleKey) -> Place {
         place_of_bar(key)

@@ -168,7 +168,7 @@ impl Follower {
                 let frames = self.context.frames.clone();
                 let update = match frames.update(&self.context, told, at, now).await {
                     Ok(update) => update,
-                    Err(ReadError::Gone { .. }) => return Ok(Gone),
+                    Err(ReadError::Gone { .. } | ReadError::Forgotten { .. }) => return Ok(Gone),
                     Err(ReadError::Closed) => return Err(Ended),
                 };
                 at = now;

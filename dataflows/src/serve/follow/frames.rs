@@ -10,7 +10,7 @@ use crate::serve::Context;
 use crate::serve::routes::FrontierJson;
 use crate::views::{Cell, Changes, Frontier, ReadError};
 
-/// The changes that were encoded last, at most [`FRAMES`].
+/// The changes that were encoded last, a few dozen at most.
 ///
 /// Followers of the same wish that are equally far ask for the same change at the same time; the first
 /// one reads and encodes it.

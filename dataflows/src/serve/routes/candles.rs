@@ -28,6 +28,7 @@ const PARAMETERS: Known = &[
     &["tf", "timeframe"],
     &["from"],
     &["to"],
+    &["as_of"],
     &["limit"],
     &["session"],
     &["fill"],
@@ -60,7 +61,9 @@ fn route(context: &Context) -> Route {
 
 async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Response, Problem> {
     let (wanted, form) = read(context, symbol, asked)?;
-    if let Some(unchanged) = form.unchanged(context, CANDLES, asked) {
+    if wanted.as_of.is_none()
+        && let Some(unchanged) = form.unchanged(context, CANDLES, asked)
+    {
         return Ok(unchanged);
     }
     let bars = wanted.read(context).await?;
@@ -86,6 +89,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
     let mut query = Query::new(&asked.query, PARAMETERS);
     let timeframe = query.timeframe("tf", &context.timeframes);
     let (from, to) = query.interval();
+    let as_of = query.as_of(CANDLES);
     let limit = query.count("limit", 1, LIMIT_MAX);
     let session = query.word("session", &SESSIONS);
     let fill = query.word("fill", &[("none", false), ("previous", true), ("prev", true)]);
@@ -99,6 +103,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
         to,
         limit: limit.unwrap_or(LIMIT_DEFAULT),
         session: session.flatten(),
+        as_of,
         fill: fill.unwrap_or(false),
     };
     Ok((wanted, form))

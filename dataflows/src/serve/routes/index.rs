@@ -1,23 +1,36 @@
-//! `GET /`: what there is.
+//! `GET /`: what there is; for browsers the page that shows it.
 
 use serde::Serialize;
 use warp::Filter;
+use warp::http::header::VARY;
 use warp::http::{Method, StatusCode};
+use warp::reply::Response;
 
 use crate::serve::Context;
+use crate::serve::format::preferred;
 use crate::serve::problem::Problem;
-use crate::serve::query::Query;
+use crate::serve::query::{Known, Query};
 
-use super::{Asked, Endpoint, Entry, READ, ROUTES, Route, answered, json, reads};
+use super::page::page;
+use super::{Asked, Endpoint, Entry, READ, ROUTES, Route, answered, json, reads, set};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/",
-        doc: "this index: version, uptime and links",
+        doc: "this index: version, uptime and links; the page for browsers; ?format=html|json",
     }],
     route,
 };
+
+const PARAMETERS: Known = &[&["format"]];
+
+/// In what form there is an answer. Those who take anything, as `curl` does, get the first.
+#[derive(Clone, Copy)]
+enum Form {
+    Index,
+    Page,
+}
 
 #[derive(Serialize)]
 struct Index {
@@ -39,16 +52,28 @@ fn route(context: &Context) -> Route {
     warp::path::end()
         .and(reads())
         .then(move |asked: Asked| {
-            let index = index(&context, &asked);
-            answered(asked.path, async { json(StatusCode::OK, "application/json", &index?) })
+            let answer = answer(&context, &asked);
+            answered(asked.path, async { answer })
         })
         .boxed()
 }
 
-fn index(context: &Context, asked: &Asked) -> Result<Index, Problem> {
-    Query::new(&asked.query, &[]).finish()?;
+fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
+    let mut query = Query::new(&asked.query, PARAMETERS);
+    let form = query.word("format", &[("json", Form::Index), ("html", Form::Page)]);
+    query.finish()?;
+    let forms = [(Form::Index, "application/json"), (Form::Page, "text/html")];
+    let mut response = match form.map_or_else(|| preferred(&asked.headers, &forms), Ok)? {
+        Form::Index => json(StatusCode::OK, "application/json", &index(context))?,
+        Form::Page => page(asked),
+    };
+    set(&mut response, VARY, "accept");
+    Ok(response)
+}
+
+fn index(context: &Context) -> Index {
     let endpoints = ROUTES.iter().flat_map(|entry| entry.endpoints);
-    Ok(Index {
+    Index {
         name: "tickweave",
         version: context.version,
         uptime_seconds: context.started.elapsed().as_secs(),
@@ -59,5 +84,5 @@ fn index(context: &Context, asked: &Asked) -> Result<Index, Problem> {
                 doc: endpoint.doc,
             })
             .collect(),
-    })
+    }
 }

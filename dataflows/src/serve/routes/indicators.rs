@@ -156,7 +156,7 @@ impl Wanted {
             ..bars.opening(self.from, self.to)
         };
         let latest_first = self.from.is_none();
-        let scan = Scan { view: INDICATORS, wanted, latest_first, limit: self.limit };
+        let scan = Scan { wanted, latest_first, limit: self.limit, ..Scan::all(INDICATORS) };
         let mut page = context.reader.scan(scan).await?;
         if latest_first {
             page.rows.reverse();

@@ -9,10 +9,12 @@ mod health;
 mod index;
 mod indicators;
 mod metrics;
+mod page;
 mod problems;
 mod rows;
 mod socket;
 mod stream;
+mod symbols;
 mod views;
 
 pub(super) use rows::named;
@@ -63,9 +65,11 @@ pub struct Entry {
 /// Every route.
 pub const ROUTES: &[Entry] = &[
     index::ENTRY,
+    page::ENTRY,
     health::ENTRY,
     metrics::ENTRY,
     views::ENTRY,
+    symbols::ENTRY,
     rows::ENTRY,
     candles::ENTRY,
     indicators::ENTRY,

@@ -18,12 +18,12 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views/{view}",
-        doc: "rows of a view; ?symbol= &timeframe= &portfolio= &from= &to= &COLUMN= &limit= &numbers= &format=",
+        doc: "rows of a view; ?symbol= &timeframe= &portfolio= &from= &to= &COLUMN= &as_of= &limit= &numbers= &format=",
     }],
     route,
 };
 
-const PARAMETERS: Known = &[&["limit"], &["numbers"], &["format"]];
+const PARAMETERS: Known = &[&["as_of"], &["limit"], &["numbers"], &["format"]];
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
@@ -42,7 +42,9 @@ fn route(context: &Context) -> Route {
 async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response, Problem> {
     let view = named(name)?;
     let (scan, form) = read(context, view, asked)?;
-    if let Some(unchanged) = form.unchanged(context, view, asked) {
+    if scan.as_of.is_none()
+        && let Some(unchanged) = form.unchanged(context, view, asked)
+    {
         return Ok(unchanged);
     }
     // Without a beginning the latest rows are kept; rows are told in the order of the key all the same.
@@ -68,12 +70,13 @@ async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response
 fn read(context: &Context, view: &'static View, asked: &Asked) -> Result<(Scan, Form), Problem> {
     let Asking { mut query, texts } = Asking::new(&asked.query, PARAMETERS, view);
     let wanted = filter::wanted(&mut query, context, view, texts);
+    let as_of = query.as_of(view);
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
     let form = Form::read(&mut query, &asked.headers);
     query.finish()?;
     let (wanted, form) = (wanted?, form?);
     let latest_first = wanted.from.is_none();
-    Ok((Scan { view, wanted, latest_first, limit }, form))
+    Ok((Scan { view, wanted, latest_first, limit, as_of }, form))
 }
 
 /// The view of this name, or what is possible.

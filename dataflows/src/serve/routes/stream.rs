@@ -16,10 +16,10 @@ use warp::reply::Response;
 use warp::sse::Event;
 
 use crate::serve::follow::{Follower, Message, Wish};
-use crate::serve::problem::Problem;
+use crate::serve::problem::{Fault, Problem, VALIDATION};
 use crate::serve::query::shown;
 use crate::serve::{Context, closed};
-use crate::views::View;
+use crate::views::{VIEWS, View};
 
 use super::rows::named;
 use super::{Asked, Endpoint, Entry, Route, answered, reads, set};
@@ -71,12 +71,18 @@ fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
 fn views(asked: &Asked) -> Result<Vec<&'static View>, Problem> {
     let names = asked.query.iter().filter(|(name, _)| name == "view");
     let names: Vec<&str> = names.flat_map(|(_, names)| names.split(',').map(str::trim)).collect();
+    if names.is_empty() {
+        let detail = "`view` is absent: it names what is followed".to_owned();
+        let allowed = VIEWS.iter().map(|view| view.name.to_owned()).collect();
+        let pointer = "#/query/view".to_owned();
+        return Err(Problem::invalid(vec![Fault { pointer, code: "absent", detail, allowed }]));
+    }
     let mut views: Vec<&'static View> = Vec::new();
-    for name in names.iter().copied().chain(names.is_empty().then_some("")) {
+    for name in names {
         let view = named(name)?;
         if views.contains(&view) {
             let detail = format!("`{}` is followed once already", shown(name));
-            return Err(Problem::new(super::super::problem::VALIDATION, detail));
+            return Err(Problem::new(VALIDATION, detail));
         }
         views.push(view);
     }

@@ -3,6 +3,7 @@
 mod candles;
 mod filling;
 mod indicators;
+mod page;
 mod problems;
 mod service;
 mod sessions;

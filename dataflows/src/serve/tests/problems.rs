@@ -6,7 +6,8 @@ use super::Server;
 use crate::serve::KINDS;
 
 const FRAMES: [&str; 4] = ["1m", "1h", "4h", "1d"];
-const KNOWN: [&str; 8] = ["tf", "from", "to", "limit", "session", "fill", "numbers", "format"];
+const KNOWN: [&str; 9] =
+    ["tf", "from", "to", "as_of", "limit", "session", "fill", "numbers", "format"];
 const TIMES: [&str; 3] = ["2024-08-09T00:00:00.123Z", "1700000000s", "1700000000000ms"];
 
 fn server() -> Server {
@@ -37,7 +38,7 @@ async fn bad_queries() {
         ("fill=zero", "fill", "enum", "fill=zero is not one of none, previous, prev".into(), json!(["none", "previous", "prev"])),
         ("numbers=hex", "numbers", "enum", "numbers=hex is not one of number, string".into(), json!(["number", "string"])),
         ("format=xml", "format", "enum", "format=xml is not one of json, csv, ndjson".into(), json!(["json", "csv", "ndjson"])),
-        ("Limit=5", "Limit", "unknown", "`Limit` is not a parameter of this path (known: tf, from, to, limit, session, fill, numbers, format)".into(), json!(KNOWN)),
+        ("Limit=5", "Limit", "unknown", "`Limit` is not a parameter of this path (known: tf, from, to, as_of, limit, session, fill, numbers, format)".into(), json!(KNOWN)),
         ("limit=5&limit=5", "limit", "repeated", "`limit` is given more than once".into(), Value::Null),
         ("tf=1m&timeframe=1m", "timeframe", "repeated", "`timeframe` and `tf` are the same parameter".into(), Value::Null),
     ];
@@ -79,7 +80,9 @@ async fn all_faults_are_told_at_once() {
 
 #[tokio::test]
 async fn paths_without_parameters_know_none() {
-    for path in ["/", "/health", "/health/live", "/health/ready", "/metrics", "/v1/views"] {
+    for path in
+        ["/page/main.js", "/health", "/health/live", "/health/ready", "/metrics", "/v1/views"]
+    {
         let answer = server().ask(&format!("{path}?x=1")).await;
         assert_eq!(answer.status(), 400, "{path}");
         let detail = &answer.json()["errors"][0]["detail"];

@@ -104,6 +104,11 @@ impl Going {
         fs::read_to_string(&self.err).unwrap_or_default()
     }
 
+    /// What it has written to standard output so far.
+    pub(crate) fn told(&self) -> String {
+        fs::read_to_string(&self.out).unwrap_or_default()
+    }
+
     /// Waits until it says `text` on standard error.
     pub(crate) fn wait_for(&mut self, text: &str) {
         poll(

@@ -39,7 +39,12 @@ impl StateStore for InMemory {
     }
 }
 
-fn replay(file: &Path, workers: usize, states: Arc<dyn StateStore>, wishes: Wishes) -> Report {
+pub(super) fn replay(
+    file: &Path,
+    workers: usize,
+    states: Arc<dyn StateStore>,
+    wishes: Wishes,
+) -> Report {
     let recording = Recording::open(file).unwrap();
     let mut raw = RawConfig::parse(&recording.header().config, "recorded").unwrap();
     raw.job.workers = workers;

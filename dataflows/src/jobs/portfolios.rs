@@ -1,0 +1,75 @@
+//! The part of a job that values portfolios: accounts, bars and numbers → positions, and what they come to.
+
+use std::sync::Arc;
+
+use market::AccountRecord;
+use operators::indicators::IndicatorChange;
+use operators::keyed::Time;
+use operators::portfolio::{Fills, PortfolioConfig, QuoteIn, Quotes, Valuation, valuation};
+use operators::{BarChange, CommitContext, Gauge, StateError, StateStore, keyed};
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::Concat;
+use timely::dataflow::operators::vec::{Filter, Map};
+
+/// The names of the operators with state: by portfolio, and by instrument.
+pub(super) const FILLS: &str = "fills";
+/// See [`FILLS`].
+pub(super) const QUOTES: &str = "quotes";
+
+/// What it is computed from, on one worker.
+pub(super) struct Inputs<'scope> {
+    /// The commits.
+    pub contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
+    /// What was said of accounts.
+    pub accounts: StreamVec<'scope, Time, AccountRecord>,
+    /// Changes of bars of all timeframes.
+    pub bars: StreamVec<'scope, Time, BarChange>,
+    /// Changes of numbers.
+    pub numbers: StreamVec<'scope, Time, IndicatorChange>,
+}
+
+/// Builds it. Of bars only those of the base and of risk are looked at, of numbers those that are somebody's
+/// fair values.
+pub(super) fn build<'scope>(
+    config: &Arc<PortfolioConfig>,
+    inputs: Inputs<'scope>,
+    states: &Arc<dyn StateStore>,
+    gauge: impl Fn(&'static str) -> Arc<Gauge>,
+) -> Result<Valuation<'scope>, StateError> {
+    let Inputs { contexts, accounts, bars, numbers } = inputs;
+    let is_fair = |record: &AccountRecord| {
+        matches!(record.event, market::AccountEvent::Fair(_)) // these belong to instruments
+    };
+    let fills = keyed(
+        contexts.clone(),
+        accounts.clone().filter(move |record| !is_fair(record)),
+        FILLS,
+        Fills::default,
+        Arc::clone(states),
+        gauge(FILLS),
+    )?;
+
+    let (for_bars, for_numbers) = (Arc::clone(config), Arc::clone(config));
+    let bars = bars.filter(move |change| {
+        let timeframe = change.key.timeframe;
+        timeframe == for_bars.base || timeframe == for_bars.risk.timeframe
+    });
+    let numbers = numbers.filter(move |change| {
+        for_numbers.computed.iter().any(|fair| {
+            (fair.indicator, fair.output, fair.timeframe)
+                == (change.key.indicator, change.key.output, change.key.timeframe)
+        })
+    });
+    let fairs = accounts.filter(is_fair).map(QuoteIn::Account);
+    let quotes = bars.map(QuoteIn::Bar).concat(numbers.map(QuoteIn::Number)).concat(fairs);
+    let quotes_config = Arc::clone(config);
+    let quotes = keyed(
+        contexts,
+        quotes,
+        QUOTES,
+        move || Quotes::new(Arc::clone(&quotes_config)),
+        Arc::clone(states),
+        gauge(QUOTES),
+    )?;
+    Ok(valuation(config, fills, quotes))
+}

@@ -1,0 +1,39 @@
+//! The rows of the view `edges`.
+
+use market::{InstrumentId, ModelId};
+use operators::portfolio::{Edge, EdgeKey};
+
+use super::{Keyed, Place};
+use crate::views::{Cell, Dimension, EdgeRow, Labels, Row};
+
+/// The view `edges`.
+pub struct Edges;
+
+impl Keyed for Edges {
+    type Key = EdgeKey;
+    type Value = Edge;
+    const VIEW: &'static str = "edges";
+    const ORDER: &'static [Dimension] = &[Dimension::Instrument];
+
+    fn place(key: &EdgeKey) -> Place {
+        [key.instrument.0, 0, 0]
+    }
+
+    fn lowest([instrument, ..]: Place) -> EdgeKey {
+        EdgeKey { instrument: InstrumentId(instrument), model: ModelId(0) }
+    }
+
+    fn cells(key: &EdgeKey, edge: &Edge, _labels: &Labels, into: &mut Vec<Cell>) {
+        let row = EdgeRow {
+            instrument: key.instrument,
+            model: key.model,
+            terms: edge.terms,
+            time: edge.time,
+            fair: edge.fair,
+            mark: edge.mark,
+            edge: edge.edge,
+            basis_points: edge.basis_points,
+        };
+        row.cells(into);
+    }
+}

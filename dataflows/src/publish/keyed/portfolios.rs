@@ -1,0 +1,76 @@
+//! The rows of the views `portfolios` and `risk`.
+
+use market::PortfolioId;
+use operators::portfolio::{Measures, Portfolio, PortfolioAmounts, Risk, RiskKey};
+
+use super::{Keyed, Place};
+use crate::views::{Cell, Dimension, Labels, PortfolioRow, RiskRow, Row};
+
+/// The view `portfolios`.
+pub struct Portfolios;
+
+/// The view `risk`.
+pub struct Risks;
+
+impl Keyed for Portfolios {
+    type Key = PortfolioId;
+    type Value = Portfolio;
+    const VIEW: &'static str = "portfolios";
+    const ORDER: &'static [Dimension] = &[Dimension::Portfolio];
+
+    fn is_remembered(_portfolio: &Portfolio) -> bool {
+        true
+    }
+
+    fn place(key: &PortfolioId) -> Place {
+        [key.0, 0, 0]
+    }
+
+    fn lowest([portfolio, ..]: Place) -> PortfolioId {
+        PortfolioId(portfolio)
+    }
+
+    fn cells(key: &PortfolioId, portfolio: &Portfolio, _labels: &Labels, into: &mut Vec<Cell>) {
+        let amounts = |amounts: PortfolioAmounts| {
+            let PortfolioAmounts { net, long, short, gross, realised, unrealised, .. } = amounts;
+            let PortfolioAmounts { fees, pnl, equity, .. } = amounts;
+            [net, long, short, gross, realised, unrealised, fees, pnl, equity]
+        };
+        let row = PortfolioRow {
+            portfolio: *key,
+            currency: portfolio.currency,
+            open: portfolio.open,
+            unpriced: portfolio.unpriced,
+            amounts: portfolio.amounts.map(amounts),
+        };
+        row.cells(into);
+    }
+}
+
+impl Keyed for Risks {
+    type Key = RiskKey;
+    type Value = Risk;
+    const VIEW: &'static str = "risk";
+    const ORDER: &'static [Dimension] = &[Dimension::Portfolio];
+
+    fn place(key: &RiskKey) -> Place {
+        [key.portfolio.0, 0, 0]
+    }
+
+    fn lowest([portfolio, ..]: Place) -> RiskKey {
+        RiskKey { portfolio: PortfolioId(portfolio), instrument: None }
+    }
+
+    fn cells(key: &RiskKey, risk: &Risk, _labels: &Labels, into: &mut Vec<Cell>) {
+        let Measures { volatility, var_parametric, var_historical, drawdown, beta } = risk.measures;
+        let measures = [volatility, var_parametric, var_historical, drawdown, beta];
+        let row = RiskRow {
+            portfolio: key.portfolio,
+            instrument: key.instrument,
+            excluded: risk.excluded,
+            changes: risk.changes,
+            measures: measures.map(|measure| measure.map(|reading| reading.0)),
+        };
+        row.cells(into);
+    }
+}

@@ -1,0 +1,88 @@
+//! The rows of the views `positions` and `drift`: what a portfolio has to do with an instrument.
+
+use market::{InstrumentId, PortfolioId};
+use operators::portfolio::{BaseAmounts, Drift, Position, PositionKey, Unpriced};
+
+use super::{Keyed, Place};
+use crate::views::{Cell, Dimension, DriftRow, Labels, PositionRow, Row};
+
+/// The view `positions`.
+pub struct Positions;
+
+/// The view `drift`.
+pub struct Drifts;
+
+impl Keyed for Positions {
+    type Key = PositionKey;
+    type Value = Position;
+    const VIEW: &'static str = "positions";
+    const ORDER: &'static [Dimension] = &[Dimension::Portfolio, Dimension::Instrument];
+
+    fn is_remembered(_position: &Position) -> bool {
+        true
+    }
+
+    fn place(key: &PositionKey) -> Place {
+        [key.portfolio.0, key.instrument.0, 0]
+    }
+
+    fn lowest(place: Place) -> PositionKey {
+        lowest(place)
+    }
+
+    fn cells(key: &PositionKey, position: &Position, _labels: &Labels, into: &mut Vec<Cell>) {
+        let base = |BaseAmounts { value, basis, realised, unrealised, fees }: BaseAmounts| {
+            [value, basis, unrealised, realised, fees]
+        };
+        let row = PositionRow {
+            portfolio: key.portfolio,
+            instrument: key.instrument,
+            contract: position.contract,
+            quantity: position.quantity,
+            average: position.average,
+            mark: position.mark,
+            basis: position.basis,
+            value: position.value,
+            unrealised: position.unrealised,
+            realised: position.realised,
+            fees: position.fees,
+            fills: position.fills,
+            state: position.base.err().map_or("priced", Unpriced::name),
+            base: position.base.ok().map(base),
+        };
+        row.cells(into);
+    }
+}
+
+impl Keyed for Drifts {
+    type Key = PositionKey;
+    type Value = Drift;
+    const VIEW: &'static str = "drift";
+    const ORDER: &'static [Dimension] = Positions::ORDER;
+
+    fn place(key: &PositionKey) -> Place {
+        Positions::place(key)
+    }
+
+    fn lowest(place: Place) -> PositionKey {
+        lowest(place)
+    }
+
+    fn cells(key: &PositionKey, drift: &Drift, _labels: &Labels, into: &mut Vec<Cell>) {
+        let row = DriftRow {
+            portfolio: key.portfolio,
+            instrument: key.instrument,
+            weight: drift.weight,
+            target: drift.target,
+            drift: drift.drift,
+            trade_value: drift.trade_value,
+            trade_quantity: drift.trade_quantity,
+            quantity_scale: drift.quantity_scale,
+        };
+        row.cells(into);
+    }
+}
+
+fn lowest([portfolio, instrument, _]: Place) -> PositionKey {
+    PositionKey { portfolio: PortfolioId(portfolio), instrument: InstrumentId(instrument) }
+}

@@ -1,0 +1,83 @@
+// The connection: one WebSocket, over which several views are followed.
+//
+// When it is lost it is made anew, each time after a longer pause. Nothing is carried over: whoever
+// uses this follows everything again when it is told `welcome`, and gets snapshots of what there is then.
+
+const PAUSE_MS = 300; // before the first attempt to connect again; doubles
+const PAUSE_MOST_MS = 5_000;
+const PING_MS = 2_000; // so that silence always means that the connection is dead
+const SILENCE_MS = 6_000;
+
+export class Feed {
+  // `heard(state, detail)` is told `connecting`, `welcome` (with the message), `lost` (with the pause in ms).
+  constructor(heard) {
+    this.heard = heard;
+    this.subs = new Map(); // by the server's name for it: who is told
+    this.names = new Map(); // by our name for it: the server's
+    this.serial = 0;
+    this.failed = 0;
+    this.#connect();
+    setInterval(() => this.#look(), PING_MS);
+  }
+
+  // Follows a view in place of what `name` followed before; `told(message)` is called for each message.
+  follow(name, request, told) {
+    this.unfollow(name);
+    // A name of its own each time: what is on its way for the one before must not be taken for this.
+    const sub = `${name}#${this.serial++}`;
+    this.names.set(name, sub);
+    this.subs.set(sub, told);
+    this.#send({ op: "subscribe", id: sub, sub, numbers: "string", ...request });
+  }
+
+  unfollow(name) {
+    const sub = this.names.get(name);
+    if (!sub) return;
+    this.names.delete(name);
+    this.subs.delete(sub);
+    this.#send({ op: "unsubscribe", id: sub, sub });
+  }
+
+  #connect() {
+    this.heard("connecting");
+    this.heardAt = performance.now();
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/ws`);
+    this.socket = socket;
+    socket.onmessage = (event) => this.#message(JSON.parse(event.data));
+    socket.onclose = () => this.#lost();
+  }
+
+  #message(message) {
+    this.heardAt = performance.now();
+    if (message.type === "welcome") {
+      this.failed = 0;
+      this.heard("welcome", message);
+    } else {
+      this.subs.get(message.sub ?? message.id)?.(message);
+    }
+  }
+
+  #look() {
+    if (!this.socket) return; // between two attempts
+    if (performance.now() - this.heardAt > SILENCE_MS) this.#lost();
+    else this.#send({ op: "ping" });
+  }
+
+  #lost() {
+    const socket = this.socket;
+    this.socket = null;
+    // A dead peer would not answer the closing handshake, so nothing more is expected of this one.
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+    this.subs.clear();
+    this.names.clear();
+    const pause = Math.min(PAUSE_MOST_MS, PAUSE_MS * 2 ** this.failed++) * (0.75 + Math.random() / 2);
+    this.heard("lost", pause);
+    setTimeout(() => this.#connect(), pause);
+  }
+
+  #send(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+}

@@ -1,0 +1,237 @@
+// The page: what is chosen, what is followed for it, and who shows it.
+//
+// It asks nothing that any other client could not ask: the lists of views and symbols once per connection,
+// and everything else by following views over `/ws`.
+
+import { Chart } from "./chart.js";
+import { Feed } from "./feed.js";
+import { handle } from "./hand.js";
+import { Portfolio } from "./portfolio.js";
+import { alertsOf, barsOf, kindOf, linesOf } from "./series.js";
+import { Status } from "./status.js";
+import { Store } from "./store.js";
+import { Tape } from "./tape.js";
+import { readout, tooltip } from "./told.js";
+import { element, epoch } from "./text.js";
+
+const BARS = 300; // at first; twice as many each time that the oldest one comes in sight
+const BARS_MOST = 4_800;
+const RETRY_MS = 1_000; // until the server knows a symbol
+const SYMBOLS_MS = 15_000; // how often new symbols are looked for
+const COLOURS = 6;
+const PANES = 3; // below the bars, at first
+
+const by = (id) => document.getElementById(id);
+const chart = new Chart(by("chart"));
+const status = new Status(by("connection"), by("frontier"), by("rate"), by("notice"), chart.canvas.parentElement);
+const tape = new Tape(by("tape"), by("tape-held"), (row) => choose(row.instrument, row.timeframe));
+const portfolio = new Portfolio(by("portfolio"));
+
+let views = new Map();
+let chosen = fromAddress();
+let wanted = BARS; // bars
+let stores = null; // of what the chart shows: candles, indicators, alerts
+let hidden = new Set(); // indicators that are not drawn, by label
+let known = []; // indicators that there are, by label
+let generation = 0; // of what is followed; what was asked for one before is of no use
+
+const feed = new Feed((state, detail) => {
+  status.connection(state, detail);
+  if (state === "welcome") begin();
+});
+
+// Everything anew: after connecting, and after connecting again.
+async function begin() {
+  const mine = ++generation;
+  try {
+    const [listed, symbols] = await Promise.all([ask("/v1/views"), ask("/v1/symbols?limit=1000")]);
+    if (mine !== generation) return;
+    views = new Map(listed.views.map((view) => [view.name, view]));
+    pickers(symbols);
+    portfolio.follow(feed, views);
+    followTape();
+    await followChart();
+  } catch (error) {
+    if (mine === generation) setTimeout(() => mine === generation && begin(), RETRY_MS);
+    console.warn(error);
+  }
+}
+
+async function ask(path) {
+  const answer = await fetch(path, { headers: { accept: "application/json" } });
+  const body = await answer.json();
+  if (!answer.ok) throw Object.assign(new Error(body.detail), { code: body.code });
+  return body;
+}
+
+// The bars and what belongs to them, from the oldest bar that is wanted.
+async function followChart() {
+  const mine = ++generation;
+  const { symbol, timeframe } = chosen;
+  if (!symbol) {
+    status.notice("Waiting for the first trade.");
+    setTimeout(() => mine === generation && begin(), RETRY_MS);
+    return;
+  }
+  let first;
+  try {
+    first = await oldest(symbol, timeframe);
+  } catch (error) {
+    if (mine !== generation) return;
+    status.notice(error.code === "unknown-symbol" ? `Waiting for the first trade of ${symbol}.` : error.message);
+    setTimeout(() => mine === generation && followChart(), RETRY_MS);
+    return;
+  }
+  if (mine !== generation) return;
+  const next = { symbol, timeframe };
+  const filter = { symbol, timeframe, from: first ?? undefined };
+  for (const [view, most, conflate_ms] of [["candles", 2 * BARS_MOST, 100], ["indicators", 200_000, 200], ["alerts", 20_000, 500]]) {
+    if (!views.has(view)) continue;
+    const store = new Store(views.get(view), most);
+    next[view] = store;
+    feed.follow(view, { view, conflate_ms, ...filter }, (message) => {
+      if (mine !== generation) return;
+      if (message.type === "error") return status.notice(message.problem.detail);
+      heard(next, view, store.apply(message));
+    });
+  }
+}
+
+// The opening time of the oldest of the bars that are wanted; nothing if there are none yet.
+async function oldest(symbol, timeframe) {
+  const path = `/v1/candles/${encodeURIComponent(symbol)}?timeframe=${timeframe}&limit=${wanted}`;
+  const { candles, more } = await ask(path);
+  chart.complete = !more;
+  return candles[0]?.open_time;
+}
+
+// Something has changed. What was shown before stays until there are bars in its place.
+function heard(next, view, told) {
+  if (view === "candles" && next.candles.frontier) status.frontier(next.candles.frontier);
+  if (!next.candles.complete) return;
+  if (view === "candles") {
+    for (const [row, before] of told.upserts) {
+      if (before && row.revision > before.revision) chart.flash(epoch(row.open_time));
+    }
+  }
+  status.notice(next.candles.rows.size > 0 ? "" : `No bars of ${next.symbol} yet.`);
+  const fresh = !stores || stores.symbol !== next.symbol || stores.timeframe !== next.timeframe;
+  stores = next;
+  draw(fresh);
+}
+
+function draw(fresh = false) {
+  const bars = barsOf(stores.candles);
+  const lines = stores.indicators ? linesOf(stores.indicators, bars) : [];
+  colour(lines);
+  chart.show(bars, lines.filter((line) => !hidden.has(line.label)), alertsOf(stores.alerts), fresh);
+}
+
+// Gives each indicator its colour, and a key that shows and hides it.
+function colour(lines) {
+  const labels = lines.map((line) => line.label);
+  for (const line of lines) line.colour = labels.indexOf(line.label) % COLOURS;
+  if (labels.join() === known.join()) return;
+  known = labels;
+  const below = lines.filter((line) => !line.over).sort((a, b) => rank(a) - rank(b));
+  below.slice(PANES).forEach((line) => hidden.add(line.label));
+  const keys = lines.map((line) => {
+    const toggle = (event) => {
+      if (!hidden.delete(line.label)) hidden.add(line.label);
+      event.currentTarget.setAttribute("aria-pressed", String(!hidden.has(line.label)));
+      draw();
+    };
+    const pressed = String(!hidden.has(line.label));
+    const attributes = { type: "button", class: `c${line.colour}`, "aria-pressed": pressed, onclick: toggle };
+    return element("button", attributes, line.label);
+  });
+  by("indicators").replaceChildren(...keys);
+}
+
+// RSI and MACD are what most people look for first.
+function rank(line) {
+  return ["rsi", "macd"].includes(kindOf(line.label)) ? 0 : 1;
+}
+
+// What can be chosen.
+function pickers({ symbols, timeframes }) {
+  const names = symbols.map(({ symbol }) => symbol);
+  if (!chosen.symbol) chosen.symbol = names[0];
+  if (!timeframes.includes(chosen.timeframe)) chosen.timeframe = timeframes[0];
+  if (chosen.symbol && !names.includes(chosen.symbol)) names.unshift(chosen.symbol);
+  const select = by("symbol");
+  select.disabled = names.length === 0;
+  if (names.join() !== [...select.options].map((option) => option.value).join()) {
+    select.replaceChildren(...names.map((name) => element("option", { value: name }, name)));
+  }
+  select.value = chosen.symbol ?? "";
+  const keys = timeframes.map((name) => {
+    const radio = element("input", { type: "radio", name: "timeframe", value: name, onchange: () => choose(chosen.symbol, name) });
+    radio.checked = name === chosen.timeframe;
+    return element("label", {}, radio, element("span", {}, name));
+  });
+  const set = by("timeframes");
+  set.replaceChildren(set.querySelector("legend"), ...keys);
+  const kinds = ["", ...views.keys()].filter((name) => name === "" || tape.knows(name));
+  by("tape-kind").replaceChildren(
+    ...kinds.map((name) => element("option", { value: name }, name === "" ? "all kinds" : name.replaceAll("_", " "))),
+  );
+  by("tape-kind").value = tape.kind;
+}
+
+function choose(symbol, timeframe) {
+  const before = chosen;
+  chosen = { symbol, timeframe: timeframe ?? chosen.timeframe };
+  if (before.symbol === symbol && before.timeframe === chosen.timeframe) return;
+  wanted = BARS;
+  history.replaceState(null, "", `#${encodeURIComponent(symbol)}/${chosen.timeframe}`);
+  by("symbol").value = symbol;
+  for (const radio of document.querySelectorAll("#timeframes input")) radio.checked = radio.value === chosen.timeframe;
+  if (by("tape-symbol").checked && before.symbol !== symbol) followTape();
+  followChart();
+}
+
+// `#venue:SYMBOL/1m` in the address chooses what is shown first.
+function fromAddress() {
+  const [symbol, timeframe] = location.hash.slice(1).split("/");
+  return { symbol: decodeURIComponent(symbol) || undefined, timeframe };
+}
+
+function followTape() {
+  tape.follow(feed, views, by("tape-symbol").checked ? chosen.symbol : null);
+}
+
+by("symbol").addEventListener("change", (event) => choose(event.target.value));
+by("tape-symbol").addEventListener("change", followTape);
+by("tape-kind").addEventListener("change", (event) => tape.filter(event.target.value));
+addEventListener("hashchange", () => {
+  const { symbol, timeframe } = fromAddress();
+  if (symbol) choose(symbol, timeframe);
+});
+handle(chart, () => {
+  if (chart.complete || wanted >= BARS_MOST) return;
+  chart.complete = true; // until it is known better
+  wanted *= 2;
+  followChart();
+});
+chart.ondraw = () => {
+  readout(by("readout"), chart, stores);
+  tooltip(by("tooltip"), chart);
+};
+setInterval(async () => {
+  try {
+    if (status.live) pickers(await ask("/v1/symbols?limit=1000"));
+  } catch {
+    // The connection tells whether the server is there.
+  }
+}, SYMBOLS_MS);
+
+// What the page shows, for those who test it.
+window.tickweave = {
+  get connection() {
+    return status.state;
+  },
+  get shown() {
+    return { ...chosen, commit: stores?.candles.frontier?.commit ?? null, bars: chart.drawn, indicators: known };
+  },
+};

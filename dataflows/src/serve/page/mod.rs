@@ -1,0 +1,47 @@
+//! The first page, as the binary carries it: markup, style and ES modules, as they are written.
+//!
+//! It is a client like any other and uses nothing but the public interface. Reading order: `main.js` (what is
+//! followed, and who shows it) → `feed.js` (the connection) → `store.js` (messages become rows) → `series.js`,
+//! `chart.js`, `window.js`, `scale.js`, `hand.js`, `told.js` (bars) → `tape.js`, `portfolio.js`, `table.js`,
+//! `status.js` (the rest).
+//!
+//! To add a module: a file here, and a line in [`FILES`].
+
+/// The page itself.
+pub(super) const PAGE: &str = include_str!("page.html");
+
+/// A file that the page asks for under `/page/`.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) name: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) text: &'static str,
+}
+
+macro_rules! file {
+    ($name:literal, $content_type:expr) => {
+        File { name: $name, content_type: $content_type, text: include_str!($name) }
+    };
+}
+
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Every file that the page is made of.
+pub(super) const FILES: &[File] = &[
+    file!("page.css", STYLE),
+    file!("chart.js", SCRIPT),
+    file!("feed.js", SCRIPT),
+    file!("hand.js", SCRIPT),
+    file!("main.js", SCRIPT),
+    file!("portfolio.js", SCRIPT),
+    file!("scale.js", SCRIPT),
+    file!("series.js", SCRIPT),
+    file!("status.js", SCRIPT),
+    file!("store.js", SCRIPT),
+    file!("table.js", SCRIPT),
+    file!("tape.js", SCRIPT),
+    file!("text.js", SCRIPT),
+    file!("told.js", SCRIPT),
+    file!("window.js", SCRIPT),
+];

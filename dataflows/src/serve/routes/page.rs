@@ -1,0 +1,75 @@
+//! `GET /page/{file}`: what the page at `/` is made of.
+
+use warp::Filter;
+use warp::http::StatusCode;
+use warp::http::header::{
+    CONTENT_SECURITY_POLICY, HOST, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use warp::reply::Response;
+
+use crate::serve::Context;
+use crate::serve::page::{FILES, PAGE};
+use crate::serve::problem::{Problem, UNKNOWN_PATH};
+use crate::serve::query::{Query, shown};
+use crate::serve::symbol::closest;
+
+use super::{Asked, Endpoint, Entry, READ, Route, answered, reads, set, text};
+
+pub(super) const ENTRY: Entry = Entry {
+    endpoints: &[Endpoint {
+        methods: READ,
+        path: "/page/{file}",
+        doc: "style and scripts of the page at / for browsers",
+    }],
+    route,
+};
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+
+fn route(_context: &Context) -> Route {
+    warp::path!("page" / String)
+        .and(reads())
+        .then(|name: String, asked: Asked| {
+            let answer = file(&name, &asked);
+            answered(asked.path, async { answer })
+        })
+        .boxed()
+}
+
+fn file(name: &str, asked: &Asked) -> Result<Response, Problem> {
+    Query::new(&asked.query, &[]).finish()?;
+    let Some(file) = FILES.iter().find(|file| file.name == name) else {
+        let detail = format!("the page has no file `{}`", shown(name));
+        let near = closest(FILES.iter().map(|file| file.name), name);
+        return Err(Problem::new(UNKNOWN_PATH, detail).suggestions(near));
+    };
+    Ok(guarded(text(StatusCode::OK, file.content_type, file.text.to_owned()), asked))
+}
+
+/// The page itself.
+pub(super) fn page(asked: &Asked) -> Response {
+    guarded(text(StatusCode::OK, "text/html; charset=utf-8", PAGE.to_owned()), asked)
+}
+
+/// Tells the browser that nothing may be loaded from, sent to or framed by anybody else, and that nothing
+/// written into the page runs.
+fn guarded(mut response: Response, asked: &Asked) -> Response {
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'{}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        socket_of(asked).unwrap_or_default()
+    );
+    set(&mut response, CONTENT_SECURITY_POLICY, &policy);
+    set(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(&mut response, REFERRER_POLICY, "no-referrer");
+    set(&mut response, CROSS_ORIGIN_RESOURCE_POLICY, "same-origin");
+    response
+}
+
+/// Where this page's WebSocket is: not all browsers take it for a part of `'self'`.
+fn socket_of(asked: &Asked) -> Option<String> {
+    let host = asked.headers.get(HOST)?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
+    host.bytes().all(plain).then(|| format!(" ws://{host} wss://{host}"))
+}

@@ -1,0 +1,285 @@
+//! The core of fills: what portfolios hold and wish, and which records of fills do not fit.
+//!
+//! * **Key**: portfolio. **Input**: account records; fair values are none of its business. **Output**:
+//!   [`FillsOut`], net, at the ends of rounds.
+//! * **Meaning**: per (portfolio, instrument), the fold of the surviving fills in the order of (time, id), and
+//!   the target that counts. A function of the set of records.
+//! * **Cost**: a fill behind all others of its position is one step; any other change folds anew from there
+//!   until the position is what it was.
+//! * **State bound**: fills are never forgotten: some 400 bytes each; [`Core::size`] tells.
+//! * **Numbers**: a fill whose amount reaches [`NOTIONAL_LIMIT`] is refused when it is read, with a row; here
+//!   it would be left out. So amounts of a position overflow only beyond 2³⁰ fills.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::price::NOTIONAL_LIMIT;
+use market::{
+    AccountEvent, AccountRecord, Contract, EventTime, Fill, FillRef, InstrumentId, Origin,
+    PortfolioId, Shard, TradeId,
+};
+use serde::{Deserialize, Serialize};
+
+use super::book::{Book, Held, Leg, Place};
+use super::dossier::Dossier;
+use super::row::{Fault, FillFault, PositionKey};
+use crate::context::CommitContext;
+use crate::keyed::{Core, Sharded};
+
+/// What a portfolio has to do with an instrument: it holds it, or wishes to, or both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Line {
+    /// What that is.
+    pub contract: Contract,
+    /// What is held; none without a surviving fill.
+    pub held: Option<Held>,
+    /// The wished share, at [`market::WEIGHT_SCALE`].
+    pub target: Option<i64>,
+}
+
+/// What the core puts out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FillsOut {
+    /// A line changed. After a restore, lines are told as if they came to be.
+    Line {
+        /// Which.
+        key: PositionKey,
+        /// What it was, if there was one.
+        before: Option<Line>,
+        /// What it is, if there is one. Differs from `before`.
+        after: Option<Line>,
+    },
+    /// A row for the log `fill_faults`.
+    Fault(FillFault),
+}
+
+/// One shard of the fills.
+#[derive(Default)]
+pub struct Fills {
+    portfolios: BTreeMap<PortfolioId, Holdings>,
+    /// What this round has touched so far.
+    touched: Touched,
+    bytes: usize,
+}
+
+/// What is known of one portfolio.
+#[derive(Default, Serialize, Deserialize)]
+struct Holdings {
+    fills: BTreeMap<TradeId, Dossier>,
+    entries: BTreeMap<InstrumentId, Entry>,
+}
+
+/// What is known of an instrument in a portfolio.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    contract: Contract,
+    book: Book,
+    wish: Option<Wish>,
+    /// As it was last put out.
+    told: Option<Line>,
+}
+
+/// The target that counts: the greatest of these.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Wish {
+    time: EventTime,
+    position: u64,
+    origin: std::cmp::Reverse<Origin>,
+    weight: Option<i64>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Touched {
+    fills: BTreeMap<(PortfolioId, TradeId), Touch>,
+    lines: BTreeSet<PositionKey>,
+}
+
+/// A fill in a round: what survived of it before, and what the round brought.
+#[derive(Serialize, Deserialize)]
+struct Touch {
+    before: Option<Fill>,
+    fill: bool,
+    other: bool,
+}
+
+/// Edits of books, by line.
+type Edits = BTreeMap<PositionKey, (Contract, BTreeMap<Place, Option<Leg>>)>;
+
+impl Sharded for AccountRecord {
+    fn shard(&self) -> Shard {
+        self.event.shard()
+    }
+}
+
+impl Fills {
+    fn hear(&mut self, record: &AccountRecord) {
+        let (name, is_fill) = match &record.event {
+            AccountEvent::Fill(fill) if is_taken(fill) => (fill.name, true),
+            AccountEvent::Correct(with) if is_taken(with) => (with.name, false),
+            AccountEvent::Bust { of, .. } => (*of, false),
+            AccountEvent::Target(target) => {
+                let wish = Wish {
+                    time: target.time,
+                    position: record.origin.position,
+                    origin: std::cmp::Reverse(record.origin),
+                    weight: target.weight,
+                };
+                let (portfolio, instrument) = (target.portfolio, target.instrument);
+                let entry = self.entry(PositionKey { portfolio, instrument }, target.contract);
+                if entry.wish.is_none_or(|known| known < wish) {
+                    entry.wish = Some(wish);
+                    self.touched.lines.insert(PositionKey { portfolio, instrument });
+                }
+                return;
+            }
+            AccountEvent::Fill(_) | AccountEvent::Correct(_) | AccountEvent::Fair(_) => return,
+        };
+        let FillRef { portfolio, id } = name;
+        let fills = &mut self.portfolios.entry(portfolio).or_default().fills;
+        let dossier = fills.entry(id).or_insert_with(|| {
+            self.bytes += size_of::<(TradeId, Dossier)>() * 5 / 4;
+            Dossier::default()
+        });
+        let touch = self.touched.fills.entry((portfolio, id)).or_insert_with(|| Touch {
+            before: dossier.survivor(),
+            fill: false,
+            other: false,
+        });
+        touch.fill |= is_fill;
+        touch.other |= !is_fill;
+        let bytes = dossier.bytes();
+        dossier.take(record.origin, &record.event);
+        self.bytes = self.bytes + dossier.bytes() - bytes;
+    }
+
+    fn entry(&mut self, key: PositionKey, contract: Contract) -> &mut Entry {
+        let entries = &mut self.portfolios.entry(key.portfolio).or_default().entries;
+        entries.entry(key.instrument).or_insert_with(|| {
+            self.bytes += size_of::<(InstrumentId, Entry)>() * 5 / 4;
+            Entry { contract, book: Book::default(), wish: None, told: None }
+        })
+    }
+
+    /// Tells the faults of the round, and how its fills change the books.
+    fn settle(&mut self, context: &CommitContext, out: &mut Vec<FillsOut>) -> Edits {
+        let mut edits = Edits::new();
+        for ((portfolio, id), touch) in std::mem::take(&mut self.touched.fills) {
+            let holdings = self.portfolios.get_mut(&portfolio);
+            let Some(dossier) = holdings.and_then(|holdings| holdings.fills.get_mut(&id)) else {
+                continue;
+            };
+            let (commit, fill) = (context.commit, FillRef { portfolio, id });
+            let mut tell = |fault| out.push(FillsOut::Fault(FillFault { commit, fill, fault }));
+            if touch.fill {
+                let bytes = dossier.bytes();
+                let pairs = dossier.tell_conflicts();
+                self.bytes = self.bytes + dossier.bytes() - bytes;
+                pairs
+                    .into_iter()
+                    .for_each(|(kept, dropped)| tell(Fault::Conflict { kept, dropped }));
+            }
+            if touch.other && !dossier.is_known() {
+                tell(Fault::Unmatched);
+            }
+            let after = dossier.survivor();
+            if touch.before == after {
+                continue;
+            }
+            // What is put in comes after what is taken out: it may stand in the same place.
+            let gone = touch.before.map(|fill| (fill, None));
+            let come = after.map(|fill| (fill, Some(Leg::of(&fill))));
+            for (fill, leg) in gone.into_iter().chain(come) {
+                let key = PositionKey { portfolio, instrument: fill.instrument };
+                let (_, of_line) = edits.entry(key).or_insert((fill.contract, BTreeMap::new()));
+                of_line.insert((fill.time, id), leg);
+            }
+        }
+        edits
+    }
+}
+
+impl Core for Fills {
+    type In = AccountRecord;
+    type Out = FillsOut;
+
+    fn commit(
+        &mut self,
+        context: &CommitContext,
+        records: &mut Vec<AccountRecord>,
+        out: &mut Vec<FillsOut>,
+    ) {
+        records.drain(..).for_each(|record| self.hear(&record));
+        if !context.round {
+            return;
+        }
+        let mut lines = std::mem::take(&mut self.touched.lines);
+        for (key, (contract, edits)) in self.settle(context, out) {
+            let entry = self.entry(key, contract);
+            let bytes = entry.book.bytes();
+            let edits: Vec<_> = edits.into_iter().collect();
+            entry.book.apply(&contract, &edits);
+            let bytes_after = entry.book.bytes();
+            self.bytes = self.bytes + bytes_after - bytes;
+            lines.insert(key);
+        }
+        for key in lines {
+            let holdings = self.portfolios.get_mut(&key.portfolio);
+            let entry = holdings.and_then(|holdings| holdings.entries.get_mut(&key.instrument));
+            let Some(entry) = entry else { continue };
+            let (before, after) = (entry.told, entry.line());
+            if before != after {
+                entry.told = after;
+                out.push(FillsOut::Line { key, before, after });
+            }
+        }
+    }
+
+    fn restate(&self, out: &mut Vec<FillsOut>) {
+        for (portfolio, holdings) in &self.portfolios {
+            let told = holdings.entries.iter().filter(|(_, entry)| entry.told.is_some());
+            out.extend(told.map(|(instrument, entry)| FillsOut::Line {
+                key: PositionKey { portfolio: *portfolio, instrument: *instrument },
+                before: None,
+                after: entry.told,
+            }));
+        }
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_stdvec(&(&self.portfolios, &self.touched))
+    }
+
+    fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
+        (self.portfolios, self.touched) = postcard::from_bytes(state)?;
+        self.bytes = self.portfolios.values().map(Holdings::bytes).sum();
+        Ok(())
+    }
+
+    fn size(&self) -> (usize, usize) {
+        let touched = self.touched.fills.len() * size_of::<Touch>() * 5 / 4;
+        (self.portfolios.len(), self.bytes + touched)
+    }
+}
+
+/// Whether the fill's amount may enter sums.
+fn is_taken(fill: &Fill) -> bool {
+    let amount = fill.contract.amount(i128::from(fill.quantity), fill.price);
+    amount.is_some_and(|amount| amount.unsigned_abs() < NOTIONAL_LIMIT.unsigned_abs())
+}
+
+impl Holdings {
+    fn bytes(&self) -> usize {
+        let fills = self.fills.len() * size_of::<(TradeId, Dossier)>() * 5 / 4
+            + self.fills.values().map(Dossier::bytes).sum::<usize>();
+        let entries = self.entries.len() * size_of::<(InstrumentId, Entry)>() * 5 / 4
+            + self.entries.values().map(|entry| entry.book.bytes()).sum::<usize>();
+        fills + entries
+    }
+}
+
+impl Entry {
+    fn line(&self) -> Option<Line> {
+        let (held, target) = (self.book.held(), self.wish.and_then(|wish| wish.weight));
+        let is_one = held.is_some() || target.is_some();
+        is_one.then_some(Line { contract: self.contract, held, target })
+    }
+}

@@ -1,0 +1,41 @@
+//! Portfolios: positions from fills, and what they are worth, weigh and risk. `docs/portfolios.md` defines
+//! every number.
+//!
+//! Two cores and a dataflow, all of which move at the ends of rounds only:
+//!
+//! * [`Fills`], by portfolio: the fold of surviving fills, and targets → [`Line`]s;
+//! * [`Quotes`], by instrument: marks, closes for risk, fair values → [`QuotesOut`];
+//! * [`valuation`]: joins both → the changes of all tables ([`Valuation`]).
+//!
+//! **Save and restore**: the cores save their states and put out again what exists at the restored commit. The
+//! valuation keeps nothing that these rows do not rebuild, at that commit, on any number of workers.
+//!
+//! **Cost**: a mark that moves costs its holders, and one look at all lines of each portfolio that holds it. A bar of
+//! the risk timeframe costs the risk of each portfolio that holds its instrument. What is not touched costs
+//! nothing but room: a line some kilobyte, all arrangements together.
+
+mod book;
+mod config;
+mod dossier;
+mod edge;
+mod fills;
+mod money;
+mod quotes;
+mod relation;
+mod risk;
+mod row;
+mod series;
+mod totals;
+mod valuation;
+mod value;
+
+pub use book::Held;
+pub use config::{Account, ComputedFair, Confidence, Pair, PortfolioConfig, RiskConfig};
+pub use fills::{Fills, FillsOut, Line};
+pub use quotes::{QuoteIn, Quotes, QuotesOut};
+pub use row::{
+    BaseAmounts, Drift, Edge, EdgeKey, Fault, FillFault, Measures, Portfolio, PortfolioAmounts,
+    Position, PositionKey, Risk, RiskKey, Unpriced,
+};
+pub use series::{Close, Series};
+pub use valuation::{Valuation, valuation};

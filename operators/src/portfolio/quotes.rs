@@ -1,0 +1,371 @@
+//! The core of quotes: what bars, indicators and clients say that an instrument is worth.
+//!
+//! * **Key**: instrument. **Input**: [`QuoteIn`]. **Output**: [`QuotesOut`], net, at the ends of rounds.
+//! * **Meaning**: the mark is the close of the newest base bar that has one; a series is the last
+//!   `risk.bars` + 1 closes of closed bars of the risk timeframe; an edge is a fair value beside the mark.
+//! * **Cost**: per round and touched instrument, a look at its newest bar and one edge per model; a series is
+//!   gathered anew in rounds in which a bar of it changed.
+//! * **State bound**: a close per base bar and per bar of the risk timeframe, a number per bar and computed
+//!   model. Bars are never dropped, so neither is this.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use market::{
+    AccountEvent, AccountRecord, BarState, Candle, EventTime, InstrumentId, ModelId, Origin, Price,
+    Shard, Terms,
+};
+use serde::{Deserialize, Serialize};
+
+use super::config::PortfolioConfig;
+use super::edge::{edge, whole};
+use super::row::{Edge, EdgeKey};
+use super::series::Series;
+use crate::context::CommitContext;
+use crate::indicators::IndicatorChange;
+use crate::keyed::{Core, Sharded};
+use crate::output::BarChange;
+
+/// What quotes are made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved in whole containers; a box per row costs more"
+)]
+pub enum QuoteIn {
+    /// A bar changed, of any timeframe.
+    Bar(BarChange),
+    /// A number of an indicator changed.
+    Number(IndicatorChange),
+    /// A record of accounts; those that are no fair values are ignored.
+    Account(AccountRecord),
+}
+
+/// What the core puts out. After a restore, rows are told as if they came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuotesOut {
+    /// A mark changed.
+    Mark {
+        /// Of which instrument.
+        instrument: InstrumentId,
+        /// What it was, if there was one.
+        before: Option<Price>,
+        /// What it is, if there is one. Differs from `before`.
+        after: Option<Price>,
+    },
+    /// The last closes changed.
+    Closes {
+        /// Of which instrument.
+        instrument: InstrumentId,
+        /// Whether only those above zero count, as for the rate of a pair.
+        of_pair: bool,
+        /// What they were, if there were any.
+        before: Option<Series>,
+        /// What they are, if there are any. Differs from `before`.
+        after: Option<Series>,
+    },
+    /// A row of edges changed.
+    Edge {
+        /// Which.
+        key: EdgeKey,
+        /// What it was, if there was one.
+        before: Option<Edge>,
+        /// What it is, if there is one. Differs from `before`.
+        after: Option<Edge>,
+    },
+}
+
+/// One shard of the quotes.
+pub struct Quotes {
+    config: Arc<PortfolioConfig>,
+    tapes: BTreeMap<InstrumentId, Tape>,
+    /// Instruments that this round has touched so far.
+    touched: BTreeSet<InstrumentId>,
+    bytes: usize,
+}
+
+/// What is known of one instrument.
+#[derive(Default, Serialize, Deserialize)]
+struct Tape {
+    terms: Option<Terms>,
+    /// Closes of base bars.
+    base: BTreeMap<EventTime, Price>,
+    /// Closes of closed bars of the risk timeframe.
+    closed: BTreeMap<EventTime, Price>,
+    /// Whether `closed` differs from what was put out.
+    closed_changed: bool,
+    posted: BTreeMap<ModelId, Posted>,
+    /// Numbers of computed models, by bar; in bits, so that every one survives being saved.
+    numbers: BTreeMap<ModelId, BTreeMap<EventTime, u64>>,
+    told: Told,
+}
+
+/// The fair value of a model that counts: the greatest of these.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Posted {
+    time: EventTime,
+    position: u64,
+    origin: std::cmp::Reverse<Origin>,
+    value: Option<Price>,
+    terms: Terms,
+}
+
+/// What was last put out of an instrument.
+#[derive(Default, Serialize, Deserialize)]
+struct Told {
+    mark: Option<Price>,
+    closes: Option<Series>,
+    pair_closes: Option<Series>,
+    edges: BTreeMap<ModelId, Edge>,
+}
+
+impl QuoteIn {
+    /// The instrument that it speaks of, if any.
+    pub fn instrument(&self) -> Option<InstrumentId> {
+        match self {
+            QuoteIn::Bar(change) => Some(change.key.instrument),
+            QuoteIn::Number(change) => Some(change.key.instrument),
+            QuoteIn::Account(record) => match &record.event {
+                AccountEvent::Fair(fair) => Some(fair.instrument),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Sharded for QuoteIn {
+    fn shard(&self) -> Shard {
+        match self {
+            QuoteIn::Bar(change) => change.key.instrument.shard(),
+            QuoteIn::Number(change) => change.key.instrument.shard(),
+            QuoteIn::Account(record) => record.shard(),
+        }
+    }
+}
+
+impl Quotes {
+    /// An empty shard.
+    pub fn new(config: Arc<PortfolioConfig>) -> Quotes {
+        Quotes { config, tapes: BTreeMap::new(), touched: BTreeSet::new(), bytes: 0 }
+    }
+
+    fn hear(&mut self, said: &QuoteIn) {
+        let Some(instrument) = said.instrument() else { return };
+        let tape = self.tapes.entry(instrument).or_default();
+        let bytes = tape.bytes();
+        if tape.hear(&self.config, said) {
+            self.touched.insert(instrument);
+        }
+        self.bytes = self.bytes + tape.bytes() - bytes;
+    }
+}
+
+impl Core for Quotes {
+    type In = QuoteIn;
+    type Out = QuotesOut;
+
+    fn commit(
+        &mut self,
+        context: &CommitContext,
+        records: &mut Vec<QuoteIn>,
+        out: &mut Vec<QuotesOut>,
+    ) {
+        records.drain(..).for_each(|said| self.hear(&said));
+        if !context.round {
+            return;
+        }
+        for instrument in std::mem::take(&mut self.touched) {
+            let Some(tape) = self.tapes.get_mut(&instrument) else { continue };
+            let bytes = tape.bytes();
+            tape.tell(instrument, &self.config, out);
+            self.bytes = self.bytes + tape.bytes() - bytes;
+        }
+    }
+
+    fn restate(&self, out: &mut Vec<QuotesOut>) {
+        self.tapes.iter().for_each(|(instrument, tape)| tape.told.restate(*instrument, out));
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_stdvec(&(&self.tapes, &self.touched))
+    }
+
+    fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
+        (self.tapes, self.touched) = postcard::from_bytes(state)?;
+        self.bytes = self.tapes.values().map(Tape::bytes).sum();
+        Ok(())
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.tapes.len(), self.bytes)
+    }
+}
+
+impl Tape {
+    /// Takes what was said; says whether it can change anything that is put out.
+    fn hear(&mut self, config: &PortfolioConfig, said: &QuoteIn) -> bool {
+        match said {
+            QuoteIn::Bar(BarChange { key, before, after, .. }) => {
+                let learnt = self.terms.is_none();
+                let terms = after.as_ref().or(before.as_ref()).map(|candle| candle.bar.terms);
+                self.terms = self.terms.or(terms);
+                let close = after.and_then(|after| close_of(&after));
+                let is_base = key.timeframe == config.base;
+                if is_base {
+                    set(&mut self.base, key.open_time, close);
+                }
+                let is_risk = key.timeframe == config.risk.timeframe;
+                if is_risk {
+                    let is_closed = after.is_some_and(|after| after.state != BarState::Open);
+                    let changed = set(&mut self.closed, key.open_time, close.filter(|_| is_closed));
+                    self.closed_changed |= changed;
+                }
+                // Computed fair values need the scales.
+                is_base || is_risk || learnt
+            }
+            QuoteIn::Number(change) => {
+                let key = &change.key;
+                let models = config.computed.iter().filter(|fair| {
+                    (fair.indicator, fair.output, fair.timeframe)
+                        == (key.indicator, key.output, key.timeframe)
+                });
+                let number = change.after.map(|after| after.value.0.to_bits());
+                let mut any = false;
+                for fair in models {
+                    set(self.numbers.entry(fair.model).or_default(), key.open_time, number);
+                    any = true;
+                }
+                any
+            }
+            QuoteIn::Account(record) => {
+                let AccountEvent::Fair(fair) = &record.event else { return false };
+                let is_computed = config.computed.iter().any(|one| one.model == fair.model);
+                let posted = Posted {
+                    time: fair.time,
+                    position: record.origin.position,
+                    origin: std::cmp::Reverse(record.origin),
+                    value: fair.value,
+                    terms: fair.terms,
+                };
+                let counts =
+                    !is_computed && self.posted.get(&fair.model).is_none_or(|one| *one < posted);
+                if counts {
+                    self.posted.insert(fair.model, posted);
+                }
+                counts
+            }
+        }
+    }
+
+    /// Puts out what differs from what was put out.
+    fn tell(
+        &mut self,
+        instrument: InstrumentId,
+        config: &PortfolioConfig,
+        out: &mut Vec<QuotesOut>,
+    ) {
+        let mark = self.base.last_key_value().map(|(_, price)| *price);
+        if mark != self.told.mark {
+            out.push(QuotesOut::Mark { instrument, before: self.told.mark, after: mark });
+            self.told.mark = mark;
+        }
+        if std::mem::take(&mut self.closed_changed) {
+            let is_pair = config.pairs.iter().any(|pair| pair.instrument == instrument);
+            let closes = self.closes(config, |_| true);
+            let pair_closes = self.closes(config, |price| price.0 > 0).filter(|_| is_pair);
+            for (of_pair, after) in [(false, closes), (true, pair_closes)] {
+                let told = match of_pair {
+                    true => &mut self.told.pair_closes,
+                    false => &mut self.told.closes,
+                };
+                if *told != after {
+                    let before = std::mem::replace(told, after.clone());
+                    out.push(QuotesOut::Closes { instrument, of_pair, before, after });
+                }
+            }
+        }
+        self.tell_edges(instrument, mark, out);
+    }
+
+    fn tell_edges(
+        &mut self,
+        instrument: InstrumentId,
+        mark: Option<Price>,
+        out: &mut Vec<QuotesOut>,
+    ) {
+        let posted = self.posted.iter().map(|(model, posted)| {
+            let fair = posted.value;
+            (*model, fair.map(|fair| edge(posted.terms, posted.time, fair, mark)))
+        });
+        let computed = self.numbers.iter().map(|(model, numbers)| {
+            let newest = numbers.last_key_value().zip(self.terms);
+            let edge = newest.and_then(|((time, bits), terms)| {
+                let fair = whole(f64::from_bits(*bits), terms)?;
+                Some(edge(terms, *time, fair, mark))
+            });
+            (*model, edge)
+        });
+        for (model, after) in posted.chain(computed) {
+            let told = &mut self.told.edges;
+            let before = match after {
+                Some(after) => told.insert(model, after),
+                None => told.remove(&model),
+            };
+            if before != after {
+                let key = EdgeKey { instrument, model };
+                out.push(QuotesOut::Edge { key, before, after });
+            }
+        }
+    }
+
+    /// The last closes that count.
+    fn closes(&self, config: &PortfolioConfig, counts: impl Fn(&Price) -> bool) -> Option<Series> {
+        let newest = self.closed.iter().rev().filter(|(_, price)| counts(price));
+        let last = newest.take(config.risk.bars.saturating_add(1));
+        let mut closes: Vec<_> = last.map(|(time, price)| (*time, *price)).collect();
+        closes.reverse();
+        Series::new(self.terms?.price_scale, closes)
+    }
+
+    fn bytes(&self) -> usize {
+        let numbers: usize = self.numbers.values().map(BTreeMap::len).sum();
+        let rows = (self.base.len() + self.closed.len() + numbers)
+            * size_of::<(EventTime, Price)>()
+            + self.posted.len() * size_of::<(ModelId, Posted)>()
+            + self.told.edges.len() * size_of::<(ModelId, Edge)>();
+        let series = [&self.told.closes, &self.told.pair_closes].into_iter().flatten();
+        let series: usize = series.map(|series| size_of_val(series.closes())).sum();
+        size_of::<Tape>() + rows * 5 / 4 + series
+    }
+}
+
+impl Told {
+    fn restate(&self, instrument: InstrumentId, out: &mut Vec<QuotesOut>) {
+        if let Some(mark) = self.mark {
+            out.push(QuotesOut::Mark { instrument, before: None, after: Some(mark) });
+        }
+        for (of_pair, series) in [(false, &self.closes), (true, &self.pair_closes)] {
+            if let Some(series) = series {
+                let after = Some(series.clone());
+                out.push(QuotesOut::Closes { instrument, of_pair, before: None, after });
+            }
+        }
+        out.extend(self.edges.iter().map(|(model, edge)| QuotesOut::Edge {
+            key: EdgeKey { instrument, model: *model },
+            before: None,
+            after: Some(*edge),
+        }));
+    }
+}
+
+fn close_of(candle: &Candle) -> Option<Price> {
+    candle.bar.close.map(|(_, price)| price)
+}
+
+/// Sets or removes; says whether that changed anything.
+fn set<K: Ord, V: Copy + PartialEq>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) -> bool {
+    match value {
+        Some(value) => map.insert(key, value) != Some(value),
+        None => map.remove(&key).is_some(),
+    }
+}

@@ -1,0 +1,238 @@
+//! The rows of the tables: keys and values, ready to be arranged.
+
+use market::{Commit, Contract, Currency, EventTime, Fill, FillRef, InstrumentId, ModelId};
+use market::{PortfolioId, Price, Terms};
+use serde::{Deserialize, Serialize};
+
+use crate::indicators::Reading;
+
+/// Names a row of positions or of drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PositionKey {
+    /// Whose.
+    pub portfolio: PortfolioId,
+    /// Of what.
+    pub instrument: InstrumentId,
+}
+
+/// A portfolio's holding of an instrument, open or flat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Position {
+    /// What is held.
+    pub contract: Contract,
+    /// How much, at the quantity scale: above zero long, below zero short.
+    pub quantity: i128,
+    /// How many fills survive.
+    pub fills: u64,
+    /// What the open quantity cost, at the native scale, as are the next three.
+    pub basis: i128,
+    /// Profit of what was closed, without fees.
+    pub realised: i128,
+    /// Market value; none without a mark, or if it does not fit.
+    pub value: Option<i128>,
+    /// Market value less basis.
+    pub unrealised: Option<i128>,
+    /// Sum of fees, in the quote currency at [`market::MONEY_SCALE`].
+    pub fees: i128,
+    /// Average price of the open quantity, at the price scale; none if flat.
+    pub average: Option<i128>,
+    /// The newest close of a base bar.
+    pub mark: Option<Price>,
+    /// The amounts in the portfolio's base currency, or why there are none.
+    pub base: Result<BaseAmounts, Unpriced>,
+}
+
+/// Amounts of a position in its portfolio's base currency, at [`market::MONEY_SCALE`].
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct BaseAmounts {
+    /// Market value.
+    pub value: i128,
+    /// What the open quantity cost.
+    pub basis: i128,
+    /// Profit of what was closed.
+    pub realised: i128,
+    /// Value less basis.
+    pub unrealised: i128,
+    /// Fees.
+    pub fees: i128,
+}
+
+/// Why a position has no amounts in the base currency; the first of these that is true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Unpriced {
+    /// It is open, and no base bar of its instrument has a close.
+    NoMark,
+    /// No pair leads from its quote currency to the base currency, or the pair has no mark above 0.
+    NoRate,
+    /// An amount does not fit 128 bits.
+    Overflow,
+}
+
+/// A portfolio that has positions, open or flat. Its key is a [`PortfolioId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Portfolio {
+    /// Its base currency.
+    pub currency: Currency,
+    /// How many of its positions are not flat.
+    pub open: u64,
+    /// How many of its positions, open or flat, are left out of the amounts.
+    pub unpriced: u64,
+    /// Its amounts; none if one of them does not fit 128 bits.
+    pub amounts: Option<PortfolioAmounts>,
+}
+
+/// Sums over the priced positions of a portfolio, in its base currency at [`market::MONEY_SCALE`].
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct PortfolioAmounts {
+    /// Sum of values.
+    pub net: i128,
+    /// Sum of the values above 0.
+    pub long: i128,
+    /// Sum of the values below 0.
+    pub short: i128,
+    /// Sum of values without their signs.
+    pub gross: i128,
+    /// Profit of what was closed.
+    pub realised: i128,
+    /// Profit of what is open.
+    pub unrealised: i128,
+    /// Fees.
+    pub fees: i128,
+    /// Realised and unrealised profit less fees.
+    pub pnl: i128,
+    /// Capital and pnl.
+    pub equity: i128,
+}
+
+/// A portfolio's share in an instrument, and the wish for it. Weights are at [`market::WEIGHT_SCALE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Drift {
+    /// The share.
+    pub weight: Option<i128>,
+    /// The wish; none if the portfolio has no wish at all.
+    pub target: Option<i64>,
+    /// Share less wish.
+    pub drift: Option<i128>,
+    /// What to buy (above 0) or sell, in the base currency at [`market::MONEY_SCALE`].
+    pub trade_value: Option<i128>,
+    /// The same in whole smallest units of quantity.
+    pub trade_quantity: Option<i128>,
+    /// Decimals of a quantity.
+    pub quantity_scale: u8,
+}
+
+/// Names a row of risk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RiskKey {
+    /// Whose.
+    pub portfolio: PortfolioId,
+    /// Of which position held; none is the whole portfolio.
+    pub instrument: Option<InstrumentId>,
+}
+
+/// How much may be lost. Amounts are in whole units of the base currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Risk {
+    /// How many open positions could not be revalued; 0 in the rows of single positions.
+    pub excluded: u64,
+    /// How many changes there are on the grid.
+    pub changes: u64,
+    /// The measures.
+    pub measures: Measures,
+}
+
+/// Measures of a series of values.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Measures {
+    /// Standard deviation of the changes.
+    pub volatility: Option<Reading>,
+    /// Value at risk if changes were normally distributed around 0.
+    pub var_parametric: Option<Reading>,
+    /// Value at risk as the changes were.
+    pub var_historical: Option<Reading>,
+    /// The largest fall from a value to a later one.
+    pub drawdown: Option<Reading>,
+    /// How much it moves with the benchmark: its relative change for one of the benchmark.
+    pub beta: Option<Reading>,
+}
+
+/// Names a row of edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EdgeKey {
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Who or what says what it is worth.
+    pub model: ModelId,
+}
+
+/// What a model thinks of an instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Edge {
+    /// Scales of the prices.
+    pub terms: Terms,
+    /// When it was said; of a computed value, when its bar opens.
+    pub time: EventTime,
+    /// The fair value.
+    pub fair: Price,
+    /// The newest close of a base bar.
+    pub mark: Option<Price>,
+    /// Fair value less mark, at the price scale.
+    pub edge: Option<i128>,
+    /// The same in hundredths of basis points of the mark.
+    pub basis_points: Option<i128>,
+}
+
+/// A row of the log of fills that do not fit each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FillFault {
+    /// The commit that ended the round in which it was found.
+    pub commit: Commit,
+    /// Which fill.
+    pub fill: FillRef,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with the records of a fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Fault {
+    /// Two fills of one name have different contents.
+    Conflict {
+        /// The one that counts, unless it is corrected or did not happen.
+        kept: Fill,
+        /// The other.
+        dropped: Fill,
+    },
+    /// A correction or a bust of a fill that is unknown; applied if the fill appears.
+    Unmatched,
+}
+
+impl Unpriced {
+    /// All reasons.
+    pub const ALL: [Unpriced; 3] = [Unpriced::NoMark, Unpriced::NoRate, Unpriced::Overflow];
+
+    /// `no_mark`, `no_rate` or `overflow`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unpriced::NoMark => "no_mark",
+            Unpriced::NoRate => "no_rate",
+            Unpriced::Overflow => "overflow",
+        }
+    }
+}
+
+impl Fault {
+    /// `conflict` or `unmatched`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fault::Conflict { .. } => "conflict",
+            Fault::Unmatched => "unmatched",
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What happens on a desk, in its own words: a script is a list of rounds.
+
+use std::collections::BTreeMap;
+
+use market::{
+    AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
+    Fair, Fill, FillRef, IdScope, InstrumentId, ModelId, OrderKey, Origin, PortfolioId, Price,
+    SourceId, Target, Terms, Timeframe, TradeId,
+};
+use operators::portfolio::PositionKey;
+use oracle::portfolio::commits::CommitInput;
+use oracle::portfolio::{Config, Pair, PortfolioConfig, RiskConfig};
+
+use super::stage::{Manner, Rows, Script, play};
+
+/// One whole unit of money.
+pub(super) const ONE: i128 = 1_000_000_000;
+
+/// Something that is said in a round.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are few")]
+pub(super) enum Say {
+    Record(AccountEvent),
+    Bar(CandleKey, Option<Candle>),
+}
+
+/// A desk: its configuration, and what has been said so far.
+pub(super) struct Desk {
+    script: Script,
+    position: u64,
+}
+
+impl Desk {
+    /// A desk in dollars. Prices and quantities of all instruments are whole, bars are of a minute, and
+    /// risk is over the last three changes.
+    pub(super) fn new() -> Desk {
+        let config = Config {
+            base: Timeframe::MINUTE,
+            default_currency: currency("USD"),
+            portfolios: BTreeMap::new(),
+            pairs: Vec::new(),
+            computed: BTreeMap::new(),
+            risk: RiskConfig { timeframe: Timeframe::MINUTE, bars: 3, confidence: 0.95 },
+        };
+        Desk { script: Script { config, commits: Vec::new() }, position: 0 }
+    }
+
+    /// With capital, and with something to compare with.
+    pub(super) fn capital(mut self, capital: i128, benchmark: Option<&str>) -> Desk {
+        let currency = currency("USD");
+        let benchmark = benchmark.map(InstrumentId::of);
+        let desk = PortfolioConfig { currency, capital, benchmark };
+        self.script.config.portfolios.insert(PortfolioId::of("desk"), desk);
+        self
+    }
+
+    pub(super) fn pair(mut self, first: &str, second: &str) -> Desk {
+        let instrument = InstrumentId::of(&format!("{first}/{second}"));
+        let (first, second) = (currency(first), currency(second));
+        self.script.config.pairs.push(Pair { instrument, first, second });
+        self
+    }
+
+    pub(super) fn computed(mut self, model: &str) -> Desk {
+        self.script.config.computed.insert(ModelId::of(model), Timeframe::MINUTE);
+        self
+    }
+
+    pub(super) fn confidence(mut self, confidence: f64) -> Desk {
+        self.script.config.risk.confidence = confidence;
+        self
+    }
+
+    /// A round in which this is said, all at once.
+    pub(super) fn round(mut self, said: impl IntoIterator<Item = Say>) -> Desk {
+        let mut commit = CommitInput { round: true, ..CommitInput::default() };
+        for say in said {
+            match say {
+                Say::Record(event) => {
+                    self.position += 1;
+                    let (rank, source, partition) = (0, SourceId(0), 0);
+                    let origin = Origin { rank, source, partition, position: self.position };
+                    commit.records.push(AccountRecord { origin, event });
+                }
+                Say::Bar(key, bar) => commit.bars.push((key, bar)),
+            }
+        }
+        self.script.commits.push(commit);
+        self
+    }
+
+    pub(super) fn script(&self) -> &Script {
+        &self.script
+    }
+
+    /// What shows after each round.
+    pub(super) fn rows(&self) -> Vec<Rows> {
+        play(&self.script, Manner::on(2)).rows
+    }
+
+    /// What shows in the end.
+    pub(super) fn last(&self) -> Rows {
+        self.rows().pop().expect("a desk has rounds")
+    }
+}
+
+pub(super) fn currency(name: &str) -> Currency {
+    Currency::of(name).expect("a currency")
+}
+
+pub(super) fn dollars() -> Contract {
+    in_currency("USD")
+}
+
+pub(super) fn in_currency(quote: &str) -> Contract {
+    let terms = Terms { price_scale: 0, quantity_scale: 0, calendar: 0 };
+    Contract { terms, quote: currency(quote), multiplier: 1 }
+}
+
+/// The desk's row of an instrument.
+pub(super) fn of(instrument: &str) -> PositionKey {
+    let portfolio = PortfolioId::of("desk");
+    PositionKey { portfolio, instrument: InstrumentId::of(instrument) }
+}
+
+/// The fill of this number, so many minutes after the opening. Below zero is sold.
+pub(super) fn fill(number: u64, minute: i64, what: &str, quantity: i64, price: i64) -> Fill {
+    Fill {
+        name: FillRef { portfolio: PortfolioId::of("desk"), id: TradeId::Number(number) },
+        instrument: InstrumentId::of(what),
+        contract: dollars(),
+        time: minutes(minute),
+        sequence: 0,
+        price: Price(price),
+        quantity,
+        fee: 0,
+    }
+}
+
+pub(super) fn filled(number: u64, minute: i64, what: &str, quantity: i64, price: i64) -> Say {
+    Say::Record(AccountEvent::Fill(fill(number, minute, what, quantity, price)))
+}
+
+pub(super) fn corrected(fill: Fill, sequence: u64) -> Say {
+    Say::Record(AccountEvent::Correct(Fill { sequence, ..fill }))
+}
+
+pub(super) fn busted(number: u64) -> Say {
+    let of = FillRef { portfolio: PortfolioId::of("desk"), id: TradeId::Number(number) };
+    Say::Record(AccountEvent::Bust { of, time: None })
+}
+
+pub(super) fn wished(what: &str, minute: i64, weight: Option<i64>) -> Say {
+    Say::Record(AccountEvent::Target(Target {
+        portfolio: PortfolioId::of("desk"),
+        instrument: InstrumentId::of(what),
+        contract: dollars(),
+        time: minutes(minute),
+        weight,
+    }))
+}
+
+pub(super) fn thought(what: &str, model: &str, minute: i64, value: Option<i64>) -> Say {
+    Say::Record(AccountEvent::Fair(Fair {
+        instrument: InstrumentId::of(what),
+        terms: dollars().terms,
+        model: ModelId::of(model),
+        time: minutes(minute),
+        value: value.map(Price),
+    }))
+}
+
+/// The minute's bar closes at this price, at so many decimals.
+pub(super) fn closes(what: &str, minute: i64, price: i64, price_scale: u8) -> Say {
+    Say::Bar(bar_key(what, minute), Some(candle(minute, price, price_scale, BarState::Final)))
+}
+
+/// The minute goes on, and its last price is this.
+pub(super) fn trades(what: &str, minute: i64, price: i64) -> Say {
+    Say::Bar(bar_key(what, minute), Some(candle(minute, price, 0, BarState::Open)))
+}
+
+/// The minute's bar has no row any more.
+pub(super) fn vanishes(what: &str, minute: i64) -> Say {
+    Say::Bar(bar_key(what, minute), None)
+}
+
+fn bar_key(what: &str, minute: i64) -> CandleKey {
+    let (instrument, timeframe) = (InstrumentId::of(what), Timeframe::MINUTE);
+    CandleKey { instrument, timeframe, open_time: minutes(minute) }
+}
+
+fn candle(minute: i64, price: i64, price_scale: u8, state: BarState) -> Candle {
+    let terms = Terms { price_scale, quantity_scale: 0, calendar: 0 };
+    let mut bar = Bar::empty(terms, minutes(minute + 1));
+    let (time, sequence, scope, id) = (minutes(minute), 0, IdScope(0), TradeId::Number(0));
+    bar.close = Some((OrderKey { time, sequence, scope, id }, Price(price)));
+    bar.trades = 1;
+    Candle { bar, state, revision: 0, cause: None }
+}
+
+fn minutes(minute: i64) -> EventTime {
+    EventTime(minute * 60_000_000_000)
+}

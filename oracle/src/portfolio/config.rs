@@ -1,0 +1,64 @@
+//! What a job is told about portfolios before its first commit.
+
+use std::collections::BTreeMap;
+
+use market::{Currency, InstrumentId, ModelId, PortfolioId, Timeframe};
+
+/// All of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The timeframe of base bars, whose closes are marks.
+    pub base: Timeframe,
+    /// The base currency of portfolios that are not configured.
+    pub default_currency: Currency,
+    /// The portfolios that are.
+    pub portfolios: BTreeMap<PortfolioId, PortfolioConfig>,
+    /// What says how much a currency is worth in another. The first pair of two currencies decides.
+    pub pairs: Vec<Pair>,
+    /// Models whose fair values are numbers of an indicator, and the timeframe of its bars.
+    pub computed: BTreeMap<ModelId, Timeframe>,
+    /// What risk is measured over.
+    pub risk: RiskConfig,
+}
+
+/// One portfolio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortfolioConfig {
+    /// Its base currency.
+    pub currency: Currency,
+    /// What it began with, at [`market::MONEY_SCALE`]; 0 if that is not told.
+    pub capital: i128,
+    /// What its changes are compared with.
+    pub benchmark: Option<InstrumentId>,
+}
+
+/// An instrument whose price says how much of the second currency one of the first costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// `EUR` of `EUR/USD`.
+    pub first: Currency,
+    /// `USD` of `EUR/USD`.
+    pub second: Currency,
+}
+
+/// What risk is measured over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RiskConfig {
+    /// Of which bars.
+    pub timeframe: Timeframe,
+    /// Over how many changes at most; at least 1.
+    pub bars: usize,
+    /// Between 0 and 1; 0.95 means that a loss beyond the value at risk is one of twenty.
+    pub confidence: f64,
+}
+
+impl Config {
+    /// What is configured for a portfolio, or holds for one that is not.
+    pub fn portfolio(&self, id: PortfolioId) -> PortfolioConfig {
+        let unknown =
+            PortfolioConfig { currency: self.default_currency, capital: 0, benchmark: None };
+        self.portfolios.get(&id).copied().unwrap_or(unknown)
+    }
+}

@@ -1,0 +1,125 @@
+//! Which records count: section *Records*.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::{
+    AccountEvent, AccountRecord, EventTime, Fair, Fill, FillRef, InstrumentId, ModelId, Origin,
+    PortfolioId, Target,
+};
+
+/// What was said of one fill.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sayings {
+    /// Its `Fill`s, the lowest origin first.
+    pub(super) fills: Vec<(Origin, Fill)>,
+    /// Its `Correct`s.
+    corrections: Vec<(Origin, Fill)>,
+    /// Whether there is a `Bust`.
+    busted: bool,
+}
+
+/// The surviving fills, in the order of (time, id) within a portfolio.
+pub(super) fn fills(records: &[AccountRecord]) -> Vec<Fill> {
+    let mut fills: Vec<Fill> = by_fill(records).values().filter_map(Sayings::survivor).collect();
+    fills.sort_by_key(|fill| (fill.name.portfolio, fill.time, fill.name.id));
+    fills
+}
+
+/// The wishes that count, without those taken back.
+pub(super) fn targets(
+    records: &[AccountRecord],
+) -> BTreeMap<(PortfolioId, InstrumentId), (Target, i64)> {
+    let said = records.iter().filter_map(|record| match record.event {
+        AccountEvent::Target(target) => {
+            Some(((target.portfolio, target.instrument), (record.origin, target.time, target)))
+        }
+        _ => None,
+    });
+    let latest = latest(said).into_iter();
+    latest.filter_map(|(key, target)| Some((key, (target, target.weight?)))).collect()
+}
+
+/// The fair values that count, also those taken back.
+pub(super) fn fairs(records: &[AccountRecord]) -> BTreeMap<(InstrumentId, ModelId), Fair> {
+    latest(records.iter().filter_map(|record| match record.event {
+        AccountEvent::Fair(fair) => {
+            Some(((fair.instrument, fair.model), (record.origin, fair.time, fair)))
+        }
+        _ => None,
+    }))
+}
+
+/// What was said of each fill.
+pub(super) fn by_fill(records: &[AccountRecord]) -> BTreeMap<FillRef, Sayings> {
+    let mut all: BTreeMap<FillRef, Sayings> = BTreeMap::new();
+    for record in records {
+        if let Some(name) = fill_of(&record.event) {
+            all.entry(name).or_default().hear(record);
+        }
+    }
+    for sayings in all.values_mut() {
+        sayings.fills.sort();
+    }
+    all
+}
+
+/// The fill that an event speaks of, if it speaks of one.
+pub(super) fn fill_of(event: &AccountEvent) -> Option<FillRef> {
+    match event {
+        AccountEvent::Fill(fill) | AccountEvent::Correct(fill) => Some(fill.name),
+        AccountEvent::Bust { of, .. } => Some(*of),
+        AccountEvent::Target(_) | AccountEvent::Fair(_) => None,
+    }
+}
+
+impl Sayings {
+    fn hear(&mut self, record: &AccountRecord) {
+        match record.event {
+            AccountEvent::Fill(fill) => self.fills.push((record.origin, fill)),
+            AccountEvent::Correct(fill) => self.corrections.push((record.origin, fill)),
+            AccountEvent::Bust { .. } => self.busted = true,
+            AccountEvent::Target(_) | AccountEvent::Fair(_) => {}
+        }
+    }
+
+    /// The `Fill` that is kept.
+    pub(super) fn kept(&self) -> Option<Fill> {
+        self.fills.first().map(|(_, fill)| *fill)
+    }
+
+    /// The contents that disagree with the one that is kept, each once.
+    pub(super) fn dropped(&self) -> BTreeSet<Fill> {
+        let all = self.fills.iter().map(|(_, fill)| *fill);
+        all.filter(|fill| Some(*fill) != self.kept()).collect()
+    }
+
+    /// What survives.
+    fn survivor(&self) -> Option<Fill> {
+        let kept = self.kept()?;
+        if self.busted {
+            return None;
+        }
+        let rank = |(origin, fill): &&(Origin, Fill)| (Reverse(fill.sequence), *origin);
+        let correction = self.corrections.iter().min_by_key(rank);
+        Some(correction.map_or(kept, |(_, fill)| *fill))
+    }
+}
+
+/// Of each key what was said at the latest time, then at the highest position, then by the lowest
+/// origin.
+fn latest<K: Ord, V: Copy>(
+    said: impl Iterator<Item = (K, (Origin, EventTime, V))>,
+) -> BTreeMap<K, V> {
+    let mut by_key: BTreeMap<K, Vec<(Origin, EventTime, V)>> = BTreeMap::new();
+    for (key, saying) in said {
+        by_key.entry(key).or_default().push(saying);
+    }
+    let counts = |sayings: Vec<(Origin, EventTime, V)>| {
+        let rank = |(origin, time, _): &&(Origin, EventTime, V)| {
+            (Reverse(*time), Reverse(origin.position), *origin)
+        };
+        sayings.iter().min_by_key(rank).map(|(_, _, value)| *value)
+    };
+    by_key.into_iter().filter_map(|(key, sayings)| Some((key, counts(sayings)?))).collect()
+}

@@ -1,0 +1,228 @@
+//! Words in which tests speak of accounts: a desk in US dollars that hears of fills and of closes.
+
+use std::collections::BTreeMap;
+
+use market::{
+    AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
+    Fair, Fill, FillRef, IdScope, InstrumentId, ModelId, OrderKey, Origin, PortfolioId, Price,
+    SourceId, Target, Terms, Timeframe, TradeId,
+};
+use oracle::portfolio::{
+    BaseAmounts, Config, DriftRow, Facts, Pair, PortfolioConfig, PortfolioRow, PositionRow,
+    RiskConfig, RiskRow, Tables, tables,
+};
+
+pub(super) use crate::words::{at, timeframe};
+
+/// One unit of money.
+pub(super) const ONE: i128 = 1_000_000_000;
+
+pub(super) fn money(name: &str) -> Currency {
+    Currency::of(name).unwrap()
+}
+
+/// Something that is priced and traded in whole units.
+pub(super) fn whole(quote: &str) -> Contract {
+    scaled(0, 0, quote, 1)
+}
+
+pub(super) fn scaled(
+    price_scale: u8,
+    quantity_scale: u8,
+    quote: &str,
+    multiplier: u32,
+) -> Contract {
+    let terms = Terms { price_scale, quantity_scale, calendar: 0 };
+    Contract { terms, quote: money(quote), multiplier }
+}
+
+/// So much of `venue:A` at this price, in whole dollars, at no cost; filled in the order of ids.
+pub(super) fn fill(id: u64, quantity: i64, price: i64) -> Fill {
+    Fill {
+        name: FillRef { portfolio: desk(), id: TradeId::Number(id) },
+        instrument: InstrumentId::of("A"),
+        contract: whole("USD"),
+        time: EventTime(at("10:00:00").0 + id as i64),
+        sequence: 0,
+        price: Price(price),
+        quantity,
+        fee: 0,
+    }
+}
+
+pub(super) fn buy(id: u64, quantity: i64, price: i64) -> Fill {
+    fill(id, quantity, price)
+}
+
+pub(super) fn sell(id: u64, quantity: i64, price: i64) -> Fill {
+    fill(id, -quantity, price)
+}
+
+/// A fill of another instrument.
+pub(super) fn of(instrument: &str, contract: Contract, fill: Fill) -> Fill {
+    Fill { instrument: InstrumentId::of(instrument), contract, ..fill }
+}
+
+/// A wish in thousandths of the portfolio.
+pub(super) fn target(instrument: &str, thousandths: i64, time: &str) -> AccountEvent {
+    AccountEvent::Target(Target {
+        portfolio: desk(),
+        instrument: InstrumentId::of(instrument),
+        contract: whole("USD"),
+        time: at(time),
+        weight: Some(thousandths * 1_000_000),
+    })
+}
+
+pub(super) fn fair(model: &str, value: Option<i64>, time: &str) -> AccountEvent {
+    AccountEvent::Fair(Fair {
+        instrument: InstrumentId::of("A"),
+        terms: whole("USD").terms,
+        model: ModelId::of(model),
+        time: at(time),
+        value: value.map(Price),
+    })
+}
+
+pub(super) fn bust(id: u64) -> AccountEvent {
+    AccountEvent::Bust { of: fill(id, 1, 1).name, time: None }
+}
+
+/// Told by one source at this position.
+pub(super) fn told(position: u64, event: AccountEvent) -> AccountRecord {
+    let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position };
+    AccountRecord { origin, event }
+}
+
+/// The portfolio of all stories.
+pub(super) fn desk() -> PortfolioId {
+    PortfolioId::of("desk")
+}
+
+/// What is known of the desk.
+pub(super) struct Desk {
+    pub(super) config: Config,
+    pub(super) facts: Facts,
+}
+
+impl Desk {
+    /// A desk with such a capital in whole dollars. Risk is of five minutes, over ten changes.
+    pub(super) fn with_capital(capital: i128) -> Desk {
+        let portfolio = PortfolioConfig {
+            currency: money("USD"),
+            capital: capital * ONE,
+            benchmark: Some(InstrumentId::of("benchmark")),
+        };
+        let config = Config {
+            base: timeframe("1m"),
+            default_currency: money("EUR"),
+            portfolios: BTreeMap::from([(desk(), portfolio)]),
+            pairs: Vec::new(),
+            computed: BTreeMap::from([(ModelId::of("computed"), timeframe("5m"))]),
+            risk: RiskConfig { timeframe: timeframe("5m"), bars: 10, confidence: 0.95 },
+        };
+        Desk { config, facts: Facts::default() }
+    }
+
+    pub(super) fn new() -> Desk {
+        Desk::with_capital(0)
+    }
+
+    /// A desk that hears of these fills of `A`, which then closes at this price.
+    pub(super) fn after(fills: &[Fill], mark: i64) -> Desk {
+        Desk::new().hears_all(fills.iter().map(|fill| AccountEvent::Fill(*fill))).closes("A", mark)
+    }
+
+    pub(super) fn hears(mut self, event: AccountEvent) -> Desk {
+        let position = self.facts.records.len() as u64;
+        self.facts.records.push(told(position, event));
+        self
+    }
+
+    pub(super) fn hears_all(self, events: impl IntoIterator<Item = AccountEvent>) -> Desk {
+        events.into_iter().fold(self, Desk::hears)
+    }
+
+    pub(super) fn fills(self, fill: Fill) -> Desk {
+        self.hears(AccountEvent::Fill(fill))
+    }
+
+    /// A minute closes at a price without decimals.
+    pub(super) fn closes(self, instrument: &str, price: i64) -> Desk {
+        self.bar(instrument, "1m", "10:00:00", (price, 0), BarState::Open)
+    }
+
+    /// Five minutes, one after another from 10:00, are final at these prices without decimals.
+    pub(super) fn history(mut self, instrument: &str, prices: &[i64]) -> Desk {
+        for (number, price) in prices.iter().enumerate() {
+            let time = format!("{}:{:02}:00", 10 + number / 12, number % 12 * 5);
+            self = self.bar(instrument, "5m", &time, (*price, 0), BarState::Final);
+        }
+        self
+    }
+
+    pub(super) fn bar(
+        mut self,
+        instrument: &str,
+        frame: &str,
+        open: &str,
+        (price, scale): (i64, u8),
+        state: BarState,
+    ) -> Desk {
+        let (instrument, timeframe): (InstrumentId, Timeframe) =
+            (InstrumentId::of(instrument), timeframe(frame));
+        let open_time = at(open);
+        let end = EventTime(open_time.0 + i64::from(timeframe.secs()) * 1_000_000_000);
+        let mut bar = Bar::empty(scaled(scale, 0, "USD", 1).terms, end);
+        let order =
+            OrderKey { time: open_time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) };
+        bar.close = Some((order, Price(price)));
+        let candle = Candle { bar, state, revision: 0, cause: None };
+        self.facts.bars.insert(CandleKey { instrument, timeframe, open_time }, candle);
+        self
+    }
+
+    /// A pair such as `EUR/USD`, which closes at this price; none if it has never traded.
+    pub(super) fn pair(mut self, name: &str, mark: Option<(i64, u8)>) -> Desk {
+        let (first, second) = name.split_once('/').unwrap();
+        // A second pair of the same currencies is another instrument.
+        let id = format!("{name} {}", self.config.pairs.len());
+        let (first, second) = (money(first), money(second));
+        self.config.pairs.push(Pair { instrument: InstrumentId::of(&id), first, second });
+        match mark {
+            Some(mark) => self.bar(&id, "1m", "10:00:00", mark, BarState::Open),
+            None => self,
+        }
+    }
+
+    pub(super) fn shows(&self) -> Tables {
+        tables(&self.config, &self.facts)
+    }
+
+    pub(super) fn position(&self, instrument: &str) -> PositionRow {
+        self.shows().positions[&(desk(), InstrumentId::of(instrument))]
+    }
+
+    /// The amounts of a position in dollars.
+    pub(super) fn in_dollars(&self, instrument: &str) -> BaseAmounts {
+        self.position(instrument).base.unwrap()
+    }
+
+    pub(super) fn portfolio(&self) -> PortfolioRow {
+        self.shows().portfolios[&desk()]
+    }
+
+    pub(super) fn drift(&self, instrument: &str) -> DriftRow {
+        self.shows().drift[&(desk(), InstrumentId::of(instrument))]
+    }
+
+    pub(super) fn risk(&self) -> RiskRow {
+        self.shows().risk.remove(&desk()).unwrap()
+    }
+
+    /// Quantity, basis and realised profit of `A`.
+    pub(super) fn holding(&self) -> (i128, i128, i128) {
+        let row = self.position("A");
+        (row.quantity, row.basis.unwrap(), row.realised.unwrap())
+    }
+}
