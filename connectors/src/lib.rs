@@ -2,10 +2,11 @@
 //!
 //! Nothing here knows timely. A source is a set of partitions, each read in ascending position by a
 //! thread of its own; see [`source`] for the contract. What a text record means is said once, in
-//! [`mapping`], whatever carries it; what well-known feeds mean, in [`codecs`]. To add a source: a
-//! module, and a line in [`sources`].
+//! [`mapping`], whatever carries it; what well-known feeds mean, in [`codecs`]; rows that say by themselves
+//! what they are, in [`entries`]. To add a source: a module, and a line in [`sources`].
 
 pub mod codecs;
+pub mod entries;
 pub mod files;
 pub mod mapping;
 pub mod registry;
@@ -18,10 +19,11 @@ pub use source::{PartitionReader, Progress, Row, Source, SourceError};
 /// Every kind of source.
 ///
 /// ```
-/// assert_eq!(connectors::sources().kinds(), ["file", "simulated"]);
+/// assert_eq!(connectors::sources().kinds(), ["entries", "file", "simulated"]);
 /// ```
 pub fn sources() -> Sources {
     Sources::default()
+        .with(entries::EntriesSource::KIND, entries::EntriesSource::factory())
         .with(files::FileSource::KIND, files::FileSource::factory())
         .with(simulated::SimulatedSource::KIND, simulated::SimulatedSource::factory())
 }

@@ -135,6 +135,25 @@ impl EventTime {
         }
     }
 
+    /// Reads a time as a person writes it: RFC 3339, or a number with its unit.
+    ///
+    /// ```
+    /// use market::EventTime;
+    /// let want = EventTime(1_514_764_802_610_000_000);
+    /// assert_eq!(EventTime::parse_any("2018-01-01T00:00:02.61Z"), Ok(want));
+    /// assert_eq!(EventTime::parse_any("1514764802610ms"), Ok(want));
+    /// assert!(EventTime::parse_any("1514764802610").is_err(), "of what?");
+    /// ```
+    pub fn parse_any(text: &str) -> Result<EventTime, TimeError> {
+        let text = text.trim();
+        for unit in [TimeUnit::Ns, TimeUnit::Us, TimeUnit::Ms, TimeUnit::S] {
+            if let Some(number) = text.strip_suffix(unit.name()) {
+                return EventTime::parse(number, unit);
+            }
+        }
+        EventTime::parse(text, TimeUnit::Rfc3339)
+    }
+
     /// This time, if a record may carry it.
     pub fn checked(self) -> Result<EventTime, TimeError> {
         if (EventTime::EARLIEST..EventTime::LATEST).contains(&self) {

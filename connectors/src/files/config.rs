@@ -216,23 +216,22 @@ fn check_paths(paths: &[String]) -> Result<(), String> {
 fn formats(config: &FileConfig) -> Result<Vec<Format>, String> {
     let mut formats = Vec::with_capacity(config.paths.len());
     for path in &config.paths {
-        let format = config.format.or_else(|| format_of(path)).ok_or_else(|| {
-            format!(
-                "the ending of \"{path}\" does not tell its format (.csv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
-            )
-        })?;
+        let format = config.format.map_or_else(|| format_of(path), Ok)?;
         formats.push(format);
     }
     Ok(formats)
 }
 
-fn format_of(path: &str) -> Option<Format> {
-    let path = path.to_ascii_lowercase();
-    let compressed = [".gz", ".zst", ".zip"].iter().find_map(|ending| path.strip_suffix(ending));
-    let plain = Path::new(compressed.unwrap_or(&path));
-    match plain.extension()?.to_str()? {
-        "csv" | "txt" => Some(Format::Csv),
-        "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
-        _ => None,
+/// The format that a path's ending tells.
+pub(crate) fn format_of(path: &str) -> Result<Format, String> {
+    let lower = path.to_ascii_lowercase();
+    let compressed = [".gz", ".zst", ".zip"].iter().find_map(|ending| lower.strip_suffix(ending));
+    let plain = Path::new(compressed.unwrap_or(&lower));
+    match plain.extension().and_then(|ending| ending.to_str()) {
+        Some("csv" | "txt") => Ok(Format::Csv),
+        Some("jsonl" | "ndjson" | "json") => Ok(Format::Jsonl),
+        _ => Err(format!(
+            "the ending of \"{path}\" does not tell its format (.csv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
+        )),
     }
 }

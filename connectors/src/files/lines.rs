@@ -74,6 +74,13 @@ impl Lines {
         Ok(lines)
     }
 
+    /// The lines of text that is in memory, and that is text whatever it begins with.
+    pub fn of_text(text: Vec<u8>) -> Lines {
+        let (unfinished, held) = (Vec::new(), VecDeque::new());
+        let input = Box::new(io::Cursor::new(text));
+        Lines { input, is_compressed: false, number: 0, extent: None, unfinished, held }
+    }
+
     /// The lines of any input.
     pub fn of(mut input: impl BufRead + Send + 'static) -> io::Result<Lines> {
         let start = input.fill_buf()?;

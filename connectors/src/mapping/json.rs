@@ -234,7 +234,7 @@ impl<'n> Visitor<'_> for Key<'n> {
 }
 
 /// The text of a value: of a string, what it says; of a number or boolean, as written.
-fn leaf(raw: &str) -> Result<Option<Cow<'_, str>>, String> {
+pub(crate) fn leaf(raw: &str) -> Result<Option<Cow<'_, str>>, String> {
     match raw.as_bytes() {
         b"null" => Ok(None),
         [b'{' | b'[', ..] => Err("a column holds an object or an array".to_owned()),

@@ -1,7 +1,7 @@
 //! What a query string asks: every parameter is known, given once, and read by a rule that says what
 //! it allows. All faults are told at once.
 
-use market::{Commit, EventTime, TimeUnit, Timeframe};
+use market::{Commit, EventTime, TimeError, TimeUnit, Timeframe};
 
 use super::problem::{Fault, Problem};
 use super::symbol::closest;
@@ -240,24 +240,19 @@ pub(super) fn shown(value: &str) -> String {
 }
 
 fn read_time(text: &str) -> Result<EventTime, String> {
-    let units =
-        [("ns", TimeUnit::Ns), ("us", TimeUnit::Us), ("ms", TimeUnit::Ms), ("s", TimeUnit::S)];
-    for (suffix, unit) in units {
-        if let Some(number) = text.strip_suffix(suffix) {
-            return EventTime::parse(number, unit).map_err(|e| e.to_string());
+    let read = EventTime::parse_any(text).or_else(|error| {
+        // In a query, `+` stands for a blank: `…+02:00` arrives as `… 02:00`.
+        match text.rsplit_once(' ') {
+            Some((time, zone)) => EventTime::parse(&format!("{time}+{zone}"), TimeUnit::Rfc3339),
+            None => Err(error),
         }
-    }
-    EventTime::parse(text, TimeUnit::Rfc3339)
-        .or_else(|error| {
-            // In a query, `+` stands for a blank: `…+02:00` arrives as `… 02:00`.
-            match text.rsplit_once(' ') {
-                Some((time, zone)) => {
-                    EventTime::parse(&format!("{time}+{zone}"), TimeUnit::Rfc3339)
-                }
-                None => Err(error),
-            }
-        })
-        .map_err(|error| format!("{error} (or a number with its unit, such as 1700000000s)"))
+    });
+    read.map_err(|error| match error {
+        TimeError::NotRfc3339 => {
+            format!("{error} (or a number with its unit, such as 1700000000s)")
+        }
+        other => other.to_string(),
+    })
 }
 
 #[cfg(test)]

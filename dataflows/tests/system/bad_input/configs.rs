@@ -72,7 +72,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     (
         "",
         "[[source]]\nname = \"b\"",
-        &["source[1] (name `b`)", "unknown source kind ``", "known: file"],
+        &["source[1] (name `b`)", "unknown source kind ``", "known: entries, file"],
     ),
     (
         "",

@@ -1,0 +1,117 @@
+//! What rows say of accounts: fills, target weights, fair values.
+
+use market::price::NOTIONAL_LIMIT;
+use market::{
+    Contract, Fair, Fill, FillRef, Instrument, MONEY_SCALE, PortfolioId, Price, RefusalReason,
+    Side, Target, TradeId, WEIGHT_SCALE, decimal,
+};
+
+use super::decode::{Fault, Row, fault, missing, wrong};
+use super::fields::Field;
+use super::texts::Said;
+use crate::mapping::words;
+
+impl Row<'_> {
+    pub(super) fn fill(&self) -> Result<Fill, Fault> {
+        let instrument = self.instrument()?;
+        let contract = contract(&instrument)?;
+        let price = self.price(&instrument)?;
+        let quantity = self.signed_quantity(&instrument)?;
+        let amount = contract.amount(i128::from(quantity), price);
+        if amount.is_none_or(|amount| amount.abs() >= NOTIONAL_LIMIT) {
+            return Err(self.too_large());
+        }
+        Ok(Fill {
+            name: self.fill_ref()?,
+            instrument: instrument.id,
+            contract,
+            time: self.time()?,
+            // Without a word, of two corrections the one that was told later counts.
+            sequence: self.sequence(Some(self.position))?,
+            price,
+            quantity,
+            fee: self.number(Field::Fee, MONEY_SCALE)?.unwrap_or(0),
+        })
+    }
+
+    /// The name of a fill.
+    pub(super) fn fill_ref(&self) -> Result<FillRef, Fault> {
+        Ok(FillRef { portfolio: self.portfolio()?, id: TradeId::of(self.need(Field::Id)?) })
+    }
+
+    pub(super) fn target(&self) -> Result<Target, Fault> {
+        let instrument = self.instrument()?;
+        Ok(Target {
+            portfolio: self.portfolio()?,
+            instrument: instrument.id,
+            contract: contract(&instrument)?,
+            time: self.time()?,
+            weight: match self.texts.said(Field::Weight) {
+                Said::Absent => return Err(missing(self.texts, Field::Weight)),
+                _ => self.number(Field::Weight, WEIGHT_SCALE)?,
+            },
+        })
+    }
+
+    pub(super) fn fair(&self) -> Result<Fair, Fault> {
+        let instrument = self.instrument()?;
+        let terms = instrument.terms;
+        let value = match self.texts.said(Field::Value) {
+            Said::Absent => return Err(missing(self.texts, Field::Value)),
+            Said::Empty => None,
+            Said::Text(text) => {
+                let price = Price::parse(text, terms.price_scale);
+                let bad = |why| fault(RefusalReason::BadPrice, Field::Value, text, &why);
+                Some(price.map_err(bad)?)
+            }
+        };
+        let name = self.need(Field::Model)?;
+        let model = self.catalog.models.resolve(name);
+        let model = model.map_err(|error| bad_name(Field::Model, &error))?;
+        Ok(Fair { instrument: instrument.id, terms, model, time: self.time()?, value })
+    }
+
+    fn portfolio(&self) -> Result<PortfolioId, Fault> {
+        let id = self.catalog.portfolios.resolve(self.need(Field::Portfolio)?);
+        id.map_err(|error| bad_name(Field::Portfolio, &error))
+    }
+
+    /// The quantity of a fill, whose sign or side says what was done.
+    fn signed_quantity(&self, instrument: &Instrument) -> Result<i64, Fault> {
+        let quantity = self.quantity(instrument)?;
+        let text = self.need(Field::Quantity)?;
+        let bad = |why: &str| Err(fault(RefusalReason::BadSize, Field::Quantity, text, &why));
+        let side = self.texts.get(Field::Side);
+        match side.map(|word| (word, words::side(word))) {
+            _ if quantity == 0 => bad("is zero"),
+            None => Ok(quantity),
+            Some(_) if quantity < 0 => bad("is below zero, and `side` says what was done"),
+            Some((_, Ok(Side::Buy))) => Ok(quantity),
+            Some((_, Ok(Side::Sell))) => Ok(-quantity),
+            Some((word, _)) => Err(wrong(Field::Side, word, &"is neither buy nor sell")),
+        }
+    }
+
+    /// An exact number, if there is one.
+    fn number(&self, field: Field, scale: u8) -> Result<Option<i64>, Fault> {
+        let text = self.texts.get(field);
+        let number =
+            text.map(|text| decimal::parse(text, scale).map_err(|why| wrong(field, text, &why)));
+        number.transpose()
+    }
+}
+
+/// What has to be known to value a holding.
+fn contract(instrument: &Instrument) -> Result<Contract, Fault> {
+    instrument.contract().ok_or_else(|| {
+        let detail = format!(
+            "it is not known what prices of `{}` are in; set `quote` in its [[instrument]], such as \"USD\"",
+            instrument.name
+        );
+        Fault::of(RefusalReason::BadInstrument, Field::Instrument, detail)
+    })
+}
+
+fn bad_name(field: Field, error: &market::NameError) -> Fault {
+    Fault::of(RefusalReason::BadField, field, error.to_string())
+}

@@ -1,0 +1,279 @@
+//! From the texts of a row to an entry. Values in, value out: no input, no clock.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use market::{
+    AccountEvent, Catalog, Entry, Event, EventTime, IdScope, Instrument, Price, Quantity, Refusal,
+    RefusalReason, Side, TimeError, Trade, TradeId, TradeRef, Updates, decimal,
+};
+
+use super::fields::{Field, Type};
+use super::texts::{Said, Texts};
+use crate::mapping::words;
+
+/// Why a row was refused; with the raw input it becomes a [`Refusal`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The kind of reason.
+    pub reason: RefusalReason,
+    /// The field that is wrong, as it is written; empty if that is the row.
+    pub field: Cow<'static, str>,
+    /// In words, naming field and value.
+    pub detail: String,
+}
+
+/// Decodes rows that say their own type.
+pub struct Decoder {
+    catalog: Arc<Catalog>,
+    default: Option<Type>,
+    /// The space of positions, for trades without ids.
+    partition: IdScope,
+}
+
+impl Fault {
+    /// A fault of a whole row.
+    pub(super) fn of_row(reason: RefusalReason, detail: impl Into<String>) -> Fault {
+        Fault { reason, field: Cow::Borrowed(""), detail: detail.into() }
+    }
+
+    /// A fault of a key that is no field.
+    pub(super) fn at(reason: RefusalReason, key: String, say: impl Fn(&str) -> String) -> Fault {
+        let detail = say(&key);
+        Fault { reason, field: Cow::Owned(key), detail }
+    }
+
+    /// A fault of a field.
+    pub(super) fn of(reason: RefusalReason, field: Field, detail: impl Into<String>) -> Fault {
+        Fault { reason, field: Cow::Borrowed(field.doc().name), detail: detail.into() }
+    }
+
+    /// With the input that it is about.
+    pub fn refusal(self, raw: &[u8]) -> Box<Refusal> {
+        Box::new(Refusal::new(self.reason, self.detail, raw))
+    }
+}
+
+impl Decoder {
+    /// A decoder for the partition of this name (with its source, so that it is unique); rows that say no
+    /// type are of the default, if there is one.
+    pub fn new(catalog: Arc<Catalog>, default: Option<Type>, partition: &str) -> Decoder {
+        Decoder { catalog, default, partition: IdScope::of(partition) }
+    }
+
+    /// The entry that a row says. `position` must be unique in the partition.
+    ///
+    /// Registers the names that it meets, also those of rows that turn out to be wrong.
+    pub fn decode(&self, texts: &Texts<'_>, position: u64) -> Result<Entry, Fault> {
+        let of = match texts.get(Field::Type) {
+            Some(name) => Type::named(name).map_err(|why| wrong(Field::Type, name, &why))?,
+            None => self.default.ok_or_else(|| missing(texts, Field::Type))?,
+        };
+        if let Some(field) = texts.useless(of) {
+            let detail = format!("`{}` says nothing in a `{}`", field.doc().name, of.name());
+            return Err(Fault::of(RefusalReason::BadField, field, detail));
+        }
+        let row = Row { texts, of, position, catalog: &self.catalog };
+        Ok(match of {
+            Type::Trade => {
+                let instrument = row.instrument()?;
+                let name = self.own_name(&row, &instrument)?;
+                Entry::Market(Event::New(row.trade(&instrument, name)?))
+            }
+            Type::Correct => {
+                let instrument = row.instrument()?;
+                let (of, own) = self.named(&row, &instrument)?;
+                Entry::Market(Event::Correct { of, with: row.trade(&instrument, own)? })
+            }
+            Type::Cancel => {
+                let (of, _) = self.named(&row, &*row.instrument()?)?;
+                Entry::Market(Event::Cancel { of, time: row.time_if_any()? })
+            }
+            Type::Fill => Entry::Account(AccountEvent::Fill(row.fill()?)),
+            Type::FillCorrect => Entry::Account(AccountEvent::Correct(row.fill()?)),
+            Type::Bust => {
+                Entry::Account(AccountEvent::Bust { of: row.fill_ref()?, time: row.time_if_any()? })
+            }
+            Type::Target => Entry::Account(AccountEvent::Target(row.target()?)),
+            Type::Fair => Entry::Account(AccountEvent::Fair(row.fair()?)),
+        })
+    }
+
+    /// The name of a new trade.
+    fn own_name(&self, row: &Row<'_>, instrument: &Instrument) -> Result<TradeRef, Fault> {
+        let position = TradeId::Position(row.position);
+        let nameless = TradeRef { instrument: instrument.id, scope: self.partition, id: position };
+        Ok(row.texts.get(Field::Id).map_or(nameless, |id| row.trade_ref(instrument, id)))
+    }
+
+    /// The trade that a correction or cancel is about, and the name that it has from then on.
+    fn named(&self, row: &Row<'_>, instrument: &Instrument) -> Result<(TradeRef, TradeRef), Fault> {
+        let (id, of) = (row.texts.get(Field::Id), row.texts.get(Field::Of));
+        let Some(known) = of.or(id) else {
+            return Err(missing(row.texts, Field::Id));
+        };
+        let own = id.filter(|_| row.of == Type::Correct).unwrap_or(known);
+        Ok((row.trade_ref(instrument, known), row.trade_ref(instrument, own)))
+    }
+}
+
+/// One row being decoded.
+pub(super) struct Row<'r> {
+    pub(super) texts: &'r Texts<'r>,
+    pub(super) of: Type,
+    pub(super) position: u64,
+    pub(super) catalog: &'r Catalog,
+}
+
+impl Row<'_> {
+    pub(super) fn need(&self, field: Field) -> Result<&str, Fault> {
+        self.texts.get(field).ok_or_else(|| missing(self.texts, field))
+    }
+
+    pub(super) fn instrument(&self) -> Result<Arc<Instrument>, Fault> {
+        let resolved = self.catalog.resolve(self.need(Field::Instrument)?);
+        let reason = RefusalReason::BadInstrument;
+        resolved.map_err(|error| Fault::of(reason, Field::Instrument, error.to_string()))
+    }
+
+    pub(super) fn time(&self) -> Result<EventTime, Fault> {
+        read_time(self.need(Field::Time)?)
+    }
+
+    fn time_if_any(&self) -> Result<Option<EventTime>, Fault> {
+        self.texts.get(Field::Time).map(read_time).transpose()
+    }
+
+    /// A trade's name by id. Its scope is what feeds call it, so that copies meet.
+    fn trade_ref(&self, instrument: &Instrument, id: &str) -> TradeRef {
+        let venue = instrument.name.split(':').next().unwrap_or_default();
+        let scope = self.catalog.scopes.find(self.texts.get(Field::Scope).unwrap_or(venue));
+        TradeRef { instrument: instrument.id, scope, id: TradeId::of(id) }
+    }
+
+    fn trade(&self, instrument: &Instrument, name: TradeRef) -> Result<Trade, Fault> {
+        let price = self.price(instrument)?;
+        let quantity = Quantity(self.quantity(instrument)?);
+        if quantity.0 < 0 {
+            let why = "is below zero; `side` says who took liquidity";
+            return Err(fault(
+                RefusalReason::BadSize,
+                Field::Quantity,
+                self.need(Field::Quantity)?,
+                &why,
+            ));
+        }
+        if !price.summable(quantity) {
+            return Err(self.too_large());
+        }
+        let TradeRef { scope, id, .. } = name;
+        let own = match id {
+            TradeId::Number(number) => number,
+            _ => self.position,
+        };
+        Ok(Trade {
+            instrument: instrument.id,
+            terms: instrument.terms,
+            scope,
+            id,
+            time: self.time()?,
+            sequence: match self.of {
+                Type::Correct => self.sequence(None)?,
+                _ => self.sequence(Some(own))?,
+            },
+            price,
+            quantity,
+            side: self.word(Field::Side, words::side, Side::Unknown)?,
+            updates: self.word(Field::Updates, words::updates, Updates::ALL)?,
+        })
+    }
+
+    /// A field of words, by one of the readers of [`words`].
+    pub(super) fn word<T>(
+        &self,
+        field: Field,
+        read: fn(&str) -> Result<T, &'static str>,
+        default: T,
+    ) -> Result<T, Fault> {
+        let word = self.texts.get(field);
+        word.map_or(Ok(default), |word| read(word).map_err(|why| wrong(field, word, &why)))
+    }
+
+    pub(super) fn sequence(&self, default: Option<u64>) -> Result<u64, Fault> {
+        let text = match (self.texts.get(Field::Sequence), default) {
+            (Some(text), _) => text,
+            (None, Some(default)) => return Ok(default),
+            (None, None) => {
+                let detail =
+                    "`sequence` is absent: of several corrections the one with the highest counts";
+                return Err(Fault::of(RefusalReason::MissingField, Field::Sequence, detail));
+            }
+        };
+        let why = "is not an unsigned integer of 64 bits";
+        text.parse().map_err(|_| wrong(Field::Sequence, text, &why))
+    }
+
+    pub(super) fn price(&self, instrument: &Instrument) -> Result<Price, Fault> {
+        let text = self.need(Field::Price)?;
+        let price = Price::parse(text, instrument.terms.price_scale)
+            .map_err(|why| fault(RefusalReason::BadPrice, Field::Price, text, &why))?;
+        if price.0 <= 0 && !instrument.negative_prices {
+            let why = "is not a positive price";
+            return Err(fault(RefusalReason::PriceNotPositive, Field::Price, text, &why));
+        }
+        Ok(price)
+    }
+
+    pub(super) fn quantity(&self, instrument: &Instrument) -> Result<i64, Fault> {
+        let text = self.need(Field::Quantity)?;
+        decimal::parse(text, instrument.terms.quantity_scale)
+            .map_err(|why| fault(RefusalReason::BadSize, Field::Quantity, text, &why))
+    }
+
+    pub(super) fn too_large(&self) -> Fault {
+        let text = |field| self.texts.get(field).unwrap_or_default();
+        let (price, quantity) = (text(Field::Price), text(Field::Quantity));
+        let detail = format!(
+            "{price} times {quantity} is more than sums can hold at this instrument's decimals"
+        );
+        Fault::of(RefusalReason::NotionalTooLarge, Field::Quantity, detail)
+    }
+}
+
+fn read_time(text: &str) -> Result<EventTime, Fault> {
+    EventTime::parse_any(text).map_err(|why| {
+        let or = match why {
+            TimeError::NotRfc3339 => " (or a number with its unit, such as 1700000000s)",
+            _ => "",
+        };
+        fault(RefusalReason::BadTime, Field::Time, text, &format!("{why}{or}"))
+    })
+}
+
+/// `price: "12x" is not a decimal number`
+pub(super) fn fault(
+    reason: RefusalReason,
+    field: Field,
+    value: &str,
+    why: &dyn std::fmt::Display,
+) -> Fault {
+    const SHOWN_MAX: usize = 80;
+    let cut = value.char_indices().nth(SHOWN_MAX).map(|(at, _)| at);
+    let (shown, dots) = cut.map_or((value, ""), |at| (&value[..at], "…"));
+    Fault::of(reason, field, format!("{}: {shown:?}{dots} {why}", field.doc().name))
+}
+
+/// A field of words or numbers of which the value is not one that is possible.
+pub(super) fn wrong(field: Field, value: &str, why: &dyn std::fmt::Display) -> Fault {
+    fault(RefusalReason::BadField, field, value, why)
+}
+
+/// A field that is needed and says nothing.
+pub(super) fn missing(texts: &Texts<'_>, field: Field) -> Fault {
+    let what = match texts.said(field) {
+        Said::Absent => "absent",
+        _ => "empty",
+    };
+    let detail = format!("`{}` is {what}", field.doc().name);
+    Fault::of(RefusalReason::MissingField, field, detail)
+}

@@ -1,0 +1,44 @@
+//! Entries: rows that say by themselves what they are, for people and programs that write rows for us. A
+//! feed is read by a [`mapping`](crate::mapping); an entry has the same fields wherever it comes from: a
+//! source of files of `kind = "entries"`, or the body of a request.
+//!
+//! ```toml
+//! [[source]]
+//! name = "desk"
+//! kind = "entries"
+//! paths = ["fills.csv", "targets.jsonl.gz"]   # each is a partition
+//! # type = "fill"                             # of rows that say none
+//! ```
+//!
+//! ```
+//! use std::sync::Arc;
+//! use connectors::entries::{Decoder, Form, decode_body};
+//! use market::{AccountEvent, Catalog, Entry, InstrumentRule};
+//!
+//! let usd = InstrumentRule { quote: Arc::from("USD"), ..InstrumentRule::any() };
+//! let decoder = Decoder::new(Arc::new(Catalog::new(vec![usd], 10)), None, "http/process");
+//! let csv = "type,portfolio,id,instrument,time,side,quantity,price\n\
+//!            fill,p1,17,us:AAPL,2026-01-05T14:30:00Z,sell,100,181.50\n";
+//! let rows = decode_body(Form::Csv, csv.into(), 100, &decoder, 1).unwrap();
+//! let Ok(Entry::Account(AccountEvent::Fill(fill))) = &rows[0].decoded else { panic!() };
+//! assert!(fill.quantity < 0);
+//! ```
+//!
+//! Reading order: [`fields`] (two lists: types and fields) → `texts` (what a row says, as text) → `decode` (what that means,
+//! of trades) and `accounts` (of accounts) → `rows` (lines to entries) → `source` and `body`.
+
+mod accounts;
+mod body;
+mod decode;
+pub mod fields;
+mod rows;
+mod source;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+pub use body::{BodyError, BodyRow, Form, decode_body};
+pub use decode::{Decoder, Fault};
+pub use fields::{FIELDS, Field, FieldDoc, TYPES, Type, TypeDoc};
+pub use source::{EntriesConfig, EntriesSource};
+pub use texts::{Header, Said, Texts};

@@ -1,0 +1,170 @@
+//! From lines to entries: JSON objects, or columns under a header.
+
+use std::io;
+
+use market::{Entry, RefusalReason};
+
+use super::decode::{Decoder, Fault};
+use super::texts::{Header, Texts};
+use crate::files::Header as HeaderLine;
+use crate::files::csv::{Dialect, Fields};
+use crate::files::lines::{LINE_MAX, Line, Lines};
+
+/// How lines hold fields.
+pub(super) enum Layout {
+    /// An object on each.
+    Jsonl,
+    /// Columns, named by the first line that is not blank.
+    Csv(Dialect),
+}
+
+/// Why the lines of an input cannot be read as rows.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// What the system said.
+    System(io::Error),
+    /// What is wrong with the header.
+    Header(String),
+}
+
+/// The rows of an input.
+pub(super) struct Rows {
+    lines: Lines,
+    columns: Option<Columns>,
+    /// The row that was read last, as received.
+    text: Vec<u8>,
+    is_ended: bool,
+}
+
+struct Columns {
+    dialect: Dialect,
+    header: Header,
+    fields: Fields,
+}
+
+/// What a line that is no blank comes to.
+pub(super) type Decoded = Result<Entry, Fault>;
+
+impl Layout {
+    /// Columns between commas, with quotes where they are needed.
+    pub(super) fn comma() -> Layout {
+        Layout::Csv(Dialect::comma(HeaderLine::Present))
+    }
+}
+
+impl Rows {
+    /// The rows of these lines; reads the header, if there is to be one. Without any line there are no rows.
+    pub(super) fn open(lines: Lines, layout: &Layout) -> Result<Rows, Problem> {
+        let mut rows = Rows { lines, columns: None, text: Vec::new(), is_ended: false };
+        let Layout::Csv(dialect) = layout else { return Ok(rows) };
+        loop {
+            match rows.lines.next(&mut rows.text).map_err(Problem::System)? {
+                Line::Whole if is_blank(&rows.text) => {}
+                Line::Whole => break,
+                Line::End => return Ok(Rows { is_ended: true, ..rows }),
+                Line::TooLong => {
+                    let problem = format!("the header is longer than {LINE_MAX} bytes");
+                    return Err(Problem::Header(problem));
+                }
+                Line::Cut(problem) => {
+                    let problem =
+                        format!("the compressed file breaks off in its header: {problem}");
+                    return Err(Problem::Header(problem));
+                }
+            }
+        }
+        dialect.complete(&mut rows.text, &mut rows.lines).map_err(Problem::System)?;
+        let text = String::from_utf8_lossy(&rows.text);
+        let mut fields = Fields::default();
+        fields.split(&text, dialect);
+        let names = (0..fields.len()).filter_map(|at| fields.get(&text, at));
+        let header = Header::read(names).map_err(Problem::Header)?;
+        let columns = Columns { dialect: *dialect, header, fields };
+        Ok(Rows { columns: Some(columns), ..rows })
+    }
+
+    /// Reads the next row. `position` is asked for the position of a row that begins on the line of this
+    /// number; none skips it undecoded. None at the end.
+    pub(super) fn next(
+        &mut self,
+        decoder: &Decoder,
+        mut position: impl FnMut(u64) -> Option<u64>,
+    ) -> io::Result<Option<(u64, Decoded)>> {
+        while !self.is_ended {
+            let line = self.lines.next(&mut self.text)?;
+            let number = self.lines.number();
+            let refused = |reason, detail| Some(Err(Fault::of_row(reason, detail)));
+            let decoded = match line {
+                Line::End => {
+                    self.is_ended = true;
+                    break;
+                }
+                Line::Cut(problem) => {
+                    self.is_ended = true;
+                    let detail = format!("the compressed file breaks off here: {problem}");
+                    refused(RefusalReason::Truncated, detail)
+                }
+                Line::TooLong => {
+                    let detail = format!("the line is longer than {LINE_MAX} bytes");
+                    refused(RefusalReason::Malformed, detail)
+                }
+                Line::Whole if is_blank(&self.text) => continue,
+                Line::Whole => match self.complete()? {
+                    true => None,
+                    false => {
+                        let detail = "a quote is opened and not closed".to_owned();
+                        refused(RefusalReason::Malformed, detail)
+                    }
+                },
+            };
+            let Some(position) = position(number) else { continue };
+            let decoded = decoded.unwrap_or_else(|| self.decode(decoder, position));
+            return Ok(Some((position, decoded)));
+        }
+        Ok(None)
+    }
+
+    /// The row that was read last, as received.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The number of the line that was read last.
+    pub(super) fn number(&self) -> u64 {
+        self.lines.number()
+    }
+
+    /// See [`Lines::extent`].
+    pub(super) fn extent(&self) -> Option<(u64, u64)> {
+        self.lines.extent()
+    }
+
+    /// Takes further lines of the row while one of its quotes is open.
+    fn complete(&mut self) -> io::Result<bool> {
+        match &self.columns {
+            Some(columns) => columns.dialect.complete(&mut self.text, &mut self.lines),
+            None => Ok(true),
+        }
+    }
+
+    fn decode(&mut self, decoder: &Decoder, position: u64) -> Decoded {
+        let text = std::str::from_utf8(&self.text).map_err(|error| {
+            let detail = format!("byte {} is not UTF-8", error.valid_up_to() + 1);
+            Fault::of_row(RefusalReason::Malformed, detail)
+        })?;
+        let Some(Columns { dialect, header, fields }) = &mut self.columns else {
+            return decoder.decode(&Texts::of_object(text)?, position);
+        };
+        fields.split(text, dialect);
+        if fields.len() != header.len() {
+            let detail = format!("{} fields expected, {} found", header.len(), fields.len());
+            return Err(Fault::of_row(RefusalReason::Malformed, detail));
+        }
+        decoder.decode(&header.texts(|at| fields.get(text, at)), position)
+    }
+}
+
+/// Blank lines are no rows.
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| *byte == b' ')
+}

@@ -1,0 +1,154 @@
+//! `kind = "entries"`: files of entries.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use market::Catalog;
+use serde::Deserialize;
+
+use super::decode::Decoder;
+use super::fields::Type;
+use super::rows::{Layout, Problem, Rows};
+use crate::files::config::format_of;
+use crate::files::csv::Dialect;
+use crate::files::lines::Lines;
+use crate::files::{CsvConfig, Format};
+use crate::registry::{Setting, TypedSource};
+use crate::source::{BATCH_ROWS, PartitionReader, Progress, Row, Source, SourceError};
+
+/// The configuration of a source of entries, without its name and kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntriesConfig {
+    /// The files, each a partition of this name.
+    pub paths: Vec<String>,
+    /// Default: by the ending of each path, `.gz`, `.zst` and `.zip` aside.
+    pub format: Option<Format>,
+    /// How CSV is written; there must be a header.
+    #[serde(default)]
+    pub csv: CsvConfig,
+    /// The type of rows that say none; by default each must say its own.
+    #[serde(rename = "type")]
+    pub default: Option<String>,
+}
+
+/// Files of entries; each is a partition, and can be read again from any line.
+pub struct EntriesSource {
+    name: String,
+    files: Vec<EntriesFile>,
+    catalog: Arc<Catalog>,
+    default: Option<Type>,
+}
+
+struct EntriesFile {
+    name: String,
+    path: PathBuf,
+    layout: Layout,
+}
+
+impl TypedSource for EntriesSource {
+    const KIND: &'static str = "entries";
+    type Config = EntriesConfig;
+
+    fn build(config: EntriesConfig, setting: Setting) -> Result<EntriesSource, SourceError> {
+        let name = setting.name.clone();
+        check(config, setting).map_err(|problem| SourceError::Config { name, problem })
+    }
+}
+
+fn check(config: EntriesConfig, setting: Setting) -> Result<EntriesSource, String> {
+    let Setting { name, folder, catalog } = setting;
+    if config.paths.is_empty() {
+        return Err("`paths` is empty; name at least one file".to_owned());
+    }
+    if !config.csv.header {
+        return Err(
+            "`csv.header` is false, and only a header says which column is which field".to_owned()
+        );
+    }
+    let dialect = Dialect::check(&config.csv)?;
+    let mut seen = BTreeSet::new();
+    let mut files = Vec::with_capacity(config.paths.len());
+    for name in config.paths {
+        if !seen.insert(name.clone()) {
+            return Err(format!("`paths` names \"{name}\" twice"));
+        }
+        let format = config.format.map_or_else(|| format_of(&name), Ok)?;
+        let layout = match format {
+            Format::Csv => Layout::Csv(dialect),
+            Format::Jsonl => Layout::Jsonl,
+        };
+        files.push(EntriesFile { path: folder.join(&name), name, layout });
+    }
+    let default = config
+        .default
+        .map(|name| Type::named(&name).map_err(|why| format!("type = \"{name}\" {why}")));
+    Ok(EntriesSource { name, files, catalog, default: default.transpose()? })
+}
+
+impl Source for EntriesSource {
+    fn partitions(&self) -> Vec<String> {
+        self.files.iter().map(|file| file.name.clone()).collect()
+    }
+
+    fn is_replayable(&self) -> bool {
+        true
+    }
+
+    fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let config = |problem| SourceError::Config { name: self.name.clone(), problem };
+        let file = usize::try_from(partition).ok().and_then(|at| self.files.get(at));
+        let file = file.ok_or_else(|| {
+            config(format!("there is no partition {partition}; it has {}", self.files.len()))
+        })?;
+        let opened = Lines::open(&file.path).map_err(Problem::System);
+        let rows = opened.and_then(|lines| Rows::open(lines, &file.layout));
+        let rows = rows.map_err(|problem| match problem {
+            Problem::System(source) => SourceError::Open { partition: file.name.clone(), source },
+            Problem::Header(problem) => config(format!("{}: {problem}", file.name)),
+        })?;
+        let partition = format!("{}/{}", self.name, file.name);
+        let decoder = Decoder::new(Arc::clone(&self.catalog), self.default, &partition);
+        Ok(Box::new(EntriesReader { name: file.name.clone(), rows, decoder, after }))
+    }
+}
+
+/// A file being read. A row's position is the number of the line on which it begins, from 1.
+struct EntriesReader {
+    name: String,
+    rows: Rows,
+    decoder: Decoder,
+    after: u64,
+}
+
+impl PartitionReader for EntriesReader {
+    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        let start = rows.len();
+        while rows.len() - start < BATCH_ROWS {
+            let after = self.after;
+            match self.rows.next(&self.decoder, |line| (line > after).then_some(line)) {
+                Ok(Some((position, decoded))) => {
+                    let event = decoded.map_err(|fault| fault.refusal(self.rows.text()));
+                    rows.push(Row { position, event });
+                }
+                Ok(None) => return Ok(Progress::Ended),
+                // These rows are good; the next call meets the error again, or not.
+                Err(_) if rows.len() > start => break,
+                Err(source) => {
+                    let position = self.rows.number().max(after);
+                    return Err(SourceError::Read {
+                        partition: self.name.clone(),
+                        position,
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    fn extent(&self) -> Option<(u64, u64)> {
+        self.rows.extent()
+    }
+}

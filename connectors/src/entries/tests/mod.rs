@@ -1,0 +1,179 @@
+//! Rows as people write them, and what they come to.
+
+mod bodies;
+mod faults;
+mod files;
+
+use std::sync::Arc;
+
+use market::{
+    AccountEvent, Catalog, Entry, Event, Fill, InstrumentRule, RefusalReason, Terms, Trade,
+};
+
+use super::*;
+
+/// `us:*` in dollars with 2 and 0 decimals, `fut:*` with a multiplier and prices below zero, all others
+/// without a currency.
+fn catalog() -> Arc<Catalog> {
+    let terms = Terms { price_scale: 2, quantity_scale: 0, calendar: 0 };
+    let us = InstrumentRule {
+        pattern: "us:*".to_owned(),
+        terms,
+        quote: Arc::from("USD"),
+        ..InstrumentRule::any()
+    };
+    let futures = InstrumentRule {
+        pattern: "fut:*".to_owned(),
+        multiplier: 50,
+        negative_prices: true,
+        ..us.clone()
+    };
+    Arc::new(Catalog::new(vec![us, futures], 20))
+}
+
+/// What the only row of a JSON text comes to, at position 7.
+fn read(json: &str) -> Result<Entry, Fault> {
+    let decoder = Decoder::new(catalog(), None, "http/process");
+    Texts::of_object(json).and_then(|texts| decoder.decode(&texts, 7))
+}
+
+/// A trade in words.
+fn trade(t: &Trade) -> String {
+    format!(
+        "{} at {} seq {}: {} × {} {} {:?}",
+        t.id,
+        t.time,
+        t.sequence,
+        t.quantity.text(t.terms.quantity_scale),
+        t.price.text(t.terms.price_scale),
+        t.side.name(),
+        t.updates
+    )
+}
+
+fn fill(f: &Fill) -> String {
+    let Fill { name, contract, time, sequence, price, quantity, fee, .. } = f;
+    let price = price.text(contract.terms.price_scale);
+    let (id, quote, times) = (name.id, contract.quote, contract.multiplier);
+    format!("{id} at {time} seq {sequence}: {quantity} × {price} {quote} × {times} fee {fee}")
+}
+
+/// An entry in words.
+fn words(entry: &Entry) -> String {
+    match entry {
+        Entry::Market(Event::New(new)) => format!("new {}", trade(new)),
+        Entry::Market(Event::Correct { of, with }) => format!("{} is {}", of.id, trade(with)),
+        Entry::Market(Event::Cancel { of, time }) => format!("no {}, said {time:?}", of.id),
+        Entry::Account(AccountEvent::Fill(f)) => format!("fill {}", fill(f)),
+        Entry::Account(AccountEvent::Correct(f)) => format!("correct {}", fill(f)),
+        Entry::Account(AccountEvent::Bust { of, time }) => format!("bust {}, said {time:?}", of.id),
+        Entry::Account(AccountEvent::Target(t)) => format!("target {:?} at {}", t.weight, t.time),
+        Entry::Account(AccountEvent::Fair(f)) => format!("fair {:?} at {}", f.value, f.time),
+    }
+}
+
+#[test]
+fn every_type_of_entry() {
+    let t = r#""instrument":"us:AAPL","time":"2026-01-05T14:30:00Z""#;
+    let fill = r#""portfolio":"p1","id":"F-1","price":181.5,"quantity":100"#;
+    for (json, want) in [
+        (
+            format!(r#"{{"type":"trade","id":17,"price":"181.50","quantity":3,"side":"buy",{t}}}"#),
+            "new 17 at 2026-01-05T14:30:00Z seq 17: 3 × 181.5 buy Updates(7)",
+        ),
+        (
+            // Without an id a trade is known by its position.
+            format!(r#"{{"type":"trade","price":1e2,"quantity":0,"updates":"volume",{t}}}"#),
+            "new at:7 at 2026-01-05T14:30:00Z seq 7: 0 × 100 unknown Updates(1)",
+        ),
+        (
+            format!(r#"{{"type":"trade","id":17,"sequence":5,"price":1,"quantity":1,{t}}}"#),
+            "new 17 at 2026-01-05T14:30:00Z seq 5: 1 × 1 unknown Updates(7)",
+        ),
+        (
+            format!(
+                r#"{{"type":"correct","of":17,"id":18,"sequence":9,"price":1,"quantity":1,{t}}}"#
+            ),
+            "17 is 18 at 2026-01-05T14:30:00Z seq 9: 1 × 1 unknown Updates(7)",
+        ),
+        (
+            format!(r#"{{"type":"correct","of":17,"sequence":9,"price":1,"quantity":1,{t}}}"#),
+            "17 is 17 at 2026-01-05T14:30:00Z seq 9: 1 × 1 unknown Updates(7)",
+        ),
+        (r#"{"type":"cancel","instrument":"us:AAPL","id":17}"#.to_owned(), "no 17, said None"),
+        (
+            r#"{"type":"cancel","instrument":"us:AAPL","of":17,"id":18,"time":"1s"}"#.to_owned(),
+            "no 17, said Some(1970-01-01T00:00:01Z)",
+        ),
+        (
+            format!(r#"{{"type":"fill",{fill},"side":"sell","fee":0.35,{t}}}"#),
+            "fill text:? at 2026-01-05T14:30:00Z seq 7: -100 × 181.5 USD × 1 fee 350000000",
+        ),
+        (
+            // A fill is sold by its sign, or by its side.
+            format!(r#"{{"type":"fill",{},{t}}}"#, fill.replace("100", "-100")),
+            "fill text:? at 2026-01-05T14:30:00Z seq 7: -100 × 181.5 USD × 1 fee 0",
+        ),
+        (
+            format!(
+                r#"{{"type":"fill_correct",{fill},"sequence":4,"instrument":"fut:ES","time":"1700000000s","fee":null}}"#
+            ),
+            "correct text:? at 2023-11-14T22:13:20Z seq 4: 100 × 181.5 USD × 50 fee 0",
+        ),
+        (r#"{"type":"bust","portfolio":"p1","id":"F-1"}"#.to_owned(), "bust text:?, said None"),
+        (
+            format!(r#"{{"type":"target","portfolio":"p1","weight":-0.25,{t}}}"#),
+            "target Some(-250000000) at 2026-01-05T14:30:00Z",
+        ),
+        (
+            format!(r#"{{"type":"target","portfolio":"p1","weight":null,{t}}}"#),
+            "target None at 2026-01-05T14:30:00Z",
+        ),
+        (
+            format!(r#"{{"type":"fair","model":"dcf","value":"190.01",{t}}}"#),
+            "fair Some(Price(19001)) at 2026-01-05T14:30:00Z",
+        ),
+        (
+            format!(r#"{{"type":"fair","model":"dcf","value":"",{t}}}"#),
+            "fair None at 2026-01-05T14:30:00Z",
+        ),
+    ] {
+        let entry = read(&json).unwrap_or_else(|fault| panic!("{json}: {fault:?}"));
+        let hash = market::TradeId::of("F-1").to_string();
+        assert_eq!(words(&entry), want.replace("text:?", &hash), "{json}");
+    }
+}
+
+#[test]
+fn scopes_are_those_of_feeds() {
+    let catalog = catalog();
+    // A feed has said that its ids have no holes; the same id is the same trade.
+    let feed = catalog.scopes.resolve("binance", true).unwrap();
+    let decoder = Decoder::new(Arc::clone(&catalog), Some(Type::Trade), "http/process");
+    let scope = |more: &str| {
+        let json = format!(
+            r#"{{"instrument":"binance:BTCUSDT","id":1,"time":"1s","price":1,"quantity":1{more}}}"#
+        );
+        let texts = Texts::of_object(&json).unwrap();
+        match decoder.decode(&texts, 1) {
+            Ok(Entry::Market(Event::New(trade))) => trade.scope,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(scope(""), feed);
+    assert_eq!(scope(r#","scope":"agg""#), market::IdScope::of("agg"));
+}
+
+#[test]
+fn names_are_registered_for_readers() {
+    let catalog = catalog();
+    let decoder = Decoder::new(Arc::clone(&catalog), None, "a");
+    for json in [
+        r#"{"type":"bust","portfolio":"p9","id":1}"#,
+        r#"{"type":"fair","instrument":"us:X","model":"dcf","value":1,"time":"1s"}"#,
+    ] {
+        decoder.decode(&Texts::of_object(json).unwrap(), 1).unwrap();
+    }
+    assert_eq!(&*catalog.portfolios.name(market::PortfolioId::of("p9")), "p9");
+    assert_eq!(&*catalog.models.name(market::ModelId::of("dcf")), "dcf");
+}

@@ -1,0 +1,161 @@
+//! The fields of one row as texts, whether they came as a JSON object or as columns.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use market::RefusalReason;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::decode::Fault;
+use super::fields::{FIELDS, Field, Type, unknown};
+use crate::mapping::json::leaf;
+
+/// What a row says in one field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Said<'a> {
+    /// The row does not have the field.
+    #[default]
+    Absent,
+    /// It has it and leaves it empty: `null`, or blanks.
+    Empty,
+    /// A text without blanks around it. Numbers are as they were written.
+    Text(Cow<'a, str>),
+}
+
+/// What a row says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts<'a>([Said<'a>; Field::COUNT]);
+
+/// Which column of a CSV text is which field.
+#[derive(Clone, Debug, Default)]
+pub struct Header {
+    columns: Vec<Field>,
+}
+
+impl<'a> Texts<'a> {
+    /// Reads a JSON object. Keys that are no fields, or that come twice, are faults.
+    ///
+    /// ```
+    /// use connectors::entries::{Field, Texts};
+    /// let texts = Texts::of_object(r#"{"type":"trade","price":61800.10,"side":null}"#).unwrap();
+    /// assert_eq!(texts.get(Field::Price), Some("61800.10")); // no number is ever rounded
+    /// assert_eq!(texts.get(Field::Side), None);
+    /// assert!(Texts::of_object(r#"{"prise":1}"#).is_err());
+    /// ```
+    pub fn of_object(json: &'a str) -> Result<Texts<'a>, Fault> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let read = deserializer.deserialize_map(Object);
+        let read = read.and_then(|read| deserializer.end().map(|()| read));
+        let Read { texts, wrong } = read.map_err(|error| {
+            let why = error.to_string().replace(" at line 1 column ", " at byte ");
+            Fault::of_row(
+                RefusalReason::Malformed,
+                format!("not a JSON object that can be read: {why}"),
+            )
+        })?;
+        wrong.map_or(Ok(texts), Err)
+    }
+
+    /// The text of a field, if it says anything.
+    pub fn get(&self, field: Field) -> Option<&str> {
+        match &self.0[field as usize] {
+            Said::Text(text) => Some(text),
+            Said::Absent | Said::Empty => None,
+        }
+    }
+
+    /// What is said in a field.
+    pub fn said(&self, field: Field) -> &Said<'a> {
+        &self.0[field as usize]
+    }
+
+    /// A field that says something although the type does not have it.
+    pub(super) fn useless(&self, of: Type) -> Option<Field> {
+        let has = |field: &Field| {
+            let doc = field.doc();
+            doc.needed.contains(&of) || doc.optional.contains(&of)
+        };
+        FIELDS.iter().map(|field| field.of).find(|field| self.get(*field).is_some() && !has(field))
+    }
+
+    fn say(&mut self, field: Field, text: Option<Cow<'a, str>>) {
+        self.0[field as usize] = match text {
+            Some(Cow::Borrowed(text)) if !text.trim().is_empty() => {
+                Said::Text(Cow::Borrowed(text.trim()))
+            }
+            Some(Cow::Owned(text)) if !text.trim().is_empty() => {
+                Said::Text(Cow::Owned(text.trim().to_owned()))
+            }
+            _ => Said::Empty,
+        };
+    }
+}
+
+impl Header {
+    /// The fields that the names of columns are; an error names what is none, and what there is.
+    pub fn read<'n>(names: impl Iterator<Item = &'n str>) -> Result<Header, String> {
+        let mut columns: Vec<Field> = Vec::new();
+        for name in names.map(str::trim) {
+            let field = Field::named(name).ok_or_else(|| format!("column {}", unknown(name)))?;
+            if columns.contains(&field) {
+                return Err(format!("there are two columns `{name}`"));
+            }
+            columns.push(field);
+        }
+        Ok(Header { columns })
+    }
+
+    /// How many columns there are.
+    pub(super) fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// What a row says, whose columns `column` gives by number.
+    pub(super) fn texts<'a>(&self, column: impl Fn(usize) -> Option<&'a str>) -> Texts<'a> {
+        let mut texts = Texts::default();
+        for (at, field) in self.columns.iter().enumerate() {
+            texts.say(*field, column(at).map(Cow::Borrowed));
+        }
+        texts
+    }
+}
+
+/// Reads an object.
+struct Object;
+
+/// What was read: texts, and the first thing that is wrong with a key.
+struct Read<'a> {
+    texts: Texts<'a>,
+    wrong: Option<Fault>,
+}
+
+impl<'a> Visitor<'a> for Object {
+    type Value = Read<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Read<'a>, A::Error> {
+        let mut texts = Texts::default();
+        let mut wrong = None;
+        while let Some(key) = map.next_key::<Cow<'a, str>>()? {
+            let Some(field) = Field::named(&key) else {
+                map.next_value::<IgnoredAny>()?;
+                let reason = RefusalReason::BadField;
+                wrong.get_or_insert_with(|| Fault::at(reason, key.into_owned(), unknown));
+                continue;
+            };
+            let raw = map.next_value::<&RawValue>()?.get();
+            let text = leaf(raw).map_err(|_| {
+                A::Error::custom(format_args!("`{key}` holds an object or an array"))
+            })?;
+            if *texts.said(field) != Said::Absent {
+                return Err(A::Error::custom(format_args!("`{key}` appears twice")));
+            }
+            texts.say(field, text);
+        }
+        Ok(Read { texts, wrong })
+    }
+}
