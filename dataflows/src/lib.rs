@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod ingest;
+pub mod inlet;
 pub mod jobs;
 pub mod output;
 pub mod publish;

@@ -15,11 +15,13 @@ use super::report::print_report;
 use super::{Outcome, runtime};
 use crate::config::Config;
 use crate::ingest::Stop;
+use crate::ingest::drive::now;
+use crate::inlet::Inlet;
 use crate::publish::Board;
 use crate::run::{Started, Wishes, run_live};
 use tokio::sync::Semaphore;
 
-use crate::serve::{Check, Context, Frames, Health, Limits, Readiness, Status, bind, serve};
+use crate::serve::{Check, Context, Frames, Health, Limits, Posts, Readiness, Status, bind, serve};
 use crate::views::ViewReader;
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
@@ -129,6 +131,8 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
         frames: Frames::default(),
         closing: tokio::sync::watch::channel(false).1,
         sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
+        posts: Posts::new(started.inlet.clone().map(|inlet| Arc::new(inlet) as Arc<dyn Inlet>)),
+        run: now().0.unsigned_abs(),
         limits,
     }
 }
