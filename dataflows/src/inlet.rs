@@ -40,8 +40,8 @@ pub struct Taken {
     pub accepted: usize,
     /// Rows that are not; each is a dead letter.
     pub rejected: Vec<RowFault>,
-    /// The commit that all rows are bound to, or to an earlier one; none if that took too long to be
-    /// waited for, or before the first commit.
+    /// The commit that ends the round in which all rows are bound: every view that is complete at it shows
+    /// them. None if that took too long to be waited for, or before the first round.
     pub commit: Option<Commit>,
 }
 
@@ -91,7 +91,7 @@ pub type Taking<'a> = Pin<Box<dyn Future<Output = Result<Taken, TurnedAway>> + S
 
 /// Takes rows that clients send into the input of a live run.
 pub trait Inlet: Send + Sync {
-    /// Takes rows; done when they are bound to a commit. Waits for that no longer than a few seconds, and
+    /// Takes rows; done when they are bound and their round has ended. Waits for that no longer than a few seconds, and
     /// never for room: without room a client is turned away.
     ///
     /// Goes on if it is no longer waited for.

@@ -79,21 +79,21 @@ fn unsupported(
     Problem::new(UNSUPPORTED, detail).errors(vec![fault])
 }
 
-/// The bytes of a body, at most `limit`, which must come in time.
+/// How long a body says it is, within `limit`.
+pub(super) fn length(headers: &HeaderMap, limit: usize) -> Result<Option<usize>, Problem> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    match length {
+        Some(length) if length > limit => Err(too_large(limit)),
+        length => Ok(length),
+    }
+}
+
+/// The bytes of a body of which `length` may be known, at most `limit`, which must come in time.
 pub(super) async fn read(
-    headers: &HeaderMap,
+    length: Option<usize>,
     chunks: impl Chunks,
     limit: usize,
 ) -> Result<Vec<u8>, Problem> {
-    let too_large = || {
-        let detail =
-            format!("the body has more than {limit} bytes, which is what `http.body_bytes` allows");
-        Problem::new(TOO_LARGE, detail)
-    };
-    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > limit) {
-        return Err(too_large());
-    }
     let whole = async {
         let mut chunks = std::pin::pin!(chunks);
         let mut whole = Vec::with_capacity(length.unwrap_or(0));
@@ -102,7 +102,7 @@ pub(super) async fn read(
                 Problem::new(UNREADABLE, format!("the body breaks off: {error}"))
             })?;
             if whole.len() + chunk.remaining() > limit {
-                return Err(too_large());
+                return Err(too_large(limit));
             }
             while chunk.has_remaining() {
                 let part = chunk.chunk();
@@ -117,4 +117,10 @@ pub(super) async fn read(
     timeout(BODY_WITHIN, whole).await.unwrap_or_else(|_| {
         Err(Problem::new(BODY_TIMEOUT, format!("the body took longer than {seconds} s to come")))
     })
+}
+
+fn too_large(limit: usize) -> Problem {
+    let detail =
+        format!("the body has more than {limit} bytes, which is what `http.body_bytes` allows");
+    Problem::new(TOO_LARGE, detail)
 }

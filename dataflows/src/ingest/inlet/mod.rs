@@ -56,7 +56,8 @@ struct Intake {
 struct Bound {
     /// The system's time as of the last commit.
     at: EventTime,
-    commit: Option<Commit>,
+    /// The commit that ended the last round.
+    round: Option<Commit>,
     /// Who waits for which position, in ascending order.
     waiting: VecDeque<Waiting>,
     rows: usize,
@@ -79,7 +80,7 @@ impl HttpInlet {
     /// The inlet of a configured run, if it has one. It takes nothing before it is opened.
     pub fn new(config: &Config) -> Option<HttpInlet> {
         let limits = config.inlet?;
-        let bound = Bound { at: EventTime::NEVER, commit: None, waiting: VecDeque::new(), rows: 0 };
+        let bound = Bound { at: EventTime::NEVER, round: None, waiting: VecDeque::new(), rows: 0 };
         Some(HttpInlet(Arc::new(Shared {
             limits,
             source: config.sources.len(),
@@ -102,12 +103,17 @@ impl HttpInlet {
         self.0.paused.store(paused, Ordering::Relaxed);
     }
 
-    /// A commit has been handed over.
+    /// A commit has been handed over. Who waits is told at the end of its round: before, larger timeframes and all
+    /// that is made per round do not show its rows.
     pub fn sealed(&self, binding: &Binding) {
         let position = binding.positions.get(self.0.source).and_then(|all| all.first());
         let position = position.copied().unwrap_or(0);
         let mut bound = self.0.bound();
-        (bound.at, bound.commit) = (binding.at, Some(binding.commit));
+        bound.at = binding.at;
+        if !binding.round {
+            return;
+        }
+        bound.round = Some(binding.commit);
         while let Some(first) = bound.waiting.pop_front_if(|first| first.last <= position) {
             bound.rows -= first.rows;
             let _ = first.tell.send(binding.commit); // nobody may wait any more
@@ -131,7 +137,7 @@ impl Inlet for HttpInlet {
             let passed_on = passed_on.await.map_err(|_| TurnedAway::Closed)??;
             let PassedOn { accepted, rejected, told } = passed_on;
             let commit = match told {
-                None => self.0.bound().commit,
+                None => self.0.bound().round,
                 Some(told) => match tokio::time::timeout(BOUND_WITHIN, told).await {
                     Ok(told) => Some(told.map_err(|_| TurnedAway::Closed)?),
                     Err(_) => None,

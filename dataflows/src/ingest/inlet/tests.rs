@@ -63,8 +63,9 @@ async fn take(inlet: &HttpInlet, rows: &Receiver<Pumped>, sent: Sent, commit: u6
             }
         };
         let last = pumped.rows.last().unwrap().position;
-        // A commit that holds a part of the rows is not the one that is told.
-        inlet.sealed(&binding(commit - 1, 1_001, last - 1));
+        // Neither a round that holds a part of the rows is told, nor a commit that ends none.
+        inlet.sealed(&binding(commit - 2, 1_001, last - 1));
+        inlet.sealed(&Binding { round: false, ..binding(commit - 1, 1_001, last) });
         inlet.sealed(&binding(commit, 1_001, last));
         pumped
     };

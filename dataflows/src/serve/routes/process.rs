@@ -1,9 +1,8 @@
 //! `POST /api/streaming/process`: takes rows into the input of the run.
 //!
 //! Every row becomes a part of the input or a dead letter, and the answer says which; with `atomic=true` all rows do or
-//! none. The answer's `completion_token` names a commit that holds them: a read with it as `min_frontier` sees them.
+//! none. The answer's `completion_token` names a commit by which all views show them: a read with it as `min_frontier` sees them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -102,10 +101,11 @@ async fn answer(
     let wish = read(&asked, &*inlet)?;
     let form = body::form(&asked.headers)?;
     let key = key(&asked.headers)?;
-    let permit = Arc::clone(&context.posts.permits).try_acquire_owned();
-    let permit =
-        permit.map_err(|_| Problem::new(BUSY, "too many bodies are being read already"))?;
-    let rows = body::read(&asked.headers, body, inlet.body_bytes()).await?;
+    let limit = inlet.body_bytes();
+    let length = body::length(&asked.headers, limit)?;
+    let room = context.posts.room(length.unwrap_or(limit));
+    let room = room.ok_or_else(|| Problem::new(BUSY, "too many bodies are being read already"))?;
+    let rows = body::read(length, body, limit).await?;
 
     let pending = match key {
         None => None,
@@ -131,7 +131,7 @@ async fn answer(
     // On a task of its own: who hangs up now has sent his rows, and may ask what became of them.
     let taking = tokio::spawn(async move {
         let taken = inlet.take(sent).await.map_err(refused);
-        drop(permit);
+        drop(room);
         told(&context, taken?, processed, pending).await
     });
     let body = taking.await.map_err(|_| Problem::internal())??;
