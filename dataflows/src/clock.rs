@@ -28,6 +28,25 @@ pub enum Ahead {
     NotAfter(EventTime),
 }
 
+impl Ahead {
+    /// Refuses a time that is too far ahead when the system's time is `at`.
+    pub fn check(self, time: EventTime, at: EventTime) -> Result<(), Refusal> {
+        let latest = match self {
+            Ahead::OfSystem(skew) => at.after(skew),
+            Ahead::NotAfter(latest) => latest,
+        };
+        if time <= latest {
+            return Ok(());
+        }
+        let bound = match self {
+            Ahead::OfSystem(skew) => format!("{skew} ahead of the system's time"),
+            Ahead::NotAfter(_) => "`not_after`".to_owned(),
+        };
+        let detail = format!("event time {time} is past {latest}, {bound}");
+        Err(Refusal::new(RefusalReason::TimeAhead, detail, b""))
+    }
+}
+
 /// What a commit binds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
@@ -96,16 +115,7 @@ impl CommitClock {
         own.position = position;
         own.heard = true;
         let Some(time) = entry.and_then(Entry::time) else { return Ok(()) };
-        let (latest, bound) = match self.ahead {
-            Ahead::OfSystem(skew) => {
-                (self.at.after(skew), format!("{skew} ahead of the system's time"))
-            }
-            Ahead::NotAfter(latest) => (latest, "`not_after`".to_owned()),
-        };
-        if time > latest {
-            let detail = format!("event time {time} is past {latest}, {bound}");
-            return Err(Refusal::new(RefusalReason::TimeAhead, detail, b""));
-        }
+        self.ahead.check(time, self.at)?;
         // A cancel's time is when it was said, and what is said of accounts is no trade: only trades move
         // watermarks.
         if matches!(entry, Some(Entry::Market(Event::New(_) | Event::Correct { .. }))) {

@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 pub mod health;
 pub mod ingest;
+pub mod inlet;
 pub mod jobs;
 pub mod output;
 pub mod publish;

@@ -13,9 +13,10 @@ use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource};
 use crate::engine::{Engine, EngineError};
 use crate::ingest::drive::{
-    DriveError, RecordingEnd, Stop, drive_files, drive_live, drive_recording, now,
+    DriveError, RecordingEnd, Stop, Told, drive_files, drive_live, drive_recording, now,
 };
 use crate::ingest::handover::{Handover, HandoverError, Resume};
+use crate::ingest::inlet::HttpInlet;
 use crate::ingest::play::{Pacer, Player, Start};
 use crate::ingest::providers::Providers;
 use crate::ingest::pump::{Extent, Pump, Pumped};
@@ -115,6 +116,8 @@ pub struct Started {
     pub catalog: Arc<Catalog>,
     /// How far the input has been read.
     pub extent: Extent,
+    /// Where clients may send rows, in a live run.
+    pub inlet: Option<HttpInlet>,
     /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
     handover: Handover,
     engine: Engine,
@@ -182,7 +185,8 @@ impl Started {
                 .saving_after(wishes.save_after)
                 .resuming(wishes.resume.clone());
         let extent = Extent::default();
-        let started = Started { board, metrics, catalog, extent, handover, engine, began };
+        let inlet = HttpInlet::new(config);
+        let started = Started { board, metrics, catalog, extent, inlet, handover, engine, began };
         if let Some(tell) = &wishes.on_start {
             tell(&started);
         }
@@ -196,7 +200,7 @@ impl Started {
 
     /// Completes everything on its way, stops the workers, and reports.
     fn finish(self, drive: Result<bool, RunError>, wishes: &Wishes) -> Result<Report, RunError> {
-        let Started { board, metrics, catalog, extent: _, engine, handover, began } = self;
+        let Started { board, metrics, catalog, engine, handover, began, .. } = self;
         let finished = handover.finish();
         // A worker that failed says why better than those who waited for it.
         engine.join()?;
@@ -321,7 +325,8 @@ pub fn run_live(
     stop: &Stop,
 ) -> Result<Report, RunError> {
     let names = config.source_names();
-    let clock = CommitClock::new(config.timings(), config.ahead_live(), now());
+    let at = now();
+    let clock = CommitClock::new(config.timings(), config.ahead_live(), at);
     let (sender, pumped) = sync_channel::<Pumped>(LIVE_BATCHES);
     let played = config.sources.iter().filter(|source| source.play.is_some());
     let start = Start::of(played.map(|source| source.timing.partitions).sum());
@@ -340,11 +345,23 @@ pub fn run_live(
             pumps.push(pump.start().map_err(RunError::Thread)?);
         }
     }
-    drop(sender);
+    let inlet = started.inlet.clone();
+    match &inlet {
+        Some(inlet) => inlet.open(sender, at),
+        None => drop(sender),
+    }
+    let told = Told {
+        over_budget: &|over: Option<(usize, usize)>| {
+            inlet.iter().for_each(|inlet| inlet.pause(over.is_some()));
+            over_budget(over);
+        },
+        handed_over: &|binding| inlet.iter().for_each(|inlet| inlet.sealed(binding)),
+    };
     let handover = &mut started.handover;
-    let drive = drive_live(clock, &names, &pumped, config.cadence, handover, over_budget, stop);
+    let drive = drive_live(clock, &names, &pumped, config.cadence, handover, told, stop);
     stop.set(); // also when the drive failed: pumps must end
     drop(pumped);
+    inlet.iter().for_each(HttpInlet::close);
     pumps.into_iter().for_each(|pump| drop(pump.join()));
     started.finish(drive.map(|()| true).map_err(RunError::Drive), wishes)
 }

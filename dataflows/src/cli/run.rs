@@ -15,11 +15,14 @@ use super::{Outcome, runtime};
 use crate::config::Config;
 use crate::health::Seen;
 use crate::ingest::Stop;
+use crate::ingest::drive::now;
+use crate::inlet::Inlet;
 use crate::publish::Board;
 use crate::run::{Started, Wishes, run_live};
 use tokio::sync::Semaphore;
 
-use crate::serve::{Context, Frames, Health, Limits, Readiness, bind, serve};
+use crate::serve::{Context, Frames, Health, Limits, Posts, Readiness, bind, serve};
+use crate::views::ViewReader;
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
 #[derive(Args)]
@@ -128,6 +131,8 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
         frames: Frames::default(),
         closing: tokio::sync::watch::channel(false).1,
         sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
+        posts: Posts::new(started.inlet.clone().map(|inlet| Arc::new(inlet) as Arc<dyn Inlet>)),
+        run: now().0.unsigned_abs(),
         limits,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! source partition ─ pump (a thread each, bounded) ─► driver: live | file | recorded ─► Handover ─► workers
+//! client           ─ HttpInlet ──────────────────────────────┘
 //! ```
 //! A driver decides what a commit holds and seals it; the [`Handover`] routes it by shard and keeps what
 //! is in flight within bounds.
@@ -9,6 +10,7 @@
 pub mod drive;
 pub mod feed;
 pub mod handover;
+pub mod inlet;
 pub mod play;
 pub mod providers;
 pub mod pump;

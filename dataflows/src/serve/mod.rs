@@ -10,13 +10,17 @@
 //! `X-Commit` and `X-Frontier` as headers, and an `ETag` of view and commit. **Every error** is a
 //! `application/problem+json` (RFC 9457) that names what was wrong and what is possible.
 
+mod answers;
 mod bars;
+mod body;
 mod fill;
 mod filter;
 mod follow;
 mod format;
+mod fresh;
 mod health;
 mod page;
+mod posts;
 mod problem;
 mod query;
 mod routes;
@@ -38,6 +42,7 @@ use crate::views::{Labels, ViewReader};
 
 pub use follow::Frames;
 pub use health::{Check, Health, Readiness, Status};
+pub use posts::Posts;
 pub use problem::{KINDS, Kind};
 pub use routes::{Endpoint, Entry, ROUTES, Route};
 pub use server::{BindError, Limits, Stopped, bind, serve};
@@ -71,6 +76,10 @@ pub struct Context {
     pub closing: watch::Receiver<bool>,
     /// A permit per WebSocket.
     pub sockets: Arc<Semaphore>,
+    /// Where rows go that clients send.
+    pub posts: Posts,
+    /// Which run of the process this is, so that commits of others are told from its own.
+    pub run: u64,
 }
 
 /// Waits until those who follow views must go.

@@ -107,6 +107,66 @@ pub(super) const UNSUPPORTED: Kind = kind(
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
     "The `Content-Type` of the request's body is not one that this path reads.",
 );
+pub(super) const UNREADABLE: Kind = kind(
+    "unreadable-body",
+    "Body not readable",
+    StatusCode::BAD_REQUEST,
+    "The body does not hold rows of the form that `Content-Type` names: it is no JSON array, or the header of a \
+     CSV names a column that no row has. Nothing of it was taken.",
+);
+pub(super) const BODY_TIMEOUT: Kind = kind(
+    "body-timeout",
+    "Body too slow",
+    StatusCode::REQUEST_TIMEOUT,
+    "The body of the request did not come in time. Nothing of it was taken.",
+);
+pub(super) const CROSS_SITE: Kind = kind(
+    "cross-site",
+    "Page of another site",
+    StatusCode::FORBIDDEN,
+    "A browser asks for a page of another site. Such pages cannot change anything here in the name of their \
+     visitors.",
+);
+pub(super) const NO_INLET: Kind = kind(
+    "inlet-closed",
+    "Takes no rows",
+    StatusCode::FORBIDDEN,
+    "The process is configured to take no rows from clients. `inlet = true` in `[http]` allows them.",
+);
+pub(super) const IN_PROGRESS: Kind = kind(
+    "in-progress",
+    "Being answered",
+    StatusCode::CONFLICT,
+    "A request with the same `Idempotency-Key` is being answered. Ask again shortly for its answer.",
+);
+pub(super) const KEY_REUSED: Kind = kind(
+    "idempotency-key-reused",
+    "Key of another request",
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "The `Idempotency-Key` came with another body before. Each request needs a key of its own; only the very same \
+     request may come again with the same key.",
+);
+pub(super) const ROWS_REFUSED: Kind = kind(
+    "rows-refused",
+    "Rows refused",
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "With `atomic=true` all rows are taken or none, and some are wrong: `errors` names them. Nothing was taken, and \
+     nothing became a dead letter. Correct them and send all again.",
+);
+pub(super) const NOT_REACHED: Kind = kind(
+    "frontier-not-reached",
+    "Not yet as new as that",
+    StatusCode::TOO_EARLY,
+    "The answer must be at least as new as `min_frontier`, and the views were not within `wait_ms`. Ask again, or \
+     wait longer.",
+);
+pub(super) const BUSY: Kind = kind(
+    "busy",
+    "No room now",
+    StatusCode::TOO_MANY_REQUESTS,
+    "There is no room for these rows at the moment, and nothing of them was taken. Send them again after \
+     `Retry-After` seconds.",
+);
 pub(super) const MISDIRECTED: Kind = kind(
     "misdirected",
     "Not this host",
@@ -142,17 +202,30 @@ pub const KINDS: &[Kind] = &[
     LENGTH_REQUIRED,
     TOO_LARGE,
     UNSUPPORTED,
+    UNREADABLE,
+    BODY_TIMEOUT,
+    CROSS_SITE,
+    NO_INLET,
+    IN_PROGRESS,
+    KEY_REUSED,
+    ROWS_REFUSED,
+    NOT_REACHED,
+    BUSY,
     MISDIRECTED,
     INTERNAL,
     UNAVAILABLE,
 ];
 
+/// The kinds of errors after which the same request may be sent again, and perhaps go well.
+const RETRYABLE: &[Kind] = &[IN_PROGRESS, NOT_REACHED, BUSY, UNAVAILABLE];
+
 /// One thing wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Fault {
-    /// Where: `#/query/<parameter>` or `#/header/<name>`.
+    /// Where: `#/query/<parameter>`, `#/header/<name>`, or `#/body/<row>/<field>`.
     pub(super) pointer: String,
-    /// What kind of wrong: `unknown`, `repeated`, `enum`, `range`, `format`, `order`.
+    /// What kind of wrong: `unknown`, `repeated`, `enum`, `range`, `format`, `order`; of rows, the reason of a
+    /// dead letter.
     pub(super) code: &'static str,
     /// In words.
     pub(super) detail: String,
@@ -262,7 +335,7 @@ impl Problem {
             detail: &said.detail,
             instance,
             code: &said.code,
-            retryable: said.kind == UNAVAILABLE,
+            retryable: RETRYABLE.contains(&said.kind),
             errors: &said.errors,
             suggestions: &said.suggestions,
             routes: &said.routes,

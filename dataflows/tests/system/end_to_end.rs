@@ -8,6 +8,7 @@ pub(crate) mod made;
 mod as_of;
 mod cancelled;
 mod live;
+mod posted;
 mod replays;
 mod restated;
 mod restored;

@@ -7,7 +7,7 @@ use connectors::Row;
 
 use super::gathering::Gathering;
 use super::{DriveError, SourceNames, Stop, now};
-use crate::clock::CommitClock;
+use crate::clock::{Binding, CommitClock};
 use crate::ingest::handover::Handover;
 use crate::ingest::pump::Pumped;
 
@@ -24,6 +24,16 @@ pub struct Cadence {
     pub round: Duration,
 }
 
+/// Who is told how a live run goes; must not block.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    /// Before each commit: whether sources pause because operators retain too much, and the bytes retained
+    /// and allowed.
+    pub over_budget: &'a dyn Fn(Option<(usize, usize)>),
+    /// After each commit has been handed over.
+    pub handed_over: &'a dyn Fn(&Binding),
+}
+
 /// Drives a live run: commits by time and number, rounds by time.
 pub fn drive_live(
     clock: CommitClock,
@@ -31,7 +41,7 @@ pub fn drive_live(
     pumped: &Receiver<Pumped>,
     cadence: Cadence,
     handover: &mut Handover,
-    over_budget: &dyn Fn(Option<(usize, usize)>),
+    told: Told<'_>,
     stop: &Stop,
 ) -> Result<(), DriveError> {
     let mut gathering = Gathering::new(clock, sources);
@@ -42,7 +52,7 @@ pub fn drive_live(
     loop {
         let stopping = stop.is_set();
         let over = handover.is_over_budget();
-        over_budget(over);
+        (told.over_budget)(over);
 
         // 1. Gather until the commit is due.
         let opened_at = Instant::now();
@@ -85,7 +95,10 @@ pub fn drive_live(
             continue;
         }
         let round = stopping || idle || round_at.elapsed() >= cadence.round;
-        handover.hand_over(gathering.seal(now(), round))?;
+        let sealed = gathering.seal(now(), round);
+        let binding = sealed.binding.clone();
+        handover.hand_over(sealed)?;
+        (told.handed_over)(&binding);
         closed_at = Instant::now();
         unrounded = !round;
         if round {

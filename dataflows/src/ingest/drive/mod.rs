@@ -16,7 +16,7 @@ use super::handover::HandoverError;
 use super::recording::RecordingError;
 
 pub use files::drive_files;
-pub use live::{Cadence, drive_live};
+pub use live::{Cadence, Told, drive_live};
 pub use recorded::{RecordingEnd, drive_recording};
 
 /// Asks all threads of a job to stop in order.

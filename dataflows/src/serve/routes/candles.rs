@@ -19,7 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/candles/{symbol}",
-        doc: "bars of an instrument; ?tf= &from= &to= &limit= &session= &fill= &numbers= &format=",
+        doc: "bars of an instrument; ?tf= &from= &to= &limit= &session= &fill= &min_frontier= &wait_ms= &numbers= &format=",
     }],
     route,
 };
@@ -34,6 +34,8 @@ const PARAMETERS: Known = &[
     &["fill"],
     &["numbers"],
     &["format"],
+    &["min_frontier"],
+    &["wait_ms"],
 ];
 
 /// The words of `session=`; some have two.
@@ -61,9 +63,7 @@ fn route(context: &Context) -> Route {
 
 async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Response, Problem> {
     let (wanted, form) = read(context, symbol, asked)?;
-    if wanted.as_of.is_none()
-        && let Some(unchanged) = form.unchanged(context, CANDLES, asked)
-    {
+    if let Some(unchanged) = form.unchanged(context, CANDLES, asked, wanted.as_of).await? {
         return Ok(unchanged);
     }
     let bars = wanted.read(context).await?;
@@ -93,7 +93,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
     let limit = query.count("limit", 1, LIMIT_MAX);
     let session = query.word("session", &SESSIONS);
     let fill = query.word("fill", &[("none", false), ("previous", true), ("prev", true)]);
-    let form = Form::read(&mut query, &asked.headers);
+    let form = Form::read(&mut query, context, &asked.headers);
     query.finish()?;
     let form = form?;
     let wanted = Wanted {

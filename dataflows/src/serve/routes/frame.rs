@@ -9,9 +9,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::serve::Context;
 use crate::serve::format::{Format, Line, Shown};
+use crate::serve::fresh::Fresh;
 use crate::serve::problem::Problem;
 use crate::serve::query::Query;
-use crate::views::{Frontier, View};
+use crate::views::{AsOf, Frontier, View};
 
 use super::{Asked, FrontierJson, set, stamp};
 
@@ -22,6 +23,7 @@ const X_MORE: HeaderName = HeaderName::from_static("x-more");
 pub(super) struct Form {
     format: Format,
     numbers_as_strings: bool,
+    fresh: Fresh,
 }
 
 /// Rows of one view at one frontier, and what an answer says around them.
@@ -42,33 +44,41 @@ pub(super) struct Frame<'a> {
 }
 
 impl Form {
-    /// What `numbers`, `format` and `Accept` ask. Faults of the parameters are noted in `query`; the error
+    /// What `numbers`, `format`, `Accept`, `min_frontier` and `wait_ms` ask. Faults of the parameters are noted in `query`; the error
     /// is that nothing which `Accept` names can be answered.
-    pub(super) fn read(query: &mut Query<'_>, headers: &HeaderMap) -> Result<Form, Problem> {
+    pub(super) fn read(
+        query: &mut Query<'_>,
+        context: &Context,
+        headers: &HeaderMap,
+    ) -> Result<Form, Problem> {
+        let fresh = Fresh::read(query, context);
         let numbers = query.word("numbers", &[("number", false), ("string", true)]);
         let formats: Vec<_> = Format::ALL.iter().map(|format| (format.name(), *format)).collect();
         let format = match query.word("format", &formats) {
             Some(format) => format,
             None => Format::accepted(headers, Format::ALL)?,
         };
-        Ok(Form { format, numbers_as_strings: numbers.unwrap_or(false) })
+        Ok(Form { format, numbers_as_strings: numbers.unwrap_or(false), fresh })
     }
 
-    /// The answer that needs no rows, if the client has those of the present frontier.
-    pub(super) fn unchanged(
+    /// Waits until views are as new as they must be; gives the answer that needs no rows, if those of the
+    /// present are asked for and the client has them.
+    pub(super) async fn unchanged(
         &self,
         context: &Context,
         view: &View,
         asked: &Asked,
-    ) -> Option<Response> {
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Response>, Problem> {
+        self.fresh.reached(context).await?;
         let now = context.reader.frontier();
-        if !already_has(asked, &self.etag(view, now)) {
-            return None;
+        if as_of.is_some() || !already_has(asked, &self.etag(view, now)) {
+            return Ok(None);
         }
         let mut response = Response::new(String::new().into());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         self.describe(&mut response, view, now);
-        Some(response)
+        Ok(Some(response))
     }
 
     /// What all answers for one frontier have in common.

@@ -23,7 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/indicators/{symbol}",
-        doc: "indicators of an instrument; ?timeframe= &name= &output= &from= &to= &limit= &numbers= &format=",
+        doc: "indicators of an instrument; ?timeframe= &name= &output= &from= &to= &limit= &min_frontier= &wait_ms= &numbers= &format=",
     }],
     route,
 };
@@ -37,6 +37,8 @@ const PARAMETERS: Known = &[
     &["limit"],
     &["numbers"],
     &["format"],
+    &["min_frontier"],
+    &["wait_ms"],
 ];
 
 /// The view `indicators`.
@@ -73,7 +75,7 @@ fn route(context: &Context) -> Route {
 
 async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Response, Problem> {
     let (wanted, form) = read(context, symbol, asked)?;
-    if let Some(unchanged) = form.unchanged(context, INDICATORS, asked) {
+    if let Some(unchanged) = form.unchanged(context, INDICATORS, asked, None).await? {
         return Ok(unchanged);
     }
     let Page { frontier, rows, more } = wanted.read(context).await?;
@@ -100,7 +102,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
     let (labels, outputs) = numbers(&mut query, context);
     let (from, to) = query.interval();
     let limit = query.count("limit", 1, LIMIT_MAX);
-    let form = Form::read(&mut query, &asked.headers);
+    let form = Form::read(&mut query, context, &asked.headers);
     query.finish()?;
     let form = form?;
     let wanted = Wanted {

@@ -11,6 +11,7 @@ mod indicators;
 mod metrics;
 mod page;
 mod problems;
+mod process;
 mod rows;
 mod socket;
 mod stream;
@@ -76,6 +77,7 @@ pub const ROUTES: &[Entry] = &[
     problems::ENTRY,
     stream::ENTRY,
     socket::ENTRY,
+    process::ENTRY,
 ];
 
 /// The methods of a path that is only read.
@@ -166,9 +168,13 @@ struct Asked {
 /// Lets `GET` and `HEAD` through, and takes note of what they ask. (The server leaves out the body of
 /// an answer to `HEAD`.)
 fn reads() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
-    let method = warp::get().or(warp::head()).unify();
+    warp::get().or(warp::head()).unify().and(asked())
+}
+
+/// Takes note of what is asked.
+fn asked() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
     let query = warp::query::<Vec<(String, String)>>();
-    method.and(warp::path::full()).and(query).and(warp::header::headers_cloned()).map(
+    warp::path::full().and(query).and(warp::header::headers_cloned()).map(
         |path: warp::path::FullPath, query, headers| Asked {
             path: path.as_str().to_owned(),
             query,

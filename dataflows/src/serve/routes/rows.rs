@@ -18,12 +18,13 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views/{view}",
-        doc: "rows of a view; ?symbol= &timeframe= &portfolio= &from= &to= &COLUMN= &as_of= &limit= &numbers= &format=",
+        doc: "rows of a view; ?symbol= &timeframe= &portfolio= &from= &to= &COLUMN= &as_of= &limit= &min_frontier= &wait_ms= &numbers= &format=",
     }],
     route,
 };
 
-const PARAMETERS: Known = &[&["as_of"], &["limit"], &["numbers"], &["format"]];
+const PARAMETERS: Known =
+    &[&["as_of"], &["limit"], &["numbers"], &["format"], &["min_frontier"], &["wait_ms"]];
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
@@ -42,9 +43,7 @@ fn route(context: &Context) -> Route {
 async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response, Problem> {
     let view = named(name)?;
     let (scan, form) = read(context, view, asked)?;
-    if scan.as_of.is_none()
-        && let Some(unchanged) = form.unchanged(context, view, asked)
-    {
+    if let Some(unchanged) = form.unchanged(context, view, asked, scan.as_of).await? {
         return Ok(unchanged);
     }
     // Without a beginning the latest rows are kept; rows are told in the order of the key all the same.
@@ -72,7 +71,7 @@ fn read(context: &Context, view: &'static View, asked: &Asked) -> Result<(Scan, 
     let wanted = filter::wanted(&mut query, context, view, texts);
     let as_of = query.as_of(view);
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
-    let form = Form::read(&mut query, &asked.headers);
+    let form = Form::read(&mut query, context, &asked.headers);
     query.finish()?;
     let (wanted, form) = (wanted?, form?);
     let latest_first = wanted.from.is_none();

@@ -5,6 +5,7 @@ mod filling;
 mod indicators;
 mod page;
 mod problems;
+mod process;
 mod service;
 mod sessions;
 mod sockets;
@@ -21,7 +22,7 @@ use market::{
 use serde_json::Value;
 
 use super::routes::app;
-use super::{Check, Context, Frames, Health, Limits};
+use super::{Check, Context, Frames, Health, Limits, Posts};
 use crate::telemetry::Metrics;
 use crate::views::{
     CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, IndicatorRow, Labels, Page,
@@ -214,6 +215,8 @@ impl Server {
             frames: Frames::default(),
             closing: watch::channel(false).1,
             sockets: Arc::new(Semaphore::new(8)),
+            posts: Posts::new(None),
+            run: 0xbeef,
         };
         Server { rows, context }
     }

@@ -33,6 +33,22 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
     send(address, request.as_bytes()).unwrap_or_else(|| panic!("no answer to {path}"))
 }
 
+/// Sends a body that must be answered.
+pub(crate) fn post(
+    address: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    );
+    send(address, request.as_bytes()).unwrap_or_else(|| panic!("no answer to {path}"))
+}
+
 /// Sends bytes; gives the answer, if there is one.
 pub(crate) fn send(address: SocketAddr, request: &[u8]) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).unwrap();

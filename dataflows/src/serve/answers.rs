@@ -1,0 +1,148 @@
+//! Answers that are kept by `Idempotency-Key`, so that a client that has not heard the answer may send the same
+//! again, and nothing happens twice.
+//!
+//! Kept in memory, within [`KEYS_MAX`] and [`BYTES_MAX`]; beyond them the oldest go.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// At most so many answers are kept.
+const KEYS_MAX: usize = 4_096;
+/// At most so many bytes of answers are kept.
+const BYTES_MAX: usize = 16 << 20;
+
+/// The answers. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Answers(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    by_key: HashMap<Arc<str>, State>,
+    /// The keys of answers that are known, oldest first.
+    order: VecDeque<Arc<str>>,
+    bytes: usize,
+}
+
+struct State {
+    /// A hash of what was asked.
+    asked: u128,
+    /// None while it is being answered.
+    answer: Option<Arc<str>>,
+}
+
+/// What is known of a key.
+pub(super) enum Known {
+    /// Nothing: the request is to be answered, and the answer to be kept with this.
+    New(Pending),
+    /// It has been answered.
+    Answered(Arc<str>),
+    /// It is being answered.
+    InProgress,
+    /// It was used for another request.
+    Other,
+}
+
+/// A key whose request is being answered; forgotten if it is dropped without an answer.
+pub(super) struct Pending {
+    answers: Answers,
+    key: Option<Arc<str>>,
+}
+
+impl Answers {
+    /// What is known of a key and of a request with this hash.
+    pub(super) fn begin(&self, key: &str, asked: u128) -> Known {
+        let mut kept = self.lock();
+        match kept.by_key.get(key) {
+            Some(state) if state.asked != asked => Known::Other,
+            Some(State { answer: Some(answer), .. }) => Known::Answered(Arc::clone(answer)),
+            Some(State { answer: None, .. }) => Known::InProgress,
+            None => {
+                let key: Arc<str> = Arc::from(key);
+                kept.by_key.insert(Arc::clone(&key), State { asked, answer: None });
+                Known::New(Pending { answers: self.clone(), key: Some(key) })
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pending {
+    /// Keeps the answer.
+    pub(super) fn answered(mut self, answer: &str) {
+        let Some(key) = self.key.take() else { return };
+        let mut kept = self.answers.lock();
+        let bytes = key.len() + answer.len();
+        if let Some(state) = kept.by_key.get_mut(&key) {
+            state.answer = Some(Arc::from(answer));
+        }
+        kept.bytes += bytes;
+        kept.order.push_back(key);
+        while kept.order.len() > KEYS_MAX || kept.bytes > BYTES_MAX {
+            let Some(oldest) = kept.order.pop_front() else { break };
+            let state = kept.by_key.remove(&oldest);
+            let answer = state.and_then(|state| state.answer).map_or(0, |answer| answer.len());
+            kept.bytes -= oldest.len() + answer;
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.answers.lock().by_key.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(answers: &Answers, key: &str) -> Pending {
+        match answers.begin(key, 1) {
+            Known::New(pending) => pending,
+            _ => panic!("{key} is known"),
+        }
+    }
+
+    #[test]
+    fn a_key_goes_with_one_request() {
+        let answers = Answers::default();
+        let first = pending(&answers, "a");
+        assert!(matches!(answers.begin("a", 1), Known::InProgress));
+        assert!(matches!(answers.begin("a", 2), Known::Other));
+        first.answered("yes");
+        assert!(matches!(answers.begin("a", 1), Known::Answered(answer) if &*answer == "yes"));
+        assert!(matches!(answers.begin("a", 2), Known::Other));
+    }
+
+    #[test]
+    fn a_request_that_was_not_answered_may_come_again() {
+        let answers = Answers::default();
+        drop(pending(&answers, "a"));
+        pending(&answers, "a").answered("yes");
+    }
+
+    #[test]
+    fn the_oldest_go() {
+        let answers = Answers::default();
+        for number in 0..=KEYS_MAX {
+            pending(&answers, &number.to_string()).answered("yes");
+        }
+        assert!(matches!(answers.begin("0", 1), Known::New(_)));
+        assert!(matches!(answers.begin("1", 1), Known::Answered(_)));
+        let half = "x".repeat(BYTES_MAX / 2);
+        for key in ["a", "b"] {
+            pending(&answers, key).answered(&half);
+        }
+        assert!(
+            matches!(answers.begin("a", 1), Known::New(_)),
+            "two halves and their keys are too much"
+        );
+        assert!(matches!(answers.begin("b", 1), Known::Answered(_)));
+        assert!(answers.lock().bytes <= BYTES_MAX);
+    }
+}

@@ -1,0 +1,126 @@
+//! The body of a request: in which form it is, and its bytes within bounds.
+
+use std::time::Duration;
+
+use bytes::Buf;
+use futures_util::stream::{Stream, StreamExt};
+use tokio::time::timeout;
+use warp::http::HeaderMap;
+use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+
+use super::problem::{BODY_TIMEOUT, Fault, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
+use super::query::shown;
+use crate::inlet::Form;
+
+/// A client has so long to send a body.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// The media types of rows.
+const FORMS: &[(&str, Form)] = &[
+    ("application/json", Form::Json),
+    ("application/x-ndjson", Form::Ndjson),
+    ("application/ndjson", Form::Ndjson),
+    ("application/jsonl", Form::Ndjson),
+    ("text/csv", Form::Csv),
+];
+
+/// The parts of a body as they come.
+pub(super) trait Chunks: Stream<Item = Result<Self::Part, warp::Error>> + Send {
+    /// One part.
+    type Part: Buf;
+}
+
+impl<S, B> Chunks for S
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send,
+    B: Buf,
+{
+    type Part = B;
+}
+
+/// The form that `Content-Type` names. There is no default: what a page of another site may send without
+/// asking first has none of these types.
+pub(super) fn form(headers: &HeaderMap) -> Result<Form, Problem> {
+    let given = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let given = given.unwrap_or_default();
+    let mut parts = given.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    });
+    let known = FORMS.iter().find(|(name, _)| *name == media).filter(|_| is_utf8);
+    let (_, form) = known.ok_or_else(|| {
+        let detail = match media.is_empty() {
+            true => "the request has no `Content-Type`".to_owned(),
+            false => format!("`{}` is not a form of rows in UTF-8", shown(&given)),
+        };
+        unsupported("content-type", detail, FORMS.iter().map(|(name, _)| *name))
+    })?;
+    match headers.get(CONTENT_ENCODING) {
+        Some(encoding) if encoding != "identity" => {
+            let detail = "bodies are read as they are: send the rows uncompressed".to_owned();
+            Err(unsupported("content-encoding", detail, ["identity"].into_iter()))
+        }
+        _ => Ok(*form),
+    }
+}
+
+fn unsupported(
+    header: &str,
+    detail: String,
+    allowed: impl Iterator<Item = &'static str>,
+) -> Problem {
+    let allowed = allowed.map(str::to_owned).collect();
+    let pointer = format!("#/header/{header}");
+    let fault = Fault { pointer, code: "enum", detail: detail.clone(), allowed };
+    Problem::new(UNSUPPORTED, detail).errors(vec![fault])
+}
+
+/// How long a body says it is, within `limit`.
+pub(super) fn length(headers: &HeaderMap, limit: usize) -> Result<Option<usize>, Problem> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    match length {
+        Some(length) if length > limit => Err(too_large(limit)),
+        length => Ok(length),
+    }
+}
+
+/// The bytes of a body of which `length` may be known, at most `limit`, which must come in time.
+pub(super) async fn read(
+    length: Option<usize>,
+    chunks: impl Chunks,
+    limit: usize,
+) -> Result<Vec<u8>, Problem> {
+    let whole = async {
+        let mut chunks = std::pin::pin!(chunks);
+        let mut whole = Vec::with_capacity(length.unwrap_or(0));
+        while let Some(chunk) = chunks.next().await {
+            let mut chunk = chunk.map_err(|error| {
+                Problem::new(UNREADABLE, format!("the body breaks off: {error}"))
+            })?;
+            if whole.len() + chunk.remaining() > limit {
+                return Err(too_large(limit));
+            }
+            while chunk.has_remaining() {
+                let part = chunk.chunk();
+                whole.extend_from_slice(part);
+                let read = part.len();
+                chunk.advance(read);
+            }
+        }
+        Ok(whole)
+    };
+    let seconds = BODY_WITHIN.as_secs();
+    timeout(BODY_WITHIN, whole).await.unwrap_or_else(|_| {
+        Err(Problem::new(BODY_TIMEOUT, format!("the body took longer than {seconds} s to come")))
+    })
+}
+
+fn too_large(limit: usize) -> Problem {
+    let detail =
+        format!("the body has more than {limit} bytes, which is what `http.body_bytes` allows");
+    Problem::new(TOO_LARGE, detail)
+}

@@ -1,0 +1,92 @@
+//! Answers that are at least as new as a commit: `min_frontier=` a completion token (or the number of a commit of this
+//! run), `wait_ms=` how long to wait for it.
+
+use std::time::Duration;
+
+use market::Commit;
+use tokio::time::{Instant, sleep_until};
+
+use super::Context;
+use super::problem::{NOT_REACHED, Problem};
+use super::query::Query;
+use crate::inlet::Token;
+use crate::views::ViewReader;
+
+/// How long a request waits unless it says so, and at most.
+const WAIT_MS: (usize, usize) = (1_000, 30_000);
+/// How often the frontier is looked at. Looking costs a lock; who waits is one of few.
+const LOOK: Duration = Duration::from_millis(3);
+
+/// How new an answer must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fresh {
+    least: Option<Commit>,
+    wait: Duration,
+}
+
+impl Fresh {
+    /// What `min_frontier` and `wait_ms` ask.
+    pub(super) fn read(query: &mut Query<'_>, context: &Context) -> Fresh {
+        let given = query.parsed("min_frontier", |text| Ok(text.to_owned())).is_some();
+        let least = query.parsed("min_frontier", |text| commit(text, context.run));
+        if !given {
+            query.refuse("wait_ms", "says how long to wait for `min_frontier`, which is not given");
+        }
+        let wait = wait(query, "wait_ms");
+        Fresh { least, wait }
+    }
+
+    /// Waits until views are as new as that.
+    pub(super) async fn reached(&self, context: &Context) -> Result<(), Problem> {
+        let Some(least) = self.least else { return Ok(()) };
+        if reaches(&*context.reader, least, self.wait).await {
+            return Ok(());
+        }
+        let now = context.reader.frontier().commit;
+        let now = now.map_or("before the first".to_owned(), |commit| format!("at commit {commit}"));
+        let detail = format!(
+            "views are {now}, and not yet at commit {least} after {} ms",
+            self.wait.as_millis()
+        );
+        Err(Problem::new(NOT_REACHED, detail))
+    }
+}
+
+/// How long a parameter says to wait.
+pub(super) fn wait(query: &mut Query<'_>, name: &str) -> Duration {
+    let ms = query.count(name, 0, WAIT_MS.1).unwrap_or(WAIT_MS.0);
+    Duration::from_millis(ms as u64)
+}
+
+/// Waits, at most so long, until views are complete at a commit.
+pub(super) async fn reaches(reader: &dyn ViewReader, commit: Commit, wait: Duration) -> bool {
+    let deadline = Instant::now() + wait;
+    loop {
+        if reader.frontier().commit.is_some_and(|now| now >= commit) {
+            return true;
+        }
+        let now = Instant::now();
+        if now >= deadline {
+            return false;
+        }
+        sleep_until(deadline.min(now + LOOK)).await;
+    }
+}
+
+fn commit(text: &str, run: u64) -> Result<Commit, (String, Vec<String>)> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(number) = text.parse().ok().filter(|_| digits) {
+        return Ok(Commit(number));
+    }
+    match text.parse::<Token>() {
+        Ok(token) if token.run == run => Ok(token.commit),
+        Ok(_) => {
+            let wrong = "is of another run of the process, and commits begin anew with each";
+            Err((wrong.to_owned(), Vec::new()))
+        }
+        Err(()) => {
+            let wrong = "is neither a completion token nor the number of a commit";
+            Err((wrong.to_owned(), Vec::new()))
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `POST /api/streaming/process`: takes rows into the input of the run.
+//!
+//! Every row becomes a part of the input or a dead letter, and the answer says which; with `atomic=true` all rows do or
+//! none. The answer's `completion_token` names a commit by which all views show them: a read with it as `min_frontier` sees them.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use warp::Filter;
+use warp::http::header::HeaderName;
+use warp::http::{HeaderMap, Method, StatusCode};
+use warp::reply::Response;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::inlet::{Inlet, RowFault, Sent, Taken, Token, TurnedAway};
+use crate::serve::answers::{Known, Pending};
+use crate::serve::fresh::{reaches, wait};
+use crate::serve::problem::{
+    BUSY, CROSS_SITE, Fault, IN_PROGRESS, KEY_REUSED, NO_INLET, Problem, ROWS_REFUSED, TOO_LARGE,
+    UNAVAILABLE, UNREADABLE,
+};
+use crate::serve::query::{self, Query};
+use crate::serve::{Context, body};
+
+use super::{Asked, Endpoint, Entry, Route, answered, asked, set, text};
+
+pub(super) const ENTRY: Entry = Entry {
+    endpoints: &[Endpoint {
+        methods: &[Method::POST],
+        path: "/api/streaming/process",
+        doc: "takes rows (JSON, NDJSON, CSV); ?type= &atomic= &wait=accepted|processed &wait_ms=; Idempotency-Key",
+    }],
+    route,
+};
+
+const PARAMETERS: query::Known = &[&["type"], &["atomic"], &["wait"], &["wait_ms"]];
+const KEY: &str = "idempotency-key";
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Wrong rows that an answer lists at most.
+const ERRORS_MAX: usize = 1_000;
+
+fn route(context: &Context) -> Route {
+    let context = context.clone();
+    warp::path!("api" / "streaming" / "process")
+        .and(warp::post())
+        .and(asked())
+        .and(warp::body::stream())
+        .then(move |asked: Asked, body| {
+            let context = context.clone();
+            async move {
+                let path = asked.path.clone();
+                answered(path, answer(context, asked, body)).await
+            }
+        })
+        .boxed()
+}
+
+/// What a request asks beside its rows.
+struct Wish {
+    row_type: Option<String>,
+    atomic: bool,
+    /// How long to wait until views show the rows; none: not at all.
+    processed: Option<Duration>,
+}
+
+/// What is answered when rows were taken.
+#[derive(Serialize)]
+struct Answer<'a> {
+    accepted: usize,
+    rejected: usize,
+    errors: Vec<RowError<'a>>,
+    /// Wrong rows that are not listed; they are dead letters like the others.
+    #[serde(skip_serializing_if = "is_zero")]
+    errors_left_out: usize,
+    completion_token: Option<String>,
+    /// Whether they outlive the process.
+    durable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processed: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct RowError<'a> {
+    row: usize,
+    pointer: String,
+    code: &'static str,
+    detail: &'a str,
+}
+
+async fn answer(
+    context: Context,
+    asked: Asked,
+    body: impl body::Chunks,
+) -> Result<Response, Problem> {
+    if asked.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        return Err(Problem::new(CROSS_SITE, "a page of another site cannot send rows"));
+    }
+    let inlet = context.posts.inlet.clone().ok_or_else(|| {
+        Problem::new(NO_INLET, "this process takes no rows: `inlet` of [http] is false")
+    })?;
+    let wish = read(&asked, &*inlet)?;
+    let form = body::form(&asked.headers)?;
+    let key = key(&asked.headers)?;
+    let limit = inlet.body_bytes();
+    let length = body::length(&asked.headers, limit)?;
+    let room = context.posts.room(length.unwrap_or(limit));
+    let room = room.ok_or_else(|| Problem::new(BUSY, "too many bodies are being read already"))?;
+    let rows = body::read(length, body, limit).await?;
+
+    let pending = match key {
+        None => None,
+        Some(key) => {
+            let about = format!("{form:?} {:?} {}\n", wish.row_type, wish.atomic);
+            let hash = xxh3_128(&[about.as_bytes(), &rows].concat());
+            match context.posts.answers.begin(&key, hash) {
+                Known::New(pending) => Some(pending),
+                Known::Answered(answer) => return Ok(replayed(&answer)),
+                Known::InProgress => {
+                    let detail = "a request with this `Idempotency-Key` is being answered";
+                    return Err(Problem::new(IN_PROGRESS, detail));
+                }
+                Known::Other => {
+                    let detail = "this `Idempotency-Key` came with other rows before";
+                    return Err(Problem::new(KEY_REUSED, detail));
+                }
+            }
+        }
+    };
+    let Wish { row_type, atomic, processed } = wish;
+    let sent = Sent { form, body: rows, row_type, atomic };
+    // On a task of its own: who hangs up now has sent his rows, and may ask what became of them.
+    let taking = tokio::spawn(async move {
+        let taken = inlet.take(sent).await.map_err(refused);
+        drop(room);
+        told(&context, taken?, processed, pending).await
+    });
+    let body = taking.await.map_err(|_| Problem::internal())??;
+    Ok(text(StatusCode::ACCEPTED, JSON, body))
+}
+
+const JSON: &str = "application/json";
+
+/// The answer to rows that were taken, which is kept if there is a key.
+async fn told(
+    context: &Context,
+    taken: Taken,
+    processed: Option<Duration>,
+    pending: Option<Pending>,
+) -> Result<String, Problem> {
+    let Taken { accepted, rejected, commit } = taken;
+    let processed = match (processed, commit) {
+        (None, _) => None,
+        (Some(_), None) => Some(false),
+        (Some(wait), Some(commit)) => Some(reaches(&*context.reader, commit, wait).await),
+    };
+    let body = Answer {
+        accepted,
+        rejected: rejected.len(),
+        errors: rejected.iter().take(ERRORS_MAX).map(RowError::of).collect(),
+        errors_left_out: rejected.len().saturating_sub(ERRORS_MAX),
+        completion_token: commit.map(|commit| Token { run: context.run, commit }.to_string()),
+        durable: false,
+        processed,
+    };
+    let body = serde_json::to_string(&body).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written as JSON");
+        Problem::internal()
+    })?;
+    if let Some(pending) = pending {
+        pending.answered(&body);
+    }
+    Ok(body)
+}
+
+fn replayed(answer: &str) -> Response {
+    let mut response = text(StatusCode::ACCEPTED, JSON, answer.to_owned());
+    set(&mut response, REPLAYED, "true");
+    response
+}
+
+fn read(asked: &Asked, inlet: &dyn Inlet) -> Result<Wish, Problem> {
+    let mut query = Query::new(&asked.query, PARAMETERS);
+    let types = inlet.row_types();
+    let row_type = query.one_of("type", "a type of rows", &types, |known, given| known == given);
+    let atomic = query.word("atomic", &[("true", true), ("false", false)]);
+    let waits = query.word("wait", &[("accepted", false), ("processed", true)]).unwrap_or(false);
+    if !waits {
+        query.refuse("wait_ms", "says how long to wait with `wait=processed`, which is not given");
+    }
+    let wait = wait(&mut query, "wait_ms");
+    query.finish()?;
+    Ok(Wish { row_type, atomic: atomic.unwrap_or(false), processed: waits.then_some(wait) })
+}
+
+/// The key of a request that may come again.
+fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(KEY) else { return Ok(None) };
+    let key = value.to_str().ok().map(str::trim);
+    let key = key
+        .filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
+        let detail = "`Idempotency-Key` is not 1 to 255 visible ASCII characters".to_owned();
+        let pointer = format!("#/header/{KEY}");
+        Problem::invalid(vec![Fault { pointer, code: "format", detail, allowed: Vec::new() }])
+    })
+}
+
+fn refused(away: TurnedAway) -> Problem {
+    let detail = away.to_string();
+    match away {
+        TurnedAway::Busy(_) => Problem::new(BUSY, detail),
+        TurnedAway::Unreadable(_) => Problem::new(UNREADABLE, detail),
+        TurnedAway::TooManyRows { .. } => Problem::new(TOO_LARGE, detail),
+        TurnedAway::Closed => Problem::new(UNAVAILABLE, detail),
+        TurnedAway::Refused { rows, .. } => {
+            let faults = rows.iter().take(ERRORS_MAX).map(|row| Fault {
+                pointer: pointer(row),
+                code: row.code,
+                detail: row.detail.clone(),
+                allowed: Vec::new(),
+            });
+            Problem::new(ROWS_REFUSED, detail).errors(faults.collect())
+        }
+    }
+}
+
+impl RowError<'_> {
+    fn of(fault: &RowFault) -> RowError<'_> {
+        let RowFault { row, code, detail, .. } = fault;
+        RowError { row: *row, pointer: pointer(fault), code, detail }
+    }
+}
+
+/// `#/body/3/price`: rows from 0; fields as written, escaped as in JSON pointers.
+fn pointer(RowFault { row, field, .. }: &RowFault) -> String {
+    const SHOWN_MAX: usize = 64;
+    if field.is_empty() {
+        return format!("#/body/{row}");
+    }
+    let field: String = field.chars().take(SHOWN_MAX).collect();
+    format!("#/body/{row}/{}", field.replace('~', "~0").replace('/', "~1"))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
