@@ -9,6 +9,7 @@ use std::sync::Arc;
 use differential_dataflow::ExchangeData;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
+use differential_dataflow::operators::join::join_traces;
 use differential_dataflow::trace::implementations::ord_neu::{
     OrdValBatch, OrdValBatcher, OrdValBuilder,
 };
@@ -17,6 +18,7 @@ use differential_dataflow::trace::implementations::{ContainerChunker, Vector};
 use differential_dataflow::trace::{
     Batch, BatchReader, Builder, Cursor, Description, Merger, Navigable,
 };
+use timely::container::{CapacityContainerBuilder, PushInto};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::progress::Antichain;
@@ -51,6 +53,21 @@ pub fn arrange_local<'scope, K: ExchangeData, V: ExchangeData>(
         ArcBuilder<OrdValBuilder<Layout<K, V>, Vec<Update<K, V>>>>,
         Spine<SharedBatch<K, V>>,
     >(updates, Pipeline, name)
+}
+
+/// What `logic` makes of every pair of values of one key. Not consolidated: it is arranged anyway.
+pub fn join_local<'scope, K: ExchangeData, V: ExchangeData, W: ExchangeData, D: Clone + 'static>(
+    left: Arranged<'scope, SharedTrace<K, V>>,
+    right: Arranged<'scope, SharedTrace<K, W>>,
+    mut logic: impl FnMut(&K, &V, &W) -> D + 'static,
+) -> StreamVec<'scope, Time, (D, Time, Diff)> {
+    join_traces::<_, _, _, _, CapacityContainerBuilder<Vec<(D, Time, Diff)>>>(
+        left,
+        right,
+        move |key, left, right, time, copies, of_copies, put| {
+            put.push_into((logic(key, left, right), time, copies * of_copies));
+        },
+    )
 }
 
 /// Keeps, for each key, what `logic` makes of its values: of all that are there, with how often each is.

@@ -7,9 +7,14 @@
 //! | [`indicators`] | instrument and timeframe | a row per bar and indicator | per round and changed bar, a step per indicator until states are as they were |
 //! | [`signals`] | instrument, timeframe | a point per bar, a row per alert | per round, rule and changed bar, one evaluation for it and those that look back on it |
 //!
-//! Each is a pure, sequential [`Core`] that is driven by plain calls; [`keyed()`] is the one shell that
+//! | [`portfolio::Fills`] | portfolio | what was said of each fill, each position's fills with what they led to, targets | a step for a fill behind all others; else one for each fill from there until the position is what it was |
+//! | [`portfolio::Quotes`] | instrument | closes, fair values | per round and touched instrument, its newest bar and an edge per model |
+//! | [`portfolio::valuation`] | portfolio | arrangements of lines, marks and closes | per round, the holders of what moved and one look at each of their portfolios |
+//!
+//! Each but the last, which is joins, is a pure, sequential [`Core`] that is driven by plain calls; [`keyed()`] is the one shell that
 //! knows frontiers and capabilities and runs cores over closed commits. Nothing here does I/O or reads a
-//! clock: time is an input ([`CommitContext`]). What the numbers mean is defined in `docs/semantics.md`.
+//! clock: time is an input ([`CommitContext`]). What the numbers mean is defined in `docs/semantics.md`
+//! and `docs/portfolios.md`.
 
 pub mod arrange;
 pub mod context;

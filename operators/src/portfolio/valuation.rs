@@ -34,7 +34,7 @@ use super::row::{
 use super::series::Series;
 use super::totals::{OfPortfolio, totals};
 use super::value::Valued;
-use crate::arrange::{SharedTrace, Update, arrange_local, reduce_local};
+use crate::arrange::{SharedTrace, Update, arrange_local, join_local, reduce_local};
 use crate::keyed::Time;
 
 /// Changes of the rows of all tables, net and at the commits that ended their rounds. After a restore, the
@@ -192,12 +192,13 @@ fn valued<'scope>(
 
     // At rate 1, or without a rate, a line is done; the others need the mark of a pair.
     let routes = Arc::clone(config);
-    let marked = arrange_local(lines, "ByInstrument: lines")
-        .join_core(quoted.clone(), |instrument, (portfolio, line), mark| {
-            Some((*portfolio, *instrument, *line, *mark))
-        });
+    let marked = join_local(
+        arrange_local(lines, "ByInstrument: lines"),
+        quoted.clone(),
+        |instrument, (portfolio, line), mark| (*portfolio, *instrument, *line, *mark),
+    );
     let (done, foreign) =
-        marked.inner.ok_err(move |((portfolio, instrument, line, mark), time, diff)| {
+        marked.ok_err(move |((portfolio, instrument, line, mark), time, diff)| {
             let rate = match routes.route(portfolio, line.contract.quote) {
                 Route::Through { instrument: pair, .. } => {
                     return Err(((pair, (portfolio, instrument, line, mark)), time, diff));
@@ -208,17 +209,18 @@ fn valued<'scope>(
             Ok(((portfolio, Valued::new(instrument, line, mark, rate)), time, diff))
         });
     let routes = Arc::clone(config);
-    let converted = arrange_local(foreign.container::<Vec<_>>(), "ByPair: lines").join_core(
+    let converted = join_local(
+        arrange_local(foreign.container::<Vec<_>>(), "ByPair: lines"),
         quoted,
         move |_pair, (portfolio, instrument, line, mark), pair_mark| {
             let rate = match routes.route(*portfolio, line.contract.quote) {
                 Route::Through { direction, scale, .. } => direction.rate(*pair_mark, scale),
                 Route::Same | Route::Missing => None,
             };
-            Some((*portfolio, Valued::new(*instrument, *line, *mark, rate)))
+            (*portfolio, Valued::new(*instrument, *line, *mark, rate))
         },
     );
-    arrange_local(done.container::<Vec<_>>().concat(converted.inner), "ByPortfolio: lines")
+    arrange_local(done.container::<Vec<_>>().concat(converted), "ByPortfolio: lines")
 }
 
 /// The mark, or that there is none, of every instrument that is wanted or a pair.
@@ -262,40 +264,42 @@ fn exposures<'scope>(
     });
 
     let routes = Arc::clone(config);
-    let closed = arrange_local(priced, "ByInstrument: holdings")
-        .join_core(closes.clone(), |instrument, holding, closes| {
-            Some((*instrument, *holding, closes.clone()))
-        });
-    let (done, foreign) =
-        closed.inner.ok_err(move |((instrument, holding, closes), time, diff)| {
-            match routes.route(holding.portfolio, holding.contract.quote) {
-                Route::Through { instrument: pair, .. } => {
-                    Err(((pair, (instrument, holding, closes)), time, diff))
-                }
-                Route::Same | Route::Missing => {
-                    Ok((holding.exposure(instrument, closes, RateCloses::Same), time, diff))
-                }
+    let closed = join_local(
+        arrange_local(priced, "ByInstrument: holdings"),
+        closes.clone(),
+        |instrument, holding, closes| (*instrument, *holding, closes.clone()),
+    );
+    let (done, foreign) = closed.ok_err(move |((instrument, holding, closes), time, diff)| {
+        match routes.route(holding.portfolio, holding.contract.quote) {
+            Route::Through { instrument: pair, .. } => {
+                Err(((pair, (instrument, holding, closes)), time, diff))
             }
-        });
+            Route::Same | Route::Missing => {
+                Ok((holding.exposure(instrument, closes, RateCloses::Same), time, diff))
+            }
+        }
+    });
     let routes = Arc::clone(config);
-    let converted = arrange_local(foreign.container::<Vec<_>>(), "ByPair: holdings").join_core(
+    let converted = join_local(
+        arrange_local(foreign.container::<Vec<_>>(), "ByPair: holdings"),
         pair_closes,
         move |_pair, (instrument, holding, closes), of_pair: &Series| {
             let rate = match routes.route(holding.portfolio, holding.contract.quote) {
                 Route::Through { direction: Direction::Over, .. } => RateCloses::Over,
                 _ => RateCloses::Under,
             };
-            Some(holding.exposure(*instrument, closes.clone(), rate(of_pair.clone())))
+            holding.exposure(*instrument, closes.clone(), rate(of_pair.clone()))
         },
     );
 
     let benchmarks = benchmarks(config, valued.stream.scope());
-    let compared = arrange_local(benchmarks, "ByInstrument: benchmarks")
-        .join_core(closes, |_instrument, portfolio, closes| {
-            Some((*portfolio, Exposure::Benchmark(closes.clone())))
-        });
+    let compared = join_local(
+        arrange_local(benchmarks, "ByInstrument: benchmarks"),
+        closes,
+        |_instrument, portfolio, closes| (*portfolio, Exposure::Benchmark(closes.clone())),
+    );
     let all = open.concat(done.container::<Vec<_>>());
-    arrange_local(all.concat(converted.inner).concat(compared.inner), "ByPortfolio: exposures")
+    arrange_local(all.concat(converted).concat(compared), "ByPortfolio: exposures")
 }
 
 /// The benchmarks of this worker's portfolios.
