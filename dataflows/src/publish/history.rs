@@ -108,12 +108,15 @@ impl History {
     }
 }
 
+/// A row, and by how much it changes.
+type Changed<V> = ((<V as Keyed>::Key, <V as Keyed>::Value), i64);
+
 /// What waits for the next kept commit.
 struct Waiting<V: Keyed> {
     /// To put out at kept commits.
     kept: BTreeMap<Time, Capability<Time>>,
     /// Changes by commit.
-    changes: BTreeMap<Time, Vec<((V::Key, V::Value), i64)>>,
+    changes: BTreeMap<Time, Vec<Changed<V>>>,
 }
 
 /// Arranges the changes of a view from one kept commit to the next.
