@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use market::Catalog;
 
-use crate::publish::{Board, BoardReader, Digest, ViewDigest};
+use crate::publish::{Board, BoardReader, Digest, TAPE, ViewDigest};
 use crate::views::{Cell, Scan, VIEWS, View, ViewKind, Wanted, write_csv_header, write_csv_row};
 
 /// A view that could not be written.
@@ -74,6 +74,9 @@ fn for_each_row<E>(
     view: &'static View,
     mut each: impl FnMut(&[Cell]) -> Result<(), E>,
 ) -> Result<(), E> {
+    if view.name == TAPE {
+        return reader.each_trade(view, each);
+    }
     if view.kind == ViewKind::Log || view.column("instrument").is_none() {
         return rows(reader, &Scan::all(view)).iter().try_for_each(|cells| each(cells));
     }

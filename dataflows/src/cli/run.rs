@@ -22,7 +22,6 @@ use crate::run::{Started, Wishes, run_live};
 use tokio::sync::Semaphore;
 
 use crate::serve::{Context, Frames, Health, Limits, Posts, Readiness, bind, serve};
-use crate::views::ViewReader;
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
 #[derive(Args)]

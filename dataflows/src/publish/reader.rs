@@ -117,6 +117,17 @@ impl BoardReader {
         Ok(Changes { frontier, changes })
     }
 
+    /// Calls `each` with every row of the tape of trades, without holding them all.
+    pub fn each_trade<E>(
+        &self,
+        view: &View,
+        mut each: impl FnMut(&[Cell]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(through) = self.board.frontier().commit else { return Ok(()) };
+        let (all, labels) = (Wanted::default(), &self.board.labels);
+        self.board.tape.each((view, &all), through, false, labels, |cells| each(&cells))
+    }
+
     /// What holds the rows that are wanted.
     fn cut(
         &self,

@@ -12,6 +12,10 @@ use crate::views::{Cell, Labels, Row, TradeRow, View, Wanted};
 /// The view that it is.
 pub const TAPE: &str = "trades";
 
+/// Who follows it and is more rows behind gets its latest rows anew: made into cells, rows take several
+/// times what they do here.
+const BEHIND_MAX: usize = 50_000;
+
 /// What one shard brought in a commit.
 type Part = Arc<Vec<Statement>>;
 
@@ -66,21 +70,20 @@ impl Tape {
         }
     }
 
-    /// The rows up to commit `through` that are wanted, by commit and origin; latest first if so asked.
-    /// Stops after `limit` rows, and then says that there are more.
-    pub fn read(
+    /// Calls `each` with every row up to commit `through` that is wanted, by commit and origin, latest first
+    /// if so asked, until it gives an error.
+    pub fn each<E>(
         &self,
         (view, wanted): (&View, &Wanted),
         through: Commit,
         latest_first: bool,
-        limit: usize,
         labels: &Labels,
-    ) -> (Vec<Vec<Cell>>, bool) {
-        let mut commits = self.parts(Commit(0), through);
+        mut each: impl FnMut(Vec<Cell>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut commits = self.lock().parts(Commit(0), through);
         if latest_first {
             commits.reverse();
         }
-        let mut rows = Vec::new();
         for (commit, parts) in commits {
             let mut statements = in_order(&parts, wanted);
             if latest_first {
@@ -88,19 +91,36 @@ impl Tape {
             }
             for statement in statements {
                 let cells = row(commit, statement, labels);
-                if !wanted.fits(view, &cells) {
-                    continue;
+                if wanted.fits(view, &cells) {
+                    each(cells)?;
                 }
-                if rows.len() == limit {
-                    return (rows, true);
-                }
-                rows.push(cells);
             }
         }
-        (rows, false)
+        Ok(())
     }
 
-    /// The rows from commit `from` up to `through` that are wanted, in their order; none if some are gone.
+    /// The first rows of [`Self::each`], and whether the limit left any out.
+    pub fn read(
+        &self,
+        of: (&View, &Wanted),
+        through: Commit,
+        latest_first: bool,
+        limit: usize,
+        labels: &Labels,
+    ) -> (Vec<Vec<Cell>>, bool) {
+        let mut rows = Vec::new();
+        let whole = self.each(of, through, latest_first, labels, |cells| {
+            if rows.len() == limit {
+                return Err(());
+            }
+            rows.push(cells);
+            Ok(())
+        });
+        (rows, whole.is_err())
+    }
+
+    /// The rows from commit `from` up to `through` that are wanted, in their order; none if some are gone, or
+    /// if they are too many to be told at once.
     pub fn between(
         &self,
         (view, wanted): (&View, &Wanted),
@@ -108,15 +128,21 @@ impl Tape {
         through: Commit,
         labels: &Labels,
     ) -> Option<Vec<Vec<Cell>>> {
-        let commits = self.parts(from, through);
-        if self.lock().dropped_through.is_some_and(|gone| gone >= from) {
-            return None;
-        }
+        let commits = {
+            let kept = self.lock();
+            if kept.dropped_through.is_some_and(|gone| gone >= from) {
+                return None;
+            }
+            kept.parts(from, through)
+        };
         let mut rows = Vec::new();
         for (commit, parts) in commits {
             let own = in_order(&parts, wanted).into_iter();
             let own = own.map(|statement| row(commit, statement, labels));
             rows.extend(own.filter(|cells| wanted.fits(view, cells)));
+            if rows.len() > BEHIND_MAX {
+                return None;
+            }
         }
         Some(rows)
     }
@@ -152,17 +178,18 @@ impl Tape {
         self.lock().dropped
     }
 
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
     /// What is kept of these commits, shared: rows are made of it while workers go on appending.
     fn parts(&self, from: Commit, through: Commit) -> Vec<(Commit, Vec<Part>)> {
-        let kept = self.lock();
         if from > through {
             return Vec::new();
         }
-        kept.commits.range(from..=through).map(|(commit, parts)| (*commit, parts.clone())).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.commits.range(from..=through).map(|(commit, parts)| (*commit, parts.clone())).collect()
     }
 }
 
@@ -229,6 +256,12 @@ mod tests {
         let rows = tape.between((view, &own), Commit(3), Commit(4), &labels).unwrap();
         assert_eq!(told(&rows), [cell(3, 4), cell(4, 4)]);
         assert!(tape.between((view, &own), Commit(1), Commit(4), &labels).is_none());
+        let own: Vec<_> = (0..=BEHIND_MAX as u64).map(|position| cancel(1, position)).collect();
+        let long = Tape::new(1 << 30);
+        long.append(Commit(0), Arc::new(own));
+        long.append(Commit(1), part(&[cancel(1, 1)]));
+        let rows = |from| long.between((view, &all), Commit(from), Commit(1), &labels);
+        assert_eq!((rows(0), rows(1).unwrap().len()), (None, 1), "too far behind, and not");
         assert_eq!((tape.appended(), tape.dropped()), (15, 6));
     }
 

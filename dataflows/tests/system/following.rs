@@ -116,13 +116,15 @@ fn what_is_told_adds_up_to_the_view() {
             let slow = job.events("view=candles&numbers=string", Duration::from_millis(200));
             let some = job.events(&format!("{some}&numbers=string"), at_once);
             let diffs = job.events("view=candles&encoding=diff&numbers=string", at_once);
+            let tape = job.events("view=trades&limit=100000&numbers=string", at_once);
             let log = job.events("view=revisions&limit=100000&numbers=string", at_once);
             sleep(Duration::from_millis(700)); // these join in the middle
             let late = job.events("view=candles&numbers=string&conflate_ms=50", at_once);
             let mut socket = Socket::open(job.address);
             socket.subscribe("bars", "candles", "{}");
             socket.subscribe("alerts", "alerts", "{}");
-            let both = job.follow(2, move || socket.next(), at_once);
+            socket.subscribe("signals", "signals", "{}");
+            let socket = job.follow(3, move || socket.next(), at_once);
             BTreeMap::from([
                 ("early", early),
                 ("slow", slow),
@@ -130,7 +132,8 @@ fn what_is_told_adds_up_to_the_view() {
                 ("diffs", diffs),
                 ("log", log),
                 ("late", late),
-                ("both", both),
+                ("tape", tape),
+                ("socket", socket),
             ])
         });
 
@@ -140,13 +143,22 @@ fn what_is_told_adds_up_to_the_view() {
         for client in ["early", "slow", "diffs", "late"] {
             told[client].assert_is("candles", &bars, &of_bars, &format!("{client} at {workers}"));
         }
-        told["both"].assert_is("bars", &bars, &of_bars, "over a socket");
-        told["both"].assert_is("alerts", &alerts, &of_alerts, "over a socket");
+        told["socket"].assert_is("bars", &bars, &of_bars, "over a socket");
+        told["socket"].assert_is("alerts", &alerts, &of_alerts, "over a socket");
+        let signals = final_rows(folder, "signals");
+        assert!(signals.len() > 10, "{signals:?}");
+        let of_signals = columns(folder, "signals");
+        told["socket"].assert_is("signals", &signals, &of_signals, "over a socket");
         let own = |line: &&String| {
             [1, 2].iter().any(|n| line.starts_with(&format!("sim:{},1s,", symbol(*n))))
         };
         let own: BTreeSet<String> = bars.iter().filter(own).cloned().collect();
         told["some"].assert_is("candles", &own, &of_bars, "some bars");
+        let trades = final_rows(folder, "trades");
+        for kind in [",trade,", ",correction,", ",cancel,"] {
+            assert!(trades.iter().any(|row| row.contains(kind)), "no {kind} in the tape");
+        }
+        told["tape"].assert_is("trades", &trades, &columns(folder, "trades"), "the tape");
         let revisions = final_rows(folder, "revisions");
         told["log"].assert_is("revisions", &revisions, &columns(folder, "revisions"), "a log");
 
