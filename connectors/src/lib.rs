@@ -25,5 +25,6 @@ pub fn sources() -> Sources {
     Sources::default()
         .with(entries::EntriesSource::KIND, entries::EntriesSource::factory())
         .with(files::FileSource::KIND, files::FileSource::factory())
+        .with(simulated::desk::DeskSource::KIND, simulated::desk::DeskSource::factory())
         .with(simulated::SimulatedSource::KIND, simulated::SimulatedSource::factory())
 }

@@ -135,6 +135,12 @@ impl CommitClock {
         self.sources.iter().all(|(_, partitions)| partitions.iter().all(|p| p.ended))
     }
 
+    /// How many partitions of each source have ended.
+    pub fn ended(&self) -> Vec<usize> {
+        let ended = |partitions: &Vec<Partition>| partitions.iter().filter(|p| p.ended).count();
+        self.sources.iter().map(|(_, partitions)| ended(partitions)).collect()
+    }
+
     /// The newest event time bound so far.
     pub fn newest(&self) -> EventTime {
         self.newest

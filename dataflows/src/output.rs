@@ -17,7 +17,7 @@ pub struct OutputError {
     source: csv::Error,
 }
 
-/// Writes each view to `folder/VIEW.csv`: header first, candles by instrument name, timeframe and open
+/// Writes each view that a replay gives again to `folder/VIEW.csv`: header first, candles by instrument name, timeframe and open
 /// time, logs by commit. Decimals are exact, times RFC 3339 in UTC.
 pub fn write_views(
     reader: &BoardReader,
@@ -25,7 +25,7 @@ pub fn write_views(
     folder: &Path,
 ) -> Result<(), OutputError> {
     make_folder(folder)?;
-    for view in VIEWS {
+    for view in VIEWS.iter().filter(|view| view.recorded) {
         let path = folder.join(format!("{}.csv", view.name));
         write_view(reader, catalog, view, &path).map_err(|source| OutputError { path, source })?;
     }

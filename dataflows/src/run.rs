@@ -18,13 +18,14 @@ use crate::ingest::drive::{
 use crate::ingest::handover::{Handover, HandoverError, Resume};
 use crate::ingest::inlet::HttpInlet;
 use crate::ingest::play::{Pacer, Player, Start};
+use crate::ingest::providers::Providers;
 use crate::ingest::pump::{Extent, Pump, Pumped};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, digest, make_folder, write_views};
-use crate::publish::{Board, BoardReader, Making, ViewDigest};
+use crate::publish::{Board, BoardReader, Making, TAPE, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
-use crate::views::{VIEWS, ViewReader};
+use crate::views::{VIEWS, View, ViewReader};
 
 /// Batches that a pump may be ahead.
 const PUMP_BATCHES: usize = 4;
@@ -95,6 +96,13 @@ pub struct Wishes {
     pub on_start: Option<OnStart>,
 }
 
+impl Wishes {
+    /// Whether anybody can see single trades: else none is kept.
+    fn show_trades(&self) -> bool {
+        self.followed || self.digest || self.out.is_some()
+    }
+}
+
 /// Takes what it wants of a job that has started.
 pub type OnStart = Box<dyn Fn(&Started) + Send + Sync>;
 
@@ -125,7 +133,7 @@ pub struct Report {
     pub commits: u64,
     /// How long it took.
     pub elapsed: Duration,
-    /// Per view, its rows (of logs, those ever appended) and, if asked for, its digests.
+    /// Per view that a replay gives again, its rows (of logs, those ever appended) and, if asked for, its digests.
     pub views: Vec<(&'static str, u64, Option<ViewDigest>)>,
     /// Per worker, how many instruments its ledger held at the end.
     pub instruments_held: Vec<usize>,
@@ -153,8 +161,9 @@ impl Started {
         let board = Arc::new(Board::new(Making {
             workers: config.workers,
             operators: &OPERATORS,
-            labels: config.job.labels(),
+            labels: config.labels(),
             log_bytes_max: config.log_bytes,
+            tape_bytes_max: if wishes.show_trades() { config.trade_log_bytes } else { 0 },
             ring_bytes_max: if wishes.followed { config.ring_bytes } else { 0 },
             history_bytes_max: if wishes.followed { config.history_bytes } else { 0 },
             digests: wishes.digest,
@@ -172,6 +181,7 @@ impl Started {
         let handover =
             Handover::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
                 .recording(recorder)
+                .telling(Providers::new(config.providers()))
                 .saving_after(wishes.save_after)
                 .resuming(wishes.resume.clone());
         let extent = Extent::default();
@@ -203,16 +213,19 @@ impl Started {
             write_views(&reader, &catalog, folder)?;
         }
         for view in VIEWS {
-            let dropped = board.logs.dropped(view.name);
+            let (dropped, limit, bytes_max) = match view.name {
+                TAPE => (board.tape.dropped(), "trade_log_bytes", board.tape.bytes_max()),
+                name => (board.logs.dropped(name), "log_bytes", board.logs.bytes_max()),
+            };
             if dropped > 0 {
                 tracing::warn!(
-                    "the oldest {dropped} rows of `{}` are gone: it exceeded `limits.log_bytes` = {}",
+                    "the oldest {dropped} rows of `{}` are gone: it exceeded `limits.{limit}` = {bytes_max}",
                     view.name,
-                    board.logs.bytes_max()
                 );
             }
         }
-        let views = VIEWS.iter().map(|view| {
+        let told = |view: &&View| view.recorded && (view.name != TAPE || board.tape.is_kept());
+        let views = VIEWS.iter().filter(told).map(|view| {
             let digest = wishes.digest.then(|| digest(&board, &reader, &catalog, view));
             (view.name, reader.count(view), digest)
         });

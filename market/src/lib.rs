@@ -38,7 +38,7 @@ pub use instrument::{
     Catalog, CatalogError, Instrument, InstrumentId, InstrumentRule, Shard, Terms,
 };
 pub use names::{NameError, Named, Names};
-pub use notice::{Conflict, Revision, TooLate, Unmatched, UnmatchedReason};
+pub use notice::{Conflict, Outlier, Revision, Statement, TooLate, Unmatched, UnmatchedReason};
 pub use price::{Price, Quantity};
 pub use refusal::{Refusal, RefusalReason};
 pub use scopes::{IdScopeError, IdScopes};

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::candle::{Bar, CandleKey, Cause, CauseKind};
+use crate::instrument::InstrumentId;
+use crate::price::{Price, Quantity};
 use crate::time::{Commit, EventTime};
-use crate::trade::{Trade, TradeRef};
+use crate::trade::{Event, Origin, Record, Side, Trade, TradeId, TradeRef};
 
 /// A copy of a trade that disagrees with the one that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,6 +52,92 @@ pub struct Unmatched {
     pub time: Option<EventTime>,
     /// Why.
     pub reason: UnmatchedReason,
+}
+
+/// A trade whose price is far away from recent prices. It counts all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Outlier {
+    /// The commit from which on the trade counts.
+    pub commit: Commit,
+    /// The trade.
+    pub trade: Trade,
+    /// Whether a new trade or a correction says so; never a cancel.
+    pub kind: CauseKind,
+    /// Median of the closes that it is held to.
+    pub median: Price,
+    /// Median distance of these closes from it, at the price scale.
+    pub deviation: u64,
+    /// How many closes these are.
+    pub bars: u32,
+}
+
+/// An accepted record, cut down to what a tape of trades shows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Statement {
+    /// Where the record came from.
+    pub origin: Origin,
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// What it is.
+    pub kind: CauseKind,
+    /// The id of the trade as told; a cancel tells none.
+    pub id: Option<TradeId>,
+    /// The id that a correction or cancel names.
+    pub of: Option<TradeId>,
+    /// The event time that it carries; before all time if none.
+    pub time: EventTime,
+    /// Price; 0 of a cancel.
+    pub price: Price,
+    /// Size; 0 of a cancel.
+    pub quantity: Quantity,
+    /// Decimals of the price.
+    pub price_scale: u8,
+    /// Decimals of the size.
+    pub quantity_scale: u8,
+    /// Aggressor.
+    pub side: Side,
+}
+
+impl Statement {
+    /// What is shown of a record.
+    pub fn of(record: &Record) -> Statement {
+        let origin = record.origin;
+        match record.event {
+            Event::New(trade) => Statement::telling(origin, CauseKind::Trade, None, &trade),
+            Event::Correct { of, with } => {
+                Statement::telling(origin, CauseKind::Correction, Some(of.id), &with)
+            }
+            Event::Cancel { of, time } => Statement {
+                origin,
+                instrument: of.instrument,
+                kind: CauseKind::Cancel,
+                id: None,
+                of: Some(of.id),
+                time: time.unwrap_or(EventTime::NEVER),
+                price: Price(0),
+                quantity: Quantity(0),
+                price_scale: 0,
+                quantity_scale: 0,
+                side: Side::Unknown,
+            },
+        }
+    }
+
+    fn telling(origin: Origin, kind: CauseKind, of: Option<TradeId>, trade: &Trade) -> Statement {
+        Statement {
+            origin,
+            instrument: trade.instrument,
+            kind,
+            id: Some(trade.id),
+            of,
+            time: trade.time,
+            price: trade.price,
+            quantity: trade.quantity,
+            price_scale: trade.terms.price_scale,
+            quantity_scale: trade.terms.quantity_scale,
+            side: trade.side,
+        }
+    }
 }
 
 /// A change of a bar that was final.

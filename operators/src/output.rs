@@ -1,8 +1,10 @@
 //! What the ledger and the roll-ups say, commit by commit.
 
+use std::sync::Arc;
+
 use market::{
-    Candle, CandleKey, Cause, Conflict, EventTime, Gap, GapKey, InstrumentId, Revision, Shard,
-    SourceId, TooLate, Unmatched,
+    Candle, CandleKey, Cause, Conflict, EventTime, Gap, GapKey, InstrumentId, Outlier, Revision,
+    Shard, SourceId, Statement, TooLate, Unmatched,
 };
 
 use crate::context::SourceSet;
@@ -56,6 +58,8 @@ pub enum Notice {
     Unmatched(Unmatched),
     /// For `revisions`.
     Revision(Revision),
+    /// For `outliers`.
+    Outlier(Outlier),
 }
 
 /// What became of a record.
@@ -87,7 +91,7 @@ pub struct Tally {
 }
 
 /// What the operators put out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerOut {
     /// A bar changed.
     Bar(BarChange),
@@ -99,6 +103,9 @@ pub enum LedgerOut {
     Notice(Notice),
     /// Records counted.
     Tally(Tally),
+    /// What was accepted of one commit in one shard, in no particular order, if that is asked for: all
+    /// but copies of trades.
+    Told(Arc<Vec<Statement>>),
     /// These sources speak of the instrument for the first time.
     Heard(InstrumentId, SourceSet),
     /// The newest base bar of the instrument that was seen opens at this time.
@@ -130,7 +137,8 @@ impl LedgerOut {
             LedgerOut::Restored(..)
             | LedgerOut::Gap(_)
             | LedgerOut::Notice(_)
-            | LedgerOut::Tally(_) => None,
+            | LedgerOut::Tally(_)
+            | LedgerOut::Told(_) => None,
         }
     }
 
@@ -183,4 +191,8 @@ impl Verdict {
         Verdict::Cancel,
         Verdict::Late,
     ];
+    /// Whether the record says something that was accepted and is not the copy of a trade.
+    pub fn tells(self) -> bool {
+        matches!(self, Verdict::Accepted | Verdict::Correction | Verdict::Cancel)
+    }
 }

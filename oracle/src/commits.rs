@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    Calendars, Candle, CandleKey, Commit, Conflict, EventTime, Gap, GapKey, InstrumentId, Record,
-    Revision, Span, Timeframe, TooLate, TradeRef, Unmatched,
+    Calendars, Candle, CandleKey, Commit, Conflict, EventTime, Gap, GapKey, InstrumentId, Outlier,
+    Record, Revision, Span, Timeframe, TooLate, TradeRef, Unmatched,
 };
 
 use crate::instrument::InstrumentFold;
+use crate::outliers::Far;
 
 /// What a job is told before its first commit.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct History {
     pub correction_horizon: Span,
     /// How many gaps of an instrument and scope are kept apart; at least 1.
     pub gaps_max: usize,
+    /// Which prices are far away.
+    pub far: Far,
 }
 
 /// One commit of input.
@@ -53,6 +56,11 @@ pub struct Output {
     pub unmatched: Vec<Unmatched>,
     /// Rows of this commit; those of larger timeframes carry the commit that ended their round.
     pub revisions: Vec<Revision>,
+    /// Rows of this commit.
+    pub outliers: Vec<Outlier>,
+    /// The records accepted in this commit, but each `New` of an id that has a `New` already, or one with a
+    /// lower origin in this commit.
+    pub told: Vec<Record>,
 }
 
 /// The fold over commits.
@@ -102,6 +110,8 @@ impl Fold {
         output.too_late.sort();
         output.unmatched.sort();
         output.revisions.sort();
+        output.outliers.sort();
+        output.told.sort();
 
         self.next = commit.next();
         self.marks.clone_from(&input.marks);

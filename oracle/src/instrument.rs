@@ -10,6 +10,7 @@ use market::{
 use crate::behind::{causes, conflicts, strongest};
 use crate::commits::{History, Output};
 use crate::gaps::Told;
+use crate::outliers::outliers;
 use crate::revise::{Bars, Revisions, changes};
 use crate::set::{Joined, joined};
 use crate::values;
@@ -50,6 +51,14 @@ struct Round {
     bars: Bars,
     revisions: Revisions,
     candles: BTreeMap<CandleKey, Candle>,
+}
+
+/// Whether a record of a commit is no copy of a trade: neither known before nor told by a lower origin.
+fn is_news(record: &Record, before: &[Record], accepted: &[Record]) -> bool {
+    let Event::New(trade) = record.event else { return true };
+    let tells = |other: &Record| matches!(other.event, Event::New(t) if t.name() == trade.name());
+    !before.iter().any(tells)
+        && !accepted.iter().any(|other| tells(other) && other.origin < record.origin)
 }
 
 impl InstrumentFold {
@@ -96,8 +105,11 @@ impl InstrumentFold {
         self.told.commit(&accepted, history.gaps_max);
         self.note(commit, records, &accepted);
 
+        output.told.extend(accepted.iter().filter(|r| is_news(r, &before, &accepted)));
         output.conflicts.extend(conflicts(commit, &before, &accepted));
         output.unmatched.extend(self.unmatched(commit, &accepted));
+        let (was, is) = (joined(&before), joined(&self.live));
+        output.outliers.extend(outliers(history, commit, &self.bars, &was, &is));
         self.show_base(history, commit, &before, &accepted, output);
     }
 

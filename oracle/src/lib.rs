@@ -6,16 +6,18 @@
 //! * [`set`]: the value columns as a function of the set of records alone, for horizons that never come;
 //! * [`commits`]: values, history and logs after every commit;
 //! * [`gaps`]: holes in ids;
+//! * [`outliers`]: which prices are far away from recent ones;
 //! * [`sessions`]: trading days and bars of two markets, minute by minute;
 //! * [`portfolio`]: positions, portfolios, drift, edges and risk, with random input of its own;
 //! * [`random`]: inputs for candles and logs, from a seed.
 //!
-//! Reading order: [`values`] → [`set`] → [`gaps`] → [`commits`] → [`random`]; [`portfolio`].
+//! Reading order: [`values`] → [`set`] → [`gaps`] → [`outliers`] → [`commits`] → [`random`]; [`portfolio`].
 
 mod behind;
 pub mod commits;
 pub mod gaps;
 mod instrument;
+pub mod outliers;
 pub mod portfolio;
 mod prng;
 pub mod random;

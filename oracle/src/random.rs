@@ -6,6 +6,7 @@
 use market::{Calendar, Calendars, Event, EventTime, Origin, Record, SourceId, Span, Timeframe};
 
 use crate::commits::{CommitInput, History};
+use crate::outliers::Far;
 use crate::prng::Prng;
 use crate::stories::Stories;
 
@@ -147,6 +148,7 @@ impl Scene {
         let gaps_max = if few { 1 + prng.index(4) } else { 1_000 };
         Scene {
             history: History {
+                far: far(prng),
                 timeframes: timeframes
                     .iter()
                     .filter_map(|secs| Timeframe::from_secs(*secs))
@@ -160,6 +162,15 @@ impl Scene {
             step,
             calendars: count,
         }
+    }
+}
+
+/// Windows of few bars are full early, and in narrow bands many prices are far away.
+fn far(prng: &mut Prng) -> Far {
+    Far {
+        bars: prng.pick(&[0, 1, 2, 3, 5, 5, 8, 30]),
+        deviations: prng.pick(&[1, 1, 2, 3, 10]),
+        floor_bps: prng.pick(&[0, 10, 50, 100]),
     }
 }
 

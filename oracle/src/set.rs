@@ -101,6 +101,11 @@ impl Joined {
         self.highest_correction().or_else(|| self.best_original())
     }
 
+    /// Whether what survives of it, if anything does, is a correction.
+    pub fn corrected(&self) -> bool {
+        self.highest_correction().is_some()
+    }
+
     fn cancelled(&self) -> bool {
         self.records.iter().any(|r| matches!(r.event, Event::Cancel { .. }))
     }

@@ -19,9 +19,10 @@
 //! Nothing here reads a clock. A live run plays such a source in real time, as if the venue opened now;
 //! a replay takes it as fast as it goes, up to `ticks`.
 //!
-//! Reading order: [`config`] → [`venue`] → [`provider`].
+//! Reading order: [`config`] → [`venue`] → [`provider`]; [`desk`] has portfolios that trade there.
 
 pub mod config;
+pub mod desk;
 mod dice;
 pub mod provider;
 mod telling;

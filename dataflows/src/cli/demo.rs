@@ -13,9 +13,9 @@ use crate::run::Wishes;
 /// The demo's configuration.
 const CONFIG: &str = include_str!("../../../examples/demo.toml");
 
-/// Watch candles of a simulated venue that is told by two redundant providers; needs no configuration and
-/// no network. Some trades come late, twice, out of order, are corrected or cancelled, and now and then a
-/// provider falls silent. `examples/demo.toml` configures the same.
+/// Watch candles of a simulated venue that is told by two redundant providers, and portfolios that trade
+/// there; needs no configuration and no network. Some trades come late, twice, out of order, are corrected or
+/// cancelled, and now and then a provider falls silent. `examples/demo.toml` configures the same.
 #[derive(Args)]
 pub(super) struct Demo {
     /// Port to serve on at 127.0.0.1; 0 takes a free one.
@@ -53,10 +53,19 @@ impl Demo {
         let mut raw = RawConfig::parse(CONFIG, "the demo's configuration")?;
         raw.http.listen = format!("127.0.0.1:{}", self.port);
         raw.job.workers = self.workers.unwrap_or(raw.job.workers);
-        let each = self.ticks_per_second / u32::try_from(raw.source.len().max(1))?;
+        let providers = raw.source.iter().filter(|source| source.kind == "simulated").count();
+        let each = self.ticks_per_second / u32::try_from(providers.max(1))?;
         for source in &mut raw.source {
-            source.rest.insert("ticks_per_second".to_owned(), i64::from(each).into());
-            source.rest.insert("seed".to_owned(), i64::from(self.seed).into());
+            let seed = ("seed".to_owned(), toml::Value::from(i64::from(self.seed)));
+            let ticks = ("ticks_per_second".to_owned(), toml::Value::from(i64::from(each)));
+            match source.rest.get_mut("venue") {
+                Some(toml::Value::Table(venue)) => venue.extend([seed, ticks]),
+                _ => source.rest.extend([seed, ticks]),
+            }
+            // The desk cannot have more fills than its venue has ticks.
+            if let Some(fills) = source.rest.get_mut("fills_per_second") {
+                *fills = toml::Value::from(fills.as_integer().unwrap_or(1).min(each.into()));
+            }
         }
         Ok(raw.check(Path::new("."))?)
     }
@@ -70,7 +79,8 @@ tickweave {version}  a simulated venue: 50 symbols, two providers, {ticks} ticks
   open  http://{address}/
         http://{address}/v1/views  http://{address}/metrics  http://{address}/health
   try   curl 'http://{address}/v1/candles/demo:ALFA?timeframe=5s&limit=3'
-        curl 'http://{address}/v1/views/alerts?symbol=demo:ALFA&limit=5'
+        curl 'http://{address}/v1/views/positions?portfolio=alpha&limit=5'
+        curl -N 'http://{address}/stream?view=portfolios&fields=pnl,equity'
 "
     )
 }
@@ -83,9 +93,9 @@ mod tests {
     fn flags_reach_both_providers() {
         let demo = Demo { port: 0, workers: Some(2), ticks_per_second: 500, seed: 7 };
         let config = demo.config().unwrap();
-        assert_eq!((config.workers, config.sources.len()), (2, 2));
-        assert_eq!(config.toml.matches("ticks_per_second = 250").count(), 2);
-        assert_eq!(config.toml.matches("seed = 7").count(), 2);
+        assert_eq!((config.workers, config.sources.len()), (2, 3));
+        assert_eq!(config.toml.matches("ticks_per_second = 250").count(), 3);
+        assert_eq!(config.toml.matches("seed = 7").count(), 3);
         assert!(config.sources.iter().all(|s| s.play.is_some_and(|play| play.as_if_now)));
     }
 }

@@ -33,7 +33,7 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(
         text,
-        "  accepted {} (corrections {}, cancels {})  duplicates {}  conflicts {}  late {}  unmatched {}  dead letters {}\n  alerts raised {}  withdrawn {}",
+        "  accepted {} (corrections {}, cancels {})  duplicates {}  conflicts {}  late {}  unmatched {}  outliers {}  dead letters {}\n  alerts raised {}  withdrawn {}",
         totals.accepted,
         totals.corrections,
         totals.cancels,
@@ -41,6 +41,7 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
         totals.conflicts,
         totals.late,
         totals.unmatched,
+        totals.outliers,
         totals.dead,
         totals.alerts_raised,
         totals.alerts_withdrawn
@@ -75,6 +76,7 @@ fn as_json(report: &Report) -> Value {
         "conflicts": totals.conflicts,
         "late": totals.late,
         "unmatched": totals.unmatched,
+        "outliers": totals.outliers,
         "dead": totals.dead,
         "alerts_raised": totals.alerts_raised,
         "alerts_withdrawn": totals.alerts_withdrawn,

@@ -1,6 +1,5 @@
 //! `tickweave run`.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +13,7 @@ use super::check::layers;
 use super::report::print_report;
 use super::{Outcome, runtime};
 use crate::config::Config;
+use crate::health::Seen;
 use crate::ingest::Stop;
 use crate::ingest::drive::now;
 use crate::inlet::Inlet;
@@ -21,8 +21,7 @@ use crate::publish::Board;
 use crate::run::{Started, Wishes, run_live};
 use tokio::sync::Semaphore;
 
-use crate::serve::{Check, Context, Frames, Health, Limits, Posts, Readiness, Status, bind, serve};
-use crate::views::ViewReader;
+use crate::serve::{Context, Frames, Health, Limits, Posts, Readiness, bind, serve};
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
 #[derive(Args)]
@@ -123,7 +122,7 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
         catalog: Arc::clone(&started.catalog),
         calendars: config.calendars.clone(),
         timeframes: config.job.timeframes().to_vec(),
-        labels: config.job.labels(),
+        labels: config.labels(),
         metrics: started.metrics.clone(),
         health: Arc::new(move || health(&board, &pause)),
         version: env!("CARGO_PKG_VERSION"),
@@ -138,29 +137,13 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
 }
 
 fn health(board: &Arc<Board>, pause: &Pause) -> Health {
-    let check = |status, output: String| Check { status, output, observed: None };
-    let workers = if board.has_failed() {
-        check(Status::Fail, "a worker has failed; the process is going down".to_owned())
-    } else {
-        check(Status::Pass, format!("{} workers run", board.workers()))
+    let seen = Seen {
+        workers: board.workers(),
+        failed: board.has_failed(),
+        over_budget: *pause.lock().unwrap_or_else(PoisonError::into_inner),
+        commit: board.frontier().commit,
     };
-    let paused = *pause.lock().unwrap_or_else(PoisonError::into_inner);
-    let (sources, readiness) = match paused {
-        None => (check(Status::Pass, "sources are read".to_owned()), Readiness::Ready),
-        Some((retained, limit)) => {
-            let reason = format!(
-                "sources pause: operators retain about {retained} bytes, `limits.state_bytes` allows {limit}"
-            );
-            (check(Status::Fail, reason.clone()), Readiness::NotYet(reason))
-        }
-    };
-    let frontier = crate::publish::BoardReader::new(Arc::clone(board)).frontier();
-    let commits = match frontier.commit {
-        Some(commit) => check(Status::Pass, format!("complete up to commit {commit}")),
-        None => check(Status::Warn, "no commit is complete yet".to_owned()),
-    };
-    let checks = [("workers", workers), ("sources", sources), ("commits", commits)];
-    let checks: BTreeMap<_, _> =
-        checks.into_iter().map(|(name, check)| (name.to_owned(), check)).collect();
-    Health { checks, readiness }
+    let checks = seen.checks().map(|(name, check)| (name.to_owned(), check));
+    let readiness = seen.pause().map_or(Readiness::Ready, Readiness::NotYet);
+    Health { checks: checks.into(), readiness }
 }

@@ -68,8 +68,8 @@ impl State {
         let (p50, p99) = (within(0.5), within(0.99));
         format!(
             "[{:>6.1}s] running  {} ticks/s  tick→view p50 {p50} p99 {p99}  bars {}{fold}\
-             revised {}  late {}  corrected {}  cancelled {}  conflicts {}  dead letters {}  gaps {}{fold}\
-             alerts raised {}  withdrawn {}",
+             revised {}  late {}  corrected {}  cancelled {}  conflicts {}  dead letters {}{fold}\
+             outliers {}  gaps {}  alerts raised {}  withdrawn {}",
             self.began.elapsed().as_secs_f64(),
             thousands(rate as u64),
             thousands(self.board.rows("candles")),
@@ -79,6 +79,7 @@ impl State {
             thousands(totals.cancels),
             thousands(totals.conflicts),
             thousands(totals.dead),
+            thousands(totals.outliers),
             thousands(self.board.rows("gaps")),
             thousands(totals.alerts_raised),
             thousands(totals.alerts_withdrawn),

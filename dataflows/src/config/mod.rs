@@ -4,6 +4,7 @@
 mod calendars;
 mod layers;
 mod nearest;
+mod outliers;
 mod places;
 mod portfolios;
 mod raw;
@@ -30,13 +31,17 @@ pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
     RawSession, RawSource,
 };
+
+pub use outliers::RawOutliers;
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 pub use sources::{ConfiguredSource, Inlet};
 
 use crate::clock::{Ahead, SourceTiming};
 use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
-use crate::jobs::candles::Candles;
+use crate::ingest::providers::Provider;
+use crate::jobs::candles::{Asked, Candles};
+use crate::views::Labels;
 
 /// A checked configuration.
 pub struct Config {
@@ -66,6 +71,8 @@ pub struct Config {
     pub limits: Limits,
     /// Bytes of each log.
     pub log_bytes: usize,
+    /// Bytes of the tape of trades.
+    pub trade_log_bytes: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes: usize,
     /// Bytes of what views were.
@@ -138,8 +145,18 @@ impl RawConfig {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
-        let RawConfig { job, commit, limits, http, calendar: _, instrument, source, rule, .. } =
-            self;
+        let RawConfig {
+            job,
+            outliers,
+            commit,
+            limits,
+            http,
+            calendar: _,
+            instrument,
+            source,
+            rule,
+            ..
+        } = self;
         let (calendars, terms) = instruments(&job, instrument, &made)?;
         let catalog = Catalog::new(terms, limits.instruments);
         let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
@@ -166,20 +183,21 @@ impl RawConfig {
         let indicators = job.indicators.iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
-        let gaps = in_range("limits.gaps", limits.gaps, 1, 1 << 20)?;
-        let rules = rules::check(rule, &timeframes, &indicators)?;
+        let (rules, watched) = rules::check(rule, &timeframes, &indicators)?;
         let portfolios = accounts.check(&timeframes, &indicators, &catalog)?;
-        let candles = Candles::new(
-            &timeframes,
-            calendars.clone(),
+        let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
+        let candles = Candles::new(Asked {
+            timeframes,
+            calendars: calendars.clone(),
             reject_after,
-            horizon,
-            gaps,
+            correction_horizon: horizon,
+            gaps_max: in_range("limits.gaps", limits.gaps, 1, 1 << 20)?,
+            outliers: outliers.check()?,
             indicators,
             rules,
-        )
-        .map_err(ConfigError::at("job.timeframes"))?;
-        let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
+            watched,
+        });
+        let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
         let candles = candles.with_portfolios(portfolios.for_job(base));
         let inlet = Inlet::check(&http)?;
         let sources = sources::sources(source, inlet.is_some(), folder, &catalog, reject_after)?;
@@ -211,6 +229,7 @@ impl RawConfig {
                 state_bytes: limits.state_bytes,
             },
             log_bytes: limits.log_bytes,
+            trade_log_bytes: limits.trade_log_bytes,
             ring_bytes: limits.ring_bytes,
             history_bytes: limits.history_bytes,
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
@@ -228,6 +247,31 @@ impl Config {
     pub fn source_names(&self) -> Vec<SourceNames> {
         let inlet = self.inlet.map(|_| Inlet::names());
         self.sources.iter().map(|source| source.names.clone()).chain(inlet).collect()
+    }
+
+    /// What numbers in rows stand for.
+    pub fn labels(&self) -> Labels {
+        let sources = self.source_names().into_iter().map(|names| (names.name, names.partitions));
+        Labels { sources: sources.collect(), ..self.job.labels() }
+    }
+
+    /// What the view `providers` tells of the sources, by number; the inlet is the last.
+    pub fn providers(&self) -> Vec<Provider> {
+        let provider = |source: &ConfiguredSource| Provider {
+            name: source.names.name.clone(),
+            kind: source.kind.clone(),
+            rank: source.names.rank,
+            partitions: source.timing.partitions,
+            idle_after: source.timing.idle_after,
+        };
+        let inlet = self.inlet.map(|_| Provider {
+            name: Inlet::names().name,
+            kind: "http".to_owned(),
+            rank: Inlet::names().rank,
+            partitions: Inlet::timing().partitions,
+            idle_after: Inlet::timing().idle_after,
+        });
+        self.sources.iter().map(provider).chain(inlet).collect()
     }
 
     /// How the sources' times are understood, by number; the inlet is the last.

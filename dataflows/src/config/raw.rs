@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::outliers::RawOutliers;
 use super::portfolios::{RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
 use super::rules::RawRule;
 
@@ -13,6 +14,8 @@ use super::rules::RawRule;
 pub struct RawConfig {
     /// `[job]`: what is computed.
     pub job: RawJob,
+    /// `[outliers]`: which prices are told to be far away from recent ones.
+    pub outliers: RawOutliers,
     /// `[commit]`: when commits and rounds close.
     pub commit: RawCommit,
     /// `[limits]`: bounds.
@@ -95,6 +98,8 @@ pub struct RawLimits {
     pub state_bytes: usize,
     /// Bytes of each log; beyond it, its oldest rows go.
     pub log_bytes: usize,
+    /// Bytes of the log of trades; beyond it, its oldest rows go. 0: none is kept.
+    pub trade_log_bytes: usize,
     /// Bytes of the latest changes of each keyed view; who follows a view and is further behind gets it anew.
     pub ring_bytes: usize,
     /// Gaps in the ids of an instrument that are kept apart; beyond it, the lowest are merged.
@@ -271,6 +276,7 @@ impl Default for RawLimits {
             in_flight_records: 262_144,
             state_bytes: 8 << 30,
             log_bytes: 64 << 20,
+            trade_log_bytes: 64 << 20,
             ring_bytes: 64 << 20,
             history_bytes: 256 << 20,
             gaps: 10_000,

@@ -20,6 +20,8 @@ const DEFAULT_IDLE: Span = Span::secs(30);
 
 /// A source, ready to be opened.
 pub struct ConfiguredSource {
+    /// Its kind.
+    pub kind: String,
     /// Name, rank and partitions.
     pub names: SourceNames,
     /// How its time is understood.
@@ -130,6 +132,7 @@ fn source(
     };
     let partitions = source.partitions();
     Ok(ConfiguredSource {
+        kind: raw.kind,
         timing: SourceTiming {
             disorder,
             idle_after: idle.or_else(|| (!replayable).then_some(DEFAULT_IDLE)),

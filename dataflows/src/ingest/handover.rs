@@ -8,11 +8,14 @@ use market::{AccountRecord, Commit, EventTime, Origin, Record, Shard};
 use operators::{CommitContext, Marks};
 
 use super::feed::{Delivery, FeedSender};
+use super::providers::Providers;
 use super::recording::{Recorder, RecordingError};
 use crate::clock::Binding;
+use crate::health::Seen;
 use crate::publish::{Board, LogRow, WorkerFailed, log};
+use crate::serve::Check;
 use crate::telemetry::Metrics;
-use crate::views::DeadLetterRow;
+use crate::views::{DeadLetterRow, HealthRow, Row};
 
 /// A closed commit with everything that it binds.
 pub struct Sealed {
@@ -24,6 +27,8 @@ pub struct Sealed {
     pub accounts: Vec<AccountRecord>,
     /// What was refused.
     pub refused: Vec<DeadLetterRow>,
+    /// Per source, how many of its partitions have ended; empty if that is not known.
+    pub ended: Vec<usize>,
     /// Live: when its oldest row was passed on by a pump.
     pub oldest: Option<Instant>,
 }
@@ -69,6 +74,7 @@ pub struct Handover {
     marks: Marks,
     round_marks: Marks,
     source_names: Arc<[String]>,
+    providers: Providers,
     save_after: Option<Commit>,
     skip_through: Option<Commit>,
     /// Commits on their way, with their numbers of records.
@@ -97,6 +103,7 @@ impl Handover {
             round_marks: marks.clone(),
             marks,
             source_names,
+            providers: Providers::default(),
             save_after: None,
             skip_through: None,
             in_flight: VecDeque::new(),
@@ -110,6 +117,13 @@ impl Handover {
     #[must_use]
     pub fn recording(mut self, recorder: Option<Recorder>) -> Handover {
         self.recorder = recorder;
+        self
+    }
+
+    /// Tells how `providers` are at the end of every round.
+    #[must_use]
+    pub fn telling(mut self, providers: Providers) -> Handover {
+        self.providers = providers;
         self
     }
 
@@ -147,7 +161,8 @@ impl Handover {
         if let Some(recorder) = &mut self.recorder {
             recorder.write(&sealed)?;
         }
-        let Sealed { binding, records, accounts, refused, oldest } = sealed;
+        self.providers.hear(&sealed);
+        let Sealed { binding, records, accounts, refused, oldest, .. } = sealed;
         if self.skip_through.is_some_and(|through| binding.commit <= through) {
             return Ok(());
         }
@@ -174,6 +189,7 @@ impl Handover {
         self.metrics.committed(binding.commit);
         if binding.round {
             self.measure(&binding);
+            self.tell(&binding);
         }
 
         let rows = records.len() + accounts.len();
@@ -232,6 +248,25 @@ impl Handover {
         for (worker, bytes) in self.board.retained_by_worker().into_iter().enumerate() {
             self.metrics.retained(worker, bytes as u64);
         }
+    }
+
+    /// Tells how sources and process are after a commit, which no worker has yet.
+    fn tell(&self, binding: &Binding) {
+        let seen = Seen {
+            workers: self.feeds.len(),
+            failed: self.board.has_failed(),
+            over_budget: self.is_over_budget(),
+            commit: Some(binding.commit),
+        };
+        let providers = self.providers.rows(binding, seen.over_budget.is_some());
+        self.board.tables.providers.tell(binding.commit, providers);
+        let checks = seen.checks().map(|(name, Check { status, output, .. })| {
+            let row = HealthRow { check: name, status: status.name(), output: &output };
+            let mut cells = Vec::with_capacity(HealthRow::COLUMNS.len());
+            row.cells(&mut cells);
+            (name.to_owned(), cells)
+        });
+        self.board.tables.health.tell(binding.commit, checks);
     }
 
     /// Counts rows by source, whatever becomes of them. What is said of accounts is accepted here; what

@@ -12,6 +12,7 @@ pub mod feed;
 pub mod handover;
 pub mod inlet;
 pub mod play;
+pub mod providers;
 pub mod pump;
 pub mod recording;
 

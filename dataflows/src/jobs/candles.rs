@@ -7,10 +7,10 @@ use market::{Calendars, Span, Timeframe};
 use operators::indicators::{IndicatorChange, IndicatorOut, Indicators, IndicatorsConfig};
 use operators::keyed::Time;
 use operators::portfolio::PortfolioConfig;
-use operators::signals::{AlertChange, Rule};
+use operators::signals::{AlertChange, Rule, SignalOut};
 use operators::{
-    Gauge, Ledger, LedgerConfig, LedgerOut, Rollup, RollupConfig, SignalIn, Signals, StateError,
-    StateStore, keyed,
+    Gauge, Ledger, LedgerConfig, LedgerOut, OutlierRule, Rollup, RollupConfig, SignalIn, Signals,
+    StateError, StateStore, keyed,
 };
 use timely::dataflow::Scope;
 use timely::dataflow::operators::vec::Map;
@@ -21,7 +21,7 @@ use super::portfolios::{self, FILLS, QUOTES};
 use crate::ingest::{Delivery, feed};
 use crate::publish::{
     Arranged, Board, publish_alerts, publish_candles, publish_gaps, publish_indicators,
-    publish_portfolios,
+    publish_portfolios, publish_signals,
 };
 use crate::telemetry::Metrics;
 use crate::views::Labels;
@@ -61,18 +61,33 @@ pub struct Surroundings<'a> {
     pub states: Arc<dyn StateStore>,
 }
 
+/// What is asked of the job, checked part by part.
+pub struct Asked {
+    /// Of which timeframes there are bars; the smallest is the base that must divide all others.
+    pub timeframes: Vec<Timeframe>,
+    /// The calendars that instruments choose from.
+    pub calendars: Calendars,
+    /// Trades older than this before the watermark are refused.
+    pub reject_after: Span,
+    /// How long single trades are kept before the watermark.
+    pub correction_horizon: Span,
+    /// How many gaps are kept apart per instrument and id scope.
+    pub gaps_max: usize,
+    /// Which prices are far away from recent ones.
+    pub outliers: OutlierRule,
+    /// Indicators of every timeframe.
+    pub indicators: IndicatorsConfig,
+    /// Rules that raise alerts.
+    pub rules: Vec<Rule>,
+    /// What they refer to.
+    pub watched: Watched,
+}
+
 impl Candles {
-    /// Bars of `timeframes`, the smallest of which is the base that must divide all others.
-    pub fn new(
-        timeframes: &[Timeframe],
-        calendars: Calendars,
-        reject_after: Span,
-        correction_horizon: Span,
-        gaps_max: usize,
-        indicators: IndicatorsConfig,
-        (rules, watched): (Vec<Rule>, Watched),
-    ) -> Result<Candles, String> {
-        let mut timeframes = timeframes.to_vec();
+    /// The job that does what is asked; says what is wrong with the timeframes, if something is.
+    pub fn new(asked: Asked) -> Result<Candles, String> {
+        let Asked { mut timeframes, calendars, indicators, rules, watched, .. } = asked;
+        let Asked { reject_after, correction_horizon, gaps_max, outliers, .. } = asked;
         timeframes.sort_unstable();
         timeframes.dedup();
         let Some((base, larger)) = timeframes.split_first() else {
@@ -81,7 +96,8 @@ impl Candles {
         let rollups = RollupConfig::new(*base, larger, calendars.clone())?;
         let base = *base;
         let portfolios = Arc::new(PortfolioConfig::unconfigured(base));
-        let ledger = LedgerConfig { base, calendars, reject_after, correction_horizon, gaps_max };
+        let ledger =
+            LedgerConfig { base, calendars, reject_after, correction_horizon, gaps_max, outliers };
         Ok(Candles {
             ledger: Arc::new(ledger),
             rollups: Arc::new(rollups),
@@ -109,6 +125,7 @@ impl Candles {
     pub fn labels(&self) -> Labels {
         let indicators = self.indicators.indicators().iter();
         Labels {
+            sources: Vec::new(), // which the job does not know
             rules: self.rules.iter().map(|rule| rule.name.clone()).collect(),
             indicators: indicators.map(|one| (one.label(), one.outputs())).collect(),
         }
@@ -127,12 +144,12 @@ impl Candles {
         };
         let (contexts, records, accounts) = feed(scope, deliveries, activator);
 
-        let config = Arc::clone(&self.ledger);
+        let (config, tells) = (Arc::clone(&self.ledger), board.tape.is_kept());
         let ledger = keyed(
             contexts.clone(),
             records,
             OPERATORS[0],
-            move || Ledger::new(Arc::clone(&config)),
+            move || Ledger::new(Arc::clone(&config)).telling(tells),
             Arc::clone(&states),
             gauge(OPERATORS[0]),
         )?;
@@ -180,14 +197,17 @@ impl Candles {
         let valuation = portfolios::build(&self.portfolios, inputs, &states, gauge)?;
 
         let count = counting_alerts(metrics, &self.rules);
-        let signals = signals.inspect_batch(move |_commit, changes| count(changes));
+        let alerts = signals.clone().flat_map(SignalOut::alert);
+        let alerts = alerts.inspect_batch(move |_commit, changes| count(changes));
+        let signals = signals.flat_map(SignalOut::signal);
 
         let restored = states.restored_at();
         let mut views = publish_portfolios(valuation, contexts.clone(), restored, board);
         views.extend([
             publish_candles(bars, contexts.clone(), board, metrics, sources),
             publish_indicators(indicators, contexts.clone(), board),
-            publish_alerts(signals, contexts.clone(), board),
+            publish_alerts(alerts, contexts.clone(), board),
+            publish_signals(signals, contexts.clone(), board),
             publish_gaps(gaps, contexts, board, metrics),
         ]);
         Ok(views)

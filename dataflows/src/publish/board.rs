@@ -13,7 +13,9 @@ use super::history::History;
 use super::keyed::{KEYED, KeyedView, Shelf};
 use super::logs::Logs;
 use super::ring::Ring;
-use crate::views::{AsOf, Frontier, Labels, ReadError, VIEWS};
+use super::table::Table;
+use super::tape::Tape;
+use crate::views::{AsOf, Frontier, Labels, ReadError, VIEWS, View};
 
 /// Shared by all workers, readers and the ingest thread of a job.
 pub struct Board {
@@ -22,8 +24,12 @@ pub struct Board {
     failed: AtomicBool,
     /// The logs.
     pub logs: Logs,
+    /// What was accepted about trades.
+    pub tape: Tape,
     /// The latest changes of keyed views, in the order of [`KEYED`].
     pub rings: Vec<Ring>,
+    /// Rows that do not come from workers.
+    pub tables: Tables,
     /// What views were.
     pub history: History,
     /// Whether digests over changes are wanted; they cost more than most rows do.
@@ -36,6 +42,14 @@ pub struct Board {
     pub gauges: BTreeMap<(usize, &'static str), Arc<Gauge>>,
     /// Per view, the digest over its changes.
     changes: Mutex<BTreeMap<&'static str, Digest>>,
+}
+
+/// The views that the thread that hands commits over tells.
+pub struct Tables {
+    /// How each source is.
+    pub providers: Table,
+    /// How the process is.
+    pub health: Table,
 }
 
 struct Slots {
@@ -72,6 +86,8 @@ pub struct Making {
     pub labels: Labels,
     /// Bytes of each log.
     pub log_bytes_max: usize,
+    /// Bytes of the tape of trades; with 0 there is none.
+    pub tape_bytes_max: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes_max: usize,
     /// Bytes of what views were, over all views; with 0 nothing is kept of it.
@@ -118,7 +134,12 @@ impl Board {
             moved: Condvar::new(),
             failed: AtomicBool::new(false),
             logs: Logs::new(making.log_bytes_max),
+            tape: Tape::new(making.tape_bytes_max),
             rings: KEYED.iter().map(|_| Ring::new(making.ring_bytes_max)).collect(),
+            tables: Tables {
+                providers: Table::new("providers", making.ring_bytes_max),
+                health: Table::new("health", making.ring_bytes_max),
+            },
             history: History::new(making.history_bytes_max),
             digests,
             labels,
@@ -156,6 +177,8 @@ impl Board {
         drop(slots);
         self.rings.iter().for_each(|ring| ring.tell(least));
         self.logs.tell(least);
+        self.tape.tell(least);
+        self.tables.all().for_each(|table| table.complete(least));
         Completed { readable_from: least.saturating_sub(1), took }
     }
 
@@ -242,6 +265,11 @@ impl Board {
         self.rings.get(place)
     }
 
+    /// The table behind a view, if that is what it is.
+    pub fn table(&self, view: &View) -> Option<&Table> {
+        self.tables.all().find(|table| table.view == view.name)
+    }
+
     /// How many workers there are.
     pub fn workers(&self) -> usize {
         self.lock().workers.len()
@@ -276,6 +304,12 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn all(&self) -> impl Iterator<Item = &Table> {
+        [&self.providers, &self.health].into_iter()
     }
 }
 

@@ -108,12 +108,15 @@ impl History {
     }
 }
 
+/// Rows, and how many more or fewer of each there are.
+type Differences<V> = Vec<((<V as Keyed>::Key, <V as Keyed>::Value), i64)>;
+
 /// What waits for the next kept commit.
 struct Waiting<V: Keyed> {
     /// To put out at kept commits.
     kept: BTreeMap<Time, Capability<Time>>,
     /// Changes by commit.
-    changes: BTreeMap<Time, Vec<((V::Key, V::Value), i64)>>,
+    changes: BTreeMap<Time, Differences<V>>,
 }
 
 /// Arranges the changes of a view from one kept commit to the next.

@@ -9,6 +9,7 @@ mod gaps;
 mod indicators;
 mod portfolios;
 mod positions;
+mod signals;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use gaps::Gaps;
 pub use indicators::Indicators;
 pub use portfolios::{Portfolios, Risks};
 pub use positions::{Drifts, Positions};
+pub use signals::Signals;
 
 /// A keyed view.
 pub trait Keyed: 'static {
@@ -97,6 +99,7 @@ pub const KEYED: &[KeyedView] = &[
     KeyedView::of::<Portfolios>(),
     KeyedView::of::<Positions>(),
     KeyedView::of::<Risks>(),
+    KeyedView::of::<Signals>(),
 ];
 
 /// The keyed view of this name.

@@ -8,6 +8,7 @@ use operators::Notice;
 use operators::portfolio::{Fault, FillFault};
 use tokio::sync::watch;
 
+use super::tape::TAPE;
 use crate::views::{Cell, DeadLetterRow, FillFaultRow, Row, VIEWS, View, ViewKind, view};
 
 /// A row of any log.
@@ -22,7 +23,7 @@ pub enum LogRow {
     FillFault(FillFault),
 }
 
-/// All logs.
+/// All logs but the tape of trades, which has its own.
 ///
 /// When a log exceeds its bound its oldest commits go, whole; [`Logs::dropped`] counts their rows.
 pub struct Logs {
@@ -52,6 +53,7 @@ impl LogRow {
             LogRow::Notice(Notice::TooLate(_)) => "too_late",
             LogRow::Notice(Notice::Unmatched(_)) => "unmatched",
             LogRow::Notice(Notice::Revision(_)) => "revisions",
+            LogRow::Notice(Notice::Outlier(_)) => "outliers",
             LogRow::DeadLetter(_) => "dead_letters",
             LogRow::FillFault(_) => "fill_faults",
         }
@@ -64,6 +66,7 @@ impl LogRow {
             LogRow::Notice(Notice::TooLate(row)) => row.commit,
             LogRow::Notice(Notice::Unmatched(row)) => row.commit,
             LogRow::Notice(Notice::Revision(row)) => row.commit,
+            LogRow::Notice(Notice::Outlier(row)) => row.commit,
             LogRow::DeadLetter(row) => row.commit,
             LogRow::FillFault(row) => row.commit,
         }
@@ -76,6 +79,7 @@ impl LogRow {
             LogRow::Notice(Notice::TooLate(row)) => row.cells(into),
             LogRow::Notice(Notice::Unmatched(row)) => row.cells(into),
             LogRow::Notice(Notice::Revision(row)) => row.cells(into),
+            LogRow::Notice(Notice::Outlier(row)) => row.cells(into),
             LogRow::DeadLetter(row) => row.cells(into),
             LogRow::FillFault(row) => fill_fault(row).cells(into),
         }
@@ -123,7 +127,8 @@ fn fill_fault(row: &FillFault) -> FillFaultRow {
 impl Logs {
     /// Empty logs of at most `bytes_max` bytes each.
     pub fn new(bytes_max: usize) -> Logs {
-        let names = VIEWS.iter().filter(|view| view.kind == ViewKind::Log).map(|view| view.name);
+        let own = |view: &&View| view.kind == ViewKind::Log && view.name != TAPE;
+        let names = VIEWS.iter().filter(own).map(|view| view.name);
         Logs { logs: names.map(|name| (name, Mutex::default())).collect(), bytes_max }
     }
 

@@ -13,14 +13,18 @@ mod reader;
 mod ring;
 mod scan;
 mod split;
+mod table;
+mod tape;
 
 pub use arranged::{Arranged, Arrangement, Publisher};
-pub use board::{Board, Cut, Making, Published, WorkerFailed};
+pub use board::{Board, Cut, Making, Published, Tables, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
 pub use history::History;
 pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
 pub use split::{
     Rows, log, publish, publish_alerts, publish_candles, publish_gaps, publish_indicators,
-    publish_portfolios,
+    publish_portfolios, publish_signals,
 };
+pub use table::Table;
+pub use tape::{TAPE, Tape};

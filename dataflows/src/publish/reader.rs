@@ -9,6 +9,8 @@ use tokio::sync::watch;
 use super::board::{Board, Cut};
 use super::keyed::{Candles, KeyedView, keyed, unpack};
 use super::scan;
+use super::table::Table;
+use super::tape::TAPE;
 use crate::views::{
     AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading, Scan,
     Snapshot, View, ViewReader, Wanted,
@@ -33,7 +35,7 @@ impl BoardReader {
                 let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
                 Ok((view.read)(&shelves, frontier, scan, &self.board.labels))
             }
-            None => Ok(self.log(scan)),
+            None => Ok(self.table(scan).unwrap_or_else(|| self.log(scan))),
         }
     }
 
@@ -62,10 +64,13 @@ impl BoardReader {
                 Ok((keyed.snapshot)(&shelves, frontier, view, wanted, labels))
             }
             None => {
-                let wanted = Wanted::clone(&wanted);
-                let latest = Scan { latest_first: true, limit: log_rows, ..Scan::all(view) };
-                let mut page = self.log(&Scan { wanted, ..latest });
-                page.rows.reverse();
+                let all = Scan { wanted: Wanted::clone(&wanted), ..Scan::all(view) };
+                let page = self.table(&all).unwrap_or_else(|| {
+                    let latest = Scan { latest_first: true, limit: log_rows, ..all };
+                    let mut page = self.log(&latest);
+                    page.rows.reverse();
+                    page
+                });
                 Ok(Box::new(Told { frontier: page.frontier, rows: page.rows.into_iter() }))
             }
         }
@@ -90,6 +95,17 @@ impl BoardReader {
                 let ring = self.board.ring(keyed).ok_or_else(gone)?;
                 let shelves = ring.between(from, through.0).ok_or_else(gone)?;
                 (keyed.changes)(&shelves, view, wanted, (after, through), &self.board.labels)
+            }
+            None if let Some(table) = self.board.table(view) => {
+                let mut changes = table.between(after, through).ok_or_else(gone)?;
+                changes.retain(|change| wanted.fits(view, &change.cells));
+                changes
+            }
+            None if view.name == TAPE => {
+                let (tape, labels) = (&self.board.tape, &self.board.labels);
+                let rows = tape.between((view, wanted), Commit(from), through, labels);
+                let rows = rows.ok_or_else(gone)?.into_iter();
+                rows.map(|cells| Change { cells, diff: 1 }).collect()
             }
             None => {
                 let rows = self.board.logs.between(view, Commit(from), through);
@@ -117,12 +133,31 @@ impl BoardReader {
         }
     }
 
+    /// The rows of a table; none if the view is not one.
+    fn table(&self, scan: &Scan) -> Option<Page> {
+        let Scan { view, wanted, latest_first, limit, as_of: _ } = scan; // tables have no history
+        let table = self.board.table(view)?;
+        let (frontier, mut rows) = table.read(|| self.board.frontier());
+        rows.retain(|row| wanted.fits(view, row));
+        if *latest_first {
+            rows.reverse();
+        }
+        let more = rows.len() > *limit;
+        rows.truncate(*limit);
+        Some(Page { frontier, rows, more })
+    }
+
     fn log(&self, scan: &Scan) -> Page {
         let frontier = self.board.frontier();
         let Some(through) = frontier.commit else {
             return Page { frontier, rows: Vec::new(), more: false };
         };
         let Scan { view, wanted, latest_first, limit, as_of: _ } = scan; // logs have no history
+        if view.name == TAPE {
+            let (tape, labels) = (&self.board.tape, &self.board.labels);
+            let (rows, more) = tape.read((view, wanted), through, *latest_first, *limit, labels);
+            return Page { frontier, rows, more };
+        }
         let keep = |row: &[Cell]| wanted.fits(view, row);
         let (rows, more) = self.board.logs.read(view, through, *latest_first, *limit, keep);
         Page { frontier, rows, more }
@@ -206,14 +241,23 @@ impl ViewReader for BoardReader {
     }
 
     fn moved(&self, view: &'static View) -> watch::Receiver<u64> {
-        let ring = keyed(view.name).and_then(|keyed| self.board.ring(keyed));
-        ring.map_or_else(|| self.board.logs.moved(view), |ring| ring.moved())
+        if let Some(ring) = keyed(view.name).and_then(|keyed| self.board.ring(keyed)) {
+            return ring.moved();
+        }
+        if view.name == TAPE {
+            return self.board.tape.moved();
+        }
+        self.board.table(view).map_or_else(|| self.board.logs.moved(view), Table::moved)
     }
 
     fn count(&self, view: &'static View) -> u64 {
         match keyed(view.name) {
             Some(_) => self.board.rows(view.name),
-            None => self.board.logs.appended(view.name),
+            None if view.name == TAPE => self.board.tape.appended(),
+            None => {
+                let log = || self.board.logs.appended(view.name);
+                self.board.table(view).map_or_else(log, Table::rows)
+            }
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use market::{Commit, Gap};
+use market::{Commit, Gap, Statement};
 use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
 use operators::portfolio::Valuation;
-use operators::signals::AlertChange;
+use operators::signals::{AlertChange, SignalChange};
 use operators::{CommitContext, GapChange, GapOut, LedgerOut, Notice, Verdict};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -18,11 +18,12 @@ use super::board::Board;
 use super::digest::Digest;
 use super::history::remember;
 use super::keyed::{
-    Alerts, Candles, Drifts, Edges, Gaps, Indicators, Keyed, Portfolios, Positions, Risks,
+    Alerts, Candles, Drifts, Edges, Gaps, Indicators, Keyed, Portfolios, Positions, Risks, Signals,
 };
 use super::logs::LogRow;
+use super::tape::TAPE;
 use crate::telemetry::Metrics;
-use crate::views::{Cell, view};
+use crate::views::{Cell, Row, TradeRow, view};
 
 /// The commits of a worker, each at its time.
 pub(super) type Contexts<'scope> = StreamVec<'scope, Time, Arc<CommitContext>>;
@@ -43,9 +44,11 @@ pub fn publish_candles<'scope>(
         LedgerOut::Bar(change) => rows.change(change.key, change.before, change.after),
         LedgerOut::Restored(key, candle) => rows.restored(key, candle),
         LedgerOut::Notice(notice) => {
-            if let Notice::Unmatched(row) = &notice {
+            match &notice {
                 // The source of a record is not told with its row.
-                metrics.unmatched("", row.reason, 1);
+                Notice::Unmatched(row) => metrics.unmatched("", row.reason, 1),
+                Notice::Outlier(row) => metrics.outliers(row.kind, 1),
+                Notice::Conflict(_) | Notice::TooLate(_) | Notice::Revision(_) => {}
             }
             log(&logs, rows.commit, LogRow::Notice(notice));
         }
@@ -53,6 +56,7 @@ pub fn publish_candles<'scope>(
             let Some(source) = sources.get(usize::from(tally.source.0)) else { return };
             count(&metrics, source, tally.verdict, tally.records);
         }
+        LedgerOut::Told(told) => tape(&logs, rows.commit, told),
         LedgerOut::Gap(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
     })
 }
@@ -99,6 +103,18 @@ pub fn publish_alerts<'scope>(
     publish(output, contexts, board, |change, rows: &mut Rows<'_, Alerts>| match change.restored {
         true => rows.restored(change.key, change.after),
         false => rows.change(change.key, change.before, Some(change.after)),
+    })
+}
+
+/// Arranges where the rules of this worker stand.
+pub fn publish_signals<'scope>(
+    output: StreamVec<'scope, Time, SignalChange>,
+    contexts: Contexts<'scope>,
+    board: &Arc<Board>,
+) -> Arranged {
+    publish(output, contexts, board, |said, rows: &mut Rows<'_, Signals>| match said {
+        SignalChange { key, after: Some(after), restored: true, .. } => rows.restored(key, after),
+        SignalChange { key, before, after, .. } => rows.change(key, before, after),
     })
 }
 
@@ -200,6 +216,20 @@ pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
     let kept = view(V::VIEW).is_some_and(|view| view.history) && kept_on.history.is_kept();
     let before = kept.then(|| remember::<V>(updates.clone(), contexts, &kept_on));
     Arranged { now: arrange::<V>(updates), before }
+}
+
+/// Appends what was accepted of a commit in one shard to the tape, and to its digest.
+fn tape(board: &Board, commit: Commit, told: Arc<Vec<Statement>>) {
+    if board.digests {
+        let (mut cells, mut digest) = (Vec::new(), Digest::default());
+        for statement in told.iter() {
+            cells.clear();
+            TradeRow { commit, statement, labels: &board.labels }.cells(&mut cells);
+            digest.change(commit, &cells, 1);
+        }
+        board.add_changes(TAPE, digest);
+    }
+    board.tape.append(commit, told);
 }
 
 /// Appends a row to its log and to the log's digest.

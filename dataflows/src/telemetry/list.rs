@@ -36,6 +36,7 @@ pub const METRICS: &[Described] = &[
     DEAD,
     INPUT,
     LAG,
+    OUTLIERS,
     RAISED,
     WITHDRAWN,
     TICK_TO_VIEW,
@@ -65,6 +66,7 @@ mod described {
     pub(in crate::telemetry) const DEAD: Described = counts("tickweave_dead_letters", SOURCE_REASON, "Input that could not become a record");
     pub(in crate::telemetry) const INPUT: Described = measures("tickweave_input", "bytes", SOURCE, "Input read from sources");
     pub(in crate::telemetry) const LAG: Described = measures("tickweave_watermark_lag", "seconds", SOURCE, "How far the watermark is behind the system time; absent while unknown");
+    pub(in crate::telemetry) const OUTLIERS: Described = counts("tickweave_outliers", &["kind"], "Trades and corrections whose price is far away from recent prices");
     pub(in crate::telemetry) const RAISED: Described = counts("tickweave_alerts_raised", RULE, "Alerts that were raised, each as often as it was");
     pub(in crate::telemetry) const WITHDRAWN: Described = counts("tickweave_alerts_withdrawn", RULE, "Alerts that were withdrawn, each as often as it was");
     pub(in crate::telemetry) const TICK_TO_VIEW: Described = measures("tickweave_tick_to_view", "seconds", &[], "Live: from when the oldest row of a commit came to when views show the commit");

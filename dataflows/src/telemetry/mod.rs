@@ -2,7 +2,7 @@
 //! domain, and their text for a scraper.
 //!
 //! Reading order: [`METRICS`] (`list`) → [`Metrics`] (below) → its parts, each with its setters: `sources`
-//! (what came of the input), `alerts` (what came of rules), `latency` (from tick to view), `newest` (commit and age), `held` (what is kept
+//! (what came of the input), `outliers` (prices that stood out), `alerts` (what came of rules), `latency` (from tick to view), `newest` (commit and age), `held` (what is kept
 //! and on its way) → `parts`, of which they are made.
 //!
 //! To add a metric: a line in [`METRICS`] through its constant; a field, its registration and a setter in the
@@ -13,6 +13,7 @@ mod held;
 mod latency;
 mod list;
 mod newest;
+mod outliers;
 mod parts;
 mod sources;
 
@@ -27,6 +28,7 @@ use self::held::Held;
 use self::latency::TickToView;
 use self::list::PROCESS;
 use self::newest::Newest;
+use self::outliers::Outliers;
 use self::parts::register;
 use self::sources::Sources;
 
@@ -61,6 +63,8 @@ pub struct Totals {
     pub late: u64,
     /// Corrections and cancels without a known trade.
     pub unmatched: u64,
+    /// Trades and corrections whose price is far away from recent prices.
+    pub outliers: u64,
     /// Input that did not become a record.
     pub dead: u64,
     /// Alerts raised, each as often as it was.
@@ -73,6 +77,7 @@ pub struct Totals {
 struct Shared {
     registry: Registry,
     sources: Sources,
+    outliers: Outliers,
     alerts: Alerts,
     tick_to_view: TickToView,
     newest: Newest,
@@ -83,19 +88,29 @@ impl Metrics {
     /// All numbers at zero or absent.
     pub fn new(version: &str) -> Metrics {
         let sources = Sources::default();
+        let outliers = Outliers::default();
         let alerts = Alerts::default();
         let tick_to_view = TickToView::default();
         let newest = Newest::default();
         let held = Held::default();
         let mut registry = Registry::default();
         sources.register(&mut registry);
+        outliers.register(&mut registry);
         alerts.register(&mut registry);
         tick_to_view.register(&mut registry);
         held.register(&mut registry);
         let process = Info::new(vec![("version", version.to_owned())]);
         register(&mut registry, PROCESS, process);
         registry.register_collector(Box::new(newest.clone()));
-        Metrics(Arc::new(Shared { registry, sources, alerts, tick_to_view, newest, held }))
+        Metrics(Arc::new(Shared {
+            registry,
+            sources,
+            outliers,
+            alerts,
+            tick_to_view,
+            newest,
+            held,
+        }))
     }
 
     /// The sums since the start. Each is exact; together they may be a batch apart.
@@ -110,6 +125,7 @@ impl Metrics {
             conflicts: of.conflicts.sum(),
             late: of.late.sum(),
             unmatched: of.unmatched.sum(),
+            outliers: self.0.outliers.told.sum(),
             dead: of.dead.sum(),
             alerts_raised: alerts.raised.sum(),
             alerts_withdrawn: alerts.withdrawn.sum(),
@@ -130,7 +146,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::{Commit, RefusalReason, UnmatchedReason};
+    use market::{CauseKind, Commit, RefusalReason, UnmatchedReason};
 
     #[test]
     fn every_metric_is_on_the_list_and_every_one_listed_shows() {
@@ -141,6 +157,7 @@ mod tests {
         metrics.source("a");
         metrics.late("a", "reject_after", 0);
         metrics.unmatched("a", UnmatchedReason::Unknown, 0);
+        metrics.outliers(CauseKind::Trade, 0);
         metrics.dead("a", RefusalReason::BadTime, 0);
         metrics.watermark_lag("a", Some(0.0));
         metrics.rule("up");
@@ -169,6 +186,7 @@ mod tests {
         metrics.dead("binance", RefusalReason::BadTime, 4);
         metrics.late("binance", "reject_after", 1);
         metrics.unmatched("", UnmatchedReason::Unknown, 1);
+        metrics.outliers(CauseKind::Correction, 2);
         metrics.bytes("binance", 1_000);
         metrics.rule("up");
         metrics.alerts_raised("up", 3);
@@ -184,6 +202,7 @@ mod tests {
             "tickweave_accepted_total{source=\"file \\\"a\\\"\"} 2",
             "tickweave_dead_letters_total{source=\"binance\",reason=\"bad_time\"} 4",
             "tickweave_late_total{source=\"binance\",reason=\"reject_after\"} 1",
+            "tickweave_outliers_total{kind=\"correction\"} 2",
             "tickweave_input_bytes_total{source=\"binance\"} 1000",
             "tickweave_alerts_raised_total{rule=\"up\"} 3",
             "tickweave_alerts_withdrawn_total{rule=\"up\"} 0",
@@ -200,6 +219,7 @@ mod tests {
             accepted: 5,
             late: 1,
             unmatched: 1,
+            outliers: 2,
             dead: 4,
             alerts_raised: 3,
             alerts_withdrawn: 2,

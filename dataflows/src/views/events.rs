@@ -1,7 +1,8 @@
-//! The rows of the logs: what was refused, what disagreed, what was restated.
+//! The rows of the logs: what was refused, what disagreed, what was restated, what stood out.
 
 use market::{
-    Bar, Commit, Conflict, Price, Quantity, Refusal, Revision, Terms, TooLate, TradeId, Unmatched,
+    Bar, Commit, Conflict, Outlier, Price, Quantity, Refusal, Revision, Terms, TooLate, TradeId,
+    Unmatched,
 };
 
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,38 @@ impl Row for Unmatched {
             Cell::Word(self.kind.name()),
             self.time.map_or(Cell::Null, Cell::Time),
             Cell::Word(self.reason.name()),
+        ]);
+    }
+}
+
+impl Row for Outlier {
+    const COLUMNS: &'static [Column] = &[
+        key("commit", "commit from which on the trade counts"),
+        key("instrument", "name of the instrument"),
+        key("id", "id of the trade; a correction may have given it a new one"),
+        value("kind", "trade or correction: what says so"),
+        value("time", "its event time"),
+        value("price", "its price"),
+        value(
+            "median",
+            "median of the closes before its bar, as known at the end of the commit before",
+        ),
+        value("deviation", "median distance of these closes from their median"),
+        value("bars", "how many closes these are"),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        let Outlier { commit, trade, kind, median, deviation, bars } = self;
+        into.extend([
+            Cell::Unsigned(commit.0),
+            Cell::Instrument(trade.instrument),
+            id_cell(trade.id),
+            Cell::Word(kind.name()),
+            Cell::Time(trade.time),
+            price_cell(trade.price, trade.terms),
+            price_cell(*median, trade.terms),
+            Cell::Decimal { mantissa: (*deviation).into(), scale: trade.terms.price_scale },
+            Cell::Unsigned((*bars).into()),
         ]);
     }
 }

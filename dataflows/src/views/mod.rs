@@ -7,27 +7,35 @@ mod alerts;
 mod candles;
 mod events;
 mod gaps;
+mod health;
 mod indicators;
 mod portfolios;
+mod providers;
 mod reader;
 mod row;
+mod signals;
 mod text;
+mod trades;
 mod wanted;
 
-use market::{Conflict, Revision, TooLate, Unmatched};
+use market::{Conflict, Outlier, Revision, TooLate, Unmatched};
 
 pub use alerts::AlertRow;
 pub use candles::CandleRow;
 pub use events::DeadLetterRow;
 pub use gaps::GapRow;
+pub use health::HealthRow;
 pub use indicators::IndicatorRow;
 pub use portfolios::{DriftRow, EdgeRow, FillFaultRow, PortfolioRow, PositionRow, RiskRow};
+pub use providers::ProviderRow;
 pub use reader::{
     AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
     ViewReader,
 };
 pub use row::{Cell, Column, Row, key, value};
+pub use signals::SignalRow;
 pub use text::{cell_json, cell_text, plain_text, write_csv_header, write_csv_row};
+pub use trades::TradeRow;
 pub use wanted::{Allowed, Dimension, OPEN_TIME, Wanted};
 
 /// Everything that can be read, by name.
@@ -38,6 +46,7 @@ pub const VIEWS: &[View] = &[
         columns: AlertRow::COLUMNS,
         doc: "rules that came to hold at a bar: raised, and withdrawn when a restatement ended that",
         history: true,
+        recorded: true,
     },
     View {
         name: "candles",
@@ -45,6 +54,7 @@ pub const VIEWS: &[View] = &[
         columns: CandleRow::COLUMNS,
         doc: "OHLCV bars of every timeframe: base bars per commit, larger ones per round",
         history: true,
+        recorded: true,
     },
     View {
         name: "conflicts",
@@ -52,6 +62,7 @@ pub const VIEWS: &[View] = &[
         columns: Conflict::COLUMNS,
         doc: "copies of a trade that do not agree with the one that counts",
         history: false,
+        recorded: true,
     },
     View {
         name: "dead_letters",
@@ -59,6 +70,7 @@ pub const VIEWS: &[View] = &[
         columns: DeadLetterRow::COLUMNS,
         doc: "input that could not become a record, and why",
         history: false,
+        recorded: true,
     },
     View {
         name: "drift",
@@ -66,6 +78,7 @@ pub const VIEWS: &[View] = &[
         columns: DriftRow::COLUMNS,
         doc: "weights of positions, how far they are from their targets, and the trades that close that",
         history: false,
+        recorded: true,
     },
     View {
         name: "edges",
@@ -73,6 +86,7 @@ pub const VIEWS: &[View] = &[
         columns: EdgeRow::COLUMNS,
         doc: "fair values, posted or computed, beside the mark",
         history: false,
+        recorded: true,
     },
     View {
         name: "fill_faults",
@@ -80,6 +94,7 @@ pub const VIEWS: &[View] = &[
         columns: FillFaultRow::COLUMNS,
         doc: "fills that do not agree with each other, and corrections of unknown ones",
         history: false,
+        recorded: true,
     },
     View {
         name: "gaps",
@@ -87,6 +102,15 @@ pub const VIEWS: &[View] = &[
         columns: GapRow::COLUMNS,
         doc: "missing trades: holes in ids that a venue gives out without holes, now",
         history: false,
+        recorded: true,
+    },
+    View {
+        name: "health",
+        kind: ViewKind::Keyed,
+        columns: HealthRow::COLUMNS,
+        doc: "how the process is: the checks of `/health`, per round",
+        history: false,
+        recorded: false,
     },
     View {
         name: "indicators",
@@ -94,6 +118,15 @@ pub const VIEWS: &[View] = &[
         columns: IndicatorRow::COLUMNS,
         doc: "indicators of every timeframe, per round, restated whenever their bars are",
         history: false,
+        recorded: true,
+    },
+    View {
+        name: "providers",
+        kind: ViewKind::Keyed,
+        columns: ProviderRow::COLUMNS,
+        doc: "how each source is: what it does, how much it has brought and how far it is, per round",
+        history: false,
+        recorded: false,
     },
     View {
         name: "portfolios",
@@ -101,6 +134,7 @@ pub const VIEWS: &[View] = &[
         columns: PortfolioRow::COLUMNS,
         doc: "value, exposure and profit of portfolios in their base currency, per round",
         history: true,
+        recorded: true,
     },
     View {
         name: "positions",
@@ -108,6 +142,15 @@ pub const VIEWS: &[View] = &[
         columns: PositionRow::COLUMNS,
         doc: "what portfolios hold, what it cost and what it is worth, per round",
         history: true,
+        recorded: true,
+    },
+    View {
+        name: "outliers",
+        kind: ViewKind::Log,
+        columns: Outlier::COLUMNS,
+        doc: "trades and corrections whose price is far away from recent prices; they count all the same",
+        history: false,
+        recorded: true,
     },
     View {
         name: "revisions",
@@ -115,6 +158,7 @@ pub const VIEWS: &[View] = &[
         columns: Revision::COLUMNS,
         doc: "every change of a bar that was final, with before, after and cause",
         history: false,
+        recorded: true,
     },
     View {
         name: "risk",
@@ -122,6 +166,15 @@ pub const VIEWS: &[View] = &[
         columns: RiskRow::COLUMNS,
         doc: "risk of portfolios and of their positions, revalued over closed bars",
         history: false,
+        recorded: true,
+    },
+    View {
+        name: "signals",
+        kind: ViewKind::Keyed,
+        columns: SignalRow::COLUMNS,
+        doc: "where each rule stands at each instrument and timeframe, per round",
+        history: false,
+        recorded: true,
     },
     View {
         name: "too_late",
@@ -129,6 +182,15 @@ pub const VIEWS: &[View] = &[
         columns: TooLate::COLUMNS,
         doc: "trades older than `reject_after` allows",
         history: false,
+        recorded: true,
+    },
+    View {
+        name: "trades",
+        kind: ViewKind::Log,
+        columns: TradeRow::COLUMNS,
+        doc: "the tape: trades, corrections and cancels as they were accepted, without copies of trades",
+        history: false,
+        recorded: true,
     },
     View {
         name: "unmatched",
@@ -136,6 +198,7 @@ pub const VIEWS: &[View] = &[
         columns: Unmatched::COLUMNS,
         doc: "corrections and cancels whose trade was unknown when they came",
         history: false,
+        recorded: true,
     },
 ];
 
@@ -144,6 +207,8 @@ pub const VIEWS: &[View] = &[
 pub struct Labels {
     /// The names of rules, by number.
     pub rules: Vec<String>,
+    /// The names of sources and of their partitions, by number.
+    pub sources: Vec<(String, Vec<String>)>,
     /// The labels of indicators and the names of their outputs, by number.
     pub indicators: Vec<(String, &'static [&'static str])>,
 }
@@ -161,6 +226,9 @@ pub struct View {
     pub doc: &'static str,
     /// Whether it can be read as it was.
     pub history: bool,
+    /// Whether its rows are a function of the commits that a recording holds, so that a replay gives them
+    /// again; else they tell of the process, have no digest and are not written as files.
+    pub recorded: bool,
 }
 
 /// How the rows of a view behave.

@@ -25,8 +25,12 @@ fn config(ticks_per_second: i64, ticks: i64, workers: usize) -> RawConfig {
     raw.job.workers = workers;
     raw.commit.file_rows = 200;
     for source in &mut raw.source {
-        source.rest.insert("ticks_per_second".to_owned(), ticks_per_second.into());
-        source.rest.insert("ticks".to_owned(), ticks.into());
+        let pace = ("ticks_per_second".to_owned(), toml::Value::from(ticks_per_second));
+        let ticks = ("ticks".to_owned(), toml::Value::from(ticks));
+        match source.rest.get_mut("venue") {
+            Some(toml::Value::Table(venue)) => venue.extend([pace, ticks]),
+            _ => source.rest.extend([pace, ticks]),
+        }
     }
     raw
 }
@@ -136,6 +140,7 @@ fn an_outage_of_both_providers_is_a_gap_and_one_of_either_is_none() {
     const TICKS: i64 = 20_000;
     let outages = |providers: i64| {
         let mut raw = config(500, TICKS, 1);
+        raw.source.retain(|source| source.kind == "simulated"); // without the desk
         for (source, provider) in raw.source.iter_mut().zip(1..) {
             let faults = "late = 0.0\ncorrected = 0.0\ncancelled = 0.0\nlost = 0.0\nconflicting = 0.0\n\
                           outage_every = \"5s\"\noutage_for = \"1s\"";

@@ -28,7 +28,8 @@ fn views_in(folder: &Path) -> BTreeMap<String, String> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         views.insert(name, fs::read_to_string(path).unwrap());
     }
-    assert_eq!(views.len(), dataflows::views::VIEWS.len(), "{:?}", views.keys());
+    let recorded = dataflows::views::VIEWS.iter().filter(|view| view.recorded).count();
+    assert_eq!(views.len(), recorded, "{:?}", views.keys());
     views
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Bar, Bucket, Calendar, EventTime, OrderKey, Terms, Timeframe, Trade};
+use market::{Bar, Bucket, Calendar, EventTime, OrderKey, Price, Terms, Timeframe, Trade};
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
@@ -115,6 +115,11 @@ impl BaseBar {
             self.stale = false;
         }
         Some(self.values).filter(|bar| !bar.is_empty())
+    }
+
+    /// The close of its row as last put out.
+    pub(super) fn close(&self) -> Option<Price> {
+        self.history.shown().and_then(|candle| candle.bar.close).map(|(_, price)| price)
     }
 }
 

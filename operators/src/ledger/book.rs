@@ -3,21 +3,26 @@
 //! The steps are numbered as a commit goes through them; `docs/semantics.md` has the definition that
 //! they follow.
 
+mod forgetting;
+mod moves;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    Bar, Bucket, CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Record,
-    Span, Terms, Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Record, Span, Terms,
+    Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
 };
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
 use super::bars::Bars;
 use super::gaps::Gaps;
+use super::outliers::RecentPrices;
 use super::trades::{Id, Met, TradeNo, Trades, Version};
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
 use crate::output::{LedgerOut, Notice, Verdict};
+use moves::Touch;
 
 /// Everything that the ledger holds of one instrument.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,6 +36,9 @@ pub(super) struct Book {
     trades: Trades,
     bars: Bars,
     gaps: Gaps,
+    /// Follows from the bars, see [`Book::restored`].
+    #[serde(skip)]
+    recent: RecentPrices,
     waiting: Waiting<EventTime>,
     /// Trades by the end of the base bar that holds their latest time; entries may be outdated.
     to_forget: BTreeSet<(EventTime, TradeNo)>,
@@ -40,13 +48,6 @@ pub(super) struct Book {
 
 /// Something was said of an id, at an event time if it carried one.
 type Said = (Id, Option<EventTime>);
-
-/// What a commit does to one trade: its contribution when the commit first touched it, and why.
-struct Touch {
-    id: Id,
-    before: Option<Trade>,
-    cause: Cause,
-}
 
 /// A commit in the middle of being applied to a book.
 struct Application<'a> {
@@ -74,6 +75,7 @@ impl Book {
             trades: Trades::default(),
             bars: Bars::default(),
             gaps: Gaps::default(),
+            recent: RecentPrices::default(),
             waiting: Waiting::new(),
             to_forget: BTreeSet::new(),
             undated: Vec::new(),
@@ -121,8 +123,8 @@ impl Book {
         self.tell_unmatched(&application, out);
         self.gaps.settle(self.instrument, config.gaps_max, out);
 
-        // 4. What survives moves between bars.
-        let changed = self.move_between_bars(config, &application.touches);
+        // 4. What survives moves between bars; prices far away from recent ones are told.
+        let changed = self.move_between_bars(config, context.commit, &application.touches, out);
 
         // 5. When each touched trade will be forgotten.
         self.schedule_forgetting(config, application.said);
@@ -157,6 +159,13 @@ impl Book {
         self.gaps.restate(self.instrument, out);
     }
 
+    /// Makes what is not saved with the book from what is.
+    pub(super) fn restored(&mut self, config: &LedgerConfig) {
+        for (open, bar) in self.bars.iter() {
+            self.recent.close(&config.outliers, open, bar.close());
+        }
+    }
+
     /// How many ids are known, tombstones included.
     pub(super) fn ids(&self) -> usize {
         self.trades.len()
@@ -168,27 +177,7 @@ impl Book {
             + self.trades.len() * (Trades::BYTES_PER_ID + size_of::<(EventTime, TradeNo)>() * 3 / 2)
             + self.bars.bytes()
             + self.gaps.bytes()
-    }
-
-    fn forget(&mut self, config: &LedgerConfig, horizon: EventTime) {
-        while let Some((end, trade)) = self.to_forget.first().copied() {
-            if end > horizon {
-                break;
-            }
-            self.to_forget.pop_first();
-            let Some(latest) = self.trades.latest(trade) else {
-                continue;
-            };
-            let mut buckets = self.bars.buckets(config);
-            if buckets.of(latest).end != end {
-                continue; // outdated: something later was said of it
-            }
-            if let Some(survivor) = self.trades.survivor(trade) {
-                let open = buckets.of(survivor.time).open;
-                self.bars.seal(open, &survivor);
-            }
-            self.trades.forget(trade);
-        }
+            + self.recent.bytes()
     }
 
     fn apply(
@@ -321,86 +310,6 @@ impl Book {
         }
     }
 
-    /// Compares what each touched trade contributes with what it did, and moves it. Gives the bars to
-    /// which a contribution differs, with the strongest cause of each.
-    fn move_between_bars(
-        &mut self,
-        config: &LedgerConfig,
-        touches: &[Touch],
-    ) -> BTreeMap<EventTime, Option<Cause>> {
-        // Trades that were joined in this commit are one: gather by what they are now.
-        let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
-        for Touch { id, before, cause } in touches {
-            let trade = self.trades.trade_of(*id);
-            let (befores, strongest) =
-                by_trade.entry(trade).or_insert_with(|| (Vec::new(), *cause));
-            befores.extend(before);
-            *strongest = strongest.stronger(*cause);
-        }
-
-        let mut changed: BTreeMap<EventTime, Option<Cause>> = BTreeMap::new();
-        let mut buckets = self.bars.buckets(config);
-        for (trade, (befores, cause)) in by_trade {
-            let after = self.trades.survivor(trade);
-            if befores.len() <= 1 && befores.first() == after.as_ref() {
-                continue;
-            }
-            // Two trades that become one may have contributed the same twice.
-            let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
-            for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
-            {
-                let bucket = buckets.of(trade.time);
-                let mut alone = Bar::empty(trade.terms, bucket.end);
-                alone.add(trade);
-                if !alone.is_empty() {
-                    contributions.entry(bucket).or_default()[when].push(alone);
-                }
-            }
-            befores
-                .iter()
-                .for_each(|before| self.bars.remove(buckets.of(before.time).open, before));
-            if let Some(after) = after {
-                let bucket = buckets.of(after.time);
-                if self.bars.add(bucket, &after) {
-                    self.waiting.add(bucket.end, bucket.open);
-                }
-            }
-            for (bucket, [mut before, after]) in contributions {
-                before.sort_unstable(); // of what comes after there is one at most
-                if before != after {
-                    let strongest = changed.entry(bucket.open).or_default();
-                    *strongest = Some(strongest.map_or(cause, |other| other.stronger(cause)));
-                }
-            }
-        }
-        changed
-    }
-
-    fn schedule_forgetting(&mut self, config: &LedgerConfig, said: Vec<Said>) {
-        let mut buckets = self.bars.buckets(config);
-        for (id, time) in said {
-            let time = time.unwrap_or(self.seen);
-            if time == EventTime::NEVER {
-                self.undated.push((id, None));
-                continue;
-            }
-            let trade = self.trades.trade_of(id);
-            if let Some(latest) = self.trades.touch(trade, time) {
-                self.to_forget.insert((buckets.of(latest).end, trade));
-            }
-        }
-    }
-
-    /// The calendar has become known: what was scheduled by another is scheduled anew.
-    fn reschedule_forgetting(&mut self, config: &LedgerConfig) {
-        let mut buckets = self.bars.buckets(config);
-        for (_, trade) in std::mem::take(&mut self.to_forget) {
-            if let Some(latest) = self.trades.latest(trade) {
-                self.to_forget.insert((buckets.of(latest).end, trade));
-            }
-        }
-    }
-
     fn settle(
         &mut self,
         config: &LedgerConfig,
@@ -427,6 +336,7 @@ impl Book {
             let key = CandleKey { instrument: self.instrument, timeframe: config.base, open_time };
             let values = bar.values();
             bar.history.settle(key, bar.end, values, cause, now, out);
+            self.recent.close(&config.outliers, open_time, bar.close());
         }
     }
 }

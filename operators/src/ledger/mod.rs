@@ -1,29 +1,33 @@
 //! The trade ledger: owns ids, tombstones and trades of each instrument, and folds the base bars.
 //!
 //! * **Key**: instrument. **Input**: [`Record`]s of closed commits. **Output**: [`LedgerOut`].
-//! * **Meaning**: `docs/semantics.md`, sections on acceptance, trades, conflicts, gaps and bars.
+//! * **Meaning**: `docs/semantics.md`, sections on acceptance, trades, conflicts, gaps, bars and outliers.
 //! * **State bound**: trades whose latest bar ended within `correction_horizon` of the instrument's
 //!   watermark, every base bar, and at most `gaps_max` gaps per instrument and id scope; [`Core::size`]
 //!   tells the bytes, the caller holds the budget.
 //! * **Cost**: O(log n) a record. A bar folds its trades anew once in a commit in which a trade left it.
+//!   Medians for outliers are taken about once per new bar and changed close, not per record.
 //!
 //! This is the obvious form, on ordered maps.
 
 mod bars;
 mod book;
 mod gaps;
+mod outliers;
 mod trades;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::{Calendars, InstrumentId, Record, Span, Timeframe};
+use market::{Calendars, InstrumentId, Record, Span, Statement, Timeframe};
 
 use crate::context::CommitContext;
 use crate::deadlines::Deadlines;
 use crate::keyed::Core;
 use crate::output::{LedgerOut, Tally, Verdict};
 use book::Book;
+
+pub use outliers::OutlierRule;
 
 /// How the ledger judges.
 #[derive(Clone, Debug)]
@@ -38,6 +42,8 @@ pub struct LedgerConfig {
     pub correction_horizon: Span,
     /// How many gaps are kept apart per instrument and id scope; at least 1.
     pub gaps_max: usize,
+    /// Which prices are far away from recent ones.
+    pub outliers: OutlierRule,
 }
 
 /// One shard of the ledger.
@@ -45,6 +51,8 @@ pub struct Ledger {
     config: Arc<LedgerConfig>,
     books: BTreeMap<InstrumentId, Book>,
     deadlines: Deadlines,
+    /// Whether it puts out what it accepts.
+    tells: bool,
     bytes: usize,
     ids: usize,
 }
@@ -55,17 +63,31 @@ impl Ledger {
     /// ```
     /// # use std::sync::Arc;
     /// # use market::{Calendars, Span, Timeframe};
-    /// use operators::{Ledger, LedgerConfig};
+    /// use operators::{Ledger, LedgerConfig, OutlierRule};
     /// let ledger = Ledger::new(Arc::new(LedgerConfig {
     ///     base: Timeframe::MINUTE,
     ///     calendars: Calendars::utc(),
     ///     reject_after: Span::secs(3_600),
     ///     correction_horizon: Span::secs(86_400),
     ///     gaps_max: 10_000,
+    ///     outliers: OutlierRule { bars: 30, deviations: 10, floor_bps: 50 },
     /// }));
     /// ```
     pub fn new(config: Arc<LedgerConfig>) -> Ledger {
-        Ledger { config, books: BTreeMap::new(), deadlines: Deadlines::default(), bytes: 0, ids: 0 }
+        Ledger {
+            config,
+            books: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            tells: false,
+            bytes: 0,
+            ids: 0,
+        }
+    }
+
+    /// The same, that puts out what it accepts ([`LedgerOut::Told`]) if `tells`.
+    #[must_use]
+    pub fn telling(self, tells: bool) -> Ledger {
+        Ledger { tells, ..self }
     }
 }
 
@@ -82,8 +104,13 @@ impl Core for Ledger {
         let mut due = self.deadlines.take_due(&context.marks);
         records.sort_unstable_by_key(|record| (record.event.instrument(), record.origin));
         let mut tallies: BTreeMap<_, u64> = BTreeMap::new();
+        let mut told = Vec::with_capacity(if self.tells { records.len() } else { 0 });
+        let tells = self.tells;
         let mut tally = |record: &Record, verdict: Verdict| {
             *tallies.entry((record.origin.source, verdict)).or_default() += 1;
+            if tells && verdict.tells() {
+                told.push(Statement::of(record));
+            }
         };
 
         let groups = records.chunk_by(|a, b| a.event.instrument() == b.event.instrument());
@@ -98,6 +125,9 @@ impl Core for Ledger {
         out.extend(tallies.into_iter().map(|((source, verdict), records)| {
             LedgerOut::Tally(Tally { source, verdict, records })
         }));
+        if !told.is_empty() {
+            out.push(LedgerOut::Told(Arc::new(told)));
+        }
         records.clear();
     }
 
@@ -111,6 +141,7 @@ impl Core for Ledger {
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
         self.books = postcard::from_bytes(state)?;
+        self.books.values_mut().for_each(|book| book.restored(&self.config));
         self.bytes = self.books.values().map(Book::bytes).sum();
         self.ids = self.books.values().map(Book::ids).sum();
         for (instrument, book) in &self.books {

@@ -154,6 +154,11 @@ impl Trades {
         Some(entry.correction.as_ref().unwrap_or(original).trade)
     }
 
+    /// Whether what survives of `trade`, if anything does, is a correction.
+    pub(super) fn is_corrected(&self, trade: TradeNo) -> bool {
+        self.entries.get(&trade).is_some_and(|entry| entry.correction.is_some())
+    }
+
     /// Notes that something said of `trade` carries `time`; gives its latest time.
     pub(super) fn touch(&mut self, trade: TradeNo, time: EventTime) -> Option<EventTime> {
         let entry = self.entries.get_mut(&trade)?;

@@ -40,6 +40,12 @@ impl Rate {
             Rate::Over { price, scale } => (1, native + i32::from(scale), price.0),
             Rate::Under { price, scale } => (price.0, native - i32::from(scale), 1),
         };
+        let worth = i128::from(price).checked_mul(one);
+        if let Some((numerator, divisor)) =
+            worth.and_then(|worth| narrow(value, i128::from(factor), exponent, worth))
+        {
+            return numerator.checked_div(divisor);
+        }
         let worth = I256::from(one).checked_mul(I256::from(price))?;
         let value = I256::from(value).checked_mul(I256::from(factor))?;
         fit(towards_zero(value, exponent, worth)?)
@@ -51,7 +57,8 @@ impl Rate {
 pub(super) fn rhe(a: i128, factor: i128, exponent: i32, divisor: i128) -> Option<I256> {
     // Nearly all amounts need no more than 128 bits, which are several times as fast.
     if let Some((numerator, divisor)) = narrow(a, factor, exponent, divisor) {
-        let (quotient, rest) = (numerator.checked_div(divisor)?, numerator.checked_rem(divisor)?);
+        let quotient = numerator.checked_div(divisor)?;
+        let rest = numerator - quotient * divisor;
         let up = rounds_away(rest.unsigned_abs(), divisor.unsigned_abs(), quotient & 1 != 0);
         let step = if (numerator < 0) == (divisor < 0) { 1 } else { -1 };
         return Some(I256::from(quotient) + if up { I256::from(step) } else { I256::ZERO });

@@ -1,19 +1,22 @@
 //! Signals: rules over bars and indicators, and the alerts that they raise and withdraw.
 //!
 //! * **Key**: instrument. **Input**: [`SignalIn`], what changed of bars and indicator values. **Output**:
-//!   [`AlertChange`].
+//!   [`SignalOut`].
 //! * **Meaning**: a rule holds at a bar or it does not, as a function of this bar, those before it and the
 //!   indicator values at them ([`Rule::holds`]). An alert is *raised* for a rule and a bar when the rule
 //!   comes to hold there, and *withdrawn* when a restatement ends that; both are rows, and it may be raised
 //!   again. A rule that settles on final counts bars only from when they are final.
+//! * Where a rule **stands** at the bars of an instrument and timeframe ([`Signal`]) follows from its alerts
+//!   and from which bars have a row, at the end of each round.
 //! * Works per round, like roll-ups and indicators: its history is a function of the rounds.
-//! * **State bound**: one point per bar and one row per alert ever raised; [`Core::size`] tells the bytes.
+//! * **State bound**: one point per bar, one row per alert ever raised, one per rule; [`Core::size`] tells the bytes.
 //! * **Cost**: per round, rule and changed bar, one evaluation for it and for each bar after it that looks
 //!   back on it.
 
 mod condition;
 mod pattern;
 mod point;
+mod standing;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,6 +99,70 @@ pub struct AlertChange {
     pub restored: bool,
 }
 
+/// Names what is known of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SignalKey {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// The timeframe of the bars.
+    pub timeframe: Timeframe,
+    /// The rule, by its number in the job.
+    pub rule: u16,
+}
+
+/// Where a rule stands; there is a row while any bar has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Signal {
+    /// When the newest bar that has a row opens.
+    pub newest: EventTime,
+    /// Whether the rule holds at it.
+    pub holds: bool,
+    /// When the newest bar opens at which it holds.
+    pub last_held: Option<EventTime>,
+    /// At how many bars it holds: its alerts that are raised.
+    pub standing: u64,
+}
+
+/// The net change of where a rule stands in one round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignalChange {
+    /// Of which rule.
+    pub key: SignalKey,
+    /// Its row before, if it had one.
+    pub before: Option<Signal>,
+    /// Its row after, if it has one. Differs from `before`.
+    pub after: Option<Signal>,
+    /// Whether this row existed before and is told again because state was restored.
+    pub restored: bool,
+}
+
+/// What is said of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalOut {
+    /// An alert was raised, withdrawn or settled.
+    Alert(AlertChange),
+    /// A rule stands differently.
+    Signal(SignalChange),
+}
+
+impl SignalOut {
+    /// The part about alerts.
+    pub fn alert(self) -> Option<AlertChange> {
+        match self {
+            SignalOut::Alert(change) => Some(change),
+            SignalOut::Signal(_) => None,
+        }
+    }
+
+    /// The part about where rules stand.
+    pub fn signal(self) -> Option<SignalChange> {
+        match self {
+            SignalOut::Signal(change) => Some(change),
+            SignalOut::Alert(_) => None,
+        }
+    }
+}
+
 /// One shard of the signals.
 pub struct Signals {
     rules: Arc<[Rule]>,
@@ -129,13 +196,13 @@ impl Signals {
 
 impl Core for Signals {
     type In = SignalIn;
-    type Out = AlertChange;
+    type Out = SignalOut;
 
     fn commit(
         &mut self,
         context: &CommitContext,
         records: &mut Vec<SignalIn>,
-        out: &mut Vec<AlertChange>,
+        out: &mut Vec<SignalOut>,
     ) {
         for said in records.drain(..) {
             let of = said.of();
@@ -156,7 +223,7 @@ impl Core for Signals {
         }
     }
 
-    fn restate(&self, out: &mut Vec<AlertChange>) {
+    fn restate(&self, out: &mut Vec<SignalOut>) {
         self.watches.iter().for_each(|(of, watch)| watch.restate(*of, out));
     }
 

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::Rule;
 use super::point::Point;
-use super::{Alert, AlertChange, AlertKey, SignalIn};
+use super::standing::Standing;
+use super::{Alert, AlertChange, AlertKey, SignalIn, SignalKey, SignalOut};
 
 /// The bars of one instrument and timeframe, and the alerts at them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Watch {
     bars: BTreeMap<EventTime, Watched>,
     alerts: BTreeMap<(EventTime, u16), Alert>,
+    standing: Standing,
     /// Bars that changed in this round, or lost or gained a value.
     changed: BTreeSet<EventTime>,
 }
@@ -53,7 +55,7 @@ impl Watch {
         (instrument, timeframe): (InstrumentId, Timeframe),
         rules: &[Rule],
         commit: Commit,
-        out: &mut Vec<AlertChange>,
+        out: &mut Vec<SignalOut>,
     ) {
         let changed = std::mem::take(&mut self.changed);
         for open_time in &changed {
@@ -64,6 +66,7 @@ impl Watch {
                 }
             }
         }
+        let newest = self.newest();
         for (number, rule) in rules.iter().enumerate() {
             if !rule.watches(instrument, timeframe) {
                 continue;
@@ -76,9 +79,18 @@ impl Watch {
                 let Some(after) = next(before, holds, settled, commit) else { continue };
                 self.alerts.insert((open_time, number), after);
                 let key = AlertKey { instrument, timeframe, open_time, rule: number };
-                out.push(AlertChange { key, before, after, restored: false });
+                self.standing.alert(number, open_time, after.raised);
+                out.push(SignalOut::Alert(AlertChange { key, before, after, restored: false }));
             }
+            let key = SignalKey { instrument, timeframe, rule: number };
+            self.standing.settle(key, newest, out);
         }
+    }
+
+    /// The newest bar that has a row.
+    fn newest(&self) -> Option<EventTime> {
+        let mut bars = self.bars.iter().rev();
+        bars.find(|(_, bar)| bar.candle.is_some()).map(|(open_time, _)| *open_time)
     }
 
     /// The bars that changed, and after each as many as look back on it.
@@ -113,14 +125,14 @@ impl Watch {
     pub(super) fn restate(
         &self,
         (instrument, timeframe): (InstrumentId, Timeframe),
-        out: &mut Vec<AlertChange>,
+        out: &mut Vec<SignalOut>,
     ) {
-        out.extend(self.alerts.iter().map(|((open_time, rule), alert)| AlertChange {
-            key: AlertKey { instrument, timeframe, open_time: *open_time, rule: *rule },
-            before: None,
-            after: *alert,
-            restored: true,
+        out.extend(self.alerts.iter().map(|((open_time, rule), alert)| {
+            let key = AlertKey { instrument, timeframe, open_time: *open_time, rule: *rule };
+            let after = *alert;
+            SignalOut::Alert(AlertChange { key, before: None, after, restored: true })
         }));
+        self.standing.restate((instrument, timeframe), out);
     }
 
     /// About how many bytes the watch retains.
@@ -130,6 +142,7 @@ impl Watch {
         size_of::<Watch>()
             + self.bars.len() * bar
             + self.alerts.len() * size_of::<((EventTime, u16), Alert)>() * 3 / 2
+            + self.standing.bytes(self.alerts.len())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Golden scripts: trades in, bars out, in the words of the trade.
 //!
 //! Lines are records (`trade`, `correct`, `cancel`), `commit`, which closes one and shows what changed
-//! in lines that begin with `>`, and `contiguous`: from there on ids have no holes at the venue. Times are seconds, bars are 1m and 5m, three gaps are kept apart,
-//! `disorder` plays no part: the mark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the difference before keeping it.
+//! in lines that begin with `>`, and `contiguous`: from there on ids have no holes at the venue. A line `outliers` tells the rule for these. Times are seconds,
+//! bars are 1m and 5m, three gaps are kept apart, `disorder` plays no part: the mark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the
+//! difference before keeping it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,8 +15,8 @@ use market::{
     Quantity, Record, Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
-    CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut, Marks, Notice, Rollup,
-    RollupConfig,
+    CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut, Marks, Notice,
+    OutlierRule, Rollup, RollupConfig,
 };
 
 const INSTRUMENT: InstrumentId = InstrumentId(1);
@@ -50,7 +51,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new() -> Stage {
+    fn new(outliers: OutlierRule) -> Stage {
         let calendars = Calendars::utc();
         let ledger = LedgerConfig {
             base: Timeframe::MINUTE,
@@ -58,6 +59,7 @@ impl Stage {
             reject_after: Span::secs(600),
             correction_horizon: Span::secs(1_200),
             gaps_max: 3,
+            outliers,
         };
         let five = Timeframe::from_secs(300).unwrap();
         let rollup = RollupConfig::new(Timeframe::MINUTE, &[five], calendars).unwrap();
@@ -118,7 +120,7 @@ impl Stage {
         self.context.round = !words.0.contains_key("no-round");
         let (mut said, mut out) = (Vec::new(), Vec::new());
         self.ledger.commit(&self.context, &mut self.records, &mut said);
-        let mut for_rollup = said.iter().filter_map(|said| said.for_rollup()).collect();
+        let mut for_rollup = said.iter().filter_map(|said| said.clone().for_rollup()).collect();
         self.rollup.commit(&self.context, &mut for_rollup, &mut out);
         said.extend(out);
 
@@ -190,17 +192,41 @@ fn told(said: &LedgerOut) -> Option<String> {
             ),
             None => format!("gap: none from {} on", key.first_id),
         }),
+        LedgerOut::Notice(Notice::Outlier(row)) => Some(format!(
+            "outlier: {} of {} px={}, median {}, deviation {}, {} bars",
+            row.kind.name(),
+            row.trade.id,
+            row.trade.price.0,
+            row.median.0,
+            row.deviation,
+            row.bars
+        )),
         LedgerOut::Notice(Notice::Revision(_))
         | LedgerOut::Restored(..)
         | LedgerOut::Gap(GapOut::Restored(..))
         | LedgerOut::Tally(_)
+        | LedgerOut::Told(_)
         | LedgerOut::Heard(..)
         | LedgerOut::Seen(..) => None,
     }
 }
 
+/// The rule of the script's line `outliers`; without one, nothing is an outlier.
+fn outlier_rule(script: &str) -> OutlierRule {
+    let Some(rule) = script.lines().find_map(|line| line.strip_prefix("outliers ")) else {
+        return OutlierRule::OFF;
+    };
+    let words = Words::new(rule.split_whitespace());
+    let number = |key| u32::try_from(words.number(key).expect("all three numbers")).unwrap();
+    OutlierRule {
+        bars: number("bars") as usize,
+        deviations: number("deviations"),
+        floor_bps: number("floor_bps"),
+    }
+}
+
 fn perform(script: &str) -> String {
-    let mut stage = Stage::new();
+    let mut stage = Stage::new(outlier_rule(script));
     let mut performed = String::new();
     for line in script.lines().filter(|line| !line.starts_with('>')) {
         performed += line;
@@ -209,6 +235,7 @@ fn perform(script: &str) -> String {
         let Some(verb) = words.next() else { continue };
         let words = Words::new(words);
         match verb {
+            "outliers" => {} // told before the first commit
             "commit" => performed += &stage.commit(&words),
             "contiguous" => stage.scope = stage.scope.contiguous(true),
             verb => stage.record(verb, &words),

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use super::indicators::bars::{Numbers, follow};
 use market::{
-    Candle, CandleKey, Commit, Conflict, Gap, GapKey, Record, Revision, Shard, TooLate, Unmatched,
+    Candle, CandleKey, Commit, Conflict, Gap, GapKey, Outlier, Record, Revision, Shard, Statement,
+    TooLate, Unmatched,
 };
 use operators::indicators::IndicatorOut;
 use operators::{
     CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger, LedgerConfig,
-    LedgerOut, Marks, Notice, Rollup, RollupConfig, Sharded, StateStore, keyed,
+    LedgerOut, Marks, Notice, OutlierRule, Rollup, RollupConfig, Sharded, StateStore, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -25,6 +26,8 @@ pub(crate) struct Rows {
     pub(crate) too_late: Vec<TooLate>,
     pub(crate) unmatched: Vec<Unmatched>,
     pub(crate) revisions: Vec<Revision>,
+    pub(crate) outliers: Vec<Outlier>,
+    pub(crate) told: Vec<Statement>,
     /// As of the last round.
     pub(crate) numbers: Numbers,
 }
@@ -64,6 +67,8 @@ impl Rows {
                 LedgerOut::Notice(Notice::TooLate(row)) => rows.too_late.push(row),
                 LedgerOut::Notice(Notice::Unmatched(row)) => rows.unmatched.push(row),
                 LedgerOut::Notice(Notice::Revision(row)) => rows.revisions.push(row),
+                LedgerOut::Notice(Notice::Outlier(row)) => rows.outliers.push(row),
+                LedgerOut::Told(told) => rows.told.extend(told.iter()),
                 LedgerOut::Tally(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
             }
         }
@@ -71,6 +76,8 @@ impl Rows {
         rows.too_late.sort();
         rows.unmatched.sort();
         rows.revisions.sort();
+        rows.outliers.sort();
+        rows.told.sort_by_key(|statement| statement.origin);
         rows
     }
 }
@@ -84,6 +91,11 @@ fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>) {
         reject_after: history.reject_after,
         correction_horizon: history.correction_horizon,
         gaps_max: history.gaps_max,
+        outliers: OutlierRule {
+            bars: history.far.bars,
+            deviations: history.far.deviations,
+            floor_bps: history.far.floor_bps,
+        },
     };
     let rollup = RollupConfig::new(*base, larger, history.calendars.clone()).expect("they fit");
     (Arc::new(ledger), Arc::new(rollup))
@@ -135,7 +147,7 @@ pub(crate) fn cores_with_indicators(
         for record in &commit.records {
             inboxes.entry(record.shard()).or_default().push(*record);
             shards.entry(record.shard()).or_insert_with(|| {
-                let ledger = Ledger::new(Arc::clone(&ledger));
+                let ledger = Ledger::new(Arc::clone(&ledger)).telling(true);
                 let rollup = Rollup::new(Arc::clone(&rollup));
                 (ledger, rollup, Indicators::new(Arc::clone(indicators)))
             });
@@ -145,9 +157,9 @@ pub(crate) fn cores_with_indicators(
             let mut inbox = inboxes.remove(shard).unwrap_or_default();
             let mut said = Vec::new();
             ledger.commit(context, &mut inbox, &mut said);
-            let mut for_rollup = said.iter().filter_map(|said| said.for_rollup()).collect();
+            let mut for_rollup = said.iter().filter_map(|said| said.clone().for_rollup()).collect();
             rollup.commit(context, &mut for_rollup, &mut said);
-            let mut bars = said.iter().filter_map(|said| said.bar_change()).collect();
+            let mut bars = said.iter().filter_map(|said| said.clone().bar_change()).collect();
             indicators.commit(context, &mut bars, &mut out.numbers);
             out.candles.append(&mut said);
         }
@@ -266,7 +278,7 @@ fn run(
                 contexts.clone(),
                 records,
                 "ledger",
-                move || Ledger::new(Arc::clone(&ledger)),
+                move || Ledger::new(Arc::clone(&ledger)).telling(true),
                 Arc::clone(&states),
                 Arc::clone(&gauge),
             )
@@ -281,7 +293,7 @@ fn run(
             )
             .unwrap();
             let candles = ledger.concat(rollup).inspect_time(move |time, out| {
-                said.lock().unwrap().entry(*time).or_default().candles.push(*out);
+                said.lock().unwrap().entry(*time).or_default().candles.push(out.clone());
             });
             let numbers = keyed(
                 contexts,

@@ -9,6 +9,7 @@ use market::{
     Updates,
 };
 use oracle::commits::{CommitInput, Fold, History};
+use oracle::outliers::Far;
 use oracle::random::{Script, rebatch};
 use oracle::sessions::Market;
 use oracle::set::survivors;
@@ -82,6 +83,7 @@ fn script(week: &str, said: &[Said]) -> Script {
             reject_after: Span::FOREVER,
             correction_horizon: Span::FOREVER,
             gaps_max: 1_000,
+            far: Far { bars: 5, deviations: 2, floor_bps: 50 },
         },
         commits: commits.collect(),
     }

@@ -8,7 +8,9 @@ use market::{
     Bar, BarState, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId, OrderKey, Price,
     Terms, Timeframe, TradeId,
 };
-use operators::signals::{Condition, Direction, PATTERNS, Point, Rule, Series, Settle};
+use operators::signals::{
+    Condition, Direction, PATTERNS, Point, Rule, Series, Settle, Signal, SignalKey, SignalOut,
+};
 use operators::{Alert, AlertKey, BarChange, CommitContext, Core, Marks, SignalIn, Signals};
 use proptest::prelude::*;
 
@@ -97,6 +99,7 @@ struct Twin {
     bars: BTreeMap<i64, Candle>,
     values: BTreeMap<(i64, u16), f64>,
     alerts: BTreeMap<AlertKey, Alert>,
+    signals: BTreeMap<SignalKey, Signal>,
 }
 
 impl Twin {
@@ -109,7 +112,9 @@ impl Twin {
                 Point::of(candle, values.collect()).map(|point| (*slot, point))
             })
             .collect();
+        self.signals.clear();
         for (number, rule) in rules.iter().enumerate() {
+            let mut held = Vec::new();
             for slot in 0..BARS {
                 let until = points.iter().position(|(at, _)| *at == slot);
                 let window: Vec<&Point> = match until {
@@ -118,6 +123,9 @@ impl Twin {
                 };
                 let from = window.len().saturating_sub(rule.looks_back() + 1);
                 let holds = rule.holds(&window[from..]);
+                if holds {
+                    held.push(slot);
+                }
                 let settled = window.last().is_some_and(|point| point.is_final);
                 let key = AlertKey {
                     instrument: INSTRUMENT,
@@ -141,6 +149,16 @@ impl Twin {
                     None => {}
                 }
             }
+            let Some((newest, _)) = self.bars.last_key_value() else { continue };
+            let signal = Signal {
+                newest: open_time(*newest),
+                holds: held.last() == Some(newest),
+                last_held: held.last().map(|slot| open_time(*slot)),
+                standing: held.len() as u64,
+            };
+            let (instrument, timeframe) = (INSTRUMENT, Timeframe::MINUTE);
+            let key = SignalKey { instrument, timeframe, rule: number as u16 };
+            self.signals.insert(key, signal);
         }
     }
 }
@@ -157,6 +175,7 @@ proptest! {
         let mut signals = Signals::new(Arc::clone(&rules));
         let mut twin = Twin::default();
         let mut rows: BTreeMap<AlertKey, Alert> = BTreeMap::new();
+        let mut stand: BTreeMap<SignalKey, Signal> = BTreeMap::new();
         let (mut commit, mut inbox) = (0, Vec::new());
         for step in steps {
             match step {
@@ -195,7 +214,12 @@ proptest! {
                     let round = matches!(step, Step::EndRound);
                     let mut out = Vec::new();
                     signals.commit(&context(commit, round), &mut inbox, &mut out);
-                    for change in out {
+                    for change in out.iter().copied().filter_map(SignalOut::signal) {
+                        prop_assert_eq!(stand.remove(&change.key), change.before);
+                        prop_assert_ne!(change.before, change.after, "not a net change");
+                        change.after.map(|after| stand.insert(change.key, after));
+                    }
+                    for change in out.into_iter().filter_map(SignalOut::alert) {
                         prop_assert_eq!(rows.get(&change.key).copied(), change.before);
                         prop_assert_ne!(change.before, Some(change.after), "not a net change");
                         rows.insert(change.key, change.after);
@@ -203,6 +227,7 @@ proptest! {
                     if round {
                         twin.round(&rules, Commit(commit));
                         prop_assert_eq!(&rows, &twin.alerts);
+                        prop_assert_eq!(&stand, &twin.signals);
                     }
                     if commit == restart {
                         let state = signals.encode().unwrap();
@@ -210,7 +235,11 @@ proptest! {
                         signals.decode(&state).unwrap();
                         let mut told = Vec::new();
                         signals.restate(&mut told);
-                        let told: BTreeMap<_, _> = told.iter().map(|c| (c.key, c.after)).collect();
+                        let signals = told.iter().filter_map(|said| said.signal());
+                        let signals = signals.map(|said| (said.key, said.after.unwrap())).collect();
+                        prop_assert_eq!(&stand, &signals);
+                        let told = told.iter().filter_map(|said| said.alert());
+                        let told: BTreeMap<_, _> = told.map(|c| (c.key, c.after)).collect();
                         prop_assert_eq!(&told, &rows);
                     }
                     commit += 1;

@@ -62,7 +62,7 @@ impl Stories {
             id,
             time,
             sequence: if self.prng.percent(40) { self.prng.below(3) } else { number },
-            price: Price(price + self.prng.between(-500, 500)),
+            price: self.price(price),
             quantity: self.quantity(),
             side: self.prng.pick(&[Side::Unknown, Side::Buy, Side::Sell]),
             updates: self.updates(),
@@ -98,6 +98,17 @@ impl Stories {
         };
         let grain = if self.prng.percent(30) { (step / 5).max(1) } else { 1 };
         EventTime((self.now.0 - back).div_euclid(grain) * grain)
+    }
+
+    /// Near `middle`, but now and then what a broken feed sends.
+    fn price(&mut self, middle: i64) -> Price {
+        let near = middle + self.prng.between(-500, 500);
+        match self.prng.below(100) {
+            0..97 => Price(near),
+            97 => Price(0),
+            98 => Price(near * 100),
+            _ => Price(-near),
+        }
     }
 
     pub(super) fn quantity(&mut self) -> Quantity {

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod history;
+mod outliers;
 mod portfolio;
 mod scripts;
 mod sessions;

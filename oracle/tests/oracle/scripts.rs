@@ -92,6 +92,12 @@ impl Tally {
         for row in &output.unmatched {
             self.add(format!("unmatched {} {}", row.kind.name(), row.reason.name()), 1);
         }
+        for row in &output.outliers {
+            self.add(format!("outlier {}", row.kind.name()), 1);
+            self.add("outlier below zero".to_owned(), usize::from(row.median.0 < 0));
+            let full = row.bars as usize == script.history.far.bars;
+            self.add(format!("outlier, window full: {full}"), 1);
+        }
         self.add("conflicts".to_owned(), output.conflicts.len());
         self.add("too late".to_owned(), output.too_late.len());
     }
@@ -173,6 +179,11 @@ fn fifty_scripts_reach_every_rule() {
         "unmatched correction beyond_horizon",
         "conflicts",
         "too late",
+        "outlier trade",
+        "outlier correction",
+        "outlier below zero",
+        "outlier, window full: true",
+        "outlier, window full: false",
         "forgotten",
         "gaps that came",
         "gaps that shrank",

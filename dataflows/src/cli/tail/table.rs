@@ -153,7 +153,7 @@ impl Table {
         let (height, width) = (usize::from(height), usize::from(width));
         let room = height.saturating_sub(4).max(1);
         // Those that changed last, in the order of their keys.
-        let oldest = self.changed.keys().rev().take(room).last().copied().unwrap_or(0);
+        let oldest = self.changed.keys().rev().nth(room - 1).copied().unwrap_or(0);
         let rows: Vec<&Row> = self.rows.values().filter(|row| row.change >= oldest).collect();
         let widths = self.widths(&rows);
         let fit = widths.iter().scan(0, |used, width| {

@@ -72,6 +72,7 @@ impl<'a> Gathering<'a> {
         let refused = refused.collect();
         let records = std::mem::take(&mut self.records);
         let accounts = std::mem::take(&mut self.accounts);
-        Sealed { binding, records, accounts, refused, oldest: self.oldest.take() }
+        let (ended, oldest) = (self.clock.ended(), self.oldest.take());
+        Sealed { binding, records, accounts, refused, ended, oldest }
     }
 }

@@ -85,6 +85,7 @@ impl Recording {
                     records: records.into_owned(),
                     accounts: accounts.into_owned(),
                     refused: refused.into_owned(),
+                    ended: Vec::new(),
                     oldest: None,
                 }))
             }

@@ -43,7 +43,8 @@ fn sealed(commit: u64, accounts: &[AccountEvent]) -> Sealed {
     let accounts = (1..).zip(accounts);
     let accounts =
         accounts.map(|(at, event)| AccountRecord { origin: origin(at), event: *event }).collect();
-    Sealed { binding, records: Vec::new(), accounts, refused: Vec::new(), oldest: None }
+    let ended = Vec::new();
+    Sealed { binding, records: Vec::new(), accounts, refused: Vec::new(), ended, oldest: None }
 }
 
 #[test]

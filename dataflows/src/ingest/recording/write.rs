@@ -57,7 +57,7 @@ impl Recorder {
         if names != NewNames::default() {
             self.frame(&Frame::Names(names))?;
         }
-        let Sealed { binding, records, accounts, refused, oldest: _ } = sealed;
+        let Sealed { binding, records, accounts, refused, .. } = sealed;
         self.frame(&Frame::Commit {
             binding: Cow::Borrowed(binding),
             records: Cow::Borrowed(records),

@@ -16,6 +16,12 @@ import { element, epoch } from "./text.js";
 
 const BARS = 300; // at first; twice as many each time that the oldest one comes in sight
 const BARS_MOST = 4_800;
+// What the chart shows: the view, how many rows of it are kept, how often it is told.
+const FOLLOWED = [
+  ["candles", 2 * BARS_MOST, 100],
+  ["indicators", 400_000, 200],
+  ["alerts", 20_000, 500],
+];
 const RETRY_MS = 1_000; // until the server knows a symbol
 const SYMBOLS_MS = 15_000; // how often new symbols are looked for
 const COLOURS = 6;
@@ -33,7 +39,10 @@ let wanted = BARS; // bars
 let stores = null; // of what the chart shows: candles, indicators, alerts
 let hidden = new Set(); // indicators that are not drawn, by label
 let known = []; // indicators that there are, by label
-let generation = 0; // of what is followed; what was asked for one before is of no use
+const colours = new Map(); // of indicators, by label: once given they stay
+// Which connection and which choice something was asked for: of one before it is of no use.
+let connection = 0;
+let choice = 0;
 
 const feed = new Feed((state, detail) => {
   status.connection(state, detail);
@@ -42,18 +51,19 @@ const feed = new Feed((state, detail) => {
 
 // Everything anew: after connecting, and after connecting again.
 async function begin() {
-  const mine = ++generation;
+  const mine = ++connection;
+  choice++;
   try {
     const [listed, symbols] = await Promise.all([ask("/v1/views"), ask("/v1/symbols?limit=1000")]);
-    if (mine !== generation) return;
+    if (mine !== connection) return;
     views = new Map(listed.views.map((view) => [view.name, view]));
     pickers(symbols);
     portfolio.follow(feed, views);
     followTape();
-    await followChart();
+    followChart();
   } catch (error) {
-    if (mine === generation) setTimeout(() => mine === generation && begin(), RETRY_MS);
     console.warn(error);
+    setTimeout(() => mine === connection && begin(), RETRY_MS);
   }
 }
 
@@ -66,33 +76,32 @@ async function ask(path) {
 
 // The bars and what belongs to them, from the oldest bar that is wanted.
 async function followChart() {
-  const mine = ++generation;
+  const mine = ++choice;
+  const again = (what) => setTimeout(() => mine === choice && what(), RETRY_MS);
   const { symbol, timeframe } = chosen;
   if (!symbol) {
     status.notice("Waiting for the first trade.");
-    setTimeout(() => mine === generation && begin(), RETRY_MS);
+    again(begin);
     return;
   }
-  let first;
+  let from;
   try {
-    first = await oldest(symbol, timeframe);
+    from = await oldest(symbol, timeframe);
   } catch (error) {
-    if (mine !== generation) return;
+    if (mine !== choice) return;
     status.notice(error.code === "unknown-symbol" ? `Waiting for the first trade of ${symbol}.` : error.message);
-    setTimeout(() => mine === generation && followChart(), RETRY_MS);
+    again(followChart);
     return;
   }
-  if (mine !== generation) return;
+  if (mine !== choice) return;
   const next = { symbol, timeframe };
-  const filter = { symbol, timeframe, from: first ?? undefined };
-  for (const [view, most, conflate_ms] of [["candles", 2 * BARS_MOST, 100], ["indicators", 200_000, 200], ["alerts", 20_000, 500]]) {
+  for (const [view, most, conflate_ms] of FOLLOWED) {
     if (!views.has(view)) continue;
-    const store = new Store(views.get(view), most);
-    next[view] = store;
-    feed.follow(view, { view, conflate_ms, ...filter }, (message) => {
-      if (mine !== generation) return;
-      if (message.type === "error") return status.notice(message.problem.detail);
-      heard(next, view, store.apply(message));
+    next[view] = new Store(views.get(view), most);
+    feed.follow(view, { view, conflate_ms, symbol, timeframe, from }, (message) => {
+      if (mine !== choice) return;
+      if (message.type === "error") status.notice(message.problem.detail);
+      else heard(next, view, next[view].apply(message));
     });
   }
 }
@@ -130,7 +139,10 @@ function draw(fresh = false) {
 // Gives each indicator its colour, and a key that shows and hides it.
 function colour(lines) {
   const labels = lines.map((line) => line.label);
-  for (const line of lines) line.colour = labels.indexOf(line.label) % COLOURS;
+  for (const line of lines) {
+    if (!colours.has(line.label)) colours.set(line.label, colours.size % COLOURS);
+    line.colour = colours.get(line.label);
+  }
   if (labels.join() === known.join()) return;
   known = labels;
   const below = lines.filter((line) => !line.over).sort((a, b) => rank(a) - rank(b));
@@ -159,24 +171,30 @@ function pickers({ symbols, timeframes }) {
   if (!chosen.symbol) chosen.symbol = names[0];
   if (!timeframes.includes(chosen.timeframe)) chosen.timeframe = timeframes[0];
   if (chosen.symbol && !names.includes(chosen.symbol)) names.unshift(chosen.symbol);
-  const select = by("symbol");
-  select.disabled = names.length === 0;
-  if (names.join() !== [...select.options].map((option) => option.value).join()) {
-    select.replaceChildren(...names.map((name) => element("option", { value: name }, name)));
-  }
-  select.value = chosen.symbol ?? "";
-  const keys = timeframes.map((name) => {
-    const radio = element("input", { type: "radio", name: "timeframe", value: name, onchange: () => choose(chosen.symbol, name) });
-    radio.checked = name === chosen.timeframe;
-    return element("label", {}, radio, element("span", {}, name));
-  });
+  offer(by("symbol"), names, names, chosen.symbol);
+  by("symbol").disabled = names.length === 0;
+  const kinds = ["", ...[...views.keys()].filter((name) => tape.knows(name))];
+  offer(by("tape-kind"), kinds, kinds.map((name) => name.replaceAll("_", " ") || "all kinds"), tape.kind);
+
   const set = by("timeframes");
-  set.replaceChildren(set.querySelector("legend"), ...keys);
-  const kinds = ["", ...views.keys()].filter((name) => name === "" || tape.knows(name));
-  by("tape-kind").replaceChildren(
-    ...kinds.map((name) => element("option", { value: name }, name === "" ? "all kinds" : name.replaceAll("_", " "))),
-  );
-  by("tape-kind").value = tape.kind;
+  const radios = () => [...set.querySelectorAll("input")];
+  if (timeframes.join() !== radios().map((radio) => radio.value).join()) {
+    const keys = timeframes.map((name) => {
+      const onchange = () => choose(chosen.symbol, name);
+      const radio = element("input", { type: "radio", name: "timeframe", value: name, onchange });
+      return element("label", {}, radio, element("span", {}, name));
+    });
+    set.replaceChildren(set.querySelector("legend"), ...keys);
+  }
+  for (const radio of radios()) radio.checked = radio.value === chosen.timeframe;
+}
+
+// Makes `values` the options of a list, unless they are: whoever is choosing should not be disturbed.
+function offer(select, values, texts, value) {
+  if (values.join() !== [...select.options].map((option) => option.value).join()) {
+    select.replaceChildren(...values.map((value, at) => element("option", { value }, texts[at])));
+  }
+  select.value = value ?? "";
 }
 
 function choose(symbol, timeframe) {

@@ -2,7 +2,7 @@
 //!
 //! It is a client like any other and uses nothing but the public interface. Reading order: `main.js` (what is
 //! followed, and who shows it) → `feed.js` (the connection) → `store.js` (messages become rows) → `series.js`,
-//! `chart.js`, `window.js`, `scale.js`, `hand.js`, `told.js` (bars) → `tape.js`, `portfolio.js`, `table.js`,
+//! `chart.js`, `lines.js`, `window.js`, `scale.js`, `pen.js`, `hand.js`, `told.js` (bars) → `tape.js`, `portfolio.js`, `table.js`,
 //! `status.js` (the rest).
 //!
 //! To add a module: a file here, and a line in [`FILES`].
@@ -33,7 +33,9 @@ pub(super) const FILES: &[File] = &[
     file!("chart.js", SCRIPT),
     file!("feed.js", SCRIPT),
     file!("hand.js", SCRIPT),
+    file!("lines.js", SCRIPT),
     file!("main.js", SCRIPT),
+    file!("pen.js", SCRIPT),
     file!("portfolio.js", SCRIPT),
     file!("scale.js", SCRIPT),
     file!("series.js", SCRIPT),

@@ -1,4 +1,4 @@
-// Portfolios and, of the chosen one, positions; shown if the server has these views.
+// Portfolios and, of the chosen one, positions; shown if the server has these views and there is any.
 
 import { Store } from "./store.js";
 import { Table } from "./table.js";
@@ -20,11 +20,13 @@ export class Portfolio {
   follow(feed, views) {
     this.feed = feed;
     this.views = views;
-    const has = views.has("portfolios") && views.has("positions");
-    this.section.hidden = !has;
-    if (!has) return;
+    if (!views.has("portfolios") || !views.has("positions")) {
+      this.section.hidden = true;
+      return;
+    }
     this.#follow("portfolios", {}, () => {
       const names = [...this.stores.portfolios.rows.values()].map((row) => row.portfolio);
+      this.section.hidden = names.length === 0;
       if (names.length > 0 && !names.includes(this.chosen)) this.#choose(names.sort()[0]);
     });
     if (this.chosen) this.#choose(this.chosen);

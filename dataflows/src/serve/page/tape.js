@@ -8,7 +8,8 @@ import { clock, element, epoch } from "./text.js";
 
 // Views of events, if there are such.
 const VIEWS = ["revisions", "alerts", "too_late", "conflicts", "unmatched", "dead_letters", "gaps", "outliers", "fill_faults"];
-const KEPT = 200; // rows of each view
+const KEPT = 200; // rows of each log
+const KEPT_KEYED = 5_000; // rows of each other view: those do not come in the order of time
 const SHOWN = 150; // rows altogether
 const REDRAW_MS = 400;
 
@@ -20,6 +21,7 @@ export class Tape {
     this.choose = choose;
     this.stores = new Map();
     this.items = new WeakMap(); // what shows a row
+    this.seen = new WeakMap(); // of rows that do not say: the commit that they came with
     this.kind = "";
     setInterval(() => this.#draw(), REDRAW_MS);
   }
@@ -29,7 +31,7 @@ export class Tape {
     this.views = VIEWS.map((name) => views.get(name)).filter((view) => view);
     this.stores.clear();
     for (const view of this.views) {
-      const store = new Store(view, KEPT);
+      const store = new Store(view, view.kind === "log" ? KEPT : KEPT_KEYED);
       const has = (column) => view.columns.some(({ name }) => name === column);
       feed.unfollow(`tape ${view.name}`);
       if (symbol && !has("instrument")) continue;
@@ -42,7 +44,7 @@ export class Tape {
       };
       this.stores.set(view.name, store);
       feed.follow(`tape ${view.name}`, request, (message) => {
-        store.apply(message);
+        for (const [row] of store.apply(message).upserts) this.seen.set(row, message.frontier.commit);
         this.changed = true;
       });
     }
@@ -69,12 +71,17 @@ export class Tape {
     const rows = [];
     for (const [name, store] of this.stores) {
       if (this.kind && this.kind !== name) continue;
-      for (const row of store.rows.values()) rows.push([row.commit ?? row.last_commit ?? 0, name, row]);
+      for (const row of store.rows.values()) rows.push([this.#commit(row), name, row]);
     }
     rows.sort((a, b) => b[0] - a[0]);
     const items = rows.slice(0, SHOWN).map(([, name, row]) => this.#item(name, row));
     if (items.length === 0) items.push(element("li", {}, "Nothing has happened yet."));
     this.list.replaceChildren(...items);
+  }
+
+  // When something happened, as far as that is known.
+  #commit(row) {
+    return row.commit ?? row.last_commit ?? this.seen.get(row) ?? 0;
   }
 
   #item(name, row) {
@@ -86,7 +93,7 @@ export class Tape {
       ? element("button", { type: "button", onclick: () => this.choose(row) }, instrument)
       : null;
     const kind = element("span", { class: `kind ${name}` }, name.replace(/s$/, "").replaceAll("_", " "));
-    const when = element("time", { title: `commit ${row.commit ?? row.last_commit}` }, clock(epoch(time)));
+    const when = element("time", { title: `commit ${this.#commit(row)}` }, clock(epoch(time)));
     item = element("li", {}, element("div", {}, kind, subject, when), element("p", {}, text));
     this.items.set(row, item);
     return item;
@@ -99,7 +106,7 @@ const WORDS = {
     const parts = ["close", "high", "low", "open", "volume", "trades"]
       .filter((name) => row[`${name}_before`] !== row[`${name}_after`])
       .map((name) => `${name} ${row[`${name}_before`] ?? "–"} → ${row[`${name}_after`] ?? "–"}`);
-    const what = parts.length > 0 ? parts.slice(0, 3).join(", ") : "no price or volume changed";
+    const what = parts.length > 0 ? parts.slice(0, 3).join(", ") : "prices and volume as before";
     return { text: `${row.timeframe} bar, revision ${row.revision} by ${row.cause}: ${what}`, time: row.open_time };
   },
   alerts(row) {
@@ -114,6 +121,11 @@ const WORDS = {
   },
   unmatched(row) {
     return { text: `${row.kind} of trade ${row.id}: ${row.reason.replaceAll("_", " ")}`, time: row.time };
+  },
+  gaps(row) {
+    const one = row.first_id === row.last_id;
+    const text = one ? `trade ${row.first_id} is missing` : `${row.missing} trades of ${row.first_id} to ${row.last_id} are missing`;
+    return { text, time: row.from_time };
   },
   dead_letters(row) {
     return { text: `${row.source} ${row.partition}:${row.position}: ${row.detail}`, time: null };

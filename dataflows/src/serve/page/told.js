@@ -44,10 +44,11 @@ export function tooltip(place, chart) {
   };
   const vwap = bar.volume > 0 ? (Number(row.notional) / bar.volume).toFixed(Math.max(2, chart.decimals)) : null;
   const alerts = chart.alerts.get(bar.time) ?? [];
+  const cause = row.cause === "trade" ? `late trade ${row.cause_id}` : `${row.cause} of trade ${row.cause_id}`;
   const lines = [
     element("p", {}, element("b", {}, clock(bar.time, "date")), ` to ${clock(Date.parse(row.end_time))}`),
     element("p", { class: bar.revision > 0 ? "mark" : null }, meaning[bar.state] ?? bar.state),
-    bar.revision > 0 ? element("p", { class: "mark" }, `revision ${bar.revision}, cause: ${row.cause} of trade ${row.cause_id}`) : null,
+    bar.revision > 0 ? element("p", { class: "mark" }, `revision ${bar.revision}, cause: ${cause}`) : null,
     element("p", { class: "muted" }, `${grouped(row.trades)} trades${vwap ? `, VWAP ${vwap}` : ""}`),
     ...alerts.map((alert) => element("p", {}, `alert ${alert.rule}: ${alert.state}`)),
   ];

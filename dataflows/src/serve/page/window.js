@@ -4,10 +4,11 @@
 
 const STEP_LEAST = 1.5; // pixels per bar
 const STEP_MOST = 48;
+const STEP_FIRST = [9, 18]; // of many bars, and of few
 
 export class Window {
   constructor() {
-    this.step = 9;
+    this.step = STEP_FIRST[0];
     this.back = 0; // bars beyond the right edge; 0 follows the newest
     this.width = 0;
     this.count = 0;
@@ -34,6 +35,12 @@ export class Window {
 
   newest() {
     this.back = 0;
+  }
+
+  // Begins anew with so many bars in about so much room.
+  begin(count, width) {
+    this.newest();
+    this.step = Math.min(STEP_FIRST[1], Math.max(STEP_FIRST[0], width / (count + 8)));
   }
 
   // Makes bars wider by a factor; the bar at pixel `x` stays there, but who follows the newest goes on to.

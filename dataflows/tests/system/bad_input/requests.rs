@@ -95,6 +95,9 @@ const QUESTIONS: &[(&str, u16, &str, &str, &[&str])] = &[
     ("/v1/indicators/sim:NONE", 404, "unknown-symbol", "", &["sim:NONE"]),
     ("/docs/problems/nope", 404, "unknown-path", "", &["`nope`", "unknown-symbol"]),
     ("/v1/views?limit=1", 400, "validation.limit", "#/query/limit", &["has none"]),
+    ("/?x=1", 400, "validation.x", "#/query/x", &["known: format"]),
+    ("/page/none.js", 404, "unknown-path", "", &["no file `none.js`"]),
+    ("/v1/symbols?limit=0", 400, "validation.limit", "#/query/limit", &["1 to 10000"]),
     ("/health?verbose", 400, "validation.verbose", "#/query/verbose", &["has none"]),
     ("/metrics?x=1", 400, "validation.x", "#/query/x", &["has none"]),
 ];

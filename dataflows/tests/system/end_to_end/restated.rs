@@ -32,6 +32,8 @@ disorder = "1s"
 [job]
 timeframes = ["10s", "1m", "1h"]
 skew = "1d"
+[outliers]
+bars = 6
 [http]
 listen = "127.0.0.1:0"
 [commit]
@@ -150,6 +152,20 @@ fn a_late_trade_shows_over_http() {
     assert_eq!(revisions("&tf=1m&from=2024-03-04T12:03:00Z&to=2024-03-04T12:04:00Z"), 1);
     assert_eq!(revisions("&from=2024-03-04T12:04:00Z"), 0);
     assert_eq!(revisions("&to=2024-03-04T12:03:00Z"), 0);
+    // Its price is far from those of the three minutes before.
+    let outliers = get(address, "/v1/views/outliers?symbol=x:A").json();
+    let [row] = &outliers["rows"].as_array().unwrap()[..] else { panic!("one row: {outliers}") };
+    for (key, want) in [
+        ("kind", "\"trade\""),
+        ("price", "500.5"),
+        ("median", "101"),
+        ("deviation", "1"),
+        ("bars", "3"),
+    ] {
+        assert_eq!(row[key].to_string(), want, "{key} in {row}");
+    }
+    let metrics = get(address, "/metrics").body;
+    assert!(metrics.contains("\ntickweave_outliers_total{kind=\"trade\"} "), "{metrics}");
     run.signal("TERM");
     run.end().json();
     let views = views_in(&folder.join("out"));

@@ -90,6 +90,7 @@ fn streams_as_csv_and_their_corrupted_twins() {
             ("dead", dead),
             ("duplicates", 0),
             ("late", 0),
+            ("outliers", 0), // what does not count is none
         ] {
             assert_eq!(report[count], want, "{count} of {name}: {report}");
         }
@@ -98,6 +99,40 @@ fn streams_as_csv_and_their_corrupted_twins() {
         assert!(bars.keys().all(|(instrument, ..)| *instrument == format!("binance:{symbol}")));
         // The 0.53 of a twin, two and a half times the market, stays out of the bars.
         assert!(bars.values().all(|[_, high, ..]| high.as_str() < "0.24"), "{name}");
+    }
+}
+
+/// A real stream of spot in which one price slips by a decimal: it stands out, and nothing else does in 48
+/// minutes; told at another number of workers and as part of another commit just the same.
+#[test]
+fn a_slip_of_the_decimal_point() {
+    let Some(shared) = shared("a_slip_of_the_decimal_point") else { return };
+    let file = "test_positive_binance_trade_stream_spot_trxusdt_04-03-2025.csv";
+    let text = fs::read_to_string(shared.join("binance_trx_stream_csv").join(file)).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut cells: Vec<&str> = lines[7_000].split(',').collect();
+    let (id, price) = (cells[6].to_owned(), cells[7].to_owned());
+    let slipped = price.strip_prefix("0.").map(|rest| format!("{}.{}", &rest[..1], &rest[1..]));
+    let slipped = slipped.unwrap();
+    cells[7] = &slipped;
+    lines[7_000] = cells.join(",");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("slipped.csv"), lines.join("\n")).unwrap();
+
+    for (file_rows, workers) in [(100, 1), (100, 3), (7, 2)] {
+        let config = format!(
+            "[job]\ntimeframes = [\"1m\"]\n[commit]\nfile_rows = {file_rows}\n[[source]]\nname = \"a\"\n\
+             kind = \"file\"\ncodec = \"binance-stream-csv\"\npaths = [\"slipped.csv\"]\n"
+        );
+        fs::write(folder.path().join("job.toml"), config).unwrap();
+        let (report, out) = replay(&[folder.path().join("job.toml")], workers);
+        assert_eq!(report["outliers"], 1, "{report}");
+        let rows = fs::read_to_string(out.path().join("outliers.csv")).unwrap();
+        let row: Vec<&str> = rows.lines().nth(1).unwrap().split(',').collect();
+        assert_eq!(row[0], (7_000_u64.div_ceil(file_rows) - 1).to_string(), "{rows}");
+        assert_eq!([row[1], row[2], row[3]], ["binance:TRXUSDT", &id, "trade"], "{rows}");
+        assert_eq!([row[5], row[8]], [&slipped, "30"], "{rows}");
+        assert!(row[6].starts_with(&price[..4]), "a median of about {price}: {rows}");
     }
 }
 

@@ -168,12 +168,11 @@ impl Sub {
     }
 }
 
-/// The key of a row: of bars and alerts what they have of these columns, of logs all.
+/// The key of a row: of keyed views what they have of these columns, of logs all.
 fn key_of(row: &Value) -> String {
     if row.get("commit").is_some() {
         return row.to_string();
     }
-    let key =
-        ["instrument", "timeframe", "open_time", "rule"].map(|column| row[column].to_string());
-    key.join(" ")
+    let columns = ["instrument", "timeframe", "open_time", "rule", "name", "check"];
+    columns.map(|column| row[column].to_string()).join(" ")
 }

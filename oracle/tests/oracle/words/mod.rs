@@ -6,6 +6,7 @@ use market::{
     Record, Side, SourceId, Span, Terms, TimeUnit, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use oracle::commits::{CommitInput, Fold, History, Output};
+use oracle::outliers::Far;
 
 /// A time of 2024-03-05, UTC.
 pub(crate) fn at(time: &str) -> EventTime {
@@ -79,6 +80,7 @@ pub(crate) fn patient() -> History {
         reject_after: Span::FOREVER,
         correction_horizon: Span::FOREVER,
         gaps_max: 1_000,
+        far: Far { bars: 0, deviations: 1, floor_bps: 0 },
     }
 }
 

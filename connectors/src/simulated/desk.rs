@@ -1,0 +1,358 @@
+//! `kind = "simulated-desk"`: made-up portfolios that trade on a simulated venue.
+//!
+//! ```toml
+//! [[source]]
+//! name = "desk"
+//! kind = "simulated-desk"
+//! portfolios = ["north", "south"]
+//! fills_per_second = 20
+//! venue = { seed = 1, symbols = 50, ticks_per_second = 10_000 }   # as of the `simulated` sources
+//! ```
+//!
+//! A desk watches the venue's trades, as the venue itself tells them, and takes part in some: a fill has the price
+//! and time of a trade. It wishes to hold few instruments, and changes its mind once a minute; it corrects or busts
+//! one fill of two hundred, tells one of five hundred twice, and says now and then what it thinks an instrument is
+//! worth (model `desk`).
+
+use std::collections::VecDeque;
+
+use market::{
+    AccountEvent, Contract, Currency, Event, EventTime, Fair, Fill, FillRef, ModelId, PortfolioId,
+    Price, Target, Trade, TradeId, WEIGHT_SCALE,
+};
+use serde::Deserialize;
+
+use super::config::{Plan, SimulatedConfig};
+use super::dice::{Dice, Odds};
+use super::venue::{Venue, VenueParams};
+use crate::registry::{Setting, TypedSource};
+use crate::source::{BATCH_ROWS, PartitionReader, Progress, Row, Source, SourceError};
+
+/// The configuration of a desk, without its name and kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeskConfig {
+    /// The portfolios that it trades for: 1 to 100.
+    pub portfolios: Vec<String>,
+    /// How many fills it has per second, in the mean; at most as many as the venue has ticks.
+    #[serde(default = "default_fills")]
+    pub fills_per_second: u32,
+    /// The venue; the same as that of the sources that tell of its trades.
+    #[serde(default)]
+    pub venue: SimulatedConfig,
+}
+
+fn default_fills() -> u32 {
+    20
+}
+
+/// A desk; it has one partition.
+pub struct DeskSource {
+    name: String,
+    plan: DeskPlan,
+}
+
+/// A checked configuration.
+#[derive(Clone)]
+struct DeskPlan {
+    params: VenueParams,
+    portfolios: Vec<PortfolioId>,
+    /// By listing of the venue.
+    contracts: Vec<Contract>,
+    fills: Odds,
+}
+
+impl TypedSource for DeskSource {
+    const KIND: &'static str = "simulated-desk";
+    type Config = DeskConfig;
+
+    fn build(config: DeskConfig, setting: Setting) -> Result<DeskSource, SourceError> {
+        let Setting { name, .. } = &setting;
+        let name = name.clone();
+        match DeskPlan::check(config, &setting) {
+            Ok(plan) => Ok(DeskSource { name, plan }),
+            Err(problem) => Err(SourceError::Config { name, problem }),
+        }
+    }
+}
+
+impl DeskPlan {
+    fn check(config: DeskConfig, setting: &Setting) -> Result<DeskPlan, String> {
+        let catalog = &setting.catalog;
+        let DeskConfig { portfolios, fills_per_second, venue } = config;
+        if !(1..=100).contains(&portfolios.len()) {
+            return Err(format!("`portfolios` names {}, not 1 to 100", portfolios.len()));
+        }
+        let ticks = venue.ticks_per_second;
+        if !(1..=ticks).contains(&fills_per_second) {
+            return Err(format!(
+                "`fills_per_second` = {fills_per_second} is not from 1 to the venue's {ticks} ticks"
+            ));
+        }
+        let Plan { params, .. } =
+            Plan::check(venue, catalog).map_err(|why| format!("venue: {why}"))?;
+        let portfolios = portfolios.iter().map(|name| catalog.portfolios.resolve(name));
+        let portfolios = portfolios.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        catalog.models.resolve(MODEL).map_err(|error| error.to_string())?;
+        let contract = |listing: &super::Listing| {
+            let instrument = catalog.get(listing.instrument);
+            let quote = instrument.as_ref().and_then(|known| Currency::of(&known.quote));
+            let name = catalog.name(listing.instrument);
+            let quote = quote.ok_or_else(|| {
+                format!("`{name}` has no quote currency: set `quote` in its [[instrument]]")
+            })?;
+            let multiplier = instrument.map_or(1, |known| known.multiplier);
+            Ok::<Contract, String>(Contract { terms: listing.terms, quote, multiplier })
+        };
+        let contracts = params.listings.iter().map(contract).collect::<Result<_, _>>()?;
+        let fills = Odds::new(f64::from(fills_per_second) / f64::from(ticks));
+        Ok(DeskPlan { params, portfolios, contracts, fills })
+    }
+}
+
+impl Source for DeskSource {
+    fn partitions(&self) -> Vec<String> {
+        vec!["desk".to_owned()]
+    }
+
+    fn is_replayable(&self) -> bool {
+        true
+    }
+
+    fn is_made_up(&self) -> bool {
+        true
+    }
+
+    /// Takes as long as making the `after` rows before.
+    fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError> {
+        if partition > 0 {
+            let problem = format!("there is no partition {partition}; it has 1");
+            return Err(SourceError::Config { name: self.name.clone(), problem });
+        }
+        let mut desk = Desk::new(self.plan.clone());
+        let skipped = desk.by_ref().take(usize::try_from(after).unwrap_or(usize::MAX)).count();
+        Ok(Box::new(DeskReader { desk, position: skipped as u64 }))
+    }
+}
+
+struct DeskReader {
+    desk: Desk,
+    position: u64,
+}
+
+impl PartitionReader for DeskReader {
+    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        // Far fewer than of a venue: a batch must not keep what is due now until it is full.
+        for _ in 0..BATCH_ROWS.min(32) {
+            let Some(event) = self.desk.next() else { return Ok(Progress::Ended) };
+            self.position += 1;
+            rows.push(Row { position: self.position, event: Ok(event.into()) });
+        }
+        Ok(Progress::More)
+    }
+}
+
+/// The model of what the desk thinks instruments are worth.
+const MODEL: &str = "desk";
+/// One portfolio wishes to hold so many instruments, the busiest ones.
+const WISHES: usize = 5;
+/// Once a minute it changes its mind.
+const MIND_NS: i64 = 60_000_000_000;
+/// Corrections and busts come so many events later at most.
+const AMENDED_WITHIN: i64 = 60;
+
+/// What a desk says, in order; a function of its plan.
+struct Desk {
+    plan: DeskPlan,
+    venue: Venue,
+    dice: Dice,
+    fills: u64,
+    /// When it changes its mind.
+    mind_at: EventTime,
+    /// What it says next, before anything of the venue.
+    coming: VecDeque<AccountEvent>,
+    /// Fills that will be corrected or busted, and after how many further events.
+    amended: VecDeque<(i64, Fill)>,
+}
+
+impl Desk {
+    fn new(plan: DeskPlan) -> Desk {
+        let dice = Dice::of(plan.params.seed, 3);
+        let (venue, mind_at) = (Venue::new(plan.params.clone()), plan.params.start);
+        let (coming, amended) = (VecDeque::new(), VecDeque::new());
+        Desk { plan, venue, dice, fills: 0, mind_at, coming, amended }
+    }
+
+    /// Looks at one trade of the venue.
+    fn see(&mut self, trade: &Trade) {
+        if trade.time >= self.mind_at {
+            self.mind_at = EventTime(trade.time.0.saturating_add(MIND_NS));
+            self.wish(trade.time);
+        }
+        if !self.dice.hits(self.plan.fills) {
+            return;
+        }
+        let fill = self.fill(trade);
+        self.coming.push_back(AccountEvent::Fill(fill));
+        match self.dice.below(1_000) {
+            0..5 => self.amended.push_back((1 + self.dice.below(AMENDED_WITHIN), fill)),
+            5..7 => self.coming.push_back(AccountEvent::Fill(fill)),
+            7..57 => {
+                let worth = self.worth(trade);
+                self.coming.push_back(worth);
+            }
+            _ => {}
+        }
+        for (wait, _) in &mut self.amended {
+            *wait -= 1;
+        }
+        if self.amended.front().is_some_and(|(wait, _)| *wait <= 0)
+            && let Some((_, fill)) = self.amended.pop_front()
+        {
+            let amended = self.amend(fill, trade.time);
+            self.coming.push_back(amended);
+        }
+    }
+
+    fn fill(&mut self, trade: &Trade) -> Fill {
+        self.fills += 1;
+        let drawn = self.dice.below(self.plan.portfolios.len() as i64) as usize;
+        let portfolio = self.plan.portfolios[drawn];
+        let contract = self.contract(trade);
+        // A tenth at most of what was traded, at least a lot; sales and purchases nearly balance.
+        let lot = 10_i64.pow(u32::from(trade.terms.quantity_scale));
+        let lots = 1 + self.dice.below(trade.quantity.0 / lot / 10);
+        let sign = if self.dice.below(100) < 51 { 1 } else { -1 };
+        Fill {
+            name: FillRef { portfolio, id: TradeId::Number(self.fills) },
+            instrument: trade.instrument,
+            contract,
+            time: trade.time,
+            sequence: self.fills,
+            price: trade.price,
+            quantity: sign * lots * lot,
+            fee: 5_000_000 * lots, // half a cent a lot
+        }
+    }
+
+    fn contract(&self, trade: &Trade) -> Contract {
+        let listings = self.plan.params.listings.iter();
+        let place = listings.zip(&self.plan.contracts);
+        let own = place.filter(|(listing, _)| listing.instrument == trade.instrument);
+        let known = own.map(|(_, contract)| *contract).next();
+        known.unwrap_or(self.plan.contracts[0]) // the venue trades nothing else
+    }
+
+    fn amend(&mut self, fill: Fill, now: EventTime) -> AccountEvent {
+        if self.dice.below(3) == 0 {
+            return AccountEvent::Bust { of: fill.name, time: Some(now) };
+        }
+        self.fills += 1;
+        let price = Price(fill.price.0 - fill.price.0 / 1_000);
+        AccountEvent::Correct(Fill { price, sequence: self.fills, ..fill })
+    }
+
+    /// What an instrument is worth, within one percent of its last price.
+    fn worth(&mut self, trade: &Trade) -> AccountEvent {
+        let off = trade.price.0 / 1_000 * (self.dice.below(21) - 10);
+        AccountEvent::Fair(Fair {
+            instrument: trade.instrument,
+            terms: trade.terms,
+            model: ModelId::of(MODEL),
+            time: trade.time,
+            value: Some(Price(trade.price.0 + off)),
+        })
+    }
+
+    /// New wishes of all portfolios: shares of a twentieth to a quarter.
+    fn wish(&mut self, time: EventTime) {
+        let unit = 10_i64.pow(u32::from(WEIGHT_SCALE)) / 20;
+        for portfolio in self.plan.portfolios.clone() {
+            for (listing, contract) in
+                self.plan.params.listings.iter().zip(&self.plan.contracts).take(WISHES)
+            {
+                let weight = Some((1 + self.dice.below(5)) * unit);
+                let (instrument, contract) = (listing.instrument, *contract);
+                let target = Target { portfolio, instrument, contract, time, weight };
+                self.coming.push_back(AccountEvent::Target(target));
+            }
+        }
+    }
+}
+
+impl Iterator for Desk {
+    type Item = AccountEvent;
+
+    fn next(&mut self) -> Option<AccountEvent> {
+        loop {
+            if let Some(event) = self.coming.pop_front() {
+                return Some(event);
+            }
+            if let Event::New(trade) = self.venue.next()?.event {
+                self.see(&trade);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use market::{Catalog, InstrumentRule, Terms};
+
+    use super::*;
+
+    fn source() -> DeskSource {
+        let rule = InstrumentRule {
+            pattern: "demo:*".to_owned(),
+            terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 0 },
+            quote: Arc::from("USD"),
+            ..InstrumentRule::any()
+        };
+        let catalog = Arc::new(Catalog::new(vec![rule], 100));
+        let config = serde_json::json!({
+            "portfolios": ["a", "b"], "fills_per_second": 500, "venue": { "ticks": 50_000 },
+        });
+        let setting = Setting { name: "desk".to_owned(), folder: ".".into(), catalog };
+        DeskSource::build(serde_json::from_value(config).unwrap(), setting).unwrap()
+    }
+
+    fn all(source: &DeskSource, after: u64) -> Vec<Row> {
+        let mut reader = source.open(0, after).unwrap();
+        let mut rows = Vec::new();
+        while reader.read(&mut rows).unwrap() == Progress::More {}
+        rows
+    }
+
+    #[test]
+    fn a_desk_says_the_same_again_from_anywhere() {
+        let source = source();
+        let rows = all(&source, 0);
+        assert!(rows.len() > 2_000, "{}", rows.len());
+        assert_eq!(all(&source, 0), rows);
+        assert_eq!(all(&source, 777), rows[777..]);
+    }
+
+    #[test]
+    fn everything_that_accounts_know_happens() {
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in all(&source(), 0) {
+            let Ok(market::Entry::Account(event)) = row.event else { panic!("{row:?}") };
+            let kind = match event {
+                AccountEvent::Fill(fill) => {
+                    assert!(fill.quantity != 0 && fill.price.0 > 0, "{fill:?}");
+                    "fill"
+                }
+                AccountEvent::Correct(_) => "correct",
+                AccountEvent::Bust { .. } => "bust",
+                AccountEvent::Target(_) => "target",
+                AccountEvent::Fair(_) => "fair",
+            };
+            *kinds.entry(kind).or_default() += 1;
+        }
+        assert_eq!(kinds.len(), 5, "{kinds:?}");
+        assert!(kinds["fill"] > 50 * kinds["bust"], "{kinds:?}");
+    }
+}

@@ -1,0 +1,42 @@
+//! The rows of the view `signals`.
+
+use market::CandleKey;
+use operators::signals::{Signal, SignalKey};
+
+use super::candles::{lowest_bar, place_of_bar};
+use super::{Keyed, Place};
+use crate::views::{Cell, Dimension, Labels, Row, SignalRow};
+
+/// The view `signals`.
+pub struct Signals;
+
+impl Keyed for Signals {
+    type Key = SignalKey;
+    type Value = Signal;
+    const VIEW: &'static str = "signals";
+    const ORDER: &'static [Dimension] = &[Dimension::Instrument, Dimension::Timeframe];
+
+    fn place(key: &SignalKey) -> Place {
+        let SignalKey { instrument, timeframe, .. } = *key;
+        let open_time = Dimension::time(0);
+        place_of_bar(&CandleKey { instrument, timeframe, open_time })
+    }
+
+    fn lowest(place: Place) -> SignalKey {
+        let CandleKey { instrument, timeframe, .. } = lowest_bar(place);
+        SignalKey { instrument, timeframe, rule: 0 }
+    }
+
+    fn cells(key: &SignalKey, signal: &Signal, labels: &Labels, into: &mut Vec<Cell>) {
+        let row = SignalRow {
+            instrument: key.instrument,
+            timeframe: key.timeframe,
+            rule: labels.rules.get(usize::from(key.rule)).map_or("", String::as_str),
+            holds: signal.holds,
+            newest: signal.newest,
+            last_held: signal.last_held,
+            standing: signal.standing,
+        };
+        row.cells(into);
+    }
+}

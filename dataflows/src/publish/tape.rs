@@ -1,0 +1,246 @@
+//! The tape: what was accepted about trades, commit by commit. A log of its own, because it has a row per
+//! record: workers append what the ledger put out of a commit as it is, and readers make rows of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use market::{Commit, Statement};
+use tokio::sync::watch;
+
+use crate::views::{Cell, Labels, Row, TradeRow, View, Wanted};
+
+/// The view that it is.
+pub const TAPE: &str = "trades";
+
+/// What one shard brought in a commit.
+type Part = Arc<Vec<Statement>>;
+
+/// The statements of the latest commits.
+///
+/// When they exceed their bound the oldest commits go, whole; [`Tape::dropped`] counts their rows.
+pub struct Tape {
+    kept: Mutex<Kept>,
+    bytes_max: usize,
+    moved: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Kept {
+    commits: BTreeMap<Commit, Vec<Part>>,
+    bytes: usize,
+    appended: u64,
+    dropped: u64,
+    /// Commits up to this one are gone.
+    dropped_through: Option<Commit>,
+    /// The latest commit that brought a row of which nobody has been told yet.
+    news: Option<Commit>,
+}
+
+impl Tape {
+    /// An empty tape of at most `bytes_max` bytes; with 0 nothing is kept.
+    pub fn new(bytes_max: usize) -> Tape {
+        Tape { kept: Mutex::default(), bytes_max, moved: watch::Sender::new(0) }
+    }
+
+    /// Whether anything is kept at all; else nothing need be appended.
+    pub fn is_kept(&self) -> bool {
+        self.bytes_max > 0
+    }
+
+    /// Appends what one shard brought in a commit.
+    pub fn append(&self, commit: Commit, part: Part) {
+        let mut kept = self.lock();
+        kept.appended += part.len() as u64;
+        if kept.dropped_through.is_some_and(|gone| commit <= gone) {
+            kept.dropped += part.len() as u64;
+            return;
+        }
+        kept.bytes += bytes(&part);
+        kept.news = kept.news.max(Some(commit));
+        kept.commits.entry(commit).or_default().push(part);
+        while kept.bytes > self.bytes_max && kept.commits.len() > 1 {
+            let Some((commit, parts)) = kept.commits.pop_first() else { break };
+            kept.bytes -= parts.iter().map(bytes).sum::<usize>();
+            kept.dropped += parts.iter().map(|part| part.len() as u64).sum::<u64>();
+            kept.dropped_through = Some(commit);
+        }
+    }
+
+    /// The rows up to commit `through` that are wanted, by commit and origin; latest first if so asked.
+    /// Stops after `limit` rows, and then says that there are more.
+    pub fn read(
+        &self,
+        (view, wanted): (&View, &Wanted),
+        through: Commit,
+        latest_first: bool,
+        limit: usize,
+        labels: &Labels,
+    ) -> (Vec<Vec<Cell>>, bool) {
+        let mut commits = self.parts(Commit(0), through);
+        if latest_first {
+            commits.reverse();
+        }
+        let mut rows = Vec::new();
+        for (commit, parts) in commits {
+            let mut statements = in_order(&parts, wanted);
+            if latest_first {
+                statements.reverse();
+            }
+            for statement in statements {
+                let cells = row(commit, statement, labels);
+                if !wanted.fits(view, &cells) {
+                    continue;
+                }
+                if rows.len() == limit {
+                    return (rows, true);
+                }
+                rows.push(cells);
+            }
+        }
+        (rows, false)
+    }
+
+    /// The rows from commit `from` up to `through` that are wanted, in their order; none if some are gone.
+    pub fn between(
+        &self,
+        (view, wanted): (&View, &Wanted),
+        from: Commit,
+        through: Commit,
+        labels: &Labels,
+    ) -> Option<Vec<Vec<Cell>>> {
+        let commits = self.parts(from, through);
+        if self.lock().dropped_through.is_some_and(|gone| gone >= from) {
+            return None;
+        }
+        let mut rows = Vec::new();
+        for (commit, parts) in commits {
+            let own = in_order(&parts, wanted).into_iter();
+            let own = own.map(|statement| row(commit, statement, labels));
+            rows.extend(own.filter(|cells| wanted.fits(view, cells)));
+        }
+        Some(rows)
+    }
+
+    /// Tells those who wait that commits before this number are complete, if that may concern them.
+    pub fn tell(&self, complete_before: u64) {
+        let mut kept = self.lock();
+        let Some(news) = kept.news else { return };
+        if news.0 < complete_before {
+            kept.news = None;
+        }
+        drop(kept);
+        self.moved.send_replace(complete_before.saturating_sub(1));
+    }
+
+    /// Tells the number of the latest commit that may have brought rows.
+    pub fn moved(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+
+    /// How many bytes it may hold.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// How many rows were ever appended.
+    pub fn appended(&self) -> u64 {
+        self.lock().appended
+    }
+
+    /// How many rows have gone because of the bound.
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    /// What is kept of these commits, shared: rows are made of it while workers go on appending.
+    fn parts(&self, from: Commit, through: Commit) -> Vec<(Commit, Vec<Part>)> {
+        let kept = self.lock();
+        if from > through {
+            return Vec::new();
+        }
+        kept.commits.range(from..=through).map(|(commit, parts)| (*commit, parts.clone())).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The statements of a commit in the one order of records, without those of other instruments than wanted.
+fn in_order<'a>(parts: &'a [Part], wanted: &Wanted) -> Vec<&'a Statement> {
+    let instruments = wanted.instruments.as_ref();
+    let all = parts.iter().flat_map(|part| part.iter());
+    let mut own: Vec<&Statement> =
+        all.filter(|s| instruments.is_none_or(|of| of.contains(&s.instrument))).collect();
+    own.sort_unstable_by_key(|statement| statement.origin);
+    own
+}
+
+fn row(commit: Commit, statement: &Statement, labels: &Labels) -> Vec<Cell> {
+    let mut cells = Vec::with_capacity(TradeRow::COLUMNS.len());
+    TradeRow { commit, statement, labels }.cells(&mut cells);
+    cells
+}
+
+/// What a part takes: its statements, and about as much as a small allocation and its place in lists.
+fn bytes(part: &Part) -> usize {
+    part.capacity() * size_of::<Statement>() + 96
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::view;
+    use market::{Event, IdScope, InstrumentId, Origin, Record, SourceId, TradeId, TradeRef};
+
+    fn cancel(instrument: u64, position: u64) -> Statement {
+        let instrument = InstrumentId(instrument);
+        let of = TradeRef { instrument, scope: IdScope(0), id: TradeId::Number(position) };
+        let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position };
+        Statement::of(&Record { origin, event: Event::Cancel { of, time: None } })
+    }
+
+    /// Commit and position of the rows.
+    fn told(rows: &[Vec<Cell>]) -> Vec<(Cell, Cell)> {
+        rows.iter().map(|row| (row[0].clone(), row[11].clone())).collect()
+    }
+
+    fn cell(commit: u64, position: u64) -> (Cell, Cell) {
+        (Cell::Unsigned(commit), Cell::Unsigned(position))
+    }
+
+    #[test]
+    fn rows_are_in_the_order_of_records_and_the_oldest_commits_go() {
+        let part = |statements: &[Statement]| Arc::new(statements.to_vec());
+        let two = part(&[cancel(1, 1), cancel(1, 2)]);
+        let tape = Tape::new(3 * (bytes(&two) + bytes(&part(&[cancel(2, 0)]))));
+        for commit in 0..5 {
+            tape.append(Commit(commit), part(&[cancel(1, 3), cancel(1, 5)]));
+            tape.append(Commit(commit), part(&[cancel(2, 4)]));
+        }
+        let (labels, view) = (Labels::default(), view(TAPE).unwrap());
+        let all = Wanted::default();
+        let (rows, more) = tape.read((view, &all), Commit(3), false, 9, &labels);
+        let both = |commit| [cell(commit, 3), cell(commit, 4), cell(commit, 5)];
+        assert_eq!((told(&rows), more), ([both(2), both(3)].concat(), false));
+        let (rows, more) = tape.read((view, &all), Commit(9), true, 2, &labels);
+        assert_eq!((told(&rows), more), (vec![cell(4, 5), cell(4, 4)], true));
+        let own = Wanted::of_instrument(InstrumentId(2));
+        let rows = tape.between((view, &own), Commit(3), Commit(4), &labels).unwrap();
+        assert_eq!(told(&rows), [cell(3, 4), cell(4, 4)]);
+        assert!(tape.between((view, &own), Commit(1), Commit(4), &labels).is_none());
+        assert_eq!((tape.appended(), tape.dropped()), (15, 6));
+    }
+
+    #[test]
+    fn those_who_wait_are_told_when_rows_are_complete() {
+        let tape = Tape::new(1_000);
+        let mut moved = tape.moved();
+        tape.append(Commit(4), Arc::new(vec![cancel(1, 1)]));
+        assert!(!moved.has_changed().unwrap());
+        tape.tell(5);
+        assert_eq!(*moved.borrow_and_update(), 4);
+        tape.tell(6);
+        assert!(!moved.has_changed().unwrap());
+    }
+}

@@ -1,0 +1,76 @@
+//! The row of the view `providers`.
+
+use market::EventTime;
+
+use super::row::{Cell, Column, Row, key, value};
+
+/// How one source is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderRow<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its kind.
+    pub kind: &'a str,
+    /// The rank of its provider; 0 is best.
+    pub rank: u8,
+    /// `primary` or `backup`.
+    pub role: &'static str,
+    /// `running`, `idle`, `paused`, `ended` or `historic`.
+    pub state: &'static str,
+    /// Rows read, whatever became of them.
+    pub rows: u64,
+    /// The newest event time that was bound.
+    pub newest: Option<EventTime>,
+    /// Its watermark.
+    pub watermark: Option<EventTime>,
+    /// Nanoseconds from its watermark to the system's time.
+    pub lag: Option<i64>,
+    /// Its partitions.
+    pub partitions: u64,
+    /// How many of them have ended, if known.
+    pub ended: Option<u64>,
+}
+
+impl Row for ProviderRow<'_> {
+    const COLUMNS: &'static [Column] = &[
+        key("name", "name of the source"),
+        value("kind", "kind of the source"),
+        value("rank", "rank of its provider; 0 is best"),
+        value("role", "primary if no source has a better rank, else backup"),
+        value(
+            "state",
+            "running; idle: silent for `idle_timeout`; paused: workers retain too much; ended; historic: read \
+             without a watermark",
+        ),
+        value("rows", "rows read, whatever became of them"),
+        value("newest_time", "newest event time that was accepted into a commit"),
+        value("watermark", "event time up to which it is taken to be complete"),
+        value(
+            "lag_seconds",
+            "from the watermark to the system time of the commit; below 0 if ahead",
+        ),
+        value("partitions", "number of its partitions, such as files"),
+        value(
+            "partitions_ended",
+            "how many of them have ended; empty where a recording does not tell",
+        ),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        let time = |time: Option<EventTime>| time.map_or(Cell::Null, Cell::Time);
+        let lag = |ns: i64| Cell::Decimal { mantissa: ns.into(), scale: 9 };
+        into.extend([
+            Cell::Text(self.name.to_owned()),
+            Cell::Text(self.kind.to_owned()),
+            Cell::Unsigned(self.rank.into()),
+            Cell::Word(self.role),
+            Cell::Word(self.state),
+            Cell::Unsigned(self.rows),
+            time(self.newest),
+            time(self.watermark),
+            self.lag.map_or(Cell::Null, lag),
+            Cell::Unsigned(self.partitions),
+            self.ended.map_or(Cell::Null, Cell::Unsigned),
+        ]);
+    }
+}

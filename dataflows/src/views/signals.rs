@@ -1,0 +1,51 @@
+//! The row of the view `signals`.
+
+use market::{EventTime, InstrumentId, Timeframe};
+
+use super::row::{Cell, Column, Row, key, value};
+
+/// Where a rule stands at the bars of an instrument and timeframe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignalRow<'a> {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// The timeframe.
+    pub timeframe: Timeframe,
+    /// The rule's name.
+    pub rule: &'a str,
+    /// Whether it holds at the newest bar.
+    pub holds: bool,
+    /// When the newest bar opens.
+    pub newest: EventTime,
+    /// When the newest bar opens at which it holds.
+    pub last_held: Option<EventTime>,
+    /// At how many bars it holds.
+    pub standing: u64,
+}
+
+impl Row for SignalRow<'_> {
+    const COLUMNS: &'static [Column] = &[
+        key("instrument", "name of the instrument"),
+        key("timeframe", "nominal length of the bars"),
+        key("rule", "name of the rule"),
+        value("holds", "yes if the rule holds at the newest bar, else no"),
+        value("newest_bar", "first instant of the newest bar that has a row"),
+        value(
+            "last_held",
+            "first instant of the newest bar at which the rule holds; empty if none",
+        ),
+        value("standing", "number of alerts of the rule that are raised and not withdrawn"),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        into.extend([
+            Cell::Instrument(self.instrument),
+            Cell::Timeframe(self.timeframe),
+            Cell::Text(self.rule.to_owned()),
+            Cell::Word(if self.holds { "yes" } else { "no" }),
+            Cell::Time(self.newest),
+            self.last_held.map_or(Cell::Null, Cell::Time),
+            Cell::Unsigned(self.standing),
+        ]);
+    }
+}

@@ -1,0 +1,69 @@
+//! The row of the view `trades`.
+
+use market::{CauseKind, Commit, EventTime, Statement};
+
+use super::Labels;
+use super::row::{Cell, Column, Row, key, value};
+
+/// One accepted statement about a trade.
+#[derive(Clone, Copy, Debug)]
+pub struct TradeRow<'a> {
+    /// The commit that it is bound to.
+    pub commit: Commit,
+    /// What it says.
+    pub statement: &'a Statement,
+    /// What the numbers of its source and partition stand for.
+    pub labels: &'a Labels,
+}
+
+impl Row for TradeRow<'_> {
+    const COLUMNS: &'static [Column] = &[
+        key("commit", "commit that the statement is bound to"),
+        key("instrument", "name of the instrument"),
+        value("kind", "trade, correction or cancel"),
+        value("id", "id of the trade; empty of a cancel"),
+        value("of", "id of the trade that is corrected or cancelled"),
+        value("time", "event time; of a cancel, when it was said, if it tells"),
+        value("price", "price; empty of a cancel"),
+        value("size", "size; empty of a cancel"),
+        value("side", "who took liquidity; empty of a cancel"),
+        key("source", "name of the source"),
+        key("partition", "name of the partition, such as the file"),
+        key("position", "position in the partition: the line of a file"),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        let TradeRow { commit, statement, labels } = self;
+        let is_cancel = statement.kind == CauseKind::Cancel;
+        let told = |cell: Cell| if is_cancel { Cell::Null } else { cell };
+        let id =
+            |id: Option<market::TradeId>| id.map_or(Cell::Null, |id| Cell::Text(id.to_string()));
+        let origin = statement.origin;
+        let source = labels.sources.get(usize::from(origin.source.0));
+        let partition =
+            source.and_then(|(_, partitions)| partitions.get(origin.partition as usize));
+        into.extend([
+            Cell::Unsigned(commit.0),
+            Cell::Instrument(statement.instrument),
+            Cell::Word(statement.kind.name()),
+            id(statement.id),
+            id(statement.of),
+            match statement.time {
+                EventTime::NEVER => Cell::Null,
+                time => Cell::Time(time),
+            },
+            told(Cell::Decimal {
+                mantissa: statement.price.0.into(),
+                scale: statement.price_scale,
+            }),
+            told(Cell::Decimal {
+                mantissa: statement.quantity.0.into(),
+                scale: statement.quantity_scale,
+            }),
+            told(Cell::Word(statement.side.name())),
+            Cell::Text(source.map_or_else(String::new, |(name, _)| name.clone())),
+            Cell::Text(partition.cloned().unwrap_or_default()),
+            Cell::Unsigned(origin.position),
+        ]);
+    }
+}

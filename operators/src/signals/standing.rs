@@ -1,0 +1,70 @@
+//! Where each rule stands at the bars of one instrument and timeframe: what its alerts and the bars come to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::{EventTime, InstrumentId, Timeframe};
+use serde::{Deserialize, Serialize};
+
+use super::{Signal, SignalChange, SignalKey, SignalOut};
+
+/// The bars at which rules hold, and what was last told of them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Standing {
+    /// Per rule, the bars at which an alert of it is raised.
+    held: BTreeMap<u16, BTreeSet<EventTime>>,
+    rows: BTreeMap<u16, Signal>,
+}
+
+impl Standing {
+    /// A rule has come to hold at a bar, or no longer does.
+    pub(super) fn alert(&mut self, rule: u16, open_time: EventTime, raised: bool) {
+        let held = self.held.entry(rule).or_default();
+        match raised {
+            true => held.insert(open_time),
+            false => held.remove(&open_time),
+        };
+    }
+
+    /// Ends a round for a rule; `newest` is the newest bar that has a row.
+    pub(super) fn settle(
+        &mut self,
+        key: SignalKey,
+        newest: Option<EventTime>,
+        out: &mut Vec<SignalOut>,
+    ) {
+        let held = self.held.get(&key.rule);
+        let after = newest.map(|newest| Signal {
+            newest,
+            holds: held.is_some_and(|held| held.contains(&newest)),
+            last_held: held.and_then(BTreeSet::last).copied(),
+            standing: held.map_or(0, BTreeSet::len) as u64,
+        });
+        let before = match after {
+            Some(after) => self.rows.insert(key.rule, after),
+            None => self.rows.remove(&key.rule),
+        };
+        if before != after {
+            let change = SignalChange { key, before, after, restored: false };
+            out.push(SignalOut::Signal(change));
+        }
+    }
+
+    /// Every row that exists.
+    pub(super) fn restate(
+        &self,
+        (instrument, timeframe): (InstrumentId, Timeframe),
+        out: &mut Vec<SignalOut>,
+    ) {
+        out.extend(self.rows.iter().map(|(rule, row)| {
+            let key = SignalKey { instrument, timeframe, rule: *rule };
+            let after = Some(*row);
+            SignalOut::Signal(SignalChange { key, before: None, after, restored: true })
+        }));
+    }
+
+    /// About how many bytes it retains besides the alerts, of which there are so many.
+    pub(super) fn bytes(&self, alerts: usize) -> usize {
+        self.rows.len() * size_of::<(u16, Signal)>() * 3 / 2
+            + alerts * size_of::<EventTime>() * 3 / 2
+    }
+}
