@@ -19,7 +19,7 @@ pub use source::{PartitionReader, Progress, Row, Source, SourceError};
 /// Every kind of source.
 ///
 /// ```
-/// assert_eq!(connectors::sources().kinds(), ["entries", "file", "simulated"]);
+/// assert_eq!(connectors::sources().kinds(), ["entries", "file", "simulated", "simulated-desk"]);
 /// ```
 pub fn sources() -> Sources {
     Sources::default()
