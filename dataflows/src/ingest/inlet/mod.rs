@@ -2,7 +2,7 @@
 //! all pumps.
 //!
 //! One body is decoded at a time, so that positions ascend in the order in which rows are passed on. Bounded by
-//! that channel and by [`WAITING_ROWS`]; whoever comes when there is no room is turned away at once.
+//! that channel and by `WAITING_ROWS`; whoever comes when there is no room is turned away at once.
 
 #[cfg(test)]
 mod tests;
