@@ -30,6 +30,10 @@ fn changes_are_lines_of_json_also_after_the_server_was_away() {
     let folder = folder.path();
     let (server, address) = demo(folder, "0");
     let url = format!("http://{address}");
+    // A snapshot has lines only if there are rows.
+    let path = "/v1/candles/demo:ALFA?timeframe=5s&limit=1";
+    let is_there = || get(address, path).body.contains("close").then_some(());
+    poll(is_there, || get(address, path).body);
     let args = ["tail", "candles", "demo:ALFA", "--timeframe", "5s", "--fields", "close,state"];
     let tail = Going::start(folder, &[&args[..], &["--url", &url]].concat());
     let came = |kind: &'static str, after: u64, tail: &Going| {
@@ -58,7 +62,6 @@ fn changes_are_lines_of_json_also_after_the_server_was_away() {
     let before = lines(&tail.told()).len() as u64;
     let (_server, _) = demo(folder, &address.port().to_string());
     came("resync", before, &tail);
-    came("snapshot", before, &tail);
     came("upsert", before, &tail);
 }
 
