@@ -14,7 +14,9 @@ pub mod simulated;
 pub mod source;
 
 pub use registry::{Setting, SourceFactory, Sources, TypedSource};
-pub use source::{PartitionReader, Progress, Row, Source, SourceError};
+pub use source::{
+    Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source, SourceError, Start,
+};
 
 /// Every kind of source.
 ///
