@@ -3,12 +3,13 @@
 //! Nothing here knows timely. A source is a set of partitions, each read in ascending position by a
 //! thread of its own; see [`source`] for the contract. What a text record means is said once, in
 //! [`mapping`], whatever carries it; what well-known feeds mean, in [`codecs`]; rows that say by themselves
-//! what they are, in [`entries`]. To add a source: a module, and a line in [`sources`].
+//! what they are, in [`entries`]; how messages of servers hold either, in [`messages`]. To add a source: a module, and a line in [`sources`].
 
 pub mod codecs;
 pub mod entries;
 pub mod files;
 pub mod mapping;
+pub mod messages;
 pub mod registry;
 pub mod simulated;
 pub mod source;

@@ -38,8 +38,17 @@ const LIVE_BATCHES: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A source cannot be opened.
+    #[error("source `{name}`")]
+    Source {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: SourceError,
+    },
+    /// A source cannot be opened, and says itself which one it is.
     #[error(transparent)]
-    Source(SourceError),
+    Named(SourceError),
     /// The source has no end.
     #[error(
         "source `{0}` goes on for ever: it can be run (`tickweave run`), and a recording of that replayed"
@@ -376,7 +385,8 @@ fn open_live(
         stop: stop.clone(),
     };
     let sources = config.sources.iter().map(wanted).collect();
-    Opened::all(sources, shared).map_err(RunError::Source)
+    Opened::all(sources, shared)
+        .map_err(|(number, error)| not_opened(&config.sources[number], error))
 }
 
 /// A clock of exactly these partitions.
@@ -399,5 +409,14 @@ fn open(
     source: &ConfiguredSource,
     partition: u32,
 ) -> Result<Box<dyn connectors::PartitionReader>, RunError> {
-    source.source.open(partition, Place::Earliest).map_err(RunError::Source)
+    source.source.open(partition, Place::Earliest).map_err(|error| not_opened(source, error))
+}
+
+fn not_opened(source: &ConfiguredSource, error: SourceError) -> RunError {
+    match error {
+        SourceError::Open { .. } | SourceError::Read { .. } => {
+            RunError::Source { name: source.names.name.clone(), source: error }
+        }
+        named => RunError::Named(named),
+    }
 }

@@ -54,10 +54,13 @@ const NAP: Duration = Duration::from_millis(50);
 
 impl Opened {
     /// Finds and opens all partitions that there are. Waits a while for servers that are not there yet.
-    pub fn all(sources: Vec<Wanted>, shared: Shared) -> Result<Opened, SourceError> {
+    ///
+    /// An error comes with the number of its source.
+    pub fn all(sources: Vec<Wanted>, shared: Shared) -> Result<Opened, (usize, SourceError)> {
         let mut found = Vec::with_capacity(sources.len());
-        for wanted in sources {
-            let partitions = patiently(&shared.stop, || wanted.source.discover())?;
+        for (number, wanted) in sources.into_iter().enumerate() {
+            let partitions = patiently(&shared.stop, || wanted.source.discover());
+            let partitions = partitions.map_err(|error| (number, error))?;
             found.push((wanted, partitions.into_iter().collect::<BTreeSet<u32>>()));
         }
         let played = found.iter().filter(|(wanted, _)| wanted.play.is_some());
@@ -68,7 +71,7 @@ impl Opened {
             for partition in partitions {
                 let player = wanted.play.map(|play| Player::new(play, meeting.clone()));
                 let open = || pump(&wanted.source, number, *partition, place, &shared);
-                let opened = patiently(&shared.stop, open)?;
+                let opened = patiently(&shared.stop, open).map_err(|error| (number, error))?;
                 pumps.push(Pump { player, ..opened });
             }
         }
