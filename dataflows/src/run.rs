@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use connectors::{Place, SourceError};
 use market::{Catalog, Commit, EventTime};
 use operators::{NoStates, StateStore};
+use tokio::runtime::Handle;
 
 use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource};
+use crate::deliver::{Backoff, Delivering, SinkHandler, Standings, Wish};
 use crate::engine::{Engine, EngineError};
 use crate::ingest::drive::{
     DriveError, RecordingEnd, Stop, Told, drive_files, drive_live, drive_recording, now,
@@ -127,6 +129,8 @@ pub struct Started {
     pub links: Links,
     /// Where clients may send rows, in a live run.
     pub inlet: Option<HttpInlet>,
+    /// How deliveries to the sinks go, if anybody delivers.
+    pub sinks: Standings,
     /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
     handover: Handover,
     engine: Engine,
@@ -188,16 +192,28 @@ impl Started {
         let catalog = Arc::clone(&config.catalog);
         let recorder = wishes.record.as_deref().map(|path| recorder(path, config)).transpose()?;
         let links = Links::default();
+        // A replay delivers nothing: what a recording says has been delivered before.
+        let sinks = if wishes.followed { config.standings() } else { Standings::default() };
         let handover =
             Handover::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
                 .recording(recorder)
-                .telling(Providers::new(config.providers(), links.clone()))
+                .telling(Providers::new(config.providers(), links.clone()), sinks.clone())
                 .saving_after(wishes.save_after)
                 .resuming(wishes.resume.clone());
         let extent = Extent::default();
         let inlet = HttpInlet::new(config);
-        let started =
-            Started { board, metrics, catalog, extent, links, inlet, handover, engine, began };
+        let started = Started {
+            board,
+            metrics,
+            catalog,
+            extent,
+            links,
+            inlet,
+            sinks,
+            handover,
+            engine,
+            began,
+        };
         if let Some(tell) = &wishes.on_start {
             tell(&started);
         }
@@ -207,6 +223,28 @@ impl Started {
     /// A reader of what is published.
     pub fn reader(&self) -> BoardReader {
         BoardReader::new(Arc::clone(&self.board))
+    }
+
+    /// Delivers changes of views to the sinks of `config`, on threads that wait in `runtime`.
+    pub fn deliver(&self, config: &Config, runtime: Handle) -> Result<Delivering, RunError> {
+        let run: Arc<str> = Arc::from(now().rfc3339());
+        let mut delivering = Delivering::new(Arc::new(self.reader()), runtime);
+        let views = config.sinks.iter().flat_map(|sink| sink.views.iter().map(move |v| (sink, v)));
+        for ((sink, (view, wanted)), standing) in views.zip(self.sinks.0.iter()) {
+            let wish = Wish {
+                view,
+                wanted: Arc::clone(wanted),
+                every: sink.every,
+                backoff: Backoff::default(),
+            };
+            let how = (sink.encoding, sink.numbers_as_strings);
+            let (to, run) = (Arc::clone(&sink.sink), Arc::clone(&run));
+            let handler = SinkHandler::new(to, run, Arc::clone(&self.catalog), how);
+            delivering
+                .start(wish, Box::new(handler), Arc::clone(standing))
+                .map_err(RunError::Thread)?;
+        }
+        Ok(delivering)
     }
 
     /// Completes everything on its way, stops the workers, and reports.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use operators::NoStates;
@@ -46,6 +46,9 @@ pub(super) struct Run {
     digest: bool,
 }
 
+/// When a job has ended, sinks get the rest within this time, or not at all.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
+
 /// Why sources pause, if they do: bytes retained and allowed.
 type Pause = Arc<Mutex<Option<(usize, usize)>>>;
 
@@ -84,6 +87,7 @@ pub(super) fn live<B>(
         config.sources.len(),
         config.workers
     );
+    let delivering = started.deliver(config, runtime.handle().clone())?;
     let beside = beside(&started, address)?;
 
     let over_budget = |over: Option<(usize, usize)>| {
@@ -98,6 +102,7 @@ pub(super) fn live<B>(
         *pause = over;
     };
     let report = run_live(config, started, wishes, &over_budget, &stop);
+    delivering.finish(DELIVERED_WITHIN);
     drop(beside);
     finished.store(true, Ordering::SeqCst);
     let stopped = runtime.block_on(http)?;
@@ -110,7 +115,7 @@ pub(super) fn live<B>(
 
 async fn until(finished: Arc<AtomicBool>) {
     while !finished.load(Ordering::SeqCst) {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -11,6 +11,7 @@ use super::feed::{Delivery, FeedSender};
 use super::providers::Providers;
 use super::recording::{Recorder, RecordingError};
 use crate::clock::{Binding, Partitions};
+use crate::deliver::Standings;
 use crate::health::Seen;
 use crate::publish::{Board, LogRow, WorkerFailed, log};
 use crate::serve::Check;
@@ -77,6 +78,7 @@ pub struct Handover {
     round_marks: Marks,
     source_names: Arc<[String]>,
     providers: Providers,
+    sinks: Standings,
     save_after: Option<Commit>,
     skip_through: Option<Commit>,
     /// Commits on their way, with their numbers of records.
@@ -106,6 +108,7 @@ impl Handover {
             marks,
             source_names,
             providers: Providers::default(),
+            sinks: Standings::default(),
             save_after: None,
             skip_through: None,
             in_flight: VecDeque::new(),
@@ -122,10 +125,11 @@ impl Handover {
         self
     }
 
-    /// Tells how `providers` are at the end of every round.
+    /// Tells how `providers` and `sinks` are at the end of every round.
     #[must_use]
-    pub fn telling(mut self, providers: Providers) -> Handover {
+    pub fn telling(mut self, providers: Providers, sinks: Standings) -> Handover {
         self.providers = providers;
+        self.sinks = sinks;
         self
     }
 
@@ -255,7 +259,7 @@ impl Handover {
         }
     }
 
-    /// Tells how sources and process are after a commit, which no worker has yet.
+    /// Tells how sources, sinks and process are after a commit, which no worker has yet.
     fn tell(&self, binding: &Binding) {
         let seen = Seen {
             workers: self.feeds.len(),
@@ -266,6 +270,7 @@ impl Handover {
         };
         let providers = self.providers.rows(binding, seen.over_budget.is_some());
         self.board.tables.providers.tell(binding.commit, providers);
+        self.board.tables.sinks.tell(binding.commit, self.sinks.rows());
         let checks = seen.checks().map(|(name, Check { status, output, .. })| {
             let row = HealthRow { check: name, status: status.name(), output: &output };
             let mut cells = Vec::with_capacity(HealthRow::COLUMNS.len());

@@ -4,7 +4,7 @@ use market::Catalog;
 use warp::http::HeaderMap;
 use warp::http::header::ACCEPT;
 
-use crate::views::{Cell, Column, cell_json, cell_text};
+use crate::views::{Cell, Column, cell_text, row_json};
 
 use super::problem::{Fault, NOT_ACCEPTABLE, Problem};
 use super::query::shown;
@@ -166,22 +166,8 @@ impl Shown<'_> {
 
     /// Appends cells as a JSON object.
     pub(super) fn cells(&self, cells: &[Cell], out: &mut String) {
-        out.push('{');
-        let before = out.len();
-        for (column, cell) in self.columns.iter().zip(cells) {
-            if self.hidden.contains(&column.name) {
-                continue;
-            }
-            if out.len() > before {
-                out.push(',');
-            }
-            // Names of columns are plain words: nothing in them needs escaping.
-            out.push('"');
-            out.push_str(column.name);
-            out.push_str("\":");
-            out.push_str(cell_json(cell, self.catalog, self.numbers_as_strings).get());
-        }
-        out.push('}');
+        let Shown { columns, hidden, catalog, numbers_as_strings } = *self;
+        row_json(columns, hidden, cells, catalog, numbers_as_strings, out);
     }
 
     /// Rows as CSV with all columns, and `filled` behind them if `marked`.

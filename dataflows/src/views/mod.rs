@@ -15,6 +15,7 @@ mod providers;
 mod reader;
 mod row;
 mod signals;
+mod sinks;
 mod text;
 mod trades;
 mod wanted;
@@ -39,7 +40,8 @@ pub use reader::{
 };
 pub use row::{Cell, Column, Row, key, value};
 pub use signals::SignalRow;
-pub use text::{cell_json, cell_text, plain_text, write_csv_header, write_csv_row};
+pub use sinks::SinkRow;
+pub use text::{cell_json, cell_text, plain_text, row_json, write_csv_header, write_csv_row};
 pub use trades::TradeRow;
 pub use wanted::{Allowed, Dimension, OPEN_TIME, Wanted};
 
@@ -188,6 +190,14 @@ pub const VIEWS: &[View] = &[
         doc: "where each rule stands at each instrument and timeframe, per round",
         history: false,
         recorded: true,
+    },
+    View {
+        name: "sinks",
+        kind: ViewKind::Keyed,
+        columns: SinkRow::COLUMNS,
+        doc: "how far each sink has been given each of its views, and how that goes, per round",
+        history: false,
+        recorded: false,
     },
     View {
         name: "too_late",
