@@ -3,13 +3,15 @@
 //! Nothing here knows timely. A source is a set of partitions, each read in ascending position by a
 //! thread of its own; see [`source`] for the contract. What a text record means is said once, in
 //! [`mapping`], whatever carries it; what well-known feeds mean, in [`codecs`]; rows that say by themselves
-//! what they are, in [`entries`]. To add a source: a module, and a line in [`sources`]. A sink takes changes of
-//! views, encoded; see [`sink`] for the contract. To add one: a module in [`mod@sinks`], and a line in [`sinks()`].
+//! what they are, in [`entries`]; how messages of servers hold either, in [`messages`]. To add a source: a module,
+//! and a line in [`sources`]. A sink takes changes of views, encoded; see [`sink`] for the contract. To add one: a
+//! module in [`mod@sinks`], and a line in [`sinks()`].
 
 pub mod codecs;
 pub mod entries;
 pub mod files;
 pub mod mapping;
+pub mod messages;
 pub mod registry;
 pub mod simulated;
 pub mod sink;
@@ -20,7 +22,9 @@ pub use registry::{
     Setting, SinkFactory, SinkSetting, Sinks, SourceFactory, Sources, TypedSink, TypedSource,
 };
 pub use sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
-pub use source::{PartitionReader, Progress, Row, Source, SourceError};
+pub use source::{
+    Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source, SourceError, Start,
+};
 
 /// Every kind of source.
 ///

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::health::Seen;
 use crate::ingest::Stop;
 use crate::ingest::drive::now;
+use crate::ingest::links::Links;
 use crate::inlet::Inlet;
 use crate::publish::Board;
 use crate::run::{Started, Wishes, run_live};
@@ -121,6 +122,8 @@ async fn until(finished: Arc<AtomicBool>) {
 fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
     let board = Arc::clone(&started.board);
     let pause = Arc::clone(pause);
+    let links = started.links.clone();
+    let names: Vec<String> = config.source_names().into_iter().map(|names| names.name).collect();
     let limits = Limits { connections: config.connections, ..Limits::default() };
     Context {
         reader: Arc::new(started.reader()),
@@ -129,7 +132,7 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
         timeframes: config.job.timeframes().to_vec(),
         labels: config.labels(),
         metrics: started.metrics.clone(),
-        health: Arc::new(move || health(&board, &pause)),
+        health: Arc::new(move || health(&board, &pause, &links, &names)),
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
         frames: Frames::default(),
@@ -141,8 +144,10 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
     }
 }
 
-fn health(board: &Arc<Board>, pause: &Pause) -> Health {
+fn health(board: &Arc<Board>, pause: &Pause, links: &Links, names: &[String]) -> Health {
+    let down = links.down().into_iter().filter_map(|source| names.get(source).cloned());
     let seen = Seen {
+        down: down.collect(),
         workers: board.workers(),
         failed: board.has_failed(),
         over_budget: *pause.lock().unwrap_or_else(PoisonError::into_inner),
