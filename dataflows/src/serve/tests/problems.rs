@@ -6,7 +6,7 @@ use super::Server;
 use crate::serve::KINDS;
 
 const FRAMES: [&str; 4] = ["1m", "1h", "4h", "1d"];
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "tf",
     "from",
     "to",
