@@ -1,20 +1,23 @@
 //! Tickweave, assembled: jobs on the engine, the commit clock, publishing, views and their serving.
 //!
 //! ```text
-//! config ─ cli ─► run ─► ingest (pumps, clock, handover) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve
+//! config ─ cli ─► run ─► ingest (pumps, clock, handover) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve, deliver
 //! ```
 
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod deliver;
 pub mod engine;
 pub mod health;
 pub mod ingest;
 pub mod inlet;
 pub mod jobs;
 pub mod output;
+pub mod produce;
 pub mod publish;
 pub mod run;
 pub mod serve;
 pub mod telemetry;
 pub mod views;
+pub mod workload;

@@ -2,10 +2,12 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod delivering;
 mod demo;
 mod end_to_end;
 mod expected;
 mod following;
 mod page;
+mod produce;
 mod tail;
 mod tidy;
