@@ -8,5 +8,6 @@ mod end_to_end;
 mod expected;
 mod following;
 mod page;
+mod produce;
 mod tail;
 mod tidy;
