@@ -7,6 +7,8 @@ mod demo;
 mod end_to_end;
 mod expected;
 mod following;
+mod kafka;
 mod page;
+mod servers;
 mod tail;
 mod tidy;
