@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod mapping;
+mod produce;
 mod progress;
 mod replay;
 mod report;
@@ -49,6 +50,8 @@ enum Command {
     Check(check::Check),
     /// Follow a view of a running job.
     Tail(tail::Tail),
+    /// Make ticks and write them somewhere.
+    Produce(Box<produce::Produce>),
 }
 
 /// What a command came to.
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(json),
         Command::Check(check) => check.run(json),
         Command::Tail(tail) => tail.run(json),
+        Command::Produce(produce) => produce.run(json),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

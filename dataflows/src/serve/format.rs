@@ -148,7 +148,7 @@ pub(super) struct Line {
 /// Which cells are shown and how.
 pub(super) struct Shown<'a> {
     pub(super) columns: &'static [Column],
-    /// Columns that each JSON object leaves out because the answer says them once.
+    /// Columns that are left out of each row: nobody wants them, or the answer says them once.
     pub(super) hidden: &'a [&'static str],
     pub(super) catalog: &'a Catalog,
     pub(super) numbers_as_strings: bool,
@@ -170,14 +170,17 @@ impl Shown<'_> {
         row_json(columns, hidden, cells, catalog, numbers_as_strings, out);
     }
 
-    /// Rows as CSV with all columns, and `filled` behind them if `marked`.
+    /// Rows as CSV with a header, and `filled` behind them if `marked`.
     pub(super) fn csv(&self, lines: &[Line], marked: bool) -> Result<String, csv::Error> {
         let mut writer =
             csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         let mark = marked.then_some("filled");
-        writer.write_record(self.columns.iter().map(|column| column.name).chain(mark))?;
+        let shown = |column: &Column| !self.hidden.contains(&column.name);
+        let names = self.columns.iter().filter(|column| shown(column)).map(|column| column.name);
+        writer.write_record(names.chain(mark))?;
         for line in lines {
-            let cells = line.cells.iter().map(|cell| cell_text(cell, self.catalog));
+            let cells = self.columns.iter().zip(&line.cells).filter(|(column, _)| shown(column));
+            let cells = cells.map(|(_, cell)| cell_text(cell, self.catalog));
             let mark = marked.then(|| (line.filled == Some(true)).to_string());
             writer.write_record(cells.chain(mark))?;
         }

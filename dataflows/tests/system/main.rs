@@ -9,6 +9,7 @@ mod expected;
 mod following;
 mod kafka;
 mod page;
+mod produce;
 mod servers;
 mod tail;
 mod tidy;

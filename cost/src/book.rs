@@ -1,0 +1,305 @@
+//! The trades of one instrument.
+
+use market::{
+    Bar, Event, IdScope, InstrumentId, Origin, Price, Quantity, Record, Side, SourceId, Terms,
+    Trade, TradeId, TradeRef, Updates,
+};
+
+use crate::bars::{Bars, Ladder, NONE};
+use crate::ids::{Map, kind_and_number};
+
+/// Of what [`Book::known`] holds, what is the number of an [`Amended`] and not of a [`Kept`].
+const AMENDED: u32 = 1 << 31;
+
+/// One instrument.
+pub struct Book {
+    /// Which.
+    pub instrument: InstrumentId,
+    /// Whether a record of the commit at hand speaks of it.
+    pub(crate) is_touched: bool,
+    terms: Option<Terms>,
+    /// By scope and kind of id, what is known of each id: few maps, most often one.
+    known: Vec<((IdScope, u8), Map<u64, u32>)>,
+    /// Every trade that ever showed in a bar.
+    kept: Vec<Kept>,
+    amended: Vec<Amended>,
+    bars: Bars,
+}
+
+/// A trade that shows in a bar, or did.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) time: i64,
+    sequence: u64,
+    pub(crate) price: i64,
+    quantity: i64,
+    id: TradeId,
+    position: u64,
+    partition: u32,
+    scope: IdScope,
+    /// The next trade of its bar.
+    pub(crate) next: u32,
+    rank: u8,
+    source: u8,
+    side: Side,
+    updates: Updates,
+    pub(crate) is_gone: bool,
+}
+
+/// A trade of which more was said than that it happened.
+#[derive(Default)]
+struct Amended {
+    ids: Vec<TradeRef>,
+    /// Per id, the `New` with the lowest origin.
+    news: Vec<(Origin, Trade)>,
+    /// The strongest correction.
+    correction: Option<(u64, Origin, Trade)>,
+    is_cancelled: bool,
+    /// What of it shows.
+    shown: Option<u32>,
+}
+
+impl Book {
+    pub(crate) fn new(instrument: InstrumentId, ladder: Ladder) -> Book {
+        Book {
+            instrument,
+            is_touched: false,
+            terms: None,
+            known: Vec::new(),
+            kept: Vec::new(),
+            amended: Vec::new(),
+            bars: Bars::new(ladder),
+        }
+    }
+
+    pub(crate) fn terms(&self) -> Option<Terms> {
+        self.terms
+    }
+
+    pub(crate) fn newest_close(&self) -> Option<Price> {
+        self.bars.newest_close()
+    }
+
+    /// Applies a record; whether it only said again what was known.
+    pub(crate) fn apply(&mut self, record: &Record) -> bool {
+        let origin = record.origin;
+        match record.event {
+            Event::New(trade) => return self.add(origin, &trade),
+            Event::Correct { of, with } => {
+                self.terms = Some(with.terms);
+                let one = self.amend(of);
+                let other = self.amend(with.name());
+                let number = self.join(one, other);
+                let own = &mut self.amended[number as usize].correction;
+                let is_stronger = own.is_none_or(|(sequence, known, _)| {
+                    with.sequence > sequence || (with.sequence == sequence && origin < known)
+                });
+                if is_stronger {
+                    *own = Some((with.sequence, origin, with));
+                    self.show(number);
+                }
+            }
+            Event::Cancel { of, .. } => {
+                let number = self.amend(of);
+                if !std::mem::replace(&mut self.amended[number as usize].is_cancelled, true) {
+                    self.show(number);
+                }
+            }
+        }
+        false
+    }
+
+    fn add(&mut self, origin: Origin, trade: &Trade) -> bool {
+        self.terms = Some(trade.terms);
+        let next = self.kept.len() as u32;
+        let known = *self.known(trade.scope, trade.id).or_insert(next);
+        if known == next {
+            self.insert(origin, trade);
+        } else if known & AMENDED != 0 {
+            let number = known & !AMENDED;
+            let news = &mut self.amended[number as usize].news;
+            match news.iter_mut().find(|(_, own)| own.name() == trade.name()) {
+                Some((own, _)) if *own <= origin => return true,
+                Some(own) => *own = (origin, *trade),
+                None => news.push((origin, *trade)),
+            }
+            self.show(number);
+        } else {
+            let kept = &self.kept[known as usize];
+            if kept.origin() <= origin {
+                return true;
+            }
+            self.remove(known);
+            *self.known(trade.scope, trade.id).or_insert(next) = next;
+            self.insert(origin, trade);
+        }
+        false
+    }
+
+    fn known(
+        &mut self,
+        scope: IdScope,
+        id: TradeId,
+    ) -> std::collections::hash_map::Entry<'_, u64, u32> {
+        let (kind, number) = kind_and_number(id);
+        let space = (scope, kind);
+        let at = self.known.iter().position(|(own, _)| *own == space).unwrap_or_else(|| {
+            self.known.push((space, Map::default()));
+            self.known.len() - 1
+        });
+        self.known[at].1.entry(number)
+    }
+
+    /// Keeps a trade and shows it.
+    fn insert(&mut self, origin: Origin, trade: &Trade) -> u32 {
+        let number = self.kept.len() as u32;
+        let next = self.bars.add(trade, number);
+        self.kept.push(Kept::new(origin, trade, next));
+        number
+    }
+
+    fn remove(&mut self, number: u32) {
+        self.kept[number as usize].is_gone = true;
+        let terms = self.terms.unwrap_or(Terms::DEFAULT);
+        let trade = self.kept[number as usize].trade(self.instrument, terms);
+        self.bars.take(&trade);
+    }
+
+    /// What has been said of the trade with this id, from now on in full.
+    fn amend(&mut self, id: TradeRef) -> u32 {
+        let new = self.amended.len() as u32 | AMENDED;
+        let entry = self.known(id.scope, id.id);
+        let known = *entry.or_insert(new);
+        if known == new {
+            self.amended.push(Amended { ids: vec![id], ..Amended::default() });
+        } else if known & AMENDED == 0 {
+            *self.known(id.scope, id.id).or_insert(new) = new;
+            let kept = self.kept[known as usize];
+            let trade = kept.trade(self.instrument, self.terms.unwrap_or(Terms::DEFAULT));
+            let news = vec![(kept.origin(), trade)];
+            let shown = Some(known);
+            self.amended.push(Amended { ids: vec![id], news, shown, ..Amended::default() });
+        } else {
+            return known & !AMENDED;
+        }
+        new & !AMENDED
+    }
+
+    /// Makes two trades one.
+    fn join(&mut self, one: u32, other: u32) -> u32 {
+        if one == other {
+            return one;
+        }
+        let is_larger = |number: u32| self.amended[number as usize].ids.len();
+        let (into, from) =
+            if is_larger(one) < is_larger(other) { (other, one) } else { (one, other) };
+        let gone = std::mem::take(&mut self.amended[from as usize]);
+        for id in &gone.ids {
+            *self.known(id.scope, id.id).or_insert(0) = into | AMENDED;
+        }
+        if let Some(shown) = gone.shown {
+            self.remove(shown);
+        }
+        let own = &mut self.amended[into as usize];
+        own.ids.extend(gone.ids);
+        own.news.extend(gone.news);
+        own.is_cancelled |= gone.is_cancelled;
+        let stronger = |a: &(u64, Origin, Trade)| (a.0, std::cmp::Reverse(a.1));
+        own.correction = own.correction.into_iter().chain(gone.correction).max_by_key(stronger);
+        self.show(into);
+        into
+    }
+
+    /// Shows what survives of a trade.
+    fn show(&mut self, number: u32) {
+        let own = &self.amended[number as usize];
+        let first = own.news.iter().min_by_key(|(origin, _)| *origin);
+        let survivor = first.filter(|_| !own.is_cancelled).map(|(origin, trade)| {
+            own.correction.map_or((*origin, *trade), |(_, origin, with)| (origin, with))
+        });
+        let shown = own.shown;
+        let is_shown = shown.map(|shown| {
+            self.kept[shown as usize].trade(self.instrument, self.terms.unwrap_or(Terms::DEFAULT))
+        });
+        if survivor.map(|(_, trade)| trade) == is_shown {
+            return;
+        }
+        if let Some(shown) = shown {
+            self.remove(shown);
+        }
+        let shown = survivor.map(|(origin, trade)| self.insert(origin, &trade));
+        self.amended[number as usize].shown = shown;
+    }
+
+    /// Brings all bars up to date; tells those that may have changed, from small to large.
+    pub(crate) fn settle(&mut self, told: impl FnMut(usize, i64, Option<&Bar>)) {
+        let (instrument, terms) = (self.instrument, self.terms.unwrap_or(Terms::DEFAULT));
+        let kept = &mut self.kept;
+        self.bars.settle(
+            |first, bar| {
+                // Those that are gone are left out of the list from now on.
+                let (mut at, mut last) = (first, NONE);
+                let mut head = NONE;
+                while at != NONE {
+                    let trade = kept[at as usize];
+                    if !trade.is_gone {
+                        bar.add(&trade.trade(instrument, terms));
+                        match last {
+                            NONE => head = at,
+                            last => kept[last as usize].next = at,
+                        }
+                        last = at;
+                    }
+                    at = trade.next;
+                }
+                if last != NONE {
+                    kept[last as usize].next = NONE;
+                }
+                head
+            },
+            terms,
+            told,
+        );
+    }
+}
+
+impl Kept {
+    fn new(origin: Origin, trade: &Trade, next: u32) -> Kept {
+        Kept {
+            time: trade.time.0,
+            sequence: trade.sequence,
+            price: trade.price.0,
+            quantity: trade.quantity.0,
+            id: trade.id,
+            position: origin.position,
+            partition: origin.partition,
+            scope: trade.scope,
+            next,
+            rank: origin.rank,
+            source: origin.source.0,
+            side: trade.side,
+            updates: trade.updates,
+            is_gone: false,
+        }
+    }
+
+    fn origin(&self) -> Origin {
+        let Kept { rank, source, partition, position, .. } = *self;
+        Origin { rank, source: SourceId(source), partition, position }
+    }
+
+    fn trade(&self, instrument: InstrumentId, terms: Terms) -> Trade {
+        Trade {
+            instrument,
+            terms,
+            scope: self.scope,
+            id: self.id,
+            time: market::EventTime(self.time),
+            sequence: self.sequence,
+            price: Price(self.price),
+            quantity: Quantity(self.quantity),
+            side: self.side,
+            updates: self.updates,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The same job as one plain loop on one thread: trades that stay exact when they come twice, late, are corrected or
+//! cancelled; bars of several timeframes; five indicators; portfolios at their newest marks.
+//!
+//! What an engineer would write who needs this once, in this process, and nothing else: to measure what the engine costs beyond
+//! the job itself (*COST*: McSherry, Isard, Murray, "Scalability! But at what COST?", 2015). And, since it shares nothing with
+//! `operators`, a third opinion on the results.
+//!
+//! It keeps every trade, so that any can be taken back; tells the net changes of each commit; and keeps the rows in maps to read from.
+//!
+//! It leaves out what the engine has besides: horizons and watermarks, and with them states, revisions, causes and what is too late; logs,
+//! gaps, outliers, alerts, drift and risk; calendars other than UTC; fills that are corrected; saved states; more than one thread.
+//!
+//! Bounds: 2³¹ trades per instrument, prices below 2⁵⁵ mantissas.
+//!
+//! Reading order: [`Loop`] → [`book`] (trades of an instrument) → [`bars`] → [`lines`](mod@lines) (indicators) → [`desk`] (portfolios);
+//! [`csv`] reads a file.
+
+pub mod bars;
+pub mod book;
+pub mod csv;
+pub mod desk;
+mod ids;
+pub mod lines;
+
+use std::collections::HashMap;
+
+use market::{Bar, CandleKey, EventTime, InstrumentId, Record, Timeframe};
+
+use bars::Ladder;
+use book::Book;
+use desk::Desk;
+use ids::Fast;
+use lines::{Line, Numbers};
+
+pub use ids::Map;
+
+/// The whole job.
+pub struct Loop {
+    ladder: Ladder,
+    /// Whether there are indicators.
+    lines: bool,
+    books: Vec<Book>,
+    /// Per book and timeframe.
+    all_lines: Vec<Vec<Line>>,
+    index: HashMap<InstrumentId, u32, Fast>,
+    /// Books that a record of the commit at hand has touched.
+    touched: Vec<u32>,
+    desk: Option<Desk>,
+    /// Duplicates so far.
+    pub duplicates: u64,
+    /// Rows as they are now.
+    pub views: Views,
+    /// What the last commit changed.
+    pub changes: Changes,
+}
+
+/// Rows, to read from.
+#[derive(Default)]
+pub struct Views {
+    /// Bars with a trade.
+    pub candles: Map<CandleKey, Bar>,
+    /// The numbers of bars that have any.
+    pub indicators: Map<CandleKey, Numbers>,
+}
+
+/// A row before and after a commit.
+pub type Change<K, R> = (K, Option<R>, Option<R>);
+
+/// The net changes of one commit.
+#[derive(Default)]
+pub struct Changes {
+    /// Of bars.
+    pub candles: Vec<Change<CandleKey, Bar>>,
+    /// Of indicators.
+    pub indicators: Vec<Change<CandleKey, Numbers>>,
+}
+
+impl Loop {
+    /// A loop for these timeframes, ascending, each a part of a day and of the next one.
+    pub fn new(timeframes: &[Timeframe]) -> Result<Loop, String> {
+        Ok(Loop {
+            ladder: Ladder::new(timeframes)?,
+            lines: false,
+            books: Vec::new(),
+            all_lines: Vec::new(),
+            index: HashMap::default(),
+            touched: Vec::new(),
+            desk: None,
+            duplicates: 0,
+            views: Views::default(),
+            changes: Changes::default(),
+        })
+    }
+
+    /// With SMA 20, EMA 20, RSI 14, MACD 12/26/9 and Bollinger 20/2 on every timeframe.
+    #[must_use]
+    pub fn with_indicators(self) -> Loop {
+        Loop { lines: true, ..self }
+    }
+
+    /// With portfolios.
+    #[must_use]
+    pub fn with_desk(self, desk: Desk) -> Loop {
+        Loop { desk: Some(desk), ..self }
+    }
+
+    /// The portfolios, if there are any.
+    pub fn desk(&self) -> Option<&Desk> {
+        self.desk.as_ref()
+    }
+
+    /// Applies the records of a commit, in any order, and brings all rows up to date.
+    pub fn commit(&mut self, records: &[Record]) {
+        self.changes.candles.clear();
+        self.changes.indicators.clear();
+        for record in records {
+            let number = self.number_of(record.event.instrument());
+            let book = &mut self.books[number as usize];
+            if !std::mem::replace(&mut book.is_touched, true) {
+                self.touched.push(number);
+            }
+            self.duplicates += u64::from(book.apply(record));
+        }
+        let mut touched = std::mem::take(&mut self.touched);
+        for number in touched.drain(..) {
+            self.settle(number);
+        }
+        self.touched = touched;
+        if let Some(desk) = &mut self.desk {
+            desk.settle();
+        }
+    }
+
+    /// Brings the rows of one instrument up to date.
+    fn settle(&mut self, number: u32) {
+        let Loop { books, all_lines, views, changes, desk, ladder, lines, .. } = self;
+        let book = &mut books[number as usize];
+        book.is_touched = false;
+        let first = changes.candles.len();
+        let (instrument, terms) = (book.instrument, book.terms());
+        book.settle(|level, open, bar| {
+            let timeframe = ladder.timeframe(level);
+            let key = CandleKey { instrument, timeframe, open_time: EventTime(open) };
+            let before = match bar {
+                Some(bar) => views.candles.insert(key, *bar),
+                None => views.candles.remove(&key),
+            };
+            if before.as_ref() != bar {
+                changes.candles.push((key, before, bar.copied()));
+            }
+        });
+        let changed = &changes.candles[first..];
+        if *lines && let Some(terms) = terms {
+            for (level, line) in all_lines[number as usize].iter_mut().enumerate() {
+                let timeframe = ladder.timeframe(level);
+                let own = changed.iter().filter(|(key, ..)| key.timeframe == timeframe);
+                line.apply(terms, own, |open, numbers| {
+                    let key = CandleKey { instrument, timeframe, open_time: EventTime(open) };
+                    let before = match numbers {
+                        Some(numbers) => views.indicators.insert(key, numbers),
+                        None => views.indicators.remove(&key),
+                    };
+                    changes.indicators.push((key, before, numbers));
+                });
+            }
+        }
+        if let Some(desk) = desk {
+            desk.mark(instrument, book.newest_close());
+        }
+    }
+
+    fn number_of(&mut self, instrument: InstrumentId) -> u32 {
+        let next = self.books.len() as u32;
+        let number = *self.index.entry(instrument).or_insert(next);
+        if number == next {
+            self.books.push(Book::new(instrument, self.ladder.clone()));
+            let levels = self.ladder.levels();
+            self.all_lines.push((0..levels).map(|_| Line::default()).collect());
+        }
+        number
+    }
+}

@@ -1,0 +1,201 @@
+//! Entries as lines of text, which sources of `kind = "entries"` and `POST /api/streaming/process` read.
+
+use std::io::Write;
+
+use connectors::entries::{FIELDS, Field, Type};
+use market::{
+    AccountEvent, Catalog, Entry, Event, EventTime, Fill, InstrumentId, MONEY_SCALE, Trade,
+    TradeId, Updates, WEIGHT_SCALE, decimal,
+};
+use serde_json::{Map, Value};
+
+use super::ProduceError;
+use crate::workload;
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// CSV of `ts_ns,symbol,trade_id,price,size`: trades and nothing else.
+    Ticks,
+    /// CSV of entries.
+    Entries,
+    /// Entries as JSON lines.
+    Jsonl,
+}
+
+/// Every form, by its name.
+pub const FORMS: [(&str, Form); 3] =
+    [("ticks", Form::Ticks), ("entries", Form::Entries), ("jsonl", Form::Jsonl)];
+
+/// What each field of an entry says; none is left out.
+type Texts = [Option<String>; Field::COUNT];
+
+impl Form {
+    /// The line that names the columns, if the form has one.
+    pub fn header(self) -> Option<String> {
+        match self {
+            Form::Ticks => Some(workload::HEADER.to_owned()),
+            Form::Entries => {
+                Some(FIELDS.iter().map(|field| field.name).collect::<Vec<_>>().join(","))
+            }
+            Form::Jsonl => None,
+        }
+    }
+
+    /// Writes an entry into `line`, which is emptied first; gives its key: the instrument or portfolio.
+    ///
+    /// An id that is text travels as its hash, and is written as that.
+    pub fn write(
+        self,
+        entry: &Entry,
+        catalog: &Catalog,
+        line: &mut Vec<u8>,
+    ) -> Result<String, ProduceError> {
+        line.clear();
+        let texts = texts(entry, catalog);
+        let said = |field: Field| texts[field as usize].as_deref().unwrap_or_default();
+        let key =
+            if said(Field::Portfolio).is_empty() { Field::Instrument } else { Field::Portfolio };
+        let key = said(key).to_owned();
+        match self {
+            Form::Ticks => {
+                let Entry::Market(Event::New(trade)) = entry else {
+                    let what = "anything but trades";
+                    return Err(ProduceError::NoWord { what });
+                };
+                let symbol = key.split_once(':').map_or(&*key, |(_, symbol)| symbol);
+                let (time, id) = (trade.time.0, trade.id);
+                let (price, size) = (said(Field::Price), said(Field::Quantity));
+                // Writing to memory does not fail.
+                let _ = write!(line, "{time},{symbol},{id},{price},{size}");
+            }
+            Form::Entries => {
+                for (index, text) in texts.iter().enumerate() {
+                    if index > 0 {
+                        line.push(b',');
+                    }
+                    line.extend_from_slice(&quoted(text.as_deref().unwrap_or_default()));
+                }
+            }
+            Form::Jsonl => {
+                let fields = FIELDS.iter().zip(&texts).filter_map(|(field, text)| {
+                    text.as_ref().map(|text| (field.name.to_owned(), json(field.of, text)))
+                });
+                let _ = serde_json::to_writer(&mut *line, &fields.collect::<Map<_, _>>());
+            }
+        }
+        Ok(key)
+    }
+}
+
+/// An empty weight or value takes something back, which JSON says by null. Sequences are numbers.
+fn json(field: Field, text: &str) -> Value {
+    match field {
+        Field::Weight | Field::Value if text.is_empty() => Value::Null,
+        Field::Sequence => text.parse::<u64>().map_or(Value::Null, Value::from),
+        _ => Value::from(text),
+    }
+}
+
+/// A field of CSV, in quotes if it needs them.
+fn quoted(text: &str) -> Vec<u8> {
+    match text.contains([',', '"', '\n', '\r']) {
+        false => text.as_bytes().to_vec(),
+        true => format!("\"{}\"", text.replace('"', "\"\"")).into_bytes(),
+    }
+}
+
+fn texts(entry: &Entry, catalog: &Catalog) -> Texts {
+    let mut texts = Texts::default();
+    let mut say = |field: Field, text: String| texts[field as usize] = Some(text);
+    let instrument = |id: InstrumentId| catalog.name(id).to_string();
+    match entry {
+        Entry::Market(Event::New(trade)) => {
+            say(Field::Type, Type::Trade.name().to_owned());
+            say_trade(&mut say, trade, catalog);
+        }
+        Entry::Market(Event::Correct { of, with }) => {
+            say(Field::Type, Type::Correct.name().to_owned());
+            say(Field::Of, of.id.to_string());
+            say_trade(&mut say, with, catalog);
+        }
+        Entry::Market(Event::Cancel { of, time }) => {
+            say(Field::Type, Type::Cancel.name().to_owned());
+            say(Field::Instrument, instrument(of.instrument));
+            say(Field::Scope, catalog.scopes.name(of.scope).to_string());
+            say(Field::Id, of.id.to_string());
+            time.iter().for_each(|time| say(Field::Time, ns(*time)));
+        }
+        Entry::Account(AccountEvent::Fill(fill)) => {
+            say(Field::Type, Type::Fill.name().to_owned());
+            say_fill(&mut say, fill, catalog);
+        }
+        Entry::Account(AccountEvent::Correct(fill)) => {
+            say(Field::Type, Type::FillCorrect.name().to_owned());
+            say_fill(&mut say, fill, catalog);
+        }
+        Entry::Account(AccountEvent::Bust { of, time }) => {
+            say(Field::Type, Type::Bust.name().to_owned());
+            say(Field::Portfolio, catalog.portfolios.name(of.portfolio).to_string());
+            say(Field::Id, of.id.to_string());
+            time.iter().for_each(|time| say(Field::Time, ns(*time)));
+        }
+        Entry::Account(AccountEvent::Target(target)) => {
+            say(Field::Type, Type::Target.name().to_owned());
+            say(Field::Portfolio, catalog.portfolios.name(target.portfolio).to_string());
+            say(Field::Instrument, instrument(target.instrument));
+            say(Field::Time, ns(target.time));
+            let weight = target.weight.map(|weight| decimal::format(weight.into(), WEIGHT_SCALE));
+            say(Field::Weight, weight.unwrap_or_default());
+        }
+        Entry::Account(AccountEvent::Fair(fair)) => {
+            say(Field::Type, Type::Fair.name().to_owned());
+            say(Field::Instrument, instrument(fair.instrument));
+            say(Field::Model, catalog.models.name(fair.model).to_string());
+            say(Field::Time, ns(fair.time));
+            let value = fair.value.map(|value| value.text(fair.terms.price_scale));
+            say(Field::Value, value.unwrap_or_default());
+        }
+    }
+    texts
+}
+
+fn say_trade(say: &mut impl FnMut(Field, String), trade: &Trade, catalog: &Catalog) {
+    say(Field::Instrument, catalog.name(trade.instrument).to_string());
+    // What has no id is told from its copies by its position alone, which is the reader's to give.
+    if !matches!(trade.id, TradeId::Position(_)) {
+        say(Field::Scope, catalog.scopes.name(trade.scope).to_string());
+        say(Field::Id, trade.id.to_string());
+    }
+    say(Field::Time, ns(trade.time));
+    say(Field::Sequence, trade.sequence.to_string());
+    say(Field::Price, trade.price.text(trade.terms.price_scale));
+    say(Field::Quantity, trade.quantity.text(trade.terms.quantity_scale));
+    say(Field::Side, trade.side.name().to_owned());
+    if trade.updates != Updates::ALL {
+        let parts = [
+            (Updates::VOLUME, "volume"),
+            (Updates::HIGH_LOW, "high_low"),
+            (Updates::OPEN_CLOSE, "open_close"),
+        ];
+        let has = parts.iter().filter(|(part, _)| trade.updates.has(*part));
+        let words = has.map(|(_, word)| *word).collect::<Vec<_>>().join("+");
+        say(Field::Updates, if words.is_empty() { "none".to_owned() } else { words });
+    }
+}
+
+fn say_fill(say: &mut impl FnMut(Field, String), fill: &Fill, catalog: &Catalog) {
+    let terms = fill.contract.terms;
+    say(Field::Portfolio, catalog.portfolios.name(fill.name.portfolio).to_string());
+    say(Field::Id, fill.name.id.to_string());
+    say(Field::Instrument, catalog.name(fill.instrument).to_string());
+    say(Field::Time, ns(fill.time));
+    say(Field::Sequence, fill.sequence.to_string());
+    say(Field::Price, fill.price.text(terms.price_scale));
+    say(Field::Quantity, decimal::format(fill.quantity.into(), terms.quantity_scale));
+    say(Field::Fee, decimal::format(fill.fee.into(), MONEY_SCALE));
+}
+
+fn ns(time: EventTime) -> String {
+    format!("{}ns", time.0)
+}
