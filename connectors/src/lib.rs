@@ -10,6 +10,7 @@
 pub mod codecs;
 pub mod entries;
 pub mod files;
+pub mod kafka;
 pub mod mapping;
 pub mod messages;
 pub mod registry;
@@ -29,12 +30,13 @@ pub use source::{
 /// Every kind of source.
 ///
 /// ```
-/// assert_eq!(connectors::sources().kinds(), ["entries", "file", "simulated", "simulated-desk"]);
+/// assert_eq!(connectors::sources().kinds(), ["entries", "file", "kafka", "simulated", "simulated-desk"]);
 /// ```
 pub fn sources() -> Sources {
     Sources::default()
         .with(entries::EntriesSource::KIND, entries::EntriesSource::factory())
         .with(files::FileSource::KIND, files::FileSource::factory())
+        .with(kafka::KafkaSource::KIND, kafka::KafkaSource::factory())
         .with(simulated::desk::DeskSource::KIND, simulated::desk::DeskSource::factory())
         .with(simulated::SimulatedSource::KIND, simulated::SimulatedSource::factory())
 }
@@ -42,8 +44,10 @@ pub fn sources() -> Sources {
 /// Every kind of sink.
 ///
 /// ```
-/// assert_eq!(connectors::sinks().kinds(), ["file"]);
+/// assert_eq!(connectors::sinks().kinds(), ["file", "kafka"]);
 /// ```
 pub fn sinks() -> Sinks {
-    Sinks::default().with(sinks::file::FileSink::KIND, sinks::file::FileSink::factory())
+    Sinks::default()
+        .with(sinks::file::FileSink::KIND, sinks::file::FileSink::factory())
+        .with(kafka::sink::KafkaSink::KIND, kafka::sink::KafkaSink::factory())
 }
