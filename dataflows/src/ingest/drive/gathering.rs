@@ -70,7 +70,9 @@ impl<'a> Gathering<'a> {
             DeadLetterRow { commit, source: name.clone(), partition, position, refusal }
         });
         let refused = refused.collect();
-        let records = std::mem::take(&mut self.records);
+        // The next commit holds about as many.
+        let room = Vec::with_capacity(self.records.len());
+        let records = std::mem::replace(&mut self.records, room);
         let accounts = std::mem::take(&mut self.accounts);
         let (ended, oldest) = (self.clock.ended(), self.oldest.take());
         Sealed { binding, records, accounts, refused, ended, oldest }
