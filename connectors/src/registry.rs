@@ -1,4 +1,4 @@
-//! The registry of sources: a plain list of kinds and how to make each from its configuration.
+//! The registries of sources and of sinks: plain lists of kinds and how to make each from its configuration.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use market::Catalog;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::sink::{Encoding, Sink, SinkError};
 use crate::source::{Source, SourceError};
 
 /// What a source is made within.
@@ -70,6 +71,75 @@ impl Sources {
         setting: Setting,
     ) -> Result<Box<dyn Source>, SourceError> {
         let factory = self.0.get(kind).ok_or_else(|| SourceError::UnknownKind {
+            kind: kind.to_owned(),
+            known: self.kinds().join(", "),
+        })?;
+        factory(config, setting)
+    }
+}
+
+/// What a sink is made within.
+#[derive(Clone, Debug)]
+pub struct SinkSetting {
+    /// The sink's name in the configuration.
+    pub name: String,
+    /// Where relative paths start.
+    pub folder: PathBuf,
+    /// The names of the views that it is given; at least one.
+    pub views: Vec<String>,
+    /// What it is told of a change.
+    pub encoding: Encoding,
+}
+
+/// What the author of a sink writes: a typed configuration and how to build from it.
+pub trait TypedSink: Sink + Sized + 'static {
+    /// The name of the kind, as written in `kind = "…"`.
+    const KIND: &'static str;
+    /// The configuration as written; unknown keys must be refused.
+    type Config: DeserializeOwned;
+
+    /// Checks the configuration once, without touching anything outside, and makes the sink.
+    fn build(config: Self::Config, setting: SinkSetting) -> Result<Self, SinkError>;
+
+    /// What the registry stores.
+    fn factory() -> SinkFactory {
+        |raw, setting| {
+            let name = setting.name.clone();
+            let config = serde_json::from_value(raw)
+                .map_err(|error| SinkError::Config { name, problem: error.to_string() })?;
+            Ok(Box::new(Self::build(config, setting)?))
+        }
+    }
+}
+
+/// Untyped configuration in, sink out.
+pub type SinkFactory = fn(Value, SinkSetting) -> Result<Box<dyn Sink>, SinkError>;
+
+/// Every kind of sink that this build knows.
+#[derive(Default)]
+pub struct Sinks(BTreeMap<&'static str, SinkFactory>);
+
+impl Sinks {
+    /// With one more kind; the last of two of the same name counts.
+    #[must_use]
+    pub fn with(mut self, kind: &'static str, factory: SinkFactory) -> Self {
+        self.0.insert(kind, factory);
+        self
+    }
+
+    /// The names of the kinds.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        self.0.keys().copied().collect()
+    }
+
+    /// Makes a sink of `kind`.
+    pub fn build(
+        &self,
+        kind: &str,
+        config: Value,
+        setting: SinkSetting,
+    ) -> Result<Box<dyn Sink>, SinkError> {
+        let factory = self.0.get(kind).ok_or_else(|| SinkError::UnknownKind {
             kind: kind.to_owned(),
             known: self.kinds().join(", "),
         })?;

@@ -1,10 +1,11 @@
 //! The contract of a source.
 //!
 //! *Rows of one partition come in ascending position; partitions are independent; opening again at a
-//! position may repeat rows, never skip them.* A source reads no clock: when a row was received is the
-//! commit that it is bound to, which is decided elsewhere.
+//! position may repeat rows, never skip them.* When a row was received is the commit that it is bound to,
+//! which is decided elsewhere. What happens to a connection is told as [`Incident`]s, and rows that were
+//! there and cannot be read any more are one of these, never a silent hole.
 
-use market::{Entry, Refusal};
+use market::{Entry, EventTime, Refusal};
 
 /// One row of a partition, in the order of its positions.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,12 +26,33 @@ pub enum Progress {
 }
 
 /// A configured source.
-pub trait Source: Send {
-    /// The names of its partitions; a partition's number is its index here.
-    fn partitions(&self) -> Vec<String>;
+pub trait Source: Send + Sync {
+    /// The name of partition number `partition`: a function of the configuration alone, since a recording
+    /// has numbers and is replayed where there is no server to ask.
+    fn partition_name(&self, partition: u32) -> String;
+
+    /// The numbers of the partitions that the configuration tells, ascending; none if only a server knows.
+    fn partitions(&self) -> Vec<u32>;
+
+    /// The numbers of the partitions that there are now, ascending and below [`PARTITIONS_MAX`]. A live run asks
+    /// when it begins and, of a source that [is endless](Source::is_endless), every [`DISCOVERY_SECS`]; a
+    /// partition that was there once is never missed. May wait for a server, for a few seconds.
+    fn discover(&self) -> Result<Vec<u32>, SourceError> {
+        Ok(self.partitions())
+    }
 
     /// Whether rows that were read can be read again from their position.
     fn is_replayable(&self) -> bool;
+
+    /// Whether its partitions go on for ever, so that it can be run but not replayed to its end.
+    fn is_endless(&self) -> bool {
+        false
+    }
+
+    /// Where a live run begins to read.
+    fn start(&self) -> Start {
+        Start::Earliest
+    }
 
     /// Whether its times are made up: then a live run plays it at the pace of its event times and as if
     /// it began now, unless configured otherwise.
@@ -38,15 +60,89 @@ pub trait Source: Send {
         false
     }
 
-    /// Opens partition `partition` after the row at `after` (0: from its beginning).
-    fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError>;
+    /// Opens partition `partition` at `place`. Sources that cannot be read from a time read from their
+    /// beginning instead: more is right, less is not.
+    fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError>;
+}
+
+/// Where a live run begins to read a source, as configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the oldest row that is there.
+    Earliest,
+    /// With the next row that comes.
+    Latest,
+    /// With the first row received at this time or later.
+    Time(EventTime),
+    /// As far back as corrections may reach, so that a restart makes the bars of that time anew.
+    Horizon,
+}
+
+impl Start {
+    /// Reads `earliest`, `latest`, `horizon` or a time such as `2026-01-05T14:30:00Z`.
+    ///
+    /// ```
+    /// use connectors::source::Start;
+    /// assert_eq!(Start::named("horizon"), Ok(Start::Horizon));
+    /// assert!(matches!(Start::named("2026-01-05T14:30:00Z"), Ok(Start::Time(_))));
+    /// assert!(Start::named("newest").is_err());
+    /// ```
+    pub fn named(text: &str) -> Result<Start, String> {
+        Ok(match text {
+            "earliest" => Start::Earliest,
+            "latest" => Start::Latest,
+            "horizon" => Start::Horizon,
+            time => Start::Time(EventTime::parse_any(time).map_err(|why| {
+                format!(
+                    "`start` is \"{time}\", which {why}; write earliest, latest, horizon, or a time such as \
+                     2026-01-05T14:30:00Z"
+                )
+            })?),
+        })
+    }
+}
+
+/// Where to open a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// After the row of this position; 0: before the first that there ever was.
+    After(u64),
+    /// Before the oldest row that is there.
+    Earliest,
+    /// After the newest row that is there.
+    Latest,
+    /// Before the first row that was received at this time or later.
+    Time(EventTime),
+}
+
+impl Place {
+    /// The position to go on after, for sources that know neither times nor a newest row: of these, everything
+    /// is read.
+    pub fn after(self) -> u64 {
+        match self {
+            Place::After(position) => position,
+            Place::Earliest | Place::Latest | Place::Time(_) => 0,
+        }
+    }
 }
 
 /// One partition being read, on a thread of its own.
 pub trait PartitionReader: Send {
     /// Appends the next rows to `rows`, at most [`BATCH_ROWS`]; blocks until there are some or the
-    /// partition ends. A row that cannot be decoded is a refused row, never an error.
+    /// partition ends. A row that cannot be decoded is a refused row, never an error. A reader of an endless
+    /// source comes back without rows after some 100 ms, so that a stop is noticed, and reconnects by itself:
+    /// its error means that it cannot go on for good.
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError>;
+
+    /// What has happened since this was last asked, after the rows that were read before it.
+    fn incidents(&mut self) -> Vec<Incident> {
+        Vec::new()
+    }
+
+    /// How it is connected, if it is connected at all. Asked after every read; must be cheap.
+    fn link(&self) -> Option<Link> {
+        None
+    }
 
     /// So much has been read of so much, if that is known: bytes of a file as it is stored, ticks of a
     /// simulated venue. For showing only; what has been read may lie a buffer ahead of the rows.
@@ -55,8 +151,67 @@ pub trait PartitionReader: Send {
     }
 }
 
+/// How a reader is connected to its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Whether it is.
+    pub is_up: bool,
+    /// How many rows the server has that were not read yet, as last heard; none if it does not tell.
+    pub behind: Option<u64>,
+}
+
+/// Something that happened to a partition, for people and for the view `incidents`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// What.
+    pub kind: IncidentKind,
+    /// The first and the last position that were lost, as far as they are known.
+    pub lost: Option<(u64, u64)>,
+    /// In words, with what the server said.
+    pub detail: String,
+}
+
+/// What may happen to a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncidentKind {
+    /// Its server was reached; again, if it was lost before.
+    Connected,
+    /// Its server was lost; it is tried again and again.
+    Disconnected,
+    /// Rows that were there, or may have been, cannot be read any more.
+    Gap,
+    /// It cannot be read on, for good.
+    Failed,
+}
+
+impl IncidentKind {
+    /// All of them.
+    pub const ALL: [IncidentKind; 4] = [
+        IncidentKind::Connected,
+        IncidentKind::Disconnected,
+        IncidentKind::Gap,
+        IncidentKind::Failed,
+    ];
+
+    /// The name used in rows and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            IncidentKind::Connected => "connected",
+            IncidentKind::Disconnected => "disconnected",
+            IncidentKind::Gap => "gap",
+            IncidentKind::Failed => "failed",
+        }
+    }
+}
+
 /// The most rows that one call of [`PartitionReader::read`] appends.
 pub const BATCH_ROWS: usize = 1_024;
+
+/// Partitions of a source are numbered below this.
+pub const PARTITIONS_MAX: u32 = 4_096;
+
+/// How often new partitions of endless sources are looked for, in seconds.
+pub const DISCOVERY_SECS: u64 = 5;
 
 /// Why a source cannot be made, opened or read on.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +252,31 @@ pub enum SourceError {
         #[source]
         source: std::io::Error,
     },
+    /// A server could not be reached, or did not answer as it should.
+    #[error("source `{name}`: {problem}")]
+    Server {
+        /// The source's name.
+        name: String,
+        /// What was tried, where, and what the server said.
+        problem: String,
+        /// Whether the same may succeed later.
+        retryable: bool,
+    },
+    /// Rows that were asked for are not there any more.
+    #[error(
+        "source `{name}`: {partition} was to be read from {asked}, and the server keeps nothing before {oldest}; \
+         write start = \"earliest\" to begin there, or have the server keep more"
+    )]
+    Lost {
+        /// The source's name.
+        name: String,
+        /// The partition's name.
+        partition: String,
+        /// Where reading was to begin.
+        asked: String,
+        /// Where the server begins.
+        oldest: String,
+    },
 }
 
 impl SourceError {
@@ -104,7 +284,10 @@ impl SourceError {
     /// interrupted reads may go on.
     pub fn is_retryable(&self) -> bool {
         match self {
-            SourceError::UnknownKind { .. } | SourceError::Config { .. } => false,
+            SourceError::UnknownKind { .. }
+            | SourceError::Config { .. }
+            | SourceError::Lost { .. } => false,
+            SourceError::Server { retryable, .. } => *retryable,
             SourceError::Open { source, .. } | SourceError::Read { source, .. } => matches!(
                 source.kind(),
                 std::io::ErrorKind::Interrupted

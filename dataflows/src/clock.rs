@@ -15,8 +15,17 @@ pub struct SourceTiming {
     pub idle_after: Option<Span>,
     /// A back-fill: it has no watermark, holds nothing back and pushes nothing on.
     pub historic: bool,
-    /// How many partitions it has.
+    /// How many partitions it has; more may be opened.
     pub partitions: usize,
+}
+
+/// How many partitions of a source are there, and how many of them have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partitions {
+    /// Those that were opened.
+    pub known: usize,
+    /// Those of them that will bring nothing more.
+    pub ended: usize,
 }
 
 /// How far ahead an event time may be.
@@ -78,6 +87,8 @@ struct Partition {
     /// The system's time when it last brought a record.
     heard_at: EventTime,
     position: u64,
+    /// A number below that of a partition that is there; it may be opened yet.
+    absent: bool,
     ended: bool,
     heard: bool,
 }
@@ -86,21 +97,31 @@ impl CommitClock {
     /// A clock before its first commit, started at system time `at`.
     pub fn new(sources: Vec<SourceTiming>, ahead: Ahead, at: EventTime) -> CommitClock {
         let marks = sources.iter().map(|s| (!s.historic).then_some(EventTime::NEVER)).collect();
-        let fresh = Partition {
-            newest: EventTime::NEVER,
-            heard_at: at,
-            position: 0,
-            ended: false,
-            heard: false,
-        };
         let sources = sources
             .into_iter()
             .map(|timing| {
-                let partitions = vec![fresh.clone(); timing.partitions];
+                let partitions = vec![Partition::fresh(at); timing.partitions];
                 (timing, partitions)
             })
             .collect();
         CommitClock { sources, ahead, next: Commit(0), at, newest: EventTime::NEVER, marks }
+    }
+
+    /// A partition is there from the next commit on; those that were there already stay as they are.
+    pub fn open(&mut self, source: usize, partition: usize) {
+        let (at, partitions) = (self.at, &mut self.sources[source].1);
+        while partitions.len() <= partition {
+            partitions.push(Partition { absent: true, ..Partition::fresh(at) });
+        }
+        let own = &mut partitions[partition];
+        if own.absent {
+            *own = Partition::fresh(at);
+        }
+    }
+
+    /// The partition is not there, though partitions of larger numbers are.
+    pub fn leave_out(&mut self, source: usize, partition: usize) {
+        self.sources[source].1[partition].absent = true;
     }
 
     /// Binds a row to the commit at hand. An entry too far ahead is refused and moves no watermark.
@@ -132,13 +153,17 @@ impl CommitClock {
 
     /// Whether every partition of every source has ended.
     pub fn all_ended(&self) -> bool {
-        self.sources.iter().all(|(_, partitions)| partitions.iter().all(|p| p.ended))
+        self.sources.iter().all(|(_, partitions)| partitions.iter().all(|p| p.ended || p.absent))
     }
 
-    /// How many partitions of each source have ended.
-    pub fn ended(&self) -> Vec<usize> {
-        let ended = |partitions: &Vec<Partition>| partitions.iter().filter(|p| p.ended).count();
-        self.sources.iter().map(|(_, partitions)| ended(partitions)).collect()
+    /// The partitions of each source.
+    pub fn partitions(&self) -> Vec<Partitions> {
+        let count = |partitions: &Vec<Partition>| {
+            let known = partitions.iter().filter(|p| !p.absent);
+            let ended = known.clone().filter(|p| p.ended).count();
+            Partitions { known: known.count(), ended }
+        };
+        self.sources.iter().map(|(_, partitions)| count(partitions)).collect()
     }
 
     /// The newest event time bound so far.
@@ -177,8 +202,22 @@ impl CommitClock {
     }
 }
 
+impl Partition {
+    /// Nothing was heard of it; it counts as heard at system time `at`.
+    fn fresh(at: EventTime) -> Partition {
+        Partition {
+            newest: EventTime::NEVER,
+            heard_at: at,
+            position: 0,
+            absent: false,
+            ended: false,
+            heard: false,
+        }
+    }
+}
+
 fn watermark(timing: &SourceTiming, partition: &Partition, now: EventTime) -> EventTime {
-    if partition.ended {
+    if partition.ended || partition.absent {
         return EventTime::END;
     }
     let own = partition.newest.before(timing.disorder);
@@ -241,6 +280,33 @@ mod tests {
         clock.end(0, 0);
         assert!(clock.all_ended());
         assert_eq!(clock.close(at(1_004), true).marks, [Some(EventTime::END)]);
+    }
+
+    #[test]
+    fn a_partition_that_comes_later_is_waited_for() {
+        let mut clock =
+            CommitClock::new(vec![timing(1)], Ahead::OfSystem(Span::secs(10)), at(1_000));
+        clock.bind(0, 0, 1, Some(&trade(1_000))).unwrap();
+        assert_eq!(clock.close(at(1_001), true).marks, [Some(at(998))]);
+        clock.open(0, 2);
+        clock.open(0, 0); // is there already
+        clock.bind(0, 0, 2, Some(&trade(1_005))).unwrap();
+        assert_eq!(clock.close(at(1_006), true).marks, [Some(at(998))], "2 says nothing yet");
+        assert_eq!(clock.partitions(), [Partitions { known: 2, ended: 0 }]);
+        clock.bind(0, 2, 7, Some(&trade(1_003))).unwrap();
+        let binding = clock.close(at(1_007), true);
+        assert_eq!(
+            (binding.marks, binding.positions),
+            (vec![Some(at(1_001))], vec![vec![2, 0, 7]])
+        );
+        clock.open(0, 1);
+        let binding = clock.close(at(1_037), true);
+        assert_eq!(binding.marks, [Some(at(1_005))], "all are idle: 1037 − 30 − 2");
+        clock.end(0, 0);
+        clock.end(0, 1);
+        clock.leave_out(0, 2);
+        assert!(clock.all_ended());
+        assert_eq!(clock.partitions(), [Partitions { known: 2, ended: 2 }]);
     }
 
     #[test]

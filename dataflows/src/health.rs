@@ -6,7 +6,7 @@ use market::Commit;
 use crate::serve::{Check, Status};
 
 /// What there is to see.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Seen {
     /// How many workers there are.
     pub workers: usize,
@@ -14,6 +14,8 @@ pub struct Seen {
     pub failed: bool,
     /// Bytes that operators retain and may, if they retain too much.
     pub over_budget: Option<(usize, usize)>,
+    /// The sources that are not connected to their servers.
+    pub down: Vec<String>,
     /// The newest commit that is complete, or will be when this is read.
     pub commit: Option<Commit>,
 }
@@ -43,6 +45,10 @@ impl Seen {
 
     fn sources(&self) -> Check {
         let (status, output) = match self.pause() {
+            None if !self.down.is_empty() => {
+                let names = self.down.join(", ");
+                (Status::Warn, format!("not connected: {names} (see the view `incidents`)"))
+            }
             None => (Status::Pass, "sources are read".to_owned()),
             Some(reason) => (Status::Fail, reason),
         };

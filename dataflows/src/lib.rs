@@ -1,13 +1,14 @@
 //! Tickweave, assembled: jobs on the engine, the commit clock, publishing, views and their serving.
 //!
 //! ```text
-//! config ─ cli ─► run ─► ingest (pumps, clock, handover) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve
+//! config ─ cli ─► run ─► ingest (pumps, clock, handover) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve, deliver
 //! ```
 
 pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod deliver;
 pub mod engine;
 pub mod health;
 pub mod ingest;

@@ -2,24 +2,28 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use connectors::SourceError;
-use market::{Catalog, Commit};
+use connectors::{Place, SourceError};
+use market::{Catalog, Commit, EventTime};
 use operators::{NoStates, StateStore};
+use tokio::runtime::Handle;
 
 use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource};
+use crate::deliver::{Backoff, Delivering, SinkHandler, Standings, Wish};
 use crate::engine::{Engine, EngineError};
 use crate::ingest::drive::{
     DriveError, RecordingEnd, Stop, Told, drive_files, drive_live, drive_recording, now,
 };
 use crate::ingest::handover::{Handover, HandoverError, Resume};
 use crate::ingest::inlet::HttpInlet;
-use crate::ingest::play::{Pacer, Player, Start};
+use crate::ingest::links::Links;
+use crate::ingest::play::Pacer;
 use crate::ingest::providers::Providers;
 use crate::ingest::pump::{Extent, Pump, Pumped};
+use crate::ingest::reading::{Opened, Shared, Wanted};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, digest, make_folder, write_views};
@@ -44,12 +48,17 @@ pub enum RunError {
         #[source]
         source: SourceError,
     },
+    /// A source cannot be opened, and says itself which one it is.
+    #[error(transparent)]
+    Named(SourceError),
+    /// The source has no end.
+    #[error(
+        "source `{0}` goes on for ever: it can be run (`tickweave run`), and a recording of that replayed"
+    )]
+    Endless(String),
     /// Clients could send something to a live run; a replay has nothing.
     #[error("there is nothing to replay: no [[source]] is configured")]
     NothingToReplay,
-    /// A source is not as configured.
-    #[error(transparent)]
-    NotAsConfigured(SourceError),
     /// A thread cannot be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
@@ -123,8 +132,12 @@ pub struct Started {
     pub catalog: Arc<Catalog>,
     /// How far the input has been read.
     pub extent: Extent,
+    /// How sources are connected.
+    pub links: Links,
     /// Where clients may send rows, in a live run.
     pub inlet: Option<HttpInlet>,
+    /// How deliveries to the sinks go, if anybody delivers.
+    pub sinks: Standings,
     /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
     handover: Handover,
     engine: Engine,
@@ -185,15 +198,29 @@ impl Started {
         )?;
         let catalog = Arc::clone(&config.catalog);
         let recorder = wishes.record.as_deref().map(|path| recorder(path, config)).transpose()?;
+        let links = Links::default();
+        // A replay delivers nothing: what a recording says has been delivered before.
+        let sinks = if wishes.followed { config.standings() } else { Standings::default() };
         let handover =
             Handover::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
                 .recording(recorder)
-                .telling(Providers::new(config.providers()))
+                .telling(Providers::new(config.providers(), links.clone()), sinks.clone())
                 .saving_after(wishes.save_after)
                 .resuming(wishes.resume.clone());
         let extent = Extent::default();
         let inlet = HttpInlet::new(config);
-        let started = Started { board, metrics, catalog, extent, inlet, handover, engine, began };
+        let started = Started {
+            board,
+            metrics,
+            catalog,
+            extent,
+            links,
+            inlet,
+            sinks,
+            handover,
+            engine,
+            began,
+        };
         if let Some(tell) = &wishes.on_start {
             tell(&started);
         }
@@ -214,6 +241,28 @@ impl Started {
     ) -> Result<Report, RunError> {
         let drive = drive(&mut self.handover);
         self.finish(drive, wishes)
+    }
+
+    /// Delivers changes of views to the sinks of `config`, on threads that wait in `runtime`.
+    pub fn deliver(&self, config: &Config, runtime: Handle) -> Result<Delivering, RunError> {
+        let run: Arc<str> = Arc::from(now().rfc3339());
+        let mut delivering = Delivering::new(Arc::new(self.reader()), runtime);
+        let views = config.sinks.iter().flat_map(|sink| sink.views.iter().map(move |v| (sink, v)));
+        for ((sink, (view, wanted)), standing) in views.zip(self.sinks.0.iter()) {
+            let wish = Wish {
+                view,
+                wanted: Arc::clone(wanted),
+                every: sink.every,
+                backoff: Backoff::default(),
+            };
+            let how = (sink.encoding, sink.numbers_as_strings);
+            let (to, run) = (Arc::clone(&sink.sink), Arc::clone(&run));
+            let handler = SinkHandler::new(to, run, Arc::clone(&self.catalog), how);
+            delivering
+                .start(wish, Box::new(handler), Arc::clone(standing))
+                .map_err(RunError::Thread)?;
+        }
+        Ok(delivering)
     }
 
     /// Completes everything on its way, stops the workers, and reports.
@@ -272,10 +321,12 @@ pub fn replay_files(config: Config, wishes: &Wishes, stop: &Stop) -> Result<Repo
     if config.sources.is_empty() {
         return Err(RunError::NothingToReplay);
     }
+    if let Some(endless) = config.sources.iter().find(|source| source.source.is_endless()) {
+        return Err(RunError::Endless(endless.names.name.clone()));
+    }
     let mut started = Started::new(&config, Arc::new(NoStates), wishes)?;
     let names = config.source_names();
-    let mut clock =
-        CommitClock::new(config.timings(), config.ahead_files(), market::EventTime::NEVER);
+    let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);
     if config.inlet.is_some() {
         clock.end(config.sources.len(), 0); // no client speaks to a replay
     }
@@ -283,19 +334,20 @@ pub fn replay_files(config: Config, wishes: &Wishes, stop: &Stop) -> Result<Repo
     let mut partitions = Vec::new();
     let mut pumps = Vec::new();
     for (number, source) in config.sources.iter().enumerate() {
-        for partition in 0..source.timing.partitions {
+        for partition in source.source.partitions() {
             let (passed_on, receiver) = sync_channel(PUMP_BATCHES);
             let pump = Pump {
                 source: number,
-                partition,
+                partition: partition as usize,
                 reader: open(source, partition)?,
                 player: None,
                 passed_on,
                 extent: started.extent.clone(),
+                links: started.links.clone(),
                 stop: pumps_stop.clone(),
             };
             pumps.push(pump.start().map_err(RunError::Thread)?);
-            partitions.push(((number, partition), receiver));
+            partitions.push(((number, partition as usize), receiver));
         }
     }
     let pacer = wishes.speed.map(Pacer::new);
@@ -344,25 +396,10 @@ pub fn run_live(
 ) -> Result<Report, RunError> {
     let names = config.source_names();
     let at = now();
-    let clock = CommitClock::new(config.timings(), config.ahead_live(), at);
     let (sender, pumped) = sync_channel::<Pumped>(LIVE_BATCHES);
-    let played = config.sources.iter().filter(|source| source.play.is_some());
-    let start = Start::of(played.map(|source| source.timing.partitions).sum());
-    let mut pumps = Vec::new();
-    for (number, source) in config.sources.iter().enumerate() {
-        for partition in 0..source.timing.partitions {
-            let pump = Pump {
-                source: number,
-                partition,
-                reader: open(source, partition)?,
-                player: source.play.map(|play| Player::new(play, start.clone())),
-                passed_on: sender.clone(),
-                extent: started.extent.clone(),
-                stop: stop.clone(),
-            };
-            pumps.push(pump.start().map_err(RunError::Thread)?);
-        }
-    }
+    let opened = open_live(config, &started, sender.clone(), at, stop)?;
+    let clock = opened_clock(config, &opened, at);
+    let pumps = opened.start().map_err(RunError::Thread)?;
     let inlet = started.inlet.clone();
     match &inlet {
         Some(inlet) => inlet.open(sender, at),
@@ -384,13 +421,58 @@ pub fn run_live(
     started.finish(drive.map(|()| true).map_err(RunError::Drive), wishes)
 }
 
+/// Opens all partitions that there are now.
+fn open_live(
+    config: &Config,
+    started: &Started,
+    passed_on: SyncSender<Pumped>,
+    at: EventTime,
+    stop: &Stop,
+) -> Result<Opened, RunError> {
+    let wanted = |source: &ConfiguredSource| Wanted {
+        source: Arc::clone(&source.source),
+        play: source.play,
+    };
+    let shared = Shared {
+        passed_on,
+        extent: started.extent.clone(),
+        links: started.links.clone(),
+        horizon: at.before(config.job.correction_horizon()),
+        stop: stop.clone(),
+    };
+    let sources = config.sources.iter().map(wanted).collect();
+    Opened::all(sources, shared)
+        .map_err(|(number, error)| not_opened(&config.sources[number], error))
+}
+
+/// A clock of exactly these partitions.
+fn opened_clock(config: &Config, opened: &Opened, at: EventTime) -> CommitClock {
+    let mut timings = config.timings();
+    for (timing, partitions) in timings.iter_mut().zip(opened.partitions()) {
+        timing.partitions = partitions.last().map_or(0, |last| *last as usize + 1);
+    }
+    let mut clock = CommitClock::new(timings, config.ahead_live(), at);
+    for (source, partitions) in opened.partitions().enumerate() {
+        let numbers = 0..partitions.last().copied().unwrap_or(0);
+        for absent in numbers.filter(|number| !partitions.contains(number)) {
+            clock.leave_out(source, absent as usize);
+        }
+    }
+    clock
+}
+
 fn open(
     source: &ConfiguredSource,
-    partition: usize,
+    partition: u32,
 ) -> Result<Box<dyn connectors::PartitionReader>, RunError> {
-    let number = u32::try_from(partition).unwrap_or(u32::MAX);
-    source.source.open(number, 0).map_err(|error| match error {
-        SourceError::Config { .. } => RunError::NotAsConfigured(error), // names the source
-        other => RunError::Source { name: source.names.name.clone(), source: other },
-    })
+    source.source.open(partition, Place::Earliest).map_err(|error| not_opened(source, error))
+}
+
+fn not_opened(source: &ConfiguredSource, error: SourceError) -> RunError {
+    match error {
+        SourceError::Open { .. } | SourceError::Read { .. } => {
+            RunError::Source { name: source.names.name.clone(), source: error }
+        }
+        named => RunError::Named(named),
+    }
 }

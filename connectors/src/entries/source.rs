@@ -15,7 +15,7 @@ use crate::files::csv::Dialect;
 use crate::files::lines::Lines;
 use crate::files::{CsvConfig, Format};
 use crate::registry::{Setting, TypedSource};
-use crate::source::{BATCH_ROWS, PartitionReader, Progress, Row, Source, SourceError};
+use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 
 /// The configuration of a source of entries, without its name and kind.
 #[derive(Clone, Debug, Deserialize)]
@@ -88,15 +88,20 @@ fn check(config: EntriesConfig, setting: Setting) -> Result<EntriesSource, Strin
 }
 
 impl Source for EntriesSource {
-    fn partitions(&self) -> Vec<String> {
-        self.files.iter().map(|file| file.name.clone()).collect()
+    fn partition_name(&self, partition: u32) -> String {
+        let file = usize::try_from(partition).ok().and_then(|at| self.files.get(at));
+        file.map_or_else(String::new, |file| file.name.clone())
+    }
+
+    fn partitions(&self) -> Vec<u32> {
+        (0..).take(self.files.len()).collect()
     }
 
     fn is_replayable(&self) -> bool {
         true
     }
 
-    fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError> {
+    fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
         let config = |problem| SourceError::Config { name: self.name.clone(), problem };
         let file = usize::try_from(partition).ok().and_then(|at| self.files.get(at));
         let file = file.ok_or_else(|| {
@@ -110,7 +115,7 @@ impl Source for EntriesSource {
         })?;
         let partition = format!("{}/{}", self.name, file.name);
         let decoder = Decoder::new(Arc::clone(&self.catalog), self.default, &partition);
-        Ok(Box::new(EntriesReader { name: file.name.clone(), rows, decoder, after }))
+        Ok(Box::new(EntriesReader { name: file.name.clone(), rows, decoder, after: place.after() }))
     }
 }
 

@@ -44,7 +44,7 @@ use std::sync::Arc;
 
 use crate::mapping::Mapping;
 use crate::registry::{Setting, TypedSource};
-use crate::source::{PartitionReader, Source, SourceError};
+use crate::source::{PartitionReader, Place, Source, SourceError};
 use config::{Partition, Plan};
 use reader::FileReader;
 
@@ -76,21 +76,26 @@ impl TypedSource for FileSource {
 }
 
 impl Source for FileSource {
-    fn partitions(&self) -> Vec<String> {
-        self.partitions.iter().map(|p| p.name.clone()).collect()
+    fn partition_name(&self, partition: u32) -> String {
+        let file = usize::try_from(partition).ok().and_then(|at| self.partitions.get(at));
+        file.map_or_else(String::new, |file| file.name.clone())
+    }
+
+    fn partitions(&self) -> Vec<u32> {
+        (0..).take(self.partitions.len()).collect()
     }
 
     fn is_replayable(&self) -> bool {
         true
     }
 
-    fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError> {
+    fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
         let found = usize::try_from(partition).ok().and_then(|at| self.partitions.get(at));
         let chosen = found.ok_or_else(|| SourceError::Config {
             name: self.name.clone(),
             problem: format!("there is no partition {partition}; it has {}", self.partitions.len()),
         })?;
-        let reader = FileReader::open(&self.name, chosen, &self.mapping, after)?;
+        let reader = FileReader::open(&self.name, chosen, &self.mapping, place.after())?;
         Ok(Box::new(reader))
     }
 }

@@ -137,7 +137,7 @@ impl FileReader {
             Ok(text) => match &mut self.columns {
                 Columns::Csv(columns) => columns.decode(text, &mut self.decoder, position),
                 Columns::Jsonl { columns, stamped } => {
-                    let object = if *stamped { after_stamp(text) } else { text };
+                    let object = if *stamped { JsonColumns::after_stamp(text) } else { text };
                     columns.decode(object, &mut self.decoder, position)
                 }
             },
@@ -190,13 +190,5 @@ impl Columns {
                 Columns::Csv(Box::new(CsvColumns::find(*dialect, mapping, lines)?))
             }
         })
-    }
-}
-
-/// `{…}` of `1723161600164378285 {…}`: what follows a number and a blank, if that is how a line begins.
-fn after_stamp(line: &str) -> &str {
-    match line.split_once(' ') {
-        Some((stamp, rest)) if stamp.bytes().all(|byte| byte.is_ascii_digit()) => rest,
-        _ => line,
     }
 }

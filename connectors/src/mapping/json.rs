@@ -71,9 +71,32 @@ impl JsonColumns {
         decoder: &mut Decoder,
         position: u64,
     ) -> Result<Option<Event>, Fault> {
+        self.decode_with(line, decoder, position, None)
+    }
+
+    /// The same, with the symbol told from outside the object.
+    pub fn decode_with(
+        &self,
+        line: &str,
+        decoder: &mut Decoder,
+        position: u64,
+        symbol: Option<&str>,
+    ) -> Result<Option<Event>, Fault> {
         let texts = self.paths.read(line);
         let texts = texts.map_err(|why| Fault::new(RefusalReason::Malformed, why))?;
-        decoder.decode(|f| texts[self.layout[f as usize]?].as_deref(), position)
+        let text = |field: Field| match (field, symbol) {
+            (Field::Symbol, Some(symbol)) => Some(symbol),
+            _ => texts[self.layout[field as usize]?].as_deref(),
+        };
+        decoder.decode(text, position)
+    }
+
+    /// `{…}` of `1723161600164378285 {…}`: what follows a number and a blank, if that is how a line begins.
+    pub fn after_stamp(line: &str) -> &str {
+        match line.split_once(' ') {
+            Some((stamp, rest)) if stamp.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+            _ => line,
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use super::config::{Plan, SimulatedConfig};
 use super::dice::{Dice, Odds};
 use super::venue::{Venue, VenueParams};
 use crate::registry::{Setting, TypedSource};
-use crate::source::{BATCH_ROWS, PartitionReader, Progress, Row, Source, SourceError};
+use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 
 /// The configuration of a desk, without its name and kind.
 #[derive(Clone, Debug, Deserialize)]
@@ -111,8 +111,12 @@ impl DeskPlan {
 }
 
 impl Source for DeskSource {
-    fn partitions(&self) -> Vec<String> {
-        vec!["desk".to_owned()]
+    fn partition_name(&self, _: u32) -> String {
+        "desk".to_owned()
+    }
+
+    fn partitions(&self) -> Vec<u32> {
+        vec![0]
     }
 
     fn is_replayable(&self) -> bool {
@@ -123,8 +127,9 @@ impl Source for DeskSource {
         true
     }
 
-    /// Takes as long as making the `after` rows before.
-    fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError> {
+    /// Takes as long as making the rows before.
+    fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let after = place.after();
         if partition > 0 {
             let problem = format!("there is no partition {partition}; it has 1");
             return Err(SourceError::Config { name: self.name.clone(), problem });
@@ -320,7 +325,7 @@ mod tests {
     }
 
     fn all(source: &DeskSource, after: u64) -> Vec<Row> {
-        let mut reader = source.open(0, after).unwrap();
+        let mut reader = source.open(0, Place::After(after)).unwrap();
         let mut rows = Vec::new();
         while reader.read(&mut rows).unwrap() == Progress::More {}
         rows

@@ -31,7 +31,7 @@ mod tests;
 pub mod venue;
 
 use crate::registry::{Setting, TypedSource};
-use crate::source::{BATCH_ROWS, PartitionReader, Progress, Row, Source, SourceError};
+use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 use config::Plan;
 
 pub use config::{FaultsConfig, SimulatedConfig};
@@ -59,8 +59,12 @@ impl TypedSource for SimulatedSource {
 }
 
 impl Source for SimulatedSource {
-    fn partitions(&self) -> Vec<String> {
-        vec![format!("provider-{}", self.plan.provider + 1)]
+    fn partition_name(&self, _: u32) -> String {
+        format!("provider-{}", self.plan.provider + 1)
+    }
+
+    fn partitions(&self) -> Vec<u32> {
+        vec![0]
     }
 
     fn is_replayable(&self) -> bool {
@@ -71,8 +75,9 @@ impl Source for SimulatedSource {
         true
     }
 
-    /// Takes as long as making the `after` rows before.
-    fn open(&self, partition: u32, after: u64) -> Result<Box<dyn PartitionReader>, SourceError> {
+    /// Takes as long as making the rows before.
+    fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let after = place.after();
         if partition > 0 {
             let problem = format!("there is no partition {partition}; it has 1");
             return Err(SourceError::Config { name: self.name.clone(), problem });

@@ -1,5 +1,6 @@
 //! The same for the same seed, as wrong as configured, and true all in all.
 
+use crate::source::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ fn the_same_seed_gives_the_same_ticks() {
     let rows = |config: &Value, after| {
         let plan = plan(config.clone()).unwrap();
         let source = SimulatedSource { name: "s".to_owned(), plan };
-        let mut reader = source.open(0, after).unwrap();
+        let mut reader = source.open(0, Place::After(after)).unwrap();
         let mut rows = Vec::new();
         while reader.read(&mut rows).unwrap() == Progress::More {}
         assert_eq!(reader.extent(), Some((3_000, 3_000)));
@@ -292,13 +293,13 @@ fn endless_venues_are_read_batch_by_batch() {
         name: "s".to_owned(),
         plan: plan(json!({"providers": 2, "provider": 2})).unwrap(),
     };
-    let mut reader = source.open(0, 0).unwrap();
+    let mut reader = source.open(0, Place::After(0)).unwrap();
     let mut rows = Vec::new();
     for _ in 0..20 {
         assert_eq!(reader.read(&mut rows).unwrap(), Progress::More);
     }
     assert_eq!(rows.len(), 20 * BATCH_ROWS);
     assert_eq!(reader.extent(), None);
-    assert!(source.open(1, 0).is_err());
+    assert!(source.open(1, Place::After(0)).is_err());
     assert!(Arc::strong_count(&source.plan.params.listings) > 1, "listings are shared");
 }

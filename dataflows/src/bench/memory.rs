@@ -68,7 +68,8 @@ pub fn retained(ids: &str, seed: u64) -> anyhow::Result<f64> {
                 records: records.clone(),
                 accounts: Vec::new(),
                 refused: Vec::new(),
-                ended: Vec::new(),
+                incidents: Vec::new(),
+                partitions: Vec::new(),
                 oldest: None,
             };
             handover.hand_over(sealed)?;

@@ -129,7 +129,8 @@ impl Batches {
             binding: binding.clone(),
             records: records.clone(),
             refused: Vec::new(),
-            ended: Vec::new(),
+            incidents: Vec::new(),
+            partitions: Vec::new(),
             oldest: None,
         };
         self.commits.iter().map(sealed).collect()

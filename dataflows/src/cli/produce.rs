@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use connectors::Place;
 use market::{Catalog, EventTime, Span};
 use serde_json::json;
 
@@ -103,14 +104,15 @@ impl Produce {
                     bail!("there is no source `{source}` (there are: {})", names.join(", "));
                 };
                 let source = config.sources.swap_remove(at);
-                if source.timing.partitions > 1 {
+                let partitions = source.source.discover()?;
+                let [partition] = partitions[..] else {
                     bail!(
                         "source `{}` has {} partitions, and only sources of one can be produced from",
                         names[at],
-                        source.timing.partitions
+                        partitions.len()
                     );
-                }
-                let reader = source.source.open(0, 0)?;
+                };
+                let reader = source.source.open(partition, Place::Earliest)?;
                 open()?.partition(reader, self.rows.unwrap_or(u64::MAX), &config.catalog)?
             }
             _ => {

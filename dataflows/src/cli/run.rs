@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use operators::NoStates;
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::health::Seen;
 use crate::ingest::Stop;
 use crate::ingest::drive::now;
+use crate::ingest::links::Links;
 use crate::inlet::Inlet;
 use crate::publish::Board;
 use crate::run::{Started, Wishes, run_live};
@@ -44,6 +45,9 @@ pub(super) struct Run {
     #[arg(long)]
     digest: bool,
 }
+
+/// When a job has ended, sinks get the rest within this time, or not at all.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why sources pause, if they do: bytes retained and allowed.
 type Pause = Arc<Mutex<Option<(usize, usize)>>>;
@@ -83,6 +87,7 @@ pub(super) fn live<B>(
         config.sources.len(),
         config.workers
     );
+    let delivering = started.deliver(config, runtime.handle().clone())?;
     let beside = beside(&started, address)?;
 
     let over_budget = |over: Option<(usize, usize)>| {
@@ -97,6 +102,7 @@ pub(super) fn live<B>(
         *pause = over;
     };
     let report = run_live(config, started, wishes, &over_budget, &stop);
+    delivering.finish(DELIVERED_WITHIN);
     drop(beside);
     finished.store(true, Ordering::SeqCst);
     let stopped = runtime.block_on(http)?;
@@ -109,13 +115,15 @@ pub(super) fn live<B>(
 
 async fn until(finished: Arc<AtomicBool>) {
     while !finished.load(Ordering::SeqCst) {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
     let board = Arc::clone(&started.board);
     let pause = Arc::clone(pause);
+    let links = started.links.clone();
+    let names: Vec<String> = config.source_names().into_iter().map(|names| names.name).collect();
     let limits = Limits { connections: config.connections, ..Limits::default() };
     Context {
         reader: Arc::new(started.reader()),
@@ -124,7 +132,7 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
         timeframes: config.job.timeframes().to_vec(),
         labels: config.labels(),
         metrics: started.metrics.clone(),
-        health: Arc::new(move || health(&board, &pause)),
+        health: Arc::new(move || health(&board, &pause, &links, &names)),
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
         frames: Frames::default(),
@@ -136,8 +144,10 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
     }
 }
 
-fn health(board: &Arc<Board>, pause: &Pause) -> Health {
+fn health(board: &Arc<Board>, pause: &Pause, links: &Links, names: &[String]) -> Health {
+    let down = links.down().into_iter().filter_map(|source| names.get(source).cloned());
     let seen = Seen {
+        down: down.collect(),
         workers: board.workers(),
         failed: board.has_failed(),
         over_budget: *pause.lock().unwrap_or_else(PoisonError::into_inner),

@@ -9,6 +9,7 @@ mod places;
 mod portfolios;
 mod raw;
 mod rules;
+mod sinks;
 mod sources;
 
 #[cfg(test)]
@@ -29,14 +30,16 @@ pub use portfolios::{
 };
 pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
-    RawSession, RawSource,
+    RawSession, RawSink, RawSource,
 };
 
 pub use outliers::RawOutliers;
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
+pub use sinks::ConfiguredSink;
 pub use sources::{ConfiguredSource, Inlet};
 
 use crate::clock::{Ahead, SourceTiming};
+use crate::deliver::{Standing, Standings};
 use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
 use crate::ingest::providers::Provider;
@@ -59,6 +62,8 @@ pub struct Config {
     pub sources: Vec<ConfiguredSource>,
     /// The source of rows that clients send, if there is one; its number is the next after the others.
     pub inlet: Option<Inlet>,
+    /// Where a live run delivers changes of views.
+    pub sinks: Vec<ConfiguredSink>,
     /// When a live run closes commits.
     pub cadence: Cadence,
     /// Rows of a commit of bare files.
@@ -154,6 +159,7 @@ impl RawConfig {
             calendar: _,
             instrument,
             source,
+            sink,
             rule,
             ..
         } = self;
@@ -180,6 +186,8 @@ impl RawConfig {
             });
         }
         let timeframes = timeframes(&job.timeframes)?;
+        let cadence = cadence(&commit)?;
+        let sinks = sinks::sinks(sink, folder, cadence.round, &timeframes)?;
         let indicators = job.indicators.iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
@@ -210,12 +218,8 @@ impl RawConfig {
             portfolios,
             sources,
             inlet,
-            cadence: Cadence {
-                period: duration("commit.period", &commit.period)?,
-                records_max: in_range("commit.records", commit.records, 1, 1 << 20)?,
-                idle: duration("commit.idle", &commit.idle)?,
-                round: duration("commit.round", &commit.round)?,
-            },
+            sinks,
+            cadence,
             file_rows: in_range("commit.file_rows", commit.file_rows, 1, 1 << 20)?,
             skew: span("job.skew", &job.skew)?,
             not_after: not_after(job.not_after.as_deref())?,
@@ -274,6 +278,16 @@ impl Config {
         self.sources.iter().map(provider).chain(inlet).collect()
     }
 
+    /// How deliveries go, sink by sink and view by view; nothing is delivered yet.
+    pub fn standings(&self) -> Standings {
+        let of = |sink: &ConfiguredSink| {
+            let views = sink.views.iter();
+            let standings = views.map(|(view, _)| Standing::new(&sink.name, &sink.kind, view));
+            standings.collect::<Vec<_>>()
+        };
+        Standings(self.sinks.iter().flat_map(of).collect())
+    }
+
     /// How the sources' times are understood, by number; the inlet is the last.
     pub fn timings(&self) -> Vec<SourceTiming> {
         let inlet = self.inlet.map(|_| Inlet::timing());
@@ -304,6 +318,15 @@ fn duration(place: &str, text: &str) -> Result<Duration, ConfigError> {
             problem: format!("{span} is not between 1ns and 1d"),
         }),
     }
+}
+
+fn cadence(commit: &RawCommit) -> Result<Cadence, ConfigError> {
+    Ok(Cadence {
+        period: duration("commit.period", &commit.period)?,
+        records_max: in_range("commit.records", commit.records, 1, 1 << 20)?,
+        idle: duration("commit.idle", &commit.idle)?,
+        round: duration("commit.round", &commit.round)?,
+    })
 }
 
 fn in_range(place: &str, n: usize, least: usize, most: usize) -> Result<usize, ConfigError> {

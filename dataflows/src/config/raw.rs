@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use connectors::Encoding;
 use serde::{Deserialize, Serialize};
 
 use super::outliers::RawOutliers;
@@ -28,6 +29,8 @@ pub struct RawConfig {
     pub instrument: Vec<RawInstrument>,
     /// `[[source]]`: where records come from.
     pub source: Vec<RawSource>,
+    /// `[[sink]]`: where changes of views go.
+    pub sink: Vec<RawSink>,
     /// `[[rule]]`: when to raise alerts.
     pub rule: Vec<RawRule>,
     /// `[portfolios]`: what holds for portfolios that say nothing else.
@@ -212,6 +215,31 @@ pub struct RawSource {
     pub rest: BTreeMap<String, toml::Value>,
 }
 
+/// `[[sink]]`: what all kinds have; the rest belongs to the kind.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct RawSink {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// The views whose changes it is given.
+    pub views: Vec<String>,
+    /// Which rows: by column, the texts that it may have. All views must have the column.
+    #[serde(rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    pub only: BTreeMap<String, toml::Value>,
+    /// What it is told of a change: the row now (`upserts`), or the row before as well (`deltas`).
+    pub encoding: Encoding,
+    /// Exact numbers as JSON numbers (`number`) or as strings (`string`).
+    pub numbers: String,
+    /// At least this long between two batches of a view; default: `commit.round`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<String>,
+    /// What belongs to the kind.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, toml::Value>,
+}
+
 /// `[source.play]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -292,6 +320,21 @@ impl Default for RawHttp {
             inlet: true,
             body_bytes: 8 << 20,
             body_rows: 10_000,
+        }
+    }
+}
+
+impl Default for RawSink {
+    fn default() -> RawSink {
+        RawSink {
+            name: String::new(),
+            kind: String::new(),
+            views: Vec::new(),
+            only: BTreeMap::new(),
+            encoding: Encoding::default(),
+            numbers: "number".to_owned(),
+            every: None,
+            rest: BTreeMap::new(),
         }
     }
 }

@@ -12,24 +12,25 @@ use super::{ConfigError, in_range, span};
 use crate::clock::SourceTiming;
 use crate::ingest::drive::SourceNames;
 use crate::ingest::play::Play;
+use crate::views::PartitionNames;
 
 /// How far behind its newest event a source's events may come, unless configured.
 const DEFAULT_DISORDER: Span = Span::secs(5);
-/// When a source that cannot be read again is idle, unless configured.
+/// When a source that goes on for ever is idle, unless configured.
 const DEFAULT_IDLE: Span = Span::secs(30);
 
 /// A source, ready to be opened.
 pub struct ConfiguredSource {
     /// Its kind.
     pub kind: String,
-    /// Name, rank and partitions.
+    /// Name, rank and names of partitions.
     pub names: SourceNames,
     /// How its time is understood.
     pub timing: SourceTiming,
     /// How it is played in a live run.
     pub play: Option<Play>,
     /// The source itself.
-    pub source: Box<dyn Source>,
+    pub source: Arc<dyn Source>,
 }
 
 /// The way in for rows that clients send: a source of its own, after all others, with one partition.
@@ -54,7 +55,7 @@ impl Inlet {
 
     /// Its rank is the last: what a feed says of a trade outranks what a client says.
     pub(super) fn names() -> SourceNames {
-        let partitions = vec!["process".to_owned()];
+        let partitions = PartitionNames::one("process");
         SourceNames { name: Inlet::SOURCE.to_owned(), rank: u8::MAX, partitions }
     }
 
@@ -117,27 +118,29 @@ fn source(
         .map_err(|error| ConfigError::at(place)(error.to_string()))?;
     let setting =
         Setting { name: raw.name.clone(), folder: folder.to_owned(), catalog: Arc::clone(catalog) };
-    let source = connectors::sources()
+    let source: Arc<dyn Source> = connectors::sources()
         .build(&raw.kind, rest, setting)
         .map_err(|error| match error {
             SourceError::Config { problem, .. } => problem, // the place names the source
             other => other.to_string(),
         })
-        .map_err(ConfigError::at(place))?;
-    let replayable = source.is_replayable();
+        .map_err(ConfigError::at(place))?
+        .into();
+    let is_file = source.is_replayable() && !source.is_endless();
     let idle = optional("idle_timeout", &raw.idle_timeout)?;
     let play = match &raw.play {
-        Some(play) => Some(checked_play(play, place, replayable)?),
+        Some(play) => Some(checked_play(play, place, is_file)?),
         None => source.is_made_up().then_some(Play { speed: Some(1.0), as_if_now: true }),
     };
-    let partitions = source.partitions();
+    let named = Arc::clone(&source);
+    let partitions = PartitionNames::new(move |partition| named.partition_name(partition));
     Ok(ConfiguredSource {
         kind: raw.kind,
         timing: SourceTiming {
             disorder,
-            idle_after: idle.or_else(|| (!replayable).then_some(DEFAULT_IDLE)),
+            idle_after: idle.or_else(|| (!is_file).then_some(DEFAULT_IDLE)),
             historic: raw.historic,
-            partitions: partitions.len(),
+            partitions: source.partitions().len(),
         },
         names: SourceNames { name: raw.name, rank: raw.rank, partitions },
         play,
@@ -145,13 +148,13 @@ fn source(
     })
 }
 
-fn checked_play(raw: &RawPlay, place: &str, replayable: bool) -> Result<Play, ConfigError> {
+fn checked_play(raw: &RawPlay, place: &str, is_file: bool) -> Result<Play, ConfigError> {
     let wrong = |problem: &str| ConfigError::Value {
         place: format!("{place}.play"),
         problem: problem.to_owned(),
     };
-    if !replayable {
-        return Err(wrong("only sources that can be read again can be played"));
+    if !is_file {
+        return Err(wrong("only sources that have an end and can be read again can be played"));
     }
     if !(raw.speed > 0.0 && raw.speed.is_finite()) {
         return Err(wrong("`speed` must be above 0"));

@@ -10,12 +10,13 @@ use operators::{CommitContext, Marks};
 use super::feed::{Delivery, FeedSender};
 use super::providers::Providers;
 use super::recording::{Recorder, RecordingError};
-use crate::clock::Binding;
+use crate::clock::{Binding, Partitions};
+use crate::deliver::Standings;
 use crate::health::Seen;
 use crate::publish::{Board, LogRow, WorkerFailed, log};
 use crate::serve::Check;
 use crate::telemetry::Metrics;
-use crate::views::{DeadLetterRow, HealthRow, Row};
+use crate::views::{DeadLetterRow, HealthRow, IncidentRow, Row};
 
 /// A closed commit with everything that it binds.
 pub struct Sealed {
@@ -27,8 +28,10 @@ pub struct Sealed {
     pub accounts: Vec<AccountRecord>,
     /// What was refused.
     pub refused: Vec<DeadLetterRow>,
-    /// Per source, how many of its partitions have ended; empty if that is not known.
-    pub ended: Vec<usize>,
+    /// Live: what has happened to connections of sources.
+    pub incidents: Vec<IncidentRow>,
+    /// The partitions of each source; empty if that is not known.
+    pub partitions: Vec<Partitions>,
     /// Live: when its oldest row was passed on by a pump.
     pub oldest: Option<Instant>,
 }
@@ -75,6 +78,7 @@ pub struct Handover {
     round_marks: Marks,
     source_names: Arc<[String]>,
     providers: Providers,
+    sinks: Standings,
     save_after: Option<Commit>,
     skip_through: Option<Commit>,
     /// Commits on their way, with their numbers of records.
@@ -104,6 +108,7 @@ impl Handover {
             marks,
             source_names,
             providers: Providers::default(),
+            sinks: Standings::default(),
             save_after: None,
             skip_through: None,
             in_flight: VecDeque::new(),
@@ -120,10 +125,11 @@ impl Handover {
         self
     }
 
-    /// Tells how `providers` are at the end of every round.
+    /// Tells how `providers` and `sinks` are at the end of every round.
     #[must_use]
-    pub fn telling(mut self, providers: Providers) -> Handover {
+    pub fn telling(mut self, providers: Providers, sinks: Standings) -> Handover {
         self.providers = providers;
+        self.sinks = sinks;
         self
     }
 
@@ -162,7 +168,7 @@ impl Handover {
             recorder.write(&sealed)?;
         }
         self.providers.hear(&sealed);
-        let Sealed { binding, records, accounts, refused, oldest, .. } = sealed;
+        let Sealed { binding, records, accounts, refused, incidents, oldest, .. } = sealed;
         if self.skip_through.is_some_and(|through| binding.commit <= through) {
             return Ok(());
         }
@@ -170,6 +176,9 @@ impl Handover {
         self.count(&records, &accounts, &refused);
         self.board.announce(binding.commit, binding.at, binding.round, oldest);
         self.bury(refused);
+        for incident in incidents {
+            log(&self.board, binding.commit, LogRow::Incident(incident));
+        }
 
         let context = Arc::new(CommitContext {
             commit: binding.commit,
@@ -250,16 +259,18 @@ impl Handover {
         }
     }
 
-    /// Tells how sources and process are after a commit, which no worker has yet.
+    /// Tells how sources, sinks and process are after a commit, which no worker has yet.
     fn tell(&self, binding: &Binding) {
         let seen = Seen {
             workers: self.feeds.len(),
             failed: self.board.has_failed(),
             over_budget: self.is_over_budget(),
+            down: self.providers.down(),
             commit: Some(binding.commit),
         };
         let providers = self.providers.rows(binding, seen.over_budget.is_some());
         self.board.tables.providers.tell(binding.commit, providers);
+        self.board.tables.sinks.tell(binding.commit, self.sinks.rows());
         let checks = seen.checks().map(|(name, Check { status, output, .. })| {
             let row = HealthRow { check: name, status: status.name(), output: &output };
             let mut cells = Vec::with_capacity(HealthRow::COLUMNS.len());

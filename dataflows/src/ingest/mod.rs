@@ -11,9 +11,11 @@ pub mod drive;
 pub mod feed;
 pub mod handover;
 pub mod inlet;
+pub mod links;
 pub mod play;
 pub mod providers;
 pub mod pump;
+pub mod reading;
 pub mod recording;
 
 pub use drive::{Stop, drive_files, drive_live, drive_recording};

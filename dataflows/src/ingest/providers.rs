@@ -3,7 +3,8 @@
 use market::{Event, EventTime, Record, Span};
 
 use super::handover::Sealed;
-use crate::clock::Binding;
+use super::links::Links;
+use crate::clock::{Binding, Partitions};
 use crate::views::{Cell, DeadLetterRow, ProviderRow, Row};
 
 /// What is configured of a source.
@@ -26,6 +27,7 @@ pub struct Provider {
 pub struct Providers {
     known: Vec<(Provider, Heard)>,
     best_rank: u8,
+    links: Links,
 }
 
 /// What was heard of a source.
@@ -35,20 +37,20 @@ struct Heard {
     newest: Option<EventTime>,
     /// The system's time of the last commit that brought a row; of the first one before there is any.
     at: Option<EventTime>,
-    ended: Option<usize>,
+    partitions: Option<Partitions>,
 }
 
 impl Providers {
     /// Nothing is heard yet.
-    pub fn new(providers: Vec<Provider>) -> Providers {
+    pub fn new(providers: Vec<Provider>, links: Links) -> Providers {
         let best_rank = providers.iter().map(|provider| provider.rank).min().unwrap_or(0);
         let known = providers.into_iter().map(|provider| (provider, Heard::default()));
-        Providers { known: known.collect(), best_rank }
+        Providers { known: known.collect(), best_rank, links }
     }
 
     /// Takes what a commit brings.
     pub fn hear(&mut self, sealed: &Sealed) {
-        let Sealed { binding, records, refused, ended, .. } = sealed;
+        let Sealed { binding, records, refused, partitions, .. } = sealed;
         let mut rows = vec![0; self.known.len()];
         for record in records {
             let source = usize::from(record.origin.source.0);
@@ -65,18 +67,21 @@ impl Providers {
             if rows > 0 || heard.at.is_none() {
                 heard.at = Some(binding.at);
             }
-            heard.ended = ended.get(source).copied();
+            heard.partitions = partitions.get(source).copied();
         }
     }
 
     /// A row for each source, by its name, as it is after a commit.
     pub fn rows(&self, binding: &Binding, paused: bool) -> Vec<(String, Vec<Cell>)> {
-        let rows = self.known.iter().zip(&binding.marks).map(|((provider, heard), mark)| {
+        let known = self.known.iter().zip(&binding.marks).enumerate();
+        let rows = known.map(|(number, ((provider, heard), mark))| {
+            let partitions = heard.partitions.map_or(provider.partitions, |all| all.known);
             let ended = match mark {
-                Some(EventTime::END) => Some(provider.partitions),
-                _ => heard.ended,
+                Some(EventTime::END) => Some(partitions),
+                _ => heard.partitions.map(|all| all.ended),
             };
-            let has_ended = ended == Some(provider.partitions);
+            let has_ended = ended == Some(partitions);
+            let linked = self.links.of(number);
             let idle = provider.idle_after.zip(heard.at);
             let is_idle = idle.is_some_and(|(idle, heard_at)| heard_at.after(idle) <= binding.at);
             let known = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
@@ -86,7 +91,9 @@ impl Providers {
                 rank: provider.rank,
                 role: if provider.rank == self.best_rank { "primary" } else { "backup" },
                 state: match mark {
+                    _ if linked.is_some_and(|all| all.failed > 0) => "failed",
                     _ if has_ended => "ended",
+                    _ if linked.is_some_and(|all| all.up < all.links) => "disconnected",
                     _ if paused => "paused",
                     None => "historic",
                     Some(_) if is_idle => "idle",
@@ -96,14 +103,24 @@ impl Providers {
                 newest: heard.newest,
                 watermark: known,
                 lag: known.map(|mark| binding.at.0.saturating_sub(mark.0)),
-                partitions: provider.partitions as u64,
+                partitions: partitions as u64,
                 ended: ended.map(|ended| ended as u64),
+                connected: linked.map(|all| all.up),
+                disconnects: linked.map(|all| all.losses),
+                gaps: linked.map(|all| all.gaps),
+                behind: linked.and_then(|all| all.behind),
             };
             let mut cells = Vec::with_capacity(ProviderRow::COLUMNS.len());
             row.cells(&mut cells);
             (provider.name.clone(), cells)
         });
         rows.collect()
+    }
+
+    /// The names of sources that are not connected.
+    pub fn down(&self) -> Vec<String> {
+        let down = self.links.down().into_iter();
+        down.filter_map(|number| Some(self.known.get(number)?.0.name.clone())).collect()
     }
 }
 
@@ -153,8 +170,16 @@ mod tests {
     fn sealed(secs: i64, marks: Vec<Option<EventTime>>, ended: Vec<usize>) -> Sealed {
         let (at, positions) = (at(secs), Vec::new());
         let binding = Binding { commit: Commit(0), at, round: true, positions, marks };
-        let accounts = Vec::new();
-        Sealed { binding, records: Vec::new(), accounts, refused: Vec::new(), ended, oldest: None }
+        let ended = ended.into_iter().map(|ended| Partitions { known: 2, ended });
+        Sealed {
+            binding,
+            records: Vec::new(),
+            accounts: Vec::new(),
+            refused: Vec::new(),
+            incidents: Vec::new(),
+            partitions: ended.collect(),
+            oldest: None,
+        }
     }
 
     /// Of each source: role, state, rows, lag and how many partitions have ended.
@@ -170,7 +195,8 @@ mod tests {
 
     #[test]
     fn a_source_runs_falls_silent_pauses_and_ends() {
-        let mut providers = Providers::new(vec![provider("a", 1), provider("b", 2)]);
+        let mut providers =
+            Providers::new(vec![provider("a", 1), provider("b", 2)], Links::default());
         let mut first = sealed(100, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
         first.records = vec![trade(0, 100), trade(0, 99), trade(1, 95)];
         first.refused = vec![DeadLetterRow {

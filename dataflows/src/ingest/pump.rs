@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use connectors::{PartitionReader, Progress, Row, SourceError};
+use connectors::{Incident, IncidentKind, PartitionReader, Progress, Row, SourceError};
 use market::{Refusal, RefusalReason};
 
 use super::drive::Stop;
+use super::links::Links;
 use super::play::Player;
 
 /// What a pump passes on.
@@ -24,6 +25,8 @@ pub struct Pumped {
     pub since: Instant,
     /// Whether nothing will follow.
     pub ended: bool,
+    /// What happened to the partition, after what was passed on before.
+    pub incidents: Vec<Incident>,
 }
 
 /// A partition about to be read.
@@ -40,6 +43,8 @@ pub struct Pump {
     pub passed_on: SyncSender<Pumped>,
     /// Is told how far the partition has been read.
     pub extent: Extent,
+    /// Are told how it is connected.
+    pub links: Links,
     /// Ends it.
     pub stop: Stop,
 }
@@ -54,27 +59,39 @@ impl Pump {
     }
 
     fn run(self) {
-        let Pump { source, partition, mut reader, mut player, passed_on, extent, stop } = self;
+        let Pump { source, partition, mut reader, mut player, passed_on, extent, links, stop } =
+            self;
         let slot = extent.slot();
-        let pass_on = |rows, ended| {
+        let pass_on = |rows, ended, incidents| {
             let since = Instant::now();
-            passed_on.send(Pumped { source, partition, rows, since, ended }).is_ok()
+            passed_on.send(Pumped { source, partition, rows, since, ended, incidents }).is_ok()
         };
         let mut last = 0;
         while !stop.is_set() {
             let mut rows = Vec::new();
-            let ended = match reader.read(&mut rows) {
+            let read = reader.read(&mut rows);
+            let mut incidents = reader.incidents();
+            let ended = match read {
                 Ok(progress) => progress == Progress::Ended,
                 Err(error) => {
-                    rows.push(cut_off(last, &error));
+                    let row = cut_off(last, &error);
+                    if let (Err(refusal), Some(_)) = (&row.event, reader.link()) {
+                        let (kind, detail) = (IncidentKind::Failed, refusal.detail.clone());
+                        incidents.push(Incident { kind, lost: None, detail });
+                    }
+                    rows.push(row);
                     true
                 }
             };
             last = rows.last().map_or(last, |row| row.position);
             extent.note(slot, reader.extent());
+            links.note(source, partition, reader.link(), &incidents);
+            let is_news = ended || !rows.is_empty() || !incidents.is_empty();
             let passed = match &mut player {
-                None => pass_on(rows, ended),
-                Some(player) => player.play(rows, ended, &stop, pass_on),
+                None => !is_news || pass_on(rows, ended, incidents),
+                Some(player) => player.play(rows, ended, &stop, |rows, ended| {
+                    pass_on(rows, ended, std::mem::take(&mut incidents))
+                }),
             };
             if ended || !passed {
                 break;

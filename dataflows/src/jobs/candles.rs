@@ -121,6 +121,11 @@ impl Candles {
         &self.timeframes
     }
 
+    /// How far back single trades are kept, so that they can be corrected.
+    pub fn correction_horizon(&self) -> Span {
+        self.ledger.correction_horizon
+    }
+
     /// What numbers in its rows stand for.
     pub fn labels(&self) -> Labels {
         let indicators = self.indicators.indicators().iter();

@@ -50,6 +50,8 @@ pub struct Tables {
     pub providers: Table,
     /// How the process is.
     pub health: Table,
+    /// How deliveries go.
+    pub sinks: Table,
 }
 
 struct Slots {
@@ -139,6 +141,7 @@ impl Board {
             tables: Tables {
                 providers: Table::new("providers", making.ring_bytes_max),
                 health: Table::new("health", making.ring_bytes_max),
+                sinks: Table::new("sinks", making.ring_bytes_max),
             },
             history: History::new(making.history_bytes_max),
             digests,
@@ -309,7 +312,7 @@ impl Board {
 
 impl Tables {
     fn all(&self) -> impl Iterator<Item = &Table> {
-        [&self.providers, &self.health].into_iter()
+        [&self.providers, &self.health, &self.sinks].into_iter()
     }
 }
 

@@ -9,7 +9,9 @@ use operators::portfolio::{Fault, FillFault};
 use tokio::sync::watch;
 
 use super::tape::TAPE;
-use crate::views::{Cell, DeadLetterRow, FillFaultRow, Row, VIEWS, View, ViewKind, view};
+use crate::views::{
+    Cell, DeadLetterRow, FillFaultRow, IncidentRow, Row, VIEWS, View, ViewKind, view,
+};
 
 /// A row of any log.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub enum LogRow {
     DeadLetter(DeadLetterRow),
     /// For `fill_faults`.
     FillFault(FillFault),
+    /// For `incidents`.
+    Incident(IncidentRow),
 }
 
 /// All logs but the tape of trades, which has its own.
@@ -56,6 +60,7 @@ impl LogRow {
             LogRow::Notice(Notice::Outlier(_)) => "outliers",
             LogRow::DeadLetter(_) => "dead_letters",
             LogRow::FillFault(_) => "fill_faults",
+            LogRow::Incident(_) => "incidents",
         }
     }
 
@@ -69,6 +74,7 @@ impl LogRow {
             LogRow::Notice(Notice::Outlier(row)) => row.commit,
             LogRow::DeadLetter(row) => row.commit,
             LogRow::FillFault(row) => row.commit,
+            LogRow::Incident(row) => row.commit,
         }
     }
 
@@ -82,6 +88,7 @@ impl LogRow {
             LogRow::Notice(Notice::Outlier(row)) => row.cells(into),
             LogRow::DeadLetter(row) => row.cells(into),
             LogRow::FillFault(row) => fill_fault(row).cells(into),
+            LogRow::Incident(row) => row.cells(into),
         }
     }
 
@@ -89,6 +96,9 @@ impl LogRow {
         size_of::<LogRow>()
             + match self {
                 LogRow::Notice(_) | LogRow::FillFault(_) => 0,
+                LogRow::Incident(row) => {
+                    [&row.source, &row.partition, &row.detail].map(String::len).iter().sum()
+                }
                 LogRow::DeadLetter(row) => {
                     let refusal = &row.refusal;
                     let texts = [&row.source, &row.partition, &refusal.detail, &refusal.raw];
@@ -107,10 +117,16 @@ impl LogRow {
                 key(a).cmp(&key(b))
             }
             (LogRow::FillFault(a), LogRow::FillFault(b)) => a.cmp(b),
+            // As they happened: they come from one thread, and sorting is stable.
+            (LogRow::Incident(_), LogRow::Incident(_)) => std::cmp::Ordering::Equal,
             // Rows of different kinds are in different logs.
-            (LogRow::Notice(_) | LogRow::DeadLetter(_) | LogRow::FillFault(_), _) => {
-                self.view().cmp(other.view())
-            }
+            (
+                LogRow::Notice(_)
+                | LogRow::DeadLetter(_)
+                | LogRow::FillFault(_)
+                | LogRow::Incident(_),
+                _,
+            ) => self.view().cmp(other.view()),
         }
     }
 }
@@ -173,7 +189,10 @@ impl Logs {
         }
         for commit in commits {
             let mut sorted: Vec<&LogRow> = commit.iter().collect();
-            sorted.sort_by(|a, b| if latest_first { b.order(a) } else { a.order(b) });
+            sorted.sort_by(|a, b| a.order(b));
+            if latest_first {
+                sorted.reverse();
+            }
             for row in sorted {
                 let mut cells = Vec::with_capacity(view.columns.len());
                 row.cells(&mut cells);

@@ -1,5 +1,5 @@
 //! Which rows of a view a request asks for: by instrument, portfolio, timeframe and time, and by the text
-//! of any other column. Several values are separated by commas.
+//! of any other column; and which of its columns. Several values are separated by commas.
 
 use market::{PortfolioId, Timeframe};
 
@@ -103,6 +103,26 @@ pub(super) fn wanted(
         to,
         texts,
     })
+}
+
+/// The columns that `fields` leaves out; the key is always told.
+pub(super) fn hidden(query: &mut Query<'_>, view: &View) -> Vec<&'static str> {
+    let fields = query.parsed("fields", |text| {
+        let fields: Vec<&str> = text.split(',').map(str::trim).collect();
+        match fields.iter().find(|field| view.column(field).is_none()) {
+            Some(unknown) => {
+                let all = view.columns.iter().map(|column| column.name.to_owned());
+                Err((format!("names `{unknown}`, which is no column of it"), all.collect()))
+            }
+            None => Ok(fields.into_iter().map(str::to_owned).collect::<Vec<_>>()),
+        }
+    });
+    let Some(fields) = fields else { return Vec::new() };
+    let left_out = view
+        .columns
+        .iter()
+        .filter(|column| !column.key && !fields.iter().any(|field| field == column.name));
+    left_out.map(|column| column.name).collect()
 }
 
 fn values(text: &str) -> Vec<String> {

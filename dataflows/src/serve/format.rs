@@ -4,7 +4,7 @@ use market::Catalog;
 use warp::http::HeaderMap;
 use warp::http::header::ACCEPT;
 
-use crate::views::{Cell, Column, cell_json, cell_text};
+use crate::views::{Cell, Column, cell_text, row_json};
 
 use super::problem::{Fault, NOT_ACCEPTABLE, Problem};
 use super::query::shown;
@@ -148,7 +148,7 @@ pub(super) struct Line {
 /// Which cells are shown and how.
 pub(super) struct Shown<'a> {
     pub(super) columns: &'static [Column],
-    /// Columns that each JSON object leaves out because the answer says them once.
+    /// Columns that are left out of each row: nobody wants them, or the answer says them once.
     pub(super) hidden: &'a [&'static str],
     pub(super) catalog: &'a Catalog,
     pub(super) numbers_as_strings: bool,
@@ -166,32 +166,21 @@ impl Shown<'_> {
 
     /// Appends cells as a JSON object.
     pub(super) fn cells(&self, cells: &[Cell], out: &mut String) {
-        out.push('{');
-        let before = out.len();
-        for (column, cell) in self.columns.iter().zip(cells) {
-            if self.hidden.contains(&column.name) {
-                continue;
-            }
-            if out.len() > before {
-                out.push(',');
-            }
-            // Names of columns are plain words: nothing in them needs escaping.
-            out.push('"');
-            out.push_str(column.name);
-            out.push_str("\":");
-            out.push_str(cell_json(cell, self.catalog, self.numbers_as_strings).get());
-        }
-        out.push('}');
+        let Shown { columns, hidden, catalog, numbers_as_strings } = *self;
+        row_json(columns, hidden, cells, catalog, numbers_as_strings, out);
     }
 
-    /// Rows as CSV with all columns, and `filled` behind them if `marked`.
+    /// Rows as CSV with a header, and `filled` behind them if `marked`.
     pub(super) fn csv(&self, lines: &[Line], marked: bool) -> Result<String, csv::Error> {
         let mut writer =
             csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         let mark = marked.then_some("filled");
-        writer.write_record(self.columns.iter().map(|column| column.name).chain(mark))?;
+        let shown = |column: &Column| !self.hidden.contains(&column.name);
+        let names = self.columns.iter().filter(|column| shown(column)).map(|column| column.name);
+        writer.write_record(names.chain(mark))?;
         for line in lines {
-            let cells = line.cells.iter().map(|cell| cell_text(cell, self.catalog));
+            let cells = self.columns.iter().zip(&line.cells).filter(|(column, _)| shown(column));
+            let cells = cells.map(|(_, cell)| cell_text(cell, self.catalog));
             let mark = marked.then(|| (line.filled == Some(true)).to_string());
             writer.write_record(cells.chain(mark))?;
         }

@@ -124,8 +124,8 @@ pub(super) const CROSS_SITE: Kind = kind(
     "cross-site",
     "Page of another site",
     StatusCode::FORBIDDEN,
-    "A browser asks for a page of another site. Such pages cannot change anything here in the name of their \
-     visitors.",
+    "A browser asks for a page of another site. Such pages cannot change or follow anything here in the name of \
+     their visitors.",
 );
 pub(super) const NO_INLET: Kind = kind(
     "inlet-closed",

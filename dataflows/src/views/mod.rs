@@ -8,15 +8,20 @@ mod candles;
 mod events;
 mod gaps;
 mod health;
+mod incidents;
 mod indicators;
 mod portfolios;
 mod providers;
 mod reader;
 mod row;
 mod signals;
+mod sinks;
 mod text;
 mod trades;
 mod wanted;
+
+use std::fmt;
+use std::sync::Arc;
 
 use market::{Conflict, Outlier, Revision, TooLate, Unmatched};
 
@@ -25,6 +30,7 @@ pub use candles::CandleRow;
 pub use events::DeadLetterRow;
 pub use gaps::GapRow;
 pub use health::HealthRow;
+pub use incidents::IncidentRow;
 pub use indicators::IndicatorRow;
 pub use portfolios::{DriftRow, EdgeRow, FillFaultRow, PortfolioRow, PositionRow, RiskRow};
 pub use providers::ProviderRow;
@@ -34,7 +40,8 @@ pub use reader::{
 };
 pub use row::{Cell, Column, Row, key, value};
 pub use signals::SignalRow;
-pub use text::{cell_json, cell_text, plain_text, write_csv_header, write_csv_row};
+pub use sinks::SinkRow;
+pub use text::{cell_json, cell_text, plain_text, row_json, write_csv_header, write_csv_row};
 pub use trades::TradeRow;
 pub use wanted::{Allowed, Dimension, OPEN_TIME, Wanted};
 
@@ -113,6 +120,14 @@ pub const VIEWS: &[View] = &[
         recorded: false,
     },
     View {
+        name: "incidents",
+        kind: ViewKind::Log,
+        columns: IncidentRow::COLUMNS,
+        doc: "what happened to connections of sources: lost, reached again, rows that cannot be read any more",
+        history: false,
+        recorded: false,
+    },
+    View {
         name: "indicators",
         kind: ViewKind::Keyed,
         columns: IndicatorRow::COLUMNS,
@@ -177,6 +192,14 @@ pub const VIEWS: &[View] = &[
         recorded: true,
     },
     View {
+        name: "sinks",
+        kind: ViewKind::Keyed,
+        columns: SinkRow::COLUMNS,
+        doc: "how far each sink has been given each of its views, and how that goes, per round",
+        history: false,
+        recorded: false,
+    },
+    View {
         name: "too_late",
         kind: ViewKind::Log,
         columns: TooLate::COLUMNS,
@@ -203,14 +226,41 @@ pub const VIEWS: &[View] = &[
 ];
 
 /// What numbers in rows stand for, fixed when a job is configured.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Labels {
     /// The names of rules, by number.
     pub rules: Vec<String>,
     /// The names of sources and of their partitions, by number.
-    pub sources: Vec<(String, Vec<String>)>,
+    pub sources: Vec<(String, PartitionNames)>,
     /// The labels of indicators and the names of their outputs, by number.
     pub indicators: Vec<(String, &'static [&'static str])>,
+}
+
+/// Names a source's partitions by number: also those that it gains while it is read.
+#[derive(Clone)]
+pub struct PartitionNames(Arc<dyn Fn(u32) -> String + Send + Sync>);
+
+impl PartitionNames {
+    /// As `name` tells, always the same for a number.
+    pub fn new(name: impl Fn(u32) -> String + Send + Sync + 'static) -> PartitionNames {
+        PartitionNames(Arc::new(name))
+    }
+
+    /// One partition of this name.
+    pub fn one(name: &'static str) -> PartitionNames {
+        PartitionNames::new(move |_| name.to_owned())
+    }
+
+    /// The name of partition number `partition`.
+    pub fn of(&self, partition: u32) -> String {
+        (self.0)(partition)
+    }
+}
+
+impl fmt::Debug for PartitionNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PartitionNames({}, …)", self.of(0))
+    }
 }
 
 /// A named output.

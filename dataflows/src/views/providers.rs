@@ -15,7 +15,7 @@ pub struct ProviderRow<'a> {
     pub rank: u8,
     /// `primary` or `backup`.
     pub role: &'static str,
-    /// `running`, `idle`, `paused`, `ended` or `historic`.
+    /// `running`, `idle`, `paused`, `disconnected`, `failed`, `ended` or `historic`.
     pub state: &'static str,
     /// Rows read, whatever became of them.
     pub rows: u64,
@@ -29,6 +29,14 @@ pub struct ProviderRow<'a> {
     pub partitions: u64,
     /// How many of them have ended, if known.
     pub ended: Option<u64>,
+    /// How many of its partitions are connected to their server, if it has any.
+    pub connected: Option<u64>,
+    /// How often a connection was lost.
+    pub disconnects: Option<u64>,
+    /// How often rows were lost that had been there.
+    pub gaps: Option<u64>,
+    /// Rows that the server has and that were not read yet.
+    pub behind: Option<u64>,
 }
 
 impl Row for ProviderRow<'_> {
@@ -39,8 +47,9 @@ impl Row for ProviderRow<'_> {
         value("role", "primary if no source has a better rank, else backup"),
         value(
             "state",
-            "running; idle: silent for `idle_timeout`; paused: workers retain too much; ended; historic: read \
-             without a watermark",
+            "running; idle: silent for `idle_timeout`; paused: workers retain too much; disconnected: from its \
+             server, which is tried again; failed: a partition cannot be read on; ended; historic: read without \
+             a watermark",
         ),
         value("rows", "rows read, whatever became of them"),
         value("newest_time", "newest event time that was accepted into a commit"),
@@ -54,10 +63,15 @@ impl Row for ProviderRow<'_> {
             "partitions_ended",
             "how many of them have ended; empty where a recording does not tell",
         ),
+        value("connected", "how many of them are connected to their server; empty of files"),
+        value("disconnects", "how often a connection was lost"),
+        value("gaps", "how often rows were lost that the server had; see `incidents`"),
+        value("rows_behind", "rows that the server has and that were not read yet, if it tells"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
         let time = |time: Option<EventTime>| time.map_or(Cell::Null, Cell::Time);
+        let count = |count: Option<u64>| count.map_or(Cell::Null, Cell::Unsigned);
         let lag = |ns: i64| Cell::Decimal { mantissa: ns.into(), scale: 9 };
         into.extend([
             Cell::Text(self.name.to_owned()),
@@ -70,7 +84,11 @@ impl Row for ProviderRow<'_> {
             time(self.watermark),
             self.lag.map_or(Cell::Null, lag),
             Cell::Unsigned(self.partitions),
-            self.ended.map_or(Cell::Null, Cell::Unsigned),
+            count(self.ended),
+            count(self.connected),
+            count(self.disconnects),
+            count(self.gaps),
+            count(self.behind),
         ]);
     }
 }

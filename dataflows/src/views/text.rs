@@ -52,6 +52,33 @@ pub fn cell_json(cell: &Cell, catalog: &Catalog, numbers_as_strings: bool) -> Bo
     RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
+/// Appends a row as a JSON object, without the columns that are `hidden`.
+pub fn row_json(
+    columns: &[Column],
+    hidden: &[&str],
+    cells: &[Cell],
+    catalog: &Catalog,
+    numbers_as_strings: bool,
+    out: &mut String,
+) {
+    out.push('{');
+    let before = out.len();
+    for (column, cell) in columns.iter().zip(cells) {
+        if hidden.contains(&column.name) {
+            continue;
+        }
+        if out.len() > before {
+            out.push(',');
+        }
+        // Names of columns are plain words: nothing in them needs escaping.
+        out.push('"');
+        out.push_str(column.name);
+        out.push_str("\":");
+        out.push_str(cell_json(cell, catalog, numbers_as_strings).get());
+    }
+    out.push('}');
+}
+
 /// Writes the names of the columns.
 pub fn write_csv_header<W: std::io::Write>(
     writer: &mut csv::Writer<W>,

@@ -40,8 +40,6 @@ impl Row for TradeRow<'_> {
             |id: Option<market::TradeId>| id.map_or(Cell::Null, |id| Cell::Text(id.to_string()));
         let origin = statement.origin;
         let source = labels.sources.get(usize::from(origin.source.0));
-        let partition =
-            source.and_then(|(_, partitions)| partitions.get(origin.partition as usize));
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Instrument(statement.instrument),
@@ -62,7 +60,7 @@ impl Row for TradeRow<'_> {
             }),
             told(Cell::Word(statement.side.name())),
             Cell::Text(source.map_or_else(String::new, |(name, _)| name.clone())),
-            Cell::Text(partition.cloned().unwrap_or_default()),
+            Cell::Text(source.map_or_else(String::new, |(_, names)| names.of(origin.partition))),
             Cell::Unsigned(origin.position),
         ]);
     }

@@ -35,7 +35,7 @@ fn views_in(folder: &Path) -> BTreeMap<String, String> {
 
 /// Asserts that two summaries tell the same, but for how long it took.
 #[track_caller]
-fn assert_same(what: &str, one: &Value, other: &Value) {
+pub(crate) fn assert_same(what: &str, one: &Value, other: &Value) {
     let told = |summary: &Value| {
         let mut told = summary.as_object().unwrap().clone();
         told.remove("elapsed_s");

@@ -3,6 +3,7 @@
 
 mod added_up;
 mod clients;
+mod portfolios;
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet};

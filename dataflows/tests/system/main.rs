@@ -3,11 +3,14 @@
 
 mod bad_input;
 mod cost;
+mod delivering;
 mod demo;
 mod end_to_end;
 mod expected;
 mod following;
+mod kafka;
 mod page;
 mod produce;
+mod servers;
 mod tail;
 mod tidy;

@@ -48,6 +48,19 @@ fn the_read_side_does_not_know_the_engine() {
 }
 
 #[test]
+fn deliveries_know_views_only() {
+    for other in
+        ["timely", "differential_dataflow", "operators::", "crate::publish", "crate::serve", "warp"]
+    {
+        let found = lines_with("dataflows/src/deliver", other);
+        assert!(
+            found.is_empty(),
+            "deliver what a `ViewReader` reads, without `{other}`: {found:#?}"
+        );
+    }
+}
+
+#[test]
 fn operators_read_no_clock_and_do_no_io() {
     for clock in ["SystemTime", "Instant::now", "std::fs", "std::net", "tokio"] {
         let found = lines_with("operators/src", clock);

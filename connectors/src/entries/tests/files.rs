@@ -1,5 +1,6 @@
 //! Files of entries as a source.
 
+use crate::source::Place;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -20,7 +21,7 @@ fn build(folder: &Path, config: Value) -> Result<Box<dyn Source>, SourceError> {
 }
 
 fn rows(source: &dyn Source, partition: u32, after: u64) -> Vec<Row> {
-    let mut reader = source.open(partition, after).unwrap();
+    let mut reader = source.open(partition, Place::After(after)).unwrap();
     let mut rows = Vec::new();
     while reader.read(&mut rows).unwrap() == Progress::More {}
     rows
@@ -57,7 +58,9 @@ fn csv_and_json_lines_also_compressed() {
     });
     let source = build(folder, config).unwrap();
     assert!(source.is_replayable() && !source.is_made_up());
-    assert_eq!(source.partitions(), ["fills.csv", "targets.jsonl.gz"]);
+    let names: Vec<String> =
+        source.partitions().into_iter().map(|n| source.partition_name(n)).collect();
+    assert_eq!(names, ["fills.csv", "targets.jsonl.gz"]);
     let fills = [
         "2 fill 1 at 1970-01-01T00:00:01Z seq 2: 10 × 1.5 USD × 1 fee 0",
         "3 bad_size in p1;2;us:A;2s;ten;1.5",
@@ -90,7 +93,7 @@ fn settings_that_are_wrong() {
     }
     let open = |path: &str| {
         let source = build(folder.path(), json!({"paths": [path]})).unwrap();
-        source.open(0, 0).err().unwrap().to_string()
+        source.open(0, Place::After(0)).err().unwrap().to_string()
     };
     assert!(open("a.csv").contains("a.csv: column `colour` is not a field of entries"));
     assert!(open("b.csv").contains("cannot open b.csv"));

@@ -1,5 +1,6 @@
 //! What feeds write, and what it means.
 
+use crate::source::Place;
 use market::{Entry, IdScope, InstrumentId, TradeId, Updates};
 
 use super::*;
@@ -215,7 +216,7 @@ fn real_archives() {
         }
         let source = build(&data, with_path(&config, path)).unwrap();
         let start = std::time::Instant::now();
-        let mut reader = source.open(0, 0).unwrap();
+        let mut reader = source.open(0, Place::After(0)).unwrap();
         let (mut rows, mut accepted) = (Vec::new(), 0);
         loop {
             let progress = reader.read(&mut rows).unwrap();

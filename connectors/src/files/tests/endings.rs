@@ -1,5 +1,6 @@
 //! Files that break off, are read again, or hold anything at all.
 
+use crate::source::Place;
 use market::RefusalReason;
 use proptest::prelude::*;
 
@@ -87,7 +88,7 @@ fn reads_on(name: &str, bytes: &[u8], after: u64) {
         "units": {"time": "s"},
     });
     let source = build(folder.path(), with_path(&config, name)).unwrap();
-    let rows = match source.open(0, 0) {
+    let rows = match source.open(0, Place::After(0)) {
         Ok(_) => read_from(source.as_ref(), 0),
         Err(error) => return assert!(matches!(error, SourceError::Config { .. })),
     };

@@ -8,6 +8,7 @@ mod faults;
 mod plain;
 mod settings;
 
+use crate::source::Place;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -40,7 +41,7 @@ fn build(folder: &Path, config: Value) -> Result<Box<dyn Source>, SourceError> {
 }
 
 fn read_from(source: &dyn Source, after: u64) -> Vec<Row> {
-    let mut reader = source.open(0, after).unwrap();
+    let mut reader = source.open(0, Place::After(after)).unwrap();
     let mut rows = Vec::new();
     while reader.read(&mut rows).unwrap() == Progress::More {}
     rows

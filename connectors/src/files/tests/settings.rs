@@ -1,6 +1,7 @@
 //! Configurations and files that cannot be used, and in which words.
 
 use super::*;
+use crate::source::Place;
 
 #[test]
 fn configurations_that_cannot_be() {
@@ -60,13 +61,13 @@ fn what_cannot_be_opened() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("f.csv"), "time,px,size\n").unwrap();
     let absent = build(folder.path(), with_path(&bitmex(), "absent.csv")).unwrap();
-    let error = absent.open(0, 0).err().unwrap();
+    let error = absent.open(0, Place::After(0)).err().unwrap();
     assert!(matches!(error, SourceError::Open { .. }) && !error.is_retryable());
-    let error = absent.open(1, 0).err().unwrap();
+    let error = absent.open(1, Place::After(0)).err().unwrap();
     assert_eq!(error.to_string(), "source `test`: there is no partition 1; it has 1");
     fs::create_dir(folder.path().join("folder.csv")).unwrap();
     let directory = build(folder.path(), with_path(&bitmex(), "folder.csv")).unwrap();
-    assert!(matches!(directory.open(0, 0), Err(SourceError::Open { .. })));
+    assert!(matches!(directory.open(0, Place::After(0)), Err(SourceError::Open { .. })));
     let mut config = with_path(&bitmex(), "f.csv");
     for (csv, columns, want) in [
         (
@@ -87,7 +88,8 @@ fn what_cannot_be_opened() {
     ] {
         config["csv"] = csv;
         config["columns"] = columns;
-        let error = build(folder.path(), config.clone()).unwrap().open(0, 0).err().unwrap();
+        let error =
+            build(folder.path(), config.clone()).unwrap().open(0, Place::After(0)).err().unwrap();
         assert_eq!(error.to_string(), format!("source `test`: {want}"));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use connectors::source::Place;
 use connectors::{PartitionReader, Progress};
 use market::{
     Bar, BarState, Candle, CandleKey, Catalog, Commit, Entry, Event, EventTime, Timeframe,
@@ -38,7 +39,7 @@ impl Echo {
     /// Starts a thread that brings what is due, to the end.
     pub(super) fn load(&self) -> anyhow::Result<thread::JoinHandle<()>> {
         let source = probe_source(&self.schedule, &self.catalog)?;
-        let mut load: Box<dyn PartitionReader> = source.open(0, 0)?;
+        let mut load: Box<dyn PartitionReader> = source.open(0, Place::Earliest)?;
         let reader = Arc::clone(&self.reader);
         Ok(thread::Builder::new().name("source".to_owned()).spawn(move || {
             let probe = market::InstrumentId::of(PROBE);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use connectors::source::Place;
 use connectors::{PartitionReader, Progress, Row, Source, SourceError};
 use market::{
     Catalog, CatalogError, Entry, Event, EventTime, IdScope, Price, Quantity, Side, Terms, Trade,
@@ -77,7 +78,7 @@ pub(in crate::bench) struct Paced {
 pub(in crate::bench) fn probe_source(
     schedule: &Arc<Schedule>,
     catalog: &Catalog,
-) -> Result<Box<dyn Source>, CatalogError> {
+) -> Result<Arc<dyn Source>, CatalogError> {
     let workload = Workload {
         rows: u64::MAX / 2,
         span: i64::MAX / 4,
@@ -90,19 +91,23 @@ pub(in crate::bench) fn probe_source(
     };
     let market = Arc::new(Market::new(&workload, "bench", catalog)?);
     let probe = catalog.resolve(PROBE)?.terms;
-    Ok(Box::new(Paced { schedule: Arc::clone(schedule), market, workload, probe }))
+    Ok(Arc::new(Paced { schedule: Arc::clone(schedule), market, workload, probe }))
 }
 
 impl Source for Paced {
-    fn partitions(&self) -> Vec<String> {
-        vec!["load".to_owned()]
+    fn partition_name(&self, _: u32) -> String {
+        "load".to_owned()
+    }
+
+    fn partitions(&self) -> Vec<u32> {
+        vec![0]
     }
 
     fn is_replayable(&self) -> bool {
         false
     }
 
-    fn open(&self, _: u32, _: u64) -> Result<Box<dyn PartitionReader>, SourceError> {
+    fn open(&self, _: u32, _: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
         Ok(Box::new(Reader {
             schedule: Arc::clone(&self.schedule),
             market: Arc::clone(&self.market),

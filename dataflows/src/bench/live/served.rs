@@ -20,7 +20,7 @@ use crate::ingest::drive::SourceNames;
 use crate::run::{RunError, Started, Wishes, run_live};
 use crate::serve::{Context, Frames, Health, Limits, Posts, Readiness, Stopped, bind, serve};
 use crate::telemetry::Metrics;
-use crate::views::{Labels, ViewReader};
+use crate::views::{Labels, PartitionNames, ViewReader};
 
 /// A server, and what feeds it.
 pub(in crate::bench) struct Served {
@@ -110,7 +110,7 @@ pub(in crate::bench) fn engine(
     let source = probe_source(schedule, &config.catalog)?;
     let source = ConfiguredSource {
         kind: "bench".to_owned(),
-        names: SourceNames { name: "bench".to_owned(), rank: 0, partitions: source.partitions() },
+        names: SourceNames { name: "bench".to_owned(), rank: 0, partitions: PartitionNames::one("load") },
         timing: SourceTiming {
             disorder: Span::secs(5),
             idle_after: None,

@@ -57,7 +57,8 @@ fn variables_reach_everything() {
     let config = layers(&variables, None).unwrap().check().unwrap();
     assert_eq!(config.listen.port(), 9);
     assert_eq!(config.job.timeframes().len(), 1);
-    assert_eq!(config.sources[0].names.partitions, ["b.csv", "c.csv"]);
+    let names = &config.sources[0].names.partitions;
+    assert_eq!([names.of(0), names.of(1)], ["b.csv", "c.csv"]);
     assert_eq!(config.sources[1].names.name, "second");
     assert_eq!(config.catalog.resolve("own:Z").unwrap().terms.price_scale, 2);
 }

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use connectors::Row;
+use connectors::{Incident, Row};
 use market::{AccountRecord, Entry, EventTime, Origin, Record, Refusal, SourceId};
 
 use super::SourceNames;
 use crate::clock::CommitClock;
 use crate::ingest::handover::Sealed;
-use crate::views::DeadLetterRow;
+use crate::views::{DeadLetterRow, IncidentRow};
 
 /// The commit at hand.
 pub(super) struct Gathering<'a> {
@@ -17,13 +17,21 @@ pub(super) struct Gathering<'a> {
     records: Vec<Record>,
     accounts: Vec<AccountRecord>,
     refused: Vec<(usize, usize, u64, Refusal)>,
+    incidents: Vec<(usize, usize, Incident)>,
     oldest: Option<Instant>,
 }
 
 impl<'a> Gathering<'a> {
     pub(super) fn new(clock: CommitClock, sources: &'a [SourceNames]) -> Gathering<'a> {
-        let (records, accounts, refused) = (Vec::new(), Vec::new(), Vec::new());
-        Gathering { clock, sources, records, accounts, refused, oldest: None }
+        Gathering {
+            clock,
+            sources,
+            records: Vec::new(),
+            accounts: Vec::new(),
+            refused: Vec::new(),
+            incidents: Vec::new(),
+            oldest: None,
+        }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -60,21 +68,34 @@ impl<'a> Gathering<'a> {
         self.refused.push((source, partition, position, refusal));
     }
 
+    /// Takes what has happened to a partition, which also opens it.
+    pub(super) fn hear(&mut self, source: usize, partition: usize, incidents: Vec<Incident>) {
+        self.clock.open(source, partition);
+        self.incidents.extend(incidents.into_iter().map(|incident| (source, partition, incident)));
+    }
+
     pub(super) fn seal(&mut self, at: EventTime, round: bool) -> Sealed {
         let binding = self.clock.close(at, round);
         let commit = binding.commit;
         let sources = self.sources;
         let refused = self.refused.drain(..).map(|(source, partition, position, refusal)| {
             let SourceNames { name, partitions, .. } = &sources[source];
-            let partition = partitions[partition].clone();
+            let partition = partitions.of(partition as u32);
             DeadLetterRow { commit, source: name.clone(), partition, position, refusal }
         });
         let refused = refused.collect();
+        let incidents = self.incidents.drain(..).map(|(source, partition, incident)| {
+            let SourceNames { name, partitions, .. } = &sources[source];
+            let Incident { kind, lost, detail } = incident;
+            let partition = partitions.of(partition as u32);
+            IncidentRow { commit, source: name.clone(), partition, kind: kind.name(), lost, detail }
+        });
+        let incidents = incidents.collect();
         // The next commit holds about as many.
         let room = Vec::with_capacity(self.records.len());
         let records = std::mem::replace(&mut self.records, room);
         let accounts = std::mem::take(&mut self.accounts);
-        let (ended, oldest) = (self.clock.ended(), self.oldest.take());
-        Sealed { binding, records, accounts, refused, ended, oldest }
+        let (partitions, oldest) = (self.clock.partitions(), self.oldest.take());
+        Sealed { binding, records, accounts, refused, incidents, partitions, oldest }
     }
 }

@@ -115,7 +115,8 @@ const STOP_NOTICED: Duration = Duration::from_millis(50);
 
 /// Takes rows while they fit into the commit; gives back the rest.
 fn take_batch(gathering: &mut Gathering<'_>, batch: Pumped, rows_max: usize) -> Option<Pumped> {
-    let Pumped { source, partition, rows, since, ended } = batch;
+    let Pumped { source, partition, rows, since, ended, incidents } = batch;
+    gathering.hear(source, partition, incidents);
     if !rows.is_empty() {
         gathering.since(since);
     }
@@ -132,5 +133,5 @@ fn take_batch(gathering: &mut Gathering<'_>, batch: Pumped, rows_max: usize) -> 
         }
     }
     let rows: Vec<Row> = rows.collect();
-    Some(Pumped { source, partition, rows, since, ended })
+    Some(Pumped { source, partition, rows, since, ended, incidents: Vec::new() })
 }

@@ -14,6 +14,7 @@ use market::EventTime;
 
 use super::handover::HandoverError;
 use super::recording::RecordingError;
+use crate::views::PartitionNames;
 
 pub use files::drive_files;
 pub use live::{Cadence, Told, drive_live};
@@ -43,7 +44,7 @@ pub struct SourceNames {
     /// The rank of its provider; 0 is best.
     pub rank: u8,
     /// The names of its partitions.
-    pub partitions: Vec<String>,
+    pub partitions: PartitionNames,
 }
 
 /// Why a drive ended before its input did.

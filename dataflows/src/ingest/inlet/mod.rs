@@ -191,6 +191,7 @@ impl Shared {
             rows: passed,
             since: Instant::now(),
             ended: false,
+            incidents: Vec::new(),
         };
         // Who waits is noted first: the rows may be bound before this thread goes on.
         let mut bound = self.bound();

@@ -85,7 +85,8 @@ impl Recording {
                     records: records.into_owned(),
                     accounts: accounts.into_owned(),
                     refused: refused.into_owned(),
-                    ended: Vec::new(),
+                    incidents: Vec::new(),
+                    partitions: Vec::new(),
                     oldest: None,
                 }))
             }

@@ -43,8 +43,9 @@ fn sealed(commit: u64, accounts: &[AccountEvent]) -> Sealed {
     let accounts = (1..).zip(accounts);
     let accounts =
         accounts.map(|(at, event)| AccountRecord { origin: origin(at), event: *event }).collect();
-    let ended = Vec::new();
-    Sealed { binding, records: Vec::new(), accounts, refused: Vec::new(), ended, oldest: None }
+    let (records, refused) = (Vec::new(), Vec::new());
+    let (incidents, partitions) = (Vec::new(), Vec::new());
+    Sealed { binding, records, accounts, refused, incidents, partitions, oldest: None }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::serve::Context;
 use crate::serve::filter::{self, Asking};
 use crate::serve::format::Shown;
 use crate::serve::problem::Problem;
-use crate::serve::query::{Known, Query};
+use crate::serve::query::Known;
 use crate::views::{Cell, View, Wanted};
 
 /// A view, which of its rows, and how they are told.
@@ -73,7 +73,7 @@ impl Wish {
         let conflate_ms = query.count("conflate_ms", 0, CONFLATE_MS_MAX);
         let log_rows = query.count("limit", 0, LOG_ROWS.1);
         let numbers = query.word("numbers", &[("number", false), ("string", true)]);
-        let hidden = hidden(&mut query, view);
+        let hidden = filter::hidden(&mut query, view);
         query.finish()?;
         let told = Telling {
             view,
@@ -89,26 +89,6 @@ impl Wish {
             log_rows: log_rows.unwrap_or(LOG_ROWS.0),
         })
     }
-}
-
-/// The columns that `fields` leaves out; the key is always told.
-fn hidden(query: &mut Query<'_>, view: &View) -> Vec<&'static str> {
-    let fields = query.parsed("fields", |text| {
-        let fields: Vec<&str> = text.split(',').map(str::trim).collect();
-        match fields.iter().find(|field| view.column(field).is_none()) {
-            Some(unknown) => {
-                let all = view.columns.iter().map(|column| column.name.to_owned());
-                Err((format!("names `{unknown}`, which is no column of it"), all.collect()))
-            }
-            None => Ok(fields.into_iter().map(str::to_owned).collect::<Vec<_>>()),
-        }
-    });
-    let Some(fields) = fields else { return Vec::new() };
-    let left_out = view
-        .columns
-        .iter()
-        .filter(|column| !column.key && !fields.iter().any(|field| field == column.name));
-    left_out.map(|column| column.name).collect()
 }
 
 impl Telling {

@@ -19,7 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/candles/{symbol}",
-        doc: "bars of an instrument; ?tf= &from= &to= &limit= &session= &fill= &min_frontier= &wait_ms= &numbers= &format=",
+        doc: "bars of an instrument; ?tf= &from= &to= &fields= &limit= &session= &fill= &min_frontier= &wait_ms= &numbers= &format=",
     }],
     route,
 };
@@ -29,6 +29,7 @@ const PARAMETERS: Known = &[
     &["from"],
     &["to"],
     &["as_of"],
+    &["fields"],
     &["limit"],
     &["session"],
     &["fill"],
@@ -93,7 +94,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
     let limit = query.count("limit", 1, LIMIT_MAX);
     let session = query.word("session", &SESSIONS);
     let fill = query.word("fill", &[("none", false), ("previous", true), ("prev", true)]);
-    let form = Form::read(&mut query, context, &asked.headers);
+    let form = Form::read(&mut query, context, CANDLES, &asked.headers);
     query.finish()?;
     let form = form?;
     let wanted = Wanted {

@@ -8,6 +8,7 @@ use warp::reply::Response;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::serve::Context;
+use crate::serve::filter;
 use crate::serve::format::{Format, Line, Shown};
 use crate::serve::fresh::Fresh;
 use crate::serve::problem::Problem;
@@ -23,6 +24,8 @@ const X_MORE: HeaderName = HeaderName::from_static("x-more");
 pub(super) struct Form {
     format: Format,
     numbers_as_strings: bool,
+    /// The columns that are left out.
+    left_out: Vec<&'static str>,
     fresh: Fresh,
 }
 
@@ -44,21 +47,23 @@ pub(super) struct Frame<'a> {
 }
 
 impl Form {
-    /// What `numbers`, `format`, `Accept`, `min_frontier` and `wait_ms` ask. Faults of the parameters are noted in `query`; the error
-    /// is that nothing which `Accept` names can be answered.
+    /// What `fields`, `numbers`, `format`, `Accept`, `min_frontier` and `wait_ms` ask of rows of `view`. Faults of the parameters are noted in
+    /// `query`; the error is that nothing which `Accept` names can be answered.
     pub(super) fn read(
         query: &mut Query<'_>,
         context: &Context,
+        view: &View,
         headers: &HeaderMap,
     ) -> Result<Form, Problem> {
         let fresh = Fresh::read(query, context);
+        let left_out = filter::hidden(query, view);
         let numbers = query.word("numbers", &[("number", false), ("string", true)]);
         let formats: Vec<_> = Format::ALL.iter().map(|format| (format.name(), *format)).collect();
         let format = match query.word("format", &formats) {
             Some(format) => format,
             None => Format::accepted(headers, Format::ALL)?,
         };
-        Ok(Form { format, numbers_as_strings: numbers.unwrap_or(false), fresh })
+        Ok(Form { format, numbers_as_strings: numbers.unwrap_or(false), left_out, fresh })
     }
 
     /// Waits until views are as new as they must be; gives the answer that needs no rows, if those of the
@@ -121,10 +126,12 @@ impl Frame<'_> {
         context: &Context,
         form: &Form,
     ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        // The lines of CSV and NDJSON have no head, so each says everything.
+        let said = if form.format == Format::Json { self.hidden } else { &[] };
+        let hidden = [said, &form.left_out].concat();
         let shown = Shown {
             columns: self.view.columns,
-            // The lines of NDJSON have no head, so each says everything.
-            hidden: if form.format == Format::Json { self.hidden } else { &[] },
+            hidden: &hidden,
             catalog: &context.catalog,
             numbers_as_strings: form.numbers_as_strings,
         };

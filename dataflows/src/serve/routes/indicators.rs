@@ -23,7 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/indicators/{symbol}",
-        doc: "indicators of an instrument; ?timeframe= &name= &output= &from= &to= &limit= &min_frontier= &wait_ms= &numbers= &format=",
+        doc: "indicators of an instrument; ?timeframe= &name= &output= &from= &to= &fields= &limit= &min_frontier= &wait_ms= &numbers= &format=",
     }],
     route,
 };
@@ -34,6 +34,7 @@ const PARAMETERS: Known = &[
     &["output"],
     &["from"],
     &["to"],
+    &["fields"],
     &["limit"],
     &["numbers"],
     &["format"],
@@ -102,7 +103,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
     let (labels, outputs) = numbers(&mut query, context);
     let (from, to) = query.interval();
     let limit = query.count("limit", 1, LIMIT_MAX);
-    let form = Form::read(&mut query, context, &asked.headers);
+    let form = Form::read(&mut query, context, INDICATORS, &asked.headers);
     query.finish()?;
     let form = form?;
     let wanted = Wanted {

@@ -25,7 +25,7 @@ use std::future::Future;
 use market::Timeframe;
 use serde::Serialize;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::reject::{LengthRequired, PayloadTooLarge, UnsupportedMediaType};
 use warp::reply::Response;
@@ -182,6 +182,26 @@ fn asked() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
         },
     )
 }
+
+/// Which page asks, if it is one of another site: browsers say so, other clients say nothing. Neither header alone
+/// will do: old browsers know no `Sec-Fetch-Site`, and some requests have no `Origin`.
+fn foreign(headers: &HeaderMap) -> Option<String> {
+    let said = |name: HeaderName| {
+        headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let origin = said(ORIGIN);
+    let own = origin.as_ref().is_none_or(|origin| {
+        let site = origin.split_once("://").map_or(&**origin, |(_, site)| site);
+        said(HOST).is_some_and(|host| host.eq_ignore_ascii_case(site))
+    });
+    let cross = said(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
+    (cross || !own).then(|| match origin {
+        Some(origin) => format!("a page of `{}`", shown(&origin)),
+        None => "a page of another site".to_owned(),
+    })
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The answer of a handler, or its problem told as one of the request.
 async fn answered(

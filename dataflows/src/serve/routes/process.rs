@@ -22,7 +22,7 @@ use crate::serve::problem::{
 use crate::serve::query::{self, Query};
 use crate::serve::{Context, body};
 
-use super::{Asked, Endpoint, Entry, Route, answered, asked, set, text};
+use super::{Asked, Endpoint, Entry, Route, answered, asked, foreign, set, text};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -92,8 +92,8 @@ async fn answer(
     asked: Asked,
     body: impl body::Chunks,
 ) -> Result<Response, Problem> {
-    if asked.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
-        return Err(Problem::new(CROSS_SITE, "a page of another site cannot send rows"));
+    if let Some(site) = foreign(&asked.headers) {
+        return Err(Problem::new(CROSS_SITE, format!("{site} may not send rows to this server")));
     }
     let inlet = context.posts.inlet.clone().ok_or_else(|| {
         Problem::new(NO_INLET, "this process takes no rows: `inlet` of [http] is false")

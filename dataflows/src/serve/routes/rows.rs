@@ -18,13 +18,20 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views/{view}",
-        doc: "rows of a view; ?symbol= &timeframe= &portfolio= &from= &to= &COLUMN= &as_of= &limit= &min_frontier= &wait_ms= &numbers= &format=",
+        doc: "rows of a view; ?symbol= &timeframe= &portfolio= &from= &to= &COLUMN= &as_of= &fields= &limit= &min_frontier= &wait_ms= &numbers= &format=",
     }],
     route,
 };
 
-const PARAMETERS: Known =
-    &[&["as_of"], &["limit"], &["numbers"], &["format"], &["min_frontier"], &["wait_ms"]];
+const PARAMETERS: Known = &[
+    &["as_of"],
+    &["fields"],
+    &["limit"],
+    &["numbers"],
+    &["format"],
+    &["min_frontier"],
+    &["wait_ms"],
+];
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
@@ -71,7 +78,7 @@ fn read(context: &Context, view: &'static View, asked: &Asked) -> Result<(Scan, 
     let wanted = filter::wanted(&mut query, context, view, texts);
     let as_of = query.as_of(view);
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
-    let form = Form::read(&mut query, context, &asked.headers);
+    let form = Form::read(&mut query, context, view, &asked.headers);
     query.finish()?;
     let (wanted, form) = (wanted?, form?);
     let latest_first = wanted.from.is_none();

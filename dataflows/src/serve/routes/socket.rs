@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use warp::Filter;
 use warp::Reply;
-use warp::http::header::{HOST, ORIGIN};
 use warp::http::{HeaderMap, Method};
 use warp::reply::Response;
 use warp::ws::Ws;
 
 use crate::serve::Context;
-use crate::serve::problem::{MISDIRECTED, Problem, UNAVAILABLE, UPGRADE_REQUIRED};
-use crate::serve::query::shown;
+use crate::serve::problem::{CROSS_SITE, Problem, UNAVAILABLE, UPGRADE_REQUIRED};
 use crate::serve::socket::{self, MESSAGE_BYTES_MAX};
 
-use super::{Asked, Endpoint, Entry, Route, answered, reads};
+use super::{Asked, Endpoint, Entry, Route, answered, foreign, reads};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -31,11 +29,11 @@ fn route(context: &Context) -> Route {
     let plain = asked.then(|asked: Asked| {
         let detail = "this path speaks WebSocket only: ask it with `Upgrade: websocket`; `/stream` tells the \
                       same as server-sent events";
-        let problem = foreign(&asked.headers).unwrap_or(Problem::new(UPGRADE_REQUIRED, detail));
+        let problem = refused(&asked.headers).unwrap_or(Problem::new(UPGRADE_REQUIRED, detail));
         answered(asked.path, async move { Err(problem) })
     });
     let upgrade = warp::path!("ws").and(warp::header::headers_cloned()).and(warp::ws());
-    let upgrade = upgrade.map(move |headers: HeaderMap, ws: Ws| match foreign(&headers) {
+    let upgrade = upgrade.map(move |headers: HeaderMap, ws: Ws| match refused(&headers) {
         Some(problem) => problem.response(Some("/ws")),
         None => upgraded(&context, ws),
     });
@@ -56,14 +54,10 @@ fn upgraded(context: &Context, ws: Ws) -> Response {
     .into_response()
 }
 
-/// What is wrong if a page of another site asks. Browsers let any page open a WebSocket to anywhere and read
-/// what comes, but say which page it is; other clients say nothing.
-fn foreign(headers: &HeaderMap) -> Option<Problem> {
-    let origin = String::from_utf8_lossy(headers.get(ORIGIN)?.as_bytes());
-    let site = origin.split_once("://").map_or(&*origin, |(_, site)| site);
-    let host = headers.get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
-    let same = host.is_some_and(|host| host.eq_ignore_ascii_case(site));
-    let detail =
-        || format!("a page of `{}` may not follow the views of this server", shown(&origin));
-    (!same).then(|| Problem::new(MISDIRECTED, detail()))
+/// What is wrong if a page of another site asks: browsers let any page open a WebSocket to anywhere and read what
+/// comes.
+fn refused(headers: &HeaderMap) -> Option<Problem> {
+    let site = foreign(headers)?;
+    let detail = format!("{site} may not follow the views of this server");
+    Some(Problem::new(CROSS_SITE, detail))
 }

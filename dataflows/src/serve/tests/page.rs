@@ -85,10 +85,10 @@ async fn pages_of_other_sites_get_no_socket() {
     for (origin, status) in [
         ("http://localhost:8080", 426),
         ("http://LOCALHOST:8080", 426),
-        ("http://localhost:8081", 421),
-        ("http://evil.example", 421),
-        ("null", 421),
-        ("", 421),
+        ("http://localhost:8081", 403),
+        ("http://evil.example", 403),
+        ("null", 403),
+        ("", 403),
     ] {
         let headers = [("host", "localhost:8080"), ("origin", origin)];
         let answer = server.ask_with("GET", "/ws", &headers).await;

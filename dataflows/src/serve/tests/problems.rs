@@ -6,11 +6,12 @@ use super::Server;
 use crate::serve::KINDS;
 
 const FRAMES: [&str; 4] = ["1m", "1h", "4h", "1d"];
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "tf",
     "from",
     "to",
     "as_of",
+    "fields",
     "limit",
     "session",
     "fill",
@@ -49,7 +50,7 @@ async fn bad_queries() {
         ("fill=zero", "fill", "enum", "fill=zero is not one of none, previous, prev".into(), json!(["none", "previous", "prev"])),
         ("numbers=hex", "numbers", "enum", "numbers=hex is not one of number, string".into(), json!(["number", "string"])),
         ("format=xml", "format", "enum", "format=xml is not one of json, csv, ndjson".into(), json!(["json", "csv", "ndjson"])),
-        ("Limit=5", "Limit", "unknown", "`Limit` is not a parameter of this path (known: tf, from, to, as_of, limit, session, fill, numbers, format, min_frontier, wait_ms)".into(), json!(KNOWN)),
+        ("Limit=5", "Limit", "unknown", "`Limit` is not a parameter of this path (known: tf, from, to, as_of, fields, limit, session, fill, numbers, format, min_frontier, wait_ms)".into(), json!(KNOWN)),
         ("limit=5&limit=5", "limit", "repeated", "`limit` is given more than once".into(), Value::Null),
         ("tf=1m&timeframe=1m", "timeframe", "repeated", "`timeframe` and `tf` are the same parameter".into(), Value::Null),
     ];

@@ -242,8 +242,17 @@ async fn parameters_that_cannot_be() {
             (400, &json!(pointer))
         );
     }
-    let answer = post(&server, "", &[("sec-fetch-site", "cross-site")], "[]").await;
-    assert_eq!((answer.status(), &answer.json()["code"]), (403, &json!("cross-site")));
+    for headers in [
+        &[("sec-fetch-site", "cross-site")][..],
+        &[("host", "localhost:8080"), ("origin", "http://localhost:8081")],
+        &[("host", "localhost:8080"), ("origin", "null")],
+        &[("origin", "http://localhost:8080")],
+    ] {
+        let answer = post(&server, "", headers, "[]").await;
+        assert_eq!((answer.status(), &answer.json()["code"]), (403, &json!("cross-site")));
+    }
+    let own = [("host", "localhost:8080"), ("origin", "http://LOCALHOST:8080")];
+    assert_eq!(post(&server, "", &own, "[]").await.status(), 202);
     let closed = Server::new();
     let answer = post(&closed, "", &[], "[]").await;
     assert_eq!((answer.status(), &answer.json()["code"]), (403, &json!("inlet-closed")));

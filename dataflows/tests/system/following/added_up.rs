@@ -173,6 +173,6 @@ fn key_of(row: &Value) -> String {
     if row.get("commit").is_some() {
         return row.to_string();
     }
-    let columns = ["instrument", "timeframe", "open_time", "rule", "name", "check"];
+    let columns = ["portfolio", "instrument", "timeframe", "open_time", "rule", "name", "check"];
     columns.map(|column| row[column].to_string()).join(" ")
 }

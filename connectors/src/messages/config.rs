@@ -1,0 +1,362 @@
+//! What messages mean, as its user writes it and as it is used.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use market::Catalog;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::codecs::{self, Form};
+use crate::entries::Type;
+use crate::files::CsvConfig;
+use crate::files::csv::{Dialect, Header};
+use crate::mapping::{
+    Column, ColumnsConfig, Field, JsonColumns, Mapping, MappingConfig, UnitsConfig, WhereConfig,
+};
+
+/// The keys of a source's configuration that say what its messages mean.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MessageConfig {
+    /// How a message holds columns; default: [`MessageFormat::Json`], or as the codec has it.
+    pub format: Option<MessageFormat>,
+    /// One of [`CODECS`](crate::codecs::CODECS), instead of `columns`, `units`, `csv` and `where`.
+    pub codec: Option<String>,
+    /// Options of the codec.
+    pub options: Option<Map<String, Value>>,
+    /// See [`MappingConfig::instrument`]; a codec has a default.
+    pub instrument: Option<String>,
+    /// See [`MappingConfig::id_scope`].
+    pub id_scope: Option<String>,
+    /// See [`MappingConfig::contiguous_ids`]; a codec has a default, else false.
+    pub contiguous_ids: Option<bool>,
+    /// How CSV is written; a message has no header, so columns have numbers.
+    pub csv: Option<CsvConfig>,
+    /// See [`MappingConfig::columns`]; needed unless there is a codec.
+    pub columns: Option<ColumnsConfig>,
+    /// See [`MappingConfig::units`].
+    pub units: Option<UnitsConfig>,
+    /// See [`MappingConfig::symbols`].
+    pub symbols: BTreeMap<String, String>,
+    /// See [`MappingConfig::only`].
+    #[serde(rename = "where")]
+    pub only: Option<WhereConfig>,
+    /// Where the symbol stands if it is in no column: `key`, `channel` or `header:NAME`.
+    pub symbol_from: Option<String>,
+    /// Of entries that say no type.
+    #[serde(rename = "type")]
+    pub default: Option<String>,
+}
+
+/// How a message holds columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageFormat {
+    /// In a JSON object; columns are paths.
+    Json,
+    /// Between delimiters; columns are numbers.
+    Csv,
+    /// As fields of a stream's entry; columns are their names.
+    Fields,
+    /// A JSON object that says by itself what it is; see [`crate::entries`].
+    Entries,
+}
+
+/// The keys of [`MessageConfig`].
+const KEYS: [&str; 13] = [
+    "format",
+    "codec",
+    "options",
+    "instrument",
+    "id_scope",
+    "contiguous_ids",
+    "csv",
+    "columns",
+    "units",
+    "symbols",
+    "where",
+    "symbol_from",
+    "type",
+];
+
+/// What messages mean, checked; shared by all partitions of a source.
+#[derive(Clone)]
+pub struct Messages {
+    pub(super) body: Body,
+    pub(super) catalog: Arc<Catalog>,
+}
+
+/// How a message is read.
+#[derive(Clone)]
+pub(super) enum Body {
+    /// By a mapping.
+    Mapped(Arc<Mapped>),
+    /// As entries of this type unless they say another.
+    Entries(Option<Type>),
+}
+
+/// A mapping of messages.
+pub(super) struct Mapped {
+    pub(super) mapping: Arc<Mapping>,
+    pub(super) form: Columns,
+    pub(super) outside: Option<Outside>,
+}
+
+/// Where a mapping's columns lie.
+pub(super) enum Columns {
+    /// In an object, which a number and a blank may precede.
+    Json { columns: Arc<JsonColumns>, stamped: bool },
+    /// Between delimiters; the places, and the least number of fields.
+    Csv { dialect: Dialect, layout: [Option<usize>; Field::COUNT], least: usize },
+    /// In fields of these names.
+    Fields([Option<Arc<str>>; Field::COUNT]),
+}
+
+/// What tells the symbol from outside the columns.
+pub(super) enum Outside {
+    Key,
+    Channel,
+    Header(String),
+}
+
+impl MessageConfig {
+    /// Takes its keys out of a source's configuration; gives what is left, which is the source's own.
+    pub fn split(
+        mut written: Map<String, Value>,
+    ) -> Result<(MessageConfig, Map<String, Value>), String> {
+        let mut own = Map::new();
+        for key in KEYS {
+            own.extend(written.remove_entry(key));
+        }
+        let config = serde_json::from_value(Value::Object(own));
+        Ok((config.map_err(|error| error.to_string())?, written))
+    }
+}
+
+impl Messages {
+    /// Checks what was written; an error says what it was and what is possible.
+    pub fn check(config: MessageConfig, catalog: Arc<Catalog>) -> Result<Messages, String> {
+        let outside = config.symbol_from.as_deref().map(Outside::named).transpose()?;
+        let body = match &config.codec {
+            _ if config.format == Some(MessageFormat::Entries) => entries(&config)?,
+            Some(name) => of_codec(codecs::find(name)?, config.clone(), outside, &catalog)?,
+            None => of_columns(config, outside, &catalog)?,
+        };
+        Ok(Messages { body, catalog })
+    }
+
+    /// Whether the columns are fields of an entry, so that there is no payload.
+    pub fn are_fields(&self) -> bool {
+        matches!(&self.body, Body::Mapped(mapped) if matches!(mapped.form, Columns::Fields(_)))
+    }
+}
+
+impl Outside {
+    fn named(text: &str) -> Result<Outside, String> {
+        match (text, text.split_once(':')) {
+            ("key", _) => Ok(Outside::Key),
+            ("channel", _) => Ok(Outside::Channel),
+            (_, Some(("header", name))) if !name.is_empty() => Ok(Outside::Header(name.to_owned())),
+            _ => Err(format!(
+                "`symbol_from` is \"{text}\"; write \"key\", \"channel\" or \"header:NAME\""
+            )),
+        }
+    }
+
+    /// The column that stands for it in messages to people.
+    fn column(&self) -> Column {
+        Column::Name(match self {
+            Outside::Key => "(key)".to_owned(),
+            Outside::Channel => "(channel)".to_owned(),
+            Outside::Header(name) => format!("(header:{name})"),
+        })
+    }
+}
+
+fn entries(config: &MessageConfig) -> Result<Body, String> {
+    let MessageConfig { codec, columns, units, csv, only, instrument, symbol_from, .. } = config;
+    for (is_written, key) in [
+        (codec.is_some(), "codec"),
+        (columns.is_some(), "columns"),
+        (units.is_some(), "units"),
+        (csv.is_some(), "csv"),
+        (only.is_some(), "where"),
+        (instrument.is_some(), "instrument"),
+        (symbol_from.is_some(), "symbol_from"),
+    ] {
+        if is_written {
+            return Err(format!("entries say by themselves what `{key}` would say; leave it out"));
+        }
+    }
+    let default = config
+        .default
+        .as_deref()
+        .map(|name| Type::named(name).map_err(|why| format!("type = \"{name}\" {why}")));
+    Ok(Body::Entries(default.transpose()?))
+}
+
+/// What was written column by column.
+fn of_columns(
+    config: MessageConfig,
+    outside: Option<Outside>,
+    catalog: &Arc<Catalog>,
+) -> Result<Body, String> {
+    unused(&config)?;
+    if config.options.is_some() {
+        return Err("`options` belong to a `codec`, and there is none".to_owned());
+    }
+    let mut columns = config.columns.ok_or_else(|| {
+        format!(
+            "`columns` is missing: say which column holds time, price and size, or choose a `codec` ({}) \
+             or format = \"entries\"",
+            codecs::names()
+        )
+    })?;
+    if let Some(outside) = &outside
+        && columns.symbol.replace(outside.column()).is_some()
+    {
+        return Err(
+            "`symbol_from` and `columns.symbol` both say where the symbol is; keep one".to_owned()
+        );
+    }
+    let mapping = MappingConfig {
+        instrument: config.instrument,
+        id_scope: config.id_scope,
+        contiguous_ids: config.contiguous_ids.unwrap_or_default(),
+        symbols: config.symbols,
+        only: config.only,
+        ..MappingConfig::new(columns, config.units.unwrap_or_default())
+    };
+    let mapping = Mapping::check(mapping, Arc::clone(catalog))?;
+    let form = match config.format.unwrap_or(MessageFormat::Json) {
+        MessageFormat::Csv => {
+            let dialect = CsvConfig { header: false, ..config.csv.unwrap_or_default() };
+            let outside = outside.as_ref().map(Outside::column);
+            csv_columns(Dialect::check(&dialect)?, &mapping, outside.as_ref())?
+        }
+        _ if config.csv.is_some() => {
+            return Err("`csv` says how CSV is written, and `format` is another".to_owned());
+        }
+        MessageFormat::Fields => field_columns(&mapping)?,
+        MessageFormat::Json | MessageFormat::Entries => {
+            Columns::Json { columns: Arc::new(JsonColumns::check(&mapping)?), stamped: false }
+        }
+    };
+    Ok(Body::Mapped(Arc::new(Mapped { mapping: Arc::new(mapping), form, outside })))
+}
+
+/// What `codec` knows, and the little that was written beside it.
+fn of_codec(
+    codec: &codecs::Codec,
+    config: MessageConfig,
+    outside: Option<Outside>,
+    catalog: &Arc<Catalog>,
+) -> Result<Body, String> {
+    unused(&config)?;
+    for (is_written, key) in [
+        (config.format.is_some(), "format"),
+        (config.csv.is_some(), "csv"),
+        (config.columns.is_some(), "columns"),
+        (config.units.is_some(), "units"),
+        (config.only.is_some(), "where"),
+    ] {
+        if is_written {
+            let codec = codec.name;
+            return Err(format!("codec = \"{codec}\" says what `{key}` would say; keep one"));
+        }
+    }
+    let preset = codec.preset(config.options.unwrap_or_default())?;
+    let mut columns = preset.columns;
+    let mut readings = preset.readings;
+    if let Some(outside) = &outside {
+        columns.symbol = Some(outside.column());
+        readings.symbol_is_given = false;
+    }
+    let mapping = MappingConfig {
+        instrument: config.instrument.or_else(|| Some(preset.instrument.to_owned())),
+        id_scope: config.id_scope.or_else(|| preset.id_scope.map(str::to_owned)),
+        contiguous_ids: config.contiguous_ids.unwrap_or(preset.contiguous_ids),
+        columns,
+        units: preset.units,
+        symbols: config.symbols,
+        only: preset.only,
+        readings,
+    };
+    let mapping = Mapping::check(mapping, Arc::clone(catalog))?;
+    if mapping.needs_symbol() {
+        let codec = codec.name;
+        return Err(format!(
+            "records of codec \"{codec}\" do not tell their symbol; write `symbol_from`, or an `instrument` without \
+             {{symbol}}"
+        ));
+    }
+    if mapping.needs_day() {
+        let codec = codec.name;
+        return Err(format!("codec \"{codec}\" needs the day that a file's name tells"));
+    }
+    let form = match preset.form {
+        Form::Csv(_) => {
+            let outside = outside.as_ref().map(Outside::column);
+            csv_columns(Dialect::comma(Header::Absent), &mapping, outside.as_ref())?
+        }
+        Form::Stamped => {
+            Columns::Json { columns: Arc::new(JsonColumns::check(&mapping)?), stamped: true }
+        }
+    };
+    Ok(Body::Mapped(Arc::new(Mapped { mapping: Arc::new(mapping), form, outside })))
+}
+
+fn unused(config: &MessageConfig) -> Result<(), String> {
+    match &config.default {
+        Some(_) => {
+            Err("`type` belongs to format = \"entries\", and `format` is another".to_owned())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Columns by number; `outside` is none of them.
+fn csv_columns(
+    dialect: Dialect,
+    mapping: &Mapping,
+    outside: Option<&Column>,
+) -> Result<Columns, String> {
+    let mut least = 0;
+    let mut layout = mapping.lay_out(|column| {
+        let number = match column {
+            Column::Number(number) => Some(*number),
+            Column::Name(name) => name.parse().ok(),
+        };
+        let at = match number.and_then(|number| number.checked_sub(1)) {
+            Some(at) => at as usize,
+            None if Some(column) == outside => return Ok(usize::MAX),
+            None => {
+                return Err(format!(
+                    "column {column} is not a number: a message has no header, so columns are numbered from 1"
+                ));
+            }
+        };
+        least = least.max(at + 1);
+        Ok(at)
+    })?;
+    for place in layout.iter_mut().filter(|place| **place == Some(usize::MAX)) {
+        *place = None;
+    }
+    Ok(Columns::Csv { dialect, layout, least })
+}
+
+/// Columns by name.
+fn field_columns(mapping: &Mapping) -> Result<Columns, String> {
+    let mut names = [const { None }; Field::COUNT];
+    for (name, field) in names.iter_mut().zip(Field::ALL) {
+        *name = match mapping.column(field) {
+            None => None,
+            Some(Column::Name(text)) => Some(Arc::from(text.as_str())),
+            Some(Column::Number(number)) => {
+                return Err(format!("column {number}: fields have names, not numbers"));
+            }
+        };
+    }
+    Ok(Columns::Fields(names))
+}

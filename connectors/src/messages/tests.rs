@@ -1,0 +1,156 @@
+use std::sync::Arc;
+
+use market::{AccountEvent, Catalog, Entry, Event, InstrumentRule, Refusal, RefusalReason, Trade};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::source::Row;
+
+fn checked(config: Value) -> Result<MessageDecoder, String> {
+    let usd = InstrumentRule { quote: Arc::from("USD"), ..InstrumentRule::any() };
+    let (config, rest) = MessageConfig::split(config.as_object().unwrap().clone())?;
+    assert!(rest.is_empty(), "{rest:?}");
+    let messages = Messages::check(config, Arc::new(Catalog::new(vec![usd], 100)))?;
+    Ok(MessageDecoder::new(&Arc::new(messages), "s/p"))
+}
+
+fn trade(row: Option<Row>) -> (u64, Trade) {
+    match row.unwrap() {
+        Row { position, event: Ok(Entry::Market(Event::New(trade))) } => (position, trade),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(row: Option<Row>) -> Refusal {
+    *row.unwrap().event.unwrap_err()
+}
+
+const JSON: &[u8] = br#"{"ts":1514764808562,"px":"13887.5","qty":2,"s":"BTC","id":7}"#;
+
+fn json_columns() -> Value {
+    json!({"time": "ts", "price": "px", "size": "qty", "id": "id"})
+}
+
+#[test]
+fn the_symbol_may_be_in_a_column_the_key_the_channel_or_a_header() {
+    let mut columns = json_columns();
+    columns["symbol"] = json!("s");
+    let common = json!({"instrument": "x:{symbol}", "units": {"time": "ms"}});
+    let with = |key: &str, value: Value, columns: Value| {
+        let mut config = common.clone();
+        config["columns"] = columns;
+        config[key] = value;
+        checked(config).unwrap()
+    };
+    let headers = |name: &str| (name == "sym").then_some(&b"BTC"[..]);
+    let message =
+        Message { key: Some(b"BTC"), channel: "BTC", headers: &headers, ..Message::of(JSON) };
+    let want = trade(with("format", json!("json"), columns).decode(&message, 3));
+    assert_eq!(want.0, 3);
+    for from in ["key", "channel", "header:sym"] {
+        let mut decoder = with("symbol_from", json!(from), json_columns());
+        assert_eq!(trade(decoder.decode(&message, 3)), want, "{from}");
+    }
+    let mut by_key = with("symbol_from", json!("key"), json_columns());
+    let refusal = refused(by_key.decode(&Message::of(JSON), 4));
+    assert_eq!(refusal.reason, RefusalReason::MissingField);
+    assert_eq!(refusal.detail, "column \"(key)\" is absent");
+    let refusal = refused(by_key.decode(&Message { key: Some(b"\xff"), ..message }, 5));
+    assert_eq!(refusal.detail, "byte 1 of the key is not UTF-8");
+}
+
+#[test]
+fn csv_and_fields_say_the_same_as_json() {
+    let units = json!({"time": "ms"});
+    let json = json!({"instrument": "x:A", "columns": json_columns(), "units": units});
+    let want = trade(checked(json).unwrap().decode(&Message::of(JSON), 1));
+    let columns = json!({"time": 1, "price": "2", "size": 3, "id": 5});
+    let csv = json!({"format": "csv", "instrument": "x:A", "columns": columns, "units": units});
+    let mut csv = checked(csv).unwrap();
+    let line = Message::of(b"1514764808562,13887.5,2,buy,7\r\n");
+    assert_eq!(trade(csv.decode(&line, 1)), want);
+    let refusal = refused(csv.decode(&Message::of(b"1514764808562,13887.5"), 1));
+    assert_eq!(refusal.detail, "5 fields expected, 2 found");
+
+    let fields =
+        json!({"format": "fields", "instrument": "x:A", "columns": json_columns(), "units": units});
+    let mut fields = checked(fields).unwrap();
+    let said: [(&[u8], &[u8]); 5] = [
+        (b"ts", b"1514764808562"),
+        (b"px", b"13887.5"),
+        (b"qty", b"2"),
+        (b"other", b"\xff"),
+        (b"id", b"7"),
+    ];
+    let entry = Message { payload: None, fields: &said, ..Message::of(b"") };
+    assert_eq!(trade(fields.decode(&entry, 1)), want);
+    let refusal = refused(fields.decode(&Message { fields: &said[1..], ..entry }, 2));
+    assert_eq!(refusal.reason, RefusalReason::MissingField);
+    assert!(refusal.raw.starts_with("px=13887.5 qty=2"), "{}", refusal.raw);
+}
+
+#[test]
+fn codecs_and_entries_are_read_from_messages_too() {
+    let mut codec = checked(json!({"codec": "binance-stream"})).unwrap();
+    let frame = br#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161600163,"T":1723161600162,"s":"BTCUSDT","t":3719288,"p":"61800.30","q":"0.0060","X":"MARKET","m":false}}"#;
+    let (_, of_codec) = trade(codec.decode(&Message::of(frame), 1));
+    assert_eq!(of_codec.id, market::TradeId::Number(3_719_288));
+
+    let mut entries = checked(json!({"format": "entries", "type": "fill"})).unwrap();
+    let fill = br#"{"portfolio":"p1","id":17,"instrument":"us:AAPL","time":"2026-01-05T14:30:00Z","side":"sell","quantity":100,"price":181.5}"#;
+    let row = entries.decode(&Message::of(fill), 1).unwrap();
+    assert!(matches!(row.event, Ok(Entry::Account(AccountEvent::Fill(_)))), "{row:?}");
+    let refusal = refused(entries.decode(&Message::of(b"[]"), 2));
+    assert_eq!((refusal.reason, refusal.raw.as_str()), (RefusalReason::Malformed, "[]"));
+    let tombstone = Message { payload: None, ..Message::of(b"") };
+    assert_eq!(refused(entries.decode(&tombstone, 3)).detail, "the message has no payload");
+}
+
+#[test]
+fn what_where_leaves_out_is_no_row() {
+    let only = json!({"instrument": "x:A", "columns": json_columns(), "units": {"time": "ms"},
+        "where": {"column": "s", "equals": "ETH"}});
+    assert_eq!(checked(only).unwrap().decode(&Message::of(JSON), 1), None);
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let wrong = |config: Value| checked(config).err().unwrap();
+    let columns = json_columns();
+    for (config, said) in [
+        (json!({}), "`columns` is missing"),
+        (json!({"instrument": "x:A", "columns": columns, "options": {}}), "belong to a `codec`"),
+        (
+            json!({"instrument": "x:{symbol}", "columns": columns, "symbol_from": "topic"}),
+            "\"channel\"",
+        ),
+        (json!({"instrument": "x:A", "columns": columns, "format": "csv"}), "is not a number"),
+        (json!({"instrument": "x:A", "columns": columns, "csv": {}}), "`format` is another"),
+        (json!({"instrument": "x:A", "columns": columns, "type": "fill"}), "format = \"entries\""),
+        (json!({"format": "entries", "columns": columns}), "leave it out"),
+        (json!({"format": "entries", "type": "fil"}), "fill"),
+        (json!({"codec": "binance-stream", "columns": columns}), "keep one"),
+        (json!({"codec": "us-equity-ticks"}), "codec \"us-equity-ticks\""),
+        (json!({"format": "yaml"}), "unknown variant `yaml`"),
+    ] {
+        let error = wrong(config.clone());
+        assert!(error.contains(said), "{config}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(payload in prop::collection::vec(any::<u8>(), 0..80), which in 0..4_usize) {
+        let columns = json!({"time": "1", "price": "2", "size": "3"});
+        let format = ["json", "csv", "fields", "entries"][which];
+        let config = match format {
+            "entries" => json!({"format": format}),
+            _ => json!({"format": format, "instrument": "x:A", "columns": columns}),
+        };
+        let mut decoder = checked(config).unwrap();
+        let fields: [(&[u8], &[u8]); 2] = [(b"1", &payload), (&payload, b"2")];
+        let message = Message { fields: &fields, ..Message::of(&payload) };
+        prop_assert!(decoder.decode(&message, 1).is_some());
+    }
+}

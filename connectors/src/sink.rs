@@ -1,0 +1,129 @@
+//! The contract of a sink.
+//!
+//! *Batches of one view come in order, each after the one before was written. A batch is written whole or
+//! again: what was written before an error, or before a crash, may come once more, with the same run, view,
+//! commit and key.* So a sink that keeps rows by key ends right whatever happens, and one that wants each
+//! change once can tell by (run, view, commit, key) what it has. A sink reads no clock for what it writes:
+//! commits carry the system's time.
+
+use market::{Commit, EventTime};
+
+/// A configured sink. To check a configuration must not touch anything outside; to open a writer may.
+pub trait Sink: Send + Sync {
+    /// Opens a writer for the batches of one of its views. Called on a thread of the view's own, before the
+    /// first batch and again after every [`SinkError::Retry`] of its writer, which is dropped first.
+    fn open(&self, view: &str) -> Result<Box<dyn SinkWriter>, SinkError>;
+}
+
+/// Writes the batches of one view, on a thread of its own that is outside of any runtime.
+pub trait SinkWriter: Send {
+    /// Writes a batch whole, and gives back when the other side has it. May block, for a bounded time: while
+    /// it does, later changes of the view are gathered into fewer and larger batches.
+    fn write(&mut self, batch: &SinkBatch<'_>) -> Result<(), SinkError>;
+
+    /// No batch follows: the job has ended in order.
+    fn close(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// Net changes of a view, or a part of them; at most [`BATCH_RECORDS`].
+#[derive(Clone, Copy, Debug)]
+pub struct SinkBatch<'a> {
+    /// A text that is new at each start of the process, in the order of starts: commits count from 0 again.
+    pub run: &'a str,
+    /// The name of the view.
+    pub view: &'a str,
+    /// What the records are.
+    pub kind: BatchKind,
+    /// The commit of the batch before; none for the first one.
+    pub after: Option<Commit>,
+    /// The commit up to which the view has been told when the last part of this batch is written.
+    pub commit: Commit,
+    /// The system time of that commit.
+    pub at: EventTime,
+    /// The number of this part, from 0.
+    pub part: usize,
+    /// Whether it is the last part of its batch.
+    pub last: bool,
+    /// The changes, in the order of the view's key; none if a snapshot has no rows.
+    pub records: &'a [SinkRecord],
+}
+
+/// The most records of one [`SinkBatch`].
+pub const BATCH_RECORDS: usize = 1_000;
+
+/// What the records of a batch are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchKind {
+    /// All rows that there are. Keys of this run that are not among its parts are gone.
+    Snapshot,
+    /// The same, after changes that could not be told: too many came while the sink was away.
+    Resync,
+    /// What has changed after the batch before; one record per key, but for logs.
+    Changes,
+}
+
+/// What became of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkRecord {
+    /// The texts of the key columns, joined by `|`; in them `\` is written `\\` and `|` is written `\|`, and no
+    /// value is `\N`. Rows of logs, which may agree in all key columns, also have their number among those
+    /// that do in one commit, from 0.
+    pub key: String,
+    /// The row now as a JSON object; none: it is gone.
+    pub now: Option<String>,
+    /// The row before as a JSON object; none: it was not there, or only [`Encoding::Upserts`] are wanted.
+    pub before: Option<String>,
+}
+
+/// What is told of a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// The row as it is now.
+    #[default]
+    Upserts,
+    /// The row before as well.
+    Deltas,
+}
+
+/// What another side said, or the system.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a sink cannot be made, opened or written to.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The kind is not in the registry.
+    #[error("unknown sink kind `{kind}` (known: {known})")]
+    UnknownKind {
+        /// As configured.
+        kind: String,
+        /// Every known kind.
+        known: String,
+    },
+    /// The configuration does not make sense.
+    #[error("sink `{name}`: {problem}")]
+    Config {
+        /// The sink's name.
+        name: String,
+        /// What is wrong and what is possible.
+        problem: String,
+    },
+    /// It may go well later: the same batch comes again, to a writer that is opened anew.
+    #[error("{tried}: {cause}")]
+    Retry {
+        /// What was tried.
+        tried: String,
+        /// Why it did not go well.
+        cause: Cause,
+    },
+    /// It will never go well: nothing more is delivered.
+    #[error("{tried}: {cause}")]
+    Fatal {
+        /// What was tried.
+        tried: String,
+        /// Why it cannot go well.
+        cause: Cause,
+    },
+}

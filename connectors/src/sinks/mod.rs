@@ -1,0 +1,3 @@
+//! Sinks: where changes of views go. [`sink`](crate::sink) has the contract.
+
+pub mod file;

@@ -1,0 +1,174 @@
+//! `[[sink]]`: where changes of views go.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use connectors::{Encoding, Sink, SinkError, SinkSetting};
+use market::{InstrumentId, PortfolioId, Timeframe};
+
+use super::raw::RawSink;
+use super::{ConfigError, duration, in_range};
+use crate::views::{VIEWS, View, Wanted, view};
+
+/// A sink, ready to be opened.
+pub struct ConfiguredSink {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// The views that it is given, and which of their rows.
+    pub views: Vec<(&'static View, Arc<Wanted>)>,
+    /// What it is told of a change.
+    pub encoding: Encoding,
+    /// Whether exact numbers are written as strings.
+    pub numbers_as_strings: bool,
+    /// At least this long between two batches of a view.
+    pub every: Duration,
+    /// The sink itself.
+    pub sink: Arc<dyn Sink>,
+}
+
+/// At most so many views go to all sinks together: each has a thread.
+const DELIVERIES_MAX: usize = 64;
+
+/// Checks the sinks; `round` is how often a round ends, and `timeframes` those that are computed.
+pub(super) fn sinks(
+    raw: Vec<RawSink>,
+    folder: &Path,
+    round: Duration,
+    timeframes: &[Timeframe],
+) -> Result<Vec<ConfiguredSink>, ConfigError> {
+    let deliveries = raw.iter().map(|sink| sink.views.len()).sum();
+    in_range("sink (number of views of all sinks)", deliveries, 0, DELIVERIES_MAX)?;
+    let mut sinks: Vec<ConfiguredSink> = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        let place = format!("sink[{index}] (name `{}`)", raw.name);
+        if raw.name.is_empty() {
+            return Err(ConfigError::at(place)("a sink needs a `name`".to_owned()));
+        }
+        if sinks.iter().any(|other| other.name == raw.name) {
+            return Err(ConfigError::at(place)("another sink has this name".to_owned()));
+        }
+        sinks.push(sink(raw, &place, folder, round, timeframes)?);
+    }
+    Ok(sinks)
+}
+
+fn sink(
+    raw: RawSink,
+    place: &str,
+    folder: &Path,
+    round: Duration,
+    timeframes: &[Timeframe],
+) -> Result<ConfiguredSink, ConfigError> {
+    let at = |key: &str| ConfigError::at(format!("{place}.{key}"));
+    let views = views(&raw.views).map_err(at("views"))?;
+    let wanted = |view: &'static View| {
+        let wanted = wanted(view, &raw.only, timeframes).map_err(at("where"))?;
+        Ok::<_, ConfigError>((view, Arc::new(wanted)))
+    };
+    let wanted = views.into_iter().map(wanted).collect::<Result<Vec<_>, _>>()?;
+    let every = match &raw.every {
+        Some(every) => duration(&format!("{place}.every"), every)?,
+        None => round,
+    };
+    let numbers_as_strings = match &*raw.numbers {
+        "number" => false,
+        "string" => true,
+        other => return Err(at("numbers")(format!("`{other}` is not number or string"))),
+    };
+    let rest = serde_json::to_value(&raw.rest)
+        .map_err(|error| ConfigError::at(place)(error.to_string()))?;
+    let setting = SinkSetting {
+        name: raw.name.clone(),
+        folder: folder.to_owned(),
+        views: raw.views,
+        encoding: raw.encoding,
+    };
+    let sink = connectors::sinks()
+        .build(&raw.kind, rest, setting)
+        .map_err(|error| match error {
+            SinkError::Config { problem, .. } => problem, // the place names the sink
+            other => other.to_string(),
+        })
+        .map_err(ConfigError::at(place))?;
+    Ok(ConfiguredSink {
+        name: raw.name,
+        kind: raw.kind,
+        views: wanted,
+        encoding: raw.encoding,
+        numbers_as_strings,
+        every,
+        sink: Arc::from(sink),
+    })
+}
+
+fn views(names: &[String]) -> Result<Vec<&'static View>, String> {
+    if names.is_empty() {
+        return Err(format!("names no view (known: {})", known()));
+    }
+    let mut views: Vec<&'static View> = Vec::with_capacity(names.len());
+    for name in names {
+        let view =
+            view(name).ok_or_else(|| format!("no view is named `{name}` (known: {})", known()))?;
+        if views.contains(&view) {
+            return Err(format!("names `{name}` twice"));
+        }
+        views.push(view);
+    }
+    Ok(views)
+}
+
+fn known() -> String {
+    VIEWS.iter().map(|view| view.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The rows of `view` that fit all conditions: by column, one or several texts that it may have.
+fn wanted(
+    view: &'static View,
+    only: &BTreeMap<String, toml::Value>,
+    timeframes: &[Timeframe],
+) -> Result<Wanted, String> {
+    let mut wanted = Wanted::default();
+    for (name, value) in only {
+        let texts = texts(value)
+            .ok_or_else(|| format!("`{name}` = {value} is neither a text nor a list of texts"))?;
+        let column = if name == "symbol" { "instrument" } else { name };
+        let number = view.column(column).ok_or_else(|| {
+            let columns: Vec<_> = view.columns.iter().map(|column| column.name).collect();
+            format!("`{}` has no column `{column}` (it has {})", view.name, columns.join(", "))
+        })?;
+        match column {
+            "instrument" => {
+                wanted.instruments = Some(texts.iter().map(|t| InstrumentId::of(t)).collect());
+            }
+            "portfolio" => {
+                wanted.portfolios = Some(texts.iter().map(|t| PortfolioId::of(t)).collect());
+            }
+            "timeframe" => {
+                let parsed = texts.iter().map(|text| match text.parse() {
+                    Ok(timeframe) if timeframes.contains(&timeframe) => Ok(timeframe),
+                    _ => Err(format!("`{text}` is not a timeframe that is computed")),
+                });
+                wanted.timeframes = Some(parsed.collect::<Result<_, _>>()?);
+            }
+            _ => wanted.texts.push((number, texts)),
+        }
+    }
+    Ok(wanted)
+}
+
+fn texts(value: &toml::Value) -> Option<Vec<String>> {
+    match value {
+        toml::Value::String(text) => {
+            Some(text.split(',').map(|text| text.trim().to_owned()).collect())
+        }
+        toml::Value::Array(values) => {
+            values.iter().map(|value| value.as_str().map(str::to_owned)).collect()
+        }
+        toml::Value::Integer(number) => Some(vec![number.to_string()]),
+        _ => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! Rows as texts: what sinks are given.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use connectors::{Encoding, SinkRecord};
+use market::Catalog;
+
+use super::handler::{Batch, Delta, Kind};
+use crate::views::{Cell, View, ViewKind, cell_text, row_json};
+
+/// Encodes the batches of one view, one after the other.
+pub(super) struct Encoder {
+    catalog: Arc<Catalog>,
+    encoding: Encoding,
+    numbers_as_strings: bool,
+    /// Of logs: how many rows of the newest commit had this key.
+    copies: HashMap<String, u32>,
+    /// That commit, as it is in rows.
+    commit: Option<Cell>,
+}
+
+impl Encoder {
+    pub(super) fn new(
+        catalog: Arc<Catalog>,
+        encoding: Encoding,
+        numbers_as_strings: bool,
+    ) -> Encoder {
+        Encoder { catalog, encoding, numbers_as_strings, copies: HashMap::new(), commit: None }
+    }
+
+    /// The records of a batch. Rows of logs are numbered, so each batch must be encoded once.
+    pub(super) fn records(&mut self, batch: &Batch<'_>) -> Vec<SinkRecord> {
+        if batch.kind != Kind::Changes && batch.part == 0 {
+            self.commit = None; // all rows come anew
+        }
+        batch.deltas.iter().map(|delta| self.record(batch.view, delta)).collect()
+    }
+
+    fn record(&mut self, view: &View, Delta { before, now }: &Delta) -> SinkRecord {
+        let json = |row: &Vec<Cell>| {
+            let mut text = String::new();
+            row_json(view.columns, &[], row, &self.catalog, self.numbers_as_strings, &mut text);
+            text
+        };
+        let shown = before.as_ref().filter(|_| self.encoding == Encoding::Deltas).map(json);
+        let now_json = now.as_ref().map(json);
+        let row = now.as_ref().or(before.as_ref()).map_or(&[][..], |row| row);
+        let mut key = key_text(view, row, &self.catalog);
+        if view.kind == ViewKind::Log {
+            let copy = self.number(view, row, &key);
+            key.push_str(&format!("|{copy}"));
+        }
+        SinkRecord { key, now: now_json, before: shown }
+    }
+
+    /// How many rows before this one had the same key in its commit.
+    fn number(&mut self, view: &View, row: &[Cell], key: &str) -> u32 {
+        let commit = view.column("commit").and_then(|column| row.get(column));
+        if commit != self.commit.as_ref() {
+            self.commit = commit.cloned();
+            self.copies.clear();
+        }
+        let copies = self.copies.entry(key.to_owned()).or_default();
+        *copies += 1;
+        *copies - 1
+    }
+}
+
+/// The texts of the key columns of a row, joined by `|`. In them `\` is `\\` and `|` is `\|`; no value is `\N`. So
+/// two rows of a keyed view have the same text only if they have the same key.
+pub fn key_text(view: &View, row: &[Cell], catalog: &Catalog) -> String {
+    let mut text = String::new();
+    let keys = view.columns.iter().zip(row).filter(|(column, _)| column.key);
+    for (number, (_, cell)) in keys.enumerate() {
+        if number > 0 {
+            text.push('|');
+        }
+        if *cell == Cell::Null {
+            text.push_str("\\N");
+            continue;
+        }
+        for letter in cell_text(cell, catalog).chars() {
+            if matches!(letter, '|' | '\\') {
+                text.push('\\');
+            }
+            text.push(letter);
+        }
+    }
+    text
+}

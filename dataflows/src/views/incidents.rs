@@ -1,0 +1,52 @@
+//! The row of the log `incidents`.
+
+use market::Commit;
+
+use super::row::{Cell, Column, Row, key, value};
+
+/// Something that happened to a partition of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentRow {
+    /// The commit that follows it.
+    pub commit: Commit,
+    /// The source's name.
+    pub source: String,
+    /// The partition's name.
+    pub partition: String,
+    /// `connected`, `disconnected`, `gap` or `failed`.
+    pub kind: &'static str,
+    /// The first and the last position that were lost, as far as they are known.
+    pub lost: Option<(u64, u64)>,
+    /// In words.
+    pub detail: String,
+}
+
+impl Row for IncidentRow {
+    const COLUMNS: &'static [Column] = &[
+        key("commit", "commit that was at hand; rows read before are in it or in earlier ones"),
+        key("source", "name of the source"),
+        key("partition", "name of the partition"),
+        key(
+            "kind",
+            "connected; disconnected: tried again and again; gap: rows that were there cannot be read any more; \
+             failed: cannot be read on, for good",
+        ),
+        value("lost_from", "first position that was lost, if known"),
+        value("lost_to", "last position that was lost, if known"),
+        key("detail", "what happened, in words"),
+    ];
+
+    fn cells(&self, into: &mut Vec<Cell>) {
+        let IncidentRow { commit, source, partition, kind, lost, detail } = self;
+        let position = |position: Option<u64>| position.map_or(Cell::Null, Cell::Unsigned);
+        into.extend([
+            Cell::Unsigned(commit.0),
+            Cell::Text(source.clone()),
+            Cell::Text(partition.clone()),
+            Cell::Word(kind),
+            position(lost.map(|(first, _)| first)),
+            position(lost.map(|(_, last)| last)),
+            Cell::Text(detail.clone()),
+        ]);
+    }
+}

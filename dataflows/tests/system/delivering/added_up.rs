@@ -1,0 +1,106 @@
+//! What a handler makes of what it is given: the only way that it knows a view.
+
+use std::collections::HashMap;
+
+use dataflows::deliver::{Batch, Delta, Kind, PART_DELTAS};
+use dataflows::views::{Cell, View, ViewKind};
+use market::Commit;
+
+type Row = Vec<Cell>;
+
+/// The rows of a view, by key if it has keys.
+#[derive(Clone)]
+pub(super) struct AddedUp {
+    view: &'static View,
+    keyed: HashMap<Row, Row>,
+    log: Vec<Row>,
+    through: Option<Commit>,
+    /// The commit and number of the part before, if that was not the last of its batch.
+    within: Option<(Commit, usize)>,
+    deltas: u64,
+    resyncs: u64,
+    /// How the last delta of all is taken back.
+    undo: Option<Delta>,
+}
+
+impl AddedUp {
+    pub(super) fn new(view: &'static View) -> AddedUp {
+        let (keyed, log) = (HashMap::new(), Vec::new());
+        AddedUp { view, keyed, log, through: None, within: None, deltas: 0, resyncs: 0, undo: None }
+    }
+
+    /// Takes a batch, of which nothing may be missing.
+    pub(super) fn take(&mut self, batch: &Batch<'_>) {
+        let Batch { kind, after, commit, part, last, deltas, .. } = *batch;
+        assert!(deltas.len() <= PART_DELTAS);
+        let follows = match self.within {
+            Some((commit, before)) => (commit, before + 1),
+            None => (commit, 0),
+        };
+        assert_eq!((commit, part), follows, "parts come one after the other");
+        assert_eq!(after, self.through, "a batch says which one it comes after");
+        if part == 0 && kind != Kind::Changes {
+            self.keyed.clear();
+            self.log.clear();
+            self.resyncs += u64::from(kind == Kind::Resync);
+        } else if kind == Kind::Changes {
+            assert!(after < Some(commit), "{after:?} before {commit:?}");
+            assert!(!deltas.is_empty(), "no batch without a change");
+        }
+        self.within = (!last).then_some((commit, part));
+        if last {
+            self.through = Some(commit);
+        }
+        self.deltas += deltas.len() as u64;
+        deltas.iter().for_each(|delta| self.add(delta));
+        self.undo = deltas.last().cloned().or(self.undo.take());
+    }
+
+    fn add(&mut self, Delta { before, now }: &Delta) {
+        if self.view.kind == ViewKind::Log {
+            assert_eq!(*before, None, "rows of logs only come");
+            self.log.push(now.clone().unwrap());
+            return;
+        }
+        let key = self.key(now.as_ref().or(before.as_ref()).unwrap());
+        let was = match now {
+            Some(row) => self.keyed.insert(key, row.clone()),
+            None => self.keyed.remove(&key),
+        };
+        assert_eq!(was, *before, "the row before is the one that was told before");
+    }
+
+    fn key(&self, row: &Row) -> Row {
+        let columns = self.view.columns.iter().zip(row);
+        columns.filter(|(column, _)| column.key).map(|(_, cell)| cell.clone()).collect()
+    }
+
+    /// The same, had the last delta been lost.
+    pub(super) fn without_the_last_delta(&self) -> AddedUp {
+        let mut other = self.clone();
+        if self.view.kind == ViewKind::Log {
+            other.log.pop();
+            return other;
+        }
+        let Delta { before, now } = self.undo.clone().unwrap();
+        other.add(&Delta { before: now, now: before });
+        other
+    }
+
+    /// Whether it is these rows.
+    pub(super) fn is(&self, rows: &[Row]) -> bool {
+        if self.view.kind == ViewKind::Log {
+            return self.log == rows;
+        }
+        let keyed = rows.iter().all(|row| self.keyed.get(&self.key(row)) == Some(row));
+        keyed && self.keyed.len() == rows.len()
+    }
+
+    pub(super) fn deltas(&self) -> u64 {
+        self.deltas
+    }
+
+    pub(super) fn resyncs(&self) -> u64 {
+        self.resyncs
+    }
+}
