@@ -12,6 +12,7 @@ pub mod entries;
 pub mod files;
 pub mod mapping;
 pub mod messages;
+pub mod redis;
 pub mod registry;
 pub mod simulated;
 pub mod sink;
@@ -29,12 +30,14 @@ pub use source::{
 /// Every kind of source.
 ///
 /// ```
-/// assert_eq!(connectors::sources().kinds(), ["entries", "file", "simulated", "simulated-desk"]);
+/// assert_eq!(connectors::sources().kinds(), ["entries", "file", "redis-pubsub", "redis-streams", "simulated", "simulated-desk"]);
 /// ```
 pub fn sources() -> Sources {
     Sources::default()
         .with(entries::EntriesSource::KIND, entries::EntriesSource::factory())
         .with(files::FileSource::KIND, files::FileSource::factory())
+        .with(redis::PubSubSource::KIND, redis::PubSubSource::factory())
+        .with(redis::StreamsSource::KIND, redis::StreamsSource::factory())
         .with(simulated::desk::DeskSource::KIND, simulated::desk::DeskSource::factory())
         .with(simulated::SimulatedSource::KIND, simulated::SimulatedSource::factory())
 }
@@ -42,8 +45,13 @@ pub fn sources() -> Sources {
 /// Every kind of sink.
 ///
 /// ```
-/// assert_eq!(connectors::sinks().kinds(), ["file"]);
+/// let kinds = ["file", "redis-hash", "redis-pubsub", "redis-streams"];
+/// assert_eq!(connectors::sinks().kinds(), kinds);
 /// ```
 pub fn sinks() -> Sinks {
-    Sinks::default().with(sinks::file::FileSink::KIND, sinks::file::FileSink::factory())
+    Sinks::default()
+        .with(sinks::file::FileSink::KIND, sinks::file::FileSink::factory())
+        .with(redis::sinks::HashSink::KIND, redis::sinks::HashSink::factory())
+        .with(redis::sinks::PubSubSink::KIND, redis::sinks::PubSubSink::factory())
+        .with(redis::sinks::StreamsSink::KIND, redis::sinks::StreamsSink::factory())
 }
