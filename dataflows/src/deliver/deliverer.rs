@@ -65,6 +65,8 @@ pub struct Deliverer {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Cut {
     #[error("{0}")]
+    Afresh(Box<dyn std::error::Error + Send + Sync>),
+    #[error("{0}")]
     GivenUp(Box<dyn std::error::Error + Send + Sync>),
     #[error("time was up before everything was delivered{}", last_error(.0))]
     TimeIsUp(Option<String>),
@@ -101,9 +103,17 @@ impl Deliverer {
         }
         loop {
             self.standing.begins(kind);
-            let at = self.deliver_snapshot(kind)?;
-            if self.deliver_changes(at, &mut moved)? {
-                return self.close();
+            let delivered = self.deliver_snapshot(kind);
+            match delivered.and_then(|at| self.deliver_changes(at, &mut moved)) {
+                Ok(true) => return self.close(),
+                Ok(false) => {}
+                Err(Cut::Afresh(cause)) => {
+                    let Standing { name, view, .. } = &*self.standing;
+                    tracing::warn!("`{}` to `{name}` begins again: {cause}", view.name);
+                    self.standing.retries(cause.to_string());
+                    self.rest(self.wish.backoff.first)?;
+                }
+                Err(cut) => return Err(cut),
             }
             kind = Kind::Resync;
         }
@@ -194,6 +204,7 @@ impl Deliverer {
         loop {
             match what(&mut *self.handler) {
                 Ok(()) => return Ok(()),
+                Err(DeliverError::Afresh(cause)) => return Err(Cut::Afresh(cause)),
                 Err(DeliverError::GiveUp(cause)) => return Err(Cut::GivenUp(cause)),
                 Err(DeliverError::Retry(cause)) => {
                     let Standing { name, view, .. } = &*self.standing;
