@@ -144,10 +144,9 @@ impl KafkaReader {
     /// Goes on with the oldest message there is, and tells what was lost. What was made shorter cannot be read
     /// on: its positions would begin again.
     fn find_again(&mut self) -> Result<(), SourceError> {
-        let kept = match Kept::ask(&self.client, &self.topic, self.partition) {
-            Ok(kept) => kept,
-            // It is asked again: the answer, or its absence, has taken its time.
-            Err(_) => return Ok(()),
+        // Without an answer it is asked again: its absence has taken its time.
+        let Ok(kept) = Kept::ask(&self.client, &self.topic, self.partition) else {
+            return Ok(());
         };
         if self.next > kept.high {
             self.beyond += 1;
