@@ -9,5 +9,6 @@ mod expected;
 mod following;
 mod page;
 mod produce;
+mod redis;
 mod tail;
 mod tidy;
