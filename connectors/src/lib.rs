@@ -10,6 +10,7 @@
 pub mod codecs;
 pub mod entries;
 pub mod files;
+pub mod kafka;
 pub mod mapping;
 pub mod messages;
 pub mod redis;
@@ -30,12 +31,16 @@ pub use source::{
 /// Every kind of source.
 ///
 /// ```
-/// assert_eq!(connectors::sources().kinds(), ["entries", "file", "redis-pubsub", "redis-streams", "simulated", "simulated-desk"]);
+/// let kinds = [
+///     "entries", "file", "kafka", "redis-pubsub", "redis-streams", "simulated", "simulated-desk",
+/// ];
+/// assert_eq!(connectors::sources().kinds(), kinds);
 /// ```
 pub fn sources() -> Sources {
     Sources::default()
         .with(entries::EntriesSource::KIND, entries::EntriesSource::factory())
         .with(files::FileSource::KIND, files::FileSource::factory())
+        .with(kafka::KafkaSource::KIND, kafka::KafkaSource::factory())
         .with(redis::PubSubSource::KIND, redis::PubSubSource::factory())
         .with(redis::StreamsSource::KIND, redis::StreamsSource::factory())
         .with(simulated::desk::DeskSource::KIND, simulated::desk::DeskSource::factory())
@@ -45,12 +50,13 @@ pub fn sources() -> Sources {
 /// Every kind of sink.
 ///
 /// ```
-/// let kinds = ["file", "redis-hash", "redis-pubsub", "redis-streams"];
+/// let kinds = ["file", "kafka", "redis-hash", "redis-pubsub", "redis-streams"];
 /// assert_eq!(connectors::sinks().kinds(), kinds);
 /// ```
 pub fn sinks() -> Sinks {
     Sinks::default()
         .with(sinks::file::FileSink::KIND, sinks::file::FileSink::factory())
+        .with(kafka::sink::KafkaSink::KIND, kafka::sink::KafkaSink::factory())
         .with(redis::sinks::HashSink::KIND, redis::sinks::HashSink::factory())
         .with(redis::sinks::PubSubSink::KIND, redis::sinks::PubSubSink::factory())
         .with(redis::sinks::StreamsSink::KIND, redis::sinks::StreamsSink::factory())

@@ -40,9 +40,9 @@ impl Default for Backoff {
     }
 }
 
-/// Of a log, a snapshot has at most so many rows: the latest. It begins with the run, so only a resync of a
-/// log can be cut by this.
-const LOG_ROWS: usize = 100_000;
+/// Of a log, who was too far behind gets at most so many rows: the latest. The first snapshot has all that are
+/// kept, which are few when a run begins.
+const RESYNC_LOG_ROWS: usize = 100_000;
 /// After this time without a change, it is looked how far the view is.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -122,7 +122,8 @@ impl Deliverer {
     /// Delivers all rows part by part, and gives the frontier that they are of.
     fn deliver_snapshot(&mut self, kind: Kind) -> Result<Frontier, Cut> {
         let wanted = Arc::clone(&self.wish.wanted);
-        let reading = self.reader.snapshot(self.wish.view, wanted, LOG_ROWS);
+        let log_rows = if kind == Kind::Resync { RESYNC_LOG_ROWS } else { usize::MAX };
+        let reading = self.reader.snapshot(self.wish.view, wanted, log_rows);
         let mut rest: Box<dyn Snapshot> = self.runtime.block_on(reading).map_err(Cut::Closed)?;
         let at = rest.frontier();
         let (mut part, mut more) = (0, true);

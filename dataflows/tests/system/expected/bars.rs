@@ -21,7 +21,7 @@ pub(crate) type Bar = [String; 7];
 pub(crate) type Bars = BTreeMap<Key, Bar>;
 
 /// The bars of a `candles.csv` that the system wrote.
-pub(super) fn written(path: &Path) -> Bars {
+pub(crate) fn written(path: &Path) -> Bars {
     of_csv(std::fs::File::open(path).unwrap())
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn expected(shared: &Path, name: &str, timeframe: &str, venue: &str) 
 }
 
 /// The bars of `length` milliseconds, called `timeframe`, that are the unions of `bars`.
-pub(super) fn unions(bars: &Bars, timeframe: &str, length: i64) -> Bars {
+pub(crate) fn unions(bars: &Bars, timeframe: &str, length: i64) -> Bars {
     let mut unions: BTreeMap<Key, [i128; 7]> = BTreeMap::new();
     // Of one instrument, earlier bars come first.
     for ((instrument, _, open_time), bar) in bars {

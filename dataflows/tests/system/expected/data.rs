@@ -25,7 +25,7 @@ pub(crate) fn gunzip(path: &Path) -> impl BufRead {
 /// The content of the first file in a zip archive, which must be deflated.
 ///
 /// Only the local header is read; a deflate stream knows its own end.
-pub(super) fn unzip_first(path: &Path) -> String {
+pub(crate) fn unzip_first(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let number = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
     const HEADER: usize = 30;
