@@ -6,11 +6,11 @@
 //! bars, and for the same decimal text in open, high, low, close, volume, notional and trades, trailing
 //! zeros aside.
 
-mod bars;
+pub(crate) mod bars;
 mod binance;
 mod bitmex;
 mod convert;
-mod data;
+pub(crate) mod data;
 mod equities;
 mod gaps;
 mod replay;

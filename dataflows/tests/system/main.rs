@@ -2,12 +2,16 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod cost;
 mod delivering;
 mod demo;
 mod end_to_end;
 mod expected;
 mod following;
+mod kafka;
 mod page;
 mod produce;
+mod redis;
+mod servers;
 mod tail;
 mod tidy;

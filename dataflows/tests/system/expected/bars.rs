@@ -12,18 +12,33 @@ use super::data::gunzip;
 const VALUES: [&str; 7] = ["open", "high", "low", "close", "volume", "notional", "trades"];
 
 /// Instrument, timeframe, and open time in milliseconds.
-pub(super) type Key = (String, String, i64);
+pub(crate) type Key = (String, String, i64);
 
 /// The values of a bar in the order of [`VALUES`]: decimal texts without trailing zeros.
-pub(super) type Bar = [String; 7];
+pub(crate) type Bar = [String; 7];
 
 /// Bars of any instruments and timeframes.
-pub(super) type Bars = BTreeMap<Key, Bar>;
+pub(crate) type Bars = BTreeMap<Key, Bar>;
 
 /// The bars of a `candles.csv` that the system wrote.
-pub(super) fn written(path: &Path) -> Bars {
-    let file = std::fs::File::open(path).unwrap();
-    read(file, ["instrument", "timeframe", "open_time"], |[instrument, timeframe, open_time]| {
+pub(crate) fn written(path: &Path) -> Bars {
+    of_csv(std::fs::File::open(path).unwrap())
+}
+
+/// The bar of a row of `candles` as JSON with numbers as strings.
+pub(crate) fn of_json(row: &serde_json::Value) -> (Key, Bar) {
+    let text = |column: &str| match &row[column] {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let open_time = EventTime::parse(&text("open_time"), TimeUnit::Rfc3339).unwrap().0;
+    let values = VALUES.map(|column| without_trailing_zeros(&text(column)).to_owned());
+    ((text("instrument"), text("timeframe"), open_time / 1_000_000), values)
+}
+
+/// The bars of rows of `candles` as CSV.
+pub(crate) fn of_csv(content: impl Read) -> Bars {
+    read(content, ["instrument", "timeframe", "open_time"], |[instrument, timeframe, open_time]| {
         let open_time = EventTime::parse(open_time, TimeUnit::Rfc3339).unwrap().0;
         assert_eq!(open_time % 1_000_000, 0, "bars open at whole milliseconds");
         (instrument.to_owned(), timeframe.to_owned(), open_time / 1_000_000)
@@ -31,7 +46,7 @@ pub(super) fn written(path: &Path) -> Bars {
 }
 
 /// The bars of `expected_candles/NAME.csv.gz`; the instrument is `venue:SYMBOL`.
-pub(super) fn expected(shared: &Path, name: &str, timeframe: &str, venue: &str) -> Bars {
+pub(crate) fn expected(shared: &Path, name: &str, timeframe: &str, venue: &str) -> Bars {
     let path = shared.join("expected_candles").join(format!("{name}.csv.gz"));
     read(gunzip(&path), ["symbol", "open_time_ms"], |[symbol, open_time]| {
         (format!("{venue}:{symbol}"), timeframe.to_owned(), open_time.parse().unwrap())
@@ -39,7 +54,7 @@ pub(super) fn expected(shared: &Path, name: &str, timeframe: &str, venue: &str) 
 }
 
 /// The bars of `length` milliseconds, called `timeframe`, that are the unions of `bars`.
-pub(super) fn unions(bars: &Bars, timeframe: &str, length: i64) -> Bars {
+pub(crate) fn unions(bars: &Bars, timeframe: &str, length: i64) -> Bars {
     let mut unions: BTreeMap<Key, [i128; 7]> = BTreeMap::new();
     // Of one instrument, earlier bars come first.
     for ((instrument, _, open_time), bar) in bars {
@@ -62,13 +77,13 @@ pub(super) fn unions(bars: &Bars, timeframe: &str, length: i64) -> Bars {
 }
 
 /// The trades of all bars of `timeframe`.
-pub(super) fn trades(bars: &Bars, timeframe: &str) -> u64 {
+pub(crate) fn trades(bars: &Bars, timeframe: &str) -> u64 {
     let of_timeframe = bars.iter().filter(|((_, own, _), _)| own == timeframe);
     of_timeframe.map(|(_, [.., trades])| trades.parse::<u64>().unwrap()).sum()
 }
 
 /// Fails unless `found` is exactly `wanted`; says how many bars differ, and the first of them.
-pub(super) fn assert_same(found: &Bars, wanted: &Bars, run: &str) {
+pub(crate) fn assert_same(found: &Bars, wanted: &Bars, run: &str) {
     let missing: Vec<_> = wanted.keys().filter(|key| !found.contains_key(*key)).collect();
     let extra: Vec<_> = found.keys().filter(|key| !wanted.contains_key(*key)).collect();
     let differ: Vec<_> = wanted

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 /// The folder of shared data; if it is absent, none, and `test` is told to be skipped.
-pub(super) fn shared(test: &str) -> Option<PathBuf> {
+pub(crate) fn shared(test: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     if folder.is_dir() {
         return Some(folder);
@@ -17,7 +17,7 @@ pub(super) fn shared(test: &str) -> Option<PathBuf> {
 }
 
 /// The uncompressed content of a gzip file.
-pub(super) fn gunzip(path: &Path) -> impl BufRead {
+pub(crate) fn gunzip(path: &Path) -> impl BufRead {
     let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     BufReader::new(MultiGzDecoder::new(file))
 }
@@ -25,7 +25,7 @@ pub(super) fn gunzip(path: &Path) -> impl BufRead {
 /// The content of the first file in a zip archive, which must be deflated.
 ///
 /// Only the local header is read; a deflate stream knows its own end.
-pub(super) fn unzip_first(path: &Path) -> String {
+pub(crate) fn unzip_first(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let number = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
     const HEADER: usize = 30;

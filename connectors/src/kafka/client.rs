@@ -1,0 +1,311 @@
+//! The connection of a source to its brokers, shared by all partitions, and what it tells of itself.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+use serde::Deserialize;
+
+use super::config::Plan;
+use super::properties::refused;
+
+/// One consumer for all partitions; a thread of its own serves what concerns none of them alone. It ends
+/// with the last clone.
+#[derive(Clone)]
+pub(super) struct Client(pub(super) Arc<BaseConsumer<Context>>);
+
+/// What the client library tells, kept for readers.
+#[derive(Default)]
+pub(super) struct Context {
+    partitions: Mutex<BTreeMap<(String, i32), Arc<Standing>>>,
+    /// Why a broker could not be reached, as last heard.
+    reason: Mutex<String>,
+}
+
+/// How a partition is, as last heard.
+#[derive(Debug)]
+pub(super) struct Standing {
+    /// The offset of the next message that its end will get.
+    high: AtomicI64,
+    /// The offset of the next message to be read, for the group; −1: none was read.
+    pub(super) read_to: AtomicI64,
+    /// How often it was told that its broker is reached.
+    ups: AtomicU64,
+    /// How often in a row it was told that it is not.
+    downs: AtomicU64,
+}
+
+/// How often the group is told how far was read.
+const TELL_GROUP: Duration = Duration::from_secs(5);
+/// The end is noticed within this time.
+const NAP: Duration = Duration::from_millis(100);
+/// A new partition may be unknown to the library for so many seconds.
+const UNKNOWN_AT_FIRST: u64 = 5;
+
+impl Client {
+    /// Makes the client; connecting goes on by itself.
+    pub(super) fn new(plan: &Plan) -> Result<Client, String> {
+        let config = plan.client()?;
+        let consumer: BaseConsumer<Context> =
+            config.create_with_context(Context::default()).map_err(|error| refused(&error))?;
+        let consumer = Arc::new(consumer);
+        let (weak, tells_group) = (Arc::downgrade(&consumer), plan.group.is_some());
+        let thread = thread::Builder::new().name("kafka".to_owned());
+        thread
+            .spawn(move || tend(&weak, tells_group))
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        Ok(Client(consumer))
+    }
+
+    /// From now on what is heard of a partition is told by this.
+    pub(super) fn stand(&self, topic: &str, partition: i32) -> Arc<Standing> {
+        let standing = Arc::new(Standing {
+            high: AtomicI64::new(-1),
+            read_to: AtomicI64::new(-1),
+            ups: AtomicU64::new(0),
+            downs: AtomicU64::new(0),
+        });
+        let mut partitions = lock(&self.0.context().partitions);
+        partitions.insert((topic.to_owned(), partition), Arc::clone(&standing));
+        standing
+    }
+
+    /// Reads a partition from `offset` on, and no longer from where it was read. Messages come to the queue that
+    /// was split off for it before.
+    pub(super) fn assign(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<(), KafkaError> {
+        self.release(topic, partition);
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        self.0.incremental_assign(&list)
+    }
+
+    /// Reads a partition no longer.
+    pub(super) fn release(&self, topic: &str, partition: i32) {
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition(topic, partition);
+        // Fails if it was not read.
+        let _ = self.0.incremental_unassign(&list);
+    }
+
+    /// Why a broker could not be reached, as last heard; empty if it always was.
+    pub(super) fn reason(&self) -> String {
+        lock(&self.0.context().reason).clone()
+    }
+
+    /// What the library said, with the reason behind it if it gave none.
+    pub(super) fn said(&self, error: &KafkaError) -> String {
+        let said = match error.rdkafka_error_code() {
+            Some(code) => code.to_string(),
+            None => error.to_string(),
+        };
+        let is_vague = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::OperationTimedOut
+                    | RDKafkaErrorCode::BrokerTransportFailure
+                    | RDKafkaErrorCode::AllBrokersDown
+                    | RDKafkaErrorCode::RequestTimedOut
+                    | RDKafkaErrorCode::WaitingForCoordinator
+            )
+        );
+        match self.reason() {
+            reason if is_vague && !reason.is_empty() => format!("{said} ({reason})"),
+            _ => said,
+        }
+    }
+}
+
+/// Serves events until the last client is gone, and tells the group.
+fn tend(consumer: &Weak<BaseConsumer<Context>>, tells_group: bool) {
+    let mut told = Instant::now();
+    let mut before = BTreeMap::new();
+    while let Some(consumer) = consumer.upgrade() {
+        // Messages come to the queues of partitions; what comes here was taken by the context.
+        drop(consumer.poll(NAP));
+        if tells_group && told.elapsed() >= TELL_GROUP {
+            told = Instant::now();
+            tell_group(&consumer, &mut before);
+        }
+    }
+}
+
+fn tell_group(consumer: &BaseConsumer<Context>, before: &mut BTreeMap<(String, i32), i64>) {
+    let mut list = TopicPartitionList::new();
+    for (partition, standing) in lock(&consumer.context().partitions).iter() {
+        let read_to = standing.read_to.load(Ordering::Relaxed);
+        if read_to >= 0 && before.insert(partition.clone(), read_to) != Some(read_to) {
+            let (topic, number) = partition;
+            // Fails for offsets that cannot be.
+            let _ = list.add_partition_offset(topic, *number, Offset::Offset(read_to));
+        }
+    }
+    if list.count() > 0 {
+        // For people only: what is not told now is told the next time.
+        let _ = consumer.commit(&list, CommitMode::Async);
+    }
+}
+
+impl Standing {
+    /// Whether its broker is reached.
+    pub(super) fn is_up(&self) -> bool {
+        let patience = match self.ups.load(Ordering::Relaxed) {
+            0 => UNKNOWN_AT_FIRST,
+            _ => 0,
+        };
+        self.downs.load(Ordering::Relaxed) <= patience
+    }
+
+    /// How often it was told that its broker is reached.
+    pub(super) fn ups(&self) -> u64 {
+        self.ups.load(Ordering::Relaxed)
+    }
+
+    /// The offset that the next message will get, as last heard.
+    pub(super) fn high(&self) -> Option<i64> {
+        Some(self.high.load(Ordering::Relaxed)).filter(|high| *high >= 0)
+    }
+
+    /// It will get this one.
+    pub(super) fn set_high(&self, high: i64) {
+        self.high.fetch_max(high, Ordering::Relaxed);
+    }
+
+    fn hear(&self, is_up: bool, high: i64) {
+        self.set_high(high);
+        match is_up {
+            true => {
+                self.ups.fetch_add(1, Ordering::Relaxed);
+                self.downs.store(0, Ordering::Relaxed);
+            }
+            false => drop(self.downs.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+}
+
+impl ClientContext for Context {
+    fn stats_raw(&self, statistics: &[u8]) {
+        // What cannot be read is news of nobody.
+        let Ok(heard) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
+        let is_up = |leader: i32| {
+            heard.brokers.values().any(|broker| broker.nodeid == leader && broker.is_up())
+        };
+        for ((topic, partition), standing) in lock(&self.partitions).iter() {
+            let own = heard.topics.get(topic.as_str());
+            let own = own.and_then(|topic| topic.partitions.get(partition.to_string().as_str()));
+            match own {
+                Some(own) => standing.hear(own.leader >= 0 && is_up(own.leader), own.high()),
+                None => standing.hear(false, -1),
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        match error.rdkafka_error_code() {
+            // Told to the reader of the partition, or of no concern: no group is needed.
+            Some(
+                RDKafkaErrorCode::PartitionEOF
+                | RDKafkaErrorCode::AutoOffsetReset
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::GroupAuthorizationFailed,
+            ) => {}
+            _ => *lock(&self.reason) = reason.to_owned(),
+        }
+    }
+}
+
+impl ConsumerContext for Context {}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The part of the library's statistics that is used.
+#[derive(Deserialize)]
+struct Statistics<'a> {
+    #[serde(borrow)]
+    brokers: HashMap<Cow<'a, str>, Broker<'a>>,
+    #[serde(borrow)]
+    topics: HashMap<Cow<'a, str>, Topic<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Broker<'a> {
+    nodeid: i32,
+    #[serde(borrow)]
+    state: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Topic<'a> {
+    #[serde(borrow)]
+    partitions: HashMap<Cow<'a, str>, Partition>,
+}
+
+#[derive(Deserialize)]
+struct Partition {
+    leader: i32,
+    hi_offset: i64,
+    ls_offset: i64,
+}
+
+impl Broker<'_> {
+    fn is_up(&self) -> bool {
+        matches!(&*self.state, "UP" | "UPDATE" | "REAUTH")
+    }
+}
+
+impl Partition {
+    /// Messages of transactions that are still open cannot be read yet.
+    fn high(&self) -> i64 {
+        if self.ls_offset >= 0 { self.ls_offset } else { self.hi_offset }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statistics(state: &str, leader: i32) -> String {
+        format!(
+            r#"{{"name":"x","brokers":{{"a:1/bootstrap":{{"nodeid":-1,"state":"UP"}},"a:1/1":{{"nodeid":1,"state":"{state}"}}}},
+              "topics":{{"t":{{"topic":"t","partitions":{{"0":{{"leader":{leader},"hi_offset":7,"ls_offset":5}},
+              "-1":{{"leader":-1,"hi_offset":-1001,"ls_offset":-1001}}}}}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_partition_is_up_while_its_leader_is_reached() {
+        let context = Context::default();
+        let standing = Arc::new(Standing {
+            high: AtomicI64::new(-1),
+            read_to: AtomicI64::new(-1),
+            ups: AtomicU64::new(0),
+            downs: AtomicU64::new(0),
+        });
+        lock(&context.partitions).insert(("t".to_owned(), 0), Arc::clone(&standing));
+        context.stats_raw(statistics("CONNECT", -1).as_bytes());
+        assert!(standing.is_up(), "the library does not know the leader of a partition at first");
+        assert_eq!(standing.high(), Some(5), "what is committed");
+        context.stats_raw(statistics("UP", 1).as_bytes());
+        assert!(standing.is_up());
+        context.stats_raw(b"no statistics");
+        context.stats_raw(statistics("CONNECT", 1).as_bytes());
+        assert!(!standing.is_up());
+        context.stats_raw(statistics("UP", 1).as_bytes());
+        assert!(standing.is_up());
+        context.stats_raw(statistics("UP", -1).as_bytes());
+        assert!(!standing.is_up(), "it has no leader");
+    }
+}

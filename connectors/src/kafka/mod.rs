@@ -1,0 +1,228 @@
+//! `kind = "kafka"`: topics of Apache Kafka, and of what speaks its protocol.
+//!
+//! ```toml
+//! [[source]]
+//! name = "trades"
+//! kind = "kafka"
+//! servers = "127.0.0.1:9092"
+//! topics = ["trades"]
+//! start = "horizon"                # or earliest, latest, a time
+//! instrument = "x:{symbol}"        # what messages mean: see `messages`
+//! columns = { time = "ts", symbol = "s", price = "px", size = "qty", id = "id" }
+//! units = { time = "ms" }
+//!
+//! [source.properties]              # of librdkafka, such as those of TLS and SASL
+//! "sasl.password" = { env = "KAFKA_PASSWORD" }
+//! ```
+//!
+//! A partition of a topic is a partition of the source; a row's position is its offset and one. Partitions are
+//! assigned, no group is joined: positions belong to the job. Offsets that a compacted topic or a transaction leaves
+//! out are no gap. Messages that retention took before they were read are: an error where reading begins, and an
+//! [`Incident`](crate::Incident) later.
+//!
+//! A source is one client, with a thread per broker and one of its own. What it fetches ahead of a reader that is not
+//! asked is bounded for each partition (4 MiB or 20,000 messages, unless configured); beyond that it stops fetching.
+//!
+//! Reading order: [`config`] → `client` → `place` → `reader`. [`sink`] writes to topics.
+
+mod client;
+pub mod config;
+mod filling;
+mod place;
+mod properties;
+mod reader;
+pub mod sink;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use serde_json::{Map, Value};
+
+use crate::messages::MessageDecoder;
+use crate::registry::{Setting, TypedSource};
+use crate::source::{
+    Incident, IncidentKind, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
+};
+pub use filling::Filling;
+
+use client::Client;
+use config::Plan;
+use place::{ASK, Begin, Kept, asked, first_at, may_go_well};
+use reader::KafkaReader;
+
+/// Topics of a cluster.
+pub struct KafkaSource {
+    name: Arc<str>,
+    plan: Plan,
+    /// Made when it is first needed.
+    client: Mutex<Option<Client>>,
+}
+
+impl TypedSource for KafkaSource {
+    const KIND: &'static str = "kafka";
+    type Config = Map<String, Value>;
+
+    fn build(config: Map<String, Value>, setting: Setting) -> Result<KafkaSource, SourceError> {
+        match Plan::check(config, &setting) {
+            Ok(plan) => {
+                Ok(KafkaSource { name: setting.name.into(), plan, client: Mutex::default() })
+            }
+            Err(problem) => Err(SourceError::Config { name: setting.name, problem }),
+        }
+    }
+}
+
+impl Source for KafkaSource {
+    /// `topic/partition`: a source's partition is Kafka's × topics + the topic's place among them.
+    fn partition_name(&self, partition: u32) -> String {
+        let (topic, partition) = self.place_of(partition);
+        format!("{topic}/{partition}")
+    }
+
+    fn partitions(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn discover(&self) -> Result<Vec<u32>, SourceError> {
+        let client = self.client()?;
+        let mut found = Vec::new();
+        for (at, topic) in (0..).zip(self.plan.topics.iter()) {
+            let metadata = client.0.fetch_metadata(Some(topic), ASK);
+            let metadata = metadata.map_err(|error| {
+                self.no_answer(&client, &format!("partitions of {topic}"), &error)
+            })?;
+            let Some(told) = metadata.topics().first() else { continue };
+            if let Some(code) = told.error().map(RDKafkaErrorCode::from) {
+                let error = KafkaError::MetadataFetch(code);
+                return Err(self.no_answer(&client, &format!("partitions of {topic}"), &error));
+            }
+            let topics = self.topics();
+            let numbers = told.partitions().iter().filter_map(|partition| {
+                u32::try_from(partition.id()).ok()?.checked_mul(topics)?.checked_add(at)
+            });
+            found.extend(numbers);
+        }
+        found.sort_unstable();
+        match found.last() {
+            Some(last) if *last >= PARTITIONS_MAX => Err(self.wrong(format!(
+                "{} is one partition too many: partitions × topics must stay below {PARTITIONS_MAX}; read some of \
+                 them by another source",
+                self.partition_name(*last)
+            ))),
+            _ => Ok(found),
+        }
+    }
+
+    fn is_replayable(&self) -> bool {
+        true
+    }
+
+    fn is_endless(&self) -> bool {
+        true
+    }
+
+    fn start(&self) -> Start {
+        self.plan.start
+    }
+
+    fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let name = self.partition_name(partition);
+        let (topic, number) = self.place_of(partition);
+        let client = self.client()?;
+        let no_answer = |error| self.no_answer(&client, &format!("what is kept of {name}"), &error);
+
+        // Asked in this order: what is found later than what is kept cannot be lost.
+        let found = match place {
+            Place::Time(time) => first_at(&client, topic, number, time).map_err(no_answer)?,
+            _ => None,
+        };
+        let kept = Kept::ask(&client, topic, number, ASK).map_err(no_answer)?;
+        let (next, doubt) = match kept.begin(place, found) {
+            Begin::At(next) => (next, None),
+            Begin::Perhaps(next) => (next, Some(doubt(next, place))),
+            Begin::Lost => {
+                return Err(SourceError::Lost {
+                    name: self.name.to_string(),
+                    partition: name,
+                    asked: asked(place),
+                    oldest: format!("offset {}", kept.low),
+                });
+            }
+        };
+
+        let standing = client.stand(topic, number);
+        standing.set_high(kept.high);
+        // Split off before it is assigned, so that no message goes elsewhere.
+        let queue = client.0.split_partition_queue(topic, number);
+        let queue = queue.ok_or_else(|| self.wrong(format!("{name} has no queue")))?;
+        client.assign(topic, number, next).map_err(no_answer)?;
+        let partition = format!("{}/{name}", self.name);
+        Ok(Box::new(KafkaReader {
+            source: Arc::clone(&self.name),
+            partition_name: name,
+            topic: topic.to_owned(),
+            partition: number,
+            decoder: MessageDecoder::new(&self.plan.messages, &partition),
+            client,
+            queue,
+            standing,
+            next,
+            caught_up: 0,
+            was_up: false,
+            fault: None,
+            beyond: 0,
+            incidents: doubt.into_iter().collect(),
+        }))
+    }
+}
+
+/// A partition that is empty now and had messages.
+fn doubt(next: i64, place: Place) -> Incident {
+    let detail = format!(
+        "the server keeps none of the {next} messages that there were; whether some of them came after {} cannot be \
+         told",
+        asked(place)
+    );
+    Incident { kind: IncidentKind::Gap, lost: None, detail }
+}
+
+impl KafkaSource {
+    /// The topic and the number in it of a partition.
+    fn place_of(&self, partition: u32) -> (&str, i32) {
+        let topics = self.topics();
+        let topic = usize::try_from(partition % topics).ok();
+        let topic = topic.and_then(|at| self.plan.topics.get(at)).map_or("", String::as_str);
+        (topic, i32::try_from(partition / topics).unwrap_or(i32::MAX))
+    }
+
+    fn topics(&self) -> u32 {
+        u32::try_from(self.plan.topics.len()).unwrap_or(u32::MAX).max(1)
+    }
+
+    fn client(&self) -> Result<Client, SourceError> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*client {
+            Some(client) => Ok(client.clone()),
+            None => {
+                let made = Client::new(&self.plan).map_err(|problem| self.wrong(problem))?;
+                Ok(client.insert(made).clone())
+            }
+        }
+    }
+
+    fn wrong(&self, problem: String) -> SourceError {
+        SourceError::Config { name: self.name.to_string(), problem }
+    }
+
+    fn no_answer(&self, client: &Client, about: &str, error: &KafkaError) -> SourceError {
+        let (servers, said) = (&self.plan.servers, client.said(error));
+        SourceError::Server {
+            name: self.name.to_string(),
+            problem: format!("asked {servers} for {about}: {said}"),
+            retryable: may_go_well(error),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Properties of the client library, as they are written and as they are handed over.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use serde_json::{Map, Value};
+
+/// Properties that a user has set; no secret is among them, only where it is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Properties(BTreeMap<String, Held>);
+
+/// Where the value of a property is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Held {
+    /// Here.
+    Plain(String),
+    /// In this variable of the environment.
+    Env(String),
+    /// In this file, up to a last end of line.
+    File(PathBuf),
+}
+
+/// A property that is not a user's to set, and why or what to write instead.
+pub(super) type Owned = (&'static str, &'static str);
+
+/// What neither source nor sink leaves to its user.
+const OWNED: [Owned; 4] = [
+    ("bootstrap.servers", "write `servers`"),
+    ("metadata.broker.list", "write `servers`"),
+    ("plugin.library.paths", "no foreign code is loaded"),
+    ("statistics.interval.ms", "statistics tell how the source is connected"),
+];
+
+/// Parts of the names of properties whose values are secrets.
+const SECRETS: [&str; 5] = ["password", "passphrase", "secret", "key.pem", "oauthbearer.config"];
+
+impl Properties {
+    /// Checks what was written: names with dots, quoted or as tables in tables. Files start at `folder`.
+    ///
+    /// An error names the property, and never shows the value of one that may be a secret.
+    pub(super) fn check(
+        written: Map<String, Value>,
+        folder: &Path,
+        owned: &[Owned],
+    ) -> Result<Properties, String> {
+        let mut properties = Properties::default();
+        properties.flatten("", written, folder)?;
+        for name in properties.0.keys() {
+            if let Some((_, why)) = OWNED.iter().chain(owned).find(|(owned, _)| owned == name) {
+                return Err(format!("the property `{name}` cannot be set: {why}"));
+            }
+        }
+        // Unknown names and impossible values are told now, not when a server is asked.
+        let mut plain = ClientConfig::new();
+        for (name, held) in &properties.0 {
+            match held {
+                Held::Plain(_) if is_secret(name) => {
+                    return Err(format!(
+                        "the property `{name}` is a secret and is not written here: write {{ env = \"NAME\" }} or \
+                         {{ file = \"PATH\" }}"
+                    ));
+                }
+                Held::Plain(value) => drop(plain.set(name, value)),
+                Held::Env(_) | Held::File(_) => {}
+            }
+        }
+        plain.create_native_config().map_err(|error| refused(&error))?;
+        Ok(properties)
+    }
+
+    fn flatten(
+        &mut self,
+        prefix: &str,
+        written: Map<String, Value>,
+        folder: &Path,
+    ) -> Result<(), String> {
+        for (name, value) in written {
+            let name = format!("{prefix}{name}");
+            let held = match value {
+                Value::String(text) => Held::Plain(text),
+                Value::Bool(_) | Value::Number(_) => Held::Plain(value.to_string()),
+                Value::Object(table) => match elsewhere(&table, folder) {
+                    Some(held) => held,
+                    None => {
+                        self.flatten(&format!("{name}."), table, folder)?;
+                        continue;
+                    }
+                },
+                Value::Array(_) | Value::Null => {
+                    return Err(format!(
+                        "the property `{name}` is neither a text, a number nor true or false"
+                    ));
+                }
+            };
+            self.0.insert(name, held);
+        }
+        Ok(())
+    }
+
+    /// Sets them, and reads the secrets where they are.
+    pub(super) fn set(&self, config: &mut ClientConfig) -> Result<(), String> {
+        for (name, held) in &self.0 {
+            let value = held.value().map_err(|why| format!("the property `{name}`: {why}"))?;
+            config.set(name, value);
+        }
+        Ok(())
+    }
+}
+
+/// `{ env = "NAME" }` or `{ file = "PATH" }`.
+fn elsewhere(table: &Map<String, Value>, folder: &Path) -> Option<Held> {
+    let mut keys = table.iter();
+    match (keys.next(), keys.next()) {
+        (Some((key, Value::String(name))), None) if key == "env" => Some(Held::Env(name.clone())),
+        (Some((key, Value::String(name))), None) if key == "file" => {
+            Some(Held::File(folder.join(name)))
+        }
+        _ => None,
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRETS.iter().any(|part| name.contains(part))
+}
+
+/// What the client library says of a property, without the value if that is a secret.
+pub(super) fn refused(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, said, name, _) if is_secret(name) => {
+            let said = said.split(" for configuration").next().filter(|said| !said.contains('"'));
+            format!("the property `{name}` is refused{}", Because(said))
+        }
+        KafkaError::ClientConfig(_, said, name, value) => {
+            format!("the property `{name}` = \"{value}\" is refused: {said}")
+        }
+        // Made of names, files and what does not go together; the values of secrets are never part of it.
+        other => other.to_string(),
+    }
+}
+
+struct Because<'a>(Option<&'a str>);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |why| write!(f, ": {why}"))
+    }
+}
+
+impl Held {
+    fn value(&self) -> Result<String, String> {
+        match self {
+            Held::Plain(text) => Ok(text.clone()),
+            Held::Env(name) => std::env::var(name)
+                .map_err(|_| format!("the environment has no variable {name} that is UTF-8")),
+            Held::File(path) => match std::fs::read_to_string(path) {
+                Ok(text) => Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned()),
+                Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+            },
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! `kind = "kafka"` as a sink: changes of views as keyed messages.
+//!
+//! ```toml
+//! [[sink]]
+//! name = "bars"
+//! kind = "kafka"
+//! views = ["candles"]
+//! servers = "127.0.0.1:9092"
+//! topic = "tickweave.{view}"       # `{view}` is needed where there are several views
+//! ```
+//!
+//! The key of a message is the row's key. With upserts its value is the row as JSON, or nothing (a tombstone) when the
+//! row has gone, so that a compacted topic is the view. With deltas its value is `{"before":…,"row":…}`, either of
+//! which may be `null`.
+//!
+//! Headers tell `run`, `view`, `commit`, `at` and `kind`: `changes`, `snapshot` or `resync`. A message may come twice, in the same words. After
+//! a `resync` there is no tombstone for what went in between: keys whose newest message is of the same run and of
+//! an earlier commit than the resync are gone (but for logs).
+//!
+//! A batch counts as delivered when the brokers have confirmed all of it (`acks = all`, idempotent). Nothing else is
+//! kept here: messages on their way are those of one batch.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::config::{check_topic, checked_servers};
+use super::properties::{Owned, Properties, refused};
+use crate::registry::{SinkSetting, TypedSink};
+use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
+
+/// The configuration of a sink of topics, without what all sinks have.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaSinkConfig {
+    /// Brokers to begin with, `host:port`, several by commas.
+    pub servers: String,
+    /// The topic; `{view}` stands for the name of the view.
+    pub topic: String,
+    /// Properties of librdkafka, such as those of TLS and SASL.
+    #[serde(default)]
+    pub properties: Map<String, Value>,
+}
+
+/// Topics of a cluster.
+pub struct KafkaSink {
+    name: String,
+    servers: String,
+    topic: String,
+    encoding: Encoding,
+    properties: Properties,
+}
+
+/// Writes to one topic.
+struct TopicWriter {
+    producer: BaseProducer<Outcome>,
+    tried: String,
+    topic: String,
+    encoding: Encoding,
+}
+
+/// What became of the messages on their way: the first that did not arrive.
+#[derive(Default)]
+pub(super) struct Outcome {
+    failed: Mutex<Option<KafkaError>>,
+    /// Why a broker could not be reached, as last heard.
+    reason: Mutex<String>,
+}
+
+/// What the contract of sinks needs to be as it is.
+const OWNED: [Owned; 6] = [
+    ("acks", "what is delivered must be confirmed by all"),
+    ("request.required.acks", "what is delivered must be confirmed by all"),
+    ("enable.idempotence", "batches must arrive in order and once"),
+    ("transactional.id", "batches are no transactions"),
+    ("delivery.report.only.error", "deliveries are waited for"),
+    ("enable.gapless.guarantee", "a batch that did not arrive comes again"),
+];
+
+/// What a user may set otherwise. The last one has keys lie where other clients put them.
+const DEFAULTS: [(&str, &str); 6] = [
+    ("message.timeout.ms", "30000"),
+    ("queue.buffering.max.kbytes", "65536"),
+    ("compression.type", "lz4"),
+    ("client.id", "tickweave"),
+    ("reconnect.backoff.max.ms", "2000"),
+    ("partitioner", "murmur2_random"),
+];
+
+/// A batch is waited for so long at most; `message.timeout.ms` ends it before.
+const PATIENCE: Duration = Duration::from_secs(330);
+/// With a full buffer, it is looked so often whether there is room.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl TypedSink for KafkaSink {
+    const KIND: &'static str = "kafka";
+    type Config = KafkaSinkConfig;
+
+    fn build(config: KafkaSinkConfig, setting: SinkSetting) -> Result<KafkaSink, SinkError> {
+        let name = setting.name.clone();
+        check(config, setting).map_err(|problem| SinkError::Config { name, problem })
+    }
+}
+
+fn check(config: KafkaSinkConfig, setting: SinkSetting) -> Result<KafkaSink, String> {
+    let SinkSetting { name, folder, views, encoding } = setting;
+    let KafkaSinkConfig { servers, topic, properties } = config;
+    if views.len() > 1 && !topic.contains("{view}") {
+        return Err("`topic` must contain `{view}`, since there are several views".to_owned());
+    }
+    for view in &views {
+        check_topic(&topic.replace("{view}", view))?;
+    }
+    let properties = Properties::check(properties, &folder, &OWNED)?;
+    Ok(KafkaSink { name, servers: checked_servers(&servers)?, topic, encoding, properties })
+}
+
+impl Sink for KafkaSink {
+    fn open(&self, view: &str) -> Result<Box<dyn SinkWriter>, SinkError> {
+        let wrong = |problem| SinkError::Config { name: self.name.clone(), problem };
+        let mut config = ClientConfig::new();
+        for (name, value) in DEFAULTS {
+            config.set(name, value);
+        }
+        self.properties.set(&mut config).map_err(wrong)?;
+        config.set("bootstrap.servers", &self.servers).set("enable.idempotence", "true");
+        let producer = config.create_with_context(Outcome::default());
+        let topic = self.topic.replace("{view}", view);
+        Ok(Box::new(TopicWriter {
+            producer: producer.map_err(|error| wrong(refused(&error)))?,
+            tried: format!("cannot write to {topic} of {}", self.servers),
+            topic,
+            encoding: self.encoding,
+        }))
+    }
+}
+
+impl SinkWriter for TopicWriter {
+    fn write(&mut self, batch: &SinkBatch<'_>) -> Result<(), SinkError> {
+        let (commit, at) = (batch.commit.0.to_string(), batch.at.rfc3339());
+        let kind = match batch.kind {
+            BatchKind::Snapshot => "snapshot",
+            BatchKind::Resync => "resync",
+            BatchKind::Changes => "changes",
+        };
+        let headers = [
+            ("run", batch.run),
+            ("view", batch.view),
+            ("commit", &commit),
+            ("at", &at),
+            ("kind", kind),
+        ];
+        let headers = headers.into_iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(value) })
+        });
+        for record in batch.records {
+            self.send(record, &headers).map_err(|error| self.failed(error))?;
+        }
+        self.producer.flush(PATIENCE).map_err(|error| self.failed(error))?;
+        match self.producer.context().take_failed() {
+            None => Ok(()),
+            Some(error) => Err(self.failed(error)),
+        }
+    }
+}
+
+impl TopicWriter {
+    /// Hands a record over; waits while the buffer is full.
+    fn send(&self, record: &SinkRecord, headers: &OwnedHeaders) -> Result<(), KafkaError> {
+        let value = value(record, self.encoding);
+        let message = BaseRecord::to(&self.topic).key(&record.key).headers(headers.clone());
+        let mut message = match &value {
+            Some(value) => message.payload(value.as_str()),
+            None => message,
+        };
+        loop {
+            match self.producer.send(message) {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
+                    message = again;
+                    self.producer.poll(PAUSE);
+                }
+                Err((error, _)) => return Err(error),
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    /// What is wrong with a row or with what is allowed stays wrong.
+    fn failed(&self, error: KafkaError) -> SinkError {
+        let tried = self.tried.clone();
+        let for_ever = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::MessageSizeTooLarge
+                    | RDKafkaErrorCode::InvalidMessageSize
+                    | RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::InvalidTopic
+                    | RDKafkaErrorCode::PolicyViolation
+            )
+        );
+        match for_ever {
+            true => SinkError::Fatal { tried, cause: error.into() },
+            false => {
+                let cause = self.producer.context().explained(&error).into();
+                SinkError::Retry { tried, cause }
+            }
+        }
+    }
+}
+
+/// The value of a message; none: a tombstone.
+fn value(record: &SinkRecord, encoding: Encoding) -> Option<String> {
+    match encoding {
+        Encoding::Upserts => record.now.clone(),
+        Encoding::Deltas => {
+            let [before, now] = [&record.before, &record.now].map(|row| row.as_deref());
+            let (before, now) = (before.unwrap_or("null"), now.unwrap_or("null"));
+            Some(format!("{{\"before\":{before},\"row\":{now}}}"))
+        }
+    }
+}
+
+impl Outcome {
+    /// Why the first message that did not arrive did not, since this was last asked.
+    pub(super) fn take_failed(&self) -> Option<KafkaError> {
+        lock(&self.failed).take()
+    }
+
+    /// What the library said, with why a broker could not be reached, if one could not.
+    pub(super) fn explained(&self, error: &KafkaError) -> String {
+        match &*lock(&self.reason) {
+            reason if reason.is_empty() => error.to_string(),
+            reason => format!("{error} ({reason})"),
+        }
+    }
+}
+
+impl ClientContext for Outcome {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *lock(&self.reason) = reason.to_owned();
+        }
+    }
+}
+
+impl ProducerContext for Outcome {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            lock(&self.failed).get_or_insert_with(|| error.clone());
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,8 @@
+//! Topics of a real Kafka, in and out: what comes of them is what comes of files, whatever crashes.
+
+mod capture;
+mod crashes;
+mod faults;
+mod job;
+mod limits;
+mod topics;

@@ -1,0 +1,158 @@
+//! Topics of a broker, as a producer and a consumer of tests see them.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Headers, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::end_to_end::binary::poll;
+use crate::servers::Server;
+
+/// A topic.
+pub(super) struct Topic<'a> {
+    server: &'a Server,
+    pub(super) name: String,
+}
+
+/// A message as it is produced.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Produced<'a> {
+    pub(super) partition: i32,
+    /// Without one it is a tombstone.
+    pub(super) payload: Option<&'a [u8]>,
+    /// When it was made, in milliseconds; now by default.
+    pub(super) made: Option<i64>,
+}
+
+/// A message as it is read back.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Found {
+    pub(super) key: String,
+    pub(super) payload: Option<String>,
+    /// Name and value.
+    pub(super) headers: Vec<(String, String)>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl<'a> Topic<'a> {
+    /// Makes a topic.
+    pub(super) fn new(server: &'a Server, name: &str, partitions: i32) -> Topic<'a> {
+        let topic = Topic { server, name: name.to_owned() };
+        // A broker that has just begun may not take topics yet.
+        poll(
+            || {
+                let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1))
+                    .set("max.message.bytes", "4000000");
+                let made = wait(topic.admin().create_topics([&new], &AdminOptions::new()));
+                made.ok().filter(|made| made.iter().all(Result::is_ok))
+            },
+            || format!("topic {name}"),
+        );
+        topic
+    }
+
+    /// Gives it more partitions.
+    pub(super) fn grow(&self, partitions: usize) {
+        let more = NewPartitions::new(&self.name, partitions);
+        let grown = wait(self.admin().create_partitions([&more], &AdminOptions::new())).unwrap();
+        grown.into_iter().for_each(|grown| drop(grown.unwrap()));
+    }
+
+    /// Deletes what a partition has before an offset, as retention does.
+    pub(super) fn delete_before(&self, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.name, partition, Offset::Offset(offset)).unwrap();
+        wait(self.admin().delete_records(&list, &AdminOptions::new())).unwrap();
+    }
+
+    /// Produces messages, and waits until the broker has all of them; it may be away for a while.
+    pub(super) fn produce<'m>(&self, messages: impl IntoIterator<Item = Produced<'m>>) {
+        let producer: BaseProducer = self
+            .client()
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "5")
+            .set("message.max.bytes", "4000000")
+            .set("queue.buffering.max.kbytes", "65536")
+            .create()
+            .unwrap();
+        for message in messages {
+            let mut record: BaseRecord<'_, [u8], [u8]> =
+                BaseRecord::to(&self.name).partition(message.partition);
+            record.payload = message.payload;
+            record.timestamp = message.made;
+            while let Err((error, again)) = producer.send(record) {
+                let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
+                assert_eq!(error, full);
+                record = again;
+                producer.poll(Duration::from_millis(20));
+            }
+        }
+        producer.flush(PATIENCE).unwrap();
+        assert_eq!(producer.in_flight_count(), 0);
+    }
+
+    /// Everything that it has, partition by partition.
+    pub(super) fn read(&self) -> Vec<Found> {
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", "test")
+            .set("enable.auto.commit", "false")
+            .create()
+            .unwrap();
+        let metadata = consumer.fetch_metadata(Some(&self.name), PATIENCE).unwrap();
+        let mut found = Vec::new();
+        for partition in metadata.topics()[0].partitions() {
+            let (low, high) =
+                consumer.fetch_watermarks(&self.name, partition.id(), PATIENCE).unwrap();
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(&self.name, partition.id(), Offset::Offset(low)).unwrap();
+            consumer.assign(&list).unwrap();
+            let mut next = low;
+            while next < high {
+                let message = consumer.poll(PATIENCE).unwrap().unwrap();
+                next = message.offset() + 1;
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                let headers = message.headers().into_iter().flat_map(Headers::iter);
+                found.push(Found {
+                    key: message.key().map(text).unwrap_or_default(),
+                    payload: message.payload().map(text),
+                    headers: headers
+                        .map(|header| (header.key.to_owned(), header.value.map(text).unwrap()))
+                        .collect(),
+                });
+            }
+        }
+        found
+    }
+
+    /// The sum of the offsets that a group has been told of so many partitions.
+    pub(super) fn told(&self, group: &str, partitions: i32) -> i64 {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_range(&self.name, 0, partitions - 1);
+        let told = consumer.committed_offsets(asked, PATIENCE).unwrap();
+        told.elements().iter().filter_map(|own| own.offset().to_raw()).filter(|own| *own > 0).sum()
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.server.address);
+        config.set("reconnect.backoff.max.ms", "500");
+        config
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().unwrap()
+    }
+}
+
+fn wait<T>(what: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(what)
+}
