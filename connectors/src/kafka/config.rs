@@ -14,7 +14,7 @@ use crate::source::Start;
 
 /// The configuration of a source of topics, without its name and kind and without what its messages mean
 /// (see [`MessageConfig`]).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaConfig {
     /// Brokers to begin with, `host:port`, several by commas.

@@ -27,6 +27,7 @@
 
 mod client;
 pub mod config;
+mod filling;
 mod place;
 mod properties;
 mod reader;
@@ -45,6 +46,8 @@ use crate::registry::{Setting, TypedSource};
 use crate::source::{
     Incident, IncidentKind, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
 };
+pub use filling::Filling;
+
 use client::Client;
 use config::Plan;
 use place::{ASK, Begin, Kept, asked, first_at, may_go_well};
@@ -136,7 +139,7 @@ impl Source for KafkaSource {
             Place::Time(time) => first_at(&client, topic, number, time).map_err(no_answer)?,
             _ => None,
         };
-        let kept = Kept::ask(&client, topic, number).map_err(no_answer)?;
+        let kept = Kept::ask(&client, topic, number, ASK).map_err(no_answer)?;
         let (next, doubt) = match kept.begin(place, found) {
             Begin::At(next) => (next, None),
             Begin::Perhaps(next) => (next, Some(doubt(next, place))),

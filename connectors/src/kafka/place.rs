@@ -10,7 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::client::Client;
 use crate::source::Place;
 
-/// A question to a broker takes so long at most.
+/// Before it begins to read, a source waits so long for an answer.
 pub(super) const ASK: Duration = Duration::from_secs(5);
 
 /// What a broker keeps of a partition: offsets from `low` up to but without `high`.
@@ -33,8 +33,13 @@ pub(super) enum Begin {
 
 impl Kept {
     /// Asks what is kept of a partition.
-    pub(super) fn ask(client: &Client, topic: &str, partition: i32) -> Result<Kept, KafkaError> {
-        let (low, high) = client.0.fetch_watermarks(topic, partition, ASK)?;
+    pub(super) fn ask(
+        client: &Client,
+        topic: &str,
+        partition: i32,
+        patience: Duration,
+    ) -> Result<Kept, KafkaError> {
+        let (low, high) = client.0.fetch_watermarks(topic, partition, patience)?;
         Ok(Kept { low, high })
     }
 

@@ -51,14 +51,16 @@ pub(super) enum Fault {
 
 /// For the first message of a batch it waits so long; for others not at all.
 const WAIT: Duration = Duration::from_millis(100);
-/// A broker that begins again may not know its end at once: it is asked so often, a second apart.
+/// While it looks for its place, it asks and waits so long at a time.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A broker that begins again may not know its end at once: it is asked so often.
 const PATIENCE: u32 = 10;
 
 impl PartitionReader for KafkaReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        self.tell_link();
         if matches!(self.fault, Some(Fault::Astray)) {
             self.find_again()?;
-            self.tell_link();
             return Ok(Progress::More);
         }
         let mut wait = WAIT;
@@ -82,7 +84,6 @@ impl PartitionReader for KafkaReader {
             }
         }
         self.standing.read_to.store(self.next, Ordering::Relaxed);
-        self.tell_link();
         Ok(Progress::More)
     }
 
@@ -123,7 +124,7 @@ impl KafkaReader {
             return Ok(());
         }
         if let KafkaError::MessageConsumptionFatal(_) = error {
-            return Err(self.cannot(self.client.said(error), false));
+            return Err(self.cannot(self.client.said(error)));
         }
         let said = self.client.said(error);
         self.fault = Some(match error.rdkafka_error_code() {
@@ -144,10 +145,9 @@ impl KafkaReader {
     /// Goes on with the oldest message there is, and tells what was lost. What was made shorter cannot be read
     /// on: its positions would begin again.
     fn find_again(&mut self) -> Result<(), SourceError> {
-        let kept = match Kept::ask(&self.client, &self.topic, self.partition) {
-            Ok(kept) => kept,
+        let Ok(kept) = Kept::ask(&self.client, &self.topic, self.partition, PAUSE) else {
             // It is asked again: the answer, or its absence, has taken its time.
-            Err(_) => return Ok(()),
+            return Ok(());
         };
         if self.next > kept.high {
             self.beyond += 1;
@@ -157,9 +157,9 @@ impl KafkaReader {
                      start again to read what is there",
                     self.next, kept.high
                 );
-                return Err(self.cannot(problem, false));
+                return Err(self.cannot(problem));
             }
-            std::thread::sleep(Duration::from_secs(1));
+            std::thread::sleep(PAUSE);
             return Ok(());
         }
         if self.next < kept.low {
@@ -180,7 +180,7 @@ impl KafkaReader {
                 self.beyond = 0;
                 Ok(())
             }
-            Err(error) => Err(self.cannot(self.client.said(&error), false)),
+            Err(error) => Err(self.cannot(self.client.said(&error))),
         }
     }
 
@@ -193,7 +193,10 @@ impl KafkaReader {
         }
         let why = match &self.fault {
             Some(Fault::Forbidden(said) | Fault::Other(said, _)) => Some(said.clone()),
-            _ if !self.standing.is_up() => Some(self.client.reason()),
+            _ if !self.standing.is_up() => Some(match self.client.reason() {
+                reason if reason.is_empty() => "its broker is not reached".to_owned(),
+                reason => reason,
+            }),
             _ => None,
         };
         match why {
@@ -213,12 +216,11 @@ impl KafkaReader {
         self.incidents.push(Incident { kind, lost: None, detail });
     }
 
-    fn cannot(&self, problem: String, retryable: bool) -> SourceError {
-        let name = self.source.to_string();
+    fn cannot(&self, problem: impl std::fmt::Display) -> SourceError {
         SourceError::Server {
-            name,
+            name: self.source.to_string(),
             problem: format!("{}: {problem}", self.partition_name),
-            retryable,
+            retryable: false,
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::registry::{SinkSetting, TypedSink};
 use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
 /// The configuration of a sink of topics, without what all sinks have.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaSinkConfig {
     /// Brokers to begin with, `host:port`, several by commas.
@@ -68,7 +68,7 @@ struct TopicWriter {
 
 /// What became of the messages on their way: the first that did not arrive.
 #[derive(Default)]
-struct Outcome {
+pub(super) struct Outcome {
     failed: Mutex<Option<KafkaError>>,
     /// Why a broker could not be reached, as last heard.
     reason: Mutex<String>,
@@ -164,7 +164,7 @@ impl SinkWriter for TopicWriter {
             self.send(record, &headers).map_err(|error| self.failed(error))?;
         }
         self.producer.flush(PATIENCE).map_err(|error| self.failed(error))?;
-        match lock(&self.producer.context().failed).take() {
+        match self.producer.context().take_failed() {
             None => Ok(()),
             Some(error) => Err(self.failed(error)),
         }
@@ -209,11 +209,7 @@ impl TopicWriter {
         match for_ever {
             true => SinkError::Fatal { tried, cause: error.into() },
             false => {
-                let reason = lock(&self.producer.context().reason).clone();
-                let cause = match reason.as_str() {
-                    "" => error.into(),
-                    reason => format!("{error} ({reason})").into(),
-                };
+                let cause = self.producer.context().explained(&error).into();
                 SinkError::Retry { tried, cause }
             }
         }
@@ -228,6 +224,21 @@ fn value(record: &SinkRecord, encoding: Encoding) -> Option<String> {
             let [before, now] = [&record.before, &record.now].map(|row| row.as_deref());
             let (before, now) = (before.unwrap_or("null"), now.unwrap_or("null"));
             Some(format!("{{\"before\":{before},\"row\":{now}}}"))
+        }
+    }
+}
+
+impl Outcome {
+    /// Why the first message that did not arrive did not, since this was last asked.
+    pub(super) fn take_failed(&self) -> Option<KafkaError> {
+        lock(&self.failed).take()
+    }
+
+    /// What the library said, with why a broker could not be reached, if one could not.
+    pub(super) fn explained(&self, error: &KafkaError) -> String {
+        match &*lock(&self.reason) {
+            reason if reason.is_empty() => error.to_string(),
+            reason => format!("{error} ({reason})"),
         }
     }
 }

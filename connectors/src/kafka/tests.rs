@@ -6,7 +6,9 @@ use market::Catalog;
 use serde_json::{Value, json};
 
 use super::KafkaSource;
-use crate::registry::{Setting, TypedSource};
+use super::sink::KafkaSink;
+use crate::registry::{Setting, SinkSetting, TypedSink, TypedSource};
+use crate::sink::Encoding;
 use crate::source::{Source, Start};
 
 fn build(more: Value) -> Result<KafkaSource, String> {
@@ -91,4 +93,31 @@ fn secrets_are_named_by_where_they_are_and_never_shown() {
     let missing = build(sasl(json!({"file": "password"}))).unwrap();
     let error = missing.discover().unwrap_err().to_string();
     assert!(error.contains("cannot read /nowhere/password"), "{error}");
+}
+
+fn sink(config: Value, views: &[&str]) -> Result<KafkaSink, String> {
+    let setting = SinkSetting {
+        name: "k".to_owned(),
+        folder: "/nowhere".into(),
+        views: views.iter().map(|view| (*view).to_owned()).collect(),
+        encoding: Encoding::Upserts,
+    };
+    let config = serde_json::from_value(config).map_err(|error| error.to_string())?;
+    KafkaSink::build(config, setting).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_sink_is_checked_without_a_server() {
+    let with = |topic: &str, properties: Value| json!({"servers": "127.0.0.1:9092", "topic": topic, "properties": properties});
+    assert!(sink(with("a.{view}", json!({"linger.ms": 5})), &["candles", "alerts"]).is_ok());
+    for (config, views, said) in [
+        (with("a", json!({})), &["candles", "alerts"][..], "`topic` must contain `{view}`"),
+        (with("a/{view}", json!({})), &["candles"], "\"a/candles\" cannot be a topic"),
+        (with("a", json!({"acks": 1})), &["candles"], "must be confirmed by all"),
+        (with("a", json!({"transactional.id": "x"})), &["candles"], "batches are no transactions"),
+        (with("a", json!({"ssl.key.password": "hunter2"})), &["candles"], "is a secret"),
+    ] {
+        let Err(error) = sink(config, views) else { panic!("it is taken") };
+        assert!(error.contains(said) && !error.contains("hunter2"), "`{said}` is not in {error}");
+    }
 }

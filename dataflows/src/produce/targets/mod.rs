@@ -1,6 +1,7 @@
 //! Where produced rows go: one file each, and a line in [`TARGETS`].
 
 mod file;
+mod kafka;
 mod stdout;
 
 use std::io;
@@ -32,7 +33,7 @@ pub struct TargetKind {
 }
 
 /// Every kind of target.
-pub const TARGETS: &[TargetKind] = &[file::KIND, stdout::KIND];
+pub const TARGETS: &[TargetKind] = &[file::KIND, kafka::KIND, stdout::KIND];
 
 /// Opens a target by its name: a path, `-`, or `SCHEME://REST`.
 pub fn open(name: &str) -> Result<Box<dyn Target>, ProduceError> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::capture::{Capture, spread};
 use super::job::{HEAD, Job, source};
 use super::topics::{Produced, Topic};
+use crate::end_to_end::binary::poll;
 use crate::expected::bars::assert_same;
 use crate::servers;
 
@@ -56,7 +57,7 @@ fn poison_is_told_and_harms_nobody() {
     );
 }
 
-/// Partitions that a topic gains while it is read are read from their beginning.
+/// Partitions that a topic gains while it is read are read from their beginning; a group is told how far.
 #[test]
 fn new_partitions_are_read() {
     let Some(kafka) = servers::kafka() else { return };
@@ -66,7 +67,8 @@ fn new_partitions_are_read() {
     topic.produce(spread(first, 1));
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let config = HEAD.to_owned() + &source(kafka, "k", &[&topic], "start = \"horizon\"");
+    let start = "start = \"horizon\"\ngroup = \"watched\"";
+    let config = HEAD.to_owned() + &source(kafka, "k", &[&topic], start);
     let job = Job::start(folder, &config, 2);
     job.wait_for_trades(folder, first.len() as u64);
     topic.grow(3);
@@ -76,6 +78,9 @@ fn new_partitions_are_read() {
     let found = job.wait_for_trades(folder, capture.count());
     assert_same(&found, &capture.wanted, "with new partitions");
     assert_eq!(job.provider("k", "partitions"), 3);
+    // Others see how far it has read, under the name that it was given.
+    let told = || topic.told("watched", 3);
+    poll(|| (told() == capture.trades.len() as i64).then_some(()), || told().to_string());
     job.end();
 }
 
@@ -113,8 +118,9 @@ fn what_retention_took_is_told() {
     let (from, to) = (gap["lost_from"].as_u64().unwrap(), gap["lost_to"].as_u64().unwrap());
     assert!(from > 1_000 && to == 8_500, "positions are offsets and one: {gap}");
     let read = 9_000 - 400 - (to + 1 - from);
-    job.wait_for_rows("providers", |_| job.provider("k", "rows") == read);
-    assert_eq!(job.provider("k", "gaps"), 1);
-    assert_eq!(job.provider("k", "behind"), 0);
+    job.wait_for_rows("providers", |_| {
+        let now = ["rows", "gaps", "rows_behind"].map(|column| job.provider("k", column));
+        now == [read, 1, 0]
+    });
     assert_eq!(job.end()["accepted"], read);
 }

@@ -50,7 +50,7 @@ impl Job {
     /// The bars that it has now.
     pub(super) fn bars(&self, folder: &Path) -> Bars {
         let path = folder.join("candles.csv");
-        let csv = get(self.address, "/v1/views/candles?format=csv&numbers=string&limit=100000");
+        let csv = get(self.address, "/v1/views/candles?format=csv&numbers=string&limit=10000");
         fs::write(&path, csv.body).unwrap();
         written(&path)
     }
@@ -71,7 +71,7 @@ impl Job {
     /// The rows of a view as JSON.
     pub(super) fn rows(&self, view: &str) -> Vec<Value> {
         let path =
-            format!("/v1/views/{view}{}limit=100000", if view.contains('?') { '&' } else { '?' });
+            format!("/v1/views/{view}{}limit=10000", if view.contains('?') { '&' } else { '?' });
         let Value::Array(rows) = get(self.address, &path).json()["rows"].take() else {
             panic!("no rows in {path}")
         };

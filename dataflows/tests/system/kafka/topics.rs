@@ -132,6 +132,15 @@ impl<'a> Topic<'a> {
         found
     }
 
+    /// The sum of the offsets that a group has been told of so many partitions.
+    pub(super) fn told(&self, group: &str, partitions: i32) -> i64 {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_range(&self.name, 0, partitions - 1);
+        let told = consumer.committed_offsets(asked, PATIENCE).unwrap();
+        told.elements().iter().filter_map(|own| own.offset().to_raw()).filter(|own| *own > 0).sum()
+    }
+
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.server.address);
