@@ -13,6 +13,7 @@ pub mod files;
 pub mod kafka;
 pub mod mapping;
 pub mod messages;
+pub mod redis;
 pub mod registry;
 pub mod simulated;
 pub mod sink;
@@ -30,13 +31,18 @@ pub use source::{
 /// Every kind of source.
 ///
 /// ```
-/// assert_eq!(connectors::sources().kinds(), ["entries", "file", "kafka", "simulated", "simulated-desk"]);
+/// let kinds = [
+///     "entries", "file", "kafka", "redis-pubsub", "redis-streams", "simulated", "simulated-desk",
+/// ];
+/// assert_eq!(connectors::sources().kinds(), kinds);
 /// ```
 pub fn sources() -> Sources {
     Sources::default()
         .with(entries::EntriesSource::KIND, entries::EntriesSource::factory())
         .with(files::FileSource::KIND, files::FileSource::factory())
         .with(kafka::KafkaSource::KIND, kafka::KafkaSource::factory())
+        .with(redis::PubSubSource::KIND, redis::PubSubSource::factory())
+        .with(redis::StreamsSource::KIND, redis::StreamsSource::factory())
         .with(simulated::desk::DeskSource::KIND, simulated::desk::DeskSource::factory())
         .with(simulated::SimulatedSource::KIND, simulated::SimulatedSource::factory())
 }
@@ -44,10 +50,14 @@ pub fn sources() -> Sources {
 /// Every kind of sink.
 ///
 /// ```
-/// assert_eq!(connectors::sinks().kinds(), ["file", "kafka"]);
+/// let kinds = ["file", "kafka", "redis-hash", "redis-pubsub", "redis-streams"];
+/// assert_eq!(connectors::sinks().kinds(), kinds);
 /// ```
 pub fn sinks() -> Sinks {
     Sinks::default()
         .with(sinks::file::FileSink::KIND, sinks::file::FileSink::factory())
         .with(kafka::sink::KafkaSink::KIND, kafka::sink::KafkaSink::factory())
+        .with(redis::sinks::HashSink::KIND, redis::sinks::HashSink::factory())
+        .with(redis::sinks::PubSubSink::KIND, redis::sinks::PubSubSink::factory())
+        .with(redis::sinks::StreamsSink::KIND, redis::sinks::StreamsSink::factory())
 }

@@ -58,7 +58,8 @@ pub const BATCH_RECORDS: usize = 1_000;
 pub enum BatchKind {
     /// All rows that there are. Keys of this run that are not among its parts are gone.
     Snapshot,
-    /// The same, after changes that could not be told: too many came while the sink was away.
+    /// The same, after changes that could not be told: too many came while the sink was away, or it
+    /// [has not what was written before](SinkError::Forgotten).
     Resync,
     /// What has changed after the batch before; one record per key, but for logs.
     Changes,
@@ -116,6 +117,15 @@ pub enum SinkError {
         /// What was tried.
         tried: String,
         /// Why it did not go well.
+        cause: Cause,
+    },
+    /// The other side has not what was written before: everything comes again, as a
+    /// [`BatchKind::Resync`], to a writer that is opened anew.
+    #[error("{tried}: {cause}")]
+    Forgotten {
+        /// What was tried.
+        tried: String,
+        /// How that is known.
         cause: Cause,
     },
     /// It will never go well: nothing more is delivered.

@@ -6,7 +6,7 @@ use market::{
 };
 
 use crate::bars::{Bars, Ladder, NONE};
-use crate::ids::{Map, kind_and_number};
+use crate::ids::{ById, kind_and_number};
 
 /// Of what [`Book::known`] holds, what is the number of an [`Amended`] and not of a [`Kept`].
 const AMENDED: u32 = 1 << 31;
@@ -19,7 +19,7 @@ pub struct Book {
     pub(crate) is_touched: bool,
     terms: Option<Terms>,
     /// By scope and kind of id, what is known of each id: few maps, most often one.
-    known: Vec<((IdScope, u8), Map<u64, u32>)>,
+    known: Vec<((IdScope, u8), ById<u32>)>,
     /// Every trade that ever showed in a bar.
     kept: Vec<Kept>,
     amended: Vec<Amended>,
@@ -144,7 +144,7 @@ impl Book {
         let (kind, number) = kind_and_number(id);
         let space = (scope, kind);
         let at = self.known.iter().position(|(own, _)| *own == space).unwrap_or_else(|| {
-            self.known.push((space, Map::default()));
+            self.known.push((space, ById::default()));
             self.known.len() - 1
         });
         self.known[at].1.entry(number)

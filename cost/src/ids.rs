@@ -11,6 +11,26 @@ pub type Map<K, V> = HashMap<K, V, Fast>;
 /// Makes cheap hashes.
 pub(crate) type Fast = BuildHasherDefault<Folded>;
 
+/// A map of ids: those that follow each other lie beside each other, as they are asked for one after the other.
+pub(crate) type ById<V> = HashMap<u64, V, BuildHasherDefault<Near>>;
+
+/// The id itself, but for the top bits, which tell entries apart that lie together.
+#[derive(Default)]
+pub(crate) struct Near(u64);
+
+impl Hasher for Near {
+    fn write(&mut self, _: &[u8]) {} // ids are words
+
+    fn write_u64(&mut self, id: u64) {
+        const TOP: u64 = 0x7f << 57;
+        self.0 = (id & !TOP) | (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) & TOP);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// A multiplication per word.
 #[derive(Default)]
 pub struct Folded(u64);

@@ -4,6 +4,7 @@
 //! config ─ cli ─► run ─► ingest (pumps, clock, handover) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve, deliver
 //! ```
 
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;

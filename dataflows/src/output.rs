@@ -17,15 +17,16 @@ pub struct OutputError {
     source: csv::Error,
 }
 
-/// Writes each view that a replay gives again to `folder/VIEW.csv`: header first, candles by instrument name, timeframe and open
+/// Writes each view that a replay gives again, if it is wanted, to `folder/VIEW.csv`: header first, candles by instrument name, timeframe and open
 /// time, logs by commit. Decimals are exact, times RFC 3339 in UTC.
 pub fn write_views(
     reader: &BoardReader,
     catalog: &Catalog,
     folder: &Path,
+    is_wanted: impl Fn(&str) -> bool,
 ) -> Result<(), OutputError> {
     make_folder(folder)?;
-    for view in VIEWS.iter().filter(|view| view.recorded) {
+    for view in VIEWS.iter().filter(|view| view.recorded && is_wanted(view.name)) {
         let path = folder.join(format!("{}.csv", view.name));
         write_view(reader, catalog, view, &path).map_err(|source| OutputError { path, source })?;
     }

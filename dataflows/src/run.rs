@@ -89,6 +89,8 @@ pub struct Wishes {
     pub record: Option<PathBuf>,
     /// Write final views here.
     pub out: Option<PathBuf>,
+    /// Write only these views; all by default.
+    pub views: Option<Vec<String>>,
     /// Compute digests of changes and of final rows.
     pub digest: bool,
     /// Keep the latest changes of views for those who follow them, and what views were.
@@ -108,7 +110,12 @@ pub struct Wishes {
 impl Wishes {
     /// Whether anybody can see single trades: else none is kept.
     fn show_trades(&self) -> bool {
-        self.followed || self.digest || self.out.is_some()
+        self.followed || self.digest || (self.out.is_some() && self.writes(TAPE))
+    }
+
+    /// Whether a view is to be written, if any is.
+    fn writes(&self, view: &str) -> bool {
+        self.views.as_ref().is_none_or(|views| views.iter().any(|name| name == view))
     }
 }
 
@@ -225,6 +232,17 @@ impl Started {
         BoardReader::new(Arc::clone(&self.board))
     }
 
+    /// Hands over what `drive` does, completes it, stops the workers, and reports. `drive` says whether its input has
+    /// ended.
+    pub fn drive(
+        mut self,
+        wishes: &Wishes,
+        drive: impl FnOnce(&mut Handover) -> Result<bool, RunError>,
+    ) -> Result<Report, RunError> {
+        let drive = drive(&mut self.handover);
+        self.finish(drive, wishes)
+    }
+
     /// Delivers changes of views to the sinks of `config`, on threads that wait in `runtime`.
     pub fn deliver(&self, config: &Config, runtime: Handle) -> Result<Delivering, RunError> {
         let run: Arc<str> = Arc::from(now().rfc3339());
@@ -259,7 +277,7 @@ impl Started {
 
         let reader = BoardReader::new(Arc::clone(&board));
         if let Some(folder) = &wishes.out {
-            write_views(&reader, &catalog, folder)?;
+            write_views(&reader, &catalog, folder, |view| wishes.writes(view))?;
         }
         for view in VIEWS {
             let (dropped, limit, bytes_max) = match view.name {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Timeframe;
 use crate::instrument::{InstrumentId, Terms};
-use crate::price::{Price, Quantity};
+use crate::price::Price;
 use crate::time::EventTime;
 use crate::trade::{IdScope, Origin, Side, Trade, TradeId, Updates};
 
@@ -145,23 +145,54 @@ impl Bar {
         let price = trade.price;
         if trade.updates.has(Updates::OPEN_CLOSE) {
             let edge = (OrderKey::of(trade), price);
-            self.open = Some(self.open.map_or(edge, |open| open.min(edge)));
-            self.close = Some(self.close.map_or(edge, |close| close.max(edge)));
+            if self.open.is_none_or(|open| edge < open) {
+                self.open = Some(edge);
+            }
+            if self.close.is_none_or(|close| edge > close) {
+                self.close = Some(edge);
+            }
         }
         if trade.updates.has(Updates::HIGH_LOW) {
             self.high = Some(self.high.map_or(price, |high| high.max(price)));
             self.low = Some(self.low.map_or(price, |low| low.min(price)));
         }
         if trade.updates.has(Updates::VOLUME) {
-            let Quantity(size) = trade.quantity;
+            let (size, notional) = (i128::from(trade.quantity.0), price.notional(trade.quantity));
             self.trades += 1;
-            self.volume += i128::from(size);
-            self.notional += price.notional(trade.quantity);
+            self.volume += size;
+            self.notional += notional;
             if trade.side == Side::Buy {
-                self.buy_volume += i128::from(size);
-                self.buy_notional += price.notional(trade.quantity);
+                self.buy_volume += size;
+                self.buy_notional += notional;
             }
         }
+    }
+
+    /// Takes one trade, which must be in it, out of its sums. Says whether open, high, low and close hold
+    /// without it too; if not, they must be folded anew from what is left.
+    #[must_use]
+    pub fn take_out(&mut self, trade: &Trade) -> bool {
+        let mut holds = true;
+        if trade.updates.has(Updates::OPEN_CLOSE) {
+            let edge = Some((OrderKey::of(trade), trade.price));
+            holds = edge != self.open && edge != self.close;
+        }
+        if trade.updates.has(Updates::HIGH_LOW) {
+            let price = Some(trade.price);
+            holds = holds && price != self.high && price != self.low;
+        }
+        if trade.updates.has(Updates::VOLUME) {
+            let (size, notional) =
+                (i128::from(trade.quantity.0), trade.price.notional(trade.quantity));
+            self.trades -= 1;
+            self.volume -= size;
+            self.notional -= notional;
+            if trade.side == Side::Buy {
+                self.buy_volume -= size;
+                self.buy_notional -= notional;
+            }
+        }
+        holds
     }
 
     /// Adds another bar of the same instrument, whose trades are not in this one.
@@ -223,6 +254,7 @@ impl Cause {
 mod tests {
     use super::*;
     use crate::instrument::InstrumentId;
+    use crate::price::Quantity;
     use proptest::prelude::*;
 
     fn trade() -> impl Strategy<Value = Trade> {
@@ -273,6 +305,22 @@ mod tests {
             let mut merged = fold(trades[cut..].iter());
             merged.merge(&fold(trades[..cut].iter()));
             prop_assert_eq!(merged, whole);
+        }
+
+        #[test]
+        fn what_is_taken_out_leaves_the_rest_or_is_said_to_be_an_edge(
+            trades in prop::collection::vec(trade(), 1..40),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let gone = at.index(trades.len());
+            let rest = trades.iter().enumerate().filter(|(at, _)| *at != gone).map(|(_, t)| t);
+            let (rest, mut bar) = (fold(rest), fold(trades.iter()));
+            if bar.take_out(&trades[gone]) {
+                prop_assert_eq!(bar, rest);
+            } else {
+                let edges = |bar: &Bar| Bar { open: None, high: None, low: None, close: None, ..*bar };
+                prop_assert_eq!(edges(&bar), edges(&rest), "sums hold in any case");
+            }
         }
     }
 }

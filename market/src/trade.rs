@@ -214,6 +214,16 @@ impl Updates {
     /// Everything: a regular trade.
     pub const ALL: Updates = Updates(7);
 
+    /// The parts as the lowest three bits.
+    pub const fn bits(self) -> u8 {
+        self.0 & Updates::ALL.0
+    }
+
+    /// The parts that [`Self::bits`] gave; higher bits mean nothing.
+    pub const fn of_bits(bits: u8) -> Updates {
+        Updates(bits & Updates::ALL.0)
+    }
+
     /// Both sets of parts.
     pub const fn and(self, other: Updates) -> Updates {
         Updates(self.0 | other.0)

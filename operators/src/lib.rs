@@ -33,7 +33,7 @@ mod lifecycle;
 pub use context::{CommitContext, InstrumentClock, Marks, SourceSet};
 pub use indicators::{Indicators, IndicatorsConfig};
 pub use keyed::{Core, Gauge, Sharded, keyed};
-pub use ledger::{Ledger, LedgerConfig, OutlierRule};
+pub use ledger::{Ledger, LedgerConfig, OutlierRule, PlainLedger};
 pub use output::{BarChange, GapChange, GapOut, LedgerOut, Notice, RollupIn, Tally, Verdict};
 pub use rollup::{Rollup, RollupConfig};
 pub use signals::{Alert, AlertChange, AlertKey, SignalIn, SignalOut, Signals};

@@ -52,6 +52,21 @@ impl CsvColumns {
         self.dialect.complete(record, lines)
     }
 
+    /// The event of a line that holds no quote and is plain, see [`Decoder::decode_plain`].
+    pub(super) fn decode_plain(
+        &mut self,
+        line: &[u8],
+        decoder: &Decoder,
+        position: u64,
+    ) -> Option<Event> {
+        self.fields.split_unquoted(line, &self.dialect)?;
+        if self.fields.len() != self.count {
+            return None;
+        }
+        let Self { fields, layout, .. } = self;
+        decoder.decode_plain(|f| fields.bytes(line, layout[f as usize]?), position)
+    }
+
     /// What [`Decoder::decode`] says of a complete record.
     pub(super) fn decode(
         &mut self,

@@ -7,6 +7,8 @@ use super::config::CsvConfig;
 use super::lines::{LINE_MAX, Line, Lines};
 use std::io;
 
+use memchr::{memchr, memchr_iter};
+
 /// How a file writes its columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
@@ -171,8 +173,24 @@ impl Fields {
         if self.is_unquoted {
             self.split_quoted(record, dialect);
         } else {
-            self.split_plain(record, dialect.delimiter);
+            self.split_plain(record.as_bytes(), dialect.delimiter);
         }
+    }
+
+    /// Splits a line, unless it holds a quote.
+    pub(super) fn split_unquoted(&mut self, line: &[u8], dialect: &Dialect) -> Option<()> {
+        if dialect.quote.is_some_and(|quote| memchr(quote, line).is_some()) {
+            return None;
+        }
+        self.is_unquoted = false;
+        self.split_plain(line, dialect.delimiter);
+        Some(())
+    }
+
+    /// The bytes of the field at `index` of the `line` that was split.
+    pub(super) fn bytes<'a>(&self, line: &'a [u8], index: usize) -> Option<&'a [u8]> {
+        let (from, to) = *self.spans.get(index)?;
+        line.get(from..to)
     }
 
     /// How many fields there are.
@@ -195,13 +213,12 @@ impl Fields {
         text.get(from..to)
     }
 
-    fn split_plain(&mut self, record: &str, delimiter: u8) {
+    fn split_plain(&mut self, record: &[u8], delimiter: u8) {
+        self.spans.clear();
         let mut from = 0;
-        for (at, byte) in record.bytes().enumerate() {
-            if byte == delimiter {
-                self.spans.push((from, at));
-                from = at + 1;
-            }
+        for at in memchr_iter(delimiter, record) {
+            self.spans.push((from, at));
+            from = at + 1;
         }
         self.spans.push((from, record.len()));
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
+use memchr::memchr;
 
 use super::unzip::Unzip;
 use super::unzstd::Unzstd;
@@ -59,6 +60,8 @@ pub struct Lines {
     extent: Option<(Arc<AtomicU64>, u64)>,
     /// What was read of a line before the system reported an error.
     unfinished: Vec<u8>,
+    /// What was reported to [`Lines::glance`], for the next read.
+    failed: Option<io::Error>,
     /// Lines that were put back.
     held: VecDeque<(Line, Vec<u8>)>,
 }
@@ -78,7 +81,15 @@ impl Lines {
     pub fn of_text(text: Vec<u8>) -> Lines {
         let (unfinished, held) = (Vec::new(), VecDeque::new());
         let input = Box::new(io::Cursor::new(text));
-        Lines { input, is_compressed: false, number: 0, extent: None, unfinished, held }
+        Lines {
+            input,
+            is_compressed: false,
+            number: 0,
+            extent: None,
+            unfinished,
+            failed: None,
+            held,
+        }
     }
 
     /// The lines of any input.
@@ -97,7 +108,7 @@ impl Lines {
             Box::new(input)
         };
         let (unfinished, held) = (Vec::new(), VecDeque::new());
-        Ok(Lines { input, is_compressed, number: 0, extent: None, unfinished, held })
+        Ok(Lines { input, is_compressed, number: 0, extent: None, unfinished, failed: None, held })
     }
 
     /// The number of the line that was read last, from 1.
@@ -127,6 +138,33 @@ impl Lines {
         Ok(found)
     }
 
+    /// The next line where it lies, without its end, if it is whole there and not the first: then it is what [`Lines::next`] would
+    /// copy. It is still the next line, until [`Lines::skip`].
+    pub fn glance(&mut self) -> Option<&[u8]> {
+        let is_at_start = self.number > 0 && self.held.is_empty() && self.unfinished.is_empty();
+        if !is_at_start || self.failed.is_some() {
+            return None;
+        }
+        let bytes = match self.input.fill_buf() {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.failed = Some(error);
+                return None;
+            }
+        };
+        let line = &bytes[..memchr(b'\n', bytes)?];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Some(line).filter(|line| line.len() <= LINE_MAX)
+    }
+
+    /// Goes on behind the line at which [`Lines::glance`] has just looked, of this length.
+    pub fn skip(&mut self, len: usize) {
+        let bytes = self.input.fill_buf().unwrap_or_default(); // which is at hand
+        let end = if bytes.get(len) == Some(&b'\r') { 2 } else { 1 };
+        self.input.consume(len + end);
+        self.number += 1;
+    }
+
     /// Puts back the lines that were read last, oldest first.
     pub fn put_back(&mut self, lines: Vec<(Line, Vec<u8>)>) {
         self.number -= lines.len() as u64;
@@ -140,7 +178,11 @@ impl Lines {
         line.append(&mut self.unfinished);
         // Room for the longest line and its end.
         let room = (LINE_MAX + 2).saturating_sub(line.len()) as u64;
-        match (&mut self.input).take(room).read_until(b'\n', line) {
+        let read = match self.failed.take() {
+            Some(error) => Err(error),
+            None => (&mut self.input).take(room).read_until(b'\n', line),
+        };
+        match read {
             Ok(_) => {}
             Err(error) if self.is_compressed && is_damage(&error) => {
                 return Ok(Line::Cut(error.to_string()));

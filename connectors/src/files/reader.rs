@@ -70,6 +70,20 @@ impl FileReader {
         })
     }
 
+    /// The next row, if it is on a line that can be read where it lies.
+    fn next_plain_row(&mut self) -> Option<Row> {
+        let Columns::Csv(columns) = &mut self.columns else { return None };
+        if !self.decoder.reads_plain() || self.is_ended {
+            return None;
+        }
+        let position = self.lines.number() + 1;
+        let line = self.lines.glance().filter(|_| position > self.after)?;
+        let event = columns.decode_plain(line, &self.decoder, position)?;
+        let len = line.len();
+        self.lines.skip(len);
+        Some(Row { position, event: Ok(event.into()) })
+    }
+
     /// The next row; none at the end.
     fn next_row(&mut self) -> io::Result<Option<Row>> {
         while !self.is_ended {
@@ -138,7 +152,12 @@ impl FileReader {
 impl PartitionReader for FileReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
         let start = rows.len();
+        rows.reserve(BATCH_ROWS);
         while rows.len() - start < BATCH_ROWS {
+            if let Some(row) = self.next_plain_row() {
+                rows.push(row);
+                continue;
+            }
             match self.next_row() {
                 Ok(Some(row)) => rows.push(row),
                 Ok(None) => return Ok(Progress::Ended),

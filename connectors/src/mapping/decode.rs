@@ -10,6 +10,7 @@ use market::{
 
 use super::check::{Field, Mapping};
 use super::listings::{Listed, Listings};
+use super::plain::Plain;
 use super::readings::{self, Given};
 use super::words::{self, Kind};
 
@@ -24,11 +25,12 @@ pub struct Fault {
 
 /// Decodes the records of one partition.
 pub struct Decoder {
-    mapping: Arc<Mapping>,
-    listings: Listings,
+    pub(super) mapping: Arc<Mapping>,
+    pub(super) listings: Listings,
     /// The space of positions, for feeds without ids.
-    partition: IdScope,
+    pub(super) partition: IdScope,
     given: Given,
+    pub(super) plain: Plain,
 }
 
 impl Fault {
@@ -62,6 +64,7 @@ impl Decoder {
     pub fn new(mapping: Arc<Mapping>, partition: &str) -> Decoder {
         Decoder {
             listings: mapping.listings.clone(),
+            plain: Plain::of(&mapping),
             mapping,
             partition: IdScope::of(partition),
             given: Given::default(),

@@ -1,9 +1,11 @@
 //! From a feed's symbols to instruments.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use market::{Catalog, IdScope, InstrumentId, RefusalReason, Terms};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::decode::Fault;
 
@@ -31,7 +33,7 @@ pub struct Listings {
     name: Name,
     /// The configured table, and what the template has resolved; bounded by the catalog, since one
     /// symbol is one instrument.
-    known: HashMap<Box<str>, Listed>,
+    known: HashMap<Box<[u8]>, Listed, Seeded>,
 }
 
 /// How a symbol that is not in the table becomes an instrument.
@@ -53,8 +55,8 @@ impl Listings {
         symbols: &BTreeMap<String, String>,
         catalog: Arc<Catalog>,
     ) -> Result<Listings, String> {
-        let mut listings =
-            Listings { catalog, scope: None, contiguous, name: Name::None, known: HashMap::new() };
+        let known = HashMap::with_hasher(Seeded::new());
+        let mut listings = Listings { catalog, scope: None, contiguous, name: Name::None, known };
         listings.scope = id_scope.map(|name| listings.scope_named(name)).transpose()?;
         listings.name = match instrument {
             None if symbols.is_empty() => {
@@ -80,7 +82,7 @@ impl Listings {
         };
         for (symbol, name) in symbols {
             let listed = listings.register(name)?;
-            listings.known.insert(Box::from(symbol.as_str()), listed);
+            listings.known.insert(Box::from(symbol.as_bytes()), listed);
         }
         Ok(listings)
     }
@@ -104,8 +106,8 @@ impl Listings {
         symbol: &str,
         column: &dyn std::fmt::Display,
     ) -> Result<Listed, Fault> {
-        if let Some(listed) = self.known.get(symbol) {
-            return Ok(*listed);
+        if let Some(listed) = self.known(symbol.as_bytes()) {
+            return Ok(listed);
         }
         let Name::Template(before, after) = &self.name else {
             return Err(Fault::value(
@@ -118,8 +120,13 @@ impl Listings {
         let listed = self
             .register(&format!("{before}{symbol}{after}"))
             .map_err(|problem| Fault::new(RefusalReason::BadInstrument, problem))?;
-        self.known.insert(Box::from(symbol), listed);
+        self.known.insert(Box::from(symbol.as_bytes()), listed);
         Ok(listed)
+    }
+
+    /// The instrument of a symbol that was found before.
+    pub(super) fn known(&self, symbol: &[u8]) -> Option<Listed> {
+        self.known.get(symbol).copied()
     }
 
     fn register(&self, name: &str) -> Result<Listed, String> {
@@ -142,6 +149,41 @@ impl Listings {
             }
             None => Ok(IdScope::of(name)),
         }
+    }
+}
+
+/// Hashes symbols by XXH3 with a seed of this process: as quick as short keys allow, and nobody outside knows which symbols collide.
+#[derive(Clone)]
+struct Seeded(u64);
+
+impl Seeded {
+    fn new() -> Seeded {
+        Seeded(RandomState::new().build_hasher().finish())
+    }
+}
+
+impl BuildHasher for Seeded {
+    type Hasher = Hash;
+
+    fn build_hasher(&self) -> Hash {
+        Hash(self.0)
+    }
+}
+
+/// The seed, then the hash of what was written.
+struct Hash(u64);
+
+impl Hasher for Hash {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn write_usize(&mut self, len: usize) {
+        self.0 ^= len as u64; // of a slice, before its bytes
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -31,13 +31,14 @@
 //! ```
 //!
 //! Reading order: [`config`] (as written) → [`check`] (as used) → [`decode`] with its [`words`],
-//! [`readings`] and [`listings`] → [`json`], the columns of a JSON object.
+//! [`readings`] and [`listings`] → `plain`, the common case straight from bytes → [`json`], the columns of a JSON object.
 
 pub mod check;
 pub mod config;
 pub mod decode;
 pub mod json;
 pub mod listings;
+mod plain;
 pub mod readings;
 pub mod words;
 

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, or a live run stopped by a signal; 1 failed; 2 wrong command line or
 //! configuration; 3 a replay was stopped by a signal before its input ended.
 
+mod bench;
 mod check;
 mod demo;
 mod mapping;
@@ -52,6 +53,8 @@ enum Command {
     Tail(tail::Tail),
     /// Make ticks and write them somewhere.
     Produce(Box<produce::Produce>),
+    /// Measure what this machine makes of it.
+    Bench(bench::Bench),
 }
 
 /// What a command came to.
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(json),
         Command::Tail(tail) => tail.run(json),
         Command::Produce(produce) => produce.run(json),
+        Command::Bench(bench) => bench.run(json),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -40,9 +40,9 @@ impl Default for Backoff {
     }
 }
 
-/// Of a log, a snapshot has at most so many rows: the latest. It begins with the run, so only a resync of a
-/// log can be cut by this.
-const LOG_ROWS: usize = 100_000;
+/// Of a log, who was too far behind gets at most so many rows: the latest. The first snapshot has all that are
+/// kept, which are few when a run begins.
+const RESYNC_LOG_ROWS: usize = 100_000;
 /// After this time without a change, it is looked how far the view is.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -64,6 +64,8 @@ pub struct Deliverer {
 /// Why a delivery ends before its time.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Cut {
+    #[error("{0}")]
+    Afresh(Box<dyn std::error::Error + Send + Sync>),
     #[error("{0}")]
     GivenUp(Box<dyn std::error::Error + Send + Sync>),
     #[error("time was up before everything was delivered{}", last_error(.0))]
@@ -101,9 +103,17 @@ impl Deliverer {
         }
         loop {
             self.standing.begins(kind);
-            let at = self.deliver_snapshot(kind)?;
-            if self.deliver_changes(at, &mut moved)? {
-                return self.close();
+            let delivered = self.deliver_snapshot(kind);
+            match delivered.and_then(|at| self.deliver_changes(at, &mut moved)) {
+                Ok(true) => return self.close(),
+                Ok(false) => {}
+                Err(Cut::Afresh(cause)) => {
+                    let Standing { name, view, .. } = &*self.standing;
+                    tracing::warn!("`{}` to `{name}` begins again: {cause}", view.name);
+                    self.standing.retries(cause.to_string());
+                    self.rest(self.wish.backoff.first)?;
+                }
+                Err(cut) => return Err(cut),
             }
             kind = Kind::Resync;
         }
@@ -112,7 +122,8 @@ impl Deliverer {
     /// Delivers all rows part by part, and gives the frontier that they are of.
     fn deliver_snapshot(&mut self, kind: Kind) -> Result<Frontier, Cut> {
         let wanted = Arc::clone(&self.wish.wanted);
-        let reading = self.reader.snapshot(self.wish.view, wanted, LOG_ROWS);
+        let log_rows = if kind == Kind::Resync { RESYNC_LOG_ROWS } else { usize::MAX };
+        let reading = self.reader.snapshot(self.wish.view, wanted, log_rows);
         let mut rest: Box<dyn Snapshot> = self.runtime.block_on(reading).map_err(Cut::Closed)?;
         let at = rest.frontier();
         let (mut part, mut more) = (0, true);
@@ -193,6 +204,7 @@ impl Deliverer {
         loop {
             match what(&mut *self.handler) {
                 Ok(()) => return Ok(()),
+                Err(DeliverError::Afresh(cause)) => return Err(Cut::Afresh(cause)),
                 Err(DeliverError::GiveUp(cause)) => return Err(Cut::GivenUp(cause)),
                 Err(DeliverError::Retry(cause)) => {
                     let Standing { name, view, .. } = &*self.standing;

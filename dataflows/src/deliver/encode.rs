@@ -89,3 +89,50 @@ pub fn key_text(view: &View, row: &[Cell], catalog: &Catalog) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deliver::Kind;
+    use crate::views::view;
+    use market::{Commit, EventTime, InstrumentRule};
+
+    fn text(text: &str) -> Cell {
+        Cell::Text(text.to_owned())
+    }
+
+    #[test]
+    fn keys_that_differ_have_texts_that_differ() {
+        let catalog = Catalog::new(vec![InstrumentRule::any()], 10);
+        let sinks = view("sinks").unwrap();
+        let of = |name: Cell, view: Cell| key_text(sinks, &[name, view, text("no key")], &catalog);
+        assert_eq!(of(text("a|b"), text("c")), r"a\|b|c");
+        assert_eq!(of(text("a"), text("b|c")), r"a|b\|c");
+        assert_eq!(of(text(r"a\"), text("c")), r"a\\|c");
+        assert_eq!([of(Cell::Null, text("c")), of(text(""), text("c"))], [r"\N|c", "|c"]);
+        assert_eq!(of(text(r"\N"), text("c")), r"\\N|c");
+    }
+
+    #[test]
+    fn rows_of_logs_that_agree_in_their_keys_are_numbered_in_each_commit() {
+        let catalog = Arc::new(Catalog::new(vec![InstrumentRule::any()], 10));
+        let mut encoder = Encoder::new(catalog, Encoding::Deltas, false);
+        let view = view("dead_letters").unwrap();
+        let row = |commit, source| {
+            let mut row = vec![Cell::Null; view.columns.len()];
+            row[..2].clone_from_slice(&[Cell::Unsigned(commit), text(source)]);
+            Delta::came(row)
+        };
+        let mut keys = |kind, deltas: &[Delta]| {
+            let (after, commit, at) = (None, Commit(9), EventTime(0));
+            let batch = Batch { view, kind, after, commit, at, part: 0, last: true, deltas };
+            let keys = encoder.records(&batch).into_iter().map(|record| record.key);
+            keys.collect::<Vec<_>>().join(" ")
+        };
+        let all = [row(1, "a"), row(1, "b"), row(1, "a"), row(2, "a")];
+        let want = r"1|a|\N|\N|0 1|b|\N|\N|0 1|a|\N|\N|1 2|a|\N|\N|0";
+        assert_eq!(keys(Kind::Snapshot, &all), want);
+        assert_eq!(keys(Kind::Changes, &all[3..]), r"2|a|\N|\N|1", "the same commit goes on");
+        assert_eq!(keys(Kind::Resync, &all), want, "all rows come anew");
+    }
+}

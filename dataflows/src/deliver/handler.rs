@@ -49,7 +49,7 @@ pub const PART_DELTAS: usize = connectors::sink::BATCH_RECORDS;
 pub enum Kind {
     /// All rows that are wanted, of logs the latest. It replaces all that was delivered before.
     Snapshot,
-    /// The same, because changes after the batch before are no longer kept.
+    /// The same, because changes after the batch before are no longer kept, or the handler wanted it.
     Resync,
     /// What has changed since the batch before.
     Changes,
@@ -70,6 +70,9 @@ pub enum DeliverError {
     /// Try again later, with the same batch.
     #[error(transparent)]
     Retry(Box<dyn std::error::Error + Send + Sync>),
+    /// What was taken before is not there any more: begin again with a snapshot.
+    #[error(transparent)]
+    Afresh(Box<dyn std::error::Error + Send + Sync>),
     /// Give up: nothing more is delivered to this handler. The job goes on.
     #[error(transparent)]
     GiveUp(Box<dyn std::error::Error + Send + Sync>),

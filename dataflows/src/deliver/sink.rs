@@ -57,6 +57,10 @@ impl SinkHandler {
             self.writer = None;
             match error {
                 SinkError::Retry { .. } => DeliverError::Retry(error.into()),
+                SinkError::Forgotten { .. } => {
+                    self.encoded = None; // a snapshot of the same commit is another batch
+                    DeliverError::Afresh(error.into())
+                }
                 _ => DeliverError::GiveUp(error.into()),
             }
         })

@@ -122,7 +122,7 @@ impl Ticks {
     }
 
     /// A trade that will be corrected.
-    fn to_correct(&mut self) -> Option<Tick> {
+    fn take_correctable(&mut self) -> Option<Tick> {
         let any = self.one_of_the_last(AMENDED)?;
         match self.dice.hits(self.odds.of_closes) {
             true => self.symbols[any.symbol as usize].close.or(Some(any)),
@@ -147,7 +147,7 @@ impl Iterator for Ticks {
             return self.one_of_the_last(REPEATED);
         }
         if self.dice.hits(self.odds.corrections) {
-            let of = self.to_correct()?;
+            let of = self.take_correctable()?;
             let off = 1 + self.dice.below((of.price / 200).max(1).unsigned_abs()) as i64;
             return Some(Tick { price: of.price + off, row, said: Said::Correct, ..of });
         }

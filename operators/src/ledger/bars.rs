@@ -1,22 +1,32 @@
-//! Base bars: the surviving trades of an interval, in order, and the values folded from them.
+//! Base bars: what the surviving trades of an interval come to.
+//!
+//! A bar has the numbers of its quiet trades' chunks, and its affairs' survivors as they are. A trade that comes
+//! is added to its values, one that goes is subtracted; only if it was the open, the close, the high or the
+//! low, the bar is folded anew, from what its chunks come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Bar, Bucket, Calendar, EventTime, OrderKey, Price, Terms, Timeframe, Trade};
+use market::{Bar, Bucket, EventTime, OrderKey, Price, Terms, Trade};
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
+use super::buckets::Buckets;
+use super::rows::Rows;
 use crate::lifecycle::History;
 
 /// One base bar.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct BaseBar {
     pub(super) end: EventTime,
-    /// Trades that may still be corrected.
+    /// Of its quiet trades; all of it but what was added in the commit at hand is in `values`.
+    pub(super) chunks: Vec<u32>,
+    /// How many quiet trades are in `values` and may still become affairs.
+    quiet: usize,
+    /// What survives of affairs that may still change.
     live: BTreeMap<OrderKey, Trade>,
     /// What forgotten trades have left; they can no longer change.
     sealed: Bar,
-    /// `sealed` and `live` together, up to date unless `stale`.
+    /// All of these together, up to date unless `stale`.
     values: Bar,
     stale: bool,
     pub(super) history: History,
@@ -28,14 +38,21 @@ pub(super) struct Bars {
     /// Of the instrument; not known while only cancels have named it.
     terms: Option<Terms>,
     bars: BTreeMap<EventTime, BaseBar>,
+    /// The bars that have chunks: when they end and open.
+    holding: BTreeSet<(EventTime, EventTime)>,
+    quiet: usize,
     live: usize,
+    chunks: usize,
 }
 
 impl Bars {
     /// Takes the instrument's terms; says whether its calendar differs from the one assumed so far.
     pub(super) fn learn(&mut self, terms: Terms) -> bool {
+        if self.terms.is_some() {
+            return false;
+        }
         let assumed = self.calendar();
-        let terms = self.terms.get_or_insert(terms);
+        self.terms = Some(terms);
         terms.calendar != assumed
     }
 
@@ -49,14 +66,16 @@ impl Bars {
         Buckets::new(config.calendars.get(self.calendar()), config.base)
     }
 
-    /// Adds a trade to the bar at `bucket`; says whether this made the bar.
-    pub(super) fn add(&mut self, bucket: Bucket, trade: &Trade) -> bool {
+    /// The bar at `bucket`, and whether this made it.
+    fn at(&mut self, bucket: Bucket, terms: Terms) -> (&mut BaseBar, bool) {
         let mut made = false;
         let bar = self.bars.entry(bucket.open).or_insert_with(|| {
             made = true;
-            let empty = Bar::empty(trade.terms, bucket.end);
+            let empty = Bar::empty(terms, bucket.end);
             BaseBar {
                 end: bucket.end,
+                chunks: Vec::new(),
+                quiet: 0,
                 live: BTreeMap::new(),
                 sealed: empty,
                 values: empty,
@@ -64,23 +83,66 @@ impl Bars {
                 history: History::new(),
             }
         });
+        (bar, made)
+    }
+
+    /// A chunk of the bar at `bucket` with room for another row, and whether this made the bar; no chunk if
+    /// there are too many.
+    pub(super) fn chunk(
+        &mut self,
+        bucket: Bucket,
+        terms: Terms,
+        rows: &mut Rows,
+    ) -> (Option<u32>, bool) {
+        let (bar, made) = self.at(bucket, terms);
+        let last = bar.chunks.last().copied().filter(|last| rows.has_room(*last));
+        if last.is_some() {
+            return (last, made);
+        }
+        let chunk = rows.begin(bar.end);
+        if let Some(chunk) = chunk {
+            bar.chunks.push(chunk);
+            self.holding.insert((bucket.end, bucket.open));
+            self.chunks += 1;
+        }
+        (chunk, made)
+    }
+
+    /// So many quiet trades were taken into the values of their bars.
+    pub(super) fn took_in(&mut self, quiet: usize) {
+        self.quiet += quiet;
+    }
+
+    /// A quiet trade in the values of the bar that opens at `open` has become an affair.
+    pub(super) fn disturb(&mut self, open: EventTime, trade: &Trade) {
+        if let Some(bar) = self.bars.get_mut(&open) {
+            bar.quiet -= 1;
+            self.quiet -= 1;
+            bar.live.insert(OrderKey::of(trade), *trade);
+            self.live += 1;
+        }
+    }
+
+    /// Adds what survives of an affair to the bar at `bucket`; says whether this made the bar.
+    pub(super) fn add(&mut self, bucket: Bucket, trade: &Trade) -> bool {
+        let (bar, made) = self.at(bucket, trade.terms);
         bar.live.insert(OrderKey::of(trade), *trade);
         bar.values.add(trade);
         self.live += 1;
         made
     }
 
-    /// Takes a trade out of the bar that opens at `open`; its values are folded anew when asked for.
+    /// Takes what survived of an affair out of the bar that opens at `open`.
     pub(super) fn remove(&mut self, open: EventTime, trade: &Trade) {
         if let Some(bar) = self.bars.get_mut(&open)
             && bar.live.remove(&OrderKey::of(trade)).is_some()
         {
-            bar.stale = true;
+            bar.stale |= !bar.values.take_out(trade);
             self.live -= 1;
         }
     }
 
-    /// Keeps what a trade contributes to the bar that opens at `open`, and forgets the trade.
+    /// Keeps what an affair contributes to the bar that opens at `open`, and forgets its trade.
     pub(super) fn seal(&mut self, open: EventTime, trade: &Trade) {
         if let Some(bar) = self.bars.get_mut(&open)
             && let Some(trade) = bar.live.remove(&OrderKey::of(trade))
@@ -88,6 +150,29 @@ impl Bars {
             bar.sealed.add(&trade);
             self.live -= 1;
         }
+    }
+
+    /// Forgets the quiet trades of every bar that ends at or before `horizon`, and keeps what they come to.
+    pub(super) fn forget_quiet(&mut self, horizon: EventTime, rows: &mut Rows) {
+        while let Some((end, open)) =
+            self.holding.first().copied().filter(|(end, _)| *end <= horizon)
+        {
+            self.holding.remove(&(end, open));
+            let Some(bar) = self.bars.get_mut(&open) else {
+                continue;
+            };
+            bar.seal_quiet(rows);
+            self.quiet -= std::mem::take(&mut bar.quiet);
+            let chunks = std::mem::take(&mut bar.chunks);
+            self.chunks -= chunks.len();
+            rows.sink(chunks);
+        }
+        rows.forget_through(horizon);
+    }
+
+    /// When the first bar with quiet trades ends.
+    pub(super) fn first_quiet_end(&self) -> Option<EventTime> {
+        self.holding.first().map(|(end, _)| *end)
     }
 
     pub(super) fn get_mut(&mut self, open: EventTime) -> Option<&mut BaseBar> {
@@ -98,21 +183,34 @@ impl Bars {
         self.bars.iter().map(|(open, bar)| (*open, bar))
     }
 
-    /// How many bytes the bars and their trades retain, about.
+    /// How many quiet trades there are.
+    pub(super) fn quiet(&self) -> usize {
+        self.quiet
+    }
+
+    /// How many bytes the bars and their affairs' trades retain, about.
     pub(super) fn bytes(&self) -> usize {
-        // A B-tree's nodes are two thirds full on average.
+        // A B-tree's nodes are two thirds full on average, and so are the lists of chunks.
         self.live * size_of::<(OrderKey, Trade)>() * 3 / 2
             + self.bars.len() * size_of::<(EventTime, BaseBar)>() * 3 / 2
+            + self.holding.len() * size_of::<(EventTime, EventTime)>() * 3 / 2
+            + self.chunks * size_of::<u32>() * 3 / 2
     }
 }
 
 impl BaseBar {
+    /// Adds a quiet trade to the values.
+    pub(super) fn take_in(&mut self, trade: &Trade) {
+        self.values.add(trade);
+        self.quiet += 1;
+    }
+
     /// The values that its trades give; none if no trade shows.
-    pub(super) fn values(&mut self) -> Option<Bar> {
-        if self.stale {
+    pub(super) fn values(&mut self, rows: &Rows) -> Option<Bar> {
+        if std::mem::take(&mut self.stale) {
             self.values = self.sealed;
+            rows.fold_into(&mut self.values, &self.chunks);
             self.live.values().for_each(|trade| self.values.add(trade));
-            self.stale = false;
         }
         Some(self.values).filter(|bar| !bar.is_empty())
     }
@@ -121,26 +219,15 @@ impl BaseBar {
     pub(super) fn close(&self) -> Option<Price> {
         self.history.shown().and_then(|candle| candle.bar.close).map(|(_, price)| price)
     }
-}
 
-/// The bar that holds a time, remembering the last one: most trades fall into the same.
-#[derive(Clone, Debug)]
-pub(super) struct Buckets<'a> {
-    calendar: &'a Calendar,
-    timeframe: Timeframe,
-    last: Bucket,
-}
-
-impl<'a> Buckets<'a> {
-    pub(super) fn new(calendar: &'a Calendar, timeframe: Timeframe) -> Buckets<'a> {
-        let nothing = Bucket { open: EventTime::END, end: EventTime::END };
-        Buckets { calendar, timeframe, last: nothing }
-    }
-
-    pub(super) fn of(&mut self, time: EventTime) -> Bucket {
-        if !(self.last.open <= time && time < self.last.end) {
-            self.last = self.calendar.bucket(self.timeframe, time);
+    /// What the quiet trades come to is sealed: all but what affairs contribute.
+    fn seal_quiet(&mut self, rows: &Rows) {
+        let mut without = self.values;
+        let holds = !self.stale && self.live.values().all(|trade| without.take_out(trade));
+        if holds {
+            self.sealed = without;
+        } else {
+            rows.fold_into(&mut self.sealed, &self.chunks);
         }
-        self.last
     }
 }

@@ -1,19 +1,25 @@
 //! Which ids name one trade, and which version of it survives.
 //!
-//! Corrections join ids; the joined ids are one trade. Of each id the book keeps the `New` that counts, of
-//! each trade the correction that counts and whether it was cancelled: maxima, so no order of arrival
-//! and no number of copies changes what survives.
+//! A trade is **quiet** as long as nothing but copies of one `New` was said of it, as of nearly all: it is a
+//! row ([`Rows`]). What else is said of one of its ids makes it an **affair**: corrections join ids, the joined
+//! ids are one trade, and of each id the book keeps the `New` that counts, of each trade the correction that
+//! counts and whether it was cancelled: maxima, so no order of arrival and no number of copies changes what
+//! survives. One [`Index`] finds both; an id above all that were said before is not even looked for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use market::{EventTime, IdScope, Origin, Trade, TradeId};
+use market::{EventTime, IdScope, InstrumentId, Origin, Trade};
 use serde::{Deserialize, Serialize};
 
-/// A trade's id within its instrument.
-pub(super) type Id = (IdScope, TradeId);
+use super::index::{Hash, Index};
+use super::rows::{ROW_NUMBERS, RowNo, Rows};
+use super::streams::{Id, Kind, hash};
 
-/// Names a trade (all its ids) within its instrument's book; never used twice.
+/// Names an affair (all its ids) within its instrument's book; never used twice.
 pub(super) type TradeNo = u64;
+
+/// Names an id of an affair; used again when the affair is forgotten.
+pub(super) type IdNo = u32;
 
 /// One reported version of a trade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,17 +28,18 @@ pub(super) struct Version {
     pub(super) origin: Origin,
 }
 
-/// One id: the trade that it belongs to, and its own `New` with the lowest origin.
+/// One id of an affair: the trade that it belongs to, and its own `New` with the lowest origin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Slot {
+    id: Id,
     trade: TradeNo,
     original: Option<Version>,
 }
 
-/// One trade: what was said of any of its ids.
+/// One affair: what was said of any of its ids.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
-    ids: Vec<Id>,
+    ids: Vec<IdNo>,
     correction: Option<Version>,
     cancelled: bool,
     /// The largest event time of anything said of it; before all time if nothing carried one.
@@ -40,11 +47,33 @@ struct Entry {
 }
 
 /// The trades of one instrument within the correction horizon.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Trades {
-    slots: HashMap<Id, Slot>,
+    pub(super) rows: Rows,
+    slots: Vec<Option<Slot>>,
+    free: Vec<IdNo>,
     entries: BTreeMap<TradeNo, Entry>,
     next: TradeNo,
+    /// Follows from the others, see [`Trades::restored`].
+    #[serde(skip)]
+    index: Index,
+    /// The highest integer said of each kind and scope, of the first few.
+    #[serde(skip)]
+    highest: Vec<(IdScope, Kind, u64)>,
+}
+
+/// How many scopes and kinds have a highest id; ids of others are always looked for.
+const HIGHEST: usize = 8;
+
+/// What there is of an id.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Found {
+    /// Nothing was said of it.
+    Nothing,
+    /// A quiet trade.
+    Quiet(RowNo),
+    /// An id of an affair.
+    Affair(IdNo),
 }
 
 /// What a `New` met.
@@ -56,23 +85,81 @@ pub(super) enum Met {
 }
 
 impl Trades {
-    /// The trade that `id` belongs to; a new one if the id is unknown.
-    pub(super) fn trade_of(&mut self, id: Id) -> TradeNo {
-        if let Some(slot) = self.slots.get(&id) {
-            return slot.trade;
+    pub(super) fn new(instrument: InstrumentId) -> Trades {
+        Trades {
+            rows: Rows::new(instrument),
+            slots: Vec::new(),
+            free: Vec::new(),
+            entries: BTreeMap::new(),
+            next: 0,
+            index: Index::default(),
+            highest: Vec::new(),
         }
-        let trade = self.next;
-        self.next += 1;
-        self.slots.insert(id, Slot { trade, original: None });
-        let latest = EventTime::NEVER;
-        self.entries
-            .insert(trade, Entry { ids: vec![id], correction: None, cancelled: false, latest });
-        trade
     }
 
-    /// Takes a `New` of `id`, which must be known.
-    pub(super) fn add_original(&mut self, id: Id, version: Version) -> Met {
-        let Some(slot) = self.slots.get_mut(&id) else {
+    /// Makes what is not saved from what is.
+    pub(super) fn restored(&mut self) {
+        let rows: Vec<(RowNo, Id)> = self.rows.all().collect();
+        let ids = (0..).zip(&self.slots);
+        let ids = ids.filter_map(|(no, slot)| Some((ROW_NUMBERS + no, slot.as_ref()?.id)));
+        let all: Vec<(u32, Id)> = rows.into_iter().chain(ids).collect();
+        for (number, id) in all {
+            self.is_highest(id);
+            self.enter(id, number);
+        }
+    }
+
+    /// What there is of an id of which something is said now.
+    pub(super) fn find(&mut self, id: Id) -> Found {
+        if self.is_highest(id) { Found::Nothing } else { self.look_for(id) }
+    }
+
+    /// The number of an id of which nothing was said; it names a trade of its own.
+    pub(super) fn begin(&mut self, id: Id) -> IdNo {
+        let number = self.begin_affair(id, None, EventTime::NEVER);
+        self.enter(id, ROW_NUMBERS + number);
+        number
+    }
+
+    /// Keeps a quiet trade, of which nothing was said, in a chunk that has room.
+    pub(super) fn add_quiet(
+        &mut self,
+        chunk: u32,
+        stream: u16,
+        trade: &Trade,
+        origin: Origin,
+    ) -> RowNo {
+        let row = self.rows.add(chunk, stream, trade, origin);
+        self.enter((trade.scope, trade.id), row);
+        row
+    }
+
+    /// Makes a quiet trade an affair.
+    pub(super) fn disturb(&mut self, row: RowNo) -> IdNo {
+        let version = self.rows.version(row);
+        let id = (version.trade.scope, version.trade.id);
+        let number = self.begin_affair(id, Some(version), version.trade.time);
+        if !self.index.replace(hash(id), row, ROW_NUMBERS + number) {
+            self.enter(id, ROW_NUMBERS + number);
+        }
+        self.rows.let_go(row);
+        number
+    }
+
+    /// The id of this number.
+    pub(super) fn id(&self, id: IdNo) -> Option<Id> {
+        self.slot(id).map(|slot| slot.id)
+    }
+
+    /// The affair that an id belongs to.
+    pub(super) fn trade_of(&self, id: IdNo) -> TradeNo {
+        // Numbers that are not given out belong to none.
+        self.slot(id).map_or(TradeNo::MAX, |slot| slot.trade)
+    }
+
+    /// Takes a `New` of an id.
+    pub(super) fn add_original(&mut self, id: IdNo, version: Version) -> Met {
+        let Some(Some(slot)) = self.slots.get_mut(id as usize) else {
             return Met::First;
         };
         match &mut slot.original {
@@ -90,9 +177,9 @@ impl Trades {
         }
     }
 
-    /// The `New` of `id` that counts.
-    pub(super) fn original(&self, id: Id) -> Option<&Version> {
-        self.slots.get(&id).and_then(|slot| slot.original.as_ref())
+    /// The `New` of an id that counts.
+    pub(super) fn original(&self, id: IdNo) -> Option<&Version> {
+        self.slot(id).and_then(|slot| slot.original.as_ref())
     }
 
     /// Takes a correction of `trade`: higher sequence counts, then lower origin.
@@ -121,7 +208,7 @@ impl Trades {
             return kept;
         };
         for id in &ids {
-            if let Some(slot) = self.slots.get_mut(id) {
+            if let Some(Some(slot)) = self.slots.get_mut(*id as usize) {
                 slot.trade = kept;
             }
         }
@@ -171,24 +258,99 @@ impl Trades {
         self.entries.get(&trade).map(|entry| entry.latest)
     }
 
-    /// Forgets a trade and all its ids.
+    /// Forgets an affair and all its ids.
     pub(super) fn forget(&mut self, trade: TradeNo) {
         let Some(entry) = self.entries.remove(&trade) else {
             return;
         };
         for id in entry.ids {
-            self.slots.remove(&id);
+            self.slots[id as usize] = None;
+            self.free.push(id);
         }
     }
 
-    /// How many ids are known, tombstones included.
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    /// How many ids belong to affairs.
+    pub(super) fn ids(&self) -> usize {
+        self.slots.len() - self.free.len()
     }
 
-    /// About how many bytes one id with its trade takes.
-    pub(super) const BYTES_PER_ID: usize =
-        size_of::<(Id, Slot)>() * 8 / 7 + size_of::<(TradeNo, Entry)>() * 11 / 8 + size_of::<Id>();
+    /// About how many bytes they retain.
+    pub(super) fn bytes(&self) -> usize {
+        // A B-tree's nodes are two thirds full on average.
+        self.rows.bytes()
+            + self.index.bytes()
+            + self.slots.capacity() * size_of::<Option<Slot>>()
+            + self.free.capacity() * size_of::<IdNo>()
+            + self.entries.len() * (size_of::<(TradeNo, Entry)>() * 3 / 2 + size_of::<[IdNo; 4]>())
+    }
+
+    fn slot(&self, id: IdNo) -> Option<&Slot> {
+        self.slots.get(id as usize)?.as_ref()
+    }
+
+    /// Whether an integer is above all that were said of its kind and scope; from now on it is not.
+    fn is_highest(&mut self, (scope, id): Id) -> bool {
+        let (kind, number) = Kind::of(id);
+        if kind == Kind::Text {
+            return false;
+        }
+        let mut known = self.highest.iter_mut();
+        let known = known.find(|(of, of_kind, _)| (*of, *of_kind) == (scope, kind));
+        if let Some((_, _, highest)) = known {
+            let is_highest = number > *highest;
+            *highest = number.max(*highest);
+            return is_highest;
+        }
+        let has_room = self.highest.len() < HIGHEST;
+        if has_room {
+            self.highest.push((scope, kind, number));
+        }
+        has_room
+    }
+
+    fn look_for(&self, id: Id) -> Found {
+        let number = self.index.find(hash(id), |number| match number.checked_sub(ROW_NUMBERS) {
+            None => self.rows.is(number, id),
+            Some(no) => self.slot(no).is_some_and(|slot| slot.id == id),
+        });
+        match number {
+            None => Found::Nothing,
+            Some(number) => match number.checked_sub(ROW_NUMBERS) {
+                None => Found::Quiet(number),
+                Some(no) => Found::Affair(no),
+            },
+        }
+    }
+
+    fn enter(&mut self, id: Id, number: u32) {
+        let Trades { index, rows, slots, .. } = self;
+        let hash_of = |number: u32| -> Option<Hash> {
+            match number.checked_sub(ROW_NUMBERS) {
+                None => rows.hash(number),
+                Some(no) => slots.get(no as usize)?.as_ref().map(|slot| hash(slot.id)),
+            }
+        };
+        index.insert(hash(id), number, hash_of);
+    }
+
+    fn begin_affair(&mut self, id: Id, original: Option<Version>, latest: EventTime) -> IdNo {
+        let trade = self.next;
+        self.next += 1;
+        let slot = Some(Slot { id, trade, original });
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.slots[number as usize] = slot;
+                number
+            }
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as IdNo
+            }
+        };
+        let entry = Entry { ids: vec![number], correction: None, cancelled: false, latest };
+        self.entries.insert(trade, entry);
+        number
+    }
 }
 
 /// Of two corrections the one that counts.

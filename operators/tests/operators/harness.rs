@@ -18,7 +18,7 @@ use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concat, Input, Inspect, Probe};
 
 /// What there is after a commit, in the oracle's words.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Rows {
     pub(crate) candles: BTreeMap<CandleKey, Candle>,
     pub(crate) gaps: BTreeMap<GapKey, Gap>,
@@ -34,14 +34,14 @@ pub(crate) struct Rows {
 
 /// What one commit put out.
 #[derive(Default)]
-struct Said {
-    candles: Vec<LedgerOut>,
-    numbers: Vec<IndicatorOut>,
+pub(crate) struct Said {
+    pub(crate) candles: Vec<LedgerOut>,
+    pub(crate) numbers: Vec<IndicatorOut>,
 }
 
 impl Rows {
     /// Applies what one commit put out; changes must be net and fit what was there.
-    fn after(self, out: Said) -> Rows {
+    pub(crate) fn after(self, out: Said) -> Rows {
         let Rows { candles, gaps, numbers, .. } = self;
         let mut rows = Rows { candles, gaps, numbers, ..Rows::default() };
         follow(&mut rows.numbers, out.numbers);
@@ -82,7 +82,7 @@ impl Rows {
     }
 }
 
-fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>) {
+pub(crate) fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>) {
     let history = &script.history;
     let (base, larger) = history.timeframes.split_first().expect("a script has timeframes");
     let ledger = LedgerConfig {
@@ -102,7 +102,7 @@ fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>) {
 }
 
 /// The contexts of a script's commits.
-fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitContext>> {
+pub(crate) fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitContext>> {
     let sources = script.commits[0].marks.len();
     let mut marks = Marks::none(sources);
     let mut round_marks = marks.clone();

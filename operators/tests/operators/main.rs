@@ -8,3 +8,4 @@ mod oracles;
 mod portfolio;
 mod sessions;
 mod signals;
+mod twins;

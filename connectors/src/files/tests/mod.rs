@@ -5,6 +5,7 @@ mod compressed;
 mod dialects;
 mod endings;
 mod faults;
+mod plain;
 mod settings;
 
 use crate::source::Place;

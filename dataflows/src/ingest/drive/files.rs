@@ -57,58 +57,79 @@ pub fn drive_files(
 /// Rows of all partitions by (position, source, partition).
 struct Merge {
     partitions: Vec<Merged>,
+    /// Where the others are that have a row: position and index.
     heads: BinaryHeap<Reverse<(u64, usize)>>,
-    next_rows: Vec<Option<Row>>,
-    started: bool,
+    /// The partition at hand, whose next row is before those of all others.
+    current: Option<usize>,
+    is_started: bool,
 }
 
-/// One partition: its place, where its batches come from, the rest of the batch at hand, and whether that
-/// is the last.
-type Merged = ((usize, usize), Receiver<Pumped>, std::vec::IntoIter<Row>, bool);
+/// One partition being merged.
+struct Merged {
+    place: (usize, usize),
+    batches: Receiver<Pumped>,
+    /// The rest of the batch at hand, and whether it is the last.
+    rows: std::vec::IntoIter<Row>,
+    ended: bool,
+}
 
 impl Merge {
     fn new(mut partitions: Vec<((usize, usize), Receiver<Pumped>)>) -> Merge {
         partitions.sort_by_key(|(place, _)| *place);
-        let next_rows = partitions.iter().map(|_| None).collect();
-        let partitions = partitions
-            .into_iter()
-            .map(|(place, receiver)| (place, receiver, Vec::new().into_iter(), false))
-            .collect();
-        Merge { partitions, heads: BinaryHeap::new(), next_rows, started: false }
+        let merged = |(place, batches)| Merged {
+            place,
+            batches,
+            rows: Vec::new().into_iter(),
+            ended: false,
+        };
+        let partitions = partitions.into_iter().map(merged).collect();
+        Merge { partitions, heads: BinaryHeap::new(), current: None, is_started: false }
     }
 
     fn next(&mut self, clock: &mut CommitClock) -> Option<((usize, usize), Row)> {
-        if !self.started {
-            self.started = true;
-            (0..self.partitions.len()).for_each(|index| self.refill(index, clock));
-        }
-        let Reverse((_, index)) = self.heads.pop()?;
-        let row = self.next_rows[index].take()?;
-        let place = self.partitions[index].0;
-        self.refill(index, clock);
-        Some((place, row))
-    }
-
-    /// Gets the next row of a partition; waits for its pump if need be.
-    fn refill(&mut self, index: usize, clock: &mut CommitClock) {
-        let ((source, partition), receiver, rows, ended) = &mut self.partitions[index];
-        loop {
-            if let Some(row) = rows.next() {
-                self.heads.push(Reverse((row.position, index)));
-                self.next_rows[index] = Some(row);
-                return;
+        if !std::mem::replace(&mut self.is_started, true) {
+            for (index, partition) in self.partitions.iter_mut().enumerate() {
+                let head = partition.head(clock);
+                self.heads.extend(head.map(|position| Reverse((position, index))));
             }
-            match receiver.recv() {
-                Ok(pumped) if !*ended => {
-                    *rows = pumped.rows.into_iter();
-                    *ended = pumped.ended;
+        }
+        let index = match self.current {
+            Some(index) => index,
+            None => self.heads.pop()?.0.1,
+        };
+        let partition = &mut self.partitions[index];
+        let row = partition.rows.next()?;
+        // At once, so that the end of a partition counts from its last row on. Runs of rows of one partition, most often
+        // all, do not go through the heap.
+        self.current = match (partition.head(clock), self.heads.peek()) {
+            (Some(position), Some(Reverse(other))) if (position, index) > *other => {
+                self.heads.push(Reverse((position, index)));
+                None
+            }
+            (head, _) => head.map(|_| index),
+        };
+        Some((self.partitions[index].place, row))
+    }
+}
+
+impl Merged {
+    /// The position of the next row; waits for the partition's pump if need be. None if there is none.
+    fn head(&mut self, clock: &mut CommitClock) -> Option<u64> {
+        loop {
+            if let Some(row) = self.rows.as_slice().first() {
+                return Some(row.position);
+            }
+            match self.batches.recv() {
+                Ok(pumped) if !self.ended => {
+                    self.rows = pumped.rows.into_iter();
+                    self.ended = pumped.ended;
                 }
                 _ => {
                     // Only a pump that came to its end has ended; one that was stopped has not.
-                    if *ended {
-                        clock.end(*source, *partition);
+                    if self.ended {
+                        clock.end(self.place.0, self.place.1);
                     }
-                    return;
+                    return None;
                 }
             }
         }

@@ -91,7 +91,9 @@ impl<'a> Gathering<'a> {
             IncidentRow { commit, source: name.clone(), partition, kind: kind.name(), lost, detail }
         });
         let incidents = incidents.collect();
-        let records = std::mem::take(&mut self.records);
+        // The next commit holds about as many.
+        let room = Vec::with_capacity(self.records.len());
+        let records = std::mem::replace(&mut self.records, room);
         let accounts = std::mem::take(&mut self.accounts);
         let (partitions, oldest) = (self.clock.partitions(), self.oldest.take());
         Sealed { binding, records, accounts, refused, incidents, partitions, oldest }

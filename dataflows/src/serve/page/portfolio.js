@@ -11,8 +11,8 @@ export class Portfolio {
     const by = (id) => section.querySelector(id);
     this.title = by("#positions-title");
     this.tables = {
-      portfolios: new Table(by("#portfolios"), "portfolio", (row) => this.#choose(row.portfolio)),
-      positions: new Table(by("#positions")),
+      portfolios: new Table(by("#portfolios"), { by: "portfolio", choose: (row) => this.#choose(row.portfolio) }),
+      positions: new Table(by("#positions"), { said: "portfolio" }),
     };
     this.stores = {};
   }

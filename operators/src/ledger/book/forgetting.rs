@@ -2,12 +2,20 @@
 
 use market::EventTime;
 
-use super::{Book, Said};
+use super::{Application, Book};
 use crate::ledger::LedgerConfig;
 
 impl Book {
-    /// Forgets the trades whose latest bar ends at or before `horizon`.
+    /// Forgets the trades whose latest bar ends at or before `horizon`. What quiet trades take goes by
+    /// and by.
     pub(super) fn forget(&mut self, config: &LedgerConfig, horizon: EventTime) {
+        self.bars.forget_quiet(horizon, &mut self.trades.rows);
+        self.home = self.home.filter(|home| home.bucket.end > horizon);
+        self.trades.rows.sweep();
+        self.forget_affairs(config, horizon);
+    }
+
+    fn forget_affairs(&mut self, config: &LedgerConfig, horizon: EventTime) {
         while let Some((end, trade)) = self.to_forget.first().copied() {
             if end > horizon {
                 break;
@@ -28,13 +36,19 @@ impl Book {
         }
     }
 
-    /// Notes what was said of ids, for when their trades will be forgotten.
-    pub(super) fn schedule_forgetting(&mut self, config: &LedgerConfig, said: Vec<Said>) {
-        let mut buckets = self.bars.buckets(config);
-        for (id, time) in said {
+    /// Notes what was said of ids of affairs, for when their trades will be forgotten.
+    pub(super) fn schedule_forgetting(&mut self, application: &mut Application<'_>) {
+        if self.seen > EventTime::NEVER {
+            for id in std::mem::take(&mut self.undated) {
+                let id = self.affair(id, application);
+                application.said.push((id, None));
+            }
+        }
+        let mut buckets = self.bars.buckets(application.config);
+        for (id, time) in std::mem::take(&mut application.said) {
             let time = time.unwrap_or(self.seen);
             if time == EventTime::NEVER {
-                self.undated.push((id, None));
+                self.undated.extend(self.trades.id(id));
                 continue;
             }
             let trade = self.trades.trade_of(id);

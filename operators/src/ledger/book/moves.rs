@@ -2,35 +2,96 @@
 
 use std::collections::BTreeMap;
 
-use market::{Bar, Bucket, Cause, CauseKind, Commit, EventTime, Outlier, Trade, Updates};
+use market::{
+    Bar, Bucket, Cause, CauseKind, Commit, Event, EventTime, Outlier, Record, Trade, Updates,
+};
 
-use super::Book;
+use super::{Application, Book};
 use crate::ledger::LedgerConfig;
 use crate::ledger::outliers::Far;
-use crate::ledger::trades::{Id, TradeNo};
+use crate::ledger::rows::RowNo;
+use crate::ledger::trades::{IdNo, TradeNo};
 use crate::output::{LedgerOut, Notice};
 
 /// What a commit does to one trade: its contribution when the commit first touched it, and why.
 pub(super) struct Touch {
-    pub(super) id: Id,
+    pub(super) id: IdNo,
     pub(super) before: Option<Trade>,
     pub(super) cause: Cause,
 }
 
+/// The bars that differ after a commit, with the strongest cause of each; none if only time passed.
+pub(super) type Changed = BTreeMap<EventTime, Option<Cause>>;
+
 impl Book {
-    /// Compares what each touched trade contributes with what it did, and moves it. Gives the bars to
+    /// Takes the quiet trades that came into their bars, notes these bars with the strongest cause of each, and
+    /// holds the trades to recent prices.
+    pub(super) fn take_in(
+        &mut self,
+        application: &Application<'_>,
+        records: &[Record],
+        changed: &mut Changed,
+        out: &mut Vec<LedgerOut>,
+    ) {
+        let config = application.config;
+        let mut buckets = self.bars.buckets(config);
+        let mut fresh = application.fresh.iter().peekable();
+        while let Some(next) = fresh.peek() {
+            let Some(first) = new_trade(records, next) else {
+                return;
+            };
+            let bucket = buckets.of(first.time);
+            let Some(bar) = self.bars.get_mut(bucket.open) else {
+                return; // it was made when the row was added
+            };
+            let (mut cause, mut quiet) = (None, 0);
+            let of_bar = |trade: &Trade| bucket.open <= trade.time && trade.time < bucket.end;
+            while let Some((row, place)) =
+                fresh.next_if(|next| new_trade(records, next).is_some_and(of_bar))
+            {
+                self.trades.rows.settle(*row);
+                if application.some_are_affairs && self.trades.rows.is_gone(*row) {
+                    continue;
+                }
+                let record = &records[*place as usize];
+                let Event::New(trade) = &record.event else {
+                    continue;
+                };
+                bar.take_in(trade);
+                quiet += 1;
+                if trade.updates != Updates::NONE && cause.is_none() {
+                    // Records are in the order of their origins: of trades the first is strongest.
+                    let (kind, origin) = (CauseKind::Trade, record.origin);
+                    cause = Some(Cause { kind, id: trade.id, sequence: 0, origin });
+                }
+                if trade.updates.common(PRICES) != Updates::NONE
+                    && let Some(far) = self.recent.judge(&config.outliers, bucket.open, trade.price)
+                {
+                    let (commit, kind) = (application.context.commit, CauseKind::Trade);
+                    let row = outlier(commit, trade, kind, far);
+                    out.push(LedgerOut::Notice(Notice::Outlier(row)));
+                }
+            }
+            self.bars.took_in(quiet);
+            if let Some(cause) = cause {
+                strengthen(changed, bucket.open, cause);
+            }
+        }
+    }
+
+    /// Compares what each touched affair contributes with what it did, and moves it. Notes the bars to
     /// which a contribution differs, with the strongest cause of each. What did not contribute before is
     /// held to recent prices.
     pub(super) fn move_between_bars(
         &mut self,
-        config: &LedgerConfig,
-        commit: Commit,
-        touches: &[Touch],
+        application: &Application<'_>,
+        changed: &mut Changed,
         out: &mut Vec<LedgerOut>,
-    ) -> BTreeMap<EventTime, Option<Cause>> {
+    ) {
+        let (config, commit) = (application.config, application.context.commit);
         // Trades that were joined in this commit are one: gather by what they are now.
         let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
-        for Touch { id, before, cause } in touches {
+        for Touch { id, before, cause } in &application.touches {
             let trade = self.trades.trade_of(*id);
             let (befores, strongest) =
                 by_trade.entry(trade).or_insert_with(|| (Vec::new(), *cause));
@@ -38,7 +99,6 @@ impl Book {
             *strongest = strongest.stronger(*cause);
         }
 
-        let mut changed: BTreeMap<EventTime, Option<Cause>> = BTreeMap::new();
         let mut buckets = self.bars.buckets(config);
         for (trade, (befores, cause)) in by_trade {
             let after = self.trades.survivor(trade);
@@ -72,12 +132,10 @@ impl Book {
             }
             for (bucket, [before, after]) in contributions {
                 if before != after {
-                    let strongest = changed.entry(bucket.open).or_default();
-                    *strongest = Some(strongest.map_or(cause, |other| other.stronger(cause)));
+                    strengthen(changed, bucket.open, cause);
                 }
             }
         }
-        changed
     }
 
     /// What is told of a survivor in the bar of `bucket` if its price is far away from recent ones.
@@ -89,8 +147,7 @@ impl Book {
         trade: &Trade,
         bucket: Bucket,
     ) -> Option<Outlier> {
-        let prices = Updates::HIGH_LOW.and(Updates::OPEN_CLOSE);
-        if trade.updates.common(prices) == Updates::NONE {
+        if trade.updates.common(PRICES) == Updates::NONE {
             return None;
         }
         let far = self.recent.judge(&config.outliers, bucket.open, trade.price)?;
@@ -98,7 +155,28 @@ impl Book {
             true => CauseKind::Correction,
             false => CauseKind::Trade,
         };
-        let Far { median, deviation, bars } = far;
-        Some(Outlier { commit, trade: *trade, kind, median, deviation, bars })
+        Some(outlier(commit, trade, kind, far))
     }
+}
+
+/// What may be an outlier.
+const PRICES: Updates = Updates::HIGH_LOW.and(Updates::OPEN_CLOSE);
+
+/// The trade of a fresh row.
+fn new_trade<'a>(records: &'a [Record], (_, place): &(RowNo, u32)) -> Option<&'a Trade> {
+    match &records[*place as usize].event {
+        Event::New(trade) => Some(trade),
+        Event::Correct { .. } | Event::Cancel { .. } => None,
+    }
+}
+
+/// There is one more cause of a change of the bar that opens at `open`.
+fn strengthen(changed: &mut Changed, open: EventTime, cause: Cause) {
+    let strongest = changed.entry(open).or_default();
+    *strongest = Some(strongest.map_or(cause, |other| other.stronger(cause)));
+}
+
+fn outlier(commit: Commit, trade: &Trade, kind: CauseKind, far: Far) -> Outlier {
+    let Far { median, deviation, bars } = far;
+    Outlier { commit, trade: *trade, kind, median, deviation, bars }
 }

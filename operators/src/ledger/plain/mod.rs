@@ -1,10 +1,14 @@
-//! One instrument's book: applies a commit to its trades and bars.
+//! The slow twin: one instrument's book in its obvious form, on ordered maps.
 //!
-//! The steps are numbered as a commit goes through them; `docs/semantics.md` has the definition that
-//! they follow.
+//! It says what the fast [`super::book`] says, commit by commit, and is here to be read beside it: tests
+//! hold both equal, and benches time them. The steps are numbered as a commit goes through them;
+//! `docs/semantics.md` has the definition that they follow. A record costs O(log n), and a bar folds its
+//! trades anew once in a commit in which a trade left it.
 
+mod bars;
 mod forgetting;
 mod moves;
+mod trades;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,20 +19,21 @@ use market::{
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
-use super::bars::Bars;
 use super::gaps::Gaps;
 use super::outliers::RecentPrices;
-use super::trades::{Id, Met, TradeNo, Trades, Version};
+use super::shard::InstrumentBook;
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
 use crate::output::{LedgerOut, Notice, Verdict};
+use bars::Bars;
 use moves::Touch;
+use trades::{Id, Met, TradeNo, Trades, Version};
 
 /// Everything that the ledger holds of one instrument.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Book {
+pub struct Book {
     instrument: InstrumentId,
-    pub(super) clock: InstrumentClock,
+    clock: InstrumentClock,
     /// Newest event time accepted.
     seen: EventTime,
     /// When the newest base bar seen opens.
@@ -65,8 +70,8 @@ struct Application<'a> {
     said: Vec<Said>,
 }
 
-impl Book {
-    pub(super) fn new(instrument: InstrumentId) -> Book {
+impl InstrumentBook for Book {
+    fn new(instrument: InstrumentId) -> Book {
         Book {
             instrument,
             clock: InstrumentClock::new(),
@@ -82,8 +87,11 @@ impl Book {
         }
     }
 
-    /// Applies `records`, sorted by origin; may be none, then only time passes.
-    pub(super) fn commit(
+    fn clock(&self) -> &InstrumentClock {
+        &self.clock
+    }
+
+    fn commit(
         &mut self,
         config: &LedgerConfig,
         context: &CommitContext,
@@ -141,15 +149,13 @@ impl Book {
         }
     }
 
-    /// The watermark at which this book must be looked at, even if no record comes.
-    pub(super) fn next_deadline(&self, horizon: Span) -> Option<EventTime> {
+    fn next_deadline(&self, horizon: Span) -> Option<EventTime> {
         let forget = self.to_forget.first().map(|(end, _)| end.after(horizon));
         let forget = forget.filter(|_| horizon != Span::FOREVER);
         self.waiting.next_end().into_iter().chain(forget).min()
     }
 
-    /// Every row that exists.
-    pub(super) fn restate(&self, base: Timeframe, out: &mut Vec<LedgerOut>) {
+    fn restate(&self, base: Timeframe, out: &mut Vec<LedgerOut>) {
         for (open_time, bar) in self.bars.iter() {
             if let Some(candle) = bar.history.shown() {
                 let key = CandleKey { instrument: self.instrument, timeframe: base, open_time };
@@ -159,27 +165,26 @@ impl Book {
         self.gaps.restate(self.instrument, out);
     }
 
-    /// Makes what is not saved with the book from what is.
-    pub(super) fn restored(&mut self, config: &LedgerConfig) {
+    fn restored(&mut self, config: &LedgerConfig) {
         for (open, bar) in self.bars.iter() {
             self.recent.close(&config.outliers, open, bar.close());
         }
     }
 
-    /// How many ids are known, tombstones included.
-    pub(super) fn ids(&self) -> usize {
+    fn ids(&self) -> usize {
         self.trades.len()
     }
 
-    /// About how many bytes the book retains.
-    pub(super) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         size_of::<Book>()
             + self.trades.len() * (Trades::BYTES_PER_ID + size_of::<(EventTime, TradeNo)>() * 3 / 2)
             + self.bars.bytes()
             + self.gaps.bytes()
             + self.recent.bytes()
     }
+}
 
+impl Book {
     fn apply(
         &mut self,
         record: &Record,

@@ -1,0 +1,219 @@
+//! The common case straight from bytes: a trade of a known symbol whose fields are written plainly.
+//!
+//! Gives exactly what [`Decoder::decode`] gives, or nothing: blanks, exponents, faults, new symbols, corrections, … are left to
+//! it. A property test of files holds the two equal.
+
+use std::str;
+
+use market::{Event, EventTime, Price, Quantity, Side, TimeUnit, Trade, TradeId, Updates};
+
+use super::check::{Field, Mapping};
+use super::decode::Decoder;
+use super::readings::TimeReading;
+use super::words;
+
+/// Whether records of a mapping can be read so at all, and the unit of their times in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Plain {
+    unit: Option<u64>,
+}
+
+impl Plain {
+    /// Of a mapping.
+    pub(super) fn of(mapping: &Mapping) -> Plain {
+        let amends = [Field::Kind, Field::Of, Field::OfSymbol, Field::Updates, Field::Where];
+        let is_plain = mapping.readings.time == TimeReading::InUnit
+            && !mapping.needs_symbol()
+            && amends.iter().all(|field| mapping.column(*field).is_none());
+        let unit = match mapping.units.time {
+            TimeUnit::Ns => Some(1),
+            TimeUnit::Us => Some(1_000),
+            TimeUnit::Ms => Some(1_000_000),
+            TimeUnit::S => Some(1_000_000_000),
+            TimeUnit::Rfc3339 => None,
+        };
+        Plain { unit: unit.filter(|_| is_plain) }
+    }
+}
+
+impl Decoder {
+    /// Whether [`Decoder::decode_plain`] may give anything.
+    pub(crate) fn reads_plain(&self) -> bool {
+        self.plain.unit.is_some()
+    }
+
+    /// The event of a record if it is plain; `bytes` gives a field's bytes.
+    pub(crate) fn decode_plain<'a, F>(&self, bytes: F, position: u64) -> Option<Event>
+    where
+        F: Fn(Field) -> Option<&'a [u8]>,
+    {
+        let mapping = &*self.mapping;
+        let listed = match self.listings.constant() {
+            Some(listed) => listed,
+            None => self.listings.known(bytes(Field::Symbol)?)?,
+        };
+        let ns = integer(bytes(Field::Time)?)?.checked_mul(self.plain.unit?)?;
+        let time = EventTime(i64::try_from(ns).ok()?).checked().ok()?;
+        let units = &mapping.units;
+        let price = decimal(bytes(Field::Price)?, units.price_decimals, listed.terms.price_scale)?;
+        if price == 0 {
+            return None;
+        }
+        let size = bytes(Field::Size)?;
+        let sold = size.strip_prefix(b"-").filter(|_| units.signed_size);
+        let implied = units.size_decimals;
+        let quantity = decimal(sold.unwrap_or(size), implied, listed.terms.quantity_scale)?;
+        let side = match (units.signed_size, sold) {
+            _ if units.signed_size && quantity == 0 => return None,
+            (true, Some(_)) => Side::Sell,
+            (true, None) => Side::Buy,
+            (false, _) => self.side(&bytes)?,
+        };
+        let (price, quantity) = (Price(price), Quantity(quantity));
+        if !price.summable(quantity) {
+            return None;
+        }
+        let (scope, id) = match mapping.column(Field::Id) {
+            Some(_) => (listed.scope, id(bytes(Field::Id)?)?),
+            None => (self.partition, TradeId::Position(position)),
+        };
+        let sequence = match (mapping.column(Field::Sequence), id) {
+            (Some(_), _) => integer(bytes(Field::Sequence)?)?,
+            (None, TradeId::Number(number)) => number,
+            (None, _) => position,
+        };
+        Some(Event::New(Trade {
+            instrument: listed.id,
+            terms: listed.terms,
+            scope,
+            id,
+            time,
+            sequence,
+            price,
+            quantity,
+            side,
+            updates: Updates::ALL,
+        }))
+    }
+
+    fn side<'a>(&self, bytes: &impl Fn(Field) -> Option<&'a [u8]>) -> Option<Side> {
+        let (field, read): (_, fn(&str) -> _) = match self.mapping.column(Field::Maker) {
+            Some(_) => (Field::Maker, words::maker),
+            None => (Field::Side, words::side),
+        };
+        match self.mapping.column(field) {
+            Some(_) => read(word(bytes(field)?)?).ok(),
+            None => Some(Side::Unknown),
+        }
+    }
+}
+
+/// Text without blanks around it, if it is ASCII and not empty.
+fn word(bytes: &[u8]) -> Option<&str> {
+    let (first, last) = (bytes.first()?, bytes.last()?);
+    let is_plain = first.is_ascii_graphic() && last.is_ascii_graphic() && bytes.is_ascii();
+    str::from_utf8(bytes).ok().filter(|_| is_plain)
+}
+
+fn id(bytes: &[u8]) -> Option<TradeId> {
+    match integer(bytes) {
+        Some(number) if bytes[0] != b'0' => Some(TradeId::Number(number)),
+        _ => word(bytes).map(TradeId::of),
+    }
+}
+
+/// A number of 1 to 19 digits.
+fn integer(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() || bytes.len() > 19 {
+        return None;
+    }
+    let mut number = 0_u64;
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    Some(number)
+}
+
+/// A number of at most 18 digits, none of them beyond what `scale` holds.
+fn decimal(bytes: &[u8], implied: u8, scale: u8) -> Option<i64> {
+    let (mut number, mut digits, mut decimals, mut point) = (0_i64, 0_u8, 0_u8, false);
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            digits += 1;
+            if digits > 18 {
+                return None;
+            }
+            number = number * 10 + i64::from(digit);
+            decimals += u8::from(point);
+        } else if *byte == b'.' && !point {
+            point = true;
+        } else {
+            return None;
+        }
+    }
+    let shift = scale.checked_sub(implied.checked_add(decimals)?)?;
+    let factor = POWERS.get(usize::from(shift)).filter(|_| digits > 0)?;
+    number.checked_mul(*factor)
+}
+
+/// 1, 10, 100, …
+const POWERS: [i64; 19] = {
+    let mut powers = [1; 19];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::decimal::parse_scaled;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_those_of_the_full_reading(
+            text in "[0-9]{0,12}[.]?[0-9]{0,12}|[-+0-9.e ]{0,6}",
+            implied in 0..10_u8,
+            scale in 0..=18_u8,
+        ) {
+            if let Some(number) = decimal(text.as_bytes(), implied, scale) {
+                prop_assert_eq!(parse_scaled(&text, implied, scale), Ok(number));
+            }
+            if let Some(number) = integer(text.as_bytes()) {
+                prop_assert_eq!(text.parse(), Ok(number));
+            }
+            if let Some(id) = id(text.as_bytes()) {
+                prop_assert_eq!(TradeId::of(&text), id);
+            }
+        }
+    }
+
+    #[test]
+    fn what_feeds_write_is_plain() {
+        for (text, implied, scale, want) in [
+            ("61685.99", 0, 9, Some(61_685_990_000_000)),
+            ("300", 0, 8, Some(30_000_000_000)),
+            ("1815200", 4, 9, Some(181_520_000_000)),
+            ("7.", 0, 0, Some(7)),
+            (".5", 0, 1, Some(5)),
+            ("", 0, 1, None),
+            (".", 0, 1, None),
+            ("1.0", 0, 0, None),
+            ("9223372036.854775808", 0, 9, None),
+        ] {
+            assert_eq!(decimal(text.as_bytes(), implied, scale), want, "{text}");
+        }
+        assert_eq!(id(b"0"), Some(TradeId::Number(0)));
+        assert_eq!(id(b"17"), Some(TradeId::Number(17)));
+        assert_eq!((id(b""), id(b" 1"), id("é".as_bytes())), (None, None, None));
+    }
+}

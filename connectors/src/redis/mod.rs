@@ -1,0 +1,44 @@
+//! Redis 7.0 or later (and servers that speak like it): streams and channels as sources; [`sinks`].
+//!
+//! ```toml
+//! [[source]]
+//! name = "ticks"
+//! kind = "redis-streams"
+//! url = "redis://127.0.0.1:6379/0"    # or rediss:// with `ca_file`
+//! # password_env = "REDIS_PASSWORD"   # or password_file; a user stands in the url
+//! streams = ["ticks:BTC", "ticks:ETH"] # each is a partition
+//! start = "horizon"                   # default "earliest"
+//! payload = "data"                    # the field that holds a message; or format = "fields"
+//! codec = "binance-stream"            # or format, columns, units, … as in `crate::messages`
+//! ```
+//!
+//! **Streams** are read with XREAD from positions of our own, without a group: nothing is acknowledged, nothing is written,
+//! and any number of jobs read the same stream. The position of an entry is its id: 42 bits of
+//! milliseconds and 22 of sequence ([`EntryId`]); an id beyond these ends the partition with a message. Entries that were
+//! taken out before they were read are told, with their number (`census`).
+//!
+//! **Channels** (`kind = "redis-pubsub"`, `channels = […]`, `patterns = […]`, each a partition) keep nothing: what is published
+//! while nobody listens is lost, and every loss of the connection is told as a gap. A message's position is its
+//! number since the run began.
+//!
+//! Bounds: one connection, one batch of entries being decoded and one being answered per partition; a
+//! lost server is tried again after 0.1 s, and after twice as long each time, up to 5 s, for ever;
+//! [`CONNECT`](server::CONNECT) and [`ANSWER`](server::ANSWER) bound what is waited for a silent one.
+//!
+//! Reading order: [`server`] → `uplink` (a connection that is kept) → [`EntryId`] → `census` (what was lost)
+//! → `reply` → [`streams`](StreamsSource) → [`pubsub`](PubSubSource).
+
+mod census;
+mod entry_id;
+mod pubsub;
+mod reply;
+pub mod server;
+pub mod sinks;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod uplink;
+
+pub use entry_id::EntryId;
+pub use pubsub::PubSubSource;
+pub use streams::StreamsSource;

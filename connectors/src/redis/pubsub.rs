@@ -1,0 +1,307 @@
+//! `kind = "redis-pubsub"`: messages of channels, which nobody keeps.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis::{Connection, Msg, RedisError};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::server::{ANSWER, Server, ServerConfig, Trouble};
+use super::streams::{client_name, each_once, server_error};
+use super::uplink::Uplink;
+use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
+use crate::registry::{Setting, TypedSource};
+use crate::source::{
+    BATCH_ROWS, Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source,
+    SourceError, Start,
+};
+
+/// Messages that were received and not read yet; beyond that they wait in the socket and then at the server,
+/// which cuts subscribers off that are too far behind (its `client-output-buffer-limit pubsub`).
+const WAITING_MAX: usize = 4_096;
+/// A stop is noticed within this time.
+const NAP: Duration = Duration::from_millis(100);
+/// A server that sends nothing for this long is asked whether it is there.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// What a source of channels says beside [`ServerConfig`] and [`MessageConfig`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PubSubConfig {
+    /// Names of channels, each a partition.
+    #[serde(default)]
+    channels: Vec<String>,
+    /// Patterns of such names, as in PSUBSCRIBE; each is a partition, after the channels.
+    #[serde(default)]
+    patterns: Vec<String>,
+}
+
+/// Channels; each is a partition that goes on for ever, and what was published while nobody listened is lost.
+pub struct PubSubSource {
+    name: String,
+    server: Arc<Server>,
+    messages: Arc<Messages>,
+    subscriptions: Vec<Subscription>,
+}
+
+#[derive(Clone, Debug)]
+enum Subscription {
+    Channel(String),
+    Pattern(String),
+}
+
+impl TypedSource for PubSubSource {
+    const KIND: &'static str = "redis-pubsub";
+    type Config = Map<String, Value>;
+
+    fn build(written: Self::Config, setting: Setting) -> Result<PubSubSource, SourceError> {
+        let name = setting.name.clone();
+        check(written, setting).map_err(|problem| SourceError::Config { name, problem })
+    }
+}
+
+fn check(written: Map<String, Value>, setting: Setting) -> Result<PubSubSource, String> {
+    let Setting { name, folder, catalog } = setting;
+    let (server, written) = ServerConfig::split(written)?;
+    let (messages, written) = MessageConfig::split(written)?;
+    let own = serde_json::from_value(Value::Object(written)).map_err(|error| error.to_string())?;
+    let PubSubConfig { channels, patterns } = own;
+    if channels.is_empty() && patterns.is_empty() {
+        return Err("there is nothing to listen to: name `channels` or `patterns`".to_owned());
+    }
+    let channels = channels.into_iter().map(Subscription::Channel);
+    let patterns = patterns.into_iter().map(Subscription::Pattern);
+    let subscriptions: Vec<Subscription> = channels.chain(patterns).collect();
+    let names: Vec<String> = subscriptions.iter().map(Subscription::name).collect();
+    each_once("channels` and `patterns", &names)?;
+    let messages = Messages::check(messages, catalog)?;
+    if messages.are_fields() {
+        return Err("format = \"fields\" is of entries of streams; a message has none".to_owned());
+    }
+    let server = Arc::new(Server::check(server, &folder)?);
+    Ok(PubSubSource { name, server, messages: Arc::new(messages), subscriptions })
+}
+
+impl Subscription {
+    fn name(&self) -> String {
+        match self {
+            Subscription::Channel(name) => name.clone(),
+            Subscription::Pattern(pattern) => format!("pattern:{pattern}"),
+        }
+    }
+}
+
+impl Source for PubSubSource {
+    fn partition_name(&self, partition: u32) -> String {
+        let own = usize::try_from(partition).ok().and_then(|at| self.subscriptions.get(at));
+        own.map(Subscription::name).unwrap_or_default()
+    }
+
+    fn partitions(&self) -> Vec<u32> {
+        (0..).take(self.subscriptions.len()).collect()
+    }
+
+    fn is_replayable(&self) -> bool {
+        false
+    }
+
+    fn is_endless(&self) -> bool {
+        true
+    }
+
+    fn start(&self) -> Start {
+        Start::Latest
+    }
+
+    fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let own = usize::try_from(partition).ok().and_then(|at| self.subscriptions.get(at));
+        let subscription = own.ok_or_else(|| SourceError::Config {
+            name: self.name.clone(),
+            problem: format!(
+                "there is no partition {partition}; it has {}",
+                self.subscriptions.len()
+            ),
+        })?;
+        let name = subscription.name();
+        let failed = |trouble| server_error(&self.name, &self.server, &name, trouble);
+        let client = client_name(&self.name, partition);
+        let uplink = Uplink::open(Arc::clone(&self.server), client).map_err(failed)?;
+        let (tell, told) = sync_channel(WAITING_MAX);
+        let is_up = Arc::new(AtomicBool::new(true));
+        let listener = Listener {
+            subscription: subscription.clone(),
+            tell,
+            is_up: Arc::clone(&is_up),
+            has_listened: false,
+        };
+        let thread = thread::Builder::new().name(format!("channel-{partition}"));
+        thread
+            .spawn(move || listener.run(uplink))
+            .map_err(|source| SourceError::Open { partition: name.clone(), source })?;
+        Ok(Box::new(ChannelReader {
+            source: self.name.clone(),
+            server: Arc::clone(&self.server),
+            decoder: MessageDecoder::new(&self.messages, &format!("{}/{name}", self.name)),
+            name,
+            position: place.after(),
+            told,
+            is_up,
+            incidents: Vec::new(),
+        }))
+    }
+}
+
+/// A subscription being read. A message's position is its number since reading began, from 1.
+struct ChannelReader {
+    source: String,
+    server: Arc<Server>,
+    name: String,
+    decoder: MessageDecoder,
+    position: u64,
+    told: Receiver<Told>,
+    is_up: Arc<AtomicBool>,
+    incidents: Vec<Incident>,
+}
+
+/// What the listener tells, in order.
+enum Told {
+    Message(Msg),
+    Incident(Incident),
+    CannotGoOn(Trouble),
+}
+
+impl PartitionReader for ChannelReader {
+    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        let mut next = self.told.recv_timeout(NAP);
+        for _ in 0..BATCH_ROWS {
+            match next {
+                Ok(Told::Message(message)) => {
+                    self.position += 1;
+                    let channel = message.get_channel_name();
+                    let message = Message { channel, ..Message::of(message.get_payload_bytes()) };
+                    rows.extend(self.decoder.decode(&message, self.position));
+                }
+                // Rows that follow it belong to the next batch.
+                Ok(Told::Incident(incident)) => {
+                    self.incidents.push(incident);
+                    break;
+                }
+                Ok(Told::CannotGoOn(trouble)) => {
+                    return Err(server_error(&self.source, &self.server, &self.name, trouble));
+                }
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => {
+                    let trouble = Trouble::Wrong("its listener has ended".to_owned());
+                    return Err(server_error(&self.source, &self.server, &self.name, trouble));
+                }
+            }
+            next = self.told.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+        }
+        Ok(Progress::More)
+    }
+
+    fn incidents(&mut self) -> Vec<Incident> {
+        std::mem::take(&mut self.incidents)
+    }
+
+    fn link(&self) -> Option<Link> {
+        Some(Link { is_up: self.is_up.load(Ordering::Relaxed), behind: None })
+    }
+}
+
+/// Listens on a thread of its own, since a subscribed connection does nothing else. It ends when its reader is
+/// gone: at the next message, or when the server has been silent for a moment.
+struct Listener {
+    subscription: Subscription,
+    tell: SyncSender<Told>,
+    /// Shared with the reader alone.
+    is_up: Arc<AtomicBool>,
+    /// Whether it has listened before: then somebody misses what was published since.
+    has_listened: bool,
+}
+
+/// The reader is gone.
+struct Gone;
+
+impl Listener {
+    fn run(mut self, mut uplink: Uplink) {
+        while self.pass_on(&mut uplink).is_ok() {
+            let Some(connection) = uplink.connection() else { continue };
+            let Err(end) = self.listen(connection) else { return };
+            self.is_up.store(false, Ordering::Relaxed);
+            match end {
+                Trouble::Passing(why) => uplink.lost(&why),
+                wrong => {
+                    let _ = self.tell(Told::CannotGoOn(wrong)); // the end either way
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Subscribes and passes messages on until the connection is of no use any more, which is the error, or the
+    /// reader is gone.
+    fn listen(&mut self, connection: &mut Connection) -> Result<Gone, Trouble> {
+        let trouble = |error: RedisError| Trouble::of(&error);
+        let mut channel = connection.as_pubsub();
+        match &self.subscription {
+            Subscription::Channel(name) => channel.subscribe(name),
+            Subscription::Pattern(pattern) => channel.psubscribe(pattern),
+        }
+        .map_err(trouble)?;
+        channel.set_read_timeout(Some(NAP)).map_err(trouble)?;
+        self.is_up.store(true, Ordering::Relaxed);
+        if std::mem::replace(&mut self.has_listened, true) {
+            let detail = "what was published while the server was lost cannot be had".to_owned();
+            let gap = Incident { kind: IncidentKind::Gap, lost: None, detail };
+            if self.tell(Told::Incident(gap)).is_err() {
+                return Ok(Gone);
+            }
+        }
+        let mut heard = Instant::now();
+        loop {
+            match channel.get_message() {
+                Ok(message) => {
+                    heard = Instant::now();
+                    if self.tell(Told::Message(message)).is_err() {
+                        return Ok(Gone);
+                    }
+                }
+                Err(error) if error.is_timeout() => {
+                    if self.is_alone() {
+                        return Ok(Gone);
+                    }
+                    if heard.elapsed() >= SILENCE {
+                        channel.set_read_timeout(Some(ANSWER)).map_err(trouble)?;
+                        let answered = channel.ping::<redis::Value>();
+                        channel.set_read_timeout(Some(NAP)).map_err(trouble)?;
+                        answered.map_err(trouble)?;
+                        heard = Instant::now();
+                    }
+                }
+                Err(error) => return Err(trouble(error)),
+            }
+        }
+    }
+
+    /// Tells what happened to the connection.
+    fn pass_on(&self, uplink: &mut Uplink) -> Result<(), Gone> {
+        for incident in uplink.incidents() {
+            self.tell(Told::Incident(incident))?;
+        }
+        if self.is_alone() { Err(Gone) } else { Ok(()) }
+    }
+
+    /// Waits while too much is waiting.
+    fn tell(&self, told: Told) -> Result<(), Gone> {
+        self.tell.send(told).map_err(|_| Gone)
+    }
+
+    fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.is_up) == 1
+    }
+}

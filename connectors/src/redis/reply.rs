@@ -1,0 +1,98 @@
+//! What answers of a server hold, without copying what they carry.
+
+use redis::{RedisError, Value};
+
+use super::census::StreamInfo;
+use super::entry_id::EntryId;
+use super::server::Trouble;
+
+/// An entry of a stream.
+pub(super) struct Entry<'a> {
+    pub(super) id: EntryId,
+    /// Names and values in turn.
+    fields: &'a [Value],
+}
+
+impl<'a> Entry<'a> {
+    /// Names and values.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.fields.chunks_exact(2).filter_map(|pair| Some((bytes(&pair[0])?, bytes(&pair[1])?)))
+    }
+}
+
+/// An error of the server as the trouble that it is.
+pub(super) fn answered(value: Value) -> Result<Value, Trouble> {
+    match value {
+        Value::ServerError(error) => Err(Trouble::of(&RedisError::from(error))),
+        value => Ok(value),
+    }
+}
+
+/// The entries of one stream in the answer to XREAD; none if there were none in time.
+pub(super) fn entries(answer: &Value) -> Result<Vec<Entry<'_>>, Trouble> {
+    let entries = match answer {
+        Value::Nil => return Ok(Vec::new()),
+        Value::Array(streams) => match streams.as_slice() {
+            [Value::Array(stream)] => match stream.as_slice() {
+                [_, Value::Array(entries)] => entries,
+                _ => return Err(strange("XREAD")),
+            },
+            _ => return Err(strange("XREAD")),
+        },
+        _ => return Err(strange("XREAD")),
+    };
+    entries.iter().map(|value| entry(value).ok_or_else(|| strange("XREAD"))).collect()
+}
+
+fn entry(value: &Value) -> Option<Entry<'_>> {
+    let Value::Array(parts) = value else { return None };
+    let [id, Value::Array(fields)] = parts.as_slice() else { return None };
+    Some(Entry { id: EntryId::parse(bytes(id)?)?, fields })
+}
+
+/// What XINFO STREAM answers; of a stream that is not there, that it is empty.
+pub(super) fn stream_info(answer: Value) -> Result<StreamInfo, Trouble> {
+    let answer = match answer {
+        Value::ServerError(error)
+            if error.details().is_some_and(|said| said.contains("no such key")) =>
+        {
+            return Ok(StreamInfo::default());
+        }
+        other => answered(other)?,
+    };
+    let Value::Array(told) = &answer else { return Err(strange("XINFO STREAM")) };
+    let of = |name: &str| {
+        let pair = told.chunks_exact(2).find(|pair| bytes(&pair[0]) == Some(name.as_bytes()));
+        pair.map(|pair| &pair[1])
+    };
+    let count = |name| match of(name) {
+        Some(Value::Int(count)) => u64::try_from(*count).ok(),
+        _ => None,
+    };
+    let end = |name| of(name).and_then(entry).map(|entry| entry.id);
+    let added = count("entries-added").ok_or_else(|| {
+        Trouble::Wrong(
+            "the server does not count what a stream was given (`entries-added`), so lost entries could not be told; \
+             it must be Redis 7.0 or later"
+                .to_owned(),
+        )
+    })?;
+    let newest = of("last-generated-id").and_then(bytes).and_then(EntryId::parse);
+    let found = count("length").zip(newest);
+    let (length, newest) = found.ok_or_else(|| strange("XINFO STREAM"))?;
+    let ends = end("first-entry").zip(end("last-entry"));
+    Ok(StreamInfo { length, added, newest, ends })
+}
+
+fn strange(command: &str) -> Trouble {
+    Trouble::Wrong(format!("the answer to {command} is not of a form that is known"))
+}
+
+/// The bytes of a text.
+pub(super) fn bytes(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.as_bytes()),
+        _ => None,
+    }
+}

@@ -1,0 +1,220 @@
+//! Which server, and how to reach it. No password is ever shown.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo};
+use redis::{RedisError, ServerErrorKind, TlsCertificates};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A connection is made, greeted and authenticated within this time.
+pub const CONNECT: Duration = Duration::from_secs(2);
+/// A server that has not answered for this long is lost.
+pub const ANSWER: Duration = Duration::from_secs(3);
+
+/// The keys of a configuration that say which server is meant.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// `redis://HOST:PORT/DATABASE`, or `rediss://…` for TLS; may hold `USER@`, and no password: a configuration is
+    /// shown and recorded.
+    url: String,
+    /// The name of the environment variable that holds the password.
+    password_env: Option<String>,
+    /// The file that holds the password, which is read anew for each connection.
+    password_file: Option<PathBuf>,
+    /// The certificates in PEM that a TLS server is held to, instead of those of the system.
+    ca_file: Option<PathBuf>,
+}
+
+/// The keys of [`ServerConfig`].
+const KEYS: [&str; 4] = ["url", "password_env", "password_file", "ca_file"];
+
+impl ServerConfig {
+    /// Takes its own keys out of what is written; gives the rest.
+    pub fn split(
+        mut written: Map<String, Value>,
+    ) -> Result<(ServerConfig, Map<String, Value>), String> {
+        let own = KEYS.into_iter().filter_map(|key| written.remove_entry(key)).collect();
+        let config = serde_json::from_value(Value::Object(own)).map_err(|e| e.to_string())?;
+        Ok((config, written))
+    }
+}
+
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerConfig")
+    }
+}
+
+/// A server that connections can be made to.
+pub struct Server {
+    info: ConnectionInfo,
+    password: Password,
+    ca_file: Option<PathBuf>,
+    /// Scheme, host, port and database.
+    shown: String,
+}
+
+enum Password {
+    None,
+    Env(String),
+    File(PathBuf),
+}
+
+impl Server {
+    /// Checks what is written; relative paths start at `folder`. Connects to nothing, and asks for no
+    /// password: recordings are replayed where neither exists.
+    pub fn check(config: ServerConfig, folder: &Path) -> Result<Server, String> {
+        let ServerConfig { url, password_env, password_file, ca_file } = config;
+        let info = url.as_str().into_connection_info().map_err(|error| {
+            format!(
+                "`url` cannot be read ({}); write redis://HOST:PORT/DATABASE, or rediss://… for TLS",
+                said(&error)
+            )
+        })?;
+        if info.redis_settings().password().is_some() {
+            return Err("`url` holds a password, and a configuration is shown and recorded; write `password_env` or \
+                        `password_file`"
+                .to_owned());
+        }
+        let database = info.redis_settings().db();
+        let shown = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}/{database}"),
+            ConnectionAddr::TcpTls { host, port, .. } => {
+                format!("rediss://{host}:{port}/{database}")
+            }
+            _ => return Err("`url` must begin with redis:// or rediss://".to_owned()),
+        };
+        if ca_file.is_some() && !shown.starts_with("rediss://") {
+            return Err("`ca_file` is for TLS, and `url` does not begin with rediss://".to_owned());
+        }
+        let password = match (password_env, password_file) {
+            (None, None) => Password::None,
+            (Some(name), None) => Password::Env(name),
+            (None, Some(path)) => Password::File(folder.join(path)),
+            (Some(_), Some(_)) => {
+                return Err(
+                    "`password_env` and `password_file` are both given; write one".to_owned()
+                );
+            }
+        };
+        Ok(Server { info, password, ca_file: ca_file.map(|path| folder.join(path)), shown })
+    }
+
+    /// Makes a connection that tells the server it is called `name`.
+    pub fn connect(&self, name: &str) -> Result<Connection, Trouble> {
+        let client = self.client().map_err(Trouble::Wrong)?;
+        let connect = || {
+            let mut connection = client.get_connection_with_timeout(CONNECT)?;
+            connection.set_read_timeout(Some(ANSWER))?;
+            connection.set_write_timeout(Some(ANSWER))?;
+            // For people who look at the list of clients; not every user may set it.
+            let named = redis::cmd("CLIENT").arg("SETNAME").arg(name).exec(&mut connection);
+            named.or_else(may_not)?;
+            // A server that is still loading its data answers nothing else.
+            redis::cmd("PING").exec(&mut connection).or_else(may_not)?;
+            Ok(connection)
+        };
+        connect().map_err(|error| Trouble::of(&error))
+    }
+
+    fn client(&self) -> Result<Client, String> {
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+        };
+        let password = match &self.password {
+            Password::None => None,
+            Password::Env(name) => Some(std::env::var(name).map_err(|_| {
+                format!("the environment variable {name} of `password_env` is not set")
+            })?),
+            Password::File(path) => {
+                let text = String::from_utf8_lossy(&read(path)?).into_owned();
+                Some(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
+        };
+        let mut info = self.info.clone();
+        if let Some(password) = password {
+            let settings = info.redis_settings().clone().set_password(password);
+            info = info.set_redis_settings(settings);
+        }
+        // The process may have chosen a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = match &self.ca_file {
+            None => Client::open(info),
+            Some(path) => {
+                let root_cert = Some(read(path)?);
+                Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })
+            }
+        };
+        client.map_err(|error| said(&error))
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.shown)
+    }
+}
+
+/// Why a server did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The same may go well later: it is not there, does not answer, or is not ready.
+    Passing(String),
+    /// Asking again does not help: what was asked is wrong.
+    Wrong(String),
+}
+
+impl Trouble {
+    /// What an error means. A password that was refused may have been changed since, and is passing.
+    pub fn of(error: &RedisError) -> Trouble {
+        let is_wrong = matches!(
+            error.kind(),
+            ErrorKind::InvalidClientConfig
+                | ErrorKind::UnexpectedReturnType
+                | ErrorKind::Server(
+                    ServerErrorKind::ResponseError
+                        | ServerErrorKind::Moved
+                        | ServerErrorKind::Ask
+                        | ServerErrorKind::CrossSlot
+                )
+        );
+        let said = said(error);
+        match is_wrong && !said.contains("max number of clients") || said.contains("WRONGTYPE") {
+            true => Trouble::Wrong(said),
+            false => Trouble::Passing(said),
+        }
+    }
+
+    /// In words.
+    pub fn into_words(self) -> String {
+        match self {
+            Trouble::Passing(words) | Trouble::Wrong(words) => words,
+        }
+    }
+}
+
+/// A user who may not ask is answered, and that will do.
+fn may_not(error: RedisError) -> Result<(), RedisError> {
+    match error.kind() {
+        ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::ResponseError) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// What an error says; one that only says that time is over, in more words.
+fn said(error: &RedisError) -> String {
+    match error.is_timeout() {
+        true => format!("no answer within {} s", ANSWER.as_secs()),
+        false => error.to_string(),
+    }
+}

@@ -1,0 +1,394 @@
+//! `kind = "redis-streams"`: entries of streams, read from positions of our own.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use redis::{Connection, Value};
+use serde::Deserialize;
+use serde_json::Map;
+
+use super::census::{Census, Loss, StreamInfo};
+use super::entry_id::{EntryId, MS_END, SEQUENCE_END};
+use super::reply::{self, Entry};
+use super::server::{Server, ServerConfig, Trouble};
+use super::uplink::Uplink;
+use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
+use crate::registry::{Setting, TypedSource};
+use crate::source::{
+    BATCH_ROWS, Incident, Link, PARTITIONS_MAX, PartitionReader, Place, Progress, Row, Source,
+    SourceError, Start,
+};
+
+/// A server waits this long for entries before it answers that there are none.
+const BLOCK_MS: u64 = 100;
+
+/// What a source of streams says beside [`ServerConfig`] and [`MessageConfig`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StreamsConfig {
+    /// The keys of the streams, each a partition.
+    streams: Vec<String>,
+    /// See [`Start::named`].
+    start: Option<String>,
+    /// The field that holds the message, unless columns are fields.
+    payload: Option<String>,
+    /// The most entries that are asked for at once.
+    batch: Option<usize>,
+}
+
+/// Streams; each is a partition that goes on for ever and can be read again from any entry that is there.
+pub struct StreamsSource {
+    name: String,
+    server: Arc<Server>,
+    messages: Arc<Messages>,
+    streams: Vec<String>,
+    start: Start,
+    payload: Option<Arc<str>>,
+    batch: usize,
+}
+
+impl TypedSource for StreamsSource {
+    const KIND: &'static str = "redis-streams";
+    type Config = Map<String, serde_json::Value>;
+
+    fn build(written: Self::Config, setting: Setting) -> Result<StreamsSource, SourceError> {
+        let name = setting.name.clone();
+        check(written, setting).map_err(|problem| SourceError::Config { name, problem })
+    }
+}
+
+fn check(
+    written: Map<String, serde_json::Value>,
+    setting: Setting,
+) -> Result<StreamsSource, String> {
+    let Setting { name, folder, catalog } = setting;
+    let (server, written) = ServerConfig::split(written)?;
+    let (messages, written) = MessageConfig::split(written)?;
+    let own = serde_json::Value::Object(written);
+    let own: StreamsConfig = serde_json::from_value(own).map_err(|error| error.to_string())?;
+    let StreamsConfig { streams, start, payload, batch } = own;
+
+    each_once("streams", &streams)?;
+    let messages = Messages::check(messages, catalog)?;
+    match (messages.are_fields(), &payload) {
+        (true, Some(_)) => {
+            return Err(
+                "`payload` names one field, and with format = \"fields\" columns are fields; keep one"
+                    .to_owned(),
+            );
+        }
+        (false, None) => {
+            return Err(
+                "an entry has fields: name the one that holds the message as `payload`, or write \
+                 format = \"fields\" if its fields are columns"
+                    .to_owned(),
+            );
+        }
+        _ => {}
+    }
+    let batch = batch.unwrap_or(BATCH_ROWS);
+    if !(1..=BATCH_ROWS).contains(&batch) {
+        return Err(format!("`batch` is {batch}; it must be from 1 to {BATCH_ROWS}"));
+    }
+    Ok(StreamsSource {
+        name,
+        server: Arc::new(Server::check(server, &folder)?),
+        messages: Arc::new(messages),
+        streams,
+        start: start.as_deref().map_or(Ok(Start::Earliest), Start::named)?,
+        payload: payload.map(Arc::from),
+        batch,
+    })
+}
+
+/// Names of partitions: some, not too many, none empty or twice.
+pub(super) fn each_once(key: &str, names: &[String]) -> Result<(), String> {
+    if names.is_empty() {
+        return Err(format!("`{key}` is empty; name at least one"));
+    }
+    if names.len() > PARTITIONS_MAX as usize {
+        return Err(format!("`{key}` has {} names, more than {PARTITIONS_MAX}", names.len()));
+    }
+    let mut seen = BTreeSet::new();
+    match names.iter().find(|name| name.is_empty() || !seen.insert(*name)) {
+        Some(name) if name.is_empty() => Err(format!("`{key}` holds an empty name")),
+        Some(name) => Err(format!("`{key}` names \"{name}\" twice")),
+        None => Ok(()),
+    }
+}
+
+impl Source for StreamsSource {
+    fn partition_name(&self, partition: u32) -> String {
+        let stream = usize::try_from(partition).ok().and_then(|at| self.streams.get(at));
+        stream.cloned().unwrap_or_default()
+    }
+
+    fn partitions(&self) -> Vec<u32> {
+        (0..).take(self.streams.len()).collect()
+    }
+
+    fn is_replayable(&self) -> bool {
+        true
+    }
+
+    fn is_endless(&self) -> bool {
+        true
+    }
+
+    fn start(&self) -> Start {
+        self.start
+    }
+
+    fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let found = usize::try_from(partition).ok().and_then(|at| self.streams.get(at));
+        let stream = found.ok_or_else(|| SourceError::Config {
+            name: self.name.clone(),
+            problem: format!("there is no partition {partition}; it has {}", self.streams.len()),
+        })?;
+        let failed = |trouble| server_error(&self.name, &self.server, stream, trouble);
+        let client = client_name(&self.name, partition);
+        let mut uplink = Uplink::open(Arc::clone(&self.server), client).map_err(failed)?;
+        let info = ask_info(&mut uplink, stream).map_err(failed)?;
+        let census = self.begin(stream, place, &info, &mut uplink)?;
+        Ok(Box::new(StreamReader {
+            source: self.name.clone(),
+            server: Arc::clone(&self.server),
+            stream: stream.clone(),
+            payload: self.payload.clone(),
+            batch: self.batch,
+            decoder: MessageDecoder::new(&self.messages, &format!("{}/{stream}", self.name)),
+            uplink,
+            census,
+            is_asked: false,
+            cannot_go_on: None,
+        }))
+    }
+}
+
+impl StreamsSource {
+    /// Where reading begins. Of a time before the oldest entry, it is not known whether entries that were
+    /// taken out came after it; then it is refused.
+    fn begin(
+        &self,
+        stream: &str,
+        place: Place,
+        info: &StreamInfo,
+        uplink: &mut Uplink,
+    ) -> Result<Census, SourceError> {
+        let after = match place {
+            Place::Earliest | Place::After(0) => return Ok(Census::begin(EntryId::ZERO, None)),
+            Place::Latest => return Ok(Census::begin(info.newest, Some(info.added))),
+            Place::After(position) => EntryId::at(position),
+            Place::Time(time) => {
+                let ms = time.0.max(0).unsigned_abs().div_ceil(1_000_000);
+                EntryId::before(ms)
+            }
+        };
+        if info.may_lack(after) {
+            let oldest = match info.ends {
+                Some((oldest, _)) => format!("entry {oldest}"),
+                None => "what will come next: it is empty".to_owned(),
+            };
+            if let Place::Time(time) = place {
+                return Err(SourceError::Lost {
+                    name: self.name.clone(),
+                    partition: format!("stream \"{stream}\""),
+                    asked: time.to_string(),
+                    oldest,
+                });
+            }
+            let last =
+                info.ends.map_or(info.newest.next_position(), |(oldest, _)| position(oldest));
+            uplink.gap(
+                Some((after.next_position(), last - 1)),
+                format!(
+                    "entries after {after} may have been taken out; the stream begins with {oldest}"
+                ),
+            );
+        }
+        Ok(Census::begin(after, None))
+    }
+}
+
+/// A stream being read. While one batch is decoded, the server is at work on the next.
+struct StreamReader {
+    source: String,
+    server: Arc<Server>,
+    stream: String,
+    payload: Option<Arc<str>>,
+    batch: usize,
+    decoder: MessageDecoder,
+    uplink: Uplink,
+    census: Census,
+    /// Whether the server was asked for what follows the census.
+    is_asked: bool,
+    cannot_go_on: Option<Trouble>,
+}
+
+impl PartitionReader for StreamReader {
+    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        if let Some(trouble) = self.cannot_go_on.take() {
+            return Err(server_error(&self.source, &self.server, &self.stream, trouble));
+        }
+        match self.read_batch(rows) {
+            Ok(()) => {}
+            Err(Trouble::Passing(why)) => {
+                self.is_asked = false;
+                self.uplink.lost(&why);
+            }
+            // Rows that were read before it come first.
+            Err(wrong) => self.cannot_go_on = Some(wrong),
+        }
+        Ok(Progress::More)
+    }
+
+    fn incidents(&mut self) -> Vec<Incident> {
+        self.uplink.incidents()
+    }
+
+    fn link(&self) -> Option<Link> {
+        Some(Link { is_up: self.uplink.is_up(), behind: self.census.behind() })
+    }
+}
+
+impl StreamReader {
+    fn read_batch(&mut self, rows: &mut Vec<Row>) -> Result<(), Trouble> {
+        let Some(connection) = self.uplink.connection() else { return Ok(()) };
+        if !self.is_asked {
+            ask(connection, &self.stream, self.census.after(), self.batch)?;
+            self.is_asked = true;
+        }
+        let answer = receive(connection)?;
+        let info = receive(connection)?;
+        self.is_asked = false;
+
+        let answer = reply::answered(answer)?;
+        let mut entries = reply::entries(&answer)?;
+        let info = reply::stream_info(info)?;
+        let good = entries.iter().take_while(|entry| entry.id.position().is_some()).count();
+        let beyond = entries.get(good).map(|entry| entry.id);
+        entries.truncate(good);
+        let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
+        if let Some(loss) = self.census.take(&ids, &info) {
+            tell(&mut self.uplink, loss, self.census.after());
+        }
+        let mut asked = Ok(());
+        if beyond.is_none()
+            && let Some(connection) = self.uplink.connection()
+        {
+            asked = ask(connection, &self.stream, self.census.after(), self.batch);
+            self.is_asked = asked.is_ok();
+        }
+        decode(&mut self.decoder, &self.stream, self.payload.as_deref(), &entries, rows);
+        match beyond {
+            None => asked,
+            Some(id) => Err(Trouble::Wrong(format!(
+                "entry {id} has an id beyond what positions hold: milliseconds below {MS_END} and a sequence \
+                 below {SEQUENCE_END}"
+            ))),
+        }
+    }
+}
+
+/// Asks for the entries after `after`, and how the stream is then. The answers are two.
+fn ask(
+    connection: &mut Connection,
+    stream: &str,
+    after: EntryId,
+    batch: usize,
+) -> Result<(), Trouble> {
+    let mut both = redis::pipe();
+    both.cmd("XREAD").arg("COUNT").arg(batch).arg("BLOCK").arg(BLOCK_MS);
+    both.arg("STREAMS").arg(stream).arg(after.to_string());
+    both.cmd("XINFO").arg("STREAM").arg(stream);
+    let sent = connection.send_packed_command(&both.get_packed_pipeline());
+    sent.map_err(|error| Trouble::of(&error))
+}
+
+fn receive(connection: &mut Connection) -> Result<Value, Trouble> {
+    connection.recv_response().map_err(|error| Trouble::of(&error))
+}
+
+fn ask_info(uplink: &mut Uplink, stream: &str) -> Result<StreamInfo, Trouble> {
+    let Some(connection) = uplink.connection() else {
+        return Err(Trouble::Passing("not connected".to_owned()));
+    };
+    let command = redis::cmd("XINFO").arg("STREAM").arg(stream).get_packed_command();
+    connection.send_packed_command(&command).map_err(|error| Trouble::of(&error))?;
+    reply::stream_info(receive(connection)?)
+}
+
+fn decode(
+    decoder: &mut MessageDecoder,
+    stream: &str,
+    payload: Option<&str>,
+    entries: &[Entry<'_>],
+    rows: &mut Vec<Row>,
+) {
+    let mut fields = Vec::new();
+    for entry in entries {
+        let Some(position) = entry.id.position() else { continue };
+        fields.clear();
+        fields.extend(entry.fields());
+        let of = |name: &str| {
+            let found = fields.iter().rev().find(|(own, _)| *own == name.as_bytes());
+            found.map(|(_, value)| *value)
+        };
+        let message = Message {
+            payload: payload.and_then(of),
+            key: None,
+            channel: stream,
+            headers: &of,
+            fields: &fields,
+        };
+        rows.extend(decoder.decode(&message, position));
+    }
+}
+
+/// Tells a loss that was found when everything up to `after` was read.
+fn tell(uplink: &mut Uplink, loss: Loss, after: EntryId) {
+    match loss {
+        Loss::Entries { count, between } => {
+            let lost = between.map(|(from, until)| (from.next_position(), position(until) - 1));
+            let place = match between {
+                Some((from, until)) => format!("after {from} and before {until}"),
+                None => format!("before {after}, which had been read"),
+            };
+            let were = if count == 1 { "entry was" } else { "entries were" };
+            uplink.gap(
+                lost.filter(|(first, last)| first <= last),
+                format!("{count} {were} taken out {place}, and cannot be read"),
+            );
+        }
+        Loss::WentBack(newest) => uplink.gap(
+            None,
+            format!(
+                "the server has less than it had: the stream's newest id is {newest}, and what had been read goes up \
+                 to {after}; entries after that may be lost"
+            ),
+        ),
+    }
+}
+
+/// The position of an entry, as near as positions go; at least 1.
+fn position(id: EntryId) -> u64 {
+    id.position().unwrap_or(u64::MAX).max(1)
+}
+
+/// What the server calls a reader: without blanks.
+pub(super) fn client_name(source: &str, partition: u32) -> String {
+    let name: String = source.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect();
+    format!("tickweave:{name}:{partition}")
+}
+
+/// What a partition's trouble means to whoever opens or reads it.
+pub(super) fn server_error(
+    source: &str,
+    server: &Server,
+    partition: &str,
+    trouble: Trouble,
+) -> SourceError {
+    let retryable = matches!(trouble, Trouble::Passing(_));
+    let problem = format!("\"{partition}\" of {server}: {}", trouble.into_words());
+    SourceError::Server { name: source.to_owned(), problem, retryable }
+}

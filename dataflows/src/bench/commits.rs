@@ -1,0 +1,117 @@
+//! CPU time of a worker per commit, at the size that commits have live.
+
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use operators::{CommitContext, Marks, NoStates};
+
+use super::clocks::{of_thread, quantile};
+use super::rig::{Batches, Job, config};
+use super::{Asked, Figures, Measurement};
+use crate::ingest::{Delivery, FeedSender};
+use crate::jobs::candles::{OPERATORS, Surroundings};
+use crate::publish::{Board, Making, Publisher};
+use crate::telemetry::Metrics;
+use crate::workload::Workload;
+
+pub(super) const MEASUREMENT: Measurement = Measurement {
+    name: "commits",
+    doc: "CPU time of one worker per commit of 5 ms at the load's rate, ends of rounds included",
+    run: measure,
+};
+
+/// A round ends with so many commits of 5 ms.
+const ROUND: usize = 20;
+
+fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
+    let rows = (asked.rate as usize / 200).max(1);
+    let config = config(Job::J3, 1, "")?;
+    let workload = Workload {
+        rows: u64::from(asked.rate) * u64::from(asked.seconds.max(1)),
+        // As much event time as it would take live.
+        span: i64::from(asked.seconds.max(1)) * 1_000_000_000,
+        late_by: 1_000_000_000,
+        seed: asked.seed,
+        corrections: 0.001,
+        cancels: 0.001,
+        ..Workload::default()
+    };
+    let Batches { mut accounts, commits, .. } = Batches::of(&workload, Job::J3, rows, &config)?;
+    let board = Arc::new(Board::new(Making {
+        workers: 1,
+        operators: &OPERATORS,
+        labels: config.labels(),
+        log_bytes_max: config.log_bytes,
+        tape_bytes_max: 0,
+        ring_bytes_max: config.ring_bytes,
+        history_bytes_max: config.history_bytes,
+        digests: false,
+    }));
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    let job = config.job.clone();
+    let mut spent = timely::execute_directly(move |worker| {
+        let (sender, deliveries) = sync_channel(4);
+        let activator = Arc::new(Mutex::new(None));
+        let feed = FeedSender::new(sender, Arc::clone(&activator));
+        let arrangements = worker.dataflow_named("bench", |scope| {
+            job.build(
+                scope,
+                Surroundings {
+                    deliveries,
+                    activator: &activator,
+                    board: &board,
+                    metrics: &metrics,
+                    sources: Arc::from(["bench".to_owned()]),
+                    states: Arc::new(NoStates),
+                },
+            )
+        })?;
+        let mut publisher = Publisher::new(0, arrangements, Arc::clone(&board), metrics.clone());
+        let (mut marks, mut round_marks) = (Marks::none(1), Marks::none(1));
+        let mut spent = Vec::with_capacity(commits.len());
+        for (number, (binding, records)) in commits.into_iter().enumerate() {
+            let round = number % ROUND == ROUND - 1;
+            let context = Arc::new(CommitContext {
+                commit: binding.commit,
+                round,
+                marks: marks.clone(),
+                round_marks: round_marks.clone(),
+                save: false,
+            });
+            marks = Marks::new(binding.marks.clone());
+            if round {
+                round_marks = marks.clone();
+            }
+            board.announce(binding.commit, binding.at, round, None);
+            let accounts = std::mem::take(&mut accounts);
+            let begun = of_thread();
+            feed.send(Delivery { context, records, accounts });
+            while board.complete_before() <= binding.commit.0 {
+                worker.step();
+                publisher.step();
+            }
+            spent.push((of_thread() - begun).as_secs_f64() * 1e3);
+        }
+        drop(feed);
+        while !publisher.step() {
+            worker.step_or_park(Some(Duration::from_millis(1)));
+        }
+        Ok::<_, operators::StateError>(spent)
+    })?;
+    // The first round holds the fills, and the last commit ends the input.
+    spent.pop();
+    spent.drain(..ROUND.min(spent.len()));
+    let of = |spent: &mut [f64], share| quantile(spent, share);
+    let (p50, p99, p999) = (of(&mut spent, 0.5), of(&mut spent, 0.99), of(&mut spent, 0.999));
+    let mean = spent.iter().sum::<f64>() / spent.len().max(1) as f64;
+    eprintln!(
+        "worker CPU per commit of {rows} ticks, ms\n  mean {mean:.2}   p50 {p50:.2}   p99 {p99:.2}   p99.9 {p999:.2}   ({} commits)",
+        spent.len()
+    );
+    figures.tell("commit_cpu_mean_ms", mean);
+    figures.tell("commit_cpu_p50_ms", p50);
+    figures.tell("commit_cpu_p99_ms", p99);
+    figures.tell("commit_cpu_p999_ms", p999);
+    Ok(())
+}

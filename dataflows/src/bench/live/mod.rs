@@ -1,0 +1,143 @@
+//! How long a tick takes to a subscriber, and a point read to its answer, while an even load flows; beside an echo of the
+//! same load through the same server without a dataflow.
+//!
+//! Of so many ticks one is a *probe*: a trade of a symbol of its own, whose price is its number. A subscriber of that
+//! symbol's bar sees a close, and with it every probe up to that number.
+
+mod echo;
+mod paced;
+mod served;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+use super::clocks::quantile;
+use super::{Asked, Figures, Measurement};
+use echo::Echo;
+use paced::Schedule;
+
+pub(super) use paced::PROBE;
+pub(super) use served::{Served, engine};
+
+pub(super) const MEASUREMENT: Measurement = Measurement {
+    name: "latency",
+    doc: "from when a tick is due to when a WebSocket has told its bar, and point reads over HTTP, at \
+          an even load, beside an echo without a dataflow",
+    run: measure,
+};
+
+/// Ticks per probe.
+const TICKS_PER_PROBE: u64 = 500;
+/// Point reads a second.
+const READS: u32 = 200;
+/// What is due in this time after the beginning is not counted.
+const WARM_UP: Duration = Duration::from_secs(1);
+/// After the end, what is still on its way is waited for so long.
+const GRACE: Duration = Duration::from_secs(5);
+
+fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
+    let length = WARM_UP + Duration::from_secs(asked.seconds.max(1).into());
+    let schedule = Schedule::new(asked.rate, TICKS_PER_PROBE, length, asked.seed);
+    let served = Served::start(&Echo::new(schedule.clone()))?;
+    let mut echo = follow(served.address, &schedule)?;
+    served.stop()?;
+
+    let (config, source) = engine(&schedule)?;
+    let served = Served::run(config, source)?;
+    let address = served.address;
+    let reads = schedule.clone();
+    let reading =
+        thread::Builder::new().name("clients".to_owned()).spawn(move || read(address, &reads))?;
+    let mut ticks = follow(address, &schedule)?;
+    let mut reads = reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
+    served.stop()?;
+
+    eprintln!("latency at {} ticks/s, ms from when it was due", asked.rate);
+    let mut tell = |name: &str, what: &str, times: &mut Vec<f64>| {
+        let (p50, p99) = (quantile(times, 0.5), quantile(times, 0.99));
+        let most = times.last().copied().unwrap_or(0.0);
+        eprintln!(
+            "  {what:<20} p50 {p50:>8.2}   p99 {p99:>8.2}   max {most:>8.2}   ({})",
+            times.len()
+        );
+        figures.tell(&format!("{name}_p50_ms"), p50);
+        figures.tell(&format!("{name}_p99_ms"), p99);
+        p99
+    };
+    let echo = tell("echo", "echo", &mut echo);
+    let ticks = tell("tick_to_subscriber", "tick to subscriber", &mut ticks);
+    tell("point_read", "point read", &mut reads);
+    let allowed = 5.0 + 2.0 * echo;
+    eprintln!("  a commit's 5 ms and two echoes are {allowed:.2}: {:.2} of it", ticks / allowed);
+    figures.tell("tick_to_subscriber_allowed_ms", allowed);
+    Ok(())
+}
+
+/// Follows the probes to the last; how long after they were due they were told, in ms.
+fn follow(address: SocketAddr, schedule: &Arc<Schedule>) -> anyhow::Result<Vec<f64>> {
+    let ask = format!(
+        r#"{{"op":"subscribe","id":1,"sub":"p","view":"candles","filter":{{"symbol":["{PROBE}"],"timeframe":"1m"}},"fields":"close"}}"#
+    );
+    let mut client = Client::follow(address, &ask)?;
+    let mut times = Vec::new();
+    let (mut next, last) = (0, schedule.probes());
+    while next < last && schedule.elapsed() < schedule.length + GRACE {
+        let told = closes(client.text()?);
+        let now = schedule.elapsed();
+        // Probe n has the price n + 1.
+        while next < told.min(last) {
+            let due = schedule.due_of_probe(next);
+            if due >= WARM_UP {
+                times.push(now.saturating_sub(due).as_secs_f64() * 1e3);
+            }
+            next += 1;
+        }
+    }
+    // What never came has taken this long already.
+    while next < last {
+        let waited = schedule.elapsed().saturating_sub(schedule.due_of_probe(next));
+        times.push(waited.as_secs_f64() * 1e3);
+        next += 1;
+    }
+    Ok(times)
+}
+
+/// The largest close that a message tells.
+fn closes(message: &str) -> u64 {
+    let numbers = message.split("\"close\":").skip(1);
+    let digits = numbers.map(|text| text.bytes().take_while(u8::is_ascii_digit));
+    let parsed = digits.map(|digits| digits.fold(0, |n, d| n * 10 + u64::from(d - b'0')));
+    parsed.max().unwrap_or(0)
+}
+
+/// Reads the newest bar of symbols in turn, as often as is due; how long after it was due each answer was there, in ms.
+fn read(address: SocketAddr, schedule: &Arc<Schedule>) -> anyhow::Result<Vec<f64>> {
+    let mut client = Client::connect(address)?;
+    let mut times = Vec::new();
+    let end = schedule.length;
+    for number in 0.. {
+        let due = Duration::from_secs(number) / READS + WARM_UP;
+        if due >= end {
+            break;
+        }
+        thread::sleep(due.saturating_sub(schedule.elapsed()));
+        let symbol = number % 50;
+        let status = client.get(&format!("/v1/candles/bench:S{symbol:03}?timeframe=1m&limit=1"))?;
+        anyhow::ensure!(status == 200, "a point read is answered with {status}");
+        times.push(schedule.elapsed().saturating_sub(due).as_secs_f64() * 1e3);
+    }
+    Ok(times)
+}
+
+/// The schedule of a load of probes alone, so many a second.
+pub(super) fn schedule(rate: u32, length: Duration, seed: u64) -> Arc<Schedule> {
+    Schedule::new(rate, 1, length, seed)
+}
+
+/// Now, for schedules.
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,174 @@
+//! An open load: what is due is brought when it is due.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use connectors::source::Place;
+use connectors::{PartitionReader, Progress, Row, Source, SourceError};
+use market::{
+    Catalog, CatalogError, Entry, Event, EventTime, IdScope, Price, Quantity, Side, Terms, Trade,
+    TradeId, Updates,
+};
+
+use super::now;
+use crate::ingest::drive;
+use crate::workload::{Market, Tick, Workload};
+
+/// The instrument of the probes.
+pub(in crate::bench) const PROBE: &str = "bench:PROBE";
+
+/// Rows of a batch at most.
+const BATCH: usize = 1_024;
+/// A batch waits at least this long for more rows.
+const BATCH_TIME: Duration = Duration::from_millis(1);
+
+/// When what is due; it begins when it is first read.
+pub(in crate::bench) struct Schedule {
+    begun: OnceLock<Instant>,
+    pub(super) rate: u32,
+    pub(super) ticks_per_probe: u64,
+    pub(super) length: Duration,
+    seed: u64,
+}
+
+impl Schedule {
+    pub(in crate::bench) fn new(
+        rate: u32,
+        ticks_per_probe: u64,
+        length: Duration,
+        seed: u64,
+    ) -> Arc<Schedule> {
+        let (begun, rate) = (OnceLock::new(), rate.max(1));
+        Arc::new(Schedule { begun, rate, ticks_per_probe, length, seed })
+    }
+
+    /// Time since the beginning; none before it.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.begun.get().map_or(Duration::ZERO, Instant::elapsed)
+    }
+
+    fn due(&self, tick: u64) -> Duration {
+        let nanos = u128::from(tick) * 1_000_000_000 / u128::from(self.rate);
+        Duration::from_nanos(nanos.try_into().unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn due_of_probe(&self, probe: u64) -> Duration {
+        self.due(probe * self.ticks_per_probe)
+    }
+
+    fn ticks(&self) -> u64 {
+        (self.length.as_nanos() * u128::from(self.rate) / 1_000_000_000) as u64
+    }
+
+    /// How many probes there are.
+    pub(super) fn probes(&self) -> u64 {
+        self.ticks().div_ceil(self.ticks_per_probe)
+    }
+}
+
+/// A source of one partition that brings what is due.
+pub(in crate::bench) struct Paced {
+    schedule: Arc<Schedule>,
+    market: Arc<Market>,
+    workload: Workload,
+    probe: Terms,
+}
+
+/// The load of a schedule; its instruments are registered in `catalog`.
+pub(in crate::bench) fn probe_source(
+    schedule: &Arc<Schedule>,
+    catalog: &Catalog,
+) -> Result<Arc<dyn Source>, CatalogError> {
+    let workload = Workload {
+        rows: u64::MAX / 2,
+        span: i64::MAX / 4,
+        late: 0.0,
+        duplicates: 0.01,
+        corrections: 0.001,
+        cancels: 0.001,
+        seed: schedule.seed,
+        ..Workload::default()
+    };
+    let market = Arc::new(Market::new(&workload, "bench", catalog)?);
+    let probe = catalog.resolve(PROBE)?.terms;
+    Ok(Arc::new(Paced { schedule: Arc::clone(schedule), market, workload, probe }))
+}
+
+impl Source for Paced {
+    fn partition_name(&self, _: u32) -> String {
+        "load".to_owned()
+    }
+
+    fn partitions(&self) -> Vec<u32> {
+        vec![0]
+    }
+
+    fn is_replayable(&self) -> bool {
+        false
+    }
+
+    fn open(&self, _: u32, _: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
+        Ok(Box::new(Reader {
+            schedule: Arc::clone(&self.schedule),
+            market: Arc::clone(&self.market),
+            ticks: Box::new(self.workload.ticks()),
+            probe: self.probe,
+            next: 0,
+            wall: EventTime(0),
+        }))
+    }
+}
+
+struct Reader {
+    schedule: Arc<Schedule>,
+    market: Arc<Market>,
+    ticks: Box<dyn Iterator<Item = Tick> + Send>,
+    probe: Terms,
+    next: u64,
+    /// The system's time at the beginning.
+    wall: EventTime,
+}
+
+impl Reader {
+    fn event(&mut self, number: u64) -> Option<Event> {
+        let time = EventTime(self.wall.0 + self.schedule.due(number).as_nanos() as i64);
+        if number.is_multiple_of(self.schedule.ticks_per_probe) {
+            let probe = number / self.schedule.ticks_per_probe + 1;
+            return Some(Event::New(Trade {
+                instrument: market::InstrumentId::of(PROBE),
+                terms: self.probe,
+                scope: IdScope::of("bench"),
+                id: TradeId::Number(probe),
+                time,
+                sequence: probe,
+                price: Price(probe as i64 * 10_i64.pow(self.probe.price_scale.into())),
+                quantity: Quantity(10_i64.pow(self.probe.quantity_scale.into())),
+                side: Side::Unknown,
+                updates: Updates::ALL,
+            }));
+        }
+        let tick = Tick { time, ..self.ticks.next()? };
+        Some(self.market.event(&tick))
+    }
+}
+
+impl PartitionReader for Reader {
+    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        if self.next == 0 {
+            self.wall = drive::now();
+            let _ = self.schedule.begun.set(now());
+        }
+        let due = self.schedule.due(self.next);
+        std::thread::sleep((due + BATCH_TIME).saturating_sub(self.schedule.elapsed()));
+        let elapsed = self.schedule.elapsed();
+        while rows.len() < BATCH && self.schedule.due(self.next) <= elapsed {
+            if self.next >= self.schedule.ticks() {
+                return Ok(Progress::Ended);
+            }
+            let Some(event) = self.event(self.next) else { return Ok(Progress::Ended) };
+            self.next += 1;
+            rows.push(Row { position: self.next, event: Ok(Entry::Market(event)) });
+        }
+        Ok(Progress::More)
+    }
+}

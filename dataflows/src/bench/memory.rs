@@ -1,0 +1,86 @@
+//! Bytes per retained trade: how much the memory of a process grows while the ledger keeps ever more of them.
+
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use super::clocks::memory;
+use super::rig::{Batches, COMMIT_ROWS, Job, config, start};
+use super::{Asked, Figures, Measurement};
+use crate::run::Wishes;
+use crate::workload::{Ids, Workload};
+
+pub(super) const MEASUREMENT: Measurement = Measurement {
+    name: "memory",
+    doc: "bytes per retained trade, ids and bars included: growth of a process's resident memory over a \
+          number of trades",
+    run: measure,
+};
+
+/// Trades after which the memory is looked at first, and last.
+const FROM: u64 = 250_000;
+const UPTO: u64 = 1_000_000;
+
+/// What the flag of the process is called that measures.
+const FLAG: &str = "--retain";
+
+fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
+    eprintln!("memory, bytes per retained trade (growth of resident memory)");
+    for (ids, name) in [("integer", "integer_ids"), ("hashed", "hashed_ids")] {
+        // A process of its own: memory that was freed before would hide some of the growth.
+        let seed = asked.seed.to_string();
+        let run = Command::new(std::env::current_exe()?)
+            .args(["--log", "warn", "bench", FLAG, ids, "--seed", &seed])
+            .output()?;
+        let told: Option<Value> = serde_json::from_slice(&run.stdout).ok();
+        let bytes = told.as_ref().and_then(Value::as_f64).with_context(|| {
+            format!("memory was not measured: {}", String::from_utf8_lossy(&run.stderr))
+        })?;
+        eprintln!("  {name:<12} {bytes:>6.1}");
+        figures.tell(&format!("bytes_per_trade_{name}"), bytes);
+    }
+    Ok(())
+}
+
+/// Measures in this process, which should have done nothing before.
+pub fn retained(ids: &str, seed: u64) -> anyhow::Result<f64> {
+    let ids = match ids {
+        "integer" => Ids::Integer,
+        "hashed" => Ids::Hashed,
+        other => bail!("{FLAG} {other}: write integer or hashed"),
+    };
+    let config = config(Job::J1, 1, "")?;
+    let workload =
+        Workload { rows: UPTO, seed, duplicates: 0.0, late: 0.0, ids, ..Workload::default() };
+    let batches = Batches::of(&workload, Job::J1, COMMIT_ROWS, &config)?;
+    let rss = || memory("VmRSS").context("this system does not tell the memory of a process");
+    // The last commit lets all bars become final, and changes every row.
+    let commits = batches.commits.len() as u64 - 1;
+    let mut seen = Vec::new();
+    let (started, _) = start(&config)?;
+    let mut told = Ok(());
+    started.drive(&Wishes::default(), |handover| {
+        // Copies are made one at a time and given away: what is on its way is the same at both looks.
+        for (number, (binding, records)) in (1..=commits).zip(&batches.commits) {
+            let sealed = crate::ingest::handover::Sealed {
+                binding: binding.clone(),
+                records: records.clone(),
+                accounts: Vec::new(),
+                refused: Vec::new(),
+                incidents: Vec::new(),
+                partitions: Vec::new(),
+                oldest: None,
+            };
+            handover.hand_over(sealed)?;
+            handover.drain()?;
+            if number == FROM / COMMIT_ROWS as u64 || number == commits {
+                told = rss().map(|rss| seen.push(rss));
+            }
+        }
+        Ok(true)
+    })?;
+    told?;
+    let [first, last] = seen[..] else { bail!("the memory was looked at {} times", seen.len()) };
+    Ok(last.saturating_sub(first) as f64 / (UPTO - FROM) as f64)
+}

@@ -1,0 +1,104 @@
+//! `tickweave bench`: what this machine makes of it, each figure beside one that says what is possible.
+//!
+//! | measured | beside |
+//! |---|---|
+//! | throughput of the engine, fed from memory | the same job as one plain loop ([`cost`]) |
+//! | tick → subscriber over a WebSocket at an even load | an echo of the same load through the same server, without a dataflow |
+//! | fan-out of one view to many WebSockets | a bare broadcast: a frame encoded once, one write a client |
+//! | a replay of a file, as a process | the plain loop over the same file, as a process |
+//!
+//! Loads of latencies are open: what is due is sent when it is due, whatever became of what was sent before, and latency counts from when it
+//! was due. To add a measurement: a file, and a line in [`MEASUREMENTS`].
+
+mod client;
+mod clocks;
+mod commits;
+mod fan_out;
+mod file;
+mod live;
+mod memory;
+mod rig;
+mod same;
+mod throughput;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+pub use file::{One, measure_file};
+pub use memory::retained;
+pub use same::differences;
+pub use throughput::compare;
+
+/// What is asked of a run.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Rows of the workload of the throughput.
+    pub rows: u64,
+    /// The largest number of workers.
+    pub workers: usize,
+    /// How often throughput is measured.
+    pub repeats: usize,
+    /// Ticks a second of the load under which latency is measured.
+    pub rate: u32,
+    /// Seconds of each measurement that takes a time of its own.
+    pub seconds: u32,
+    /// WebSockets of the fan-out.
+    pub sockets: usize,
+    /// Everything random follows from it.
+    pub seed: u64,
+}
+
+/// What came of it: by name, numbers or objects of numbers.
+#[derive(Default)]
+pub struct Figures(Map<String, Value>);
+
+/// One thing that is measured.
+pub struct Measurement {
+    /// Its name, for `--only`.
+    pub name: &'static str,
+    /// What it measures.
+    pub doc: &'static str,
+    /// Measures it, and says on standard error what came of it.
+    pub run: fn(&Asked, &mut Figures) -> anyhow::Result<()>,
+}
+
+/// Everything that is measured, in this order.
+pub const MEASUREMENTS: &[Measurement] = &[
+    memory::MEASUREMENT,
+    throughput::MEASUREMENT,
+    commits::MEASUREMENT,
+    live::MEASUREMENT,
+    fan_out::MEASUREMENT,
+];
+
+/// A file to measure with.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// CSV of `ts_ns,symbol,trade_id,price,size`.
+    pub path: PathBuf,
+    /// The largest number of workers.
+    pub workers: usize,
+    /// How often.
+    pub repeats: usize,
+}
+
+impl Figures {
+    /// A figure.
+    pub fn tell(&mut self, name: &str, figure: impl Into<Value>) {
+        self.0.insert(name.to_owned(), figure.into());
+    }
+
+    /// Figures by number of workers.
+    pub(crate) fn by_workers(&mut self, name: &str, figures: &BTreeMap<usize, f64>) {
+        let by =
+            figures.iter().map(|(workers, figure)| (workers.to_string(), Value::from(*figure)));
+        self.tell(name, Value::Object(by.collect()));
+    }
+
+    /// All of them as one object.
+    pub fn json(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+}

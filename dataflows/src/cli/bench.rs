@@ -1,0 +1,117 @@
+//! `tickweave bench`.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use serde_json::Value;
+
+use super::{Outcome, print};
+use crate::bench::{Asked, Figures, Files, MEASUREMENTS, One, measure_file, retained};
+
+/// Measure what this machine makes of Tickweave, each figure beside one that says what is possible. Takes
+/// under a minute on an idle machine; only release builds mean something.
+#[derive(Args)]
+pub(super) struct Bench {
+    /// Measure only this; may be given several times.
+    #[arg(long, value_parser = measurements())]
+    only: Vec<String>,
+    /// Rows of the workload of the throughput.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// The largest number of workers.
+    #[arg(short, long, default_value_t = 2)]
+    workers: usize,
+    /// How often throughput is measured; medians are told.
+    #[arg(long, default_value_t = 3)]
+    repeats: usize,
+    /// Ticks per second of the load under which latency is measured.
+    #[arg(long, default_value_t = 100_000)]
+    rate: u32,
+    /// Seconds of each measurement that takes a time of its own.
+    #[arg(long, default_value_t = 5)]
+    seconds: u32,
+    /// WebSockets of the fan-out.
+    #[arg(long, default_value_t = 1_000)]
+    sockets: usize,
+    /// The same seed makes the same ticks.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Measure replays of this CSV of ts_ns,symbol,trade_id,price,size (see `tickweave produce`) instead, as processes.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Of a file: which jobs. j1: deduplication and bars of 1m; j2: and 5m 15m 1h 4h 1d and five indicators; j3: and
+    /// 50 portfolios of 40 positions.
+    #[arg(long, value_delimiter = ',', default_value = "j1,j2,j3")]
+    jobs: Vec<String>,
+    /// One run over the file, in this process.
+    #[arg(long, hide = true, requires = "file")]
+    one: Option<One>,
+    /// The memory that trades with such ids take in this process.
+    #[arg(long, hide = true)]
+    retain: Option<String>,
+}
+
+impl Bench {
+    pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
+        if let Some(ids) = &self.retain {
+            print(&format!("{}\n", retained(ids, self.seed)?))?;
+            return Ok(Outcome::Done);
+        }
+        if let (Some(one), Some(file)) = (self.one, &self.file) {
+            print(&format!("{}\n", one.run(file)?))?;
+            return Ok(Outcome::Done);
+        }
+        if cfg!(debug_assertions) {
+            tracing::warn!("this is no release build: its figures mean little");
+        }
+        let mut figures = Figures::default();
+        match &self.file {
+            Some(path) => {
+                if let Some(job) =
+                    self.jobs.iter().find(|job| !["j1", "j2", "j3"].contains(&job.as_str()))
+                {
+                    bail!("--jobs {job}: possible are j1, j2, j3");
+                }
+                let files =
+                    Files { path: path.clone(), workers: self.workers, repeats: self.repeats };
+                measure_file(&files, &self.jobs, &mut figures)?;
+            }
+            None => self.measure(&mut figures)?,
+        }
+        if json {
+            print(&format!("{}\n", figures.json()))?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn measure(&self, figures: &mut Figures) -> anyhow::Result<()> {
+        let asked = Asked {
+            rows: self.rows,
+            workers: self.workers,
+            repeats: self.repeats,
+            rate: self.rate,
+            seconds: self.seconds,
+            sockets: self.sockets,
+            seed: self.seed,
+        };
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        figures.tell("version", env!("CARGO_PKG_VERSION"));
+        figures.tell("cores", cores);
+        figures.tell("debug", Value::from(cfg!(debug_assertions)));
+        eprintln!("tickweave {} on {cores} cores", env!("CARGO_PKG_VERSION"));
+        let is_asked =
+            |name: &str| self.only.is_empty() || self.only.iter().any(|only| only == name);
+        for measurement in MEASUREMENTS.iter().filter(|one| is_asked(one.name)) {
+            (measurement.run)(&asked, figures)?;
+        }
+        Ok(())
+    }
+}
+
+/// What can be measured, and what that is.
+fn measurements() -> PossibleValuesParser {
+    let all = MEASUREMENTS.iter().map(|one| PossibleValue::new(one.name).help(one.doc));
+    PossibleValuesParser::new(all)
+}

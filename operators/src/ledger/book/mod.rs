@@ -1,0 +1,448 @@
+//! One instrument's book: applies a commit to its trades and bars.
+//!
+//! The steps are numbered as a commit goes through them; `docs/semantics.md` has the definition that
+//! they follow.
+
+mod forgetting;
+mod moves;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::{
+    Bucket, CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Origin, Record,
+    Span, Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+};
+use serde::{Deserialize, Serialize};
+
+use super::LedgerConfig;
+use super::bars::Bars;
+use super::gaps::Gaps;
+use super::outliers::RecentPrices;
+use super::rows::RowNo;
+use super::shard::InstrumentBook;
+use super::streams::Id;
+use super::trades::{Found, IdNo, Met, TradeNo, Trades, Version};
+use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
+use crate::lifecycle::{Now, Waiting};
+use crate::output::{LedgerOut, Notice, Verdict};
+use moves::Touch;
+
+/// Everything that the ledger holds of one instrument.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Book {
+    instrument: InstrumentId,
+    clock: InstrumentClock,
+    /// Newest event time accepted.
+    seen: EventTime,
+    /// When the newest base bar seen opens.
+    newest_open: EventTime,
+    trades: Trades,
+    bars: Bars,
+    gaps: Gaps,
+    /// Follows from the bars, see [`Book::restored`].
+    #[serde(skip)]
+    recent: RecentPrices,
+    waiting: Waiting<EventTime>,
+    /// Trades by the end of the base bar that holds their latest time; entries may be outdated.
+    to_forget: BTreeSet<(EventTime, TradeNo)>,
+    /// Ids that were cancelled without a time before any time was seen.
+    undated: Vec<Id>,
+    /// Where the last quiet trade went: most go to the same chunk as the one before.
+    #[serde(skip)]
+    home: Option<Home>,
+}
+
+/// A bar, and a chunk of it that may have room.
+#[derive(Clone, Copy, Debug)]
+struct Home {
+    bucket: Bucket,
+    chunk: u32,
+}
+
+/// Something was said of an id of an affair, at an event time if it carried one.
+type Said = (IdNo, Option<EventTime>);
+
+/// A commit in the middle of being applied to a book.
+struct Application<'a> {
+    config: &'a LedgerConfig,
+    /// Quiet trades that came, with the places of their records. Some may be affairs by now.
+    fresh: Vec<(RowNo, u32)>,
+    /// Whether some are.
+    some_are_affairs: bool,
+    watermark: EventTime,
+    context: &'a CommitContext,
+    touches: Vec<Touch>,
+    touched: BTreeSet<TradeNo>,
+    /// Per id, the versions that met in this commit.
+    meetings: BTreeMap<IdNo, Vec<Version>>,
+    /// Corrections and cancels, to be looked at when all is applied.
+    amendments: Vec<(IdNo, Unmatched)>,
+    /// Of which ids of affairs something was said, for when their trades will be forgotten.
+    said: Vec<Said>,
+}
+
+impl InstrumentBook for Book {
+    fn new(instrument: InstrumentId) -> Book {
+        Book {
+            instrument,
+            clock: InstrumentClock::new(),
+            seen: EventTime::NEVER,
+            newest_open: EventTime::NEVER,
+            trades: Trades::new(instrument),
+            bars: Bars::default(),
+            gaps: Gaps::default(),
+            recent: RecentPrices::default(),
+            waiting: Waiting::new(),
+            to_forget: BTreeSet::new(),
+            undated: Vec::new(),
+            home: None,
+        }
+    }
+
+    fn clock(&self) -> &InstrumentClock {
+        &self.clock
+    }
+
+    fn commit(
+        &mut self,
+        config: &LedgerConfig,
+        context: &CommitContext,
+        records: &[Record],
+        tally: &mut impl FnMut(&Record, Verdict),
+        out: &mut Vec<LedgerOut>,
+    ) {
+        let watermark = self.clock.watermark(&context.marks);
+
+        // 1. Trades whose latest bar has left the horizon are forgotten before anything is decided.
+        self.forget(config, threshold(watermark, config.correction_horizon));
+
+        // 2. Each record is judged by the watermark and, if accepted, applied to ids and versions.
+        let mut application = Application {
+            config,
+            fresh: Vec::with_capacity(records.len()),
+            some_are_affairs: false,
+            watermark,
+            context,
+            touches: Vec::new(),
+            touched: BTreeSet::new(),
+            meetings: BTreeMap::new(),
+            amendments: Vec::new(),
+            said: Vec::new(),
+        };
+        for (place, record) in (0..).zip(records) {
+            let verdict = self.apply(record, place, &mut application, out);
+            tally(record, verdict);
+        }
+
+        // 3. What disagreed, found no trade or is missing is known only now that all is applied.
+        self.tell_conflicts(&application, out);
+        self.tell_unmatched(&application, out);
+        self.gaps.settle(self.instrument, config.gaps_max, out);
+
+        // 4. What survives moves between bars; prices far away from recent ones are told.
+        let mut changed = BTreeMap::new();
+        self.take_in(&application, records, &mut changed, out);
+        self.move_between_bars(&application, &mut changed, out);
+
+        // 5. When each touched trade will be forgotten.
+        self.schedule_forgetting(&mut application);
+
+        // 6. Time passes: bars become provisional and final; then every changed bar is put out.
+        self.settle(config, context, watermark, changed, out);
+
+        // 7. The sources heard in this commit count from the next one on.
+        let heard = records
+            .iter()
+            .fold(SourceSet::default(), |set, record| set.and(SourceSet::of(record.origin.source)));
+        if self.clock.hear(heard, watermark) {
+            out.push(LedgerOut::Heard(self.instrument, heard));
+        }
+    }
+
+    fn next_deadline(&self, horizon: Span) -> Option<EventTime> {
+        if self.trades.rows.is_sinking() {
+            return Some(EventTime::NEVER); // at the next commit
+        }
+        let affair = self.to_forget.first().map(|(end, _)| *end);
+        let forget = affair.into_iter().chain(self.bars.first_quiet_end()).min();
+        let forget = forget.filter(|_| horizon != Span::FOREVER).map(|end| end.after(horizon));
+        self.waiting.next_end().into_iter().chain(forget).min()
+    }
+
+    fn restate(&self, base: Timeframe, out: &mut Vec<LedgerOut>) {
+        for (open_time, bar) in self.bars.iter() {
+            if let Some(candle) = bar.history.shown() {
+                let key = CandleKey { instrument: self.instrument, timeframe: base, open_time };
+                out.push(LedgerOut::Restored(key, *candle));
+            }
+        }
+        self.gaps.restate(self.instrument, out);
+    }
+
+    fn restored(&mut self, config: &LedgerConfig) {
+        self.trades.restored();
+        for (open, bar) in self.bars.iter() {
+            self.recent.close(&config.outliers, open, bar.close());
+        }
+    }
+
+    fn ids(&self) -> usize {
+        self.bars.quiet() + self.trades.ids()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Book>()
+            + self.trades.bytes()
+            + self.to_forget.len() * size_of::<(EventTime, TradeNo)>() * 3 / 2
+            + self.bars.bytes()
+            + self.gaps.bytes()
+            + self.recent.bytes()
+    }
+}
+
+impl Book {
+    fn apply(
+        &mut self,
+        record: &Record,
+        place: u32,
+        application: &mut Application<'_>,
+        out: &mut Vec<LedgerOut>,
+    ) -> Verdict {
+        let origin = record.origin;
+        let config = application.config;
+        match record.event {
+            Event::New(trade) => {
+                if trade.time < threshold(application.watermark, config.reject_after) {
+                    let (commit, watermark) = (application.context.commit, application.watermark);
+                    out.push(LedgerOut::Notice(Notice::TooLate(TooLate {
+                        commit,
+                        trade,
+                        watermark,
+                    })));
+                    return Verdict::Late;
+                }
+                let cause = Cause { kind: CauseKind::Trade, id: trade.id, sequence: 0, origin };
+                self.add(&trade, cause, place, application)
+            }
+            Event::Correct { of, with } => {
+                if with.time < threshold(application.watermark, config.correction_horizon) {
+                    out.push(LedgerOut::Notice(Notice::Unmatched(Unmatched {
+                        commit: application.context.commit,
+                        kind: CauseKind::Correction,
+                        of,
+                        time: Some(with.time),
+                        reason: UnmatchedReason::BeyondHorizon,
+                    })));
+                    return Verdict::Late;
+                }
+                let sequence = with.sequence;
+                let cause = Cause { kind: CauseKind::Correction, id: of.id, sequence, origin };
+                self.correct(of, with, cause, application);
+                Verdict::Correction
+            }
+            Event::Cancel { of, time } => {
+                let cause = Cause { kind: CauseKind::Cancel, id: of.id, sequence: 0, origin };
+                let id = self.affair((of.scope, of.id), application);
+                let trade = self.touch(id, cause, application);
+                self.trades.cancel(trade);
+                application.said.push((id, time));
+                application.amend(id, of, CauseKind::Cancel, time);
+                Verdict::Cancel
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        trade: &Trade,
+        cause: Cause,
+        place: u32,
+        application: &mut Application<'_>,
+    ) -> Verdict {
+        let (id, origin) = ((trade.scope, trade.id), cause.origin);
+        self.see(trade, application.config);
+        self.gaps.tell(trade.scope, trade.id, trade.time);
+        let id = match self.trades.find(id) {
+            Found::Nothing => {
+                if let Some(row) = self.add_quiet(trade, origin, application.config) {
+                    application.fresh.push((row, place));
+                    return Verdict::Accepted;
+                }
+                self.trades.begin(id)
+            }
+            Found::Quiet(row) => {
+                let known = self.trades.rows.version(row);
+                let is_copy = known.trade == *trade;
+                if is_copy
+                    && (known.origin < origin || self.trades.rows.set_origin(row, id, origin))
+                {
+                    return Verdict::Duplicate;
+                }
+                self.disturb(row, application)
+            }
+            Found::Affair(id) => id,
+        };
+        self.touch(id, cause, application);
+        application.said.push((id, Some(trade.time)));
+        let version = Version { trade: *trade, origin };
+        match self.trades.add_original(id, version) {
+            Met::First => Verdict::Accepted,
+            Met::Known(known) => {
+                let meeting = application.meetings.entry(id).or_insert_with(|| vec![known]);
+                meeting.push(version);
+                if known.trade == *trade { Verdict::Duplicate } else { Verdict::Conflict }
+            }
+        }
+    }
+
+    fn correct(
+        &mut self,
+        of: TradeRef,
+        with: Trade,
+        cause: Cause,
+        application: &mut Application<'_>,
+    ) {
+        self.see(&with, application.config);
+        let of_id = self.affair((of.scope, of.id), application);
+        let with_id = self.affair((with.scope, with.id), application);
+        let known_as = self.touch(of_id, cause, application);
+        let new_name = self.touch(with_id, cause, application);
+        let trade = self.trades.join(known_as, new_name);
+        self.trades.correct(trade, Version { trade: with, origin: cause.origin });
+        application.said.push((with_id, Some(with.time)));
+        // Without a new id a correction tells of a trade that must have been told before, or is missing.
+        if of != with.name() {
+            self.gaps.tell(with.scope, with.id, with.time);
+        }
+        application.amend(of_id, of, CauseKind::Correction, Some(with.time));
+    }
+
+    /// Keeps a quiet trade, of which nothing was said; it is taken into its bar when all is applied. None
+    /// if it must be kept as an affair.
+    fn add_quiet(&mut self, trade: &Trade, origin: Origin, config: &LedgerConfig) -> Option<RowNo> {
+        let stream = self.trades.rows.stream(trade, origin)?;
+        let home = self.home.filter(|Home { bucket, chunk }| {
+            bucket.open <= trade.time
+                && trade.time < bucket.end
+                && self.trades.rows.has_room(*chunk)
+        });
+        let chunk = match home {
+            Some(home) => home.chunk,
+            None => {
+                let bucket = self.bars.buckets(config).of(trade.time);
+                let (chunk, made) = self.bars.chunk(bucket, trade.terms, &mut self.trades.rows);
+                if made {
+                    self.waiting.add(bucket.end, bucket.open);
+                }
+                self.home = chunk.map(|chunk| Home { bucket, chunk });
+                chunk?
+            }
+        };
+        Some(self.trades.add_quiet(chunk, stream, trade, origin))
+    }
+
+    /// An id as one of an affair; if it was that of a quiet trade, this is none any more.
+    fn affair(&mut self, id: Id, application: &mut Application<'_>) -> IdNo {
+        match self.trades.find(id) {
+            Found::Nothing => self.trades.begin(id),
+            Found::Quiet(row) => self.disturb(row, application),
+            Found::Affair(id) => id,
+        }
+    }
+
+    /// Makes a quiet trade an affair, which contributes to its bar what it did before.
+    fn disturb(&mut self, row: RowNo, application: &mut Application<'_>) -> IdNo {
+        let rows = &self.trades.rows;
+        let (Version { trade, origin }, end, is_new) =
+            (rows.version(row), rows.end(row), rows.is_new(row));
+        let id = self.trades.disturb(row);
+        let number = self.trades.trade_of(id);
+        self.to_forget.insert((end, number));
+        if is_new {
+            let cause = Cause { kind: CauseKind::Trade, id: trade.id, sequence: 0, origin };
+            application.touched.insert(number);
+            application.touches.push(Touch { id, before: None, cause });
+            application.some_are_affairs = true;
+        } else {
+            let bucket = self.bars.buckets(application.config).of(trade.time);
+            self.bars.disturb(bucket.open, &trade);
+        }
+        id
+    }
+
+    /// The trade of `id`; notes what it contributed before this commit, once, and one more cause.
+    fn touch(&mut self, id: IdNo, cause: Cause, application: &mut Application<'_>) -> TradeNo {
+        let trade = self.trades.trade_of(id);
+        let first = application.touched.insert(trade);
+        let before = if first { self.trades.survivor(trade) } else { None };
+        application.touches.push(Touch { id, before, cause });
+        trade
+    }
+
+    fn see(&mut self, trade: &Trade, config: &LedgerConfig) {
+        self.seen = self.seen.max(trade.time);
+        if self.bars.learn(trade.terms) {
+            self.reschedule_forgetting(config);
+        }
+    }
+
+    fn tell_conflicts(&self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
+        let commit = application.context.commit;
+        for (id, versions) in &application.meetings {
+            let Some(kept) = self.trades.original(*id).map(|version| version.trade) else {
+                continue;
+            };
+            let dropped: BTreeSet<Trade> =
+                versions.iter().map(|v| v.trade).filter(|trade| *trade != kept).collect();
+            out.extend(dropped.into_iter().map(|dropped| {
+                LedgerOut::Notice(Notice::Conflict(Conflict { commit, kept, dropped }))
+            }));
+        }
+    }
+
+    fn tell_unmatched(&self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
+        let unmatched = application.amendments.iter().filter(|(id, _)| {
+            let trade = self.trades.trade_of(*id);
+            !self.trades.is_matched(trade)
+        });
+        out.extend(unmatched.map(|(_, row)| LedgerOut::Notice(Notice::Unmatched(*row))));
+    }
+
+    fn settle(
+        &mut self,
+        config: &LedgerConfig,
+        context: &CommitContext,
+        watermark: EventTime,
+        mut changed: BTreeMap<EventTime, Option<Cause>>,
+        out: &mut Vec<LedgerOut>,
+    ) {
+        if self.seen > EventTime::NEVER {
+            let open = self.bars.buckets(config).of(self.seen).open;
+            if open > self.newest_open {
+                self.newest_open = open;
+                out.push(LedgerOut::Seen(self.instrument, open));
+            }
+        }
+        let now = Now { commit: context.commit, watermark, seen: self.seen };
+        self.waiting.advance(now, |open| {
+            changed.entry(open).or_default();
+        });
+        for (open_time, cause) in changed {
+            let Some(bar) = self.bars.get_mut(open_time) else {
+                continue;
+            };
+            let key = CandleKey { instrument: self.instrument, timeframe: config.base, open_time };
+            let values = bar.values(&self.trades.rows);
+            bar.history.settle(key, bar.end, values, cause, now, out);
+            self.recent.close(&config.outliers, open_time, bar.close());
+        }
+    }
+}
+
+impl Application<'_> {
+    /// Notes a correction or a cancel, to be told if no trade is found when all is applied.
+    fn amend(&mut self, id: IdNo, of: TradeRef, kind: CauseKind, time: Option<EventTime>) {
+        let (commit, reason) = (self.context.commit, UnmatchedReason::Unknown);
+        self.amendments.push((id, Unmatched { commit, kind, of, time, reason }));
+    }
+}

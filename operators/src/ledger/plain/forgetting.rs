@@ -1,0 +1,56 @@
+//! When trades are forgotten: once the base bar that holds their latest time has left the horizon.
+
+use market::EventTime;
+
+use super::{Book, Said};
+use crate::ledger::LedgerConfig;
+
+impl Book {
+    /// Forgets the trades whose latest bar ends at or before `horizon`.
+    pub(super) fn forget(&mut self, config: &LedgerConfig, horizon: EventTime) {
+        while let Some((end, trade)) = self.to_forget.first().copied() {
+            if end > horizon {
+                break;
+            }
+            self.to_forget.pop_first();
+            let Some(latest) = self.trades.latest(trade) else {
+                continue;
+            };
+            let mut buckets = self.bars.buckets(config);
+            if buckets.of(latest).end != end {
+                continue; // outdated: something later was said of it
+            }
+            if let Some(survivor) = self.trades.survivor(trade) {
+                let open = buckets.of(survivor.time).open;
+                self.bars.seal(open, &survivor);
+            }
+            self.trades.forget(trade);
+        }
+    }
+
+    /// Notes what was said of ids, for when their trades will be forgotten.
+    pub(super) fn schedule_forgetting(&mut self, config: &LedgerConfig, said: Vec<Said>) {
+        let mut buckets = self.bars.buckets(config);
+        for (id, time) in said {
+            let time = time.unwrap_or(self.seen);
+            if time == EventTime::NEVER {
+                self.undated.push((id, None));
+                continue;
+            }
+            let trade = self.trades.trade_of(id);
+            if let Some(latest) = self.trades.touch(trade, time) {
+                self.to_forget.insert((buckets.of(latest).end, trade));
+            }
+        }
+    }
+
+    /// The calendar has become known: what was scheduled by another is scheduled anew.
+    pub(super) fn reschedule_forgetting(&mut self, config: &LedgerConfig) {
+        let mut buckets = self.bars.buckets(config);
+        for (_, trade) in std::mem::take(&mut self.to_forget) {
+            if let Some(latest) = self.trades.latest(trade) {
+                self.to_forget.insert((buckets.of(latest).end, trade));
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What survives of the trades that a commit touched moves between bars.
+
+use std::collections::BTreeMap;
+
+use market::{Bar, Bucket, Cause, CauseKind, Commit, EventTime, Outlier, Trade, Updates};
+
+use super::Book;
+use crate::ledger::LedgerConfig;
+use crate::ledger::outliers::Far;
+use crate::ledger::plain::trades::{Id, TradeNo};
+use crate::output::{LedgerOut, Notice};
+
+/// What a commit does to one trade: its contribution when the commit first touched it, and why.
+pub(super) struct Touch {
+    pub(super) id: Id,
+    pub(super) before: Option<Trade>,
+    pub(super) cause: Cause,
+}
+
+impl Book {
+    /// Compares what each touched trade contributes with what it did, and moves it. Gives the bars to
+    /// which a contribution differs, with the strongest cause of each. What did not contribute before is
+    /// held to recent prices.
+    pub(super) fn move_between_bars(
+        &mut self,
+        config: &LedgerConfig,
+        commit: Commit,
+        touches: &[Touch],
+        out: &mut Vec<LedgerOut>,
+    ) -> BTreeMap<EventTime, Option<Cause>> {
+        // Trades that were joined in this commit are one: gather by what they are now.
+        let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
+        for Touch { id, before, cause } in touches {
+            let trade = self.trades.trade_of(*id);
+            let (befores, strongest) =
+                by_trade.entry(trade).or_insert_with(|| (Vec::new(), *cause));
+            befores.extend(before);
+            *strongest = strongest.stronger(*cause);
+        }
+
+        let mut changed: BTreeMap<EventTime, Option<Cause>> = BTreeMap::new();
+        let mut buckets = self.bars.buckets(config);
+        for (trade, (befores, cause)) in by_trade {
+            let after = self.trades.survivor(trade);
+            if befores.len() <= 1 && befores.first() == after.as_ref() {
+                continue;
+            }
+            // Not sets: two trades that look alike and become one did contribute twice. After is one at most,
+            // so their order says nothing.
+            let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
+            for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
+            {
+                let bucket = buckets.of(trade.time);
+                let mut alone = Bar::empty(trade.terms, bucket.end);
+                alone.add(trade);
+                if !alone.is_empty() {
+                    contributions.entry(bucket).or_default()[when].push(alone);
+                }
+            }
+            befores
+                .iter()
+                .for_each(|before| self.bars.remove(buckets.of(before.time).open, before));
+            if let Some(after) = after {
+                let bucket = buckets.of(after.time);
+                if self.bars.add(bucket, &after) {
+                    self.waiting.add(bucket.end, bucket.open);
+                }
+                if !befores.contains(&after) {
+                    let outlier = self.outlier(config, commit, trade, &after, bucket);
+                    out.extend(outlier.map(|row| LedgerOut::Notice(Notice::Outlier(row))));
+                }
+            }
+            for (bucket, [before, after]) in contributions {
+                if before != after {
+                    let strongest = changed.entry(bucket.open).or_default();
+                    *strongest = Some(strongest.map_or(cause, |other| other.stronger(cause)));
+                }
+            }
+        }
+        changed
+    }
+
+    /// What is told of a survivor in the bar of `bucket` if its price is far away from recent ones.
+    fn outlier(
+        &mut self,
+        config: &LedgerConfig,
+        commit: Commit,
+        number: TradeNo,
+        trade: &Trade,
+        bucket: Bucket,
+    ) -> Option<Outlier> {
+        let prices = Updates::HIGH_LOW.and(Updates::OPEN_CLOSE);
+        if trade.updates.common(prices) == Updates::NONE {
+            return None;
+        }
+        let far = self.recent.judge(&config.outliers, bucket.open, trade.price)?;
+        let kind = match self.trades.is_corrected(number) {
+            true => CauseKind::Correction,
+            false => CauseKind::Trade,
+        };
+        let Far { median, deviation, bars } = far;
+        Some(Outlier { commit, trade: *trade, kind, median, deviation, bars })
+    }
+}

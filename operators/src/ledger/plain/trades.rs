@@ -1,0 +1,199 @@
+//! Which ids name one trade, and which version of it survives.
+//!
+//! Corrections join ids; the joined ids are one trade. Of each id the book keeps the `New` that counts, of
+//! each trade the correction that counts and whether it was cancelled: maxima, so no order of arrival
+//! and no number of copies changes what survives.
+
+use std::collections::{BTreeMap, HashMap};
+
+use market::{EventTime, IdScope, Origin, Trade, TradeId};
+use serde::{Deserialize, Serialize};
+
+/// A trade's id within its instrument.
+pub(super) type Id = (IdScope, TradeId);
+
+/// Names a trade (all its ids) within its instrument's book; never used twice.
+pub(super) type TradeNo = u64;
+
+/// One reported version of a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Version {
+    pub(super) trade: Trade,
+    pub(super) origin: Origin,
+}
+
+/// One id: the trade that it belongs to, and its own `New` with the lowest origin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Slot {
+    trade: TradeNo,
+    original: Option<Version>,
+}
+
+/// One trade: what was said of any of its ids.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    ids: Vec<Id>,
+    correction: Option<Version>,
+    cancelled: bool,
+    /// The largest event time of anything said of it; before all time if nothing carried one.
+    latest: EventTime,
+}
+
+/// The trades of one instrument within the correction horizon.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Trades {
+    slots: HashMap<Id, Slot>,
+    entries: BTreeMap<TradeNo, Entry>,
+    next: TradeNo,
+}
+
+/// What a `New` met.
+pub(super) enum Met {
+    /// No `New` of this id before.
+    First,
+    /// One that counted so far; it may not count any more.
+    Known(Version),
+}
+
+impl Trades {
+    /// The trade that `id` belongs to; a new one if the id is unknown.
+    pub(super) fn trade_of(&mut self, id: Id) -> TradeNo {
+        if let Some(slot) = self.slots.get(&id) {
+            return slot.trade;
+        }
+        let trade = self.next;
+        self.next += 1;
+        self.slots.insert(id, Slot { trade, original: None });
+        let latest = EventTime::NEVER;
+        self.entries
+            .insert(trade, Entry { ids: vec![id], correction: None, cancelled: false, latest });
+        trade
+    }
+
+    /// Takes a `New` of `id`, which must be known.
+    pub(super) fn add_original(&mut self, id: Id, version: Version) -> Met {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return Met::First;
+        };
+        match &mut slot.original {
+            None => {
+                slot.original = Some(version);
+                Met::First
+            }
+            Some(known) => {
+                let met = *known;
+                if version.origin < known.origin {
+                    *known = version;
+                }
+                Met::Known(met)
+            }
+        }
+    }
+
+    /// The `New` of `id` that counts.
+    pub(super) fn original(&self, id: Id) -> Option<&Version> {
+        self.slots.get(&id).and_then(|slot| slot.original.as_ref())
+    }
+
+    /// Takes a correction of `trade`: higher sequence counts, then lower origin.
+    pub(super) fn correct(&mut self, trade: TradeNo, version: Version) {
+        let Some(entry) = self.entries.get_mut(&trade) else {
+            return;
+        };
+        entry.correction = Some(entry.correction.map_or(version, |known| stronger(known, version)));
+    }
+
+    /// Takes a cancel of `trade`.
+    pub(super) fn cancel(&mut self, trade: TradeNo) {
+        if let Some(entry) = self.entries.get_mut(&trade) {
+            entry.cancelled = true;
+        }
+    }
+
+    /// Makes two trades one, and says which number it has: the smaller one's ids move.
+    pub(super) fn join(&mut self, a: TradeNo, b: TradeNo) -> TradeNo {
+        let ids = |trade| self.entries.get(&trade).map_or(0, |entry: &Entry| entry.ids.len());
+        let (kept, gone) = if ids(a) >= ids(b) { (a, b) } else { (b, a) };
+        if kept == gone {
+            return kept;
+        }
+        let Some(Entry { ids, correction, cancelled, latest }) = self.entries.remove(&gone) else {
+            return kept;
+        };
+        for id in &ids {
+            if let Some(slot) = self.slots.get_mut(id) {
+                slot.trade = kept;
+            }
+        }
+        if let Some(entry) = self.entries.get_mut(&kept) {
+            entry.ids.extend(ids);
+            entry.cancelled |= cancelled;
+            entry.latest = entry.latest.max(latest);
+        }
+        if let Some(version) = correction {
+            self.correct(kept, version);
+        }
+        kept
+    }
+
+    /// Whether a `New` of any of the trade's ids is known.
+    pub(super) fn is_matched(&self, trade: TradeNo) -> bool {
+        self.entries
+            .get(&trade)
+            .is_some_and(|entry| entry.ids.iter().any(|id| self.original(*id).is_some()))
+    }
+
+    /// What survives of `trade`.
+    pub(super) fn survivor(&self, trade: TradeNo) -> Option<Trade> {
+        let entry = self.entries.get(&trade)?;
+        if entry.cancelled {
+            return None;
+        }
+        let originals = entry.ids.iter().filter_map(|id| self.original(*id));
+        let original = originals.min_by_key(|version| version.origin)?;
+        Some(entry.correction.as_ref().unwrap_or(original).trade)
+    }
+
+    /// Whether what survives of `trade`, if anything does, is a correction.
+    pub(super) fn is_corrected(&self, trade: TradeNo) -> bool {
+        self.entries.get(&trade).is_some_and(|entry| entry.correction.is_some())
+    }
+
+    /// Notes that something said of `trade` carries `time`; gives its latest time.
+    pub(super) fn touch(&mut self, trade: TradeNo, time: EventTime) -> Option<EventTime> {
+        let entry = self.entries.get_mut(&trade)?;
+        entry.latest = entry.latest.max(time);
+        Some(entry.latest)
+    }
+
+    /// The largest event time of anything said of `trade`; none if it is not known (any more).
+    pub(super) fn latest(&self, trade: TradeNo) -> Option<EventTime> {
+        self.entries.get(&trade).map(|entry| entry.latest)
+    }
+
+    /// Forgets a trade and all its ids.
+    pub(super) fn forget(&mut self, trade: TradeNo) {
+        let Some(entry) = self.entries.remove(&trade) else {
+            return;
+        };
+        for id in entry.ids {
+            self.slots.remove(&id);
+        }
+    }
+
+    /// How many ids are known, tombstones included.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// About how many bytes one id with its trade takes.
+    pub(super) const BYTES_PER_ID: usize =
+        size_of::<(Id, Slot)>() * 8 / 7 + size_of::<(TradeNo, Entry)>() * 11 / 8 + size_of::<Id>();
+}
+
+/// Of two corrections the one that counts.
+fn stronger(a: Version, b: Version) -> Version {
+    use std::cmp::Reverse;
+    let rank = |v: &Version| (v.trade.sequence, Reverse(v.origin));
+    if rank(&b) > rank(&a) { b } else { a }
+}

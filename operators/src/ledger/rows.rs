@@ -1,0 +1,351 @@
+//! The quiet trades of one instrument: those of which nothing but copies of one `New` was said.
+//!
+//! They lie in [`Chunk`]s, each of one base bar, which keeps the list of its own. A row is found by its number:
+//! that of its chunk and its place in it. When a bar leaves the horizon its rows are forgotten at once, by a
+//! comparison; their memory goes a few chunks per commit.
+
+use std::collections::VecDeque;
+
+use market::{Bar, EventTime, InstrumentId, Origin, Terms, Trade};
+use serde::{Deserialize, Serialize};
+
+use super::chunk::{CHUNK_ROWS, Chunk, Row, RowMarks};
+use super::index::Hash;
+use super::streams::{Id, Kind, Streams, hash};
+use super::trades::Version;
+
+/// The number of a row: below [`ROW_NUMBERS`].
+pub(super) type RowNo = u32;
+
+/// Row numbers end here; what does not get one is kept otherwise.
+pub(super) const ROW_NUMBERS: u32 = 1 << 31;
+
+/// Rows from which on columns take less room.
+const WORTH_PACKING: usize = 32;
+/// At this row of a chunk those that were begun before it are done, so that bars are packed one by one and not
+/// all at the end of a minute.
+const OTHERS_ARE_DONE: usize = 64;
+/// How many chunks grow at a time.
+const GROWING: usize = 4;
+/// How many chunks of forgotten bars go per commit.
+const SWEPT: usize = 256;
+
+/// The chunks of one instrument.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Rows {
+    instrument: InstrumentId,
+    /// Of all its rows; none before the first.
+    terms: Option<Terms>,
+    chunks: Vec<Place>,
+    /// Chunks that may be used anew.
+    free: Vec<u32>,
+    /// Chunks that are not packed, the oldest first; some may be.
+    growing: VecDeque<u32>,
+    /// Chunks of forgotten bars, still to be emptied.
+    sinking: VecDeque<Vec<u32>>,
+    /// Rows of bars that end at or before this are forgotten.
+    forgotten: EventTime,
+    streams: Streams,
+    /// Bytes of the chunks' bodies.
+    bytes: usize,
+}
+
+/// A chunk and whose it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Place {
+    /// The end of its bar; before all time if it is free.
+    end: EventTime,
+    /// How many of its rows were there before the commit at hand.
+    settled: u16,
+    chunk: Chunk,
+    /// What its rows come to, once it is packed.
+    fold: Option<Box<Bar>>,
+}
+
+impl Rows {
+    pub(super) fn new(instrument: InstrumentId) -> Rows {
+        Rows {
+            instrument,
+            terms: None,
+            chunks: Vec::new(),
+            free: Vec::new(),
+            growing: VecDeque::new(),
+            sinking: VecDeque::new(),
+            forgotten: EventTime::NEVER,
+            streams: Streams::default(),
+            bytes: 0,
+        }
+    }
+
+    /// What a trade's row would say of where it was told; none if it does not fit in here.
+    pub(super) fn stream(&mut self, trade: &Trade, origin: Origin) -> Option<u16> {
+        let fits = *self.terms.get_or_insert(trade.terms) == trade.terms;
+        if fits { self.streams.number((trade.scope, trade.id), origin) } else { None }
+    }
+
+    /// Whether another row fits into a chunk.
+    pub(super) fn has_room(&self, chunk: u32) -> bool {
+        let chunk = self.chunks.get(chunk as usize).map(|place| &place.chunk);
+        matches!(chunk, Some(Chunk::Open(rows)) if rows.len() < CHUNK_ROWS)
+    }
+
+    /// Keeps a trade in a chunk that has room, under a stream of [`Self::stream`].
+    pub(super) fn add(&mut self, chunk: u32, stream: u16, trade: &Trade, origin: Origin) -> RowNo {
+        let Chunk::Open(rows) = &mut self.chunks[chunk as usize].chunk else {
+            unreachable!("a chunk that has room is open");
+        };
+        let (capacity, at) = (rows.capacity(), rows.len());
+        rows.push(Row {
+            time: trade.time,
+            sequence: trade.sequence,
+            id: Kind::of(trade.id).1,
+            position: origin.position,
+            stream,
+            price: trade.price,
+            quantity: trade.quantity,
+            marks: RowMarks::new(trade.side, trade.updates),
+        });
+        self.bytes += (rows.capacity() - capacity) * size_of::<Row>();
+        match at + 1 {
+            OTHERS_ARE_DONE => self.finish_others(chunk),
+            CHUNK_ROWS => self.pack(chunk),
+            _ => {}
+        }
+        chunk << 8 | at as u32
+    }
+
+    /// A trade that is here, as it was told with the lowest origin.
+    pub(super) fn version(&self, number: RowNo) -> Version {
+        let row = self.chunks[chunk_of(number)].chunk.row(place_of(number));
+        self.version_of(&row)
+    }
+
+    /// The end of the bar that a row is in.
+    pub(super) fn end(&self, number: RowNo) -> EventTime {
+        self.chunks[chunk_of(number)].end
+    }
+
+    /// Whether a row was added in the commit at hand.
+    pub(super) fn is_new(&self, number: RowNo) -> bool {
+        place_of(number) >= usize::from(self.chunks[chunk_of(number)].settled)
+    }
+
+    /// The commit at hand is done with what it added to the chunk of this row.
+    pub(super) fn settle(&mut self, number: RowNo) {
+        let place = &mut self.chunks[chunk_of(number)];
+        place.settled = place.chunk.len() as u16;
+    }
+
+    /// Whether this is the row of an id.
+    pub(super) fn is(&self, number: RowNo, id: Id) -> bool {
+        self.name(number) == Some(id)
+    }
+
+    /// Under which hash a row is found, if it still is one.
+    pub(super) fn hash(&self, number: RowNo) -> Option<Hash> {
+        self.name(number).map(hash)
+    }
+
+    /// The trade's `New` with the lowest origin is this one; false if that does not fit in here.
+    pub(super) fn set_origin(&mut self, number: RowNo, id: Id, origin: Origin) -> bool {
+        let Some(stream) = self.streams.number(id, origin) else {
+            return false;
+        };
+        let chunk = &mut self.chunks[chunk_of(number)].chunk;
+        let before = chunk.bytes();
+        chunk.set_origin(place_of(number), stream, origin.position);
+        self.bytes = self.bytes + chunk.bytes() - before;
+        true
+    }
+
+    /// A trade is no quiet one any more.
+    pub(super) fn let_go(&mut self, number: RowNo) {
+        let version = self.version(number);
+        let place = &mut self.chunks[chunk_of(number)];
+        place.chunk.let_go(place_of(number));
+        let fold = place.fold.as_mut();
+        if fold.is_some_and(|fold| !fold.take_out(&version.trade)) {
+            self.fold(chunk_of(number));
+        }
+    }
+
+    /// Whether a row is none any more.
+    pub(super) fn is_gone(&self, number: RowNo) -> bool {
+        let name = self.chunks[chunk_of(number)].chunk.name(place_of(number));
+        name.is_none_or(|(_, _, marks)| marks.is_gone())
+    }
+
+    /// Adds what the rows of a bar with these chunks come to.
+    pub(super) fn fold_into(&self, bar: &mut Bar, chunks: &[u32]) {
+        for chunk in chunks {
+            let Place { chunk, fold, .. } = &self.chunks[*chunk as usize];
+            match fold {
+                Some(fold) => bar.merge(fold),
+                None => chunk.rows().for_each(|row| bar.add(&self.version_of(&row).trade)),
+            }
+        }
+    }
+
+    /// Forgets the bars that end at or before `horizon`.
+    pub(super) fn forget_through(&mut self, horizon: EventTime) {
+        self.forgotten = self.forgotten.max(horizon);
+    }
+
+    /// The chunks of a forgotten bar are not needed any more.
+    pub(super) fn sink(&mut self, chunks: Vec<u32>) {
+        self.sinking.push_back(chunks);
+    }
+
+    /// Empties some chunks of forgotten bars.
+    pub(super) fn sweep(&mut self) {
+        for _ in 0..SWEPT {
+            let Some(bar) = self.sinking.front_mut() else {
+                return;
+            };
+            let Some(number) = bar.pop() else {
+                self.sinking.pop_front();
+                continue;
+            };
+            let place = &mut self.chunks[number as usize];
+            self.bytes -= place.bytes();
+            *place = Place::free();
+            self.free.push(number);
+        }
+    }
+
+    /// Whether there is something to sweep.
+    pub(super) fn is_sinking(&self) -> bool {
+        !self.sinking.is_empty()
+    }
+
+    /// Every row that there is, with its id.
+    pub(super) fn all(&self) -> impl Iterator<Item = (RowNo, Id)> {
+        (0_u32..).zip(&self.chunks).flat_map(|(chunk, place)| {
+            let numbers = (0..place.chunk.len() as u32).map(move |at| chunk << 8 | at);
+            numbers.filter_map(|number| self.name(number).map(|id| (number, id)))
+        })
+    }
+
+    /// About how many bytes it retains.
+    pub(super) fn bytes(&self) -> usize {
+        let lists = self.free.capacity() + self.growing.capacity();
+        self.bytes
+            + self.chunks.capacity() * size_of::<Place>()
+            + lists * size_of::<u32>()
+            + self.streams.bytes()
+    }
+
+    /// The number of a new chunk of a bar; none if there are too many.
+    pub(super) fn begin(&mut self, end: EventTime) -> Option<u32> {
+        let place = Place { end, ..Place::free() };
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.chunks[number as usize] = place;
+                number
+            }
+            None => {
+                let next = u32::try_from(self.chunks.len()).ok()?;
+                if next >= ROW_NUMBERS >> 8 {
+                    return None;
+                }
+                self.chunks.push(place);
+                next
+            }
+        };
+        while self.growing.len() >= GROWING {
+            self.finish_oldest();
+        }
+        self.growing.push_back(number);
+        Some(number)
+    }
+
+    fn finish_others(&mut self, than: u32) {
+        while self.growing.front().is_some_and(|front| *front != than) {
+            self.finish_oldest();
+        }
+    }
+
+    /// The chunk that has grown longest is packed if that is worth it. It may still grow if not.
+    fn finish_oldest(&mut self) {
+        let Some(oldest) = self.growing.pop_front() else {
+            return;
+        };
+        let place = &mut self.chunks[oldest as usize];
+        if let Chunk::Open(rows) = &mut place.chunk {
+            if rows.len() >= WORTH_PACKING {
+                self.pack(oldest);
+            } else {
+                let capacity = rows.capacity();
+                rows.shrink_to_fit();
+                self.bytes -= (capacity - rows.capacity()) * size_of::<Row>();
+            }
+        }
+    }
+
+    fn pack(&mut self, chunk: u32) {
+        let place = &mut self.chunks[chunk as usize];
+        let before = place.bytes();
+        place.chunk.pack();
+        self.bytes = self.bytes + place.bytes() - before;
+        self.fold(chunk as usize);
+    }
+
+    /// Folds a packed chunk anew.
+    fn fold(&mut self, chunk: usize) {
+        let (Some(terms), Place { end, chunk: rows, fold, .. }) = (self.terms, &self.chunks[chunk])
+        else {
+            return;
+        };
+        let mut bar = Bar::empty(terms, *end);
+        rows.rows().for_each(|row| bar.add(&self.version_of(&row).trade));
+        if fold.is_none() {
+            self.bytes += size_of::<Bar>();
+        }
+        self.chunks[chunk].fold = Some(Box::new(bar));
+    }
+
+    fn name(&self, number: RowNo) -> Option<Id> {
+        let place = self.chunks.get(chunk_of(number)).filter(|place| place.end > self.forgotten)?;
+        let (id, stream, marks) = place.chunk.name(place_of(number))?;
+        let stream = self.streams.get(stream).filter(|_| !marks.is_gone())?;
+        Some(stream.id(id))
+    }
+
+    fn version_of(&self, row: &Row) -> Version {
+        let (Some(stream), Some(terms)) = (self.streams.get(row.stream), self.terms) else {
+            unreachable!("a row has the number of a stream, and its instrument has terms");
+        };
+        let (scope, id) = stream.id(row.id);
+        let trade = Trade {
+            instrument: self.instrument,
+            terms,
+            scope,
+            id,
+            time: row.time,
+            sequence: row.sequence,
+            price: row.price,
+            quantity: row.quantity,
+            side: row.marks.side(),
+            updates: row.marks.updates(),
+        };
+        Version { trade, origin: stream.origin(row.position) }
+    }
+}
+
+impl Place {
+    fn free() -> Place {
+        Place { end: EventTime::NEVER, settled: 0, chunk: Chunk::Open(Vec::new()), fold: None }
+    }
+
+    fn bytes(&self) -> usize {
+        self.chunk.bytes() + self.fold.as_ref().map_or(0, |_| size_of::<Bar>())
+    }
+}
+
+fn chunk_of(number: RowNo) -> usize {
+    (number >> 8) as usize
+}
+
+fn place_of(number: RowNo) -> usize {
+    (number & 0xff) as usize
+}

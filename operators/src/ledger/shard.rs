@@ -1,0 +1,228 @@
+//! One shard of the ledger: its books, and which of them a commit must look at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use market::{EventTime, InstrumentId, Record, SourceId, Span, Statement, Timeframe};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::LedgerConfig;
+use crate::context::{CommitContext, InstrumentClock};
+use crate::deadlines::Deadlines;
+use crate::keyed::Core;
+use crate::output::{LedgerOut, Tally, Verdict};
+
+/// Everything that a ledger holds of one instrument, and what a commit does to it.
+pub trait InstrumentBook: Serialize + DeserializeOwned + 'static {
+    /// A book in which nothing was said.
+    fn new(instrument: InstrumentId) -> Self;
+
+    /// Its sources and watermark.
+    fn clock(&self) -> &InstrumentClock;
+
+    /// Applies `records`, sorted by origin; may be none, then only time passes.
+    fn commit(
+        &mut self,
+        config: &LedgerConfig,
+        context: &CommitContext,
+        records: &[Record],
+        tally: &mut impl FnMut(&Record, Verdict),
+        out: &mut Vec<LedgerOut>,
+    );
+
+    /// The watermark at which this book must be looked at, even if no record comes.
+    fn next_deadline(&self, horizon: Span) -> Option<EventTime>;
+
+    /// Puts out every row that exists.
+    fn restate(&self, base: Timeframe, out: &mut Vec<LedgerOut>);
+
+    /// Makes what is not saved with the book from what is.
+    fn restored(&mut self, config: &LedgerConfig);
+
+    /// How many ids are known, tombstones included.
+    fn ids(&self) -> usize;
+
+    /// About how many bytes the book retains.
+    fn bytes(&self) -> usize;
+}
+
+/// The books of one shard.
+pub struct Books<B> {
+    config: Arc<LedgerConfig>,
+    books: BTreeMap<InstrumentId, B>,
+    deadlines: Deadlines,
+    /// Whether it puts out what it accepts.
+    tells: bool,
+    tallies: Tallies,
+    bytes: usize,
+    ids: usize,
+}
+
+impl<B: InstrumentBook> Books<B> {
+    /// An empty shard.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use market::{Calendars, Span, Timeframe};
+    /// use operators::{Ledger, LedgerConfig, OutlierRule};
+    /// let ledger = Ledger::new(Arc::new(LedgerConfig {
+    ///     base: Timeframe::MINUTE,
+    ///     calendars: Calendars::utc(),
+    ///     reject_after: Span::secs(3_600),
+    ///     correction_horizon: Span::secs(86_400),
+    ///     gaps_max: 10_000,
+    ///     outliers: OutlierRule { bars: 30, deviations: 10, floor_bps: 50 },
+    /// }));
+    /// ```
+    pub fn new(config: Arc<LedgerConfig>) -> Books<B> {
+        Books {
+            config,
+            books: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            tells: false,
+            tallies: Tallies::default(),
+            bytes: 0,
+            ids: 0,
+        }
+    }
+
+    /// The same, that puts out what it accepts ([`LedgerOut::Told`]) if `tells`.
+    #[must_use]
+    pub fn telling(self, tells: bool) -> Books<B> {
+        Books { tells, ..self }
+    }
+
+    fn commit_book(
+        &mut self,
+        instrument: InstrumentId,
+        context: &CommitContext,
+        records: &[Record],
+        tally: &mut impl FnMut(&Record, Verdict),
+        out: &mut Vec<LedgerOut>,
+    ) {
+        let config = &*self.config;
+        let book = self.books.entry(instrument).or_insert_with(|| B::new(instrument));
+        let (bytes_before, ids_before) = (book.bytes(), book.ids());
+        book.commit(config, context, records, tally, out);
+        self.bytes = (self.bytes + book.bytes()).saturating_sub(bytes_before);
+        self.ids = (self.ids + book.ids()).saturating_sub(ids_before);
+        let due = book.next_deadline(config.correction_horizon);
+        let watermark = book.clock().watermark(&context.marks);
+        self.deadlines.set(instrument, book.clock(), due, watermark);
+    }
+}
+
+impl<B: InstrumentBook> Core for Books<B> {
+    type In = Record;
+    type Out = LedgerOut;
+
+    fn commit(
+        &mut self,
+        context: &CommitContext,
+        records: &mut Vec<Record>,
+        out: &mut Vec<LedgerOut>,
+    ) {
+        let mut due = self.deadlines.take_due(&context.marks);
+        if records.is_empty() && due.is_empty() {
+            return;
+        }
+        // A feed's records of one instrument are in order already, most of the time.
+        let order = |record: &Record| (record.event.instrument(), record.origin);
+        if !records.is_sorted_by_key(order) {
+            records.sort_unstable_by_key(order);
+        }
+        let mut tallies = std::mem::take(&mut self.tallies);
+        let tells = self.tells;
+        let mut told = Vec::with_capacity(if tells { records.len() } else { 0 });
+        let mut tally = |record: &Record, verdict: Verdict| {
+            tallies.count(record.origin.source, verdict);
+            if tells && verdict.tells() {
+                told.push(Statement::of(record));
+            }
+        };
+
+        let groups = records.chunk_by(|a, b| a.event.instrument() == b.event.instrument());
+        for group in groups {
+            let instrument = group[0].event.instrument();
+            due.remove(&instrument);
+            self.commit_book(instrument, context, group, &mut tally, out);
+        }
+        for instrument in due {
+            self.commit_book(instrument, context, &[], &mut tally, out);
+        }
+        tallies.put_out(out);
+        self.tallies = tallies;
+        if !told.is_empty() {
+            out.push(LedgerOut::Told(Arc::new(told)));
+        }
+        records.clear();
+    }
+
+    fn restate(&self, out: &mut Vec<LedgerOut>) {
+        self.books.values().for_each(|book| book.restate(self.config.base, out));
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_stdvec(&self.books)
+    }
+
+    fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
+        self.books = postcard::from_bytes(state)?;
+        self.books.values_mut().for_each(|book| book.restored(&self.config));
+        self.bytes = self.books.values().map(B::bytes).sum();
+        self.ids = self.books.values().map(B::ids).sum();
+        for (instrument, book) in &self.books {
+            // Looked at in the first commit after the restore, which also finds what is overdue.
+            let first = EventTime::NEVER;
+            self.deadlines.set(*instrument, book.clock(), Some(first), first);
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.books.len(), self.bytes)
+    }
+
+    fn ids(&self) -> usize {
+        self.ids
+    }
+}
+
+/// What became of the records of a commit, by source in the order of their numbers; of one source there
+/// are many in a row.
+#[derive(Default)]
+struct Tallies {
+    sources: BTreeMap<SourceId, [u64; Verdict::ALL.len()]>,
+    last: Option<(SourceId, Verdict)>,
+    of_last: u64,
+}
+
+impl Tallies {
+    fn count(&mut self, source: SourceId, verdict: Verdict) {
+        if self.last != Some((source, verdict)) {
+            self.settle();
+            self.last = Some((source, verdict));
+        }
+        self.of_last += 1;
+    }
+
+    fn settle(&mut self) {
+        if let Some((source, verdict)) = self.last.take() {
+            let of_source = self.sources.entry(source).or_default();
+            of_source[verdict as usize] += std::mem::take(&mut self.of_last);
+        }
+    }
+
+    /// Puts out what was counted, and begins anew.
+    fn put_out(&mut self, out: &mut Vec<LedgerOut>) {
+        self.settle();
+        for (source, counts) in std::mem::take(&mut self.sources) {
+            for (verdict, records) in Verdict::ALL.into_iter().zip(counts) {
+                if records > 0 {
+                    out.push(LedgerOut::Tally(Tally { source, verdict, records }));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The ledger beside its slow twin, where the oracle would take too long: many trades in a bar, so that chunks
+//! are packed, tables split, and much is forgotten; states are saved and restored on the way.
+
+use std::sync::Arc;
+
+use super::harness::{Rows, Said, configs, contexts};
+use market::{
+    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, Origin, Price, Quantity, Record,
+    Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, TradeRef, Updates,
+};
+use operators::{
+    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger,
+};
+use oracle::random::{Script, Shape, random};
+
+/// Both ledgers and what they have put out.
+struct Twins {
+    config: Arc<LedgerConfig>,
+    fast: Ledger,
+    slow: PlainLedger,
+    rows: Rows,
+}
+
+impl Twins {
+    fn new(config: Arc<LedgerConfig>) -> Twins {
+        Twins {
+            fast: Ledger::new(Arc::clone(&config)).telling(true),
+            slow: PlainLedger::new(Arc::clone(&config)).telling(true),
+            config,
+            rows: Rows::default(),
+        }
+    }
+
+    /// Has both apply a commit, and holds what they say to each other.
+    fn commit(&mut self, context: &CommitContext, records: &[Record]) {
+        let (mut fast, mut slow) = (Vec::new(), Vec::new());
+        self.fast.commit(context, &mut records.to_vec(), &mut fast);
+        self.slow.commit(context, &mut records.to_vec(), &mut slow);
+        assert_eq!(others(&fast), others(&slow), "commit {}", context.commit.0);
+        let before = std::mem::take(&mut self.rows);
+        let after = |out| before.clone().after(Said { candles: out, ..Said::default() });
+        let (fast, slow) = (after(fast), after(slow));
+        assert!(fast == slow, "commit {}: {fast:#?} {slow:#?}", context.commit.0);
+        self.rows = fast;
+        assert_eq!(self.fast.ids(), self.slow.ids(), "commit {}: ids", context.commit.0);
+    }
+
+    /// Both go on from their saved states.
+    fn restore(&mut self) {
+        let fast = self.fast.encode().unwrap();
+        self.fast = Ledger::new(Arc::clone(&self.config)).telling(true);
+        self.fast.decode(&fast).unwrap();
+        let slow = self.slow.encode().unwrap();
+        self.slow = PlainLedger::new(Arc::clone(&self.config)).telling(true);
+        self.slow.decode(&slow).unwrap();
+        let (mut told, mut told_by_slow) = (Vec::new(), Vec::new());
+        self.fast.restate(&mut told);
+        self.slow.restate(&mut told_by_slow);
+        assert_eq!(told, told_by_slow, "what there is after a restore");
+    }
+}
+
+/// What [`Rows`] do not hold.
+fn others(out: &[LedgerOut]) -> Vec<&LedgerOut> {
+    let is_other = |said: &&LedgerOut| {
+        matches!(said, LedgerOut::Tally(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..))
+    };
+    out.iter().filter(is_other).collect()
+}
+
+fn play(script: &Script, restore_each: usize) {
+    let (config, _) = configs(script);
+    let mut twins = Twins::new(config);
+    for (context, commit) in contexts(script, None).iter().zip(&script.commits) {
+        twins.commit(context, &commit.records);
+        if context.commit.0 as usize % restore_each == restore_each - 1 {
+            twins.restore();
+        }
+    }
+}
+
+#[test]
+fn both_say_the_same_of_random_scripts() {
+    for seed in 500..540 {
+        play(&random(seed, &Shape::default()), 7);
+    }
+}
+
+#[test]
+fn both_say_the_same_of_few_instruments_with_large_commits() {
+    for seed in 600..612 {
+        let instruments = 1 + seed as usize % 3;
+        let shape = Shape { instruments, records_per_commit: 1_500, ..Shape::default() };
+        play(&random(seed, &shape), 9);
+    }
+}
+
+/// A small random number generator, for a load that is larger than a script.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+/// One hot instrument told by two feeds, one in ten trades of which is late, copied, corrected or cancelled, under
+/// ids of each kind; bars of seconds, and a horizon of a few of them.
+#[test]
+fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
+    const SECOND: i64 = 1_000_000_000;
+    for kind in 0..3 {
+        let config = Arc::new(LedgerConfig {
+            base: Timeframe::from_secs(1).unwrap(),
+            calendars: Calendars::utc(),
+            reject_after: Span::secs(4),
+            correction_horizon: Span::secs(6),
+            gaps_max: 20,
+            outliers: OutlierRule { bars: 5, deviations: 4, floor_bps: 1 },
+        });
+        let mut twins = Twins::new(config);
+        let mut dice = Dice(kind + 1);
+        let (mut marks, mut positions) = (Marks::none(2), [0_u64; 2]);
+        let mut told: Vec<Trade> = Vec::new();
+        for number in 0..60_u64 {
+            let start = 1_700_000_000 * SECOND + number as i64 * SECOND / 4;
+            let mut records = Vec::new();
+            for at in 0..700 {
+                let id = told.len() as u64 + 5;
+                let id = match kind {
+                    0 => TradeId::Number(id),
+                    1 => TradeId::of(&format!("t{id}")),
+                    _ => TradeId::Position(id * 37 % 9_000_011),
+                };
+                let fresh = Trade {
+                    instrument: InstrumentId(9),
+                    terms: Terms::DEFAULT,
+                    scope: IdScope(4).contiguous(kind == 0),
+                    id,
+                    time: EventTime(start + at * SECOND / 2_800),
+                    sequence: told.len() as u64 + 5,
+                    price: Price(10_000 + dice.below(40) as i64 - if at == 400 { 900 } else { 0 }),
+                    quantity: Quantity(1 + dice.below(9) as i64),
+                    side: [Side::Unknown, Side::Buy, Side::Sell][dice.below(3) as usize],
+                    updates: if dice.below(30) == 0 { Updates::VOLUME } else { Updates::ALL },
+                };
+                let back = dice.below(6_000).min(told.len() as u64) as usize;
+                let old = if back == 0 { fresh } else { told[told.len() - back] };
+                let price = Price(old.price.0 + dice.below(5) as i64 - 2);
+                let (feed, event) = match dice.below(100) {
+                    0 => (0, Event::Cancel { of: old.name(), time: Some(fresh.time) }),
+                    1 => (1, Event::Cancel { of: old.name(), time: None }),
+                    2 => (
+                        0,
+                        Event::Correct {
+                            of: old.name(),
+                            with: Trade { price, sequence: number, ..old },
+                        },
+                    ),
+                    3 => (0, Event::Correct { of: old.name(), with: fresh }),
+                    4 => (1, Event::New(Trade { price, ..old })),
+                    5 => (
+                        0,
+                        Event::New(Trade { time: EventTime(fresh.time.0 - 2 * SECOND), ..fresh }),
+                    ),
+                    6..9 => (1, Event::New(old)),
+                    9..12 => (0, Event::New(old)),
+                    12 => continue, // never told
+                    13 => {
+                        let of = TradeRef {
+                            id: TradeId::Number(u64::MAX - id_number(id)),
+                            ..fresh.name()
+                        };
+                        (1, Event::Cancel { of, time: Some(fresh.time) })
+                    }
+                    _ => (dice.below(2) as usize, Event::New(fresh)),
+                };
+                if let Event::New(trade) | Event::Correct { with: trade, .. } = event
+                    && trade.id == id
+                {
+                    told.push(trade);
+                }
+                positions[feed] += 1 + dice.below(3);
+                let source = SourceId(feed as u8);
+                let origin =
+                    Origin { rank: 1 - source.0, source, partition: 0, position: positions[feed] };
+                records.push(Record { origin, event });
+            }
+            let context = CommitContext {
+                commit: Commit(number),
+                round: true,
+                marks: marks.clone(),
+                round_marks: marks.clone(),
+                save: false,
+            };
+            twins.commit(&context, &records);
+            if number % 16 == 15 {
+                twins.restore();
+            }
+            marks =
+                Marks::new([Some(EventTime(start - SECOND)), Some(EventTime(start - 2 * SECOND))]);
+        }
+        let context = CommitContext {
+            commit: Commit(60),
+            round: true,
+            round_marks: marks,
+            marks: Marks::new([Some(EventTime::END); 2]),
+            save: false,
+        };
+        twins.commit(&context, &[]);
+        assert_eq!(twins.fast.ids(), 0, "what is beyond the horizon is forgotten");
+        assert!(twins.rows.revisions.is_empty() && twins.rows.candles.len() > 10);
+    }
+}
+
+fn id_number(id: TradeId) -> u64 {
+    match id {
+        TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) => n,
+    }
+}
