@@ -3,7 +3,7 @@
 use redis::Connection;
 
 use super::capture::Capture;
-use super::job::{Job, assert_becomes, close_connections, incidents, provider, rows, served};
+use super::job::{Job, assert_becomes, close_connections, incidents, provider, served};
 use super::server::Server;
 use crate::end_to_end::binary::poll;
 

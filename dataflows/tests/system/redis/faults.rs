@@ -5,7 +5,7 @@ use std::thread;
 use super::capture::{Capture, add, try_add};
 use super::job::{
     Job, STREAMS, assert_becomes, brought, close_connections, in_hash, in_stream, incidents,
-    provider, rows, served, sinks, wait_for,
+    provider, served, sinks, wait_for,
 };
 use super::server::Server;
 use crate::end_to_end::binary::poll;
