@@ -6,7 +6,7 @@ use super::job::{
     subscribe, wait_for,
 };
 use super::server::Server;
-use crate::end_to_end::binary::poll;
+use crate::end_to_end::binary::{poll, tickweave};
 
 /// What is no trade of Binance: as the `data` of an entry, and why it is refused.
 const POISON: [&str; 4] = [
@@ -123,4 +123,33 @@ fn fields_of_entries_are_columns() {
             redis::cmd("XDEL").arg(stream).arg(&id).exec(&mut server.connect()).unwrap();
         }
     }
+}
+
+/// `tickweave produce` fills a stream, in order, with all that it says it has produced.
+#[test]
+fn made_ticks_fill_a_stream() {
+    if !super::server::is_here("made ticks in Redis streams") {
+        return;
+    }
+    let server = Server::durable();
+    let to = server.url() + "/made";
+    let source = "kind = \"redis-streams\"\nstreams = [\"made\"]\npayload = \"data\"\nformat = \"entries\"\n";
+    let job = Job::without_codec(&server.url(), source);
+    let asked = ["--rows", "1234", "--symbols", "3", "--duplicates", "0", "--late", "0"];
+    let args = [&["produce", "--to", &to, "--form", "jsonl"], &asked[..]].concat();
+    assert_eq!(tickweave(job.folder(), &args).code, Some(0));
+    assert!(
+        tickweave(job.folder(), &["produce", "--to", &to, "--form", "entries"]).code != Some(0)
+    );
+    let mut run = job.start(1);
+    let address = run.address();
+    wait_for(address, 1_234);
+    let bars = || {
+        let all = rows(address, "candles").into_iter().filter(|bar| bar["timeframe"] == "1m");
+        let trades: u64 = all.map(|bar| bar["trades"].as_u64().unwrap()).sum();
+        (trades == 1_234).then_some(())
+    };
+    poll(bars, || "1234 trades in bars of a minute".to_owned());
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
 }
