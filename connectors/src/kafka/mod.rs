@@ -170,7 +170,7 @@ impl Source for KafkaSource {
             queue,
             standing,
             next,
-            caught_up: 0,
+            at_end: false,
             was_up: false,
             fault: None,
             beyond: 0,

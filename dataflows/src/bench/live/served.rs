@@ -110,7 +110,11 @@ pub(in crate::bench) fn engine(
     let source = probe_source(schedule, &config.catalog)?;
     let source = ConfiguredSource {
         kind: "bench".to_owned(),
-        names: SourceNames { name: "bench".to_owned(), rank: 0, partitions: PartitionNames::one("load") },
+        names: SourceNames {
+            name: "bench".to_owned(),
+            rank: 0,
+            partitions: PartitionNames::one("load"),
+        },
         timing: SourceTiming {
             disorder: Span::secs(5),
             idle_after: None,
