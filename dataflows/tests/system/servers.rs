@@ -52,7 +52,7 @@ impl Server {
         let told = fs::read_to_string(folder.join(format!("{name}.env"))).unwrap();
         let of_name = format!("{}=", name.to_ascii_uppercase());
         let address = told.lines().find_map(|line| line.strip_prefix(&of_name)).unwrap().to_owned();
-        Some(Server { name, folder, address, keeper: keeper })
+        Some(Server { name, folder, address, keeper })
     }
 
     /// Ends it at once, as a crash would.
