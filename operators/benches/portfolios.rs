@@ -180,7 +180,7 @@ impl Desk {
         let after = Some(Candle { bar, state, revision: 0, cause: None });
         let key = CandleKey { instrument, timeframe, open_time: time };
         let before = after.and_then(|after| self.bars.insert(key, after));
-        self.quotes.send(QuoteIn::Bar(BarChange { key, before, after, cause: None }));
+        self.quotes.send(QuoteIn::Bar(Arc::new(BarChange { key, before, after, cause: None })));
     }
 
     /// Ends the round; gives the CPU time until all is put out, in µs.

@@ -140,7 +140,10 @@ pub fn keyed<'scope, C: Core>(
             });
             records.for_each_time(|time, batches| {
                 let entry = due.entry(*time.time()).or_insert_with(|| Due::at(time.retain(0)));
-                batches.for_each(|batch| entry.records.append(batch));
+                batches.for_each(|batch| match entry.records.is_empty() {
+                    true => std::mem::swap(&mut entry.records, batch),
+                    false => entry.records.append(batch),
+                });
             });
 
             // 2. Retire, in order, every commit that both frontiers have passed.
@@ -176,8 +179,11 @@ pub fn keyed<'scope, C: Core>(
                 if context.save {
                     save(name, &seats, &context, &*states);
                 }
+                // The next commit will say about as much.
+                let about = out.len();
                 output.session(&capability).give_container(&mut out);
                 out.clear();
+                out.reserve(about);
             }
         }
     }))

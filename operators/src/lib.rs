@@ -2,7 +2,7 @@
 //!
 //! | operator | keyed by | state | cost |
 //! |---|---|---|---|
-//! | [`ledger`] | instrument | ids, tombstones and trades within the correction horizon; base bars; gaps | O(log n) a record, one refold per bar and commit in which a trade leaves |
+//! | [`ledger`] | instrument | ids, tombstones and trades within the correction horizon; base bars; gaps | O(1) a trade in order, O(log n) what corrects or cancels; one refold per bar and commit in which its open, high, low or close leaves |
 //! | [`rollup`] | instrument | bars of the larger timeframes | per round and touched bar, the bars of the next smaller timeframe under it |
 //! | [`indicators`] | instrument and timeframe | a row per bar and indicator | per round and changed bar, a step per indicator until states are as they were |
 //! | [`signals`] | instrument, timeframe | a point per bar, a row per alert | per round, rule and changed bar, one evaluation for it and those that look back on it |

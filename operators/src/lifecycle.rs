@@ -3,6 +3,7 @@
 //! Base bars live by commits, larger bars by rounds; both live like this.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use market::{Bar, BarState, Candle, CandleKey, Cause, Commit, EventTime, Revision};
 use serde::{Deserialize, Serialize};
@@ -79,7 +80,7 @@ impl History {
         {
             self.revision += 1;
             self.cause = Some(cause);
-            out.push(LedgerOut::Notice(Notice::Revision(Revision {
+            out.push(LedgerOut::from(Notice::Revision(Revision {
                 commit: now.commit,
                 key,
                 revision: self.revision,
@@ -92,7 +93,7 @@ impl History {
         let after = values.map(|bar| Candle { bar, state, revision, cause: cause_shown });
         if after != before {
             self.shown = after;
-            out.push(LedgerOut::Bar(BarChange { key, before, after, cause }));
+            out.push(LedgerOut::Bar(Arc::new(BarChange { key, before, after, cause })));
         }
     }
 

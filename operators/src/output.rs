@@ -47,7 +47,7 @@ pub enum GapOut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "moved in whole containers; a box per row costs more"
+    reason = "a notice is boxed where it is passed on; a box per row costs more"
 )]
 pub enum Notice {
     /// For `conflicts`.
@@ -93,14 +93,14 @@ pub struct Tally {
 /// What the operators put out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerOut {
-    /// A bar changed.
-    Bar(BarChange),
+    /// A bar changed. Shared, for it is large and many operators look at it.
+    Bar(Arc<BarChange>),
     /// A row that exists already, told again because state was restored.
-    Restored(CandleKey, Candle),
+    Restored(CandleKey, Box<Candle>),
     /// A gap, or what became of one.
     Gap(GapOut),
     /// A row for a log.
-    Notice(Notice),
+    Notice(Box<Notice>),
     /// Records counted.
     Tally(Tally),
     /// What was accepted of one commit in one shard, in no particular order, if that is asked for: all
@@ -113,14 +113,10 @@ pub enum LedgerOut {
 }
 
 /// What roll-ups need of the ledger's output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved in whole containers; a box per row costs more"
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RollupIn {
     /// A base bar changed.
-    Bar(BarChange),
+    Bar(Arc<BarChange>),
     /// See [`LedgerOut::Heard`].
     Heard(InstrumentId, SourceSet),
     /// See [`LedgerOut::Seen`].
@@ -151,11 +147,17 @@ impl LedgerOut {
     }
 
     /// The part that indicators and signals need.
-    pub fn bar_change(self) -> Option<BarChange> {
+    pub fn bar_change(self) -> Option<Arc<BarChange>> {
         match self {
             LedgerOut::Bar(change) => Some(change),
             _ => None,
         }
+    }
+}
+
+impl From<Notice> for LedgerOut {
+    fn from(notice: Notice) -> LedgerOut {
+        LedgerOut::Notice(Box::new(notice))
     }
 }
 

@@ -30,6 +30,7 @@
 
 mod census;
 mod entry_id;
+mod filling;
 mod pubsub;
 mod reply;
 pub mod server;
@@ -40,5 +41,6 @@ mod tests;
 mod uplink;
 
 pub use entry_id::EntryId;
+pub use filling::Filling;
 pub use pubsub::PubSubSource;
 pub use streams::StreamsSource;

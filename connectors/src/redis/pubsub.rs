@@ -230,6 +230,9 @@ struct Gone;
 impl Listener {
     fn run(mut self, mut uplink: Uplink) {
         while self.pass_on(&mut uplink).is_ok() {
+            if uplink.connection().is_none() || self.pass_on(&mut uplink).is_err() {
+                continue;
+            }
             let Some(connection) = uplink.connection() else { continue };
             let Err(end) = self.listen(connection) else { return };
             self.is_up.store(false, Ordering::Relaxed);

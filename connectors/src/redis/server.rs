@@ -33,6 +33,11 @@ pub struct ServerConfig {
 const KEYS: [&str; 4] = ["url", "password_env", "password_file", "ca_file"];
 
 impl ServerConfig {
+    /// A server at `url` that asks for no password.
+    pub(super) fn open(url: String) -> ServerConfig {
+        ServerConfig { url, password_env: None, password_file: None, ca_file: None }
+    }
+
     /// Takes its own keys out of what is written; gives the rest.
     pub fn split(
         mut written: Map<String, Value>,

@@ -49,7 +49,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         digests: false,
     }));
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
-    let job = config.job.clone();
+    let job = config.job;
     let mut spent = timely::execute_directly(move |worker| {
         let (sender, deliveries) = sync_channel(4);
         let activator = Arc::new(Mutex::new(None));

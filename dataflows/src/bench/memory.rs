@@ -51,8 +51,16 @@ pub fn retained(ids: &str, seed: u64) -> anyhow::Result<f64> {
         other => bail!("{FLAG} {other}: write integer or hashed"),
     };
     let config = config(Job::J1, 1, "")?;
-    let workload =
-        Workload { rows: UPTO, seed, duplicates: 0.0, late: 0.0, ids, ..Workload::default() };
+    // Ten minutes: trades are what grows, and not bars.
+    let workload = Workload {
+        rows: UPTO,
+        span: 600_000_000_000,
+        duplicates: 0.0,
+        late: 0.0,
+        seed,
+        ids,
+        ..Workload::default()
+    };
     let batches = Batches::of(&workload, Job::J1, COMMIT_ROWS, &config)?;
     let rss = || memory("VmRSS").context("this system does not tell the memory of a process");
     // The last commit lets all bars become final, and changes every row.

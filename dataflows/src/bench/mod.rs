@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 pub use file::{One, measure_file};
 pub use memory::retained;
 pub use same::differences;
-pub use throughput::compare;
+pub use throughput::{Compared, Pass, compare};
 
 /// What is asked of a run.
 #[derive(Clone, Debug)]

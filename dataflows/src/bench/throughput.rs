@@ -1,12 +1,12 @@
 //! Ticks per second of the whole job, fed from memory through the handover, beside the plain loop.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use market::CandleKey;
 
-use super::clocks::quantile;
+use super::clocks::{of_process, quantile};
 use super::rig::{Batches, COMMIT_ROWS, Job, config, start};
 use super::{Asked, Figures, Measurement, differences};
 use crate::run::Wishes;
@@ -19,6 +19,25 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
     run: measure,
 };
 
+/// What came of a workload.
+pub struct Compared {
+    /// Of the plain loop.
+    pub plain: Pass,
+    /// Of the engine.
+    pub engine: Pass,
+    /// The bars at which their final rows differ, if that was looked at.
+    pub wrong: Vec<CandleKey>,
+}
+
+/// One pass over a workload.
+#[derive(Clone, Copy)]
+pub struct Pass {
+    /// Rows per second.
+    pub rate: f64,
+    /// CPU time of the process per row in nanoseconds, which tells more where others are at work on the machine.
+    pub cpu_ns: f64,
+}
+
 fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let workload = Workload {
         rows: asked.rows,
@@ -28,63 +47,94 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         ..Workload::default()
     };
     let mut plain = Vec::new();
-    let mut engine: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    let mut engine: BTreeMap<usize, Vec<Pass>> = BTreeMap::new();
     for repeat in 0..asked.repeats.max(1) {
         for workers in 1..=asked.workers.max(1) {
-            let (of_loop, of_engine, wrong) = compare(&workload, workers, repeat == 0)?;
-            if let Some(wrong) = wrong.first() {
+            let compared = compare(&workload, workers, repeat == 0)?;
+            if let Some(wrong) = compared.wrong.first() {
                 bail!("the loop and {workers} workers do not agree, on {wrong:?} for one");
             }
-            plain.push(of_loop);
-            engine.entry(workers).or_default().push(of_engine);
+            plain.push(compared.plain);
+            engine.entry(workers).or_default().push(compared.engine);
         }
     }
-    let plain = quantile(&mut plain, 0.5);
-    let by: BTreeMap<usize, f64> =
-        engine.into_iter().map(|(workers, mut runs)| (workers, quantile(&mut runs, 0.5))).collect();
-    eprintln!("throughput, million ticks/s\n  plain loop {:>8.3}", plain / 1e6);
-    for (workers, ticks) in &by {
-        let ratio = ticks / plain;
-        eprintln!("  {workers} workers  {:>8.3}   {ratio:.2} × the loop", ticks / 1e6);
+    let median = |passes: &[Pass], of: fn(&Pass) -> f64| {
+        quantile(&mut passes.iter().map(of).collect::<Vec<_>>(), 0.5)
+    };
+    let rate = |passes: &[Pass]| median(passes, |pass| pass.rate);
+    let cpu = |passes: &[Pass]| median(passes, |pass| pass.cpu_ns);
+    eprintln!("throughput           million ticks/s      CPU ns a tick");
+    eprintln!("  plain loop {:>20.3} {:>18.0}", rate(&plain) / 1e6, cpu(&plain));
+    let (mut rates, mut cpus) = (BTreeMap::new(), BTreeMap::new());
+    for (workers, passes) in &engine {
+        let ratio = rate(passes) / rate(&plain);
+        let of_cpu = cpu(&plain) / cpu(passes);
+        eprintln!(
+            "  {workers} workers  {:>20.3} {:>18.0}   {ratio:.2} × the loop; by CPU {of_cpu:.2}",
+            rate(passes) / 1e6,
+            cpu(passes)
+        );
         let name = if *workers == 1 { "worker" } else { "workers" };
         figures.tell(&format!("cost_ratio_{workers}_{name}"), ratio);
+        figures.tell(&format!("cost_cpu_ratio_{workers}_{name}"), of_cpu);
+        rates.insert(*workers, rate(passes));
+        cpus.insert(*workers, cpu(passes));
     }
-    figures.by_workers("ticks_per_s", &by);
-    figures.tell("cost_loop_ticks_per_s", plain);
+    figures.by_workers("ticks_per_s", &rates);
+    figures.by_workers("cpu_ns_per_tick", &cpus);
+    figures.tell("cost_loop_ticks_per_s", rate(&plain));
+    figures.tell("cost_loop_cpu_ns_per_tick", cpu(&plain));
     Ok(())
 }
 
-/// Rows per second of the plain loop and of the engine on a workload, and where their final rows differ if that is
-/// asked for.
-pub fn compare(
-    workload: &Workload,
-    workers: usize,
-    looks: bool,
-) -> anyhow::Result<(f64, f64, Vec<CandleKey>)> {
+/// The plain loop and the engine on a workload; `looks` at whether their final rows are the same.
+pub fn compare(workload: &Workload, workers: usize, looks: bool) -> anyhow::Result<Compared> {
     let config = config(Job::J3, workers, "")?;
     let batches = Batches::of(workload, Job::J3, COMMIT_ROWS, &config)?;
-    let mut plain = Job::J3.cost_loop(&batches.accounts)?;
-    let begun = Instant::now();
+    let rows = batches.rows as f64;
+    let mut job = Job::J3.cost_loop(&batches.accounts)?;
+    let watch = Watch::start();
     for (_, records) in &batches.commits {
-        plain.commit(records);
+        job.commit(records);
     }
-    let of_loop = batches.rows as f64 / begun.elapsed().as_secs_f64();
-    if !looks {
-        drop(std::mem::replace(&mut plain, Job::J3.cost_loop(&[])?));
-    }
+    let plain = watch.pass(rows);
+    let job = looks.then_some(job);
 
     let sealed = batches.sealed();
+    drop(batches);
     let (started, reader) = start(&config)?;
-    let mut of_engine = 0.0;
+    let mut engine = None;
     started.drive(&Wishes::default(), |handover| {
-        let begun = Instant::now();
+        let watch = Watch::start();
         for sealed in sealed {
             handover.hand_over(sealed)?;
         }
         handover.drain()?;
-        of_engine = batches.rows as f64 / begun.elapsed().as_secs_f64();
+        engine = Some(watch.pass(rows));
         Ok(true)
     })?;
-    let wrong = if looks { differences(&reader, &config.catalog, &plain)? } else { Vec::new() };
-    Ok((of_loop, of_engine, wrong))
+    let engine = engine.context("nothing was handed over")?;
+    let wrong = match &job {
+        Some(job) => differences(&reader, &config.catalog, job)?,
+        None => Vec::new(),
+    };
+    Ok(Compared { plain, engine, wrong })
+}
+
+/// Time and CPU time of the process, from a beginning.
+struct Watch {
+    begun: Instant,
+    cpu: Duration,
+}
+
+impl Watch {
+    fn start() -> Watch {
+        Watch { begun: Instant::now(), cpu: of_process() }
+    }
+
+    fn pass(self, rows: f64) -> Pass {
+        let cpu = of_process().saturating_sub(self.cpu);
+        let rate = rows / self.begun.elapsed().as_secs_f64().max(1e-9);
+        Pass { rate, cpu_ns: cpu.as_secs_f64() * 1e9 / rows }
+    }
 }

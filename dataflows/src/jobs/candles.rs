@@ -183,10 +183,14 @@ impl Candles {
         )?;
 
         let (rules, watched) = (Arc::clone(&self.rules), Arc::clone(&self.watched));
+        let any_rules = !rules.is_empty();
         let values = indicators.clone().flat_map(move |said| value_for_signals(said, &watched));
+        let bars_for_signals = bars
+            .clone()
+            .flat_map(move |said| said.bar_change().filter(|_| any_rules).map(SignalIn::Bar));
         let signals = keyed(
             contexts.clone(),
-            bars.clone().flat_map(LedgerOut::bar_change).map(SignalIn::Bar).concat(values),
+            bars_for_signals.concat(values),
             OPERATORS[3],
             move || Signals::new(Arc::clone(&rules)),
             Arc::clone(&states),

@@ -23,7 +23,7 @@ pub(super) struct Inputs<'scope> {
     /// What was said of accounts.
     pub accounts: StreamVec<'scope, Time, AccountRecord>,
     /// Changes of bars of all timeframes.
-    pub bars: StreamVec<'scope, Time, BarChange>,
+    pub bars: StreamVec<'scope, Time, Arc<BarChange>>,
     /// Changes of numbers.
     pub numbers: StreamVec<'scope, Time, IndicatorChange>,
 }

@@ -42,15 +42,15 @@ pub fn publish_candles<'scope>(
     let logs = Arc::clone(board);
     publish(output, contexts, board, move |said, rows: &mut Rows<'_, Candles>| match said {
         LedgerOut::Bar(change) => rows.change(change.key, change.before, change.after),
-        LedgerOut::Restored(key, candle) => rows.restored(key, candle),
+        LedgerOut::Restored(key, candle) => rows.restored(key, *candle),
         LedgerOut::Notice(notice) => {
-            match &notice {
+            match &*notice {
                 // The source of a record is not told with its row.
                 Notice::Unmatched(row) => metrics.unmatched("", row.reason, 1),
                 Notice::Outlier(row) => metrics.outliers(row.kind, 1),
                 Notice::Conflict(_) | Notice::TooLate(_) | Notice::Revision(_) => {}
             }
-            log(&logs, rows.commit, LogRow::Notice(notice));
+            log(&logs, rows.commit, LogRow::Notice(*notice));
         }
         LedgerOut::Tally(tally) => {
             let Some(source) = sources.get(usize::from(tally.source.0)) else { return };
@@ -198,14 +198,16 @@ pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
     let (board, kept_on) = (Arc::clone(board), Arc::clone(board));
     let updates = output.unary(Pipeline, V::VIEW, move |_capability, _info| {
         let mut cells: Vec<Cell> = Vec::new();
+        let mut about = 0; // the next commit will say about as much
         move |input, output| {
             input.for_each_time(|time, batches| {
                 let commit = Commit(*time.time());
-                let (updates, digest) = (Vec::new(), Digest::default());
+                let (updates, digest) = (Vec::with_capacity(about), Digest::default());
                 let mut rows =
                     Rows::<V> { commit, updates, digest, board: &board, cells: &mut cells };
                 batches.for_each(|batch| batch.drain(..).for_each(|said| take(said, &mut rows)));
                 let Rows { mut updates, digest, .. } = rows;
+                about = updates.len();
                 board.count(V::VIEW, updates.iter().map(|(_, _, diff)| diff).sum());
                 board.add_changes(V::VIEW, digest);
                 output.session(&time).give_container(&mut updates);

@@ -3,6 +3,8 @@
 use dataflows::bench::compare;
 use dataflows::workload::{Ids, Workload};
 
+use super::end_to_end::binary::tickweave;
+
 /// A small market in which much is amended.
 fn workload(seed: u64) -> Workload {
     Workload {
@@ -22,12 +24,52 @@ fn workload(seed: u64) -> Workload {
 fn the_plain_loop_and_the_engine_agree() {
     let hashed = Workload { ids: Ids::Hashed, hot: Some(0.5), ..workload(2) };
     for (workload, workers) in [(workload(1), 1), (hashed, 2), (workload(3), 3)] {
-        let (_, _, wrong) = compare(&workload, workers, true).unwrap();
+        let wrong = compare(&workload, workers, true).unwrap().wrong;
         assert!(
             wrong.is_empty(),
             "{} rows differ: {:?}",
             wrong.len(),
             &wrong[..wrong.len().min(5)]
         );
+    }
+}
+
+#[test]
+fn a_bench_tells_every_figure_that_it_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = ["--rows", "20000", "--repeats", "1", "--rate", "2000", "--seconds", "1"];
+    let parts = ["throughput", "commits", "latency", "fan-out"];
+    let only: Vec<_> = parts.iter().flat_map(|part| ["--only", part]).collect();
+    let args = [&["bench", "--json", "--sockets", "10"], &small[..], &only].concat();
+    let told = tickweave(folder.path(), &args).json();
+    for figure in [
+        "/ticks_per_s/1",
+        "/ticks_per_s/2",
+        "/cost_loop_ticks_per_s",
+        "/cost_ratio_1_worker",
+        "/cost_ratio_2_workers",
+        "/commit_cpu_p999_ms",
+        "/tick_to_subscriber_p99_ms",
+        "/echo_p99_ms",
+        "/point_read_p99_ms",
+        "/fan_out_ratio",
+    ] {
+        let told = told.pointer(figure).and_then(|figure| figure.as_f64());
+        assert!(told.is_some_and(|told| told > 0.0), "{figure}: {told:?}");
+    }
+}
+
+#[test]
+fn replays_of_a_file_are_measured_beside_the_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = ["produce", "--rows", "20000", "--out", "ticks.csv"];
+    assert_eq!(tickweave(folder.path(), &made).code, Some(0));
+    let args = ["bench", "--file", "ticks.csv", "--repeats", "1", "--workers", "2", "--json"];
+    let told = tickweave(folder.path(), &args).json();
+    for job in ["j1", "j2", "j3"] {
+        for how in ["loop", "1", "2"] {
+            let figures = &told[format!("file_{job}_{how}")];
+            assert!(figures["ticks_per_s"].as_f64() > Some(0.0), "{job} {how}: {told}");
+        }
     }
 }

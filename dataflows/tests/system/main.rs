@@ -11,6 +11,7 @@ mod following;
 mod kafka;
 mod page;
 mod produce;
+mod redis;
 mod servers;
 mod tail;
 mod tidy;

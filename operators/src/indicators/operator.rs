@@ -25,14 +25,17 @@ pub struct IndicatorsConfig {
 pub struct Indicators {
     config: Arc<IndicatorsConfig>,
     lines: BTreeMap<(InstrumentId, Timeframe), Line>,
-    /// Bars that changed in this round, as they are now.
-    changed: BTreeMap<CandleKey, Option<Candle>>,
+    /// Changes of bars in this round; the last of each bar counts.
+    changed: Vec<Arc<BarChange>>,
     bytes: usize,
 }
 
 /// What is saved. The labels say whose states they are.
-type Saved<'a> = (Vec<String>, BTreeMap<(InstrumentId, Timeframe), LineState>, Changed<'a>);
-type Changed<'a> = std::borrow::Cow<'a, BTreeMap<CandleKey, Option<Candle>>>;
+type Saved = (
+    Vec<String>,
+    BTreeMap<(InstrumentId, Timeframe), LineState>,
+    BTreeMap<CandleKey, Option<Candle>>,
+);
 
 impl IndicatorsConfig {
     /// How many indicators a job may have.
@@ -91,44 +94,55 @@ impl IndicatorsConfig {
 impl Indicators {
     /// An empty shard.
     pub fn new(config: Arc<IndicatorsConfig>) -> Indicators {
-        Indicators { config, lines: BTreeMap::new(), changed: BTreeMap::new(), bytes: 0 }
+        Indicators { config, lines: BTreeMap::new(), changed: Vec::new(), bytes: 0 }
     }
 }
 
-impl Sharded for BarChange {
+impl Sharded for Arc<BarChange> {
     fn shard(&self) -> Shard {
         self.key.instrument.shard()
     }
 }
 
 impl Core for Indicators {
-    type In = BarChange;
+    type In = Arc<BarChange>;
     type Out = IndicatorOut;
 
     fn commit(
         &mut self,
         context: &CommitContext,
-        records: &mut Vec<BarChange>,
+        records: &mut Vec<Arc<BarChange>>,
         out: &mut Vec<IndicatorOut>,
     ) {
-        self.changed.extend(records.drain(..).map(|change| (change.key, change.after)));
+        self.changed.append(records);
         if !context.round {
             return;
         }
-        let changed = std::mem::take(&mut self.changed);
-        let mut changed = changed.iter().peekable();
-        while let Some((key, _)) = changed.peek() {
-            let at = line_of(key);
+        let mut all = std::mem::take(&mut self.changed);
+        all.sort_by_key(|change| change.key); // stable: of each bar the last remains the last
+        let last = |of_bar: &'_ [Arc<BarChange>]| of_bar.last().map(Arc::clone);
+        let changed = all.chunk_by(|a, b| a.key == b.key).filter_map(last);
+        let mut changed = changed.peekable();
+        while let Some(first) = changed.peek() {
+            let at = line_of(&first.key);
             let line = self.lines.entry(at).or_insert_with(|| {
                 let line = Line::new(Arc::clone(&self.config), at.0, at.1);
                 self.bytes += line.bytes();
                 line
             });
             let bytes_before = line.bytes();
-            let of_line = std::iter::from_fn(|| changed.next_if(|(key, _)| line_of(key) == at));
-            line.apply(of_line.map(|(key, candle)| (key.open_time, candle.as_ref())), out);
+            let of_line: Vec<Arc<BarChange>> =
+                std::iter::from_fn(|| changed.next_if(|change| line_of(&change.key) == at))
+                    .collect();
+            line.apply(
+                of_line.iter().map(|change| (change.key.open_time, change.after.as_ref())),
+                out,
+            );
             self.bytes = (self.bytes + line.bytes()).saturating_sub(bytes_before);
         }
+        drop(changed);
+        all.clear();
+        self.changed = all;
     }
 
     fn restate(&self, out: &mut Vec<IndicatorOut>) {
@@ -137,17 +151,20 @@ impl Core for Indicators {
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
         let lines = self.lines.iter().map(|(at, line)| Ok((*at, line.encode()?)));
-        let changed = Changed::Borrowed(&self.changed);
-        let saved: Saved<'_> = (self.config.labels(), lines.collect::<Result<_, _>>()?, changed);
+        let changed = self.changed.iter().map(|change| (change.key, change.after)).collect();
+        let saved: Saved = (self.config.labels(), lines.collect::<Result<_, _>>()?, changed);
         postcard::to_stdvec(&saved)
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        let (labels, lines, changed): Saved<'_> = postcard::from_bytes(state)?;
+        let (labels, lines, changed): Saved = postcard::from_bytes(state)?;
         if labels != self.config.labels() {
             return Err(postcard::Error::custom("states of other indicators"));
         }
-        self.changed = changed.into_owned();
+        let changed = changed.into_iter().map(|(key, after)| {
+            Arc::new(BarChange { key, before: None, after, cause: None }) // only the last counts
+        });
+        self.changed = changed.collect();
         self.lines.clear();
         self.bytes = 0;
         for ((instrument, timeframe), state) in lines {
@@ -160,7 +177,7 @@ impl Core for Indicators {
     }
 
     fn size(&self) -> (usize, usize) {
-        let gathered = self.changed.len() * size_of::<(CandleKey, Option<Candle>)>() * 3 / 2;
+        let gathered = self.changed.len() * size_of::<BarChange>();
         (self.lines.len(), self.bytes + gathered)
     }
 }

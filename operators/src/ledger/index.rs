@@ -146,9 +146,10 @@ impl Index {
 }
 
 impl Table {
-    /// A table of these numbers, with room for a third more.
+    /// A table of these numbers, with room for half as many again: it is made anew about twice before it is
+    /// split, and holds seven bytes a number on average.
     fn of(live: &[(Hash, u32)]) -> Table {
-        let buckets = (live.len() * 4 / 3 + BUCKET).div_ceil(BUCKET);
+        let buckets = (live.len() * 3 / 2 + BUCKET).div_ceil(BUCKET);
         let mut table =
             Table { buckets: vec![Bucket::default(); buckets].into_boxed_slice(), len: 0 };
         live.iter().for_each(|(hash, number)| table.put(*hash, *number));
@@ -224,6 +225,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+    use std::collections::btree_map::Entry;
 
     proptest! {
         /// Ids come and whole ranges of them are forgotten; numbers are given out anew.
@@ -244,12 +246,12 @@ mod tests {
                             ids[number as usize] = None;
                             free.push(number);
                         }
-                    } else if !numbers.contains_key(&id) {
+                    } else if let Entry::Vacant(entry) = numbers.entry(id) {
                         let number = free.pop().unwrap_or(ids.len() as u32);
                         ids.resize(ids.len().max(number as usize + 1), None);
                         ids[number as usize] = Some(id);
                         index.insert(hash(id), number, |n| ids[n as usize].map(hash));
-                        numbers.insert(id, number);
+                        entry.insert(number);
                     }
                 }
                 let find = |id| index.find(hash(id), |n| ids[n as usize] == Some(id));

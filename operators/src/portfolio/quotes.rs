@@ -27,14 +27,10 @@ use crate::keyed::{Core, Sharded};
 use crate::output::BarChange;
 
 /// What quotes are made of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved in whole containers; a box per row costs more"
-)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum QuoteIn {
     /// A bar changed, of any timeframe.
-    Bar(BarChange),
+    Bar(Arc<BarChange>),
     /// A number of an indicator changed.
     Number(IndicatorChange),
     /// A record of accounts; those that are no fair values are ignored.
@@ -205,7 +201,8 @@ impl Tape {
     /// Takes what was said; says whether it can change anything that is put out.
     fn hear(&mut self, config: &PortfolioConfig, said: &QuoteIn) -> bool {
         match said {
-            QuoteIn::Bar(BarChange { key, before, after, .. }) => {
+            QuoteIn::Bar(change) => {
+                let BarChange { key, before, after, .. } = &**change;
                 let learnt = self.terms.is_none();
                 let terms = after.as_ref().or(before.as_ref()).map(|candle| candle.bar.terms);
                 self.terms = self.terms.or(terms);

@@ -191,7 +191,7 @@ impl Ladder {
                     let timeframe = config.rungs[index].timeframe;
                     let key =
                         CandleKey { instrument: self.instrument, timeframe, open_time: *open_time };
-                    out.push(LedgerOut::Restored(key, *candle));
+                    out.push(LedgerOut::Restored(key, Box::new(*candle)));
                 }
             }
         }

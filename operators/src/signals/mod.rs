@@ -35,14 +35,10 @@ pub use point::Point;
 use watch::Watch;
 
 /// What rules look at.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved in whole containers; a box per row costs more"
-)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SignalIn {
     /// A bar changed.
-    Bar(BarChange),
+    Bar(Arc<BarChange>),
     /// A value that rules refer to changed.
     Value {
         /// Of which instrument.

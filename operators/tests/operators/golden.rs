@@ -164,23 +164,11 @@ fn bar(key: &CandleKey, candle: &Candle) -> String {
 /// What a script shows of an output; what is only counted or passed on is not shown.
 fn told(said: &LedgerOut) -> Option<String> {
     match said {
+        LedgerOut::Notice(notice) => noticed(notice),
         LedgerOut::Bar(change) => Some(match &change.after {
             Some(candle) => bar(&change.key, candle),
             None => format!("{}@{} gone", change.key.timeframe, secs(change.key.open_time)),
         }),
-        LedgerOut::Notice(Notice::Conflict(row)) => Some(format!(
-            "conflict: {} px={} counts, px={} does not",
-            row.kept.id, row.kept.price.0, row.dropped.price.0
-        )),
-        LedgerOut::Notice(Notice::TooLate(row)) => Some(format!(
-            "too late: {} at={}, watermark {}",
-            row.trade.id,
-            secs(row.trade.time),
-            secs(row.watermark)
-        )),
-        LedgerOut::Notice(Notice::Unmatched(row)) => {
-            Some(format!("unmatched: {} of {}, {}", row.kind.name(), row.of.id, row.reason.name()))
-        }
         LedgerOut::Gap(GapOut::Changed(GapChange { key, after, .. })) => Some(match after {
             Some(gap) => format!(
                 "gap: {} to {}, {} missing, between {} and {}",
@@ -192,7 +180,31 @@ fn told(said: &LedgerOut) -> Option<String> {
             ),
             None => format!("gap: none from {} on", key.first_id),
         }),
-        LedgerOut::Notice(Notice::Outlier(row)) => Some(format!(
+        LedgerOut::Restored(..)
+        | LedgerOut::Gap(GapOut::Restored(..))
+        | LedgerOut::Tally(_)
+        | LedgerOut::Told(_)
+        | LedgerOut::Heard(..)
+        | LedgerOut::Seen(..) => None,
+    }
+}
+
+fn noticed(notice: &Notice) -> Option<String> {
+    match notice {
+        Notice::Conflict(row) => Some(format!(
+            "conflict: {} px={} counts, px={} does not",
+            row.kept.id, row.kept.price.0, row.dropped.price.0
+        )),
+        Notice::TooLate(row) => Some(format!(
+            "too late: {} at={}, watermark {}",
+            row.trade.id,
+            secs(row.trade.time),
+            secs(row.watermark)
+        )),
+        Notice::Unmatched(row) => {
+            Some(format!("unmatched: {} of {}, {}", row.kind.name(), row.of.id, row.reason.name()))
+        }
+        Notice::Outlier(row) => Some(format!(
             "outlier: {} of {} px={}, median {}, deviation {}, {} bars",
             row.kind.name(),
             row.trade.id,
@@ -201,13 +213,7 @@ fn told(said: &LedgerOut) -> Option<String> {
             row.deviation,
             row.bars
         )),
-        LedgerOut::Notice(Notice::Revision(_))
-        | LedgerOut::Restored(..)
-        | LedgerOut::Gap(GapOut::Restored(..))
-        | LedgerOut::Tally(_)
-        | LedgerOut::Told(_)
-        | LedgerOut::Heard(..)
-        | LedgerOut::Seen(..) => None,
+        Notice::Revision(_) => None,
     }
 }
 

@@ -53,7 +53,7 @@ impl Rows {
                     change.after.map(|after| rows.candles.insert(change.key, after));
                 }
                 LedgerOut::Restored(key, candle) => {
-                    assert_eq!(rows.candles.insert(key, candle), None);
+                    assert_eq!(rows.candles.insert(key, *candle), None);
                 }
                 LedgerOut::Gap(GapOut::Changed(change)) => {
                     assert_ne!(change.before, change.after, "not a net change");
@@ -63,11 +63,13 @@ impl Rows {
                 LedgerOut::Gap(GapOut::Restored(key, gap)) => {
                     assert_eq!(rows.gaps.insert(key, gap), None);
                 }
-                LedgerOut::Notice(Notice::Conflict(row)) => rows.conflicts.push(row),
-                LedgerOut::Notice(Notice::TooLate(row)) => rows.too_late.push(row),
-                LedgerOut::Notice(Notice::Unmatched(row)) => rows.unmatched.push(row),
-                LedgerOut::Notice(Notice::Revision(row)) => rows.revisions.push(row),
-                LedgerOut::Notice(Notice::Outlier(row)) => rows.outliers.push(row),
+                LedgerOut::Notice(notice) => match *notice {
+                    Notice::Conflict(row) => rows.conflicts.push(row),
+                    Notice::TooLate(row) => rows.too_late.push(row),
+                    Notice::Unmatched(row) => rows.unmatched.push(row),
+                    Notice::Revision(row) => rows.revisions.push(row),
+                    Notice::Outlier(row) => rows.outliers.push(row),
+                },
                 LedgerOut::Told(told) => rows.told.extend(told.iter()),
                 LedgerOut::Tally(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
             }

@@ -188,7 +188,7 @@ proptest! {
                         open_time: open_time(slot),
                     };
                     let change = BarChange { key, before, after: Some(after), cause: None };
-                    inbox.push(SignalIn::Bar(change));
+                    inbox.push(SignalIn::Bar(Arc::new(change)));
                 }
                 Step::Gone { slot } => {
                     let Some(before) = twin.bars.remove(&slot) else { continue };
@@ -198,7 +198,7 @@ proptest! {
                         open_time: open_time(slot),
                     };
                     let change = BarChange { key, before: Some(before), after: None, cause: None };
-                    inbox.push(SignalIn::Bar(change));
+                    inbox.push(SignalIn::Bar(Arc::new(change)));
                 }
                 Step::Value { slot, series, value } => {
                     let value = value.map(f64::from);

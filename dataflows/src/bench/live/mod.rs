@@ -41,14 +41,14 @@ const GRACE: Duration = Duration::from_secs(5);
 fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let length = WARM_UP + Duration::from_secs(asked.seconds.max(1).into());
     let schedule = Schedule::new(asked.rate, TICKS_PER_PROBE, length, asked.seed);
-    let served = Served::start(&Echo::new(schedule.clone()))?;
+    let served = Served::start(&Echo::new(Arc::clone(&schedule)))?;
     let mut echo = follow(served.address, &schedule)?;
     served.stop()?;
 
     let (config, source) = engine(&schedule)?;
     let served = Served::run(config, source)?;
     let address = served.address;
-    let reads = schedule.clone();
+    let reads = Arc::clone(&schedule);
     let reading =
         thread::Builder::new().name("clients".to_owned()).spawn(move || read(address, &reads))?;
     let mut ticks = follow(address, &schedule)?;

@@ -4,8 +4,7 @@ use std::io;
 
 use connectors::kafka::Filling;
 
-use super::{Target, TargetKind};
-use crate::workload::HEADER;
+use super::{Target, TargetKind, without_header};
 
 pub(super) const KIND: TargetKind = TargetKind {
     scheme: "kafka",
@@ -16,15 +15,8 @@ pub(super) const KIND: TargetKind = TargetKind {
 struct Topic(Filling);
 
 impl Target for Topic {
-    /// Ticks are known by the order of their columns; entries are not.
     fn begin(&mut self, header: &[u8]) -> io::Result<()> {
-        match header == HEADER.as_bytes() {
-            true => Ok(()),
-            false => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a message has no header; use `--form jsonl` or `--form ticks`",
-            )),
-        }
+        without_header(header, "a message")
     }
 
     fn put(&mut self, key: &str, payload: &[u8]) -> io::Result<()> {

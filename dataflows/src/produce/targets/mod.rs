@@ -2,11 +2,13 @@
 
 mod file;
 mod kafka;
+mod redis;
 mod stdout;
 
 use std::io;
 
 use super::ProduceError;
+use crate::workload::HEADER;
 
 /// Takes rows.
 pub trait Target: Send {
@@ -33,7 +35,7 @@ pub struct TargetKind {
 }
 
 /// Every kind of target.
-pub const TARGETS: &[TargetKind] = &[file::KIND, kafka::KIND, stdout::KIND];
+pub const TARGETS: &[TargetKind] = &[file::KIND, kafka::KIND, redis::KIND, stdout::KIND];
 
 /// Opens a target by its name: a path, `-`, or `SCHEME://REST`.
 pub fn open(name: &str) -> Result<Box<dyn Target>, ProduceError> {
@@ -47,6 +49,18 @@ pub fn open(name: &str) -> Result<Box<dyn Target>, ProduceError> {
         ProduceError::UnknownTarget { name: name.to_owned(), possible: possible.join("; ") }
     })?;
     (kind.open)(rest).map_err(|source| ProduceError::Target { target: name.to_owned(), source })
+}
+
+/// Lets rows go without their header where columns are known by their order, as those of ticks are and those of
+/// entries are not; `what` takes no header.
+fn without_header(header: &[u8], what: &str) -> io::Result<()> {
+    match header == HEADER.as_bytes() {
+        true => Ok(()),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{what} has no header; use `--form jsonl` or `--form ticks`"),
+        )),
+    }
 }
 
 #[cfg(test)]

@@ -143,6 +143,11 @@ impl Going {
         assert!(sent.success(), "kill -s {name} {pid}");
     }
 
+    /// Its number in the system.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it has ended.
     pub(crate) fn end(mut self) -> Ran {
         let Going { child, err, .. } = &mut self;

@@ -22,8 +22,23 @@ pub(crate) type Bars = BTreeMap<Key, Bar>;
 
 /// The bars of a `candles.csv` that the system wrote.
 pub(crate) fn written(path: &Path) -> Bars {
-    let file = std::fs::File::open(path).unwrap();
-    read(file, ["instrument", "timeframe", "open_time"], |[instrument, timeframe, open_time]| {
+    of_csv(std::fs::File::open(path).unwrap())
+}
+
+/// The bar of a row of `candles` as JSON with numbers as strings.
+pub(crate) fn of_json(row: &serde_json::Value) -> (Key, Bar) {
+    let text = |column: &str| match &row[column] {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let open_time = EventTime::parse(&text("open_time"), TimeUnit::Rfc3339).unwrap().0;
+    let values = VALUES.map(|column| without_trailing_zeros(&text(column)).to_owned());
+    ((text("instrument"), text("timeframe"), open_time / 1_000_000), values)
+}
+
+/// The bars of rows of `candles` as CSV.
+pub(crate) fn of_csv(content: impl Read) -> Bars {
+    read(content, ["instrument", "timeframe", "open_time"], |[instrument, timeframe, open_time]| {
         let open_time = EventTime::parse(open_time, TimeUnit::Rfc3339).unwrap().0;
         assert_eq!(open_time % 1_000_000, 0, "bars open at whole milliseconds");
         (instrument.to_owned(), timeframe.to_owned(), open_time / 1_000_000)

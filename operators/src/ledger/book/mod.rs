@@ -173,7 +173,7 @@ impl InstrumentBook for Book {
         for (open_time, bar) in self.bars.iter() {
             if let Some(candle) = bar.history.shown() {
                 let key = CandleKey { instrument: self.instrument, timeframe: base, open_time };
-                out.push(LedgerOut::Restored(key, *candle));
+                out.push(LedgerOut::Restored(key, Box::new(*candle)));
             }
         }
         self.gaps.restate(self.instrument, out);
@@ -214,7 +214,7 @@ impl Book {
             Event::New(trade) => {
                 if trade.time < threshold(application.watermark, config.reject_after) {
                     let (commit, watermark) = (application.context.commit, application.watermark);
-                    out.push(LedgerOut::Notice(Notice::TooLate(TooLate {
+                    out.push(LedgerOut::from(Notice::TooLate(TooLate {
                         commit,
                         trade,
                         watermark,
@@ -226,7 +226,7 @@ impl Book {
             }
             Event::Correct { of, with } => {
                 if with.time < threshold(application.watermark, config.correction_horizon) {
-                    out.push(LedgerOut::Notice(Notice::Unmatched(Unmatched {
+                    out.push(LedgerOut::from(Notice::Unmatched(Unmatched {
                         commit: application.context.commit,
                         kind: CauseKind::Correction,
                         of,
@@ -395,7 +395,7 @@ impl Book {
             let dropped: BTreeSet<Trade> =
                 versions.iter().map(|v| v.trade).filter(|trade| *trade != kept).collect();
             out.extend(dropped.into_iter().map(|dropped| {
-                LedgerOut::Notice(Notice::Conflict(Conflict { commit, kept, dropped }))
+                LedgerOut::from(Notice::Conflict(Conflict { commit, kept, dropped }))
             }));
         }
     }
@@ -405,7 +405,7 @@ impl Book {
             let trade = self.trades.trade_of(*id);
             !self.trades.is_matched(trade)
         });
-        out.extend(unmatched.map(|(_, row)| LedgerOut::Notice(Notice::Unmatched(*row))));
+        out.extend(unmatched.map(|(_, row)| LedgerOut::from(Notice::Unmatched(*row))));
     }
 
     fn settle(

@@ -69,7 +69,7 @@ impl Book {
                 {
                     let (commit, kind) = (application.context.commit, CauseKind::Trade);
                     let row = outlier(commit, trade, kind, far);
-                    out.push(LedgerOut::Notice(Notice::Outlier(row)));
+                    out.push(LedgerOut::from(Notice::Outlier(row)));
                 }
             }
             self.bars.took_in(quiet);
@@ -127,7 +127,7 @@ impl Book {
                 }
                 if !befores.contains(&after) {
                     let outlier = self.outlier(config, commit, trade, &after, bucket);
-                    out.extend(outlier.map(|row| LedgerOut::Notice(Notice::Outlier(row))));
+                    out.extend(outlier.map(|row| LedgerOut::from(Notice::Outlier(row))));
                 }
             }
             for (bucket, [before, after]) in contributions {

@@ -67,7 +67,7 @@ impl Book {
                 }
                 if !befores.contains(&after) {
                     let outlier = self.outlier(config, commit, trade, &after, bucket);
-                    out.extend(outlier.map(|row| LedgerOut::Notice(Notice::Outlier(row))));
+                    out.extend(outlier.map(|row| LedgerOut::from(Notice::Outlier(row))));
                 }
             }
             for (bucket, [before, after]) in contributions {

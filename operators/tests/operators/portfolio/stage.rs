@@ -146,7 +146,7 @@ fn quotes(config: &PortfolioConfig, commits: &[CommitInput]) -> Vec<Vec<QuoteIn>
             };
             if before != *after {
                 let change = BarChange { key: *key, before, after: *after, cause: None };
-                said.push(QuoteIn::Bar(change));
+                said.push(QuoteIn::Bar(Arc::new(change)));
             }
         }
         for ((model, bar), after) in &commit.numbers {
@@ -242,7 +242,7 @@ fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<Sta
                 accounts_in.send(record);
             }
             for said in quotes[number].iter().filter(|q| q.shard().worker(peers) == index) {
-                quotes_in.send(*said);
+                quotes_in.send(said.clone());
             }
             contexts_in.send(context(&commits, number, save));
             contexts_in.advance_to(time + 1);

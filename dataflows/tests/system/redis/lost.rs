@@ -1,0 +1,141 @@
+//! What cannot be read any more is told.
+
+use serde_json::Value;
+
+use super::capture::{Capture, add};
+use super::job::{
+    Job, STREAMS, assert_becomes, in_hash, in_stream, incidents, provider, rows, served, sinks,
+    wait_for,
+};
+use super::server::{Server, is_here};
+use crate::end_to_end::binary::poll;
+
+/// A server that keeps nothing is killed: the job says that it has gone back, keeps what it had read, and gives
+/// its sinks everything anew.
+#[test]
+fn a_server_that_forgets_is_a_gap() {
+    let Some(capture) = Capture::get("a forgetful Redis server") else { return };
+    let mut server = Server::forgetful();
+    let job = Job::new(&server.url(), STREAMS, &sinks(&server.url()));
+    let mut run = job.start(2);
+    let address = run.address();
+    add(&mut server.connect(), &capture.share(0, 500));
+    poll(
+        || {
+            let provider = provider(address);
+            let half = capture.trades() / 3;
+            (provider["rows_behind"] == 0 && provider["rows"].as_u64() > Some(half)).then_some(())
+        },
+        || "half of all is read".to_owned(),
+    );
+    let kept = served(address).len();
+    server.kill_and_restart();
+    poll(
+        || (incidents(address).iter().filter(|kind| *kind == "gap").count() == 2).then_some(()),
+        || format!("a gap in each stream: {:?}", incidents(address)),
+    );
+    let gap = rows(address, "incidents").into_iter().find(|row| row["kind"] == "gap").unwrap();
+    assert!(gap["detail"].as_str().unwrap().contains("less than it had"), "{gap}");
+    assert!(kept > 100 && served(address).len() >= kept);
+
+    add(&mut server.connect(), &capture.share(500, 1_000));
+    wait_for(address, capture.trades());
+    assert_becomes(|| served(address), &capture.bars, "from both lives");
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
+    let mut client = server.connect();
+    assert_becomes(|| in_hash(&mut client), &capture.bars, "the hash of the second life");
+    let stream = in_stream(&mut client);
+    assert_becomes(|| stream.bars(), &capture.bars, "the stream of the second life");
+}
+
+/// Entries that were trimmed away unread are a gap with their number; those that were read are none; and a start
+/// at a time that the stream does not reach back to is refused.
+#[test]
+fn what_was_trimmed_unread_is_a_gap() {
+    if !is_here("a trimmed Redis stream") {
+        return;
+    }
+    let server = Server::durable();
+    let mut client = server.connect();
+    let source = "kind = \"redis-streams\"\nstreams = [\"s\"]\nformat = \"fields\"\ninstrument = \"x:A\"\nbatch = 100\n\
+                  columns = { time = \"ts\", price = \"px\", size = \"qty\" }\nunits = { time = \"ms\" }\n";
+    let mut number = 0;
+    let mut add = |count: u64| {
+        let mut adding = redis::pipe();
+        for _ in 0..count {
+            number += 1;
+            adding.cmd("XADD").arg("s").arg(format!("{number}-0"));
+            adding.arg(&["ts", "1723161601437", "px", "1", "qty", "2"]).ignore();
+        }
+        adding.exec(&mut server.connect()).unwrap();
+    };
+    let mut trim =
+        |keep: u64| redis::cmd("XTRIM").arg("s").arg("MAXLEN").arg(keep).exec(&mut client).unwrap();
+    let job = Job::without_codec(&server.url(), source);
+    let mut run = job.start(1);
+    let address = run.address();
+    add(500);
+    wait_for(address, 500);
+    trim(10);
+    add(20);
+    wait_for(address, 520);
+    assert_eq!(incidents(address), ["connected"], "what was read is not lost");
+
+    run.signal("STOP");
+    add(3_000);
+    trim(1_000);
+    run.signal("CONT");
+    let gaps = || rows(address, "incidents").into_iter().filter(|row| row["kind"] == "gap");
+    poll(|| gaps().next(), || "a gap".to_owned());
+    // What had been answered before it was stopped is read.
+    poll(|| (provider(address)["rows_behind"] == 0).then_some(()), || "all is read".to_owned());
+    let read = super::job::brought(address);
+    let count = |row: Value| {
+        let detail = row["detail"].as_str().unwrap().to_owned();
+        assert!(
+            row["lost_from"].as_u64() <= row["lost_to"].as_u64() && row["lost_from"].is_u64(),
+            "{row}"
+        );
+        detail.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(read + gaps().map(count).sum::<u64>(), 3_520);
+    assert!((1_520..2_520).contains(&read), "{read} were read");
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
+
+    let source = format!("{source}start = \"1970-01-01T00:00:01Z\"\n");
+    let job = Job::without_codec(&server.url(), &source);
+    let ran = job.start(1).end();
+    ran.failed(1, &["1970-01-01T00:00:01Z", "keeps nothing before entry 2521-0"]);
+}
+
+/// What no position holds ends the partition, after what came before it.
+#[test]
+fn an_id_beyond_positions_ends_its_stream() {
+    if !is_here("ids of Redis streams") {
+        return;
+    }
+    let server = Server::durable();
+    let mut client = server.connect();
+    for id in ["5-1", "5-4194304", "6-0"] {
+        let mut add = redis::cmd("XADD");
+        add.arg("s").arg(id).arg(&["data", "x"]).exec(&mut client).unwrap();
+    }
+    let source =
+        "kind = \"redis-streams\"\nstreams = [\"s\"]\npayload = \"data\"\nformat = \"entries\"\n";
+    let job = Job::without_codec(&server.url(), source);
+    let mut run = job.start(1);
+    let address = run.address();
+    poll(
+        || (rows(address, "dead_letters").len() == 2).then_some(()),
+        || "two dead letters".to_owned(),
+    );
+    let said = rows(address, "dead_letters")[1]["detail"].as_str().unwrap().to_owned();
+    assert!(said.contains("5-4194304") && said.contains("below 4194304"), "{said}");
+    assert_eq!(incidents(address), ["connected", "failed"]);
+    poll(
+        || (provider(address)["state"] == "failed").then_some(()),
+        || provider(address).to_string(),
+    );
+}
