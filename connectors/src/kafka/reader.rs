@@ -29,8 +29,8 @@ pub(super) struct KafkaReader {
     pub(super) decoder: MessageDecoder,
     /// The offset of the next message.
     pub(super) next: i64,
-    /// Nothing is left to be read before this offset: holes of the log are no messages.
-    pub(super) caught_up: i64,
+    /// Whether the end was reached and nothing has come since: the last offsets may be no messages.
+    pub(super) at_end: bool,
     /// Whether it was last told to be connected.
     pub(super) was_up: bool,
     pub(super) fault: Option<Fault>,
@@ -75,7 +75,7 @@ impl PartitionReader for KafkaReader {
                     }
                     self.next = offset + 1;
                     rows.extend(decode(&mut self.decoder, &self.topic, &message));
-                    self.fault = None;
+                    (self.fault, self.at_end) = (None, false);
                 }
                 Some(Err(error)) => {
                     self.take(&error)?;
@@ -92,8 +92,10 @@ impl PartitionReader for KafkaReader {
     }
 
     fn link(&self) -> Option<Link> {
-        let read_to = self.next.max(self.caught_up);
-        let behind = self.standing.high().map(|high| u64::try_from(high - read_to).unwrap_or(0));
+        let behind = match self.at_end {
+            true => Some(0),
+            false => self.standing.high().map(|high| u64::try_from(high - self.next).unwrap_or(0)),
+        };
         Some(Link { is_up: self.was_up, behind })
     }
 }
@@ -119,7 +121,7 @@ impl KafkaReader {
     /// Takes what is told instead of a message.
     fn take(&mut self, error: &KafkaError) -> Result<(), SourceError> {
         if let KafkaError::PartitionEOF(_) = error {
-            self.caught_up = self.next.max(self.standing.high().unwrap_or(0));
+            self.at_end = true;
             self.fault = None;
             return Ok(());
         }
@@ -163,10 +165,10 @@ impl KafkaReader {
             return Ok(());
         }
         if self.next < kept.low {
-            let lost = self.next.cast_unsigned() + 1..=kept.low.cast_unsigned();
+            let lost = (self.next.cast_unsigned() + 1, kept.low.cast_unsigned());
             self.incidents.push(Incident {
                 kind: IncidentKind::Gap,
-                lost: Some((*lost.start(), *lost.end())),
+                lost: Some(lost),
                 detail: format!(
                     "the server keeps nothing before offset {}, and {} was to be read next",
                     kept.low, self.next

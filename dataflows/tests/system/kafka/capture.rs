@@ -1,5 +1,6 @@
 //! Seven minutes of a perpetual, captured, through topics.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -10,7 +11,7 @@ use super::job::{HEAD, Job, source};
 use super::topics::{Found, Produced, Topic};
 use crate::expected::bars::{Bars, assert_same, expected, trades};
 use crate::expected::data::{gunzip, shared};
-use crate::servers;
+use crate::servers::{self, Server};
 
 /// The frames of a capture, and the bars that must come of its trades.
 pub(super) struct Capture {
@@ -56,14 +57,38 @@ pub(super) fn spread(frames: &[String], partitions: i32) -> impl Iterator<Item =
     })
 }
 
-/// The newest message of each key, but for tombstones.
-fn folded(messages: Vec<Found>) -> Vec<Value> {
-    let mut rows = std::collections::BTreeMap::new();
+/// A sink of candles to `TOPIC-candles`.
+pub(super) fn sink(server: &Server, topic: &str) -> String {
+    format!(
+        "[[sink]]\nname = \"bars\"\nkind = \"kafka\"\nservers = \"{}\"\ntopic = \"{topic}-{{view}}\"\n\
+         views = [\"candles\"]\nnumbers = \"string\"\n",
+        server.address
+    )
+}
+
+/// Asserts that the newest messages of each key are the rows that HTTP has told, and that all say where they are from.
+pub(super) fn assert_is_view(messages: Vec<Found>, of_http: Vec<Value>) {
+    let run = messages[0].header("run").to_owned();
+    let mut newest = BTreeMap::new();
     for message in messages {
-        rows.insert(message.key, message.payload);
+        assert_eq!([message.header("view"), message.header("run")], ["candles", &run]);
+        assert!(message.header("commit").parse::<u64>().is_ok(), "{message:?}");
+        newest.insert(message.key, message.payload);
     }
-    let left = rows.into_values().flatten();
-    left.map(|row| serde_json::from_str(&row).unwrap()).collect()
+    let rows = newest.into_values().flatten().map(|row| serde_json::from_str(&row).unwrap());
+    let by_key = |rows: Vec<Value>| -> BTreeMap<String, Value> {
+        let key = |row: &Value| {
+            ["instrument", "timeframe", "open_time"].map(|column| row[column].to_string())
+        };
+        rows.into_iter().map(|row| (key(&row).concat(), row)).collect()
+    };
+    let (folded, of_http) = (by_key(rows.collect()), by_key(of_http));
+    assert!(folded.keys().eq(of_http.keys()), "{} and {} bars", folded.len(), of_http.len());
+    for (key, row) in &folded {
+        for column in ["open", "high", "low", "close", "volume", "notional", "trades"] {
+            assert_eq!(row[column], of_http[key][column], "{column} of {row}");
+        }
+    }
 }
 
 /// All frames, spread over the partitions of two topics, on one to three workers, and out again as a topic: over HTTP
@@ -82,13 +107,10 @@ fn in_and_out() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let out = Topic::new(kafka, &format!("out-{workers}-candles"), 2);
-        let sink = format!(
-            "[[sink]]\nname = \"bars\"\nkind = \"kafka\"\nservers = \"{}\"\ntopic = \"out-{workers}-{{view}}\"\n\
-             views = [\"candles\"]\nnumbers = \"string\"\n",
-            kafka.address
-        );
         let start = "start = \"earliest\"\ngroup = \"watched\"";
-        let config = HEAD.to_owned() + &source(kafka, "k", &[&one, &other], start) + &sink;
+        let config = HEAD.to_owned()
+            + &source(kafka, "k", &[&one, &other], start)
+            + &sink(kafka, &format!("out-{workers}"));
         let job = Job::start(folder, &config, workers);
         let found = job.wait_for_trades(folder, capture.count());
         assert_same(&found, &capture.wanted, &format!("{workers} workers"));
@@ -99,42 +121,7 @@ fn in_and_out() {
         assert_eq!(summary["accepted"], capture.count(), "{summary}");
         assert_eq!(summary["dead"], 0, "{summary}");
 
-        let messages = out.read();
-        let header = |message: &Found, name: &str| {
-            let of_name = message.headers.iter().find(|(own, _)| own == name);
-            of_name.unwrap_or_else(|| panic!("no {name} in {message:?}")).1.clone()
-        };
-        let run = header(&messages[0], "run");
-        assert!(messages.iter().all(|message| header(message, "view") == "candles"
-            && header(message, "run") == run
-            && header(message, "commit").parse::<u64>().is_ok()));
-        let key = |row: &Value| {
-            row["instrument"].to_string()
-                + &row["timeframe"].to_string()
-                + &row["open_time"].to_string()
-        };
-        let sorted = |mut rows: Vec<Value>| {
-            rows.sort_by_key(key);
-            rows
-        };
-        let (folded, of_http) = (sorted(folded(messages)), sorted(of_http));
-        assert_eq!(folded.len(), capture.wanted.len(), "bars of the topic");
-        for (folded, of_http) in folded.iter().zip(&of_http) {
-            for column in [
-                "instrument",
-                "timeframe",
-                "open_time",
-                "open",
-                "high",
-                "low",
-                "close",
-                "volume",
-                "notional",
-                "trades",
-            ] {
-                assert_eq!(folded[column], of_http[column], "{column} of {folded} and {of_http}");
-            }
-        }
+        assert_is_view(out.read(), of_http);
     }
 }
 
@@ -170,7 +157,8 @@ fn redundant_producers() {
             .sum()
     };
     job.wait_for_rows("providers", |_| rows(&job) == 4 * count as u64);
-    assert_same(&job.bars(folder), &capture.wanted, "four producers");
+    let found = job.wait_for_trades(folder, capture.count());
+    assert_same(&found, &capture.wanted, "four producers");
     let summary = job.end();
     assert_eq!([&summary["accepted"], &summary["duplicates"]], [count, 3 * count], "{summary}");
 }

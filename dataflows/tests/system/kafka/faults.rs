@@ -84,6 +84,31 @@ fn new_partitions_are_read() {
     job.end();
 }
 
+/// Offsets that transactions take, and messages of those that were aborted, are neither rows nor gaps.
+#[test]
+fn aborted_transactions_are_no_gaps() {
+    let Some(kafka) = servers::kafka() else { return };
+    let Some(capture) = Capture::read("aborted_transactions_are_no_gaps") else { return };
+    let topic = Topic::new(kafka, "transactions", 1);
+    let (first, rest) = capture.trades.split_at(capture.trades.len() / 2);
+    topic.transact(true, spread(first, 1));
+    let never: Vec<String> = first.iter().map(|frame| frame.replace("BTCUSDT", "NEVER")).collect();
+    topic.transact(false, spread(&never, 1));
+    topic.transact(true, spread(rest, 1));
+    topic.transact(false, spread(&never[..10], 1));
+
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let config = HEAD.to_owned() + &source(kafka, "k", &[&topic], "start = \"earliest\"");
+    let job = Job::start(folder, &config, 2);
+    let found = job.wait_for_trades(folder, capture.count());
+    assert_same(&found, &capture.wanted, "of committed transactions");
+    job.wait_for_rows("providers", |_| job.provider("k", "rows_behind") == 0);
+    assert_eq!(job.provider("k", "gaps"), 0);
+    let summary = job.end();
+    assert_eq!(summary["records"], capture.count(), "{summary}");
+}
+
 /// What retention took before the start that is asked for is an error that says what to do; what it takes later is a
 /// gap, and what is left is read.
 #[test]

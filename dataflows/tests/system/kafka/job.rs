@@ -55,13 +55,16 @@ impl Job {
         written(&path)
     }
 
-    /// Waits until its bars have so many trades.
+    /// Waits until its bars have so many trades; minutes follow seconds at the end of a round.
     pub(super) fn wait_for_trades(&self, folder: &Path, wanted: u64) -> Bars {
         let mut bars = Bars::new();
         poll(
             || {
                 bars = self.bars(folder);
-                (trades(&bars, "1s") >= wanted).then_some(())
+                ["1s", "1m"]
+                    .iter()
+                    .all(|timeframe| trades(&bars, timeframe) >= wanted)
+                    .then_some(())
             },
             || format!("{wanted} trades: {}", self.run.said()),
         );

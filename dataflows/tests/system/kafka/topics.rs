@@ -39,6 +39,14 @@ pub(super) struct Found {
     pub(super) headers: Vec<(String, String)>,
 }
 
+impl Found {
+    /// The header of this name, which it must have.
+    pub(super) fn header(&self, name: &str) -> &str {
+        let header = self.headers.iter().find(|(own, _)| own == name);
+        &header.unwrap_or_else(|| panic!("no {name} in {self:?}")).1
+    }
+}
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl<'a> Topic<'a> {
@@ -96,6 +104,31 @@ impl<'a> Topic<'a> {
         }
         producer.flush(PATIENCE).unwrap();
         assert_eq!(producer.in_flight_count(), 0);
+    }
+
+    /// Produces messages in a transaction that is committed or aborted.
+    pub(super) fn transact<'m>(
+        &self,
+        commit: bool,
+        messages: impl IntoIterator<Item = Produced<'m>>,
+    ) {
+        let producer: BaseProducer =
+            self.client().set("transactional.id", &self.name).create().unwrap();
+        producer.init_transactions(PATIENCE).unwrap();
+        producer.begin_transaction().unwrap();
+        for message in messages {
+            let mut record: BaseRecord<'_, [u8], [u8]> =
+                BaseRecord::to(&self.name).partition(message.partition);
+            record.payload = message.payload;
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        match commit {
+            true => producer.commit_transaction(PATIENCE).unwrap(),
+            false => {
+                producer.flush(PATIENCE).unwrap(); // what is aborted shall have been there
+                producer.abort_transaction(PATIENCE).unwrap();
+            }
+        }
     }
 
     /// Everything that it has, partition by partition.
