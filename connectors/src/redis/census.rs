@@ -16,6 +16,8 @@ pub(super) struct StreamInfo {
     pub(super) added: u64,
     /// The id that was given last, whether its entry is there or not.
     pub(super) newest: EntryId,
+    /// The highest id of an entry that was deleted; trimming, which takes the oldest, does not count.
+    pub(super) deleted: EntryId,
     /// The first and the last entry that are there.
     pub(super) ends: Option<(EntryId, EntryId)>,
 }
@@ -104,10 +106,7 @@ impl Census {
             return Some(Loss::WentBack(info.newest));
         }
         let count = info.added - expected.filter(|all| *all < info.added)?;
-        let first = info.ends.map_or(
-            EntryId { sequence: info.newest.sequence.saturating_add(1), ..info.newest },
-            |(first, _)| first,
-        );
+        let first = info.ends.map_or(just_after(info.newest), |(first, _)| first);
         let until = match batch.first() {
             // What is there begins behind the batch: some may have gone after it.
             _ if first > after => first,
@@ -115,8 +114,16 @@ impl Census {
             Some(next) if sure == before => *next,
             _ => after,
         };
+        let until = match info.deleted > sure {
+            true => until.max(just_after(info.deleted)),
+            false => until,
+        };
         Some(Loss::Entries { count, between: (sure < until).then_some((sure, until)) })
     }
+}
+
+fn just_after(id: EntryId) -> EntryId {
+    EntryId { sequence: id.sequence.saturating_add(1), ..id }
 }
 
 #[cfg(test)]
@@ -133,6 +140,7 @@ mod tests {
     struct Stream {
         entries: Vec<EntryId>,
         added: u64,
+        deleted: EntryId,
     }
 
     impl Stream {
@@ -148,6 +156,10 @@ mod tests {
             self.entries.drain(..gone);
         }
 
+        fn delete(&mut self, at: usize) {
+            self.deleted = self.deleted.max(self.entries.remove(at));
+        }
+
         fn read(&self, after: EntryId, count: usize) -> Vec<EntryId> {
             self.entries.iter().filter(|id| **id > after).take(count).copied().collect()
         }
@@ -155,7 +167,8 @@ mod tests {
         fn info(&self) -> StreamInfo {
             let ends = self.entries.first().copied().zip(self.entries.last().copied());
             let length = self.entries.len() as u64;
-            StreamInfo { length, added: self.added, newest: id(self.added), ends }
+            let (added, deleted) = (self.added, self.deleted);
+            StreamInfo { length, added, newest: id(added), deleted, ends }
         }
     }
 
@@ -211,7 +224,7 @@ mod tests {
                 match step {
                     Step::Add(count) => stream.add(count),
                     Step::Trim(keep) => stream.trim(keep),
-                    Step::Delete(at) if at < stream.entries.len() => drop(stream.entries.remove(at)),
+                    Step::Delete(at) if at < stream.entries.len() => stream.delete(at),
                     Step::Delete(_) => {}
                     Step::Read(count, added, kept) => {
                         seen.extend(take(&mut stream, count, added, kept));
@@ -261,7 +274,7 @@ mod tests {
         assert_eq!(batch, [id(11)]);
         assert!(census.take(&batch, &back.info()).is_some());
         // Ids went on, and yet fewer were added than were read.
-        let less = StreamInfo { added: 5, newest: id(20), length: 0, ends: None };
+        let less = StreamInfo { added: 5, newest: id(20), ..StreamInfo::default() };
         assert_eq!(census.take(&[], &less), Some(Loss::WentBack(id(20))));
     }
 }

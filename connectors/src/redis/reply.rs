@@ -77,11 +77,13 @@ pub(super) fn stream_info(answer: Value) -> Result<StreamInfo, Trouble> {
                 .to_owned(),
         )
     })?;
-    let newest = of("last-generated-id").and_then(bytes).and_then(EntryId::parse);
+    let id = |name| of(name).and_then(bytes).and_then(EntryId::parse);
+    let newest = id("last-generated-id");
+    let deleted = id("max-deleted-entry-id").unwrap_or_default();
     let found = count("length").zip(newest);
     let (length, newest) = found.ok_or_else(|| strange("XINFO STREAM"))?;
     let ends = end("first-entry").zip(end("last-entry"));
-    Ok(StreamInfo { length, added, newest, ends })
+    Ok(StreamInfo { length, added, newest, deleted, ends })
 }
 
 fn strange(command: &str) -> Trouble {
