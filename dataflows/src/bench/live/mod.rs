@@ -40,11 +40,14 @@ const GRACE: Duration = Duration::from_secs(5);
 
 fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let length = WARM_UP + Duration::from_secs(asked.seconds.max(1).into());
-    let schedule = Schedule::new(asked.rate, TICKS_PER_PROBE, length, asked.seed);
-    let served = Served::start(&Echo::new(Arc::clone(&schedule)))?;
-    let mut echo = follow(served.address, &schedule)?;
+    // A schedule begins once: each of the two has its own.
+    let schedule = || Schedule::new(asked.rate, TICKS_PER_PROBE, length, asked.seed);
+    let of_echo = schedule();
+    let served = Served::start(&Echo::new(Arc::clone(&of_echo)))?;
+    let mut echo = follow(served.address, &of_echo)?;
     served.stop()?;
 
+    let schedule = schedule();
     let (config, source) = engine(&schedule)?;
     let served = Served::run(config, source)?;
     let address = served.address;
