@@ -200,7 +200,7 @@ mod tests {
         let late = Workload { late: 0.5, ..plain };
         let mut newest = EventTime::NEVER;
         for tick in late.ticks() {
-            assert!(tick.time.0 >= newest.0 - late.late_by);
+            assert!(tick.time.0 >= newest.0.saturating_sub(late.late_by));
             newest = newest.max(tick.time);
         }
     }
