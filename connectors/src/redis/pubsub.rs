@@ -176,9 +176,9 @@ enum Told {
 
 impl PartitionReader for ChannelReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
-        let mut next = self.told.recv_timeout(NAP);
+        let mut wait = NAP;
         for _ in 0..BATCH_ROWS {
-            match next {
+            match self.told.recv_timeout(wait) {
                 Ok(Told::Message(message)) => {
                     self.position += 1;
                     let channel = message.get_channel_name();
@@ -199,7 +199,7 @@ impl PartitionReader for ChannelReader {
                     return Err(server_error(&self.source, &self.server, &self.name, trouble));
                 }
             }
-            next = self.told.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+            wait = Duration::ZERO;
         }
         Ok(Progress::More)
     }
@@ -306,5 +306,50 @@ impl Listener {
 
     fn is_alone(&self) -> bool {
         Arc::strong_count(&self.is_up) == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use market::Catalog;
+    use redis::Value;
+    use serde_json::json;
+
+    use super::*;
+    use crate::messages::{MessageConfig, Messages};
+
+    /// One more than fits into a batch is read with the next one.
+    #[test]
+    fn no_message_is_lost_between_batches() {
+        let written =
+            json!({"instrument": "x:A", "columns": {"time": "t", "price": "p", "size": "q"}});
+        let (config, _) = MessageConfig::split(written.as_object().unwrap().clone()).unwrap();
+        let messages = Messages::check(config, Arc::new(Catalog::new(Vec::new(), 10))).unwrap();
+        let server = ServerConfig::open("redis://127.0.0.1:6379".to_owned());
+        let (tell, told) = sync_channel(3 * BATCH_ROWS);
+        let mut reader = ChannelReader {
+            source: "s".into(),
+            server: Arc::new(Server::check(server, ".".as_ref()).unwrap()),
+            decoder: MessageDecoder::new(&Arc::new(messages), "s/c"),
+            name: "c".into(),
+            position: 0,
+            told,
+            is_up: Arc::new(AtomicBool::new(true)),
+            incidents: Vec::new(),
+        };
+        let count = 2 * BATCH_ROWS + 7;
+        for _ in 0..count {
+            let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+            let said = vec![text("message"), text("c"), text("no JSON")];
+            let message = Msg::from_owned_value(Value::Array(said)).unwrap();
+            assert!(tell.send(Told::Message(message)).is_ok());
+        }
+        let mut rows = Vec::new();
+        while rows.len() < count {
+            let before = rows.len();
+            reader.read(&mut rows).unwrap();
+            assert!(rows.len() > before, "{before} of {count}");
+        }
+        assert!(rows.iter().map(|row| row.position).eq(1..=count as u64));
     }
 }

@@ -180,7 +180,7 @@ fn what_is_wrong_with_a_sink_is_said_before_a_run() {
         ("\"candles\"", "", "names no view"),
         ("\"candles\"", "\"gaps\", \"gaps\"", "names `gaps` twice"),
         ("\"candles\"", "\"gaps\", \"alerts\"", "`path` must contain `{view}`"),
-        ("\"file\"", "\"pipe\"", "unknown sink kind `pipe` (known: file, redis-hash"),
+        ("\"file\"", "\"pipe\"", "unknown sink kind `pipe` (known: file, kafka, redis-hash"),
         ("path", "paths", "unknown field `paths`"),
         ("path", "every = \"0s\"\npath", "sink[0] (name `s`).every: 0s is not between"),
         ("path", "encoding = \"rows\"\npath", "unknown variant `rows`"),
