@@ -1,8 +1,10 @@
 //! Runs a configured job: starts workers, drives them, and tells what came of it.
 
+mod live;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use connectors::{Place, SourceError};
@@ -14,16 +16,13 @@ use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource};
 use crate::deliver::{Backoff, Delivering, SinkHandler, Standings, Wish};
 use crate::engine::{Engine, EngineError};
-use crate::ingest::drive::{
-    DriveError, RecordingEnd, Stop, Told, drive_files, drive_live, drive_recording, now,
-};
+use crate::ingest::drive::{DriveError, RecordingEnd, Stop, drive_files, drive_recording, now};
 use crate::ingest::handover::{Handover, HandoverError, Resume};
 use crate::ingest::inlet::HttpInlet;
 use crate::ingest::links::Links;
 use crate::ingest::play::Pacer;
 use crate::ingest::providers::Providers;
-use crate::ingest::pump::{Extent, Pump, Pumped};
-use crate::ingest::reading::{Opened, Shared, Wanted};
+use crate::ingest::pump::{Extent, Pump};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, digest, make_folder, write_views};
@@ -31,10 +30,10 @@ use crate::publish::{Board, BoardReader, Making, TAPE, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
 use crate::views::{VIEWS, View, ViewReader};
 
+pub use live::run_live;
+
 /// Batches that a pump may be ahead.
 const PUMP_BATCHES: usize = 4;
-/// Batches that all live pumps together may be ahead.
-const LIVE_BATCHES: usize = 64;
 
 /// Why a job could not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -384,81 +383,6 @@ pub fn replay_recording(
     let drive = drive.map(|end| end != RecordingEnd::Early).map_err(RunError::Drive);
     let report = started.finish(drive, wishes)?;
     Ok(Report { cut, ..report })
-}
-
-/// Runs live until `stop`.
-pub fn run_live(
-    config: &Config,
-    mut started: Started,
-    wishes: &Wishes,
-    over_budget: &dyn Fn(Option<(usize, usize)>),
-    stop: &Stop,
-) -> Result<Report, RunError> {
-    let names = config.source_names();
-    let at = now();
-    let (sender, pumped) = sync_channel::<Pumped>(LIVE_BATCHES);
-    let opened = open_live(config, &started, sender.clone(), at, stop)?;
-    let clock = opened_clock(config, &opened, at);
-    let pumps = opened.start().map_err(RunError::Thread)?;
-    let inlet = started.inlet.clone();
-    match &inlet {
-        Some(inlet) => inlet.open(sender, at),
-        None => drop(sender),
-    }
-    let told = Told {
-        over_budget: &|over: Option<(usize, usize)>| {
-            inlet.iter().for_each(|inlet| inlet.pause(over.is_some()));
-            over_budget(over);
-        },
-        handed_over: &|binding| inlet.iter().for_each(|inlet| inlet.sealed(binding)),
-    };
-    let handover = &mut started.handover;
-    let drive = drive_live(clock, &names, &pumped, config.cadence, handover, told, stop);
-    stop.set(); // also when the drive failed: pumps must end
-    drop(pumped);
-    inlet.iter().for_each(HttpInlet::close);
-    pumps.into_iter().for_each(|pump| drop(pump.join()));
-    started.finish(drive.map(|()| true).map_err(RunError::Drive), wishes)
-}
-
-/// Opens all partitions that there are now.
-fn open_live(
-    config: &Config,
-    started: &Started,
-    passed_on: SyncSender<Pumped>,
-    at: EventTime,
-    stop: &Stop,
-) -> Result<Opened, RunError> {
-    let wanted = |source: &ConfiguredSource| Wanted {
-        source: Arc::clone(&source.source),
-        play: source.play,
-    };
-    let shared = Shared {
-        passed_on,
-        extent: started.extent.clone(),
-        links: started.links.clone(),
-        horizon: at.before(config.job.correction_horizon()),
-        stop: stop.clone(),
-    };
-    let sources = config.sources.iter().map(wanted).collect();
-    Opened::all(sources, shared)
-        .map_err(|(number, error)| not_opened(&config.sources[number], error))
-}
-
-/// A clock of exactly these partitions.
-fn opened_clock(config: &Config, opened: &Opened, at: EventTime) -> CommitClock {
-    let mut timings = config.timings();
-    for (timing, partitions) in timings.iter_mut().zip(opened.partitions()) {
-        timing.partitions = partitions.last().map_or(0, |last| *last as usize + 1);
-    }
-    let mut clock = CommitClock::new(timings, config.ahead_live(), at);
-    for (source, partitions) in opened.partitions().enumerate() {
-        let numbers = 0..partitions.last().copied().unwrap_or(0);
-        for absent in numbers.filter(|number| !partitions.contains(number)) {
-            clock.leave_out(source, absent as usize);
-        }
-    }
-    clock
 }
 
 fn open(

@@ -86,6 +86,18 @@ impl Codec {
     }
 }
 
+impl Codec {
+    /// Refuses keys that were written although the codec says what they would say; an error names the first.
+    pub(crate) fn alone(&self, written: &[(bool, &str)]) -> Result<(), String> {
+        match written.iter().find(|(is_written, _)| *is_written) {
+            Some((_, key)) => {
+                Err(format!("codec = \"{}\" says what `{key}` would say; keep one", self.name))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 impl Preset {
     /// A preset that neither asks for anything but columns nor knows a file's name.
     fn new(form: Form, instrument: &'static str, columns: ColumnsConfig) -> Preset {

@@ -154,18 +154,13 @@ impl Plan {
 
     /// What `codec` knows, and the little that was written beside it.
     fn of_codec(codec: &Codec, config: FileConfig, setting: &Setting) -> Result<Plan, String> {
-        for (is_written, key) in [
+        codec.alone(&[
             (config.format.is_some(), "format"),
             (config.csv.is_some(), "csv"),
             (config.columns.is_some(), "columns"),
             (config.units.is_some(), "units"),
             (config.only.is_some(), "where"),
-        ] {
-            if is_written {
-                let codec = codec.name;
-                return Err(format!("codec = \"{codec}\" says what `{key}` would say; keep one"));
-            }
-        }
+        ])?;
         let preset = codec.preset(config.options.unwrap_or_default())?;
         let mapping = MappingConfig {
             instrument: config.instrument.or_else(|| Some(preset.instrument.to_owned())),

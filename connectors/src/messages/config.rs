@@ -254,18 +254,13 @@ fn of_codec(
     catalog: &Arc<Catalog>,
 ) -> Result<Body, String> {
     unused(&config)?;
-    for (is_written, key) in [
+    codec.alone(&[
         (config.format.is_some(), "format"),
         (config.csv.is_some(), "csv"),
         (config.columns.is_some(), "columns"),
         (config.units.is_some(), "units"),
         (config.only.is_some(), "where"),
-    ] {
-        if is_written {
-            let codec = codec.name;
-            return Err(format!("codec = \"{codec}\" says what `{key}` would say; keep one"));
-        }
-    }
+    ])?;
     let preset = codec.preset(config.options.unwrap_or_default())?;
     let mut columns = preset.columns;
     let mut readings = preset.readings;

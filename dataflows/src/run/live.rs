@@ -1,0 +1,92 @@
+//! A live run: opens the sources and the inlet, and drives until a stop.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use market::EventTime;
+
+use super::{Report, RunError, Started, Wishes, not_opened};
+use crate::clock::CommitClock;
+use crate::config::{Config, ConfiguredSource};
+use crate::ingest::drive::{Stop, Told, drive_live, now};
+use crate::ingest::inlet::HttpInlet;
+use crate::ingest::pump::Pumped;
+use crate::ingest::reading::{Opened, Shared, Wanted};
+
+/// Batches that all live pumps together may be ahead.
+const LIVE_BATCHES: usize = 64;
+
+/// Runs live until `stop`.
+pub fn run_live(
+    config: &Config,
+    mut started: Started,
+    wishes: &Wishes,
+    over_budget: &dyn Fn(Option<(usize, usize)>),
+    stop: &Stop,
+) -> Result<Report, RunError> {
+    let names = config.source_names();
+    let at = now();
+    let (sender, pumped) = sync_channel::<Pumped>(LIVE_BATCHES);
+    let opened = open_live(config, &started, sender.clone(), at, stop)?;
+    let clock = opened_clock(config, &opened, at);
+    let pumps = opened.start().map_err(RunError::Thread)?;
+    let inlet = started.inlet.clone();
+    match &inlet {
+        Some(inlet) => inlet.open(sender, at),
+        None => drop(sender),
+    }
+    let told = Told {
+        over_budget: &|over: Option<(usize, usize)>| {
+            inlet.iter().for_each(|inlet| inlet.pause(over.is_some()));
+            over_budget(over);
+        },
+        handed_over: &|binding| inlet.iter().for_each(|inlet| inlet.sealed(binding)),
+    };
+    let handover = &mut started.handover;
+    let drive = drive_live(clock, &names, &pumped, config.cadence, handover, told, stop);
+    stop.set(); // also when the drive failed: pumps must end
+    drop(pumped);
+    inlet.iter().for_each(HttpInlet::close);
+    pumps.into_iter().for_each(|pump| drop(pump.join()));
+    started.finish(drive.map(|()| true).map_err(RunError::Drive), wishes)
+}
+
+/// Opens all partitions that there are now.
+fn open_live(
+    config: &Config,
+    started: &Started,
+    passed_on: SyncSender<Pumped>,
+    at: EventTime,
+    stop: &Stop,
+) -> Result<Opened, RunError> {
+    let wanted = |source: &ConfiguredSource| Wanted {
+        source: Arc::clone(&source.source),
+        play: source.play,
+    };
+    let shared = Shared {
+        passed_on,
+        extent: started.extent.clone(),
+        links: started.links.clone(),
+        horizon: at.before(config.job.correction_horizon()),
+        stop: stop.clone(),
+    };
+    let sources = config.sources.iter().map(wanted).collect();
+    Opened::all(sources, shared)
+        .map_err(|(number, error)| not_opened(&config.sources[number], error))
+}
+
+/// A clock of exactly these partitions.
+fn opened_clock(config: &Config, opened: &Opened, at: EventTime) -> CommitClock {
+    let mut timings = config.timings();
+    for (timing, partitions) in timings.iter_mut().zip(opened.partitions()) {
+        timing.partitions = partitions.last().map_or(0, |last| *last as usize + 1);
+    }
+    let mut clock = CommitClock::new(timings, config.ahead_live(), at);
+    for (source, partitions) in opened.partitions().enumerate() {
+        let numbers = 0..partitions.last().copied().unwrap_or(0);
+        for absent in numbers.filter(|number| !partitions.contains(number)) {
+            clock.leave_out(source, absent as usize);
+        }
+    }
+    clock
+}
