@@ -47,22 +47,9 @@ pub trait TypedSource: Source + Sized + 'static {
 pub type SourceFactory = fn(Value, Setting) -> Result<Box<dyn Source>, SourceError>;
 
 /// Every kind of source that this build knows.
-#[derive(Default)]
-pub struct Sources(BTreeMap<&'static str, SourceFactory>);
+pub type Sources = Kinds<SourceFactory>;
 
 impl Sources {
-    /// With one more kind; the last of two of the same name counts.
-    #[must_use]
-    pub fn with(mut self, kind: &'static str, factory: SourceFactory) -> Self {
-        self.0.insert(kind, factory);
-        self
-    }
-
-    /// The names of the kinds.
-    pub fn kinds(&self) -> Vec<&'static str> {
-        self.0.keys().copied().collect()
-    }
-
     /// Makes a source of `kind`.
     pub fn build(
         &self,
@@ -70,11 +57,8 @@ impl Sources {
         config: Value,
         setting: Setting,
     ) -> Result<Box<dyn Source>, SourceError> {
-        let factory = self.0.get(kind).ok_or_else(|| SourceError::UnknownKind {
-            kind: kind.to_owned(),
-            known: self.kinds().join(", "),
-        })?;
-        factory(config, setting)
+        let unknown = |(kind, known)| SourceError::UnknownKind { kind, known };
+        self.factory(kind).map_err(unknown)?(config, setting)
     }
 }
 
@@ -116,13 +100,34 @@ pub trait TypedSink: Sink + Sized + 'static {
 pub type SinkFactory = fn(Value, SinkSetting) -> Result<Box<dyn Sink>, SinkError>;
 
 /// Every kind of sink that this build knows.
-#[derive(Default)]
-pub struct Sinks(BTreeMap<&'static str, SinkFactory>);
+pub type Sinks = Kinds<SinkFactory>;
 
 impl Sinks {
+    /// Makes a sink of `kind`.
+    pub fn build(
+        &self,
+        kind: &str,
+        config: Value,
+        setting: SinkSetting,
+    ) -> Result<Box<dyn Sink>, SinkError> {
+        let unknown = |(kind, known)| SinkError::UnknownKind { kind, known };
+        self.factory(kind).map_err(unknown)?(config, setting)
+    }
+}
+
+/// Kinds by name, each with how to make it.
+pub struct Kinds<F>(BTreeMap<&'static str, F>);
+
+impl<F> Default for Kinds<F> {
+    fn default() -> Kinds<F> {
+        Kinds(BTreeMap::new())
+    }
+}
+
+impl<F> Kinds<F> {
     /// With one more kind; the last of two of the same name counts.
     #[must_use]
-    pub fn with(mut self, kind: &'static str, factory: SinkFactory) -> Self {
+    pub fn with(mut self, kind: &'static str, factory: F) -> Self {
         self.0.insert(kind, factory);
         self
     }
@@ -132,17 +137,8 @@ impl Sinks {
         self.0.keys().copied().collect()
     }
 
-    /// Makes a sink of `kind`.
-    pub fn build(
-        &self,
-        kind: &str,
-        config: Value,
-        setting: SinkSetting,
-    ) -> Result<Box<dyn Sink>, SinkError> {
-        let factory = self.0.get(kind).ok_or_else(|| SinkError::UnknownKind {
-            kind: kind.to_owned(),
-            known: self.kinds().join(", "),
-        })?;
-        factory(config, setting)
+    /// How to make a `kind`; an error is its name, and the names of all that are known.
+    fn factory(&self, kind: &str) -> Result<&F, (String, String)> {
+        self.0.get(kind).ok_or_else(|| (kind.to_owned(), self.kinds().join(", ")))
     }
 }
