@@ -7,6 +7,7 @@ mod forgetting;
 mod moves;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use market::{
     Bucket, CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Origin, Record,
@@ -173,7 +174,7 @@ impl InstrumentBook for Book {
         for (open_time, bar) in self.bars.iter() {
             if let Some(candle) = bar.history.shown() {
                 let key = CandleKey { instrument: self.instrument, timeframe: base, open_time };
-                out.push(LedgerOut::Restored(key, Box::new(*candle)));
+                out.push(LedgerOut::Restored(key, Arc::clone(candle)));
             }
         }
         self.gaps.restate(self.instrument, out);
@@ -432,8 +433,7 @@ impl Book {
                 continue;
             };
             let key = CandleKey { instrument: self.instrument, timeframe: config.base, open_time };
-            let values = bar.values(&self.trades.rows);
-            bar.history.settle(key, bar.end, values, cause, now, out);
+            bar.settle(key, &self.trades.rows, cause, now, out);
             self.recent.close(&config.outliers, open_time, bar.close());
         }
     }
