@@ -44,31 +44,37 @@ pub enum QuotesOut {
     Mark {
         /// Of which instrument.
         instrument: InstrumentId,
-        /// What it was, if there was one.
-        before: Option<Price>,
-        /// What it is, if there is one. Differs from `before`.
-        after: Option<Price>,
+        /// What it is, if there is one. Differs from what it was.
+        mark: Option<Price>,
     },
-    /// The last closes changed.
-    Closes {
-        /// Of which instrument.
-        instrument: InstrumentId,
-        /// Whether only those above zero count, as for the rate of a pair.
-        of_pair: bool,
-        /// What they were, if there were any.
-        before: Option<Series>,
-        /// What they are, if there are any. Differs from `before`.
-        after: Option<Series>,
-    },
+    /// The last closes changed; rare beside marks, as are edges.
+    Closes(Box<ClosesChange>),
     /// A row of edges changed.
-    Edge {
-        /// Which.
-        key: EdgeKey,
-        /// What it was, if there was one.
-        before: Option<Edge>,
-        /// What it is, if there is one. Differs from `before`.
-        after: Option<Edge>,
-    },
+    Edge(Box<EdgeChange>),
+}
+
+/// The last closes of an instrument changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosesChange {
+    /// Of which one.
+    pub instrument: InstrumentId,
+    /// Whether only those above zero count, as for the rate of a pair.
+    pub of_pair: bool,
+    /// What they were, if there were any.
+    pub before: Option<Series>,
+    /// What they are, if there are any. Differs from `before`.
+    pub after: Option<Series>,
+}
+
+/// A row of edges changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EdgeChange {
+    /// Which.
+    pub key: EdgeKey,
+    /// What it was, if there was one.
+    pub before: Option<Edge>,
+    /// What it is, if there is one. Differs from `before`.
+    pub after: Option<Edge>,
 }
 
 /// One shard of the quotes.
@@ -263,7 +269,7 @@ impl Tape {
     ) {
         let mark = self.base.last_key_value().map(|(_, price)| *price);
         if mark != self.told.mark {
-            out.push(QuotesOut::Mark { instrument, before: self.told.mark, after: mark });
+            out.push(QuotesOut::Mark { instrument, mark });
             self.told.mark = mark;
         }
         if std::mem::take(&mut self.closed_changed) {
@@ -277,7 +283,8 @@ impl Tape {
                 };
                 if *told != after {
                     let before = std::mem::replace(told, after.clone());
-                    out.push(QuotesOut::Closes { instrument, of_pair, before, after });
+                    let change = ClosesChange { instrument, of_pair, before, after };
+                    out.push(QuotesOut::Closes(Box::new(change)));
                 }
             }
         }
@@ -310,7 +317,7 @@ impl Tape {
             };
             if before != after {
                 let key = EdgeKey { instrument, model };
-                out.push(QuotesOut::Edge { key, before, after });
+                out.push(QuotesOut::Edge(Box::new(EdgeChange { key, before, after })));
             }
         }
     }
@@ -338,19 +345,19 @@ impl Tape {
 
 impl Told {
     fn restate(&self, instrument: InstrumentId, out: &mut Vec<QuotesOut>) {
-        if let Some(mark) = self.mark {
-            out.push(QuotesOut::Mark { instrument, before: None, after: Some(mark) });
+        if self.mark.is_some() {
+            out.push(QuotesOut::Mark { instrument, mark: self.mark });
         }
         for (of_pair, series) in [(false, &self.closes), (true, &self.pair_closes)] {
-            if let Some(series) = series {
-                let after = Some(series.clone());
-                out.push(QuotesOut::Closes { instrument, of_pair, before: None, after });
+            if series.is_some() {
+                let (before, after) = (None, series.clone());
+                let change = ClosesChange { instrument, of_pair, before, after };
+                out.push(QuotesOut::Closes(Box::new(change)));
             }
         }
-        out.extend(self.edges.iter().map(|(model, edge)| QuotesOut::Edge {
-            key: EdgeKey { instrument, model: *model },
-            before: None,
-            after: Some(*edge),
+        out.extend(self.edges.iter().map(|(model, edge)| {
+            let key = EdgeKey { instrument, model: *model };
+            QuotesOut::Edge(Box::new(EdgeChange { key, before: None, after: Some(*edge) }))
         }));
     }
 }
