@@ -31,10 +31,10 @@ use crate::output::BarChange;
 pub enum QuoteIn {
     /// A bar changed, of any timeframe.
     Bar(Arc<BarChange>),
-    /// A number of an indicator changed.
-    Number(IndicatorChange),
+    /// A number of an indicator changed; few are fair values.
+    Number(Box<IndicatorChange>),
     /// A record of accounts; those that are no fair values are ignored.
-    Account(AccountRecord),
+    Account(Box<AccountRecord>),
 }
 
 /// What the core puts out. After a restore, rows are told as if they came to be.
@@ -213,18 +213,18 @@ impl Tape {
                 let terms = after.as_ref().or(before.as_ref()).map(|candle| candle.bar.terms);
                 self.terms = self.terms.or(terms);
                 let close = after.and_then(|after| close_of(&after));
-                let is_base = key.timeframe == config.base;
-                if is_base {
-                    set(&mut self.base, key.open_time, close);
+                // Computed fair values need the scales.
+                let mut matters = learnt;
+                if key.timeframe == config.base {
+                    matters |= set(&mut self.base, key.open_time, close);
                 }
-                let is_risk = key.timeframe == config.risk.timeframe;
-                if is_risk {
+                if key.timeframe == config.risk.timeframe {
                     let is_closed = after.is_some_and(|after| after.state != BarState::Open);
                     let changed = set(&mut self.closed, key.open_time, close.filter(|_| is_closed));
                     self.closed_changed |= changed;
+                    matters |= changed;
                 }
-                // Computed fair values need the scales.
-                is_base || is_risk || learnt
+                matters
             }
             QuoteIn::Number(change) => {
                 let key = &change.key;

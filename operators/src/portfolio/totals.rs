@@ -7,13 +7,17 @@ use super::config::Account;
 use super::money::{Rate, fit, rhe};
 use super::row::{Drift, Portfolio, PortfolioAmounts, Position};
 
-/// What the lines of a portfolio come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Totals {
-    /// The row; none without a position.
-    pub(super) row: Option<Portfolio>,
-    /// What shares are shares of.
-    pub(super) whole: Option<i128>,
+/// Sums over positions of a portfolio, exact whatever they come to.
+#[derive(Default)]
+pub(super) struct Sums {
+    positions: u64,
+    open: u64,
+    unpriced: u64,
+    long: I256,
+    short: I256,
+    realised: I256,
+    unrealised: I256,
+    fees: I256,
 }
 
 /// A line's share of its portfolio.
@@ -27,49 +31,47 @@ pub(super) struct Share<'a> {
     pub(super) rate: Option<Rate>,
 }
 
-/// Of a portfolio with these positions.
-pub(super) fn totals<'a>(
-    account: &Account,
-    positions: impl Iterator<Item = &'a Position>,
-) -> Totals {
-    let (mut open, mut unpriced, mut count) = (0, 0, 0_u64);
-    let [mut long, mut short, mut realised, mut unrealised, mut fees] = [I256::ZERO; 5];
-    for position in positions {
-        count += 1;
-        open += u64::from(position.is_open());
-        let Ok(base) = position.base else {
-            unpriced += 1;
-            continue;
+impl Sums {
+    pub(super) fn add(&mut self, position: &Position) {
+        self.positions += 1;
+        self.open += u64::from(position.is_open());
+        let Ok(base) = &position.base else {
+            self.unpriced += 1;
+            return;
         };
         // Sums of 128-bit numbers: no memory holds as many as it takes to leave 256 bits.
-        let value = I256::from(base.value);
         if base.value > 0 {
-            long += value
+            self.long += I256::from(base.value)
         } else {
-            short += value
+            self.short += I256::from(base.value)
         }
-        realised += I256::from(base.realised);
-        unrealised += I256::from(base.unrealised);
-        fees += I256::from(base.fees);
+        self.realised += I256::from(base.realised);
+        self.unrealised += I256::from(base.unrealised);
+        self.fees += I256::from(base.fees);
     }
-    let pnl = realised + unrealised - fees;
-    let amounts = || {
-        Some(PortfolioAmounts {
-            net: fit(long + short)?,
-            long: fit(long)?,
-            short: fit(short)?,
-            gross: fit(long - short)?,
-            realised: fit(realised)?,
-            unrealised: fit(unrealised)?,
-            fees: fit(fees)?,
-            pnl: fit(pnl)?,
-            equity: fit(I256::from(account.capital) + pnl)?,
-        })
-    };
-    let (currency, amounts) = (account.currency, amounts());
-    let row = Portfolio { currency, open, unpriced, amounts };
-    let whole = amounts.map(|it| if account.capital != 0 { it.equity } else { it.gross });
-    Totals { row: (count > 0).then_some(row), whole }
+
+    /// The row of a portfolio with these positions, if there are any; and what its shares are shares of.
+    pub(super) fn totals(&self, account: &Account) -> (Option<Portfolio>, Option<i128>) {
+        let Sums { long, short, realised, unrealised, fees, .. } = *self;
+        let pnl = realised + unrealised - fees;
+        let amounts = || {
+            Some(PortfolioAmounts {
+                net: fit(long + short)?,
+                long: fit(long)?,
+                short: fit(short)?,
+                gross: fit(long - short)?,
+                realised: fit(realised)?,
+                unrealised: fit(unrealised)?,
+                fees: fit(fees)?,
+                pnl: fit(pnl)?,
+                equity: fit(I256::from(account.capital) + pnl)?,
+            })
+        };
+        let (currency, amounts) = (account.currency, amounts());
+        let row = Portfolio { currency, open: self.open, unpriced: self.unpriced, amounts };
+        let whole = amounts.map(|it| if account.capital != 0 { it.equity } else { it.gross });
+        ((self.positions > 0).then_some(row), whole)
+    }
 }
 
 impl Share<'_> {

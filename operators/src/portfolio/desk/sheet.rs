@@ -11,7 +11,7 @@ use crate::portfolio::config::{Account, Route};
 use crate::portfolio::fills::Line;
 use crate::portfolio::money::Rate;
 use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
-use crate::portfolio::totals::{Share, totals};
+use crate::portfolio::totals::{Share, Sums};
 
 /// What is known of one portfolio.
 pub(super) struct Sheet {
@@ -123,18 +123,19 @@ impl Sheet {
     pub(super) fn settle(&mut self, time: Time, out: &mut Rows) {
         let portfolio = self.portfolio;
         self.touched = false;
+        let (mut sums, mut otherwise) = (Sums::default(), None);
         for row in &mut self.lines {
             row.value(portfolio, time, out);
+            row.position.iter().for_each(|position| sums.add(position));
+            if row.line.as_ref().is_some_and(|line| line.target.is_some()) {
+                otherwise = Some(0);
+            }
         }
+        let (totals, whole) = sums.totals(&self.account);
+        change(&mut out.portfolios, time, portfolio, &mut self.told, totals);
 
-        let positions = self.lines.iter().filter_map(|row| row.position.as_ref());
-        let totals = totals(&self.account, positions);
-        change(&mut out.portfolios, time, portfolio, &mut self.told, totals.row);
-
-        let targets = self.lines.iter().filter_map(|row| row.line?.target);
-        let otherwise = targets.map(|_| 0).next();
         for row in &mut self.lines {
-            let drift = row.drift(totals.whole, otherwise);
+            let drift = row.drift(whole, otherwise);
             let key = PositionKey { portfolio, instrument: row.instrument };
             change(&mut out.drift, time, key, &mut row.drift, drift);
         }
