@@ -212,14 +212,15 @@ impl Tape {
                 let learnt = self.terms.is_none();
                 let terms = after.as_ref().or(before.as_ref()).map(|candle| candle.bar.terms);
                 self.terms = self.terms.or(terms);
-                let close = after.and_then(|after| close_of(&after));
+                let close = after.as_ref().and_then(|after| close_of(after));
                 // Computed fair values need the scales.
                 let mut matters = learnt;
                 if key.timeframe == config.base {
                     matters |= set(&mut self.base, key.open_time, close);
                 }
                 if key.timeframe == config.risk.timeframe {
-                    let is_closed = after.is_some_and(|after| after.state != BarState::Open);
+                    let is_closed =
+                        after.as_ref().is_some_and(|after| after.state != BarState::Open);
                     let changed = set(&mut self.closed, key.open_time, close.filter(|_| is_closed));
                     self.closed_changed |= changed;
                     matters |= changed;

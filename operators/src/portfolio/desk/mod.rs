@@ -1,7 +1,8 @@
 //! The core of the desk: every line beside its mark and rate, and what portfolios come to. Pure; one per worker.
 //!
 //! * **Input**: the changes of a round, net: lines of this worker's portfolios, marks of all instruments.
-//! * **Output**: [`Rows`], net: of all tables that marks reach, and what risk has to know.
+//! * **Output**: [`Rows`], net and in the order in which arrangements keep them: of all tables that marks reach, and what
+//!   risk has to know.
 //! * **Cost**: a mark, one step per line that holds its instrument or is converted by it, then a pass over the lines
 //!   of each of their portfolios. What is not touched costs nothing.
 //! * **State bound**: below a kilobyte per line that there ever was, a mark per instrument. Never saved: a round with all lines
@@ -100,6 +101,7 @@ impl Desk {
     ) {
         marks.iter().for_each(|(instrument, mark)| self.hear_mark(*instrument, *mark));
         lines.iter().for_each(|(key, line)| self.hear_line(*key, *line));
+        self.touched.sort_unstable_by_key(|sheet| self.sheets[*sheet].portfolio());
         for sheet in self.touched.drain(..) {
             self.sheets[sheet].settle(time, out);
         }

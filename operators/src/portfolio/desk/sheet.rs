@@ -1,5 +1,6 @@
 //! A portfolio on the desk: its lines, and what was put out of it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use market::{InstrumentId, PortfolioId, Price};
@@ -18,7 +19,7 @@ pub(super) struct Sheet {
     portfolio: PortfolioId,
     account: Account,
     lines: Vec<Row>,
-    /// Where the lines are.
+    /// Where the lines are, in order.
     numbers: BTreeMap<InstrumentId, usize>,
     /// As it was last put out.
     told: Option<Portfolio>,
@@ -119,12 +120,18 @@ impl Sheet {
         is_new
     }
 
-    /// Puts out what differs from what was put out.
+    /// Whose it is.
+    pub(super) fn portfolio(&self) -> PortfolioId {
+        self.portfolio
+    }
+
+    /// Puts out what differs from what was put out, in the order of keys and rows.
     pub(super) fn settle(&mut self, time: Time, out: &mut Rows) {
         let portfolio = self.portfolio;
         self.touched = false;
         let (mut sums, mut otherwise) = (Sums::default(), None);
-        for row in &mut self.lines {
+        for place in self.numbers.values() {
+            let row = &mut self.lines[*place];
             row.value(portfolio, time, out);
             row.position.iter().for_each(|position| sums.add(position));
             if row.line.as_ref().is_some_and(|line| line.target.is_some()) {
@@ -134,7 +141,8 @@ impl Sheet {
         let (totals, whole) = sums.totals(&self.account);
         change(&mut out.portfolios, time, portfolio, &mut self.told, totals);
 
-        for row in &mut self.lines {
+        for place in self.numbers.values() {
+            let row = &mut self.lines[*place];
             let drift = row.drift(whole, otherwise);
             let key = PositionKey { portfolio, instrument: row.instrument };
             change(&mut out.drift, time, key, &mut row.drift, drift);
@@ -178,7 +186,7 @@ impl Row {
 }
 
 /// A row was as told and is `after`.
-fn change<K: Copy, V: Copy + PartialEq>(
+fn change<K: Copy, V: Copy + Ord>(
     rows: &mut Vec<Update<K, V>>,
     time: Time,
     key: K,
@@ -189,16 +197,22 @@ fn change<K: Copy, V: Copy + PartialEq>(
     *told = after;
 }
 
-/// A row was `before` and is `after`.
-fn tell<K: Copy, V: Copy + PartialEq>(
+/// A row was `before` and is `after`. The lesser is told first: arrangements sort what is in order already
+/// by looking at it.
+fn tell<K: Copy, V: Copy + Ord>(
     rows: &mut Vec<Update<K, V>>,
     time: Time,
     key: K,
     before: &Option<V>,
     after: &Option<V>,
 ) {
-    if before != after {
-        rows.extend(before.map(|row| ((key, row), time, -1)));
-        rows.extend(after.map(|row| ((key, row), time, 1)));
+    let (before, after) = ((before, -1), (after, 1));
+    let ordered = match before.0.cmp(after.0) {
+        Ordering::Equal => return,
+        Ordering::Less => [before, after],
+        Ordering::Greater => [after, before],
+    };
+    for (row, diff) in ordered {
+        rows.extend(row.map(|row| ((key, row), time, diff)));
     }
 }

@@ -153,21 +153,26 @@ fn apply<K: Ord + Copy + Debug, V: PartialEq + Copy + Debug>(
     changes: impl Iterator<Item = ((K, V), Time, i64)>,
     at: Time,
 ) {
-    let mut gone = BTreeMap::new();
+    let mut changes: Vec<_> = changes.collect();
+    changes.sort_by_key(|((key, _), _, diff)| (*key, *diff));
+    let mut gone = None;
     for ((key, row), time, diff) in changes {
         assert_eq!(time, at);
         if diff == -1 {
             assert_eq!(rows.remove(&key), Some(row));
-            gone.insert(key, row);
+            gone = Some((key, row));
         } else {
             assert_eq!((diff, rows.insert(key, row)), (1, None), "{key:?}");
-            assert_ne!(gone.get(&key), Some(&row), "{key:?} went and came");
+            assert_ne!(gone, Some((key, row)), "it went and came");
         }
     }
 }
 
 impl Tables {
     fn apply(&mut self, time: Time, rows: &mut Rows) {
+        assert!(
+            rows.positions.is_sorted() && rows.portfolios.is_sorted() && rows.drift.is_sorted()
+        );
         apply(&mut self.positions, rows.positions.drain(..), time);
         apply(&mut self.portfolios, rows.portfolios.drain(..), time);
         apply(&mut self.drift, rows.drift.drain(..), time);
