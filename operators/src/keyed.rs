@@ -3,17 +3,16 @@
 //! All reasoning about frontiers and capabilities lives here, once. A core sees plain calls, commit by
 //! commit; it never learns which worker it is on, in which order records arrived, or what time it is.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use market::Shard;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
 use crate::context::CommitContext;
+use crate::stash::{Due, Stash};
 use crate::state::{StateError, StateStore};
 
 /// The timely timestamp: the number of a commit.
@@ -86,13 +85,6 @@ impl Gauge {
     }
 }
 
-/// What one commit has brought so far, and the capability to put out at its time.
-struct Due<In> {
-    capability: Capability<Time>,
-    context: Option<Arc<CommitContext>>,
-    records: Vec<In>,
-}
-
 /// One core with the records of the commit at hand.
 struct Seat<C: Core> {
     shard: Shard,
@@ -121,7 +113,7 @@ pub fn keyed<'scope, C: Core>(
     let mut seats = seats(name, index, peers, make, &*states)?;
 
     Ok(contexts.binary_frontier(records, Pipeline, Pipeline, name, move |capability, _info| {
-        let mut due: BTreeMap<Time, Due<C::In>> = BTreeMap::new();
+        let mut stash: Stash<_, C::In, 1> = Stash::new();
         let mut restored = states.restored_at().map(|commit| capability.delayed(&commit.0));
         let mut out = Vec::new();
 
@@ -134,26 +126,12 @@ pub fn keyed<'scope, C: Core>(
             }
 
             // 1. Stash what has arrived under its commit.
-            contexts.for_each_time(|time, batches| {
-                let entry = due.entry(*time.time()).or_insert_with(|| Due::at(time.retain(0)));
-                batches.for_each(|batch| entry.context = batch.drain(..).next_back());
-            });
-            records.for_each_time(|time, batches| {
-                let entry = due.entry(*time.time()).or_insert_with(|| Due::at(time.retain(0)));
-                batches.for_each(|batch| match entry.records.is_empty() {
-                    true => std::mem::swap(&mut entry.records, batch),
-                    false => entry.records.append(batch),
-                });
-            });
+            stash.take(contexts, records);
 
             // 2. Retire, in order, every commit that both frontiers have passed.
-            while let Some(entry) = due.first_entry() {
-                let time = *entry.key();
-                if contexts_frontier.less_equal(&time) || records_frontier.less_equal(&time) {
-                    break;
-                }
-                let Due { capability, context, records } = entry.remove();
-                let Some(context) = context else {
+            while let Some((time, due)) = stash.closed(contexts_frontier, records_frontier) {
+                let Due { capabilities: [capability], left: mut contexts, right: records } = due;
+                let Some(context) = contexts.pop() else {
                     unreachable!("commit {time} of `{name}` has records but no context");
                 };
                 for record in records {
@@ -187,12 +165,6 @@ pub fn keyed<'scope, C: Core>(
             }
         }
     }))
-}
-
-impl<In> Due<In> {
-    fn at(capability: Capability<Time>) -> Due<In> {
-        Due { capability, context: None, records: Vec::new() }
-    }
 }
 
 /// The cores of the shards that worker `index` owns, with their restored states.

@@ -29,6 +29,7 @@ pub mod state;
 
 mod deadlines;
 mod lifecycle;
+mod stash;
 
 pub use context::{CommitContext, InstrumentClock, Marks, SourceSet};
 pub use indicators::{Indicators, IndicatorsConfig};

@@ -60,8 +60,9 @@ pub(super) fn build<'scope>(
                 == (change.key.indicator, change.key.output, change.key.timeframe)
         })
     });
-    let fairs = accounts.filter(is_fair).map(QuoteIn::Account);
-    let quotes = bars.map(QuoteIn::Bar).concat(numbers.map(QuoteIn::Number)).concat(fairs);
+    let fairs = accounts.filter(is_fair).map(|record| QuoteIn::Account(Box::new(record)));
+    let numbers = numbers.map(|change| QuoteIn::Number(Box::new(change)));
+    let quotes = bars.map(QuoteIn::Bar).concat(numbers).concat(fairs);
     let quotes_config = Arc::clone(config);
     let quotes = keyed(
         contexts,

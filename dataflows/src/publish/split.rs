@@ -141,19 +141,34 @@ pub fn publish_portfolios<'scope>(
     ]
 }
 
-/// Arranges rows that come as net changes already.
+/// Arranges rows that come as net changes already, in the containers in which they come.
 fn publish_updates<'scope, V: Keyed>(
     output: StreamVec<'scope, Time, RowUpdate<V>>,
     contexts: Contexts<'scope>,
     restored: Option<Commit>,
     board: &Arc<Board>,
 ) -> Arranged {
-    publish(output, contexts, board, move |((key, value), _, diff), rows: &mut Rows<'_, V>| {
-        match restored == Some(rows.commit) {
-            true => rows.restored(key, value),
-            false => rows.update(key, value, diff),
+    let of_views = Arc::clone(board);
+    let updates = output.unary(Pipeline, V::VIEW, move |_capability, _info| {
+        let mut cells: Vec<Cell> = Vec::new();
+        move |input, output| {
+            input.for_each_time(|time, batches| {
+                let mut rows = Rows::<V>::of(Commit(*time.time()), 0, &of_views, &mut cells);
+                let is_new = restored != Some(rows.commit);
+                for batch in batches {
+                    for ((key, value), _, diff) in batch.iter() {
+                        if is_new {
+                            rows.digest(key, value, None, *diff);
+                        }
+                        rows.count(value, *diff);
+                    }
+                    output.session(&time).give_container(batch);
+                }
+                rows.end();
+            });
         }
-    })
+    });
+    arranged::<V>(updates, contexts, board)
 }
 
 /// The rows of a view that change in one commit.
@@ -168,7 +183,20 @@ pub struct Rows<'a, V: Keyed> {
     cells: &'a mut Vec<Cell>,
 }
 
-impl<V: Keyed> Rows<'_, V> {
+impl<'a, V: Keyed> Rows<'a, V> {
+    /// None so far, and probably so many.
+    fn of(commit: Commit, about: usize, board: &'a Board, cells: &'a mut Vec<Cell>) -> Rows<'a, V> {
+        let (updates, digest) = (Vec::with_capacity(about), Digest::default());
+        Rows { commit, updates, rows: 0, digest, board, cells }
+    }
+
+    /// Tells the board; gives the changes.
+    fn end(self) -> Vec<RowUpdate<V>> {
+        self.board.count(V::VIEW, self.rows);
+        self.board.add_changes(V::VIEW, self.digest);
+        self.updates
+    }
+
     /// A row was `before` and is `after`.
     pub fn change(&mut self, key: V::Key, before: Option<V::Value>, after: Option<V::Value>) {
         for (value, other, diff) in [(&before, &after, -1), (&after, &before, 1)] {
@@ -181,20 +209,18 @@ impl<V: Keyed> Rows<'_, V> {
         }
     }
 
-    /// A row comes so many times (or goes).
-    pub fn update(&mut self, key: V::Key, value: V::Value, diff: i64) {
-        self.digest(&key, &value, None, diff);
-        self.push(key, value, diff);
-    }
-
     /// A row is told again after a restore.
     pub fn restored(&mut self, key: V::Key, value: V::Value) {
         self.push(key, value, 1);
     }
 
     fn push(&mut self, key: V::Key, value: V::Value, diff: i64) {
-        self.rows += diff * rows_of::<V>(&value).count() as i64;
+        self.count(&value, diff);
         self.updates.push(((key, value), self.commit.0, diff));
+    }
+
+    fn count(&mut self, value: &V::Value, diff: i64) {
+        self.rows += diff * rows_of::<V>(value).count() as i64;
     }
 
     /// Adds the rows of a value to the digest, but for those that another value has too.
@@ -220,28 +246,31 @@ pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
     board: &Arc<Board>,
     mut take: impl FnMut(O, &mut Rows<'_, V>) + 'static,
 ) -> Arranged {
-    let (board, kept_on) = (Arc::clone(board), Arc::clone(board));
+    let of_views = Arc::clone(board);
     let updates = output.unary(Pipeline, V::VIEW, move |_capability, _info| {
         let mut cells: Vec<Cell> = Vec::new();
         let mut about = 0; // the next commit will say about as much
         move |input, output| {
             input.for_each_time(|time, batches| {
-                let commit = Commit(*time.time());
-                let (updates, digest) = (Vec::with_capacity(about), Digest::default());
-                let (board, cells) = (&*board, &mut cells);
-                let mut rows = Rows::<V> { commit, updates, rows: 0, digest, board, cells };
+                let mut rows = Rows::of(Commit(*time.time()), about, &of_views, &mut cells);
                 batches.for_each(|batch| batch.drain(..).for_each(|said| take(said, &mut rows)));
-                let Rows { mut updates, rows, digest, .. } = rows;
+                let mut updates = rows.end();
                 about = updates.len();
-                board.count(V::VIEW, rows);
-                board.add_changes(V::VIEW, digest);
                 output.session(&time).give_container(&mut updates);
             });
         }
     });
-    let updates = updates.container::<Vec<RowUpdate<V>>>();
-    let kept = view(V::VIEW).is_some_and(|view| view.history) && kept_on.history.is_kept();
-    let before = kept.then(|| remember::<V>(updates.clone(), contexts, &kept_on));
+    arranged::<V>(updates.container::<Vec<RowUpdate<V>>>(), contexts, board)
+}
+
+/// Arranges the rows of a view, and what they were if that is kept.
+fn arranged<'scope, V: Keyed>(
+    updates: StreamVec<'scope, Time, RowUpdate<V>>,
+    contexts: Contexts<'scope>,
+    board: &Arc<Board>,
+) -> Arranged {
+    let kept = view(V::VIEW).is_some_and(|view| view.history) && board.history.is_kept();
+    let before = kept.then(|| remember::<V>(updates.clone(), contexts, board));
     Arranged { now: arrange::<V>(updates), before }
 }
 

@@ -37,19 +37,17 @@ pub struct Line {
 }
 
 /// What the core puts out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FillsOut {
     /// A line changed. After a restore, lines are told as if they came to be.
     Line {
         /// Which.
         key: PositionKey,
-        /// What it was, if there was one.
-        before: Option<Line>,
-        /// What it is, if there is one. Differs from `before`.
-        after: Option<Line>,
+        /// What it is, if there is one. Differs from what it was.
+        line: Option<Line>,
     },
-    /// A row for the log `fill_faults`.
-    Fault(FillFault),
+    /// A row for the log `fill_faults`; rare.
+    Fault(Box<FillFault>),
 }
 
 /// One shard of the fills.
@@ -168,7 +166,8 @@ impl Fills {
                 continue;
             };
             let (commit, fill) = (context.commit, FillRef { portfolio, id });
-            let mut tell = |fault| out.push(FillsOut::Fault(FillFault { commit, fill, fault }));
+            let mut tell =
+                |fault| out.push(FillsOut::Fault(Box::new(FillFault { commit, fill, fault })));
             if touch.fill {
                 let bytes = dossier.bytes();
                 let pairs = dossier.tell_conflicts();
@@ -225,10 +224,10 @@ impl Core for Fills {
             let holdings = self.portfolios.get_mut(&key.portfolio);
             let entry = holdings.and_then(|holdings| holdings.entries.get_mut(&key.instrument));
             let Some(entry) = entry else { continue };
-            let (before, after) = (entry.told, entry.line());
-            if before != after {
-                entry.told = after;
-                out.push(FillsOut::Line { key, before, after });
+            let line = entry.line();
+            if entry.told != line {
+                entry.told = line;
+                out.push(FillsOut::Line { key, line });
             }
         }
     }
@@ -238,8 +237,7 @@ impl Core for Fills {
             let told = holdings.entries.iter().filter(|(_, entry)| entry.told.is_some());
             out.extend(told.map(|(instrument, entry)| FillsOut::Line {
                 key: PositionKey { portfolio: *portfolio, instrument: *instrument },
-                before: None,
-                after: entry.told,
+                line: entry.told,
             }));
         }
     }

@@ -16,6 +16,7 @@
 
 mod book;
 mod config;
+mod desk;
 mod dossier;
 mod edge;
 mod fills;
@@ -32,7 +33,7 @@ mod value;
 pub use book::Held;
 pub use config::{Account, ComputedFair, Confidence, Pair, PortfolioConfig, RiskConfig};
 pub use fills::{Fills, FillsOut, Line};
-pub use quotes::{QuoteIn, Quotes, QuotesOut};
+pub use quotes::{ClosesChange, EdgeChange, QuoteIn, Quotes, QuotesOut};
 pub use row::{
     BaseAmounts, Drift, Edge, EdgeKey, Fault, FillFault, Measures, Portfolio, PortfolioAmounts,
     Position, PositionKey, Risk, RiskKey, Unpriced,

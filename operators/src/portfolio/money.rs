@@ -41,10 +41,10 @@ impl Rate {
             Rate::Under { price, scale } => (price.0, native - i32::from(scale), 1),
         };
         let worth = i128::from(price).checked_mul(one);
-        if let Some((numerator, divisor)) =
-            worth.and_then(|worth| narrow(value, i128::from(factor), exponent, worth))
-        {
-            return numerator.checked_div(divisor);
+        let narrow = worth.and_then(|worth| narrow(value, i128::from(factor), exponent, worth));
+        if let Some(fraction) = narrow {
+            let (quotient, _) = fraction.quotient_and_rest()?;
+            return fit(fraction.signed(quotient));
         }
         let worth = I256::from(one).checked_mul(I256::from(price))?;
         let value = I256::from(value).checked_mul(I256::from(factor))?;
@@ -55,14 +55,18 @@ impl Rate {
 /// `a · factor · 10^exponent / divisor`, rounded to the nearest integer, halves to the even one; none if
 /// the divisor is zero or a product does not fit 256 bits.
 pub(super) fn rhe(a: i128, factor: i128, exponent: i32, divisor: i128) -> Option<I256> {
-    // Nearly all amounts need no more than 128 bits, which are several times as fast.
-    if let Some((numerator, divisor)) = narrow(a, factor, exponent, divisor) {
-        let quotient = numerator.checked_div(divisor)?;
-        let rest = numerator - quotient * divisor;
-        let up = rounds_away(rest.unsigned_abs(), divisor.unsigned_abs(), quotient & 1 != 0);
-        let step = if (numerator < 0) == (divisor < 0) { 1 } else { -1 };
-        return Some(I256::from(quotient) + if up { I256::from(step) } else { I256::ZERO });
-    }
+    // Nearly all amounts need no more than 128 bits, which are many times as fast.
+    let Some(fraction) = narrow(a, factor, exponent, divisor) else {
+        return wide(a, factor, exponent, divisor);
+    };
+    let (quotient, rest) = fraction.quotient_and_rest()?;
+    let up = rounds_away(rest, fraction.divisor, quotient & 1 != 0);
+    // Whatever leaves a rest is divided by 2 at least.
+    Some(fraction.signed(quotient + u128::from(up)))
+}
+
+/// The same, whatever the numbers.
+fn wide(a: i128, factor: i128, exponent: i32, divisor: i128) -> Option<I256> {
     let numerator = I256::from(a).checked_mul(I256::from(factor))?;
     let (numerator, divisor) = if exponent >= 0 {
         (numerator.checked_mul(power_of_ten(exponent)?)?, I256::from(divisor))
@@ -81,17 +85,57 @@ pub(super) fn fit(number: I256) -> Option<i128> {
     i128::try_from(number).ok()
 }
 
-/// Numerator and divisor, if both fit 128 bits.
-fn narrow(a: i128, factor: i128, exponent: i32, divisor: i128) -> Option<(i128, i128)> {
-    let power = 10_i128.checked_pow(exponent.unsigned_abs())?;
-    let numerator = a.checked_mul(factor)?;
-    let (numerator, divisor) = if exponent >= 0 {
-        (numerator.checked_mul(power)?, divisor)
-    } else {
-        (numerator, divisor.checked_mul(power)?)
-    };
-    ((numerator, divisor) != (i128::MIN, -1)).then_some((numerator, divisor))
+/// A sign, and a numerator and a divisor without it.
+#[derive(Clone, Copy)]
+struct Fraction {
+    negative: bool,
+    numerator: u128,
+    divisor: u128,
 }
+
+/// As a fraction of `a · factor · 10^exponent` by `divisor`, if both fit 128 bits without their signs.
+fn narrow(a: i128, factor: i128, exponent: i32, divisor: i128) -> Option<Fraction> {
+    let negative = (a < 0) ^ (factor < 0) ^ (divisor < 0);
+    let power = *POWERS_OF_TEN.get(exponent.unsigned_abs() as usize)?;
+    let numerator = a.unsigned_abs().checked_mul(factor.unsigned_abs())?;
+    let divisor = divisor.unsigned_abs();
+    Some(match exponent >= 0 {
+        true => Fraction { negative, numerator: numerator.checked_mul(power)?, divisor },
+        false => Fraction { negative, numerator, divisor: divisor.checked_mul(power)? },
+    })
+}
+
+impl Fraction {
+    /// Of the division towards zero; none by zero.
+    fn quotient_and_rest(self) -> Option<(u128, u128)> {
+        let Fraction { numerator, divisor, .. } = self;
+        if let (Ok(numerator), Ok(divisor)) = (u64::try_from(numerator), u64::try_from(divisor)) {
+            let quotient = numerator.checked_div(divisor)?;
+            return Some((u128::from(quotient), u128::from(numerator - quotient * divisor)));
+        }
+        if divisor == 1 {
+            return Some((numerator, 0));
+        }
+        let quotient = numerator.checked_div(divisor)?;
+        Some((quotient, numerator - quotient * divisor))
+    }
+
+    fn signed(self, number: u128) -> I256 {
+        let number = I256::from(number);
+        if self.negative { -number } else { number }
+    }
+}
+
+/// Those that fit 128 bits.
+const POWERS_OF_TEN: [u128; 39] = {
+    let mut powers = [1; 39];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
 
 /// Whether a quotient with this remainder is rounded away from zero.
 fn rounds_away<N: Copy + PartialOrd + std::ops::Sub<Output = N>>(
@@ -127,6 +171,8 @@ fn power_of_ten(exponent: i32) -> Option<I256> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn rounded(a: i128, divisor: i128) -> i128 {
@@ -141,6 +187,58 @@ mod tests {
             assert_eq!(rounded(a, by), want, "{a}/{by}");
         }
         assert_eq!(rhe(1, 1, 0, 0), None);
+    }
+
+    /// Small ones, any, and those at the borders of 64 and 128 bits.
+    fn numbers() -> impl Strategy<Value = i128> {
+        let border = prop::sample::select(vec![0, 1 << 63, 1 << 64, i128::MAX, i128::MIN]);
+        prop_oneof![
+            -1_000_i128..1_000,
+            any::<i64>().prop_map(i128::from),
+            any::<i128>(),
+            (border, -2_i128..=2).prop_map(|(border, off)| border.wrapping_add(off)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn the_narrow_way_says_what_the_wide_one_does(
+            a in numbers(),
+            factor in prop_oneof![Just(1), numbers()],
+            exponent in -40..=40,
+            divisor in prop_oneof![Just(1), numbers()],
+        ) {
+            for exponent in [0, exponent] {
+                let want = wide(a, factor, exponent, divisor);
+                prop_assert_eq!(rhe(a, factor, exponent, divisor), want);
+            }
+        }
+
+        #[test]
+        fn whole_units_are_the_same_the_narrow_and_the_wide_way(
+            value in numbers(),
+            one in numbers().prop_filter("a unit is worth something", |one| *one > 0),
+            price in 1..=i64::MAX,
+            scale in 0..=36_u8,
+            pair_scale in 0..=18_u8,
+        ) {
+            let rates = [
+                (Rate::Same, 1, 0, 1),
+                (Rate::Over { price: Price(price), scale: pair_scale }, 1, pair_scale.into(), price),
+                (Rate::Under { price: Price(price), scale: pair_scale }, price, -i32::from(pair_scale), 1),
+            ];
+            for (rate, factor, exponent, price) in rates {
+                let exponent = exponent + i32::from(scale) - i32::from(MONEY_SCALE);
+                let worth = I256::from(one).checked_mul(I256::from(price));
+                let value_of = I256::from(value).checked_mul(I256::from(factor));
+                let want = worth
+                    .zip(value_of)
+                    .and_then(|(worth, value)| fit(towards_zero(value, exponent, worth)?));
+                prop_assert_eq!(rate.units(value, one, scale), want);
+            }
+        }
     }
 
     #[test]

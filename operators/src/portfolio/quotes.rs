@@ -31,10 +31,10 @@ use crate::output::BarChange;
 pub enum QuoteIn {
     /// A bar changed, of any timeframe.
     Bar(Arc<BarChange>),
-    /// A number of an indicator changed.
-    Number(IndicatorChange),
+    /// A number of an indicator changed; few are fair values.
+    Number(Box<IndicatorChange>),
     /// A record of accounts; those that are no fair values are ignored.
-    Account(AccountRecord),
+    Account(Box<AccountRecord>),
 }
 
 /// What the core puts out. After a restore, rows are told as if they came to be.
@@ -44,31 +44,37 @@ pub enum QuotesOut {
     Mark {
         /// Of which instrument.
         instrument: InstrumentId,
-        /// What it was, if there was one.
-        before: Option<Price>,
-        /// What it is, if there is one. Differs from `before`.
-        after: Option<Price>,
+        /// What it is, if there is one. Differs from what it was.
+        mark: Option<Price>,
     },
-    /// The last closes changed.
-    Closes {
-        /// Of which instrument.
-        instrument: InstrumentId,
-        /// Whether only those above zero count, as for the rate of a pair.
-        of_pair: bool,
-        /// What they were, if there were any.
-        before: Option<Series>,
-        /// What they are, if there are any. Differs from `before`.
-        after: Option<Series>,
-    },
+    /// The last closes changed; rare beside marks, as are edges.
+    Closes(Box<ClosesChange>),
     /// A row of edges changed.
-    Edge {
-        /// Which.
-        key: EdgeKey,
-        /// What it was, if there was one.
-        before: Option<Edge>,
-        /// What it is, if there is one. Differs from `before`.
-        after: Option<Edge>,
-    },
+    Edge(Box<EdgeChange>),
+}
+
+/// The last closes of an instrument changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosesChange {
+    /// Of which one.
+    pub instrument: InstrumentId,
+    /// Whether only those above zero count, as for the rate of a pair.
+    pub of_pair: bool,
+    /// What they were, if there were any.
+    pub before: Option<Series>,
+    /// What they are, if there are any. Differs from `before`.
+    pub after: Option<Series>,
+}
+
+/// A row of edges changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EdgeChange {
+    /// Which.
+    pub key: EdgeKey,
+    /// What it was, if there was one.
+    pub before: Option<Edge>,
+    /// What it is, if there is one. Differs from `before`.
+    pub after: Option<Edge>,
 }
 
 /// One shard of the quotes.
@@ -207,19 +213,19 @@ impl Tape {
                 let terms = after.as_ref().or(before.as_ref()).map(|candle| candle.bar.terms);
                 self.terms = self.terms.or(terms);
                 let close = after.as_ref().and_then(|after| close_of(after));
-                let is_base = key.timeframe == config.base;
-                if is_base {
-                    set(&mut self.base, key.open_time, close);
+                // Computed fair values need the scales.
+                let mut matters = learnt;
+                if key.timeframe == config.base {
+                    matters |= set(&mut self.base, key.open_time, close);
                 }
-                let is_risk = key.timeframe == config.risk.timeframe;
-                if is_risk {
+                if key.timeframe == config.risk.timeframe {
                     let is_closed =
                         after.as_ref().is_some_and(|after| after.state != BarState::Open);
                     let changed = set(&mut self.closed, key.open_time, close.filter(|_| is_closed));
                     self.closed_changed |= changed;
+                    matters |= changed;
                 }
-                // Computed fair values need the scales.
-                is_base || is_risk || learnt
+                matters
             }
             QuoteIn::Number(change) => {
                 let key = &change.key;
@@ -264,7 +270,7 @@ impl Tape {
     ) {
         let mark = self.base.last_key_value().map(|(_, price)| *price);
         if mark != self.told.mark {
-            out.push(QuotesOut::Mark { instrument, before: self.told.mark, after: mark });
+            out.push(QuotesOut::Mark { instrument, mark });
             self.told.mark = mark;
         }
         if std::mem::take(&mut self.closed_changed) {
@@ -278,7 +284,8 @@ impl Tape {
                 };
                 if *told != after {
                     let before = std::mem::replace(told, after.clone());
-                    out.push(QuotesOut::Closes { instrument, of_pair, before, after });
+                    let change = ClosesChange { instrument, of_pair, before, after };
+                    out.push(QuotesOut::Closes(Box::new(change)));
                 }
             }
         }
@@ -311,7 +318,7 @@ impl Tape {
             };
             if before != after {
                 let key = EdgeKey { instrument, model };
-                out.push(QuotesOut::Edge { key, before, after });
+                out.push(QuotesOut::Edge(Box::new(EdgeChange { key, before, after })));
             }
         }
     }
@@ -339,19 +346,19 @@ impl Tape {
 
 impl Told {
     fn restate(&self, instrument: InstrumentId, out: &mut Vec<QuotesOut>) {
-        if let Some(mark) = self.mark {
-            out.push(QuotesOut::Mark { instrument, before: None, after: Some(mark) });
+        if self.mark.is_some() {
+            out.push(QuotesOut::Mark { instrument, mark: self.mark });
         }
         for (of_pair, series) in [(false, &self.closes), (true, &self.pair_closes)] {
-            if let Some(series) = series {
-                let after = Some(series.clone());
-                out.push(QuotesOut::Closes { instrument, of_pair, before: None, after });
+            if series.is_some() {
+                let (before, after) = (None, series.clone());
+                let change = ClosesChange { instrument, of_pair, before, after };
+                out.push(QuotesOut::Closes(Box::new(change)));
             }
         }
-        out.extend(self.edges.iter().map(|(model, edge)| QuotesOut::Edge {
-            key: EdgeKey { instrument, model: *model },
-            before: None,
-            after: Some(*edge),
+        out.extend(self.edges.iter().map(|(model, edge)| {
+            let key = EdgeKey { instrument, model: *model };
+            QuotesOut::Edge(Box::new(EdgeChange { key, before: None, after: Some(*edge) }))
         }));
     }
 }

@@ -1,39 +1,37 @@
-//! Valuation: lines beside marks and rates, and what portfolios come to. The one differential part.
+//! Valuation: what the cores say, wired to the desk of each worker, and risk.
 //!
 //! ```text
-//! lines ─ by instrument ─┬─ join ─ by pair ─ join ─┬─ by portfolio ─┬─► positions
-//!          wanted ▼      │                    ▲    │                ├─ reduce ─► portfolios, drift
-//! marks ══════► quoted ──┴────────────────────┘    │                ▼
-//!                                                  │          priced, open ─ by instrument ─ join ─ by pair ─ join ─┐
-//! closes ════════════════════════════════════════════════════════════════════════════════════┴───────────────┴─ reduce ─► risk
+//! lines ──────► desk ─┬─► positions, portfolios, drift
+//! marks ════════► │   ├─► open ──────────────────────────────────────────────┐
+//!                 │   └─► priced ─ by instrument ─┬─ join ─ by pair ─ join ─┬─ by portfolio ─ reduce ─► risk
+//! closes ═════════╪═══════════════════════════════┴─────────────────────────┘
+//! edges ──────────┴─► edges
 //! ```
 //!
 //! Lines stay on the worker that owns their portfolio; marks and closes are told to all workers (═), which is
-//! why only their net changes per round are. Nothing holds a trace back but the operators that read it, so all
-//! of them compact as commits pass.
+//! why only their net changes per round are. Risk is the one differential part: it is joined from what rarely
+//! changes, what is held and bars that closed. Nothing holds a trace back but the operators that read it, so all of
+//! them compact as commits pass.
 
 use std::sync::Arc;
 
 use differential_dataflow::operators::arrange::Arranged;
-use market::{Contract, InstrumentId, PortfolioId, Price};
-use serde::{Deserialize, Serialize};
+use market::{InstrumentId, PortfolioId};
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::OkErr;
 use timely::dataflow::operators::vec::{Broadcast, Map, ToStream};
 use timely::dataflow::{Scope, StreamVec};
 
 use super::config::{Direction, PortfolioConfig, Route};
+use super::desk::{Desked, Holding, LineChange, MarkChange, desk};
 use super::fills::FillsOut;
-use super::money::Rate;
-use super::quotes::QuotesOut;
+use super::quotes::{ClosesChange, EdgeChange, QuotesOut};
 use super::relation::{Changes, changes, net};
 use super::risk::{Exposure, RateCloses, risk};
 use super::row::{
     Drift, Edge, EdgeKey, FillFault, Portfolio, Position, PositionKey, Risk, RiskKey,
 };
 use super::series::Series;
-use super::totals::{OfPortfolio, totals};
-use super::value::Valued;
 use crate::arrange::{SharedTrace, Update, arrange_local, join_local, reduce_local};
 use crate::keyed::Time;
 
@@ -54,37 +52,20 @@ pub struct Valuation<'scope> {
     pub faults: StreamVec<'scope, Time, FillFault>,
 }
 
-/// What all workers are told of an instrument.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-enum Said {
-    Mark(Price),
-    Closes(Series),
-    PairCloses(Series),
-}
-
-/// What a worker knows of an instrument's mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-enum Quoted {
-    /// Somebody here asks for it.
-    Wanted,
-    Mark(Price),
-}
-
-/// A position that is open and priced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-struct Holding {
-    portfolio: PortfolioId,
-    quantity: i128,
-    contract: Contract,
-}
-
 type By<'scope, K, V> = Arranged<'scope, SharedTrace<K, V>>;
 
-/// What every worker knows of all instruments.
-struct Told<'scope> {
-    marks: Changes<'scope, (InstrumentId, Price)>,
-    closes: By<'scope, InstrumentId, Series>,
-    pair_closes: By<'scope, InstrumentId, Series>,
+/// What the cores of quotes say on this worker, each to those that it concerns.
+struct Said<'scope> {
+    marks: StreamVec<'scope, Time, MarkChange>,
+    closes: StreamVec<'scope, Time, Box<ClosesChange>>,
+    edges: StreamVec<'scope, Time, Box<EdgeChange>>,
+}
+
+/// The closes of all instruments, on every worker.
+struct Closes<'scope> {
+    all: By<'scope, InstrumentId, Series>,
+    /// Of pairs, those above zero.
+    of_pairs: By<'scope, InstrumentId, Series>,
 }
 
 /// Values what the cores [`super::Fills`] and [`super::Quotes`] put out on this worker.
@@ -93,24 +74,21 @@ pub fn valuation<'scope>(
     fills: StreamVec<'scope, Time, FillsOut>,
     quotes: StreamVec<'scope, Time, QuotesOut>,
 ) -> Valuation<'scope> {
-    let faults = fills.clone().flat_map(|said| match said {
-        FillsOut::Fault(fault) => Some(fault),
-        FillsOut::Line { .. } => None,
+    let (lines, faults) = fills.ok_err(|said| match said {
+        FillsOut::Line { key, line } => Ok::<LineChange, _>((key, line)),
+        FillsOut::Fault(fault) => Err(*fault),
     });
-    let edges = changes(quotes.clone(), "Edges", |said, put| {
-        let QuotesOut::Edge { key, before, after } = said else { return };
+    let Said { marks, closes, edges } = said(quotes);
+    let edges = changes(edges, "Edges", |said, put| {
+        let EdgeChange { key, before, after } = *said;
         before.into_iter().for_each(|before| put((key, before), -1));
         after.into_iter().for_each(|after| put((key, after), 1));
     });
-    let told = told_to_all(quotes);
 
-    let valued = valued(config, fills, told.marks);
-    let positions = net(valued.stream.clone(), "Positions", |portfolio, valued: &Valued| {
-        let key = PositionKey { portfolio: *portfolio, instrument: valued.instrument };
-        valued.position().map(|row| (key, row))
-    });
+    let Desked { positions, portfolios, drift, open, priced } =
+        desk(Arc::clone(config), lines, marks.broadcast());
 
-    let exposures = exposures(config, &valued, told.closes, told.pair_closes);
+    let exposures = exposures(config, open, priced, told_to_all(closes));
     let for_risk = config.risk;
     let measured = reduce_local(exposures, "Risk", move |_portfolio, exposures, put| {
         let exposures = exposures.iter().map(|(exposure, _)| *exposure);
@@ -119,154 +97,48 @@ pub fn valuation<'scope>(
     let risk = net(measured.stream, "RiskRows", |portfolio, (instrument, row)| {
         Some((RiskKey { portfolio: *portfolio, instrument: *instrument }, *row))
     });
-
-    let accounts = Arc::clone(config);
-    let totalled = reduce_local(valued, "Portfolios", move |portfolio, lines, put| {
-        let lines = lines.iter().map(|(valued, _)| *valued);
-        totals(&accounts.account(*portfolio), lines, |row| put.push((row, 1)));
-    });
-    let portfolios = net(totalled.stream.clone(), "PortfolioRows", |portfolio, row| match row {
-        OfPortfolio::Totals(row) => Some((*portfolio, *row)),
-        OfPortfolio::Drift(..) => None,
-    });
-    let drift = net(totalled.stream, "DriftRows", |portfolio, row| match row {
-        OfPortfolio::Drift(instrument, row) => {
-            Some((PositionKey { portfolio: *portfolio, instrument: *instrument }, *row))
-        }
-        OfPortfolio::Totals(_) => None,
-    });
     Valuation { positions, portfolios, drift, risk, edges, faults }
 }
 
-/// Tells all workers what the cores of quotes put out on each.
-fn told_to_all(quotes: StreamVec<'_, Time, QuotesOut>) -> Told<'_> {
-    let said = changes(quotes, "Quotes", |said, put| match said {
-        QuotesOut::Mark { instrument, before, after } => {
-            before.into_iter().for_each(|mark| put((instrument, Said::Mark(mark)), -1));
-            after.into_iter().for_each(|mark| put((instrument, Said::Mark(mark)), 1));
-        }
-        QuotesOut::Closes { instrument, of_pair, before, after } => {
-            let said = if of_pair { Said::PairCloses } else { Said::Closes };
-            before.into_iter().for_each(|closes| put((instrument, said(closes)), -1));
-            after.into_iter().for_each(|closes| put((instrument, said(closes)), 1));
-        }
-        QuotesOut::Edge { .. } => {}
+fn said(quotes: StreamVec<'_, Time, QuotesOut>) -> Said<'_> {
+    let (marks, others) = quotes.ok_err(|said| match said {
+        QuotesOut::Mark { instrument, mark } => Ok((instrument, mark)),
+        QuotesOut::Closes(change) => Err(Ok(change)),
+        QuotesOut::Edge(change) => Err(Err(change)),
     });
-    let (marks, closes) = said.broadcast().ok_err(|((instrument, said), time, diff)| match said {
-        Said::Mark(mark) => Ok(((instrument, mark), time, diff)),
-        Said::Closes(closes) => Err((((instrument, closes), false), time, diff)),
-        Said::PairCloses(closes) => Err((((instrument, closes), true), time, diff)),
+    let others = others.container::<Vec<Result<_, _>>>();
+    let (closes, edges) = others.ok_err(|other| other);
+    Said { marks, closes, edges }
+}
+
+/// Tells all workers the closes of the instruments of each.
+fn told_to_all(closes: StreamVec<'_, Time, Box<ClosesChange>>) -> Closes<'_> {
+    let said = changes(closes, "Closes", |said, put| {
+        let ClosesChange { instrument, of_pair, before, after } = *said;
+        before.into_iter().for_each(|closes| put(((instrument, closes), of_pair), -1));
+        after.into_iter().for_each(|closes| put(((instrument, closes), of_pair), 1));
     });
-    let (pair_closes, closes) =
-        closes.container::<Vec<_>>().ok_err(|((row, of_pair), time, diff)| {
-            let update = (row, time, diff);
-            if of_pair { Ok(update) } else { Err(update) }
-        });
-    Told {
-        marks: marks.container::<Vec<_>>(),
-        closes: arrange_local(closes.container::<Vec<_>>(), "ByInstrument: closes"),
-        pair_closes: arrange_local(
-            pair_closes.container::<Vec<_>>(),
-            "ByInstrument: closes of pairs",
-        ),
+    let (of_pairs, all) = said.broadcast().ok_err(|((row, of_pair), time, diff)| {
+        let update = (row, time, diff);
+        if of_pair { Ok(update) } else { Err(update) }
+    });
+    Closes {
+        all: arrange_local(all.container::<Vec<_>>(), "ByInstrument: closes"),
+        of_pairs: arrange_local(of_pairs.container::<Vec<_>>(), "ByInstrument: closes of pairs"),
     }
 }
 
-/// Every line with its mark and rate, by portfolio.
-#[expect(clippy::result_large_err, reason = "what goes one of two ways, moved in whole containers")]
-fn valued<'scope>(
-    config: &Arc<PortfolioConfig>,
-    fills: StreamVec<'scope, Time, FillsOut>,
-    marks: Changes<'scope, (InstrumentId, Price)>,
-) -> By<'scope, PortfolioId, Valued> {
-    let lines = changes(fills, "Lines", |said, put| {
-        let FillsOut::Line { key: PositionKey { portfolio, instrument }, before, after } = said
-        else {
-            return;
-        };
-        before.into_iter().for_each(|line| put((instrument, (portfolio, line)), -1));
-        after.into_iter().for_each(|line| put((instrument, (portfolio, line)), 1));
-    });
-    let wanted = lines.clone().map(|((instrument, _), time, diff)| (instrument, time, diff));
-    let quoted = quoted(config, wanted, marks);
-
-    // At rate 1, or without a rate, a line is done; the others need the mark of a pair.
-    let routes = Arc::clone(config);
-    let marked = join_local(
-        arrange_local(lines, "ByInstrument: lines"),
-        quoted.clone(),
-        |instrument, (portfolio, line), mark| (*portfolio, *instrument, *line, *mark),
-    );
-    let (done, foreign) =
-        marked.ok_err(move |((portfolio, instrument, line, mark), time, diff)| {
-            let rate = match routes.route(portfolio, line.contract.quote) {
-                Route::Through { instrument: pair, .. } => {
-                    return Err(((pair, (portfolio, instrument, line, mark)), time, diff));
-                }
-                Route::Same => Some(Rate::Same),
-                Route::Missing => None,
-            };
-            Ok(((portfolio, Valued::new(instrument, line, mark, rate)), time, diff))
-        });
-    let routes = Arc::clone(config);
-    let converted = join_local(
-        arrange_local(foreign.container::<Vec<_>>(), "ByPair: lines"),
-        quoted,
-        move |_pair, (portfolio, instrument, line, mark), pair_mark| {
-            let rate = match routes.route(*portfolio, line.contract.quote) {
-                Route::Through { direction, scale, .. } => direction.rate(*pair_mark, scale),
-                Route::Same | Route::Missing => None,
-            };
-            (*portfolio, Valued::new(*instrument, *line, *mark, rate))
-        },
-    );
-    arrange_local(done.container::<Vec<_>>().concat(converted), "ByPortfolio: lines")
-}
-
-/// The mark, or that there is none, of every instrument that is wanted or a pair.
-fn quoted<'scope>(
-    config: &PortfolioConfig,
-    wanted: Changes<'scope, InstrumentId>,
-    marks: Changes<'scope, (InstrumentId, Price)>,
-) -> By<'scope, InstrumentId, Option<Price>> {
-    let pairs: Vec<_> = config.pairs.iter().map(|pair| (pair.instrument, 0, 1)).collect();
-    let wanted = wanted.concat(pairs.to_stream(marks.scope()));
-    let wanted = wanted.map(|(instrument, time, diff)| ((instrument, Quoted::Wanted), time, diff));
-    let marks = marks
-        .map(|((instrument, mark), time, diff)| ((instrument, Quoted::Mark(mark)), time, diff));
-    let quoted = arrange_local(wanted.concat(marks), "ByInstrument: marks");
-    reduce_local(quoted, "Marks", |_instrument, quoted, put| {
-        let mark = quoted.iter().find_map(|(quoted, _)| match quoted {
-            Quoted::Mark(mark) => Some(*mark),
-            Quoted::Wanted => None,
-        });
-        if quoted.iter().any(|(quoted, _)| **quoted == Quoted::Wanted) {
-            put.push((mark, 1));
-        }
-    })
-}
-
-/// What risk sees of each portfolio. Marks move it only where they make a position priced or not.
+/// What risk sees of each portfolio.
 fn exposures<'scope>(
     config: &Arc<PortfolioConfig>,
-    valued: &By<'scope, PortfolioId, Valued>,
-    closes: By<'scope, InstrumentId, Series>,
-    pair_closes: By<'scope, InstrumentId, Series>,
+    open: StreamVec<'scope, Time, Update<PortfolioId, InstrumentId>>,
+    priced: StreamVec<'scope, Time, Update<InstrumentId, Holding>>,
+    closes: Closes<'scope>,
 ) -> By<'scope, PortfolioId, Exposure> {
-    let open = net(valued.stream.clone(), "Open", |portfolio, valued: &Valued| {
-        valued.open().map(|_| (*portfolio, Exposure::Open(valued.instrument)))
-    });
-    let priced = net(valued.stream.clone(), "Priced", |portfolio, valued: &Valued| {
-        let (held, base) = valued.open()?;
-        let (portfolio, contract) = (*portfolio, valued.line.contract);
-        let holding = Holding { portfolio, quantity: held.quantity, contract };
-        base.ok().map(|_| (valued.instrument, holding))
-    });
-
     let routes = Arc::clone(config);
     let closed = join_local(
         arrange_local(priced, "ByInstrument: holdings"),
-        closes.clone(),
+        closes.all.clone(),
         |instrument, holding, closes| (*instrument, *holding, closes.clone()),
     );
     let (done, foreign) = closed.ok_err(move |((instrument, holding, closes), time, diff)| {
@@ -282,7 +154,7 @@ fn exposures<'scope>(
     let routes = Arc::clone(config);
     let converted = join_local(
         arrange_local(foreign.container::<Vec<_>>(), "ByPair: holdings"),
-        pair_closes,
+        closes.of_pairs,
         move |_pair, (instrument, holding, closes), of_pair: &Series| {
             let rate = match routes.route(holding.portfolio, holding.contract.quote) {
                 Route::Through { direction: Direction::Over, .. } => RateCloses::Over,
@@ -292,12 +164,15 @@ fn exposures<'scope>(
         },
     );
 
-    let benchmarks = benchmarks(config, valued.stream.scope());
+    let benchmarks = benchmarks(config, open.scope());
     let compared = join_local(
         arrange_local(benchmarks, "ByInstrument: benchmarks"),
-        closes,
+        closes.all,
         |_instrument, portfolio, closes| (*portfolio, Exposure::Benchmark(closes.clone())),
     );
+    let open = open.map(|((portfolio, instrument), time, diff)| {
+        ((portfolio, Exposure::Open(instrument)), time, diff)
+    });
     let all = open.concat(done.container::<Vec<_>>());
     arrange_local(all.concat(converted).concat(compared), "ByPortfolio: exposures")
 }

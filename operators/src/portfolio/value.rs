@@ -1,104 +1,98 @@
 //! What a line is worth: its position beside a mark and a rate.
 
-use market::{InstrumentId, Price};
-use serde::{Deserialize, Serialize};
+use market::Price;
 
 use super::book::Held;
 use super::fills::Line;
 use super::money::{Rate, fit, rhe};
 use super::row::{BaseAmounts, Position, Unpriced};
 
-/// A line with what values it. Ordered by instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(super) struct Valued {
-    pub(super) instrument: InstrumentId,
-    pub(super) line: Line,
-    pub(super) mark: Option<Price>,
-    pub(super) rate: Option<Rate>,
-    /// Of a line without a position, nothing.
-    base: Result<BaseAmounts, Unpriced>,
-}
-
-impl Valued {
-    pub(super) fn new(
-        instrument: InstrumentId,
-        line: Line,
-        mark: Option<Price>,
-        rate: Option<Rate>,
-    ) -> Valued {
-        let base =
-            line.held.map_or(Ok(BaseAmounts::default()), |held| price(&line, &held, mark, rate));
-        Valued { instrument, line, mark, rate, base }
-    }
-
-    /// The position, and its amounts in the base currency; none without a position.
-    pub(super) fn held(&self) -> Option<(Held, Result<BaseAmounts, Unpriced>)> {
-        self.line.held.map(|held| (held, self.base))
-    }
-
-    /// The position, if it is not flat.
-    pub(super) fn open(&self) -> Option<(Held, Result<BaseAmounts, Unpriced>)> {
-        self.held().filter(|(held, _)| held.quantity != 0)
-    }
-
-    /// The row of the position; none without one.
-    pub(super) fn position(&self) -> Option<Position> {
-        let (held, base) = self.held()?;
-        let contract = self.line.contract;
-        let value = market_value(&self.line, &held, self.mark);
+impl Position {
+    /// The row of a line; none without a position.
+    pub(super) fn of(line: &Line, mark: Option<Price>, rate: Option<Rate>) -> Option<Position> {
+        let Line { contract, held, .. } = *line;
+        let Held { quantity, fills, basis, realised, fees } = held?;
         // Prices are 64 bits wide, and this is one of those paid or between them.
-        let average = held.quantity.checked_mul(i128::from(contract.multiplier));
-        let average = average.and_then(|units| fit(rhe(held.basis, 1, 0, units)?));
-        Some(Position {
+        let average = quantity.checked_mul(i128::from(contract.multiplier));
+        let average = average.and_then(|units| fit(rhe(basis, 1, 0, units)?));
+        let mut row = Position {
             contract,
-            quantity: held.quantity,
-            fills: held.fills,
-            basis: held.basis,
-            realised: held.realised,
-            value,
-            unrealised: value.and_then(|value| value.checked_sub(held.basis)),
-            fees: held.fees,
-            average,
-            mark: self.mark,
-            base,
-        })
-    }
-}
-
-/// At the native scale; none without a mark, unless flat, or if it does not fit.
-fn market_value(line: &Line, held: &Held, mark: Option<Price>) -> Option<i128> {
-    match mark {
-        _ if held.quantity == 0 => Some(0),
-        Some(mark) => {
-            let per_unit = i128::from(mark.0) * i128::from(line.contract.multiplier);
-            fit(rhe(held.quantity, per_unit, 0, 1)?)
-        }
-        None => None,
-    }
-}
-
-fn price(
-    line: &Line,
-    held: &Held,
-    mark: Option<Price>,
-    rate: Option<Rate>,
-) -> Result<BaseAmounts, Unpriced> {
-    if held.quantity != 0 && mark.is_none() {
-        return Err(Unpriced::NoMark);
-    }
-    let rate = rate.ok_or(Unpriced::NoRate)?;
-    let amounts = || {
-        let value = market_value(line, held, mark)?;
-        value.checked_sub(held.basis)?;
-        let native = line.contract.terms.notional_scale();
-        let (value, basis) = (rate.convert(value, native)?, rate.convert(held.basis, native)?);
-        Some(BaseAmounts {
-            value,
+            quantity,
+            fills,
             basis,
-            realised: rate.convert(held.realised, native)?,
-            unrealised: value.checked_sub(basis)?,
-            fees: rate.convert(held.fees, market::MONEY_SCALE)?,
-        })
-    };
-    amounts().ok_or(Unpriced::Overflow)
+            realised,
+            fees,
+            average,
+            // What the mark and the rate decide.
+            value: None,
+            unrealised: None,
+            mark: None,
+            base: Err(Unpriced::NoMark),
+        };
+        row.see(mark);
+        row.base = row.priced(rate);
+        Some(row)
+    }
+
+    /// The row at another mark, and at the rate that it has.
+    pub(super) fn marked(mut self, mark: Option<Price>, rate: Option<Rate>) -> Position {
+        let was = self.base;
+        self.see(mark);
+        self.base = match (was, self.value, rate) {
+            // Basis, realised profit and fees are converted already.
+            (Ok(was), Some(value), Some(rate)) => {
+                let native = self.contract.terms.notional_scale();
+                let value = self.unrealised.and_then(|_| rate.convert(value, native));
+                let base = value.and_then(|value| {
+                    let unrealised = value.checked_sub(was.basis)?;
+                    Some(BaseAmounts { value, unrealised, ..was })
+                });
+                base.ok_or(Unpriced::Overflow)
+            }
+            _ => self.priced(rate),
+        };
+        self
+    }
+
+    /// Whether it is not flat.
+    pub(super) fn is_open(&self) -> bool {
+        self.quantity != 0
+    }
+
+    fn see(&mut self, mark: Option<Price>) {
+        self.mark = mark;
+        self.value = self.market_value();
+        self.unrealised = self.value.and_then(|value| value.checked_sub(self.basis));
+    }
+
+    /// At the native scale; none without a mark, unless flat, or if it does not fit.
+    fn market_value(&self) -> Option<i128> {
+        if self.quantity == 0 {
+            return Some(0);
+        }
+        // Price and multiplier are 64 and 32 bits wide: a product that does not fit is no value.
+        let per_unit = i128::from(self.mark?.0) * i128::from(self.contract.multiplier);
+        self.quantity.checked_mul(per_unit)
+    }
+
+    /// The amounts in the base currency, from what is known at the native scale.
+    fn priced(&self, rate: Option<Rate>) -> Result<BaseAmounts, Unpriced> {
+        if self.quantity != 0 && self.mark.is_none() {
+            return Err(Unpriced::NoMark);
+        }
+        let rate = rate.ok_or(Unpriced::NoRate)?;
+        let amounts = || {
+            let (native, _) = (self.contract.terms.notional_scale(), self.unrealised?);
+            let value = rate.convert(self.value?, native)?;
+            let basis = rate.convert(self.basis, native)?;
+            Some(BaseAmounts {
+                value,
+                basis,
+                realised: rate.convert(self.realised, native)?,
+                unrealised: value.checked_sub(basis)?,
+                fees: rate.convert(self.fees, market::MONEY_SCALE)?,
+            })
+        };
+        amounts().ok_or(Unpriced::Overflow)
+    }
 }

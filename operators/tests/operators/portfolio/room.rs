@@ -77,19 +77,14 @@ fn marks_that_move_for_ever_take_no_more_room() {
                 let portfolio = PortfolioId(number % 4);
                 fills.send(FillsOut::Line {
                     key: PositionKey { portfolio, instrument: instrument(number) },
-                    before: None,
-                    after: Some(Line { contract, held: Some(held), target: None }),
+                    line: Some(Line { contract, held: Some(held), target: None }),
                 });
             }
-            let mut before = None;
             for round in 1..=rounds {
                 for number in 0..20 {
-                    let after = Some(Price((round * 1_000 + number) as i64));
-                    let before = before.map(|round: u64| Price((round * 1_000 + number) as i64));
-                    let instrument = instrument(number);
-                    quotes.send(QuotesOut::Mark { instrument, before, after });
+                    let mark = Some(Price((round * 1_000 + number) as i64));
+                    quotes.send(QuotesOut::Mark { instrument: instrument(number), mark });
                 }
-                before = Some(round);
                 let Commit(next) = Commit(round).next();
                 fills.advance_to(next);
                 quotes.advance_to(next);

@@ -166,7 +166,7 @@ fn quotes(config: &PortfolioConfig, commits: &[CommitInput]) -> Vec<Vec<QuoteIn>
                 output: of.output,
             };
             if before != after {
-                said.push(QuoteIn::Number(IndicatorChange { key, before, after }));
+                said.push(QuoteIn::Number(Box::new(IndicatorChange { key, before, after })));
             }
         }
         said
@@ -204,7 +204,7 @@ fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<Sta
                 let (quotes_in, quotes) = scope.new_input::<Vec<QuoteIn>>();
                 let fairs = accounts.clone().flat_map(|record| {
                     let is_fair = matches!(record.event, AccountEvent::Fair(_));
-                    is_fair.then_some(QuoteIn::Account(record))
+                    is_fair.then(|| QuoteIn::Account(Box::new(record)))
                 });
                 let accounts = accounts.flat_map(|record| {
                     let is_fair = matches!(record.event, AccountEvent::Fair(_));

@@ -1,0 +1,169 @@
+//! The core of the desk: every line beside its mark and rate, and what portfolios come to. Pure; one per worker.
+//!
+//! * **Input**: the changes of a round, net: lines of this worker's portfolios, marks of all instruments.
+//! * **Output**: [`Rows`], net and in the order in which arrangements keep them: of all tables that marks reach, and what
+//!   risk has to know.
+//! * **Cost**: a mark, one step per line that holds its instrument or is converted by it, then a pass over the lines
+//!   of each of their portfolios. What is not touched costs nothing.
+//! * **State bound**: below a kilobyte per line that there ever was, a mark per instrument. Never saved: a round with all lines
+//!   and marks that exist makes the rows that exist.
+
+mod sheet;
+mod shell;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use market::{Contract, InstrumentId, PortfolioId, Price};
+use serde::{Deserialize, Serialize};
+
+use super::config::{PortfolioConfig, Route};
+use super::fills::Line;
+use super::money::Rate;
+use super::row::{Drift, Portfolio, Position, PositionKey};
+use crate::arrange::Update;
+use crate::keyed::Time;
+
+use sheet::Sheet;
+pub(super) use shell::{Desked, desk};
+
+/// A line is this now, or is no more.
+pub(super) type LineChange = (PositionKey, Option<Line>);
+
+/// The mark of an instrument is this now.
+pub(super) type MarkChange = (InstrumentId, Option<Price>);
+
+/// What a worker knows of its portfolios.
+pub(super) struct Desk {
+    config: Arc<PortfolioConfig>,
+    sheets: Vec<Sheet>,
+    numbers: HashMap<PortfolioId, usize>,
+    quotes: HashMap<InstrumentId, Quote>,
+    /// Sheets that this round has touched so far.
+    touched: Vec<usize>,
+}
+
+/// An instrument's mark, and who has to do with it.
+#[derive(Default)]
+struct Quote {
+    mark: Option<Price>,
+    /// Lines of it.
+    lines: Vec<Place>,
+    /// Lines that it converts.
+    converted: Vec<Place>,
+}
+
+/// Where a line is, for ever.
+#[derive(Clone, Copy)]
+struct Place {
+    sheet: usize,
+    line: usize,
+}
+
+/// A position that is open and priced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct Holding {
+    pub(super) portfolio: PortfolioId,
+    pub(super) quantity: i128,
+    pub(super) contract: Contract,
+}
+
+/// Changes of rows.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) positions: Vec<Update<PositionKey, Position>>,
+    pub(super) portfolios: Vec<Update<PortfolioId, Portfolio>>,
+    pub(super) drift: Vec<Update<PositionKey, Drift>>,
+    /// Which positions are open.
+    pub(super) open: Vec<Update<PortfolioId, InstrumentId>>,
+    /// Which of them are priced. Marks move them only where they make a position priced or not.
+    pub(super) priced: Vec<Update<InstrumentId, Holding>>,
+}
+
+impl Desk {
+    /// A desk without portfolios.
+    pub(super) fn new(config: Arc<PortfolioConfig>) -> Desk {
+        let (sheets, touched) = (Vec::new(), Vec::new());
+        Desk { config, sheets, numbers: HashMap::new(), quotes: HashMap::new(), touched }
+    }
+
+    /// Applies what a round changed; puts out at its time what differs from what was put out before. Of two
+    /// changes of one line or mark the last one counts.
+    pub(super) fn round(
+        &mut self,
+        time: Time,
+        lines: &[LineChange],
+        marks: &[MarkChange],
+        out: &mut Rows,
+    ) {
+        marks.iter().for_each(|(instrument, mark)| self.hear_mark(*instrument, *mark));
+        lines.iter().for_each(|(key, line)| self.hear_line(*key, *line));
+        self.touched.sort_unstable_by_key(|sheet| self.sheets[*sheet].portfolio());
+        for sheet in self.touched.drain(..) {
+            self.sheets[sheet].settle(time, out);
+        }
+    }
+
+    fn hear_mark(&mut self, instrument: InstrumentId, mark: Option<Price>) {
+        let quote = self.quotes.entry(instrument).or_default();
+        quote.mark = mark;
+        for place in &quote.lines {
+            if self.sheets[place.sheet].set_mark(place.line, mark) {
+                self.touched.push(place.sheet);
+            }
+        }
+        for place in &quote.converted {
+            if self.sheets[place.sheet].set_pair(place.line, instrument, mark) {
+                self.touched.push(place.sheet);
+            }
+        }
+    }
+
+    fn hear_line(&mut self, key: PositionKey, line: Option<Line>) {
+        let PositionKey { portfolio, instrument } = key;
+        let number = self.sheet(portfolio);
+        let sheet = &mut self.sheets[number];
+        let (at, is_new) = sheet.place(instrument);
+        let place = Place { sheet: number, line: at };
+        if sheet.set_line(at, line) {
+            self.touched.push(number);
+        }
+        // From here on it is touched already, if it matters.
+        if is_new {
+            let quote = self.quotes.entry(instrument).or_default();
+            quote.lines.push(place);
+            sheet.set_mark(at, quote.mark);
+        }
+        let Some(line) = line else { return };
+        let route = self.config.route(portfolio, line.contract.quote);
+        let is_new = sheet.lead(at, route);
+        if let (true, Route::Through { instrument: pair, .. }) = (is_new, route) {
+            let quote = self.quotes.entry(pair).or_default();
+            quote.converted.push(place);
+            sheet.set_pair(at, pair, quote.mark);
+        }
+    }
+
+    /// The number of a portfolio's sheet.
+    fn sheet(&mut self, portfolio: PortfolioId) -> usize {
+        match self.numbers.entry(portfolio) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                self.sheets.push(Sheet::new(portfolio, self.config.account(portfolio)));
+                *new.insert(self.sheets.len() - 1)
+            }
+        }
+    }
+}
+
+/// The rate of a route through a pair with this mark.
+fn rate(route: Route, pair: Option<Price>) -> Option<Rate> {
+    match route {
+        Route::Same => Some(Rate::Same),
+        Route::Through { direction, scale, .. } => direction.rate(pair, scale),
+        Route::Missing => None,
+    }
+}

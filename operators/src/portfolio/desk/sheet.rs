@@ -1,0 +1,218 @@
+//! A portfolio on the desk: its lines, and what was put out of it.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use market::{InstrumentId, PortfolioId, Price};
+
+use super::{Holding, Rows, rate};
+use crate::arrange::Update;
+use crate::keyed::Time;
+use crate::portfolio::config::{Account, Route};
+use crate::portfolio::fills::Line;
+use crate::portfolio::money::Rate;
+use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
+use crate::portfolio::totals::{Share, Sums};
+
+/// What is known of one portfolio.
+pub(super) struct Sheet {
+    portfolio: PortfolioId,
+    account: Account,
+    lines: Vec<Row>,
+    /// Where the lines are, in order.
+    numbers: BTreeMap<InstrumentId, usize>,
+    /// As it was last put out.
+    told: Option<Portfolio>,
+    touched: bool,
+}
+
+/// A line, with what values it.
+struct Row {
+    instrument: InstrumentId,
+    /// None if there is no such line any more; its place waits for it to come back.
+    line: Option<Line>,
+    route: Route,
+    mark: Option<Price>,
+    rate: Option<Rate>,
+    stale: Stale,
+    /// As it was last put out, and so is the next.
+    position: Option<Position>,
+    drift: Option<Drift>,
+}
+
+/// What of a row's position does not hold any more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stale {
+    Nothing,
+    Mark,
+    All,
+}
+
+impl Sheet {
+    pub(super) fn new(portfolio: PortfolioId, account: Account) -> Sheet {
+        let (lines, numbers) = (Vec::new(), BTreeMap::new());
+        Sheet { portfolio, account, lines, numbers, told: None, touched: false }
+    }
+
+    /// Where the line of an instrument is, and whether the place is new.
+    pub(super) fn place(&mut self, instrument: InstrumentId) -> (usize, bool) {
+        let next = self.lines.len();
+        let place = *self.numbers.entry(instrument).or_insert(next);
+        if place == next {
+            self.lines.push(Row {
+                instrument,
+                line: None,
+                route: Route::Missing,
+                mark: None,
+                rate: None,
+                stale: Stale::Nothing,
+                position: None,
+                drift: None,
+            });
+        }
+        (place, place == next)
+    }
+
+    /// The line at this place is this now. Like the next two, says whether it is the first thing that matters
+    /// of this portfolio in the round.
+    pub(super) fn set_line(&mut self, place: usize, line: Option<Line>) -> bool {
+        let row = &mut self.lines[place];
+        let matters = row.line.is_some() || line.is_some();
+        row.line = line;
+        row.stale = Stale::All;
+        matters && !std::mem::replace(&mut self.touched, true)
+    }
+
+    /// The mark of its instrument is this.
+    pub(super) fn set_mark(&mut self, place: usize, mark: Option<Price>) -> bool {
+        let row = &mut self.lines[place];
+        row.mark = mark;
+        row.stale = row.stale.max(Stale::Mark);
+        row.line.is_some() && !std::mem::replace(&mut self.touched, true)
+    }
+
+    /// The mark of this pair is this.
+    pub(super) fn set_pair(
+        &mut self,
+        place: usize,
+        pair: InstrumentId,
+        mark: Option<Price>,
+    ) -> bool {
+        let row = &mut self.lines[place];
+        if !matches!(row.route, Route::Through { instrument, .. } if instrument == pair) {
+            return false;
+        }
+        row.rate = rate(row.route, mark);
+        row.stale = Stale::All;
+        row.line.is_some() && !std::mem::replace(&mut self.touched, true)
+    }
+
+    /// Amounts of the line at this place go this way, whose rate is none until its pair is told; says whether
+    /// that is new.
+    pub(super) fn lead(&mut self, place: usize, route: Route) -> bool {
+        let row = &mut self.lines[place];
+        let is_new = row.route != route;
+        if is_new {
+            row.route = route;
+            row.rate = rate(route, None);
+            row.stale = Stale::All;
+        }
+        is_new
+    }
+
+    /// Whose it is.
+    pub(super) fn portfolio(&self) -> PortfolioId {
+        self.portfolio
+    }
+
+    /// Puts out what differs from what was put out, in the order of keys and rows.
+    pub(super) fn settle(&mut self, time: Time, out: &mut Rows) {
+        let portfolio = self.portfolio;
+        self.touched = false;
+        let (mut sums, mut otherwise) = (Sums::default(), None);
+        for place in self.numbers.values() {
+            let row = &mut self.lines[*place];
+            row.value(portfolio, time, out);
+            row.position.iter().for_each(|position| sums.add(position));
+            if row.line.as_ref().is_some_and(|line| line.target.is_some()) {
+                otherwise = Some(0);
+            }
+        }
+        let (totals, whole) = sums.totals(&self.account);
+        change(&mut out.portfolios, time, portfolio, &mut self.told, totals);
+
+        for place in self.numbers.values() {
+            let row = &mut self.lines[*place];
+            let drift = row.drift(whole, otherwise);
+            let key = PositionKey { portfolio, instrument: row.instrument };
+            change(&mut out.drift, time, key, &mut row.drift, drift);
+        }
+    }
+}
+
+impl Row {
+    /// Values the line anew, if anything of it has moved.
+    fn value(&mut self, portfolio: PortfolioId, time: Time, out: &mut Rows) {
+        let Row { instrument, mark, rate, .. } = *self;
+        let after = match (std::mem::replace(&mut self.stale, Stale::Nothing), &self.position) {
+            (Stale::Nothing, _) => return,
+            (Stale::Mark, Some(position)) => Some(position.marked(mark, rate)),
+            _ => self.line.and_then(|line| Position::of(&line, mark, rate)),
+        };
+        let before = self.position.as_ref();
+        let open = |row: Option<&Position>| row.filter(|row| row.is_open()).map(|_| instrument);
+        tell(&mut out.open, time, portfolio, &open(before), &open(after.as_ref()));
+        let priced = |row: Option<&Position>| {
+            let Position { quantity, contract, base, .. } = row.filter(|row| row.is_open())?;
+            let (quantity, contract) = (*quantity, *contract);
+            base.is_ok().then_some(Holding { portfolio, quantity, contract })
+        };
+        tell(&mut out.priced, time, instrument, &priced(before), &priced(after.as_ref()));
+        let key = PositionKey { portfolio, instrument };
+        change(&mut out.positions, time, key, &mut self.position, after);
+    }
+
+    /// Of a portfolio that is worth `whole`, where a line without a target has the target `otherwise`.
+    fn drift(&self, whole: Option<i128>, otherwise: Option<i64>) -> Option<Drift> {
+        let line = self.line.as_ref()?;
+        let position = self.position.as_ref();
+        if line.target.is_none() && !position.is_some_and(Position::is_open) {
+            return None;
+        }
+        let (contract, target) = (&line.contract, line.target.or(otherwise));
+        let share = Share { contract, position, target, mark: self.mark, rate: self.rate };
+        Some(share.drift(whole))
+    }
+}
+
+/// A row was as told and is `after`.
+fn change<K: Copy, V: Copy + Ord>(
+    rows: &mut Vec<Update<K, V>>,
+    time: Time,
+    key: K,
+    told: &mut Option<V>,
+    after: Option<V>,
+) {
+    tell(rows, time, key, told, &after);
+    *told = after;
+}
+
+/// A row was `before` and is `after`. The lesser is told first: arrangements sort what is in order already
+/// by looking at it.
+fn tell<K: Copy, V: Copy + Ord>(
+    rows: &mut Vec<Update<K, V>>,
+    time: Time,
+    key: K,
+    before: &Option<V>,
+    after: &Option<V>,
+) {
+    let (before, after) = ((before, -1), (after, 1));
+    let ordered = match before.0.cmp(after.0) {
+        Ordering::Equal => return,
+        Ordering::Less => [before, after],
+        Ordering::Greater => [after, before],
+    };
+    for (row, diff) in ordered {
+        rows.extend(row.map(|row| ((key, row), time, diff)));
+    }
+}

@@ -1,0 +1,88 @@
+//! Runs the desk of a worker over the commits that end rounds.
+
+use std::sync::Arc;
+
+use market::{InstrumentId, PortfolioId};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+use super::{Desk, Holding, LineChange, MarkChange, Rows};
+use crate::arrange::Update;
+use crate::keyed::Time;
+use crate::portfolio::config::PortfolioConfig;
+use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
+use crate::stash::{Due, Stash};
+
+/// What a desk puts out: see [`Rows`].
+pub(in crate::portfolio) struct Desked<'scope> {
+    pub(in crate::portfolio) positions: StreamVec<'scope, Time, Update<PositionKey, Position>>,
+    pub(in crate::portfolio) portfolios: StreamVec<'scope, Time, Update<PortfolioId, Portfolio>>,
+    pub(in crate::portfolio) drift: StreamVec<'scope, Time, Update<PositionKey, Drift>>,
+    pub(in crate::portfolio) open: StreamVec<'scope, Time, Update<PortfolioId, InstrumentId>>,
+    pub(in crate::portfolio) priced: StreamVec<'scope, Time, Update<InstrumentId, Holding>>,
+}
+
+type Output<T> = OutputBuilder<Time, CapacityContainerBuilder<Vec<T>>>;
+
+/// Runs a desk over the lines of this worker's portfolios and the marks that all workers are told.
+///
+/// A commit at which either says anything is one that ends a round, or the one that was restored: both are
+/// rounds to a desk, that of a restore being its first. Commits are settled in order, once both inputs
+/// have passed them; so it does not matter how many of them arrive together.
+pub(in crate::portfolio) fn desk<'scope>(
+    config: Arc<PortfolioConfig>,
+    lines: StreamVec<'scope, Time, LineChange>,
+    marks: StreamVec<'scope, Time, MarkChange>,
+) -> Desked<'scope> {
+    let mut builder = OperatorBuilder::new("Desk".to_owned(), lines.scope());
+    let mut lines = builder.new_input(lines, Pipeline);
+    let mut marks = builder.new_input(marks, Pipeline);
+    let (positions, positions_out) = builder.new_output();
+    let (portfolios, portfolios_out) = builder.new_output();
+    let (drift, drift_out) = builder.new_output();
+    let (open, open_out) = builder.new_output();
+    let (priced, priced_out) = builder.new_output();
+    let desked = Desked {
+        positions: positions_out,
+        portfolios: portfolios_out,
+        drift: drift_out,
+        open: open_out,
+        priced: priced_out,
+    };
+
+    let mut desk = Desk::new(config);
+    let mut stash: Stash<LineChange, MarkChange, 5> = Stash::new();
+    let mut rows = Rows::default();
+    let (mut positions, mut portfolios) = (Output::from(positions), Output::from(portfolios));
+    let (mut drift, mut open) = (Output::from(drift), Output::from(open));
+    let mut priced = Output::from(priced);
+    builder.build(move |_capabilities| {
+        move |frontiers| {
+            stash.take(&mut lines, &mut marks);
+            while let Some((time, due)) = stash.closed(&frontiers[0], &frontiers[1]) {
+                let Due { capabilities, left: lines, right: marks } = due;
+                desk.round(time, &lines, &marks, &mut rows);
+                let [for_positions, for_portfolios, for_drift, for_open, for_priced] =
+                    &capabilities;
+                put(&mut positions, for_positions, &mut rows.positions);
+                put(&mut portfolios, for_portfolios, &mut rows.portfolios);
+                put(&mut drift, for_drift, &mut rows.drift);
+                put(&mut open, for_open, &mut rows.open);
+                put(&mut priced, for_priced, &mut rows.priced);
+            }
+        }
+    });
+    desked
+}
+
+/// Puts rows out as one container, and leaves room for about as many.
+fn put<T: Clone + 'static>(output: &mut Output<T>, at: &Capability<Time>, rows: &mut Vec<T>) {
+    let about = rows.len();
+    output.activate().session(at).give_container(rows);
+    rows.clear();
+    rows.reserve(about);
+}
