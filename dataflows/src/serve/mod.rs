@@ -27,6 +27,7 @@ mod routes;
 mod server;
 mod session;
 mod socket;
+mod stall;
 mod symbol;
 #[cfg(test)]
 mod tests;
