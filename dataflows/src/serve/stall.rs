@@ -28,6 +28,11 @@ impl Flowing {
         Flowing { stream, stall_max, stalled: None }
     }
 
+    /// The connection as it is.
+    pub(super) fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+
     /// What has become of a write, given when it must have found room.
     fn written<T>(
         &mut self,
