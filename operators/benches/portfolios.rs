@@ -180,6 +180,7 @@ impl Desk {
         let after = Some(Candle { bar, state, revision: 0, cause: None });
         let key = CandleKey { instrument, timeframe, open_time: time };
         let before = after.and_then(|after| self.bars.insert(key, after));
+        let (before, after) = (before.map(Arc::new), after.map(Arc::new));
         self.quotes.send(QuoteIn::Bar(Arc::new(BarChange { key, before, after, cause: None })));
     }
 

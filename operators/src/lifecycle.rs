@@ -16,7 +16,7 @@ pub(crate) struct History {
     phase: Phase,
     revision: u32,
     cause: Option<Cause>,
-    shown: Option<Candle>,
+    shown: Option<Arc<Candle>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl History {
     }
 
     /// The row as last put out.
-    pub(crate) fn shown(&self) -> Option<&Candle> {
+    pub(crate) fn shown(&self) -> Option<&Arc<Candle>> {
         self.shown.as_ref()
     }
 
@@ -66,14 +66,13 @@ impl History {
         &mut self,
         key: CandleKey,
         end: EventTime,
-        values: Option<Bar>,
+        values: Option<&Bar>,
         cause: Option<Cause>,
         now: Now,
         out: &mut Vec<LedgerOut>,
     ) {
         self.phase = self.phase.max(now.phase(end)); // a final bar stays final
-        let before = self.shown;
-        let values_before = before.map(|candle| candle.bar);
+        let values_before = self.shown.as_ref().map(|candle| &candle.bar);
         let cause = cause.filter(|_| values != values_before);
         if self.phase == Phase::Final
             && let Some(cause) = cause
@@ -84,15 +83,16 @@ impl History {
                 commit: now.commit,
                 key,
                 revision: self.revision,
-                before: values_before,
-                after: values,
+                before: values_before.copied(),
+                after: values.copied(),
                 cause,
             })));
         }
         let (state, revision, cause_shown) = (self.state(), self.revision, self.cause);
-        let after = values.map(|bar| Candle { bar, state, revision, cause: cause_shown });
-        if after != before {
-            self.shown = after;
+        let after = values.map(|bar| Candle { bar: *bar, state, revision, cause: cause_shown });
+        if after.as_ref() != self.shown.as_deref() {
+            let after = after.map(Arc::new);
+            let before = std::mem::replace(&mut self.shown, after.clone());
             out.push(LedgerOut::Bar(Arc::new(BarChange { key, before, after, cause })));
         }
     }

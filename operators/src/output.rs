@@ -11,14 +11,14 @@ use crate::context::SourceSet;
 use crate::keyed::Sharded;
 
 /// The net change of one bar in one commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BarChange {
     /// The bar.
     pub key: CandleKey,
     /// Its row before, if it had one.
-    pub before: Option<Candle>,
+    pub before: Option<Arc<Candle>>,
     /// Its row after, if it has one. Differs from `before`.
-    pub after: Option<Candle>,
+    pub after: Option<Arc<Candle>>,
     /// The strongest record behind the change; none if only time passed.
     pub cause: Option<Cause>,
 }
@@ -93,12 +93,12 @@ pub struct Tally {
 /// What the operators put out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerOut {
-    /// A bar changed. Shared, for it is large and many operators look at it.
+    /// A bar changed. Shared, for many operators look at it.
     Bar(Arc<BarChange>),
     /// A row that exists already, told again because state was restored.
-    Restored(CandleKey, Box<Candle>),
+    Restored(CandleKey, Arc<Candle>),
     /// A gap, or what became of one.
-    Gap(GapOut),
+    Gap(Box<GapOut>),
     /// A row for a log.
     Notice(Box<Notice>),
     /// Records counted.
@@ -141,7 +141,7 @@ impl LedgerOut {
     /// The part about gaps.
     pub fn gap(self) -> Option<GapOut> {
         match self {
-            LedgerOut::Gap(said) => Some(said),
+            LedgerOut::Gap(said) => Some(*said),
             _ => None,
         }
     }

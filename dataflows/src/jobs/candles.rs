@@ -1,10 +1,13 @@
 //! The job `candles`: trades → ledger and base candles → roll-ups → published.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use market::{Calendars, Span, Timeframe};
-use operators::indicators::{IndicatorChange, IndicatorOut, Indicators, IndicatorsConfig};
+use market::{Calendars, CandleKey, Span, Timeframe};
+use operators::indicators::{
+    IndicatorChange, IndicatorKey, IndicatorOut, Indicators, IndicatorsConfig,
+};
 use operators::keyed::Time;
 use operators::portfolio::PortfolioConfig;
 use operators::signals::{AlertChange, Rule, SignalOut};
@@ -44,6 +47,9 @@ pub struct Candles {
 
 /// What rules may refer to: the numbers (indicator, output) that some rule does, by their place.
 pub type Watched = Vec<(u16, u8)>;
+
+/// A number (indicator, output), and its slot among those of a bar.
+type FairSlot = ((u16, u8), usize);
 
 /// What a worker's part of the job is connected to.
 pub struct Surroundings<'a> {
@@ -136,6 +142,24 @@ impl Candles {
         }
     }
 
+    /// The slots of the numbers that rules refer to, with the series that they are.
+    fn watched_slots(&self) -> Vec<(u16, usize)> {
+        let slots = (0..).zip(self.watched.iter()).filter_map(|(series, (indicator, output))| {
+            Some((series, self.indicators.slot(*indicator, *output)?))
+        });
+        slots.collect()
+    }
+
+    /// The slots of the numbers that are somebody's fair values.
+    fn fair_slots(&self) -> Vec<FairSlot> {
+        let computed = self.portfolios.computed.iter().map(|fair| (fair.indicator, fair.output));
+        let computed: BTreeSet<(u16, u8)> = computed.collect();
+        let slots = computed.into_iter().filter_map(|(indicator, output)| {
+            Some(((indicator, output), self.indicators.slot(indicator, output)?))
+        });
+        slots.collect()
+    }
+
     /// Builds the worker's part of the dataflow; gives the arrangements of its views.
     pub fn build(
         &self,
@@ -182,9 +206,9 @@ impl Candles {
             gauge(OPERATORS[2]),
         )?;
 
-        let (rules, watched) = (Arc::clone(&self.rules), Arc::clone(&self.watched));
+        let (rules, watched) = (Arc::clone(&self.rules), self.watched_slots());
         let any_rules = !rules.is_empty();
-        let values = indicators.clone().flat_map(move |said| value_for_signals(said, &watched));
+        let values = indicators.clone().flat_map(move |said| values_for_signals(said, &watched));
         let bars_for_signals = bars
             .clone()
             .flat_map(move |said| said.bar_change().filter(|_| any_rules).map(SignalIn::Bar));
@@ -201,7 +225,10 @@ impl Candles {
             contexts: contexts.clone(),
             accounts,
             bars: bars.clone().flat_map(LedgerOut::bar_change),
-            numbers: indicators.clone().flat_map(IndicatorOut::changed),
+            numbers: indicators.clone().flat_map({
+                let fair = self.fair_slots();
+                move |said| numbers_for_portfolios(said, &fair)
+            }),
         };
         let valuation = portfolios::build(&self.portfolios, inputs, &states, gauge)?;
 
@@ -223,17 +250,29 @@ impl Candles {
     }
 }
 
-/// A number that some rule refers to.
-fn value_for_signals(said: IndicatorOut, watched: &Watched) -> Option<SignalIn> {
-    let IndicatorOut::Changed(IndicatorChange { key, after, .. }) = said else { return None };
-    let series = watched.iter().position(|number| *number == (key.indicator, key.output))?;
-    Some(SignalIn::Value {
-        instrument: key.instrument,
-        timeframe: key.timeframe,
-        open_time: key.open_time,
-        series: u16::try_from(series).ok()?,
-        value: after.map(|after| after.value.0),
-    })
+/// The numbers of a bar that rules refer to, of those that changed.
+fn values_for_signals(said: IndicatorOut, watched: &[(u16, usize)]) -> Vec<SignalIn> {
+    let Some(change) = said.changed().filter(|_| !watched.is_empty()) else { return Vec::new() };
+    let CandleKey { instrument, timeframe, open_time } = change.key;
+    let values = watched.iter().filter_map(|(series, slot)| {
+        let (_, after) = change.of(*slot)?;
+        let (series, value) = (*series, after.map(|after| after.value.0));
+        Some(SignalIn::Value { instrument, timeframe, open_time, series, value })
+    });
+    values.collect()
+}
+
+/// The numbers of a bar that may be fair values, of those that changed.
+fn numbers_for_portfolios(said: IndicatorOut, fair: &[FairSlot]) -> Vec<IndicatorChange> {
+    let Some(change) = said.changed().filter(|_| !fair.is_empty()) else { return Vec::new() };
+    let CandleKey { instrument, timeframe, open_time } = change.key;
+    let numbers = fair.iter().filter_map(|((indicator, output), slot)| {
+        let (indicator, output) = (*indicator, *output);
+        let key = IndicatorKey { instrument, timeframe, open_time, indicator, output };
+        let (before, after) = change.of(*slot)?;
+        Some(IndicatorChange { key, before, after })
+    });
+    numbers.collect()
 }
 
 /// Counts alerts that are raised or withdrawn, by rule.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use differential_dataflow::operators::arrange::{TraceAgent, TraceReplayInstruction};
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
-use differential_dataflow::trace::{BatchReader, TraceReader};
+use differential_dataflow::trace::{BatchReader, Cursor, Navigable, TraceReader};
 use operators::arrange::{SharedBatch, SharedTrace, Update, arrange_local};
 use operators::keyed::Time;
 use timely::dataflow::StreamVec;
@@ -99,7 +99,7 @@ where
             let bound = |frontier: &Antichain<u64>| frontier.elements().first().copied();
             let description = batch.description();
             let (lower, upper) = (bound(description.lower()), bound(description.upper()));
-            let bytes = batch.len() * size_of::<RowUpdate<V>>();
+            let bytes = bytes_of::<V>(&batch);
             let shelf = Arc::new(vec![batch]);
             ring.push(lower.unwrap_or(0), upper.unwrap_or(u64::MAX), bytes, shelf);
         }
@@ -107,7 +107,7 @@ where
 
     fn bytes(&mut self) -> usize {
         let batches = self.trace.batches_through(Antichain::new().borrow()).unwrap_or_default();
-        batches.iter().map(|batch| batch.len() * size_of::<RowUpdate<V>>()).sum()
+        batches.iter().map(bytes_of::<V>).sum()
     }
 
     fn compact(&mut self, since: u64) {
@@ -116,6 +116,13 @@ where
         self.trace.read_upper(&mut upper);
         self.trace.set_physical_compaction(upper.borrow());
     }
+}
+
+/// About how many bytes a batch takes, all whose values are about as large as its first.
+fn bytes_of<V: Keyed>(batch: &Batch<V>) -> usize {
+    let cursor = batch.cursor();
+    let beside = cursor.get_val(batch).map_or(0, V::bytes_beside);
+    batch.len() * (size_of::<RowUpdate<V>>() + beside)
 }
 
 /// Publishes a worker's arrangements whenever they have moved.

@@ -34,8 +34,8 @@ pub use signals::Signals;
 pub trait Keyed: 'static {
     /// Its key; ordered by its place first.
     type Key: ExchangeData + Copy + Sync;
-    /// The rest of its row.
-    type Value: ExchangeData + Copy + Sync;
+    /// The rest of its row, or of all rows of its key, small or shared: it is copied when batches are merged.
+    type Value: ExchangeData + Sync;
     /// Its name.
     const VIEW: &'static str;
     /// What its keys are ordered by, at most three; what comes first is what it is sharded by.
@@ -46,14 +46,45 @@ pub trait Keyed: 'static {
         false
     }
 
+    /// How many rows a value may stand for; some of these may not be there.
+    fn parts(_value: &Self::Value) -> usize {
+        1
+    }
+
+    /// Whether this part of a value is a row.
+    fn has(_value: &Self::Value, _part: usize) -> bool {
+        true
+    }
+
+    /// Whether this part of two values of one key is the same row.
+    fn same(one: &Self::Value, other: &Self::Value, _part: usize) -> bool {
+        one == other
+    }
+
+    /// About how many bytes a value has elsewhere, shared by all its copies.
+    fn bytes_beside(_value: &Self::Value) -> usize {
+        0
+    }
+
     /// Where a key stands: the ordinals of its dimensions, then zeros.
     fn place(key: &Self::Key) -> Place;
 
     /// The lowest key at or after a place.
     fn lowest(place: Place) -> Self::Key;
 
-    /// Appends the row's cells.
-    fn cells(key: &Self::Key, value: &Self::Value, labels: &Labels, into: &mut Vec<Cell>);
+    /// Appends the cells of the row that is this part of a value.
+    fn cells(
+        key: &Self::Key,
+        value: &Self::Value,
+        part: usize,
+        labels: &Labels,
+        into: &mut Vec<Cell>,
+    );
+}
+
+/// The parts of a value that are rows.
+pub fn rows_of<V: Keyed>(value: &V::Value) -> impl Iterator<Item = usize> {
+    (0..V::parts(value)).filter(|part| V::has(value, *part))
 }
 
 /// The leading part of a key, as ordinals.

@@ -47,6 +47,7 @@ impl BoardReader {
         };
         let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
         let (rows, more) = scan::found::<Candles>(unpack::<Candles>(&shelves), frontier, scan);
+        let rows = rows.into_iter().map(|(key, candle)| (key, *candle)).collect();
         Ok(CandlePage { frontier, rows, more })
     }
 

@@ -10,7 +10,7 @@ use differential_dataflow::trace::cursor::{CursorList, cursor_list};
 use differential_dataflow::trace::{BatchReader, Cursor, Navigable};
 use market::Commit;
 
-use super::keyed::{Batch, Keyed, Place};
+use super::keyed::{Batch, Keyed, Place, rows_of};
 use crate::views::{
     Allowed, Cell, Change, Dimension, Frontier, Labels, Page, Scan, Snapshot, View, Wanted,
 };
@@ -29,11 +29,9 @@ pub(super) fn read<V: Keyed>(
     if let Some(commit) = frontier.commit {
         let mut walk = Walk::<V>::new(batches, &scan.wanted, None);
         walk.rows_at(commit, |key, value| {
-            let cells = row::<V>(&key, &value, labels);
-            match scan.wanted.fits(scan.view, &cells) {
-                true => kept.keep(cells),
-                false => true,
-            }
+            rows::<V>(&key, value, labels)
+                .filter(|cells| scan.wanted.fits(scan.view, cells))
+                .all(|cells| kept.keep(cells))
         });
     }
     let (rows, more) = kept.finish();
@@ -50,7 +48,7 @@ pub(super) fn found<V: Keyed>(
     let mut kept = Kept::new(scan);
     if let Some(commit) = frontier.commit {
         let mut walk = Walk::<V>::new(batches, &scan.wanted, None);
-        walk.rows_at(commit, |key, value| kept.keep((key, value)));
+        walk.rows_at(commit, |key, value| kept.keep((key, value.clone())));
     }
     kept.finish()
 }
@@ -67,25 +65,52 @@ pub(super) fn changes<V: Keyed>(
     let mut changes = Vec::new();
     let mut walk = Walk::<V>::new(batches, wanted, None);
     walk.each(|key, values| {
-        let own = changes.len();
-        for (value, times) in values {
-            let diff: i64 = times.iter().filter(|(time, _)| inside(*time)).map(|(_, d)| d).sum();
-            if diff != 0 {
-                let cells = row::<V>(&key, value, labels);
+        let moved = values.iter().map(|(value, times)| {
+            let times = times.iter().filter(|(time, _)| inside(*time));
+            (value, times.map(|(_, diff)| diff).sum::<i64>())
+        });
+        let moved: Vec<(&V::Value, i64)> = moved.filter(|(_, diff)| *diff != 0).collect();
+        for part in 0..moved.iter().map(|(value, _)| V::parts(value)).max().unwrap_or(0) {
+            let own = changes.len();
+            for (value, diff) in moved_in::<V>(&moved, part) {
+                let cells = row::<V>(&key, value, part, labels);
                 if wanted.fits(view, &cells) {
                     changes.push(Change { cells, diff });
                 }
             }
+            changes[own..].sort_by_key(|change| change.diff); // of a row, what goes comes first
         }
-        changes[own..].sort_by_key(|change| change.diff); // of a key, what goes comes first
         true
     });
     changes
 }
 
-fn row<V: Keyed>(key: &V::Key, value: &V::Value, labels: &Labels) -> Vec<Cell> {
+/// By how much there is more or less of each row that is this part of some of these values.
+fn moved_in<'a, V: Keyed>(moved: &[(&'a V::Value, i64)], part: usize) -> Vec<(&'a V::Value, i64)> {
+    let mut rows: Vec<(&V::Value, i64)> = Vec::with_capacity(2);
+    let there = moved.iter().filter(|(value, _)| part < V::parts(value) && V::has(value, part));
+    for (value, diff) in there {
+        match rows.iter_mut().find(|(known, _)| V::same(known, value, part)) {
+            Some((_, known)) => *known += diff,
+            None => rows.push((value, *diff)),
+        }
+    }
+    rows.retain(|(_, diff)| *diff != 0);
+    rows
+}
+
+/// The rows that a value stands for.
+fn rows<V: Keyed>(
+    key: &V::Key,
+    value: &V::Value,
+    labels: &Labels,
+) -> impl Iterator<Item = Vec<Cell>> {
+    rows_of::<V>(value).map(move |part| row::<V>(key, value, part, labels))
+}
+
+fn row<V: Keyed>(key: &V::Key, value: &V::Value, part: usize, labels: &Labels) -> Vec<Cell> {
     let mut cells = Vec::with_capacity(16);
-    V::cells(key, value, labels, &mut cells);
+    V::cells(key, value, part, labels, &mut cells);
     cells
 }
 
@@ -121,20 +146,20 @@ where
         self.frontier
     }
 
-    fn next(&mut self, rows: usize) -> (Vec<Vec<Cell>>, bool) {
+    fn next(&mut self, at_least: usize) -> (Vec<Vec<Cell>>, bool) {
         let Some(commit) = self.frontier.commit else { return (Vec::new(), false) };
         let Rest { view, wanted, labels, read_to, .. } = self;
         let (mut part, mut more) = (Vec::new(), false);
         let mut walk = Walk::<V>::new(self.batches.clone(), wanted, *read_to);
         walk.rows_at(commit, |key, value| {
-            let cells = row::<V>(&key, &value, labels);
-            if wanted.fits(view, &cells) {
-                if part.len() == rows {
-                    more = true;
-                    return false;
-                }
-                part.push(cells);
+            let mut own = rows::<V>(&key, value, labels).filter(|row| wanted.fits(view, row));
+            if part.len() >= at_least
+                && let Some(_) = own.next()
+            {
+                more = true;
+                return false;
             }
+            part.extend(own);
             *read_to = Some(key);
             true
         });
@@ -222,10 +247,10 @@ impl<V: Keyed> Walk<V> {
                 Judged::In => {}
             }
             values.clear();
-            while let Some(value) = cursor.get_val(storage).copied() {
+            while let Some(value) = cursor.get_val(storage) {
                 let mut times = Times::new();
                 cursor.map_times(storage, |time, diff| times.push((*time, *diff)));
-                values.push((value, times));
+                values.push((value.clone(), times));
                 cursor.step_val(storage);
             }
             if !each(key, &values) {
@@ -235,13 +260,13 @@ impl<V: Keyed> Walk<V> {
         }
     }
 
-    /// Calls `each` with every row in a wanted place that is there at `commit`, until it says to stop.
-    fn rows_at(&mut self, commit: Commit, mut each: impl FnMut(V::Key, V::Value) -> bool) {
+    /// Calls `each` with every value in a wanted place that is there at `commit`, until it says to stop.
+    fn rows_at(&mut self, commit: Commit, mut each: impl FnMut(V::Key, &V::Value) -> bool) {
         self.each(|key, values| {
             let there = values.iter().filter(|(_, times)| {
                 times.iter().filter(|(time, _)| *time <= commit.0).map(|(_, d)| d).sum::<i64>() > 0
             });
-            there.into_iter().all(|(value, _)| each(key, *value))
+            there.into_iter().all(|(value, _)| each(key, value))
         });
     }
 }

@@ -19,6 +19,7 @@ use super::digest::Digest;
 use super::history::remember;
 use super::keyed::{
     Alerts, Candles, Drifts, Edges, Gaps, Indicators, Keyed, Portfolios, Positions, Risks, Signals,
+    rows_of,
 };
 use super::logs::LogRow;
 use super::tape::TAPE;
@@ -41,8 +42,10 @@ pub fn publish_candles<'scope>(
     let metrics = metrics.clone();
     let logs = Arc::clone(board);
     publish(output, contexts, board, move |said, rows: &mut Rows<'_, Candles>| match said {
-        LedgerOut::Bar(change) => rows.change(change.key, change.before, change.after),
-        LedgerOut::Restored(key, candle) => rows.restored(key, *candle),
+        LedgerOut::Bar(change) => {
+            rows.change(change.key, change.before.clone(), change.after.clone());
+        }
+        LedgerOut::Restored(key, candle) => rows.restored(key, candle),
         LedgerOut::Notice(notice) => {
             match &*notice {
                 // The source of a record is not told with its row.
@@ -90,7 +93,7 @@ pub fn publish_indicators<'scope>(
 ) -> Arranged {
     publish(output, contexts, board, |said, rows: &mut Rows<'_, Indicators>| match said {
         IndicatorOut::Changed(change) => rows.change(change.key, change.before, change.after),
-        IndicatorOut::Restored(key, value) => rows.restored(key, value),
+        IndicatorOut::Restored(key, numbers) => rows.restored(key, numbers),
     })
 }
 
@@ -158,6 +161,8 @@ pub struct Rows<'a, V: Keyed> {
     /// The commit.
     pub commit: Commit,
     updates: Vec<RowUpdate<V>>,
+    /// How many more rows there are.
+    rows: i64,
     digest: Digest,
     board: &'a Board,
     cells: &'a mut Vec<Cell>,
@@ -166,25 +171,45 @@ pub struct Rows<'a, V: Keyed> {
 impl<V: Keyed> Rows<'_, V> {
     /// A row was `before` and is `after`.
     pub fn change(&mut self, key: V::Key, before: Option<V::Value>, after: Option<V::Value>) {
+        for (value, other, diff) in [(&before, &after, -1), (&after, &before, 1)] {
+            let Some(value) = value else { continue };
+            self.digest(&key, value, other.as_ref(), diff);
+        }
         for (value, diff) in [(before, -1), (after, 1)] {
             let Some(value) = value else { continue };
-            self.update(key, value, diff);
+            self.push(key, value, diff);
         }
     }
 
     /// A row comes so many times (or goes).
     pub fn update(&mut self, key: V::Key, value: V::Value, diff: i64) {
-        if self.board.digests {
-            self.cells.clear();
-            V::cells(&key, &value, &self.board.labels, self.cells);
-            self.digest.change(self.commit, self.cells, diff);
-        }
-        self.updates.push(((key, value), self.commit.0, diff));
+        self.digest(&key, &value, None, diff);
+        self.push(key, value, diff);
     }
 
     /// A row is told again after a restore.
     pub fn restored(&mut self, key: V::Key, value: V::Value) {
-        self.updates.push(((key, value), self.commit.0, 1));
+        self.push(key, value, 1);
+    }
+
+    fn push(&mut self, key: V::Key, value: V::Value, diff: i64) {
+        self.rows += diff * rows_of::<V>(&value).count() as i64;
+        self.updates.push(((key, value), self.commit.0, diff));
+    }
+
+    /// Adds the rows of a value to the digest, but for those that another value has too.
+    fn digest(&mut self, key: &V::Key, value: &V::Value, other: Option<&V::Value>, diff: i64) {
+        if !self.board.digests {
+            return;
+        }
+        for part in rows_of::<V>(value) {
+            let stays = |other| part < V::parts(other) && V::same(value, other, part);
+            if !other.is_some_and(stays) {
+                self.cells.clear();
+                V::cells(key, value, part, &self.board.labels, self.cells);
+                self.digest.change(self.commit, self.cells, diff);
+            }
+        }
     }
 }
 
@@ -203,12 +228,12 @@ pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
             input.for_each_time(|time, batches| {
                 let commit = Commit(*time.time());
                 let (updates, digest) = (Vec::with_capacity(about), Digest::default());
-                let mut rows =
-                    Rows::<V> { commit, updates, digest, board: &board, cells: &mut cells };
+                let (board, cells) = (&*board, &mut cells);
+                let mut rows = Rows::<V> { commit, updates, rows: 0, digest, board, cells };
                 batches.for_each(|batch| batch.drain(..).for_each(|said| take(said, &mut rows)));
-                let Rows { mut updates, digest, .. } = rows;
+                let Rows { mut updates, rows, digest, .. } = rows;
                 about = updates.len();
-                board.count(V::VIEW, updates.iter().map(|(_, _, diff)| diff).sum());
+                board.count(V::VIEW, rows);
                 board.add_changes(V::VIEW, digest);
                 output.session(&time).give_container(&mut updates);
             });

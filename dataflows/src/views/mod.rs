@@ -236,6 +236,16 @@ pub struct Labels {
     pub indicators: Vec<(String, &'static [&'static str])>,
 }
 
+impl Labels {
+    /// The indicator and the output whose number is in this slot of a bar's: outputs in the order of indicators.
+    pub fn number(&self, slot: usize) -> Option<(&str, &'static str)> {
+        let outputs = self.indicators.iter().flat_map(|(indicator, outputs)| {
+            outputs.iter().map(move |output| (indicator.as_str(), *output))
+        });
+        outputs.into_iter().nth(slot)
+    }
+}
+
 /// Names a source's partitions by number: also those that it gains while it is read.
 #[derive(Clone)]
 pub struct PartitionNames(Arc<dyn Fn(u32) -> String + Send + Sync>);

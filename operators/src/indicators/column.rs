@@ -6,30 +6,27 @@
 use market::{Bar, BarState, Calendars, Candle, EventTime};
 
 use super::input::{Input, Units};
+use super::sheet::Sheet;
 use super::step::{Row, Settling, Step};
-use super::value::{IndicatorChange, IndicatorKey, IndicatorOut, IndicatorValue, Reading};
 
-/// A bar as it is after a round: none if it has no row any more.
+/// A bar as it is after a round, and whether it is open: none if it has no row any more.
 #[derive(Clone, Copy, Debug)]
-pub struct Edit {
+pub struct Edit<'a> {
     pub(super) open_time: EventTime,
-    pub(super) bar: Option<(Bar, bool)>,
-}
-
-/// Where a column's outputs go: the rest of their key, and the output.
-pub struct Sink<'a> {
-    pub(super) key: IndicatorKey,
-    pub(super) out: &'a mut Vec<IndicatorOut>,
+    pub(super) bar: Option<(&'a Bar, bool)>,
 }
 
 /// A [`Step`] with its states, whatever their type.
 pub trait Column: Send {
-    /// Brings the column to the bars after `edits`, which are in order of time, and puts out every output
-    /// that changed.
-    fn apply(&mut self, units: Units, calendars: &Calendars, edits: &[Edit], sink: &mut Sink<'_>);
+    /// Brings the column to the bars after `edits`, which are in order of time, and puts the outputs of every
+    /// bar that may have others now into the sheet.
+    fn apply(&mut self, units: Units, calendars: &Calendars, edits: &[Edit<'_>], sheet: &mut Sheet);
 
-    /// Puts out every output.
-    fn restate(&self, units: Units, sink: &mut Sink<'_>);
+    /// Puts in every output.
+    fn restate(&self, units: Units, sheet: &mut Sheet);
+
+    /// How many outputs it has.
+    fn outputs(&self) -> usize;
 
     /// The states.
     fn encode(&self) -> Result<Vec<u8>, postcard::Error>;
@@ -52,16 +49,16 @@ pub(super) struct Rows<T: Step> {
 /// A row of the column of a step.
 type RowOf<T> = Row<<T as Step>::Input, <T as Step>::State>;
 
-impl Edit {
-    pub(super) fn new(open_time: EventTime, candle: Option<&Candle>) -> Edit {
-        let bar = candle.map(|candle| (candle.bar, candle.state == BarState::Open));
+impl<'a> Edit<'a> {
+    pub(super) fn new(open_time: EventTime, candle: Option<&'a Candle>) -> Edit<'a> {
+        let bar = candle.map(|candle| (&candle.bar, candle.state == BarState::Open));
         Edit { open_time, bar }
     }
 
     /// What an indicator sees of the bar now, and whether it is open; none if it takes no part.
     fn input<I: Input>(&self, calendars: &Calendars) -> Option<(I, bool)> {
-        let (bar, peek) = self.bar.as_ref()?;
-        I::of(self.open_time, bar, calendars).map(|input| (input, *peek))
+        let (bar, peek) = self.bar?;
+        I::of(self.open_time, bar, calendars).map(|input| (input, peek))
     }
 }
 
@@ -81,7 +78,8 @@ impl<T: Step> Rows<T> {
     }
 
     /// The row of a bar whose input and peek are these now, after the rows of `past`; `before` is its row
-    /// so far, if it had one. Puts out what differs.
+    /// so far, if it had one. Puts it into the sheet if its
+    /// outputs may differ.
     #[expect(clippy::too_many_arguments, reason = "all that a row is made of")]
     fn row(
         &self,
@@ -91,7 +89,7 @@ impl<T: Step> Rows<T> {
         open_time: EventTime,
         (input, peek): (T::Input, bool),
         settling: &mut Settling,
-        sink: &mut Sink<'_>,
+        sheet: &mut Sheet,
     ) -> RowOf<T> {
         let state = match before.filter(|before| before.input == input) {
             Some(before) if settling.is_settled() => before.state,
@@ -107,7 +105,7 @@ impl<T: Step> Rows<T> {
         };
         let after = Row { open_time, peek, input, state };
         if before.is_none_or(|before| before.state != state || before.peek != peek) {
-            self.say(units, before, Some(&after), sink);
+            self.say(units, &after, sheet);
         }
         after
     }
@@ -120,7 +118,7 @@ impl<T: Step> Rows<T> {
         mut at: usize,
         limit: EventTime,
         settling: &mut Settling,
-        sink: &mut Sink<'_>,
+        sheet: &mut Sheet,
     ) -> usize {
         while let Some(before) = self.rows.get(at).copied() {
             if before.open_time >= limit {
@@ -132,7 +130,7 @@ impl<T: Step> Rows<T> {
             let unchanged = (before.input, before.peek);
             let past = &self.rows[..at];
             self.rows[at] =
-                self.row(units, past, Some(&before), before.open_time, unchanged, settling, sink);
+                self.row(units, past, Some(&before), before.open_time, unchanged, settling, sheet);
             at += 1;
         }
         at
@@ -146,7 +144,7 @@ impl<T: Step> Rows<T> {
         mut tail: &'t [RowOf<T>],
         limit: EventTime,
         settling: &mut Settling,
-        sink: &mut Sink<'_>,
+        sheet: &mut Sheet,
     ) -> &'t [RowOf<T>] {
         while let Some((before, rest)) = tail.split_first() {
             if before.open_time >= limit {
@@ -160,7 +158,7 @@ impl<T: Step> Rows<T> {
             let unchanged = (before.input, before.peek);
             let open_time = before.open_time;
             let row =
-                self.row(units, &self.rows, Some(before), open_time, unchanged, settling, sink);
+                self.row(units, &self.rows, Some(before), open_time, unchanged, settling, sheet);
             self.rows.push(row);
             tail = rest;
         }
@@ -173,15 +171,15 @@ impl<T: Step> Rows<T> {
         units: Units,
         calendars: &Calendars,
         at: usize,
-        edits: &[Edit],
+        edits: &[Edit<'_>],
         settling: &mut Settling,
-        sink: &mut Sink<'_>,
+        sheet: &mut Sheet,
     ) {
         let mut old = std::mem::take(&mut self.tail);
         old.extend(self.rows.drain(at..));
         let mut tail = &old[..];
         for edit in edits {
-            tail = self.carry_over(units, tail, edit.open_time, settling, sink);
+            tail = self.carry_over(units, tail, edit.open_time, settling, sheet);
             let before = tail.first().filter(|row| row.open_time == edit.open_time);
             if before.is_some() {
                 tail = &tail[1..];
@@ -189,52 +187,38 @@ impl<T: Step> Rows<T> {
             match edit.input::<T::Input>(calendars) {
                 Some(now) => {
                     let open_time = edit.open_time;
-                    let row = self.row(units, &self.rows, before, open_time, now, settling, sink);
+                    let row = self.row(units, &self.rows, before, open_time, now, settling, sheet);
                     self.rows.push(row);
                 }
                 None if before.is_some() => {
                     settling.bar_changed();
-                    self.say(units, before, None, sink);
+                    sheet.take_out(edit.open_time, self.outputs());
                 }
                 None => {}
             }
         }
-        self.carry_over(units, tail, EventTime::END, settling, sink);
+        self.carry_over(units, tail, EventTime::END, settling, sheet);
         old.clear();
         self.tail = old;
     }
 
-    /// Puts out what differs between two rows of one bar.
-    fn say(
-        &self,
-        units: Units,
-        before: Option<&RowOf<T>>,
-        after: Option<&RowOf<T>>,
-        sink: &mut Sink<'_>,
-    ) {
-        let Some(open_time) = after.or(before).map(|row| row.open_time) else {
-            return;
-        };
-        let outputs = |row: &RowOf<T>| self.step.read(units, &row.state);
-        let (outputs_before, outputs_after) = (before.and_then(outputs), after.and_then(outputs));
-        let value = |row: Option<&RowOf<T>>, outputs: &Option<T::Outputs>, index| {
-            let value: f64 = *outputs.as_ref()?.as_ref().get(index)?;
-            Some(IndicatorValue { value: Reading(value), peek: row?.peek })
-        };
-        let any = outputs_after.as_ref().or(outputs_before.as_ref());
-        for index in 0..any.map_or(0, |outputs| outputs.as_ref().len()) {
-            let before = value(before, &outputs_before, index);
-            let after = value(after, &outputs_after, index);
-            if before != after {
-                let key = IndicatorKey { open_time, output: index as u8, ..sink.key };
-                sink.out.push(IndicatorOut::Changed(IndicatorChange { key, before, after }));
-            }
+    /// Puts the outputs of a bar into the sheet.
+    fn say(&self, units: Units, row: &RowOf<T>, sheet: &mut Sheet) {
+        match self.step.read(units, &row.state) {
+            Some(outputs) => sheet.put(row.open_time, row.peek, outputs.as_ref()),
+            None => sheet.take_out(row.open_time, self.outputs()),
         }
     }
 }
 
 impl<T: Step> Column for Rows<T> {
-    fn apply(&mut self, units: Units, calendars: &Calendars, edits: &[Edit], sink: &mut Sink<'_>) {
+    fn apply(
+        &mut self,
+        units: Units,
+        calendars: &Calendars,
+        edits: &[Edit<'_>],
+        sheet: &mut Sheet,
+    ) {
         let Some(first) = edits.first() else {
             return;
         };
@@ -242,38 +226,35 @@ impl<T: Step> Column for Rows<T> {
         let mut at = self.position(first.open_time);
         // 1. In place, as long as edits change a bar that there is or append one.
         for (index, edit) in edits.iter().enumerate() {
-            at = self.settle(units, at, edit.open_time, &mut settling, sink);
+            at = self.settle(units, at, edit.open_time, &mut settling, sheet);
             let before = self.rows.get(at).copied();
             let known = before.filter(|row| row.open_time == edit.open_time);
             let now = match edit.input::<T::Input>(calendars) {
                 Some(now) if known.is_some() || before.is_none() => now,
                 None if known.is_none() => continue,
                 // 2. From the first that puts one in or takes one out, all rows move.
-                _ => return self.merge(units, calendars, at, &edits[index..], &mut settling, sink),
+                _ => {
+                    return self.merge(units, calendars, at, &edits[index..], &mut settling, sheet);
+                }
             };
             let (past, open_time) = (&self.rows[..at], edit.open_time);
-            let row = self.row(units, past, known.as_ref(), open_time, now, &mut settling, sink);
+            let row = self.row(units, past, known.as_ref(), open_time, now, &mut settling, sheet);
             match known {
                 Some(_) => self.rows[at] = row,
                 None => self.rows.push(row),
             }
             at += 1;
         }
-        self.settle(units, at, EventTime::END, &mut settling, sink);
+        self.settle(units, at, EventTime::END, &mut settling, sheet);
     }
 
-    fn restate(&self, units: Units, sink: &mut Sink<'_>) {
-        for row in &self.rows {
-            let Some(outputs) = self.step.read(units, &row.state) else {
-                continue;
-            };
-            for (index, value) in outputs.as_ref().iter().enumerate() {
-                let key =
-                    IndicatorKey { open_time: row.open_time, output: index as u8, ..sink.key };
-                let value = IndicatorValue { value: Reading(*value), peek: row.peek };
-                sink.out.push(IndicatorOut::Restored(key, value));
-            }
-        }
+    fn restate(&self, units: Units, sheet: &mut Sheet) {
+        self.rows.iter().for_each(|row| self.say(units, row, sheet));
+    }
+
+    fn outputs(&self) -> usize {
+        // They are an array of them.
+        size_of::<T::Outputs>() / size_of::<f64>()
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {

@@ -6,9 +6,10 @@ use market::{Candle, CandleKey, EventTime, InstrumentId, Terms, Timeframe};
 use serde::{Deserialize, Serialize};
 
 use super::IndicatorsConfig;
-use super::column::{Column, Edit, Sink};
+use super::column::{Column, Edit};
 use super::input::Units;
-use super::value::{IndicatorKey, IndicatorOut};
+use super::sheet::Sheet;
+use super::value::{IndicatorOut, NumbersChange};
 
 /// A column per indicator over the bars of one instrument and timeframe.
 ///
@@ -20,7 +21,7 @@ pub struct Line {
     /// The terms of the first bar; an instrument's never change.
     terms: Option<Terms>,
     columns: Vec<Box<dyn Column>>,
-    edits: Vec<Edit>,
+    sheet: Sheet,
 }
 
 /// The states of a line: the terms, and one piece per column.
@@ -38,42 +39,44 @@ impl Line {
         timeframe: Timeframe,
     ) -> Line {
         let columns = config.indicators().iter().map(|indicator| indicator.column()).collect();
-        Line { config, instrument, timeframe, terms: None, columns, edits: Vec::new() }
+        let sheet = Sheet::new(config.slots());
+        Line { config, instrument, timeframe, terms: None, columns, sheet }
     }
 
     /// Brings the line to the bars after `edits`, each a bar by the time at which it opens, or none if it
-    /// has no row any more; in order of time, each bar once. Puts out every number that changed.
+    /// has no row any more; in order of time, each bar once. Puts out a change per bar whose numbers changed.
     pub fn apply<'a>(
         &mut self,
         edits: impl IntoIterator<Item = (EventTime, Option<&'a Candle>)>,
         out: &mut Vec<IndicatorOut>,
     ) {
-        let mut all = std::mem::take(&mut self.edits);
-        all.extend(edits.into_iter().map(|(open_time, candle)| Edit::new(open_time, candle)));
-        debug_assert!(all.is_sorted_by_key(|edit| edit.open_time), "edits are in order of time");
+        let edits = edits.into_iter().map(|(open_time, candle)| Edit::new(open_time, candle));
+        let edits: Vec<Edit<'_>> = edits.collect();
+        debug_assert!(edits.is_sorted_by_key(|edit| edit.open_time), "edits are in order of time");
         if self.terms.is_none() {
-            self.terms = all.iter().find_map(|edit| edit.bar).map(|(bar, _)| bar.terms);
+            self.terms = edits.iter().find_map(|edit| edit.bar).map(|(bar, _)| bar.terms);
         }
-        if let Some(terms) = self.terms {
-            let units = Units::of(terms);
-            for (index, column) in self.columns.iter_mut().enumerate() {
-                let key = key(self.instrument, self.timeframe, index);
-                column.apply(units, self.config.calendars(), &all, &mut Sink { key, out });
-            }
+        let Some(terms) = self.terms else { return };
+        let (units, mut slot) = (Units::of(terms), 0);
+        for column in &mut self.columns {
+            self.sheet.begin(slot);
+            column.apply(units, self.config.calendars(), &edits, &mut self.sheet);
+            slot += column.outputs();
         }
-        all.clear();
-        self.edits = all;
+        let Line { instrument, timeframe, sheet, .. } = self;
+        sheet.tell(|open_time, before, after| {
+            let key = CandleKey { instrument: *instrument, timeframe: *timeframe, open_time };
+            out.push(IndicatorOut::Changed(NumbersChange { key, before, after }));
+        });
     }
 
-    /// Puts out every number.
+    /// Puts out the numbers of every bar.
     pub fn restate(&self, out: &mut Vec<IndicatorOut>) {
-        let Some(terms) = self.terms else {
-            return;
-        };
-        for (index, column) in self.columns.iter().enumerate() {
-            let key = key(self.instrument, self.timeframe, index);
-            column.restate(Units::of(terms), &mut Sink { key, out });
-        }
+        let Line { instrument, timeframe, .. } = *self;
+        out.extend(self.sheet.told().map(|(open_time, numbers)| {
+            let key = CandleKey { instrument, timeframe, open_time: *open_time };
+            IndicatorOut::Restored(key, numbers.clone())
+        }));
     }
 
     pub(super) fn encode(&self) -> Result<LineState, postcard::Error> {
@@ -86,23 +89,30 @@ impl Line {
         for (column, state) in self.columns.iter_mut().zip(&state.columns) {
             column.decode(state)?;
         }
+        self.remember_what_was_told();
         Ok(())
+    }
+
+    /// Fills the sheet with what follows from the states.
+    fn remember_what_was_told(&mut self) {
+        let Some(terms) = self.terms else { return };
+        let (mut slot, sheet) = (0, &mut self.sheet);
+        for column in &self.columns {
+            sheet.begin(slot);
+            column.restate(Units::of(terms), sheet);
+            slot += column.outputs();
+        }
+        sheet.tell(|_, _, _| {});
     }
 
     /// About how many bytes the line retains.
     pub fn bytes(&self) -> usize {
         let columns: usize = self.columns.iter().map(|column| column.bytes()).sum();
-        size_of::<Line>() + columns + self.edits.capacity() * size_of::<Edit>()
+        size_of::<Line>() + columns + self.sheet.bytes()
     }
 }
 
 /// Which line a bar is on.
 pub(super) fn line_of(key: &CandleKey) -> (InstrumentId, Timeframe) {
     (key.instrument, key.timeframe)
-}
-
-/// The part of a key that a column does not know; it fills in the rest.
-fn key(instrument: InstrumentId, timeframe: Timeframe, index: usize) -> IndicatorKey {
-    let (open_time, output) = (EventTime::NEVER, 0);
-    IndicatorKey { instrument, timeframe, open_time, indicator: index as u16, output }
 }

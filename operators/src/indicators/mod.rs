@@ -21,6 +21,7 @@ mod input;
 mod label;
 mod line;
 mod operator;
+mod sheet;
 mod smooth;
 mod spec;
 mod step;
@@ -53,7 +54,9 @@ pub use label::Indicator;
 pub use line::Line;
 pub use operator::{Indicators, IndicatorsConfig};
 pub use spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
-pub use value::{IndicatorChange, IndicatorKey, IndicatorOut, IndicatorValue, Reading};
+pub use value::{
+    IndicatorChange, IndicatorKey, IndicatorOut, IndicatorValue, Numbers, NumbersChange, Reading,
+};
 
 /// All indicators, by name.
 pub const INDICATORS: &[&dyn IndicatorSpec] = &[

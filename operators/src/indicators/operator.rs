@@ -34,7 +34,7 @@ pub struct Indicators {
 type Saved = (
     Vec<String>,
     BTreeMap<(InstrumentId, Timeframe), LineState>,
-    BTreeMap<CandleKey, Option<Candle>>,
+    BTreeMap<CandleKey, Option<Arc<Candle>>>,
 );
 
 impl IndicatorsConfig {
@@ -86,6 +86,19 @@ impl IndicatorsConfig {
         &self.calendars
     }
 
+    /// How many numbers a bar has at most: the outputs of all indicators, in their order.
+    pub fn slots(&self) -> usize {
+        self.indicators.iter().map(|indicator| indicator.outputs().len()).sum()
+    }
+
+    /// In which slot of [`super::Numbers`] an output of an indicator is, if there is one.
+    pub fn slot(&self, indicator: u16, output: u8) -> Option<usize> {
+        let (own, before) = (usize::from(indicator), self.indicators.get(..indicator.into())?);
+        let outputs = self.indicators.get(own)?.outputs().len();
+        let first: usize = before.iter().map(|indicator| indicator.outputs().len()).sum();
+        Some(first + usize::from(output)).filter(|_| usize::from(output) < outputs)
+    }
+
     fn labels(&self) -> Vec<String> {
         self.indicators.iter().map(Indicator::label).collect()
     }
@@ -135,7 +148,7 @@ impl Core for Indicators {
                 std::iter::from_fn(|| changed.next_if(|change| line_of(&change.key) == at))
                     .collect();
             line.apply(
-                of_line.iter().map(|change| (change.key.open_time, change.after.as_ref())),
+                of_line.iter().map(|change| (change.key.open_time, change.after.as_deref())),
                 out,
             );
             self.bytes = (self.bytes + line.bytes()).saturating_sub(bytes_before);
@@ -151,7 +164,8 @@ impl Core for Indicators {
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
         let lines = self.lines.iter().map(|(at, line)| Ok((*at, line.encode()?)));
-        let changed = self.changed.iter().map(|change| (change.key, change.after)).collect();
+        let changed =
+            self.changed.iter().map(|change| (change.key, change.after.clone())).collect();
         let saved: Saved = (self.config.labels(), lines.collect::<Result<_, _>>()?, changed);
         postcard::to_stdvec(&saved)
     }

@@ -3,8 +3,9 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-use market::{EventTime, InstrumentId, Timeframe};
+use market::{CandleKey, EventTime, InstrumentId, Timeframe};
 use serde::{Deserialize, Serialize};
 
 /// A floating-point number that is equal, ordered and hashed by its bits, so that it can be a key:
@@ -47,22 +48,93 @@ pub struct IndicatorChange {
     pub after: Option<IndicatorValue>,
 }
 
+/// The numbers of one bar: a slot per output of each indicator of the job, in their order, and whether the bar is
+/// open. Shared, for many look at it. Ordered somehow, so that it can be arranged.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Numbers(Arc<[Reading]>);
+
+/// The net change of the numbers of one bar in one round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumbersChange {
+    /// Which bar.
+    pub key: CandleKey,
+    /// What they were, if there were any.
+    pub before: Option<Numbers>,
+    /// What they are, if there are any. Differs from `before`.
+    pub after: Option<Numbers>,
+}
+
 /// What the operator puts out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndicatorOut {
-    /// A number changed.
-    Changed(IndicatorChange),
-    /// A number that exists already, told again because state was restored.
-    Restored(IndicatorKey, IndicatorValue),
+    /// Numbers of a bar changed.
+    Changed(NumbersChange),
+    /// Numbers that exist already, told again because state was restored.
+    Restored(CandleKey, Numbers),
+}
+
+impl Numbers {
+    /// Those in `slots`; nothing if all are [`Reading::ABSENT`].
+    pub(super) fn new(slots: &[Reading], peek: bool) -> Option<Numbers> {
+        let any = slots.iter().any(|slot| slot.is_there());
+        // The last reading says whether the bar is open.
+        let last = Reading(f64::from(u8::from(peek)));
+        any.then(|| Numbers(slots.iter().copied().chain([last]).collect()))
+    }
+
+    /// All slots; [`Reading::ABSENT`] where there is no number.
+    pub fn slots(&self) -> &[Reading] {
+        self.0.split_last().map_or(&[], |(_, slots)| slots)
+    }
+
+    /// The number in a slot, if there is one.
+    pub fn get(&self, slot: usize) -> Option<IndicatorValue> {
+        let value = *self.slots().get(slot).filter(|slot| slot.is_there())?;
+        Some(IndicatorValue { value, peek: self.is_peek() })
+    }
+
+    /// Whether the bar is still open.
+    pub fn is_peek(&self) -> bool {
+        self.0.last().is_some_and(|last| last.0 != 0.0)
+    }
+
+    /// Whether it is made of these.
+    pub(super) fn is(&self, slots: &[Reading], peek: bool) -> bool {
+        self.slots() == slots && self.is_peek() == peek
+    }
+
+    /// How many bytes the numbers of a bar with so many slots take.
+    pub fn bytes_of(slots: usize) -> usize {
+        (slots + 1) * size_of::<Reading>() + 2 * size_of::<usize>()
+    }
+}
+
+impl NumbersChange {
+    /// What the number in a slot was and is, if that differs.
+    pub fn of(&self, slot: usize) -> Option<(Option<IndicatorValue>, Option<IndicatorValue>)> {
+        let value = |numbers: &Option<Numbers>| numbers.as_ref().and_then(|all| all.get(slot));
+        let (before, after) = (value(&self.before), value(&self.after));
+        (before != after).then_some((before, after))
+    }
 }
 
 impl IndicatorOut {
     /// The change, if it is one.
-    pub fn changed(self) -> Option<IndicatorChange> {
+    pub fn changed(self) -> Option<NumbersChange> {
         match self {
             IndicatorOut::Changed(change) => Some(change),
             IndicatorOut::Restored(..) => None,
         }
+    }
+}
+
+impl Reading {
+    /// Stands where there is no number: a not-a-number that no computation gives, since none is given one.
+    pub const ABSENT: Reading = Reading(f64::from_bits(0x7ff8_7469_636b_7765));
+
+    /// Whether this is a number.
+    pub fn is_there(self) -> bool {
+        self != Reading::ABSENT
     }
 }
 

@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Bar, Bucket, EventTime, OrderKey, Price, Terms, Trade};
+use market::{Bar, Bucket, CandleKey, Cause, EventTime, OrderKey, Price, Terms, Trade};
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
 use super::buckets::Buckets;
 use super::rows::Rows;
-use crate::lifecycle::History;
+use crate::lifecycle::{History, Now};
+use crate::output::LedgerOut;
 
 /// One base bar.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -205,14 +206,22 @@ impl BaseBar {
         self.quiet += 1;
     }
 
-    /// The values that its trades give; none if no trade shows.
-    pub(super) fn values(&mut self, rows: &Rows) -> Option<Bar> {
+    /// Brings its row to the values that its trades give; see [`History::settle`].
+    pub(super) fn settle(
+        &mut self,
+        key: CandleKey,
+        rows: &Rows,
+        cause: Option<Cause>,
+        now: Now,
+        out: &mut Vec<LedgerOut>,
+    ) {
         if std::mem::take(&mut self.stale) {
             self.values = self.sealed;
             rows.fold_into(&mut self.values, &self.chunks);
             self.live.values().for_each(|trade| self.values.add(trade));
         }
-        Some(self.values).filter(|bar| !bar.is_empty())
+        let values = Some(&self.values).filter(|bar| !bar.is_empty());
+        self.history.settle(key, self.end, values, cause, now, out);
     }
 
     /// The close of its row as last put out.

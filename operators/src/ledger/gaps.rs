@@ -64,7 +64,7 @@ impl Gaps {
                 if before != after {
                     let key = GapKey { instrument, scope: *scope, first_id };
                     let change = GapChange { key, before, after };
-                    out.push(LedgerOut::Gap(GapOut::Changed(change)));
+                    out.push(LedgerOut::Gap(Box::new(GapOut::Changed(change))));
                 }
             }
         }
@@ -75,7 +75,7 @@ impl Gaps {
         for (scope, told) in &self.scopes {
             out.extend(told.gaps.iter().map(|(first_id, gap)| {
                 let key = GapKey { instrument, scope: *scope, first_id: *first_id };
-                LedgerOut::Gap(GapOut::Restored(key, *gap))
+                LedgerOut::Gap(Box::new(GapOut::Restored(key, *gap)))
             }));
         }
     }

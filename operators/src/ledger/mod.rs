@@ -20,8 +20,8 @@
 //! What else is said of a trade (a correction, a cancel, another content under its id) makes it an **affair**
 //! (`trades`), one of few, kept as it is in ordered maps. Its row says nothing from then on.
 //!
-//! One hash index of four-byte numbers (`index`) finds rows and ids of affairs; an integer id above all that
-//! were said before is not looked for. When a bar leaves the horizon, its quiet trades are forgotten by
+//! An integer id above all that were said before is not looked for, and its row is found again by what lies beside it
+//! (`runs`). One hash index of four-byte numbers (`index`) finds all other rows and ids of affairs. When a bar leaves the horizon, its quiet trades are forgotten by
 //! one comparison: what they come to is what the bar comes to without its affairs. Chunks of forgotten bars are
 //! freed a few per commit, and what the index says of them goes when its table is next made anew.
 //!
@@ -36,6 +36,7 @@ mod index;
 mod outliers;
 mod plain;
 mod rows;
+mod runs;
 mod shard;
 mod streams;
 mod trades;

@@ -304,6 +304,12 @@ impl Rows {
         self.chunks[chunk].fold = Some(Box::new(bar));
     }
 
+    /// The number in the id of a row, whether it still says something or not; none of forgotten rows.
+    pub(super) fn number_in(&self, number: RowNo) -> Option<u64> {
+        let place = self.chunks.get(chunk_of(number)).filter(|place| place.end > self.forgotten)?;
+        place.chunk.name(place_of(number)).map(|(id, ..)| id)
+    }
+
     fn name(&self, number: RowNo) -> Option<Id> {
         let place = self.chunks.get(chunk_of(number)).filter(|place| place.end > self.forgotten)?;
         let (id, stream, marks) = place.chunk.name(place_of(number))?;

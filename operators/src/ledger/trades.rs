@@ -4,16 +4,18 @@
 //! row ([`Rows`]). What else is said of one of its ids makes it an **affair**: corrections join ids, the joined
 //! ids are one trade, and of each id the book keeps the `New` that counts, of each trade the correction that
 //! counts and whether it was cancelled: maxima, so no order of arrival and no number of copies changes what
-//! survives. One [`Index`] finds both; an id above all that were said before is not even looked for.
+//! survives. An integer above all that were said before is not looked for, and is found again by its [`Runs`]; one
+//! [`Index`] finds the others and the ids of affairs.
 
 use std::collections::BTreeMap;
 
-use market::{EventTime, IdScope, InstrumentId, Origin, Trade};
+use market::{EventTime, InstrumentId, Origin, Trade};
 use serde::{Deserialize, Serialize};
 
 use super::index::{Hash, Index};
 use super::rows::{ROW_NUMBERS, RowNo, Rows};
-use super::streams::{Id, Kind, hash};
+use super::runs::Runs;
+use super::streams::{Id, hash};
 
 /// Names an affair (all its ids) within its instrument's book; never used twice.
 pub(super) type TradeNo = u64;
@@ -57,17 +59,16 @@ pub(super) struct Trades {
     /// Follows from the others, see [`Trades::restored`].
     #[serde(skip)]
     index: Index,
-    /// The highest integer said of each kind and scope, of the first few.
+    /// Follows too. What is in a run need not be in the index.
     #[serde(skip)]
-    highest: Vec<(IdScope, Kind, u64)>,
+    runs: Runs,
 }
-
-/// How many scopes and kinds have a highest id; ids of others are always looked for.
-const HIGHEST: usize = 8;
 
 /// What there is of an id.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Found {
+    /// Nothing was said of it, nor of any integer above it.
+    Highest,
     /// Nothing was said of it.
     Nothing,
     /// A quiet trade.
@@ -93,25 +94,40 @@ impl Trades {
             entries: BTreeMap::new(),
             next: 0,
             index: Index::default(),
-            highest: Vec::new(),
+            runs: Runs::default(),
         }
     }
 
     /// Makes what is not saved from what is.
     pub(super) fn restored(&mut self) {
-        let rows: Vec<(RowNo, Id)> = self.rows.all().collect();
+        // Chunk by chunk, in the order of what came first into each.
+        let all: Vec<(RowNo, Id)> = self.rows.all().collect();
+        let mut chunks: Vec<&[(RowNo, Id)]> = all.chunk_by(|a, b| a.0 >> 8 == b.0 >> 8).collect();
+        chunks.sort_by_key(|rows| rows.first().map(|(_, id)| *id));
+        for (row, id) in chunks.into_iter().flatten() {
+            match self.runs.is_highest(*id) {
+                true => self.runs.append(*id, *row),
+                false => self.enter(*id, *row),
+            }
+        }
         let ids = (0..).zip(&self.slots);
         let ids = ids.filter_map(|(no, slot)| Some((ROW_NUMBERS + no, slot.as_ref()?.id)));
-        let all: Vec<(u32, Id)> = rows.into_iter().chain(ids).collect();
-        for (number, id) in all {
-            self.is_highest(id);
+        for (number, id) in ids.collect::<Vec<_>>() {
+            self.runs.is_highest(id);
             self.enter(id, number);
         }
     }
 
+    /// Gives back some of what forgotten trades took.
+    pub(super) fn sweep(&mut self) {
+        self.rows.sweep();
+        let Trades { rows, runs, .. } = self;
+        runs.sweep(|row| rows.number_in(row));
+    }
+
     /// What there is of an id of which something is said now.
     pub(super) fn find(&mut self, id: Id) -> Found {
-        if self.is_highest(id) { Found::Nothing } else { self.look_for(id) }
+        if self.runs.is_highest(id) { Found::Highest } else { self.look_for(id) }
     }
 
     /// The number of an id of which nothing was said; it names a trade of its own.
@@ -121,16 +137,21 @@ impl Trades {
         number
     }
 
-    /// Keeps a quiet trade, of which nothing was said, in a chunk that has room.
+    /// Keeps a quiet trade, of which nothing was said, in a chunk that has room; `is_highest` if its id was found
+    /// so.
     pub(super) fn add_quiet(
         &mut self,
         chunk: u32,
         stream: u16,
         trade: &Trade,
         origin: Origin,
+        is_highest: bool,
     ) -> RowNo {
-        let row = self.rows.add(chunk, stream, trade, origin);
-        self.enter((trade.scope, trade.id), row);
+        let (id, row) = ((trade.scope, trade.id), self.rows.add(chunk, stream, trade, origin));
+        match is_highest {
+            true => self.runs.append(id, row),
+            false => self.enter(id, row),
+        }
         row
     }
 
@@ -279,6 +300,7 @@ impl Trades {
         // A B-tree's nodes are two thirds full on average.
         self.rows.bytes()
             + self.index.bytes()
+            + self.runs.bytes()
             + self.slots.capacity() * size_of::<Option<Slot>>()
             + self.free.capacity() * size_of::<IdNo>()
             + self.entries.len() * (size_of::<(TradeNo, Entry)>() * 3 / 2 + size_of::<[IdNo; 4]>())
@@ -288,27 +310,11 @@ impl Trades {
         self.slots.get(id as usize)?.as_ref()
     }
 
-    /// Whether an integer is above all that were said of its kind and scope; from now on it is not.
-    fn is_highest(&mut self, (scope, id): Id) -> bool {
-        let (kind, number) = Kind::of(id);
-        if kind == Kind::Text {
-            return false;
-        }
-        let mut known = self.highest.iter_mut();
-        let known = known.find(|(of, of_kind, _)| (*of, *of_kind) == (scope, kind));
-        if let Some((_, _, highest)) = known {
-            let is_highest = number > *highest;
-            *highest = number.max(*highest);
-            return is_highest;
-        }
-        let has_room = self.highest.len() < HIGHEST;
-        if has_room {
-            self.highest.push((scope, kind, number));
-        }
-        has_room
-    }
-
     fn look_for(&self, id: Id) -> Found {
+        let in_run = self.runs.find(id, |row| self.rows.number_in(row));
+        if let Some(row) = in_run.filter(|row| self.rows.is(*row, id)) {
+            return Found::Quiet(row);
+        }
         let number = self.index.find(hash(id), |number| match number.checked_sub(ROW_NUMBERS) {
             None => self.rows.is(number, id),
             Some(no) => self.slot(no).is_some_and(|slot| slot.id == id),

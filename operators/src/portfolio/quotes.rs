@@ -206,14 +206,15 @@ impl Tape {
                 let learnt = self.terms.is_none();
                 let terms = after.as_ref().or(before.as_ref()).map(|candle| candle.bar.terms);
                 self.terms = self.terms.or(terms);
-                let close = after.and_then(|after| close_of(&after));
+                let close = after.as_ref().and_then(|after| close_of(after));
                 let is_base = key.timeframe == config.base;
                 if is_base {
                     set(&mut self.base, key.open_time, close);
                 }
                 let is_risk = key.timeframe == config.risk.timeframe;
                 if is_risk {
-                    let is_closed = after.is_some_and(|after| after.state != BarState::Open);
+                    let is_closed =
+                        after.as_ref().is_some_and(|after| after.state != BarState::Open);
                     let changed = set(&mut self.closed, key.open_time, close.filter(|_| is_closed));
                     self.closed_changed |= changed;
                 }

@@ -1,6 +1,7 @@
 //! One instrument's ladder of timeframes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use market::{Bar, CandleKey, Cause, EventTime, InstrumentId, Terms};
 use serde::{Deserialize, Serialize};
@@ -61,8 +62,8 @@ impl Ladder {
             RollupIn::Heard(_, sources) => self.heard = self.heard.and(sources),
             RollupIn::Seen(_, open) => self.seen = self.seen.max(open),
             RollupIn::Bar(change) => {
-                let values = change.after.map(|candle| candle.bar);
-                let before = change.before.map(|candle| candle.bar);
+                let values = change.after.as_ref().map(|candle| candle.bar);
+                let before = change.before.as_ref().map(|candle| candle.bar);
                 if values == before {
                     return; // only its history moved
                 }
@@ -121,7 +122,7 @@ impl Ladder {
             };
             let timeframe = config.rungs[index].timeframe;
             let key = CandleKey { instrument: self.instrument, timeframe, open_time };
-            bar.history.settle(key, bar.end, bar.values, cause, now, out);
+            bar.history.settle(key, bar.end, bar.values.as_ref(), cause, now, out);
         }
 
         // 4. The sources heard in this round count from the next one on.
@@ -191,7 +192,7 @@ impl Ladder {
                     let timeframe = config.rungs[index].timeframe;
                     let key =
                         CandleKey { instrument: self.instrument, timeframe, open_time: *open_time };
-                    out.push(LedgerOut::Restored(key, Box::new(*candle)));
+                    out.push(LedgerOut::Restored(key, Arc::clone(candle)));
                 }
             }
         }

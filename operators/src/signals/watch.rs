@@ -1,6 +1,7 @@
 //! One instrument and timeframe, watched by all rules that apply.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use market::{Candle, Commit, EventTime, InstrumentId, Timeframe};
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ pub(super) struct Watch {
 /// One bar: what was told of it, and what rules see.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Watched {
-    candle: Option<Candle>,
+    candle: Option<Arc<Candle>>,
     values: Vec<Option<f64>>,
     point: Option<Point>,
 }
@@ -33,7 +34,7 @@ impl Watch {
     pub(super) fn hear(&mut self, said: SignalIn) {
         let open_time = match said {
             SignalIn::Bar(change) => {
-                self.bars.entry(change.key.open_time).or_default().candle = change.after;
+                self.bars.entry(change.key.open_time).or_default().candle.clone_from(&change.after);
                 change.key.open_time
             }
             SignalIn::Value { open_time, series, value, .. } => {
@@ -60,7 +61,7 @@ impl Watch {
         let changed = std::mem::take(&mut self.changed);
         for open_time in &changed {
             if let Some(bar) = self.bars.get_mut(open_time) {
-                bar.point = bar.candle.and_then(|c| Point::of(&c, bar.values.clone()));
+                bar.point = bar.candle.as_ref().and_then(|c| Point::of(c, bar.values.clone()));
                 if bar.candle.is_none() && bar.values.iter().all(Option::is_none) {
                     self.bars.remove(open_time);
                 }

@@ -169,24 +169,28 @@ fn told(said: &LedgerOut) -> Option<String> {
             Some(candle) => bar(&change.key, candle),
             None => format!("{}@{} gone", change.key.timeframe, secs(change.key.open_time)),
         }),
-        LedgerOut::Gap(GapOut::Changed(GapChange { key, after, .. })) => Some(match after {
-            Some(gap) => format!(
-                "gap: {} to {}, {} missing, between {} and {}",
-                key.first_id,
-                gap.last_id,
-                gap.missing,
-                secs(gap.from_time),
-                secs(gap.to_time)
-            ),
-            None => format!("gap: none from {} on", key.first_id),
-        }),
+        LedgerOut::Gap(gap) => missing(gap),
         LedgerOut::Restored(..)
-        | LedgerOut::Gap(GapOut::Restored(..))
         | LedgerOut::Tally(_)
         | LedgerOut::Told(_)
         | LedgerOut::Heard(..)
         | LedgerOut::Seen(..) => None,
     }
+}
+
+fn missing(said: &GapOut) -> Option<String> {
+    let GapOut::Changed(GapChange { key, after, .. }) = said else { return None };
+    Some(match after {
+        Some(gap) => format!(
+            "gap: {} to {}, {} missing, between {} and {}",
+            key.first_id,
+            gap.last_id,
+            gap.missing,
+            secs(gap.from_time),
+            secs(gap.to_time)
+        ),
+        None => format!("gap: none from {} on", key.first_id),
+    })
 }
 
 fn noticed(notice: &Notice) -> Option<String> {

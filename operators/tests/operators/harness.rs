@@ -49,20 +49,21 @@ impl Rows {
             match said {
                 LedgerOut::Bar(change) => {
                     assert_ne!(change.before, change.after, "not a net change");
-                    assert_eq!(rows.candles.remove(&change.key), change.before);
-                    change.after.map(|after| rows.candles.insert(change.key, after));
+                    let before = rows.candles.remove(&change.key);
+                    assert_eq!(before.as_ref(), change.before.as_deref());
+                    change.after.as_ref().map(|after| rows.candles.insert(change.key, **after));
                 }
                 LedgerOut::Restored(key, candle) => {
                     assert_eq!(rows.candles.insert(key, *candle), None);
                 }
-                LedgerOut::Gap(GapOut::Changed(change)) => {
-                    assert_ne!(change.before, change.after, "not a net change");
-                    assert_eq!(rows.gaps.remove(&change.key), change.before);
-                    change.after.map(|after| rows.gaps.insert(change.key, after));
-                }
-                LedgerOut::Gap(GapOut::Restored(key, gap)) => {
-                    assert_eq!(rows.gaps.insert(key, gap), None);
-                }
+                LedgerOut::Gap(gap) => match *gap {
+                    GapOut::Changed(change) => {
+                        assert_ne!(change.before, change.after, "not a net change");
+                        assert_eq!(rows.gaps.remove(&change.key), change.before);
+                        change.after.map(|after| rows.gaps.insert(change.key, after));
+                    }
+                    GapOut::Restored(key, gap) => assert_eq!(rows.gaps.insert(key, gap), None),
+                },
                 LedgerOut::Notice(notice) => match *notice {
                     Notice::Conflict(row) => rows.conflicts.push(row),
                     Notice::TooLate(row) => rows.too_late.push(row),
@@ -307,7 +308,7 @@ fn run(
             )
             .unwrap();
             let numbers = numbers.inspect_time(move |time, out| {
-                numbers_said.lock().unwrap().entry(*time).or_default().numbers.push(*out);
+                numbers_said.lock().unwrap().entry(*time).or_default().numbers.push(out.clone());
             });
             let (probe, _) = numbers.probe();
             (contexts_in, records_in, probe)

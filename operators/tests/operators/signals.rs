@@ -187,7 +187,8 @@ proptest! {
                         timeframe: Timeframe::MINUTE,
                         open_time: open_time(slot),
                     };
-                    let change = BarChange { key, before, after: Some(after), cause: None };
+                    let (before, after) = (before.map(Arc::new), Some(Arc::new(after)));
+                    let change = BarChange { key, before, after, cause: None };
                     inbox.push(SignalIn::Bar(Arc::new(change)));
                 }
                 Step::Gone { slot } => {
@@ -197,7 +198,8 @@ proptest! {
                         timeframe: Timeframe::MINUTE,
                         open_time: open_time(slot),
                     };
-                    let change = BarChange { key, before: Some(before), after: None, cause: None };
+                    let before = Some(Arc::new(before));
+                    let change = BarChange { key, before, after: None, cause: None };
                     inbox.push(SignalIn::Bar(Arc::new(change)));
                 }
                 Step::Value { slot, series, value } => {

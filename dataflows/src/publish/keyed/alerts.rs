@@ -30,7 +30,7 @@ impl Keyed for Alerts {
         AlertKey { instrument, timeframe, open_time, rule: 0 }
     }
 
-    fn cells(key: &AlertKey, alert: &Alert, labels: &Labels, into: &mut Vec<Cell>) {
+    fn cells(key: &AlertKey, alert: &Alert, _part: usize, labels: &Labels, into: &mut Vec<Cell>) {
         let row = AlertRow {
             instrument: key.instrument,
             timeframe: key.timeframe,

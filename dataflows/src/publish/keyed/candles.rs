@@ -1,5 +1,7 @@
 //! The rows of the view `candles`.
 
+use std::sync::Arc;
+
 use market::{BarState, Candle, CandleKey, EventTime, InstrumentId, Timeframe};
 
 use super::{Keyed, Place};
@@ -10,13 +12,17 @@ pub struct Candles;
 
 impl Keyed for Candles {
     type Key = CandleKey;
-    type Value = Candle;
+    type Value = Arc<Candle>;
     const VIEW: &'static str = "candles";
     const ORDER: &'static [Dimension] = BARS;
 
     /// Closed bars are: open ones change too often.
-    fn is_remembered(candle: &Candle) -> bool {
+    fn is_remembered(candle: &Arc<Candle>) -> bool {
         candle.state != BarState::Open
+    }
+
+    fn bytes_beside(_candle: &Arc<Candle>) -> usize {
+        size_of::<Candle>()
     }
 
     fn place(key: &CandleKey) -> Place {
@@ -27,7 +33,13 @@ impl Keyed for Candles {
         lowest_bar(place)
     }
 
-    fn cells(key: &CandleKey, candle: &Candle, _labels: &Labels, into: &mut Vec<Cell>) {
+    fn cells(
+        key: &CandleKey,
+        candle: &Arc<Candle>,
+        _part: usize,
+        _labels: &Labels,
+        into: &mut Vec<Cell>,
+    ) {
         CandleRow { key, candle }.cells(into);
     }
 }

@@ -23,7 +23,7 @@ impl Keyed for Edges {
         EdgeKey { instrument: InstrumentId(instrument), model: ModelId(0) }
     }
 
-    fn cells(key: &EdgeKey, edge: &Edge, _labels: &Labels, into: &mut Vec<Cell>) {
+    fn cells(key: &EdgeKey, edge: &Edge, _part: usize, _labels: &Labels, into: &mut Vec<Cell>) {
         let row = EdgeRow {
             instrument: key.instrument,
             model: key.model,

@@ -22,7 +22,7 @@ impl Keyed for Gaps {
         GapKey { instrument: InstrumentId(instrument), scope: IdScope(0), first_id: 0 }
     }
 
-    fn cells(key: &GapKey, gap: &Gap, _labels: &Labels, into: &mut Vec<Cell>) {
+    fn cells(key: &GapKey, gap: &Gap, _part: usize, _labels: &Labels, into: &mut Vec<Cell>) {
         GapRow { key, gap }.cells(into);
     }
 }

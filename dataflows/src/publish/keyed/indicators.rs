@@ -1,7 +1,7 @@
 //! The rows of the view `indicators`.
 
 use market::CandleKey;
-use operators::indicators::{IndicatorKey, IndicatorValue};
+use operators::indicators::Numbers;
 
 use super::candles::{BARS, lowest_bar, place_of_bar};
 use super::{Keyed, Place};
@@ -11,32 +11,52 @@ use crate::views::{Cell, Dimension, IndicatorRow, Labels, Row};
 pub struct Indicators;
 
 impl Keyed for Indicators {
-    type Key = IndicatorKey;
-    type Value = IndicatorValue;
+    type Key = CandleKey;
+    type Value = Numbers;
     const VIEW: &'static str = "indicators";
     const ORDER: &'static [Dimension] = BARS;
 
-    fn place(key: &IndicatorKey) -> Place {
-        let IndicatorKey { instrument, timeframe, open_time, .. } = *key;
-        place_of_bar(&CandleKey { instrument, timeframe, open_time })
+    fn parts(numbers: &Numbers) -> usize {
+        numbers.slots().len()
     }
 
-    fn lowest(place: Place) -> IndicatorKey {
-        let CandleKey { instrument, timeframe, open_time } = lowest_bar(place);
-        IndicatorKey { instrument, timeframe, open_time, indicator: 0, output: 0 }
+    fn has(numbers: &Numbers, slot: usize) -> bool {
+        numbers.slots()[slot].is_there()
     }
 
-    fn cells(key: &IndicatorKey, value: &IndicatorValue, labels: &Labels, into: &mut Vec<Cell>) {
-        let known = labels.indicators.get(usize::from(key.indicator));
-        let (indicator, outputs) = known.map_or(("", &[][..]), |(label, outputs)| (label, outputs));
+    fn same(one: &Numbers, other: &Numbers, slot: usize) -> bool {
+        one.get(slot) == other.get(slot)
+    }
+
+    fn bytes_beside(numbers: &Numbers) -> usize {
+        Numbers::bytes_of(numbers.slots().len())
+    }
+
+    fn place(key: &CandleKey) -> Place {
+        place_of_bar(key)
+    }
+
+    fn lowest(place: Place) -> CandleKey {
+        lowest_bar(place)
+    }
+
+    fn cells(
+        key: &CandleKey,
+        numbers: &Numbers,
+        slot: usize,
+        labels: &Labels,
+        into: &mut Vec<Cell>,
+    ) {
+        let Some(number) = numbers.get(slot) else { return };
+        let (indicator, output) = labels.number(slot).unwrap_or_default();
         let row = IndicatorRow {
             instrument: key.instrument,
             timeframe: key.timeframe,
             open_time: key.open_time,
             indicator,
-            output: outputs.get(usize::from(key.output)).copied().unwrap_or_default(),
-            value: value.value.0,
-            peek: value.peek,
+            output,
+            value: number.value.0,
+            peek: number.peek,
         };
         row.cells(into);
     }

@@ -30,7 +30,13 @@ impl Keyed for Portfolios {
         PortfolioId(portfolio)
     }
 
-    fn cells(key: &PortfolioId, portfolio: &Portfolio, _labels: &Labels, into: &mut Vec<Cell>) {
+    fn cells(
+        key: &PortfolioId,
+        portfolio: &Portfolio,
+        _part: usize,
+        _labels: &Labels,
+        into: &mut Vec<Cell>,
+    ) {
         let amounts = |amounts: PortfolioAmounts| {
             let PortfolioAmounts { net, long, short, gross, realised, unrealised, .. } = amounts;
             let PortfolioAmounts { fees, pnl, equity, .. } = amounts;
@@ -61,7 +67,7 @@ impl Keyed for Risks {
         RiskKey { portfolio: PortfolioId(portfolio), instrument: None }
     }
 
-    fn cells(key: &RiskKey, risk: &Risk, _labels: &Labels, into: &mut Vec<Cell>) {
+    fn cells(key: &RiskKey, risk: &Risk, _part: usize, _labels: &Labels, into: &mut Vec<Cell>) {
         let Measures { volatility, var_parametric, var_historical, drawdown, beta } = risk.measures;
         let measures = [volatility, var_parametric, var_historical, drawdown, beta];
         let row = RiskRow {

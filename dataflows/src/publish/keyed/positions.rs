@@ -30,7 +30,13 @@ impl Keyed for Positions {
         lowest(place)
     }
 
-    fn cells(key: &PositionKey, position: &Position, _labels: &Labels, into: &mut Vec<Cell>) {
+    fn cells(
+        key: &PositionKey,
+        position: &Position,
+        _part: usize,
+        _labels: &Labels,
+        into: &mut Vec<Cell>,
+    ) {
         let base = |BaseAmounts { value, basis, realised, unrealised, fees }: BaseAmounts| {
             [value, basis, unrealised, realised, fees]
         };
@@ -68,7 +74,13 @@ impl Keyed for Drifts {
         lowest(place)
     }
 
-    fn cells(key: &PositionKey, drift: &Drift, _labels: &Labels, into: &mut Vec<Cell>) {
+    fn cells(
+        key: &PositionKey,
+        drift: &Drift,
+        _part: usize,
+        _labels: &Labels,
+        into: &mut Vec<Cell>,
+    ) {
         let row = DriftRow {
             portfolio: key.portfolio,
             instrument: key.instrument,

@@ -27,7 +27,13 @@ impl Keyed for Signals {
         SignalKey { instrument, timeframe, rule: 0 }
     }
 
-    fn cells(key: &SignalKey, signal: &Signal, labels: &Labels, into: &mut Vec<Cell>) {
+    fn cells(
+        key: &SignalKey,
+        signal: &Signal,
+        _part: usize,
+        labels: &Labels,
+        into: &mut Vec<Cell>,
+    ) {
         let row = SignalRow {
             instrument: key.instrument,
             timeframe: key.timeframe,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use market::{IdScope, InstrumentId, OrderKey, Price, Terms, Timeframe, TradeId};
+use market::{IdScope, OrderKey, Price, Terms, TradeId};
 
 use super::*;
 use crate::indicators::input::Close;
@@ -44,15 +44,9 @@ impl Step for Counted {
 fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
     let steps = Arc::new(AtomicUsize::new(0));
     let mut column = Rows::new(Counted { window, steps: Arc::clone(&steps) });
+    let mut sheet = Sheet::new(1);
     let mut apply = |edits: &[(i64, Option<i64>, bool)]| {
-        let key = IndicatorKey {
-            instrument: InstrumentId(1),
-            timeframe: Timeframe::MINUTE,
-            open_time: EventTime(0),
-            indicator: 0,
-            output: 0,
-        };
-        let edits: Vec<Edit> = edits
+        let bars: Vec<(EventTime, Option<(Bar, bool)>)> = edits
             .iter()
             .map(|(at, close, peek)| {
                 let order = OrderKey {
@@ -63,14 +57,19 @@ fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
                 };
                 let mut bar = Bar::empty(Terms::DEFAULT, EventTime(at + 1));
                 bar.close = close.map(|close| (order, Price(close)));
-                Edit { open_time: EventTime(*at), bar: close.map(|_| (bar, *peek)) }
+                (EventTime(*at), close.map(|_| (bar, *peek)))
             })
             .collect();
-        let mut out = Vec::new();
-        let units = Units::of(Terms::DEFAULT);
-        let mut sink = Sink { key, out: &mut out };
-        column.apply(units, &Calendars::utc(), &edits, &mut sink);
-        out.len()
+        let edits = bars.iter().map(|(open_time, bar)| {
+            let bar = bar.as_ref().map(|(bar, peek)| (bar, *peek));
+            Edit { open_time: *open_time, bar }
+        });
+        let edits: Vec<Edit<'_>> = edits.collect();
+        let (units, mut changes) = (Units::of(Terms::DEFAULT), 0);
+        sheet.begin(0);
+        column.apply(units, &Calendars::utc(), &edits, &mut sheet);
+        sheet.tell(|_, _, _| changes += 1);
+        changes
     };
     let bars: Vec<_> = (0..100).map(|at| (at * 10, Some(1_000 + at), false)).collect();
     assert_eq!(apply(&bars), 100);

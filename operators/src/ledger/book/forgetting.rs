@@ -11,7 +11,7 @@ impl Book {
     pub(super) fn forget(&mut self, config: &LedgerConfig, horizon: EventTime) {
         self.bars.forget_quiet(horizon, &mut self.trades.rows);
         self.home = self.home.filter(|home| home.bucket.end > horizon);
-        self.trades.rows.sweep();
+        self.trades.sweep();
         self.forget_affairs(config, horizon);
     }
 

@@ -7,6 +7,7 @@ mod forgetting;
 mod moves;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use market::{
     Bucket, CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Origin, Record,
@@ -173,7 +174,7 @@ impl InstrumentBook for Book {
         for (open_time, bar) in self.bars.iter() {
             if let Some(candle) = bar.history.shown() {
                 let key = CandleKey { instrument: self.instrument, timeframe: base, open_time };
-                out.push(LedgerOut::Restored(key, Box::new(*candle)));
+                out.push(LedgerOut::Restored(key, Arc::clone(candle)));
             }
         }
         self.gaps.restate(self.instrument, out);
@@ -263,8 +264,9 @@ impl Book {
         self.see(trade, application.config);
         self.gaps.tell(trade.scope, trade.id, trade.time);
         let id = match self.trades.find(id) {
-            Found::Nothing => {
-                if let Some(row) = self.add_quiet(trade, origin, application.config) {
+            found @ (Found::Highest | Found::Nothing) => {
+                let is_highest = matches!(found, Found::Highest);
+                if let Some(row) = self.add_quiet(trade, origin, is_highest, application.config) {
                     application.fresh.push((row, place));
                     return Verdict::Accepted;
                 }
@@ -319,7 +321,13 @@ impl Book {
 
     /// Keeps a quiet trade, of which nothing was said; it is taken into its bar when all is applied. None
     /// if it must be kept as an affair.
-    fn add_quiet(&mut self, trade: &Trade, origin: Origin, config: &LedgerConfig) -> Option<RowNo> {
+    fn add_quiet(
+        &mut self,
+        trade: &Trade,
+        origin: Origin,
+        is_highest: bool,
+        config: &LedgerConfig,
+    ) -> Option<RowNo> {
         let stream = self.trades.rows.stream(trade, origin)?;
         let home = self.home.filter(|Home { bucket, chunk }| {
             bucket.open <= trade.time
@@ -338,13 +346,13 @@ impl Book {
                 chunk?
             }
         };
-        Some(self.trades.add_quiet(chunk, stream, trade, origin))
+        Some(self.trades.add_quiet(chunk, stream, trade, origin, is_highest))
     }
 
     /// An id as one of an affair; if it was that of a quiet trade, this is none any more.
     fn affair(&mut self, id: Id, application: &mut Application<'_>) -> IdNo {
         match self.trades.find(id) {
-            Found::Nothing => self.trades.begin(id),
+            Found::Highest | Found::Nothing => self.trades.begin(id),
             Found::Quiet(row) => self.disturb(row, application),
             Found::Affair(id) => id,
         }
@@ -432,8 +440,7 @@ impl Book {
                 continue;
             };
             let key = CandleKey { instrument: self.instrument, timeframe: config.base, open_time };
-            let values = bar.values(&self.trades.rows);
-            bar.history.settle(key, bar.end, values, cause, now, out);
+            bar.settle(key, &self.trades.rows, cause, now, out);
             self.recent.close(&config.outliers, open_time, bar.close());
         }
     }

@@ -11,6 +11,7 @@ mod moves;
 mod trades;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use market::{
     CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Record, Span, Terms,
@@ -159,7 +160,7 @@ impl InstrumentBook for Book {
         for (open_time, bar) in self.bars.iter() {
             if let Some(candle) = bar.history.shown() {
                 let key = CandleKey { instrument: self.instrument, timeframe: base, open_time };
-                out.push(LedgerOut::Restored(key, Box::new(*candle)));
+                out.push(LedgerOut::Restored(key, Arc::clone(candle)));
             }
         }
         self.gaps.restate(self.instrument, out);
@@ -340,7 +341,7 @@ impl Book {
             };
             let key = CandleKey { instrument: self.instrument, timeframe: config.base, open_time };
             let values = bar.values();
-            bar.history.settle(key, bar.end, values, cause, now, out);
+            bar.history.settle(key, bar.end, values.as_ref(), cause, now, out);
             self.recent.close(&config.outliers, open_time, bar.close());
         }
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use market::{
-    Bar, BarState, Calendars, Candle, EventTime, IdScope, InstrumentId, OrderKey, Price, Terms,
-    Timeframe, TradeId,
+    Bar, BarState, Calendars, Candle, CandleKey, EventTime, IdScope, InstrumentId, OrderKey, Price,
+    Terms, Timeframe, TradeId,
 };
 use operators::indicators::{
-    INDICATORS, Indicator, IndicatorKey, IndicatorOut, IndicatorValue, IndicatorsConfig, Line,
+    self as told, INDICATORS, Indicator, IndicatorOut, IndicatorValue, IndicatorsConfig, Line,
 };
 
 pub(super) const INSTRUMENT: InstrumentId = InstrumentId(7);
@@ -16,8 +16,8 @@ const MINUTE: i64 = 60_000_000_000;
 
 /// Bars by the time at which they open.
 pub(super) type Bars = BTreeMap<EventTime, Candle>;
-/// Numbers by what they are.
-pub(crate) type Numbers = BTreeMap<IndicatorKey, IndicatorValue>;
+/// Numbers by their bars and slots.
+pub(crate) type Numbers = BTreeMap<(CandleKey, usize), IndicatorValue>;
 
 /// Random numbers (SplitMix64): the same from the same seed, everywhere.
 pub(super) struct Dice(pub(super) u64);
@@ -154,10 +154,23 @@ pub(crate) fn follow(numbers: &mut Numbers, out: Vec<IndicatorOut>) {
         match said {
             IndicatorOut::Changed(change) => {
                 assert_ne!(change.before, change.after, "not a net change: {:?}", change.key);
-                assert_eq!(numbers.remove(&change.key), change.before, "{:?}", change.key);
-                change.after.map(|after| numbers.insert(change.key, after));
+                let slots = [&change.before, &change.after].into_iter().flatten();
+                let slots = slots.map(|all| all.slots().len()).max().unwrap_or(0);
+                for slot in 0..slots {
+                    let value = |all: &Option<told::Numbers>| all.as_ref()?.get(slot);
+                    let (before, after) = (value(&change.before), value(&change.after));
+                    assert_eq!(numbers.remove(&(change.key, slot)), before, "{:?}", change.key);
+                    let differ = (before != after).then_some((before, after));
+                    assert_eq!(change.of(slot), differ, "{:?}", change.key);
+                    after.map(|after| numbers.insert((change.key, slot), after));
+                }
             }
-            IndicatorOut::Restored(key, value) => assert_eq!(numbers.insert(key, value), None),
+            IndicatorOut::Restored(key, all) => {
+                for (slot, value) in (0..all.slots().len()).map(|slot| (slot, all.get(slot))) {
+                    let known = value.and_then(|value| numbers.insert((key, slot), value));
+                    assert_eq!(known, None);
+                }
+            }
         }
     }
 }
@@ -183,15 +196,9 @@ pub(super) fn assert_as_defined(
         let level = outputs.fold(price, |level, value| level.max(value.abs()));
         for ((open_time, candle), want) in bars.iter().zip(reference) {
             for (output, name) in indicator.outputs().iter().enumerate() {
-                let (open_time, indicator_index) = (*open_time, index as u16);
-                let key = IndicatorKey {
-                    instrument,
-                    timeframe,
-                    open_time,
-                    indicator: indicator_index,
-                    output: output as u8,
-                };
-                let got = numbers.get(&key);
+                let key = CandleKey { instrument, timeframe, open_time: *open_time };
+                let slot = config.slot(index as u16, output as u8).expect("there is one");
+                let got = numbers.get(&(key, slot));
                 let want = want.as_ref().map(|outputs| outputs[output]);
                 let same = match (got, want) {
                     (None, None) => true,
@@ -210,6 +217,7 @@ pub(super) fn assert_as_defined(
             }
         }
     }
-    let on_line = |key: &&IndicatorKey| key.instrument == instrument && key.timeframe == timeframe;
+    let on_line =
+        |(key, _): &&(CandleKey, usize)| (key.instrument, key.timeframe) == (instrument, timeframe);
     assert_eq!(numbers.keys().filter(on_line).count(), expected, "{place}: too many numbers");
 }

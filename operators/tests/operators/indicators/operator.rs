@@ -43,7 +43,8 @@ fn assert_same(seed: u64, config: &IndicatorsConfig, got: &[Rows], want: &[Optio
                 }
                 let lines: BTreeSet<_> = lines.keys().copied().collect();
                 let of = |line| lines.contains(&line);
-                let strange = got.numbers.keys().find(|key| !of((key.instrument, key.timeframe)));
+                let strange =
+                    got.numbers.keys().find(|(key, _)| !of((key.instrument, key.timeframe)));
                 assert_eq!(strange, None, "{place}: a number without a bar");
             }
             None if commit > 0 => assert_eq!(&got.numbers, before, "{place}: between rounds"),

@@ -31,7 +31,7 @@ pub(super) fn outputs(label: &str, rows: &[Row<'_>]) -> Vec<Vec<Option<f64>>> {
     let config = IndicatorsConfig::new(Calendars::utc(), vec![indicator]).unwrap();
     let numbers = afresh(&config.into(), &bars);
     let by_bar: BTreeMap<(u8, EventTime), f64> =
-        numbers.iter().map(|(key, got)| ((key.output, key.open_time), got.value.0)).collect();
+        numbers.iter().map(|(key, got)| ((key.1 as u8, key.0.open_time), got.value.0)).collect();
     let series = |output| bars.keys().map(move |open| (output, *open)).collect::<Vec<_>>();
     let series = (0..names.len() as u8).map(series);
     series.map(|keys| keys.iter().map(|key| by_bar.get(key).copied()).collect()).collect()

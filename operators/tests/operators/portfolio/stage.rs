@@ -145,7 +145,8 @@ fn quotes(config: &PortfolioConfig, commits: &[CommitInput]) -> Vec<Vec<QuoteIn>
                 None => bars.remove(key),
             };
             if before != *after {
-                let change = BarChange { key: *key, before, after: *after, cause: None };
+                let (before, after) = (before.map(Arc::new), after.map(Arc::new));
+                let change = BarChange { key: *key, before, after, cause: None };
                 said.push(QuoteIn::Bar(Arc::new(change)));
             }
         }

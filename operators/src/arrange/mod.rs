@@ -4,17 +4,17 @@
 //! out the batches of a trace and a reader walks them on its own thread, never holding the worker up.
 //! Everything here delegates.
 
+mod batcher;
+
 use std::sync::Arc;
 
 use differential_dataflow::ExchangeData;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::operators::join::join_traces;
-use differential_dataflow::trace::implementations::ord_neu::{
-    OrdValBatch, OrdValBatcher, OrdValBuilder,
-};
+use differential_dataflow::trace::implementations::Vector;
+use differential_dataflow::trace::implementations::ord_neu::{OrdValBatch, OrdValBuilder};
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
-use differential_dataflow::trace::implementations::{ContainerChunker, Vector};
 use differential_dataflow::trace::{
     Batch, BatchReader, Builder, Cursor, Description, Merger, Navigable,
 };
@@ -25,6 +25,7 @@ use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
 use crate::keyed::Time;
+use batcher::{Sorted, Whole};
 
 /// How often a row is there: 1, or −1 for a retraction.
 pub type Diff = i64;
@@ -48,8 +49,8 @@ pub fn arrange_local<'scope, K: ExchangeData, V: ExchangeData>(
     arrange_core::<
         _,
         _,
-        ContainerChunker<Vec<Update<K, V>>>,
-        OrdValBatcher<K, V, Time, Diff>,
+        Whole<Update<K, V>>,
+        Sorted<K, V>,
         ArcBuilder<OrdValBuilder<Layout<K, V>, Vec<Update<K, V>>>>,
         Spine<SharedBatch<K, V>>,
     >(updates, Pipeline, name)

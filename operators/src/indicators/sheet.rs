@@ -1,0 +1,134 @@
+//! The numbers of the bars of one line, as they were last told, and what changes of them.
+//!
+//! Columns put their outputs in, one column after the other, each in order of time; then [`Sheet::tell`] puts out one
+//! change per bar whose numbers differ, however many of them do.
+
+use market::EventTime;
+
+use super::value::{Numbers, Reading};
+
+/// A row per bar, a slot per output of each column.
+#[derive(Clone, Debug, Default)]
+pub struct Sheet {
+    width: usize,
+    /// What is told of each bar that has a number, in order of time.
+    told: Vec<(EventTime, Numbers)>,
+    /// Bars that a column put something in for, in order of time.
+    drafts: Vec<Draft>,
+    /// The slots of drafts.
+    slots: Vec<Reading>,
+    /// The first slot of the column at hand, and the draft that it is at.
+    column: usize,
+    at: usize,
+}
+
+/// The numbers of a bar as they are going to be.
+#[derive(Clone, Copy, Debug)]
+struct Draft {
+    open_time: EventTime,
+    peek: bool,
+    /// Where its slots begin.
+    slots: usize,
+}
+
+impl Sheet {
+    /// A sheet with so many slots per bar.
+    pub(super) fn new(width: usize) -> Sheet {
+        Sheet { width, ..Sheet::default() }
+    }
+
+    /// From now on comes the column whose slots begin here, from its first bar on.
+    pub(super) fn begin(&mut self, column: usize) {
+        (self.column, self.at) = (column, 0);
+    }
+
+    /// The column at hand has these outputs at a bar, which is open if `peek`: not before a bar that it has
+    /// put in already.
+    pub(super) fn put(&mut self, open_time: EventTime, peek: bool, outputs: &[f64]) {
+        let slots = self.draft(open_time, Some(peek));
+        for (slot, output) in self.slots[slots..].iter_mut().zip(outputs) {
+            *slot = Reading(*output);
+        }
+    }
+
+    /// The column at hand has none of its `outputs` at a bar (any more).
+    pub(super) fn take_out(&mut self, open_time: EventTime, outputs: usize) {
+        let slots = self.draft(open_time, None);
+        self.slots[slots..][..outputs].fill(Reading::ABSENT);
+    }
+
+    /// Where the slots of the column at hand begin in the draft of a bar.
+    fn draft(&mut self, open_time: EventTime, peek: Option<bool>) -> usize {
+        while self.drafts.get(self.at).is_some_and(|draft| draft.open_time < open_time) {
+            self.at += 1;
+        }
+        if self.drafts.get(self.at).is_none_or(|draft| draft.open_time != open_time) {
+            let (slots, told) = (self.slots.len(), self.place(open_time).ok());
+            let told = told.map(|at| &self.told[at].1);
+            let draft = Draft { open_time, peek: told.is_some_and(Numbers::is_peek), slots };
+            match told {
+                Some(numbers) => self.slots.extend_from_slice(numbers.slots()),
+                None => self.slots.resize(slots + self.width, Reading::ABSENT),
+            }
+            self.drafts.insert(self.at, draft);
+        }
+        let draft = &mut self.drafts[self.at];
+        draft.peek = peek.unwrap_or(draft.peek);
+        draft.slots + self.column
+    }
+
+    /// Where a bar is told of, or would be.
+    fn place(&self, open_time: EventTime) -> Result<usize, usize> {
+        match self.told.last() {
+            Some((last, _)) if *last == open_time => Ok(self.told.len() - 1),
+            Some((last, _)) if *last > open_time => {
+                self.told.binary_search_by_key(&open_time, |(open_time, _)| *open_time)
+            }
+            _ => Err(self.told.len()),
+        }
+    }
+
+    /// Calls `each` with every bar whose numbers differ from what was told: before, and now.
+    pub(super) fn tell(
+        &mut self,
+        mut each: impl FnMut(EventTime, Option<Numbers>, Option<Numbers>),
+    ) {
+        let drafts = std::mem::take(&mut self.drafts);
+        for Draft { open_time, peek, slots } in &drafts {
+            let slots = &self.slots[*slots..][..self.width];
+            let now = || Numbers::new(slots, *peek);
+            match self.place(*open_time) {
+                Ok(at) if self.told[at].1.is(slots, *peek) => {}
+                Ok(at) => match now() {
+                    Some(numbers) => {
+                        let before = std::mem::replace(&mut self.told[at].1, numbers.clone());
+                        each(*open_time, Some(before), Some(numbers));
+                    }
+                    None => each(*open_time, Some(self.told.remove(at).1), None),
+                },
+                Err(at) => {
+                    if let Some(numbers) = now() {
+                        self.told.insert(at, (*open_time, numbers.clone()));
+                        each(*open_time, None, Some(numbers));
+                    }
+                }
+            }
+        }
+        self.slots.clear();
+        self.drafts = drafts;
+        self.drafts.clear();
+    }
+
+    /// Everything that is told.
+    pub(super) fn told(&self) -> impl Iterator<Item = &(EventTime, Numbers)> {
+        self.told.iter()
+    }
+
+    /// About how many bytes are retained.
+    pub(super) fn bytes(&self) -> usize {
+        let one = size_of::<(EventTime, Numbers)>() + Numbers::bytes_of(self.width);
+        self.told.len() * one
+            + self.drafts.capacity() * size_of::<Draft>()
+            + self.slots.capacity() * size_of::<Reading>()
+    }
+}
