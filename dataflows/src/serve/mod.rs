@@ -1,7 +1,7 @@
 //! The HTTP side: reads the views and tells how the process is. Sees views through
 //! [`ViewReader`] only; never the engine.
 //!
-//! Reading order: [`Context`] (what routes answer from) → `server` (sockets, limits, draining) →
+//! Reading order: [`Context`] (what routes answer from) → `server`, `stall` (sockets, limits, draining) →
 //! `routes` (one file each, one list) → `query`, `symbol`, `format` (what a request asks) → `bars`, `session`,
 //! `fill` (candles at one frontier, of one kind of session, without trades) → `filter`, `follow`, `socket` (any view, at a
 //! frontier or from there on) → `page` (a client that the binary carries) → `problem` (what an error says).
@@ -27,6 +27,7 @@ mod routes;
 mod server;
 mod session;
 mod socket;
+mod stall;
 mod symbol;
 #[cfg(test)]
 mod tests;

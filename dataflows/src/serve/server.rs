@@ -1,8 +1,8 @@
 //! Sockets: one accept loop with bounds on what clients may take up.
 //!
 //! A client can hold a connection only by asking: one that does not complete a request head in time is
-//! cut, between requests too. Beyond the bound on connections, clients wait in the backlog of the
-//! listening socket; they are not refused.
+//! cut, between requests too, and so is one that does not take its answer. Beyond the bound on
+//! connections, clients wait in the backlog of the listening socket; they are not refused.
 //!
 //! On `stop` no connection is accepted any more, those without a request are closed, and those with
 //! one have until the drain deadline to be answered.
@@ -36,6 +36,7 @@ use super::Context;
 use super::problem::{MISDIRECTED, Problem};
 use super::query::shown;
 use super::routes::{Route, app};
+use super::stall::{Flowing, STALL_MAX};
 
 /// What clients may take up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,7 +215,8 @@ fn connection(
         noted.store(true, Ordering::Relaxed);
         respond(app.clone(), request)
     });
-    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let stream = TokioIo::new(Flowing::new(stream, STALL_MAX));
+    let serving = builder.serve_connection_with_upgrades(stream, service);
     let serving = Box::pin(watcher.watch(serving.into_owned()));
     async move {
         // The timeout of HTTP/1 heads begins only when the protocol is known, which takes bytes.

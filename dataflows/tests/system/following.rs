@@ -126,6 +126,11 @@ fn what_is_told_adds_up_to_the_view() {
             socket.subscribe("alerts", "alerts", "{}");
             socket.subscribe("signals", "signals", "{}");
             let socket = job.follow(3, move || socket.next(), at_once);
+            // The same wish as that of all bars above, at another place.
+            let mut slow_socket = Socket::open(job.address);
+            slow_socket.subscribe("bars", "candles", "{}");
+            let pause = Duration::from_millis(200);
+            let slow_socket = job.follow(1, move || slow_socket.next(), pause);
             BTreeMap::from([
                 ("early", early),
                 ("slow", slow),
@@ -135,6 +140,7 @@ fn what_is_told_adds_up_to_the_view() {
                 ("late", late),
                 ("tape", tape),
                 ("socket", socket),
+                ("slow socket", slow_socket),
             ])
         });
 
@@ -144,7 +150,9 @@ fn what_is_told_adds_up_to_the_view() {
         for client in ["early", "slow", "diffs", "late"] {
             told[client].assert_is("candles", &bars, &of_bars, &format!("{client} at {workers}"));
         }
-        told["socket"].assert_is("bars", &bars, &of_bars, "over a socket");
+        for client in ["socket", "slow socket"] {
+            told[client].assert_is("bars", &bars, &of_bars, &format!("{client} at {workers}"));
+        }
         told["socket"].assert_is("alerts", &alerts, &of_alerts, "over a socket");
         let signals = final_rows(folder, "signals");
         assert!(signals.len() > 10, "{signals:?}");

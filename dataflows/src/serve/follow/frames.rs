@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use super::crier::Criers;
 use super::wish::{Encoding, Telling};
 use crate::serve::Context;
 use crate::serve::routes::FrontierJson;
@@ -15,7 +16,11 @@ use crate::views::{Cell, Changes, Frontier, ReadError};
 /// Followers of the same wish that are equally far ask for the same change at the same time; the first
 /// one reads and encodes it.
 #[derive(Clone, Default)]
-pub struct Frames(Arc<Mutex<Latest>>);
+pub struct Frames {
+    latest: Arc<Mutex<Latest>>,
+    /// Who tells them.
+    pub(super) criers: Criers,
+}
 
 /// How many changes are kept for others to ask for.
 const FRAMES: usize = 64;
@@ -52,7 +57,7 @@ impl Frames {
     }
 
     fn cell(&self, key: Key) -> Arc<OnceCell<Option<Arc<str>>>> {
-        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cell) = latest.by_key.get(&key) {
             return Arc::clone(cell);
         }

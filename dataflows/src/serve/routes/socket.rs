@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use tungstenite::handshake::derive_accept_key;
 use warp::Filter;
-use warp::Reply;
-use warp::http::{HeaderMap, Method};
+use warp::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
 
-use crate::serve::Context;
 use crate::serve::problem::{CROSS_SITE, Problem, UNAVAILABLE, UPGRADE_REQUIRED};
-use crate::serve::socket::{self, MESSAGE_BYTES_MAX};
+use crate::serve::stall::Flowing;
+use crate::serve::{Context, socket};
 
-use super::{Asked, Endpoint, Entry, Route, answered, foreign, reads};
+use super::{Asked, Endpoint, Entry, Route, answered, foreign, reads, set};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -32,26 +36,45 @@ fn route(context: &Context) -> Route {
         let problem = refused(&asked.headers).unwrap_or(Problem::new(UPGRADE_REQUIRED, detail));
         answered(asked.path, async move { Err(problem) })
     });
-    let upgrade = warp::path!("ws").and(warp::header::headers_cloned()).and(warp::ws());
-    let upgrade = upgrade.map(move |headers: HeaderMap, ws: Ws| match refused(&headers) {
-        Some(problem) => problem.response(Some("/ws")),
-        None => upgraded(&context, ws),
-    });
+    // `warp::ws` checks the request; the connection itself is taken over below.
+    let upgrade = warp::path!("ws").and(warp::ext::optional::<OnUpgrade>());
+    let upgrade = upgrade.and(warp::header::headers_cloned()).and(warp::ws());
+    let upgrade =
+        upgrade.map(move |upgrade: Option<OnUpgrade>, headers: HeaderMap, _: Ws| {
+            match (refused(&headers), upgrade) {
+                (Some(problem), _) => problem.response(Some("/ws")),
+                (None, Some(upgrade)) => upgraded(&context, upgrade, &headers),
+                (None, None) => Problem::internal().response(Some("/ws")),
+            }
+        });
     upgrade.or(plain).unify().boxed()
 }
 
-fn upgraded(context: &Context, ws: Ws) -> Response {
+/// Goes on as a WebSocket once the answer has been written.
+fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Response {
     let Ok(permit) = Arc::clone(&context.sockets).try_acquire_owned() else {
         let detail = "as many WebSockets are open as `limits.connections` allows";
         return Problem::new(UNAVAILABLE, detail).response(Some("/ws"));
     };
     let context = context.clone();
-    let ws = ws.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
-    ws.on_upgrade(move |socket| async move {
-        socket::converse(context, socket).await;
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        match downcast::<TokioIo<Flowing>>(upgraded) {
+            Ok(parts) => {
+                socket::converse(context, parts.io.into_inner().into_inner(), &parts.read_buf)
+                    .await;
+            }
+            Err(_) => tracing::error!("a WebSocket is not on a connection of this server"),
+        }
         drop(permit);
-    })
-    .into_response()
+    });
+    let key = headers.get(SEC_WEBSOCKET_KEY).map_or(&b""[..], |key| key.as_bytes());
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    set(&mut response, CONNECTION, "upgrade");
+    set(&mut response, UPGRADE, "websocket");
+    set(&mut response, SEC_WEBSOCKET_ACCEPT, &derive_accept_key(key));
+    response
 }
 
 /// What is wrong if a page of another site asks: browsers let any page open a WebSocket to anywhere and read what

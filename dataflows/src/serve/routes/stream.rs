@@ -6,16 +6,17 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use warp::Filter;
 use warp::Reply;
-use warp::http::header::{CACHE_CONTROL, HeaderName};
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use warp::http::{HeaderMap, Method};
 use warp::reply::Response;
-use warp::sse::Event;
 
-use crate::serve::follow::{Follower, Message, Wish};
+use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
 use crate::serve::problem::{Fault, Problem, VALIDATION};
 use crate::serve::query::shown;
 use crate::serve::{Context, closed};
@@ -56,12 +57,15 @@ fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
     let wishes = wishes.collect::<Result<Vec<_>, _>>()?;
     let resumes = has_been_here(&asked.headers);
     let (out, told) = mpsc::channel(1);
+    let out: Arc<dyn Outlet> = Arc::new(Events(out));
     for wish in wishes {
-        let sub = Arc::from(wish.told.view.name);
-        tokio::spawn(Follower::new(context.clone(), wish, sub, out.clone()).run(resumes));
+        let view = wish.told.view.name;
+        let follower = Follower::new(context.clone(), wish, view, Arc::clone(&out));
+        tokio::spawn(follower.run(resumes));
     }
-    let events = events(told, context.closing.clone()).map(Ok::<Event, Infallible>);
-    let mut response = warp::sse::reply(events).into_response();
+    let events = events(told, context.closing.clone()).map(Ok::<Bytes, Infallible>);
+    let mut response = warp::reply::stream(events).into_response();
+    set(&mut response, CONTENT_TYPE, "text/event-stream");
     set(&mut response, CACHE_CONTROL, "no-store");
     set(&mut response, X_ACCEL_BUFFERING, "no");
     Ok(response)
@@ -93,29 +97,61 @@ fn has_been_here(headers: &HeaderMap) -> bool {
     headers.get(LAST_EVENT_ID).is_some_and(|id| !id.is_empty())
 }
 
-/// The messages as events; ends when the followers do or the process is closing.
+/// What a client is told, as the text of events.
+struct Events(mpsc::Sender<Bytes>);
+
+impl Outlet for Events {
+    fn offer(&self, message: Message<'_>) -> Offered {
+        match self.0.try_reserve() {
+            Ok(room) => {
+                room.send(event(message));
+                Offered::Taken
+            }
+            Err(TrySendError::Full(())) => Offered::Full,
+            Err(TrySendError::Closed(())) => Offered::Gone,
+        }
+    }
+
+    fn room(&self) -> Waiting<'_> {
+        Box::pin(async {
+            let _ = self.0.reserve().await;
+        })
+    }
+
+    fn gone(&self) -> Waiting<'_> {
+        Box::pin(self.0.closed())
+    }
+}
+
+/// A message as an event. Its JSON is one line.
+fn event(message: Message<'_>) -> Bytes {
+    let mut text = format!("event:{}\ndata:", message.told.name()).into_bytes();
+    message.json(&mut text);
+    if let Some(commit) = message.commit {
+        text.extend_from_slice(format!("\nid:{commit}").as_bytes());
+    }
+    text.extend_from_slice(b"\n\n");
+    text.into()
+}
+
+/// All that is told; ends when the followers do or the process is closing.
 fn events(
-    told: mpsc::Receiver<Message>,
+    told: mpsc::Receiver<Bytes>,
     closing: watch::Receiver<bool>,
-) -> impl Stream<Item = Event> + Send {
-    let first = Event::default().retry(std::time::Duration::from_millis(RETRY_MS)).comment("");
+) -> impl Stream<Item = Bytes> + Send {
+    let first = Bytes::from(format!(":\nretry:{RETRY_MS}\n\n"));
     let rest = stream::unfold((told, closing, false), |(mut told, mut closing, done)| async move {
         if done {
             return None;
         }
-        let message = tokio::select! {
-            message = told.recv() => Some(message?),
+        let event = tokio::select! {
+            event = told.recv() => Some(event?),
             () = closed(&mut closing) => None,
         };
-        let Some(message) = message else {
+        let Some(event) = event else {
             let data = format!("{{\"reason\":\"drain\",\"reconnect_after_ms\":{RETRY_MS}}}");
-            let last = Event::default().event("closing").data(data);
+            let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
             return Some((last, (told, closing, true)));
-        };
-        let event = Event::default().event(message.told.name()).data(message.json());
-        let event = match message.commit {
-            Some(commit) => event.id(commit.to_string()),
-            None => event,
         };
         Some((event, (told, closing, false)))
     });

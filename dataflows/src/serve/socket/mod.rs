@@ -5,36 +5,36 @@
 //! take what it is told, or the process closes.
 
 mod ask;
+mod wire;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use warp::ws::{Message, WebSocket};
+use tungstenite::Message;
 
-use super::follow::{self, Follower, Wish};
+use super::follow::{Follower, Leave, Outlet, Wish};
 use super::problem::Problem;
 use super::routes::frontier_json;
 use super::{Context, closed};
 use crate::views::VIEWS;
 use ask::Ask;
+use wire::{Ear, Frame, Gone, Wire};
 
 /// A client's message is at most this long.
-pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// A client follows at most so many views (or parts of views) at a time.
 const SUBS_MAX: usize = 64;
 /// This often a client is pinged.
 const PING: Duration = Duration::from_secs(15);
 /// A client that says nothing for this long, not even an answer to a ping, is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
-/// A client that takes this long to take one message is cut.
-const SEND_MAX: Duration = Duration::from_secs(30);
 
 /// Why a conversation ends; the codes of RFC 6455's private range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,68 +47,70 @@ enum Close {
     Silent = 4410,
 }
 
-/// Talks with a client to the end.
-pub(super) async fn converse(context: Context, socket: WebSocket) {
-    let (sink, stream) = socket.split();
-    let (out, told) = mpsc::channel(1);
-    let mut talk = Talk { context, sink, out, subs: HashMap::new() };
-    let close = talk.run(stream, told).await;
-    talk.subs.values().for_each(AbortHandle::abort);
+/// Talks with a client to the end; `read` is what it has said already.
+pub(super) async fn converse(context: Context, stream: TcpStream, read: &Bytes) {
+    let wire = Arc::new(Wire::new(stream));
+    let ear = Ear::new(Arc::clone(&wire), read);
+    let mut talk = Talk { context, wire, subs: HashMap::new() };
+    let close = talk.run(ear).await;
+    talk.subs.values().for_each(Sub::end);
     if let Ok(Some(close)) = close {
         talk.close(close).await;
     }
+    talk.wire.close();
 }
 
 struct Talk {
     context: Context,
-    sink: SplitSink<WebSocket, Message>,
-    out: mpsc::Sender<follow::Message>,
+    wire: Arc<Wire>,
     /// What is followed, by the client's names.
-    subs: HashMap<Arc<str>, AbortHandle>,
+    subs: HashMap<Arc<str>, Sub>,
 }
 
-/// The client is gone, or does not take what it is told.
-struct Gone;
+/// Something that is followed.
+struct Sub {
+    leave: Leave,
+    follower: AbortHandle,
+}
+
+impl Sub {
+    /// Once it returns, nothing more is told.
+    fn end(&self) {
+        self.leave.leave();
+        self.follower.abort();
+    }
+}
 
 impl Talk {
-    async fn run(
-        &mut self,
-        mut stream: SplitStream<WebSocket>,
-        mut told: mpsc::Receiver<follow::Message>,
-    ) -> Result<Option<Close>, Gone> {
+    async fn run(&mut self, mut ear: Ear) -> Result<Option<Close>, Gone> {
         self.say(&self.welcome()).await?;
         let mut closing = self.context.closing.clone();
+        let wire = Arc::clone(&self.wire);
+        let mut tended = pin!(wire.tend());
         let mut heard_at = Instant::now();
         let mut ping = interval(PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.tick().await; // the first comes at once
         loop {
             tokio::select! {
-                message = stream.next() => {
+                message = ear.next() => {
                     heard_at = Instant::now();
-                    match message {
-                        Some(Ok(message)) if message.is_close() => return Ok(None),
-                        Some(Ok(message)) if message.is_text() => {
-                            self.answer(message.to_str().unwrap_or_default()).await?;
+                    match message? {
+                        Message::Close(_) => {
+                            ear.part();
+                            return Ok(None);
                         }
-                        Some(Ok(message)) if message.is_binary() => {
-                            return Ok(Some(Close::Protocol));
-                        }
-                        Some(Ok(_)) => {}
-                        Some(Err(_)) | None => return Err(Gone),
+                        Message::Text(text) => self.answer(&text).await?,
+                        Message::Binary(_) => return Ok(Some(Close::Protocol)),
+                        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
                     }
                 }
-                Some(message) = told.recv() => {
-                    // What was under way when its follower was told to stop is not told any more.
-                    if self.subs.contains_key(&message.sub) {
-                        self.send(Message::text(message.json())).await?;
-                    }
-                }
+                gone = &mut tended => return Err(gone),
                 _ = ping.tick() => {
                     if heard_at.elapsed() > SILENCE_MAX {
                         return Ok(Some(Close::Silent));
                     }
-                    self.send(Message::ping(Vec::new())).await?;
+                    self.wire.send(Frame::Ping, b"").await?;
                 }
                 () = closed(&mut closing) => return Ok(Some(Close::Drain)),
             }
@@ -152,8 +154,8 @@ impl Talk {
                 Ok(Done { answer, begin: Some((sub, wish)) })
             }
             Ask::Unsubscribe { sub } => match self.subs.remove(&*sub) {
-                Some(follower) => {
-                    follower.abort();
+                Some(followed) => {
+                    followed.end();
                     done(json!({ "type": "unsubscribed", "sub": &*sub }))
                 }
                 None => Err(ask::wrong("sub", format!("`{sub}` is not followed"))),
@@ -171,10 +173,11 @@ impl Talk {
     }
 
     fn begin(&mut self, sub: Arc<str>, wish: Wish) {
-        let follower =
-            Follower::new(self.context.clone(), wish, Arc::clone(&sub), self.out.clone());
-        let running = tokio::spawn(follower.run(false));
-        self.subs.insert(sub, running.abort_handle());
+        let outlet = Arc::clone(&self.wire) as Arc<dyn Outlet>;
+        let follower = Follower::new(self.context.clone(), wish, &sub, outlet);
+        let leave = follower.leave();
+        let follower = tokio::spawn(follower.run(false)).abort_handle();
+        self.subs.insert(sub, Sub { leave, follower });
     }
 
     fn welcome(&self) -> Value {
@@ -187,18 +190,11 @@ impl Talk {
         })
     }
 
-    async fn say(&mut self, message: &Value) -> Result<(), Gone> {
-        self.send(Message::text(message.to_string())).await
+    async fn say(&self, message: &Value) -> Result<(), Gone> {
+        self.wire.send(Frame::Text, message.to_string().as_bytes()).await
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), Gone> {
-        match timeout(SEND_MAX, self.sink.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Gone),
-        }
-    }
-
-    async fn close(&mut self, close: Close) {
+    async fn close(&self, close: Close) {
         let reason = match close {
             Close::Protocol => "messages are text",
             Close::Drain => "drain",
@@ -212,7 +208,8 @@ impl Talk {
         });
         let closed = async {
             self.say(&told).await?;
-            self.send(Message::close_with(close as u16, reason)).await
+            let payload = [&(close as u16).to_be_bytes()[..], reason.as_bytes()].concat();
+            self.wire.send(Frame::Close, &payload).await
         };
         let _ = timeout(Duration::from_secs(1), closed).await;
     }

@@ -3,6 +3,7 @@
 mod candles;
 mod fields;
 mod filling;
+mod following;
 mod indicators;
 mod page;
 mod problems;

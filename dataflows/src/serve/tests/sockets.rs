@@ -18,14 +18,14 @@ use crate::serve::{BindError, Limits, Stopped, bind, serve};
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(150);
 
-struct Running {
-    addr: SocketAddr,
+pub(super) struct Running {
+    pub(super) addr: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Stopped>,
 }
 
 impl Running {
-    async fn new(server: &Server, limits: Limits) -> Running {
+    pub(super) async fn new(server: &Server, limits: Limits) -> Running {
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let mut context = server.context.clone();
@@ -49,7 +49,7 @@ impl Running {
         rest(&mut stream).await
     }
 
-    async fn stopped(self) -> Stopped {
+    pub(super) async fn stopped(self) -> Stopped {
         self.stop.send(()).unwrap();
         timeout(PATIENCE, self.task).await.unwrap().unwrap()
     }

@@ -1,0 +1,125 @@
+//! A connection whose client must take what it is told.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// A client that takes nothing for this long, though there is something to take, is cut.
+pub(super) const STALL_MAX: Duration = Duration::from_secs(30);
+
+/// A connection that fails (`TimedOut`) when there was no room to write for so long.
+///
+/// Without it a client that has stopped reading, a stream of events say, would hold its connection, and what is
+/// followed for it, until TCP gives up.
+pub(super) struct Flowing {
+    stream: TcpStream,
+    stall_max: Duration,
+    /// Runs while a write waits.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Flowing {
+    pub(super) fn new(stream: TcpStream, stall_max: Duration) -> Flowing {
+        Flowing { stream, stall_max, stalled: None }
+    }
+
+    /// The connection as it is.
+    pub(super) fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+
+    /// What has become of a write, given when it must have found room.
+    fn written<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stall_max = self.stall_max;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(stall_max)));
+        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Flowing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Flowing {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.written(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.written(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_cut_and_who_is_slow_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut flowing = Flowing::new(stream, Duration::from_millis(500));
+        let written = tokio::spawn(async move {
+            let mut written = 0_usize;
+            loop {
+                match flowing.write(&[0; 65_536]).await {
+                    Ok(taken) => written += taken,
+                    Err(error) => return (written, error.kind()),
+                }
+            }
+        });
+        // More than the system holds for it, with pauses.
+        let mut read = vec![0; 1 << 20];
+        for _ in 0..32 {
+            client.read_exact(&mut read).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let (written, kind) = written.await.unwrap();
+        assert!(written >= 32 << 20, "{written}");
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+    }
+}
