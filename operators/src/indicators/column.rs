@@ -46,6 +46,9 @@ pub(super) struct Rows<T: Step> {
     tail: Vec<RowOf<T>>,
 }
 
+/// How many of the newest bars are looked at one by one before all are searched.
+const NEWEST: usize = 8;
+
 /// A row of the column of a step.
 type RowOf<T> = Row<<T as Step>::Input, <T as Step>::State>;
 
@@ -69,11 +72,11 @@ impl<T: Step> Rows<T> {
 
     /// Index of the first row at or after `time`.
     fn position(&self, time: EventTime) -> usize {
-        match self.rows.last() {
-            Some(last) if last.open_time >= time => {
-                self.rows.partition_point(|row| row.open_time < time)
-            }
-            _ => self.rows.len(),
+        // Nearly always one of the newest, which are at hand; a search through all of them is not.
+        let newest = self.rows.len().saturating_sub(NEWEST);
+        match self.rows[newest..].iter().rposition(|row| row.open_time < time) {
+            Some(before) => newest + before + 1,
+            None => self.rows[..newest].partition_point(|row| row.open_time < time),
         }
     }
 

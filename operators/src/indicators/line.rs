@@ -22,6 +22,8 @@ pub struct Line {
     terms: Option<Terms>,
     columns: Vec<Box<dyn Column>>,
     sheet: Sheet,
+    /// As last told by [`Line::grown`].
+    bytes: usize,
 }
 
 /// The states of a line: the terms, and one piece per column.
@@ -40,7 +42,7 @@ impl Line {
     ) -> Line {
         let columns = config.indicators().iter().map(|indicator| indicator.column()).collect();
         let sheet = Sheet::new(config.slots());
-        Line { config, instrument, timeframe, terms: None, columns, sheet }
+        Line { config, instrument, timeframe, terms: None, columns, sheet, bytes: 0 }
     }
 
     /// Brings the line to the bars after `edits`, each a bar by the time at which it opens, or none if it
@@ -103,6 +105,12 @@ impl Line {
             slot += column.outputs();
         }
         sheet.tell(|_, _, _| {});
+    }
+
+    /// How many bytes more it retains than when this was last asked, about.
+    pub(super) fn grown(&mut self) -> isize {
+        let bytes = self.bytes();
+        bytes as isize - std::mem::replace(&mut self.bytes, bytes) as isize
     }
 
     /// About how many bytes the line retains.

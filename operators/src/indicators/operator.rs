@@ -138,20 +138,18 @@ impl Core for Indicators {
         let mut changed = changed.peekable();
         while let Some(first) = changed.peek() {
             let at = line_of(&first.key);
-            let line = self.lines.entry(at).or_insert_with(|| {
-                let line = Line::new(Arc::clone(&self.config), at.0, at.1);
-                self.bytes += line.bytes();
-                line
-            });
-            let bytes_before = line.bytes();
+            let line = self
+                .lines
+                .entry(at)
+                .or_insert_with(|| Line::new(Arc::clone(&self.config), at.0, at.1));
             let of_line: Vec<Arc<BarChange>> =
                 std::iter::from_fn(|| changed.next_if(|change| line_of(&change.key) == at))
                     .collect();
-            line.apply(
-                of_line.iter().map(|change| (change.key.open_time, change.after.as_deref())),
-                out,
-            );
-            self.bytes = (self.bytes + line.bytes()).saturating_sub(bytes_before);
+            let edits =
+                of_line.iter().map(|change| (change.key.open_time, change.after.as_deref()));
+            line.apply(edits, out);
+            let grown = line.grown();
+            self.bytes = self.bytes.saturating_add_signed(grown);
         }
         drop(changed);
         all.clear();
@@ -184,7 +182,7 @@ impl Core for Indicators {
         for ((instrument, timeframe), state) in lines {
             let mut line = Line::new(Arc::clone(&self.config), instrument, timeframe);
             line.decode(&state)?;
-            self.bytes += line.bytes();
+            self.bytes = self.bytes.saturating_add_signed(line.grown());
             self.lines.insert((instrument, timeframe), line);
         }
         Ok(())

@@ -38,7 +38,7 @@ pub(super) struct BaseBar {
 pub(super) struct Bars {
     /// Of the instrument; not known while only cancels have named it.
     terms: Option<Terms>,
-    bars: BTreeMap<EventTime, BaseBar>,
+    bars: BTreeMap<EventTime, Box<BaseBar>>,
     /// The bars that have chunks: when they end and open.
     holding: BTreeSet<(EventTime, EventTime)>,
     quiet: usize,
@@ -73,7 +73,7 @@ impl Bars {
         let bar = self.bars.entry(bucket.open).or_insert_with(|| {
             made = true;
             let empty = Bar::empty(terms, bucket.end);
-            BaseBar {
+            Box::new(BaseBar {
                 end: bucket.end,
                 chunks: Vec::new(),
                 quiet: 0,
@@ -82,7 +82,7 @@ impl Bars {
                 values: empty,
                 stale: false,
                 history: History::new(),
-            }
+            })
         });
         (bar, made)
     }
@@ -177,11 +177,11 @@ impl Bars {
     }
 
     pub(super) fn get_mut(&mut self, open: EventTime) -> Option<&mut BaseBar> {
-        self.bars.get_mut(&open)
+        self.bars.get_mut(&open).map(|bar| &mut **bar)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (EventTime, &BaseBar)> {
-        self.bars.iter().map(|(open, bar)| (*open, bar))
+        self.bars.iter().map(|(open, bar)| (*open, &**bar))
     }
 
     /// How many quiet trades there are.
@@ -193,7 +193,7 @@ impl Bars {
     pub(super) fn bytes(&self) -> usize {
         // A B-tree's nodes are two thirds full on average, and so are the lists of chunks.
         self.live * size_of::<(OrderKey, Trade)>() * 3 / 2
-            + self.bars.len() * size_of::<(EventTime, BaseBar)>() * 3 / 2
+            + self.bars.len() * (size_of::<BaseBar>() + size_of::<(EventTime, usize)>() * 3 / 2)
             + self.holding.len() * size_of::<(EventTime, EventTime)>() * 3 / 2
             + self.chunks * size_of::<u32>() * 3 / 2
     }

@@ -125,6 +125,12 @@ impl Rows {
         self.chunks[chunk_of(number)].end
     }
 
+    /// The same, if the bar is not forgotten.
+    pub(super) fn end_if_kept(&self, number: RowNo) -> Option<EventTime> {
+        let place = self.chunks.get(chunk_of(number))?;
+        Some(place.end).filter(|end| *end > self.forgotten)
+    }
+
     /// Whether a row was added in the commit at hand.
     pub(super) fn is_new(&self, number: RowNo) -> bool {
         place_of(number) >= usize::from(self.chunks[chunk_of(number)].settled)

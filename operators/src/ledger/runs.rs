@@ -4,11 +4,12 @@
 //! of the time into the same. Such rows need no index: a **run** of them lies side by side, in the order of their
 //! ids, and runs are in that order too. Which run an id would be in is one binary search, its row another.
 //!
-//! Memory: one entry of 16 bytes per run, which is a chunk's rows unless others come between them.
+//! Memory: one entry of 24 bytes per run, which is a chunk's rows unless others come between them. A chunk is used
+//! anew only for a bar that ends later, so a run knows by the end of its bar whether its rows are still there.
 
 use std::collections::VecDeque;
 
-use market::IdScope;
+use market::{EventTime, IdScope};
 
 use super::rows::RowNo;
 use super::streams::{Id, Kind};
@@ -39,6 +40,8 @@ struct Run {
     first: u64,
     row: RowNo,
     len: u32,
+    /// Of the bar that they are in.
+    end: EventTime,
 }
 
 impl Runs {
@@ -60,27 +63,32 @@ impl Runs {
         has_room
     }
 
-    /// The row of the integer that [`Self::is_highest`] has just said is the highest.
-    pub(super) fn append(&mut self, (scope, id): Id, row: RowNo) {
+    /// The row of the integer that [`Self::is_highest`] has just said is the highest, in a bar that ends at `end`.
+    pub(super) fn append(&mut self, (scope, id): Id, row: RowNo, end: EventTime) {
         let (kind, first) = Kind::of(id);
         let Some(space) = self.space(scope, kind) else { return };
+        let beside = |last: &Run| last.row + last.len == row && last.row >> 8 == row >> 8;
         match space.runs.back_mut() {
-            Some(last) if last.row + last.len == row && last.row >> 8 == row >> 8 => last.len += 1,
-            _ => space.runs.push_back(Run { first, row, len: 1 }),
+            Some(last) if beside(last) && last.end == end => last.len += 1,
+            _ => space.runs.push_back(Run { first, row, len: 1, end }),
         }
     }
 
-    /// The row of an id if it is in a run; `number_in` tells the number in the id of a row, whether the row
-    /// still says something or not. Of runs that are forgotten it may be the row of another id.
+    /// The row of an id if it is in a run. `end` tells the end of the bar that a row is in, if it is not forgotten;
+    /// `number_in` the number in the id of a row, whether the row still says something or not.
     pub(super) fn find(
         &self,
         (scope, id): Id,
+        end: impl Fn(RowNo) -> Option<EventTime>,
         number_in: impl Fn(RowNo) -> Option<u64>,
     ) -> Option<RowNo> {
         let (kind, number) = Kind::of(id);
         let space = self.spaces.iter().find(|one| (one.scope, one.kind) == (scope, kind))?;
         let after = space.runs.partition_point(|run| run.first <= number);
         let run = space.runs.get(after.checked_sub(1)?)?;
+        if end(run.row) != Some(run.end) {
+            return None;
+        }
         // Ids without holes are as far from the first as their rows.
         let near = u32::try_from(number - run.first).ok().filter(|far| *far < run.len);
         if let Some(row) =
@@ -100,12 +108,12 @@ impl Runs {
         None
     }
 
-    /// Drops some of the oldest runs whose rows are forgotten; `number_in` as in [`Self::find`].
-    pub(super) fn sweep(&mut self, number_in: impl Fn(RowNo) -> Option<u64>) {
+    /// Drops some of the oldest runs whose rows are forgotten; `end` as in [`Self::find`].
+    pub(super) fn sweep(&mut self, end: impl Fn(RowNo) -> Option<EventTime>) {
         for space in &mut self.spaces {
             for _ in 0..SWEPT {
                 match space.runs.front() {
-                    Some(run) if number_in(run.row) != Some(run.first) => space.runs.pop_front(),
+                    Some(run) if end(run.row) != Some(run.end) => space.runs.pop_front(),
                     _ => break,
                 };
             }
@@ -142,13 +150,16 @@ mod tests {
             steps in prop::collection::vec((0..6_u64, 0..4_u32, any::<bool>(), 0..40_u8), 1..400),
         ) {
             let mut runs = Runs::default();
-            let mut chunks: Vec<Vec<u64>> = vec![Vec::new(); 4];
-            let (mut next, mut rows) = (100_u64, BTreeMap::new());
+            // Of each chunk the end of its bar, and the ids of its rows.
+            let mut chunks: Vec<(i64, Vec<u64>)> = vec![(0, Vec::new()); 4];
+            let (mut next, mut rows, mut time) = (100_u64, BTreeMap::new(), 0);
             for (far, chunk, back, what) in steps {
                 next += far;
-                let own = &mut chunks[chunk as usize];
+                let (own_end, own) = &mut chunks[chunk as usize];
                 if what == 0 || own.len() == 256 {
-                    own.clear(); // its bar is forgotten, and it is used anew
+                    time += 1; // its bar is forgotten, and it is used anew
+                    *own_end = time;
+                    own.clear();
                     rows.retain(|_, row| *row >> 8 != chunk);
                 }
                 let number = if back { next - 50 } else { next };
@@ -156,23 +167,19 @@ mod tests {
                 let row = chunk << 8 | own.len() as u32;
                 own.push(number);
                 if runs.is_highest(id) {
-                    runs.append(id, row);
+                    runs.append(id, row, EventTime(*own_end));
                     rows.insert(number, row);
                 }
+                let end = |row: RowNo| Some(EventTime(chunks[(row >> 8) as usize].0));
                 let number_in = |row: RowNo| {
-                    chunks[(row >> 8) as usize].get((row & 0xff) as usize).copied()
+                    chunks[(row >> 8) as usize].1.get((row & 0xff) as usize).copied()
                 };
                 if what == 1 {
-                    runs.sweep(number_in);
+                    runs.sweep(end);
                 }
                 for number in next - 60..next + 3 {
                     let id = (SCOPE, TradeId::Number(number));
-                    // Others that came late are in these chunks too: of forgotten runs any of them may be found.
-                    let found = runs.find(id, number_in).filter(|row| number_in(*row) == Some(number));
-                    match rows.get(&number) {
-                        Some(row) => prop_assert_eq!(found, Some(*row)),
-                        None => prop_assert!(found.is_none_or(|row| number_in(row) == Some(number))),
-                    }
+                    prop_assert_eq!(runs.find(id, end, number_in), rows.get(&number).copied());
                 }
             }
         }
@@ -183,16 +190,13 @@ mod tests {
         let mut runs = Runs::default();
         assert!(!runs.is_highest((SCOPE, TradeId::Text(9))));
         assert!(runs.is_highest((SCOPE, TradeId::Number(9))));
-        runs.append((SCOPE, TradeId::Number(9)), 0);
+        runs.append((SCOPE, TradeId::Number(9)), 0, EventTime(1));
         assert!(runs.is_highest((SCOPE, TradeId::Position(7))));
         assert!(runs.is_highest((IdScope(4), TradeId::Number(2))));
         assert!(!runs.is_highest((SCOPE, TradeId::Number(9))));
-        assert_eq!(runs.find((SCOPE, TradeId::Number(9)), |_| Some(9)), Some(0));
-        assert_eq!(runs.find((IdScope(4), TradeId::Number(9)), |_| Some(9)), None);
-        assert_eq!(
-            runs.find((SCOPE, TradeId::Position(7)), |_| Some(7)),
-            None,
-            "none was appended"
-        );
+        let found = |scope, id| runs.find((scope, id), |_| Some(EventTime(1)), |_| Some(9));
+        assert_eq!(found(SCOPE, TradeId::Number(9)), Some(0));
+        assert_eq!(found(IdScope(4), TradeId::Number(9)), None);
+        assert_eq!(found(SCOPE, TradeId::Position(7)), None, "none was appended");
     }
 }

@@ -106,7 +106,7 @@ impl Trades {
         chunks.sort_by_key(|rows| rows.first().map(|(_, id)| *id));
         for (row, id) in chunks.into_iter().flatten() {
             match self.runs.is_highest(*id) {
-                true => self.runs.append(*id, *row),
+                true => self.runs.append(*id, *row, self.rows.end(*row)),
                 false => self.enter(*id, *row),
             }
         }
@@ -122,7 +122,7 @@ impl Trades {
     pub(super) fn sweep(&mut self) {
         self.rows.sweep();
         let Trades { rows, runs, .. } = self;
-        runs.sweep(|row| rows.number_in(row));
+        runs.sweep(|row| rows.end_if_kept(row));
     }
 
     /// What there is of an id of which something is said now.
@@ -149,7 +149,7 @@ impl Trades {
     ) -> RowNo {
         let (id, row) = ((trade.scope, trade.id), self.rows.add(chunk, stream, trade, origin));
         match is_highest {
-            true => self.runs.append(id, row),
+            true => self.runs.append(id, row, self.rows.end(row)),
             false => self.enter(id, row),
         }
         row
@@ -311,7 +311,8 @@ impl Trades {
     }
 
     fn look_for(&self, id: Id) -> Found {
-        let in_run = self.runs.find(id, |row| self.rows.number_in(row));
+        let in_run =
+            self.runs.find(id, |row| self.rows.end_if_kept(row), |row| self.rows.number_in(row));
         if let Some(row) = in_run.filter(|row| self.rows.is(*row, id)) {
             return Found::Quiet(row);
         }

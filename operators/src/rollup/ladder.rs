@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::{Bar, CandleKey, Cause, EventTime, InstrumentId, Terms};
+use market::{Bar, Candle, CandleKey, Cause, EventTime, InstrumentId, Terms};
 use serde::{Deserialize, Serialize};
 
 use super::RollupConfig;
 use crate::context::{CommitContext, InstrumentClock, SourceSet};
 use crate::lifecycle::{History, Now, Waiting};
-use crate::output::{LedgerOut, RollupIn};
+use crate::output::{BarChange, LedgerOut, RollupIn};
 
 /// All bars of one instrument, base bars included.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,11 +20,11 @@ pub(super) struct Ladder {
     heard: SourceSet,
     /// When the newest base bar seen opens.
     seen: EventTime,
-    base: BTreeMap<EventTime, Bar>,
+    base: BTreeMap<EventTime, Arc<Candle>>,
     rungs: Vec<BTreeMap<EventTime, RollupBar>>,
     waiting: Waiting<(usize, EventTime)>,
-    /// Base bars that changed in this round: their values before it, and the strongest cause.
-    changed: BTreeMap<EventTime, (Option<Bar>, Option<Cause>)>,
+    /// Base bars that changed in this round: as they were before it, and the strongest cause.
+    changed: BTreeMap<EventTime, (Option<Arc<Candle>>, Option<Cause>)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,18 +62,17 @@ impl Ladder {
             RollupIn::Heard(_, sources) => self.heard = self.heard.and(sources),
             RollupIn::Seen(_, open) => self.seen = self.seen.max(open),
             RollupIn::Bar(change) => {
-                let values = change.after.as_ref().map(|candle| candle.bar);
-                let before = change.before.as_ref().map(|candle| candle.bar);
-                if values == before {
-                    return; // only its history moved
-                }
-                let open = change.key.open_time;
-                let (_, cause) = self.changed.entry(open).or_insert((before, None));
-                *cause = strongest(*cause, change.cause);
-                match values {
-                    Some(bar) => self.base.insert(open, bar),
+                let BarChange { key, before, after, cause } = &*change;
+                let open = key.open_time;
+                match after {
+                    Some(candle) => self.base.insert(open, Arc::clone(candle)),
                     None => self.base.remove(&open),
                 };
+                if values(before) == values(after) {
+                    return; // only its history moved
+                }
+                let (_, known) = self.changed.entry(open).or_insert_with(|| (before.clone(), None));
+                *known = strongest(*known, *cause);
             }
         }
     }
@@ -92,9 +91,10 @@ impl Ladder {
         let mut terms = None;
         let base =
             std::mem::take(&mut self.changed).into_iter().filter_map(|(open, (before, cause))| {
-                let now = self.base.get(&open);
-                terms = terms.or(now.or(before.as_ref()).map(|bar| bar.terms));
-                (now != before.as_ref()).then_some((open, cause))
+                let now = self.base.get(&open).map(|candle| &candle.bar);
+                let before = values(&before);
+                terms = terms.or(now.or(before).map(|bar| bar.terms));
+                (now != before).then_some((open, cause))
             });
         changed.push(base.collect());
 
@@ -170,7 +170,7 @@ impl Ladder {
     ) -> Option<Bar> {
         let mut union = Bar::empty(terms, end);
         match from {
-            None => self.base.range(open..end).for_each(|(_, bar)| union.merge(bar)),
+            None => self.base.range(open..end).for_each(|(_, candle)| union.merge(&candle.bar)),
             Some(below) => self.rungs[below]
                 .range(open..end)
                 .filter_map(|(_, bar)| bar.values.as_ref())
@@ -202,9 +202,13 @@ impl Ladder {
     pub(super) fn bytes(&self) -> usize {
         let larger: usize = self.rungs.iter().map(BTreeMap::len).sum();
         size_of::<Ladder>()
-            + self.base.len() * size_of::<(EventTime, Bar)>() * 3 / 2
+            + self.base.len() * size_of::<(EventTime, Arc<Candle>)>() * 3 / 2
             + larger * size_of::<(EventTime, RollupBar)>() * 3 / 2
     }
+}
+
+fn values(candle: &Option<Arc<Candle>>) -> Option<&Bar> {
+    candle.as_ref().map(|candle| &candle.bar)
 }
 
 fn strongest(a: Option<Cause>, b: Option<Cause>) -> Option<Cause> {
