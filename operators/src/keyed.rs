@@ -1,6 +1,6 @@
 //! The shell: runs pure cores, one per shard, over closed commits.
 //!
-//! All reasoning about frontiers and capabilities lives here, once. A core sees plain calls, commit by
+//! All reasoning about frontiers and capabilities lives here and in the stash, once. A core sees plain calls, commit by
 //! commit; it never learns which worker it is on, in which order records arrived, or what time it is.
 
 use std::sync::Arc;

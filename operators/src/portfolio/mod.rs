@@ -1,18 +1,19 @@
 //! Portfolios: positions from fills, and what they are worth, weigh and risk. `docs/portfolios.md` defines
 //! every number.
 //!
-//! Two cores and a dataflow, all of which move at the ends of rounds only:
+//! Three cores and a little dataflow, all of which move at the ends of rounds only:
 //!
 //! * [`Fills`], by portfolio: the fold of surviving fills, and targets → [`Line`]s;
 //! * [`Quotes`], by instrument: marks, closes for risk, fair values → [`QuotesOut`];
-//! * [`valuation`]: joins both → the changes of all tables ([`Valuation`]).
+//! * the desk, one per worker: both → positions, portfolios, drift;
+//! * [`valuation`]: wires them, joins risk from what the desk says that is held → the changes of all tables ([`Valuation`]).
 //!
-//! **Save and restore**: the cores save their states and put out again what exists at the restored commit. The
-//! valuation keeps nothing that these rows do not rebuild, at that commit, on any number of workers.
+//! **Save and restore**: the first two cores save their states and put out again what exists at the restored commit. Desk
+//! and risk keep nothing that these rows do not rebuild, at that commit, on any number of workers.
 //!
-//! **Cost**: a mark that moves costs its holders, and one look at all lines of each portfolio that holds it. A bar of
+//! **Cost**: a mark that moves costs its holders, and one pass over the lines of each portfolio that holds it. A bar of
 //! the risk timeframe costs the risk of each portfolio that holds its instrument. What is not touched costs
-//! nothing but room: a line some kilobyte, all arrangements together.
+//! nothing but room: a line some kilobyte, desk and arrangements together.
 
 mod book;
 mod config;

@@ -76,8 +76,9 @@ pub fn valuation<'scope>(
 ) -> Valuation<'scope> {
     let (lines, faults) = fills.ok_err(|said| match said {
         FillsOut::Line { key, line } => Ok::<LineChange, _>((key, line)),
-        FillsOut::Fault(fault) => Err(*fault),
+        FillsOut::Fault(fault) => Err(fault),
     });
+    let faults = faults.container::<Vec<_>>().map(|fault| *fault);
     let Said { marks, closes, edges } = said(quotes);
     let edges = changes(edges, "Edges", |said, put| {
         let EdgeChange { key, before, after } = *said;
