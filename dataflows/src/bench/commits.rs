@@ -33,7 +33,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         span: i64::from(asked.seconds.max(1)) * 1_000_000_000,
         late_by: 1_000_000_000,
         seed: asked.seed,
-        corrections: 0.001,
+        corrections: 0.01,
         cancels: 0.001,
         ..Workload::default()
     };
@@ -99,6 +99,14 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         }
         Ok::<_, operators::StateError>(spent)
     })?;
+    if std::env::var_os("TOP").is_some() {
+        let mut top: Vec<(usize, f64)> = spent.iter().copied().enumerate().collect();
+        top.sort_by(|a, b| b.1.total_cmp(&a.1));
+        for (n, ms) in &top[..40] {
+            eprint!("{n}{}:{ms:.1} ", if n % ROUND == ROUND - 1 { "R" } else { "" });
+        }
+        eprintln!();
+    }
     // The first round holds the fills, and the last commit ends the input.
     spent.pop();
     spent.drain(..ROUND.min(spent.len()));

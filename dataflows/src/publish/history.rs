@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use differential_dataflow::consolidation::consolidate;
 use market::{Commit, EventTime};
 use operators::CommitContext;
 use operators::keyed::Time;
@@ -108,15 +107,53 @@ impl History {
     }
 }
 
-/// Rows, and how many more or fewer of each there are.
-type Differences<V> = Vec<((<V as Keyed>::Key, <V as Keyed>::Value), i64)>;
+/// What the commits since the last kept one come to: per key the rows of which there are more or fewer. Folded commit
+/// by commit, so that a kept one has little left to do.
+struct Net<V: Keyed>(BTreeMap<V::Key, Vec<(V::Value, i64)>>);
 
-/// What waits for the next kept commit.
+/// What waits for its commit to be closed.
 struct Waiting<V: Keyed> {
     /// To put out at kept commits.
     kept: BTreeMap<Time, Capability<Time>>,
     /// Changes by commit.
-    changes: BTreeMap<Time, Differences<V>>,
+    changes: BTreeMap<Time, Vec<RowUpdate<V>>>,
+    /// Of closed commits.
+    net: Net<V>,
+}
+
+impl<V: Keyed> Net<V> {
+    fn add(&mut self, key: V::Key, value: V::Value, diff: i64) {
+        let rows = self.0.entry(key).or_default();
+        match rows.iter().position(|(known, _)| *known == value) {
+            None => rows.push((value, diff)),
+            Some(at) => {
+                rows[at].1 += diff;
+                if rows[at].1 == 0 {
+                    rows.swap_remove(at);
+                }
+            }
+        }
+    }
+
+    /// Everything, as changes at one commit, in the order of keys.
+    fn take(&mut self, commit: Time) -> impl Iterator<Item = RowUpdate<V>> + use<V> {
+        std::mem::take(&mut self.0).into_iter().flat_map(move |(key, rows)| {
+            rows.into_iter().map(move |(value, diff)| ((key, value), commit, diff))
+        })
+    }
+}
+
+impl<V: Keyed> Waiting<V> {
+    /// Folds the changes of commits up to this one.
+    fn fold_through(&mut self, commit: Time) {
+        while let Some(first) = self.changes.first_entry().filter(|first| *first.key() <= commit) {
+            for ((key, value), _, diff) in first.remove() {
+                if V::is_remembered(&value) {
+                    self.net.add(key, value, diff);
+                }
+            }
+        }
+    }
 }
 
 /// Arranges the changes of a view from one kept commit to the next.
@@ -129,7 +166,8 @@ pub(super) fn remember<'scope, V: Keyed>(
     let name = format!("{}-history", V::VIEW);
     let kept =
         contexts.binary_frontier(updates, Pipeline, Pipeline, &name, move |_capability, _info| {
-            let mut waiting = Waiting::<V> { kept: BTreeMap::new(), changes: BTreeMap::new() };
+            let (kept, changes) = (BTreeMap::new(), BTreeMap::new());
+            let mut waiting = Waiting::<V> { kept, changes, net: Net(BTreeMap::new()) };
             move |(contexts, contexts_frontier), (updates, updates_frontier), output| {
                 contexts.for_each_time(|time, batches| {
                     batches.for_each(Vec::clear);
@@ -139,25 +177,20 @@ pub(super) fn remember<'scope, V: Keyed>(
                 });
                 updates.for_each_time(|time, batches| {
                     let changes = waiting.changes.entry(*time.time()).or_default();
-                    for ((key, value), _, diff) in batches.flat_map(|batch| batch.drain(..)) {
-                        if V::is_remembered(&value) {
-                            changes.push(((key, value), diff));
-                        }
-                    }
+                    batches.for_each(|batch| changes.append(batch));
                 });
-                while let Some(first) = waiting.kept.first_entry() {
-                    let commit = *first.key();
-                    if contexts_frontier.less_equal(&commit) || updates_frontier.less_equal(&commit)
-                    {
-                        break;
-                    }
-                    let capability = first.remove();
-                    let later = waiting.changes.split_off(&(commit + 1));
-                    let changes = std::mem::replace(&mut waiting.changes, later);
-                    let mut changes: Vec<_> = changes.into_values().flatten().collect();
-                    consolidate(&mut changes);
-                    let changes = changes.into_iter().map(|(row, diff)| (row, commit, diff));
-                    output.session(&capability).give_iterator(changes);
+                let is_closed = |commit: &Time| {
+                    !contexts_frontier.less_equal(commit) && !updates_frontier.less_equal(commit)
+                };
+                while let Some(first) = waiting.kept.first_entry().filter(|f| is_closed(f.key())) {
+                    let (commit, capability) = first.remove_entry();
+                    waiting.fold_through(commit);
+                    output.session(&capability).give_iterator(waiting.net.take(commit));
+                }
+                // Those behind the last kept commit, as far as it is known which are kept.
+                let closed = waiting.changes.keys().copied().take_while(is_closed).last();
+                if let Some(closed) = closed {
+                    waiting.fold_through(closed);
                 }
             }
         });
