@@ -177,58 +177,43 @@ impl Packed {
     /// Columns of rows, 256 at most; `widely` with room for every origin.
     fn of(rows: &[Row], widely: bool) -> Packed {
         let first = rows.first().map_or(0, |row| row.time.0);
-        let unit = [1_000_000_000, 1_000_000, 1_000]
-            .into_iter()
-            .find(|unit| rows.iter().all(|row| row.time.0.wrapping_sub(first) % unit == 0));
-        let unit = unit.unwrap_or(1);
+        let unit = unit_of(rows, first);
         let far = |of: fn(&Row) -> u64| {
-            let apart = rows.iter().map(|row| row.sequence.wrapping_sub(of(row)) as i64);
-            let least = apart.clone().min().unwrap_or(0);
-            apart.max().unwrap_or(0).wrapping_sub(least) as u64
+            let apart = |row: &Row| row.sequence.wrapping_sub(of(row)) as i64;
+            let (least, most) = rows.iter().fold((i64::MAX, i64::MIN), |(least, most), row| {
+                (least.min(apart(row)), most.max(apart(row)))
+            });
+            most.wrapping_sub(least) as u64
         };
         // What follows a position could not stay when that changes.
         let by_position = !widely && far(|row| row.position) < far(|row| row.id);
 
-        let mut packed = Packed {
-            rows: rows.len() as u16,
-            unit,
-            by_position,
-            columns: [Column::default(); COLUMNS],
-            bytes: Box::default(),
-        };
+        let columns = [Column::default(); COLUMNS];
+        let mut packed =
+            Packed { rows: rows.len() as u16, unit, by_position, columns, bytes: Box::default() };
         let mut bytes = Vec::with_capacity(rows.len() * 24);
         bytes.extend(rows.iter().map(|row| row.marks.0));
-        let mut values = [0_i64; CHUNK_ROWS];
-        for column in 0..COLUMNS {
-            let values = &mut values[..rows.len()];
-            for ((at, row), value) in rows.iter().enumerate().zip(&mut *values) {
-                *value = match column {
-                    TIME => row.time.0.wrapping_sub(first) / unit,
-                    ID => row.id.wrapping_sub(at as u64) as i64,
-                    SEQUENCE if by_position => row.sequence.wrapping_sub(row.position) as i64,
-                    SEQUENCE => row.sequence.wrapping_sub(row.id) as i64,
-                    POSITION => row.position.wrapping_sub(at as u64) as i64,
-                    STREAM => i64::from(row.stream),
-                    PRICE => row.price.0,
-                    _ => row.quantity.0,
-                };
-            }
-            let least = values.iter().copied().min().unwrap_or(0);
-            let most = values.iter().copied().max().unwrap_or(0);
-            let (least, width) = match (widely, column) {
-                (true, POSITION) => (0, 8),
-                (true, STREAM) => (0, 2),
-                _ => (least, bytes_of(most.wrapping_sub(least) as u64)),
-            };
-            // A value takes eight bytes at most, so that a chunk's last byte is below 2¹⁶.
-            packed.columns[column] = Column { least, start: bytes.len() as u16, width };
-            for value in values.iter() {
-                let above = value.wrapping_sub(least).to_le_bytes();
-                bytes.extend_from_slice(&above[..usize::from(width)]);
-            }
-        }
-        // Times are counted from the first row's, which the values above are relative to.
-        packed.columns[TIME].least = packed.columns[TIME].least * unit + first;
+        let (position, stream) = match widely {
+            true => (Some((0, 8)), Some((0, 2))),
+            false => (None, None),
+        };
+        let into = &mut bytes;
+        // Times are counted from the first row's, which the values are relative to.
+        let mut times =
+            column(rows, None, into, |_, row| in_units(row.time.0.wrapping_sub(first), unit));
+        times.least = times.least * unit + first;
+        packed.columns[TIME] = times;
+        packed.columns[ID] =
+            column(rows, None, into, |at, row| row.id.wrapping_sub(at as u64) as i64);
+        packed.columns[SEQUENCE] = match by_position {
+            true => column(rows, None, into, |_, r| r.sequence.wrapping_sub(r.position) as i64),
+            false => column(rows, None, into, |_, row| row.sequence.wrapping_sub(row.id) as i64),
+        };
+        packed.columns[POSITION] =
+            column(rows, position, into, |at, row| row.position.wrapping_sub(at as u64) as i64);
+        packed.columns[STREAM] = column(rows, stream, into, |_, row| i64::from(row.stream));
+        packed.columns[PRICE] = column(rows, None, into, |_, row| row.price.0);
+        packed.columns[QUANTITY] = column(rows, None, into, |_, row| row.quantity.0);
         bytes.extend([0; 8]);
         packed.bytes = bytes.into_boxed_slice();
         packed
@@ -277,6 +262,64 @@ impl Packed {
             quantity: Quantity(self.get(QUANTITY, at)),
             marks: self.marks(at),
         }
+    }
+}
+
+/// Appends a column of the values that rows have, each above the least; or above `least`, in so many bytes, if that is given.
+fn column(
+    rows: &[Row],
+    given: Option<(i64, u8)>,
+    bytes: &mut Vec<u8>,
+    value: impl Fn(usize, &Row) -> i64,
+) -> Column {
+    let mut values = [0_i64; CHUNK_ROWS];
+    let values = &mut values[..rows.len()];
+    let (mut least, mut most) = (i64::MAX, i64::MIN);
+    for ((at, row), place) in rows.iter().enumerate().zip(&mut *values) {
+        *place = value(at, row);
+        (least, most) = (least.min(*place), most.max(*place));
+    }
+    let (least, width) = match given {
+        Some(given) => given,
+        None if rows.is_empty() => (0, 0),
+        None => (least, bytes_of(most.wrapping_sub(least) as u64)),
+    };
+    // A value takes eight bytes at most, so that a chunk's last byte is below 2¹⁶.
+    let start = bytes.len() as u16;
+    match width {
+        0 => {}
+        1 => bytes.extend(values.iter().map(|value| value.wrapping_sub(least) as u8)),
+        _ => {
+            for value in values.iter() {
+                let above = value.wrapping_sub(least).to_le_bytes();
+                bytes.extend_from_slice(&above[..usize::from(width)]);
+            }
+        }
+    }
+    Column { least, start, width }
+}
+
+/// The coarsest unit of time in which all rows are so many whole ones from the first.
+fn unit_of(rows: &[Row], first: i64) -> i64 {
+    // Divisions by what is known when this is compiled are multiplications.
+    let all = |whole: fn(i64) -> bool| rows.iter().all(|row| whole(row.time.0.wrapping_sub(first)));
+    if !all(|time| time % 1_000 == 0) {
+        1
+    } else if !all(|time| time % 1_000_000 == 0) {
+        1_000
+    } else if !all(|time| time % 1_000_000_000 == 0) {
+        1_000_000
+    } else {
+        1_000_000_000
+    }
+}
+
+fn in_units(time: i64, unit: i64) -> i64 {
+    match unit {
+        1 => time,
+        1_000 => time / 1_000,
+        1_000_000 => time / 1_000_000,
+        _ => time / 1_000_000_000,
     }
 }
 

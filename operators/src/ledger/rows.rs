@@ -289,14 +289,14 @@ impl Rows {
     }
 
     fn pack(&mut self, chunk: u32) {
+        self.fold(chunk as usize); // while its rows are at hand
         let place = &mut self.chunks[chunk as usize];
-        let before = place.bytes();
+        let before = place.chunk.bytes();
         place.chunk.pack();
-        self.bytes = self.bytes + place.bytes() - before;
-        self.fold(chunk as usize);
+        self.bytes = self.bytes + place.chunk.bytes() - before;
     }
 
-    /// Folds a packed chunk anew.
+    /// Folds a chunk anew.
     fn fold(&mut self, chunk: usize) {
         let (Some(terms), Place { end, chunk: rows, fold, .. }) = (self.terms, &self.chunks[chunk])
         else {

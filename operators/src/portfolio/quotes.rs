@@ -94,8 +94,8 @@ struct Tape {
     base: BTreeMap<EventTime, Price>,
     /// Closes of closed bars of the risk timeframe.
     closed: BTreeMap<EventTime, Price>,
-    /// Whether `closed` differs from what was put out.
-    closed_changed: bool,
+    /// The first bar at which `closed` may differ from what was put out.
+    closed_from: Option<EventTime>,
     posted: BTreeMap<ModelId, Posted>,
     /// Numbers of computed models, by bar; in bits, so that every one survives being saved.
     numbers: BTreeMap<ModelId, BTreeMap<EventTime, u64>>,
@@ -222,7 +222,10 @@ impl Tape {
                     let is_closed =
                         after.as_ref().is_some_and(|after| after.state != BarState::Open);
                     let changed = set(&mut self.closed, key.open_time, close.filter(|_| is_closed));
-                    self.closed_changed |= changed;
+                    if changed {
+                        let from = self.closed_from.map_or(key.open_time, |f| f.min(key.open_time));
+                        self.closed_from = Some(from);
+                    }
                     matters |= changed;
                 }
                 matters
@@ -273,10 +276,13 @@ impl Tape {
             out.push(QuotesOut::Mark { instrument, mark });
             self.told.mark = mark;
         }
-        if std::mem::take(&mut self.closed_changed) {
+        if let Some(from) = self.closed_from.take() {
             let is_pair = config.pairs.iter().any(|pair| pair.instrument == instrument);
-            let closes = self.closes(config, |_| true);
-            let pair_closes = self.closes(config, |price| price.0 > 0).filter(|_| is_pair);
+            let closes = self.closes(config, from, &self.told.closes, |_| true);
+            let pair_closes = match is_pair {
+                true => self.closes(config, from, &self.told.pair_closes, |price| price.0 > 0),
+                false => None,
+            };
             for (of_pair, after) in [(false, closes), (true, pair_closes)] {
                 let told = match of_pair {
                     true => &mut self.told.pair_closes,
@@ -323,12 +329,29 @@ impl Tape {
         }
     }
 
-    /// The last closes that count.
-    fn closes(&self, config: &PortfolioConfig, counts: impl Fn(&Price) -> bool) -> Option<Series> {
-        let newest = self.closed.iter().rev().filter(|(_, price)| counts(price));
-        let last = newest.take(config.risk.bars.saturating_add(1));
-        let mut closes: Vec<_> = last.map(|(time, price)| (*time, *price)).collect();
-        closes.reverse();
+    /// The last closes that count; before `from` they are as they were told.
+    fn closes(
+        &self,
+        config: &PortfolioConfig,
+        from: EventTime,
+        told: &Option<Series>,
+        counts: impl Fn(&Price) -> bool,
+    ) -> Option<Series> {
+        let most = config.risk.bars.saturating_add(1);
+        let told = told.as_ref().map_or(&[][..], Series::closes);
+        let same = &told[..told.partition_point(|(time, _)| *time < from)];
+        let new = self.closed.range(from..).filter(|(_, price)| counts(price));
+        let mut closes = Vec::with_capacity(same.len() + 1);
+        closes.extend_from_slice(same);
+        closes.extend(new.map(|(time, price)| (*time, *price)));
+        if closes.len() >= most || told.len() < most {
+            closes.drain(..closes.len().saturating_sub(most));
+        } else {
+            // Some that were told are gone: older ones take their places.
+            let newest = self.closed.iter().rev().filter(|(_, price)| counts(price));
+            closes = newest.take(most).map(|(time, price)| (*time, *price)).collect();
+            closes.reverse();
+        }
         Series::new(self.terms?.price_scale, closes)
     }
 
