@@ -1,9 +1,17 @@
 //! When trades are forgotten: once the base bar that holds their latest time has left the horizon.
+//!
+//! All bars of a minute leave it at the same moment. So that no commit is long, what was forgotten is taken away
+//! by and by, and until then it is not found any more.
 
 use market::EventTime;
 
 use super::{Application, Book};
 use crate::ledger::LedgerConfig;
+use crate::ledger::streams::Id;
+use crate::ledger::trades::{Found, TradeNo};
+
+/// How many affairs go per commit, as a rule.
+const AFFAIRS: usize = 32;
 
 impl Book {
     /// Forgets the trades whose latest bar ends at or before `horizon`. What quiet trades take goes by
@@ -16,24 +24,46 @@ impl Book {
     }
 
     fn forget_affairs(&mut self, config: &LedgerConfig, horizon: EventTime) {
-        while let Some((end, trade)) = self.to_forget.first().copied() {
-            if end > horizon {
-                break;
-            }
+        // More of them where there are many, so that they cannot pile up.
+        let most = AFFAIRS.max(self.trades.ids() / 64);
+        for _ in 0..most {
+            let due = self.to_forget.first().copied().filter(|(end, _)| *end <= horizon);
+            let Some((end, trade)) = due else { break };
             self.to_forget.pop_first();
             let Some(latest) = self.trades.latest(trade) else {
                 continue;
             };
-            let mut buckets = self.bars.buckets(config);
-            if buckets.of(latest).end != end {
+            if self.bars.buckets(config).of(latest).end != end {
                 continue; // outdated: something later was said of it
             }
-            if let Some(survivor) = self.trades.survivor(trade) {
-                let open = buckets.of(survivor.time).open;
-                self.bars.seal(open, &survivor);
-            }
-            self.trades.forget(trade);
+            self.forget_affair(config, trade);
         }
+        let next = self.to_forget.first();
+        self.is_forgetting = next.is_some_and(|(end, _)| *end <= horizon);
+    }
+
+    /// What it contributes to its bar stays there.
+    fn forget_affair(&mut self, config: &LedgerConfig, trade: TradeNo) {
+        if let Some(survivor) = self.trades.survivor(trade) {
+            let open = self.bars.buckets(config).of(survivor.time).open;
+            self.bars.seal(open, &survivor);
+        }
+        self.trades.forget(trade);
+    }
+
+    /// What there is of an id of which something is said now.
+    pub(super) fn find(&mut self, id: Id, application: &Application<'_>) -> Found {
+        let found = self.trades.find(id);
+        let Found::Affair(number) = found else { return found };
+        let trade = self.trades.trade_of(number);
+        let latest = self.trades.latest(trade).filter(|latest| *latest > EventTime::NEVER);
+        let config = application.config;
+        let end = latest.map(|latest| self.bars.buckets(config).of(latest).end);
+        if end.is_none_or(|end| end > application.horizon) {
+            return found;
+        }
+        self.forget_affair(config, trade);
+        Found::Nothing
     }
 
     /// Notes what was said of ids of affairs, for when their trades will be forgotten.

@@ -48,6 +48,8 @@ pub struct Book {
     to_forget: BTreeSet<(EventTime, TradeNo)>,
     /// Ids that were cancelled without a time before any time was seen.
     undated: Vec<Id>,
+    /// Whether some that are forgotten are still to be taken away.
+    is_forgetting: bool,
     /// Where the last quiet trade went: most go to the same chunk as the one before.
     #[serde(skip)]
     home: Option<Home>,
@@ -71,6 +73,8 @@ struct Application<'a> {
     /// Whether some are.
     some_are_affairs: bool,
     watermark: EventTime,
+    /// Trades whose latest bar ends at or before it are forgotten.
+    horizon: EventTime,
     context: &'a CommitContext,
     touches: Vec<Touch>,
     touched: BTreeSet<TradeNo>,
@@ -96,6 +100,7 @@ impl InstrumentBook for Book {
             waiting: Waiting::new(),
             to_forget: BTreeSet::new(),
             undated: Vec::new(),
+            is_forgetting: false,
             home: None,
         }
     }
@@ -115,7 +120,8 @@ impl InstrumentBook for Book {
         let watermark = self.clock.watermark(&context.marks);
 
         // 1. Trades whose latest bar has left the horizon are forgotten before anything is decided.
-        self.forget(config, threshold(watermark, config.correction_horizon));
+        let horizon = threshold(watermark, config.correction_horizon);
+        self.forget(config, horizon);
 
         // 2. Each record is judged by the watermark and, if accepted, applied to ids and versions.
         let mut application = Application {
@@ -123,6 +129,7 @@ impl InstrumentBook for Book {
             fresh: Vec::with_capacity(records.len()),
             some_are_affairs: false,
             watermark,
+            horizon,
             context,
             touches: Vec::new(),
             touched: BTreeSet::new(),
@@ -161,7 +168,7 @@ impl InstrumentBook for Book {
     }
 
     fn next_deadline(&self, horizon: Span) -> Option<EventTime> {
-        if self.trades.rows.is_sinking() {
+        if self.is_forgetting || self.trades.rows.is_sinking() {
             return Some(EventTime::NEVER); // at the next commit
         }
         let affair = self.to_forget.first().map(|(end, _)| *end);
@@ -263,7 +270,7 @@ impl Book {
         let (id, origin) = ((trade.scope, trade.id), cause.origin);
         self.see(trade, application.config);
         self.gaps.tell(trade.scope, trade.id, trade.time);
-        let id = match self.trades.find(id) {
+        let id = match self.find(id, application) {
             found @ (Found::Highest | Found::Nothing) => {
                 let is_highest = matches!(found, Found::Highest);
                 if let Some(row) = self.add_quiet(trade, origin, is_highest, application.config) {
@@ -351,7 +358,7 @@ impl Book {
 
     /// An id as one of an affair; if it was that of a quiet trade, this is none any more.
     fn affair(&mut self, id: Id, application: &mut Application<'_>) -> IdNo {
-        match self.trades.find(id) {
+        match self.find(id, application) {
             Found::Highest | Found::Nothing => self.trades.begin(id),
             Found::Quiet(row) => self.disturb(row, application),
             Found::Affair(id) => id,
