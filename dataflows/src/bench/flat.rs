@@ -1,5 +1,7 @@
 //! Whether memory stays flat: half an hour of event time and more, of which a fixed horizon is retained.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,8 +20,8 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
     run: measure,
 };
 
-/// Ticks per second of event time that are measured with.
-pub const RATE: u32 = 1_000;
+/// Ticks per second of event time.
+const RATE: u32 = 1_000;
 /// Minutes of event time.
 const MINUTES: u32 = 30;
 /// The minutes that are told; memory grows from the first of them on if it does.
@@ -44,7 +46,8 @@ pub struct Minute {
 }
 
 fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
-    let told = in_own_process(&[FLAG, &MINUTES.to_string(), "--seed", &asked.seed.to_string()])?;
+    let (minutes, rate, seed) = (MINUTES.to_string(), RATE.to_string(), asked.seed.to_string());
+    let told = in_own_process(&[FLAG, &minutes, "--rate", &rate, "--seed", &seed])?;
     let minutes: Vec<Minute> = serde_json::from_value(told)?;
     let at = |minute: u32| {
         let told = minutes.get(minute as usize - 1).copied();
@@ -92,7 +95,7 @@ pub fn minutes(minutes: u32, rate: u32, seed: u64) -> anyhow::Result<Vec<Minute>
     let commits = Commits::of(&workload, (rate * 60 / COMMITS) as usize, &config)?;
     memory("VmRSS").context("this system does not tell the memory of a process")?;
     let (started, _) = start(&config)?;
-    let board = started.board.clone();
+    let board = Arc::clone(&started.board);
     let mut told = Vec::new();
     let mut made = Ok(());
     started.drive(&Wishes::default(), |handover| {

@@ -30,7 +30,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 pub use file::{One, measure_file};
-pub use flat::{Minute, RATE as FLAT_RATE, minutes};
+pub use flat::{Minute, minutes};
+pub use growth::point;
 pub use memory::retained;
 pub use same::differences;
 pub use throughput::{Compared, Pass, compare};

@@ -26,8 +26,8 @@ pub struct Compared {
     pub plain: Pass,
     /// Of the engine.
     pub engine: Pass,
-    /// How many bars came of it.
-    pub bars: usize,
+    /// Of all commits, how many bars each changed.
+    pub changed: usize,
     /// The bars at which their final rows differ, if that was looked at.
     pub wrong: Vec<CandleKey>,
 }
@@ -107,11 +107,12 @@ pub(super) fn compare_job(
     let rows = batches.rows as f64;
     let mut job = computed.cost_loop(&batches.accounts)?;
     let watch = Watch::start();
+    let mut changed = 0;
     for (_, records) in &batches.commits {
         job.commit(records);
+        changed += job.changes.candles.len();
     }
     let plain = watch.pass(rows);
-    let bars = job.views.candles.len();
     let job = looks.then_some(job);
 
     let sealed = batches.sealed();
@@ -132,7 +133,7 @@ pub(super) fn compare_job(
         Some(job) => differences(&reader, &config.catalog, job)?,
         None => Vec::new(),
     };
-    Ok(Compared { plain, engine, bars, wrong })
+    Ok(Compared { plain, engine, changed, wrong })
 }
 
 /// Time and CPU time of the process, from a beginning.

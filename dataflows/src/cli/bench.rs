@@ -9,8 +9,7 @@ use serde_json::Value;
 
 use super::{Outcome, print};
 use crate::bench::{
-    Asked, FLAT_RATE, Figures, Files, MEASUREMENTS, Measurement, One, measure_file, minutes,
-    retained,
+    Asked, Figures, Files, MEASUREMENTS, Measurement, One, measure_file, minutes, point, retained,
 };
 
 /// Measure what this machine makes of Tickweave, each figure beside one that says what is possible. Takes
@@ -54,9 +53,12 @@ pub(super) struct Bench {
     /// The memory that trades with such ids take in this process.
     #[arg(long, hide = true)]
     retain: Option<String>,
-    /// How this process stands after each of so many minutes of event time.
+    /// How this process stands after each of so many minutes of event time at the rate.
     #[arg(long, hide = true)]
     minutes: Option<u32>,
+    /// What a tick costs in this process at one point of one axis of growth.
+    #[arg(long, hide = true)]
+    point: Option<String>,
 }
 
 impl Bench {
@@ -65,8 +67,12 @@ impl Bench {
             print(&format!("{}\n", retained(ids, self.seed)?))?;
             return Ok(Outcome::Done);
         }
+        if let Some(of) = &self.point {
+            print(&format!("{}\n", serde_json::to_string(&point(of, self.rows, self.seed)?)?))?;
+            return Ok(Outcome::Done);
+        }
         if let Some(count) = self.minutes {
-            let told = minutes(count, FLAT_RATE, self.seed)?;
+            let told = minutes(count, self.rate, self.seed)?;
             print(&format!("{}\n", serde_json::to_string(&told)?))?;
             return Ok(Outcome::Done);
         }

@@ -56,7 +56,7 @@ fn a_bench_tells_every_figure_that_it_promises() {
         "/growth_symbols/3200/cpu_ns",
         "/growth_timeframes/6/cost_loop_cpu_ns",
         "/growth_portfolios/200/cpu_ns",
-        "/growth_hot/0.9/bars_per_1000",
+        "/growth_hot/0.9/changed_bars_per_1000",
         "/growth_corrections/0.01/cpu_ns",
     ] {
         let told = told.pointer(figure).and_then(|figure| figure.as_f64());
