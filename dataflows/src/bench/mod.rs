@@ -31,7 +31,7 @@ use serde_json::{Map, Value};
 
 pub use file::{One, measure_file};
 pub use flat::{Minute, minutes};
-pub use growth::point;
+pub use growth::{Costs, point};
 pub use memory::retained;
 pub use same::differences;
 pub use throughput::{Compared, Pass, compare};
