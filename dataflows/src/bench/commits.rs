@@ -18,6 +18,7 @@ use crate::workload::Workload;
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "commits",
     doc: "CPU time of one worker per commit of 5 ms at the load's rate, ends of rounds included",
+    by_default: true,
     run: measure,
 };
 

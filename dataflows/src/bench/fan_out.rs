@@ -20,6 +20,7 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "fan-out",
     doc: "deliveries per CPU second of one view to many WebSockets at 20 updates a second, beside a bare \
           broadcast of frames that are encoded once",
+    by_default: true,
     run: measure,
 };
 

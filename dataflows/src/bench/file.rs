@@ -117,7 +117,7 @@ impl One {
     fn plain(self, path: &Path, folder: &Path) -> anyhow::Result<()> {
         let text = fs::read(path)?;
         let (catalog, market) = names()?;
-        let accounts = if self.job == Job::J3 { fills(&market, &catalog)? } else { Vec::new() };
+        let accounts = fills(&market, &catalog, self.job.portfolios)?;
         let mut job = self.job.cost_loop(&accounts)?;
         let mut lines = cost::csv::Lines::new(&text, VENUE);
         let mut records = Vec::with_capacity(COMMIT_ROWS);
@@ -147,12 +147,12 @@ impl One {
              instrument = \"{VENUE}:{{symbol}}\"\nunits = {{ time = \"ns\" }}\n\
              columns = {{ time = \"ts_ns\", symbol = \"symbol\", id = \"trade_id\", price = \"price\", size = \"size\" }}\n"
         ));
-        if self.job == Job::J3 {
+        if self.job.portfolios > 0 {
             let (catalog, market) = names()?;
             let mut out = fs::File::create(folder.join("fills.csv"))?;
             writeln!(out, "{}", Form::Entries.header().unwrap_or_default())?;
             let mut line = Vec::new();
-            for fill in fills(&market, &catalog)? {
+            for fill in fills(&market, &catalog, self.job.portfolios)? {
                 Form::Entries.write(&fill.event.into(), &catalog, &mut line)?;
                 out.write_all(&line)?;
                 out.write_all(b"\n")?;

@@ -1,12 +1,9 @@
 //! Bytes per retained trade: how much the memory of a process grows while the ledger keeps ever more of them.
 
-use std::process::Command;
-
 use anyhow::{Context, bail};
-use serde_json::Value;
 
 use super::clocks::memory;
-use super::rig::{Batches, COMMIT_ROWS, Job, config, start};
+use super::rig::{Batches, COMMIT_ROWS, Job, config, in_own_process, sealed, start};
 use super::{Asked, Figures, Measurement};
 use crate::run::Wishes;
 use crate::workload::{Ids, Workload};
@@ -15,6 +12,7 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "memory",
     doc: "bytes per retained trade, ids and bars included: growth of a process's resident memory over a \
           number of trades",
+    by_default: true,
     run: measure,
 };
 
@@ -30,13 +28,8 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     for (ids, name) in [("integer", "integer_ids"), ("hashed", "hashed_ids")] {
         // A process of its own: memory that was freed before would hide some of the growth.
         let seed = asked.seed.to_string();
-        let run = Command::new(std::env::current_exe()?)
-            .args(["--log", "warn", "bench", FLAG, ids, "--seed", &seed])
-            .output()?;
-        let told: Option<Value> = serde_json::from_slice(&run.stdout).ok();
-        let bytes = told.as_ref().and_then(Value::as_f64).with_context(|| {
-            format!("memory was not measured: {}", String::from_utf8_lossy(&run.stderr))
-        })?;
+        let told = in_own_process(&[FLAG, ids, "--seed", &seed])?;
+        let bytes = told.as_f64().with_context(|| format!("{told} is no number of bytes"))?;
         eprintln!("  {name:<12} {bytes:>6.1}");
         figures.tell(&format!("bytes_per_trade_{name}"), bytes);
     }
@@ -71,16 +64,7 @@ pub fn retained(ids: &str, seed: u64) -> anyhow::Result<f64> {
     started.drive(&Wishes::default(), |handover| {
         // Copies are made one at a time and given away: what is on its way is the same at both looks.
         for (number, (binding, records)) in (1..=commits).zip(&batches.commits) {
-            let sealed = crate::ingest::handover::Sealed {
-                binding: binding.clone(),
-                records: records.clone(),
-                accounts: Vec::new(),
-                refused: Vec::new(),
-                incidents: Vec::new(),
-                partitions: Vec::new(),
-                oldest: None,
-            };
-            handover.hand_over(sealed)?;
+            handover.hand_over(sealed(binding.clone(), records.clone()))?;
             handover.drain()?;
             if number == FROM / COMMIT_ROWS as u64 || number == commits {
                 told = rss().map(|rss| seen.push(rss));

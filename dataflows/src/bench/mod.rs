@@ -6,6 +6,7 @@
 //! | tick → subscriber over a WebSocket at an even load | an echo of the same load through the same server, without a dataflow |
 //! | fan-out of one view to many WebSockets | a bare broadcast: a frame encoded once, one write a client |
 //! | a replay of a file, as a process | the plain loop over the same file, as a process |
+//! | growth of a tick's cost with symbols, timeframes, portfolios, skew and corrections | that of the plain loop |
 //!
 //! Loads of latencies are open: what is due is sent when it is due, whatever became of what was sent before, and latency counts from when it
 //! was due. To add a measurement: a file, and a line in [`MEASUREMENTS`].
@@ -15,6 +16,8 @@ mod clocks;
 mod commits;
 mod fan_out;
 mod file;
+mod flat;
+mod growth;
 mod live;
 mod memory;
 mod rig;
@@ -27,6 +30,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 pub use file::{One, measure_file};
+pub use flat::{Minute, minutes};
+pub use growth::{Costs, point};
 pub use memory::retained;
 pub use same::differences;
 pub use throughput::{Compared, Pass, compare};
@@ -34,11 +39,11 @@ pub use throughput::{Compared, Pass, compare};
 /// What is asked of a run.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Rows of the workload of the throughput.
+    /// Rows of the workload of the throughput; of growth, if they are fewer than it takes.
     pub rows: u64,
     /// The largest number of workers.
     pub workers: usize,
-    /// How often throughput is measured.
+    /// How often throughput and growth are measured.
     pub repeats: usize,
     /// Ticks a second of the load under which latency is measured.
     pub rate: u32,
@@ -60,6 +65,8 @@ pub struct Measurement {
     pub name: &'static str,
     /// What it measures.
     pub doc: &'static str,
+    /// Whether it is measured when nothing is asked for by name: all that are take less than a minute together.
+    pub by_default: bool,
     /// Measures it, and says on standard error what came of it.
     pub run: fn(&Asked, &mut Figures) -> anyhow::Result<()>,
 }
@@ -71,6 +78,8 @@ pub const MEASUREMENTS: &[Measurement] = &[
     commits::MEASUREMENT,
     live::MEASUREMENT,
     fan_out::MEASUREMENT,
+    growth::MEASUREMENT,
+    flat::MEASUREMENT,
 ];
 
 /// A file to measure with.

@@ -1,6 +1,7 @@
 //! What measurements share: configurations, commits in memory, portfolios, and clocks of CPU time.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,26 +10,27 @@ use market::{
     Price, Record, SourceId, TradeId,
 };
 use operators::NoStates;
+use serde_json::Value;
 
 use crate::clock::{Binding, CommitClock};
 use crate::config::{Config, RawConfig};
 use crate::ingest::handover::Sealed;
 use crate::publish::BoardReader;
 use crate::run::{RunError, Started, Wishes};
-use crate::workload::{Market, Workload};
+use crate::workload::{Market, Ticks, Workload};
 
 /// Rows of a commit, as of bare files.
 pub(super) const COMMIT_ROWS: usize = 10_000;
 
-/// What is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Job {
-    /// Deduplication and bars of a minute.
-    J1,
-    /// And of 5m, 15m, 1h, 4h and 1d, and five indicators on all of them.
-    J2,
-    /// And 50 portfolios of 40 positions.
-    J3,
+/// What is computed: deduplication and bars, and what is asked for besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Job {
+    /// Ascending, each a union of the one before.
+    pub(super) timeframes: &'static [&'static str],
+    /// Whether there are five indicators on all of them.
+    pub(super) has_indicators: bool,
+    /// How many portfolios there are, of 40 positions each.
+    pub(super) portfolios: u64,
 }
 
 /// Commits in memory.
@@ -39,102 +41,158 @@ pub(super) struct Batches {
     pub(super) rows: u64,
 }
 
+/// The rows of a workload in commits of so many, each the end of a round, made as they are asked for. The last one is empty and ends
+/// the input.
+pub(super) struct Commits {
+    market: Market,
+    clock: CommitClock,
+    ticks: Ticks,
+    commit_rows: usize,
+    rows: u64,
+    has_ended: bool,
+}
+
 impl Job {
+    /// Bars of a minute.
+    pub(super) const J1: Job = Job { timeframes: &["1m"], has_indicators: false, portfolios: 0 };
+    /// And of 5m, 15m, 1h, 4h and 1d, and indicators.
+    pub(super) const J2: Job = Job {
+        timeframes: &["1m", "5m", "15m", "1h", "4h", "1d"],
+        has_indicators: true,
+        portfolios: 0,
+    };
+    /// And portfolios.
+    pub(super) const J3: Job = Job { portfolios: 50, ..Job::J2 };
+
     pub(super) const ALL: [(&'static str, Job); 3] =
         [("j1", Job::J1), ("j2", Job::J2), ("j3", Job::J3)];
 
-    pub(super) fn timeframes(self) -> &'static [&'static str] {
-        match self {
-            Job::J1 => &["1m"],
-            Job::J2 | Job::J3 => &["1m", "5m", "15m", "1h", "4h", "1d"],
-        }
-    }
-
     /// The configuration, but for sources.
     pub(super) fn toml(self, workers: usize) -> String {
-        let indicators = match self {
-            Job::J1 => "",
-            Job::J2 | Job::J3 => r#""sma20", "ema20", "rsi14", "macd12_26_9", "bb20_2""#,
+        let timeframes = self.timeframes;
+        let indicators = match self.has_indicators {
+            true => r#""sma20", "ema20", "rsi14", "macd12_26_9", "bb20_2""#,
+            false => "",
         };
-        let timeframes = self.timeframes();
-        // A risk that looks at days is not at work here: the loop beside has none.
-        let risk = if self == Job::J3 { "[risk]\ntimeframe = \"1d\"\n" } else { "" };
+        // Risk is that of the largest timeframe, where that is a day not at work here: the loop beside has none.
         format!(
-            "[job]\nworkers = {workers}\ntimeframes = {timeframes:?}\nindicators = [{indicators}]\n\
-             {risk}[http]\ninlet = false\n[[instrument]]\npattern = \"*\"\nquote = \"USD\"\n"
+            "[http]\ninlet = false\n[[instrument]]\npattern = \"*\"\nquote = \"USD\"\n\
+             [job]\nworkers = {workers}\ntimeframes = {timeframes:?}\nindicators = [{indicators}]\n"
         )
     }
 
     /// The same job as one plain loop.
     pub(super) fn cost_loop(self, accounts: &[AccountRecord]) -> anyhow::Result<cost::Loop> {
-        let timeframes: Result<Vec<_>, _> = self.timeframes().iter().map(|t| t.parse()).collect();
-        let plain = cost::Loop::new(&timeframes.map_err(anyhow::Error::msg)?);
-        let plain = plain.map_err(anyhow::Error::msg)?;
-        Ok(match self {
-            Job::J1 => plain,
-            Job::J2 => plain.with_indicators(),
-            Job::J3 => plain.with_indicators().with_desk(cost::desk::Desk::new(accounts)),
-        })
+        let timeframes: Result<Vec<_>, _> = self.timeframes.iter().map(|t| t.parse()).collect();
+        let mut plain = cost::Loop::new(&timeframes.map_err(anyhow::Error::msg)?)
+            .map_err(anyhow::Error::msg)?;
+        if self.has_indicators {
+            plain = plain.with_indicators();
+        }
+        if self.portfolios > 0 {
+            plain = plain.with_desk(cost::desk::Desk::new(accounts));
+        }
+        Ok(plain)
     }
 }
 
-/// A job that is fed from memory.
+/// A job that is fed from memory; `more` begins with keys of `[job]`.
 pub(super) fn config(job: Job, workers: usize, more: &str) -> anyhow::Result<Config> {
     let source = "[[source]]\nname = \"bench\"\nkind = \"simulated\"\n";
-    let text = format!("{}{source}{more}", job.toml(workers));
+    let text = format!("{}{more}{source}", job.toml(workers));
     let raw = RawConfig::parse(&text, "the bench's configuration")?;
     Ok(raw.check(Path::new("."))?)
 }
 
+impl Commits {
+    /// Of a workload; the catalog of `config` gets its names.
+    pub(super) fn of(
+        workload: &Workload,
+        commit_rows: usize,
+        config: &Config,
+    ) -> anyhow::Result<Commits> {
+        Ok(Commits {
+            market: Market::new(workload, "bench", &config.catalog)?,
+            clock: CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER),
+            ticks: workload.ticks(),
+            commit_rows,
+            rows: 0,
+            has_ended: false,
+        })
+    }
+
+    fn make(&mut self) -> anyhow::Result<(Binding, Vec<Record>)> {
+        let mut records = Vec::with_capacity(self.commit_rows);
+        for tick in self.ticks.by_ref().take(self.commit_rows) {
+            self.rows += 1;
+            let event = self.market.event(&tick);
+            self.clock
+                .bind(0, 0, self.rows, Some(&event.into()))
+                .map_err(|r| anyhow::anyhow!(r.detail))?;
+            records.push(Record { origin: origin(self.rows), event });
+        }
+        if records.is_empty() {
+            self.clock.end(0, 0);
+            self.has_ended = true;
+        }
+        Ok((self.clock.close(self.clock.newest(), true), records))
+    }
+}
+
+impl Iterator for Commits {
+    type Item = anyhow::Result<(Binding, Vec<Record>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (!self.has_ended).then(|| self.make())
+    }
+}
+
 impl Batches {
-    /// The rows of a workload in commits of so many, each the end of a round; `catalog` gets its names.
+    /// All commits of a workload.
     pub(super) fn of(
         workload: &Workload,
         job: Job,
         commit_rows: usize,
         config: &Config,
     ) -> anyhow::Result<Batches> {
-        let market = Market::new(workload, "bench", &config.catalog)?;
-        let accounts = match job {
-            Job::J1 | Job::J2 => Vec::new(),
-            Job::J3 => fills(&market, &config.catalog)?,
-        };
-        let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);
-        let mut commits = Vec::new();
-        let mut records = Vec::with_capacity(commit_rows);
-        let mut ticks = workload.ticks().peekable();
-        let mut position = 0;
-        while let Some(tick) = ticks.next() {
-            position += 1;
-            let event = market.event(&tick);
-            clock
-                .bind(0, 0, position, Some(&event.into()))
-                .map_err(|r| anyhow::anyhow!(r.detail))?;
-            records.push(Record { origin: origin(position), event });
-            if records.len() == commit_rows || ticks.peek().is_none() {
-                let binding = clock.close(clock.newest(), true);
-                commits.push((binding, std::mem::take(&mut records)));
-                records.reserve(commit_rows);
-            }
-        }
-        clock.end(0, 0);
-        commits.push((clock.close(clock.newest(), true), Vec::new()));
-        Ok(Batches { accounts, commits, rows: position })
+        let mut made = Commits::of(workload, commit_rows, config)?;
+        let accounts = fills(&made.market, &config.catalog, job.portfolios)?;
+        let commits = made.by_ref().collect::<anyhow::Result<_>>()?;
+        Ok(Batches { accounts, commits, rows: made.rows })
     }
 
     /// The commits, each to be handed over.
     pub(super) fn sealed(&self) -> Vec<Sealed> {
-        let sealed = |(binding, records): &(Binding, Vec<Record>)| Sealed {
+        let commit = |(binding, records): &(Binding, Vec<Record>)| Sealed {
             accounts: if binding.commit == Commit(0) { self.accounts.clone() } else { Vec::new() },
-            binding: binding.clone(),
-            records: records.clone(),
-            refused: Vec::new(),
-            incidents: Vec::new(),
-            partitions: Vec::new(),
-            oldest: None,
+            ..sealed(binding.clone(), records.clone())
         };
-        self.commits.iter().map(sealed).collect()
+        self.commits.iter().map(commit).collect()
     }
+}
+
+/// A commit of trades, to be handed over.
+pub(super) fn sealed(binding: Binding, records: Vec<Record>) -> Sealed {
+    Sealed {
+        binding,
+        records,
+        accounts: Vec::new(),
+        refused: Vec::new(),
+        incidents: Vec::new(),
+        partitions: Vec::new(),
+        oldest: None,
+    }
+}
+
+/// What this program tells on standard output as a process of its own, which has done nothing before.
+pub(super) fn in_own_process(args: &[&str]) -> anyhow::Result<Value> {
+    let run = Command::new(std::env::current_exe()?)
+        .args(["--log", "warn", "bench"])
+        .args(args)
+        .output()?;
+    serde_json::from_slice(&run.stdout).with_context(|| {
+        format!("`bench {}` failed: {}", args.join(" "), String::from_utf8_lossy(&run.stderr))
+    })
 }
 
 /// Starts the workers of a job that is fed from memory.
@@ -148,11 +206,15 @@ pub(super) fn origin(position: u64) -> Origin {
     Origin { rank: 0, source: SourceId(0), partition: 0, position }
 }
 
-/// Fills of 50 portfolios with 40 positions each.
-pub(super) fn fills(market: &Market, catalog: &Catalog) -> anyhow::Result<Vec<AccountRecord>> {
+/// Fills of so many portfolios with 40 positions each.
+pub(super) fn fills(
+    market: &Market,
+    catalog: &Catalog,
+    portfolios: u64,
+) -> anyhow::Result<Vec<AccountRecord>> {
     let instruments = market.instruments();
     let mut fills = Vec::new();
-    for portfolio in 0..50_u64 {
+    for portfolio in 0..portfolios {
         let name = format!("p{portfolio}");
         let portfolio_id: PortfolioId = catalog.portfolios.resolve(&name)?;
         for held in 0..40_u64 {

@@ -16,6 +16,7 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "throughput",
     doc: "ticks per second, in memory: deduplication, six timeframes, five indicators and portfolios, \
           beside the same job as one plain loop",
+    by_default: true,
     run: measure,
 };
 
@@ -25,6 +26,8 @@ pub struct Compared {
     pub plain: Pass,
     /// Of the engine.
     pub engine: Pass,
+    /// Of all commits, how many bars each changed.
+    pub changed: usize,
     /// The bars at which their final rows differ, if that was looked at.
     pub wrong: Vec<CandleKey>,
 }
@@ -89,13 +92,25 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
 
 /// The plain loop and the engine on a workload; `looks` at whether their final rows are the same.
 pub fn compare(workload: &Workload, workers: usize, looks: bool) -> anyhow::Result<Compared> {
-    let config = config(Job::J3, workers, "")?;
-    let batches = Batches::of(workload, Job::J3, COMMIT_ROWS, &config)?;
+    compare_job(Job::J3, workload, workers, looks)
+}
+
+/// The same of any job.
+pub(super) fn compare_job(
+    computed: Job,
+    workload: &Workload,
+    workers: usize,
+    looks: bool,
+) -> anyhow::Result<Compared> {
+    let config = config(computed, workers, "")?;
+    let batches = Batches::of(workload, computed, COMMIT_ROWS, &config)?;
     let rows = batches.rows as f64;
-    let mut job = Job::J3.cost_loop(&batches.accounts)?;
+    let mut job = computed.cost_loop(&batches.accounts)?;
     let watch = Watch::start();
+    let mut changed = 0;
     for (_, records) in &batches.commits {
         job.commit(records);
+        changed += job.changes.candles.len();
     }
     let plain = watch.pass(rows);
     let job = looks.then_some(job);
@@ -118,7 +133,7 @@ pub fn compare(workload: &Workload, workers: usize, looks: bool) -> anyhow::Resu
         Some(job) => differences(&reader, &config.catalog, job)?,
         None => Vec::new(),
     };
-    Ok(Compared { plain, engine, wrong })
+    Ok(Compared { plain, engine, changed, wrong })
 }
 
 /// Time and CPU time of the process, from a beginning.

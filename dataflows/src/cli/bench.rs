@@ -8,22 +8,24 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde_json::Value;
 
 use super::{Outcome, print};
-use crate::bench::{Asked, Figures, Files, MEASUREMENTS, One, measure_file, retained};
+use crate::bench::{
+    Asked, Figures, Files, MEASUREMENTS, Measurement, One, measure_file, minutes, point, retained,
+};
 
 /// Measure what this machine makes of Tickweave, each figure beside one that says what is possible. Takes
-/// under a minute on an idle machine; only release builds mean something.
+/// under a minute on an idle machine, without what is only measured when asked for; only release builds mean something.
 #[derive(Args)]
 pub(super) struct Bench {
     /// Measure only this; may be given several times.
     #[arg(long, value_parser = measurements())]
     only: Vec<String>,
-    /// Rows of the workload of the throughput.
+    /// Rows of the workload of the throughput; of growth, if they are fewer than it takes.
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
     /// The largest number of workers.
     #[arg(short, long, default_value_t = 2)]
     workers: usize,
-    /// How often throughput is measured; medians are told.
+    /// How often throughput and growth are measured; medians are told.
     #[arg(long, default_value_t = 3)]
     repeats: usize,
     /// Ticks per second of the load under which latency is measured.
@@ -51,12 +53,27 @@ pub(super) struct Bench {
     /// The memory that trades with such ids take in this process.
     #[arg(long, hide = true)]
     retain: Option<String>,
+    /// How this process stands after each of so many minutes of event time at the rate.
+    #[arg(long, hide = true)]
+    minutes: Option<u32>,
+    /// What a tick costs in this process at one point of one axis of growth.
+    #[arg(long, hide = true)]
+    point: Option<String>,
 }
 
 impl Bench {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         if let Some(ids) = &self.retain {
             print(&format!("{}\n", retained(ids, self.seed)?))?;
+            return Ok(Outcome::Done);
+        }
+        if let Some(of) = &self.point {
+            print(&format!("{}\n", serde_json::to_string(&point(of, self.rows, self.seed)?)?))?;
+            return Ok(Outcome::Done);
+        }
+        if let Some(count) = self.minutes {
+            let told = minutes(count, self.rate, self.seed)?;
+            print(&format!("{}\n", serde_json::to_string(&told)?))?;
             return Ok(Outcome::Done);
         }
         if let (Some(one), Some(file)) = (self.one, &self.file) {
@@ -101,9 +118,11 @@ impl Bench {
         figures.tell("cores", cores);
         figures.tell("debug", Value::from(cfg!(debug_assertions)));
         eprintln!("tickweave {} on {cores} cores", env!("CARGO_PKG_VERSION"));
-        let is_asked =
-            |name: &str| self.only.is_empty() || self.only.iter().any(|only| only == name);
-        for measurement in MEASUREMENTS.iter().filter(|one| is_asked(one.name)) {
+        let is_asked = |one: &&Measurement| match self.only.is_empty() {
+            true => one.by_default,
+            false => self.only.iter().any(|only| only == one.name),
+        };
+        for measurement in MEASUREMENTS.iter().filter(is_asked) {
             (measurement.run)(&asked, figures)?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The job as one plain loop and the engine come to the same rows: bars, indicators, positions, portfolios.
 
-use dataflows::bench::compare;
+use dataflows::bench::{Minute, compare, minutes};
 use dataflows::workload::{Ids, Workload};
 
 use super::end_to_end::binary::tickweave;
@@ -38,7 +38,7 @@ fn the_plain_loop_and_the_engine_agree() {
 fn a_bench_tells_every_figure_that_it_promises() {
     let folder = tempfile::tempdir().unwrap();
     let small = ["--rows", "20000", "--repeats", "1", "--rate", "2000", "--seconds", "1"];
-    let parts = ["throughput", "commits", "latency", "fan-out"];
+    let parts = ["throughput", "commits", "latency", "fan-out", "growth"];
     let only: Vec<_> = parts.iter().flat_map(|part| ["--only", part]).collect();
     let args = [&["bench", "--json", "--sockets", "10"], &small[..], &only].concat();
     let told = tickweave(folder.path(), &args).json();
@@ -53,10 +53,31 @@ fn a_bench_tells_every_figure_that_it_promises() {
         "/echo_p99_ms",
         "/point_read_p99_ms",
         "/fan_out_ratio",
+        "/growth_symbols/3200/cpu_ns",
+        "/growth_timeframes/6/cost_loop_cpu_ns",
+        "/growth_portfolios/200/cpu_ns",
+        "/growth_hot/0.9/changed_bars_per_1000",
+        "/growth_corrections/0.01/cpu_ns",
     ] {
         let told = told.pointer(figure).and_then(|figure| figure.as_f64());
         assert!(told.is_some_and(|told| told > 0.0), "{figure}: {told:?}");
     }
+}
+
+#[test]
+fn what_a_replay_retains_is_its_horizon_and_its_bars() {
+    let told = minutes(30, 40, 1).unwrap();
+    assert_eq!(told.len(), 30);
+    let (early, late) = told.split_at(10);
+    let most = |of: fn(&Minute) -> u64, told: &[Minute]| told.iter().map(of).max().unwrap();
+    // Two minutes of trades, and up to one more for the bar in which they lie whole.
+    let ids = most(|minute| minute.ids, &told);
+    assert!((4_800..=3 * 2_400 + 1_000).contains(&ids), "{ids} ids are kept");
+    let (before, after) = (most(|minute| minute.ids, early), most(|minute| minute.ids, late));
+    assert!(after <= before + before / 20, "{before} ids became {after}");
+    let (first, last) = (told[9], told[29]);
+    let grown = last.retained.saturating_sub(first.retained) / (last.bars - first.bars);
+    assert!(grown < 1_000, "operators retain {grown} bytes more for each bar: {told:?}");
 }
 
 #[test]

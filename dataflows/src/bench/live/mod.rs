@@ -26,6 +26,7 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "latency",
     doc: "from when a tick is due to when a WebSocket has told its bar, and point reads over HTTP, at \
           an even load, beside an echo without a dataflow",
+    by_default: true,
     run: measure,
 };
 

@@ -1,0 +1,128 @@
+//! Whether memory stays flat: half an hour of event time and more, of which a fixed horizon is retained.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::clocks::memory;
+use super::rig::{Commits, Job, config, in_own_process, sealed, start};
+use super::{Asked, Figures, Measurement};
+use crate::run::Wishes;
+use crate::workload::Workload;
+
+pub(super) const MEASUREMENT: Measurement = Measurement {
+    name: "flat",
+    doc: "resident memory, ids and bars of a process over half an hour of event time at 1,000 ticks a second, of which \
+          two minutes are retained; only when asked for",
+    by_default: false,
+    run: measure,
+};
+
+/// Ticks per second of event time.
+const RATE: u32 = 1_000;
+/// Minutes of event time.
+const MINUTES: u32 = 30;
+/// The minutes that are told; memory grows from the first of them on if it does.
+const TOLD: [u32; 4] = [5, 10, 20, MINUTES];
+/// Commits of a minute of event time.
+const COMMITS: u32 = 6;
+
+/// What the flag of the process is called that measures.
+const FLAG: &str = "--minutes";
+
+/// How it stands after a minute of event time, everything handed over being complete.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Minute {
+    /// Bytes of this process in memory.
+    pub rss: u64,
+    /// Bytes that operators say they retain.
+    pub retained: u64,
+    /// Ids that they keep, the most after any commit of this minute.
+    pub ids: u64,
+    /// Rows of candles.
+    pub bars: u64,
+}
+
+fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
+    let (minutes, rate, seed) = (MINUTES.to_string(), RATE.to_string(), asked.seed.to_string());
+    let told = in_own_process(&[FLAG, &minutes, "--rate", &rate, "--seed", &seed])?;
+    let minutes: Vec<Minute> = serde_json::from_value(told)?;
+    let at = |minute: u32| {
+        let told = minutes.get(minute as usize - 1).copied();
+        told.with_context(|| format!("minute {minute} of {} was not told", minutes.len()))
+    };
+    let (first, last) = (at(TOLD[0])?, at(MINUTES)?);
+    eprintln!("flat, {RATE} ticks/s of event time with a horizon of 2 minutes");
+    eprintln!("  minute    resident MB    retained MB        ids     bars");
+    for minute in TOLD {
+        let Minute { rss, retained, ids, bars } = at(minute)?;
+        let (rss_mb, retained_mb) = (rss as f64 / 1e6, retained as f64 / 1e6);
+        eprintln!("  {minute:>6} {rss_mb:>14.1} {retained_mb:>14.2} {ids:>10} {bars:>8}");
+        figures.tell(
+            &format!("flat_minute_{minute}"),
+            json!({ "rss_bytes": rss, "retained_bytes": retained, "ids": ids, "bars": bars }),
+        );
+    }
+    let later = minutes.iter().skip(TOLD[0] as usize);
+    let ids = later.map(|minute| minute.ids).max().unwrap_or(0);
+    let bars = last.bars.saturating_sub(first.bars).max(1) as f64;
+    let grown = |of: fn(&Minute) -> u64| (of(&last) as f64 - of(&first) as f64) / bars;
+    let (resident, retained) = (grown(|minute| minute.rss), grown(|minute| minute.retained));
+    eprintln!(
+        "  after minute {}: at most {ids} ids; {resident:.0} resident bytes more a bar, {retained:.0} of them retained by operators",
+        TOLD[0]
+    );
+    figures.tell("flat_ids_most", ids);
+    figures.tell("flat_rss_bytes_per_bar", resident);
+    figures.tell("flat_retained_bytes_per_bar", retained);
+    Ok(())
+}
+
+/// So many minutes of event time of 50 symbols at `rate` ticks a second through one worker in this process, which should have done nothing
+/// before: bars of a minute, of which trades are retained for two minutes. Only the commit at hand is held; the next is made when it is
+/// complete.
+pub fn minutes(minutes: u32, rate: u32, seed: u64) -> anyhow::Result<Vec<Minute>> {
+    let config = config(Job::J1, 1, "reject_after = \"2m\"\ncorrection_horizon = \"2m\"\n")?;
+    let workload = Workload {
+        rows: u64::from(minutes) * u64::from(rate) * 60,
+        span: i64::from(minutes) * 60_000_000_000,
+        symbols: 50,
+        seed,
+        ..Workload::default()
+    };
+    let commits = Commits::of(&workload, (rate * 60 / COMMITS) as usize, &config)?;
+    memory("VmRSS").context("this system does not tell the memory of a process")?;
+    let (started, _) = start(&config)?;
+    let board = Arc::clone(&started.board);
+    let mut told = Vec::new();
+    let mut made = Ok(());
+    started.drive(&Wishes::default(), |handover| {
+        let mut most = 0;
+        for (number, commit) in (1..).zip(commits) {
+            let (binding, records) = match commit {
+                Ok(commit) => commit,
+                Err(error) => {
+                    made = Err(error);
+                    break;
+                }
+            };
+            handover.hand_over(sealed(binding, records))?;
+            handover.drain()?;
+            let ids: usize = board.gauges.values().map(|gauge| gauge.ids()).sum();
+            most = most.max(ids as u64);
+            if number % COMMITS == 0 {
+                told.push(Minute {
+                    rss: memory("VmRSS").unwrap_or(0),
+                    retained: board.retained_bytes() as u64,
+                    ids: std::mem::take(&mut most),
+                    bars: board.rows("candles"),
+                });
+            }
+        }
+        Ok(true)
+    })?;
+    made?;
+    Ok(told)
+}
