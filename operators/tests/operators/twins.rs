@@ -91,7 +91,9 @@ fn play(script: &Script, restore_each: usize) {
             twins.restore();
         }
     }
-    contexts.iter().take(script.commits.len()).last().inspect(|last| twins.settle(last));
+    if let Some(last) = contexts.get(script.commits.len() - 1) {
+        twins.settle(last);
+    }
 }
 
 #[test]
