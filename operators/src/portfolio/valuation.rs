@@ -38,12 +38,12 @@ use crate::keyed::Time;
 /// Changes of the rows of all tables, net and at the commits that ended their rounds. After a restore, the
 /// rows that exist come again at the restored commit, and nothing else does.
 pub struct Valuation<'scope> {
-    /// Of positions.
-    pub positions: StreamVec<'scope, Time, Update<PositionKey, Position>>,
+    /// Of positions; shared, for they are large.
+    pub positions: StreamVec<'scope, Time, Update<PositionKey, Arc<Position>>>,
     /// Of portfolios.
     pub portfolios: StreamVec<'scope, Time, Update<PortfolioId, Portfolio>>,
     /// Of drift.
-    pub drift: StreamVec<'scope, Time, Update<PositionKey, Drift>>,
+    pub drift: StreamVec<'scope, Time, Update<PositionKey, Arc<Drift>>>,
     /// Of risk.
     pub risk: StreamVec<'scope, Time, Update<RiskKey, Risk>>,
     /// Of edges; on the worker that owns the instrument.

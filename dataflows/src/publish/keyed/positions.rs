@@ -1,5 +1,7 @@
 //! The rows of the views `positions` and `drift`: what a portfolio has to do with an instrument.
 
+use std::sync::Arc;
+
 use market::{InstrumentId, PortfolioId};
 use operators::portfolio::{BaseAmounts, Drift, Position, PositionKey, Unpriced};
 
@@ -14,12 +16,16 @@ pub struct Drifts;
 
 impl Keyed for Positions {
     type Key = PositionKey;
-    type Value = Position;
+    type Value = Arc<Position>;
     const VIEW: &'static str = "positions";
     const ORDER: &'static [Dimension] = &[Dimension::Portfolio, Dimension::Instrument];
 
-    fn is_remembered(_position: &Position) -> bool {
+    fn is_remembered(_position: &Arc<Position>) -> bool {
         true
+    }
+
+    fn bytes_beside(_position: &Arc<Position>) -> usize {
+        size_of::<Position>()
     }
 
     fn place(key: &PositionKey) -> Place {
@@ -32,7 +38,7 @@ impl Keyed for Positions {
 
     fn cells(
         key: &PositionKey,
-        position: &Position,
+        position: &Arc<Position>,
         _part: usize,
         _labels: &Labels,
         into: &mut Vec<Cell>,
@@ -62,9 +68,13 @@ impl Keyed for Positions {
 
 impl Keyed for Drifts {
     type Key = PositionKey;
-    type Value = Drift;
+    type Value = Arc<Drift>;
     const VIEW: &'static str = "drift";
     const ORDER: &'static [Dimension] = Positions::ORDER;
+
+    fn bytes_beside(_drift: &Arc<Drift>) -> usize {
+        size_of::<Drift>()
+    }
 
     fn place(key: &PositionKey) -> Place {
         Positions::place(key)
@@ -76,7 +86,7 @@ impl Keyed for Drifts {
 
     fn cells(
         key: &PositionKey,
-        drift: &Drift,
+        drift: &Arc<Drift>,
         _part: usize,
         _labels: &Labels,
         into: &mut Vec<Cell>,

@@ -74,9 +74,9 @@ pub(super) struct Holding {
 /// Changes of rows.
 #[derive(Default)]
 pub(super) struct Rows {
-    pub(super) positions: Vec<Update<PositionKey, Position>>,
+    pub(super) positions: Vec<Update<PositionKey, Arc<Position>>>,
     pub(super) portfolios: Vec<Update<PortfolioId, Portfolio>>,
-    pub(super) drift: Vec<Update<PositionKey, Drift>>,
+    pub(super) drift: Vec<Update<PositionKey, Arc<Drift>>>,
     /// Which positions are open.
     pub(super) open: Vec<Update<PortfolioId, InstrumentId>>,
     /// Which of them are priced. Marks move them only where they make a position priced or not.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use market::{InstrumentId, PortfolioId, Price};
 
@@ -36,8 +37,8 @@ struct Row {
     rate: Option<Rate>,
     stale: Stale,
     /// As it was last put out, and so is the next.
-    position: Option<Position>,
-    drift: Option<Drift>,
+    position: Option<Arc<Position>>,
+    drift: Option<Arc<Drift>>,
 }
 
 /// What of a row's position does not hold any more.
@@ -145,7 +146,9 @@ impl Sheet {
             let row = &mut self.lines[*place];
             let drift = row.drift(whole, otherwise);
             let key = PositionKey { portfolio, instrument: row.instrument };
-            change(&mut out.drift, time, key, &mut row.drift, drift);
+            if row.drift.as_deref() != drift.as_ref() {
+                change(&mut out.drift, time, key, &mut row.drift, drift.map(Arc::new));
+            }
         }
     }
 }
@@ -159,7 +162,7 @@ impl Row {
             (Stale::Mark, Some(position)) => Some(position.marked(mark, rate)),
             _ => self.line.and_then(|line| Position::of(&line, mark, rate)),
         };
-        let before = self.position.as_ref();
+        let before = self.position.as_deref();
         let open = |row: Option<&Position>| row.filter(|row| row.is_open()).map(|_| instrument);
         tell(&mut out.open, time, portfolio, &open(before), &open(after.as_ref()));
         let priced = |row: Option<&Position>| {
@@ -169,13 +172,15 @@ impl Row {
         };
         tell(&mut out.priced, time, instrument, &priced(before), &priced(after.as_ref()));
         let key = PositionKey { portfolio, instrument };
-        change(&mut out.positions, time, key, &mut self.position, after);
+        if before != after.as_ref() {
+            change(&mut out.positions, time, key, &mut self.position, after.map(Arc::new));
+        }
     }
 
     /// Of a portfolio that is worth `whole`, where a line without a target has the target `otherwise`.
     fn drift(&self, whole: Option<i128>, otherwise: Option<i64>) -> Option<Drift> {
         let line = self.line.as_ref()?;
-        let position = self.position.as_ref();
+        let position = self.position.as_deref();
         if line.target.is_none() && !position.is_some_and(Position::is_open) {
             return None;
         }
@@ -186,7 +191,7 @@ impl Row {
 }
 
 /// A row was as told and is `after`.
-fn change<K: Copy, V: Copy + Ord>(
+fn change<K: Copy, V: Clone + Ord>(
     rows: &mut Vec<Update<K, V>>,
     time: Time,
     key: K,
@@ -199,7 +204,7 @@ fn change<K: Copy, V: Copy + Ord>(
 
 /// A row was `before` and is `after`. The lesser is told first: arrangements sort what is in order already
 /// by looking at it.
-fn tell<K: Copy, V: Copy + Ord>(
+fn tell<K: Copy, V: Clone + Ord>(
     rows: &mut Vec<Update<K, V>>,
     time: Time,
     key: K,
@@ -213,6 +218,6 @@ fn tell<K: Copy, V: Copy + Ord>(
         Ordering::Greater => [after, before],
     };
     for (row, diff) in ordered {
-        rows.extend(row.map(|row| ((key, row), time, diff)));
+        rows.extend(row.iter().map(|row| ((key, row.clone()), time, diff)));
     }
 }

@@ -19,9 +19,9 @@ use crate::stash::{Due, Stash};
 
 /// What a desk puts out: see [`Rows`].
 pub(in crate::portfolio) struct Desked<'scope> {
-    pub(in crate::portfolio) positions: StreamVec<'scope, Time, Update<PositionKey, Position>>,
+    pub(in crate::portfolio) positions: StreamVec<'scope, Time, Update<PositionKey, Arc<Position>>>,
     pub(in crate::portfolio) portfolios: StreamVec<'scope, Time, Update<PortfolioId, Portfolio>>,
-    pub(in crate::portfolio) drift: StreamVec<'scope, Time, Update<PositionKey, Drift>>,
+    pub(in crate::portfolio) drift: StreamVec<'scope, Time, Update<PositionKey, Arc<Drift>>>,
     pub(in crate::portfolio) open: StreamVec<'scope, Time, Update<PortfolioId, InstrumentId>>,
     pub(in crate::portfolio) priced: StreamVec<'scope, Time, Update<InstrumentId, Holding>>,
 }

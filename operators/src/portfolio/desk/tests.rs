@@ -168,14 +168,18 @@ fn apply<K: Ord + Copy + Debug, V: PartialEq + Copy + Debug>(
     }
 }
 
+fn own<K, V: Copy>(((key, row), time, diff): Update<K, Arc<V>>) -> Update<K, V> {
+    ((key, *row), time, diff)
+}
+
 impl Tables {
     fn apply(&mut self, time: Time, rows: &mut Rows) {
         assert!(
             rows.positions.is_sorted() && rows.portfolios.is_sorted() && rows.drift.is_sorted()
         );
-        apply(&mut self.positions, rows.positions.drain(..), time);
+        apply(&mut self.positions, rows.positions.drain(..).map(own), time);
         apply(&mut self.portfolios, rows.portfolios.drain(..), time);
-        apply(&mut self.drift, rows.drift.drain(..), time);
+        apply(&mut self.drift, rows.drift.drain(..).map(own), time);
         let open = rows.open.drain(..).map(|(row, time, diff)| ((row, ()), time, diff));
         apply(&mut self.open, open, time);
         let priced = rows.priced.drain(..).map(|((instrument, row), time, diff)| {

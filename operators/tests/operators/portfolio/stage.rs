@@ -223,13 +223,14 @@ fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<Sta
                     Arc::default(),
                 );
                 let valued = valuation(&config, fills.unwrap(), quotes.unwrap());
-                let (probe, _) = listen(valued.positions, &said, |said| &mut said.positions)
-                    .concat(listen(valued.portfolios, &said, |said| &mut said.portfolios))
-                    .concat(listen(valued.drift, &said, |said| &mut said.drift))
-                    .concat(listen(valued.risk, &said, |said| &mut said.risk))
-                    .concat(listen(valued.edges, &said, |said| &mut said.edges))
-                    .concat(listen(valued.faults, &said, |said| &mut said.faults))
-                    .probe();
+                let (probe, _) =
+                    listen(valued.positions.map(own), &said, |said| &mut said.positions)
+                        .concat(listen(valued.portfolios, &said, |said| &mut said.portfolios))
+                        .concat(listen(valued.drift.map(own), &said, |said| &mut said.drift))
+                        .concat(listen(valued.risk, &said, |said| &mut said.risk))
+                        .concat(listen(valued.edges, &said, |said| &mut said.edges))
+                        .concat(listen(valued.faults, &said, |said| &mut said.faults))
+                        .probe();
                 (contexts_in, accounts_in, quotes_in, probe)
             });
 
@@ -277,6 +278,10 @@ fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<Sta
     let all = all.collect();
     assert!(said.is_empty(), "output outside the commits: {:?}", said.keys());
     Played { rows: all, restored, states }
+}
+
+fn own<K, V: Copy>(((key, row), time, diff): Update<K, Arc<V>>) -> Update<K, V> {
+    ((key, *row), time, diff)
 }
 
 /// Gathers a stream under its commits.
