@@ -4,11 +4,12 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use operators::{CommitContext, Marks, NoStates};
+use operators::{CommitContext, Marks, NoStates, StateError};
 
 use super::clocks::{of_thread, quantile};
 use super::rig::{Batches, Job, config};
 use super::{Asked, Figures, Measurement};
+use crate::config::Config;
 use crate::ingest::{Delivery, FeedSender};
 use crate::jobs::candles::{OPERATORS, Surroundings};
 use crate::publish::{Board, Making, Publisher};
@@ -38,20 +39,31 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         cancels: 0.001,
         ..Workload::default()
     };
-    let Batches { mut accounts, commits, .. } = Batches::of(&workload, Job::J3, rows, &config)?;
-    let board = Arc::new(Board::new(Making {
-        workers: 1,
-        operators: &OPERATORS,
-        labels: config.labels(),
-        log_bytes_max: config.log_bytes,
-        tape_bytes_max: 0,
-        ring_bytes_max: config.ring_bytes,
-        history_bytes_max: config.history_bytes,
-        digests: false,
-    }));
+    let batches = Batches::of(&workload, Job::J3, rows, &config)?;
+    let mut spent = milliseconds(&config, batches)?;
+    // The first round holds the fills, and the last commit ends the input.
+    spent.pop();
+    spent.drain(..ROUND.min(spent.len()));
+    let of = |spent: &mut [f64], share| quantile(spent, share);
+    let (p50, p99, p999) = (of(&mut spent, 0.5), of(&mut spent, 0.99), of(&mut spent, 0.999));
+    let mean = spent.iter().sum::<f64>() / spent.len().max(1) as f64;
+    eprintln!(
+        "worker CPU per commit of {rows} ticks, ms\n  mean {mean:.2}   p50 {p50:.2}   p99 {p99:.2}   p99.9 {p999:.2}   ({} commits)",
+        spent.len()
+    );
+    figures.tell("commit_cpu_mean_ms", mean);
+    figures.tell("commit_cpu_p50_ms", p50);
+    figures.tell("commit_cpu_p99_ms", p99);
+    figures.tell("commit_cpu_p999_ms", p999);
+    Ok(())
+}
+
+/// What each commit takes of a worker's CPU time until all views are complete.
+fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateError> {
+    let board = Arc::new(board(config));
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
-    let job = config.job;
-    let mut spent = timely::execute_directly(move |worker| {
+    let (job, Batches { mut accounts, commits, .. }) = (config.job.clone(), batches);
+    timely::execute_directly(move |worker| {
         let (sender, deliveries) = sync_channel(4);
         let activator = Arc::new(Mutex::new(None));
         let feed = FeedSender::new(sender, Arc::clone(&activator));
@@ -72,23 +84,16 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         let (mut marks, mut round_marks) = (Marks::none(1), Marks::none(1));
         let mut spent = Vec::with_capacity(commits.len());
         for (number, (binding, records)) in commits.into_iter().enumerate() {
-            let round = number % ROUND == ROUND - 1;
-            let context = Arc::new(CommitContext {
-                commit: binding.commit,
-                round,
-                marks: marks.clone(),
-                round_marks: round_marks.clone(),
-                save: false,
-            });
+            let (commit, round) = (binding.commit, number % ROUND == ROUND - 1);
+            let context = CommitContext { commit, round, marks, round_marks, save: false };
+            let context = Arc::new(context);
             marks = Marks::new(binding.marks.clone());
-            if round {
-                round_marks = marks.clone();
-            }
-            board.announce(binding.commit, binding.at, round, None);
+            round_marks = if round { marks.clone() } else { context.round_marks.clone() };
+            board.announce(commit, binding.at, round, None);
             let accounts = std::mem::take(&mut accounts);
             let begun = of_thread();
             feed.send(Delivery { context, records, accounts });
-            while board.complete_before() <= binding.commit.0 {
+            while board.complete_before() <= commit.0 {
                 worker.step();
                 publisher.step();
             }
@@ -98,29 +103,20 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         while !publisher.step() {
             worker.step_or_park(Some(Duration::from_millis(1)));
         }
-        Ok::<_, operators::StateError>(spent)
-    })?;
-    if std::env::var_os("TOP").is_some() {
-        let mut top: Vec<(usize, f64)> = spent.iter().copied().enumerate().collect();
-        top.sort_by(|a, b| b.1.total_cmp(&a.1));
-        for (n, ms) in &top[..40] {
-            eprint!("{n}{}:{ms:.1} ", if n % ROUND == ROUND - 1 { "R" } else { "" });
-        }
-        eprintln!();
-    }
-    // The first round holds the fills, and the last commit ends the input.
-    spent.pop();
-    spent.drain(..ROUND.min(spent.len()));
-    let of = |spent: &mut [f64], share| quantile(spent, share);
-    let (p50, p99, p999) = (of(&mut spent, 0.5), of(&mut spent, 0.99), of(&mut spent, 0.999));
-    let mean = spent.iter().sum::<f64>() / spent.len().max(1) as f64;
-    eprintln!(
-        "worker CPU per commit of {rows} ticks, ms\n  mean {mean:.2}   p50 {p50:.2}   p99 {p99:.2}   p99.9 {p999:.2}   ({} commits)",
-        spent.len()
-    );
-    figures.tell("commit_cpu_mean_ms", mean);
-    figures.tell("commit_cpu_p50_ms", p50);
-    figures.tell("commit_cpu_p99_ms", p99);
-    figures.tell("commit_cpu_p999_ms", p999);
-    Ok(())
+        Ok(spent)
+    })
+}
+
+/// As that of a run that is followed, but for the tape of trades.
+fn board(config: &Config) -> Board {
+    Board::new(Making {
+        workers: 1,
+        operators: &OPERATORS,
+        labels: config.labels(),
+        log_bytes_max: config.log_bytes,
+        tape_bytes_max: 0,
+        ring_bytes_max: config.ring_bytes,
+        history_bytes_max: config.history_bytes,
+        digests: false,
+    })
 }
