@@ -5,10 +5,9 @@ use crate::end_to_end::binary::{Going, poll, tickweave};
 use crate::end_to_end::http::get;
 use crate::end_to_end::made::Made;
 
-/// Small commits: what operators retain is known when commits are complete, and only so many are on
+/// Small commits: what operators retain is known when commits are complete, and only so many rows are on
 /// their way.
-const TINY: &str =
-    "[limits]\nstate_bytes = 20000\n[commit]\nfile_rows = 4\nrecords = 100\nround = \"10ms\"";
+const TINY: &str = "[limits]\nstate_bytes = 20000\nin_flight_records = 1000\n[commit]\nfile_rows = 4\nrecords = 100\nround = \"10ms\"";
 
 #[test]
 fn a_replay_beyond_the_budget_fails_and_says_what_to_do() {
