@@ -158,6 +158,9 @@ pub struct Link {
     pub is_up: bool,
     /// How many rows the server has that were not read yet, as last heard; none if it does not tell.
     pub behind: Option<u64>,
+    /// Whether the server has answered lately, and had nothing more at its last answer. What is only supposed is
+    /// not said: an idle partition lets bars become final.
+    pub at_end: bool,
 }
 
 /// Something that happened to a partition, for people and for the view `incidents`.

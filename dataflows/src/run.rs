@@ -341,6 +341,7 @@ pub fn replay_files(config: Config, wishes: &Wishes, stop: &Stop) -> Result<Repo
                 reader: open(source, partition)?,
                 player: None,
                 passed_on,
+                idle_after: None, // files have no silence
                 extent: started.extent.clone(),
                 links: started.links.clone(),
                 stop: pumps_stop.clone(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde::Deserialize;
 
 use super::config::Plan;
@@ -27,6 +27,8 @@ pub(super) struct Context {
     partitions: Mutex<BTreeMap<(String, i32), Arc<Standing>>>,
     /// Why a broker could not be reached, as last heard.
     reason: Mutex<String>,
+    /// A broker may hold back its answer so long, because nothing has come: `fetch.wait.max.ms`.
+    fetch_wait: Duration,
 }
 
 /// How a partition is, as last heard.
@@ -40,6 +42,8 @@ pub(super) struct Standing {
     ups: AtomicU64,
     /// How often in a row it was told that it is not.
     downs: AtomicU64,
+    /// Whether its broker is connected and has left a question unanswered for too long.
+    mute: AtomicBool,
 }
 
 /// How often the group is told how far was read.
@@ -48,13 +52,16 @@ const TELL_GROUP: Duration = Duration::from_secs(5);
 const NAP: Duration = Duration::from_millis(100);
 /// A new partition may be unknown to the library for so many seconds.
 const UNKNOWN_AT_FIRST: u64 = 5;
+/// A broker that has been asked answers within so long, on top of what it may hold back a fetch. A process that is
+/// stopped, or a network that swallows packets, keeps its connection: the library notices after a minute.
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
 impl Client {
     /// Makes the client; connecting goes on by itself.
     pub(super) fn new(plan: &Plan) -> Result<Client, String> {
         let config = plan.client()?;
         let consumer: BaseConsumer<Context> =
-            config.create_with_context(Context::default()).map_err(|error| refused(&error))?;
+            config.create_with_context(Context::new(&config)).map_err(|error| refused(&error))?;
         let consumer = Arc::new(consumer);
         let (weak, tells_group) = (Arc::downgrade(&consumer), plan.group.is_some());
         let thread = thread::Builder::new().name("kafka".to_owned());
@@ -71,6 +78,7 @@ impl Client {
             read_to: AtomicI64::new(-1),
             ups: AtomicU64::new(0),
             downs: AtomicU64::new(0),
+            mute: AtomicBool::new(false),
         });
         let mut partitions = lock(&self.0.context().partitions);
         partitions.insert((topic.to_owned(), partition), Arc::clone(&standing));
@@ -167,6 +175,11 @@ impl Standing {
         self.downs.load(Ordering::Relaxed) <= patience
     }
 
+    /// Whether its broker is connected and does not answer.
+    pub(super) fn is_mute(&self) -> bool {
+        self.mute.load(Ordering::Relaxed)
+    }
+
     /// How often it was told that its broker is reached.
     pub(super) fn ups(&self) -> u64 {
         self.ups.load(Ordering::Relaxed)
@@ -182,8 +195,9 @@ impl Standing {
         self.high.fetch_max(high, Ordering::Relaxed);
     }
 
-    fn hear(&self, is_up: bool, high: i64) {
+    fn hear(&self, is_up: bool, is_mute: bool, high: i64) {
         self.set_high(high);
+        self.mute.store(is_mute, Ordering::Relaxed);
         match is_up {
             true => {
                 self.ups.fetch_add(1, Ordering::Relaxed);
@@ -194,19 +208,33 @@ impl Standing {
     }
 }
 
+impl Context {
+    /// For a client that is made of `config`.
+    fn new(config: &ClientConfig) -> Context {
+        let wait = config.get("fetch.wait.max.ms").and_then(|ms| ms.parse().ok());
+        let fetch_wait = Duration::from_millis(wait.unwrap_or(500)); // the library's own default
+        Context { fetch_wait, ..Context::default() }
+    }
+}
+
 impl ClientContext for Context {
     fn stats_raw(&self, statistics: &[u8]) {
         // What cannot be read is news of nobody.
         let Ok(heard) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
-        let is_up = |leader: i32| {
-            heard.brokers.values().any(|broker| broker.nodeid == leader && broker.is_up())
+        let leading = |leader: i32| {
+            heard.brokers.values().find(|broker| broker.nodeid == leader && broker.is_up())
         };
+        let answer_within = ANSWER_WITHIN + self.fetch_wait;
         for ((topic, partition), standing) in lock(&self.partitions).iter() {
             let own = heard.topics.get(topic.as_str());
             let own = own.and_then(|topic| topic.partitions.get(partition.to_string().as_str()));
             match own {
-                Some(own) => standing.hear(own.leader >= 0 && is_up(own.leader), own.high()),
-                None => standing.hear(false, -1),
+                Some(own) => {
+                    let broker = leading(own.leader).filter(|_| own.leader >= 0);
+                    let is_mute = broker.is_some_and(|broker| broker.is_mute(answer_within));
+                    standing.hear(broker.is_some() && !is_mute, is_mute, own.high());
+                }
+                None => standing.hear(false, false, -1),
             }
         }
     }
@@ -245,6 +273,12 @@ struct Broker<'a> {
     nodeid: i32,
     #[serde(borrow)]
     state: Cow<'a, str>,
+    /// Requests that wait for an answer.
+    #[serde(default)]
+    waitresp_cnt: u64,
+    /// Microseconds since anything was received; −1 if nothing was yet.
+    #[serde(default)]
+    rxidle: i64,
 }
 
 #[derive(Deserialize)]
@@ -263,6 +297,13 @@ struct Partition {
 impl Broker<'_> {
     fn is_up(&self) -> bool {
         matches!(&*self.state, "UP" | "UPDATE" | "REAUTH")
+    }
+
+    /// Whether it was asked and has sent nothing for so long. While nothing is asked, since enough was fetched, it
+    /// need not say anything.
+    fn is_mute(&self, answer_within: Duration) -> bool {
+        let silence = Duration::from_micros(self.rxidle.max(0).unsigned_abs());
+        self.waitresp_cnt > 0 && silence > answer_within
     }
 }
 
@@ -293,6 +334,7 @@ mod tests {
             read_to: AtomicI64::new(-1),
             ups: AtomicU64::new(0),
             downs: AtomicU64::new(0),
+            mute: AtomicBool::new(false),
         });
         lock(&context.partitions).insert(("t".to_owned(), 0), Arc::clone(&standing));
         context.stats_raw(statistics("CONNECT", -1).as_bytes());
@@ -306,6 +348,21 @@ mod tests {
         context.stats_raw(statistics("UP", 1).as_bytes());
         assert!(standing.is_up());
         context.stats_raw(statistics("UP", -1).as_bytes());
-        assert!(!standing.is_up(), "it has no leader");
+        assert!(!standing.is_up() && !standing.is_mute(), "it has no leader");
+    }
+
+    #[test]
+    fn a_broker_that_was_asked_must_answer() {
+        let within = Duration::from_secs(5);
+        for (waiting, idle_us, is_mute) in [
+            (1, 4_900_000, false),
+            (1, 5_100_000, true),
+            (0, 60_000_000, false), // enough was fetched ahead, so nothing is asked
+            (1, -1, false),
+        ] {
+            let state = Cow::Borrowed("UP");
+            let broker = Broker { nodeid: 1, state, waitresp_cnt: waiting, rxidle: idle_us };
+            assert_eq!(broker.is_mute(within), is_mute, "{waiting} {idle_us}");
+        }
     }
 }

@@ -96,7 +96,7 @@ impl PartitionReader for KafkaReader {
             true => Some(0),
             false => self.standing.high().map(|high| u64::try_from(high - self.next).unwrap_or(0)),
         };
-        Some(Link { is_up: self.was_up, behind })
+        Some(Link { is_up: self.was_up, behind, at_end: self.was_up && self.at_end })
     }
 }
 
@@ -128,6 +128,7 @@ impl KafkaReader {
         if let KafkaError::MessageConsumptionFatal(_) = error {
             return Err(self.cannot(self.client.said(error)));
         }
+        self.at_end = false;
         let said = self.client.said(error);
         self.fault = Some(match error.rdkafka_error_code() {
             Some(
@@ -195,6 +196,7 @@ impl KafkaReader {
         }
         let why = match &self.fault {
             Some(Fault::Forbidden(said) | Fault::Other(said, _)) => Some(said.clone()),
+            _ if self.standing.is_mute() => Some("its broker does not answer".to_owned()),
             _ if !self.standing.is_up() => Some(match self.client.reason() {
                 reason if reason.is_empty() => "its broker is not reached".to_owned(),
                 reason => reason,

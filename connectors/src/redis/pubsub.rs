@@ -209,7 +209,9 @@ impl PartitionReader for ChannelReader {
     }
 
     fn link(&self) -> Option<Link> {
-        Some(Link { is_up: self.is_up.load(Ordering::Relaxed), behind: None })
+        let is_up = self.is_up.load(Ordering::Relaxed);
+        // A channel keeps nothing: what was said while it was listened to has been read.
+        Some(Link { is_up, behind: None, at_end: is_up })
     }
 }
 

@@ -160,6 +160,7 @@ impl Source for StreamsSource {
             uplink,
             census,
             is_asked: false,
+            at_end: false,
             cannot_go_on: None,
         }))
     }
@@ -222,6 +223,8 @@ struct StreamReader {
     census: Census,
     /// Whether the server was asked for what follows the census.
     is_asked: bool,
+    /// Whether the last answer held no entry.
+    at_end: bool,
     cannot_go_on: Option<Trouble>,
 }
 
@@ -230,6 +233,7 @@ impl PartitionReader for StreamReader {
         if let Some(trouble) = self.cannot_go_on.take() {
             return Err(server_error(&self.source, &self.server, &self.stream, trouble));
         }
+        self.at_end = false; // unless it is answered so now
         match self.read_batch(rows) {
             Ok(()) => {}
             Err(Trouble::Passing(why)) => {
@@ -247,7 +251,8 @@ impl PartitionReader for StreamReader {
     }
 
     fn link(&self) -> Option<Link> {
-        Some(Link { is_up: self.uplink.is_up(), behind: self.census.behind() })
+        let is_up = self.uplink.is_up();
+        Some(Link { is_up, behind: self.census.behind(), at_end: is_up && self.at_end })
     }
 }
 
@@ -264,6 +269,7 @@ impl StreamReader {
 
         let answer = reply::answered(answer)?;
         let mut entries = reply::entries(&answer)?;
+        self.at_end = entries.is_empty();
         let info = reply::stream_info(info)?;
         let good = entries.iter().take_while(|entry| entry.id.position().is_some()).count();
         let beyond = entries.get(good).map(|entry| entry.id);

@@ -146,6 +146,7 @@ impl RawConfig {
     /// Checks everything; relative paths start at `folder`.
     pub fn check(mut self, folder: &Path) -> Result<Config, ConfigError> {
         let made = calendars::Made::check(&mut self.calendar, folder)?;
+        sources::fill_coverage(&mut self.source);
         let toml = toml::to_string(&self).map_err(|error| ConfigError::Value {
             place: "configuration".to_owned(),
             problem: error.to_string(),

@@ -200,10 +200,16 @@ pub struct RawSource {
     /// How far behind its newest event an event may come without being late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disorder: Option<String>,
-    /// After how long without a record its watermark follows the system's time; default: never for
-    /// what can be read again, else 30s.
+    /// A partition that is connected and has had nothing more to read for so long follows the system's time, so
+    /// that its bars become final; default: never for files, else 30s. A source that is silent for so long
+    /// otherwise (not reached, frozen, behind) is carried on by others if `coverage` is `any`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<String>,
+    /// `any`: other sources of coverage `any` tell the same trades, and while this one is silent, they carry on.
+    /// `all`: it has a part of its own, and while it is silent, finality waits for it. Default: `any` if it names
+    /// its `provider` or if another source has another `rank`, else `all`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<String>,
     /// A back-fill without a watermark.
     pub historic: bool,
     /// Live, for sources that can be read again: plays them at the pace of their event times. Simulated

@@ -9,7 +9,7 @@ use operators::SourceSet;
 
 use super::raw::{RawHttp, RawPlay, RawSource};
 use super::{ConfigError, in_range, span};
-use crate::clock::SourceTiming;
+use crate::clock::{Coverage, SourceTiming};
 use crate::ingest::drive::SourceNames;
 use crate::ingest::play::Play;
 use crate::views::PartitionNames;
@@ -61,7 +61,27 @@ impl Inlet {
 
     /// It has no watermark: nobody knows when a client sends what, so nothing waits for it.
     pub(super) fn timing() -> SourceTiming {
-        SourceTiming { disorder: Span::ZERO, idle_after: None, historic: true, partitions: 1 }
+        SourceTiming {
+            disorder: Span::ZERO,
+            idle_after: None,
+            coverage: Coverage::All,
+            historic: true,
+            partitions: 1,
+        }
+    }
+}
+
+/// Writes out the coverage of sources that say none, so that whoever looks at a configuration sees it: `any` for one
+/// of several providers of a venue, and where ranks make a primary and its backups; else `all`.
+pub(super) fn fill_coverage(sources: &mut [RawSource]) {
+    let ranks: Vec<u8> = sources.iter().map(|source| source.rank).collect();
+    for source in sources {
+        let is_backed = ranks.iter().any(|rank| *rank != source.rank);
+        let coverage = match is_backed || source.rest.contains_key("provider") {
+            true => Coverage::Any,
+            false => Coverage::All,
+        };
+        source.coverage.get_or_insert_with(|| coverage.name().to_owned());
     }
 }
 
@@ -128,6 +148,8 @@ fn source(
         .into();
     let is_file = source.is_replayable() && !source.is_endless();
     let idle = optional("idle_timeout", &raw.idle_timeout)?;
+    let coverage = raw.coverage.as_deref().unwrap_or(Coverage::All.name()).parse();
+    let coverage = coverage.map_err(ConfigError::at(format!("{place}.coverage")))?;
     let play = match &raw.play {
         Some(play) => Some(checked_play(play, place, is_file)?),
         None => source.is_made_up().then_some(Play { speed: Some(1.0), as_if_now: true }),
@@ -139,6 +161,7 @@ fn source(
         timing: SourceTiming {
             disorder,
             idle_after: idle.or_else(|| (!is_file).then_some(DEFAULT_IDLE)),
+            coverage,
             historic: raw.historic,
             partitions: source.partitions().len(),
         },

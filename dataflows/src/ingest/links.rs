@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_source_is_what_its_partitions_are() {
         let links = Links::default();
-        let up = |behind| Some(Link { is_up: true, behind });
+        let up = |behind| Some(Link { is_up: true, behind, at_end: false });
         links.note(1, 0, None, &[]);
         assert_eq!((links.of(1), links.down()), (None, Vec::new()), "files have no links");
         links.note(1, 0, up(Some(3)), &[incident(IncidentKind::Connected)]);
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!((links.of(1), links.down()), (Some(whole), Vec::new()));
         assert_eq!(links.of(2).and_then(|all| all.behind), None);
 
-        let lost = Some(Link { is_up: false, behind: None });
+        let lost = Some(Link { is_up: false, behind: None, at_end: false });
         links.note(1, 1, lost, &[incident(IncidentKind::Disconnected)]);
         let half = Linked { links: 2, up: 1, losses: 1, behind: None, ..Linked::default() };
         assert_eq!((links.of(1), links.down()), (Some(half), vec![1]));

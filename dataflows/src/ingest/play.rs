@@ -47,6 +47,11 @@ impl Pacer {
     /// Waits until `time` is due, and a little longer, so that rows close to each other go together;
     /// false if stopped before.
     pub fn wait(&mut self, time: EventTime, stop: &Stop) -> bool {
+        self.wait_and(time, stop, || {})
+    }
+
+    /// The same; calls `meanwhile` now and then.
+    fn wait_and(&mut self, time: EventTime, stop: &Stop, mut meanwhile: impl FnMut()) -> bool {
         loop {
             let rest = self.until(time);
             if rest.is_zero() {
@@ -55,9 +60,19 @@ impl Pacer {
             if stop.is_set() {
                 return false;
             }
+            meanwhile();
             thread::sleep(rest.clamp(GRAIN, NAP));
         }
     }
+}
+
+/// Takes what a player plays.
+pub trait Playing {
+    /// Takes rows that are due, and whether they were the last; says whether to go on.
+    fn pass_on(&mut self, rows: Vec<Row>, ended: bool) -> bool;
+
+    /// Nothing is due now: a venue would have nothing to tell.
+    fn waiting(&mut self);
 }
 
 /// Nobody waits for less than this.
@@ -134,7 +149,7 @@ impl Player {
         rows: Vec<Row>,
         ended: bool,
         stop: &Stop,
-        mut pass_on: impl FnMut(Vec<Row>, bool) -> bool,
+        to: &mut impl Playing,
     ) -> bool {
         if self.begun.is_none() {
             let first = rows.iter().find_map(|row| row.event.as_ref().ok()?.time());
@@ -150,17 +165,17 @@ impl Player {
                 && let Some(time) = event.time()
                 && !pacer.until(time).is_zero()
             {
-                if !due.is_empty() && !pass_on(std::mem::take(&mut due), false) {
+                if !due.is_empty() && !to.pass_on(std::mem::take(&mut due), false) {
                     return false;
                 }
-                if !pacer.wait(time, stop) {
+                if !pacer.wait_and(time, stop, || to.waiting()) {
                     return false;
                 }
             }
             self.shift(&mut row);
             due.push(row);
         }
-        pass_on(due, ended)
+        (due.is_empty() && !ended) || to.pass_on(due, ended)
     }
 
     /// Makes the event's time one as if the play's first were now.
@@ -198,14 +213,26 @@ mod tests {
         Row { position, event: Ok(Event::Cancel { of, time }.into()) }
     }
 
-    fn played(player: &mut Player, rows: Vec<Row>) -> Vec<i64> {
-        let mut times = Vec::new();
-        let stop = Stop::default();
-        player.play(rows, true, &stop, |rows, _| {
-            times.extend(rows.iter().filter_map(|row| row.event.as_ref().ok()?.time()));
+    /// The times of what was played, and how often nothing was due.
+    #[derive(Default)]
+    struct Played(Vec<i64>, usize);
+
+    impl Playing for Played {
+        fn pass_on(&mut self, rows: Vec<Row>, _ended: bool) -> bool {
+            let times = rows.iter().filter_map(|row| row.event.as_ref().ok()?.time());
+            self.0.extend(times.map(|time| time.0));
             true
-        });
-        times.into_iter().map(|time| time.0).collect()
+        }
+
+        fn waiting(&mut self) {
+            self.1 += 1;
+        }
+    }
+
+    fn played(player: &mut Player, rows: Vec<Row>) -> Vec<i64> {
+        let mut played = Played::default();
+        player.play(rows, true, &Stop::default(), &mut played);
+        played.0
     }
 
     #[test]
@@ -232,7 +259,16 @@ mod tests {
         let mut player = Player::new(Play { speed: None, as_if_now: true }, start);
         let stop = Stop::default();
         stop.set();
-        assert!(!player.play(vec![row(1, 1)], true, &stop, |_, _| true));
+        assert!(!player.play(vec![row(1, 1)], true, &stop, &mut Played::default()));
+    }
+
+    #[test]
+    fn between_rows_nothing_is_due() {
+        let mut player = Player::new(Play { speed: Some(10.0), as_if_now: true }, Start::of(1));
+        let mut played = Played::default();
+        assert!(player.play(vec![row(1, 1), row(2, 2)], true, &Stop::default(), &mut played));
+        assert_eq!(played.0.len(), 2);
+        assert!(played.1 > 0, "a second of event time took a tenth of a second");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use connectors::source::{DISCOVERY_SECS, PARTITIONS_MAX};
 use connectors::{Place, Source, SourceError, Start};
-use market::EventTime;
+use market::{EventTime, Span};
 
 use super::drive::Stop;
 use super::links::Links;
@@ -23,6 +23,8 @@ pub struct Wanted {
     pub source: Arc<dyn Source>,
     /// How it is played.
     pub play: Option<Play>,
+    /// After how long without anything to read a partition of it is idle.
+    pub idle_after: Option<Span>,
 }
 
 /// What pumps share.
@@ -70,7 +72,7 @@ impl Opened {
             let place = place(wanted.source.start(), shared.horizon);
             for partition in partitions {
                 let player = wanted.play.map(|play| Player::new(play, meeting.clone()));
-                let open = || pump(&wanted.source, number, *partition, place, &shared);
+                let open = || pump(wanted, number, *partition, place, &shared);
                 let opened = patiently(&shared.stop, open).map_err(|error| (number, error))?;
                 pumps.push(Pump { player, ..opened });
             }
@@ -94,9 +96,9 @@ impl Opened {
         for (number, (wanted, known)) in
             endless.filter(|(_, (wanted, _))| wanted.source.is_endless())
         {
-            let (source, shared) = (wanted.source, shared.clone());
+            let shared = shared.clone();
             let thread = thread::Builder::new().name(format!("source-{number}"));
-            threads.push(thread.spawn(move || look_on(&source, number, known, &shared))?);
+            threads.push(thread.spawn(move || look_on(&wanted, number, known, &shared))?);
         }
         Ok(threads)
     }
@@ -137,20 +139,21 @@ fn nap(rest: Duration, stop: &Stop) {
 }
 
 fn pump(
-    source: &Arc<dyn Source>,
+    wanted: &Wanted,
     number: usize,
     partition: u32,
     place: Place,
     shared: &Shared,
 ) -> Result<Pump, SourceError> {
     let Shared { passed_on, extent, links, stop, .. } = shared.clone();
-    let reader = source.open(partition, place)?;
-    let partition = partition as usize;
-    Ok(Pump { source: number, partition, reader, player: None, passed_on, extent, links, stop })
+    let reader = wanted.source.open(partition, place)?;
+    let (source, partition, idle_after) = (number, partition as usize, wanted.idle_after);
+    Ok(Pump { source, partition, reader, player: None, passed_on, idle_after, extent, links, stop })
 }
 
 /// Looks for partitions that are not known yet and reads them from their beginning, until a stop.
-fn look_on(source: &Arc<dyn Source>, number: usize, mut known: BTreeSet<u32>, shared: &Shared) {
+fn look_on(wanted: &Wanted, number: usize, mut known: BTreeSet<u32>, shared: &Shared) {
+    let source = &wanted.source;
     let mut pumps = Vec::new();
     while !shared.stop.is_set() {
         nap(Duration::from_secs(DISCOVERY_SECS), &shared.stop);
@@ -162,7 +165,7 @@ fn look_on(source: &Arc<dyn Source>, number: usize, mut known: BTreeSet<u32>, sh
         });
         let found = found.unwrap_or_default().into_iter().filter(|n| *n < PARTITIONS_MAX);
         for partition in found.filter(|n| !known.contains(n)).collect::<Vec<_>>() {
-            match begin(source, number, partition, shared) {
+            match begin(wanted, number, partition, shared) {
                 Ok(pump) => pumps.push(pump),
                 Err(error) => {
                     tracing::warn!("{error}; trying again");
@@ -178,12 +181,12 @@ fn look_on(source: &Arc<dyn Source>, number: usize, mut known: BTreeSet<u32>, sh
 
 /// Reads a partition from its beginning. The clock is told first, so that watermarks wait for it.
 fn begin(
-    source: &Arc<dyn Source>,
+    wanted: &Wanted,
     number: usize,
     partition: u32,
     shared: &Shared,
 ) -> anyhow::Result<JoinHandle<()>> {
-    let pump = pump(source, number, partition, Place::Earliest, shared)?;
+    let pump = pump(wanted, number, partition, Place::Earliest, shared)?;
     shared.passed_on.send(Pumped {
         source: number,
         partition: partition as usize,
@@ -191,6 +194,7 @@ fn begin(
         since: Instant::now(),
         ended: false,
         incidents: Vec::new(),
+        drained_at: None,
     })?;
     Ok(pump.start()?)
 }

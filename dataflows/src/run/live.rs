@@ -62,6 +62,7 @@ fn open_live(
     let wanted = |source: &ConfiguredSource| Wanted {
         source: Arc::clone(&source.source),
         play: source.play,
+        idle_after: source.timing.idle_after,
     };
     let shared = Shared {
         passed_on,

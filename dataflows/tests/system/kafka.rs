@@ -5,4 +5,5 @@ mod crashes;
 mod faults;
 mod job;
 mod limits;
+mod outages;
 mod topics;

@@ -60,6 +60,24 @@ impl Server {
         assert!(services("kill", Some(&self.folder), self.name));
     }
 
+    /// Stops its process where it is: connections stay, and nothing is answered.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let told = fs::read_to_string(self.folder.join(format!("{}.env", self.name))).unwrap();
+        let of_name = format!("{}_PID=", self.name.to_ascii_uppercase());
+        let pid = told.lines().find_map(|line| line.strip_prefix(&of_name)).unwrap();
+        let sent = Command::new("kill").args([&format!("-{signal}"), pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Starts it again, with the data that it had.
     pub(crate) fn restart(&self) {
         assert!(services("restart", Some(&self.folder), self.name));

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use super::echo::Echo;
 use super::paced::{Schedule, probe_source};
 use crate::bench::rig::{Job, config};
-use crate::clock::SourceTiming;
+use crate::clock::{Coverage, SourceTiming};
 use crate::config::{Config, ConfiguredSource};
 use crate::ingest::Stop;
 use crate::ingest::drive::SourceNames;
@@ -118,6 +118,7 @@ pub(in crate::bench) fn engine(
         timing: SourceTiming {
             disorder: Span::secs(5),
             idle_after: None,
+            coverage: Coverage::All,
             historic: false,
             partitions: 1,
         },

@@ -115,7 +115,7 @@ const STOP_NOTICED: Duration = Duration::from_millis(50);
 
 /// Takes rows while they fit into the commit; gives back the rest.
 fn take_batch(gathering: &mut Gathering<'_>, batch: Pumped, rows_max: usize) -> Option<Pumped> {
-    let Pumped { source, partition, rows, since, ended, incidents } = batch;
+    let Pumped { source, partition, rows, since, ended, incidents, drained_at } = batch;
     gathering.hear(source, partition, incidents);
     if !rows.is_empty() {
         gathering.since(since);
@@ -127,11 +127,13 @@ fn take_batch(gathering: &mut Gathering<'_>, batch: Pumped, rows_max: usize) -> 
             None => {
                 if ended {
                     gathering.clock.end(source, partition);
+                } else if let Some(at) = drained_at {
+                    gathering.clock.drain(source, partition, at);
                 }
                 return None;
             }
         }
     }
     let rows: Vec<Row> = rows.collect();
-    Some(Pumped { source, partition, rows, since, ended, incidents: Vec::new() })
+    Some(Pumped { source, partition, rows, since, ended, incidents: Vec::new(), drained_at })
 }

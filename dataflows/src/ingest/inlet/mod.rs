@@ -192,6 +192,7 @@ impl Shared {
             since: Instant::now(),
             ended: false,
             incidents: Vec::new(),
+            drained_at: None,
         };
         // Who waits is noted first: the rows may be bound before this thread goes on.
         let mut bound = self.bound();

@@ -10,7 +10,7 @@ use crate::servers::{self, Server};
 
 const HOUR: i64 = 3_600_000;
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()
 }

@@ -1,0 +1,96 @@
+//! Which sources carry on for one that has fallen silent.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
+
+use market::{EventTime, InstrumentId};
+
+/// Whether other sources tell what a source tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Coverage {
+    /// No: it has a part of its own. While it is silent, its watermark stands, and finality waits for it.
+    #[default]
+    All,
+    /// Yes: sources of this kind that share instruments tell the same trades. While one is silent, the others
+    /// carry on.
+    Any,
+}
+
+impl Coverage {
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Coverage::All => "all",
+            Coverage::Any => "any",
+        }
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Coverage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Coverage, String> {
+        [Coverage::All, Coverage::Any].into_iter().find(|one| one.name() == text).ok_or_else(|| {
+            format!(
+                "`{text}` is no coverage; write any (others tell the same trades, and carry on while it is silent) \
+                 or all (it has a part of its own, which is waited for)"
+            )
+        })
+    }
+}
+
+/// What the sources of coverage `any` have told of, to know which of them can stand in for which.
+///
+/// Bounded by their number times `limits.instruments`. Empty, and free, where fewer than two are configured.
+pub(super) struct Redundancy {
+    /// By number of the source; none for those of coverage `all`.
+    instruments: Vec<Option<HashSet<InstrumentId>>>,
+    /// What was noted last, since records of one instrument come in runs.
+    last: Option<(usize, InstrumentId)>,
+}
+
+impl Redundancy {
+    /// Of sources with these coverages, by number.
+    pub(super) fn of(coverages: impl Iterator<Item = Coverage>) -> Redundancy {
+        let coverages: Vec<Coverage> = coverages.collect();
+        let redundant = coverages.iter().filter(|one| **one == Coverage::Any).count() > 1;
+        let known = |one| (redundant && one == Coverage::Any).then(HashSet::new);
+        Redundancy { instruments: coverages.into_iter().map(known).collect(), last: None }
+    }
+
+    /// A source told of an instrument.
+    pub(super) fn note(&mut self, source: usize, instrument: InstrumentId) {
+        let Some(known) = &mut self.instruments[source] else { return };
+        if self.last != Some((source, instrument)) {
+            known.insert(instrument);
+            self.last = Some((source, instrument));
+        }
+    }
+
+    /// The watermark that a silent source may take from others: the least of those that are live and share an
+    /// instrument with it. None if any of its instruments is told by none of them: what it alone has is waited for.
+    pub(super) fn stand_in(
+        &self,
+        silent: usize,
+        live: impl Fn(usize) -> Option<EventTime>,
+    ) -> Option<EventTime> {
+        let own = self.instruments[silent].as_ref()?;
+        let others = self.instruments.iter().enumerate().filter(|(other, _)| *other != silent);
+        let carrying: Vec<(&HashSet<InstrumentId>, EventTime)> = others
+            .filter_map(|(other, known)| known.as_ref().zip(live(other)))
+            .filter(|(known, _)| !own.is_disjoint(known))
+            .collect();
+        let is_told = |instrument| carrying.iter().any(|(known, _)| known.contains(instrument));
+        if !own.iter().all(is_told) {
+            return None;
+        }
+        carrying.iter().map(|(_, mark)| *mark).min()
+    }
+}

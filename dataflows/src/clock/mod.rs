@@ -1,0 +1,246 @@
+//! The commit clock: decides what a commit binds. Pure; the wall clock is an argument.
+//!
+//! A [`Binding`] is everything that later decisions depend on besides the records themselves. Live, it is
+//! made here once; a recording brings it back, so a replay decides the same.
+//!
+//! `docs/semantics.md`, "Watermarks of sources", defines what is decided: a partition follows the system's time only
+//! while it is known to be at its end; a source that others cover does not hold them back while it is silent.
+
+mod coverage;
+mod partition;
+
+pub use coverage::Coverage;
+
+use coverage::Redundancy;
+use partition::Partition;
+
+use market::{Commit, Entry, Event, EventTime, Refusal, RefusalReason, Span};
+use serde::{Deserialize, Serialize};
+
+/// How a source's time is understood.
+#[derive(Clone, Debug)]
+pub struct SourceTiming {
+    /// How far behind its newest event an event may come without being late.
+    pub disorder: Span,
+    /// A partition that had nothing left to read for so long follows the system's time; none: never. A source of
+    /// coverage `any` of which nothing was heard for so long is silent.
+    pub idle_after: Option<Span>,
+    /// Whether others tell the same.
+    pub coverage: Coverage,
+    /// A back-fill: it has no watermark, holds nothing back and pushes nothing on.
+    pub historic: bool,
+    /// How many partitions it has; more may be opened.
+    pub partitions: usize,
+}
+
+/// How many partitions of a source are there, and how many of them have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partitions {
+    /// Those that were opened.
+    pub known: usize,
+    /// Those of them that will bring nothing more.
+    pub ended: usize,
+}
+
+/// How far ahead an event time may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Ahead {
+    /// Ahead of the system's time as of the commit before.
+    OfSystem(Span),
+    /// Fixed: events after this time are refused.
+    NotAfter(EventTime),
+}
+
+impl Ahead {
+    /// Refuses a time that is too far ahead when the system's time is `at`.
+    pub fn check(self, time: EventTime, at: EventTime) -> Result<(), Refusal> {
+        let latest = match self {
+            Ahead::OfSystem(skew) => at.after(skew),
+            Ahead::NotAfter(latest) => latest,
+        };
+        if time <= latest {
+            return Ok(());
+        }
+        let bound = match self {
+            Ahead::OfSystem(skew) => format!("{skew} ahead of the system's time"),
+            Ahead::NotAfter(_) => "`not_after`".to_owned(),
+        };
+        let detail = format!("event time {time} is past {latest}, {bound}");
+        Err(Refusal::new(RefusalReason::TimeAhead, detail, b""))
+    }
+}
+
+/// What a commit binds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Its number.
+    pub commit: Commit,
+    /// The system's time. For bare files: the newest event time so far.
+    pub at: EventTime,
+    /// Whether it ends a round.
+    pub round: bool,
+    /// Per source and partition, the position up to which records are bound.
+    pub positions: Vec<Vec<u64>>,
+    /// Per source, the watermark after this commit; none for historic sources.
+    pub marks: Vec<Option<EventTime>>,
+}
+
+/// The state between two commits.
+pub struct CommitClock {
+    sources: Vec<(SourceTiming, Vec<Partition>)>,
+    redundancy: Redundancy,
+    ahead: Ahead,
+    next: Commit,
+    at: EventTime,
+    newest: EventTime,
+    marks: Vec<Option<EventTime>>,
+}
+
+impl CommitClock {
+    /// A clock before its first commit, started at system time `at`.
+    pub fn new(sources: Vec<SourceTiming>, ahead: Ahead, at: EventTime) -> CommitClock {
+        let marks = sources.iter().map(|s| (!s.historic).then_some(EventTime::NEVER)).collect();
+        let redundancy = Redundancy::of(sources.iter().map(|timing| timing.coverage));
+        let sources = sources
+            .into_iter()
+            .map(|timing| {
+                let partitions = vec![Partition::fresh(at); timing.partitions];
+                (timing, partitions)
+            })
+            .collect();
+        let (next, newest) = (Commit(0), EventTime::NEVER);
+        CommitClock { sources, redundancy, ahead, next, at, newest, marks }
+    }
+
+    /// A partition is there from the next commit on; those that were there already stay as they are.
+    pub fn open(&mut self, source: usize, partition: usize) {
+        let (at, partitions) = (self.at, &mut self.sources[source].1);
+        while partitions.len() <= partition {
+            let mut unknown = Partition::fresh(at);
+            unknown.absent = true;
+            partitions.push(unknown);
+        }
+        let own = &mut partitions[partition];
+        if own.absent {
+            *own = Partition::fresh(at);
+        }
+    }
+
+    /// The partition is not there, though partitions of larger numbers are.
+    pub fn leave_out(&mut self, source: usize, partition: usize) {
+        self.sources[source].1[partition].absent = true;
+    }
+
+    /// Binds a row to the commit at hand. An entry too far ahead is refused and moves no watermark.
+    pub fn bind(
+        &mut self,
+        source: usize,
+        partition: usize,
+        position: u64,
+        entry: Option<&Entry>,
+    ) -> Result<(), Refusal> {
+        let own = &mut self.sources[source].1[partition];
+        own.hear(position);
+        let Some(time) = entry.and_then(Entry::time) else { return Ok(()) };
+        self.ahead.check(time, self.at)?;
+        // A cancel's time is when it was said, and what is said of accounts is no trade: only trades move
+        // watermarks.
+        if matches!(entry, Some(Entry::Market(Event::New(_) | Event::Correct { .. }))) {
+            own.newest = own.newest.max(time);
+            self.newest = self.newest.max(time);
+        }
+        if let Some(Entry::Market(event)) = entry {
+            self.redundancy.note(source, event.instrument());
+        }
+        Ok(())
+    }
+
+    /// The reader of a partition was connected and had nothing left to read at system time `at`, after the rows
+    /// that were bound before.
+    pub fn drain(&mut self, source: usize, partition: usize, at: EventTime) {
+        let (timing, partitions) = &mut self.sources[source];
+        partitions[partition].drain(at, timing.idle_after);
+    }
+
+    /// The partition will bring nothing more.
+    pub fn end(&mut self, source: usize, partition: usize) {
+        self.sources[source].1[partition].ended = true;
+    }
+
+    /// Whether every partition of every source has ended.
+    pub fn all_ended(&self) -> bool {
+        self.sources.iter().all(|(_, partitions)| partitions.iter().all(|p| p.ended || p.absent))
+    }
+
+    /// The partitions of each source.
+    pub fn partitions(&self) -> Vec<Partitions> {
+        let count = |partitions: &Vec<Partition>| {
+            let known = partitions.iter().filter(|p| !p.absent);
+            let ended = known.clone().filter(|p| p.ended).count();
+            Partitions { known: known.count(), ended }
+        };
+        self.sources.iter().map(|(_, partitions)| count(partitions)).collect()
+    }
+
+    /// The newest event time bound so far.
+    pub fn newest(&self) -> EventTime {
+        self.newest
+    }
+
+    /// Closes the commit at system time `at`, which never goes back.
+    pub fn close(&mut self, at: EventTime, round: bool) -> Binding {
+        self.at = self.at.max(at);
+        let now = self.at;
+        for (_, partitions) in &mut self.sources {
+            partitions.iter_mut().for_each(|partition| partition.close(now));
+        }
+        for ((timing, partitions), mark) in self.sources.iter().zip(&mut self.marks) {
+            if let Some(mark) = mark {
+                let least = partitions.iter().map(|partition| partition.watermark(timing)).min();
+                *mark = (*mark).max(least.unwrap_or(EventTime::END));
+            }
+        }
+        self.carry_on(now);
+        let commit = self.next;
+        self.next = commit.next();
+        let positions = self
+            .sources
+            .iter()
+            .map(|(_, partitions)| partitions.iter().map(|partition| partition.position).collect());
+        Binding {
+            commit,
+            at: now,
+            round,
+            positions: positions.collect(),
+            marks: self.marks.clone(),
+        }
+    }
+
+    /// Silent sources that others cover take the watermark of those that are live, as these are after the commit at
+    /// hand.
+    fn carry_on(&mut self, now: EventTime) {
+        let is_silent = |(timing, partitions): &(SourceTiming, Vec<Partition>)| {
+            let idle = timing.idle_after?;
+            let silent = partitions.iter().any(|partition| partition.is_silent(idle, now));
+            Some(silent && timing.coverage == Coverage::Any)
+        };
+        let silent: Vec<bool> =
+            self.sources.iter().map(|source| is_silent(source).unwrap_or(false)).collect();
+        if !silent.contains(&true) {
+            return;
+        }
+        let live = |source: usize| self.marks[source].filter(|_| !silent[source]);
+        let taken: Vec<(usize, EventTime)> = (0..silent.len())
+            .filter(|source| silent[*source])
+            .filter_map(|source| Some((source, self.redundancy.stand_in(source, live)?)))
+            .collect();
+        for (source, taken) in taken {
+            if let Some(mark) = &mut self.marks[source] {
+                *mark = (*mark).max(taken);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! One partition as the commit clock knows it: how far its events are, and whether it is idle.
+
+use market::{EventTime, Span};
+
+use super::SourceTiming;
+
+/// What the clock knows of one partition.
+#[derive(Clone)]
+pub(super) struct Partition {
+    /// The newest event time that it brought.
+    pub(super) newest: EventTime,
+    pub(super) position: u64,
+    /// A number below that of a partition that is there; it may be opened yet.
+    pub(super) absent: bool,
+    pub(super) ended: bool,
+    /// Whether it brought a row in the commit at hand.
+    pub(super) heard: bool,
+    /// The system's time of the last commit in which it brought a row.
+    heard_at: EventTime,
+    /// While nothing was left to read: from when on, and up to when that is known.
+    drained: Option<(EventTime, EventTime)>,
+}
+
+/// Two times at which nothing was left to read belong to one stretch if they are at most this far apart, or half an
+/// `idle_timeout`: a longer silence of the reader (a suspended machine, a stopped process) proves nothing.
+const STRETCH_GAP: Span = Span::secs(2);
+
+impl Partition {
+    /// A partition that has brought nothing; it counts as heard at system time `at`.
+    pub(super) fn fresh(at: EventTime) -> Partition {
+        Partition {
+            newest: EventTime::NEVER,
+            position: 0,
+            absent: false,
+            ended: false,
+            heard: false,
+            heard_at: at,
+            drained: None,
+        }
+    }
+
+    /// It brought a row: there was something to read.
+    pub(super) fn hear(&mut self, position: u64) {
+        self.position = position;
+        self.heard = true;
+        self.drained = None;
+    }
+
+    /// Its reader was connected and found nothing left to read at system time `at`.
+    pub(super) fn drain(&mut self, at: EventTime, idle: Option<Span>) {
+        let gap =
+            idle.map_or(STRETCH_GAP, |idle| STRETCH_GAP.max(Span::nanos(idle.as_nanos() / 2)));
+        self.drained = Some(match self.drained {
+            Some((since, through)) if at <= through.after(gap) => (since, through.max(at)),
+            _ => (at, at),
+        });
+    }
+
+    /// The commit at hand closes at system time `now`.
+    pub(super) fn close(&mut self, now: EventTime) {
+        if std::mem::take(&mut self.heard) {
+            self.heard_at = now;
+        }
+    }
+
+    /// Whether it will bring nothing more.
+    pub(super) fn is_done(&self) -> bool {
+        self.ended || self.absent
+    }
+
+    /// Whether neither a row nor an empty read came of it within `idle` before `now`: it is disconnected, cannot be
+    /// read, or waits behind others.
+    pub(super) fn is_silent(&self, idle: Span, now: EventTime) -> bool {
+        let last = self.drained.map_or(self.heard_at, |(_, through)| through.max(self.heard_at));
+        !self.is_done() && last.after(idle) <= now
+    }
+
+    /// No event before this is expected of it.
+    pub(super) fn watermark(&self, timing: &SourceTiming) -> EventTime {
+        if self.is_done() {
+            return EventTime::END;
+        }
+        let own = self.newest.before(timing.disorder);
+        match (timing.idle_after, self.drained) {
+            (Some(idle), Some((since, through))) if since.after(idle) <= through => {
+                own.max(through.before(timing.disorder).before(idle))
+            }
+            _ => own,
+        }
+    }
+}
