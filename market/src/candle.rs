@@ -71,6 +71,9 @@ pub enum BarState {
     Final,
     /// A value changed after it was final.
     Revised,
+    /// It opens before the time from which its sources were read, so it may lack trades: it is not told as whole,
+    /// whatever the watermark.
+    Partial,
 }
 
 /// What kind of record changed a bar; later variants outrank earlier ones.
@@ -219,13 +222,23 @@ impl Bar {
 }
 
 impl BarState {
-    /// `open`, `provisional`, `final` or `revised`.
+    /// All of them.
+    pub const ALL: [BarState; 5] = [
+        BarState::Open,
+        BarState::Provisional,
+        BarState::Final,
+        BarState::Revised,
+        BarState::Partial,
+    ];
+
+    /// `open`, `provisional`, `final`, `revised` or `partial`.
     pub fn name(self) -> &'static str {
         match self {
             BarState::Open => "open",
             BarState::Provisional => "provisional",
             BarState::Final => "final",
             BarState::Revised => "revised",
+            BarState::Partial => "partial",
         }
     }
 }

@@ -17,7 +17,7 @@ use market::{
     Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, Updates,
 };
 use operators::{
-    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger,
+    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger, ReadFrom,
 };
 
 const RECORDS: u64 = 1_000_000;
@@ -173,6 +173,7 @@ impl Venue {
             round: true,
             round_marks: marks.clone(),
             marks,
+            read_from: ReadFrom::default(),
             save: false,
         };
         (context, records)

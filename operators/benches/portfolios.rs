@@ -17,7 +17,7 @@ use market::{
 use operators::portfolio::{
     Account, Confidence, Fills, Pair, PortfolioConfig, QuoteIn, Quotes, RiskConfig, valuation,
 };
-use operators::{BarChange, CommitContext, Gauge, Marks, NoStates, keyed};
+use operators::{BarChange, CommitContext, Gauge, Marks, NoStates, ReadFrom, keyed};
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concat, Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
@@ -195,6 +195,7 @@ impl Desk {
             round,
             marks: Marks::none(1),
             round_marks: Marks::none(1),
+            read_from: ReadFrom::default(),
             save: false,
         }));
         self.next += 1;

@@ -16,8 +16,8 @@ use market::{
 };
 use operators::signals::{Condition, Direction, PATTERNS, Rule, Series, Settle};
 use operators::{
-    BarChange, CommitContext, Core, Marks, Rollup, RollupConfig, RollupIn, SignalIn, Signals,
-    SourceSet,
+    BarChange, CommitContext, Core, Marks, ReadFrom, Rollup, RollupConfig, RollupIn, SignalIn,
+    Signals, SourceSet,
 };
 
 const INSTRUMENTS: u64 = 200;
@@ -58,7 +58,14 @@ fn changed(instrument: u64, index: i64, seed: i64) -> Arc<BarChange> {
 
 fn context(commit: u64) -> CommitContext {
     let (commit, marks) = (Commit(commit), Marks::none(1));
-    CommitContext { commit, round: true, round_marks: marks.clone(), marks, save: false }
+    CommitContext {
+        commit,
+        round: true,
+        round_marks: marks.clone(),
+        marks,
+        read_from: ReadFrom::default(),
+        save: false,
+    }
 }
 
 /// The median time of a round per bar, after all bars have come.

@@ -16,6 +16,11 @@ pub struct SourceSet(u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marks(Arc<[Option<EventTime>]>);
 
+/// From when on each source has been read. Events before that are not all there, so a bar that opens before it may lack
+/// trades. The same in all commits of a run; by default nothing was left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadFrom(Arc<[Option<EventTime>]>);
+
 /// A commit as operators see it, the same on every worker.
 #[derive(Clone, Debug)]
 pub struct CommitContext {
@@ -27,6 +32,8 @@ pub struct CommitContext {
     pub marks: Marks,
     /// The marks of the last commit of the round before.
     pub round_marks: Marks,
+    /// From when on sources have been read.
+    pub read_from: ReadFrom,
     /// Whether states are to be saved as they are after this commit.
     pub save: bool,
 }
@@ -95,6 +102,32 @@ impl Marks {
     }
 }
 
+impl ReadFrom {
+    /// By [`SourceId`]: [`EventTime::NEVER`] for a source that is read from its beginning; none for one of which
+    /// nobody can tell, since clients send what they like.
+    pub fn new(times: impl Into<Arc<[Option<EventTime>]>>) -> ReadFrom {
+        ReadFrom(times.into())
+    }
+
+    /// From when on a source has been read; none if nobody can tell, or no source has this number.
+    pub fn of(&self, source: usize) -> Option<EventTime> {
+        self.0.get(source).copied().flatten()
+    }
+
+    /// From when on nothing is missing of an instrument that `sources` tell of. One that is read from its beginning has
+    /// it all; of others each may have a part, so the latest decides.
+    pub fn whole_from(&self, sources: SourceSet) -> EventTime {
+        let mut whole_from = EventTime::NEVER;
+        for time in sources.indices().filter_map(|index| self.0.get(index).copied().flatten()) {
+            if time == EventTime::NEVER {
+                return time;
+            }
+            whole_from = whole_from.max(time);
+        }
+        whole_from
+    }
+}
+
 impl InstrumentClock {
     /// Before the instrument's first record.
     pub fn new() -> InstrumentClock {
@@ -158,6 +191,18 @@ mod tests {
         let marks = Marks::new([Some(EventTime(100)), Some(EventTime(40)), None]);
         assert_eq!(marks.least(historic), EventTime::NEVER);
         assert_eq!(marks.least(historic.and(SourceSet::of(SourceId(0)))), EventTime(100));
+    }
+
+    #[test]
+    fn an_instrument_is_whole_from_where_its_sources_are() {
+        let [a, b, posts, file] = [0, 1, 2, 3].map(|source| SourceSet::of(SourceId(source)));
+        let from =
+            ReadFrom::new([Some(EventTime(50)), Some(EventTime(70)), None, Some(EventTime::NEVER)]);
+        assert_eq!(from.whole_from(SourceSet::default()), EventTime::NEVER);
+        assert_eq!(from.whole_from(posts), EventTime::NEVER);
+        assert_eq!(from.whole_from(a.and(posts)), EventTime(50));
+        assert_eq!(from.whole_from(a.and(b)), EventTime(70), "each may have a part");
+        assert_eq!(from.whole_from(a.and(file)), EventTime::NEVER, "the file reaches back");
     }
 
     #[test]

@@ -32,7 +32,7 @@ mod deadlines;
 mod lifecycle;
 mod stash;
 
-pub use context::{CommitContext, InstrumentClock, Marks, SourceSet};
+pub use context::{CommitContext, InstrumentClock, Marks, ReadFrom, SourceSet};
 pub use indicators::{Indicators, IndicatorsConfig};
 pub use keyed::{Core, Gauge, Sharded, keyed};
 pub use ledger::{Ledger, LedgerConfig, OutlierRule, PlainLedger};

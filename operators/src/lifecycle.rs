@@ -14,6 +14,8 @@ use crate::output::{BarChange, LedgerOut, Notice};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct History {
     phase: Phase,
+    /// Whether it opens before its sources were read; decided when it first has a row.
+    partial: Option<bool>,
     revision: u32,
     cause: Option<Cause>,
     shown: Option<Arc<Candle>>,
@@ -26,7 +28,7 @@ enum Phase {
     Final,
 }
 
-/// What time has done to an instrument: the two things by which a bar with end `e` is judged.
+/// What time has done to an instrument: the things by which a bar with end `e` is judged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
     pub(crate) commit: Commit,
@@ -34,6 +36,8 @@ pub(crate) struct Now {
     pub(crate) watermark: EventTime,
     /// A bar is provisional if its end is at or before this.
     pub(crate) seen: EventTime,
+    /// A bar that opens before this lacks what its sources told before they were read.
+    pub(crate) whole_from: EventTime,
 }
 
 impl Now {
@@ -50,7 +54,7 @@ impl Now {
 
 impl History {
     pub(crate) fn new() -> History {
-        History { phase: Phase::Open, revision: 0, cause: None, shown: None }
+        History { phase: Phase::Open, partial: None, revision: 0, cause: None, shown: None }
     }
 
     /// The row as last put out.
@@ -72,9 +76,14 @@ impl History {
         out: &mut Vec<LedgerOut>,
     ) {
         self.phase = self.phase.max(now.phase(end)); // a final bar stays final
+        if values.is_some() {
+            self.partial.get_or_insert(key.open_time < now.whole_from);
+        }
         let values_before = self.shown.as_ref().map(|candle| &candle.bar);
         let cause = cause.filter(|_| values != values_before);
+        // What was never told as whole is not restated.
         if self.phase == Phase::Final
+            && self.partial != Some(true)
             && let Some(cause) = cause
         {
             self.revision += 1;
@@ -99,6 +108,7 @@ impl History {
 
     fn state(&self) -> BarState {
         match self.phase {
+            _ if self.partial == Some(true) => BarState::Partial,
             _ if self.revision > 0 => BarState::Revised,
             Phase::Open => BarState::Open,
             Phase::Provisional => BarState::Provisional,

@@ -28,6 +28,9 @@ pub struct History {
     pub gaps_max: usize,
     /// Which prices are far away.
     pub far: Far,
+    /// From when on sources were read, by number: −∞ from their beginning; none, or beyond the end, where nobody can
+    /// tell.
+    pub read_from: Vec<Option<EventTime>>,
 }
 
 /// One commit of input.

@@ -247,10 +247,11 @@ impl InstrumentFold {
         let base = history.timeframes[0];
         let bars = values::bars(&self.shown(), base, &history.calendars);
         let causes = causes(history, &joined(before), &joined(&self.live), accepted);
-        let rows = self.revisions.revise(commit, self.watermark.value, &self.bars, &bars, |key| {
+        let times = (self.watermark.value, self.watermark.whole_from(&history.read_from));
+        let (rows, behind) = self.revisions.revise(commit, times, &self.bars, &bars, |key| {
             strongest(causes.iter().filter(|(k, _)| k == key).map(|(_, c)| *c))
         });
-        self.round.causes.extend(rows.iter().map(|row| (row.key, row.cause)));
+        self.round.causes.extend(behind);
         output.revisions.extend(rows);
         self.candles = self.revisions.candles(&bars, self.watermark.value, self.seen());
         self.bars = bars;
@@ -284,12 +285,12 @@ impl InstrumentFold {
         let under = |small: &CandleKey, large: &CandleKey| {
             calendar.bucket(large.timeframe, small.open_time).open == large.open_time
         };
-        let rows =
-            round.revisions.revise(commit, round.watermark.value, &round.bars, &bars, |large| {
-                let causes = round.causes.iter();
-                let behind = causes.filter(|(key, _)| under(key, large) && differs(key));
-                strongest(behind.map(|(_, cause)| *cause))
-            });
+        let times = (round.watermark.value, round.watermark.whole_from(&history.read_from));
+        let (rows, _) = round.revisions.revise(commit, times, &round.bars, &bars, |large| {
+            let causes = round.causes.iter();
+            let behind = causes.filter(|(key, _)| under(key, large) && differs(key));
+            strongest(behind.map(|(_, cause)| *cause))
+        });
         output.revisions.extend(rows);
         round.candles = round.revisions.candles(&bars, round.watermark.value, newest);
         round.causes.clear();

@@ -157,6 +157,7 @@ impl Scene {
                 reject_after,
                 correction_horizon,
                 gaps_max,
+                read_from: read_from(prng, start, step * shape.commits as i64),
             },
             start: EventTime(start),
             step,
@@ -172,6 +173,19 @@ fn far(prng: &mut Prng) -> Far {
         deviations: prng.pick(&[1, 1, 2, 3, 10]),
         floor_bps: prng.pick(&[0, 10, 50, 100]),
     }
+}
+
+/// In most scripts all sources are read from their beginning; in others some are not, or nobody can tell.
+fn read_from(prng: &mut Prng, start: i64, span: i64) -> Vec<Option<EventTime>> {
+    if prng.percent(70) {
+        return Vec::new();
+    }
+    let mut of_source = || match prng.below(4) {
+        0 => None,
+        1 => Some(EventTime::NEVER),
+        _ => Some(EventTime(start + prng.between(0, span / 2))),
+    };
+    (0..4).map(|_| of_source()).collect()
 }
 
 /// `reject_after` and `correction_horizon`.

@@ -11,20 +11,25 @@ pub(crate) type Bars = BTreeMap<CandleKey, Bar>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Revisions {
     of: BTreeMap<CandleKey, (u32, Cause)>,
+    /// Whether a bar is partial, from when on it first had a row.
+    partial: BTreeMap<CandleKey, bool>,
 }
 
 impl Revisions {
     /// Revises every bar that differs and whose end the watermark has reached; its cause is
-    /// `cause(key)`.
+    /// `cause(key)`. Beside the revisions it gives the causes of all that differ so, partial bars included.
     pub(crate) fn revise(
         &mut self,
         commit: Commit,
-        watermark: EventTime,
+        (watermark, whole_from): (EventTime, EventTime),
         before: &Bars,
         after: &Bars,
         cause: impl Fn(&CandleKey) -> Option<Cause>,
-    ) -> Vec<Revision> {
-        let mut rows = Vec::new();
+    ) -> (Vec<Revision>, Vec<(CandleKey, Cause)>) {
+        for key in after.keys() {
+            self.partial.entry(*key).or_insert(key.open_time < whole_from);
+        }
+        let (mut rows, mut causes) = (Vec::new(), Vec::new());
         for (key, before, after) in changes(before, after) {
             let end = before.or(after).map_or(EventTime::END, |bar| bar.end_time);
             if end > watermark {
@@ -33,11 +38,15 @@ impl Revisions {
             let Some(cause) = cause(&key) else {
                 unreachable!("no accepted record is behind the change of {key:?} in {commit}")
             };
+            causes.push((key, cause));
+            if self.partial.get(&key) == Some(&true) {
+                continue;
+            }
             let revision = self.of.get(&key).map_or(0, |(revision, _)| *revision) + 1;
             self.of.insert(key, (revision, cause));
             rows.push(Revision { commit, key, revision, before, after, cause });
         }
-        rows
+        (rows, causes)
     }
 
     /// `bars` as they show, where `seen` is the newest time seen.
@@ -49,7 +58,9 @@ impl Revisions {
     ) -> BTreeMap<CandleKey, Candle> {
         let candle = |(key, bar): (&CandleKey, &Bar)| {
             let past = self.of.get(key);
-            let state = if past.is_some() {
+            let state = if self.partial.get(key) == Some(&true) {
+                BarState::Partial
+            } else if past.is_some() {
                 BarState::Revised
             } else if bar.end_time <= watermark {
                 BarState::Final

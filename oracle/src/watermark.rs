@@ -26,6 +26,17 @@ impl Watermark {
         self.value = self.value.max(lowest.unwrap_or(EventTime::NEVER));
     }
 
+    /// Section *Partial bars*: from when on nothing is missing of what these sources tell, those of this step
+    /// included.
+    pub(crate) fn whole_from(&self, read_from: &[Option<EventTime>]) -> EventTime {
+        let of_source = |source: &SourceId| read_from.get(usize::from(source.0)).copied().flatten();
+        let times: Vec<EventTime> = self.sources.iter().filter_map(of_source).collect();
+        match times.contains(&EventTime::NEVER) {
+            true => EventTime::NEVER,
+            false => times.into_iter().max().unwrap_or(EventTime::NEVER),
+        }
+    }
+
     /// A record came from `source` in this step: it counts from the next one on.
     pub(crate) fn heard(&mut self, source: SourceId) {
         self.sources.insert(source);

@@ -4,7 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use operators::{CommitContext, Marks, NoStates, StateError};
+use operators::{CommitContext, Marks, NoStates, ReadFrom, StateError};
 
 use super::clocks::{of_thread, quantile};
 use super::rig::{Batches, Job, config};
@@ -85,7 +85,14 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
         let mut spent = Vec::with_capacity(commits.len());
         for (number, (binding, records)) in commits.into_iter().enumerate() {
             let (commit, round) = (binding.commit, number % ROUND == ROUND - 1);
-            let context = CommitContext { commit, round, marks, round_marks, save: false };
+            let context = CommitContext {
+                commit,
+                round,
+                marks,
+                round_marks,
+                read_from: ReadFrom::default(),
+                save: false,
+            };
             let context = Arc::new(context);
             marks = Marks::new(binding.marks.clone());
             round_marks = if round { marks.clone() } else { context.round_marks.clone() };

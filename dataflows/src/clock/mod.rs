@@ -15,6 +15,7 @@ use coverage::Redundancy;
 use partition::Partition;
 
 use market::{Commit, Entry, Event, EventTime, Refusal, RefusalReason, Span};
+use operators::ReadFrom;
 use serde::{Deserialize, Serialize};
 
 /// How a source's time is understood.
@@ -83,6 +84,8 @@ pub struct Binding {
     pub positions: Vec<Vec<u64>>,
     /// Per source, the watermark after this commit; none for historic sources.
     pub marks: Vec<Option<EventTime>>,
+    /// From when on sources have been read; the same in all commits of a run.
+    pub read_from: ReadFrom,
 }
 
 /// The state between two commits.
@@ -94,6 +97,7 @@ pub struct CommitClock {
     at: EventTime,
     newest: EventTime,
     marks: Vec<Option<EventTime>>,
+    read_from: ReadFrom,
 }
 
 impl CommitClock {
@@ -109,7 +113,14 @@ impl CommitClock {
             })
             .collect();
         let (next, newest) = (Commit(0), EventTime::NEVER);
-        CommitClock { sources, redundancy, ahead, next, at, newest, marks }
+        let read_from = ReadFrom::default();
+        CommitClock { sources, redundancy, ahead, next, at, newest, marks, read_from }
+    }
+
+    /// Sources are read from these times on; by default, from their beginning.
+    #[must_use]
+    pub fn reading_from(self, read_from: ReadFrom) -> CommitClock {
+        CommitClock { read_from, ..self }
     }
 
     /// A partition is there from the next commit on; those that were there already stay as they are.
@@ -213,6 +224,7 @@ impl CommitClock {
             round,
             positions: positions.collect(),
             marks: self.marks.clone(),
+            read_from: self.read_from.clone(),
         }
     }
 

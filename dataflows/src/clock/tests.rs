@@ -70,7 +70,7 @@ fn a_partition_that_comes_later_is_waited_for() {
     assert_eq!((binding.marks, binding.positions), (vec![Some(at(1_001))], vec![vec![2, 0, 7]]));
     clock.open(0, 1);
     for secs in 1_007..=1_037 {
-        [0, 1, 2].map(|partition| clock.drain(0, partition, at(secs)));
+        (0..3).for_each(|partition| clock.drain(0, partition, at(secs)));
     }
     let binding = clock.close(at(1_037), true);
     assert_eq!(binding.marks, [Some(at(1_005))], "all are idle: 1037 − 30 − 2");

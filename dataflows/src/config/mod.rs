@@ -43,6 +43,7 @@ use crate::deliver::{Standing, Standings};
 use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
 use crate::ingest::providers::Provider;
+use crate::ingest::reading::Back;
 use crate::jobs::candles::{Asked, Candles};
 use crate::views::Labels;
 
@@ -68,6 +69,8 @@ pub struct Config {
     pub cadence: Cadence,
     /// Rows of a commit of bare files.
     pub file_rows: usize,
+    /// How far before the horizon reading may begin, so that the bars which it cuts are whole.
+    pub read_back: Span,
     /// Live: how far ahead events may be.
     pub skew: Span,
     /// Bare files: the latest event time.
@@ -222,6 +225,7 @@ impl RawConfig {
             sinks,
             cadence,
             file_rows: in_range("commit.file_rows", commit.file_rows, 1, 1 << 20)?,
+            read_back: span("job.read_back", &job.read_back)?,
             skew: span("job.skew", &job.skew)?,
             not_after: not_after(job.not_after.as_deref())?,
             limits: Limits {
@@ -293,6 +297,19 @@ impl Config {
     pub fn timings(&self) -> Vec<SourceTiming> {
         let inlet = self.inlet.map(|_| Inlet::timing());
         self.sources.iter().map(|source| source.timing.clone()).chain(inlet).collect()
+    }
+
+    /// How far back a live run that begins at system time `at` reads sources that begin with the horizon.
+    pub fn back(&self, at: EventTime) -> Back {
+        let horizon = at.before(self.job.correction_horizon());
+        let longest = self.job.timeframes().iter().max().copied().unwrap_or(Timeframe::MINUTE);
+        let furthest = horizon.before(self.read_back);
+        let bar = match self.job.correction_horizon() {
+            Span::FOREVER => horizon,
+            _ => self.calendars.earliest_open(longest, horizon),
+        };
+        let bar = if bar < furthest { horizon } else { bar };
+        Back { horizon, bar, ahead: self.skew }
     }
 
     /// The bound on event times of a live run.

@@ -62,6 +62,9 @@ pub struct RawJob {
     pub reject_after: String,
     /// How long single trades are kept for corrections, before the watermark.
     pub correction_horizon: String,
+    /// With `start = "horizon"`, sources are read from the beginning of the longest timeframe's bar that holds the
+    /// horizon, if that is at most so long before it; else from the horizon, and bars that it cuts are `partial`.
+    pub read_back: String,
     /// Live: how far ahead of the system's time an event may be.
     pub skew: String,
     /// Bare files: events after this time are refused (RFC 3339); none by default.
@@ -283,6 +286,7 @@ impl Default for RawJob {
             calendar: "UTC".to_owned(),
             reject_after: "1h".to_owned(),
             correction_horizon: "1d".to_owned(),
+            read_back: "5d".to_owned(),
             skew: "10s".to_owned(),
             not_after: None,
         }

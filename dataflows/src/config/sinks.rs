@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::{Encoding, Sink, SinkError, SinkSetting};
-use market::{InstrumentId, PortfolioId, Timeframe};
+use market::{BarState, InstrumentId, PortfolioId, Timeframe};
 
 use super::raw::RawSink;
 use super::{ConfigError, duration, in_range};
@@ -67,7 +67,7 @@ fn sink(
     let views = views(&raw.views).map_err(at("views"))?;
     let wanted = |view: &'static View| {
         let wanted = wanted(view, &raw.only, timeframes).map_err(at("where"))?;
-        Ok::<_, ConfigError>((view, Arc::new(wanted)))
+        Ok::<_, ConfigError>((view, Arc::new(without_partial_bars(view, wanted))))
     };
     let wanted = views.into_iter().map(wanted).collect::<Result<Vec<_>, _>>()?;
     let every = match &raw.every {
@@ -158,6 +158,19 @@ fn wanted(
         }
     }
     Ok(wanted)
+}
+
+/// Bars that may lack trades do not go out, unless `where` says which states do: in the other system, a whole bar of an
+/// earlier run may stand under the same key.
+fn without_partial_bars(view: &'static View, mut wanted: Wanted) -> Wanted {
+    let state = view.column("state").filter(|_| view.name == "candles");
+    if let Some(state) = state
+        && wanted.texts.iter().all(|(column, _)| *column != state)
+    {
+        let whole = BarState::ALL.into_iter().filter(|one| *one != BarState::Partial);
+        wanted.texts.push((state, whole.map(|one| one.name().to_owned()).collect()));
+    }
+    wanted
 }
 
 fn texts(value: &toml::Value) -> Option<Vec<String>> {

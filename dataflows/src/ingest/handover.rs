@@ -185,6 +185,7 @@ impl Handover {
             round: binding.round,
             marks: self.marks.clone(),
             round_marks: self.round_marks.clone(),
+            read_from: binding.read_from.clone(),
             save: self.save_after == Some(binding.commit),
         });
         self.marks = Marks::new(binding.marks.clone());

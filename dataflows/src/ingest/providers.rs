@@ -109,6 +109,7 @@ impl Providers {
                 disconnects: linked.map(|all| all.losses),
                 gaps: linked.map(|all| all.gaps),
                 behind: linked.and_then(|all| all.behind),
+                read_from: binding.read_from.of(number).filter(|from| *from > EventTime::NEVER),
             };
             let mut cells = Vec::with_capacity(ProviderRow::COLUMNS.len());
             row.cells(&mut cells);
@@ -139,6 +140,7 @@ mod tests {
         Commit, IdScope, InstrumentId, Origin, Price, Quantity, Refusal, RefusalReason, Side,
         SourceId, Terms, Trade, TradeId, Updates,
     };
+    use operators::ReadFrom;
 
     fn at(secs: i64) -> EventTime {
         EventTime(secs * 1_000_000_000)
@@ -169,7 +171,8 @@ mod tests {
 
     fn sealed(secs: i64, marks: Vec<Option<EventTime>>, ended: Vec<usize>) -> Sealed {
         let (at, positions) = (at(secs), Vec::new());
-        let binding = Binding { commit: Commit(0), at, round: true, positions, marks };
+        let read_from = ReadFrom::default();
+        let binding = Binding { commit: Commit(0), at, round: true, positions, marks, read_from };
         let ended = ended.into_iter().map(|ended| Partitions { known: 2, ended });
         Sealed {
             binding,

@@ -11,7 +11,7 @@ use connectors::source::{DISCOVERY_SECS, PARTITIONS_MAX};
 use connectors::{Place, Source, SourceError, Start};
 use market::{EventTime, Span};
 
-use super::drive::Stop;
+use super::drive::{Stop, now};
 use super::links::Links;
 use super::play::{self, Play, Player};
 use super::pump::{Extent, Pump, Pumped};
@@ -36,15 +36,28 @@ pub struct Shared {
     pub extent: Extent,
     /// Are told how partitions are connected.
     pub links: Links,
-    /// As far back as corrections may reach.
-    pub horizon: EventTime,
+    /// How far back sources are read that begin with the horizon.
+    pub back: Back,
     /// Ends all threads.
     pub stop: Stop,
+}
+
+/// How far back a source is read that begins with the horizon.
+#[derive(Clone, Copy, Debug)]
+pub struct Back {
+    /// As far as corrections may reach.
+    pub horizon: EventTime,
+    /// The beginning of the longest bar that holds the horizon; the horizon if that is too far back.
+    pub bar: EventTime,
+    /// How far ahead of the system's time an event may be: what happened at a time may have been received so much
+    /// earlier.
+    pub ahead: Span,
 }
 
 /// Partitions that were opened and are not read yet.
 pub struct Opened {
     sources: Vec<(Wanted, BTreeSet<u32>)>,
+    read_from: Vec<EventTime>,
     pumps: Vec<Pump>,
     shared: Shared,
 }
@@ -68,16 +81,24 @@ impl Opened {
         let played = found.iter().filter(|(wanted, _)| wanted.play.is_some());
         let meeting = play::Start::of(played.map(|(_, partitions)| partitions.len()).sum());
         let mut pumps = Vec::new();
+        let mut read_from = Vec::with_capacity(found.len());
         for (number, (wanted, partitions)) in found.iter().enumerate() {
-            let place = place(wanted.source.start(), shared.horizon);
+            let mut from = EventTime::NEVER;
             for partition in partitions {
                 let player = wanted.play.map(|play| Player::new(play, meeting.clone()));
-                let open = || pump(wanted, number, *partition, place, &shared);
-                let opened = patiently(&shared.stop, open).map_err(|error| (number, error))?;
-                pumps.push(Pump { player, ..opened });
+                let open = || opened(wanted, number, *partition, &shared);
+                let (pump, its) = patiently(&shared.stop, open).map_err(|error| (number, error))?;
+                from = from.max(its);
+                pumps.push(Pump { player, ..pump });
             }
+            read_from.push(from);
         }
-        Ok(Opened { sources: found, pumps, shared })
+        Ok(Opened { sources: found, read_from, pumps, shared })
+    }
+
+    /// From when on each source is read: events from then on are all there.
+    pub fn read_from(&self) -> &[EventTime] {
+        &self.read_from
     }
 
     /// The numbers of the partitions of each source.
@@ -87,7 +108,7 @@ impl Opened {
 
     /// Starts to read; gives the threads, all of which end after a stop.
     pub fn start(self) -> std::io::Result<Vec<JoinHandle<()>>> {
-        let Opened { sources, pumps, shared } = self;
+        let Opened { sources, pumps, shared, .. } = self;
         let mut threads = Vec::with_capacity(pumps.len());
         for pump in pumps {
             threads.push(pump.start()?);
@@ -104,13 +125,32 @@ impl Opened {
     }
 }
 
-/// Where to open the partitions of a source that begins at `start`.
-fn place(start: Start, horizon: EventTime) -> Place {
-    match start {
-        Start::Earliest => Place::Earliest,
-        Start::Latest => Place::Latest,
-        Start::Time(time) => Place::Time(time),
-        Start::Horizon => Place::Time(horizon),
+/// Opens a partition where its source begins; gives from when on no event is missing.
+///
+/// With the horizon, the bars that it cuts are read from their beginning. A server that keeps less than that, but
+/// reaches back to the horizon, is read from there.
+fn opened(
+    wanted: &Wanted,
+    number: usize,
+    partition: u32,
+    shared: &Shared,
+) -> Result<(Pump, EventTime), SourceError> {
+    let at = |place| pump(wanted, number, partition, place, shared);
+    let Back { horizon, bar, ahead } = shared.back;
+    match wanted.source.start() {
+        Start::Earliest => Ok((at(Place::Earliest)?, EventTime::NEVER)),
+        Start::Latest => Ok((at(Place::Latest)?, now().after(ahead))),
+        Start::Time(time) => Ok((at(Place::Time(time))?, time.after(ahead))),
+        Start::Horizon => match at(Place::Time(bar.before(ahead))) {
+            Err(lost @ SourceError::Lost { .. }) => {
+                let pump = at(Place::Time(horizon))?;
+                tracing::warn!(
+                    "{lost}. It is read from the horizon, {horizon}: bars that open before are partial"
+                );
+                Ok((pump, horizon.after(ahead)))
+            }
+            opened => Ok((opened?, bar)),
+        },
     }
 }
 

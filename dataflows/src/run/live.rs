@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use market::EventTime;
+use operators::ReadFrom;
 
 use super::{Report, RunError, Started, Wishes, not_opened};
 use crate::clock::CommitClock;
@@ -68,7 +69,7 @@ fn open_live(
         passed_on,
         extent: started.extent.clone(),
         links: started.links.clone(),
-        horizon: at.before(config.job.correction_horizon()),
+        back: config.back(at),
         stop: stop.clone(),
     };
     let sources = config.sources.iter().map(wanted).collect();
@@ -82,7 +83,11 @@ fn opened_clock(config: &Config, opened: &Opened, at: EventTime) -> CommitClock 
     for (timing, partitions) in timings.iter_mut().zip(opened.partitions()) {
         timing.partitions = partitions.last().map_or(0, |last| *last as usize + 1);
     }
-    let mut clock = CommitClock::new(timings, config.ahead_live(), at);
+    // Clients send what they like: nobody can tell whether something is missing of that.
+    let posts = config.inlet.map(|_| None);
+    let read_from: Vec<_> = opened.read_from().iter().copied().map(Some).chain(posts).collect();
+    let clock = CommitClock::new(timings, config.ahead_live(), at);
+    let mut clock = clock.reading_from(ReadFrom::new(read_from));
     for (source, partitions) in opened.partitions().enumerate() {
         let numbers = 0..partitions.last().copied().unwrap_or(0);
         for absent in numbers.filter(|number| !partitions.contains(number)) {

@@ -43,6 +43,8 @@ struct Known {
     settled: EventTime,
     /// The latest open time of a bar.
     seen: EventTime,
+    /// The latest open time of a partial bar: what opens by then lacks trades.
+    cut: EventTime,
 }
 
 impl InSession<'_> {
@@ -184,7 +186,8 @@ impl InSession<'_> {
         page: &CandlePage,
         days: &BTreeMap<EventTime, Candle>,
     ) -> Result<Option<Known>, Problem> {
-        let mut known = Known { settled: EventTime::NEVER, seen: EventTime::NEVER };
+        let never = EventTime::NEVER;
+        let mut known = Known { settled: never, seen: never, cut: never };
         known.learn(&page.rows);
         let (Some((first, _)), Some((last, candle))) =
             (days.first_key_value(), days.last_key_value())
@@ -217,6 +220,7 @@ impl InSession<'_> {
     fn state(&self, open: EventTime, candle: &Candle, known: Known) -> BarState {
         let end = self.last_end(Bucket { open, end: candle.bar.end_time });
         match end {
+            _ if open <= known.cut => BarState::Partial,
             end if end <= known.settled && candle.revision > 0 => BarState::Revised,
             end if end <= known.settled => BarState::Final,
             end if end <= known.seen => BarState::Provisional,
@@ -267,8 +271,12 @@ impl Known {
     fn learn(&mut self, rows: &[(CandleKey, Candle)]) {
         for (key, candle) in rows {
             self.seen = self.seen.max(key.open_time);
-            if matches!(candle.state, BarState::Final | BarState::Revised) {
-                self.settled = self.settled.max(candle.bar.end_time);
+            match candle.state {
+                BarState::Final | BarState::Revised => {
+                    self.settled = self.settled.max(candle.bar.end_time);
+                }
+                BarState::Partial => self.cut = self.cut.max(key.open_time),
+                BarState::Open | BarState::Provisional => {}
             }
         }
     }

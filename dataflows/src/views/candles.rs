@@ -25,7 +25,10 @@ impl Row for CandleRow<'_> {
         value("volume", "sum of sizes"),
         value("notional", "sum of price × size; divided by volume it is the VWAP"),
         value("trades", "number of trades"),
-        value("state", "open, provisional, final or revised"),
+        value(
+            "state",
+            "open, provisional, final or revised; partial: it opens before its sources were read",
+        ),
         value("revision", "number of commits that changed a value after the bar was final"),
         value("cause", "kind of the record behind the last such change: trade, correction, cancel"),
         value("cause_id", "id of the trade that this record names"),

@@ -37,6 +37,8 @@ pub struct ProviderRow<'a> {
     pub gaps: Option<u64>,
     /// Rows that the server has and that were not read yet.
     pub behind: Option<u64>,
+    /// From when on it has been read; none if that is from its beginning.
+    pub read_from: Option<EventTime>,
 }
 
 impl Row for ProviderRow<'_> {
@@ -67,6 +69,11 @@ impl Row for ProviderRow<'_> {
         value("disconnects", "how often a connection was lost"),
         value("gaps", "how often rows were lost that the server had; see `incidents`"),
         value("rows_behind", "rows that the server has and that were not read yet, if it tells"),
+        value(
+            "read_from",
+            "events from this time on are all read, and bars that open before it are `partial`; empty if it is \
+             read from its beginning",
+        ),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -89,6 +96,7 @@ impl Row for ProviderRow<'_> {
             count(self.disconnects),
             count(self.gaps),
             count(self.behind),
+            time(self.read_from),
         ]);
     }
 }

@@ -5,5 +5,7 @@ mod crashes;
 mod faults;
 mod job;
 mod limits;
+mod made;
 mod outages;
+mod restarts;
 mod topics;

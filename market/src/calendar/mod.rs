@@ -190,6 +190,21 @@ impl Calendars {
         Calendars(Arc::from([Calendar::Utc]))
     }
 
+    /// The earliest beginning of the bars of `timeframe` that hold `time`, under any of them.
+    ///
+    /// ```
+    /// # use market::{Calendar, Calendars, EventTime, Timeframe};
+    /// let time = |text: &str| EventTime::parse_any(text).unwrap();
+    /// let new_york = Calendar::named("America/New_York").unwrap();
+    /// let calendars = Calendars::new(vec![Calendar::named("UTC").unwrap(), new_york]).unwrap();
+    /// let open = calendars.earliest_open(Timeframe::DAY, time("2026-01-06T02:00:00Z"));
+    /// assert_eq!(open, time("2026-01-05T05:00:00Z"));
+    /// ```
+    pub fn earliest_open(&self, timeframe: Timeframe, time: EventTime) -> EventTime {
+        let opens = self.0.iter().map(|calendar| calendar.bucket(timeframe, time).open);
+        opens.min().unwrap_or(time)
+    }
+
     /// The calendar that [`crate::Terms::calendar`] names; an index that no configuration gave out
     /// means the first.
     pub fn get(&self, index: u8) -> &Calendar {

@@ -54,7 +54,8 @@ type RowOf<T> = Row<<T as Step>::Input, <T as Step>::State>;
 
 impl<'a> Edit<'a> {
     pub(super) fn new(open_time: EventTime, candle: Option<&'a Candle>) -> Edit<'a> {
-        let bar = candle.map(|candle| (&candle.bar, candle.state == BarState::Open));
+        let whole = candle.filter(|candle| candle.state != BarState::Partial);
+        let bar = whole.map(|candle| (&candle.bar, candle.state == BarState::Open));
         Edit { open_time, bar }
     }
 

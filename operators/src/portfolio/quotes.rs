@@ -219,8 +219,9 @@ impl Tape {
                     matters |= set(&mut self.base, key.open_time, close);
                 }
                 if key.timeframe == config.risk.timeframe {
-                    let is_closed =
-                        after.as_ref().is_some_and(|after| after.state != BarState::Open);
+                    let is_closed = after.as_ref().is_some_and(|after| {
+                        !matches!(after.state, BarState::Open | BarState::Partial)
+                    });
                     let changed = set(&mut self.closed, key.open_time, close.filter(|_| is_closed));
                     if changed {
                         let from = self.closed_from.map_or(key.open_time, |f| f.min(key.open_time));

@@ -108,7 +108,8 @@ impl Ladder {
         }
 
         // 3. Time passes; then what changed in value or phase is put out.
-        let now = Now { commit: context.commit, watermark, seen: self.seen };
+        let whole_from = context.read_from.whole_from(self.clock.sources().and(self.heard));
+        let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from };
         let mut due: BTreeMap<(usize, EventTime), Option<Cause>> = BTreeMap::new();
         for (index, rung) in changed.into_iter().skip(1).enumerate() {
             due.extend(rung.into_iter().map(|(open, cause)| ((index, open), cause)));

@@ -25,8 +25,11 @@ pub struct Point {
 }
 
 impl Point {
-    /// The bar of a candle; none if it lacks a price.
+    /// The bar of a candle; none if it lacks a price, or is partial.
     pub fn of(candle: &Candle, values: Vec<Option<f64>>) -> Option<Point> {
+        if candle.state == BarState::Partial {
+            return None;
+        }
         let Bar { terms, open, high, low, close, volume, .. } = candle.bar;
         Some(Point {
             open: open?.1.0,

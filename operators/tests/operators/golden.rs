@@ -16,7 +16,7 @@ use market::{
 };
 use operators::{
     CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut, Marks, Notice,
-    OutlierRule, Rollup, RollupConfig,
+    OutlierRule, ReadFrom, Rollup, RollupConfig,
 };
 
 const INSTRUMENT: InstrumentId = InstrumentId(1);
@@ -69,6 +69,7 @@ impl Stage {
             round: true,
             marks: marks.clone(),
             round_marks: marks.clone(),
+            read_from: ReadFrom::default(),
             save: false,
         };
         Stage {

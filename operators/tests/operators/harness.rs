@@ -11,7 +11,8 @@ use market::{
 use operators::indicators::IndicatorOut;
 use operators::{
     CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger, LedgerConfig,
-    LedgerOut, Marks, Notice, OutlierRule, Rollup, RollupConfig, Sharded, StateStore, keyed,
+    LedgerOut, Marks, Notice, OutlierRule, ReadFrom, Rollup, RollupConfig, Sharded, StateStore,
+    keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -115,6 +116,7 @@ pub(crate) fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitCo
             round: commit.round,
             marks: marks.clone(),
             round_marks: round_marks.clone(),
+            read_from: ReadFrom::new(script.history.read_from.clone()),
             save: save == Some(number),
         };
         marks = Marks::new(commit.marks.clone());

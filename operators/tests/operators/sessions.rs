@@ -84,6 +84,7 @@ fn script(week: &str, said: &[Said]) -> Script {
             correction_horizon: Span::FOREVER,
             gaps_max: 1_000,
             far: Far { bars: 5, deviations: 2, floor_bps: 50 },
+            read_from: Vec::new(),
         },
         commits: commits.collect(),
     }

@@ -11,7 +11,9 @@ use market::{
 use operators::signals::{
     Condition, Direction, PATTERNS, Point, Rule, Series, Settle, Signal, SignalKey, SignalOut,
 };
-use operators::{Alert, AlertKey, BarChange, CommitContext, Core, Marks, SignalIn, Signals};
+use operators::{
+    Alert, AlertKey, BarChange, CommitContext, Core, Marks, ReadFrom, SignalIn, Signals,
+};
 use proptest::prelude::*;
 
 const INSTRUMENT: InstrumentId = InstrumentId(7);
@@ -165,7 +167,14 @@ impl Twin {
 
 fn context(commit: u64, round: bool) -> CommitContext {
     let marks = Marks::none(1);
-    CommitContext { commit: Commit(commit), round, round_marks: marks.clone(), marks, save: false }
+    CommitContext {
+        commit: Commit(commit),
+        round,
+        round_marks: marks.clone(),
+        marks,
+        read_from: ReadFrom::default(),
+        save: false,
+    }
 }
 
 proptest! {

@@ -9,7 +9,7 @@ use market::{
     Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
-    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger,
+    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger, ReadFrom,
 };
 use oracle::random::{Script, Shape, random};
 
@@ -210,6 +210,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 round: true,
                 marks: marks.clone(),
                 round_marks: marks.clone(),
+                read_from: ReadFrom::default(),
                 save: false,
             };
             twins.commit(&context, &records);
@@ -224,6 +225,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
             round: true,
             round_marks: marks,
             marks: Marks::new([Some(EventTime::END); 2]),
+            read_from: ReadFrom::default(),
             save: false,
         };
         twins.commit(&context, &[]);

@@ -64,7 +64,7 @@ impl Prices<'_> {
     /// The closes of the closed bars that risk looks at, by when they open.
     pub(super) fn closed(&self, instrument: InstrumentId) -> BTreeMap<EventTime, Scaled> {
         let closed = |candle: &Candle| match candle.state {
-            BarState::Open => false,
+            BarState::Open | BarState::Partial => false,
             BarState::Provisional | BarState::Final | BarState::Revised => true,
         };
         self.closes(instrument, self.config.risk.timeframe, closed)

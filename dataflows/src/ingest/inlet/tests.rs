@@ -7,6 +7,7 @@ use market::{Entry, RefusalReason};
 
 use super::*;
 use crate::config::RawConfig;
+use operators::ReadFrom;
 
 const CONFIG: &str = r#"
 [job]
@@ -38,6 +39,7 @@ fn binding(commit: u64, secs: i64, position: u64) -> Binding {
         round: true,
         positions: vec![vec![position]],
         marks: vec![None],
+        read_from: ReadFrom::default(),
     }
 }
 

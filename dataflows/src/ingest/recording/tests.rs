@@ -7,6 +7,7 @@ use market::{
 
 use super::*;
 use crate::ingest::handover::Sealed;
+use operators::ReadFrom;
 
 fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
     let instrument = catalog.resolve("us:AAPL").unwrap().id;
@@ -39,6 +40,7 @@ fn sealed(commit: u64, accounts: &[AccountEvent]) -> Sealed {
         round: true,
         positions: vec![vec![5]],
         marks: vec![None],
+        read_from: ReadFrom::default(),
     };
     let accounts = (1..).zip(accounts);
     let accounts =

@@ -41,6 +41,7 @@ export function tooltip(place, chart) {
     provisional: "provisional: over, but late trades are still waited for",
     final: "final",
     revised: "revised after it was final",
+    partial: "partial: it began before its sources were read, so trades may be missing",
   };
   const vwap = bar.volume > 0 ? (Number(row.notional) / bar.volume).toFixed(Math.max(2, chart.decimals)) : null;
   const alerts = chart.alerts.get(bar.time) ?? [];

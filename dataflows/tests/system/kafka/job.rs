@@ -92,7 +92,7 @@ impl Job {
     pub(super) fn wait_for_rows(
         &self,
         view: &str,
-        is_right: impl Fn(&[Value]) -> bool,
+        mut is_right: impl FnMut(&[Value]) -> bool,
     ) -> Vec<Value> {
         poll(
             || Some(self.rows(view)).filter(|rows| is_right(rows)),

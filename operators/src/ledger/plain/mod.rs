@@ -139,12 +139,12 @@ impl InstrumentBook for Book {
         self.schedule_forgetting(config, application.said);
 
         // 6. Time passes: bars become provisional and final; then every changed bar is put out.
-        self.settle(config, context, watermark, changed, out);
-
-        // 7. The sources heard in this commit count from the next one on.
         let heard = records
             .iter()
             .fold(SourceSet::default(), |set, record| set.and(SourceSet::of(record.origin.source)));
+        self.settle(config, context, (watermark, heard), changed, out);
+
+        // 7. The sources heard in this commit count from the next one on.
         if self.clock.hear(heard, watermark) {
             out.push(LedgerOut::Heard(self.instrument, heard));
         }
@@ -320,7 +320,7 @@ impl Book {
         &mut self,
         config: &LedgerConfig,
         context: &CommitContext,
-        watermark: EventTime,
+        (watermark, heard): (EventTime, SourceSet),
         mut changed: BTreeMap<EventTime, Option<Cause>>,
         out: &mut Vec<LedgerOut>,
     ) {
@@ -331,7 +331,8 @@ impl Book {
                 out.push(LedgerOut::Seen(self.instrument, open));
             }
         }
-        let now = Now { commit: context.commit, watermark, seen: self.seen };
+        let whole_from = context.read_from.whole_from(self.clock.sources().and(heard));
+        let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from };
         self.waiting.advance(now, |open| {
             changed.entry(open).or_default();
         });

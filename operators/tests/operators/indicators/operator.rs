@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use market::{CandleKey, InstrumentId, Timeframe};
+use market::{BarState, CandleKey, InstrumentId, Timeframe};
 use operators::IndicatorsConfig;
 use oracle::commits::Fold;
 use oracle::random::{Script, Shape, random};
@@ -17,13 +17,14 @@ fn config(seed: u64, script: &Script) -> Arc<IndicatorsConfig> {
     random_config(&mut Dice(seed), &script.history.calendars)
 }
 
-/// The oracle's candles after each round, by line; none for a commit that ends no round.
+/// The oracle's candles after each round, without partial bars, by line; none for a commit that ends no round.
 fn lines(script: &Script) -> Vec<Option<Lines>> {
     let mut fold = Fold::new(script.history.clone());
     let after = script.commits.iter().map(|commit| {
         let candles = fold.commit(commit).candles;
         let mut lines = Lines::new();
-        for (CandleKey { instrument, timeframe, open_time }, candle) in candles {
+        let whole = candles.into_iter().filter(|(_, candle)| candle.state != BarState::Partial);
+        for (CandleKey { instrument, timeframe, open_time }, candle) in whole {
             lines.entry((instrument, timeframe)).or_default().insert(open_time, candle);
         }
         commit.round.then_some(lines)

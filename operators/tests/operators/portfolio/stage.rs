@@ -15,7 +15,7 @@ use operators::portfolio::{
     Portfolio, PortfolioConfig, Position, PositionKey, QuoteIn, Quotes, Risk, RiskConfig, RiskKey,
     Unpriced, valuation,
 };
-use operators::{BarChange, CommitContext, Gauge, Marks, Sharded, StateStore, keyed};
+use operators::{BarChange, CommitContext, Gauge, Marks, ReadFrom, Sharded, StateStore, keyed};
 use oracle::portfolio as slow;
 use oracle::portfolio::commits::{CommitInput, Output};
 pub(super) use oracle::portfolio::random::Script;
@@ -180,6 +180,7 @@ fn context(commits: &[CommitInput], number: usize, save: Option<usize>) -> Arc<C
         round: commits[number].round,
         marks: Marks::none(1),
         round_marks: Marks::none(1),
+        read_from: ReadFrom::default(),
         save: save == Some(number),
     })
 }
