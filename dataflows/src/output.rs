@@ -1,51 +1,56 @@
 //! Final views as files, and digests of them.
 
+mod folder;
+
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
 
 use market::Catalog;
 
 use crate::publish::{Board, BoardReader, Digest, TAPE, ViewDigest};
 use crate::views::{Cell, Scan, VIEWS, View, ViewKind, Wanted, write_csv_header, write_csv_row};
 
-/// A view that could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write {path}", path = path.display())]
-pub struct OutputError {
-    path: PathBuf,
-    source: csv::Error,
+pub use folder::{MANIFEST, OutputError, ResultsFolder};
+
+/// The names of the files of views, for those views that a replay gives again and that are wanted.
+pub fn names(is_wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    written(&is_wanted).map(file_name).collect()
 }
 
-/// Writes each view that a replay gives again, if it is wanted, to `folder/VIEW.csv`: header first, candles by instrument name, timeframe and open
-/// time, logs by commit. Decimals are exact, times RFC 3339 in UTC.
+fn written(is_wanted: &impl Fn(&str) -> bool) -> impl Iterator<Item = &'static View> {
+    VIEWS.iter().filter(move |view| view.recorded && is_wanted(view.name))
+}
+
+fn file_name(view: &'static View) -> String {
+    format!("{}.csv", view.name)
+}
+
+/// Writes each view that a replay gives again, if it is wanted, to `VIEW.csv` in `folder`: header first, candles by
+/// instrument name, timeframe and open time, logs by commit. Decimals are exact, times RFC 3339 in UTC. A file that
+/// cannot be written keeps no other from being written; the first error is given.
 pub fn write_views(
     reader: &BoardReader,
     catalog: &Catalog,
-    folder: &Path,
+    folder: &ResultsFolder,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<(), OutputError> {
-    make_folder(folder)?;
-    for view in VIEWS.iter().filter(|view| view.recorded && is_wanted(view.name)) {
-        let path = folder.join(format!("{}.csv", view.name));
-        write_view(reader, catalog, view, &path).map_err(|source| OutputError { path, source })?;
+    folder.begin()?;
+    let mut outcome = Ok(());
+    for view in written(&is_wanted) {
+        let put = folder.put(&file_name(view), |file| write_view(reader, catalog, view, file));
+        outcome = outcome.and(put);
     }
-    Ok(())
-}
-
-/// Makes the folder of [`write_views`], so that a wrong one is found out before a run, not after it.
-pub fn make_folder(folder: &Path) -> Result<(), OutputError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| OutputError { path: folder.to_owned(), source: error.into() })
+    outcome
 }
 
 fn write_view(
     reader: &BoardReader,
     catalog: &Catalog,
     view: &'static View,
-    path: &Path,
+    file: &mut File,
 ) -> csv::Result<()> {
-    let mut writer = csv::Writer::from_writer(BufWriter::new(File::create(path)?));
+    let mut writer = csv::Writer::from_writer(BufWriter::new(file));
     write_csv_header(&mut writer, view.columns)?;
     for_each_row(reader, catalog, view, |cells| write_csv_row(&mut writer, cells, catalog))?;
     writer.flush()?;

@@ -24,6 +24,8 @@ use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
 use crate::ingest::Stop;
+use crate::produce::ProduceError;
+use crate::run::RunError;
 
 /// Exact candles from market trades, restated when trades come late, are corrected or cancelled.
 #[derive(Parser)]
@@ -86,10 +88,17 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Stopped) => ExitCode::from(3),
         Err(error) => {
             eprintln!("tickweave: {error:#}");
-            let wrong_input = error.is::<ConfigError>() || error.is::<tail::Refused>();
-            ExitCode::from(if wrong_input { 2 } else { 1 })
+            ExitCode::from(if is_wrong_input(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// Whether another command line or configuration is needed.
+fn is_wrong_input(error: &anyhow::Error) -> bool {
+    error.is::<ConfigError>()
+        || error.is::<tail::Refused>()
+        || error.downcast_ref().is_some_and(RunError::is_refusal)
+        || error.downcast_ref().is_some_and(ProduceError::is_refusal)
 }
 
 /// Prints to standard output; that nobody reads on is no failure of the command.

@@ -9,6 +9,7 @@ mod end_to_end;
 mod expected;
 mod following;
 mod kafka;
+mod outputs;
 mod page;
 mod produce;
 mod redis;
