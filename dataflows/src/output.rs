@@ -5,11 +5,12 @@ mod folder;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufWriter;
+use std::sync::Arc;
 
 use market::Catalog;
 
 use crate::publish::{Board, BoardReader, Digest, TAPE, ViewDigest};
-use crate::views::{Cell, Scan, VIEWS, View, ViewKind, Wanted, write_csv_header, write_csv_row};
+use crate::views::{Cell, Scan, VIEWS, View, Wanted, write_csv_header, write_csv_row};
 
 pub use folder::{MANIFEST, OutputError, ResultsFolder};
 
@@ -72,8 +73,12 @@ pub fn digest(
     ViewDigest { changes: board.changes(view.name), rows }
 }
 
-/// Calls `each` with every row of a view; of keyed views, instrument by instrument, so that only one
-/// instrument's rows are in memory.
+/// Rows of a part of a view that are in memory at once.
+const PART_ROWS: usize = 10_000;
+
+/// Calls `each` with every row of a view: instrument by instrument, in the order of their names, where every key has
+/// an instrument; else in the order of the view's keys. Only a part of a keyed view
+/// is in memory.
 fn for_each_row<E>(
     reader: &BoardReader,
     catalog: &Catalog,
@@ -83,13 +88,23 @@ fn for_each_row<E>(
     if view.name == TAPE {
         return reader.each_trade(view, each);
     }
-    if view.kind == ViewKind::Log || view.column("instrument").is_none() {
-        return rows(reader, &Scan::all(view)).iter().try_for_each(|cells| each(cells));
+    if reader.is_by_instrument(view) {
+        return catalog.all().iter().try_for_each(|instrument| {
+            let own = Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
+            rows(reader, &own).iter().try_for_each(|cells| each(cells))
+        });
     }
-    catalog.all().iter().try_for_each(|instrument| {
-        let own = Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
-        rows(reader, &own).iter().try_for_each(|cells| each(cells))
-    })
+    // What views are now can always be read.
+    let Ok(mut rest) = reader.read_snapshot(view, Arc::default(), usize::MAX) else {
+        return Ok(());
+    };
+    let mut more = true;
+    while more {
+        let rows;
+        (rows, more) = rest.next(PART_ROWS);
+        rows.iter().try_for_each(|cells| each(cells))?;
+    }
+    Ok(())
 }
 
 /// Rows as they are now, which can always be read.

@@ -1,5 +1,7 @@
 //! What is written where: nothing that others wrote is replaced, no input ever is, and a file has one writer.
 
+mod exported;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
