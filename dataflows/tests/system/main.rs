@@ -11,6 +11,7 @@ mod following;
 mod kafka;
 mod outputs;
 mod page;
+mod pipes;
 mod produce;
 mod redis;
 mod servers;
