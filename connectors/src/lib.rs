@@ -9,6 +9,7 @@
 
 pub mod codecs;
 pub mod entries;
+pub mod file_key;
 pub mod files;
 pub mod kafka;
 pub mod mapping;
@@ -20,6 +21,7 @@ pub mod sink;
 pub mod sinks;
 pub mod source;
 
+pub use file_key::FileKey;
 pub use registry::{
     Setting, SinkFactory, SinkSetting, Sinks, SourceFactory, Sources, TypedSink, TypedSource,
 };

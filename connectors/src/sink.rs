@@ -6,6 +6,8 @@
 //! change once can tell by (run, view, commit, key) what it has. A sink reads no clock for what it writes:
 //! commits carry the system's time.
 
+use std::path::PathBuf;
+
 use market::{Commit, EventTime};
 
 /// A configured sink. To check a configuration must not touch anything outside; to open a writer may.
@@ -13,6 +15,12 @@ pub trait Sink: Send + Sync {
     /// Opens a writer for the batches of one of its views. Called on a thread of the view's own, before the
     /// first batch and again after every [`SinkError::Retry`] of its writer, which is dropped first.
     fn open(&self, view: &str) -> Result<Box<dyn SinkWriter>, SinkError>;
+
+    /// The file that it writes the changes of a view to, if it writes one. A file has one writer, and is no input of
+    /// its job.
+    fn file(&self, _view: &str) -> Option<PathBuf> {
+        None
+    }
 }
 
 /// Writes the batches of one view, on a thread of its own that is outside of any runtime.

@@ -5,6 +5,8 @@
 //! which is decided elsewhere. What happens to a connection is told as [`Incident`]s, and rows that were
 //! there and cannot be read any more are one of these, never a silent hole.
 
+use std::path::PathBuf;
+
 use market::{Entry, EventTime, Refusal};
 
 /// One row of a partition, in the order of its positions.
@@ -52,6 +54,11 @@ pub trait Source: Send + Sync {
     /// Where a live run begins to read.
     fn start(&self) -> Start {
         Start::Earliest
+    }
+
+    /// The files that it reads rows from, whether they are there or not. Nothing that a job writes replaces one.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// Whether its times are made up: then a live run plays it at the pace of its event times and as if

@@ -19,6 +19,7 @@ pub mod produce;
 pub mod publish;
 pub mod run;
 pub mod serve;
+pub mod stderr;
 pub mod telemetry;
 pub mod views;
 pub mod workload;

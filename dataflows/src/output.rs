@@ -1,51 +1,57 @@
 //! Final views as files, and digests of them.
 
+mod folder;
+
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use market::Catalog;
 
 use crate::publish::{Board, BoardReader, Digest, TAPE, ViewDigest};
-use crate::views::{Cell, Scan, VIEWS, View, ViewKind, Wanted, write_csv_header, write_csv_row};
+use crate::views::{Cell, Scan, VIEWS, View, Wanted, write_csv_header, write_csv_row};
 
-/// A view that could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write {path}", path = path.display())]
-pub struct OutputError {
-    path: PathBuf,
-    source: csv::Error,
+pub use folder::{MANIFEST, OutputError, ResultsFolder};
+
+/// The names of the files of views, for those views that a replay gives again and that are wanted.
+pub fn names(is_wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    written(&is_wanted).map(file_name).collect()
 }
 
-/// Writes each view that a replay gives again, if it is wanted, to `folder/VIEW.csv`: header first, candles by instrument name, timeframe and open
-/// time, logs by commit. Decimals are exact, times RFC 3339 in UTC.
+fn written(is_wanted: &impl Fn(&str) -> bool) -> impl Iterator<Item = &'static View> {
+    VIEWS.iter().filter(move |view| view.recorded && is_wanted(view.name))
+}
+
+fn file_name(view: &'static View) -> String {
+    format!("{}.csv", view.name)
+}
+
+/// Writes each view that a replay gives again, if it is wanted, to `VIEW.csv` in `folder`: header first, candles by
+/// instrument name, timeframe and open time, logs by commit. Decimals are exact, times RFC 3339 in UTC. A file that
+/// cannot be written keeps no other from being written; the first error is given.
 pub fn write_views(
     reader: &BoardReader,
     catalog: &Catalog,
-    folder: &Path,
+    folder: &ResultsFolder,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<(), OutputError> {
-    make_folder(folder)?;
-    for view in VIEWS.iter().filter(|view| view.recorded && is_wanted(view.name)) {
-        let path = folder.join(format!("{}.csv", view.name));
-        write_view(reader, catalog, view, &path).map_err(|source| OutputError { path, source })?;
+    folder.begin()?;
+    let mut outcome = Ok(());
+    for view in written(&is_wanted) {
+        let put = folder.put(&file_name(view), |file| write_view(reader, catalog, view, file));
+        outcome = outcome.and(put);
     }
-    Ok(())
-}
-
-/// Makes the folder of [`write_views`], so that a wrong one is found out before a run, not after it.
-pub fn make_folder(folder: &Path) -> Result<(), OutputError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| OutputError { path: folder.to_owned(), source: error.into() })
+    outcome
 }
 
 fn write_view(
     reader: &BoardReader,
     catalog: &Catalog,
     view: &'static View,
-    path: &Path,
+    file: &mut File,
 ) -> csv::Result<()> {
-    let mut writer = csv::Writer::from_writer(BufWriter::new(File::create(path)?));
+    let mut writer = csv::Writer::from_writer(BufWriter::new(file));
     write_csv_header(&mut writer, view.columns)?;
     for_each_row(reader, catalog, view, |cells| write_csv_row(&mut writer, cells, catalog))?;
     writer.flush()?;
@@ -67,8 +73,12 @@ pub fn digest(
     ViewDigest { changes: board.changes(view.name), rows }
 }
 
-/// Calls `each` with every row of a view; of keyed views, instrument by instrument, so that only one
-/// instrument's rows are in memory.
+/// Rows of a part of a view that are in memory at once.
+const PART_ROWS: usize = 10_000;
+
+/// Calls `each` with every row of a view: instrument by instrument, in the order of their names, where every key has
+/// an instrument; else in the order of the view's keys. Only a part of a keyed view
+/// is in memory.
 fn for_each_row<E>(
     reader: &BoardReader,
     catalog: &Catalog,
@@ -78,13 +88,23 @@ fn for_each_row<E>(
     if view.name == TAPE {
         return reader.each_trade(view, each);
     }
-    if view.kind == ViewKind::Log || view.column("instrument").is_none() {
-        return rows(reader, &Scan::all(view)).iter().try_for_each(|cells| each(cells));
+    if reader.is_by_instrument(view) {
+        return catalog.all().iter().try_for_each(|instrument| {
+            let own = Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
+            rows(reader, &own).iter().try_for_each(|cells| each(cells))
+        });
     }
-    catalog.all().iter().try_for_each(|instrument| {
-        let own = Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
-        rows(reader, &own).iter().try_for_each(|cells| each(cells))
-    })
+    // What views are now can always be read.
+    let Ok(mut rest) = reader.read_snapshot(view, Arc::default(), usize::MAX) else {
+        return Ok(());
+    };
+    let mut more = true;
+    while more {
+        let rows;
+        (rows, more) = rest.next(PART_ROWS);
+        rows.iter().try_for_each(|cells| each(cells))?;
+    }
+    Ok(())
 }
 
 /// Rows as they are now, which can always be read.

@@ -2,18 +2,19 @@
 
 mod live;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use connectors::{Place, SourceError};
+use connectors::{FileKey, Place, SourceError};
 use market::{Catalog, Commit, EventTime};
 use operators::{NoStates, StateStore};
 use tokio::runtime::Handle;
 
 use crate::clock::CommitClock;
-use crate::config::{Config, ConfiguredSource};
+use crate::config::{Config, ConfiguredSource, JobFile};
 use crate::deliver::{Backoff, Delivering, SinkHandler, Standings, Wish};
 use crate::engine::{Engine, EngineError};
 use crate::ingest::drive::{DriveError, RecordingEnd, Stop, drive_files, drive_recording, now};
@@ -25,7 +26,7 @@ use crate::ingest::providers::Providers;
 use crate::ingest::pump::{Extent, Pump};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
-use crate::output::{OutputError, digest, make_folder, write_views};
+use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
 use crate::publish::{Board, BoardReader, Making, TAPE, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
 use crate::views::{VIEWS, View, ViewReader};
@@ -75,6 +76,17 @@ pub enum RunError {
     Output(#[from] OutputError),
 }
 
+impl RunError {
+    /// Whether the command line asks for what is never done, such as to replace a file that somebody else wrote.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            RunError::Recording(error) => error.is_refusal(),
+            RunError::Output(error) => error.is_refusal(),
+            _ => false,
+        }
+    }
+}
+
 impl From<HandoverError> for RunError {
     fn from(error: HandoverError) -> RunError {
         RunError::Drive(error.into())
@@ -86,8 +98,12 @@ impl From<HandoverError> for RunError {
 pub struct Wishes {
     /// Record the run.
     pub record: Option<PathBuf>,
-    /// Write final views here.
+    /// Write final views to this folder.
     pub out: Option<PathBuf>,
+    /// Replace files that exist by the recording and by views, whoever wrote them; never one that the job reads.
+    pub force: bool,
+    /// What is read beside the files of the configuration, such as the recording that is replayed.
+    pub reads: Vec<JobFile>,
     /// Write only these views; all by default.
     pub views: Option<Vec<String>>,
     /// Compute digests of changes and of final rows.
@@ -141,6 +157,8 @@ pub struct Started {
     handover: Handover,
     engine: Engine,
     began: Instant,
+    /// Where final views go.
+    results: Option<ResultsFolder>,
 }
 
 /// What came of a run.
@@ -172,9 +190,10 @@ impl Started {
         wishes: &Wishes,
     ) -> Result<Started, RunError> {
         let began = Instant::now();
-        if let Some(folder) = &wishes.out {
-            make_folder(folder)?;
-        }
+        let results =
+            wishes.out.as_deref().map(|folder| results(folder, config, wishes)).transpose()?;
+        let recorder =
+            wishes.record.as_deref().map(|path| recorder(path, config, wishes)).transpose()?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let names: Arc<[String]> = config.source_names().into_iter().map(|s| s.name).collect();
         let board = Arc::new(Board::new(Making {
@@ -196,7 +215,6 @@ impl Started {
             states,
         )?;
         let catalog = Arc::clone(&config.catalog);
-        let recorder = wishes.record.as_deref().map(|path| recorder(path, config)).transpose()?;
         let links = Links::default();
         // A replay delivers nothing: what a recording says has been delivered before.
         let sinks = if wishes.followed { config.standings() } else { Standings::default() };
@@ -219,6 +237,7 @@ impl Started {
             handover,
             engine,
             began,
+            results,
         };
         if let Some(tell) = &wishes.on_start {
             tell(&started);
@@ -266,7 +285,7 @@ impl Started {
 
     /// Completes everything on its way, stops the workers, and reports.
     fn finish(self, drive: Result<bool, RunError>, wishes: &Wishes) -> Result<Report, RunError> {
-        let Started { board, metrics, catalog, engine, handover, began, .. } = self;
+        let Started { board, metrics, catalog, engine, handover, began, results, .. } = self;
         let finished = handover.finish();
         // A worker that failed says why better than those who waited for it.
         engine.join()?;
@@ -275,7 +294,7 @@ impl Started {
         let elapsed = began.elapsed();
 
         let reader = BoardReader::new(Arc::clone(&board));
-        if let Some(folder) = &wishes.out {
+        if let Some(folder) = &results {
             write_views(&reader, &catalog, folder, |view| wishes.writes(view))?;
         }
         for view in VIEWS {
@@ -309,10 +328,28 @@ impl Started {
     }
 }
 
-fn recorder(path: &Path, config: &Config) -> Result<Recorder, RecordingError> {
+/// What the job reads and where its sinks write, by file.
+fn in_use(config: &Config, wishes: &Wishes) -> HashMap<FileKey, String> {
+    let mut files = config.files.clone();
+    files.extend(wishes.reads.iter().cloned());
+    files.keys().into_iter().map(|(key, what)| (key, what.to_owned())).collect()
+}
+
+fn results(folder: &Path, config: &Config, wishes: &Wishes) -> Result<ResultsFolder, OutputError> {
+    let mut in_use = in_use(config, wishes);
+    if let Some(record) = &wishes.record {
+        in_use.insert(FileKey::of(record), "where the run is recorded".to_owned());
+    }
+    ResultsFolder::open(folder, names(|view| wishes.writes(view)), wishes.force, in_use)
+}
+
+fn recorder(path: &Path, config: &Config, wishes: &Wishes) -> Result<Recorder, RecordingError> {
+    if let Some(what) = in_use(config, wishes).remove(&FileKey::of(path)) {
+        return Err(RecordingError::InUse { path: path.to_owned(), what });
+    }
     let sources = config.source_names().into_iter().map(|source| source.name).collect();
     let header = Header { config: config.toml.clone(), sources };
-    Recorder::create(path, header, Arc::clone(&config.catalog))
+    Recorder::create(path, header, Arc::clone(&config.catalog), wishes.force)
 }
 
 /// Replays the files of a configuration as bare files.

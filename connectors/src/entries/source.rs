@@ -101,6 +101,10 @@ impl Source for EntriesSource {
         true
     }
 
+    fn files(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.path.clone()).collect()
+    }
+
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
         let config = |problem| SourceError::Config { name: self.name.clone(), problem };
         let file = usize::try_from(partition).ok().and_then(|at| self.files.get(at));

@@ -40,6 +40,7 @@ mod tests;
 mod unzip;
 mod unzstd;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::mapping::Mapping;
@@ -87,6 +88,10 @@ impl Source for FileSource {
 
     fn is_replayable(&self) -> bool {
         true
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.partitions.iter().map(|file| file.path.clone()).collect()
     }
 
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {

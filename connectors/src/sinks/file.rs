@@ -12,16 +12,26 @@
 //! stands a line of `snapshot`, at which a reader forgets the rows that it has. A reader that takes changes when
 //! it meets their `progress` sees the view at commits, as it was.
 //!
-//! The file is opened for each part of a batch and what was written of it is taken back on an error, so it may be
-//! moved away at any time. It grows without a bound. Lines are handed to the system, not forced to the disk.
+//! A file is locked while it is written, and has one writer. It may be moved away or removed at any time: the
+//! next part then finds that out, and a new file begins with a snapshot. What a part wrote is taken back on an error.
+//! The file grows without a bound. Lines are handed to the system, not forced to the disk.
+//!
+//! Nothing that others wrote is cut or appended to: the first line of a file must be one of a sink's, and so must
+//! a last line without an end, which a crash left behind and which is taken away.
 
+mod own;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write as _};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 
+use self::own::{Ours, cut_torn_line};
+use crate::FileKey;
 use crate::registry::{SinkSetting, TypedSink};
 use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
@@ -38,6 +48,16 @@ pub struct FileSink {
     folder: PathBuf,
     path: String,
     encoding: Encoding,
+    /// By view, what its file held when it was last written to; kept from one writer to the next, since the file
+    /// may be moved away in between.
+    written: Mutex<BTreeMap<String, Arc<Mutex<Option<Written>>>>>,
+}
+
+/// Which file was written to, and how long it was then.
+#[derive(Clone, PartialEq, Eq)]
+struct Written {
+    key: FileKey,
+    length: u64,
 }
 
 /// One file.
@@ -45,6 +65,10 @@ struct DeltaFile {
     path: PathBuf,
     encoding: Encoding,
     text: String,
+    /// Open and locked.
+    file: File,
+    /// None until something was written, and when it is gone.
+    written: Arc<Mutex<Option<Written>>>,
 }
 
 impl TypedSink for FileSink {
@@ -59,7 +83,7 @@ impl TypedSink for FileSink {
         } else if views.len() > 1 && !path.contains("{view}") {
             "`path` must contain `{view}`, since there are several views"
         } else {
-            return Ok(FileSink { folder, path, encoding });
+            return Ok(FileSink { folder, path, encoding, written: Mutex::default() });
         };
         Err(SinkError::Config { name, problem: problem.to_owned() })
     }
@@ -67,35 +91,107 @@ impl TypedSink for FileSink {
 
 impl Sink for FileSink {
     fn open(&self, view: &str) -> Result<Box<dyn SinkWriter>, SinkError> {
-        let path = self.folder.join(self.path.replace("{view}", view));
+        let path = self.path_of(view);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|cause| failed("make", folder, cause))?;
         }
-        let file = DeltaFile { path, encoding: self.encoding, text: String::new() };
-        file.opened().and_then(cut_torn_line).map_err(|cause| failed("open", &file.path, cause))?;
+        let written = {
+            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(written.entry(view.to_owned()).or_default())
+        };
+        let file = opened(&path)?;
+        let file = DeltaFile { path, encoding: self.encoding, text: String::new(), file, written };
+        file.still_there()?;
         Ok(Box::new(file))
+    }
+
+    fn file(&self, view: &str) -> Option<PathBuf> {
+        Some(self.path_of(view))
+    }
+}
+
+impl FileSink {
+    fn path_of(&self, view: &str) -> PathBuf {
+        self.folder.join(self.path.replace("{view}", view))
     }
 }
 
 impl SinkWriter for DeltaFile {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<(), SinkError> {
+        self.still_there()?;
         self.text.clear();
         lines(batch, self.encoding, &mut self.text);
-        let append = |mut file: File| {
-            let before = file.seek(SeekFrom::End(0))?;
-            let written = file.write_all(self.text.as_bytes());
-            if written.is_err() {
-                file.set_len(before)?; // a part of it would be told twice
-            }
-            written
-        };
-        self.opened().and_then(append).map_err(|cause| failed("append to", &self.path, cause))
+        self.append().map_err(|cause| failed("append to", &self.path, cause))
     }
 }
 
 impl DeltaFile {
-    fn opened(&self) -> std::io::Result<File> {
-        OpenOptions::new().read(true).append(true).create(true).open(&self.path)
+    /// Appends the text at hand, or nothing.
+    fn append(&mut self) -> std::io::Result<()> {
+        let before = self.file.seek(SeekFrom::End(0))?;
+        if let Err(error) = self.file.write_all(self.text.as_bytes()) {
+            self.file.set_len(before)?; // a part of it would be told twice
+            return Err(error);
+        }
+        let key = FileKey::of_open(&self.file.metadata()?);
+        let length = before + self.text.len() as u64;
+        *self.lock() = Some(Written { key, length });
+        Ok(())
+    }
+
+    /// Finds out whether the path still names the open file, and that still holds what was written; else it must
+    /// be opened anew, and begin with a snapshot.
+    fn still_there(&self) -> Result<(), SinkError> {
+        let about = self.file.metadata().map_err(|cause| failed("look at", &self.path, cause))?;
+        let key = FileKey::of_open(&about);
+        let mut written = self.lock();
+        let cause = if FileKey::of(&self.path) != key {
+            "it was moved away or removed; a new file begins with a snapshot"
+        } else if written.as_ref().is_some_and(|written| written.key != key) {
+            "it is another file than before; it goes on with a snapshot"
+        } else if written.as_ref().is_some_and(|w| about.is_file() && about.len() < w.length) {
+            "it is shorter than what was written to it; it goes on with a snapshot"
+        } else {
+            return Ok(());
+        };
+        *written = None;
+        let tried = format!("cannot append to {}", self.path.display());
+        Err(SinkError::Forgotten { tried, cause: cause.into() })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Written>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens the file at `path` for appending, locks it, and takes a torn last line away. A pipe or a device is taken as
+/// it is.
+fn opened(path: &Path) -> Result<File, SinkError> {
+    let fatal = |cause: &str| SinkError::Fatal {
+        tried: format!("cannot append to {}", path.display()),
+        cause: cause.into(),
+    };
+    let system = |cause| failed("open", path, cause);
+    let mut options = OpenOptions::new();
+    let file = options.read(true).append(true).create(true).open(path).map_err(system)?;
+    if !file.metadata().map_err(system)?.is_file() {
+        return Ok(file);
+    }
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(fatal(
+                "another process, or another sink, writes to it; write to another `path`, or stop the other one and \
+                 start again",
+            ));
+        }
+        Err(TryLockError::Error(cause)) => return Err(failed("lock", path, cause)),
+    }
+    match cut_torn_line(&file).map_err(system)? {
+        Ours::Yes => Ok(file),
+        Ours::No(why) => Err(fatal(&format!(
+            "it was not written by a sink ({why}), and is left as it is; write to another `path`, or move it away"
+        ))),
     }
 }
 
@@ -114,25 +210,6 @@ fn failed(verb: &str, path: &Path, cause: std::io::Error) -> SinkError {
         true => SinkError::Fatal { tried, cause: cause.into() },
         false => SinkError::Retry { tried, cause: cause.into() },
     }
-}
-
-/// Takes away a last line without an end, which a crash left behind.
-fn cut_torn_line(mut file: File) -> std::io::Result<()> {
-    const BLOCK: u64 = 64 << 10;
-    let length = file.seek(SeekFrom::End(0))?;
-    let mut end = length;
-    while end > 0 {
-        let start = end.saturating_sub(BLOCK);
-        let mut block = Vec::new();
-        file.seek(SeekFrom::Start(start))?;
-        Read::by_ref(&mut file).take(end - start).read_to_end(&mut block)?;
-        if let Some(newline) = block.iter().rposition(|byte| *byte == b'\n') {
-            let whole = start + newline as u64 + 1;
-            return if whole < length { file.set_len(whole) } else { Ok(()) };
-        }
-        end = start;
-    }
-    if length > 0 { file.set_len(0) } else { Ok(()) }
 }
 
 /// Appends the lines of a batch.

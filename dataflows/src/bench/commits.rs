@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::ingest::{Delivery, FeedSender};
 use crate::jobs::candles::{OPERATORS, Surroundings};
 use crate::publish::{Board, Making, Publisher};
+use crate::stderr::say;
 use crate::telemetry::Metrics;
 use crate::workload::Workload;
 
@@ -47,7 +48,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let of = |spent: &mut [f64], share| quantile(spent, share);
     let (p50, p99, p999) = (of(&mut spent, 0.5), of(&mut spent, 0.99), of(&mut spent, 0.999));
     let mean = spent.iter().sum::<f64>() / spent.len().max(1) as f64;
-    eprintln!(
+    say!(
         "worker CPU per commit of {rows} ticks, ms\n  mean {mean:.2}   p50 {p50:.2}   p99 {p99:.2}   p99.9 {p999:.2}   ({} commits)",
         spent.len()
     );

@@ -15,6 +15,7 @@ use super::client::{Framed, UPGRADE, frame, text_frame};
 use super::clocks::of_others;
 use super::live::{PROBE, Served, engine, schedule};
 use super::{Asked, Figures, Measurement};
+use crate::stderr::say;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "fan-out",
@@ -55,7 +56,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     drop(bare);
 
     let ratio = per_cpu / bare_per_cpu;
-    eprintln!(
+    say!(
         "fan-out to {} WebSockets, {UPDATES} updates/s of {bytes} bytes, deliveries per CPU second of the server\n  \
          tickweave {per_cpu:>9.0}   bare broadcast {bare_per_cpu:>9.0}   {ratio:.2} × it",
         asked.sockets
@@ -97,9 +98,7 @@ fn deliveries(
     let want = sockets as f64 * f64::from(UPDATES) * length.as_secs_f64();
     let got = (upto - from) as f64;
     if got < want * 0.95 {
-        eprintln!(
-            "  only {got:.0} of {want:.0} updates reached their clients as frames of their own"
-        );
+        say!("  only {got:.0} of {want:.0} updates reached their clients as frames of their own");
     }
     let bytes = told.bytes.load(Ordering::SeqCst) as usize;
     Ok((got / (ended - begun).as_secs_f64().max(1e-9), bytes))

@@ -18,6 +18,7 @@ use crate::config::RawConfig;
 use crate::ingest::Stop;
 use crate::produce::Form;
 use crate::run::{Wishes, replay_files};
+use crate::stderr::say;
 use crate::workload::{Market, Workload};
 
 /// The venue of a file's symbols.
@@ -48,7 +49,7 @@ impl FromStr for One {
 /// Measures jobs on a file, by turns.
 pub fn measure_file(files: &Files, jobs: &[String], figures: &mut Figures) -> anyhow::Result<()> {
     let rows = rows_of(&files.path)?;
-    eprintln!("{} rows, process start to written candles, medians of {}", rows, files.repeats);
+    say!("{} rows, process start to written candles, medians of {}", rows, files.repeats);
     for (name, _) in Job::ALL.iter().filter(|(name, _)| jobs.iter().any(|job| job == name)) {
         let hows = std::iter::once("loop".to_owned());
         let hows: Vec<_> = hows.chain((1..=files.workers).map(|n| n.to_string())).collect();
@@ -66,7 +67,7 @@ pub fn measure_file(files: &Files, jobs: &[String], figures: &mut Figures) -> an
             let ticks = rows as f64 / quantile(&mut walls[at], 0.5);
             plain = if at == 0 { ticks } else { plain };
             let (cpu, peak) = (&last[at]["cpu_s"], &last[at]["peak_mb"]);
-            eprintln!(
+            say!(
                 "  {name} {how:<5} {:>7.3} M ticks/s   {:.2} × the loop   CPU {:.2} s   {:.0} MB",
                 ticks / 1e6,
                 ticks / plain,

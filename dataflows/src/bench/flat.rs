@@ -10,6 +10,7 @@ use super::clocks::memory;
 use super::rig::{Commits, Job, config, in_own_process, sealed, start};
 use super::{Asked, Figures, Measurement};
 use crate::run::Wishes;
+use crate::stderr::say;
 use crate::workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -54,12 +55,12 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         told.with_context(|| format!("minute {minute} of {} was not told", minutes.len()))
     };
     let (first, last) = (at(TOLD[0])?, at(MINUTES)?);
-    eprintln!("flat, {RATE} ticks/s of event time with a horizon of 2 minutes");
-    eprintln!("  minute    resident MB    retained MB        ids     bars");
+    say!("flat, {RATE} ticks/s of event time with a horizon of 2 minutes");
+    say!("  minute    resident MB    retained MB        ids     bars");
     for minute in TOLD {
         let Minute { rss, retained, ids, bars } = at(minute)?;
         let (rss_mb, retained_mb) = (rss as f64 / 1e6, retained as f64 / 1e6);
-        eprintln!("  {minute:>6} {rss_mb:>14.1} {retained_mb:>14.2} {ids:>10} {bars:>8}");
+        say!("  {minute:>6} {rss_mb:>14.1} {retained_mb:>14.2} {ids:>10} {bars:>8}");
         figures.tell(
             &format!("flat_minute_{minute}"),
             json!({ "rss_bytes": rss, "retained_bytes": retained, "ids": ids, "bars": bars }),
@@ -70,7 +71,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let bars = last.bars.saturating_sub(first.bars).max(1) as f64;
     let grown = |of: fn(&Minute) -> u64| (of(&last) as f64 - of(&first) as f64) / bars;
     let (resident, retained) = (grown(|minute| minute.rss), grown(|minute| minute.retained));
-    eprintln!(
+    say!(
         "  after minute {}: at most {ids} ids; {resident:.0} resident bytes more a bar, {retained:.0} of them retained by operators",
         TOLD[0]
     );

@@ -9,6 +9,7 @@ use super::clocks::quantile;
 use super::rig::{Job, in_own_process};
 use super::throughput::compare_job;
 use super::{Asked, Figures, Measurement};
+use crate::stderr::say;
 use crate::workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -45,7 +46,7 @@ pub struct Costs {
 
 fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let rows = ROWS.min(asked.rows);
-    eprintln!(
+    say!(
         "growth, CPU ns a tick of {rows}           engine            plain loop   changed bars of 1,000"
     );
     for Axis { name, points } in axes(rows, asked.seed) {
@@ -54,7 +55,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         for (at, ..) in points {
             let costs = median(&format!("{name}:{at}"), rows, asked)?;
             let of = before.unwrap_or(costs);
-            eprintln!(
+            say!(
                 "  {name:<20} {at:>8} {:>9.0} × {:.2} {:>12.0} × {:.2} {:>12.0}",
                 costs.cpu_ns,
                 costs.cpu_ns / of.cpu_ns,

@@ -6,6 +6,7 @@ use super::clocks::memory;
 use super::rig::{Batches, COMMIT_ROWS, Job, config, in_own_process, sealed, start};
 use super::{Asked, Figures, Measurement};
 use crate::run::Wishes;
+use crate::stderr::say;
 use crate::workload::{Ids, Workload};
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -24,13 +25,13 @@ const UPTO: u64 = 1_000_000;
 const FLAG: &str = "--retain";
 
 fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
-    eprintln!("memory, bytes per retained trade (growth of resident memory)");
+    say!("memory, bytes per retained trade (growth of resident memory)");
     for (ids, name) in [("integer", "integer_ids"), ("hashed", "hashed_ids")] {
         // A process of its own: memory that was freed before would hide some of the growth.
         let seed = asked.seed.to_string();
         let told = in_own_process(&[FLAG, ids, "--seed", &seed])?;
         let bytes = told.as_f64().with_context(|| format!("{told} is no number of bytes"))?;
-        eprintln!("  {name:<12} {bytes:>6.1}");
+        say!("  {name:<12} {bytes:>6.1}");
         figures.tell(&format!("bytes_per_trade_{name}"), bytes);
     }
     Ok(())

@@ -10,6 +10,7 @@ use super::clocks::{of_process, quantile};
 use super::rig::{Batches, COMMIT_ROWS, Job, config, start};
 use super::{Asked, Figures, Measurement, differences};
 use crate::run::Wishes;
+use crate::stderr::say;
 use crate::workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -66,13 +67,13 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     };
     let rate = |passes: &[Pass]| median(passes, |pass| pass.rate);
     let cpu = |passes: &[Pass]| median(passes, |pass| pass.cpu_ns);
-    eprintln!("throughput           million ticks/s      CPU ns a tick");
-    eprintln!("  plain loop {:>20.3} {:>18.0}", rate(&plain) / 1e6, cpu(&plain));
+    say!("throughput           million ticks/s      CPU ns a tick");
+    say!("  plain loop {:>20.3} {:>18.0}", rate(&plain) / 1e6, cpu(&plain));
     let (mut rates, mut cpus) = (BTreeMap::new(), BTreeMap::new());
     for (workers, passes) in &engine {
         let ratio = rate(passes) / rate(&plain);
         let of_cpu = cpu(&plain) / cpu(passes);
-        eprintln!(
+        say!(
             "  {workers} workers  {:>20.3} {:>18.0}   {ratio:.2} × the loop; by CPU {of_cpu:.2}",
             rate(passes) / 1e6,
             cpu(passes)

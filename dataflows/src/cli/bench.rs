@@ -11,6 +11,7 @@ use super::{Outcome, print};
 use crate::bench::{
     Asked, Figures, Files, MEASUREMENTS, Measurement, One, measure_file, minutes, point, retained,
 };
+use crate::stderr::say;
 
 /// Measure what this machine makes of Tickweave, each figure beside one that says what is possible. Takes
 /// under a minute on an idle machine, without what is only measured when asked for; only release builds mean something.
@@ -117,7 +118,7 @@ impl Bench {
         figures.tell("version", env!("CARGO_PKG_VERSION"));
         figures.tell("cores", cores);
         figures.tell("debug", Value::from(cfg!(debug_assertions)));
-        eprintln!("tickweave {} on {cores} cores", env!("CARGO_PKG_VERSION"));
+        say!("tickweave {} on {cores} cores", env!("CARGO_PKG_VERSION"));
         let is_asked = |one: &&Measurement| match self.only.is_empty() {
             true => one.by_default,
             false => self.only.iter().any(|only| only == one.name),

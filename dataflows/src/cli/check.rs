@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Outcome, print};
 use crate::config::{ConfigError, Layers};
+use crate::stderr::say;
 
 /// Check a configuration and show what it comes to.
 ///
@@ -26,7 +27,7 @@ impl Check {
             print(&format!("{}\n", serde_json::to_string_pretty(&toml)?))?;
         } else {
             print(&layers.explained(&config))?;
-            eprintln!(
+            say!(
                 "{} is good; above is what it comes to, and where each value came from",
                 self.config.display()
             );

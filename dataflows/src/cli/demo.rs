@@ -9,6 +9,7 @@ use super::status::{self, thousands};
 use super::{Outcome, run};
 use crate::config::{Config, RawConfig};
 use crate::run::Wishes;
+use crate::stderr;
 
 /// The demo's configuration.
 const CONFIG: &str = include_str!("../../../examples/demo.toml");
@@ -43,7 +44,7 @@ impl Demo {
             &Wishes { followed: true, ..Wishes::default() },
             json,
             |started, address| {
-                eprintln!("{}", welcome(address, &ticks, self.seed));
+                stderr::line(&welcome(address, &ticks, self.seed));
                 Ok(status::show(started)?)
             },
         )

@@ -17,13 +17,19 @@ mod status;
 mod tail;
 
 use std::io::{ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
 use crate::ingest::Stop;
+use crate::produce::ProduceError;
+use crate::run::RunError;
+use crate::stderr::{self, say};
 
 /// Exact candles from market trades, restated when trades come late, are corrected or cancelled.
 #[derive(Parser)]
@@ -65,11 +71,28 @@ pub(crate) enum Outcome {
     Stopped,
 }
 
+/// Lines of standard error that are left at the end are written within this time, or not at all.
+const FLUSHED_WITHIN: Duration = Duration::from_secs(1);
+/// So is the summary of a run, to standard output.
+const PRINTED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Writes what is left of standard error when it is dropped, also if a panic ends the command.
+struct Flush;
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        stderr::flush(FLUSHED_WITHIN);
+    }
+}
+
 /// Runs the command line; says on standard error why it failed.
 pub fn main() -> ExitCode {
     let Cli { command, json, log } = Cli::parse();
+    stderr::begin(Box::new(screen::write_above));
+    let _flush = Flush;
+    std::panic::set_hook(Box::new(log_panic));
     if let Err(error) = start_log(&log) {
-        eprintln!("tickweave: --log {log}: {error}");
+        say!("tickweave: --log {log}: {error}");
         return ExitCode::from(2);
     }
     let outcome = match command {
@@ -85,11 +108,30 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Stopped) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("tickweave: {error:#}");
-            let wrong_input = error.is::<ConfigError>() || error.is::<tail::Refused>();
-            ExitCode::from(if wrong_input { 2 } else { 1 })
+            say!("tickweave: {error:#}");
+            ExitCode::from(if is_wrong_input(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// Says that a thread panics, as the standard library does, but without waiting for who reads it.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    let mut text = format!("thread `{name}` {panic}\n");
+    let backtrace = std::backtrace::Backtrace::capture();
+    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+        text += &format!("{backtrace}\n");
+    }
+    stderr::log(text.as_bytes());
+}
+
+/// Whether another command line or configuration is needed.
+fn is_wrong_input(error: &anyhow::Error) -> bool {
+    error.is::<ConfigError>()
+        || error.is::<tail::Refused>()
+        || error.downcast_ref().is_some_and(RunError::is_refusal)
+        || error.downcast_ref().is_some_and(ProduceError::is_refusal)
 }
 
 /// Prints to standard output; that nobody reads on is no failure of the command.
@@ -100,10 +142,24 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Prints a summary to standard output; that nobody reads on, or that nothing is read, is no failure of the command.
+fn print_last(text: String) -> anyhow::Result<()> {
+    let (tell, printed) = channel();
+    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || tell.send(print(&text)))?;
+    match printed.recv_timeout(PRINTED_WITHIN) {
+        Ok(printed) => printed,
+        Err(RecvTimeoutError::Disconnected) => anyhow::bail!("cannot write to standard output"),
+        Err(RecvTimeoutError::Timeout) => {
+            tracing::warn!("the summary is not printed: standard output takes nothing");
+            Ok(())
+        }
+    }
+}
+
 fn start_log(filter: &str) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| screen::Above);
-    let log = log.with_ansi(screen::is_terminal());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| stderr::Log);
+    let log = log.with_ansi(screen::is_terminal()).log_internal_errors(false);
     log.with_target(false).try_init().map_err(|error| anyhow::anyhow!(error))
 }
 
@@ -121,14 +177,24 @@ fn runtime(stop: &Stop) -> anyhow::Result<tokio::runtime::Runtime> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     runtime.spawn(async move {
-        for last in [false, true] {
+        let mut is_asked = false;
+        loop {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            if last {
-                std::process::exit(130);
-            }
-            tracing::info!("stopping; a second signal ends the process at once");
-            stop.set();
+            heed(&stop, &mut is_asked, || std::process::exit(130));
         }
     });
     Ok(runtime)
+}
+
+/// Heeds a signal: the first asks to stop, the second ends the process. The stop is set before anything else is
+/// done, and a panic does not end the task that heeds signals.
+fn heed(stop: &Stop, is_asked: &mut bool, end: impl FnOnce()) {
+    stop.set();
+    if std::mem::replace(is_asked, true) {
+        stderr::flush(Duration::from_millis(100));
+        return end();
+    }
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        tracing::info!("stopping; a second signal ends the process at once");
+    }));
 }

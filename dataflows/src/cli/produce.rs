@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::check::layers;
 use super::{Outcome, print, runtime};
+use crate::config::JobFiles;
 use crate::ingest::Stop;
 use crate::produce::{FORMS, Form, Output, Produced};
 use crate::workload::{Ids, Workload};
@@ -22,6 +23,9 @@ pub(super) struct Produce {
     /// Where to: a path, or `-` for standard output.
     #[arg(short, long, visible_alias = "to", value_name = "TARGET")]
     out: String,
+    /// Replace a file that exists; never one that rows are taken from.
+    #[arg(long)]
+    force: bool,
     /// What a row looks like: `ticks` is CSV of ts_ns,symbol,trade_id,price,size; `entries` (CSV) and `jsonl` say by themselves
     /// what they are [default: ticks; entries if there are corrections or cancels, or a configuration].
     #[arg(long, value_parser = PossibleValuesParser::new(FORMS.map(|(name, _)| name)))]
@@ -95,7 +99,9 @@ impl Produce {
         let default = if amends || self.config.is_some() { Form::Entries } else { Form::Ticks };
         let form = self.form.as_deref().and_then(|name| FORMS.iter().find(|(is, _)| *is == name));
         let form = form.map_or(default, |(_, form)| *form);
-        let open = || Output::open(&self.out, form, self.rate, stop.clone());
+        let open = |reads: &JobFiles| {
+            Output::open(&self.out, (self.force, reads), form, self.rate, stop.clone())
+        };
         let produced = match (&self.config, &self.source) {
             (Some(config), Some(source)) => {
                 let mut config = layers(config)?.check()?;
@@ -113,12 +119,16 @@ impl Produce {
                     );
                 };
                 let reader = source.source.open(partition, Place::Earliest)?;
-                open()?.partition(reader, self.rows.unwrap_or(u64::MAX), &config.catalog)?
+                open(&config.files)?.partition(
+                    reader,
+                    self.rows.unwrap_or(u64::MAX),
+                    &config.catalog,
+                )?
             }
             _ => {
                 let workload = self.made.workload(self.rows)?;
                 let catalog = Catalog::new(Vec::new(), workload.symbols as usize);
-                open()?.workload(&workload, &self.made.venue, &catalog)?
+                open(&JobFiles::default())?.workload(&workload, &self.made.venue, &catalog)?
             }
         };
         self.tell(produced, json)?;

@@ -12,7 +12,7 @@ use super::mapping::Mapping;
 use super::progress::Bar;
 use super::report::print_report;
 use super::{Outcome, runtime, screen};
-use crate::config::{ConfigError, Layers, RawConfig};
+use crate::config::{ConfigError, JobFile, Layers, RawConfig};
 use crate::ingest::Stop;
 use crate::ingest::recording::Recording;
 use crate::run::{Wishes, replay_files, replay_recording};
@@ -29,16 +29,19 @@ pub(super) struct Replay {
     /// Timeframes, such as `1s,1m,1h`; the smallest must divide all others.
     #[arg(long, value_delimiter = ',')]
     timeframes: Option<Vec<String>>,
-    /// Write each final view to DIR/VIEW.csv.
+    /// Write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Let --record and --out replace files that exist, whoever wrote them; never one that the job reads.
+    #[arg(long)]
+    force: bool,
     /// Print a digest of each view: equal digests, equal views.
     #[arg(long)]
     digest: bool,
     /// Pace by event time: 1 is real time [default: as fast as it goes].
     #[arg(long, value_parser = speed)]
     speed: Option<f64>,
-    /// Record the run to FILE.
+    /// Record the run to FILE, which must not exist.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     #[command(flatten)]
@@ -49,10 +52,12 @@ impl Replay {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let stop = Stop::default();
         let _runtime = runtime(&stop)?;
-        let Replay { paths, workers, timeframes, out, digest, speed, record, mapping } = self;
+        let Replay { paths, workers, timeframes, out, force, digest, speed, record, mapping } =
+            self;
         let bar = Bar::default();
         let on_start = (!json && screen::is_terminal()).then(|| bar.on_start());
-        let wishes = Wishes { record, out, digest, speed, on_start, ..Wishes::default() };
+        let mut wishes =
+            Wishes { record, out, force, digest, speed, on_start, ..Wishes::default() };
         let flags = |layers: Layers| {
             layers
                 .flag("job.workers", "--workers", workers)?
@@ -62,9 +67,7 @@ impl Replay {
 
         let report = match &paths[..] {
             [path] if Recording::is_at(path) => {
-                if wishes.record.as_deref().is_some_and(|record| is_same_file(path, record)) {
-                    bail!("--record {} would overwrite what is replayed", path.display());
-                }
+                wishes.reads.push(JobFile::new(path, "the recording that is replayed"));
                 let recording = Recording::open(path)?;
                 let config = flags(recorded(&recording, path)?)?;
                 replay_recording(&config, recording, Arc::new(NoStates), &wishes, &stop)?
@@ -86,10 +89,6 @@ impl Replay {
 fn speed(text: &str) -> Result<f64, String> {
     let speed = text.parse().ok().filter(|speed: &f64| *speed > 0.0 && speed.is_finite());
     speed.ok_or_else(|| "is not a number above 0".to_owned())
-}
-
-fn is_same_file(path: &Path, other: &Path) -> bool {
-    matches!((path.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Says so if a path is not there or is a directory.

@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::print;
+use super::print_last;
 use crate::run::Report;
 
 /// Prints the summary of a run; `what` is what it did, such as `replayed`.
 pub(super) fn print_report(what: &str, report: &Report, json: bool) -> anyhow::Result<()> {
     if json {
-        return print(&format!("{}\n", serde_json::to_string(&as_json(report))?));
+        return print_last(format!("{}\n", serde_json::to_string(&as_json(report))?));
     }
-    print(&in_words(what, report)?)
+    print_last(in_words(what, report)?)
 }
 
 fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {

@@ -35,12 +35,15 @@ pub(super) struct Run {
     /// Address to serve on, such as 127.0.0.1:8080; port 0 takes a free one.
     #[arg(long)]
     listen: Option<String>,
-    /// Record the run to FILE.
+    /// Record the run to FILE, which must not exist.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// When the run ends, write each final view to DIR/VIEW.csv.
+    /// When the run ends, write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Let --record and --out replace files that exist, whoever wrote them; never one that the job reads.
+    #[arg(long)]
+    force: bool,
     /// When the run ends, print a digest of each view.
     #[arg(long)]
     digest: bool,
@@ -54,12 +57,12 @@ type Pause = Arc<Mutex<Option<(usize, usize)>>>;
 
 impl Run {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
-        let Run { config, workers, listen, record, out, digest } = self;
+        let Run { config, workers, listen, record, out, force, digest } = self;
         let config = layers(&config)?
             .flag("job.workers", "--workers", workers)?
             .flag("http.listen", "--listen", listen)?
             .check()?;
-        let wishes = Wishes { record, out, digest, followed: true, ..Wishes::default() };
+        let wishes = Wishes { record, out, force, digest, followed: true, ..Wishes::default() };
         live(&config, &wishes, json, |_, _| Ok(()))
     }
 }

@@ -1,26 +1,62 @@
-//! What stands at the bottom of a terminal while a command works, and the log that scrolls above it.
+//! What stands at the bottom of a terminal while a command works, and the lines that scroll above it.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::LazyLock;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar};
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, TermLike};
 
-/// The bottom of standard error.
-static BOTTOM: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+use crate::stderr;
 
-/// Standard error above the bottom.
-pub(super) struct Above;
+/// The bottom of standard error, drawn at most 20 times a second.
+static BOTTOM: LazyLock<MultiProgress> = LazyLock::new(|| {
+    let target = match is_terminal() {
+        true => ProgressDrawTarget::term_like_with_hz(Box::new(Quiet(Term::buffered_stderr())), 20),
+        false => ProgressDrawTarget::hidden(),
+    };
+    MultiProgress::with_draw_target(target)
+});
 
-impl Write for Above {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        BOTTOM.suspend(|| io::stderr().write(bytes))
+/// Writes lines to standard error, above the bottom.
+pub(super) fn write_above(text: &[u8]) {
+    BOTTOM.suspend(|| stderr::plain(text));
+}
+
+/// A terminal that may be gone: what it does not take is forgotten, where `indicatif` would panic.
+#[derive(Debug)]
+struct Quiet(Term);
+
+/// Methods that try the same of the terminal, whatever comes of it.
+macro_rules! quietly {
+    ($($name:ident($($argument:ident: $type:ty)?);)*) => {
+        $(fn $name(&self, $($argument: $type)?) -> io::Result<()> {
+            let _ = self.0.$name($($argument)?);
+            Ok(())
+        })*
+    };
+}
+
+impl TermLike for Quiet {
+    fn width(&self) -> u16 {
+        self.0.size().1
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+    fn height(&self) -> u16 {
+        self.0.size().0
+    }
+
+    quietly! {
+        move_cursor_up(n: usize);
+        move_cursor_down(n: usize);
+        move_cursor_right(n: usize);
+        move_cursor_left(n: usize);
+        write_line(text: &str);
+        write_str(text: &str);
+        clear_line();
+        flush();
     }
 }
 
@@ -34,10 +70,14 @@ pub(super) fn show(bar: ProgressBar) -> ProgressBar {
     BOTTOM.add(bar)
 }
 
+/// A terminal that takes nothing, as after Ctrl-S, holds up the end of a command no longer than this.
+const DRAWN_WITHIN: Duration = Duration::from_secs(2);
+
 /// Does something again and again beside the work at hand, until it is dropped.
 pub(super) struct Beside {
     end: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Its other side is dropped when the thread has ended.
+    ended: Receiver<()>,
 }
 
 impl Beside {
@@ -46,23 +86,22 @@ impl Beside {
         period: Duration,
         mut act: impl FnMut() + Send + 'static,
     ) -> io::Result<Beside> {
-        let (end, ended) = channel::<()>();
-        let thread = thread::Builder::new().name("screen".to_owned()).spawn(move || {
-            while ended.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
+        let (end, is_to_end) = channel::<()>();
+        let (has_ended, ended) = channel::<()>();
+        thread::Builder::new().name("screen".to_owned()).spawn(move || {
+            while is_to_end.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
                 act();
             }
+            drop(act);
+            drop(has_ended);
         })?;
-        Ok(Beside { end: Some(end), thread: Some(thread) })
+        Ok(Beside { end: Some(end), ended })
     }
 }
 
 impl Drop for Beside {
     fn drop(&mut self) {
         self.end = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("what stood beside the work has failed");
-        }
+        let _ = self.ended.recv_timeout(DRAWN_WITHIN);
     }
 }

@@ -32,6 +32,8 @@ pub struct Layers {
     text: String,
     places: Places,
     folder: PathBuf,
+    /// The file itself, if it is one.
+    file: Option<PathBuf>,
     /// All layers so far.
     merged: Table,
     /// Which paths were set above the file, and by what; later ones count.
@@ -65,6 +67,7 @@ impl Layers {
             text: String::new(),
             places: Places::default(),
             folder: folder.to_owned(),
+            file: None,
             merged: Table::new(),
             set: Vec::new(),
         }
@@ -75,7 +78,8 @@ impl Layers {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|problem| ConfigError::Unreadable { path: name.clone(), problem })?;
-        Layers::parse(text, name, path.parent().unwrap_or(Path::new(".")))
+        let layers = Layers::parse(text, name, path.parent().unwrap_or(Path::new(".")))?;
+        Ok(Layers { file: Some(path.to_owned()), ..layers })
     }
 
     /// A file's text; `name` is what errors call it.
@@ -137,7 +141,7 @@ impl Layers {
             let place = place.unwrap_or_else(|| "configuration".to_owned());
             self.located(ConfigError::Value { place, problem: error.message().to_owned() })
         })?;
-        raw.check(&self.folder).map_err(|error| self.located(error))
+        raw.check_file(&self.folder, self.file.as_deref()).map_err(|error| self.located(error))
     }
 
     /// A checked configuration as TOML that says of each value where it came from.

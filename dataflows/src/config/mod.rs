@@ -2,6 +2,7 @@
 //! becomes what is used ([`Config`]).
 
 mod calendars;
+mod files;
 mod layers;
 mod nearest;
 mod outliers;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use market::{Calendars, Catalog, EventTime, InstrumentRule, Span, Terms, TimeUnit, Timeframe};
 use operators::indicators::IndicatorsConfig;
 
+pub use files::{JobFile, JobFiles};
 pub use layers::{Layers, toml_or_text};
 pub use portfolios::{
     Computed, Portfolio, Portfolios, Rate, RawAmount, RawFair, RawPortfolio, RawPortfolios,
@@ -65,6 +67,8 @@ pub struct Config {
     pub inlet: Option<Inlet>,
     /// Where a live run delivers changes of views.
     pub sinks: Vec<ConfiguredSink>,
+    /// The files that it reads, and those that its sinks write.
+    pub files: JobFiles,
     /// When a live run closes commits.
     pub cadence: Cadence,
     /// Rows of a commit of bare files.
@@ -147,7 +151,15 @@ impl RawConfig {
     }
 
     /// Checks everything; relative paths start at `folder`.
-    pub fn check(mut self, folder: &Path) -> Result<Config, ConfigError> {
+    pub fn check(self, folder: &Path) -> Result<Config, ConfigError> {
+        self.check_file(folder, None)
+    }
+
+    /// The same of what is written in `file`, which a job reads and therefore never writes.
+    fn check_file(mut self, folder: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
+        let mut files = JobFiles::default();
+        files.extend(file.map(|path| JobFile::new(path, "the configuration")));
+        files.extend(files::holidays(&self.calendar, folder));
         let made = calendars::Made::check(&mut self.calendar, folder)?;
         sources::fill_coverage(&mut self.source);
         let toml = toml::to_string(&self).map_err(|error| ConfigError::Value {
@@ -213,6 +225,8 @@ impl RawConfig {
         let candles = candles.with_portfolios(portfolios.for_job(base));
         let inlet = Inlet::check(&http)?;
         let sources = sources::sources(source, inlet.is_some(), folder, &catalog, reject_after)?;
+        files.extend(files::of_sources(&sources));
+        files::add_sinks(&mut files, &sinks)?;
 
         Ok(Config {
             workers: in_range("job.workers", job.workers, 1, 256)?,
@@ -223,6 +237,7 @@ impl RawConfig {
             sources,
             inlet,
             sinks,
+            files,
             cadence,
             file_rows: in_range("commit.file_rows", commit.file_rows, 1, 1 << 20)?,
             read_back: span("job.read_back", &job.read_back)?,

@@ -7,10 +7,12 @@ mod pace;
 mod targets;
 
 use std::io;
+use std::path::Path;
 
-use connectors::{PartitionReader, Progress, SourceError};
+use connectors::{FileKey, PartitionReader, Progress, SourceError};
 use market::Catalog;
 
+use crate::config::JobFiles;
 use crate::ingest::Stop;
 use crate::workload::{Lines, Market, Workload};
 
@@ -29,6 +31,20 @@ pub enum ProduceError {
         /// What it said.
         #[source]
         source: io::Error,
+    },
+    /// A file that holds something is not replaced unless that is asked for.
+    #[error("{target} exists; it is not replaced: write to another file, or use --force")]
+    Exists {
+        /// As named.
+        target: String,
+    },
+    /// The file is what rows are taken from.
+    #[error("rows would replace {target}, which is {what}; write to another file")]
+    InUse {
+        /// As named.
+        target: String,
+        /// What it is.
+        what: String,
     },
     /// No target is named so.
     #[error("`{name}` is no target; possible are {possible}")]
@@ -52,6 +68,13 @@ pub enum ProduceError {
     },
 }
 
+impl ProduceError {
+    /// Whether another command line would do better.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, ProduceError::Exists { .. } | ProduceError::InUse { .. })
+    }
+}
+
 /// What was produced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Produced {
@@ -59,6 +82,20 @@ pub struct Produced {
     pub rows: u64,
     /// Rows of the source that could not be decoded, and were left out.
     pub refused: u64,
+}
+
+/// Whether rows may go to the file at `path`.
+fn check_file(name: &str, path: &Path, force: bool, reads: &JobFiles) -> Result<(), ProduceError> {
+    let target = || name.to_owned();
+    if let Some(what) = reads.keys().get(&FileKey::of(path)) {
+        return Err(ProduceError::InUse { target: target(), what: (*what).to_owned() });
+    }
+    match path.metadata() {
+        Ok(about) if about.is_file() && about.len() > 0 && !force => {
+            Err(ProduceError::Exists { target: target() })
+        }
+        _ => Ok(()), // what else is wrong with it is found out when it is opened
+    }
 }
 
 /// Where rows go, and how.
@@ -72,13 +109,18 @@ pub struct Output {
 }
 
 impl Output {
-    /// To the target of this name; `rate` rows a second, as fast as it goes without one.
+    /// To the target of this name; `rate` rows a second, as fast as it goes without one. A file that exists is
+    /// replaced only if `force` says so, and one of `reads` never is.
     pub fn open(
         name: &str,
+        (force, reads): (bool, &JobFiles),
         form: Form,
         rate: Option<u32>,
         stop: Stop,
     ) -> Result<Output, ProduceError> {
+        if let Some(path) = targets::file_of(name) {
+            check_file(name, path, force, reads)?;
+        }
         let mut target = targets::open(name)?;
         if let Some(header) = form.header() {
             let begun = target.begin(header.as_bytes());

@@ -118,6 +118,11 @@ impl BoardReader {
         Ok(Changes { frontier, changes })
     }
 
+    /// Whether the keys of a view begin with an instrument, so that each of its rows is one of an instrument's.
+    pub fn is_by_instrument(&self, view: &View) -> bool {
+        keyed(view.name).is_some_and(|keyed| keyed.sharded_by == Dimension::Instrument)
+    }
+
     /// Calls `each` with every row of the tape of trades, without holding them all.
     pub fn each_trade<E>(
         &self,

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// All views of a folder of CSVs, by name.
+/// All views of a folder of CSVs, by name; the folder's manifest lists them.
 fn views_in(folder: &Path) -> BTreeMap<String, String> {
     let mut views = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -28,6 +28,8 @@ fn views_in(folder: &Path) -> BTreeMap<String, String> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         views.insert(name, fs::read_to_string(path).unwrap());
     }
+    let manifest = views.remove(dataflows::output::MANIFEST).unwrap();
+    assert!(views.keys().all(|name| manifest.contains(&format!("\"{name}\""))), "{manifest}");
     let recorded = dataflows::views::VIEWS.iter().filter(|view| view.recorded).count();
     assert_eq!(views.len(), recorded, "{:?}", views.keys());
     views

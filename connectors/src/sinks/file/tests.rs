@@ -52,24 +52,70 @@ fn a_line_for_each_change_and_one_for_how_far_it_is() {
     text.lines().for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).unwrap()));
 }
 
+fn named(folder: &Path) -> (Box<dyn Sink>, PathBuf) {
+    (sink(folder, r#"{"path": "{view}"}"#).unwrap(), folder.join("candles"))
+}
+
 #[test]
 fn a_line_that_a_crash_tore_is_taken_away() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("x");
+    let (sink, path) = named(folder.path());
+    let whole = "{\"op\":\"progress\"}\n";
     let long = "y".repeat(200_000);
     for (was, stays) in [
         (String::new(), ""),
-        ("{}\n".to_owned(), "{}\n"),
-        ("{}\n{\"op".to_owned(), "{}\n"),
-        (format!("{{}}\n{long}"), "{}\n"),
-        (long, ""),
+        (whole.to_owned(), whole),
+        (format!("{whole}{{"), whole),
+        (format!("{whole}{{\"op\":"), whole),
+        (format!("{whole}{{\"op\":\"upsert\",\"key\":\"{long}"), whole),
+        (format!("{{\"op\":\"upsert\",\"key\":\"{long}"), ""),
     ] {
         fs::write(&path, was).unwrap();
-        let sink = sink(folder.path(), r#"{"path": "x"}"#).err();
-        assert!(sink.is_some_and(|error| error.to_string().contains("must contain `{view}`")));
-        cut_torn_line(OpenOptions::new().read(true).append(true).open(&path).unwrap()).unwrap();
+        drop(sink.open("candles").unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), stays);
     }
+    let error = self::sink(folder.path(), r#"{"path": "x"}"#).err();
+    assert!(error.is_some_and(|error| error.to_string().contains("must contain `{view}`")));
+}
+
+#[test]
+fn what_others_wrote_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sink, path) = named(folder.path());
+    for was in [
+        "my notes without newline",
+        "my notes\nand more",
+        "time,price\n1,2\n",
+        "{}\n{\"op\":\"pro",
+        "{\"op\":\"progress\"}\nmy own line",
+        "{\"op\":\"progress\"}\n\0\0\0",
+        "\n",
+    ] {
+        fs::write(&path, was).unwrap();
+        let error = sink.open("candles").err().unwrap();
+        assert!(matches!(&error, SinkError::Fatal { .. }), "{error:?}");
+        let (text, path_text) = (error.to_string(), path.to_str().unwrap());
+        assert!(text.contains(path_text) && text.contains("move it away"), "{text}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), was);
+    }
+}
+
+#[test]
+fn a_file_has_one_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sink, path) = named(folder.path());
+    let mut writer = sink.open("candles").unwrap();
+    let (other, _) = named(folder.path());
+    let error = other.open("candles").err().unwrap();
+    assert!(matches!(&error, SinkError::Fatal { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("another process, or another sink, writes to it"),
+        "{error}"
+    );
+    writer.write(&batch(BatchKind::Snapshot, 1, &[])).unwrap();
+    drop(writer);
+    drop(other.open("candles").unwrap());
+    assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 2);
 }
 
 #[test]
@@ -85,16 +131,55 @@ fn what_stays_wrong_is_not_tried_again() {
     }
 }
 
-/// The file may be moved away between two batches: what comes then begins a new one.
+fn first_line(path: &Path) -> String {
+    fs::read_to_string(path).unwrap().lines().next().unwrap_or_default().to_owned()
+}
+
+/// The file may be moved away or removed between two batches, also while its writer is opened anew: the new file
+/// begins with a snapshot, which the sink asks for.
 #[test]
-fn a_file_that_is_moved_away_begins_anew() {
+fn a_file_that_is_gone_begins_anew_with_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, moved) = (folder.path().join("candles"), folder.path().join("old"));
-    let sink = sink(folder.path(), r#"{"path": "{view}"}"#).unwrap();
+    let (sink, path) = named(folder.path());
+    let moved = folder.path().join("old");
+    for (number, reopens) in [(0, false), (1, true)] {
+        let mut writer = sink.open("candles").unwrap();
+        writer.write(&batch(BatchKind::Snapshot, 1, &[])).unwrap();
+        fs::rename(&path, &moved).unwrap();
+        let error = match reopens {
+            false => writer.write(&batch(BatchKind::Changes, 2, &[])).err().unwrap(),
+            true => {
+                drop(writer); // as after an error that may pass
+                sink.open("candles").err().unwrap()
+            }
+        };
+        assert!(matches!(&error, SinkError::Forgotten { .. }), "{error:?}");
+        let mut writer = sink.open("candles").unwrap();
+        writer.write(&batch(BatchKind::Resync, 2, &[])).unwrap();
+        writer.write(&batch(BatchKind::Changes, 3, &[])).unwrap();
+        for path in [&moved, &path] {
+            assert!(first_line(path).starts_with("{\"op\":\"snapshot\""), "{number}: {path:?}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+        drop(writer);
+        let (again, _) = named(folder.path());
+        drop(again.open("candles").unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(sink.open("candles").err(), Some(SinkError::Forgotten { .. })));
+    }
+}
+
+/// A file that somebody cuts, as some programs that rotate logs do, does not go on in the middle either.
+#[test]
+fn a_file_that_is_cut_goes_on_with_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sink, path) = named(folder.path());
     let mut writer = sink.open("candles").unwrap();
     writer.write(&batch(BatchKind::Snapshot, 1, &[])).unwrap();
-    fs::rename(&path, &moved).unwrap();
-    writer.write(&batch(BatchKind::Changes, 2, &[])).unwrap();
-    let lines = |path| fs::read_to_string(path).unwrap().lines().count();
-    assert_eq!((lines(moved), lines(path)), (2, 1));
+    fs::write(&path, "").unwrap();
+    let error = writer.write(&batch(BatchKind::Changes, 2, &[])).err().unwrap();
+    assert!(matches!(&error, SinkError::Forgotten { .. }), "{error:?}");
+    drop(writer);
+    sink.open("candles").unwrap().write(&batch(BatchKind::Resync, 2, &[])).unwrap();
+    assert!(first_line(&path).starts_with("{\"op\":\"snapshot\""));
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::client::Client;
 use super::clocks::quantile;
 use super::{Asked, Figures, Measurement};
+use crate::stderr::say;
 use echo::Echo;
 use paced::Schedule;
 
@@ -59,14 +60,11 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let mut reads = reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
     served.stop()?;
 
-    eprintln!("latency at {} ticks/s, ms from when it was due", asked.rate);
+    say!("latency at {} ticks/s, ms from when it was due", asked.rate);
     let mut tell = |name: &str, what: &str, times: &mut Vec<f64>| {
         let (p50, p99) = (quantile(times, 0.5), quantile(times, 0.99));
         let most = times.last().copied().unwrap_or(0.0);
-        eprintln!(
-            "  {what:<20} p50 {p50:>8.2}   p99 {p99:>8.2}   max {most:>8.2}   ({})",
-            times.len()
-        );
+        say!("  {what:<20} p50 {p50:>8.2}   p99 {p99:>8.2}   max {most:>8.2}   ({})", times.len());
         figures.tell(&format!("{name}_p50_ms"), p50);
         figures.tell(&format!("{name}_p99_ms"), p99);
         p99
@@ -75,7 +73,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let ticks = tell("tick_to_subscriber", "tick to subscriber", &mut ticks);
     tell("point_read", "point read", &mut reads);
     let allowed = 5.0 + 2.0 * echo;
-    eprintln!("  a commit's 5 ms and two echoes are {allowed:.2}: {:.2} of it", ticks / allowed);
+    say!("  a commit's 5 ms and two echoes are {allowed:.2}: {:.2} of it", ticks / allowed);
     figures.tell("tick_to_subscriber_allowed_ms", allowed);
     Ok(())
 }

@@ -98,9 +98,25 @@ pub enum RecordingError {
         /// The one that can be read.
         known: String,
     },
-    /// A file that is no recording is never replaced by one: it may be the input.
-    #[error("{path} exists and is not a recording; it is not replaced", path = path.display())]
+    /// A file that holds something is not replaced unless that is asked for: it may be the only record of a run.
+    #[error("{path} exists and is {what}; it is not replaced: record to another file, or use --force", path = path.display())]
     NotReplaced {
+        /// Which file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The job needs the file for something else.
+    #[error("a recording would replace {path}, which is {what}; record to another file", path = path.display())]
+    InUse {
+        /// Which file.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
+    /// Another process records there.
+    #[error("{path} is being recorded by another run; record to another file", path = path.display())]
+    Locked {
         /// Which file.
         path: PathBuf,
     },
@@ -114,6 +130,14 @@ pub enum RecordingError {
         /// What is wrong.
         problem: String,
     },
+}
+
+impl RecordingError {
+    /// Whether another command line would do better, rather than another file system.
+    pub fn is_refusal(&self) -> bool {
+        use RecordingError::{InUse, Locked, NotReplaced};
+        matches!(self, NotReplaced { .. } | InUse { .. } | Locked { .. })
+    }
 }
 
 fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RecordingError {

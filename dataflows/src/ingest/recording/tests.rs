@@ -57,7 +57,7 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
     let catalog = Arc::new(Catalog::new(Vec::new(), 9));
     let events = accounts(&catalog);
     let header = Header { config: String::new(), sources: vec!["a".to_owned()] };
-    let mut recorder = Recorder::create(&path, header, Arc::clone(&catalog)).unwrap();
+    let mut recorder = Recorder::create(&path, header, Arc::clone(&catalog), false).unwrap();
     recorder.write(&sealed(0, &events)).unwrap();
     recorder.write(&sealed(1, &events[4..])).unwrap();
     recorder.finish().unwrap();

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use connectors::FileKey;
 use market::{AccountEvent, AccountRecord, Catalog, InstrumentId, ModelId, PortfolioId};
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::ingest::handover::Sealed;
 
-/// Writes a recording.
+/// Writes a recording, whose file is locked meanwhile.
 pub struct Recorder {
     path: PathBuf,
     file: BufWriter<File>,
@@ -31,23 +32,23 @@ struct Named {
 }
 
 impl Recorder {
-    /// Starts a recording at `path`; an earlier recording there is replaced.
+    /// Starts a recording at `path`. A file there that holds something is replaced only if `force` says so, and one
+    /// that is being recorded never is. A device or pipe is written to as it is.
     pub fn create(
         path: &Path,
         header: Header,
         catalog: Arc<Catalog>,
+        force: bool,
     ) -> Result<Recorder, RecordingError> {
         let path = path.to_owned();
-        let holds_something = path.metadata().is_ok_and(|about| about.is_file() && about.len() > 0);
-        if holds_something && !Recording::is_at(&path) {
-            return Err(RecordingError::NotReplaced { path });
-        }
-        let file = File::create(&path).map_err(io("create", &path))?;
+        let file = opened(&path, force)?;
         let mut recorder =
             Recorder { path, file: BufWriter::new(file), catalog, named: Named::default() };
         let magic = [&MAGIC[..], VERSION].concat();
         recorder.file.write_all(&magic).map_err(io("write", &recorder.path))?;
         recorder.frame(&Frame::Header(header))?;
+        // From here on, who opens the file sees what it is.
+        recorder.file.flush().map_err(io("write", &recorder.path))?;
         Ok(recorder)
     }
 
@@ -75,7 +76,16 @@ impl Recorder {
     pub fn finish(mut self) -> Result<(), RecordingError> {
         self.frame(&Frame::End)?;
         self.file.flush().map_err(io("write", &self.path))?;
-        self.file.get_ref().sync_all().map_err(io("write", &self.path))
+        let synced = self.file.get_ref().sync_all();
+        if let Ok(about) = self.file.get_ref().metadata()
+            && FileKey::of(&self.path) != FileKey::of_open(&about)
+        {
+            tracing::warn!(
+                "the recording is lost: {} was removed or replaced while it was written",
+                self.path.display()
+            );
+        }
+        synced.map_err(io("write", &self.path))
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), RecordingError> {
@@ -96,6 +106,30 @@ impl Recorder {
             .try_for_each(|part| self.file.write_all(part))
             .map_err(io("write", &self.path))
     }
+}
+
+/// Opens the file of a recording, locks it, and empties it.
+fn opened(path: &Path, force: bool) -> Result<File, RecordingError> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(io("create", path))?;
+    let about = file.metadata().map_err(io("look at", path))?;
+    if !about.is_file() {
+        return Ok(file);
+    }
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(RecordingError::Locked { path: path.to_owned() });
+        }
+        Err(TryLockError::Error(error)) => return Err(io("lock", path)(error)),
+    }
+    if about.len() > 0 && !force {
+        let what = if Recording::is_at(path) { "a recording" } else { "not a recording" };
+        return Err(RecordingError::NotReplaced { path: path.to_owned(), what });
+    }
+    file.set_len(0).map_err(io("empty", path))?;
+    Ok(file)
 }
 
 impl Named {

@@ -7,7 +7,7 @@ use super::{Target, TargetKind};
 
 pub(super) const KIND: TargetKind = TargetKind {
     scheme: "file",
-    doc: "a path, or file://PATH: lines of that file, which is replaced",
+    doc: "a path, or file://PATH: lines of that file, which must not exist unless --force is given",
     open: |path| Ok(Box::new(Lines(BufWriter::with_capacity(1 << 18, File::create(path)?)))),
 };
 

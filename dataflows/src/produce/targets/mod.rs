@@ -6,6 +6,7 @@ mod redis;
 mod stdout;
 
 use std::io;
+use std::path::Path;
 
 use super::ProduceError;
 use crate::workload::HEADER;
@@ -37,18 +38,28 @@ pub struct TargetKind {
 /// Every kind of target.
 pub const TARGETS: &[TargetKind] = &[file::KIND, kafka::KIND, redis::KIND, stdout::KIND];
 
-/// Opens a target by its name: a path, `-`, or `SCHEME://REST`.
+/// Opens a target by its name: a path, `-`, or `SCHEME://REST`. A file is replaced.
 pub fn open(name: &str) -> Result<Box<dyn Target>, ProduceError> {
-    let (scheme, rest) = match name.split_once("://") {
-        Some((scheme, rest)) => (scheme, rest),
-        None if name == "-" => ("stdout", ""),
-        None => ("file", name),
-    };
+    let (scheme, rest) = parts(name);
     let kind = TARGETS.iter().find(|kind| kind.scheme == scheme).ok_or_else(|| {
         let possible: Vec<_> = TARGETS.iter().map(|kind| kind.doc).collect();
         ProduceError::UnknownTarget { name: name.to_owned(), possible: possible.join("; ") }
     })?;
     (kind.open)(rest).map_err(|source| ProduceError::Target { target: name.to_owned(), source })
+}
+
+/// The file that a target of this name is, if it is one.
+pub(super) fn file_of(name: &str) -> Option<&Path> {
+    let (scheme, rest) = parts(name);
+    (scheme == file::KIND.scheme).then(|| Path::new(rest))
+}
+
+fn parts(name: &str) -> (&str, &str) {
+    match name.split_once("://") {
+        Some((scheme, rest)) => (scheme, rest),
+        None if name == "-" => ("stdout", ""),
+        None => ("file", name),
+    }
 }
 
 /// Lets rows go without their header where columns are known by their order, as those of ticks are and those of

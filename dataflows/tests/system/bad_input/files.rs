@@ -123,7 +123,11 @@ fn what_is_written_to_is_checked_first_and_never_the_input() {
     let replay =
         |more: &[&str]| tickweave(folder, &[&["replay"], &flags("t.csv")[..], more].concat());
     let untouched = |path: &Path, text: &[u8]| assert_eq!(fs::read(path).unwrap(), text);
-    replay(&["--record", "t.csv"]).failed(1, &["t.csv", "not a recording", "not replaced"]);
+    replay(&["--record", "t.csv"]).failed(2, &["t.csv", "a file of source `files`"]);
+    fs::write(folder.join("other"), "mine").unwrap();
+    let said = ["other", "not a recording", "not replaced"];
+    replay(&["--record", "other"]).failed(2, &said);
+    untouched(&folder.join("other"), b"mine");
     untouched(&folder.join("t.csv"), rows(20).as_bytes());
     replay(&["--record", "none/x.rec"]).failed(1, &["cannot create recording none/x.rec"]);
     replay(&["--record", "/dev/full"]).failed(1, &["cannot write recording /dev/full", "No space"]);
@@ -132,9 +136,8 @@ fn what_is_written_to_is_checked_first_and_never_the_input() {
 
     assert_eq!(replay(&["--record", "x.rec"]).code, Some(0));
     let recorded = fs::read(folder.join("x.rec")).unwrap();
-    assert_eq!(replay(&["--record", "x.rec"]).code, Some(0), "a recording may be replaced");
-    let ran = tickweave(folder, &["replay", "x.rec", "--record", "./x.rec"]);
-    ran.failed(1, &["x.rec", "overwrite what is replayed"]);
+    let ran = tickweave(folder, &["replay", "x.rec", "--record", "./x.rec", "--force"]);
+    ran.failed(2, &["x.rec", "the recording that is replayed"]);
     untouched(&folder.join("x.rec"), &recorded);
 }
 

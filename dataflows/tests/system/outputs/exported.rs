@@ -1,0 +1,104 @@
+//! What `--out` writes is what views hold: every row of every view.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use dataflows::config::RawConfig;
+use dataflows::ingest::Stop;
+use dataflows::publish::{BoardReader, Digest};
+use dataflows::run::{Started, Wishes, replay_files};
+use dataflows::views::{Cell, Scan, VIEWS, View, write_csv_row};
+use market::Catalog;
+
+/// Views of which the job below has rows; the others may be empty.
+const FILLED: [&str; 12] = [
+    "alerts",
+    "candles",
+    "drift",
+    "edges",
+    "gaps",
+    "indicators",
+    "portfolios",
+    "positions",
+    "revisions",
+    "risk",
+    "signals",
+    "trades",
+];
+
+/// What reads the views of a job, and knows its names.
+type Read = (BoardReader, Arc<Catalog>);
+
+/// The demo, with a bound.
+fn config(examples: &Path) -> RawConfig {
+    let mut raw = RawConfig::read(&examples.join("demo.toml")).unwrap();
+    raw.job.workers = 2;
+    for source in &mut raw.source {
+        let bound = [("ticks_per_second", 500), ("ticks", 40_000)];
+        let bound = bound.map(|(key, n)| (key.to_owned(), toml::Value::from(n)));
+        match source.rest.get_mut("venue") {
+            Some(toml::Value::Table(venue)) => venue.extend(bound),
+            _ => source.rest.extend(bound),
+        }
+    }
+    raw
+}
+
+fn written(path: &Path) -> Vec<Vec<String>> {
+    let mut csv = csv::Reader::from_path(path).unwrap();
+    let rows = csv.records().map(|row| row.unwrap().iter().map(str::to_owned).collect());
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort();
+    rows
+}
+
+/// The rows that a reader is given, as their texts.
+fn texts(rows: &[Vec<Cell>], catalog: &Catalog) -> Vec<Vec<String>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    rows.iter().for_each(|row| write_csv_row(&mut writer, row, catalog).unwrap());
+    let text = writer.into_inner().unwrap();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&text[..]);
+    let rows = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect());
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort();
+    rows
+}
+
+fn rows(reader: &BoardReader, view: &'static View) -> Vec<Vec<Cell>> {
+    reader.read(&Scan::all(view)).unwrap().rows
+}
+
+#[test]
+fn every_row_of_every_view_is_written_and_digested() {
+    let folder = tempfile::tempdir().unwrap();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let begun: Arc<Mutex<Option<Read>>> = Arc::default();
+    let tell = Arc::clone(&begun);
+    let on_start = move |started: &Started| {
+        *tell.lock().unwrap() = Some((started.reader(), Arc::clone(&started.catalog)));
+    };
+    let wishes = Wishes {
+        out: Some(folder.path().to_owned()),
+        digest: true,
+        on_start: Some(Box::new(on_start)),
+        ..Wishes::default()
+    };
+    let config = config(&examples).check(&examples).unwrap();
+    let report = replay_files(config, &wishes, &Stop::default()).unwrap();
+    let (reader, catalog) = begun.lock().unwrap().take().unwrap();
+    for view in VIEWS.iter().filter(|view| view.recorded) {
+        let rows = rows(&reader, view);
+        assert!(!rows.is_empty() || !FILLED.contains(&view.name), "{} has no rows", view.name);
+        let written = written(&folder.path().join(format!("{}.csv", view.name)));
+        assert_eq!(written.len(), rows.len(), "rows of {}", view.name);
+        assert!(written == texts(&rows, &catalog), "{} is not the view", view.name);
+
+        let mut digest = Digest::default();
+        rows.iter().for_each(|row| digest.row(row));
+        let (_, count, told) = report.views.iter().find(|(name, ..)| *name == view.name).unwrap();
+        assert_eq!(told.unwrap().rows, digest, "digest of {}", view.name);
+        assert!(*count >= rows.len() as u64, "{}: {count} rows", view.name);
+    }
+    let risk = written(&folder.path().join("risk.csv"));
+    assert!(risk.iter().any(|row| row[1].is_empty()), "a whole portfolio has no instrument");
+}
