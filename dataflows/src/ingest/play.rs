@@ -195,7 +195,7 @@ mod tests {
             id: market::TradeId::Number(position),
         };
         let time = Some(EventTime(secs * 1_000_000_000));
-        Row { position, event: Ok(Event::Cancel { of, time }.into()) }
+        Row::new(position, Ok(Event::Cancel { of, time }.into()))
     }
 
     fn played(player: &mut Player, rows: Vec<Row>) -> Vec<i64> {

@@ -9,6 +9,7 @@ mod as_of;
 mod cancelled;
 mod live;
 mod posted;
+mod refused;
 mod replays;
 mod restated;
 mod restored;

@@ -34,7 +34,8 @@ fn catalog() -> Arc<Catalog> {
 /// What the only row of a JSON text comes to, at position 7.
 fn read(json: &str) -> Result<Entry, Fault> {
     let decoder = Decoder::new(catalog(), None, "http/process");
-    Texts::of_object(json).and_then(|texts| decoder.decode(&texts, 7))
+    let record = Texts::of_object(json).and_then(|texts| decoder.decode(&texts, 7));
+    record.map(|record| record.says)
 }
 
 /// A trade in words.
@@ -155,7 +156,7 @@ fn scopes_are_those_of_feeds() {
             r#"{{"instrument":"binance:BTCUSDT","id":1,"time":"1s","price":1,"quantity":1{more}}}"#
         );
         let texts = Texts::of_object(&json).unwrap();
-        match decoder.decode(&texts, 1) {
+        match decoder.decode(&texts, 1).map(|record| record.says) {
             Ok(Entry::Market(Event::New(trade))) => trade.scope,
             other => panic!("{other:?}"),
         }
@@ -165,15 +166,19 @@ fn scopes_are_those_of_feeds() {
 }
 
 #[test]
-fn names_are_registered_for_readers() {
+fn names_are_known_once_the_row_is_bound() {
     let catalog = catalog();
     let decoder = Decoder::new(Arc::clone(&catalog), None, "a");
+    let (portfolio, model) = (market::PortfolioId::of("p9"), market::ModelId::of("dcf"));
     for json in [
         r#"{"type":"bust","portfolio":"p9","id":1}"#,
         r#"{"type":"fair","instrument":"us:X","model":"dcf","value":1,"time":"1s"}"#,
     ] {
-        decoder.decode(&Texts::of_object(json).unwrap(), 1).unwrap();
+        let decode = || decoder.decode(&Texts::of_object(json).unwrap(), 1).unwrap().unknown;
+        catalog.register(&decode().unwrap()).unwrap();
+        assert_eq!(decode(), None, "{json}");
     }
-    assert_eq!(&*catalog.portfolios.name(market::PortfolioId::of("p9")), "p9");
-    assert_eq!(&*catalog.models.name(market::ModelId::of("dcf")), "dcf");
+    assert_eq!(&*catalog.portfolios.name(portfolio), "p9");
+    assert_eq!(&*catalog.models.name(model), "dcf");
+    assert_eq!(catalog.all().len(), 1);
 }

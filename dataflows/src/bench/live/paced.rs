@@ -167,7 +167,7 @@ impl PartitionReader for Reader {
             }
             let Some(event) = self.event(self.next) else { return Ok(Progress::Ended) };
             self.next += 1;
-            rows.push(Row { position: self.next, event: Ok(Entry::Market(event)) });
+            rows.push(Row::new(self.next, Ok(Entry::Market(event))));
         }
         Ok(Progress::More)
     }
