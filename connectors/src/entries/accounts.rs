@@ -7,7 +7,7 @@ use market::{
 };
 
 use super::decode::{Fault, Row, fault, missing, wrong};
-use super::fields::Field;
+use super::fields::{Field, Type};
 use super::texts::Said;
 use crate::mapping::words;
 
@@ -26,8 +26,12 @@ impl Row<'_> {
             instrument: instrument.id,
             contract,
             time: self.time()?,
-            // Without a word, of two corrections the one that was told later counts.
-            sequence: self.sequence(Some(self.position))?,
+            // Without a word, of two corrections the one that was told later counts. Fills do not outrank each other,
+            // and where one lies is no content.
+            sequence: self.sequence(Some(match self.of {
+                Type::FillCorrect => self.position,
+                _ => 0,
+            }))?,
             price,
             quantity,
             fee: self.number(Field::Fee, MONEY_SCALE)?.unwrap_or(0),

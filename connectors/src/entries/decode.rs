@@ -182,9 +182,10 @@ impl Row<'_> {
             return Err(self.too_large());
         }
         let TradeRef { scope, id, .. } = name;
-        let own = match id {
-            TradeId::Number(number) => number,
-            _ => self.position,
+        let (sequence, is_positional) = match (self.of, self.texts.get(Field::Sequence), id) {
+            (Type::Correct, ..) | (_, Some(_), _) => (self.sequence(None)?, false),
+            (_, None, TradeId::Number(number)) => (number, false),
+            (_, None, _) => (self.position, true),
         };
         Ok(Trade {
             instrument: instrument.id,
@@ -192,10 +193,8 @@ impl Row<'_> {
             scope,
             id,
             time: self.time()?,
-            sequence: match self.of {
-                Type::Correct => self.sequence(None)?,
-                _ => self.sequence(Some(own))?,
-            },
+            sequence,
+            is_positional,
             price,
             quantity,
             side: self.word(Field::Side, words::side, Side::Unknown)?,

@@ -221,13 +221,15 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
             ));
         }
         let TradeRef { scope, id, .. } = self.own_name(listed)?;
+        let (sequence, is_positional) = self.sequence(id)?;
         Ok(Trade {
             instrument: listed.id,
             terms: listed.terms,
             scope,
             id,
             time,
-            sequence: self.sequence(id)?,
+            sequence,
+            is_positional,
             price,
             quantity,
             side,
@@ -306,17 +308,19 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         }
     }
 
-    fn sequence(&self, id: TradeId) -> Result<u64, Fault> {
+    /// The order within one time, and whether that is only the position.
+    fn sequence(&self, id: TradeId) -> Result<(u64, bool), Fault> {
         if self.mapping.column(Field::Sequence).is_none() {
             return Ok(match id {
-                TradeId::Number(number) => number,
-                _ => self.position,
+                TradeId::Number(number) => (number, false),
+                _ => (self.position, true),
             });
         }
         let text = self.need(Field::Sequence)?;
-        text.parse().map_err(|_| {
+        let number = text.parse().map_err(|_| {
             let why = &"is not an unsigned integer of 64 bits";
             self.fault(RefusalReason::BadField, Field::Sequence, text, why)
-        })
+        })?;
+        Ok((number, false))
     }
 }

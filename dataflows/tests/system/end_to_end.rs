@@ -7,6 +7,7 @@ pub(crate) mod made;
 
 mod as_of;
 mod cancelled;
+mod copies;
 mod live;
 mod posted;
 mod refused;

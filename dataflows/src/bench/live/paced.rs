@@ -141,6 +141,7 @@ impl Reader {
                 id: TradeId::Number(probe),
                 time,
                 sequence: probe,
+                is_positional: false,
                 price: Price(probe as i64 * 10_i64.pow(self.probe.price_scale.into())),
                 quantity: Quantity(10_i64.pow(self.probe.quantity_scale.into())),
                 side: Side::Unknown,

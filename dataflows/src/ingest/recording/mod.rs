@@ -23,9 +23,9 @@ pub use read::{Next, Recording};
 pub use write::Recorder;
 
 /// What every recording begins with, and the version that this build writes and reads. Version 2 holds
-/// what is said of accounts.
+/// what is said of accounts, version 3 whether a trade has only its position to be ordered by.
 const MAGIC: &[u8; 6] = b"TWKREC";
-const VERSION: &[u8; 2] = b"02";
+const VERSION: &[u8; 2] = b"03";
 
 /// A frame may not be larger: a damaged length must not ask for all memory.
 const FRAME_BYTES_MAX: u32 = 1 << 28;
