@@ -27,7 +27,8 @@ pub use registry::{
 };
 pub use sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 pub use source::{
-    Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source, SourceError, Start,
+    Decoded, Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source,
+    SourceError, Start,
 };
 
 /// Every kind of source.

@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use market::{Entry, EventTime, Refusal};
+use market::{Entry, EventTime, Refusal, UnknownNames};
 
 /// One row of a partition, in the order of its positions.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,33 @@ pub struct Row {
     pub position: u64,
     /// What it says, or why it was refused.
     pub event: Result<Entry, Box<Refusal>>,
+    /// Of the names that it uses those that were not in the catalog. They are registered when the row is bound, not
+    /// before, so that a row which is refused leaves none behind.
+    pub unknown: Option<Box<UnknownNames>>,
+}
+
+/// What a record says, and the names that it uses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded<T> {
+    /// What it says.
+    pub says: T,
+    /// See [`Row::unknown`].
+    pub unknown: Option<Box<UnknownNames>>,
+}
+
+impl Row {
+    /// A row of an entry whose names are all registered, or one that was refused.
+    pub fn new(position: u64, event: Result<Entry, Box<Refusal>>) -> Row {
+        Row { position, event, unknown: None }
+    }
+
+    /// A row of a record that was decoded.
+    pub fn of<T: Into<Entry>>(position: u64, record: Result<Decoded<T>, Box<Refusal>>) -> Row {
+        match record {
+            Ok(Decoded { says, unknown }) => Row { position, event: Ok(says.into()), unknown },
+            Err(refusal) => Row::new(position, Err(refusal)),
+        }
+    }
 }
 
 /// Whether a partition has more to give.

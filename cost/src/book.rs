@@ -43,6 +43,7 @@ pub(crate) struct Kept {
     source: u8,
     side: Side,
     updates: Updates,
+    is_positional: bool,
     pub(crate) is_gone: bool,
 }
 
@@ -279,6 +280,7 @@ impl Kept {
             source: origin.source.0,
             side: trade.side,
             updates: trade.updates,
+            is_positional: trade.is_positional,
             is_gone: false,
         }
     }
@@ -296,6 +298,7 @@ impl Kept {
             id: self.id,
             time: market::EventTime(self.time),
             sequence: self.sequence,
+            is_positional: self.is_positional,
             price: Price(self.price),
             quantity: Quantity(self.quantity),
             side: self.side,

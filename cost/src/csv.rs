@@ -62,6 +62,7 @@ impl<'a> Lines<'a> {
             id,
             time: EventTime(time),
             sequence: if let TradeId::Number(number) = id { number } else { self.position },
+            is_positional: !matches!(id, TradeId::Number(_)),
             price: Price(price),
             quantity: Quantity(size),
             side: Side::Unknown,

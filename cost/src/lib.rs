@@ -141,12 +141,13 @@ impl Loop {
         book.settle(|level, open, bar| {
             let timeframe = ladder.timeframe(level);
             let key = CandleKey { instrument, timeframe, open_time: EventTime(open) };
+            let bar = bar.map(Bar::shown);
             let before = match bar {
-                Some(bar) => views.candles.insert(key, *bar),
+                Some(bar) => views.candles.insert(key, bar),
                 None => views.candles.remove(&key),
             };
-            if before.as_ref() != bar {
-                changes.candles.push((key, before, bar.copied()));
+            if before != bar {
+                changes.candles.push((key, before, bar));
             }
         });
         let changed = &changes.candles[first..];

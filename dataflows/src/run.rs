@@ -17,7 +17,9 @@ use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource, JobFile};
 use crate::deliver::{Backoff, Delivering, SinkHandler, Standings, Wish};
 use crate::engine::{Engine, EngineError};
-use crate::ingest::drive::{DriveError, RecordingEnd, Stop, drive_files, drive_recording, now};
+use crate::ingest::drive::{
+    DriveError, Naming, RecordingEnd, Stop, drive_files, drive_recording, now,
+};
 use crate::ingest::handover::{Handover, HandoverError, Resume};
 use crate::ingest::inlet::HttpInlet;
 use crate::ingest::links::Links;
@@ -389,7 +391,8 @@ pub fn replay_files(config: Config, wishes: &Wishes, stop: &Stop) -> Result<Repo
     }
     let pacer = wishes.speed.map(Pacer::new);
     let rows = config.file_rows;
-    let drive = drive_files(clock, &names, partitions, rows, pacer, &mut started.handover, stop);
+    let naming = Naming { sources: &names, catalog: &config.catalog };
+    let drive = drive_files(clock, naming, partitions, rows, pacer, &mut started.handover, stop);
     pumps_stop.set();
     pumps.into_iter().for_each(|pump| drop(pump.join()));
     let drive = drive.map(|()| !stop.is_set()).map_err(RunError::Drive);

@@ -40,13 +40,13 @@ pub struct Bar {
     pub terms: Terms,
     /// The first instant after the bar.
     pub end_time: EventTime,
-    /// Order and price of the first trade that may set it.
+    /// Order and price of the first trade that may set it; of a published bar, its time and price.
     pub open: Option<(OrderKey, Price)>,
     /// Highest price.
     pub high: Option<Price>,
     /// Lowest price.
     pub low: Option<Price>,
-    /// Order and price of the last trade that may set it.
+    /// Order and price of the last trade that may set it; of a published bar, its time and price.
     pub close: Option<(OrderKey, Price)>,
     /// Sum of quantities, at the quantity scale.
     pub volume: i128,
@@ -114,6 +114,11 @@ pub struct Candle {
 }
 
 impl OrderKey {
+    /// The least place at a time.
+    pub const fn at(time: EventTime) -> OrderKey {
+        OrderKey { time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) }
+    }
+
     /// Where a trade stands in the one order.
     pub fn of(trade: &Trade) -> OrderKey {
         OrderKey { time: trade.time, sequence: trade.sequence, scope: trade.scope, id: trade.id }
@@ -136,6 +141,17 @@ impl Bar {
             buy_volume: 0,
             buy_notional: 0,
         }
+    }
+
+    /// The bar as it is shown and compared: of the order of its first and last trade only their times are left.
+    ///
+    /// Trades of different bars never have the same time, so that larger bars need no more.
+    #[must_use]
+    pub fn shown(&self) -> Bar {
+        let edge = |edge: Option<(OrderKey, Price)>| {
+            edge.map(|(order, price)| (OrderKey::at(order.time), price))
+        };
+        Bar { open: edge(self.open), close: edge(self.close), ..*self }
     }
 
     /// Whether no trade shows in it.
@@ -293,6 +309,7 @@ mod tests {
                 id: TradeId::Number(id),
                 time: EventTime(time),
                 sequence,
+                is_positional: false,
                 price: Price(price),
                 quantity: Quantity(size),
                 side: [Side::Unknown, Side::Buy, Side::Sell][usize::from(side)],

@@ -4,7 +4,6 @@
 //! (`binance:BTCUSDT`, `binance-usdm:BTCUSDT`) is two instruments. On the hot path an instrument is
 //! its [`InstrumentId`], eight bytes that are the same in every process and after every restart.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -14,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::account::{Contract, Currency, ModelId, PortfolioId};
 use crate::decimal::SCALE_MAX;
 use crate::names::{Names, is_name};
+use crate::places::{HasName, NoPlace, Places};
 use crate::scopes::IdScopes;
 
 /// XXH3-64 of an instrument's name. Two names with one id are refused by the [`Catalog`].
@@ -95,16 +95,25 @@ pub enum CatalogError {
     },
 }
 
-/// Every name that the process has met: instruments with the rules that give new ones their terms,
-/// portfolios, and models of fair values.
+/// An instrument as it was looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it is, or would be.
+    pub instrument: Arc<Instrument>,
+    /// Whether it is registered.
+    pub is_registered: bool,
+}
+
+/// Every name that the configuration or a bound row has: instruments with the rules that give new ones their
+/// terms, portfolios, and models of fair values.
 ///
-/// Bounded by the limits it is made with. Shared by decoders (which add) and readers (which look up).
+/// Bounded by the limits it is made with. Shared by decoders and readers, which look up, and by the thread that binds
+/// rows, which registers.
 pub struct Catalog {
     rules: Vec<InstrumentRule>,
-    limit: usize,
     /// The names of the id scopes of their trades.
     pub scopes: IdScopes,
-    known: RwLock<HashMap<InstrumentId, Arc<Instrument>>>,
+    places: RwLock<Places<InstrumentId, Arc<Instrument>>>,
     /// The portfolios.
     pub portfolios: Names<PortfolioId>,
     /// The models of fair values.
@@ -120,6 +129,12 @@ impl InstrumentId {
     /// The shard that owns this instrument.
     pub fn shard(self) -> Shard {
         Shard((self.0 >> 56) as u8)
+    }
+}
+
+impl HasName for Arc<Instrument> {
+    fn name(&self) -> &Arc<str> {
+        &self.name
     }
 }
 
@@ -203,9 +218,8 @@ impl Catalog {
     pub fn new(rules: Vec<InstrumentRule>, limit: usize) -> Catalog {
         Catalog {
             rules,
-            limit,
             scopes: IdScopes::default(),
-            known: RwLock::default(),
+            places: RwLock::new(Places::new(limit)),
             portfolios: Names::new(Catalog::PORTFOLIOS),
             models: Names::new(Catalog::MODELS),
         }
@@ -227,28 +241,56 @@ impl Catalog {
     /// assert_eq!(catalog.get(btc.id).unwrap().name, btc.name);
     /// ```
     pub fn resolve(&self, name: &str) -> Result<Arc<Instrument>, CatalogError> {
+        let Found { instrument, is_registered } = self.find(name)?;
+        if !is_registered {
+            self.insert(&instrument)?;
+        }
+        Ok(instrument)
+    }
+
+    /// The instrument of this name, which is not registered if it is new.
+    ///
+    /// ```
+    /// # use market::{Catalog, InstrumentId};
+    /// let catalog = Catalog::new(Vec::new(), 100);
+    /// let btc = catalog.find("binance:BTCUSDT").unwrap();
+    /// assert_eq!(btc.instrument.id, InstrumentId::of("binance:BTCUSDT"));
+    /// assert!(!btc.is_registered && catalog.get(btc.instrument.id).is_none());
+    /// ```
+    pub fn find(&self, name: &str) -> Result<Found, CatalogError> {
         let id = InstrumentId::of(name);
         if let Some(known) = self.get(id) {
-            return same_name(known, name);
+            let instrument = same_name(known, name)?;
+            return Ok(Found { instrument, is_registered: true });
         }
         if !is_name(name) {
             return Err(CatalogError::BadName { name: name.chars().take(160).collect() });
         }
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(&id) {
-            return same_name(Arc::clone(known), name);
-        }
-        if known.len() >= self.limit {
-            return Err(CatalogError::Full { name: name.to_owned(), limit: self.limit });
-        }
-        let instrument = Arc::new(self.describe(id, name));
-        known.insert(id, Arc::clone(&instrument));
-        Ok(instrument)
+        Ok(Found { instrument: Arc::new(self.describe(id, name)), is_registered: false })
     }
 
     /// The instrument of this id, if it has been registered.
     pub fn get(&self, id: InstrumentId) -> Option<Arc<Instrument>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.places.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Registers an instrument that was found.
+    pub(crate) fn insert(&self, instrument: &Arc<Instrument>) -> Result<(), CatalogError> {
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        let registered = places.register(instrument.id, Arc::clone(instrument));
+        registered.map_err(|why| no_place(&instrument.name, why))
+    }
+
+    /// Holds a place for an instrument that was found.
+    pub(crate) fn take_place(&self, instrument: &Arc<Instrument>) -> Result<(), CatalogError> {
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        let held = places.hold(instrument.id, Arc::clone(instrument));
+        held.map_err(|why| no_place(&instrument.name, why))
+    }
+
+    /// Gives a place back that was held.
+    pub(crate) fn give_back(&self, id: InstrumentId) {
+        self.places.write().unwrap_or_else(PoisonError::into_inner).release(id);
     }
 
     /// The name of this id; ids that were never registered show as hexadecimal.
@@ -258,8 +300,8 @@ impl Catalog {
 
     /// All registered instruments, by name.
     pub fn all(&self) -> Vec<Arc<Instrument>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = known.values().cloned().collect();
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = places.all().cloned().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -284,6 +326,14 @@ fn same_name(known: Arc<Instrument>, name: &str) -> Result<Arc<Instrument>, Cata
     } else {
         let other = Arc::clone(&known.name);
         Err(CatalogError::Collision { name: name.to_owned(), other })
+    }
+}
+
+fn no_place(name: &str, why: NoPlace) -> CatalogError {
+    let name = name.to_owned();
+    match why {
+        NoPlace::Taken(other) => CatalogError::Collision { name, other },
+        NoPlace::Full(limit) => CatalogError::Full { name, limit },
     }
 }
 

@@ -4,9 +4,10 @@
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
 //! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`scopes`] → [`account`] →
-//! [`names`] → [`entry`] → [`refusal`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] → [`notice`].
+//! [`names`] → [`admission`] → [`entry`] → [`refusal`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] → [`notice`].
 
 pub mod account;
+pub mod admission;
 pub mod calendar;
 pub mod candle;
 pub mod decimal;
@@ -15,6 +16,7 @@ pub mod gap;
 pub mod instrument;
 pub mod names;
 pub mod notice;
+mod places;
 pub mod price;
 pub mod refusal;
 pub mod scopes;
@@ -26,6 +28,7 @@ pub use account::{
     AccountEvent, AccountRecord, Contract, Currency, Fair, Fill, FillRef, MONEY_SCALE, ModelId,
     PortfolioId, Target, WEIGHT_SCALE,
 };
+pub use admission::{AdmissionError, UnknownNames};
 pub use calendar::{
     Bucket, Calendar, Calendars, Holidays, MARKETS, SessionKind, SessionRule, Sessions, Stretch,
     Timeframe, WallClock, Weekdays,
@@ -35,9 +38,9 @@ pub use decimal::DecimalError;
 pub use entry::Entry;
 pub use gap::{Gap, GapKey};
 pub use instrument::{
-    Catalog, CatalogError, Instrument, InstrumentId, InstrumentRule, Shard, Terms,
+    Catalog, CatalogError, Found, Instrument, InstrumentId, InstrumentRule, Shard, Terms,
 };
-pub use names::{NameError, Named, Names};
+pub use names::{Name, NameError, Named, Names};
 pub use notice::{Conflict, Outlier, Revision, Statement, TooLate, Unmatched, UnmatchedReason};
 pub use price::{Price, Quantity};
 pub use refusal::{Refusal, RefusalReason};

@@ -1,11 +1,11 @@
 //! Names that travel as their hashes: of portfolios, of models of fair values.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::account::{ModelId, PortfolioId};
+use crate::places::{HasName, NoPlace, Places};
 
 /// An id that is the hash of a name.
 pub trait Named: Copy + Eq + Hash + Debug {
@@ -61,11 +61,19 @@ pub enum NameError {
     },
 }
 
-/// The names of one kind that the process has met, at most as many as it is made for. Shared by decoders
-/// (which add) and readers (which look up).
+/// A name as it was looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name<I> {
+    /// Its id.
+    pub id: I,
+    /// The name, if it is not registered.
+    pub unknown: Option<Arc<str>>,
+}
+
+/// The names of one kind that the configuration or a bound row has, at most as many as it is made for. Shared by decoders
+/// and readers, which look up, and by the thread that binds rows, which registers.
 pub struct Names<I> {
-    limit: usize,
-    known: RwLock<HashMap<I, Known>>,
+    places: RwLock<Places<I, Known>>,
 }
 
 #[derive(Clone)]
@@ -77,7 +85,7 @@ struct Known {
 impl<I: Named> Names<I> {
     /// No names, and room for so many.
     pub fn new(limit: usize) -> Names<I> {
-        Names { limit, known: RwLock::default() }
+        Names { places: RwLock::new(Places::new(limit)) }
     }
 
     /// The id of this name, which is registered if it is new.
@@ -91,16 +99,35 @@ impl<I: Named> Names<I> {
     /// assert_eq!(full.to_string(), "model `peers` is one more than the 1 that `limits.models` allows");
     /// ```
     pub fn resolve(&self, name: &str) -> Result<I, NameError> {
+        let Name { id, unknown } = self.find(name)?;
+        unknown.map_or(Ok(id), |name| self.insert(&name).map(|()| id))
+    }
+
+    /// The id of this name, which is not registered if it is new.
+    ///
+    /// ```
+    /// use market::{ModelId, Names};
+    /// let models = Names::<ModelId>::new(1);
+    /// let found = models.find("dcf").unwrap();
+    /// assert_eq!((found.id, found.unknown.as_deref()), (ModelId::of("dcf"), Some("dcf")));
+    /// assert!(models.all().is_empty());
+    /// ```
+    pub fn find(&self, name: &str) -> Result<Name<I>, NameError> {
         let id = I::of(name);
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        let known = known.map_or_else(|| self.register(id, name, false), Ok)?;
-        if *known.name != *name {
-            let (name, other) = (name.to_owned(), known.name);
-            return Err(NameError::Collision { what: I::WHAT, name, other });
-        }
-        match known.is_kept {
-            true => Err(NameError::Kept { what: I::WHAT, name: name.to_owned() }),
-            false => Ok(id),
+        let known = self.places.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        match known {
+            None if !is_name(name) => {
+                let name = name.chars().take(160).collect();
+                Err(NameError::BadName { what: I::WHAT, name })
+            }
+            None => Ok(Name { id, unknown: Some(Arc::from(name)) }),
+            Some(Known { name: other, .. }) if *other != *name => {
+                Err(NameError::Collision { what: I::WHAT, name: name.to_owned(), other })
+            }
+            Some(Known { is_kept: true, .. }) => {
+                Err(NameError::Kept { what: I::WHAT, name: name.to_owned() })
+            }
+            Some(_) => Ok(Name { id, unknown: None }),
         }
     }
 
@@ -110,13 +137,19 @@ impl<I: Named> Names<I> {
         if let Some(other) = self.get(id) {
             return Err(NameError::Collision { what: I::WHAT, name: name.to_owned(), other });
         }
-        self.register(id, name, true).map(|_| id)
+        if !is_name(name) {
+            let name = name.chars().take(160).collect();
+            return Err(NameError::BadName { what: I::WHAT, name });
+        }
+        let known = Known { name: Arc::from(name), is_kept: true };
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        places.register(id, known).map_err(|why| no_place::<I>(name, why)).map(|()| id)
     }
 
     /// The name of this id, if it has been registered.
     pub fn get(&self, id: I) -> Option<Arc<str>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(&id).map(|known| Arc::clone(&known.name))
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.get(id).map(|known| Arc::clone(&known.name))
     }
 
     /// The name of this id; ids that were never registered show as hexadecimal.
@@ -126,29 +159,43 @@ impl<I: Named> Names<I> {
 
     /// All registered names, in their order.
     pub fn all(&self) -> Vec<Arc<str>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = known.values().map(|known| Arc::clone(&known.name)).collect();
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = places.all().map(|known| Arc::clone(&known.name)).collect();
         all.sort();
         all
     }
 
-    /// What is known of an id, which has this name if it is new.
-    fn register(&self, id: I, name: &str, is_kept: bool) -> Result<Known, NameError> {
-        if !is_name(name) {
-            let name = name.chars().take(160).collect();
-            return Err(NameError::BadName { what: I::WHAT, name });
-        }
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(&id) {
-            return Ok(known.clone());
-        }
-        if known.len() >= self.limit {
-            let (what, limit, bound) = (I::WHAT, self.limit, I::BOUND);
-            return Err(NameError::Full { what, name: name.to_owned(), limit, bound });
-        }
-        let new = Known { name: Arc::from(name), is_kept };
-        known.insert(id, new.clone());
-        Ok(new)
+    /// Registers a name that was found.
+    pub(crate) fn insert(&self, name: &Arc<str>) -> Result<(), NameError> {
+        let known = Known { name: Arc::clone(name), is_kept: false };
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        places.register(I::of(name), known).map_err(|why| no_place::<I>(name, why))
+    }
+
+    /// Holds a place for a name that was found.
+    pub(crate) fn hold(&self, name: &Arc<str>) -> Result<(), NameError> {
+        let known = Known { name: Arc::clone(name), is_kept: false };
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        places.hold(I::of(name), known).map_err(|why| no_place::<I>(name, why))
+    }
+
+    /// Gives a place back that was held.
+    pub(crate) fn release(&self, name: &str) {
+        self.places.write().unwrap_or_else(PoisonError::into_inner).release(I::of(name));
+    }
+}
+
+fn no_place<I: Named>(name: &str, why: NoPlace) -> NameError {
+    let (what, name) = (I::WHAT, name.to_owned());
+    match why {
+        NoPlace::Taken(other) => NameError::Collision { what, name, other },
+        NoPlace::Full(limit) => NameError::Full { what, name, limit, bound: I::BOUND },
+    }
+}
+
+impl HasName for Known {
+    fn name(&self) -> &Arc<str> {
+        &self.name
     }
 }
 

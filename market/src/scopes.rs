@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::trade::IdScope;
 
-/// Every id scope that the process has met by name, so that sources which share one mean the same by it.
+/// Every id scope that the configuration or a bound row names, so that sources which share one mean the same by it.
 ///
 /// Bounded by the names of instruments and sources.
 #[derive(Default)]
@@ -42,6 +42,20 @@ pub enum IdScopeError {
     },
 }
 
+impl Known {
+    /// The scope, if it is known by this name as what it is now said to be.
+    fn agree(&self, name: &str, scope: IdScope) -> Result<IdScope, IdScopeError> {
+        if *self.name != *name {
+            let other = Arc::clone(&self.name);
+            return Err(IdScopeError::Collision { name: name.to_owned(), other });
+        }
+        match self.scope == scope {
+            true => Ok(scope),
+            false => Err(IdScopeError::Disagreement { name: name.to_owned() }),
+        }
+    }
+}
+
 impl IdScopes {
     /// The scope of this name, which is registered if it is new.
     ///
@@ -55,13 +69,16 @@ impl IdScopes {
         let scope = plain.contiguous(contiguous);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let known = known.entry(plain).or_insert_with(|| Known { name: Arc::from(name), scope });
-        if *known.name != *name {
-            let other = Arc::clone(&known.name);
-            return Err(IdScopeError::Collision { name: name.to_owned(), other });
-        }
-        match known.scope == scope {
-            true => Ok(scope),
-            false => Err(IdScopeError::Disagreement { name: name.to_owned() }),
+        known.agree(name, scope)
+    }
+
+    /// The scope of this name and whether it is registered; it is not if it is new.
+    pub fn check(&self, name: &str, contiguous: bool) -> Result<(IdScope, bool), IdScopeError> {
+        let plain = IdScope::of(name);
+        let scope = plain.contiguous(contiguous);
+        match self.known.read().unwrap_or_else(PoisonError::into_inner).get(&plain) {
+            Some(known) => Ok((known.agree(name, scope)?, true)),
+            None => Ok((scope, false)),
         }
     }
 

@@ -68,6 +68,8 @@ pub struct Trade {
     pub time: EventTime,
     /// Order within one time: the venue's sequence, else the integer id, else the position.
     pub sequence: u64,
+    /// Whether that is the position of the row: then it orders trades of one time, and is no content.
+    pub is_positional: bool,
     /// Price at the instrument's scale.
     pub price: Price,
     /// Size at the instrument's scale; zero is legal.
@@ -242,6 +244,27 @@ impl Updates {
 }
 
 impl Trade {
+    /// All that its source has said. Copies of one trade have the same content, wherever they lie in their partitions:
+    /// the position that orders a trade without a sequence is left out.
+    ///
+    /// ```
+    /// # use market::*;
+    /// let first = Trade {
+    ///     instrument: InstrumentId::of("x:A"), terms: Terms::DEFAULT, scope: IdScope::of("x"), id: TradeId::of("t-1"),
+    ///     time: EventTime(1), sequence: 7, is_positional: true, price: Price(1), quantity: Quantity(1),
+    ///     side: Side::Unknown, updates: Updates::ALL,
+    /// };
+    /// let copy = Trade { sequence: 9, ..first };
+    /// assert!(copy != first && copy.content() == first.content());
+    /// let said = Trade { is_positional: false, ..first };
+    /// assert!(said.content() != first.content());
+    /// ```
+    #[must_use]
+    pub fn content(&self) -> Trade {
+        let sequence = if self.is_positional { 0 } else { self.sequence };
+        Trade { sequence, ..*self }
+    }
+
     /// The name of this trade.
     pub fn name(&self) -> TradeRef {
         TradeRef { instrument: self.instrument, scope: self.scope, id: self.id }

@@ -144,6 +144,7 @@ impl Venue {
             },
             time: EventTime(((now - behind) / 1_000 * 1_000) as i64),
             sequence: id,
+            is_positional: false,
             price: Price(self.prices[symbol]),
             quantity: Quantity(1 + self.below(100_000) as i64),
             side: [Side::Buy, Side::Sell][self.below(2) as usize],

@@ -65,7 +65,8 @@ impl History {
     /// Brings the bar to the values that it has after this commit (none if no trade shows), and puts out
     /// what changed. `cause` is the strongest record behind a change of values, if there is one.
     ///
-    /// Called once in each commit in which values or phase may have changed.
+    /// Values are compared and put out as they are shown: where the first and last trade stand in the order of trades
+    /// is none of them. Called once in each commit in which values or phase may have changed.
     pub(crate) fn settle(
         &mut self,
         key: CandleKey,
@@ -76,6 +77,8 @@ impl History {
         out: &mut Vec<LedgerOut>,
     ) {
         self.phase = self.phase.max(now.phase(end)); // a final bar stays final
+        let values = values.map(Bar::shown);
+        let values = values.as_ref();
         if values.is_some() {
             self.partial.get_or_insert(key.open_time < now.whole_from);
         }

@@ -34,11 +34,20 @@ pub(crate) fn conflicts(commit: Commit, before: &[Record], accepted: &[Record]) 
         let Some(kept) = candidates.values().next().copied() else {
             continue; // cannot be: the name is that of an accepted trade
         };
-        let contents: BTreeSet<Trade> = candidates.into_values().collect();
+        let kept = content(kept);
+        let contents: BTreeSet<Trade> = candidates.into_values().map(content).collect();
         let dropped = contents.into_iter().filter(|content| *content != kept);
         rows.extend(dropped.map(|dropped| Conflict { commit, kept, dropped }));
     }
     rows
+}
+
+/// All that was said of a trade: a position that stands for a sequence was not.
+pub(crate) fn content(trade: Trade) -> Trade {
+    match trade.is_positional {
+        true => Trade { sequence: 0, ..trade },
+        false => trade,
+    }
 }
 
 /// Every accepted record of a commit, as a cause, with every base bar to which its trade contributes

@@ -2,6 +2,7 @@
 
 use market::{CauseKind, Commit, EventTime, Outlier, Price, Trade, Updates};
 
+use crate::behind::content;
 use crate::commits::History;
 use crate::revise::Bars;
 use crate::set::Joined;
@@ -56,7 +57,7 @@ fn judged(survivor: &Trade, trade: &Joined, was: &[Joined]) -> bool {
     let mut before = parts.filter_map(Joined::survivor);
     let sets_price =
         [Updates::HIGH_LOW, Updates::OPEN_CLOSE].map(|part| survivor.updates.has(part));
-    sets_price.contains(&true) && !before.any(|before| before == *survivor)
+    sets_price.contains(&true) && !before.any(|before| content(before) == content(*survivor))
 }
 
 /// The closes of the latest `count` bars that open before `open` and have one.

@@ -267,5 +267,11 @@ fn speak(prng: &mut Prng, sources: &mut [Source], commit: usize, event: Event) -
     let mut speaking: Vec<_> = sources.iter_mut().filter(|s| s.speaks(commit)).collect();
     let chosen = prng.index(speaking.len());
     let origin = speaking.get_mut(chosen)?.origin(prng);
+    let mut event = event;
+    if let Event::New(trade) | Event::Correct { with: trade, .. } = &mut event
+        && trade.is_positional
+    {
+        trade.sequence = origin.position;
+    }
     Some(Record { origin, event })
 }

@@ -82,9 +82,6 @@ impl Revisions {
 }
 
 /// The bars whose values, or whether they have a row, differ.
-///
-/// Two bars differ if any field of [`Bar`] does: also if only the order of the first or last trade
-/// changed and its price did not.
 pub(crate) fn changes(before: &Bars, after: &Bars) -> Vec<(CandleKey, Option<Bar>, Option<Bar>)> {
     let keys: BTreeSet<CandleKey> = before.keys().chain(after.keys()).copied().collect();
     keys.into_iter()

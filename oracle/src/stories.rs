@@ -160,7 +160,7 @@ impl Stories {
             let of = self.instruments[venue].trades[at].last;
             let mut with = self.altered(of);
             with.id = self.instruments[venue].id();
-            with.sequence = of.sequence + 1;
+            (with.sequence, with.is_positional) = (of.sequence + 1, false);
             events.push(Event::Correct { of: of.name(), with });
             let known = &mut self.instruments[venue].trades[at];
             known.ids.push(with.name());

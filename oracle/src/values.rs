@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use market::{Bar, Bucket, Calendars, CandleKey, OrderKey, Side, Timeframe, Trade, Updates};
+use market::{
+    Bar, Bucket, Calendars, CandleKey, IdScope, OrderKey, Side, Timeframe, Trade, TradeId, Updates,
+};
 
 /// The bars of one timeframe in which any of `trades` shows.
 ///
@@ -30,7 +32,7 @@ pub fn bars_placed(
     }
     inside
         .into_iter()
-        .filter_map(|(key, (bucket, list))| Some((key, bar(&list, bucket)?)))
+        .filter_map(|(key, (bucket, list))| Some((key, shown(bar(&list, bucket)?))))
         .collect()
 }
 
@@ -41,7 +43,8 @@ pub fn place(trade: &Trade, timeframe: Timeframe, calendars: &Calendars) -> (Can
     (key, bucket)
 }
 
-/// The values of the bar that holds exactly `trades`; none if no trade shows in it.
+/// The values of the bar that holds exactly `trades`, with the places of its first and last one; none if no trade shows
+/// in it.
 pub fn bar(trades: &[Trade], bucket: Bucket) -> Option<Bar> {
     let mut trades = trades.to_vec();
     trades.sort_by_key(|t| (t.time, t.sequence, t.scope, t.id));
@@ -68,6 +71,14 @@ pub fn bar(trades: &[Trade], bucket: Bucket) -> Option<Bar> {
         buy_volume: bought().map(size).sum(),
         buy_notional: bought().map(worth).sum(),
     })
+}
+
+/// Of the places of its first and last trade, the values of a bar hold only the times.
+fn shown(bar: Bar) -> Bar {
+    let time = |(OrderKey { time, .. }, price)| {
+        (OrderKey { time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) }, price)
+    };
+    Bar { open: bar.open.map(time), close: bar.close.map(time), ..bar }
 }
 
 fn order(trade: &Trade) -> OrderKey {

@@ -7,7 +7,7 @@ use market::{
 };
 
 use super::decode::{Fault, Row, fault, missing, wrong};
-use super::fields::Field;
+use super::fields::{Field, Type};
 use super::texts::Said;
 use crate::mapping::words;
 
@@ -26,8 +26,12 @@ impl Row<'_> {
             instrument: instrument.id,
             contract,
             time: self.time()?,
-            // Without a word, of two corrections the one that was told later counts.
-            sequence: self.sequence(Some(self.position))?,
+            // Without a word, of two corrections the one that was told later counts. Fills do not outrank each other,
+            // and where one lies is no content.
+            sequence: self.sequence(Some(match self.of {
+                Type::FillCorrect => self.position,
+                _ => 0,
+            }))?,
             price,
             quantity,
             fee: self.number(Field::Fee, MONEY_SCALE)?.unwrap_or(0),
@@ -65,15 +69,17 @@ impl Row<'_> {
                 Some(price.map_err(bad)?)
             }
         };
-        let name = self.need(Field::Model)?;
-        let model = self.catalog.models.resolve(name);
+        let model = self.catalog.models.find(self.need(Field::Model)?);
         let model = model.map_err(|error| bad_name(Field::Model, &error))?;
-        Ok(Fair { instrument: instrument.id, terms, model, time: self.time()?, value })
+        self.unknown.borrow_mut().model = model.unknown;
+        Ok(Fair { instrument: instrument.id, terms, model: model.id, time: self.time()?, value })
     }
 
     fn portfolio(&self) -> Result<PortfolioId, Fault> {
-        let id = self.catalog.portfolios.resolve(self.need(Field::Portfolio)?);
-        id.map_err(|error| bad_name(Field::Portfolio, &error))
+        let found = self.catalog.portfolios.find(self.need(Field::Portfolio)?);
+        let found = found.map_err(|error| bad_name(Field::Portfolio, &error))?;
+        self.unknown.borrow_mut().portfolio = found.unknown;
+        Ok(found.id)
     }
 
     /// The quantity of a fill, whose sign or side says what was done.

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::decode::{Decoder, Fault};
-use super::rows::{Decoded, Layout, Problem, Rows};
+use super::rows::{Decoding, Layout, Problem, Rows};
 use super::texts::Texts;
 use crate::files::lines::Lines;
 
@@ -26,7 +26,7 @@ pub enum Form {
 #[derive(Clone, Debug, PartialEq)]
 pub struct BodyRow {
     /// What it says, or why it was refused.
-    pub decoded: Decoded,
+    pub decoded: Decoding,
     /// The row as received, of those that were refused.
     pub raw: Vec<u8>,
 }
@@ -77,7 +77,7 @@ impl Gathered<'_> {
         self.first + self.rows.len() as u64
     }
 
-    fn push(&mut self, decoded: Decoded, raw: &[u8]) {
+    fn push(&mut self, decoded: Decoding, raw: &[u8]) {
         let raw = if decoded.is_err() { raw.to_vec() } else { Vec::new() };
         self.rows.push(BodyRow { decoded, raw });
     }

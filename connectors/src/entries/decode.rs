@@ -1,16 +1,18 @@
 //! From the texts of a row to an entry. Values in, value out: no input, no clock.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use market::{
     AccountEvent, Catalog, Entry, Event, EventTime, IdScope, Instrument, Price, Quantity, Refusal,
-    RefusalReason, Side, TimeError, Trade, TradeId, TradeRef, Updates, decimal,
+    RefusalReason, Side, TimeError, Trade, TradeId, TradeRef, UnknownNames, Updates, decimal,
 };
 
 use super::fields::{Field, Type};
 use super::texts::{Said, Texts};
 use crate::mapping::words;
+use crate::source::Decoded;
 
 /// Why a row was refused; with the raw input it becomes a [`Refusal`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +65,8 @@ impl Decoder {
 
     /// The entry that a row says. `position` must be unique in the partition.
     ///
-    /// Registers the names that it meets, also those of rows that turn out to be wrong.
-    pub fn decode(&self, texts: &Texts<'_>, position: u64) -> Result<Entry, Fault> {
+    /// Registers no name: those that the catalog does not know come with the entry.
+    pub fn decode(&self, texts: &Texts<'_>, position: u64) -> Result<Decoded<Entry>, Fault> {
         let of = match texts.get(Field::Type) {
             Some(name) => Type::named(name).map_err(|why| wrong(Field::Type, name, &why))?,
             None => self.default.ok_or_else(|| missing(texts, Field::Type))?,
@@ -73,20 +75,27 @@ impl Decoder {
             let detail = format!("`{}` says nothing in a `{}`", field.doc().name, of.name());
             return Err(Fault::of(RefusalReason::BadField, field, detail));
         }
-        let row = Row { texts, of, position, catalog: &self.catalog };
-        Ok(match of {
+        let unknown = RefCell::default();
+        let row = Row { texts, of, position, catalog: &self.catalog, unknown };
+        let says = self.entry(&row)?;
+        Ok(Decoded { says, unknown: row.unknown.into_inner().boxed() })
+    }
+
+    /// The entry of a row whose type is known.
+    fn entry(&self, row: &Row<'_>) -> Result<Entry, Fault> {
+        Ok(match row.of {
             Type::Trade => {
                 let instrument = row.instrument()?;
-                let name = self.own_name(&row, &instrument)?;
+                let name = self.own_name(row, &instrument)?;
                 Entry::Market(Event::New(row.trade(&instrument, name)?))
             }
             Type::Correct => {
                 let instrument = row.instrument()?;
-                let (of, own) = self.named(&row, &instrument)?;
+                let (of, own) = self.named(row, &instrument)?;
                 Entry::Market(Event::Correct { of, with: row.trade(&instrument, own)? })
             }
             Type::Cancel => {
-                let (of, _) = self.named(&row, &*row.instrument()?)?;
+                let (of, _) = self.named(row, &*row.instrument()?)?;
                 Entry::Market(Event::Cancel { of, time: row.time_if_any()? })
             }
             Type::Fill => Entry::Account(AccountEvent::Fill(row.fill()?)),
@@ -123,6 +132,8 @@ pub(super) struct Row<'r> {
     pub(super) of: Type,
     pub(super) position: u64,
     pub(super) catalog: &'r Catalog,
+    /// Of the names that were looked up those that are not registered.
+    pub(super) unknown: RefCell<UnknownNames>,
 }
 
 impl Row<'_> {
@@ -131,9 +142,13 @@ impl Row<'_> {
     }
 
     pub(super) fn instrument(&self) -> Result<Arc<Instrument>, Fault> {
-        let resolved = self.catalog.resolve(self.need(Field::Instrument)?);
+        let found = self.catalog.find(self.need(Field::Instrument)?);
         let reason = RefusalReason::BadInstrument;
-        resolved.map_err(|error| Fault::of(reason, Field::Instrument, error.to_string()))
+        let found = found.map_err(|why| Fault::of(reason, Field::Instrument, why.to_string()))?;
+        if !found.is_registered {
+            self.unknown.borrow_mut().instrument = Some(Arc::clone(&found.instrument));
+        }
+        Ok(found.instrument)
     }
 
     pub(super) fn time(&self) -> Result<EventTime, Fault> {
@@ -167,9 +182,10 @@ impl Row<'_> {
             return Err(self.too_large());
         }
         let TradeRef { scope, id, .. } = name;
-        let own = match id {
-            TradeId::Number(number) => number,
-            _ => self.position,
+        let (sequence, is_positional) = match (self.of, self.texts.get(Field::Sequence), id) {
+            (Type::Correct, ..) | (_, Some(_), _) => (self.sequence(None)?, false),
+            (_, None, TradeId::Number(number)) => (number, false),
+            (_, None, _) => (self.position, true),
         };
         Ok(Trade {
             instrument: instrument.id,
@@ -177,10 +193,8 @@ impl Row<'_> {
             scope,
             id,
             time: self.time()?,
-            sequence: match self.of {
-                Type::Correct => self.sequence(None)?,
-                _ => self.sequence(Some(own))?,
-            },
+            sequence,
+            is_positional,
             price,
             quantity,
             side: self.word(Field::Side, words::side, Side::Unknown)?,

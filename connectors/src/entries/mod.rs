@@ -20,7 +20,7 @@
 //! let csv = "type,portfolio,id,instrument,time,side,quantity,price\n\
 //!            fill,p1,17,us:AAPL,2026-01-05T14:30:00Z,sell,100,181.50\n";
 //! let rows = decode_body(Form::Csv, csv.into(), 100, &decoder, 1).unwrap();
-//! let Ok(Entry::Account(AccountEvent::Fill(fill))) = &rows[0].decoded else { panic!() };
+//! let Entry::Account(AccountEvent::Fill(fill)) = rows[0].decoded.as_ref().unwrap().says else { panic!() };
 //! assert!(fill.quantity < 0);
 //! ```
 //!

@@ -9,6 +9,7 @@ use super::texts::{Header, Texts};
 use crate::files::Header as HeaderLine;
 use crate::files::csv::{Dialect, Fields};
 use crate::files::lines::{LINE_MAX, Line, Lines};
+use crate::source::Decoded;
 
 /// How lines hold fields.
 pub(super) enum Layout {
@@ -43,7 +44,7 @@ struct Columns {
 }
 
 /// What a line that is no blank comes to.
-pub(super) type Decoded = Result<Entry, Fault>;
+pub(super) type Decoding = Result<Decoded<Entry>, Fault>;
 
 impl Layout {
     /// Columns between commas, with quotes where they are needed.
@@ -89,7 +90,7 @@ impl Rows {
         &mut self,
         decoder: &Decoder,
         mut position: impl FnMut(u64) -> Option<u64>,
-    ) -> io::Result<Option<(u64, Decoded)>> {
+    ) -> io::Result<Option<(u64, Decoding)>> {
         while !self.is_ended {
             let line = self.lines.next(&mut self.text)?;
             let number = self.lines.number();
@@ -147,7 +148,7 @@ impl Rows {
         }
     }
 
-    fn decode(&mut self, decoder: &Decoder, position: u64) -> Decoded {
+    fn decode(&mut self, decoder: &Decoder, position: u64) -> Decoding {
         let text = std::str::from_utf8(&self.text).map_err(|error| {
             let detail = format!("byte {} is not UTF-8", error.valid_up_to() + 1);
             Fault::of_row(RefusalReason::Malformed, detail)

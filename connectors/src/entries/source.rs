@@ -138,8 +138,8 @@ impl PartitionReader for EntriesReader {
             let after = self.after;
             match self.rows.next(&self.decoder, |line| (line > after).then_some(line)) {
                 Ok(Some((position, decoded))) => {
-                    let event = decoded.map_err(|fault| fault.refusal(self.rows.text()));
-                    rows.push(Row { position, event });
+                    let record = decoded.map_err(|fault| fault.refusal(self.rows.text()));
+                    rows.push(Row::of(position, record));
                 }
                 Ok(None) => return Ok(Progress::Ended),
                 // These rows are good; the next call meets the error again, or not.

@@ -7,6 +7,7 @@ use market::{Event, RefusalReason};
 use super::csv::{Dialect, Fields, Header};
 use super::lines::{LINE_MAX, Line, Lines};
 use crate::mapping::{Column, Decoder, Fault, Field, Mapping};
+use crate::source::Decoded;
 
 /// The columns of one CSV file.
 pub(super) struct CsvColumns {
@@ -73,7 +74,7 @@ impl CsvColumns {
         record: &str,
         decoder: &mut Decoder,
         position: u64,
-    ) -> Result<Option<Event>, Fault> {
+    ) -> Result<Option<Decoded<Event>>, Fault> {
         self.fields.split(record, &self.dialect);
         if self.fields.len() != self.count {
             let detail = format!("{} fields expected, {} found", self.count, self.fields.len());

@@ -11,7 +11,7 @@ use super::config::{Partition, Shape};
 use super::lines::{LINE_MAX, Line, Lines};
 use crate::mapping::json::JsonColumns;
 use crate::mapping::{Decoder, Fault, Mapping};
-use crate::source::{BATCH_ROWS, PartitionReader, Progress, Row, SourceError};
+use crate::source::{BATCH_ROWS, Decoded, PartitionReader, Progress, Row, SourceError};
 
 /// A file being read.
 pub(super) struct FileReader {
@@ -81,7 +81,7 @@ impl FileReader {
         let event = columns.decode_plain(line, &self.decoder, position)?;
         let len = line.len();
         self.lines.skip(len);
-        Some(Row { position, event: Ok(event.into()) })
+        Some(Row::new(position, Ok(event.into())))
     }
 
     /// The next row; none at the end.
@@ -110,19 +110,15 @@ impl FileReader {
             }
             match decoded {
                 Ok(None) => {}
-                Ok(Some(event)) => {
-                    return Ok(Some(Row { position, event: Ok(event.into()) }));
-                }
-                Err(fault) => {
-                    return Ok(Some(Row { position, event: Err(fault.of(&self.text)) }));
-                }
+                Ok(Some(record)) => return Ok(Some(Row::of(position, Ok(record)))),
+                Err(fault) => return Ok(Some(Row::new(position, Err(fault.of(&self.text))))),
             }
         }
         Ok(None)
     }
 
     /// Decodes the record that begins with the line in `text`.
-    fn record(&mut self, position: u64) -> io::Result<Result<Option<Event>, Fault>> {
+    fn record(&mut self, position: u64) -> io::Result<Result<Option<Decoded<Event>>, Fault>> {
         if let Columns::Csv(columns) = &self.columns
             && !columns.complete(&mut self.text, &mut self.lines)?
         {

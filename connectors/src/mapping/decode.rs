@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use market::{
     Event, EventTime, IdScope, Price, Quantity, Refusal, RefusalReason, Side, Trade, TradeId,
-    TradeRef, Updates, decimal,
+    TradeRef, UnknownNames, Updates, decimal,
 };
 
 use super::check::{Field, Mapping};
-use super::listings::{Listed, Listings};
+use super::listings::{Found, Listed, Listings};
 use super::plain::Plain;
 use super::readings::{self, Given};
 use super::words::{self, Kind};
+use crate::source::Decoded;
 
 /// Why a record was refused; with the raw input it becomes a [`Refusal`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,8 +84,9 @@ impl Decoder {
     /// `text` gives a field's text: none, and text of blanks, is an absent field. It is asked only for
     /// fields that the mapping has a column for. `position` must be unique in the partition.
     ///
-    /// Allocates only for refusals and for symbols that were not seen before.
-    pub fn decode<'a, F>(&mut self, text: F, position: u64) -> Result<Option<Event>, Fault>
+    /// Registers no name: those that the catalog does not know come with the event. Allocates only for refusals and
+    /// for symbols whose names were not registered before.
+    pub fn decode<'a, F>(&mut self, text: F, position: u64) -> Result<Option<Decoded<Event>>, Fault>
     where
         F: Fn(Field) -> Option<&'a str>,
     {
@@ -94,8 +96,8 @@ impl Decoder {
             return Ok(None);
         }
         let kind = record.word(Field::Kind, words::kind, Kind::Trade)?;
-        let listed = match self.listings.constant() {
-            Some(listed) => listed,
+        let Found { listed, unknown } = match self.listings.constant() {
+            Some(listed) => Found { listed, unknown: None },
             None => match &given.symbol {
                 Some(symbol) => self.listings.find(symbol, &"of the file's name")?,
                 None => {
@@ -105,21 +107,35 @@ impl Decoder {
             },
         };
         if kind == Kind::Trade {
-            return Ok(Some(Event::New(record.trade(listed)?)));
+            return Ok(Some(Decoded { says: Event::New(record.trade(listed)?), unknown }));
         }
         if let Some(symbol) = record.get(Field::OfSymbol) {
             let column = record.column(Field::OfSymbol);
-            if self.listings.find(symbol, column)?.id != listed.id {
+            let other = self.listings.find(symbol, column)?;
+            if other.listed.id != listed.id || !same_names(&other.unknown, &unknown) {
                 let problem = &"is another instrument than that of the record";
                 let reason = RefusalReason::MovesInstrument;
                 return Err(Fault::value(reason, column, symbol, problem));
             }
         }
         let of = record.named(listed)?;
-        Ok(Some(match kind {
+        let says = match kind {
             Kind::Correct => Event::Correct { of, with: record.trade(listed)? },
             _ => Event::Cancel { of, time: record.time_if_any()? },
-        }))
+        };
+        Ok(Some(Decoded { says, unknown }))
+    }
+}
+
+/// Whether two instruments of one id are called alike, as far as they are not registered.
+fn same_names(one: &Option<Box<UnknownNames>>, other: &Option<Box<UnknownNames>>) -> bool {
+    let name = |unknown: &Option<Box<UnknownNames>>| {
+        let instrument = unknown.as_ref().and_then(|names| names.instrument.clone());
+        instrument.map(|instrument| Arc::clone(&instrument.name))
+    };
+    match (name(one), name(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => true, // a registered one has been compared with the catalog
     }
 }
 
@@ -205,13 +221,15 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
             ));
         }
         let TradeRef { scope, id, .. } = self.own_name(listed)?;
+        let (sequence, is_positional) = self.sequence(id)?;
         Ok(Trade {
             instrument: listed.id,
             terms: listed.terms,
             scope,
             id,
             time,
-            sequence: self.sequence(id)?,
+            sequence,
+            is_positional,
             price,
             quantity,
             side,
@@ -290,17 +308,19 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         }
     }
 
-    fn sequence(&self, id: TradeId) -> Result<u64, Fault> {
+    /// The order within one time, and whether that is only the position.
+    fn sequence(&self, id: TradeId) -> Result<(u64, bool), Fault> {
         if self.mapping.column(Field::Sequence).is_none() {
             return Ok(match id {
-                TradeId::Number(number) => number,
-                _ => self.position,
+                TradeId::Number(number) => (number, false),
+                _ => (self.position, true),
             });
         }
         let text = self.need(Field::Sequence)?;
-        text.parse().map_err(|_| {
+        let number = text.parse().map_err(|_| {
             let why = &"is not an unsigned integer of 64 bits";
             self.fault(RefusalReason::BadField, Field::Sequence, text, why)
-        })
+        })?;
+        Ok((number, false))
     }
 }

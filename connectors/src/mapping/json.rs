@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 use super::check::{Field, Mapping};
 use super::config::Column;
 use super::decode::{Decoder, Fault};
+use crate::source::Decoded;
 
 /// The columns of a mapping in JSON objects.
 #[derive(Clone, Debug)]
@@ -70,7 +71,7 @@ impl JsonColumns {
         line: &str,
         decoder: &mut Decoder,
         position: u64,
-    ) -> Result<Option<Event>, Fault> {
+    ) -> Result<Option<Decoded<Event>>, Fault> {
         self.decode_with(line, decoder, position, None)
     }
 
@@ -81,7 +82,7 @@ impl JsonColumns {
         decoder: &mut Decoder,
         position: u64,
         symbol: Option<&str>,
-    ) -> Result<Option<Event>, Fault> {
+    ) -> Result<Option<Decoded<Event>>, Fault> {
         let texts = self.paths.read(line);
         let texts = texts.map_err(|why| Fault::new(RefusalReason::Malformed, why))?;
         let text = |field: Field| match (field, symbol) {

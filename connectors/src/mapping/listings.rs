@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-use market::{Catalog, IdScope, InstrumentId, RefusalReason, Terms};
+use market::{Catalog, IdScope, InstrumentId, RefusalReason, Terms, UnknownNames};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::decode::Fault;
@@ -23,6 +23,12 @@ pub struct Listed {
     pub scope: IdScope,
 }
 
+/// An instrument that was found, and what the catalog does not know of it.
+pub(super) struct Found {
+    pub(super) listed: Listed,
+    pub(super) unknown: Option<Box<UnknownNames>>,
+}
+
 /// Finds instruments by symbol. A clone has a table of its own.
 #[derive(Clone)]
 pub struct Listings {
@@ -31,7 +37,7 @@ pub struct Listings {
     /// Whether ids are contiguous; none if records have no ids.
     contiguous: Option<bool>,
     name: Name,
-    /// The configured table, and what the template has resolved; bounded by the catalog, since one
+    /// The configured table, and what the template has found that is registered; bounded by the catalog, since one
     /// symbol is one instrument.
     known: HashMap<Box<[u8]>, Listed, Seeded>,
 }
@@ -105,9 +111,9 @@ impl Listings {
         &mut self,
         symbol: &str,
         column: &dyn std::fmt::Display,
-    ) -> Result<Listed, Fault> {
+    ) -> Result<Found, Fault> {
         if let Some(listed) = self.known(symbol.as_bytes()) {
-            return Ok(listed);
+            return Ok(Found { listed, unknown: None });
         }
         let Name::Template(before, after) = &self.name else {
             return Err(Fault::value(
@@ -117,27 +123,55 @@ impl Listings {
                 &"is not in the table of symbols",
             ));
         };
-        let listed = self
-            .register(&format!("{before}{symbol}{after}"))
+        let found = self
+            .look_up(&format!("{before}{symbol}{after}"))
             .map_err(|problem| Fault::new(RefusalReason::BadInstrument, problem))?;
-        self.known.insert(Box::from(symbol.as_bytes()), listed);
-        Ok(listed)
+        if found.unknown.is_none() {
+            self.known.insert(Box::from(symbol.as_bytes()), found.listed);
+        }
+        Ok(found)
     }
 
-    /// The instrument of a symbol that was found before.
+    /// The instrument of a symbol that was found before and is registered.
     pub(super) fn known(&self, symbol: &[u8]) -> Option<Listed> {
         self.known.get(symbol).copied()
     }
 
+    /// An instrument that the configuration names.
     fn register(&self, name: &str) -> Result<Listed, String> {
-        let instrument = self.catalog.resolve(name).map_err(|e| e.to_string())?;
+        let Found { listed, unknown } = self.look_up(name)?;
+        if let Some(unknown) = unknown {
+            self.catalog.register(&unknown).map_err(|e| e.to_string())?;
+        }
+        Ok(listed)
+    }
+
+    /// An instrument by name.
+    fn look_up(&self, name: &str) -> Result<Found, String> {
+        let found = self.catalog.find(name).map_err(|e| e.to_string())?;
+        let instrument = found.instrument;
         let venue = instrument.name.split(':').next().unwrap_or_default();
-        Ok(Listed {
+        let (scope, is_registered) = match (self.scope, self.contiguous) {
+            (Some(scope), _) => (scope, true),
+            (None, None) => (IdScope::of(venue), true),
+            (None, Some(contiguous)) => {
+                self.catalog.scopes.check(venue, contiguous).map_err(|e| e.to_string())?
+            }
+        };
+        let new_scope = self.contiguous.filter(|_| !is_registered);
+        let new_scope = new_scope.map(|contiguous| (Arc::from(venue), contiguous));
+        let listed = Listed {
             id: instrument.id,
             terms: instrument.terms,
             negative_prices: instrument.negative_prices,
-            scope: self.scope.map_or_else(|| self.scope_named(venue), Ok)?,
-        })
+            scope,
+        };
+        let unknown = UnknownNames {
+            instrument: (!found.is_registered).then_some(instrument),
+            scope: new_scope,
+            ..UnknownNames::default()
+        };
+        Ok(Found { listed, unknown: unknown.boxed() })
     }
 
     /// A space of ids by name. Sources that share one must agree on it; without ids there is nothing to

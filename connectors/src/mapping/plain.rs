@@ -77,10 +77,10 @@ impl Decoder {
             Some(_) => (listed.scope, id(bytes(Field::Id)?)?),
             None => (self.partition, TradeId::Position(position)),
         };
-        let sequence = match (mapping.column(Field::Sequence), id) {
-            (Some(_), _) => integer(bytes(Field::Sequence)?)?,
-            (None, TradeId::Number(number)) => number,
-            (None, _) => position,
+        let (sequence, is_positional) = match (mapping.column(Field::Sequence), id) {
+            (Some(_), _) => (integer(bytes(Field::Sequence)?)?, false),
+            (None, TradeId::Number(number)) => (number, false),
+            (None, _) => (position, true),
         };
         Some(Event::New(Trade {
             instrument: listed.id,
@@ -89,6 +89,7 @@ impl Decoder {
             id,
             time,
             sequence,
+            is_positional,
             price,
             quantity,
             side,

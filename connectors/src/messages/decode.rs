@@ -9,7 +9,7 @@ use super::config::{Body, Columns, Mapped, Messages, Outside};
 use crate::entries::{self, Texts};
 use crate::files::csv::Fields;
 use crate::mapping::{Decoder, Fault, Field, JsonColumns};
-use crate::source::Row;
+use crate::source::{Decoded, Row};
 
 /// A message as a server hands it over.
 #[derive(Clone, Copy)]
@@ -97,20 +97,23 @@ impl MessageDecoder {
     ///
     /// Allocates only for refusals, symbols that were not seen before, and texts that hold escapes.
     pub fn decode(&mut self, message: &Message<'_>, position: u64) -> Option<Row> {
-        let decoded = match &mut self.reader {
+        Some(match &mut self.reader {
             Reader::Mapped(mapper) => match mapper.decode(message, position) {
                 Ok(None) => return None,
-                Ok(Some(event)) => Ok(event.into()),
-                Err(fault) => Err(fault.of(&message.raw())),
+                Ok(Some(record)) => Row::of(position, Ok(record)),
+                Err(fault) => Row::new(position, Err(fault.of(&message.raw()))),
             },
-            Reader::Entries(decoder) => entry(decoder, message, position),
-        };
-        Some(Row { position, event: decoded })
+            Reader::Entries(decoder) => Row::of(position, entry(decoder, message, position)),
+        })
     }
 }
 
 impl Mapper {
-    fn decode(&mut self, message: &Message<'_>, position: u64) -> Result<Option<Event>, Fault> {
+    fn decode(
+        &mut self,
+        message: &Message<'_>,
+        position: u64,
+    ) -> Result<Option<Decoded<Event>>, Fault> {
         let Mapper { mapped, decoder, fields } = self;
         let symbol = mapped.outside.as_ref().map(|outside| outside.of(message)).transpose()?;
         let symbol = symbol.flatten();
@@ -196,7 +199,7 @@ fn entry(
     decoder: &entries::Decoder,
     message: &Message<'_>,
     position: u64,
-) -> Result<Entry, Box<Refusal>> {
+) -> Result<Decoded<Entry>, Box<Refusal>> {
     let object = payload(message).map_err(|fault| fault.of(&message.raw()))?;
     let texts = Texts::of_object(object);
     let decoded = texts.and_then(|texts| decoder.decode(&texts, position));

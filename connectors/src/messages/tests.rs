@@ -17,7 +17,7 @@ fn checked(config: Value) -> Result<MessageDecoder, String> {
 
 fn trade(row: Option<Row>) -> (u64, Trade) {
     match row.unwrap() {
-        Row { position, event: Ok(Entry::Market(Event::New(trade))) } => (position, trade),
+        Row { position, event: Ok(Entry::Market(Event::New(trade))), .. } => (position, trade),
         other => panic!("{other:?}"),
     }
 }

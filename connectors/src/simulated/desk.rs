@@ -151,7 +151,7 @@ impl PartitionReader for DeskReader {
         for _ in 0..BATCH_ROWS.min(32) {
             let Some(event) = self.desk.next() else { return Ok(Progress::Ended) };
             self.position += 1;
-            rows.push(Row { position: self.position, event: Ok(event.into()) });
+            rows.push(Row::new(self.position, Ok(event.into())));
         }
         Ok(Progress::More)
     }

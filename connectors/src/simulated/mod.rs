@@ -111,7 +111,7 @@ impl PartitionReader for SimulatedReader {
             let Some(arrival) = self.arrivals.next() else { return Ok(Progress::Ended) };
             self.position += 1;
             self.told = self.told.max(arrival.number);
-            rows.push(Row { position: self.position, event: Ok(arrival.event.into()) });
+            rows.push(Row::new(self.position, Ok(arrival.event.into())));
         }
         Ok(Progress::More)
     }

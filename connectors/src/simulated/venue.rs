@@ -205,6 +205,7 @@ impl Venue {
             id: market.new_id(),
             time: micros(at),
             sequence: 0, // when it is said
+            is_positional: false,
             price: Price(market.steps * listing.price_step),
             quantity: Quantity((1 + self.dice.mostly_small(LOTS_MAX)) * listing.lot),
             side,

@@ -152,18 +152,25 @@ impl CommitClock {
     ) -> Result<(), Refusal> {
         let own = &mut self.sources[source].1[partition];
         own.hear(position);
-        let Some(time) = entry.and_then(Entry::time) else { return Ok(()) };
+        let Some((entry, time)) = entry.and_then(|entry| Some((entry, entry.time()?))) else {
+            return Ok(());
+        };
         self.ahead.check(time, self.at)?;
         // A cancel's time is when it was said, and what is said of accounts is no trade: only trades move
         // watermarks.
-        if matches!(entry, Some(Entry::Market(Event::New(_) | Event::Correct { .. }))) {
+        if matches!(entry, Entry::Market(Event::New(_) | Event::Correct { .. })) {
             own.newest = own.newest.max(time);
             self.newest = self.newest.max(time);
         }
-        if let Some(Entry::Market(event)) = entry {
+        if let Entry::Market(event) = entry {
             self.redundancy.note(source, event.instrument());
         }
         Ok(())
+    }
+
+    /// Refuses an entry whose time is too far ahead for the commit at hand.
+    pub fn check(&self, entry: &Entry) -> Result<(), Refusal> {
+        entry.time().map_or(Ok(()), |time| self.ahead.check(time, self.at))
     }
 
     /// The reader of a partition was connected and had nothing left to read at system time `at`, after the rows

@@ -22,6 +22,7 @@ fn trade_of(instrument: u64, secs: i64) -> Entry {
         id: TradeId::Number(1),
         time: at(secs),
         sequence: 0,
+        is_positional: false,
         price: Price(1),
         quantity: Quantity(1),
         side: Side::Unknown,

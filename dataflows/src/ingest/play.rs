@@ -210,7 +210,7 @@ mod tests {
             id: market::TradeId::Number(position),
         };
         let time = Some(EventTime(secs * 1_000_000_000));
-        Row { position, event: Ok(Event::Cancel { of, time }.into()) }
+        Row::new(position, Ok(Event::Cancel { of, time }.into()))
     }
 
     /// The times of what was played, and how often nothing was due.

@@ -160,6 +160,7 @@ mod tests {
             id: TradeId::Number(1),
             time: at(secs),
             sequence: 0,
+            is_positional: false,
             price: Price(1),
             quantity: Quantity(1),
             side: Side::Unknown,

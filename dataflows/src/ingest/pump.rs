@@ -169,7 +169,7 @@ fn cut_off(last: u64, error: &SourceError) -> Row {
     }
     tracing::error!(%detail, "a partition ends here");
     let refusal = Refusal::new(RefusalReason::Truncated, detail, b"");
-    Row { position: last + 1, event: Err(Box::new(refusal)) }
+    Row::new(last + 1, Err(Box::new(refusal)))
 }
 
 /// How far a job's input has been read: so much of so much, in its own units. Clones share it.

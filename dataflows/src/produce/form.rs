@@ -112,12 +112,12 @@ fn texts(entry: &Entry, catalog: &Catalog) -> Texts {
     match entry {
         Entry::Market(Event::New(trade)) => {
             say(Field::Type, Type::Trade.name().to_owned());
-            say_trade(&mut say, trade, catalog);
+            say_trade(&mut say, trade, false, catalog);
         }
         Entry::Market(Event::Correct { of, with }) => {
             say(Field::Type, Type::Correct.name().to_owned());
             say(Field::Of, of.id.to_string());
-            say_trade(&mut say, with, catalog);
+            say_trade(&mut say, with, true, catalog);
         }
         Entry::Market(Event::Cancel { of, time }) => {
             say(Field::Type, Type::Cancel.name().to_owned());
@@ -160,7 +160,12 @@ fn texts(entry: &Entry, catalog: &Catalog) -> Texts {
     texts
 }
 
-fn say_trade(say: &mut impl FnMut(Field, String), trade: &Trade, catalog: &Catalog) {
+fn say_trade(
+    say: &mut impl FnMut(Field, String),
+    trade: &Trade,
+    is_correction: bool,
+    catalog: &Catalog,
+) {
     say(Field::Instrument, catalog.name(trade.instrument).to_string());
     // What has no id is told from its copies by its position alone, which is the reader's to give.
     if !matches!(trade.id, TradeId::Position(_)) {
@@ -168,7 +173,10 @@ fn say_trade(say: &mut impl FnMut(Field, String), trade: &Trade, catalog: &Catal
         say(Field::Id, trade.id.to_string());
     }
     say(Field::Time, ns(trade.time));
-    say(Field::Sequence, trade.sequence.to_string());
+    // A position is the reader's to give, but of corrections, which need something to outrank each other by.
+    if !trade.is_positional || is_correction {
+        say(Field::Sequence, trade.sequence.to_string());
+    }
     say(Field::Price, trade.price.text(trade.terms.price_scale));
     say(Field::Quantity, trade.quantity.text(trade.terms.quantity_scale));
     say(Field::Side, trade.side.name().to_owned());

@@ -177,7 +177,12 @@ impl Output {
                 if self.produced.rows >= rows {
                     return self.finish();
                 }
-                let Ok(entry) = row.event else {
+                let unknown = row.unknown;
+                let named = |entry| {
+                    let all = unknown.map_or(Ok(()), |names| catalog.register(&names));
+                    all.ok().map(|()| entry)
+                };
+                let Some(entry) = row.event.ok().and_then(named) else {
                     self.produced.refused += 1;
                     continue;
                 };

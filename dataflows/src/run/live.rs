@@ -9,7 +9,7 @@ use operators::ReadFrom;
 use super::{Report, RunError, Started, Wishes, not_opened};
 use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource};
-use crate::ingest::drive::{Stop, Told, drive_live, now};
+use crate::ingest::drive::{Naming, Stop, Told, drive_live, now};
 use crate::ingest::inlet::HttpInlet;
 use crate::ingest::pump::Pumped;
 use crate::ingest::reading::{Opened, Shared, Wanted};
@@ -44,7 +44,8 @@ pub fn run_live(
         handed_over: &|binding| inlet.iter().for_each(|inlet| inlet.sealed(binding)),
     };
     let handover = &mut started.handover;
-    let drive = drive_live(clock, &names, &pumped, config.cadence, handover, told, stop);
+    let naming = Naming { sources: &names, catalog: &config.catalog };
+    let drive = drive_live(clock, naming, &pumped, config.cadence, handover, told, stop);
     stop.set(); // also when the drive failed: pumps must end
     drop(pumped);
     inlet.iter().for_each(HttpInlet::close);

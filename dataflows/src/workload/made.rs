@@ -238,6 +238,7 @@ impl Market {
             id,
             time: tick.time,
             sequence: if tick.said == Said::Correct { tick.row } else { tick.id },
+            is_positional: false,
             price: Price(tick.price * self.cent),
             quantity: Quantity(tick.size * self.unit),
             side: Side::Unknown,

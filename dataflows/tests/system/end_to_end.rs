@@ -7,8 +7,10 @@ pub(crate) mod made;
 
 mod as_of;
 mod cancelled;
+mod copies;
 mod live;
 mod posted;
+mod refused;
 mod replays;
 mod restated;
 mod restored;

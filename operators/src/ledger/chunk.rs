@@ -26,7 +26,7 @@ pub(super) struct Row {
     pub(super) marks: RowMarks,
 }
 
-/// Aggressor and parts of a row, and whether it is one still.
+/// Aggressor and parts of a row, whether its sequence is its position, and whether it is one still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RowMarks(u8);
 
@@ -71,10 +71,12 @@ const PRICE: usize = 5;
 const QUANTITY: usize = 6;
 
 impl RowMarks {
+    const POSITIONAL: u8 = 1 << 5;
     const GONE: u8 = 1 << 7;
 
-    pub(super) fn new(side: Side, updates: Updates) -> RowMarks {
-        RowMarks(updates.bits() | (side as u8) << 3)
+    pub(super) fn new(side: Side, updates: Updates, is_positional: bool) -> RowMarks {
+        let positional = if is_positional { RowMarks::POSITIONAL } else { 0 };
+        RowMarks(updates.bits() | (side as u8) << 3 | positional)
     }
 
     pub(super) fn side(self) -> Side {
@@ -87,6 +89,11 @@ impl RowMarks {
 
     pub(super) fn updates(self) -> Updates {
         Updates::of_bits(self.0)
+    }
+
+    /// See [`market::Trade::is_positional`].
+    pub(super) fn is_positional(self) -> bool {
+        self.0 & RowMarks::POSITIONAL != 0
     }
 
     /// Whether the trade is no quiet one any more: its row says nothing.
@@ -362,7 +369,7 @@ mod tests {
                             stream: if in_order { 3 } else { stream },
                             price: Price(price),
                             quantity: Quantity(size),
-                            marks: RowMarks(marks & 0x1f),
+                            marks: RowMarks(marks & 0x3f),
                         }
                     },
                 );
@@ -412,7 +419,7 @@ mod tests {
             stream: 2,
             price: Price(4_200_000 + (n as i64 * 37) % 250),
             quantity: Quantity(1 + (n as i64 * 91) % 60_000),
-            marks: RowMarks::new(Side::Buy, Updates::ALL),
+            marks: RowMarks::new(Side::Buy, Updates::ALL, false),
         };
         let mut chunk = Chunk::Open((0..256).map(row).collect());
         chunk.pack();

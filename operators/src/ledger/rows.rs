@@ -103,7 +103,7 @@ impl Rows {
             stream,
             price: trade.price,
             quantity: trade.quantity,
-            marks: RowMarks::new(trade.side, trade.updates),
+            marks: RowMarks::new(trade.side, trade.updates, trade.is_positional),
         });
         self.bytes += (rows.capacity() - capacity) * size_of::<Row>();
         match at + 1 {
@@ -335,6 +335,7 @@ impl Rows {
             id,
             time: row.time,
             sequence: row.sequence,
+            is_positional: row.marks.is_positional(),
             price: row.price,
             quantity: row.quantity,
             side: row.marks.side(),

@@ -98,7 +98,11 @@ impl Stage {
             scope,
             id: id("id").unwrap_or(of.id),
             time: words.time("at").expect("a trade has a time: at=…"),
-            sequence: words.number("seq").or(words.number("id")).unwrap_or(0) as u64,
+            sequence: match words.0.contains_key("no-seq") {
+                true => origin.position,
+                false => words.number("seq").or(words.number("id")).unwrap_or(0) as u64,
+            },
+            is_positional: words.0.contains_key("no-seq"),
             price: Price(words.number("px").expect("a trade has a price: px=…")),
             quantity: Quantity(words.number("qty").unwrap_or(1)),
             side: Side::Unknown,

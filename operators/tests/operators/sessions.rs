@@ -49,6 +49,7 @@ fn record(
         id: TradeId::Number(id),
         time,
         sequence: position,
+        is_positional: false,
         price: Price(price),
         quantity: Quantity(1 + price % 7),
         side: [Side::Buy, Side::Sell][usize::from(kind % 2)],

@@ -158,6 +158,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                     id,
                     time: EventTime(start + at * SECOND / 2_800),
                     sequence: told.len() as u64 + 5,
+                    is_positional: kind > 0 && dice.below(3) > 0,
                     price: Price(10_000 + dice.below(40) as i64 - if at == 400 { 900 } else { 0 }),
                     quantity: Quantity(1 + dice.below(9) as i64),
                     side: [Side::Unknown, Side::Buy, Side::Sell][dice.below(3) as usize],
@@ -203,6 +204,12 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 let source = SourceId(feed as u8);
                 let origin =
                     Origin { rank: 1 - source.0, source, partition: 0, position: positions[feed] };
+                let mut event = event;
+                if let Event::New(trade) | Event::Correct { with: trade, .. } = &mut event
+                    && trade.is_positional
+                {
+                    trade.sequence = origin.position;
+                }
                 records.push(Record { origin, event });
             }
             let context = CommitContext {

@@ -62,6 +62,11 @@ impl Stories {
             id,
             time,
             sequence: if self.prng.percent(40) { self.prng.below(3) } else { number },
+            // Who tells it puts the position there.
+            is_positional: match id {
+                TradeId::Number(_) => number % 13 == 4,
+                TradeId::Text(_) | TradeId::Position(_) => number % 7 < 4,
+            },
             price: self.price(price),
             quantity: self.quantity(),
             side: self.prng.pick(&[Side::Unknown, Side::Buy, Side::Sell]),
@@ -136,7 +141,10 @@ impl Stories {
             3 => other.side = self.prng.pick(&[Side::Unknown, Side::Buy, Side::Sell]),
             4 => other.updates = self.updates(),
             5 => other.time.0 += self.prng.between(-2 * self.step, 2 * self.step),
-            _ => other.sequence += self.prng.below(3),
+            _ => {
+                other.sequence += self.prng.below(3);
+                other.is_positional = false;
+            }
         }
         other
     }
@@ -149,6 +157,7 @@ impl Stories {
             let far = self.step * 6;
             with.time.0 += self.prng.between(-far, far);
         }
+        with.is_positional = last.price.0 % 10 == 3;
         with.sequence = match self.prng.percent(80) {
             true => last.sequence + 1,
             false => self.prng.below(last.sequence + 1),

@@ -1,7 +1,9 @@
 //! What is refused, told, revised and forgotten: every rule that depends on commits.
 
 use super::words::*;
-use market::{BarState, CauseKind, Commit, EventTime, Price, TradeId, Unmatched, UnmatchedReason};
+use market::{
+    BarState, CauseKind, Commit, EventTime, Price, Trade, TradeId, Unmatched, UnmatchedReason,
+};
 
 #[test]
 fn a_bar_is_open_then_provisional_then_final() {
@@ -43,6 +45,23 @@ fn a_late_trade_revises_a_final_bar() {
     assert_eq!(Some(row.cause), candle.cause);
     assert_eq!((row.cause.kind, row.cause.id), (CauseKind::Trade, late.id));
     assert_eq!((row.cause.sequence, row.cause.origin.position), (0, 1));
+}
+
+#[test]
+fn copies_that_only_lie_elsewhere_restate_nothing() {
+    let mut job = Job::new(patient());
+    let marks = vec![Some(at("10:02:00")); 2];
+    let one = trade(1, "10:00:10", 100);
+    let lies = |sequence| new(Trade { sequence, is_positional: true, ..one });
+    job.input(vec![told_by(1, 9, lies(9))], marks.clone(), false);
+    let copy = job.input(vec![told_by(0, 4, lies(4))], marks.clone(), false);
+    assert_eq!((copy.conflicts.len(), copy.revisions.len()), (0, 0));
+    let said = new(Trade { sequence: 4, ..one });
+    let other = job.input(vec![told_by(1, 10, said)], marks.clone(), false);
+    assert_eq!((other.conflicts.len(), other.revisions.len()), (1, 0));
+    // Nor is anything restated by a correction of what no value shows.
+    let same = job.input(vec![told_by(1, 11, correct(1, 7, one))], marks, false);
+    assert_eq!((same.revisions.len(), minute(&same, "10:00:00").unwrap().revision), (0, 0));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Bar, BarState, CandleKey, Event, Gap, GapKey, Origin, Record};
+use market::{Bar, BarState, CandleKey, Event, Gap, GapKey, Origin, Record, Trade};
 use oracle::commits::{Fold, Output};
 use oracle::gaps::of_set;
 use oracle::random::{Script, Shape, random, rebatch};
@@ -150,6 +150,19 @@ impl Tally {
             .count();
         self.add("equal times and sequences".to_owned(), ties);
         self.add("forgotten".to_owned(), fold.forgotten());
+        let mut known: BTreeMap<_, Trade> = BTreeMap::new();
+        let mut is_copy = |trade: Trade| {
+            let first = known.entry(trade.name()).or_insert(trade);
+            trade.is_positional
+                && *first != trade
+                && Trade { sequence: trade.sequence, ..*first } == trade
+        };
+        let news = records.iter().filter_map(|record| match record.event {
+            Event::New(trade) => Some(trade),
+            Event::Correct { .. } | Event::Cancel { .. } => None,
+        });
+        let copies = news.filter(|trade| is_copy(*trade)).count();
+        self.add("copies that only lie elsewhere".to_owned(), copies);
     }
 }
 
@@ -194,6 +207,7 @@ fn fifty_scripts_reach_every_rule() {
         "bars over a change of clocks",
         "chains of three ids",
         "equal times and sequences",
+        "copies that only lie elsewhere",
         "scripts over 20 shards",
         "scripts with empty sizes",
         "scripts with negative prices",

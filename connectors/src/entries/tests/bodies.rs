@@ -6,7 +6,7 @@ fn bodies(form: Form, body: &str, limit: usize) -> Result<Vec<String>, String> {
     let decoder = Decoder::new(catalog(), Some(Type::Trade), "http/process");
     let rows = decode_body(form, body.into(), limit, &decoder, 5).map_err(|e| e.to_string())?;
     let tell = |row: BodyRow| match row.decoded {
-        Ok(entry) => words(&entry),
+        Ok(record) => words(&record.says),
         Err(fault) => {
             let raw = String::from_utf8_lossy(&row.raw).into_owned();
             format!("{} {} in {raw}", fault.reason, fault.field)

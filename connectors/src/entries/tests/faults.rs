@@ -149,17 +149,38 @@ fn the_largest_fill_counts_its_multiplier() {
 }
 
 #[test]
+fn a_row_that_is_wrong_leaves_no_name() {
+    let catalog = Arc::new(Catalog::new(Vec::new(), 9).with_room_for(1, 1));
+    let decoder = Decoder::new(Arc::clone(&catalog), None, "a");
+    for (row, from, to) in [
+        (TRADE, r#""price":1.5"#, r#""price":"bad""#),
+        (FILL, r#""id":17"#, r#""id":"""#),
+        (FAIR, r#""value":1.5"#, r#""value":"bad""#),
+        (FAIR, r#""time":"1s""#, r#""time":"bad""#),
+    ] {
+        assert!(row.contains(from), "{row} lacks {from}");
+        let json = row.replace("us:AAPL", "x:A").replacen(from, to, 1);
+        assert!(decoder.decode(&Texts::of_object(&json).unwrap(), 1).is_err(), "{json}");
+    }
+    assert!(catalog.all().is_empty() && catalog.models.all().is_empty());
+    assert!(catalog.portfolios.all().is_empty());
+}
+
+#[test]
 fn names_are_bounded() {
     let catalog = Arc::new(Catalog::new(Vec::new(), 9).with_room_for(1, 1));
     catalog.models.keep("mean").unwrap();
     let decoder = Decoder::new(Arc::clone(&catalog), None, "a");
     let read = |json: &str| decoder.decode(&Texts::of_object(json).unwrap(), 1);
+    let bind =
+        |json: &str| read(json).unwrap().unknown.map_or(Ok(()), |names| catalog.register(&names));
     let bust = r#"{"type":"bust","portfolio":"p1","id":1}"#;
-    assert!(read(bust).is_ok() && read(bust).is_ok());
-    let full = read(&bust.replace("p1", "p2")).unwrap_err().detail;
+    assert!(bind(bust).is_ok() && bind(bust).is_ok());
+    let full = bind(&bust.replace("p1", "p2")).unwrap_err().to_string();
     assert!(full.contains("one more than the 1 that `limits.portfolios` allows"), "{full}");
     let fair = FAIR.replace("us:", "x:");
-    assert!(read(&fair).unwrap_err().detail.contains("`limits.models`"));
+    assert!(bind(&fair).unwrap_err().to_string().contains("`limits.models`"));
+    assert!(catalog.all().is_empty(), "nor has the row's instrument a place");
     let kept = read(&fair.replace("dcf", "mean")).unwrap_err().detail;
     assert!(kept.contains("model `mean` is computed"), "{kept}");
 }

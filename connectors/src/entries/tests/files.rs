@@ -62,9 +62,9 @@ fn csv_and_json_lines_also_compressed() {
         source.partitions().into_iter().map(|n| source.partition_name(n)).collect();
     assert_eq!(names, ["fills.csv", "targets.jsonl.gz"]);
     let fills = [
-        "2 fill 1 at 1970-01-01T00:00:01Z seq 2: 10 × 1.5 USD × 1 fee 0",
+        "2 fill 1 at 1970-01-01T00:00:01Z seq 0: 10 × 1.5 USD × 1 fee 0",
         "3 bad_size in p1;2;us:A;2s;ten;1.5",
-        "5 fill 3 at 1970-01-01T00:00:03Z seq 5: -10 × 1.5 USD × 1 fee 0",
+        "5 fill 3 at 1970-01-01T00:00:03Z seq 0: -10 × 1.5 USD × 1 fee 0",
     ];
     assert_eq!(tell(&rows(source.as_ref(), 0, 0)), fills);
     assert_eq!(tell(&rows(source.as_ref(), 0, 3)), fills[2..]);

@@ -34,7 +34,8 @@ fn catalog() -> Arc<Catalog> {
 /// What the only row of a JSON text comes to, at position 7.
 fn read(json: &str) -> Result<Entry, Fault> {
     let decoder = Decoder::new(catalog(), None, "http/process");
-    Texts::of_object(json).and_then(|texts| decoder.decode(&texts, 7))
+    let record = Texts::of_object(json).and_then(|texts| decoder.decode(&texts, 7));
+    record.map(|record| record.says)
 }
 
 /// A trade in words.
@@ -107,12 +108,12 @@ fn every_type_of_entry() {
         ),
         (
             format!(r#"{{"type":"fill",{fill},"side":"sell","fee":0.35,{t}}}"#),
-            "fill text:? at 2026-01-05T14:30:00Z seq 7: -100 × 181.5 USD × 1 fee 350000000",
+            "fill text:? at 2026-01-05T14:30:00Z seq 0: -100 × 181.5 USD × 1 fee 350000000",
         ),
         (
             // A fill is sold by its sign, or by its side.
             format!(r#"{{"type":"fill",{},{t}}}"#, fill.replace("100", "-100")),
-            "fill text:? at 2026-01-05T14:30:00Z seq 7: -100 × 181.5 USD × 1 fee 0",
+            "fill text:? at 2026-01-05T14:30:00Z seq 0: -100 × 181.5 USD × 1 fee 0",
         ),
         (
             format!(
@@ -155,7 +156,7 @@ fn scopes_are_those_of_feeds() {
             r#"{{"instrument":"binance:BTCUSDT","id":1,"time":"1s","price":1,"quantity":1{more}}}"#
         );
         let texts = Texts::of_object(&json).unwrap();
-        match decoder.decode(&texts, 1) {
+        match decoder.decode(&texts, 1).map(|record| record.says) {
             Ok(Entry::Market(Event::New(trade))) => trade.scope,
             other => panic!("{other:?}"),
         }
@@ -165,15 +166,45 @@ fn scopes_are_those_of_feeds() {
 }
 
 #[test]
-fn names_are_registered_for_readers() {
+fn names_are_known_once_the_row_is_bound() {
     let catalog = catalog();
     let decoder = Decoder::new(Arc::clone(&catalog), None, "a");
+    let (portfolio, model) = (market::PortfolioId::of("p9"), market::ModelId::of("dcf"));
     for json in [
         r#"{"type":"bust","portfolio":"p9","id":1}"#,
         r#"{"type":"fair","instrument":"us:X","model":"dcf","value":1,"time":"1s"}"#,
     ] {
-        decoder.decode(&Texts::of_object(json).unwrap(), 1).unwrap();
+        let decode = || decoder.decode(&Texts::of_object(json).unwrap(), 1).unwrap().unknown;
+        catalog.register(&decode().unwrap()).unwrap();
+        assert_eq!(decode(), None, "{json}");
     }
-    assert_eq!(&*catalog.portfolios.name(market::PortfolioId::of("p9")), "p9");
-    assert_eq!(&*catalog.models.name(market::ModelId::of("dcf")), "dcf");
+    assert_eq!(&*catalog.portfolios.name(portfolio), "p9");
+    assert_eq!(&*catalog.models.name(model), "dcf");
+    assert_eq!(catalog.all().len(), 1);
+}
+
+#[test]
+fn where_a_row_lies_is_no_content() {
+    let decoder = Decoder::new(catalog(), Some(Type::Trade), "http/process");
+    let content = |json: &str, position| {
+        let record = decoder.decode(&Texts::of_object(json).unwrap(), position).unwrap();
+        match record.says {
+            Entry::Market(Event::New(trade)) => Ok(trade.content()),
+            Entry::Account(AccountEvent::Fill(fill)) => Err(fill),
+            other => panic!("{other:?}"),
+        }
+    };
+    let of = r#""instrument":"us:AAPL","time":"1s","price":1,"quantity":1"#;
+    for (json, same) in [
+        (format!(r#"{{"id":"t-1",{of}}}"#), true),
+        (format!(r#"{{"id":1,{of}}}"#), true),
+        (format!(r#"{{"id":"t-1","sequence":5,{of}}}"#), true),
+        (format!(r#"{{"type":"fill","portfolio":"p","id":"f-1",{of}}}"#), true),
+        // What has no id is told from all others by where it lies.
+        (format!("{{{of}}}"), false),
+    ] {
+        assert_eq!(content(&json, 7) == content(&json, 9), same, "{json}");
+    }
+    let said = format!(r#"{{"id":"t-1","sequence":7,{of}}}"#);
+    assert_ne!(content(&format!(r#"{{"id":"t-1",{of}}}"#), 7), content(&said, 7));
 }

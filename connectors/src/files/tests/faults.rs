@@ -110,15 +110,29 @@ fn bad_json_says_what_is_wrong() {
 }
 
 #[test]
-fn a_full_catalog_refuses_rows() {
-    let lines = "t,p,q,s\n1,1,1,A\n1,1,1,B\n1,1,1,C\n1,1,1,D\n1,1,1,E\n1,1,1,A\n";
+fn names_go_with_rows_that_are_right_and_are_not_registered() {
+    let folder = TempDir::new().unwrap();
+    let lines = "t,p,q,s\n1,ten,1,A\nx,1,1,B\n1,1,1,C\n1,1,1,C\n";
+    fs::write(folder.path().join("f.csv"), lines).unwrap();
     let config = json!({
-        "instrument": "x:{symbol}",
-        "columns": {"time": "t", "price": "p", "size": "q", "symbol": "s"},
+        "instrument": "{symbol}",
+        "columns": {"time": "t", "price": "p", "size": "q", "symbol": "s", "id": "t"},
         "units": {"time": "s"},
     });
-    let rows = rows_of("f.csv", lines.as_bytes(), &config);
-    let refused: Vec<_> =
-        rows.iter().filter(|row| row.event.is_err()).map(|row| row.position).collect();
-    assert_eq!(refused, [6]);
+    let setting = setting(folder.path());
+    let catalog = Arc::clone(&setting.catalog);
+    let source = crate::sources().build("file", with_path(&config, "f.csv"), setting).unwrap();
+    let names = || {
+        let rows = read_from(source.as_ref(), 0);
+        rows.into_iter().map(|row| row.unknown.map(|unknown| *unknown)).collect::<Vec<_>>()
+    };
+    let unknown = names();
+    let [None, None, Some(first), Some(second)] = &unknown[..] else { panic!("{unknown:?}") };
+    assert_eq!(first, second);
+    assert_eq!(first.instrument.as_ref().map(|instrument| &*instrument.name), Some("C"));
+    assert_eq!(first.scope, Some((Arc::from("C"), false)));
+    assert!(catalog.all().is_empty());
+    catalog.register(first).unwrap();
+    assert_eq!(names(), vec![None; 4]);
+    assert!(catalog.scopes.check("C", true).is_err(), "its scope is known too");
 }

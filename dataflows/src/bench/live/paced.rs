@@ -141,6 +141,7 @@ impl Reader {
                 id: TradeId::Number(probe),
                 time,
                 sequence: probe,
+                is_positional: false,
                 price: Price(probe as i64 * 10_i64.pow(self.probe.price_scale.into())),
                 quantity: Quantity(10_i64.pow(self.probe.quantity_scale.into())),
                 side: Side::Unknown,
@@ -167,7 +168,7 @@ impl PartitionReader for Reader {
             }
             let Some(event) = self.event(self.next) else { return Ok(Progress::Ended) };
             self.next += 1;
-            rows.push(Row { position: self.next, event: Ok(Entry::Market(event)) });
+            rows.push(Row::new(self.next, Ok(Entry::Market(event))));
         }
         Ok(Progress::More)
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use connectors::Row;
 
 use super::gathering::Gathering;
-use super::{DriveError, SourceNames, Stop};
+use super::{DriveError, Naming, Stop};
 use crate::clock::CommitClock;
 use crate::ingest::handover::Handover;
 use crate::ingest::play::Pacer;
@@ -18,14 +18,14 @@ use crate::ingest::pump::Pumped;
 /// final.
 pub fn drive_files(
     clock: CommitClock,
-    sources: &[SourceNames],
+    naming: Naming<'_>,
     partitions: Vec<((usize, usize), Receiver<Pumped>)>,
     commit_rows: usize,
     mut pacer: Option<Pacer>,
     handover: &mut Handover,
     stop: &Stop,
 ) -> Result<(), DriveError> {
-    let mut gathering = Gathering::new(clock, sources);
+    let mut gathering = Gathering::new(clock, naming);
     let mut merge = Merge::new(partitions);
     while let Some(((source, partition), row)) = merge.next(&mut gathering.clock) {
         if stop.is_set() {

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use connectors::{Incident, Row};
-use market::{AccountRecord, Entry, EventTime, Origin, Record, Refusal, SourceId};
+use market::{AccountRecord, Entry, EventTime, Origin, Record, Refusal, SourceId, UnknownNames};
 
-use super::SourceNames;
+use super::{Naming, SourceNames};
 use crate::clock::CommitClock;
 use crate::ingest::handover::Sealed;
 use crate::views::{DeadLetterRow, IncidentRow};
@@ -13,7 +13,7 @@ use crate::views::{DeadLetterRow, IncidentRow};
 /// The commit at hand.
 pub(super) struct Gathering<'a> {
     pub(super) clock: CommitClock,
-    sources: &'a [SourceNames],
+    naming: Naming<'a>,
     records: Vec<Record>,
     accounts: Vec<AccountRecord>,
     refused: Vec<(usize, usize, u64, Refusal)>,
@@ -22,10 +22,10 @@ pub(super) struct Gathering<'a> {
 }
 
 impl<'a> Gathering<'a> {
-    pub(super) fn new(clock: CommitClock, sources: &'a [SourceNames]) -> Gathering<'a> {
+    pub(super) fn new(clock: CommitClock, naming: Naming<'a>) -> Gathering<'a> {
         Gathering {
             clock,
-            sources,
+            naming,
             records: Vec::new(),
             accounts: Vec::new(),
             refused: Vec::new(),
@@ -44,12 +44,17 @@ impl<'a> Gathering<'a> {
     }
 
     pub(super) fn take(&mut self, source: usize, partition: usize, row: Row) {
-        let position = row.position;
-        let bound = self.clock.bind(source, partition, position, row.event.as_ref().ok());
-        let refusal = match (row.event, bound) {
+        let Row { position, mut event, unknown } = row;
+        if let (Ok(entry), Some(unknown)) = (&event, unknown)
+            && let Err(refusal) = self.admit(entry, &unknown)
+        {
+            event = Err(Box::new(refusal));
+        }
+        let bound = self.clock.bind(source, partition, position, event.as_ref().ok());
+        let refusal = match (event, bound) {
             (Ok(entry), Ok(())) => {
                 let origin = Origin {
-                    rank: self.sources[source].rank,
+                    rank: self.naming.sources[source].rank,
                     source: SourceId(source as u8),
                     partition: partition as u32,
                     position,
@@ -68,6 +73,15 @@ impl<'a> Gathering<'a> {
         self.refused.push((source, partition, position, refusal));
     }
 
+    /// Registers the names of an entry, unless the clock will refuse it: a row that is refused takes no place in the
+    /// catalog, and one that finds none there moves no watermark.
+    fn admit(&self, entry: &Entry, unknown: &UnknownNames) -> Result<(), Refusal> {
+        self.clock.check(entry)?;
+        self.naming.catalog.register(unknown).map_err(|error| {
+            Refusal::new(error.reason(), error.to_string(), format!("{entry:?}").as_bytes())
+        })
+    }
+
     /// Takes what has happened to a partition, which also opens it.
     pub(super) fn hear(&mut self, source: usize, partition: usize, incidents: Vec<Incident>) {
         self.clock.open(source, partition);
@@ -77,7 +91,7 @@ impl<'a> Gathering<'a> {
     pub(super) fn seal(&mut self, at: EventTime, round: bool) -> Sealed {
         let binding = self.clock.close(at, round);
         let commit = binding.commit;
-        let sources = self.sources;
+        let sources = self.naming.sources;
         let refused = self.refused.drain(..).map(|(source, partition, position, refusal)| {
             let SourceNames { name, partitions, .. } = &sources[source];
             let partition = partitions.of(partition as u32);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use connectors::Row;
 
 use super::gathering::Gathering;
-use super::{DriveError, SourceNames, Stop, now};
+use super::{DriveError, Naming, Stop, now};
 use crate::clock::{Binding, CommitClock};
 use crate::ingest::handover::Handover;
 use crate::ingest::pump::Pumped;
@@ -37,14 +37,14 @@ pub struct Told<'a> {
 /// Drives a live run: commits by time and number, rounds by time.
 pub fn drive_live(
     clock: CommitClock,
-    sources: &[SourceNames],
+    naming: Naming<'_>,
     pumped: &Receiver<Pumped>,
     cadence: Cadence,
     handover: &mut Handover,
     told: Told<'_>,
     stop: &Stop,
 ) -> Result<(), DriveError> {
-    let mut gathering = Gathering::new(clock, sources);
+    let mut gathering = Gathering::new(clock, naming);
     let mut closed_at = Instant::now();
     let mut round_at = Instant::now();
     let mut unrounded = false;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use market::EventTime;
+use market::{Catalog, EventTime};
 
 use super::handover::HandoverError;
 use super::recording::RecordingError;
@@ -45,6 +45,15 @@ pub struct SourceNames {
     pub rank: u8,
     /// The names of its partitions.
     pub partitions: PartitionNames,
+}
+
+/// What names rows, and what their names are registered with when they are bound.
+#[derive(Clone, Copy)]
+pub struct Naming<'a> {
+    /// The sources, by number.
+    pub sources: &'a [SourceNames],
+    /// The instruments, portfolios and models.
+    pub catalog: &'a Catalog,
 }
 
 /// Why a drive ended before its input did.

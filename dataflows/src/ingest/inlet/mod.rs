@@ -13,9 +13,9 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use connectors::Row;
 use connectors::entries::{self, BodyError, BodyRow, Decoder, TYPES, Type, decode_body};
-use market::{Catalog, Commit, EventTime, Refusal};
+use connectors::{Decoded, Row};
+use market::{AdmissionError, Catalog, Commit, Entry, EventTime, Refusal, UnknownNames};
 use tokio::sync::oneshot;
 
 use super::pump::Pumped;
@@ -74,6 +74,31 @@ struct PassedOn {
     accepted: usize,
     rejected: Vec<RowFault>,
     told: Option<oneshot::Receiver<Commit>>,
+}
+
+/// The places that are held in the catalog for the rows of a body; given back unless the rows are passed on.
+struct Held<'a> {
+    catalog: &'a Catalog,
+    names: Vec<UnknownNames>,
+}
+
+impl Held<'_> {
+    fn hold(&mut self, names: &UnknownNames) -> Result<(), AdmissionError> {
+        self.catalog.hold(names)?;
+        self.names.push(names.clone());
+        Ok(())
+    }
+
+    /// Leaves the places to whoever binds the rows.
+    fn keep(mut self) {
+        self.names.clear();
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.names.iter().for_each(|names| self.catalog.release(names));
+    }
 }
 
 impl HttpInlet {
@@ -166,13 +191,14 @@ impl Shared {
         let at = self.bound().at;
         let mut rejected = Vec::new();
         let mut passed = Vec::with_capacity(rows.len());
+        let mut held = Held { catalog: &self.catalog, names: Vec::new() };
         for (row, read) in rows.into_iter().enumerate() {
-            let event = self.judge(read, at).map_err(|(field, refusal)| {
+            let judged = self.judge(read, at, &mut held).map_err(|(field, refusal)| {
                 let (code, detail) = (refusal.reason.name(), refusal.detail.clone());
                 rejected.push(RowFault { row, field, code, detail });
                 refusal
             });
-            passed.push(Row { position: first + row as u64, event });
+            passed.push(Row::of(first + row as u64, judged));
         }
         let count = passed.len();
         if sent.atomic && !rejected.is_empty() {
@@ -183,8 +209,21 @@ impl Shared {
             return Ok(PassedOn { accepted, rejected, told: None });
         }
         self.check_room(count)?;
+        let told = self.send(to, passed)?;
+        held.keep();
+        intake.next = first + count as u64;
+        Ok(PassedOn { accepted, rejected, told: Some(told) })
+    }
+
+    /// Passes rows on; their commit will be told.
+    fn send(
+        &self,
+        to: SyncSender<Pumped>,
+        passed: Vec<Row>,
+    ) -> Result<oneshot::Receiver<Commit>, TurnedAway> {
+        let count = passed.len();
+        let last = passed.last().map_or(0, |row| row.position);
         let (tell, told) = oneshot::channel();
-        let last = first + count as u64 - 1;
         let pumped = Pumped {
             source: self.source,
             partition: 0,
@@ -208,9 +247,7 @@ impl Shared {
                 TrySendError::Disconnected(_) => TurnedAway::Closed,
             });
         }
-        drop(bound);
-        intake.next = last + 1;
-        Ok(PassedOn { accepted, rejected, told: Some(told) })
+        Ok(told)
     }
 
     fn check_room(&self, rows: usize) -> Result<(), TurnedAway> {
@@ -247,24 +284,29 @@ impl Shared {
         })
     }
 
-    /// What is passed on of a row. A time too far ahead is refused here and not by the clock, so that the client
-    /// hears of it: the clock allows no less, since the time of commits never goes back.
-    fn judge(&self, row: BodyRow, at: EventTime) -> Result<market::Entry, (String, Box<Refusal>)> {
+    /// What is passed on of a row. A time too far ahead, and a name for which there is no place, are refused here and
+    /// not when rows are bound, so that the client hears of it: the clock allows no less, since the time of commits never
+    /// goes back, and the places are held until then.
+    fn judge(
+        &self,
+        row: BodyRow,
+        at: EventTime,
+        held: &mut Held<'_>,
+    ) -> Result<Decoded<Entry>, (String, Box<Refusal>)> {
         let BodyRow { decoded, raw } = row;
-        match decoded {
-            Ok(entry) => match entry.time().map(|time| self.ahead.check(time, at)) {
-                Some(Err(refusal)) => {
-                    let raw = format!("{entry:?}");
-                    let refusal = Refusal::new(refusal.reason, refusal.detail, raw.as_bytes());
-                    Err(("time".to_owned(), Box::new(refusal)))
-                }
-                _ => Ok(entry),
-            },
-            Err(fault) => {
-                let field = fault.field.to_string();
-                Err((field, fault.refusal(&raw)))
-            }
+        let record = decoded.map_err(|fault| (fault.field.to_string(), fault.refusal(&raw)))?;
+        let refused = |field: &str, reason, detail| {
+            let refusal = Refusal::new(reason, detail, format!("{:?}", record.says).as_bytes());
+            (field.to_owned(), Box::new(refusal))
+        };
+        if let Some(Err(refusal)) = record.says.time().map(|time| self.ahead.check(time, at)) {
+            return Err(refused("time", refusal.reason, refusal.detail));
         }
+        if let Some(unknown) = &record.unknown {
+            let places = held.hold(unknown);
+            places.map_err(|why| refused(why.field(), why.reason(), why.to_string()))?;
+        }
+        Ok(record)
     }
 
     fn intake(&self) -> MutexGuard<'_, Intake> {

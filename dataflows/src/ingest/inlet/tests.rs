@@ -14,6 +14,8 @@ const CONFIG: &str = r#"
 skew = "10s"
 [http]
 body_rows = 5
+[limits]
+instruments = 2
 [[instrument]]
 pattern = "us:*"
 quote = "USD"
@@ -113,6 +115,54 @@ async fn all_or_nothing() {
     assert!(rows.try_recv().is_err(), "nothing is passed on, no dead letter either");
     let sent = Sent { atomic: true, ..trades(&["1", "2"]) };
     assert_eq!(take(&inlet, &rows, sent, 3).await.accepted, 2);
+}
+
+/// Trades of these instruments, at these prices.
+fn named(rows: &[(&str, &str)]) -> Sent {
+    let row = |(name, price): &(&str, &str)| {
+        format!(
+            r#"{{"type":"trade","instrument":"{name}","time":"1000s","price":{price},"quantity":1}}"#
+        )
+    };
+    let rows: Vec<_> = rows.iter().map(row).collect();
+    Sent { body: rows.join("\n").into(), ..trades(&[]) }
+}
+
+#[tokio::test]
+async fn names_of_rows_that_are_turned_away_take_no_place() {
+    let (inlet, rows) = open(1);
+    let atomic = |rows: &[(&str, &str)]| Sent { atomic: true, ..named(rows) };
+    let codes = |taken: Result<Taken, TurnedAway>| match taken {
+        Err(TurnedAway::Refused { rows, .. }) => {
+            rows.iter().map(|row| (row.row, row.field.clone(), row.code)).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    let wrong = inlet.take(atomic(&[("us:A", "1"), ("us:B", "1"), ("us:C", "0")])).await;
+    assert_eq!(codes(wrong), [(2, "price".to_owned(), "price_not_positive")]);
+    let too_many = inlet.take(atomic(&[("us:A", "1"), ("us:B", "1"), ("us:C", "1")])).await;
+    assert_eq!(codes(too_many), [(2, "instrument".to_owned(), "bad_instrument")]);
+    // The places of rows that wait for their commit are held.
+    let first = tokio::spawn({
+        let (inlet, sent) = (inlet.clone(), atomic(&[("us:A", "1"), ("us:D", "1")]));
+        async move { inlet.take(sent).await }
+    });
+    while inlet.0.bound().rows == 0 {
+        tokio::task::yield_now().await;
+    }
+    let held = inlet.take(atomic(&[("us:A", "1"), ("us:E", "1")])).await;
+    assert_eq!(codes(held), [(1, "instrument".to_owned(), "bad_instrument")]);
+    let busy = inlet.take(named(&[("us:A", "1")])).await;
+    assert!(matches!(busy, Err(TurnedAway::Busy(_))), "{busy:?}");
+    let pumped = rows.try_recv().unwrap();
+    assert!(inlet.0.catalog.all().is_empty(), "who binds them registers them");
+    for row in &pumped.rows {
+        inlet.0.catalog.register(row.unknown.as_ref().unwrap()).unwrap();
+    }
+    inlet.sealed(&binding(1, 1_001, 2));
+    assert_eq!(first.await.unwrap().unwrap().accepted, 2);
+    let names: Vec<_> = inlet.0.catalog.all().iter().map(|one| one.name.to_string()).collect();
+    assert_eq!(names, ["us:A", "us:D"]);
 }
 
 #[tokio::test]

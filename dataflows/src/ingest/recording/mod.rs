@@ -23,7 +23,8 @@ pub use read::{Next, Recording};
 pub use write::Recorder;
 
 /// What every recording begins with, and the version that this build writes and reads. Version 2 holds
-/// what is said of accounts, version 3 from when on sources were read.
+/// what is said of accounts, version 3 from when on sources were read, and whether a trade has only its position to
+/// be ordered by.
 const MAGIC: &[u8; 6] = b"TWKREC";
 const VERSION: &[u8; 2] = b"03";
 

@@ -88,7 +88,7 @@ fn another_version_is_told_from_what_is_no_recording() {
     assert!(Recording::is_at(&path), "it is not taken for a file of trades");
     let error = Recording::open(&path).err().unwrap().to_string();
     assert!(
-        error.contains("is a recording of version 01, and this program reads version 02"),
+        error.contains("is a recording of version 01, and this program reads version 03"),
         "{error}"
     );
     std::fs::write(&path, b"TWKRECK?").unwrap();

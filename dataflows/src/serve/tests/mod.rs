@@ -250,6 +250,7 @@ impl Server {
             id: TradeId::Number(1),
             time: bucket.open,
             sequence: 1,
+            is_positional: false,
             price: Price(price * 10_i64.pow(u32::from(instrument.terms.price_scale))),
             quantity: Quantity(2 * 10_i64.pow(u32::from(instrument.terms.quantity_scale))),
             side: Side::Unknown,

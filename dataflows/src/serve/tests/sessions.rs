@@ -219,6 +219,7 @@ fn traded(minutes: &[i64]) -> Server {
             id: TradeId::Number(number),
             time: at(*minute),
             sequence: number,
+            is_positional: false,
             price: Price(100 * number as i64),
             quantity: Quantity(1),
             side: Side::Unknown,

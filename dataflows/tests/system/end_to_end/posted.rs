@@ -27,7 +27,7 @@ size_decimals = 0
 quote = "USD"
 "#;
 
-fn run(folder: &Path, more: &str) -> (Going, SocketAddr) {
+pub(super) fn run(folder: &Path, more: &str) -> (Going, SocketAddr) {
     fs::write(folder.join("job.toml"), format!("{JOB}{more}")).unwrap();
     let args = ["run", "job.toml", "-w", "2", "--record", "live.rec", "--digest", "--json"];
     let mut going = Going::start(folder, &args);
@@ -36,20 +36,25 @@ fn run(folder: &Path, more: &str) -> (Going, SocketAddr) {
 }
 
 /// Seconds since 1970.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// Sends rows until there is room: a run that has just begun may not take them yet.
-fn send(address: SocketAddr, query: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+pub(super) fn send(
+    address: SocketAddr,
+    query: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let path = format!("/api/streaming/process{query}");
     let sent = || Some(post(address, &path, headers, body)).filter(|answer| answer.status != 503);
     poll(sent, || "rows are taken".to_owned())
 }
 
-const JSON: (&str, &str) = ("Content-Type", "application/json");
-const NDJSON: (&str, &str) = ("Content-Type", "application/x-ndjson");
-const CSV: (&str, &str) = ("Content-Type", "text/csv");
+pub(super) const JSON: (&str, &str) = ("Content-Type", "application/json");
+pub(super) const NDJSON: (&str, &str) = ("Content-Type", "application/x-ndjson");
+pub(super) const CSV: (&str, &str) = ("Content-Type", "text/csv");
 
 /// The only bar of the instrument as a read with this token shows it.
 fn bar(address: SocketAddr, symbol: &str, token: &Value) -> Value {
@@ -63,7 +68,7 @@ fn bar(address: SocketAddr, symbol: &str, token: &Value) -> Value {
 }
 
 /// Rows of a view as of a token.
-fn rows(address: SocketAddr, view: &str, token: &Value) -> Vec<Value> {
+pub(super) fn rows(address: SocketAddr, view: &str, token: &Value) -> Vec<Value> {
     let token = token.as_str().unwrap();
     let answer = get(address, &format!("/v1/views/{view}?min_frontier={token}&wait_ms=30000"));
     assert_eq!(answer.status, 200, "{answer:?}");

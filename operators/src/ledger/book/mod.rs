@@ -281,10 +281,11 @@ impl Book {
             }
             Found::Quiet(row) => {
                 let known = self.trades.rows.version(row);
-                let is_copy = known.trade == *trade;
-                if is_copy
-                    && (known.origin < origin || self.trades.rows.set_origin(row, id, origin))
-                {
+                let is_copy = known.trade.content() == trade.content();
+                // A copy that counts from now on may stand elsewhere in the order of trades: no quiet matter.
+                let stays = known.origin < origin
+                    || known.trade == *trade && self.trades.rows.set_origin(row, id, origin);
+                if is_copy && stays {
                     return Verdict::Duplicate;
                 }
                 self.disturb(row, application)
@@ -299,7 +300,10 @@ impl Book {
             Met::Known(known) => {
                 let meeting = application.meetings.entry(id).or_insert_with(|| vec![known]);
                 meeting.push(version);
-                if known.trade == *trade { Verdict::Duplicate } else { Verdict::Conflict }
+                match known.trade.content() == trade.content() {
+                    true => Verdict::Duplicate,
+                    false => Verdict::Conflict,
+                }
             }
         }
     }
@@ -404,11 +408,12 @@ impl Book {
     fn tell_conflicts(&self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
         let commit = application.context.commit;
         for (id, versions) in &application.meetings {
-            let Some(kept) = self.trades.original(*id).map(|version| version.trade) else {
+            let Some(kept) = self.trades.original(*id).map(|version| version.trade.content())
+            else {
                 continue;
             };
-            let dropped: BTreeSet<Trade> =
-                versions.iter().map(|v| v.trade).filter(|trade| *trade != kept).collect();
+            let contents = versions.iter().map(|version| version.trade.content());
+            let dropped: BTreeSet<Trade> = contents.filter(|content| *content != kept).collect();
             out.extend(dropped.into_iter().map(|dropped| {
                 LedgerOut::from(Notice::Conflict(Conflict { commit, kept, dropped }))
             }));

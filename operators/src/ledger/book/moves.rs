@@ -125,7 +125,7 @@ impl Book {
                 if self.bars.add(bucket, &after) {
                     self.waiting.add(bucket.end, bucket.open);
                 }
-                if !befores.contains(&after) {
+                if befores.iter().all(|before| before.content() != after.content()) {
                     let outlier = self.outlier(config, commit, trade, &after, bucket);
                     out.extend(outlier.map(|row| LedgerOut::from(Notice::Outlier(row))));
                 }

@@ -248,7 +248,10 @@ impl Book {
             Met::Known(known) => {
                 let meeting = application.meetings.entry(id).or_insert_with(|| vec![known]);
                 meeting.push(version);
-                if known.trade == trade { Verdict::Duplicate } else { Verdict::Conflict }
+                match known.trade.content() == trade.content() {
+                    true => Verdict::Duplicate,
+                    false => Verdict::Conflict,
+                }
             }
         }
     }
@@ -290,11 +293,12 @@ impl Book {
     fn tell_conflicts(&self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
         let commit = application.context.commit;
         for (id, versions) in &application.meetings {
-            let Some(kept) = self.trades.original(*id).map(|version| version.trade) else {
+            let Some(kept) = self.trades.original(*id).map(|version| version.trade.content())
+            else {
                 continue;
             };
-            let dropped: BTreeSet<Trade> =
-                versions.iter().map(|v| v.trade).filter(|trade| *trade != kept).collect();
+            let contents = versions.iter().map(|version| version.trade.content());
+            let dropped: BTreeSet<Trade> = contents.filter(|content| *content != kept).collect();
             out.extend(dropped.into_iter().map(|dropped| {
                 LedgerOut::from(Notice::Conflict(Conflict { commit, kept, dropped }))
             }));

@@ -122,6 +122,7 @@ impl Quotes {
             id: TradeId::Number(self.prng.below(1_000_000)),
             time: EventTime(open_time.0 + self.prng.below(60) as i64 * SECOND),
             sequence: 0,
+            is_positional: false,
             price: Price(quoted.price),
             quantity: Quantity(1 + self.prng.below(100) as i64),
             side: Side::Buy,

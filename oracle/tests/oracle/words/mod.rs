@@ -26,6 +26,7 @@ pub(crate) fn trade(id: u64, time: &str, price: i64) -> Trade {
         id: TradeId::Number(id),
         time: at(time),
         sequence: id,
+        is_positional: false,
         price: Price(price),
         quantity: Quantity(1),
         side: Side::Unknown,
