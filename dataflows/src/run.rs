@@ -17,6 +17,7 @@ use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource, JobFile};
 use crate::deliver::{Backoff, Delivering, SinkHandler, Standings, Wish};
 use crate::engine::{Engine, EngineError};
+use crate::health::HealthMonitor;
 use crate::ingest::drive::{
     DriveError, Naming, RecordingEnd, Stop, drive_files, drive_recording, now,
 };
@@ -151,6 +152,8 @@ pub struct Started {
     pub extent: Extent,
     /// How sources are connected.
     pub links: Links,
+    /// How the process is.
+    pub health: HealthMonitor,
     /// Where clients may send rows, in a live run.
     pub inlet: Option<HttpInlet>,
     /// How deliveries to the sinks go, if anybody delivers.
@@ -220,10 +223,18 @@ impl Started {
         let links = Links::default();
         // A replay delivers nothing: what a recording says has been delivered before.
         let sinks = if wishes.followed { config.standings() } else { Standings::default() };
+        let health = HealthMonitor::new(
+            config.sources.iter().map(|s| (s.names.name.clone(), s.required)).collect(),
+            Arc::clone(&board),
+            links.clone(),
+            sinks.clone(),
+            metrics.clone(),
+        );
+        let providers = Providers::new(config.providers(), links.clone());
         let handover =
             Handover::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
                 .recording(recorder)
-                .telling(Providers::new(config.providers(), links.clone()), sinks.clone())
+                .telling(providers, sinks.clone(), health.clone())
                 .saving_after(wishes.save_after)
                 .resuming(wishes.resume.clone());
         let extent = Extent::default();
@@ -234,6 +245,7 @@ impl Started {
             catalog,
             extent,
             links,
+            health,
             inlet,
             sinks,
             handover,

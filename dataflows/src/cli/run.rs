@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -13,16 +13,13 @@ use super::check::layers;
 use super::report::print_report;
 use super::{Outcome, runtime};
 use crate::config::Config;
-use crate::health::Seen;
 use crate::ingest::Stop;
 use crate::ingest::drive::now;
-use crate::ingest::links::Links;
 use crate::inlet::Inlet;
-use crate::publish::Board;
 use crate::run::{Started, Wishes, run_live};
 use tokio::sync::Semaphore;
 
-use crate::serve::{Context, Frames, Health, Limits, Posts, Readiness, bind, serve};
+use crate::serve::{Context, Frames, Limits, Posts, bind, serve};
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
 #[derive(Args)]
@@ -52,9 +49,6 @@ pub(super) struct Run {
 /// When a job has ended, sinks get the rest within this time, or not at all.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Why sources pause, if they do: bytes retained and allowed.
-type Pause = Arc<Mutex<Option<(usize, usize)>>>;
-
 impl Run {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let Run { config, workers, listen, record, out, force, digest } = self;
@@ -81,9 +75,8 @@ pub(super) fn live<B>(
     let address = listener.local_addr()?;
 
     let started = Started::new(config, Arc::new(NoStates), wishes)?;
-    let pause = Pause::default();
     let finished = Arc::new(AtomicBool::new(false));
-    let context = context(config, &started, &pause);
+    let context = context(config, &started);
     let http = runtime.spawn(serve(listener, context, until(Arc::clone(&finished))));
     tracing::info!(
         "{} sources, {} workers; serving http://{address}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
@@ -93,18 +86,7 @@ pub(super) fn live<B>(
     let delivering = started.deliver(config, runtime.handle().clone())?;
     let beside = beside(&started, address)?;
 
-    let over_budget = |over: Option<(usize, usize)>| {
-        let mut pause = pause.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (None, Some((retained, limit))) = (*pause, over) {
-            tracing::error!(
-                retained,
-                limit,
-                "sources pause: operators retain more than `limits.state_bytes`"
-            );
-        }
-        *pause = over;
-    };
-    let report = run_live(config, started, wishes, &over_budget, &stop);
+    let report = run_live(config, started, wishes, &stop);
     delivering.finish(DELIVERED_WITHIN);
     drop(beside);
     finished.store(true, Ordering::SeqCst);
@@ -122,11 +104,8 @@ async fn until(finished: Arc<AtomicBool>) {
     }
 }
 
-fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
-    let board = Arc::clone(&started.board);
-    let pause = Arc::clone(pause);
-    let links = started.links.clone();
-    let names: Vec<String> = config.source_names().into_iter().map(|names| names.name).collect();
+fn context(config: &Config, started: &Started) -> Context {
+    let health = started.health.clone();
     let limits = Limits { connections: config.connections, ..Limits::default() };
     Context {
         reader: Arc::new(started.reader()),
@@ -135,7 +114,7 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
         timeframes: config.job.timeframes().to_vec(),
         labels: config.labels(),
         metrics: started.metrics.clone(),
-        health: Arc::new(move || health(&board, &pause, &links, &names)),
+        health: Arc::new(move || health.health()),
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
         frames: Frames::default(),
@@ -145,18 +124,4 @@ fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
         run: now().0.unsigned_abs(),
         limits,
     }
-}
-
-fn health(board: &Arc<Board>, pause: &Pause, links: &Links, names: &[String]) -> Health {
-    let down = links.down().into_iter().filter_map(|source| names.get(source).cloned());
-    let seen = Seen {
-        down: down.collect(),
-        workers: board.workers(),
-        failed: board.has_failed(),
-        over_budget: *pause.lock().unwrap_or_else(PoisonError::into_inner),
-        commit: board.frontier().commit,
-    };
-    let checks = seen.checks().map(|(name, check)| (name.to_owned(), check));
-    let readiness = seen.pause().map_or(Readiness::Ready, Readiness::NotYet);
-    Health { checks: checks.into(), readiness }
 }

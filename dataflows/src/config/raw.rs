@@ -191,7 +191,7 @@ pub struct RawInstrument {
 }
 
 /// `[[source]]`: what all kinds have; the rest belongs to the kind.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct RawSource {
     /// Its name.
@@ -213,6 +213,8 @@ pub struct RawSource {
     /// its `provider` or if another source has another `rank`, else `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<String>,
+    /// Whether the process is not ready before this source was reached once.
+    pub required: bool,
     /// A back-fill without a watermark.
     pub historic: bool,
     /// Live, for sources that can be read again: plays them at the pace of their event times. Simulated
@@ -330,6 +332,23 @@ impl Default for RawHttp {
             inlet: true,
             body_bytes: 8 << 20,
             body_rows: 10_000,
+        }
+    }
+}
+
+impl Default for RawSource {
+    fn default() -> RawSource {
+        RawSource {
+            name: String::new(),
+            kind: String::new(),
+            rank: 0,
+            disorder: None,
+            idle_timeout: None,
+            coverage: None,
+            required: true,
+            historic: false,
+            play: None,
+            rest: BTreeMap::new(),
         }
     }
 }

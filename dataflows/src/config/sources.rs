@@ -25,6 +25,8 @@ pub struct ConfiguredSource {
     pub kind: String,
     /// Name, rank and names of partitions.
     pub names: SourceNames,
+    /// Whether the process is not ready before it was reached once.
+    pub required: bool,
     /// How its time is understood.
     pub timing: SourceTiming,
     /// How it is played in a live run.
@@ -158,6 +160,7 @@ fn source(
     let partitions = PartitionNames::new(move |partition| named.partition_name(partition));
     Ok(ConfiguredSource {
         kind: raw.kind,
+        required: raw.required,
         timing: SourceTiming {
             disorder,
             idle_after: idle.or_else(|| (!is_file).then_some(DEFAULT_IDLE)),

@@ -12,7 +12,7 @@ use super::providers::Providers;
 use super::recording::{Recorder, RecordingError};
 use crate::clock::{Binding, Partitions};
 use crate::deliver::Standings;
-use crate::health::Seen;
+use crate::health::HealthMonitor;
 use crate::publish::{Board, LogRow, WorkerFailed, log};
 use crate::serve::Check;
 use crate::telemetry::Metrics;
@@ -79,6 +79,7 @@ pub struct Handover {
     source_names: Arc<[String]>,
     providers: Providers,
     sinks: Standings,
+    health: Option<HealthMonitor>,
     save_after: Option<Commit>,
     skip_through: Option<Commit>,
     /// Commits on their way, with their numbers of records.
@@ -109,6 +110,7 @@ impl Handover {
             source_names,
             providers: Providers::default(),
             sinks: Standings::default(),
+            health: None,
             save_after: None,
             skip_through: None,
             in_flight: VecDeque::new(),
@@ -125,11 +127,17 @@ impl Handover {
         self
     }
 
-    /// Tells how `providers` and `sinks` are at the end of every round.
+    /// Tells how `providers`, `sinks` and the process are at the end of every round.
     #[must_use]
-    pub fn telling(mut self, providers: Providers, sinks: Standings) -> Handover {
+    pub fn telling(
+        mut self,
+        providers: Providers,
+        sinks: Standings,
+        health: HealthMonitor,
+    ) -> Handover {
         self.providers = providers;
         self.sinks = sinks;
+        self.health = Some(health);
         self
     }
 
@@ -262,17 +270,15 @@ impl Handover {
 
     /// Tells how sources, sinks and process are after a commit, which no worker has yet.
     fn tell(&self, binding: &Binding) {
-        let seen = Seen {
-            workers: self.feeds.len(),
-            failed: self.board.has_failed(),
-            over_budget: self.is_over_budget(),
-            down: self.providers.down(),
-            commit: Some(binding.commit),
-        };
-        let providers = self.providers.rows(binding, seen.over_budget.is_some());
+        let over_budget = self.is_over_budget();
+        let providers = self.providers.rows(binding, over_budget.is_some());
         self.board.tables.providers.tell(binding.commit, providers);
         self.board.tables.sinks.tell(binding.commit, self.sinks.rows());
-        let checks = seen.checks().map(|(name, Check { status, output, .. })| {
+        let checks = self
+            .health
+            .iter()
+            .flat_map(|health| health.round(binding.at, binding.commit, over_budget));
+        let checks = checks.map(|(name, Check { status, output, .. })| {
             let row = HealthRow { check: name, status: status.name(), output: &output };
             let mut cells = Vec::with_capacity(HealthRow::COLUMNS.len());
             row.cells(&mut cells);

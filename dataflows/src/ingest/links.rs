@@ -1,13 +1,38 @@
 //! How the partitions of a run are connected, as their pumps last told.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use connectors::{Incident, IncidentKind, Link};
+use market::EventTime;
 
-/// The links of all partitions that have any. Clones share them.
+use super::drive::now;
+
+/// The links of all partitions that have any, and which sources were reached. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Links(Arc<Mutex<BTreeMap<(usize, usize), Told>>>);
+pub struct Links(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    partitions: BTreeMap<(usize, usize), Told>,
+    /// Sources of which every partition was opened.
+    opened: BTreeSet<usize>,
+    /// Why a source could not be reached, as last heard.
+    trouble: BTreeMap<usize, String>,
+}
+
+/// Whether a source was reached, and what it lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Every partition was opened, and connected at least once.
+    pub is_reached: bool,
+    /// Why not, as last heard.
+    pub trouble: Option<String>,
+    /// Rows that its servers no longer had, as far as their number is known.
+    pub lost_rows: u64,
+    /// When the last of these were missed, by the system's time.
+    pub last_loss: Option<EventTime>,
+}
 
 /// What was told of one partition.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +41,9 @@ struct Told {
     losses: u64,
     gaps: u64,
     failed: bool,
+    was_up: bool,
+    lost_rows: u64,
+    last_loss: Option<EventTime>,
 }
 
 /// The links of one source, taken together.
@@ -47,26 +75,59 @@ impl Links {
         if link.is_none() && incidents.is_empty() {
             return;
         }
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = told.entry((source, partition)).or_default();
+        let mut known = self.lock();
+        let own = known.partitions.entry((source, partition)).or_default();
         own.link = link;
+        own.was_up |= link.is_some_and(|link| link.is_up);
         for incident in incidents {
             match incident.kind {
                 IncidentKind::Connected => {}
                 IncidentKind::Disconnected => own.losses += 1,
-                IncidentKind::Gap => own.gaps += 1,
+                IncidentKind::Gap => {
+                    own.gaps += 1;
+                    own.last_loss = Some(now());
+                    let lost =
+                        incident.lost.map_or(0, |(first, last)| last.saturating_sub(first) + 1);
+                    own.lost_rows = own.lost_rows.saturating_add(lost);
+                }
                 IncidentKind::Failed => own.failed = true,
             }
         }
     }
 
+    /// Every partition of a source was opened.
+    pub fn opened(&self, source: usize) {
+        let mut known = self.lock();
+        known.opened.insert(source);
+        known.trouble.remove(&source);
+    }
+
+    /// Why a source cannot be reached, which is tried again.
+    pub fn trouble(&self, source: usize, why: String) {
+        self.lock().trouble.insert(source, why);
+    }
+
+    /// Whether a source was reached, and what it lost.
+    pub fn reach(&self, source: usize) -> Reach {
+        let known = self.lock();
+        let mut reach = Reach {
+            is_reached: known.opened.contains(&source),
+            trouble: known.trouble.get(&source).cloned(),
+            ..Reach::default()
+        };
+        for told in known.of(source) {
+            reach.is_reached &= told.was_up || told.link.is_none();
+            reach.lost_rows = reach.lost_rows.saturating_add(told.lost_rows);
+            reach.last_loss = reach.last_loss.max(told.last_loss);
+        }
+        reach
+    }
+
     /// The links of a source; none if it has no link at all.
     pub fn of(&self, source: usize) -> Option<Linked> {
-        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lock();
         let mut all = Linked { behind: Some(0), ..Linked::default() };
-        for Told { link, losses, gaps, failed } in
-            told.range((source, 0)..=(source, usize::MAX)).map(|(_, told)| told)
-        {
+        for Told { link, losses, gaps, failed, .. } in known.of(source) {
             all.links += 1;
             all.up += u64::from(link.is_some_and(|link| link.is_up) && !failed);
             all.losses += losses;
@@ -80,12 +141,26 @@ impl Links {
 
     /// The numbers of sources of which some link is not up.
     pub fn down(&self) -> Vec<usize> {
-        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lock();
         let is_down = |told: &Told| told.failed || told.link.is_some_and(|link| !link.is_up);
-        let mut down: Vec<usize> =
-            told.iter().filter(|(_, told)| is_down(told)).map(|((source, _), _)| *source).collect();
+        let mut down: Vec<usize> = known
+            .partitions
+            .iter()
+            .filter(|(_, told)| is_down(told))
+            .map(|((source, _), _)| *source)
+            .collect();
         down.dedup();
         down
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn of(&self, source: usize) -> impl Iterator<Item = &Told> {
+        self.partitions.range((source, 0)..=(source, usize::MAX)).map(|(_, told)| told)
     }
 }
 
@@ -118,5 +193,29 @@ mod tests {
         links.note(1, 0, up(Some(0)), &[incident(IncidentKind::Failed)]);
         let failed = Linked { links: 2, up: 1, losses: 1, gaps: 1, failed: 1, behind: Some(0) };
         assert_eq!((links.of(1), links.down()), (Some(failed), vec![1]));
+    }
+
+    #[test]
+    fn a_source_is_reached_when_each_partition_was_connected_once() {
+        let links = Links::default();
+        let link = |is_up| Some(Link { is_up, behind: None, at_end: false });
+        links.trouble(0, "refused".to_owned());
+        assert_eq!(links.reach(0).trouble.as_deref(), Some("refused"));
+        links.opened(0);
+        assert_eq!(
+            links.reach(0),
+            Reach { is_reached: true, ..Reach::default() },
+            "such as a file"
+        );
+        links.note(0, 0, link(false), &[]);
+        links.note(0, 1, link(true), &[]);
+        assert!(!links.reach(0).is_reached && !links.reach(1).is_reached);
+        links.note(0, 0, link(true), &[]);
+        links.note(0, 0, link(false), &[]);
+        assert!(links.reach(0).is_reached, "it was once, and is down now");
+
+        let lost = Incident { lost: Some((11, 20)), ..incident(IncidentKind::Gap) };
+        links.note(0, 1, link(true), &[lost, incident(IncidentKind::Gap)]);
+        assert_eq!((links.reach(0).lost_rows, links.reach(0).last_loss.is_some()), (10, true));
     }
 }

@@ -117,12 +117,6 @@ impl Providers {
         });
         rows.collect()
     }
-
-    /// The names of sources that are not connected.
-    pub fn down(&self) -> Vec<String> {
-        let down = self.links.down().into_iter();
-        down.filter_map(|number| Some(self.known.get(number)?.0.name.clone())).collect()
-    }
 }
 
 /// The event time of a record that moves watermarks; when a cancel was said does not.

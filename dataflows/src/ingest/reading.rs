@@ -74,7 +74,7 @@ impl Opened {
     pub fn all(sources: Vec<Wanted>, shared: Shared) -> Result<Opened, (usize, SourceError)> {
         let mut found = Vec::with_capacity(sources.len());
         for (number, wanted) in sources.into_iter().enumerate() {
-            let partitions = patiently(&shared.stop, || wanted.source.discover());
+            let partitions = patiently(number, &shared, || wanted.source.discover());
             let partitions = partitions.map_err(|error| (number, error))?;
             found.push((wanted, partitions.into_iter().collect::<BTreeSet<u32>>()));
         }
@@ -87,11 +87,13 @@ impl Opened {
             for partition in partitions {
                 let player = wanted.play.map(|play| Player::new(play, meeting.clone()));
                 let open = || opened(wanted, number, *partition, &shared);
-                let (pump, its) = patiently(&shared.stop, open).map_err(|error| (number, error))?;
+                let (pump, its) =
+                    patiently(number, &shared, open).map_err(|error| (number, error))?;
                 from = from.max(its);
                 pumps.push(Pump { player, ..pump });
             }
             read_from.push(from);
+            shared.links.opened(number);
         }
         Ok(Opened { sources: found, read_from, pumps, shared })
     }
@@ -155,16 +157,27 @@ fn opened(
 }
 
 /// Tries until it succeeds, cannot succeed, patience is at its end, or a stop is asked for.
+///
+/// Why it does not succeed is logged once, and again when that changes.
 fn patiently<T>(
-    stop: &Stop,
+    source: usize,
+    shared: &Shared,
     attempt: impl Fn() -> Result<T, SourceError>,
 ) -> Result<T, SourceError> {
     let began = Instant::now();
+    let mut logged = String::new();
     loop {
         match attempt() {
-            Err(error) if error.is_retryable() && began.elapsed() < PATIENCE && !stop.is_set() => {
-                tracing::warn!("{error}; trying again");
-                nap(Duration::from_secs(1), stop);
+            Err(error)
+                if error.is_retryable() && began.elapsed() < PATIENCE && !shared.stop.is_set() =>
+            {
+                let why = error.to_string();
+                if why != logged {
+                    tracing::warn!("{why}; it is tried again each second");
+                    logged.clone_from(&why);
+                }
+                shared.links.trouble(source, why);
+                nap(Duration::from_secs(1), &shared.stop);
             }
             done => return done,
         }

@@ -22,13 +22,20 @@ pub fn run_live(
     config: &Config,
     mut started: Started,
     wishes: &Wishes,
-    over_budget: &dyn Fn(Option<(usize, usize)>),
     stop: &Stop,
 ) -> Result<Report, RunError> {
     let names = config.source_names();
     let at = now();
     let (sender, pumped) = sync_channel::<Pumped>(LIVE_BATCHES);
-    let opened = open_live(config, &started, sender.clone(), at, stop)?;
+    let opened = match open_live(config, &started, sender.clone(), at, stop) {
+        Ok(opened) => opened,
+        // Stopped before all sources were reached: a run of which nothing came.
+        Err(error) if stop.is_set() => {
+            tracing::info!("stopped before it began: {error}");
+            return started.finish(Ok(true), wishes);
+        }
+        Err(error) => return Err(error),
+    };
     let clock = opened_clock(config, &opened, at);
     let pumps = opened.start().map_err(RunError::Thread)?;
     let inlet = started.inlet.clone();
@@ -39,7 +46,6 @@ pub fn run_live(
     let told = Told {
         over_budget: &|over: Option<(usize, usize)>| {
             inlet.iter().for_each(|inlet| inlet.pause(over.is_some()));
-            over_budget(over);
         },
         handed_over: &|binding| inlet.iter().for_each(|inlet| inlet.sealed(binding)),
     };

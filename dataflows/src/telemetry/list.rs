@@ -46,6 +46,16 @@ pub const METRICS: &[Described] = &[
     IN_FLIGHT,
     ROWS,
     MISSING,
+    HEALTH,
+    CONNECTED,
+    BEHIND,
+    DISCONNECTS,
+    GAPS,
+    LOST,
+    SINK_FAILED,
+    SINK_ROWS,
+    SINK_RETRIES,
+    SINK_RESYNCS,
     PROCESS,
 ];
 
@@ -76,6 +86,16 @@ mod described {
     pub(in crate::telemetry) const IN_FLIGHT: Described = counts("tickweave_in_flight_records", &[], "Records handed to the workers whose commit is not published yet");
     pub(in crate::telemetry) const ROWS: Described = counts("tickweave_view_rows", &["view"], "Rows of a view: current ones if keyed, all ever appended if a log");
     pub(in crate::telemetry) const MISSING: Described = counts("tickweave_missing_trades", &[], "Missing ids in all rows of the view `gaps`: trades that were not told");
+    pub(in crate::telemetry) const HEALTH: Described = counts("tickweave_health", &["check"], "How a check of /health is: 0 it passes, 1 it warns, 2 it fails");
+    pub(in crate::telemetry) const CONNECTED: Described = counts("tickweave_source_connected_partitions", SOURCE, "Partitions of a source that are connected to their server");
+    pub(in crate::telemetry) const BEHIND: Described = counts("tickweave_source_rows_behind", SOURCE, "Rows that servers have and that were not read yet; absent while unknown");
+    pub(in crate::telemetry) const DISCONNECTS: Described = counts("tickweave_source_disconnects", SOURCE, "How often a partition lost its server");
+    pub(in crate::telemetry) const GAPS: Described = counts("tickweave_source_gaps", SOURCE, "How often rows were lost that servers had");
+    pub(in crate::telemetry) const LOST: Described = counts("tickweave_source_lost_rows", SOURCE, "Rows lost that servers had, as far as their number is known");
+    pub(in crate::telemetry) const SINK_FAILED: Described = counts("tickweave_sink_failed", SINK, "Whether a sink has given up: 1, else 0");
+    pub(in crate::telemetry) const SINK_ROWS: Described = counts("tickweave_sink_rows", SINK, "Changes of a view that were delivered to a sink");
+    pub(in crate::telemetry) const SINK_RETRIES: Described = counts("tickweave_sink_retries", SINK, "Tries to deliver that did not go well");
+    pub(in crate::telemetry) const SINK_RESYNCS: Described = counts("tickweave_sink_resyncs", SINK, "How often a sink got a snapshot anew, since changes were no longer kept");
     pub(in crate::telemetry) const PROCESS: Described = counts("tickweave_process", &["version"], "The running program");
 }
 
@@ -98,4 +118,5 @@ const fn measures(
 
 const SOURCE: &[&str] = &["source"];
 const SOURCE_REASON: &[&str] = &["source", "reason"];
+const SINK: &[&str] = &["sink", "view"];
 const RULE: &[&str] = &["rule"];

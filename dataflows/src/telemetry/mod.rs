@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`METRICS`] (`list`) → [`Metrics`] (below) → its parts, each with its setters: `sources`
 //! (what came of the input), `outliers` (prices that stood out), `alerts` (what came of rules), `latency` (from tick to view), `newest` (commit and age), `held` (what is kept
-//! and on its way) → `parts`, of which they are made.
+//! and on its way), `links` (checks, connections, sinks) → `parts`, of which they are made.
 //!
 //! To add a metric: a line in [`METRICS`] through its constant; a field, its registration and a setter in the
 //! part that it belongs to.
@@ -11,6 +11,7 @@
 mod alerts;
 mod held;
 mod latency;
+mod links;
 mod list;
 mod newest;
 mod outliers;
@@ -26,6 +27,7 @@ use prometheus_client::registry::Registry;
 use self::alerts::Alerts;
 use self::held::Held;
 use self::latency::TickToView;
+use self::links::Links;
 use self::list::PROCESS;
 use self::newest::Newest;
 use self::outliers::Outliers;
@@ -33,6 +35,7 @@ use self::parts::register;
 use self::sources::Sources;
 
 pub use self::latency::NEWEST_COMMITS;
+pub use self::links::{Connection, Delivered};
 pub use self::list::{Described, METRICS};
 
 /// The media type of [`Metrics::render`].
@@ -82,6 +85,7 @@ struct Shared {
     tick_to_view: TickToView,
     newest: Newest,
     held: Held,
+    links: Links,
 }
 
 impl Metrics {
@@ -93,12 +97,14 @@ impl Metrics {
         let tick_to_view = TickToView::default();
         let newest = Newest::default();
         let held = Held::default();
+        let links = Links::default();
         let mut registry = Registry::default();
         sources.register(&mut registry);
         outliers.register(&mut registry);
         alerts.register(&mut registry);
         tick_to_view.register(&mut registry);
         held.register(&mut registry);
+        links.register(&mut registry);
         let process = Info::new(vec![("version", version.to_owned())]);
         register(&mut registry, PROCESS, process);
         registry.register_collector(Box::new(newest.clone()));
@@ -110,6 +116,7 @@ impl Metrics {
             tick_to_view,
             newest,
             held,
+            links,
         }))
     }
 
@@ -163,6 +170,9 @@ mod tests {
         metrics.rule("up");
         metrics.retained(0, 0);
         metrics.view_rows("candles", 0);
+        metrics.health("sources", 0);
+        metrics.connection("a", Connection { rows_behind: Some(0), ..Connection::default() });
+        metrics.delivery("bars", "candles", Delivered::default());
         let text = metrics.render();
         let mut shown: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();

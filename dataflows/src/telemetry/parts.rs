@@ -1,7 +1,8 @@
 //! What the other files are made of: counters that know their sum, gauges, and how they are registered.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -19,6 +20,8 @@ pub(super) type Decimal = Gauge<f64, AtomicU64>;
 pub(super) struct Counted {
     family: Family<Labels, Counter>,
     sum: Arc<AtomicU64>,
+    /// By the first label.
+    sums: Arc<Mutex<BTreeMap<(&'static str, String), u64>>>,
 }
 
 impl Counted {
@@ -30,6 +33,18 @@ impl Counted {
     pub(super) fn add(&self, labels: Labels, n: u64) {
         self.family.get_or_create(&labels).inc_by(n);
         self.sum.fetch_add(n, Ordering::Relaxed);
+        if let Some(first) = labels.into_iter().next() {
+            *self.sums().entry(first).or_default() += n;
+        }
+    }
+
+    /// The sum of those whose first label is this.
+    pub(super) fn of(&self, first: &(&'static str, String)) -> u64 {
+        self.sums().get(first).copied().unwrap_or(0)
+    }
+
+    fn sums(&self) -> MutexGuard<'_, BTreeMap<(&'static str, String), u64>> {
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn sum(&self) -> u64 {

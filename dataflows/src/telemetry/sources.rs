@@ -115,6 +115,13 @@ impl Metrics {
         self.0.sources.dead.add(labels, n);
     }
 
+    /// The rows that were read from a source since the start, and how many of them were refused or too late.
+    pub fn refused_of(&self, source: &str) -> (u64, u64) {
+        let known = &self.0.sources;
+        let of_source = |counted: &Counted| counted.of(&("source", source.to_owned()));
+        (of_source(&known.records), of_source(&known.dead) + of_source(&known.late))
+    }
+
     /// So many bytes were read from a source.
     pub fn bytes(&self, source: &str, n: u64) {
         self.0.sources.input.add(of(source), n);

@@ -8,6 +8,7 @@ mod demo;
 mod end_to_end;
 mod expected;
 mod following;
+mod health;
 mod kafka;
 mod outputs;
 mod page;

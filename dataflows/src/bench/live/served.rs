@@ -66,9 +66,8 @@ impl Served {
         );
         let stop = Stop::default();
         let stopping = stop.clone();
-        let feeding = std::thread::spawn(move || {
-            run_live(&config, started, &wishes, &|_| (), &stopping).map(|_| ())
-        });
+        let feeding =
+            std::thread::spawn(move || run_live(&config, started, &wishes, &stopping).map(|_| ()));
         Served::serve(context, feeding, stop)
     }
 
@@ -115,6 +114,7 @@ pub(in crate::bench) fn engine(
             rank: 0,
             partitions: PartitionNames::one("load"),
         },
+        required: true,
         timing: SourceTiming {
             disorder: Span::secs(5),
             idle_after: None,

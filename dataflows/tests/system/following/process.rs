@@ -67,7 +67,15 @@ fn providers_and_health_add_up_from_the_first_row_to_the_end() {
     both.assert_is("backups", &backups, &columns, "filtered");
     let (columns, checks) = lines(&get(job.address, "/v1/views/health?format=csv").body);
     assert_eq!(columns, ["check", "status", "output"]);
-    let names = ["commits,pass,", "sources,pass,sources are read", "workers,pass,2 workers run"];
+    let names = [
+        "commits,pass,",
+        "input,pass,",
+        "losses,pass,",
+        "sinks,pass,there is no sink",
+        "sources,pass,sources are read",
+        "workers,pass,2 workers run",
+    ];
+    assert_eq!(checks.len(), names.len());
     assert!(checks.iter().zip(names).all(|(row, name)| row.starts_with(name)), "{checks:?}");
     both.assert_is("checks", &checks, &columns, "health");
     run.signal("TERM");

@@ -1,0 +1,230 @@
+//! How the process is: what is looked at, and by which rules it passes, warns or fails. Said by `/health` at the moment of
+//! asking, and by the view `health`, `/metrics` and the log at the end of every round.
+//!
+//! | check | warns | fails |
+//! |---|---|---|
+//! | `workers` | | a worker is gone; the process is going down |
+//! | `sources` | a source is not reached yet, not connected, or cannot be read on | sources pause, since operators retain more than `limits.state_bytes` |
+//! | `losses` | within an hour after a server no longer had rows that were not read yet | |
+//! | `input` | in the last minute at least half of a source's rows, and at least 100, were refused or too late | |
+//! | `sinks` | a sink cannot take its batch now, and is tried again | a sink has given up: it gets nothing more |
+//! | `commits` | no commit is complete yet | |
+//!
+//! The process is *ready* while sources do not pause, and not before every source that is `required` was reached once.
+//! What goes wrong with a source later is a warning: what is there can still be asked for.
+
+mod input;
+mod monitor;
+#[cfg(test)]
+mod tests;
+
+use market::{Commit, EventTime, Span};
+
+use crate::deliver::State;
+use crate::serve::{Check, Readiness, Status};
+
+pub use monitor::HealthMonitor;
+
+/// What there is to see.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The system's time.
+    pub at: EventTime,
+    /// How many workers there are.
+    pub workers: usize,
+    /// Whether one of them is gone.
+    pub failed: bool,
+    /// Bytes that operators retain and may, if they retain too much.
+    pub over_budget: Option<(usize, usize)>,
+    /// The sources, but for the one of clients.
+    pub sources: Vec<SourceSeen>,
+    /// The deliveries to sinks.
+    pub sinks: Vec<SinkSeen>,
+    /// The newest commit that is complete, or will be when this is read.
+    pub commit: Option<Commit>,
+}
+
+/// How a source is.
+#[derive(Clone, Debug, Default)]
+pub struct SourceSeen {
+    /// Its name.
+    pub name: String,
+    /// Whether the process is not ready before it was reached.
+    pub is_required: bool,
+    /// Whether all its partitions were opened once.
+    pub is_reached: bool,
+    /// Why it was not, as last heard.
+    pub trouble: Option<String>,
+    /// Whether one of its partitions is not connected, or cannot be read on.
+    pub is_down: bool,
+    /// Rows that its servers no longer had, as far as their number is known, and when the last were missed.
+    pub lost: Option<(u64, EventTime)>,
+    /// Rows of the last minute, and how many of them were refused or too late; none while these are few.
+    pub refused: Option<(u64, u64)>,
+}
+
+/// How the delivery of a view to a sink is.
+#[derive(Clone, Debug)]
+pub struct SinkSeen {
+    /// The sink's name.
+    pub name: String,
+    /// The view's name.
+    pub view: &'static str,
+    /// What the delivery does.
+    pub state: State,
+    /// Why the last try did not go well, if it did not.
+    pub last_error: Option<String>,
+}
+
+/// Losses are warned of for so long.
+const LOSS_WARNS_FOR: Span = Span::secs(3_600);
+
+impl Seen {
+    /// Every check, by name.
+    pub fn checks(&self) -> Vec<(&'static str, Check)> {
+        vec![
+            ("workers", self.workers()),
+            ("sources", self.sources()),
+            ("losses", self.losses()),
+            ("input", self.input()),
+            ("sinks", self.sinks()),
+            ("commits", self.commits()),
+        ]
+    }
+
+    /// Whether answers are worth asking for.
+    pub fn readiness(&self) -> Readiness {
+        if let Some(reason) = self.pause() {
+            return Readiness::NotYet(reason);
+        }
+        let required = self.sources.iter().filter(|source| source.is_required);
+        let missing: Vec<String> =
+            required.filter(|source| !source.is_reached).map(SourceSeen::not_reached).collect();
+        match missing.is_empty() {
+            true => Readiness::Ready,
+            false => Readiness::NotYet(missing.join("; ")),
+        }
+    }
+
+    fn pause(&self) -> Option<String> {
+        let (retained, limit) = self.over_budget?;
+        Some(format!(
+            "sources pause: operators retain about {retained} bytes, `limits.state_bytes` allows {limit}"
+        ))
+    }
+
+    fn workers(&self) -> Check {
+        if self.failed {
+            return said(Status::Fail, "a worker has failed; the process is going down");
+        }
+        said(Status::Pass, format!("{} workers run", self.workers))
+    }
+
+    fn sources(&self) -> Check {
+        if let Some(reason) = self.pause() {
+            return said(Status::Fail, reason);
+        }
+        let mut wrong: Vec<String> = self
+            .sources
+            .iter()
+            .filter(|source| !source.is_reached)
+            .map(SourceSeen::not_reached)
+            .collect();
+        let down: Vec<&str> = self
+            .sources
+            .iter()
+            .filter(|source| source.is_reached && source.is_down)
+            .map(|source| source.name.as_str())
+            .collect();
+        if !down.is_empty() {
+            wrong.push(format!("not connected: {} (see the view `incidents`)", down.join(", ")));
+        }
+        match wrong.is_empty() {
+            true => said(Status::Pass, "sources are read"),
+            false => said(Status::Warn, wrong.join("; ")),
+        }
+    }
+
+    fn losses(&self) -> Check {
+        let lately = |source: &SourceSeen| {
+            let (rows, last) =
+                source.lost.filter(|(_, last)| last.after(LOSS_WARNS_FOR) > self.at)?;
+            let name = &source.name;
+            Some(format!(
+                "{name} lost {rows} rows (as far as known) that its server had, at {last}"
+            ))
+        };
+        let lost: Vec<String> = self.sources.iter().filter_map(lately).collect();
+        match lost.is_empty() {
+            true => said(Status::Pass, "nothing that servers had is lost"),
+            false => said(Status::Warn, format!("{} (see the view `incidents`)", lost.join("; "))),
+        }
+    }
+
+    fn input(&self) -> Check {
+        let refused: Vec<String> = self
+            .sources
+            .iter()
+            .filter_map(|source| {
+                let (rows, refused) =
+                    source.refused.filter(|(rows, refused)| refused * 2 >= *rows)?;
+                Some(format!("{refused} of {rows} rows of {} in the last minute", source.name))
+            })
+            .collect();
+        match refused.is_empty() {
+            true => said(Status::Pass, "input is accepted"),
+            false => {
+                let views = "the views `dead_letters` and `too_late` say why";
+                said(Status::Warn, format!("refused or too late: {}; {views}", refused.join("; ")))
+            }
+        }
+    }
+
+    fn sinks(&self) -> Check {
+        let in_state = |state: State| {
+            let sinks = self.sinks.iter().filter(move |sink| sink.state == state);
+            sinks
+                .map(|SinkSeen { name, view, last_error, .. }| match last_error {
+                    Some(error) => format!("`{view}` to {name}: {error}"),
+                    None => format!("`{view}` to {name}"),
+                })
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
+        let (failed, retrying) = (in_state(State::Failed), in_state(State::Retrying));
+        if !failed.is_empty() {
+            return said(Status::Fail, format!("failed, and not tried again: {failed}"));
+        }
+        if !retrying.is_empty() {
+            return said(Status::Warn, format!("tried again: {retrying}"));
+        }
+        let output = match self.sinks.is_empty() {
+            true => "there is no sink",
+            false => "changes are delivered",
+        };
+        said(Status::Pass, output)
+    }
+
+    fn commits(&self) -> Check {
+        match self.commit {
+            Some(commit) => Check {
+                observed: Some((commit.0 as f64, "newest commit")),
+                ..said(Status::Pass, "commits become complete")
+            },
+            None => said(Status::Warn, "no commit is complete yet"),
+        }
+    }
+}
+
+impl SourceSeen {
+    fn not_reached(&self) -> String {
+        match &self.trouble {
+            Some(why) => format!("not reached yet: {} ({why})", self.name),
+            None => format!("not reached yet: {}", self.name),
+        }
+    }
+}
+
+fn said(status: Status, output: impl Into<String>) -> Check {
+    Check { status, output: output.into(), observed: None }
+}

@@ -1,0 +1,197 @@
+//! Looks at the process, and says when a check begins to warn or fail and when it passes again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use market::{Commit, EventTime, Span};
+
+use super::input::RefusedShare;
+use super::{Seen, SinkSeen, SourceSeen};
+use crate::deliver::{self, Standings};
+use crate::ingest::drive::now;
+use crate::ingest::links::Links;
+use crate::publish::Board;
+use crate::serve::{Check, Health, Status};
+use crate::telemetry::{Connection, Delivered, Metrics};
+
+/// What is watched. Clones share it.
+#[derive(Clone)]
+pub struct HealthMonitor(Arc<Shared>);
+
+struct Shared {
+    /// The configured sources by number: name, and whether it is required.
+    sources: Vec<(String, bool)>,
+    board: Arc<Board>,
+    links: Links,
+    sinks: Standings,
+    metrics: Metrics,
+    state: Mutex<State>,
+}
+
+struct State {
+    over_budget: Option<(usize, usize)>,
+    shares: Vec<RefusedShare>,
+    refused: Vec<Option<(u64, u64)>>,
+    changes: Changes,
+}
+
+impl HealthMonitor {
+    /// Of a job whose sources, but for the one of clients, have these names and are required or not.
+    pub fn new(
+        sources: Vec<(String, bool)>,
+        board: Arc<Board>,
+        links: Links,
+        sinks: Standings,
+        metrics: Metrics,
+    ) -> HealthMonitor {
+        let state = Mutex::new(State {
+            over_budget: None,
+            shares: sources.iter().map(|_| RefusedShare::default()).collect(),
+            refused: vec![None; sources.len()],
+            changes: Changes::default(),
+        });
+        HealthMonitor(Arc::new(Shared { sources, board, links, sinks, metrics, state }))
+    }
+
+    /// How the process is now.
+    pub fn health(&self) -> Health {
+        let state = self.0.lock();
+        let seen = self.0.seen(&state, now(), self.0.board.frontier().commit);
+        let checks = seen.checks().into_iter().map(|(name, check)| (name.to_owned(), check));
+        Health { checks: checks.collect(), readiness: seen.readiness() }
+    }
+
+    /// Looks at the end of a round, at system time `at`, when `commit` is about to be handed over; gives every check.
+    /// What has begun or ended since the last round is logged, a line each, and metrics say how it is.
+    pub fn round(
+        &self,
+        at: EventTime,
+        commit: Commit,
+        over_budget: Option<(usize, usize)>,
+    ) -> Vec<(&'static str, Check)> {
+        let mut state = self.0.lock();
+        state.over_budget = over_budget;
+        for (number, (name, _)) in self.0.sources.iter().enumerate() {
+            let (rows, refused) = self.0.metrics.refused_of(name);
+            state.refused[number] = state.shares[number].take(at, rows, refused);
+        }
+        let seen = self.0.seen(&state, at, Some(commit));
+        let checks = seen.checks();
+        for (name, check) in &checks {
+            if state.changes.is_news(at, name, check.status) {
+                log(name, check);
+            }
+            self.0.metrics.health(name, check.status as u64);
+        }
+        drop(state);
+        self.0.measure();
+        checks
+    }
+}
+
+impl Shared {
+    fn seen(&self, state: &State, at: EventTime, commit: Option<Commit>) -> Seen {
+        let down = self.links.down();
+        let sources = self.sources.iter().enumerate().map(|(number, (name, is_required))| {
+            let reach = self.links.reach(number);
+            SourceSeen {
+                name: name.clone(),
+                is_required: *is_required,
+                is_reached: reach.is_reached,
+                trouble: reach.trouble,
+                is_down: down.contains(&number),
+                lost: reach.last_loss.map(|last| (reach.lost_rows, last)),
+                refused: state.refused[number],
+            }
+        });
+        let sinks = self.sinks.0.iter().map(|standing| {
+            let told = standing.told();
+            let (name, view) = (standing.name.clone(), standing.view.name);
+            SinkSeen { name, view, state: told.state, last_error: told.last_error }
+        });
+        Seen {
+            at,
+            workers: self.board.workers(),
+            failed: self.board.has_failed(),
+            over_budget: state.over_budget,
+            sources: sources.collect(),
+            sinks: sinks.collect(),
+            commit,
+        }
+    }
+
+    /// Shows how sources are connected and sinks go.
+    fn measure(&self) {
+        for (number, (name, _)) in self.sources.iter().enumerate() {
+            if let Some(linked) = self.links.of(number) {
+                let connection = Connection {
+                    connected: linked.up,
+                    rows_behind: linked.behind,
+                    disconnects: linked.losses,
+                    gaps: linked.gaps,
+                    lost_rows: self.links.reach(number).lost_rows,
+                };
+                self.metrics.connection(name, connection);
+            }
+        }
+        for standing in self.sinks.0.iter() {
+            let told = standing.told();
+            let delivered = Delivered {
+                failed: told.state == deliver::State::Failed,
+                rows: told.rows,
+                retries: told.retries,
+                resyncs: told.resyncs,
+            };
+            self.metrics.delivery(&standing.name, standing.view.name, delivered);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How checks were when that was last logged, and since when they are otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Changes(BTreeMap<&'static str, Change>);
+
+#[derive(Debug, Default)]
+struct Change {
+    logged: Status,
+    otherwise: Option<(Status, EventTime)>,
+}
+
+/// What lasts shorter is not logged: a source that is just being connected, a batch that went well at the second try.
+const LASTS: Span = Span::secs(3);
+
+impl Changes {
+    /// Whether it is to be logged that a check has this status at system time `at`: it was logged otherwise, and has
+    /// had it for some seconds.
+    pub(super) fn is_news(&mut self, at: EventTime, name: &'static str, status: Status) -> bool {
+        let change = self.0.entry(name).or_default();
+        if status == change.logged {
+            change.otherwise = None;
+            return false;
+        }
+        let since = match change.otherwise {
+            Some((same, since)) if same == status => since,
+            _ => at,
+        };
+        change.otherwise = Some((status, since));
+        let is_news = since.after(LASTS) <= at;
+        if is_news {
+            *change = Change { logged: status, otherwise: None };
+        }
+        is_news
+    }
+}
+
+/// A line: that a check passes again, or why it does not.
+fn log(name: &str, check: &Check) {
+    let output = &check.output;
+    match check.status {
+        Status::Pass => tracing::info!("health: {name}: pass again: {output}"),
+        Status::Warn => tracing::warn!("health: {name}: {output}"),
+        Status::Fail => tracing::error!("health: {name}: {output}"),
+    }
+}

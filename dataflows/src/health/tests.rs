@@ -1,0 +1,127 @@
+//! Rules of health, one by one.
+
+use super::input::RefusedShare;
+use super::monitor::Changes;
+use super::*;
+
+fn at(secs: i64) -> EventTime {
+    EventTime(secs * 1_000_000_000)
+}
+
+fn source(name: &str) -> SourceSeen {
+    SourceSeen {
+        name: name.to_owned(),
+        is_required: true,
+        is_reached: true,
+        ..SourceSeen::default()
+    }
+}
+
+fn seen(sources: Vec<SourceSeen>) -> Seen {
+    Seen {
+        at: at(10_000),
+        workers: 2,
+        failed: false,
+        over_budget: None,
+        sources,
+        sinks: Vec::new(),
+        commit: Some(Commit(7)),
+    }
+}
+
+/// The status of a check, and why.
+fn check(seen: &Seen, name: &str) -> (Status, String) {
+    let checks = seen.checks().into_iter();
+    let found = checks.into_iter().find(|(own, _)| *own == name);
+    let (_, check) = found.unwrap();
+    (check.status, check.output)
+}
+
+#[test]
+fn what_is_as_it_should_be_passes() {
+    let seen = seen(vec![source("a")]);
+    assert!(seen.checks().iter().all(|(_, check)| check.status == Status::Pass));
+    assert_eq!(seen.readiness(), Readiness::Ready);
+}
+
+#[test]
+fn a_required_source_must_be_reached_once() {
+    let trouble = Some("connection refused".to_owned());
+    let away = SourceSeen { is_reached: false, trouble, ..source("away") };
+    let mut seen = seen(vec![source("a"), away]);
+    let why = "not reached yet: away (connection refused)".to_owned();
+    assert_eq!(check(&seen, "sources"), (Status::Warn, why.clone()));
+    assert_eq!(seen.readiness(), Readiness::NotYet(why));
+    seen.sources[1].is_required = false;
+    assert_eq!(seen.readiness(), Readiness::Ready);
+
+    seen.sources[1] = SourceSeen { is_down: true, ..source("away") };
+    let why = "not connected: away (see the view `incidents`)".to_owned();
+    assert_eq!(check(&seen, "sources"), (Status::Warn, why));
+    assert_eq!(seen.readiness(), Readiness::Ready, "what is there can be asked for");
+    seen.over_budget = Some((9, 8));
+    assert_eq!(check(&seen, "sources").0, Status::Fail);
+    assert!(matches!(seen.readiness(), Readiness::NotYet(_)));
+}
+
+#[test]
+fn losses_are_warned_of_for_an_hour() {
+    let lost = |secs| seen(vec![SourceSeen { lost: Some((130_725, at(secs))), ..source("k") }]);
+    let (status, why) = check(&lost(10_000 - 3_599), "losses");
+    assert!(status == Status::Warn && why.starts_with("k lost 130725 rows"), "{why}");
+    assert_eq!(check(&lost(10_000 - 3_600), "losses").0, Status::Pass);
+}
+
+#[test]
+fn input_of_which_half_is_refused_is_warned_of() {
+    let refused = |refused| seen(vec![SourceSeen { refused: Some((200, refused)), ..source("k") }]);
+    assert_eq!(check(&refused(99), "input").0, Status::Pass);
+    let (status, why) = check(&refused(100), "input");
+    assert_eq!(status, Status::Warn);
+    assert!(why.contains("100 of 200 rows of k"), "{why}");
+
+    let mut share = RefusedShare::default();
+    assert_eq!(share.take(at(0), 0, 0), None);
+    assert_eq!(share.take(at(1), 99, 99), None, "few");
+    assert_eq!(share.take(at(2), 1_000, 900), Some((1_000, 900)));
+    for secs in 3..100 {
+        share.take(at(secs), 1_000, 900);
+    }
+    assert_eq!(share.take(at(100), 1_100, 900), Some((100, 0)), "those of the last minute");
+}
+
+#[test]
+fn sinks_that_fail_fail_and_those_that_retry_warn() {
+    let sink = |state, error: Option<&str>| SinkSeen {
+        name: "bars".to_owned(),
+        view: "candles",
+        state,
+        last_error: error.map(str::to_owned),
+    };
+    let with = |sinks| Seen { sinks, ..seen(Vec::new()) };
+    assert_eq!(check(&with(vec![sink(State::Running, None)]), "sinks").0, Status::Pass);
+    let retrying = sink(State::Retrying, Some("timed out"));
+    let why = "tried again: `candles` to bars: timed out".to_owned();
+    assert_eq!(check(&with(vec![retrying.clone()]), "sinks"), (Status::Warn, why));
+    let failed = sink(State::Failed, Some("too large"));
+    let why = "failed, and not tried again: `candles` to bars: too large".to_owned();
+    let both = with(vec![retrying, failed]);
+    assert_eq!(check(&both, "sinks"), (Status::Fail, why));
+    assert_eq!(both.readiness(), Readiness::Ready);
+}
+
+#[test]
+fn what_lasts_is_logged_once_when_it_begins_and_once_when_it_ends() {
+    let mut changes = Changes::default();
+    let mut logged = Vec::new();
+    let statuses =
+        [(0, 2, Status::Warn), (2, 5, Status::Pass), (5, 20, Status::Warn), (20, 40, Status::Pass)];
+    for (from, to, status) in statuses {
+        for secs in from..to {
+            if changes.is_news(at(secs), "sources", status) {
+                logged.push((secs, status));
+            }
+        }
+    }
+    assert_eq!(logged, [(8, Status::Warn), (23, Status::Pass)]);
+}
