@@ -7,7 +7,7 @@
 //! frontier or from there on) → `page` (a client that the binary carries) → `problem` (what an error says).
 //!
 //! **Every answer about a view is stamped** with the frontier that it reflects: `frontier` in JSON,
-//! `X-Commit` and `X-Frontier` as headers, and an `ETag` of view and commit. **Every error** is a
+//! `X-Commit` and `X-Frontier` as headers, and an `ETag` of view, run and commit. **Every error** is a
 //! `application/problem+json` (RFC 9457) that names what was wrong and what is possible.
 
 mod answers;

@@ -77,32 +77,41 @@ impl Form {
     ) -> Result<Option<Response>, Problem> {
         self.fresh.reached(context).await?;
         let now = context.reader.frontier();
-        if as_of.is_some() || !already_has(asked, &self.etag(view, now)) {
+        if as_of.is_some() || !already_has(asked, &self.etag(context, view, now)) {
             return Ok(None);
         }
         let mut response = Response::new(String::new().into());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        self.describe(&mut response, view, now);
+        self.describe(context, &mut response, view, now);
         Ok(Some(response))
     }
 
     /// What all answers for one frontier have in common.
-    fn describe(&self, response: &mut Response, view: &View, frontier: Frontier) {
+    fn describe(
+        &self,
+        context: &Context,
+        response: &mut Response,
+        view: &View,
+        frontier: Frontier,
+    ) {
         stamp(response, frontier);
-        set(response, ETAG, &self.etag(view, frontier));
+        set(response, ETAG, &self.etag(context, view, frontier));
         set(response, VARY, "accept");
         set(response, CACHE_CONTROL, "no-cache");
     }
 
-    /// `"<view>@<commit>"`; forms other than JSON are other bytes and so have other tags.
-    fn etag(&self, view: &View, frontier: Frontier) -> String {
+    /// `"<view>@<run>-<commit>"`; forms other than JSON are other bytes and so have other tags.
+    ///
+    /// Commits begin anew with each run, so the number alone would say that rows of the run before are current.
+    fn etag(&self, context: &Context, view: &View, frontier: Frontier) -> String {
+        let (name, run) = (view.name, context.run);
         let commit = match frontier.commit {
             Some(commit) => commit.0.to_string(),
             None => "none".to_owned(),
         };
         match self.format {
-            Format::Json => format!("\"{}@{commit}\"", view.name),
-            other => format!("\"{}@{commit}.{}\"", view.name, other.name()),
+            Format::Json => format!("\"{name}@{run:x}-{commit}\""),
+            other => format!("\"{name}@{run:x}-{commit}.{}\"", other.name()),
         }
     }
 }
@@ -115,7 +124,7 @@ impl Frame<'_> {
             Problem::internal()
         })?;
         let mut response = Response::new(body.into());
-        form.describe(&mut response, self.view, self.frontier);
+        form.describe(context, &mut response, self.view, self.frontier);
         set(&mut response, CONTENT_TYPE, form.format.content_type());
         set(&mut response, X_MORE, if self.more { "true" } else { "false" });
         Ok(response)
