@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::Args;
 use operators::NoStates;
 
 use super::check::layers;
 use super::report::print_report;
-use super::{Outcome, runtime};
+use super::{Outcome, descriptors, runtime};
 use crate::config::Config;
 use crate::health::Seen;
 use crate::ingest::Stop;
@@ -19,6 +20,7 @@ use crate::ingest::drive::now;
 use crate::ingest::links::Links;
 use crate::inlet::Inlet;
 use crate::publish::Board;
+use crate::readers::ReaderPool;
 use crate::run::{Started, Wishes, run_live};
 use tokio::sync::Semaphore;
 
@@ -80,7 +82,9 @@ pub(super) fn live<B>(
     let started = Started::new(config, Arc::new(NoStates), wishes)?;
     let pause = Pause::default();
     let finished = Arc::new(AtomicBool::new(false));
-    let context = context(config, &started, &pause);
+    let readers = ReaderPool::start(config.readers, started.metrics.clone())
+        .context("the reader threads cannot be started")?;
+    let context = context(config, &started, readers, &pause);
     let http = runtime.spawn(serve(listener, context, until(Arc::clone(&finished))));
     tracing::info!(
         "{} sources, {} workers; serving http://{address}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
@@ -119,14 +123,16 @@ async fn until(finished: Arc<AtomicBool>) {
     }
 }
 
-fn context(config: &Config, started: &Started, pause: &Pause) -> Context {
+fn context(config: &Config, started: &Started, readers: ReaderPool, pause: &Pause) -> Context {
     let board = Arc::clone(&started.board);
     let pause = Arc::clone(pause);
     let links = started.links.clone();
     let names: Vec<String> = config.source_names().into_iter().map(|names| names.name).collect();
-    let limits = Limits { connections: config.connections, ..Limits::default() };
+    let connections = descriptors::connections(config.connections);
+    let limits = Limits { connections, ..Limits::default() };
     Context {
-        reader: Arc::new(started.reader()),
+        reader: Arc::new(started.reader().on(readers.clone())),
+        readers,
         catalog: Arc::clone(&started.catalog),
         calendars: config.calendars.clone(),
         timeframes: config.job.timeframes().to_vec(),

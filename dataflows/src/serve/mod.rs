@@ -38,6 +38,7 @@ use std::time::Instant;
 use market::{Calendars, Catalog, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
+use crate::readers::ReaderPool;
 use crate::telemetry::Metrics;
 use crate::views::{Labels, ViewReader};
 
@@ -71,6 +72,8 @@ pub struct Context {
     pub started: Instant,
     /// What clients may take up.
     pub limits: Limits,
+    /// Where long work for clients is done.
+    pub readers: ReaderPool,
     /// What those who follow views are told.
     pub frames: Frames,
     /// Becomes true when those who follow views must go; [`serve`] sets its own.

@@ -46,6 +46,7 @@ pub const METRICS: &[Described] = &[
     IN_FLIGHT,
     ROWS,
     MISSING,
+    REFUSED,
     PROCESS,
 ];
 
@@ -76,6 +77,7 @@ mod described {
     pub(in crate::telemetry) const IN_FLIGHT: Described = counts("tickweave_in_flight_records", &[], "Records handed to the workers whose commit is not published yet");
     pub(in crate::telemetry) const ROWS: Described = counts("tickweave_view_rows", &["view"], "Rows of a view: current ones if keyed, all ever appended if a log");
     pub(in crate::telemetry) const MISSING: Described = counts("tickweave_missing_trades", &[], "Missing ids in all rows of the view `gaps`: trades that were not told");
+    pub(in crate::telemetry) const REFUSED: Described = counts("tickweave_reads_refused", &["reason"], "Reads of clients that were refused: too many waited (`full`), or one waited too long (`waited`)");
     pub(in crate::telemetry) const PROCESS: Described = counts("tickweave_process", &["version"], "The running program");
 }
 

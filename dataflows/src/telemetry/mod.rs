@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`METRICS`] (`list`) → [`Metrics`] (below) → its parts, each with its setters: `sources`
 //! (what came of the input), `outliers` (prices that stood out), `alerts` (what came of rules), `latency` (from tick to view), `newest` (commit and age), `held` (what is kept
-//! and on its way) → `parts`, of which they are made.
+//! and on its way, and what readers were refused) → `parts`, of which they are made.
 //!
 //! To add a metric: a line in [`METRICS`] through its constant; a field, its registration and a setter in the
 //! part that it belongs to.
@@ -163,6 +163,7 @@ mod tests {
         metrics.rule("up");
         metrics.retained(0, 0);
         metrics.view_rows("candles", 0);
+        metrics.read_refused("full");
         let text = metrics.render();
         let mut shown: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();

@@ -27,6 +27,7 @@ use serde::Serialize;
 use warp::filters::BoxedFilter;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use warp::path::FullPath;
 use warp::reject::{LengthRequired, PayloadTooLarge, UnsupportedMediaType};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -35,7 +36,7 @@ use crate::views::Frontier;
 
 use super::Context;
 use super::problem::{
-    LENGTH_REQUIRED, Problem, TOO_LARGE, UNKNOWN_PATH, UNSUPPORTED, WRONG_METHOD,
+    CROSS_SITE, LENGTH_REQUIRED, Problem, TOO_LARGE, UNKNOWN_PATH, UNSUPPORTED, WRONG_METHOD,
 };
 use super::query::shown;
 use super::symbol::closest;
@@ -101,11 +102,45 @@ pub(super) fn app(context: &Context) -> Route {
             not_routed(&method, path.as_str()).response(Some(path.as_str()))
         })
         .boxed();
-    let routes = ROUTES.iter().map(|entry| (entry.route)(context));
+    let routes =
+        [cross_site()].into_iter().chain(ROUTES.iter().map(|entry| (entry.route)(context)));
     match routes.reduce(|all, route| all.or(route).unify().boxed()) {
         Some(all) => all.recover(refused).unify().or(unknown).unify().boxed(),
         None => unknown,
     }
+}
+
+/// Refuses what pages of other sites read; lets everything else go on. `POST` and `/ws` ask for themselves.
+///
+/// Such a page cannot see an answer, but it can have many made. It may ask how the process is, and a link of it may
+/// be followed: then the browser shows the answer, and does so once.
+fn cross_site() -> Route {
+    let asked = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
+    asked
+        .and_then(async |method: Method, path: FullPath, headers: HeaderMap| {
+            let path = path.as_str();
+            let exempt = ["/ws", "/metrics"].contains(&path) || is_below(path, "/health");
+            let reads = READ.contains(&method) && !exempt;
+            match foreign(&headers).filter(|_| reads && !is_followed(&headers)) {
+                Some(site) => {
+                    let detail = format!("{site} may not read from this server");
+                    Ok(Problem::new(CROSS_SITE, detail).response(Some(path)))
+                }
+                None => Err(warp::reject()),
+            }
+        })
+        .boxed()
+}
+
+fn is_below(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a browser asks because its window goes to another page.
+fn is_followed(headers: &HeaderMap) -> bool {
+    let said = |name| headers.get(name).map(HeaderValue::as_bytes);
+    said(SEC_FETCH_MODE) == Some(b"navigate")
+        && said(SEC_FETCH_DEST).is_none_or(|dest| dest == b"document")
 }
 
 /// Why no route took a request: its path is unknown, or its method.
@@ -202,6 +237,8 @@ fn foreign(headers: &HeaderMap) -> Option<String> {
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// The answer of a handler, or its problem told as one of the request.
 async fn answered(
