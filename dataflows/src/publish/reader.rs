@@ -248,6 +248,16 @@ fn shards<T: Copy>(ids: &[T], shard: impl Fn(T) -> Shard) -> Vec<Shard> {
     ids.iter().map(|id| shard(*id)).collect()
 }
 
+/// Whether a read finds its rows by their keys, or goes through all.
+fn class(scan: &Scan) -> Class {
+    let Wanted { instruments, portfolios, .. } = &scan.wanted;
+    match keyed(scan.view.name).map(|view| view.sharded_by) {
+        Some(Dimension::Instrument) if instruments.is_some() => Class::Point,
+        Some(Dimension::Portfolio) if portfolios.is_some() => Class::Point,
+        _ => Class::Scan,
+    }
+}
+
 /// What came of a read that may visit all rows.
 fn whole<T>(read: Result<T, Stop>) -> Result<T, ReadError> {
     read.map_err(|stop| match stop {
@@ -277,11 +287,11 @@ impl ViewReader for BoardReader {
     }
 
     fn scan(&self, scan: Scan) -> Reading<'_, Page> {
-        self.reading(Class::Scan, move |reader, allowance| reader.read_within(&scan, allowance))
+        self.reading(class(&scan), move |reader, allowance| reader.read_within(&scan, allowance))
     }
 
     fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
-        self.reading(Class::Scan, move |reader, allowance| reader.candles_within(&scan, allowance))
+        self.reading(class(&scan), move |reader, allowance| reader.candles_within(&scan, allowance))
     }
 
     fn snapshot(

@@ -59,9 +59,10 @@ impl<K: Kept> LogRest<K> {
         rows: usize,
         allowance: &mut Allowance<'_>,
     ) -> Result<LogRest<K>, Exceeded> {
-        let whole = WholeLog { frontier, shown, commits };
-        let place = whole.latest(rows, allowance)?;
-        Ok(LogRest { whole: Arc::new(whole), place })
+        let mut whole = WholeLog { frontier, shown, commits };
+        let Place { commit, row } = whole.latest(rows, allowance)?;
+        whole.commits.drain(..commit); // what is not told is not held
+        Ok(LogRest { whole: Arc::new(whole), place: Place { commit: 0, row } })
     }
 }
 

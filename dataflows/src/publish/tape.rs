@@ -21,6 +21,9 @@ const BEHIND_MAX: usize = 50_000;
 /// What one shard brought in a commit.
 pub(super) type Part = Arc<Vec<Statement>>;
 
+/// What all shards brought in a commit; shared, so that who reads holds the lock for a moment only.
+pub(super) type Parts = Arc<Vec<Part>>;
+
 /// Why not all rows were visited.
 #[derive(Debug)]
 pub enum Ended<E> {
@@ -47,7 +50,7 @@ pub struct Tape {
 
 #[derive(Default)]
 struct Kept {
-    commits: BTreeMap<Commit, Vec<Part>>,
+    commits: BTreeMap<Commit, Parts>,
     bytes: usize,
     appended: u64,
     dropped: u64,
@@ -78,7 +81,7 @@ impl Tape {
         }
         kept.bytes += bytes(&part);
         kept.news = kept.news.max(Some(commit));
-        kept.commits.entry(commit).or_default().push(part);
+        Arc::make_mut(kept.commits.entry(commit).or_default()).push(part);
         while kept.bytes > self.bytes_max && kept.commits.len() > 1 {
             let Some((commit, parts)) = kept.commits.pop_first() else { break };
             kept.bytes -= parts.iter().map(bytes).sum::<usize>();
@@ -144,7 +147,7 @@ impl Tape {
     }
 
     /// What is kept up to commit `through`, shared.
-    pub(super) fn kept(&self, through: Commit) -> Vec<(Commit, Vec<Part>)> {
+    pub(super) fn kept(&self, through: Commit) -> Vec<(Commit, Parts)> {
         self.lock().parts(Commit(0), through)
     }
 
@@ -216,11 +219,14 @@ impl Tape {
 
 impl Kept {
     /// What is kept of these commits, shared: rows are made of it while workers go on appending.
-    fn parts(&self, from: Commit, through: Commit) -> Vec<(Commit, Vec<Part>)> {
+    fn parts(&self, from: Commit, through: Commit) -> Vec<(Commit, Parts)> {
         if from > through {
             return Vec::new();
         }
-        self.commits.range(from..=through).map(|(commit, parts)| (*commit, parts.clone())).collect()
+        self.commits
+            .range(from..=through)
+            .map(|(commit, parts)| (*commit, Arc::clone(parts)))
+            .collect()
     }
 }
 
@@ -238,7 +244,7 @@ fn count(parts: &[Part]) -> usize {
     parts.iter().map(|part| part.len()).sum()
 }
 
-impl rest::Kept for Vec<Part> {
+impl rest::Kept for Parts {
     fn count(&self) -> usize {
         count(self)
     }

@@ -1,15 +1,16 @@
 //! The threads that read views for clients: few, of low priority, behind a fair queue.
 //!
 //! A read is tried on the thread for short reads first, which may visit [`SHORT_ROWS`] rows. What takes more is
-//! given up there and queued for the threads for long reads; they run it to its end. So a short read waits for a
-//! few tries at most, whatever else is asked for. Long reads are queued by [`Class`], and the class that has used
-//! the least time is next (`queue`). Threads for long reads have a lower priority than workers, so readers take
+//! given up there and queued for the threads for long reads; they run it to its end. Before both, reads wait by
+//! [`Class`], and the class that has used the least time is next (`queue`). So a point read waits for a few short ones
+//! at most, whatever else is asked for. Threads for long reads have a lower priority than workers, so readers take
 //! what the job leaves.
 //!
 //! A queue that is full refuses, a read that waited too long is refused, and one that nobody waits for any more is
 //! not run. Nothing here knows what is read.
 
 mod allowance;
+mod job;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use tokio::time::timeout;
 
 use crate::telemetry::Metrics;
 use crate::views::ReadError;
+use job::{Job, Read};
 use queue::Queue;
 
 pub use allowance::{Allowance, Exceeded};
@@ -44,7 +46,7 @@ pub struct Bounds {
     pub threads: usize,
     /// Reads of a class that may wait in a queue; at least one.
     pub waiting: usize,
-    /// A scan that has not begun after this time is refused.
+    /// A point read or scan that has not begun after this time is refused.
     pub wait: Duration,
 }
 
@@ -93,62 +95,6 @@ struct State {
     short: Queue<Box<dyn Job>>,
     long: Queue<Box<dyn Job>>,
     closed: bool,
-}
-
-/// Something to run.
-trait Job: Send {
-    /// Whether nobody waits for it any more.
-    fn is_abandoned(&self) -> bool;
-
-    /// Runs it; false if it takes more than a short read may.
-    fn run(&mut self, short: bool) -> bool;
-
-    /// Says that it will not be run.
-    fn refuse(&mut self, error: ReadError);
-}
-
-struct Read<T, F> {
-    read: F,
-    told: Option<oneshot::Sender<Result<T, ReadError>>>,
-    /// It runs on a thread for long reads: no longer refused for waiting.
-    begun: Arc<AtomicBool>,
-}
-
-impl<T, F> Job for Read<T, F>
-where
-    T: Send,
-    F: FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send,
-{
-    fn is_abandoned(&self) -> bool {
-        self.told.as_ref().is_none_or(oneshot::Sender::is_closed)
-    }
-
-    fn run(&mut self, short: bool) -> bool {
-        let Read { read, told, begun } = self;
-        let is_abandoned = || told.as_ref().is_none_or(oneshot::Sender::is_closed);
-        let read = match short {
-            true => read(&mut Allowance::of(SHORT_ROWS)),
-            false => {
-                begun.store(true, Ordering::SeqCst);
-                read(&mut Allowance::until(&is_abandoned))
-            }
-        };
-        let read = match read {
-            Ok(read) => Ok(read),
-            Err(Stop::Failed(error)) => Err(error),
-            Err(Stop::Exceeded) => return !short,
-        };
-        if let Some(told) = told.take() {
-            let _ = told.send(read); // nobody may wait for it any more
-        }
-        true
-    }
-
-    fn refuse(&mut self, error: ReadError) {
-        if let Some(told) = self.told.take() {
-            let _ = told.send(Err(error));
-        }
-    }
 }
 
 impl ReaderPool {
@@ -204,12 +150,8 @@ impl ReaderPool {
         let Owner(shared) = &*self.0;
         let (tell, mut told) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
-        shared.push(
-            class,
-            short,
-            Box::new(Read { read, told: Some(tell), begun: Arc::clone(&begun) }),
-        );
-        if class == Class::Scan {
+        shared.push(class, short, Box::new(Read::new(read, tell, &begun)));
+        if matches!(class, Class::Point | Class::Scan) {
             match timeout(shared.bounds.wait, &mut told).await {
                 Ok(read) => return read.unwrap_or(Err(ReadError::Closed)),
                 Err(_) if begun.load(Ordering::SeqCst) => {}

@@ -12,13 +12,15 @@ pub enum Class {
     Changes,
     /// A part of a snapshot.
     Snapshot,
-    /// Rows that a request asks for.
+    /// Rows of certain instruments or portfolios that a request asks for.
+    Point,
+    /// Other rows that a request asks for.
     Scan,
 }
 
 /// Jobs that wait, bounded in number per class.
 pub(super) struct Queue<J> {
-    lanes: [Lane<J>; 4],
+    lanes: [Lane<J>; CLASSES.len()],
     bound: usize,
     /// The time that the lane had used that was next last.
     now: Duration,
@@ -34,13 +36,14 @@ impl Class {
     fn weight(self) -> u32 {
         match self {
             Class::Changes => 4,
-            Class::Answer | Class::Snapshot | Class::Scan => 1,
+            Class::Answer | Class::Snapshot | Class::Point | Class::Scan => 1,
         }
     }
 }
 
 /// All classes, in the order of their lanes.
-const CLASSES: [Class; 4] = [Class::Answer, Class::Changes, Class::Snapshot, Class::Scan];
+const CLASSES: [Class; 5] =
+    [Class::Answer, Class::Changes, Class::Snapshot, Class::Point, Class::Scan];
 
 impl<J> Queue<J> {
     /// An empty queue of at most `bound` jobs of each class.

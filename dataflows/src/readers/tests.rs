@@ -147,3 +147,32 @@ async fn long_reads_have_a_lower_priority() {
     assert_eq!(pool.read(Class::Scan, move |_| Ok(nice())).await, Ok(own));
     assert_eq!(pool.run(Class::Scan, nice).await, Ok((own + NICE).min(19)));
 }
+
+#[tokio::test]
+async fn point_reads_do_not_wait_for_scans_that_are_tried() {
+    let (pool, gate, tried) = (pool(1, 100, LONG), Gate::default(), Arc::new(AtomicUsize::new(0)));
+    let scan = || {
+        let (pool, gate, tried) = (pool.clone(), gate.clone(), Arc::clone(&tried));
+        asked(Box::pin(async move {
+            let read = move |_: &mut Allowance<'_>| {
+                let number = tried.fetch_add(1, Ordering::SeqCst);
+                if number == 0 {
+                    gate.pass(); // the others are asked for meanwhile
+                }
+                Ok(number)
+            };
+            pool.read(Class::Scan, read).await
+        }))
+    };
+    let scans: Vec<Answer> = (0..50).map(|_| scan()).collect();
+    until(|| tried.load(Ordering::SeqCst) == 1).await;
+    let (own, reads) = (Arc::clone(&tried), pool.clone());
+    let point = asked(Box::pin(async move {
+        reads.read(Class::Point, move |_| Ok(own.load(Ordering::SeqCst))).await
+    }));
+    gate.open();
+    assert_eq!(point.await, Ok(1), "after the scan that was being tried, before all others");
+    for scan in scans {
+        assert!(scan.await.is_ok());
+    }
+}

@@ -54,6 +54,17 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         }
     }
 
+    /// Lets all go whose key is not to be kept.
+    pub(super) fn retain(&mut self, keep: impl Fn(&K) -> bool) {
+        self.order.retain(&keep);
+        let bytes = &mut self.bytes;
+        self.made.retain(|key, made| {
+            let kept = keep(key);
+            *bytes -= if kept { 0 } else { made.bytes };
+            kept
+        });
+    }
+
     /// Lets the oldest go.
     fn forget(&mut self) {
         while self.bytes > self.bounds.bytes || self.order.len() > self.bounds.entries {
@@ -82,5 +93,10 @@ mod tests {
         assert_eq!(put(3, 1), (true, 7, 2), "1 is gone");
         assert_eq!((put(4, 1), put(5, 1)), ((true, 8, 3), (true, 3, 3)), "2 is gone");
         assert_eq!(put(1, 11), (true, 0, 0), "too large by itself");
+        for (key, bytes) in [(6, 3), (7, 4)] {
+            put(key, bytes);
+        }
+        cache.retain(|key| *key != 6);
+        assert_eq!((cache.bytes, cache.made.len(), cache.order.len()), (4, 1, 1));
     }
 }

@@ -31,8 +31,10 @@ type Latest = Cache<Key, Option<Arc<str>>>;
 
 /// What is kept of changes for others to ask for.
 const FRAMES: CacheBounds = CacheBounds { entries: 64, bytes: 16 << 20 };
-/// A change of more rows is encoded on a reader thread.
+/// A change of more rows is encoded on a reader thread: on the one for short reads, …
 const ROWS_HERE: usize = 64;
+/// … or, if it has more than these, on one of those for long reads.
+const ROWS_SHORT: usize = 2_000;
 /// After this time a read that was refused is asked for again: who follows has no use for a refusal.
 pub(super) const AGAIN: Duration = Duration::from_millis(250);
 
@@ -99,8 +101,12 @@ async fn made(
         return Ok(update(context, telling, from, &changes).map(Arc::from));
     }
     let (of, telling) = (context.clone(), Arc::clone(telling));
+    let is_short = changes.changes.len() <= ROWS_SHORT;
     let encode = move || update(&of, &telling, from, &changes).map(Arc::from);
-    context.readers.run(Class::Answer, encode).await
+    match is_short {
+        true => context.readers.read(Class::Changes, move |_| Ok(encode())).await,
+        false => context.readers.run(Class::Answer, encode).await,
+    }
 }
 
 /// Whether a read was refused because of all the others.

@@ -34,6 +34,7 @@ type Key = (Arc<Telling>, usize);
 /// A snapshot that several may be told.
 pub(super) struct Shared {
     number: u64,
+    known: Weak<Mutex<Known>>,
     telling: Arc<Telling>,
     log_rows: usize,
     /// When it was cut, and all its rows.
@@ -80,18 +81,24 @@ impl Snapshots {
     /// The snapshot for one who begins to follow now.
     pub(super) fn join(&self, telling: &Arc<Telling>, log_rows: usize) -> Arc<Shared> {
         let log_rows = if telling.view.kind == ViewKind::Log { log_rows } else { 0 };
+        let newest; // dropped behind the lock, which dropping the last one takes
         let mut known = self.lock();
         let key = (Arc::clone(telling), log_rows);
-        let newest = known.newest.get(&key).and_then(Weak::upgrade);
-        if let Some(newest) = newest.filter(|newest| newest.is_new()) {
-            return newest;
+        newest = known.newest.get(&key).and_then(Weak::upgrade);
+        if let Some(newest) = newest.as_ref().filter(|newest| newest.is_new()) {
+            return Arc::clone(newest);
         }
         if known.newest.len() >= KINDS_MAX {
             known.newest.retain(|_, shared| shared.strong_count() > 0);
         }
         known.begun += 1;
-        let (number, telling) = (known.begun, Arc::clone(telling));
-        let shared = Arc::new(Shared { number, telling, log_rows, whole: OnceCell::new() });
+        let shared = Arc::new(Shared {
+            number: known.begun,
+            known: Arc::downgrade(&self.0),
+            telling: Arc::clone(telling),
+            log_rows,
+            whole: OnceCell::new(),
+        });
         known.newest.insert(key, Arc::downgrade(&shared));
         shared
     }
@@ -115,6 +122,16 @@ impl Snapshots {
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    /// Nobody is told it any more: its parts go, and with them the batches that they hold.
+    fn drop(&mut self) {
+        if let Some(known) = self.known.upgrade() {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.parts.retain(|(number, _)| *number != self.number);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod page;
 mod problems;
 mod process;
 mod rows;
+mod site;
 mod socket;
 mod stream;
 mod symbols;
@@ -25,9 +26,8 @@ use std::future::Future;
 use market::Timeframe;
 use serde::Serialize;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use warp::path::FullPath;
 use warp::reject::{LengthRequired, PayloadTooLarge, UnsupportedMediaType};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -36,10 +36,11 @@ use crate::views::Frontier;
 
 use super::Context;
 use super::problem::{
-    CROSS_SITE, LENGTH_REQUIRED, Problem, TOO_LARGE, UNKNOWN_PATH, UNSUPPORTED, WRONG_METHOD,
+    LENGTH_REQUIRED, Problem, TOO_LARGE, UNKNOWN_PATH, UNSUPPORTED, WRONG_METHOD,
 };
 use super::query::shown;
 use super::symbol::closest;
+use site::foreign;
 
 /// A route: answers requests of its path and method, and rejects all others.
 pub type Route = BoxedFilter<(Response,)>;
@@ -103,44 +104,11 @@ pub(super) fn app(context: &Context) -> Route {
         })
         .boxed();
     let routes =
-        [cross_site()].into_iter().chain(ROUTES.iter().map(|entry| (entry.route)(context)));
+        [site::cross_site()].into_iter().chain(ROUTES.iter().map(|entry| (entry.route)(context)));
     match routes.reduce(|all, route| all.or(route).unify().boxed()) {
         Some(all) => all.recover(refused).unify().or(unknown).unify().boxed(),
         None => unknown,
     }
-}
-
-/// Refuses what pages of other sites read; lets everything else go on. `POST` and `/ws` ask for themselves.
-///
-/// Such a page cannot see an answer, but it can have many made. It may ask how the process is, and a link of it may
-/// be followed: then the browser shows the answer, and does so once.
-fn cross_site() -> Route {
-    let asked = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
-    asked
-        .and_then(async |method: Method, path: FullPath, headers: HeaderMap| {
-            let path = path.as_str();
-            let exempt = ["/ws", "/metrics"].contains(&path) || is_below(path, "/health");
-            let reads = READ.contains(&method) && !exempt;
-            match foreign(&headers).filter(|_| reads && !is_followed(&headers)) {
-                Some(site) => {
-                    let detail = format!("{site} may not read from this server");
-                    Ok(Problem::new(CROSS_SITE, detail).response(Some(path)))
-                }
-                None => Err(warp::reject()),
-            }
-        })
-        .boxed()
-}
-
-fn is_below(path: &str, parent: &str) -> bool {
-    path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Whether a browser asks because its window goes to another page.
-fn is_followed(headers: &HeaderMap) -> bool {
-    let said = |name| headers.get(name).map(HeaderValue::as_bytes);
-    said(SEC_FETCH_MODE) == Some(b"navigate")
-        && said(SEC_FETCH_DEST).is_none_or(|dest| dest == b"document")
 }
 
 /// Why no route took a request: its path is unknown, or its method.
@@ -217,28 +185,6 @@ fn asked() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
         },
     )
 }
-
-/// Which page asks, if it is one of another site: browsers say so, other clients say nothing. Neither header alone
-/// will do: old browsers know no `Sec-Fetch-Site`, and some requests have no `Origin`.
-fn foreign(headers: &HeaderMap) -> Option<String> {
-    let said = |name: HeaderName| {
-        headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    let origin = said(ORIGIN);
-    let own = origin.as_ref().is_none_or(|origin| {
-        let site = origin.split_once("://").map_or(&**origin, |(_, site)| site);
-        said(HOST).is_some_and(|host| host.eq_ignore_ascii_case(site))
-    });
-    let cross = said(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
-    (cross || !own).then(|| match origin {
-        Some(origin) => format!("a page of `{}`", shown(&origin)),
-        None => "a page of another site".to_owned(),
-    })
-}
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// The answer of a handler, or its problem told as one of the request.
 async fn answered(

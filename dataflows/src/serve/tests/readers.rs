@@ -3,7 +3,7 @@
 
 use std::future::{pending, ready};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Duration;
 
 use market::{BarState, Commit, EventTime};
@@ -26,6 +26,8 @@ struct Pooled {
     readers: ReaderPool,
     snapshots: AtomicUsize,
     parts: Arc<AtomicUsize>,
+    /// The rows of the newest snapshot.
+    newest: Mutex<Weak<[Vec<Cell>]>>,
     /// Snapshots are given once this is true.
     open: watch::Receiver<bool>,
 }
@@ -77,7 +79,8 @@ impl ViewReader for Pooled {
     ) -> Reading<'_, Arc<dyn Snapshot>> {
         self.snapshots.fetch_add(1, Ordering::SeqCst);
         let candles = self.rows.candles.lock().unwrap();
-        let rows = candles.iter().map(|(key, candle)| cells(key, candle)).collect();
+        let rows: Arc<[_]> = candles.iter().map(|(key, candle)| cells(key, candle)).collect();
+        *self.newest.lock().unwrap() = Arc::downgrade(&rows);
         let many = Many { rows, from: 0, parts: Arc::clone(&self.parts) };
         let mut open = self.open.clone();
         Box::pin(async move {
@@ -119,6 +122,7 @@ fn pooled(rows: usize, bounds: Bounds) -> (Server, Arc<Pooled>, watch::Sender<bo
         readers: server.context.readers.clone(),
         snapshots: AtomicUsize::new(0),
         parts: Arc::default(),
+        newest: Mutex::new(Weak::<[Vec<Cell>; 0]>::new()),
         open,
     });
     server.context.reader = Arc::<Pooled>::clone(&pooled);
@@ -178,14 +182,14 @@ async fn reads_are_refused_and_the_process_says_how_it_is() {
 
 /// Has room for so many messages, and then for none.
 struct Heard {
-    room: usize,
+    room: watch::Sender<usize>,
     told: Mutex<Vec<Value>>,
 }
 
 impl Outlet for Heard {
     fn offer(&self, message: Message<'_>) -> Offered {
         let mut told = self.told.lock().unwrap();
-        if told.len() >= self.room {
+        if told.len() >= *self.room.borrow() {
             return Offered::Full;
         }
         let mut json = Vec::new();
@@ -195,10 +199,10 @@ impl Outlet for Heard {
     }
 
     fn room(&self) -> Waiting<'_> {
-        match self.told.lock().unwrap().len() < self.room {
-            true => Box::pin(ready(())),
-            false => Box::pin(pending()),
-        }
+        let mut room = self.room.subscribe();
+        Box::pin(async move {
+            let _ = room.wait_for(|room| self.told.lock().unwrap().len() < *room).await;
+        })
     }
 
     fn gone(&self) -> Waiting<'_> {
@@ -207,7 +211,7 @@ impl Outlet for Heard {
 }
 
 fn follow(server: &Server, room: usize) -> Arc<Heard> {
-    let heard = Arc::new(Heard { room, told: Mutex::default() });
+    let heard = Arc::new(Heard { room: watch::Sender::new(room), told: Mutex::default() });
     let wish = Wish::read(&server.context, view("candles").unwrap(), &[]).unwrap();
     let outlet = Arc::clone(&heard) as Arc<dyn Outlet>;
     tokio::spawn(Follower::new(server.context.clone(), wish, "s", outlet).run(false));
@@ -256,16 +260,28 @@ async fn followers_share_a_snapshot_and_its_parts() {
     assert_eq!(read, (1, 3), "snapshots and parts that were read for 320 followers");
 }
 
-/// Parts that are not kept are read again, and are the same.
+/// Parts that are not kept are read again, and are the same. What nobody is told any more is not held, though its parts
+/// would be kept.
 #[tokio::test]
 async fn parts_that_went_are_made_again() {
-    let (mut server, reader, open) = pooled(600, Bounds::default());
-    server.context.frames = crate::serve::Frames::keeping(0);
-    open.send_replace(true);
-    let one = told(&follow(&server, 3), 3).await;
-    let other = told(&follow(&server, 3), 3).await;
-    assert_eq!(one, other);
-    assert_eq!(reader.parts.load(Ordering::SeqCst), 6);
+    for kept in [0, 1 << 20] {
+        let (mut server, reader, open) = pooled(600, Bounds::default());
+        server.context.frames = crate::serve::Frames::keeping(kept);
+        let (fast, slow) = (follow(&server, 3), follow(&server, 1));
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        open.send_replace(true);
+        let (first, _) = (told(&fast, 3).await, told(&slow, 1).await);
+        assert!(reader.newest.lock().unwrap().strong_count() > 0, "the slow one needs it");
+        slow.room.send_replace(3);
+        assert_eq!(told(&slow, 3).await, first);
+        let parts = reader.parts.load(Ordering::SeqCst);
+        assert!(if kept == 0 { parts > 3 } else { parts == 3 }, "{parts} read, {kept} kept");
+        while reader.newest.lock().unwrap().strong_count() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
 }
 
 /// Links lead here from anywhere, and scrapers ask from anywhere; else pages of other sites get nothing read.
