@@ -11,12 +11,16 @@ use super::keyed::{Candles, KeyedView, keyed, unpack};
 use super::rest::{LogRest, Shown, TableRest};
 use super::scan;
 use super::table::Table;
-use super::tape::{Ended, TAPE};
+use super::tape::{self, Ended, Parts, TAPE};
 use crate::readers::{Allowance, Class, Exceeded, ReaderPool, Stop};
 use crate::views::{
     AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading, Scan,
     Snapshot, View, ViewReader, Wanted,
 };
+
+/// What is kept of the tape at a frontier, once it was looked at. A read that is given up as a short one goes on with it
+/// as a long one, so that no thread of low priority holds the lock that workers wait for.
+type Taped = Option<(Frontier, Vec<(Commit, Parts)>)>;
 
 /// Reads the views of this process.
 #[derive(Clone)]
@@ -39,10 +43,15 @@ impl BoardReader {
 
     /// Reads rows on the calling thread.
     pub fn read(&self, scan: &Scan) -> Result<Page, ReadError> {
-        whole(self.read_within(scan, &mut Allowance::unlimited()))
+        whole(self.read_within(scan, &mut None, &mut Allowance::unlimited()))
     }
 
-    fn read_within(&self, scan: &Scan, allowance: &mut Allowance<'_>) -> Result<Page, Stop> {
+    fn read_within(
+        &self,
+        scan: &Scan,
+        taped: &mut Taped,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Page, Stop> {
         match keyed(scan.view.name) {
             Some(view) => {
                 let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
@@ -50,7 +59,7 @@ impl BoardReader {
             }
             None => match self.table(scan) {
                 Some(page) => Ok(page),
-                None => Ok(self.log(scan, allowance)?),
+                None => Ok(self.log(scan, taped, allowance)?),
             },
         }
     }
@@ -82,7 +91,7 @@ impl BoardReader {
         view: &'static View,
         wanted: Arc<Wanted>,
         log_rows: usize,
-        allowance: &mut Allowance<'_>,
+        (taped, allowance): (&mut Taped, &mut Allowance<'_>),
     ) -> Result<Arc<dyn Snapshot>, Stop> {
         match keyed(view.name) {
             Some(keyed) => {
@@ -98,6 +107,7 @@ impl BoardReader {
                 self.latest(
                     Shown { view, wanted, labels: self.board.labels.clone() },
                     log_rows,
+                    taped,
                     allowance,
                 )
             }
@@ -109,16 +119,17 @@ impl BoardReader {
         &self,
         shown: Shown,
         rows: usize,
+        taped: &mut Taped,
         allowance: &mut Allowance<'_>,
     ) -> Result<Arc<dyn Snapshot>, Stop> {
+        if shown.view.name == TAPE {
+            let (frontier, commits) = self.taped(taped).clone();
+            return Ok(Arc::new(LogRest::latest(frontier, shown, commits, rows, allowance)?));
+        }
         let frontier = self.board.frontier();
         let Some(through) = frontier.commit else {
             return Ok(Arc::new(TableRest::new(frontier, Vec::new())));
         };
-        if shown.view.name == TAPE {
-            let commits = self.board.tape.kept(through);
-            return Ok(Arc::new(LogRest::latest(frontier, shown, commits, rows, allowance)?));
-        }
         let commits = self.board.logs.kept(shown.view, through);
         Ok(Arc::new(LogRest::latest(frontier, shown, commits, rows, allowance)?))
     }
@@ -172,17 +183,24 @@ impl BoardReader {
         view: &View,
         mut each: impl FnMut(&[Cell]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some(through) = self.board.frontier().commit else { return Ok(()) };
         let (all, labels) = (Wanted::default(), &self.board.labels);
-        let unlimited = &mut Allowance::unlimited();
-        let told = self
-            .board
-            .tape
-            .each((view, &all), through, false, labels, unlimited, |cells| each(&cells));
+        let (mut taped, unlimited) = (None, &mut Allowance::unlimited());
+        let (_, commits) = self.taped(&mut taped);
+        let told =
+            tape::each(commits, (view, &all), false, labels, unlimited, |cells| each(&cells));
         match told {
             Err(Ended::Told(error)) => Err(error),
             Ok(()) | Err(Ended::Exceeded) => Ok(()),
         }
+    }
+
+    /// The tape as it is now, or was when it was looked at first.
+    fn taped<'a>(&self, taped: &'a mut Taped) -> &'a (Frontier, Vec<(Commit, Parts)>) {
+        taped.get_or_insert_with(|| {
+            let frontier = self.board.frontier();
+            let kept = frontier.commit.map(|through| self.board.tape.kept(through));
+            (frontier, kept.unwrap_or_default())
+        })
     }
 
     /// What holds the rows that are wanted.
@@ -215,20 +233,25 @@ impl BoardReader {
         Some(Page { frontier, rows, more })
     }
 
-    fn log(&self, scan: &Scan, allowance: &mut Allowance<'_>) -> Result<Page, Exceeded> {
+    fn log(
+        &self,
+        scan: &Scan,
+        taped: &mut Taped,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Page, Exceeded> {
         let frontier = self.board.frontier();
         let Some(through) = frontier.commit else {
             return Ok(Page { frontier, rows: Vec::new(), more: false });
         };
         let Scan { view, wanted, latest_first, limit, as_of: _ } = scan; // logs have no history
+        let order = (*latest_first, *limit);
         if view.name == TAPE {
-            let (tape, labels) = (&self.board.tape, &self.board.labels);
+            let (frontier, commits) = self.taped(taped);
             let of = (*view, wanted);
-            let read = tape.read(of, through, *latest_first, *limit, labels, allowance);
-            return read.map(|(rows, more)| Page { frontier, rows, more });
+            let read = tape::read(commits, of, order, &self.board.labels, allowance);
+            return read.map(|(rows, more)| Page { frontier: *frontier, rows, more });
         }
         let keep = |row: &[Cell]| wanted.fits(view, row);
-        let order = (*latest_first, *limit);
         let (rows, more) = self.board.logs.read(view, through, order, allowance, keep)?;
         Ok(Page { frontier, rows, more })
     }
@@ -271,7 +294,7 @@ impl BoardReader {
     fn reading<T: Send + 'static>(
         &self,
         class: Class,
-        read: impl Fn(&BoardReader, &mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
+        mut read: impl FnMut(&BoardReader, &mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
     ) -> Reading<'static, T> {
         let reader = BoardReader::new(Arc::clone(&self.board));
         let Some(pool) = self.pool.clone() else {
@@ -287,7 +310,10 @@ impl ViewReader for BoardReader {
     }
 
     fn scan(&self, scan: Scan) -> Reading<'_, Page> {
-        self.reading(class(&scan), move |reader, allowance| reader.read_within(&scan, allowance))
+        let mut taped = None;
+        self.reading(class(&scan), move |reader, allowance| {
+            reader.read_within(&scan, &mut taped, allowance)
+        })
     }
 
     fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
@@ -300,8 +326,9 @@ impl ViewReader for BoardReader {
         wanted: Arc<Wanted>,
         log_rows: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>> {
+        let mut taped = None;
         self.reading(Class::Snapshot, move |reader, allowance| {
-            reader.read_snapshot(view, Arc::clone(&wanted), log_rows, allowance)
+            reader.read_snapshot(view, Arc::clone(&wanted), log_rows, (&mut taped, allowance))
         })
     }
 

@@ -26,7 +26,7 @@ pub(super) type Parts = Arc<Vec<Part>>;
 
 /// Why not all rows were visited.
 #[derive(Debug)]
-pub enum Ended<E> {
+pub(super) enum Ended<E> {
     /// They are more than a read may visit.
     Exceeded,
     /// Who was told them had enough.
@@ -90,63 +90,8 @@ impl Tape {
         }
     }
 
-    /// Calls `each` with every row up to commit `through` that is wanted, by commit and origin, latest first
-    /// if so asked, until it gives an error.
-    pub fn each<E>(
-        &self,
-        (view, wanted): (&View, &Wanted),
-        through: Commit,
-        latest_first: bool,
-        labels: &Labels,
-        allowance: &mut Allowance<'_>,
-        mut each: impl FnMut(Vec<Cell>) -> Result<(), E>,
-    ) -> Result<(), Ended<E>> {
-        let mut commits = self.lock().parts(Commit(0), through);
-        if latest_first {
-            commits.reverse();
-        }
-        for (commit, parts) in commits {
-            allowance.take(count(&parts))?;
-            let mut statements = in_order(&parts, wanted);
-            if latest_first {
-                statements.reverse();
-            }
-            for statement in statements {
-                let cells = row(commit, statement, labels);
-                if wanted.fits(view, &cells) {
-                    each(cells).map_err(Ended::Told)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The first rows of [`Self::each`], and whether the limit left any out.
-    pub fn read(
-        &self,
-        of: (&View, &Wanted),
-        through: Commit,
-        latest_first: bool,
-        limit: usize,
-        labels: &Labels,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<(Vec<Vec<Cell>>, bool), Exceeded> {
-        let mut rows = Vec::new();
-        let whole = self.each(of, through, latest_first, labels, allowance, |cells| {
-            if rows.len() == limit {
-                return Err(());
-            }
-            rows.push(cells);
-            Ok(())
-        });
-        match whole {
-            Ok(()) => Ok((rows, false)),
-            Err(Ended::Told(())) => Ok((rows, true)),
-            Err(Ended::Exceeded) => Err(Exceeded),
-        }
-    }
-
-    /// What is kept up to commit `through`, shared.
+    /// What is kept up to commit `through`, shared. It holds the lock that workers take to append: a thread of low
+    /// priority must not call it.
     pub(super) fn kept(&self, through: Commit) -> Vec<(Commit, Parts)> {
         self.lock().parts(Commit(0), through)
     }
@@ -230,6 +175,56 @@ impl Kept {
     }
 }
 
+/// Calls `each` with every row of these commits that is wanted, by commit and origin, latest first if so asked, until it
+/// gives an error.
+pub(super) fn each<E>(
+    commits: &[(Commit, Parts)],
+    (view, wanted): (&View, &Wanted),
+    latest_first: bool,
+    labels: &Labels,
+    allowance: &mut Allowance<'_>,
+    mut each: impl FnMut(Vec<Cell>) -> Result<(), E>,
+) -> Result<(), Ended<E>> {
+    for at in 0..commits.len() {
+        let (commit, parts) = &commits[if latest_first { commits.len() - 1 - at } else { at }];
+        allowance.take(count(parts))?;
+        let mut statements = in_order(parts, wanted);
+        if latest_first {
+            statements.reverse();
+        }
+        for statement in statements {
+            let cells = row(*commit, statement, labels);
+            if wanted.fits(view, &cells) {
+                each(cells).map_err(Ended::Told)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first rows of [`each`], and whether the limit left any out.
+pub(super) fn read(
+    commits: &[(Commit, Parts)],
+    of: (&View, &Wanted),
+    (latest_first, limit): (bool, usize),
+    labels: &Labels,
+    allowance: &mut Allowance<'_>,
+) -> Result<(Vec<Vec<Cell>>, bool), Exceeded> {
+    let mut rows = Vec::new();
+    let whole = each(commits, of, latest_first, labels, allowance, |cells| {
+        if rows.len() == limit {
+            return Err(());
+        }
+        rows.push(cells);
+        Ok(())
+    });
+    match whole {
+        Ok(()) => Ok((rows, false)),
+        Err(Ended::Told(())) => Ok((rows, true)),
+        Err(Ended::Exceeded) => Err(Exceeded),
+    }
+}
+
 /// The statements of a commit in the one order of records, without those of other instruments than wanted.
 fn in_order<'a>(parts: &'a [Part], wanted: &Wanted) -> Vec<&'a Statement> {
     let instruments = wanted.instruments.as_ref();
@@ -309,10 +304,12 @@ mod tests {
         let all = Wanted::default();
         let mut allowance = Allowance::unlimited();
         let all_rows = &mut allowance;
-        let (rows, more) = tape.read((view, &all), Commit(3), false, 9, &labels, all_rows).unwrap();
+        let (rows, more) =
+            read(&tape.kept(Commit(3)), (view, &all), (false, 9), &labels, all_rows).unwrap();
         let both = |commit| [cell(commit, 3), cell(commit, 4), cell(commit, 5)];
         assert_eq!((told(&rows), more), ([both(2), both(3)].concat(), false));
-        let (rows, more) = tape.read((view, &all), Commit(9), true, 2, &labels, all_rows).unwrap();
+        let (rows, more) =
+            read(&tape.kept(Commit(9)), (view, &all), (true, 2), &labels, all_rows).unwrap();
         assert_eq!((told(&rows), more), (vec![cell(4, 5), cell(4, 4)], true));
         let own = Wanted::of_instrument(InstrumentId(2));
         let between = |from| {
@@ -330,7 +327,10 @@ mod tests {
             long.between((view, &all), Commit(from), Commit(1), &labels, all_rows).unwrap()
         };
         let few = &mut Allowance::of(BEHIND_MAX);
-        assert!(long.read((view, &all), Commit(1), false, 1, &labels, few).is_err(), "a long read");
+        assert!(
+            read(&long.kept(Commit(1)), (view, &all), (false, 1), &labels, few).is_err(),
+            "a long read"
+        );
         assert_eq!((rows(0), rows(1).unwrap().len()), (None, 1), "too far behind, and not");
         assert_eq!((tape.appended(), tape.dropped()), (15, 6));
     }
