@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod output;
 pub mod produce;
 pub mod publish;
+pub mod readers;
 pub mod run;
 pub mod serve;
 pub mod stderr;

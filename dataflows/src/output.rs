@@ -95,13 +95,10 @@ fn for_each_row<E>(
         });
     }
     // What views are now can always be read.
-    let Ok(mut rest) = reader.read_snapshot(view, Arc::default(), usize::MAX) else {
-        return Ok(());
-    };
-    let mut more = true;
-    while more {
+    let mut rest = reader.read_snapshot(view, Arc::default(), usize::MAX).ok();
+    while let Some(unread) = rest {
         let rows;
-        (rows, more) = rest.next(PART_ROWS);
+        (rows, rest) = unread.next(PART_ROWS);
         rows.iter().try_for_each(|cells| each(cells))?;
     }
     Ok(())

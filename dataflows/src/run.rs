@@ -259,7 +259,7 @@ impl Started {
         Ok(started)
     }
 
-    /// A reader of what is published.
+    /// A reader of what is published that reads on the thread which waits for the answer.
     pub fn reader(&self) -> BoardReader {
         BoardReader::new(Arc::clone(&self.board))
     }

@@ -6,6 +6,7 @@
 //! | tick → subscriber over a WebSocket at an even load | an echo of the same load through the same server, without a dataflow |
 //! | fan-out of one view to many WebSockets | a bare broadcast: a frame encoded once, one write a client |
 //! | a replay of a file, as a process | the plain loop over the same file, as a process |
+//! | ticks that a demo takes in while clients read all they can | the demo alone |
 //! | growth of a tick's cost with symbols, timeframes, portfolios, skew and corrections | that of the plain loop |
 //!
 //! Loads of latencies are open: what is due is sent when it is due, whatever became of what was sent before, and latency counts from when it
@@ -20,6 +21,7 @@ mod flat;
 mod growth;
 mod live;
 mod memory;
+mod readers;
 mod rig;
 mod same;
 mod throughput;
@@ -80,6 +82,7 @@ pub const MEASUREMENTS: &[Measurement] = &[
     fan_out::MEASUREMENT,
     growth::MEASUREMENT,
     flat::MEASUREMENT,
+    readers::MEASUREMENT,
 ];
 
 /// A file to measure with.

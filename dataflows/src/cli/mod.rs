@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod demo;
+mod descriptors;
 mod mapping;
 mod produce;
 mod progress;

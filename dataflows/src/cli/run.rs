@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::Args;
 use operators::NoStates;
 
 use super::check::layers;
 use super::report::print_report;
-use super::{Outcome, runtime};
+use super::{Outcome, descriptors, runtime};
 use crate::config::Config;
 use crate::ingest::Stop;
 use crate::ingest::drive::now;
 use crate::inlet::Inlet;
+use crate::readers::ReaderPool;
 use crate::run::{Started, Wishes, run_live};
 use tokio::sync::Semaphore;
 
@@ -76,7 +78,9 @@ pub(super) fn live<B>(
 
     let started = Started::new(config, Arc::new(NoStates), wishes)?;
     let finished = Arc::new(AtomicBool::new(false));
-    let context = context(config, &started);
+    let readers = ReaderPool::start(config.readers, started.metrics.clone())
+        .context("the reader threads cannot be started")?;
+    let context = context(config, &started, readers);
     let http = runtime.spawn(serve(listener, context, until(Arc::clone(&finished))));
     tracing::info!(
         "{} sources, {} workers; serving http://{address}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
@@ -104,11 +108,13 @@ async fn until(finished: Arc<AtomicBool>) {
     }
 }
 
-fn context(config: &Config, started: &Started) -> Context {
+fn context(config: &Config, started: &Started, readers: ReaderPool) -> Context {
     let health = started.health.clone();
-    let limits = Limits { connections: config.connections, ..Limits::default() };
+    let connections = descriptors::connections(config.connections);
+    let limits = Limits { connections, ..Limits::default() };
     Context {
-        reader: Arc::new(started.reader()),
+        reader: Arc::new(started.reader().on(readers.clone())),
+        readers,
         catalog: Arc::clone(&started.catalog),
         calendars: config.calendars.clone(),
         timeframes: config.job.timeframes().to_vec(),

@@ -47,6 +47,7 @@ use crate::ingest::handover::Limits;
 use crate::ingest::providers::Provider;
 use crate::ingest::reading::Back;
 use crate::jobs::candles::{Asked, Candles};
+use crate::readers::Bounds;
 use crate::views::Labels;
 
 /// A checked configuration.
@@ -91,6 +92,8 @@ pub struct Config {
     pub history_bytes: usize,
     /// HTTP connections.
     pub connections: usize,
+    /// What reads of clients may take up.
+    pub readers: Bounds,
     /// Where to serve.
     pub listen: SocketAddr,
     /// The configuration as TOML, for recordings.
@@ -257,6 +260,7 @@ impl RawConfig {
             ring_bytes: limits.ring_bytes,
             history_bytes: limits.history_bytes,
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
+            readers: readers(&limits)?,
             listen: http.listen.parse().map_err(|_| ConfigError::Value {
                 place: "http.listen".to_owned(),
                 problem: format!("`{}` is not an address such as 127.0.0.1:8080", http.listen),
@@ -359,6 +363,14 @@ fn cadence(commit: &RawCommit) -> Result<Cadence, ConfigError> {
         records_max: in_range("commit.records", commit.records, 1, 1 << 20)?,
         idle: duration("commit.idle", &commit.idle)?,
         round: duration("commit.round", &commit.round)?,
+    })
+}
+
+fn readers(limits: &RawLimits) -> Result<Bounds, ConfigError> {
+    Ok(Bounds {
+        threads: in_range("limits.reader_threads", limits.reader_threads, 1, 64)?,
+        waiting: in_range("limits.reads_waiting", limits.reads_waiting, 1, 65_536)?,
+        ..Bounds::default()
     })
 }
 

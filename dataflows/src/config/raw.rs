@@ -114,6 +114,10 @@ pub struct RawLimits {
     pub history_bytes: usize,
     /// HTTP connections; more wait.
     pub connections: usize,
+    /// Threads of low priority for long reads of clients.
+    pub reader_threads: usize,
+    /// Reads of a kind that may wait for such a thread; more are refused.
+    pub reads_waiting: usize,
 }
 
 /// `[http]`.
@@ -321,6 +325,8 @@ impl Default for RawLimits {
             history_bytes: 256 << 20,
             gaps: 10_000,
             connections: 1_024,
+            reader_threads: 2,
+            reads_waiting: 256,
         }
     }
 }

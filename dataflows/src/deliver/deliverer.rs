@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::handler::{Batch, DeliverError, Delta, DeltaHandler, Kind, PART_DELTAS};
 use super::standing::Standing;
-use crate::views::{Frontier, ReadError, Snapshot, View, ViewReader, Wanted};
+use crate::views::{Frontier, ReadError, View, ViewReader, Wanted};
 
 /// What is delivered, and how often.
 #[derive(Clone, Debug)]
@@ -124,14 +124,14 @@ impl Deliverer {
         let wanted = Arc::clone(&self.wish.wanted);
         let log_rows = if kind == Kind::Resync { RESYNC_LOG_ROWS } else { usize::MAX };
         let reading = self.reader.snapshot(self.wish.view, wanted, log_rows);
-        let mut rest: Box<dyn Snapshot> = self.runtime.block_on(reading).map_err(Cut::Closed)?;
-        let at = rest.frontier();
-        let (mut part, mut more) = (0, true);
-        while more {
+        let snapshot = self.runtime.block_on(reading).map_err(Cut::Closed)?;
+        let at = snapshot.frontier();
+        let (mut part, mut rest) = (0, Some(snapshot));
+        while let Some(left) = rest.take() {
             let rows;
-            (rows, more) = rest.next(PART_DELTAS);
+            (rows, rest) = left.next(PART_DELTAS);
             let deltas: Vec<Delta> = rows.into_iter().map(Delta::came).collect();
-            self.deliver(at, kind, (part, !more), &deltas)?;
+            self.deliver(at, kind, (part, rest.is_none()), &deltas)?;
             part += 1;
         }
         self.last = at.commit;

@@ -18,6 +18,7 @@ use differential_dataflow::ExchangeData;
 use operators::arrange::SharedBatch;
 
 use super::scan::{self, Rest};
+use crate::readers::{Allowance, Exceeded};
 use crate::views::{Cell, Change, Dimension, Frontier, Labels, Page, Scan, Snapshot, View, Wanted};
 use market::Commit;
 
@@ -111,13 +112,19 @@ pub struct KeyedView {
 }
 
 /// Reads the rows of shelves at a frontier.
-pub type ReadRows = fn(&[Shelf], Frontier, &Scan, &Labels) -> Page;
+pub type ReadRows =
+    fn(&[Shelf], Frontier, &Scan, &Labels, &mut Allowance<'_>) -> Result<Page, Exceeded>;
 /// Has the rows of shelves at a frontier read part by part.
 pub type ReadParts =
-    fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Box<dyn Snapshot>;
+    fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Arc<dyn Snapshot>;
 /// Reads the net change on shelves after one commit (none: from the beginning) up to another.
-pub type ReadChanges =
-    fn(&[Shelf], &'static View, &Wanted, (Option<Commit>, Commit), &Labels) -> Vec<Change>;
+pub type ReadChanges = fn(
+    &[Shelf],
+    (&'static View, &Wanted),
+    (Option<Commit>, Commit),
+    &Labels,
+    &mut Allowance<'_>,
+) -> Result<Vec<Change>, Exceeded>;
 
 /// Every keyed view.
 pub const KEYED: &[KeyedView] = &[
@@ -143,14 +150,14 @@ impl KeyedView {
         KeyedView {
             name: V::VIEW,
             sharded_by: V::ORDER[0],
-            read: |shelves, frontier, scan, labels| {
-                scan::read::<V>(unpack::<V>(shelves), frontier, scan, labels)
+            read: |shelves, frontier, scan, labels, allowance| {
+                scan::read::<V>(unpack::<V>(shelves), frontier, scan, labels, allowance)
             },
             snapshot: |shelves, frontier, view, wanted, labels| {
-                Box::new(Rest::<V>::new(unpack::<V>(shelves), frontier, view, wanted, labels))
+                Arc::new(Rest::<V>::new(unpack::<V>(shelves), frontier, view, wanted, labels))
             },
-            changes: |shelves, view, wanted, span, labels| {
-                scan::changes::<V>(unpack::<V>(shelves), view, wanted, span, labels)
+            changes: |shelves, of, span, labels, allowance| {
+                scan::changes::<V>(unpack::<V>(shelves), of, span, labels, allowance)
             },
         }
     }

@@ -1,14 +1,16 @@
 //! Logs: rows that are only appended, bounded in bytes.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use market::{Commit, Fill};
 use operators::Notice;
 use operators::portfolio::{Fault, FillFault};
 use tokio::sync::watch;
 
+use super::rest::{self, Shown};
 use super::tape::TAPE;
+use crate::readers::{Allowance, Exceeded};
 use crate::views::{
     Cell, DeadLetterRow, FillFaultRow, IncidentRow, Row, VIEWS, View, ViewKind, view,
 };
@@ -35,10 +37,13 @@ pub struct Logs {
     bytes_max: usize,
 }
 
+/// The rows of a commit, shared with those who read them.
+pub(super) type Kept = Arc<Vec<LogRow>>;
+
 #[derive(Default)]
 struct Log {
     /// Rows by commit, and what they take.
-    commits: BTreeMap<Commit, Vec<LogRow>>,
+    commits: BTreeMap<Commit, Kept>,
     bytes: usize,
     appended: u64,
     dropped: u64,
@@ -160,7 +165,7 @@ impl Logs {
         }
         log.bytes += row.bytes();
         log.news = log.news.max(Some(commit));
-        log.commits.entry(commit).or_default().push(row);
+        Arc::make_mut(log.commits.entry(commit).or_default()).push(row); // copies only what somebody reads
         while log.bytes > self.bytes_max && log.commits.len() > 1 {
             let Some((commit, rows)) = log.commits.pop_first() else { break };
             log.bytes -= rows.iter().map(LogRow::bytes).sum::<usize>();
@@ -175,57 +180,64 @@ impl Logs {
         &self,
         view: &View,
         through: Commit,
-        latest_first: bool,
-        limit: usize,
+        (latest_first, limit): (bool, usize),
+        allowance: &mut Allowance<'_>,
         keep: impl Fn(&[Cell]) -> bool,
-    ) -> (Vec<Vec<Cell>>, bool) {
-        let Some(log) = self.logs.get(view.name) else { return (Vec::new(), false) };
-        let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<(Vec<Vec<Cell>>, bool), Exceeded> {
         let mut rows = Vec::new();
-        let mut commits: Vec<&Vec<LogRow>> =
-            log.commits.range(..=through).map(|(_, r)| r).collect();
+        let mut commits = self.kept(view, through);
         if latest_first {
             commits.reverse();
         }
-        for commit in commits {
-            let mut sorted: Vec<&LogRow> = commit.iter().collect();
-            sorted.sort_by(|a, b| a.order(b));
+        for (_, kept) in commits {
+            allowance.take(kept.len())?;
+            let mut sorted = in_order(&kept);
             if latest_first {
                 sorted.reverse();
             }
             for row in sorted {
-                let mut cells = Vec::with_capacity(view.columns.len());
-                row.cells(&mut cells);
+                let cells = cells(row);
                 if !keep(&cells) {
                     continue;
                 }
                 if rows.len() == limit {
-                    return (rows, true);
+                    return Ok((rows, true));
                 }
                 rows.push(cells);
             }
         }
-        (rows, false)
+        Ok((rows, false))
+    }
+
+    /// What is kept of `view` up to commit `through`, shared: rows are made of it while others are appended.
+    pub(super) fn kept(&self, view: &View, through: Commit) -> Vec<(Commit, Kept)> {
+        let Some(log) = self.logs.get(view.name) else { return Vec::new() };
+        let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.commits.range(..=through).map(|(commit, rows)| (*commit, Arc::clone(rows))).collect()
     }
 
     /// The rows of `view` from commit `from` up to `through`, in their order; none if some are gone.
-    pub fn between(&self, view: &View, from: Commit, through: Commit) -> Option<Vec<Vec<Cell>>> {
-        let log = self.logs.get(view.name)?;
+    pub fn between(
+        &self,
+        view: &View,
+        from: Commit,
+        through: Commit,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Option<Vec<Vec<Cell>>>, Exceeded> {
+        let Some(log) = self.logs.get(view.name) else { return Ok(None) };
         let log = log.lock().unwrap_or_else(PoisonError::into_inner);
         if log.dropped_through.is_some_and(|gone| gone >= from) {
-            return None;
+            return Ok(None);
         }
+        let kept: Vec<Kept> =
+            log.commits.range(from..=through).map(|(_, r)| Arc::clone(r)).collect();
+        drop(log);
         let mut rows = Vec::new();
-        for commit in log.commits.range(from..=through).map(|(_, rows)| rows) {
-            let mut sorted: Vec<&LogRow> = commit.iter().collect();
-            sorted.sort_by(|a, b| a.order(b));
-            rows.extend(sorted.into_iter().map(|row| {
-                let mut cells = Vec::with_capacity(view.columns.len());
-                row.cells(&mut cells);
-                cells
-            }));
+        for kept in kept {
+            allowance.take(kept.len())?;
+            rows.extend(in_order(&kept).into_iter().map(cells));
         }
-        Some(rows)
+        Ok(Some(rows))
     }
 
     /// Tells those who wait that commits before this number are complete, if that may concern them.
@@ -269,6 +281,36 @@ impl Logs {
     }
 }
 
+impl rest::Kept for Kept {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn each(
+        &self,
+        _: &Shown,
+        _: Commit,
+        from: usize,
+        each: &mut dyn FnMut(usize, Vec<Cell>) -> bool,
+    ) {
+        let mut rows = in_order(self).into_iter().enumerate().skip(from);
+        let _ = rows.all(|(number, row)| each(number, cells(row)));
+    }
+}
+
+/// The rows of a commit in their one order.
+fn in_order(kept: &[LogRow]) -> Vec<&LogRow> {
+    let mut sorted: Vec<&LogRow> = kept.iter().collect();
+    sorted.sort_by(|a, b| a.order(b));
+    sorted
+}
+
+fn cells(row: &LogRow) -> Vec<Cell> {
+    let mut cells = Vec::with_capacity(16);
+    row.cells(&mut cells);
+    cells
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,7 +336,9 @@ mod tests {
         }
         let view = view("dead_letters").unwrap();
         let positions = |latest_first, limit| {
-            let (rows, more) = logs.read(view, Commit(9), latest_first, limit, |_| true);
+            let (rows, more) = logs
+                .read(view, Commit(9), (latest_first, limit), &mut Allowance::unlimited(), |_| true)
+                .unwrap();
             let at = |row: &Vec<Cell>| (row[0].clone(), row[3].clone());
             (rows.iter().map(at).collect::<Vec<_>>(), more)
         };
@@ -302,6 +346,10 @@ mod tests {
         assert_eq!(positions(false, 9), (vec![cell(4, 1), cell(4, 2)], false));
         assert_eq!(positions(true, 1), (vec![cell(4, 2)], true));
         assert_eq!((logs.appended("dead_letters"), logs.dropped("dead_letters")), (10, 8));
-        assert!(logs.read(view, Commit(3), false, 9, |_| true).0.is_empty(), "not complete yet");
+        assert!(logs.kept(view, Commit(3)).is_empty(), "not complete yet");
+        // What somebody reads stays as it was.
+        let before = logs.kept(view, Commit(4));
+        logs.append(dead(4, 3));
+        assert_eq!(before[0].1.len(), 2);
     }
 }

@@ -10,6 +10,7 @@ mod history;
 pub mod keyed;
 mod logs;
 mod reader;
+mod rest;
 mod ring;
 mod scan;
 mod split;

@@ -1,4 +1,4 @@
-//! Reads views off the board, on the reader's thread.
+//! Reads views off the board: on the thread that asks, or on reader threads.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,56 +8,102 @@ use tokio::sync::watch;
 
 use super::board::{Board, Cut};
 use super::keyed::{Candles, KeyedView, keyed, unpack};
+use super::rest::{LogRest, Shown, TableRest};
 use super::scan;
 use super::table::Table;
-use super::tape::TAPE;
+use super::tape::{self, Ended, Parts, TAPE};
+use crate::readers::{Allowance, Class, Exceeded, ReaderPool, Stop};
 use crate::views::{
     AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading, Scan,
     Snapshot, View, ViewReader, Wanted,
 };
 
+/// What is kept of the tape at a frontier, once it was looked at. A read that is given up as a short one goes on with it
+/// as a long one, so that no thread of low priority holds the lock that workers wait for.
+type Taped = Option<(Frontier, Vec<(Commit, Parts)>)>;
+
 /// Reads the views of this process.
 #[derive(Clone)]
 pub struct BoardReader {
     board: Arc<Board>,
+    /// Who reads; without it, whoever waits for the answer does.
+    pool: Option<ReaderPool>,
 }
 
 impl BoardReader {
-    /// A reader of `board`.
+    /// A reader of `board` that reads on the thread which waits for the answer.
     pub fn new(board: Arc<Board>) -> BoardReader {
-        BoardReader { board }
+        BoardReader { board, pool: None }
+    }
+
+    /// The same for clients: it reads on the threads of `pool`.
+    pub fn on(self, pool: ReaderPool) -> BoardReader {
+        BoardReader { pool: Some(pool), ..self }
     }
 
     /// Reads rows on the calling thread.
     pub fn read(&self, scan: &Scan) -> Result<Page, ReadError> {
+        whole(self.read_within(scan, &mut None, &mut Allowance::unlimited()))
+    }
+
+    fn read_within(
+        &self,
+        scan: &Scan,
+        taped: &mut Taped,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Page, Stop> {
         match keyed(scan.view.name) {
             Some(view) => {
                 let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
-                Ok((view.read)(&shelves, frontier, scan, &self.board.labels))
+                Ok((view.read)(&shelves, frontier, scan, &self.board.labels, allowance)?)
             }
-            None => Ok(self.table(scan).unwrap_or_else(|| self.log(scan))),
+            None => match self.table(scan) {
+                Some(page) => Ok(page),
+                None => Ok(self.log(scan, taped, allowance)?),
+            },
         }
     }
 
     /// Reads bars on the calling thread.
     pub fn read_candles(&self, scan: &Scan) -> Result<CandlePage, ReadError> {
+        whole(self.candles_within(scan, &mut Allowance::unlimited()))
+    }
+
+    fn candles_within(
+        &self,
+        scan: &Scan,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<CandlePage, Stop> {
         let Some(view) = keyed(scan.view.name) else {
             let frontier = self.board.frontier();
             return Ok(CandlePage { frontier, rows: Vec::new(), more: false });
         };
         let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
-        let (rows, more) = scan::found::<Candles>(unpack::<Candles>(&shelves), frontier, scan);
+        let (rows, more) =
+            scan::found::<Candles>(unpack::<Candles>(&shelves), frontier, scan, allowance)?;
         let rows = rows.into_iter().map(|(key, candle)| (key, *candle)).collect();
         Ok(CandlePage { frontier, rows, more })
     }
 
-    /// A view whole, to be read part by part; of logs the latest rows.
+    /// A view whole, to be read part by part, on the calling thread; of logs the latest rows.
     pub fn read_snapshot(
         &self,
         view: &'static View,
         wanted: Arc<Wanted>,
         log_rows: usize,
-    ) -> Result<Box<dyn Snapshot>, ReadError> {
+    ) -> Result<Arc<dyn Snapshot>, ReadError> {
+        let mut taped = Taped::default();
+        let allowance = &mut Allowance::unlimited();
+        whole(self.snapshot_within(view, wanted, log_rows, (&mut taped, allowance)))
+    }
+
+    fn snapshot_within(
+        &self,
+        view: &'static View,
+        wanted: Arc<Wanted>,
+        log_rows: usize,
+        (taped, allowance): (&mut Taped, &mut Allowance<'_>),
+    ) -> Result<Arc<dyn Snapshot>, Stop> {
         match keyed(view.name) {
             Some(keyed) => {
                 let Cut { frontier, shelves } = self.cut(keyed, &wanted, None)?;
@@ -66,25 +112,47 @@ impl BoardReader {
             }
             None => {
                 let all = Scan { wanted: Wanted::clone(&wanted), ..Scan::all(view) };
-                let page = self.table(&all).unwrap_or_else(|| {
-                    let latest = Scan { latest_first: true, limit: log_rows, ..all };
-                    let mut page = self.log(&latest);
-                    page.rows.reverse();
-                    page
-                });
-                Ok(Box::new(Told { frontier: page.frontier, rows: page.rows.into_iter() }))
+                if let Some(Page { frontier, rows, .. }) = self.table(&all) {
+                    return Ok(Arc::new(TableRest::new(frontier, rows)));
+                }
+                self.latest(
+                    Shown { view, wanted, labels: self.board.labels.clone() },
+                    log_rows,
+                    taped,
+                    allowance,
+                )
             }
         }
     }
 
-    /// What has changed after a commit, up to a frontier that the board has had.
-    pub fn read_changes(
+    /// The latest rows of a log, to be read part by part.
+    fn latest(
         &self,
-        view: &'static View,
-        wanted: &Wanted,
+        shown: Shown,
+        rows: usize,
+        taped: &mut Taped,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Arc<dyn Snapshot>, Stop> {
+        if shown.view.name == TAPE {
+            let (frontier, commits) = self.taped(taped).clone();
+            return Ok(Arc::new(LogRest::latest(frontier, shown, commits, rows, allowance)?));
+        }
+        let frontier = self.board.frontier();
+        let Some(through) = frontier.commit else {
+            return Ok(Arc::new(TableRest::new(frontier, Vec::new())));
+        };
+        let commits = self.board.logs.kept(shown.view, through);
+        Ok(Arc::new(LogRest::latest(frontier, shown, commits, rows, allowance)?))
+    }
+
+    /// What has changed after a commit, up to a frontier that the board has had.
+    fn read_changes(
+        &self,
+        (view, wanted): (&'static View, &Wanted),
         after: Option<Commit>,
         frontier: Frontier,
-    ) -> Result<Changes, ReadError> {
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Changes, Stop> {
         let Some(through) = frontier.commit.filter(|through| after.is_none_or(|a| a < *through))
         else {
             return Ok(Changes { frontier, changes: Vec::new() });
@@ -95,7 +163,8 @@ impl BoardReader {
             Some(keyed) => {
                 let ring = self.board.ring(keyed).ok_or_else(gone)?;
                 let shelves = ring.between(from, through.0).ok_or_else(gone)?;
-                (keyed.changes)(&shelves, view, wanted, (after, through), &self.board.labels)
+                let span = (after, through);
+                (keyed.changes)(&shelves, (view, wanted), span, &self.board.labels, allowance)?
             }
             None if let Some(table) = self.board.table(view) => {
                 let mut changes = table.between(after, through).ok_or_else(gone)?;
@@ -104,12 +173,13 @@ impl BoardReader {
             }
             None if view.name == TAPE => {
                 let (tape, labels) = (&self.board.tape, &self.board.labels);
-                let rows = tape.between((view, wanted), Commit(from), through, labels);
+                let rows =
+                    tape.between((view, wanted), Commit(from), through, labels, allowance)?;
                 let rows = rows.ok_or_else(gone)?.into_iter();
                 rows.map(|cells| Change { cells, diff: 1 }).collect()
             }
             None => {
-                let rows = self.board.logs.between(view, Commit(from), through);
+                let rows = self.board.logs.between(view, Commit(from), through, allowance)?;
                 let fitting = rows.ok_or_else(gone)?.into_iter();
                 let fitting = fitting.filter(|cells| wanted.fits(view, cells));
                 fitting.map(|cells| Change { cells, diff: 1 }).collect()
@@ -129,9 +199,24 @@ impl BoardReader {
         view: &View,
         mut each: impl FnMut(&[Cell]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some(through) = self.board.frontier().commit else { return Ok(()) };
         let (all, labels) = (Wanted::default(), &self.board.labels);
-        self.board.tape.each((view, &all), through, false, labels, |cells| each(&cells))
+        let (mut taped, unlimited) = (None, &mut Allowance::unlimited());
+        let (_, commits) = self.taped(&mut taped);
+        let told =
+            tape::each(commits, (view, &all), false, labels, unlimited, |cells| each(&cells));
+        match told {
+            Err(Ended::Told(error)) => Err(error),
+            Ok(()) | Err(Ended::Exceeded) => Ok(()),
+        }
+    }
+
+    /// The tape as it is now, or was when it was looked at first.
+    fn taped<'a>(&self, taped: &'a mut Taped) -> &'a (Frontier, Vec<(Commit, Parts)>) {
+        taped.get_or_insert_with(|| {
+            let frontier = self.board.frontier();
+            let kept = frontier.commit.map(|through| self.board.tape.kept(through));
+            (frontier, kept.unwrap_or_default())
+        })
     }
 
     /// What holds the rows that are wanted.
@@ -164,20 +249,27 @@ impl BoardReader {
         Some(Page { frontier, rows, more })
     }
 
-    fn log(&self, scan: &Scan) -> Page {
+    fn log(
+        &self,
+        scan: &Scan,
+        taped: &mut Taped,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Page, Exceeded> {
         let frontier = self.board.frontier();
         let Some(through) = frontier.commit else {
-            return Page { frontier, rows: Vec::new(), more: false };
+            return Ok(Page { frontier, rows: Vec::new(), more: false });
         };
         let Scan { view, wanted, latest_first, limit, as_of: _ } = scan; // logs have no history
+        let order = (*latest_first, *limit);
         if view.name == TAPE {
-            let (tape, labels) = (&self.board.tape, &self.board.labels);
-            let (rows, more) = tape.read((view, wanted), through, *latest_first, *limit, labels);
-            return Page { frontier, rows, more };
+            let (frontier, commits) = self.taped(taped);
+            let of = (*view, wanted);
+            let read = tape::read(commits, of, order, &self.board.labels, allowance);
+            return read.map(|(rows, more)| Page { frontier: *frontier, rows, more });
         }
         let keep = |row: &[Cell]| wanted.fits(view, row);
-        let (rows, more) = self.board.logs.read(view, through, *latest_first, *limit, keep);
-        Page { frontier, rows, more }
+        let (rows, more) = self.board.logs.read(view, through, order, allowance, keep)?;
+        Ok(Page { frontier, rows, more })
     }
 }
 
@@ -195,30 +287,37 @@ fn shards<T: Copy>(ids: &[T], shard: impl Fn(T) -> Shard) -> Vec<Shard> {
     ids.iter().map(|id| shard(*id)).collect()
 }
 
-/// Rows that have been read.
-struct Told {
-    frontier: Frontier,
-    rows: std::vec::IntoIter<Vec<Cell>>,
-}
-
-impl Snapshot for Told {
-    fn frontier(&self) -> Frontier {
-        self.frontier
-    }
-
-    fn next(&mut self, rows: usize) -> (Vec<Vec<Cell>>, bool) {
-        let part = self.rows.by_ref().take(rows).collect();
-        (part, self.rows.len() > 0)
+/// Whether a read finds its rows by their keys, or goes through all.
+fn class(scan: &Scan) -> Class {
+    let Wanted { instruments, portfolios, .. } = &scan.wanted;
+    match keyed(scan.view.name).map(|view| view.sharded_by) {
+        Some(Dimension::Instrument) if instruments.is_some() => Class::Point,
+        Some(Dimension::Portfolio) if portfolios.is_some() => Class::Point,
+        _ => Class::Scan,
     }
 }
 
-/// Reads on a thread that may take its time.
-fn apart<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
-) -> Reading<'static, T> {
-    Box::pin(
-        async move { tokio::task::spawn_blocking(read).await.unwrap_or(Err(ReadError::Closed)) },
-    )
+/// What came of a read that may visit all rows.
+fn whole<T>(read: Result<T, Stop>) -> Result<T, ReadError> {
+    read.map_err(|stop| match stop {
+        Stop::Failed(error) => error,
+        Stop::Exceeded => ReadError::Closed, // nobody gives it up
+    })
+}
+
+impl BoardReader {
+    /// Has something read where this reader reads.
+    fn reading<T: Send + 'static>(
+        &self,
+        class: Class,
+        mut read: impl FnMut(&BoardReader, &mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
+    ) -> Reading<'static, T> {
+        let reader = BoardReader::new(Arc::clone(&self.board));
+        let Some(pool) = self.pool.clone() else {
+            return Box::pin(async move { whole(read(&reader, &mut Allowance::unlimited())) });
+        };
+        Box::pin(async move { pool.read(class, move |allowance| read(&reader, allowance)).await })
+    }
 }
 
 impl ViewReader for BoardReader {
@@ -227,13 +326,14 @@ impl ViewReader for BoardReader {
     }
 
     fn scan(&self, scan: Scan) -> Reading<'_, Page> {
-        let reader = self.clone();
-        apart(move || reader.read(&scan))
+        let mut taped = None;
+        self.reading(class(&scan), move |reader, allowance| {
+            reader.read_within(&scan, &mut taped, allowance)
+        })
     }
 
     fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
-        let reader = self.clone();
-        apart(move || reader.read_candles(&scan))
+        self.reading(class(&scan), move |reader, allowance| reader.candles_within(&scan, allowance))
     }
 
     fn snapshot(
@@ -241,9 +341,11 @@ impl ViewReader for BoardReader {
         view: &'static View,
         wanted: Arc<Wanted>,
         log_rows: usize,
-    ) -> Reading<'_, Box<dyn Snapshot>> {
-        let reader = self.clone();
-        apart(move || reader.read_snapshot(view, wanted, log_rows))
+    ) -> Reading<'_, Arc<dyn Snapshot>> {
+        let mut taped = None;
+        self.reading(Class::Snapshot, move |reader, allowance| {
+            reader.snapshot_within(view, Arc::clone(&wanted), log_rows, (&mut taped, allowance))
+        })
     }
 
     fn changes(
@@ -253,8 +355,9 @@ impl ViewReader for BoardReader {
         after: Option<Commit>,
         through: Frontier,
     ) -> Reading<'_, Changes> {
-        let reader = self.clone();
-        apart(move || reader.read_changes(view, &wanted, after, through))
+        self.reading(Class::Changes, move |reader, allowance| {
+            reader.read_changes((view, &wanted), after, through, allowance)
+        })
     }
 
     fn moved(&self, view: &'static View) -> watch::Receiver<u64> {

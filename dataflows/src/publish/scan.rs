@@ -11,8 +11,10 @@ use differential_dataflow::trace::{BatchReader, Cursor, Navigable};
 use market::Commit;
 
 use super::keyed::{Batch, Keyed, Place, rows_of};
+use crate::readers::{Allowance, Exceeded};
 use crate::views::{
-    Allowed, Cell, Change, Dimension, Frontier, Labels, Page, Scan, Snapshot, View, Wanted,
+    Allowed, Cell, Change, Dimension, Frontier, Labels, Page, Scan, Snapshot, SnapshotPart, View,
+    Wanted,
 };
 
 /// A row as read: its key, and the rest.
@@ -24,18 +26,19 @@ pub(super) fn read<V: Keyed>(
     frontier: Frontier,
     scan: &Scan,
     labels: &Labels,
-) -> Page {
+    allowance: &mut Allowance<'_>,
+) -> Result<Page, Exceeded> {
     let mut kept = Kept::new(scan);
     if let Some(commit) = frontier.commit {
         let mut walk = Walk::<V>::new(batches, &scan.wanted, None);
-        walk.rows_at(commit, |key, value| {
+        walk.rows_at(commit, allowance, |key, value| {
             rows::<V>(&key, value, labels)
                 .filter(|cells| scan.wanted.fits(scan.view, cells))
                 .all(|cells| kept.keep(cells))
-        });
+        })?;
     }
     let (rows, more) = kept.finish();
-    Page { frontier, rows, more }
+    Ok(Page { frontier, rows, more })
 }
 
 /// The keys and values of `batches` at `frontier` that a scan asks for, and whether its limit left any
@@ -44,27 +47,28 @@ pub(super) fn found<V: Keyed>(
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     scan: &Scan,
-) -> (Vec<Found<V>>, bool) {
+    allowance: &mut Allowance<'_>,
+) -> Result<(Vec<Found<V>>, bool), Exceeded> {
     let mut kept = Kept::new(scan);
     if let Some(commit) = frontier.commit {
         let mut walk = Walk::<V>::new(batches, &scan.wanted, None);
-        walk.rows_at(commit, |key, value| kept.keep((key, value.clone())));
+        walk.rows_at(commit, allowance, |key, value| kept.keep((key, value.clone())))?;
     }
-    kept.finish()
+    Ok(kept.finish())
 }
 
 /// The net change of the wanted rows after the first commit of `span` up to its second.
 pub(super) fn changes<V: Keyed>(
     batches: Vec<Batch<V>>,
-    view: &View,
-    wanted: &Wanted,
+    (view, wanted): (&View, &Wanted),
     (after, through): (Option<Commit>, Commit),
     labels: &Labels,
-) -> Vec<Change> {
+    allowance: &mut Allowance<'_>,
+) -> Result<Vec<Change>, Exceeded> {
     let inside = |time: u64| after.is_none_or(|after| time > after.0) && time <= through.0;
     let mut changes = Vec::new();
     let mut walk = Walk::<V>::new(batches, wanted, None);
-    walk.each(|key, values| {
+    walk.each(allowance, |key, values| {
         let moved = values.iter().map(|(value, times)| {
             let times = times.iter().filter(|(time, _)| inside(*time));
             (value, times.map(|(_, diff)| diff).sum::<i64>())
@@ -81,8 +85,8 @@ pub(super) fn changes<V: Keyed>(
             changes[own..].sort_by_key(|change| change.diff); // of a row, what goes comes first
         }
         true
-    });
-    changes
+    })?;
+    Ok(changes)
 }
 
 /// By how much there is more or less of each row that is this part of some of these values.
@@ -114,19 +118,24 @@ fn row<V: Keyed>(key: &V::Key, value: &V::Value, part: usize, labels: &Labels) -
     cells
 }
 
-/// The rows of a view at a frontier, part by part. Holds the batches, which never change.
+/// The rows of a view at a frontier that are behind a key. Holds the batches, which never change.
 pub(super) struct Rest<V: Keyed> {
+    whole: Arc<Whole<V>>,
+    /// Only rows with a larger key.
+    behind: Option<V::Key>,
+}
+
+/// What all parts of a snapshot have in common.
+struct Whole<V: Keyed> {
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     view: &'static View,
     wanted: Arc<Wanted>,
     labels: Labels,
-    /// Keys up to this one have been read.
-    read_to: Option<V::Key>,
 }
 
 impl<V: Keyed> Rest<V> {
-    /// Nothing of it is read yet.
+    /// All rows.
     pub(super) fn new(
         batches: Vec<Batch<V>>,
         frontier: Frontier,
@@ -134,24 +143,26 @@ impl<V: Keyed> Rest<V> {
         wanted: Arc<Wanted>,
         labels: Labels,
     ) -> Rest<V> {
-        Rest { batches, frontier, view, wanted, labels, read_to: None }
+        let whole = Whole { batches, frontier, view, wanted, labels };
+        Rest { whole: Arc::new(whole), behind: None }
     }
 }
 
 impl<V: Keyed> Snapshot for Rest<V>
 where
-    Batch<V>: Send,
+    Batch<V>: Send + Sync,
 {
     fn frontier(&self) -> Frontier {
-        self.frontier
+        self.whole.frontier
     }
 
-    fn next(&mut self, at_least: usize) -> (Vec<Vec<Cell>>, bool) {
-        let Some(commit) = self.frontier.commit else { return (Vec::new(), false) };
-        let Rest { view, wanted, labels, read_to, .. } = self;
-        let (mut part, mut more) = (Vec::new(), false);
-        let mut walk = Walk::<V>::new(self.batches.clone(), wanted, *read_to);
-        walk.rows_at(commit, |key, value| {
+    fn next(&self, at_least: usize) -> SnapshotPart {
+        let Whole { batches, frontier, view, wanted, labels } = &*self.whole;
+        let Some(commit) = frontier.commit else { return (Vec::new(), None) };
+        let (mut part, mut more, mut read_to) = (Vec::new(), false, self.behind);
+        let mut walk = Walk::<V>::new(batches.clone(), wanted, self.behind);
+        let all = &mut Allowance::unlimited();
+        let _ = walk.rows_at(commit, all, |key, value| {
             let mut own = rows::<V>(&key, value, labels).filter(|row| wanted.fits(view, row));
             if part.len() >= at_least
                 && let Some(_) = own.next()
@@ -160,10 +171,11 @@ where
                 return false;
             }
             part.extend(own);
-            *read_to = Some(key);
+            read_to = Some(key);
             true
         });
-        (part, more)
+        let rest = || Rest::<V> { whole: Arc::clone(&self.whole), behind: read_to };
+        (part, more.then(|| Arc::new(rest()) as Arc<dyn Snapshot>))
     }
 }
 
@@ -231,10 +243,15 @@ impl<V: Keyed> Walk<V> {
     }
 
     /// Calls `each` with every key in a wanted place and its values, until it says to stop.
-    fn each(&mut self, mut each: impl FnMut(V::Key, &[(V::Value, Times)]) -> bool) {
+    fn each(
+        &mut self,
+        allowance: &mut Allowance<'_>,
+        mut each: impl FnMut(V::Key, &[(V::Value, Times)]) -> bool,
+    ) -> Result<(), Exceeded> {
         let Walk { cursor, storage, allowed } = self;
         let mut values: Vec<(V::Value, Times)> = Vec::new();
         while let Some(key) = cursor.get_key(storage).copied() {
+            allowance.take(1)?;
             match judge(allowed, V::place(&key)) {
                 Judged::Past => break,
                 Judged::SkipTo(next) => {
@@ -258,16 +275,22 @@ impl<V: Keyed> Walk<V> {
             }
             cursor.step_key(storage);
         }
+        Ok(())
     }
 
     /// Calls `each` with every value in a wanted place that is there at `commit`, until it says to stop.
-    fn rows_at(&mut self, commit: Commit, mut each: impl FnMut(V::Key, &V::Value) -> bool) {
-        self.each(|key, values| {
+    fn rows_at(
+        &mut self,
+        commit: Commit,
+        allowance: &mut Allowance<'_>,
+        mut each: impl FnMut(V::Key, &V::Value) -> bool,
+    ) -> Result<(), Exceeded> {
+        self.each(allowance, |key, values| {
             let there = values.iter().filter(|(_, times)| {
                 times.iter().filter(|(time, _)| *time <= commit.0).map(|(_, d)| d).sum::<i64>() > 0
             });
             there.into_iter().all(|(value, _)| each(key, value))
-        });
+        })
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use market::{Commit, Statement};
 use tokio::sync::watch;
 
+use super::rest::{self, Shown};
+use crate::readers::{Allowance, Exceeded};
 use crate::views::{Cell, Labels, Row, TradeRow, View, Wanted};
 
 /// The view that it is.
@@ -17,7 +19,25 @@ pub const TAPE: &str = "trades";
 const BEHIND_MAX: usize = 50_000;
 
 /// What one shard brought in a commit.
-type Part = Arc<Vec<Statement>>;
+pub(super) type Part = Arc<Vec<Statement>>;
+
+/// What all shards brought in a commit; shared, so that who reads holds the lock for a moment only.
+pub(super) type Parts = Arc<Vec<Part>>;
+
+/// Why not all rows were visited.
+#[derive(Debug)]
+pub(super) enum Ended<E> {
+    /// They are more than a read may visit.
+    Exceeded,
+    /// Who was told them had enough.
+    Told(E),
+}
+
+impl<E> From<Exceeded> for Ended<E> {
+    fn from(_: Exceeded) -> Ended<E> {
+        Ended::Exceeded
+    }
+}
 
 /// The statements of the latest commits.
 ///
@@ -30,7 +50,7 @@ pub struct Tape {
 
 #[derive(Default)]
 struct Kept {
-    commits: BTreeMap<Commit, Vec<Part>>,
+    commits: BTreeMap<Commit, Parts>,
     bytes: usize,
     appended: u64,
     dropped: u64,
@@ -61,7 +81,7 @@ impl Tape {
         }
         kept.bytes += bytes(&part);
         kept.news = kept.news.max(Some(commit));
-        kept.commits.entry(commit).or_default().push(part);
+        Arc::make_mut(kept.commits.entry(commit).or_default()).push(part);
         while kept.bytes > self.bytes_max && kept.commits.len() > 1 {
             let Some((commit, parts)) = kept.commits.pop_first() else { break };
             kept.bytes -= parts.iter().map(bytes).sum::<usize>();
@@ -70,53 +90,10 @@ impl Tape {
         }
     }
 
-    /// Calls `each` with every row up to commit `through` that is wanted, by commit and origin, latest first
-    /// if so asked, until it gives an error.
-    pub fn each<E>(
-        &self,
-        (view, wanted): (&View, &Wanted),
-        through: Commit,
-        latest_first: bool,
-        labels: &Labels,
-        mut each: impl FnMut(Vec<Cell>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut commits = self.lock().parts(Commit(0), through);
-        if latest_first {
-            commits.reverse();
-        }
-        for (commit, parts) in commits {
-            let mut statements = in_order(&parts, wanted);
-            if latest_first {
-                statements.reverse();
-            }
-            for statement in statements {
-                let cells = row(commit, statement, labels);
-                if wanted.fits(view, &cells) {
-                    each(cells)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The first rows of [`Self::each`], and whether the limit left any out.
-    pub fn read(
-        &self,
-        of: (&View, &Wanted),
-        through: Commit,
-        latest_first: bool,
-        limit: usize,
-        labels: &Labels,
-    ) -> (Vec<Vec<Cell>>, bool) {
-        let mut rows = Vec::new();
-        let whole = self.each(of, through, latest_first, labels, |cells| {
-            if rows.len() == limit {
-                return Err(());
-            }
-            rows.push(cells);
-            Ok(())
-        });
-        (rows, whole.is_err())
+    /// What is kept up to commit `through`, shared. It holds the lock that workers take to append: a thread of low
+    /// priority must not call it.
+    pub(super) fn kept(&self, through: Commit) -> Vec<(Commit, Parts)> {
+        self.lock().parts(Commit(0), through)
     }
 
     /// The rows from commit `from` up to `through` that are wanted, in their order; none if some are gone, or
@@ -127,24 +104,26 @@ impl Tape {
         from: Commit,
         through: Commit,
         labels: &Labels,
-    ) -> Option<Vec<Vec<Cell>>> {
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Option<Vec<Vec<Cell>>>, Exceeded> {
         let commits = {
             let kept = self.lock();
             if kept.dropped_through.is_some_and(|gone| gone >= from) {
-                return None;
+                return Ok(None);
             }
             kept.parts(from, through)
         };
         let mut rows = Vec::new();
         for (commit, parts) in commits {
+            allowance.take(count(&parts))?;
             let own = in_order(&parts, wanted).into_iter();
             let own = own.map(|statement| row(commit, statement, labels));
             rows.extend(own.filter(|cells| wanted.fits(view, cells)));
             if rows.len() > BEHIND_MAX {
-                return None;
+                return Ok(None);
             }
         }
-        Some(rows)
+        Ok(Some(rows))
     }
 
     /// Tells those who wait that commits before this number are complete, if that may concern them.
@@ -185,11 +164,64 @@ impl Tape {
 
 impl Kept {
     /// What is kept of these commits, shared: rows are made of it while workers go on appending.
-    fn parts(&self, from: Commit, through: Commit) -> Vec<(Commit, Vec<Part>)> {
+    fn parts(&self, from: Commit, through: Commit) -> Vec<(Commit, Parts)> {
         if from > through {
             return Vec::new();
         }
-        self.commits.range(from..=through).map(|(commit, parts)| (*commit, parts.clone())).collect()
+        self.commits
+            .range(from..=through)
+            .map(|(commit, parts)| (*commit, Arc::clone(parts)))
+            .collect()
+    }
+}
+
+/// Calls `each` with every row of these commits that is wanted, by commit and origin, latest first if so asked, until it
+/// gives an error.
+pub(super) fn each<E>(
+    commits: &[(Commit, Parts)],
+    (view, wanted): (&View, &Wanted),
+    latest_first: bool,
+    labels: &Labels,
+    allowance: &mut Allowance<'_>,
+    mut each: impl FnMut(Vec<Cell>) -> Result<(), E>,
+) -> Result<(), Ended<E>> {
+    for at in 0..commits.len() {
+        let (commit, parts) = &commits[if latest_first { commits.len() - 1 - at } else { at }];
+        allowance.take(count(parts))?;
+        let mut statements = in_order(parts, wanted);
+        if latest_first {
+            statements.reverse();
+        }
+        for statement in statements {
+            let cells = row(*commit, statement, labels);
+            if wanted.fits(view, &cells) {
+                each(cells).map_err(Ended::Told)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first rows of [`each`], and whether the limit left any out.
+pub(super) fn read(
+    commits: &[(Commit, Parts)],
+    of: (&View, &Wanted),
+    (latest_first, limit): (bool, usize),
+    labels: &Labels,
+    allowance: &mut Allowance<'_>,
+) -> Result<(Vec<Vec<Cell>>, bool), Exceeded> {
+    let mut rows = Vec::new();
+    let whole = each(commits, of, latest_first, labels, allowance, |cells| {
+        if rows.len() == limit {
+            return Err(());
+        }
+        rows.push(cells);
+        Ok(())
+    });
+    match whole {
+        Ok(()) => Ok((rows, false)),
+        Err(Ended::Told(())) => Ok((rows, true)),
+        Err(Ended::Exceeded) => Err(Exceeded),
     }
 }
 
@@ -201,6 +233,29 @@ fn in_order<'a>(parts: &'a [Part], wanted: &Wanted) -> Vec<&'a Statement> {
         all.filter(|s| instruments.is_none_or(|of| of.contains(&s.instrument))).collect();
     own.sort_unstable_by_key(|statement| statement.origin);
     own
+}
+
+fn count(parts: &[Part]) -> usize {
+    parts.iter().map(|part| part.len()).sum()
+}
+
+impl rest::Kept for Parts {
+    fn count(&self) -> usize {
+        count(self)
+    }
+
+    fn each(
+        &self,
+        of: &Shown,
+        commit: Commit,
+        from: usize,
+        each: &mut dyn FnMut(usize, Vec<Cell>) -> bool,
+    ) {
+        let statements = in_order(self, &of.wanted).into_iter().enumerate().skip(from);
+        let mut rows =
+            statements.map(|(number, of_trade)| (number, row(commit, of_trade, &of.labels)));
+        let _ = rows.all(|(number, cells)| each(number, cells));
+    }
 }
 
 fn row(commit: Commit, statement: &Statement, labels: &Labels) -> Vec<Cell> {
@@ -247,20 +302,35 @@ mod tests {
         }
         let (labels, view) = (Labels::default(), view(TAPE).unwrap());
         let all = Wanted::default();
-        let (rows, more) = tape.read((view, &all), Commit(3), false, 9, &labels);
+        let mut allowance = Allowance::unlimited();
+        let all_rows = &mut allowance;
+        let (rows, more) =
+            read(&tape.kept(Commit(3)), (view, &all), (false, 9), &labels, all_rows).unwrap();
         let both = |commit| [cell(commit, 3), cell(commit, 4), cell(commit, 5)];
         assert_eq!((told(&rows), more), ([both(2), both(3)].concat(), false));
-        let (rows, more) = tape.read((view, &all), Commit(9), true, 2, &labels);
+        let (rows, more) =
+            read(&tape.kept(Commit(9)), (view, &all), (true, 2), &labels, all_rows).unwrap();
         assert_eq!((told(&rows), more), (vec![cell(4, 5), cell(4, 4)], true));
         let own = Wanted::of_instrument(InstrumentId(2));
-        let rows = tape.between((view, &own), Commit(3), Commit(4), &labels).unwrap();
-        assert_eq!(told(&rows), [cell(3, 4), cell(4, 4)]);
-        assert!(tape.between((view, &own), Commit(1), Commit(4), &labels).is_none());
+        let between = |from| {
+            let all_rows = &mut Allowance::unlimited();
+            tape.between((view, &own), Commit(from), Commit(4), &labels, all_rows).unwrap()
+        };
+        assert_eq!(told(&between(3).unwrap()), [cell(3, 4), cell(4, 4)]);
+        assert!(between(1).is_none());
         let own: Vec<_> = (0..=BEHIND_MAX as u64).map(|position| cancel(1, position)).collect();
         let long = Tape::new(1 << 30);
         long.append(Commit(0), Arc::new(own));
         long.append(Commit(1), part(&[cancel(1, 1)]));
-        let rows = |from| long.between((view, &all), Commit(from), Commit(1), &labels);
+        let rows = |from| {
+            let all_rows = &mut Allowance::unlimited();
+            long.between((view, &all), Commit(from), Commit(1), &labels, all_rows).unwrap()
+        };
+        let few = &mut Allowance::of(BEHIND_MAX);
+        assert!(
+            read(&long.kept(Commit(1)), (view, &all), (false, 1), &labels, few).is_err(),
+            "a long read"
+        );
         assert_eq!((rows(0), rows(1).unwrap().len()), (None, 1), "too far behind, and not");
         assert_eq!((tape.appended(), tape.dropped()), (15, 6));
     }

@@ -7,7 +7,7 @@
 //! frontier or from there on) → `page` (a client that the binary carries) → `problem` (what an error says).
 //!
 //! **Every answer about a view is stamped** with the frontier that it reflects: `frontier` in JSON,
-//! `X-Commit` and `X-Frontier` as headers, and an `ETag` of view and commit. **Every error** is a
+//! `X-Commit` and `X-Frontier` as headers, and an `ETag` of view, run and commit. **Every error** is a
 //! `application/problem+json` (RFC 9457) that names what was wrong and what is possible.
 
 mod answers;
@@ -38,6 +38,7 @@ use std::time::Instant;
 use market::{Calendars, Catalog, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
+use crate::readers::ReaderPool;
 use crate::telemetry::Metrics;
 use crate::views::{Labels, ViewReader};
 
@@ -71,6 +72,8 @@ pub struct Context {
     pub started: Instant,
     /// What clients may take up.
     pub limits: Limits,
+    /// Where long work for clients is done.
+    pub readers: ReaderPool,
     /// What those who follow views are told.
     pub frames: Frames,
     /// Becomes true when those who follow views must go; [`serve`] sets its own.

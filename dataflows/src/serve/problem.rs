@@ -124,8 +124,8 @@ pub(super) const CROSS_SITE: Kind = kind(
     "cross-site",
     "Page of another site",
     StatusCode::FORBIDDEN,
-    "A browser asks for a page of another site. Such pages cannot change or follow anything here in the name of \
-     their visitors.",
+    "A browser asks for a page of another site. Such pages cannot change, follow or read anything here in the name \
+     of their visitors; the health of the process and its metrics, and links that lead here, are no such thing.",
 );
 pub(super) const NO_INLET: Kind = kind(
     "inlet-closed",
@@ -166,6 +166,13 @@ pub(super) const BUSY: Kind = kind(
     StatusCode::TOO_MANY_REQUESTS,
     "There is no room for these rows at the moment, and nothing of them was taken. Send them again after \
      `Retry-After` seconds.",
+);
+pub(super) const OVERLOADED: Kind = kind(
+    "overloaded",
+    "Too many reads",
+    StatusCode::SERVICE_UNAVAILABLE,
+    "Others read so much that this read was not begun: as many wait as `limits.reads_waiting` allows, or none of \
+     the `limits.reader_threads` was free for some seconds. Ask again after `Retry-After` seconds, for less if you can.",
 );
 pub(super) const MISDIRECTED: Kind = kind(
     "misdirected",
@@ -211,13 +218,14 @@ pub const KINDS: &[Kind] = &[
     ROWS_REFUSED,
     NOT_REACHED,
     BUSY,
+    OVERLOADED,
     MISDIRECTED,
     INTERNAL,
     UNAVAILABLE,
 ];
 
 /// The kinds of errors after which the same request may be sent again, and perhaps go well.
-const RETRYABLE: &[Kind] = &[IN_PROGRESS, NOT_REACHED, BUSY, UNAVAILABLE];
+const RETRYABLE: &[Kind] = &[IN_PROGRESS, NOT_REACHED, BUSY, OVERLOADED, UNAVAILABLE];
 
 /// One thing wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -347,6 +355,9 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Problem {
         match error {
             ReadError::Closed => Problem::new(UNAVAILABLE, error.to_string()),
+            ReadError::Full { .. } | ReadError::Waited { .. } => {
+                Problem::new(OVERLOADED, error.to_string())
+            }
             ReadError::Gone { .. } | ReadError::Forgotten { .. } => {
                 Problem::new(GONE, error.to_string())
             }

@@ -11,6 +11,8 @@ use super::query::shown;
 const SUGGESTIONS: usize = 5;
 /// At most so many names are compared letter by letter; beyond, only by parts.
 const COMPARED: usize = 10_000;
+/// Names in which more letters differ are no suggestions.
+const DISTANCE_MAX: usize = 3;
 /// No name is longer, so longer text is not compared with any.
 const NAME_MAX: usize = 128;
 
@@ -59,11 +61,15 @@ pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, asked: &str) -> 
     if asked.is_empty() || asked.len() > NAME_MAX {
         return Vec::new();
     }
-    let asked = asked.to_lowercase();
+    let asked = asked.to_ascii_lowercase();
+    let mut lower = String::new(); // of all names, one after the other
+    let most = (asked.len() / 3).clamp(1, DISTANCE_MAX);
     let mut found: Vec<(usize, &str)> = names
         .enumerate()
         .filter_map(|(at, name)| {
-            let lower = name.to_lowercase();
+            lower.clear();
+            lower.push_str(name);
+            lower.make_ascii_lowercase();
             let short = bare(&lower);
             if lower.contains(&asked) || (short.len() > 1 && asked.contains(short)) {
                 return Some((lower.len().abs_diff(asked.len()).min(1), name));
@@ -71,8 +77,9 @@ pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, asked: &str) -> 
             if at >= COMPARED {
                 return None;
             }
-            let distance = distance(&lower, &asked).min(distance(short, bare(&asked)));
-            (distance <= (asked.len() / 3).clamp(1, 3)).then_some((distance, name))
+            let whole = distance(&lower, &asked, most);
+            let distance = whole.into_iter().chain(distance(short, bare(&asked), most)).min();
+            distance.map(|distance| (distance, name))
         })
         .collect();
     found.sort_unstable();
@@ -80,11 +87,13 @@ pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, asked: &str) -> 
     found.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// How many letters have to be put in, taken out or replaced to make `a` of `b`.
-fn distance(a: &str, b: &str) -> usize {
+/// How many letters have to be put in, taken out or replaced to make `a` of `b`; none if more than `most`.
+///
+/// Most names are far from what was asked, which shows after a few letters: the rest is not compared then.
+fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
     let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len().abs_diff(b.len()) > 3 {
-        return usize::MAX;
+    if a.len().abs_diff(b.len()) > most {
+        return None;
     }
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
@@ -95,8 +104,11 @@ fn distance(a: &str, b: &str) -> usize {
             diagonal = row[j + 1];
             row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
         }
+        if row.iter().all(|distance| *distance > most) {
+            return None;
+        }
     }
-    row[b.len()]
+    Some(row[b.len()]).filter(|distance| *distance <= most)
 }
 
 /// The text of a path segment; `None` if `%` is not followed by two hexadecimal digits or the bytes
@@ -141,8 +153,9 @@ mod tests {
     fn distances() {
         for (a, b, want) in [("", "", 0), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)]
         {
-            assert_eq!(distance(a, b), want, "{a} {b}");
-            assert_eq!(distance(b, a), want, "{b} {a}");
+            assert_eq!(distance(a, b, 9), Some(want), "{a} {b}");
+            assert_eq!(distance(b, a, want), Some(want), "{b} {a}");
+            assert_eq!(distance(a, b, 1), Some(want).filter(|want| *want <= 1), "{a} {b}");
         }
     }
 

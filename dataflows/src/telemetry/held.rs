@@ -4,8 +4,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::Metrics;
-use super::list::{IN_FLIGHT, MISSING, RETAINED, ROWS};
-use super::parts::{Labels, Whole, register};
+use super::list::{IN_FLIGHT, MISSING, REFUSED, RETAINED, ROWS};
+use super::parts::{Counted, Labels, Whole, register};
 
 /// What is held.
 #[derive(Debug, Default)]
@@ -14,6 +14,7 @@ pub(super) struct Held {
     in_flight: Whole,
     rows: Family<Labels, Whole>,
     missing: Whole,
+    refused: Counted,
 }
 
 impl Held {
@@ -22,6 +23,7 @@ impl Held {
         register(registry, IN_FLIGHT, self.in_flight.clone());
         register(registry, ROWS, self.rows.clone());
         register(registry, MISSING, self.missing.clone());
+        register(registry, REFUSED, self.refused.family());
     }
 }
 
@@ -41,6 +43,11 @@ impl Metrics {
     pub fn view_rows(&self, view: &str, rows: u64) {
         let labels = vec![("view", view.to_owned())];
         self.0.held.rows.get_or_create(&labels).set(rows);
+    }
+
+    /// A read of a client was refused.
+    pub fn read_refused(&self, reason: &'static str) {
+        self.0.held.refused.add(vec![("reason", reason.to_owned())], 1);
     }
 
     /// So many trades were missing somewhere, and so many are now.

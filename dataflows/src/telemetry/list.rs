@@ -56,6 +56,7 @@ pub const METRICS: &[Described] = &[
     SINK_ROWS,
     SINK_RETRIES,
     SINK_RESYNCS,
+    REFUSED,
     PROCESS,
 ];
 
@@ -96,6 +97,7 @@ mod described {
     pub(in crate::telemetry) const SINK_ROWS: Described = counts("tickweave_sink_rows", SINK, "Changes of a view that were delivered to a sink");
     pub(in crate::telemetry) const SINK_RETRIES: Described = counts("tickweave_sink_retries", SINK, "Tries to deliver that did not go well");
     pub(in crate::telemetry) const SINK_RESYNCS: Described = counts("tickweave_sink_resyncs", SINK, "How often a sink got a snapshot anew, since changes were no longer kept");
+    pub(in crate::telemetry) const REFUSED: Described = counts("tickweave_reads_refused", &["reason"], "Reads of clients that were refused: too many waited (`full`), or one waited too long (`waited`)");
     pub(in crate::telemetry) const PROCESS: Described = counts("tickweave_process", &["version"], "The running program");
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`METRICS`] (`list`) → [`Metrics`] (below) → its parts, each with its setters: `sources`
 //! (what came of the input), `outliers` (prices that stood out), `alerts` (what came of rules), `latency` (from tick to view), `newest` (commit and age), `held` (what is kept
-//! and on its way), `links` (checks, connections, sinks) → `parts`, of which they are made.
+//! and on its way, and what readers were refused), `links` (checks, connections, sinks) → `parts`, of which they are made.
 //!
 //! To add a metric: a line in [`METRICS`] through its constant; a field, its registration and a setter in the
 //! part that it belongs to.
@@ -173,6 +173,7 @@ mod tests {
         metrics.health("sources", 0);
         metrics.connection("a", Connection { rows_behind: Some(0), ..Connection::default() });
         metrics.delivery("bars", "candles", Delivered::default());
+        metrics.read_refused("full");
         let text = metrics.render();
         let mut shown: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();

@@ -36,7 +36,7 @@ pub use portfolios::{DriftRow, EdgeRow, FillFaultRow, PortfolioRow, PositionRow,
 pub use providers::ProviderRow;
 pub use reader::{
     AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
-    ViewReader,
+    SnapshotPart, ViewReader,
 };
 pub use row::{Cell, Column, Row, key, value};
 pub use signals::SignalRow;

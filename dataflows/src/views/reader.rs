@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use market::{Candle, CandleKey, Commit, EventTime};
 use tokio::sync::watch;
@@ -85,16 +86,19 @@ pub struct Changes {
     pub changes: Vec<Change>,
 }
 
-/// All rows of a view that are wanted, at one frontier, read part by part.
+/// Rows of a view that are wanted, at one frontier, to be read part by part.
 ///
-/// It does not matter how long that takes: what is read stays as it was.
-pub trait Snapshot: Send {
+/// It does not matter how long that takes: what is read stays as it was, and the same part read again is the same.
+pub trait Snapshot: Send + Sync {
     /// The frontier of all parts.
     fn frontier(&self) -> Frontier;
 
-    /// The next rows, at most so many, and whether there are more.
-    fn next(&mut self, rows: usize) -> (Vec<Vec<Cell>>, bool);
+    /// The first rows, about so many, and those behind them; none if there are no more.
+    fn next(&self, rows: usize) -> SnapshotPart;
 }
+
+/// Rows of a snapshot, and what is behind them.
+pub type SnapshotPart = (Vec<Vec<Cell>>, Option<Arc<dyn Snapshot>>);
 
 /// Why a read could not be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +106,18 @@ pub enum ReadError {
     /// The workers have stopped.
     #[error("the views are closed: the workers have stopped")]
     Closed,
+    /// As many reads wait as may.
+    #[error("{waiting} reads wait already, which is what `limits.reads_waiting` allows")]
+    Full {
+        /// How many may wait.
+        waiting: usize,
+    },
+    /// No thread was free in time.
+    #[error("no reader thread was free within {wait:?}: others read too much")]
+    Waited {
+        /// How long the read waited.
+        wait: Duration,
+    },
     /// Changes are kept for a while only, and those asked for begin before that.
     #[error("changes after commit {after} are no longer kept; read the view anew")]
     Gone {
@@ -146,7 +162,7 @@ pub trait ViewReader: Send + Sync {
         view: &'static View,
         wanted: Arc<Wanted>,
         log_rows: usize,
-    ) -> Reading<'_, Box<dyn Snapshot>>;
+    ) -> Reading<'_, Arc<dyn Snapshot>>;
 
     /// The net change of the rows that are wanted from commit `after` (none: from the beginning) to a
     /// frontier that this reader has had.

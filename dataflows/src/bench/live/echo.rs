@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::paced::{PROBE, Schedule, probe_source};
 use crate::views::{
     CandlePage, CandleRow, Cell, Change, Changes, Frontier, Page, ReadError, Reading, Row, Scan,
-    Snapshot, View, ViewReader, Wanted,
+    Snapshot, SnapshotPart, View, ViewReader, Wanted,
 };
 
 /// Brings the load and shows its newest probe.
@@ -95,8 +95,8 @@ impl Snapshot for Rows {
         self.0
     }
 
-    fn next(&mut self, _: usize) -> (Vec<Vec<Cell>>, bool) {
-        (std::mem::take(&mut self.1), false)
+    fn next(&self, _: usize) -> SnapshotPart {
+        (self.1.clone(), None)
     }
 }
 
@@ -124,9 +124,9 @@ impl ViewReader for EchoReader {
         _: &'static View,
         _: Arc<Wanted>,
         _: usize,
-    ) -> Reading<'_, Box<dyn Snapshot>> {
+    ) -> Reading<'_, Arc<dyn Snapshot>> {
         let (frontier, rows) = self.cells();
-        ready(Box::new(Rows(frontier, rows)))
+        ready(Arc::new(Rows(frontier, rows)))
     }
 
     fn changes(

@@ -17,6 +17,7 @@ use crate::clock::{Coverage, SourceTiming};
 use crate::config::{Config, ConfiguredSource};
 use crate::ingest::Stop;
 use crate::ingest::drive::SourceNames;
+use crate::readers::{Bounds, ReaderPool};
 use crate::run::{RunError, Started, Wishes, run_live};
 use crate::serve::{Context, Frames, Health, Limits, Posts, Readiness, Stopped, bind, serve};
 use crate::telemetry::Metrics;
@@ -44,7 +45,8 @@ impl Served {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let timeframes = vec![Timeframe::MINUTE];
         let catalog = Arc::clone(&echo.catalog);
-        let context = context(reader, catalog, metrics, timeframes, Labels::default());
+        let readers = ReaderPool::start(Bounds::default(), metrics.clone())?;
+        let context = context(reader, readers, catalog, metrics, timeframes, Labels::default());
         Served::serve(context, feeding, Stop::default())
     }
 
@@ -57,8 +59,10 @@ impl Served {
         config.sources.push(source);
         let wishes = Wishes { followed: true, ..Wishes::default() };
         let started = Started::new(&config, Arc::new(NoStates), &wishes)?;
+        let readers = ReaderPool::start(config.readers, started.metrics.clone())?;
         let context = context(
-            Arc::new(started.reader()),
+            Arc::new(started.reader().on(readers.clone())),
+            readers,
             Arc::clone(&started.catalog),
             started.metrics.clone(),
             config.job.timeframes().to_vec(),
@@ -130,6 +134,7 @@ pub(in crate::bench) fn engine(
 
 fn context(
     reader: Arc<dyn ViewReader>,
+    readers: ReaderPool,
     catalog: Arc<market::Catalog>,
     metrics: Metrics,
     timeframes: Vec<Timeframe>,
@@ -138,6 +143,7 @@ fn context(
     let limits = Limits { connections: 4_096, ..Limits::default() };
     Context {
         reader,
+        readers,
         catalog,
         calendars: Calendars::utc(),
         timeframes,

@@ -175,6 +175,7 @@ impl Crier {
                     self.go_on(Ground { since: now, upto: now, closed: false });
                     self.each(Stand::call).await;
                 }
+                Err(ReadError::Full { .. } | ReadError::Waited { .. }) => {} // the next look reads it
                 Err(ReadError::Closed) => return self.close(),
             }
             if looks {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep};
 
 use super::crier::{Closed, Known, Listening};
-use super::frames::{frontier, snapshot};
+use super::frames::frontier;
 use super::message::{Offered, Outlet, Told};
 use super::stand::Stand;
 use super::wish::Wish;
 use crate::serve::Context;
-use crate::views::{Frontier, ReadError, Snapshot};
+use crate::views::{Frontier, ReadError};
 
 /// Follows a view for a client.
 pub(crate) struct Follower {
@@ -22,9 +22,6 @@ pub(crate) struct Follower {
 
 /// What ends what a follower tells. Once it returns, its client is told nothing more.
 pub(crate) struct Leave(Arc<Stand>);
-
-/// Rows of one part of a snapshot.
-const PART_ROWS: usize = 1_000;
 
 /// Why a follower stops: its client is gone, or the views are closed.
 struct Ended;
@@ -82,43 +79,35 @@ impl Follower {
             if let Some(reason) = resync {
                 let at = self.context.reader.frontier();
                 let body = format!("{},\"reason\":\"{reason}\"", frontier(at));
-                self.tell(Told::Resync, at, &body).await?;
+                self.tell(Told::Resync, at, &body.into()).await?;
             }
             if self.wish.snapshot || resync.is_some() {
                 self.tell_snapshot().await?;
             } else {
                 let at = self.context.reader.frontier();
-                self.tell(Told::Progress, at, &frontier(at)).await?;
+                self.tell(Told::Progress, at, &frontier(at).into()).await?;
             }
             let Gone = self.tell_changes(&listening).await?;
             resync = Some("history_compacted");
         }
     }
 
-    /// Tells all rows as of one frontier.
+    /// Tells all rows as of one frontier. A part is not made before the client has room for it.
     async fn tell_snapshot(&self) -> Result<(), Ended> {
-        let Wish { told, log_rows, .. } = self.wish.clone();
-        let wanted = Arc::clone(&told.wanted);
-        let rest = self.context.reader.snapshot(told.view, wanted, log_rows).await;
-        let mut rest: Box<dyn Snapshot> = rest.map_err(|_| Ended)?;
-        let at = rest.frontier();
-        let mut part = 0;
-        loop {
-            let context = self.context.clone();
-            let told = Arc::clone(&told);
-            let read = tokio::task::spawn_blocking(move || {
-                let (rows, more) = rest.next(PART_ROWS);
-                let body = snapshot(&context, &told, at, &rows, (part, !more));
-                (rest, body, more)
-            });
-            let (unread, body, more) = read.await.map_err(|_| Ended)?;
-            self.tell(Told::Snapshot, at, &body).await?;
-            if !more {
-                return Ok(());
-            }
-            rest = unread;
-            part += 1;
+        let Wish { told, log_rows, .. } = &self.wish;
+        let snapshots = &self.context.frames.snapshots;
+        self.outlet.room().await;
+        let shared = snapshots.join(told, *log_rows);
+        let mut next = Some(shared.begin(&self.context).await.map_err(|_| Ended)?);
+        while let Some(place) = next {
+            self.outlet.room().await;
+            let part = snapshots.part(&self.context, &shared, &place).await;
+            let part = part.map_err(|_| Ended)?;
+            self.tell(Told::Snapshot, part.at, &part.body).await?;
+            next = part.next;
         }
+        self.stand.call(); // others may have begun it earlier: what has changed since is told at once
+        Ok(())
     }
 
     /// Tells every change after what was told last, or has it told, until some are no longer kept.
@@ -129,6 +118,8 @@ impl Follower {
                 self.stand.ready();
             }
             self.stand.called().await;
+            // What is read before there is room would be held for a client that may never take it.
+            self.outlet.room().await;
             let at = self.stand.unready();
             let Known { upto, same } = listening.known(at)?;
             if upto.commit > at.commit {
@@ -147,18 +138,19 @@ impl Follower {
                     }
                     Ok(None) => self.stand.reach(upto),
                     Err(ReadError::Gone { .. } | ReadError::Forgotten { .. }) => return Ok(Gone),
+                    Err(ReadError::Full { .. } | ReadError::Waited { .. }) => self.stand.call(),
                     Err(ReadError::Closed) => return Err(Ended),
                 }
             }
             if self.stand.is_silent(Instant::now()) {
                 let at = at.max(upto);
-                self.tell(Told::Progress, at, &frontier(at)).await?;
+                self.tell(Told::Progress, at, &frontier(at).into()).await?;
             }
         }
     }
 
     /// Tells something as soon as there is room.
-    async fn tell(&self, told: Told, at: Frontier, body: &str) -> Result<(), Ended> {
+    async fn tell(&self, told: Told, at: Frontier, body: &Arc<str>) -> Result<(), Ended> {
         loop {
             match self.stand.tell(told, at, body) {
                 Offered::Taken => return Ok(()),

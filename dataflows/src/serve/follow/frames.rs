@@ -1,12 +1,15 @@
 //! Messages, encoded once for all who wish the same.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::time::sleep;
 
+use super::cache::{Cache, CacheBounds};
 use super::crier::Criers;
+use super::snapshots::Snapshots;
 use super::wish::{Encoding, Telling};
+use crate::readers::Class;
 use crate::serve::Context;
 use crate::serve::routes::FrontierJson;
 use crate::views::{Cell, Changes, Frontier, ReadError};
@@ -15,26 +18,47 @@ use crate::views::{Cell, Changes, Frontier, ReadError};
 ///
 /// Followers of the same wish that are equally far ask for the same change at the same time; the first
 /// one reads and encodes it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Frames {
     latest: Arc<Mutex<Latest>>,
+    /// What those are told who begin.
+    pub(super) snapshots: Snapshots,
     /// Who tells them.
     pub(super) criers: Criers,
 }
 
-/// How many changes are kept for others to ask for.
-const FRAMES: usize = 64;
+type Latest = Cache<Key, Option<Arc<str>>>;
 
-#[derive(Default)]
-struct Latest {
-    by_key: HashMap<Key, Arc<OnceCell<Option<Arc<str>>>>>,
-    order: VecDeque<Key>,
+/// What is kept of changes for others to ask for.
+const FRAMES: CacheBounds = CacheBounds { entries: 64, bytes: 16 << 20 };
+/// A change of more rows is encoded on a reader thread: on the one for short reads, …
+const ROWS_HERE: usize = 64;
+/// … or, if it has more than these, on one of those for long reads.
+const ROWS_SHORT: usize = 2_000;
+/// After this time a read that was refused is asked for again: who follows has no use for a refusal.
+pub(super) const AGAIN: Duration = Duration::from_millis(250);
+
+impl Default for Frames {
+    fn default() -> Frames {
+        Frames {
+            latest: Arc::new(Mutex::new(Cache::new(FRAMES))),
+            snapshots: Snapshots::default(),
+            criers: Criers::default(),
+        }
+    }
 }
 
 /// A wish, and from and up to which commit.
 type Key = (Arc<Telling>, Option<u64>, Option<u64>);
 
 impl Frames {
+    /// Keeps so many bytes of parts of snapshots for others to ask for.
+    #[cfg(test)]
+    pub(in crate::serve) fn keeping(part_bytes: usize) -> Frames {
+        let parts = CacheBounds { entries: 4_096, bytes: part_bytes };
+        Frames { snapshots: Snapshots::new(parts), ..Frames::default() }
+    }
+
     /// The body of an update from one frontier to a later one; none if nothing wanted has changed.
     pub(super) async fn update(
         &self,
@@ -43,34 +67,51 @@ impl Frames {
         from: Frontier,
         to: Frontier,
     ) -> Result<Option<Arc<str>>, ReadError> {
-        let cell = self.cell((
-            Arc::clone(telling),
-            from.commit.map(|commit| commit.0),
-            to.commit.map(|commit| commit.0),
-        ));
+        let numbers = [from, to].map(|frontier| frontier.commit.map(|commit| commit.0));
+        let key = (Arc::clone(telling), numbers[0], numbers[1]);
+        let cell = self.lock().cell(&key);
         let encoded = cell.get_or_try_init(|| async {
-            let wanted = Arc::clone(&telling.wanted);
-            let changes = context.reader.changes(telling.view, wanted, from.commit, to).await?;
-            Ok(update(context, telling, from, &changes).map(Arc::from))
+            let body = loop {
+                match made(context, telling, from, to).await {
+                    Err(error) if is_busy(&error) => sleep(AGAIN).await,
+                    made => break made?,
+                }
+            };
+            self.lock().weigh(&key, body.as_ref().map_or(0, |body| body.len()));
+            Ok(body)
         });
         encoded.await.cloned()
     }
 
-    fn cell(&self, key: Key) -> Arc<OnceCell<Option<Arc<str>>>> {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cell) = latest.by_key.get(&key) {
-            return Arc::clone(cell);
-        }
-        if latest.order.len() >= FRAMES
-            && let Some(oldest) = latest.order.pop_front()
-        {
-            latest.by_key.remove(&oldest);
-        }
-        let cell = Arc::default();
-        latest.by_key.insert(key.clone(), Arc::clone(&cell));
-        latest.order.push_back(key);
-        cell
+    fn lock(&self) -> MutexGuard<'_, Latest> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reads and encodes a change.
+async fn made(
+    context: &Context,
+    telling: &Arc<Telling>,
+    from: Frontier,
+    to: Frontier,
+) -> Result<Option<Arc<str>>, ReadError> {
+    let wanted = Arc::clone(&telling.wanted);
+    let changes = context.reader.changes(telling.view, wanted, from.commit, to).await?;
+    if changes.changes.len() <= ROWS_HERE {
+        return Ok(update(context, telling, from, &changes).map(Arc::from));
+    }
+    let (of, telling) = (context.clone(), Arc::clone(telling));
+    let is_short = changes.changes.len() <= ROWS_SHORT;
+    let encode = move || update(&of, &telling, from, &changes).map(Arc::from);
+    match is_short {
+        true => context.readers.read(Class::Changes, move |_| Ok(encode())).await,
+        false => context.readers.run(Class::Answer, encode).await,
+    }
+}
+
+/// Whether a read was refused because of all the others.
+pub(super) fn is_busy(error: &ReadError) -> bool {
+    matches!(error, ReadError::Full { .. } | ReadError::Waited { .. })
 }
 
 /// The body of an update; none if there is nothing in it.

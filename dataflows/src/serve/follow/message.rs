@@ -1,6 +1,7 @@
 //! What a client is told, and what takes it there.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// What a client is told.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +14,7 @@ pub(crate) struct Message<'a> {
     /// The commit up to which all has been told with this message.
     pub(crate) commit: Option<u64>,
     /// Its fields as JSON, without braces; shared by all who are told the same.
-    pub(super) body: &'a str,
+    pub(crate) body: &'a Arc<str>,
 }
 
 /// What kind of message.
@@ -69,22 +70,24 @@ impl Told {
 impl Message<'_> {
     /// Appends it as one JSON object.
     pub(crate) fn json(self, out: &mut Vec<u8>) {
-        let Message { told, sub, seq, body, commit: _ } = self;
-        let mut digits = [0; 20]; // of the largest number
-        let pieces = [
-            "{\"type\":\"",
-            told.name(),
-            "\",\"sub\":",
-            sub,
-            ",\"seq\":",
-            decimal(seq, &mut digits),
-            ",",
-            body,
-            "}",
-        ];
-        out.reserve(pieces.iter().map(|piece| piece.len()).sum());
-        pieces.iter().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+        out.reserve(self.body.len() + self.sub.len() + 64);
+        self.before(out);
+        out.extend_from_slice(self.body.as_bytes());
+        out.extend_from_slice(Self::AFTER);
     }
+
+    /// Appends what its JSON has before the body.
+    pub(crate) fn before(self, out: &mut Vec<u8>) {
+        let Message { told, sub, seq, body: _, commit: _ } = self;
+        let mut digits = [0; 20]; // of the largest number
+        let number = decimal(seq, &mut digits);
+        for piece in ["{\"type\":\"", told.name(), "\",\"sub\":", sub, ",\"seq\":", number, ","] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+    }
+
+    /// What its JSON has behind the body.
+    pub(crate) const AFTER: &'static [u8] = b"}";
 }
 
 /// A number in decimal.
@@ -108,7 +111,7 @@ mod tests {
     fn a_message_is_one_object() {
         for seq in [0, 9, 10, 12_345, u64::MAX] {
             let sub = &serde_json::Value::from("a\"b").to_string();
-            let body = "\"frontier\":{\"commit\":7}";
+            let body = &"\"frontier\":{\"commit\":7}".into();
             let message = Message { told: Told::Update, sub, seq, commit: Some(7), body };
             let mut json = Vec::new();
             message.json(&mut json);

@@ -11,12 +11,15 @@
 //!
 //! Reading order: [`Wish`] (what is followed, and how it is written) → `message` (what is told, and the way
 //! to the client) → [`Follower`] (the messages, one after the other) → `stand` (how far a follower is) →
-//! `crier` (the same change to many) → `frames` (each change encoded once, for all who wish the same).
+//! `crier` (the same change to many) → `snapshots`, `frames` (each part and change encoded once, for all who
+//! wish the same).
 
+mod cache;
 mod crier;
 mod follower;
 mod frames;
 mod message;
+mod snapshots;
 mod stand;
 mod wish;
 

@@ -104,7 +104,7 @@ impl Stand {
     }
 
     /// Tells the client something, if there is room for it now. Only for a follower that is not ready.
-    pub(super) fn tell(&self, told: Told, at: Frontier, body: &str) -> Offered {
+    pub(super) fn tell(&self, told: Told, at: Frontier, body: &Arc<str>) -> Offered {
         let mut place = self.lock();
         let offered = self.offer(&mut place, told, at, body);
         if offered == Offered::Taken {
@@ -118,7 +118,7 @@ impl Stand {
         self.lock().left = true;
     }
 
-    fn offer(&self, place: &mut Place, told: Told, at: Frontier, body: &str) -> Offered {
+    fn offer(&self, place: &mut Place, told: Told, at: Frontier, body: &Arc<str>) -> Offered {
         if place.left {
             return Offered::Gone;
         }
@@ -223,11 +223,11 @@ mod tests {
         stand.cry(&cry(9, 9, 10), now);
         assert!(told().is_empty() && is_called(&stand).await, "9 is missing, so 10 cannot follow");
         assert_eq!(stand.unready(), at(8));
-        assert_eq!(stand.tell(Told::Update, at(10), "\"upto\":10"), Offered::Taken);
+        assert_eq!(stand.tell(Told::Update, at(10), &"\"upto\":10".into()), Offered::Taken);
         assert_eq!(told(), update(1, 10));
         stand.ready();
         stand.leave();
         stand.cry(&cry(10, 10, 11), now);
-        assert_eq!((told(), stand.tell(Told::Update, at(11), "")), (vec![], Offered::Gone));
+        assert_eq!((told(), stand.tell(Told::Update, at(11), &"".into())), (vec![], Offered::Gone));
     }
 }

@@ -75,15 +75,15 @@ async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Respon
     head.extend(wanted.session.map(|kind| ("session", kind.name().to_owned())));
     let frame = Frame {
         view: CANDLES,
-        head: &head,
+        head,
         hidden: &["instrument", "timeframe"],
         list: "candles",
         frontier: bars.frontier,
-        lines: &bars.lines,
+        lines: bars.lines,
         more: bars.more,
         marked: wanted.fill,
     };
-    frame.answer(context, &form)
+    frame.answer(context, &form).await
 }
 
 fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form), Problem> {

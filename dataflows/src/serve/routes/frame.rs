@@ -7,6 +7,7 @@ use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::readers::Class;
 use crate::serve::Context;
 use crate::serve::filter;
 use crate::serve::format::{Format, Line, Shown};
@@ -20,7 +21,11 @@ use super::{Asked, FrontierJson, set, stamp};
 /// Whether the limit left rows out; CSV and NDJSON have no place for it in the body.
 const X_MORE: HeaderName = HeaderName::from_static("x-more");
 
+/// An answer of more rows is written on a reader thread.
+const ROWS_HERE: usize = 64;
+
 /// How rows are written.
+#[derive(Clone)]
 pub(super) struct Form {
     format: Format,
     numbers_as_strings: bool,
@@ -30,16 +35,16 @@ pub(super) struct Form {
 }
 
 /// Rows of one view at one frontier, and what an answer says around them.
-pub(super) struct Frame<'a> {
+pub(super) struct Frame {
     pub(super) view: &'static View,
     /// What JSON says once, before the rows: names and texts.
-    pub(super) head: &'a [(&'static str, String)],
+    pub(super) head: Vec<(&'static str, String)>,
     /// The columns that JSON leaves out of each row because the head says them.
     pub(super) hidden: &'static [&'static str],
     /// What JSON calls the list of rows.
     pub(super) list: &'static str,
     pub(super) frontier: Frontier,
-    pub(super) lines: &'a [Line],
+    pub(super) lines: Vec<Line>,
     /// Whether the limit left any rows out.
     pub(super) more: bool,
     /// Whether rows say if they fill a gap.
@@ -77,47 +82,64 @@ impl Form {
     ) -> Result<Option<Response>, Problem> {
         self.fresh.reached(context).await?;
         let now = context.reader.frontier();
-        if as_of.is_some() || !already_has(asked, &self.etag(view, now)) {
+        if as_of.is_some() || !already_has(asked, &self.etag(context, view, now)) {
             return Ok(None);
         }
         let mut response = Response::new(String::new().into());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        self.describe(&mut response, view, now);
+        self.describe(context, &mut response, view, now);
         Ok(Some(response))
     }
 
     /// What all answers for one frontier have in common.
-    fn describe(&self, response: &mut Response, view: &View, frontier: Frontier) {
+    fn describe(
+        &self,
+        context: &Context,
+        response: &mut Response,
+        view: &View,
+        frontier: Frontier,
+    ) {
         stamp(response, frontier);
-        set(response, ETAG, &self.etag(view, frontier));
+        set(response, ETAG, &self.etag(context, view, frontier));
         set(response, VARY, "accept");
         set(response, CACHE_CONTROL, "no-cache");
     }
 
-    /// `"<view>@<commit>"`; forms other than JSON are other bytes and so have other tags.
-    fn etag(&self, view: &View, frontier: Frontier) -> String {
+    /// `"<view>@<run>-<commit>"`; forms other than JSON are other bytes and so have other tags.
+    ///
+    /// Commits begin anew with each run, so the number alone would say that rows of the run before are current.
+    fn etag(&self, context: &Context, view: &View, frontier: Frontier) -> String {
+        let (name, run) = (view.name, context.run);
         let commit = match frontier.commit {
             Some(commit) => commit.0.to_string(),
             None => "none".to_owned(),
         };
         match self.format {
-            Format::Json => format!("\"{}@{commit}\"", view.name),
-            other => format!("\"{}@{commit}.{}\"", view.name, other.name()),
+            Format::Json => format!("\"{name}@{run:x}-{commit}\""),
+            other => format!("\"{name}@{run:x}-{commit}.{}\"", other.name()),
         }
     }
 }
 
-impl Frame<'_> {
+impl Frame {
     /// The rows in the asked form, stamped with their frontier.
-    pub(super) fn answer(&self, context: &Context, form: &Form) -> Result<Response, Problem> {
-        let body = self.body(context, form).map_err(|error| {
-            tracing::error!(%error, view = self.view.name, "rows could not be written");
+    pub(super) async fn answer(self, context: &Context, form: &Form) -> Result<Response, Problem> {
+        let Frame { view, frontier, more, .. } = self;
+        let body = match self.lines.len() <= ROWS_HERE {
+            true => self.body(context, form),
+            false => {
+                let (of, form) = (context.clone(), form.clone());
+                context.readers.run(Class::Answer, move || self.body(&of, &form)).await?
+            }
+        };
+        let body = body.map_err(|error| {
+            tracing::error!(%error, view = view.name, "rows could not be written");
             Problem::internal()
         })?;
         let mut response = Response::new(body.into());
-        form.describe(&mut response, self.view, self.frontier);
+        form.describe(context, &mut response, view, frontier);
         set(&mut response, CONTENT_TYPE, form.format.content_type());
-        set(&mut response, X_MORE, if self.more { "true" } else { "false" });
+        set(&mut response, X_MORE, if more { "true" } else { "false" });
         Ok(response)
     }
 
@@ -137,16 +159,16 @@ impl Frame<'_> {
         };
         let mut out = String::new();
         match form.format {
-            Format::Csv => out = shown.csv(self.lines, self.marked)?,
+            Format::Csv => out = shown.csv(&self.lines, self.marked)?,
             Format::Ndjson => {
-                for line in self.lines {
+                for line in &self.lines {
                     shown.json(line, &mut out);
                     out.push('\n');
                 }
             }
             Format::Json => {
                 out.push('{');
-                for (name, text) in self.head {
+                for (name, text) in &self.head {
                     out.push_str(&format!("\"{name}\":{},", Value::String(text.clone())));
                 }
                 let frontier = serde_json::to_string(&FrontierJson::from(self.frontier))?;

@@ -83,18 +83,18 @@ async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Respon
     let lines: Vec<Line> = rows.into_iter().map(|cells| Line { cells, filled: None }).collect();
     let frame = Frame {
         view: INDICATORS,
-        head: &[
+        head: vec![
             ("symbol", wanted.instrument.name.to_string()),
             ("timeframe", wanted.timeframe.to_string()),
         ],
         hidden: &["instrument", "timeframe"],
         list: "indicators",
         frontier,
-        lines: &lines,
+        lines,
         more,
         marked: false,
     };
-    frame.answer(context, &form)
+    frame.answer(context, &form).await
 }
 
 fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form), Problem> {

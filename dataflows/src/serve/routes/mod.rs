@@ -13,6 +13,7 @@ mod page;
 mod problems;
 mod process;
 mod rows;
+mod site;
 mod socket;
 mod stream;
 mod symbols;
@@ -25,7 +26,7 @@ use std::future::Future;
 use market::Timeframe;
 use serde::Serialize;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::reject::{LengthRequired, PayloadTooLarge, UnsupportedMediaType};
 use warp::reply::Response;
@@ -39,6 +40,7 @@ use super::problem::{
 };
 use super::query::shown;
 use super::symbol::closest;
+use site::foreign;
 
 /// A route: answers requests of its path and method, and rejects all others.
 pub type Route = BoxedFilter<(Response,)>;
@@ -101,7 +103,8 @@ pub(super) fn app(context: &Context) -> Route {
             not_routed(&method, path.as_str()).response(Some(path.as_str()))
         })
         .boxed();
-    let routes = ROUTES.iter().map(|entry| (entry.route)(context));
+    let routes =
+        [site::cross_site()].into_iter().chain(ROUTES.iter().map(|entry| (entry.route)(context)));
     match routes.reduce(|all, route| all.or(route).unify().boxed()) {
         Some(all) => all.recover(refused).unify().or(unknown).unify().boxed(),
         None => unknown,
@@ -182,26 +185,6 @@ fn asked() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
         },
     )
 }
-
-/// Which page asks, if it is one of another site: browsers say so, other clients say nothing. Neither header alone
-/// will do: old browsers know no `Sec-Fetch-Site`, and some requests have no `Origin`.
-fn foreign(headers: &HeaderMap) -> Option<String> {
-    let said = |name: HeaderName| {
-        headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    let origin = said(ORIGIN);
-    let own = origin.as_ref().is_none_or(|origin| {
-        let site = origin.split_once("://").map_or(&**origin, |(_, site)| site);
-        said(HOST).is_some_and(|host| host.eq_ignore_ascii_case(site))
-    });
-    let cross = said(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
-    (cross || !own).then(|| match origin {
-        Some(origin) => format!("a page of `{}`", shown(&origin)),
-        None => "a page of another site".to_owned(),
-    })
-}
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The answer of a handler, or its problem told as one of the request.
 async fn answered(

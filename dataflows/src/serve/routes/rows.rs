@@ -62,15 +62,15 @@ async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response
     let lines: Vec<Line> = rows.into_iter().map(|cells| Line { cells, filled: None }).collect();
     let frame = Frame {
         view,
-        head: &[("view", view.name.to_owned())],
+        head: vec![("view", view.name.to_owned())],
         hidden: &[],
         list: "rows",
         frontier,
-        lines: &lines,
+        lines,
         more,
         marked: false,
     };
-    frame.answer(context, &form)
+    frame.answer(context, &form).await
 }
 
 fn read(context: &Context, view: &'static View, asked: &Asked) -> Result<(Scan, Form), Problem> {

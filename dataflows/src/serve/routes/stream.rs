@@ -98,7 +98,21 @@ fn has_been_here(headers: &HeaderMap) -> bool {
 }
 
 /// What a client is told, as the text of events.
-struct Events(mpsc::Sender<Bytes>);
+struct Events(mpsc::Sender<Event>);
+
+/// The text of an event in pieces: the long one is shared by all who are told the same.
+type Event = [Bytes; 3];
+
+/// A body of more bytes is not copied.
+const COPIED_MAX: usize = 4_096;
+
+struct Body(Arc<str>);
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
 
 impl Outlet for Events {
     fn offer(&self, message: Message<'_>) -> Offered {
@@ -124,19 +138,22 @@ impl Outlet for Events {
 }
 
 /// A message as an event. Its JSON is one line.
-fn event(message: Message<'_>) -> Bytes {
-    let mut text = format!("event:{}\ndata:", message.told.name()).into_bytes();
-    message.json(&mut text);
-    if let Some(commit) = message.commit {
-        text.extend_from_slice(format!("\nid:{commit}").as_bytes());
+fn event(message: Message<'_>) -> Event {
+    let mut head = format!("event:{}\ndata:", message.told.name()).into_bytes();
+    let id = message.commit.map_or_else(String::new, |commit| format!("\nid:{commit}"));
+    if message.body.len() <= COPIED_MAX {
+        message.json(&mut head);
+        head.extend_from_slice(format!("{id}\n\n").as_bytes());
+        return [head.into(), Bytes::new(), Bytes::new()];
     }
-    text.extend_from_slice(b"\n\n");
-    text.into()
+    message.before(&mut head);
+    let tail = [Message::AFTER, id.as_bytes(), b"\n\n"].concat();
+    [head.into(), Bytes::from_owner(Body(Arc::clone(message.body))), tail.into()]
 }
 
 /// All that is told; ends when the followers do or the process is closing.
 fn events(
-    told: mpsc::Receiver<Bytes>,
+    told: mpsc::Receiver<Event>,
     closing: watch::Receiver<bool>,
 ) -> impl Stream<Item = Bytes> + Send {
     let first = Bytes::from(format!(":\nretry:{RETRY_MS}\n\n"));
@@ -151,9 +168,10 @@ fn events(
         let Some(event) = event else {
             let data = format!("{{\"reason\":\"drain\",\"reconnect_after_ms\":{RETRY_MS}}}");
             let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
-            return Some((last, (told, closing, true)));
+            return Some((vec![last], (told, closing, true)));
         };
-        Some((event, (told, closing, false)))
+        let pieces = event.into_iter().filter(|piece| !piece.is_empty());
+        Some((pieces.collect::<Vec<_>>(), (told, closing, false)))
     });
-    stream::once(async { first }).chain(rest)
+    stream::once(async { first }).chain(rest.flat_map(stream::iter))
 }

@@ -18,8 +18,8 @@ use super::{Server, cells};
 use crate::serve::Limits;
 use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
 use crate::views::{
-    CandlePage, Cell, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot, View,
-    ViewReader, Wanted, view,
+    CandlePage, Cell, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
+    SnapshotPart, View, ViewReader, Wanted, view,
 };
 
 /// One bar that every commit restates.
@@ -86,9 +86,9 @@ impl ViewReader for Steps {
         _: &'static View,
         _: Arc<Wanted>,
         _: usize,
-    ) -> Reading<'_, Box<dyn Snapshot>> {
+    ) -> Reading<'_, Arc<dyn Snapshot>> {
         let rows = self.rows.lock().unwrap().last().cloned();
-        let whole: Box<dyn Snapshot> = Box::new(Whole(self.frontier(), rows));
+        let whole: Arc<dyn Snapshot> = Arc::new(Whole(self.frontier(), rows));
         Box::pin(ready(Ok(whole)))
     }
 
@@ -124,8 +124,8 @@ impl Snapshot for Whole {
         self.0
     }
 
-    fn next(&mut self, _: usize) -> (Vec<Vec<Cell>>, bool) {
-        (self.1.take().into_iter().collect(), false)
+    fn next(&self, _: usize) -> SnapshotPart {
+        (self.1.clone().into_iter().collect(), None)
     }
 }
 

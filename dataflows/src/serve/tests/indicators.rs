@@ -75,11 +75,11 @@ async fn the_whole_answer() {
         ("content-type", "application/json"),
         ("x-commit", "17"),
         ("x-more", "false"),
-        ("etag", "\"indicators@17\""),
+        ("etag", "\"indicators@beef-17\""),
     ] {
         assert_eq!(answer.header(name), want, "{name}");
     }
-    let same = server.ask_with("GET", BTC, &[("if-none-match", "\"indicators@17\"")]).await;
+    let same = server.ask_with("GET", BTC, &[("if-none-match", "\"indicators@beef-17\"")]).await;
     assert_eq!((same.status(), same.text()), (304, ""));
 }
 
@@ -138,7 +138,7 @@ async fn forms() {
         "instrument,timeframe,open_time,indicator,output,value,state\r\n\
          binance:BTCUSDT,1m,2024-08-09T12:05:00Z,sma20,sma,7.25,closed\r\n"
     );
-    assert_eq!(csv.header("etag"), "\"indicators@17.csv\"");
+    assert_eq!(csv.header("etag"), "\"indicators@beef-17.csv\"");
     let lines = server.ask(&format!("{BTC}?name=bb&format=ndjson&limit=2")).await;
     assert_eq!(lines.text().lines().count(), 2);
     assert!(lines.text().starts_with("{\"instrument\":\"binance:BTCUSDT\",\"timeframe\":\"1m\","));

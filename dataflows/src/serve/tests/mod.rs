@@ -8,6 +8,7 @@ mod indicators;
 mod page;
 mod problems;
 mod process;
+mod readers;
 mod service;
 mod sessions;
 mod sockets;
@@ -25,6 +26,7 @@ use serde_json::Value;
 
 use super::routes::app;
 use super::{Check, Context, Frames, Health, Limits, Posts};
+use crate::readers::{Bounds, ReaderPool};
 use crate::telemetry::Metrics;
 use crate::views::{
     CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, IndicatorRow, Labels, Page,
@@ -106,7 +108,7 @@ impl ViewReader for Rows {
         _view: &'static View,
         _wanted: Arc<Wanted>,
         _log_rows: usize,
-    ) -> Reading<'_, Box<dyn Snapshot>> {
+    ) -> Reading<'_, Arc<dyn Snapshot>> {
         Box::pin(async { Err(ReadError::Closed) })
     }
 
@@ -214,6 +216,7 @@ impl Server {
             version: "9.8.7",
             started: Instant::now(),
             limits: Limits::default(),
+            readers: ReaderPool::start(Bounds::default(), Metrics::new("9.8.7")).unwrap(),
             frames: Frames::default(),
             closing: watch::channel(false).1,
             sockets: Arc::new(Semaphore::new(8)),

@@ -42,7 +42,7 @@ impl Running {
     }
 
     /// One request on a connection of its own; all that comes back.
-    async fn ask(&self, request: &str) -> String {
+    pub(super) async fn ask(&self, request: &str) -> String {
         let mut stream = self.connect().await;
         let request = format!("{request} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();

@@ -1,0 +1,253 @@
+//! The threads that read views for clients: few, of low priority, behind a fair queue.
+//!
+//! A read is tried on the thread for short reads first, which may visit [`SHORT_ROWS`] rows. What takes more is
+//! given up there and queued for the threads for long reads; they run it to its end. Before both, reads wait by
+//! [`Class`], and the class that has used the least time is next (`queue`). So a point read waits for a few short ones
+//! at most, whatever else is asked for. Threads for long reads have a lower priority than workers, so readers take
+//! what the job leaves.
+//!
+//! A queue that is full refuses, a read that waited too long is refused, and one that nobody waits for any more is
+//! not run. Nothing here knows what is read.
+
+mod allowance;
+mod job;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::telemetry::Metrics;
+use crate::views::ReadError;
+use job::{Job, Read};
+use queue::Queue;
+
+pub use allowance::{Allowance, Exceeded};
+pub use queue::Class;
+
+/// A read that visits more rows is a long one.
+pub const SHORT_ROWS: usize = 10_000;
+/// Threads for long reads are that much nicer than the process.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// What readers may take up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Threads for long reads; at least one.
+    pub threads: usize,
+    /// Reads of a class that may wait in a queue; at least one.
+    pub waiting: usize,
+    /// A point read or scan that has not begun after this time is refused.
+    pub wait: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds { threads: 2, waiting: 256, wait: Duration::from_secs(5) }
+    }
+}
+
+/// Why a read stops before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It visits more rows than it may here.
+    Exceeded,
+    /// It cannot be answered.
+    Failed(ReadError),
+}
+
+impl From<Exceeded> for Stop {
+    fn from(_: Exceeded) -> Stop {
+        Stop::Exceeded
+    }
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Stop {
+        Stop::Failed(error)
+    }
+}
+
+/// The reader threads. Clones share them; they end when the last clone is dropped.
+#[derive(Clone)]
+pub struct ReaderPool(Arc<Owner>);
+
+struct Owner(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    short: Condvar,
+    long: Condvar,
+    bounds: Bounds,
+    metrics: Metrics,
+}
+
+struct State {
+    short: Queue<Box<dyn Job>>,
+    long: Queue<Box<dyn Job>>,
+    closed: bool,
+}
+
+impl ReaderPool {
+    /// Starts the threads: one for short reads, and those for long ones. The error is that of the system.
+    pub fn start(bounds: Bounds, metrics: Metrics) -> io::Result<ReaderPool> {
+        let state = State {
+            short: Queue::new(bounds.waiting.max(1)),
+            long: Queue::new(bounds.waiting.max(1)),
+            closed: false,
+        };
+        let (short, long) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { state: Mutex::new(state), short, long, bounds, metrics });
+        let pool = ReaderPool(Arc::new(Owner(Arc::clone(&shared))));
+        let own = Arc::clone(&shared);
+        thread::Builder::new().name("read-short".to_owned()).spawn(move || own.run_short())?;
+        for _ in 0..bounds.threads.max(1) {
+            let own = Arc::clone(&shared);
+            thread::Builder::new().name("read".to_owned()).spawn(move || own.run_long())?;
+        }
+        Ok(pool)
+    }
+
+    /// Runs a read. It is called once, or, if it takes more than a short read may, a second time from its
+    /// beginning; what it has visited must be taken off the allowance.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        class: Class,
+        read: impl FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        self.submit(class, true, read).await
+    }
+
+    /// Runs something that takes long, or may.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        class: Class,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let mut work = Some(work);
+        let read = move |_: &mut Allowance<'_>| match work.take() {
+            Some(work) => Ok(work()),
+            None => Err(Stop::Failed(ReadError::Closed)), // it is called once only
+        };
+        self.submit(class, false, read).await
+    }
+
+    async fn submit<T: Send + 'static>(
+        &self,
+        class: Class,
+        short: bool,
+        read: impl FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let Owner(shared) = &*self.0;
+        let (tell, mut told) = oneshot::channel();
+        let begun = Arc::new(AtomicBool::new(false));
+        shared.push(class, short, Box::new(Read::new(read, tell, &begun)));
+        if matches!(class, Class::Point | Class::Scan) {
+            match timeout(shared.bounds.wait, &mut told).await {
+                Ok(read) => return read.unwrap_or(Err(ReadError::Closed)),
+                Err(_) if begun.load(Ordering::SeqCst) => {}
+                Err(_) => {
+                    shared.metrics.read_refused("waited");
+                    return Err(ReadError::Waited { wait: shared.bounds.wait });
+                }
+            }
+        }
+        told.await.unwrap_or(Err(ReadError::Closed))
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let Owner(shared) = self;
+        shared.lock().closed = true;
+        shared.short.notify_all();
+        shared.long.notify_all();
+    }
+}
+
+impl Shared {
+    fn push(&self, class: Class, short: bool, job: Box<dyn Job>) {
+        let mut state = self.lock();
+        let queue = if short { &mut state.short } else { &mut state.long };
+        let refused = queue.push(class, job, |job| job.is_abandoned());
+        drop(state);
+        match refused {
+            Ok(()) if short => self.short.notify_one(),
+            Ok(()) => self.long.notify_one(),
+            Err(mut job) => {
+                self.metrics.read_refused("full");
+                job.refuse(ReadError::Full { waiting: self.bounds.waiting });
+            }
+        }
+    }
+
+    /// Tries reads, and queues those again that take longer than they may here.
+    fn run_short(&self) {
+        while let Some((class, mut job)) = self.next(true) {
+            let begun = Instant::now();
+            let done = run(&mut *job, true);
+            self.lock().short.charge(class, begun.elapsed());
+            if !done {
+                self.push(class, false, job);
+            }
+        }
+    }
+
+    fn run_long(&self) {
+        lower_priority();
+        while let Some((class, mut job)) = self.next(false) {
+            let begun = Instant::now();
+            run(&mut *job, false);
+            self.lock().long.charge(class, begun.elapsed());
+        }
+    }
+
+    /// Waits for the next job that somebody waits for; none when the pool is closed.
+    fn next(&self, short: bool) -> Option<(Class, Box<dyn Job>)> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            let queue = if short { &mut state.short } else { &mut state.long };
+            match queue.pop() {
+                Some((_, job)) if job.is_abandoned() => {}
+                Some(next) => return Some(next),
+                None => {
+                    let pushed = if short { &self.short } else { &self.long };
+                    state = pushed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs a job; one that panics is done, and whoever waits for it learns that nothing will come.
+fn run(job: &mut dyn Job, short: bool) -> bool {
+    catch_unwind(AssertUnwindSafe(|| job.run(short))).unwrap_or_else(|_| {
+        tracing::error!("a read panicked");
+        true
+    })
+}
+
+/// Lowers the priority of the calling thread. On Linux `nice` acts on one thread; elsewhere it acts on the process,
+/// so nothing is done there.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::warn!(%error, "a reader thread keeps the priority of the process");
+    }
+}

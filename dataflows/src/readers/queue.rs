@@ -1,0 +1,154 @@
+//! Which of those that wait is next.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What kind of work waits. Classes share the threads by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The text of an answer whose rows have been read. It is always next, so that few rows are held.
+    Answer,
+    /// What has changed, for those who follow. It may take more time than the others.
+    Changes,
+    /// A part of a snapshot.
+    Snapshot,
+    /// Rows of certain instruments or portfolios that a request asks for.
+    Point,
+    /// Other rows that a request asks for.
+    Scan,
+}
+
+/// Jobs that wait, bounded in number per class.
+pub(super) struct Queue<J> {
+    lanes: [Lane<J>; CLASSES.len()],
+    bound: usize,
+    /// The time that the lane had used that was next last.
+    now: Duration,
+}
+
+struct Lane<J> {
+    jobs: VecDeque<J>,
+    /// Time used, divided by the weight of the class.
+    used: Duration,
+}
+
+impl Class {
+    fn weight(self) -> u32 {
+        match self {
+            Class::Changes => 4,
+            Class::Answer | Class::Snapshot | Class::Point | Class::Scan => 1,
+        }
+    }
+}
+
+/// All classes, in the order of their lanes.
+const CLASSES: [Class; 5] =
+    [Class::Answer, Class::Changes, Class::Snapshot, Class::Point, Class::Scan];
+
+impl<J> Queue<J> {
+    /// An empty queue of at most `bound` jobs of each class.
+    pub(super) fn new(bound: usize) -> Queue<J> {
+        let lanes = CLASSES.map(|_| Lane { jobs: VecDeque::new(), used: Duration::ZERO });
+        Queue { lanes, bound, now: Duration::ZERO }
+    }
+
+    /// Puts a job behind the others of its class; gives it back if there is no room, even without those that are
+    /// abandoned.
+    pub(super) fn push(
+        &mut self,
+        class: Class,
+        job: J,
+        is_abandoned: impl Fn(&J) -> bool,
+    ) -> Result<(), J> {
+        let lane = &mut self.lanes[class as usize];
+        if lane.jobs.len() >= self.bound {
+            lane.jobs.retain(|job| !is_abandoned(job));
+        }
+        if lane.jobs.len() >= self.bound {
+            return Err(job);
+        }
+        if lane.jobs.is_empty() {
+            lane.used = lane.used.max(self.now); // who did not ask for anything saves nothing up
+        }
+        lane.jobs.push_back(job);
+        Ok(())
+    }
+
+    /// The oldest job of the class that has used the least time; answers come first.
+    pub(super) fn pop(&mut self) -> Option<(Class, J)> {
+        let waiting =
+            CLASSES.into_iter().filter(|class| !self.lanes[*class as usize].jobs.is_empty());
+        let next = waiting.min_by_key(|class| match class {
+            Class::Answer => Duration::ZERO,
+            class => self.lanes[*class as usize].used,
+        })?;
+        let lane = &mut self.lanes[next as usize];
+        if next != Class::Answer {
+            self.now = self.now.max(lane.used);
+        }
+        lane.jobs.pop_front().map(|job| (next, job))
+    }
+
+    /// A job of this class has taken so long.
+    pub(super) fn charge(&mut self, class: Class, took: Duration) {
+        self.lanes[class as usize].used += took / class.weight();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(jobs: &[(Class, usize)]) -> Queue<Class> {
+        let mut queue = Queue::new(100);
+        for (class, count) in jobs {
+            (0..*count).for_each(|_| queue.push(*class, *class, |_| false).unwrap());
+        }
+        queue
+    }
+
+    /// The next so many, each of which takes as long as its class does.
+    fn next(queue: &mut Queue<Class>, count: usize, took: impl Fn(Class) -> u64) -> Vec<Class> {
+        let one = |_| {
+            let (class, _) = queue.pop().unwrap();
+            queue.charge(class, Duration::from_millis(took(class)));
+            class
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn classes_share_by_time() {
+        let mut queue = filled(&[(Class::Scan, 100), (Class::Snapshot, 100)]);
+        let told = next(&mut queue, 66, |class| if class == Class::Scan { 10 } else { 1 });
+        let scans = told.iter().filter(|class| **class == Class::Scan).count();
+        assert!((5..=7).contains(&scans), "{scans} long ones beside {} short ones", 66 - scans);
+    }
+
+    #[test]
+    fn who_comes_later_saves_nothing_up_and_waits_for_nobody() {
+        let mut queue = filled(&[(Class::Scan, 100)]);
+        next(&mut queue, 50, |_| 10);
+        for class in [Class::Snapshot, Class::Changes, Class::Answer] {
+            (0..9).for_each(|_| queue.push(class, class, |_| false).unwrap());
+        }
+        let told = next(&mut queue, 20, |_| 10);
+        assert_eq!(told[..9], [Class::Answer; 9]);
+        let of = |class| told[9..].iter().filter(|told| **told == class).count();
+        let (changes, snapshots, scans) =
+            (of(Class::Changes), of(Class::Snapshot), of(Class::Scan));
+        assert!(changes > snapshots && snapshots.abs_diff(scans) <= 1, "{told:?}");
+    }
+
+    #[test]
+    fn each_class_has_a_bound() {
+        let mut queue = Queue::new(2);
+        assert_eq!(queue.push(Class::Scan, 1, |_| false), Ok(()));
+        assert_eq!(queue.push(Class::Scan, 2, |_| false), Ok(()));
+        assert_eq!(queue.push(Class::Scan, 3, |_| false), Err(3));
+        assert_eq!(queue.push(Class::Changes, 4, |_| false), Ok(()));
+        assert_eq!(queue.push(Class::Scan, 5, |job| *job == 1), Ok(()), "1 is abandoned");
+        let rest: Vec<i32> = std::iter::from_fn(|| queue.pop()).map(|(_, job)| job).collect();
+        assert_eq!(rest, [4, 2, 5]);
+    }
+}

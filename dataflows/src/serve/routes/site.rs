@@ -1,0 +1,66 @@
+//! Which site a request is from, and what pages of other sites may not ask.
+
+use warp::Filter;
+use warp::http::header::{HOST, HeaderName, ORIGIN};
+use warp::http::{HeaderMap, HeaderValue, Method};
+use warp::path::FullPath;
+
+use crate::serve::problem::{CROSS_SITE, Problem};
+use crate::serve::query::shown;
+
+use super::{READ, Route};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// Refuses what pages of other sites read; lets everything else go on. `POST` and `/ws` ask for themselves.
+///
+/// Such a page cannot see an answer, but it can have many made. It may ask how the process is, and a link of it may
+/// be followed: then the browser shows the answer, and does so once.
+pub(super) fn cross_site() -> Route {
+    let asked = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
+    asked
+        .and_then(async |method: Method, path: FullPath, headers: HeaderMap| {
+            let path = path.as_str();
+            let exempt = ["/ws", "/metrics"].contains(&path) || is_below(path, "/health");
+            let reads = READ.contains(&method) && !exempt;
+            match foreign(&headers).filter(|_| reads && !is_followed(&headers)) {
+                Some(site) => {
+                    let detail = format!("{site} may not read from this server");
+                    Ok(Problem::new(CROSS_SITE, detail).response(Some(path)))
+                }
+                None => Err(warp::reject()),
+            }
+        })
+        .boxed()
+}
+
+fn is_below(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a browser asks because its window goes to another page.
+fn is_followed(headers: &HeaderMap) -> bool {
+    let said = |name| headers.get(name).map(HeaderValue::as_bytes);
+    said(SEC_FETCH_MODE) == Some(b"navigate")
+        && said(SEC_FETCH_DEST).is_none_or(|dest| dest == b"document")
+}
+
+/// Which page asks, if it is one of another site: browsers say so, other clients say nothing. Neither header alone
+/// will do: old browsers know no `Sec-Fetch-Site`, and some requests have no `Origin`.
+pub(super) fn foreign(headers: &HeaderMap) -> Option<String> {
+    let said = |name: HeaderName| {
+        headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let origin = said(ORIGIN);
+    let own = origin.as_ref().is_none_or(|origin| {
+        let site = origin.split_once("://").map_or(&**origin, |(_, site)| site);
+        said(HOST).is_some_and(|host| host.eq_ignore_ascii_case(site))
+    });
+    let cross = said(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
+    (cross || !own).then(|| match origin {
+        Some(origin) => format!("a page of `{}`", shown(&origin)),
+        None => "a page of another site".to_owned(),
+    })
+}
