@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::end_to_end::binary::{Going, poll};
 use crate::end_to_end::http::get;
 
-const TRADES: &str = "[job]\ntimeframes = [\"1m\"]\nindicators = []\n[[source]]\nname = \"file\"\nkind = \"files\"\n\
+const TRADES: &str = "[job]\ntimeframes = [\"1m\"]\nindicators = []\n[[source]]\nname = \"file\"\nkind = \"file\"\n\
                       paths = [\"trades.csv\"]\ninstrument = \"x:{symbol}\"\n\
                       columns = { time = \"time\", symbol = \"symbol\", price = \"price\", size = \"size\" }\n";
 
@@ -49,7 +49,7 @@ fn a_source_that_is_not_reached() {
     let source = |required: bool| {
         format!(
             "[[source]]\nname = \"away\"\nkind = \"redis-streams\"\nurl = \"redis://{closed}\"\nstreams = [\"s\"]\n\
-             format = \"entries\"\nrequired = {required}\n"
+             format = \"entries\"\npayload = \"p\"\nrequired = {required}\n"
         )
     };
     let (run, address) = start(folder.path(), &source(true));
