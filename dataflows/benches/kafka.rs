@@ -19,7 +19,7 @@ use connectors::messages::{Message, MessageConfig, MessageDecoder, Messages};
 use connectors::{Place, Setting};
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
-use dataflows::run::{Started, Wishes, run_live};
+use dataflows::run::{Job, RunOptions, run_live};
 use dataflows::workload::{Lines, Workload};
 use market::Catalog;
 use operators::NoStates;
@@ -175,16 +175,16 @@ fn job(servers: &str, topic: &str) -> u64 {
     });
     let raw: RawConfig = serde_json::from_value(whole).unwrap();
     let config = raw.check("/".as_ref()).unwrap();
-    let (stop, wishes) = (Stop::default(), Wishes::default());
-    let started = Started::new(&config, Arc::new(NoStates), &wishes).unwrap();
-    let (metrics, all_read) = (started.metrics.clone(), stop.clone());
+    let (stop, options) = (Stop::default(), RunOptions::default());
+    let job = Job::new(&config, Arc::new(NoStates), &options).unwrap();
+    let (metrics, all_read) = (job.metrics.clone(), stop.clone());
     let watch = std::thread::spawn(move || {
         while metrics.totals().records < MESSAGES {
             std::thread::sleep(Duration::from_millis(5));
         }
         all_read.set();
     });
-    let report = run_live(&config, started, &wishes, &stop).unwrap();
+    let report = run_live(&config, job, &options, &stop).unwrap();
     watch.join().unwrap();
     report.totals.records
 }

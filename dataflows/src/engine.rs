@@ -9,9 +9,9 @@ use timely::CommunicationConfig;
 use timely::communication::WorkerGuards;
 use timely::worker::Worker;
 
-use crate::ingest::handover::FEED_DELIVERIES;
+use crate::ingest::dispatcher::FEED_DELIVERIES;
 use crate::ingest::{Delivery, FeedSender};
-use crate::jobs::candles::{Candles, Surroundings};
+use crate::jobs::candles::{Candles, JobContext};
 use crate::publish::{Board, Publisher};
 use crate::telemetry::Metrics;
 
@@ -127,7 +127,7 @@ fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
     let arrangements = worker.dataflow_named(&format!("candles-{index}"), |scope| {
         shared.job.build(
             scope,
-            Surroundings {
+            JobContext {
                 deliveries,
                 activator: &seat.activator,
                 board: &shared.board,

@@ -12,7 +12,7 @@ pub mod deliver;
 pub mod engine;
 pub mod health;
 pub mod ingest;
-pub mod inlet;
+pub mod ingest_api;
 pub mod jobs;
 pub mod output;
 pub mod produce;

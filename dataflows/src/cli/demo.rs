@@ -8,7 +8,7 @@ use clap::Args;
 use super::status::{self, thousands};
 use super::{Outcome, run};
 use crate::config::{Config, RawConfig};
-use crate::run::Wishes;
+use crate::run::RunOptions;
 use crate::stderr;
 
 /// The demo's configuration.
@@ -41,11 +41,11 @@ impl Demo {
         let ticks = thousands(self.ticks_per_second.into());
         run::live(
             &config,
-            &Wishes { followed: true, ..Wishes::default() },
+            &RunOptions { followed: true, ..RunOptions::default() },
             json,
-            |started, address| {
+            |job, address| {
                 stderr::line(&welcome(address, &ticks, self.seed));
-                Ok(status::show(started)?)
+                Ok(status::show(job)?)
             },
         )
     }

@@ -56,14 +56,14 @@ impl Ahead {
     /// Refuses a time that is too far ahead when the system's time is `at`.
     pub fn check(self, time: EventTime, at: EventTime) -> Result<(), Refusal> {
         let latest = match self {
-            Ahead::OfSystem(skew) => at.after(skew),
+            Ahead::OfSystem(limit) => at.after(limit),
             Ahead::NotAfter(latest) => latest,
         };
         if time <= latest {
             return Ok(());
         }
         let bound = match self {
-            Ahead::OfSystem(skew) => format!("{skew} ahead of the system's time"),
+            Ahead::OfSystem(limit) => format!("{limit} ahead of the system's time"),
             Ahead::NotAfter(_) => "`not_after`".to_owned(),
         };
         let detail = format!("event time {time} is past {latest}, {bound}");

@@ -66,7 +66,8 @@ pub struct RawJob {
     /// horizon, if that is at most so long before it; else from the horizon, and bars that it cuts are `partial`.
     pub read_back: String,
     /// Live: how far ahead of the system's time an event may be.
-    pub skew: String,
+    #[serde(alias = "skew")] // its deprecated name
+    pub max_clock_ahead: String,
     /// Bare files: events after this time are refused (RFC 3339); none by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<String>,
@@ -127,7 +128,8 @@ pub struct RawHttp {
     /// The address to serve on; for now a loopback address.
     pub listen: String,
     /// Whether a live run takes rows by `POST /api/streaming/process`.
-    pub inlet: bool,
+    #[serde(alias = "inlet")] // its deprecated name
+    pub ingest: bool,
     /// Bytes of the body of such a request.
     pub body_bytes: usize,
     /// Rows of such a request.
@@ -293,7 +295,7 @@ impl Default for RawJob {
             reject_after: "1h".to_owned(),
             correction_horizon: "1d".to_owned(),
             read_back: "5d".to_owned(),
-            skew: "10s".to_owned(),
+            max_clock_ahead: "10s".to_owned(),
             not_after: None,
         }
     }
@@ -335,7 +337,7 @@ impl Default for RawHttp {
     fn default() -> RawHttp {
         RawHttp {
             listen: "127.0.0.1:8080".to_owned(),
-            inlet: true,
+            ingest: true,
             body_bytes: 8 << 20,
             body_rows: 10_000,
         }

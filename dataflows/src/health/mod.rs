@@ -53,8 +53,8 @@ pub struct SourceSeen {
     pub is_required: bool,
     /// Whether all its partitions were opened once.
     pub is_reached: bool,
-    /// Why it was not, as last heard.
-    pub trouble: Option<String>,
+    /// The last error, if it was not reached.
+    pub error: Option<String>,
     /// Whether one of its partitions is not connected, or cannot be read on.
     pub is_down: bool,
     /// Rows that its servers no longer had, as far as their number is known, and when the last were missed.
@@ -218,7 +218,7 @@ impl Seen {
 
 impl SourceSeen {
     fn not_reached(&self) -> String {
-        match &self.trouble {
+        match &self.error {
             Some(why) => format!("not reached yet: {} ({why})", self.name),
             None => format!("not reached yet: {}", self.name),
         }

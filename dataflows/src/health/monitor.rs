@@ -8,8 +8,8 @@ use market::{Commit, EventTime, Span};
 use super::input::RefusedShare;
 use super::{Seen, SinkSeen, SourceSeen};
 use crate::deliver::{self, Standings};
-use crate::ingest::drive::now;
-use crate::ingest::links::Links;
+use crate::ingest::connections::Connections;
+use crate::ingest::sequencer::now;
 use crate::publish::Board;
 use crate::serve::{Check, Health, Status};
 use crate::telemetry::{Connection, Delivered, Metrics};
@@ -22,7 +22,7 @@ struct Shared {
     /// The configured sources by number: name, and whether it is required.
     sources: Vec<(String, bool)>,
     board: Arc<Board>,
-    links: Links,
+    connections: Connections,
     sinks: Standings,
     metrics: Metrics,
     state: Mutex<State>,
@@ -40,7 +40,7 @@ impl HealthMonitor {
     pub fn new(
         sources: Vec<(String, bool)>,
         board: Arc<Board>,
-        links: Links,
+        connections: Connections,
         sinks: Standings,
         metrics: Metrics,
     ) -> HealthMonitor {
@@ -50,7 +50,7 @@ impl HealthMonitor {
             refused: vec![None; sources.len()],
             changes: Changes::default(),
         });
-        HealthMonitor(Arc::new(Shared { sources, board, links, sinks, metrics, state }))
+        HealthMonitor(Arc::new(Shared { sources, board, connections, sinks, metrics, state }))
     }
 
     /// How the process is now.
@@ -91,14 +91,14 @@ impl HealthMonitor {
 
 impl Shared {
     fn seen(&self, state: &State, at: EventTime, commit: Option<Commit>) -> Seen {
-        let down = self.links.down();
+        let down = self.connections.down();
         let sources = self.sources.iter().enumerate().map(|(number, (name, is_required))| {
-            let reach = self.links.reach(number);
+            let reach = self.connections.reach(number);
             SourceSeen {
                 name: name.clone(),
                 is_required: *is_required,
                 is_reached: reach.is_reached,
-                trouble: reach.trouble,
+                error: reach.error,
                 is_down: down.contains(&number),
                 lost: reach.last_loss.map(|last| (reach.lost_rows, last)),
                 refused: state.refused[number],
@@ -123,13 +123,13 @@ impl Shared {
     /// Shows how sources are connected and sinks go.
     fn measure(&self) {
         for (number, (name, _)) in self.sources.iter().enumerate() {
-            if let Some(linked) = self.links.of(number) {
+            if let Some(connection) = self.connections.of(number) {
                 let connection = Connection {
-                    connected: linked.up,
-                    rows_behind: linked.behind,
-                    disconnects: linked.losses,
-                    gaps: linked.gaps,
-                    lost_rows: self.links.reach(number).lost_rows,
+                    connected: connection.up,
+                    rows_behind: connection.behind,
+                    disconnects: connection.losses,
+                    gaps: connection.gaps,
+                    lost_rows: self.connections.reach(number).lost_rows,
                 };
                 self.metrics.connection(name, connection);
             }

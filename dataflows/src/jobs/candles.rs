@@ -52,7 +52,7 @@ pub type Watched = Vec<(u16, u8)>;
 type FairSlot = ((u16, u8), usize);
 
 /// What a worker's part of the job is connected to.
-pub struct Surroundings<'a> {
+pub struct JobContext<'a> {
     /// Where commits come from.
     pub deliveries: Receiver<Delivery>,
     /// Where the dataflow leaves what wakes it.
@@ -67,8 +67,8 @@ pub struct Surroundings<'a> {
     pub states: Arc<dyn StateStore>,
 }
 
-/// What is asked of the job, checked part by part.
-pub struct Asked {
+/// What is spec of the job, checked part by part.
+pub struct JobSpec {
     /// Of which timeframes there are bars; the smallest is the base that must divide all others.
     pub timeframes: Vec<Timeframe>,
     /// The calendars that instruments choose from.
@@ -90,10 +90,10 @@ pub struct Asked {
 }
 
 impl Candles {
-    /// The job that does what is asked; says what is wrong with the timeframes, if something is.
-    pub fn new(asked: Asked) -> Result<Candles, String> {
-        let Asked { mut timeframes, calendars, indicators, rules, watched, .. } = asked;
-        let Asked { reject_after, correction_horizon, gaps_max, outliers, .. } = asked;
+    /// The job that does what is spec; says what is wrong with the timeframes, if something is.
+    pub fn new(spec: JobSpec) -> Result<Candles, String> {
+        let JobSpec { mut timeframes, calendars, indicators, rules, watched, .. } = spec;
+        let JobSpec { reject_after, correction_horizon, gaps_max, outliers, .. } = spec;
         timeframes.sort_unstable();
         timeframes.dedup();
         let Some((base, larger)) = timeframes.split_first() else {
@@ -164,9 +164,9 @@ impl Candles {
     pub fn build(
         &self,
         scope: Scope<'_, Time>,
-        surroundings: Surroundings<'_>,
+        context: JobContext<'_>,
     ) -> Result<Vec<Arranged>, StateError> {
-        let Surroundings { deliveries, activator, board, metrics, sources, states } = surroundings;
+        let JobContext { deliveries, activator, board, metrics, sources, states } = context;
         let gauge = |operator| {
             let gauge = board.gauges.get(&(scope.worker().index(), operator));
             gauge.map_or_else(Arc::<Gauge>::default, Arc::clone)

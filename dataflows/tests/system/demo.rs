@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
 use dataflows::publish::Board;
-use dataflows::run::{Report, Wishes, replay_files};
+use dataflows::run::{Report, RunOptions, replay_files};
 use market::{EventTime, Span};
 
 use crate::end_to_end::binary::{Going, poll, tickweave};
@@ -35,8 +35,8 @@ fn config(ticks_per_second: i64, ticks: i64, workers: usize) -> RawConfig {
     raw
 }
 
-fn replay(raw: RawConfig, wishes: &Wishes) -> Report {
-    replay_files(raw.check(&examples()).unwrap(), wishes, &Stop::default()).unwrap()
+fn replay(raw: RawConfig, options: &RunOptions) -> Report {
+    replay_files(raw.check(&examples()).unwrap(), options, &Stop::default()).unwrap()
 }
 
 #[test]
@@ -119,8 +119,8 @@ fn the_demo_raises_alerts_and_its_state_shows_them() {
 
 #[test]
 fn a_simulated_venue_replays_the_same_on_any_number_of_workers() {
-    let wishes = || Wishes { digest: true, ..Wishes::default() };
-    let views = |workers| replay(config(500, 40_000, workers), &wishes()).views;
+    let options = || RunOptions { digest: true, ..RunOptions::default() };
+    let views = |workers| replay(config(500, 40_000, workers), &options()).views;
     let one = views(1);
     assert_eq!(one, views(2));
     assert_eq!(one, views(3));
@@ -240,14 +240,14 @@ fn half_an_hour_of_the_demo_keeps_no_more_trades_than_ten_minutes() {
             }
         }
     };
-    let wishes = Wishes {
+    let options = RunOptions {
         on_start: Some(Box::new(move |started| {
             let (watch, board) = (watch.clone(), Arc::clone(&started.board));
             thread::spawn(move || watch(board));
         })),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
-    let report = replay(config(RATE, 32 * 60 * RATE, 2), &wishes);
+    let report = replay(config(RATE, 32 * 60 * RATE, 2), &options);
     ended.store(true, Ordering::SeqCst);
     eprintln!("{:?} in {:?}", report.totals, report.elapsed);
     assert!(report.totals.corrections > 100 && report.totals.late > 0, "{:?}", report.totals);

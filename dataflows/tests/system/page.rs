@@ -32,7 +32,7 @@ play = {{ speed = 60.0 }}
     let mut config = r#"
 [job]
 timeframes = ["1m", "1h"]
-skew = "1d"
+max_clock_ahead = "1d"
 indicators = ["sma3", "rsi5"]
 [http]
 listen = "127.0.0.1:0"

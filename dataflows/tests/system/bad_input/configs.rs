@@ -33,7 +33,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "",
         &["job.correction_horizon", "99999999999d"],
     ),
-    ("[job]\nskew = \"1 parsec\"", "", &["job.skew", "1 parsec"]),
+    ("[job]\nmax_clock_ahead = \"1 parsec\"", "", &["job.max_clock_ahead", "1 parsec"]),
     ("[job]\nnot_after = \"tomorrow\"", "", &["job.not_after", "tomorrow", "RFC 3339"]),
     ("[outliers]\nbars = 1001", "", &["outliers.bars: 1001", "0 and 1000"]),
     ("[outliers]\nbars = -1", "", &["-1"]),
@@ -98,7 +98,7 @@ fn a_wrong_configuration_is_told_before_anything_starts() {
     fs::write(folder.join("job.toml"), [0xff, 0xfe, 0]).unwrap();
     tickweave(folder, &["check", "job.toml"]).failed(2, &["job.toml", "UTF-8"]);
     // Without sources there is still what clients post, unless that is not wanted either.
-    fs::write(folder.join("job.toml"), "[http]\ninlet = false").unwrap();
+    fs::write(folder.join("job.toml"), "[http]\ningest = false").unwrap();
     tickweave(folder, &["check", "job.toml"]).failed(2, &["number of sources", "1 and 64"]);
 }
 

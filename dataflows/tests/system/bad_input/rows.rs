@@ -240,7 +240,11 @@ fn live_a_time_ahead_of_the_systems_is_refused_and_the_run_goes_on() {
     let ahead = now + 86_400;
     let text = format!("time,symbol,price,size\n{now},A,10,1\n{ahead},A,1000,1\n{now},A,11,1\n");
     fs::write(folder.join("t.csv"), text).unwrap();
-    config(folder, "skew = \"1h\"", "instrument = \"x:{symbol}\"\nunits = { time = \"s\" }");
+    config(
+        folder,
+        "max_clock_ahead = \"1h\"",
+        "instrument = \"x:{symbol}\"\nunits = { time = \"s\" }",
+    );
     let mut run = Going::start(folder, &["run", "job.toml", "--json", "--out", "out"]);
     let address = run.address();
     let dead = "dead_letters_total{source=\"a\",reason=\"time_ahead\"} 1\n";

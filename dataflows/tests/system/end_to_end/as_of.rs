@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dataflows::run::Wishes;
+use dataflows::run::RunOptions;
 use market::Commit;
 use operators::NoStates;
 
@@ -58,8 +58,8 @@ fn the_past_is_what_was_said_then() {
     for (commit, [candles, alerts]) in past {
         let out = folder.join("out");
         let until = Some(Commit(commit));
-        let wishes = Wishes { until, out: Some(out.clone()), ..Wishes::default() };
-        replay(&folder.join("live.rec"), 1, Arc::new(NoStates), wishes);
+        let options = RunOptions { until, out: Some(out.clone()), ..RunOptions::default() };
+        replay(&folder.join("live.rec"), 1, Arc::new(NoStates), options);
         let views = views_in(&out);
         let own = |line: &String| line.starts_with(&format!("sim:{},1s,", symbol(3)));
         let closed = |line: &String| !line.contains(",open,");

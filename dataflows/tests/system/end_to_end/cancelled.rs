@@ -13,7 +13,7 @@ use std::sync::Arc;
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
 use dataflows::ingest::recording::Recording;
-use dataflows::run::{Wishes, replay_recording};
+use dataflows::run::{RunOptions, replay_recording};
 use market::Commit;
 use operators::NoStates;
 
@@ -76,10 +76,10 @@ fn a_live_job_restates_the_same_rows() {
         raw.job.workers = workers;
         let out = folder.join(format!("before{workers}"));
         let until = Some(Commit(cancel - 1));
-        let wishes = Wishes { until, out: Some(out.clone()), ..Wishes::default() };
+        let options = RunOptions { until, out: Some(out.clone()), ..RunOptions::default() };
         let config = raw.check(Path::new(".")).unwrap();
         let states = Arc::new(NoStates);
-        replay_recording(&config, recording, states, &wishes, &Stop::default()).unwrap();
+        replay_recording(&config, recording, states, &options, &Stop::default()).unwrap();
         // The clock goes on meanwhile.
         let changed = assert_restated(&views_in(&out), &after, |row| row["instrument"] != CLOCK);
         assert!(changed.base == cancel && changed.larger >= cancel, "a round may end later");

@@ -98,7 +98,7 @@ impl Made {
 timeframes = ["1s", "5s", "1m", "5m"]
 reject_after = "{reject}ms"
 correction_horizon = "{horizon}ms"
-skew = "1d"
+max_clock_ahead = "1d"
 [http]
 listen = "127.0.0.1:0"
 {more}

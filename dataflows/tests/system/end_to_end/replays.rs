@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
-use dataflows::run::{Wishes, replay_files};
+use dataflows::run::{RunOptions, replay_files};
 use serde_json::Value;
 
 use super::binary::{Going, poll, tickweave};
@@ -58,7 +58,7 @@ fn every_worker_holds_state() {
         let mut raw = RawConfig::read(&folder.path().join("job.toml")).unwrap();
         raw.job.workers = workers;
         let config = raw.check(folder.path()).unwrap();
-        let report = replay_files(config, &Wishes::default(), &Stop::default()).unwrap();
+        let report = replay_files(config, &RunOptions::default(), &Stop::default()).unwrap();
         assert_eq!(report.instruments_held.len(), workers);
         assert_eq!(report.instruments_held.iter().sum::<usize>(), super::made::INSTRUMENTS);
         assert!(report.instruments_held.iter().all(|held| *held > 4), "{report:?}");

@@ -31,7 +31,7 @@ disorder = "1s"
         r#"
 [job]
 timeframes = ["10s", "1m", "1h"]
-skew = "1d"
+max_clock_ahead = "1d"
 [outliers]
 bars = 6
 [http]

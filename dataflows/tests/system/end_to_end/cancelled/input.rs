@@ -80,7 +80,7 @@ pub(super) const CONFIG: &str = r#"
 [job]
 timeframes = ["1s", "5s", "1m"]
 indicators = ["sma5", "ema5", "rsi5", "macd3_6_4", "bb5_2"]
-skew = "1d"
+max_clock_ahead = "1d"
 [http]
 listen = "127.0.0.1:0"
 [commit]

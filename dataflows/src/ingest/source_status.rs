@@ -2,8 +2,8 @@
 
 use market::{Event, EventTime, Record, Span};
 
-use super::handover::Sealed;
-use super::links::Links;
+use super::connections::Connections;
+use super::dispatcher::ClosedCommit;
 use crate::clock::{Binding, Partitions};
 use crate::views::{Cell, DeadLetterRow, ProviderRow, Row};
 
@@ -27,7 +27,7 @@ pub struct Provider {
 pub struct Providers {
     known: Vec<(Provider, Heard)>,
     best_rank: u8,
-    links: Links,
+    connections: Connections,
 }
 
 /// What was heard of a source.
@@ -42,15 +42,15 @@ struct Heard {
 
 impl Providers {
     /// Nothing is heard yet.
-    pub fn new(providers: Vec<Provider>, links: Links) -> Providers {
+    pub fn new(providers: Vec<Provider>, connections: Connections) -> Providers {
         let best_rank = providers.iter().map(|provider| provider.rank).min().unwrap_or(0);
         let known = providers.into_iter().map(|provider| (provider, Heard::default()));
-        Providers { known: known.collect(), best_rank, links }
+        Providers { known: known.collect(), best_rank, connections }
     }
 
     /// Takes what a commit brings.
-    pub fn hear(&mut self, sealed: &Sealed) {
-        let Sealed { binding, records, refused, partitions, .. } = sealed;
+    pub fn hear(&mut self, closed: &ClosedCommit) {
+        let ClosedCommit { binding, records, refused, partitions, .. } = closed;
         let mut rows = vec![0; self.known.len()];
         for record in records {
             let source = usize::from(record.origin.source.0);
@@ -81,7 +81,7 @@ impl Providers {
                 _ => heard.partitions.map(|all| all.ended),
             };
             let has_ended = ended == Some(partitions);
-            let linked = self.links.of(number);
+            let connection = self.connections.of(number);
             let idle = provider.idle_after.zip(heard.at);
             let is_idle = idle.is_some_and(|(idle, heard_at)| heard_at.after(idle) <= binding.at);
             let known = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
@@ -91,9 +91,9 @@ impl Providers {
                 rank: provider.rank,
                 role: if provider.rank == self.best_rank { "primary" } else { "backup" },
                 state: match mark {
-                    _ if linked.is_some_and(|all| all.failed > 0) => "failed",
+                    _ if connection.is_some_and(|all| all.failed > 0) => "failed",
                     _ if has_ended => "ended",
-                    _ if linked.is_some_and(|all| all.up < all.links) => "disconnected",
+                    _ if connection.is_some_and(|all| all.up < all.links) => "disconnected",
                     _ if paused => "paused",
                     None => "historic",
                     Some(_) if is_idle => "idle",
@@ -105,10 +105,10 @@ impl Providers {
                 lag: known.map(|mark| binding.at.0.saturating_sub(mark.0)),
                 partitions: partitions as u64,
                 ended: ended.map(|ended| ended as u64),
-                connected: linked.map(|all| all.up),
-                disconnects: linked.map(|all| all.losses),
-                gaps: linked.map(|all| all.gaps),
-                behind: linked.and_then(|all| all.behind),
+                connected: connection.map(|all| all.up),
+                disconnects: connection.map(|all| all.losses),
+                gaps: connection.map(|all| all.gaps),
+                behind: connection.and_then(|all| all.behind),
                 read_from: binding.read_from.of(number).filter(|from| *from > EventTime::NEVER),
             };
             let mut cells = Vec::with_capacity(ProviderRow::COLUMNS.len());
@@ -164,12 +164,12 @@ mod tests {
         Record { origin, event: Event::New(trade) }
     }
 
-    fn sealed(secs: i64, marks: Vec<Option<EventTime>>, ended: Vec<usize>) -> Sealed {
+    fn closed(secs: i64, marks: Vec<Option<EventTime>>, ended: Vec<usize>) -> ClosedCommit {
         let (at, positions) = (at(secs), Vec::new());
         let read_from = ReadFrom::default();
         let binding = Binding { commit: Commit(0), at, round: true, positions, marks, read_from };
         let ended = ended.into_iter().map(|ended| Partitions { known: 2, ended });
-        Sealed {
+        ClosedCommit {
             binding,
             records: Vec::new(),
             accounts: Vec::new(),
@@ -181,8 +181,8 @@ mod tests {
     }
 
     /// Of each source: role, state, rows, lag and how many partitions have ended.
-    fn told(providers: &Providers, sealed: &Sealed, paused: bool) -> Vec<[Cell; 5]> {
-        let rows = providers.rows(&sealed.binding, paused);
+    fn told(providers: &Providers, closed: &ClosedCommit, paused: bool) -> Vec<[Cell; 5]> {
+        let rows = providers.rows(&closed.binding, paused);
         rows.into_iter().map(|(_, row)| [3, 4, 5, 8, 10].map(|cell| row[cell].clone())).collect()
     }
 
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn a_source_runs_falls_silent_pauses_and_ends() {
         let mut providers =
-            Providers::new(vec![provider("a", 1), provider("b", 2)], Links::default());
-        let mut first = sealed(100, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
+            Providers::new(vec![provider("a", 1), provider("b", 2)], Connections::default());
+        let mut first = closed(100, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
         first.records = vec![trade(0, 100), trade(0, 99), trade(1, 95)];
         first.refused = vec![DeadLetterRow {
             commit: Commit(0),
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!([&rows[0][4], &rows[1][4]], [&Cell::Unsigned(0), &Cell::Unsigned(1)]);
         assert_eq!(providers.rows(&first.binding, false)[0].1[6], Cell::Time(at(100)));
 
-        let mut later = sealed(130, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
+        let mut later = closed(130, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
         later.records = vec![trade(1, 96)];
         providers.hear(&later);
         assert_eq!(told(&providers, &later, false)[0][..4], cells("primary", "idle", 2, 35));
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(told(&providers, &later, true)[1][1], Cell::Word("paused"));
 
         // A recording does not tell partitions: what it tells is that all of them have ended.
-        let end = sealed(131, vec![Some(EventTime::END), None], Vec::new());
+        let end = closed(131, vec![Some(EventTime::END), None], Vec::new());
         providers.hear(&end);
         let rows = told(&providers, &end, true);
         assert_eq!([&rows[0][1], &rows[0][4]], [&Cell::Word("ended"), &Cell::Unsigned(2)]);

@@ -22,7 +22,7 @@ pub enum Form {
 
 /// What a client sends.
 #[derive(Clone, Debug)]
-pub struct Sent {
+pub struct PostedBody {
     /// How the body holds rows.
     pub form: Form,
     /// The rows.
@@ -35,7 +35,7 @@ pub struct Sent {
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct PostOutcome {
     /// Rows that are part of the input now.
     pub accepted: usize,
     /// Rows that are not; each is a dead letter.
@@ -60,7 +60,7 @@ pub struct RowFault {
 
 /// Why nothing was taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TurnedAway {
+pub enum PostError {
     /// Not now; the same may be sent again later.
     #[error("{0}")]
     Busy(String),
@@ -87,15 +87,15 @@ pub enum TurnedAway {
 }
 
 /// What is to come of what a client sends.
-pub type Taking<'a> = Pin<Box<dyn Future<Output = Result<Taken, TurnedAway>> + Send + 'a>>;
+pub type PostFuture<'a> = Pin<Box<dyn Future<Output = Result<PostOutcome, PostError>> + Send + 'a>>;
 
 /// Takes rows that clients send into the input of a live run.
-pub trait Inlet: Send + Sync {
+pub trait IngestApi: Send + Sync {
     /// Takes rows; done when they are bound and their round has ended. Waits for that no longer than a few seconds, and
     /// never for room: without room a client is turned away.
     ///
     /// Goes on if it is no longer waited for.
-    fn take(&self, sent: Sent) -> Taking<'_>;
+    fn take(&self, sent: PostedBody) -> PostFuture<'_>;
 
     /// The types that rows may be of.
     fn row_types(&self) -> Vec<&'static str>;
@@ -107,7 +107,7 @@ pub trait Inlet: Send + Sync {
 /// A commit of one run, as clients carry it: text of which they need to know nothing.
 ///
 /// ```
-/// use dataflows::inlet::Token;
+/// use dataflows::ingest_api::Token;
 /// use market::Commit;
 /// let token = Token { run: 0xbeef, commit: Commit(17) };
 /// assert_eq!(token.to_string(), "beef-17");

@@ -1,4 +1,4 @@
-//! Hands sealed commits to workers, in order and within bounds.
+//! Hands closed commits to workers, in order and within bounds.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use market::{AccountRecord, Commit, EventTime, Origin, Record, Shard};
 use operators::{CommitContext, Marks};
 
 use super::feed::{Delivery, FeedSender};
-use super::providers::Providers;
 use super::recording::{Recorder, RecordingError};
+use super::source_status::Providers;
 use crate::clock::{Binding, Partitions};
 use crate::deliver::Standings;
 use crate::health::HealthMonitor;
@@ -19,7 +19,7 @@ use crate::telemetry::Metrics;
 use crate::views::{DeadLetterRow, HealthRow, IncidentRow, Row};
 
 /// A closed commit with everything that it binds.
-pub struct Sealed {
+pub struct ClosedCommit {
     /// What is decided about it.
     pub binding: Binding,
     /// What was accepted into it of trades.
@@ -47,7 +47,7 @@ pub struct Limits {
 
 /// Why a commit could not be handed over.
 #[derive(Debug, thiserror::Error)]
-pub enum HandoverError {
+pub enum DispatchError {
     /// A worker is gone.
     #[error(transparent)]
     WorkerFailed(#[from] WorkerFailed),
@@ -68,7 +68,7 @@ pub struct Resume {
 }
 
 /// The one way to the workers.
-pub struct Handover {
+pub struct CommitDispatcher {
     feeds: Vec<FeedSender>,
     board: Arc<Board>,
     metrics: Metrics,
@@ -89,7 +89,7 @@ pub struct Handover {
     saved: Option<Resume>,
 }
 
-impl Handover {
+impl CommitDispatcher {
     /// To the workers behind `feeds`, which publish on `board`.
     pub fn new(
         feeds: Vec<FeedSender>,
@@ -97,9 +97,9 @@ impl Handover {
         metrics: Metrics,
         limits: Limits,
         source_names: Arc<[String]>,
-    ) -> Handover {
+    ) -> CommitDispatcher {
         let marks = Marks::none(source_names.len());
-        Handover {
+        CommitDispatcher {
             feeds,
             board,
             metrics,
@@ -122,7 +122,7 @@ impl Handover {
 
     /// Writes every commit to `recorder` before it is handed over.
     #[must_use]
-    pub fn recording(mut self, recorder: Option<Recorder>) -> Handover {
+    pub fn recording(mut self, recorder: Option<Recorder>) -> CommitDispatcher {
         self.recorder = recorder;
         self
     }
@@ -134,7 +134,7 @@ impl Handover {
         providers: Providers,
         sinks: Standings,
         health: HealthMonitor,
-    ) -> Handover {
+    ) -> CommitDispatcher {
         self.providers = providers;
         self.sinks = sinks;
         self.health = Some(health);
@@ -143,14 +143,14 @@ impl Handover {
 
     /// Has all operators save their state after `commit`.
     #[must_use]
-    pub fn saving_after(mut self, commit: Option<Commit>) -> Handover {
+    pub fn saving_after(mut self, commit: Option<Commit>) -> CommitDispatcher {
         self.save_after = commit;
         self
     }
 
     /// Goes on after a restored commit.
     #[must_use]
-    pub fn resuming(mut self, resume: Option<Resume>) -> Handover {
+    pub fn resuming(mut self, resume: Option<Resume>) -> CommitDispatcher {
         if let Some(Resume { after, marks, round_marks }) = resume {
             self.skip_through = Some(after);
             self.marks = marks;
@@ -171,19 +171,19 @@ impl Handover {
     }
 
     /// Hands a commit to the workers; waits while too much is on its way.
-    pub fn hand_over(&mut self, sealed: Sealed) -> Result<(), HandoverError> {
+    pub fn dispatch(&mut self, closed: ClosedCommit) -> Result<(), DispatchError> {
         if let Some(recorder) = &mut self.recorder {
-            recorder.write(&sealed)?;
+            recorder.write(&closed)?;
         }
-        self.providers.hear(&sealed);
-        let Sealed { binding, records, accounts, refused, incidents, oldest, .. } = sealed;
+        self.providers.hear(&closed);
+        let ClosedCommit { binding, records, accounts, refused, incidents, oldest, .. } = closed;
         if self.skip_through.is_some_and(|through| binding.commit <= through) {
             return Ok(());
         }
         self.make_room()?;
         self.count(&records, &accounts, &refused);
         self.board.announce(binding.commit, binding.at, binding.round, oldest);
-        self.bury(refused);
+        self.log_dead_letters(refused);
         for incident in incidents {
             log(&self.board, binding.commit, LogRow::Incident(incident));
         }
@@ -226,7 +226,7 @@ impl Handover {
     }
 
     /// Waits until everything handed over is complete.
-    pub fn drain(&mut self) -> Result<(), HandoverError> {
+    pub fn drain(&mut self) -> Result<(), DispatchError> {
         while !self.in_flight.is_empty() {
             self.wait()?;
         }
@@ -235,7 +235,7 @@ impl Handover {
 
     /// Ends the feeds and the recording when everything is complete; gives where a job restored from the
     /// saved states, if any, goes on.
-    pub fn finish(mut self) -> Result<Option<Resume>, HandoverError> {
+    pub fn finish(mut self) -> Result<Option<Resume>, DispatchError> {
         self.drain()?;
         if let Some(recorder) = self.recorder.take() {
             recorder.finish()?;
@@ -313,15 +313,15 @@ impl Handover {
         }
     }
 
-    fn bury(&self, refused: Vec<DeadLetterRow>) {
+    fn log_dead_letters(&self, refused: Vec<DeadLetterRow>) {
         for letter in refused {
             self.metrics.dead(&letter.source, letter.refusal.reason, 1);
             log(&self.board, letter.commit, LogRow::DeadLetter(letter));
         }
     }
 
-    fn make_room(&mut self) -> Result<(), HandoverError> {
-        self.retire(self.board.complete_before());
+    fn make_room(&mut self) -> Result<(), DispatchError> {
+        self.release(self.board.complete_before());
         // Each worker's feed holds as many deliveries as this, so that `send` never blocks for long.
         while self.in_flight_records > self.limits.in_flight_records
             || self.in_flight.len() >= FEED_DELIVERIES
@@ -331,20 +331,20 @@ impl Handover {
         Ok(())
     }
 
-    fn wait(&mut self) -> Result<(), HandoverError> {
+    fn wait(&mut self) -> Result<(), DispatchError> {
         let known = self.in_flight.front().map_or(0, |(commit, _)| commit.0);
         let complete = self.board.complete_before();
         if complete <= known {
             let patience = Duration::from_millis(100);
             let complete = self.board.wait_for_progress(complete, patience)?;
-            self.retire(complete);
+            self.release(complete);
         } else {
-            self.retire(complete);
+            self.release(complete);
         }
         Ok(())
     }
 
-    fn retire(&mut self, complete_before: u64) {
+    fn release(&mut self, complete_before: u64) {
         while let Some((commit, records)) = self.in_flight.front().copied() {
             if commit.0 >= complete_before {
                 break;
