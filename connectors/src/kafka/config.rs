@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::properties::{Owned, Properties};
 use crate::messages::{MessageConfig, Messages};
-use crate::registry::Setting;
+use crate::registry::BuildContext;
 use crate::source::Start;
 
 /// The configuration of a source of topics, without its name and kind and without what its messages mean
@@ -76,7 +76,10 @@ const DEFAULTS: [(&str, &str); 11] = [
 
 impl Plan {
     /// Checks what was written; an error says what it was and what is possible.
-    pub(super) fn check(written: Map<String, Value>, setting: &Setting) -> Result<Plan, String> {
+    pub(super) fn check(
+        written: Map<String, Value>,
+        context: &BuildContext,
+    ) -> Result<Plan, String> {
         let (messages, own) = MessageConfig::split(written)?;
         let config: KafkaConfig =
             serde_json::from_value(Value::Object(own)).map_err(|error| error.to_string())?;
@@ -96,8 +99,8 @@ impl Plan {
             return Err("`group` is empty; leave it out to tell no group".to_owned());
         }
         let start = start.as_deref().map_or(Ok(Start::Horizon), Start::named)?;
-        let properties = Properties::check(properties, &setting.folder, &OWNED)?;
-        let messages = Messages::check(messages, Arc::clone(&setting.catalog))?;
+        let properties = Properties::check(properties, &context.folder, &OWNED)?;
+        let messages = Messages::check(messages, Arc::clone(&context.catalog))?;
         if messages.are_fields() {
             return Err(
                 "a message of a topic has no fields; write format = \"json\" or \"csv\"".to_owned()

@@ -27,8 +27,8 @@
 
 mod client;
 pub mod config;
-mod filling;
 mod place;
+mod producer;
 mod properties;
 mod reader;
 pub mod sink;
@@ -42,15 +42,15 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde_json::{Map, Value};
 
 use crate::messages::MessageDecoder;
-use crate::registry::{Setting, TypedSource};
+use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
     Incident, IncidentKind, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
 };
-pub use filling::Filling;
+pub use producer::KafkaProducer;
 
 use client::Client;
 use config::Plan;
-use place::{ASK, Begin, Kept, asked, first_at, may_go_well};
+use place::{ASK_TIMEOUT, Begin, RetainedRange, asked, first_at, is_retryable};
 use reader::KafkaReader;
 
 /// Topics of a cluster.
@@ -65,12 +65,15 @@ impl TypedSource for KafkaSource {
     const KIND: &'static str = "kafka";
     type Config = Map<String, Value>;
 
-    fn build(config: Map<String, Value>, setting: Setting) -> Result<KafkaSource, SourceError> {
-        match Plan::check(config, &setting) {
+    fn build(
+        config: Map<String, Value>,
+        context: BuildContext,
+    ) -> Result<KafkaSource, SourceError> {
+        match Plan::check(config, &context) {
             Ok(plan) => {
-                Ok(KafkaSource { name: setting.name.into(), plan, client: Mutex::default() })
+                Ok(KafkaSource { name: context.name.into(), plan, client: Mutex::default() })
             }
-            Err(problem) => Err(SourceError::Config { name: setting.name, problem }),
+            Err(problem) => Err(SourceError::Config { name: context.name, problem }),
         }
     }
 }
@@ -90,7 +93,7 @@ impl Source for KafkaSource {
         let client = self.client()?;
         let mut found = Vec::new();
         for (at, topic) in (0..).zip(self.plan.topics.iter()) {
-            let metadata = client.0.fetch_metadata(Some(topic), ASK);
+            let metadata = client.0.fetch_metadata(Some(topic), ASK_TIMEOUT);
             let metadata = metadata.map_err(|error| {
                 self.no_answer(&client, &format!("partitions of {topic}"), &error)
             })?;
@@ -132,15 +135,17 @@ impl Source for KafkaSource {
         let name = self.partition_name(partition);
         let (topic, number) = self.place_of(partition);
         let client = self.client()?;
-        let no_answer = |error| self.no_answer(&client, &format!("what is kept of {name}"), &error);
+        let no_answer =
+            |error| self.no_answer(&client, &format!("what is retained of {name}"), &error);
 
-        // Asked in this order: what is found later than what is kept cannot be lost.
+        // Asked in this order: what is found later than what is retained cannot be lost.
         let found = match place {
             Place::Time(time) => first_at(&client, topic, number, time).map_err(no_answer)?,
             _ => None,
         };
-        let kept = Kept::ask(&client, topic, number, ASK).map_err(no_answer)?;
-        let (next, doubt) = match kept.begin(place, found) {
+        let retained =
+            RetainedRange::ask(&client, topic, number, ASK_TIMEOUT).map_err(no_answer)?;
+        let (next, doubt) = match retained.begin(place, found) {
             Begin::At(next) => (next, None),
             Begin::Perhaps(next) => (next, Some(doubt(next, place))),
             Begin::Lost => {
@@ -148,13 +153,13 @@ impl Source for KafkaSource {
                     name: self.name.to_string(),
                     partition: name,
                     asked: asked(place),
-                    oldest: format!("offset {}", kept.low),
+                    oldest: format!("offset {}", retained.low),
                 });
             }
         };
 
-        let standing = client.stand(topic, number);
-        standing.set_high(kept.high);
+        let status = client.track(topic, number);
+        status.set_high(retained.high);
         // Split off before it is assigned, so that no message goes elsewhere.
         let queue = client.0.split_partition_queue(topic, number);
         let queue = queue.ok_or_else(|| self.wrong(format!("{name} has no queue")))?;
@@ -168,11 +173,11 @@ impl Source for KafkaSource {
             decoder: MessageDecoder::new(&self.plan.messages, &partition),
             client,
             queue,
-            standing,
+            status,
             next,
             at_end: false,
             was_up: false,
-            fault: None,
+            error_state: None,
             beyond: 0,
             incidents: doubt.into_iter().collect(),
         }))
@@ -222,7 +227,7 @@ impl KafkaSource {
         SourceError::Server {
             name: self.name.to_string(),
             problem: format!("asked {servers} for {about}: {said}"),
-            retryable: may_go_well(error),
+            retryable: is_retryable(error),
         }
     }
 }

@@ -9,8 +9,8 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 
-use super::client::{Client, Context, Standing};
-use super::place::Kept;
+use super::client::{Client, Context, PartitionStatus};
+use super::place::RetainedRange;
 use crate::messages::{Message, MessageDecoder};
 use crate::source::{
     BATCH_ROWS, Incident, IncidentKind, Link, PartitionReader, Progress, Row, SourceError,
@@ -25,7 +25,7 @@ pub(super) struct KafkaReader {
     pub(super) partition: i32,
     pub(super) client: Client,
     pub(super) queue: PartitionQueue<Context>,
-    pub(super) standing: Arc<Standing>,
+    pub(super) status: Arc<PartitionStatus>,
     pub(super) decoder: MessageDecoder,
     /// The offset of the next message.
     pub(super) next: i64,
@@ -33,14 +33,14 @@ pub(super) struct KafkaReader {
     pub(super) at_end: bool,
     /// Whether it was last told to be connected.
     pub(super) was_up: bool,
-    pub(super) fault: Option<Fault>,
+    pub(super) error_state: Option<PartitionError>,
     /// How often in a row the next message was not there, nor was it gone.
     pub(super) beyond: u32,
     pub(super) incidents: Vec<Incident>,
 }
 
 /// Why nothing comes, though the broker is reached.
-pub(super) enum Fault {
+pub(super) enum PartitionError {
     /// What was to be read next is not there; where it goes on is asked until it is known.
     Astray,
     /// It is not allowed, until something comes.
@@ -58,8 +58,8 @@ const PATIENCE: u32 = 10;
 
 impl PartitionReader for KafkaReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
-        self.tell_link();
-        if matches!(self.fault, Some(Fault::Astray)) {
+        self.report_link();
+        if matches!(self.error_state, Some(PartitionError::Astray)) {
             self.find_again()?;
             return Ok(Progress::More);
         }
@@ -75,7 +75,7 @@ impl PartitionReader for KafkaReader {
                     }
                     self.next = offset + 1;
                     rows.extend(decode(&mut self.decoder, &self.topic, &message));
-                    (self.fault, self.at_end) = (None, false);
+                    (self.error_state, self.at_end) = (None, false);
                 }
                 Some(Err(error)) => {
                     self.take(&error)?;
@@ -83,7 +83,7 @@ impl PartitionReader for KafkaReader {
                 }
             }
         }
-        self.standing.read_to.store(self.next, Ordering::Relaxed);
+        self.status.read_to.store(self.next, Ordering::Relaxed);
         Ok(Progress::More)
     }
 
@@ -94,7 +94,7 @@ impl PartitionReader for KafkaReader {
     fn link(&self) -> Option<Link> {
         let behind = match self.at_end {
             true => Some(0),
-            false => self.standing.high().map(|high| u64::try_from(high - self.next).unwrap_or(0)),
+            false => self.status.high().map(|high| u64::try_from(high - self.next).unwrap_or(0)),
         };
         Some(Link { is_up: self.was_up, behind, at_end: self.was_up && self.at_end })
     }
@@ -122,7 +122,7 @@ impl KafkaReader {
     fn take(&mut self, error: &KafkaError) -> Result<(), SourceError> {
         if let KafkaError::PartitionEOF(_) = error {
             self.at_end = true;
-            self.fault = None;
+            self.error_state = None;
             return Ok(());
         }
         if let KafkaError::MessageConsumptionFatal(_) = error {
@@ -130,17 +130,17 @@ impl KafkaReader {
         }
         self.at_end = false;
         let said = self.client.said(error);
-        self.fault = Some(match error.rdkafka_error_code() {
+        self.error_state = Some(match error.rdkafka_error_code() {
             Some(
                 RDKafkaErrorCode::AutoOffsetReset
                 | RDKafkaErrorCode::OffsetOutOfRange
                 | RDKafkaErrorCode::LogTruncation,
-            ) => Fault::Astray,
+            ) => PartitionError::Astray,
             Some(
                 RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::ClusterAuthorizationFailed,
-            ) => Fault::Forbidden(said),
-            _ => Fault::Other(said, self.standing.ups()),
+            ) => PartitionError::Forbidden(said),
+            _ => PartitionError::Other(said, self.status.ups()),
         });
         Ok(())
     }
@@ -148,38 +148,39 @@ impl KafkaReader {
     /// Goes on with the oldest message there is, and tells what was lost. What was made shorter cannot be read
     /// on: its positions would begin again.
     fn find_again(&mut self) -> Result<(), SourceError> {
-        let Ok(kept) = Kept::ask(&self.client, &self.topic, self.partition, PAUSE) else {
+        let Ok(retained) = RetainedRange::ask(&self.client, &self.topic, self.partition, PAUSE)
+        else {
             // It is asked again: the answer, or its absence, has taken its time.
             return Ok(());
         };
-        if self.next > kept.high {
+        if self.next > retained.high {
             self.beyond += 1;
             if self.beyond > PATIENCE {
                 let problem = format!(
                     "it was read up to offset {} and ends before {} now: it was made anew or has lost its end; \
                      start again to read what is there",
-                    self.next, kept.high
+                    self.next, retained.high
                 );
                 return Err(self.cannot(problem));
             }
             std::thread::sleep(PAUSE);
             return Ok(());
         }
-        if self.next < kept.low {
-            let lost = (self.next.cast_unsigned() + 1, kept.low.cast_unsigned());
+        if self.next < retained.low {
+            let lost = (self.next.cast_unsigned() + 1, retained.low.cast_unsigned());
             self.incidents.push(Incident {
                 kind: IncidentKind::Gap,
                 lost: Some(lost),
                 detail: format!(
                     "the server keeps nothing before offset {}, and {} was to be read next",
-                    kept.low, self.next
+                    retained.low, self.next
                 ),
             });
-            self.next = kept.low;
+            self.next = retained.low;
         }
         match self.client.assign(&self.topic, self.partition, self.next) {
             Ok(()) => {
-                self.fault = None;
+                self.error_state = None;
                 self.beyond = 0;
                 Ok(())
             }
@@ -188,16 +189,18 @@ impl KafkaReader {
     }
 
     /// Tells once that it is connected, or not any more.
-    fn tell_link(&mut self) {
-        if let Some(Fault::Other(_, heard)) = &self.fault
-            && self.standing.ups() > heard + 2
+    fn report_link(&mut self) {
+        if let Some(PartitionError::Other(_, heard)) = &self.error_state
+            && self.status.ups() > heard + 2
         {
-            self.fault = None;
+            self.error_state = None;
         }
-        let why = match &self.fault {
-            Some(Fault::Forbidden(said) | Fault::Other(said, _)) => Some(said.clone()),
-            _ if self.standing.is_mute() => Some("its broker does not answer".to_owned()),
-            _ if !self.standing.is_up() => Some(match self.client.reason() {
+        let why = match &self.error_state {
+            Some(PartitionError::Forbidden(said) | PartitionError::Other(said, _)) => {
+                Some(said.clone())
+            }
+            _ if self.status.is_unresponsive() => Some("its broker does not answer".to_owned()),
+            _ if !self.status.is_up() => Some(match self.client.reason() {
                 reason if reason.is_empty() => "its broker is not reached".to_owned(),
                 reason => reason,
             }),

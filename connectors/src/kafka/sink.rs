@@ -18,7 +18,7 @@
 //! an earlier commit than the resync are gone (but for logs).
 //!
 //! A batch counts as delivered when the brokers have confirmed all of it (`acks = all`, idempotent). Nothing else is
-//! kept here: messages on their way are those of one batch.
+//! retained here: messages on their way are those of one batch.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ use serde_json::{Map, Value};
 
 use super::config::{check_topic, checked_servers};
 use super::properties::{Owned, Properties, refused};
-use crate::registry::{SinkSetting, TypedSink};
+use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
 /// The configuration of a sink of topics, without what all sinks have.
@@ -103,14 +103,14 @@ impl TypedSink for KafkaSink {
     const KIND: &'static str = "kafka";
     type Config = KafkaSinkConfig;
 
-    fn build(config: KafkaSinkConfig, setting: SinkSetting) -> Result<KafkaSink, SinkError> {
-        let name = setting.name.clone();
-        check(config, setting).map_err(|problem| SinkError::Config { name, problem })
+    fn build(config: KafkaSinkConfig, context: SinkBuildContext) -> Result<KafkaSink, SinkError> {
+        let name = context.name.clone();
+        check(config, context).map_err(|problem| SinkError::Config { name, problem })
     }
 }
 
-fn check(config: KafkaSinkConfig, setting: SinkSetting) -> Result<KafkaSink, String> {
-    let SinkSetting { name, folder, views, encoding } = setting;
+fn check(config: KafkaSinkConfig, context: SinkBuildContext) -> Result<KafkaSink, String> {
+    let SinkBuildContext { name, folder, views, encoding } = context;
     let KafkaSinkConfig { servers, topic, properties } = config;
     if views.len() > 1 && !topic.contains("{view}") {
         return Err("`topic` must contain `{view}`, since there are several views".to_owned());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::KafkaSource;
 use super::sink::KafkaSink;
-use crate::registry::{Setting, SinkSetting, TypedSink, TypedSource};
+use crate::registry::{BuildContext, SinkBuildContext, TypedSink, TypedSource};
 use crate::sink::Encoding;
 use crate::source::{Source, Start};
 
@@ -19,8 +19,8 @@ fn build(more: Value) -> Result<KafkaSource, String> {
     let written = config.as_object_mut().unwrap();
     written.extend(more.as_object().unwrap().clone());
     let catalog = Arc::new(Catalog::new(Vec::new(), 10));
-    let setting = Setting { name: "k".to_owned(), folder: "/nowhere".into(), catalog };
-    KafkaSource::build(written.clone(), setting).map_err(|error| error.to_string())
+    let context = BuildContext { name: "k".to_owned(), folder: "/nowhere".into(), catalog };
+    KafkaSource::build(written.clone(), context).map_err(|error| error.to_string())
 }
 
 #[track_caller]
@@ -96,14 +96,14 @@ fn secrets_are_named_by_where_they_are_and_never_shown() {
 }
 
 fn sink(config: Value, views: &[&str]) -> Result<KafkaSink, String> {
-    let setting = SinkSetting {
+    let context = SinkBuildContext {
         name: "k".to_owned(),
         folder: "/nowhere".into(),
         views: views.iter().map(|view| (*view).to_owned()).collect(),
         encoding: Encoding::Upserts,
     };
     let config = serde_json::from_value(config).map_err(|error| error.to_string())?;
-    KafkaSink::build(config, setting).map_err(|error| error.to_string())
+    KafkaSink::build(config, context).map_err(|error| error.to_string())
 }
 
 #[test]

@@ -6,8 +6,8 @@ use market::Catalog;
 use market::decimal::SCALE_MAX;
 
 use super::config::{Column, ColumnsConfig, MappingConfig, UnitsConfig};
-use super::listings::Listings;
 use super::readings::Readings;
+use super::symbol_map::SymbolMap;
 
 /// What a column may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Mapping {
     pub(super) units: UnitsConfig,
     pub(super) equals: Option<String>,
     pub(super) readings: Readings,
-    pub(super) listings: Listings,
+    pub(super) symbol_map: SymbolMap,
 }
 
 impl Field {
@@ -73,14 +73,14 @@ impl Mapping {
                 "`contiguous_ids` needs `columns.id`: without ids none is missing".to_owned()
             );
         }
-        let listings = Listings::check(
+        let symbol_map = SymbolMap::check(
             config.instrument.as_deref(),
             config.id_scope.as_deref(),
             config.columns.id.is_some().then_some(config.contiguous_ids),
             &config.symbols,
             catalog,
         )?;
-        check_symbols(&config.columns, &listings, config.readings)?;
+        check_symbols(&config.columns, &symbol_map, config.readings)?;
         let (only, equals) = config.only.map(|w| (w.column, w.equals)).unzip();
         let c = config.columns;
         Ok(Mapping {
@@ -102,13 +102,13 @@ impl Mapping {
             units: config.units,
             equals: equals.flatten(),
             readings: config.readings,
-            listings,
+            symbol_map,
         })
     }
 
     /// Whether what is traded must be told from outside the records, see [`Readings::symbol_is_given`].
     pub fn needs_symbol(&self) -> bool {
-        self.readings.symbol_is_given && self.listings.is_by_symbol()
+        self.readings.symbol_is_given && self.symbol_map.is_by_symbol()
     }
 
     /// Whether the day must be told from outside the records, see [`TimeReading::OfDay`].
@@ -173,10 +173,10 @@ fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), Stri
 
 fn check_symbols(
     columns: &ColumnsConfig,
-    listings: &Listings,
+    symbol_map: &SymbolMap,
     readings: Readings,
 ) -> Result<(), String> {
-    match (&columns.symbol, listings.is_by_symbol()) {
+    match (&columns.symbol, symbol_map.is_by_symbol()) {
         // A codec has a column of symbols, wanted or not.
         (Some(_), false) if readings.is_preset => Ok(()),
         (None, true) if readings.symbol_is_given => Ok(()),
@@ -186,7 +186,7 @@ fn check_symbols(
         (Some(_), false) => Err(
             "`columns.symbol` is of no use to an instrument that holds for every record; write a template such as instrument = \"venue:{symbol}\", or a table `symbols`".to_owned(),
         ),
-        _ if columns.of_symbol.is_some() && !listings.is_by_symbol() => Err(
+        _ if columns.of_symbol.is_some() && !symbol_map.is_by_symbol() => Err(
             "`columns.of_symbol` needs a template or a table of symbols".to_owned(),
         ),
         _ => Ok(()),

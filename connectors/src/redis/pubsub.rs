@@ -10,11 +10,11 @@ use redis::{Connection, Msg, RedisError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::server::{ANSWER, Server, ServerConfig, Trouble};
+use super::server::{ANSWER, RedisFailure, Server, ServerConfig};
+use super::stream_connection::StreamConnection;
 use super::streams::{client_name, each_once, server_error};
-use super::uplink::Uplink;
 use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
-use crate::registry::{Setting, TypedSource};
+use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
     BATCH_ROWS, Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source,
     SourceError, Start,
@@ -58,14 +58,14 @@ impl TypedSource for PubSubSource {
     const KIND: &'static str = "redis-pubsub";
     type Config = Map<String, Value>;
 
-    fn build(written: Self::Config, setting: Setting) -> Result<PubSubSource, SourceError> {
-        let name = setting.name.clone();
-        check(written, setting).map_err(|problem| SourceError::Config { name, problem })
+    fn build(written: Self::Config, context: BuildContext) -> Result<PubSubSource, SourceError> {
+        let name = context.name.clone();
+        check(written, context).map_err(|problem| SourceError::Config { name, problem })
     }
 }
 
-fn check(written: Map<String, Value>, setting: Setting) -> Result<PubSubSource, String> {
-    let Setting { name, folder, catalog } = setting;
+fn check(written: Map<String, Value>, context: BuildContext) -> Result<PubSubSource, String> {
+    let BuildContext { name, folder, catalog } = context;
     let (server, written) = ServerConfig::split(written)?;
     let (messages, written) = MessageConfig::split(written)?;
     let own = serde_json::from_value(Value::Object(written)).map_err(|error| error.to_string())?;
@@ -127,9 +127,9 @@ impl Source for PubSubSource {
             ),
         })?;
         let name = subscription.name();
-        let failed = |trouble| server_error(&self.name, &self.server, &name, trouble);
+        let failed = |failure| server_error(&self.name, &self.server, &name, failure);
         let client = client_name(&self.name, partition);
-        let uplink = Uplink::open(Arc::clone(&self.server), client).map_err(failed)?;
+        let link = StreamConnection::open(Arc::clone(&self.server), client).map_err(failed)?;
         let (tell, told) = sync_channel(WAITING_MAX);
         let is_up = Arc::new(AtomicBool::new(true));
         let listener = Listener {
@@ -140,7 +140,7 @@ impl Source for PubSubSource {
         };
         let thread = thread::Builder::new().name(format!("channel-{partition}"));
         thread
-            .spawn(move || listener.run(uplink))
+            .spawn(move || listener.run(link))
             .map_err(|source| SourceError::Open { partition: name.clone(), source })?;
         Ok(Box::new(ChannelReader {
             source: self.name.clone(),
@@ -171,7 +171,7 @@ struct ChannelReader {
 enum Told {
     Message(Msg),
     Incident(Incident),
-    CannotGoOn(Trouble),
+    Failed(RedisFailure),
 }
 
 impl PartitionReader for ChannelReader {
@@ -190,13 +190,13 @@ impl PartitionReader for ChannelReader {
                     self.incidents.push(incident);
                     break;
                 }
-                Ok(Told::CannotGoOn(trouble)) => {
-                    return Err(server_error(&self.source, &self.server, &self.name, trouble));
+                Ok(Told::Failed(failure)) => {
+                    return Err(server_error(&self.source, &self.server, &self.name, failure));
                 }
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => {
-                    let trouble = Trouble::Wrong("its listener has ended".to_owned());
-                    return Err(server_error(&self.source, &self.server, &self.name, trouble));
+                    let failure = RedisFailure::Permanent("its listener has ended".to_owned());
+                    return Err(server_error(&self.source, &self.server, &self.name, failure));
                 }
             }
             wait = Duration::ZERO;
@@ -230,18 +230,18 @@ struct Listener {
 struct Gone;
 
 impl Listener {
-    fn run(mut self, mut uplink: Uplink) {
-        while self.pass_on(&mut uplink).is_ok() {
-            if uplink.connection().is_none() || self.pass_on(&mut uplink).is_err() {
+    fn run(mut self, mut link: StreamConnection) {
+        while self.pass_on(&mut link).is_ok() {
+            if link.connection().is_none() || self.pass_on(&mut link).is_err() {
                 continue;
             }
-            let Some(connection) = uplink.connection() else { continue };
+            let Some(connection) = link.connection() else { continue };
             let Err(end) = self.listen(connection) else { return };
             self.is_up.store(false, Ordering::Relaxed);
             match end {
-                Trouble::Passing(why) => uplink.lost(&why),
+                RedisFailure::Transient(why) => link.lost(&why),
                 wrong => {
-                    let _ = self.tell(Told::CannotGoOn(wrong)); // the end either way
+                    let _ = self.tell(Told::Failed(wrong)); // the end either way
                     return;
                 }
             }
@@ -250,15 +250,15 @@ impl Listener {
 
     /// Subscribes and passes messages on until the connection is of no use any more, which is the error, or the
     /// reader is gone.
-    fn listen(&mut self, connection: &mut Connection) -> Result<Gone, Trouble> {
-        let trouble = |error: RedisError| Trouble::of(&error);
+    fn listen(&mut self, connection: &mut Connection) -> Result<Gone, RedisFailure> {
+        let failure = |error: RedisError| RedisFailure::of(&error);
         let mut channel = connection.as_pubsub();
         match &self.subscription {
             Subscription::Channel(name) => channel.subscribe(name),
             Subscription::Pattern(pattern) => channel.psubscribe(pattern),
         }
-        .map_err(trouble)?;
-        channel.set_read_timeout(Some(NAP)).map_err(trouble)?;
+        .map_err(failure)?;
+        channel.set_read_timeout(Some(NAP)).map_err(failure)?;
         self.is_up.store(true, Ordering::Relaxed);
         if std::mem::replace(&mut self.has_listened, true) {
             let detail = "what was published while the server was lost cannot be had".to_owned();
@@ -281,21 +281,21 @@ impl Listener {
                         return Ok(Gone);
                     }
                     if heard.elapsed() >= SILENCE {
-                        channel.set_read_timeout(Some(ANSWER)).map_err(trouble)?;
+                        channel.set_read_timeout(Some(ANSWER)).map_err(failure)?;
                         let answered = channel.ping::<redis::Value>();
-                        channel.set_read_timeout(Some(NAP)).map_err(trouble)?;
-                        answered.map_err(trouble)?;
+                        channel.set_read_timeout(Some(NAP)).map_err(failure)?;
+                        answered.map_err(failure)?;
                         heard = Instant::now();
                     }
                 }
-                Err(error) => return Err(trouble(error)),
+                Err(error) => return Err(failure(error)),
             }
         }
     }
 
     /// Tells what happened to the connection.
-    fn pass_on(&self, uplink: &mut Uplink) -> Result<(), Gone> {
-        for incident in uplink.incidents() {
+    fn pass_on(&self, link: &mut StreamConnection) -> Result<(), Gone> {
+        for incident in link.incidents() {
             self.tell(Told::Incident(incident))?;
         }
         if self.is_alone() { Err(Gone) } else { Ok(()) }

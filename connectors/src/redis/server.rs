@@ -110,8 +110,8 @@ impl Server {
     }
 
     /// Makes a connection that tells the server it is called `name`.
-    pub fn connect(&self, name: &str) -> Result<Connection, Trouble> {
-        let client = self.client().map_err(Trouble::Wrong)?;
+    pub fn connect(&self, name: &str) -> Result<Connection, RedisFailure> {
+        let client = self.client().map_err(RedisFailure::Permanent)?;
         let connect = || {
             let mut connection = client.get_connection_with_timeout(CONNECT)?;
             connection.set_read_timeout(Some(ANSWER))?;
@@ -123,7 +123,7 @@ impl Server {
             redis::cmd("PING").exec(&mut connection).or_else(may_not)?;
             Ok(connection)
         };
-        connect().map_err(|error| Trouble::of(&error))
+        connect().map_err(|error| RedisFailure::of(&error))
     }
 
     fn client(&self) -> Result<Client, String> {
@@ -172,16 +172,16 @@ impl fmt::Debug for Server {
 
 /// Why a server did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum RedisFailure {
     /// The same may go well later: it is not there, does not answer, or is not ready.
-    Passing(String),
+    Transient(String),
     /// Asking again does not help: what was asked is wrong.
-    Wrong(String),
+    Permanent(String),
 }
 
-impl Trouble {
+impl RedisFailure {
     /// What an error means. A password that was refused may have been changed since, and is passing.
-    pub fn of(error: &RedisError) -> Trouble {
+    pub fn of(error: &RedisError) -> RedisFailure {
         let is_wrong = matches!(
             error.kind(),
             ErrorKind::InvalidClientConfig
@@ -195,15 +195,15 @@ impl Trouble {
         );
         let said = said(error);
         match is_wrong && !said.contains("max number of clients") || said.contains("WRONGTYPE") {
-            true => Trouble::Wrong(said),
-            false => Trouble::Passing(said),
+            true => RedisFailure::Permanent(said),
+            false => RedisFailure::Transient(said),
         }
     }
 
     /// In words.
-    pub fn into_words(self) -> String {
+    pub fn into_message(self) -> String {
         match self {
-            Trouble::Passing(words) | Trouble::Wrong(words) => words,
+            RedisFailure::Transient(words) | RedisFailure::Permanent(words) => words,
         }
     }
 }

@@ -4,21 +4,21 @@ use std::sync::Arc;
 use market::Catalog;
 use serde_json::{Value, json};
 
-use crate::registry::{Setting, SinkSetting};
+use crate::registry::{BuildContext, SinkBuildContext};
 use crate::sink::Encoding;
 
 /// What is wrong with a source, if anything.
 fn source(kind: &str, config: Value) -> Option<String> {
     let catalog = Arc::new(Catalog::new(Vec::new(), 10));
-    let setting = Setting { name: "s".to_owned(), folder: PathBuf::new(), catalog };
-    crate::sources().build(kind, config, setting).err().map(|error| error.to_string())
+    let context = BuildContext { name: "s".to_owned(), folder: PathBuf::new(), catalog };
+    crate::sources().build(kind, config, context).err().map(|error| error.to_string())
 }
 
 fn sink(kind: &str, config: Value) -> Option<String> {
     let views = vec!["candles".to_owned()];
     let (name, folder, encoding) = ("s".to_owned(), PathBuf::new(), Encoding::Upserts);
-    let setting = SinkSetting { name, folder, views, encoding };
-    crate::sinks().build(kind, config, setting).err().map(|error| error.to_string())
+    let context = SinkBuildContext { name, folder, views, encoding };
+    crate::sinks().build(kind, config, context).err().map(|error| error.to_string())
 }
 
 /// With one key written otherwise.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connectors::{Encoding, Sink, SinkError, SinkSetting};
+use connectors::{Encoding, Sink, SinkBuildContext, SinkError};
 use market::{BarState, InstrumentId, PortfolioId, Timeframe};
 
 use super::raw::RawSink;
@@ -81,7 +81,7 @@ fn sink(
     };
     let rest = serde_json::to_value(&raw.rest)
         .map_err(|error| ConfigError::at(place)(error.to_string()))?;
-    let setting = SinkSetting {
+    let setting = SinkBuildContext {
         name: raw.name.clone(),
         folder: folder.to_owned(),
         views: raw.views,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use connectors::{Setting, Source, SourceError};
+use connectors::{BuildContext, Source, SourceError};
 use market::{Catalog, Span};
 use operators::SourceSet;
 
@@ -139,8 +139,11 @@ fn source(
     }
     let rest = serde_json::to_value(&raw.rest)
         .map_err(|error| ConfigError::at(place)(error.to_string()))?;
-    let setting =
-        Setting { name: raw.name.clone(), folder: folder.to_owned(), catalog: Arc::clone(catalog) };
+    let setting = BuildContext {
+        name: raw.name.clone(),
+        folder: folder.to_owned(),
+        catalog: Arc::clone(catalog),
+    };
     let kind = deprecated::source_kind(&raw.kind, place);
     let source: Arc<dyn Source> = connectors::sources()
         .build(kind, rest, setting)

@@ -77,7 +77,7 @@ fn wrong_values_say_where_and_what_is_possible() {
         (
             "",
             &SOURCE.replace("\"file\"", "\"kafak\""),
-            "unknown source kind `kafak` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-desk)",
+            "unknown source kind `kafak` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-fills)",
         ),
         ("", &SOURCE.replace("paths", "path"), "unknown field `path`"),
         ("", &format!("{SOURCE}disorder = \"2h\""), "2h is more than job.reject_after = 1h"),

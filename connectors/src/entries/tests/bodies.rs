@@ -7,9 +7,9 @@ fn bodies(form: Form, body: &str, limit: usize) -> Result<Vec<String>, String> {
     let rows = decode_body(form, body.into(), limit, &decoder, 5).map_err(|e| e.to_string())?;
     let tell = |row: BodyRow| match row.decoded {
         Ok(record) => words(&record.says),
-        Err(fault) => {
+        Err(error) => {
             let raw = String::from_utf8_lossy(&row.raw).into_owned();
-            format!("{} {} in {raw}", fault.reason, fault.field)
+            format!("{} {} in {raw}", error.reason, error.field)
         }
     };
     Ok(rows.into_iter().map(tell).collect())

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::registry::Setting;
+use crate::registry::BuildContext;
 use crate::source::{Progress, Row, Source, SourceError};
 
 fn build(folder: &Path, config: Value) -> Result<Box<dyn Source>, SourceError> {
-    let setting =
-        Setting { name: "desk".to_owned(), folder: folder.to_owned(), catalog: catalog() };
-    crate::sources().build("entries", config, setting)
+    let context =
+        BuildContext { name: "desk".to_owned(), folder: folder.to_owned(), catalog: catalog() };
+    crate::sources().build("entries", config, context)
 }
 
 fn rows(source: &dyn Source, partition: u32, after: u64) -> Vec<Row> {

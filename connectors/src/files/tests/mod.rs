@@ -4,7 +4,7 @@ mod codecs;
 mod compressed;
 mod dialects;
 mod endings;
-mod faults;
+mod errors;
 mod plain;
 mod settings;
 
@@ -20,16 +20,16 @@ use market::{Catalog, Entry, Event, InstrumentRule, Terms, Trade};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Progress, Row, Setting, Source, SourceError};
+use crate::{BuildContext, Progress, Row, Source, SourceError};
 
-fn setting(folder: &Path) -> Setting {
+fn context(folder: &Path) -> BuildContext {
     let signed = InstrumentRule {
         pattern: "future:*".to_owned(),
         negative_prices: true,
         terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 0 },
         ..InstrumentRule::any()
     };
-    Setting {
+    BuildContext {
         name: "test".to_owned(),
         folder: folder.to_owned(),
         catalog: Arc::new(Catalog::new(vec![signed], 4)),
@@ -37,7 +37,7 @@ fn setting(folder: &Path) -> Setting {
 }
 
 fn build(folder: &Path, config: Value) -> Result<Box<dyn Source>, SourceError> {
-    crate::sources().build("file", config, setting(folder))
+    crate::sources().build("file", config, context(folder))
 }
 
 fn read_from(source: &dyn Source, after: u64) -> Vec<Row> {

@@ -86,7 +86,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             with("\"file\"", "\"fil\""),
             &[],
-            "c.toml:5:1: source[0] (name `a`): unknown source kind `fil` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-desk)",
+            "c.toml:5:1: source[0] (name `a`): unknown source kind `fil` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-fills)",
         ),
         (with("workers", "wokers"), &[], "c.toml: TOML parse error at line 2, column 1"),
         (
@@ -121,7 +121,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             with("", ""),
             &[("SOURCE__1__NAME", "b")],
-            "TICKWEAVE__SOURCE__1__NAME: source[1] (name `b`): unknown source kind `` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-desk)",
+            "TICKWEAVE__SOURCE__1__NAME: source[1] (name `b`): unknown source kind `` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-fills)",
         ),
         (
             with("reject_after", "").replace("[job]", "[job]\ncorrection_horizon = \"5m\""),

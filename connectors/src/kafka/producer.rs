@@ -11,7 +11,7 @@ use super::config::{check_topic, checked_servers};
 use super::sink::Outcome;
 
 /// A topic being filled. What is on its way is bounded by 64 MiB and 100,000 messages.
-pub struct Filling {
+pub struct KafkaProducer {
     producer: BaseProducer<Outcome>,
     topic: String,
     put: u64,
@@ -22,9 +22,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// For what is on its way in the end it waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-impl Filling {
+impl KafkaProducer {
     /// Of a name such as `127.0.0.1:9092/trades`, several servers by commas.
-    pub fn open(name: &str) -> io::Result<Filling> {
+    pub fn open(name: &str) -> io::Result<KafkaProducer> {
         let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
         let (servers, topic) = name
             .split_once('/')
@@ -40,7 +40,7 @@ impl Filling {
             .set("partitioner", "murmur2_random")
             .create_with_context(Outcome::default());
         let producer = producer.map_err(|error| wrong(error.to_string()))?;
-        Ok(Filling { producer, topic: topic.to_owned(), put: 0 })
+        Ok(KafkaProducer { producer, topic: topic.to_owned(), put: 0 })
     }
 
     /// Takes a message; blocks while too much is on its way. Messages of one key stay in their order.

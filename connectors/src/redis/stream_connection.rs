@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use redis::Connection;
 
-use super::server::{Server, Trouble};
+use super::server::{RedisFailure, Server};
 use crate::source::{Incident, IncidentKind};
 
 /// The first pause before a lost server is tried again; each next one is twice as long.
@@ -17,7 +17,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const NAP: Duration = Duration::from_millis(100);
 
 /// A connection to a server, or the wish for one.
-pub(super) struct Uplink {
+pub(super) struct StreamConnection {
     server: Arc<Server>,
     name: String,
     connection: Option<Connection>,
@@ -28,16 +28,19 @@ pub(super) struct Uplink {
     incidents: Vec<Incident>,
 }
 
-impl Uplink {
+impl StreamConnection {
     /// Connects at once; `name` is what the server is told.
-    pub(super) fn open(server: Arc<Server>, name: String) -> Result<Uplink, Trouble> {
+    pub(super) fn open(
+        server: Arc<Server>,
+        name: String,
+    ) -> Result<StreamConnection, RedisFailure> {
         let connection = server.connect(&name)?;
         let since = Instant::now();
         let again = (since, PAUSE_FIRST);
         let incidents = Vec::new();
-        let mut uplink = Uplink { server, name, connection: None, since, again, incidents };
-        uplink.reached(connection);
-        Ok(uplink)
+        let mut link = StreamConnection { server, name, connection: None, since, again, incidents };
+        link.reached(connection);
+        Ok(link)
     }
 
     /// The connection. While there is none, waits for a moment or tries to make one: so long as nobody answers,

@@ -119,9 +119,9 @@ fn names_go_with_rows_that_are_right_and_are_not_registered() {
         "columns": {"time": "t", "price": "p", "size": "q", "symbol": "s", "id": "t"},
         "units": {"time": "s"},
     });
-    let setting = setting(folder.path());
-    let catalog = Arc::clone(&setting.catalog);
-    let source = crate::sources().build("file", with_path(&config, "f.csv"), setting).unwrap();
+    let context = context(folder.path());
+    let catalog = Arc::clone(&context.catalog);
+    let source = crate::sources().build("file", with_path(&config, "f.csv"), context).unwrap();
     let names = || {
         let rows = read_from(source.as_ref(), 0);
         rows.into_iter().map(|row| row.unknown.map(|unknown| *unknown)).collect::<Vec<_>>()
