@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::sink::{Encoding, Sink, SinkError};
 use crate::source::{Source, SourceError};
 
-/// What a source is made within.
+/// The context that a source is built in.
 #[derive(Clone)]
 pub struct BuildContext {
     /// The source's name in the configuration.
@@ -62,7 +62,7 @@ impl Sources {
     }
 }
 
-/// What a sink is made within.
+/// The context that a sink is built in.
 #[derive(Clone, Debug)]
 pub struct SinkBuildContext {
     /// The sink's name in the configuration.
@@ -71,7 +71,7 @@ pub struct SinkBuildContext {
     pub folder: PathBuf,
     /// The names of the views that it is given; at least one.
     pub views: Vec<String>,
-    /// What it is told of a change.
+    /// What a record holds of a change.
     pub encoding: Encoding,
 }
 

@@ -27,7 +27,7 @@ use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::ingest::sequencer::{
     Naming, RecordingEnd, SequencerError, Stop, now, sequence_files, sequence_recording,
 };
-use crate::ingest::source_status::Providers;
+use crate::ingest::source_status::SourceStatuses;
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
 use crate::publish::{Board, BoardConfig, BoardReader, TAPE, ViewDigest};
@@ -230,11 +230,11 @@ impl Job {
             sinks.clone(),
             metrics.clone(),
         );
-        let providers = Providers::new(config.providers(), connections.clone());
+        let providers = SourceStatuses::new(config.providers(), connections.clone());
         let dispatcher =
             CommitDispatcher::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
                 .recording(recorder)
-                .telling(providers, sinks.clone(), health.clone())
+                .reporting(providers, sinks.clone(), health.clone())
                 .saving_after(options.save_after)
                 .resuming(options.resume.clone());
         let progress = ReadProgress::default();

@@ -11,7 +11,7 @@
 //! 1741046404989,trxusd_perp@trade,trade,1741046404988,1741046404986,TRXUSD_PERP,39605682,0.23097,32.0,1,MARKET
 //! ```
 //!
-//! Times are in milliseconds or microseconds, told apart by their size
+//! Times are in milliseconds or microseconds, distinguished by their size
 //! ([`MICROSECONDS_FROM`](crate::mapping::readings::MICROSECONDS_FROM)). Rows that are not of the event
 //! `trade` are skipped. Ids are unique and contiguous per symbol and product, so futures need a name of their own:
 //! `instrument = "binance-usdm:{symbol}"`. Option: `exclude_fund_prints` (default: true), see the module

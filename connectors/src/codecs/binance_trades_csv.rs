@@ -6,9 +6,9 @@
 //! ```
 //!
 //! with a header (futures) or without one (spot, which has a last column more, `isBestMatch`). Times are in
-//! milliseconds, and in microseconds in files of spot since 2025, told apart by their size
+//! milliseconds, and in microseconds in files of spot since 2025, distinguished by their size
 //! ([`MICROSECONDS_FROM`](crate::mapping::readings::MICROSECONDS_FROM)). The symbol is that of the
-//! file's name. Ids are contiguous per symbol. No options: the archive does not tell prints of the insurance fund from others.
+//! file's name. Ids are contiguous per symbol. No options: the archive does not mark prints of the insurance fund.
 //!
 //! [Binance's archive]: https://github.com/binance/binance-public-data
 

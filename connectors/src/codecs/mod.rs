@@ -62,9 +62,9 @@ pub struct CodecDefaults {
     pub only: Option<WhereConfig>,
     /// How texts are read.
     pub readings: Readings,
-    /// The symbol that a path tells; asked if [`Readings::symbol_is_given`].
+    /// Returns the symbol that is in a path; called if [`Readings::symbol_is_given`].
     pub symbol_of: fn(&str) -> Result<Box<str>, String>,
-    /// The day, `20131010`, that a path tells; asked if times are of a day.
+    /// The day, `20131010`, that is in a path; called if times are of a day.
     pub day_of: fn(&str) -> Result<Box<str>, String>,
     /// The time zone of that day.
     pub zone: &'static str,
@@ -101,7 +101,8 @@ impl Codec {
 impl CodecDefaults {
     /// A defaults that neither asks for anything but columns nor knows a file's name.
     fn new(form: Form, instrument: &'static str, columns: ColumnsConfig) -> CodecDefaults {
-        let unasked = |path: &str| Err(format!("the name of \"{path}\" tells nothing"));
+        let unasked =
+            |path: &str| Err(format!("the name of \"{path}\" contains neither symbol nor day"));
         CodecDefaults {
             form,
             instrument,

@@ -26,7 +26,7 @@ impl Row<'_> {
             instrument: instrument.id,
             contract,
             time: self.time()?,
-            // Without a word, of two corrections the one that was told later counts. Fills do not outrank each other,
+            // Without a word, of two corrections the one that was received later counts. Fills do not outrank each other,
             // and where one lies is no content.
             sequence: self.sequence(Some(match self.of {
                 Type::FillCorrect => self.position,

@@ -114,7 +114,7 @@ pub const FIELDS: &[FieldDoc] = &[
         needed: &[Type::Fill, Type::FillCorrect, Type::Bust],
         optional: &[Type::Trade, Type::Correct, Type::Cancel],
         doc: "of a trade within its scope, or of a fill within its portfolio; a trade without one can be \
-              neither told from its copies nor corrected",
+              neither recognised among its copies nor corrected",
     },
     FieldDoc {
         of: Field::Scope,

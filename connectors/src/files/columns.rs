@@ -19,9 +19,9 @@ pub(super) struct CsvColumns {
     fields: Fields,
 }
 
-/// Why a file's columns cannot be told.
+/// Why a file's columns cannot be determined.
 pub(super) enum Problem {
-    /// What the system said.
+    /// The error of the system.
     System(io::Error),
     /// What is wrong with the columns.
     Columns(String),

@@ -217,7 +217,7 @@ fn formats(config: &FileConfig) -> Result<Vec<Format>, String> {
     Ok(formats)
 }
 
-/// The format that a path's ending tells.
+/// The format that a path's ending names.
 pub(crate) fn format_of(path: &str) -> Result<Format, String> {
     let lower = path.to_ascii_lowercase();
     let compressed = [".gz", ".zst", ".zip"].iter().find_map(|ending| lower.strip_suffix(ending));
@@ -226,7 +226,7 @@ pub(crate) fn format_of(path: &str) -> Result<Format, String> {
         Some("csv" | "txt") => Ok(Format::Csv),
         Some("jsonl" | "ndjson" | "json") => Ok(Format::Jsonl),
         _ => Err(format!(
-            "the ending of \"{path}\" does not tell its format (.csv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
+            "the ending of \"{path}\" does not give its format (.csv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
         )),
     }
 }

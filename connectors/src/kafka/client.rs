@@ -1,4 +1,4 @@
-//! The connection of a source to its brokers, shared by all partitions, and what it tells of itself.
+//! The connection of a source to its brokers, shared by all partitions, and the status that it reports.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -21,40 +21,40 @@ use super::properties::refused;
 #[derive(Clone)]
 pub(super) struct Client(pub(super) Arc<BaseConsumer<Context>>);
 
-/// What the client library tells, retained for readers.
+/// What the client library reports, kept for readers.
 #[derive(Default)]
 pub(super) struct Context {
     partitions: Mutex<BTreeMap<(String, i32), Arc<PartitionStatus>>>,
-    /// Why a broker could not be reached, as last heard.
+    /// Why a broker could not be reached, as last reported.
     reason: Mutex<String>,
     /// A broker may hold back its answer so long, because nothing has come: `fetch.wait.max.ms`.
     fetch_wait: Duration,
 }
 
-/// How a partition is, as last heard.
+/// The status of a partition, as last reported.
 #[derive(Debug)]
 pub(super) struct PartitionStatus {
     /// The offset of the next message that its end will get.
     high: AtomicI64,
     /// The offset of the next message to be read, for the group; −1: none was read.
     pub(super) read_to: AtomicI64,
-    /// How often it was told that its broker is reached.
+    /// How many reports said that its broker is connected.
     ups: AtomicU64,
-    /// How often in a row it was told that it is not.
+    /// How many reports in a row said that it is not.
     downs: AtomicU64,
     /// Whether its broker is connected and has left a question unanswered for too long.
     unresponsive: AtomicBool,
 }
 
-/// How often the group is told how far was read.
+/// How often offsets are committed to the group.
 const GROUP_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
-/// The end is noticed within this time.
-const NAP: Duration = Duration::from_millis(100);
-/// A new partition may be unknown to the library for so many seconds.
-const UNKNOWN_AT_FIRST: u64 = 5;
+/// The longest wait for events; the end is noticed within this time.
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
+/// A new partition may be unknown to the library for so many reports, one a second.
+const UNKNOWN_REPORTS_MAX: u64 = 5;
 /// A broker that has been asked answers within so long, on top of what it may hold back a fetch. A process that is
 /// stopped, or a network that swallows packets, keeps its connection: the library notices after a minute.
-const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Client {
     /// Makes the client; connecting goes on by itself.
@@ -71,7 +71,7 @@ impl Client {
         Ok(Client(consumer))
     }
 
-    /// From now on what is heard of a partition is told by this.
+    /// Tracks a partition: from now on reports about it update the returned status.
     pub(super) fn track(&self, topic: &str, partition: i32) -> Arc<PartitionStatus> {
         let status = Arc::new(PartitionStatus {
             high: AtomicI64::new(-1),
@@ -107,14 +107,14 @@ impl Client {
         let _ = self.0.incremental_unassign(&list);
     }
 
-    /// Why a broker could not be reached, as last heard; empty if it always was.
+    /// Why a broker could not be reached, as last reported; empty if it always was.
     pub(super) fn reason(&self) -> String {
         lock(&self.0.context().reason).clone()
     }
 
-    /// What the library said, with the reason behind it if it gave none.
-    pub(super) fn said(&self, error: &KafkaError) -> String {
-        let said = match error.rdkafka_error_code() {
+    /// An error of the library in words, with the last reason of a broker if the error gives none.
+    pub(super) fn describe(&self, error: &KafkaError) -> String {
+        let text = match error.rdkafka_error_code() {
             Some(code) => code.to_string(),
             None => error.to_string(),
         };
@@ -129,21 +129,21 @@ impl Client {
             )
         );
         match self.reason() {
-            reason if is_vague && !reason.is_empty() => format!("{said} ({reason})"),
-            _ => said,
+            reason if is_vague && !reason.is_empty() => format!("{text} ({reason})"),
+            _ => text,
         }
     }
 }
 
-/// Serves events until the last client is gone, and tells the group.
+/// Serves events until the last client is gone, and commits offsets to the group.
 fn poll_events(consumer: &Weak<BaseConsumer<Context>>, commits_offsets: bool) {
-    let mut told = Instant::now();
+    let mut committed_at = Instant::now();
     let mut before = BTreeMap::new();
     while let Some(consumer) = consumer.upgrade() {
         // Messages come to the queues of partitions; what comes here was taken by the context.
-        drop(consumer.poll(NAP));
-        if commits_offsets && told.elapsed() >= GROUP_COMMIT_INTERVAL {
-            told = Instant::now();
+        drop(consumer.poll(POLL_TIMEOUT));
+        if commits_offsets && committed_at.elapsed() >= GROUP_COMMIT_INTERVAL {
+            committed_at = Instant::now();
             commit_offsets(&consumer, &mut before);
         }
     }
@@ -160,7 +160,7 @@ fn commit_offsets(consumer: &BaseConsumer<Context>, before: &mut BTreeMap<(Strin
         }
     }
     if list.count() > 0 {
-        // For people only: what is not told now is told the next time.
+        // For monitoring only: what is not committed now is committed the next time.
         let _ = consumer.commit(&list, CommitMode::Async);
     }
 }
@@ -168,11 +168,11 @@ fn commit_offsets(consumer: &BaseConsumer<Context>, before: &mut BTreeMap<(Strin
 impl PartitionStatus {
     /// Whether its broker is reached.
     pub(super) fn is_up(&self) -> bool {
-        let patience = match self.ups.load(Ordering::Relaxed) {
-            0 => UNKNOWN_AT_FIRST,
+        let downs_allowed = match self.ups.load(Ordering::Relaxed) {
+            0 => UNKNOWN_REPORTS_MAX,
             _ => 0,
         };
-        self.downs.load(Ordering::Relaxed) <= patience
+        self.downs.load(Ordering::Relaxed) <= downs_allowed
     }
 
     /// Whether its broker is connected and does not answer.
@@ -180,17 +180,17 @@ impl PartitionStatus {
         self.unresponsive.load(Ordering::Relaxed)
     }
 
-    /// How often it was told that its broker is reached.
+    /// How many reports said that its broker is connected.
     pub(super) fn ups(&self) -> u64 {
         self.ups.load(Ordering::Relaxed)
     }
 
-    /// The offset that the next message will get, as last heard.
+    /// The offset that the next message will get, as last reported.
     pub(super) fn high(&self) -> Option<i64> {
         Some(self.high.load(Ordering::Relaxed)).filter(|high| *high >= 0)
     }
 
-    /// It will get this one.
+    /// Raises that offset.
     pub(super) fn set_high(&self, high: i64) {
         self.high.fetch_max(high, Ordering::Relaxed);
     }
@@ -219,14 +219,14 @@ impl Context {
 
 impl ClientContext for Context {
     fn stats_raw(&self, statistics: &[u8]) {
-        // What cannot be read is news of nobody.
-        let Ok(heard) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
+        // Statistics that cannot be parsed are ignored.
+        let Ok(report) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
         let leading = |leader: i32| {
-            heard.brokers.values().find(|broker| broker.nodeid == leader && broker.is_up())
+            report.brokers.values().find(|broker| broker.nodeid == leader && broker.is_up())
         };
-        let answer_within = ANSWER_WITHIN + self.fetch_wait;
+        let answer_within = ANSWER_TIMEOUT + self.fetch_wait;
         for ((topic, partition), status) in lock(&self.partitions).iter() {
-            let own = heard.topics.get(topic.as_str());
+            let own = report.topics.get(topic.as_str());
             let own = own.and_then(|topic| topic.partitions.get(partition.to_string().as_str()));
             match own {
                 Some(own) => {
@@ -246,7 +246,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
-            // Told to the reader of the partition, or of no concern: no group is needed.
+            // The reader of the partition receives these, or they do not matter: no group is needed.
             Some(
                 RDKafkaErrorCode::PartitionEOF
                 | RDKafkaErrorCode::AutoOffsetReset

@@ -97,13 +97,13 @@ impl Source for KafkaSource {
             let metadata = metadata.map_err(|error| {
                 self.no_answer(&client, &format!("partitions of {topic}"), &error)
             })?;
-            let Some(told) = metadata.topics().first() else { continue };
-            if let Some(code) = told.error().map(RDKafkaErrorCode::from) {
+            let Some(topic_metadata) = metadata.topics().first() else { continue };
+            if let Some(code) = topic_metadata.error().map(RDKafkaErrorCode::from) {
                 let error = KafkaError::MetadataFetch(code);
                 return Err(self.no_answer(&client, &format!("partitions of {topic}"), &error));
             }
             let topics = self.topics();
-            let numbers = told.partitions().iter().filter_map(|partition| {
+            let numbers = topic_metadata.partitions().iter().filter_map(|partition| {
                 u32::try_from(partition.id()).ok()?.checked_mul(topics)?.checked_add(at)
             });
             found.extend(numbers);
@@ -187,8 +187,8 @@ impl Source for KafkaSource {
 /// A partition that is empty now and had messages.
 fn doubt(next: i64, place: Place) -> Incident {
     let detail = format!(
-        "the server keeps none of the {next} messages that there were; whether some of them came after {} cannot be \
-         told",
+        "the server keeps none of the {next} messages that there were; whether some of them came after {} is not \
+         known",
         asked(place)
     );
     Incident { kind: IncidentKind::Gap, lost: None, detail }
@@ -223,10 +223,10 @@ impl KafkaSource {
     }
 
     fn no_answer(&self, client: &Client, about: &str, error: &KafkaError) -> SourceError {
-        let (servers, said) = (&self.plan.servers, client.said(error));
+        let (servers, detail) = (&self.plan.servers, client.describe(error));
         SourceError::Server {
             name: self.name.to_string(),
-            problem: format!("asked {servers} for {about}: {said}"),
+            problem: format!("asked {servers} for {about}: {detail}"),
             retryable: is_retryable(error),
         }
     }

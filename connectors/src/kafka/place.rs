@@ -10,10 +10,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::client::Client;
 use crate::source::Place;
 
-/// Before it begins to read, a source waits so long for an answer.
+/// How long a source waits for an answer before it begins to read.
 pub(super) const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a broker keeps of a partition: offsets from `low` up to but without `high`.
+/// What a broker retains of a partition: offsets from `low` up to but without `high`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RetainedRange {
     pub(super) low: i64,
@@ -37,9 +37,9 @@ impl RetainedRange {
         client: &Client,
         topic: &str,
         partition: i32,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<RetainedRange, KafkaError> {
-        let (low, high) = client.0.fetch_watermarks(topic, partition, patience)?;
+        let (low, high) = client.0.fetch_watermarks(topic, partition, timeout)?;
         Ok(RetainedRange { low, high })
     }
 

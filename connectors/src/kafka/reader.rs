@@ -31,7 +31,7 @@ pub(super) struct KafkaReader {
     pub(super) next: i64,
     /// Whether the end was reached and nothing has come since: the last offsets may be no messages.
     pub(super) at_end: bool,
-    /// Whether it was last told to be connected.
+    /// Whether the last incident said that it is connected.
     pub(super) was_up: bool,
     pub(super) error_state: Option<PartitionError>,
     /// How often in a row the next message was not there, nor was it gone.
@@ -41,26 +41,26 @@ pub(super) struct KafkaReader {
 
 /// Why nothing comes, though the broker is reached.
 pub(super) enum PartitionError {
-    /// What was to be read next is not there; where it goes on is asked until it is known.
-    Astray,
-    /// It is not allowed, until something comes.
+    /// The next message is not there; the reader asks where the partition goes on.
+    OffsetOutOfRange,
+    /// Reading is not allowed; it holds until a message comes.
     Forbidden(String),
-    /// Something else, until the broker was heard of so often.
+    /// Another error; it holds until the broker has sent so many reports.
     Other(String, u64),
 }
 
-/// For the first message of a batch it waits so long; for others not at all.
+/// How long the first message of a batch is waited for; others are not waited for.
 const WAIT: Duration = Duration::from_millis(100);
-/// While it looks for its place, it asks and waits so long at a time.
+/// The timeout of a question for the offsets that there are, and the pause between two.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A broker that begins again may not know its end at once: it is asked so often.
-const PATIENCE: u32 = 10;
+/// How often a restarted broker is asked for its end, which it may not know at once.
+const END_ATTEMPTS_MAX: u32 = 10;
 
 impl PartitionReader for KafkaReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
         self.report_link();
-        if matches!(self.error_state, Some(PartitionError::Astray)) {
-            self.find_again()?;
+        if matches!(self.error_state, Some(PartitionError::OffsetOutOfRange)) {
+            self.seek()?;
             return Ok(Progress::More);
         }
         let mut wait = WAIT;
@@ -78,7 +78,7 @@ impl PartitionReader for KafkaReader {
                     (self.error_state, self.at_end) = (None, false);
                 }
                 Some(Err(error)) => {
-                    self.take(&error)?;
+                    self.handle_error(&error)?;
                     break;
                 }
             }
@@ -118,36 +118,36 @@ fn decode(decoder: &mut MessageDecoder, topic: &str, message: &BorrowedMessage<'
 }
 
 impl KafkaReader {
-    /// Takes what is told instead of a message.
-    fn take(&mut self, error: &KafkaError) -> Result<(), SourceError> {
+    /// Handles an error that came instead of a message.
+    fn handle_error(&mut self, error: &KafkaError) -> Result<(), SourceError> {
         if let KafkaError::PartitionEOF(_) = error {
             self.at_end = true;
             self.error_state = None;
             return Ok(());
         }
         if let KafkaError::MessageConsumptionFatal(_) = error {
-            return Err(self.cannot(self.client.said(error)));
+            return Err(self.cannot(self.client.describe(error)));
         }
         self.at_end = false;
-        let said = self.client.said(error);
+        let detail = self.client.describe(error);
         self.error_state = Some(match error.rdkafka_error_code() {
             Some(
                 RDKafkaErrorCode::AutoOffsetReset
                 | RDKafkaErrorCode::OffsetOutOfRange
                 | RDKafkaErrorCode::LogTruncation,
-            ) => PartitionError::Astray,
+            ) => PartitionError::OffsetOutOfRange,
             Some(
                 RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::ClusterAuthorizationFailed,
-            ) => PartitionError::Forbidden(said),
-            _ => PartitionError::Other(said, self.status.ups()),
+            ) => PartitionError::Forbidden(detail),
+            _ => PartitionError::Other(detail, self.status.ups()),
         });
         Ok(())
     }
 
-    /// Goes on with the oldest message there is, and tells what was lost. What was made shorter cannot be read
-    /// on: its positions would begin again.
-    fn find_again(&mut self) -> Result<(), SourceError> {
+    /// Continues with the oldest message there is, and reports what was lost. A partition that was made shorter cannot be
+    /// read on: its positions would begin again.
+    fn seek(&mut self) -> Result<(), SourceError> {
         let Ok(retained) = RetainedRange::ask(&self.client, &self.topic, self.partition, PAUSE)
         else {
             // It is asked again: the answer, or its absence, has taken its time.
@@ -155,7 +155,7 @@ impl KafkaReader {
         };
         if self.next > retained.high {
             self.beyond += 1;
-            if self.beyond > PATIENCE {
+            if self.beyond > END_ATTEMPTS_MAX {
                 let problem = format!(
                     "it was read up to offset {} and ends before {} now: it was made anew or has lost its end; \
                      start again to read what is there",
@@ -184,20 +184,20 @@ impl KafkaReader {
                 self.beyond = 0;
                 Ok(())
             }
-            Err(error) => Err(self.cannot(self.client.said(&error))),
+            Err(error) => Err(self.cannot(self.client.describe(&error))),
         }
     }
 
-    /// Tells once that it is connected, or not any more.
+    /// Reports each change between connected and disconnected once.
     fn report_link(&mut self) {
-        if let Some(PartitionError::Other(_, heard)) = &self.error_state
-            && self.status.ups() > heard + 2
+        if let Some(PartitionError::Other(_, reports)) = &self.error_state
+            && self.status.ups() > reports + 2
         {
             self.error_state = None;
         }
         let why = match &self.error_state {
-            Some(PartitionError::Forbidden(said) | PartitionError::Other(said, _)) => {
-                Some(said.clone())
+            Some(PartitionError::Forbidden(detail) | PartitionError::Other(detail, _)) => {
+                Some(detail.clone())
             }
             _ if self.status.is_unresponsive() => Some("its broker does not answer".to_owned()),
             _ if !self.status.is_up() => Some(match self.client.reason() {
@@ -209,17 +209,20 @@ impl KafkaReader {
         match why {
             None if !self.was_up => {
                 self.was_up = true;
-                self.tell(IncidentKind::Connected, format!("reading from offset {}", self.next));
+                self.push_incident(
+                    IncidentKind::Connected,
+                    format!("reading from offset {}", self.next),
+                );
             }
             Some(why) if self.was_up => {
                 self.was_up = false;
-                self.tell(IncidentKind::Disconnected, why);
+                self.push_incident(IncidentKind::Disconnected, why);
             }
             _ => {}
         }
     }
 
-    fn tell(&mut self, kind: IncidentKind, detail: String) {
+    fn push_incident(&mut self, kind: IncidentKind, detail: String) {
         self.incidents.push(Incident { kind, lost: None, detail });
     }
 

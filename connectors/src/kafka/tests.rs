@@ -24,10 +24,10 @@ fn build(more: Value) -> Result<KafkaSource, String> {
 }
 
 #[track_caller]
-fn refused(more: Value, said: &[&str]) -> String {
+fn refused(more: Value, wanted: &[&str]) -> String {
     let Err(error) = build(more) else { panic!("it is taken") };
-    for said in said {
-        assert!(error.contains(said), "`{said}` is not in {error}");
+    for wanted in wanted {
+        assert!(error.contains(wanted), "`{wanted}` is not in {error}");
     }
     error
 }
@@ -110,7 +110,7 @@ fn sink(config: Value, views: &[&str]) -> Result<KafkaSink, String> {
 fn a_sink_is_checked_without_a_server() {
     let with = |topic: &str, properties: Value| json!({"servers": "127.0.0.1:9092", "topic": topic, "properties": properties});
     assert!(sink(with("a.{view}", json!({"linger.ms": 5})), &["candles", "alerts"]).is_ok());
-    for (config, views, said) in [
+    for (config, views, wanted) in [
         (with("a", json!({})), &["candles", "alerts"][..], "`topic` must contain `{view}`"),
         (with("a/{view}", json!({})), &["candles"], "\"a/candles\" cannot be a topic"),
         (with("a", json!({"acks": 1})), &["candles"], "must be confirmed by all"),
@@ -118,6 +118,9 @@ fn a_sink_is_checked_without_a_server() {
         (with("a", json!({"ssl.key.password": "hunter2"})), &["candles"], "is a secret"),
     ] {
         let Err(error) = sink(config, views) else { panic!("it is taken") };
-        assert!(error.contains(said) && !error.contains("hunter2"), "`{said}` is not in {error}");
+        assert!(
+            error.contains(wanted) && !error.contains("hunter2"),
+            "`{wanted}` is not in {error}"
+        );
     }
 }

@@ -106,12 +106,12 @@ impl Mapping {
         })
     }
 
-    /// Whether what is traded must be told from outside the records, see [`Readings::symbol_is_given`].
+    /// Whether the symbol must come from outside the records, see [`Readings::symbol_is_given`].
     pub fn needs_symbol(&self) -> bool {
         self.readings.symbol_is_given && self.symbol_map.is_by_symbol()
     }
 
-    /// Whether the day must be told from outside the records, see [`TimeReading::OfDay`].
+    /// Whether the day must come from outside the records, see [`TimeReading::OfDay`].
     ///
     /// [`TimeReading::OfDay`]: super::readings::TimeReading::OfDay
     pub fn needs_day(&self) -> bool {
@@ -153,9 +153,12 @@ fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), Stri
         (columns.maker.is_some(), "columns.maker"),
         (units.signed_size, "units.signed_size"),
     ];
-    let said: Vec<_> = sides.iter().filter(|(is, _)| *is).map(|(_, k)| *k).collect();
-    if said.len() > 1 {
-        return Err(format!("`{}` each say who the aggressor was; keep one", said.join("` and `")));
+    let sides_written: Vec<_> = sides.iter().filter(|(is, _)| *is).map(|(_, k)| *k).collect();
+    if sides_written.len() > 1 {
+        return Err(format!(
+            "`{}` each say who the aggressor was; keep one",
+            sides_written.join("` and `")
+        ));
     }
     if columns.kind.is_some() && columns.id.is_none() {
         return Err("`columns.kind` needs `columns.id`: corrections and cancels name trades by id"
@@ -164,7 +167,7 @@ fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), Stri
     for (column, key) in [(&columns.of, "of"), (&columns.of_symbol, "of_symbol")] {
         if column.is_some() && columns.kind.is_none() {
             return Err(format!(
-                "`columns.{key}` needs `columns.kind`, which tells corrections and cancels from trades"
+                "`columns.{key}` needs `columns.kind`, which distinguishes corrections and cancels from trades"
             ));
         }
     }
@@ -233,7 +236,11 @@ mod tests {
         let ids = || json!({"time": "t", "price": "p", "size": "q", "symbol": "s", "id": "i"});
         let none = json!({"time": "t", "price": "p", "size": "q"});
         assert_eq!(check("a:{symbol}", None, ids(), true), "");
-        assert_eq!(check("a:B", None, none.clone(), false), "", "without ids nothing is said");
+        assert_eq!(
+            check("a:B", None, none.clone(), false),
+            "",
+            "without ids nothing is registered"
+        );
         let problem = check("a:{symbol}", None, ids(), false);
         assert!(problem.starts_with("the ids of scope `a` are contiguous by one"), "{problem}");
         assert_eq!(check("a:{symbol}", Some("archive"), ids(), false), "");

@@ -75,7 +75,7 @@ impl JsonColumns {
         self.decode_with(line, decoder, position, None)
     }
 
-    /// The same, with the symbol told from outside the object.
+    /// The same, with the symbol from outside the object.
     pub fn decode_with(
         &self,
         line: &str,

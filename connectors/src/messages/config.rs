@@ -113,7 +113,7 @@ pub(super) enum Columns {
     Fields([Option<Arc<str>>; Field::COUNT]),
 }
 
-/// What tells the symbol from outside the columns.
+/// The source of a symbol that is not in the columns.
 pub(super) enum Outside {
     Key,
     Channel,
@@ -282,13 +282,13 @@ fn of_codec(
     if mapping.needs_symbol() {
         let codec = codec.name;
         return Err(format!(
-            "records of codec \"{codec}\" do not tell their symbol; write `symbol_from`, or an `instrument` without \
+            "records of codec \"{codec}\" do not hold their symbol; write `symbol_from`, or an `instrument` without \
              {{symbol}}"
         ));
     }
     if mapping.needs_day() {
         let codec = codec.name;
-        return Err(format!("codec \"{codec}\" needs the day that a file's name tells"));
+        return Err(format!("codec \"{codec}\" needs the day that is in a file's name"));
     }
     let form = match defaults.form {
         Form::Csv(_) => {

@@ -149,7 +149,7 @@ impl Mapper {
 }
 
 impl Outside {
-    /// What it tells of a message.
+    /// What it needs of a message.
     fn of<'a>(&self, message: &Message<'a>) -> Result<Option<&'a str>, DecodeError> {
         let (bytes, what) = match self {
             Outside::Key => (message.key, "key"),

@@ -71,13 +71,13 @@ impl LossDetector {
         self.after
     }
 
-    /// How many entries there are to read, as last heard; none if the server does not tell.
+    /// How many entries there are to read, as last reported; none if the server does not report it.
     pub(super) fn behind(&self) -> Option<u64> {
         self.behind
     }
 
-    /// Takes the next batch, all after what was read before and ascending, and what the server said of the stream
-    /// after it.
+    /// Takes the next batch, all after what was read before and ascending, and the info of the stream after
+    /// it.
     ///
     /// An entry that is deleted between the two is taken for one that was deleted before.
     pub(super) fn take(&mut self, batch: &[EntryId], info: &StreamInfo) -> Option<Loss> {
@@ -192,10 +192,10 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is added, trimmed and deleted when: every entry is read, or told as lost in a range that
-        /// holds it, and no more are told than were lost.
+        /// Whatever is added, trimmed and deleted when: every entry is read, or reported as lost in a range
+        /// that holds it, and no more are reported than were lost.
         #[test]
-        fn every_entry_is_read_or_told(
+        fn every_entry_is_read_or_reported(
             already in 0_u64..5, trimmed in 0_usize..5, steps in prop::collection::vec(step(), 0..60),
         ) {
             let mut stream = Stream::default();
@@ -203,7 +203,7 @@ mod tests {
             stream.trim(trimmed);
             let begin = stream.info();
             let mut losses = LossDetector::begin(begin.newest, Some(begin.added));
-            let (mut read, mut told, mut ranges) = (0, 0, Vec::new());
+            let (mut read, mut reported, mut ranges) = (0, 0, Vec::new());
             let mut take = |stream: &mut Stream, count, added, kept| {
                 let batch = stream.read(losses.after(), count);
                 stream.add(added);
@@ -211,7 +211,7 @@ mod tests {
                 read += batch.len() as u64;
                 match losses.take(&batch, &stream.info()) {
                     Some(Loss::Entries { count, between }) => {
-                        told += count;
+                        reported += count;
                         ranges.push((count, between.expect("nothing went back")));
                     }
                     Some(back) => panic!("{back:?} and it did not"),
@@ -234,7 +234,7 @@ mod tests {
             while let batch @ [_, ..] = take(&mut stream, 100, 0, usize::MAX).as_slice() {
                 seen.extend(batch);
             }
-            prop_assert_eq!(read + told, stream.added - begin.added);
+            prop_assert_eq!(read + reported, stream.added - begin.added);
             prop_assert_eq!(losses.behind(), Some(0));
             for (count, (from, to)) in ranges {
                 let inside = (from.ms..=to.ms).map(id).filter(|id| *id > from && *id < to && !seen.contains(id)).count();
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_goes_back_is_told_once_and_what_comes_behind_it() {
+    fn a_server_that_goes_back_is_reported_once_and_so_are_entries_behind_it() {
         let mut stream = Stream::default();
         stream.add(10);
         let mut losses = LossDetector::begin(EntryId::ZERO, None);

@@ -1,4 +1,4 @@
-//! `kind = "redis-pubsub"`: messages of channels, which nobody keeps.
+//! `kind = "redis-pubsub"`: messages of channels, which are not stored anywhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use redis::{Connection, Msg, RedisError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::server::{ANSWER, RedisFailure, Server, ServerConfig};
+use super::server::{ANSWER_TIMEOUT, RedisFailure, Server, ServerConfig};
 use super::stream_connection::StreamConnection;
 use super::streams::{client_name, each_once, server_error};
 use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
@@ -23,10 +23,10 @@ use crate::source::{
 /// Messages that were received and not read yet; beyond that they wait in the socket and then at the server,
 /// which cuts subscribers off that are too far behind (its `client-output-buffer-limit pubsub`).
 const WAITING_MAX: usize = 4_096;
-/// A stop is noticed within this time.
-const NAP: Duration = Duration::from_millis(100);
-/// A server that sends nothing for this long is asked whether it is there.
-const SILENCE: Duration = Duration::from_secs(1);
+/// The timeout of a read; a stop is noticed within this time.
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
+/// A server that sends nothing for this long is pinged.
+const PING_AFTER: Duration = Duration::from_secs(1);
 
 /// What a source of channels says beside [`ServerConfig`] and [`MessageConfig`].
 #[derive(Clone, Debug, Deserialize)]
@@ -130,11 +130,11 @@ impl Source for PubSubSource {
         let failed = |failure| server_error(&self.name, &self.server, &name, failure);
         let client = client_name(&self.name, partition);
         let link = StreamConnection::open(Arc::clone(&self.server), client).map_err(failed)?;
-        let (tell, told) = sync_channel(WAITING_MAX);
+        let (sender, events) = sync_channel(WAITING_MAX);
         let is_up = Arc::new(AtomicBool::new(true));
         let listener = Listener {
             subscription: subscription.clone(),
-            tell,
+            sender,
             is_up: Arc::clone(&is_up),
             has_listened: false,
         };
@@ -148,7 +148,7 @@ impl Source for PubSubSource {
             decoder: MessageDecoder::new(&self.messages, &format!("{}/{name}", self.name)),
             name,
             position: place.after(),
-            told,
+            events,
             is_up,
             incidents: Vec::new(),
         }))
@@ -162,13 +162,13 @@ struct ChannelReader {
     name: String,
     decoder: MessageDecoder,
     position: u64,
-    told: Receiver<Told>,
+    events: Receiver<ListenerEvent>,
     is_up: Arc<AtomicBool>,
     incidents: Vec<Incident>,
 }
 
-/// What the listener tells, in order.
-enum Told {
+/// A message of the listener to the reader.
+enum ListenerEvent {
     Message(Msg),
     Incident(Incident),
     Failed(RedisFailure),
@@ -176,21 +176,21 @@ enum Told {
 
 impl PartitionReader for ChannelReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
-        let mut wait = NAP;
+        let mut wait = READ_TIMEOUT;
         for _ in 0..BATCH_ROWS {
-            match self.told.recv_timeout(wait) {
-                Ok(Told::Message(message)) => {
+            match self.events.recv_timeout(wait) {
+                Ok(ListenerEvent::Message(message)) => {
                     self.position += 1;
                     let channel = message.get_channel_name();
                     let message = Message { channel, ..Message::of(message.get_payload_bytes()) };
                     rows.extend(self.decoder.decode(&message, self.position));
                 }
                 // Rows that follow it belong to the next batch.
-                Ok(Told::Incident(incident)) => {
+                Ok(ListenerEvent::Incident(incident)) => {
                     self.incidents.push(incident);
                     break;
                 }
-                Ok(Told::Failed(failure)) => {
+                Ok(ListenerEvent::Failed(failure)) => {
                     return Err(server_error(&self.source, &self.server, &self.name, failure));
                 }
                 Err(RecvTimeoutError::Timeout) => break,
@@ -210,7 +210,7 @@ impl PartitionReader for ChannelReader {
 
     fn link(&self) -> Option<Link> {
         let is_up = self.is_up.load(Ordering::Relaxed);
-        // A channel keeps nothing: what was said while it was listened to has been read.
+        // A channel keeps nothing: all that was published while the reader listened has been read.
         Some(Link { is_up, behind: None, at_end: is_up })
     }
 }
@@ -219,7 +219,7 @@ impl PartitionReader for ChannelReader {
 /// gone: at the next message, or when the server has been silent for a moment.
 struct Listener {
     subscription: Subscription,
-    tell: SyncSender<Told>,
+    sender: SyncSender<ListenerEvent>,
     /// Shared with the reader alone.
     is_up: Arc<AtomicBool>,
     /// Whether it has listened before: then somebody misses what was published since.
@@ -227,12 +227,12 @@ struct Listener {
 }
 
 /// The reader is gone.
-struct Gone;
+struct ReaderGone;
 
 impl Listener {
     fn run(mut self, mut link: StreamConnection) {
-        while self.pass_on(&mut link).is_ok() {
-            if link.connection().is_none() || self.pass_on(&mut link).is_err() {
+        while self.send_incidents(&mut link).is_ok() {
+            if link.connection().is_none() || self.send_incidents(&mut link).is_err() {
                 continue;
             }
             let Some(connection) = link.connection() else { continue };
@@ -241,7 +241,7 @@ impl Listener {
             match end {
                 RedisFailure::Transient(why) => link.lost(&why),
                 wrong => {
-                    let _ = self.tell(Told::Failed(wrong)); // the end either way
+                    let _ = self.send(ListenerEvent::Failed(wrong)); // the end either way
                     return;
                 }
             }
@@ -250,7 +250,7 @@ impl Listener {
 
     /// Subscribes and passes messages on until the connection is of no use any more, which is the error, or the
     /// reader is gone.
-    fn listen(&mut self, connection: &mut Connection) -> Result<Gone, RedisFailure> {
+    fn listen(&mut self, connection: &mut Connection) -> Result<ReaderGone, RedisFailure> {
         let failure = |error: RedisError| RedisFailure::of(&error);
         let mut channel = connection.as_pubsub();
         match &self.subscription {
@@ -258,34 +258,34 @@ impl Listener {
             Subscription::Pattern(pattern) => channel.psubscribe(pattern),
         }
         .map_err(failure)?;
-        channel.set_read_timeout(Some(NAP)).map_err(failure)?;
+        channel.set_read_timeout(Some(READ_TIMEOUT)).map_err(failure)?;
         self.is_up.store(true, Ordering::Relaxed);
         if std::mem::replace(&mut self.has_listened, true) {
             let detail = "what was published while the server was lost cannot be had".to_owned();
             let gap = Incident { kind: IncidentKind::Gap, lost: None, detail };
-            if self.tell(Told::Incident(gap)).is_err() {
-                return Ok(Gone);
+            if self.send(ListenerEvent::Incident(gap)).is_err() {
+                return Ok(ReaderGone);
             }
         }
-        let mut heard = Instant::now();
+        let mut last_received = Instant::now();
         loop {
             match channel.get_message() {
                 Ok(message) => {
-                    heard = Instant::now();
-                    if self.tell(Told::Message(message)).is_err() {
-                        return Ok(Gone);
+                    last_received = Instant::now();
+                    if self.send(ListenerEvent::Message(message)).is_err() {
+                        return Ok(ReaderGone);
                     }
                 }
                 Err(error) if error.is_timeout() => {
                     if self.is_alone() {
-                        return Ok(Gone);
+                        return Ok(ReaderGone);
                     }
-                    if heard.elapsed() >= SILENCE {
-                        channel.set_read_timeout(Some(ANSWER)).map_err(failure)?;
+                    if last_received.elapsed() >= PING_AFTER {
+                        channel.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(failure)?;
                         let answered = channel.ping::<redis::Value>();
-                        channel.set_read_timeout(Some(NAP)).map_err(failure)?;
+                        channel.set_read_timeout(Some(READ_TIMEOUT)).map_err(failure)?;
                         answered.map_err(failure)?;
-                        heard = Instant::now();
+                        last_received = Instant::now();
                     }
                 }
                 Err(error) => return Err(failure(error)),
@@ -293,17 +293,17 @@ impl Listener {
         }
     }
 
-    /// Tells what happened to the connection.
-    fn pass_on(&self, link: &mut StreamConnection) -> Result<(), Gone> {
+    /// Sends the incidents of the connection to the reader.
+    fn send_incidents(&self, link: &mut StreamConnection) -> Result<(), ReaderGone> {
         for incident in link.incidents() {
-            self.tell(Told::Incident(incident))?;
+            self.send(ListenerEvent::Incident(incident))?;
         }
-        if self.is_alone() { Err(Gone) } else { Ok(()) }
+        if self.is_alone() { Err(ReaderGone) } else { Ok(()) }
     }
 
     /// Waits while too much is waiting.
-    fn tell(&self, told: Told) -> Result<(), Gone> {
-        self.tell.send(told).map_err(|_| Gone)
+    fn send(&self, event: ListenerEvent) -> Result<(), ReaderGone> {
+        self.sender.send(event).map_err(|_| ReaderGone)
     }
 
     fn is_alone(&self) -> bool {
@@ -328,23 +328,23 @@ mod tests {
         let (config, _) = MessageConfig::split(written.as_object().unwrap().clone()).unwrap();
         let messages = Messages::check(config, Arc::new(Catalog::new(Vec::new(), 10))).unwrap();
         let server = ServerConfig::open("redis://127.0.0.1:6379".to_owned());
-        let (tell, told) = sync_channel(3 * BATCH_ROWS);
+        let (sender, events) = sync_channel(3 * BATCH_ROWS);
         let mut reader = ChannelReader {
             source: "s".into(),
             server: Arc::new(Server::check(server, ".".as_ref()).unwrap()),
             decoder: MessageDecoder::new(&Arc::new(messages), "s/c"),
             name: "c".into(),
             position: 0,
-            told,
+            events,
             is_up: Arc::new(AtomicBool::new(true)),
             incidents: Vec::new(),
         };
         let count = 2 * BATCH_ROWS + 7;
         for _ in 0..count {
             let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-            let said = vec![text("message"), text("c"), text("no JSON")];
-            let message = Msg::from_owned_value(Value::Array(said)).unwrap();
-            assert!(tell.send(Told::Message(message)).is_ok());
+            let reply = vec![text("message"), text("c"), text("no JSON")];
+            let message = Msg::from_owned_value(Value::Array(reply)).unwrap();
+            assert!(sender.send(ListenerEvent::Message(message)).is_ok());
         }
         let mut rows = Vec::new();
         while rows.len() < count {

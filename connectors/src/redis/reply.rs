@@ -20,7 +20,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// An error of the server as the failure that it is.
+/// Turns an error reply of the server into a failure.
 pub(super) fn answered(value: Value) -> Result<Value, RedisFailure> {
     match value {
         Value::ServerError(error) => Err(RedisFailure::of(&RedisError::from(error))),
@@ -54,15 +54,15 @@ fn entry(value: &Value) -> Option<Entry<'_>> {
 pub(super) fn stream_info(answer: Value) -> Result<StreamInfo, RedisFailure> {
     let answer = match answer {
         Value::ServerError(error)
-            if error.details().is_some_and(|said| said.contains("no such key")) =>
+            if error.details().is_some_and(|detail| detail.contains("no such key")) =>
         {
             return Ok(StreamInfo::default());
         }
         other => answered(other)?,
     };
-    let Value::Array(told) = &answer else { return Err(strange("XINFO STREAM")) };
+    let Value::Array(fields) = &answer else { return Err(strange("XINFO STREAM")) };
     let of = |name: &str| {
-        let pair = told.chunks_exact(2).find(|pair| bytes(&pair[0]) == Some(name.as_bytes()));
+        let pair = fields.chunks_exact(2).find(|pair| bytes(&pair[0]) == Some(name.as_bytes()));
         pair.map(|pair| &pair[1])
     };
     let count = |name| match of(name) {
@@ -72,7 +72,7 @@ pub(super) fn stream_info(answer: Value) -> Result<StreamInfo, RedisFailure> {
     let end = |name| of(name).and_then(entry).map(|entry| entry.id);
     let added = count("entries-added").ok_or_else(|| {
         RedisFailure::Permanent(
-            "the server does not count what a stream was given (`entries-added`), so lost entries could not be told; \
+            "the server does not count what a stream was given (`entries-added`), so lost entries cannot be detected; \
              it must be Redis 7.0 or later"
                 .to_owned(),
         )

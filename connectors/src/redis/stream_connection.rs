@@ -1,4 +1,4 @@
-//! A connection that is kept: lost, tried again with growing pauses, and told of.
+//! A connection that reconnects with growing pauses and reports each change as an incident.
 
 use std::sync::Arc;
 use std::thread::sleep;
@@ -13,10 +13,10 @@ use crate::source::{Incident, IncidentKind};
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// Nobody waits longer than this while there is no connection.
-const NAP: Duration = Duration::from_millis(100);
+/// The longest wait of one call while there is no connection.
+const WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// A connection to a server, or the wish for one.
+/// A connection to a server that reconnects when it is lost.
 pub(super) struct StreamConnection {
     server: Arc<Server>,
     name: String,
@@ -29,7 +29,7 @@ pub(super) struct StreamConnection {
 }
 
 impl StreamConnection {
-    /// Connects at once; `name` is what the server is told.
+    /// Connects at once; `name` is its name at the server.
     pub(super) fn open(
         server: Arc<Server>,
         name: String,
@@ -44,13 +44,13 @@ impl StreamConnection {
     }
 
     /// The connection. While there is none, waits for a moment or tries to make one: so long as nobody answers,
-    /// it takes at most [`NAP`] or [`CONNECT`](super::server::CONNECT).
+    /// it takes at most [`WAIT_MAX`] or [`CONNECT_TIMEOUT`](super::server::CONNECT_TIMEOUT).
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         if self.connection.is_none() {
             let (at, pause) = self.again;
             let rest = at.saturating_duration_since(Instant::now());
             if !rest.is_zero() {
-                sleep(rest.min(NAP));
+                sleep(rest.min(WAIT_MAX));
                 return None;
             }
             match self.server.connect(&self.name) {
@@ -61,12 +61,12 @@ impl StreamConnection {
         self.connection.as_mut()
     }
 
-    /// It is of no use any more. One that did not last is tried again after a longer pause than before.
+    /// Drops the connection, since `why`. One that did not last is tried again after a longer pause than before.
     pub(super) fn lost(&mut self, why: &str) {
         if self.connection.take().is_some() {
             let lasted = self.since.elapsed() >= PAUSE_MAX;
             self.pause(if lasted { PAUSE_FIRST } else { self.again.1 });
-            self.tell(IncidentKind::Disconnected, format!("{}: {why}", self.server));
+            self.push_incident(IncidentKind::Disconnected, format!("{}: {why}", self.server));
         }
     }
 
@@ -74,7 +74,7 @@ impl StreamConnection {
         self.connection.is_some()
     }
 
-    /// Rows are lost.
+    /// Reports that rows are lost.
     pub(super) fn gap(&mut self, lost: Option<(u64, u64)>, detail: String) {
         self.incidents.push(Incident { kind: IncidentKind::Gap, lost, detail });
     }
@@ -90,10 +90,10 @@ impl StreamConnection {
 
     fn reached(&mut self, connection: Connection) {
         (self.connection, self.since) = (Some(connection), Instant::now());
-        self.tell(IncidentKind::Connected, self.server.to_string());
+        self.push_incident(IncidentKind::Connected, self.server.to_string());
     }
 
-    fn tell(&mut self, kind: IncidentKind, detail: String) {
+    fn push_incident(&mut self, kind: IncidentKind, detail: String) {
         self.incidents.push(Incident { kind, lost: None, detail });
     }
 }

@@ -278,7 +278,7 @@ impl StreamReader {
         entries.truncate(good);
         let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
         if let Some(loss) = self.losses.take(&ids, &info) {
-            tell(&mut self.link, loss, self.losses.after());
+            report_loss(&mut self.link, loss, self.losses.after());
         }
         let mut asked = Ok(());
         if beyond.is_none()
@@ -353,8 +353,8 @@ fn decode(
     }
 }
 
-/// Tells a loss that was found when everything up to `after` was read.
-fn tell(link: &mut StreamConnection, loss: Loss, after: EntryId) {
+/// Reports a loss that was found when everything up to `after` was read.
+fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId) {
     match loss {
         Loss::Entries { count, between } => {
             let lost = between.map(|(from, until)| (from.next_position(), position(until) - 1));
@@ -389,7 +389,7 @@ pub(super) fn client_name(source: &str, partition: u32) -> String {
     format!("tickweave:{name}:{partition}")
 }
 
-/// What a partition's failure means to whoever opens or reads it.
+/// The error of a source for a failure of one partition.
 pub(super) fn server_error(
     source: &str,
     server: &Server,

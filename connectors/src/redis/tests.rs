@@ -29,10 +29,10 @@ fn with(config: &Value, key: &str, value: Value) -> Value {
 }
 
 #[track_caller]
-fn assert_says(said: Option<String>, want: &str) {
-    let said = said.unwrap_or_else(|| panic!("nothing is wrong, and should be: {want}"));
-    assert!(said.contains(want), "`{want}` is not in {said}");
-    assert!(!said.contains("secret"), "{said}");
+fn assert_says(error: Option<String>, want: &str) {
+    let error = error.unwrap_or_else(|| panic!("nothing is wrong, and should be: {want}"));
+    assert!(error.contains(want), "`{want}` is not in {error}");
+    assert!(!error.contains("secret"), "{error}");
 }
 
 #[test]

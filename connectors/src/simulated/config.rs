@@ -21,7 +21,7 @@ pub struct SimulatedConfig {
     /// How many symbols trade, the first ones most: 1 to 10,000. They are called ALFA, BRAVO, …, ZULU,
     /// ALFA2, …
     pub symbols: u32,
-    /// How many ticks the venue tells per second, in the mean: 1 to 1,000,000.
+    /// How many ticks the venue sends per second, in the mean: 1 to 1,000,000.
     pub ticks_per_second: u32,
     /// After how many ticks it closes; never by default.
     pub ticks: Option<u64>,
@@ -39,7 +39,7 @@ pub struct SimulatedConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultsConfig {
-    /// Trades that the venue tells late.
+    /// Trades that the venue sends late.
     pub late: f64,
     /// How late at most (most are emitted much sooner): 1ms to 1h.
     pub late_by: String,

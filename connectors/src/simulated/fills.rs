@@ -9,10 +9,9 @@
 //! venue = { seed = 1, symbols = 50, ticks_per_second = 10_000 }   # as of the `simulated` sources
 //! ```
 //!
-//! A simulator watches the venue's trades, as the venue itself tells them, and takes part in some: a fill has the price
-//! and time of a trade. It wishes to hold few instruments, and changes its mind once a minute; it corrects or busts
-//! one fill of two hundred, tells one of five hundred twice, and says now and then what it thinks an instrument is
-//! worth (model `desk`).
+//! The simulator reads the venue's trades as the venue sends them, and takes part in some: a fill has the price and time
+//! of a trade. It sets targets for few instruments and changes them once a minute. It corrects or busts one fill of two
+//! hundred, sends one of five hundred twice, and now and then sends the fair value of an instrument (model `desk`).
 
 use std::collections::VecDeque;
 

@@ -11,7 +11,7 @@
 //! faults = { late = 0.001, outage_every = "45s", outage_for = "3s" }
 //! ```
 //!
-//! A [`Venue`] trades, and tells late, corrects and cancels some of its trades: a pure function of its
+//! A [`Venue`] trades, and sends late, corrects and cancels some of its trades: a pure function of its
 //! parameters, in its own time. A [`Provider`] brings what the venue says, with losses, copies, disorder
 //! and outages. Redundant providers are sources that differ in `provider` alone (and in faults that
 //! are each one's own): every tick reaches one of them, so all together emit the truth.

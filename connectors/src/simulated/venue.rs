@@ -19,7 +19,7 @@ pub struct VenueParams {
     pub seed: u64,
     /// When the venue opens.
     pub start: EventTime,
-    /// How many ticks it tells per second, in the mean; at least 1.
+    /// How many ticks it sends per second, in the mean; at least 1.
     pub ticks_per_second: u32,
     /// After so many ticks it closes; none: never.
     pub ticks: Option<u64>,
@@ -53,7 +53,7 @@ pub struct Listing {
 /// One tick: the venue says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VenueTick {
-    /// 1, 2, 3, …; also the `sequence` of the trade it tells.
+    /// 1, 2, 3, …; also the `sequence` of the trade it sends.
     pub number: u64,
     /// When it says so, by its own clock; never goes back.
     pub at: EventTime,
@@ -66,7 +66,7 @@ pub(super) const STEPS_MAX: i64 = 100_000;
 /// … and sizes this many lots.
 pub(super) const LOTS_MAX: i64 = 10_000;
 
-/// A venue: its ticks in the order in which it tells them, a function of its parameters.
+/// A venue: its ticks in the order in which it sends them, a function of its parameters.
 ///
 /// Activity follows Zipf's law over the listings and comes in bursts: in one of ten quarters of a
 /// second six times as many ticks come as in the others. Prices walk at random in steps, and stay

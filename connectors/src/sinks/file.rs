@@ -130,7 +130,7 @@ impl DeltaFile {
     fn append(&mut self) -> std::io::Result<()> {
         let before = self.file.seek(SeekFrom::End(0))?;
         if let Err(error) = self.file.write_all(self.text.as_bytes()) {
-            self.file.set_len(before)?; // a part of it would be told twice
+            self.file.set_len(before)?; // else a part of it would be there twice
             return Err(error);
         }
         let key = FileKey::of_open(&self.file.metadata()?);

@@ -14,7 +14,7 @@ use crate::stderr;
 /// The demo's configuration.
 const CONFIG: &str = include_str!("../../../examples/demo.toml");
 
-/// Watch candles of a simulated venue that is told by two redundant providers, and portfolios that trade
+/// Watch candles of a simulated venue that two redundant providers send, and portfolios that trade
 /// there; needs no configuration and no network. Some trades come late, twice, out of order, are corrected or
 /// cancelled, and now and then a provider falls silent. `examples/demo.toml` configures the same.
 #[derive(Args)]

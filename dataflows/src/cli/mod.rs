@@ -145,8 +145,8 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 /// Prints a summary to standard output; that nobody reads on, or that nothing is read, is no failure of the command.
 fn print_last(text: String) -> anyhow::Result<()> {
-    let (tell, printed) = channel();
-    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || tell.send(print(&text)))?;
+    let (done, printed) = channel();
+    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || done.send(print(&text)))?;
     match printed.recv_timeout(PRINTED_WITHIN) {
         Ok(printed) => printed,
         Err(RecvTimeoutError::Disconnected) => anyhow::bail!("cannot write to standard output"),

@@ -64,8 +64,8 @@ impl Run {
     }
 }
 
-/// Runs a job live and serves it until a signal comes; prints a summary. `beside` is told what runs and
-/// where it serves; what it gives is dropped when the job has ended.
+/// Runs a job live and serves it until a signal comes; prints a summary. `beside` is called with the job and the
+/// address; what it returns is dropped when the job has ended.
 pub(super) fn live<B>(
     config: &Config,
     options: &RunOptions,

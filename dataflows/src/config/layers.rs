@@ -5,7 +5,7 @@
 //! is read as TOML, and is text if it is none. Keys are lower case: what is spelled by a user, as the
 //! names in `symbols`, goes into a table as the value.
 //!
-//! Whatever is wrong with a value is told with the place that it came from: file, line and column; the
+//! An error about a value names the place that it came from: file, line and column; the
 //! variable; or the flag.
 
 #[cfg(test)]
@@ -202,7 +202,7 @@ impl Layers {
     fn located(&self, error: ConfigError) -> ConfigError {
         let ConfigError::Value { place, problem } = error else { return error };
         let path = path_of(&place);
-        // What is wrong may be a key inside of what was checked as a whole; the deepest tells most.
+        // What is wrong may be a key inside of what was checked as a whole; the deepest is the most precise.
         let mut inner = vec![path.clone()];
         let wrong = problem.split(", expected").next().unwrap_or_default();
         for key in quoted(wrong) {

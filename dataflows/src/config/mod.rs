@@ -46,7 +46,7 @@ use crate::deliver::{Standing, Standings};
 use crate::ingest::dispatcher::Limits;
 use crate::ingest::sequencer::{Cadence, SourceNames};
 use crate::ingest::source_manager::StartBounds;
-use crate::ingest::source_status::Provider;
+use crate::ingest::source_status::SourceInfo;
 use crate::jobs::candles::{Candles, JobSpec};
 use crate::readers::Bounds;
 use crate::views::Labels;
@@ -109,7 +109,7 @@ pub enum ConfigError {
     Unreadable {
         /// Which file.
         path: String,
-        /// What the system said.
+        /// The error of the system.
         problem: std::io::Error,
     },
     /// Not TOML of the right shape; the message names line, column and key.
@@ -117,7 +117,7 @@ pub enum ConfigError {
     Shape {
         /// Which file.
         path: String,
-        /// What the parser said.
+        /// The error of the parser.
         problem: Box<toml::de::Error>,
     },
     /// A value does not make sense.
@@ -201,7 +201,7 @@ impl RawConfig {
                 place: "job.reject_after".to_owned(),
                 problem: format!(
                     "{reject_after} is more than job.correction_horizon = {horizon}: trades would be \
-                     accepted that can no longer be told from their copies"
+                     accepted whose copies can no longer be recognised"
                 ),
             });
         }
@@ -273,7 +273,7 @@ impl RawConfig {
 }
 
 impl Config {
-    /// The sources' names and partitions, by number; the ingest_api is the last.
+    /// The sources' names and partitions, by number; the ingest API is the last.
     pub fn source_names(&self) -> Vec<SourceNames> {
         let ingest_api = self.ingest_api.map(|_| IngestApiConfig::names());
         self.sources.iter().map(|source| source.names.clone()).chain(ingest_api).collect()
@@ -285,16 +285,16 @@ impl Config {
         Labels { sources: sources.collect(), ..self.job.labels() }
     }
 
-    /// What the view `providers` tells of the sources, by number; the ingest_api is the last.
-    pub fn providers(&self) -> Vec<Provider> {
-        let provider = |source: &ConfiguredSource| Provider {
+    /// The sources as the view `providers` shows them, by number; the ingest API is the last.
+    pub fn providers(&self) -> Vec<SourceInfo> {
+        let provider = |source: &ConfiguredSource| SourceInfo {
             name: source.names.name.clone(),
             kind: source.kind.clone(),
             rank: source.names.rank,
             partitions: source.timing.partitions,
             idle_after: source.timing.idle_after,
         };
-        let ingest_api = self.ingest_api.map(|_| Provider {
+        let ingest_api = self.ingest_api.map(|_| SourceInfo {
             name: IngestApiConfig::names().name,
             kind: "http".to_owned(),
             rank: IngestApiConfig::names().rank,
@@ -314,7 +314,7 @@ impl Config {
         Standings(self.sinks.iter().flat_map(of).collect())
     }
 
-    /// How the sources' times are understood, by number; the ingest_api is the last.
+    /// How the sources' times are understood, by number; the ingest API is the last.
     pub fn timings(&self) -> Vec<SourceTiming> {
         let ingest_api = self.ingest_api.map(|_| IngestApiConfig::timing());
         self.sources.iter().map(|source| source.timing.clone()).chain(ingest_api).collect()

@@ -15,7 +15,7 @@ use super::rules::RawRule;
 pub struct RawConfig {
     /// `[job]`: what is computed.
     pub job: RawJob,
-    /// `[outliers]`: which prices are told to be far away from recent ones.
+    /// `[outliers]`: which prices are reported as far away from recent ones.
     pub outliers: RawOutliers,
     /// `[commit]`: when commits and rounds close.
     pub commit: RawCommit,
@@ -214,7 +214,7 @@ pub struct RawSource {
     /// otherwise (not reached, frozen, behind) is carried on by others if `coverage` is `any`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<String>,
-    /// `any`: other sources of coverage `any` tell the same trades, and while this one is silent, they carry on.
+    /// `any`: other sources of coverage `any` send the same trades, and cover this one while it is silent.
     /// `all`: it has a part of its own, and while it is silent, finality waits for it. Default: `any` if it names
     /// its `provider` or if another source has another `rank`, else `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,7 +245,7 @@ pub struct RawSink {
     /// Which rows: by column, the texts that it may have. All views must have the column.
     #[serde(rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
     pub only: BTreeMap<String, toml::Value>,
-    /// What it is told of a change: the row now (`upserts`), or the row before as well (`deltas`).
+    /// What a record holds of a change: the row now (`upserts`), or the row before as well (`deltas`).
     pub encoding: Encoding,
     /// Exact numbers as JSON numbers (`number`) or as strings (`string`).
     pub numbers: String,

@@ -20,7 +20,7 @@ pub struct ConfiguredSink {
     pub kind: String,
     /// The views that it is given, and which of their rows.
     pub views: Vec<(&'static View, Arc<Wanted>)>,
-    /// What it is told of a change.
+    /// What a record holds of a change.
     pub encoding: Encoding,
     /// Whether exact numbers are written as strings.
     pub numbers_as_strings: bool,

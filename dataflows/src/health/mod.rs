@@ -1,5 +1,5 @@
-//! How the process is: what is looked at, and by which rules it passes, warns or fails. Said by `/health` at the moment of
-//! asking, and by the view `health`, `/metrics` and the log at the end of every round.
+//! The health of the process: its checks, and the rules by which they pass, warn or fail. Shown by `/health` at the time
+//! of the request, and by the view `health`, `/metrics` and the log at the end of every round.
 //!
 //! | check | warns | fails |
 //! |---|---|---|
@@ -115,14 +115,14 @@ impl Seen {
 
     fn workers(&self) -> Check {
         if self.failed {
-            return said(Status::Fail, "a worker has failed; the process is going down");
+            return check(Status::Fail, "a worker has failed; the process is going down");
         }
-        said(Status::Pass, format!("{} workers run", self.workers))
+        check(Status::Pass, format!("{} workers run", self.workers))
     }
 
     fn sources(&self) -> Check {
         if let Some(reason) = self.pause() {
-            return said(Status::Fail, reason);
+            return check(Status::Fail, reason);
         }
         let mut wrong: Vec<String> = self
             .sources
@@ -140,8 +140,8 @@ impl Seen {
             wrong.push(format!("not connected: {} (see the view `incidents`)", down.join(", ")));
         }
         match wrong.is_empty() {
-            true => said(Status::Pass, "sources are read"),
-            false => said(Status::Warn, wrong.join("; ")),
+            true => check(Status::Pass, "sources are read"),
+            false => check(Status::Warn, wrong.join("; ")),
         }
     }
 
@@ -156,8 +156,8 @@ impl Seen {
         };
         let lost: Vec<String> = self.sources.iter().filter_map(lately).collect();
         match lost.is_empty() {
-            true => said(Status::Pass, "nothing that servers had is lost"),
-            false => said(Status::Warn, format!("{} (see the view `incidents`)", lost.join("; "))),
+            true => check(Status::Pass, "nothing that servers had is lost"),
+            false => check(Status::Warn, format!("{} (see the view `incidents`)", lost.join("; "))),
         }
     }
 
@@ -172,10 +172,10 @@ impl Seen {
             })
             .collect();
         match refused.is_empty() {
-            true => said(Status::Pass, "input is accepted"),
+            true => check(Status::Pass, "input is accepted"),
             false => {
                 let views = "the views `dead_letters` and `too_late` say why";
-                said(Status::Warn, format!("refused or too late: {}; {views}", refused.join("; ")))
+                check(Status::Warn, format!("refused or too late: {}; {views}", refused.join("; ")))
             }
         }
     }
@@ -193,25 +193,25 @@ impl Seen {
         };
         let (failed, retrying) = (in_state(State::Failed), in_state(State::Retrying));
         if !failed.is_empty() {
-            return said(Status::Fail, format!("failed, and not tried again: {failed}"));
+            return check(Status::Fail, format!("failed, and not tried again: {failed}"));
         }
         if !retrying.is_empty() {
-            return said(Status::Warn, format!("tried again: {retrying}"));
+            return check(Status::Warn, format!("tried again: {retrying}"));
         }
         let output = match self.sinks.is_empty() {
             true => "there is no sink",
             false => "changes are delivered",
         };
-        said(Status::Pass, output)
+        check(Status::Pass, output)
     }
 
     fn commits(&self) -> Check {
         match self.commit {
             Some(commit) => Check {
                 observed: Some((commit.0 as f64, "newest commit")),
-                ..said(Status::Pass, "commits become complete")
+                ..check(Status::Pass, "commits become complete")
             },
-            None => said(Status::Warn, "no commit is complete yet"),
+            None => check(Status::Warn, "no commit is complete yet"),
         }
     }
 }
@@ -225,6 +225,6 @@ impl SourceSeen {
     }
 }
 
-fn said(status: Status, output: impl Into<String>) -> Check {
+fn check(status: Status, output: impl Into<String>) -> Check {
     Check { status, output: output.into(), observed: None }
 }

@@ -1,4 +1,4 @@
-//! Looks at the process, and says when a check begins to warn or fail and when it passes again.
+//! Checks the process, and logs when a check begins to warn or fail and when it passes again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -105,9 +105,9 @@ impl Shared {
             }
         });
         let sinks = self.sinks.0.iter().map(|standing| {
-            let told = standing.told();
+            let progress = standing.told();
             let (name, view) = (standing.name.clone(), standing.view.name);
-            SinkSeen { name, view, state: told.state, last_error: told.last_error }
+            SinkSeen { name, view, state: progress.state, last_error: progress.last_error }
         });
         Seen {
             at,
@@ -135,12 +135,12 @@ impl Shared {
             }
         }
         for standing in self.sinks.0.iter() {
-            let told = standing.told();
+            let progress = standing.told();
             let delivered = Delivered {
-                failed: told.state == deliver::State::Failed,
-                rows: told.rows,
-                retries: told.retries,
-                resyncs: told.resyncs,
+                failed: progress.state == deliver::State::Failed,
+                rows: progress.rows,
+                retries: progress.retries,
+                resyncs: progress.resyncs,
             };
             self.metrics.delivery(&standing.name, standing.view.name, delivered);
         }

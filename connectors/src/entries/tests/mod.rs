@@ -200,7 +200,7 @@ fn where_a_row_lies_is_no_content() {
         (format!(r#"{{"id":1,{of}}}"#), true),
         (format!(r#"{{"id":"t-1","sequence":5,{of}}}"#), true),
         (format!(r#"{{"type":"fill","portfolio":"p","id":"f-1",{of}}}"#), true),
-        // What has no id is told from all others by where it lies.
+        // A row without an id is identified by its position.
         (format!("{{{of}}}"), false),
     ] {
         assert_eq!(content(&json, 7) == content(&json, 9), same, "{json}");

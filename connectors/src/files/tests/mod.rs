@@ -76,8 +76,8 @@ fn trade(row: &Row) -> Trade {
 }
 
 /// `position time price size side` of each row, or `position reason: detail`.
-fn tell(rows: &[Row]) -> Vec<String> {
-    let tell = |row: &Row| match &row.event {
+fn describe(rows: &[Row]) -> Vec<String> {
+    let describe = |row: &Row| match &row.event {
         Ok(Entry::Market(Event::New(t))) => format!(
             "{} {} {} {} {}",
             row.position,
@@ -89,7 +89,7 @@ fn tell(rows: &[Row]) -> Vec<String> {
         Ok(other) => panic!("{other:?}"),
         Err(refusal) => format!("{} {}: {}", row.position, refusal.reason, refusal.detail),
     };
-    rows.iter().map(tell).collect()
+    rows.iter().map(describe).collect()
 }
 
 /// BitMEX's archive: the sign of the size is the aggressor's side; no ids.

@@ -1,8 +1,8 @@
-//! The ingest_api of a live run: bodies of requests become rows of a source, behind the same channel as those of
-//! all pumps.
+//! The HTTP ingest of a live run: bodies of requests become rows of a source, behind the same channel as those of
+//! all reader threads.
 //!
 //! One body is decoded at a time, so that positions ascend in the order in which rows are passed on. Bounded by
-//! that channel and by `WAITING_ROWS_MAX`; whoever comes when there is no room is turned away at once.
+//! that channel and by `WAITING_ROWS_MAX`; a request without room is refused at once.
 
 #[cfg(test)]
 mod tests;
@@ -27,16 +27,16 @@ use crate::ingest_api::{
 
 /// Rows that may wait for their commit, unless they are all of one request.
 const WAITING_ROWS_MAX: usize = 65_536;
-/// Nobody waits longer than this for rows to be bound.
+/// How long a request waits for its rows to be bound.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The ingest_api of a live run. Clones share it.
+/// Takes rows of clients into a live run. Clones share it.
 #[derive(Clone)]
 pub struct HttpIngest(Arc<Shared>);
 
 struct Shared {
     limits: IngestApiConfig,
-    /// The number of the source that it is.
+    /// The number of its source.
     source: usize,
     catalog: Arc<Catalog>,
     ahead: Ahead,
@@ -54,13 +54,13 @@ struct Intake {
     to: Option<SyncSender<SourceBatch>>,
 }
 
-/// How far commits are.
+/// The progress of commits.
 struct Bound {
     /// The system's time as of the last commit.
     at: EventTime,
     /// The commit that ended the last round.
     round: Option<Commit>,
-    /// Who waits for which position, in ascending order.
+    /// The requests that wait for a position, in ascending order.
     waiting: VecDeque<Waiting>,
     rows: usize,
 }
@@ -71,14 +71,14 @@ struct Waiting {
     committed: oneshot::Sender<Commit>,
 }
 
-/// What was passed on, and where its commit will be commit.
+/// Rows that were sent to the sequencer, and the channel that receives their commit.
 struct Accepted {
     accepted: usize,
     rejected: Vec<RowFault>,
     commit: Option<oneshot::Receiver<Commit>>,
 }
 
-/// The places that are held in the catalog for the rows of a body; given back unless the rows are passed on.
+/// The places that are reserved in the catalog for the rows of a body; released unless the rows are sent.
 struct HeldNames<'a> {
     catalog: &'a Catalog,
     names: Vec<UnknownNames>,
@@ -91,7 +91,7 @@ impl HeldNames<'_> {
         Ok(())
     }
 
-    /// Leaves the places to whoever binds the rows.
+    /// Leaves the places to the thread that binds the rows.
     fn keep(mut self) {
         self.names.clear();
     }
@@ -104,7 +104,7 @@ impl Drop for HeldNames<'_> {
 }
 
 impl HttpIngest {
-    /// The ingest_api of a configured run, if it has one. It takes nothing before it is opened.
+    /// The HTTP ingest of a configured run, if it has one. It takes no rows before it is opened.
     pub fn new(config: &Config) -> Option<HttpIngest> {
         let limits = config.ingest_api?;
         let bound = Bound { at: EventTime::NEVER, round: None, waiting: VecDeque::new(), rows: 0 };
@@ -130,8 +130,8 @@ impl HttpIngest {
         self.0.paused.store(paused, Ordering::Relaxed);
     }
 
-    /// A commit has been handed over. Who waits is commit at the end of its round: before, larger timeframes and all
-    /// that is made per round do not show its rows.
+    /// Notes a dispatched commit. Requests are answered at the end of its round: before, larger timeframes and all that is
+    /// computed per round do not show its rows.
     pub fn committed(&self, binding: &Binding) {
         let position = binding.positions.get(self.0.source).and_then(|all| all.first());
         let position = position.copied().unwrap_or(0);
@@ -143,11 +143,11 @@ impl HttpIngest {
         bound.round = Some(binding.commit);
         while let Some(first) = bound.waiting.pop_front_if(|first| first.last <= position) {
             bound.rows -= first.rows;
-            let _ = first.committed.send(binding.commit); // nobody may wait any more
+            let _ = first.committed.send(binding.commit); // the request may have ended
         }
     }
 
-    /// The run has ended: whoever waits is commit so, and nothing is taken from now on.
+    /// The run has ended: requests that wait fail, and no rows are taken from now on.
     pub fn close(&self) {
         self.0.intake().to = None;
         let mut bound = self.0.bound();
@@ -217,7 +217,7 @@ impl Shared {
         Ok(Accepted { accepted, rejected, commit: Some(commit) })
     }
 
-    /// Passes rows on; their commit will be commit.
+    /// Sends rows to the sequencer; returns the channel that receives their commit.
     fn send(
         &self,
         to: SyncSender<SourceBatch>,
@@ -235,7 +235,7 @@ impl Shared {
             incidents: Vec::new(),
             drained_at: None,
         };
-        // Who waits is noted first: the rows may be bound before this thread goes on.
+        // The request is noted first: the rows may be bound before this thread goes on.
         let mut bound = self.bound();
         bound.waiting.push_back(Waiting { last, rows: count, committed });
         bound.rows += count;
@@ -284,8 +284,8 @@ impl Shared {
         })
     }
 
-    /// What is passed on of a row. A time too far ahead, and a name for which there is no place, are refused here and
-    /// not when rows are bound, so that the client hears of it: the clock allows no less, since the time of commits never
+    /// Checks a row before it is sent. A time too far ahead, and a name for which there is no place, are refused here and
+    /// not when rows are bound, so that the client receives the error: the clock allows no less, since the time of commits never
     /// goes back, and the places are held until then.
     fn check_row(
         &self,

@@ -1,4 +1,4 @@
-//! The api as a client and as the thread that drives commits see it.
+//! The HTTP ingest as a client and as the sequencer see it.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -21,7 +21,7 @@ pattern = "us:*"
 quote = "USD"
 "#;
 
-/// An api whose channel has room for so many batches, opened at second 1000.
+/// An HTTP ingest whose channel has room for so many batches, opened at second 1000.
 fn open(room: usize) -> (HttpIngest, Receiver<SourceBatch>) {
     let config = RawConfig::parse(CONFIG, "c.toml").unwrap().check(Path::new(".")).unwrap();
     let api = HttpIngest::new(&config).unwrap();
@@ -72,7 +72,7 @@ async fn take(
             }
         };
         let last = batch.rows.last().unwrap().position;
-        // Neither a round that holds a part of the rows is told, nor a commit that ends none.
+        // Neither a round that holds a part of the rows is reported, nor a commit that ends none.
         api.committed(&binding(commit - 2, 1_001, last - 1));
         api.committed(&Binding { round: false, ..binding(commit - 1, 1_001, last) });
         api.committed(&binding(commit, 1_001, last));
@@ -84,7 +84,7 @@ async fn take(
 }
 
 #[tokio::test]
-async fn rows_are_told_the_commit_that_binds_the_last_of_them() {
+async fn a_request_receives_the_commit_that_binds_its_last_row() {
     let (api, rows) = open(2);
     let taken = take(&api, &rows, trades(&["1", "\"x\"", "2"]), 7).await;
     assert_eq!((taken.accepted, taken.commit), (2, Some(Commit(7))));
@@ -101,7 +101,7 @@ async fn positions_are_counted_up_and_wrong_rows_have_theirs() {
     let mut positions = Vec::new();
     for sent in [trades(&["1", "0"]), trades(&["1"])] {
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), api.take(sent));
-        assert!(waiting.await.is_err(), "no commit was told");
+        assert!(waiting.await.is_err(), "no commit was reported");
         for row in rows.try_recv().unwrap().rows {
             positions.push((row.position, row.event.map_err(|refusal| refusal.reason).is_ok()));
         }

@@ -64,7 +64,7 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
 
     let mut recording = Recording::open(&path).unwrap();
     let Next::Names(names) = recording.read().unwrap() else { panic!("names come first") };
-    // A portfolio that was never named is told by its hash, and so comes back as another.
+    // A portfolio that was never named is recorded by its hash, and so comes back as another.
     let p2 = format!("{:?}", PortfolioId::of("p2"));
     let want = NewNames {
         instruments: vec!["us:AAPL".to_owned()],
