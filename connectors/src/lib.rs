@@ -1,7 +1,7 @@
 //! Sources, codecs and sinks: bytes from outside ↔ records of the [`market`] vocabulary.
 //!
 //! Nothing here knows timely. A source is a set of partitions, each read in ascending position by a
-//! thread of its own; see [`source`] for the contract. What a text record means is tick once, in
+//! thread of its own; see [`source`] for the contract. What a text record means is defined once, in
 //! [`mapping`], whatever carries it; what well-known feeds mean, in [`codecs`]; rows that say by themselves
 //! what they are, in [`entries`]; how messages of servers hold either, in [`messages`]. To add a source: a module,
 //! and a line in [`sources`]. A sink takes changes of views, encoded; see [`sink`] for the contract. To add one: a

@@ -64,7 +64,7 @@ struct WorkerSlot {
 }
 
 impl Engine {
-    /// Starts `workers` workers; gives the feeds to them too. Workers end when their feeds are dropped.
+    /// Starts `workers` workers; returns the feeds to them too. Workers end when their feeds are dropped.
     pub fn start(
         job: Candles,
         workers: usize,

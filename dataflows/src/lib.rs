@@ -1,7 +1,7 @@
 //! Tickweave, assembled: jobs on the engine, the commit clock, publishing, views and their serving.
 //!
 //! ```text
-//! config ─ cli ─► run ─► ingest (pumps, clock, handover) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve, deliver
+//! config ─ cli ─► run ─► ingest (reader threads, clock, dispatcher) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve, deliver
 //! ```
 
 pub mod bench;

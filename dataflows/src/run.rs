@@ -103,7 +103,7 @@ pub struct RunOptions {
     pub record: Option<PathBuf>,
     /// Write final views to this folder.
     pub out: Option<PathBuf>,
-    /// Replace files that exist by the recording and by views, whoever wrote them; never one that the job reads.
+    /// Replace files that exist by the recording and by views, whichever program wrote them; never one that the job reads.
     pub force: bool,
     /// What is read beside the files of the configuration, such as the recording that is replayed.
     pub reads: Vec<JobFile>,

@@ -1,7 +1,7 @@
 //! Lines of standard error, written by a thread of their own.
 //!
-//! Who has something to say hands a line over and goes on: whether standard error is closed, or its reader has
-//! stopped reading, holds up nobody and is nobody's error. Lines for which there is no room are counted, and the
+//! A thread that logs queues its line and continues: a closed standard error, or a reader that has stopped reading,
+//! blocks no thread and is no error. Lines for which there is no room are counted, and the
 //! count is written when the lines before it are.
 
 use std::collections::VecDeque;
@@ -73,7 +73,7 @@ fn lines() -> &'static Lines {
     LINES.get_or_init(|| Lines::start(Box::new(plain)))
 }
 
-/// Lines on their way to a thread that writes them.
+/// Lines that wait for the thread that writes them.
 pub struct Lines(Arc<Shared>);
 
 struct Shared {

@@ -99,7 +99,7 @@ impl Codec {
 }
 
 impl CodecDefaults {
-    /// A defaults that neither asks for anything but columns nor knows a file's name.
+    /// Defaults that neither asks for anything but columns nor knows a file's name.
     fn new(form: Form, instrument: &'static str, columns: ColumnsConfig) -> CodecDefaults {
         let unasked =
             |path: &str| Err(format!("the name of \"{path}\" contains neither symbol nor day"));

@@ -1,4 +1,4 @@
-//! What rows set of accounts: fills, target weights, fair values.
+//! Account rows: fills, target weights, fair values.
 
 use market::price::NOTIONAL_LIMIT;
 use market::{

@@ -25,7 +25,7 @@ pub struct FieldError {
     pub detail: String,
 }
 
-/// Decodes rows that set their own type.
+/// Decodes rows that hold their own type.
 pub struct Decoder {
     catalog: Arc<Catalog>,
     default: Option<Type>,
@@ -34,12 +34,12 @@ pub struct Decoder {
 }
 
 impl FieldError {
-    /// A error of a whole row.
+    /// An error of a whole row.
     pub(super) fn of_row(reason: RefusalReason, detail: impl Into<String>) -> FieldError {
         FieldError { reason, field: Cow::Borrowed(""), detail: detail.into() }
     }
 
-    /// A error of a key that is no field.
+    /// An error of a key that is no field.
     pub(super) fn at(
         reason: RefusalReason,
         key: String,
@@ -49,7 +49,7 @@ impl FieldError {
         FieldError { reason, field: Cow::Owned(key), detail }
     }
 
-    /// A error of a field.
+    /// An error of a field.
     pub(super) fn of(reason: RefusalReason, field: Field, detail: impl Into<String>) -> FieldError {
         FieldError { reason, field: Cow::Borrowed(field.doc().name), detail: detail.into() }
     }
@@ -61,7 +61,7 @@ impl FieldError {
 }
 
 impl Decoder {
-    /// A decoder for the partition of this name (with its source, so that it is unique); rows that set no
+    /// A decoder for the partition of this name (with its source, so that it is unique); rows that have no
     /// type are of the default, if there is one.
     pub fn new(catalog: Arc<Catalog>, default: Option<Type>, partition: &str) -> Decoder {
         Decoder { catalog, default, partition: IdScope::of(partition) }

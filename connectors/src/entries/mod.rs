@@ -1,4 +1,4 @@
-//! Entries: rows that set by themselves what they are, for people and programs that write rows for us. A
+//! Entries: rows that state their own type, for people and programs that write rows for us. A
 //! feed is read by a [`mapping`](crate::mapping); an entry has the same fields wherever it comes from: a
 //! source of files of `kind = "entries"`, or the body of a request.
 //!
@@ -7,7 +7,7 @@
 //! name = "desk"
 //! kind = "entries"
 //! paths = ["fills.csv", "targets.jsonl.gz"]   # each is a partition
-//! # type = "fill"                             # of rows that set none
+//! # type = "fill"                             # of rows without a type
 //! ```
 //!
 //! ```

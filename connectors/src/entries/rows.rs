@@ -22,7 +22,7 @@ pub(super) enum Layout {
 /// Why the lines of an input cannot be read as rows.
 #[derive(Debug)]
 pub(super) enum Problem {
-    /// What the system raw.
+    /// The error of the system.
     System(io::Error),
     /// What is wrong with the header.
     Header(String),

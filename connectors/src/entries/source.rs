@@ -28,7 +28,7 @@ pub struct EntriesConfig {
     /// How CSV is written; there must be a header.
     #[serde(default)]
     pub csv: CsvConfig,
-    /// The type of rows that set none; by default each must set its own.
+    /// The type of rows without a type; by default each must have one.
     #[serde(rename = "type")]
     pub default: Option<String>,
 }

@@ -65,7 +65,7 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// What is raw in a field.
+    /// The raw text of a field.
     pub fn raw(&self, field: Field) -> &RawField<'a> {
         &self.0[field as usize]
     }

@@ -94,7 +94,7 @@ pub(super) enum Shape {
     Jsonl {
         /// The paths.
         columns: Arc<JsonColumns>,
-        /// Whether a number may stand before the object.
+        /// Whether a number may precede the object.
         stamped: bool,
     },
 }

@@ -31,7 +31,7 @@ enum Columns {
     Csv(Box<CsvColumns>),
     Jsonl {
         columns: Arc<JsonColumns>,
-        /// Whether a number may stand before the object.
+        /// Whether a number may precede the object.
         stamped: bool,
     },
 }

@@ -43,7 +43,7 @@ impl KafkaProducer {
         Ok(KafkaProducer { producer, topic: topic.to_owned(), put: 0 })
     }
 
-    /// Takes a message; blocks while too much is on its way. Messages of one key stay in their order.
+    /// Takes a message; blocks while too much is in flight. Messages of one key stay in their order.
     pub fn put(&mut self, key: &str, payload: &[u8]) -> io::Result<()> {
         let mut message = BaseRecord::to(&self.topic).key(key).payload(payload);
         loop {

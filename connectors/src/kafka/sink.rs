@@ -18,7 +18,7 @@
 //! an earlier commit than the resync are gone (but for logs).
 //!
 //! A batch counts as delivered when the brokers have confirmed all of it (`acks = all`, idempotent). Nothing else is
-//! retained here: messages on their way are those of one batch.
+//! kept here: messages in flight are those of one batch.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -66,7 +66,7 @@ struct TopicWriter {
     encoding: Encoding,
 }
 
-/// What became of the messages on their way: the first that did not arrive.
+/// The outcome of the messages in flight: the error of the first that did not arrive.
 #[derive(Default)]
 pub(super) struct DeliveryOutcome {
     failed: Mutex<Option<KafkaError>>,

@@ -35,7 +35,7 @@ pub struct Decoder {
 }
 
 impl DecodeError {
-    /// A error in words.
+    /// An error in words.
     pub fn new(reason: RefusalReason, detail: impl Into<String>) -> DecodeError {
         let detail = detail.into();
         DecodeError { reason, detail }

@@ -1,4 +1,4 @@
-//! Fills a stream, for `tickweave produce`.
+//! Produces to a stream, for `tickweave produce`.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use redis::{Connection, Pipeline};
 
 use super::server::{Server, ServerConfig};
 
-/// A stream being filled: an entry per row, of which field `data` holds the row and `key` its key. What is on its
-/// way is bounded by 500 entries.
+/// A producer for one stream: an entry per row, of which field `data` holds the row and `key` its key. At most 500
+/// entries are in flight.
 pub struct RedisProducer {
     server: Server,
     connection: Connection,

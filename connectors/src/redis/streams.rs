@@ -223,7 +223,7 @@ struct StreamReader {
     decoder: MessageDecoder,
     link: StreamConnection,
     losses: LossDetector,
-    /// Whether the server was asked for what follows the losses.
+    /// Whether the server was asked for what follows the last entry that was read.
     is_asked: bool,
     /// Whether the last answer held no entry.
     at_end: bool,

@@ -27,7 +27,7 @@ pub struct SimulatedConfig {
     pub ticks: Option<u64>,
     /// When it opens (RFC 3339).
     pub start: String,
-    /// How many providers emit of it: 1 to 8.
+    /// How many providers it has: 1 to 8.
     pub providers: u32,
     /// Which of them this source is, from 1; the first one never errs.
     pub provider: u32,

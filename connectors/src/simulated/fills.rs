@@ -36,7 +36,7 @@ pub struct FillsConfig {
     /// How many fills it has per second, in the mean; at most as many as the venue has ticks.
     #[serde(default = "default_fills")]
     pub fills_per_second: u32,
-    /// The venue; the same as that of the sources that emit of its trades.
+    /// The venue; the same as that of the sources that send its trades.
     #[serde(default)]
     pub venue: SimulatedConfig,
 }
@@ -156,16 +156,16 @@ impl PartitionReader for FillsReader {
     }
 }
 
-/// The model of what the simulator thinks instruments are worth.
+/// The model of the simulator's fair values.
 const MODEL: &str = "desk";
-/// One portfolio wishes to hold so many instruments, the busiest ones.
+/// A portfolio has targets for so many instruments, the busiest ones.
 const TARGETS_PER_PORTFOLIO: usize = 5;
-/// Once a minute it changes its mind.
+/// Targets change this often.
 const TARGET_CHANGE_NS: i64 = 60_000_000_000;
 /// Corrections and busts come so many events later at most.
 const AMENDED_WITHIN: i64 = 60;
 
-/// What a simulator says, in order; a function of its plan.
+/// The events of the simulator, in order; a function of its plan.
 struct FillsSimulator {
     plan: FillsPlan,
     venue: Venue,
@@ -268,7 +268,7 @@ impl FillsSimulator {
         })
     }
 
-    /// New wishes of all portfolios: shares of a twentieth to a quarter.
+    /// New targets of all portfolios: shares of a twentieth to a quarter.
     fn change_targets(&mut self, time: EventTime) {
         let unit = 10_i64.pow(u32::from(WEIGHT_SCALE)) / 20;
         for portfolio in self.plan.portfolios.clone() {

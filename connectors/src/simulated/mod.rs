@@ -14,7 +14,7 @@
 //! A [`Venue`] trades, and sends late, corrects and cancels some of its trades: a pure function of its
 //! parameters, in its own time. A [`Provider`] brings what the venue says, with losses, copies, disorder
 //! and outages. Redundant providers are sources that differ in `provider` alone (and in faults that
-//! are each one's own): every tick reaches one of them, so all together emit the truth.
+//! are each one's own): every tick reaches one of them, so all together send every tick.
 //!
 //! Nothing here reads a clock. A live run plays such a source in real time, as if the venue opened now;
 //! a replay takes it as fast as it goes, up to `ticks`.

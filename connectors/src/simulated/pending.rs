@@ -1,4 +1,4 @@
-//! What a venue will emit: trades, and what becomes of them after they were emitted.
+//! Pending events of a venue: trades, and their amendments after they were emitted.
 
 use std::collections::VecDeque;
 

@@ -49,7 +49,7 @@ pub struct Arrival {
 ///
 /// Each provider runs a venue of its own; equal parameters make equal venues. Every tick reaches at
 /// least one of two or more providers, and wrong copies come only of trades that the first one brings
-/// as they are. So all providers together emit the truth, if the first has the best rank.
+/// as they are. So all providers together send the true trades, if the first has the best rank.
 pub struct Provider {
     venue: Venue,
     listings: std::sync::Arc<[Listing]>,

@@ -1,4 +1,4 @@
-//! What happens on the venue: the truth that its providers emit.
+//! The venue: the true trades, which its providers send.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -23,7 +23,7 @@ pub struct VenueParams {
     pub ticks_per_second: u32,
     /// After so many ticks it closes; none: never.
     pub ticks: Option<u64>,
-    /// Of its trades, so many are emitted late,
+    /// The share of its trades that is emitted late,
     pub late: Odds,
     /// by this much at most,
     pub late_by: Span,
@@ -84,7 +84,7 @@ pub struct Venue {
     /// The quarter of a second at hand.
     quarter: Quarter,
     tick: u64,
-    /// What will be emitted: when, which (to make order complete), and what.
+    /// Pending events: when, which (to make the order complete), and what.
     later: BinaryHeap<Reverse<(i64, u64, PendingEvent)>>,
     latest: u64,
 }
@@ -166,7 +166,7 @@ impl Venue {
         }
     }
 
-    /// A trade happens; what will be tick of it is put among what is emitted later.
+    /// Makes a trade; its event and its amendments become pending.
     fn trade(&mut self) {
         let happens = self.next_at;
         self.next_at = self.pass(happens);
@@ -204,7 +204,7 @@ impl Venue {
             scope: listing.scope,
             id: market.new_id(),
             time: micros(at),
-            sequence: 0, // when it is tick
+            sequence: 0, // set when it is emitted
             is_positional: false,
             price: Price(market.steps * listing.price_step),
             quantity: Quantity((1 + self.dice.mostly_small(LOTS_MAX)) * listing.lot),
@@ -248,7 +248,7 @@ impl Venue {
         }
     }
 
-    /// What is emitted, at its time.
+    /// Emits an event at its time.
     fn emitted(&mut self, pending: PendingEvent) -> Option<Event> {
         match pending {
             PendingEvent::New(trade) => Some(Event::New(trade)),
@@ -276,7 +276,7 @@ impl Iterator for Venue {
         if self.params.ticks.is_some_and(|ticks| self.tick >= ticks) {
             return None;
         }
-        // A trade that happens later is emitted later.
+        // A later trade is emitted later.
         while self.later.peek().is_none_or(|Reverse((at, ..))| *at > self.next_at) {
             self.trade();
         }

@@ -63,7 +63,7 @@ impl Demo {
                 Some(toml::Value::Table(venue)) => venue.extend([seed, ticks]),
                 _ => source.rest.extend([seed, ticks]),
             }
-            // The desk cannot have more fills than its venue has ticks.
+            // The simulator cannot have more fills than its venue has ticks.
             if let Some(fills) = source.rest.get_mut("fills_per_second") {
                 *fills = toml::Value::from(fills.as_integer().unwrap_or(1).min(each.into()));
             }

@@ -10,7 +10,7 @@ use super::status::thousands;
 use crate::run::{Job, OnStart};
 
 /// A replay shorter than this shows nothing.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SHOW_AFTER: Duration = Duration::from_secs(2);
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// A bar that shows rows, rows per second and, where known, how much of the input has been read; while
@@ -48,7 +48,7 @@ fn watch(job: &Job) -> impl FnMut() + Send + use<> {
     let mut shown: Option<Shown> = None;
     move || {
         let elapsed = began.elapsed();
-        if elapsed < PATIENCE {
+        if elapsed < SHOW_AFTER {
             return;
         }
         let rows = metrics.totals().records;

@@ -32,7 +32,7 @@ pub(super) struct Replay {
     /// Write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Let --record and --out replace files that exist, whoever wrote them; never one that the job reads.
+    /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
     #[arg(long)]
     force: bool,
     /// Print a digest of each view: equal digests, equal views.

@@ -40,7 +40,7 @@ pub(super) struct Run {
     /// When the run ends, write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Let --record and --out replace files that exist, whoever wrote them; never one that the job reads.
+    /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
     #[arg(long)]
     force: bool,
     /// When the run ends, print a digest of each view.
@@ -49,7 +49,7 @@ pub(super) struct Run {
 }
 
 /// When a job has ended, sinks get the rest within this time, or not at all.
-const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Run {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
@@ -92,7 +92,7 @@ pub(super) fn live<B>(
     let beside = beside(&job, address)?;
 
     let report = run_live(config, job, options, &stop);
-    delivering.finish(DELIVERED_WITHIN);
+    delivering.finish(DELIVERY_TIMEOUT);
     drop(beside);
     finished.store(true, Ordering::SeqCst);
     let stopped = runtime.block_on(http)?;

@@ -279,7 +279,7 @@ impl Config {
         self.sources.iter().map(|source| source.names.clone()).chain(ingest_api).collect()
     }
 
-    /// What numbers in rows stand for.
+    /// The names of the numbers in rows.
     pub fn labels(&self) -> Labels {
         let sources = self.source_names().into_iter().map(|names| (names.name, names.partitions));
         Labels { sources: sources.collect(), ..self.job.labels() }
@@ -320,7 +320,7 @@ impl Config {
         self.sources.iter().map(|source| source.timing.clone()).chain(ingest_api).collect()
     }
 
-    /// How far start_bounds a live run that begins at system time `at` reads sources that begin with the horizon.
+    /// Where a live run that begins at system time `at` starts sources that are read from the horizon on.
     pub fn start_bounds(&self, at: EventTime) -> StartBounds {
         let horizon = at.before(self.job.correction_horizon());
         let longest = self.job.timeframes().iter().max().copied().unwrap_or(Timeframe::MINUTE);

@@ -99,7 +99,7 @@ pub struct RawLimits {
     pub portfolios: usize,
     /// Models of fair values.
     pub models: usize,
-    /// Records on their way through the workers.
+    /// Records in flight in the workers.
     pub in_flight_records: usize,
     /// Bytes that operators may retain; beyond it, sources pause.
     pub state_bytes: usize,
@@ -107,7 +107,7 @@ pub struct RawLimits {
     pub log_bytes: usize,
     /// Bytes of the log of trades; beyond it, its oldest rows go. 0: none is kept.
     pub trade_log_bytes: usize,
-    /// Bytes of the latest changes of each keyed view; who follows a view and is further behind gets it anew.
+    /// Bytes of the latest changes of each keyed view; a subscriber that is further behind receives a new snapshot.
     pub ring_bytes: usize,
     /// Gaps in the ids of an instrument that are kept apart; beyond it, the lowest are merged.
     pub gaps: usize,

@@ -161,7 +161,7 @@ fn wanted(
 }
 
 /// Bars that may lack trades do not go out, unless `where` says which states do: in the other system, a whole bar of an
-/// earlier run may stand under the same key.
+/// earlier run may be under the same key.
 fn without_partial_bars(view: &'static View, mut wanted: Wanted) -> Wanted {
     let state = view.column("state").filter(|_| view.name == "candles");
     if let Some(state) = state

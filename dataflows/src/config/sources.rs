@@ -1,4 +1,4 @@
-//! `[[source]]` and the ingest_api of `[http]`: where rows come from.
+//! `[[source]]` and the ingest API of `[http]`: where rows come from.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct ConfiguredSource {
     pub source: Arc<dyn Source>,
 }
 
-/// The way in for rows that clients send: a source of its own, after all others, with one partition.
+/// The ingest API, for rows that clients send: a source of its own, after all others, with one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IngestApiConfig {
     /// Bytes of a request's body.
@@ -62,7 +62,7 @@ impl IngestApiConfig {
         SourceNames { name: IngestApiConfig::SOURCE.to_owned(), rank: u8::MAX, partitions }
     }
 
-    /// It has no watermark: nobody knows when a client sends what, so nothing waits for it.
+    /// It has no watermark: it is not known when a client sends rows, so nothing waits for it.
     pub(super) fn timing() -> SourceTiming {
         SourceTiming {
             disorder: Span::ZERO,
@@ -74,7 +74,7 @@ impl IngestApiConfig {
     }
 }
 
-/// Writes out the coverage of sources that say none, so that whoever looks at a configuration sees it: `any` for one
+/// Writes out the coverage of sources that say none, so that a shown configuration has it: `any` for one
 /// of several providers of a venue, and where ranks make a primary and its backups; else `all`.
 pub(super) fn fill_coverage(sources: &mut [RawSource]) {
     let ranks: Vec<u8> = sources.iter().map(|source| source.rank).collect();
@@ -88,7 +88,7 @@ pub(super) fn fill_coverage(sources: &mut [RawSource]) {
     }
 }
 
-/// Checks the sources; `ingest_api` says whether there is one more, of clients.
+/// Checks the sources; `ingest_api` is whether there is one more, of clients.
 pub(super) fn sources(
     raw: Vec<RawSource>,
     ingest_api: bool,

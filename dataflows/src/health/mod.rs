@@ -11,7 +11,7 @@
 //! | `commits` | no commit is complete yet | |
 //!
 //! The process is *ready* while sources do not pause, and not before every source that is `required` was reached once.
-//! What goes wrong with a source later is a warning: what is there can still be asked for.
+//! A source that fails later is a warning: the data that is there can still be read.
 
 mod input;
 mod monitor;
@@ -25,7 +25,7 @@ use crate::serve::{Check, Readiness, Status};
 
 pub use monitor::HealthMonitor;
 
-/// What there is to see.
+/// The state that checks are made of.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The system's time.

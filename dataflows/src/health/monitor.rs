@@ -14,7 +14,7 @@ use crate::publish::Board;
 use crate::serve::{Check, Health, Status};
 use crate::telemetry::{Connection, Delivered, Metrics};
 
-/// What is watched. Clones share it.
+/// Runs the checks. Clones share it.
 #[derive(Clone)]
 pub struct HealthMonitor(Arc<Shared>);
 
@@ -61,7 +61,7 @@ impl HealthMonitor {
         Health { checks: checks.collect(), readiness: seen.readiness() }
     }
 
-    /// Looks at the end of a round, at system time `at`, when `commit` is about to be handed over; gives every check.
+    /// Looks at the end of a round, at system time `at`, when `commit` is about to be dispatched; returns every check.
     /// What has begun or ended since the last round is logged, a line each, and metrics say how it is.
     pub fn round(
         &self,

@@ -28,7 +28,7 @@ pub struct Reach {
     pub is_reached: bool,
     /// The last error, if it was not reached.
     pub error: Option<String>,
-    /// Rows that its servers no longer had, as far as their number is state.
+    /// Rows that its servers no longer had, as far as their number is known.
     pub lost_rows: u64,
     /// When the last of these were missed, by the system's time.
     pub last_loss: Option<EventTime>,

@@ -1,10 +1,10 @@
 //! Ingestion: from sources to workers, through the commit clock.
 //!
 //! ```text
-//! source partition ─ pump (a thread each, bounded) ─► driver: live | file | recorded ─► CommitDispatcher ─► workers
-//! client           ─ HttpIngest ──────────────────────────────┘
+//! source partition ─ ReaderThread (bounded) ─► sequencer: live | files | recorded ─► CommitDispatcher ─► workers
+//! client           ─ HttpIngest ──────────────┘
 //! ```
-//! A driver decides what a commit holds and seals it; the [`CommitDispatcher`] routes it by shard and keeps what
+//! A sequencer decides which records a commit holds and closes it; the [`CommitDispatcher`] routes it by shard and keeps what
 //! is in flight within bounds.
 
 pub mod connections;

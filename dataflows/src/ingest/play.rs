@@ -1,5 +1,4 @@
-//! PacedSink: sources that can be read again are passed on at the pace of their event times, shifted to
-//! now if so asked.
+//! Playback: rows of replayable sources are sent at the pace of their event times, shifted to now if configured.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;

@@ -36,18 +36,18 @@ pub struct Shared {
     pub progress: ReadProgress,
     /// Records how partitions are connected.
     pub connections: Connections,
-    /// How far bounds sources are read that begin with the horizon.
+    /// Where sources start that are read from the horizon on.
     pub bounds: StartBounds,
     /// Ends all threads.
     pub stop: Stop,
 }
 
-/// How far bounds a source is read that begins with the horizon.
+/// Where a source starts that is read from the horizon on.
 #[derive(Clone, Copy, Debug)]
 pub struct StartBounds {
     /// As far as corrections may reach.
     pub horizon: EventTime,
-    /// The beginning of the longest bar that holds the horizon; the horizon if that is too far bounds.
+    /// The beginning of the longest bar that holds the horizon; the horizon if that is too far back.
     pub bar: EventTime,
     /// How far ahead of the system's time an event may be: an event may have been received so much before its own
     /// time.

@@ -67,7 +67,7 @@ pub struct JobContext<'a> {
     pub states: Arc<dyn StateStore>,
 }
 
-/// What is spec of the job, checked part by part.
+/// The specification of the job, checked part by part.
 pub struct JobSpec {
     /// Of which timeframes there are bars; the smallest is the base that must divide all others.
     pub timeframes: Vec<Timeframe>,
@@ -90,7 +90,10 @@ pub struct JobSpec {
 }
 
 impl Candles {
-    /// The job that does what is spec; says what is wrong with the timeframes, if something is.
+    /// The job of a specification.
+    ///
+    /// # Errors
+    /// In words, if the timeframes do not fit together.
     pub fn new(spec: JobSpec) -> Result<Candles, String> {
         let JobSpec { mut timeframes, calendars, indicators, rules, watched, .. } = spec;
         let JobSpec { reject_after, correction_horizon, gaps_max, outliers, .. } = spec;
@@ -132,7 +135,7 @@ impl Candles {
         self.ledger.correction_horizon
     }
 
-    /// What numbers in its rows stand for.
+    /// The names of the numbers in its rows.
     pub fn labels(&self) -> Labels {
         let indicators = self.indicators.indicators().iter();
         Labels {
@@ -160,7 +163,7 @@ impl Candles {
         slots.collect()
     }
 
-    /// Builds the worker's part of the dataflow; gives the arrangements of its views.
+    /// Builds the worker's part of the dataflow; returns the arrangements of its views.
     pub fn build(
         &self,
         scope: Scope<'_, Time>,

@@ -58,7 +58,7 @@ pub fn run_live(
     stop.set(); // also after an error: reader threads must end
     drop(batches);
     ingest_api.iter().for_each(HttpIngest::close);
-    readers.into_iter().for_each(|pump| drop(pump.join()));
+    readers.into_iter().for_each(|reader| drop(reader.join()));
     job.finish(sequenced.map(|()| true).map_err(RunError::Sequencer), options)
 }
 

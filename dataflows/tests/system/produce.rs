@@ -1,4 +1,4 @@
-//! `tickweave produce`: what is made can be replayed, and says what its source said.
+//! `tickweave produce`: what is made can be replayed, and says what its source message.
 
 use std::fs;
 use std::path::Path;
@@ -21,8 +21,8 @@ fn made_ticks_are_the_same_again_and_replay() {
     let a = lines(&folder.join("a.csv"));
     assert_eq!(a, lines(&folder.join("b.csv")));
     assert_eq!((a.len(), &*a[0]), (5_001, "ts_ns,symbol,trade_id,price,size"));
-    let said = tickweave(folder, &["produce", "--rows", "5000", "--symbols", "7", "--out", "-"]);
-    assert_eq!(said.out.lines().collect::<Vec<_>>(), a);
+    let message = tickweave(folder, &["produce", "--rows", "5000", "--symbols", "7", "--out", "-"]);
+    assert_eq!(message.out.lines().collect::<Vec<_>>(), a);
 
     let replayed = tickweave(
         folder,
@@ -97,7 +97,7 @@ fn entries_say_what_their_source_says() {
 #[test]
 fn what_cannot_be_produced_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    for (args, said) in [
+    for (args, message) in [
         (&["--out", "x", "--late", "2"][..], "late = 2 is not a share from 0 to 1"),
         (
             &["--out", "x", "--cancels", "0.1", "--form", "ticks"],
@@ -106,6 +106,6 @@ fn what_cannot_be_produced_is_said() {
         (&["--out", "pigeon://x"], "`pigeon://x` is no target; possible are a path"),
         (&["--out", "no/such/folder/x"], "cannot write to no/such/folder/x"),
     ] {
-        tickweave(folder.path(), &[&["produce"], args].concat()).failed(1, &[said]);
+        tickweave(folder.path(), &[&["produce"], args].concat()).failed(1, &[message]);
     }
 }

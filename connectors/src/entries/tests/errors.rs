@@ -1,4 +1,4 @@
-//! What is refused, and what is raw of it.
+//! Rows that are refused, and the errors of them.
 
 use proptest::prelude::*;
 

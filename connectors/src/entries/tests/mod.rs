@@ -64,10 +64,10 @@ fn words(entry: &Entry) -> String {
     match entry {
         Entry::Market(Event::New(new)) => format!("new {}", trade(new)),
         Entry::Market(Event::Correct { of, with }) => format!("{} is {}", of.id, trade(with)),
-        Entry::Market(Event::Cancel { of, time }) => format!("no {}, raw {time:?}", of.id),
+        Entry::Market(Event::Cancel { of, time }) => format!("no {}, at {time:?}", of.id),
         Entry::Account(AccountEvent::Fill(f)) => format!("fill {}", fill(f)),
         Entry::Account(AccountEvent::Correct(f)) => format!("correct {}", fill(f)),
-        Entry::Account(AccountEvent::Bust { of, time }) => format!("bust {}, raw {time:?}", of.id),
+        Entry::Account(AccountEvent::Bust { of, time }) => format!("bust {}, at {time:?}", of.id),
         Entry::Account(AccountEvent::Target(t)) => format!("target {:?} at {}", t.weight, t.time),
         Entry::Account(AccountEvent::Fair(f)) => format!("fair {:?} at {}", f.value, f.time),
     }
@@ -101,10 +101,10 @@ fn every_type_of_entry() {
             format!(r#"{{"type":"correct","of":17,"sequence":9,"price":1,"quantity":1,{t}}}"#),
             "17 is 17 at 2026-01-05T14:30:00Z seq 9: 1 × 1 unknown Updates(7)",
         ),
-        (r#"{"type":"cancel","instrument":"us:AAPL","id":17}"#.to_owned(), "no 17, raw None"),
+        (r#"{"type":"cancel","instrument":"us:AAPL","id":17}"#.to_owned(), "no 17, at None"),
         (
             r#"{"type":"cancel","instrument":"us:AAPL","of":17,"id":18,"time":"1s"}"#.to_owned(),
-            "no 17, raw Some(1970-01-01T00:00:01Z)",
+            "no 17, at Some(1970-01-01T00:00:01Z)",
         ),
         (
             format!(r#"{{"type":"fill",{fill},"side":"sell","fee":0.35,{t}}}"#),
@@ -121,7 +121,7 @@ fn every_type_of_entry() {
             ),
             "correct text:? at 2023-11-14T22:13:20Z seq 4: 100 × 181.5 USD × 50 fee 0",
         ),
-        (r#"{"type":"bust","portfolio":"p1","id":"F-1"}"#.to_owned(), "bust text:?, raw None"),
+        (r#"{"type":"bust","portfolio":"p1","id":"F-1"}"#.to_owned(), "bust text:?, at None"),
         (
             format!(r#"{{"type":"target","portfolio":"p1","weight":-0.25,{t}}}"#),
             "target Some(-250000000) at 2026-01-05T14:30:00Z",
@@ -148,7 +148,7 @@ fn every_type_of_entry() {
 #[test]
 fn scopes_are_those_of_feeds() {
     let catalog = catalog();
-    // A feed has raw that its ids have no holes; the same id is the same trade.
+    // A feed has declared that its ids have no holes; the same id is the same trade.
     let feed = catalog.scopes.resolve("binance", true).unwrap();
     let decoder = Decoder::new(Arc::clone(&catalog), Some(Type::Trade), "http/process");
     let scope = |more: &str| {

@@ -209,7 +209,7 @@ impl Table {
     }
 }
 
-/// Cells beside each other; those that are numbers stand at the right if `numbers` says so.
+/// Cells beside each other; numbers are right-aligned if `numbers` says so.
 fn line<'a>(
     cells: impl Iterator<Item = (&'a str, &'a usize)>,
     width: usize,

@@ -1,7 +1,7 @@
 //! The HTTP ingest of a live run: bodies of requests become rows of a source, behind the same channel as those of
 //! all reader threads.
 //!
-//! One body is decoded at a time, so that positions ascend in the order in which rows are passed on. Bounded by
+//! One body is decoded at a time, so that positions ascend in the order in which rows are sent. Bounded by
 //! that channel and by `WAITING_ROWS_MAX`; a request without room is refused at once.
 
 #[cfg(test)]
@@ -46,7 +46,7 @@ struct Shared {
     paused: AtomicBool,
 }
 
-/// Where rows go. HeldNames while a body is decoded; never by the thread that drives commits.
+/// Where rows go. Locked while a body is decoded; never by the sequencer.
 struct Intake {
     /// The position of the next row.
     next: u64,

@@ -47,7 +47,7 @@ impl Recorder {
         let magic = [&MAGIC[..], VERSION].concat();
         recorder.file.write_all(&magic).map_err(io("write", &recorder.path))?;
         recorder.frame(&Frame::Header(header))?;
-        // From here on, who opens the file sees what it is.
+        // From here on, the file is recognisable as a recording.
         recorder.file.flush().map_err(io("write", &recorder.path))?;
         Ok(recorder)
     }

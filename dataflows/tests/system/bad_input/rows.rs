@@ -104,13 +104,15 @@ fn a_bad_line_becomes_a_dead_letter_and_the_rest_goes_on() {
     let (letters, records, accepted) = replay(folder, &args);
     assert_eq!((records, accepted), (2 * LINES.len() as u64 + 1, 2));
     assert_eq!(letters.len(), LINES.len(), "{letters:#?}");
-    for (number, ((line, reason, said), letter)) in LINES.iter().zip(&letters).enumerate() {
+    for (number, ((line, reason, message), letter)) in LINES.iter().zip(&letters).enumerate() {
         assert_eq!(
             (letter.0, letter.1.as_str()),
             (number as u64 * 2 + 3, *reason),
             "{line}: {letter:?}"
         );
-        said.iter().for_each(|said| assert!(letter.2.contains(said), "`{said}` not in {letter:?}"));
+        message.iter().for_each(|message| {
+            assert!(letter.2.contains(message), "`{message}` not in {letter:?}")
+        });
     }
 }
 
@@ -154,13 +156,13 @@ fn a_bad_object_becomes_a_dead_letter_and_the_rest_goes_on() {
         replay(folder, &["t.jsonl", "--instrument", "x:Y", "--price", "d.p"]);
     let bad = cases.len() as u64;
     assert_eq!((records, accepted), (2 * bad + 1, bad));
-    for (number, ((line, reason, said), letter)) in cases.iter().zip(&letters).enumerate() {
+    for (number, ((line, reason, message), letter)) in cases.iter().zip(&letters).enumerate() {
         assert_eq!(
             (letter.0, letter.1.as_str()),
             (number as u64 * 2 + 1, *reason),
             "{line}: {letter:?}"
         );
-        assert!(letter.2.contains(said), "`{said}` not in {letter:?}");
+        assert!(letter.2.contains(message), "`{message}` not in {letter:?}");
     }
     let (line, reason, detail) = letters.last().unwrap();
     assert_eq!(
