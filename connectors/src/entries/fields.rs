@@ -202,7 +202,7 @@ pub const FIELDS: &[FieldDoc] = &[
         name: "weight",
         needed: &[Type::Target],
         optional: NONE,
-        doc: "the wished share, 1 being the whole portfolio, at most 9 decimals; `null`, or an empty column, \
+        doc: "the target share, 1 being the whole portfolio, at most 9 decimals; `null`, or an empty column, \
               withdraws the target",
     },
     FieldDoc {
