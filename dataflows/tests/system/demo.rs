@@ -52,7 +52,7 @@ fn the_demo_serves_candles_shows_its_state_and_stops_with_a_summary() {
             let candles = answer.json()["candles"].as_array()?.clone();
             candles.first().cloned()
         },
-        || demo.said(),
+        || demo.stderr_text(),
     );
     eprintln!("the first candle was served {:?} after the start: {first}", began.elapsed());
     demo.wait_for(&format!("curl 'http://{address}/v1/candles/demo:ALFA"));
@@ -85,7 +85,7 @@ fn the_demo_raises_alerts_and_its_state_shows_them() {
     let address = demo.address();
     // The state is a line of the log now and then, as nobody looks at a terminal.
     let state = || {
-        let said = demo.said();
+        let said = demo.stderr_text();
         let (_, told) = said.rsplit_once("  alerts raised ")?;
         let (raised, withdrawn) = told.lines().next()?.split_once("  withdrawn ")?;
         let number = |text: &str| text.replace(',', "").parse::<u64>().ok();
@@ -93,7 +93,7 @@ fn the_demo_raises_alerts_and_its_state_shows_them() {
     };
     let (raised, withdrawn) = poll(
         || state().filter(|(raised, withdrawn)| *raised > 0 && *withdrawn > 0),
-        || demo.said(),
+        || demo.stderr_text(),
     );
     // What the line tells is what the view holds: rows stay, and each was raised once at least.
     let alerts = get(address, "/v1/views/alerts?limit=10000").json();
@@ -195,7 +195,7 @@ fn a_recorded_demo_comes_back_exactly() {
             let state = answer.json()["candles"][0]["state"].as_str()?.to_owned();
             matches!(&*state, "final" | "revised").then_some(())
         },
-        || format!("{} {}", get(address, finals).body, run.said()),
+        || format!("{} {}", get(address, finals).body, run.stderr_text()),
     );
     run.signal("INT");
     let live = run.end().json();

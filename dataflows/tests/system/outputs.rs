@@ -239,9 +239,9 @@ fn produced_rows_replace_no_file_unasked() {
         let made = tickweave(folder, &["produce", "--rows", "5", "--out", out]);
         made.failed(2, &["t.csv exists", "another file", "--force"]);
     }
-    let told = ["produce", "--config", "job.toml", "--source", "a", "--force", "--out"];
+    let reported = ["produce", "--config", "job.toml", "--source", "a", "--force", "--out"];
     for (out, what) in [("./t.csv", "a file of source `a`"), ("job.toml", "the configuration")] {
-        tickweave(folder, &[&told[..], &[out]].concat()).failed(2, &[out, what]);
+        tickweave(folder, &[&reported[..], &[out]].concat()).failed(2, &[out, what]);
     }
     assert_holds(&folder.join("t.csv"), TRADES);
     tickweave(folder, &["produce", "--rows", "5", "--out", "t.csv", "--force", "--json"]).json();

@@ -63,10 +63,15 @@ fn the_past_is_what_was_said_then() {
         let views = views_in(&out);
         let own = |line: &String| line.starts_with(&format!("sim:{},1s,", symbol(3)));
         let closed = |line: &String| !line.contains(",open,");
-        let said: BTreeSet<_> = rows(&views["candles.csv"]).into_iter().filter(own).collect();
-        assert_eq!(candles, said.into_iter().filter(closed).collect(), "at commit {commit}");
-        let said = rows(&views["alerts.csv"]).into_iter().filter(own).collect();
-        assert_eq!(alerts, said, "alerts at commit {commit}");
+        let found_before: BTreeSet<_> =
+            rows(&views["candles.csv"]).into_iter().filter(own).collect();
+        assert_eq!(
+            candles,
+            found_before.into_iter().filter(closed).collect(),
+            "at commit {commit}"
+        );
+        let found_before = rows(&views["alerts.csv"]).into_iter().filter(own).collect();
+        assert_eq!(alerts, found_before, "alerts at commit {commit}");
     }
 }
 

@@ -89,9 +89,9 @@ fn what_a_killed_run_recorded_replays_up_to_its_last_whole_commit() {
         assert_same(workers, &one, &replay(folder, &["live.rec", "-w", workers]));
         assert!(views == views_in(&folder.join("out")), "{workers}");
     }
-    let told = tickweave(folder, &["replay", "live.rec"]);
-    assert_eq!(told.code, Some(0));
-    assert!(told.out.contains("the recording was cut"), "{told:?}");
+    let shown = tickweave(folder, &["replay", "live.rec"]);
+    assert_eq!(shown.code, Some(0));
+    assert!(shown.out.contains("the recording was cut"), "{shown:?}");
 
     // Wherever it is cut, what is whole is replayed; a recording that was replayed whole, but for its
     // end, tells what an unbroken one tells up to there.

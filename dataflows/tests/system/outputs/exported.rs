@@ -95,8 +95,9 @@ fn every_row_of_every_view_is_written_and_digested() {
 
         let mut digest = Digest::default();
         rows.iter().for_each(|row| digest.row(row));
-        let (_, count, told) = report.views.iter().find(|(name, ..)| *name == view.name).unwrap();
-        assert_eq!(told.unwrap().rows, digest, "digest of {}", view.name);
+        let (_, count, reported) =
+            report.views.iter().find(|(name, ..)| *name == view.name).unwrap();
+        assert_eq!(reported.unwrap().rows, digest, "digest of {}", view.name);
         assert!(*count >= rows.len() as u64, "{}: {count} rows", view.name);
     }
     let risk = written(&folder.path().join("risk.csv"));
