@@ -1,7 +1,7 @@
 //! Sources, codecs and sinks: bytes from outside ↔ records of the [`market`] vocabulary.
 //!
 //! Nothing here knows timely. A source is a set of partitions, each read in ascending position by a
-//! thread of its own; see [`source`] for the contract. What a text record means is said once, in
+//! thread of its own; see [`source`] for the contract. What a text record means is defined once, in
 //! [`mapping`], whatever carries it; what well-known feeds mean, in [`codecs`]; rows that say by themselves
 //! what they are, in [`entries`]; how messages of servers hold either, in [`messages`]. To add a source: a module,
 //! and a line in [`sources`]. A sink takes changes of views, encoded; see [`sink`] for the contract. To add one: a
@@ -23,7 +23,8 @@ pub mod source;
 
 pub use file_key::FileKey;
 pub use registry::{
-    Setting, SinkFactory, SinkSetting, Sinks, SourceFactory, Sources, TypedSink, TypedSource,
+    BuildContext, SinkBuildContext, SinkFactory, Sinks, SourceFactory, Sources, TypedSink,
+    TypedSource,
 };
 pub use sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 pub use source::{
@@ -35,7 +36,7 @@ pub use source::{
 ///
 /// ```
 /// let kinds = [
-///     "entries", "file", "kafka", "redis-pubsub", "redis-streams", "simulated", "simulated-desk",
+///     "entries", "file", "kafka", "redis-pubsub", "redis-streams", "simulated", "simulated-fills",
 /// ];
 /// assert_eq!(connectors::sources().kinds(), kinds);
 /// ```
@@ -46,7 +47,7 @@ pub fn sources() -> Sources {
         .with(kafka::KafkaSource::KIND, kafka::KafkaSource::factory())
         .with(redis::PubSubSource::KIND, redis::PubSubSource::factory())
         .with(redis::StreamsSource::KIND, redis::StreamsSource::factory())
-        .with(simulated::desk::DeskSource::KIND, simulated::desk::DeskSource::factory())
+        .with(simulated::fills::FillsSource::KIND, simulated::fills::FillsSource::factory())
         .with(simulated::SimulatedSource::KIND, simulated::SimulatedSource::factory())
 }
 

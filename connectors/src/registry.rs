@@ -11,9 +11,9 @@ use serde_json::Value;
 use crate::sink::{Encoding, Sink, SinkError};
 use crate::source::{Source, SourceError};
 
-/// What a source is made within.
+/// The context that a source is built in.
 #[derive(Clone)]
-pub struct Setting {
+pub struct BuildContext {
     /// The source's name in the configuration.
     pub name: String,
     /// Where relative paths start.
@@ -30,21 +30,21 @@ pub trait TypedSource: Source + Sized + 'static {
     type Config: DeserializeOwned;
 
     /// Checks the configuration once and makes the source.
-    fn build(config: Self::Config, setting: Setting) -> Result<Self, SourceError>;
+    fn build(config: Self::Config, context: BuildContext) -> Result<Self, SourceError>;
 
     /// What the registry stores.
     fn factory() -> SourceFactory {
-        |raw, setting| {
-            let name = setting.name.clone();
+        |raw, context| {
+            let name = context.name.clone();
             let config = serde_json::from_value(raw)
                 .map_err(|error| SourceError::Config { name, problem: error.to_string() })?;
-            Ok(Box::new(Self::build(config, setting)?))
+            Ok(Box::new(Self::build(config, context)?))
         }
     }
 }
 
 /// Untyped configuration in, source out.
-pub type SourceFactory = fn(Value, Setting) -> Result<Box<dyn Source>, SourceError>;
+pub type SourceFactory = fn(Value, BuildContext) -> Result<Box<dyn Source>, SourceError>;
 
 /// Every kind of source that this build knows.
 pub type Sources = Kinds<SourceFactory>;
@@ -55,23 +55,23 @@ impl Sources {
         &self,
         kind: &str,
         config: Value,
-        setting: Setting,
+        context: BuildContext,
     ) -> Result<Box<dyn Source>, SourceError> {
         let unknown = |(kind, known)| SourceError::UnknownKind { kind, known };
-        self.factory(kind).map_err(unknown)?(config, setting)
+        self.factory(kind).map_err(unknown)?(config, context)
     }
 }
 
-/// What a sink is made within.
+/// The context that a sink is built in.
 #[derive(Clone, Debug)]
-pub struct SinkSetting {
+pub struct SinkBuildContext {
     /// The sink's name in the configuration.
     pub name: String,
     /// Where relative paths start.
     pub folder: PathBuf,
     /// The names of the views that it is given; at least one.
     pub views: Vec<String>,
-    /// What it is told of a change.
+    /// What a record holds of a change.
     pub encoding: Encoding,
 }
 
@@ -83,21 +83,21 @@ pub trait TypedSink: Sink + Sized + 'static {
     type Config: DeserializeOwned;
 
     /// Checks the configuration once, without touching anything outside, and makes the sink.
-    fn build(config: Self::Config, setting: SinkSetting) -> Result<Self, SinkError>;
+    fn build(config: Self::Config, context: SinkBuildContext) -> Result<Self, SinkError>;
 
     /// What the registry stores.
     fn factory() -> SinkFactory {
-        |raw, setting| {
-            let name = setting.name.clone();
+        |raw, context| {
+            let name = context.name.clone();
             let config = serde_json::from_value(raw)
                 .map_err(|error| SinkError::Config { name, problem: error.to_string() })?;
-            Ok(Box::new(Self::build(config, setting)?))
+            Ok(Box::new(Self::build(config, context)?))
         }
     }
 }
 
 /// Untyped configuration in, sink out.
-pub type SinkFactory = fn(Value, SinkSetting) -> Result<Box<dyn Sink>, SinkError>;
+pub type SinkFactory = fn(Value, SinkBuildContext) -> Result<Box<dyn Sink>, SinkError>;
 
 /// Every kind of sink that this build knows.
 pub type Sinks = Kinds<SinkFactory>;
@@ -108,10 +108,10 @@ impl Sinks {
         &self,
         kind: &str,
         config: Value,
-        setting: SinkSetting,
+        context: SinkBuildContext,
     ) -> Result<Box<dyn Sink>, SinkError> {
         let unknown = |(kind, known)| SinkError::UnknownKind { kind, known };
-        self.factory(kind).map_err(unknown)?(config, setting)
+        self.factory(kind).map_err(unknown)?(config, context)
     }
 }
 

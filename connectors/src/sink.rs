@@ -3,7 +3,7 @@
 //! *Batches of one view come in order, each after the one before was written. A batch is written whole or
 //! again: what was written before an error, or before a crash, may come once more, with the same run, view,
 //! commit and key.* So a sink that keeps rows by key ends right whatever happens, and one that wants each
-//! change once can tell by (run, view, commit, key) what it has. A sink reads no clock for what it writes:
+//! change once recognises by (run, view, commit, key) what it has. A sink reads no clock for what it writes:
 //! commits carry the system's time.
 
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ pub struct SinkBatch<'a> {
     pub kind: BatchKind,
     /// The commit of the batch before; none for the first one.
     pub after: Option<Commit>,
-    /// The commit up to which the view has been told when the last part of this batch is written.
+    /// The commit up to which the view has been delivered when the last part of this batch is written.
     pub commit: Commit,
     /// The system time of that commit.
     pub at: EventTime,
@@ -66,8 +66,8 @@ pub const BATCH_RECORDS: usize = 1_000;
 pub enum BatchKind {
     /// All rows that there are. Keys of this run that are not among its parts are gone.
     Snapshot,
-    /// The same, after changes that could not be told: too many came while the sink was away, or it
-    /// [has not what was written before](SinkError::Forgotten).
+    /// A snapshot that is sent because incremental changes are no longer available, or because the sink
+    /// [lost its state](SinkError::Forgotten).
     Resync,
     /// What has changed after the batch before; one record per key, but for logs.
     Changes,
@@ -86,7 +86,7 @@ pub struct SinkRecord {
     pub before: Option<String>,
 }
 
-/// What is told of a change.
+/// What a record holds of a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
@@ -97,7 +97,7 @@ pub enum Encoding {
     Deltas,
 }
 
-/// What another side said, or the system.
+/// The error of the other side or of the system.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a sink cannot be made, opened or written to.

@@ -2,7 +2,7 @@
 //!
 //! *Rows of one partition come in ascending position; partitions are independent; opening again at a
 //! position may repeat rows, never skip them.* When a row was received is the commit that it is bound to,
-//! which is decided elsewhere. What happens to a connection is told as [`Incident`]s, and rows that were
+//! which is decided elsewhere. What happens to a connection is reported as [`Incident`]s, and rows that were
 //! there and cannot be read any more are one of these, never a silent hole.
 
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ pub trait Source: Send + Sync {
     /// has numbers and is replayed where there is no server to ask.
     fn partition_name(&self, partition: u32) -> String;
 
-    /// The numbers of the partitions that the configuration tells, ascending; none if only a server knows.
+    /// The numbers of the partitions that the configuration names, ascending; none if only a server knows.
     fn partitions(&self) -> Vec<u32>;
 
     /// The numbers of the partitions that there are now, ascending and below [`PARTITIONS_MAX`]. A live run asks
@@ -196,10 +196,10 @@ pub trait PartitionReader: Send {
 pub struct Link {
     /// Whether it is.
     pub is_up: bool,
-    /// How many rows the server has that were not read yet, as last heard; none if it does not tell.
+    /// How many rows the server has that were not read yet, as last reported; none if it does not report it.
     pub behind: Option<u64>,
-    /// Whether the server has answered lately, and had nothing more at its last answer. What is only supposed is
-    /// not said: an idle partition lets bars become final.
+    /// Whether the server has answered lately, and had nothing more at its last answer. It is never
+    /// assumed: an idle partition lets bars become final.
     pub at_end: bool,
 }
 
@@ -210,7 +210,7 @@ pub struct Incident {
     pub kind: IncidentKind,
     /// The first and the last position that were lost, as far as they are known.
     pub lost: Option<(u64, u64)>,
-    /// In words, with what the server said.
+    /// In words, with the message of the server.
     pub detail: String,
 }
 
@@ -280,7 +280,7 @@ pub enum SourceError {
     Open {
         /// The partition's name.
         partition: String,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
@@ -291,7 +291,7 @@ pub enum SourceError {
         partition: String,
         /// The last row that was read.
         position: u64,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
@@ -300,7 +300,7 @@ pub enum SourceError {
     Server {
         /// The source's name.
         name: String,
-        /// What was tried, where, and what the server said.
+        /// What was tried, where, and the message of the server.
         problem: String,
         /// Whether the same may succeed later.
         retryable: bool,

@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use connectors::kafka::Filling;
+use connectors::kafka::KafkaProducer;
 use connectors::messages::{Message, MessageConfig, MessageDecoder, Messages};
-use connectors::{Place, Setting};
+use connectors::{BuildContext, Place};
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
-use dataflows::run::{Started, Wishes, run_live};
+use dataflows::run::{Job, RunOptions, run_live};
 use dataflows::workload::{Lines, Workload};
 use market::Catalog;
 use operators::NoStates;
@@ -82,12 +82,12 @@ fn cpu_time() -> Duration {
 /// One key, so that all lies in one partition.
 fn fill(servers: &str, topic: &str) {
     let workload = Workload { rows: MESSAGES, ..Workload::default() };
-    let mut filling = Filling::open(&format!("{servers}/{topic}")).unwrap();
+    let mut producer = KafkaProducer::open(&format!("{servers}/{topic}")).unwrap();
     let mut lines = Lines::new(&workload);
     for tick in workload.ticks() {
-        filling.put("one", lines.line(&tick).1).unwrap();
+        producer.put("one", lines.line(&tick).1).unwrap();
     }
-    filling.finish().unwrap();
+    producer.finish().unwrap();
 }
 
 /// What messages mean, as a configuration says it.
@@ -144,8 +144,8 @@ fn configured(servers: &str, topic: &str) -> Value {
 }
 
 fn source(servers: &str, topic: &str) -> u64 {
-    let setting = Setting { name: "bench".to_owned(), folder: "/".into(), catalog: catalog() };
-    let source = connectors::sources().build("kafka", configured(servers, topic), setting).unwrap();
+    let context = BuildContext { name: "bench".to_owned(), folder: "/".into(), catalog: catalog() };
+    let source = connectors::sources().build("kafka", configured(servers, topic), context).unwrap();
     let open = |partition| source.open(partition, Place::Earliest).unwrap();
     let mut readers: Vec<_> = source.discover().unwrap().into_iter().map(open).collect();
     let mut read = 0;
@@ -175,16 +175,16 @@ fn job(servers: &str, topic: &str) -> u64 {
     });
     let raw: RawConfig = serde_json::from_value(whole).unwrap();
     let config = raw.check("/".as_ref()).unwrap();
-    let (stop, wishes) = (Stop::default(), Wishes::default());
-    let started = Started::new(&config, Arc::new(NoStates), &wishes).unwrap();
-    let (metrics, all_read) = (started.metrics.clone(), stop.clone());
+    let (stop, options) = (Stop::default(), RunOptions::default());
+    let job = Job::new(&config, Arc::new(NoStates), &options).unwrap();
+    let (metrics, all_read) = (job.metrics.clone(), stop.clone());
     let watch = std::thread::spawn(move || {
         while metrics.totals().records < MESSAGES {
             std::thread::sleep(Duration::from_millis(5));
         }
         all_read.set();
     });
-    let report = run_live(&config, started, &wishes, &stop).unwrap();
+    let report = run_live(&config, job, &options, &stop).unwrap();
     watch.join().unwrap();
     report.totals.records
 }

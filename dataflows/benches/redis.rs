@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use connectors::{Place, Setting};
+use connectors::{BuildContext, Place};
 use market::Catalog;
 use redis::{Client, Connection, Value};
 use serde::Deserialize;
@@ -150,8 +150,8 @@ fn source(url: &str) -> Cost {
     let config = format!("url = \"{url}\"\nstreams = [\"s\"]\n{MEANING}");
     let config: serde_json::Value = toml::from_str(&config).unwrap();
     let catalog = Arc::new(Catalog::new(Vec::new(), 100));
-    let setting = Setting { name: "s".to_owned(), folder: std::env::temp_dir(), catalog };
-    let source = connectors::sources().build("redis-streams", config, setting).unwrap();
+    let context = BuildContext { name: "s".to_owned(), folder: std::env::temp_dir(), catalog };
+    let source = connectors::sources().build("redis-streams", config, context).unwrap();
     timed(|| {
         let mut reader = source.open(0, Place::Earliest).unwrap();
         let mut read = 0;

@@ -9,14 +9,14 @@ use timely::CommunicationConfig;
 use timely::communication::WorkerGuards;
 use timely::worker::Worker;
 
-use crate::ingest::handover::FEED_DELIVERIES;
+use crate::ingest::dispatcher::FEED_DELIVERIES;
 use crate::ingest::{Delivery, FeedSender};
-use crate::jobs::candles::{Candles, Surroundings};
+use crate::jobs::candles::{Candles, JobContext};
 use crate::publish::{Board, Publisher};
 use crate::telemetry::Metrics;
 
 /// A worker looks at its arrangement at least this often; it parks in between.
-const PARK: Duration = Duration::from_millis(5);
+const PARK_MAX: Duration = Duration::from_millis(5);
 
 /// Why the engine does not start or has stopped.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum EngineError {
     Start {
         /// How many were asked for.
         workers: usize,
-        /// What timely said.
+        /// The error of timely.
         problem: String,
     },
     /// A worker panicked.
@@ -34,7 +34,7 @@ pub enum EngineError {
     Worker {
         /// Which one.
         worker: usize,
-        /// Its last words.
+        /// The message of its panic.
         problem: String,
     },
     /// A saved state does not fit.
@@ -54,16 +54,17 @@ struct Shared {
     metrics: Metrics,
     sources: Arc<[String]>,
     states: Arc<dyn StateStore>,
-    seats: Vec<Seat>,
+    slots: Vec<WorkerSlot>,
 }
 
-struct Seat {
+/// What one worker takes when it starts.
+struct WorkerSlot {
     deliveries: Mutex<Option<Receiver<Delivery>>>,
     activator: Arc<Mutex<Option<timely::scheduling::SyncActivator>>>,
 }
 
 impl Engine {
-    /// Starts `workers` workers; gives the feeds to them too. Workers end when their feeds are dropped.
+    /// Starts `workers` workers; returns the feeds to them too. Workers end when their feeds are dropped.
     pub fn start(
         job: Candles,
         workers: usize,
@@ -72,14 +73,14 @@ impl Engine {
         sources: Arc<[String]>,
         states: Arc<dyn StateStore>,
     ) -> Result<(Engine, Vec<FeedSender>), EngineError> {
-        let (mut seats, mut feeds) = (Vec::new(), Vec::new());
+        let (mut slots, mut feeds) = (Vec::new(), Vec::new());
         for _ in 0..workers {
             let (sender, receiver) = sync_channel(FEED_DELIVERIES);
             let activator = Arc::default();
             feeds.push(FeedSender::new(sender, Arc::clone(&activator)));
-            seats.push(Seat { deliveries: Mutex::new(Some(receiver)), activator });
+            slots.push(WorkerSlot { deliveries: Mutex::new(Some(receiver)), activator });
         }
-        let shared = Shared { job, board, metrics, sources, states, seats };
+        let shared = Shared { job, board, metrics, sources, states, slots };
         let config = timely::Config {
             communication: CommunicationConfig::Process(workers),
             worker: timely::WorkerConfig::default(),
@@ -103,7 +104,7 @@ impl Engine {
     }
 }
 
-/// Tells the board if its worker goes down without having finished.
+/// Marks the board as failed if its worker ends without having finished.
 struct Alarm<'a> {
     board: &'a Board,
     finished: bool,
@@ -120,16 +121,16 @@ impl Drop for Alarm<'_> {
 fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
     let mut alarm = Alarm { board: &shared.board, finished: false };
     let index = worker.index();
-    let seat = &shared.seats[index];
-    let deliveries = seat.deliveries.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let slot = &shared.slots[index];
+    let deliveries = slot.deliveries.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(deliveries) = deliveries else { unreachable!("timely runs each worker once") };
 
     let arrangements = worker.dataflow_named(&format!("candles-{index}"), |scope| {
         shared.job.build(
             scope,
-            Surroundings {
+            JobContext {
                 deliveries,
-                activator: &seat.activator,
+                activator: &slot.activator,
                 board: &shared.board,
                 metrics: &shared.metrics,
                 sources: Arc::clone(&shared.sources),
@@ -144,7 +145,7 @@ fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
         if shared.board.has_failed() {
             return Ok(());
         }
-        worker.step_or_park(Some(PARK));
+        worker.step_or_park(Some(PARK_MAX));
     }
     alarm.finished = true;
     Ok(())

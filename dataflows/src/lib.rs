@@ -1,7 +1,7 @@
 //! Tickweave, assembled: jobs on the engine, the commit clock, publishing, views and their serving.
 //!
 //! ```text
-//! config ─ cli ─► run ─► ingest (pumps, clock, handover) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve, deliver
+//! config ─ cli ─► run ─► ingest (reader threads, clock, dispatcher) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve, deliver
 //! ```
 
 pub mod bench;
@@ -12,7 +12,7 @@ pub mod deliver;
 pub mod engine;
 pub mod health;
 pub mod ingest;
-pub mod inlet;
+pub mod ingest_api;
 pub mod jobs;
 pub mod output;
 pub mod produce;

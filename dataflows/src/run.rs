@@ -1,4 +1,4 @@
-//! Runs a configured job: starts workers, drives them, and tells what came of it.
+//! Runs a configured job: starts its workers, dispatches commits to them, and reports the result.
 
 mod live;
 
@@ -18,26 +18,26 @@ use crate::config::{Config, ConfiguredSource, JobFile};
 use crate::deliver::{Backoff, Delivering, SinkHandler, Standings, Wish};
 use crate::engine::{Engine, EngineError};
 use crate::health::HealthMonitor;
-use crate::ingest::drive::{
-    DriveError, Naming, RecordingEnd, Stop, drive_files, drive_recording, now,
-};
-use crate::ingest::handover::{Handover, HandoverError, Resume};
-use crate::ingest::inlet::HttpInlet;
-use crate::ingest::links::Links;
+use crate::ingest::connections::Connections;
+use crate::ingest::dispatcher::{CommitDispatcher, DispatchError, Resume};
+use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::play::Pacer;
-use crate::ingest::providers::Providers;
-use crate::ingest::pump::{Extent, Pump};
+use crate::ingest::reader_thread::{ReadProgress, ReaderThread};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
+use crate::ingest::sequencer::{
+    Naming, RecordingEnd, SequencerError, Stop, now, sequence_files, sequence_recording,
+};
+use crate::ingest::source_status::SourceStatuses;
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
-use crate::publish::{Board, BoardReader, Making, TAPE, ViewDigest};
+use crate::publish::{Board, BoardConfig, BoardReader, TAPE, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
 use crate::views::{VIEWS, View, ViewReader};
 
 pub use live::run_live;
 
-/// Batches that a pump may be ahead.
-const PUMP_BATCHES: usize = 4;
+/// The most batches that a reader thread may be ahead of the sequencer.
+const READER_BATCHES: usize = 4;
 
 /// Why a job could not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub enum RunError {
         #[source]
         source: SourceError,
     },
-    /// A source cannot be opened, and says itself which one it is.
+    /// A source cannot be opened; its error names it.
     #[error(transparent)]
     Named(SourceError),
     /// The source has no end.
@@ -59,7 +59,7 @@ pub enum RunError {
         "source `{0}` goes on for ever: it can be run (`tickweave run`), and a recording of that replayed"
     )]
     Endless(String),
-    /// Clients could send something to a live run; a replay has nothing.
+    /// No source is configured. Only a live run can take rows from clients.
     #[error("there is nothing to replay: no [[source]] is configured")]
     NothingToReplay,
     /// A thread cannot be started.
@@ -68,9 +68,9 @@ pub enum RunError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The drive.
+    /// Commits cannot be made or dispatched.
     #[error(transparent)]
-    Drive(#[from] DriveError),
+    Sequencer(#[from] SequencerError),
     /// The recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),
@@ -80,7 +80,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether the command line asks for what is never done, such as to replace a file that somebody else wrote.
+    /// Whether the command line asks for something that is never done, such as to replace a file that another program wrote.
     pub fn is_refusal(&self) -> bool {
         match self {
             RunError::Recording(error) => error.is_refusal(),
@@ -90,20 +90,20 @@ impl RunError {
     }
 }
 
-impl From<HandoverError> for RunError {
-    fn from(error: HandoverError) -> RunError {
-        RunError::Drive(error.into())
+impl From<DispatchError> for RunError {
+    fn from(error: DispatchError) -> RunError {
+        RunError::Sequencer(error.into())
     }
 }
 
-/// What a replay may be asked to do besides.
+/// Options of a run.
 #[derive(Default)]
-pub struct Wishes {
+pub struct RunOptions {
     /// Record the run.
     pub record: Option<PathBuf>,
     /// Write final views to this folder.
     pub out: Option<PathBuf>,
-    /// Replace files that exist by the recording and by views, whoever wrote them; never one that the job reads.
+    /// Replace files that exist by the recording and by views, whichever program wrote them; never one that the job reads.
     pub force: bool,
     /// What is read beside the files of the configuration, such as the recording that is replayed.
     pub reads: Vec<JobFile>,
@@ -111,7 +111,7 @@ pub struct Wishes {
     pub views: Option<Vec<String>>,
     /// Compute digests of changes and of final rows.
     pub digest: bool,
-    /// Keep the latest changes of views for those who follow them, and what views were.
+    /// Keep the latest changes of views for subscribers, and the history of views.
     pub followed: bool,
     /// Seconds of event time per second; as fast as it goes by default.
     pub speed: Option<f64>,
@@ -121,27 +121,27 @@ pub struct Wishes {
     pub save_after: Option<Commit>,
     /// Go on from a restored commit.
     pub resume: Option<Resume>,
-    /// Is told of the job as soon as its workers run.
+    /// Called once when the workers run.
     pub on_start: Option<OnStart>,
 }
 
-impl Wishes {
-    /// Whether anybody can see single trades: else none is kept.
+impl RunOptions {
+    /// Whether single trades can be read; otherwise none is kept.
     fn show_trades(&self) -> bool {
         self.followed || self.digest || (self.out.is_some() && self.writes(TAPE))
     }
 
-    /// Whether a view is to be written, if any is.
+    /// Whether a view is written to `out`.
     fn writes(&self, view: &str) -> bool {
         self.views.as_ref().is_none_or(|views| views.iter().any(|name| name == view))
     }
 }
 
-/// Takes what it wants of a job that has started.
-pub type OnStart = Box<dyn Fn(&Started) + Send + Sync>;
+/// A callback that is called once when the workers of a job run.
+pub type OnStart = Box<dyn Fn(&Job) + Send + Sync>;
 
 /// A job whose workers run.
-pub struct Started {
+pub struct Job {
     /// What they publish.
     pub board: Arc<Board>,
     /// Counts.
@@ -149,27 +149,27 @@ pub struct Started {
     /// The instruments.
     pub catalog: Arc<Catalog>,
     /// How far the input has been read.
-    pub extent: Extent,
-    /// How sources are connected.
-    pub links: Links,
-    /// How the process is.
+    pub progress: ReadProgress,
+    /// The connection status of sources.
+    pub connections: Connections,
+    /// The health of the process.
     pub health: HealthMonitor,
-    /// Where clients may send rows, in a live run.
-    pub inlet: Option<HttpInlet>,
-    /// How deliveries to the sinks go, if anybody delivers.
+    /// Takes rows from clients, in a live run.
+    pub ingest_api: Option<HttpIngest>,
+    /// The status of deliveries to sinks; empty if nothing is delivered.
     pub sinks: Standings,
     /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
-    handover: Handover,
+    dispatcher: CommitDispatcher,
     engine: Engine,
     began: Instant,
     /// Where final views go.
     results: Option<ResultsFolder>,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Records by what became of them.
+    /// Records by outcome.
     pub totals: Totals,
     /// The last commit.
     pub commits: u64,
@@ -181,35 +181,35 @@ pub struct Report {
     pub instruments_held: Vec<usize>,
     /// Where a job restored from the saved states goes on.
     pub saved: Option<Resume>,
-    /// Whether the input ended; if not, a stop was asked for.
+    /// Whether the input ended; if not, the run was stopped.
     pub complete: bool,
-    /// Why a recording may not tell the whole run.
+    /// Whether the recording was cut, so that it may lack the end of the run.
     pub cut: bool,
 }
 
-impl Started {
+impl Job {
     /// Starts the workers of a job.
     pub fn new(
         config: &Config,
         states: Arc<dyn StateStore>,
-        wishes: &Wishes,
-    ) -> Result<Started, RunError> {
+        options: &RunOptions,
+    ) -> Result<Job, RunError> {
         let began = Instant::now();
         let results =
-            wishes.out.as_deref().map(|folder| results(folder, config, wishes)).transpose()?;
+            options.out.as_deref().map(|folder| results(folder, config, options)).transpose()?;
         let recorder =
-            wishes.record.as_deref().map(|path| recorder(path, config, wishes)).transpose()?;
+            options.record.as_deref().map(|path| recorder(path, config, options)).transpose()?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let names: Arc<[String]> = config.source_names().into_iter().map(|s| s.name).collect();
-        let board = Arc::new(Board::new(Making {
+        let board = Arc::new(Board::new(BoardConfig {
             workers: config.workers,
             operators: &OPERATORS,
             labels: config.labels(),
             log_bytes_max: config.log_bytes,
-            tape_bytes_max: if wishes.show_trades() { config.trade_log_bytes } else { 0 },
-            ring_bytes_max: if wishes.followed { config.ring_bytes } else { 0 },
-            history_bytes_max: if wishes.followed { config.history_bytes } else { 0 },
-            digests: wishes.digest,
+            tape_bytes_max: if options.show_trades() { config.trade_log_bytes } else { 0 },
+            ring_bytes_max: if options.followed { config.ring_bytes } else { 0 },
+            history_bytes_max: if options.followed { config.history_bytes } else { 0 },
+            digests: options.digest,
         }));
         let (engine, feeds) = Engine::start(
             config.job.clone(),
@@ -220,60 +220,60 @@ impl Started {
             states,
         )?;
         let catalog = Arc::clone(&config.catalog);
-        let links = Links::default();
-        // A replay delivers nothing: what a recording says has been delivered before.
-        let sinks = if wishes.followed { config.standings() } else { Standings::default() };
+        let connections = Connections::default();
+        // A replay delivers nothing: the changes of a recording have been delivered before.
+        let sinks = if options.followed { config.standings() } else { Standings::default() };
         let health = HealthMonitor::new(
             config.sources.iter().map(|s| (s.names.name.clone(), s.required)).collect(),
             Arc::clone(&board),
-            links.clone(),
+            connections.clone(),
             sinks.clone(),
             metrics.clone(),
-            wishes.followed,
+            options.followed,
         );
-        let providers = Providers::new(config.providers(), links.clone());
-        let handover =
-            Handover::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
+        let providers = SourceStatuses::new(config.providers(), connections.clone());
+        let dispatcher =
+            CommitDispatcher::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
                 .recording(recorder)
-                .telling(providers, sinks.clone(), health.clone())
-                .saving_after(wishes.save_after)
-                .resuming(wishes.resume.clone());
-        let extent = Extent::default();
-        let inlet = HttpInlet::new(config);
-        let started = Started {
+                .reporting(providers, sinks.clone(), health.clone())
+                .saving_after(options.save_after)
+                .resuming(options.resume.clone());
+        let progress = ReadProgress::default();
+        let ingest_api = HttpIngest::new(config);
+        let job = Job {
             board,
             metrics,
             catalog,
-            extent,
-            links,
+            progress,
+            connections,
             health,
-            inlet,
+            ingest_api,
             sinks,
-            handover,
+            dispatcher,
             engine,
             began,
             results,
         };
-        if let Some(tell) = &wishes.on_start {
-            tell(&started);
+        if let Some(on_start) = &options.on_start {
+            on_start(&job);
         }
-        Ok(started)
+        Ok(job)
     }
 
-    /// A reader of what is published that reads on the thread which waits for the answer.
+    /// A reader of published state that reads on the calling thread.
     pub fn reader(&self) -> BoardReader {
         BoardReader::new(Arc::clone(&self.board))
     }
 
-    /// Hands over what `drive` does, completes it, stops the workers, and reports. `drive` says whether its input has
-    /// ended.
-    pub fn drive(
+    /// Calls `sequence` to dispatch commits, completes them, stops the workers, and reports. `sequence` returns whether
+    /// its input has ended.
+    pub fn sequence(
         mut self,
-        wishes: &Wishes,
-        drive: impl FnOnce(&mut Handover) -> Result<bool, RunError>,
+        options: &RunOptions,
+        sequence: impl FnOnce(&mut CommitDispatcher) -> Result<bool, RunError>,
     ) -> Result<Report, RunError> {
-        let drive = drive(&mut self.handover);
-        self.finish(drive, wishes)
+        let sequenced = sequence(&mut self.dispatcher);
+        self.finish(sequenced, options)
     }
 
     /// Delivers changes of views to the sinks of `config`, on threads that wait in `runtime`.
@@ -298,19 +298,23 @@ impl Started {
         Ok(delivering)
     }
 
-    /// Completes everything on its way, stops the workers, and reports.
-    fn finish(self, drive: Result<bool, RunError>, wishes: &Wishes) -> Result<Report, RunError> {
-        let Started { board, metrics, catalog, engine, handover, began, results, .. } = self;
-        let finished = handover.finish();
-        // A worker that failed says why better than those who waited for it.
+    /// Completes everything in flight, stops the workers, and reports.
+    fn finish(
+        self,
+        sequenced: Result<bool, RunError>,
+        options: &RunOptions,
+    ) -> Result<Report, RunError> {
+        let Job { board, metrics, catalog, engine, dispatcher, began, results, .. } = self;
+        let finished = dispatcher.finish();
+        // The error of a failed worker explains more than the errors of threads that waited for it.
         engine.join()?;
-        let complete = drive?;
+        let complete = sequenced?;
         let saved = finished?;
         let elapsed = began.elapsed();
 
         let reader = BoardReader::new(Arc::clone(&board));
         if let Some(folder) = &results {
-            write_views(&reader, &catalog, folder, |view| wishes.writes(view))?;
+            write_views(&reader, &catalog, folder, |view| options.writes(view))?;
         }
         for view in VIEWS {
             let (dropped, limit, bytes_max) = match view.name {
@@ -324,9 +328,10 @@ impl Started {
                 );
             }
         }
-        let told = |view: &&View| view.recorded && (view.name != TAPE || board.tape.is_kept());
-        let views = VIEWS.iter().filter(told).map(|view| {
-            let digest = wishes.digest.then(|| digest(&board, &reader, &catalog, view));
+        let is_reported =
+            |view: &&View| view.recorded && (view.name != TAPE || board.tape.is_kept());
+        let views = VIEWS.iter().filter(is_reported).map(|view| {
+            let digest = options.digest.then(|| digest(&board, &reader, &catalog, view));
             (view.name, reader.count(view), digest)
         });
         let held = |worker| board.gauges.get(&(worker, OPERATORS[0])).map_or(0, |g| g.keys());
@@ -343,73 +348,82 @@ impl Started {
     }
 }
 
-/// What the job reads and where its sinks write, by file.
-fn in_use(config: &Config, wishes: &Wishes) -> HashMap<FileKey, String> {
+/// The files that the job reads and that its sinks write.
+fn in_use(config: &Config, options: &RunOptions) -> HashMap<FileKey, String> {
     let mut files = config.files.clone();
-    files.extend(wishes.reads.iter().cloned());
+    files.extend(options.reads.iter().cloned());
     files.keys().into_iter().map(|(key, what)| (key, what.to_owned())).collect()
 }
 
-fn results(folder: &Path, config: &Config, wishes: &Wishes) -> Result<ResultsFolder, OutputError> {
-    let mut in_use = in_use(config, wishes);
-    if let Some(record) = &wishes.record {
+fn results(
+    folder: &Path,
+    config: &Config,
+    options: &RunOptions,
+) -> Result<ResultsFolder, OutputError> {
+    let mut in_use = in_use(config, options);
+    if let Some(record) = &options.record {
         in_use.insert(FileKey::of(record), "where the run is recorded".to_owned());
     }
-    ResultsFolder::open(folder, names(|view| wishes.writes(view)), wishes.force, in_use)
+    ResultsFolder::open(folder, names(|view| options.writes(view)), options.force, in_use)
 }
 
-fn recorder(path: &Path, config: &Config, wishes: &Wishes) -> Result<Recorder, RecordingError> {
-    if let Some(what) = in_use(config, wishes).remove(&FileKey::of(path)) {
+fn recorder(
+    path: &Path,
+    config: &Config,
+    options: &RunOptions,
+) -> Result<Recorder, RecordingError> {
+    if let Some(what) = in_use(config, options).remove(&FileKey::of(path)) {
         return Err(RecordingError::InUse { path: path.to_owned(), what });
     }
     let sources = config.source_names().into_iter().map(|source| source.name).collect();
     let header = Header { config: config.toml.clone(), sources };
-    Recorder::create(path, header, Arc::clone(&config.catalog), wishes.force)
+    Recorder::create(path, header, Arc::clone(&config.catalog), options.force)
 }
 
 /// Replays the files of a configuration as bare files.
-pub fn replay_files(config: Config, wishes: &Wishes, stop: &Stop) -> Result<Report, RunError> {
+pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result<Report, RunError> {
     if config.sources.is_empty() {
         return Err(RunError::NothingToReplay);
     }
     if let Some(endless) = config.sources.iter().find(|source| source.source.is_endless()) {
         return Err(RunError::Endless(endless.names.name.clone()));
     }
-    let mut started = Started::new(&config, Arc::new(NoStates), wishes)?;
+    let mut job = Job::new(&config, Arc::new(NoStates), options)?;
     let names = config.source_names();
     let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);
-    if config.inlet.is_some() {
-        clock.end(config.sources.len(), 0); // no client speaks to a replay
+    if config.ingest_api.is_some() {
+        clock.end(config.sources.len(), 0); // no client sends rows to a replay
     }
-    let pumps_stop = Stop::default();
+    let readers_stop = Stop::default();
     let mut partitions = Vec::new();
-    let mut pumps = Vec::new();
+    let mut readers = Vec::new();
     for (number, source) in config.sources.iter().enumerate() {
         for partition in source.source.partitions() {
-            let (passed_on, receiver) = sync_channel(PUMP_BATCHES);
-            let pump = Pump {
+            let (sender, receiver) = sync_channel(READER_BATCHES);
+            let reader = ReaderThread {
                 source: number,
                 partition: partition as usize,
                 reader: open(source, partition)?,
                 player: None,
-                passed_on,
-                idle_after: None, // files have no silence
-                extent: started.extent.clone(),
-                links: started.links.clone(),
-                stop: pumps_stop.clone(),
+                sender,
+                idle_after: None, // files are never idle
+                progress: job.progress.clone(),
+                connections: job.connections.clone(),
+                stop: readers_stop.clone(),
             };
-            pumps.push(pump.start().map_err(RunError::Thread)?);
+            readers.push(reader.start().map_err(RunError::Thread)?);
             partitions.push(((number, partition as usize), receiver));
         }
     }
-    let pacer = wishes.speed.map(Pacer::new);
+    let pacer = options.speed.map(Pacer::new);
     let rows = config.file_rows;
     let naming = Naming { sources: &names, catalog: &config.catalog };
-    let drive = drive_files(clock, naming, partitions, rows, pacer, &mut started.handover, stop);
-    pumps_stop.set();
-    pumps.into_iter().for_each(|pump| drop(pump.join()));
-    let drive = drive.map(|()| !stop.is_set()).map_err(RunError::Drive);
-    started.finish(drive, wishes)
+    let sequenced =
+        sequence_files(clock, naming, partitions, rows, pacer, &mut job.dispatcher, stop);
+    readers_stop.set();
+    readers.into_iter().for_each(|reader| drop(reader.join()));
+    let sequenced = sequenced.map(|()| !stop.is_set()).map_err(RunError::Sequencer);
+    job.finish(sequenced, options)
 }
 
 /// Replays a recording; `config` is the one in its header, perhaps with other workers.
@@ -417,25 +431,25 @@ pub fn replay_recording(
     config: &Config,
     mut recording: Recording,
     states: Arc<dyn StateStore>,
-    wishes: &Wishes,
+    options: &RunOptions,
     stop: &Stop,
 ) -> Result<Report, RunError> {
-    let mut started = Started::new(config, states, wishes)?;
-    let pacer = wishes.speed.map(Pacer::new);
-    let (handover, extent) = (&mut started.handover, started.extent.clone());
-    let slot = extent.slot();
-    let drive = drive_recording(
+    let mut job = Job::new(config, states, options)?;
+    let pacer = options.speed.map(Pacer::new);
+    let (dispatcher, progress) = (&mut job.dispatcher, job.progress.clone());
+    let slot = progress.slot();
+    let sequenced = sequence_recording(
         &mut recording,
         &config.catalog,
-        wishes.until,
+        options.until,
         pacer,
-        handover,
-        &|read| extent.note(slot, Some(read)),
+        dispatcher,
+        &|read| progress.note(slot, Some(read)),
         stop,
     );
-    let cut = matches!(drive, Ok(RecordingEnd::Cut));
-    let drive = drive.map(|end| end != RecordingEnd::Early).map_err(RunError::Drive);
-    let report = started.finish(drive, wishes)?;
+    let cut = matches!(sequenced, Ok(RecordingEnd::Cut));
+    let sequenced = sequenced.map(|end| end != RecordingEnd::Early).map_err(RunError::Sequencer);
+    let report = job.finish(sequenced, options)?;
     Ok(Report { cut, ..report })
 }
 

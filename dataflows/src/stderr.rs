@@ -1,7 +1,7 @@
 //! Lines of standard error, written by a thread of their own.
 //!
-//! Who has something to say hands a line over and goes on: whether standard error is closed, or its reader has
-//! stopped reading, holds up nobody and is nobody's error. Lines for which there is no room are counted, and the
+//! A thread that logs queues its line and continues: a closed standard error, or a reader that has stopped reading,
+//! blocks no thread and is no error. Lines for which there is no room are counted, and the
 //! count is written when the lines before it are.
 
 use std::collections::VecDeque;
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 const LINES_MAX: usize = 1_024;
 /// … with so many bytes together.
 const BYTES_MAX: usize = 1 << 20;
-/// What is said to people, rather than logged, waits so long for room.
-const SAID_WITHIN: Duration = Duration::from_secs(2);
+/// How long a message to the user, as opposed to a log line, waits for room.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Writes text to where lines go, as far as that takes it.
 pub type Write = Box<dyn FnMut(&[u8]) + Send>;
@@ -36,7 +36,7 @@ pub fn log(text: &[u8]) {
 
 /// Hands over lines for people, in their order with those of the log. Waits for room, for a short time.
 pub fn line(text: &str) {
-    lines().say(format!("{text}\n").as_bytes(), SAID_WITHIN);
+    lines().say(format!("{text}\n").as_bytes(), MESSAGE_TIMEOUT);
 }
 
 /// [`line`] with the arguments of [`format!`].
@@ -73,7 +73,7 @@ fn lines() -> &'static Lines {
     LINES.get_or_init(|| Lines::start(Box::new(plain)))
 }
 
-/// Lines on their way to a thread that writes them.
+/// Lines that wait for the thread that writes them.
 pub struct Lines(Arc<Shared>);
 
 struct Shared {
@@ -233,7 +233,7 @@ mod tests {
         for n in 0..LINES_MAX + 7 {
             lines.offer(format!("{n}\n").as_bytes());
         }
-        lines.say(b"said\n", Duration::from_millis(1));
+        lines.say(b"message\n", Duration::from_millis(1));
         lines.flush(Duration::from_millis(1));
         assert_eq!(*text.lock().unwrap(), "");
         drop(open);
@@ -261,14 +261,14 @@ mod tests {
 
     #[test]
     fn a_panic_of_what_writes_is_no_end() {
-        let (told, heard) = channel();
+        let (sender, written) = channel();
         let lines = Lines::start(Box::new(move |line| {
-            told.send(line.to_owned()).unwrap();
+            sender.send(line.to_owned()).unwrap();
             assert!(line != b"bad", "a test");
         }));
         for line in [b"bad", b"two"] {
             lines.offer(line);
-            assert_eq!(heard.recv_timeout(LONG).unwrap(), line);
+            assert_eq!(written.recv_timeout(LONG).unwrap(), line);
         }
         lines.flush(LONG);
     }

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use super::binance_stream::AGGREGATED;
 use super::names::symbol_before;
-use super::{Codec, Form, Preset, typed};
+use super::{Codec, CodecDefaults, Form, typed};
 use crate::files::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading};
 
@@ -36,19 +36,23 @@ pub(super) const CODEC: Codec = Codec {
 #[serde(deny_unknown_fields)]
 struct Options {}
 
-fn make(options: Map<String, Value>) -> Result<Preset, String> {
+fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
     let Options {} = typed(options)?;
     let columns = ColumnsConfig {
         id: Some(Column::Number(1)),
         maker: Some(Column::Number(7)),
         ..ColumnsConfig::new(Column::Number(6), Column::Number(2), Column::Number(3))
     };
-    let preset = Preset::new(Form::Csv(Header::UnlessNumber), "binance:{symbol}", columns);
-    Ok(Preset {
+    let defaults = CodecDefaults::new(Form::Csv(Header::UnlessNumber), "binance:{symbol}", columns);
+    Ok(CodecDefaults {
         id_scope: Some(AGGREGATED),
         contiguous_ids: true,
-        readings: Readings { symbol_is_given: true, time: TimeReading::MsOrUs, ..preset.readings },
+        readings: Readings {
+            symbol_is_given: true,
+            time: TimeReading::MsOrUs,
+            ..defaults.readings
+        },
         symbol_of: |path| symbol_before(path, "-aggTrades-"),
-        ..preset
+        ..defaults
     })
 }

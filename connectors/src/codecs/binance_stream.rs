@@ -25,7 +25,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Codec, Form, Preset, fund_prints, typed};
+use super::{Codec, CodecDefaults, Form, fund_prints, typed};
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading, WhereConfig};
 
 pub(super) const CODEC: Codec = Codec {
@@ -55,7 +55,7 @@ impl Default for Options {
     }
 }
 
-fn make(options: Map<String, Value>) -> Result<Preset, String> {
+fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
     let Options { event, exclude_fund_prints } = typed(options)?;
     let path = Column::named;
     let (event, id, id_scope) = match event {
@@ -69,17 +69,17 @@ fn make(options: Map<String, Value>) -> Result<Preset, String> {
         updates: exclude_fund_prints.then(|| path("data.X")),
         ..ColumnsConfig::new(path("data.T"), path("data.p"), path("data.q"))
     };
-    let preset = Preset::new(Form::Stamped, "binance:{symbol}", columns);
-    Ok(Preset {
+    let defaults = CodecDefaults::new(Form::Stamped, "binance:{symbol}", columns);
+    Ok(CodecDefaults {
         id_scope,
         contiguous_ids: true,
         only: Some(WhereConfig { column: path("data.e"), equals: Some(event.to_owned()) }),
         readings: Readings {
             time: TimeReading::MsOrUs,
             updates: fund_prints::market_only,
-            ..preset.readings
+            ..defaults.readings
         },
-        ..preset
+        ..defaults
     })
 }
 

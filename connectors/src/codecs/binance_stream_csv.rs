@@ -11,7 +11,7 @@
 //! 1741046404989,trxusd_perp@trade,trade,1741046404988,1741046404986,TRXUSD_PERP,39605682,0.23097,32.0,1,MARKET
 //! ```
 //!
-//! Times are in milliseconds or microseconds, told apart by their size
+//! Times are in milliseconds or microseconds, distinguished by their size
 //! ([`MICROSECONDS_FROM`](crate::mapping::readings::MICROSECONDS_FROM)). Rows that are not of the event
 //! `trade` are skipped. Ids are unique and contiguous per symbol and product, so futures need a name of their own:
 //! `instrument = "binance-usdm:{symbol}"`. Option: `exclude_fund_prints` (default: true), see the module
@@ -20,7 +20,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Codec, Form, Preset, fund_prints, typed};
+use super::{Codec, CodecDefaults, Form, fund_prints, typed};
 use crate::files::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading, WhereConfig};
 
@@ -42,7 +42,7 @@ impl Default for Options {
     }
 }
 
-fn make(options: Map<String, Value>) -> Result<Preset, String> {
+fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
     let Options { exclude_fund_prints } = typed(options)?;
     let column = Column::named;
     // The name of the last column is that of the product's flag, so it goes by its number.
@@ -54,15 +54,15 @@ fn make(options: Map<String, Value>) -> Result<Preset, String> {
         updates: exclude_fund_prints.then_some(FLAG),
         ..ColumnsConfig::new(column("TransactionTime"), column("Price"), column("Quantity"))
     };
-    let preset = Preset::new(Form::Csv(Header::Present), "binance:{symbol}", columns);
-    Ok(Preset {
+    let defaults = CodecDefaults::new(Form::Csv(Header::Present), "binance:{symbol}", columns);
+    Ok(CodecDefaults {
         contiguous_ids: true,
         only: Some(WhereConfig { column: column("EventType"), equals: Some("trade".to_owned()) }),
         readings: Readings {
             time: TimeReading::MsOrUs,
             updates: fund_prints::market_only,
-            ..preset.readings
+            ..defaults.readings
         },
-        ..preset
+        ..defaults
     })
 }

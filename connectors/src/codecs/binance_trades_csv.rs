@@ -6,9 +6,9 @@
 //! ```
 //!
 //! with a header (futures) or without one (spot, which has a last column more, `isBestMatch`). Times are in
-//! milliseconds, and in microseconds in files of spot since 2025, told apart by their size
+//! milliseconds, and in microseconds in files of spot since 2025, distinguished by their size
 //! ([`MICROSECONDS_FROM`](crate::mapping::readings::MICROSECONDS_FROM)). The symbol is that of the
-//! file's name. Ids are contiguous per symbol. No options: the archive does not tell prints of the insurance fund from others.
+//! file's name. Ids are contiguous per symbol. No options: the archive does not mark prints of the insurance fund.
 //!
 //! [Binance's archive]: https://github.com/binance/binance-public-data
 
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::names::symbol_before;
-use super::{Codec, Form, Preset, typed};
+use super::{Codec, CodecDefaults, Form, typed};
 use crate::files::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading};
 
@@ -30,18 +30,22 @@ pub(super) const CODEC: Codec = Codec {
 #[serde(deny_unknown_fields)]
 struct Options {}
 
-fn make(options: Map<String, Value>) -> Result<Preset, String> {
+fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
     let Options {} = typed(options)?;
     let columns = ColumnsConfig {
         id: Some(Column::Number(1)),
         maker: Some(Column::Number(6)),
         ..ColumnsConfig::new(Column::Number(5), Column::Number(2), Column::Number(3))
     };
-    let preset = Preset::new(Form::Csv(Header::UnlessNumber), "binance:{symbol}", columns);
-    Ok(Preset {
+    let defaults = CodecDefaults::new(Form::Csv(Header::UnlessNumber), "binance:{symbol}", columns);
+    Ok(CodecDefaults {
         contiguous_ids: true,
-        readings: Readings { symbol_is_given: true, time: TimeReading::MsOrUs, ..preset.readings },
+        readings: Readings {
+            symbol_is_given: true,
+            time: TimeReading::MsOrUs,
+            ..defaults.readings
+        },
         symbol_of: |path| symbol_before(path, "-trades-"),
-        ..preset
+        ..defaults
     })
 }

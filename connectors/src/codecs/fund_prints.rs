@@ -3,7 +3,7 @@
 //! Frames of trades of USD-M and COIN-M futures carry `"X"`: `MARKET`, or `INSURANCE_FUND`, `ADL`
 //! (auto-deleveraging) and `NA`. Binance's own klines and aggregated trades leave out all but `MARKET`
 //! ([aggregate trade streams]: "Only market trades will be aggregated, which means the insurance fund
-//! trades and ADL trades won't be aggregated"), and so do we unless told otherwise: a print far from the
+//! trades and ADL trades won't be aggregated"), and so do we unless configured otherwise: a print far from the
 //! market would be a high or low that nobody could trade at.
 //!
 //! Such a print stays a record with an id, which may be corrected or conflict; it only updates nothing.
@@ -12,7 +12,7 @@
 
 use market::Updates;
 
-/// What a trade updates by its `X`. Spot writes `M` in this place, which Binance tells to ignore.
+/// What a trade updates by its `X`. Spot writes `M` in this place, which Binance says to ignore.
 pub(super) fn market_only(x: &str) -> Result<Updates, &'static str> {
     let is_market = x == "MARKET" || ["true", "false"].iter().any(|m| m.eq_ignore_ascii_case(x));
     Ok(if is_market { Updates::ALL } else { Updates::NONE })

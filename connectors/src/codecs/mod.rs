@@ -6,7 +6,7 @@
 //!
 //! ```
 //! let codec = connectors::codecs::find("binance-stream").unwrap();
-//! assert_eq!(codec.preset(Default::default()).unwrap().instrument, "binance:{symbol}");
+//! assert_eq!(codec.defaults(Default::default()).unwrap().instrument, "binance:{symbol}");
 //! assert!(connectors::codecs::find("bnance").is_err());
 //! ```
 
@@ -41,11 +41,11 @@ pub struct Codec {
     pub name: &'static str,
     /// What it reads, with a line of it, and its options; for help.
     pub doc: &'static str,
-    make: fn(Map<String, Value>) -> Result<Preset, String>,
+    make: fn(Map<String, Value>) -> Result<CodecDefaults, String>,
 }
 
 /// What a codec sets.
-pub struct Preset {
+pub struct CodecDefaults {
     /// How lines hold columns.
     pub form: Form,
     /// The instrument or template, unless configured.
@@ -62,9 +62,9 @@ pub struct Preset {
     pub only: Option<WhereConfig>,
     /// How texts are read.
     pub readings: Readings,
-    /// The symbol that a path tells; asked if [`Readings::symbol_is_given`].
+    /// Returns the symbol that is in a path; called if [`Readings::symbol_is_given`].
     pub symbol_of: fn(&str) -> Result<Box<str>, String>,
-    /// The day, `20131010`, that a path tells; asked if times are of a day.
+    /// The day, `20131010`, that is in a path; called if times are of a day.
     pub day_of: fn(&str) -> Result<Box<str>, String>,
     /// The time zone of that day.
     pub zone: &'static str,
@@ -81,7 +81,7 @@ pub enum Form {
 
 impl Codec {
     /// What it sets, with these options; an error names the one that is wrong, and those that there are.
-    pub fn preset(&self, options: Map<String, Value>) -> Result<Preset, String> {
+    pub fn defaults(&self, options: Map<String, Value>) -> Result<CodecDefaults, String> {
         (self.make)(options).map_err(|why| format!("`options` of codec \"{}\": {why}", self.name))
     }
 }
@@ -98,11 +98,12 @@ impl Codec {
     }
 }
 
-impl Preset {
-    /// A preset that neither asks for anything but columns nor knows a file's name.
-    fn new(form: Form, instrument: &'static str, columns: ColumnsConfig) -> Preset {
-        let unasked = |path: &str| Err(format!("the name of \"{path}\" tells nothing"));
-        Preset {
+impl CodecDefaults {
+    /// Defaults that neither asks for anything but columns nor knows a file's name.
+    fn new(form: Form, instrument: &'static str, columns: ColumnsConfig) -> CodecDefaults {
+        let unasked =
+            |path: &str| Err(format!("the name of \"{path}\" contains neither symbol nor day"));
+        CodecDefaults {
             form,
             instrument,
             id_scope: None,
@@ -142,10 +143,10 @@ mod tests {
     fn codecs_are_listed_by_name_and_have_defaults() {
         assert!(CODECS.is_sorted_by(|a, b| a.name < b.name));
         for codec in CODECS {
-            assert!(codec.preset(Map::new()).is_ok(), "{}", codec.name);
+            assert!(codec.defaults(Map::new()).is_ok(), "{}", codec.name);
             assert!(codec.doc.contains('`'), "{} shows no line", codec.name);
             let unknown = Map::from_iter([("colour".to_owned(), Value::from(1))]);
-            let error = codec.preset(unknown).err().unwrap_or_default();
+            let error = codec.defaults(unknown).err().unwrap_or_default();
             assert!(error.contains("unknown field `colour`"), "{error}");
         }
     }

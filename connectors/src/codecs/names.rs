@@ -1,4 +1,4 @@
-//! What the names of files tell.
+//! Symbols and days in the names of files.
 
 use std::path::{Component, Path};
 
@@ -19,7 +19,7 @@ pub(super) fn ticker(path: &str) -> Result<Box<str>, String> {
     let symbol = of_file.or_else(|| folder(path)).filter(|symbol| is_symbol(symbol));
     symbol.map(|symbol| symbol.to_ascii_uppercase().into()).ok_or_else(|| {
         format!(
-            "the name of \"{path}\" does not tell a symbol, as spy_20131010_trade.zip and spy/20131010_trade.zip do; write instrument = \"us:SPY\""
+            "the name of \"{path}\" does not contain a symbol, as spy_20131010_trade.zip and spy/20131010_trade.zip do; write instrument = \"us:SPY\""
         )
     })
 }
@@ -28,7 +28,7 @@ pub(super) fn ticker(path: &str) -> Result<Box<str>, String> {
 pub(super) fn date(path: &str) -> Result<Box<str>, String> {
     let mut parts = file_name(path).split(['_', '.']);
     parts.find(|part| is_date(part)).map(Box::from).ok_or_else(|| {
-        format!("the name of \"{path}\" does not tell a day, as spy_20131010_trade.zip does")
+        format!("the name of \"{path}\" does not contain a day, as spy_20131010_trade.zip does")
     })
 }
 
@@ -36,7 +36,7 @@ fn file_name(path: &str) -> &str {
     Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// The name of the folder that the file is in, as far as the path tells.
+/// The name of the folder that the file is in, if the path has one.
 fn folder(path: &str) -> Option<&str> {
     match Path::new(path).parent()?.components().next_back()? {
         Component::Normal(name) => name.to_str(),

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::names::{date, ticker};
-use super::{Codec, Form, Preset, conditions, typed};
+use super::{Codec, CodecDefaults, Form, conditions, typed};
 use crate::files::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading, UnitsConfig, WhereConfig};
 
@@ -48,7 +48,7 @@ enum Rules {
     UsSipAllHours,
 }
 
-fn make(options: Map<String, Value>) -> Result<Preset, String> {
+fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
     let Options { conditions, wall_time_as_utc } = typed(options)?;
     let (updates, reading) = match conditions {
         Rules::None => (None, Readings::default().updates),
@@ -59,19 +59,19 @@ fn make(options: Map<String, Value>) -> Result<Preset, String> {
         updates,
         ..ColumnsConfig::new(Column::Number(1), Column::Number(2), Column::Number(3))
     };
-    let preset = Preset::new(Form::Csv(Header::Absent), "us:{symbol}", columns);
-    Ok(Preset {
+    let defaults = CodecDefaults::new(Form::Csv(Header::Absent), "us:{symbol}", columns);
+    Ok(CodecDefaults {
         units: UnitsConfig { price_decimals: 4, ..UnitsConfig::default() },
         only: Some(WhereConfig { column: Column::Number(6), equals: Some("0".to_owned()) }),
         readings: Readings {
             symbol_is_given: true,
             time: TimeReading::OfDay,
             updates: reading,
-            ..preset.readings
+            ..defaults.readings
         },
         symbol_of: ticker,
         day_of: date,
         zone: if wall_time_as_utc { "UTC" } else { "America/New_York" },
-        ..preset
+        ..defaults
     })
 }

@@ -1,4 +1,4 @@
-//! What rows say of accounts: fills, target weights, fair values.
+//! Account rows: fills, target weights, fair values.
 
 use market::price::NOTIONAL_LIMIT;
 use market::{
@@ -6,13 +6,13 @@ use market::{
     Side, Target, TradeId, WEIGHT_SCALE, decimal,
 };
 
-use super::decode::{Fault, Row, fault, missing, wrong};
+use super::decode::{FieldError, Row, error, missing, wrong};
 use super::fields::{Field, Type};
-use super::texts::Said;
-use crate::mapping::words;
+use super::texts::RawField;
+use crate::mapping::vocabulary;
 
 impl Row<'_> {
-    pub(super) fn fill(&self) -> Result<Fill, Fault> {
+    pub(super) fn fill(&self) -> Result<Fill, FieldError> {
         let instrument = self.instrument()?;
         let contract = contract(&instrument)?;
         let price = self.price(&instrument)?;
@@ -26,7 +26,7 @@ impl Row<'_> {
             instrument: instrument.id,
             contract,
             time: self.time()?,
-            // Without a word, of two corrections the one that was told later counts. Fills do not outrank each other,
+            // Without a word, of two corrections the one that was received later counts. Fills do not outrank each other,
             // and where one lies is no content.
             sequence: self.sequence(Some(match self.of {
                 Type::FillCorrect => self.position,
@@ -39,33 +39,33 @@ impl Row<'_> {
     }
 
     /// The name of a fill.
-    pub(super) fn fill_ref(&self) -> Result<FillRef, Fault> {
+    pub(super) fn fill_ref(&self) -> Result<FillRef, FieldError> {
         Ok(FillRef { portfolio: self.portfolio()?, id: TradeId::of(self.need(Field::Id)?) })
     }
 
-    pub(super) fn target(&self) -> Result<Target, Fault> {
+    pub(super) fn target(&self) -> Result<Target, FieldError> {
         let instrument = self.instrument()?;
         Ok(Target {
             portfolio: self.portfolio()?,
             instrument: instrument.id,
             contract: contract(&instrument)?,
             time: self.time()?,
-            weight: match self.texts.said(Field::Weight) {
-                Said::Absent => return Err(missing(self.texts, Field::Weight)),
+            weight: match self.texts.raw(Field::Weight) {
+                RawField::Absent => return Err(missing(self.texts, Field::Weight)),
                 _ => self.number(Field::Weight, WEIGHT_SCALE)?,
             },
         })
     }
 
-    pub(super) fn fair(&self) -> Result<Fair, Fault> {
+    pub(super) fn fair(&self) -> Result<Fair, FieldError> {
         let instrument = self.instrument()?;
         let terms = instrument.terms;
-        let value = match self.texts.said(Field::Value) {
-            Said::Absent => return Err(missing(self.texts, Field::Value)),
-            Said::Empty => None,
-            Said::Text(text) => {
+        let value = match self.texts.raw(Field::Value) {
+            RawField::Absent => return Err(missing(self.texts, Field::Value)),
+            RawField::Empty => None,
+            RawField::Text(text) => {
                 let price = Price::parse(text, terms.price_scale);
-                let bad = |why| fault(RefusalReason::BadPrice, Field::Value, text, &why);
+                let bad = |why| error(RefusalReason::BadPrice, Field::Value, text, &why);
                 Some(price.map_err(bad)?)
             }
         };
@@ -75,7 +75,7 @@ impl Row<'_> {
         Ok(Fair { instrument: instrument.id, terms, model: model.id, time: self.time()?, value })
     }
 
-    fn portfolio(&self) -> Result<PortfolioId, Fault> {
+    fn portfolio(&self) -> Result<PortfolioId, FieldError> {
         let found = self.catalog.portfolios.find(self.need(Field::Portfolio)?);
         let found = found.map_err(|error| bad_name(Field::Portfolio, &error))?;
         self.unknown.borrow_mut().portfolio = found.unknown;
@@ -83,12 +83,12 @@ impl Row<'_> {
     }
 
     /// The quantity of a fill, whose sign or side says what was done.
-    fn signed_quantity(&self, instrument: &Instrument) -> Result<i64, Fault> {
+    fn signed_quantity(&self, instrument: &Instrument) -> Result<i64, FieldError> {
         let quantity = self.quantity(instrument)?;
         let text = self.need(Field::Quantity)?;
-        let bad = |why: &str| Err(fault(RefusalReason::BadSize, Field::Quantity, text, &why));
+        let bad = |why: &str| Err(error(RefusalReason::BadSize, Field::Quantity, text, &why));
         let side = self.texts.get(Field::Side);
-        match side.map(|word| (word, words::side(word))) {
+        match side.map(|word| (word, vocabulary::side(word))) {
             _ if quantity == 0 => bad("is zero"),
             None => Ok(quantity),
             Some(_) if quantity < 0 => bad("is below zero, and `side` says what was done"),
@@ -99,7 +99,7 @@ impl Row<'_> {
     }
 
     /// An exact number, if there is one.
-    fn number(&self, field: Field, scale: u8) -> Result<Option<i64>, Fault> {
+    fn number(&self, field: Field, scale: u8) -> Result<Option<i64>, FieldError> {
         let text = self.texts.get(field);
         let number =
             text.map(|text| decimal::parse(text, scale).map_err(|why| wrong(field, text, &why)));
@@ -108,16 +108,16 @@ impl Row<'_> {
 }
 
 /// What has to be known to value a holding.
-fn contract(instrument: &Instrument) -> Result<Contract, Fault> {
+fn contract(instrument: &Instrument) -> Result<Contract, FieldError> {
     instrument.contract().ok_or_else(|| {
         let detail = format!(
             "it is not known what prices of `{}` are in; set `quote` in its [[instrument]], such as \"USD\"",
             instrument.name
         );
-        Fault::of(RefusalReason::BadInstrument, Field::Instrument, detail)
+        FieldError::of(RefusalReason::BadInstrument, Field::Instrument, detail)
     })
 }
 
-fn bad_name(field: Field, error: &market::NameError) -> Fault {
-    Fault::of(RefusalReason::BadField, field, error.to_string())
+fn bad_name(field: Field, error: &market::NameError) -> FieldError {
+    FieldError::of(RefusalReason::BadField, field, error.to_string())
 }

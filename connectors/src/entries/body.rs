@@ -6,7 +6,7 @@ use market::RefusalReason;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::decode::{Decoder, Fault};
+use super::decode::{Decoder, FieldError};
 use super::rows::{Decoding, Layout, Problem, Rows};
 use super::texts::Texts;
 use crate::files::lines::Lines;
@@ -153,8 +153,8 @@ impl<'a> Visitor<'a> for Elements<'_, '_> {
                 object if object.starts_with('{') => self.0.push_object(object),
                 other => {
                     let reason = RefusalReason::Malformed;
-                    let fault = Fault::of_row(reason, "the element is no object".to_owned());
-                    self.0.push(Err(fault), other.as_bytes());
+                    let error = FieldError::of_row(reason, "the element is no object".to_owned());
+                    self.0.push(Err(error), other.as_bytes());
                 }
             }
         }

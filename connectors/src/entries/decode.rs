@@ -10,13 +10,13 @@ use market::{
 };
 
 use super::fields::{Field, Type};
-use super::texts::{Said, Texts};
-use crate::mapping::words;
+use super::texts::{RawField, Texts};
+use crate::mapping::vocabulary;
 use crate::source::Decoded;
 
 /// Why a row was refused; with the raw input it becomes a [`Refusal`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FieldError {
     /// The kind of reason.
     pub reason: RefusalReason,
     /// The field that is wrong, as it is written; empty if that is the row.
@@ -25,7 +25,7 @@ pub struct Fault {
     pub detail: String,
 }
 
-/// Decodes rows that say their own type.
+/// Decodes rows that hold their own type.
 pub struct Decoder {
     catalog: Arc<Catalog>,
     default: Option<Type>,
@@ -33,21 +33,25 @@ pub struct Decoder {
     partition: IdScope,
 }
 
-impl Fault {
-    /// A fault of a whole row.
-    pub(super) fn of_row(reason: RefusalReason, detail: impl Into<String>) -> Fault {
-        Fault { reason, field: Cow::Borrowed(""), detail: detail.into() }
+impl FieldError {
+    /// An error of a whole row.
+    pub(super) fn of_row(reason: RefusalReason, detail: impl Into<String>) -> FieldError {
+        FieldError { reason, field: Cow::Borrowed(""), detail: detail.into() }
     }
 
-    /// A fault of a key that is no field.
-    pub(super) fn at(reason: RefusalReason, key: String, say: impl Fn(&str) -> String) -> Fault {
-        let detail = say(&key);
-        Fault { reason, field: Cow::Owned(key), detail }
+    /// An error of a key that is no field.
+    pub(super) fn at(
+        reason: RefusalReason,
+        key: String,
+        set: impl Fn(&str) -> String,
+    ) -> FieldError {
+        let detail = set(&key);
+        FieldError { reason, field: Cow::Owned(key), detail }
     }
 
-    /// A fault of a field.
-    pub(super) fn of(reason: RefusalReason, field: Field, detail: impl Into<String>) -> Fault {
-        Fault { reason, field: Cow::Borrowed(field.doc().name), detail: detail.into() }
+    /// An error of a field.
+    pub(super) fn of(reason: RefusalReason, field: Field, detail: impl Into<String>) -> FieldError {
+        FieldError { reason, field: Cow::Borrowed(field.doc().name), detail: detail.into() }
     }
 
     /// With the input that it is about.
@@ -57,7 +61,7 @@ impl Fault {
 }
 
 impl Decoder {
-    /// A decoder for the partition of this name (with its source, so that it is unique); rows that say no
+    /// A decoder for the partition of this name (with its source, so that it is unique); rows that have no
     /// type are of the default, if there is one.
     pub fn new(catalog: Arc<Catalog>, default: Option<Type>, partition: &str) -> Decoder {
         Decoder { catalog, default, partition: IdScope::of(partition) }
@@ -66,14 +70,14 @@ impl Decoder {
     /// The entry that a row says. `position` must be unique in the partition.
     ///
     /// Registers no name: those that the catalog does not know come with the entry.
-    pub fn decode(&self, texts: &Texts<'_>, position: u64) -> Result<Decoded<Entry>, Fault> {
+    pub fn decode(&self, texts: &Texts<'_>, position: u64) -> Result<Decoded<Entry>, FieldError> {
         let of = match texts.get(Field::Type) {
             Some(name) => Type::named(name).map_err(|why| wrong(Field::Type, name, &why))?,
             None => self.default.ok_or_else(|| missing(texts, Field::Type))?,
         };
         if let Some(field) = texts.useless(of) {
             let detail = format!("`{}` says nothing in a `{}`", field.doc().name, of.name());
-            return Err(Fault::of(RefusalReason::BadField, field, detail));
+            return Err(FieldError::of(RefusalReason::BadField, field, detail));
         }
         let unknown = RefCell::default();
         let row = Row { texts, of, position, catalog: &self.catalog, unknown };
@@ -82,7 +86,7 @@ impl Decoder {
     }
 
     /// The entry of a row whose type is known.
-    fn entry(&self, row: &Row<'_>) -> Result<Entry, Fault> {
+    fn entry(&self, row: &Row<'_>) -> Result<Entry, FieldError> {
         Ok(match row.of {
             Type::Trade => {
                 let instrument = row.instrument()?;
@@ -109,14 +113,18 @@ impl Decoder {
     }
 
     /// The name of a new trade.
-    fn own_name(&self, row: &Row<'_>, instrument: &Instrument) -> Result<TradeRef, Fault> {
+    fn own_name(&self, row: &Row<'_>, instrument: &Instrument) -> Result<TradeRef, FieldError> {
         let position = TradeId::Position(row.position);
         let nameless = TradeRef { instrument: instrument.id, scope: self.partition, id: position };
         Ok(row.texts.get(Field::Id).map_or(nameless, |id| row.trade_ref(instrument, id)))
     }
 
     /// The trade that a correction or cancel is about, and the name that it has from then on.
-    fn named(&self, row: &Row<'_>, instrument: &Instrument) -> Result<(TradeRef, TradeRef), Fault> {
+    fn named(
+        &self,
+        row: &Row<'_>,
+        instrument: &Instrument,
+    ) -> Result<(TradeRef, TradeRef), FieldError> {
         let (id, of) = (row.texts.get(Field::Id), row.texts.get(Field::Of));
         let Some(known) = of.or(id) else {
             return Err(missing(row.texts, Field::Id));
@@ -137,25 +145,26 @@ pub(super) struct Row<'r> {
 }
 
 impl Row<'_> {
-    pub(super) fn need(&self, field: Field) -> Result<&str, Fault> {
+    pub(super) fn need(&self, field: Field) -> Result<&str, FieldError> {
         self.texts.get(field).ok_or_else(|| missing(self.texts, field))
     }
 
-    pub(super) fn instrument(&self) -> Result<Arc<Instrument>, Fault> {
+    pub(super) fn instrument(&self) -> Result<Arc<Instrument>, FieldError> {
         let found = self.catalog.find(self.need(Field::Instrument)?);
         let reason = RefusalReason::BadInstrument;
-        let found = found.map_err(|why| Fault::of(reason, Field::Instrument, why.to_string()))?;
+        let found =
+            found.map_err(|why| FieldError::of(reason, Field::Instrument, why.to_string()))?;
         if !found.is_registered {
             self.unknown.borrow_mut().instrument = Some(Arc::clone(&found.instrument));
         }
         Ok(found.instrument)
     }
 
-    pub(super) fn time(&self) -> Result<EventTime, Fault> {
+    pub(super) fn time(&self) -> Result<EventTime, FieldError> {
         read_time(self.need(Field::Time)?)
     }
 
-    fn time_if_any(&self) -> Result<Option<EventTime>, Fault> {
+    fn time_if_any(&self) -> Result<Option<EventTime>, FieldError> {
         self.texts.get(Field::Time).map(read_time).transpose()
     }
 
@@ -166,12 +175,12 @@ impl Row<'_> {
         TradeRef { instrument: instrument.id, scope, id: TradeId::of(id) }
     }
 
-    fn trade(&self, instrument: &Instrument, name: TradeRef) -> Result<Trade, Fault> {
+    fn trade(&self, instrument: &Instrument, name: TradeRef) -> Result<Trade, FieldError> {
         let price = self.price(instrument)?;
         let quantity = Quantity(self.quantity(instrument)?);
         if quantity.0 < 0 {
             let why = "is below zero; `side` says who took liquidity";
-            return Err(fault(
+            return Err(error(
                 RefusalReason::BadSize,
                 Field::Quantity,
                 self.need(Field::Quantity)?,
@@ -197,97 +206,97 @@ impl Row<'_> {
             is_positional,
             price,
             quantity,
-            side: self.word(Field::Side, words::side, Side::Unknown)?,
-            updates: self.word(Field::Updates, words::updates, Updates::ALL)?,
+            side: self.word(Field::Side, vocabulary::side, Side::Unknown)?,
+            updates: self.word(Field::Updates, vocabulary::updates, Updates::ALL)?,
         })
     }
 
-    /// A field of words, by one of the readers of [`words`].
+    /// A field of words, by one of the readers of [`vocabulary`].
     pub(super) fn word<T>(
         &self,
         field: Field,
         read: fn(&str) -> Result<T, &'static str>,
         default: T,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, FieldError> {
         let word = self.texts.get(field);
         word.map_or(Ok(default), |word| read(word).map_err(|why| wrong(field, word, &why)))
     }
 
-    pub(super) fn sequence(&self, default: Option<u64>) -> Result<u64, Fault> {
+    pub(super) fn sequence(&self, default: Option<u64>) -> Result<u64, FieldError> {
         let text = match (self.texts.get(Field::Sequence), default) {
             (Some(text), _) => text,
             (None, Some(default)) => return Ok(default),
             (None, None) => {
                 let detail =
                     "`sequence` is absent: of several corrections the one with the highest counts";
-                return Err(Fault::of(RefusalReason::MissingField, Field::Sequence, detail));
+                return Err(FieldError::of(RefusalReason::MissingField, Field::Sequence, detail));
             }
         };
         let why = "is not an unsigned integer of 64 bits";
         text.parse().map_err(|_| wrong(Field::Sequence, text, &why))
     }
 
-    pub(super) fn price(&self, instrument: &Instrument) -> Result<Price, Fault> {
+    pub(super) fn price(&self, instrument: &Instrument) -> Result<Price, FieldError> {
         let text = self.need(Field::Price)?;
         let price = Price::parse(text, instrument.terms.price_scale)
-            .map_err(|why| fault(RefusalReason::BadPrice, Field::Price, text, &why))?;
+            .map_err(|why| error(RefusalReason::BadPrice, Field::Price, text, &why))?;
         if price.0 <= 0 && !instrument.negative_prices {
             let why = "is not a positive price";
-            return Err(fault(RefusalReason::PriceNotPositive, Field::Price, text, &why));
+            return Err(error(RefusalReason::PriceNotPositive, Field::Price, text, &why));
         }
         Ok(price)
     }
 
-    pub(super) fn quantity(&self, instrument: &Instrument) -> Result<i64, Fault> {
+    pub(super) fn quantity(&self, instrument: &Instrument) -> Result<i64, FieldError> {
         let text = self.need(Field::Quantity)?;
         decimal::parse(text, instrument.terms.quantity_scale)
-            .map_err(|why| fault(RefusalReason::BadSize, Field::Quantity, text, &why))
+            .map_err(|why| error(RefusalReason::BadSize, Field::Quantity, text, &why))
     }
 
-    pub(super) fn too_large(&self) -> Fault {
+    pub(super) fn too_large(&self) -> FieldError {
         let text = |field| self.texts.get(field).unwrap_or_default();
         let (price, quantity) = (text(Field::Price), text(Field::Quantity));
         let detail = format!(
             "{price} times {quantity} is more than sums can hold at this instrument's decimals"
         );
-        Fault::of(RefusalReason::NotionalTooLarge, Field::Quantity, detail)
+        FieldError::of(RefusalReason::NotionalTooLarge, Field::Quantity, detail)
     }
 }
 
-fn read_time(text: &str) -> Result<EventTime, Fault> {
+fn read_time(text: &str) -> Result<EventTime, FieldError> {
     EventTime::parse_any(text).map_err(|why| {
         let or = match why {
             TimeError::NotRfc3339 => " (or a number with its unit, such as 1700000000s)",
             _ => "",
         };
-        fault(RefusalReason::BadTime, Field::Time, text, &format!("{why}{or}"))
+        error(RefusalReason::BadTime, Field::Time, text, &format!("{why}{or}"))
     })
 }
 
 /// `price: "12x" is not a decimal number`
-pub(super) fn fault(
+pub(super) fn error(
     reason: RefusalReason,
     field: Field,
     value: &str,
     why: &dyn std::fmt::Display,
-) -> Fault {
+) -> FieldError {
     const SHOWN_MAX: usize = 80;
     let cut = value.char_indices().nth(SHOWN_MAX).map(|(at, _)| at);
     let (shown, dots) = cut.map_or((value, ""), |at| (&value[..at], "…"));
-    Fault::of(reason, field, format!("{}: {shown:?}{dots} {why}", field.doc().name))
+    FieldError::of(reason, field, format!("{}: {shown:?}{dots} {why}", field.doc().name))
 }
 
 /// A field of words or numbers of which the value is not one that is possible.
-pub(super) fn wrong(field: Field, value: &str, why: &dyn std::fmt::Display) -> Fault {
-    fault(RefusalReason::BadField, field, value, why)
+pub(super) fn wrong(field: Field, value: &str, why: &dyn std::fmt::Display) -> FieldError {
+    error(RefusalReason::BadField, field, value, why)
 }
 
 /// A field that is needed and says nothing.
-pub(super) fn missing(texts: &Texts<'_>, field: Field) -> Fault {
-    let what = match texts.said(field) {
-        Said::Absent => "absent",
+pub(super) fn missing(texts: &Texts<'_>, field: Field) -> FieldError {
+    let what = match texts.raw(field) {
+        RawField::Absent => "absent",
         _ => "empty",
     };
     let detail = format!("`{}` is {what}", field.doc().name);
-    Fault::of(RefusalReason::MissingField, field, detail)
+    FieldError::of(RefusalReason::MissingField, field, detail)
 }

@@ -114,7 +114,7 @@ pub const FIELDS: &[FieldDoc] = &[
         needed: &[Type::Fill, Type::FillCorrect, Type::Bust],
         optional: &[Type::Trade, Type::Correct, Type::Cancel],
         doc: "of a trade within its scope, or of a fill within its portfolio; a trade without one can be \
-              neither told from its copies nor corrected",
+              neither recognised among its copies nor corrected",
     },
     FieldDoc {
         of: Field::Scope,
@@ -142,7 +142,7 @@ pub const FIELDS: &[FieldDoc] = &[
             Type::Fair,
         ],
         optional: &[Type::Cancel, Type::Bust],
-        doc: "when it happened or was said: RFC 3339, or a number with its unit such as `1700000000s`, \
+        doc: "when it happened or was sent: RFC 3339, or a number with its unit such as `1700000000s`, \
               `…ms`, `…us`, `…ns`",
     },
     FieldDoc {
@@ -202,8 +202,8 @@ pub const FIELDS: &[FieldDoc] = &[
         name: "weight",
         needed: &[Type::Target],
         optional: NONE,
-        doc: "the wished share, 1 being the whole portfolio, at most 9 decimals; `null`, or an empty column, \
-              takes the wish back",
+        doc: "the target share, 1 being the whole portfolio, at most 9 decimals; `null`, or an empty column, \
+              withdraws the target",
     },
     FieldDoc {
         of: Field::Model,
@@ -267,7 +267,7 @@ impl Field {
     }
 }
 
-/// What is said of a name that no field has.
+/// The error of a name that no field has.
 pub(super) fn unknown(name: &str) -> String {
     const SHOWN_MAX: usize = 64;
     let shown: String = name.chars().take(SHOWN_MAX).collect();

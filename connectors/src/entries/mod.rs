@@ -1,4 +1,4 @@
-//! Entries: rows that say by themselves what they are, for people and programs that write rows for us. A
+//! Entries: rows that state their own type, for people and programs that write rows for us. A
 //! feed is read by a [`mapping`](crate::mapping); an entry has the same fields wherever it comes from: a
 //! source of files of `kind = "entries"`, or the body of a request.
 //!
@@ -7,7 +7,7 @@
 //! name = "desk"
 //! kind = "entries"
 //! paths = ["fills.csv", "targets.jsonl.gz"]   # each is a partition
-//! # type = "fill"                             # of rows that say none
+//! # type = "fill"                             # of rows without a type
 //! ```
 //!
 //! ```
@@ -38,7 +38,7 @@ mod tests;
 mod texts;
 
 pub use body::{BodyError, BodyRow, Form, decode_body};
-pub use decode::{Decoder, Fault};
+pub use decode::{Decoder, FieldError};
 pub use fields::{FIELDS, Field, FieldDoc, TYPES, Type, TypeDoc};
 pub use source::{EntriesConfig, EntriesSource};
-pub use texts::{Header, Said, Texts};
+pub use texts::{Header, RawField, Texts};

@@ -4,7 +4,7 @@ use std::io;
 
 use market::{Entry, RefusalReason};
 
-use super::decode::{Decoder, Fault};
+use super::decode::{Decoder, FieldError};
 use super::texts::{Header, Texts};
 use crate::files::Header as HeaderLine;
 use crate::files::csv::{Dialect, Fields};
@@ -22,7 +22,7 @@ pub(super) enum Layout {
 /// Why the lines of an input cannot be read as rows.
 #[derive(Debug)]
 pub(super) enum Problem {
-    /// What the system said.
+    /// The error of the system.
     System(io::Error),
     /// What is wrong with the header.
     Header(String),
@@ -44,7 +44,7 @@ struct Columns {
 }
 
 /// What a line that is no blank comes to.
-pub(super) type Decoding = Result<Decoded<Entry>, Fault>;
+pub(super) type Decoding = Result<Decoded<Entry>, FieldError>;
 
 impl Layout {
     /// Columns between commas, with quotes where they are needed.
@@ -94,7 +94,7 @@ impl Rows {
         while !self.is_ended {
             let line = self.lines.next(&mut self.text)?;
             let number = self.lines.number();
-            let refused = |reason, detail| Some(Err(Fault::of_row(reason, detail)));
+            let refused = |reason, detail| Some(Err(FieldError::of_row(reason, detail)));
             let decoded = match line {
                 Line::End => {
                     self.is_ended = true;
@@ -151,7 +151,7 @@ impl Rows {
     fn decode(&mut self, decoder: &Decoder, position: u64) -> Decoding {
         let text = std::str::from_utf8(&self.text).map_err(|error| {
             let detail = format!("byte {} is not UTF-8", error.valid_up_to() + 1);
-            Fault::of_row(RefusalReason::Malformed, detail)
+            FieldError::of_row(RefusalReason::Malformed, detail)
         })?;
         let Some(Columns { dialect, header, fields }) = &mut self.columns else {
             return decoder.decode(&Texts::of_object(text)?, position);
@@ -159,7 +159,7 @@ impl Rows {
         fields.split(text, dialect);
         if fields.len() != header.len() {
             let detail = format!("{} fields expected, {} found", header.len(), fields.len());
-            return Err(Fault::of_row(RefusalReason::Malformed, detail));
+            return Err(FieldError::of_row(RefusalReason::Malformed, detail));
         }
         decoder.decode(&header.texts(|at| fields.get(text, at)), position)
     }

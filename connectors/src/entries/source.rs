@@ -14,7 +14,7 @@ use crate::files::config::format_of;
 use crate::files::csv::Dialect;
 use crate::files::lines::Lines;
 use crate::files::{CsvConfig, Format};
-use crate::registry::{Setting, TypedSource};
+use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 
 /// The configuration of a source of entries, without its name and kind.
@@ -28,7 +28,7 @@ pub struct EntriesConfig {
     /// How CSV is written; there must be a header.
     #[serde(default)]
     pub csv: CsvConfig,
-    /// The type of rows that say none; by default each must say its own.
+    /// The type of rows without a type; by default each must have one.
     #[serde(rename = "type")]
     pub default: Option<String>,
 }
@@ -51,14 +51,14 @@ impl TypedSource for EntriesSource {
     const KIND: &'static str = "entries";
     type Config = EntriesConfig;
 
-    fn build(config: EntriesConfig, setting: Setting) -> Result<EntriesSource, SourceError> {
-        let name = setting.name.clone();
-        check(config, setting).map_err(|problem| SourceError::Config { name, problem })
+    fn build(config: EntriesConfig, context: BuildContext) -> Result<EntriesSource, SourceError> {
+        let name = context.name.clone();
+        check(config, context).map_err(|problem| SourceError::Config { name, problem })
     }
 }
 
-fn check(config: EntriesConfig, setting: Setting) -> Result<EntriesSource, String> {
-    let Setting { name, folder, catalog } = setting;
+fn check(config: EntriesConfig, context: BuildContext) -> Result<EntriesSource, String> {
+    let BuildContext { name, folder, catalog } = context;
     if config.paths.is_empty() {
         return Err("`paths` is empty; name at least one file".to_owned());
     }
@@ -138,7 +138,7 @@ impl PartitionReader for EntriesReader {
             let after = self.after;
             match self.rows.next(&self.decoder, |line| (line > after).then_some(line)) {
                 Ok(Some((position, decoded))) => {
-                    let record = decoded.map_err(|fault| fault.refusal(self.rows.text()));
+                    let record = decoded.map_err(|error| error.refusal(self.rows.text()));
                     rows.push(Row::of(position, record));
                 }
                 Ok(None) => return Ok(Progress::Ended),

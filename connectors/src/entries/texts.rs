@@ -7,13 +7,13 @@ use market::RefusalReason;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::decode::Fault;
+use super::decode::FieldError;
 use super::fields::{FIELDS, Field, Type, unknown};
 use crate::mapping::json::leaf;
 
 /// What a row says in one field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Said<'a> {
+pub enum RawField<'a> {
     /// The row does not have the field.
     #[default]
     Absent,
@@ -25,7 +25,7 @@ pub enum Said<'a> {
 
 /// What a row says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Texts<'a>([Said<'a>; Field::COUNT]);
+pub struct Texts<'a>([RawField<'a>; Field::COUNT]);
 
 /// Which column of a CSV text is which field.
 #[derive(Clone, Debug, Default)]
@@ -43,13 +43,13 @@ impl<'a> Texts<'a> {
     /// assert_eq!(texts.get(Field::Side), None);
     /// assert!(Texts::of_object(r#"{"prise":1}"#).is_err());
     /// ```
-    pub fn of_object(json: &'a str) -> Result<Texts<'a>, Fault> {
+    pub fn of_object(json: &'a str) -> Result<Texts<'a>, FieldError> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let read = deserializer.deserialize_map(Object);
         let read = read.and_then(|read| deserializer.end().map(|()| read));
         let Read { texts, wrong } = read.map_err(|error| {
             let why = error.to_string().replace(" at line 1 column ", " at byte ");
-            Fault::of_row(
+            FieldError::of_row(
                 RefusalReason::Malformed,
                 format!("not a JSON object that can be read: {why}"),
             )
@@ -60,13 +60,13 @@ impl<'a> Texts<'a> {
     /// The text of a field, if it says anything.
     pub fn get(&self, field: Field) -> Option<&str> {
         match &self.0[field as usize] {
-            Said::Text(text) => Some(text),
-            Said::Absent | Said::Empty => None,
+            RawField::Text(text) => Some(text),
+            RawField::Absent | RawField::Empty => None,
         }
     }
 
-    /// What is said in a field.
-    pub fn said(&self, field: Field) -> &Said<'a> {
+    /// The raw text of a field.
+    pub fn raw(&self, field: Field) -> &RawField<'a> {
         &self.0[field as usize]
     }
 
@@ -79,15 +79,15 @@ impl<'a> Texts<'a> {
         FIELDS.iter().map(|field| field.of).find(|field| self.get(*field).is_some() && !has(field))
     }
 
-    fn say(&mut self, field: Field, text: Option<Cow<'a, str>>) {
+    fn set(&mut self, field: Field, text: Option<Cow<'a, str>>) {
         self.0[field as usize] = match text {
             Some(Cow::Borrowed(text)) if !text.trim().is_empty() => {
-                Said::Text(Cow::Borrowed(text.trim()))
+                RawField::Text(Cow::Borrowed(text.trim()))
             }
             Some(Cow::Owned(text)) if !text.trim().is_empty() => {
-                Said::Text(Cow::Owned(text.trim().to_owned()))
+                RawField::Text(Cow::Owned(text.trim().to_owned()))
             }
-            _ => Said::Empty,
+            _ => RawField::Empty,
         };
     }
 }
@@ -115,7 +115,7 @@ impl Header {
     pub(super) fn texts<'a>(&self, column: impl Fn(usize) -> Option<&'a str>) -> Texts<'a> {
         let mut texts = Texts::default();
         for (at, field) in self.columns.iter().enumerate() {
-            texts.say(*field, column(at).map(Cow::Borrowed));
+            texts.set(*field, column(at).map(Cow::Borrowed));
         }
         texts
     }
@@ -127,7 +127,7 @@ struct Object;
 /// What was read: texts, and the first thing that is wrong with a key.
 struct Read<'a> {
     texts: Texts<'a>,
-    wrong: Option<Fault>,
+    wrong: Option<FieldError>,
 }
 
 impl<'a> Visitor<'a> for Object {
@@ -144,17 +144,17 @@ impl<'a> Visitor<'a> for Object {
             let Some(field) = Field::named(&key) else {
                 map.next_value::<IgnoredAny>()?;
                 let reason = RefusalReason::BadField;
-                wrong.get_or_insert_with(|| Fault::at(reason, key.into_owned(), unknown));
+                wrong.get_or_insert_with(|| FieldError::at(reason, key.into_owned(), unknown));
                 continue;
             };
             let raw = map.next_value::<&RawValue>()?.get();
             let text = leaf(raw).map_err(|_| {
                 A::Error::custom(format_args!("`{key}` holds an object or an array"))
             })?;
-            if *texts.said(field) != Said::Absent {
+            if *texts.raw(field) != RawField::Absent {
                 return Err(A::Error::custom(format_args!("`{key}` appears twice")));
             }
-            texts.say(field, text);
+            texts.set(field, text);
         }
         Ok(Read { texts, wrong })
     }

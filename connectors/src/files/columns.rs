@@ -6,7 +6,7 @@ use market::{Event, RefusalReason};
 
 use super::csv::{Dialect, Fields, Header};
 use super::lines::{LINE_MAX, Line, Lines};
-use crate::mapping::{Column, Decoder, Fault, Field, Mapping};
+use crate::mapping::{Column, DecodeError, Decoder, Field, Mapping};
 use crate::source::Decoded;
 
 /// The columns of one CSV file.
@@ -19,9 +19,9 @@ pub(super) struct CsvColumns {
     fields: Fields,
 }
 
-/// Why a file's columns cannot be told.
+/// Why a file's columns cannot be determined.
 pub(super) enum Problem {
-    /// What the system said.
+    /// The error of the system.
     System(io::Error),
     /// What is wrong with the columns.
     Columns(String),
@@ -74,11 +74,11 @@ impl CsvColumns {
         record: &str,
         decoder: &mut Decoder,
         position: u64,
-    ) -> Result<Option<Decoded<Event>>, Fault> {
+    ) -> Result<Option<Decoded<Event>>, DecodeError> {
         self.fields.split(record, &self.dialect);
         if self.fields.len() != self.count {
             let detail = format!("{} fields expected, {} found", self.count, self.fields.len());
-            return Err(Fault::new(RefusalReason::Malformed, detail));
+            return Err(DecodeError::new(RefusalReason::Malformed, detail));
         }
         decoder.decode(|f| self.fields.get(record, self.layout[f as usize]?), position)
     }

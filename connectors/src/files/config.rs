@@ -12,7 +12,7 @@ use super::csv::Dialect;
 use crate::codecs::{self, Codec, Form};
 use crate::mapping::json::JsonColumns;
 use crate::mapping::{ColumnsConfig, Given, Mapping, MappingConfig, UnitsConfig, WhereConfig};
-use crate::registry::Setting;
+use crate::registry::BuildContext;
 
 /// The configuration of a source of files, without its name and kind.
 #[derive(Clone, Debug, Deserialize)]
@@ -94,7 +94,7 @@ pub(super) enum Shape {
     Jsonl {
         /// The paths.
         columns: Arc<JsonColumns>,
-        /// Whether a number may stand before the object.
+        /// Whether a number may precede the object.
         stamped: bool,
     },
 }
@@ -106,16 +106,16 @@ impl Default for CsvConfig {
 }
 
 impl Plan {
-    pub(super) fn check(mut config: FileConfig, setting: &Setting) -> Result<Plan, String> {
+    pub(super) fn check(mut config: FileConfig, context: &BuildContext) -> Result<Plan, String> {
         check_paths(&config.paths)?;
         match config.codec.take() {
-            Some(name) => Plan::of_codec(codecs::find(&name)?, config, setting),
-            None => Plan::of_columns(config, setting),
+            Some(name) => Plan::of_codec(codecs::find(&name)?, config, context),
+            None => Plan::of_columns(config, context),
         }
     }
 
     /// What was written column by column.
-    fn of_columns(config: FileConfig, setting: &Setting) -> Result<Plan, String> {
+    fn of_columns(config: FileConfig, context: &BuildContext) -> Result<Plan, String> {
         let formats = formats(&config)?;
         let dialect = Dialect::check(&config.csv.unwrap_or_default())?;
         if config.options.is_some() {
@@ -135,7 +135,7 @@ impl Plan {
             only: config.only,
             ..MappingConfig::new(columns, config.units.unwrap_or_default())
         };
-        let mapping = Mapping::check(mapping, Arc::clone(&setting.catalog))?;
+        let mapping = Mapping::check(mapping, Arc::clone(&context.catalog))?;
         let json = match formats.contains(&Format::Jsonl) {
             true => Some(Arc::new(JsonColumns::check(&mapping)?)),
             false => None,
@@ -147,13 +147,13 @@ impl Plan {
                 }
                 _ => Shape::Csv(dialect),
             };
-            Partition { path: setting.folder.join(&name), name, shape, given: Given::default() }
+            Partition { path: context.folder.join(&name), name, shape, given: Given::default() }
         });
         Ok(Plan { partitions: partitions.collect(), mapping })
     }
 
     /// What `codec` knows, and the little that was written beside it.
-    fn of_codec(codec: &Codec, config: FileConfig, setting: &Setting) -> Result<Plan, String> {
+    fn of_codec(codec: &Codec, config: FileConfig, context: &BuildContext) -> Result<Plan, String> {
         codec.alone(&[
             (config.format.is_some(), "format"),
             (config.csv.is_some(), "csv"),
@@ -161,19 +161,19 @@ impl Plan {
             (config.units.is_some(), "units"),
             (config.only.is_some(), "where"),
         ])?;
-        let preset = codec.preset(config.options.unwrap_or_default())?;
+        let defaults = codec.defaults(config.options.unwrap_or_default())?;
         let mapping = MappingConfig {
-            instrument: config.instrument.or_else(|| Some(preset.instrument.to_owned())),
-            id_scope: config.id_scope.or_else(|| preset.id_scope.map(str::to_owned)),
-            contiguous_ids: config.contiguous_ids.unwrap_or(preset.contiguous_ids),
-            columns: preset.columns,
-            units: preset.units,
+            instrument: config.instrument.or_else(|| Some(defaults.instrument.to_owned())),
+            id_scope: config.id_scope.or_else(|| defaults.id_scope.map(str::to_owned)),
+            contiguous_ids: config.contiguous_ids.unwrap_or(defaults.contiguous_ids),
+            columns: defaults.columns,
+            units: defaults.units,
             symbols: config.symbols,
-            only: preset.only,
-            readings: preset.readings,
+            only: defaults.only,
+            readings: defaults.readings,
         };
-        let mapping = Mapping::check(mapping, Arc::clone(&setting.catalog))?;
-        let shape = match preset.form {
+        let mapping = Mapping::check(mapping, Arc::clone(&context.catalog))?;
+        let shape = match defaults.form {
             Form::Csv(header) => Shape::Csv(Dialect::comma(header)),
             Form::Stamped => {
                 Shape::Jsonl { columns: Arc::new(JsonColumns::check(&mapping)?), stamped: true }
@@ -183,12 +183,12 @@ impl Plan {
         for name in config.paths {
             let mut given = Given::default();
             if mapping.needs_symbol() {
-                given.symbol = Some((preset.symbol_of)(&name)?);
+                given.symbol = Some((defaults.symbol_of)(&name)?);
             }
             if mapping.needs_day() {
-                given.day = Some(WallDay::named(&(preset.day_of)(&name)?, preset.zone)?);
+                given.day = Some(WallDay::named(&(defaults.day_of)(&name)?, defaults.zone)?);
             }
-            let (path, shape) = (setting.folder.join(&name), shape.clone());
+            let (path, shape) = (context.folder.join(&name), shape.clone());
             partitions.push(Partition { name, path, shape, given });
         }
         Ok(Plan { partitions, mapping })
@@ -217,7 +217,7 @@ fn formats(config: &FileConfig) -> Result<Vec<Format>, String> {
     Ok(formats)
 }
 
-/// The format that a path's ending tells.
+/// The format that a path's ending names.
 pub(crate) fn format_of(path: &str) -> Result<Format, String> {
     let lower = path.to_ascii_lowercase();
     let compressed = [".gz", ".zst", ".zip"].iter().find_map(|ending| lower.strip_suffix(ending));
@@ -226,7 +226,7 @@ pub(crate) fn format_of(path: &str) -> Result<Format, String> {
         Some("csv" | "txt") => Ok(Format::Csv),
         Some("jsonl" | "ndjson" | "json") => Ok(Format::Jsonl),
         _ => Err(format!(
-            "the ending of \"{path}\" does not tell its format (.csv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
+            "the ending of \"{path}\" does not give its format (.csv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
         )),
     }
 }

@@ -44,7 +44,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::mapping::Mapping;
-use crate::registry::{Setting, TypedSource};
+use crate::registry::{BuildContext, TypedSource};
 use crate::source::{PartitionReader, Place, Source, SourceError};
 use config::{Partition, Plan};
 use reader::FileReader;
@@ -63,9 +63,9 @@ impl TypedSource for FileSource {
     const KIND: &'static str = "file";
     type Config = FileConfig;
 
-    fn build(config: FileConfig, setting: Setting) -> Result<FileSource, SourceError> {
-        let name = setting.name.clone();
-        match Plan::check(config, &setting) {
+    fn build(config: FileConfig, context: BuildContext) -> Result<FileSource, SourceError> {
+        let name = context.name.clone();
+        match Plan::check(config, &context) {
             Ok(plan) => Ok(FileSource {
                 name,
                 partitions: plan.partitions,

@@ -10,7 +10,7 @@ use super::columns::{CsvColumns, Problem, is_blank};
 use super::config::{Partition, Shape};
 use super::lines::{LINE_MAX, Line, Lines};
 use crate::mapping::json::JsonColumns;
-use crate::mapping::{Decoder, Fault, Mapping};
+use crate::mapping::{DecodeError, Decoder, Mapping};
 use crate::source::{BATCH_ROWS, Decoded, PartitionReader, Progress, Row, SourceError};
 
 /// A file being read.
@@ -31,7 +31,7 @@ enum Columns {
     Csv(Box<CsvColumns>),
     Jsonl {
         columns: Arc<JsonColumns>,
-        /// Whether a number may stand before the object.
+        /// Whether a number may precede the object.
         stamped: bool,
     },
 }
@@ -97,11 +97,11 @@ impl FileReader {
                 Line::Cut(problem) => {
                     self.is_ended = true;
                     let detail = format!("the compressed file breaks off here: {problem}");
-                    Err(Fault::new(RefusalReason::Truncated, detail))
+                    Err(DecodeError::new(RefusalReason::Truncated, detail))
                 }
                 Line::TooLong => {
                     let detail = format!("the line is longer than {LINE_MAX} bytes");
-                    Err(Fault::new(RefusalReason::Malformed, detail))
+                    Err(DecodeError::new(RefusalReason::Malformed, detail))
                 }
                 Line::Whole => self.record(position)?,
             };
@@ -111,19 +111,19 @@ impl FileReader {
             match decoded {
                 Ok(None) => {}
                 Ok(Some(record)) => return Ok(Some(Row::of(position, Ok(record)))),
-                Err(fault) => return Ok(Some(Row::new(position, Err(fault.of(&self.text))))),
+                Err(error) => return Ok(Some(Row::new(position, Err(error.of(&self.text))))),
             }
         }
         Ok(None)
     }
 
     /// Decodes the record that begins with the line in `text`.
-    fn record(&mut self, position: u64) -> io::Result<Result<Option<Decoded<Event>>, Fault>> {
+    fn record(&mut self, position: u64) -> io::Result<Result<Option<Decoded<Event>>, DecodeError>> {
         if let Columns::Csv(columns) = &self.columns
             && !columns.complete(&mut self.text, &mut self.lines)?
         {
             let detail = "a quote is opened and not closed".to_owned();
-            return Ok(Err(Fault::new(RefusalReason::Malformed, detail)));
+            return Ok(Err(DecodeError::new(RefusalReason::Malformed, detail)));
         }
         let is_wanted = position > self.after && !is_blank(&self.text);
         if !is_wanted {
@@ -137,7 +137,7 @@ impl FileReader {
                     columns.decode(object, &mut self.decoder, position)
                 }
             },
-            Err(error) => Err(Fault::new(
+            Err(error) => Err(DecodeError::new(
                 RefusalReason::Malformed,
                 format!("byte {} is not UTF-8", error.valid_up_to() + 1),
             )),

@@ -1,4 +1,4 @@
-//! The connection of a source to its brokers, shared by all partitions, and what it tells of itself.
+//! The connection of a source to its brokers, shared by all partitions, and the status that it reports.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -21,40 +21,40 @@ use super::properties::refused;
 #[derive(Clone)]
 pub(super) struct Client(pub(super) Arc<BaseConsumer<Context>>);
 
-/// What the client library tells, kept for readers.
+/// What the client library reports, kept for readers.
 #[derive(Default)]
 pub(super) struct Context {
-    partitions: Mutex<BTreeMap<(String, i32), Arc<Standing>>>,
-    /// Why a broker could not be reached, as last heard.
+    partitions: Mutex<BTreeMap<(String, i32), Arc<PartitionStatus>>>,
+    /// Why a broker could not be reached, as last reported.
     reason: Mutex<String>,
     /// A broker may hold back its answer so long, because nothing has come: `fetch.wait.max.ms`.
     fetch_wait: Duration,
 }
 
-/// How a partition is, as last heard.
+/// The status of a partition, as last reported.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct PartitionStatus {
     /// The offset of the next message that its end will get.
     high: AtomicI64,
     /// The offset of the next message to be read, for the group; −1: none was read.
     pub(super) read_to: AtomicI64,
-    /// How often it was told that its broker is reached.
+    /// How many reports said that its broker is connected.
     ups: AtomicU64,
-    /// How often in a row it was told that it is not.
+    /// How many reports in a row said that it is not.
     downs: AtomicU64,
     /// Whether its broker is connected and has left a question unanswered for too long.
-    mute: AtomicBool,
+    unresponsive: AtomicBool,
 }
 
-/// How often the group is told how far was read.
-const TELL_GROUP: Duration = Duration::from_secs(5);
-/// The end is noticed within this time.
-const NAP: Duration = Duration::from_millis(100);
-/// A new partition may be unknown to the library for so many seconds.
-const UNKNOWN_AT_FIRST: u64 = 5;
+/// How often offsets are committed to the group.
+const GROUP_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
+/// The longest wait for events; the end is noticed within this time.
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
+/// A new partition may be unknown to the library for so many reports, one a second.
+const UNKNOWN_REPORTS_MAX: u64 = 5;
 /// A broker that has been asked answers within so long, on top of what it may hold back a fetch. A process that is
 /// stopped, or a network that swallows packets, keeps its connection: the library notices after a minute.
-const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Client {
     /// Makes the client; connecting goes on by itself.
@@ -63,26 +63,26 @@ impl Client {
         let consumer: BaseConsumer<Context> =
             config.create_with_context(Context::new(&config)).map_err(|error| refused(&error))?;
         let consumer = Arc::new(consumer);
-        let (weak, tells_group) = (Arc::downgrade(&consumer), plan.group.is_some());
+        let (weak, commits_offsets) = (Arc::downgrade(&consumer), plan.group.is_some());
         let thread = thread::Builder::new().name("kafka".to_owned());
         thread
-            .spawn(move || tend(&weak, tells_group))
+            .spawn(move || poll_events(&weak, commits_offsets))
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         Ok(Client(consumer))
     }
 
-    /// From now on what is heard of a partition is told by this.
-    pub(super) fn stand(&self, topic: &str, partition: i32) -> Arc<Standing> {
-        let standing = Arc::new(Standing {
+    /// Tracks a partition: from now on reports about it update the returned status.
+    pub(super) fn track(&self, topic: &str, partition: i32) -> Arc<PartitionStatus> {
+        let status = Arc::new(PartitionStatus {
             high: AtomicI64::new(-1),
             read_to: AtomicI64::new(-1),
             ups: AtomicU64::new(0),
             downs: AtomicU64::new(0),
-            mute: AtomicBool::new(false),
+            unresponsive: AtomicBool::new(false),
         });
         let mut partitions = lock(&self.0.context().partitions);
-        partitions.insert((topic.to_owned(), partition), Arc::clone(&standing));
-        standing
+        partitions.insert((topic.to_owned(), partition), Arc::clone(&status));
+        status
     }
 
     /// Reads a partition from `offset` on, and no longer from where it was read. Messages come to the queue that
@@ -107,14 +107,14 @@ impl Client {
         let _ = self.0.incremental_unassign(&list);
     }
 
-    /// Why a broker could not be reached, as last heard; empty if it always was.
+    /// Why a broker could not be reached, as last reported; empty if it always was.
     pub(super) fn reason(&self) -> String {
         lock(&self.0.context().reason).clone()
     }
 
-    /// What the library said, with the reason behind it if it gave none.
-    pub(super) fn said(&self, error: &KafkaError) -> String {
-        let said = match error.rdkafka_error_code() {
+    /// An error of the library in words, with the last reason of a broker if the error gives none.
+    pub(super) fn describe(&self, error: &KafkaError) -> String {
+        let text = match error.rdkafka_error_code() {
             Some(code) => code.to_string(),
             None => error.to_string(),
         };
@@ -129,30 +129,30 @@ impl Client {
             )
         );
         match self.reason() {
-            reason if is_vague && !reason.is_empty() => format!("{said} ({reason})"),
-            _ => said,
+            reason if is_vague && !reason.is_empty() => format!("{text} ({reason})"),
+            _ => text,
         }
     }
 }
 
-/// Serves events until the last client is gone, and tells the group.
-fn tend(consumer: &Weak<BaseConsumer<Context>>, tells_group: bool) {
-    let mut told = Instant::now();
+/// Serves events until the last client is gone, and commits offsets to the group.
+fn poll_events(consumer: &Weak<BaseConsumer<Context>>, commits_offsets: bool) {
+    let mut committed_at = Instant::now();
     let mut before = BTreeMap::new();
     while let Some(consumer) = consumer.upgrade() {
         // Messages come to the queues of partitions; what comes here was taken by the context.
-        drop(consumer.poll(NAP));
-        if tells_group && told.elapsed() >= TELL_GROUP {
-            told = Instant::now();
-            tell_group(&consumer, &mut before);
+        drop(consumer.poll(POLL_TIMEOUT));
+        if commits_offsets && committed_at.elapsed() >= GROUP_COMMIT_INTERVAL {
+            committed_at = Instant::now();
+            commit_offsets(&consumer, &mut before);
         }
     }
 }
 
-fn tell_group(consumer: &BaseConsumer<Context>, before: &mut BTreeMap<(String, i32), i64>) {
+fn commit_offsets(consumer: &BaseConsumer<Context>, before: &mut BTreeMap<(String, i32), i64>) {
     let mut list = TopicPartitionList::new();
-    for (partition, standing) in lock(&consumer.context().partitions).iter() {
-        let read_to = standing.read_to.load(Ordering::Relaxed);
+    for (partition, status) in lock(&consumer.context().partitions).iter() {
+        let read_to = status.read_to.load(Ordering::Relaxed);
         if read_to >= 0 && before.insert(partition.clone(), read_to) != Some(read_to) {
             let (topic, number) = partition;
             // Fails for offsets that cannot be.
@@ -160,44 +160,44 @@ fn tell_group(consumer: &BaseConsumer<Context>, before: &mut BTreeMap<(String, i
         }
     }
     if list.count() > 0 {
-        // For people only: what is not told now is told the next time.
+        // For monitoring only: what is not committed now is committed the next time.
         let _ = consumer.commit(&list, CommitMode::Async);
     }
 }
 
-impl Standing {
+impl PartitionStatus {
     /// Whether its broker is reached.
     pub(super) fn is_up(&self) -> bool {
-        let patience = match self.ups.load(Ordering::Relaxed) {
-            0 => UNKNOWN_AT_FIRST,
+        let downs_allowed = match self.ups.load(Ordering::Relaxed) {
+            0 => UNKNOWN_REPORTS_MAX,
             _ => 0,
         };
-        self.downs.load(Ordering::Relaxed) <= patience
+        self.downs.load(Ordering::Relaxed) <= downs_allowed
     }
 
     /// Whether its broker is connected and does not answer.
-    pub(super) fn is_mute(&self) -> bool {
-        self.mute.load(Ordering::Relaxed)
+    pub(super) fn is_unresponsive(&self) -> bool {
+        self.unresponsive.load(Ordering::Relaxed)
     }
 
-    /// How often it was told that its broker is reached.
+    /// How many reports said that its broker is connected.
     pub(super) fn ups(&self) -> u64 {
         self.ups.load(Ordering::Relaxed)
     }
 
-    /// The offset that the next message will get, as last heard.
+    /// The offset that the next message will get, as last reported.
     pub(super) fn high(&self) -> Option<i64> {
         Some(self.high.load(Ordering::Relaxed)).filter(|high| *high >= 0)
     }
 
-    /// It will get this one.
+    /// Raises that offset.
     pub(super) fn set_high(&self, high: i64) {
         self.high.fetch_max(high, Ordering::Relaxed);
     }
 
-    fn hear(&self, is_up: bool, is_mute: bool, high: i64) {
+    fn update(&self, is_up: bool, is_unresponsive: bool, high: i64) {
         self.set_high(high);
-        self.mute.store(is_mute, Ordering::Relaxed);
+        self.unresponsive.store(is_unresponsive, Ordering::Relaxed);
         match is_up {
             true => {
                 self.ups.fetch_add(1, Ordering::Relaxed);
@@ -219,29 +219,34 @@ impl Context {
 
 impl ClientContext for Context {
     fn stats_raw(&self, statistics: &[u8]) {
-        // What cannot be read is news of nobody.
-        let Ok(heard) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
+        // Statistics that cannot be parsed are ignored.
+        let Ok(report) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
         let leading = |leader: i32| {
-            heard.brokers.values().find(|broker| broker.nodeid == leader && broker.is_up())
+            report.brokers.values().find(|broker| broker.nodeid == leader && broker.is_up())
         };
-        let answer_within = ANSWER_WITHIN + self.fetch_wait;
-        for ((topic, partition), standing) in lock(&self.partitions).iter() {
-            let own = heard.topics.get(topic.as_str());
+        let answer_within = ANSWER_TIMEOUT + self.fetch_wait;
+        for ((topic, partition), status) in lock(&self.partitions).iter() {
+            let own = report.topics.get(topic.as_str());
             let own = own.and_then(|topic| topic.partitions.get(partition.to_string().as_str()));
             match own {
                 Some(own) => {
                     let broker = leading(own.leader).filter(|_| own.leader >= 0);
-                    let is_mute = broker.is_some_and(|broker| broker.is_mute(answer_within));
-                    standing.hear(broker.is_some() && !is_mute, is_mute, own.high());
+                    let is_unresponsive =
+                        broker.is_some_and(|broker| broker.is_unresponsive(answer_within));
+                    status.update(
+                        broker.is_some() && !is_unresponsive,
+                        is_unresponsive,
+                        own.high(),
+                    );
                 }
-                None => standing.hear(false, false, -1),
+                None => status.update(false, false, -1),
             }
         }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
-            // Told to the reader of the partition, or of no concern: no group is needed.
+            // The reader of the partition receives these, or they do not matter: no group is needed.
             Some(
                 RDKafkaErrorCode::PartitionEOF
                 | RDKafkaErrorCode::AutoOffsetReset
@@ -301,7 +306,7 @@ impl Broker<'_> {
 
     /// Whether it was asked and has sent nothing for so long. While nothing is asked, since enough was fetched, it
     /// need not say anything.
-    fn is_mute(&self, answer_within: Duration) -> bool {
+    fn is_unresponsive(&self, answer_within: Duration) -> bool {
         let silence = Duration::from_micros(self.rxidle.max(0).unsigned_abs());
         self.waitresp_cnt > 0 && silence > answer_within
     }
@@ -329,32 +334,32 @@ mod tests {
     #[test]
     fn a_partition_is_up_while_its_leader_is_reached() {
         let context = Context::default();
-        let standing = Arc::new(Standing {
+        let status = Arc::new(PartitionStatus {
             high: AtomicI64::new(-1),
             read_to: AtomicI64::new(-1),
             ups: AtomicU64::new(0),
             downs: AtomicU64::new(0),
-            mute: AtomicBool::new(false),
+            unresponsive: AtomicBool::new(false),
         });
-        lock(&context.partitions).insert(("t".to_owned(), 0), Arc::clone(&standing));
+        lock(&context.partitions).insert(("t".to_owned(), 0), Arc::clone(&status));
         context.stats_raw(statistics("CONNECT", -1).as_bytes());
-        assert!(standing.is_up(), "the library does not know the leader of a partition at first");
-        assert_eq!(standing.high(), Some(5), "what is committed");
+        assert!(status.is_up(), "the library does not know the leader of a partition at first");
+        assert_eq!(status.high(), Some(5), "what is committed");
         context.stats_raw(statistics("UP", 1).as_bytes());
-        assert!(standing.is_up());
+        assert!(status.is_up());
         context.stats_raw(b"no statistics");
         context.stats_raw(statistics("CONNECT", 1).as_bytes());
-        assert!(!standing.is_up());
+        assert!(!status.is_up());
         context.stats_raw(statistics("UP", 1).as_bytes());
-        assert!(standing.is_up());
+        assert!(status.is_up());
         context.stats_raw(statistics("UP", -1).as_bytes());
-        assert!(!standing.is_up() && !standing.is_mute(), "it has no leader");
+        assert!(!status.is_up() && !status.is_unresponsive(), "it has no leader");
     }
 
     #[test]
     fn a_broker_that_was_asked_must_answer() {
         let within = Duration::from_secs(5);
-        for (waiting, idle_us, is_mute) in [
+        for (waiting, idle_us, is_unresponsive) in [
             (1, 4_900_000, false),
             (1, 5_100_000, true),
             (0, 60_000_000, false), // enough was fetched ahead, so nothing is asked
@@ -362,7 +367,7 @@ mod tests {
         ] {
             let state = Cow::Borrowed("UP");
             let broker = Broker { nodeid: 1, state, waitresp_cnt: waiting, rxidle: idle_us };
-            assert_eq!(broker.is_mute(within), is_mute, "{waiting} {idle_us}");
+            assert_eq!(broker.is_unresponsive(within), is_unresponsive, "{waiting} {idle_us}");
         }
     }
 }

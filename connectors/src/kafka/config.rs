@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::properties::{Owned, Properties};
 use crate::messages::{MessageConfig, Messages};
-use crate::registry::Setting;
+use crate::registry::BuildContext;
 use crate::source::Start;
 
 /// The configuration of a source of topics, without its name and kind and without what its messages mean
@@ -23,8 +23,8 @@ pub struct KafkaConfig {
     pub topics: Vec<String>,
     /// Where a live run begins: `horizon` (default), `earliest`, `latest` or a time.
     pub start: Option<String>,
-    /// The consumer group under which it is told how far was read, for others to watch. Nothing is read back
-    /// from it; default: nothing is told.
+    /// The consumer group to which offsets are committed, for monitoring. Nothing is read back from it; default: no
+    /// offsets are committed.
     pub group: Option<String>,
     /// Properties of librdkafka, such as those of TLS and SASL.
     #[serde(default)]
@@ -48,12 +48,12 @@ const OWNED: [Owned; 11] = [
     ("group.instance.id", "partitions are assigned, no group is joined"),
     ("group.protocol", "partitions are assigned, no group is joined"),
     ("partition.assignment.strategy", "partitions are assigned, no group is joined"),
-    ("auto.offset.reset", "rows that are gone are told, not skipped; write `start`"),
+    ("auto.offset.reset", "rows that are gone are reported, not skipped; write `start`"),
     ("enable.auto.commit", "positions belong to the job"),
     ("auto.commit.enable", "positions belong to the job"),
     ("auto.commit.interval.ms", "positions belong to the job"),
     ("enable.auto.offset.store", "positions belong to the job"),
-    ("enable.partition.eof", "it tells what has been caught up with"),
+    ("enable.partition.eof", "it reports the end of a partition"),
     ("consume.callback.max.messages", "messages are polled"),
 ];
 
@@ -76,7 +76,10 @@ const DEFAULTS: [(&str, &str); 11] = [
 
 impl Plan {
     /// Checks what was written; an error says what it was and what is possible.
-    pub(super) fn check(written: Map<String, Value>, setting: &Setting) -> Result<Plan, String> {
+    pub(super) fn check(
+        written: Map<String, Value>,
+        context: &BuildContext,
+    ) -> Result<Plan, String> {
         let (messages, own) = MessageConfig::split(written)?;
         let config: KafkaConfig =
             serde_json::from_value(Value::Object(own)).map_err(|error| error.to_string())?;
@@ -93,11 +96,11 @@ impl Plan {
             }
         }
         if group.as_deref() == Some("") {
-            return Err("`group` is empty; leave it out to tell no group".to_owned());
+            return Err("`group` is empty; leave it out to commit no offsets".to_owned());
         }
         let start = start.as_deref().map_or(Ok(Start::Horizon), Start::named)?;
-        let properties = Properties::check(properties, &setting.folder, &OWNED)?;
-        let messages = Messages::check(messages, Arc::clone(&setting.catalog))?;
+        let properties = Properties::check(properties, &context.folder, &OWNED)?;
+        let messages = Messages::check(messages, Arc::clone(&context.catalog))?;
         if messages.are_fields() {
             return Err(
                 "a message of a topic has no fields; write format = \"json\" or \"csv\"".to_owned()
@@ -107,7 +110,7 @@ impl Plan {
         Ok(Plan { servers, topics: topics.into(), start, group, messages, properties })
     }
 
-    /// What the client library is told. Reads the secrets, which are nowhere else.
+    /// The configuration of the client library. Reads the secrets, which are nowhere else.
     pub(super) fn client(&self) -> Result<ClientConfig, String> {
         let mut config = ClientConfig::new();
         for (name, value) in DEFAULTS {

@@ -27,8 +27,8 @@
 
 mod client;
 pub mod config;
-mod filling;
 mod place;
+mod producer;
 mod properties;
 mod reader;
 pub mod sink;
@@ -42,15 +42,15 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde_json::{Map, Value};
 
 use crate::messages::MessageDecoder;
-use crate::registry::{Setting, TypedSource};
+use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
     Incident, IncidentKind, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
 };
-pub use filling::Filling;
+pub use producer::KafkaProducer;
 
 use client::Client;
 use config::Plan;
-use place::{ASK, Begin, Kept, asked, first_at, may_go_well};
+use place::{ASK_TIMEOUT, Begin, RetainedRange, asked, first_at, is_retryable};
 use reader::KafkaReader;
 
 /// Topics of a cluster.
@@ -65,12 +65,15 @@ impl TypedSource for KafkaSource {
     const KIND: &'static str = "kafka";
     type Config = Map<String, Value>;
 
-    fn build(config: Map<String, Value>, setting: Setting) -> Result<KafkaSource, SourceError> {
-        match Plan::check(config, &setting) {
+    fn build(
+        config: Map<String, Value>,
+        context: BuildContext,
+    ) -> Result<KafkaSource, SourceError> {
+        match Plan::check(config, &context) {
             Ok(plan) => {
-                Ok(KafkaSource { name: setting.name.into(), plan, client: Mutex::default() })
+                Ok(KafkaSource { name: context.name.into(), plan, client: Mutex::default() })
             }
-            Err(problem) => Err(SourceError::Config { name: setting.name, problem }),
+            Err(problem) => Err(SourceError::Config { name: context.name, problem }),
         }
     }
 }
@@ -90,17 +93,17 @@ impl Source for KafkaSource {
         let client = self.client()?;
         let mut found = Vec::new();
         for (at, topic) in (0..).zip(self.plan.topics.iter()) {
-            let metadata = client.0.fetch_metadata(Some(topic), ASK);
+            let metadata = client.0.fetch_metadata(Some(topic), ASK_TIMEOUT);
             let metadata = metadata.map_err(|error| {
                 self.no_answer(&client, &format!("partitions of {topic}"), &error)
             })?;
-            let Some(told) = metadata.topics().first() else { continue };
-            if let Some(code) = told.error().map(RDKafkaErrorCode::from) {
+            let Some(topic_metadata) = metadata.topics().first() else { continue };
+            if let Some(code) = topic_metadata.error().map(RDKafkaErrorCode::from) {
                 let error = KafkaError::MetadataFetch(code);
                 return Err(self.no_answer(&client, &format!("partitions of {topic}"), &error));
             }
             let topics = self.topics();
-            let numbers = told.partitions().iter().filter_map(|partition| {
+            let numbers = topic_metadata.partitions().iter().filter_map(|partition| {
                 u32::try_from(partition.id()).ok()?.checked_mul(topics)?.checked_add(at)
             });
             found.extend(numbers);
@@ -132,15 +135,17 @@ impl Source for KafkaSource {
         let name = self.partition_name(partition);
         let (topic, number) = self.place_of(partition);
         let client = self.client()?;
-        let no_answer = |error| self.no_answer(&client, &format!("what is kept of {name}"), &error);
+        let no_answer =
+            |error| self.no_answer(&client, &format!("what is retained of {name}"), &error);
 
-        // Asked in this order: what is found later than what is kept cannot be lost.
+        // Asked in this order: what is found later than what is retained cannot be lost.
         let found = match place {
             Place::Time(time) => first_at(&client, topic, number, time).map_err(no_answer)?,
             _ => None,
         };
-        let kept = Kept::ask(&client, topic, number, ASK).map_err(no_answer)?;
-        let (next, doubt) = match kept.begin(place, found) {
+        let retained =
+            RetainedRange::ask(&client, topic, number, ASK_TIMEOUT).map_err(no_answer)?;
+        let (next, doubt) = match retained.begin(place, found) {
             Begin::At(next) => (next, None),
             Begin::Perhaps(next) => (next, Some(doubt(next, place))),
             Begin::Lost => {
@@ -148,13 +153,13 @@ impl Source for KafkaSource {
                     name: self.name.to_string(),
                     partition: name,
                     asked: asked(place),
-                    oldest: format!("offset {}", kept.low),
+                    oldest: format!("offset {}", retained.low),
                 });
             }
         };
 
-        let standing = client.stand(topic, number);
-        standing.set_high(kept.high);
+        let status = client.track(topic, number);
+        status.set_high(retained.high);
         // Split off before it is assigned, so that no message goes elsewhere.
         let queue = client.0.split_partition_queue(topic, number);
         let queue = queue.ok_or_else(|| self.wrong(format!("{name} has no queue")))?;
@@ -168,12 +173,12 @@ impl Source for KafkaSource {
             decoder: MessageDecoder::new(&self.plan.messages, &partition),
             client,
             queue,
-            standing,
+            status,
             next,
             from_beginning: next == 0,
             at_end: false,
             was_up: false,
-            fault: None,
+            error_state: None,
             beyond: 0,
             incidents: doubt.into_iter().collect(),
         }))
@@ -183,8 +188,8 @@ impl Source for KafkaSource {
 /// A partition that is empty now and had messages.
 fn doubt(next: i64, place: Place) -> Incident {
     let detail = format!(
-        "the server keeps none of the {next} messages that there were; whether some of them came after {} cannot be \
-         told",
+        "the server keeps none of the {next} messages that there were; whether some of them came after {} is not \
+         known",
         asked(place)
     );
     Incident { kind: IncidentKind::Gap, lost: None, detail }
@@ -219,11 +224,11 @@ impl KafkaSource {
     }
 
     fn no_answer(&self, client: &Client, about: &str, error: &KafkaError) -> SourceError {
-        let (servers, said) = (&self.plan.servers, client.said(error));
+        let (servers, detail) = (&self.plan.servers, client.describe(error));
         SourceError::Server {
             name: self.name.to_string(),
-            problem: format!("asked {servers} for {about}: {said}"),
-            retryable: may_go_well(error),
+            problem: format!("asked {servers} for {about}: {detail}"),
+            retryable: is_retryable(error),
         }
     }
 }

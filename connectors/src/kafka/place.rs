@@ -10,12 +10,12 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::client::Client;
 use crate::source::Place;
 
-/// Before it begins to read, a source waits so long for an answer.
-pub(super) const ASK: Duration = Duration::from_secs(5);
+/// How long a source waits for an answer before it begins to read.
+pub(super) const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a broker keeps of a partition: offsets from `low` up to but without `high`.
+/// What a broker retains of a partition: offsets from `low` up to but without `high`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct RetainedRange {
     pub(super) low: i64,
     pub(super) high: i64,
 }
@@ -31,21 +31,21 @@ pub(super) enum Begin {
     Lost,
 }
 
-impl Kept {
-    /// Asks what is kept of a partition.
+impl RetainedRange {
+    /// Asks what is retained of a partition.
     pub(super) fn ask(
         client: &Client,
         topic: &str,
         partition: i32,
-        patience: Duration,
-    ) -> Result<Kept, KafkaError> {
-        let (low, high) = client.0.fetch_watermarks(topic, partition, patience)?;
-        Ok(Kept { low, high })
+        timeout: Duration,
+    ) -> Result<RetainedRange, KafkaError> {
+        let (low, high) = client.0.fetch_watermarks(topic, partition, timeout)?;
+        Ok(RetainedRange { low, high })
     }
 
     /// Where to begin for `place`; `found` is the first offset received at the time that it names, if any is.
     pub(super) fn begin(self, place: Place, found: Option<i64>) -> Begin {
-        let Kept { low, high } = self;
+        let RetainedRange { low, high } = self;
         let has_lost = low > 0;
         match place {
             Place::Earliest => Begin::At(low),
@@ -77,7 +77,7 @@ pub(super) fn first_at(
     let at = Offset::Offset(time.0.max(0) / MILLISECOND);
     let mut asked = TopicPartitionList::with_capacity(1);
     asked.add_partition_offset(topic, partition, at)?;
-    let found = client.0.offsets_for_times(asked, ASK)?;
+    let found = client.0.offsets_for_times(asked, ASK_TIMEOUT)?;
     let found = found.find_partition(topic, partition);
     let Some(found) = found else { return Ok(None) };
     found.error()?;
@@ -98,7 +98,7 @@ pub(super) fn asked(place: Place) -> String {
 }
 
 /// Whether a question may be answered later.
-pub(super) fn may_go_well(error: &KafkaError) -> bool {
+pub(super) fn is_retryable(error: &KafkaError) -> bool {
     let Some(code) = error.rdkafka_error_code() else { return false };
     !matches!(
         code,
@@ -119,9 +119,9 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_there_or_lost() {
-        let (whole, cut) = (Kept { low: 0, high: 10 }, Kept { low: 4, high: 10 });
-        let (time, empty) = (Place::Time(EventTime(0)), Kept { low: 10, high: 10 });
-        for (kept, place, found, begin) in [
+        let (whole, cut) = (RetainedRange { low: 0, high: 10 }, RetainedRange { low: 4, high: 10 });
+        let (time, empty) = (Place::Time(EventTime(0)), RetainedRange { low: 10, high: 10 });
+        for (retained, place, found, begin) in [
             (whole, Place::Earliest, None, Begin::At(0)),
             (cut, Place::Earliest, None, Begin::At(4)),
             (cut, Place::Latest, None, Begin::At(10)),
@@ -136,7 +136,7 @@ mod tests {
             (cut, time, None, Begin::At(10)),
             (empty, time, None, Begin::Perhaps(10)),
         ] {
-            assert_eq!(kept.begin(place, found), begin, "{kept:?} {place:?} {found:?}");
+            assert_eq!(retained.begin(place, found), begin, "{retained:?} {place:?} {found:?}");
         }
     }
 }

@@ -31,7 +31,7 @@ const OWNED: [Owned; 4] = [
     ("bootstrap.servers", "write `servers`"),
     ("metadata.broker.list", "write `servers`"),
     ("plugin.library.paths", "no foreign code is loaded"),
-    ("statistics.interval.ms", "statistics tell how the source is connected"),
+    ("statistics.interval.ms", "statistics report how the source is connected"),
 ];
 
 /// Parts of the names of properties whose values are secrets.
@@ -53,7 +53,7 @@ impl Properties {
                 return Err(format!("the property `{name}` cannot be set: {why}"));
             }
         }
-        // Unknown names and impossible values are told now, not when a server is asked.
+        // Unknown names and impossible values are reported now, not when a server is asked.
         let mut plain = ClientConfig::new();
         for (name, held) in &properties.0 {
             match held {
@@ -129,12 +129,13 @@ fn is_secret(name: &str) -> bool {
 /// What the client library says of a property, without the value if that is a secret.
 pub(super) fn refused(error: &KafkaError) -> String {
     match error {
-        KafkaError::ClientConfig(_, said, name, _) if is_secret(name) => {
-            let said = said.split(" for configuration").next().filter(|said| !said.contains('"'));
-            format!("the property `{name}` is refused{}", Because(said))
+        KafkaError::ClientConfig(_, detail, name, _) if is_secret(name) => {
+            let detail =
+                detail.split(" for configuration").next().filter(|detail| !detail.contains('"'));
+            format!("the property `{name}` is refused{}", Because(detail))
         }
-        KafkaError::ClientConfig(_, said, name, value) => {
-            format!("the property `{name}` = \"{value}\" is refused: {said}")
+        KafkaError::ClientConfig(_, detail, name, value) => {
+            format!("the property `{name}` = \"{value}\" is refused: {detail}")
         }
         // Made of names, files and what does not go together; the values of secrets are never part of it.
         other => other.to_string(),

@@ -9,8 +9,8 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 
-use super::client::{Client, Context, Standing};
-use super::place::Kept;
+use super::client::{Client, Context, PartitionStatus};
+use super::place::RetainedRange;
 use crate::messages::{Message, MessageDecoder};
 use crate::source::{
     BATCH_ROWS, Incident, IncidentKind, Link, PartitionReader, Progress, Row, SourceError,
@@ -25,7 +25,7 @@ pub(super) struct KafkaReader {
     pub(super) partition: i32,
     pub(super) client: Client,
     pub(super) queue: PartitionQueue<Context>,
-    pub(super) standing: Arc<Standing>,
+    pub(super) status: Arc<PartitionStatus>,
     pub(super) decoder: MessageDecoder,
     /// The offset of the next message.
     pub(super) next: i64,
@@ -33,36 +33,36 @@ pub(super) struct KafkaReader {
     pub(super) from_beginning: bool,
     /// Whether the end was reached and nothing has come since: the last offsets may be no messages.
     pub(super) at_end: bool,
-    /// Whether it was last told to be connected.
+    /// Whether the last incident said that it is connected.
     pub(super) was_up: bool,
-    pub(super) fault: Option<Fault>,
+    pub(super) error_state: Option<PartitionError>,
     /// How often in a row the next message was not there, nor was it gone.
     pub(super) beyond: u32,
     pub(super) incidents: Vec<Incident>,
 }
 
 /// Why nothing comes, though the broker is reached.
-pub(super) enum Fault {
-    /// What was to be read next is not there; where it goes on is asked until it is known.
-    Astray,
-    /// It is not allowed, until something comes.
+pub(super) enum PartitionError {
+    /// The next message is not there; the reader asks where the partition goes on.
+    OffsetOutOfRange,
+    /// Reading is not allowed; it holds until a message comes.
     Forbidden(String),
-    /// Something else, until the broker was heard of so often.
+    /// Another error; it holds until the broker has sent so many reports.
     Other(String, u64),
 }
 
-/// For the first message of a batch it waits so long; for others not at all.
+/// How long the first message of a batch is waited for; others are not waited for.
 const WAIT: Duration = Duration::from_millis(100);
-/// While it looks for its place, it asks and waits so long at a time.
+/// The timeout of a question for the offsets that there are, and the pause between two.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A broker that begins again may not know its end at once: it is asked so often.
-const PATIENCE: u32 = 10;
+/// How often a restarted broker is asked for its end, which it may not know at once.
+const END_ATTEMPTS_MAX: u32 = 10;
 
 impl PartitionReader for KafkaReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
-        self.tell_link();
-        if matches!(self.fault, Some(Fault::Astray)) {
-            self.find_again()?;
+        self.report_link();
+        if matches!(self.error_state, Some(PartitionError::OffsetOutOfRange)) {
+            self.seek()?;
             return Ok(Progress::More);
         }
         let mut wait = WAIT;
@@ -77,15 +77,15 @@ impl PartitionReader for KafkaReader {
                     }
                     self.next = offset + 1;
                     rows.extend(decode(&mut self.decoder, &self.topic, &message));
-                    (self.fault, self.at_end) = (None, false);
+                    (self.error_state, self.at_end) = (None, false);
                 }
                 Some(Err(error)) => {
-                    self.take(&error)?;
+                    self.handle_error(&error)?;
                     break;
                 }
             }
         }
-        self.standing.read_to.store(self.next, Ordering::Relaxed);
+        self.status.read_to.store(self.next, Ordering::Relaxed);
         Ok(Progress::More)
     }
 
@@ -100,7 +100,7 @@ impl PartitionReader for KafkaReader {
     fn link(&self) -> Option<Link> {
         let behind = match self.at_end {
             true => Some(0),
-            false => self.standing.high().map(|high| u64::try_from(high - self.next).unwrap_or(0)),
+            false => self.status.high().map(|high| u64::try_from(high - self.next).unwrap_or(0)),
         };
         Some(Link { is_up: self.was_up, behind, at_end: self.was_up && self.at_end })
     }
@@ -124,86 +124,89 @@ fn decode(decoder: &mut MessageDecoder, topic: &str, message: &BorrowedMessage<'
 }
 
 impl KafkaReader {
-    /// Takes what is told instead of a message.
-    fn take(&mut self, error: &KafkaError) -> Result<(), SourceError> {
+    /// Handles an error that came instead of a message.
+    fn handle_error(&mut self, error: &KafkaError) -> Result<(), SourceError> {
         if let KafkaError::PartitionEOF(_) = error {
             self.at_end = true;
-            self.fault = None;
+            self.error_state = None;
             return Ok(());
         }
         if let KafkaError::MessageConsumptionFatal(_) = error {
-            return Err(self.cannot(self.client.said(error)));
+            return Err(self.cannot(self.client.describe(error)));
         }
         self.at_end = false;
-        let said = self.client.said(error);
-        self.fault = Some(match error.rdkafka_error_code() {
+        let detail = self.client.describe(error);
+        self.error_state = Some(match error.rdkafka_error_code() {
             Some(
                 RDKafkaErrorCode::AutoOffsetReset
                 | RDKafkaErrorCode::OffsetOutOfRange
                 | RDKafkaErrorCode::LogTruncation,
-            ) => Fault::Astray,
+            ) => PartitionError::OffsetOutOfRange,
             Some(
                 RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::ClusterAuthorizationFailed,
-            ) => Fault::Forbidden(said),
-            _ => Fault::Other(said, self.standing.ups()),
+            ) => PartitionError::Forbidden(detail),
+            _ => PartitionError::Other(detail, self.status.ups()),
         });
         Ok(())
     }
 
-    /// Goes on with the oldest message there is, and tells what was lost. What was made shorter cannot be read
-    /// on: its positions would begin again.
-    fn find_again(&mut self) -> Result<(), SourceError> {
-        let Ok(kept) = Kept::ask(&self.client, &self.topic, self.partition, PAUSE) else {
+    /// Continues with the oldest message there is, and reports what was lost. A partition that was made shorter cannot be
+    /// read on: its positions would begin again.
+    fn seek(&mut self) -> Result<(), SourceError> {
+        let Ok(retained) = RetainedRange::ask(&self.client, &self.topic, self.partition, PAUSE)
+        else {
             // It is asked again: the answer, or its absence, has taken its time.
             return Ok(());
         };
-        if self.next > kept.high {
+        if self.next > retained.high {
             self.beyond += 1;
-            if self.beyond > PATIENCE {
+            if self.beyond > END_ATTEMPTS_MAX {
                 let problem = format!(
                     "it was read up to offset {} and ends before {} now: it was made anew or has lost its end; \
                      start again to read what is there",
-                    self.next, kept.high
+                    self.next, retained.high
                 );
                 return Err(self.cannot(problem));
             }
             std::thread::sleep(PAUSE);
             return Ok(());
         }
-        if self.next < kept.low {
-            let lost = (self.next.cast_unsigned() + 1, kept.low.cast_unsigned());
+        if self.next < retained.low {
+            let lost = (self.next.cast_unsigned() + 1, retained.low.cast_unsigned());
             self.incidents.push(Incident {
                 kind: IncidentKind::Gap,
                 lost: Some(lost),
                 detail: format!(
                     "the server keeps nothing before offset {}, and {} was to be read next",
-                    kept.low, self.next
+                    retained.low, self.next
                 ),
             });
-            self.next = kept.low;
+            self.next = retained.low;
         }
         match self.client.assign(&self.topic, self.partition, self.next) {
             Ok(()) => {
-                self.fault = None;
+                self.error_state = None;
                 self.beyond = 0;
                 Ok(())
             }
-            Err(error) => Err(self.cannot(self.client.said(&error))),
+            Err(error) => Err(self.cannot(self.client.describe(&error))),
         }
     }
 
-    /// Tells once that it is connected, or not any more.
-    fn tell_link(&mut self) {
-        if let Some(Fault::Other(_, heard)) = &self.fault
-            && self.standing.ups() > heard + 2
+    /// Reports each change between connected and disconnected once.
+    fn report_link(&mut self) {
+        if let Some(PartitionError::Other(_, reports)) = &self.error_state
+            && self.status.ups() > reports + 2
         {
-            self.fault = None;
+            self.error_state = None;
         }
-        let why = match &self.fault {
-            Some(Fault::Forbidden(said) | Fault::Other(said, _)) => Some(said.clone()),
-            _ if self.standing.is_mute() => Some("its broker does not answer".to_owned()),
-            _ if !self.standing.is_up() => Some(match self.client.reason() {
+        let why = match &self.error_state {
+            Some(PartitionError::Forbidden(detail) | PartitionError::Other(detail, _)) => {
+                Some(detail.clone())
+            }
+            _ if self.status.is_unresponsive() => Some("its broker does not answer".to_owned()),
+            _ if !self.status.is_up() => Some(match self.client.reason() {
                 reason if reason.is_empty() => "its broker is not reached".to_owned(),
                 reason => reason,
             }),
@@ -212,17 +215,20 @@ impl KafkaReader {
         match why {
             None if !self.was_up => {
                 self.was_up = true;
-                self.tell(IncidentKind::Connected, format!("reading from offset {}", self.next));
+                self.push_incident(
+                    IncidentKind::Connected,
+                    format!("reading from offset {}", self.next),
+                );
             }
             Some(why) if self.was_up => {
                 self.was_up = false;
-                self.tell(IncidentKind::Disconnected, why);
+                self.push_incident(IncidentKind::Disconnected, why);
             }
             _ => {}
         }
     }
 
-    fn tell(&mut self, kind: IncidentKind, detail: String) {
+    fn push_incident(&mut self, kind: IncidentKind, detail: String) {
         self.incidents.push(Incident { kind, lost: None, detail });
     }
 

@@ -13,12 +13,12 @@
 //! row has gone, so that a compacted topic is the view. With deltas its value is `{"before":…,"row":…}`, either of
 //! which may be `null`.
 //!
-//! Headers tell `run`, `view`, `commit`, `at` and `kind`: `changes`, `snapshot` or `resync`. A message may come twice, in the same words. After
+//! Headers hold `run`, `view`, `commit`, `at` and `kind`: `changes`, `snapshot` or `resync`. A message may come twice, in the same words. After
 //! a `resync` there is no tombstone for what went in between: keys whose newest message is of the same run and of
 //! an earlier commit than the resync are gone (but for logs).
 //!
 //! A batch counts as delivered when the brokers have confirmed all of it (`acks = all`, idempotent). Nothing else is
-//! kept here: messages on their way are those of one batch.
+//! kept here: messages in flight are those of one batch.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ use serde_json::{Map, Value};
 
 use super::config::{check_topic, checked_servers};
 use super::properties::{Owned, Properties, refused};
-use crate::registry::{SinkSetting, TypedSink};
+use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
 /// The configuration of a sink of topics, without what all sinks have.
@@ -60,17 +60,17 @@ pub struct KafkaSink {
 
 /// Writes to one topic.
 struct TopicWriter {
-    producer: BaseProducer<Outcome>,
+    producer: BaseProducer<DeliveryOutcome>,
     tried: String,
     topic: String,
     encoding: Encoding,
 }
 
-/// What became of the messages on their way: the first that did not arrive.
+/// The outcome of the messages in flight: the error of the first that did not arrive.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(super) struct DeliveryOutcome {
     failed: Mutex<Option<KafkaError>>,
-    /// Why a broker could not be reached, as last heard.
+    /// Why a broker could not be reached, as last reported.
     reason: Mutex<String>,
 }
 
@@ -94,23 +94,23 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("partitioner", "murmur2_random"),
 ];
 
-/// A batch is waited for so long at most; `message.timeout.ms` ends it before.
-const PATIENCE: Duration = Duration::from_secs(330);
-/// With a full buffer, it is looked so often whether there is room.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The longest wait for a batch; `message.timeout.ms` ends it before.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(330);
+/// The longest wait for room in a full buffer before the next try.
+const FULL_POLL: Duration = Duration::from_millis(100);
 
 impl TypedSink for KafkaSink {
     const KIND: &'static str = "kafka";
     type Config = KafkaSinkConfig;
 
-    fn build(config: KafkaSinkConfig, setting: SinkSetting) -> Result<KafkaSink, SinkError> {
-        let name = setting.name.clone();
-        check(config, setting).map_err(|problem| SinkError::Config { name, problem })
+    fn build(config: KafkaSinkConfig, context: SinkBuildContext) -> Result<KafkaSink, SinkError> {
+        let name = context.name.clone();
+        check(config, context).map_err(|problem| SinkError::Config { name, problem })
     }
 }
 
-fn check(config: KafkaSinkConfig, setting: SinkSetting) -> Result<KafkaSink, String> {
-    let SinkSetting { name, folder, views, encoding } = setting;
+fn check(config: KafkaSinkConfig, context: SinkBuildContext) -> Result<KafkaSink, String> {
+    let SinkBuildContext { name, folder, views, encoding } = context;
     let KafkaSinkConfig { servers, topic, properties } = config;
     if views.len() > 1 && !topic.contains("{view}") {
         return Err("`topic` must contain `{view}`, since there are several views".to_owned());
@@ -131,7 +131,7 @@ impl Sink for KafkaSink {
         }
         self.properties.set(&mut config).map_err(wrong)?;
         config.set("bootstrap.servers", &self.servers).set("enable.idempotence", "true");
-        let producer = config.create_with_context(Outcome::default());
+        let producer = config.create_with_context(DeliveryOutcome::default());
         let topic = self.topic.replace("{view}", view);
         Ok(Box::new(TopicWriter {
             producer: producer.map_err(|error| wrong(refused(&error)))?,
@@ -163,7 +163,7 @@ impl SinkWriter for TopicWriter {
         for record in batch.records {
             self.send(record, &headers).map_err(|error| self.failed(error))?;
         }
-        self.producer.flush(PATIENCE).map_err(|error| self.failed(error))?;
+        self.producer.flush(FLUSH_TIMEOUT).map_err(|error| self.failed(error))?;
         match self.producer.context().take_failed() {
             None => Ok(()),
             Some(error) => Err(self.failed(error)),
@@ -184,7 +184,7 @@ impl TopicWriter {
             match self.producer.send(message) {
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
                     message = again;
-                    self.producer.poll(PAUSE);
+                    self.producer.poll(FULL_POLL);
                 }
                 Err((error, _)) => return Err(error),
                 Ok(()) => return Ok(()),
@@ -228,13 +228,13 @@ fn value(record: &SinkRecord, encoding: Encoding) -> Option<String> {
     }
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// Why the first message that did not arrive did not, since this was last asked.
     pub(super) fn take_failed(&self) -> Option<KafkaError> {
         lock(&self.failed).take()
     }
 
-    /// What the library said, with why a broker could not be reached, if one could not.
+    /// An error of the library in words, with why a broker could not be reached, if one could not.
     pub(super) fn explained(&self, error: &KafkaError) -> String {
         match &*lock(&self.reason) {
             reason if reason.is_empty() => error.to_string(),
@@ -243,7 +243,7 @@ impl Outcome {
     }
 }
 
-impl ClientContext for Outcome {
+impl ClientContext for DeliveryOutcome {
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             *lock(&self.reason) = reason.to_owned();
@@ -251,7 +251,7 @@ impl ClientContext for Outcome {
     }
 }
 
-impl ProducerContext for Outcome {
+impl ProducerContext for DeliveryOutcome {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {

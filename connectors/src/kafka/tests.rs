@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::KafkaSource;
 use super::sink::KafkaSink;
-use crate::registry::{Setting, SinkSetting, TypedSink, TypedSource};
+use crate::registry::{BuildContext, SinkBuildContext, TypedSink, TypedSource};
 use crate::sink::Encoding;
 use crate::source::{Source, Start};
 
@@ -19,15 +19,15 @@ fn build(more: Value) -> Result<KafkaSource, String> {
     let written = config.as_object_mut().unwrap();
     written.extend(more.as_object().unwrap().clone());
     let catalog = Arc::new(Catalog::new(Vec::new(), 10));
-    let setting = Setting { name: "k".to_owned(), folder: "/nowhere".into(), catalog };
-    KafkaSource::build(written.clone(), setting).map_err(|error| error.to_string())
+    let context = BuildContext { name: "k".to_owned(), folder: "/nowhere".into(), catalog };
+    KafkaSource::build(written.clone(), context).map_err(|error| error.to_string())
 }
 
 #[track_caller]
-fn refused(more: Value, said: &[&str]) -> String {
+fn refused(more: Value, wanted: &[&str]) -> String {
     let Err(error) = build(more) else { panic!("it is taken") };
-    for said in said {
-        assert!(error.contains(said), "`{said}` is not in {error}");
+    for wanted in wanted {
+        assert!(error.contains(wanted), "`{wanted}` is not in {error}");
     }
     error
 }
@@ -96,21 +96,21 @@ fn secrets_are_named_by_where_they_are_and_never_shown() {
 }
 
 fn sink(config: Value, views: &[&str]) -> Result<KafkaSink, String> {
-    let setting = SinkSetting {
+    let context = SinkBuildContext {
         name: "k".to_owned(),
         folder: "/nowhere".into(),
         views: views.iter().map(|view| (*view).to_owned()).collect(),
         encoding: Encoding::Upserts,
     };
     let config = serde_json::from_value(config).map_err(|error| error.to_string())?;
-    KafkaSink::build(config, setting).map_err(|error| error.to_string())
+    KafkaSink::build(config, context).map_err(|error| error.to_string())
 }
 
 #[test]
 fn a_sink_is_checked_without_a_server() {
     let with = |topic: &str, properties: Value| json!({"servers": "127.0.0.1:9092", "topic": topic, "properties": properties});
     assert!(sink(with("a.{view}", json!({"linger.ms": 5})), &["candles", "alerts"]).is_ok());
-    for (config, views, said) in [
+    for (config, views, wanted) in [
         (with("a", json!({})), &["candles", "alerts"][..], "`topic` must contain `{view}`"),
         (with("a/{view}", json!({})), &["candles"], "\"a/candles\" cannot be a topic"),
         (with("a", json!({"acks": 1})), &["candles"], "must be confirmed by all"),
@@ -118,6 +118,9 @@ fn a_sink_is_checked_without_a_server() {
         (with("a", json!({"ssl.key.password": "hunter2"})), &["candles"], "is a secret"),
     ] {
         let Err(error) = sink(config, views) else { panic!("it is taken") };
-        assert!(error.contains(said) && !error.contains("hunter2"), "`{said}` is not in {error}");
+        assert!(
+            error.contains(wanted) && !error.contains("hunter2"),
+            "`{wanted}` is not in {error}"
+        );
     }
 }

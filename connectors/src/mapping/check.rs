@@ -6,8 +6,8 @@ use market::Catalog;
 use market::decimal::SCALE_MAX;
 
 use super::config::{Column, ColumnsConfig, MappingConfig, UnitsConfig};
-use super::listings::Listings;
 use super::readings::Readings;
+use super::symbol_map::SymbolMap;
 
 /// What a column may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Mapping {
     pub(super) units: UnitsConfig,
     pub(super) equals: Option<String>,
     pub(super) readings: Readings,
-    pub(super) listings: Listings,
+    pub(super) symbol_map: SymbolMap,
 }
 
 impl Field {
@@ -73,14 +73,14 @@ impl Mapping {
                 "`contiguous_ids` needs `columns.id`: without ids none is missing".to_owned()
             );
         }
-        let listings = Listings::check(
+        let symbol_map = SymbolMap::check(
             config.instrument.as_deref(),
             config.id_scope.as_deref(),
             config.columns.id.is_some().then_some(config.contiguous_ids),
             &config.symbols,
             catalog,
         )?;
-        check_symbols(&config.columns, &listings, config.readings)?;
+        check_symbols(&config.columns, &symbol_map, config.readings)?;
         let (only, equals) = config.only.map(|w| (w.column, w.equals)).unzip();
         let c = config.columns;
         Ok(Mapping {
@@ -102,16 +102,16 @@ impl Mapping {
             units: config.units,
             equals: equals.flatten(),
             readings: config.readings,
-            listings,
+            symbol_map,
         })
     }
 
-    /// Whether what is traded must be told from outside the records, see [`Readings::symbol_is_given`].
+    /// Whether the symbol must come from outside the records, see [`Readings::symbol_is_given`].
     pub fn needs_symbol(&self) -> bool {
-        self.readings.symbol_is_given && self.listings.is_by_symbol()
+        self.readings.symbol_is_given && self.symbol_map.is_by_symbol()
     }
 
-    /// Whether the day must be told from outside the records, see [`TimeReading::OfDay`].
+    /// Whether the day must come from outside the records, see [`TimeReading::OfDay`].
     ///
     /// [`TimeReading::OfDay`]: super::readings::TimeReading::OfDay
     pub fn needs_day(&self) -> bool {
@@ -153,9 +153,12 @@ fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), Stri
         (columns.maker.is_some(), "columns.maker"),
         (units.signed_size, "units.signed_size"),
     ];
-    let said: Vec<_> = sides.iter().filter(|(is, _)| *is).map(|(_, k)| *k).collect();
-    if said.len() > 1 {
-        return Err(format!("`{}` each say who the aggressor was; keep one", said.join("` and `")));
+    let sides_written: Vec<_> = sides.iter().filter(|(is, _)| *is).map(|(_, k)| *k).collect();
+    if sides_written.len() > 1 {
+        return Err(format!(
+            "`{}` each say who the aggressor was; keep one",
+            sides_written.join("` and `")
+        ));
     }
     if columns.kind.is_some() && columns.id.is_none() {
         return Err("`columns.kind` needs `columns.id`: corrections and cancels name trades by id"
@@ -164,7 +167,7 @@ fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), Stri
     for (column, key) in [(&columns.of, "of"), (&columns.of_symbol, "of_symbol")] {
         if column.is_some() && columns.kind.is_none() {
             return Err(format!(
-                "`columns.{key}` needs `columns.kind`, which tells corrections and cancels from trades"
+                "`columns.{key}` needs `columns.kind`, which distinguishes corrections and cancels from trades"
             ));
         }
     }
@@ -173,10 +176,10 @@ fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), Stri
 
 fn check_symbols(
     columns: &ColumnsConfig,
-    listings: &Listings,
+    symbol_map: &SymbolMap,
     readings: Readings,
 ) -> Result<(), String> {
-    match (&columns.symbol, listings.is_by_symbol()) {
+    match (&columns.symbol, symbol_map.is_by_symbol()) {
         // A codec has a column of symbols, wanted or not.
         (Some(_), false) if readings.is_preset => Ok(()),
         (None, true) if readings.symbol_is_given => Ok(()),
@@ -186,7 +189,7 @@ fn check_symbols(
         (Some(_), false) => Err(
             "`columns.symbol` is of no use to an instrument that holds for every record; write a template such as instrument = \"venue:{symbol}\", or a table `symbols`".to_owned(),
         ),
-        _ if columns.of_symbol.is_some() && !listings.is_by_symbol() => Err(
+        _ if columns.of_symbol.is_some() && !symbol_map.is_by_symbol() => Err(
             "`columns.of_symbol` needs a template or a table of symbols".to_owned(),
         ),
         _ => Ok(()),
@@ -233,7 +236,11 @@ mod tests {
         let ids = || json!({"time": "t", "price": "p", "size": "q", "symbol": "s", "id": "i"});
         let none = json!({"time": "t", "price": "p", "size": "q"});
         assert_eq!(check("a:{symbol}", None, ids(), true), "");
-        assert_eq!(check("a:B", None, none.clone(), false), "", "without ids nothing is said");
+        assert_eq!(
+            check("a:B", None, none.clone(), false),
+            "",
+            "without ids nothing is registered"
+        );
         let problem = check("a:{symbol}", None, ids(), false);
         assert!(problem.starts_with("the ids of scope `a` are contiguous by one"), "{problem}");
         assert_eq!(check("a:{symbol}", Some("archive"), ids(), false), "");

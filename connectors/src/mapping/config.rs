@@ -48,17 +48,17 @@ pub struct ColumnsConfig {
     pub id: Option<Column>,
     /// Order within one time, an unsigned integer; default: an integer id, else the position.
     pub sequence: Option<Column>,
-    /// The aggressor in words; see [`super::words::side`].
+    /// The aggressor in words; see [`super::vocabulary::side`].
     pub side: Option<Column>,
     /// Whether the buyer was the maker, so that the aggressor sold.
     pub maker: Option<Column>,
-    /// Trade, correction or cancel; see [`super::words::kind`]. Default and when empty: trade.
+    /// Trade, correction or cancel; see [`super::vocabulary::kind`]. Default and when empty: trade.
     pub kind: Option<Column>,
     /// The id that a correction or cancel names; default and when empty: the record's own.
     pub of: Option<Column>,
     /// The symbol of the trade that a correction or cancel names. A correction may not move a trade.
     pub of_symbol: Option<Column>,
-    /// What the trade may change in a candle; see [`super::words::updates`]. Default and when empty: all.
+    /// What the trade may change in a candle; see [`super::vocabulary::updates`]. Default and when empty: all.
     pub updates: Option<Column>,
 }
 

@@ -9,15 +9,15 @@ use market::{
 };
 
 use super::check::{Field, Mapping};
-use super::listings::{Found, Listed, Listings};
 use super::plain::Plain;
 use super::readings::{self, Given};
-use super::words::{self, Kind};
+use super::symbol_map::{LookedUp, MappedInstrument, SymbolMap};
+use super::vocabulary::{self, Kind};
 use crate::source::Decoded;
 
 /// Why a record was refused; with the raw input it becomes a [`Refusal`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct DecodeError {
     /// The kind of reason.
     pub reason: RefusalReason,
     /// In words, naming column and value.
@@ -27,18 +27,18 @@ pub struct Fault {
 /// Decodes the records of one partition.
 pub struct Decoder {
     pub(super) mapping: Arc<Mapping>,
-    pub(super) listings: Listings,
+    pub(super) symbol_map: SymbolMap,
     /// The space of positions, for feeds without ids.
     pub(super) partition: IdScope,
     given: Given,
     pub(super) plain: Plain,
 }
 
-impl Fault {
-    /// A fault in words.
-    pub fn new(reason: RefusalReason, detail: impl Into<String>) -> Fault {
+impl DecodeError {
+    /// An error in words.
+    pub fn new(reason: RefusalReason, detail: impl Into<String>) -> DecodeError {
         let detail = detail.into();
-        Fault { reason, detail }
+        DecodeError { reason, detail }
     }
 
     /// `column "price": "12x" is not a decimal number`
@@ -47,11 +47,11 @@ impl Fault {
         column: &dyn Display,
         value: &str,
         problem: &dyn Display,
-    ) -> Fault {
+    ) -> DecodeError {
         const SHOWN_MAX: usize = 80;
         let cut = value.char_indices().nth(SHOWN_MAX).map(|(at, _)| at);
         let (shown, dots) = cut.map_or((value, ""), |at| (&value[..at], "…"));
-        Fault::new(reason, format!("column {column}: {shown:?}{dots} {problem}"))
+        DecodeError::new(reason, format!("column {column}: {shown:?}{dots} {problem}"))
     }
 
     /// With the input that it is about.
@@ -64,7 +64,7 @@ impl Decoder {
     /// A decoder for the partition of this name (with its source, so that it is unique).
     pub fn new(mapping: Arc<Mapping>, partition: &str) -> Decoder {
         Decoder {
-            listings: mapping.listings.clone(),
+            symbol_map: mapping.symbol_map.clone(),
             plain: Plain::of(&mapping),
             mapping,
             partition: IdScope::of(partition),
@@ -86,7 +86,11 @@ impl Decoder {
     ///
     /// Registers no name: those that the catalog does not know come with the event. Allocates only for refusals and
     /// for symbols whose names were not registered before.
-    pub fn decode<'a, F>(&mut self, text: F, position: u64) -> Result<Option<Decoded<Event>>, Fault>
+    pub fn decode<'a, F>(
+        &mut self,
+        text: F,
+        position: u64,
+    ) -> Result<Option<Decoded<Event>>, DecodeError>
     where
         F: Fn(Field) -> Option<&'a str>,
     {
@@ -95,32 +99,32 @@ impl Decoder {
         if !record.counts() {
             return Ok(None);
         }
-        let kind = record.word(Field::Kind, words::kind, Kind::Trade)?;
-        let Found { listed, unknown } = match self.listings.constant() {
-            Some(listed) => Found { listed, unknown: None },
+        let kind = record.word(Field::Kind, vocabulary::kind, Kind::Trade)?;
+        let LookedUp { mapped, unknown } = match self.symbol_map.constant() {
+            Some(mapped) => LookedUp { mapped, unknown: None },
             None => match &given.symbol {
-                Some(symbol) => self.listings.find(symbol, &"of the file's name")?,
+                Some(symbol) => self.symbol_map.find(symbol, &"of the file's name")?,
                 None => {
                     let symbol = record.need(Field::Symbol)?;
-                    self.listings.find(symbol, record.column(Field::Symbol))?
+                    self.symbol_map.find(symbol, record.column(Field::Symbol))?
                 }
             },
         };
         if kind == Kind::Trade {
-            return Ok(Some(Decoded { says: Event::New(record.trade(listed)?), unknown }));
+            return Ok(Some(Decoded { says: Event::New(record.trade(mapped)?), unknown }));
         }
         if let Some(symbol) = record.get(Field::OfSymbol) {
             let column = record.column(Field::OfSymbol);
-            let other = self.listings.find(symbol, column)?;
-            if other.listed.id != listed.id || !same_names(&other.unknown, &unknown) {
+            let other = self.symbol_map.find(symbol, column)?;
+            if other.mapped.id != mapped.id || !same_names(&other.unknown, &unknown) {
                 let problem = &"is another instrument than that of the record";
                 let reason = RefusalReason::MovesInstrument;
-                return Err(Fault::value(reason, column, symbol, problem));
+                return Err(DecodeError::value(reason, column, symbol, problem));
             }
         }
-        let of = record.named(listed)?;
+        let of = record.named(mapped)?;
         let says = match kind {
-            Kind::Correct => Event::Correct { of, with: record.trade(listed)? },
+            Kind::Correct => Event::Correct { of, with: record.trade(mapped)? },
             _ => Event::Cancel { of, time: record.time_if_any()? },
         };
         Ok(Some(Decoded { says, unknown }))
@@ -156,14 +160,14 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         (!text.is_empty()).then_some(text)
     }
 
-    fn need(&self, field: Field) -> Result<&'a str, Fault> {
+    fn need(&self, field: Field) -> Result<&'a str, DecodeError> {
         self.get(field).ok_or_else(|| {
             let column = self.column(field);
             let what = match (self.text)(field) {
                 Some(_) => "empty",
                 None => "absent",
             };
-            Fault::new(RefusalReason::MissingField, format!("column {column} is {what}"))
+            DecodeError::new(RefusalReason::MissingField, format!("column {column} is {what}"))
         })
     }
 
@@ -174,8 +178,14 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         }
     }
 
-    fn fault(&self, reason: RefusalReason, field: Field, value: &str, why: &dyn Display) -> Fault {
-        Fault::value(reason, self.column(field), value, why)
+    fn error(
+        &self,
+        reason: RefusalReason,
+        field: Field,
+        value: &str,
+        why: &dyn Display,
+    ) -> DecodeError {
+        DecodeError::value(reason, self.column(field), value, why)
     }
 
     /// Whether `where` keeps the record.
@@ -191,28 +201,28 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         }
     }
 
-    /// A field of words, by one of the readers of [`words`].
+    /// A field of words, by one of the readers of [`vocabulary`].
     fn word<T>(
         &self,
         field: Field,
         read: fn(&str) -> Result<T, &'static str>,
         default: T,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, DecodeError> {
         match self.get(field) {
             Some(word) => {
-                read(word).map_err(|why| self.fault(RefusalReason::BadField, field, word, &why))
+                read(word).map_err(|why| self.error(RefusalReason::BadField, field, word, &why))
             }
             None => Ok(default),
         }
     }
 
-    fn trade(&self, listed: Listed) -> Result<Trade, Fault> {
+    fn trade(&self, mapped: MappedInstrument) -> Result<Trade, DecodeError> {
         let time = self.time(self.need(Field::Time)?)?;
-        let price = self.price(listed)?;
-        let (quantity, side) = self.size(listed)?;
+        let price = self.price(mapped)?;
+        let (quantity, side) = self.size(mapped)?;
         if !price.summable(quantity) {
             let values = (self.need(Field::Price)?, self.need(Field::Size)?);
-            return Err(Fault::new(
+            return Err(DecodeError::new(
                 RefusalReason::NotionalTooLarge,
                 format!(
                     "{} times {} is more than sums can hold at this instrument's decimals",
@@ -220,11 +230,11 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
                 ),
             ));
         }
-        let TradeRef { scope, id, .. } = self.own_name(listed)?;
+        let TradeRef { scope, id, .. } = self.own_name(mapped)?;
         let (sequence, is_positional) = self.sequence(id)?;
         Ok(Trade {
-            instrument: listed.id,
-            terms: listed.terms,
+            instrument: mapped.id,
+            terms: mapped.terms,
             scope,
             id,
             time,
@@ -237,35 +247,35 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         })
     }
 
-    fn time(&self, text: &str) -> Result<EventTime, Fault> {
+    fn time(&self, text: &str) -> Result<EventTime, DecodeError> {
         let reading = self.mapping.readings.time;
         readings::time(text, reading, self.mapping.units.time, self.given)
-            .map_err(|why| self.fault(RefusalReason::BadTime, Field::Time, text, &why))
+            .map_err(|why| self.error(RefusalReason::BadTime, Field::Time, text, &why))
     }
 
-    fn time_if_any(&self) -> Result<Option<EventTime>, Fault> {
+    fn time_if_any(&self) -> Result<Option<EventTime>, DecodeError> {
         let text = self.get(Field::Time);
         text.map(|text| self.time(text)).transpose()
     }
 
-    fn price(&self, listed: Listed) -> Result<Price, Fault> {
+    fn price(&self, mapped: MappedInstrument) -> Result<Price, DecodeError> {
         let text = self.need(Field::Price)?;
         let implied = self.mapping.units.price_decimals;
-        let mantissa = decimal::parse_scaled(text, implied, listed.terms.price_scale)
-            .map_err(|why| self.fault(RefusalReason::BadPrice, Field::Price, text, &why))?;
-        if mantissa <= 0 && !listed.negative_prices {
+        let mantissa = decimal::parse_scaled(text, implied, mapped.terms.price_scale)
+            .map_err(|why| self.error(RefusalReason::BadPrice, Field::Price, text, &why))?;
+        if mantissa <= 0 && !mapped.negative_prices {
             let why = &"is not a positive price";
-            return Err(self.fault(RefusalReason::PriceNotPositive, Field::Price, text, why));
+            return Err(self.error(RefusalReason::PriceNotPositive, Field::Price, text, why));
         }
         Ok(Price(mantissa))
     }
 
     /// The size, and the aggressor wherever the feed says it.
-    fn size(&self, listed: Listed) -> Result<(Quantity, Side), Fault> {
+    fn size(&self, mapped: MappedInstrument) -> Result<(Quantity, Side), DecodeError> {
         let text = self.need(Field::Size)?;
-        let bad = |why: &dyn Display| self.fault(RefusalReason::BadSize, Field::Size, text, why);
+        let bad = |why: &dyn Display| self.error(RefusalReason::BadSize, Field::Size, text, why);
         let implied = self.mapping.units.size_decimals;
-        let signed = decimal::parse_scaled(text, implied, listed.terms.quantity_scale)
+        let signed = decimal::parse_scaled(text, implied, mapped.terms.quantity_scale)
             .map_err(|why| bad(&why))?;
         if !self.mapping.units.signed_size {
             if signed < 0 {
@@ -282,34 +292,34 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         Ok((Quantity(size), side))
     }
 
-    fn side(&self) -> Result<Side, Fault> {
+    fn side(&self) -> Result<Side, DecodeError> {
         if self.mapping.column(Field::Maker).is_some() {
-            return self.word(Field::Maker, words::maker, Side::Unknown);
+            return self.word(Field::Maker, vocabulary::maker, Side::Unknown);
         }
-        self.word(Field::Side, words::side, Side::Unknown)
+        self.word(Field::Side, vocabulary::side, Side::Unknown)
     }
 
     /// The name that this record's trade has.
-    fn own_name(&self, listed: Listed) -> Result<TradeRef, Fault> {
+    fn own_name(&self, mapped: MappedInstrument) -> Result<TradeRef, DecodeError> {
         let (scope, id) = match self.mapping.column(Field::Id) {
-            Some(_) => (listed.scope, TradeId::of(self.need(Field::Id)?)),
+            Some(_) => (mapped.scope, TradeId::of(self.need(Field::Id)?)),
             None => (self.partition, TradeId::Position(self.position)),
         };
-        Ok(TradeRef { instrument: listed.id, scope, id })
+        Ok(TradeRef { instrument: mapped.id, scope, id })
     }
 
     /// The name of the trade that this correction or cancel is about.
-    fn named(&self, listed: Listed) -> Result<TradeRef, Fault> {
+    fn named(&self, mapped: MappedInstrument) -> Result<TradeRef, DecodeError> {
         match self.get(Field::Of) {
             Some(id) => {
-                Ok(TradeRef { instrument: listed.id, scope: listed.scope, id: TradeId::of(id) })
+                Ok(TradeRef { instrument: mapped.id, scope: mapped.scope, id: TradeId::of(id) })
             }
-            None => self.own_name(listed),
+            None => self.own_name(mapped),
         }
     }
 
     /// The order within one time, and whether that is only the position.
-    fn sequence(&self, id: TradeId) -> Result<(u64, bool), Fault> {
+    fn sequence(&self, id: TradeId) -> Result<(u64, bool), DecodeError> {
         if self.mapping.column(Field::Sequence).is_none() {
             return Ok(match id {
                 TradeId::Number(number) => (number, false),
@@ -319,7 +329,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         let text = self.need(Field::Sequence)?;
         let number = text.parse().map_err(|_| {
             let why = &"is not an unsigned integer of 64 bits";
-            self.fault(RefusalReason::BadField, Field::Sequence, text, why)
+            self.error(RefusalReason::BadField, Field::Sequence, text, why)
         })?;
         Ok((number, false))
     }

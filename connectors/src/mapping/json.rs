@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 
 use super::check::{Field, Mapping};
 use super::config::Column;
-use super::decode::{Decoder, Fault};
+use super::decode::{DecodeError, Decoder};
 use crate::source::Decoded;
 
 /// The columns of a mapping in JSON objects.
@@ -71,20 +71,20 @@ impl JsonColumns {
         line: &str,
         decoder: &mut Decoder,
         position: u64,
-    ) -> Result<Option<Decoded<Event>>, Fault> {
+    ) -> Result<Option<Decoded<Event>>, DecodeError> {
         self.decode_with(line, decoder, position, None)
     }
 
-    /// The same, with the symbol told from outside the object.
+    /// The same, with the symbol from outside the object.
     pub fn decode_with(
         &self,
         line: &str,
         decoder: &mut Decoder,
         position: u64,
         symbol: Option<&str>,
-    ) -> Result<Option<Decoded<Event>>, Fault> {
+    ) -> Result<Option<Decoded<Event>>, DecodeError> {
         let texts = self.paths.read(line);
-        let texts = texts.map_err(|why| Fault::new(RefusalReason::Malformed, why))?;
+        let texts = texts.map_err(|why| DecodeError::new(RefusalReason::Malformed, why))?;
         let text = |field: Field| match (field, symbol) {
             (Field::Symbol, Some(symbol)) => Some(symbol),
             _ => texts[self.layout[field as usize]?].as_deref(),

@@ -32,20 +32,20 @@
 //! assert_eq!(trade.side, market::Side::Sell);
 //! ```
 //!
-//! Reading order: [`config`] (as written) → [`check`] (as used) → [`decode`] with its [`words`],
-//! [`readings`] and [`listings`] → `plain`, the common case straight from bytes → [`json`], the columns of a JSON object.
+//! Reading order: [`config`] (as written) → [`check`] (as used) → [`decode`] with its [`vocabulary`],
+//! [`readings`] and [`symbol_map`] → `plain`, the common case straight from bytes → [`json`], the columns of a JSON object.
 
 pub mod check;
 pub mod config;
 pub mod decode;
 pub mod json;
-pub mod listings;
 mod plain;
 pub mod readings;
-pub mod words;
+pub mod symbol_map;
+pub mod vocabulary;
 
 pub use check::{Field, Mapping};
 pub use config::{Column, ColumnsConfig, MappingConfig, UnitsConfig, WhereConfig};
-pub use decode::{Decoder, Fault};
+pub use decode::{DecodeError, Decoder};
 pub use json::JsonColumns;
 pub use readings::{Given, Readings, TimeReading};

@@ -10,7 +10,7 @@ use market::{Event, EventTime, Price, Quantity, Side, TimeUnit, Trade, TradeId, 
 use super::check::{Field, Mapping};
 use super::decode::Decoder;
 use super::readings::TimeReading;
-use super::words;
+use super::vocabulary;
 
 /// Whether records of a mapping can be read so at all, and the unit of their times in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,21 +48,21 @@ impl Decoder {
         F: Fn(Field) -> Option<&'a [u8]>,
     {
         let mapping = &*self.mapping;
-        let listed = match self.listings.constant() {
-            Some(listed) => listed,
-            None => self.listings.known(bytes(Field::Symbol)?)?,
+        let mapped = match self.symbol_map.constant() {
+            Some(mapped) => mapped,
+            None => self.symbol_map.known(bytes(Field::Symbol)?)?,
         };
         let ns = integer(bytes(Field::Time)?)?.checked_mul(self.plain.unit?)?;
         let time = EventTime(i64::try_from(ns).ok()?).checked().ok()?;
         let units = &mapping.units;
-        let price = decimal(bytes(Field::Price)?, units.price_decimals, listed.terms.price_scale)?;
+        let price = decimal(bytes(Field::Price)?, units.price_decimals, mapped.terms.price_scale)?;
         if price == 0 {
             return None;
         }
         let size = bytes(Field::Size)?;
         let sold = size.strip_prefix(b"-").filter(|_| units.signed_size);
         let implied = units.size_decimals;
-        let quantity = decimal(sold.unwrap_or(size), implied, listed.terms.quantity_scale)?;
+        let quantity = decimal(sold.unwrap_or(size), implied, mapped.terms.quantity_scale)?;
         let side = match (units.signed_size, sold) {
             _ if units.signed_size && quantity == 0 => return None,
             (true, Some(_)) => Side::Sell,
@@ -74,7 +74,7 @@ impl Decoder {
             return None;
         }
         let (scope, id) = match mapping.column(Field::Id) {
-            Some(_) => (listed.scope, id(bytes(Field::Id)?)?),
+            Some(_) => (mapped.scope, id(bytes(Field::Id)?)?),
             None => (self.partition, TradeId::Position(position)),
         };
         let (sequence, is_positional) = match (mapping.column(Field::Sequence), id) {
@@ -83,8 +83,8 @@ impl Decoder {
             (None, _) => (position, true),
         };
         Some(Event::New(Trade {
-            instrument: listed.id,
-            terms: listed.terms,
+            instrument: mapped.id,
+            terms: mapped.terms,
             scope,
             id,
             time,
@@ -99,8 +99,8 @@ impl Decoder {
 
     fn side<'a>(&self, bytes: &impl Fn(Field) -> Option<&'a [u8]>) -> Option<Side> {
         let (field, read): (_, fn(&str) -> _) = match self.mapping.column(Field::Maker) {
-            Some(_) => (Field::Maker, words::maker),
-            None => (Field::Side, words::side),
+            Some(_) => (Field::Maker, vocabulary::maker),
+            None => (Field::Side, vocabulary::side),
         };
         match self.mapping.column(field) {
             Some(_) => read(word(bytes(field)?)?).ok(),

@@ -2,7 +2,7 @@
 
 use market::{EventTime, TimeUnit, Updates, WallDay, decimal};
 
-use super::words;
+use super::vocabulary;
 
 /// How the texts of a mapping are read.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ impl Default for Readings {
             is_preset: false,
             symbol_is_given: false,
             time: TimeReading::InUnit,
-            updates: words::updates,
+            updates: vocabulary::updates,
         }
     }
 }

@@ -113,7 +113,7 @@ pub(super) enum Columns {
     Fields([Option<Arc<str>>; Field::COUNT]),
 }
 
-/// What tells the symbol from outside the columns.
+/// The source of a symbol that is not in the columns.
 pub(super) enum Outside {
     Key,
     Channel,
@@ -261,36 +261,36 @@ fn of_codec(
         (config.units.is_some(), "units"),
         (config.only.is_some(), "where"),
     ])?;
-    let preset = codec.preset(config.options.unwrap_or_default())?;
-    let mut columns = preset.columns;
-    let mut readings = preset.readings;
+    let defaults = codec.defaults(config.options.unwrap_or_default())?;
+    let mut columns = defaults.columns;
+    let mut readings = defaults.readings;
     if let Some(outside) = &outside {
         columns.symbol = Some(outside.column());
         readings.symbol_is_given = false;
     }
     let mapping = MappingConfig {
-        instrument: config.instrument.or_else(|| Some(preset.instrument.to_owned())),
-        id_scope: config.id_scope.or_else(|| preset.id_scope.map(str::to_owned)),
-        contiguous_ids: config.contiguous_ids.unwrap_or(preset.contiguous_ids),
+        instrument: config.instrument.or_else(|| Some(defaults.instrument.to_owned())),
+        id_scope: config.id_scope.or_else(|| defaults.id_scope.map(str::to_owned)),
+        contiguous_ids: config.contiguous_ids.unwrap_or(defaults.contiguous_ids),
         columns,
-        units: preset.units,
+        units: defaults.units,
         symbols: config.symbols,
-        only: preset.only,
+        only: defaults.only,
         readings,
     };
     let mapping = Mapping::check(mapping, Arc::clone(catalog))?;
     if mapping.needs_symbol() {
         let codec = codec.name;
         return Err(format!(
-            "records of codec \"{codec}\" do not tell their symbol; write `symbol_from`, or an `instrument` without \
+            "records of codec \"{codec}\" do not hold their symbol; write `symbol_from`, or an `instrument` without \
              {{symbol}}"
         ));
     }
     if mapping.needs_day() {
         let codec = codec.name;
-        return Err(format!("codec \"{codec}\" needs the day that a file's name tells"));
+        return Err(format!("codec \"{codec}\" needs the day that is in a file's name"));
     }
-    let form = match preset.form {
+    let form = match defaults.form {
         Form::Csv(_) => {
             let outside = outside.as_ref().map(Outside::column);
             csv_columns(Dialect::comma(Header::Absent), &mapping, outside.as_ref())?

@@ -8,7 +8,7 @@ use market::{Entry, Event, Refusal, RefusalReason};
 use super::config::{Body, Columns, Mapped, Messages, Outside};
 use crate::entries::{self, Texts};
 use crate::files::csv::Fields;
-use crate::mapping::{Decoder, Fault, Field, JsonColumns};
+use crate::mapping::{DecodeError, Decoder, Field, JsonColumns};
 use crate::source::{Decoded, Row};
 
 /// A message as a server hands it over.
@@ -101,7 +101,7 @@ impl MessageDecoder {
             Reader::Mapped(mapper) => match mapper.decode(message, position) {
                 Ok(None) => return None,
                 Ok(Some(record)) => Row::of(position, Ok(record)),
-                Err(fault) => Row::new(position, Err(fault.of(&message.raw()))),
+                Err(error) => Row::new(position, Err(error.of(&message.raw()))),
             },
             Reader::Entries(decoder) => Row::of(position, entry(decoder, message, position)),
         })
@@ -113,7 +113,7 @@ impl Mapper {
         &mut self,
         message: &Message<'_>,
         position: u64,
-    ) -> Result<Option<Decoded<Event>>, Fault> {
+    ) -> Result<Option<Decoded<Event>>, DecodeError> {
         let Mapper { mapped, decoder, fields } = self;
         let symbol = mapped.outside.as_ref().map(|outside| outside.of(message)).transpose()?;
         let symbol = symbol.flatten();
@@ -128,7 +128,7 @@ impl Mapper {
                 fields.split(record, dialect);
                 if fields.len() < *least {
                     let detail = format!("{least} fields expected, {} found", fields.len());
-                    return Err(Fault::new(RefusalReason::Malformed, detail));
+                    return Err(DecodeError::new(RefusalReason::Malformed, detail));
                 }
                 let text = |field: Field| match (field, symbol) {
                     (Field::Symbol, Some(symbol)) => Some(symbol),
@@ -149,8 +149,8 @@ impl Mapper {
 }
 
 impl Outside {
-    /// What it tells of a message.
-    fn of<'a>(&self, message: &Message<'a>) -> Result<Option<&'a str>, Fault> {
+    /// What it needs of a message.
+    fn of<'a>(&self, message: &Message<'a>) -> Result<Option<&'a str>, DecodeError> {
         let (bytes, what) = match self {
             Outside::Key => (message.key, "key"),
             Outside::Channel => return Ok(Some(message.channel)),
@@ -160,15 +160,15 @@ impl Outside {
     }
 }
 
-fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Fault> {
+fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, DecodeError> {
     str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to() + 1;
-        Fault::new(RefusalReason::Malformed, format!("byte {at} of the {what} is not UTF-8"))
+        DecodeError::new(RefusalReason::Malformed, format!("byte {at} of the {what} is not UTF-8"))
     })
 }
 
-fn payload<'a>(message: &Message<'a>) -> Result<&'a str, Fault> {
-    let malformed = |detail: String| Fault::new(RefusalReason::Malformed, detail);
+fn payload<'a>(message: &Message<'a>) -> Result<&'a str, DecodeError> {
+    let malformed = |detail: String| DecodeError::new(RefusalReason::Malformed, detail);
     match message.payload {
         None => Err(malformed("the message has no payload".to_owned())),
         Some(payload) if payload.len() > PAYLOAD_MAX => Err(malformed(format!(
@@ -183,7 +183,7 @@ fn payload<'a>(message: &Message<'a>) -> Result<&'a str, Fault> {
 fn named<'a>(
     names: &[Option<Arc<str>>; Field::COUNT],
     message: &Message<'a>,
-) -> Result<[Option<&'a str>; Field::COUNT], Fault> {
+) -> Result<[Option<&'a str>; Field::COUNT], DecodeError> {
     let mut texts = [None; Field::COUNT];
     for (name, value) in message.fields {
         for (slot, wanted) in texts.iter_mut().zip(names) {
@@ -200,8 +200,8 @@ fn entry(
     message: &Message<'_>,
     position: u64,
 ) -> Result<Decoded<Entry>, Box<Refusal>> {
-    let object = payload(message).map_err(|fault| fault.of(&message.raw()))?;
+    let object = payload(message).map_err(|error| error.of(&message.raw()))?;
     let texts = Texts::of_object(object);
     let decoded = texts.and_then(|texts| decoder.decode(&texts, position));
-    decoded.map_err(|fault| fault.refusal(&message.raw()))
+    decoded.map_err(|error| error.refusal(&message.raw()))
 }

@@ -76,16 +76,16 @@ fn csv_and_fields_say_the_same_as_json() {
     let fields =
         json!({"format": "fields", "instrument": "x:A", "columns": json_columns(), "units": units});
     let mut fields = checked(fields).unwrap();
-    let said: [(&[u8], &[u8]); 5] = [
+    let fields_of: [(&[u8], &[u8]); 5] = [
         (b"ts", b"1514764808562"),
         (b"px", b"13887.5"),
         (b"qty", b"2"),
         (b"other", b"\xff"),
         (b"id", b"7"),
     ];
-    let entry = Message { payload: None, fields: &said, ..Message::of(b"") };
+    let entry = Message { payload: None, fields: &fields_of, ..Message::of(b"") };
     assert_eq!(trade(fields.decode(&entry, 1)), want);
-    let refusal = refused(fields.decode(&Message { fields: &said[1..], ..entry }, 2));
+    let refusal = refused(fields.decode(&Message { fields: &fields_of[1..], ..entry }, 2));
     assert_eq!(refusal.reason, RefusalReason::MissingField);
     assert!(refusal.raw.starts_with("px=13887.5 qty=2"), "{}", refusal.raw);
 }
@@ -118,7 +118,7 @@ fn what_where_leaves_out_is_no_row() {
 fn what_cannot_be_is_said() {
     let wrong = |config: Value| checked(config).err().unwrap();
     let columns = json_columns();
-    for (config, said) in [
+    for (config, wanted) in [
         (json!({}), "`columns` is missing"),
         (json!({"instrument": "x:A", "columns": columns, "options": {}}), "belong to a `codec`"),
         (
@@ -135,7 +135,7 @@ fn what_cannot_be_is_said() {
         (json!({"format": "yaml"}), "unknown variant `yaml`"),
     ] {
         let error = wrong(config.clone());
-        assert!(error.contains(said), "{config}: {error}");
+        assert!(error.contains(wanted), "{config}: {error}");
     }
 }
 

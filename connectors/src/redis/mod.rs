@@ -15,32 +15,32 @@
 //! **Streams** are read with XREAD from positions of our own, without a group: nothing is acknowledged, nothing is written,
 //! and any number of jobs read the same stream. The position of an entry is its id: 42 bits of
 //! milliseconds and 22 of sequence ([`EntryId`]); an id beyond these ends the partition with a message. Entries that were
-//! taken out before they were read are told, with their number (`census`).
+//! taken out before they were read are reported, with their number (`loss_detector`).
 //!
 //! **Channels** (`kind = "redis-pubsub"`, `channels = […]`, `patterns = […]`, each a partition) keep nothing: what is published
-//! while nobody listens is lost, and every loss of the connection is told as a gap. A message's position is its
+//! while nobody listens is lost, and every loss of the connection is reported as a gap. A message's position is its
 //! number since the run began.
 //!
 //! Bounds: one connection, one batch of entries being decoded and one being answered per partition; a
 //! lost server is tried again after 0.1 s, and after twice as long each time, up to 5 s, for ever;
-//! [`CONNECT`](server::CONNECT) and [`ANSWER`](server::ANSWER) bound what is waited for a silent one.
+//! [`CONNECT_TIMEOUT`](server::CONNECT_TIMEOUT) and [`ANSWER_TIMEOUT`](server::ANSWER_TIMEOUT) bound what is waited for a silent one.
 //!
-//! Reading order: [`server`] → `uplink` (a connection that is kept) → [`EntryId`] → `census` (what was lost)
+//! Reading order: [`server`] → `stream_connection` (a connection that is kept) → [`EntryId`] → `loss_detector` (what was lost)
 //! → `reply` → [`streams`](StreamsSource) → [`pubsub`](PubSubSource).
 
-mod census;
 mod entry_id;
-mod filling;
+mod loss_detector;
+mod producer;
 mod pubsub;
 mod reply;
 pub mod server;
 pub mod sinks;
+mod stream_connection;
 mod streams;
 #[cfg(test)]
 mod tests;
-mod uplink;
 
 pub use entry_id::EntryId;
-pub use filling::Filling;
+pub use producer::RedisProducer;
 pub use pubsub::PubSubSource;
 pub use streams::StreamsSource;

@@ -1,4 +1,4 @@
-//! `kind = "redis-pubsub"`: messages of channels, which nobody keeps.
+//! `kind = "redis-pubsub"`: messages of channels, which are not stored anywhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,11 @@ use redis::{Connection, Msg, RedisError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::server::{ANSWER, Server, ServerConfig, Trouble};
+use super::server::{ANSWER_TIMEOUT, RedisFailure, Server, ServerConfig};
+use super::stream_connection::StreamConnection;
 use super::streams::{client_name, each_once, server_error};
-use super::uplink::Uplink;
 use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
-use crate::registry::{Setting, TypedSource};
+use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
     BATCH_ROWS, Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source,
     SourceError, Start,
@@ -23,10 +23,10 @@ use crate::source::{
 /// Messages that were received and not read yet; beyond that they wait in the socket and then at the server,
 /// which cuts subscribers off that are too far behind (its `client-output-buffer-limit pubsub`).
 const WAITING_MAX: usize = 4_096;
-/// A stop is noticed within this time.
-const NAP: Duration = Duration::from_millis(100);
-/// A server that sends nothing for this long is asked whether it is there.
-const SILENCE: Duration = Duration::from_secs(1);
+/// The timeout of a read; a stop is noticed within this time.
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
+/// A server that sends nothing for this long is pinged.
+const PING_AFTER: Duration = Duration::from_secs(1);
 
 /// What a source of channels says beside [`ServerConfig`] and [`MessageConfig`].
 #[derive(Clone, Debug, Deserialize)]
@@ -58,14 +58,14 @@ impl TypedSource for PubSubSource {
     const KIND: &'static str = "redis-pubsub";
     type Config = Map<String, Value>;
 
-    fn build(written: Self::Config, setting: Setting) -> Result<PubSubSource, SourceError> {
-        let name = setting.name.clone();
-        check(written, setting).map_err(|problem| SourceError::Config { name, problem })
+    fn build(written: Self::Config, context: BuildContext) -> Result<PubSubSource, SourceError> {
+        let name = context.name.clone();
+        check(written, context).map_err(|problem| SourceError::Config { name, problem })
     }
 }
 
-fn check(written: Map<String, Value>, setting: Setting) -> Result<PubSubSource, String> {
-    let Setting { name, folder, catalog } = setting;
+fn check(written: Map<String, Value>, context: BuildContext) -> Result<PubSubSource, String> {
+    let BuildContext { name, folder, catalog } = context;
     let (server, written) = ServerConfig::split(written)?;
     let (messages, written) = MessageConfig::split(written)?;
     let own = serde_json::from_value(Value::Object(written)).map_err(|error| error.to_string())?;
@@ -127,20 +127,20 @@ impl Source for PubSubSource {
             ),
         })?;
         let name = subscription.name();
-        let failed = |trouble| server_error(&self.name, &self.server, &name, trouble);
+        let failed = |failure| server_error(&self.name, &self.server, &name, failure);
         let client = client_name(&self.name, partition);
-        let uplink = Uplink::open(Arc::clone(&self.server), client).map_err(failed)?;
-        let (tell, told) = sync_channel(WAITING_MAX);
+        let link = StreamConnection::open(Arc::clone(&self.server), client).map_err(failed)?;
+        let (sender, events) = sync_channel(WAITING_MAX);
         let is_up = Arc::new(AtomicBool::new(true));
         let listener = Listener {
             subscription: subscription.clone(),
-            tell,
+            sender,
             is_up: Arc::clone(&is_up),
             has_listened: false,
         };
         let thread = thread::Builder::new().name(format!("channel-{partition}"));
         thread
-            .spawn(move || listener.run(uplink))
+            .spawn(move || listener.run(link))
             .map_err(|source| SourceError::Open { partition: name.clone(), source })?;
         Ok(Box::new(ChannelReader {
             source: self.name.clone(),
@@ -148,7 +148,7 @@ impl Source for PubSubSource {
             decoder: MessageDecoder::new(&self.messages, &format!("{}/{name}", self.name)),
             name,
             position: place.after(),
-            told,
+            events,
             is_up,
             incidents: Vec::new(),
         }))
@@ -162,41 +162,41 @@ struct ChannelReader {
     name: String,
     decoder: MessageDecoder,
     position: u64,
-    told: Receiver<Told>,
+    events: Receiver<ListenerEvent>,
     is_up: Arc<AtomicBool>,
     incidents: Vec<Incident>,
 }
 
-/// What the listener tells, in order.
-enum Told {
+/// A message of the listener to the reader.
+enum ListenerEvent {
     Message(Msg),
     Incident(Incident),
-    CannotGoOn(Trouble),
+    Failed(RedisFailure),
 }
 
 impl PartitionReader for ChannelReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
-        let mut wait = NAP;
+        let mut wait = READ_TIMEOUT;
         for _ in 0..BATCH_ROWS {
-            match self.told.recv_timeout(wait) {
-                Ok(Told::Message(message)) => {
+            match self.events.recv_timeout(wait) {
+                Ok(ListenerEvent::Message(message)) => {
                     self.position += 1;
                     let channel = message.get_channel_name();
                     let message = Message { channel, ..Message::of(message.get_payload_bytes()) };
                     rows.extend(self.decoder.decode(&message, self.position));
                 }
                 // Rows that follow it belong to the next batch.
-                Ok(Told::Incident(incident)) => {
+                Ok(ListenerEvent::Incident(incident)) => {
                     self.incidents.push(incident);
                     break;
                 }
-                Ok(Told::CannotGoOn(trouble)) => {
-                    return Err(server_error(&self.source, &self.server, &self.name, trouble));
+                Ok(ListenerEvent::Failed(failure)) => {
+                    return Err(server_error(&self.source, &self.server, &self.name, failure));
                 }
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => {
-                    let trouble = Trouble::Wrong("its listener has ended".to_owned());
-                    return Err(server_error(&self.source, &self.server, &self.name, trouble));
+                    let failure = RedisFailure::Permanent("its listener has ended".to_owned());
+                    return Err(server_error(&self.source, &self.server, &self.name, failure));
                 }
             }
             wait = Duration::ZERO;
@@ -210,7 +210,7 @@ impl PartitionReader for ChannelReader {
 
     fn link(&self) -> Option<Link> {
         let is_up = self.is_up.load(Ordering::Relaxed);
-        // A channel keeps nothing: what was said while it was listened to has been read.
+        // A channel keeps nothing: all that was published while the reader listened has been read.
         Some(Link { is_up, behind: None, at_end: is_up })
     }
 }
@@ -219,7 +219,7 @@ impl PartitionReader for ChannelReader {
 /// gone: at the next message, or when the server has been silent for a moment.
 struct Listener {
     subscription: Subscription,
-    tell: SyncSender<Told>,
+    sender: SyncSender<ListenerEvent>,
     /// Shared with the reader alone.
     is_up: Arc<AtomicBool>,
     /// Whether it has listened before: then somebody misses what was published since.
@@ -227,21 +227,21 @@ struct Listener {
 }
 
 /// The reader is gone.
-struct Gone;
+struct ReaderGone;
 
 impl Listener {
-    fn run(mut self, mut uplink: Uplink) {
-        while self.pass_on(&mut uplink).is_ok() {
-            if uplink.connection().is_none() || self.pass_on(&mut uplink).is_err() {
+    fn run(mut self, mut link: StreamConnection) {
+        while self.send_incidents(&mut link).is_ok() {
+            if link.connection().is_none() || self.send_incidents(&mut link).is_err() {
                 continue;
             }
-            let Some(connection) = uplink.connection() else { continue };
+            let Some(connection) = link.connection() else { continue };
             let Err(end) = self.listen(connection) else { return };
             self.is_up.store(false, Ordering::Relaxed);
             match end {
-                Trouble::Passing(why) => uplink.lost(&why),
+                RedisFailure::Transient(why) => link.lost(&why),
                 wrong => {
-                    let _ = self.tell(Told::CannotGoOn(wrong)); // the end either way
+                    let _ = self.send(ListenerEvent::Failed(wrong)); // the end either way
                     return;
                 }
             }
@@ -250,60 +250,60 @@ impl Listener {
 
     /// Subscribes and passes messages on until the connection is of no use any more, which is the error, or the
     /// reader is gone.
-    fn listen(&mut self, connection: &mut Connection) -> Result<Gone, Trouble> {
-        let trouble = |error: RedisError| Trouble::of(&error);
+    fn listen(&mut self, connection: &mut Connection) -> Result<ReaderGone, RedisFailure> {
+        let failure = |error: RedisError| RedisFailure::of(&error);
         let mut channel = connection.as_pubsub();
         match &self.subscription {
             Subscription::Channel(name) => channel.subscribe(name),
             Subscription::Pattern(pattern) => channel.psubscribe(pattern),
         }
-        .map_err(trouble)?;
-        channel.set_read_timeout(Some(NAP)).map_err(trouble)?;
+        .map_err(failure)?;
+        channel.set_read_timeout(Some(READ_TIMEOUT)).map_err(failure)?;
         self.is_up.store(true, Ordering::Relaxed);
         if std::mem::replace(&mut self.has_listened, true) {
             let detail = "what was published while the server was lost cannot be had".to_owned();
             let gap = Incident { kind: IncidentKind::Gap, lost: None, detail };
-            if self.tell(Told::Incident(gap)).is_err() {
-                return Ok(Gone);
+            if self.send(ListenerEvent::Incident(gap)).is_err() {
+                return Ok(ReaderGone);
             }
         }
-        let mut heard = Instant::now();
+        let mut last_received = Instant::now();
         loop {
             match channel.get_message() {
                 Ok(message) => {
-                    heard = Instant::now();
-                    if self.tell(Told::Message(message)).is_err() {
-                        return Ok(Gone);
+                    last_received = Instant::now();
+                    if self.send(ListenerEvent::Message(message)).is_err() {
+                        return Ok(ReaderGone);
                     }
                 }
                 Err(error) if error.is_timeout() => {
                     if self.is_alone() {
-                        return Ok(Gone);
+                        return Ok(ReaderGone);
                     }
-                    if heard.elapsed() >= SILENCE {
-                        channel.set_read_timeout(Some(ANSWER)).map_err(trouble)?;
+                    if last_received.elapsed() >= PING_AFTER {
+                        channel.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(failure)?;
                         let answered = channel.ping::<redis::Value>();
-                        channel.set_read_timeout(Some(NAP)).map_err(trouble)?;
-                        answered.map_err(trouble)?;
-                        heard = Instant::now();
+                        channel.set_read_timeout(Some(READ_TIMEOUT)).map_err(failure)?;
+                        answered.map_err(failure)?;
+                        last_received = Instant::now();
                     }
                 }
-                Err(error) => return Err(trouble(error)),
+                Err(error) => return Err(failure(error)),
             }
         }
     }
 
-    /// Tells what happened to the connection.
-    fn pass_on(&self, uplink: &mut Uplink) -> Result<(), Gone> {
-        for incident in uplink.incidents() {
-            self.tell(Told::Incident(incident))?;
+    /// Sends the incidents of the connection to the reader.
+    fn send_incidents(&self, link: &mut StreamConnection) -> Result<(), ReaderGone> {
+        for incident in link.incidents() {
+            self.send(ListenerEvent::Incident(incident))?;
         }
-        if self.is_alone() { Err(Gone) } else { Ok(()) }
+        if self.is_alone() { Err(ReaderGone) } else { Ok(()) }
     }
 
     /// Waits while too much is waiting.
-    fn tell(&self, told: Told) -> Result<(), Gone> {
-        self.tell.send(told).map_err(|_| Gone)
+    fn send(&self, event: ListenerEvent) -> Result<(), ReaderGone> {
+        self.sender.send(event).map_err(|_| ReaderGone)
     }
 
     fn is_alone(&self) -> bool {
@@ -328,23 +328,23 @@ mod tests {
         let (config, _) = MessageConfig::split(written.as_object().unwrap().clone()).unwrap();
         let messages = Messages::check(config, Arc::new(Catalog::new(Vec::new(), 10))).unwrap();
         let server = ServerConfig::open("redis://127.0.0.1:6379".to_owned());
-        let (tell, told) = sync_channel(3 * BATCH_ROWS);
+        let (sender, events) = sync_channel(3 * BATCH_ROWS);
         let mut reader = ChannelReader {
             source: "s".into(),
             server: Arc::new(Server::check(server, ".".as_ref()).unwrap()),
             decoder: MessageDecoder::new(&Arc::new(messages), "s/c"),
             name: "c".into(),
             position: 0,
-            told,
+            events,
             is_up: Arc::new(AtomicBool::new(true)),
             incidents: Vec::new(),
         };
         let count = 2 * BATCH_ROWS + 7;
         for _ in 0..count {
             let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-            let said = vec![text("message"), text("c"), text("no JSON")];
-            let message = Msg::from_owned_value(Value::Array(said)).unwrap();
-            assert!(tell.send(Told::Message(message)).is_ok());
+            let reply = vec![text("message"), text("c"), text("no JSON")];
+            let message = Msg::from_owned_value(Value::Array(reply)).unwrap();
+            assert!(sender.send(ListenerEvent::Message(message)).is_ok());
         }
         let mut rows = Vec::new();
         while rows.len() < count {

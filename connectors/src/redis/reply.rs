@@ -2,9 +2,9 @@
 
 use redis::{RedisError, Value};
 
-use super::census::StreamInfo;
 use super::entry_id::EntryId;
-use super::server::Trouble;
+use super::loss_detector::StreamInfo;
+use super::server::RedisFailure;
 
 /// An entry of a stream.
 pub(super) struct Entry<'a> {
@@ -20,16 +20,16 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// An error of the server as the trouble that it is.
-pub(super) fn answered(value: Value) -> Result<Value, Trouble> {
+/// Turns an error reply of the server into a failure.
+pub(super) fn answered(value: Value) -> Result<Value, RedisFailure> {
     match value {
-        Value::ServerError(error) => Err(Trouble::of(&RedisError::from(error))),
+        Value::ServerError(error) => Err(RedisFailure::of(&RedisError::from(error))),
         value => Ok(value),
     }
 }
 
 /// The entries of one stream in the answer to XREAD; none if there were none in time.
-pub(super) fn entries(answer: &Value) -> Result<Vec<Entry<'_>>, Trouble> {
+pub(super) fn entries(answer: &Value) -> Result<Vec<Entry<'_>>, RedisFailure> {
     let entries = match answer {
         Value::Nil => return Ok(Vec::new()),
         Value::Array(streams) => match streams.as_slice() {
@@ -51,18 +51,18 @@ fn entry(value: &Value) -> Option<Entry<'_>> {
 }
 
 /// What XINFO STREAM answers; of a stream that is not there, that it is empty.
-pub(super) fn stream_info(answer: Value) -> Result<StreamInfo, Trouble> {
+pub(super) fn stream_info(answer: Value) -> Result<StreamInfo, RedisFailure> {
     let answer = match answer {
         Value::ServerError(error)
-            if error.details().is_some_and(|said| said.contains("no such key")) =>
+            if error.details().is_some_and(|detail| detail.contains("no such key")) =>
         {
             return Ok(StreamInfo::default());
         }
         other => answered(other)?,
     };
-    let Value::Array(told) = &answer else { return Err(strange("XINFO STREAM")) };
+    let Value::Array(fields) = &answer else { return Err(strange("XINFO STREAM")) };
     let of = |name: &str| {
-        let pair = told.chunks_exact(2).find(|pair| bytes(&pair[0]) == Some(name.as_bytes()));
+        let pair = fields.chunks_exact(2).find(|pair| bytes(&pair[0]) == Some(name.as_bytes()));
         pair.map(|pair| &pair[1])
     };
     let count = |name| match of(name) {
@@ -71,8 +71,8 @@ pub(super) fn stream_info(answer: Value) -> Result<StreamInfo, Trouble> {
     };
     let end = |name| of(name).and_then(entry).map(|entry| entry.id);
     let added = count("entries-added").ok_or_else(|| {
-        Trouble::Wrong(
-            "the server does not count what a stream was given (`entries-added`), so lost entries could not be told; \
+        RedisFailure::Permanent(
+            "the server does not count what a stream was given (`entries-added`), so lost entries cannot be detected; \
              it must be Redis 7.0 or later"
                 .to_owned(),
         )
@@ -86,8 +86,8 @@ pub(super) fn stream_info(answer: Value) -> Result<StreamInfo, Trouble> {
     Ok(StreamInfo { length, added, newest, deleted, ends })
 }
 
-fn strange(command: &str) -> Trouble {
-    Trouble::Wrong(format!("the answer to {command} is not of a form that is known"))
+fn strange(command: &str) -> RedisFailure {
+    RedisFailure::Permanent(format!("the answer to {command} is not of a form that is known"))
 }
 
 /// The bytes of a text.

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// A connection is made, greeted and authenticated within this time.
-pub const CONNECT: Duration = Duration::from_secs(2);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A server that has not answered for this long is lost.
-pub const ANSWER: Duration = Duration::from_secs(3);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The keys of a configuration that say which server is meant.
 #[derive(Clone, Deserialize)]
@@ -77,7 +77,7 @@ impl Server {
         let info = url.as_str().into_connection_info().map_err(|error| {
             format!(
                 "`url` cannot be read ({}); write redis://HOST:PORT/DATABASE, or rediss://… for TLS",
-                said(&error)
+                describe(&error)
             )
         })?;
         if info.redis_settings().password().is_some() {
@@ -109,13 +109,13 @@ impl Server {
         Ok(Server { info, password, ca_file: ca_file.map(|path| folder.join(path)), shown })
     }
 
-    /// Makes a connection that tells the server it is called `name`.
-    pub fn connect(&self, name: &str) -> Result<Connection, Trouble> {
-        let client = self.client().map_err(Trouble::Wrong)?;
+    /// Makes a connection whose client name at the server is `name`.
+    pub fn connect(&self, name: &str) -> Result<Connection, RedisFailure> {
+        let client = self.client().map_err(RedisFailure::Permanent)?;
         let connect = || {
-            let mut connection = client.get_connection_with_timeout(CONNECT)?;
-            connection.set_read_timeout(Some(ANSWER))?;
-            connection.set_write_timeout(Some(ANSWER))?;
+            let mut connection = client.get_connection_with_timeout(CONNECT_TIMEOUT)?;
+            connection.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+            connection.set_write_timeout(Some(ANSWER_TIMEOUT))?;
             // For people who look at the list of clients; not every user may set it.
             let named = redis::cmd("CLIENT").arg("SETNAME").arg(name).exec(&mut connection);
             named.or_else(may_not)?;
@@ -123,7 +123,7 @@ impl Server {
             redis::cmd("PING").exec(&mut connection).or_else(may_not)?;
             Ok(connection)
         };
-        connect().map_err(|error| Trouble::of(&error))
+        connect().map_err(|error| RedisFailure::of(&error))
     }
 
     fn client(&self) -> Result<Client, String> {
@@ -154,7 +154,7 @@ impl Server {
                 Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })
             }
         };
-        client.map_err(|error| said(&error))
+        client.map_err(|error| describe(&error))
     }
 }
 
@@ -172,16 +172,16 @@ impl fmt::Debug for Server {
 
 /// Why a server did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum RedisFailure {
     /// The same may go well later: it is not there, does not answer, or is not ready.
-    Passing(String),
+    Transient(String),
     /// Asking again does not help: what was asked is wrong.
-    Wrong(String),
+    Permanent(String),
 }
 
-impl Trouble {
+impl RedisFailure {
     /// What an error means. A password that was refused may have been changed since, and is passing.
-    pub fn of(error: &RedisError) -> Trouble {
+    pub fn of(error: &RedisError) -> RedisFailure {
         let is_wrong = matches!(
             error.kind(),
             ErrorKind::InvalidClientConfig
@@ -193,17 +193,18 @@ impl Trouble {
                         | ServerErrorKind::CrossSlot
                 )
         );
-        let said = said(error);
-        match is_wrong && !said.contains("max number of clients") || said.contains("WRONGTYPE") {
-            true => Trouble::Wrong(said),
-            false => Trouble::Passing(said),
+        let detail = describe(error);
+        match is_wrong && !detail.contains("max number of clients") || detail.contains("WRONGTYPE")
+        {
+            true => RedisFailure::Permanent(detail),
+            false => RedisFailure::Transient(detail),
         }
     }
 
     /// In words.
-    pub fn into_words(self) -> String {
+    pub fn into_message(self) -> String {
         match self {
-            Trouble::Passing(words) | Trouble::Wrong(words) => words,
+            RedisFailure::Transient(words) | RedisFailure::Permanent(words) => words,
         }
     }
 }
@@ -216,10 +217,10 @@ fn may_not(error: RedisError) -> Result<(), RedisError> {
     }
 }
 
-/// What an error says; one that only says that time is over, in more words.
-fn said(error: &RedisError) -> String {
+/// An error in words; a timeout with its duration.
+fn describe(error: &RedisError) -> String {
     match error.is_timeout() {
-        true => format!("no answer within {} s", ANSWER.as_secs()),
+        true => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
         false => error.to_string(),
     }
 }

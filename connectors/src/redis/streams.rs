@@ -7,13 +7,13 @@ use redis::{Connection, Value};
 use serde::Deserialize;
 use serde_json::Map;
 
-use super::census::{Census, Loss, StreamInfo};
 use super::entry_id::{EntryId, MS_END, SEQUENCE_END};
+use super::loss_detector::{Loss, LossDetector, StreamInfo};
 use super::reply::{self, Entry};
-use super::server::{Server, ServerConfig, Trouble};
-use super::uplink::Uplink;
+use super::server::{RedisFailure, Server, ServerConfig};
+use super::stream_connection::StreamConnection;
 use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
-use crate::registry::{Setting, TypedSource};
+use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
     BATCH_ROWS, Incident, Link, PARTITIONS_MAX, PartitionReader, Place, Progress, Row, Source,
     SourceError, Start,
@@ -51,17 +51,17 @@ impl TypedSource for StreamsSource {
     const KIND: &'static str = "redis-streams";
     type Config = Map<String, serde_json::Value>;
 
-    fn build(written: Self::Config, setting: Setting) -> Result<StreamsSource, SourceError> {
-        let name = setting.name.clone();
-        check(written, setting).map_err(|problem| SourceError::Config { name, problem })
+    fn build(written: Self::Config, context: BuildContext) -> Result<StreamsSource, SourceError> {
+        let name = context.name.clone();
+        check(written, context).map_err(|problem| SourceError::Config { name, problem })
     }
 }
 
 fn check(
     written: Map<String, serde_json::Value>,
-    setting: Setting,
+    context: BuildContext,
 ) -> Result<StreamsSource, String> {
-    let Setting { name, folder, catalog } = setting;
+    let BuildContext { name, folder, catalog } = context;
     let (server, written) = ServerConfig::split(written)?;
     let (messages, written) = MessageConfig::split(written)?;
     let own = serde_json::Value::Object(written);
@@ -145,12 +145,12 @@ impl Source for StreamsSource {
             name: self.name.clone(),
             problem: format!("there is no partition {partition}; it has {}", self.streams.len()),
         })?;
-        let failed = |trouble| server_error(&self.name, &self.server, stream, trouble);
+        let failed = |failure| server_error(&self.name, &self.server, stream, failure);
         let client = client_name(&self.name, partition);
-        let mut uplink = Uplink::open(Arc::clone(&self.server), client).map_err(failed)?;
-        let info = ask_info(&mut uplink, stream).map_err(failed)?;
-        let census = self.begin(stream, place, &info, &mut uplink)?;
-        let from_beginning = info.has_nothing_up_to(census.after());
+        let mut link = StreamConnection::open(Arc::clone(&self.server), client).map_err(failed)?;
+        let info = ask_info(&mut link, stream).map_err(failed)?;
+        let losses = self.begin(stream, place, &info, &mut link)?;
+        let from_beginning = info.has_nothing_up_to(losses.after());
         Ok(Box::new(StreamReader {
             source: self.name.clone(),
             server: Arc::clone(&self.server),
@@ -158,12 +158,12 @@ impl Source for StreamsSource {
             payload: self.payload.clone(),
             batch: self.batch,
             decoder: MessageDecoder::new(&self.messages, &format!("{}/{stream}", self.name)),
-            uplink,
-            census,
+            link,
+            losses,
             is_asked: false,
             from_beginning,
             at_end: false,
-            cannot_go_on: None,
+            failed: None,
         }))
     }
 }
@@ -176,11 +176,13 @@ impl StreamsSource {
         stream: &str,
         place: Place,
         info: &StreamInfo,
-        uplink: &mut Uplink,
-    ) -> Result<Census, SourceError> {
+        link: &mut StreamConnection,
+    ) -> Result<LossDetector, SourceError> {
         let after = match place {
-            Place::Earliest | Place::After(0) => return Ok(Census::begin(EntryId::ZERO, None)),
-            Place::Latest => return Ok(Census::begin(info.newest, Some(info.added))),
+            Place::Earliest | Place::After(0) => {
+                return Ok(LossDetector::begin(EntryId::ZERO, None));
+            }
+            Place::Latest => return Ok(LossDetector::begin(info.newest, Some(info.added))),
             Place::After(position) => EntryId::at(position),
             Place::Time(time) => {
                 let ms = time.0.max(0).unsigned_abs().div_ceil(1_000_000);
@@ -202,14 +204,14 @@ impl StreamsSource {
             }
             let last =
                 info.ends.map_or(info.newest.next_position(), |(oldest, _)| position(oldest));
-            uplink.gap(
+            link.gap(
                 Some((after.next_position(), last - 1)),
                 format!(
                     "entries after {after} may have been taken out; the stream begins with {oldest}"
                 ),
             );
         }
-        Ok(Census::begin(after, None))
+        Ok(LossDetector::begin(after, None))
     }
 }
 
@@ -221,37 +223,37 @@ struct StreamReader {
     payload: Option<Arc<str>>,
     batch: usize,
     decoder: MessageDecoder,
-    uplink: Uplink,
-    census: Census,
-    /// Whether the server was asked for what follows the census.
+    link: StreamConnection,
+    losses: LossDetector,
+    /// Whether the server was asked for what follows the last entry that was read.
     is_asked: bool,
     /// Whether no entry had ever been added before the first that it was to read.
     from_beginning: bool,
     /// Whether the last answer held no entry.
     at_end: bool,
-    cannot_go_on: Option<Trouble>,
+    failed: Option<RedisFailure>,
 }
 
 impl PartitionReader for StreamReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
-        if let Some(trouble) = self.cannot_go_on.take() {
-            return Err(server_error(&self.source, &self.server, &self.stream, trouble));
+        if let Some(failure) = self.failed.take() {
+            return Err(server_error(&self.source, &self.server, &self.stream, failure));
         }
         self.at_end = false; // unless it is answered so now
         match self.read_batch(rows) {
             Ok(()) => {}
-            Err(Trouble::Passing(why)) => {
+            Err(RedisFailure::Transient(why)) => {
                 self.is_asked = false;
-                self.uplink.lost(&why);
+                self.link.lost(&why);
             }
             // Rows that were read before it come first.
-            Err(wrong) => self.cannot_go_on = Some(wrong),
+            Err(wrong) => self.failed = Some(wrong),
         }
         Ok(Progress::More)
     }
 
     fn incidents(&mut self) -> Vec<Incident> {
-        self.uplink.incidents()
+        self.link.incidents()
     }
 
     fn is_from_beginning(&self) -> bool {
@@ -259,16 +261,16 @@ impl PartitionReader for StreamReader {
     }
 
     fn link(&self) -> Option<Link> {
-        let is_up = self.uplink.is_up();
-        Some(Link { is_up, behind: self.census.behind(), at_end: is_up && self.at_end })
+        let is_up = self.link.is_up();
+        Some(Link { is_up, behind: self.losses.behind(), at_end: is_up && self.at_end })
     }
 }
 
 impl StreamReader {
-    fn read_batch(&mut self, rows: &mut Vec<Row>) -> Result<(), Trouble> {
-        let Some(connection) = self.uplink.connection() else { return Ok(()) };
+    fn read_batch(&mut self, rows: &mut Vec<Row>) -> Result<(), RedisFailure> {
+        let Some(connection) = self.link.connection() else { return Ok(()) };
         if !self.is_asked {
-            ask(connection, &self.stream, self.census.after(), self.batch)?;
+            ask(connection, &self.stream, self.losses.after(), self.batch)?;
             self.is_asked = true;
         }
         let answer = receive(connection)?;
@@ -283,20 +285,20 @@ impl StreamReader {
         let beyond = entries.get(good).map(|entry| entry.id);
         entries.truncate(good);
         let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
-        if let Some(loss) = self.census.take(&ids, &info) {
-            tell(&mut self.uplink, loss, self.census.after());
+        if let Some(loss) = self.losses.take(&ids, &info) {
+            report_loss(&mut self.link, loss, self.losses.after());
         }
         let mut asked = Ok(());
         if beyond.is_none()
-            && let Some(connection) = self.uplink.connection()
+            && let Some(connection) = self.link.connection()
         {
-            asked = ask(connection, &self.stream, self.census.after(), self.batch);
+            asked = ask(connection, &self.stream, self.losses.after(), self.batch);
             self.is_asked = asked.is_ok();
         }
         decode(&mut self.decoder, &self.stream, self.payload.as_deref(), &entries, rows);
         match beyond {
             None => asked,
-            Some(id) => Err(Trouble::Wrong(format!(
+            Some(id) => Err(RedisFailure::Permanent(format!(
                 "entry {id} has an id beyond what positions hold: milliseconds below {MS_END} and a sequence \
                  below {SEQUENCE_END}"
             ))),
@@ -310,25 +312,25 @@ fn ask(
     stream: &str,
     after: EntryId,
     batch: usize,
-) -> Result<(), Trouble> {
+) -> Result<(), RedisFailure> {
     let mut both = redis::pipe();
     both.cmd("XREAD").arg("COUNT").arg(batch).arg("BLOCK").arg(BLOCK_MS);
     both.arg("STREAMS").arg(stream).arg(after.to_string());
     both.cmd("XINFO").arg("STREAM").arg(stream);
     let sent = connection.send_packed_command(&both.get_packed_pipeline());
-    sent.map_err(|error| Trouble::of(&error))
+    sent.map_err(|error| RedisFailure::of(&error))
 }
 
-fn receive(connection: &mut Connection) -> Result<Value, Trouble> {
-    connection.recv_response().map_err(|error| Trouble::of(&error))
+fn receive(connection: &mut Connection) -> Result<Value, RedisFailure> {
+    connection.recv_response().map_err(|error| RedisFailure::of(&error))
 }
 
-fn ask_info(uplink: &mut Uplink, stream: &str) -> Result<StreamInfo, Trouble> {
-    let Some(connection) = uplink.connection() else {
-        return Err(Trouble::Passing("not connected".to_owned()));
+fn ask_info(link: &mut StreamConnection, stream: &str) -> Result<StreamInfo, RedisFailure> {
+    let Some(connection) = link.connection() else {
+        return Err(RedisFailure::Transient("not connected".to_owned()));
     };
     let command = redis::cmd("XINFO").arg("STREAM").arg(stream).get_packed_command();
-    connection.send_packed_command(&command).map_err(|error| Trouble::of(&error))?;
+    connection.send_packed_command(&command).map_err(|error| RedisFailure::of(&error))?;
     reply::stream_info(receive(connection)?)
 }
 
@@ -359,8 +361,8 @@ fn decode(
     }
 }
 
-/// Tells a loss that was found when everything up to `after` was read.
-fn tell(uplink: &mut Uplink, loss: Loss, after: EntryId) {
+/// Reports a loss that was found when everything up to `after` was read.
+fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId) {
     match loss {
         Loss::Entries { count, between } => {
             let lost = between.map(|(from, until)| (from.next_position(), position(until) - 1));
@@ -369,12 +371,12 @@ fn tell(uplink: &mut Uplink, loss: Loss, after: EntryId) {
                 None => format!("before {after}, which had been read"),
             };
             let were = if count == 1 { "entry was" } else { "entries were" };
-            uplink.gap(
+            link.gap(
                 lost.filter(|(first, last)| first <= last),
                 format!("{count} {were} taken out {place}, and cannot be read"),
             );
         }
-        Loss::WentBack(newest) => uplink.gap(
+        Loss::WentBack(newest) => link.gap(
             None,
             format!(
                 "the server has less than it had: the stream's newest id is {newest}, and what had been read goes up \
@@ -395,14 +397,14 @@ pub(super) fn client_name(source: &str, partition: u32) -> String {
     format!("tickweave:{name}:{partition}")
 }
 
-/// What a partition's trouble means to whoever opens or reads it.
+/// The error of a source for a failure of one partition.
 pub(super) fn server_error(
     source: &str,
     server: &Server,
     partition: &str,
-    trouble: Trouble,
+    failure: RedisFailure,
 ) -> SourceError {
-    let retryable = matches!(trouble, Trouble::Passing(_));
-    let problem = format!("\"{partition}\" of {server}: {}", trouble.into_words());
+    let retryable = matches!(failure, RedisFailure::Transient(_));
+    let problem = format!("\"{partition}\" of {server}: {}", failure.into_message());
     SourceError::Server { name: source.to_owned(), problem, retryable }
 }

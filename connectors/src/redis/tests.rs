@@ -4,21 +4,21 @@ use std::sync::Arc;
 use market::Catalog;
 use serde_json::{Value, json};
 
-use crate::registry::{Setting, SinkSetting};
+use crate::registry::{BuildContext, SinkBuildContext};
 use crate::sink::Encoding;
 
 /// What is wrong with a source, if anything.
 fn source(kind: &str, config: Value) -> Option<String> {
     let catalog = Arc::new(Catalog::new(Vec::new(), 10));
-    let setting = Setting { name: "s".to_owned(), folder: PathBuf::new(), catalog };
-    crate::sources().build(kind, config, setting).err().map(|error| error.to_string())
+    let context = BuildContext { name: "s".to_owned(), folder: PathBuf::new(), catalog };
+    crate::sources().build(kind, config, context).err().map(|error| error.to_string())
 }
 
 fn sink(kind: &str, config: Value) -> Option<String> {
     let views = vec!["candles".to_owned()];
     let (name, folder, encoding) = ("s".to_owned(), PathBuf::new(), Encoding::Upserts);
-    let setting = SinkSetting { name, folder, views, encoding };
-    crate::sinks().build(kind, config, setting).err().map(|error| error.to_string())
+    let context = SinkBuildContext { name, folder, views, encoding };
+    crate::sinks().build(kind, config, context).err().map(|error| error.to_string())
 }
 
 /// With one key written otherwise.
@@ -29,10 +29,10 @@ fn with(config: &Value, key: &str, value: Value) -> Value {
 }
 
 #[track_caller]
-fn assert_says(said: Option<String>, want: &str) {
-    let said = said.unwrap_or_else(|| panic!("nothing is wrong, and should be: {want}"));
-    assert!(said.contains(want), "`{want}` is not in {said}");
-    assert!(!said.contains("secret"), "{said}");
+fn assert_says(error: Option<String>, want: &str) {
+    let error = error.unwrap_or_else(|| panic!("nothing is wrong, and should be: {want}"));
+    assert!(error.contains(want), "`{want}` is not in {error}");
+    assert!(!error.contains("secret"), "{error}");
 }
 
 #[test]

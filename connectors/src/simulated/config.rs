@@ -6,9 +6,9 @@ use market::{Catalog, EventTime, Span, TimeUnit};
 use serde::Deserialize;
 
 use super::dice::Odds;
-use super::provider::Carriage;
+use super::provider::TransportFaults;
 use super::venue::{LOTS_MAX, Listing, STEPS_MAX, VenueParams};
-use crate::mapping::listings::template;
+use crate::mapping::symbol_map::template;
 
 /// The configuration of a simulated venue, without its name and kind.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,13 +21,13 @@ pub struct SimulatedConfig {
     /// How many symbols trade, the first ones most: 1 to 10,000. They are called ALFA, BRAVO, …, ZULU,
     /// ALFA2, …
     pub symbols: u32,
-    /// How many ticks the venue tells per second, in the mean: 1 to 1,000,000.
+    /// How many ticks the venue sends per second, in the mean: 1 to 1,000,000.
     pub ticks_per_second: u32,
     /// After how many ticks it closes; never by default.
     pub ticks: Option<u64>,
     /// When it opens (RFC 3339).
     pub start: String,
-    /// How many providers tell of it: 1 to 8.
+    /// How many providers it has: 1 to 8.
     pub providers: u32,
     /// Which of them this source is, from 1; the first one never errs.
     pub provider: u32,
@@ -39,9 +39,9 @@ pub struct SimulatedConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultsConfig {
-    /// Trades that the venue tells late.
+    /// Trades that the venue sends late.
     pub late: f64,
-    /// How late at most (most are told much sooner): 1ms to 1h.
+    /// How late at most (most are emitted much sooner): 1ms to 1h.
     pub late_by: String,
     /// Trades that are corrected within half a minute.
     pub corrected: f64,
@@ -65,7 +65,7 @@ pub struct FaultsConfig {
 #[derive(Clone)]
 pub(super) struct Plan {
     pub(super) params: VenueParams,
-    pub(super) carriage: Carriage,
+    pub(super) faults: TransportFaults,
     /// From 0.
     pub(super) provider: u32,
     pub(super) providers: u32,
@@ -132,7 +132,7 @@ impl Plan {
                 "`faults.outage_for` = \"{outage_for}\" is not less than `faults.outage_every` = \"{outage_every}\""
             ));
         }
-        let carriage = Carriage {
+        let faults = TransportFaults {
             lost: odds("lost", faults.lost)?,
             disordered: odds("disordered", faults.disordered)?,
             repeated: odds("repeated", faults.repeated)?,
@@ -140,7 +140,7 @@ impl Plan {
             outage_every,
             outage_for,
         };
-        Ok(Plan { params, carriage, provider: config.provider - 1, providers: config.providers })
+        Ok(Plan { params, faults, provider: config.provider - 1, providers: config.providers })
     }
 }
 

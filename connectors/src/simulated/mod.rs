@@ -11,33 +11,33 @@
 //! faults = { late = 0.001, outage_every = "45s", outage_for = "3s" }
 //! ```
 //!
-//! A [`Venue`] trades, and tells late, corrects and cancels some of its trades: a pure function of its
+//! A [`Venue`] trades, and sends late, corrects and cancels some of its trades: a pure function of its
 //! parameters, in its own time. A [`Provider`] brings what the venue says, with losses, copies, disorder
 //! and outages. Redundant providers are sources that differ in `provider` alone (and in faults that
-//! are each one's own): every tick reaches one of them, so all together tell the truth.
+//! are each one's own): every tick reaches one of them, so all together send every tick.
 //!
 //! Nothing here reads a clock. A live run plays such a source in real time, as if the venue opened now;
 //! a replay takes it as fast as it goes, up to `ticks`.
 //!
-//! Reading order: [`config`] → [`venue`] → [`provider`]; [`desk`] has portfolios that trade there.
+//! Reading order: [`config`] → [`venue`] → [`provider`]; [`fills`] has portfolios that trade there.
 
 pub mod config;
-pub mod desk;
 mod dice;
+pub mod fills;
+mod pending;
 pub mod provider;
-mod telling;
 #[cfg(test)]
 mod tests;
 pub mod venue;
 
-use crate::registry::{Setting, TypedSource};
+use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 use config::Plan;
 
 pub use config::{FaultsConfig, SimulatedConfig};
 pub use dice::Odds;
-pub use provider::{Arrival, Carriage, Provider};
-pub use venue::{Listing, Said, Venue, VenueParams};
+pub use provider::{Arrival, Provider, TransportFaults};
+pub use venue::{Listing, Venue, VenueParams, VenueTick};
 
 /// One provider of a simulated venue; it has one partition.
 pub struct SimulatedSource {
@@ -49,8 +49,11 @@ impl TypedSource for SimulatedSource {
     const KIND: &'static str = "simulated";
     type Config = SimulatedConfig;
 
-    fn build(config: SimulatedConfig, setting: Setting) -> Result<SimulatedSource, SourceError> {
-        let Setting { name, catalog, .. } = setting;
+    fn build(
+        config: SimulatedConfig,
+        context: BuildContext,
+    ) -> Result<SimulatedSource, SourceError> {
+        let BuildContext { name, catalog, .. } = context;
         match Plan::check(config, &catalog) {
             Ok(plan) => Ok(SimulatedSource { name, plan }),
             Err(problem) => Err(SourceError::Config { name, problem }),
@@ -82,17 +85,17 @@ impl Source for SimulatedSource {
             let problem = format!("there is no partition {partition}; it has 1");
             return Err(SourceError::Config { name: self.name.clone(), problem });
         }
-        let Plan { params, carriage, provider, providers } = self.plan.clone();
+        let Plan { params, faults, provider, providers } = self.plan.clone();
         let ticks = params.ticks;
-        let mut arrivals = Provider::new(params, carriage, provider, providers);
-        let (mut position, mut told) = (0, 0);
+        let mut arrivals = Provider::new(params, faults, provider, providers);
+        let (mut position, mut emitted) = (0, 0);
         while position < after
             && let Some(arrival) = arrivals.next()
         {
             position += 1;
-            told = arrival.number.max(told);
+            emitted = arrival.number.max(emitted);
         }
-        Ok(Box::new(SimulatedReader { arrivals, position, told, ticks }))
+        Ok(Box::new(SimulatedReader { arrivals, position, emitted, ticks }))
     }
 }
 
@@ -101,7 +104,7 @@ struct SimulatedReader {
     arrivals: Provider,
     position: u64,
     /// The largest number of a tick so far.
-    told: u64,
+    emitted: u64,
     ticks: Option<u64>,
 }
 
@@ -110,13 +113,13 @@ impl PartitionReader for SimulatedReader {
         for _ in 0..BATCH_ROWS {
             let Some(arrival) = self.arrivals.next() else { return Ok(Progress::Ended) };
             self.position += 1;
-            self.told = self.told.max(arrival.number);
+            self.emitted = self.emitted.max(arrival.number);
             rows.push(Row::new(self.position, Ok(arrival.event.into())));
         }
         Ok(Progress::More)
     }
 
     fn extent(&self) -> Option<(u64, u64)> {
-        self.ticks.map(|ticks| (self.told, ticks))
+        self.ticks.map(|ticks| (self.emitted, ticks))
     }
 }

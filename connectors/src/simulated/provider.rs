@@ -6,14 +6,14 @@ use std::collections::BinaryHeap;
 use market::{Event, EventTime, Span};
 
 use super::dice::{Dice, Odds};
-use super::venue::{Listing, Said, Venue, VenueParams};
+use super::venue::{Listing, Venue, VenueParams, VenueTick};
 
 /// What goes wrong between a venue and whoever listens, as fractions of its ticks.
 ///
 /// What is lost, and when providers are silent, must be the same for all providers of a venue: then
 /// every tick reaches one of them. The others are each provider's own.
 #[derive(Clone, Copy, Debug)]
-pub struct Carriage {
+pub struct TransportFaults {
     /// Ticks that one provider does not bring.
     pub lost: Odds,
     /// Ticks that fall behind their neighbours, by [`DISORDER`] at most.
@@ -49,11 +49,11 @@ pub struct Arrival {
 ///
 /// Each provider runs a venue of its own; equal parameters make equal venues. Every tick reaches at
 /// least one of two or more providers, and wrong copies come only of trades that the first one brings
-/// as they are. So all providers together tell the truth, if the first has the best rank.
+/// as they are. So all providers together send the true trades, if the first has the best rank.
 pub struct Provider {
     venue: Venue,
     listings: std::sync::Arc<[Listing]>,
-    carriage: Carriage,
+    faults: TransportFaults,
     seed: u64,
     start: EventTime,
     /// From 0, the first.
@@ -61,7 +61,7 @@ pub struct Provider {
     of: u32,
     coming: BinaryHeap<Reverse<Arrival>>,
     /// What the venue says from now on comes after this.
-    told: EventTime,
+    emitted: EventTime,
 }
 
 /// Whose dice: the shared ones, or a provider's (added to its number).
@@ -70,19 +70,19 @@ const OWN: u64 = 2;
 
 impl Provider {
     /// Provider `number` (from 0) of `of`.
-    pub fn new(params: VenueParams, carriage: Carriage, number: u32, of: u32) -> Provider {
+    pub fn new(params: VenueParams, faults: TransportFaults, number: u32, of: u32) -> Provider {
         let (seed, start) = (params.seed, params.start);
         let listings = std::sync::Arc::clone(&params.listings);
         let venue = Venue::new(params);
         let coming = BinaryHeap::new();
-        let told = EventTime::NEVER;
-        Provider { venue, listings, carriage, seed, start, number, of: of.max(1), coming, told }
+        let emitted = EventTime::NEVER;
+        Provider { venue, listings, faults, seed, start, number, of: of.max(1), coming, emitted }
     }
 
-    fn carry(&mut self, said: Said) {
-        let Said { number, at, mut event } = said;
-        self.told = at;
-        if self.misses(self.number, &said) {
+    fn carry(&mut self, tick: VenueTick) {
+        let VenueTick { number, at, mut event } = tick;
+        self.emitted = at;
+        if self.misses(self.number, &tick) {
             return;
         }
         let mut dice = Dice::of(self.seed ^ (OWN + u64::from(self.number)), number);
@@ -91,12 +91,12 @@ impl Provider {
             let behind = 1 + dice.below(span.as_nanos() - 1);
             hit.then_some(Span::nanos(behind))
         };
-        let disordered = behind(self.carriage.disordered, DISORDER);
-        let repeated = behind(self.carriage.repeated, REPEATED_WITHIN);
-        if dice.hits(self.carriage.conflicting) && self.number > 0 && !self.misses(0, &said) {
+        let disordered = behind(self.faults.disordered, DISORDER);
+        let repeated = behind(self.faults.repeated, REPEATED_WITHIN);
+        if dice.hits(self.faults.conflicting) && self.number > 0 && !self.misses(0, &tick) {
             self.distort(&mut event);
         }
-        // By more than nothing, so that what is told next never comes before what came.
+        // By more than nothing, so that what is emitted next never comes before what came.
         let at = at.after(disordered.unwrap_or(Span::nanos(1)));
         self.coming.push(Reverse(Arrival { at, number, event }));
         if let Some(later) = repeated {
@@ -105,23 +105,23 @@ impl Provider {
     }
 
     /// Whether a provider does not bring a tick.
-    fn misses(&self, provider: u32, said: &Said) -> bool {
-        if let Some(silent) = self.silent(said.at)
+    fn misses(&self, provider: u32, tick: &VenueTick) -> bool {
+        if let Some(silent) = self.silent(tick.at)
             && (silent == provider || self.of > 1)
         {
             return silent == provider; // while one is silent, the others lose nothing
         }
-        let mut dice = Dice::of(self.seed ^ (SHARED << 32), said.number);
-        dice.hits(self.carriage.lost.times(self.of))
+        let mut dice = Dice::of(self.seed ^ (SHARED << 32), tick.number);
+        dice.hits(self.faults.lost.times(self.of))
             && dice.below(i64::from(self.of)) == i64::from(provider)
     }
 
     /// The provider that is silent at this time, if any: one in each period, at its end.
     fn silent(&self, at: EventTime) -> Option<u32> {
-        let every = self.carriage.outage_every.as_nanos();
+        let every = self.faults.outage_every.as_nanos();
         let since = at.0.saturating_sub(self.start.0).max(0);
         let (turn, into) = (since.checked_div(every)?, since.checked_rem(every)?);
-        let silent = into >= every.saturating_sub(self.carriage.outage_for.as_nanos());
+        let silent = into >= every.saturating_sub(self.faults.outage_for.as_nanos());
         silent.then(|| (turn % i64::from(self.of)) as u32)
     }
 
@@ -137,9 +137,9 @@ impl Iterator for Provider {
     type Item = Arrival;
 
     fn next(&mut self) -> Option<Arrival> {
-        while self.coming.peek().is_none_or(|Reverse(first)| first.at > self.told) {
+        while self.coming.peek().is_none_or(|Reverse(first)| first.at > self.emitted) {
             match self.venue.next() {
-                Some(said) => self.carry(said),
+                Some(tick) => self.carry(tick),
                 None => break,
             }
         }

@@ -19,15 +19,15 @@ fn plan(config: Value) -> Result<Plan, String> {
     Plan::check(config, &catalog)
 }
 
-fn venue(config: Value) -> Vec<Said> {
+fn venue(config: Value) -> Vec<VenueTick> {
     Venue::new(plan(config).unwrap().params).collect()
 }
 
 fn provider(config: &Value, number: u32) -> Vec<Arrival> {
     let mut config = config.clone();
     config["provider"] = json!(number);
-    let Plan { params, carriage, provider, providers } = plan(config).unwrap();
-    Provider::new(params, carriage, provider, providers).collect()
+    let Plan { params, faults, provider, providers } = plan(config).unwrap();
+    Provider::new(params, faults, provider, providers).collect()
 }
 
 /// Records of one source: provider `number` if there is one, else the venue itself.
@@ -90,10 +90,10 @@ fn the_same_seed_gives_the_same_ticks() {
 fn two_providers_together_tell_the_truth() {
     for seed in 0..4 {
         let config = rough(seed, 6_000);
-        let truth: Vec<Said> = venue(config.clone());
-        let truth = oracle::set::survivors(&records(0, truth.iter().map(|said| said.event)));
-        let told = |number| provider(&config, number).into_iter().map(|arrival| arrival.event);
-        let (a, b) = (records(0, told(1)), records(1, told(2)));
+        let truth: Vec<VenueTick> = venue(config.clone());
+        let truth = oracle::set::survivors(&records(0, truth.iter().map(|tick| tick.event)));
+        let emitted = |number| provider(&config, number).into_iter().map(|arrival| arrival.event);
+        let (a, b) = (records(0, emitted(1)), records(1, emitted(2)));
         assert_ne!(oracle::set::survivors(&a), truth, "one alone lacks something");
         assert_ne!(oracle::set::survivors(&b), truth);
         let both: Vec<Record> = a.into_iter().chain(b).collect();
@@ -106,8 +106,8 @@ fn what_a_provider_loses_are_holes_in_ids_until_another_brings_it() {
     for seed in 0..4 {
         let mut config = rough(seed, 20_000);
         config["faults"]["late"] = json!(0.0); // else the venue itself still holds trades back at the end
-        let told = |number| provider(&config, number).into_iter().map(|arrival| arrival.event);
-        let (a, b) = (records(0, told(1)), records(1, told(2)));
+        let emitted = |number| provider(&config, number).into_iter().map(|arrival| arrival.event);
+        let (a, b) = (records(0, emitted(1)), records(1, emitted(2)));
         for alone in [&a, &b] {
             assert!(missing(alone) > 1_000, "{} of 20,000 ticks", missing(alone));
         }
@@ -119,14 +119,15 @@ fn what_a_provider_loses_are_holes_in_ids_until_another_brings_it() {
 #[test]
 fn faults_are_as_often_as_configured() {
     let config = rough(3, 60_000);
-    let said = venue(config.clone());
-    let trades = said.iter().filter(|said| matches!(said.event, Event::New(_))).count() as f64;
-    let count = |of: &dyn Fn(&Said) -> bool| said.iter().filter(|said| of(said)).count() as f64;
+    let tick = venue(config.clone());
+    let trades = tick.iter().filter(|tick| matches!(tick.event, Event::New(_))).count() as f64;
+    let count =
+        |of: &dyn Fn(&VenueTick) -> bool| tick.iter().filter(|tick| of(tick)).count() as f64;
     let about = |what: &str, got: f64, want: f64| {
         assert!((got / want - 1.0).abs() < 0.15, "{what}: {got}, not about {want}");
     };
-    let late = |said: &Said| match said.event {
-        Event::New(trade) => said.at.0 - trade.time.0 > 1_000_000,
+    let late = |tick: &VenueTick| match tick.event {
+        Event::New(trade) => tick.at.0 - trade.time.0 > 1_000_000,
         _ => false,
     };
     about("late", count(&late), 0.05 * trades);
@@ -135,40 +136,43 @@ fn faults_are_as_often_as_configured() {
     about("cancelled", count(&|s| matches!(s.event, Event::Cancel { .. })), 0.0525 * trades);
 
     let (a, b) = (provider(&config, 1), provider(&config, 2));
-    let numbers = |told: &[Arrival]| told.iter().map(|arrival| arrival.number).collect::<Vec<_>>();
+    let numbers =
+        |emitted: &[Arrival]| emitted.iter().map(|arrival| arrival.number).collect::<Vec<_>>();
     let start = plan(config).unwrap().params.start;
-    for (number, told) in [(0, &a), (1, &b)] {
-        let told = numbers(told);
-        let distinct: BTreeSet<u64> = told.iter().copied().collect();
-        about("repeated", (told.len() - distinct.len()) as f64, 0.05 * distinct.len() as f64);
+    for (number, emitted) in [(0, &a), (1, &b)] {
+        let emitted = numbers(emitted);
+        let distinct: BTreeSet<u64> = emitted.iter().copied().collect();
+        about("repeated", (emitted.len() - distinct.len()) as f64, 0.05 * distinct.len() as f64);
         let silent = |at: EventTime| (at.0 - start.0) % 14_000_000_000 / 1_000_000_000;
-        let missed = said.iter().filter(|said| !distinct.contains(&said.number));
-        let (out, lost): (Vec<&Said>, Vec<&Said>) =
-            missed.partition(|said| silent(said.at) == 6 + 7 * number);
-        let outage = said.iter().filter(|said| silent(said.at) == 6 + 7 * number).count();
+        let missed = tick.iter().filter(|tick| !distinct.contains(&tick.number));
+        let (out, lost): (Vec<&VenueTick>, Vec<&VenueTick>) =
+            missed.partition(|tick| silent(tick.at) == 6 + 7 * number);
+        let outage = tick.iter().filter(|tick| silent(tick.at) == 6 + 7 * number).count();
         assert_eq!(out.len(), outage, "a silent provider brings nothing");
-        about("lost", lost.len() as f64, 0.05 * said.len() as f64 * 6.0 / 7.0);
+        about("lost", lost.len() as f64, 0.05 * tick.len() as f64 * 6.0 / 7.0);
     }
-    let first: BTreeMap<u64, Event> = a.iter().map(|told| (told.number, told.event)).collect();
-    let second: BTreeMap<u64, Event> = b.iter().map(|told| (told.number, told.event)).collect();
+    let first: BTreeMap<u64, Event> =
+        a.iter().map(|emitted| (emitted.number, emitted.event)).collect();
+    let second: BTreeMap<u64, Event> =
+        b.iter().map(|emitted| (emitted.number, emitted.event)).collect();
     let both = second.iter().filter_map(|(number, event)| Some((first.get(number)?, event)));
     let both: Vec<_> = both.filter(|(event, _)| matches!(event, Event::New(_))).collect();
     let differ = both.iter().filter(|(a, b)| a != b).count() as f64;
     about("conflicting", differ, 0.02 * both.len() as f64);
-    let told = numbers(&a);
-    let behind = told.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64;
-    about("disordered", behind, (0.1 + 0.05) * told.len() as f64);
+    let emitted = numbers(&a);
+    let behind = emitted.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64;
+    about("disordered", behind, (0.1 + 0.05) * emitted.len() as f64);
 }
 
 #[test]
 fn without_faults_there_are_none() {
     let config = faultless(20_000);
-    let said = venue(config.clone());
-    let told = provider(&config, 1);
-    assert!(said.iter().all(|said| matches!(said.event, Event::New(_))));
+    let tick = venue(config.clone());
+    let emitted = provider(&config, 1);
+    assert!(tick.iter().all(|tick| matches!(tick.event, Event::New(_))));
     assert_eq!(
-        said.iter().map(|said| said.event).collect::<Vec<_>>(),
-        told.iter().map(|told| told.event).collect::<Vec<_>>()
+        tick.iter().map(|tick| tick.event).collect::<Vec<_>>(),
+        emitted.iter().map(|emitted| emitted.event).collect::<Vec<_>>()
     );
 }
 
@@ -176,17 +180,17 @@ fn without_faults_there_are_none() {
 fn activity_is_as_configured_and_uneven() {
     let mut config = faultless(100_000);
     config["ticks_per_second"] = json!(1_000);
-    let said = venue(config);
-    let seconds = (said[said.len() - 1].at.0 - said[0].at.0) as f64 / 1e9;
+    let tick = venue(config);
+    let seconds = (tick[tick.len() - 1].at.0 - tick[0].at.0) as f64 / 1e9;
     assert!((90.0..110.0).contains(&seconds), "100,000 ticks in {seconds} s");
 
     let mut quarters: BTreeMap<i64, u64> = BTreeMap::new();
-    said.iter().for_each(|said| *quarters.entry(said.at.0 / 250_000_000).or_default() += 1);
+    tick.iter().for_each(|tick| *quarters.entry(tick.at.0 / 250_000_000).or_default() += 1);
     let bursts = quarters.values().filter(|ticks| **ticks > 500).count();
     assert!((20..60).contains(&bursts), "{bursts} bursts in {} quarters", quarters.len());
 
     let mut busy: BTreeMap<_, u64> = BTreeMap::new();
-    said.iter().for_each(|said| *busy.entry(said.event.instrument()).or_default() += 1);
+    tick.iter().for_each(|tick| *busy.entry(tick.event.instrument()).or_default() += 1);
     let mut busy: Vec<u64> = busy.into_values().collect();
     busy.sort_unstable();
     assert_eq!(busy.len(), 50);
@@ -195,8 +199,8 @@ fn activity_is_as_configured_and_uneven() {
     // Slow venues are as exact.
     let mut config = faultless(1_000);
     config["ticks_per_second"] = json!(1);
-    let said = venue(config);
-    let seconds = (said[said.len() - 1].at.0 - said[0].at.0) / 1_000_000_000;
+    let tick = venue(config);
+    let seconds = (tick[tick.len() - 1].at.0 - tick[0].at.0) / 1_000_000_000;
     assert!((850..1_150).contains(&seconds), "1,000 ticks in {seconds} s");
 }
 
@@ -231,8 +235,8 @@ fn wrong_settings_say_what_is_possible() {
 #[test]
 fn a_venue_closes_before_the_last_year_that_records_carry() {
     let config = json!({"start": "2199-12-31T23:59:00Z", "ticks_per_second": 10});
-    let said = venue(config);
-    assert!(!said.is_empty() && said.iter().all(|said| said.at < EventTime::LATEST));
+    let tick = venue(config);
+    assert!(!tick.is_empty() && tick.iter().all(|tick| tick.at < EventTime::LATEST));
 }
 
 /// What a decoder would have refused.
@@ -262,14 +266,14 @@ proptest! {
         config["ticks_per_second"] = json!(rate);
         config["faults"]["late_by"] = json!(Span::millis(late_ms).to_string());
         let start = plan(config.clone()).unwrap().params.start;
-        let told = provider(&config, number);
+        let emitted = provider(&config, number);
         let mut before = EventTime::NEVER;
         let mut known = Vec::new();
-        for said in venue(config) {
-            prop_assert!(before <= said.at, "{said:?} after {before}");
-            before = said.at;
-            // What is amended was told before.
-            match said.event {
+        for tick in venue(config) {
+            prop_assert!(before <= tick.at, "{tick:?} after {before}");
+            before = tick.at;
+            // What is amended was emitted before.
+            match tick.event {
                 Event::New(trade) => known.push(trade.name()),
                 Event::Correct { of, with } => {
                     prop_assert!(known.contains(&of));
@@ -279,7 +283,7 @@ proptest! {
             }
         }
         let mut before = EventTime::NEVER;
-        for arrival in told {
+        for arrival in emitted {
             prop_assert!(is_valid(&arrival.event, start), "{arrival:?}");
             prop_assert!(before <= arrival.at, "{arrival:?} after {before}");
             before = arrival.at;

@@ -1,4 +1,4 @@
-//! What happens on the venue: the truth that its providers tell.
+//! The venue: the true trades, which its providers send.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -10,7 +10,7 @@ use market::{
 };
 
 use super::dice::{Dice, Odds};
-use super::telling::{Amendment, Amendments, Telling, micros};
+use super::pending::{Amendment, Amendments, PendingEvent, micros};
 
 /// What a venue is.
 #[derive(Clone, Debug)]
@@ -19,11 +19,11 @@ pub struct VenueParams {
     pub seed: u64,
     /// When the venue opens.
     pub start: EventTime,
-    /// How many ticks it tells per second, in the mean; at least 1.
+    /// How many ticks it sends per second, in the mean; at least 1.
     pub ticks_per_second: u32,
     /// After so many ticks it closes; none: never.
     pub ticks: Option<u64>,
-    /// Of its trades, so many are told late,
+    /// The share of its trades that is emitted late,
     pub late: Odds,
     /// by this much at most,
     pub late_by: Span,
@@ -52,8 +52,8 @@ pub struct Listing {
 
 /// One tick: the venue says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Said {
-    /// 1, 2, 3, …; also the `sequence` of the trade it tells.
+pub struct VenueTick {
+    /// 1, 2, 3, …; also the `sequence` of the trade it sends.
     pub number: u64,
     /// When it says so, by its own clock; never goes back.
     pub at: EventTime,
@@ -66,11 +66,11 @@ pub(super) const STEPS_MAX: i64 = 100_000;
 /// … and sizes this many lots.
 pub(super) const LOTS_MAX: i64 = 10_000;
 
-/// A venue: its ticks in the order in which it tells them, a function of its parameters.
+/// A venue: its ticks in the order in which it sends them, a function of its parameters.
 ///
 /// Activity follows Zipf's law over the listings and comes in bursts: in one of ten quarters of a
 /// second six times as many ticks come as in the others. Prices walk at random in steps, and stay
-/// between half and twice of where they began. Memory is bounded by what is told within `late_by` and
+/// between half and twice of where they began. Memory is bounded by what is emitted within `late_by` and
 /// [`AMENDED_WITHIN`].
 #[derive(Clone, Debug)]
 pub struct Venue {
@@ -83,9 +83,9 @@ pub struct Venue {
     next_at: i64,
     /// The quarter of a second at hand.
     quarter: Quarter,
-    said: u64,
-    /// What will be told: when, which (to make order complete), and what.
-    later: BinaryHeap<Reverse<(i64, u64, Telling)>>,
+    tick: u64,
+    /// Pending events: when, which (to make the order complete), and what.
+    later: BinaryHeap<Reverse<(i64, u64, PendingEvent)>>,
     latest: u64,
 }
 
@@ -107,7 +107,7 @@ struct Quarter {
     pace: i64,
 }
 
-/// A correction or cancel is told this long after its trade at the latest.
+/// A correction or cancel is emitted this long after its trade at the latest.
 pub const AMENDED_WITHIN: Span = Span::secs(40);
 
 const QUARTER_NS: i64 = 250_000_000;
@@ -137,7 +137,7 @@ impl Venue {
             markets,
             next_at: start,
             quarter: Quarter { end: start, pace: 2 },
-            said: 0,
+            tick: 0,
             later: BinaryHeap::new(),
             latest: 0,
         };
@@ -166,21 +166,21 @@ impl Venue {
         }
     }
 
-    /// A trade happens; what will be said of it is put among what is told later.
+    /// Makes a trade; its event and its amendments become pending.
     fn trade(&mut self) {
         let happens = self.next_at;
         self.next_at = self.pass(happens);
         let (market, trade) = self.happened(happens);
         let late = self.dice.hits(self.params.late);
         let held = if late { self.dice.mostly_small(self.params.late_by.as_nanos()) } else { 0 };
-        let told = happens.saturating_add(held);
-        self.tell(told, Telling::New(trade));
+        let emitted = happens.saturating_add(held);
+        self.emit(emitted, PendingEvent::New(trade));
 
         let mut coming = VecDeque::new();
         if self.dice.hits(self.params.corrected) {
-            coming = self.corrections(told, market, trade.price);
+            coming = self.corrections(emitted, market, trade.price);
         } else if self.dice.hits(self.params.cancelled) {
-            let at = told + 200 * MS + self.dice.below(20 * SECOND_NS);
+            let at = emitted + 200 * MS + self.dice.below(20 * SECOND_NS);
             coming.push_back(Amendment { at, change: None });
         }
         self.tell_next(Amendments { market, trade, coming });
@@ -204,7 +204,7 @@ impl Venue {
             scope: listing.scope,
             id: market.new_id(),
             time: micros(at),
-            sequence: 0, // when it is said
+            sequence: 0, // set when it is emitted
             is_positional: false,
             price: Price(market.steps * listing.price_step),
             quantity: Quantity((1 + self.dice.mostly_small(LOTS_MAX)) * listing.lot),
@@ -216,9 +216,9 @@ impl Venue {
 
     /// A trade becomes another, one in four of them a second time, and one in ten nothing in the end;
     /// half of the corrections give a new id.
-    fn corrections(&mut self, told: i64, market: usize, price: Price) -> VecDeque<Amendment> {
+    fn corrections(&mut self, emitted: i64, market: usize, price: Price) -> VecDeque<Amendment> {
         let price_step = self.params.listings[market].price_step;
-        let (mut price, mut at) = (price.0, told);
+        let (mut price, mut at) = (price.0, emitted);
         let mut amendments = VecDeque::new();
         let times = 1 + i64::from(self.dice.below(4) == 0);
         for _ in 0..times {
@@ -237,24 +237,24 @@ impl Venue {
         amendments
     }
 
-    fn tell(&mut self, at: i64, telling: Telling) {
+    fn emit(&mut self, at: i64, pending: PendingEvent) {
         self.latest += 1;
-        self.later.push(Reverse((at, self.latest, telling)));
+        self.later.push(Reverse((at, self.latest, pending)));
     }
 
     fn tell_next(&mut self, amendments: Amendments) {
         if let Some(at) = amendments.at() {
-            self.tell(at, Telling::Amend(amendments));
+            self.emit(at, PendingEvent::Amend(amendments));
         }
     }
 
-    /// What is told, at its time.
-    fn told(&mut self, telling: Telling) -> Option<Event> {
-        match telling {
-            Telling::New(trade) => Some(Event::New(trade)),
-            Telling::Amend(mut amendments) => {
+    /// Emits an event at its time.
+    fn emitted(&mut self, pending: PendingEvent) -> Option<Event> {
+        match pending {
+            PendingEvent::New(trade) => Some(Event::New(trade)),
+            PendingEvent::Amend(mut amendments) => {
                 let market = &mut self.markets[amendments.market];
-                let event = amendments.tell(|| market.new_id());
+                let event = amendments.emit(|| market.new_id());
                 self.tell_next(amendments);
                 event
             }
@@ -270,26 +270,26 @@ impl Market {
 }
 
 impl Iterator for Venue {
-    type Item = Said;
+    type Item = VenueTick;
 
-    fn next(&mut self) -> Option<Said> {
-        if self.params.ticks.is_some_and(|ticks| self.said >= ticks) {
+    fn next(&mut self) -> Option<VenueTick> {
+        if self.params.ticks.is_some_and(|ticks| self.tick >= ticks) {
             return None;
         }
-        // A trade that happens later is told later.
+        // A later trade is emitted later.
         while self.later.peek().is_none_or(|Reverse((at, ..))| *at > self.next_at) {
             self.trade();
         }
-        let Reverse((at, _, telling)) = self.later.pop()?;
-        let mut event = self.told(telling)?;
+        let Reverse((at, _, pending)) = self.later.pop()?;
+        let mut event = self.emitted(pending)?;
         let at = EventTime(at);
         if at.after(AMENDED_WITHIN) >= EventTime::LATEST {
             return None; // the last year that a record may carry
         }
-        self.said += 1;
+        self.tick += 1;
         if let Event::New(trade) | Event::Correct { with: trade, .. } = &mut event {
-            trade.sequence = self.said;
+            trade.sequence = self.tick;
         }
-        Some(Said { number: self.said, at, event })
+        Some(VenueTick { number: self.tick, at, event })
     }
 }

@@ -32,7 +32,7 @@ use serde::Deserialize;
 
 use self::own::{Ours, cut_torn_line};
 use crate::FileKey;
-use crate::registry::{SinkSetting, TypedSink};
+use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
 /// The configuration of a sink of files, without what all sinks have.
@@ -75,8 +75,8 @@ impl TypedSink for FileSink {
     const KIND: &'static str = "file";
     type Config = FileSinkConfig;
 
-    fn build(config: FileSinkConfig, setting: SinkSetting) -> Result<FileSink, SinkError> {
-        let SinkSetting { name, folder, views, encoding } = setting;
+    fn build(config: FileSinkConfig, context: SinkBuildContext) -> Result<FileSink, SinkError> {
+        let SinkBuildContext { name, folder, views, encoding } = context;
         let path = config.path;
         let problem = if path.is_empty() {
             "`path` is empty; name a file"
@@ -130,7 +130,7 @@ impl DeltaFile {
     fn append(&mut self) -> std::io::Result<()> {
         let before = self.file.seek(SeekFrom::End(0))?;
         if let Err(error) = self.file.write_all(self.text.as_bytes()) {
-            self.file.set_len(before)?; // a part of it would be told twice
+            self.file.set_len(before)?; // else a part of it would be there twice
             return Err(error);
         }
         let key = FileKey::of_open(&self.file.metadata()?);

@@ -7,12 +7,12 @@ use std::time::Duration;
 use operators::{CommitContext, Marks, NoStates, ReadFrom, StateError};
 
 use super::clocks::{of_thread, quantile};
-use super::rig::{Batches, Job, config};
+use super::rig::{Batches, BenchJob, config};
 use super::{Asked, Figures, Measurement};
 use crate::config::Config;
 use crate::ingest::{Delivery, FeedSender};
-use crate::jobs::candles::{OPERATORS, Surroundings};
-use crate::publish::{Board, Making, Publisher};
+use crate::jobs::candles::{JobContext, OPERATORS};
+use crate::publish::{Board, BoardConfig, Publisher};
 use crate::stderr::say;
 use crate::telemetry::Metrics;
 use crate::workload::Workload;
@@ -29,7 +29,7 @@ const ROUND: usize = 20;
 
 fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let rows = (asked.rate as usize / 200).max(1);
-    let config = config(Job::J3, 1, "")?;
+    let config = config(BenchJob::J3, 1, "")?;
     let workload = Workload {
         rows: u64::from(asked.rate) * u64::from(asked.seconds.max(1)),
         // As much event time as it would take live.
@@ -40,7 +40,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         cancels: 0.001,
         ..Workload::default()
     };
-    let batches = Batches::of(&workload, Job::J3, rows, &config)?;
+    let batches = Batches::of(&workload, BenchJob::J3, rows, &config)?;
     let mut spent = milliseconds(&config, batches)?;
     // The first round holds the fills, and the last commit ends the input.
     spent.pop();
@@ -71,7 +71,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
         let arrangements = worker.dataflow_named("bench", |scope| {
             job.build(
                 scope,
-                Surroundings {
+                JobContext {
                     deliveries,
                     activator: &activator,
                     board: &board,
@@ -117,7 +117,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
 
 /// As that of a run that is followed, but for the tape of trades.
 fn board(config: &Config) -> Board {
-    Board::new(Making {
+    Board::new(BoardConfig {
         workers: 1,
         operators: &OPERATORS,
         labels: config.labels(),

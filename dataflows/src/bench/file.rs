@@ -12,12 +12,12 @@ use market::{Bar, Catalog, InstrumentRule, decimal};
 use serde_json::{Value, json};
 
 use super::clocks::{memory, of_process, quantile};
-use super::rig::{COMMIT_ROWS, Job, fills};
+use super::rig::{BenchJob, COMMIT_ROWS, fills};
 use super::{Figures, Files};
 use crate::config::RawConfig;
 use crate::ingest::Stop;
 use crate::produce::Form;
-use crate::run::{Wishes, replay_files};
+use crate::run::{RunOptions, replay_files};
 use crate::stderr::say;
 use crate::workload::{Market, Workload};
 
@@ -27,7 +27,7 @@ const VENUE: &str = "made";
 /// One run over a file, in a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct One {
-    job: Job,
+    job: BenchJob,
     /// None: the plain loop.
     workers: Option<usize>,
 }
@@ -37,7 +37,8 @@ impl FromStr for One {
 
     fn from_str(text: &str) -> Result<One, String> {
         let (job, how) = text.split_once(':').ok_or("write j1:loop or j1:2")?;
-        let job = Job::ALL.iter().find(|(name, _)| *name == job).ok_or("write j1, j2 or j3")?.1;
+        let job =
+            BenchJob::ALL.iter().find(|(name, _)| *name == job).ok_or("write j1, j2 or j3")?.1;
         let workers = match how {
             "loop" => None,
             workers => Some(workers.parse().map_err(|_| "write `loop` or a number of workers")?),
@@ -50,7 +51,7 @@ impl FromStr for One {
 pub fn measure_file(files: &Files, jobs: &[String], figures: &mut Figures) -> anyhow::Result<()> {
     let rows = rows_of(&files.path)?;
     say!("{} rows, process start to written candles, medians of {}", rows, files.repeats);
-    for (name, _) in Job::ALL.iter().filter(|(name, _)| jobs.iter().any(|job| job == name)) {
+    for (name, _) in BenchJob::ALL.iter().filter(|(name, _)| jobs.iter().any(|job| job == name)) {
         let hows = std::iter::once("loop".to_owned());
         let hows: Vec<_> = hows.chain((1..=files.workers).map(|n| n.to_string())).collect();
         let mut walls = vec![Vec::new(); hows.len()];
@@ -164,9 +165,12 @@ impl One {
         }
         let config = RawConfig::parse(&text, "the bench's configuration")?.check(folder)?;
         let views = vec!["candles".to_owned()];
-        let wishes =
-            Wishes { out: Some(folder.to_owned()), views: Some(views), ..Wishes::default() };
-        let report = replay_files(config, &wishes, &Stop::default())?;
+        let options = RunOptions {
+            out: Some(folder.to_owned()),
+            views: Some(views),
+            ..RunOptions::default()
+        };
+        let report = replay_files(config, &options, &Stop::default())?;
         if report.totals.dead > 0 {
             bail!("{} rows of the file were refused", report.totals.dead);
         }

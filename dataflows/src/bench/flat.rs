@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::clocks::memory;
-use super::rig::{Commits, Job, config, in_own_process, sealed, start};
+use super::rig::{BenchJob, Commits, closed, config, in_own_process, start};
 use super::{Asked, Figures, Measurement};
-use crate::run::Wishes;
+use crate::run::RunOptions;
 use crate::stderr::say;
 use crate::workload::Workload;
 
@@ -85,7 +85,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
 /// before: bars of a minute, of which trades are retained for two minutes. Only the commit at hand is held; the next is made when it is
 /// complete.
 pub fn minutes(minutes: u32, rate: u32, seed: u64) -> anyhow::Result<Vec<Minute>> {
-    let config = config(Job::J1, 1, "reject_after = \"2m\"\ncorrection_horizon = \"2m\"\n")?;
+    let config = config(BenchJob::J1, 1, "reject_after = \"2m\"\ncorrection_horizon = \"2m\"\n")?;
     let workload = Workload {
         rows: u64::from(minutes) * u64::from(rate) * 60,
         span: i64::from(minutes) * 60_000_000_000,
@@ -95,11 +95,11 @@ pub fn minutes(minutes: u32, rate: u32, seed: u64) -> anyhow::Result<Vec<Minute>
     };
     let commits = Commits::of(&workload, (rate * 60 / COMMITS) as usize, &config)?;
     memory("VmRSS").context("this system does not tell the memory of a process")?;
-    let (started, _) = start(&config)?;
-    let board = Arc::clone(&started.board);
+    let (job, _) = start(&config)?;
+    let board = Arc::clone(&job.board);
     let mut told = Vec::new();
     let mut made = Ok(());
-    started.drive(&Wishes::default(), |handover| {
+    job.sequence(&RunOptions::default(), |dispatcher| {
         let mut most = 0;
         for (number, commit) in (1..).zip(commits) {
             let (binding, records) = match commit {
@@ -109,8 +109,8 @@ pub fn minutes(minutes: u32, rate: u32, seed: u64) -> anyhow::Result<Vec<Minute>
                     break;
                 }
             };
-            handover.hand_over(sealed(binding, records))?;
-            handover.drain()?;
+            dispatcher.dispatch(closed(binding, records))?;
+            dispatcher.drain()?;
             let ids: usize = board.gauges.values().map(|gauge| gauge.ids()).sum();
             most = most.max(ids as u64);
             if number % COMMITS == 0 {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::clocks::quantile;
-use super::rig::{Job, in_own_process};
+use super::rig::{BenchJob, in_own_process};
 use super::throughput::compare_job;
 use super::{Asked, Figures, Measurement};
 use crate::stderr::say;
@@ -30,7 +30,7 @@ const FLAG: &str = "--point";
 struct Axis {
     name: &'static str,
     /// What it is at, and what is computed on what then.
-    points: Vec<(String, Job, Workload)>,
+    points: Vec<(String, BenchJob, Workload)>,
 }
 
 /// What a tick costs at one point, in nanoseconds of CPU time of the process, the thread that hands over included.
@@ -107,17 +107,19 @@ pub fn point(of: &str, rows: u64, seed: u64) -> anyhow::Result<Costs> {
     })
 }
 
-/// What grows. All else is as in [`Job::J3`] on the default workload; timeframes grow without portfolios, whose risk would be that of the largest one.
+/// What grows. All else is as in [`BenchJob::J3`] on the default workload; timeframes grow without portfolios, whose risk would be that of the largest one.
 fn axes(rows: u64, seed: u64) -> Vec<Axis> {
     let base = Workload { rows, seed, ..Workload::default() };
-    let of = |at: String, workload| (at, Job::J3, workload);
+    let of = |at: String, workload| (at, BenchJob::J3, workload);
     let symbols = [200, 800, 3_200]
         .map(|symbols| of(symbols.to_string(), Workload { symbols, ..base.clone() }));
-    let timeframes = [&["1m"][..], &["1m", "5m", "15m"], Job::J2.timeframes].map(|timeframes| {
-        (timeframes.len().to_string(), Job { timeframes, ..Job::J2 }, base.clone())
+    let timeframes =
+        [&["1m"][..], &["1m", "5m", "15m"], BenchJob::J2.timeframes].map(|timeframes| {
+            (timeframes.len().to_string(), BenchJob { timeframes, ..BenchJob::J2 }, base.clone())
+        });
+    let portfolios = [0, 50, 200].map(|portfolios| {
+        (portfolios.to_string(), BenchJob { portfolios, ..BenchJob::J3 }, base.clone())
     });
-    let portfolios = [0, 50, 200]
-        .map(|portfolios| (portfolios.to_string(), Job { portfolios, ..Job::J3 }, base.clone()));
     let hot = [None, Some(0.5), Some(0.9)].map(|hot| {
         let share = hot.map_or("none".to_owned(), |hot: f64| hot.to_string());
         of(share, Workload { hot, ..base.clone() })

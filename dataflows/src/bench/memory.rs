@@ -3,9 +3,9 @@
 use anyhow::{Context, bail};
 
 use super::clocks::memory;
-use super::rig::{Batches, COMMIT_ROWS, Job, config, in_own_process, sealed, start};
+use super::rig::{Batches, BenchJob, COMMIT_ROWS, closed, config, in_own_process, start};
 use super::{Asked, Figures, Measurement};
-use crate::run::Wishes;
+use crate::run::RunOptions;
 use crate::stderr::say;
 use crate::workload::{Ids, Workload};
 
@@ -44,7 +44,7 @@ pub fn retained(ids: &str, seed: u64) -> anyhow::Result<f64> {
         "hashed" => Ids::Hashed,
         other => bail!("{FLAG} {other}: write integer or hashed"),
     };
-    let config = config(Job::J1, 1, "")?;
+    let config = config(BenchJob::J1, 1, "")?;
     // Ten minutes: trades are what grows, and not bars.
     let workload = Workload {
         rows: UPTO,
@@ -55,18 +55,18 @@ pub fn retained(ids: &str, seed: u64) -> anyhow::Result<f64> {
         ids,
         ..Workload::default()
     };
-    let batches = Batches::of(&workload, Job::J1, COMMIT_ROWS, &config)?;
+    let batches = Batches::of(&workload, BenchJob::J1, COMMIT_ROWS, &config)?;
     let rss = || memory("VmRSS").context("this system does not tell the memory of a process");
     // The last commit lets all bars become final, and changes every row.
     let commits = batches.commits.len() as u64 - 1;
     let mut seen = Vec::new();
-    let (started, _) = start(&config)?;
+    let (job, _) = start(&config)?;
     let mut told = Ok(());
-    started.drive(&Wishes::default(), |handover| {
+    job.sequence(&RunOptions::default(), |dispatcher| {
         // Copies are made one at a time and given away: what is on its way is the same at both looks.
         for (number, (binding, records)) in (1..=commits).zip(&batches.commits) {
-            handover.hand_over(sealed(binding.clone(), records.clone()))?;
-            handover.drain()?;
+            dispatcher.dispatch(closed(binding.clone(), records.clone()))?;
+            dispatcher.drain()?;
             if number == FROM / COMMIT_ROWS as u64 || number == commits {
                 told = rss().map(|rss| seen.push(rss));
             }

@@ -14,9 +14,9 @@ use serde_json::Value;
 
 use crate::clock::{Binding, CommitClock};
 use crate::config::{Config, RawConfig};
-use crate::ingest::handover::Sealed;
+use crate::ingest::dispatcher::ClosedCommit;
 use crate::publish::BoardReader;
-use crate::run::{RunError, Started, Wishes};
+use crate::run::{Job, RunError, RunOptions};
 use crate::workload::{Market, Ticks, Workload};
 
 /// Rows of a commit, as of bare files.
@@ -24,7 +24,7 @@ pub(super) const COMMIT_ROWS: usize = 10_000;
 
 /// What is computed: deduplication and bars, and what is asked for besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Job {
+pub(super) struct BenchJob {
     /// Ascending, each a union of the one before.
     pub(super) timeframes: &'static [&'static str],
     /// Whether there are five indicators on all of them.
@@ -52,20 +52,21 @@ pub(super) struct Commits {
     has_ended: bool,
 }
 
-impl Job {
+impl BenchJob {
     /// Bars of a minute.
-    pub(super) const J1: Job = Job { timeframes: &["1m"], has_indicators: false, portfolios: 0 };
+    pub(super) const J1: BenchJob =
+        BenchJob { timeframes: &["1m"], has_indicators: false, portfolios: 0 };
     /// And of 5m, 15m, 1h, 4h and 1d, and indicators.
-    pub(super) const J2: Job = Job {
+    pub(super) const J2: BenchJob = BenchJob {
         timeframes: &["1m", "5m", "15m", "1h", "4h", "1d"],
         has_indicators: true,
         portfolios: 0,
     };
     /// And portfolios.
-    pub(super) const J3: Job = Job { portfolios: 50, ..Job::J2 };
+    pub(super) const J3: BenchJob = BenchJob { portfolios: 50, ..BenchJob::J2 };
 
-    pub(super) const ALL: [(&'static str, Job); 3] =
-        [("j1", Job::J1), ("j2", Job::J2), ("j3", Job::J3)];
+    pub(super) const ALL: [(&'static str, BenchJob); 3] =
+        [("j1", BenchJob::J1), ("j2", BenchJob::J2), ("j3", BenchJob::J3)];
 
     /// The configuration, but for sources.
     pub(super) fn toml(self, workers: usize) -> String {
@@ -76,7 +77,7 @@ impl Job {
         };
         // Risk is that of the largest timeframe, where that is a day not at work here: the loop beside has none.
         format!(
-            "[http]\ninlet = false\n[[instrument]]\npattern = \"*\"\nquote = \"USD\"\n\
+            "[http]\ningest = false\n[[instrument]]\npattern = \"*\"\nquote = \"USD\"\n\
              [job]\nworkers = {workers}\ntimeframes = {timeframes:?}\nindicators = [{indicators}]\n"
         )
     }
@@ -97,7 +98,7 @@ impl Job {
 }
 
 /// A job that is fed from memory; `more` begins with keys of `[job]`.
-pub(super) fn config(job: Job, workers: usize, more: &str) -> anyhow::Result<Config> {
+pub(super) fn config(job: BenchJob, workers: usize, more: &str) -> anyhow::Result<Config> {
     let source = "[[source]]\nname = \"bench\"\nkind = \"simulated\"\n";
     let text = format!("{}{more}{source}", job.toml(workers));
     let raw = RawConfig::parse(&text, "the bench's configuration")?;
@@ -151,7 +152,7 @@ impl Batches {
     /// All commits of a workload.
     pub(super) fn of(
         workload: &Workload,
-        job: Job,
+        job: BenchJob,
         commit_rows: usize,
         config: &Config,
     ) -> anyhow::Result<Batches> {
@@ -162,18 +163,18 @@ impl Batches {
     }
 
     /// The commits, each to be handed over.
-    pub(super) fn sealed(&self) -> Vec<Sealed> {
-        let commit = |(binding, records): &(Binding, Vec<Record>)| Sealed {
+    pub(super) fn closed(&self) -> Vec<ClosedCommit> {
+        let commit = |(binding, records): &(Binding, Vec<Record>)| ClosedCommit {
             accounts: if binding.commit == Commit(0) { self.accounts.clone() } else { Vec::new() },
-            ..sealed(binding.clone(), records.clone())
+            ..closed(binding.clone(), records.clone())
         };
         self.commits.iter().map(commit).collect()
     }
 }
 
 /// A commit of trades, to be handed over.
-pub(super) fn sealed(binding: Binding, records: Vec<Record>) -> Sealed {
-    Sealed {
+pub(super) fn closed(binding: Binding, records: Vec<Record>) -> ClosedCommit {
+    ClosedCommit {
         binding,
         records,
         accounts: Vec::new(),
@@ -196,10 +197,10 @@ pub(super) fn in_own_process(args: &[&str]) -> anyhow::Result<Value> {
 }
 
 /// Starts the workers of a job that is fed from memory.
-pub(super) fn start(config: &Config) -> Result<(Started, BoardReader), RunError> {
-    let started = Started::new(config, Arc::new(NoStates), &Wishes::default())?;
-    let reader = started.reader();
-    Ok((started, reader))
+pub(super) fn start(config: &Config) -> Result<(Job, BoardReader), RunError> {
+    let job = Job::new(config, Arc::new(NoStates), &RunOptions::default())?;
+    let reader = job.reader();
+    Ok((job, reader))
 }
 
 pub(super) fn origin(position: u64) -> Origin {

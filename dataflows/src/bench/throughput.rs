@@ -1,4 +1,4 @@
-//! Ticks per second of the whole job, fed from memory through the handover, beside the plain loop.
+//! Ticks per second of the whole job, fed from memory through the dispatcher, beside the plain loop.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,9 +7,9 @@ use anyhow::{Context, bail};
 use market::CandleKey;
 
 use super::clocks::{of_process, quantile};
-use super::rig::{Batches, COMMIT_ROWS, Job, config, start};
+use super::rig::{Batches, BenchJob, COMMIT_ROWS, config, start};
 use super::{Asked, Figures, Measurement, differences};
-use crate::run::Wishes;
+use crate::run::RunOptions;
 use crate::stderr::say;
 use crate::workload::Workload;
 
@@ -93,12 +93,12 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
 
 /// The plain loop and the engine on a workload; `looks` at whether their final rows are the same.
 pub fn compare(workload: &Workload, workers: usize, looks: bool) -> anyhow::Result<Compared> {
-    compare_job(Job::J3, workload, workers, looks)
+    compare_job(BenchJob::J3, workload, workers, looks)
 }
 
 /// The same of any job.
 pub(super) fn compare_job(
-    computed: Job,
+    computed: BenchJob,
     workload: &Workload,
     workers: usize,
     looks: bool,
@@ -114,23 +114,23 @@ pub(super) fn compare_job(
         changed += job.changes.candles.len();
     }
     let plain = watch.pass(rows);
-    let job = looks.then_some(job);
+    let plain_job = looks.then_some(job);
 
-    let sealed = batches.sealed();
+    let closed = batches.closed();
     drop(batches);
-    let (started, reader) = start(&config)?;
+    let (job, reader) = start(&config)?;
     let mut engine = None;
-    started.drive(&Wishes::default(), |handover| {
+    job.sequence(&RunOptions::default(), |dispatcher| {
         let watch = Watch::start();
-        for sealed in sealed {
-            handover.hand_over(sealed)?;
+        for closed in closed {
+            dispatcher.dispatch(closed)?;
         }
-        handover.drain()?;
+        dispatcher.drain()?;
         engine = Some(watch.pass(rows));
         Ok(true)
     })?;
     let engine = engine.context("nothing was handed over")?;
-    let wrong = match &job {
+    let wrong = match &plain_job {
         Some(job) => differences(&reader, &config.catalog, job)?,
         None => Vec::new(),
     };

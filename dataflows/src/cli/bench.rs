@@ -26,7 +26,7 @@ pub(super) struct Bench {
     /// The largest number of workers.
     #[arg(short, long, default_value_t = 2)]
     workers: usize,
-    /// How often throughput and growth are measured; medians are told.
+    /// How often throughput and growth are measured; medians are shown.
     #[arg(long, default_value_t = 3)]
     repeats: usize,
     /// Ticks per second of the load under which latency is measured.
@@ -73,8 +73,8 @@ impl Bench {
             return Ok(Outcome::Done);
         }
         if let Some(count) = self.minutes {
-            let told = minutes(count, self.rate, self.seed)?;
-            print(&format!("{}\n", serde_json::to_string(&told)?))?;
+            let measured = minutes(count, self.rate, self.seed)?;
+            print(&format!("{}\n", serde_json::to_string(&measured)?))?;
             return Ok(Outcome::Done);
         }
         if let (Some(one), Some(file)) = (self.one, &self.file) {

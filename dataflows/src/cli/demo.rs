@@ -8,13 +8,13 @@ use clap::Args;
 use super::status::{self, thousands};
 use super::{Outcome, run};
 use crate::config::{Config, RawConfig};
-use crate::run::Wishes;
+use crate::run::RunOptions;
 use crate::stderr;
 
 /// The demo's configuration.
 const CONFIG: &str = include_str!("../../../examples/demo.toml");
 
-/// Watch candles of a simulated venue that is told by two redundant providers, and portfolios that trade
+/// Watch candles of a simulated venue that two redundant providers send, and portfolios that trade
 /// there; needs no configuration and no network. Some trades come late, twice, out of order, are corrected or
 /// cancelled, and now and then a provider falls silent. `examples/demo.toml` configures the same.
 #[derive(Args)]
@@ -41,11 +41,11 @@ impl Demo {
         let ticks = thousands(self.ticks_per_second.into());
         run::live(
             &config,
-            &Wishes { followed: true, ..Wishes::default() },
+            &RunOptions { followed: true, ..RunOptions::default() },
             json,
-            |started, address| {
+            |job, address| {
                 stderr::line(&welcome(address, &ticks, self.seed));
-                Ok(status::show(started)?)
+                Ok(status::show(job)?)
             },
         )
     }
@@ -63,7 +63,7 @@ impl Demo {
                 Some(toml::Value::Table(venue)) => venue.extend([seed, ticks]),
                 _ => source.rest.extend([seed, ticks]),
             }
-            // The desk cannot have more fills than its venue has ticks.
+            // The simulator cannot have more fills than its venue has ticks.
             if let Some(fills) = source.rest.get_mut("fills_per_second") {
                 *fills = toml::Value::from(fills.as_integer().unwrap_or(1).min(each.into()));
             }

@@ -73,16 +73,16 @@ pub(crate) enum Outcome {
 }
 
 /// Lines of standard error that are left at the end are written within this time, or not at all.
-const FLUSHED_WITHIN: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// So is the summary of a run, to standard output.
-const PRINTED_WITHIN: Duration = Duration::from_secs(5);
+const PRINT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Writes what is left of standard error when it is dropped, also if a panic ends the command.
 struct Flush;
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        stderr::flush(FLUSHED_WITHIN);
+        stderr::flush(FLUSH_TIMEOUT);
     }
 }
 
@@ -145,9 +145,9 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 /// Prints a summary to standard output; that nobody reads on, or that nothing is read, is no failure of the command.
 fn print_last(text: String) -> anyhow::Result<()> {
-    let (tell, printed) = channel();
-    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || tell.send(print(&text)))?;
-    match printed.recv_timeout(PRINTED_WITHIN) {
+    let (done, printed) = channel();
+    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || done.send(print(&text)))?;
+    match printed.recv_timeout(PRINT_TIMEOUT) {
         Ok(printed) => printed,
         Err(RecvTimeoutError::Disconnected) => anyhow::bail!("cannot write to standard output"),
         Err(RecvTimeoutError::Timeout) => {

@@ -71,7 +71,7 @@ struct Made {
     /// Share of rows that repeat a trade exactly.
     #[arg(long, default_value_t = 0.02, value_name = "SHARE")]
     duplicates: f64,
-    /// Share of rows that are told late.
+    /// Share of rows that come late.
     #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
     late: f64,
     /// How late at most.
@@ -131,12 +131,12 @@ impl Produce {
                 open(&JobFiles::default())?.workload(&workload, &self.made.venue, &catalog)?
             }
         };
-        self.tell(produced, json)?;
+        self.report(produced, json)?;
         Ok(if stop.is_set() { Outcome::Stopped } else { Outcome::Done })
     }
 
-    /// Tells what was produced; not where the rows themselves are.
-    fn tell(&self, Produced { rows, refused }: Produced, json: bool) -> anyhow::Result<()> {
+    /// Prints what was produced, unless the rows themselves go to the same place.
+    fn report(&self, Produced { rows, refused }: Produced, json: bool) -> anyhow::Result<()> {
         if self.out == "-" || self.out.starts_with("stdout:") {
             return Ok(());
         }

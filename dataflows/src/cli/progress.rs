@@ -7,10 +7,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::screen::{self, Beside};
 use super::status::thousands;
-use crate::run::{OnStart, Started};
+use crate::run::{Job, OnStart};
 
 /// A replay shorter than this shows nothing.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SHOW_AFTER: Duration = Duration::from_secs(2);
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// A bar that shows rows, rows per second and, where known, how much of the input has been read; while
@@ -22,8 +22,8 @@ impl Bar {
     /// What a job must call when it starts.
     pub(super) fn on_start(&self) -> OnStart {
         let place = Arc::clone(&self.0);
-        Box::new(move |started| {
-            let beside = match Beside::every(PERIOD, watch(started)) {
+        Box::new(move |job| {
+            let beside = match Beside::every(PERIOD, watch(job)) {
                 Ok(beside) => Some(beside),
                 Err(error) => {
                     tracing::warn!(%error, "progress is not shown");
@@ -42,19 +42,19 @@ impl Drop for Bar {
 }
 
 /// Draws the state of a job each time it is called, after some time.
-fn watch(started: &Started) -> impl FnMut() + Send + use<> {
-    let (metrics, extent) = (started.metrics.clone(), started.extent.clone());
+fn watch(job: &Job) -> impl FnMut() + Send + use<> {
+    let (metrics, progress) = (job.metrics.clone(), job.progress.clone());
     let began = Instant::now();
     let mut shown: Option<Shown> = None;
     move || {
         let elapsed = began.elapsed();
-        if elapsed < PATIENCE {
+        if elapsed < SHOW_AFTER {
             return;
         }
         let rows = metrics.totals().records;
         let rate = rows as f64 / elapsed.as_secs_f64();
         let text = format!("{} rows  {} rows/s", thousands(rows), thousands(rate as u64));
-        shown.get_or_insert_with(|| Shown::new(elapsed)).draw(text, extent.read());
+        shown.get_or_insert_with(|| Shown::new(elapsed)).draw(text, progress.read());
     }
 }
 
@@ -68,8 +68,8 @@ impl Shown {
         Shown(screen::show(bar.with_elapsed(elapsed)))
     }
 
-    fn draw(&self, text: String, extent: Option<(u64, u64)>) {
-        let template = match extent {
+    fn draw(&self, text: String, progress: Option<(u64, u64)>) {
+        let template = match progress {
             Some((read, of)) => {
                 self.0.set_length(of);
                 self.0.set_position(read);

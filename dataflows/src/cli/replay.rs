@@ -15,7 +15,7 @@ use super::{Outcome, runtime, screen};
 use crate::config::{ConfigError, JobFile, Layers, RawConfig};
 use crate::ingest::Stop;
 use crate::ingest::recording::Recording;
-use crate::run::{Wishes, replay_files, replay_recording};
+use crate::run::{RunOptions, replay_files, replay_recording};
 
 /// Replay files of trades, a configuration's files, or a recording.
 #[derive(Args)]
@@ -32,7 +32,7 @@ pub(super) struct Replay {
     /// Write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Let --record and --out replace files that exist, whoever wrote them; never one that the job reads.
+    /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
     #[arg(long)]
     force: bool,
     /// Print a digest of each view: equal digests, equal views.
@@ -56,8 +56,8 @@ impl Replay {
             self;
         let bar = Bar::default();
         let on_start = (!json && screen::is_terminal()).then(|| bar.on_start());
-        let mut wishes =
-            Wishes { record, out, force, digest, speed, on_start, ..Wishes::default() };
+        let mut options =
+            RunOptions { record, out, force, digest, speed, on_start, ..RunOptions::default() };
         let flags = |layers: Layers| {
             layers
                 .flag("job.workers", "--workers", workers)?
@@ -67,17 +67,17 @@ impl Replay {
 
         let report = match &paths[..] {
             [path] if Recording::is_at(path) => {
-                wishes.reads.push(JobFile::new(path, "the recording that is replayed"));
+                options.reads.push(JobFile::new(path, "the recording that is replayed"));
                 let recording = Recording::open(path)?;
                 let config = flags(recorded(&recording, path)?)?;
-                replay_recording(&config, recording, Arc::new(NoStates), &wishes, &stop)?
+                replay_recording(&config, recording, Arc::new(NoStates), &options, &stop)?
             }
             [path] if path.extension().is_some_and(|ending| ending == "toml") => {
-                replay_files(flags(layers(path)?)?, &wishes, &stop)?
+                replay_files(flags(layers(path)?)?, &options, &stop)?
             }
             paths => {
                 are_files(paths)?;
-                replay_files(flags(mapped(&mapping, paths)?)?, &wishes, &stop)?
+                replay_files(flags(mapped(&mapping, paths)?)?, &options, &stop)?
             }
         };
         drop(bar);

@@ -15,10 +15,10 @@ use super::report::print_report;
 use super::{Outcome, descriptors, runtime};
 use crate::config::Config;
 use crate::ingest::Stop;
-use crate::ingest::drive::now;
-use crate::inlet::Inlet;
+use crate::ingest::sequencer::now;
+use crate::ingest_api::IngestApi;
 use crate::readers::ReaderPool;
-use crate::run::{Started, Wishes, run_live};
+use crate::run::{Job, RunOptions, run_live};
 use tokio::sync::Semaphore;
 
 use crate::serve::{Context, Frames, Limits, Posts, bind, serve};
@@ -40,7 +40,7 @@ pub(super) struct Run {
     /// When the run ends, write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Let --record and --out replace files that exist, whoever wrote them; never one that the job reads.
+    /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
     #[arg(long)]
     force: bool,
     /// When the run ends, print a digest of each view.
@@ -49,7 +49,7 @@ pub(super) struct Run {
 }
 
 /// When a job has ended, sinks get the rest within this time, or not at all.
-const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Run {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
@@ -58,40 +58,41 @@ impl Run {
             .flag("job.workers", "--workers", workers)?
             .flag("http.listen", "--listen", listen)?
             .check()?;
-        let wishes = Wishes { record, out, force, digest, followed: true, ..Wishes::default() };
-        live(&config, &wishes, json, |_, _| Ok(()))
+        let options =
+            RunOptions { record, out, force, digest, followed: true, ..RunOptions::default() };
+        live(&config, &options, json, |_, _| Ok(()))
     }
 }
 
-/// Runs a job live and serves it until a signal comes; prints a summary. `beside` is told what runs and
-/// where it serves; what it gives is dropped when the job has ended.
+/// Runs a job live and serves it until a signal comes; prints a summary. `beside` is called with the job and the
+/// address; what it returns is dropped when the job has ended.
 pub(super) fn live<B>(
     config: &Config,
-    wishes: &Wishes,
+    options: &RunOptions,
     json: bool,
-    beside: impl FnOnce(&Started, SocketAddr) -> anyhow::Result<B>,
+    beside: impl FnOnce(&Job, SocketAddr) -> anyhow::Result<B>,
 ) -> anyhow::Result<Outcome> {
     let stop = Stop::default();
     let runtime = runtime(&stop)?;
     let listener = runtime.block_on(bind(config.listen))?;
     let address = listener.local_addr()?;
 
-    let started = Started::new(config, Arc::new(NoStates), wishes)?;
+    let job = Job::new(config, Arc::new(NoStates), options)?;
     let finished = Arc::new(AtomicBool::new(false));
-    let readers = ReaderPool::start(config.readers, started.metrics.clone())
+    let readers = ReaderPool::start(config.readers, job.metrics.clone())
         .context("the reader threads cannot be started")?;
-    let context = context(config, &started, readers);
+    let context = context(config, &job, readers);
     let http = runtime.spawn(serve(listener, context, until(Arc::clone(&finished))));
     tracing::info!(
         "{} sources, {} workers; serving http://{address}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
         config.sources.len(),
         config.workers
     );
-    let delivering = started.deliver(config, runtime.handle().clone())?;
-    let beside = beside(&started, address)?;
+    let delivering = job.deliver(config, runtime.handle().clone())?;
+    let beside = beside(&job, address)?;
 
-    let report = run_live(config, started, wishes, &stop);
-    delivering.finish(DELIVERED_WITHIN);
+    let report = run_live(config, job, options, &stop);
+    delivering.finish(DELIVERY_TIMEOUT);
     drop(beside);
     finished.store(true, Ordering::SeqCst);
     let stopped = runtime.block_on(http)?;
@@ -108,25 +109,27 @@ async fn until(finished: Arc<AtomicBool>) {
     }
 }
 
-fn context(config: &Config, started: &Started, readers: ReaderPool) -> Context {
-    let health = started.health.clone();
+fn context(config: &Config, job: &Job, readers: ReaderPool) -> Context {
+    let health = job.health.clone();
     let connections = descriptors::connections(config.connections);
     let limits = Limits { connections, ..Limits::default() };
     Context {
-        reader: Arc::new(started.reader().on(readers.clone())),
+        reader: Arc::new(job.reader().on(readers.clone())),
         readers,
-        catalog: Arc::clone(&started.catalog),
+        catalog: Arc::clone(&job.catalog),
         calendars: config.calendars.clone(),
         timeframes: config.job.timeframes().to_vec(),
         labels: config.labels(),
-        metrics: started.metrics.clone(),
+        metrics: job.metrics.clone(),
         health: Arc::new(move || health.health()),
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
         frames: Frames::default(),
         closing: tokio::sync::watch::channel(false).1,
         sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
-        posts: Posts::new(started.inlet.clone().map(|inlet| Arc::new(inlet) as Arc<dyn Inlet>)),
+        posts: Posts::new(
+            job.ingest_api.clone().map(|ingest_api| Arc::new(ingest_api) as Arc<dyn IngestApi>),
+        ),
         run: now().0.unsigned_abs(),
         limits,
     }

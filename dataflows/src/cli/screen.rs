@@ -14,7 +14,10 @@ use crate::stderr;
 /// The bottom of standard error, drawn at most 20 times a second.
 static BOTTOM: LazyLock<MultiProgress> = LazyLock::new(|| {
     let target = match is_terminal() {
-        true => ProgressDrawTarget::term_like_with_hz(Box::new(Quiet(Term::buffered_stderr())), 20),
+        true => ProgressDrawTarget::term_like_with_hz(
+            Box::new(IgnoreErrors(Term::buffered_stderr())),
+            20,
+        ),
         false => ProgressDrawTarget::hidden(),
     };
     MultiProgress::with_draw_target(target)
@@ -27,10 +30,10 @@ pub(super) fn write_above(text: &[u8]) {
 
 /// A terminal that may be gone: what it does not take is forgotten, where `indicatif` would panic.
 #[derive(Debug)]
-struct Quiet(Term);
+struct IgnoreErrors(Term);
 
 /// Methods that try the same of the terminal, whatever comes of it.
-macro_rules! quietly {
+macro_rules! ignore_errors {
     ($($name:ident($($argument:ident: $type:ty)?);)*) => {
         $(fn $name(&self, $($argument: $type)?) -> io::Result<()> {
             let _ = self.0.$name($($argument)?);
@@ -39,7 +42,7 @@ macro_rules! quietly {
     };
 }
 
-impl TermLike for Quiet {
+impl TermLike for IgnoreErrors {
     fn width(&self) -> u16 {
         self.0.size().1
     }
@@ -48,7 +51,7 @@ impl TermLike for Quiet {
         self.0.size().0
     }
 
-    quietly! {
+    ignore_errors! {
         move_cursor_up(n: usize);
         move_cursor_down(n: usize);
         move_cursor_right(n: usize);
@@ -71,7 +74,7 @@ pub(super) fn show(bar: ProgressBar) -> ProgressBar {
 }
 
 /// A terminal that takes nothing, as after Ctrl-S, holds up the end of a command no longer than this.
-const DRAWN_WITHIN: Duration = Duration::from_secs(2);
+const DRAW_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Does something again and again beside the work at hand, until it is dropped.
 pub(super) struct Beside {
@@ -102,6 +105,6 @@ impl Beside {
 impl Drop for Beside {
     fn drop(&mut self) {
         self.end = None;
-        let _ = self.ended.recv_timeout(DRAWN_WITHIN);
+        let _ = self.ended.recv_timeout(DRAW_TIMEOUT);
     }
 }

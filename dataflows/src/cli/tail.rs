@@ -86,7 +86,7 @@ impl Tail {
             let ended = match self.connect(&server, &path, last_id.as_deref(), &mut shown).await {
                 Ok(mut events) => {
                     pause = Some(PAUSE.0);
-                    let ended = told(&mut events, &mut shown).await?;
+                    let ended = follow(&mut events, &mut shown).await?;
                     last_id = events.last_id.or(last_id);
                     ended
                 }
@@ -138,7 +138,7 @@ impl Tail {
 }
 
 /// Shows what comes until the connection ends; gives why it did.
-async fn told(events: &mut Events, shown: &mut Shown) -> anyhow::Result<anyhow::Error> {
+async fn follow(events: &mut Events, shown: &mut Shown) -> anyhow::Result<anyhow::Error> {
     loop {
         let message = match events.next().await {
             Ok(message) => message,

@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use market::{EventTime, InstrumentId};
 
-/// Whether other sources tell what a source tells.
+/// Whether other sources send what a source sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Coverage {
     /// No: it has a part of its own. While it is silent, its watermark stands, and finality waits for it.
     #[default]
     All,
-    /// Yes: sources of this kind that share instruments tell the same trades. While one is silent, the others
+    /// Yes: sources of this kind that share instruments send the same trades. While one is silent, the others
     /// carry on.
     Any,
 }
@@ -39,14 +39,14 @@ impl FromStr for Coverage {
     fn from_str(text: &str) -> Result<Coverage, String> {
         [Coverage::All, Coverage::Any].into_iter().find(|one| one.name() == text).ok_or_else(|| {
             format!(
-                "`{text}` is no coverage; write any (others tell the same trades, and carry on while it is silent) \
+                "`{text}` is no coverage; write any (others send the same trades, and carry on while it is silent) \
                  or all (it has a part of its own, which is waited for)"
             )
         })
     }
 }
 
-/// What the sources of coverage `any` have told of, to know which of them can stand in for which.
+/// The instruments that each source of coverage `any` has sent, to know which of them covers which.
 ///
 /// Bounded by their number times `limits.instruments`. Empty, and free, where fewer than two are configured.
 pub(super) struct Redundancy {
@@ -65,7 +65,7 @@ impl Redundancy {
         Redundancy { instruments: coverages.into_iter().map(known).collect(), last: None }
     }
 
-    /// A source told of an instrument.
+    /// Notes that a source sent an instrument.
     pub(super) fn note(&mut self, source: usize, instrument: InstrumentId) {
         let Some(known) = &mut self.instruments[source] else { return };
         if self.last != Some((source, instrument)) {
@@ -75,8 +75,8 @@ impl Redundancy {
     }
 
     /// The watermark that a silent source may take from others: the least of those that are live and share an
-    /// instrument with it. None if any of its instruments is told by none of them: what it alone has is waited for.
-    pub(super) fn stand_in(
+    /// instrument with it. None if none of them sends one of its instruments: watermarks wait for what it alone sends.
+    pub(super) fn covering_watermark(
         &self,
         silent: usize,
         live: impl Fn(usize) -> Option<EventTime>,

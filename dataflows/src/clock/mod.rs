@@ -24,9 +24,9 @@ pub struct SourceTiming {
     /// How far behind its newest event an event may come without being late.
     pub disorder: Span,
     /// A partition that had nothing left to read for so long follows the system's time; none: never. A source of
-    /// coverage `any` of which nothing was heard for so long is silent.
+    /// coverage `any` that has sent nothing for so long is silent.
     pub idle_after: Option<Span>,
-    /// Whether others tell the same.
+    /// Whether other sources send the same.
     pub coverage: Coverage,
     /// A back-fill: it has no watermark, holds nothing back and pushes nothing on.
     pub historic: bool,
@@ -56,14 +56,14 @@ impl Ahead {
     /// Refuses a time that is too far ahead when the system's time is `at`.
     pub fn check(self, time: EventTime, at: EventTime) -> Result<(), Refusal> {
         let latest = match self {
-            Ahead::OfSystem(skew) => at.after(skew),
+            Ahead::OfSystem(limit) => at.after(limit),
             Ahead::NotAfter(latest) => latest,
         };
         if time <= latest {
             return Ok(());
         }
         let bound = match self {
-            Ahead::OfSystem(skew) => format!("{skew} ahead of the system's time"),
+            Ahead::OfSystem(limit) => format!("{limit} ahead of the system's time"),
             Ahead::NotAfter(_) => "`not_after`".to_owned(),
         };
         let detail = format!("event time {time} is past {latest}, {bound}");
@@ -151,13 +151,12 @@ impl CommitClock {
         entry: Option<&Entry>,
     ) -> Result<(), Refusal> {
         let own = &mut self.sources[source].1[partition];
-        own.hear(position);
+        own.note_row(position);
         let Some((entry, time)) = entry.and_then(|entry| Some((entry, entry.time()?))) else {
             return Ok(());
         };
         self.ahead.check(time, self.at)?;
-        // A cancel's time is when it was said, and what is said of accounts is no trade: only trades move
-        // watermarks.
+        // Only trades move watermarks. The time of a cancel is when it was sent, and account events are no trades.
         if matches!(entry, Entry::Market(Event::New(_) | Event::Correct { .. })) {
             own.newest = own.newest.max(time);
             self.newest = self.newest.max(time);
@@ -251,7 +250,7 @@ impl CommitClock {
         let live = |source: usize| self.marks[source].filter(|_| !silent[source]);
         let taken: Vec<(usize, EventTime)> = (0..silent.len())
             .filter(|source| silent[*source])
-            .filter_map(|source| Some((source, self.redundancy.stand_in(source, live)?)))
+            .filter_map(|source| Some((source, self.redundancy.covering_watermark(source, live)?)))
             .collect();
         for (source, taken) in taken {
             if let Some(mark) = &mut self.marks[source] {

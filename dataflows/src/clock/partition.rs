@@ -14,7 +14,7 @@ pub(super) struct Partition {
     pub(super) absent: bool,
     pub(super) ended: bool,
     /// Whether it brought a row in the commit at hand.
-    pub(super) heard: bool,
+    pub(super) has_new_rows: bool,
     /// The system's time of the last commit in which it brought a row.
     heard_at: EventTime,
     /// While nothing was left to read: from when on, and up to when that is known.
@@ -26,23 +26,23 @@ pub(super) struct Partition {
 const STRETCH_GAP: Span = Span::secs(2);
 
 impl Partition {
-    /// A partition that has brought nothing; it counts as heard at system time `at`.
+    /// A partition that has sent nothing; its silence begins at system time `at`.
     pub(super) fn fresh(at: EventTime) -> Partition {
         Partition {
             newest: EventTime::NEVER,
             position: 0,
             absent: false,
             ended: false,
-            heard: false,
+            has_new_rows: false,
             heard_at: at,
             drained: None,
         }
     }
 
     /// It brought a row: there was something to read.
-    pub(super) fn hear(&mut self, position: u64) {
+    pub(super) fn note_row(&mut self, position: u64) {
         self.position = position;
-        self.heard = true;
+        self.has_new_rows = true;
         self.drained = None;
     }
 
@@ -58,7 +58,7 @@ impl Partition {
 
     /// The commit at hand closes at system time `now`.
     pub(super) fn close(&mut self, now: EventTime) {
-        if std::mem::take(&mut self.heard) {
+        if std::mem::take(&mut self.has_new_rows) {
             self.heard_at = now;
         }
     }

@@ -139,21 +139,21 @@ fn others_carry_on_for_a_silent_source_that_they_cover() {
     for source in [0, 1] {
         clock.bind(source, 0, 1, Some(&trade(1))).unwrap();
     }
-    let tell = |clock: &mut CommitClock, secs, instrument| {
+    let send = |clock: &mut CommitClock, secs, instrument| {
         clock.bind(1, 0, 2, Some(&trade_of(instrument, secs))).unwrap();
         clock.close(at(secs), true).marks
     };
-    assert_eq!(tell(&mut clock, 29, 1), [Some(at(-1)), Some(at(27))], "0 may still say something");
-    assert_eq!(tell(&mut clock, 60, 1), [Some(at(58)), Some(at(58))], "0 is silent");
+    assert_eq!(send(&mut clock, 29, 1), [Some(at(-1)), Some(at(27))], "0 may still send something");
+    assert_eq!(send(&mut clock, 60, 1), [Some(at(58)), Some(at(58))], "0 is silent");
     // It comes back with what is older; that is late by the watermark of the others, not by its own.
     clock.bind(0, 0, 2, Some(&trade(20))).unwrap();
-    assert_eq!(tell(&mut clock, 61, 1), [Some(at(58)), Some(at(59))]);
+    assert_eq!(send(&mut clock, 61, 1), [Some(at(58)), Some(at(59))]);
 
-    // What it alone has told of is waited for, as long as that takes.
+    // Watermarks wait for what it alone has sent, as long as that takes.
     clock.bind(0, 0, 3, Some(&trade_of(2, 80))).unwrap();
-    assert_eq!(tell(&mut clock, 90, 1), [Some(at(78)), Some(at(88))]);
-    assert_eq!(tell(&mut clock, 200, 1), [Some(at(78)), Some(at(198))]);
-    assert_eq!(tell(&mut clock, 210, 2), [Some(at(208)), Some(at(208))], "1 tells of 2 as well");
+    assert_eq!(send(&mut clock, 90, 1), [Some(at(78)), Some(at(88))]);
+    assert_eq!(send(&mut clock, 200, 1), [Some(at(78)), Some(at(198))]);
+    assert_eq!(send(&mut clock, 210, 2), [Some(at(208)), Some(at(208))], "1 sends 2 as well");
 
     // Nobody is live.
     assert_eq!(clock.close(at(9_000), true).marks, [Some(at(208)), Some(at(208))]);

@@ -5,7 +5,7 @@
 //! is read as TOML, and is text if it is none. Keys are lower case: what is spelled by a user, as the
 //! names in `symbols`, goes into a table as the value.
 //!
-//! Whatever is wrong with a value is told with the place that it came from: file, line and column; the
+//! An error about a value names the place that it came from: file, line and column; the
 //! variable; or the flag.
 
 #[cfg(test)]
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use toml::{Table, Value};
 
+use super::deprecated;
 use super::nearest::{nearest, quoted};
 use super::places::{Places, line_and_column};
 use super::{Config, ConfigError, RawConfig};
@@ -85,10 +86,11 @@ impl Layers {
     /// A file's text; `name` is what errors call it.
     pub fn parse(text: String, name: String, folder: &Path) -> Result<Layers, ConfigError> {
         RawConfig::parse(&text, &name)?;
-        let merged = text.parse().map_err(|problem| ConfigError::Shape {
+        let mut merged = text.parse().map_err(|problem| ConfigError::Shape {
             path: name.clone(),
             problem: Box::new(problem),
         })?;
+        deprecated::rename(&mut merged, &name);
         let places = Places::of(&text);
         Ok(Layers { name, text, places, merged, ..Layers::defaults(folder) })
     }
@@ -105,7 +107,11 @@ impl Layers {
             let name = name.to_string_lossy().into_owned();
             let wrong = |problem| ConfigError::Value { place: name.clone(), problem };
             let value = value.to_str().ok_or_else(|| wrong("is not UTF-8".to_owned()))?;
-            let path = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+            let written = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+            let path = deprecated::current(&written).to_owned();
+            if path != written {
+                deprecated::warn(&name, &written, &path);
+            }
             self.put(&path, toml_or_text(value)).map_err(wrong)?;
             self.set.push((path, name));
         }
@@ -196,7 +202,7 @@ impl Layers {
     fn located(&self, error: ConfigError) -> ConfigError {
         let ConfigError::Value { place, problem } = error else { return error };
         let path = path_of(&place);
-        // What is wrong may be a key inside of what was checked as a whole; the deepest tells most.
+        // What is wrong may be a key inside of what was checked as a whole; the deepest is the most precise.
         let mut inner = vec![path.clone()];
         let wrong = problem.split(", expected").next().unwrap_or_default();
         for key in quoted(wrong) {

@@ -2,6 +2,7 @@
 //! becomes what is used ([`Config`]).
 
 mod calendars;
+mod deprecated;
 mod files;
 mod layers;
 mod nearest;
@@ -38,15 +39,15 @@ pub use raw::{
 pub use outliers::RawOutliers;
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 pub use sinks::ConfiguredSink;
-pub use sources::{ConfiguredSource, Inlet};
+pub use sources::{ConfiguredSource, IngestApiConfig};
 
 use crate::clock::{Ahead, SourceTiming};
 use crate::deliver::{Standing, Standings};
-use crate::ingest::drive::{Cadence, SourceNames};
-use crate::ingest::handover::Limits;
-use crate::ingest::providers::Provider;
-use crate::ingest::reading::Back;
-use crate::jobs::candles::{Asked, Candles};
+use crate::ingest::dispatcher::Limits;
+use crate::ingest::sequencer::{Cadence, SourceNames};
+use crate::ingest::source_manager::StartBounds;
+use crate::ingest::source_status::SourceInfo;
+use crate::jobs::candles::{Candles, JobSpec};
 use crate::readers::Bounds;
 use crate::views::Labels;
 
@@ -65,7 +66,7 @@ pub struct Config {
     /// The sources.
     pub sources: Vec<ConfiguredSource>,
     /// The source of rows that clients send, if there is one; its number is the next after the others.
-    pub inlet: Option<Inlet>,
+    pub ingest_api: Option<IngestApiConfig>,
     /// Where a live run delivers changes of views.
     pub sinks: Vec<ConfiguredSink>,
     /// The files that it reads, and those that its sinks write.
@@ -76,8 +77,8 @@ pub struct Config {
     pub file_rows: usize,
     /// How far before the horizon reading may begin, so that the bars which it cuts are whole.
     pub read_back: Span,
-    /// Live: how far ahead events may be.
-    pub skew: Span,
+    /// Live: how far ahead of the system's time events may be.
+    pub max_clock_ahead: Span,
     /// Bare files: the latest event time.
     pub not_after: EventTime,
     /// Bounds of what is in flight and retained.
@@ -108,7 +109,7 @@ pub enum ConfigError {
     Unreadable {
         /// Which file.
         path: String,
-        /// What the system said.
+        /// The error of the system.
         problem: std::io::Error,
     },
     /// Not TOML of the right shape; the message names line, column and key.
@@ -116,7 +117,7 @@ pub enum ConfigError {
     Shape {
         /// Which file.
         path: String,
-        /// What the parser said.
+        /// The error of the parser.
         problem: Box<toml::de::Error>,
     },
     /// A value does not make sense.
@@ -200,7 +201,7 @@ impl RawConfig {
                 place: "job.reject_after".to_owned(),
                 problem: format!(
                     "{reject_after} is more than job.correction_horizon = {horizon}: trades would be \
-                     accepted that can no longer be told from their copies"
+                     accepted whose copies can no longer be recognised"
                 ),
             });
         }
@@ -213,7 +214,7 @@ impl RawConfig {
         let (rules, watched) = rules::check(rule, &timeframes, &indicators)?;
         let portfolios = accounts.check(&timeframes, &indicators, &catalog)?;
         let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
-        let candles = Candles::new(Asked {
+        let candles = Candles::new(JobSpec {
             timeframes,
             calendars: calendars.clone(),
             reject_after,
@@ -226,8 +227,9 @@ impl RawConfig {
         });
         let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
         let candles = candles.with_portfolios(portfolios.for_job(base));
-        let inlet = Inlet::check(&http)?;
-        let sources = sources::sources(source, inlet.is_some(), folder, &catalog, reject_after)?;
+        let ingest_api = IngestApiConfig::check(&http)?;
+        let sources =
+            sources::sources(source, ingest_api.is_some(), folder, &catalog, reject_after)?;
         files.extend(files::of_sources(&sources));
         files::add_sinks(&mut files, &sinks)?;
 
@@ -238,13 +240,13 @@ impl RawConfig {
             catalog,
             portfolios,
             sources,
-            inlet,
+            ingest_api,
             sinks,
             files,
             cadence,
             file_rows: in_range("commit.file_rows", commit.file_rows, 1, 1 << 20)?,
             read_back: span("job.read_back", &job.read_back)?,
-            skew: span("job.skew", &job.skew)?,
+            max_clock_ahead: span("job.max_clock_ahead", &job.max_clock_ahead)?,
             not_after: not_after(job.not_after.as_deref())?,
             limits: Limits {
                 in_flight_records: in_range(
@@ -271,35 +273,35 @@ impl RawConfig {
 }
 
 impl Config {
-    /// The sources' names and partitions, by number; the inlet is the last.
+    /// The sources' names and partitions, by number; the ingest API is the last.
     pub fn source_names(&self) -> Vec<SourceNames> {
-        let inlet = self.inlet.map(|_| Inlet::names());
-        self.sources.iter().map(|source| source.names.clone()).chain(inlet).collect()
+        let ingest_api = self.ingest_api.map(|_| IngestApiConfig::names());
+        self.sources.iter().map(|source| source.names.clone()).chain(ingest_api).collect()
     }
 
-    /// What numbers in rows stand for.
+    /// The names of the numbers in rows.
     pub fn labels(&self) -> Labels {
         let sources = self.source_names().into_iter().map(|names| (names.name, names.partitions));
         Labels { sources: sources.collect(), ..self.job.labels() }
     }
 
-    /// What the view `providers` tells of the sources, by number; the inlet is the last.
-    pub fn providers(&self) -> Vec<Provider> {
-        let provider = |source: &ConfiguredSource| Provider {
+    /// The sources as the view `providers` shows them, by number; the ingest API is the last.
+    pub fn providers(&self) -> Vec<SourceInfo> {
+        let provider = |source: &ConfiguredSource| SourceInfo {
             name: source.names.name.clone(),
             kind: source.kind.clone(),
             rank: source.names.rank,
             partitions: source.timing.partitions,
             idle_after: source.timing.idle_after,
         };
-        let inlet = self.inlet.map(|_| Provider {
-            name: Inlet::names().name,
+        let ingest_api = self.ingest_api.map(|_| SourceInfo {
+            name: IngestApiConfig::names().name,
             kind: "http".to_owned(),
-            rank: Inlet::names().rank,
-            partitions: Inlet::timing().partitions,
-            idle_after: Inlet::timing().idle_after,
+            rank: IngestApiConfig::names().rank,
+            partitions: IngestApiConfig::timing().partitions,
+            idle_after: IngestApiConfig::timing().idle_after,
         });
-        self.sources.iter().map(provider).chain(inlet).collect()
+        self.sources.iter().map(provider).chain(ingest_api).collect()
     }
 
     /// How deliveries go, sink by sink and view by view; nothing is delivered yet.
@@ -312,14 +314,14 @@ impl Config {
         Standings(self.sinks.iter().flat_map(of).collect())
     }
 
-    /// How the sources' times are understood, by number; the inlet is the last.
+    /// How the sources' times are understood, by number; the ingest API is the last.
     pub fn timings(&self) -> Vec<SourceTiming> {
-        let inlet = self.inlet.map(|_| Inlet::timing());
-        self.sources.iter().map(|source| source.timing.clone()).chain(inlet).collect()
+        let ingest_api = self.ingest_api.map(|_| IngestApiConfig::timing());
+        self.sources.iter().map(|source| source.timing.clone()).chain(ingest_api).collect()
     }
 
-    /// How far back a live run that begins at system time `at` reads sources that begin with the horizon.
-    pub fn back(&self, at: EventTime) -> Back {
+    /// Where a live run that begins at system time `at` starts sources that are read from the horizon on.
+    pub fn start_bounds(&self, at: EventTime) -> StartBounds {
         let horizon = at.before(self.job.correction_horizon());
         let longest = self.job.timeframes().iter().max().copied().unwrap_or(Timeframe::MINUTE);
         let furthest = horizon.before(self.read_back);
@@ -328,12 +330,12 @@ impl Config {
             _ => self.calendars.earliest_open(longest, horizon),
         };
         let bar = if bar < furthest { horizon } else { bar };
-        Back { horizon, bar, ahead: self.skew }
+        StartBounds { horizon, bar, ahead: self.max_clock_ahead }
     }
 
     /// The bound on event times of a live run.
     pub fn ahead_live(&self) -> Ahead {
-        Ahead::OfSystem(self.skew)
+        Ahead::OfSystem(self.max_clock_ahead)
     }
 
     /// The bound on event times of bare files.

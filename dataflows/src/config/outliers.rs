@@ -1,15 +1,15 @@
-//! `[outliers]`: which prices are told to be far away from recent ones.
+//! `[outliers]`: which prices are reported as far away from recent ones.
 
 use operators::OutlierRule;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, in_range};
 
-/// `[outliers]`; `docs/semantics.md` says what the numbers do. What is told changes nothing else.
+/// `[outliers]`; `docs/semantics.md` says what the numbers do. An outlier changes no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawOutliers {
-    /// A price is held to the closes of so many base bars, and of half as many at least: up to 1,000; 0 tells
+    /// A price is held to the closes of so many base bars, and of half as many at least: up to 1,000; 0 reports
     /// no outliers.
     pub bars: usize,
     /// Farther from their median than so many times their median deviation is too far: 1 to 1,000.

@@ -5,6 +5,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::deprecated;
+
 /// The places of all keys and elements of a text, in no order.
 #[derive(Debug, Default)]
 pub(super) struct Places(Vec<Place>);
@@ -91,8 +93,10 @@ pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
+/// The path of `key` inside of `path`, by its present name.
 fn joined(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    deprecated::current(&path).to_owned()
 }
 
 #[cfg(test)]
@@ -129,7 +133,7 @@ name = \"é\";
             assert_eq!(line_and_column(&text, place.start()), want, "{path}");
             assert_eq!(places.at(place.start()).unwrap().path, path);
         }
-        assert!(places.find("job.skew").is_none());
+        assert!(places.find("job.max_clock_ahead").is_none());
         assert_eq!(places.leaves().count(), 5);
         assert_eq!(Places::of(TEXT).leaves().count(), 0, "no TOML");
     }

@@ -15,7 +15,7 @@ use super::rules::RawRule;
 pub struct RawConfig {
     /// `[job]`: what is computed.
     pub job: RawJob,
-    /// `[outliers]`: which prices are told to be far away from recent ones.
+    /// `[outliers]`: which prices are reported as far away from recent ones.
     pub outliers: RawOutliers,
     /// `[commit]`: when commits and rounds close.
     pub commit: RawCommit,
@@ -66,7 +66,8 @@ pub struct RawJob {
     /// horizon, if that is at most so long before it; else from the horizon, and bars that it cuts are `partial`.
     pub read_back: String,
     /// Live: how far ahead of the system's time an event may be.
-    pub skew: String,
+    #[serde(alias = "skew")] // its deprecated name
+    pub max_clock_ahead: String,
     /// Bare files: events after this time are refused (RFC 3339); none by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<String>,
@@ -98,7 +99,7 @@ pub struct RawLimits {
     pub portfolios: usize,
     /// Models of fair values.
     pub models: usize,
-    /// Records on their way through the workers.
+    /// Records in flight in the workers.
     pub in_flight_records: usize,
     /// Bytes that operators may retain; beyond it, sources pause.
     pub state_bytes: usize,
@@ -106,7 +107,7 @@ pub struct RawLimits {
     pub log_bytes: usize,
     /// Bytes of the log of trades; beyond it, its oldest rows go. 0: none is kept.
     pub trade_log_bytes: usize,
-    /// Bytes of the latest changes of each keyed view; who follows a view and is further behind gets it anew.
+    /// Bytes of the latest changes of each keyed view; a subscriber that is further behind receives a new snapshot.
     pub ring_bytes: usize,
     /// Gaps in the ids of an instrument that are kept apart; beyond it, the lowest are merged.
     pub gaps: usize,
@@ -127,7 +128,8 @@ pub struct RawHttp {
     /// The address to serve on; for now a loopback address.
     pub listen: String,
     /// Whether a live run takes rows by `POST /api/streaming/process`.
-    pub inlet: bool,
+    #[serde(alias = "inlet")] // its deprecated name
+    pub ingest: bool,
     /// Bytes of the body of such a request.
     pub body_bytes: usize,
     /// Rows of such a request.
@@ -212,7 +214,7 @@ pub struct RawSource {
     /// otherwise (not reached, frozen, behind) is carried on by others if `coverage` is `any`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<String>,
-    /// `any`: other sources of coverage `any` tell the same trades, and while this one is silent, they carry on.
+    /// `any`: other sources of coverage `any` send the same trades, and cover this one while it is silent.
     /// `all`: it has a part of its own, and while it is silent, finality waits for it. Default: `any` if it names
     /// its `provider` or if another source has another `rank`, else `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -243,7 +245,7 @@ pub struct RawSink {
     /// Which rows: by column, the texts that it may have. All views must have the column.
     #[serde(rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
     pub only: BTreeMap<String, toml::Value>,
-    /// What it is told of a change: the row now (`upserts`), or the row before as well (`deltas`).
+    /// What a record holds of a change: the row now (`upserts`), or the row before as well (`deltas`).
     pub encoding: Encoding,
     /// Exact numbers as JSON numbers (`number`) or as strings (`string`).
     pub numbers: String,
@@ -293,7 +295,7 @@ impl Default for RawJob {
             reject_after: "1h".to_owned(),
             correction_horizon: "1d".to_owned(),
             read_back: "5d".to_owned(),
-            skew: "10s".to_owned(),
+            max_clock_ahead: "10s".to_owned(),
             not_after: None,
         }
     }
@@ -335,7 +337,7 @@ impl Default for RawHttp {
     fn default() -> RawHttp {
         RawHttp {
             listen: "127.0.0.1:8080".to_owned(),
-            inlet: true,
+            ingest: true,
             body_bytes: 8 << 20,
             body_rows: 10_000,
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connectors::{Encoding, Sink, SinkError, SinkSetting};
+use connectors::{Encoding, Sink, SinkBuildContext, SinkError};
 use market::{BarState, InstrumentId, PortfolioId, Timeframe};
 
 use super::raw::RawSink;
@@ -20,7 +20,7 @@ pub struct ConfiguredSink {
     pub kind: String,
     /// The views that it is given, and which of their rows.
     pub views: Vec<(&'static View, Arc<Wanted>)>,
-    /// What it is told of a change.
+    /// What a record holds of a change.
     pub encoding: Encoding,
     /// Whether exact numbers are written as strings.
     pub numbers_as_strings: bool,
@@ -81,7 +81,7 @@ fn sink(
     };
     let rest = serde_json::to_value(&raw.rest)
         .map_err(|error| ConfigError::at(place)(error.to_string()))?;
-    let setting = SinkSetting {
+    let setting = SinkBuildContext {
         name: raw.name.clone(),
         folder: folder.to_owned(),
         views: raw.views,
@@ -161,7 +161,7 @@ fn wanted(
 }
 
 /// Bars that may lack trades do not go out, unless `where` says which states do: in the other system, a whole bar of an
-/// earlier run may stand under the same key.
+/// earlier run may be under the same key.
 fn without_partial_bars(view: &'static View, mut wanted: Wanted) -> Wanted {
     let state = view.column("state").filter(|_| view.name == "candles");
     if let Some(state) = state

@@ -1,17 +1,18 @@
-//! `[[source]]` and the inlet of `[http]`: where rows come from.
+//! `[[source]]` and the ingest API of `[http]`: where rows come from.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use connectors::{Setting, Source, SourceError};
+use connectors::{BuildContext, Source, SourceError};
 use market::{Catalog, Span};
 use operators::SourceSet;
 
+use super::deprecated;
 use super::raw::{RawHttp, RawPlay, RawSource};
 use super::{ConfigError, in_range, span};
 use crate::clock::{Coverage, SourceTiming};
-use crate::ingest::drive::SourceNames;
 use crate::ingest::play::Play;
+use crate::ingest::sequencer::SourceNames;
 use crate::views::PartitionNames;
 
 /// How far behind its newest event a source's events may come, unless configured.
@@ -35,33 +36,33 @@ pub struct ConfiguredSource {
     pub source: Arc<dyn Source>,
 }
 
-/// The way in for rows that clients send: a source of its own, after all others, with one partition.
+/// The ingest API, for rows that clients send: a source of its own, after all others, with one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inlet {
+pub struct IngestApiConfig {
     /// Bytes of a request's body.
     pub body_bytes: usize,
     /// Rows of a request.
     pub body_rows: usize,
 }
 
-impl Inlet {
+impl IngestApiConfig {
     /// The name of the source that it is.
     pub const SOURCE: &'static str = "http";
 
     /// What is configured of it; none if there is none.
-    pub(super) fn check(raw: &RawHttp) -> Result<Option<Inlet>, ConfigError> {
+    pub(super) fn check(raw: &RawHttp) -> Result<Option<IngestApiConfig>, ConfigError> {
         let body_bytes = in_range("http.body_bytes", raw.body_bytes, 1, 1 << 30)?;
         let body_rows = in_range("http.body_rows", raw.body_rows, 1, 1 << 20)?;
-        Ok(raw.inlet.then_some(Inlet { body_bytes, body_rows }))
+        Ok(raw.ingest.then_some(IngestApiConfig { body_bytes, body_rows }))
     }
 
     /// Its rank is the last: what a feed says of a trade outranks what a client says.
     pub(super) fn names() -> SourceNames {
         let partitions = PartitionNames::one("process");
-        SourceNames { name: Inlet::SOURCE.to_owned(), rank: u8::MAX, partitions }
+        SourceNames { name: IngestApiConfig::SOURCE.to_owned(), rank: u8::MAX, partitions }
     }
 
-    /// It has no watermark: nobody knows when a client sends what, so nothing waits for it.
+    /// It has no watermark: it is not known when a client sends rows, so nothing waits for it.
     pub(super) fn timing() -> SourceTiming {
         SourceTiming {
             disorder: Span::ZERO,
@@ -73,7 +74,7 @@ impl Inlet {
     }
 }
 
-/// Writes out the coverage of sources that say none, so that whoever looks at a configuration sees it: `any` for one
+/// Writes out the coverage of sources that say none, so that a shown configuration has it: `any` for one
 /// of several providers of a venue, and where ranks make a primary and its backups; else `all`.
 pub(super) fn fill_coverage(sources: &mut [RawSource]) {
     let ranks: Vec<u8> = sources.iter().map(|source| source.rank).collect();
@@ -87,16 +88,16 @@ pub(super) fn fill_coverage(sources: &mut [RawSource]) {
     }
 }
 
-/// Checks the sources; `inlet` says whether there is one more, of clients.
+/// Checks the sources; `ingest_api` is whether there is one more, of clients.
 pub(super) fn sources(
     raw: Vec<RawSource>,
-    inlet: bool,
+    ingest_api: bool,
     folder: &Path,
     catalog: &Arc<Catalog>,
     reject_after: Span,
 ) -> Result<Vec<ConfiguredSource>, ConfigError> {
     // Where clients may send rows, there may be nothing else.
-    let (least, most) = (usize::from(!inlet), SourceSet::MAX - usize::from(inlet));
+    let (least, most) = (usize::from(!ingest_api), SourceSet::MAX - usize::from(ingest_api));
     in_range("source (number of sources)", raw.len(), least, most)?;
     let mut sources: Vec<ConfiguredSource> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.into_iter().enumerate() {
@@ -107,9 +108,9 @@ pub(super) fn sources(
         if sources.iter().any(|other| other.names.name == raw.name) {
             return Err(ConfigError::at(place)("another source has this name".to_owned()));
         }
-        if inlet && raw.name == Inlet::SOURCE {
+        if ingest_api && raw.name == IngestApiConfig::SOURCE {
             let problem = "rows that clients send are the source `http`; choose another name, or write \
-                           `inlet = false` in [http]";
+                           `ingest = false` in [http]";
             return Err(ConfigError::at(place)(problem.to_owned()));
         }
         sources.push(source(raw, &place, folder, catalog, reject_after)?);
@@ -138,10 +139,14 @@ fn source(
     }
     let rest = serde_json::to_value(&raw.rest)
         .map_err(|error| ConfigError::at(place)(error.to_string()))?;
-    let setting =
-        Setting { name: raw.name.clone(), folder: folder.to_owned(), catalog: Arc::clone(catalog) };
+    let setting = BuildContext {
+        name: raw.name.clone(),
+        folder: folder.to_owned(),
+        catalog: Arc::clone(catalog),
+    };
+    let kind = deprecated::source_kind(&raw.kind, place);
     let source: Arc<dyn Source> = connectors::sources()
-        .build(&raw.kind, rest, setting)
+        .build(kind, rest, setting)
         .map_err(|error| match error {
             SourceError::Config { problem, .. } => problem, // the place names the source
             other => other.to_string(),
@@ -159,7 +164,7 @@ fn source(
     let named = Arc::clone(&source);
     let partitions = PartitionNames::new(move |partition| named.partition_name(partition));
     Ok(ConfiguredSource {
-        kind: raw.kind,
+        kind: kind.to_owned(),
         required: raw.required,
         timing: SourceTiming {
             disorder,

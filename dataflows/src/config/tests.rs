@@ -55,7 +55,7 @@ fn wrong_values_say_where_and_what_is_possible() {
         ("[commit]\nperiod = \"0s\"", SOURCE, "commit.period: 0s is not between"),
         ("[http]\nlisten = \"everywhere\"", SOURCE, "`everywhere` is not an address"),
         ("[jobs]\nworkers = 1", SOURCE, "unknown field `jobs`"),
-        ("[http]\ninlet = false", "", "number of sources): 0 is not between 1 and 64"),
+        ("[http]\ningest = false", "", "number of sources): 0 is not between 1 and 64"),
         ("", &SOURCE.replace("\"a\"", "\"http\""), "rows that clients send are the source `http`"),
         ("[http]\nbody_bytes = 0", SOURCE, "http.body_bytes: 0 is not between"),
         ("[[instrument]]\npattern = \"*\"\nquote = \"usd\"", SOURCE, "`usd` is not a currency"),
@@ -77,7 +77,7 @@ fn wrong_values_say_where_and_what_is_possible() {
         (
             "",
             &SOURCE.replace("\"file\"", "\"kafak\""),
-            "unknown source kind `kafak` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-desk)",
+            "unknown source kind `kafak` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-fills)",
         ),
         ("", &SOURCE.replace("paths", "path"), "unknown field `path`"),
         ("", &format!("{SOURCE}disorder = \"2h\""), "2h is more than job.reject_after = 1h"),

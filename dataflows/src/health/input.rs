@@ -8,7 +8,7 @@ use market::{EventTime, Span};
 const WINDOW: Span = Span::secs(60);
 /// How often the sums are kept; so a window holds about sixty of them.
 const EVERY: Span = Span::secs(1);
-/// Of fewer rows nothing is said.
+/// With fewer rows the share is not computed.
 const ROWS_MIN: u64 = 100;
 
 /// The sums of rows, and of those that were refused or too late, at moments of the last minute.

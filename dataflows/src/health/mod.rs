@@ -1,5 +1,5 @@
-//! How the process is: what is looked at, and by which rules it passes, warns or fails. Said by `/health` at the moment of
-//! asking, and by the view `health`, `/metrics` and the log at the end of every round.
+//! The health of the process: its checks, and the rules by which they pass, warn or fail. Shown by `/health` at the time
+//! of the request, and by the view `health`, `/metrics` and the log at the end of every round.
 //!
 //! | check | warns | fails |
 //! |---|---|---|
@@ -11,7 +11,7 @@
 //! | `commits` | no commit is complete yet | |
 //!
 //! The process is *ready* while sources do not pause, and not before every source that is `required` was reached once.
-//! What goes wrong with a source later is a warning: what is there can still be asked for.
+//! A source that fails later is a warning: the data that is there can still be read.
 
 mod input;
 mod monitor;
@@ -25,7 +25,7 @@ use crate::serve::{Check, Readiness, Status};
 
 pub use monitor::HealthMonitor;
 
-/// What there is to see.
+/// The state that checks are made of.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The system's time.
@@ -53,8 +53,8 @@ pub struct SourceSeen {
     pub is_required: bool,
     /// Whether all its partitions were opened once.
     pub is_reached: bool,
-    /// Why it was not, as last heard.
-    pub trouble: Option<String>,
+    /// The last error, if it was not reached.
+    pub error: Option<String>,
     /// Whether one of its partitions is not connected, or cannot be read on.
     pub is_down: bool,
     /// Rows that its servers no longer had, as far as their number is known, and when the last were missed.
@@ -118,14 +118,14 @@ impl Seen {
 
     fn workers(&self) -> Check {
         if self.failed {
-            return said(Status::Fail, "a worker has failed; the process is going down");
+            return check(Status::Fail, "a worker has failed; the process is going down");
         }
-        said(Status::Pass, format!("{} workers run", self.workers))
+        check(Status::Pass, format!("{} workers run", self.workers))
     }
 
     fn sources(&self) -> Check {
         if let Some(reason) = self.pause() {
-            return said(Status::Fail, reason);
+            return check(Status::Fail, reason);
         }
         let mut wrong: Vec<String> = self
             .sources
@@ -143,8 +143,8 @@ impl Seen {
             wrong.push(format!("not connected: {} (see the view `incidents`)", down.join(", ")));
         }
         match wrong.is_empty() {
-            true => said(Status::Pass, "sources are read"),
-            false => said(Status::Warn, wrong.join("; ")),
+            true => check(Status::Pass, "sources are read"),
+            false => check(Status::Warn, wrong.join("; ")),
         }
     }
 
@@ -159,8 +159,8 @@ impl Seen {
         };
         let lost: Vec<String> = self.sources.iter().filter_map(lately).collect();
         match lost.is_empty() {
-            true => said(Status::Pass, "nothing that servers had is lost"),
-            false => said(Status::Warn, format!("{} (see the view `incidents`)", lost.join("; "))),
+            true => check(Status::Pass, "nothing that servers had is lost"),
+            false => check(Status::Warn, format!("{} (see the view `incidents`)", lost.join("; "))),
         }
     }
 
@@ -175,10 +175,10 @@ impl Seen {
             })
             .collect();
         match refused.is_empty() {
-            true => said(Status::Pass, "input is accepted"),
+            true => check(Status::Pass, "input is accepted"),
             false => {
                 let views = "the views `dead_letters` and `too_late` say why";
-                said(Status::Warn, format!("refused or too late: {}; {views}", refused.join("; ")))
+                check(Status::Warn, format!("refused or too late: {}; {views}", refused.join("; ")))
             }
         }
     }
@@ -196,38 +196,38 @@ impl Seen {
         };
         let (failed, retrying) = (in_state(State::Failed), in_state(State::Retrying));
         if !failed.is_empty() {
-            return said(Status::Fail, format!("failed, and not tried again: {failed}"));
+            return check(Status::Fail, format!("failed, and not tried again: {failed}"));
         }
         if !retrying.is_empty() {
-            return said(Status::Warn, format!("tried again: {retrying}"));
+            return check(Status::Warn, format!("tried again: {retrying}"));
         }
         let output = match self.sinks.is_empty() {
             true => "there is no sink",
             false => "changes are delivered",
         };
-        said(Status::Pass, output)
+        check(Status::Pass, output)
     }
 
     fn commits(&self) -> Check {
         match self.commit {
             Some(commit) => Check {
                 observed: Some((commit.0 as f64, "newest commit")),
-                ..said(Status::Pass, "commits become complete")
+                ..check(Status::Pass, "commits become complete")
             },
-            None => said(Status::Warn, "no commit is complete yet"),
+            None => check(Status::Warn, "no commit is complete yet"),
         }
     }
 }
 
 impl SourceSeen {
     fn not_reached(&self) -> String {
-        match &self.trouble {
+        match &self.error {
             Some(why) => format!("not reached yet: {} ({why})", self.name),
             None => format!("not reached yet: {}", self.name),
         }
     }
 }
 
-fn said(status: Status, output: impl Into<String>) -> Check {
+fn check(status: Status, output: impl Into<String>) -> Check {
     Check { status, output: output.into(), observed: None }
 }

@@ -1,4 +1,4 @@
-//! Looks at the process, and says when a check begins to warn or fail and when it passes again.
+//! Checks the process, and logs when a check begins to warn or fail and when it passes again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,13 @@ use market::{Commit, EventTime, Span};
 use super::input::RefusedShare;
 use super::{Seen, SinkSeen, SourceSeen};
 use crate::deliver::{self, Standings};
-use crate::ingest::drive::now;
-use crate::ingest::links::Links;
+use crate::ingest::connections::Connections;
+use crate::ingest::sequencer::now;
 use crate::publish::Board;
 use crate::serve::{Check, Health, Status};
 use crate::telemetry::{Connection, Delivered, Metrics};
 
-/// What is watched. Clones share it.
+/// Runs the checks. Clones share it.
 #[derive(Clone)]
 pub struct HealthMonitor(Arc<Shared>);
 
@@ -22,7 +22,7 @@ struct Shared {
     /// The configured sources by number: name, and whether it is required.
     sources: Vec<(String, bool)>,
     board: Arc<Board>,
-    links: Links,
+    connections: Connections,
     sinks: Standings,
     metrics: Metrics,
     /// Whether changes are logged: a replay has no trouble of its own.
@@ -43,7 +43,7 @@ impl HealthMonitor {
     pub fn new(
         sources: Vec<(String, bool)>,
         board: Arc<Board>,
-        links: Links,
+        connections: Connections,
         sinks: Standings,
         metrics: Metrics,
         logs: bool,
@@ -54,7 +54,7 @@ impl HealthMonitor {
             refused: vec![None; sources.len()],
             changes: Changes::default(),
         });
-        HealthMonitor(Arc::new(Shared { sources, board, links, sinks, metrics, logs, state }))
+        HealthMonitor(Arc::new(Shared { sources, board, connections, sinks, metrics, logs, state }))
     }
 
     /// How the process is now.
@@ -65,7 +65,7 @@ impl HealthMonitor {
         Health { checks: checks.collect(), readiness: seen.readiness() }
     }
 
-    /// Looks at the end of a round, at system time `at`, when `commit` is about to be handed over; gives every check.
+    /// Looks at the end of a round, at system time `at`, when `commit` is about to be dispatched; returns every check.
     /// What has begun or ended since the last round is logged, a line each, and metrics say how it is.
     pub fn round(
         &self,
@@ -95,23 +95,23 @@ impl HealthMonitor {
 
 impl Shared {
     fn seen(&self, state: &State, at: EventTime, commit: Option<Commit>) -> Seen {
-        let down = self.links.down();
+        let down = self.connections.down();
         let sources = self.sources.iter().enumerate().map(|(number, (name, is_required))| {
-            let reach = self.links.reach(number);
+            let reach = self.connections.reach(number);
             SourceSeen {
                 name: name.clone(),
                 is_required: *is_required,
                 is_reached: reach.is_reached,
-                trouble: reach.trouble,
+                error: reach.error,
                 is_down: down.contains(&number),
                 lost: reach.last_loss.map(|last| (reach.lost_rows, last)),
                 refused: state.refused[number],
             }
         });
         let sinks = self.sinks.0.iter().map(|standing| {
-            let told = standing.told();
+            let progress = standing.told();
             let (name, view) = (standing.name.clone(), standing.view.name);
-            SinkSeen { name, view, state: told.state, last_error: told.last_error }
+            SinkSeen { name, view, state: progress.state, last_error: progress.last_error }
         });
         Seen {
             at,
@@ -127,24 +127,24 @@ impl Shared {
     /// Shows how sources are connected and sinks go.
     fn measure(&self) {
         for (number, (name, _)) in self.sources.iter().enumerate() {
-            if let Some(linked) = self.links.of(number) {
+            if let Some(connection) = self.connections.of(number) {
                 let connection = Connection {
-                    connected: linked.up,
-                    rows_behind: linked.behind,
-                    disconnects: linked.losses,
-                    gaps: linked.gaps,
-                    lost_rows: self.links.reach(number).lost_rows,
+                    connected: connection.up,
+                    rows_behind: connection.behind,
+                    disconnects: connection.losses,
+                    gaps: connection.gaps,
+                    lost_rows: self.connections.reach(number).lost_rows,
                 };
                 self.metrics.connection(name, connection);
             }
         }
         for standing in self.sinks.0.iter() {
-            let told = standing.told();
+            let progress = standing.told();
             let delivered = Delivered {
-                failed: told.state == deliver::State::Failed,
-                rows: told.rows,
-                retries: told.retries,
-                resyncs: told.resyncs,
+                failed: progress.state == deliver::State::Failed,
+                rows: progress.rows,
+                retries: progress.retries,
+                resyncs: progress.resyncs,
             };
             self.metrics.delivery(&standing.name, standing.view.name, delivered);
         }

@@ -46,8 +46,8 @@ fn what_is_as_it_should_be_passes() {
 
 #[test]
 fn a_required_source_must_be_reached_once() {
-    let trouble = Some("connection refused".to_owned());
-    let away = SourceSeen { is_reached: false, trouble, ..source("away") };
+    let error = Some("connection refused".to_owned());
+    let away = SourceSeen { is_reached: false, error, ..source("away") };
     let mut seen = seen(vec![source("a"), away]);
     let why = "not reached yet: away (connection refused)".to_owned();
     assert_eq!(check(&seen, "sources"), (Status::Warn, why.clone()));

@@ -68,12 +68,12 @@ impl Drop for FeedSender {
     }
 }
 
-/// How many deliveries an activation passes on before it lets the rest of the dataflow run.
+/// How many deliveries an activation sends before it lets the rest of the dataflow run.
 const FUEL: usize = 16;
 
-/// A source of contexts, records and account records that passes on deliveries in the order of their commits.
+/// A source of contexts, records and account records that sends deliveries in the order of their commits.
 ///
-/// Holds the capability of the next commit: when a delivery has been passed on, its commit is closed.
+/// Holds the capability of the next commit: when a delivery has been sent, its commit is closed.
 pub fn feed<'scope>(
     scope: Scope<'scope, Time>,
     deliveries: Receiver<Delivery>,

@@ -1,23 +1,23 @@
 //! Ingestion: from sources to workers, through the commit clock.
 //!
 //! ```text
-//! source partition ─ pump (a thread each, bounded) ─► driver: live | file | recorded ─► Handover ─► workers
-//! client           ─ HttpInlet ──────────────────────────────┘
+//! source partition ─ ReaderThread (bounded) ─► sequencer: live | files | recorded ─► CommitDispatcher ─► workers
+//! client           ─ HttpIngest ──────────────┘
 //! ```
-//! A driver decides what a commit holds and seals it; the [`Handover`] routes it by shard and keeps what
+//! A sequencer decides which records a commit holds and closes it; the [`CommitDispatcher`] routes it by shard and keeps what
 //! is in flight within bounds.
 
-pub mod drive;
+pub mod connections;
+pub mod dispatcher;
 pub mod feed;
-pub mod handover;
-pub mod inlet;
-pub mod links;
+pub mod http_ingest;
 pub mod play;
-pub mod providers;
-pub mod pump;
-pub mod reading;
+pub mod reader_thread;
 pub mod recording;
+pub mod sequencer;
+pub mod source_manager;
+pub mod source_status;
 
-pub use drive::{Stop, drive_files, drive_live, drive_recording};
+pub use dispatcher::{ClosedCommit, CommitDispatcher, DispatchError, Limits};
 pub use feed::{Delivery, FeedSender, feed};
-pub use handover::{Handover, HandoverError, Limits, Sealed};
+pub use sequencer::{Stop, sequence_files, sequence_live, sequence_recording};

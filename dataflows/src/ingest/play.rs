@@ -1,5 +1,4 @@
-//! Playing: sources that can be read again are passed on at the pace of their event times, shifted to
-//! now if so asked.
+//! Playback: rows of replayable sources are sent at the pace of their event times, shifted to now if configured.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use connectors::Row;
 use market::{EventTime, Refusal, RefusalReason};
 
-use super::drive::{Stop, now};
+use super::sequencer::{Stop, now};
 
 /// How a replayable source is played in a live run.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +30,9 @@ impl Pacer {
         Pacer { speed, start: None }
     }
 
-    /// With the start of a play.
-    fn begun(speed: f64, begun: Begun) -> Pacer {
-        Pacer { speed, start: Some((begun.first, begun.at)) }
+    /// A pacer whose start is that of the playback.
+    fn started(speed: f64, started: PlayStart) -> Pacer {
+        Pacer { speed, start: Some((started.first, started.at)) }
     }
 
     /// How long until `time` is due.
@@ -44,13 +43,13 @@ impl Pacer {
         due.map_or(FAR, |due| due.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits until `time` is due, and a little longer, so that rows close to each other go together;
-    /// false if stopped before.
+    /// Waits until `time` is due, and a little longer, so that rows close to each other are sent together; false if
+    /// stopped before.
     pub fn wait(&mut self, time: EventTime, stop: &Stop) -> bool {
         self.wait_and(time, stop, || {})
     }
 
-    /// The same; calls `meanwhile` now and then.
+    /// Like [`Pacer::wait`]; calls `meanwhile` at least every `STOP_POLL`.
     fn wait_and(&mut self, time: EventTime, stop: &Stop, mut meanwhile: impl FnMut()) -> bool {
         loop {
             let rest = self.until(time);
@@ -61,102 +60,102 @@ impl Pacer {
                 return false;
             }
             meanwhile();
-            thread::sleep(rest.clamp(GRAIN, NAP));
+            thread::sleep(rest.clamp(SLEEP_MIN, STOP_POLL));
         }
     }
 }
 
-/// Takes what a player plays.
-pub trait Playing {
-    /// Takes rows that are due, and whether they were the last; says whether to go on.
-    fn pass_on(&mut self, rows: Vec<Row>, ended: bool) -> bool;
+/// Receives the rows that a player paces.
+pub trait PacedSink {
+    /// Sends rows that are due; `ended` if they are the last. Returns whether to go on.
+    fn send(&mut self, rows: Vec<Row>, ended: bool) -> bool;
 
-    /// Nothing is due now: a venue would have nothing to tell.
-    fn waiting(&mut self);
+    /// No row is due now, as if the venue had nothing to send.
+    fn report_drained(&mut self);
 }
 
-/// Nobody waits for less than this.
-const GRAIN: Duration = Duration::from_millis(1);
-/// A stop is noticed within this time.
-const NAP: Duration = Duration::from_millis(50);
+/// The shortest sleep.
+const SLEEP_MIN: Duration = Duration::from_millis(1);
+/// How often a stop is looked for.
+const STOP_POLL: Duration = Duration::from_millis(50);
 const FAR: Duration = Duration::from_secs(86_400);
 
-/// Where the played sources of a run begin: at the earliest of their first event times. Sources that
-/// tell of the same trades must be shifted and paced alike, so none begins before all have met here.
+/// The common start of all played sources of a run: the earliest of their first event times. Sources that send the
+/// same trades must be shifted and paced alike, so none starts before all have reached the barrier.
 #[derive(Clone)]
-pub struct Start(Arc<(Mutex<Meeting>, Condvar)>);
+pub struct StartBarrier(Arc<(Mutex<BarrierState>, Condvar)>);
 
-struct Meeting {
-    /// Players still to come.
+struct BarrierState {
+    /// Players that have not reached the barrier.
     awaited: usize,
     first: Option<EventTime>,
-    begun: Option<Begun>,
+    started: Option<PlayStart>,
 }
 
-/// The play has begun.
+/// The start of the playback.
 #[derive(Clone, Copy)]
-struct Begun {
+struct PlayStart {
     first: EventTime,
     at: Instant,
     now: EventTime,
 }
 
-impl Start {
-    /// For so many partitions that are played.
-    pub fn of(players: usize) -> Start {
-        let meeting = Meeting { awaited: players, first: None, begun: None };
-        Start(Arc::new((Mutex::new(meeting), Condvar::new())))
+impl StartBarrier {
+    /// A barrier for `players` played partitions.
+    pub fn of(players: usize) -> StartBarrier {
+        let state = BarrierState { awaited: players, first: None, started: None };
+        StartBarrier(Arc::new((Mutex::new(state), Condvar::new())))
     }
 
-    /// Tells the first event time of a partition, if it has any, and waits for the others; none if
-    /// stopped before.
-    fn meet(&self, first: Option<EventTime>, stop: &Stop) -> Option<Begun> {
-        let (meeting, changed) = &*self.0;
-        let mut meeting = meeting.lock().unwrap_or_else(PoisonError::into_inner);
-        meeting.first = meeting.first.into_iter().chain(first).min();
-        meeting.awaited = meeting.awaited.saturating_sub(1);
-        if meeting.awaited == 0 {
+    /// Adds the first event time of a partition, if it has any, and waits for the other partitions; none if stopped
+    /// before.
+    fn wait(&self, first: Option<EventTime>, stop: &Stop) -> Option<PlayStart> {
+        let (barrier, changed) = &*self.0;
+        let mut barrier = barrier.lock().unwrap_or_else(PoisonError::into_inner);
+        barrier.first = barrier.first.into_iter().chain(first).min();
+        barrier.awaited = barrier.awaited.saturating_sub(1);
+        if barrier.awaited == 0 {
             let now = now();
-            let first = meeting.first.unwrap_or(now);
-            meeting.begun = Some(Begun { first, at: Instant::now(), now });
+            let first = barrier.first.unwrap_or(now);
+            barrier.started = Some(PlayStart { first, at: Instant::now(), now });
             changed.notify_all();
         }
-        while meeting.begun.is_none() && !stop.is_set() {
-            let waited = changed.wait_timeout(meeting, NAP);
-            (meeting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        while barrier.started.is_none() && !stop.is_set() {
+            let waited = changed.wait_timeout(barrier, STOP_POLL);
+            (barrier, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        meeting.begun
+        barrier.started
     }
 }
 
 /// Plays rows at the pace of their event times.
 pub struct Player {
     play: Play,
-    start: Start,
-    begun: Option<Begun>,
+    start: StartBarrier,
+    started: Option<PlayStart>,
     pacer: Option<Pacer>,
 }
 
 impl Player {
-    /// The player of one of the partitions that meet at `start`.
-    pub fn new(play: Play, start: Start) -> Player {
-        Player { play, start, begun: None, pacer: None }
+    /// The player of one of the partitions that wait at `start`.
+    pub fn new(play: Play, start: StartBarrier) -> Player {
+        Player { play, start, started: None, pacer: None }
     }
 
-    /// Passes on rows when they are due, those that are due together in one batch; false if stopped.
+    /// Sends rows when they are due, those that are due together in one batch; false if stopped.
     pub fn play(
         &mut self,
         rows: Vec<Row>,
         ended: bool,
         stop: &Stop,
-        to: &mut impl Playing,
+        to: &mut impl PacedSink,
     ) -> bool {
-        if self.begun.is_none() {
+        if self.started.is_none() {
             let first = rows.iter().find_map(|row| row.event.as_ref().ok()?.time());
             if first.is_some() || ended {
-                let Some(begun) = self.start.meet(first, stop) else { return false };
-                self.begun = Some(begun);
-                self.pacer = self.play.speed.map(|speed| Pacer::begun(speed, begun));
+                let Some(started) = self.start.wait(first, stop) else { return false };
+                self.started = Some(started);
+                self.pacer = self.play.speed.map(|speed| Pacer::started(speed, started));
             }
         }
         let mut due = Vec::new();
@@ -165,27 +164,27 @@ impl Player {
                 && let Some(time) = event.time()
                 && !pacer.until(time).is_zero()
             {
-                if !due.is_empty() && !to.pass_on(std::mem::take(&mut due), false) {
+                if !due.is_empty() && !to.send(std::mem::take(&mut due), false) {
                     return false;
                 }
-                if !pacer.wait_and(time, stop, || to.waiting()) {
+                if !pacer.wait_and(time, stop, || to.report_drained()) {
                     return false;
                 }
             }
             self.shift(&mut row);
             due.push(row);
         }
-        (due.is_empty() && !ended) || to.pass_on(due, ended)
+        (due.is_empty() && !ended) || to.send(due, ended)
     }
 
-    /// Makes the event's time one as if the play's first were now.
+    /// Shifts the event's time as if the first time of the playback were now.
     fn shift(&self, row: &mut Row) {
-        let (Some(begun), Ok(entry), true) = (self.begun, &mut row.event, self.play.as_if_now)
+        let (Some(started), Ok(entry), true) = (self.started, &mut row.event, self.play.as_if_now)
         else {
             return;
         };
         let Some(time) = entry.time_mut() else { return };
-        let shifted = time.0.saturating_sub(begun.first.0).saturating_add(begun.now.0);
+        let shifted = time.0.saturating_sub(started.first.0).saturating_add(started.now.0);
         match EventTime(shifted).checked() {
             Ok(shifted) => *time = shifted,
             Err(problem) => {
@@ -213,18 +212,18 @@ mod tests {
         Row::new(position, Ok(Event::Cancel { of, time }.into()))
     }
 
-    /// The times of what was played, and how often nothing was due.
+    /// The times of rows that were sent, and how often nothing was due.
     #[derive(Default)]
     struct Played(Vec<i64>, usize);
 
-    impl Playing for Played {
-        fn pass_on(&mut self, rows: Vec<Row>, _ended: bool) -> bool {
+    impl PacedSink for Played {
+        fn send(&mut self, rows: Vec<Row>, _ended: bool) -> bool {
             let times = rows.iter().filter_map(|row| row.event.as_ref().ok()?.time());
             self.0.extend(times.map(|time| time.0));
             true
         }
 
-        fn waiting(&mut self) {
+        fn report_drained(&mut self) {
             self.1 += 1;
         }
     }
@@ -237,7 +236,7 @@ mod tests {
 
     #[test]
     fn all_partitions_are_shifted_by_one_amount() {
-        let start = Start::of(3);
+        let start = StartBarrier::of(3);
         let play = Play { speed: None, as_if_now: true };
         let mut players = [(); 3].map(|()| Player::new(play, start.clone())).into_iter();
         let (mut a, mut b) = (players.next().unwrap(), players.next().unwrap());
@@ -254,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_others_can_be_stopped() {
-        let start = Start::of(2);
+    fn a_player_that_waits_for_others_can_be_stopped() {
+        let start = StartBarrier::of(2);
         let mut player = Player::new(Play { speed: None, as_if_now: true }, start);
         let stop = Stop::default();
         stop.set();
@@ -264,7 +263,8 @@ mod tests {
 
     #[test]
     fn between_rows_nothing_is_due() {
-        let mut player = Player::new(Play { speed: Some(10.0), as_if_now: true }, Start::of(1));
+        let mut player =
+            Player::new(Play { speed: Some(10.0), as_if_now: true }, StartBarrier::of(1));
         let mut played = Played::default();
         assert!(player.play(vec![row(1, 1), row(2, 2)], true, &Stop::default(), &mut played));
         assert_eq!(played.0.len(), 2);
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn not_as_if_now_times_stay() {
-        let start = Start::of(1);
+        let start = StartBarrier::of(1);
         let mut player = Player::new(Play { speed: Some(1e9), as_if_now: false }, start);
         assert_eq!(played(&mut player, vec![row(1, 5), row(2, 7)]), [5_000_000_000, 7_000_000_000]);
     }

@@ -52,7 +52,7 @@ pub type Watched = Vec<(u16, u8)>;
 type FairSlot = ((u16, u8), usize);
 
 /// What a worker's part of the job is connected to.
-pub struct Surroundings<'a> {
+pub struct JobContext<'a> {
     /// Where commits come from.
     pub deliveries: Receiver<Delivery>,
     /// Where the dataflow leaves what wakes it.
@@ -67,8 +67,8 @@ pub struct Surroundings<'a> {
     pub states: Arc<dyn StateStore>,
 }
 
-/// What is asked of the job, checked part by part.
-pub struct Asked {
+/// The specification of the job, checked part by part.
+pub struct JobSpec {
     /// Of which timeframes there are bars; the smallest is the base that must divide all others.
     pub timeframes: Vec<Timeframe>,
     /// The calendars that instruments choose from.
@@ -90,10 +90,13 @@ pub struct Asked {
 }
 
 impl Candles {
-    /// The job that does what is asked; says what is wrong with the timeframes, if something is.
-    pub fn new(asked: Asked) -> Result<Candles, String> {
-        let Asked { mut timeframes, calendars, indicators, rules, watched, .. } = asked;
-        let Asked { reject_after, correction_horizon, gaps_max, outliers, .. } = asked;
+    /// The job of a specification.
+    ///
+    /// # Errors
+    /// In words, if the timeframes do not fit together.
+    pub fn new(spec: JobSpec) -> Result<Candles, String> {
+        let JobSpec { mut timeframes, calendars, indicators, rules, watched, .. } = spec;
+        let JobSpec { reject_after, correction_horizon, gaps_max, outliers, .. } = spec;
         timeframes.sort_unstable();
         timeframes.dedup();
         let Some((base, larger)) = timeframes.split_first() else {
@@ -132,7 +135,7 @@ impl Candles {
         self.ledger.correction_horizon
     }
 
-    /// What numbers in its rows stand for.
+    /// The names of the numbers in its rows.
     pub fn labels(&self) -> Labels {
         let indicators = self.indicators.indicators().iter();
         Labels {
@@ -160,25 +163,25 @@ impl Candles {
         slots.collect()
     }
 
-    /// Builds the worker's part of the dataflow; gives the arrangements of its views.
+    /// Builds the worker's part of the dataflow; returns the arrangements of its views.
     pub fn build(
         &self,
         scope: Scope<'_, Time>,
-        surroundings: Surroundings<'_>,
+        context: JobContext<'_>,
     ) -> Result<Vec<Arranged>, StateError> {
-        let Surroundings { deliveries, activator, board, metrics, sources, states } = surroundings;
+        let JobContext { deliveries, activator, board, metrics, sources, states } = context;
         let gauge = |operator| {
             let gauge = board.gauges.get(&(scope.worker().index(), operator));
             gauge.map_or_else(Arc::<Gauge>::default, Arc::clone)
         };
         let (contexts, records, accounts) = feed(scope, deliveries, activator);
 
-        let (config, tells) = (Arc::clone(&self.ledger), board.tape.is_kept());
+        let (config, collects_trades) = (Arc::clone(&self.ledger), board.tape.is_kept());
         let ledger = keyed(
             contexts.clone(),
             records,
             OPERATORS[0],
-            move || Ledger::new(Arc::clone(&config)).telling(tells),
+            move || Ledger::new(Arc::clone(&config)).telling(collects_trades),
             Arc::clone(&states),
             gauge(OPERATORS[0]),
         )?;
@@ -208,10 +211,10 @@ impl Candles {
 
         let (rules, watched) = (Arc::clone(&self.rules), self.watched_slots());
         let any_rules = !rules.is_empty();
-        let values = indicators.clone().flat_map(move |said| values_for_signals(said, &watched));
+        let values = indicators.clone().flat_map(move |out| values_for_signals(out, &watched));
         let bars_for_signals = bars
             .clone()
-            .flat_map(move |said| said.bar_change().filter(|_| any_rules).map(SignalIn::Bar));
+            .flat_map(move |out| out.bar_change().filter(|_| any_rules).map(SignalIn::Bar));
         let signals = keyed(
             contexts.clone(),
             bars_for_signals.concat(values),
@@ -227,7 +230,7 @@ impl Candles {
             bars: bars.clone().flat_map(LedgerOut::bar_change),
             numbers: indicators.clone().flat_map({
                 let fair = self.fair_slots();
-                move |said| numbers_for_portfolios(said, &fair)
+                move |out| numbers_for_portfolios(out, &fair)
             }),
         };
         let valuation = portfolios::build(&self.portfolios, inputs, &states, gauge)?;
@@ -251,8 +254,8 @@ impl Candles {
 }
 
 /// The numbers of a bar that rules refer to, of those that changed.
-fn values_for_signals(said: IndicatorOut, watched: &[(u16, usize)]) -> Vec<SignalIn> {
-    let Some(change) = said.changed().filter(|_| !watched.is_empty()) else { return Vec::new() };
+fn values_for_signals(out: IndicatorOut, watched: &[(u16, usize)]) -> Vec<SignalIn> {
+    let Some(change) = out.changed().filter(|_| !watched.is_empty()) else { return Vec::new() };
     let CandleKey { instrument, timeframe, open_time } = change.key;
     let values = watched.iter().filter_map(|(series, slot)| {
         let (_, after) = change.of(*slot)?;
@@ -263,8 +266,8 @@ fn values_for_signals(said: IndicatorOut, watched: &[(u16, usize)]) -> Vec<Signa
 }
 
 /// The numbers of a bar that may be fair values, of those that changed.
-fn numbers_for_portfolios(said: IndicatorOut, fair: &[FairSlot]) -> Vec<IndicatorChange> {
-    let Some(change) = said.changed().filter(|_| !fair.is_empty()) else { return Vec::new() };
+fn numbers_for_portfolios(out: IndicatorOut, fair: &[FairSlot]) -> Vec<IndicatorChange> {
+    let Some(change) = out.changed().filter(|_| !fair.is_empty()) else { return Vec::new() };
     let CandleKey { instrument, timeframe, open_time } = change.key;
     let numbers = fair.iter().filter_map(|((indicator, output), slot)| {
         let (indicator, output) = (*indicator, *output);
@@ -280,7 +283,7 @@ fn counting_alerts(metrics: &Metrics, rules: &Arc<[Rule]>) -> impl Fn(&[AlertCha
     let (metrics, rules) = (metrics.clone(), Arc::clone(rules));
     rules.iter().for_each(|rule| metrics.rule(&rule.name));
     move |changes| {
-        // What is told again after a restore happened before.
+        // An alert that is emitted again after a restore was counted before.
         for change in changes.iter().filter(|change| !change.restored) {
             let Some(rule) = rules.get(usize::from(change.key.rule)) else { continue };
             match (change.before.is_some_and(|before| before.raised), change.after.raised) {

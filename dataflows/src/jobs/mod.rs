@@ -1,4 +1,4 @@
-//! Jobs: which operators stand behind each other. To add one: a file here, and its line below.
+//! Jobs: which operators form the dataflow. To add one: a file here, and its line below.
 
 pub mod candles;
 mod portfolios;

@@ -16,11 +16,11 @@ pub(super) const FILLS: &str = "fills";
 /// See [`FILLS`].
 pub(super) const QUOTES: &str = "quotes";
 
-/// What it is computed from, on one worker.
+/// The inputs of the portfolios, on one worker.
 pub(super) struct Inputs<'scope> {
     /// The commits.
     pub contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
-    /// What was said of accounts.
+    /// Account records.
     pub accounts: StreamVec<'scope, Time, AccountRecord>,
     /// Changes of bars of all timeframes.
     pub bars: StreamVec<'scope, Time, Arc<BarChange>>,

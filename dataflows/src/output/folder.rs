@@ -94,7 +94,7 @@ pub struct ResultsFolder {
 
 impl ResultsFolder {
     /// Makes the folder at `path` and checks that the files called `names` may be written there: nothing is found
-    /// out after a run that can be told before. `force` lets them replace files that others wrote, but none of
+    /// out after a run that is known before. `force` lets them replace files that others wrote, but none of
     /// `in_use`.
     pub fn open(
         path: &Path,

@@ -53,10 +53,10 @@ impl Form {
     ) -> Result<String, ProduceError> {
         line.clear();
         let texts = texts(entry, catalog);
-        let said = |field: Field| texts[field as usize].as_deref().unwrap_or_default();
+        let text_of = |field: Field| texts[field as usize].as_deref().unwrap_or_default();
         let key =
-            if said(Field::Portfolio).is_empty() { Field::Instrument } else { Field::Portfolio };
-        let key = said(key).to_owned();
+            if text_of(Field::Portfolio).is_empty() { Field::Instrument } else { Field::Portfolio };
+        let key = text_of(key).to_owned();
         match self {
             Form::Ticks => {
                 let Entry::Market(Event::New(trade)) = entry else {
@@ -65,7 +65,7 @@ impl Form {
                 };
                 let symbol = key.split_once(':').map_or(&*key, |(_, symbol)| symbol);
                 let (time, id) = (trade.time.0, trade.id);
-                let (price, size) = (said(Field::Price), said(Field::Quantity));
+                let (price, size) = (text_of(Field::Price), text_of(Field::Quantity));
                 // Writing to memory does not fail.
                 let _ = write!(line, "{time},{symbol},{id},{price},{size}");
             }
@@ -167,7 +167,7 @@ fn say_trade(
     catalog: &Catalog,
 ) {
     say(Field::Instrument, catalog.name(trade.instrument).to_string());
-    // What has no id is told from its copies by its position alone, which is the reader's to give.
+    // A row without an id is identified by its position alone, which is the reader's to give.
     if !matches!(trade.id, TradeId::Position(_)) {
         say(Field::Scope, catalog.scopes.name(trade.scope).to_string());
         say(Field::Id, trade.id.to_string());

@@ -28,7 +28,7 @@ pub enum ProduceError {
     Target {
         /// As named.
         target: String,
-        /// What it said.
+        /// Its error.
         #[source]
         source: io::Error,
     },

@@ -79,7 +79,7 @@ pub struct Published {
 }
 
 /// What a board is made of.
-pub struct Making {
+pub struct BoardConfig {
     /// How many workers publish on it.
     pub workers: usize,
     /// The operators that tell what they hold.
@@ -122,8 +122,8 @@ pub struct WorkerFailed;
 
 impl Board {
     /// An empty board.
-    pub fn new(making: Making) -> Board {
-        let Making { workers, operators, labels, digests, .. } = making;
+    pub fn new(making: BoardConfig) -> Board {
+        let BoardConfig { workers, operators, labels, digests, .. } = making;
         let slot = Slot { upper: 0, since: 0, published: Published::default() };
         let slots =
             Slots { workers: vec![slot; workers], announced: VecDeque::new(), complete: None };

@@ -18,7 +18,7 @@ mod table;
 mod tape;
 
 pub use arranged::{Arranged, Arrangement, Publisher};
-pub use board::{Board, Cut, Making, Published, Tables, WorkerFailed};
+pub use board::{Board, BoardConfig, Cut, Published, Tables, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
 pub use history::History;
 pub use logs::{LogRow, Logs};

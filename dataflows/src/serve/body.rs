@@ -10,7 +10,7 @@ use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::problem::{BODY_TIMEOUT, Fault, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
 use super::query::shown;
-use crate::inlet::Form;
+use crate::ingest_api::Form;
 
 /// A client has so long to send a body.
 const BODY_WITHIN: Duration = Duration::from_secs(30);

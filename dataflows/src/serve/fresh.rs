@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Context;
 use super::problem::{NOT_REACHED, Problem};
 use super::query::Query;
-use crate::inlet::Token;
+use crate::ingest_api::Token;
 use crate::views::ViewReader;
 
 /// How long a request waits unless it says so, and at most.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answers::Answers;
-use crate::inlet::Inlet;
+use crate::ingest_api::IngestApi;
 
 /// Bytes of all bodies that are read or taken at a time, at least; there is always room for one.
 const BODIES_BYTES: usize = 128 << 20;
@@ -15,7 +15,7 @@ const UNIT: usize = 1 << 10;
 /// Where rows go that clients send, and what was answered to whom. Clones share it.
 #[derive(Clone)]
 pub struct Posts {
-    pub(super) inlet: Option<Arc<dyn Inlet>>,
+    pub(super) inlet: Option<Arc<dyn IngestApi>>,
     /// A permit per unit of all bodies.
     room: Arc<Semaphore>,
     pub(super) answers: Answers,
@@ -23,7 +23,7 @@ pub struct Posts {
 
 impl Posts {
     /// With an inlet, if rows are taken at all.
-    pub fn new(inlet: Option<Arc<dyn Inlet>>) -> Posts {
+    pub fn new(inlet: Option<Arc<dyn IngestApi>>) -> Posts {
         let bytes = inlet.as_ref().map_or(0, |inlet| inlet.body_bytes()).max(BODIES_BYTES);
         let room = Arc::new(Semaphore::new(bytes.div_ceil(UNIT)));
         Posts { inlet, room, answers: Answers::default() }

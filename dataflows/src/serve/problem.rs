@@ -131,7 +131,7 @@ pub(super) const NO_INLET: Kind = kind(
     "inlet-closed",
     "Takes no rows",
     StatusCode::FORBIDDEN,
-    "The process is configured to take no rows from clients. `inlet = true` in `[http]` allows them.",
+    "The process is configured to take no rows from clients. `ingest = true` in `[http]` allows them.",
 );
 pub(super) const IN_PROGRESS: Kind = kind(
     "in-progress",

@@ -6,7 +6,7 @@ use market::{
 };
 
 use super::dice::{Dice, Odds};
-use super::{Ids, Said, Tick, Workload};
+use super::{Ids, Tick, TickKind, Workload};
 
 /// How many of the last trades may be repeated.
 const REPEATED: usize = 4_096;
@@ -87,7 +87,7 @@ impl Ticks {
             price: symbol.price,
             size: 1 + (self.dice.below(30) * self.dice.below(30)) as i64,
             row: self.row,
-            said: Said::Trade,
+            kind: TickKind::Trade,
         };
         if late == 0 {
             let minute = |tick: &Tick| tick.time.0.div_euclid(MINUTE);
@@ -105,7 +105,7 @@ impl Ticks {
         tick
     }
 
-    /// When the row at hand is told: rows are as far apart as each other, give or take.
+    /// The time of the next row: rows are as far apart as each other, give or take.
     fn time(&mut self) -> EventTime {
         let Workload { start, span, rows, .. } = self.workload;
         let at = |row: u64| (i128::from(span) * i128::from(row) / i128::from(rows.max(1))) as i64;
@@ -149,11 +149,11 @@ impl Iterator for Ticks {
         if self.dice.hits(self.odds.corrections) {
             let of = self.take_correctable()?;
             let off = 1 + self.dice.below((of.price / 200).max(1).unsigned_abs()) as i64;
-            return Some(Tick { price: of.price + off, row, said: Said::Correct, ..of });
+            return Some(Tick { price: of.price + off, row, kind: TickKind::Correct, ..of });
         }
         if self.dice.hits(self.odds.cancels) {
             let of = self.one_of_the_last(AMENDED)?;
-            return Some(Tick { time: self.time(), row, said: Said::Cancel, ..of });
+            return Some(Tick { time: self.time(), row, kind: TickKind::Cancel, ..of });
         }
         Some(self.trade())
     }
@@ -237,17 +237,17 @@ impl Market {
             scope: self.scope,
             id,
             time: tick.time,
-            sequence: if tick.said == Said::Correct { tick.row } else { tick.id },
+            sequence: if tick.kind == TickKind::Correct { tick.row } else { tick.id },
             is_positional: false,
             price: Price(tick.price * self.cent),
             quantity: Quantity(tick.size * self.unit),
             side: Side::Unknown,
             updates: Updates::ALL,
         };
-        match tick.said {
-            Said::Trade => Event::New(trade),
-            Said::Correct => Event::Correct { of, with: trade },
-            Said::Cancel => Event::Cancel { of, time: Some(tick.time) },
+        match tick.kind {
+            TickKind::Trade => Event::New(trade),
+            TickKind::Correct => Event::Correct { of, with: trade },
+            TickKind::Cancel => Event::Cancel { of, time: Some(tick.time) },
         }
     }
 }

@@ -4,10 +4,10 @@
 //! evenly over a length of event time. The same workload makes the same ticks on every machine: all of it is done in integers.
 //!
 //! ```
-//! use dataflows::workload::{Said, Workload};
+//! use dataflows::workload::{TickKind, Workload};
 //! let made: Vec<_> = Workload { rows: 1_000, ..Workload::default() }.ticks().collect();
 //! assert_eq!(made.len(), 1_000);
-//! assert!(made.iter().all(|tick| matches!(tick.said, Said::Trade)), "nothing is amended unless asked for");
+//! assert!(made.iter().all(|tick| matches!(tick.kind, TickKind::Trade)), "nothing is amended unless asked for");
 //! ```
 
 mod dice;
@@ -36,7 +36,7 @@ pub struct Workload {
     pub span: i64,
     /// The share of rows that repeat one of the last 4,096 trades exactly.
     pub duplicates: f64,
-    /// The share of rows that are told late.
+    /// The share of rows that come late.
     pub late: f64,
     /// How late at most, in nanoseconds.
     pub late_by: i64,
@@ -67,7 +67,7 @@ pub struct Tick {
     pub symbol: u32,
     /// The trade's number within its symbol, from 1.
     pub id: u64,
-    /// When it happened; of a cancel, when it was said.
+    /// When it happened; of a cancel, when it was sent.
     pub time: EventTime,
     /// In cents.
     pub price: i64,
@@ -76,12 +76,12 @@ pub struct Tick {
     /// Which row it is, from 1: the sequence of a correction.
     pub row: u64,
     /// What the row says of the trade.
-    pub said: Said,
+    pub kind: TickKind,
 }
 
 /// What a row says of a trade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum TickKind {
     /// It happened.
     Trade,
     /// It was really this one.
@@ -146,7 +146,7 @@ impl Workload {
         Ok(())
     }
 
-    /// The rows, in the order in which they are told.
+    /// The rows, in the order in which they come.
     pub fn ticks(&self) -> Ticks {
         Ticks::new(self.clone())
     }
@@ -179,11 +179,11 @@ mod tests {
             made.iter().filter(|tick| is(tick)).count() as f64 / made.len() as f64
         };
         let near = |share: f64, want: f64| (share - want).abs() < want / 10.0;
-        assert!(near(share(&|tick| tick.said == Said::Correct), 0.02));
-        assert!(near(share(&|tick| tick.said == Said::Cancel), 0.01));
+        assert!(near(share(&|tick| tick.kind == TickKind::Correct), 0.02));
+        assert!(near(share(&|tick| tick.kind == TickKind::Cancel), 0.01));
         assert!(near(share(&|tick| tick.symbol == 0), 0.3));
         let mut copies = BTreeMap::<_, u64>::new();
-        for tick in made.iter().filter(|tick| tick.said == Said::Trade) {
+        for tick in made.iter().filter(|tick| tick.kind == TickKind::Trade) {
             *copies.entry((tick.symbol, tick.id)).or_default() += 1;
         }
         let copies = copies.values().map(|count| count - 1).sum::<u64>() as f64 / 200_000.0;

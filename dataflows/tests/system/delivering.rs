@@ -16,7 +16,7 @@ use dataflows::deliver::{
 };
 use dataflows::ingest::Stop;
 use dataflows::publish::BoardReader;
-use dataflows::run::{OnStart, Started, Wishes, replay_files};
+use dataflows::run::{Job, OnStart, RunOptions, replay_files};
 use dataflows::views::{Cell, Scan, View, view};
 
 use crate::end_to_end::made::Made;
@@ -77,7 +77,7 @@ fn delivered(
     let runtime_of_threads = runtime.handle().clone();
     let begun = Arc::new(Mutex::new(None));
     let (tell, waiting) = (Arc::clone(&begun), Mutex::new(Some(handlers)));
-    let on_start: OnStart = Box::new(move |started: &Started| {
+    let on_start: OnStart = Box::new(move |started: &Job| {
         let handlers = waiting.lock().unwrap().take().unwrap();
         let reader = Arc::new(started.reader());
         let mut delivering = Delivering::new(reader, runtime_of_threads.clone());
@@ -95,13 +95,13 @@ fn delivered(
         }
         *tell.lock().unwrap() = Some((started.reader(), delivering, told));
     });
-    let wishes = Wishes {
+    let options = RunOptions {
         followed: true,
         speed: Some(600.0),
         on_start: Some(on_start),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
-    replay_files(config, &wishes, &Stop::default()).unwrap();
+    replay_files(config, &options, &Stop::default()).unwrap();
     let (reader, delivering, told) = begun.lock().unwrap().take().unwrap();
     delivering.finish(patience);
     let of = |(added_up, standing): (Arc<Mutex<AddedUp>>, Arc<Standing>)| {

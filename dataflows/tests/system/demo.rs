@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
 use dataflows::publish::Board;
-use dataflows::run::{Report, Wishes, replay_files};
+use dataflows::run::{Report, RunOptions, replay_files};
 use market::{EventTime, Span};
 
 use crate::end_to_end::binary::{Going, poll, tickweave};
@@ -35,8 +35,8 @@ fn config(ticks_per_second: i64, ticks: i64, workers: usize) -> RawConfig {
     raw
 }
 
-fn replay(raw: RawConfig, wishes: &Wishes) -> Report {
-    replay_files(raw.check(&examples()).unwrap(), wishes, &Stop::default()).unwrap()
+fn replay(raw: RawConfig, options: &RunOptions) -> Report {
+    replay_files(raw.check(&examples()).unwrap(), options, &Stop::default()).unwrap()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn the_demo_serves_candles_shows_its_state_and_stops_with_a_summary() {
             let candles = answer.json()["candles"].as_array()?.clone();
             candles.first().cloned()
         },
-        || demo.said(),
+        || demo.stderr_text(),
     );
     eprintln!("the first candle was served {:?} after the start: {first}", began.elapsed());
     demo.wait_for(&format!("curl 'http://{address}/v1/candles/demo:ALFA"));
@@ -85,7 +85,7 @@ fn the_demo_raises_alerts_and_its_state_shows_them() {
     let address = demo.address();
     // The state is a line of the log now and then, as nobody looks at a terminal.
     let state = || {
-        let said = demo.said();
+        let said = demo.stderr_text();
         let (_, told) = said.rsplit_once("  alerts raised ")?;
         let (raised, withdrawn) = told.lines().next()?.split_once("  withdrawn ")?;
         let number = |text: &str| text.replace(',', "").parse::<u64>().ok();
@@ -93,7 +93,7 @@ fn the_demo_raises_alerts_and_its_state_shows_them() {
     };
     let (raised, withdrawn) = poll(
         || state().filter(|(raised, withdrawn)| *raised > 0 && *withdrawn > 0),
-        || demo.said(),
+        || demo.stderr_text(),
     );
     // What the line tells is what the view holds: rows stay, and each was raised once at least.
     let alerts = get(address, "/v1/views/alerts?limit=10000").json();
@@ -119,8 +119,8 @@ fn the_demo_raises_alerts_and_its_state_shows_them() {
 
 #[test]
 fn a_simulated_venue_replays_the_same_on_any_number_of_workers() {
-    let wishes = || Wishes { digest: true, ..Wishes::default() };
-    let views = |workers| replay(config(500, 40_000, workers), &wishes()).views;
+    let options = || RunOptions { digest: true, ..RunOptions::default() };
+    let views = |workers| replay(config(500, 40_000, workers), &options()).views;
     let one = views(1);
     assert_eq!(one, views(2));
     assert_eq!(one, views(3));
@@ -195,7 +195,7 @@ fn a_recorded_demo_comes_back_exactly() {
             let state = answer.json()["candles"][0]["state"].as_str()?.to_owned();
             matches!(&*state, "final" | "revised").then_some(())
         },
-        || format!("{} {}", get(address, finals).body, run.said()),
+        || format!("{} {}", get(address, finals).body, run.stderr_text()),
     );
     run.signal("INT");
     let live = run.end().json();
@@ -240,14 +240,14 @@ fn half_an_hour_of_the_demo_keeps_no_more_trades_than_ten_minutes() {
             }
         }
     };
-    let wishes = Wishes {
+    let options = RunOptions {
         on_start: Some(Box::new(move |started| {
             let (watch, board) = (watch.clone(), Arc::clone(&started.board));
             thread::spawn(move || watch(board));
         })),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
-    let report = replay(config(RATE, 32 * 60 * RATE, 2), &wishes);
+    let report = replay(config(RATE, 32 * 60 * RATE, 2), &options);
     ended.store(true, Ordering::SeqCst);
     eprintln!("{:?} in {:?}", report.totals, report.elapsed);
     assert!(report.totals.corrections > 100 && report.totals.late > 0, "{:?}", report.totals);

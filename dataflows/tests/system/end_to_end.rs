@@ -37,15 +37,15 @@ fn views_in(folder: &Path) -> BTreeMap<String, String> {
     views
 }
 
-/// Asserts that two summaries tell the same, but for how long it took.
+/// Asserts that two summaries are the same, but for how long it took.
 #[track_caller]
 pub(crate) fn assert_same(what: &str, one: &Value, other: &Value) {
-    let told = |summary: &Value| {
-        let mut told = summary.as_object().unwrap().clone();
-        told.remove("elapsed_s");
-        Value::Object(told)
+    let without_time = |summary: &Value| {
+        let mut fields = summary.as_object().unwrap().clone();
+        fields.remove("elapsed_s");
+        Value::Object(fields)
     };
-    assert_eq!(told(one), told(other), "{what}");
+    assert_eq!(without_time(one), without_time(other), "{what}");
     let digest = |view: &str| one["views"][view]["changes_digest"].as_str().unwrap().to_owned();
     assert!(digest("candles").bytes().any(|digit| digit != b'0'), "{what}: nothing happened");
 }

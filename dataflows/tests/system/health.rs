@@ -1,4 +1,4 @@
-//! What `/health`, `/health/ready` and `/metrics` say of a run in trouble, and how that is logged.
+//! What `/health`, `/health/ready` and `/metrics` say of a run with problems, and how that is logged.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -30,7 +30,7 @@ fn trades(good: usize, bad: usize) -> String {
 fn wait_for(address: SocketAddr, check: &str, status: &str) -> Value {
     let health = || get(address, "/health").json();
     poll(
-        || Some(health()).filter(|said| said["checks"][check][0]["status"] == status),
+        || Some(health()).filter(|answer| answer["checks"][check][0]["status"] == status),
         || format!("{check} is {status}: {:#}", health()),
     )
 }
@@ -53,8 +53,8 @@ fn a_source_that_is_not_reached() {
         )
     };
     let (run, address) = start(folder.path(), &source(true));
-    let said = wait_for(address, "sources", "warn");
-    let why = said["checks"]["sources"][0]["output"].as_str().unwrap();
+    let answer = wait_for(address, "sources", "warn");
+    let why = answer["checks"]["sources"][0]["output"].as_str().unwrap();
     assert!(why.starts_with("not reached yet: away ("), "{why}");
     let ready = get(address, "/health/ready");
     assert_eq!(ready.status, 503, "{}", ready.body);
@@ -79,8 +79,8 @@ fn input_that_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("trades.csv"), trades(40, 400)).unwrap();
     let (mut run, address) = start(folder.path(), TRADES);
-    let said = wait_for(address, "input", "warn");
-    let why = said["checks"]["input"][0]["output"].as_str().unwrap();
+    let answer = wait_for(address, "input", "warn");
+    let why = answer["checks"]["input"][0]["output"].as_str().unwrap();
     assert!(why.contains("400 of 440 rows of file"), "{why}");
     assert_eq!([get(address, "/health").status, get(address, "/health/ready").status], [200, 200]);
     metric(address, "tickweave_health{check=\"input\"} 1");
@@ -97,8 +97,8 @@ fn a_sink_that_has_given_up() {
     fs::create_dir(folder.path().join("taken.ndjson")).unwrap(); // where its file should be
     let sink = "[[sink]]\nname = \"bars\"\nkind = \"file\"\nviews = [\"candles\"]\npath = \"taken.ndjson\"\n";
     let (mut run, address) = start(folder.path(), &format!("{TRADES}{sink}"));
-    let said = wait_for(address, "sinks", "fail");
-    let why = said["checks"]["sinks"][0]["output"].as_str().unwrap();
+    let answer = wait_for(address, "sinks", "fail");
+    let why = answer["checks"]["sinks"][0]["output"].as_str().unwrap();
     assert!(why.starts_with("failed, and not tried again: `candles` to bars: "), "{why}");
     assert_eq!(get(address, "/health").status, 503);
     let ready = || (get(address, "/health/ready").status == 200).then_some(());

@@ -47,8 +47,8 @@ fn results_replace_only_results() {
 
     fs::create_dir(folder.join("mine")).unwrap();
     fs::write(folder.join("mine/candles.csv"), "my own\n").unwrap();
-    let said = ["candles.csv exists", "another folder", "--force"];
-    replay(folder, &["--out", "mine"]).failed(2, &said);
+    let message = ["candles.csv exists", "another folder", "--force"];
+    replay(folder, &["--out", "mine"]).failed(2, &message);
     assert_holds(&folder.join("mine/candles.csv"), "my own\n");
     assert_eq!(fs::read_dir(folder.join("mine")).unwrap().count(), 1, "nothing was written");
     replay(folder, &["--out", "mine", "--force", "--json"]).json();
@@ -95,8 +95,8 @@ fn a_recording_is_replaced_only_by_force_and_never_by_two() {
     replay(folder, &["--record", "empty.rec", "--json"]).json();
     replay(folder, &["--record", "a.rec", "--json"]).json();
     let first = fs::read(folder.join("a.rec")).unwrap();
-    let said = ["a.rec exists and is a recording", "another file", "--force"];
-    replay(folder, &["--record", "a.rec", "--timeframes", "1s"]).failed(2, &said);
+    let message = ["a.rec exists and is a recording", "another file", "--force"];
+    replay(folder, &["--record", "a.rec", "--timeframes", "1s"]).failed(2, &message);
     assert_eq!(fs::read(folder.join("a.rec")).unwrap(), first);
     replay(folder, &["--record", "a.rec", "--timeframes", "1s", "--force", "--json"]).json();
     assert!(fs::read(folder.join("a.rec")).unwrap() != first);
@@ -149,13 +149,16 @@ fn a_sink_has_a_file_of_its_own() {
     let sink = |name: &str, path: &str| {
         SINK.replace("\"s\"", &format!("\"{name}\"")).replace("{view}.ndjson", path)
     };
-    let said = error(&sink("s", "./t.csv"));
-    assert!(said.contains("(name `s`).path: ") && said.contains("a file of source `a`"), "{said}");
-    let said = error(&sink("s", "job.toml"));
-    assert!(said.contains("job.toml is the configuration"), "{said}");
-    let said = error(&(sink("one", "new/x.ndjson") + &sink("two", "new/../new/x.ndjson")));
-    assert!(said.contains("sink[1] (name `two`).path"), "{said}");
-    assert!(said.contains("is where sink `one` writes `candles`"), "{said}");
+    let message = error(&sink("s", "./t.csv"));
+    assert!(
+        message.contains("(name `s`).path: ") && message.contains("a file of source `a`"),
+        "{message}"
+    );
+    let message = error(&sink("s", "job.toml"));
+    assert!(message.contains("job.toml is the configuration"), "{message}");
+    let message = error(&(sink("one", "new/x.ndjson") + &sink("two", "new/../new/x.ndjson")));
+    assert!(message.contains("sink[1] (name `two`).path"), "{message}");
+    assert!(message.contains("is where sink `one` writes `candles`"), "{message}");
     let good = format!("{SOURCE}{}{}", sink("one", "x.ndjson"), sink("two", "y.ndjson"));
     RawConfig::parse(&good, "").unwrap().check(folder).unwrap();
 }
@@ -236,9 +239,9 @@ fn produced_rows_replace_no_file_unasked() {
         let made = tickweave(folder, &["produce", "--rows", "5", "--out", out]);
         made.failed(2, &["t.csv exists", "another file", "--force"]);
     }
-    let told = ["produce", "--config", "job.toml", "--source", "a", "--force", "--out"];
+    let reported = ["produce", "--config", "job.toml", "--source", "a", "--force", "--out"];
     for (out, what) in [("./t.csv", "a file of source `a`"), ("job.toml", "the configuration")] {
-        tickweave(folder, &[&told[..], &[out]].concat()).failed(2, &[out, what]);
+        tickweave(folder, &[&reported[..], &[out]].concat()).failed(2, &[out, what]);
     }
     assert_holds(&folder.join("t.csv"), TRADES);
     tickweave(folder, &["produce", "--rows", "5", "--out", "t.csv", "--force", "--json"]).json();

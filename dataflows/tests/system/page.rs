@@ -32,7 +32,7 @@ play = {{ speed = 60.0 }}
     let mut config = r#"
 [job]
 timeframes = ["1m", "1h"]
-skew = "1d"
+max_clock_ahead = "1d"
 indicators = ["sma3", "rsi5"]
 [http]
 listen = "127.0.0.1:0"
@@ -93,7 +93,7 @@ fn the_page_draws_restates_and_reconnects() {
             states.push(state);
             revised.then_some(bar)
         },
-        || format!("a revised bar: {}", old.said()),
+        || format!("a revised bar: {}", old.stderr_text()),
     );
     assert!(states.iter().any(|state| state == "final"), "it was drawn before: {states:?}");
     assert!(revised["y"].is_number(), "{revised}");
@@ -120,7 +120,7 @@ fn the_page_draws_restates_and_reconnects() {
     let (new, _) = run(folders[1].path(), &address.to_string());
     let bar = poll(
         || drawn(&mut browser, 3).filter(|bar| bar["close"] != 500.5),
-        || format!("bars of the new server: {}", new.said()),
+        || format!("bars of the new server: {}", new.stderr_text()),
     );
     assert_eq!((bar["close"].as_f64(), bar["revision"].as_u64()), (Some(703.0), Some(0)), "{bar}");
     let shown = browser.value("window.tickweave.shown");

@@ -92,10 +92,13 @@ fn assert_its_sink_goes_on(run: &Run, folder: &Path) {
     for second in 2..5 {
         poll(|| path.exists().then_some(()), || "a file of changes".to_owned());
         fs::remove_file(&path).unwrap();
-        let told = posted(run.address, second, "running");
+        let reported = posted(run.address, second, "running");
         let text = || fs::read_to_string(&path).unwrap_or_default();
         let opens = format!("10:00:{second:02}");
-        poll(|| text().contains(&opens).then_some(()), || format!("{opens} in {}: {told}", text()));
+        poll(
+            || text().contains(&opens).then_some(()),
+            || format!("{opens} in {}: {reported}", text()),
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! `tickweave produce`: what is made can be replayed, and says what its source said.
+//! `tickweave produce`: what is made can be replayed, and says what its source message.
 
 use std::fs;
 use std::path::Path;
@@ -15,14 +15,17 @@ fn made_ticks_are_the_same_again_and_replay() {
     let folder = folder.path();
     let made = ["produce", "--rows", "5000", "--symbols", "7", "--json", "--out"];
     for out in ["a.csv", "file://b.csv"] {
-        let told = tickweave(folder, &[&made[..], &[out]].concat()).json();
-        assert_eq!((told["rows"].as_u64(), told["refused"].as_u64()), (Some(5_000), Some(0)));
+        let reported = tickweave(folder, &[&made[..], &[out]].concat()).json();
+        assert_eq!(
+            (reported["rows"].as_u64(), reported["refused"].as_u64()),
+            (Some(5_000), Some(0))
+        );
     }
     let a = lines(&folder.join("a.csv"));
     assert_eq!(a, lines(&folder.join("b.csv")));
     assert_eq!((a.len(), &*a[0]), (5_001, "ts_ns,symbol,trade_id,price,size"));
-    let said = tickweave(folder, &["produce", "--rows", "5000", "--symbols", "7", "--out", "-"]);
-    assert_eq!(said.out.lines().collect::<Vec<_>>(), a);
+    let message = tickweave(folder, &["produce", "--rows", "5000", "--symbols", "7", "--out", "-"]);
+    assert_eq!(message.out.lines().collect::<Vec<_>>(), a);
 
     let replayed = tickweave(
         folder,
@@ -61,7 +64,7 @@ fn entries_say_what_their_source_says() {
                  faults = { corrected = 0.02, cancelled = 0.02, repeated = 0.02 }\n";
     fs::write(folder.join("venue.toml"), format!("{source}{venue}")).unwrap();
     for (form, name) in [("entries", "told.csv"), ("jsonl", "told.jsonl")] {
-        let told = tickweave(
+        let reported = tickweave(
             folder,
             &[
                 "produce",
@@ -76,15 +79,15 @@ fn entries_say_what_their_source_says() {
                 "--json",
             ],
         );
-        assert_eq!(told.json()["refused"].as_u64(), Some(0));
+        assert_eq!(reported.json()["refused"].as_u64(), Some(0));
         let entries = format!("{source}kind = \"entries\"\npaths = [\"{name}\"]\n");
         fs::write(folder.join("told.toml"), entries).unwrap();
         let replay = |config: &str, out: &str| {
             tickweave(folder, &["replay", config, "--out", out, "--json"]).json()
         };
-        let (direct, told) = (replay("venue.toml", "direct"), replay("told.toml", "told"));
+        let (direct, reported) = (replay("venue.toml", "direct"), replay("told.toml", "told"));
         for count in ["records", "accepted", "corrections", "cancels", "duplicates", "dead"] {
-            assert_eq!(direct[count], told[count], "{form}: {count}");
+            assert_eq!(direct[count], reported[count], "{form}: {count}");
         }
         assert!(direct["corrections"].as_u64() > Some(100) && direct["dead"].as_u64() == Some(0));
         for view in ["candles.csv", "indicators.csv", "revisions.csv"] {
@@ -97,7 +100,7 @@ fn entries_say_what_their_source_says() {
 #[test]
 fn what_cannot_be_produced_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    for (args, said) in [
+    for (args, message) in [
         (&["--out", "x", "--late", "2"][..], "late = 2 is not a share from 0 to 1"),
         (
             &["--out", "x", "--cancels", "0.1", "--form", "ticks"],
@@ -106,6 +109,6 @@ fn what_cannot_be_produced_is_said() {
         (&["--out", "pigeon://x"], "`pigeon://x` is no target; possible are a path"),
         (&["--out", "no/such/folder/x"], "cannot write to no/such/folder/x"),
     ] {
-        tickweave(folder.path(), &[&["produce"], args].concat()).failed(1, &[said]);
+        tickweave(folder.path(), &[&["produce"], args].concat()).failed(1, &[message]);
     }
 }

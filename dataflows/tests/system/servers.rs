@@ -34,8 +34,8 @@ impl Server {
             let needed = std::env::var_os("TICKWEAVE_NEEDS_SERVICES").is_some();
             assert!(!needed, "{name} is not installed (scripts/services install {name})");
             // Past what the test harness captures.
-            let said = format!("SKIPPED: {name} is not tested, as it is not installed\n");
-            std::io::stderr().write_all(said.as_bytes()).unwrap();
+            let text = format!("SKIPPED: {name} is not tested, as it is not installed\n");
+            std::io::stderr().write_all(text.as_bytes()).unwrap();
             return None;
         }
         let folder = tempfile::tempdir().map(TempDir::keep).unwrap();
@@ -49,9 +49,10 @@ impl Server {
             .spawn()
             .unwrap();
         assert!(services("start", Some(&folder), name), "{name} does not start");
-        let told = fs::read_to_string(folder.join(format!("{name}.env"))).unwrap();
+        let reported = fs::read_to_string(folder.join(format!("{name}.env"))).unwrap();
         let of_name = format!("{}=", name.to_ascii_uppercase());
-        let address = told.lines().find_map(|line| line.strip_prefix(&of_name)).unwrap().to_owned();
+        let address =
+            reported.lines().find_map(|line| line.strip_prefix(&of_name)).unwrap().to_owned();
         Some(Server { name, folder, address, keeper })
     }
 
@@ -71,9 +72,9 @@ impl Server {
     }
 
     fn signal(&self, signal: &str) {
-        let told = fs::read_to_string(self.folder.join(format!("{}.env", self.name))).unwrap();
+        let reported = fs::read_to_string(self.folder.join(format!("{}.env", self.name))).unwrap();
         let of_name = format!("{}_PID=", self.name.to_ascii_uppercase());
-        let pid = told.lines().find_map(|line| line.strip_prefix(&of_name)).unwrap();
+        let pid = reported.lines().find_map(|line| line.strip_prefix(&of_name)).unwrap();
         let sent = Command::new("kill").args([&format!("-{signal}"), pid]).status();
         assert!(sent.unwrap().success());
     }

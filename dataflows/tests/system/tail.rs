@@ -14,7 +14,7 @@ fn demo(folder: &Path, port: &str) -> (Going, SocketAddr) {
     let mut demo = Going::start(folder, &[&DEMO[..], &["--port", port]].concat());
     let address = demo.address();
     let known = || (get(address, "/v1/candles/demo:ALFA").status == 200).then_some(());
-    poll(known, || demo.said());
+    poll(known, || demo.stderr_text());
     (demo, address)
 }
 
@@ -39,12 +39,12 @@ fn changes_are_lines_of_json_also_after_the_server_was_away() {
     let came = |kind: &'static str, after: u64, tail: &Going| {
         poll(
             || {
-                let told = lines(&tail.told());
+                let told = lines(&tail.stdout_text());
                 let skipped = told.into_iter().skip(after as usize);
                 let all: Vec<Value> = skipped.filter(|line| line["type"] == kind).collect();
                 (!all.is_empty()).then_some(all)
             },
-            || format!("{kind}: {} {}", tail.told(), tail.said()),
+            || format!("{kind}: {} {}", tail.stdout_text(), tail.stderr_text()),
         )
     };
     came("snapshot", 0, &tail);
@@ -58,8 +58,8 @@ fn changes_are_lines_of_json_also_after_the_server_was_away() {
     }
     server.signal("KILL");
     drop(server);
-    poll(|| tail.said().contains("trying again").then_some(()), || tail.said());
-    let before = lines(&tail.told()).len() as u64;
+    poll(|| tail.stderr_text().contains("trying again").then_some(()), || tail.stderr_text());
+    let before = lines(&tail.stdout_text()).len() as u64;
     let (_server, _) = demo(folder, &address.port().to_string());
     came("resync", before, &tail);
     came("upsert", before, &tail);
@@ -78,7 +78,10 @@ fn a_filter_and_a_limit_leave_out_what_is_not_asked_for() {
     let url = format!("http://{address}");
     let args = ["tail", "alerts", "--where", "rule=engulfing", "--where", "state=raised,withdrawn"];
     let tail = Going::start(folder, &[&args[..], &["--url", &url]].concat());
-    let told = poll(|| Some(lines(&tail.told())).filter(|told| told.len() > 2), || tail.said());
+    let told = poll(
+        || Some(lines(&tail.stdout_text())).filter(|told| told.len() > 2),
+        || tail.stderr_text(),
+    );
     assert!(told.iter().all(|line| line["row"]["rule"] == "engulfing"), "{told:?}");
 }
 

@@ -5,21 +5,21 @@ use super::*;
 fn bodies(form: Form, body: &str, limit: usize) -> Result<Vec<String>, String> {
     let decoder = Decoder::new(catalog(), Some(Type::Trade), "http/process");
     let rows = decode_body(form, body.into(), limit, &decoder, 5).map_err(|e| e.to_string())?;
-    let tell = |row: BodyRow| match row.decoded {
+    let describe = |row: BodyRow| match row.decoded {
         Ok(record) => words(&record.says),
-        Err(fault) => {
+        Err(error) => {
             let raw = String::from_utf8_lossy(&row.raw).into_owned();
-            format!("{} {} in {raw}", fault.reason, fault.field)
+            format!("{} {} in {raw}", error.reason, error.field)
         }
     };
-    Ok(rows.into_iter().map(tell).collect())
+    Ok(rows.into_iter().map(describe).collect())
 }
 
 const GOOD: &str = r#"{"instrument":"us:A","time":"1s","price":1,"quantity":1}"#;
 const BAD: &str = r#"{"instrument":"us:A","time":"1s","price":"x","quantity":1}"#;
 
 /// A trade without an id, at this position.
-fn told(position: u64) -> String {
+fn described(position: u64) -> String {
     format!("new at:{position} at 1970-01-01T00:00:01Z seq {position}: 1 × 1 unknown Updates(7)")
 }
 
@@ -31,7 +31,7 @@ fn the_same_rows_in_each_form() {
         (Form::Ndjson, format!("{GOOD}\n\n{BAD}\r\n{GOOD}\n"), BAD),
         (Form::Csv, csv.to_owned(), "x,us:A,1s,1"),
     ] {
-        let want = [told(5), format!("bad_price price in {bad}"), told(7)];
+        let want = [described(5), format!("bad_price price in {bad}"), described(7)];
         assert_eq!(bodies(form, &body, 3).unwrap(), want, "{form:?}");
         let error = bodies(form, &body, 2).unwrap_err();
         assert_eq!(error, "the body has more than 2 rows", "{form:?}");
@@ -40,7 +40,7 @@ fn the_same_rows_in_each_form() {
 
 #[test]
 fn one_object_is_one_row_and_nothing_is_none() {
-    assert_eq!(bodies(Form::Json, &format!(" {GOOD}"), 3).unwrap(), [told(5)]);
+    assert_eq!(bodies(Form::Json, &format!(" {GOOD}"), 3).unwrap(), [described(5)]);
     for (form, body) in
         [(Form::Json, "[]"), (Form::Ndjson, "\n"), (Form::Csv, ""), (Form::Csv, "price")]
     {

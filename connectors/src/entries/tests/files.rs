@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::registry::Setting;
+use crate::registry::BuildContext;
 use crate::source::{Progress, Row, Source, SourceError};
 
 fn build(folder: &Path, config: Value) -> Result<Box<dyn Source>, SourceError> {
-    let setting =
-        Setting { name: "desk".to_owned(), folder: folder.to_owned(), catalog: catalog() };
-    crate::sources().build("entries", config, setting)
+    let context =
+        BuildContext { name: "desk".to_owned(), folder: folder.to_owned(), catalog: catalog() };
+    crate::sources().build("entries", config, context)
 }
 
 fn rows(source: &dyn Source, partition: u32, after: u64) -> Vec<Row> {
@@ -27,12 +27,12 @@ fn rows(source: &dyn Source, partition: u32, after: u64) -> Vec<Row> {
     rows
 }
 
-fn tell(rows: &[Row]) -> Vec<String> {
-    let tell = |row: &Row| match &row.event {
+fn describe(rows: &[Row]) -> Vec<String> {
+    let describe = |row: &Row| match &row.event {
         Ok(entry) => format!("{} {}", row.position, words(entry)),
         Err(refusal) => format!("{} {} in {}", row.position, refusal.reason, refusal.raw),
     };
-    rows.iter().map(tell).collect()
+    rows.iter().map(describe).collect()
 }
 
 const FILLS: &str = "portfolio;id;instrument;time;quantity;price
@@ -66,10 +66,10 @@ fn csv_and_json_lines_also_compressed() {
         "3 bad_size in p1;2;us:A;2s;ten;1.5",
         "5 fill 3 at 1970-01-01T00:00:03Z seq 0: -10 × 1.5 USD × 1 fee 0",
     ];
-    assert_eq!(tell(&rows(source.as_ref(), 0, 0)), fills);
-    assert_eq!(tell(&rows(source.as_ref(), 0, 3)), fills[2..]);
+    assert_eq!(describe(&rows(source.as_ref(), 0, 0)), fills);
+    assert_eq!(describe(&rows(source.as_ref(), 0, 3)), fills[2..]);
     let targets = ["1 target Some(1000000000) at 1970-01-01T00:00:01Z"];
-    assert_eq!(tell(&rows(source.as_ref(), 1, 0)), targets);
+    assert_eq!(describe(&rows(source.as_ref(), 1, 0)), targets);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn settings_that_are_wrong() {
         (json!({}), "missing field `paths`"),
         (json!({"paths": []}), "`paths` is empty"),
         (json!({"paths": ["a.csv", "a.csv"]}), "names \"a.csv\" twice"),
-        (json!({"paths": ["a.dat"]}), "the ending of \"a.dat\" does not tell its format"),
+        (json!({"paths": ["a.dat"]}), "the ending of \"a.dat\" does not give its format"),
         (
             json!({"paths": ["a.csv"], "type": "fil"}),
             "type = \"fil\" is not a type of entries (trade,",

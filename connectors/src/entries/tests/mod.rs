@@ -1,7 +1,7 @@
 //! Rows as people write them, and what they come to.
 
 mod bodies;
-mod faults;
+mod errors;
 mod files;
 
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn catalog() -> Arc<Catalog> {
 }
 
 /// What the only row of a JSON text comes to, at position 7.
-fn read(json: &str) -> Result<Entry, Fault> {
+fn read(json: &str) -> Result<Entry, FieldError> {
     let decoder = Decoder::new(catalog(), None, "http/process");
     let record = Texts::of_object(json).and_then(|texts| decoder.decode(&texts, 7));
     record.map(|record| record.says)
@@ -64,10 +64,10 @@ fn words(entry: &Entry) -> String {
     match entry {
         Entry::Market(Event::New(new)) => format!("new {}", trade(new)),
         Entry::Market(Event::Correct { of, with }) => format!("{} is {}", of.id, trade(with)),
-        Entry::Market(Event::Cancel { of, time }) => format!("no {}, said {time:?}", of.id),
+        Entry::Market(Event::Cancel { of, time }) => format!("no {}, at {time:?}", of.id),
         Entry::Account(AccountEvent::Fill(f)) => format!("fill {}", fill(f)),
         Entry::Account(AccountEvent::Correct(f)) => format!("correct {}", fill(f)),
-        Entry::Account(AccountEvent::Bust { of, time }) => format!("bust {}, said {time:?}", of.id),
+        Entry::Account(AccountEvent::Bust { of, time }) => format!("bust {}, at {time:?}", of.id),
         Entry::Account(AccountEvent::Target(t)) => format!("target {:?} at {}", t.weight, t.time),
         Entry::Account(AccountEvent::Fair(f)) => format!("fair {:?} at {}", f.value, f.time),
     }
@@ -101,10 +101,10 @@ fn every_type_of_entry() {
             format!(r#"{{"type":"correct","of":17,"sequence":9,"price":1,"quantity":1,{t}}}"#),
             "17 is 17 at 2026-01-05T14:30:00Z seq 9: 1 × 1 unknown Updates(7)",
         ),
-        (r#"{"type":"cancel","instrument":"us:AAPL","id":17}"#.to_owned(), "no 17, said None"),
+        (r#"{"type":"cancel","instrument":"us:AAPL","id":17}"#.to_owned(), "no 17, at None"),
         (
             r#"{"type":"cancel","instrument":"us:AAPL","of":17,"id":18,"time":"1s"}"#.to_owned(),
-            "no 17, said Some(1970-01-01T00:00:01Z)",
+            "no 17, at Some(1970-01-01T00:00:01Z)",
         ),
         (
             format!(r#"{{"type":"fill",{fill},"side":"sell","fee":0.35,{t}}}"#),
@@ -121,7 +121,7 @@ fn every_type_of_entry() {
             ),
             "correct text:? at 2023-11-14T22:13:20Z seq 4: 100 × 181.5 USD × 50 fee 0",
         ),
-        (r#"{"type":"bust","portfolio":"p1","id":"F-1"}"#.to_owned(), "bust text:?, said None"),
+        (r#"{"type":"bust","portfolio":"p1","id":"F-1"}"#.to_owned(), "bust text:?, at None"),
         (
             format!(r#"{{"type":"target","portfolio":"p1","weight":-0.25,{t}}}"#),
             "target Some(-250000000) at 2026-01-05T14:30:00Z",
@@ -139,7 +139,7 @@ fn every_type_of_entry() {
             "fair None at 2026-01-05T14:30:00Z",
         ),
     ] {
-        let entry = read(&json).unwrap_or_else(|fault| panic!("{json}: {fault:?}"));
+        let entry = read(&json).unwrap_or_else(|error| panic!("{json}: {error:?}"));
         let hash = market::TradeId::of("F-1").to_string();
         assert_eq!(words(&entry), want.replace("text:?", &hash), "{json}");
     }
@@ -148,7 +148,7 @@ fn every_type_of_entry() {
 #[test]
 fn scopes_are_those_of_feeds() {
     let catalog = catalog();
-    // A feed has said that its ids have no holes; the same id is the same trade.
+    // A feed has declared that its ids have no holes; the same id is the same trade.
     let feed = catalog.scopes.resolve("binance", true).unwrap();
     let decoder = Decoder::new(Arc::clone(&catalog), Some(Type::Trade), "http/process");
     let scope = |more: &str| {
@@ -200,11 +200,11 @@ fn where_a_row_lies_is_no_content() {
         (format!(r#"{{"id":1,{of}}}"#), true),
         (format!(r#"{{"id":"t-1","sequence":5,{of}}}"#), true),
         (format!(r#"{{"type":"fill","portfolio":"p","id":"f-1",{of}}}"#), true),
-        // What has no id is told from all others by where it lies.
+        // A row without an id is identified by its position.
         (format!("{{{of}}}"), false),
     ] {
         assert_eq!(content(&json, 7) == content(&json, 9), same, "{json}");
     }
-    let said = format!(r#"{{"id":"t-1","sequence":7,{of}}}"#);
-    assert_ne!(content(&format!(r#"{{"id":"t-1",{of}}}"#), 7), content(&said, 7));
+    let raw = format!(r#"{{"id":"t-1","sequence":7,{of}}}"#);
+    assert_ne!(content(&format!(r#"{{"id":"t-1",{of}}}"#), 7), content(&raw, 7));
 }

@@ -10,7 +10,7 @@ fn by_codec(codec: &str, options: Value, name: &str, lines: &[&str]) -> Vec<Row>
     rows_of(name, lines.join("\n").as_bytes(), &config)
 }
 
-/// What is told of a codec that cannot be used so.
+/// The error of a codec that cannot be used so.
 fn problem(config: Value) -> String {
     let folder = TempDir::new().unwrap();
     build(folder.path(), config).err().map(|error| error.to_string()).unwrap_or_default()
@@ -30,7 +30,7 @@ const STREAM: [&str; 7] = [
 fn combined_streams() {
     let rows = by_codec("binance-stream", json!({}), "capture", &STREAM);
     assert_eq!(
-        tell(&rows),
+        describe(&rows),
         [
             "1 2023-04-05T00:00:04.962Z 28155.1 0.001 sell",
             "2 2023-04-05T00:01:14.4Z 28722.5 0.001 sell",
@@ -46,7 +46,7 @@ fn combined_streams() {
     assert_eq!(trade(&rows[1]).updates, Updates::ALL);
 
     let aggregated = by_codec("binance-stream", json!({"event": "aggTrade"}), "c", &STREAM[..5]);
-    assert_eq!(tell(&aggregated), ["4 2025-03-04T00:00:01.271497Z 2 3 buy"]);
+    assert_eq!(describe(&aggregated), ["4 2025-03-04T00:00:01.271497Z 2 3 buy"]);
     assert_ne!(trade(&aggregated[0]).scope, trade(&rows[0]).scope, "ids of two kinds");
 }
 
@@ -62,7 +62,7 @@ fn streams_as_csv() {
             "1741046401272286,trxusdt@depth,depth,,,TRXUSDT,,,,,",
         ],
     );
-    assert_eq!(tell(&spot), ["2 2025-03-04T00:00:01.271497Z 0.2312 2619.4 sell"]);
+    assert_eq!(describe(&spot), ["2 2025-03-04T00:00:01.271497Z 0.2312 2619.4 sell"]);
     assert_eq!(trade(&spot[0]).updates, Updates::ALL);
     let futures = by_codec(
         "binance-stream-csv",
@@ -73,7 +73,7 @@ fn streams_as_csv() {
             "1741046404989,trxusd_perp@trade,trade,1741046404988,1741046404986,TRXUSD_PERP,39605682,0.23097,32.0,0,ADL",
         ],
     );
-    assert_eq!(tell(&futures), ["2 2025-03-04T00:00:04.986Z 0.23097 32 buy"]);
+    assert_eq!(describe(&futures), ["2 2025-03-04T00:00:04.986Z 0.23097 32 buy"]);
     assert_eq!(trade(&futures[0]).updates, Updates::NONE);
 }
 
@@ -85,15 +85,15 @@ fn archives_of_binance() {
         "3535188229,28155.1,0.001,28.1551,1680652804962,true",
     ];
     let rows = by_codec("binance-trades-csv", json!({}), name, &futures);
-    assert_eq!(tell(&rows), ["2 2023-04-05T00:00:04.962Z 28155.1 0.001 sell"]);
+    assert_eq!(describe(&rows), ["2 2023-04-05T00:00:04.962Z 28155.1 0.001 sell"]);
     let spot = ["3535188229,28155.1,0.001,28.1551,1741046401271497,False,True"];
     let rows = by_codec("binance-trades-csv", json!({}), name, &spot);
-    assert_eq!(tell(&rows), ["1 2025-03-04T00:00:01.271497Z 28155.1 0.001 buy"]);
+    assert_eq!(describe(&rows), ["1 2025-03-04T00:00:01.271497Z 28155.1 0.001 buy"]);
 
     let aggregated = ["13519807,0.00141342,23.00000000,15373518,15373520,1570752011620,True,True"];
     let name = "XRPETH-aggTrades-2019-10.csv";
     let rows = by_codec("binance-aggtrades-csv", json!({}), name, &aggregated);
-    assert_eq!(tell(&rows), ["1 2019-10-11T00:00:11.62Z 0.00141342 23 sell"]);
+    assert_eq!(describe(&rows), ["1 2019-10-11T00:00:11.62Z 0.00141342 23 sell"]);
     // The other file's rows are refused, and not misread.
     let name = "XRPETH-trades-2019-10.csv";
     let rows = by_codec("binance-trades-csv", json!({}), name, &aggregated);
@@ -114,7 +114,7 @@ fn ticks_of_us_equities() {
     let conditions = json!({"conditions": "us-sip"});
     let rows = by_codec("us-equity-ticks", conditions, name, &ticks);
     assert_eq!(
-        tell(&rows),
+        describe(&rows),
         [
             "1 2013-10-10T08:00:00.795Z 166.43 200 unknown",
             "2 2013-10-10T13:30:00Z 166.44 100 unknown",
@@ -127,7 +127,7 @@ fn ticks_of_us_equities() {
     assert_eq!(updates, [Updates::VOLUME, Updates::ALL, Updates::VOLUME]);
 
     let rows = by_codec("us-equity-ticks", json!({"wall_time_as_utc": true}), name, &ticks);
-    assert_eq!(tell(&rows[..1]), ["1 2013-10-10T04:00:00.795Z 166.43 200 unknown"]);
+    assert_eq!(describe(&rows[..1]), ["1 2013-10-10T04:00:00.795Z 166.43 200 unknown"]);
     assert_eq!(trade(&rows[2]).updates, Updates::ALL);
     assert_eq!(rows.len(), 5, "conditions are not looked at, suspicious rows are skipped");
 }
@@ -138,7 +138,7 @@ fn a_codec_leaves_only_instruments_to_be_said() {
         "codec": "binance-trades-csv", "instrument": "binance:BTCUSDT", "id_scope": "archive",
     });
     let rows = rows_of("any.csv", b"1,2,3,6,1680652804962,true,true", &config);
-    assert_eq!(tell(&rows), ["1 2023-04-05T00:00:04.962Z 2 3 sell"]);
+    assert_eq!(describe(&rows), ["1 2023-04-05T00:00:04.962Z 2 3 sell"]);
     let scope_of = |contiguous: Option<bool>| {
         let mut config = json!({"codec": "binance-trades-csv", "instrument": "binance:BTCUSDT"});
         if let Some(is) = contiguous {
@@ -169,7 +169,7 @@ fn a_codec_leaves_only_instruments_to_be_said() {
         ),
         (
             json!({"codec": "us-equity-ticks", "paths": ["spy.zip"], "instrument": "us:SPY"}),
-            "the name of \"spy.zip\" does not tell a day",
+            "the name of \"spy.zip\" does not contain a day",
         ),
         (
             json!({"codec": "us-equity-ticks", "paths": ["spy_20139999.zip"]}),

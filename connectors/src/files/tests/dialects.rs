@@ -9,7 +9,7 @@ use super::*;
 fn signed_sizes() {
     let rows = rows_of("bitmex.csv", BITMEX.as_bytes(), &bitmex());
     assert_eq!(
-        tell(&rows),
+        describe(&rows),
         [
             "2 2018-01-01T00:00:02.61Z 13873 10 buy",
             "3 2018-01-01T00:00:08.562Z 13887 2000 sell",
@@ -30,7 +30,7 @@ fn gzip_whatever_its_name() {
         assert_eq!(rows_of("bitmex.csv", &bytes, &bitmex()), rows);
     }
     let plain = rows_of("bitmex.csv.gz", BITMEX.as_bytes(), &bitmex());
-    assert_eq!(tell(&plain), tell(&rows));
+    assert_eq!(describe(&plain), describe(&rows));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn us_equities_without_header_and_with_implied_decimals() {
         "units": {"time": "ms", "price_decimals": 4},
     });
     assert_eq!(
-        tell(&rows_of("aig.txt", lines.as_bytes(), &config)),
+        describe(&rows_of("aig.txt", lines.as_bytes(), &config)),
         [
             "1 1970-01-01T04:00:00.688Z 49.18 300 unknown",
             "2 1970-01-01T04:03:01.54Z 48.87 2000 unknown",
@@ -70,7 +70,7 @@ fn combined_stream_frames_of_binance() {
     });
     let rows = rows_of("frames.jsonl", frames.as_bytes(), &config);
     assert_eq!(
-        tell(&rows),
+        describe(&rows),
         [
             "2 2024-08-08T23:54:16.322Z 61800.3 0.006 buy",
             "4 2024-08-08T23:54:16.323Z 2681.62 0.001 sell",
@@ -91,7 +91,7 @@ fn other_dialects() {
         "columns": {"time": "timestamp", "price": "price", "size": "amount", "symbol": "symbol", "side": "side"},
     });
     assert_eq!(
-        tell(&rows_of("trades.csv", quoted.as_bytes(), &config)),
+        describe(&rows_of("trades.csv", quoted.as_bytes(), &config)),
         ["2 2023-09-05T16:00:01.281719Z 25741.02 0.00003844 sell"]
     );
     // A header in GBK: columns by number.
@@ -102,7 +102,7 @@ fn other_dialects() {
         "units": {"time": "ms"},
     });
     assert_eq!(
-        tell(&rows_of("okx.csv", okx, &config)),
+        describe(&rows_of("okx.csv", okx, &config)),
         ["2 2023-11-17T16:37:22.832Z 35910.6 0.00418025 buy"]
     );
     let nested = r#"{"Item":{"time_exchange":"2025-03-25T23:07:00.715Z","kind":{"OrderBookL1":{"best_bid":null}}}}
@@ -116,7 +116,7 @@ fn other_dialects() {
         "where": {"column": "Item.kind.Trade.id"},
     });
     assert_eq!(
-        tell(&rows_of("barter.ndjson", nested.as_bytes(), &config)),
+        describe(&rows_of("barter.ndjson", nested.as_bytes(), &config)),
         ["2 2025-03-25T23:07:00.715Z 87232 0.00012 sell"]
     );
 }
@@ -161,7 +161,7 @@ cancel\t9\t\t\tEEM\tlater\t\t\t
     assert_eq!(of.id, TradeId::of("A-1"));
     assert_eq!(time.unwrap().rfc3339(), "2024-05-01T14:00:02Z");
     assert_eq!(
-        tell(&rows[4..]),
+        describe(&rows[4..]),
         [
             "6 moves_instrument: column \"old\": \"SPY\" is another instrument than that of the record",
             "7 missing_field: column \"id\" is empty",
@@ -171,7 +171,7 @@ cancel\t9\t\t\tEEM\tlater\t\t\t
     );
 }
 
-/// Archives that are too large, or not ours, to be part of the project: the test tells when they are
+/// Archives that are too large, or not ours, to be part of the project: the test reports when they are
 /// absent.
 #[test]
 fn real_archives() {

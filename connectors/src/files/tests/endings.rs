@@ -34,9 +34,9 @@ fn what_breaks_off_ends_with_a_refusal() {
     damaged[middle..middle + 50].fill(0x55);
     let read = rows_of("f.csv.gz", &damaged, &bitmex());
     assert_eq!(read.last().unwrap().event.as_ref().unwrap_err().reason, RefusalReason::Truncated);
-    // A plain file cannot be told from a shorter one but by its last line.
+    // A plain file differs from a shorter one only by its last line.
     assert_eq!(
-        tell(&rows_of("f.csv", b"timestamp,price,size\n15147648", &bitmex())),
+        describe(&rows_of("f.csv", b"timestamp,price,size\n15147648", &bitmex())),
         ["2 malformed: 3 fields expected, 1 found"]
     );
     assert_eq!(rows_of("f.csv", b"", &bitmex()), []);
@@ -67,8 +67,8 @@ fn long_lines_and_open_quotes_are_bounded() {
         format!("timestamp,price,size\n1,{long},1\n2,2,2\n3,\"{}\n4,4,4\n", "a\n".repeat(60_000));
     let rows = rows_of("f.csv", file.as_bytes(), &bitmex());
     assert_eq!(rows.len(), 60_000 + 3);
-    assert_eq!(tell(&rows[..1]), ["2 malformed: the line is longer than 65536 bytes"]);
-    assert_eq!(tell(&rows[2..3]), ["4 malformed: a quote is opened and not closed"]);
+    assert_eq!(describe(&rows[..1]), ["2 malformed: the line is longer than 65536 bytes"]);
+    assert_eq!(describe(&rows[2..3]), ["4 malformed: a quote is opened and not closed"]);
     assert_eq!(trade(rows.last().unwrap()).quantity.text(8), "4");
 }
 

@@ -4,7 +4,7 @@ mod codecs;
 mod compressed;
 mod dialects;
 mod endings;
-mod faults;
+mod errors;
 mod plain;
 mod settings;
 
@@ -20,16 +20,16 @@ use market::{Catalog, Entry, Event, InstrumentRule, Terms, Trade};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Progress, Row, Setting, Source, SourceError};
+use crate::{BuildContext, Progress, Row, Source, SourceError};
 
-fn setting(folder: &Path) -> Setting {
+fn context(folder: &Path) -> BuildContext {
     let signed = InstrumentRule {
         pattern: "future:*".to_owned(),
         negative_prices: true,
         terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 0 },
         ..InstrumentRule::any()
     };
-    Setting {
+    BuildContext {
         name: "test".to_owned(),
         folder: folder.to_owned(),
         catalog: Arc::new(Catalog::new(vec![signed], 4)),
@@ -37,7 +37,7 @@ fn setting(folder: &Path) -> Setting {
 }
 
 fn build(folder: &Path, config: Value) -> Result<Box<dyn Source>, SourceError> {
-    crate::sources().build("file", config, setting(folder))
+    crate::sources().build("file", config, context(folder))
 }
 
 fn read_from(source: &dyn Source, after: u64) -> Vec<Row> {
@@ -76,8 +76,8 @@ fn trade(row: &Row) -> Trade {
 }
 
 /// `position time price size side` of each row, or `position reason: detail`.
-fn tell(rows: &[Row]) -> Vec<String> {
-    let tell = |row: &Row| match &row.event {
+fn describe(rows: &[Row]) -> Vec<String> {
+    let describe = |row: &Row| match &row.event {
         Ok(Entry::Market(Event::New(t))) => format!(
             "{} {} {} {} {}",
             row.position,
@@ -89,7 +89,7 @@ fn tell(rows: &[Row]) -> Vec<String> {
         Ok(other) => panic!("{other:?}"),
         Err(refusal) => format!("{} {}: {}", row.position, refusal.reason, refusal.detail),
     };
-    rows.iter().map(tell).collect()
+    rows.iter().map(describe).collect()
 }
 
 /// BitMEX's archive: the sign of the size is the aggressor's side; no ids.

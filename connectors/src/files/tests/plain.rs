@@ -33,12 +33,12 @@ fn quoted(lines: &[Vec<String>]) -> String {
 }
 
 /// What of rows does not depend on how lines are written: all but what was refused, in its own words.
-fn told(rows: Vec<Row>) -> Vec<String> {
-    let told = |row: Row| match row.event {
+fn described(rows: Vec<Row>) -> Vec<String> {
+    let described = |row: Row| match row.event {
         Ok(entry) => format!("{} {entry:?}", row.position),
         Err(refusal) => format!("{} {} {}", row.position, refusal.reason, refusal.detail),
     };
-    rows.into_iter().map(told).collect()
+    rows.into_iter().map(described).collect()
 }
 
 fn configs() -> Vec<Value> {
@@ -79,7 +79,7 @@ proptest! {
         for config in configs() {
             let read = |text: &str, ending: &str| {
                 let text = format!("t,s,i,p,q,d{ending}{text}");
-                told(rows_of("a.csv", text.as_bytes(), &config))
+                described(rows_of("a.csv", text.as_bytes(), &config))
             };
             prop_assert_eq!(read(&plain, ending), read(&quoted, "\n"), "{}", config);
         }

@@ -16,7 +16,7 @@ fn configurations_that_cannot_be() {
         (with("paths", json!(["a.csv", "a.csv"])), "`paths` names \"a.csv\" twice"),
         (
             with("paths", json!(["a.csv", "a.bin.gz"])),
-            "the ending of \"a.bin.gz\" does not tell its format",
+            "the ending of \"a.bin.gz\" does not give its format",
         ),
         (with("format", json!("xml")), "unknown variant `xml`, expected `csv` or `jsonl`"),
         (with("pahts", json!([])), "unknown field `pahts`, expected one of `paths`"),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::writer::{Form, ViewWriter};
 use crate::redis::server::{Server, ServerConfig};
-use crate::registry::{SinkSetting, TypedSink};
+use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{Sink, SinkError, SinkWriter};
 
 /// Entries of a stream of changes, about, unless configured.
@@ -59,17 +59,17 @@ struct PubSubConfig {
 /// Takes apart what is written: where, and what is a kind's own.
 fn split<C: DeserializeOwned>(
     written: Map<String, Value>,
-    setting: &SinkSetting,
+    context: &SinkBuildContext,
     prefix: impl Fn(&C) -> &Option<String>,
 ) -> Result<(Place, C), String> {
     let (server, written) = ServerConfig::split(written)?;
     let own: C = serde_json::from_value(Value::Object(written)).map_err(|e| e.to_string())?;
-    let server = Arc::new(Server::check(server, &setting.folder)?);
+    let server = Arc::new(Server::check(server, &context.folder)?);
     let prefix = prefix(&own).clone().unwrap_or_else(|| "tickweave".to_owned());
     if prefix.is_empty() {
         return Err("`prefix` is empty; keys begin with it".to_owned());
     }
-    Ok((Place { name: setting.name.clone(), server, prefix }, own))
+    Ok((Place { name: context.name.clone(), server, prefix }, own))
 }
 
 impl Place {
@@ -83,9 +83,9 @@ impl TypedSink for HashSink {
     const KIND: &'static str = "redis-hash";
     type Config = Map<String, Value>;
 
-    fn build(written: Self::Config, setting: SinkSetting) -> Result<HashSink, SinkError> {
-        let (place, _) = split(written, &setting, |own: &HashConfig| &own.prefix)
-            .map_err(|problem| SinkError::Config { name: setting.name.clone(), problem })?;
+    fn build(written: Self::Config, context: SinkBuildContext) -> Result<HashSink, SinkError> {
+        let (place, _) = split(written, &context, |own: &HashConfig| &own.prefix)
+            .map_err(|problem| SinkError::Config { name: context.name.clone(), problem })?;
         Ok(HashSink(place))
     }
 }
@@ -100,10 +100,10 @@ impl TypedSink for StreamsSink {
     const KIND: &'static str = "redis-streams";
     type Config = Map<String, Value>;
 
-    fn build(written: Self::Config, setting: SinkSetting) -> Result<StreamsSink, SinkError> {
-        let wrong = |problem| SinkError::Config { name: setting.name.clone(), problem };
+    fn build(written: Self::Config, context: SinkBuildContext) -> Result<StreamsSink, SinkError> {
+        let wrong = |problem| SinkError::Config { name: context.name.clone(), problem };
         let (place, own) =
-            split(written, &setting, |own: &StreamsConfig| &own.prefix).map_err(wrong)?;
+            split(written, &context, |own: &StreamsConfig| &own.prefix).map_err(wrong)?;
         match own.max_length.unwrap_or(MAX_LENGTH) {
             0 => Err(wrong("`max_length` is 0; a stream keeps at least one entry".to_owned())),
             max_length => Ok(StreamsSink { place, max_length }),
@@ -121,10 +121,10 @@ impl TypedSink for PubSubSink {
     const KIND: &'static str = "redis-pubsub";
     type Config = Map<String, Value>;
 
-    fn build(written: Self::Config, setting: SinkSetting) -> Result<PubSubSink, SinkError> {
-        let wrong = |problem| SinkError::Config { name: setting.name.clone(), problem };
+    fn build(written: Self::Config, context: SinkBuildContext) -> Result<PubSubSink, SinkError> {
+        let wrong = |problem| SinkError::Config { name: context.name.clone(), problem };
         let (place, own) =
-            split(written, &setting, |own: &PubSubConfig| &own.prefix).map_err(wrong)?;
+            split(written, &context, |own: &PubSubConfig| &own.prefix).map_err(wrong)?;
         match own.key_parts {
             Some(0) => Err(wrong("`key_parts` is 0; leave it out for whole keys".to_owned())),
             parts => Ok(PubSubSink { place, key_parts: parts.unwrap_or(usize::MAX) }),

@@ -17,7 +17,7 @@
 //! | `redis-pubsub` | to channel `{prefix}:{view}:{key}` JSON with `op`, `run`, `commit`, `key`, `row`; to channel `{prefix}:{view}` `snapshot` and `progress`. `key_parts = 2` leaves only the first two columns of the key in the channel's name: `tickweave:candles:binance:BTCUSDT\|1m` |
 //!
 //! A part of a batch is one script, so others see it whole. With it goes the hash `{prefix}:{view}:told:{kind}`: run, commit, time
-//! and part. So a part that comes again is told from a new one and written once; a run that was replaced by a
+//! and part. So a repeated part is recognised and written once; a run that was replaced by a
 //! later one writes nothing more; and a server that has lost what it had is given a new snapshot.
 //!
 //! Bounds: one connection per view; a script has at most [`BATCH_RECORDS`](crate::sink::BATCH_RECORDS) records.

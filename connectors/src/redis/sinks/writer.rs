@@ -4,7 +4,7 @@ use redis::{Cmd, Connection};
 use serde_json::{Value, json};
 
 use crate::redis::reply::bytes;
-use crate::redis::server::{Server, Trouble};
+use crate::redis::server::{RedisFailure, Server};
 use crate::sink::{BatchKind, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
 /// What is made of a view.
@@ -44,7 +44,7 @@ impl ViewWriter {
         let shown = format!("{base} of {server}");
         let name: String = sink.chars().filter(char::is_ascii_graphic).collect();
         let connection = server.connect(&format!("tickweave:{name}:{view}"));
-        let connection = connection.map_err(|trouble| failed("connect for", &shown, trouble))?;
+        let connection = connection.map_err(|failure| failed("connect for", &shown, failure))?;
         Ok(ViewWriter { connection, form, base, shown })
     }
 
@@ -123,7 +123,7 @@ impl SinkWriter for ViewWriter {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<(), SinkError> {
         let answer: Result<Vec<redis::Value>, _> = self.script(batch).query(&mut self.connection);
         let answer =
-            answer.map_err(|error| failed("write to", &self.shown, Trouble::of(&error)))?;
+            answer.map_err(|error| failed("write to", &self.shown, RedisFailure::of(&error)))?;
         let tried = format!("cannot write to {}", self.shown);
         match answer.first().and_then(bytes) {
             Some(b"written" | b"again") => Ok(()),
@@ -142,11 +142,11 @@ impl SinkWriter for ViewWriter {
     }
 }
 
-fn failed(verb: &str, shown: &str, trouble: Trouble) -> SinkError {
+fn failed(verb: &str, shown: &str, failure: RedisFailure) -> SinkError {
     let tried = format!("cannot {verb} {shown}");
-    match trouble {
-        Trouble::Passing(why) => SinkError::Retry { tried, cause: why.into() },
-        Trouble::Wrong(why) => SinkError::Fatal { tried, cause: why.into() },
+    match failure {
+        RedisFailure::Transient(why) => SinkError::Retry { tried, cause: why.into() },
+        RedisFailure::Permanent(why) => SinkError::Fatal { tried, cause: why.into() },
     }
 }
 

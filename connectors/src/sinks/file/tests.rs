@@ -6,13 +6,13 @@ use super::*;
 use crate::sinks;
 
 fn sink(folder: &Path, config: &str) -> Result<Box<dyn Sink>, SinkError> {
-    let setting = SinkSetting {
+    let context = SinkBuildContext {
         name: "out".to_owned(),
         folder: folder.to_owned(),
         views: vec!["candles".to_owned(), "alerts".to_owned()],
         encoding: Encoding::Deltas,
     };
-    sinks().build("file", serde_json::from_str(config).unwrap(), setting)
+    sinks().build("file", serde_json::from_str(config).unwrap(), context)
 }
 
 fn record(key: &str, now: Option<&str>, before: Option<&str>) -> SinkRecord {

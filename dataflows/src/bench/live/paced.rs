@@ -11,7 +11,7 @@ use market::{
 };
 
 use super::now;
-use crate::ingest::drive;
+use crate::ingest::sequencer;
 use crate::workload::{Market, Tick, Workload};
 
 /// The instrument of the probes.
@@ -156,7 +156,7 @@ impl Reader {
 impl PartitionReader for Reader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
         if self.next == 0 {
-            self.wall = drive::now();
+            self.wall = sequencer::now();
             let _ = self.schedule.begun.set(now());
         }
         let due = self.schedule.due(self.next);

@@ -12,13 +12,13 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::echo::Echo;
 use super::paced::{Schedule, probe_source};
-use crate::bench::rig::{Job, config};
+use crate::bench::rig::{BenchJob, config};
 use crate::clock::{Coverage, SourceTiming};
 use crate::config::{Config, ConfiguredSource};
 use crate::ingest::Stop;
-use crate::ingest::drive::SourceNames;
+use crate::ingest::sequencer::SourceNames;
 use crate::readers::{Bounds, ReaderPool};
-use crate::run::{RunError, Started, Wishes, run_live};
+use crate::run::{Job, RunError, RunOptions, run_live};
 use crate::serve::{Context, Frames, Health, Limits, Posts, Readiness, Stopped, bind, serve};
 use crate::telemetry::Metrics;
 use crate::views::{Labels, PartitionNames, ViewReader};
@@ -57,8 +57,8 @@ impl Served {
     ) -> anyhow::Result<Served> {
         config.sources.clear();
         config.sources.push(source);
-        let wishes = Wishes { followed: true, ..Wishes::default() };
-        let started = Started::new(&config, Arc::new(NoStates), &wishes)?;
+        let options = RunOptions { followed: true, ..RunOptions::default() };
+        let started = Job::new(&config, Arc::new(NoStates), &options)?;
         let readers = ReaderPool::start(config.readers, started.metrics.clone())?;
         let context = context(
             Arc::new(started.reader().on(readers.clone())),
@@ -71,7 +71,7 @@ impl Served {
         let stop = Stop::default();
         let stopping = stop.clone();
         let feeding =
-            std::thread::spawn(move || run_live(&config, started, &wishes, &stopping).map(|_| ()));
+            std::thread::spawn(move || run_live(&config, started, &options, &stopping).map(|_| ()));
         Served::serve(context, feeding, stop)
     }
 
@@ -109,7 +109,7 @@ impl Served {
 pub(in crate::bench) fn engine(
     schedule: &Arc<Schedule>,
 ) -> anyhow::Result<(Config, ConfiguredSource)> {
-    let config = config(Job::J2, 1, "")?;
+    let config = config(BenchJob::J2, 1, "")?;
     let source = probe_source(schedule, &config.catalog)?;
     let source = ConfiguredSource {
         kind: "bench".to_owned(),

@@ -14,7 +14,7 @@ use super::wire::{Message, View};
 pub(super) struct Table {
     term: Term,
     title: String,
-    /// At most so many rows, if it was said; else what fits.
+    /// The most rows, if configured; otherwise as many as fit.
     limit: Option<usize>,
     view: Option<View>,
     columns: Vec<String>,
@@ -143,7 +143,7 @@ impl Table {
             Some(view) if view.kind != "log" => {
                 view.key.iter().map(|name| text(row.get(name))).collect()
             }
-            // Rows of a log are never told again.
+            // Rows of a log are never sent again.
             _ => vec![format!("{:020}", self.changes)],
         }
     }
@@ -209,7 +209,7 @@ impl Table {
     }
 }
 
-/// Cells beside each other; those that are numbers stand at the right if `numbers` says so.
+/// Cells beside each other; numbers are right-aligned if `numbers` says so.
 fn line<'a>(
     cells: impl Iterator<Item = (&'a str, &'a usize)>,
     width: usize,

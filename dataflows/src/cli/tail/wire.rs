@@ -67,7 +67,7 @@ pub(super) struct Frontier {
 
 /// Connecting, and the head of an answer, may take so long.
 const ANSWER: Duration = Duration::from_secs(10);
-/// A server tells how far it is every second; one that is silent for this long is gone.
+/// A server sends its progress every second; one that is silent for this long is gone.
 const SILENCE: Duration = Duration::from_secs(10);
 /// No event is longer.
 const EVENT_BYTES: usize = 256 << 20;
@@ -81,8 +81,8 @@ impl Server {
         let uri = uri.filter(|uri| uri.scheme_str() == Some("http"));
         let authority = uri.as_ref().and_then(|uri| uri.authority().map(|name| (uri, name)));
         let Some((uri, authority)) = authority else {
-            let said = format!("--url {url}: write it as http://HOST:PORT");
-            return Err(Refused(said));
+            let text = format!("--url {url}: write it as http://HOST:PORT");
+            return Err(Refused(text));
         };
         Ok(Server {
             host: authority.to_string(),
@@ -91,7 +91,7 @@ impl Server {
         })
     }
 
-    /// Follows what `path` asks, from what was told with `last_id` on.
+    /// Follows what `path` asks, from the message with `last_id` on.
     pub(super) async fn events(&self, path: &str, last_id: Option<&str>) -> anyhow::Result<Events> {
         let answer = self.ask(path, "text/event-stream", last_id).await?;
         Ok(Events { body: answer.into_body(), read: BytesMut::new(), last_id: None })
@@ -140,11 +140,11 @@ impl Server {
             return Ok(answer);
         }
         let body = whole(answer.into_body()).await?;
-        let said = problem(&body).unwrap_or_else(|| format!("the server answers {status}"));
+        let text = problem(&body).unwrap_or_else(|| format!("the server answers {status}"));
         if status.is_client_error() {
-            return Err(Refused(said).into());
+            return Err(Refused(text).into());
         }
-        bail!(said)
+        bail!(text)
     }
 }
 
@@ -164,17 +164,17 @@ fn problem(body: &[u8]) -> Option<String> {
         allowed: Vec<String>,
     }
     let Problem { detail, suggestions, errors } = serde_json::from_slice(body).ok()?;
-    let mut said = detail;
+    let mut text = detail;
     for (what, names) in [("perhaps", suggestions)]
         .into_iter()
         .chain(errors.into_iter().map(|fault| ("possible", fault.allowed)))
     {
-        let new = names.iter().any(|name| !said.contains(&**name));
+        let new = names.iter().any(|name| !text.contains(&**name));
         if new || (what == "perhaps" && !names.is_empty()) {
-            said.push_str(&format!("; {what}: {}", names.join(", ")));
+            text.push_str(&format!("; {what}: {}", names.join(", ")));
         }
     }
-    Some(said)
+    Some(text)
 }
 
 async fn whole(body: Incoming) -> anyhow::Result<Bytes> {
@@ -272,20 +272,20 @@ mod tests {
         }
         for url in ["127.0.0.1:8080", "https://127.0.0.1", "http://", "localhost", ""] {
             let refused = Server::read(url).err().map(|refused| refused.to_string());
-            assert!(refused.is_some_and(|said| said.contains("http://HOST:PORT")), "{url}");
+            assert!(refused.is_some_and(|error| error.contains("http://HOST:PORT")), "{url}");
         }
     }
 
     #[test]
     fn problems_tell_what_is_possible_once() {
-        let said = |json: &str| problem(json.as_bytes());
+        let text = |json: &str| problem(json.as_bytes());
         let unknown = r#"{"detail":"no view is named `x`","suggestions":["candles"]}"#;
-        assert_eq!(said(unknown).unwrap(), "no view is named `x`; perhaps: candles");
+        assert_eq!(text(unknown).unwrap(), "no view is named `x`; perhaps: candles");
         let wrong = r#"{"detail":"tf=7m (allowed: 1m)","errors":[{"allowed":["1m"]}]}"#;
-        assert_eq!(said(wrong).unwrap(), "tf=7m (allowed: 1m)");
+        assert_eq!(text(wrong).unwrap(), "tf=7m (allowed: 1m)");
         let fields = r#"{"detail":"fields=x","errors":[{"allowed":["open","close"]}]}"#;
-        assert_eq!(said(fields).unwrap(), "fields=x; possible: open, close");
-        assert_eq!(said("<html>"), None);
+        assert_eq!(text(fields).unwrap(), "fields=x; possible: open, close");
+        assert_eq!(text("<html>"), None);
     }
 
     #[test]

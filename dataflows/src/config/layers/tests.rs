@@ -86,7 +86,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             with("\"file\"", "\"fil\""),
             &[],
-            "c.toml:5:1: source[0] (name `a`): unknown source kind `fil` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-desk)",
+            "c.toml:5:1: source[0] (name `a`): unknown source kind `fil` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-fills)",
         ),
         (with("workers", "wokers"), &[], "c.toml: TOML parse error at line 2, column 1"),
         (
@@ -121,7 +121,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             with("", ""),
             &[("SOURCE__1__NAME", "b")],
-            "TICKWEAVE__SOURCE__1__NAME: source[1] (name `b`): unknown source kind `` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-desk)",
+            "TICKWEAVE__SOURCE__1__NAME: source[1] (name `b`): unknown source kind `` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-fills)",
         ),
         (
             with("reject_after", "").replace("[job]", "[job]\ncorrection_horizon = \"5m\""),
@@ -186,4 +186,27 @@ fn every_value_is_explained() {
 fn places_of_errors_become_paths() {
     assert_eq!(path_of("source[0] (name `a (b)`).play"), "source.0.play");
     assert_eq!(path_of("source (number of sources)"), "source");
+}
+
+/// Keys and kinds by their old names: in a file, in the environment, in a recorded configuration.
+#[test]
+fn old_names_still_work() {
+    let file = "[job]\nskew = \"3s\"\n[http]\ninlet = false\n[[instrument]]\npattern = \"*\"\nquote = \"USD\"\n\
+                [[source]]\nname = \"fills\"\nkind = \"simulated-desk\"\nportfolios = [\"north\"]";
+    let config = layers_of(file, &[]).unwrap().check().unwrap();
+    assert_eq!((config.max_clock_ahead, config.ingest_api), (market::Span::secs(3), None));
+    assert_eq!(config.sources[0].kind, "simulated-fills");
+    assert!(config.toml.contains("max_clock_ahead = \"3s\"\n"), "{}", config.toml);
+
+    let above = [("JOB__SKEW", "4s"), ("HTTP__INLET", "true")];
+    let config = layers_of(file, &above).unwrap().check().unwrap();
+    assert_eq!(
+        (config.max_clock_ahead, config.ingest_api.is_some()),
+        (market::Span::secs(4), true)
+    );
+
+    let recorded = RawConfig::parse(file, "recorded").unwrap();
+    assert_eq!((recorded.job.max_clock_ahead.as_str(), recorded.http.ingest), ("3s", false));
+    let error = error(&file.replace("3s", "x"), &[]);
+    assert!(error.starts_with("c.toml:2:8: job.max_clock_ahead: "), "{error}");
 }

@@ -38,7 +38,7 @@ pub struct Portfolio {
     pub id: PortfolioId,
     /// Its base currency.
     pub currency: Currency,
-    /// What it began with, at [`MONEY_SCALE`]; 0 if that is not told.
+    /// What it began with, at [`MONEY_SCALE`]; 0 if not configured.
     pub capital: i128,
     /// What its changes are compared with.
     pub benchmark: Option<InstrumentId>,
@@ -71,7 +71,7 @@ pub struct Risk {
 /// A model whose fair values are numbers of an indicator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Computed {
-    /// The model; nobody else may tell its values.
+    /// The model; no source may send its values.
     pub model: ModelId,
     /// The number of the indicator among the job's.
     pub indicator: u16,

@@ -11,7 +11,7 @@ pub struct RawPortfolio {
     /// Its base currency; default: that of `[portfolios]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
-    /// What it began with, in its base currency; default: 0, which means that it is not told.
+    /// What it began with, in its base currency; default: 0, which means that it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capital: Option<RawAmount>,
     /// The instrument that its changes are compared with; none by default.

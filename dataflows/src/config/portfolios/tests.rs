@@ -77,7 +77,7 @@ fn everything_that_can_be_said() {
     let timeframe = "1h".parse().unwrap();
     let model = ModelId::of("mean");
     assert_eq!(portfolios.computed, [Computed { model, indicator: 1, output: 1, timeframe }]);
-    assert!(config.catalog.models.resolve("mean").is_err(), "nobody else tells its values");
+    assert!(config.catalog.models.resolve("mean").is_err(), "no source may send its values");
     assert_eq!(config.catalog.portfolios.all().len(), 2);
 
     let again = RawConfig::parse(&config.toml, "recorded").unwrap();

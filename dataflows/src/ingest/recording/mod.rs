@@ -23,7 +23,7 @@ pub use read::{Next, Recording};
 pub use write::Recorder;
 
 /// What every recording begins with, and the version that this build writes and reads. Version 2 holds
-/// what is said of accounts, version 3 from when on sources were read, and whether a trade has only its position to
+/// account records, version 3 from when on sources were read, and whether a trade has only its position to
 /// be ordered by.
 const MAGIC: &[u8; 6] = b"TWKREC";
 const VERSION: &[u8; 2] = b"03";
@@ -68,14 +68,14 @@ enum Frame<'a> {
 /// Why a recording cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// The file system said no.
+    /// The file system returned an error.
     #[error("cannot {what} recording {path}", path = path.display())]
     Io {
         /// What was tried.
         what: &'static str,
         /// Which file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },

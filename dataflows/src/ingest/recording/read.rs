@@ -5,7 +5,7 @@ use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::{FRAME_BYTES_MAX, Frame, Header, MAGIC, NewNames, RecordingError, VERSION, io};
-use crate::ingest::handover::Sealed;
+use crate::ingest::dispatcher::ClosedCommit;
 
 /// Reads a recording, commit by commit.
 pub struct Recording {
@@ -20,7 +20,7 @@ pub struct Recording {
 /// What follows in a recording.
 pub enum Next {
     /// A commit.
-    Commit(Sealed),
+    Commit(ClosedCommit),
     /// Names that the next commits use for the first time.
     Names(NewNames),
     /// Nothing; `in_order` unless the recording was cut.
@@ -80,7 +80,7 @@ impl Recording {
     pub fn read(&mut self) -> Result<Next, RecordingError> {
         match self.frame()? {
             Some(Frame::Commit { binding, records, accounts, refused }) => {
-                Ok(Next::Commit(Sealed {
+                Ok(Next::Commit(ClosedCommit {
                     binding: binding.into_owned(),
                     records: records.into_owned(),
                     accounts: accounts.into_owned(),

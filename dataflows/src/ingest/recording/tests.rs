@@ -6,7 +6,7 @@ use market::{
 };
 
 use super::*;
-use crate::ingest::handover::Sealed;
+use crate::ingest::dispatcher::ClosedCommit;
 use operators::ReadFrom;
 
 fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
@@ -32,7 +32,7 @@ fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
     ]
 }
 
-fn sealed(commit: u64, accounts: &[AccountEvent]) -> Sealed {
+fn closed(commit: u64, accounts: &[AccountEvent]) -> ClosedCommit {
     let origin = |position| Origin { rank: 0, source: SourceId(0), partition: 0, position };
     let binding = Binding {
         commit: Commit(commit),
@@ -47,7 +47,7 @@ fn sealed(commit: u64, accounts: &[AccountEvent]) -> Sealed {
         accounts.map(|(at, event)| AccountRecord { origin: origin(at), event: *event }).collect();
     let (records, refused) = (Vec::new(), Vec::new());
     let (incidents, partitions) = (Vec::new(), Vec::new());
-    Sealed { binding, records, accounts, refused, incidents, partitions, oldest: None }
+    ClosedCommit { binding, records, accounts, refused, incidents, partitions, oldest: None }
 }
 
 #[test]
@@ -58,13 +58,13 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
     let events = accounts(&catalog);
     let header = Header { config: String::new(), sources: vec!["a".to_owned()] };
     let mut recorder = Recorder::create(&path, header, Arc::clone(&catalog), false).unwrap();
-    recorder.write(&sealed(0, &events)).unwrap();
-    recorder.write(&sealed(1, &events[4..])).unwrap();
+    recorder.write(&closed(0, &events)).unwrap();
+    recorder.write(&closed(1, &events[4..])).unwrap();
     recorder.finish().unwrap();
 
     let mut recording = Recording::open(&path).unwrap();
     let Next::Names(names) = recording.read().unwrap() else { panic!("names come first") };
-    // A portfolio that was never named is told by its hash, and so comes back as another.
+    // A portfolio that was never named is recorded by its hash, and so comes back as another.
     let p2 = format!("{:?}", PortfolioId::of("p2"));
     let want = NewNames {
         instruments: vec!["us:AAPL".to_owned()],
@@ -74,7 +74,7 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
     assert_eq!(names, want);
     for (commit, events) in [(0, &events[..]), (1, &events[4..])] {
         let Next::Commit(read) = recording.read().unwrap() else { panic!("no commit {commit}") };
-        let want = sealed(commit, events);
+        let want = closed(commit, events);
         assert_eq!((read.binding, read.accounts), (want.binding, want.accounts));
     }
     assert!(matches!(recording.read().unwrap(), Next::End { in_order: true }));

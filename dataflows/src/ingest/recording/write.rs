@@ -13,7 +13,7 @@ use market::{AccountEvent, AccountRecord, Catalog, InstrumentId, ModelId, Portfo
 use super::{
     FRAME_BYTES_MAX, Frame, Header, MAGIC, NewNames, Recording, RecordingError, VERSION, io,
 };
-use crate::ingest::handover::Sealed;
+use crate::ingest::dispatcher::ClosedCommit;
 
 /// Writes a recording, whose file is locked meanwhile.
 pub struct Recorder {
@@ -47,18 +47,18 @@ impl Recorder {
         let magic = [&MAGIC[..], VERSION].concat();
         recorder.file.write_all(&magic).map_err(io("write", &recorder.path))?;
         recorder.frame(&Frame::Header(header))?;
-        // From here on, who opens the file sees what it is.
+        // From here on, the file is recognisable as a recording.
         recorder.file.flush().map_err(io("write", &recorder.path))?;
         Ok(recorder)
     }
 
     /// Appends a commit.
-    pub fn write(&mut self, sealed: &Sealed) -> Result<(), RecordingError> {
-        let names = self.named.of(sealed, &self.catalog);
+    pub fn write(&mut self, closed: &ClosedCommit) -> Result<(), RecordingError> {
+        let names = self.named.of(closed, &self.catalog);
         if names != NewNames::default() {
             self.frame(&Frame::Names(names))?;
         }
-        let Sealed { binding, records, accounts, refused, .. } = sealed;
+        let ClosedCommit { binding, records, accounts, refused, .. } = closed;
         self.frame(&Frame::Commit {
             binding: Cow::Borrowed(binding),
             records: Cow::Borrowed(records),
@@ -134,17 +134,17 @@ fn opened(path: &Path, force: bool) -> Result<File, RecordingError> {
 
 impl Named {
     /// The names that a commit is the first to use.
-    fn of(&mut self, sealed: &Sealed, catalog: &Catalog) -> NewNames {
+    fn of(&mut self, closed: &ClosedCommit, catalog: &Catalog) -> NewNames {
         let mut new = NewNames::default();
         let name = |instrument, known: &mut HashSet<_>, new: &mut Vec<String>| {
             if known.insert(instrument) {
                 new.push(catalog.name(instrument).to_string());
             }
         };
-        for record in &sealed.records {
+        for record in &closed.records {
             name(record.event.instrument(), &mut self.instruments, &mut new.instruments);
         }
-        for AccountRecord { event, .. } in &sealed.accounts {
+        for AccountRecord { event, .. } in &closed.accounts {
             let (instrument, portfolio, model) = match event {
                 AccountEvent::Fill(fill) | AccountEvent::Correct(fill) => {
                     (Some(fill.instrument), Some(fill.name.portfolio), None)

@@ -34,8 +34,8 @@ fn what_the_manifest_lists_is_replaced_and_nothing_else() {
     let error = open(path, &["a.csv", "c.csv"], false).err().unwrap();
     assert!(error.is_refusal());
     let (error, file) = (error.to_string(), path.join("c.csv"));
-    let said = [file.to_str().unwrap(), "another folder", "--force"];
-    assert!(said.iter().all(|said| error.contains(said)), "{error}");
+    let wanted = [file.to_str().unwrap(), "another folder", "--force"];
+    assert!(wanted.iter().all(|wanted| error.contains(wanted)), "{error}");
     assert_holds(&path.join("a.csv"), "second");
     assert_holds(&path.join("c.csv"), "mine");
     let folder = open(path, &["c.csv"], true).unwrap();

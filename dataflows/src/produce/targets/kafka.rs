@@ -2,17 +2,17 @@
 
 use std::io;
 
-use connectors::kafka::Filling;
+use connectors::kafka::KafkaProducer;
 
 use super::{Target, TargetKind, without_header};
 
 pub(super) const KIND: TargetKind = TargetKind {
     scheme: "kafka",
     doc: "kafka://HOST:PORT/TOPIC: messages with the symbol as key, as `jsonl` or as `ticks` without their header",
-    open: |name| Ok(Box::new(Topic(Filling::open(name)?))),
+    open: |name| Ok(Box::new(Topic(KafkaProducer::open(name)?))),
 };
 
-struct Topic(Filling);
+struct Topic(KafkaProducer);
 
 impl Target for Topic {
     fn begin(&mut self, header: &[u8]) -> io::Result<()> {

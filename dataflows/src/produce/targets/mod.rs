@@ -13,7 +13,7 @@ use crate::workload::HEADER;
 
 /// Takes rows.
 pub trait Target: Send {
-    /// Is told the line that names the columns, before any row, if the form has one. Targets of messages need none.
+    /// Receives the line that names the columns, before any row, if the form has one. Targets of messages need none.
     fn begin(&mut self, _header: &[u8]) -> io::Result<()> {
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use connectors::redis::Filling;
+use connectors::redis::RedisProducer;
 
 use super::{Target, TargetKind, without_header};
 
@@ -10,10 +10,10 @@ pub(super) const KIND: TargetKind = TargetKind {
     scheme: "redis",
     doc: "redis://HOST:PORT/STREAM: entries with the symbol in field `key` and the row in field `data`, as `jsonl` or as \
           `ticks` without their header",
-    open: |name| Ok(Box::new(Stream(Filling::open(name)?))),
+    open: |name| Ok(Box::new(Stream(RedisProducer::open(name)?))),
 };
 
-struct Stream(Filling);
+struct Stream(RedisProducer);
 
 impl Target for Stream {
     fn begin(&mut self, header: &[u8]) -> io::Result<()> {

@@ -12,7 +12,7 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::inlet::{Inlet, RowFault, Sent, Taken, Token, TurnedAway};
+use crate::ingest_api::{IngestApi, PostError, PostOutcome, PostedBody, RowFault, Token};
 use crate::serve::answers::{Known, Pending};
 use crate::serve::fresh::{reaches, wait};
 use crate::serve::problem::{
@@ -96,7 +96,7 @@ async fn answer(
         return Err(Problem::new(CROSS_SITE, format!("{site} may not send rows to this server")));
     }
     let inlet = context.posts.inlet.clone().ok_or_else(|| {
-        Problem::new(NO_INLET, "this process takes no rows: `inlet` of [http] is false")
+        Problem::new(NO_INLET, "this process takes no rows: `ingest` of [http] is false")
     })?;
     let wish = read(&asked, &*inlet)?;
     let form = body::form(&asked.headers)?;
@@ -127,7 +127,7 @@ async fn answer(
         }
     };
     let Wish { row_type, atomic, processed } = wish;
-    let sent = Sent { form, body: rows, row_type, atomic };
+    let sent = PostedBody { form, body: rows, row_type, atomic };
     // On a task of its own: who hangs up now has sent his rows, and may ask what became of them.
     let taking = tokio::spawn(async move {
         let taken = inlet.take(sent).await.map_err(refused);
@@ -143,11 +143,11 @@ const JSON: &str = "application/json";
 /// The answer to rows that were taken, which is kept if there is a key.
 async fn told(
     context: &Context,
-    taken: Taken,
+    taken: PostOutcome,
     processed: Option<Duration>,
     pending: Option<Pending>,
 ) -> Result<String, Problem> {
-    let Taken { accepted, rejected, commit } = taken;
+    let PostOutcome { accepted, rejected, commit } = taken;
     let processed = match (processed, commit) {
         (None, _) => None,
         (Some(_), None) => Some(false),
@@ -178,7 +178,7 @@ fn replayed(answer: &str) -> Response {
     response
 }
 
-fn read(asked: &Asked, inlet: &dyn Inlet) -> Result<Wish, Problem> {
+fn read(asked: &Asked, inlet: &dyn IngestApi) -> Result<Wish, Problem> {
     let mut query = Query::new(&asked.query, PARAMETERS);
     let types = inlet.row_types();
     let row_type = query.one_of("type", "a type of rows", &types, |known, given| known == given);
@@ -205,14 +205,14 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     })
 }
 
-fn refused(away: TurnedAway) -> Problem {
+fn refused(away: PostError) -> Problem {
     let detail = away.to_string();
     match away {
-        TurnedAway::Busy(_) => Problem::new(BUSY, detail),
-        TurnedAway::Unreadable(_) => Problem::new(UNREADABLE, detail),
-        TurnedAway::TooManyRows { .. } => Problem::new(TOO_LARGE, detail),
-        TurnedAway::Closed => Problem::new(UNAVAILABLE, detail),
-        TurnedAway::Refused { rows, .. } => {
+        PostError::Busy(_) => Problem::new(BUSY, detail),
+        PostError::Unreadable(_) => Problem::new(UNREADABLE, detail),
+        PostError::TooManyRows { .. } => Problem::new(TOO_LARGE, detail),
+        PostError::Closed => Problem::new(UNAVAILABLE, detail),
+        PostError::Refused { rows, .. } => {
             let faults = rows.iter().take(ERRORS_MAX).map(|row| Fault {
                 pointer: pointer(row),
                 code: row.code,

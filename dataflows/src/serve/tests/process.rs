@@ -9,7 +9,9 @@ use market::{BarState, Commit};
 use serde_json::{Value, json};
 
 use super::{Answer, Server, app};
-use crate::inlet::{Form, Inlet, RowFault, Sent, Taken, Taking, TurnedAway};
+use crate::ingest_api::{
+    Form, IngestApi, PostError, PostFuture, PostOutcome, PostedBody, RowFault,
+};
 use crate::serve::Posts;
 
 const PATH: &str = "/api/streaming/process";
@@ -17,15 +19,15 @@ const PATH: &str = "/api/streaming/process";
 /// Gives prepared answers, else that all was taken into commit 17; keeps what was sent.
 #[derive(Default)]
 struct Prepared {
-    answers: Mutex<VecDeque<Result<Taken, TurnedAway>>>,
-    sent: Mutex<Vec<Sent>>,
+    answers: Mutex<VecDeque<Result<PostOutcome, PostError>>>,
+    sent: Mutex<Vec<PostedBody>>,
     /// Nothing is answered while this is locked.
     gate: tokio::sync::Mutex<()>,
 }
 
-impl Inlet for Prepared {
-    fn take(&self, sent: Sent) -> Taking<'_> {
-        let all = Taken { accepted: 2, rejected: Vec::new(), commit: Some(Commit(17)) };
+impl IngestApi for Prepared {
+    fn take(&self, sent: PostedBody) -> PostFuture<'_> {
+        let all = PostOutcome { accepted: 2, rejected: Vec::new(), commit: Some(Commit(17)) };
         self.sent.lock().unwrap().push(sent);
         Box::pin(async move {
             let _open = self.gate.lock().await;
@@ -43,11 +45,11 @@ impl Inlet for Prepared {
 }
 
 impl Prepared {
-    fn answer(&self, answer: Result<Taken, TurnedAway>) {
+    fn answer(&self, answer: Result<PostOutcome, PostError>) {
         self.answers.lock().unwrap().push_back(answer);
     }
 
-    fn sent(&self) -> Vec<Sent> {
+    fn sent(&self) -> Vec<PostedBody> {
         std::mem::take(&mut self.sent.lock().unwrap())
     }
 }
@@ -79,7 +81,7 @@ fn fault(row: usize, field: &str) -> RowFault {
 async fn what_was_taken_is_told_row_by_row() {
     let (server, inlet) = server();
     let rejected = vec![fault(1, "price"), fault(3, ""), fault(4, "a/b~")];
-    inlet.answer(Ok(Taken { accepted: 2, rejected, commit: Some(Commit(17)) }));
+    inlet.answer(Ok(PostOutcome { accepted: 2, rejected, commit: Some(Commit(17)) }));
     let answer = post(&server, "", &[], "[]").await;
     assert_eq!((answer.status(), answer.header("content-type")), (202, "application/json"));
     let error = |row, pointer| json!({"row": row, "pointer": pointer, "code": "bad_price", "detail": "is none"});
@@ -92,11 +94,11 @@ async fn what_was_taken_is_told_row_by_row() {
     });
     assert_eq!(answer.json(), want);
     // Rows that were not bound in time have no token.
-    inlet.answer(Ok(Taken { accepted: 1, rejected: Vec::new(), commit: None }));
+    inlet.answer(Ok(PostOutcome { accepted: 1, rejected: Vec::new(), commit: None }));
     assert_eq!(post(&server, "", &[], "[]").await.json()["completion_token"], Value::Null);
     // A long list is cut.
     let rejected = (0..1_003).map(|row| fault(row, "price")).collect();
-    inlet.answer(Ok(Taken { accepted: 0, rejected, commit: None }));
+    inlet.answer(Ok(PostOutcome { accepted: 0, rejected, commit: None }));
     let cut = post(&server, "", &[], "[]").await.json();
     assert_eq!((&cut["rejected"], &cut["errors_left_out"]), (&json!(1_003), &json!(3)));
 }
@@ -133,11 +135,11 @@ async fn each_form_and_what_is_none() {
 async fn who_is_turned_away_hears_why() {
     let (server, inlet) = server();
     for (away, status, code) in [
-        (TurnedAway::Busy("full".to_owned()), 429, "busy"),
-        (TurnedAway::Unreadable("no array".to_owned()), 400, "unreadable-body"),
-        (TurnedAway::TooManyRows { limit: 3 }, 413, "too-large"),
-        (TurnedAway::Refused { rows: vec![fault(2, "price")], of: 4 }, 422, "rows-refused"),
-        (TurnedAway::Closed, 503, "unavailable"),
+        (PostError::Busy("full".to_owned()), 429, "busy"),
+        (PostError::Unreadable("no array".to_owned()), 400, "unreadable-body"),
+        (PostError::TooManyRows { limit: 3 }, 413, "too-large"),
+        (PostError::Refused { rows: vec![fault(2, "price")], of: 4 }, 422, "rows-refused"),
+        (PostError::Closed, 503, "unavailable"),
     ] {
         inlet.answer(Err(away.clone()));
         let answer = post(&server, "", &[], "[]").await;
@@ -175,7 +177,7 @@ async fn the_same_key_has_the_same_answer() {
     let key = [("idempotency-key", "k-1")];
     let first = post(&server, "", &key, "[1]").await;
     assert_eq!((first.status(), first.header("idempotency-replayed")), (202, ""));
-    inlet.answer(Ok(Taken { accepted: 9, rejected: Vec::new(), commit: None }));
+    inlet.answer(Ok(PostOutcome { accepted: 9, rejected: Vec::new(), commit: None }));
     let again = post(&server, "", &key, "[1]").await;
     assert_eq!((again.status(), again.header("idempotency-replayed")), (202, "true"));
     assert_eq!((again.json(), inlet.sent().len()), (first.json(), 1), "it was taken once");
@@ -190,7 +192,7 @@ async fn the_same_key_has_the_same_answer() {
     assert_eq!(post(&server, "?wait=processed", &key, "[1]").await.status(), 202);
     // What was turned away may come again under its key.
     inlet.answers.lock().unwrap().clear();
-    inlet.answer(Err(TurnedAway::Busy("full".to_owned())));
+    inlet.answer(Err(PostError::Busy("full".to_owned())));
     let key = [("idempotency-key", "k-2")];
     assert_eq!(post(&server, "", &key, "[1]").await.status(), 429);
     assert_eq!(post(&server, "", &key, "[1]").await.status(), 202);
@@ -263,7 +265,7 @@ async fn parameters_that_cannot_be() {
 async fn rows_are_processed_when_views_are_complete_at_their_commit() {
     let (server, inlet) = server();
     let told = |commit, query: &'static str| {
-        inlet.answer(Ok(Taken { accepted: 1, rejected: Vec::new(), commit }));
+        inlet.answer(Ok(PostOutcome { accepted: 1, rejected: Vec::new(), commit }));
         let answer = post(&server, query, &[], "[]");
         async { answer.await.json()["processed"].clone() }
     };

@@ -38,13 +38,13 @@ fn a_live_run_beyond_the_budget_pauses_and_stays_up() {
         || Some(get(address, "/health/ready")).filter(|answer| answer.status == 503),
         || "a pause".to_owned(),
     );
-    let said = ready.json();
+    let answer = ready.json();
     assert_eq!(ready.headers["content-type"], "application/health+json");
-    assert_eq!(said["status"], "fail", "{said}");
-    let output = said["output"].as_str().unwrap();
+    assert_eq!(answer["status"], "fail", "{answer}");
+    let output = answer["output"].as_str().unwrap();
     assert!(output.contains("`limits.state_bytes` allows 20000"), "{output}");
-    assert_eq!(said["checks"]["sources"][0]["status"], "fail", "{said}");
-    assert_eq!(said["checks"]["workers"][0]["status"], "pass", "{said}");
+    assert_eq!(answer["checks"]["sources"][0]["status"], "fail", "{answer}");
+    assert_eq!(answer["checks"]["workers"][0]["status"], "pass", "{answer}");
     assert_eq!(get(address, "/health").status, 503);
     // It is up, answers, and goes on committing, but reads nothing more.
     assert_eq!(get(address, "/health/live").status, 200);
@@ -96,8 +96,8 @@ fn a_log_beyond_its_bound_says_that_rows_are_gone_and_keeps_the_same_ones() {
     let replay = |workers| {
         let args = ["replay", "job.toml", "-w", workers, "--json", "--digest", "--out", "out"];
         let ran = tickweave(folder, &args);
-        let said = "rows of `too_late` are gone: it exceeded `limits.log_bytes` = 4000";
-        assert!(ran.err.contains(said), "{}", ran.err);
+        let answer = "rows of `too_late` are gone: it exceeded `limits.log_bytes` = 4000";
+        assert!(ran.err.contains(answer), "{}", ran.err);
         ran.json()
     };
     let one = replay("1");

@@ -9,7 +9,7 @@ fn a_wrong_command_line_says_what_is_possible() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("t.csv"), "time,price,size\n2024-03-04T12:00:00Z,10,1\n").unwrap();
-    for (args, said) in [
+    for (args, message) in [
         (&[][..], &["Usage", "replay"][..]),
         (&["rerun"], &["rerun", "Usage"]),
         (&["relpay"], &["relpay", "replay"]),
@@ -49,22 +49,22 @@ fn a_wrong_command_line_says_what_is_possible() {
         (&["replay", "none.toml"], &["none.toml", "No such file"]),
     ] {
         let ran = tickweave(folder, args);
-        let said = ran.failed(2, said);
-        assert!(!said.contains('\u{1b}'), "colours in what is no terminal: {said:?}");
-        assert_eq!(said.matches("No such file").count().max(1), 1, "said twice: {said}");
+        let message = ran.failed(2, message);
+        assert!(!message.contains('\u{1b}'), "colours in what is no terminal: {message:?}");
+        assert_eq!(message.matches("No such file").count().max(1), 1, "message twice: {message}");
     }
 }
 
 #[test]
 fn help_and_version_are_no_failures() {
     let folder = tempfile::tempdir().unwrap();
-    for (args, said) in [
+    for (args, message) in [
         (&["--help"][..], "replay"),
         (&["replay", "--help"], "--time-unit"),
         (&["--version"], "tickweave "),
     ] {
         let ran = tickweave(folder.path(), args);
-        assert!(ran.code == Some(0) && ran.out.contains(said), "{ran:?}");
+        assert!(ran.code == Some(0) && ran.out.contains(message), "{ran:?}");
     }
 }
 
@@ -75,6 +75,6 @@ fn a_reader_that_goes_away_is_no_failure() {
     let binary = env!("CARGO_BIN_EXE_tickweave");
     let script = format!("{{ '{binary}' replay t.csv --instrument x:Y; echo $? >&2; }} | true");
     let ran = std::process::Command::new("sh").args(["-c", &script]).current_dir(&folder).output();
-    let said = String::from_utf8(ran.unwrap().stderr).unwrap();
-    assert_eq!(said.trim(), "0");
+    let message = String::from_utf8(ran.unwrap().stderr).unwrap();
+    assert_eq!(message.trim(), "0");
 }

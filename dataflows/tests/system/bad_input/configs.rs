@@ -13,7 +13,7 @@ instrument = "x:{symbol}"
 columns = { time = "time", symbol = "symbol", price = "price", size = "size" }
 "#;
 
-/// What stands before the source, what stands behind it, and what is said.
+/// What stands before the source, what stands behind it, and what is message.
 const WRONG: &[(&str, &str, &[&str])] = &[
     ("[job", "", &["job.toml", "line 1"]),
     ("[jobs]", "", &["unknown field `jobs`", "`job`", "`source`"]),
@@ -33,7 +33,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "",
         &["job.correction_horizon", "99999999999d"],
     ),
-    ("[job]\nskew = \"1 parsec\"", "", &["job.skew", "1 parsec"]),
+    ("[job]\nmax_clock_ahead = \"1 parsec\"", "", &["job.max_clock_ahead", "1 parsec"]),
     ("[job]\nnot_after = \"tomorrow\"", "", &["job.not_after", "tomorrow", "RFC 3339"]),
     ("[outliers]\nbars = 1001", "", &["outliers.bars: 1001", "0 and 1000"]),
     ("[outliers]\nbars = -1", "", &["-1"]),
@@ -86,19 +86,19 @@ fn a_wrong_configuration_is_told_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("t.csv"), "time,symbol,price,size\n").unwrap();
-    for (number, (before, behind, said)) in WRONG.iter().enumerate() {
+    for (number, (before, behind, message)) in WRONG.iter().enumerate() {
         let text = format!("{before}\n{SOURCE}{behind}\n");
         fs::write(folder.join("job.toml"), &text).unwrap();
         let command = ["check", "replay", "run"][number % 3];
         let ran = tickweave(folder, &[command, "job.toml"]);
         assert_eq!(ran.code, Some(2), "{text}: {ran:?}");
-        ran.failed(2, said);
+        ran.failed(2, message);
         assert!(ran.out.is_empty() && !ran.err.contains("serving"), "{ran:?}");
     }
     fs::write(folder.join("job.toml"), [0xff, 0xfe, 0]).unwrap();
     tickweave(folder, &["check", "job.toml"]).failed(2, &["job.toml", "UTF-8"]);
     // Without sources there is still what clients post, unless that is not wanted either.
-    fs::write(folder.join("job.toml"), "[http]\ninlet = false").unwrap();
+    fs::write(folder.join("job.toml"), "[http]\ningest = false").unwrap();
     tickweave(folder, &["check", "job.toml"]).failed(2, &["number of sources", "1 and 64"]);
 }
 

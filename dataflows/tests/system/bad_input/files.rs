@@ -78,7 +78,7 @@ fn a_path_that_cannot_be_read_is_named() {
     fs::create_dir(folder.join("folder.csv")).unwrap();
     fs::write(folder.join("t.csv"), rows(2)).unwrap();
     fs::write(folder.join("t.dat"), rows(2)).unwrap();
-    for (paths, code, said) in [
+    for (paths, code, message) in [
         (&["none.csv"][..], 1, &["none.csv", "No such file"][..]),
         (&["t.csv", "none.csv"], 1, &["none.csv", "No such file"]),
         (&["none.rec"], 1, &["none.rec", "No such file"]),
@@ -87,12 +87,12 @@ fn a_path_that_cannot_be_read_is_named() {
         (&["t.dat"], 2, &["\"t.dat\"", "format", ".csv", "jsonl"]),
     ] {
         let args = [&["replay", "--instrument", "x:Y", "-w", "2"], paths].concat();
-        tickweave(folder, &args).failed(code, said);
+        tickweave(folder, &args).failed(code, message);
     }
     let columns = ["replay", "t.csv", "--instrument", "x:Y", "--price", "prize"];
-    let said = tickweave(folder, &columns);
-    let said = said.failed(1, &["t.csv", "no column \"prize\"", "time, price, size"]);
-    assert_eq!(said.matches("source `files`").count(), 1, "{said}");
+    let message = tickweave(folder, &columns);
+    let message = message.failed(1, &["t.csv", "no column \"prize\"", "time, price, size"]);
+    assert_eq!(message.matches("source `files`").count(), 1, "{message}");
 }
 
 #[test]
@@ -125,8 +125,8 @@ fn what_is_written_to_is_checked_first_and_never_the_input() {
     let untouched = |path: &Path, text: &[u8]| assert_eq!(fs::read(path).unwrap(), text);
     replay(&["--record", "t.csv"]).failed(2, &["t.csv", "a file of source `files`"]);
     fs::write(folder.join("other"), "mine").unwrap();
-    let said = ["other", "not a recording", "not replaced"];
-    replay(&["--record", "other"]).failed(2, &said);
+    let message = ["other", "not a recording", "not replaced"];
+    replay(&["--record", "other"]).failed(2, &message);
     untouched(&folder.join("other"), b"mine");
     untouched(&folder.join("t.csv"), rows(20).as_bytes());
     replay(&["--record", "none/x.rec"]).failed(1, &["cannot create recording none/x.rec"]);

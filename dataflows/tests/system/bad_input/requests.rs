@@ -112,7 +112,7 @@ fn a_wrong_request_is_answered_with_what_is_wrong_and_possible() {
     let known = || (get(address, "/v1/candles/sim:S000").status == 200).then_some(());
     poll(known, || "candles".to_owned());
 
-    for (path, status, code, pointer, said) in QUESTIONS {
+    for (path, status, code, pointer, message) in QUESTIONS {
         let answer = get(address, path);
         assert_eq!(answer.status, *status, "{path}: {answer:?}");
         assert_eq!(answer.headers["content-type"], "application/problem+json");
@@ -123,8 +123,9 @@ fn a_wrong_request_is_answered_with_what_is_wrong_and_possible() {
         assert!(problem["title"].is_string() && problem["instance"].is_string(), "{problem}");
         assert_eq!(problem["errors"][0]["pointer"].as_str().unwrap_or(""), *pointer, "{problem}");
         let detail = problem["detail"].as_str().unwrap();
-        said.iter()
-            .for_each(|said| assert!(detail.contains(said), "{path}: `{said}` not in {detail}"));
+        message.iter().for_each(|message| {
+            assert!(detail.contains(message), "{path}: `{message}` not in {detail}")
+        });
     }
     let near = get(address, "/v1/candles/sim:S00").json();
     assert!(near["suggestions"].to_string().contains("sim:S00"), "{near}");

@@ -104,13 +104,15 @@ fn a_bad_line_becomes_a_dead_letter_and_the_rest_goes_on() {
     let (letters, records, accepted) = replay(folder, &args);
     assert_eq!((records, accepted), (2 * LINES.len() as u64 + 1, 2));
     assert_eq!(letters.len(), LINES.len(), "{letters:#?}");
-    for (number, ((line, reason, said), letter)) in LINES.iter().zip(&letters).enumerate() {
+    for (number, ((line, reason, message), letter)) in LINES.iter().zip(&letters).enumerate() {
         assert_eq!(
             (letter.0, letter.1.as_str()),
             (number as u64 * 2 + 3, *reason),
             "{line}: {letter:?}"
         );
-        said.iter().for_each(|said| assert!(letter.2.contains(said), "`{said}` not in {letter:?}"));
+        message.iter().for_each(|message| {
+            assert!(letter.2.contains(message), "`{message}` not in {letter:?}")
+        });
     }
 }
 
@@ -154,13 +156,13 @@ fn a_bad_object_becomes_a_dead_letter_and_the_rest_goes_on() {
         replay(folder, &["t.jsonl", "--instrument", "x:Y", "--price", "d.p"]);
     let bad = cases.len() as u64;
     assert_eq!((records, accepted), (2 * bad + 1, bad));
-    for (number, ((line, reason, said), letter)) in cases.iter().zip(&letters).enumerate() {
+    for (number, ((line, reason, message), letter)) in cases.iter().zip(&letters).enumerate() {
         assert_eq!(
             (letter.0, letter.1.as_str()),
             (number as u64 * 2 + 1, *reason),
             "{line}: {letter:?}"
         );
-        assert!(letter.2.contains(said), "`{said}` not in {letter:?}");
+        assert!(letter.2.contains(message), "`{message}` not in {letter:?}");
     }
     let (line, reason, detail) = letters.last().unwrap();
     assert_eq!(
@@ -240,7 +242,11 @@ fn live_a_time_ahead_of_the_systems_is_refused_and_the_run_goes_on() {
     let ahead = now + 86_400;
     let text = format!("time,symbol,price,size\n{now},A,10,1\n{ahead},A,1000,1\n{now},A,11,1\n");
     fs::write(folder.join("t.csv"), text).unwrap();
-    config(folder, "skew = \"1h\"", "instrument = \"x:{symbol}\"\nunits = { time = \"s\" }");
+    config(
+        folder,
+        "max_clock_ahead = \"1h\"",
+        "instrument = \"x:{symbol}\"\nunits = { time = \"s\" }",
+    );
     let mut run = Going::start(folder, &["run", "job.toml", "--json", "--out", "out"]);
     let address = run.address();
     let dead = "dead_letters_total{source=\"a\",reason=\"time_ahead\"} 1\n";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dataflows::run::Wishes;
+use dataflows::run::RunOptions;
 use market::Commit;
 use operators::NoStates;
 
@@ -58,15 +58,20 @@ fn the_past_is_what_was_said_then() {
     for (commit, [candles, alerts]) in past {
         let out = folder.join("out");
         let until = Some(Commit(commit));
-        let wishes = Wishes { until, out: Some(out.clone()), ..Wishes::default() };
-        replay(&folder.join("live.rec"), 1, Arc::new(NoStates), wishes);
+        let options = RunOptions { until, out: Some(out.clone()), ..RunOptions::default() };
+        replay(&folder.join("live.rec"), 1, Arc::new(NoStates), options);
         let views = views_in(&out);
         let own = |line: &String| line.starts_with(&format!("sim:{},1s,", symbol(3)));
         let closed = |line: &String| !line.contains(",open,");
-        let said: BTreeSet<_> = rows(&views["candles.csv"]).into_iter().filter(own).collect();
-        assert_eq!(candles, said.into_iter().filter(closed).collect(), "at commit {commit}");
-        let said = rows(&views["alerts.csv"]).into_iter().filter(own).collect();
-        assert_eq!(alerts, said, "alerts at commit {commit}");
+        let found_before: BTreeSet<_> =
+            rows(&views["candles.csv"]).into_iter().filter(own).collect();
+        assert_eq!(
+            candles,
+            found_before.into_iter().filter(closed).collect(),
+            "at commit {commit}"
+        );
+        let found_before = rows(&views["alerts.csv"]).into_iter().filter(own).collect();
+        assert_eq!(alerts, found_before, "alerts at commit {commit}");
     }
 }
 

@@ -49,12 +49,12 @@ impl Ran {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
-    /// Asserts that it failed with this code and said all of this; gives what it said.
+    /// Asserts that it failed with this code and that standard error contains all of `wanted`; returns standard error.
     #[track_caller]
-    pub(crate) fn failed(&self, code: i32, said: &[&str]) -> &str {
+    pub(crate) fn failed(&self, code: i32, wanted: &[&str]) -> &str {
         assert_eq!(self.code, Some(code), "{self:#?}");
-        for said in said {
-            assert!(self.err.contains(said), "`{said}` is not in {}", self.err);
+        for text in wanted {
+            assert!(self.err.contains(text), "`{text}` is not in {}", self.err);
         }
         assert!(!self.err.contains("panicked"), "{}", self.err);
         &self.err
@@ -99,13 +99,13 @@ impl Going {
         Going { child, out, err }
     }
 
-    /// What it has said on standard error so far.
-    pub(crate) fn said(&self) -> String {
+    /// Standard error so far.
+    pub(crate) fn stderr_text(&self) -> String {
         fs::read_to_string(&self.err).unwrap_or_default()
     }
 
     /// What it has written to standard output so far.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn stdout_text(&self) -> String {
         fs::read_to_string(&self.out).unwrap_or_default()
     }
 
@@ -114,9 +114,9 @@ impl Going {
         poll(
             || {
                 let ended = self.child.try_wait().unwrap();
-                let said = fs::read_to_string(&self.err).unwrap_or_default();
-                let found = said.contains(text);
-                assert!(found || ended.is_none(), "ended ({ended:?}) without `{text}`: {said}");
+                let output = fs::read_to_string(&self.err).unwrap_or_default();
+                let found = output.contains(text);
+                assert!(found || ended.is_none(), "ended ({ended:?}) without `{text}`: {output}");
                 found.then_some(())
             },
             || format!("`{text}` in {}", fs::read_to_string(&self.err).unwrap_or_default()),
@@ -126,8 +126,8 @@ impl Going {
     /// Waits until it serves; gives the address.
     pub(crate) fn address(&mut self) -> SocketAddr {
         self.wait_for("serving http://");
-        let said = self.said();
-        let (_, rest) = said.split_once("serving http://").unwrap();
+        let output = self.stderr_text();
+        let (_, rest) = output.split_once("serving http://").unwrap();
         rest.split('/').next().unwrap().parse().unwrap()
     }
 
@@ -151,9 +151,13 @@ impl Going {
     /// Waits until it has ended.
     pub(crate) fn end(mut self) -> Ran {
         let Going { child, err, .. } = &mut self;
-        let said = || fs::read_to_string(&err).unwrap_or_default();
-        let status = poll(|| child.try_wait().unwrap(), || format!("the end: {}", said()));
-        Ran { code: status.code(), out: fs::read_to_string(&self.out).unwrap(), err: self.said() }
+        let output = || fs::read_to_string(&err).unwrap_or_default();
+        let status = poll(|| child.try_wait().unwrap(), || format!("the end: {}", output()));
+        Ran {
+            code: status.code(),
+            out: fs::read_to_string(&self.out).unwrap(),
+            err: self.stderr_text(),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
 use dataflows::ingest::recording::Recording;
-use dataflows::run::{Wishes, replay_recording};
+use dataflows::run::{RunOptions, replay_recording};
 use market::Commit;
 use operators::NoStates;
 
@@ -61,7 +61,7 @@ fn a_live_job_restates_the_same_rows() {
     let mut run = Going::start(folder, &args);
     let address = run.address();
     let revisions = || get(address, "/v1/views/revisions").json();
-    let all = |told: &serde_json::Value| told["rows"].as_array().map(Vec::len) == Some(3);
+    let all = |shown: &serde_json::Value| shown["rows"].as_array().map(Vec::len) == Some(3);
     poll(|| all(&revisions()).then_some(()), || revisions().to_string());
     run.signal("TERM");
     run.end().json();
@@ -76,10 +76,10 @@ fn a_live_job_restates_the_same_rows() {
         raw.job.workers = workers;
         let out = folder.join(format!("before{workers}"));
         let until = Some(Commit(cancel - 1));
-        let wishes = Wishes { until, out: Some(out.clone()), ..Wishes::default() };
+        let options = RunOptions { until, out: Some(out.clone()), ..RunOptions::default() };
         let config = raw.check(Path::new(".")).unwrap();
         let states = Arc::new(NoStates);
-        replay_recording(&config, recording, states, &wishes, &Stop::default()).unwrap();
+        replay_recording(&config, recording, states, &options, &Stop::default()).unwrap();
         // The clock goes on meanwhile.
         let changed = assert_restated(&views_in(&out), &after, |row| row["instrument"] != CLOCK);
         assert!(changed.base == cancel && changed.larger >= cancel, "a round may end later");
@@ -210,8 +210,8 @@ fn assert_indicators((before, after): &(Rows, Rows)) {
                 let mut key = key(timeframe, bar.open_ms);
                 key.extend([name.0, name.1].map(str::to_owned));
                 for (rows, number) in [(before, was[place]), (after, now[place])] {
-                    let told = rows.get(&key).map(|row| row["value"].parse::<f64>().unwrap());
-                    assert_eq!(told.map(f64::to_bits), number.map(f64::to_bits), "{key:?}");
+                    let shown = rows.get(&key).map(|row| row["value"].parse::<f64>().unwrap());
+                    assert_eq!(shown.map(f64::to_bits), number.map(f64::to_bits), "{key:?}");
                 }
                 if was[place] != now[place] {
                     differ.push(place);
@@ -266,9 +266,9 @@ fn assert_alerts((before, after): &(Rows, Rows), commit: u64) {
         }
         for alert in holds.difference(&held) {
             let now = &after[&key_of(alert)];
-            let told = ["state", "settled", "first_commit", "last_commit", "changes"];
+            let shown = ["state", "settled", "first_commit", "last_commit", "changes"];
             let expected = ["raised", "final", &commit, &commit, "1"];
-            assert_eq!(told.map(|name| now[name].as_str()), expected, "{now:?}");
+            assert_eq!(shown.map(|name| now[name].as_str()), expected, "{now:?}");
             want.insert(key_of(alert));
         }
         // At the touched bar itself the old close broke out, and the new one is low.

@@ -65,10 +65,10 @@ impl Made {
         let mut rng = Rng(seed);
         let mut truth = Vec::new();
         for number in 0..trades {
-            tell(&mut rng, number, number * span_ms / trades, span_ms, &mut truth);
+            add_trade(&mut rng, number, number * span_ms / trades, span_ms, &mut truth);
         }
-        let a = told(&mut rng, &truth, span_ms, 0);
-        let b = told(&mut rng, &truth, span_ms, 12);
+        let a = shown(&mut rng, &truth, span_ms, 0);
+        let b = shown(&mut rng, &truth, span_ms, 12);
         Made { a, b, span_ms }
     }
 
@@ -98,7 +98,7 @@ impl Made {
 timeframes = ["1s", "5s", "1m", "5m"]
 reject_after = "{reject}ms"
 correction_horizon = "{horizon}ms"
-skew = "1d"
+max_clock_ahead = "1d"
 [http]
 listen = "127.0.0.1:0"
 {more}
@@ -143,7 +143,7 @@ pub(crate) fn symbol(number: usize) -> String {
 }
 
 /// A trade and what its venue says of it later.
-fn tell(rng: &mut Rng, number: i64, at_ms: i64, span_ms: i64, truth: &mut Vec<Line>) {
+fn add_trade(rng: &mut Rng, number: i64, at_ms: i64, span_ms: i64, truth: &mut Vec<Line>) {
     // Some instruments trade often, most rarely.
     let among = if rng.per_mille(500) { 8 } else { INSTRUMENTS.cast_signed() as i64 };
     let symbol = rng.below(among) as usize;
@@ -194,7 +194,7 @@ fn tell(rng: &mut Rng, number: i64, at_ms: i64, span_ms: i64, truth: &mut Vec<Li
 }
 
 /// What a provider makes of the truth; `wrong` in a thousand of its copies have another price.
-fn told(rng: &mut Rng, truth: &[Line], span_ms: i64, wrong: i64) -> Vec<Line> {
+fn shown(rng: &mut Rng, truth: &[Line], span_ms: i64, wrong: i64) -> Vec<Line> {
     let mut lines = Vec::new();
     for line in truth {
         if rng.per_mille(20) {

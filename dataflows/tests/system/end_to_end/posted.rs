@@ -88,44 +88,52 @@ fn clients_see_what_they_have_sent() {
     let body = json!([trade(1, "181.50"), trade(2, "x"), trade(3, "182")]).to_string();
     let key = ("Idempotency-Key", "order-1");
     let answer = send(address, "", &[JSON, key], &body);
-    let told = answer.json();
-    assert_eq!((answer.status, &told["accepted"], &told["rejected"]), (202, &json!(2), &json!(1)));
+    let answer_json = answer.json();
     assert_eq!(
-        (&told["errors"][0]["pointer"], &told["durable"]),
+        (answer.status, &answer_json["accepted"], &answer_json["rejected"]),
+        (202, &json!(2), &json!(1))
+    );
+    assert_eq!(
+        (&answer_json["errors"][0]["pointer"], &answer_json["durable"]),
         (&json!("#/body/1/price"), &json!(false))
     );
-    let seen = bar(address, "us:AAPL", &told["completion_token"]);
+    let seen = bar(address, "us:AAPL", &answer_json["completion_token"]);
     assert_eq!((&seen["high"], &seen["volume"]), (&json!(182), &json!(20)));
-    let [letter] = &rows(address, "dead_letters", &told["completion_token"])[..] else { panic!() };
+    let [letter] = &rows(address, "dead_letters", &answer_json["completion_token"])[..] else {
+        panic!()
+    };
     assert_eq!((&letter["source"], &letter["reason"]), (&json!("http"), &json!("bad_price")));
 
     // The same again, by key: nothing happens. By id: a duplicate.
     let again = send(address, "", &[JSON, key], &body);
-    assert_eq!((again.status, again.json()), (202, told));
+    assert_eq!((again.status, again.json()), (202, answer_json));
     let copy = json!([trade(1, "181.5")]).to_string();
     let token = send(address, "", &[JSON], &copy).json()["completion_token"].clone();
     assert_eq!(bar(address, "us:AAPL", &token)["volume"], 20);
 
     // A cancel as CSV, and a correction as lines of JSON.
     let cancel = "type,instrument,id\ncancel,us:AAPL,3\n";
-    let told = send(address, "?wait=processed&wait_ms=30000", &[CSV], cancel).json();
-    assert_eq!((&told["processed"], &told["accepted"]), (&json!(true), &json!(1)));
-    let seen = bar(address, "us:AAPL", &told["completion_token"]);
+    let answer_json = send(address, "?wait=processed&wait_ms=30000", &[CSV], cancel).json();
+    assert_eq!((&answer_json["processed"], &answer_json["accepted"]), (&json!(true), &json!(1)));
+    let seen = bar(address, "us:AAPL", &answer_json["completion_token"]);
     assert_eq!((&seen["high"], &seen["volume"]), (&json!(181.5), &json!(10)));
     let mut correct = trade(1, "180.25");
     (correct["type"], correct["sequence"]) = (json!("correct"), json!(9));
-    let told = send(address, "", &[NDJSON], &format!("{correct}\n\n")).json();
-    assert_eq!(bar(address, "us:AAPL", &told["completion_token"])["close"], 180.25);
+    let answer_json = send(address, "", &[NDJSON], &format!("{correct}\n\n")).json();
+    assert_eq!(bar(address, "us:AAPL", &answer_json["completion_token"])["close"], 180.25);
 
     // What is said of accounts.
     let fills = "portfolio,id,instrument,time,side,quantity,price,fee\n\
                  p1,F-1,us:AAPL,TIME,buy,100,181.50,0.35\n\
                  p1,F-2,eu:SAP,TIME,buy,1,1,\n"
         .replace("TIME", &time);
-    let told = send(address, "?type=fill", &[CSV], &fills).json();
-    assert_eq!((&told["accepted"], &told["rejected"]), (&json!(1), &json!(1)));
-    assert_eq!(told["errors"][0]["code"], "bad_instrument");
-    assert!(told["errors"][0]["detail"].as_str().unwrap().contains("set `quote`"), "{told}");
+    let answer_json = send(address, "?type=fill", &[CSV], &fills).json();
+    assert_eq!((&answer_json["accepted"], &answer_json["rejected"]), (&json!(1), &json!(1)));
+    assert_eq!(answer_json["errors"][0]["code"], "bad_instrument");
+    assert!(
+        answer_json["errors"][0]["detail"].as_str().unwrap().contains("set `quote`"),
+        "{answer_json}"
+    );
 
     // All or nothing, and nothing that is too much.
     let body = json!([trade(8, "1"), {"type": "trade"}]).to_string();
@@ -134,9 +142,9 @@ fn clients_see_what_they_have_sent() {
     let long = format!("[{}]", " ".repeat(20_000));
     assert_eq!(send(address, "", &[JSON], &long).status, 413);
     let ahead = trade(9, "1").to_string().replace(&time, &format!("{}s", now() + 3_600));
-    let told = send(address, "", &[JSON], &ahead).json();
-    assert_eq!(told["errors"][0]["code"], "time_ahead");
-    assert_eq!(bar(address, "us:AAPL", &told["completion_token"])["volume"], 10);
+    let answer_json = send(address, "", &[JSON], &ahead).json();
+    assert_eq!(answer_json["errors"][0]["code"], "time_ahead");
+    assert_eq!(bar(address, "us:AAPL", &answer_json["completion_token"])["volume"], 10);
 
     // Tokens of another run are told from those of this one.
     assert_eq!(get(address, "/v1/candles/us:AAPL?min_frontier=1-1").status, 400);

@@ -35,8 +35,12 @@ fn posted_rows_that_are_refused_leave_no_name() {
     let time = format!("{}s", now());
     let mut body = String::new();
     (0..20).flat_map(|n| junk(n, &time)).for_each(|row| writeln!(body, "{row}").unwrap());
-    let told = send(address, "", &[NDJSON], &body).json();
-    assert_eq!((&told["accepted"], &told["rejected"]), (&json!(0), &json!(100)), "{told}");
+    let answer_json = send(address, "", &[NDJSON], &body).json();
+    assert_eq!(
+        (&answer_json["accepted"], &answer_json["rejected"]),
+        (&json!(0), &json!(100)),
+        "{answer_json}"
+    );
     assert_eq!(send(address, "?atomic=true", &[NDJSON], &body).status, 422);
 
     // A body that is refused as a whole leaves none either, also of its good rows.
@@ -53,11 +57,15 @@ fn posted_rows_that_are_refused_leave_no_name() {
 
     // So there is room for good rows, and for no more than that.
     let good = json!([trade("us:A"), trade("us:B"), trade("us:A"), trade("us:C")]).to_string();
-    let told = send(address, "", &[JSON], &good).json();
-    assert_eq!((&told["accepted"], &told["rejected"]), (&json!(3), &json!(1)), "{told}");
+    let answer_json = send(address, "", &[JSON], &good).json();
+    assert_eq!(
+        (&answer_json["accepted"], &answer_json["rejected"]),
+        (&json!(3), &json!(1)),
+        "{answer_json}"
+    );
     let full = "instrument `us:C` is one more than the 2 that `limits.instruments` allows";
-    assert_eq!(told["errors"][0]["detail"], full);
-    let letters = rows(address, "dead_letters", &told["completion_token"]);
+    assert_eq!(answer_json["errors"][0]["detail"], full);
+    let letters = rows(address, "dead_letters", &answer_json["completion_token"]);
     assert!(letters.iter().any(|letter| letter["detail"] == full), "{letters:?}");
     let symbols = get(address, "/v1/symbols").json();
     let names: Vec<_> =
@@ -66,9 +74,13 @@ fn posted_rows_that_are_refused_leave_no_name() {
     let fills = "portfolio,id,instrument,time,quantity,price\n\
                  p1,F-1,us:A,TIME,1,1\np2,F-2,us:A,TIME,1,1\n"
         .replace("TIME", &time);
-    let told = send(address, "?type=fill", &[CSV], &fills).json();
-    assert_eq!((&told["accepted"], &told["rejected"]), (&json!(1), &json!(1)), "{told}");
-    assert_eq!(told["errors"][0]["pointer"], "#/body/1/portfolio", "{told}");
+    let answer_json = send(address, "?type=fill", &[CSV], &fills).json();
+    assert_eq!(
+        (&answer_json["accepted"], &answer_json["rejected"]),
+        (&json!(1), &json!(1)),
+        "{answer_json}"
+    );
+    assert_eq!(answer_json["errors"][0]["pointer"], "#/body/1/portfolio", "{answer_json}");
 
     going.signal("TERM");
     going.end();

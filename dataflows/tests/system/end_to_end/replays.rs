@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
-use dataflows::run::{Wishes, replay_files};
+use dataflows::run::{RunOptions, replay_files};
 use serde_json::Value;
 
 use super::binary::{Going, poll, tickweave};
@@ -58,7 +58,7 @@ fn every_worker_holds_state() {
         let mut raw = RawConfig::read(&folder.path().join("job.toml")).unwrap();
         raw.job.workers = workers;
         let config = raw.check(folder.path()).unwrap();
-        let report = replay_files(config, &Wishes::default(), &Stop::default()).unwrap();
+        let report = replay_files(config, &RunOptions::default(), &Stop::default()).unwrap();
         assert_eq!(report.instruments_held.len(), workers);
         assert_eq!(report.instruments_held.iter().sum::<usize>(), super::made::INSTRUMENTS);
         assert!(report.instruments_held.iter().all(|held| *held > 4), "{report:?}");
@@ -89,9 +89,9 @@ fn what_a_killed_run_recorded_replays_up_to_its_last_whole_commit() {
         assert_same(workers, &one, &replay(folder, &["live.rec", "-w", workers]));
         assert!(views == views_in(&folder.join("out")), "{workers}");
     }
-    let told = tickweave(folder, &["replay", "live.rec"]);
-    assert_eq!(told.code, Some(0));
-    assert!(told.out.contains("the recording was cut"), "{told:?}");
+    let shown = tickweave(folder, &["replay", "live.rec"]);
+    assert_eq!(shown.code, Some(0));
+    assert!(shown.out.contains("the recording was cut"), "{shown:?}");
 
     // Wherever it is cut, what is whole is replayed; a recording that was replayed whole, but for its
     // end, tells what an unbroken one tells up to there.

@@ -31,7 +31,7 @@ disorder = "1s"
         r#"
 [job]
 timeframes = ["10s", "1m", "1h"]
-skew = "1d"
+max_clock_ahead = "1d"
 [outliers]
 bars = 6
 [http]
@@ -187,8 +187,8 @@ fn a_cancel_restates_the_bars_of_its_trade_and_no_other() {
     let before = replay(folder);
     // A trade of the middle that nobody corrects or cancels.
     let amended = |id: u64| {
-        let said = |line: &&super::made::Line| line.id / 8 == id / 8 && line.kind != "trade";
-        made.a.iter().chain(&made.b).any(|line| said(&line))
+        let amends = |line: &&super::made::Line| line.id / 8 == id / 8 && line.kind != "trade";
+        made.a.iter().chain(&made.b).any(|line| amends(&line))
     };
     let middle = &made.a[made.a.len() / 2..];
     let trade = middle.iter().find(|line| line.kind == "trade" && !amended(line.id)).unwrap();

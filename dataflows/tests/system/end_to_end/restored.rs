@@ -8,7 +8,7 @@ use dataflows::config::{Config, RawConfig};
 use dataflows::ingest::Stop;
 use dataflows::ingest::recording::Recording;
 use dataflows::publish::ViewDigest;
-use dataflows::run::{Report, Wishes, replay_recording};
+use dataflows::run::{Report, RunOptions, replay_recording};
 use dataflows::views::{ViewKind, view as view_of};
 use market::{Commit, Shard};
 use operators::{NoStates, StateStore};
@@ -43,14 +43,14 @@ pub(super) fn replay(
     file: &Path,
     workers: usize,
     states: Arc<dyn StateStore>,
-    wishes: Wishes,
+    options: RunOptions,
 ) -> Report {
     let recording = Recording::open(file).unwrap();
     let mut raw = RawConfig::parse(&recording.header().config, "recorded").unwrap();
     raw.job.workers = workers;
     let config: Config = raw.check(Path::new(".")).unwrap();
-    let wishes = Wishes { digest: true, ..wishes };
-    replay_recording(&config, recording, states, &wishes, &Stop::default()).unwrap()
+    let options = RunOptions { digest: true, ..options };
+    replay_recording(&config, recording, states, &options, &Stop::default()).unwrap()
 }
 
 fn digests(report: &Report) -> BTreeMap<&'static str, ViewDigest> {
@@ -75,15 +75,16 @@ fn record(folder: &Path) -> PathBuf {
 fn a_restored_job_goes_on_as_if_nothing_had_happened() {
     let folder = tempfile::tempdir().unwrap();
     let file = record(folder.path());
-    let full = replay(&file, 2, Arc::new(NoStates), Wishes::default());
+    let full = replay(&file, 2, Arc::new(NoStates), RunOptions::default());
     assert!(full.commits > 100, "{full:?}");
     let mut rng = Rng(11);
     for (before, after) in [(1, 3), (2, 1), (3, 2), (1, 1), (2, 4), (4, 3)] {
         let commit = Commit(rng.below(full.commits.cast_signed() - 2).unsigned_abs());
         let what = format!("{before} → {after} workers at commit {commit}");
         let saved = Arc::new(InMemory::default());
-        let wishes = Wishes { until: Some(commit), save_after: Some(commit), ..Wishes::default() };
-        let first = replay(&file, before, Arc::clone(&saved) as Arc<dyn StateStore>, wishes);
+        let options =
+            RunOptions { until: Some(commit), save_after: Some(commit), ..RunOptions::default() };
+        let first = replay(&file, before, Arc::clone(&saved) as Arc<dyn StateStore>, options);
         assert_eq!(first.commits, commit.0 + 1, "{what}");
         assert!(!first.complete);
         let resume = first.saved.clone().unwrap();
@@ -92,8 +93,8 @@ fn a_restored_job_goes_on_as_if_nothing_had_happened() {
         let states = std::mem::take(&mut *saved.states.lock().unwrap());
         assert!(!states.is_empty(), "{what}");
         let states = InMemory { restored_at: Some(commit), states: Mutex::new(states) };
-        let wishes = Wishes { resume: Some(resume), ..Wishes::default() };
-        let second = replay(&file, after, Arc::new(states), wishes);
+        let options = RunOptions { resume: Some(resume), ..RunOptions::default() };
+        let second = replay(&file, after, Arc::new(states), options);
         assert_eq!((second.commits, second.complete), (full.commits, true), "{what}");
 
         let (first, second) = (digests(&first), digests(&second));
@@ -119,11 +120,11 @@ fn a_recording_that_was_cut_tells_what_the_whole_one_tells_up_to_there() {
     for part in 1..=3 {
         let short = folder.path().join("cut.rec");
         std::fs::write(&short, &bytes[..bytes.len() * part / 4]).unwrap();
-        let cut = replay(&short, part, Arc::new(NoStates), Wishes::default());
+        let cut = replay(&short, part, Arc::new(NoStates), RunOptions::default());
         assert!(cut.cut && cut.complete && cut.commits > 0, "{cut:?}");
         let until = Some(Commit(cut.commits - 1));
-        let wishes = Wishes { until, ..Wishes::default() };
-        let whole = replay(&file, 4 - part, Arc::new(NoStates), wishes);
+        let options = RunOptions { until, ..RunOptions::default() };
+        let whole = replay(&file, 4 - part, Arc::new(NoStates), options);
         assert_eq!(digests(&cut), digests(&whole));
         assert_eq!(cut.totals.records, whole.totals.records);
     }

@@ -13,7 +13,7 @@ use super::{assert_adds_up, assert_same};
 fn replay(folder: &Path, args: &[&str]) -> Going {
     let args = [&["replay", "--record", "out.rec", "--json", "--digest"], args].concat();
     let replay = Going::start(folder, &args);
-    poll(|| folder.join("out.rec").exists().then_some(()), || replay.said());
+    poll(|| folder.join("out.rec").exists().then_some(()), || replay.stderr_text());
     replay
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
-use dataflows::run::{Wishes, replay_files};
+use dataflows::run::{RunOptions, replay_files};
 
 use super::bars::{Bars, assert_same, expected, trades, unions, written};
 use super::convert::{aggregated_to_csv, array_to_json_lines, capture_to_json_lines};
@@ -251,5 +251,5 @@ fn instruments_held(config: &Path, workers: usize) -> Vec<usize> {
     let mut raw = RawConfig::read(config).unwrap();
     raw.job.workers = workers;
     let config = raw.check(config.parent().unwrap()).unwrap();
-    replay_files(config, &Wishes::default(), &Stop::default()).unwrap().instruments_held
+    replay_files(config, &RunOptions::default(), &Stop::default()).unwrap().instruments_held
 }

@@ -57,7 +57,7 @@ fn poison_is_told_and_harms_nobody() {
     );
 }
 
-/// Partitions that a topic gains while it is read are read from their beginning; a group is told how far.
+/// Partitions that a topic gains while it is read are read from their beginning; a group is committed how far.
 #[test]
 fn new_partitions_are_read() {
     let Some(kafka) = servers::kafka() else { return };
@@ -79,8 +79,8 @@ fn new_partitions_are_read() {
     assert_same(&found, &capture.wanted, "with new partitions");
     assert_eq!(job.provider("k", "partitions"), 3);
     // Others see how far it has read, under the name that it was given.
-    let told = || topic.told("watched", 3);
-    poll(|| (told() == capture.trades.len() as i64).then_some(()), || told().to_string());
+    let committed = || topic.committed("watched", 3);
+    poll(|| (committed() == capture.trades.len() as i64).then_some(()), || committed().to_string());
     job.end();
 }
 
@@ -123,12 +123,12 @@ fn what_retention_took_is_told() {
     for start in ["horizon", "2026-01-01T00:00:00Z"] {
         let start = format!("start = \"{start}\"");
         let config = HEAD.to_owned() + &source(kafka, "k", &[&topic], &start);
-        let said = [
+        let wanted = [
             "`k`: retained/0 was to be read from",
             "nothing before offset 400",
             "start = \"earliest\"",
         ];
-        Job::begin(folder, &config, 1).end().failed(1, &said);
+        Job::begin(folder, &config, 1).end().failed(1, &wanted);
     }
 
     let config = HEAD.to_owned() + &source(kafka, "k", &[&topic], "start = \"earliest\"");

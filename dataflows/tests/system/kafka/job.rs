@@ -66,7 +66,7 @@ impl Job {
                     .all(|timeframe| trades(&bars, timeframe) >= wanted)
                     .then_some(())
             },
-            || format!("{wanted} trades: {}", self.run.said()),
+            || format!("{wanted} trades: {}", self.run.stderr_text()),
         );
         bars
     }
@@ -96,7 +96,7 @@ impl Job {
     ) -> Vec<Value> {
         poll(
             || Some(self.rows(view)).filter(|rows| is_right(rows)),
-            || format!("{view}: {:#?}\n{}", self.rows(view), self.run.said()),
+            || format!("{view}: {:#?}\n{}", self.rows(view), self.run.stderr_text()),
         )
     }
 

@@ -47,7 +47,7 @@ impl Found {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl<'a> Topic<'a> {
     /// Makes a topic.
@@ -102,7 +102,7 @@ impl<'a> Topic<'a> {
                 producer.poll(Duration::from_millis(20));
             }
         }
-        producer.flush(PATIENCE).unwrap();
+        producer.flush(ANSWER_TIMEOUT).unwrap();
         assert_eq!(producer.in_flight_count(), 0);
     }
 
@@ -114,7 +114,7 @@ impl<'a> Topic<'a> {
     ) {
         let producer: BaseProducer =
             self.client().set("transactional.id", &self.name).create().unwrap();
-        producer.init_transactions(PATIENCE).unwrap();
+        producer.init_transactions(ANSWER_TIMEOUT).unwrap();
         producer.begin_transaction().unwrap();
         for message in messages {
             let mut record: BaseRecord<'_, [u8], [u8]> =
@@ -123,10 +123,10 @@ impl<'a> Topic<'a> {
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         match commit {
-            true => producer.commit_transaction(PATIENCE).unwrap(),
+            true => producer.commit_transaction(ANSWER_TIMEOUT).unwrap(),
             false => {
-                producer.flush(PATIENCE).unwrap(); // what is aborted shall have been there
-                producer.abort_transaction(PATIENCE).unwrap();
+                producer.flush(ANSWER_TIMEOUT).unwrap(); // what is aborted shall have been there
+                producer.abort_transaction(ANSWER_TIMEOUT).unwrap();
             }
         }
     }
@@ -139,17 +139,17 @@ impl<'a> Topic<'a> {
             .set("enable.auto.commit", "false")
             .create()
             .unwrap();
-        let metadata = consumer.fetch_metadata(Some(&self.name), PATIENCE).unwrap();
+        let metadata = consumer.fetch_metadata(Some(&self.name), ANSWER_TIMEOUT).unwrap();
         let mut found = Vec::new();
         for partition in metadata.topics()[0].partitions() {
             let (low, high) =
-                consumer.fetch_watermarks(&self.name, partition.id(), PATIENCE).unwrap();
+                consumer.fetch_watermarks(&self.name, partition.id(), ANSWER_TIMEOUT).unwrap();
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&self.name, partition.id(), Offset::Offset(low)).unwrap();
             consumer.assign(&list).unwrap();
             let mut next = low;
             while next < high {
-                let message = consumer.poll(PATIENCE).unwrap().unwrap();
+                let message = consumer.poll(ANSWER_TIMEOUT).unwrap().unwrap();
                 next = message.offset() + 1;
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
                 let headers = message.headers().into_iter().flat_map(Headers::iter);
@@ -165,13 +165,18 @@ impl<'a> Topic<'a> {
         found
     }
 
-    /// The sum of the offsets that a group has been told of so many partitions.
-    pub(super) fn told(&self, group: &str, partitions: i32) -> i64 {
+    /// The sum of the offsets that a group has been committed of so many partitions.
+    pub(super) fn committed(&self, group: &str, partitions: i32) -> i64 {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
         let mut asked = TopicPartitionList::new();
         asked.add_partition_range(&self.name, 0, partitions - 1);
-        let told = consumer.committed_offsets(asked, PATIENCE).unwrap();
-        told.elements().iter().filter_map(|own| own.offset().to_raw()).filter(|own| *own > 0).sum()
+        let committed = consumer.committed_offsets(asked, ANSWER_TIMEOUT).unwrap();
+        committed
+            .elements()
+            .iter()
+            .filter_map(|own| own.offset().to_raw())
+            .filter(|own| *own > 0)
+            .sum()
     }
 
     fn client(&self) -> ClientConfig {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
 use dataflows::publish::{BoardReader, Digest};
-use dataflows::run::{Started, Wishes, replay_files};
+use dataflows::run::{Job, RunOptions, replay_files};
 use dataflows::views::{Cell, Scan, VIEWS, View, write_csv_row};
 use market::Catalog;
 
@@ -74,17 +74,17 @@ fn every_row_of_every_view_is_written_and_digested() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let begun: Arc<Mutex<Option<Read>>> = Arc::default();
     let tell = Arc::clone(&begun);
-    let on_start = move |started: &Started| {
+    let on_start = move |started: &Job| {
         *tell.lock().unwrap() = Some((started.reader(), Arc::clone(&started.catalog)));
     };
-    let wishes = Wishes {
+    let options = RunOptions {
         out: Some(folder.path().to_owned()),
         digest: true,
         on_start: Some(Box::new(on_start)),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     let config = config(&examples).check(&examples).unwrap();
-    let report = replay_files(config, &wishes, &Stop::default()).unwrap();
+    let report = replay_files(config, &options, &Stop::default()).unwrap();
     let (reader, catalog) = begun.lock().unwrap().take().unwrap();
     for view in VIEWS.iter().filter(|view| view.recorded) {
         let rows = rows(&reader, view);
@@ -95,8 +95,9 @@ fn every_row_of_every_view_is_written_and_digested() {
 
         let mut digest = Digest::default();
         rows.iter().for_each(|row| digest.row(row));
-        let (_, count, told) = report.views.iter().find(|(name, ..)| *name == view.name).unwrap();
-        assert_eq!(told.unwrap().rows, digest, "digest of {}", view.name);
+        let (_, count, reported) =
+            report.views.iter().find(|(name, ..)| *name == view.name).unwrap();
+        assert_eq!(reported.unwrap().rows, digest, "digest of {}", view.name);
         assert!(*count >= rows.len() as u64, "{}: {count} rows", view.name);
     }
     let risk = written(&folder.path().join("risk.csv"));

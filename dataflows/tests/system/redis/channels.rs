@@ -17,8 +17,8 @@ fn publish(server: &mut Connection, frames: &[(&str, &str)]) {
         for (channel, frame) in some {
             publishing.cmd("PUBLISH").arg(*channel).arg(*frame);
         }
-        let heard: Vec<u64> = publishing.query(server).unwrap();
-        assert!(heard.iter().all(|listeners| *listeners == 1), "nobody listens");
+        let receivers: Vec<u64> = publishing.query(server).unwrap();
+        assert!(receivers.iter().all(|listeners| *listeners == 1), "nobody listens");
     }
 }
 
@@ -50,10 +50,10 @@ fn channels_and_patterns_become_candles() {
         super::job::wait_for(address, half as u64);
         assert_eq!(incidents(address), ["connected"; 2]);
         assert_eq!(close_connections(&mut client), 2);
-        let told = || {
-            let mut told = incidents(address);
-            told.sort();
-            told
+        let reported = || {
+            let mut reported = incidents(address);
+            reported.sort();
+            reported
         };
         let all = [
             "connected",
@@ -65,7 +65,7 @@ fn channels_and_patterns_become_candles() {
             "gap",
             "gap",
         ];
-        poll(|| (told() == all).then_some(()), || format!("{:?}", told()));
+        poll(|| (reported() == all).then_some(()), || format!("{:?}", reported()));
         wait_for_listeners(&mut client);
         publish(&mut client, &capture.share(600, 1_000));
         assert_becomes(|| served(address), &capture.bars, &format!("{workers} workers"));

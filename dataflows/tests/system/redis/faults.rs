@@ -98,10 +98,10 @@ fn connections_and_a_server_are_killed_under_load() {
     add(&mut server.connect(), &capture.share(800, 1_000));
 
     assert_becomes(|| served(address), &capture.bars, "after kills");
-    let told = incidents(address);
-    let count = |kind| told.iter().filter(|own| *own == kind).count();
+    let reported = incidents(address);
+    let count = |kind| reported.iter().filter(|own| *own == kind).count();
     let (lost, reached) = (count("disconnected"), count("connected"));
-    assert!(lost >= 4 && reached == lost + 2 && count("gap") == 0, "{told:?}");
+    assert!(lost >= 4 && reached == lost + 2 && count("gap") == 0, "{reported:?}");
     let provider = provider(address);
     assert_eq!((provider["state"].as_str(), &provider["gaps"]), (Some("running"), &0.into()));
 

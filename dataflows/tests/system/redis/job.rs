@@ -203,11 +203,11 @@ pub(super) fn subscribe(mut server: Connection) -> std::thread::JoinHandle<Added
             if message.get_channel_name() == "the end" {
                 return added_up;
             }
-            let told: Value = serde_json::from_slice(message.get_payload_bytes()).unwrap();
-            let key = told["key"].as_str().map(|key| format!("tickweave:candles:{key}"));
+            let reported: Value = serde_json::from_slice(message.get_payload_bytes()).unwrap();
+            let key = reported["key"].as_str().map(|key| format!("tickweave:candles:{key}"));
             let channel = key.unwrap_or_else(|| "tickweave:candles".to_owned());
             assert_eq!(message.get_channel_name(), channel);
-            added_up.take(|name| match &told[name] {
+            added_up.take(|name| match &reported[name] {
                 Value::Null => None,
                 Value::String(text) => Some(text.clone()),
                 other => Some(other.to_string()),

@@ -131,8 +131,8 @@ fn an_id_beyond_positions_ends_its_stream() {
         || (rows(address, "dead_letters").len() == 2).then_some(()),
         || "two dead letters".to_owned(),
     );
-    let said = rows(address, "dead_letters")[1]["detail"].as_str().unwrap().to_owned();
-    assert!(said.contains("5-4194304") && said.contains("below 4194304"), "{said}");
+    let text = rows(address, "dead_letters")[1]["detail"].as_str().unwrap().to_owned();
+    assert!(text.contains("5-4194304") && text.contains("below 4194304"), "{text}");
     assert_eq!(incidents(address), ["connected", "failed"]);
     poll(
         || (provider(address)["state"] == "failed").then_some(()),

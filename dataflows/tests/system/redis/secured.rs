@@ -43,7 +43,7 @@ fn a_password_over_tls() {
     for (word, goes) in [("wrong-word\n", false), ("hidden-word\n", true)] {
         fs::write(job.folder().join("word"), word).unwrap();
         let mut run = job.start(1);
-        let said = if goes {
+        let text = if goes {
             let address = run.address();
             poll(
                 || (incidents(address) == ["connected"]).then_some(()),
@@ -56,10 +56,10 @@ fn a_password_over_tls() {
         } else {
             // It is tried again for a while: passwords are changed.
             run.wait_for("tried again");
-            run.said()
+            run.stderr_text()
         };
-        assert_eq!(said.contains("rediss://127.0.0.1"), !goes, "{said}");
-        assert!(!said.contains("-word"), "{said}");
+        assert_eq!(text.contains("rediss://127.0.0.1"), !goes, "{text}");
+        assert!(!text.contains("-word"), "{text}");
     }
     let shown = tickweave(job.folder(), &["check", "job.toml"]);
     assert!(!shown.out.contains("-word") && shown.out.contains("password_file"), "{shown:?}");

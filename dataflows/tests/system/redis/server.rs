@@ -26,8 +26,8 @@ pub(super) fn is_here(test: &str) -> bool {
         let needed = std::env::var_os("TICKWEAVE_NEEDS_SERVICES").is_some();
         assert!(!needed, "redis-server is not installed, and TICKWEAVE_NEEDS_SERVICES is set");
         // Past what the test harness captures.
-        let said = format!("SKIPPED: {test}, as redis-server is not installed\n");
-        std::io::stderr().write_all(said.as_bytes()).unwrap();
+        let text = format!("SKIPPED: {test}, as redis-server is not installed\n");
+        std::io::stderr().write_all(text.as_bytes()).unwrap();
     }
     is_here
 }

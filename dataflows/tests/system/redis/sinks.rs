@@ -63,8 +63,8 @@ fn a_later_run_takes_over() {
     add(&mut client, &capture.share(500, 1_000));
     let failed = || rows(address, "sinks").iter().all(|row| row["state"] == "failed");
     poll(|| failed().then_some(()), || format!("{:?}", rows(address, "sinks")));
-    let said = format!("{:?}", rows(address, "sinks"));
-    assert!(said.contains("which began later, writes there"), "{said}");
+    let text = format!("{:?}", rows(address, "sinks"));
+    assert!(text.contains("which began later, writes there"), "{text}");
     for address in [address, other] {
         assert_becomes(|| served(address), &capture.bars, "both");
     }

@@ -66,12 +66,15 @@ fn candles_of_streams_over_http_and_from_sinks() {
         assert_becomes(|| published.bars(), &capture.bars, "what was published");
         assert_eq!((stream.snapshots, published.snapshots), (1, 1));
         assert!(stream.changes >= capture.bars.len() && published.changes >= capture.bars.len());
-        let told: Vec<String> = redis::cmd("HMGET")
+        let reported: Vec<String> = redis::cmd("HMGET")
             .arg("tickweave:candles:told:hash")
             .arg(&["run", "commit", "at", "last"])
             .query(&mut client)
             .unwrap();
-        assert!(told[0].ends_with('Z') && told[2].ends_with('Z') && told[3] == "1", "{told:?}");
+        assert!(
+            reported[0].ends_with('Z') && reported[2].ends_with('Z') && reported[3] == "1",
+            "{reported:?}"
+        );
     }
 }
 

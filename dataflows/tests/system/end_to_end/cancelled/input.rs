@@ -64,10 +64,10 @@ pub(super) fn csv(cancelled: bool, more: &str) -> String {
             line(ms, "OTHER", &id, "trade", 2 * price);
         }
     }
-    let said = 30 * 60;
+    let cancel_sec = 30 * 60;
     for sec in (SECS..40 * 60).step_by(5) {
         line(1_000 * sec, "CLOCK", &sec.to_string(), "trade", 1);
-        if sec == said {
+        if sec == cancel_sec {
             let kind = if cancelled { "cancel" } else { "trade" };
             line(1_000 * TOUCHED + 700, "TOUCHED", CANCELLED, kind, OLD_CLOSE);
         }
@@ -80,7 +80,7 @@ pub(super) const CONFIG: &str = r#"
 [job]
 timeframes = ["1s", "5s", "1m"]
 indicators = ["sma5", "ema5", "rsi5", "macd3_6_4", "bb5_2"]
-skew = "1d"
+max_clock_ahead = "1d"
 [http]
 listen = "127.0.0.1:0"
 [commit]

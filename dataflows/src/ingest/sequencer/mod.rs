@@ -1,8 +1,8 @@
-//! The three ways to drive a job: live, from bare files, from a recording. Each decides what a commit
-//! holds and hands it over sealed.
+//! The three sequencers: live, bare files, recording. Each decides which records a commit holds, closes it and
+//! dispatches it.
 
+mod commit_builder;
 mod files;
-mod gathering;
 mod live;
 mod recorded;
 
@@ -12,31 +12,31 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use market::{Catalog, EventTime};
 
-use super::handover::HandoverError;
+use super::dispatcher::DispatchError;
 use super::recording::RecordingError;
 use crate::views::PartitionNames;
 
-pub use files::drive_files;
-pub use live::{Cadence, Told, drive_live};
-pub use recorded::{RecordingEnd, drive_recording};
+pub use files::sequence_files;
+pub use live::{Cadence, LiveCallbacks, sequence_live};
+pub use recorded::{RecordingEnd, sequence_recording};
 
-/// Asks all threads of a job to stop in order.
+/// A flag that asks all threads of a job to stop in order.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Asks.
+    /// Asks for the stop.
     pub fn set(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Whether anybody has asked.
+    /// Whether a stop was asked for.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-/// What dead letters and records are told apart by: names and ranks of sources.
+/// The names and the rank of a source, for dead letters and records.
 #[derive(Clone, Debug)]
 pub struct SourceNames {
     /// The source's name.
@@ -47,7 +47,7 @@ pub struct SourceNames {
     pub partitions: PartitionNames,
 }
 
-/// What names rows, and what their names are registered with when they are bound.
+/// The names that rows are bound with.
 #[derive(Clone, Copy)]
 pub struct Naming<'a> {
     /// The sources, by number.
@@ -56,12 +56,12 @@ pub struct Naming<'a> {
     pub catalog: &'a Catalog,
 }
 
-/// Why a drive ended before its input did.
+/// Why a sequencer ended before its input did.
 #[derive(Debug, thiserror::Error)]
-pub enum DriveError {
-    /// Commits cannot be handed over any more.
+pub enum SequencerError {
+    /// Commits cannot be dispatched any more.
     #[error(transparent)]
-    Handover(#[from] HandoverError),
+    Dispatch(#[from] DispatchError),
     /// The recording cannot be read on.
     #[error(transparent)]
     Recording(#[from] RecordingError),

@@ -1,4 +1,4 @@
-//! Hands sealed commits to workers, in order and within bounds.
+//! Dispatches closed commits to workers, in order and within bounds.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use market::{AccountRecord, Commit, EventTime, Origin, Record, Shard};
 use operators::{CommitContext, Marks};
 
 use super::feed::{Delivery, FeedSender};
-use super::providers::Providers;
 use super::recording::{Recorder, RecordingError};
+use super::source_status::SourceStatuses;
 use crate::clock::{Binding, Partitions};
 use crate::deliver::Standings;
 use crate::health::HealthMonitor;
@@ -19,35 +19,35 @@ use crate::telemetry::Metrics;
 use crate::views::{DeadLetterRow, HealthRow, IncidentRow, Row};
 
 /// A closed commit with everything that it binds.
-pub struct Sealed {
-    /// What is decided about it.
+pub struct ClosedCommit {
+    /// What is decided for it.
     pub binding: Binding,
-    /// What was accepted into it of trades.
+    /// Its trade records.
     pub records: Vec<Record>,
-    /// What was accepted into it of accounts.
+    /// Its account records.
     pub accounts: Vec<AccountRecord>,
-    /// What was refused.
+    /// Its refused rows.
     pub refused: Vec<DeadLetterRow>,
-    /// Live: what has happened to connections of sources.
+    /// Live: incidents of connections of sources.
     pub incidents: Vec<IncidentRow>,
     /// The partitions of each source; empty if that is not known.
     pub partitions: Vec<Partitions>,
-    /// Live: when its oldest row was passed on by a pump.
+    /// Live: when a reader thread sent its oldest row.
     pub oldest: Option<Instant>,
 }
 
-/// Bounds of what is on its way.
+/// Bounds of what is in flight.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Records handed over and not yet complete on all workers.
+    /// Records dispatched and not yet complete on all workers.
     pub in_flight_records: usize,
     /// Bytes that operators may retain, estimated.
     pub state_bytes: usize,
 }
 
-/// Why a commit could not be handed over.
+/// Why a commit could not be dispatched.
 #[derive(Debug, thiserror::Error)]
-pub enum HandoverError {
+pub enum DispatchError {
     /// A worker is gone.
     #[error(transparent)]
     WorkerFailed(#[from] WorkerFailed),
@@ -56,19 +56,19 @@ pub enum HandoverError {
     Recording(#[from] RecordingError),
 }
 
-/// Where a job goes on after a restore: nothing before `after` is handed over again.
+/// Where a job continues after a restore: no commit up to `after` is dispatched again.
 #[derive(Clone, Debug)]
 pub struct Resume {
     /// The commit whose state was restored.
     pub after: Commit,
     /// The marks of that commit.
     pub marks: Marks,
-    /// The marks of the last commit of the round before the one at hand.
+    /// The marks of the last commit of the round before the open one.
     pub round_marks: Marks,
 }
 
-/// The one way to the workers.
-pub struct Handover {
+/// The only sender of commits to the workers.
+pub struct CommitDispatcher {
     feeds: Vec<FeedSender>,
     board: Arc<Board>,
     metrics: Metrics,
@@ -77,29 +77,29 @@ pub struct Handover {
     marks: Marks,
     round_marks: Marks,
     source_names: Arc<[String]>,
-    providers: Providers,
+    providers: SourceStatuses,
     sinks: Standings,
     health: Option<HealthMonitor>,
     save_after: Option<Commit>,
     skip_through: Option<Commit>,
-    /// Commits on their way, with their numbers of records.
+    /// Commits in flight, with their numbers of records.
     in_flight: VecDeque<(Commit, usize)>,
     in_flight_records: usize,
     newest: Option<Commit>,
     saved: Option<Resume>,
 }
 
-impl Handover {
-    /// To the workers behind `feeds`, which publish on `board`.
+impl CommitDispatcher {
+    /// A dispatcher to the workers behind `feeds`, which publish on `board`.
     pub fn new(
         feeds: Vec<FeedSender>,
         board: Arc<Board>,
         metrics: Metrics,
         limits: Limits,
         source_names: Arc<[String]>,
-    ) -> Handover {
+    ) -> CommitDispatcher {
         let marks = Marks::none(source_names.len());
-        Handover {
+        CommitDispatcher {
             feeds,
             board,
             metrics,
@@ -108,7 +108,7 @@ impl Handover {
             round_marks: marks.clone(),
             marks,
             source_names,
-            providers: Providers::default(),
+            providers: SourceStatuses::default(),
             sinks: Standings::default(),
             health: None,
             save_after: None,
@@ -120,21 +120,21 @@ impl Handover {
         }
     }
 
-    /// Writes every commit to `recorder` before it is handed over.
+    /// Writes every commit to `recorder` before it is dispatched.
     #[must_use]
-    pub fn recording(mut self, recorder: Option<Recorder>) -> Handover {
+    pub fn recording(mut self, recorder: Option<Recorder>) -> CommitDispatcher {
         self.recorder = recorder;
         self
     }
 
-    /// Tells how `providers`, `sinks` and the process are at the end of every round.
+    /// Publishes the status of sources, sinks and the process at the end of every round.
     #[must_use]
-    pub fn telling(
+    pub fn reporting(
         mut self,
-        providers: Providers,
+        providers: SourceStatuses,
         sinks: Standings,
         health: HealthMonitor,
-    ) -> Handover {
+    ) -> CommitDispatcher {
         self.providers = providers;
         self.sinks = sinks;
         self.health = Some(health);
@@ -143,14 +143,14 @@ impl Handover {
 
     /// Has all operators save their state after `commit`.
     #[must_use]
-    pub fn saving_after(mut self, commit: Option<Commit>) -> Handover {
+    pub fn saving_after(mut self, commit: Option<Commit>) -> CommitDispatcher {
         self.save_after = commit;
         self
     }
 
-    /// Goes on after a restored commit.
+    /// Continues after a restored commit.
     #[must_use]
-    pub fn resuming(mut self, resume: Option<Resume>) -> Handover {
+    pub fn resuming(mut self, resume: Option<Resume>) -> CommitDispatcher {
         if let Some(Resume { after, marks, round_marks }) = resume {
             self.skip_through = Some(after);
             self.marks = marks;
@@ -165,25 +165,25 @@ impl Handover {
         (retained > self.limits.state_bytes).then_some((retained, self.limits.state_bytes))
     }
 
-    /// The last commit handed over.
+    /// The last commit dispatched.
     pub fn newest(&self) -> Option<Commit> {
         self.newest
     }
 
-    /// Hands a commit to the workers; waits while too much is on its way.
-    pub fn hand_over(&mut self, sealed: Sealed) -> Result<(), HandoverError> {
+    /// Dispatches a commit to the workers; waits while too much is in flight.
+    pub fn dispatch(&mut self, closed: ClosedCommit) -> Result<(), DispatchError> {
         if let Some(recorder) = &mut self.recorder {
-            recorder.write(&sealed)?;
+            recorder.write(&closed)?;
         }
-        self.providers.hear(&sealed);
-        let Sealed { binding, records, accounts, refused, incidents, oldest, .. } = sealed;
+        self.providers.observe(&closed);
+        let ClosedCommit { binding, records, accounts, refused, incidents, oldest, .. } = closed;
         if self.skip_through.is_some_and(|through| binding.commit <= through) {
             return Ok(());
         }
         self.make_room()?;
         self.count(&records, &accounts, &refused);
         self.board.announce(binding.commit, binding.at, binding.round, oldest);
-        self.bury(refused);
+        self.log_dead_letters(refused);
         for incident in incidents {
             log(&self.board, binding.commit, LogRow::Incident(incident));
         }
@@ -207,7 +207,7 @@ impl Handover {
         self.metrics.committed(binding.commit);
         if binding.round {
             self.measure(&binding);
-            self.tell(&binding);
+            self.publish_status(&binding);
         }
 
         let rows = records.len() + accounts.len();
@@ -225,17 +225,17 @@ impl Handover {
         Ok(())
     }
 
-    /// Waits until everything handed over is complete.
-    pub fn drain(&mut self) -> Result<(), HandoverError> {
+    /// Waits until everything dispatched is complete.
+    pub fn drain(&mut self) -> Result<(), DispatchError> {
         while !self.in_flight.is_empty() {
             self.wait()?;
         }
         Ok(())
     }
 
-    /// Ends the feeds and the recording when everything is complete; gives where a job restored from the
-    /// saved states, if any, goes on.
-    pub fn finish(mut self) -> Result<Option<Resume>, HandoverError> {
+    /// Ends the feeds and the recording when everything is complete; returns where a job restored from the
+    /// saved states, if any, continues.
+    pub fn finish(mut self) -> Result<Option<Resume>, DispatchError> {
         self.drain()?;
         if let Some(recorder) = self.recorder.take() {
             recorder.finish()?;
@@ -256,7 +256,7 @@ impl Handover {
         parts
     }
 
-    /// Shows what changes slowly: how far watermarks are behind, and what workers retain.
+    /// Sets metrics that change slowly: the lag of watermarks, and what workers retain.
     fn measure(&self, binding: &Binding) {
         for (source, mark) in self.source_names.iter().zip(&binding.marks) {
             let known = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
@@ -268,8 +268,8 @@ impl Handover {
         }
     }
 
-    /// Tells how sources, sinks and process are after a commit, which no worker has yet.
-    fn tell(&self, binding: &Binding) {
+    /// Publishes the status of sources, sinks and process after a commit, which no worker has yet.
+    fn publish_status(&self, binding: &Binding) {
         let over_budget = self.is_over_budget();
         let providers = self.providers.rows(binding, over_budget.is_some());
         self.board.tables.providers.tell(binding.commit, providers);
@@ -287,8 +287,8 @@ impl Handover {
         self.board.tables.health.tell(binding.commit, checks);
     }
 
-    /// Counts rows by source, whatever becomes of them. What is said of accounts is accepted here; what
-    /// becomes of trades is told by the ledger.
+    /// Counts rows by source, whatever their outcome. Account events are accepted here; the ledger reports the outcomes of
+    /// trades.
     fn count(&self, records: &[Record], accounts: &[AccountRecord], refused: &[DeadLetterRow]) {
         let by_source = |origins: &mut dyn Iterator<Item = Origin>| {
             let mut rows = vec![0_u64; self.source_names.len()];
@@ -313,15 +313,15 @@ impl Handover {
         }
     }
 
-    fn bury(&self, refused: Vec<DeadLetterRow>) {
+    fn log_dead_letters(&self, refused: Vec<DeadLetterRow>) {
         for letter in refused {
             self.metrics.dead(&letter.source, letter.refusal.reason, 1);
             log(&self.board, letter.commit, LogRow::DeadLetter(letter));
         }
     }
 
-    fn make_room(&mut self) -> Result<(), HandoverError> {
-        self.retire(self.board.complete_before());
+    fn make_room(&mut self) -> Result<(), DispatchError> {
+        self.release(self.board.complete_before());
         // Each worker's feed holds as many deliveries as this, so that `send` never blocks for long.
         while self.in_flight_records > self.limits.in_flight_records
             || self.in_flight.len() >= FEED_DELIVERIES
@@ -331,20 +331,20 @@ impl Handover {
         Ok(())
     }
 
-    fn wait(&mut self) -> Result<(), HandoverError> {
+    fn wait(&mut self) -> Result<(), DispatchError> {
         let known = self.in_flight.front().map_or(0, |(commit, _)| commit.0);
         let complete = self.board.complete_before();
         if complete <= known {
-            let patience = Duration::from_millis(100);
-            let complete = self.board.wait_for_progress(complete, patience)?;
-            self.retire(complete);
+            let timeout = Duration::from_millis(PROGRESS_POLL_MS);
+            let complete = self.board.wait_for_progress(complete, timeout)?;
+            self.release(complete);
         } else {
-            self.retire(complete);
+            self.release(complete);
         }
         Ok(())
     }
 
-    fn retire(&mut self, complete_before: u64) {
+    fn release(&mut self, complete_before: u64) {
         while let Some((commit, records)) = self.in_flight.front().copied() {
             if commit.0 >= complete_before {
                 break;
@@ -355,5 +355,7 @@ impl Handover {
     }
 }
 
-/// How many commits may be in flight behind each other.
+/// How long one wait for progress of the workers takes at most.
+const PROGRESS_POLL_MS: u64 = 100;
+/// The most commits in flight.
 pub const FEED_DELIVERIES: usize = 256;

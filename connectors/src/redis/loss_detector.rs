@@ -55,7 +55,7 @@ pub(super) enum Loss {
 
 /// The bookkeeping of one reader.
 #[derive(Clone, Debug)]
-pub(super) struct Census {
+pub(super) struct LossDetector {
     after: EntryId,
     /// How many entries had been added up to `after`, if nothing was lost since `sure`; none if not known.
     ordinal: Option<u64>,
@@ -65,10 +65,10 @@ pub(super) struct Census {
     behind: Option<u64>,
 }
 
-impl Census {
+impl LossDetector {
     /// Reading begins after `after`, up to which so many entries were added, if that is known.
-    pub(super) fn begin(after: EntryId, ordinal: Option<u64>) -> Census {
-        Census { after, ordinal, sure: after, has_gone_back: false, behind: None }
+    pub(super) fn begin(after: EntryId, ordinal: Option<u64>) -> LossDetector {
+        LossDetector { after, ordinal, sure: after, has_gone_back: false, behind: None }
     }
 
     /// What was read last.
@@ -76,13 +76,13 @@ impl Census {
         self.after
     }
 
-    /// How many entries there are to read, as last heard; none if the server does not tell.
+    /// How many entries there are to read, as last reported; none if the server does not report it.
     pub(super) fn behind(&self) -> Option<u64> {
         self.behind
     }
 
-    /// Takes the next batch, all after what was read before and ascending, and what the server said of the stream
-    /// after it.
+    /// Takes the next batch, all after what was read before and ascending, and the info of the stream after
+    /// it.
     ///
     /// An entry that is deleted between the two is taken for one that was deleted before.
     pub(super) fn take(&mut self, batch: &[EntryId], info: &StreamInfo) -> Option<Loss> {
@@ -197,26 +197,26 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is added, trimmed and deleted when: every entry is read, or told as lost in a range that
-        /// holds it, and no more are told than were lost.
+        /// Whatever is added, trimmed and deleted when: every entry is read, or reported as lost in a range
+        /// that holds it, and no more are reported than were lost.
         #[test]
-        fn every_entry_is_read_or_told(
+        fn every_entry_is_read_or_reported(
             already in 0_u64..5, trimmed in 0_usize..5, steps in prop::collection::vec(step(), 0..60),
         ) {
             let mut stream = Stream::default();
             stream.add(already);
             stream.trim(trimmed);
             let begin = stream.info();
-            let mut census = Census::begin(begin.newest, Some(begin.added));
-            let (mut read, mut told, mut ranges) = (0, 0, Vec::new());
+            let mut losses = LossDetector::begin(begin.newest, Some(begin.added));
+            let (mut read, mut reported, mut ranges) = (0, 0, Vec::new());
             let mut take = |stream: &mut Stream, count, added, kept| {
-                let batch = stream.read(census.after(), count);
+                let batch = stream.read(losses.after(), count);
                 stream.add(added);
                 stream.trim(kept);
                 read += batch.len() as u64;
-                match census.take(&batch, &stream.info()) {
+                match losses.take(&batch, &stream.info()) {
                     Some(Loss::Entries { count, between }) => {
-                        told += count;
+                        reported += count;
                         ranges.push((count, between.expect("nothing went back")));
                     }
                     Some(back) => panic!("{back:?} and it did not"),
@@ -239,8 +239,8 @@ mod tests {
             while let batch @ [_, ..] = take(&mut stream, 100, 0, usize::MAX).as_slice() {
                 seen.extend(batch);
             }
-            prop_assert_eq!(read + told, stream.added - begin.added);
-            prop_assert_eq!(census.behind(), Some(0));
+            prop_assert_eq!(read + reported, stream.added - begin.added);
+            prop_assert_eq!(losses.behind(), Some(0));
             for (count, (from, to)) in ranges {
                 let inside = (from.ms..=to.ms).map(id).filter(|id| *id > from && *id < to && !seen.contains(id)).count();
                 prop_assert!(inside as u64 >= count, "{count} in {from}..{to}, and {inside} are missing");
@@ -253,33 +253,33 @@ mod tests {
         let mut stream = Stream::default();
         stream.add(10);
         stream.trim(4);
-        let mut census = Census::begin(EntryId::ZERO, None);
+        let mut losses = LossDetector::begin(EntryId::ZERO, None);
         let batch = stream.read(EntryId::ZERO, 3);
-        assert_eq!((census.take(&batch, &stream.info()), census.behind()), (None, Some(1)));
+        assert_eq!((losses.take(&batch, &stream.info()), losses.behind()), (None, Some(1)));
         assert!(stream.info().may_lack(id(3)) && stream.info().may_lack(id(5)));
         assert!(!stream.info().may_lack(id(7)) && !stream.info().may_lack(id(10)));
     }
 
     #[test]
-    fn a_server_that_goes_back_is_told_once_and_what_comes_behind_it() {
+    fn a_server_that_goes_back_is_reported_once_and_so_are_entries_behind_it() {
         let mut stream = Stream::default();
         stream.add(10);
-        let mut census = Census::begin(EntryId::ZERO, None);
+        let mut losses = LossDetector::begin(EntryId::ZERO, None);
         let batch = stream.read(EntryId::ZERO, 10);
-        assert_eq!(census.take(&batch, &stream.info()), None);
+        assert_eq!(losses.take(&batch, &stream.info()), None);
         let mut back = Stream::default();
         back.add(7);
-        assert_eq!(census.take(&[], &back.info()), Some(Loss::WentBack(id(7))));
-        assert_eq!(census.take(&[], &back.info()), None);
+        assert_eq!(losses.take(&[], &back.info()), Some(Loss::WentBack(id(7))));
+        assert_eq!(losses.take(&[], &back.info()), None);
         back.add(2); // before what was read
         let behind = Loss::Entries { count: 2, between: None };
-        assert_eq!(census.take(&[], &back.info()), Some(behind));
+        assert_eq!(losses.take(&[], &back.info()), Some(behind));
         back.add(2); // one of them after it
-        let batch = back.read(census.after(), 10);
+        let batch = back.read(losses.after(), 10);
         assert_eq!(batch, [id(11)]);
-        assert!(census.take(&batch, &back.info()).is_some());
+        assert!(losses.take(&batch, &back.info()).is_some());
         // Ids went on, and yet fewer were added than were read.
         let less = StreamInfo { added: 5, newest: id(20), ..StreamInfo::default() };
-        assert_eq!(census.take(&[], &less), Some(Loss::WentBack(id(20))));
+        assert_eq!(losses.take(&[], &less), Some(Loss::WentBack(id(20))));
     }
 }

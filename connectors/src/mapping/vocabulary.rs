@@ -16,7 +16,7 @@ pub enum Kind {
 /// The aggressor. Bare digits are no words for it: 1 is a buyer in FIX and a seller at Bitstamp.
 ///
 /// ```
-/// use connectors::mapping::words::side;
+/// use connectors::mapping::vocabulary::side;
 /// use market::Side;
 /// assert_eq!(side("Sell"), Ok(Side::Sell));
 /// assert_eq!(side("ANY"), Ok(Side::Unknown)); // some archives write it
@@ -71,7 +71,7 @@ pub fn kind(word: &str) -> Result<Kind, &'static str> {
 /// What a trade may change in a candle.
 ///
 /// ```
-/// use connectors::mapping::words::updates;
+/// use connectors::mapping::vocabulary::updates;
 /// use market::Updates;
 /// assert_eq!(updates("volume+high_low"), Ok(Updates::VOLUME.and(Updates::HIGH_LOW)));
 /// assert_eq!(updates("none"), Ok(Updates::NONE));

@@ -60,16 +60,16 @@ fn bad_rows_say_what_is_wrong() {
         ("1,2,3,A,5,\"b\",", "2 1970-01-01T00:00:00.001Z 2 3 buy"),
     ] {
         let file = format!("t,p,q,s,n,side,u\n{line}\n");
-        assert_eq!(tell(&rows_of("f.csv", file.as_bytes(), &config)), [want], "{line}");
+        assert_eq!(describe(&rows_of("f.csv", file.as_bytes(), &config)), [want], "{line}");
     }
     let not_utf8 = rows_of("f.csv", b"t,p,q,s,n,side,u\n1,2,3,A\xff,5,b,\n", &config);
-    assert_eq!(tell(&not_utf8), ["2 malformed: byte 8 is not UTF-8"]);
+    assert_eq!(describe(&not_utf8), ["2 malformed: byte 8 is not UTF-8"]);
     assert_eq!(not_utf8[0].event.as_ref().unwrap_err().raw, "1,2,3,A\u{fffd},5,b,");
     for price in ["0", "-1"] {
         let rows =
             rows_of("f.csv", format!("timestamp,price,size\n1,{price},1").as_bytes(), &bitmex());
         assert_eq!(
-            tell(&rows),
+            describe(&rows),
             [format!(
                 "2 price_not_positive: column \"price\": \"{price}\" is not a positive price"
             )]
@@ -105,7 +105,7 @@ fn bad_json_says_what_is_wrong() {
             "1 malformed: not a JSON object that can be read: EOF while parsing an object at byte 6",
         ),
     ] {
-        assert_eq!(tell(&rows_of("f.jsonl", line.as_bytes(), &config)), [want], "{line}");
+        assert_eq!(describe(&rows_of("f.jsonl", line.as_bytes(), &config)), [want], "{line}");
     }
 }
 
@@ -119,9 +119,9 @@ fn names_go_with_rows_that_are_right_and_are_not_registered() {
         "columns": {"time": "t", "price": "p", "size": "q", "symbol": "s", "id": "t"},
         "units": {"time": "s"},
     });
-    let setting = setting(folder.path());
-    let catalog = Arc::clone(&setting.catalog);
-    let source = crate::sources().build("file", with_path(&config, "f.csv"), setting).unwrap();
+    let context = context(folder.path());
+    let catalog = Arc::clone(&context.catalog);
+    let source = crate::sources().build("file", with_path(&config, "f.csv"), context).unwrap();
     let names = || {
         let rows = read_from(source.as_ref(), 0);
         rows.into_iter().map(|row| row.unknown.map(|unknown| *unknown)).collect::<Vec<_>>()

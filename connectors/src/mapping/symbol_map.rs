@@ -7,12 +7,12 @@ use std::sync::Arc;
 use market::{Catalog, IdScope, InstrumentId, RefusalReason, Terms, UnknownNames};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::decode::Fault;
+use super::decode::DecodeError;
 
 /// What a decoder has to know of an instrument: 24 bytes, copied from a reader's own table, so that no
 /// lock is taken for a symbol that was seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct MappedInstrument {
     /// Its id.
     pub id: InstrumentId,
     /// Scales and calendar.
@@ -24,14 +24,14 @@ pub struct Listed {
 }
 
 /// An instrument that was found, and what the catalog does not know of it.
-pub(super) struct Found {
-    pub(super) listed: Listed,
+pub(super) struct LookedUp {
+    pub(super) mapped: MappedInstrument,
     pub(super) unknown: Option<Box<UnknownNames>>,
 }
 
 /// Finds instruments by symbol. A clone has a table of its own.
 #[derive(Clone)]
-pub struct Listings {
+pub struct SymbolMap {
     catalog: Arc<Catalog>,
     scope: Option<IdScope>,
     /// Whether ids are contiguous; none if records have no ids.
@@ -39,32 +39,33 @@ pub struct Listings {
     name: Name,
     /// The configured table, and what the template has found that is registered; bounded by the catalog, since one
     /// symbol is one instrument.
-    known: HashMap<Box<[u8]>, Listed, Seeded>,
+    known: HashMap<Box<[u8]>, MappedInstrument, Seeded>,
 }
 
 /// How a symbol that is not in the table becomes an instrument.
 #[derive(Clone)]
 enum Name {
     /// It need not: one instrument for all.
-    Constant(Listed),
+    Constant(MappedInstrument),
     /// Text before and after the symbol.
     Template(Arc<str>, Arc<str>),
     /// It does not.
     None,
 }
 
-impl Listings {
+impl SymbolMap {
     pub(super) fn check(
         instrument: Option<&str>,
         id_scope: Option<&str>,
         contiguous: Option<bool>,
         symbols: &BTreeMap<String, String>,
         catalog: Arc<Catalog>,
-    ) -> Result<Listings, String> {
+    ) -> Result<SymbolMap, String> {
         let known = HashMap::with_hasher(Seeded::new());
-        let mut listings = Listings { catalog, scope: None, contiguous, name: Name::None, known };
-        listings.scope = id_scope.map(|name| listings.scope_named(name)).transpose()?;
-        listings.name = match instrument {
+        let mut symbol_map =
+            SymbolMap { catalog, scope: None, contiguous, name: Name::None, known };
+        symbol_map.scope = id_scope.map(|name| symbol_map.scope_named(name)).transpose()?;
+        symbol_map.name = match instrument {
             None if symbols.is_empty() => {
                 return Err("`instrument` is missing: a name such as \"bitmex:XBTUSD\", a template such as \"binance:{symbol}\", or a table `symbols`".to_owned());
             }
@@ -74,11 +75,11 @@ impl Listings {
                     // Now, so that sources which disagree are refused before they start.
                     if let Some((venue, _)) = before.split_once(':').filter(|_| id_scope.is_none())
                     {
-                        listings.scope_named(venue)?;
+                        symbol_map.scope_named(venue)?;
                     }
                     Name::Template(Arc::from(before), Arc::from(after))
                 }
-                None if symbols.is_empty() => Name::Constant(listings.register(text)?),
+                None if symbols.is_empty() => Name::Constant(symbol_map.register(text)?),
                 None => {
                     return Err(format!(
                         "`instrument` is \"{text}\" for every record, which leaves nothing to the table `symbols`; keep one, or write a template such as \"venue:{{symbol}}\""
@@ -87,10 +88,10 @@ impl Listings {
             },
         };
         for (symbol, name) in symbols {
-            let listed = listings.register(name)?;
-            listings.known.insert(Box::from(symbol.as_bytes()), listed);
+            let mapped = symbol_map.register(name)?;
+            symbol_map.known.insert(Box::from(symbol.as_bytes()), mapped);
         }
-        Ok(listings)
+        Ok(symbol_map)
     }
 
     /// Whether records must carry a symbol.
@@ -99,24 +100,24 @@ impl Listings {
     }
 
     /// The one instrument, if it is the same for every record.
-    pub(super) fn constant(&self) -> Option<Listed> {
+    pub(super) fn constant(&self) -> Option<MappedInstrument> {
         match self.name {
-            Name::Constant(listed) => Some(listed),
+            Name::Constant(mapped) => Some(mapped),
             _ => None,
         }
     }
 
-    /// The instrument of `symbol`; `column` is named in the fault.
+    /// The instrument of `symbol`; `column` is named in the error.
     pub(super) fn find(
         &mut self,
         symbol: &str,
         column: &dyn std::fmt::Display,
-    ) -> Result<Found, Fault> {
-        if let Some(listed) = self.known(symbol.as_bytes()) {
-            return Ok(Found { listed, unknown: None });
+    ) -> Result<LookedUp, DecodeError> {
+        if let Some(mapped) = self.known(symbol.as_bytes()) {
+            return Ok(LookedUp { mapped, unknown: None });
         }
         let Name::Template(before, after) = &self.name else {
-            return Err(Fault::value(
+            return Err(DecodeError::value(
                 RefusalReason::UnknownSymbol,
                 column,
                 symbol,
@@ -125,29 +126,29 @@ impl Listings {
         };
         let found = self
             .look_up(&format!("{before}{symbol}{after}"))
-            .map_err(|problem| Fault::new(RefusalReason::BadInstrument, problem))?;
+            .map_err(|problem| DecodeError::new(RefusalReason::BadInstrument, problem))?;
         if found.unknown.is_none() {
-            self.known.insert(Box::from(symbol.as_bytes()), found.listed);
+            self.known.insert(Box::from(symbol.as_bytes()), found.mapped);
         }
         Ok(found)
     }
 
     /// The instrument of a symbol that was found before and is registered.
-    pub(super) fn known(&self, symbol: &[u8]) -> Option<Listed> {
+    pub(super) fn known(&self, symbol: &[u8]) -> Option<MappedInstrument> {
         self.known.get(symbol).copied()
     }
 
     /// An instrument that the configuration names.
-    fn register(&self, name: &str) -> Result<Listed, String> {
-        let Found { listed, unknown } = self.look_up(name)?;
+    fn register(&self, name: &str) -> Result<MappedInstrument, String> {
+        let LookedUp { mapped, unknown } = self.look_up(name)?;
         if let Some(unknown) = unknown {
             self.catalog.register(&unknown).map_err(|e| e.to_string())?;
         }
-        Ok(listed)
+        Ok(mapped)
     }
 
     /// An instrument by name.
-    fn look_up(&self, name: &str) -> Result<Found, String> {
+    fn look_up(&self, name: &str) -> Result<LookedUp, String> {
         let found = self.catalog.find(name).map_err(|e| e.to_string())?;
         let instrument = found.instrument;
         let venue = instrument.name.split(':').next().unwrap_or_default();
@@ -160,7 +161,7 @@ impl Listings {
         };
         let new_scope = self.contiguous.filter(|_| !is_registered);
         let new_scope = new_scope.map(|contiguous| (Arc::from(venue), contiguous));
-        let listed = Listed {
+        let mapped = MappedInstrument {
             id: instrument.id,
             terms: instrument.terms,
             negative_prices: instrument.negative_prices,
@@ -171,7 +172,7 @@ impl Listings {
             scope: new_scope,
             ..UnknownNames::default()
         };
-        Ok(Found { listed, unknown: unknown.boxed() })
+        Ok(LookedUp { mapped, unknown: unknown.boxed() })
     }
 
     /// A space of ids by name. Sources that share one must agree on it; without ids there is nothing to

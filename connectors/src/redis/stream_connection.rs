@@ -1,4 +1,4 @@
-//! A connection that is kept: lost, tried again with growing pauses, and told of.
+//! A connection that reconnects with growing pauses and reports each change as an incident.
 
 use std::sync::Arc;
 use std::thread::sleep;
@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use redis::Connection;
 
-use super::server::{Server, Trouble};
+use super::server::{RedisFailure, Server};
 use crate::source::{Incident, IncidentKind};
 
 /// The first pause before a lost server is tried again; each next one is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// Nobody waits longer than this while there is no connection.
-const NAP: Duration = Duration::from_millis(100);
+/// The longest wait of one call while there is no connection.
+const WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// A connection to a server, or the wish for one.
-pub(super) struct Uplink {
+/// A connection to a server that reconnects when it is lost.
+pub(super) struct StreamConnection {
     server: Arc<Server>,
     name: String,
     connection: Option<Connection>,
@@ -28,26 +28,29 @@ pub(super) struct Uplink {
     incidents: Vec<Incident>,
 }
 
-impl Uplink {
-    /// Connects at once; `name` is what the server is told.
-    pub(super) fn open(server: Arc<Server>, name: String) -> Result<Uplink, Trouble> {
+impl StreamConnection {
+    /// Connects at once; `name` is its name at the server.
+    pub(super) fn open(
+        server: Arc<Server>,
+        name: String,
+    ) -> Result<StreamConnection, RedisFailure> {
         let connection = server.connect(&name)?;
         let since = Instant::now();
         let again = (since, PAUSE_FIRST);
         let incidents = Vec::new();
-        let mut uplink = Uplink { server, name, connection: None, since, again, incidents };
-        uplink.reached(connection);
-        Ok(uplink)
+        let mut link = StreamConnection { server, name, connection: None, since, again, incidents };
+        link.reached(connection);
+        Ok(link)
     }
 
     /// The connection. While there is none, waits for a moment or tries to make one: so long as nobody answers,
-    /// it takes at most [`NAP`] or [`CONNECT`](super::server::CONNECT).
+    /// it takes at most [`WAIT_MAX`] or [`CONNECT_TIMEOUT`](super::server::CONNECT_TIMEOUT).
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         if self.connection.is_none() {
             let (at, pause) = self.again;
             let rest = at.saturating_duration_since(Instant::now());
             if !rest.is_zero() {
-                sleep(rest.min(NAP));
+                sleep(rest.min(WAIT_MAX));
                 return None;
             }
             match self.server.connect(&self.name) {
@@ -58,12 +61,12 @@ impl Uplink {
         self.connection.as_mut()
     }
 
-    /// It is of no use any more. One that did not last is tried again after a longer pause than before.
+    /// Drops the connection, since `why`. One that did not last is tried again after a longer pause than before.
     pub(super) fn lost(&mut self, why: &str) {
         if self.connection.take().is_some() {
             let lasted = self.since.elapsed() >= PAUSE_MAX;
             self.pause(if lasted { PAUSE_FIRST } else { self.again.1 });
-            self.tell(IncidentKind::Disconnected, format!("{}: {why}", self.server));
+            self.push_incident(IncidentKind::Disconnected, format!("{}: {why}", self.server));
         }
     }
 
@@ -71,7 +74,7 @@ impl Uplink {
         self.connection.is_some()
     }
 
-    /// Rows are lost.
+    /// Reports that rows are lost.
     pub(super) fn gap(&mut self, lost: Option<(u64, u64)>, detail: String) {
         self.incidents.push(Incident { kind: IncidentKind::Gap, lost, detail });
     }
@@ -87,10 +90,10 @@ impl Uplink {
 
     fn reached(&mut self, connection: Connection) {
         (self.connection, self.since) = (Some(connection), Instant::now());
-        self.tell(IncidentKind::Connected, self.server.to_string());
+        self.push_incident(IncidentKind::Connected, self.server.to_string());
     }
 
-    fn tell(&mut self, kind: IncidentKind, detail: String) {
+    fn push_incident(&mut self, kind: IncidentKind, detail: String) {
         self.incidents.push(Incident { kind, lost: None, detail });
     }
 }

@@ -1,8 +1,8 @@
-//! The inlet of a live run: bodies of requests become rows of a source, behind the same channel as those of
-//! all pumps.
+//! The HTTP ingest of a live run: bodies of requests become rows of a source, behind the same channel as those of
+//! all reader threads.
 //!
-//! One body is decoded at a time, so that positions ascend in the order in which rows are passed on. Bounded by
-//! that channel and by `WAITING_ROWS`; whoever comes when there is no room is turned away at once.
+//! One body is decoded at a time, so that positions ascend in the order in which rows are sent. Bounded by
+//! that channel and by `WAITING_ROWS_MAX`; a request without room is refused at once.
 
 #[cfg(test)]
 mod tests;
@@ -18,23 +18,25 @@ use connectors::{Decoded, Row};
 use market::{AdmissionError, Catalog, Commit, Entry, EventTime, Refusal, UnknownNames};
 use tokio::sync::oneshot;
 
-use super::pump::Pumped;
+use super::reader_thread::SourceBatch;
 use crate::clock::{Ahead, Binding};
-use crate::config::{self, Config};
-use crate::inlet::{Form, Inlet, RowFault, Sent, Taken, Taking, TurnedAway};
+use crate::config::{Config, IngestApiConfig};
+use crate::ingest_api::{
+    Form, IngestApi, PostError, PostFuture, PostOutcome, PostedBody, RowFault,
+};
 
 /// Rows that may wait for their commit, unless they are all of one request.
-const WAITING_ROWS: usize = 65_536;
-/// Nobody waits longer than this for rows to be bound.
-const BOUND_WITHIN: Duration = Duration::from_secs(10);
+const WAITING_ROWS_MAX: usize = 65_536;
+/// How long a request waits for its rows to be bound.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The inlet of a live run. Clones share it.
+/// Takes rows of clients into a live run. Clones share it.
 #[derive(Clone)]
-pub struct HttpInlet(Arc<Shared>);
+pub struct HttpIngest(Arc<Shared>);
 
 struct Shared {
-    limits: config::Inlet,
-    /// The number of the source that it is.
+    limits: IngestApiConfig,
+    /// The number of its source.
     source: usize,
     catalog: Arc<Catalog>,
     ahead: Ahead,
@@ -44,21 +46,21 @@ struct Shared {
     paused: AtomicBool,
 }
 
-/// Where rows go. Held while a body is decoded; never by the thread that drives commits.
+/// Where rows go. Locked while a body is decoded; never by the sequencer.
 struct Intake {
     /// The position of the next row.
     next: u64,
     /// None before the run has begun and after it has ended.
-    to: Option<SyncSender<Pumped>>,
+    to: Option<SyncSender<SourceBatch>>,
 }
 
-/// How far commits are.
+/// The progress of commits.
 struct Bound {
     /// The system's time as of the last commit.
     at: EventTime,
     /// The commit that ended the last round.
     round: Option<Commit>,
-    /// Who waits for which position, in ascending order.
+    /// The requests that wait for a position, in ascending order.
     waiting: VecDeque<Waiting>,
     rows: usize,
 }
@@ -66,47 +68,47 @@ struct Bound {
 struct Waiting {
     last: u64,
     rows: usize,
-    tell: oneshot::Sender<Commit>,
+    committed: oneshot::Sender<Commit>,
 }
 
-/// What was passed on, and where its commit will be told.
-struct PassedOn {
+/// Rows that were sent to the sequencer, and the channel that receives their commit.
+struct Accepted {
     accepted: usize,
     rejected: Vec<RowFault>,
-    told: Option<oneshot::Receiver<Commit>>,
+    commit: Option<oneshot::Receiver<Commit>>,
 }
 
-/// The places that are held in the catalog for the rows of a body; given back unless the rows are passed on.
-struct Held<'a> {
+/// The places that are reserved in the catalog for the rows of a body; released unless the rows are sent.
+struct HeldNames<'a> {
     catalog: &'a Catalog,
     names: Vec<UnknownNames>,
 }
 
-impl Held<'_> {
+impl HeldNames<'_> {
     fn hold(&mut self, names: &UnknownNames) -> Result<(), AdmissionError> {
         self.catalog.hold(names)?;
         self.names.push(names.clone());
         Ok(())
     }
 
-    /// Leaves the places to whoever binds the rows.
+    /// Leaves the places to the thread that binds the rows.
     fn keep(mut self) {
         self.names.clear();
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldNames<'_> {
     fn drop(&mut self) {
         self.names.iter().for_each(|names| self.catalog.release(names));
     }
 }
 
-impl HttpInlet {
-    /// The inlet of a configured run, if it has one. It takes nothing before it is opened.
-    pub fn new(config: &Config) -> Option<HttpInlet> {
-        let limits = config.inlet?;
+impl HttpIngest {
+    /// The HTTP ingest of a configured run, if it has one. It takes no rows before it is opened.
+    pub fn new(config: &Config) -> Option<HttpIngest> {
+        let limits = config.ingest_api?;
         let bound = Bound { at: EventTime::NEVER, round: None, waiting: VecDeque::new(), rows: 0 };
-        Some(HttpInlet(Arc::new(Shared {
+        Some(HttpIngest(Arc::new(Shared {
             limits,
             source: config.sources.len(),
             catalog: Arc::clone(&config.catalog),
@@ -118,7 +120,7 @@ impl HttpInlet {
     }
 
     /// The run begins at system time `at`; rows go `to` where those of all sources do.
-    pub fn open(&self, to: SyncSender<Pumped>, at: EventTime) {
+    pub fn open(&self, to: SyncSender<SourceBatch>, at: EventTime) {
         self.0.bound().at = at;
         self.0.intake().to = Some(to);
     }
@@ -128,9 +130,9 @@ impl HttpInlet {
         self.0.paused.store(paused, Ordering::Relaxed);
     }
 
-    /// A commit has been handed over. Who waits is told at the end of its round: before, larger timeframes and all
-    /// that is made per round do not show its rows.
-    pub fn sealed(&self, binding: &Binding) {
+    /// Notes a dispatched commit. Requests are answered at the end of its round: before, larger timeframes and all that is
+    /// computed per round do not show its rows.
+    pub fn committed(&self, binding: &Binding) {
         let position = binding.positions.get(self.0.source).and_then(|all| all.first());
         let position = position.copied().unwrap_or(0);
         let mut bound = self.0.bound();
@@ -141,11 +143,11 @@ impl HttpInlet {
         bound.round = Some(binding.commit);
         while let Some(first) = bound.waiting.pop_front_if(|first| first.last <= position) {
             bound.rows -= first.rows;
-            let _ = first.tell.send(binding.commit); // nobody may wait any more
+            let _ = first.committed.send(binding.commit); // the request may have ended
         }
     }
 
-    /// The run has ended: whoever waits is told so, and nothing is taken from now on.
+    /// The run has ended: requests that wait fail, and no rows are taken from now on.
     pub fn close(&self) {
         self.0.intake().to = None;
         let mut bound = self.0.bound();
@@ -154,21 +156,21 @@ impl HttpInlet {
     }
 }
 
-impl Inlet for HttpInlet {
-    fn take(&self, sent: Sent) -> Taking<'_> {
+impl IngestApi for HttpIngest {
+    fn take(&self, sent: PostedBody) -> PostFuture<'_> {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
-            let passed_on = tokio::task::spawn_blocking(move || shared.pass_on(sent));
-            let passed_on = passed_on.await.map_err(|_| TurnedAway::Closed)??;
-            let PassedOn { accepted, rejected, told } = passed_on;
-            let commit = match told {
+            let sender = tokio::task::spawn_blocking(move || shared.accept(sent));
+            let sender = sender.await.map_err(|_| PostError::Closed)??;
+            let Accepted { accepted, rejected, commit } = sender;
+            let commit = match commit {
                 None => self.0.bound().round,
-                Some(told) => match tokio::time::timeout(BOUND_WITHIN, told).await {
-                    Ok(told) => Some(told.map_err(|_| TurnedAway::Closed)?),
+                Some(commit) => match tokio::time::timeout(COMMIT_TIMEOUT, commit).await {
+                    Ok(commit) => Some(commit.map_err(|_| PostError::Closed)?),
                     Err(_) => None,
                 },
             };
-            Ok(Taken { accepted, rejected, commit })
+            Ok(PostOutcome { accepted, rejected, commit })
         })
     }
 
@@ -182,18 +184,18 @@ impl Inlet for HttpInlet {
 }
 
 impl Shared {
-    fn pass_on(&self, sent: Sent) -> Result<PassedOn, TurnedAway> {
+    fn accept(&self, sent: PostedBody) -> Result<Accepted, PostError> {
         let mut intake = self.intake();
-        let to = intake.to.clone().ok_or(TurnedAway::Closed)?;
+        let to = intake.to.clone().ok_or(PostError::Closed)?;
         self.check_room(0)?;
         let first = intake.next;
         let rows = self.decode(sent.form, sent.body, sent.row_type.as_deref(), first)?;
         let at = self.bound().at;
         let mut rejected = Vec::new();
         let mut passed = Vec::with_capacity(rows.len());
-        let mut held = Held { catalog: &self.catalog, names: Vec::new() };
+        let mut held = HeldNames { catalog: &self.catalog, names: Vec::new() };
         for (row, read) in rows.into_iter().enumerate() {
-            let judged = self.judge(read, at, &mut held).map_err(|(field, refusal)| {
+            let judged = self.check_row(read, at, &mut held).map_err(|(field, refusal)| {
                 let (code, detail) = (refusal.reason.name(), refusal.detail.clone());
                 rejected.push(RowFault { row, field, code, detail });
                 refusal
@@ -202,29 +204,29 @@ impl Shared {
         }
         let count = passed.len();
         if sent.atomic && !rejected.is_empty() {
-            return Err(TurnedAway::Refused { rows: rejected, of: count });
+            return Err(PostError::Refused { rows: rejected, of: count });
         }
         let accepted = count - rejected.len();
         if passed.is_empty() {
-            return Ok(PassedOn { accepted, rejected, told: None });
+            return Ok(Accepted { accepted, rejected, commit: None });
         }
         self.check_room(count)?;
-        let told = self.send(to, passed)?;
+        let commit = self.send(to, passed)?;
         held.keep();
         intake.next = first + count as u64;
-        Ok(PassedOn { accepted, rejected, told: Some(told) })
+        Ok(Accepted { accepted, rejected, commit: Some(commit) })
     }
 
-    /// Passes rows on; their commit will be told.
+    /// Sends rows to the sequencer; returns the channel that receives their commit.
     fn send(
         &self,
-        to: SyncSender<Pumped>,
+        to: SyncSender<SourceBatch>,
         passed: Vec<Row>,
-    ) -> Result<oneshot::Receiver<Commit>, TurnedAway> {
+    ) -> Result<oneshot::Receiver<Commit>, PostError> {
         let count = passed.len();
         let last = passed.last().map_or(0, |row| row.position);
-        let (tell, told) = oneshot::channel();
-        let pumped = Pumped {
+        let (committed, commit) = oneshot::channel();
+        let batch = SourceBatch {
             source: self.source,
             partition: 0,
             rows: passed,
@@ -233,31 +235,29 @@ impl Shared {
             incidents: Vec::new(),
             drained_at: None,
         };
-        // Who waits is noted first: the rows may be bound before this thread goes on.
+        // The request is noted first: the rows may be bound before this thread goes on.
         let mut bound = self.bound();
-        bound.waiting.push_back(Waiting { last, rows: count, tell });
+        bound.waiting.push_back(Waiting { last, rows: count, committed });
         bound.rows += count;
-        if let Err(error) = to.try_send(pumped) {
+        if let Err(error) = to.try_send(batch) {
             bound.waiting.pop_back();
             bound.rows -= count;
             return Err(match error {
-                TrySendError::Full(_) => {
-                    TurnedAway::Busy("commits are behind the input".to_owned())
-                }
-                TrySendError::Disconnected(_) => TurnedAway::Closed,
+                TrySendError::Full(_) => PostError::Busy("commits are behind the input".to_owned()),
+                TrySendError::Disconnected(_) => PostError::Closed,
             });
         }
-        Ok(told)
+        Ok(commit)
     }
 
-    fn check_room(&self, rows: usize) -> Result<(), TurnedAway> {
+    fn check_room(&self, rows: usize) -> Result<(), PostError> {
         if self.paused.load(Ordering::Relaxed) {
             let why = "sources pause: operators retain more than `limits.state_bytes` allows";
-            return Err(TurnedAway::Busy(why.to_owned()));
+            return Err(PostError::Busy(why.to_owned()));
         }
         let waiting = self.bound().rows;
-        if waiting > 0 && waiting + rows > WAITING_ROWS {
-            return Err(TurnedAway::Busy(format!("{waiting} rows wait for their commit already")));
+        if waiting > 0 && waiting + rows > WAITING_ROWS_MAX {
+            return Err(PostError::Busy(format!("{waiting} rows wait for their commit already")));
         }
         Ok(())
     }
@@ -268,30 +268,30 @@ impl Shared {
         body: Vec<u8>,
         row_type: Option<&str>,
         first: u64,
-    ) -> Result<Vec<BodyRow>, TurnedAway> {
+    ) -> Result<Vec<BodyRow>, PostError> {
         let form = match form {
             Form::Json => entries::Form::Json,
             Form::Ndjson => entries::Form::Ndjson,
             Form::Csv => entries::Form::Csv,
         };
-        let row_type = row_type.map(Type::named).transpose().map_err(TurnedAway::Unreadable)?;
-        let partition = format!("{}/process", config::Inlet::SOURCE);
+        let row_type = row_type.map(Type::named).transpose().map_err(PostError::Unreadable)?;
+        let partition = format!("{}/process", IngestApiConfig::SOURCE);
         let decoder = Decoder::new(Arc::clone(&self.catalog), row_type, &partition);
         let rows = decode_body(form, body, self.limits.body_rows, &decoder, first);
         rows.map_err(|error| match error {
-            BodyError::TooManyRows { limit } => TurnedAway::TooManyRows { limit },
-            BodyError::Unreadable(problem) => TurnedAway::Unreadable(problem),
+            BodyError::TooManyRows { limit } => PostError::TooManyRows { limit },
+            BodyError::Unreadable(problem) => PostError::Unreadable(problem),
         })
     }
 
-    /// What is passed on of a row. A time too far ahead, and a name for which there is no place, are refused here and
-    /// not when rows are bound, so that the client hears of it: the clock allows no less, since the time of commits never
+    /// Checks a row before it is sent. A time too far ahead, and a name for which there is no place, are refused here and
+    /// not when rows are bound, so that the client receives the error: the clock allows no less, since the time of commits never
     /// goes back, and the places are held until then.
-    fn judge(
+    fn check_row(
         &self,
         row: BodyRow,
         at: EventTime,
-        held: &mut Held<'_>,
+        held: &mut HeldNames<'_>,
     ) -> Result<Decoded<Entry>, (String, Box<Refusal>)> {
         let BodyRow { decoded, raw } = row;
         let record = decoded.map_err(|fault| (fault.field.to_string(), fault.refusal(&raw)))?;

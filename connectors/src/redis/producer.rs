@@ -1,4 +1,4 @@
-//! Fills a stream, for `tickweave produce`.
+//! Produces to a stream, for `tickweave produce`.
 
 use std::io;
 
@@ -6,9 +6,9 @@ use redis::{Connection, Pipeline};
 
 use super::server::{Server, ServerConfig};
 
-/// A stream being filled: an entry per row, of which field `data` holds the row and `key` its key. What is on its
-/// way is bounded by 500 entries.
-pub struct Filling {
+/// A producer for one stream: an entry per row, of which field `data` holds the row and `key` its key. At most 500
+/// entries are in flight.
+pub struct RedisProducer {
     server: Server,
     connection: Connection,
     stream: String,
@@ -18,9 +18,9 @@ pub struct Filling {
 /// Entries that go to the server together.
 const ENTRIES: usize = 500;
 
-impl Filling {
+impl RedisProducer {
     /// Of a name such as `127.0.0.1:6379/ticks`.
-    pub fn open(name: &str) -> io::Result<Filling> {
+    pub fn open(name: &str) -> io::Result<RedisProducer> {
         let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
         let split = name.split_once('/').filter(|(_, stream)| !stream.is_empty());
         let (server, stream) =
@@ -28,8 +28,8 @@ impl Filling {
         let config = ServerConfig::open(format!("redis://{server}"));
         let server = Server::check(config, ".".as_ref()).map_err(wrong)?;
         let connection = server.connect("tickweave-produce");
-        let connection = connection.map_err(|trouble| io::Error::other(trouble.into_words()))?;
-        Ok(Filling { server, connection, stream: stream.to_owned(), waiting: redis::pipe() })
+        let connection = connection.map_err(|failure| io::Error::other(failure.into_message()))?;
+        Ok(RedisProducer { server, connection, stream: stream.to_owned(), waiting: redis::pipe() })
     }
 
     /// Takes a row; entries stay in their order.

@@ -1,15 +1,15 @@
-//! How each source is, for the view `providers`: pure, from the commits as they are handed over.
+//! The status of each source, for the view `providers`: pure, from the commits as they are dispatched.
 
 use market::{Event, EventTime, Record, Span};
 
-use super::handover::Sealed;
-use super::links::Links;
+use super::connections::Connections;
+use super::dispatcher::ClosedCommit;
 use crate::clock::{Binding, Partitions};
 use crate::views::{Cell, DeadLetterRow, ProviderRow, Row};
 
-/// What is configured of a source.
+/// The configuration of a source.
 #[derive(Clone, Debug)]
-pub struct Provider {
+pub struct SourceInfo {
     /// Its name.
     pub name: String,
     /// Its kind.
@@ -24,15 +24,15 @@ pub struct Provider {
 
 /// All sources, by number.
 #[derive(Debug, Default)]
-pub struct Providers {
-    known: Vec<(Provider, Heard)>,
+pub struct SourceStatuses {
+    sources: Vec<(SourceInfo, SourceActivity)>,
     best_rank: u8,
-    links: Links,
+    connections: Connections,
 }
 
-/// What was heard of a source.
+/// What a source has sent.
 #[derive(Debug, Default)]
-struct Heard {
+struct SourceActivity {
     rows: u64,
     newest: Option<EventTime>,
     /// The system's time of the last commit that brought a row; of the first one before there is any.
@@ -40,86 +40,87 @@ struct Heard {
     partitions: Option<Partitions>,
 }
 
-impl Providers {
-    /// Nothing is heard yet.
-    pub fn new(providers: Vec<Provider>, links: Links) -> Providers {
-        let best_rank = providers.iter().map(|provider| provider.rank).min().unwrap_or(0);
-        let known = providers.into_iter().map(|provider| (provider, Heard::default()));
-        Providers { known: known.collect(), best_rank, links }
+impl SourceStatuses {
+    /// No source has sent anything yet.
+    pub fn new(statuses: Vec<SourceInfo>, connections: Connections) -> SourceStatuses {
+        let best_rank = statuses.iter().map(|info| info.rank).min().unwrap_or(0);
+        let sources = statuses.into_iter().map(|info| (info, SourceActivity::default()));
+        SourceStatuses { sources: sources.collect(), best_rank, connections }
     }
 
-    /// Takes what a commit brings.
-    pub fn hear(&mut self, sealed: &Sealed) {
-        let Sealed { binding, records, refused, partitions, .. } = sealed;
-        let mut rows = vec![0; self.known.len()];
+    /// Updates the activity with a commit.
+    pub fn observe(&mut self, closed: &ClosedCommit) {
+        let ClosedCommit { binding, records, refused, partitions, .. } = closed;
+        let mut rows = vec![0; self.sources.len()];
         for record in records {
             let source = usize::from(record.origin.source.0);
-            let Some((_, heard)) = self.known.get_mut(source) else { continue };
+            let Some((_, activity)) = self.sources.get_mut(source) else { continue };
             rows[source] += 1;
-            heard.newest = heard.newest.max(moves(record));
+            activity.newest = activity.newest.max(moves(record));
         }
         for DeadLetterRow { source, .. } in refused {
-            let source = self.known.iter().position(|(provider, _)| provider.name == *source);
+            let source = self.sources.iter().position(|(info, _)| info.name == *source);
             rows[source.unwrap_or_default()] += u64::from(source.is_some());
         }
-        for (source, ((_, heard), rows)) in self.known.iter_mut().zip(rows).enumerate() {
-            heard.rows += rows;
-            if rows > 0 || heard.at.is_none() {
-                heard.at = Some(binding.at);
+        for (source, ((_, activity), rows)) in self.sources.iter_mut().zip(rows).enumerate() {
+            activity.rows += rows;
+            if rows > 0 || activity.at.is_none() {
+                activity.at = Some(binding.at);
             }
-            heard.partitions = partitions.get(source).copied();
+            activity.partitions = partitions.get(source).copied();
         }
     }
 
     /// A row for each source, by its name, as it is after a commit.
     pub fn rows(&self, binding: &Binding, paused: bool) -> Vec<(String, Vec<Cell>)> {
-        let known = self.known.iter().zip(&binding.marks).enumerate();
-        let rows = known.map(|(number, ((provider, heard), mark))| {
-            let partitions = heard.partitions.map_or(provider.partitions, |all| all.known);
+        let sources = self.sources.iter().zip(&binding.marks).enumerate();
+        let rows = sources.map(|(number, ((info, activity), mark))| {
+            let partitions = activity.partitions.map_or(info.partitions, |all| all.known);
             let ended = match mark {
                 Some(EventTime::END) => Some(partitions),
-                _ => heard.partitions.map(|all| all.ended),
+                _ => activity.partitions.map(|all| all.ended),
             };
             let has_ended = ended == Some(partitions);
-            let linked = self.links.of(number);
-            let idle = provider.idle_after.zip(heard.at);
-            let is_idle = idle.is_some_and(|(idle, heard_at)| heard_at.after(idle) <= binding.at);
-            let known = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
+            let connection = self.connections.of(number);
+            let idle = info.idle_after.zip(activity.at);
+            let is_idle =
+                idle.is_some_and(|(idle, last_row_at)| last_row_at.after(idle) <= binding.at);
+            let sources = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
             let row = ProviderRow {
-                name: &provider.name,
-                kind: &provider.kind,
-                rank: provider.rank,
-                role: if provider.rank == self.best_rank { "primary" } else { "backup" },
+                name: &info.name,
+                kind: &info.kind,
+                rank: info.rank,
+                role: if info.rank == self.best_rank { "primary" } else { "backup" },
                 state: match mark {
-                    _ if linked.is_some_and(|all| all.failed > 0) => "failed",
+                    _ if connection.is_some_and(|all| all.failed > 0) => "failed",
                     _ if has_ended => "ended",
-                    _ if linked.is_some_and(|all| all.up < all.links) => "disconnected",
+                    _ if connection.is_some_and(|all| all.up < all.links) => "disconnected",
                     _ if paused => "paused",
                     None => "historic",
                     Some(_) if is_idle => "idle",
                     Some(_) => "running",
                 },
-                rows: heard.rows,
-                newest: heard.newest,
-                watermark: known,
-                lag: known.map(|mark| binding.at.0.saturating_sub(mark.0)),
+                rows: activity.rows,
+                newest: activity.newest,
+                watermark: sources,
+                lag: sources.map(|mark| binding.at.0.saturating_sub(mark.0)),
                 partitions: partitions as u64,
                 ended: ended.map(|ended| ended as u64),
-                connected: linked.map(|all| all.up),
-                disconnects: linked.map(|all| all.losses),
-                gaps: linked.map(|all| all.gaps),
-                behind: linked.and_then(|all| all.behind),
+                connected: connection.map(|all| all.up),
+                disconnects: connection.map(|all| all.losses),
+                gaps: connection.map(|all| all.gaps),
+                behind: connection.and_then(|all| all.behind),
                 read_from: binding.read_from.of(number).filter(|from| *from > EventTime::NEVER),
             };
             let mut cells = Vec::with_capacity(ProviderRow::COLUMNS.len());
             row.cells(&mut cells);
-            (provider.name.clone(), cells)
+            (info.name.clone(), cells)
         });
         rows.collect()
     }
 }
 
-/// The event time of a record that moves watermarks; when a cancel was said does not.
+/// The event time of a record that moves watermarks; the time of a cancel does not.
 fn moves(record: &Record) -> Option<EventTime> {
     match record.event {
         Event::Cancel { .. } => None,
@@ -140,10 +141,10 @@ mod tests {
         EventTime(secs * 1_000_000_000)
     }
 
-    fn provider(name: &str, rank: u8) -> Provider {
+    fn info(name: &str, rank: u8) -> SourceInfo {
         let (kind, partitions) = ("files".to_owned(), 2);
         let idle_after = Some(Span::secs(30));
-        Provider { name: name.to_owned(), kind, rank, partitions, idle_after }
+        SourceInfo { name: name.to_owned(), kind, rank, partitions, idle_after }
     }
 
     fn trade(source: u8, secs: i64) -> Record {
@@ -164,12 +165,12 @@ mod tests {
         Record { origin, event: Event::New(trade) }
     }
 
-    fn sealed(secs: i64, marks: Vec<Option<EventTime>>, ended: Vec<usize>) -> Sealed {
+    fn closed(secs: i64, marks: Vec<Option<EventTime>>, ended: Vec<usize>) -> ClosedCommit {
         let (at, positions) = (at(secs), Vec::new());
         let read_from = ReadFrom::default();
         let binding = Binding { commit: Commit(0), at, round: true, positions, marks, read_from };
         let ended = ended.into_iter().map(|ended| Partitions { known: 2, ended });
-        Sealed {
+        ClosedCommit {
             binding,
             records: Vec::new(),
             accounts: Vec::new(),
@@ -181,8 +182,12 @@ mod tests {
     }
 
     /// Of each source: role, state, rows, lag and how many partitions have ended.
-    fn told(providers: &Providers, sealed: &Sealed, paused: bool) -> Vec<[Cell; 5]> {
-        let rows = providers.rows(&sealed.binding, paused);
+    fn status_cells(
+        statuses: &SourceStatuses,
+        closed: &ClosedCommit,
+        paused: bool,
+    ) -> Vec<[Cell; 5]> {
+        let rows = statuses.rows(&closed.binding, paused);
         rows.into_iter().map(|(_, row)| [3, 4, 5, 8, 10].map(|cell| row[cell].clone())).collect()
     }
 
@@ -193,9 +198,9 @@ mod tests {
 
     #[test]
     fn a_source_runs_falls_silent_pauses_and_ends() {
-        let mut providers =
-            Providers::new(vec![provider("a", 1), provider("b", 2)], Links::default());
-        let mut first = sealed(100, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
+        let mut statuses =
+            SourceStatuses::new(vec![info("a", 1), info("b", 2)], Connections::default());
+        let mut first = closed(100, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
         first.records = vec![trade(0, 100), trade(0, 99), trade(1, 95)];
         first.refused = vec![DeadLetterRow {
             commit: Commit(0),
@@ -204,26 +209,29 @@ mod tests {
             position: 2,
             refusal: Refusal::new(RefusalReason::Malformed, "no", b"x"),
         }];
-        providers.hear(&first);
-        let rows = told(&providers, &first, false);
+        statuses.observe(&first);
+        let rows = status_cells(&statuses, &first, false);
         assert_eq!(rows[0][..4], cells("primary", "running", 2, 5));
         assert_eq!(rows[1][..4], cells("backup", "running", 2, 10));
         assert_eq!([&rows[0][4], &rows[1][4]], [&Cell::Unsigned(0), &Cell::Unsigned(1)]);
-        assert_eq!(providers.rows(&first.binding, false)[0].1[6], Cell::Time(at(100)));
+        assert_eq!(statuses.rows(&first.binding, false)[0].1[6], Cell::Time(at(100)));
 
-        let mut later = sealed(130, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
+        let mut later = closed(130, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
         later.records = vec![trade(1, 96)];
-        providers.hear(&later);
-        assert_eq!(told(&providers, &later, false)[0][..4], cells("primary", "idle", 2, 35));
-        assert_eq!(told(&providers, &later, false)[1][..4], cells("backup", "running", 3, 40));
-        assert_eq!(told(&providers, &later, true)[1][1], Cell::Word("paused"));
+        statuses.observe(&later);
+        assert_eq!(status_cells(&statuses, &later, false)[0][..4], cells("primary", "idle", 2, 35));
+        assert_eq!(
+            status_cells(&statuses, &later, false)[1][..4],
+            cells("backup", "running", 3, 40)
+        );
+        assert_eq!(status_cells(&statuses, &later, true)[1][1], Cell::Word("paused"));
 
-        // A recording does not tell partitions: what it tells is that all of them have ended.
-        let end = sealed(131, vec![Some(EventTime::END), None], Vec::new());
-        providers.hear(&end);
-        let rows = told(&providers, &end, true);
+        // A recording has no partitions: it has only that all of them have ended.
+        let end = closed(131, vec![Some(EventTime::END), None], Vec::new());
+        statuses.observe(&end);
+        let rows = status_cells(&statuses, &end, true);
         assert_eq!([&rows[0][1], &rows[0][4]], [&Cell::Word("ended"), &Cell::Unsigned(2)]);
         assert_eq!([&rows[1][1], &rows[1][4]], [&Cell::Word("paused"), &Cell::Null]);
-        assert_eq!(told(&providers, &end, false)[1][1], Cell::Word("historic"));
+        assert_eq!(status_cells(&statuses, &end, false)[1][1], Cell::Word("historic"));
     }
 }

@@ -2,8 +2,8 @@
 
 use market::{Catalog, Commit};
 
-use super::{DriveError, Stop};
-use crate::ingest::handover::Handover;
+use super::{SequencerError, Stop};
+use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::play::Pacer;
 use crate::ingest::recording::{NewNames, Next, Recording};
 
@@ -18,31 +18,31 @@ pub enum RecordingEnd {
     Early,
 }
 
-/// Drives the commits of a recording as they were, `until` a commit if given. `read` is told how many
-/// bytes of how many have been read.
-pub fn drive_recording(
+/// Dispatches the commits of a recording as they were, up to commit `until` if given. `read` is called with the bytes
+/// read and the bytes in total.
+pub fn sequence_recording(
     recording: &mut Recording,
     catalog: &Catalog,
     until: Option<Commit>,
     mut pacer: Option<Pacer>,
-    handover: &mut Handover,
+    dispatcher: &mut CommitDispatcher,
     read: &dyn Fn((u64, u64)),
     stop: &Stop,
-) -> Result<RecordingEnd, DriveError> {
+) -> Result<RecordingEnd, SequencerError> {
     loop {
         match recording.read()? {
             Next::Names(names) => name(&names, catalog),
-            Next::Commit(sealed) => {
-                let commit = sealed.binding.commit;
+            Next::Commit(closed) => {
+                let commit = closed.binding.commit;
                 read(recording.extent());
                 let early =
-                    pacer.as_mut().is_some_and(|pacer| !pacer.wait(sealed.binding.at, stop));
+                    pacer.as_mut().is_some_and(|pacer| !pacer.wait(closed.binding.at, stop));
                 if early || stop.is_set() {
                     return Ok(RecordingEnd::Early);
                 }
-                handover.hand_over(sealed)?;
-                if let Some((retained, limit)) = handover.is_over_budget() {
-                    return Err(DriveError::OverBudget { retained, limit });
+                dispatcher.dispatch(closed)?;
+                if let Some((retained, limit)) = dispatcher.is_over_budget() {
+                    return Err(SequencerError::OverBudget { retained, limit });
                 }
                 if until == Some(commit) {
                     return Ok(RecordingEnd::Early);
@@ -56,16 +56,16 @@ pub fn drive_recording(
 
 /// Registers recorded names. They fitted into a catalog once; one that no longer does shows as its hash.
 fn name(new: &NewNames, catalog: &Catalog) {
-    let tell = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "something recorded keeps no name");
+    let report = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "a recorded name does not fit into the catalog");
     };
     for name in &new.instruments {
-        let _ = catalog.resolve(name).inspect_err(|error| tell(error));
+        let _ = catalog.resolve(name).inspect_err(|error| report(error));
     }
     for name in &new.portfolios {
-        let _ = catalog.portfolios.resolve(name).inspect_err(|error| tell(error));
+        let _ = catalog.portfolios.resolve(name).inspect_err(|error| report(error));
     }
     for name in &new.models {
-        let _ = catalog.models.resolve(name).inspect_err(|error| tell(error));
+        let _ = catalog.models.resolve(name).inspect_err(|error| report(error));
     }
 }

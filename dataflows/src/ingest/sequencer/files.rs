@@ -6,28 +6,28 @@ use std::sync::mpsc::Receiver;
 
 use connectors::Row;
 
-use super::gathering::Gathering;
-use super::{DriveError, Naming, Stop};
+use super::commit_builder::CommitBuilder;
+use super::{Naming, SequencerError, Stop};
 use crate::clock::CommitClock;
-use crate::ingest::handover::Handover;
+use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::play::Pacer;
-use crate::ingest::pump::Pumped;
+use crate::ingest::reader_thread::SourceBatch;
 
-/// Drives bare files: a commit per `commit_rows` rows of the merge by (position, source, partition), and
+/// Sequences bare files: a commit per `commit_rows` rows of the merge by (position, source, partition), and
 /// every commit a round, whatever the speed. When all have ended, one commit more lets all bars become
 /// final.
-pub fn drive_files(
+pub fn sequence_files(
     clock: CommitClock,
     naming: Naming<'_>,
-    partitions: Vec<((usize, usize), Receiver<Pumped>)>,
+    partitions: Vec<((usize, usize), Receiver<SourceBatch>)>,
     commit_rows: usize,
     mut pacer: Option<Pacer>,
-    handover: &mut Handover,
+    dispatcher: &mut CommitDispatcher,
     stop: &Stop,
-) -> Result<(), DriveError> {
-    let mut gathering = Gathering::new(clock, naming);
+) -> Result<(), SequencerError> {
+    let mut builder = CommitBuilder::new(clock, naming);
     let mut merge = Merge::new(partitions);
-    while let Some(((source, partition), row)) = merge.next(&mut gathering.clock) {
+    while let Some(((source, partition), row)) = merge.next(&mut builder.clock) {
         if stop.is_set() {
             break;
         }
@@ -37,19 +37,19 @@ pub fn drive_files(
         {
             break;
         }
-        gathering.take(source, partition, row);
-        if gathering.rows() >= commit_rows {
-            let at = gathering.clock.newest();
-            handover.hand_over(gathering.seal(at, true))?;
-            if let Some((retained, limit)) = handover.is_over_budget() {
-                return Err(DriveError::OverBudget { retained, limit });
+        builder.add(source, partition, row);
+        if builder.rows() >= commit_rows {
+            let at = builder.clock.newest();
+            dispatcher.dispatch(builder.close(at, true))?;
+            if let Some((retained, limit)) = dispatcher.is_over_budget() {
+                return Err(SequencerError::OverBudget { retained, limit });
             }
         }
     }
-    let at = gathering.clock.newest();
-    handover.hand_over(gathering.seal(at, true))?;
-    if gathering.clock.all_ended() {
-        handover.hand_over(gathering.seal(at, true))?;
+    let at = builder.clock.newest();
+    dispatcher.dispatch(builder.close(at, true))?;
+    if builder.clock.all_ended() {
+        dispatcher.dispatch(builder.close(at, true))?;
     }
     Ok(())
 }
@@ -67,14 +67,14 @@ struct Merge {
 /// One partition being merged.
 struct Merged {
     place: (usize, usize),
-    batches: Receiver<Pumped>,
+    batches: Receiver<SourceBatch>,
     /// The rest of the batch at hand, and whether it is the last.
     rows: std::vec::IntoIter<Row>,
     ended: bool,
 }
 
 impl Merge {
-    fn new(mut partitions: Vec<((usize, usize), Receiver<Pumped>)>) -> Merge {
+    fn new(mut partitions: Vec<((usize, usize), Receiver<SourceBatch>)>) -> Merge {
         partitions.sort_by_key(|(place, _)| *place);
         let merged = |(place, batches)| Merged {
             place,
@@ -113,19 +113,19 @@ impl Merge {
 }
 
 impl Merged {
-    /// The position of the next row; waits for the partition's pump if need be. None if there is none.
+    /// The position of the next row; waits for the partition's reader thread if need be. None if there is none.
     fn head(&mut self, clock: &mut CommitClock) -> Option<u64> {
         loop {
             if let Some(row) = self.rows.as_slice().first() {
                 return Some(row.position);
             }
             match self.batches.recv() {
-                Ok(pumped) if !self.ended => {
-                    self.rows = pumped.rows.into_iter();
-                    self.ended = pumped.ended;
+                Ok(batch) if !self.ended => {
+                    self.rows = batch.rows.into_iter();
+                    self.ended = batch.ended;
                 }
                 _ => {
-                    // Only a pump that came to its end has ended; one that was stopped has not.
+                    // A stopped reader thread has not ended.
                     if self.ended {
                         clock.end(self.place.0, self.place.1);
                     }

@@ -1,4 +1,4 @@
-//! The commit at hand: rows are bound one by one, then it is sealed.
+//! Builds the open commit: binds rows one by one, then closes it.
 
 use std::time::Instant;
 
@@ -7,11 +7,11 @@ use market::{AccountRecord, Entry, EventTime, Origin, Record, Refusal, SourceId,
 
 use super::{Naming, SourceNames};
 use crate::clock::CommitClock;
-use crate::ingest::handover::Sealed;
+use crate::ingest::dispatcher::ClosedCommit;
 use crate::views::{DeadLetterRow, IncidentRow};
 
-/// The commit at hand.
-pub(super) struct Gathering<'a> {
+/// The open commit.
+pub(super) struct CommitBuilder<'a> {
     pub(super) clock: CommitClock,
     naming: Naming<'a>,
     records: Vec<Record>,
@@ -21,9 +21,9 @@ pub(super) struct Gathering<'a> {
     oldest: Option<Instant>,
 }
 
-impl<'a> Gathering<'a> {
-    pub(super) fn new(clock: CommitClock, naming: Naming<'a>) -> Gathering<'a> {
-        Gathering {
+impl<'a> CommitBuilder<'a> {
+    pub(super) fn new(clock: CommitClock, naming: Naming<'a>) -> CommitBuilder<'a> {
+        CommitBuilder {
             clock,
             naming,
             records: Vec::new(),
@@ -38,12 +38,12 @@ impl<'a> Gathering<'a> {
         self.records.len() + self.accounts.len() + self.refused.len()
     }
 
-    /// Rows will be taken that were passed on at `since`.
-    pub(super) fn since(&mut self, since: Instant) {
-        self.oldest = self.oldest.into_iter().chain([since]).min();
+    /// Notes that rows received at `at` will be added.
+    pub(super) fn note_received(&mut self, at: Instant) {
+        self.oldest = self.oldest.into_iter().chain([at]).min();
     }
 
-    pub(super) fn take(&mut self, source: usize, partition: usize, row: Row) {
+    pub(super) fn add(&mut self, source: usize, partition: usize, row: Row) {
         let Row { position, mut event, unknown } = row;
         if let (Ok(entry), Some(unknown)) = (&event, unknown)
             && let Err(refusal) = self.admit(entry, &unknown)
@@ -82,13 +82,18 @@ impl<'a> Gathering<'a> {
         })
     }
 
-    /// Takes what has happened to a partition, which also opens it.
-    pub(super) fn hear(&mut self, source: usize, partition: usize, incidents: Vec<Incident>) {
+    /// Adds incidents of a partition, which also opens it.
+    pub(super) fn add_incidents(
+        &mut self,
+        source: usize,
+        partition: usize,
+        incidents: Vec<Incident>,
+    ) {
         self.clock.open(source, partition);
         self.incidents.extend(incidents.into_iter().map(|incident| (source, partition, incident)));
     }
 
-    pub(super) fn seal(&mut self, at: EventTime, round: bool) -> Sealed {
+    pub(super) fn close(&mut self, at: EventTime, round: bool) -> ClosedCommit {
         let binding = self.clock.close(at, round);
         let commit = binding.commit;
         let sources = self.naming.sources;
@@ -110,6 +115,6 @@ impl<'a> Gathering<'a> {
         let records = std::mem::replace(&mut self.records, room);
         let accounts = std::mem::take(&mut self.accounts);
         let (partitions, oldest) = (self.clock.partitions(), self.oldest.take());
-        Sealed { binding, records, accounts, refused, incidents, partitions, oldest }
+        ClosedCommit { binding, records, accounts, refused, incidents, partitions, oldest }
     }
 }

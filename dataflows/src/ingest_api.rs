@@ -1,6 +1,6 @@
-//! The way in for rows that clients send: what `serve/` asks, and `ingest/` does.
+//! The ingest API: the interface by which `serve/` passes rows of clients to `ingest/`.
 //!
-//! Knows neither HTTP nor sources, so that the two sides know nothing of each other.
+//! It knows neither HTTP nor sources, so that the two sides know nothing of each other.
 
 use std::fmt;
 use std::future::Future;
@@ -20,25 +20,25 @@ pub enum Form {
     Csv,
 }
 
-/// What a client sends.
+/// The body of a request, and how to read it.
 #[derive(Clone, Debug)]
-pub struct Sent {
+pub struct PostedBody {
     /// How the body holds rows.
     pub form: Form,
     /// The rows.
     pub body: Vec<u8>,
-    /// The type of rows that say none; one of those that the inlet knows.
+    /// The type of rows without a type; one of [`IngestApi::row_types`].
     pub row_type: Option<String>,
-    /// Whether no row counts unless all do.
+    /// Whether all rows are rejected if one is.
     pub atomic: bool,
 }
 
-/// What became of it.
+/// The outcome of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// Rows that are part of the input now.
+pub struct PostOutcome {
+    /// The number of rows that were accepted.
     pub accepted: usize,
-    /// Rows that are not; each is a dead letter.
+    /// The rows that were rejected; each is a dead letter.
     pub rejected: Vec<RowFault>,
     /// The commit that ends the round in which all rows are bound: every view that is complete at it shows
     /// them. None if that took too long to be waited for, or before the first round.
@@ -58,9 +58,9 @@ pub struct RowFault {
     pub detail: String,
 }
 
-/// Why nothing was taken.
+/// Why no row was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TurnedAway {
+pub enum PostError {
     /// Not now; the same may be sent again later.
     #[error("{0}")]
     Busy(String),
@@ -86,16 +86,16 @@ pub enum TurnedAway {
     Closed,
 }
 
-/// What is to come of what a client sends.
-pub type Taking<'a> = Pin<Box<dyn Future<Output = Result<Taken, TurnedAway>> + Send + 'a>>;
+/// The future outcome of a body.
+pub type PostFuture<'a> = Pin<Box<dyn Future<Output = Result<PostOutcome, PostError>> + Send + 'a>>;
 
 /// Takes rows that clients send into the input of a live run.
-pub trait Inlet: Send + Sync {
+pub trait IngestApi: Send + Sync {
     /// Takes rows; done when they are bound and their round has ended. Waits for that no longer than a few seconds, and
-    /// never for room: without room a client is turned away.
+    /// never for room: without room it fails at once.
     ///
-    /// Goes on if it is no longer waited for.
-    fn take(&self, sent: Sent) -> Taking<'_>;
+    /// Continues if the future is dropped.
+    fn take(&self, sent: PostedBody) -> PostFuture<'_>;
 
     /// The types that rows may be of.
     fn row_types(&self) -> Vec<&'static str>;
@@ -107,7 +107,7 @@ pub trait Inlet: Send + Sync {
 /// A commit of one run, as clients carry it: text of which they need to know nothing.
 ///
 /// ```
-/// use dataflows::inlet::Token;
+/// use dataflows::ingest_api::Token;
 /// use market::Commit;
 /// let token = Token { run: 0xbeef, commit: Commit(17) };
 /// assert_eq!(token.to_string(), "beef-17");

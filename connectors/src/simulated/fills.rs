@@ -1,18 +1,17 @@
-//! `kind = "simulated-desk"`: made-up portfolios that trade on a simulated venue.
+//! `kind = "simulated-fills"`: made-up portfolios that trade on a simulated venue.
 //!
 //! ```toml
 //! [[source]]
 //! name = "desk"
-//! kind = "simulated-desk"
+//! kind = "simulated-fills"
 //! portfolios = ["north", "south"]
 //! fills_per_second = 20
 //! venue = { seed = 1, symbols = 50, ticks_per_second = 10_000 }   # as of the `simulated` sources
 //! ```
 //!
-//! A desk watches the venue's trades, as the venue itself tells them, and takes part in some: a fill has the price
-//! and time of a trade. It wishes to hold few instruments, and changes its mind once a minute; it corrects or busts
-//! one fill of two hundred, tells one of five hundred twice, and says now and then what it thinks an instrument is
-//! worth (model `desk`).
+//! The simulator reads the venue's trades as the venue sends them, and takes part in some: a fill has the price and time
+//! of a trade. It sets targets for few instruments and changes them once a minute. It corrects or busts one fill of two
+//! hundred, sends one of five hundred twice, and now and then sends the fair value of an instrument (model `desk`).
 
 use std::collections::VecDeque;
 
@@ -25,19 +24,19 @@ use serde::Deserialize;
 use super::config::{Plan, SimulatedConfig};
 use super::dice::{Dice, Odds};
 use super::venue::{Venue, VenueParams};
-use crate::registry::{Setting, TypedSource};
+use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 
-/// The configuration of a desk, without its name and kind.
+/// The configuration of a simulator, without its name and kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DeskConfig {
+pub struct FillsConfig {
     /// The portfolios that it trades for: 1 to 100.
     pub portfolios: Vec<String>,
     /// How many fills it has per second, in the mean; at most as many as the venue has ticks.
     #[serde(default = "default_fills")]
     pub fills_per_second: u32,
-    /// The venue; the same as that of the sources that tell of its trades.
+    /// The venue; the same as that of the sources that send its trades.
     #[serde(default)]
     pub venue: SimulatedConfig,
 }
@@ -46,15 +45,15 @@ fn default_fills() -> u32 {
     20
 }
 
-/// A desk; it has one partition.
-pub struct DeskSource {
+/// A simulator; it has one partition.
+pub struct FillsSource {
     name: String,
-    plan: DeskPlan,
+    plan: FillsPlan,
 }
 
 /// A checked configuration.
 #[derive(Clone)]
-struct DeskPlan {
+struct FillsPlan {
     params: VenueParams,
     portfolios: Vec<PortfolioId>,
     /// By listing of the venue.
@@ -62,24 +61,24 @@ struct DeskPlan {
     fills: Odds,
 }
 
-impl TypedSource for DeskSource {
-    const KIND: &'static str = "simulated-desk";
-    type Config = DeskConfig;
+impl TypedSource for FillsSource {
+    const KIND: &'static str = "simulated-fills";
+    type Config = FillsConfig;
 
-    fn build(config: DeskConfig, setting: Setting) -> Result<DeskSource, SourceError> {
-        let Setting { name, .. } = &setting;
+    fn build(config: FillsConfig, context: BuildContext) -> Result<FillsSource, SourceError> {
+        let BuildContext { name, .. } = &context;
         let name = name.clone();
-        match DeskPlan::check(config, &setting) {
-            Ok(plan) => Ok(DeskSource { name, plan }),
+        match FillsPlan::check(config, &context) {
+            Ok(plan) => Ok(FillsSource { name, plan }),
             Err(problem) => Err(SourceError::Config { name, problem }),
         }
     }
 }
 
-impl DeskPlan {
-    fn check(config: DeskConfig, setting: &Setting) -> Result<DeskPlan, String> {
-        let catalog = &setting.catalog;
-        let DeskConfig { portfolios, fills_per_second, venue } = config;
+impl FillsPlan {
+    fn check(config: FillsConfig, context: &BuildContext) -> Result<FillsPlan, String> {
+        let catalog = &context.catalog;
+        let FillsConfig { portfolios, fills_per_second, venue } = config;
         if !(1..=100).contains(&portfolios.len()) {
             return Err(format!("`portfolios` names {}, not 1 to 100", portfolios.len()));
         }
@@ -106,11 +105,11 @@ impl DeskPlan {
         };
         let contracts = params.listings.iter().map(contract).collect::<Result<_, _>>()?;
         let fills = Odds::new(f64::from(fills_per_second) / f64::from(ticks));
-        Ok(DeskPlan { params, portfolios, contracts, fills })
+        Ok(FillsPlan { params, portfolios, contracts, fills })
     }
 }
 
-impl Source for DeskSource {
+impl Source for FillsSource {
     fn partition_name(&self, _: u32) -> String {
         "desk".to_owned()
     }
@@ -134,22 +133,22 @@ impl Source for DeskSource {
             let problem = format!("there is no partition {partition}; it has 1");
             return Err(SourceError::Config { name: self.name.clone(), problem });
         }
-        let mut desk = Desk::new(self.plan.clone());
-        let skipped = desk.by_ref().take(usize::try_from(after).unwrap_or(usize::MAX)).count();
-        Ok(Box::new(DeskReader { desk, position: skipped as u64 }))
+        let mut simulator = FillsSimulator::new(self.plan.clone());
+        let skipped = simulator.by_ref().take(usize::try_from(after).unwrap_or(usize::MAX)).count();
+        Ok(Box::new(FillsReader { simulator, position: skipped as u64 }))
     }
 }
 
-struct DeskReader {
-    desk: Desk,
+struct FillsReader {
+    simulator: FillsSimulator,
     position: u64,
 }
 
-impl PartitionReader for DeskReader {
+impl PartitionReader for FillsReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
         // Far fewer than of a venue: a batch must not keep what is due now until it is full.
         for _ in 0..BATCH_ROWS.min(32) {
-            let Some(event) = self.desk.next() else { return Ok(Progress::Ended) };
+            let Some(event) = self.simulator.next() else { return Ok(Progress::Ended) };
             self.position += 1;
             rows.push(Row::new(self.position, Ok(event.into())));
         }
@@ -157,42 +156,42 @@ impl PartitionReader for DeskReader {
     }
 }
 
-/// The model of what the desk thinks instruments are worth.
+/// The model of the simulator's fair values.
 const MODEL: &str = "desk";
-/// One portfolio wishes to hold so many instruments, the busiest ones.
-const WISHES: usize = 5;
-/// Once a minute it changes its mind.
-const MIND_NS: i64 = 60_000_000_000;
+/// A portfolio has targets for so many instruments, the busiest ones.
+const TARGETS_PER_PORTFOLIO: usize = 5;
+/// Targets change this often.
+const TARGET_CHANGE_NS: i64 = 60_000_000_000;
 /// Corrections and busts come so many events later at most.
 const AMENDED_WITHIN: i64 = 60;
 
-/// What a desk says, in order; a function of its plan.
-struct Desk {
-    plan: DeskPlan,
+/// The events of the simulator, in order; a function of its plan.
+struct FillsSimulator {
+    plan: FillsPlan,
     venue: Venue,
     dice: Dice,
     fills: u64,
     /// When it changes its mind.
-    mind_at: EventTime,
+    next_targets_at: EventTime,
     /// What it says next, before anything of the venue.
     coming: VecDeque<AccountEvent>,
     /// Fills that will be corrected or busted, and after how many further events.
     amended: VecDeque<(i64, Fill)>,
 }
 
-impl Desk {
-    fn new(plan: DeskPlan) -> Desk {
+impl FillsSimulator {
+    fn new(plan: FillsPlan) -> FillsSimulator {
         let dice = Dice::of(plan.params.seed, 3);
-        let (venue, mind_at) = (Venue::new(plan.params.clone()), plan.params.start);
+        let (venue, next_targets_at) = (Venue::new(plan.params.clone()), plan.params.start);
         let (coming, amended) = (VecDeque::new(), VecDeque::new());
-        Desk { plan, venue, dice, fills: 0, mind_at, coming, amended }
+        FillsSimulator { plan, venue, dice, fills: 0, next_targets_at, coming, amended }
     }
 
     /// Looks at one trade of the venue.
     fn see(&mut self, trade: &Trade) {
-        if trade.time >= self.mind_at {
-            self.mind_at = EventTime(trade.time.0.saturating_add(MIND_NS));
-            self.wish(trade.time);
+        if trade.time >= self.next_targets_at {
+            self.next_targets_at = EventTime(trade.time.0.saturating_add(TARGET_CHANGE_NS));
+            self.change_targets(trade.time);
         }
         if !self.dice.hits(self.plan.fills) {
             return;
@@ -269,12 +268,17 @@ impl Desk {
         })
     }
 
-    /// New wishes of all portfolios: shares of a twentieth to a quarter.
-    fn wish(&mut self, time: EventTime) {
+    /// New targets of all portfolios: shares of a twentieth to a quarter.
+    fn change_targets(&mut self, time: EventTime) {
         let unit = 10_i64.pow(u32::from(WEIGHT_SCALE)) / 20;
         for portfolio in self.plan.portfolios.clone() {
-            for (listing, contract) in
-                self.plan.params.listings.iter().zip(&self.plan.contracts).take(WISHES)
+            for (listing, contract) in self
+                .plan
+                .params
+                .listings
+                .iter()
+                .zip(&self.plan.contracts)
+                .take(TARGETS_PER_PORTFOLIO)
             {
                 let weight = Some((1 + self.dice.below(5)) * unit);
                 let (instrument, contract) = (listing.instrument, *contract);
@@ -285,7 +289,7 @@ impl Desk {
     }
 }
 
-impl Iterator for Desk {
+impl Iterator for FillsSimulator {
     type Item = AccountEvent;
 
     fn next(&mut self) -> Option<AccountEvent> {
@@ -309,7 +313,7 @@ mod tests {
 
     use super::*;
 
-    fn source() -> DeskSource {
+    fn source() -> FillsSource {
         let rule = InstrumentRule {
             pattern: "demo:*".to_owned(),
             terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 0 },
@@ -320,11 +324,11 @@ mod tests {
         let config = serde_json::json!({
             "portfolios": ["a", "b"], "fills_per_second": 500, "venue": { "ticks": 50_000 },
         });
-        let setting = Setting { name: "desk".to_owned(), folder: ".".into(), catalog };
-        DeskSource::build(serde_json::from_value(config).unwrap(), setting).unwrap()
+        let context = BuildContext { name: "desk".to_owned(), folder: ".".into(), catalog };
+        FillsSource::build(serde_json::from_value(config).unwrap(), context).unwrap()
     }
 
-    fn all(source: &DeskSource, after: u64) -> Vec<Row> {
+    fn all(source: &FillsSource, after: u64) -> Vec<Row> {
         let mut reader = source.open(0, Place::After(after)).unwrap();
         let mut rows = Vec::new();
         while reader.read(&mut rows).unwrap() == Progress::More {}

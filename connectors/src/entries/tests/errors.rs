@@ -1,4 +1,4 @@
-//! What is refused, and what is said of it.
+//! Rows that are refused, and the errors of them.
 
 use proptest::prelude::*;
 
@@ -128,9 +128,9 @@ fn every_fault_names_its_field() {
     ] {
         assert!(row.contains(from), "{row} lacks {from}");
         let json = row.replacen(from, to, 1);
-        let fault = read(&json).expect_err(&json);
-        assert_eq!((fault.reason, &*fault.field), (reason, field), "{json}: {fault:?}");
-        assert!(fault.detail.contains(detail), "{json}: `{}` lacks `{detail}`", fault.detail);
+        let error = read(&json).expect_err(&json);
+        assert_eq!((error.reason, &*error.field), (reason, field), "{json}: {error:?}");
+        assert!(error.detail.contains(detail), "{json}: `{}` lacks `{detail}`", error.detail);
     }
 }
 
@@ -141,8 +141,8 @@ fn the_largest_fill_counts_its_multiplier() {
         FILL.replace("us:AAPL", instrument).replace("1.5", price).replace(":3}", ":1000000000000}")
     };
     assert!(read(&row("us:AAPL", "792281625142643.37")).is_ok());
-    let fault = read(&row("us:AAPL", "792281625142643.38")).unwrap_err();
-    assert_eq!(fault.reason, RefusalReason::NotionalTooLarge);
+    let error = read(&row("us:AAPL", "792281625142643.38")).unwrap_err();
+    assert_eq!(error.reason, RefusalReason::NotionalTooLarge);
     // Fifty units of the underlying for one of quantity.
     assert!(read(&row("fut:ES", "15845632502852.86")).is_ok());
     assert!(read(&row("fut:ES", "-15845632502852.87")).is_err());

@@ -1,4 +1,4 @@
-//! Fills a topic, for `tickweave produce`.
+//! Produces to a topic, for `tickweave produce`.
 
 use std::io;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::config::{check_topic, checked_servers};
-use super::sink::Outcome;
+use super::sink::DeliveryOutcome;
 
-/// A topic being filled. What is on its way is bounded by 64 MiB and 100,000 messages.
-pub struct Filling {
-    producer: BaseProducer<Outcome>,
+/// A producer for one topic. Messages in flight are bounded by 64 MiB and 100,000.
+pub struct KafkaProducer {
+    producer: BaseProducer<DeliveryOutcome>,
     topic: String,
     put: u64,
 }
 
-/// With a full buffer, it is looked so often whether there is room.
-const PAUSE: Duration = Duration::from_millis(20);
-/// For what is on its way in the end it waits so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest wait for room in a full buffer before the next try.
+const FULL_POLL: Duration = Duration::from_millis(20);
+/// The longest wait at the end for messages in flight.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
 
-impl Filling {
+impl KafkaProducer {
     /// Of a name such as `127.0.0.1:9092/trades`, several servers by commas.
-    pub fn open(name: &str) -> io::Result<Filling> {
+    pub fn open(name: &str) -> io::Result<KafkaProducer> {
         let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
         let (servers, topic) = name
             .split_once('/')
@@ -38,12 +38,12 @@ impl Filling {
             .set("queue.buffering.max.kbytes", "65536")
             .set("message.timeout.ms", "30000")
             .set("partitioner", "murmur2_random")
-            .create_with_context(Outcome::default());
+            .create_with_context(DeliveryOutcome::default());
         let producer = producer.map_err(|error| wrong(error.to_string()))?;
-        Ok(Filling { producer, topic: topic.to_owned(), put: 0 })
+        Ok(KafkaProducer { producer, topic: topic.to_owned(), put: 0 })
     }
 
-    /// Takes a message; blocks while too much is on its way. Messages of one key stay in their order.
+    /// Takes a message; blocks while too much is in flight. Messages of one key stay in their order.
     pub fn put(&mut self, key: &str, payload: &[u8]) -> io::Result<()> {
         let mut message = BaseRecord::to(&self.topic).key(key).payload(payload);
         loop {
@@ -51,7 +51,7 @@ impl Filling {
                 Ok(()) => break,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
                     message = again;
-                    self.producer.poll(PAUSE);
+                    self.producer.poll(FULL_POLL);
                 }
                 Err((error, _)) => return Err(self.failed(&error)),
             }
@@ -66,7 +66,7 @@ impl Filling {
 
     /// Waits until the servers have everything.
     pub fn finish(&mut self) -> io::Result<()> {
-        self.producer.flush(PATIENCE).map_err(|error| self.failed(&error))?;
+        self.producer.flush(FLUSH_TIMEOUT).map_err(|error| self.failed(&error))?;
         self.check()
     }
 

@@ -1,12 +1,12 @@
-//! What a venue will tell: trades, and what becomes of them after they were told.
+//! Pending events of a venue: trades, and their amendments after they were emitted.
 
 use std::collections::VecDeque;
 
 use market::{Event, EventTime, Trade, TradeId};
 
-/// Something that will be told.
+/// Something that will be emitted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Telling {
+pub(super) enum PendingEvent {
     /// A trade.
     New(Trade),
     /// What becomes of a trade.
@@ -17,7 +17,7 @@ pub(super) enum Telling {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Amendments {
     pub(super) market: usize,
-    /// As it was last told.
+    /// As it was last emitted.
     pub(super) trade: Trade,
     pub(super) coming: VecDeque<Amendment>,
 }
@@ -31,13 +31,13 @@ pub(super) struct Amendment {
 }
 
 impl Amendments {
-    /// When the next one is told.
+    /// When the next one is emitted.
     pub(super) fn at(&self) -> Option<i64> {
         self.coming.front().map(|amendment| amendment.at)
     }
 
     /// The next one. A new id is given only now, so that until then the market's ids have no hole.
-    pub(super) fn tell(&mut self, new_id: impl FnOnce() -> TradeId) -> Option<Event> {
+    pub(super) fn emit(&mut self, new_id: impl FnOnce() -> TradeId) -> Option<Event> {
         let Amendment { at, change } = self.coming.pop_front()?;
         let of = self.trade.name();
         let Some((away, is_renamed)) = change else {

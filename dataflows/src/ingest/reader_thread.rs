@@ -1,4 +1,4 @@
-//! Pumps: one thread per partition that reads rows and passes them on, never more than a few batches
+//! Reader threads: one thread per partition that reads rows and sends them to the sequencer, at most a few batches
 //! ahead.
 
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -9,154 +9,159 @@ use std::time::{Duration, Instant};
 use connectors::{Incident, IncidentKind, PartitionReader, Progress, Row, SourceError};
 use market::{EventTime, Refusal, RefusalReason, Span};
 
-use super::drive::{Stop, now};
-use super::links::Links;
-use super::play::{Player, Playing};
+use super::connections::Connections;
+use super::play::{PacedSink, Player};
+use super::sequencer::{Stop, now};
 
-/// What a pump passes on.
-pub struct Pumped {
+/// A message of a reader thread to the sequencer.
+pub struct SourceBatch {
     /// The source's number.
     pub source: usize,
     /// The partition's number.
     pub partition: usize,
     /// Rows in ascending position; may be empty.
     pub rows: Vec<Row>,
-    /// When they were passed on: read, or due if they are played.
+    /// When they were sent: when they were read, or when they were due if the source is played.
     pub since: Instant,
     /// Whether nothing will follow.
     pub ended: bool,
-    /// What happened to the partition, after what was passed on before.
+    /// Incidents of the partition since the batch before.
     pub incidents: Vec<Incident>,
-    /// When, by the system's time, its reader was connected and had nothing more to read; none if it has, or if
-    /// nobody knows.
+    /// The system's time at which the reader was connected and had nothing left to read; none if there is more, or if
+    /// that is not known.
     pub drained_at: Option<EventTime>,
 }
 
 /// A partition about to be read.
-pub struct Pump {
+pub struct ReaderThread {
     /// The source's number.
     pub source: usize,
     /// The partition's number.
     pub partition: usize,
-    /// Reads it.
+    /// Reads the partition.
     pub reader: Box<dyn PartitionReader>,
-    /// Plays it, in a live run.
+    /// Paces and shifts its rows, in a live run.
     pub player: Option<Player>,
-    /// Takes the rows.
-    pub passed_on: SyncSender<Pumped>,
-    /// After how long without anything to read the partition is idle; none: never, so nobody asks.
+    /// The channel to the sequencer.
+    pub sender: SyncSender<SourceBatch>,
+    /// After how long without anything to read the partition is idle; none: never.
     pub idle_after: Option<Span>,
-    /// Is told how far the partition has been read.
-    pub extent: Extent,
-    /// Are told how it is connected.
-    pub links: Links,
-    /// Ends it.
+    /// Records how far the partition has been read.
+    pub progress: ReadProgress,
+    /// Records how the partition is connected.
+    pub connections: Connections,
+    /// Ends the thread.
     pub stop: Stop,
 }
 
-impl Pump {
+impl ReaderThread {
     /// Starts a thread that reads until the partition ends, the receiver is gone, or `stop` is set.
     ///
-    /// A partition that cannot be read on ends with a refused row that says why.
+    /// A partition that cannot be read on ends with a refused row whose detail is the error.
     pub fn start(self) -> std::io::Result<JoinHandle<()>> {
         let name = format!("source-{}.{}", self.source, self.partition);
         thread::Builder::new().name(name).spawn(move || self.run())
     }
 
     fn run(self) {
-        let Pump { source, partition, mut reader, mut player, .. } = self;
-        let Pump { passed_on, idle_after, extent, links, stop, .. } = self;
-        let mut way = Way::new(source, partition, passed_on, idle_after);
-        let slot = extent.slot();
+        let ReaderThread { source, partition, mut reader, mut player, .. } = self;
+        let ReaderThread { sender, idle_after, progress, connections, stop, .. } = self;
+        let mut out = BatchSender::new(source, partition, sender, idle_after);
+        let slot = progress.slot();
         let mut last = 0;
         while !stop.is_set() {
             let mut rows = Vec::new();
             let read = reader.read(&mut rows);
-            way.incidents.extend(reader.incidents());
+            out.incidents.extend(reader.incidents());
             let ended = match read {
                 Ok(progress) => progress == Progress::Ended,
                 Err(error) => {
                     let row = cut_off(last, &error);
                     if let (Err(refusal), Some(_)) = (&row.event, reader.link()) {
                         let (kind, detail) = (IncidentKind::Failed, refusal.detail.clone());
-                        way.incidents.push(Incident { kind, lost: None, detail });
+                        out.incidents.push(Incident { kind, lost: None, detail });
                     }
                     rows.push(row);
                     true
                 }
             };
             last = rows.last().map_or(last, |row| row.position);
-            extent.note(slot, reader.extent());
+            progress.note(slot, reader.extent());
             let link = reader.link();
-            links.note(source, partition, link, &way.incidents);
+            connections.note(source, partition, link, &out.incidents);
             let is_drained = rows.is_empty() && link.is_none_or(|link| link.at_end);
-            let is_news = ended || !rows.is_empty() || !way.incidents.is_empty();
-            let passed = match &mut player {
-                None => !is_news || way.pass_on(rows, ended),
-                Some(player) => player.play(rows, ended, &stop, &mut way),
+            let is_news = ended || !rows.is_empty() || !out.incidents.is_empty();
+            let sent_on = match &mut player {
+                None => !is_news || out.send(rows, ended),
+                Some(player) => player.play(rows, ended, &stop, &mut out),
             };
-            if ended || !passed {
+            if ended || !sent_on {
                 break;
             }
             if is_drained {
-                way.waiting();
+                out.report_drained();
             }
         }
     }
 }
 
-/// The way of one partition's rows to the driver.
-struct Way {
+/// Sends the batches of one partition to the sequencer.
+struct BatchSender {
     source: usize,
     partition: usize,
-    to: SyncSender<Pumped>,
-    /// What happened, and was not passed on yet.
+    to: SyncSender<SourceBatch>,
+    /// Incidents that were not sent yet.
     incidents: Vec<Incident>,
-    /// How often it is said that nothing is left to read; none if nobody asks.
-    say_drained: Option<Duration>,
-    said_drained: Option<Instant>,
+    /// How often a batch reports that nothing is left to read; none: never.
+    drained_every: Option<Duration>,
+    drained_sent: Option<Instant>,
 }
 
-impl Way {
+impl BatchSender {
     fn new(
         source: usize,
         partition: usize,
-        to: SyncSender<Pumped>,
+        to: SyncSender<SourceBatch>,
         idle_after: Option<Span>,
-    ) -> Way {
+    ) -> BatchSender {
         // Often enough to be idle in time, and no more than a message a second if that is far off.
         let quarter = |idle: Span| Duration::from_nanos(idle.as_nanos().max(0).unsigned_abs() / 4);
-        let say_drained = idle_after
+        let drained_every = idle_after
             .map(|idle| quarter(idle).clamp(Duration::from_millis(20), Duration::from_secs(1)));
-        let (incidents, said_drained) = (Vec::new(), None);
-        Way { source, partition, to, incidents, say_drained, said_drained }
+        let (incidents, drained_sent) = (Vec::new(), None);
+        BatchSender { source, partition, to, incidents, drained_every, drained_sent }
     }
 
-    fn message(&mut self, rows: Vec<Row>, ended: bool, drained_at: Option<EventTime>) -> Pumped {
+    fn message(
+        &mut self,
+        rows: Vec<Row>,
+        ended: bool,
+        drained_at: Option<EventTime>,
+    ) -> SourceBatch {
         let (source, partition, since) = (self.source, self.partition, Instant::now());
         let incidents = std::mem::take(&mut self.incidents);
-        Pumped { source, partition, rows, since, ended, incidents, drained_at }
+        SourceBatch { source, partition, rows, since, ended, incidents, drained_at }
     }
 }
 
-impl Playing for Way {
-    fn pass_on(&mut self, rows: Vec<Row>, ended: bool) -> bool {
+impl PacedSink for BatchSender {
+    fn send(&mut self, rows: Vec<Row>, ended: bool) -> bool {
         let message = self.message(rows, ended, None);
         self.to.send(message).is_ok()
     }
 
-    fn waiting(&mut self) {
-        let Some(every) = self.say_drained else { return };
-        if self.said_drained.is_some_and(|said| said.elapsed() < every) {
+    fn report_drained(&mut self) {
+        let Some(every) = self.drained_every else { return };
+        if self.drained_sent.is_some_and(|sent| sent.elapsed() < every) {
             return;
         }
         let message = self.message(Vec::new(), false, Some(now()));
-        // Without room it is not said: what waits there comes first, and this does not prove anything about it.
-        if let Err(TrySendError::Full(unsaid)) = self.to.try_send(message) {
-            self.incidents = unsaid.incidents;
+        // A full channel holds rows that were not bound yet, so the partition is not at its end.
+        if let Err(TrySendError::Full(unsent)) = self.to.try_send(message) {
+            self.incidents = unsent.incidents;
             return;
         }
-        self.said_drained = Some(Instant::now());
+        self.drained_sent = Some(Instant::now());
     }
 }
 
@@ -172,22 +177,22 @@ fn cut_off(last: u64, error: &SourceError) -> Row {
     Row::new(last + 1, Err(Box::new(refusal)))
 }
 
-/// How far a job's input has been read: so much of so much, in its own units. Clones share it.
+/// How far a job's input has been read: amount read and total, in units of the source. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Extent(Arc<Mutex<Vec<Part>>>);
+pub struct ReadProgress(Arc<Mutex<Vec<Part>>>);
 
-/// So much of so much, if known.
+/// Amount read and total, if known.
 type Part = Option<(u64, u64)>;
 
-impl Extent {
-    /// A place for one part of the input.
+impl ReadProgress {
+    /// Adds one part of the input; returns its slot.
     pub fn slot(&self) -> usize {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         parts.push(None);
         parts.len() - 1
     }
 
-    /// So much of a part has been read of so much, if known.
+    /// Records amount read and total of a part, if known.
     pub fn note(&self, slot: usize, read: Option<(u64, u64)>) {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(part) = parts.get_mut(slot) {
@@ -195,7 +200,7 @@ impl Extent {
         }
     }
 
-    /// So much of all parts has been read of so much; none while that of any is not known.
+    /// Amount read and total of all parts; none while that of any part is not known.
     pub fn read(&self) -> Option<(u64, u64)> {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = parts.iter().try_fold((0, 0), |(read, of), part| {

@@ -1,0 +1,237 @@
+//! The connection status of the partitions of a run, as their reader threads last reported it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use connectors::{Incident, IncidentKind, Link};
+use market::EventTime;
+
+use super::sequencer::now;
+
+/// The connections of all partitions that have one, and which sources were reached. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    partitions: BTreeMap<(usize, usize), PartitionStatus>,
+    /// Sources of which every partition was opened.
+    opened: BTreeSet<usize>,
+    /// The last error of a source that could not be reached.
+    errors: BTreeMap<usize, String>,
+}
+
+/// Whether a source was reached, and what it lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Every partition was opened, and connected at least once.
+    pub is_reached: bool,
+    /// The last error, if it was not reached.
+    pub error: Option<String>,
+    /// Rows that its servers no longer had, as far as their number is known.
+    pub lost_rows: u64,
+    /// When the last of these were missed, by the system's time.
+    pub last_loss: Option<EventTime>,
+}
+
+/// The status of one partition.
+#[derive(Clone, Copy, Debug, Default)]
+struct PartitionStatus {
+    link: Option<Link>,
+    losses: u64,
+    gaps: u64,
+    failed: bool,
+    was_up: bool,
+    lost_rows: u64,
+    last_loss: Option<EventTime>,
+}
+
+/// The connections of one source, summed over its partitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionSummary {
+    /// How many of its partitions have a connection.
+    pub links: u64,
+    /// Of how many partitions it is up.
+    pub up: u64,
+    /// How often a connection was lost.
+    pub losses: u64,
+    /// How often rows were lost.
+    pub gaps: u64,
+    /// Of how many partitions it is lost for good.
+    pub failed: u64,
+    /// Rows that servers have and that were not read yet; none if any partition does not know.
+    pub behind: Option<u64>,
+}
+
+impl Connections {
+    /// Records the link and the incidents of a partition after a read.
+    pub fn note(
+        &self,
+        source: usize,
+        partition: usize,
+        link: Option<Link>,
+        incidents: &[Incident],
+    ) {
+        if link.is_none() && incidents.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        let own = state.partitions.entry((source, partition)).or_default();
+        own.link = link;
+        own.was_up |= link.is_some_and(|link| link.is_up);
+        for incident in incidents {
+            match incident.kind {
+                IncidentKind::Connected => {}
+                IncidentKind::Disconnected => own.losses += 1,
+                IncidentKind::Gap => {
+                    own.gaps += 1;
+                    own.last_loss = Some(now());
+                    let lost =
+                        incident.lost.map_or(0, |(first, last)| last.saturating_sub(first) + 1);
+                    own.lost_rows = own.lost_rows.saturating_add(lost);
+                }
+                IncidentKind::Failed => own.failed = true,
+            }
+        }
+    }
+
+    /// Records that every partition of a source was opened.
+    pub fn opened(&self, source: usize) {
+        let mut state = self.lock();
+        state.opened.insert(source);
+        state.errors.remove(&source);
+    }
+
+    /// Records why a source cannot be reached; its reader retries.
+    pub fn unreachable(&self, source: usize, why: String) {
+        self.lock().errors.insert(source, why);
+    }
+
+    /// Whether a source was reached, and what it lost.
+    pub fn reach(&self, source: usize) -> Reach {
+        let state = self.lock();
+        let mut reach = Reach {
+            is_reached: state.opened.contains(&source),
+            error: state.errors.get(&source).cloned(),
+            ..Reach::default()
+        };
+        for status in state.of(source) {
+            reach.is_reached &= status.was_up || status.link.is_none();
+            reach.lost_rows = reach.lost_rows.saturating_add(status.lost_rows);
+            reach.last_loss = reach.last_loss.max(status.last_loss);
+        }
+        reach
+    }
+
+    /// The connections of a source; none if it has none.
+    pub fn of(&self, source: usize) -> Option<ConnectionSummary> {
+        let state = self.lock();
+        let mut all = ConnectionSummary { behind: Some(0), ..ConnectionSummary::default() };
+        for PartitionStatus { link, losses, gaps, failed, .. } in state.of(source) {
+            all.links += 1;
+            all.up += u64::from(link.is_some_and(|link| link.is_up) && !failed);
+            all.losses += losses;
+            all.gaps += gaps;
+            all.failed += u64::from(*failed);
+            let behind = link.and_then(|link| link.behind);
+            all.behind = all.behind.zip(behind).map(|(all, behind)| all + behind);
+        }
+        (all.links > 0).then_some(all)
+    }
+
+    /// The numbers of the sources that have a connection which is not up.
+    pub fn down(&self) -> Vec<usize> {
+        let state = self.lock();
+        let is_down =
+            |status: &PartitionStatus| status.failed || status.link.is_some_and(|link| !link.is_up);
+        let mut down: Vec<usize> = state
+            .partitions
+            .iter()
+            .filter(|(_, status)| is_down(status))
+            .map(|((source, _), _)| *source)
+            .collect();
+        down.dedup();
+        down
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn of(&self, source: usize) -> impl Iterator<Item = &PartitionStatus> {
+        self.partitions.range((source, 0)..=(source, usize::MAX)).map(|(_, status)| status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incident(kind: IncidentKind) -> Incident {
+        Incident { kind, lost: None, detail: String::new() }
+    }
+
+    #[test]
+    fn a_source_is_what_its_partitions_are() {
+        let connections = Connections::default();
+        let up = |behind| Some(Link { is_up: true, behind, at_end: false });
+        connections.note(1, 0, None, &[]);
+        assert_eq!(
+            (connections.of(1), connections.down()),
+            (None, Vec::new()),
+            "files have no connections"
+        );
+        connections.note(1, 0, up(Some(3)), &[incident(IncidentKind::Connected)]);
+        connections.note(1, 1, up(Some(4)), &[]);
+        connections.note(2, 0, up(None), &[]);
+        let whole =
+            ConnectionSummary { links: 2, up: 2, behind: Some(7), ..ConnectionSummary::default() };
+        assert_eq!((connections.of(1), connections.down()), (Some(whole), Vec::new()));
+        assert_eq!(connections.of(2).and_then(|all| all.behind), None);
+
+        let lost = Some(Link { is_up: false, behind: None, at_end: false });
+        connections.note(1, 1, lost, &[incident(IncidentKind::Disconnected)]);
+        let half = ConnectionSummary {
+            links: 2,
+            up: 1,
+            losses: 1,
+            behind: None,
+            ..ConnectionSummary::default()
+        };
+        assert_eq!((connections.of(1), connections.down()), (Some(half), vec![1]));
+        connections.note(1, 1, up(Some(0)), &[incident(IncidentKind::Gap)]);
+        connections.note(1, 0, up(Some(0)), &[incident(IncidentKind::Failed)]);
+        let failed =
+            ConnectionSummary { links: 2, up: 1, losses: 1, gaps: 1, failed: 1, behind: Some(0) };
+        assert_eq!((connections.of(1), connections.down()), (Some(failed), vec![1]));
+    }
+
+    #[test]
+    fn a_source_is_reached_when_each_partition_was_connected_once() {
+        let connections = Connections::default();
+        let link = |is_up| Some(Link { is_up, behind: None, at_end: false });
+        connections.unreachable(0, "refused".to_owned());
+        assert_eq!(connections.reach(0).error.as_deref(), Some("refused"));
+        connections.opened(0);
+        assert_eq!(
+            connections.reach(0),
+            Reach { is_reached: true, ..Reach::default() },
+            "such as a file"
+        );
+        connections.note(0, 0, link(false), &[]);
+        connections.note(0, 1, link(true), &[]);
+        assert!(!connections.reach(0).is_reached && !connections.reach(1).is_reached);
+        connections.note(0, 0, link(true), &[]);
+        connections.note(0, 0, link(false), &[]);
+        assert!(connections.reach(0).is_reached, "it was once, and is down now");
+
+        let lost = Incident { lost: Some((11, 20)), ..incident(IncidentKind::Gap) };
+        connections.note(0, 1, link(true), &[lost, incident(IncidentKind::Gap)]);
+        assert_eq!(
+            (connections.reach(0).lost_rows, connections.reach(0).last_loss.is_some()),
+            (10, true)
+        );
+    }
+}

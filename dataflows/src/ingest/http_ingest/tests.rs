@@ -1,0 +1,263 @@
+//! The HTTP ingest as a client and as the sequencer see it.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use market::{Entry, RefusalReason};
+
+use super::*;
+use crate::config::RawConfig;
+use operators::ReadFrom;
+
+const CONFIG: &str = r#"
+[job]
+max_clock_ahead = "10s"
+[http]
+body_rows = 5
+[limits]
+instruments = 2
+[[instrument]]
+pattern = "us:*"
+quote = "USD"
+"#;
+
+/// An HTTP ingest whose channel has room for so many batches, opened at second 1000.
+fn open(room: usize) -> (HttpIngest, Receiver<SourceBatch>) {
+    let config = RawConfig::parse(CONFIG, "c.toml").unwrap().check(Path::new(".")).unwrap();
+    let api = HttpIngest::new(&config).unwrap();
+    let (to, rows) = sync_channel(room);
+    api.open(to, at(1_000));
+    (api, rows)
+}
+
+fn at(secs: i64) -> EventTime {
+    EventTime(secs * 1_000_000_000)
+}
+
+fn binding(commit: u64, secs: i64, position: u64) -> Binding {
+    Binding {
+        commit: Commit(commit),
+        at: at(secs),
+        round: true,
+        positions: vec![vec![position]],
+        marks: vec![None],
+        read_from: ReadFrom::default(),
+    }
+}
+
+/// Trades of these prices, at second 1000.
+fn trades(prices: &[&str]) -> PostedBody {
+    let row = |price: &&str| {
+        format!(
+            r#"{{"type":"trade","instrument":"us:A","id":1,"time":"1000s","price":{price},"quantity":1}}"#
+        )
+    };
+    let rows: Vec<_> = prices.iter().map(row).collect();
+    PostedBody { form: Form::Ndjson, body: rows.join("\n").into(), row_type: None, atomic: false }
+}
+
+/// Takes rows while the next batch is bound to a commit at its last row.
+async fn take(
+    api: &HttpIngest,
+    rows: &Receiver<SourceBatch>,
+    sent: PostedBody,
+    commit: u64,
+) -> PostOutcome {
+    let taking = api.take(sent);
+    let driving = async {
+        let batch = loop {
+            match rows.try_recv() {
+                Ok(batch) => break batch,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        let last = batch.rows.last().unwrap().position;
+        // Neither a round that holds a part of the rows is reported, nor a commit that ends none.
+        api.committed(&binding(commit - 2, 1_001, last - 1));
+        api.committed(&Binding { round: false, ..binding(commit - 1, 1_001, last) });
+        api.committed(&binding(commit, 1_001, last));
+        batch
+    };
+    let (taken, batch) = tokio::join!(taking, driving);
+    assert_eq!((batch.source, batch.partition, batch.ended), (0, 0, false));
+    taken.unwrap()
+}
+
+#[tokio::test]
+async fn a_request_receives_the_commit_that_binds_its_last_row() {
+    let (api, rows) = open(2);
+    let taken = take(&api, &rows, trades(&["1", "\"x\"", "2"]), 7).await;
+    assert_eq!((taken.accepted, taken.commit), (2, Some(Commit(7))));
+    let [fault] = &taken.rejected[..] else { panic!("{taken:?}") };
+    assert_eq!((fault.row, &*fault.field, fault.code), (1, "price", "bad_price"));
+    // Without rows there is nothing to bind: the last commit will do.
+    let none = api.take(trades(&[])).await.unwrap();
+    assert_eq!((none.accepted, none.commit), (0, Some(Commit(7))));
+}
+
+#[tokio::test]
+async fn positions_are_counted_up_and_wrong_rows_have_theirs() {
+    let (api, rows) = open(4);
+    let mut positions = Vec::new();
+    for sent in [trades(&["1", "0"]), trades(&["1"])] {
+        let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), api.take(sent));
+        assert!(waiting.await.is_err(), "no commit was reported");
+        for row in rows.try_recv().unwrap().rows {
+            positions.push((row.position, row.event.map_err(|refusal| refusal.reason).is_ok()));
+        }
+    }
+    assert_eq!(positions, [(1, true), (2, false), (3, true)]);
+}
+
+#[tokio::test]
+async fn all_or_nothing() {
+    let (api, rows) = open(2);
+    let sent = PostedBody { atomic: true, ..trades(&["1", "0"]) };
+    let Err(PostError::Refused { rows: wrong, of: 2 }) = api.take(sent).await else {
+        panic!("it was taken")
+    };
+    assert_eq!((wrong.len(), wrong[0].code), (1, "price_not_positive"));
+    assert!(rows.try_recv().is_err(), "nothing is passed on, no dead letter either");
+    let sent = PostedBody { atomic: true, ..trades(&["1", "2"]) };
+    assert_eq!(take(&api, &rows, sent, 3).await.accepted, 2);
+}
+
+/// Trades of these instruments, at these prices.
+fn named(rows: &[(&str, &str)]) -> PostedBody {
+    let row = |(name, price): &(&str, &str)| {
+        format!(
+            r#"{{"type":"trade","instrument":"{name}","time":"1000s","price":{price},"quantity":1}}"#
+        )
+    };
+    let rows: Vec<_> = rows.iter().map(row).collect();
+    PostedBody { body: rows.join("\n").into(), ..trades(&[]) }
+}
+
+#[tokio::test]
+async fn names_of_rows_that_are_turned_away_take_no_place() {
+    let (api, rows) = open(1);
+    let atomic = |rows: &[(&str, &str)]| PostedBody { atomic: true, ..named(rows) };
+    let codes = |taken: Result<PostOutcome, PostError>| match taken {
+        Err(PostError::Refused { rows, .. }) => {
+            rows.iter().map(|row| (row.row, row.field.clone(), row.code)).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    let wrong = api.take(atomic(&[("us:A", "1"), ("us:B", "1"), ("us:C", "0")])).await;
+    assert_eq!(codes(wrong), [(2, "price".to_owned(), "price_not_positive")]);
+    let too_many = api.take(atomic(&[("us:A", "1"), ("us:B", "1"), ("us:C", "1")])).await;
+    assert_eq!(codes(too_many), [(2, "instrument".to_owned(), "bad_instrument")]);
+    // The places of rows that wait for their commit are held.
+    let first = tokio::spawn({
+        let (api, sent) = (api.clone(), atomic(&[("us:A", "1"), ("us:D", "1")]));
+        async move { api.take(sent).await }
+    });
+    while api.0.bound().rows == 0 {
+        tokio::task::yield_now().await;
+    }
+    let held = api.take(atomic(&[("us:A", "1"), ("us:E", "1")])).await;
+    assert_eq!(codes(held), [(1, "instrument".to_owned(), "bad_instrument")]);
+    let busy = api.take(named(&[("us:A", "1")])).await;
+    assert!(matches!(busy, Err(PostError::Busy(_))), "{busy:?}");
+    let batch = rows.try_recv().unwrap();
+    assert!(api.0.catalog.all().is_empty(), "who binds them registers them");
+    for row in &batch.rows {
+        api.0.catalog.register(row.unknown.as_ref().unwrap()).unwrap();
+    }
+    api.committed(&binding(1, 1_001, 2));
+    assert_eq!(first.await.unwrap().unwrap().accepted, 2);
+    let names: Vec<_> = api.0.catalog.all().iter().map(|one| one.name.to_string()).collect();
+    assert_eq!(names, ["us:A", "us:D"]);
+}
+
+#[tokio::test]
+async fn what_the_clock_would_refuse_is_refused_at_once() {
+    let (api, rows) = open(2);
+    let ahead = |secs: &str| {
+        let mut sent = trades(&["1"]);
+        sent.body = String::from_utf8(sent.body).unwrap().replace("1000s", secs).into();
+        sent
+    };
+    let taken = take(&api, &rows, ahead("1011s"), 2).await;
+    assert_eq!((taken.accepted, taken.rejected[0].code), (0, RefusalReason::TimeAhead.name()));
+    assert!(taken.rejected[0].detail.contains("10s ahead of the system's time"));
+    // Commits have moved on to second 1001.
+    assert_eq!(take(&api, &rows, ahead("1011s"), 4).await.accepted, 1);
+}
+
+#[tokio::test]
+async fn without_room_clients_are_turned_away() {
+    let (api, rows) = open(1);
+    let busy = |sent| {
+        let api = api.clone();
+        async move { matches!(api.take(sent).await, Err(PostError::Busy(_))) }
+    };
+    api.pause(true);
+    assert!(busy(trades(&["1"])).await, "sources pause");
+    api.pause(false);
+    let first = tokio::spawn({
+        let api = api.clone();
+        async move { api.take(trades(&["1"])).await }
+    });
+    while api.0.bound().rows == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(busy(trades(&["1"])).await, "the channel is full");
+    assert_eq!(api.0.bound().rows, 1, "who was turned away does not wait");
+    let batch = rows.try_recv().unwrap();
+    api.committed(&binding(1, 1_001, batch.rows[0].position));
+    assert_eq!(first.await.unwrap().unwrap().accepted, 1);
+    assert_eq!(take(&api, &rows, trades(&["1"]), 3).await.accepted, 1, "there is room again");
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_rows() {
+    let (api, _rows) = open(2);
+    let sent = |form, body: &str| PostedBody { form, body: body.into(), ..trades(&[]) };
+    let six = trades(&["1"; 6]);
+    assert_eq!(api.take(six).await, Err(PostError::TooManyRows { limit: 5 }));
+    for (form, body) in [(Form::Json, "7"), (Form::Csv, "colour\nred")] {
+        let taken = api.take(sent(form, body)).await;
+        assert!(matches!(taken, Err(PostError::Unreadable(_))), "{taken:?}");
+    }
+}
+
+#[tokio::test]
+async fn before_and_after_the_run_nothing_is_taken() {
+    let config = RawConfig::parse(CONFIG, "c.toml").unwrap().check(Path::new(".")).unwrap();
+    let api = HttpIngest::new(&config).unwrap();
+    assert_eq!(api.take(trades(&["1"])).await, Err(PostError::Closed));
+    let (api, rows) = open(2);
+    let waiting = tokio::spawn({
+        let api = api.clone();
+        async move { api.take(trades(&["1"])).await }
+    });
+    while api.0.bound().rows == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(rows);
+    api.close();
+    assert_eq!(waiting.await.unwrap(), Err(PostError::Closed));
+    assert_eq!(api.take(trades(&["1"])).await, Err(PostError::Closed));
+}
+
+#[tokio::test]
+async fn what_is_said_of_accounts_comes_in_too() {
+    let (api, rows) = open(2);
+    let body = "portfolio,id,instrument,time,quantity,price\np1,1,us:A,1000s,-5,1.5\n";
+    let row_type = Some("fill".to_owned());
+    let sent = PostedBody { form: Form::Csv, body: body.into(), row_type, atomic: false };
+    let taking = tokio::spawn({
+        let api = api.clone();
+        async move { api.take(sent).await }
+    });
+    let batch = loop {
+        match rows.try_recv() {
+            Ok(batch) => break batch,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    assert!(matches!(batch.rows[0].event, Ok(Entry::Account(_))));
+    api.committed(&binding(1, 1_001, 1));
+    assert_eq!(taking.await.unwrap().unwrap().accepted, 1);
+}

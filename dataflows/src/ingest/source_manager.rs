@@ -1,0 +1,270 @@
+//! The source manager of a live run: finds the partitions of all sources, opens each where its source starts, and
+//! discovers partitions that endless sources gain later.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use connectors::source::{DISCOVERY_SECS, PARTITIONS_MAX};
+use connectors::{Place, Source, SourceError, Start};
+use market::{EventTime, Span};
+
+use super::connections::Connections;
+use super::play::{self, Play, Player};
+use super::reader_thread::{ReadProgress, ReaderThread, SourceBatch};
+use super::sequencer::{Stop, now};
+
+/// A source and how it is read.
+#[derive(Clone)]
+pub struct SourceSpec {
+    /// The source.
+    pub source: Arc<dyn Source>,
+    /// How it is played; none: rows are sent as they are read.
+    pub play: Option<Play>,
+    /// After how long without anything to read a partition of it is idle.
+    pub idle_after: Option<Span>,
+}
+
+/// State that all reader threads share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The channel to the sequencer.
+    pub sender: SyncSender<SourceBatch>,
+    /// Records how far the input has been read.
+    pub progress: ReadProgress,
+    /// Records how partitions are connected.
+    pub connections: Connections,
+    /// Where sources start that are read from the horizon on.
+    pub bounds: StartBounds,
+    /// Ends all threads.
+    pub stop: Stop,
+}
+
+/// Where a source starts that is read from the horizon on.
+#[derive(Clone, Copy, Debug)]
+pub struct StartBounds {
+    /// As far as corrections may reach.
+    pub horizon: EventTime,
+    /// The beginning of the longest bar that holds the horizon; the horizon if that is too far back.
+    pub bar: EventTime,
+    /// How far ahead of the system's time an event may be: an event may have been received so much before its own
+    /// time.
+    pub ahead: Span,
+}
+
+/// Sources whose partitions are open and not read yet.
+pub struct OpenSources {
+    sources: Vec<(SourceSpec, BTreeSet<u32>)>,
+    read_from: Vec<EventTime>,
+    readers: Vec<ReaderThread>,
+    shared: Shared,
+}
+
+/// How long a live run waits at its start for servers that do not answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a stop is looked for.
+const STOP_POLL: Duration = Duration::from_millis(50);
+
+impl OpenSources {
+    /// Finds and opens all partitions. Waits up to 30 s for servers that do not answer yet.
+    ///
+    /// # Errors
+    /// The number of the source that failed, and its error.
+    pub fn all(
+        sources: Vec<SourceSpec>,
+        shared: Shared,
+    ) -> Result<OpenSources, (usize, SourceError)> {
+        let mut found = Vec::with_capacity(sources.len());
+        for (number, spec) in sources.into_iter().enumerate() {
+            let partitions = retry(number, &shared, || spec.source.discover());
+            let partitions = partitions.map_err(|error| (number, error))?;
+            found.push((spec, partitions.into_iter().collect::<BTreeSet<u32>>()));
+        }
+        let played = found.iter().filter(|(spec, _)| spec.play.is_some());
+        let barrier = play::StartBarrier::of(played.map(|(_, partitions)| partitions.len()).sum());
+        let mut readers = Vec::new();
+        let mut read_from = Vec::with_capacity(found.len());
+        for (number, (spec, partitions)) in found.iter().enumerate() {
+            let mut from = EventTime::NEVER;
+            for partition in partitions {
+                let player = spec.play.map(|play| Player::new(play, barrier.clone()));
+                let open = || open_at_start(spec, number, *partition, &shared);
+                let (reader, its) =
+                    retry(number, &shared, open).map_err(|error| (number, error))?;
+                from = from.max(its);
+                readers.push(ReaderThread { player, ..reader });
+            }
+            read_from.push(from);
+            shared.connections.opened(number);
+        }
+        Ok(OpenSources { sources: found, read_from, readers, shared })
+    }
+
+    /// Per source, the time from which on no event is missing.
+    pub fn read_from(&self) -> &[EventTime] {
+        &self.read_from
+    }
+
+    /// The numbers of the partitions of each source.
+    pub fn partitions(&self) -> impl Iterator<Item = &BTreeSet<u32>> {
+        self.sources.iter().map(|(_, partitions)| partitions)
+    }
+
+    /// Starts the reader threads; returns them. All of them end after a stop.
+    pub fn start(self) -> std::io::Result<Vec<JoinHandle<()>>> {
+        let OpenSources { sources, readers, shared, .. } = self;
+        let mut threads = Vec::with_capacity(readers.len());
+        for reader in readers {
+            threads.push(reader.start()?);
+        }
+        let endless = sources.into_iter().enumerate();
+        for (number, (spec, known)) in endless.filter(|(_, (spec, _))| spec.source.is_endless()) {
+            let shared = shared.clone();
+            let thread = thread::Builder::new().name(format!("source-{number}"));
+            threads.push(thread.spawn(move || discover(&spec, number, known, &shared))?);
+        }
+        Ok(threads)
+    }
+}
+
+/// Opens a partition where its source starts; returns the time from which on no event is missing.
+///
+/// A source that starts at the horizon is read from the beginning of the bars that the horizon cuts. If the server
+/// keeps less than that, but reaches back to the horizon, it is read from the horizon.
+fn open_at_start(
+    spec: &SourceSpec,
+    number: usize,
+    partition: u32,
+    shared: &Shared,
+) -> Result<(ReaderThread, EventTime), SourceError> {
+    let at = |place| open(spec, number, partition, place, shared);
+    let StartBounds { horizon, bar, ahead } = shared.bounds;
+    let opened = match spec.source.start() {
+        Start::Earliest => Ok((at(Place::Earliest)?, EventTime::NEVER)),
+        Start::Latest => Ok((at(Place::Latest)?, now().after(ahead))),
+        Start::Time(time) => Ok((at(Place::Time(time))?, time.after(ahead))),
+        Start::Horizon => match at(Place::Time(bar.before(ahead))) {
+            Err(lost @ SourceError::Lost { .. }) => {
+                let reader = at(Place::Time(horizon))?;
+                tracing::warn!(
+                    "{lost}. It is read from the horizon, {horizon}: bars that open before are partial"
+                );
+                Ok((reader, horizon.after(ahead)))
+            }
+            opened => Ok((opened?, bar)),
+        },
+    };
+    let (thread, from) = opened?;
+    let nothing_before = thread.reader.is_from_beginning();
+    Ok((thread, if nothing_before { EventTime::NEVER } else { from }))
+}
+
+/// Calls `attempt` until it succeeds, fails for good, `CONNECT_TIMEOUT` has passed, or a stop is asked for.
+///
+/// Each new reason of a failure is logged once.
+fn retry<T>(
+    source: usize,
+    shared: &Shared,
+    attempt: impl Fn() -> Result<T, SourceError>,
+) -> Result<T, SourceError> {
+    let began = Instant::now();
+    let mut logged = String::new();
+    loop {
+        match attempt() {
+            Err(error)
+                if error.is_retryable()
+                    && began.elapsed() < CONNECT_TIMEOUT
+                    && !shared.stop.is_set() =>
+            {
+                let why = error.to_string();
+                if why != logged {
+                    tracing::warn!("{why}; it is tried again each second");
+                    logged.clone_from(&why);
+                }
+                shared.connections.unreachable(source, why);
+                pause(Duration::from_secs(1), &shared.stop);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn pause(rest: Duration, stop: &Stop) {
+    let until = Instant::now() + rest;
+    while Instant::now() < until && !stop.is_set() {
+        thread::sleep(STOP_POLL.min(rest));
+    }
+}
+
+fn open(
+    spec: &SourceSpec,
+    number: usize,
+    partition: u32,
+    place: Place,
+    shared: &Shared,
+) -> Result<ReaderThread, SourceError> {
+    let Shared { sender, progress, connections, stop, .. } = shared.clone();
+    let reader = spec.source.open(partition, place)?;
+    let (source, partition, idle_after) = (number, partition as usize, spec.idle_after);
+    Ok(ReaderThread {
+        source,
+        partition,
+        reader,
+        player: None,
+        sender,
+        idle_after,
+        progress,
+        connections,
+        stop,
+    })
+}
+
+/// Discovers new partitions and reads them from their beginning, until a stop.
+fn discover(spec: &SourceSpec, number: usize, mut known: BTreeSet<u32>, shared: &Shared) {
+    let source = &spec.source;
+    let mut readers = Vec::new();
+    while !shared.stop.is_set() {
+        pause(Duration::from_secs(DISCOVERY_SECS), &shared.stop);
+        if shared.stop.is_set() {
+            break;
+        }
+        let found = source.discover().inspect_err(|error| {
+            tracing::debug!("{error}; partitions stay as they were known");
+        });
+        let found = found.unwrap_or_default().into_iter().filter(|n| *n < PARTITIONS_MAX);
+        for partition in found.filter(|n| !known.contains(n)).collect::<Vec<_>>() {
+            match begin(spec, number, partition, shared) {
+                Ok(reader) => readers.push(reader),
+                Err(error) => {
+                    tracing::warn!("{error}; trying again");
+                    continue;
+                }
+            }
+            known.insert(partition);
+            tracing::info!("{} is there now", source.partition_name(partition));
+        }
+    }
+    readers.into_iter().for_each(|reader: JoinHandle<()>| drop(reader.join()));
+}
+
+/// Reads a partition from its beginning. An empty batch opens it at the clock first, so that watermarks wait for it.
+fn begin(
+    spec: &SourceSpec,
+    number: usize,
+    partition: u32,
+    shared: &Shared,
+) -> anyhow::Result<JoinHandle<()>> {
+    let reader = open(spec, number, partition, Place::Earliest, shared)?;
+    shared.sender.send(SourceBatch {
+        source: number,
+        partition: partition as usize,
+        rows: Vec::new(),
+        since: Instant::now(),
+        ended: false,
+        incidents: Vec::new(),
+        drained_at: None,
+    })?;
+    Ok(reader.start()?)
+}
