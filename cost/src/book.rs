@@ -1,8 +1,8 @@
 //! The trades of one instrument.
 
 use market::{
-    Bar, Event, IdScope, InstrumentId, Origin, Price, Quantity, Record, Side, SourceId, Terms,
-    Trade, TradeId, TradeRef, Updates,
+    Bar, Event, IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Record, Side,
+    SourceId, Trade, TradeId, TradeRef, Updates,
 };
 
 use crate::bars::{Bars, Ladder, NONE};
@@ -17,7 +17,7 @@ pub struct Book {
     pub instrument: InstrumentId,
     /// Whether a record of the commit at hand speaks of it.
     pub(crate) is_touched: bool,
-    terms: Option<Terms>,
+    spec: Option<InstrumentSpec>,
     /// By scope and kind of id, what is known of each id: few maps, most often one.
     known: Vec<((IdScope, u8), ById<u32>)>,
     /// Every trade that ever showed in a bar.
@@ -65,7 +65,7 @@ impl Book {
         Book {
             instrument,
             is_touched: false,
-            terms: None,
+            spec: None,
             known: Vec::new(),
             kept: Vec::new(),
             amended: Vec::new(),
@@ -73,8 +73,8 @@ impl Book {
         }
     }
 
-    pub(crate) fn terms(&self) -> Option<Terms> {
-        self.terms
+    pub(crate) fn spec(&self) -> Option<InstrumentSpec> {
+        self.spec
     }
 
     pub(crate) fn newest_close(&self) -> Option<Price> {
@@ -87,7 +87,7 @@ impl Book {
         match record.event {
             Event::New(trade) => return self.add(origin, &trade),
             Event::Correct { of, with } => {
-                self.terms = Some(with.terms);
+                self.spec = Some(with.spec);
                 let one = self.amend(of);
                 let other = self.amend(with.name());
                 let number = self.join(one, other);
@@ -111,7 +111,7 @@ impl Book {
     }
 
     fn add(&mut self, origin: Origin, trade: &Trade) -> bool {
-        self.terms = Some(trade.terms);
+        self.spec = Some(trade.spec);
         let next = self.kept.len() as u32;
         let known = *self.known(trade.scope, trade.id).or_insert(next);
         if known == next {
@@ -161,8 +161,8 @@ impl Book {
 
     fn remove(&mut self, number: u32) {
         self.kept[number as usize].is_gone = true;
-        let terms = self.terms.unwrap_or(Terms::DEFAULT);
-        let trade = self.kept[number as usize].trade(self.instrument, terms);
+        let spec = self.spec.unwrap_or(InstrumentSpec::DEFAULT);
+        let trade = self.kept[number as usize].trade(self.instrument, spec);
         self.bars.take(&trade);
     }
 
@@ -176,7 +176,7 @@ impl Book {
         } else if known & AMENDED == 0 {
             *self.known(id.scope, id.id).or_insert(new) = new;
             let kept = self.kept[known as usize];
-            let trade = kept.trade(self.instrument, self.terms.unwrap_or(Terms::DEFAULT));
+            let trade = kept.trade(self.instrument, self.spec.unwrap_or(InstrumentSpec::DEFAULT));
             let news = vec![(kept.origin(), trade)];
             let shown = Some(known);
             self.amended.push(Amended { ids: vec![id], news, shown, ..Amended::default() });
@@ -220,7 +220,8 @@ impl Book {
         });
         let shown = own.shown;
         let is_shown = shown.map(|shown| {
-            self.kept[shown as usize].trade(self.instrument, self.terms.unwrap_or(Terms::DEFAULT))
+            self.kept[shown as usize]
+                .trade(self.instrument, self.spec.unwrap_or(InstrumentSpec::DEFAULT))
         });
         if survivor.map(|(_, trade)| trade) == is_shown {
             return;
@@ -234,7 +235,7 @@ impl Book {
 
     /// Brings all bars up to date; tells those that may have changed, from small to large.
     pub(crate) fn settle(&mut self, told: impl FnMut(usize, i64, Option<&Bar>)) {
-        let (instrument, terms) = (self.instrument, self.terms.unwrap_or(Terms::DEFAULT));
+        let (instrument, spec) = (self.instrument, self.spec.unwrap_or(InstrumentSpec::DEFAULT));
         let kept = &mut self.kept;
         self.bars.settle(
             |first, bar| {
@@ -244,7 +245,7 @@ impl Book {
                 while at != NONE {
                     let trade = kept[at as usize];
                     if !trade.is_gone {
-                        bar.add(&trade.trade(instrument, terms));
+                        bar.add(&trade.trade(instrument, spec));
                         match last {
                             NONE => head = at,
                             last => kept[last as usize].next = at,
@@ -258,7 +259,7 @@ impl Book {
                 }
                 head
             },
-            terms,
+            spec,
             told,
         );
     }
@@ -290,10 +291,10 @@ impl Kept {
         Origin { rank, source: SourceId(source), partition, position }
     }
 
-    fn trade(&self, instrument: InstrumentId, terms: Terms) -> Trade {
+    fn trade(&self, instrument: InstrumentId, spec: InstrumentSpec) -> Trade {
         Trade {
             instrument,
-            terms,
+            spec,
             scope: self.scope,
             id: self.id,
             time: market::EventTime(self.time),

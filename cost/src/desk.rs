@@ -87,7 +87,7 @@ impl Desk {
             let place = *places.entry((portfolio, fill.instrument)).or_insert(next);
             if place == next {
                 desk.holders.entry(fill.instrument).or_default().push(place);
-                let scale = u32::from(fill.contract.terms.notional_scale());
+                let scale = u32::from(fill.contract.spec.notional_scale());
                 desk.positions.push(Position {
                     portfolio,
                     name: fill.name.portfolio,

@@ -137,7 +137,7 @@ impl Loop {
         let book = &mut books[number as usize];
         book.is_touched = false;
         let first = changes.candles.len();
-        let (instrument, terms) = (book.instrument, book.terms());
+        let (instrument, spec) = (book.instrument, book.spec());
         book.settle(|level, open, bar| {
             let timeframe = ladder.timeframe(level);
             let key = CandleKey { instrument, timeframe, open_time: EventTime(open) };
@@ -151,11 +151,11 @@ impl Loop {
             }
         });
         let changed = &changes.candles[first..];
-        if *lines && let Some(terms) = terms {
+        if *lines && let Some(spec) = spec {
             for (level, line) in all_lines[number as usize].iter_mut().enumerate() {
                 let timeframe = ladder.timeframe(level);
                 let own = changed.iter().filter(|(key, ..)| key.timeframe == timeframe);
-                line.apply(terms, own, |open, numbers| {
+                line.apply(spec, own, |open, numbers| {
                     let key = CandleKey { instrument, timeframe, open_time: EventTime(open) };
                     let before = match numbers {
                         Some(numbers) => views.indicators.insert(key, numbers),

@@ -3,7 +3,7 @@
 //! SMA 20, EMA 20, RSI 14, MACD 12/26/9 and Bollinger 20/2 of closes: TA-Lib's conventions, window sums in integers, so
 //! that the numbers are bit for bit those of the engine.
 
-use market::{Bar, CandleKey, Terms};
+use market::{Bar, CandleKey, InstrumentSpec};
 
 use crate::Change;
 
@@ -63,7 +63,7 @@ impl Line {
     /// Takes changed bars in order of time; tells the numbers that changed.
     pub(crate) fn apply<'a>(
         &mut self,
-        terms: Terms,
+        spec: InstrumentSpec,
         changed: impl Iterator<Item = &'a Change<CandleKey, Bar>>,
         mut told: impl FnMut(i64, Option<Numbers>),
     ) {
@@ -95,7 +95,7 @@ impl Line {
             from = from.min(at);
             upto = upto.max(at);
         }
-        let one = 10_f64.powi(i32::from(terms.price_scale));
+        let one = 10_f64.powi(i32::from(spec.price_scale));
         for at in from..self.rows.len() {
             let state = self.step(at, one);
             // What a window still holds may differ though its sums are equal.

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::instrument::{InstrumentId, Shard, Terms};
+use crate::instrument::{InstrumentId, InstrumentSpec, Shard};
 use crate::price::Price;
 use crate::time::EventTime;
 use crate::trade::{Origin, TradeId};
@@ -34,7 +34,7 @@ pub struct Currency([u8; 8]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Contract {
     /// Scales and calendar.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// What its prices are in.
     pub quote: Currency,
     /// How many units of the underlying one unit of quantity stands for; at least 1.
@@ -90,11 +90,11 @@ pub struct Target {
 
 /// What somebody thinks an instrument is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Fair {
+pub struct FairValue {
     /// Of what.
     pub instrument: InstrumentId,
     /// Scales of the price.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// Who or what says so.
     pub model: ModelId,
     /// When it was said; the latest counts.
@@ -120,7 +120,7 @@ pub enum AccountEvent {
     /// A target weight.
     Target(Target),
     /// A fair value.
-    Fair(Fair),
+    Fair(FairValue),
 }
 
 /// One accepted statement about accounts and where it came from.
@@ -196,7 +196,7 @@ impl fmt::Debug for Currency {
 }
 
 impl Contract {
-    /// What `quantity` at `price` costs, signed like the quantity, at [`Terms::notional_scale`]; none if
+    /// What `quantity` at `price` costs, signed like the quantity, at [`InstrumentSpec::notional_scale`]; none if
     /// that is more than 128 bits hold.
     pub fn amount(&self, quantity: i128, price: Price) -> Option<i128> {
         quantity.checked_mul(i128::from(price.0))?.checked_mul(i128::from(self.multiplier))
@@ -241,8 +241,11 @@ mod tests {
 
     #[test]
     fn amounts_are_exact_or_none() {
-        let contract =
-            Contract { terms: Terms::DEFAULT, quote: Currency([b'X'; 8]), multiplier: u32::MAX };
+        let contract = Contract {
+            spec: InstrumentSpec::DEFAULT,
+            quote: Currency([b'X'; 8]),
+            multiplier: u32::MAX,
+        };
         assert_eq!(contract.amount(-2, Price(3)), Some(-6 * i128::from(u32::MAX)));
         assert_eq!(contract.amount(i128::MAX, Price(2)), None);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::account::{ModelId, PortfolioId};
 use crate::instrument::{Catalog, CatalogError, Instrument};
 use crate::names::{NameError, Named};
-use crate::refusal::RefusalReason;
+use crate::rejection::RejectionReason;
 use crate::scopes::IdScopeError;
 
 /// The names that a row uses and that the catalog did not know when the row was decoded.
@@ -50,12 +50,12 @@ impl UnknownNames {
 
 impl AdmissionError {
     /// The kind of reason.
-    pub fn reason(&self) -> RefusalReason {
+    pub fn reason(&self) -> RejectionReason {
         match self {
             AdmissionError::Instrument(_) | AdmissionError::Scope(_) => {
-                RefusalReason::BadInstrument
+                RejectionReason::BadInstrument
             }
-            AdmissionError::Portfolio(_) | AdmissionError::Model(_) => RefusalReason::BadField,
+            AdmissionError::Portfolio(_) | AdmissionError::Model(_) => RejectionReason::BadField,
         }
     }
 
@@ -166,7 +166,7 @@ mod tests {
         let catalog = Catalog::new(Vec::new(), 2).with_room_for(1, 1);
         catalog.register(&fill(&catalog, "x:A", "p")).unwrap();
         let error = catalog.register(&fill(&catalog, "x:B", "q")).unwrap_err();
-        assert_eq!((error.reason(), error.field()), (RefusalReason::BadField, "portfolio"));
+        assert_eq!((error.reason(), error.field()), (RejectionReason::BadField, "portfolio"));
         catalog.register(&fill(&catalog, "x:C", "p")).unwrap();
         let names: Vec<_> = catalog.all().iter().map(|one| one.name.to_string()).collect();
         assert_eq!(names, ["x:A", "x:C"]);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Timeframe;
-use crate::instrument::{InstrumentId, Terms};
+use crate::instrument::{InstrumentId, InstrumentSpec};
 use crate::price::Price;
 use crate::time::EventTime;
 use crate::trade::{IdScope, Origin, Side, Trade, TradeId, Updates};
@@ -37,7 +37,7 @@ pub struct OrderKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Bar {
     /// Scales of all numbers below.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// The first instant after the bar.
     pub end_time: EventTime,
     /// Order and price of the first trade that may set it; of a published bar, its time and price.
@@ -127,9 +127,9 @@ impl OrderKey {
 
 impl Bar {
     /// A bar without trades.
-    pub fn empty(terms: Terms, end_time: EventTime) -> Bar {
+    pub fn empty(spec: InstrumentSpec, end_time: EventTime) -> Bar {
         Bar {
-            terms,
+            spec,
             end_time,
             open: None,
             high: None,
@@ -304,7 +304,7 @@ mod tests {
         )
             .prop_map(|(time, sequence, price, size, side, updates, id)| Trade {
                 instrument: InstrumentId(1),
-                terms: Terms::DEFAULT,
+                spec: InstrumentSpec::DEFAULT,
                 scope: IdScope(0),
                 id: TradeId::Number(id),
                 time: EventTime(time),
@@ -318,7 +318,7 @@ mod tests {
     }
 
     fn fold<'a>(trades: impl Iterator<Item = &'a Trade>) -> Bar {
-        let mut bar = Bar::empty(Terms::DEFAULT, EventTime(60));
+        let mut bar = Bar::empty(InstrumentSpec::DEFAULT, EventTime(60));
         trades.for_each(|trade| bar.add(trade));
         bar
     }

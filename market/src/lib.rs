@@ -11,22 +11,22 @@ pub mod admission;
 pub mod calendar;
 pub mod candle;
 pub mod decimal;
-pub mod entry;
 pub mod gap;
+pub mod input_event;
 pub mod instrument;
 pub mod names;
 pub mod notice;
 mod places;
 pub mod price;
-pub mod refusal;
+pub mod rejection;
 pub mod scopes;
 pub mod time;
 pub mod trade;
 pub mod wall;
 
 pub use account::{
-    AccountEvent, AccountRecord, Contract, Currency, Fair, Fill, FillRef, MONEY_SCALE, ModelId,
-    PortfolioId, Target, WEIGHT_SCALE,
+    AccountEvent, AccountRecord, Contract, Currency, FairValue, Fill, FillRef, MONEY_SCALE,
+    ModelId, PortfolioId, Target, WEIGHT_SCALE,
 };
 pub use admission::{AdmissionError, UnknownNames};
 pub use calendar::{
@@ -35,15 +35,15 @@ pub use calendar::{
 };
 pub use candle::{Bar, BarState, Candle, CandleKey, Cause, CauseKind, OrderKey};
 pub use decimal::DecimalError;
-pub use entry::Entry;
 pub use gap::{Gap, GapKey};
+pub use input_event::InputEvent;
 pub use instrument::{
-    Catalog, CatalogError, Found, Instrument, InstrumentId, InstrumentRule, Shard, Terms,
+    Catalog, CatalogError, Found, Instrument, InstrumentId, InstrumentRule, InstrumentSpec, Shard,
 };
 pub use names::{Name, NameError, Named, Names};
-pub use notice::{Conflict, Outlier, Revision, Statement, TooLate, Unmatched, UnmatchedReason};
+pub use notice::{AcceptedEvent, Conflict, Outlier, Revision, TooLate, Unmatched, UnmatchedReason};
 pub use price::{Price, Quantity};
-pub use refusal::{Refusal, RefusalReason};
+pub use rejection::{Rejection, RejectionReason};
 pub use scopes::{IdScopeError, IdScopes};
 pub use time::{Commit, EventTime, Span, TimeError, TimeUnit};
 pub use trade::{

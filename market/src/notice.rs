@@ -73,7 +73,7 @@ pub struct Outlier {
 
 /// An accepted record, cut down to what a tape of trades shows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Statement {
+pub struct AcceptedEvent {
     /// Where the record came from.
     pub origin: Origin,
     /// The instrument.
@@ -98,16 +98,16 @@ pub struct Statement {
     pub side: Side,
 }
 
-impl Statement {
+impl AcceptedEvent {
     /// What is shown of a record.
-    pub fn of(record: &Record) -> Statement {
+    pub fn of(record: &Record) -> AcceptedEvent {
         let origin = record.origin;
         match record.event {
-            Event::New(trade) => Statement::telling(origin, CauseKind::Trade, None, &trade),
+            Event::New(trade) => AcceptedEvent::telling(origin, CauseKind::Trade, None, &trade),
             Event::Correct { of, with } => {
-                Statement::telling(origin, CauseKind::Correction, Some(of.id), &with)
+                AcceptedEvent::telling(origin, CauseKind::Correction, Some(of.id), &with)
             }
-            Event::Cancel { of, time } => Statement {
+            Event::Cancel { of, time } => AcceptedEvent {
                 origin,
                 instrument: of.instrument,
                 kind: CauseKind::Cancel,
@@ -123,8 +123,13 @@ impl Statement {
         }
     }
 
-    fn telling(origin: Origin, kind: CauseKind, of: Option<TradeId>, trade: &Trade) -> Statement {
-        Statement {
+    fn telling(
+        origin: Origin,
+        kind: CauseKind,
+        of: Option<TradeId>,
+        trade: &Trade,
+    ) -> AcceptedEvent {
+        AcceptedEvent {
             origin,
             instrument: trade.instrument,
             kind,
@@ -133,8 +138,8 @@ impl Statement {
             time: trade.time,
             price: trade.price,
             quantity: trade.quantity,
-            price_scale: trade.terms.price_scale,
-            quantity_scale: trade.terms.quantity_scale,
+            price_scale: trade.spec.price_scale,
+            quantity_scale: trade.spec.quantity_scale,
             side: trade.side,
         }
     }

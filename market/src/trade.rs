@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::instrument::{InstrumentId, Terms};
+use crate::instrument::{InstrumentId, InstrumentSpec};
 use crate::price::{Price, Quantity};
 use crate::time::EventTime;
 
@@ -59,7 +59,7 @@ pub struct Trade {
     /// What was traded.
     pub instrument: InstrumentId,
     /// Scales and calendar of the instrument.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// The space of its id.
     pub scope: IdScope,
     /// Its id.
@@ -250,7 +250,7 @@ impl Trade {
     /// ```
     /// # use market::*;
     /// let first = Trade {
-    ///     instrument: InstrumentId::of("x:A"), terms: Terms::DEFAULT, scope: IdScope::of("x"), id: TradeId::of("t-1"),
+    ///     instrument: InstrumentId::of("x:A"), terms: InstrumentSpec::DEFAULT, scope: IdScope::of("x"), id: TradeId::of("t-1"),
     ///     time: EventTime(1), sequence: 7, is_positional: true, price: Price(1), quantity: Quantity(1),
     ///     side: Side::Unknown, updates: Updates::ALL,
     /// };

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use market::{
-    Bar, BarState, Calendars, Candle, EventTime, IdScope, InstrumentId, OrderKey, Price, Terms,
-    Timeframe, TradeId,
+    Bar, BarState, Calendars, Candle, EventTime, IdScope, InstrumentId, InstrumentSpec, OrderKey,
+    Price, Timeframe, TradeId,
 };
 use operators::indicators::{INDICATORS, IndicatorsConfig, Line};
 use ta::Next;
@@ -31,8 +31,8 @@ fn bars() -> Vec<Candle> {
     let mut price = 61_685_990_000_000;
     let candle = |index| {
         let open_time = EventTime(index as i64 * 60_000_000_000);
-        let terms = Terms::DEFAULT;
-        let mut bar = Bar::empty(terms, EventTime(open_time.0 + 60_000_000_000));
+        let spec = InstrumentSpec::DEFAULT;
+        let mut bar = Bar::empty(spec, EventTime(open_time.0 + 60_000_000_000));
         let edge = |sequence, price| {
             let id = TradeId::Number(sequence);
             Some((OrderKey { time: open_time, sequence, scope: IdScope(0), id }, Price(price)))

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use market::{
-    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, Origin, Price, Quantity, Record,
-    Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, Updates,
+    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin, Price,
+    Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, Updates,
 };
 use operators::{
     CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger, ReadFrom,
@@ -136,7 +136,7 @@ impl Venue {
         let id = self.ids[symbol];
         let trade = Trade {
             instrument: InstrumentId((symbol as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
-            terms: Terms::DEFAULT,
+            spec: InstrumentSpec::DEFAULT,
             scope: IdScope(5),
             id: match self.load.hashed {
                 true => TradeId::of(&format!("{symbol}-{id}")),

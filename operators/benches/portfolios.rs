@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Commit, Contract, Currency,
-    EventTime, Fill, FillRef, IdScope, InstrumentId, OrderKey, Origin, PortfolioId, Price,
-    SourceId, Target, Terms, Timeframe, TradeId,
+    EventTime, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, OrderKey, Origin, PortfolioId,
+    Price, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::{
     Account, Confidence, Fills, Pair, PortfolioConfig, QuoteIn, Quotes, RiskConfig, valuation,
@@ -57,7 +57,7 @@ fn euros() -> Currency {
 fn contract(symbol: u64) -> Contract {
     let is_euro = symbol < SYMBOLS && symbol.is_multiple_of(10);
     let quote = if is_euro { euros() } else { dollars() };
-    Contract { terms: Terms::DEFAULT, quote, multiplier: 1 }
+    Contract { spec: InstrumentSpec::DEFAULT, quote, multiplier: 1 }
 }
 
 fn spread(number: u64) -> u64 {
@@ -74,7 +74,7 @@ fn portfolio(number: u64) -> PortfolioId {
 
 fn pair() -> Pair {
     let instrument = InstrumentId::of("EUR/USD");
-    Pair { base: euros(), quote: dollars(), instrument, terms: Terms::DEFAULT }
+    Pair { base: euros(), quote: dollars(), instrument, spec: InstrumentSpec::DEFAULT }
 }
 
 fn config() -> PortfolioConfig {
@@ -173,7 +173,7 @@ impl Desk {
     /// The bar of `open_time` seconds shows this close.
     fn bar(&mut self, instrument: InstrumentId, timeframe: Timeframe, at: i64, state: BarState) {
         let time = EventTime(at * 1_000_000_000);
-        let mut bar = Bar::empty(Terms::DEFAULT, time);
+        let mut bar = Bar::empty(InstrumentSpec::DEFAULT, time);
         let id = TradeId::Number(1);
         let price = Price(90_000_000_000 + self.random(20_000_000_000) as i64);
         bar.close = Some((OrderKey { time, sequence: 0, scope: IdScope(0), id }, price));

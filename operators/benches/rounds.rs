@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use market::{
     Bar, BarState, Calendars, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId,
-    OrderKey, Price, SourceId, Terms, Timeframe, TradeId,
+    InstrumentSpec, OrderKey, Price, SourceId, Timeframe, TradeId,
 };
 use operators::signals::{Condition, Direction, PATTERNS, Rule, Series, Settle};
 use operators::{
@@ -35,7 +35,7 @@ const LOADS: [(&str, Which); 3] =
 
 fn candle(index: i64, seed: i64) -> Arc<Candle> {
     let (time, noise) = (EventTime(index * MINUTE), (index * 7_919 + seed * 104_729) % 1_000);
-    let mut bar = Bar::empty(Terms::DEFAULT, EventTime(time.0 + MINUTE));
+    let mut bar = Bar::empty(InstrumentSpec::DEFAULT, EventTime(time.0 + MINUTE));
     let order =
         |sequence| OrderKey { time, sequence, scope: IdScope(0), id: TradeId::Number(sequence) };
     bar.open = Some((order(0), Price(100_000 + noise)));
@@ -88,7 +88,7 @@ fn ours<C: Core>(mut core: C, say: impl Fn(Arc<BarChange>) -> C::In, bar: Which)
 
 /// The same roll-ups over plain vectors.
 fn plain(bar: Which) -> f64 {
-    let empty = || Bar::empty(Terms::DEFAULT, EventTime(0));
+    let empty = || Bar::empty(InstrumentSpec::DEFAULT, EventTime(0));
     let mut all: Vec<[Vec<Bar>; 6]> = (0..INSTRUMENTS)
         .map(|_| {
             std::array::from_fn(|level| {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use market::{
-    Candle, CandleKey, Cause, Conflict, EventTime, Gap, GapKey, InstrumentId, Outlier, Revision,
-    Shard, SourceId, Statement, TooLate, Unmatched,
+    AcceptedEvent, Candle, CandleKey, Cause, Conflict, EventTime, Gap, GapKey, InstrumentId,
+    Outlier, Revision, Shard, SourceId, TooLate, Unmatched,
 };
 
 use crate::context::SourceSet;
@@ -105,7 +105,7 @@ pub enum LedgerOut {
     Tally(Tally),
     /// What was accepted of one commit in one shard, in no particular order, if that is asked for: all
     /// but copies of trades.
-    Told(Arc<Vec<Statement>>),
+    Told(Arc<Vec<AcceptedEvent>>),
     /// These sources speak of the instrument for the first time.
     Heard(InstrumentId, SourceSet),
     /// The newest base bar of the instrument that was seen opens at this time.

@@ -189,7 +189,7 @@ impl InstrumentFold {
             self.watermark.heard(record.origin.source);
             self.round.heard.push(record.origin.source);
             if let Event::New(trade) | Event::Correct { with: trade, .. } = record.event {
-                self.calendar = trade.terms.calendar;
+                self.calendar = trade.spec.calendar;
             }
         }
         let mut seen = self.seen();

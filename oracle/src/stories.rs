@@ -7,7 +7,7 @@ mod content;
 
 use std::collections::BTreeMap;
 
-use market::{Event, EventTime, InstrumentId, Terms, Trade, TradeId, TradeRef};
+use market::{Event, EventTime, InstrumentId, InstrumentSpec, Trade, TradeId, TradeRef};
 
 use crate::prng::Prng;
 use crate::random::Scene;
@@ -33,7 +33,7 @@ pub(crate) struct Stories {
 #[derive(Clone, Debug)]
 struct Venue {
     instrument: InstrumentId,
-    terms: Terms,
+    spec: InstrumentSpec,
     /// Around which prices move.
     price: i64,
     next_id: u64,
@@ -57,7 +57,7 @@ impl Stories {
         let mut prng = Prng::new(seed);
         let instruments = (0..instruments.max(1)).map(|number| Venue {
             instrument: InstrumentId::of(&format!("venue:S{number}")),
-            terms: Terms {
+            spec: InstrumentSpec {
                 price_scale: 2,
                 quantity_scale: 3,
                 calendar: (number % usize::from(scene.calendars)) as u8,

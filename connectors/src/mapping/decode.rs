@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use market::{
-    Event, EventTime, IdScope, Price, Quantity, Refusal, RefusalReason, Side, Trade, TradeId,
+    Event, EventTime, IdScope, Price, Quantity, Rejection, RejectionReason, Side, Trade, TradeId,
     TradeRef, UnknownNames, Updates, decimal,
 };
 
@@ -15,11 +15,11 @@ use super::readings::{self, Given};
 use super::words::{self, Kind};
 use crate::source::Decoded;
 
-/// Why a record was refused; with the raw input it becomes a [`Refusal`].
+/// Why a record was refused; with the raw input it becomes a [`Rejection`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The kind of reason.
-    pub reason: RefusalReason,
+    pub reason: RejectionReason,
     /// In words, naming column and value.
     pub detail: String,
 }
@@ -36,14 +36,14 @@ pub struct Decoder {
 
 impl Fault {
     /// A fault in words.
-    pub fn new(reason: RefusalReason, detail: impl Into<String>) -> Fault {
+    pub fn new(reason: RejectionReason, detail: impl Into<String>) -> Fault {
         let detail = detail.into();
         Fault { reason, detail }
     }
 
     /// `column "price": "12x" is not a decimal number`
     pub fn value(
-        reason: RefusalReason,
+        reason: RejectionReason,
         column: &dyn Display,
         value: &str,
         problem: &dyn Display,
@@ -55,8 +55,8 @@ impl Fault {
     }
 
     /// With the input that it is about.
-    pub fn of(self, raw: &[u8]) -> Box<Refusal> {
-        Box::new(Refusal::new(self.reason, self.detail, raw))
+    pub fn of(self, raw: &[u8]) -> Box<Rejection> {
+        Box::new(Rejection::new(self.reason, self.detail, raw))
     }
 }
 
@@ -114,7 +114,7 @@ impl Decoder {
             let other = self.listings.find(symbol, column)?;
             if other.listed.id != listed.id || !same_names(&other.unknown, &unknown) {
                 let problem = &"is another instrument than that of the record";
-                let reason = RefusalReason::MovesInstrument;
+                let reason = RejectionReason::MovesInstrument;
                 return Err(Fault::value(reason, column, symbol, problem));
             }
         }
@@ -163,7 +163,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
                 Some(_) => "empty",
                 None => "absent",
             };
-            Fault::new(RefusalReason::MissingField, format!("column {column} is {what}"))
+            Fault::new(RejectionReason::MissingField, format!("column {column} is {what}"))
         })
     }
 
@@ -174,7 +174,13 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         }
     }
 
-    fn fault(&self, reason: RefusalReason, field: Field, value: &str, why: &dyn Display) -> Fault {
+    fn fault(
+        &self,
+        reason: RejectionReason,
+        field: Field,
+        value: &str,
+        why: &dyn Display,
+    ) -> Fault {
         Fault::value(reason, self.column(field), value, why)
     }
 
@@ -200,7 +206,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
     ) -> Result<T, Fault> {
         match self.get(field) {
             Some(word) => {
-                read(word).map_err(|why| self.fault(RefusalReason::BadField, field, word, &why))
+                read(word).map_err(|why| self.fault(RejectionReason::BadField, field, word, &why))
             }
             None => Ok(default),
         }
@@ -213,7 +219,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         if !price.summable(quantity) {
             let values = (self.need(Field::Price)?, self.need(Field::Size)?);
             return Err(Fault::new(
-                RefusalReason::NotionalTooLarge,
+                RejectionReason::NotionalTooLarge,
                 format!(
                     "{} times {} is more than sums can hold at this instrument's decimals",
                     values.0, values.1
@@ -224,7 +230,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         let (sequence, is_positional) = self.sequence(id)?;
         Ok(Trade {
             instrument: listed.id,
-            terms: listed.terms,
+            spec: listed.spec,
             scope,
             id,
             time,
@@ -240,7 +246,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
     fn time(&self, text: &str) -> Result<EventTime, Fault> {
         let reading = self.mapping.readings.time;
         readings::time(text, reading, self.mapping.units.time, self.given)
-            .map_err(|why| self.fault(RefusalReason::BadTime, Field::Time, text, &why))
+            .map_err(|why| self.fault(RejectionReason::BadTime, Field::Time, text, &why))
     }
 
     fn time_if_any(&self) -> Result<Option<EventTime>, Fault> {
@@ -251,11 +257,11 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
     fn price(&self, listed: Listed) -> Result<Price, Fault> {
         let text = self.need(Field::Price)?;
         let implied = self.mapping.units.price_decimals;
-        let mantissa = decimal::parse_scaled(text, implied, listed.terms.price_scale)
-            .map_err(|why| self.fault(RefusalReason::BadPrice, Field::Price, text, &why))?;
+        let mantissa = decimal::parse_scaled(text, implied, listed.spec.price_scale)
+            .map_err(|why| self.fault(RejectionReason::BadPrice, Field::Price, text, &why))?;
         if mantissa <= 0 && !listed.negative_prices {
             let why = &"is not a positive price";
-            return Err(self.fault(RefusalReason::PriceNotPositive, Field::Price, text, why));
+            return Err(self.fault(RejectionReason::PriceNotPositive, Field::Price, text, why));
         }
         Ok(Price(mantissa))
     }
@@ -263,9 +269,9 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
     /// The size, and the aggressor wherever the feed says it.
     fn size(&self, listed: Listed) -> Result<(Quantity, Side), Fault> {
         let text = self.need(Field::Size)?;
-        let bad = |why: &dyn Display| self.fault(RefusalReason::BadSize, Field::Size, text, why);
+        let bad = |why: &dyn Display| self.fault(RejectionReason::BadSize, Field::Size, text, why);
         let implied = self.mapping.units.size_decimals;
-        let signed = decimal::parse_scaled(text, implied, listed.terms.quantity_scale)
+        let signed = decimal::parse_scaled(text, implied, listed.spec.quantity_scale)
             .map_err(|why| bad(&why))?;
         if !self.mapping.units.signed_size {
             if signed < 0 {
@@ -319,7 +325,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         let text = self.need(Field::Sequence)?;
         let number = text.parse().map_err(|_| {
             let why = &"is not an unsigned integer of 64 bits";
-            self.fault(RefusalReason::BadField, Field::Sequence, text, why)
+            self.fault(RejectionReason::BadField, Field::Sequence, text, why)
         })?;
         Ok((number, false))
     }

@@ -14,7 +14,7 @@ pub use coverage::Coverage;
 use coverage::Redundancy;
 use partition::Partition;
 
-use market::{Commit, Entry, Event, EventTime, Refusal, RefusalReason, Span};
+use market::{Commit, Event, EventTime, InputEvent, Rejection, RejectionReason, Span};
 use operators::ReadFrom;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,7 @@ pub enum Ahead {
 
 impl Ahead {
     /// Refuses a time that is too far ahead when the system's time is `at`.
-    pub fn check(self, time: EventTime, at: EventTime) -> Result<(), Refusal> {
+    pub fn check(self, time: EventTime, at: EventTime) -> Result<(), Rejection> {
         let latest = match self {
             Ahead::OfSystem(skew) => at.after(skew),
             Ahead::NotAfter(latest) => latest,
@@ -67,7 +67,7 @@ impl Ahead {
             Ahead::NotAfter(_) => "`not_after`".to_owned(),
         };
         let detail = format!("event time {time} is past {latest}, {bound}");
-        Err(Refusal::new(RefusalReason::TimeAhead, detail, b""))
+        Err(Rejection::new(RejectionReason::TimeAhead, detail, b""))
     }
 }
 
@@ -148,8 +148,8 @@ impl CommitClock {
         source: usize,
         partition: usize,
         position: u64,
-        entry: Option<&Entry>,
-    ) -> Result<(), Refusal> {
+        entry: Option<&InputEvent>,
+    ) -> Result<(), Rejection> {
         let own = &mut self.sources[source].1[partition];
         own.hear(position);
         let Some((entry, time)) = entry.and_then(|entry| Some((entry, entry.time()?))) else {
@@ -158,18 +158,18 @@ impl CommitClock {
         self.ahead.check(time, self.at)?;
         // A cancel's time is when it was said, and what is said of accounts is no trade: only trades move
         // watermarks.
-        if matches!(entry, Entry::Market(Event::New(_) | Event::Correct { .. })) {
+        if matches!(entry, InputEvent::Market(Event::New(_) | Event::Correct { .. })) {
             own.newest = own.newest.max(time);
             self.newest = self.newest.max(time);
         }
-        if let Entry::Market(event) = entry {
+        if let InputEvent::Market(event) = entry {
             self.redundancy.note(source, event.instrument());
         }
         Ok(())
     }
 
     /// Refuses an entry whose time is too far ahead for the commit at hand.
-    pub fn check(&self, entry: &Entry) -> Result<(), Refusal> {
+    pub fn check(&self, entry: &InputEvent) -> Result<(), Rejection> {
         entry.time().map_or(Ok(()), |time| self.ahead.check(time, self.at))
     }
 

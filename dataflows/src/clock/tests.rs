@@ -2,22 +2,22 @@
 
 use super::*;
 use market::{
-    AccountEvent, FillRef, IdScope, InstrumentId, PortfolioId, Price, Quantity, Side, Terms, Trade,
-    TradeId, Updates,
+    AccountEvent, FillRef, IdScope, InstrumentId, InstrumentSpec, PortfolioId, Price, Quantity,
+    Side, Trade, TradeId, Updates,
 };
 
 fn at(secs: i64) -> EventTime {
     EventTime(secs * 1_000_000_000)
 }
 
-fn trade(secs: i64) -> Entry {
+fn trade(secs: i64) -> InputEvent {
     trade_of(1, secs)
 }
 
-fn trade_of(instrument: u64, secs: i64) -> Entry {
-    Entry::Market(Event::New(Trade {
+fn trade_of(instrument: u64, secs: i64) -> InputEvent {
+    InputEvent::Market(Event::New(Trade {
         instrument: InstrumentId(instrument),
-        terms: Terms::DEFAULT,
+        spec: InstrumentSpec::DEFAULT,
         scope: IdScope(0),
         id: TradeId::Number(1),
         time: at(secs),
@@ -170,10 +170,10 @@ fn a_part_of_its_own_is_waited_for() {
 #[test]
 fn a_time_ahead_is_refused_and_moves_nothing() {
     let mut clock = CommitClock::new(vec![timing(1)], Ahead::OfSystem(Span::secs(10)), at(100));
-    let refusal = clock.bind(0, 0, 1, Some(&trade(111))).unwrap_err();
-    assert_eq!(refusal.reason, RefusalReason::TimeAhead);
+    let rejection = clock.bind(0, 0, 1, Some(&trade(111))).unwrap_err();
+    assert_eq!(rejection.reason, RejectionReason::TimeAhead);
     assert_eq!(
-        refusal.detail,
+        rejection.detail,
         "event time 1970-01-01T00:01:51Z is past 1970-01-01T00:01:50Z, 10s ahead of the system's time"
     );
     assert_eq!(clock.close(at(120), true).marks, [Some(EventTime::NEVER)]);
@@ -189,13 +189,13 @@ fn a_time_ahead_is_refused_and_moves_nothing() {
 fn what_is_said_of_accounts_is_bound_and_moves_no_watermark() {
     let bust = |secs| {
         let of = FillRef { portfolio: PortfolioId::of("p"), id: TradeId::Number(1) };
-        Entry::Account(AccountEvent::Bust { of, time: Some(at(secs)) })
+        InputEvent::Account(AccountEvent::Bust { of, time: Some(at(secs)) })
     };
     let mut clock = CommitClock::new(vec![timing(1)], Ahead::OfSystem(Span::secs(10)), at(100));
     clock.bind(0, 0, 1, Some(&trade(90))).unwrap();
     clock.bind(0, 0, 2, Some(&bust(105))).unwrap();
-    let refusal = clock.bind(0, 0, 3, Some(&bust(111))).unwrap_err();
-    assert_eq!(refusal.reason, RefusalReason::TimeAhead);
+    let rejection = clock.bind(0, 0, 3, Some(&bust(111))).unwrap_err();
+    assert_eq!(rejection.reason, RejectionReason::TimeAhead);
     let binding = clock.close(at(101), true);
     assert_eq!((binding.marks, binding.positions), (vec![Some(at(88))], vec![vec![3]]));
     assert_eq!(clock.newest(), at(90));

@@ -315,7 +315,7 @@ impl Handover {
 
     fn bury(&self, refused: Vec<DeadLetterRow>) {
         for letter in refused {
-            self.metrics.dead(&letter.source, letter.refusal.reason, 1);
+            self.metrics.dead(&letter.source, letter.rejection.reason, 1);
             log(&self.board, letter.commit, LogRow::DeadLetter(letter));
         }
     }

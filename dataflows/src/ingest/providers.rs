@@ -131,8 +131,8 @@ fn moves(record: &Record) -> Option<EventTime> {
 mod tests {
     use super::*;
     use market::{
-        Commit, IdScope, InstrumentId, Origin, Price, Quantity, Refusal, RefusalReason, Side,
-        SourceId, Terms, Trade, TradeId, Updates,
+        Commit, IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Rejection,
+        RejectionReason, Side, SourceId, Trade, TradeId, Updates,
     };
     use operators::ReadFrom;
 
@@ -149,7 +149,7 @@ mod tests {
     fn trade(source: u8, secs: i64) -> Record {
         let trade = Trade {
             instrument: InstrumentId(1),
-            terms: Terms::DEFAULT,
+            spec: InstrumentSpec::DEFAULT,
             scope: IdScope(0),
             id: TradeId::Number(1),
             time: at(secs),
@@ -202,7 +202,7 @@ mod tests {
             source: "b".to_owned(),
             partition: "p".to_owned(),
             position: 2,
-            refusal: Refusal::new(RefusalReason::Malformed, "no", b"x"),
+            rejection: Rejection::new(RejectionReason::Malformed, "no", b"x"),
         }];
         providers.hear(&first);
         let rows = told(&providers, &first, false);

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use connectors::{Incident, IncidentKind, PartitionReader, Progress, Row, SourceError};
-use market::{EventTime, Refusal, RefusalReason, Span};
+use market::{EventTime, Rejection, RejectionReason, Span};
 
 use super::drive::{Stop, now};
 use super::links::Links;
@@ -77,8 +77,8 @@ impl Pump {
                 Ok(progress) => progress == Progress::Ended,
                 Err(error) => {
                     let row = cut_off(last, &error);
-                    if let (Err(refusal), Some(_)) = (&row.event, reader.link()) {
-                        let (kind, detail) = (IncidentKind::Failed, refusal.detail.clone());
+                    if let (Err(rejection), Some(_)) = (&row.event, reader.link()) {
+                        let (kind, detail) = (IncidentKind::Failed, rejection.detail.clone());
                         way.incidents.push(Incident { kind, lost: None, detail });
                     }
                     rows.push(row);
@@ -168,8 +168,8 @@ fn cut_off(last: u64, error: &SourceError) -> Row {
         cause = inner.source();
     }
     tracing::error!(%detail, "a partition ends here");
-    let refusal = Refusal::new(RefusalReason::Truncated, detail, b"");
-    Row::new(last + 1, Err(Box::new(refusal)))
+    let rejection = Rejection::new(RejectionReason::Truncated, detail, b"");
+    Row::new(last + 1, Err(Box::new(rejection)))
 }
 
 /// How far a job's input has been read: so much of so much, in its own units. Clones share it.

@@ -105,8 +105,8 @@ impl LogRow {
                     [&row.source, &row.partition, &row.detail].map(String::len).iter().sum()
                 }
                 LogRow::DeadLetter(row) => {
-                    let refusal = &row.refusal;
-                    let texts = [&row.source, &row.partition, &refusal.detail, &refusal.raw];
+                    let rejection = &row.rejection;
+                    let texts = [&row.source, &row.partition, &rejection.detail, &rejection.raw];
                     texts.map(String::len).iter().sum::<usize>()
                 }
             }
@@ -137,7 +137,7 @@ impl LogRow {
 }
 
 fn fill_fault(row: &FillFault) -> FillFaultRow {
-    let version = |fill: Fill| (fill.time, fill.price, fill.quantity, fill.contract.terms);
+    let version = |fill: Fill| (fill.time, fill.price, fill.quantity, fill.contract.spec);
     let versions = match row.fault {
         Fault::Conflict { kept, dropped } => Some([kept, dropped].map(version)),
         Fault::Unmatched => None,
@@ -314,7 +314,7 @@ fn cells(row: &LogRow) -> Vec<Cell> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::{Refusal, RefusalReason};
+    use market::{Rejection, RejectionReason};
 
     fn dead(commit: u64, position: u64) -> LogRow {
         LogRow::DeadLetter(DeadLetterRow {
@@ -322,7 +322,7 @@ mod tests {
             source: "s".to_owned(),
             partition: "p".to_owned(),
             position,
-            refusal: Refusal::new(RefusalReason::Malformed, "no", b"x"),
+            rejection: Rejection::new(RejectionReason::Malformed, "no", b"x"),
         })
     }
 

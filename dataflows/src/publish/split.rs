@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use market::{Commit, Gap, Statement};
+use market::{AcceptedEvent, Commit, Gap};
 use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
 use operators::portfolio::Valuation;
@@ -275,7 +275,7 @@ fn arranged<'scope, V: Keyed>(
 }
 
 /// Appends what was accepted of a commit in one shard to the tape, and to its digest.
-fn tape(board: &Board, commit: Commit, told: Arc<Vec<Statement>>) {
+fn tape(board: &Board, commit: Commit, told: Arc<Vec<AcceptedEvent>>) {
     if board.digests {
         let (mut cells, mut digest) = (Vec::new(), Digest::default());
         for statement in told.iter() {

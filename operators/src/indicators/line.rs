@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use market::{Candle, CandleKey, EventTime, InstrumentId, Terms, Timeframe};
+use market::{Candle, CandleKey, EventTime, InstrumentId, InstrumentSpec, Timeframe};
 use serde::{Deserialize, Serialize};
 
 use super::IndicatorsConfig;
@@ -19,7 +19,7 @@ pub struct Line {
     instrument: InstrumentId,
     timeframe: Timeframe,
     /// The terms of the first bar; an instrument's never change.
-    terms: Option<Terms>,
+    spec: Option<InstrumentSpec>,
     columns: Vec<Box<dyn Column>>,
     sheet: Sheet,
     /// As last told by [`Line::grown`].
@@ -29,7 +29,7 @@ pub struct Line {
 /// The states of a line: the terms, and one piece per column.
 #[derive(Serialize, Deserialize)]
 pub(super) struct LineState {
-    terms: Option<Terms>,
+    spec: Option<InstrumentSpec>,
     columns: Vec<Vec<u8>>,
 }
 
@@ -42,7 +42,7 @@ impl Line {
     ) -> Line {
         let columns = config.indicators().iter().map(|indicator| indicator.column()).collect();
         let sheet = Sheet::new(config.slots());
-        Line { config, instrument, timeframe, terms: None, columns, sheet, bytes: 0 }
+        Line { config, instrument, timeframe, spec: None, columns, sheet, bytes: 0 }
     }
 
     /// Brings the line to the bars after `edits`, each a bar by the time at which it opens, or none if it
@@ -55,11 +55,11 @@ impl Line {
         let edits = edits.into_iter().map(|(open_time, candle)| Edit::new(open_time, candle));
         let edits: Vec<Edit<'_>> = edits.collect();
         debug_assert!(edits.is_sorted_by_key(|edit| edit.open_time), "edits are in order of time");
-        if self.terms.is_none() {
-            self.terms = edits.iter().find_map(|edit| edit.bar).map(|(bar, _)| bar.terms);
+        if self.spec.is_none() {
+            self.spec = edits.iter().find_map(|edit| edit.bar).map(|(bar, _)| bar.spec);
         }
-        let Some(terms) = self.terms else { return };
-        let (units, mut slot) = (Units::of(terms), 0);
+        let Some(spec) = self.spec else { return };
+        let (units, mut slot) = (Units::of(spec), 0);
         for column in &mut self.columns {
             self.sheet.begin(slot);
             column.apply(units, self.config.calendars(), &edits, &mut self.sheet);
@@ -83,11 +83,11 @@ impl Line {
 
     pub(super) fn encode(&self) -> Result<LineState, postcard::Error> {
         let columns = self.columns.iter().map(|column| column.encode());
-        Ok(LineState { terms: self.terms, columns: columns.collect::<Result<_, _>>()? })
+        Ok(LineState { spec: self.spec, columns: columns.collect::<Result<_, _>>()? })
     }
 
     pub(super) fn decode(&mut self, state: &LineState) -> Result<(), postcard::Error> {
-        self.terms = state.terms;
+        self.spec = state.spec;
         for (column, state) in self.columns.iter_mut().zip(&state.columns) {
             column.decode(state)?;
         }
@@ -97,11 +97,11 @@ impl Line {
 
     /// Fills the sheet with what follows from the states.
     fn remember_what_was_told(&mut self) {
-        let Some(terms) = self.terms else { return };
+        let Some(spec) = self.spec else { return };
         let (mut slot, sheet) = (0, &mut self.sheet);
         for column in &self.columns {
             sheet.begin(slot);
-            column.restate(Units::of(terms), sheet);
+            column.restate(Units::of(spec), sheet);
             slot += column.outputs();
         }
         sheet.tell(|_, _, _| {});

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Bar, Bucket, CandleKey, Cause, EventTime, OrderKey, Price, Terms, Trade};
+use market::{Bar, Bucket, CandleKey, Cause, EventTime, InstrumentSpec, OrderKey, Price, Trade};
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
@@ -37,7 +37,7 @@ pub(super) struct BaseBar {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Bars {
     /// Of the instrument; not known while only cancels have named it.
-    terms: Option<Terms>,
+    spec: Option<InstrumentSpec>,
     bars: BTreeMap<EventTime, Box<BaseBar>>,
     /// The bars that have chunks: when they end and open.
     holding: BTreeSet<(EventTime, EventTime)>,
@@ -48,18 +48,18 @@ pub(super) struct Bars {
 
 impl Bars {
     /// Takes the instrument's terms; says whether its calendar differs from the one assumed so far.
-    pub(super) fn learn(&mut self, terms: Terms) -> bool {
-        if self.terms.is_some() {
+    pub(super) fn learn(&mut self, spec: InstrumentSpec) -> bool {
+        if self.spec.is_some() {
             return false;
         }
         let assumed = self.calendar();
-        self.terms = Some(terms);
-        terms.calendar != assumed
+        self.spec = Some(spec);
+        spec.calendar != assumed
     }
 
     /// The instrument's calendar; the job's while it is not known.
     fn calendar(&self) -> u8 {
-        self.terms.map_or(0, |terms| terms.calendar)
+        self.spec.map_or(0, |spec| spec.calendar)
     }
 
     /// The base bar of any time.
@@ -68,11 +68,11 @@ impl Bars {
     }
 
     /// The bar at `bucket`, and whether this made it.
-    fn at(&mut self, bucket: Bucket, terms: Terms) -> (&mut BaseBar, bool) {
+    fn at(&mut self, bucket: Bucket, spec: InstrumentSpec) -> (&mut BaseBar, bool) {
         let mut made = false;
         let bar = self.bars.entry(bucket.open).or_insert_with(|| {
             made = true;
-            let empty = Bar::empty(terms, bucket.end);
+            let empty = Bar::empty(spec, bucket.end);
             Box::new(BaseBar {
                 end: bucket.end,
                 chunks: Vec::new(),
@@ -92,10 +92,10 @@ impl Bars {
     pub(super) fn chunk(
         &mut self,
         bucket: Bucket,
-        terms: Terms,
+        spec: InstrumentSpec,
         rows: &mut Rows,
     ) -> (Option<u32>, bool) {
-        let (bar, made) = self.at(bucket, terms);
+        let (bar, made) = self.at(bucket, spec);
         let last = bar.chunks.last().copied().filter(|last| rows.has_room(*last));
         if last.is_some() {
             return (last, made);
@@ -126,7 +126,7 @@ impl Bars {
 
     /// Adds what survives of an affair to the bar at `bucket`; says whether this made the bar.
     pub(super) fn add(&mut self, bucket: Bucket, trade: &Trade) -> bool {
-        let (bar, made) = self.at(bucket, trade.terms);
+        let (bar, made) = self.at(bucket, trade.spec);
         bar.live.insert(OrderKey::of(trade), *trade);
         bar.values.add(trade);
         self.live += 1;

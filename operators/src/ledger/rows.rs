@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use market::{Bar, EventTime, InstrumentId, Origin, Terms, Trade};
+use market::{Bar, EventTime, InstrumentId, InstrumentSpec, Origin, Trade};
 use serde::{Deserialize, Serialize};
 
 use super::chunk::{CHUNK_ROWS, Chunk, Row, RowMarks};
@@ -35,7 +35,7 @@ const SWEPT: usize = 256;
 pub(super) struct Rows {
     instrument: InstrumentId,
     /// Of all its rows; none before the first.
-    terms: Option<Terms>,
+    spec: Option<InstrumentSpec>,
     chunks: Vec<Place>,
     /// Chunks that may be used anew.
     free: Vec<u32>,
@@ -66,7 +66,7 @@ impl Rows {
     pub(super) fn new(instrument: InstrumentId) -> Rows {
         Rows {
             instrument,
-            terms: None,
+            spec: None,
             chunks: Vec::new(),
             free: Vec::new(),
             growing: VecDeque::new(),
@@ -79,7 +79,7 @@ impl Rows {
 
     /// What a trade's row would say of where it was told; none if it does not fit in here.
     pub(super) fn stream(&mut self, trade: &Trade, origin: Origin) -> Option<u16> {
-        let fits = *self.terms.get_or_insert(trade.terms) == trade.terms;
+        let fits = *self.spec.get_or_insert(trade.spec) == trade.spec;
         if fits { self.streams.number((trade.scope, trade.id), origin) } else { None }
     }
 
@@ -298,11 +298,11 @@ impl Rows {
 
     /// Folds a chunk anew.
     fn fold(&mut self, chunk: usize) {
-        let (Some(terms), Place { end, chunk: rows, fold, .. }) = (self.terms, &self.chunks[chunk])
+        let (Some(spec), Place { end, chunk: rows, fold, .. }) = (self.spec, &self.chunks[chunk])
         else {
             return;
         };
-        let mut bar = Bar::empty(terms, *end);
+        let mut bar = Bar::empty(spec, *end);
         rows.rows().for_each(|row| bar.add(&self.version_of(&row).trade));
         if fold.is_none() {
             self.bytes += size_of::<Bar>();
@@ -324,13 +324,13 @@ impl Rows {
     }
 
     fn version_of(&self, row: &Row) -> Version {
-        let (Some(stream), Some(terms)) = (self.streams.get(row.stream), self.terms) else {
+        let (Some(stream), Some(spec)) = (self.streams.get(row.stream), self.spec) else {
             unreachable!("a row has the number of a stream, and its instrument has terms");
         };
         let (scope, id) = stream.id(row.id);
         let trade = Trade {
             instrument: self.instrument,
-            terms,
+            spec,
             scope,
             id,
             time: row.time,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::{EventTime, InstrumentId, Record, SourceId, Span, Statement, Timeframe};
+use market::{AcceptedEvent, EventTime, InstrumentId, Record, SourceId, Span, Timeframe};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -138,7 +138,7 @@ impl<B: InstrumentBook> Core for Books<B> {
         let mut tally = |record: &Record, verdict: Verdict| {
             tallies.count(record.origin.source, verdict);
             if tells && verdict.tells() {
-                told.push(Statement::of(record));
+                told.push(AcceptedEvent::of(record));
             }
         };
 

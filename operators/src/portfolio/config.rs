@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Currency, InstrumentId, ModelId, PortfolioId, Price, Terms, Timeframe};
+use market::{Currency, InstrumentId, InstrumentSpec, ModelId, PortfolioId, Price, Timeframe};
 
 use super::money::Rate;
 
@@ -44,7 +44,7 @@ pub struct Pair {
     /// The instrument.
     pub instrument: InstrumentId,
     /// Its scales.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
 }
 
 /// What risk is measured over.
@@ -142,7 +142,7 @@ impl PortfolioConfig {
         found.map_or(Route::Missing, |(pair, direction)| Route::Through {
             instrument: pair.instrument,
             direction,
-            scale: pair.terms.price_scale,
+            scale: pair.spec.price_scale,
         })
     }
 }

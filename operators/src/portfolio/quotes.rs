@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use market::{
-    AccountEvent, AccountRecord, BarState, Candle, EventTime, InstrumentId, ModelId, Origin, Price,
-    Shard, Terms,
+    AccountEvent, AccountRecord, BarState, Candle, EventTime, InstrumentId, InstrumentSpec,
+    ModelId, Origin, Price, Shard,
 };
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +89,7 @@ pub struct Quotes {
 /// What is known of one instrument.
 #[derive(Default, Serialize, Deserialize)]
 struct Tape {
-    terms: Option<Terms>,
+    spec: Option<InstrumentSpec>,
     /// Closes of base bars.
     base: BTreeMap<EventTime, Price>,
     /// Closes of closed bars of the risk timeframe.
@@ -109,7 +109,7 @@ struct Posted {
     position: u64,
     origin: std::cmp::Reverse<Origin>,
     value: Option<Price>,
-    terms: Terms,
+    spec: InstrumentSpec,
 }
 
 /// What was last put out of an instrument.
@@ -209,9 +209,9 @@ impl Tape {
         match said {
             QuoteIn::Bar(change) => {
                 let BarChange { key, before, after, .. } = &**change;
-                let learnt = self.terms.is_none();
-                let terms = after.as_ref().or(before.as_ref()).map(|candle| candle.bar.terms);
-                self.terms = self.terms.or(terms);
+                let learnt = self.spec.is_none();
+                let spec = after.as_ref().or(before.as_ref()).map(|candle| candle.bar.spec);
+                self.spec = self.spec.or(spec);
                 let close = after.as_ref().and_then(|after| close_of(after));
                 // Computed fair values need the scales.
                 let mut matters = learnt;
@@ -253,7 +253,7 @@ impl Tape {
                     position: record.origin.position,
                     origin: std::cmp::Reverse(record.origin),
                     value: fair.value,
-                    terms: fair.terms,
+                    spec: fair.spec,
                 };
                 let counts =
                     !is_computed && self.posted.get(&fair.model).is_none_or(|one| *one < posted);
@@ -307,13 +307,13 @@ impl Tape {
     ) {
         let posted = self.posted.iter().map(|(model, posted)| {
             let fair = posted.value;
-            (*model, fair.map(|fair| edge(posted.terms, posted.time, fair, mark)))
+            (*model, fair.map(|fair| edge(posted.spec, posted.time, fair, mark)))
         });
         let computed = self.numbers.iter().map(|(model, numbers)| {
-            let newest = numbers.last_key_value().zip(self.terms);
-            let edge = newest.and_then(|((time, bits), terms)| {
-                let fair = whole(f64::from_bits(*bits), terms)?;
-                Some(edge(terms, *time, fair, mark))
+            let newest = numbers.last_key_value().zip(self.spec);
+            let edge = newest.and_then(|((time, bits), spec)| {
+                let fair = whole(f64::from_bits(*bits), spec)?;
+                Some(edge(spec, *time, fair, mark))
             });
             (*model, edge)
         });
@@ -353,7 +353,7 @@ impl Tape {
             closes = newest.take(most).map(|(time, price)| (*time, *price)).collect();
             closes.reverse();
         }
-        Series::new(self.terms?.price_scale, closes)
+        Series::new(self.spec?.price_scale, closes)
     }
 
     fn bytes(&self) -> usize {

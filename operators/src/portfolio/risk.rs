@@ -101,7 +101,7 @@ fn revalued<'a>(
     rate: &'a RateCloses,
     grid: &'a [EventTime],
 ) -> impl Iterator<Item = f64> + use<'a> {
-    let quantity = quantity as f64 / unit(contract.terms.quantity_scale);
+    let quantity = quantity as f64 / unit(contract.spec.quantity_scale);
     let multiplier = f64::from(contract.multiplier);
     let native = closes.on(grid).map(move |close| quantity * close * multiplier);
     let mut pair = match rate {

@@ -1,7 +1,7 @@
 //! The rows of the tables: keys and values, ready to be arranged.
 
 use market::{Commit, Contract, Currency, EventTime, Fill, FillRef, InstrumentId, ModelId};
-use market::{PortfolioId, Price, Terms};
+use market::{InstrumentSpec, PortfolioId, Price};
 use serde::{Deserialize, Serialize};
 
 use crate::indicators::Reading;
@@ -175,7 +175,7 @@ pub struct EdgeKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Edge {
     /// Scales of the prices.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// When it was said; of a computed value, when its bar opens.
     pub time: EventTime,
     /// The fair value.

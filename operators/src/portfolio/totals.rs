@@ -93,9 +93,9 @@ impl Share<'_> {
         let trade_quantity = trade_value.and_then(|trade| {
             let mark = self.mark.filter(|mark| mark.0 > 0)?;
             let one = i128::from(mark.0) * i128::from(contract.multiplier);
-            self.rate?.units(trade, one, contract.terms.notional_scale())
+            self.rate?.units(trade, one, contract.spec.notional_scale())
         });
-        let quantity_scale = contract.terms.quantity_scale;
+        let quantity_scale = contract.spec.quantity_scale;
         Drift { weight, target, drift, trade_value, trade_quantity, quantity_scale }
     }
 }

@@ -41,7 +41,7 @@ impl Position {
         self.base = match (was, self.value, rate) {
             // Basis, realised profit and fees are converted already.
             (Ok(was), Some(value), Some(rate)) => {
-                let native = self.contract.terms.notional_scale();
+                let native = self.contract.spec.notional_scale();
                 let value = self.unrealised.and_then(|_| rate.convert(value, native));
                 let base = value.and_then(|value| {
                     let unrealised = value.checked_sub(was.basis)?;
@@ -82,7 +82,7 @@ impl Position {
         }
         let rate = rate.ok_or(Unpriced::NoRate)?;
         let amounts = || {
-            let (native, _) = (self.contract.terms.notional_scale(), self.unrealised?);
+            let (native, _) = (self.contract.spec.notional_scale(), self.unrealised?);
             let value = rate.convert(self.value?, native)?;
             let basis = rate.convert(self.basis, native)?;
             Some(BaseAmounts {

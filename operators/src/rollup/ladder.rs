@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::{Bar, Candle, CandleKey, Cause, EventTime, InstrumentId, Terms};
+use market::{Bar, Candle, CandleKey, Cause, EventTime, InstrumentId, InstrumentSpec};
 use serde::{Deserialize, Serialize};
 
 use super::RollupConfig;
@@ -88,21 +88,21 @@ impl Ladder {
 
         // 1. Base bars that changed net, and what they were made of.
         let mut changed: Vec<Changed> = Vec::with_capacity(config.rungs.len() + 1);
-        let mut terms = None;
+        let mut spec = None;
         let base =
             std::mem::take(&mut self.changed).into_iter().filter_map(|(open, (before, cause))| {
                 let now = self.base.get(&open).map(|candle| &candle.bar);
                 let before = values(&before);
-                terms = terms.or(now.or(before).map(|bar| bar.terms));
+                spec = spec.or(now.or(before).map(|bar| bar.spec));
                 (now != before).then_some((open, cause))
             });
         changed.push(base.collect());
 
         // 2. Rung by rung, fold each bar over a changed one from those of the rung below.
-        if let Some(terms) = terms {
+        if let Some(spec) = spec {
             for index in 0..config.rungs.len() {
                 let below = config.rungs[index].from.map_or(0, |from| from + 1);
-                let climbed = self.climb(index, config, terms, &changed[below]);
+                let climbed = self.climb(index, config, spec, &changed[below]);
                 changed.push(climbed);
             }
         }
@@ -136,11 +136,11 @@ impl Ladder {
         &mut self,
         index: usize,
         config: &RollupConfig,
-        terms: Terms,
+        spec: InstrumentSpec,
         changed: &Changed,
     ) -> Changed {
         let rung = config.rungs[index];
-        let calendar = config.calendars.get(terms.calendar);
+        let calendar = config.calendars.get(spec.calendar);
         let mut parents: BTreeMap<EventTime, (EventTime, Option<Cause>)> = BTreeMap::new();
         for (open, cause) in changed {
             let bucket = calendar.bucket(rung.timeframe, *open);
@@ -150,7 +150,7 @@ impl Ladder {
 
         let mut climbed = Changed::new();
         for (open, (end, cause)) in parents {
-            let values = self.fold(rung.from, terms, open, end);
+            let values = self.fold(rung.from, spec, open, end);
             let bar = self.rungs[index].entry(open).or_insert_with(|| {
                 self.waiting.add(end, (index, open));
                 RollupBar { end, values: None, history: History::new() }
@@ -165,11 +165,11 @@ impl Ladder {
     fn fold(
         &self,
         from: Option<usize>,
-        terms: Terms,
+        spec: InstrumentSpec,
         open: EventTime,
         end: EventTime,
     ) -> Option<Bar> {
-        let mut union = Bar::empty(terms, end);
+        let mut union = Bar::empty(spec, end);
         match from {
             None => self.base.range(open..end).for_each(|(_, candle)| union.merge(&candle.bar)),
             Some(below) => self.rungs[below]

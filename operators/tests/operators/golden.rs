@@ -11,8 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use market::{
-    Calendars, Candle, CandleKey, Commit, Event, EventTime, IdScope, InstrumentId, Origin, Price,
-    Quantity, Record, Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, TradeRef, Updates,
+    Calendars, Candle, CandleKey, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec,
+    Origin, Price, Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, TradeRef,
+    Updates,
 };
 use operators::{
     CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut, Marks, Notice,
@@ -20,7 +21,7 @@ use operators::{
 };
 
 const INSTRUMENT: InstrumentId = InstrumentId(1);
-const TERMS: Terms = Terms { price_scale: 0, quantity_scale: 0, calendar: 0 };
+const TERMS: InstrumentSpec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: 0 };
 
 /// The words of a line after its first: `key=value`.
 struct Words<'a>(BTreeMap<&'a str, &'a str>);
@@ -94,7 +95,7 @@ impl Stage {
         let of = TradeRef { instrument: INSTRUMENT, scope, id: id("of").or(id("id")).unwrap() };
         let trade = || Trade {
             instrument: INSTRUMENT,
-            terms: TERMS,
+            spec: TERMS,
             scope,
             id: id("id").unwrap_or(of.id),
             time: words.time("at").expect("a trade has a time: at=…"),

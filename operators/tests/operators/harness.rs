@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::indicators::bars::{Numbers, follow};
 use market::{
-    Candle, CandleKey, Commit, Conflict, Gap, GapKey, Outlier, Record, Revision, Shard, Statement,
-    TooLate, Unmatched,
+    AcceptedEvent, Candle, CandleKey, Commit, Conflict, Gap, GapKey, Outlier, Record, Revision,
+    Shard, TooLate, Unmatched,
 };
 use operators::indicators::IndicatorOut;
 use operators::{
@@ -28,7 +28,7 @@ pub(crate) struct Rows {
     pub(crate) unmatched: Vec<Unmatched>,
     pub(crate) revisions: Vec<Revision>,
     pub(crate) outliers: Vec<Outlier>,
-    pub(crate) told: Vec<Statement>,
+    pub(crate) told: Vec<AcceptedEvent>,
     /// As of the last round.
     pub(crate) numbers: Numbers,
 }

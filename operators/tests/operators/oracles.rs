@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::harness::{Rows, cores, run_under_timely};
-use market::Statement;
+use market::AcceptedEvent;
 use oracle::commits::{Fold, Output};
 use oracle::gaps::of_set;
 use oracle::random::{Script, Shape, random, rebatch, shuffle};
@@ -29,7 +29,7 @@ fn assert_same(seed: u64, got: &[Rows], want: &[Output]) {
         assert_eq!(got.unmatched, want.unmatched, "{place}: unmatched");
         assert_eq!(got.revisions, want.revisions, "{place}: revisions");
         assert_eq!(got.outliers, want.outliers, "{place}: outliers");
-        let told: Vec<_> = want.told.iter().map(Statement::of).collect();
+        let told: Vec<_> = want.told.iter().map(AcceptedEvent::of).collect();
         assert_eq!(got.told, told, "{place}: what was told");
     }
 }

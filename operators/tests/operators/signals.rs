@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use market::{
-    Bar, BarState, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId, OrderKey, Price,
-    Terms, Timeframe, TradeId,
+    Bar, BarState, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId, InstrumentSpec,
+    OrderKey, Price, Timeframe, TradeId,
 };
 use operators::signals::{
     Condition, Direction, PATTERNS, Point, Rule, Series, Settle, Signal, SignalKey, SignalOut,
@@ -17,7 +17,7 @@ use operators::{
 use proptest::prelude::*;
 
 const INSTRUMENT: InstrumentId = InstrumentId(7);
-const TERMS: Terms = Terms { price_scale: 1, quantity_scale: 0, calendar: 0 };
+const TERMS: InstrumentSpec = InstrumentSpec { price_scale: 1, quantity_scale: 0, calendar: 0 };
 const BARS: i64 = 12;
 
 /// What may happen to a bar between two rounds.

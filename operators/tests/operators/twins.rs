@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::harness::{Rows, Said, configs, contexts};
 use market::{
-    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, Origin, Price, Quantity, Record,
-    Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, TradeRef, Updates,
+    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin, Price,
+    Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
     CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger, ReadFrom,
@@ -153,7 +153,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 };
                 let fresh = Trade {
                     instrument: InstrumentId(9),
-                    terms: Terms::DEFAULT,
+                    spec: InstrumentSpec::DEFAULT,
                     scope: IdScope(4).contiguous(kind == 0),
                     id,
                     time: EventTime(start + at * SECOND / 2_800),

@@ -88,6 +88,6 @@ fn units(
         return None;
     }
     let one = BigInt::from(mark) * contract.multiplier;
-    let worth = rate.worth(one, contract.terms.notional_scale());
+    let worth = rate.worth(one, contract.spec.notional_scale());
     fit(&Fraction::of(value, BigInt::from(1)).over(worth).towards_zero())
 }

@@ -26,7 +26,9 @@ mod totals;
 
 use std::collections::BTreeMap;
 
-use market::{AccountRecord, Candle, CandleKey, Fill, InstrumentId, ModelId, PortfolioId, Terms};
+use market::{
+    AccountRecord, Candle, CandleKey, Fill, InstrumentId, InstrumentSpec, ModelId, PortfolioId,
+};
 
 pub use config::{Config, Pair, PortfolioConfig, RiskConfig};
 pub use rows::{
@@ -51,7 +53,7 @@ pub struct Facts {
 #[derive(Clone, Copy, Debug)]
 pub struct IndicatorNumber {
     /// Scales of the instrument.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// A price in whole units; may be infinite or no number.
     pub number: f64,
 }
@@ -73,7 +75,7 @@ pub struct Tables {
 
 impl PartialEq for IndicatorNumber {
     fn eq(&self, other: &IndicatorNumber) -> bool {
-        (self.terms, self.number.to_bits()) == (other.terms, other.number.to_bits())
+        (self.spec, self.number.to_bits()) == (other.spec, other.number.to_bits())
     }
 }
 

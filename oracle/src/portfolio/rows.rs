@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Contract, Currency, EventTime, InstrumentId, Price, Terms};
+use market::{Contract, Currency, EventTime, InstrumentId, InstrumentSpec, Price};
 
 /// A portfolio's holding of an instrument, open or flat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ pub struct DriftRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EdgeRow {
     /// Scales of the prices.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// When it was said; of a computed value, when its bar opens.
     pub time: EventTime,
     /// The fair value.

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    AccountEvent, AccountRecord, EventTime, Fair, Fill, FillRef, InstrumentId, ModelId, Origin,
-    PortfolioId, Target,
+    AccountEvent, AccountRecord, EventTime, FairValue, Fill, FillRef, InstrumentId, ModelId,
+    Origin, PortfolioId, Target,
 };
 
 /// What was said of one fill.
@@ -41,7 +41,7 @@ pub(super) fn targets(
 }
 
 /// The fair values that count, also those taken back.
-pub(super) fn fairs(records: &[AccountRecord]) -> BTreeMap<(InstrumentId, ModelId), Fair> {
+pub(super) fn fairs(records: &[AccountRecord]) -> BTreeMap<(InstrumentId, ModelId), FairValue> {
     latest(records.iter().filter_map(|record| match record.event {
         AccountEvent::Fair(fair) => {
             Some(((fair.instrument, fair.model), (record.origin, fair.time, fair)))

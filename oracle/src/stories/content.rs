@@ -53,11 +53,11 @@ impl Stories {
         let number = match id {
             TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) => n,
         };
-        let Venue { instrument, terms, price, ref trades, .. } = self.instruments[venue];
+        let Venue { instrument, spec, price, ref trades, .. } = self.instruments[venue];
         let before = trades.last().map(|known| known.first);
         let mut trade = Trade {
             instrument,
-            terms,
+            spec,
             scope: self.scope(venue),
             id,
             time,

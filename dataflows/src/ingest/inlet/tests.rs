@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use market::{Entry, RefusalReason};
+use market::{InputEvent, RejectionReason};
 
 use super::*;
 use crate::config::RawConfig;
@@ -98,7 +98,7 @@ async fn positions_are_counted_up_and_wrong_rows_have_theirs() {
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), inlet.take(sent));
         assert!(waiting.await.is_err(), "no commit was told");
         for row in rows.try_recv().unwrap().rows {
-            positions.push((row.position, row.event.map_err(|refusal| refusal.reason).is_ok()));
+            positions.push((row.position, row.event.map_err(|rejection| rejection.reason).is_ok()));
         }
     }
     assert_eq!(positions, [(1, true), (2, false), (3, true)]);
@@ -174,7 +174,7 @@ async fn what_the_clock_would_refuse_is_refused_at_once() {
         sent
     };
     let taken = take(&inlet, &rows, ahead("1011s"), 2).await;
-    assert_eq!((taken.accepted, taken.rejected[0].code), (0, RefusalReason::TimeAhead.name()));
+    assert_eq!((taken.accepted, taken.rejected[0].code), (0, RejectionReason::TimeAhead.name()));
     assert!(taken.rejected[0].detail.contains("10s ahead of the system's time"));
     // Commits have moved on to second 1001.
     assert_eq!(take(&inlet, &rows, ahead("1011s"), 4).await.accepted, 1);
@@ -252,7 +252,7 @@ async fn what_is_said_of_accounts_comes_in_too() {
             Err(_) => tokio::task::yield_now().await,
         }
     };
-    assert!(matches!(pumped.rows[0].event, Ok(Entry::Account(_))));
+    assert!(matches!(pumped.rows[0].event, Ok(InputEvent::Account(_))));
     inlet.sealed(&binding(1, 1_001, 1));
     assert_eq!(taking.await.unwrap().unwrap().accepted, 1);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use market::{IdScope, OrderKey, Price, Terms, TradeId};
+use market::{IdScope, InstrumentSpec, OrderKey, Price, TradeId};
 
 use super::*;
 use crate::indicators::input::Close;
@@ -55,7 +55,7 @@ fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
                     scope: IdScope(0),
                     id: TradeId::Number(0),
                 };
-                let mut bar = Bar::empty(Terms::DEFAULT, EventTime(at + 1));
+                let mut bar = Bar::empty(InstrumentSpec::DEFAULT, EventTime(at + 1));
                 bar.close = close.map(|close| (order, Price(close)));
                 (EventTime(*at), close.map(|_| (bar, *peek)))
             })
@@ -65,7 +65,7 @@ fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
             Edit { open_time: *open_time, bar }
         });
         let edits: Vec<Edit<'_>> = edits.collect();
-        let (units, mut changes) = (Units::of(Terms::DEFAULT), 0);
+        let (units, mut changes) = (Units::of(InstrumentSpec::DEFAULT), 0);
         sheet.begin(0);
         column.apply(units, &Calendars::utc(), &edits, &mut sheet);
         sheet.tell(|_, _, _| changes += 1);

@@ -349,7 +349,7 @@ impl Book {
             Some(home) => home.chunk,
             None => {
                 let bucket = self.bars.buckets(config).of(trade.time);
-                let (chunk, made) = self.bars.chunk(bucket, trade.terms, &mut self.trades.rows);
+                let (chunk, made) = self.bars.chunk(bucket, trade.spec, &mut self.trades.rows);
                 if made {
                     self.waiting.add(bucket.end, bucket.open);
                 }
@@ -400,7 +400,7 @@ impl Book {
 
     fn see(&mut self, trade: &Trade, config: &LedgerConfig) {
         self.seen = self.seen.max(trade.time);
-        if self.bars.learn(trade.terms) {
+        if self.bars.learn(trade.spec) {
             self.reschedule_forgetting(config);
         }
     }

@@ -111,7 +111,7 @@ impl Book {
             for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
             {
                 let bucket = buckets.of(trade.time);
-                let mut alone = Bar::empty(trade.terms, bucket.end);
+                let mut alone = Bar::empty(trade.spec, bucket.end);
                 alone.add(trade);
                 if !alone.is_empty() {
                     contributions.entry(bucket).or_default()[when].push(alone);

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use market::{
-    CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Record, Span, Terms,
-    Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, InstrumentSpec, Record,
+    Span, Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ type Said = (Id, Option<EventTime>);
 /// A commit in the middle of being applied to a book.
 struct Application<'a> {
     config: &'a LedgerConfig,
-    terms: Option<Terms>,
+    spec: Option<InstrumentSpec>,
     watermark: EventTime,
     context: &'a CommitContext,
     touches: Vec<Touch>,
@@ -108,7 +108,7 @@ impl InstrumentBook for Book {
         // 2. Each record is judged by the watermark and, if accepted, applied to ids and versions.
         let mut application = Application {
             config,
-            terms: None,
+            spec: None,
             watermark,
             context,
             touches: Vec::new(),
@@ -121,8 +121,8 @@ impl InstrumentBook for Book {
             let verdict = self.apply(record, &mut application, out);
             tally(record, verdict);
         }
-        if let Some(terms) = application.terms
-            && self.bars.learn(terms)
+        if let Some(spec) = application.spec
+            && self.bars.learn(spec)
         {
             self.reschedule_forgetting(config);
         }
@@ -285,7 +285,7 @@ impl Book {
     }
 
     fn see(&mut self, trade: &Trade, application: &mut Application<'_>) {
-        application.terms = Some(trade.terms);
+        application.spec = Some(trade.spec);
         application.said.push(((trade.scope, trade.id), Some(trade.time)));
         self.seen = self.seen.max(trade.time);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use market::{Currency, Terms, Timeframe};
+use market::{Currency, InstrumentSpec, Timeframe};
 use proptest::prelude::*;
 
 use super::*;
@@ -50,7 +50,7 @@ fn config() -> Arc<PortfolioConfig> {
             base: eur,
             quote: usd,
             instrument: InstrumentId(PAIR),
-            terms: Terms { price_scale: 2, ..Terms::DEFAULT },
+            spec: InstrumentSpec { price_scale: 2, ..InstrumentSpec::DEFAULT },
         }],
         risk: RiskConfig { timeframe: Timeframe::MINUTE, bars: 3, confidence: Confidence::P95 },
         computed: Vec::new(),
@@ -60,8 +60,8 @@ fn config() -> Arc<PortfolioConfig> {
 /// Odd instruments are quoted in euros.
 fn contract(instrument: u64) -> Contract {
     let quote = currency(if instrument % 2 == 1 { "EUR" } else { "USD" });
-    let terms = Terms { price_scale: 2, quantity_scale: instrument as u8, calendar: 0 };
-    Contract { terms, quote, multiplier: 1 + instrument as u32 }
+    let spec = InstrumentSpec { price_scale: 2, quantity_scale: instrument as u8, calendar: 0 };
+    Contract { spec, quote, multiplier: 1 + instrument as u32 }
 }
 
 fn amounts() -> impl Strategy<Value = i128> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use market::{
-    Bar, BarState, Calendars, Candle, CandleKey, EventTime, IdScope, InstrumentId, OrderKey, Price,
-    Terms, Timeframe, TradeId,
+    Bar, BarState, Calendars, Candle, CandleKey, EventTime, IdScope, InstrumentId, InstrumentSpec,
+    OrderKey, Price, Timeframe, TradeId,
 };
 use operators::indicators::{
     self as told, INDICATORS, Indicator, IndicatorOut, IndicatorValue, IndicatorsConfig, Line,
@@ -44,7 +44,7 @@ impl Dice {
 /// What kind of prices there are.
 #[derive(Clone, Copy)]
 pub(super) struct Scene {
-    pub(super) terms: Terms,
+    pub(super) spec: InstrumentSpec,
     /// A price to begin with, and how far it may go in a bar, in mantissas.
     pub(super) around: i64,
     pub(super) step: i64,
@@ -52,7 +52,7 @@ pub(super) struct Scene {
 
 /// A bar of that kind: often flat, sometimes without trades that set prices, sometimes without volume.
 pub(super) fn candle(dice: &mut Dice, scene: &Scene, open_time: EventTime) -> Candle {
-    let mut bar = Bar::empty(scene.terms, EventTime(open_time.0 + MINUTE));
+    let mut bar = Bar::empty(scene.spec, EventTime(open_time.0 + MINUTE));
     let near = |dice: &mut Dice| match dice.percent(30) {
         true => scene.around,
         false => scene.around + dice.between(-scene.step, scene.step),
@@ -185,7 +185,7 @@ pub(super) fn assert_as_defined(
     numbers: &Numbers,
 ) {
     let rows: Vec<_> = bars.iter().map(|(time, candle)| (*time, candle.bar)).collect();
-    let scale = rows.first().map_or(0, |(_, bar)| bar.terms.price_scale);
+    let scale = rows.first().map_or(0, |(_, bar)| bar.spec.price_scale);
     let prices = rows.iter().filter_map(|(_, bar)| bar.high).map(|price| price.0.abs());
     let price = prices.max().unwrap_or(0) as f64 / 10_f64.powi(scale.into());
     let mut expected = 0;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
-    Fair, Fill, FillRef, IdScope, InstrumentId, ModelId, OrderKey, Origin, PortfolioId, Price,
-    SourceId, Target, Terms, Timeframe, TradeId,
+    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, OrderKey, Origin,
+    PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::PositionKey;
 use oracle::portfolio::commits::CommitInput;
@@ -113,8 +113,8 @@ pub(super) fn dollars() -> Contract {
 }
 
 pub(super) fn in_currency(quote: &str) -> Contract {
-    let terms = Terms { price_scale: 0, quantity_scale: 0, calendar: 0 };
-    Contract { terms, quote: currency(quote), multiplier: 1 }
+    let spec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: 0 };
+    Contract { spec, quote: currency(quote), multiplier: 1 }
 }
 
 /// The desk's row of an instrument.
@@ -161,9 +161,9 @@ pub(super) fn wished(what: &str, minute: i64, weight: Option<i64>) -> Say {
 }
 
 pub(super) fn thought(what: &str, model: &str, minute: i64, value: Option<i64>) -> Say {
-    Say::Record(AccountEvent::Fair(Fair {
+    Say::Record(AccountEvent::Fair(FairValue {
         instrument: InstrumentId::of(what),
-        terms: dollars().terms,
+        spec: dollars().spec,
         model: ModelId::of(model),
         time: minutes(minute),
         value: value.map(Price),
@@ -191,8 +191,8 @@ fn bar_key(what: &str, minute: i64) -> CandleKey {
 }
 
 fn candle(minute: i64, price: i64, price_scale: u8, state: BarState) -> Candle {
-    let terms = Terms { price_scale, quantity_scale: 0, calendar: 0 };
-    let mut bar = Bar::empty(terms, minutes(minute + 1));
+    let spec = InstrumentSpec { price_scale, quantity_scale: 0, calendar: 0 };
+    let mut bar = Bar::empty(spec, minutes(minute + 1));
     let (time, sequence, scope, id) = (minutes(minute), 0, IdScope(0), TradeId::Number(0));
     bar.close = Some((OrderKey { time, sequence, scope, id }, Price(price)));
     bar.trades = 1;

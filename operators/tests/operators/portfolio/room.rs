@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use differential_dataflow::logging::{DifferentialEvent, DifferentialEventBuilder};
-use market::{Commit, Currency, InstrumentId, PortfolioId, Price, Terms, Timeframe};
+use market::{Commit, Currency, InstrumentId, InstrumentSpec, PortfolioId, Price, Timeframe};
 use operators::portfolio::{
     Confidence, FillsOut, Held, Line, PortfolioConfig, PositionKey, QuotesOut, RiskConfig,
     valuation,
@@ -69,7 +69,7 @@ fn marks_that_move_for_ever_take_no_more_room() {
             let instrument = |number: u64| InstrumentId(number << 40);
             for number in 0..20 {
                 let contract = market::Contract {
-                    terms: Terms::DEFAULT,
+                    spec: InstrumentSpec::DEFAULT,
                     quote: Currency::of("USD").unwrap(),
                     multiplier: 1,
                 };

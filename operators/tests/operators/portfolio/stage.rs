@@ -95,9 +95,8 @@ pub(super) fn config(script: &Script) -> PortfolioConfig {
         benchmark: it.benchmark,
     };
     let all = script.commits.iter().flat_map(|commit| &commit.bars);
-    let terms: BTreeMap<_, _> = all
-        .filter_map(|(key, candle)| Some((key.instrument, candle.as_ref()?.bar.terms)))
-        .collect();
+    let spec: BTreeMap<_, _> =
+        all.filter_map(|(key, candle)| Some((key.instrument, candle.as_ref()?.bar.spec))).collect();
     let confidence = Confidence::ALL
         .into_iter()
         .find(|known| (risk.confidence * 1e6).round() as u32 == known.millionths());
@@ -112,7 +111,10 @@ pub(super) fn config(script: &Script) -> PortfolioConfig {
                 quote: pair.second,
                 instrument: pair.instrument,
                 // Of a pair that never trades nothing matters.
-                terms: terms.get(&pair.instrument).copied().unwrap_or(market::Terms::DEFAULT),
+                spec: spec
+                    .get(&pair.instrument)
+                    .copied()
+                    .unwrap_or(market::InstrumentSpec::DEFAULT),
             })
             .collect(),
         risk: RiskConfig {
@@ -436,7 +438,7 @@ fn drift(row: &Drift) -> slow::DriftRow {
 
 fn edge(row: &Edge) -> slow::EdgeRow {
     slow::EdgeRow {
-        terms: row.terms,
+        spec: row.spec,
         time: row.time,
         fair: row.fair,
         mark: row.mark,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use market::{
-    AccountEvent, EventTime, Fair, Fill, FillRef, ModelId, PortfolioId, Price, Target, TradeId,
+    AccountEvent, EventTime, FairValue, Fill, FillRef, ModelId, PortfolioId, Price, Target, TradeId,
 };
 
 use super::quotes::Quotes;
@@ -192,7 +192,7 @@ impl Stories {
         };
         let value = self.prng.percent(85).then_some(Price(value));
         let (model, time) = (self.prng.pick(&self.models), self.time(quotes));
-        let fair = Fair { instrument, terms: contract.terms, model, time, value };
+        let fair = FairValue { instrument, spec: contract.spec, model, time, value };
         self.soon(2, AccountEvent::Fair(fair));
     }
 

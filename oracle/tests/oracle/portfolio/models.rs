@@ -54,7 +54,7 @@ fn a_computed_value_is_the_newest_number_at_the_price_scale() {
                 timeframe: timeframe(frame),
                 open_time: at(open),
             };
-            let number = IndicatorNumber { terms: scaled(2, 0, "USD", 1).terms, number };
+            let number = IndicatorNumber { spec: scaled(2, 0, "USD", 1).spec, number };
             desk.facts.numbers.insert((ModelId::of("computed"), key), number);
         }
         // What somebody says under its name does not count.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
-    Fair, Fill, FillRef, IdScope, InstrumentId, ModelId, OrderKey, Origin, PortfolioId, Price,
-    SourceId, Target, Terms, Timeframe, TradeId,
+    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, OrderKey, Origin,
+    PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use oracle::portfolio::{
     BaseAmounts, Config, DriftRow, Facts, Pair, PortfolioConfig, PortfolioRow, PositionRow,
@@ -32,8 +32,8 @@ pub(super) fn scaled(
     quote: &str,
     multiplier: u32,
 ) -> Contract {
-    let terms = Terms { price_scale, quantity_scale, calendar: 0 };
-    Contract { terms, quote: money(quote), multiplier }
+    let spec = InstrumentSpec { price_scale, quantity_scale, calendar: 0 };
+    Contract { spec, quote: money(quote), multiplier }
 }
 
 /// So much of `venue:A` at this price, in whole dollars, at no cost; filled in the order of ids.
@@ -75,9 +75,9 @@ pub(super) fn target(instrument: &str, thousandths: i64, time: &str) -> AccountE
 }
 
 pub(super) fn fair(model: &str, value: Option<i64>, time: &str) -> AccountEvent {
-    AccountEvent::Fair(Fair {
+    AccountEvent::Fair(FairValue {
         instrument: InstrumentId::of("A"),
-        terms: whole("USD").terms,
+        spec: whole("USD").spec,
         model: ModelId::of(model),
         time: at(time),
         value: value.map(Price),
@@ -173,7 +173,7 @@ impl Desk {
             (InstrumentId::of(instrument), timeframe(frame));
         let open_time = at(open);
         let end = EventTime(open_time.0 + i64::from(timeframe.secs()) * 1_000_000_000);
-        let mut bar = Bar::empty(scaled(scale, 0, "USD", 1).terms, end);
+        let mut bar = Bar::empty(scaled(scale, 0, "USD", 1).spec, end);
         let order =
             OrderKey { time: open_time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) };
         bar.close = Some((order, Price(price)));

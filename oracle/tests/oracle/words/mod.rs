@@ -2,8 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses some of them, and only tests do
 
 use market::{
-    Calendars, Candle, CandleKey, Event, EventTime, IdScope, InstrumentId, Origin, Price, Quantity,
-    Record, Side, SourceId, Span, Terms, TimeUnit, Timeframe, Trade, TradeId, TradeRef, Updates,
+    Calendars, Candle, CandleKey, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin,
+    Price, Quantity, Record, Side, SourceId, Span, TimeUnit, Timeframe, Trade, TradeId, TradeRef,
+    Updates,
 };
 use oracle::commits::{CommitInput, Fold, History, Output};
 use oracle::outliers::Far;
@@ -21,7 +22,7 @@ pub(crate) fn instant(text: &str) -> EventTime {
 pub(crate) fn trade(id: u64, time: &str, price: i64) -> Trade {
     Trade {
         instrument: InstrumentId::of("venue:A"),
-        terms: Terms::DEFAULT,
+        spec: InstrumentSpec::DEFAULT,
         scope: IdScope(0),
         id: TradeId::Number(id),
         time: at(time),

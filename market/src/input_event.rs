@@ -6,48 +6,48 @@ use crate::trade::Event;
 
 /// What a source brings; each half goes its own way from the commit on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum InputEvent {
     /// Of trades.
     Market(Event),
     /// Of fills, target weights and fair values.
     Account(AccountEvent),
 }
 
-impl Entry {
+impl InputEvent {
     /// The time that it carries, if any.
     pub fn time(&self) -> Option<EventTime> {
         match self {
-            Entry::Market(event) => event.time(),
-            Entry::Account(event) => event.time(),
+            InputEvent::Market(event) => event.time(),
+            InputEvent::Account(event) => event.time(),
         }
     }
 
     /// The time that it carries, to be changed.
     pub fn time_mut(&mut self) -> Option<&mut EventTime> {
         match self {
-            Entry::Market(Event::New(trade) | Event::Correct { with: trade, .. }) => {
+            InputEvent::Market(Event::New(trade) | Event::Correct { with: trade, .. }) => {
                 Some(&mut trade.time)
             }
-            Entry::Account(AccountEvent::Fill(fill) | AccountEvent::Correct(fill)) => {
+            InputEvent::Account(AccountEvent::Fill(fill) | AccountEvent::Correct(fill)) => {
                 Some(&mut fill.time)
             }
-            Entry::Account(AccountEvent::Target(target)) => Some(&mut target.time),
-            Entry::Account(AccountEvent::Fair(fair)) => Some(&mut fair.time),
-            Entry::Market(Event::Cancel { time, .. })
-            | Entry::Account(AccountEvent::Bust { time, .. }) => time.as_mut(),
+            InputEvent::Account(AccountEvent::Target(target)) => Some(&mut target.time),
+            InputEvent::Account(AccountEvent::Fair(fair)) => Some(&mut fair.time),
+            InputEvent::Market(Event::Cancel { time, .. })
+            | InputEvent::Account(AccountEvent::Bust { time, .. }) => time.as_mut(),
         }
     }
 }
 
-impl From<Event> for Entry {
-    fn from(event: Event) -> Entry {
-        Entry::Market(event)
+impl From<Event> for InputEvent {
+    fn from(event: Event) -> InputEvent {
+        InputEvent::Market(event)
     }
 }
 
-impl From<AccountEvent> for Entry {
-    fn from(event: AccountEvent) -> Entry {
-        Entry::Account(event)
+impl From<AccountEvent> for InputEvent {
+    fn from(event: AccountEvent) -> InputEvent {
+        InputEvent::Account(event)
     }
 }
 
@@ -58,6 +58,6 @@ mod tests {
     #[test]
     fn an_entry_is_hardly_larger_than_a_correction() {
         // Batches of entries are copied once per row on the way to their commit.
-        assert!(size_of::<Entry>() <= size_of::<Event>() + 16, "{}", size_of::<Entry>());
+        assert!(size_of::<InputEvent>() <= size_of::<Event>() + 16, "{}", size_of::<InputEvent>());
     }
 }
