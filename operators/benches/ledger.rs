@@ -17,7 +17,8 @@ use market::{
     Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, Updates,
 };
 use operators::{
-    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger, ReadFrom,
+    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, OutlierRule, PlainLedger, ReadFrom,
+    Watermarks,
 };
 
 const RECORDS: u64 = 1_000_000;
@@ -168,12 +169,12 @@ impl Venue {
             Record { origin, event: self.event() }
         });
         let records = records.collect();
-        let marks = Marks::new([Some(EventTime((now - 5 * SECOND) as i64))]);
+        let watermarks = Watermarks::new([Some(EventTime((now - 5 * SECOND) as i64))]);
         let context = CommitContext {
             commit: Commit(number),
             round: true,
-            round_marks: marks.clone(),
-            marks,
+            round_watermarks: watermarks.clone(),
+            watermarks,
             read_from: ReadFrom::default(),
             save: false,
         };

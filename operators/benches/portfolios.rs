@@ -17,7 +17,7 @@ use market::{
 use operators::portfolio::{
     Account, Confidence, Fills, Pair, PortfolioConfig, QuoteIn, Quotes, RiskConfig, valuation,
 };
-use operators::{BarChange, CommitContext, Gauge, Marks, NoStates, ReadFrom, keyed};
+use operators::{BarChange, CommitContext, Gauge, NoStates, ReadFrom, Watermarks, keyed};
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concat, Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
@@ -193,8 +193,8 @@ impl Desk {
         self.contexts.send(Arc::new(CommitContext {
             commit: Commit(self.next),
             round,
-            marks: Marks::none(1),
-            round_marks: Marks::none(1),
+            watermarks: Watermarks::none(1),
+            round_watermarks: Watermarks::none(1),
             read_from: ReadFrom::default(),
             save: false,
         }));

@@ -16,8 +16,8 @@ use market::{
 };
 use operators::signals::{Condition, Direction, PATTERNS, Rule, Series, Settle};
 use operators::{
-    BarChange, CommitContext, Core, Marks, ReadFrom, Rollup, RollupConfig, RollupIn, SignalIn,
-    Signals, SourceSet,
+    BarChange, CommitContext, Core, ReadFrom, Rollup, RollupConfig, RollupIn, SignalIn, Signals,
+    SourceSet, Watermarks,
 };
 
 const INSTRUMENTS: u64 = 200;
@@ -57,12 +57,12 @@ fn changed(instrument: u64, index: i64, seed: i64) -> Arc<BarChange> {
 }
 
 fn context(commit: u64) -> CommitContext {
-    let (commit, marks) = (Commit(commit), Marks::none(1));
+    let (commit, watermarks) = (Commit(commit), Watermarks::none(1));
     CommitContext {
         commit,
         round: true,
-        round_marks: marks.clone(),
-        marks,
+        round_watermarks: watermarks.clone(),
+        watermarks,
         read_from: ReadFrom::default(),
         save: false,
     }
@@ -153,7 +153,7 @@ fn main() {
     println!("|---|---:|---:|---:|");
     for (name, bar) in LOADS {
         let mut shard = Rollup::new(Arc::clone(&rollups));
-        let heard = |own| RollupIn::Heard(InstrumentId(own), SourceSet::of(SourceId(0)));
+        let heard = |own| RollupIn::SourceSeen(InstrumentId(own), SourceSet::of(SourceId(0)));
         shard.commit(&context(0), &mut (0..INSTRUMENTS).map(heard).collect(), &mut Vec::new());
         let ladder = ours(shard, RollupIn::Bar, bar);
         let watch = ours(Signals::new(Arc::clone(&rules)), SignalIn::Bar, bar);

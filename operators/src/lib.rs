@@ -9,7 +9,7 @@
 //!
 //! | [`portfolio::Fills`] | portfolio | what was said of each fill, each position's fills with what they led to, targets | a step for a fill behind all others; else one for each fill from there until the position is what it was |
 //! | [`portfolio::Quotes`] | instrument | closes, fair values | per round and touched instrument, its newest bar and an edge per model |
-//! | [`portfolio::valuation`] | portfolio | lines with what was put out of them, marks; arrangements of what is held and of closes | per round, the holders of what moved and one pass over the lines of each of their portfolios; risk, of portfolios whose holdings or closes moved |
+//! | [`portfolio::valuation`] | portfolio | lines with what was put out of them, watermarks; arrangements of what is held and of closes | per round, the holders of what moved and one pass over the lines of each of their portfolios; risk, of portfolios whose holdings or closes moved |
 //!
 //! Each but the last is a pure, sequential [`Core`] that is driven by plain calls; [`keyed()`] is the shell that runs cores over closed
 //! commits. The last is a core as well, of which there is one per worker, and the joins of risk. What frontiers and capabilities
@@ -32,11 +32,13 @@ mod deadlines;
 mod lifecycle;
 mod stash;
 
-pub use context::{CommitContext, InstrumentClock, Marks, ReadFrom, SourceSet};
+pub use context::{CommitContext, InstrumentClock, ReadFrom, SourceSet, Watermarks};
 pub use indicators::{Indicators, IndicatorsConfig};
 pub use keyed::{Core, Gauge, Sharded, keyed};
 pub use ledger::{Ledger, LedgerConfig, OutlierRule, PlainLedger};
-pub use output::{BarChange, GapChange, GapOut, LedgerOut, Notice, RollupIn, Tally, Verdict};
+pub use output::{
+    AuditEvent, BarChange, GapChange, GapOut, LedgerOut, OutcomeCounts, RecordOutcome, RollupIn,
+};
 pub use rollup::{Rollup, RollupConfig};
 pub use signals::{Alert, AlertChange, AlertKey, SignalIn, SignalOut, Signals};
 pub use state::{NoStates, StateError, StateStore};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use market::{Bar, BarState, Candle, CandleKey, Cause, Commit, EventTime, Revision};
 use serde::{Deserialize, Serialize};
 
-use crate::output::{BarChange, LedgerOut, Notice};
+use crate::output::{AuditEvent, BarChange, LedgerOut};
 
 /// The history columns of one bar, and its row as last put out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ impl History {
         {
             self.revision += 1;
             self.cause = Some(cause);
-            out.push(LedgerOut::from(Notice::Revision(Revision {
+            out.push(LedgerOut::from(AuditEvent::Revision(Revision {
                 commit: now.commit,
                 key,
                 revision: self.revision,

@@ -49,7 +49,7 @@ pub enum GapOut {
     clippy::large_enum_variant,
     reason = "a notice is boxed where it is passed on; a box per row costs more"
 )]
-pub enum Notice {
+pub enum AuditEvent {
     /// For `conflicts`.
     Conflict(Conflict),
     /// For `too_late`.
@@ -64,7 +64,7 @@ pub enum Notice {
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
+pub enum RecordOutcome {
     /// A trade not known before.
     Accepted,
     /// A copy that agrees with what is known.
@@ -81,11 +81,11 @@ pub enum Verdict {
 
 /// How many records of a source got a verdict in a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
+pub struct OutcomeCounts {
     /// The source.
     pub source: SourceId,
     /// What became of them.
-    pub verdict: Verdict,
+    pub outcome: RecordOutcome,
     /// How many.
     pub records: u64,
 }
@@ -100,16 +100,16 @@ pub enum LedgerOut {
     /// A gap, or what became of one.
     Gap(Box<GapOut>),
     /// A row for a log.
-    Notice(Box<Notice>),
+    Audit(Box<AuditEvent>),
     /// Records counted.
-    Tally(Tally),
+    Counts(OutcomeCounts),
     /// What was accepted of one commit in one shard, in no particular order, if that is asked for: all
     /// but copies of trades.
-    Told(Arc<Vec<AcceptedEvent>>),
+    Accepted(Arc<Vec<AcceptedEvent>>),
     /// These sources speak of the instrument for the first time.
-    Heard(InstrumentId, SourceSet),
+    SourceSeen(InstrumentId, SourceSet),
     /// The newest base bar of the instrument that was seen opens at this time.
-    Seen(InstrumentId, EventTime),
+    NewestBar(InstrumentId, EventTime),
 }
 
 /// What roll-ups need of the ledger's output.
@@ -117,10 +117,10 @@ pub enum LedgerOut {
 pub enum RollupIn {
     /// A base bar changed.
     Bar(Arc<BarChange>),
-    /// See [`LedgerOut::Heard`].
-    Heard(InstrumentId, SourceSet),
-    /// See [`LedgerOut::Seen`].
-    Seen(InstrumentId, EventTime),
+    /// See [`LedgerOut::SourceSeen`].
+    SourceSeen(InstrumentId, SourceSet),
+    /// See [`LedgerOut::NewestBar`].
+    NewestBar(InstrumentId, EventTime),
 }
 
 impl LedgerOut {
@@ -128,13 +128,15 @@ impl LedgerOut {
     pub fn for_rollup(self) -> Option<RollupIn> {
         match self {
             LedgerOut::Bar(change) => Some(RollupIn::Bar(change)),
-            LedgerOut::Heard(instrument, sources) => Some(RollupIn::Heard(instrument, sources)),
-            LedgerOut::Seen(instrument, open) => Some(RollupIn::Seen(instrument, open)),
+            LedgerOut::SourceSeen(instrument, sources) => {
+                Some(RollupIn::SourceSeen(instrument, sources))
+            }
+            LedgerOut::NewestBar(instrument, open) => Some(RollupIn::NewestBar(instrument, open)),
             LedgerOut::Restored(..)
             | LedgerOut::Gap(_)
-            | LedgerOut::Notice(_)
-            | LedgerOut::Tally(_)
-            | LedgerOut::Told(_) => None,
+            | LedgerOut::Audit(_)
+            | LedgerOut::Counts(_)
+            | LedgerOut::Accepted(_) => None,
         }
     }
 
@@ -155,9 +157,9 @@ impl LedgerOut {
     }
 }
 
-impl From<Notice> for LedgerOut {
-    fn from(notice: Notice) -> LedgerOut {
-        LedgerOut::Notice(Box::new(notice))
+impl From<AuditEvent> for LedgerOut {
+    fn from(event: AuditEvent) -> LedgerOut {
+        LedgerOut::Audit(Box::new(event))
     }
 }
 
@@ -166,7 +168,7 @@ impl RollupIn {
     pub fn instrument(&self) -> InstrumentId {
         match self {
             RollupIn::Bar(change) => change.key.instrument,
-            RollupIn::Heard(instrument, _) | RollupIn::Seen(instrument, _) => *instrument,
+            RollupIn::SourceSeen(instrument, _) | RollupIn::NewestBar(instrument, _) => *instrument,
         }
     }
 }
@@ -183,18 +185,18 @@ impl Sharded for market::Record {
     }
 }
 
-impl Verdict {
+impl RecordOutcome {
     /// All verdicts.
-    pub const ALL: [Verdict; 6] = [
-        Verdict::Accepted,
-        Verdict::Duplicate,
-        Verdict::Conflict,
-        Verdict::Correction,
-        Verdict::Cancel,
-        Verdict::Late,
+    pub const ALL: [RecordOutcome; 6] = [
+        RecordOutcome::Accepted,
+        RecordOutcome::Duplicate,
+        RecordOutcome::Conflict,
+        RecordOutcome::Correction,
+        RecordOutcome::Cancel,
+        RecordOutcome::Late,
     ];
     /// Whether the record says something that was accepted and is not the copy of a trade.
     pub fn tells(self) -> bool {
-        matches!(self, Verdict::Accepted | Verdict::Correction | Verdict::Cancel)
+        matches!(self, RecordOutcome::Accepted | RecordOutcome::Correction | RecordOutcome::Cancel)
     }
 }

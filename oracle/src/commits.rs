@@ -39,7 +39,7 @@ pub struct CommitInput {
     /// *R(c)*; their order means nothing.
     pub records: Vec<Record>,
     /// *M(c)* by source; none, or beyond the end, for a historic one. Never goes down.
-    pub marks: Vec<Option<EventTime>>,
+    pub watermarks: Vec<Option<EventTime>>,
     /// Whether this commit ends a round.
     pub round: bool,
 }
@@ -72,9 +72,9 @@ pub struct Fold {
     history: History,
     next: Commit,
     /// *M(c−1)*.
-    marks: Vec<Option<EventTime>>,
-    /// The marks of the commit that ended the last round.
-    round_marks: Vec<Option<EventTime>>,
+    watermarks: Vec<Option<EventTime>>,
+    /// The watermarks of the commit that ended the last round.
+    round_watermarks: Vec<Option<EventTime>>,
     instruments: BTreeMap<InstrumentId, InstrumentFold>,
 }
 
@@ -84,8 +84,8 @@ impl Fold {
         Fold {
             history,
             next: Commit(0),
-            marks: Vec::new(),
-            round_marks: Vec::new(),
+            watermarks: Vec::new(),
+            round_watermarks: Vec::new(),
             instruments: BTreeMap::new(),
         }
     }
@@ -103,9 +103,9 @@ impl Fold {
         for (id, fold) in &mut self.instruments {
             let mut records = input.records.clone();
             records.retain(|record| record.event.instrument() == *id);
-            fold.commit(&self.history, commit, &records, &self.marks, &mut output);
+            fold.commit(&self.history, commit, &records, &self.watermarks, &mut output);
             if input.round {
-                fold.round(&self.history, commit, &self.round_marks, &mut output);
+                fold.round(&self.history, commit, &self.round_watermarks, &mut output);
             }
             fold.show(*id, &mut output);
         }
@@ -117,9 +117,9 @@ impl Fold {
         output.told.sort();
 
         self.next = commit.next();
-        self.marks.clone_from(&input.marks);
+        self.watermarks.clone_from(&input.watermarks);
         if input.round {
-            self.round_marks.clone_from(&input.marks);
+            self.round_watermarks.clone_from(&input.watermarks);
         }
         output
     }

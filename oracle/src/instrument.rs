@@ -87,16 +87,16 @@ impl InstrumentFold {
         }
     }
 
-    /// Takes a commit; `records` are those of this instrument, `marks` those before this commit.
+    /// Takes a commit; `records` are those of this instrument, `watermarks` those before this commit.
     pub(crate) fn commit(
         &mut self,
         history: &History,
         commit: Commit,
         records: &[Record],
-        marks: &[Option<EventTime>],
+        watermarks: &[Option<EventTime>],
         output: &mut Output,
     ) {
-        self.watermark.advance(marks);
+        self.watermark.advance(watermarks);
         self.forget(history);
 
         let before = self.live.clone();
@@ -259,18 +259,18 @@ impl InstrumentFold {
 
     // Section *Larger timeframes*.
 
-    /// Ends a round with `commit`, which has been taken; `marks` are those of the round before.
+    /// Ends a round with `commit`, which has been taken; `watermarks` are those of the round before.
     pub(crate) fn round(
         &mut self,
         history: &History,
         commit: Commit,
-        marks: &[Option<EventTime>],
+        watermarks: &[Option<EventTime>],
         output: &mut Output,
     ) {
         let shown = self.shown();
         let newest = self.newest_base_bar(history);
         let round = &mut self.round;
-        round.watermark.advance(marks);
+        round.watermark.advance(watermarks);
         for source in round.heard.drain(..) {
             round.watermark.heard(source);
         }

@@ -19,10 +19,11 @@ impl Watermark {
         Watermark { value: EventTime::NEVER, sources: BTreeSet::new() }
     }
 
-    /// Takes the next step, with the marks that stood at the end of the step before.
-    pub(crate) fn advance(&mut self, marks: &[Option<EventTime>]) {
-        let mark = |source: &SourceId| marks.get(usize::from(source.0)).copied().flatten();
-        let lowest = self.sources.iter().filter_map(mark).min();
+    /// Takes the next step, with the watermarks that stood at the end of the step before.
+    pub(crate) fn advance(&mut self, watermarks: &[Option<EventTime>]) {
+        let watermark =
+            |source: &SourceId| watermarks.get(usize::from(source.0)).copied().flatten();
+        let lowest = self.sources.iter().filter_map(watermark).min();
         self.value = self.value.max(lowest.unwrap_or(EventTime::NEVER));
     }
 

@@ -83,7 +83,7 @@ pub struct Binding {
     /// Per source and partition, the position up to which records are bound.
     pub positions: Vec<Vec<u64>>,
     /// Per source, the watermark after this commit; none for historic sources.
-    pub marks: Vec<Option<EventTime>>,
+    pub watermarks: Vec<Option<EventTime>>,
     /// From when on sources have been read; the same in all commits of a run.
     pub read_from: ReadFrom,
 }
@@ -96,14 +96,15 @@ pub struct CommitClock {
     next: Commit,
     at: EventTime,
     newest: EventTime,
-    marks: Vec<Option<EventTime>>,
+    watermarks: Vec<Option<EventTime>>,
     read_from: ReadFrom,
 }
 
 impl CommitClock {
     /// A clock before its first commit, started at system time `at`.
     pub fn new(sources: Vec<SourceTiming>, ahead: Ahead, at: EventTime) -> CommitClock {
-        let marks = sources.iter().map(|s| (!s.historic).then_some(EventTime::NEVER)).collect();
+        let watermarks =
+            sources.iter().map(|s| (!s.historic).then_some(EventTime::NEVER)).collect();
         let redundancy = Redundancy::of(sources.iter().map(|timing| timing.coverage));
         let sources = sources
             .into_iter()
@@ -114,7 +115,7 @@ impl CommitClock {
             .collect();
         let (next, newest) = (Commit(0), EventTime::NEVER);
         let read_from = ReadFrom::default();
-        CommitClock { sources, redundancy, ahead, next, at, newest, marks, read_from }
+        CommitClock { sources, redundancy, ahead, next, at, newest, watermarks, read_from }
     }
 
     /// Sources are read from these times on; by default, from their beginning.
@@ -212,10 +213,10 @@ impl CommitClock {
         for (_, partitions) in &mut self.sources {
             partitions.iter_mut().for_each(|partition| partition.close(now));
         }
-        for ((timing, partitions), mark) in self.sources.iter().zip(&mut self.marks) {
-            if let Some(mark) = mark {
+        for ((timing, partitions), watermark) in self.sources.iter().zip(&mut self.watermarks) {
+            if let Some(watermark) = watermark {
                 let least = partitions.iter().map(|partition| partition.watermark(timing)).min();
-                *mark = (*mark).max(least.unwrap_or(EventTime::END));
+                *watermark = (*watermark).max(least.unwrap_or(EventTime::END));
             }
         }
         self.carry_on(now);
@@ -230,7 +231,7 @@ impl CommitClock {
             at: now,
             round,
             positions: positions.collect(),
-            marks: self.marks.clone(),
+            watermarks: self.watermarks.clone(),
             read_from: self.read_from.clone(),
         }
     }
@@ -248,14 +249,14 @@ impl CommitClock {
         if !silent.contains(&true) {
             return;
         }
-        let live = |source: usize| self.marks[source].filter(|_| !silent[source]);
+        let live = |source: usize| self.watermarks[source].filter(|_| !silent[source]);
         let taken: Vec<(usize, EventTime)> = (0..silent.len())
             .filter(|source| silent[*source])
             .filter_map(|source| Some((source, self.redundancy.stand_in(source, live)?)))
             .collect();
         for (source, taken) in taken {
-            if let Some(mark) = &mut self.marks[source] {
-                *mark = (*mark).max(taken);
+            if let Some(watermark) = &mut self.watermarks[source] {
+                *watermark = (*watermark).max(taken);
             }
         }
     }

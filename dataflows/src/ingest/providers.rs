@@ -73,10 +73,10 @@ impl Providers {
 
     /// A row for each source, by its name, as it is after a commit.
     pub fn rows(&self, binding: &Binding, paused: bool) -> Vec<(String, Vec<Cell>)> {
-        let known = self.known.iter().zip(&binding.marks).enumerate();
-        let rows = known.map(|(number, ((provider, heard), mark))| {
+        let known = self.known.iter().zip(&binding.watermarks).enumerate();
+        let rows = known.map(|(number, ((provider, heard), watermark))| {
             let partitions = heard.partitions.map_or(provider.partitions, |all| all.known);
-            let ended = match mark {
+            let ended = match watermark {
                 Some(EventTime::END) => Some(partitions),
                 _ => heard.partitions.map(|all| all.ended),
             };
@@ -84,13 +84,14 @@ impl Providers {
             let linked = self.links.of(number);
             let idle = provider.idle_after.zip(heard.at);
             let is_idle = idle.is_some_and(|(idle, heard_at)| heard_at.after(idle) <= binding.at);
-            let known = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
+            let known = watermark
+                .filter(|watermark| *watermark > EventTime::NEVER && *watermark < EventTime::END);
             let row = ProviderRow {
                 name: &provider.name,
                 kind: &provider.kind,
                 rank: provider.rank,
                 role: if provider.rank == self.best_rank { "primary" } else { "backup" },
-                state: match mark {
+                state: match watermark {
                     _ if linked.is_some_and(|all| all.failed > 0) => "failed",
                     _ if has_ended => "ended",
                     _ if linked.is_some_and(|all| all.up < all.links) => "disconnected",
@@ -102,7 +103,7 @@ impl Providers {
                 rows: heard.rows,
                 newest: heard.newest,
                 watermark: known,
-                lag: known.map(|mark| binding.at.0.saturating_sub(mark.0)),
+                lag: known.map(|watermark| binding.at.0.saturating_sub(watermark.0)),
                 partitions: partitions as u64,
                 ended: ended.map(|ended| ended as u64),
                 connected: linked.map(|all| all.up),
@@ -164,10 +165,11 @@ mod tests {
         Record { origin, event: Event::New(trade) }
     }
 
-    fn sealed(secs: i64, marks: Vec<Option<EventTime>>, ended: Vec<usize>) -> Sealed {
+    fn sealed(secs: i64, watermarks: Vec<Option<EventTime>>, ended: Vec<usize>) -> Sealed {
         let (at, positions) = (at(secs), Vec::new());
         let read_from = ReadFrom::default();
-        let binding = Binding { commit: Commit(0), at, round: true, positions, marks, read_from };
+        let binding =
+            Binding { commit: Commit(0), at, round: true, positions, watermarks, read_from };
         let ended = ended.into_iter().map(|ended| Partitions { known: 2, ended });
         Sealed {
             binding,

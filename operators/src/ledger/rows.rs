@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use market::{Bar, EventTime, InstrumentId, InstrumentSpec, Origin, Trade};
 use serde::{Deserialize, Serialize};
 
-use super::chunk::{CHUNK_ROWS, Chunk, Row, RowMarks};
+use super::chunk::{CHUNK_ROWS, Chunk, Row, RowFlags};
 use super::index::Hash;
 use super::streams::{Id, Kind, Streams, hash};
 use super::trades::Version;
@@ -103,7 +103,7 @@ impl Rows {
             stream,
             price: trade.price,
             quantity: trade.quantity,
-            marks: RowMarks::new(trade.side, trade.updates, trade.is_positional),
+            flags: RowFlags::new(trade.side, trade.updates, trade.is_positional),
         });
         self.bytes += (rows.capacity() - capacity) * size_of::<Row>();
         match at + 1 {
@@ -178,7 +178,7 @@ impl Rows {
     /// Whether a row is none any more.
     pub(super) fn is_gone(&self, number: RowNo) -> bool {
         let name = self.chunks[chunk_of(number)].chunk.name(place_of(number));
-        name.is_none_or(|(_, _, marks)| marks.is_gone())
+        name.is_none_or(|(_, _, flags)| flags.is_gone())
     }
 
     /// Adds what the rows of a bar with these chunks come to.
@@ -318,8 +318,8 @@ impl Rows {
 
     fn name(&self, number: RowNo) -> Option<Id> {
         let place = self.chunks.get(chunk_of(number)).filter(|place| place.end > self.forgotten)?;
-        let (id, stream, marks) = place.chunk.name(place_of(number))?;
-        let stream = self.streams.get(stream).filter(|_| !marks.is_gone())?;
+        let (id, stream, flags) = place.chunk.name(place_of(number))?;
+        let stream = self.streams.get(stream).filter(|_| !flags.is_gone())?;
         Some(stream.id(id))
     }
 
@@ -335,11 +335,11 @@ impl Rows {
             id,
             time: row.time,
             sequence: row.sequence,
-            is_positional: row.marks.is_positional(),
+            is_positional: row.flags.is_positional(),
             price: row.price,
             quantity: row.quantity,
-            side: row.marks.side(),
-            updates: row.marks.updates(),
+            side: row.flags.side(),
+            updates: row.flags.updates(),
         };
         Version { trade, origin: stream.origin(row.position) }
     }

@@ -11,7 +11,7 @@ use super::LedgerConfig;
 use crate::context::{CommitContext, InstrumentClock};
 use crate::deadlines::Deadlines;
 use crate::keyed::Core;
-use crate::output::{LedgerOut, Tally, Verdict};
+use crate::output::{LedgerOut, OutcomeCounts, RecordOutcome};
 
 /// Everything that a ledger holds of one instrument, and what a commit does to it.
 pub trait InstrumentBook: Serialize + DeserializeOwned + 'static {
@@ -27,7 +27,7 @@ pub trait InstrumentBook: Serialize + DeserializeOwned + 'static {
         config: &LedgerConfig,
         context: &CommitContext,
         records: &[Record],
-        tally: &mut impl FnMut(&Record, Verdict),
+        count: &mut impl FnMut(&Record, RecordOutcome),
         out: &mut Vec<LedgerOut>,
     );
 
@@ -54,7 +54,7 @@ pub struct Books<B> {
     deadlines: Deadlines,
     /// Whether it puts out what it accepts.
     tells: bool,
-    tallies: Tallies,
+    totals: OutcomeTotals,
     bytes: usize,
     ids: usize,
 }
@@ -81,13 +81,13 @@ impl<B: InstrumentBook> Books<B> {
             books: BTreeMap::new(),
             deadlines: Deadlines::default(),
             tells: false,
-            tallies: Tallies::default(),
+            totals: OutcomeTotals::default(),
             bytes: 0,
             ids: 0,
         }
     }
 
-    /// The same, that puts out what it accepts ([`LedgerOut::Told`]) if `tells`.
+    /// The same, that puts out what it accepts ([`LedgerOut::Accepted`]) if `tells`.
     #[must_use]
     pub fn telling(self, tells: bool) -> Books<B> {
         Books { tells, ..self }
@@ -98,17 +98,17 @@ impl<B: InstrumentBook> Books<B> {
         instrument: InstrumentId,
         context: &CommitContext,
         records: &[Record],
-        tally: &mut impl FnMut(&Record, Verdict),
+        count: &mut impl FnMut(&Record, RecordOutcome),
         out: &mut Vec<LedgerOut>,
     ) {
         let config = &*self.config;
         let book = self.books.entry(instrument).or_insert_with(|| B::new(instrument));
         let (bytes_before, ids_before) = (book.bytes(), book.ids());
-        book.commit(config, context, records, tally, out);
+        book.commit(config, context, records, count, out);
         self.bytes = (self.bytes + book.bytes()).saturating_sub(bytes_before);
         self.ids = (self.ids + book.ids()).saturating_sub(ids_before);
         let due = book.next_deadline(config.correction_horizon);
-        let watermark = book.clock().watermark(&context.marks);
+        let watermark = book.clock().watermark(&context.watermarks);
         self.deadlines.set(instrument, book.clock(), due, watermark);
     }
 }
@@ -123,7 +123,7 @@ impl<B: InstrumentBook> Core for Books<B> {
         records: &mut Vec<Record>,
         out: &mut Vec<LedgerOut>,
     ) {
-        let mut due = self.deadlines.take_due(&context.marks);
+        let mut due = self.deadlines.take_due(&context.watermarks);
         if records.is_empty() && due.is_empty() {
             return;
         }
@@ -132,12 +132,12 @@ impl<B: InstrumentBook> Core for Books<B> {
         if !records.is_sorted_by_key(order) {
             records.sort_unstable_by_key(order);
         }
-        let mut tallies = std::mem::take(&mut self.tallies);
+        let mut totals = std::mem::take(&mut self.totals);
         let tells = self.tells;
         let mut told = Vec::with_capacity(if tells { records.len() } else { 0 });
-        let mut tally = |record: &Record, verdict: Verdict| {
-            tallies.count(record.origin.source, verdict);
-            if tells && verdict.tells() {
+        let mut count = |record: &Record, outcome: RecordOutcome| {
+            totals.count(record.origin.source, outcome);
+            if tells && outcome.tells() {
                 told.push(AcceptedEvent::of(record));
             }
         };
@@ -146,15 +146,15 @@ impl<B: InstrumentBook> Core for Books<B> {
         for group in groups {
             let instrument = group[0].event.instrument();
             due.remove(&instrument);
-            self.commit_book(instrument, context, group, &mut tally, out);
+            self.commit_book(instrument, context, group, &mut count, out);
         }
         for instrument in due {
-            self.commit_book(instrument, context, &[], &mut tally, out);
+            self.commit_book(instrument, context, &[], &mut count, out);
         }
-        tallies.put_out(out);
-        self.tallies = tallies;
+        totals.put_out(out);
+        self.totals = totals;
         if !told.is_empty() {
-            out.push(LedgerOut::Told(Arc::new(told)));
+            out.push(LedgerOut::Accepted(Arc::new(told)));
         }
         records.clear();
     }
@@ -192,25 +192,25 @@ impl<B: InstrumentBook> Core for Books<B> {
 /// What became of the records of a commit, by source in the order of their numbers; of one source there
 /// are many in a row.
 #[derive(Default)]
-struct Tallies {
-    sources: BTreeMap<SourceId, [u64; Verdict::ALL.len()]>,
-    last: Option<(SourceId, Verdict)>,
+struct OutcomeTotals {
+    sources: BTreeMap<SourceId, [u64; RecordOutcome::ALL.len()]>,
+    last: Option<(SourceId, RecordOutcome)>,
     of_last: u64,
 }
 
-impl Tallies {
-    fn count(&mut self, source: SourceId, verdict: Verdict) {
-        if self.last != Some((source, verdict)) {
+impl OutcomeTotals {
+    fn count(&mut self, source: SourceId, outcome: RecordOutcome) {
+        if self.last != Some((source, outcome)) {
             self.settle();
-            self.last = Some((source, verdict));
+            self.last = Some((source, outcome));
         }
         self.of_last += 1;
     }
 
     fn settle(&mut self) {
-        if let Some((source, verdict)) = self.last.take() {
+        if let Some((source, outcome)) = self.last.take() {
             let of_source = self.sources.entry(source).or_default();
-            of_source[verdict as usize] += std::mem::take(&mut self.of_last);
+            of_source[outcome as usize] += std::mem::take(&mut self.of_last);
         }
     }
 
@@ -218,9 +218,9 @@ impl Tallies {
     fn put_out(&mut self, out: &mut Vec<LedgerOut>) {
         self.settle();
         for (source, counts) in std::mem::take(&mut self.sources) {
-            for (verdict, records) in Verdict::ALL.into_iter().zip(counts) {
+            for (outcome, records) in RecordOutcome::ALL.into_iter().zip(counts) {
                 if records > 0 {
-                    out.push(LedgerOut::Tally(Tally { source, verdict, records }));
+                    out.push(LedgerOut::Counts(OutcomeCounts { source, outcome, records }));
                 }
             }
         }

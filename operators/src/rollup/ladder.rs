@@ -59,8 +59,8 @@ impl Ladder {
     /// Takes what the ledger says; it shows at the end of the round.
     pub(super) fn hear(&mut self, said: RollupIn) {
         match said {
-            RollupIn::Heard(_, sources) => self.heard = self.heard.and(sources),
-            RollupIn::Seen(_, open) => self.seen = self.seen.max(open),
+            RollupIn::SourceSeen(_, sources) => self.heard = self.heard.and(sources),
+            RollupIn::NewestBar(_, open) => self.seen = self.seen.max(open),
             RollupIn::Bar(change) => {
                 let BarChange { key, before, after, cause } = &*change;
                 let open = key.open_time;
@@ -84,7 +84,7 @@ impl Ladder {
         context: &CommitContext,
         out: &mut Vec<LedgerOut>,
     ) -> EventTime {
-        let watermark = self.clock.watermark(&context.round_marks);
+        let watermark = self.clock.watermark(&context.round_watermarks);
 
         // 1. Base bars that changed net, and what they were made of.
         let mut changed: Vec<Changed> = Vec::with_capacity(config.rungs.len() + 1);

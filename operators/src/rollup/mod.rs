@@ -105,7 +105,7 @@ impl Core for Rollup {
             return;
         }
         let mut at_hand = std::mem::take(&mut self.stirred);
-        at_hand.append(&mut self.deadlines.take_due(&context.round_marks));
+        at_hand.append(&mut self.deadlines.take_due(&context.round_watermarks));
         for instrument in at_hand {
             let Some(ladder) = self.ladders.get_mut(&instrument) else {
                 continue;

@@ -2,7 +2,7 @@
 //!
 //! Lines are records (`trade`, `correct`, `cancel`), `commit`, which closes one and shows what changed
 //! in lines that begin with `>`, and `contiguous`: from there on ids have no holes at the venue. A line `outliers` tells the rule for these. Times are seconds,
-//! bars are 1m and 5m, three gaps are kept apart, `disorder` plays no part: the mark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the
+//! bars are 1m and 5m, three gaps are kept apart, `disorder` plays no part: the watermark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the
 //! difference before keeping it.
 
 use std::collections::BTreeMap;
@@ -16,8 +16,8 @@ use market::{
     Updates,
 };
 use operators::{
-    CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut, Marks, Notice,
-    OutlierRule, ReadFrom, Rollup, RollupConfig,
+    AuditEvent, CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut,
+    OutlierRule, ReadFrom, Rollup, RollupConfig, Watermarks,
 };
 
 const INSTRUMENT: InstrumentId = InstrumentId(1);
@@ -45,7 +45,7 @@ struct Stage {
     ledger: Ledger,
     rollup: Rollup,
     scope: IdScope,
-    marks: Vec<Option<EventTime>>,
+    watermarks: Vec<Option<EventTime>>,
     context: CommitContext,
     records: Vec<Record>,
     positions: u64,
@@ -64,12 +64,12 @@ impl Stage {
         };
         let five = Timeframe::from_secs(300).unwrap();
         let rollup = RollupConfig::new(Timeframe::MINUTE, &[five], calendars).unwrap();
-        let marks = Marks::none(2);
+        let watermarks = Watermarks::none(2);
         let context = CommitContext {
             commit: Commit(0),
             round: true,
-            marks: marks.clone(),
-            round_marks: marks.clone(),
+            watermarks: watermarks.clone(),
+            round_watermarks: watermarks.clone(),
             read_from: ReadFrom::default(),
             save: false,
         };
@@ -77,7 +77,7 @@ impl Stage {
             ledger: Ledger::new(Arc::new(ledger)),
             rollup: Rollup::new(Arc::new(rollup)),
             scope: IdScope(0),
-            marks: marks.as_slice().to_vec(),
+            watermarks: watermarks.as_slice().to_vec(),
             context,
             records: Vec::new(),
             positions: 0,
@@ -130,13 +130,13 @@ impl Stage {
         self.rollup.commit(&self.context, &mut for_rollup, &mut out);
         said.extend(out);
 
-        for (mark, key) in self.marks.iter_mut().zip(["mark", "mark1"]) {
-            *mark = words.time(key).or(*mark);
+        for (watermark, key) in self.watermarks.iter_mut().zip(["mark", "mark1"]) {
+            *watermark = words.time(key).or(*watermark);
         }
         self.context.commit = self.context.commit.next();
-        self.context.marks = Marks::new(self.marks.clone());
+        self.context.watermarks = Watermarks::new(self.watermarks.clone());
         if self.context.round {
-            self.context.round_marks = self.context.marks.clone();
+            self.context.round_watermarks = self.context.watermarks.clone();
         }
         said.iter().filter_map(told).fold(String::new(), |text, line| text + "> " + &line + "\n")
     }
@@ -170,17 +170,17 @@ fn bar(key: &CandleKey, candle: &Candle) -> String {
 /// What a script shows of an output; what is only counted or passed on is not shown.
 fn told(said: &LedgerOut) -> Option<String> {
     match said {
-        LedgerOut::Notice(notice) => noticed(notice),
+        LedgerOut::Audit(event) => noticed(event),
         LedgerOut::Bar(change) => Some(match &change.after {
             Some(candle) => bar(&change.key, candle),
             None => format!("{}@{} gone", change.key.timeframe, secs(change.key.open_time)),
         }),
         LedgerOut::Gap(gap) => missing(gap),
         LedgerOut::Restored(..)
-        | LedgerOut::Tally(_)
-        | LedgerOut::Told(_)
-        | LedgerOut::Heard(..)
-        | LedgerOut::Seen(..) => None,
+        | LedgerOut::Counts(_)
+        | LedgerOut::Accepted(_)
+        | LedgerOut::SourceSeen(..)
+        | LedgerOut::NewestBar(..) => None,
     }
 }
 
@@ -199,22 +199,22 @@ fn missing(said: &GapOut) -> Option<String> {
     })
 }
 
-fn noticed(notice: &Notice) -> Option<String> {
-    match notice {
-        Notice::Conflict(row) => Some(format!(
+fn noticed(event: &AuditEvent) -> Option<String> {
+    match event {
+        AuditEvent::Conflict(row) => Some(format!(
             "conflict: {} px={} counts, px={} does not",
             row.kept.id, row.kept.price.0, row.dropped.price.0
         )),
-        Notice::TooLate(row) => Some(format!(
+        AuditEvent::TooLate(row) => Some(format!(
             "too late: {} at={}, watermark {}",
             row.trade.id,
             secs(row.trade.time),
             secs(row.watermark)
         )),
-        Notice::Unmatched(row) => {
+        AuditEvent::Unmatched(row) => {
             Some(format!("unmatched: {} of {}, {}", row.kind.name(), row.of.id, row.reason.name()))
         }
-        Notice::Outlier(row) => Some(format!(
+        AuditEvent::Outlier(row) => Some(format!(
             "outlier: {} of {} px={}, median {}, deviation {}, {} bars",
             row.kind.name(),
             row.trade.id,
@@ -223,7 +223,7 @@ fn noticed(notice: &Notice) -> Option<String> {
             row.deviation,
             row.bars
         )),
-        Notice::Revision(_) => None,
+        AuditEvent::Revision(_) => None,
     }
 }
 

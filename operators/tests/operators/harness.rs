@@ -10,9 +10,9 @@ use market::{
 };
 use operators::indicators::IndicatorOut;
 use operators::{
-    CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger, LedgerConfig,
-    LedgerOut, Marks, Notice, OutlierRule, ReadFrom, Rollup, RollupConfig, Sharded, StateStore,
-    keyed,
+    AuditEvent, CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger,
+    LedgerConfig, LedgerOut, OutlierRule, ReadFrom, Rollup, RollupConfig, Sharded, StateStore,
+    Watermarks, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -65,15 +65,15 @@ impl Rows {
                     }
                     GapOut::Restored(key, gap) => assert_eq!(rows.gaps.insert(key, gap), None),
                 },
-                LedgerOut::Notice(notice) => match *notice {
-                    Notice::Conflict(row) => rows.conflicts.push(row),
-                    Notice::TooLate(row) => rows.too_late.push(row),
-                    Notice::Unmatched(row) => rows.unmatched.push(row),
-                    Notice::Revision(row) => rows.revisions.push(row),
-                    Notice::Outlier(row) => rows.outliers.push(row),
+                LedgerOut::Audit(event) => match *event {
+                    AuditEvent::Conflict(row) => rows.conflicts.push(row),
+                    AuditEvent::TooLate(row) => rows.too_late.push(row),
+                    AuditEvent::Unmatched(row) => rows.unmatched.push(row),
+                    AuditEvent::Revision(row) => rows.revisions.push(row),
+                    AuditEvent::Outlier(row) => rows.outliers.push(row),
                 },
-                LedgerOut::Told(told) => rows.told.extend(told.iter()),
-                LedgerOut::Tally(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
+                LedgerOut::Accepted(told) => rows.told.extend(told.iter()),
+                LedgerOut::Counts(_) | LedgerOut::SourceSeen(..) | LedgerOut::NewestBar(..) => {}
             }
         }
         rows.conflicts.sort();
@@ -107,21 +107,21 @@ pub(crate) fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>)
 
 /// The contexts of a script's commits.
 pub(crate) fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitContext>> {
-    let sources = script.commits[0].marks.len();
-    let mut marks = Marks::none(sources);
-    let mut round_marks = marks.clone();
+    let sources = script.commits[0].watermarks.len();
+    let mut watermarks = Watermarks::none(sources);
+    let mut round_watermarks = watermarks.clone();
     let contexts = script.commits.iter().enumerate().map(|(number, commit)| {
         let context = CommitContext {
             commit: Commit(number as u64),
             round: commit.round,
-            marks: marks.clone(),
-            round_marks: round_marks.clone(),
+            watermarks: watermarks.clone(),
+            round_watermarks: round_watermarks.clone(),
             read_from: ReadFrom::new(script.history.read_from.clone()),
             save: save == Some(number),
         };
-        marks = Marks::new(commit.marks.clone());
+        watermarks = Watermarks::new(commit.watermarks.clone());
         if commit.round {
-            round_marks = marks.clone();
+            round_watermarks = watermarks.clone();
         }
         Arc::new(context)
     });

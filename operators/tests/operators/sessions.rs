@@ -73,7 +73,7 @@ fn script(week: &str, said: &[Said]) -> Script {
     let commits = records.chunks(10).enumerate().map(|(number, records)| CommitInput {
         records: records.to_vec(),
         // Time passes faster than trades come, so that bars become final and are revised.
-        marks: vec![Some(EventTime(start.0 + number as i64 * 600 * MINUTE))],
+        watermarks: vec![Some(EventTime(start.0 + number as i64 * 600 * MINUTE))],
         round: number % 3 == 2 || number + 1 == count,
     });
     let calendars = Market::ALL.map(|market| Calendar::named(market.name()).unwrap());

@@ -12,7 +12,7 @@ use operators::signals::{
     Condition, Direction, PATTERNS, Point, Rule, Series, Settle, Signal, SignalKey, SignalOut,
 };
 use operators::{
-    Alert, AlertKey, BarChange, CommitContext, Core, Marks, ReadFrom, SignalIn, Signals,
+    Alert, AlertKey, BarChange, CommitContext, Core, ReadFrom, SignalIn, Signals, Watermarks,
 };
 use proptest::prelude::*;
 
@@ -166,12 +166,12 @@ impl Twin {
 }
 
 fn context(commit: u64, round: bool) -> CommitContext {
-    let marks = Marks::none(1);
+    let watermarks = Watermarks::none(1);
     CommitContext {
         commit: Commit(commit),
         round,
-        round_marks: marks.clone(),
-        marks,
+        round_watermarks: watermarks.clone(),
+        watermarks,
         read_from: ReadFrom::default(),
         save: false,
     }

@@ -9,7 +9,8 @@ use market::{
     Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
-    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger, ReadFrom,
+    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, OutlierRule, PlainLedger, ReadFrom,
+    Watermarks,
 };
 use oracle::random::{Script, Shape, random};
 
@@ -76,7 +77,7 @@ impl Twins {
 /// What [`Rows`] do not hold.
 fn others(out: &[LedgerOut]) -> Vec<&LedgerOut> {
     let is_other = |said: &&LedgerOut| {
-        matches!(said, LedgerOut::Tally(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..))
+        matches!(said, LedgerOut::Counts(_) | LedgerOut::SourceSeen(..) | LedgerOut::NewestBar(..))
     };
     out.iter().filter(is_other).collect()
 }
@@ -139,7 +140,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
         });
         let mut twins = Twins::new(config);
         let mut dice = Dice(kind + 1);
-        let (mut marks, mut positions) = (Marks::none(2), [0_u64; 2]);
+        let (mut watermarks, mut positions) = (Watermarks::none(2), [0_u64; 2]);
         let mut told: Vec<Trade> = Vec::new();
         for number in 0..60_u64 {
             let start = 1_700_000_000 * SECOND + number as i64 * SECOND / 4;
@@ -215,8 +216,8 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
             let context = CommitContext {
                 commit: Commit(number),
                 round: true,
-                marks: marks.clone(),
-                round_marks: marks.clone(),
+                watermarks: watermarks.clone(),
+                round_watermarks: watermarks.clone(),
                 read_from: ReadFrom::default(),
                 save: false,
             };
@@ -224,14 +225,16 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
             if number % 16 == 15 {
                 twins.restore();
             }
-            marks =
-                Marks::new([Some(EventTime(start - SECOND)), Some(EventTime(start - 2 * SECOND))]);
+            watermarks = Watermarks::new([
+                Some(EventTime(start - SECOND)),
+                Some(EventTime(start - 2 * SECOND)),
+            ]);
         }
         let context = CommitContext {
             commit: Commit(60),
             round: true,
-            round_marks: marks,
-            marks: Marks::new([Some(EventTime::END); 2]),
+            round_watermarks: watermarks,
+            watermarks: Watermarks::new([Some(EventTime::END); 2]),
             read_from: ReadFrom::default(),
             save: false,
         };

@@ -61,7 +61,7 @@ pub struct IndicatorNumber {
 /// All rows of all tables.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tables {
-    /// Section *Positions* and *Marks and rates*.
+    /// Section *Positions* and *Watermarks and rates*.
     pub positions: BTreeMap<(PortfolioId, InstrumentId), PositionRow>,
     /// Section *Portfolios*.
     pub portfolios: BTreeMap<PortfolioId, PortfolioRow>,

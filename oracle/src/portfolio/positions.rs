@@ -1,4 +1,4 @@
-//! What holdings are worth: sections *Positions* and *Marks and rates*.
+//! What holdings are worth: sections *Positions* and *Watermarks and rates*.
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ fn a_bar_is_open_then_provisional_then_final() {
     let a = trade(1, "10:00:10", 100);
     let state = |output| minute(&output, "10:00:00").unwrap().state;
     assert_eq!(state(job.hears(&[new(a)], "10:00:00")), BarState::Open);
-    // A trade at its end is seen, and the mark passes its end: the mark counts from the next commit.
+    // A trade at its end is seen, and the watermark passes its end: it counts from the next commit.
     let b = trade(2, "10:01:00", 101);
     assert_eq!(state(job.hears(&[new(b)], "10:01:00")), BarState::Provisional);
     assert_eq!(state(job.hears(&[], "10:01:00")), BarState::Final);
@@ -50,17 +50,17 @@ fn a_late_trade_revises_a_final_bar() {
 #[test]
 fn copies_that_only_lie_elsewhere_restate_nothing() {
     let mut job = Job::new(patient());
-    let marks = vec![Some(at("10:02:00")); 2];
+    let watermarks = vec![Some(at("10:02:00")); 2];
     let one = trade(1, "10:00:10", 100);
     let lies = |sequence| new(Trade { sequence, is_positional: true, ..one });
-    job.input(vec![told_by(1, 9, lies(9))], marks.clone(), false);
-    let copy = job.input(vec![told_by(0, 4, lies(4))], marks.clone(), false);
+    job.input(vec![told_by(1, 9, lies(9))], watermarks.clone(), false);
+    let copy = job.input(vec![told_by(0, 4, lies(4))], watermarks.clone(), false);
     assert_eq!((copy.conflicts.len(), copy.revisions.len()), (0, 0));
     let said = new(Trade { sequence: 4, ..one });
-    let other = job.input(vec![told_by(1, 10, said)], marks.clone(), false);
+    let other = job.input(vec![told_by(1, 10, said)], watermarks.clone(), false);
     assert_eq!((other.conflicts.len(), other.revisions.len()), (1, 0));
     // Nor is anything restated by a correction of what no value shows.
-    let same = job.input(vec![told_by(1, 11, correct(1, 7, one))], marks, false);
+    let same = job.input(vec![told_by(1, 11, correct(1, 7, one))], watermarks, false);
     assert_eq!((same.revisions.len(), minute(&same, "10:00:00").unwrap().revision), (0, 0));
 }
 
@@ -280,7 +280,7 @@ fn larger_bars_change_at_the_end_of_rounds_and_are_revised_once_per_round() {
     assert_eq!(hour(&first, "10:00:00"), None, "the round has not ended");
     let ended = job.hears_last(&[new(trade(2, "10:59:59", 101))], "11:00:00");
     assert_eq!(ohlc(hour(&ended, "10:00:00")), Some([100, 101, 100, 101, 2]));
-    // The mark of the last round has reached the end of the hour.
+    // The watermark of the last round has reached the end of the hour.
     let quiet = job.hears(&[new(trade(3, "10:10:00", 90))], "11:00:00");
     assert_eq!(hour(&quiet, "10:00:00"), hour(&ended, "10:00:00"));
     assert_eq!(quiet.revisions.len(), 1, "only the minute");

@@ -40,7 +40,7 @@ fn binding(commit: u64, secs: i64, position: u64) -> Binding {
         at: at(secs),
         round: true,
         positions: vec![vec![position]],
-        marks: vec![None],
+        watermarks: vec![None],
         read_from: ReadFrom::default(),
     }
 }

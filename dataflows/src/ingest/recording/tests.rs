@@ -39,7 +39,7 @@ fn sealed(commit: u64, accounts: &[AccountEvent]) -> Sealed {
         at: EventTime(9),
         round: true,
         positions: vec![vec![5]],
-        marks: vec![None],
+        watermarks: vec![None],
         read_from: ReadFrom::default(),
     };
     let accounts = (1..).zip(accounts);

@@ -25,7 +25,7 @@ use super::streams::Id;
 use super::trades::{Found, IdNo, Met, TradeNo, Trades, Version};
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
-use crate::output::{LedgerOut, Notice, Verdict};
+use crate::output::{AuditEvent, LedgerOut, RecordOutcome};
 use moves::Touch;
 
 /// Everything that the ledger holds of one instrument.
@@ -114,10 +114,10 @@ impl InstrumentBook for Book {
         config: &LedgerConfig,
         context: &CommitContext,
         records: &[Record],
-        tally: &mut impl FnMut(&Record, Verdict),
+        count: &mut impl FnMut(&Record, RecordOutcome),
         out: &mut Vec<LedgerOut>,
     ) {
-        let watermark = self.clock.watermark(&context.marks);
+        let watermark = self.clock.watermark(&context.watermarks);
 
         // 1. Trades whose latest bar has left the horizon are forgotten before anything is decided.
         let horizon = threshold(watermark, config.correction_horizon);
@@ -138,8 +138,8 @@ impl InstrumentBook for Book {
             said: Vec::new(),
         };
         for (place, record) in (0..).zip(records) {
-            let verdict = self.apply(record, place, &mut application, out);
-            tally(record, verdict);
+            let outcome = self.apply(record, place, &mut application, out);
+            count(record, outcome);
         }
 
         // 3. What disagreed, found no trade or is missing is known only now that all is applied.
@@ -163,7 +163,7 @@ impl InstrumentBook for Book {
 
         // 7. The sources heard in this commit count from the next one on.
         if self.clock.hear(heard, watermark) {
-            out.push(LedgerOut::Heard(self.instrument, heard));
+            out.push(LedgerOut::SourceSeen(self.instrument, heard));
         }
     }
 
@@ -215,38 +215,38 @@ impl Book {
         place: u32,
         application: &mut Application<'_>,
         out: &mut Vec<LedgerOut>,
-    ) -> Verdict {
+    ) -> RecordOutcome {
         let origin = record.origin;
         let config = application.config;
         match record.event {
             Event::New(trade) => {
                 if trade.time < threshold(application.watermark, config.reject_after) {
                     let (commit, watermark) = (application.context.commit, application.watermark);
-                    out.push(LedgerOut::from(Notice::TooLate(TooLate {
+                    out.push(LedgerOut::from(AuditEvent::TooLate(TooLate {
                         commit,
                         trade,
                         watermark,
                     })));
-                    return Verdict::Late;
+                    return RecordOutcome::Late;
                 }
                 let cause = Cause { kind: CauseKind::Trade, id: trade.id, sequence: 0, origin };
                 self.add(&trade, cause, place, application)
             }
             Event::Correct { of, with } => {
                 if with.time < threshold(application.watermark, config.correction_horizon) {
-                    out.push(LedgerOut::from(Notice::Unmatched(Unmatched {
+                    out.push(LedgerOut::from(AuditEvent::Unmatched(Unmatched {
                         commit: application.context.commit,
                         kind: CauseKind::Correction,
                         of,
                         time: Some(with.time),
                         reason: UnmatchedReason::BeyondHorizon,
                     })));
-                    return Verdict::Late;
+                    return RecordOutcome::Late;
                 }
                 let sequence = with.sequence;
                 let cause = Cause { kind: CauseKind::Correction, id: of.id, sequence, origin };
                 self.correct(of, with, cause, application);
-                Verdict::Correction
+                RecordOutcome::Correction
             }
             Event::Cancel { of, time } => {
                 let cause = Cause { kind: CauseKind::Cancel, id: of.id, sequence: 0, origin };
@@ -255,7 +255,7 @@ impl Book {
                 self.trades.cancel(trade);
                 application.said.push((id, time));
                 application.amend(id, of, CauseKind::Cancel, time);
-                Verdict::Cancel
+                RecordOutcome::Cancel
             }
         }
     }
@@ -266,7 +266,7 @@ impl Book {
         cause: Cause,
         place: u32,
         application: &mut Application<'_>,
-    ) -> Verdict {
+    ) -> RecordOutcome {
         let (id, origin) = ((trade.scope, trade.id), cause.origin);
         self.see(trade, application.config);
         self.gaps.tell(trade.scope, trade.id, trade.time);
@@ -275,7 +275,7 @@ impl Book {
                 let is_highest = matches!(found, Found::Highest);
                 if let Some(row) = self.add_quiet(trade, origin, is_highest, application.config) {
                     application.fresh.push((row, place));
-                    return Verdict::Accepted;
+                    return RecordOutcome::Accepted;
                 }
                 self.trades.begin(id)
             }
@@ -286,7 +286,7 @@ impl Book {
                 let stays = known.origin < origin
                     || known.trade == *trade && self.trades.rows.set_origin(row, id, origin);
                 if is_copy && stays {
-                    return Verdict::Duplicate;
+                    return RecordOutcome::Duplicate;
                 }
                 self.disturb(row, application)
             }
@@ -296,13 +296,13 @@ impl Book {
         application.said.push((id, Some(trade.time)));
         let version = Version { trade: *trade, origin };
         match self.trades.add_original(id, version) {
-            Met::First => Verdict::Accepted,
+            Met::First => RecordOutcome::Accepted,
             Met::Known(known) => {
                 let meeting = application.meetings.entry(id).or_insert_with(|| vec![known]);
                 meeting.push(version);
                 match known.trade.content() == trade.content() {
-                    true => Verdict::Duplicate,
-                    false => Verdict::Conflict,
+                    true => RecordOutcome::Duplicate,
+                    false => RecordOutcome::Conflict,
                 }
             }
         }
@@ -415,7 +415,7 @@ impl Book {
             let contents = versions.iter().map(|version| version.trade.content());
             let dropped: BTreeSet<Trade> = contents.filter(|content| *content != kept).collect();
             out.extend(dropped.into_iter().map(|dropped| {
-                LedgerOut::from(Notice::Conflict(Conflict { commit, kept, dropped }))
+                LedgerOut::from(AuditEvent::Conflict(Conflict { commit, kept, dropped }))
             }));
         }
     }
@@ -425,7 +425,7 @@ impl Book {
             let trade = self.trades.trade_of(*id);
             !self.trades.is_matched(trade)
         });
-        out.extend(unmatched.map(|(_, row)| LedgerOut::from(Notice::Unmatched(*row))));
+        out.extend(unmatched.map(|(_, row)| LedgerOut::from(AuditEvent::Unmatched(*row))));
     }
 
     fn settle(
@@ -440,7 +440,7 @@ impl Book {
             let open = self.bars.buckets(config).of(self.seen).open;
             if open > self.newest_open {
                 self.newest_open = open;
-                out.push(LedgerOut::Seen(self.instrument, open));
+                out.push(LedgerOut::NewestBar(self.instrument, open));
             }
         }
         let whole_from = context.read_from.whole_from(self.clock.sources().and(heard));

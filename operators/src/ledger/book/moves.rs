@@ -11,7 +11,7 @@ use crate::ledger::LedgerConfig;
 use crate::ledger::outliers::Far;
 use crate::ledger::rows::RowNo;
 use crate::ledger::trades::{IdNo, TradeNo};
-use crate::output::{LedgerOut, Notice};
+use crate::output::{AuditEvent, LedgerOut};
 
 /// What a commit does to one trade: its contribution when the commit first touched it, and why.
 pub(super) struct Touch {
@@ -69,7 +69,7 @@ impl Book {
                 {
                     let (commit, kind) = (application.context.commit, CauseKind::Trade);
                     let row = outlier(commit, trade, kind, far);
-                    out.push(LedgerOut::from(Notice::Outlier(row)));
+                    out.push(LedgerOut::from(AuditEvent::Outlier(row)));
                 }
             }
             self.bars.took_in(quiet);
@@ -127,7 +127,7 @@ impl Book {
                 }
                 if befores.iter().all(|before| before.content() != after.content()) {
                     let outlier = self.outlier(config, commit, trade, &after, bucket);
-                    out.extend(outlier.map(|row| LedgerOut::from(Notice::Outlier(row))));
+                    out.extend(outlier.map(|row| LedgerOut::from(AuditEvent::Outlier(row))));
                 }
             }
             for (bucket, [before, after]) in contributions {

@@ -25,7 +25,7 @@ use super::outliers::RecentPrices;
 use super::shard::InstrumentBook;
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
-use crate::output::{LedgerOut, Notice, Verdict};
+use crate::output::{AuditEvent, LedgerOut, RecordOutcome};
 use bars::Bars;
 use moves::Touch;
 use trades::{Id, Met, TradeNo, Trades, Version};
@@ -97,10 +97,10 @@ impl InstrumentBook for Book {
         config: &LedgerConfig,
         context: &CommitContext,
         records: &[Record],
-        tally: &mut impl FnMut(&Record, Verdict),
+        count: &mut impl FnMut(&Record, RecordOutcome),
         out: &mut Vec<LedgerOut>,
     ) {
-        let watermark = self.clock.watermark(&context.marks);
+        let watermark = self.clock.watermark(&context.watermarks);
 
         // 1. Trades whose latest bar has left the horizon are forgotten before anything is decided.
         self.forget(config, threshold(watermark, config.correction_horizon));
@@ -118,8 +118,8 @@ impl InstrumentBook for Book {
             said: std::mem::take(&mut self.undated),
         };
         for record in records {
-            let verdict = self.apply(record, &mut application, out);
-            tally(record, verdict);
+            let outcome = self.apply(record, &mut application, out);
+            count(record, outcome);
         }
         if let Some(spec) = application.spec
             && self.bars.learn(spec)
@@ -146,7 +146,7 @@ impl InstrumentBook for Book {
 
         // 7. The sources heard in this commit count from the next one on.
         if self.clock.hear(heard, watermark) {
-            out.push(LedgerOut::Heard(self.instrument, heard));
+            out.push(LedgerOut::SourceSeen(self.instrument, heard));
         }
     }
 
@@ -191,38 +191,38 @@ impl Book {
         record: &Record,
         application: &mut Application<'_>,
         out: &mut Vec<LedgerOut>,
-    ) -> Verdict {
+    ) -> RecordOutcome {
         let origin = record.origin;
         let config = application.config;
         match record.event {
             Event::New(trade) => {
                 if trade.time < threshold(application.watermark, config.reject_after) {
                     let (commit, watermark) = (application.context.commit, application.watermark);
-                    out.push(LedgerOut::from(Notice::TooLate(TooLate {
+                    out.push(LedgerOut::from(AuditEvent::TooLate(TooLate {
                         commit,
                         trade,
                         watermark,
                     })));
-                    return Verdict::Late;
+                    return RecordOutcome::Late;
                 }
                 let cause = Cause { kind: CauseKind::Trade, id: trade.id, sequence: 0, origin };
                 self.add(trade, cause, application)
             }
             Event::Correct { of, with } => {
                 if with.time < threshold(application.watermark, config.correction_horizon) {
-                    out.push(LedgerOut::from(Notice::Unmatched(Unmatched {
+                    out.push(LedgerOut::from(AuditEvent::Unmatched(Unmatched {
                         commit: application.context.commit,
                         kind: CauseKind::Correction,
                         of,
                         time: Some(with.time),
                         reason: UnmatchedReason::BeyondHorizon,
                     })));
-                    return Verdict::Late;
+                    return RecordOutcome::Late;
                 }
                 let sequence = with.sequence;
                 let cause = Cause { kind: CauseKind::Correction, id: of.id, sequence, origin };
                 self.correct(of, with, cause, application);
-                Verdict::Correction
+                RecordOutcome::Correction
             }
             Event::Cancel { of, time } => {
                 let cause = Cause { kind: CauseKind::Cancel, id: of.id, sequence: 0, origin };
@@ -231,12 +231,17 @@ impl Book {
                 self.trades.cancel(trade);
                 application.said.push((id, time));
                 application.amendments.push((CauseKind::Cancel, of, time));
-                Verdict::Cancel
+                RecordOutcome::Cancel
             }
         }
     }
 
-    fn add(&mut self, trade: Trade, cause: Cause, application: &mut Application<'_>) -> Verdict {
+    fn add(
+        &mut self,
+        trade: Trade,
+        cause: Cause,
+        application: &mut Application<'_>,
+    ) -> RecordOutcome {
         let id = (trade.scope, trade.id);
         let version = Version { trade, origin: cause.origin };
         self.touch(id, cause, application);
@@ -244,13 +249,13 @@ impl Book {
         self.see(&trade, application);
         self.gaps.tell(trade.scope, trade.id, trade.time);
         match met {
-            Met::First => Verdict::Accepted,
+            Met::First => RecordOutcome::Accepted,
             Met::Known(known) => {
                 let meeting = application.meetings.entry(id).or_insert_with(|| vec![known]);
                 meeting.push(version);
                 match known.trade.content() == trade.content() {
-                    true => Verdict::Duplicate,
-                    false => Verdict::Conflict,
+                    true => RecordOutcome::Duplicate,
+                    false => RecordOutcome::Conflict,
                 }
             }
         }
@@ -300,7 +305,7 @@ impl Book {
             let contents = versions.iter().map(|version| version.trade.content());
             let dropped: BTreeSet<Trade> = contents.filter(|content| *content != kept).collect();
             out.extend(dropped.into_iter().map(|dropped| {
-                LedgerOut::from(Notice::Conflict(Conflict { commit, kept, dropped }))
+                LedgerOut::from(AuditEvent::Conflict(Conflict { commit, kept, dropped }))
             }));
         }
     }
@@ -309,7 +314,7 @@ impl Book {
         for (kind, of, time) in &application.amendments {
             let trade = self.trades.trade_of((of.scope, of.id));
             if !self.trades.is_matched(trade) {
-                out.push(LedgerOut::from(Notice::Unmatched(Unmatched {
+                out.push(LedgerOut::from(AuditEvent::Unmatched(Unmatched {
                     commit: application.context.commit,
                     kind: *kind,
                     of: *of,
@@ -332,7 +337,7 @@ impl Book {
             let open = self.bars.buckets(config).of(self.seen).open;
             if open > self.newest_open {
                 self.newest_open = open;
-                out.push(LedgerOut::Seen(self.instrument, open));
+                out.push(LedgerOut::NewestBar(self.instrument, open));
             }
         }
         let whole_from = context.read_from.whole_from(self.clock.sources().and(heard));

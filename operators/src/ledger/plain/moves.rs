@@ -8,7 +8,7 @@ use super::Book;
 use crate::ledger::LedgerConfig;
 use crate::ledger::outliers::Far;
 use crate::ledger::plain::trades::{Id, TradeNo};
-use crate::output::{LedgerOut, Notice};
+use crate::output::{AuditEvent, LedgerOut};
 
 /// What a commit does to one trade: its contribution when the commit first touched it, and why.
 pub(super) struct Touch {
@@ -67,7 +67,7 @@ impl Book {
                 }
                 if befores.iter().all(|before| before.content() != after.content()) {
                     let outlier = self.outlier(config, commit, trade, &after, bucket);
-                    out.extend(outlier.map(|row| LedgerOut::from(Notice::Outlier(row))));
+                    out.extend(outlier.map(|row| LedgerOut::from(AuditEvent::Outlier(row))));
                 }
             }
             for (bucket, [before, after]) in contributions {

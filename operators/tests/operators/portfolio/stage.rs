@@ -15,7 +15,9 @@ use operators::portfolio::{
     Portfolio, PortfolioConfig, Position, PositionKey, QuoteIn, Quotes, Risk, RiskConfig, RiskKey,
     Unpriced, valuation,
 };
-use operators::{BarChange, CommitContext, Gauge, Marks, ReadFrom, Sharded, StateStore, keyed};
+use operators::{
+    BarChange, CommitContext, Gauge, ReadFrom, Sharded, StateStore, Watermarks, keyed,
+};
 use oracle::portfolio as slow;
 use oracle::portfolio::commits::{CommitInput, Output};
 pub(super) use oracle::portfolio::random::Script;
@@ -180,8 +182,8 @@ fn context(commits: &[CommitInput], number: usize, save: Option<usize>) -> Arc<C
     Arc::new(CommitContext {
         commit: Commit(number as u64),
         round: commits[number].round,
-        marks: Marks::none(1),
-        round_marks: Marks::none(1),
+        watermarks: Watermarks::none(1),
+        round_watermarks: Watermarks::none(1),
         read_from: ReadFrom::default(),
         save: save == Some(number),
     })

@@ -1,4 +1,4 @@
-//! Marks, rates and what is left out of sums.
+//! Watermarks, rates and what is left out of sums.
 
 use market::{BarState, CandleKey, InstrumentId, PortfolioId, Price};
 use oracle::portfolio::Unpriced;

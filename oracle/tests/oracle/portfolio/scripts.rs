@@ -147,9 +147,9 @@ fn own(tables: &Tables, id: PortfolioId) -> impl Iterator<Item = &PositionRow> {
 
 /// How often each thing shows at the end of a round.
 #[derive(Default)]
-struct Tally(BTreeMap<&'static str, usize>);
+struct EventCounts(BTreeMap<&'static str, usize>);
 
-impl Tally {
+impl EventCounts {
     fn add(&mut self, what: &'static str, happens: bool) {
         *self.0.entry(what).or_default() += usize::from(happens);
     }
@@ -216,7 +216,7 @@ impl Tally {
 
 #[test]
 fn scripts_reach_every_rule() {
-    let mut tally = Tally::default();
+    let mut tally = EventCounts::default();
     for script in scripts(25) {
         let outputs = run(&script).0;
         outputs.iter().zip(&script.commits).filter(|(_, it)| it.round).for_each(|(output, _)| {

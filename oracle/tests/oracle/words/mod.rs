@@ -103,32 +103,32 @@ impl Job {
         Job { fold: Fold::new(history), position: 0 }
     }
 
-    /// A commit of source 0 in the middle of a round; its mark afterwards is at this time.
-    pub(crate) fn hears(&mut self, events: &[Event], mark: &str) -> Output {
-        self.commit(events, at(mark), false)
+    /// A commit of source 0 in the middle of a round; its watermark afterwards is at this time.
+    pub(crate) fn hears(&mut self, events: &[Event], watermark: &str) -> Output {
+        self.commit(events, at(watermark), false)
     }
 
     /// A commit of source 0 that ends a round.
-    pub(crate) fn hears_last(&mut self, events: &[Event], mark: &str) -> Output {
-        self.commit(events, at(mark), true)
+    pub(crate) fn hears_last(&mut self, events: &[Event], watermark: &str) -> Output {
+        self.commit(events, at(watermark), true)
     }
 
-    fn commit(&mut self, events: &[Event], mark: EventTime, round: bool) -> Output {
+    fn commit(&mut self, events: &[Event], watermark: EventTime, round: bool) -> Output {
         let mut records = Vec::new();
         for event in events {
             records.push(told(self.position, *event));
             self.position += 1;
         }
-        self.input(records, vec![Some(mark)], round)
+        self.input(records, vec![Some(watermark)], round)
     }
 
     pub(crate) fn input(
         &mut self,
         records: Vec<Record>,
-        marks: Vec<Option<EventTime>>,
+        watermarks: Vec<Option<EventTime>>,
         round: bool,
     ) -> Output {
-        self.fold.commit(&CommitInput { records, marks, round })
+        self.fold.commit(&CommitInput { records, watermarks, round })
     }
 
     pub(crate) fn knows(&self, id: u64) -> bool {
