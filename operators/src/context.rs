@@ -146,7 +146,7 @@ impl InstrumentClock {
 
     /// Counts `sources` from the next commit on; `watermark` is that of the present one.
     /// Says whether any of them is new.
-    pub fn hear(&mut self, sources: SourceSet, watermark: EventTime) -> bool {
+    pub fn add_sources(&mut self, sources: SourceSet, watermark: EventTime) -> bool {
         let new = !self.sources.has(sources);
         if new {
             self.floor = watermark;
@@ -177,9 +177,9 @@ mod tests {
         let watermarks = Watermarks::new([Some(EventTime(100)), Some(EventTime(40)), None]);
         let mut clock = InstrumentClock::new();
         assert_eq!(clock.watermark(&watermarks), EventTime::NEVER);
-        clock.hear(fast, EventTime::NEVER);
+        clock.add_sources(fast, EventTime::NEVER);
         assert_eq!(clock.watermark(&watermarks), EventTime(100));
-        clock.hear(slow, clock.watermark(&watermarks));
+        clock.add_sources(slow, clock.watermark(&watermarks));
         assert_eq!(clock.watermark(&watermarks), EventTime(100));
         let later = Watermarks::new([Some(EventTime(300)), Some(EventTime(120)), None]);
         assert_eq!(clock.watermark(&later), EventTime(120));

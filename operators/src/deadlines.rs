@@ -76,7 +76,7 @@ mod tests {
     fn due_when_the_slowest_source_is_there() {
         let (a, b) = (SourceSet::of(SourceId(0)), SourceSet::of(SourceId(1)));
         let mut both = InstrumentClock::new();
-        both.hear(a.and(b), EventTime::NEVER);
+        both.add_sources(a.and(b), EventTime::NEVER);
         let mut deadlines = Deadlines::default();
         let watermarks = |a, b| Watermarks::new([Some(EventTime(a)), Some(EventTime(b))]);
 

@@ -196,7 +196,7 @@ impl RecordOutcome {
         RecordOutcome::Late,
     ];
     /// Whether the record says something that was accepted and is not the copy of a trade.
-    pub fn tells(self) -> bool {
+    pub fn is_accepted_event(self) -> bool {
         matches!(self, RecordOutcome::Accepted | RecordOutcome::Correction | RecordOutcome::Cancel)
     }
 }

@@ -178,7 +178,7 @@ impl Candles {
             contexts.clone(),
             records,
             OPERATORS[0],
-            move || Ledger::new(Arc::clone(&config)).telling(tells),
+            move || Ledger::new(Arc::clone(&config)).emitting_accepted(tells),
             Arc::clone(&states),
             gauge(OPERATORS[0]),
         )?;

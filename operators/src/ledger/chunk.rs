@@ -1,4 +1,4 @@
-//! Up to [`CHUNK_ROWS`] quiet trades of one base bar: rows while it grows, narrow columns once it is packed.
+//! Up to [`CHUNK_ROWS`] plain trades of one base bar: rows while it grows, narrow columns once it is packed.
 //!
 //! A row never moves, so that what refers to it by its number stays right. Packed, each column holds what
 //! its values are above their least, in as few bytes as the widest of them needs: times in the coarsest
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// How many rows a chunk holds at most.
 pub(super) const CHUNK_ROWS: usize = 256;
 
-/// A quiet trade as it is kept: what its book and its stream do not say.
+/// A plain trade as it is kept: what its book and its stream do not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) time: EventTime,
@@ -96,7 +96,7 @@ impl RowFlags {
         self.0 & RowFlags::POSITIONAL != 0
     }
 
-    /// Whether the trade is no quiet one any more: its row says nothing.
+    /// Whether the trade is no plain one any more: its row says nothing.
     pub(super) fn is_gone(self) -> bool {
         self.0 & RowFlags::GONE != 0
     }

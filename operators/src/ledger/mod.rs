@@ -12,27 +12,27 @@
 //!
 //! # How trades are kept
 //!
-//! Of nearly all trades nothing is ever said but one `New` and its copies. These are **quiet** (`rows`): rows of
+//! Of nearly all trades nothing is ever said but one `New` and its copies. These are **plain** (`rows`): rows of
 //! at most 256 in the chunks of their base bar (`chunk`), in the order in which they came, for a bar is a fold
 //! that knows no order. A chunk that is full, or has been left behind, is packed into columns as narrow as its
 //! values, and knows what its rows come to. A chunk is found by number, a row by its place in it.
 //!
-//! What else is said of a trade (a correction, a cancel, another content under its id) makes it an **affair**
+//! What else is said of a trade (a correction, a cancel, another content under its id) makes it an **amended trade**
 //! (`trades`), one of few, kept as it is in ordered maps. Its row says nothing from then on.
 //!
 //! An integer id above all that were said before is not looked for, and its row is found again by what lies beside it
-//! (`runs`). One hash index of four-byte numbers (`index`) finds all other rows and ids of affairs. When a bar leaves the horizon, its quiet trades are forgotten by
-//! one comparison: what they come to is what the bar comes to without its affairs. Chunks of forgotten bars are
+//! (`runs`). One hash index of four-byte numbers (`index`) finds all other rows and ids of amended trades. When a bar leaves the horizon, its plain trades are forgotten by
+//! one comparison: what they come to is what the bar comes to without its amended trades. Chunks of forgotten bars are
 //! freed a few per commit, and what the index says of them goes when its table is next made anew.
 //!
 //! The slow twin (`plain`) is the obvious form of the same, on ordered maps.
 
 mod bars;
-mod book;
 mod buckets;
 mod chunk;
 mod gaps;
 mod index;
+mod instrument;
 mod outliers;
 mod plain;
 mod rows;
@@ -44,13 +44,13 @@ mod trades;
 use market::{Calendars, Span, Timeframe};
 
 pub use outliers::OutlierRule;
-pub use shard::{Books, InstrumentBook};
+pub use shard::{InstrumentLedger, LedgerShard};
 
 /// The ledger.
-pub type Ledger = Books<book::Book>;
+pub type Ledger = LedgerShard<instrument::InstrumentState>;
 
 /// The slow twin of [`Ledger`].
-pub type PlainLedger = Books<plain::Book>;
+pub type PlainLedger = LedgerShard<plain::PlainInstrumentState>;
 
 /// How the ledger judges.
 #[derive(Clone, Debug)]

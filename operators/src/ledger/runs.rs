@@ -109,9 +109,9 @@ impl Runs {
     }
 
     /// Drops some of the oldest runs whose rows are forgotten; `end` as in [`Self::find`].
-    pub(super) fn sweep(&mut self, end: impl Fn(RowNo) -> Option<EventTime>) {
+    pub(super) fn free_forgotten(&mut self, end: impl Fn(RowNo) -> Option<EventTime>) {
         for space in &mut self.spaces {
-            for _ in 0..SWEPT {
+            for _ in 0..FREED_PER_COMMIT {
                 match space.runs.front() {
                     Some(run) if end(run.row) != Some(run.end) => space.runs.pop_front(),
                     _ => break,
@@ -132,7 +132,7 @@ impl Runs {
 }
 
 /// How many runs go at a time.
-const SWEPT: usize = 64;
+const FREED_PER_COMMIT: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -175,7 +175,7 @@ mod tests {
                     chunks[(row >> 8) as usize].1.get((row & 0xff) as usize).copied()
                 };
                 if what == 1 {
-                    runs.sweep(end);
+                    runs.free_forgotten(end);
                 }
                 for number in next - 60..next + 3 {
                     let id = (SCOPE, TradeId::Number(number));

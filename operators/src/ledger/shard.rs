@@ -14,7 +14,7 @@ use crate::keyed::Core;
 use crate::output::{LedgerOut, OutcomeCounts, RecordOutcome};
 
 /// Everything that a ledger holds of one instrument, and what a commit does to it.
-pub trait InstrumentBook: Serialize + DeserializeOwned + 'static {
+pub trait InstrumentLedger: Serialize + DeserializeOwned + 'static {
     /// A book in which nothing was said.
     fn new(instrument: InstrumentId) -> Self;
 
@@ -48,18 +48,18 @@ pub trait InstrumentBook: Serialize + DeserializeOwned + 'static {
 }
 
 /// The books of one shard.
-pub struct Books<B> {
+pub struct LedgerShard<B> {
     config: Arc<LedgerConfig>,
-    books: BTreeMap<InstrumentId, B>,
+    instruments: BTreeMap<InstrumentId, B>,
     deadlines: Deadlines,
     /// Whether it puts out what it accepts.
-    tells: bool,
+    emits_accepted: bool,
     totals: OutcomeTotals,
     bytes: usize,
     ids: usize,
 }
 
-impl<B: InstrumentBook> Books<B> {
+impl<B: InstrumentLedger> LedgerShard<B> {
     /// An empty shard.
     ///
     /// ```
@@ -75,25 +75,25 @@ impl<B: InstrumentBook> Books<B> {
     ///     outliers: OutlierRule { bars: 30, deviations: 10, floor_bps: 50 },
     /// }));
     /// ```
-    pub fn new(config: Arc<LedgerConfig>) -> Books<B> {
-        Books {
+    pub fn new(config: Arc<LedgerConfig>) -> LedgerShard<B> {
+        LedgerShard {
             config,
-            books: BTreeMap::new(),
+            instruments: BTreeMap::new(),
             deadlines: Deadlines::default(),
-            tells: false,
+            emits_accepted: false,
             totals: OutcomeTotals::default(),
             bytes: 0,
             ids: 0,
         }
     }
 
-    /// The same, that puts out what it accepts ([`LedgerOut::Accepted`]) if `tells`.
+    /// The same, that puts out what it accepts ([`LedgerOut::Accepted`]) if `emits_accepted`.
     #[must_use]
-    pub fn telling(self, tells: bool) -> Books<B> {
-        Books { tells, ..self }
+    pub fn emitting_accepted(self, emits_accepted: bool) -> LedgerShard<B> {
+        LedgerShard { emits_accepted, ..self }
     }
 
-    fn commit_book(
+    fn commit_instrument(
         &mut self,
         instrument: InstrumentId,
         context: &CommitContext,
@@ -102,18 +102,18 @@ impl<B: InstrumentBook> Books<B> {
         out: &mut Vec<LedgerOut>,
     ) {
         let config = &*self.config;
-        let book = self.books.entry(instrument).or_insert_with(|| B::new(instrument));
-        let (bytes_before, ids_before) = (book.bytes(), book.ids());
-        book.commit(config, context, records, count, out);
-        self.bytes = (self.bytes + book.bytes()).saturating_sub(bytes_before);
-        self.ids = (self.ids + book.ids()).saturating_sub(ids_before);
-        let due = book.next_deadline(config.correction_horizon);
-        let watermark = book.clock().watermark(&context.watermarks);
-        self.deadlines.set(instrument, book.clock(), due, watermark);
+        let state = self.instruments.entry(instrument).or_insert_with(|| B::new(instrument));
+        let (bytes_before, ids_before) = (state.bytes(), state.ids());
+        state.commit(config, context, records, count, out);
+        self.bytes = (self.bytes + state.bytes()).saturating_sub(bytes_before);
+        self.ids = (self.ids + state.ids()).saturating_sub(ids_before);
+        let due = state.next_deadline(config.correction_horizon);
+        let watermark = state.clock().watermark(&context.watermarks);
+        self.deadlines.set(instrument, state.clock(), due, watermark);
     }
 }
 
-impl<B: InstrumentBook> Core for Books<B> {
+impl<B: InstrumentLedger> Core for LedgerShard<B> {
     type In = Record;
     type Out = LedgerOut;
 
@@ -133,12 +133,12 @@ impl<B: InstrumentBook> Core for Books<B> {
             records.sort_unstable_by_key(order);
         }
         let mut totals = std::mem::take(&mut self.totals);
-        let tells = self.tells;
-        let mut told = Vec::with_capacity(if tells { records.len() } else { 0 });
+        let emits_accepted = self.emits_accepted;
+        let mut accepted = Vec::with_capacity(if emits_accepted { records.len() } else { 0 });
         let mut count = |record: &Record, outcome: RecordOutcome| {
             totals.count(record.origin.source, outcome);
-            if tells && outcome.tells() {
-                told.push(AcceptedEvent::of(record));
+            if emits_accepted && outcome.is_accepted_event() {
+                accepted.push(AcceptedEvent::of(record));
             }
         };
 
@@ -146,42 +146,42 @@ impl<B: InstrumentBook> Core for Books<B> {
         for group in groups {
             let instrument = group[0].event.instrument();
             due.remove(&instrument);
-            self.commit_book(instrument, context, group, &mut count, out);
+            self.commit_instrument(instrument, context, group, &mut count, out);
         }
         for instrument in due {
-            self.commit_book(instrument, context, &[], &mut count, out);
+            self.commit_instrument(instrument, context, &[], &mut count, out);
         }
         totals.put_out(out);
         self.totals = totals;
-        if !told.is_empty() {
-            out.push(LedgerOut::Accepted(Arc::new(told)));
+        if !accepted.is_empty() {
+            out.push(LedgerOut::Accepted(Arc::new(accepted)));
         }
         records.clear();
     }
 
     fn restate(&self, out: &mut Vec<LedgerOut>) {
-        self.books.values().for_each(|book| book.restate(self.config.base, out));
+        self.instruments.values().for_each(|state| state.restate(self.config.base, out));
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_stdvec(&self.books)
+        postcard::to_stdvec(&self.instruments)
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        self.books = postcard::from_bytes(state)?;
-        self.books.values_mut().for_each(|book| book.restored(&self.config));
-        self.bytes = self.books.values().map(B::bytes).sum();
-        self.ids = self.books.values().map(B::ids).sum();
-        for (instrument, book) in &self.books {
+        self.instruments = postcard::from_bytes(state)?;
+        self.instruments.values_mut().for_each(|state| state.restored(&self.config));
+        self.bytes = self.instruments.values().map(B::bytes).sum();
+        self.ids = self.instruments.values().map(B::ids).sum();
+        for (instrument, state) in &self.instruments {
             // Looked at in the first commit after the restore, which also finds what is overdue.
             let first = EventTime::NEVER;
-            self.deadlines.set(*instrument, book.clock(), Some(first), first);
+            self.deadlines.set(*instrument, state.clock(), Some(first), first);
         }
         Ok(())
     }
 
     fn size(&self) -> (usize, usize) {
-        (self.books.len(), self.bytes)
+        (self.instruments.len(), self.bytes)
     }
 
     fn ids(&self) -> usize {

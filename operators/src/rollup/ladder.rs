@@ -127,7 +127,7 @@ impl Ladder {
         }
 
         // 4. The sources heard in this round count from the next one on.
-        self.clock.hear(std::mem::take(&mut self.heard), watermark);
+        self.clock.add_sources(std::mem::take(&mut self.heard), watermark);
         watermark
     }
 

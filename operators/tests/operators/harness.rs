@@ -152,7 +152,7 @@ pub(crate) fn cores_with_indicators(
         for record in &commit.records {
             inboxes.entry(record.shard()).or_default().push(*record);
             shards.entry(record.shard()).or_insert_with(|| {
-                let ledger = Ledger::new(Arc::clone(&ledger)).telling(true);
+                let ledger = Ledger::new(Arc::clone(&ledger)).emitting_accepted(true);
                 let rollup = Rollup::new(Arc::clone(&rollup));
                 (ledger, rollup, Indicators::new(Arc::clone(indicators)))
             });
@@ -283,7 +283,7 @@ fn run(
                 contexts.clone(),
                 records,
                 "ledger",
-                move || Ledger::new(Arc::clone(&ledger)).telling(true),
+                move || Ledger::new(Arc::clone(&ledger)).emitting_accepted(true),
                 Arc::clone(&states),
                 Arc::clone(&gauge),
             )

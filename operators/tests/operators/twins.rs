@@ -25,8 +25,8 @@ struct Twins {
 impl Twins {
     fn new(config: Arc<LedgerConfig>) -> Twins {
         Twins {
-            fast: Ledger::new(Arc::clone(&config)).telling(true),
-            slow: PlainLedger::new(Arc::clone(&config)).telling(true),
+            fast: Ledger::new(Arc::clone(&config)).emitting_accepted(true),
+            slow: PlainLedger::new(Arc::clone(&config)).emitting_accepted(true),
             config,
             rows: Rows::default(),
         }
@@ -62,10 +62,10 @@ impl Twins {
     /// Both go on from their saved states.
     fn restore(&mut self) {
         let fast = self.fast.encode().unwrap();
-        self.fast = Ledger::new(Arc::clone(&self.config)).telling(true);
+        self.fast = Ledger::new(Arc::clone(&self.config)).emitting_accepted(true);
         self.fast.decode(&fast).unwrap();
         let slow = self.slow.encode().unwrap();
-        self.slow = PlainLedger::new(Arc::clone(&self.config)).telling(true);
+        self.slow = PlainLedger::new(Arc::clone(&self.config)).emitting_accepted(true);
         self.slow.decode(&slow).unwrap();
         let (mut told, mut told_by_slow) = (Vec::new(), Vec::new());
         self.fast.restate(&mut told);

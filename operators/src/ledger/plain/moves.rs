@@ -1,36 +1,36 @@
-//! What survives of the trades that a commit touched moves between bars.
+//! What survives of the trades that a commit changed moves between bars.
 
 use std::collections::BTreeMap;
 
 use market::{Bar, Bucket, Cause, CauseKind, Commit, EventTime, Outlier, Trade, Updates};
 
-use super::Book;
+use super::PlainInstrumentState;
 use crate::ledger::LedgerConfig;
 use crate::ledger::outliers::Far;
 use crate::ledger::plain::trades::{Id, TradeNo};
 use crate::output::{AuditEvent, LedgerOut};
 
-/// What a commit does to one trade: its contribution when the commit first touched it, and why.
-pub(super) struct Touch {
+/// What a commit does to one trade: its contribution when the commit first changed it, and why.
+pub(super) struct TradeChange {
     pub(super) id: Id,
     pub(super) before: Option<Trade>,
     pub(super) cause: Cause,
 }
 
-impl Book {
-    /// Compares what each touched trade contributes with what it did, and moves it. Gives the bars to
+impl PlainInstrumentState {
+    /// Compares what each dirty trade contributes with what it did, and moves it. Gives the bars to
     /// which a contribution differs, with the strongest cause of each. What did not contribute before is
     /// held to recent prices.
     pub(super) fn move_between_bars(
         &mut self,
         config: &LedgerConfig,
         commit: Commit,
-        touches: &[Touch],
+        trade_changes: &[TradeChange],
         out: &mut Vec<LedgerOut>,
     ) -> BTreeMap<EventTime, Option<Cause>> {
         // Trades that were joined in this commit are one: gather by what they are now.
         let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
-        for Touch { id, before, cause } in touches {
+        for TradeChange { id, before, cause } in trade_changes {
             let trade = self.trades.trade_of(*id);
             let (befores, strongest) =
                 by_trade.entry(trade).or_insert_with(|| (Vec::new(), *cause));
