@@ -30,7 +30,7 @@ pub mod state;
 
 mod deadlines;
 mod lifecycle;
-mod stash;
+mod timestamp_buffer;
 
 pub use context::{CommitContext, InstrumentClock, ReadFrom, SourceSet, Watermarks};
 pub use indicators::{Indicators, IndicatorsConfig};

@@ -17,7 +17,7 @@ pub(super) struct Ladder {
     instrument: InstrumentId,
     clock: InstrumentClock,
     /// Sources heard in this round; they count from the next.
-    heard: SourceSet,
+    sources_seen: SourceSet,
     /// When the newest base bar seen opens.
     seen: EventTime,
     base: BTreeMap<EventTime, Arc<Candle>>,
@@ -43,7 +43,7 @@ impl Ladder {
         Ladder {
             instrument,
             clock: InstrumentClock::new(),
-            heard: SourceSet::default(),
+            sources_seen: SourceSet::default(),
             seen: EventTime::NEVER,
             base: BTreeMap::new(),
             rungs: vec![BTreeMap::new(); rungs],
@@ -57,9 +57,9 @@ impl Ladder {
     }
 
     /// Takes what the ledger says; it shows at the end of the round.
-    pub(super) fn hear(&mut self, said: RollupIn) {
-        match said {
-            RollupIn::SourceSeen(_, sources) => self.heard = self.heard.and(sources),
+    pub(super) fn apply(&mut self, input: RollupIn) {
+        match input {
+            RollupIn::SourceSeen(_, sources) => self.sources_seen = self.sources_seen.and(sources),
             RollupIn::NewestBar(_, open) => self.seen = self.seen.max(open),
             RollupIn::Bar(change) => {
                 let BarChange { key, before, after, cause } = &*change;
@@ -108,7 +108,7 @@ impl Ladder {
         }
 
         // 3. Time passes; then what changed in value or phase is put out.
-        let whole_from = context.read_from.whole_from(self.clock.sources().and(self.heard));
+        let whole_from = context.read_from.whole_from(self.clock.sources().and(self.sources_seen));
         let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from };
         let mut due: BTreeMap<(usize, EventTime), Option<Cause>> = BTreeMap::new();
         for (index, rung) in changed.into_iter().skip(1).enumerate() {
@@ -127,7 +127,7 @@ impl Ladder {
         }
 
         // 4. The sources heard in this round count from the next one on.
-        self.clock.add_sources(std::mem::take(&mut self.heard), watermark);
+        self.clock.add_sources(std::mem::take(&mut self.sources_seen), watermark);
         watermark
     }
 

@@ -91,7 +91,7 @@ pub enum Series {
 
 impl Rule {
     /// Whether the rule watches bars of this instrument and timeframe.
-    pub fn watches(&self, instrument: InstrumentId, timeframe: Timeframe) -> bool {
+    pub fn applies_to(&self, instrument: InstrumentId, timeframe: Timeframe) -> bool {
         (self.instruments.is_empty() || self.instruments.contains(&instrument))
             && (self.timeframes.is_empty() || self.timeframes.contains(&timeframe))
     }

@@ -16,8 +16,8 @@
 mod condition;
 mod pattern;
 mod point;
-mod standing;
-mod watch;
+mod rule_state;
+mod rule_status;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::output::BarChange;
 pub use condition::{Condition, Direction, Rule, Series, Settle};
 pub use pattern::{PATTERNS, Pattern};
 pub use point::Point;
-use watch::Watch;
+use rule_state::RuleState;
 
 /// What rules look at.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,8 +162,8 @@ impl SignalOut {
 /// One shard of the signals.
 pub struct Signals {
     rules: Arc<[Rule]>,
-    watches: BTreeMap<(InstrumentId, Timeframe), Watch>,
-    stirred: BTreeSet<(InstrumentId, Timeframe)>,
+    states: BTreeMap<(InstrumentId, Timeframe), RuleState>,
+    dirty: BTreeSet<(InstrumentId, Timeframe)>,
     bytes: usize,
 }
 
@@ -186,7 +186,7 @@ impl Sharded for SignalIn {
 impl Signals {
     /// An empty shard that watches for `rules`.
     pub fn new(rules: Arc<[Rule]>) -> Signals {
-        Signals { rules, watches: BTreeMap::new(), stirred: BTreeSet::new(), bytes: 0 }
+        Signals { rules, states: BTreeMap::new(), dirty: BTreeSet::new(), bytes: 0 }
     }
 }
 
@@ -200,43 +200,43 @@ impl Core for Signals {
         records: &mut Vec<SignalIn>,
         out: &mut Vec<SignalOut>,
     ) {
-        for said in records.drain(..) {
-            let of = said.of();
-            if !self.rules.iter().any(|rule| rule.watches(of.0, of.1)) {
+        for input in records.drain(..) {
+            let of = input.of();
+            if !self.rules.iter().any(|rule| rule.applies_to(of.0, of.1)) {
                 continue;
             }
-            self.stirred.insert(of);
-            self.watches.entry(of).or_default().hear(said);
+            self.dirty.insert(of);
+            self.states.entry(of).or_default().apply(input);
         }
         if !context.round {
             return;
         }
-        for of in std::mem::take(&mut self.stirred) {
-            let Some(watch) = self.watches.get_mut(&of) else { continue };
-            let before = watch.bytes();
-            watch.round(of, &self.rules, context.commit, out);
-            self.bytes = (self.bytes + watch.bytes()).saturating_sub(before);
+        for of in std::mem::take(&mut self.dirty) {
+            let Some(state) = self.states.get_mut(&of) else { continue };
+            let before = state.bytes();
+            state.round(of, &self.rules, context.commit, out);
+            self.bytes = (self.bytes + state.bytes()).saturating_sub(before);
         }
     }
 
     fn restate(&self, out: &mut Vec<SignalOut>) {
-        self.watches.iter().for_each(|(of, watch)| watch.restate(*of, out));
+        self.states.iter().for_each(|(of, state)| state.restate(*of, out));
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        let watches: Vec<_> = self.watches.iter().collect();
-        postcard::to_stdvec(&(watches, &self.stirred))
+        let states: Vec<_> = self.states.iter().collect();
+        postcard::to_stdvec(&(states, &self.dirty))
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        let (watches, stirred): (Vec<_>, _) = postcard::from_bytes(state)?;
-        self.watches = watches.into_iter().collect();
-        self.stirred = stirred;
-        self.bytes = self.watches.values().map(Watch::bytes).sum();
+        let (states, dirty): (Vec<_>, _) = postcard::from_bytes(state)?;
+        self.states = states.into_iter().collect();
+        self.dirty = dirty;
+        self.bytes = self.states.values().map(RuleState::bytes).sum();
         Ok(())
     }
 
     fn size(&self) -> (usize, usize) {
-        (self.watches.len(), self.bytes)
+        (self.states.len(), self.bytes)
     }
 }

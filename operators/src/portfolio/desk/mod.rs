@@ -79,7 +79,7 @@ pub(super) struct Rows {
     pub(super) drift: Vec<Update<PositionKey, Arc<Drift>>>,
     /// Which positions are open.
     pub(super) open: Vec<Update<PortfolioId, InstrumentId>>,
-    /// Which of them are priced. Watermarks move them only where they make a position priced or not.
+    /// Which of them are priced. Marks move them only where they make a position priced or not.
     pub(super) priced: Vec<Update<InstrumentId, Holding>>,
 }
 

@@ -15,7 +15,7 @@ use crate::arrange::Update;
 use crate::keyed::Time;
 use crate::portfolio::config::PortfolioConfig;
 use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
-use crate::stash::{Due, Stash};
+use crate::timestamp_buffer::{PendingCommit, TimestampBuffer};
 
 /// What a desk puts out: see [`Rows`].
 pub(in crate::portfolio) struct Desked<'scope> {
@@ -55,16 +55,16 @@ pub(in crate::portfolio) fn desk<'scope>(
     };
 
     let mut desk = Desk::new(config);
-    let mut stash: Stash<LineChange, MarkChange, 5> = Stash::new();
+    let mut buffer: TimestampBuffer<LineChange, MarkChange, 5> = TimestampBuffer::new();
     let mut rows = Rows::default();
     let (mut positions, mut portfolios) = (Output::from(positions), Output::from(portfolios));
     let (mut drift, mut open) = (Output::from(drift), Output::from(open));
     let mut priced = Output::from(priced);
     builder.build(move |_capabilities| {
         move |frontiers| {
-            stash.take(&mut lines, &mut marks);
-            while let Some((time, due)) = stash.closed(&frontiers[0], &frontiers[1]) {
-                let Due { capabilities, left: lines, right: marks } = due;
+            buffer.take(&mut lines, &mut marks);
+            while let Some((time, due)) = buffer.closed(&frontiers[0], &frontiers[1]) {
+                let PendingCommit { capabilities, left: lines, right: marks } = due;
                 desk.round(time, &lines, &marks, &mut rows);
                 let [for_positions, for_portfolios, for_drift, for_open, for_priced] =
                     &capabilities;
