@@ -5,7 +5,7 @@ use std::sync::Arc;
 use market::{AcceptedEvent, Commit, Gap};
 use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
-use operators::portfolio::Valuation;
+use operators::portfolio::ValuationStreams;
 use operators::signals::{AlertChange, SignalChange};
 use operators::{AuditEvent, CommitContext, GapChange, GapOut, LedgerOut, RecordOutcome};
 use timely::dataflow::StreamVec;
@@ -124,12 +124,12 @@ pub fn publish_signals<'scope>(
 /// Arranges the tables of portfolios of this worker; `restored` is the commit at which rows that exist are
 /// told again.
 pub fn publish_portfolios<'scope>(
-    valuation: Valuation<'scope>,
+    valuation: ValuationStreams<'scope>,
     contexts: Contexts<'scope>,
     restored: Option<Commit>,
     board: &Arc<Board>,
 ) -> Vec<Arranged> {
-    let Valuation { positions, portfolios, drift, risk, edges, faults } = valuation;
+    let ValuationStreams { positions, portfolios, drift, risk, edges, faults } = valuation;
     let logs = Arc::clone(board);
     faults.inspect(move |fault| log(&logs, fault.commit, LogRow::FillFault(*fault)));
     vec![

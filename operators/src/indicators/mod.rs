@@ -19,9 +19,9 @@
 mod column;
 mod input;
 mod label;
-mod line;
 mod operator;
-mod sheet;
+mod series;
+mod series_window;
 mod smooth;
 mod spec;
 mod step;
@@ -51,8 +51,8 @@ mod willr;
 mod wma;
 
 pub use label::Indicator;
-pub use line::Line;
 pub use operator::{Indicators, IndicatorsConfig};
+pub use series::IndicatorSeries;
 pub use spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
 pub use value::{
     IndicatorChange, IndicatorKey, IndicatorOut, IndicatorValue, Numbers, NumbersChange, Reading,

@@ -80,15 +80,15 @@ pub struct EdgeChange {
 /// One shard of the quotes.
 pub struct Quotes {
     config: Arc<PortfolioConfig>,
-    tapes: BTreeMap<InstrumentId, Tape>,
+    states: BTreeMap<InstrumentId, QuoteState>,
     /// Instruments that this round has touched so far.
-    touched: BTreeSet<InstrumentId>,
+    dirty: BTreeSet<InstrumentId>,
     bytes: usize,
 }
 
 /// What is known of one instrument.
 #[derive(Default, Serialize, Deserialize)]
-struct Tape {
+struct QuoteState {
     spec: Option<InstrumentSpec>,
     /// Closes of base bars.
     base: BTreeMap<EventTime, Price>,
@@ -99,7 +99,7 @@ struct Tape {
     posted: BTreeMap<ModelId, Posted>,
     /// Numbers of computed models, by bar; in bits, so that every one survives being saved.
     numbers: BTreeMap<ModelId, BTreeMap<EventTime, u64>>,
-    told: Told,
+    emitted: LastEmitted,
 }
 
 /// The fair value of a model that counts: the greatest of these.
@@ -114,7 +114,7 @@ struct Posted {
 
 /// What was last put out of an instrument.
 #[derive(Default, Serialize, Deserialize)]
-struct Told {
+struct LastEmitted {
     mark: Option<Price>,
     closes: Option<Series>,
     pair_closes: Option<Series>,
@@ -148,17 +148,17 @@ impl Sharded for QuoteIn {
 impl Quotes {
     /// An empty shard.
     pub fn new(config: Arc<PortfolioConfig>) -> Quotes {
-        Quotes { config, tapes: BTreeMap::new(), touched: BTreeSet::new(), bytes: 0 }
+        Quotes { config, states: BTreeMap::new(), dirty: BTreeSet::new(), bytes: 0 }
     }
 
-    fn hear(&mut self, said: &QuoteIn) {
-        let Some(instrument) = said.instrument() else { return };
-        let tape = self.tapes.entry(instrument).or_default();
-        let bytes = tape.bytes();
-        if tape.hear(&self.config, said) {
-            self.touched.insert(instrument);
+    fn apply(&mut self, input: &QuoteIn) {
+        let Some(instrument) = input.instrument() else { return };
+        let state = self.states.entry(instrument).or_default();
+        let bytes = state.bytes();
+        if state.apply(&self.config, input) {
+            self.dirty.insert(instrument);
         }
-        self.bytes = self.bytes + tape.bytes() - bytes;
+        self.bytes = self.bytes + state.bytes() - bytes;
     }
 }
 
@@ -172,41 +172,41 @@ impl Core for Quotes {
         records: &mut Vec<QuoteIn>,
         out: &mut Vec<QuotesOut>,
     ) {
-        records.drain(..).for_each(|said| self.hear(&said));
+        records.drain(..).for_each(|input| self.apply(&input));
         if !context.round {
             return;
         }
-        for instrument in std::mem::take(&mut self.touched) {
-            let Some(tape) = self.tapes.get_mut(&instrument) else { continue };
-            let bytes = tape.bytes();
-            tape.tell(instrument, &self.config, out);
-            self.bytes = self.bytes + tape.bytes() - bytes;
+        for instrument in std::mem::take(&mut self.dirty) {
+            let Some(state) = self.states.get_mut(&instrument) else { continue };
+            let bytes = state.bytes();
+            state.emit(instrument, &self.config, out);
+            self.bytes = self.bytes + state.bytes() - bytes;
         }
     }
 
     fn restate(&self, out: &mut Vec<QuotesOut>) {
-        self.tapes.iter().for_each(|(instrument, tape)| tape.told.restate(*instrument, out));
+        self.states.iter().for_each(|(instrument, state)| state.emitted.restate(*instrument, out));
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_stdvec(&(&self.tapes, &self.touched))
+        postcard::to_stdvec(&(&self.states, &self.dirty))
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        (self.tapes, self.touched) = postcard::from_bytes(state)?;
-        self.bytes = self.tapes.values().map(Tape::bytes).sum();
+        (self.states, self.dirty) = postcard::from_bytes(state)?;
+        self.bytes = self.states.values().map(QuoteState::bytes).sum();
         Ok(())
     }
 
     fn size(&self) -> (usize, usize) {
-        (self.tapes.len(), self.bytes)
+        (self.states.len(), self.bytes)
     }
 }
 
-impl Tape {
+impl QuoteState {
     /// Takes what was said; says whether it can change anything that is put out.
-    fn hear(&mut self, config: &PortfolioConfig, said: &QuoteIn) -> bool {
-        match said {
+    fn apply(&mut self, config: &PortfolioConfig, input: &QuoteIn) -> bool {
+        match input {
             QuoteIn::Bar(change) => {
                 let BarChange { key, before, after, .. } = &**change;
                 let learnt = self.spec.is_none();
@@ -266,40 +266,40 @@ impl Tape {
     }
 
     /// Puts out what differs from what was put out.
-    fn tell(
+    fn emit(
         &mut self,
         instrument: InstrumentId,
         config: &PortfolioConfig,
         out: &mut Vec<QuotesOut>,
     ) {
         let mark = self.base.last_key_value().map(|(_, price)| *price);
-        if mark != self.told.mark {
+        if mark != self.emitted.mark {
             out.push(QuotesOut::Mark { instrument, mark });
-            self.told.mark = mark;
+            self.emitted.mark = mark;
         }
         if let Some(from) = self.closed_from.take() {
             let is_pair = config.pairs.iter().any(|pair| pair.instrument == instrument);
-            let closes = self.closes(config, from, &self.told.closes, |_| true);
+            let closes = self.closes(config, from, &self.emitted.closes, |_| true);
             let pair_closes = match is_pair {
-                true => self.closes(config, from, &self.told.pair_closes, |price| price.0 > 0),
+                true => self.closes(config, from, &self.emitted.pair_closes, |price| price.0 > 0),
                 false => None,
             };
             for (of_pair, after) in [(false, closes), (true, pair_closes)] {
-                let told = match of_pair {
-                    true => &mut self.told.pair_closes,
-                    false => &mut self.told.closes,
+                let emitted = match of_pair {
+                    true => &mut self.emitted.pair_closes,
+                    false => &mut self.emitted.closes,
                 };
-                if *told != after {
-                    let before = std::mem::replace(told, after.clone());
+                if *emitted != after {
+                    let before = std::mem::replace(emitted, after.clone());
                     let change = ClosesChange { instrument, of_pair, before, after };
                     out.push(QuotesOut::Closes(Box::new(change)));
                 }
             }
         }
-        self.tell_edges(instrument, mark, out);
+        self.emit_edges(instrument, mark, out);
     }
 
-    fn tell_edges(
+    fn emit_edges(
         &mut self,
         instrument: InstrumentId,
         mark: Option<Price>,
@@ -318,10 +318,10 @@ impl Tape {
             (*model, edge)
         });
         for (model, after) in posted.chain(computed) {
-            let told = &mut self.told.edges;
+            let emitted = &mut self.emitted.edges;
             let before = match after {
-                Some(after) => told.insert(model, after),
-                None => told.remove(&model),
+                Some(after) => emitted.insert(model, after),
+                None => emitted.remove(&model),
             };
             if before != after {
                 let key = EdgeKey { instrument, model };
@@ -335,17 +335,17 @@ impl Tape {
         &self,
         config: &PortfolioConfig,
         from: EventTime,
-        told: &Option<Series>,
+        emitted: &Option<Series>,
         counts: impl Fn(&Price) -> bool,
     ) -> Option<Series> {
         let most = config.risk.bars.saturating_add(1);
-        let told = told.as_ref().map_or(&[][..], Series::closes);
-        let same = &told[..told.partition_point(|(time, _)| *time < from)];
+        let emitted = emitted.as_ref().map_or(&[][..], Series::closes);
+        let same = &emitted[..emitted.partition_point(|(time, _)| *time < from)];
         let new = self.closed.range(from..).filter(|(_, price)| counts(price));
         let mut closes = Vec::with_capacity(same.len() + 1);
         closes.extend_from_slice(same);
         closes.extend(new.map(|(time, price)| (*time, *price)));
-        if closes.len() >= most || told.len() < most {
+        if closes.len() >= most || emitted.len() < most {
             closes.drain(..closes.len().saturating_sub(most));
         } else {
             // Some that were told are gone: older ones take their places.
@@ -361,14 +361,14 @@ impl Tape {
         let rows = (self.base.len() + self.closed.len() + numbers)
             * size_of::<(EventTime, Price)>()
             + self.posted.len() * size_of::<(ModelId, Posted)>()
-            + self.told.edges.len() * size_of::<(ModelId, Edge)>();
-        let series = [&self.told.closes, &self.told.pair_closes].into_iter().flatten();
+            + self.emitted.edges.len() * size_of::<(ModelId, Edge)>();
+        let series = [&self.emitted.closes, &self.emitted.pair_closes].into_iter().flatten();
         let series: usize = series.map(|series| size_of_val(series.closes())).sum();
-        size_of::<Tape>() + rows * 5 / 4 + series
+        size_of::<QuoteState>() + rows * 5 / 4 + series
     }
 }
 
-impl Told {
+impl LastEmitted {
     fn restate(&self, instrument: InstrumentId, out: &mut Vec<QuotesOut>) {
         if self.mark.is_some() {
             out.push(QuotesOut::Mark { instrument, mark: self.mark });

@@ -2,15 +2,19 @@
 
 use market::Price;
 
-use super::book::Held;
-use super::fills::Line;
+use super::fills::PortfolioLine;
 use super::money::{Rate, fit, rhe};
+use super::position_history::Held;
 use super::row::{BaseAmounts, Position, Unpriced};
 
 impl Position {
     /// The row of a line; none without a position.
-    pub(super) fn of(line: &Line, mark: Option<Price>, rate: Option<Rate>) -> Option<Position> {
-        let Line { contract, held, .. } = *line;
+    pub(super) fn of(
+        line: &PortfolioLine,
+        mark: Option<Price>,
+        rate: Option<Rate>,
+    ) -> Option<Position> {
+        let PortfolioLine { contract, held, .. } = *line;
         let Held { quantity, fills, basis, realised, fees } = held?;
         // Prices are 64 bits wide, and this is one of those paid or between them.
         let average = quantity.checked_mul(i128::from(contract.multiplier));

@@ -44,7 +44,7 @@ impl Step for Counted {
 fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
     let steps = Arc::new(AtomicUsize::new(0));
     let mut column = Rows::new(Counted { window, steps: Arc::clone(&steps) });
-    let mut sheet = Sheet::new(1);
+    let mut window = SeriesWindow::new(1);
     let mut apply = |edits: &[(i64, Option<i64>, bool)]| {
         let bars: Vec<(EventTime, Option<(Bar, bool)>)> = edits
             .iter()
@@ -66,9 +66,9 @@ fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
         });
         let edits: Vec<Edit<'_>> = edits.collect();
         let (units, mut changes) = (Units::of(InstrumentSpec::DEFAULT), 0);
-        sheet.begin(0);
-        column.apply(units, &Calendars::utc(), &edits, &mut sheet);
-        sheet.tell(|_, _, _| changes += 1);
+        window.begin(0);
+        column.apply(units, &Calendars::utc(), &edits, &mut window);
+        window.emit(|_, _, _| changes += 1);
         changes
     };
     let bars: Vec<_> = (0..100).map(|at| (at * 10, Some(1_000 + at), false)).collect();

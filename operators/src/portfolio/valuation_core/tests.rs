@@ -7,8 +7,8 @@ use market::{Currency, InstrumentSpec, Timeframe};
 use proptest::prelude::*;
 
 use super::*;
-use crate::portfolio::book::Held;
 use crate::portfolio::config::{Account, Confidence, Pair, RiskConfig};
+use crate::portfolio::position_history::Held;
 use crate::portfolio::totals::{Share, Sums};
 
 const INSTRUMENTS: u64 = 6;
@@ -17,8 +17,16 @@ const PAIR: u64 = 4;
 
 #[derive(Clone, Debug)]
 enum Said {
-    Line { portfolio: u64, instrument: u64, held: Option<(i128, i128)>, target: Option<i64> },
-    Mark { instrument: u64, mark: Option<i64> },
+    PortfolioLine {
+        portfolio: u64,
+        instrument: u64,
+        held: Option<(i128, i128)>,
+        target: Option<i64>,
+    },
+    Mark {
+        instrument: u64,
+        mark: Option<i64>,
+    },
 }
 
 /// All rows that there are.
@@ -69,12 +77,12 @@ fn amounts() -> impl Strategy<Value = i128> {
     prop_oneof![1 => Just(0), 6 => -10_000_i128..10_000, 1 => far]
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn input() -> impl Strategy<Value = Said> {
     let mark = prop_oneof![5 => 1..500_i64, 1 => -5..5_i64, 1 => Just(i64::MAX)];
     let held = (amounts(), amounts());
     prop_oneof![
         (0..3_u64, 0..INSTRUMENTS, prop::option::of(held), prop::option::of(-5..1_000_000_000_i64))
-            .prop_map(|(portfolio, instrument, held, target)| Said::Line {
+            .prop_map(|(portfolio, instrument, held, target)| Said::PortfolioLine {
                 portfolio,
                 instrument,
                 held,
@@ -85,7 +93,7 @@ fn said() -> impl Strategy<Value = Said> {
     ]
 }
 
-fn line(instrument: u64, held: Option<(i128, i128)>, target: Option<i64>) -> Option<Line> {
+fn line(instrument: u64, held: Option<(i128, i128)>, target: Option<i64>) -> Option<PortfolioLine> {
     let held = held.map(|(quantity, basis)| Held {
         quantity,
         fills: 1,
@@ -94,19 +102,19 @@ fn line(instrument: u64, held: Option<(i128, i128)>, target: Option<i64>) -> Opt
         fees: 7,
     });
     let is_one = held.is_some() || target.is_some();
-    is_one.then_some(Line { contract: contract(instrument), held, target })
+    is_one.then_some(PortfolioLine { contract: contract(instrument), held, target })
 }
 
 /// What the rows are if nothing is remembered.
 fn anew(
     config: &PortfolioConfig,
-    lines: &BTreeMap<PositionKey, Line>,
+    lines: &BTreeMap<PositionKey, PortfolioLine>,
     marks: &BTreeMap<InstrumentId, Price>,
 ) -> Tables {
     let mut tables = Tables::default();
     for portfolio in (0..3).map(PortfolioId) {
         let of_portfolio = || lines.iter().filter(|(key, _)| key.portfolio == portfolio);
-        let rate_of = |line: &Line| match config.route(portfolio, line.contract.quote) {
+        let rate_of = |line: &PortfolioLine| match config.route(portfolio, line.contract.quote) {
             route @ Route::Through { instrument, .. } => {
                 rate(route, marks.get(&instrument).copied())
             }
@@ -194,17 +202,17 @@ proptest! {
 
     #[test]
     fn every_round_leaves_the_rows_that_all_lines_and_marks_make(
-        rounds in prop::collection::vec(prop::collection::vec(said(), 0..8), 1..12),
+        rounds in prop::collection::vec(prop::collection::vec(input(), 0..8), 1..12),
     ) {
         let config = config();
-        let mut desk = Desk::new(Arc::clone(&config));
+        let mut valuation = Valuation::new(Arc::clone(&config));
         let (mut lines, mut marks) = (BTreeMap::new(), BTreeMap::new());
         let (mut rows, mut tables) = (Rows::default(), Tables::default());
         for (time, round) in (1..).zip(rounds) {
             let (mut new_lines, mut new_marks): (Vec<LineChange>, Vec<MarkChange>) = Default::default();
-            for said in round {
-                match said {
-                    Said::Line { portfolio, instrument, held, target } => {
+            for input in round {
+                match input {
+                    Said::PortfolioLine { portfolio, instrument, held, target } => {
                         let portfolio = PortfolioId(portfolio);
                         let line = line(instrument, held, target);
                         let key = PositionKey { portfolio, instrument: InstrumentId(instrument) };
@@ -224,7 +232,7 @@ proptest! {
                     }
                 }
             }
-            desk.round(time, &new_lines, &new_marks, &mut rows);
+            valuation.round(time, &new_lines, &new_marks, &mut rows);
             tables.apply(time, &mut rows);
             prop_assert_eq!(&tables, &anew(&config, &lines, &marks));
         }
@@ -233,7 +241,7 @@ proptest! {
         let all: Vec<_> = lines.iter().map(|(key, line)| (*key, Some(*line))).collect();
         let marks: Vec<_> = marks.iter().map(|(key, mark)| (*key, Some(*mark))).collect();
         let mut restored = Tables::default();
-        Desk::new(config).round(7, &all, &marks, &mut rows);
+        Valuation::new(config).round(7, &all, &marks, &mut rows);
         restored.apply(7, &mut rows);
         prop_assert_eq!(restored, tables);
     }

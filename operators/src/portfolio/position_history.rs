@@ -38,7 +38,7 @@ pub(super) struct Leg {
 
 /// The surviving fills of one instrument in one portfolio.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Book {
+pub(super) struct PositionHistory {
     rows: Vec<Row>,
     realised: i128,
     fees: i128,
@@ -68,7 +68,7 @@ impl Leg {
     }
 }
 
-impl Book {
+impl PositionHistory {
     /// Puts fills in, in the place of those that stand there, or takes them out. Places are unique and
     /// ascend.
     pub(super) fn apply(&mut self, contract: &Contract, edits: &[(Place, Option<Leg>)]) {

@@ -5,25 +5,25 @@ use serde::{Deserialize, Serialize};
 
 /// The records of one (portfolio, id): maxima, so that neither order nor copies matter.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Dossier {
+pub(super) struct FillRecords {
     /// The fill with the lowest origin.
     original: Option<(Origin, Fill)>,
     /// The strongest correction. Rare, as is what follows.
     correction: Option<Box<(Origin, Fill)>>,
     busted: bool,
-    dispute: Option<Box<Dispute>>,
+    conflict: Option<Box<FillConflict>>,
 }
 
 /// Fills of one name that have different contents.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Dispute {
+struct FillConflict {
     /// Contents other than that of the original.
     others: Vec<Fill>,
     /// The pairs (kept, dropped) that were told.
-    told: Vec<(Fill, Fill)>,
+    emitted: Vec<(Fill, Fill)>,
 }
 
-impl Dossier {
+impl FillRecords {
     /// Takes a record. Those that speak of no fill say nothing.
     pub(super) fn take(&mut self, origin: Origin, event: &AccountEvent) {
         match event {
@@ -51,13 +51,13 @@ impl Dossier {
         } else {
             fill
         };
-        if other != *kept || self.dispute.is_some() {
+        if other != *kept || self.conflict.is_some() {
             let kept = *kept;
-            let dispute = self.dispute.get_or_insert_default();
-            if !dispute.others.contains(&other) {
-                dispute.others.push(other);
+            let conflict = self.conflict.get_or_insert_default();
+            if !conflict.others.contains(&other) {
+                conflict.others.push(other);
             }
-            dispute.others.retain(|other| *other != kept);
+            conflict.others.retain(|other| *other != kept);
         }
     }
 
@@ -73,24 +73,24 @@ impl Dossier {
     }
 
     /// The pairs (kept, dropped) that were not told before; from now on they were.
-    pub(super) fn tell_conflicts(&mut self) -> Vec<(Fill, Fill)> {
-        let (Some((_, kept)), Some(dispute)) = (&self.original, &mut self.dispute) else {
+    pub(super) fn new_conflicts(&mut self) -> Vec<(Fill, Fill)> {
+        let (Some((_, kept)), Some(conflict)) = (&self.original, &mut self.conflict) else {
             return Vec::new();
         };
-        let pairs = dispute.others.iter().map(|dropped| (*kept, *dropped));
-        let new: Vec<_> = pairs.filter(|pair| !dispute.told.contains(pair)).collect();
-        dispute.told.extend(&new);
+        let pairs = conflict.others.iter().map(|dropped| (*kept, *dropped));
+        let new: Vec<_> = pairs.filter(|pair| !conflict.emitted.contains(pair)).collect();
+        conflict.emitted.extend(&new);
         new
     }
 
     /// About how many bytes it retains besides itself.
     pub(super) fn bytes(&self) -> usize {
         let correction = self.correction.as_ref().map_or(0, |_| size_of::<(Origin, Fill)>());
-        let dispute = self.dispute.as_ref().map_or(0, |dispute| {
-            size_of::<Dispute>()
-                + dispute.others.capacity() * size_of::<Fill>()
-                + dispute.told.capacity() * size_of::<(Fill, Fill)>()
+        let conflict = self.conflict.as_ref().map_or(0, |conflict| {
+            size_of::<FillConflict>()
+                + conflict.others.capacity() * size_of::<Fill>()
+                + conflict.emitted.capacity() * size_of::<(Fill, Fill)>()
         });
-        correction + dispute
+        correction + conflict
     }
 }
