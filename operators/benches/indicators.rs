@@ -14,7 +14,7 @@ use market::{
     Bar, BarState, Calendars, Candle, EventTime, IdScope, InstrumentId, InstrumentSpec, OrderKey,
     Price, Timeframe, TradeId,
 };
-use operators::indicators::{INDICATORS, IndicatorsConfig, Line};
+use operators::indicators::{INDICATORS, IndicatorSeries, IndicatorsConfig};
 use ta::Next;
 use yata::core::{IndicatorConfig, IndicatorInstance, Method};
 
@@ -68,9 +68,9 @@ fn open_time(index: usize) -> EventTime {
     EventTime(index as i64 * 60_000_000_000)
 }
 
-fn line(texts: &[&str]) -> Line {
+fn line(texts: &[&str]) -> IndicatorSeries {
     let config = IndicatorsConfig::parse(Calendars::utc(), texts.iter().copied()).unwrap();
-    Line::new(Arc::new(config), InstrumentId(1), Timeframe::MINUTE)
+    IndicatorSeries::new(Arc::new(config), InstrumentId(1), Timeframe::MINUTE)
 }
 
 /// Appended, newest changed (ns), far back changed (µs), numbers changed by the last.

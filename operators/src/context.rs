@@ -109,12 +109,12 @@ impl ReadFrom {
         ReadFrom(times.into())
     }
 
-    /// From when on a source has been read; none if nobody can tell, or no source has this number.
+    /// From when on a source has been read; none if that is unknown, or no source has this number.
     pub fn of(&self, source: usize) -> Option<EventTime> {
         self.0.get(source).copied().flatten()
     }
 
-    /// From when on nothing is missing of an instrument that `sources` tell of. One that is read from its beginning has
+    /// From when on nothing is missing of an instrument that `sources` report. One that is read from its beginning has
     /// it all; of others each may have a part, so the latest decides.
     pub fn whole_from(&self, sources: SourceSet) -> EventTime {
         let mut whole_from = EventTime::NEVER;
@@ -134,7 +134,7 @@ impl InstrumentClock {
         InstrumentClock { sources: SourceSet::default(), floor: EventTime::NEVER }
     }
 
-    /// The sources heard so far.
+    /// The sources that have reported the instrument so far.
     pub fn sources(&self) -> SourceSet {
         self.sources
     }
@@ -145,7 +145,7 @@ impl InstrumentClock {
     }
 
     /// Counts `sources` from the next commit on; `watermark` is that of the present one.
-    /// Says whether any of them is new.
+    /// Returns whether any of them is new.
     pub fn add_sources(&mut self, sources: SourceSet, watermark: EventTime) -> bool {
         let new = !self.sources.has(sources);
         if new {

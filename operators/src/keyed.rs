@@ -1,6 +1,6 @@
 //! The shell: runs pure cores, one per shard, over closed commits.
 //!
-//! All reasoning about frontiers and capabilities lives here and in the stash, once. A core sees plain calls, commit by
+//! All reasoning about frontiers and capabilities lives here and in the timestamp buffer, once. A core sees plain calls, commit by
 //! commit; it never learns which worker it is on, in which order records arrived, or what time it is.
 
 use std::sync::Arc;
@@ -118,7 +118,7 @@ pub fn keyed<'scope, C: Core>(
         let mut out = Vec::new();
 
         move |(contexts, contexts_frontier), (records, records_frontier), output| {
-            // 0. After a restore, tell the rows that exist, at the commit that was restored.
+            // 0. After a restore, emit the rows that exist, at the commit that was restored.
             if let Some(capability) = restored.take() {
                 slots.iter().for_each(|slot| slot.core.restate(&mut out));
                 output.session(&capability).give_container(&mut out);
@@ -161,7 +161,7 @@ pub fn keyed<'scope, C: Core>(
                 if context.save {
                     save(name, &slots, &context, &*states);
                 }
-                // The next commit will say about as much.
+                // The next commit will emit about as much.
                 let about = out.len();
                 output.session(&capability).give_container(&mut out);
                 out.clear();

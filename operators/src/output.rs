@@ -1,4 +1,4 @@
-//! What the ledger and the roll-ups say, commit by commit.
+//! What the ledger and the roll-ups emit, commit by commit.
 
 use std::sync::Arc;
 
@@ -34,12 +34,12 @@ pub struct GapChange {
     pub after: Option<Gap>,
 }
 
-/// What is said of gaps.
+/// A change or a restored row of gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GapOut {
     /// A gap came, changed or went.
     Changed(GapChange),
-    /// A gap that exists already, told again because state was restored.
+    /// A gap that exists already, emitted again because state was restored.
     Restored(GapKey, Gap),
 }
 
@@ -95,7 +95,7 @@ pub struct OutcomeCounts {
 pub enum LedgerOut {
     /// A bar changed. Shared, for many operators look at it.
     Bar(Arc<BarChange>),
-    /// A row that exists already, told again because state was restored.
+    /// A row that exists already, emitted again because state was restored.
     Restored(CandleKey, Arc<Candle>),
     /// A gap, or what became of one.
     Gap(Box<GapOut>),
@@ -143,7 +143,7 @@ impl LedgerOut {
     /// The part about gaps.
     pub fn gap(self) -> Option<GapOut> {
         match self {
-            LedgerOut::Gap(said) => Some(*said),
+            LedgerOut::Gap(gap) => Some(*gap),
             _ => None,
         }
     }
@@ -195,7 +195,7 @@ impl RecordOutcome {
         RecordOutcome::Cancel,
         RecordOutcome::Late,
     ];
-    /// Whether the record says something that was accepted and is not the copy of a trade.
+    /// Whether the record was accepted and is not a copy of a trade.
     pub fn is_accepted_event(self) -> bool {
         matches!(self, RecordOutcome::Accepted | RecordOutcome::Correction | RecordOutcome::Cancel)
     }

@@ -1,4 +1,4 @@
-//! What has arrived at commits that are not closed yet, and the capabilities to answer it.
+//! Buffers the input of commits that are not closed yet, with the capabilities to emit at them.
 
 use std::collections::BTreeMap;
 use std::slice::IterMut;
@@ -42,7 +42,7 @@ impl<L: 'static, R: 'static, const OUTPUTS: usize> TimestampBuffer<L, R, OUTPUTS
         right.for_each_time(|time, batches| append(&mut self.at(&time).right, batches));
     }
 
-    /// The next commit, in order, to which both inputs have said all that they will.
+    /// The next commit, in order, to which both inputs are complete.
     pub(crate) fn closed(
         &mut self,
         left: &MutableAntichain<Time>,

@@ -19,7 +19,7 @@ pub struct Edit<'a> {
 /// A [`Step`] with its states, whatever their type.
 pub trait Column: Send {
     /// Brings the column to the bars after `edits`, which are in order of time, and puts the outputs of every
-    /// bar that may have others now into the sheet.
+    /// bar that may have others now into the window.
     fn apply(
         &mut self,
         units: Units,
@@ -88,7 +88,7 @@ impl<T: Step> Rows<T> {
     }
 
     /// The row of a bar whose input and peek are these now, after the rows of `past`; `before` is its row
-    /// so far, if it had one. Puts it into the sheet if its
+    /// so far, if it had one. Puts it into the window if its
     /// outputs may differ.
     #[expect(clippy::too_many_arguments, reason = "all that a row is made of")]
     fn row(
@@ -212,7 +212,7 @@ impl<T: Step> Rows<T> {
         self.tail = old;
     }
 
-    /// Puts the outputs of a bar into the sheet.
+    /// Puts the outputs of a bar into the window.
     fn put_outputs(&self, units: Units, row: &RowOf<T>, window: &mut SeriesWindow) {
         match self.step.read(units, &row.state) {
             Some(outputs) => window.put(row.open_time, row.peek, outputs.as_ref()),

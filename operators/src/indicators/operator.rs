@@ -30,7 +30,7 @@ pub struct Indicators {
     bytes: usize,
 }
 
-/// What is saved. The labels say whose states they are.
+/// What is saved. The labels name the indicators of the states.
 type Saved = (
     Vec<String>,
     BTreeMap<(InstrumentId, Timeframe), SeriesState>,

@@ -22,7 +22,7 @@ pub struct IndicatorSeries {
     spec: Option<InstrumentSpec>,
     columns: Vec<Box<dyn Column>>,
     window: SeriesWindow,
-    /// As last told by [`IndicatorSeries::grown`].
+    /// As last returned by [`IndicatorSeries::grown`].
     bytes: usize,
 }
 
@@ -95,7 +95,7 @@ impl IndicatorSeries {
         Ok(())
     }
 
-    /// Fills the sheet with what follows from the states.
+    /// Fills the window with the numbers that follow from the states.
     fn restore_window(&mut self) {
         let Some(spec) = self.spec else { return };
         let (mut slot, window) = (0, &mut self.window);

@@ -1,6 +1,6 @@
-//! The numbers of the bars of one line, as they were last told, and what changes of them.
+//! The numbers of the bars of one series as last emitted, and their pending changes.
 //!
-//! Columns put their outputs in, one column after the other, each in order of time; then [`SeriesWindow::tell`] puts out one
+//! Columns put their outputs in, one column after the other, each in order of time; then [`SeriesWindow::emit`] emits one
 //! change per bar whose numbers differ, however many of them do.
 
 use market::EventTime;
@@ -11,7 +11,7 @@ use super::value::{Numbers, Reading};
 #[derive(Clone, Debug, Default)]
 pub struct SeriesWindow {
     width: usize,
-    /// What is told of each bar that has a number, in order of time.
+    /// The numbers last emitted of each bar that has any, in order of time.
     emitted: Vec<(EventTime, Numbers)>,
     /// Bars that a column put something in for, in order of time.
     drafts: Vec<Draft>,
@@ -32,7 +32,7 @@ struct Draft {
 }
 
 impl SeriesWindow {
-    /// A sheet with so many slots per bar.
+    /// A window with so many slots per bar.
     pub(super) fn new(width: usize) -> SeriesWindow {
         SeriesWindow { width, ..SeriesWindow::default() }
     }
@@ -77,7 +77,7 @@ impl SeriesWindow {
         draft.slots + self.column
     }
 
-    /// Where a bar is told of, or would be.
+    /// The position of a bar among those emitted, or where it would be inserted.
     fn place(&self, open_time: EventTime) -> Result<usize, usize> {
         match self.emitted.last() {
             Some((last, _)) if *last == open_time => Ok(self.emitted.len() - 1),
@@ -88,7 +88,7 @@ impl SeriesWindow {
         }
     }
 
-    /// Calls `each` with every bar whose numbers differ from what was told: before, and now.
+    /// Calls `each` with every bar whose numbers differ from those last emitted: before, and now.
     pub(super) fn emit(
         &mut self,
         mut each: impl FnMut(EventTime, Option<Numbers>, Option<Numbers>),
@@ -119,7 +119,7 @@ impl SeriesWindow {
         self.drafts.clear();
     }
 
-    /// Everything that is told.
+    /// All numbers last emitted.
     pub(super) fn emitted(&self) -> impl Iterator<Item = &(EventTime, Numbers)> {
         self.emitted.iter()
     }

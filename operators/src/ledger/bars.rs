@@ -47,7 +47,7 @@ pub(super) struct Bars {
 }
 
 impl Bars {
-    /// Takes the instrument's terms; says whether its calendar differs from the one assumed so far.
+    /// Takes the instrument's spec; returns whether its calendar differs from the one assumed so far.
     pub(super) fn learn(&mut self, spec: InstrumentSpec) -> bool {
         if self.spec.is_some() {
             return false;
@@ -109,7 +109,7 @@ impl Bars {
         (chunk, made)
     }
 
-    /// So many plain trades were taken into the values of their bars.
+    /// Counts plain trades that were added to the values of their bars.
     pub(super) fn count_plain(&mut self, plain: usize) {
         self.plain += plain;
     }
@@ -124,7 +124,7 @@ impl Bars {
         }
     }
 
-    /// Adds what survives of an amended trade to the bar at `bucket`; says whether this made the bar.
+    /// Adds what survives of an amended trade to the bar at `bucket`; returns whether this made the bar.
     pub(super) fn add(&mut self, bucket: Bucket, trade: &Trade) -> bool {
         let (bar, made) = self.at(bucket, trade.spec);
         bar.live.insert(OrderKey::of(trade), *trade);

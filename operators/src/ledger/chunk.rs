@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 /// How many rows a chunk holds at most.
 pub(super) const CHUNK_ROWS: usize = 256;
 
-/// A plain trade as it is kept: what its book and its stream do not say.
+/// A plain trade as it is kept: the values that its instrument and its stream do not give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) time: EventTime,
     pub(super) sequence: u64,
-    /// The number in its id; which kind of id it is, the stream says.
+    /// The number in its id; the stream gives the kind of id.
     pub(super) id: u64,
-    /// Where its `New` with the lowest origin was told: the position, and the number of the stream.
+    /// Where its `New` with the lowest origin came from: the position, and the number of the stream.
     pub(super) position: u64,
     pub(super) stream: u16,
     pub(super) price: Price,
@@ -96,7 +96,7 @@ impl RowFlags {
         self.0 & RowFlags::POSITIONAL != 0
     }
 
-    /// Whether the trade is no plain one any more: its row says nothing.
+    /// Whether the trade was promoted or is gone: its row is void.
     pub(super) fn is_gone(self) -> bool {
         self.0 & RowFlags::GONE != 0
     }
@@ -129,12 +129,12 @@ impl Chunk {
         }
     }
 
-    /// Every row that says something.
+    /// Every row that is not void.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
         (0..self.len()).map(|at| self.row(at)).filter(|row| !row.flags.is_gone())
     }
 
-    /// From now on the row says nothing.
+    /// Makes the row void.
     pub(super) fn let_go(&mut self, at: usize) {
         match self {
             Chunk::Open(rows) => rows[at].flags.0 |= RowFlags::GONE,
@@ -142,7 +142,7 @@ impl Chunk {
         }
     }
 
-    /// The row's `New` with the lowest origin was told elsewhere.
+    /// The row's `New` with the lowest origin came from elsewhere.
     pub(super) fn set_origin(&mut self, at: usize, stream: u16, position: u64) {
         match self {
             Chunk::Open(rows) => (rows[at].stream, rows[at].position) = (stream, position),

@@ -1,6 +1,6 @@
 //! Which trades of an instrument are missing: holes in ids that its venue gives out without holes.
 //!
-//! Ids that were known never become unknown again, so what is kept of them are the gaps alone and the two
+//! Ids that were seen never become unseen again, so what is kept of them are the gaps alone and the two
 //! ends: forgotten trades leave no hole. An id that comes in order costs a comparison, any other O(log n)
 //! of the gaps. Memory is bounded by the number of gaps that are kept apart.
 
@@ -17,19 +17,19 @@ pub(super) struct Gaps {
     scopes: BTreeMap<IdScope, KnownIds>,
 }
 
-/// The ids of one scope that were known: all from the lowest to the highest, but for the gaps.
+/// The ids of one scope that were seen: all from the lowest to the highest, but for the gaps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct KnownIds {
     lowest: End,
     highest: End,
-    /// By first id. Two of them have an id between them that was known.
+    /// By first id. Two of them have an id between them that was seen.
     gaps: BTreeMap<u64, Gap>,
     /// What was at each first id before the commit at hand; only for those that the commit changed.
     #[serde(skip)]
     before: BTreeMap<u64, Option<Gap>>,
 }
 
-/// An id beyond which none was known, and the earliest event time that a trade was known with under it.
+/// The lowest or highest id seen, and the earliest event time of a trade with it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct End {
     id: u64,
@@ -37,7 +37,7 @@ struct End {
 }
 
 impl Gaps {
-    /// A trade was known under `id`, perhaps once more.
+    /// Notes a trade with this `id`, perhaps once more.
     pub(super) fn observe(&mut self, scope: IdScope, id: TradeId, time: EventTime) {
         let (true, TradeId::Number(id)) = (scope.is_contiguous(), id) else {
             return;
@@ -106,7 +106,7 @@ impl KnownIds {
         }
     }
 
-    /// Two ids are known and none between them is.
+    /// Two ids were seen and none between them: opens a gap.
     fn open_gap(&mut self, low: End, high: End) {
         let missing = high.id - low.id - 1;
         if missing > 0 {
@@ -147,7 +147,7 @@ impl KnownIds {
             return;
         }
         self.put(first, None);
-        // What is known beyond both its borders; they exist, for a gap lies between known ids.
+        // The ids next to the gap; they exist, for a gap lies between seen ids.
         let below = End { id: first - 1, time: gap.from_time };
         let above = End { id: gap.last_id + 1, time: gap.to_time };
         self.open_gap(below, at);

@@ -1,4 +1,4 @@
-//! The plain trades of one instrument: those of which nothing but copies of one `New` was said.
+//! The plain trades of one instrument: those with one `New` and its copies only.
 //!
 //! They lie in [`Chunk`]s, each of one base bar, which keeps the list of its own. A row is found by its number:
 //! that of its chunk and its place in it. When a bar leaves the horizon its rows are forgotten at once, by a
@@ -22,12 +22,12 @@ pub(super) const ROW_NUMBERS: u32 = 1 << 31;
 
 /// Rows from which on columns take less room.
 const PACK_MIN_ROWS: usize = 32;
-/// At this row of a chunk those that were begun before it are done, so that bars are packed one by one and not
-/// all at the end of a minute.
+/// When a chunk reaches this many rows, older open chunks are packed. This spreads the work instead of packing
+/// all instruments when a minute ends.
 const PACK_OTHERS_AT_ROWS: usize = 64;
-/// How many chunks grow at a time.
+/// How many chunks are open at a time.
 const OPEN_CHUNKS_MAX: usize = 4;
-/// How many chunks of forgotten bars go per commit.
+/// How many chunks of forgotten bars are freed per commit.
 const FREED_PER_COMMIT: usize = 256;
 
 /// The chunks of one instrument.
@@ -41,7 +41,7 @@ pub(super) struct Rows {
     free: Vec<u32>,
     /// Chunks that are not packed, the oldest first; some may be.
     open_chunks: VecDeque<u32>,
-    /// Chunks of forgotten bars, still to be emptied.
+    /// Chunks of forgotten bars, still to be freed.
     pending_frees: VecDeque<Vec<u32>>,
     /// Rows of bars that end at or before this are forgotten.
     forgotten: EventTime,
@@ -50,7 +50,7 @@ pub(super) struct Rows {
     bytes: usize,
 }
 
-/// A chunk and whose it is.
+/// A chunk and the bar that owns it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct ChunkSlot {
     /// The end of its bar; before all time if it is free.
@@ -58,7 +58,7 @@ struct ChunkSlot {
     /// How many of its rows were there before the commit at hand.
     settled: u16,
     chunk: Chunk,
-    /// What its rows come to, once it is packed.
+    /// The fold of its rows, once it is packed.
     fold: Option<Box<Bar>>,
 }
 
@@ -77,7 +77,7 @@ impl Rows {
         }
     }
 
-    /// What a trade's row would say of where it was told; none if it does not fit in here.
+    /// The stream number of a trade's row; none if the trade cannot be stored as a row.
     pub(super) fn stream(&mut self, trade: &Trade, origin: Origin) -> Option<u16> {
         let fits = *self.spec.get_or_insert(trade.spec) == trade.spec;
         if fits { self.streams.number((trade.scope, trade.id), origin) } else { None }
@@ -114,7 +114,7 @@ impl Rows {
         chunk << 8 | at as u32
     }
 
-    /// A trade that is here, as it was told with the lowest origin.
+    /// The trade of a row, as reported with the lowest origin.
     pub(super) fn version(&self, number: RowNo) -> Version {
         let row = self.chunks[chunk_of(number)].chunk.row(row_in_chunk(number));
         self.version_of(&row)
@@ -164,7 +164,7 @@ impl Rows {
         true
     }
 
-    /// A trade is no plain one any more.
+    /// Voids the row of a trade that is promoted.
     pub(super) fn let_go(&mut self, number: RowNo) {
         let version = self.version(number);
         let slot = &mut self.chunks[chunk_of(number)];
@@ -175,7 +175,7 @@ impl Rows {
         }
     }
 
-    /// Whether a row is none any more.
+    /// Whether a row is void.
     pub(super) fn is_gone(&self, number: RowNo) -> bool {
         let name = self.chunks[chunk_of(number)].chunk.name(row_in_chunk(number));
         name.is_none_or(|(_, _, flags)| flags.is_gone())
@@ -197,12 +197,12 @@ impl Rows {
         self.forgotten = self.forgotten.max(horizon);
     }
 
-    /// The chunks of a forgotten bar are not needed any more.
+    /// Queues the chunks of a forgotten bar to be freed.
     pub(super) fn free_later(&mut self, chunks: Vec<u32>) {
         self.pending_frees.push_back(chunks);
     }
 
-    /// Empties some chunks of forgotten bars.
+    /// Frees some chunks of forgotten bars.
     pub(super) fn free_forgotten(&mut self) {
         for _ in 0..FREED_PER_COMMIT {
             let Some(bar) = self.pending_frees.front_mut() else {
@@ -219,7 +219,7 @@ impl Rows {
         }
     }
 
-    /// Whether there is something to sweep.
+    /// Whether chunks of forgotten bars are still to be freed.
     pub(super) fn has_pending_frees(&self) -> bool {
         !self.pending_frees.is_empty()
     }
@@ -311,7 +311,7 @@ impl Rows {
         self.chunks[chunk].fold = Some(Box::new(bar));
     }
 
-    /// The number in the id of a row, whether it still says something or not; none of forgotten rows.
+    /// The number in the id of a row, void or not; none of forgotten rows.
     pub(super) fn number_in(&self, number: RowNo) -> Option<u64> {
         let slot = self.chunks.get(chunk_of(number)).filter(|slot| slot.end > self.forgotten)?;
         slot.chunk.name(row_in_chunk(number)).map(|(id, ..)| id)

@@ -1,4 +1,4 @@
-//! One shard of the ledger: its books, and which of them a commit must look at.
+//! One shard of the ledger: its instruments, and which of them a commit must look at.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::output::{LedgerOut, OutcomeCounts, RecordOutcome};
 
 /// Everything that a ledger holds of one instrument, and what a commit does to it.
 pub trait InstrumentLedger: Serialize + DeserializeOwned + 'static {
-    /// A book in which nothing was said.
+    /// The state before the first record.
     fn new(instrument: InstrumentId) -> Self;
 
     /// Its sources and watermark.
@@ -31,23 +31,23 @@ pub trait InstrumentLedger: Serialize + DeserializeOwned + 'static {
         out: &mut Vec<LedgerOut>,
     );
 
-    /// The watermark at which this book must be looked at, even if no record comes.
+    /// The watermark at which this state must be looked at, even if no record comes.
     fn next_deadline(&self, horizon: Span) -> Option<EventTime>;
 
     /// Puts out every row that exists.
     fn restate(&self, base: Timeframe, out: &mut Vec<LedgerOut>);
 
-    /// Makes what is not saved with the book from what is.
+    /// Rebuilds what is not saved from what is.
     fn restored(&mut self, config: &LedgerConfig);
 
     /// How many ids are known, tombstones included.
     fn ids(&self) -> usize;
 
-    /// About how many bytes the book retains.
+    /// About how many bytes it retains.
     fn bytes(&self) -> usize;
 }
 
-/// The books of one shard.
+/// The instruments of one shard.
 pub struct LedgerShard<B> {
     config: Arc<LedgerConfig>,
     instruments: BTreeMap<InstrumentId, B>,

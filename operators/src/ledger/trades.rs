@@ -1,10 +1,10 @@
 //! Which ids name one trade, and which version of it survives.
 //!
-//! A trade is **plain** as long as nothing but copies of one `New` was said of it, as of nearly all: it is a
-//! row ([`Rows`]). What else is said of one of its ids makes it an **amended trade**: corrections join ids, the joined
-//! ids are one trade, and of each id the book keeps the `New` that counts, of each trade the correction that
+//! A trade is **plain** as long as only copies of one `New` arrive, as most are: it is a
+//! row ([`Rows`]). Any other event that names its ids makes it an **amended trade**: corrections join ids, the joined
+//! ids are one trade. For each id the ledger keeps the `New` that counts, for each trade the correction that
 //! counts and whether it was cancelled: maxima, so no order of arrival and no number of copies changes what
-//! survives. An integer above all that were said before is not looked for, and is found again by its [`Runs`]; one
+//! survives. An integer above all earlier ones is not looked up, and is found by its [`Runs`]; one
 //! [`Index`] finds the others and the ids of amended trades.
 
 use std::collections::BTreeMap;
@@ -17,10 +17,10 @@ use super::rows::{ROW_NUMBERS, RowNo, Rows};
 use super::runs::Runs;
 use super::streams::{Id, hash};
 
-/// Names an amended (all its ids) within its instrument's book; never used twice.
+/// Names an amended trade (all its ids) within its instrument; never used twice.
 pub(super) type TradeNo = u64;
 
-/// Names an id of an amended; used again when the amended is forgotten.
+/// Names an id of an amended trade; reused when the trade is forgotten.
 pub(super) type IdNo = u32;
 
 /// One reported version of a trade.
@@ -30,7 +30,7 @@ pub(super) struct Version {
     pub(super) origin: Origin,
 }
 
-/// One id of an amended: the trade that it belongs to, and its own `New` with the lowest origin.
+/// One id of an amended trade: the trade that it belongs to, and its own `New` with the lowest origin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Slot {
     id: Id,
@@ -38,13 +38,13 @@ struct Slot {
     original: Option<Version>,
 }
 
-/// One amended: what was said of any of its ids.
+/// One amended trade: what is known of all its ids.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct AmendedTrade {
     ids: Vec<IdNo>,
     correction: Option<Version>,
     cancelled: bool,
-    /// The largest event time of anything said of it; before all time if nothing carried one.
+    /// The largest event time of any event that names it; before all time if none carried one.
     latest: EventTime,
 }
 
@@ -67,17 +67,17 @@ pub(super) struct Trades {
 /// What there is of an id.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Found {
-    /// Nothing was said of it, nor of any integer above it.
+    /// Nothing is known of it, nor of any integer above it.
     Highest,
-    /// Nothing was said of it.
+    /// Nothing is known of it.
     Nothing,
     /// A plain trade.
     Plain(RowNo),
-    /// An id of an amended.
+    /// An id of an amended trade.
     Amended(IdNo),
 }
 
-/// What a `New` met.
+/// The result of adding a `New`.
 pub(super) enum Added {
     /// No `New` of this id before.
     First,
@@ -118,26 +118,26 @@ impl Trades {
         }
     }
 
-    /// Gives back some of what forgotten trades took.
+    /// Frees some of the memory of forgotten trades.
     pub(super) fn free_forgotten(&mut self) {
         self.rows.free_forgotten();
         let Trades { rows, runs, .. } = self;
         runs.free_forgotten(|row| rows.end_if_kept(row));
     }
 
-    /// What there is of an id of which something is said now.
+    /// What is known of an id that an event names now.
     pub(super) fn find(&mut self, id: Id) -> Found {
         if self.runs.is_highest(id) { Found::Highest } else { self.look_for(id) }
     }
 
-    /// The number of an id of which nothing was said; it names a trade of its own.
+    /// A number for an unknown id, which names a trade of its own.
     pub(super) fn begin(&mut self, id: Id) -> IdNo {
         let number = self.begin_amended(id, None, EventTime::NEVER);
         self.enter(id, ROW_NUMBERS + number);
         number
     }
 
-    /// Keeps a plain trade, of which nothing was said, in a chunk that has room; `is_highest` if its id was found
+    /// Stores a new trade as plain in a chunk that has room; `is_highest` if its id was found
     /// so.
     pub(super) fn add_plain(
         &mut self,
@@ -155,7 +155,7 @@ impl Trades {
         row
     }
 
-    /// Makes a plain trade an amended.
+    /// Promotes a plain trade to an amended one.
     pub(super) fn promote(&mut self, row: RowNo) -> IdNo {
         let version = self.rows.version(row);
         let id = (version.trade.scope, version.trade.id);
@@ -218,7 +218,7 @@ impl Trades {
         }
     }
 
-    /// Makes two trades one, and says which number it has: the smaller one's ids move.
+    /// Joins two trades and returns the number of the result: the smaller one's ids move.
     pub(super) fn join(&mut self, a: TradeNo, b: TradeNo) -> TradeNo {
         let ids = |trade| {
             self.amended_trades.get(&trade).map_or(0, |entry: &AmendedTrade| entry.ids.len())
@@ -271,14 +271,14 @@ impl Trades {
         self.amended_trades.get(&trade).is_some_and(|entry| entry.correction.is_some())
     }
 
-    /// Notes that something said of `trade` carries `time`; gives its latest time.
+    /// Notes that an event that names `trade` carries `time`; returns its latest time.
     pub(super) fn extend_latest(&mut self, trade: TradeNo, time: EventTime) -> Option<EventTime> {
         let entry = self.amended_trades.get_mut(&trade)?;
         entry.latest = entry.latest.max(time);
         Some(entry.latest)
     }
 
-    /// The largest event time of anything said of `trade`; none if it is not known (any more).
+    /// The largest event time of any event that names `trade`; none if it is not known (any more).
     pub(super) fn latest(&self, trade: TradeNo) -> Option<EventTime> {
         self.amended_trades.get(&trade).map(|entry| entry.latest)
     }

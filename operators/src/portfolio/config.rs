@@ -1,4 +1,4 @@
-//! What a job is told about portfolios before its first commit.
+//! The configuration of portfolios, fixed before the first commit.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub struct PortfolioConfig {
     pub default_currency: Currency,
     /// The portfolios that are.
     pub accounts: BTreeMap<PortfolioId, Account>,
-    /// What says how much a currency is worth in another. The first pair of two currencies decides.
+    /// The pairs that give exchange rates. The first pair of two currencies decides.
     pub pairs: Vec<Pair>,
     /// What risk is measured over.
     pub risk: RiskConfig,
@@ -28,13 +28,13 @@ pub struct PortfolioConfig {
 pub struct Account {
     /// Its base currency.
     pub currency: Currency,
-    /// What it began with, at [`market::MONEY_SCALE`]; 0 if that is not told.
+    /// What it began with, at [`market::MONEY_SCALE`]; 0 if it is unknown.
     pub capital: i128,
     /// What its changes are compared with.
     pub benchmark: Option<InstrumentId>,
 }
 
-/// An instrument whose price says how much of the quote currency one of the base currency costs.
+/// An instrument whose price is the quote currency per unit of the base currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
     /// `EUR` of `EUR/USD`.

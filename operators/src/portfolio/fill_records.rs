@@ -1,4 +1,4 @@
-//! All that was said of one fill, and which of it survives.
+//! The records of one fill, and which of them survives.
 
 use market::{AccountEvent, Fill, Origin};
 use serde::{Deserialize, Serialize};
@@ -19,12 +19,12 @@ pub(super) struct FillRecords {
 struct FillConflict {
     /// Contents other than that of the original.
     others: Vec<Fill>,
-    /// The pairs (kept, dropped) that were told.
+    /// The pairs (kept, dropped) that were emitted.
     emitted: Vec<(Fill, Fill)>,
 }
 
 impl FillRecords {
-    /// Takes a record. Those that speak of no fill say nothing.
+    /// Takes a record. Records that are not about fills are ignored.
     pub(super) fn take(&mut self, origin: Origin, event: &AccountEvent) {
         match event {
             AccountEvent::Fill(fill) => self.take_fill(origin, *fill),
@@ -61,7 +61,7 @@ impl FillRecords {
         }
     }
 
-    /// Whether the fill itself was told, and not only what became of it.
+    /// Whether the fill itself is known, and not only its corrections or busts.
     pub(super) fn is_known(&self) -> bool {
         self.original.is_some()
     }
@@ -72,7 +72,7 @@ impl FillRecords {
         Some(self.correction.as_deref().map_or(*original, |(_, with)| *with))
     }
 
-    /// The pairs (kept, dropped) that were not told before; from now on they were.
+    /// The pairs (kept, dropped) that were not emitted before; they count as emitted from now on.
     pub(super) fn new_conflicts(&mut self) -> Vec<(Fill, Fill)> {
         let (Some((_, kept)), Some(conflict)) = (&self.original, &mut self.conflict) else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! The core of fills: what portfolios hold and wish, and which records of fills do not fit.
+//! The core of fills: holdings and targets of portfolios, and the faults of their records.
 //!
 //! * **Key**: portfolio. **Input**: account records; fair values are none of its business. **Output**:
 //!   [`FillsOut`], net, at the ends of rounds.
@@ -6,7 +6,7 @@
 //!   the target that counts. A function of the set of records.
 //! * **Cost**: a fill behind all others of its position is one step; any other change folds anew from there
 //!   until the position is what it was.
-//! * **State bound**: fills are never forgotten: some 400 bytes each; [`Core::size`] tells.
+//! * **State bound**: fills are never forgotten: some 400 bytes each; see [`Core::size`].
 //! * **Numbers**: a fill whose amount reaches [`NOTIONAL_LIMIT`] is refused when it is read, with a row; here
 //!   it would be left out. So amounts of a position overflow only beyond 2³⁰ fills.
 
@@ -25,21 +25,21 @@ use super::row::{Fault, FillFault, PositionKey};
 use crate::context::CommitContext;
 use crate::keyed::{Core, Sharded};
 
-/// What a portfolio has to do with an instrument: it holds it, or wishes to, or both.
+/// A portfolio's line in an instrument: a holding, a target, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PortfolioLine {
     /// What that is.
     pub contract: Contract,
     /// What is held; none without a surviving fill.
     pub held: Option<Held>,
-    /// The wished share, at [`market::WEIGHT_SCALE`].
+    /// The target share, at [`market::WEIGHT_SCALE`].
     pub target: Option<i64>,
 }
 
 /// What the core puts out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FillsOut {
-    /// A line changed. After a restore, lines are told as if they came to be.
+    /// A line changed. After a restore, lines are emitted as if they were new.
     Line {
         /// Which.
         key: PositionKey,
@@ -99,7 +99,7 @@ struct Touch {
     other: bool,
 }
 
-/// Edits of books, by line.
+/// Edits of position histories, by line.
 type Edits = BTreeMap<PositionKey, (Contract, BTreeMap<Place, Option<Leg>>)>;
 
 impl Sharded for AccountRecord {
@@ -157,7 +157,7 @@ impl Fills {
         })
     }
 
-    /// Tells the faults of the round, and how its fills change the books.
+    /// Emits the faults of the round, and returns how its fills change the position histories.
     fn settle(&mut self, context: &CommitContext, out: &mut Vec<FillsOut>) -> Edits {
         let mut edits = Edits::new();
         for ((portfolio, id), touch) in std::mem::take(&mut self.dirty.fills) {
@@ -183,7 +183,7 @@ impl Fills {
             if touch.before == after {
                 continue;
             }
-            // What is put in comes after what is taken out: it may stand in the same place.
+            // Insertions come after removals: both may be at the same place.
             let gone = touch.before.map(|fill| (fill, None));
             let come = after.map(|fill| (fill, Some(Leg::of(&fill))));
             for (fill, leg) in gone.into_iter().chain(come) {

@@ -1,4 +1,4 @@
-//! The book of a position: its fills in order, with what is held after each.
+//! The history of a position: its fills in order, with what is held after each.
 //!
 //! A fill behind all others costs one step. Any other change folds anew from there on, until quantity and
 //! basis are again what they were: what follows then realises what it did before.
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::money::{fit, rhe};
 
-/// What a portfolio holds of an instrument, in the terms of its contract.
+/// What a portfolio holds of an instrument, in the units of its contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Held {
     /// How much, at the quantity scale: above zero long, below zero short.
@@ -69,7 +69,7 @@ impl Leg {
 }
 
 impl PositionHistory {
-    /// Puts fills in, in the place of those that stand there, or takes them out. Places are unique and
+    /// Inserts fills, which replace those at the same place, or removes them. Places are unique and
     /// ascend.
     pub(super) fn apply(&mut self, contract: &Contract, edits: &[(Place, Option<Leg>)]) {
         let Some((first, _)) = edits.first() else { return };

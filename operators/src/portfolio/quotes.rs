@@ -1,4 +1,4 @@
-//! The core of quotes: what bars, indicators and clients say that an instrument is worth.
+//! The core of quotes: prices of instruments from bars, indicators and clients.
 //!
 //! * **Key**: instrument. **Input**: [`QuoteIn`]. **Output**: [`QuotesOut`], net, at the ends of rounds.
 //! * **Meaning**: the mark is the close of the newest base bar that has one; a series is the last
@@ -37,7 +37,7 @@ pub enum QuoteIn {
     Account(Box<AccountRecord>),
 }
 
-/// What the core puts out. After a restore, rows are told as if they came to be.
+/// What the core puts out. After a restore, rows are emitted as if they were new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuotesOut {
     /// A mark changed.
@@ -204,7 +204,7 @@ impl Core for Quotes {
 }
 
 impl QuoteState {
-    /// Takes what was said; says whether it can change anything that is put out.
+    /// Takes an input; returns whether it can change any output.
     fn apply(&mut self, config: &PortfolioConfig, input: &QuoteIn) -> bool {
         match input {
             QuoteIn::Bar(change) => {
@@ -330,7 +330,7 @@ impl QuoteState {
         }
     }
 
-    /// The last closes that count; before `from` they are as they were told.
+    /// The last closes that count; before `from` they are as last emitted.
     fn closes(
         &self,
         config: &PortfolioConfig,
@@ -348,7 +348,7 @@ impl QuoteState {
         if closes.len() >= most || emitted.len() < most {
             closes.drain(..closes.len().saturating_sub(most));
         } else {
-            // Some that were told are gone: older ones take their places.
+            // Some that were emitted are gone: older ones take their places.
             let newest = self.closed.iter().rev().filter(|(_, price)| counts(price));
             closes = newest.take(most).map(|(time, price)| (*time, *price)).collect();
             closes.reverse();
@@ -391,7 +391,7 @@ fn close_of(candle: &Candle) -> Option<Price> {
     candle.bar.close.map(|(_, price)| price)
 }
 
-/// Sets or removes; says whether that changed anything.
+/// Sets or removes; returns whether that changed anything.
 fn set<K: Ord, V: Copy + PartialEq>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) -> bool {
     match value {
         Some(value) => map.insert(key, value) != Some(value),

@@ -1,14 +1,14 @@
-//! ValuationStreams: what the cores say, wired to the desk of each worker, and risk.
+//! Valuation: wires the outputs of the cores to the valuation core of each worker, and computes risk.
 //!
 //! ```text
-//! lines ──────► desk ─┬─► positions, portfolios, drift
+//! lines ──────► core ─┬─► positions, portfolios, drift
 //! marks ════════► │   ├─► open ──────────────────────────────────────────────┐
 //!                 │   └─► priced ─ by instrument ─┬─ join ─ by pair ─ join ─┬─ by portfolio ─ reduce ─► risk
 //! closes ═════════╪═══════════════════════════════┴─────────────────────────┘
 //! edges ──────────┴─► edges
 //! ```
 //!
-//! Lines stay on the worker that owns their portfolio; marks and closes are told to all workers (═), which is
+//! Lines stay on the worker that owns their portfolio; marks and closes are broadcast to all workers (═), which is
 //! why only their net changes per round are. Risk is the one differential part: it is joined from what rarely
 //! changes, what is held and bars that closed. Nothing holds a trace back but the operators that read it, so all of
 //! them compact as commits pass.
@@ -54,8 +54,8 @@ pub struct ValuationStreams<'scope> {
 
 type By<'scope, K, V> = Arranged<'scope, SharedTrace<K, V>>;
 
-/// What the cores of quotes say on this worker, each to those that it concerns.
-struct Said<'scope> {
+/// The outputs of the quote cores on this worker, by kind.
+struct QuoteStreams<'scope> {
     marks: StreamVec<'scope, Time, MarkChange>,
     closes: StreamVec<'scope, Time, Box<ClosesChange>>,
     edges: StreamVec<'scope, Time, Box<EdgeChange>>,
@@ -79,7 +79,7 @@ pub fn valuation<'scope>(
         FillsOut::Fault(fault) => Err(fault),
     });
     let faults = faults.container::<Vec<_>>().map(|fault| *fault);
-    let Said { marks, closes, edges } = input(quotes);
+    let QuoteStreams { marks, closes, edges } = split_quotes(quotes);
     let edges = changes(edges, "Edges", |input, put| {
         let EdgeChange { key, before, after } = *input;
         before.into_iter().for_each(|before| put((key, before), -1));
@@ -101,7 +101,7 @@ pub fn valuation<'scope>(
     ValuationStreams { positions, portfolios, drift, risk, edges, faults }
 }
 
-fn input(quotes: StreamVec<'_, Time, QuotesOut>) -> Said<'_> {
+fn split_quotes(quotes: StreamVec<'_, Time, QuotesOut>) -> QuoteStreams<'_> {
     let (marks, others) = quotes.ok_err(|input| match input {
         QuotesOut::Mark { instrument, mark } => Ok((instrument, mark)),
         QuotesOut::Closes(change) => Err(Ok(change)),
@@ -109,10 +109,10 @@ fn input(quotes: StreamVec<'_, Time, QuotesOut>) -> Said<'_> {
     });
     let others = others.container::<Vec<Result<_, _>>>();
     let (closes, edges) = others.ok_err(|other| other);
-    Said { marks, closes, edges }
+    QuoteStreams { marks, closes, edges }
 }
 
-/// Tells all workers the closes of the instruments of each.
+/// Broadcasts the closes of each worker's instruments to all workers.
 fn broadcast_closes(closes: StreamVec<'_, Time, Box<ClosesChange>>) -> Closes<'_> {
     let input = changes(closes, "Closes", |input, put| {
         let ClosesChange { instrument, of_pair, before, after } = *input;

@@ -16,7 +16,7 @@ use crate::output::{BarChange, LedgerOut, RollupIn};
 pub(super) struct Ladder {
     instrument: InstrumentId,
     clock: InstrumentClock,
-    /// Sources heard in this round; they count from the next.
+    /// Sources seen in this round; they count from the next.
     sources_seen: SourceSet,
     /// When the newest base bar seen opens.
     seen: EventTime,
@@ -56,7 +56,7 @@ impl Ladder {
         &self.clock
     }
 
-    /// Takes what the ledger says; it shows at the end of the round.
+    /// Takes an output of the ledger; it takes effect at the end of the round.
     pub(super) fn apply(&mut self, input: RollupIn) {
         match input {
             RollupIn::SourceSeen(_, sources) => self.sources_seen = self.sources_seen.and(sources),
@@ -126,7 +126,7 @@ impl Ladder {
             bar.history.settle(key, bar.end, bar.values.as_ref(), cause, now, out);
         }
 
-        // 4. The sources heard in this round count from the next one on.
+        // 4. The sources seen in this round count from the next one on.
         self.clock.add_sources(std::mem::take(&mut self.sources_seen), watermark);
         watermark
     }
@@ -180,7 +180,7 @@ impl Ladder {
         Some(union).filter(|bar| !bar.is_empty())
     }
 
-    /// The watermark at which this ladder must be looked at, even if nothing is said.
+    /// The watermark at which this ladder must be looked at, even without input.
     pub(super) fn next_deadline(&self) -> Option<EventTime> {
         self.waiting.next_end()
     }

@@ -1,6 +1,6 @@
 //! Roll-ups: bars of larger timeframes as unions of smaller ones.
 //!
-//! * **Key**: instrument. **Input**: [`RollupIn`], what the ledger says of base bars. **Output**:
+//! * **Key**: instrument. **Input**: [`RollupIn`], what the ledger emits of base bars. **Output**:
 //!   [`LedgerOut`], of larger bars.
 //! * **Meaning**: `docs/semantics.md`, last section: they see rounds as base bars see commits.
 //! * **State bound**: one entry per bar of every timeframe, base included.
@@ -40,7 +40,7 @@ pub struct Rollup {
     config: Arc<RollupConfig>,
     ladders: BTreeMap<InstrumentId, Ladder>,
     deadlines: Deadlines,
-    /// Instruments that something was said of in this round.
+    /// Instruments with input in this round.
     dirty: std::collections::BTreeSet<InstrumentId>,
     bytes: usize,
 }

@@ -83,7 +83,7 @@ pub enum Series {
     Close,
     /// The volume.
     Volume,
-    /// A value told by [`super::SignalIn::Value`].
+    /// A value given by [`super::SignalIn::Value`].
     Value(u16),
     /// The same number at every bar.
     Number(f64),
@@ -97,7 +97,7 @@ impl Rule {
     }
 
     /// Whether it holds at the last of `points`, which are consecutive bars in the order of time: the bar
-    /// and as many before it as [`Self::looks_back`] says, or fewer if there are no more.
+    /// and as many before it as [`Self::looks_back`] gives, or fewer if there are no more.
     pub fn holds(&self, points: &[&Point]) -> bool {
         let Some((last, earlier)) = points.split_last() else { return false };
         if self.settle == Settle::OnFinal && !last.is_final {

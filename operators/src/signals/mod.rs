@@ -6,10 +6,10 @@
 //!   indicator values at them ([`Rule::holds`]). An alert is *raised* for a rule and a bar when the rule
 //!   comes to hold there, and *withdrawn* when a restatement ends that; both are rows, and it may be raised
 //!   again. A rule that settles on final counts bars only from when they are final.
-//! * Where a rule **stands** at the bars of an instrument and timeframe ([`Signal`]) follows from its alerts
+//! * The **status** of a rule at the bars of an instrument and timeframe ([`Signal`]) follows from its alerts
 //!   and from which bars have a row, at the end of each round.
 //! * Works per round, like roll-ups and indicators: its history is a function of the rounds.
-//! * **State bound**: one point per bar, one row per alert ever raised, one per rule; [`Core::size`] tells the bytes.
+//! * **State bound**: one point per bar, one row per alert ever raised, one per rule; [`Core::size`] gives the bytes.
 //! * **Cost**: per round, rule and changed bar, one evaluation for it and for each bar after it that looks
 //!   back on it.
 
@@ -67,7 +67,7 @@ pub struct AlertKey {
     pub rule: u16,
 }
 
-/// How an alert stands.
+/// The state of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Alert {
     /// Whether the rule holds now; else the alert is withdrawn.
@@ -91,7 +91,7 @@ pub struct AlertChange {
     pub before: Option<Alert>,
     /// Its row after; alerts never go.
     pub after: Alert,
-    /// Whether this row existed before and is told again because state was restored.
+    /// Whether this row existed before and is emitted again because state was restored.
     pub restored: bool,
 }
 
@@ -106,7 +106,7 @@ pub struct SignalKey {
     pub rule: u16,
 }
 
-/// Where a rule stands; there is a row while any bar has one.
+/// The status of a rule; there is a row while any bar has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Signal {
     /// When the newest bar that has a row opens.
@@ -119,7 +119,7 @@ pub struct Signal {
     pub standing: u64,
 }
 
-/// The net change of where a rule stands in one round.
+/// The net change of the status of a rule in one round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignalChange {
     /// Of which rule.
@@ -128,16 +128,16 @@ pub struct SignalChange {
     pub before: Option<Signal>,
     /// Its row after, if it has one. Differs from `before`.
     pub after: Option<Signal>,
-    /// Whether this row existed before and is told again because state was restored.
+    /// Whether this row existed before and is emitted again because state was restored.
     pub restored: bool,
 }
 
-/// What is said of rules.
+/// The output of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalOut {
     /// An alert was raised, withdrawn or settled.
     Alert(AlertChange),
-    /// A rule stands differently.
+    /// The status of a rule changed.
     Signal(SignalChange),
 }
 
@@ -150,7 +150,7 @@ impl SignalOut {
         }
     }
 
-    /// The part about where rules stand.
+    /// The part about the status of rules.
     pub fn signal(self) -> Option<SignalChange> {
         match self {
             SignalOut::Signal(change) => Some(change),

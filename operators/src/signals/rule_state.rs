@@ -21,7 +21,7 @@ pub(super) struct RuleState {
     changed: BTreeSet<EventTime>,
 }
 
-/// One bar: what was told of it, and what rules see.
+/// One bar: its row and values, and what rules see.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct RuleBar {
     candle: Option<Arc<Candle>>,
@@ -147,7 +147,7 @@ impl RuleState {
     }
 }
 
-/// How an alert stands after a rule was judged; none if nothing changed.
+/// The state of an alert after a rule was judged; none if nothing changed.
 fn next(before: Option<Alert>, holds: bool, settled: bool, commit: Commit) -> Option<Alert> {
     match before {
         None => holds.then_some(Alert {

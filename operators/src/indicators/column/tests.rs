@@ -87,7 +87,7 @@ fn a_change_costs_what_it_can_reach_and_no_more() {
         (&[(500, None, false)], (2, 3)),
         // Two changes far apart: nothing between them.
         (&[(100, Some(7), false), (900, Some(7), false)], (6, 6)),
-        // Only the state of the bar: no step at all. Nothing new: nothing said.
+        // Only the state of the bar: no step at all. Nothing new: nothing emitted.
         (&[(500, Some(1_050), true)], (0, 1)),
         (&[(500, Some(1_050), false)], (0, 0)),
         (&[(505, None, false)], (0, 0)),

@@ -34,7 +34,7 @@ impl InstrumentState {
                 continue;
             };
             if self.bars.buckets(config).of(latest).end != end {
-                continue; // outdated: something later was said of it
+                continue; // outdated: a later event names it
             }
             self.forget_amended(config, trade);
         }
@@ -51,7 +51,7 @@ impl InstrumentState {
         self.trades.forget(trade);
     }
 
-    /// What there is of an id of which something is said now.
+    /// What is known of an id that an event names now.
     pub(super) fn find(&mut self, id: Id, application: &Application<'_>) -> Found {
         let found = self.trades.find(id);
         let Found::Amended(number) = found else { return found };
@@ -66,7 +66,7 @@ impl InstrumentState {
         Found::Nothing
     }
 
-    /// Notes what was said of ids of amended trades, for when their trades will be forgotten.
+    /// Schedules when the amended trades named in this commit will be forgotten.
     pub(super) fn schedule_forgetting(&mut self, application: &mut Application<'_>) {
         if self.seen > EventTime::NEVER {
             for id in std::mem::take(&mut self.undated) {

@@ -1,4 +1,4 @@
-//! One instrument's book: applies a commit to its trades and bars.
+//! The state of one instrument: applies a commit to its trades and bars.
 //!
 //! The steps are numbered as a commit goes through them; `docs/semantics.md` has the definition that
 //! they follow.
@@ -62,13 +62,13 @@ struct LastChunk {
     chunk: u32,
 }
 
-/// Something was said of an id of an amended trade, at an event time if it carried one.
+/// An id of an amended trade that an event names, and the event's time if it carries one.
 type TimedId = (IdNo, Option<EventTime>);
 
-/// A commit in the middle of being applied to a book.
+/// A commit while it is applied to the instrument's state.
 struct Application<'a> {
     config: &'a LedgerConfig,
-    /// Plain trades that came, with the places of their records. Some may be amended trades by now.
+    /// Plain trades that came, with the places of their records. Some may be amended by now.
     fresh: Vec<(RowNo, u32)>,
     /// Whether some are.
     some_are_amended: bool,
@@ -82,7 +82,7 @@ struct Application<'a> {
     conflict_candidates: BTreeMap<IdNo, Vec<Version>>,
     /// Corrections and cancels, to be looked at when all is applied.
     amendments: Vec<(IdNo, Unmatched)>,
-    /// Of which ids of amended trades something was said, for when their trades will be forgotten.
+    /// Ids of amended trades that events named, to schedule when their trades are forgotten.
     timed_ids: Vec<TimedId>,
 }
 
@@ -147,7 +147,7 @@ impl InstrumentLedger for InstrumentState {
         self.emit_unmatched(&application, out);
         self.gaps.settle(self.instrument, config.gaps_max, out);
 
-        // 4. What survives moves between bars; prices far away from recent ones are told.
+        // 4. What survives moves between bars; outliers are emitted.
         let mut changed = BTreeMap::new();
         self.add_plain_trades(&application, records, &mut changed, out);
         self.move_between_bars(&application, &mut changed, out);
@@ -282,7 +282,7 @@ impl InstrumentState {
             Found::Plain(row) => {
                 let known = self.trades.rows.version(row);
                 let is_copy = known.trade.content() == trade.content();
-                // A copy that counts from now on may stand elsewhere in the order of trades: then it is stored as amended.
+                // A copy that counts from now on may have another place in the order of trades. A plain trade cannot.
                 let stays = known.origin < origin
                     || known.trade == *trade && self.trades.rows.set_origin(row, id, origin);
                 if is_copy && stays {
@@ -324,14 +324,14 @@ impl InstrumentState {
         let trade = self.trades.join(known_as, new_name);
         self.trades.correct(trade, Version { trade: with, origin: cause.origin });
         application.timed_ids.push((with_id, Some(with.time)));
-        // Without a new id a correction tells of a trade that must have been told before, or is missing.
+        // Without a new id, a correction is no evidence of a trade: its trade was reported before, or is missing.
         if of != with.name() {
             self.gaps.observe(with.scope, with.id, with.time);
         }
         application.amend(of_id, of, CauseKind::Correction, Some(with.time));
     }
 
-    /// Keeps a plain trade, of which nothing was said; it is taken into its bar when all is applied. None
+    /// Stores a new trade as plain; its bar gets it when all records are applied. None
     /// if it must be stored as an amended trade.
     fn add_plain(
         &mut self,
@@ -461,7 +461,7 @@ impl InstrumentState {
 }
 
 impl Application<'_> {
-    /// Notes a correction or a cancel, to be told if no trade is found when all is applied.
+    /// Notes a correction or a cancel, to be emitted if no trade is found when all is applied.
     fn amend(&mut self, id: IdNo, of: TradeRef, kind: CauseKind, time: Option<EventTime>) {
         let (commit, reason) = (self.context.commit, UnmatchedReason::Unknown);
         self.amendments.push((id, Unmatched { commit, kind, of, time, reason }));

@@ -106,7 +106,7 @@ impl InstrumentState {
                 continue;
             }
             // Not sets: two trades that look alike and become one did contribute twice. After is one at most,
-            // so their order says nothing.
+            // so their order does not matter.
             let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
             for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
             {
@@ -138,7 +138,7 @@ impl InstrumentState {
         }
     }
 
-    /// What is told of a survivor in the bar of `bucket` if its price is far away from recent ones.
+    /// The audit row of a survivor in the bar of `bucket`, if its price is an outlier.
     fn outlier(
         &mut self,
         config: &LedgerConfig,

@@ -33,7 +33,7 @@ pub(super) struct Bars {
 }
 
 impl Bars {
-    /// Takes the instrument's terms; says whether its calendar differs from the one assumed so far.
+    /// Takes the instrument's spec; returns whether its calendar differs from the one assumed so far.
     pub(super) fn learn(&mut self, spec: InstrumentSpec) -> bool {
         let assumed = self.calendar();
         let spec = self.spec.get_or_insert(spec);
@@ -50,7 +50,7 @@ impl Bars {
         Buckets::new(config.calendars.get(self.calendar()), config.base)
     }
 
-    /// Adds a trade to the bar at `bucket`; says whether this made the bar.
+    /// Adds a trade to the bar at `bucket`; returns whether this made the bar.
     pub(super) fn add(&mut self, bucket: Bucket, trade: &Trade) -> bool {
         let mut made = false;
         let bar = self.bars.entry(bucket.open).or_insert_with(|| {

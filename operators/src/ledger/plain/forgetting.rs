@@ -18,7 +18,7 @@ impl PlainInstrumentState {
             };
             let mut buckets = self.bars.buckets(config);
             if buckets.of(latest).end != end {
-                continue; // outdated: something later was said of it
+                continue; // outdated: a later event names it
             }
             if let Some(survivor) = self.trades.survivor(trade) {
                 let open = buckets.of(survivor.time).open;
@@ -28,7 +28,7 @@ impl PlainInstrumentState {
         }
     }
 
-    /// Notes what was said of ids, for when their trades will be forgotten.
+    /// Schedules when the trades named in this commit will be forgotten.
     pub(super) fn schedule_forgetting(&mut self, config: &LedgerConfig, timed_ids: Vec<TimedId>) {
         let mut buckets = self.bars.buckets(config);
         for (id, time) in timed_ids {

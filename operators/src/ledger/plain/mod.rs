@@ -1,6 +1,6 @@
-//! The slow twin: one instrument's book in its obvious form, on ordered maps.
+//! The slow twin: the state of one instrument in its obvious form, on ordered maps.
 //!
-//! It says what the fast [`super::instrument`] says, commit by commit, and is here to be read beside it: tests
+//! It emits what the fast [`super::instrument`] emits, commit by commit, and is here to be read beside it: tests
 //! hold both equal, and benches time them. The steps are numbered as a commit goes through them;
 //! `docs/semantics.md` has the definition that they follow. A record costs O(log n), and a bar folds its
 //! trades anew once in a commit in which a trade left it.
@@ -52,10 +52,10 @@ pub struct PlainInstrumentState {
     undated: Vec<TimedId>,
 }
 
-/// Something was said of an id, at an event time if it carried one.
+/// An id that an event names, and the event's time if it carries one.
 type TimedId = (Id, Option<EventTime>);
 
-/// A commit in the middle of being applied to a book.
+/// A commit while it is applied to the instrument's state.
 struct Application<'a> {
     config: &'a LedgerConfig,
     spec: Option<InstrumentSpec>,
@@ -67,7 +67,7 @@ struct Application<'a> {
     conflict_candidates: BTreeMap<Id, Vec<Version>>,
     /// Corrections and cancels, to be looked at when all is applied.
     amendments: Vec<(CauseKind, TradeRef, Option<EventTime>)>,
-    /// Of which ids something was said, for when their trades will be forgotten.
+    /// Ids that events named, to schedule when their trades are forgotten.
     timed_ids: Vec<TimedId>,
 }
 
@@ -132,7 +132,7 @@ impl InstrumentLedger for PlainInstrumentState {
         self.emit_unmatched(&application, out);
         self.gaps.settle(self.instrument, config.gaps_max, out);
 
-        // 4. What survives moves between bars; prices far away from recent ones are told.
+        // 4. What survives moves between bars; outliers are emitted.
         let changed =
             self.move_between_bars(config, context.commit, &application.trade_changes, out);
 
@@ -275,7 +275,7 @@ impl PlainInstrumentState {
         let trade = self.trades.join(known_as, new_name);
         self.trades.correct(trade, Version { trade: with, origin: cause.origin });
         self.observe(&with, application);
-        // Without a new id a correction tells of a trade that must have been told before, or is missing.
+        // Without a new id, a correction is no evidence of a trade: its trade was reported before, or is missing.
         if of != with.name() {
             self.gaps.observe(with.scope, with.id, with.time);
         }

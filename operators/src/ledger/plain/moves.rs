@@ -46,7 +46,7 @@ impl PlainInstrumentState {
                 continue;
             }
             // Not sets: two trades that look alike and become one did contribute twice. After is one at most,
-            // so their order says nothing.
+            // so their order does not matter.
             let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
             for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
             {
@@ -80,7 +80,7 @@ impl PlainInstrumentState {
         changed
     }
 
-    /// What is told of a survivor in the bar of `bucket` if its price is far away from recent ones.
+    /// The audit row of a survivor in the bar of `bucket`, if its price is an outlier.
     fn outlier(
         &mut self,
         config: &LedgerConfig,

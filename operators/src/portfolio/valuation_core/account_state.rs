@@ -1,4 +1,4 @@
-//! A portfolio on the desk: its lines, and what was put out of it.
+//! The account state of one portfolio: its lines, and the rows last emitted of it.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ impl AccountState {
         (place, place == next)
     }
 
-    /// The line at this place is this now. Like the next two, says whether it is the first thing that matters
+    /// Sets the line at this place. Like the next two, returns whether it is the first relevant change
     /// of this portfolio in the round.
     pub(super) fn set_line(&mut self, place: usize, line: Option<PortfolioLine>) -> bool {
         let row = &mut self.lines[place];
@@ -108,7 +108,7 @@ impl AccountState {
         row.line.is_some() && !std::mem::replace(&mut self.dirty, true)
     }
 
-    /// Amounts of the line at this place go this way, whose rate is none until its pair is told; says whether
+    /// Sets the FX route of the line at this place, whose rate is none until its pair has a mark; returns whether
     /// that is new.
     pub(super) fn set_route(&mut self, place: usize, route: Route) -> bool {
         let row = &mut self.lines[place];
@@ -190,7 +190,7 @@ impl Row {
     }
 }
 
-/// A row was as told and is `after`.
+/// A row was as last emitted and is `after`.
 fn change<K: Copy, V: Clone + Ord>(
     rows: &mut Vec<Update<K, V>>,
     time: Time,
@@ -202,7 +202,7 @@ fn change<K: Copy, V: Clone + Ord>(
     *emitted = after;
 }
 
-/// A row was `before` and is `after`. The lesser is told first: arrangements sort what is in order already
+/// A row was `before` and is `after`. The lesser is emitted first: arrangements sort what is in order already
 /// by looking at it.
 fn emit<K: Copy, V: Clone + Ord>(
     rows: &mut Vec<Update<K, V>>,

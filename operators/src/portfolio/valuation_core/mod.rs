@@ -1,4 +1,4 @@
-//! The core of the desk: every line beside its mark and rate, and what portfolios come to. Pure; one per worker.
+//! The core of valuation: values every line at its mark and rate, and sums portfolios. Pure; one per worker.
 //!
 //! * **Input**: the changes of a round, net: lines of this worker's portfolios, marks of all instruments.
 //! * **Output**: [`Rows`], net and in the order in which arrangements keep them: of all tables that marks reach, and what
@@ -84,7 +84,7 @@ pub(super) struct Rows {
 }
 
 impl Valuation {
-    /// A desk without portfolios.
+    /// A valuation without portfolios.
     pub(super) fn new(config: Arc<PortfolioConfig>) -> Valuation {
         let (accounts, dirty) = (Vec::new(), Vec::new());
         Valuation { config, accounts, numbers: HashMap::new(), quotes: HashMap::new(), dirty }
@@ -147,7 +147,7 @@ impl Valuation {
         }
     }
 
-    /// The number of a portfolio's sheet.
+    /// The index of a portfolio's account state.
     fn account(&mut self, portfolio: PortfolioId) -> usize {
         match self.numbers.entry(portfolio) {
             Entry::Occupied(known) => *known.get(),

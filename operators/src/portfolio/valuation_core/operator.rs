@@ -1,4 +1,4 @@
-//! Runs the desk of a worker over the commits that end rounds.
+//! Runs the valuation of a worker over the commits that end rounds.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::portfolio::config::PortfolioConfig;
 use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
 use crate::timestamp_buffer::{PendingCommit, TimestampBuffer};
 
-/// What a desk puts out: see [`Rows`].
+/// The outputs of the valuation: see [`Rows`].
 pub(in crate::portfolio) struct ValuedRows<'scope> {
     pub(in crate::portfolio) positions: StreamVec<'scope, Time, Update<PositionKey, Arc<Position>>>,
     pub(in crate::portfolio) portfolios: StreamVec<'scope, Time, Update<PortfolioId, Portfolio>>,
@@ -28,10 +28,10 @@ pub(in crate::portfolio) struct ValuedRows<'scope> {
 
 type Output<T> = OutputBuilder<Time, CapacityContainerBuilder<Vec<T>>>;
 
-/// Runs a desk over the lines of this worker's portfolios and the marks that all workers are told.
+/// Runs a valuation over the lines of this worker's portfolios and the marks, which all workers receive.
 ///
-/// A commit at which either says anything is one that ends a round, or the one that was restored: both are
-/// rounds to a desk, that of a restore being its first. Commits are settled in order, once both inputs
+/// A commit with input ends a round, or is the one that was restored: both are
+/// rounds to a valuation, that of a restore being its first. Commits are settled in order, once both inputs
 /// have passed them; so it does not matter how many of them arrive together.
 pub(in crate::portfolio) fn value_positions<'scope>(
     config: Arc<PortfolioConfig>,

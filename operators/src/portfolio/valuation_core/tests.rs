@@ -1,4 +1,4 @@
-//! The desk beside its obvious form: all rows of all lines, made anew after every round.
+//! The valuation beside its obvious form: all rows of all lines, made anew after every round.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -12,21 +12,13 @@ use crate::portfolio::position_history::Held;
 use crate::portfolio::totals::{Share, Sums};
 
 const INSTRUMENTS: u64 = 6;
-/// Quoted in dollars, says what a euro costs.
+/// Quoted in dollars: the price of a euro.
 const PAIR: u64 = 4;
 
 #[derive(Clone, Debug)]
-enum Said {
-    PortfolioLine {
-        portfolio: u64,
-        instrument: u64,
-        held: Option<(i128, i128)>,
-        target: Option<i64>,
-    },
-    Mark {
-        instrument: u64,
-        mark: Option<i64>,
-    },
+enum InputChange {
+    Line { portfolio: u64, instrument: u64, held: Option<(i128, i128)>, target: Option<i64> },
+    Mark { instrument: u64, mark: Option<i64> },
 }
 
 /// All rows that there are.
@@ -77,19 +69,19 @@ fn amounts() -> impl Strategy<Value = i128> {
     prop_oneof![1 => Just(0), 6 => -10_000_i128..10_000, 1 => far]
 }
 
-fn input() -> impl Strategy<Value = Said> {
+fn input() -> impl Strategy<Value = InputChange> {
     let mark = prop_oneof![5 => 1..500_i64, 1 => -5..5_i64, 1 => Just(i64::MAX)];
     let held = (amounts(), amounts());
     prop_oneof![
         (0..3_u64, 0..INSTRUMENTS, prop::option::of(held), prop::option::of(-5..1_000_000_000_i64))
-            .prop_map(|(portfolio, instrument, held, target)| Said::PortfolioLine {
+            .prop_map(|(portfolio, instrument, held, target)| InputChange::Line {
                 portfolio,
                 instrument,
                 held,
                 target
             }),
         (0..INSTRUMENTS, prop::option::weighted(0.8, mark))
-            .prop_map(|(instrument, mark)| Said::Mark { instrument, mark }),
+            .prop_map(|(instrument, mark)| InputChange::Mark { instrument, mark }),
     ]
 }
 
@@ -137,14 +129,14 @@ fn anew(
         }
         let (row, whole) = sums.totals(&config.account(portfolio));
         tables.portfolios.extend(row.map(|row| (portfolio, row)));
-        let wishes = of_portfolio().any(|(_, line)| line.target.is_some());
+        let has_targets = of_portfolio().any(|(_, line)| line.target.is_some());
         for (key, line) in of_portfolio() {
             let position = tables.positions.get(key);
             if line.target.is_some() || position.is_some_and(Position::is_open) {
                 let share = Share {
                     contract: &line.contract,
                     position,
-                    target: line.target.or(wishes.then_some(0)),
+                    target: line.target.or(has_targets.then_some(0)),
                     mark: marks.get(&key.instrument).copied(),
                     rate: rate_of(line),
                 };
@@ -212,7 +204,7 @@ proptest! {
             let (mut new_lines, mut new_marks): (Vec<LineChange>, Vec<MarkChange>) = Default::default();
             for input in round {
                 match input {
-                    Said::PortfolioLine { portfolio, instrument, held, target } => {
+                    InputChange::Line { portfolio, instrument, held, target } => {
                         let portfolio = PortfolioId(portfolio);
                         let line = line(instrument, held, target);
                         let key = PositionKey { portfolio, instrument: InstrumentId(instrument) };
@@ -222,7 +214,7 @@ proptest! {
                         };
                         new_lines.push((key, line));
                     }
-                    Said::Mark { instrument, mark } => {
+                    InputChange::Mark { instrument, mark } => {
                         let (instrument, mark) = (InstrumentId(instrument), mark.map(Price));
                         match mark {
                             Some(mark) => marks.insert(instrument, mark),

@@ -8,7 +8,8 @@ use market::{
     OrderKey, Price, Timeframe, TradeId,
 };
 use operators::indicators::{
-    self as told, INDICATORS, Indicator, IndicatorOut, IndicatorValue, IndicatorsConfig, Line,
+    self as told, INDICATORS, Indicator, IndicatorOut, IndicatorSeries, IndicatorValue,
+    IndicatorsConfig,
 };
 
 pub(super) const INSTRUMENT: InstrumentId = InstrumentId(7);
@@ -135,8 +136,8 @@ pub(super) fn random_config(dice: &mut Dice, calendars: &Calendars) -> Arc<Indic
 }
 
 /// A line under test.
-pub(super) fn line(config: &Arc<IndicatorsConfig>) -> Line {
-    Line::new(Arc::clone(config), INSTRUMENT, Timeframe::MINUTE)
+pub(super) fn line(config: &Arc<IndicatorsConfig>) -> IndicatorSeries {
+    IndicatorSeries::new(Arc::clone(config), INSTRUMENT, Timeframe::MINUTE)
 }
 
 /// What a line says of bars that it has never seen before.
