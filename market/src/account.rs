@@ -1,4 +1,4 @@
-//! What is said of accounts: fills and what becomes of them, target weights, fair values.
+//! Events of accounts: fills with their corrections and busts, target weights, fair values.
 //!
 //! A *portfolio* holds positions; its *fills* are named by (portfolio, id), so a correction may move one
 //! to another instrument. What these records mean together is defined in `docs/portfolios.md`.
@@ -37,7 +37,7 @@ pub struct Contract {
     pub spec: InstrumentSpec,
     /// What its prices are in.
     pub quote: Currency,
-    /// How many units of the underlying one unit of quantity stands for; at least 1.
+    /// How many units of the underlying one unit of quantity represents; at least 1.
     pub multiplier: u32,
 }
 
@@ -72,7 +72,7 @@ pub struct Fill {
     pub fee: i64,
 }
 
-/// A portfolio's wish for an instrument.
+/// A portfolio's target weight for an instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Target {
     /// Whose.
@@ -81,10 +81,10 @@ pub struct Target {
     pub instrument: InstrumentId,
     /// What that is.
     pub contract: Contract,
-    /// When it was said; the latest counts.
+    /// When it was reported; the latest counts.
     pub time: EventTime,
-    /// The wished share of the portfolio at [`WEIGHT_SCALE`], below zero for a short position; none takes
-    /// the wish back.
+    /// The target share of the portfolio at [`WEIGHT_SCALE`], below zero for a short position; none takes
+    /// the target back.
     pub weight: Option<i64>,
 }
 
@@ -95,15 +95,15 @@ pub struct FairValue {
     pub instrument: InstrumentId,
     /// Scales of the price.
     pub spec: InstrumentSpec,
-    /// Who or what says so.
+    /// The model that gives the value.
     pub model: ModelId,
-    /// When it was said; the latest counts.
+    /// When it was reported; the latest counts.
     pub time: EventTime,
     /// The value per unit; none takes it back.
     pub value: Option<Price>,
 }
 
-/// What a record of accounts says.
+/// What a record of accounts reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AccountEvent {
     /// A fill happened.
@@ -114,7 +114,7 @@ pub enum AccountEvent {
     Bust {
         /// Which.
         of: FillRef,
-        /// When that was said, if it is told.
+        /// When that was reported, if it is known.
         time: Option<EventTime>,
     },
     /// A target weight.
@@ -123,12 +123,12 @@ pub enum AccountEvent {
     Fair(FairValue),
 }
 
-/// One accepted statement about accounts and where it came from.
+/// One accepted event of accounts and where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccountRecord {
     /// Where it came from.
     pub origin: Origin,
-    /// What it says.
+    /// The event.
     pub event: AccountEvent,
 }
 

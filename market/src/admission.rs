@@ -71,7 +71,7 @@ impl AdmissionError {
 }
 
 impl Catalog {
-    /// Registers the names of a row that is being bound: all of them, or none and the error says why.
+    /// Registers the names of a row that is being bound: all of them, or none and the error gives the reason.
     ///
     /// ```
     /// use market::{Catalog, UnknownNames};
@@ -91,7 +91,7 @@ impl Catalog {
             self.scopes.check(scope, *contiguous)?;
         }
         self.hold(names)?;
-        // Each has a place now, so nothing below fails but a scope of which another thread has just said otherwise.
+        // Each has a place now, so nothing below fails but a scope that another thread has just registered differently.
         if let Some(instrument) = &names.instrument {
             self.insert(instrument)?;
         }
@@ -108,7 +108,7 @@ impl Catalog {
     }
 
     /// Holds places for the names of a row that is to be bound, so that [`Catalog::register`] finds them: for all of
-    /// them, or for none and the error says why. What is only held is not known to anybody.
+    /// them, or for none and the error gives the reason. What is only held is not known to anybody.
     pub fn hold(&self, names: &UnknownNames) -> Result<(), AdmissionError> {
         let mut held = UnknownNames::default();
         let tried = self.hold_each(names, &mut held);

@@ -29,7 +29,7 @@ pub struct OrderKey {
     pub sequence: u64,
     /// The space of the id.
     pub scope: IdScope,
-    /// The id: what tells two trades apart that agree in everything before.
+    /// The id: it orders two trades that agree in everything before.
     pub id: TradeId,
 }
 
@@ -71,7 +71,7 @@ pub enum BarState {
     Final,
     /// A value changed after it was final.
     Revised,
-    /// It opens before the time from which its sources were read, so it may lack trades: it is not told as whole,
+    /// It opens before the time from which its sources were read, so it may lack trades: it is not published as complete,
     /// whatever the watermark.
     Partial,
 }
@@ -119,7 +119,7 @@ impl OrderKey {
         OrderKey { time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) }
     }
 
-    /// Where a trade stands in the one order.
+    /// The place of a trade in the one order.
     pub fn of(trade: &Trade) -> OrderKey {
         OrderKey { time: trade.time, sequence: trade.sequence, scope: trade.scope, id: trade.id }
     }
@@ -187,7 +187,7 @@ impl Bar {
         }
     }
 
-    /// Takes one trade, which must be in it, out of its sums. Says whether open, high, low and close hold
+    /// Takes one trade, which must be in it, out of its sums. Returns whether open, high, low and close hold
     /// without it too; if not, they must be folded anew from what is left.
     #[must_use]
     pub fn take_out(&mut self, trade: &Trade) -> bool {

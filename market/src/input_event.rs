@@ -1,10 +1,10 @@
-//! What one piece of input may say: something of the market, or something of accounts.
+//! One input event: of the market or of accounts.
 
 use crate::account::AccountEvent;
 use crate::time::EventTime;
 use crate::trade::Event;
 
-/// What a source brings; each half goes its own way from the commit on.
+/// An event of a source; the two kinds take separate paths from the commit on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputEvent {
     /// Of trades.

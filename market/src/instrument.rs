@@ -1,4 +1,4 @@
-//! Instruments: configured names, their terms, and the catalog that knows them all.
+//! Instruments: configured names, their specs, and the catalog that knows them all.
 //!
 //! An instrument is a name such as `binance:BTCUSDT` or `us:AAPL`. The same symbol on two products
 //! (`binance:BTCUSDT`, `binance-usdm:BTCUSDT`) is two instruments. On the hot path an instrument is
@@ -47,7 +47,7 @@ pub struct Instrument {
     pub spec: InstrumentSpec,
     /// What prices are in, such as `USD`; empty when not configured.
     pub quote: Arc<str>,
-    /// How many units of the underlying one unit of quantity stands for.
+    /// How many units of the underlying one unit of quantity represents.
     pub multiplier: u32,
     /// Whether prices at or below zero are legal, as in some futures.
     pub negative_prices: bool,
@@ -56,7 +56,7 @@ pub struct Instrument {
 /// InstrumentSpec for all instruments whose name fits a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstrumentRule {
-    /// A name in which each `*` stands for any text, also none.
+    /// A name in which each `*` matches any text, also none.
     pub pattern: String,
     /// Scales and calendar.
     pub spec: InstrumentSpec,
@@ -105,7 +105,7 @@ pub struct Found {
 }
 
 /// Every name that the configuration or a bound row has: instruments with the rules that give new ones their
-/// terms, portfolios, and models of fair values.
+/// specs, portfolios, and models of fair values.
 ///
 /// Bounded by the limits it is made with. Shared by decoders and readers, which look up, and by the thread that binds
 /// rows, which registers.
@@ -185,7 +185,7 @@ impl InstrumentRule {
         }
     }
 
-    /// Whether the terms can be computed with.
+    /// Whether the spec can be computed with.
     pub fn check(&self) -> Result<(), String> {
         for (scale, what) in
             [(self.spec.price_scale, "price"), (self.spec.quantity_scale, "quantity")]
@@ -208,12 +208,12 @@ impl InstrumentRule {
 }
 
 impl Catalog {
-    /// How many portfolios it holds unless it is told otherwise.
+    /// How many portfolios it holds unless it is configured otherwise.
     pub const PORTFOLIOS: usize = 10_000;
-    /// How many models it holds unless it is told otherwise.
+    /// How many models it holds unless it is configured otherwise.
     pub const MODELS: usize = 256;
 
-    /// A catalog that gives a new name the terms of the first rule that fits it, else those of
+    /// A catalog that gives a new name the spec of the first rule that fits it, else those of
     /// [`InstrumentRule::any`], and holds at most `limit` instruments, [`Catalog::PORTFOLIOS`] and
     /// [`Catalog::MODELS`].
     pub fn new(rules: Vec<InstrumentRule>, limit: usize) -> Catalog {
@@ -338,7 +338,7 @@ fn no_place(name: &str, why: NoPlace) -> CatalogError {
     }
 }
 
-/// Whether `name` fits `pattern`, in which each `*` stands for any text.
+/// Whether `name` fits `pattern`, in which each `*` matches any text.
 fn fits(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_fitting_rule_gives_the_terms() {
+    fn the_first_fitting_rule_gives_the_spec() {
         let coarse = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 1 };
         let rule =
             InstrumentRule { pattern: "us:*".to_owned(), spec: coarse, ..InstrumentRule::any() };

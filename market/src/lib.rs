@@ -4,10 +4,11 @@
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
 //! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`scopes`] → [`account`] →
-//! [`names`] → [`admission`] → [`entry`] → [`refusal`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] → [`notice`].
+//! [`names`] → [`admission`] → [`input_event`] → [`rejection`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] → [`audit`].
 
 pub mod account;
 pub mod admission;
+pub mod audit;
 pub mod calendar;
 pub mod candle;
 pub mod decimal;
@@ -15,7 +16,6 @@ pub mod gap;
 pub mod input_event;
 pub mod instrument;
 pub mod names;
-pub mod notice;
 mod places;
 pub mod price;
 pub mod rejection;
@@ -29,6 +29,7 @@ pub use account::{
     ModelId, PortfolioId, Target, WEIGHT_SCALE,
 };
 pub use admission::{AdmissionError, UnknownNames};
+pub use audit::{AcceptedEvent, Conflict, Outlier, Revision, TooLate, Unmatched, UnmatchedReason};
 pub use calendar::{
     Bucket, Calendar, Calendars, Holidays, MARKETS, SessionKind, SessionRule, Sessions, Stretch,
     Timeframe, WallClock, Weekdays,
@@ -41,7 +42,6 @@ pub use instrument::{
     Catalog, CatalogError, Found, Instrument, InstrumentId, InstrumentRule, InstrumentSpec, Shard,
 };
 pub use names::{Name, NameError, Named, Names};
-pub use notice::{AcceptedEvent, Conflict, Outlier, Revision, TooLate, Unmatched, UnmatchedReason};
 pub use price::{Price, Quantity};
 pub use rejection::{Rejection, RejectionReason};
 pub use scopes::{IdScopeError, IdScopes};

@@ -40,11 +40,11 @@ pub enum NameError {
         name: String,
         /// How many there may be.
         limit: usize,
-        /// What says so.
+        /// What bounds it: a configuration key.
         bound: &'static str,
     },
-    /// The name is kept for who computes what it stands for.
-    #[error("{what} `{name}` is computed, and is not told from outside; use another name")]
+    /// The name is reserved for a computed value.
+    #[error("{what} `{name}` is computed, so input cannot set it; use another name")]
     Kept {
         /// What has the name.
         what: &'static str,

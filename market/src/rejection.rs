@@ -1,4 +1,4 @@
-//! What is not accepted becomes a row: why a piece of input was refused.
+//! What is not accepted becomes a row: why a piece of input was rejected.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ pub enum RejectionReason {
     Truncated,
 }
 
-/// One refused piece of input.
+/// One rejected piece of input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
     /// The kind of reason.
@@ -94,7 +94,7 @@ impl Rejection {
     /// How many bytes of the input are kept.
     pub const RAW_MAX: usize = 512;
 
-    /// A refusal of `raw`, which is cut and made printable.
+    /// A rejection of `raw`, which is cut and made printable.
     pub fn new(reason: RejectionReason, detail: impl Into<String>, raw: &[u8]) -> Rejection {
         let cut = &raw[..raw.len().min(Rejection::RAW_MAX)];
         let raw = String::from_utf8_lossy(cut).replace(|c: char| c.is_control(), "\u{fffd}");

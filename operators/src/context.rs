@@ -104,7 +104,7 @@ impl Watermarks {
 
 impl ReadFrom {
     /// By [`SourceId`]: [`EventTime::NEVER`] for a source that is read from its beginning; none for one of which
-    /// nobody can tell, since clients send what they like.
+    /// nothing is known, since clients send what they like.
     pub fn new(times: impl Into<Arc<[Option<EventTime>]>>) -> ReadFrom {
         ReadFrom(times.into())
     }

@@ -54,8 +54,8 @@ pub enum FillsOut {
 #[derive(Default)]
 pub struct Fills {
     portfolios: BTreeMap<PortfolioId, Holdings>,
-    /// What this round has touched so far.
-    dirty: Touched,
+    /// What changed in this round so far.
+    dirty: Dirty,
     bytes: usize,
 }
 
@@ -86,14 +86,14 @@ struct TargetWeight {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Touched {
-    fills: BTreeMap<(PortfolioId, TradeId), Touch>,
+struct Dirty {
+    fills: BTreeMap<(PortfolioId, TradeId), FillChange>,
     lines: BTreeSet<PositionKey>,
 }
 
 /// A fill in a round: what survived of it before, and what the round brought.
 #[derive(Serialize, Deserialize)]
-struct Touch {
+struct FillChange {
     before: Option<Fill>,
     fill: bool,
     other: bool,
@@ -137,13 +137,13 @@ impl Fills {
             self.bytes += size_of::<(TradeId, FillRecords)>() * 5 / 4;
             FillRecords::default()
         });
-        let touch = self.dirty.fills.entry((portfolio, id)).or_insert_with(|| Touch {
+        let change = self.dirty.fills.entry((portfolio, id)).or_insert_with(|| FillChange {
             before: records.survivor(),
             fill: false,
             other: false,
         });
-        touch.fill |= is_fill;
-        touch.other |= !is_fill;
+        change.fill |= is_fill;
+        change.other |= !is_fill;
         let bytes = records.bytes();
         records.take(record.origin, &record.event);
         self.bytes = self.bytes + records.bytes() - bytes;
@@ -160,7 +160,7 @@ impl Fills {
     /// Emits the faults of the round, and returns how its fills change the position histories.
     fn settle(&mut self, context: &CommitContext, out: &mut Vec<FillsOut>) -> Edits {
         let mut edits = Edits::new();
-        for ((portfolio, id), touch) in std::mem::take(&mut self.dirty.fills) {
+        for ((portfolio, id), change) in std::mem::take(&mut self.dirty.fills) {
             let holdings = self.portfolios.get_mut(&portfolio);
             let Some(records) = holdings.and_then(|holdings| holdings.fills.get_mut(&id)) else {
                 continue;
@@ -168,7 +168,7 @@ impl Fills {
             let (commit, fill) = (context.commit, FillRef { portfolio, id });
             let mut emit =
                 |fault| out.push(FillsOut::Fault(Box::new(FillFault { commit, fill, fault })));
-            if touch.fill {
+            if change.fill {
                 let bytes = records.bytes();
                 let pairs = records.new_conflicts();
                 self.bytes = self.bytes + records.bytes() - bytes;
@@ -176,15 +176,15 @@ impl Fills {
                     .into_iter()
                     .for_each(|(kept, dropped)| emit(Fault::Conflict { kept, dropped }));
             }
-            if touch.other && !records.is_known() {
+            if change.other && !records.is_known() {
                 emit(Fault::Unmatched);
             }
             let after = records.survivor();
-            if touch.before == after {
+            if change.before == after {
                 continue;
             }
             // Insertions come after removals: both may be at the same place.
-            let gone = touch.before.map(|fill| (fill, None));
+            let gone = change.before.map(|fill| (fill, None));
             let come = after.map(|fill| (fill, Some(Leg::of(&fill))));
             for (fill, leg) in gone.into_iter().chain(come) {
                 let key = PositionKey { portfolio, instrument: fill.instrument };
@@ -253,7 +253,7 @@ impl Core for Fills {
     }
 
     fn size(&self) -> (usize, usize) {
-        let dirty = self.dirty.fills.len() * size_of::<Touch>() * 5 / 4;
+        let dirty = self.dirty.fills.len() * size_of::<FillChange>() * 5 / 4;
         (self.portfolios.len(), self.bytes + dirty)
     }
 }

@@ -12,7 +12,7 @@
 //! and risk keep nothing that these rows do not rebuild, at that commit, on any number of workers.
 //!
 //! **Cost**: a mark that moves costs its holders, and one pass over the lines of each portfolio that holds it. A bar of
-//! the risk timeframe costs the risk of each portfolio that holds its instrument. What is not touched costs
+//! the risk timeframe costs the risk of each portfolio that holds its instrument. What did not change costs
 //! nothing but room: a line some kilobyte, valuation and arrangements together.
 
 mod config;

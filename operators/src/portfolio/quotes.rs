@@ -3,7 +3,7 @@
 //! * **Key**: instrument. **Input**: [`QuoteIn`]. **Output**: [`QuotesOut`], net, at the ends of rounds.
 //! * **Meaning**: the mark is the close of the newest base bar that has one; a series is the last
 //!   `risk.bars` + 1 closes of closed bars of the risk timeframe; an edge is a fair value beside the mark.
-//! * **Cost**: per round and touched instrument, a look at its newest bar and one edge per model; a series is
+//! * **Cost**: per round and changed instrument, a look at its newest bar and one edge per model; a series is
 //!   gathered anew in rounds in which a bar of it changed.
 //! * **State bound**: a close per base bar and per bar of the risk timeframe, a number per bar and computed
 //!   model. Bars are never dropped, so neither is this.
@@ -81,7 +81,7 @@ pub struct EdgeChange {
 pub struct Quotes {
     config: Arc<PortfolioConfig>,
     states: BTreeMap<InstrumentId, QuoteState>,
-    /// Instruments that this round has touched so far.
+    /// Instruments that changed in this round so far.
     dirty: BTreeSet<InstrumentId>,
     bytes: usize,
 }

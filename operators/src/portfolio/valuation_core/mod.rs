@@ -4,7 +4,7 @@
 //! * **Output**: [`Rows`], net and in the order in which arrangements keep them: of all tables that marks reach, and what
 //!   risk has to know.
 //! * **Cost**: a mark, one step per line that holds its instrument or is converted by it, then a pass over the lines
-//!   of each of their portfolios. What is not touched costs nothing.
+//!   of each of their portfolios. What did not change costs nothing.
 //! * **State bound**: below a kilobyte per line that there ever was, a mark per instrument. Never saved: a round with all lines
 //!   and marks that exist makes the rows that exist.
 
@@ -42,7 +42,7 @@ pub(super) struct Valuation {
     accounts: Vec<AccountState>,
     numbers: HashMap<PortfolioId, usize>,
     quotes: HashMap<InstrumentId, Quote>,
-    /// Sheets that this round has touched so far.
+    /// Account states that changed in this round so far.
     dirty: Vec<usize>,
 }
 
@@ -131,7 +131,7 @@ impl Valuation {
         if account.set_line(at, line) {
             self.dirty.push(number);
         }
-        // From here on it is touched already, if it matters.
+        // From here on it is dirty already, if it matters.
         if is_new {
             let quote = self.quotes.entry(instrument).or_default();
             quote.lines.push(place);

@@ -1,4 +1,4 @@
-//! What happens beside the candles and must not be lost: each notice becomes a row of a log.
+//! What happens beside the candles and must not be lost: each event becomes a row of a log.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub struct Outlier {
     pub commit: Commit,
     /// The trade.
     pub trade: Trade,
-    /// Whether a new trade or a correction says so; never a cancel.
+    /// Whether a new trade or a correction is the outlier; never a cancel.
     pub kind: CauseKind,
     /// Median of the closes that it is held to.
     pub median: Price,
@@ -71,7 +71,7 @@ pub struct Outlier {
     pub bars: u32,
 }
 
-/// An accepted record, cut down to what a tape of trades shows of it.
+/// An accepted record, cut down to what a log of trades shows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AcceptedEvent {
     /// Where the record came from.
@@ -80,7 +80,7 @@ pub struct AcceptedEvent {
     pub instrument: InstrumentId,
     /// What it is.
     pub kind: CauseKind,
-    /// The id of the trade as told; a cancel tells none.
+    /// The id of the trade as reported; a cancel has none.
     pub id: Option<TradeId>,
     /// The id that a correction or cancel names.
     pub of: Option<TradeId>,
@@ -99,13 +99,13 @@ pub struct AcceptedEvent {
 }
 
 impl AcceptedEvent {
-    /// What is shown of a record.
+    /// The event of a record.
     pub fn of(record: &Record) -> AcceptedEvent {
         let origin = record.origin;
         match record.event {
-            Event::New(trade) => AcceptedEvent::telling(origin, CauseKind::Trade, None, &trade),
+            Event::New(trade) => AcceptedEvent::from_trade(origin, CauseKind::Trade, None, &trade),
             Event::Correct { of, with } => {
-                AcceptedEvent::telling(origin, CauseKind::Correction, Some(of.id), &with)
+                AcceptedEvent::from_trade(origin, CauseKind::Correction, Some(of.id), &with)
             }
             Event::Cancel { of, time } => AcceptedEvent {
                 origin,
@@ -123,7 +123,7 @@ impl AcceptedEvent {
         }
     }
 
-    fn telling(
+    fn from_trade(
         origin: Origin,
         kind: CauseKind,
         of: Option<TradeId>,
