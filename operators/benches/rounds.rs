@@ -69,15 +69,15 @@ fn context(commit: u64) -> CommitContext {
 }
 
 /// The median time of a round per bar, after all bars have come.
-fn ours<C: Core>(mut core: C, say: impl Fn(Arc<BarChange>) -> C::In, bar: Which) -> f64 {
+fn ours<C: Core>(mut core: C, wrap: impl Fn(Arc<BarChange>) -> C::In, bar: Which) -> f64 {
     let (mut out, mut inbox) = (Vec::new(), Vec::new());
     for instrument in 0..INSTRUMENTS {
-        inbox.extend((0..BARS).map(|index| say(changed(instrument, index, 0))));
+        inbox.extend((0..BARS).map(|index| wrap(changed(instrument, index, 0))));
         core.commit(&context(instrument), &mut inbox, &mut out);
         out.clear();
     }
     let rounds = (0..ROUNDS).map(|round| {
-        inbox.extend((0..INSTRUMENTS).map(|own| say(changed(own, bar(round), round + 1))));
+        inbox.extend((0..INSTRUMENTS).map(|own| wrap(changed(own, bar(round), round + 1))));
         let begun = Instant::now();
         core.commit(&context(INSTRUMENTS + round as u64), &mut inbox, &mut out);
         black_box(&mut out).clear();

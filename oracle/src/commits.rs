@@ -63,7 +63,7 @@ pub struct Output {
     pub outliers: Vec<Outlier>,
     /// The records accepted in this commit, but each `New` of an id that has a `New` already, or one with a
     /// lower origin in this commit.
-    pub told: Vec<Record>,
+    pub accepted: Vec<Record>,
 }
 
 /// The fold over commits.
@@ -114,7 +114,7 @@ impl Fold {
         output.unmatched.sort();
         output.revisions.sort();
         output.outliers.sort();
-        output.told.sort();
+        output.accepted.sort();
 
         self.next = commit.next();
         self.watermarks.clone_from(&input.watermarks);

@@ -9,7 +9,7 @@ type Times = BTreeMap<u64, EventTime>;
 
 /// What was told of one instrument.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct KnownIds {
     times: BTreeMap<IdScope, Times>,
     /// By scope and first id.
     merged: BTreeMap<IdScope, BTreeMap<u64, Gap>>,
@@ -17,15 +17,15 @@ pub(crate) struct Told {
 
 /// The gaps of `records`, all of them taken as accepted, if no bound merges any.
 pub fn of_set(records: &[Record]) -> BTreeMap<GapKey, Gap> {
-    let mut told: BTreeMap<InstrumentId, Told> = BTreeMap::new();
+    let mut known: BTreeMap<InstrumentId, KnownIds> = BTreeMap::new();
     for record in records {
         let instrument = record.event.instrument();
-        told.entry(instrument).or_default().commit(&[*record], usize::MAX);
+        known.entry(instrument).or_default().commit(&[*record], usize::MAX);
     }
-    told.iter().flat_map(|(instrument, told)| told.rows(*instrument)).collect()
+    known.iter().flat_map(|(instrument, known)| known.rows(*instrument)).collect()
 }
 
-impl Told {
+impl KnownIds {
     /// Takes the accepted records of a commit; at most `gaps_max` gaps of a scope stay apart.
     pub(crate) fn commit(&mut self, accepted: &[Record], gaps_max: usize) {
         for (scope, id, time) in accepted.iter().filter_map(|record| told_by(&record.event)) {

@@ -9,7 +9,7 @@ use market::{
 
 use crate::behind::{causes, conflicts, strongest};
 use crate::commits::{History, Output};
-use crate::gaps::Told;
+use crate::gaps::KnownIds;
 use crate::outliers::outliers;
 use crate::revise::{Bars, Revisions, changes};
 use crate::set::{Joined, joined};
@@ -28,7 +28,7 @@ pub(crate) struct InstrumentFold {
     commit_of: BTreeMap<Origin, Commit>,
     /// What survived of forgotten trades.
     left: Vec<Trade>,
-    told: Told,
+    known_ids: KnownIds,
     /// The newest time seen after each commit from 0 on.
     seen: Vec<Option<EventTime>>,
     bars: Bars,
@@ -42,7 +42,7 @@ pub(crate) struct InstrumentFold {
 struct Round {
     watermark: Watermark,
     /// Sources heard since the last round ended.
-    heard: Vec<SourceId>,
+    seen: Vec<SourceId>,
     /// Causes that base bars had since the last round ended.
     causes: Vec<(CandleKey, Cause)>,
     /// Base bars when the last round ended.
@@ -56,9 +56,9 @@ struct Round {
 /// Whether a record of a commit is no copy of a trade: neither known before nor told by a lower origin.
 fn is_news(record: &Record, before: &[Record], accepted: &[Record]) -> bool {
     let Event::New(trade) = record.event else { return true };
-    let tells = |other: &Record| matches!(other.event, Event::New(t) if t.name() == trade.name());
-    !before.iter().any(tells)
-        && !accepted.iter().any(|other| tells(other) && other.origin < record.origin)
+    let is_copy = |other: &Record| matches!(other.event, Event::New(t) if t.name() == trade.name());
+    !before.iter().any(is_copy)
+        && !accepted.iter().any(|other| is_copy(other) && other.origin < record.origin)
 }
 
 impl InstrumentFold {
@@ -70,14 +70,14 @@ impl InstrumentFold {
             live: Vec::new(),
             commit_of: BTreeMap::new(),
             left: Vec::new(),
-            told: Told::default(),
+            known_ids: KnownIds::default(),
             seen: (0..commit).map(|_| None).collect(),
             bars: Bars::new(),
             revisions: Revisions::default(),
             candles: BTreeMap::new(),
             round: Round {
                 watermark: Watermark::new(),
-                heard: Vec::new(),
+                seen: Vec::new(),
                 causes: Vec::new(),
                 base: Bars::new(),
                 bars: Bars::new(),
@@ -102,10 +102,10 @@ impl InstrumentFold {
         let before = self.live.clone();
         let accepted = self.judge(history, commit, records, output);
         self.live.extend(&accepted);
-        self.told.commit(&accepted, history.gaps_max);
+        self.known_ids.commit(&accepted, history.gaps_max);
         self.note(commit, records, &accepted);
 
-        output.told.extend(accepted.iter().filter(|r| is_news(r, &before, &accepted)));
+        output.accepted.extend(accepted.iter().filter(|r| is_news(r, &before, &accepted)));
         output.conflicts.extend(conflicts(commit, &before, &accepted));
         output.unmatched.extend(self.unmatched(commit, &accepted));
         let (was, is) = (joined(&before), joined(&self.live));
@@ -186,8 +186,8 @@ impl InstrumentFold {
     /// Remembers what a commit told beside its trades: sources, calendar, newest time.
     fn note(&mut self, commit: Commit, records: &[Record], accepted: &[Record]) {
         for record in records {
-            self.watermark.heard(record.origin.source);
-            self.round.heard.push(record.origin.source);
+            self.watermark.add_source(record.origin.source);
+            self.round.seen.push(record.origin.source);
             if let Event::New(trade) | Event::Correct { with: trade, .. } = record.event {
                 self.calendar = trade.spec.calendar;
             }
@@ -271,8 +271,8 @@ impl InstrumentFold {
         let newest = self.newest_base_bar(history);
         let round = &mut self.round;
         round.watermark.advance(watermarks);
-        for source in round.heard.drain(..) {
-            round.watermark.heard(source);
+        for source in round.seen.drain(..) {
+            round.watermark.add_source(source);
         }
 
         let bars: Bars = history.timeframes[1..]
@@ -307,7 +307,7 @@ impl InstrumentFold {
 
     /// Adds the rows that show.
     pub(crate) fn show(&self, instrument: InstrumentId, output: &mut Output) {
-        output.gaps.extend(self.told.rows(instrument));
+        output.gaps.extend(self.known_ids.rows(instrument));
         output.candles.extend(&self.candles);
         output.candles.extend(&self.round.candles);
     }

@@ -59,18 +59,18 @@ pub fn random(seed: u64, shape: &Shape) -> Script {
     let mut sources = Source::cast(&mut prng, shape, scene.step);
     let mut stories = Stories::new(prng.next(), shape.instruments, &scene);
     // Some scripts go on after the last record, so that what ended can become final.
-    let quiet = if prng.percent(70) { shape.commits.min(3) } else { 0 };
-    let told = shape.commits - quiet;
+    let idle = if prng.percent(70) { shape.commits.min(3) } else { 0 };
+    let active = shape.commits - idle;
 
     let mut commits = Vec::new();
     let mut round_in = prng.between(1, 4);
     for number in 0..shape.commits {
         let now = EventTime(scene.start.0 + scene.step * (number as i64 + 1));
         let mut records = Vec::new();
-        if number < told {
+        if number < active {
             let about = shape.records_per_commit as u64;
             let count = about / 2 + prng.below(about + 1);
-            for event in stories.tell(number, now, count as usize) {
+            for event in stories.emit(number, now, count as usize) {
                 records.extend(speak(&mut prng, &mut sources, number, event));
             }
         }

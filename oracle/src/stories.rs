@@ -79,7 +79,7 @@ impl Stories {
     }
 
     /// The events of a commit: those that were delayed until now, and new ones, about `count`.
-    pub(crate) fn tell(&mut self, commit: usize, now: EventTime, count: usize) -> Vec<Event> {
+    pub(crate) fn emit(&mut self, commit: usize, now: EventTime, count: usize) -> Vec<Event> {
         self.commit = commit;
         self.now = now;
         while self.pending.get(&commit).map_or(0, Vec::len) < count {

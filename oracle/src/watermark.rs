@@ -39,7 +39,7 @@ impl Watermark {
     }
 
     /// A record came from `source` in this step: it counts from the next one on.
-    pub(crate) fn heard(&mut self, source: SourceId) {
+    pub(crate) fn add_source(&mut self, source: SourceId) {
         self.sources.insert(source);
     }
 }

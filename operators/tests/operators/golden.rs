@@ -124,11 +124,12 @@ impl Stage {
 
     fn commit(&mut self, words: &Words<'_>) -> String {
         self.context.round = !words.0.contains_key("no-round");
-        let (mut said, mut out) = (Vec::new(), Vec::new());
-        self.ledger.commit(&self.context, &mut self.records, &mut said);
-        let mut for_rollup = said.iter().filter_map(|said| said.clone().for_rollup()).collect();
+        let (mut outputs, mut out) = (Vec::new(), Vec::new());
+        self.ledger.commit(&self.context, &mut self.records, &mut outputs);
+        let mut for_rollup =
+            outputs.iter().filter_map(|outputs| outputs.clone().for_rollup()).collect();
         self.rollup.commit(&self.context, &mut for_rollup, &mut out);
-        said.extend(out);
+        outputs.extend(out);
 
         for (watermark, key) in self.watermarks.iter_mut().zip(["mark", "mark1"]) {
             *watermark = words.time(key).or(*watermark);
@@ -138,7 +139,10 @@ impl Stage {
         if self.context.round {
             self.context.round_watermarks = self.context.watermarks.clone();
         }
-        said.iter().filter_map(told).fold(String::new(), |text, line| text + "> " + &line + "\n")
+        outputs
+            .iter()
+            .filter_map(emitted)
+            .fold(String::new(), |text, line| text + "> " + &line + "\n")
     }
 }
 
@@ -168,8 +172,8 @@ fn bar(key: &CandleKey, candle: &Candle) -> String {
 }
 
 /// What a script shows of an output; what is only counted or passed on is not shown.
-fn told(said: &LedgerOut) -> Option<String> {
-    match said {
+fn emitted(outputs: &LedgerOut) -> Option<String> {
+    match outputs {
         LedgerOut::Audit(event) => noticed(event),
         LedgerOut::Bar(change) => Some(match &change.after {
             Some(candle) => bar(&change.key, candle),
@@ -184,8 +188,8 @@ fn told(said: &LedgerOut) -> Option<String> {
     }
 }
 
-fn missing(said: &GapOut) -> Option<String> {
-    let GapOut::Changed(GapChange { key, after, .. }) = said else { return None };
+fn missing(outputs: &GapOut) -> Option<String> {
+    let GapOut::Changed(GapChange { key, after, .. }) = outputs else { return None };
     Some(match after {
         Some(gap) => format!(
             "gap: {} to {}, {} missing, between {} and {}",

@@ -28,26 +28,26 @@ pub(crate) struct Rows {
     pub(crate) unmatched: Vec<Unmatched>,
     pub(crate) revisions: Vec<Revision>,
     pub(crate) outliers: Vec<Outlier>,
-    pub(crate) told: Vec<AcceptedEvent>,
+    pub(crate) emitted: Vec<AcceptedEvent>,
     /// As of the last round.
     pub(crate) numbers: Numbers,
 }
 
 /// What one commit put out.
 #[derive(Default)]
-pub(crate) struct Said {
+pub(crate) struct Outputs {
     pub(crate) candles: Vec<LedgerOut>,
     pub(crate) numbers: Vec<IndicatorOut>,
 }
 
 impl Rows {
     /// Applies what one commit put out; changes must be net and fit what was there.
-    pub(crate) fn after(self, out: Said) -> Rows {
+    pub(crate) fn after(self, out: Outputs) -> Rows {
         let Rows { candles, gaps, numbers, .. } = self;
         let mut rows = Rows { candles, gaps, numbers, ..Rows::default() };
         follow(&mut rows.numbers, out.numbers);
-        for said in out.candles {
-            match said {
+        for outputs in out.candles {
+            match outputs {
                 LedgerOut::Bar(change) => {
                     assert_ne!(change.before, change.after, "not a net change");
                     let before = rows.candles.remove(&change.key);
@@ -72,7 +72,7 @@ impl Rows {
                     AuditEvent::Revision(row) => rows.revisions.push(row),
                     AuditEvent::Outlier(row) => rows.outliers.push(row),
                 },
-                LedgerOut::Accepted(told) => rows.told.extend(told.iter()),
+                LedgerOut::Accepted(emitted) => rows.emitted.extend(emitted.iter()),
                 LedgerOut::Counts(_) | LedgerOut::SourceSeen(..) | LedgerOut::NewestBar(..) => {}
             }
         }
@@ -81,7 +81,7 @@ impl Rows {
         rows.unmatched.sort();
         rows.revisions.sort();
         rows.outliers.sort();
-        rows.told.sort_by_key(|statement| statement.origin);
+        rows.emitted.sort_by_key(|statement| statement.origin);
         rows
     }
 }
@@ -157,16 +157,18 @@ pub(crate) fn cores_with_indicators(
                 (ledger, rollup, Indicators::new(Arc::clone(indicators)))
             });
         }
-        let mut out = Said::default();
+        let mut out = Outputs::default();
         for (shard, (ledger, rollup, indicators)) in &mut shards {
             let mut inbox = inboxes.remove(shard).unwrap_or_default();
-            let mut said = Vec::new();
-            ledger.commit(context, &mut inbox, &mut said);
-            let mut for_rollup = said.iter().filter_map(|said| said.clone().for_rollup()).collect();
-            rollup.commit(context, &mut for_rollup, &mut said);
-            let mut bars = said.iter().filter_map(|said| said.clone().bar_change()).collect();
+            let mut outputs = Vec::new();
+            ledger.commit(context, &mut inbox, &mut outputs);
+            let mut for_rollup =
+                outputs.iter().filter_map(|outputs| outputs.clone().for_rollup()).collect();
+            rollup.commit(context, &mut for_rollup, &mut outputs);
+            let mut bars =
+                outputs.iter().filter_map(|outputs| outputs.clone().bar_change()).collect();
             indicators.commit(context, &mut bars, &mut out.numbers);
-            out.candles.append(&mut said);
+            out.candles.append(&mut outputs);
         }
         rows = rows.after(out);
         all.push(rows.clone());
@@ -265,8 +267,8 @@ fn run(
     let script = Arc::new(script.clone());
     let shared = Arc::clone(&script);
     let for_workers = Arc::clone(&states);
-    let said: Arc<Mutex<BTreeMap<u64, Said>>> = Arc::default();
-    let collected = Arc::clone(&said);
+    let outputs: Arc<Mutex<BTreeMap<u64, Outputs>>> = Arc::default();
+    let collected = Arc::clone(&outputs);
     let for_indicators = Arc::clone(indicators);
 
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
@@ -274,7 +276,7 @@ fn run(
         let (ledger, rollup) = configs(&shared);
         let gauge = Arc::new(Gauge::default());
         let indicators = Arc::clone(&for_indicators);
-        let (said, numbers_said) = (Arc::clone(&said), Arc::clone(&said));
+        let (outputs, numbers_said) = (Arc::clone(&outputs), Arc::clone(&outputs));
         let states: Arc<dyn StateStore> = Arc::<States>::clone(&for_workers);
         let (mut contexts_in, mut records_in, probe) = worker.dataflow::<u64, _, _>(|scope| {
             let (contexts_in, contexts) = scope.new_input::<Vec<Arc<CommitContext>>>();
@@ -298,7 +300,7 @@ fn run(
             )
             .unwrap();
             let candles = ledger.concat(rollup).inspect_time(move |time, out| {
-                said.lock().unwrap().entry(*time).or_default().candles.push(out.clone());
+                outputs.lock().unwrap().entry(*time).or_default().candles.push(out.clone());
             });
             let numbers = keyed(
                 contexts,
@@ -344,16 +346,17 @@ fn run(
     .unwrap();
     let keys_held = guards.join().into_iter().map(|worker| worker.unwrap()).collect();
 
-    let mut said = std::mem::take(&mut *collected.lock().unwrap());
-    let restored_rows = restored.and_then(|at| said.remove(&(at as u64))).unwrap_or_default();
+    let mut outputs = std::mem::take(&mut *collected.lock().unwrap());
+    let restored_rows = restored.and_then(|at| outputs.remove(&(at as u64))).unwrap_or_default();
     let mut rows = Rows::default().after(restored_rows);
     let first = restored.map_or(0, |at| at + 1);
     let all = (first..script.commits.len()).map(|number| {
-        rows = std::mem::take(&mut rows).after(said.remove(&(number as u64)).unwrap_or_default());
+        rows =
+            std::mem::take(&mut rows).after(outputs.remove(&(number as u64)).unwrap_or_default());
         rows.clone()
     });
     let all = all.collect();
-    assert!(said.is_empty(), "output outside the commits: {:?}", said.keys());
+    assert!(outputs.is_empty(), "output outside the commits: {:?}", outputs.keys());
     let indicators = Arc::clone(indicators);
     Run { rows: all, keys_held, states, saved_at: save, indicators }
 }

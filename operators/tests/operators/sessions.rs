@@ -24,9 +24,9 @@ const DAYS: i64 = 5;
 const MINUTE: i64 = 60_000_000_000;
 
 /// What is said of trade `id`: instrument, minute and second of the week, price, and what it is.
-type Said = (u64, u8, i64, i64, i64, u8);
+type TradeStep = (u64, u8, i64, i64, i64, u8);
 
-fn said() -> impl Strategy<Value = Said> {
+fn steps() -> impl Strategy<Value = TradeStep> {
     // Often near the hour and its half, where sessions begin and end.
     let minute = prop_oneof![
         (0..DAYS * 48, -1..=1_i64).prop_map(|(half, off)| half * 30 + off),
@@ -38,7 +38,7 @@ fn said() -> impl Strategy<Value = Said> {
 fn record(
     start: EventTime,
     position: u64,
-    (id, market, minute, second, price, kind): Said,
+    (id, market, minute, second, price, kind): TradeStep,
 ) -> Record {
     let instrument = InstrumentId::of(Market::ALL[usize::from(market)].name());
     let time = EventTime(start.0 + minute.max(0) * MINUTE + second * 1_000_000_000);
@@ -65,10 +65,10 @@ fn record(
 }
 
 /// Commits of ten records, a round every third.
-fn script(week: &str, said: &[Said]) -> Script {
+fn script(week: &str, steps: &[TradeStep]) -> Script {
     let start = EventTime::parse(week, TimeUnit::Rfc3339).unwrap();
     let records: Vec<_> =
-        (0..).zip(said).map(|(position, said)| record(start, position, *said)).collect();
+        (0..).zip(steps).map(|(position, steps)| record(start, position, *steps)).collect();
     let count = records.len().div_ceil(10);
     let commits = records.chunks(10).enumerate().map(|(number, records)| CommitInput {
         records: records.to_vec(),
@@ -119,10 +119,10 @@ proptest! {
     #[test]
     fn values_are_what_the_slow_walk_gives(
         week in prop::sample::select(&WEEKS[..]),
-        said in prop::collection::vec(said(), 1..150),
+        steps in prop::collection::vec(steps(), 1..150),
         seed in any::<u64>(),
     ) {
-        let script = script(week, &said);
+        let script = script(week, &steps);
         let want = slowly(week, &script);
         for script in [script.clone(), rebatch(&script, seed)] {
             let rows = cores(&script).pop().unwrap_or_default();
@@ -134,9 +134,9 @@ proptest! {
     #[test]
     fn history_is_what_the_fold_over_commits_gives(
         week in prop::sample::select(&WEEKS[..]),
-        said in prop::collection::vec(said(), 1..150),
+        steps in prop::collection::vec(steps(), 1..150),
     ) {
-        let script = script(week, &said);
+        let script = script(week, &steps);
         let mut fold = Fold::new(script.history.clone());
         let run = run_under_timely(&script, 2, None, 1);
         for (commit, got) in script.commits.iter().zip(&run.rows) {

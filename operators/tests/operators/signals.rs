@@ -184,7 +184,7 @@ proptest! {
         let mut signals = Signals::new(Arc::clone(&rules));
         let mut twin = Twin::default();
         let mut rows: BTreeMap<AlertKey, Alert> = BTreeMap::new();
-        let mut stand: BTreeMap<SignalKey, Signal> = BTreeMap::new();
+        let mut statuses: BTreeMap<SignalKey, Signal> = BTreeMap::new();
         let (mut commit, mut inbox) = (0, Vec::new());
         for step in steps {
             match step {
@@ -226,9 +226,9 @@ proptest! {
                     let mut out = Vec::new();
                     signals.commit(&context(commit, round), &mut inbox, &mut out);
                     for change in out.iter().copied().filter_map(SignalOut::signal) {
-                        prop_assert_eq!(stand.remove(&change.key), change.before);
+                        prop_assert_eq!(statuses.remove(&change.key), change.before);
                         prop_assert_ne!(change.before, change.after, "not a net change");
-                        change.after.map(|after| stand.insert(change.key, after));
+                        change.after.map(|after| statuses.insert(change.key, after));
                     }
                     for change in out.into_iter().filter_map(SignalOut::alert) {
                         prop_assert_eq!(rows.get(&change.key).copied(), change.before);
@@ -238,20 +238,20 @@ proptest! {
                     if round {
                         twin.round(&rules, Commit(commit));
                         prop_assert_eq!(&rows, &twin.alerts);
-                        prop_assert_eq!(&stand, &twin.signals);
+                        prop_assert_eq!(&statuses, &twin.signals);
                     }
                     if commit == restart {
                         let state = signals.encode().unwrap();
                         signals = Signals::new(Arc::clone(&rules));
                         signals.decode(&state).unwrap();
-                        let mut told = Vec::new();
-                        signals.restate(&mut told);
-                        let signals = told.iter().filter_map(|said| said.signal());
-                        let signals = signals.map(|said| (said.key, said.after.unwrap())).collect();
-                        prop_assert_eq!(&stand, &signals);
-                        let told = told.iter().filter_map(|said| said.alert());
-                        let told: BTreeMap<_, _> = told.map(|c| (c.key, c.after)).collect();
-                        prop_assert_eq!(&told, &rows);
+                        let mut rows = Vec::new();
+                        signals.restate(&mut rows);
+                        let signals = rows.iter().filter_map(|change| change.signal());
+                        let signals = signals.map(|change| (change.key, change.after.unwrap())).collect();
+                        prop_assert_eq!(&statuses, &signals);
+                        let rows = rows.iter().filter_map(|change| change.alert());
+                        let rows: BTreeMap<_, _> = rows.map(|c| (c.key, c.after)).collect();
+                        prop_assert_eq!(&rows, &rows);
                     }
                     commit += 1;
                 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::harness::{Rows, Said, configs, contexts};
+use super::harness::{Outputs, Rows, configs, contexts};
 use market::{
     Calendars, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin, Price,
     Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, TradeRef, Updates,
@@ -39,7 +39,7 @@ impl Twins {
         self.slow.commit(context, &mut records.to_vec(), &mut slow);
         assert_eq!(others(&fast), others(&slow), "commit {}", context.commit.0);
         let before = std::mem::take(&mut self.rows);
-        let after = |out| before.clone().after(Said { candles: out, ..Said::default() });
+        let after = |out| before.clone().after(Outputs { candles: out, ..Outputs::default() });
         let (fast, slow) = (after(fast), after(slow));
         assert!(fast == slow, "commit {}: {fast:#?} {slow:#?}", context.commit.0);
         self.rows = fast;
@@ -67,17 +67,20 @@ impl Twins {
         let slow = self.slow.encode().unwrap();
         self.slow = PlainLedger::new(Arc::clone(&self.config)).emitting_accepted(true);
         self.slow.decode(&slow).unwrap();
-        let (mut told, mut told_by_slow) = (Vec::new(), Vec::new());
-        self.fast.restate(&mut told);
-        self.slow.restate(&mut told_by_slow);
-        assert_eq!(told, told_by_slow, "what there is after a restore");
+        let (mut emitted, mut slow_rows) = (Vec::new(), Vec::new());
+        self.fast.restate(&mut emitted);
+        self.slow.restate(&mut slow_rows);
+        assert_eq!(emitted, slow_rows, "what there is after a restore");
     }
 }
 
 /// What [`Rows`] do not hold.
 fn others(out: &[LedgerOut]) -> Vec<&LedgerOut> {
-    let is_other = |said: &&LedgerOut| {
-        matches!(said, LedgerOut::Counts(_) | LedgerOut::SourceSeen(..) | LedgerOut::NewestBar(..))
+    let is_other = |outputs: &&LedgerOut| {
+        matches!(
+            outputs,
+            LedgerOut::Counts(_) | LedgerOut::SourceSeen(..) | LedgerOut::NewestBar(..)
+        )
     };
     out.iter().filter(is_other).collect()
 }
@@ -141,12 +144,12 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
         let mut twins = Twins::new(config);
         let mut dice = Dice(kind + 1);
         let (mut watermarks, mut positions) = (Watermarks::none(2), [0_u64; 2]);
-        let mut told: Vec<Trade> = Vec::new();
+        let mut emitted: Vec<Trade> = Vec::new();
         for number in 0..60_u64 {
             let start = 1_700_000_000 * SECOND + number as i64 * SECOND / 4;
             let mut records = Vec::new();
             for at in 0..700 {
-                let id = told.len() as u64 + 5;
+                let id = emitted.len() as u64 + 5;
                 let id = match kind {
                     0 => TradeId::Number(id),
                     1 => TradeId::of(&format!("t{id}")),
@@ -158,15 +161,15 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                     scope: IdScope(4).contiguous(kind == 0),
                     id,
                     time: EventTime(start + at * SECOND / 2_800),
-                    sequence: told.len() as u64 + 5,
+                    sequence: emitted.len() as u64 + 5,
                     is_positional: kind > 0 && dice.below(3) > 0,
                     price: Price(10_000 + dice.below(40) as i64 - if at == 400 { 900 } else { 0 }),
                     quantity: Quantity(1 + dice.below(9) as i64),
                     side: [Side::Unknown, Side::Buy, Side::Sell][dice.below(3) as usize],
                     updates: if dice.below(30) == 0 { Updates::VOLUME } else { Updates::ALL },
                 };
-                let back = dice.below(6_000).min(told.len() as u64) as usize;
-                let old = if back == 0 { fresh } else { told[told.len() - back] };
+                let back = dice.below(6_000).min(emitted.len() as u64) as usize;
+                let old = if back == 0 { fresh } else { emitted[emitted.len() - back] };
                 let price = Price(old.price.0 + dice.below(5) as i64 - 2);
                 let (feed, event) = match dice.below(100) {
                     0 => (0, Event::Cancel { of: old.name(), time: Some(fresh.time) }),
@@ -199,7 +202,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 if let Event::New(trade) | Event::Correct { with: trade, .. } = event
                     && trade.id == id
                 {
-                    told.push(trade);
+                    emitted.push(trade);
                 }
                 positions[feed] += 1 + dice.below(3);
                 let source = SourceId(feed as u8);

@@ -21,12 +21,12 @@ pub(super) fn drift(
     let row = |key: (PortfolioId, InstrumentId)| {
         let position = positions.get(&key).filter(|row| row.quantity != 0);
         let target = targets.get(&key);
-        let wished = targets.keys().any(|(portfolio, _)| *portfolio == key.0);
+        let has_targets = targets.keys().any(|(portfolio, _)| *portfolio == key.0);
         let contract =
             position.map(|row| row.contract).or(target.map(|(target, _)| target.contract));
         let mut row = DriftRow {
             weight: None,
-            target: target.map(|(_, weight)| *weight).or(wished.then_some(0)),
+            target: target.map(|(_, weight)| *weight).or(has_targets.then_some(0)),
             drift: None,
             trade_value: None,
             trade_quantity: None,

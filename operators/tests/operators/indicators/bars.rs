@@ -8,7 +8,7 @@ use market::{
     OrderKey, Price, Timeframe, TradeId,
 };
 use operators::indicators::{
-    self as told, INDICATORS, Indicator, IndicatorOut, IndicatorSeries, IndicatorValue,
+    self as emitted, INDICATORS, Indicator, IndicatorOut, IndicatorSeries, IndicatorValue,
     IndicatorsConfig,
 };
 
@@ -151,14 +151,14 @@ pub(super) fn afresh(config: &Arc<IndicatorsConfig>, bars: &Bars) -> Numbers {
 
 /// Applies what was put out; changes must be net and fit what was there.
 pub(crate) fn follow(numbers: &mut Numbers, out: Vec<IndicatorOut>) {
-    for said in out {
-        match said {
+    for outputs in out {
+        match outputs {
             IndicatorOut::Changed(change) => {
                 assert_ne!(change.before, change.after, "not a net change: {:?}", change.key);
                 let slots = [&change.before, &change.after].into_iter().flatten();
                 let slots = slots.map(|all| all.slots().len()).max().unwrap_or(0);
                 for slot in 0..slots {
-                    let value = |all: &Option<told::Numbers>| all.as_ref()?.get(slot);
+                    let value = |all: &Option<emitted::Numbers>| all.as_ref()?.get(slot);
                     let (before, after) = (value(&change.before), value(&change.after));
                     assert_eq!(numbers.remove(&(change.key, slot)), before, "{:?}", change.key);
                     let differ = (before != after).then_some((before, after));

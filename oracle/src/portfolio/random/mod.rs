@@ -87,7 +87,7 @@ pub fn random(seed: u64, shape: &Shape) -> Script {
         quotes.move_on();
         let about = shape.records_per_commit as u64;
         let count = about / 2 + prng.below(about + 1);
-        let events = stories.tell(number, &quotes, count as usize);
+        let events = stories.emit(number, &quotes, count as usize);
         let mut records: Vec<AccountRecord> =
             events.into_iter().map(|event| sources.speak(event)).collect();
         prng.shuffle(&mut records);

@@ -43,7 +43,7 @@ impl Stories {
     }
 
     /// The events of a commit: those that were delayed until now, and new ones, about `count`.
-    pub(super) fn tell(
+    pub(super) fn emit(
         &mut self,
         commit: usize,
         quotes: &Quotes,

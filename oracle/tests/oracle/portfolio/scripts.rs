@@ -89,11 +89,11 @@ fn what_was_paid_is_in_the_basis_or_realised() {
             sums.2 += 1;
             sums.3 += i128::from(fill.fee);
         }
-        let told = last(&outputs).positions.iter().map(|(key, row)| {
+        let record = last(&outputs).positions.iter().map(|(key, row)| {
             let amount = row.basis.unwrap() - row.realised.unwrap();
             (*key, (row.quantity, amount, row.fills, row.fees.unwrap()))
         });
-        assert_eq!(told.collect::<BTreeMap<_, _>>(), paid);
+        assert_eq!(record.collect::<BTreeMap<_, _>>(), paid);
     }
 }
 
@@ -223,9 +223,9 @@ fn scripts_reach_every_rule() {
             tally.output(output);
         });
         let records = script.records();
-        let told = |fill: &Fill| records.iter().any(|it| it.event == AccountEvent::Fill(*fill));
+        let record = |fill: &Fill| records.iter().any(|it| it.event == AccountEvent::Fill(*fill));
         for fill in surviving_fills(&records) {
-            tally.add("corrected fill", !told(&fill));
+            tally.add("corrected fill", !record(&fill));
             let first = records.iter().find_map(|it| match it.event {
                 AccountEvent::Fill(first) if first.name == fill.name => Some(first.instrument),
                 _ => None,

@@ -58,12 +58,12 @@ pub(crate) fn cancel_at(id: u64, time: &str) -> Event {
 }
 
 /// Told by source (and provider rank) 0 at this position.
-pub(crate) fn told(position: u64, event: Event) -> Record {
-    told_by(0, position, event)
+pub(crate) fn record(position: u64, event: Event) -> Record {
+    record_by(0, position, event)
 }
 
 /// Told by another source of the same provider rank.
-pub(crate) fn told_by(source: u8, position: u64, event: Event) -> Record {
+pub(crate) fn record_by(source: u8, position: u64, event: Event) -> Record {
     Record {
         origin: Origin { rank: source, source: SourceId(source), partition: 0, position },
         event,
@@ -104,19 +104,19 @@ impl Job {
     }
 
     /// A commit of source 0 in the middle of a round; its watermark afterwards is at this time.
-    pub(crate) fn hears(&mut self, events: &[Event], watermark: &str) -> Output {
+    pub(crate) fn apply(&mut self, events: &[Event], watermark: &str) -> Output {
         self.commit(events, at(watermark), false)
     }
 
     /// A commit of source 0 that ends a round.
-    pub(crate) fn hears_last(&mut self, events: &[Event], watermark: &str) -> Output {
+    pub(crate) fn apply_last(&mut self, events: &[Event], watermark: &str) -> Output {
         self.commit(events, at(watermark), true)
     }
 
     fn commit(&mut self, events: &[Event], watermark: EventTime, round: bool) -> Output {
         let mut records = Vec::new();
         for event in events {
-            records.push(told(self.position, *event));
+            records.push(record(self.position, *event));
             self.position += 1;
         }
         self.input(records, vec![Some(watermark)], round)
