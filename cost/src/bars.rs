@@ -120,7 +120,7 @@ impl Bars {
         &mut self,
         mut fold: impl FnMut(u32, &mut Bar) -> u32,
         spec: InstrumentSpec,
-        mut told: impl FnMut(usize, i64, Option<&Bar>),
+        mut emit: impl FnMut(usize, i64, Option<&Bar>),
     ) {
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.sort_unstable();
@@ -132,7 +132,7 @@ impl Bars {
                 slot.bar = Bar::empty(spec, slot.bar.end_time);
                 slot.first = fold(slot.first, &mut slot.bar);
             }
-            told(0, *open, Some(&slot.bar).filter(|bar| !bar.is_empty()));
+            emit(0, *open, Some(&slot.bar).filter(|bar| !bar.is_empty()));
         }
         for level in 1..self.levels.len() {
             let length = self.ladder.length(level);
@@ -153,7 +153,7 @@ impl Bars {
                 let parts = smaller[from..].iter().take_while(|part| part.open < open + length);
                 parts.for_each(|part| bar.merge(&part.bar));
                 slot.bar = bar;
-                told(level, *open, Some(&slot.bar).filter(|bar| !bar.is_empty()));
+                emit(level, *open, Some(&slot.bar).filter(|bar| !bar.is_empty()));
             }
         }
         dirty.clear();
@@ -161,7 +161,7 @@ impl Bars {
     }
 }
 
-/// Where the bar that opens at `open` stands; puts one in if there is none.
+/// The position of the bar that opens at `open`; inserts one if there is none.
 fn place(bars: &mut Vec<Slot>, open: i64, length: i64, spec: InstrumentSpec) -> usize {
     let at = match bars.last() {
         Some(last) if last.open == open => return bars.len() - 1,

@@ -13,7 +13,7 @@ pub struct Numbers(pub [f64; 9]);
 
 /// The indicators of one instrument and timeframe.
 #[derive(Default)]
-pub struct Line {
+pub struct IndicatorLine {
     /// By bar that has a close, in order of time.
     rows: Vec<Row>,
 }
@@ -59,13 +59,13 @@ impl Numbers {
     const NONE: Numbers = Numbers([f64::NAN; 9]);
 }
 
-impl Line {
-    /// Takes changed bars in order of time; tells the numbers that changed.
+impl IndicatorLine {
+    /// Takes changed bars in order of time; emits the numbers that changed.
     pub(crate) fn apply<'a>(
         &mut self,
         spec: InstrumentSpec,
         changed: impl Iterator<Item = &'a Change<CandleKey, Bar>>,
-        mut told: impl FnMut(i64, Option<Numbers>),
+        mut emit: impl FnMut(i64, Option<Numbers>),
     ) {
         let (mut from, mut upto) = (usize::MAX, 0);
         for (key, _, after) in changed {
@@ -87,7 +87,7 @@ impl Line {
                 (None, true) => {
                     let gone = self.rows.remove(at);
                     if gone.numbers != Numbers::NONE {
-                        told(open, None);
+                        emit(open, None);
                     }
                 }
                 (None, false) => continue,
@@ -107,7 +107,7 @@ impl Line {
             row.state = state;
             if row.numbers != numbers {
                 row.numbers = numbers;
-                told(row.open, Some(numbers).filter(|numbers| *numbers != Numbers::NONE));
+                emit(row.open, Some(numbers).filter(|numbers| *numbers != Numbers::NONE));
             }
         }
     }

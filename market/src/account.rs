@@ -62,7 +62,7 @@ pub struct Fill {
     /// When.
     pub time: EventTime,
     /// By which corrections of one fill outrank each other: the highest counts. Of a fill itself it is only what the source
-    /// said, 0 if that is nothing.
+    /// reported, 0 if it reported none.
     pub sequence: u64,
     /// At which price.
     pub price: Price,

@@ -77,7 +77,7 @@ struct Venue {
     ids: Vec<u64>,
     prices: Vec<i64>,
     recent: Vec<Trade>,
-    /// Where the next is told, once the first `kept` are.
+    /// Where the next is stored, once the first `kept` are.
     next: usize,
     kept: usize,
     position: u64,
@@ -193,7 +193,7 @@ fn config(horizon: Span) -> Arc<LedgerConfig> {
     })
 }
 
-/// CPU time of this thread in ns; on systems that do not tell it, time.
+/// CPU time of this thread in ns; on systems that do not report it, time.
 fn cpu() -> f64 {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
@@ -201,7 +201,7 @@ fn cpu() -> f64 {
     spent.unwrap_or_else(|| START.get_or_init(Instant::now).elapsed().as_nanos() as f64)
 }
 
-/// Bytes of memory that the process has; 0 on systems that do not tell it.
+/// Bytes of memory that the process has; 0 on systems that do not report it.
 fn resident() -> f64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok());

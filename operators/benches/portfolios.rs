@@ -29,12 +29,12 @@ const SYMBOLS: u64 = 10_000;
 /// Closed bars that risk looks back on.
 const BARS: usize = 60;
 const SAMPLES: usize = 15;
-/// The system tells CPU time every few milliseconds: a sample is as many rounds as take this long, in µs.
+/// The system counts CPU time every few milliseconds: a sample is as many rounds as take this long, in µs.
 const SAMPLE: f64 = 50_000.0;
 
 type Stream<T> = InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<T>>>;
 
-/// One job, and what has been told to it.
+/// One job, and its input so far.
 struct PortfolioBench {
     contexts: Stream<Arc<CommitContext>>,
     accounts: Stream<AccountRecord>,
@@ -236,7 +236,7 @@ impl PortfolioBench {
     }
 }
 
-/// CPU time of this thread in ns; on systems that do not tell it, time.
+/// CPU time of this thread in ns; on systems that do not report it, time.
 fn cpu() -> f64 {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok();

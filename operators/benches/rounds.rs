@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p operators --bench rounds`: one shard of 200 instruments driven by plain calls, in each round one bar of
 //! each instrument changes: the newest one, one that is appended, one of 5,000 bars ago. Medians of some rounds, ns of the
-//! thread's time per bar. Roll-ups to 5m 15m 1h 4h 1d stand beside the same unions over plain vectors, each larger bar made anew of the
+//! thread's time per bar. Roll-ups to 5m 15m 1h 4h 1d are timed beside the same unions over plain vectors, each larger bar made anew of the
 //! next smaller ones; eight rules (two thresholds, a breakout, five patterns) beside nothing.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench fails by panicking")]
 
@@ -153,8 +153,8 @@ fn main() {
     println!("|---|---:|---:|---:|");
     for (name, bar) in LOADS {
         let mut shard = Rollup::new(Arc::clone(&rollups));
-        let heard = |own| RollupIn::SourceSeen(InstrumentId(own), SourceSet::of(SourceId(0)));
-        shard.commit(&context(0), &mut (0..INSTRUMENTS).map(heard).collect(), &mut Vec::new());
+        let seen = |own| RollupIn::SourceSeen(InstrumentId(own), SourceSet::of(SourceId(0)));
+        shard.commit(&context(0), &mut (0..INSTRUMENTS).map(seen).collect(), &mut Vec::new());
         let ladder = ours(shard, RollupIn::Bar, bar);
         let watch = ours(Signals::new(Arc::clone(&rules)), SignalIn::Bar, bar);
         println!("| {name} | {ladder:.0} | {:.0} | {watch:.0} |", plain(bar));

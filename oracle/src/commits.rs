@@ -13,7 +13,7 @@ use market::{
 use crate::instrument::InstrumentFold;
 use crate::outliers::Far;
 
-/// What a job is told before its first commit.
+/// The configuration of a job, fixed before its first commit.
 #[derive(Clone, Debug)]
 pub struct History {
     /// Ascending; the first is the base, the others are larger and unions of it.
@@ -29,7 +29,7 @@ pub struct History {
     /// Which prices are far away.
     pub far: Far,
     /// From when on sources were read, by number: −∞ from their beginning; none, or beyond the end, where nobody can
-    /// tell.
+    /// know.
     pub read_from: Vec<Option<EventTime>>,
 }
 
@@ -130,7 +130,7 @@ impl Fold {
         self.instruments.values().map(InstrumentFold::forgotten).sum()
     }
 
-    /// The ids of trades that are known, matched or not: neither forgotten nor never heard of.
+    /// The ids of trades that are known, matched or not: neither forgotten nor never seen.
     pub fn known_ids(&self) -> BTreeSet<TradeRef> {
         self.instruments.values().flat_map(InstrumentFold::known_ids).collect()
     }

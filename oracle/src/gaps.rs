@@ -1,4 +1,4 @@
-//! Section *Gaps*: every id that was told, and the holes between them.
+//! Section *Gaps*: every id that was seen, and the holes between them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use market::{Event, EventTime, Gap, GapKey, IdScope, InstrumentId, Record, Trade
 /// Ids of one instrument and contiguous scope, with their times.
 type Times = BTreeMap<u64, EventTime>;
 
-/// What was told of one instrument.
+/// The ids seen of one instrument.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KnownIds {
     times: BTreeMap<IdScope, Times>,
@@ -66,7 +66,7 @@ impl KnownIds {
     }
 }
 
-/// The id that an event tells, if its scope is contiguous and it is an integer.
+/// The id that an event carries, if its scope is contiguous and it is an integer.
 fn told_by(event: &Event) -> Option<(IdScope, u64, EventTime)> {
     let trade = match event {
         Event::New(trade) => trade,

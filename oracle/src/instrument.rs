@@ -20,7 +20,7 @@ use crate::watermark::{Watermark, less};
 #[derive(Clone, Debug)]
 pub(crate) struct InstrumentFold {
     watermark: Watermark,
-    /// Index of its calendar; the first until a record has told.
+    /// Index of its calendar; the first until a record gives it.
     calendar: u8,
     /// Accepted records of trades that are not forgotten.
     live: Vec<Record>,
@@ -41,7 +41,7 @@ pub(crate) struct InstrumentFold {
 #[derive(Clone, Debug)]
 struct Round {
     watermark: Watermark,
-    /// Sources heard since the last round ended.
+    /// Sources seen since the last round ended.
     seen: Vec<SourceId>,
     /// Causes that base bars had since the last round ended.
     causes: Vec<(CandleKey, Cause)>,
@@ -53,7 +53,7 @@ struct Round {
     candles: BTreeMap<CandleKey, Candle>,
 }
 
-/// Whether a record of a commit is no copy of a trade: neither known before nor told by a lower origin.
+/// Whether a record of a commit is no copy of a trade: neither known before nor reported with a lower origin.
 fn is_news(record: &Record, before: &[Record], accepted: &[Record]) -> bool {
     let Event::New(trade) = record.event else { return true };
     let is_copy = |other: &Record| matches!(other.event, Event::New(t) if t.name() == trade.name());
@@ -183,7 +183,7 @@ impl InstrumentFold {
         accepted
     }
 
-    /// Remembers what a commit told beside its trades: sources, calendar, newest time.
+    /// Keeps what a commit gives beside its trades: sources, calendar, newest time.
     fn note(&mut self, commit: Commit, records: &[Record], accepted: &[Record]) {
         for record in records {
             self.watermark.add_source(record.origin.source);

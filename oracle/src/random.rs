@@ -1,6 +1,6 @@
 //! Random input from a seed: what venues and feeds do on a bad day, and more often than they do it.
 //!
-//! The same seed and shape give the same script on every machine. What happens to trades is told in
+//! The same seed and shape give the same script on every machine. What happens to trades is defined in
 //! the private module `stories`; this one has sources, watermarks and commits.
 
 use market::{Calendar, Calendars, Event, EventTime, Origin, Record, SourceId, Span, Timeframe};
@@ -15,7 +15,7 @@ use crate::stories::Stories;
 pub struct Shape {
     /// How many instruments trade; the first ones most.
     pub instruments: usize,
-    /// How many sources tell of them, each of another provider rank or not: 1 to 64.
+    /// How many sources report them, each of another provider rank or not: 1 to 64.
     pub sources: u8,
     /// How many commits; in some scripts the last ones are empty.
     pub commits: usize,
@@ -28,7 +28,7 @@ pub struct Shape {
 /// A job's configuration and its whole input. How many workers there are is nobody's business here.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// What the job is told first.
+    /// The configuration of the job.
     pub history: History,
     /// The input. The last commit ends a round.
     pub commits: Vec<CommitInput>,
@@ -93,7 +93,7 @@ pub fn shuffle(records: &[Record], seed: u64) -> Vec<Record> {
     records
 }
 
-/// The same records in other commits and rounds, in any order. Watermarks still never go down, but say
+/// The same records in other commits and rounds, in any order. Watermarks still never go down, but may differ
 /// nothing true any more: this is for horizons of `forever`, where values do not depend on them.
 pub fn rebatch(script: &Script, seed: u64) -> Script {
     let mut prng = Prng::new(seed);
@@ -175,7 +175,7 @@ fn far(prng: &mut Prng) -> Far {
     }
 }
 
-/// In most scripts all sources are read from their beginning; in others some are not, or nobody can tell.
+/// In most scripts all sources are read from their beginning; in others some are not, or it is unknown.
 fn read_from(prng: &mut Prng, start: i64, span: i64) -> Vec<Option<EventTime>> {
     if prng.percent(70) {
         return Vec::new();
@@ -212,7 +212,7 @@ struct Source {
     historic: bool,
     /// How far its watermark lags, in nanoseconds.
     disorder: i64,
-    /// The commits in which it says nothing.
+    /// The commits in which it is idle.
     idle: std::ops::Range<usize>,
     /// The first commit in which it has ended.
     ends: usize,
@@ -262,7 +262,7 @@ impl Source {
     }
 }
 
-/// The event as told by one of the sources that speak in this commit, if any does.
+/// The event as reported by one of the sources active in this commit, if any is.
 fn speak(prng: &mut Prng, sources: &mut [Source], commit: usize, event: Event) -> Option<Record> {
     let mut speaking: Vec<_> = sources.iter_mut().filter(|s| s.speaks(commit)).collect();
     let chosen = prng.index(speaking.len());

@@ -10,7 +10,7 @@ use market::{
 
 /// The bars of one timeframe in which any of `trades` shows.
 ///
-/// All trades of one instrument must carry the same terms.
+/// All trades of one instrument must carry the same spec.
 pub fn bars(
     trades: &[Trade],
     timeframe: Timeframe,
@@ -19,7 +19,7 @@ pub fn bars(
     bars_placed(trades, |trade| place(trade, timeframe, calendars))
 }
 
-/// The same, where `place` says which bar holds a trade.
+/// The same, where `place` gives the bar that holds a trade.
 pub fn bars_placed(
     trades: &[Trade],
     place: impl Fn(&Trade) -> (CandleKey, Bucket),

@@ -9,7 +9,7 @@ use market::{EventTime, SourceId, Span};
 pub(crate) struct Watermark {
     /// *W* of the step that was taken last; −∞ before the first.
     pub(crate) value: EventTime,
-    /// The sources heard in steps before the next.
+    /// The sources seen in steps before the next.
     sources: BTreeSet<SourceId>,
 }
 
@@ -27,7 +27,7 @@ impl Watermark {
         self.value = self.value.max(lowest.unwrap_or(EventTime::NEVER));
     }
 
-    /// Section *Partial bars*: from when on nothing is missing of what these sources tell, those of this step
+    /// Section *Partial bars*: from when on nothing is missing of what these sources report, those of this step
     /// included.
     pub(crate) fn whole_from(&self, read_from: &[Option<EventTime>]) -> EventTime {
         let of_source = |source: &SourceId| read_from.get(usize::from(source.0)).copied().flatten();

@@ -1,7 +1,7 @@
 //! Golden scripts: trades in, bars out, in the words of the trade.
 //!
 //! Lines are records (`trade`, `correct`, `cancel`), `commit`, which closes one and shows what changed
-//! in lines that begin with `>`, and `contiguous`: from there on ids have no holes at the venue. A line `outliers` tells the rule for these. Times are seconds,
+//! in lines that begin with `>`, and `contiguous`: from there on ids have no holes at the venue. A line `outliers` sets the rule for these. Times are seconds,
 //! bars are 1m and 5m, three gaps are kept apart, `disorder` plays no part: the watermark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the
 //! difference before keeping it.
 
@@ -255,7 +255,7 @@ fn perform(script: &str) -> String {
         let Some(verb) = words.next() else { continue };
         let words = Words::new(words);
         match verb {
-            "outliers" => {} // told before the first commit
+            "outliers" => {} // set before the first commit
             "commit" => performed += &stage.commit(&words),
             "contiguous" => stage.scope = stage.scope.contiguous(true),
             verb => stage.record(verb, &words),

@@ -81,7 +81,7 @@ impl Rows {
         rows.unmatched.sort();
         rows.revisions.sort();
         rows.outliers.sort();
-        rows.emitted.sort_by_key(|statement| statement.origin);
+        rows.emitted.sort_by_key(|event| event.origin);
         rows
     }
 }

@@ -9,7 +9,7 @@ use oracle::gaps::of_set;
 use oracle::random::{Script, Shape, random, rebatch, shuffle};
 use oracle::set::value_bars;
 
-/// What the oracle says after each commit.
+/// The oracle's output after each commit.
 fn folded(script: &Script) -> Vec<Output> {
     let mut fold = Fold::new(script.history.clone());
     script.commits.iter().map(|commit| fold.commit(commit)).collect()
@@ -30,7 +30,7 @@ fn assert_same(seed: u64, got: &[Rows], want: &[Output]) {
         assert_eq!(got.revisions, want.revisions, "{place}: revisions");
         assert_eq!(got.outliers, want.outliers, "{place}: outliers");
         let emitted: Vec<_> = want.accepted.iter().map(AcceptedEvent::of).collect();
-        assert_eq!(got.emitted, emitted, "{place}: what was told");
+        assert_eq!(got.emitted, emitted, "{place}: what was accepted");
     }
 }
 

@@ -23,7 +23,7 @@ const WEEKS: [&str; 3] = ["2024-03-08T12:00:00Z", "2024-11-01T12:00:00Z", "2024-
 const DAYS: i64 = 5;
 const MINUTE: i64 = 60_000_000_000;
 
-/// What is said of trade `id`: instrument, minute and second of the week, price, and what it is.
+/// An event of trade `id`: instrument, minute and second of the week, price, and what it is.
 type TradeStep = (u64, u8, i64, i64, i64, u8);
 
 fn steps() -> impl Strategy<Value = TradeStep> {

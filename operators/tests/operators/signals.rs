@@ -95,7 +95,7 @@ fn candle(slot: i64, [a, b, c, d]: [i64; 4], is_final: bool) -> Candle {
     Candle { bar, state, revision: 0, cause: None }
 }
 
-/// Everything told so far, and the alerts that follow from it.
+/// All input so far, and the alerts that follow from it.
 #[derive(Default)]
 struct Twin {
     bars: BTreeMap<i64, Candle>,

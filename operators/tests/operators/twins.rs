@@ -32,7 +32,7 @@ impl Twins {
         }
     }
 
-    /// Has both apply a commit, and holds what they say to each other.
+    /// Has both apply a commit, and compares their outputs.
     fn commit(&mut self, context: &CommitContext, records: &[Record]) {
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
         self.fast.commit(context, &mut records.to_vec(), &mut fast);
@@ -127,7 +127,7 @@ impl Dice {
     }
 }
 
-/// One hot instrument told by two feeds, one in ten trades of which is late, copied, corrected or cancelled, under
+/// One hot instrument reported by two feeds, one in ten trades of which is late, copied, corrected or cancelled, under
 /// ids of each kind; bars of seconds, and a horizon of a few of them.
 #[test]
 fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
@@ -189,7 +189,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                     ),
                     6..9 => (1, Event::New(old)),
                     9..12 => (0, Event::New(old)),
-                    12 => continue, // never told
+                    12 => continue, // never reported
                     13 => {
                         let of = TradeRef {
                             id: TradeId::Number(u64::MAX - id_number(id)),

@@ -63,7 +63,7 @@ pub struct Fold {
     facts: Facts,
     /// The records that this round has brought so far.
     round: Vec<AccountRecord>,
-    /// The conflicts that have been told.
+    /// The conflicts that have been emitted.
     emitted: BTreeSet<(Fill, Fill)>,
     /// As of the last round.
     tables: Tables,

@@ -31,7 +31,7 @@ pub(super) fn drift(
             trade_value: None,
             trade_quantity: None,
         };
-        // Nothing more can be said of a position that is unpriced.
+        // Nothing more follows from a position that is unpriced.
         if let Some(value) = position.map_or(Some(0), |row| Some(row.base.ok()?.value)) {
             let whole = whole(prices, positions, key.0);
             weigh(prices, key, value, whole, contract, &mut row);

@@ -49,7 +49,7 @@ pub struct Facts {
     pub numbers: BTreeMap<(ModelId, CandleKey), IndicatorNumber>,
 }
 
-/// What an indicator says at a bar; equal if bits are.
+/// The value of an indicator at a bar; equal if bits are.
 #[derive(Clone, Copy, Debug)]
 pub struct IndicatorNumber {
     /// Scales of the instrument.

@@ -8,7 +8,7 @@ use market::{
     Origin, PortfolioId, Target,
 };
 
-/// What was said of one fill.
+/// The records of one fill.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sayings {
     /// Its `Fill`s, the lowest origin first.
@@ -26,7 +26,7 @@ pub(super) fn fills(records: &[AccountRecord]) -> Vec<Fill> {
     fills
 }
 
-/// The wishes that count, without those taken back.
+/// The targets that count, without those taken back.
 pub(super) fn targets(
     records: &[AccountRecord],
 ) -> BTreeMap<(PortfolioId, InstrumentId), (Target, i64)> {
@@ -50,7 +50,7 @@ pub(super) fn fairs(records: &[AccountRecord]) -> BTreeMap<(InstrumentId, ModelI
     }))
 }
 
-/// What was said of each fill.
+/// The records of each fill.
 pub(super) fn by_fill(records: &[AccountRecord]) -> BTreeMap<FillRef, Sayings> {
     let mut all: BTreeMap<FillRef, Sayings> = BTreeMap::new();
     for record in records {
@@ -106,7 +106,7 @@ impl Sayings {
     }
 }
 
-/// Of each key what was said at the latest time, then at the highest position, then by the lowest
+/// Of each key the value at the latest time, then at the highest position, then by the lowest
 /// origin.
 fn latest<K: Ord, V: Copy>(
     values: impl Iterator<Item = (K, (Origin, EventTime, V))>,

@@ -1,4 +1,4 @@
-//! What is refused, told, revised and forgotten: every rule that depends on commits.
+//! What is rejected, emitted, revised and forgotten: every rule that depends on commits.
 
 use super::vocabulary::*;
 use market::{
@@ -128,7 +128,7 @@ fn a_copy_that_disagrees_is_told_once_per_content() {
     let good = trade(1, "10:00:10", 100);
     let bad = trade(1, "10:00:10", 999);
     let by = |source, position, trade| record_by(source, position, new(trade));
-    // Source 1 is first to tell, so nothing is wrong yet.
+    // Source 1 is first to report it, so nothing is wrong yet.
     let first = job.input(vec![by(1, 0, bad)], vec![], false);
     assert_eq!(first.conflicts, []);
     // Now the better provider disagrees with it: two copies of one content are one row.

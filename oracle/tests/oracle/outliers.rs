@@ -25,7 +25,7 @@ fn a_price_is_held_to_the_closes_of_the_commit_before() {
         bars: 4,
     };
     assert_eq!(record, [row(97), row(105)]);
-    // The minute's own close is not among them, and a copy is not told again.
+    // The minute's own close is not among them, and a copy is not logged again.
     let more = [prices[0], new(trade(9, "10:04:20", 98)), new(trade(10, "10:04:21", 1))];
     assert_eq!(job.apply(&more, "10:04:10").outliers.len(), 1);
     // Two minutes that open before are half of four, one is not.

@@ -4,7 +4,7 @@ use super::vocabulary::*;
 use market::{Bar, Calendar, Calendars, CandleKey, Price, Quantity, Side, Trade, Updates};
 use oracle::set::{survivors, value_bars};
 
-/// Events told in this order by one source.
+/// Events reported in this order by one source.
 fn surviving(events: &[market::Event]) -> Vec<Trade> {
     let records: Vec<_> = (0..).zip(events).map(|(at, e)| record(at, *e)).collect();
     let all = survivors(&records);

@@ -1,4 +1,4 @@
-//! Random bars, and what indicators say of them.
+//! Random bars, and their indicators.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -140,7 +140,7 @@ pub(super) fn line(config: &Arc<IndicatorsConfig>) -> IndicatorSeries {
     IndicatorSeries::new(Arc::clone(config), INSTRUMENT, Timeframe::MINUTE)
 }
 
-/// What a line says of bars that it has never seen before.
+/// The numbers of a series over bars that it has never seen before.
 pub(super) fn afresh(config: &Arc<IndicatorsConfig>, bars: &Bars) -> Numbers {
     let mut out = Vec::new();
     line(config).apply(bars.iter().map(|(time, candle)| (*time, Some(candle))), &mut out);
@@ -176,7 +176,7 @@ pub(crate) fn follow(numbers: &mut Numbers, out: Vec<IndicatorOut>) {
     }
 }
 
-/// Asserts that `numbers` are, for all bars of a line, what the definition of each indicator says: within
+/// Asserts that `numbers` are, for all bars of a series, what the definition of each indicator gives: within
 /// 10⁻⁹ of the larger, or 10⁻¹³ of the largest price or output where differences cancel.
 pub(super) fn assert_as_defined(
     place: &str,

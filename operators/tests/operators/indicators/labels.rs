@@ -1,4 +1,4 @@
-//! What is written in configurations, and what is said when it is wrong.
+//! Labels in configurations, and the errors of wrong ones.
 
 use market::Calendars;
 use operators::indicators::{Indicator, IndicatorError, IndicatorsConfig};

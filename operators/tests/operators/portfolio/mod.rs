@@ -1,4 +1,4 @@
-//! Portfolios: stories of a scenario, and random scripts beside the oracle.
+//! Portfolios: scenarios, and random scripts beside the oracle.
 
 mod oracle;
 mod room;

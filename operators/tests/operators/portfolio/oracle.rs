@@ -11,13 +11,13 @@ use super::stage::{Manner, Rows, play};
 
 type RiskRows = BTreeMap<PortfolioId, RiskRow>;
 
-/// What the oracle says after each commit.
+/// The oracle's output after each commit.
 fn folded(script: &Script) -> Vec<Output> {
     let mut fold = Fold::new(script.config.clone());
     script.commits.iter().map(|commit| fold.commit(commit)).collect()
 }
 
-/// Whether the operators said what the oracle says, commit by commit.
+/// Whether the operators emitted what the oracle does, commit by commit.
 pub(super) fn assert_same(place: &str, got: &[Rows], want: &[Output]) {
     assert_eq!(got.len(), want.len());
     for (commit, (got, want)) in got.iter().zip(want).enumerate() {

@@ -16,7 +16,7 @@ use super::stage::{Manner, Rows, Script, play};
 /// One whole unit of money.
 pub(super) const ONE: i128 = 1_000_000_000;
 
-/// Something that is said in a round.
+/// An input of a round.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there are few")]
 pub(super) enum Step {
@@ -24,7 +24,7 @@ pub(super) enum Step {
     Bar(CandleKey, Option<Candle>),
 }
 
-/// A scenario: its configuration, and what has been said so far.
+/// A scenario: its configuration, and its input so far.
 pub(super) struct Scenario {
     script: Script,
     position: u64,
@@ -50,7 +50,7 @@ impl Scenario {
         let currency = currency("USD");
         let benchmark = benchmark.map(InstrumentId::of);
         let scenario = PortfolioConfig { currency, capital, benchmark };
-        self.script.config.portfolios.insert(PortfolioId::of("desk"), scenario);
+        self.script.config.portfolios.insert(PortfolioId::of("fund"), scenario);
         self
     }
 
@@ -71,7 +71,7 @@ impl Scenario {
         self
     }
 
-    /// A round in which this is said, all at once.
+    /// A round with these inputs in one commit.
     pub(super) fn round(mut self, outputs: impl IntoIterator<Item = Step>) -> Scenario {
         let mut commit = CommitInput { round: true, ..CommitInput::default() };
         for step in outputs {
@@ -100,7 +100,7 @@ impl Scenario {
 
     /// What shows in the end.
     pub(super) fn last(&self) -> Rows {
-        self.rows().pop().expect("a desk has rounds")
+        self.rows().pop().expect("a scenario has rounds")
     }
 }
 
@@ -119,14 +119,14 @@ pub(super) fn in_currency(quote: &str) -> Contract {
 
 /// The scenario's row of an instrument.
 pub(super) fn of(instrument: &str) -> PositionKey {
-    let portfolio = PortfolioId::of("desk");
+    let portfolio = PortfolioId::of("fund");
     PositionKey { portfolio, instrument: InstrumentId::of(instrument) }
 }
 
 /// The fill of this number, so many minutes after the opening. Below zero is sold.
 pub(super) fn fill(number: u64, minute: i64, what: &str, quantity: i64, price: i64) -> Fill {
     Fill {
-        name: FillRef { portfolio: PortfolioId::of("desk"), id: TradeId::Number(number) },
+        name: FillRef { portfolio: PortfolioId::of("fund"), id: TradeId::Number(number) },
         instrument: InstrumentId::of(what),
         contract: dollars(),
         time: minutes(minute),
@@ -146,13 +146,13 @@ pub(super) fn corrected(fill: Fill, sequence: u64) -> Step {
 }
 
 pub(super) fn busted(number: u64) -> Step {
-    let of = FillRef { portfolio: PortfolioId::of("desk"), id: TradeId::Number(number) };
+    let of = FillRef { portfolio: PortfolioId::of("fund"), id: TradeId::Number(number) };
     Step::Record(AccountEvent::Bust { of, time: None })
 }
 
 pub(super) fn targeted(what: &str, minute: i64, weight: Option<i64>) -> Step {
     Step::Record(AccountEvent::Target(Target {
-        portfolio: PortfolioId::of("desk"),
+        portfolio: PortfolioId::of("fund"),
         instrument: InstrumentId::of(what),
         contract: dollars(),
         time: minutes(minute),

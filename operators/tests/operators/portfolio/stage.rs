@@ -137,7 +137,7 @@ pub(super) fn config(script: &Script) -> PortfolioConfig {
     }
 }
 
-/// What the commits say to the core of quotes, beside records.
+/// What the commits give the core of quotes, beside records.
 fn quotes(config: &PortfolioConfig, commits: &[CommitInput]) -> Vec<Vec<QuoteIn>> {
     let mut bars: BTreeMap<CandleKey, Candle> = BTreeMap::new();
     let mut numbers: BTreeMap<(ModelId, CandleKey), IndicatorValue> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Stories of a scenario.
+//! Scenarios of one portfolio.
 
 use market::{EventTime, Fill, InstrumentId, ModelId, PortfolioId, Price};
 use operators::portfolio::{Confidence, EdgeKey, Fault, RiskKey, Unpriced};
@@ -24,7 +24,7 @@ fn bought_added_reduced_and_turned_around() {
     let last = &rows[3].positions[&of("A")];
     assert_eq!((last.fills, last.average), (4, Some(140)));
     assert_eq!((last.value, last.unrealised), (Some(-990), Some(270)));
-    let amounts = rows[3].portfolios[&PortfolioId::of("desk")].amounts.unwrap();
+    let amounts = rows[3].portfolios[&PortfolioId::of("fund")].amounts.unwrap();
     assert_eq!(amounts.pnl, 640 * ONE);
     assert_eq!((amounts.net, amounts.gross, amounts.long), (-990 * ONE, 990 * ONE, 0));
 }
@@ -61,7 +61,7 @@ fn a_correction_moves_a_fill_to_another_instrument() {
     assert_eq!(rows[3].positions.keys().collect::<Vec<_>>(), [&of("B")]);
     assert_eq!(quantity_basis_realised(&rows[3], "B"), (11, 79, 0));
     // Other fills of the place from which one moves away stay, also at the same time.
-    assert_eq!(rows[3].portfolios[&PortfolioId::of("desk")].open, 1);
+    assert_eq!(rows[3].portfolios[&PortfolioId::of("fund")].open, 1);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_rate_that_moves_moves_what_is_held_in_that_currency() {
         .round([closes("EUR/USD", 2, 8_000, 4)])
         .round([vanishes("EUR/USD", 2), vanishes("EUR/USD", 1)])
         .rows();
-    let scenario = PortfolioId::of("desk");
+    let scenario = PortfolioId::of("fund");
     let base = |at: usize| rows[at].positions[&of("SAP")].base.map(|base| base.value / ONE);
     assert_eq!(
         (0..5).map(base).collect::<Vec<_>>(),
@@ -152,7 +152,7 @@ fn nothing_is_lost_at_the_bounds_of_numbers() {
     assert_eq!(basis - realised, moved);
     // So much at that price is more than 128 bits at nine decimals hold.
     assert_eq!(rows[1].positions[&of("A")].base, Err(Unpriced::Overflow));
-    let scenario = &rows[1].portfolios[&PortfolioId::of("desk")];
+    let scenario = &rows[1].portfolios[&PortfolioId::of("fund")];
     assert_eq!((scenario.open, scenario.unpriced), (1, 1));
     assert_eq!(scenario.amounts.unwrap().gross, 0, "left out and counted");
 }
@@ -198,7 +198,7 @@ fn edges_follow_marks_and_models() {
     assert_eq!(edge(2), Some((Some(-10), Some(-83_333))));
     assert_eq!(rows[2].edges[&key].fair, Price(110));
     assert_eq!(rows[2].edges[&key].time, EventTime(60_000_000_000));
-    assert!(rows[3].edges.is_empty(), "and a computed model is told by nobody");
+    assert!(rows[3].edges.is_empty(), "and input cannot set a computed model");
 }
 
 /// Holds ten of A and minus one of B, which close so in four minutes.
@@ -219,7 +219,7 @@ fn risky(confidence: f64) -> Scenario {
 }
 
 fn of_desk(instrument: Option<&str>) -> RiskKey {
-    let portfolio = PortfolioId::of("desk");
+    let portfolio = PortfolioId::of("fund");
     RiskKey { portfolio, instrument: instrument.map(InstrumentId::of) }
 }
 
@@ -268,5 +268,5 @@ fn stories_hold_beside_the_oracle() {
     let scenario = risky(0.99).round([filled(3, 2, "A", -30, 90), targeted("B", 1, Some(1))]);
     let mut fold = oracle::portfolio::commits::Fold::new(scenario.script().config.clone());
     let want = scenario.script().commits.iter().map(|commit| fold.commit(commit));
-    super::oracle::assert_same("a desk", &scenario.rows(), &want.collect::<Vec<_>>());
+    super::oracle::assert_same("a fund", &scenario.rows(), &want.collect::<Vec<_>>());
 }

@@ -17,7 +17,7 @@ pub(super) struct Scene {
     pub(super) instruments: Vec<Traded>,
     /// What only rates are read from.
     pub(super) pairs: Vec<Traded>,
-    /// Models whose fair values are told.
+    /// Models whose fair values are input.
     pub(super) models: Vec<ModelId>,
     pub(super) extremes: bool,
 }
@@ -67,7 +67,7 @@ impl Scene {
             portfolios,
             instruments,
             pairs: pairs.into_iter().map(|(_, traded)| traded).collect(),
-            models: (0..3).map(|number| ModelId::of(&format!("desk {number}"))).collect(),
+            models: (0..3).map(|number| ModelId::of(&format!("model {number}"))).collect(),
             extremes: shape.extremes,
         }
     }

@@ -1,11 +1,11 @@
-//! Fills that do not fit what else is said of them.
+//! Fills that contradict other records of them.
 
 use market::{AccountEvent, AccountRecord, Commit, Fill};
 use oracle::portfolio::commits::{CommitInput, Fault, FillFault, Fold};
 
 use super::vocabulary::*;
 
-/// A desk that hears commits, and the position of its next record.
+/// A fold that takes commits, and the position of its next record.
 struct Clerk(Fold, u64);
 
 impl Clerk {
@@ -79,6 +79,6 @@ fn what_is_said_of_an_unknown_fill_is_told_in_every_round_that_says_it() {
 #[test]
 fn two_portfolios_may_use_one_id() {
     let mut other = buy(1, 10, 101);
-    other.name.portfolio = market::PortfolioId::of("another desk");
+    other.name.portfolio = market::PortfolioId::of("another fund");
     assert_eq!(Clerk::new().apply(&[filled(buy(1, 10, 100)), filled(other)], true), []);
 }

@@ -109,9 +109,9 @@ fn a_correction_moves_a_fill_to_another_instrument() {
 fn a_fill_told_twice_is_one_and_the_first_is_kept() {
     let scenario = Scenario::after(&[buy(1, 10, 100), buy(1, 10, 100), buy(1, 10, 999)], 100);
     assert_eq!(scenario.holding(), (10, 1_000, 0));
-    // The id of one portfolio says nothing in another.
+    // The id of one portfolio has no meaning in another.
     let mut other = buy(1, 1, 1);
-    other.name.portfolio = market::PortfolioId::of("another desk");
+    other.name.portfolio = market::PortfolioId::of("another fund");
     assert_eq!(scenario.fills(other).holding(), (10, 1_000, 0));
 }
 

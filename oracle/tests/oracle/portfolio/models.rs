@@ -1,4 +1,4 @@
-//! Fair values, told and computed.
+//! Fair values, from input and computed.
 
 use market::{BarState, CandleKey, InstrumentId, ModelId, Price};
 use oracle::portfolio::{EdgeRow, IndicatorNumber};
@@ -57,7 +57,7 @@ fn a_computed_value_is_the_newest_number_at_the_price_scale() {
             let number = IndicatorNumber { spec: scaled(2, 0, "USD", 1).spec, number };
             scenario.facts.numbers.insert((ModelId::of("computed"), key), number);
         }
-        // What somebody says under its name does not count.
+        // Input under its name does not count.
         let scenario = scenario.apply(fair("computed", Some(5), "11:00:00"));
         edge(&scenario, "computed").map(|row| (row.fair.0, row.time))
     };

@@ -71,7 +71,7 @@ fn only_the_last_bars_count() {
     scenario.config.risk.bars = 1;
     let only = scenario.risk().portfolio;
     let want = Measures { drawdown: Some(11.0), ..Measures::default() };
-    assert_eq!(only, want, "one change says nothing about spread");
+    assert_eq!(only, want, "one change gives no spread");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn rates_move_values_as_well() {
     };
     assert_eq!(over("EUR/USD", &[3, 2, 1]).portfolio.drawdown, Some(200.0));
     assert_eq!(over("USD/EUR", &[1, 2, 4]).portfolio.drawdown, Some(75.0));
-    // A pair that closes at nothing says nothing.
+    // A pair that closes at nothing has no rate.
     assert_eq!(over("USD/EUR", &[1, 0, 4]).portfolio.drawdown, Some(75.0));
     // Without a closed bar of the pair the position cannot be revalued.
     let alone = held().pair("EUR/USD", Some((2, 0))).risk();

@@ -156,7 +156,7 @@ impl EventCounts {
 
     fn output(&mut self, output: &Output) {
         for fault in &output.fill_faults {
-            self.add("fill told twice", matches!(fault.fault, Fault::Conflict { .. }));
+            self.add("conflicting fill", matches!(fault.fault, Fault::Conflict { .. }));
             self.add("fill unknown", fault.fault == Fault::Unmatched);
         }
         for row in output.tables.positions.values() {
@@ -185,7 +185,7 @@ impl EventCounts {
                 row.target.is_some() && !output.tables.positions.contains_key(key)
             });
             self.add("position without a target", row.target == Some(0));
-            self.add("no wish", row.target.is_none());
+            self.add("no target", row.target.is_none());
             self.add("trade", row.trade_quantity.is_some_and(|quantity| quantity != 0));
             self.add("trade without a quantity", {
                 row.trade_value.is_some() && row.trade_quantity.is_none()

@@ -1,4 +1,4 @@
-//! Words in which tests speak of accounts: a desk in US dollars that hears of fills and of closes.
+//! Helpers for tests of accounts: a portfolio in US dollars with fills and closes.
 
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ pub(super) fn of(instrument: &str, contract: Contract, fill: Fill) -> Fill {
     Fill { instrument: InstrumentId::of(instrument), contract, ..fill }
 }
 
-/// A wish in thousandths of the portfolio.
+/// A target in thousandths of the portfolio.
 pub(super) fn target(instrument: &str, thousandths: i64, time: &str) -> AccountEvent {
     AccountEvent::Target(Target {
         portfolio: portfolio_id(),
@@ -88,7 +88,7 @@ pub(super) fn bust(id: u64) -> AccountEvent {
     AccountEvent::Bust { of: fill(id, 1, 1).name, time: None }
 }
 
-/// Told by one source at this position.
+/// A record of one source at this position.
 pub(super) fn record(position: u64, event: AccountEvent) -> AccountRecord {
     let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position };
     AccountRecord { origin, event }
@@ -96,17 +96,17 @@ pub(super) fn record(position: u64, event: AccountEvent) -> AccountRecord {
 
 /// The portfolio of all stories.
 pub(super) fn portfolio_id() -> PortfolioId {
-    PortfolioId::of("desk")
+    PortfolioId::of("fund")
 }
 
-/// What is known of the desk.
+/// The configuration and facts of one portfolio.
 pub(super) struct Scenario {
     pub(super) config: Config,
     pub(super) facts: Facts,
 }
 
 impl Scenario {
-    /// A desk with such a capital in whole dollars. Risk is of five minutes, over ten changes.
+    /// A portfolio with such a capital in whole dollars. Risk is of five minutes, over ten changes.
     pub(super) fn with_capital(capital: i128) -> Scenario {
         let portfolio = PortfolioConfig {
             currency: money("USD"),
@@ -128,7 +128,7 @@ impl Scenario {
         Scenario::with_capital(0)
     }
 
-    /// A desk that hears of these fills of `A`, which then closes at this price.
+    /// A portfolio with these fills of `A`, which then closes at this price.
     pub(super) fn after(fills: &[Fill], mark: i64) -> Scenario {
         Scenario::new()
             .apply_all(fills.iter().map(|fill| AccountEvent::Fill(*fill)))

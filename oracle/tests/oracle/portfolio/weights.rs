@@ -89,7 +89,7 @@ fn the_wish_said_last_counts_and_may_be_taken_back() {
 fn a_flat_position_without_a_rate_weighs_nothing() {
     let fills = [buy(1, 1, 100), sell(2, 1, 100)].map(|fill| of("A", whole("EUR"), fill));
     let scenario = Scenario::with_capital(1_000).apply_all(fills.map(AccountEvent::Fill));
-    assert_eq!(scenario.shows().drift.len(), 0, "neither open nor wished");
+    assert_eq!(scenario.shows().drift.len(), 0, "neither open nor targeted");
     let scenario = scenario.apply(target("A", 500, "10:00:00"));
     assert_eq!(scenario.drift("A").weight, Some(0));
     assert_eq!(scenario.drift("A").trade_value, Some(500 * ONE));

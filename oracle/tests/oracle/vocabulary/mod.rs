@@ -1,4 +1,4 @@
-//! Words in which tests speak: trades of one instrument on one day, and a job that hears of them.
+//! Helpers for tests: trades of one instrument on one day, and a job that takes them.
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses some of them, and only tests do
 
 use market::{
@@ -57,12 +57,12 @@ pub(crate) fn cancel_at(id: u64, time: &str) -> Event {
     Event::Cancel { of: named(id), time: Some(at(time)) }
 }
 
-/// Told by source (and provider rank) 0 at this position.
+/// A record of source (and provider rank) 0 at this position.
 pub(crate) fn record(position: u64, event: Event) -> Record {
     record_by(0, position, event)
 }
 
-/// Told by another source of the same provider rank.
+/// A record of another source of the same provider rank.
 pub(crate) fn record_by(source: u8, position: u64, event: Event) -> Record {
     Record {
         origin: Origin { rank: source, source: SourceId(source), partition: 0, position },
@@ -92,7 +92,7 @@ pub(crate) fn forgetful() -> History {
     History { reject_after: Span::secs(60), correction_horizon: Span::secs(600), ..patient() }
 }
 
-/// A job that hears of `venue:A` from source 0, whose events have unique positions.
+/// A job that takes `venue:A` from source 0, whose events have unique positions.
 pub(crate) struct Job {
     fold: Fold,
     position: u64,

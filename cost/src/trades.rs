@@ -8,15 +8,15 @@ use market::{
 use crate::bars::{Bars, Ladder, NONE};
 use crate::ids::{ById, kind_and_number};
 
-/// Of what [`Book::known`] holds, what is the number of an [`Amended`] and not of a [`Kept`].
+/// Of what [`InstrumentTrades::known`] holds, what is the number of an [`Amended`] and not of a [`Kept`].
 const AMENDED: u32 = 1 << 31;
 
 /// One instrument.
-pub struct Book {
+pub struct InstrumentTrades {
     /// Which.
     pub instrument: InstrumentId,
     /// Whether a record of the commit at hand speaks of it.
-    pub(crate) is_touched: bool,
+    pub(crate) is_dirty: bool,
     spec: Option<InstrumentSpec>,
     /// By scope and kind of id, what is known of each id: few maps, most often one.
     known: Vec<((IdScope, u8), ById<u32>)>,
@@ -47,7 +47,7 @@ pub(crate) struct Kept {
     pub(crate) is_gone: bool,
 }
 
-/// A trade of which more was said than that it happened.
+/// A trade that was amended.
 #[derive(Default)]
 struct Amended {
     ids: Vec<TradeRef>,
@@ -60,11 +60,11 @@ struct Amended {
     shown: Option<u32>,
 }
 
-impl Book {
-    pub(crate) fn new(instrument: InstrumentId, ladder: Ladder) -> Book {
-        Book {
+impl InstrumentTrades {
+    pub(crate) fn new(instrument: InstrumentId, ladder: Ladder) -> InstrumentTrades {
+        InstrumentTrades {
             instrument,
-            is_touched: false,
+            is_dirty: false,
             spec: None,
             known: Vec::new(),
             kept: Vec::new(),
@@ -81,7 +81,7 @@ impl Book {
         self.bars.newest_close()
     }
 
-    /// Applies a record; whether it only said again what was known.
+    /// Applies a record; returns whether it was a duplicate.
     pub(crate) fn apply(&mut self, record: &Record) -> bool {
         let origin = record.origin;
         match record.event {
@@ -166,7 +166,7 @@ impl Book {
         self.bars.take(&trade);
     }
 
-    /// What has been said of the trade with this id, from now on in full.
+    /// The amended trade of this id; a plain one is promoted.
     fn amend(&mut self, id: TradeRef) -> u32 {
         let new = self.amended.len() as u32 | AMENDED;
         let entry = self.known(id.scope, id.id);
@@ -233,8 +233,8 @@ impl Book {
         self.amended[number as usize].shown = shown;
     }
 
-    /// Brings all bars up to date; tells those that may have changed, from small to large.
-    pub(crate) fn settle(&mut self, told: impl FnMut(usize, i64, Option<&Bar>)) {
+    /// Brings all bars up to date; emits those that may have changed, from small to large.
+    pub(crate) fn settle(&mut self, emit: impl FnMut(usize, i64, Option<&Bar>)) {
         let (instrument, spec) = (self.instrument, self.spec.unwrap_or(InstrumentSpec::DEFAULT));
         let kept = &mut self.kept;
         self.bars.settle(
@@ -260,7 +260,7 @@ impl Book {
                 head
             },
             spec,
-            told,
+            emit,
         );
     }
 }
