@@ -28,8 +28,8 @@ use market::{Bar, CandleKey, EventTime, InstrumentId, Record, Timeframe};
 
 use bars::Ladder;
 use ids::Fast;
-use lines::{IndicatorLine, Numbers};
-use portfolios::Portfolios;
+use lines::{IndicatorLine, IndicatorNumbers};
+use portfolios::PlainPortfolios;
 use trades::InstrumentTrades;
 
 pub use ids::Map;
@@ -45,7 +45,7 @@ pub struct Loop {
     index: HashMap<InstrumentId, u32, Fast>,
     /// Instruments that a record of the commit at hand has changed.
     touched: Vec<u32>,
-    portfolios: Option<Portfolios>,
+    portfolios: Option<PlainPortfolios>,
     /// Duplicates so far.
     pub duplicates: u64,
     /// Rows as they are now.
@@ -60,7 +60,7 @@ pub struct Views {
     /// Bars with a trade.
     pub candles: Map<CandleKey, Bar>,
     /// The numbers of bars that have any.
-    pub indicators: Map<CandleKey, Numbers>,
+    pub indicators: Map<CandleKey, IndicatorNumbers>,
 }
 
 /// A row before and after a commit.
@@ -72,7 +72,7 @@ pub struct Changes {
     /// Of bars.
     pub candles: Vec<Change<CandleKey, Bar>>,
     /// Of indicators.
-    pub indicators: Vec<Change<CandleKey, Numbers>>,
+    pub indicators: Vec<Change<CandleKey, IndicatorNumbers>>,
 }
 
 impl Loop {
@@ -100,12 +100,12 @@ impl Loop {
 
     /// With portfolios.
     #[must_use]
-    pub fn with_portfolios(self, portfolios: Portfolios) -> Loop {
+    pub fn with_portfolios(self, portfolios: PlainPortfolios) -> Loop {
         Loop { portfolios: Some(portfolios), ..self }
     }
 
     /// The portfolios, if there are any.
-    pub fn portfolios(&self) -> Option<&Portfolios> {
+    pub fn portfolios(&self) -> Option<&PlainPortfolios> {
         self.portfolios.as_ref()
     }
 

@@ -1,4 +1,4 @@
-//! Portfolios in one currency: positions from fills, once, and what they are worth at the newest marks.
+//! PlainPortfolios in one currency: positions from fills, once, and what they are worth at the newest marks.
 //!
 //! `docs/portfolios.md` defines the numbers. Fills are neither corrected nor busted, and all quote currencies are the base
 //! currency. Bound: basis times quantity of any position fits 128 bits.
@@ -9,12 +9,12 @@ use crate::ids::Map;
 
 /// All portfolios.
 #[derive(Default)]
-pub struct Portfolios {
+pub struct PlainPortfolios {
     positions: Vec<Position>,
     /// By instrument, its positions.
     holders: Map<InstrumentId, Vec<u32>>,
     portfolios: Vec<(PortfolioId, Totals)>,
-    /// Portfolios that a mark of the commit at hand has moved.
+    /// PlainPortfolios that a mark of the commit at hand has moved.
     touched: Vec<u32>,
     /// Rows of positions as they are now.
     pub rows: Map<(PortfolioId, InstrumentId), Worth>,
@@ -64,9 +64,9 @@ pub struct Totals {
     touched: bool,
 }
 
-impl Portfolios {
-    /// Portfolios that hold what these fills come to, without capital.
-    pub fn new(fills: &[AccountRecord]) -> Portfolios {
+impl PlainPortfolios {
+    /// PlainPortfolios that hold what these fills come to, without capital.
+    pub fn new(fills: &[AccountRecord]) -> PlainPortfolios {
         let mut fills: Vec<_> = fills
             .iter()
             .filter_map(|record| match record.event {
@@ -75,7 +75,7 @@ impl Portfolios {
             })
             .collect();
         fills.sort_by_key(|fill| (fill.time, fill.name.id));
-        let mut all = Portfolios::default();
+        let mut all = PlainPortfolios::default();
         let (mut places, mut numbers) = (Map::default(), Map::default());
         for fill in fills {
             let next = all.portfolios.len() as u32;

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn two_names_of_one_id_are_told() {
+    fn two_names_of_one_id_are_reported() {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         struct Length(usize);
         impl Named for Length {

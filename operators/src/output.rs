@@ -47,7 +47,7 @@ pub enum GapOut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "a notice is boxed where it is passed on; a box per row costs more"
+    reason = "an event is boxed where it is sent; a box per row costs more"
 )]
 pub enum AuditEvent {
     /// For `conflicts`.
@@ -79,7 +79,7 @@ pub enum RecordOutcome {
     Late,
 }
 
-/// How many records of a source got a verdict in a commit.
+/// How many records of a source had an outcome in a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutcomeCounts {
     /// The source.
@@ -186,7 +186,7 @@ impl Sharded for market::Record {
 }
 
 impl RecordOutcome {
-    /// All verdicts.
+    /// All outcomes.
     pub const ALL: [RecordOutcome; 6] = [
         RecordOutcome::Accepted,
         RecordOutcome::Duplicate,

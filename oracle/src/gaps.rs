@@ -28,7 +28,7 @@ pub fn of_set(records: &[Record]) -> BTreeMap<GapKey, Gap> {
 impl KnownIds {
     /// Takes the accepted records of a commit; at most `gaps_max` gaps of a scope stay apart.
     pub(crate) fn commit(&mut self, accepted: &[Record], gaps_max: usize) {
-        for (scope, id, time) in accepted.iter().filter_map(|record| told_by(&record.event)) {
+        for (scope, id, time) in accepted.iter().filter_map(|record| id_of(&record.event)) {
             let merged = self.merged.entry(scope).or_default();
             if merged.iter().any(|(first, gap)| *first <= id && id <= gap.last_id) {
                 continue;
@@ -67,7 +67,7 @@ impl KnownIds {
 }
 
 /// The id that an event carries, if its scope is contiguous and it is an integer.
-fn told_by(event: &Event) -> Option<(IdScope, u64, EventTime)> {
+fn id_of(event: &Event) -> Option<(IdScope, u64, EventTime)> {
     let trade = match event {
         Event::New(trade) => trade,
         Event::Correct { of, with } if *of != with.name() => with,

@@ -90,7 +90,7 @@ impl Job {
             plain = plain.with_indicators();
         }
         if self.portfolios > 0 {
-            plain = plain.with_portfolios(cost::portfolios::Portfolios::new(accounts));
+            plain = plain.with_portfolios(cost::portfolios::PlainPortfolios::new(accounts));
         }
         Ok(plain)
     }

@@ -39,5 +39,5 @@ pub use row::{
     BaseAmounts, Drift, Edge, EdgeKey, Fault, FillFault, Measures, Portfolio, PortfolioAmounts,
     Position, PositionKey, Risk, RiskKey, Unpriced,
 };
-pub use series::{Close, Series};
+pub use series::{Close, CloseSeries};
 pub use valuation::{ValuationStreams, valuation};

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::config::PortfolioConfig;
 use super::edge::{edge, whole};
 use super::row::{Edge, EdgeKey};
-use super::series::Series;
+use super::series::CloseSeries;
 use crate::context::CommitContext;
 use crate::indicators::IndicatorChange;
 use crate::keyed::{Core, Sharded};
@@ -61,9 +61,9 @@ pub struct ClosesChange {
     /// Whether only those above zero count, as for the rate of a pair.
     pub of_pair: bool,
     /// What they were, if there were any.
-    pub before: Option<Series>,
+    pub before: Option<CloseSeries>,
     /// What they are, if there are any. Differs from `before`.
-    pub after: Option<Series>,
+    pub after: Option<CloseSeries>,
 }
 
 /// A row of edges changed.
@@ -116,8 +116,8 @@ struct Posted {
 #[derive(Default, Serialize, Deserialize)]
 struct LastEmitted {
     mark: Option<Price>,
-    closes: Option<Series>,
-    pair_closes: Option<Series>,
+    closes: Option<CloseSeries>,
+    pair_closes: Option<CloseSeries>,
     edges: BTreeMap<ModelId, Edge>,
 }
 
@@ -335,11 +335,11 @@ impl QuoteState {
         &self,
         config: &PortfolioConfig,
         from: EventTime,
-        emitted: &Option<Series>,
+        emitted: &Option<CloseSeries>,
         counts: impl Fn(&Price) -> bool,
-    ) -> Option<Series> {
+    ) -> Option<CloseSeries> {
         let most = config.risk.bars.saturating_add(1);
-        let emitted = emitted.as_ref().map_or(&[][..], Series::closes);
+        let emitted = emitted.as_ref().map_or(&[][..], CloseSeries::closes);
         let same = &emitted[..emitted.partition_point(|(time, _)| *time < from)];
         let new = self.closed.range(from..).filter(|(_, price)| counts(price));
         let mut closes = Vec::with_capacity(same.len() + 1);
@@ -353,7 +353,7 @@ impl QuoteState {
             closes = newest.take(most).map(|(time, price)| (*time, *price)).collect();
             closes.reverse();
         }
-        Series::new(self.spec?.price_scale, closes)
+        CloseSeries::new(self.spec?.price_scale, closes)
     }
 
     fn bytes(&self) -> usize {

@@ -30,7 +30,7 @@ use super::risk::{Exposure, RateCloses, risk};
 use super::row::{
     Drift, Edge, EdgeKey, FillFault, Portfolio, Position, PositionKey, Risk, RiskKey,
 };
-use super::series::Series;
+use super::series::CloseSeries;
 use super::valuation_core::{Holding, LineChange, MarkChange, ValuedRows, value_positions};
 use crate::arrange::{SharedTrace, Update, arrange_local, join_local, reduce_local};
 use crate::keyed::Time;
@@ -63,9 +63,9 @@ struct QuoteStreams<'scope> {
 
 /// The closes of all instruments, on every worker.
 struct Closes<'scope> {
-    all: By<'scope, InstrumentId, Series>,
+    all: By<'scope, InstrumentId, CloseSeries>,
     /// Of pairs, those above zero.
-    of_pairs: By<'scope, InstrumentId, Series>,
+    of_pairs: By<'scope, InstrumentId, CloseSeries>,
 }
 
 /// Values what the cores [`super::Fills`] and [`super::Quotes`] put out on this worker.
@@ -156,7 +156,7 @@ fn exposures<'scope>(
     let converted_lines = join_local(
         arrange_local(foreign.container::<Vec<_>>(), "ByPair: holdings"),
         closes.of_pairs,
-        move |_pair, (instrument, holding, closes), of_pair: &Series| {
+        move |_pair, (instrument, holding, closes), of_pair: &CloseSeries| {
             let rate = match routes.route(holding.portfolio, holding.contract.quote) {
                 Route::Through { direction: Direction::Over, .. } => RateCloses::Over,
                 _ => RateCloses::Under,
@@ -194,7 +194,7 @@ impl Holding {
     fn exposure(
         self,
         instrument: InstrumentId,
-        closes: Series,
+        closes: CloseSeries,
         rate: RateCloses,
     ) -> (PortfolioId, Exposure) {
         let Holding { portfolio, quantity, contract } = self;

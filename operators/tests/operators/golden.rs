@@ -174,7 +174,7 @@ fn bar(key: &CandleKey, candle: &Candle) -> String {
 /// What a script shows of an output; what is only counted or passed on is not shown.
 fn emitted(outputs: &LedgerOut) -> Option<String> {
     match outputs {
-        LedgerOut::Audit(event) => noticed(event),
+        LedgerOut::Audit(event) => audit_line(event),
         LedgerOut::Bar(change) => Some(match &change.after {
             Some(candle) => bar(&change.key, candle),
             None => format!("{}@{} gone", change.key.timeframe, secs(change.key.open_time)),
@@ -203,7 +203,7 @@ fn missing(outputs: &GapOut) -> Option<String> {
     })
 }
 
-fn noticed(event: &AuditEvent) -> Option<String> {
+fn audit_line(event: &AuditEvent) -> Option<String> {
     match event {
         AuditEvent::Conflict(row) => Some(format!(
             "conflict: {} px={} counts, px={} does not",

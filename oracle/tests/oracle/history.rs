@@ -123,7 +123,7 @@ fn a_correction_moves_a_trade_to_another_bar() {
 }
 
 #[test]
-fn a_copy_that_disagrees_is_told_once_per_content() {
+fn a_copy_that_disagrees_is_logged_once_per_content() {
     let mut job = Job::new(patient());
     let good = trade(1, "10:00:10", 100);
     let bad = trade(1, "10:00:10", 999);
@@ -158,7 +158,7 @@ fn a_trade_too_late_is_a_row_and_nothing_else() {
 }
 
 #[test]
-fn a_cancel_of_an_unknown_trade_is_told_and_applied_when_the_trade_appears() {
+fn a_cancel_of_an_unknown_trade_is_logged_and_applied_when_the_trade_appears() {
     let mut job = Job::new(patient());
     let output = job.apply(&[cancel(1)], "10:00:00");
     let want = Unmatched {

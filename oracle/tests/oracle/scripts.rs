@@ -169,13 +169,13 @@ impl EventCounts {
 
 #[test]
 fn fifty_scripts_reach_every_rule() {
-    let mut tally = EventCounts::default();
+    let mut counts = EventCounts::default();
     for seed in 0..50 {
         let script = random(seed, &Shape::default());
         let (outputs, fold) = run(&script);
-        outputs.iter().for_each(|output| tally.output(&script, output));
-        outputs.windows(2).for_each(|pair| tally.gaps(&pair[0], &pair[1]));
-        tally.records(&script, &fold);
+        outputs.iter().for_each(|output| counts.output(&script, output));
+        outputs.windows(2).for_each(|pair| counts.gaps(&pair[0], &pair[1]));
+        counts.records(&script, &fold);
     }
     let mut want: Vec<String> = Vec::new();
     for size in ["base", "larger"] {
@@ -217,7 +217,7 @@ fn fifty_scripts_reach_every_rule() {
         want.push(what.to_owned());
     }
     for what in want {
-        let count = tally.0.get(&what).copied().unwrap_or(0);
-        assert!(count >= 5, "{what}: {count} times in {:#?}", tally.0);
+        let count = counts.0.get(&what).copied().unwrap_or(0);
+        assert!(count >= 5, "{what}: {count} times in {:#?}", counts.0);
     }
 }

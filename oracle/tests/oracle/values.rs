@@ -16,7 +16,7 @@ fn surviving(events: &[market::Event]) -> Vec<Trade> {
 }
 
 #[test]
-fn a_trade_told_twice_is_one() {
+fn a_trade_reported_twice_is_one() {
     let a = trade(1, "10:00:00", 100);
     assert_eq!(surviving(&[new(a), new(a)]), [a]);
 }

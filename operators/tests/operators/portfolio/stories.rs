@@ -81,7 +81,7 @@ fn a_correction_may_come_before_its_fill() {
 }
 
 #[test]
-fn copies_that_disagree_are_told_once() {
+fn copies_that_disagree_are_logged_once() {
     let (first, other) = (fill(1, 1, "A", 3, 100), fill(1, 1, "A", 4, 100));
     let again = |fill: Fill| Step::Record(market::AccountEvent::Fill(fill));
     let rows = Scenario::new()
@@ -218,7 +218,7 @@ fn risky(confidence: f64) -> Scenario {
         .round([trades("A", 6, 1)])
 }
 
-fn of_desk(instrument: Option<&str>) -> RiskKey {
+fn of_portfolio(instrument: Option<&str>) -> RiskKey {
     let portfolio = PortfolioId::of("fund");
     RiskKey { portfolio, instrument: instrument.map(InstrumentId::of) }
 }
@@ -226,8 +226,8 @@ fn of_desk(instrument: Option<&str>) -> RiskKey {
 #[test]
 fn risk_revalues_what_is_held_over_the_last_closed_bars() {
     let rows = risky(0.95).rows();
-    assert_eq!((rows[0].risk[&of_desk(None)].excluded, rows[0].risk.len()), (2, 1));
-    let row = rows[5].risk[&of_desk(None)];
+    assert_eq!((rows[0].risk[&of_portfolio(None)].excluded, rows[0].risk.len()), (2, 1));
+    let row = rows[5].risk[&of_portfolio(None)];
     // 950, 980, 930, 941: by 30, −50 and 11; the mean is −3, the squares are 1 089, 2 209 and 196.
     assert_eq!((row.excluded, row.changes), (0, 3));
     let volatility = row.measures.volatility.unwrap().0;
@@ -235,7 +235,7 @@ fn risk_revalues_what_is_held_over_the_last_closed_bars() {
     assert_eq!(row.measures.var_historical.unwrap().0, 50.0);
     assert_eq!(row.measures.drawdown.unwrap().0, 50.0);
     // A moves as the market does, in relative terms.
-    let of_a = rows[5].risk[&of_desk(Some("A"))].measures;
+    let of_a = rows[5].risk[&of_portfolio(Some("A"))].measures;
     assert!((of_a.beta.unwrap().0 - 1.0).abs() < 0.05, "{of_a:?}");
     assert_eq!(rows[6].risk, rows[5].risk, "a bar that is open does not count");
 }
@@ -244,7 +244,7 @@ fn risk_revalues_what_is_held_over_the_last_closed_bars() {
 fn quantiles_are_those_of_the_normal_distribution() {
     for confidence in Confidence::ALL {
         let rows = risky(f64::from(confidence.millionths()) / 1e6).last();
-        let measures = rows.risk[&of_desk(None)].measures;
+        let measures = rows.risk[&of_portfolio(None)].measures;
         let (parametric, volatility) = (measures.var_parametric, measures.volatility);
         assert_eq!(parametric.unwrap().0, confidence.quantile() * volatility.unwrap().0);
         assert!(confidence.quantile() > 1.28 && confidence.quantile() < 2.58);
@@ -259,7 +259,7 @@ fn quantiles_are_those_of_the_normal_distribution() {
 fn a_bar_that_is_restated_restates_risk() {
     let restated = |price| risky(0.95).round([closes("A", 3, price, 0)]).last();
     assert_eq!(restated(104).risk, risky(0.95).last().risk);
-    let row = restated(1_000).risk[&of_desk(None)];
+    let row = restated(1_000).risk[&of_portfolio(None)];
     assert_eq!(row.measures.drawdown.unwrap().0, 9_940.0 - 930.0);
 }
 

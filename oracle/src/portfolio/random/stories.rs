@@ -62,7 +62,7 @@ impl Stories {
             36..46 => self.close(quotes),
             46..58 => self.correct(quotes),
             58..63 => self.bust(),
-            63..67 => self.told_backwards(quotes),
+            63..67 => self.report_backwards(quotes),
             67..69 => self.orphan(quotes),
             69..73 => self.replay(),
             73..78 => self.conflict(quotes),
@@ -126,7 +126,7 @@ impl Stories {
     }
 
     /// A correction or bust of a fill comes before it, or in the same commit.
-    fn told_backwards(&mut self, quotes: &Quotes) {
+    fn report_backwards(&mut self, quotes: &Quotes) {
         let fill = self.fresh(quotes);
         let event = match self.prng.percent(60) {
             true => AccountEvent::Correct(self.altered(fill, quotes)),

@@ -36,7 +36,7 @@ fn conflict(commit: u64, kept: Fill, dropped: Fill) -> FillFault {
 }
 
 #[test]
-fn a_conflict_is_told_once_at_the_end_of_its_round() {
+fn a_conflict_is_logged_once_at_the_end_of_its_round() {
     let (first, other, third) = (buy(1, 10, 100), buy(1, 10, 101), buy(1, 10, 102));
     let mut clerk = Clerk::new();
     assert_eq!(clerk.apply(&[filled(first), filled(first), filled(other)], false), []);
@@ -60,7 +60,7 @@ fn a_better_origin_makes_new_pairs() {
 }
 
 #[test]
-fn what_is_said_of_an_unknown_fill_is_told_in_every_round_that_says_it() {
+fn records_of_an_unknown_fill_are_logged_in_every_round_that_has_them() {
     let unknown = |commit| FillFault {
         commit: Commit(commit),
         fill: buy(1, 1, 1).name,

@@ -106,7 +106,7 @@ fn a_correction_moves_a_fill_to_another_instrument() {
 }
 
 #[test]
-fn a_fill_told_twice_is_one_and_the_first_is_kept() {
+fn a_fill_reported_twice_is_one_and_the_first_is_kept() {
     let scenario = Scenario::after(&[buy(1, 10, 100), buy(1, 10, 100), buy(1, 10, 999)], 100);
     assert_eq!(scenario.holding(), (10, 1_000, 0));
     // The id of one portfolio has no meaning in another.

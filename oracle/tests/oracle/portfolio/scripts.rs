@@ -216,29 +216,29 @@ impl EventCounts {
 
 #[test]
 fn scripts_reach_every_rule() {
-    let mut tally = EventCounts::default();
+    let mut counts = EventCounts::default();
     for script in scripts(25) {
         let outputs = run(&script).0;
         outputs.iter().zip(&script.commits).filter(|(_, it)| it.round).for_each(|(output, _)| {
-            tally.output(output);
+            counts.output(output);
         });
         let records = script.records();
         let record = |fill: &Fill| records.iter().any(|it| it.event == AccountEvent::Fill(*fill));
         for fill in surviving_fills(&records) {
-            tally.add("corrected fill", !record(&fill));
+            counts.add("corrected fill", !record(&fill));
             let first = records.iter().find_map(|it| match it.event {
                 AccountEvent::Fill(first) if first.name == fill.name => Some(first.instrument),
                 _ => None,
             });
-            tally.add("fill moved to another instrument", first != Some(fill.instrument));
+            counts.add("fill moved to another instrument", first != Some(fill.instrument));
         }
         for (_, candle) in script.commits.iter().flat_map(|commit| &commit.bars) {
-            tally.add("bar goes", candle.is_none());
-            tally.add("bar without a close", candle.is_some_and(|it| it.bar.close.is_none()));
-            tally.add("bar revised", candle.is_some_and(|it| it.state == BarState::Revised));
+            counts.add("bar goes", candle.is_none());
+            counts.add("bar without a close", candle.is_some_and(|it| it.bar.close.is_none()));
+            counts.add("bar revised", candle.is_some_and(|it| it.state == BarState::Revised));
         }
     }
-    for (what, count) in &tally.0 {
-        assert!(*count >= 20, "{what}: {count} times in {:#?}", tally.0);
+    for (what, count) in &counts.0 {
+        assert!(*count >= 20, "{what}: {count} times in {:#?}", counts.0);
     }
 }

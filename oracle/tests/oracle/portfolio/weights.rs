@@ -7,7 +7,7 @@ use super::vocabulary::*;
 const WHOLE: i128 = 1_000_000_000;
 
 #[test]
-fn half_of_the_portfolio_where_a_quarter_is_wished() {
+fn half_of_the_portfolio_where_a_quarter_is_the_target() {
     let scenario = Scenario::with_capital(1_000)
         .fills(buy(1, 5, 100))
         .closes("A", 100)
@@ -25,7 +25,7 @@ fn half_of_the_portfolio_where_a_quarter_is_wished() {
 }
 
 #[test]
-fn what_is_held_and_not_wished_is_to_be_sold() {
+fn what_is_held_without_a_target_is_to_be_sold() {
     let scenario = Scenario::with_capital(1_000).fills(buy(1, 5, 100)).closes("A", 100);
     let row = scenario.drift("A");
     assert_eq!((row.weight, row.target, row.drift), (Some(WHOLE / 2), None, None));
@@ -73,7 +73,7 @@ fn losses_beyond_the_capital_leave_no_weights() {
 }
 
 #[test]
-fn the_wish_said_last_counts_and_may_be_taken_back() {
+fn the_latest_target_counts_and_may_be_taken_back() {
     let AccountEvent::Target(mut back) = target("A", 0, "10:02:00") else { unreachable!() };
     back.weight = None;
     let scenario = Scenario::with_capital(1_000)
