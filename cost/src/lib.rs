@@ -1,19 +1,21 @@
 //! The same job as one plain loop on one thread: trades that stay exact when they come twice, late, are corrected or
 //! cancelled; bars of several timeframes; five indicators; portfolios at their newest marks.
 //!
-//! What an engineer would write who needs this once, in this process, and nothing else: to measure what the engine costs beyond
-//! the job itself (*COST*: McSherry, Isard, Murray, "Scalability! But at what COST?", 2015). And, since it shares nothing with
-//! `operators`, a third opinion on the results.
+//! What an engineer would write who needs this once, in this process, and nothing else: to measure what the engine
+//! costs beyond the job itself (*COST*: McSherry, Isard, Murray, "Scalability! But at what COST?", 2015). And, since it
+//! shares nothing with `operators`, a third opinion on the results.
 //!
-//! It keeps every trade, so that any can be cancelled; emits the net changes of each commit; and keeps the rows in maps to read from.
+//! It keeps every trade, so that any can be cancelled; emits the net changes of each commit; and keeps the rows in maps
+//! to read from.
 //!
-//! It leaves out what the engine has besides: horizons and watermarks, and with them states, revisions, causes and what is too late; logs,
-//! gaps, outliers, alerts, drift and risk; calendars other than UTC; fills that are corrected; saved states; more than one thread.
+//! It leaves out what the engine has besides: horizons and watermarks, and with them states, revisions, causes and what
+//! is too late; logs, gaps, outliers, alerts, drift and risk; calendars other than UTC; fills that are corrected; saved
+//! states; more than one thread.
 //!
 //! Bounds: 2³¹ trades per instrument, prices below 2⁵⁵ mantissas.
 //!
-//! Reading order: [`Loop`] → [`trades`] (trades of an instrument) → [`bars`] → [`lines`](mod@lines) (indicators) → [`portfolios`];
-//! [`csv`] reads a file.
+//! Reading order: [`Loop`] → [`trades`] (trades of an instrument) → [`bars`] → [`lines`](mod@lines) (indicators) →
+//! [`portfolios`]; [`csv`] reads a file.
 
 pub mod bars;
 pub mod csv;

@@ -185,8 +185,8 @@ impl State {
         IndicatorNumbers(numbers)
     }
 
-    /// The deviation of the window in mantissas: √(n·Σx² − (Σx)²) / n, around the whole part of the mean, so that products stay
-    /// small.
+    /// The deviation of the window in mantissas: √(n·Σx² − (Σx)²) / n, around the whole part of the mean, so that
+    /// products stay small.
     fn sigma(&self) -> f64 {
         let n = WINDOW as i128;
         let (mean, rest) = (self.sum.div_euclid(n), self.sum.rem_euclid(n));

@@ -71,8 +71,8 @@ pub enum BarState {
     Final,
     /// A value changed after it was final.
     Revised,
-    /// It opens before the time from which its sources were read, so it may lack trades: it is not published as complete,
-    /// whatever the watermark.
+    /// It opens before the time from which its sources were read, so it may lack trades: it is not published as
+    /// complete, whatever the watermark.
     Partial,
 }
 

@@ -4,7 +4,8 @@
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
 //! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`scopes`] → [`account`] →
-//! [`names`] → [`admission`] → [`input_event`] → [`rejection`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] → [`audit`].
+//! [`names`] → [`admission`] → [`input_event`] → [`rejection`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] →
+//! [`audit`].
 
 pub mod account;
 pub mod admission;

@@ -70,8 +70,8 @@ pub struct Name<I> {
     pub unknown: Option<Arc<str>>,
 }
 
-/// The names of one kind that the configuration or a bound row has, at most as many as it is made for. Shared by decoders
-/// and readers, which look up, and by the thread that binds rows, which registers.
+/// The names of one kind that the configuration or a bound row has, at most as many as it is made for. Shared by
+/// decoders and readers, which look up, and by the thread that binds rows, which registers.
 pub struct Names<I> {
     places: RwLock<Places<I, Known>>,
 }

@@ -244,8 +244,8 @@ impl Updates {
 }
 
 impl Trade {
-    /// The content that its source reported. Copies of one trade have the same content, wherever they lie in their partitions:
-    /// the position that orders a trade without a sequence is left out.
+    /// The content that its source reported. Copies of one trade have the same content, wherever they lie in their
+    /// partitions: the position that orders a trade without a sequence is left out.
     ///
     /// ```
     /// # use market::*;

@@ -1,9 +1,10 @@
 //! What a changed base bar costs roll-ups and signals at the end of a round.
 //!
-//! `cargo bench -p operators --bench rounds`: one shard of 200 instruments driven by plain calls, in each round one bar of
-//! each instrument changes: the newest one, one that is appended, one of 5,000 bars ago. Medians of some rounds, ns of the
-//! thread's time per bar. Roll-ups to 5m 15m 1h 4h 1d are timed beside the same unions over plain vectors, each larger bar made anew of the
-//! next smaller ones; eight rules (two thresholds, a breakout, five patterns) beside nothing.
+//! `cargo bench -p operators --bench rounds`: one shard of 200 instruments driven by plain calls, in each round one bar
+//! of each instrument changes: the newest one, one that is appended, one of 5,000 bars ago. Medians of some rounds, ns
+//! of the thread's time per bar. Roll-ups to 5m 15m 1h 4h 1d are timed beside the same unions over plain vectors, each
+//! larger bar made anew of the next smaller ones; eight rules (two thresholds, a breakout, five patterns) beside
+//! nothing.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::hint::black_box;

@@ -1,7 +1,7 @@
 //! The shell: runs pure cores, one per shard, over closed commits.
 //!
-//! All reasoning about frontiers and capabilities lives here and in the timestamp buffer, once. A core sees plain calls, commit by
-//! commit; it never learns which worker it is on, in which order records arrived, or what time it is.
+//! All reasoning about frontiers and capabilities lives here and in the timestamp buffer, once. A core sees plain
+//! calls, commit by commit; it never learns which worker it is on, in which order records arrived, or what time it is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -9,11 +9,11 @@
 //!
 //! | [`portfolio::Fills`] | portfolio | the records of each fill, each position's fills with what they led to, targets | a step for a fill behind all others; else one for each fill from there until the position is what it was |
 //! | [`portfolio::Quotes`] | instrument | closes, fair values | per round and changed instrument, its newest bar and an edge per model |
-//! | [`portfolio::valuation`] | portfolio | lines with what was put out of them, watermarks; arrangements of what is held and of closes | per round, the holders of what moved and one pass over the lines of each of their portfolios; risk, of portfolios whose holdings or closes moved |
+//! | [`portfolio::valuation`] | portfolio | lines with the rows last emitted of them, marks; arrangements of what is held and of closes | per round, the holders of what moved and one pass over the lines of each of their portfolios; risk, of portfolios whose holdings or closes moved |
 //!
-//! Each but the last is a pure, sequential [`Core`] that is driven by plain calls; [`keyed()`] is the shell that runs cores over closed
-//! commits. The last is a core as well, of which there is one per worker, and the joins of risk. What frontiers and capabilities
-//! mean is known in one place (`timestamp_buffer`). Nothing here does I/O or reads a
+//! Each but the last is a pure, sequential [`Core`] that is driven by plain calls; [`keyed()`] is the shell that runs
+//! cores over closed commits. The last is a core as well, of which there is one per worker, and the joins of risk. What
+//! frontiers and capabilities mean is known in one place (`timestamp_buffer`). Nothing here does I/O or reads a
 //! clock: time is an input ([`CommitContext`]). What the numbers mean is defined in `docs/semantics.md`
 //! and `docs/portfolios.md`.
 

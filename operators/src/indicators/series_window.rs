@@ -1,7 +1,7 @@
 //! The numbers of the bars of one series as last emitted, and their pending changes.
 //!
-//! Columns put their outputs in, one column after the other, each in order of time; then [`SeriesWindow::emit`] emits one
-//! change per bar whose numbers differ, however many of them do.
+//! Columns put their outputs in, one column after the other, each in order of time; then [`SeriesWindow::emit`] emits
+//! one change per bar whose numbers differ, however many of them do.
 
 use market::EventTime;
 

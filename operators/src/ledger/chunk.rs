@@ -272,7 +272,8 @@ impl Packed {
     }
 }
 
-/// Appends a column of the values that rows have, each above the least; or above `least`, in so many bytes, if that is given.
+/// Appends a column of the values that rows have, each above the least; or above `least`, in so many bytes, if that is
+/// given.
 fn column(
     rows: &[Row],
     given: Option<(i64, u8)>,

@@ -21,9 +21,10 @@
 //! (`trades`), kept in ordered maps. Its row is void from then on.
 //!
 //! An integer id above all earlier ones is not looked up, and its row is found by its neighbours
-//! (`runs`). One hash index of four-byte numbers (`index`) finds all other rows and ids of amended trades. When a bar leaves the horizon, its plain trades are forgotten by
-//! one comparison: what they come to is what the bar comes to without its amended trades. Chunks of forgotten bars are
-//! freed a few per commit, and their index entries go when its table is rebuilt.
+//! (`runs`). One hash index of four-byte numbers (`index`) finds all other rows and ids of amended trades. When a bar
+//! leaves the horizon, its plain trades are forgotten by one comparison: what they come to is what the bar comes to
+//! without its amended trades. Chunks of forgotten bars are freed a few per commit, and their index entries go when its
+//! table is rebuilt.
 //!
 //! The slow twin (`plain`) is the obvious form of the same, on ordered maps.
 

@@ -6,10 +6,11 @@
 //! * [`Fills`], by portfolio: the fold of surviving fills, and targets → [`PortfolioLine`]s;
 //! * [`Quotes`], by instrument: marks, closes for risk, fair values → [`QuotesOut`];
 //! * the valuation core, one per worker: both → positions, portfolios, drift;
-//! * [`valuation`]: wires them, joins risk from the open positions that the core emits → the changes of all tables ([`ValuationStreams`]).
+//! * [`valuation`]: wires them, joins risk from the open positions that the core emits → the changes of all tables
+//!   ([`ValuationStreams`]).
 //!
-//! **Save and restore**: the first two cores save their states and put out again what exists at the restored commit. Valuation
-//! and risk keep nothing that these rows do not rebuild, at that commit, on any number of workers.
+//! **Save and restore**: the first two cores save their states and emit again what exists at the restored commit.
+//! Valuation and risk keep nothing that these rows do not rebuild, at that commit, on any number of workers.
 //!
 //! **Cost**: a mark that moves costs its holders, and one pass over the lines of each portfolio that holds it. A bar of
 //! the risk timeframe costs the risk of each portfolio that holds its instrument. What did not change costs

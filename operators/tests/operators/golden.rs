@@ -1,9 +1,9 @@
 //! Golden scripts: trades in, bars out, in the words of the trade.
 //!
 //! Lines are records (`trade`, `correct`, `cancel`), `commit`, which closes one and shows what changed
-//! in lines that begin with `>`, and `contiguous`: from there on ids have no holes at the venue. A line `outliers` sets the rule for these. Times are seconds,
-//! bars are 1m and 5m, three gaps are kept apart, `disorder` plays no part: the watermark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the
-//! difference before keeping it.
+//! in lines that begin with `>`, and `contiguous`: from there on ids have no holes at the venue. A line `outliers` sets
+//! the rule for these. Times are seconds, bars are 1m and 5m, three gaps are kept apart, `disorder` plays no part: the
+//! watermark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the difference before keeping it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,12 +1,12 @@
 //! The core of valuation: values every line at its mark and rate, and sums portfolios. Pure; one per worker.
 //!
 //! * **Input**: the changes of a round, net: lines of this worker's portfolios, marks of all instruments.
-//! * **Output**: [`Rows`], net and in the order in which arrangements keep them: of all tables that marks reach, and what
-//!   risk has to know.
+//! * **Output**: [`Rows`], net and in the order in which arrangements keep them: of all tables that marks reach, and
+//!   what risk has to know.
 //! * **Cost**: a mark, one step per line that holds its instrument or is converted by it, then a pass over the lines
 //!   of each of their portfolios. What did not change costs nothing.
-//! * **State bound**: below a kilobyte per line that there ever was, a mark per instrument. Never saved: a round with all lines
-//!   and marks that exist makes the rows that exist.
+//! * **State bound**: below a kilobyte per line that there ever was, a mark per instrument. Never saved: a round with
+//!   all lines and marks that exist makes the rows that exist.
 
 mod account_state;
 mod operator;
