@@ -181,6 +181,12 @@ pub trait PartitionReader: Send {
         None
     }
 
+    /// Whether it was opened at the first row that there ever was, so that nothing came before it. Known when it is
+    /// opened.
+    fn is_from_beginning(&self) -> bool {
+        false
+    }
+
     /// So much has been read of so much, if that is known: bytes of a file as it is stored, ticks of a
     /// simulated venue. For showing only; what has been read may lie a buffer ahead of the rows.
     fn extent(&self) -> Option<(u64, u64)> {

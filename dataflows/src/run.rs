@@ -229,6 +229,7 @@ impl Started {
             links.clone(),
             sinks.clone(),
             metrics.clone(),
+            wishes.followed,
         );
         let providers = Providers::new(config.providers(), links.clone());
         let handover =

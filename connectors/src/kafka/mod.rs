@@ -170,6 +170,7 @@ impl Source for KafkaSource {
             queue,
             standing,
             next,
+            from_beginning: next == 0,
             at_end: false,
             was_up: false,
             fault: None,

@@ -29,6 +29,8 @@ pub(super) struct KafkaReader {
     pub(super) decoder: MessageDecoder,
     /// The offset of the next message.
     pub(super) next: i64,
+    /// Whether that was the first offset of all when it was opened.
+    pub(super) from_beginning: bool,
     /// Whether the end was reached and nothing has come since: the last offsets may be no messages.
     pub(super) at_end: bool,
     /// Whether it was last told to be connected.
@@ -89,6 +91,10 @@ impl PartitionReader for KafkaReader {
 
     fn incidents(&mut self) -> Vec<Incident> {
         std::mem::take(&mut self.incidents)
+    }
+
+    fn is_from_beginning(&self) -> bool {
+        self.from_beginning
     }
 
     fn link(&self) -> Option<Link> {

@@ -23,6 +23,11 @@ pub(super) struct StreamInfo {
 }
 
 impl StreamInfo {
+    /// Whether no entry up to `after` was ever added: none was taken out, and all that are there come later.
+    pub(super) fn has_nothing_up_to(&self, after: EntryId) -> bool {
+        self.added == self.length && self.ends.is_none_or(|(oldest, _)| oldest > after)
+    }
+
     /// Whether entries after `after` may have been taken out: not if none was ever taken out, or none was
     /// ever added after it, or if its oldest one is not after it.
     pub(super) fn may_lack(&self, after: EntryId) -> bool {

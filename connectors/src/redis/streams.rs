@@ -150,6 +150,7 @@ impl Source for StreamsSource {
         let mut uplink = Uplink::open(Arc::clone(&self.server), client).map_err(failed)?;
         let info = ask_info(&mut uplink, stream).map_err(failed)?;
         let census = self.begin(stream, place, &info, &mut uplink)?;
+        let from_beginning = info.has_nothing_up_to(census.after());
         Ok(Box::new(StreamReader {
             source: self.name.clone(),
             server: Arc::clone(&self.server),
@@ -160,6 +161,7 @@ impl Source for StreamsSource {
             uplink,
             census,
             is_asked: false,
+            from_beginning,
             at_end: false,
             cannot_go_on: None,
         }))
@@ -223,6 +225,8 @@ struct StreamReader {
     census: Census,
     /// Whether the server was asked for what follows the census.
     is_asked: bool,
+    /// Whether no entry had ever been added before the first that it was to read.
+    from_beginning: bool,
     /// Whether the last answer held no entry.
     at_end: bool,
     cannot_go_on: Option<Trouble>,
@@ -248,6 +252,10 @@ impl PartitionReader for StreamReader {
 
     fn incidents(&mut self) -> Vec<Incident> {
         self.uplink.incidents()
+    }
+
+    fn is_from_beginning(&self) -> bool {
+        self.from_beginning
     }
 
     fn link(&self) -> Option<Link> {

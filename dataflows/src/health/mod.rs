@@ -94,6 +94,9 @@ impl Seen {
 
     /// Whether answers are worth asking for.
     pub fn readiness(&self) -> Readiness {
+        if self.failed {
+            return Readiness::NotYet("a worker has failed".to_owned());
+        }
         if let Some(reason) = self.pause() {
             return Readiness::NotYet(reason);
         }

@@ -25,6 +25,8 @@ struct Shared {
     links: Links,
     sinks: Standings,
     metrics: Metrics,
+    /// Whether changes are logged: a replay has no trouble of its own.
+    logs: bool,
     state: Mutex<State>,
 }
 
@@ -36,13 +38,15 @@ struct State {
 }
 
 impl HealthMonitor {
-    /// Of a job whose sources, but for the one of clients, have these names and are required or not.
+    /// Of a job whose sources, but for the one of clients, have these names and are required or not; `logs`: whether
+    /// what begins and ends is logged.
     pub fn new(
         sources: Vec<(String, bool)>,
         board: Arc<Board>,
         links: Links,
         sinks: Standings,
         metrics: Metrics,
+        logs: bool,
     ) -> HealthMonitor {
         let state = Mutex::new(State {
             over_budget: None,
@@ -50,7 +54,7 @@ impl HealthMonitor {
             refused: vec![None; sources.len()],
             changes: Changes::default(),
         });
-        HealthMonitor(Arc::new(Shared { sources, board, links, sinks, metrics, state }))
+        HealthMonitor(Arc::new(Shared { sources, board, links, sinks, metrics, logs, state }))
     }
 
     /// How the process is now.
@@ -78,7 +82,7 @@ impl HealthMonitor {
         let seen = self.0.seen(&state, at, Some(commit));
         let checks = seen.checks();
         for (name, check) in &checks {
-            if state.changes.is_news(at, name, check.status) {
+            if self.0.logs && state.changes.is_news(at, name, check.status) {
                 log(name, check);
             }
             self.0.metrics.health(name, check.status as u64);
@@ -161,12 +165,13 @@ struct Change {
     otherwise: Option<(Status, EventTime)>,
 }
 
-/// What lasts shorter is not logged: a source that is just being connected, a batch that went well at the second try.
+/// A warning that lasts shorter is not logged, nor is a recovery: a source that is just being connected, a batch that
+/// went well at the second try.
 const LASTS: Span = Span::secs(3);
 
 impl Changes {
-    /// Whether it is to be logged that a check has this status at system time `at`: it was logged otherwise, and has
-    /// had it for some seconds.
+    /// Whether it is to be logged that a check has this status at system time `at`: it was logged otherwise, and fails,
+    /// or has had the status for some seconds.
     pub(super) fn is_news(&mut self, at: EventTime, name: &'static str, status: Status) -> bool {
         let change = self.0.entry(name).or_default();
         if status == change.logged {
@@ -178,7 +183,7 @@ impl Changes {
             _ => at,
         };
         change.otherwise = Some((status, since));
-        let is_news = since.after(LASTS) <= at;
+        let is_news = status == Status::Fail || since.after(LASTS) <= at;
         if is_news {
             *change = Change { logged: status, otherwise: None };
         }

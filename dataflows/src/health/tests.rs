@@ -124,4 +124,6 @@ fn what_lasts_is_logged_once_when_it_begins_and_once_when_it_ends() {
         }
     }
     assert_eq!(logged, [(8, Status::Warn), (23, Status::Pass)]);
+    assert!(changes.is_news(at(40), "sinks", Status::Fail), "at once");
+    assert!(!changes.is_news(at(41), "sinks", Status::Fail));
 }

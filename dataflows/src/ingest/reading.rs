@@ -139,7 +139,7 @@ fn opened(
 ) -> Result<(Pump, EventTime), SourceError> {
     let at = |place| pump(wanted, number, partition, place, shared);
     let Back { horizon, bar, ahead } = shared.back;
-    match wanted.source.start() {
+    let opened = match wanted.source.start() {
         Start::Earliest => Ok((at(Place::Earliest)?, EventTime::NEVER)),
         Start::Latest => Ok((at(Place::Latest)?, now().after(ahead))),
         Start::Time(time) => Ok((at(Place::Time(time))?, time.after(ahead))),
@@ -153,7 +153,10 @@ fn opened(
             }
             opened => Ok((opened?, bar)),
         },
-    }
+    };
+    let (pump, from) = opened?;
+    let nothing_before = pump.reader.is_from_beginning();
+    Ok((pump, if nothing_before { EventTime::NEVER } else { from }))
 }
 
 /// Tries until it succeeds, cannot succeed, patience is at its end, or a stop is asked for.

@@ -40,7 +40,8 @@ units = {{ time = "s" }}
         )
         .unwrap();
         let args = ["replay", "job.toml", "--json", "--digest", "--out", name];
-        let summary = tickweave(folder, &[&args[..], &["--record", "a.rec"]].concat()).json();
+        let summary =
+            tickweave(folder, &[&args[..], &["--record", "a.rec", "--force"]].concat()).json();
         let candles = fs::read_to_string(folder.join(name).join("candles.csv")).unwrap();
         let replayed = tickweave(folder, &["replay", "a.rec", "--digest", "--json", "-w", "2"]);
         assert_same(name, &summary, &replayed.json());

@@ -31,9 +31,8 @@ fn a_restart_from_the_horizon_replaces_no_bar_by_a_part_of_it() {
     let Some(kafka) = servers::kafka() else { return };
     let topic = Topic::new(kafka, "restarted", PARTITIONS);
     let out = Topic::new(kafka, "restarted-candles", 1);
-    // The horizon lies at half past, whenever this runs.
-    let since_half = (now_ms() / MINUTE_MS + 30) % 60;
-    let horizon_minutes = if since_half < 20 { since_half + 60 } else { since_half };
+    // The horizon lies at half past in an earlier hour, whenever this runs.
+    let horizon_minutes = (now_ms() / MINUTE_MS + 30) % 60 + 60;
     let span_ms = 180 * MINUTE_MS;
     let made = Made { first_ms: now_ms() - span_ms, span_ms, count: 6_000 };
     made.produce(&topic, PARTITIONS);

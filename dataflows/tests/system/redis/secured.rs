@@ -55,7 +55,7 @@ fn a_password_over_tls() {
             ran.err
         } else {
             // It is tried again for a while: passwords are changed.
-            run.wait_for("trying again");
+            run.wait_for("tried again");
             run.said()
         };
         assert_eq!(said.contains("rediss://127.0.0.1"), !goes, "{said}");

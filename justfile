@@ -1,0 +1,30 @@
+# Daily commands; `just` lists them.
+
+default:
+    @just --list
+
+# Format, lints, docs and tests as the gate runs them.
+gate:
+    .ci/run
+
+# All tests; arguments go to `cargo test`.
+test *args:
+    ./scripts/test {{args}}
+
+# Format and lints.
+check:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The demo, on http://127.0.0.1:8080/
+demo:
+    ./scripts/demo
+
+# Measurements; for example `just bench --only throughput`.
+bench *args:
+    cargo build --release --locked
+    target/release/tickweave bench {{args}}
+
+# A real broker that is killed and frozen in a catch-up, at full length.
+outages:
+    ./scripts/outages
