@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use market::{Entry, EventTime, Refusal, UnknownNames};
+use market::{EventTime, InputEvent, Rejection, UnknownNames};
 
 /// One row of a partition, in the order of its positions.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Row {
     /// Where the row lies in its partition: for files, the number of the line, from 1.
     pub position: u64,
     /// What it says, or why it was refused.
-    pub event: Result<Entry, Box<Refusal>>,
+    pub event: Result<InputEvent, Box<Rejection>>,
     /// Of the names that it uses those that were not in the catalog. They are registered when the row is bound, not
     /// before, so that a row which is refused leaves none behind.
     pub unknown: Option<Box<UnknownNames>>,
@@ -32,15 +32,18 @@ pub struct Decoded<T> {
 
 impl Row {
     /// A row of an entry whose names are all registered, or one that was refused.
-    pub fn new(position: u64, event: Result<Entry, Box<Refusal>>) -> Row {
+    pub fn new(position: u64, event: Result<InputEvent, Box<Rejection>>) -> Row {
         Row { position, event, unknown: None }
     }
 
     /// A row of a record that was decoded.
-    pub fn of<T: Into<Entry>>(position: u64, record: Result<Decoded<T>, Box<Refusal>>) -> Row {
+    pub fn of<T: Into<InputEvent>>(
+        position: u64,
+        record: Result<Decoded<T>, Box<Rejection>>,
+    ) -> Row {
         match record {
             Ok(Decoded { says, unknown }) => Row { position, event: Ok(says.into()), unknown },
-            Err(refusal) => Row::new(position, Err(refusal)),
+            Err(rejection) => Row::new(position, Err(rejection)),
         }
     }
 }

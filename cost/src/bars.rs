@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use market::{Bar, EventTime, OrderKey, Price, Side, Terms, Timeframe, Trade, Updates};
+use market::{Bar, EventTime, InstrumentSpec, OrderKey, Price, Side, Timeframe, Trade, Updates};
 
 /// The end of a list of trades.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -67,14 +67,14 @@ impl Bars {
 
     /// Adds the trade with this number; gives the one that is next in its bar's list.
     pub(crate) fn add(&mut self, trade: &Trade, number: u32) -> u32 {
-        let slot = self.base(trade.time.0, trade.terms);
+        let slot = self.base(trade.time.0, trade.spec);
         slot.bar.add(trade);
         std::mem::replace(&mut slot.first, number)
     }
 
     /// Takes a trade out of its bar; it is marked as gone.
     pub(crate) fn take(&mut self, trade: &Trade) {
-        let Slot { bar, is_stale, .. } = self.base(trade.time.0, trade.terms);
+        let Slot { bar, is_stale, .. } = self.base(trade.time.0, trade.spec);
         let at = OrderKey::of(trade);
         let is_edge = |edge: Option<(OrderKey, Price)>| edge.is_some_and(|(key, _)| key == at);
         let is_extreme = |price: Option<Price>| price == Some(trade.price);
@@ -99,13 +99,13 @@ impl Bars {
     }
 
     /// The base bar of this time, which will be settled.
-    fn base(&mut self, time: i64, terms: Terms) -> &mut Slot {
+    fn base(&mut self, time: i64, spec: InstrumentSpec) -> &mut Slot {
         let length = self.ladder.length(0);
         let bars = &mut self.levels[0];
         let is_last = bars.get(self.last).is_some_and(|s| s.open <= time && time < s.open + length);
         if !is_last {
             let open = self.ladder.open(0, time);
-            self.last = place(bars, open, length, terms);
+            self.last = place(bars, open, length, spec);
         }
         let slot = &mut bars[self.last];
         if !std::mem::replace(&mut slot.is_dirty, true) {
@@ -119,30 +119,30 @@ impl Bars {
     pub(crate) fn settle(
         &mut self,
         mut fold: impl FnMut(u32, &mut Bar) -> u32,
-        terms: Terms,
-        mut told: impl FnMut(usize, i64, Option<&Bar>),
+        spec: InstrumentSpec,
+        mut emit: impl FnMut(usize, i64, Option<&Bar>),
     ) {
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.sort_unstable();
         for open in &dirty {
-            let at = place(&mut self.levels[0], *open, self.ladder.length(0), terms);
+            let at = place(&mut self.levels[0], *open, self.ladder.length(0), spec);
             let slot = &mut self.levels[0][at];
             slot.is_dirty = false;
             if std::mem::take(&mut slot.is_stale) {
-                slot.bar = Bar::empty(terms, slot.bar.end_time);
+                slot.bar = Bar::empty(spec, slot.bar.end_time);
                 slot.first = fold(slot.first, &mut slot.bar);
             }
-            told(0, *open, Some(&slot.bar).filter(|bar| !bar.is_empty()));
+            emit(0, *open, Some(&slot.bar).filter(|bar| !bar.is_empty()));
         }
         for level in 1..self.levels.len() {
             let length = self.ladder.length(level);
             dirty.iter_mut().for_each(|open| *open = self.ladder.open(level, *open));
             dirty.dedup();
             for open in &dirty {
-                let at = place(&mut self.levels[level], *open, length, terms);
+                let at = place(&mut self.levels[level], *open, length, spec);
                 let (smaller, larger) = self.levels.split_at_mut(level);
                 let (smaller, slot) = (&smaller[level - 1], &mut larger[0][at]);
-                let mut bar = Bar::empty(terms, slot.bar.end_time);
+                let mut bar = Bar::empty(spec, slot.bar.end_time);
                 let from = match smaller.last() {
                     Some(last) if last.open - open < length => smaller
                         .len()
@@ -153,7 +153,7 @@ impl Bars {
                 let parts = smaller[from..].iter().take_while(|part| part.open < open + length);
                 parts.for_each(|part| bar.merge(&part.bar));
                 slot.bar = bar;
-                told(level, *open, Some(&slot.bar).filter(|bar| !bar.is_empty()));
+                emit(level, *open, Some(&slot.bar).filter(|bar| !bar.is_empty()));
             }
         }
         dirty.clear();
@@ -161,15 +161,15 @@ impl Bars {
     }
 }
 
-/// Where the bar that opens at `open` stands; puts one in if there is none.
-fn place(bars: &mut Vec<Slot>, open: i64, length: i64, terms: Terms) -> usize {
+/// The position of the bar that opens at `open`; inserts one if there is none.
+fn place(bars: &mut Vec<Slot>, open: i64, length: i64, spec: InstrumentSpec) -> usize {
     let at = match bars.last() {
         Some(last) if last.open == open => return bars.len() - 1,
         Some(last) if last.open > open => bars.partition_point(|slot| slot.open < open),
         _ => bars.len(),
     };
     if bars.get(at).is_none_or(|slot| slot.open != open) {
-        let bar = Bar::empty(terms, EventTime(open + length));
+        let bar = Bar::empty(spec, EventTime(open + length));
         bars.insert(at, Slot { open, first: NONE, is_dirty: false, is_stale: false, bar });
     }
     at

@@ -1,8 +1,8 @@
 //! Ticks from the bytes of a CSV file of `ts_ns,symbol,trade_id,price,size`, with a header and without quotes.
 
 use market::{
-    Event, EventTime, IdScope, InstrumentId, Origin, Price, Quantity, Record, Side, SourceId,
-    Terms, Trade, TradeId, Updates,
+    Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Record, Side,
+    SourceId, Trade, TradeId, Updates,
 };
 
 use crate::ids::Map;
@@ -57,7 +57,7 @@ impl<'a> Lines<'a> {
         };
         let trade = Trade {
             instrument,
-            terms: Terms::DEFAULT,
+            spec: InstrumentSpec::DEFAULT,
             scope: self.scope,
             id,
             time: EventTime(time),

@@ -14,7 +14,7 @@ pub(crate) type Fast = BuildHasherDefault<Folded>;
 /// A map of ids: those that follow each other lie beside each other, as they are asked for one after the other.
 pub(crate) type ById<V> = HashMap<u64, V, BuildHasherDefault<Near>>;
 
-/// The id itself, but for the top bits, which tell entries apart that lie together.
+/// The id itself, but for the top bits, which distinguish neighbouring entries.
 #[derive(Default)]
 pub(crate) struct Near(u64);
 

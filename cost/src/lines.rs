@@ -3,17 +3,17 @@
 //! SMA 20, EMA 20, RSI 14, MACD 12/26/9 and Bollinger 20/2 of closes: TA-Lib's conventions, window sums in integers, so
 //! that the numbers are bit for bit those of the engine.
 
-use market::{Bar, CandleKey, Terms};
+use market::{Bar, CandleKey, InstrumentSpec};
 
 use crate::Change;
 
 /// SMA; EMA; RSI; MACD, signal, histogram; upper, middle, lower band. Not a number where there is none yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Numbers(pub [f64; 9]);
+pub struct IndicatorNumbers(pub [f64; 9]);
 
 /// The indicators of one instrument and timeframe.
 #[derive(Default)]
-pub struct Line {
+pub struct IndicatorLine {
     /// By bar that has a close, in order of time.
     rows: Vec<Row>,
 }
@@ -22,7 +22,7 @@ struct Row {
     open: i64,
     close: i64,
     state: State,
-    numbers: Numbers,
+    numbers: IndicatorNumbers,
 }
 
 const WINDOW: usize = 20;
@@ -49,23 +49,23 @@ struct State {
 #[derive(Clone, Copy, PartialEq)]
 struct Mean(u32, f64);
 
-impl PartialEq for Numbers {
-    fn eq(&self, other: &Numbers) -> bool {
+impl PartialEq for IndicatorNumbers {
+    fn eq(&self, other: &IndicatorNumbers) -> bool {
         self.0.map(f64::to_bits) == other.0.map(f64::to_bits)
     }
 }
 
-impl Numbers {
-    const NONE: Numbers = Numbers([f64::NAN; 9]);
+impl IndicatorNumbers {
+    const NONE: IndicatorNumbers = IndicatorNumbers([f64::NAN; 9]);
 }
 
-impl Line {
-    /// Takes changed bars in order of time; tells the numbers that changed.
+impl IndicatorLine {
+    /// Takes changed bars in order of time; emits the numbers that changed.
     pub(crate) fn apply<'a>(
         &mut self,
-        terms: Terms,
+        spec: InstrumentSpec,
         changed: impl Iterator<Item = &'a Change<CandleKey, Bar>>,
-        mut told: impl FnMut(i64, Option<Numbers>),
+        mut emit: impl FnMut(i64, Option<IndicatorNumbers>),
     ) {
         let (mut from, mut upto) = (usize::MAX, 0);
         for (key, _, after) in changed {
@@ -81,13 +81,14 @@ impl Line {
                 (Some(close), true) if self.rows[at].close == close => continue,
                 (Some(close), true) => self.rows[at].close = close,
                 (Some(close), false) => {
-                    let row = Row { open, close, state: State::NEW, numbers: Numbers::NONE };
+                    let row =
+                        Row { open, close, state: State::NEW, numbers: IndicatorNumbers::NONE };
                     self.rows.insert(at, row);
                 }
                 (None, true) => {
                     let gone = self.rows.remove(at);
-                    if gone.numbers != Numbers::NONE {
-                        told(open, None);
+                    if gone.numbers != IndicatorNumbers::NONE {
+                        emit(open, None);
                     }
                 }
                 (None, false) => continue,
@@ -95,7 +96,7 @@ impl Line {
             from = from.min(at);
             upto = upto.max(at);
         }
-        let one = 10_f64.powi(i32::from(terms.price_scale));
+        let one = 10_f64.powi(i32::from(spec.price_scale));
         for at in from..self.rows.len() {
             let state = self.step(at, one);
             // What a window still holds may differ though its sums are equal.
@@ -107,7 +108,7 @@ impl Line {
             row.state = state;
             if row.numbers != numbers {
                 row.numbers = numbers;
-                told(row.open, Some(numbers).filter(|numbers| *numbers != Numbers::NONE));
+                emit(row.open, Some(numbers).filter(|numbers| *numbers != IndicatorNumbers::NONE));
             }
         }
     }
@@ -162,8 +163,8 @@ impl State {
         signal: Mean::NEW,
     };
 
-    fn numbers(&self, one: f64) -> Numbers {
-        let Numbers(mut numbers) = Numbers::NONE;
+    fn numbers(&self, one: f64) -> IndicatorNumbers {
+        let IndicatorNumbers(mut numbers) = IndicatorNumbers::NONE;
         if self.count as usize == WINDOW {
             let middle = self.sum as f64 / WINDOW as f64 / one;
             let away = 2.0 * (self.sigma() / one);
@@ -181,11 +182,11 @@ impl State {
             let macd = fast - slow;
             [numbers[3], numbers[4], numbers[5]] = [macd, signal, macd - signal];
         }
-        Numbers(numbers)
+        IndicatorNumbers(numbers)
     }
 
-    /// The deviation of the window in mantissas: √(n·Σx² − (Σx)²) / n, around the whole part of the mean, so that products stay
-    /// small.
+    /// The deviation of the window in mantissas: √(n·Σx² − (Σx)²) / n, around the whole part of the mean, so that
+    /// products stay small.
     fn sigma(&self) -> f64 {
         let n = WINDOW as i128;
         let (mean, rest) = (self.sum.div_euclid(n), self.sum.rem_euclid(n));

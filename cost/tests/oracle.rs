@@ -11,7 +11,7 @@ use oracle::set::value_bars;
 /// Only instruments of the first calendar, which is UTC.
 fn in_utc(records: &[Record]) -> Vec<Record> {
     let utc = |record: &&Record| match record.event {
-        Event::New(trade) | Event::Correct { with: trade, .. } => trade.terms.calendar == 0,
+        Event::New(trade) | Event::Correct { with: trade, .. } => trade.spec.calendar == 0,
         Event::Cancel { .. } => true,
     };
     records.iter().filter(utc).copied().collect()
@@ -26,32 +26,32 @@ fn bars_are_those_of_the_definition_after_every_commit() {
         let timeframes = &script.history.timeframes;
         let mut job = Loop::new(timeframes).unwrap();
         let mut known = Vec::new();
-        let mut told: BTreeMap<CandleKey, Bar> = BTreeMap::new();
+        let mut rows: BTreeMap<CandleKey, Bar> = BTreeMap::new();
         for (number, commit) in script.commits.iter().enumerate() {
             let records = in_utc(&commit.records);
             amended += records.iter().filter(|r| !matches!(r.event, Event::New(_))).count();
             job.commit(&records);
             known.extend(records);
             for (key, before, after) in &job.changes.candles {
-                assert_eq!(told.get(key), before.as_ref(), "seed {seed}, commit {number}");
+                assert_eq!(rows.get(key), before.as_ref(), "seed {seed}, commit {number}");
                 match after {
-                    Some(after) => told.insert(*key, *after),
-                    None => told.remove(key),
+                    Some(after) => rows.insert(*key, *after),
+                    None => rows.remove(key),
                 };
             }
             if number % 8 == 7 || number + 1 == script.commits.len() {
                 let want = value_bars(&known, timeframes, &script.history.calendars);
-                assert_eq!(told, want, "seed {seed}, commit {number}");
+                assert_eq!(rows, want, "seed {seed}, commit {number}");
                 bars += want.len();
             }
         }
         let views: BTreeMap<_, _> = job.views.candles.iter().map(|(k, bar)| (*k, *bar)).collect();
-        assert_eq!(views, told);
+        assert_eq!(views, rows);
 
         let mut again = Loop::new(timeframes).unwrap();
         shuffle(&known, seed).chunks(17).for_each(|records| again.commit(records));
         let again: BTreeMap<_, _> = again.views.candles.iter().map(|(k, b)| (*k, *b)).collect();
-        assert_eq!(again, told, "seed {seed}, in another order");
+        assert_eq!(again, rows, "seed {seed}, in another order");
     }
     assert!(bars > 10_000 && amended > 5_000, "{bars} bars, {amended} amendments");
 }

@@ -104,7 +104,7 @@ impl Engine {
     }
 }
 
-/// Marks the board as failed if its worker ends without having finished.
+/// Watermarks the board as failed if its worker ends without having finished.
 struct Alarm<'a> {
     board: &'a Board,
     finished: bool,

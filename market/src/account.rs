@@ -1,4 +1,4 @@
-//! What is said of accounts: fills and what becomes of them, target weights, fair values.
+//! Events of accounts: fills with their corrections and busts, target weights, fair values.
 //!
 //! A *portfolio* holds positions; its *fills* are named by (portfolio, id), so a correction may move one
 //! to another instrument. What these records mean together is defined in `docs/portfolios.md`.
@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::instrument::{InstrumentId, Shard, Terms};
+use crate::instrument::{InstrumentId, InstrumentSpec, Shard};
 use crate::price::Price;
 use crate::time::EventTime;
 use crate::trade::{Origin, TradeId};
@@ -34,10 +34,10 @@ pub struct Currency([u8; 8]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Contract {
     /// Scales and calendar.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// What its prices are in.
     pub quote: Currency,
-    /// How many units of the underlying one unit of quantity stands for; at least 1.
+    /// How many units of the underlying one unit of quantity represents; at least 1.
     pub multiplier: u32,
 }
 
@@ -61,8 +61,8 @@ pub struct Fill {
     pub contract: Contract,
     /// When.
     pub time: EventTime,
-    /// By which corrections of one fill outrank each other: the highest counts. Of a fill itself it is only what the source
-    /// said, 0 if that is nothing.
+    /// By which corrections of one fill outrank each other: the highest counts. Of a fill itself it is only what the
+    /// source reported, 0 if it reported none.
     pub sequence: u64,
     /// At which price.
     pub price: Price,
@@ -72,7 +72,7 @@ pub struct Fill {
     pub fee: i64,
 }
 
-/// A portfolio's wish for an instrument.
+/// A portfolio's target weight for an instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Target {
     /// Whose.
@@ -81,29 +81,29 @@ pub struct Target {
     pub instrument: InstrumentId,
     /// What that is.
     pub contract: Contract,
-    /// When it was said; the latest counts.
+    /// When it was reported; the latest counts.
     pub time: EventTime,
-    /// The wished share of the portfolio at [`WEIGHT_SCALE`], below zero for a short position; none takes
-    /// the wish back.
+    /// The target share of the portfolio at [`WEIGHT_SCALE`], below zero for a short position; none takes
+    /// the target back.
     pub weight: Option<i64>,
 }
 
 /// What somebody thinks an instrument is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Fair {
+pub struct FairValue {
     /// Of what.
     pub instrument: InstrumentId,
     /// Scales of the price.
-    pub terms: Terms,
-    /// Who or what says so.
+    pub spec: InstrumentSpec,
+    /// The model that gives the value.
     pub model: ModelId,
-    /// When it was said; the latest counts.
+    /// When it was reported; the latest counts.
     pub time: EventTime,
     /// The value per unit; none takes it back.
     pub value: Option<Price>,
 }
 
-/// What a record of accounts says.
+/// What a record of accounts reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AccountEvent {
     /// A fill happened.
@@ -114,21 +114,21 @@ pub enum AccountEvent {
     Bust {
         /// Which.
         of: FillRef,
-        /// When that was said, if it is told.
+        /// When that was reported, if it is known.
         time: Option<EventTime>,
     },
     /// A target weight.
     Target(Target),
     /// A fair value.
-    Fair(Fair),
+    Fair(FairValue),
 }
 
-/// One accepted statement about accounts and where it came from.
+/// One accepted event of accounts and where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccountRecord {
     /// Where it came from.
     pub origin: Origin,
-    /// What it says.
+    /// The event.
     pub event: AccountEvent,
 }
 
@@ -196,7 +196,7 @@ impl fmt::Debug for Currency {
 }
 
 impl Contract {
-    /// What `quantity` at `price` costs, signed like the quantity, at [`Terms::notional_scale`]; none if
+    /// What `quantity` at `price` costs, signed like the quantity, at [`InstrumentSpec::notional_scale`]; none if
     /// that is more than 128 bits hold.
     pub fn amount(&self, quantity: i128, price: Price) -> Option<i128> {
         quantity.checked_mul(i128::from(price.0))?.checked_mul(i128::from(self.multiplier))
@@ -241,8 +241,11 @@ mod tests {
 
     #[test]
     fn amounts_are_exact_or_none() {
-        let contract =
-            Contract { terms: Terms::DEFAULT, quote: Currency([b'X'; 8]), multiplier: u32::MAX };
+        let contract = Contract {
+            spec: InstrumentSpec::DEFAULT,
+            quote: Currency([b'X'; 8]),
+            multiplier: u32::MAX,
+        };
         assert_eq!(contract.amount(-2, Price(3)), Some(-6 * i128::from(u32::MAX)));
         assert_eq!(contract.amount(i128::MAX, Price(2)), None);
     }

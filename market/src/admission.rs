@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::account::{ModelId, PortfolioId};
 use crate::instrument::{Catalog, CatalogError, Instrument};
 use crate::names::{NameError, Named};
-use crate::refusal::RefusalReason;
+use crate::rejection::RejectionReason;
 use crate::scopes::IdScopeError;
 
 /// The names that a row uses and that the catalog did not know when the row was decoded.
@@ -50,12 +50,12 @@ impl UnknownNames {
 
 impl AdmissionError {
     /// The kind of reason.
-    pub fn reason(&self) -> RefusalReason {
+    pub fn reason(&self) -> RejectionReason {
         match self {
             AdmissionError::Instrument(_) | AdmissionError::Scope(_) => {
-                RefusalReason::BadInstrument
+                RejectionReason::BadInstrument
             }
-            AdmissionError::Portfolio(_) | AdmissionError::Model(_) => RefusalReason::BadField,
+            AdmissionError::Portfolio(_) | AdmissionError::Model(_) => RejectionReason::BadField,
         }
     }
 
@@ -71,7 +71,7 @@ impl AdmissionError {
 }
 
 impl Catalog {
-    /// Registers the names of a row that is being bound: all of them, or none and the error says why.
+    /// Registers the names of a row that is being bound: all of them, or none and the error gives the reason.
     ///
     /// ```
     /// use market::{Catalog, UnknownNames};
@@ -91,7 +91,7 @@ impl Catalog {
             self.scopes.check(scope, *contiguous)?;
         }
         self.hold(names)?;
-        // Each has a place now, so nothing below fails but a scope of which another thread has just said otherwise.
+        // Each has a place now, so nothing below fails but a scope that another thread has just registered differently.
         if let Some(instrument) = &names.instrument {
             self.insert(instrument)?;
         }
@@ -108,7 +108,7 @@ impl Catalog {
     }
 
     /// Holds places for the names of a row that is to be bound, so that [`Catalog::register`] finds them: for all of
-    /// them, or for none and the error says why. What is only held is not known to anybody.
+    /// them, or for none and the error gives the reason. What is only held is not known to anybody.
     pub fn hold(&self, names: &UnknownNames) -> Result<(), AdmissionError> {
         let mut held = UnknownNames::default();
         let tried = self.hold_each(names, &mut held);
@@ -166,7 +166,7 @@ mod tests {
         let catalog = Catalog::new(Vec::new(), 2).with_room_for(1, 1);
         catalog.register(&fill(&catalog, "x:A", "p")).unwrap();
         let error = catalog.register(&fill(&catalog, "x:B", "q")).unwrap_err();
-        assert_eq!((error.reason(), error.field()), (RefusalReason::BadField, "portfolio"));
+        assert_eq!((error.reason(), error.field()), (RejectionReason::BadField, "portfolio"));
         catalog.register(&fill(&catalog, "x:C", "p")).unwrap();
         let names: Vec<_> = catalog.all().iter().map(|one| one.name.to_string()).collect();
         assert_eq!(names, ["x:A", "x:C"]);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Timeframe;
-use crate::instrument::{InstrumentId, Terms};
+use crate::instrument::{InstrumentId, InstrumentSpec};
 use crate::price::Price;
 use crate::time::EventTime;
 use crate::trade::{IdScope, Origin, Side, Trade, TradeId, Updates};
@@ -29,7 +29,7 @@ pub struct OrderKey {
     pub sequence: u64,
     /// The space of the id.
     pub scope: IdScope,
-    /// The id: what tells two trades apart that agree in everything before.
+    /// The id: it orders two trades that agree in everything before.
     pub id: TradeId,
 }
 
@@ -37,7 +37,7 @@ pub struct OrderKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Bar {
     /// Scales of all numbers below.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// The first instant after the bar.
     pub end_time: EventTime,
     /// Order and price of the first trade that may set it; of a published bar, its time and price.
@@ -71,8 +71,8 @@ pub enum BarState {
     Final,
     /// A value changed after it was final.
     Revised,
-    /// It opens before the time from which its sources were read, so it may lack trades: it is not told as whole,
-    /// whatever the watermark.
+    /// It opens before the time from which its sources were read, so it may lack trades: it is not published as
+    /// complete, whatever the watermark.
     Partial,
 }
 
@@ -119,7 +119,7 @@ impl OrderKey {
         OrderKey { time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) }
     }
 
-    /// Where a trade stands in the one order.
+    /// The place of a trade in the one order.
     pub fn of(trade: &Trade) -> OrderKey {
         OrderKey { time: trade.time, sequence: trade.sequence, scope: trade.scope, id: trade.id }
     }
@@ -127,9 +127,9 @@ impl OrderKey {
 
 impl Bar {
     /// A bar without trades.
-    pub fn empty(terms: Terms, end_time: EventTime) -> Bar {
+    pub fn empty(spec: InstrumentSpec, end_time: EventTime) -> Bar {
         Bar {
-            terms,
+            spec,
             end_time,
             open: None,
             high: None,
@@ -187,7 +187,7 @@ impl Bar {
         }
     }
 
-    /// Takes one trade, which must be in it, out of its sums. Says whether open, high, low and close hold
+    /// Takes one trade, which must be in it, out of its sums. Returns whether open, high, low and close hold
     /// without it too; if not, they must be folded anew from what is left.
     #[must_use]
     pub fn take_out(&mut self, trade: &Trade) -> bool {
@@ -304,7 +304,7 @@ mod tests {
         )
             .prop_map(|(time, sequence, price, size, side, updates, id)| Trade {
                 instrument: InstrumentId(1),
-                terms: Terms::DEFAULT,
+                spec: InstrumentSpec::DEFAULT,
                 scope: IdScope(0),
                 id: TradeId::Number(id),
                 time: EventTime(time),
@@ -318,7 +318,7 @@ mod tests {
     }
 
     fn fold<'a>(trades: impl Iterator<Item = &'a Trade>) -> Bar {
-        let mut bar = Bar::empty(Terms::DEFAULT, EventTime(60));
+        let mut bar = Bar::empty(InstrumentSpec::DEFAULT, EventTime(60));
         trades.for_each(|trade| bar.add(trade));
         bar
     }

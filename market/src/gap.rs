@@ -17,7 +17,7 @@ pub struct GapKey {
     pub first_id: u64,
 }
 
-/// Ids of which no trade was told, between two of which one was.
+/// Ids without a trade, between two ids with one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Gap {
     /// The highest missing id.

@@ -1,4 +1,4 @@
-//! Instruments: configured names, their terms, and the catalog that knows them all.
+//! Instruments: configured names, their specs, and the catalog that knows them all.
 //!
 //! An instrument is a name such as `binance:BTCUSDT` or `us:AAPL`. The same symbol on two products
 //! (`binance:BTCUSDT`, `binance-usdm:BTCUSDT`) is two instruments. On the hot path an instrument is
@@ -27,7 +27,7 @@ pub struct Shard(pub u8);
 
 /// What has to be known to compute with an instrument's records; travels with each trade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Terms {
+pub struct InstrumentSpec {
     /// Decimals of a price.
     pub price_scale: u8,
     /// Decimals of a quantity.
@@ -44,22 +44,22 @@ pub struct Instrument {
     /// Its name, `venue:SYMBOL`.
     pub name: Arc<str>,
     /// Scales and calendar.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// What prices are in, such as `USD`; empty when not configured.
     pub quote: Arc<str>,
-    /// How many units of the underlying one unit of quantity stands for.
+    /// How many units of the underlying one unit of quantity represents.
     pub multiplier: u32,
     /// Whether prices at or below zero are legal, as in some futures.
     pub negative_prices: bool,
 }
 
-/// Terms for all instruments whose name fits a pattern.
+/// InstrumentSpec for all instruments whose name fits a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstrumentRule {
-    /// A name in which each `*` stands for any text, also none.
+    /// A name in which each `*` matches any text, also none.
     pub pattern: String,
     /// Scales and calendar.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// See [`Instrument::quote`].
     pub quote: Arc<str>,
     /// See [`Instrument::multiplier`].
@@ -105,7 +105,7 @@ pub struct Found {
 }
 
 /// Every name that the configuration or a bound row has: instruments with the rules that give new ones their
-/// terms, portfolios, and models of fair values.
+/// specs, portfolios, and models of fair values.
 ///
 /// Bounded by the limits it is made with. Shared by decoders and readers, which look up, and by the thread that binds
 /// rows, which registers.
@@ -154,9 +154,10 @@ impl Shard {
     }
 }
 
-impl Terms {
+impl InstrumentSpec {
     /// 9 decimals for prices, 8 for quantities, the first calendar.
-    pub const DEFAULT: Terms = Terms { price_scale: 9, quantity_scale: 8, calendar: 0 };
+    pub const DEFAULT: InstrumentSpec =
+        InstrumentSpec { price_scale: 9, quantity_scale: 8, calendar: 0 };
 
     /// Decimals of price × quantity.
     pub fn notional_scale(self) -> u8 {
@@ -168,26 +169,26 @@ impl Instrument {
     /// What has to be known to value a holding of it; none without a configured quote currency.
     pub fn contract(&self) -> Option<Contract> {
         let quote = Currency::of(&self.quote)?;
-        Some(Contract { terms: self.terms, quote, multiplier: self.multiplier })
+        Some(Contract { spec: self.spec, quote, multiplier: self.multiplier })
     }
 }
 
 impl InstrumentRule {
-    /// The rule that fits every name, with [`Terms::DEFAULT`].
+    /// The rule that fits every name, with [`InstrumentSpec::DEFAULT`].
     pub fn any() -> InstrumentRule {
         InstrumentRule {
             pattern: "*".to_owned(),
-            terms: Terms::DEFAULT,
+            spec: InstrumentSpec::DEFAULT,
             quote: Arc::from(""),
             multiplier: 1,
             negative_prices: false,
         }
     }
 
-    /// Whether the terms can be computed with.
+    /// Whether the spec can be computed with.
     pub fn check(&self) -> Result<(), String> {
         for (scale, what) in
-            [(self.terms.price_scale, "price"), (self.terms.quantity_scale, "quantity")]
+            [(self.spec.price_scale, "price"), (self.spec.quantity_scale, "quantity")]
         {
             if scale > SCALE_MAX {
                 return Err(format!("{what} scale {scale} is above {SCALE_MAX} decimals"));
@@ -207,12 +208,12 @@ impl InstrumentRule {
 }
 
 impl Catalog {
-    /// How many portfolios it holds unless it is told otherwise.
+    /// How many portfolios it holds unless it is configured otherwise.
     pub const PORTFOLIOS: usize = 10_000;
-    /// How many models it holds unless it is told otherwise.
+    /// How many models it holds unless it is configured otherwise.
     pub const MODELS: usize = 256;
 
-    /// A catalog that gives a new name the terms of the first rule that fits it, else those of
+    /// A catalog that gives a new name the spec of the first rule that fits it, else those of
     /// [`InstrumentRule::any`], and holds at most `limit` instruments, [`Catalog::PORTFOLIOS`] and
     /// [`Catalog::MODELS`].
     pub fn new(rules: Vec<InstrumentRule>, limit: usize) -> Catalog {
@@ -312,7 +313,7 @@ impl Catalog {
         Instrument {
             id,
             name: Arc::from(name),
-            terms: rule.terms,
+            spec: rule.spec,
             quote: Arc::clone(&rule.quote),
             multiplier: rule.multiplier,
             negative_prices: rule.negative_prices,
@@ -337,7 +338,7 @@ fn no_place(name: &str, why: NoPlace) -> CatalogError {
     }
 }
 
-/// Whether `name` fits `pattern`, in which each `*` stands for any text.
+/// Whether `name` fits `pattern`, in which each `*` matches any text.
 fn fits(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
@@ -361,13 +362,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_fitting_rule_gives_the_terms() {
-        let coarse = Terms { price_scale: 2, quantity_scale: 0, calendar: 1 };
+    fn the_first_fitting_rule_gives_the_spec() {
+        let coarse = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 1 };
         let rule =
-            InstrumentRule { pattern: "us:*".to_owned(), terms: coarse, ..InstrumentRule::any() };
+            InstrumentRule { pattern: "us:*".to_owned(), spec: coarse, ..InstrumentRule::any() };
         let catalog = Catalog::new(vec![rule, InstrumentRule::any()], 10);
-        assert_eq!(catalog.resolve("us:AAPL").unwrap().terms, coarse);
-        assert_eq!(catalog.resolve("binance:BTCUSDT").unwrap().terms, Terms::DEFAULT);
+        assert_eq!(catalog.resolve("us:AAPL").unwrap().spec, coarse);
+        assert_eq!(catalog.resolve("binance:BTCUSDT").unwrap().spec, InstrumentSpec::DEFAULT);
     }
 
     #[test]

@@ -40,11 +40,11 @@ pub enum NameError {
         name: String,
         /// How many there may be.
         limit: usize,
-        /// What says so.
+        /// What bounds it: a configuration key.
         bound: &'static str,
     },
-    /// The name is kept for who computes what it stands for.
-    #[error("{what} `{name}` is computed, and is not told from outside; use another name")]
+    /// The name is reserved for a computed value.
+    #[error("{what} `{name}` is computed, so input cannot set it; use another name")]
     Kept {
         /// What has the name.
         what: &'static str,
@@ -70,8 +70,8 @@ pub struct Name<I> {
     pub unknown: Option<Arc<str>>,
 }
 
-/// The names of one kind that the configuration or a bound row has, at most as many as it is made for. Shared by decoders
-/// and readers, which look up, and by the thread that binds rows, which registers.
+/// The names of one kind that the configuration or a bound row has, at most as many as it is made for. Shared by
+/// decoders and readers, which look up, and by the thread that binds rows, which registers.
 pub struct Names<I> {
     places: RwLock<Places<I, Known>>,
 }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn two_names_of_one_id_are_told() {
+    fn two_names_of_one_id_are_reported() {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         struct Length(usize);
         impl Named for Length {

@@ -1,7 +1,7 @@
 //! Fixed-point money and sizes.
 //!
-//! A [`Price`] or [`Quantity`] is a bare mantissa; the decimals it stands at belong to the instrument
-//! ([`crate::Terms`]). A record's field is 64 bits wide; products and sums are 128 bits wide. A trade
+//! A [`Price`] or [`Quantity`] is a bare mantissa; its decimals belong to the instrument
+//! ([`crate::InstrumentSpec`]). A record's field is 64 bits wide; products and sums are 128 bits wide. A trade
 //! whose notional reaches [`NOTIONAL_LIMIT`] is refused at the edge, so a bar would need two thousand
 //! million maximal trades to overflow: more than any memory holds.
 

@@ -1,4 +1,4 @@
-//! The names of id scopes, and what is said of each.
+//! The names of id scopes, and whether their ids are contiguous.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,7 +10,7 @@ use crate::trade::IdScope;
 /// Bounded by the names of instruments and sources.
 #[derive(Default)]
 pub struct IdScopes {
-    /// By the scope of that name of which nothing is said.
+    /// By the scope of that name without properties.
     known: RwLock<HashMap<IdScope, Known>>,
 }
 
@@ -20,7 +20,7 @@ struct Known {
     scope: IdScope,
 }
 
-/// Why a scope is not what a source says it is.
+/// Why a scope differs from what a source configures.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdScopeError {
     /// Two names have one hash.
@@ -43,7 +43,7 @@ pub enum IdScopeError {
 }
 
 impl Known {
-    /// The scope, if it is known by this name as what it is now said to be.
+    /// The scope, if it is registered by this name with the same properties.
     fn agree(&self, name: &str, scope: IdScope) -> Result<IdScope, IdScopeError> {
         if *self.name != *name {
             let other = Arc::clone(&self.name);
@@ -82,7 +82,7 @@ impl IdScopes {
         }
     }
 
-    /// The scope of this name as a source says it is; one of which nothing is said, if none has spoken.
+    /// The scope of this name as a source configured it; one without properties, if none did.
     ///
     /// ```
     /// let scopes = market::IdScopes::default();

@@ -102,7 +102,7 @@ impl EventTime {
     pub const EARLIEST: EventTime = EventTime(-8_520_336_000_000_000_000);
     /// 2200-01-01: the first time that a record may no longer carry.
     pub const LATEST: EventTime = EventTime(7_258_118_400_000_000_000);
-    /// Before every event: the watermark of a source that has said nothing.
+    /// Before every event: the watermark of a source without events.
     pub const NEVER: EventTime = EventTime(i64::MIN);
     /// After every event: the watermark of a source that has ended.
     pub const END: EventTime = EventTime(i64::MAX);

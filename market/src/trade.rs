@@ -1,7 +1,7 @@
-//! Trades and what venues later say about them.
+//! Trades, and their later corrections and cancels.
 //!
 //! Feeds identify a trade by (instrument, id scope, trade id), corrections and cancels name it so.
-//! A [`Record`] is one such statement with its [`Origin`]: where it came from, which is what makes any
+//! A [`Record`] is one such event with its [`Origin`]: where it came from, which is what makes any
 //! two records comparable without asking when they arrived.
 
 use std::fmt;
@@ -9,14 +9,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::instrument::{InstrumentId, Terms};
+use crate::instrument::{InstrumentId, InstrumentSpec};
 use crate::price::{Price, Quantity};
 use crate::time::EventTime;
 
 /// A space within which trade ids are unique: hash of a configured name such as `binance-usdm`, or of
 /// a source's partition for feeds without ids.
 ///
-/// The highest bit says whether a venue numbers the trades of each instrument without holes in it, so
+/// The highest bit is set if a venue numbers the trades of each instrument without holes in it, so
 /// that a hole means that something is missing. The other 31 bits are the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IdScope(pub u32);
@@ -40,7 +40,7 @@ pub enum TradeId {
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub enum Side {
-    /// The feed does not say.
+    /// The feed does not report it.
     #[default]
     Unknown,
     /// A buyer took an offer.
@@ -59,7 +59,7 @@ pub struct Trade {
     /// What was traded.
     pub instrument: InstrumentId,
     /// Scales and calendar of the instrument.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// The space of its id.
     pub scope: IdScope,
     /// Its id.
@@ -91,7 +91,7 @@ pub struct TradeRef {
     pub id: TradeId,
 }
 
-/// What a record says.
+/// What a record reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Event {
     /// A trade happened.
@@ -107,7 +107,7 @@ pub enum Event {
     Cancel {
         /// The trade.
         of: TradeRef,
-        /// When the venue said so, if it tells.
+        /// When the venue reported it, if known.
         time: Option<EventTime>,
     },
 }
@@ -130,24 +130,24 @@ pub struct Origin {
     pub position: u64,
 }
 
-/// One accepted line, frame or message: what it says and where it came from.
+/// One accepted line, frame or message: its event and where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// Where it came from.
     pub origin: Origin,
-    /// What it says.
+    /// The event.
     pub event: Event,
 }
 
 impl IdScope {
     const CONTIGUOUS: u32 = 1 << 31;
 
-    /// The scope of a configured name; nothing is said of holes in its ids.
+    /// The scope of a configured name, whose ids may have holes.
     pub fn of(name: &str) -> IdScope {
         IdScope(xxh3_64(name.as_bytes()) as u32 & !IdScope::CONTIGUOUS)
     }
 
-    /// The scope of this hash whose ids are contiguous integers per instrument, or are not said to be.
+    /// The scope of this hash whose ids are contiguous integers per instrument, or need not be.
     #[must_use]
     pub const fn contiguous(self, are_contiguous: bool) -> IdScope {
         let hash = self.0 & !IdScope::CONTIGUOUS;
@@ -244,20 +244,20 @@ impl Updates {
 }
 
 impl Trade {
-    /// All that its source has said. Copies of one trade have the same content, wherever they lie in their partitions:
-    /// the position that orders a trade without a sequence is left out.
+    /// The content that its source reported. Copies of one trade have the same content, wherever they lie in their
+    /// partitions: the position that orders a trade without a sequence is left out.
     ///
     /// ```
     /// # use market::*;
     /// let first = Trade {
-    ///     instrument: InstrumentId::of("x:A"), terms: Terms::DEFAULT, scope: IdScope::of("x"), id: TradeId::of("t-1"),
+    ///     instrument: InstrumentId::of("x:A"), spec: InstrumentSpec::DEFAULT, scope: IdScope::of("x"), id: TradeId::of("t-1"),
     ///     time: EventTime(1), sequence: 7, is_positional: true, price: Price(1), quantity: Quantity(1),
     ///     side: Side::Unknown, updates: Updates::ALL,
     /// };
     /// let copy = Trade { sequence: 9, ..first };
     /// assert!(copy != first && copy.content() == first.content());
-    /// let said = Trade { is_positional: false, ..first };
-    /// assert!(said.content() != first.content());
+    /// let other = Trade { is_positional: false, ..first };
+    /// assert!(other.content() != first.content());
     /// ```
     #[must_use]
     pub fn content(&self) -> Trade {

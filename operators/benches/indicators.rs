@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use market::{
-    Bar, BarState, Calendars, Candle, EventTime, IdScope, InstrumentId, OrderKey, Price, Terms,
-    Timeframe, TradeId,
+    Bar, BarState, Calendars, Candle, EventTime, IdScope, InstrumentId, InstrumentSpec, OrderKey,
+    Price, Timeframe, TradeId,
 };
-use operators::indicators::{INDICATORS, IndicatorsConfig, Line};
+use operators::indicators::{INDICATORS, IndicatorSeries, IndicatorsConfig};
 use ta::Next;
 use yata::core::{IndicatorConfig, IndicatorInstance, Method};
 
@@ -31,8 +31,8 @@ fn bars() -> Vec<Candle> {
     let mut price = 61_685_990_000_000;
     let candle = |index| {
         let open_time = EventTime(index as i64 * 60_000_000_000);
-        let terms = Terms::DEFAULT;
-        let mut bar = Bar::empty(terms, EventTime(open_time.0 + 60_000_000_000));
+        let spec = InstrumentSpec::DEFAULT;
+        let mut bar = Bar::empty(spec, EventTime(open_time.0 + 60_000_000_000));
         let edge = |sequence, price| {
             let id = TradeId::Number(sequence);
             Some((OrderKey { time: open_time, sequence, scope: IdScope(0), id }, Price(price)))
@@ -68,9 +68,9 @@ fn open_time(index: usize) -> EventTime {
     EventTime(index as i64 * 60_000_000_000)
 }
 
-fn line(texts: &[&str]) -> Line {
+fn line(texts: &[&str]) -> IndicatorSeries {
     let config = IndicatorsConfig::parse(Calendars::utc(), texts.iter().copied()).unwrap();
-    Line::new(Arc::new(config), InstrumentId(1), Timeframe::MINUTE)
+    IndicatorSeries::new(Arc::new(config), InstrumentId(1), Timeframe::MINUTE)
 }
 
 /// Appended, newest changed (ns), far back changed (µs), numbers changed by the last.

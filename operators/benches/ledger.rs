@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use market::{
-    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, Origin, Price, Quantity, Record,
-    Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, Updates,
+    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin, Price,
+    Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, Updates,
 };
 use operators::{
-    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger, ReadFrom,
+    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, OutlierRule, PlainLedger, ReadFrom,
+    Watermarks,
 };
 
 const RECORDS: u64 = 1_000_000;
@@ -75,8 +76,8 @@ struct Venue {
     dice: u64,
     ids: Vec<u64>,
     prices: Vec<i64>,
-    told: Vec<Trade>,
-    /// Where the next is told, once the first `kept` are.
+    recent: Vec<Trade>,
+    /// Where the next is stored, once the first `kept` are.
     next: usize,
     kept: usize,
     position: u64,
@@ -92,7 +93,7 @@ impl Venue {
             dice: 7,
             ids,
             prices,
-            told: Vec::new(),
+            recent: Vec::new(),
             next: 0,
             kept,
             position: 0,
@@ -107,9 +108,9 @@ impl Venue {
     }
 
     fn back(&mut self, most: u64) -> Option<Trade> {
-        let back = 1 + self.below(most.min(self.told.len().max(1) as u64)) as usize;
-        let at = (self.next + self.told.len()).checked_sub(back)?;
-        self.told.get(at % self.told.len().max(1)).copied()
+        let back = 1 + self.below(most.min(self.recent.len().max(1) as u64)) as usize;
+        let at = (self.next + self.recent.len()).checked_sub(back)?;
+        self.recent.get(at % self.recent.len().max(1)).copied()
     }
 
     fn event(&mut self) -> Event {
@@ -136,7 +137,7 @@ impl Venue {
         let id = self.ids[symbol];
         let trade = Trade {
             instrument: InstrumentId((symbol as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
-            terms: Terms::DEFAULT,
+            spec: InstrumentSpec::DEFAULT,
             scope: IdScope(5),
             id: match self.load.hashed {
                 true => TradeId::of(&format!("{symbol}-{id}")),
@@ -150,10 +151,10 @@ impl Venue {
             side: [Side::Buy, Side::Sell][self.below(2) as usize],
             updates: Updates::ALL,
         };
-        if self.told.len() < self.kept {
-            self.told.push(trade);
+        if self.recent.len() < self.kept {
+            self.recent.push(trade);
         } else {
-            self.told[self.next] = trade;
+            self.recent[self.next] = trade;
             self.next = (self.next + 1) % self.kept;
         }
         Event::New(trade)
@@ -168,12 +169,12 @@ impl Venue {
             Record { origin, event: self.event() }
         });
         let records = records.collect();
-        let marks = Marks::new([Some(EventTime((now - 5 * SECOND) as i64))]);
+        let watermarks = Watermarks::new([Some(EventTime((now - 5 * SECOND) as i64))]);
         let context = CommitContext {
             commit: Commit(number),
             round: true,
-            round_marks: marks.clone(),
-            marks,
+            round_watermarks: watermarks.clone(),
+            watermarks,
             read_from: ReadFrom::default(),
             save: false,
         };
@@ -192,18 +193,18 @@ fn config(horizon: Span) -> Arc<LedgerConfig> {
     })
 }
 
-/// CPU time of this thread in ns; on systems that do not tell it, time.
+/// CPU time of this thread in ns; on systems that do not report it, time.
 fn cpu() -> f64 {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let spent = told.and_then(|told| told.split(' ').next()?.parse().ok());
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let spent = text.and_then(|text| text.split(' ').next()?.parse().ok());
     spent.unwrap_or_else(|| START.get_or_init(Instant::now).elapsed().as_nanos() as f64)
 }
 
-/// Bytes of memory that the process has; 0 on systems that do not tell it.
+/// Bytes of memory that the process has; 0 on systems that do not report it.
 fn resident() -> f64 {
-    let told = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = told.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok());
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok());
     pages.unwrap_or(0.0) * 4_096.0
 }
 
@@ -220,7 +221,7 @@ fn run(load: Load, mut ledger: impl Core<In = Record, Out = LedgerOut>, empty: f
         spent += cpu() - start;
         out.clear();
     }
-    let grown = resident() - before - (venue.told.capacity() * size_of::<Trade>()) as f64;
+    let grown = resident() - before - (venue.recent.capacity() * size_of::<Trade>()) as f64;
     let ids = ledger.ids() as f64;
     [spent / RECORDS as f64, (ledger.size().1 as f64 - empty) / ids, grown / ids]
 }

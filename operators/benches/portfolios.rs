@@ -11,13 +11,13 @@ use std::time::Instant;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Commit, Contract, Currency,
-    EventTime, Fill, FillRef, IdScope, InstrumentId, OrderKey, Origin, PortfolioId, Price,
-    SourceId, Target, Terms, Timeframe, TradeId,
+    EventTime, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, OrderKey, Origin, PortfolioId,
+    Price, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::{
     Account, Confidence, Fills, Pair, PortfolioConfig, QuoteIn, Quotes, RiskConfig, valuation,
 };
-use operators::{BarChange, CommitContext, Gauge, Marks, NoStates, ReadFrom, keyed};
+use operators::{BarChange, CommitContext, Gauge, NoStates, ReadFrom, Watermarks, keyed};
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concat, Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
@@ -29,13 +29,13 @@ const SYMBOLS: u64 = 10_000;
 /// Closed bars that risk looks back on.
 const BARS: usize = 60;
 const SAMPLES: usize = 15;
-/// The system tells CPU time every few milliseconds: a sample is as many rounds as take this long, in µs.
+/// The system counts CPU time every few milliseconds: a sample is as many rounds as take this long, in µs.
 const SAMPLE: f64 = 50_000.0;
 
 type Stream<T> = InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<T>>>;
 
-/// One job, and what has been told to it.
-struct Desk {
+/// One job, and its input so far.
+struct PortfolioBench {
     contexts: Stream<Arc<CommitContext>>,
     accounts: Stream<AccountRecord>,
     quotes: Stream<QuoteIn>,
@@ -57,7 +57,7 @@ fn euros() -> Currency {
 fn contract(symbol: u64) -> Contract {
     let is_euro = symbol < SYMBOLS && symbol.is_multiple_of(10);
     let quote = if is_euro { euros() } else { dollars() };
-    Contract { terms: Terms::DEFAULT, quote, multiplier: 1 }
+    Contract { spec: InstrumentSpec::DEFAULT, quote, multiplier: 1 }
 }
 
 fn spread(number: u64) -> u64 {
@@ -74,7 +74,7 @@ fn portfolio(number: u64) -> PortfolioId {
 
 fn pair() -> Pair {
     let instrument = InstrumentId::of("EUR/USD");
-    Pair { base: euros(), quote: dollars(), instrument, terms: Terms::DEFAULT }
+    Pair { base: euros(), quote: dollars(), instrument, spec: InstrumentSpec::DEFAULT }
 }
 
 fn config() -> PortfolioConfig {
@@ -94,8 +94,8 @@ fn config() -> PortfolioConfig {
     }
 }
 
-impl Desk {
-    fn new(worker: &mut Worker) -> Desk {
+impl PortfolioBench {
+    fn new(worker: &mut Worker) -> PortfolioBench {
         let config = Arc::new(config());
         let (contexts, accounts, quotes, probe) = worker.dataflow::<u64, _, _>(|scope| {
             let (contexts_in, contexts) = scope.new_input::<Vec<Arc<CommitContext>>>();
@@ -124,7 +124,15 @@ impl Desk {
                 .probe();
             (contexts_in, accounts_in, quotes_in, probe)
         });
-        Desk { contexts, accounts, quotes, probe, next: 0, bars: BTreeMap::new(), seed: 1 }
+        PortfolioBench {
+            contexts,
+            accounts,
+            quotes,
+            probe,
+            next: 0,
+            bars: BTreeMap::new(),
+            seed: 1,
+        }
     }
 
     fn random(&mut self, below: u64) -> u64 {
@@ -150,9 +158,9 @@ impl Desk {
                     quantity: 1_000_000_000 + self.random(1_000_000_000) as i64,
                     fee: 1_000_000,
                 };
-                self.say(AccountEvent::Fill(fill));
+                self.send(AccountEvent::Fill(fill));
                 if step < 5 {
-                    self.say(AccountEvent::Target(Target {
+                    self.send(AccountEvent::Target(Target {
                         portfolio,
                         instrument: symbol(what),
                         contract: contract(what),
@@ -164,7 +172,7 @@ impl Desk {
         }
     }
 
-    fn say(&mut self, event: AccountEvent) {
+    fn send(&mut self, event: AccountEvent) {
         let position = self.random(u64::MAX >> 1);
         let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position };
         self.accounts.send(AccountRecord { origin, event });
@@ -173,7 +181,7 @@ impl Desk {
     /// The bar of `open_time` seconds shows this close.
     fn bar(&mut self, instrument: InstrumentId, timeframe: Timeframe, at: i64, state: BarState) {
         let time = EventTime(at * 1_000_000_000);
-        let mut bar = Bar::empty(Terms::DEFAULT, time);
+        let mut bar = Bar::empty(InstrumentSpec::DEFAULT, time);
         let id = TradeId::Number(1);
         let price = Price(90_000_000_000 + self.random(20_000_000_000) as i64);
         bar.close = Some((OrderKey { time, sequence: 0, scope: IdScope(0), id }, price));
@@ -193,8 +201,8 @@ impl Desk {
         self.contexts.send(Arc::new(CommitContext {
             commit: Commit(self.next),
             round,
-            marks: Marks::none(1),
-            round_marks: Marks::none(1),
+            watermarks: Watermarks::none(1),
+            round_watermarks: Watermarks::none(1),
             read_from: ReadFrom::default(),
             save: false,
         }));
@@ -228,11 +236,11 @@ impl Desk {
     }
 }
 
-/// CPU time of this thread in ns; on systems that do not tell it, time.
+/// CPU time of this thread in ns; on systems that do not report it, time.
 fn cpu() -> f64 {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let spent = told.and_then(|told| told.split(' ').next()?.parse().ok());
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let spent = text.and_then(|text| text.split(' ').next()?.parse().ok());
     spent.unwrap_or_else(|| START.get_or_init(Instant::now).elapsed().as_nanos() as f64)
 }
 
@@ -243,20 +251,20 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 fn main() {
     timely::execute_directly(|worker| {
-        let mut desks = [Desk::new(worker), Desk::new(worker)];
-        for (desk, times) in desks.iter_mut().zip([1, 2]) {
-            desk.set_up(worker, times);
+        let mut benches = [PortfolioBench::new(worker), PortfolioBench::new(worker)];
+        for (bench, times) in benches.iter_mut().zip([1, 2]) {
+            bench.set_up(worker, times);
         }
         println!("{:>28}{:>14}{:>14}{:>8}", "CPU µs a round, median", "1×", "2×", "ratio");
-        let mut row = |name: String, act: Box<dyn Fn(&mut Desk)>| {
+        let mut row = |name: String, act: Box<dyn Fn(&mut PortfolioBench)>| {
             let mut times = [Vec::new(), Vec::new()];
             let mut rounds = 1;
             while times[1].len() < SAMPLES {
                 let mut sample = [0.0; 2];
                 for _ in 0..rounds {
-                    for (desk, spent) in desks.iter_mut().zip(&mut sample) {
-                        act(desk);
-                        *spent += desk.round(worker);
+                    for (bench, spent) in benches.iter_mut().zip(&mut sample) {
+                        act(bench);
+                        *spent += bench.round(worker);
                     }
                 }
                 if sample[0] < SAMPLE && times[1].is_empty() {
@@ -275,25 +283,25 @@ fn main() {
             let name = format!("{count} symbols tick");
             row(
                 name,
-                Box::new(move |desk| {
+                Box::new(move |bench| {
                     for number in 0..count {
-                        let what = (desk.next * 31 + number) % SYMBOLS;
-                        desk.bar(symbol(what), Timeframe::MINUTE, 0, BarState::Open);
+                        let what = (bench.next * 31 + number) % SYMBOLS;
+                        bench.bar(symbol(what), Timeframe::MINUTE, 0, BarState::Open);
                     }
                 }),
             );
         }
         row(
             "the currency pair ticks".to_owned(),
-            Box::new(|desk| {
-                desk.bar(pair().instrument, Timeframe::MINUTE, 0, BarState::Open);
+            Box::new(|bench| {
+                bench.bar(pair().instrument, Timeframe::MINUTE, 0, BarState::Open);
             }),
         );
         row(
             "1 bar of risk is restated".to_owned(),
-            Box::new(|desk| {
-                let what = 1 + desk.next % (SYMBOLS - 1);
-                desk.bar(
+            Box::new(|bench| {
+                let what = 1 + bench.next % (SYMBOLS - 1);
+                bench.bar(
                     symbol(what),
                     Timeframe::from_secs(3_600).unwrap(),
                     36_000,

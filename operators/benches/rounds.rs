@@ -1,9 +1,10 @@
 //! What a changed base bar costs roll-ups and signals at the end of a round.
 //!
-//! `cargo bench -p operators --bench rounds`: one shard of 200 instruments driven by plain calls, in each round one bar of
-//! each instrument changes: the newest one, one that is appended, one of 5,000 bars ago. Medians of some rounds, ns of the
-//! thread's time per bar. Roll-ups to 5m 15m 1h 4h 1d stand beside the same unions over plain vectors, each larger bar made anew of the
-//! next smaller ones; eight rules (two thresholds, a breakout, five patterns) beside nothing.
+//! `cargo bench -p operators --bench rounds`: one shard of 200 instruments driven by plain calls, in each round one bar
+//! of each instrument changes: the newest one, one that is appended, one of 5,000 bars ago. Medians of some rounds, ns
+//! of the thread's time per bar. Roll-ups to 5m 15m 1h 4h 1d are timed beside the same unions over plain vectors, each
+//! larger bar made anew of the next smaller ones; eight rules (two thresholds, a breakout, five patterns) beside
+//! nothing.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::hint::black_box;
@@ -12,12 +13,12 @@ use std::time::Instant;
 
 use market::{
     Bar, BarState, Calendars, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId,
-    OrderKey, Price, SourceId, Terms, Timeframe, TradeId,
+    InstrumentSpec, OrderKey, Price, SourceId, Timeframe, TradeId,
 };
 use operators::signals::{Condition, Direction, PATTERNS, Rule, Series, Settle};
 use operators::{
-    BarChange, CommitContext, Core, Marks, ReadFrom, Rollup, RollupConfig, RollupIn, SignalIn,
-    Signals, SourceSet,
+    BarChange, CommitContext, Core, ReadFrom, Rollup, RollupConfig, RollupIn, SignalIn, Signals,
+    SourceSet, Watermarks,
 };
 
 const INSTRUMENTS: u64 = 200;
@@ -35,7 +36,7 @@ const LOADS: [(&str, Which); 3] =
 
 fn candle(index: i64, seed: i64) -> Arc<Candle> {
     let (time, noise) = (EventTime(index * MINUTE), (index * 7_919 + seed * 104_729) % 1_000);
-    let mut bar = Bar::empty(Terms::DEFAULT, EventTime(time.0 + MINUTE));
+    let mut bar = Bar::empty(InstrumentSpec::DEFAULT, EventTime(time.0 + MINUTE));
     let order =
         |sequence| OrderKey { time, sequence, scope: IdScope(0), id: TradeId::Number(sequence) };
     bar.open = Some((order(0), Price(100_000 + noise)));
@@ -57,27 +58,27 @@ fn changed(instrument: u64, index: i64, seed: i64) -> Arc<BarChange> {
 }
 
 fn context(commit: u64) -> CommitContext {
-    let (commit, marks) = (Commit(commit), Marks::none(1));
+    let (commit, watermarks) = (Commit(commit), Watermarks::none(1));
     CommitContext {
         commit,
         round: true,
-        round_marks: marks.clone(),
-        marks,
+        round_watermarks: watermarks.clone(),
+        watermarks,
         read_from: ReadFrom::default(),
         save: false,
     }
 }
 
 /// The median time of a round per bar, after all bars have come.
-fn ours<C: Core>(mut core: C, say: impl Fn(Arc<BarChange>) -> C::In, bar: Which) -> f64 {
+fn ours<C: Core>(mut core: C, wrap: impl Fn(Arc<BarChange>) -> C::In, bar: Which) -> f64 {
     let (mut out, mut inbox) = (Vec::new(), Vec::new());
     for instrument in 0..INSTRUMENTS {
-        inbox.extend((0..BARS).map(|index| say(changed(instrument, index, 0))));
+        inbox.extend((0..BARS).map(|index| wrap(changed(instrument, index, 0))));
         core.commit(&context(instrument), &mut inbox, &mut out);
         out.clear();
     }
     let rounds = (0..ROUNDS).map(|round| {
-        inbox.extend((0..INSTRUMENTS).map(|own| say(changed(own, bar(round), round + 1))));
+        inbox.extend((0..INSTRUMENTS).map(|own| wrap(changed(own, bar(round), round + 1))));
         let begun = Instant::now();
         core.commit(&context(INSTRUMENTS + round as u64), &mut inbox, &mut out);
         black_box(&mut out).clear();
@@ -88,7 +89,7 @@ fn ours<C: Core>(mut core: C, say: impl Fn(Arc<BarChange>) -> C::In, bar: Which)
 
 /// The same roll-ups over plain vectors.
 fn plain(bar: Which) -> f64 {
-    let empty = || Bar::empty(Terms::DEFAULT, EventTime(0));
+    let empty = || Bar::empty(InstrumentSpec::DEFAULT, EventTime(0));
     let mut all: Vec<[Vec<Bar>; 6]> = (0..INSTRUMENTS)
         .map(|_| {
             std::array::from_fn(|level| {
@@ -153,8 +154,8 @@ fn main() {
     println!("|---|---:|---:|---:|");
     for (name, bar) in LOADS {
         let mut shard = Rollup::new(Arc::clone(&rollups));
-        let heard = |own| RollupIn::Heard(InstrumentId(own), SourceSet::of(SourceId(0)));
-        shard.commit(&context(0), &mut (0..INSTRUMENTS).map(heard).collect(), &mut Vec::new());
+        let seen = |own| RollupIn::SourceSeen(InstrumentId(own), SourceSet::of(SourceId(0)));
+        shard.commit(&context(0), &mut (0..INSTRUMENTS).map(seen).collect(), &mut Vec::new());
         let ladder = ours(shard, RollupIn::Bar, bar);
         let watch = ours(Signals::new(Arc::clone(&rules)), SignalIn::Bar, bar);
         println!("| {name} | {ladder:.0} | {:.0} | {watch:.0} |", plain(bar));

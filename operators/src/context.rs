@@ -14,7 +14,7 @@ pub struct SourceSet(u64);
 /// One watermark per source: no event before it is expected any more. Absent for historic sources,
 /// which never hold anything back and never push anything on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Marks(Arc<[Option<EventTime>]>);
+pub struct Watermarks(Arc<[Option<EventTime>]>);
 
 /// From when on each source has been read. Events before that are not all there, so a bar that opens before it may lack
 /// trades. The same in all commits of a run; by default nothing was left out.
@@ -28,10 +28,10 @@ pub struct CommitContext {
     pub commit: Commit,
     /// Whether it ends a round: larger timeframes move only then.
     pub round: bool,
-    /// The marks of the commit before: all decisions in this one use them.
-    pub marks: Marks,
-    /// The marks of the last commit of the round before.
-    pub round_marks: Marks,
+    /// The watermarks of the commit before: all decisions in this one use them.
+    pub watermarks: Watermarks,
+    /// The watermarks of the last commit of the round before.
+    pub round_watermarks: Watermarks,
     /// From when on sources have been read.
     pub read_from: ReadFrom,
     /// Whether states are to be saved as they are after this commit.
@@ -79,24 +79,24 @@ impl SourceSet {
     }
 }
 
-impl Marks {
-    /// Marks by [`SourceId`].
-    pub fn new(marks: impl Into<Arc<[Option<EventTime>]>>) -> Marks {
-        Marks(marks.into())
+impl Watermarks {
+    /// Watermarks by [`SourceId`].
+    pub fn new(watermarks: impl Into<Arc<[Option<EventTime>]>>) -> Watermarks {
+        Watermarks(watermarks.into())
     }
 
-    /// The marks before the first commit of a job with `sources` sources.
-    pub fn none(sources: usize) -> Marks {
-        Marks(vec![Some(EventTime::NEVER); sources].into())
+    /// The watermarks before the first commit of a job with `sources` sources.
+    pub fn none(sources: usize) -> Watermarks {
+        Watermarks(vec![Some(EventTime::NEVER); sources].into())
     }
 
-    /// The minimum over those of `sources` that have a mark; before all time if none has.
+    /// The minimum over those of `sources` that have one; before all time if none has.
     pub fn least(&self, sources: SourceSet) -> EventTime {
-        let marks = sources.indices().filter_map(|index| self.0.get(index).copied().flatten());
-        marks.min().unwrap_or(EventTime::NEVER)
+        let watermarks = sources.indices().filter_map(|index| self.0.get(index).copied().flatten());
+        watermarks.min().unwrap_or(EventTime::NEVER)
     }
 
-    /// The mark of each source.
+    /// The watermark of each source.
     pub fn as_slice(&self) -> &[Option<EventTime>] {
         &self.0
     }
@@ -104,17 +104,17 @@ impl Marks {
 
 impl ReadFrom {
     /// By [`SourceId`]: [`EventTime::NEVER`] for a source that is read from its beginning; none for one of which
-    /// nobody can tell, since clients send what they like.
+    /// nothing is known, since clients send what they like.
     pub fn new(times: impl Into<Arc<[Option<EventTime>]>>) -> ReadFrom {
         ReadFrom(times.into())
     }
 
-    /// From when on a source has been read; none if nobody can tell, or no source has this number.
+    /// From when on a source has been read; none if that is unknown, or no source has this number.
     pub fn of(&self, source: usize) -> Option<EventTime> {
         self.0.get(source).copied().flatten()
     }
 
-    /// From when on nothing is missing of an instrument that `sources` tell of. One that is read from its beginning has
+    /// From when on nothing is missing of an instrument that `sources` report. One that is read from its beginning has
     /// it all; of others each may have a part, so the latest decides.
     pub fn whole_from(&self, sources: SourceSet) -> EventTime {
         let mut whole_from = EventTime::NEVER;
@@ -134,19 +134,19 @@ impl InstrumentClock {
         InstrumentClock { sources: SourceSet::default(), floor: EventTime::NEVER }
     }
 
-    /// The sources heard so far.
+    /// The sources that have reported the instrument so far.
     pub fn sources(&self) -> SourceSet {
         self.sources
     }
 
-    /// The instrument's watermark under `marks`.
-    pub fn watermark(&self, marks: &Marks) -> EventTime {
-        self.floor.max(marks.least(self.sources))
+    /// The instrument's watermark under `watermarks`.
+    pub fn watermark(&self, watermarks: &Watermarks) -> EventTime {
+        self.floor.max(watermarks.least(self.sources))
     }
 
     /// Counts `sources` from the next commit on; `watermark` is that of the present one.
-    /// Says whether any of them is new.
-    pub fn hear(&mut self, sources: SourceSet, watermark: EventTime) -> bool {
+    /// Returns whether any of them is new.
+    pub fn add_sources(&mut self, sources: SourceSet, watermark: EventTime) -> bool {
         let new = !self.sources.has(sources);
         if new {
             self.floor = watermark;
@@ -174,23 +174,23 @@ mod tests {
     #[test]
     fn a_slower_source_that_joins_does_not_turn_the_watermark_back() {
         let (fast, slow) = (SourceSet::of(SourceId(0)), SourceSet::of(SourceId(1)));
-        let marks = Marks::new([Some(EventTime(100)), Some(EventTime(40)), None]);
+        let watermarks = Watermarks::new([Some(EventTime(100)), Some(EventTime(40)), None]);
         let mut clock = InstrumentClock::new();
-        assert_eq!(clock.watermark(&marks), EventTime::NEVER);
-        clock.hear(fast, EventTime::NEVER);
-        assert_eq!(clock.watermark(&marks), EventTime(100));
-        clock.hear(slow, clock.watermark(&marks));
-        assert_eq!(clock.watermark(&marks), EventTime(100));
-        let later = Marks::new([Some(EventTime(300)), Some(EventTime(120)), None]);
+        assert_eq!(clock.watermark(&watermarks), EventTime::NEVER);
+        clock.add_sources(fast, EventTime::NEVER);
+        assert_eq!(clock.watermark(&watermarks), EventTime(100));
+        clock.add_sources(slow, clock.watermark(&watermarks));
+        assert_eq!(clock.watermark(&watermarks), EventTime(100));
+        let later = Watermarks::new([Some(EventTime(300)), Some(EventTime(120)), None]);
         assert_eq!(clock.watermark(&later), EventTime(120));
     }
 
     #[test]
     fn historic_sources_neither_hold_nor_push() {
         let historic = SourceSet::of(SourceId(2));
-        let marks = Marks::new([Some(EventTime(100)), Some(EventTime(40)), None]);
-        assert_eq!(marks.least(historic), EventTime::NEVER);
-        assert_eq!(marks.least(historic.and(SourceSet::of(SourceId(0)))), EventTime(100));
+        let watermarks = Watermarks::new([Some(EventTime(100)), Some(EventTime(40)), None]);
+        assert_eq!(watermarks.least(historic), EventTime::NEVER);
+        assert_eq!(watermarks.least(historic.and(SourceSet::of(SourceId(0)))), EventTime(100));
     }
 
     #[test]

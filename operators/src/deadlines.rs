@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use market::{EventTime, InstrumentId};
 
-use crate::context::{InstrumentClock, Marks, SourceSet};
+use crate::context::{InstrumentClock, SourceSet, Watermarks};
 
 /// For each instrument the earliest watermark at which it must be looked at.
 ///
@@ -49,11 +49,11 @@ impl Deadlines {
         }
     }
 
-    /// Takes every instrument that is due under `marks`, in order.
-    pub(crate) fn take_due(&mut self, marks: &Marks) -> BTreeSet<InstrumentId> {
+    /// Takes every instrument that is due under `watermarks`, in order.
+    pub(crate) fn take_due(&mut self, watermarks: &Watermarks) -> BTreeSet<InstrumentId> {
         let mut taken = std::mem::take(&mut self.at_once);
         for (sources, group) in &mut self.waiting {
-            let watermark = marks.least(*sources);
+            let watermark = watermarks.least(*sources);
             while let Some((due, instrument)) =
                 group.first().copied().filter(|(d, _)| *d <= watermark)
             {
@@ -76,23 +76,23 @@ mod tests {
     fn due_when_the_slowest_source_is_there() {
         let (a, b) = (SourceSet::of(SourceId(0)), SourceSet::of(SourceId(1)));
         let mut both = InstrumentClock::new();
-        both.hear(a.and(b), EventTime::NEVER);
+        both.add_sources(a.and(b), EventTime::NEVER);
         let mut deadlines = Deadlines::default();
-        let marks = |a, b| Marks::new([Some(EventTime(a)), Some(EventTime(b))]);
+        let watermarks = |a, b| Watermarks::new([Some(EventTime(a)), Some(EventTime(b))]);
 
         deadlines.set(InstrumentId(7), &both, Some(EventTime(60)), EventTime::NEVER);
-        assert!(deadlines.take_due(&marks(100, 59)).is_empty());
+        assert!(deadlines.take_due(&watermarks(100, 59)).is_empty());
         assert_eq!(
-            deadlines.take_due(&marks(100, 60)).into_iter().collect::<Vec<_>>(),
+            deadlines.take_due(&watermarks(100, 60)).into_iter().collect::<Vec<_>>(),
             [InstrumentId(7)]
         );
-        assert!(deadlines.take_due(&marks(100, 100)).is_empty(), "taken once");
+        assert!(deadlines.take_due(&watermarks(100, 100)).is_empty(), "taken once");
 
         deadlines.set(InstrumentId(7), &both, Some(EventTime(200)), EventTime(100));
         deadlines.set(InstrumentId(7), &both, None, EventTime(100));
-        assert!(deadlines.take_due(&marks(500, 500)).is_empty(), "withdrawn");
+        assert!(deadlines.take_due(&watermarks(500, 500)).is_empty(), "withdrawn");
 
         deadlines.set(InstrumentId(7), &both, Some(EventTime(90)), EventTime(100));
-        assert_eq!(deadlines.take_due(&marks(0, 0)).len(), 1, "overdue: at the next commit");
+        assert_eq!(deadlines.take_due(&watermarks(0, 0)).len(), 1, "overdue: at the next commit");
     }
 }

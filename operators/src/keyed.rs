@@ -1,7 +1,7 @@
 //! The shell: runs pure cores, one per shard, over closed commits.
 //!
-//! All reasoning about frontiers and capabilities lives here and in the stash, once. A core sees plain calls, commit by
-//! commit; it never learns which worker it is on, in which order records arrived, or what time it is.
+//! All reasoning about frontiers and capabilities lives here and in the timestamp buffer, once. A core sees plain
+//! calls, commit by commit; it never learns which worker it is on, in which order records arrived, or what time it is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,8 +12,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 
 use crate::context::CommitContext;
-use crate::stash::{Due, Stash};
 use crate::state::{StateError, StateStore};
+use crate::timestamp_buffer::{PendingCommit, TimestampBuffer};
 
 /// The timely timestamp: the number of a commit.
 pub type Time = u64;
@@ -86,7 +86,7 @@ impl Gauge {
 }
 
 /// One core with the records of the commit at hand.
-struct Seat<C: Core> {
+struct ShardSlot<C: Core> {
     shard: Shard,
     core: C,
     inbox: Vec<C::In>,
@@ -110,41 +110,45 @@ pub fn keyed<'scope, C: Core>(
         let worker = contexts.scope().worker();
         (worker.index(), worker.peers())
     };
-    let mut seats = seats(name, index, peers, make, &*states)?;
+    let mut slots = slots(name, index, peers, make, &*states)?;
 
     Ok(contexts.binary_frontier(records, Pipeline, Pipeline, name, move |capability, _info| {
-        let mut stash: Stash<_, C::In, 1> = Stash::new();
+        let mut buffer: TimestampBuffer<_, C::In, 1> = TimestampBuffer::new();
         let mut restored = states.restored_at().map(|commit| capability.delayed(&commit.0));
         let mut out = Vec::new();
 
         move |(contexts, contexts_frontier), (records, records_frontier), output| {
-            // 0. After a restore, tell the rows that exist, at the commit that was restored.
+            // 0. After a restore, emit the rows that exist, at the commit that was restored.
             if let Some(capability) = restored.take() {
-                seats.iter().for_each(|seat| seat.core.restate(&mut out));
+                slots.iter().for_each(|slot| slot.core.restate(&mut out));
                 output.session(&capability).give_container(&mut out);
                 out.clear();
             }
 
-            // 1. Stash what has arrived under its commit.
-            stash.take(contexts, records);
+            // 1. TimestampBuffer what has arrived under its commit.
+            buffer.take(contexts, records);
 
             // 2. Retire, in order, every commit that both frontiers have passed.
-            while let Some((time, due)) = stash.closed(contexts_frontier, records_frontier) {
-                let Due { capabilities: [capability], left: mut contexts, right: records } = due;
+            while let Some((time, due)) = buffer.closed(contexts_frontier, records_frontier) {
+                let PendingCommit {
+                    capabilities: [capability],
+                    left: mut contexts,
+                    right: records,
+                } = due;
                 let Some(context) = contexts.pop() else {
                     unreachable!("commit {time} of `{name}` has records but no context");
                 };
                 for record in records {
-                    let seat = usize::from(record.shard().0) / peers;
+                    let slot = usize::from(record.shard().0) / peers;
                     debug_assert_eq!(
                         record.shard(),
-                        seats[seat].shard,
+                        slots[slot].shard,
                         "record on a foreign worker"
                     );
-                    seats[seat].inbox.push(record);
+                    slots[slot].inbox.push(record);
                 }
                 let (mut keys, mut bytes, mut ids) = (0, 0, 0);
-                for Seat { core, inbox, .. } in &mut seats {
+                for ShardSlot { core, inbox, .. } in &mut slots {
                     core.commit(&context, inbox, &mut out);
                     let size = core.size();
                     keys += size.0;
@@ -155,9 +159,9 @@ pub fn keyed<'scope, C: Core>(
                 gauge.bytes.store(bytes, Ordering::Relaxed);
                 gauge.ids.store(ids, Ordering::Relaxed);
                 if context.save {
-                    save(name, &seats, &context, &*states);
+                    save(name, &slots, &context, &*states);
                 }
-                // The next commit will say about as much.
+                // The next commit will emit about as much.
                 let about = out.len();
                 output.session(&capability).give_container(&mut out);
                 out.clear();
@@ -168,13 +172,13 @@ pub fn keyed<'scope, C: Core>(
 }
 
 /// The cores of the shards that worker `index` owns, with their restored states.
-fn seats<C: Core>(
+fn slots<C: Core>(
     name: &str,
     index: usize,
     peers: usize,
     make: impl Fn() -> C,
     states: &dyn StateStore,
-) -> Result<Vec<Seat<C>>, StateError> {
+) -> Result<Vec<ShardSlot<C>>, StateError> {
     let own = (0..=u8::MAX).map(Shard).filter(|shard| shard.worker(peers) == index);
     own.map(|shard| {
         let mut core = make();
@@ -185,13 +189,18 @@ fn seats<C: Core>(
                 source,
             })?;
         }
-        Ok(Seat { shard, core, inbox: Vec::new() })
+        Ok(ShardSlot { shard, core, inbox: Vec::new() })
     })
     .collect()
 }
 
-fn save<C: Core>(name: &str, seats: &[Seat<C>], context: &CommitContext, states: &dyn StateStore) {
-    for Seat { shard, core, .. } in seats {
+fn save<C: Core>(
+    name: &str,
+    slots: &[ShardSlot<C>],
+    context: &CommitContext,
+    states: &dyn StateStore,
+) {
+    for ShardSlot { shard, core, .. } in slots {
         match core.encode() {
             Ok(state) => states.save(name, *shard, context.commit, state),
             // States are plain serde data in memory: encoding them has no way to fail.

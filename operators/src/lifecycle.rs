@@ -8,7 +8,7 @@ use std::sync::Arc;
 use market::{Bar, BarState, Candle, CandleKey, Cause, Commit, EventTime, Revision};
 use serde::{Deserialize, Serialize};
 
-use crate::output::{BarChange, LedgerOut, Notice};
+use crate::output::{AuditEvent, BarChange, LedgerOut};
 
 /// The history columns of one bar, and its row as last put out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub(crate) struct Now {
     pub(crate) watermark: EventTime,
     /// A bar is provisional if its end is at or before this.
     pub(crate) seen: EventTime,
-    /// A bar that opens before this lacks what its sources told before they were read.
+    /// A bar that opens before this lacks what its sources reported before they were read.
     pub(crate) whole_from: EventTime,
 }
 
@@ -65,8 +65,8 @@ impl History {
     /// Brings the bar to the values that it has after this commit (none if no trade shows), and puts out
     /// what changed. `cause` is the strongest record behind a change of values, if there is one.
     ///
-    /// Values are compared and put out as they are shown: where the first and last trade stand in the order of trades
-    /// is none of them. Called once in each commit in which values or phase may have changed.
+    /// Values are compared and put out as they are shown: the places of the first and last trade in the order of trades
+    /// are not among them. Called once in each commit in which values or phase may have changed.
     pub(crate) fn settle(
         &mut self,
         key: CandleKey,
@@ -84,14 +84,14 @@ impl History {
         }
         let values_before = self.shown.as_ref().map(|candle| &candle.bar);
         let cause = cause.filter(|_| values != values_before);
-        // What was never told as whole is not restated.
+        // What was never published as complete is not restated.
         if self.phase == Phase::Final
             && self.partial != Some(true)
             && let Some(cause) = cause
         {
             self.revision += 1;
             self.cause = Some(cause);
-            out.push(LedgerOut::from(Notice::Revision(Revision {
+            out.push(LedgerOut::from(AuditEvent::Revision(Revision {
                 commit: now.commit,
                 key,
                 revision: self.revision,

@@ -1,10 +1,10 @@
-//! What the ledger and the roll-ups say, commit by commit.
+//! What the ledger and the roll-ups emit, commit by commit.
 
 use std::sync::Arc;
 
 use market::{
-    Candle, CandleKey, Cause, Conflict, EventTime, Gap, GapKey, InstrumentId, Outlier, Revision,
-    Shard, SourceId, Statement, TooLate, Unmatched,
+    AcceptedEvent, Candle, CandleKey, Cause, Conflict, EventTime, Gap, GapKey, InstrumentId,
+    Outlier, Revision, Shard, SourceId, TooLate, Unmatched,
 };
 
 use crate::context::SourceSet;
@@ -34,12 +34,12 @@ pub struct GapChange {
     pub after: Option<Gap>,
 }
 
-/// What is said of gaps.
+/// A change or a restored row of gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GapOut {
     /// A gap came, changed or went.
     Changed(GapChange),
-    /// A gap that exists already, told again because state was restored.
+    /// A gap that exists already, emitted again because state was restored.
     Restored(GapKey, Gap),
 }
 
@@ -47,9 +47,9 @@ pub enum GapOut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "a notice is boxed where it is passed on; a box per row costs more"
+    reason = "an event is boxed where it is sent; a box per row costs more"
 )]
-pub enum Notice {
+pub enum AuditEvent {
     /// For `conflicts`.
     Conflict(Conflict),
     /// For `too_late`.
@@ -64,7 +64,7 @@ pub enum Notice {
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
+pub enum RecordOutcome {
     /// A trade not known before.
     Accepted,
     /// A copy that agrees with what is known.
@@ -79,13 +79,13 @@ pub enum Verdict {
     Late,
 }
 
-/// How many records of a source got a verdict in a commit.
+/// How many records of a source had an outcome in a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
+pub struct OutcomeCounts {
     /// The source.
     pub source: SourceId,
     /// What became of them.
-    pub verdict: Verdict,
+    pub outcome: RecordOutcome,
     /// How many.
     pub records: u64,
 }
@@ -95,21 +95,21 @@ pub struct Tally {
 pub enum LedgerOut {
     /// A bar changed. Shared, for many operators look at it.
     Bar(Arc<BarChange>),
-    /// A row that exists already, told again because state was restored.
+    /// A row that exists already, emitted again because state was restored.
     Restored(CandleKey, Arc<Candle>),
     /// A gap, or what became of one.
     Gap(Box<GapOut>),
     /// A row for a log.
-    Notice(Box<Notice>),
+    Audit(Box<AuditEvent>),
     /// Records counted.
-    Tally(Tally),
+    Counts(OutcomeCounts),
     /// What was accepted of one commit in one shard, in no particular order, if that is asked for: all
     /// but copies of trades.
-    Told(Arc<Vec<Statement>>),
+    Accepted(Arc<Vec<AcceptedEvent>>),
     /// These sources speak of the instrument for the first time.
-    Heard(InstrumentId, SourceSet),
+    SourceSeen(InstrumentId, SourceSet),
     /// The newest base bar of the instrument that was seen opens at this time.
-    Seen(InstrumentId, EventTime),
+    NewestBar(InstrumentId, EventTime),
 }
 
 /// What roll-ups need of the ledger's output.
@@ -117,10 +117,10 @@ pub enum LedgerOut {
 pub enum RollupIn {
     /// A base bar changed.
     Bar(Arc<BarChange>),
-    /// See [`LedgerOut::Heard`].
-    Heard(InstrumentId, SourceSet),
-    /// See [`LedgerOut::Seen`].
-    Seen(InstrumentId, EventTime),
+    /// See [`LedgerOut::SourceSeen`].
+    SourceSeen(InstrumentId, SourceSet),
+    /// See [`LedgerOut::NewestBar`].
+    NewestBar(InstrumentId, EventTime),
 }
 
 impl LedgerOut {
@@ -128,20 +128,22 @@ impl LedgerOut {
     pub fn for_rollup(self) -> Option<RollupIn> {
         match self {
             LedgerOut::Bar(change) => Some(RollupIn::Bar(change)),
-            LedgerOut::Heard(instrument, sources) => Some(RollupIn::Heard(instrument, sources)),
-            LedgerOut::Seen(instrument, open) => Some(RollupIn::Seen(instrument, open)),
+            LedgerOut::SourceSeen(instrument, sources) => {
+                Some(RollupIn::SourceSeen(instrument, sources))
+            }
+            LedgerOut::NewestBar(instrument, open) => Some(RollupIn::NewestBar(instrument, open)),
             LedgerOut::Restored(..)
             | LedgerOut::Gap(_)
-            | LedgerOut::Notice(_)
-            | LedgerOut::Tally(_)
-            | LedgerOut::Told(_) => None,
+            | LedgerOut::Audit(_)
+            | LedgerOut::Counts(_)
+            | LedgerOut::Accepted(_) => None,
         }
     }
 
     /// The part about gaps.
     pub fn gap(self) -> Option<GapOut> {
         match self {
-            LedgerOut::Gap(said) => Some(*said),
+            LedgerOut::Gap(gap) => Some(*gap),
             _ => None,
         }
     }
@@ -155,9 +157,9 @@ impl LedgerOut {
     }
 }
 
-impl From<Notice> for LedgerOut {
-    fn from(notice: Notice) -> LedgerOut {
-        LedgerOut::Notice(Box::new(notice))
+impl From<AuditEvent> for LedgerOut {
+    fn from(event: AuditEvent) -> LedgerOut {
+        LedgerOut::Audit(Box::new(event))
     }
 }
 
@@ -166,7 +168,7 @@ impl RollupIn {
     pub fn instrument(&self) -> InstrumentId {
         match self {
             RollupIn::Bar(change) => change.key.instrument,
-            RollupIn::Heard(instrument, _) | RollupIn::Seen(instrument, _) => *instrument,
+            RollupIn::SourceSeen(instrument, _) | RollupIn::NewestBar(instrument, _) => *instrument,
         }
     }
 }
@@ -183,18 +185,18 @@ impl Sharded for market::Record {
     }
 }
 
-impl Verdict {
-    /// All verdicts.
-    pub const ALL: [Verdict; 6] = [
-        Verdict::Accepted,
-        Verdict::Duplicate,
-        Verdict::Conflict,
-        Verdict::Correction,
-        Verdict::Cancel,
-        Verdict::Late,
+impl RecordOutcome {
+    /// All outcomes.
+    pub const ALL: [RecordOutcome; 6] = [
+        RecordOutcome::Accepted,
+        RecordOutcome::Duplicate,
+        RecordOutcome::Conflict,
+        RecordOutcome::Correction,
+        RecordOutcome::Cancel,
+        RecordOutcome::Late,
     ];
-    /// Whether the record says something that was accepted and is not the copy of a trade.
-    pub fn tells(self) -> bool {
-        matches!(self, Verdict::Accepted | Verdict::Correction | Verdict::Cancel)
+    /// Whether the record was accepted and is not a copy of a trade.
+    pub fn is_accepted_event(self) -> bool {
+        matches!(self, RecordOutcome::Accepted | RecordOutcome::Correction | RecordOutcome::Cancel)
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn conflicts(commit: Commit, before: &[Record], accepted: &[Record]) 
     rows
 }
 
-/// All that was said of a trade: a position that stands for a sequence was not.
+/// The content of a trade as reported: without a position in place of a sequence.
 pub(crate) fn content(trade: Trade) -> Trade {
     match trade.is_positional {
         true => Trade { sequence: 0, ..trade },

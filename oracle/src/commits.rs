@@ -13,7 +13,7 @@ use market::{
 use crate::instrument::InstrumentFold;
 use crate::outliers::Far;
 
-/// What a job is told before its first commit.
+/// The configuration of a job, fixed before its first commit.
 #[derive(Clone, Debug)]
 pub struct History {
     /// Ascending; the first is the base, the others are larger and unions of it.
@@ -29,7 +29,7 @@ pub struct History {
     /// Which prices are far away.
     pub far: Far,
     /// From when on sources were read, by number: −∞ from their beginning; none, or beyond the end, where nobody can
-    /// tell.
+    /// know.
     pub read_from: Vec<Option<EventTime>>,
 }
 
@@ -39,7 +39,7 @@ pub struct CommitInput {
     /// *R(c)*; their order means nothing.
     pub records: Vec<Record>,
     /// *M(c)* by source; none, or beyond the end, for a historic one. Never goes down.
-    pub marks: Vec<Option<EventTime>>,
+    pub watermarks: Vec<Option<EventTime>>,
     /// Whether this commit ends a round.
     pub round: bool,
 }
@@ -63,7 +63,7 @@ pub struct Output {
     pub outliers: Vec<Outlier>,
     /// The records accepted in this commit, but each `New` of an id that has a `New` already, or one with a
     /// lower origin in this commit.
-    pub told: Vec<Record>,
+    pub accepted: Vec<Record>,
 }
 
 /// The fold over commits.
@@ -72,9 +72,9 @@ pub struct Fold {
     history: History,
     next: Commit,
     /// *M(c−1)*.
-    marks: Vec<Option<EventTime>>,
-    /// The marks of the commit that ended the last round.
-    round_marks: Vec<Option<EventTime>>,
+    watermarks: Vec<Option<EventTime>>,
+    /// The watermarks of the commit that ended the last round.
+    round_watermarks: Vec<Option<EventTime>>,
     instruments: BTreeMap<InstrumentId, InstrumentFold>,
 }
 
@@ -84,8 +84,8 @@ impl Fold {
         Fold {
             history,
             next: Commit(0),
-            marks: Vec::new(),
-            round_marks: Vec::new(),
+            watermarks: Vec::new(),
+            round_watermarks: Vec::new(),
             instruments: BTreeMap::new(),
         }
     }
@@ -103,9 +103,9 @@ impl Fold {
         for (id, fold) in &mut self.instruments {
             let mut records = input.records.clone();
             records.retain(|record| record.event.instrument() == *id);
-            fold.commit(&self.history, commit, &records, &self.marks, &mut output);
+            fold.commit(&self.history, commit, &records, &self.watermarks, &mut output);
             if input.round {
-                fold.round(&self.history, commit, &self.round_marks, &mut output);
+                fold.round(&self.history, commit, &self.round_watermarks, &mut output);
             }
             fold.show(*id, &mut output);
         }
@@ -114,12 +114,12 @@ impl Fold {
         output.unmatched.sort();
         output.revisions.sort();
         output.outliers.sort();
-        output.told.sort();
+        output.accepted.sort();
 
         self.next = commit.next();
-        self.marks.clone_from(&input.marks);
+        self.watermarks.clone_from(&input.watermarks);
         if input.round {
-            self.round_marks.clone_from(&input.marks);
+            self.round_watermarks.clone_from(&input.watermarks);
         }
         output
     }
@@ -130,7 +130,7 @@ impl Fold {
         self.instruments.values().map(InstrumentFold::forgotten).sum()
     }
 
-    /// The ids of trades that are known, matched or not: neither forgotten nor never heard of.
+    /// The ids of trades that are known, matched or not: neither forgotten nor never seen.
     pub fn known_ids(&self) -> BTreeSet<TradeRef> {
         self.instruments.values().flat_map(InstrumentFold::known_ids).collect()
     }

@@ -1,4 +1,4 @@
-//! Section *Gaps*: every id that was told, and the holes between them.
+//! Section *Gaps*: every id that was seen, and the holes between them.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use market::{Event, EventTime, Gap, GapKey, IdScope, InstrumentId, Record, Trade
 /// Ids of one instrument and contiguous scope, with their times.
 type Times = BTreeMap<u64, EventTime>;
 
-/// What was told of one instrument.
+/// The ids seen of one instrument.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct KnownIds {
     times: BTreeMap<IdScope, Times>,
     /// By scope and first id.
     merged: BTreeMap<IdScope, BTreeMap<u64, Gap>>,
@@ -17,18 +17,18 @@ pub(crate) struct Told {
 
 /// The gaps of `records`, all of them taken as accepted, if no bound merges any.
 pub fn of_set(records: &[Record]) -> BTreeMap<GapKey, Gap> {
-    let mut told: BTreeMap<InstrumentId, Told> = BTreeMap::new();
+    let mut known: BTreeMap<InstrumentId, KnownIds> = BTreeMap::new();
     for record in records {
         let instrument = record.event.instrument();
-        told.entry(instrument).or_default().commit(&[*record], usize::MAX);
+        known.entry(instrument).or_default().commit(&[*record], usize::MAX);
     }
-    told.iter().flat_map(|(instrument, told)| told.rows(*instrument)).collect()
+    known.iter().flat_map(|(instrument, known)| known.rows(*instrument)).collect()
 }
 
-impl Told {
+impl KnownIds {
     /// Takes the accepted records of a commit; at most `gaps_max` gaps of a scope stay apart.
     pub(crate) fn commit(&mut self, accepted: &[Record], gaps_max: usize) {
-        for (scope, id, time) in accepted.iter().filter_map(|record| told_by(&record.event)) {
+        for (scope, id, time) in accepted.iter().filter_map(|record| id_of(&record.event)) {
             let merged = self.merged.entry(scope).or_default();
             if merged.iter().any(|(first, gap)| *first <= id && id <= gap.last_id) {
                 continue;
@@ -66,8 +66,8 @@ impl Told {
     }
 }
 
-/// The id that an event tells, if its scope is contiguous and it is an integer.
-fn told_by(event: &Event) -> Option<(IdScope, u64, EventTime)> {
+/// The id that an event carries, if its scope is contiguous and it is an integer.
+fn id_of(event: &Event) -> Option<(IdScope, u64, EventTime)> {
     let trade = match event {
         Event::New(trade) => trade,
         Event::Correct { of, with } if *of != with.name() => with,

@@ -9,7 +9,7 @@ use market::{
 
 use crate::behind::{causes, conflicts, strongest};
 use crate::commits::{History, Output};
-use crate::gaps::Told;
+use crate::gaps::KnownIds;
 use crate::outliers::outliers;
 use crate::revise::{Bars, Revisions, changes};
 use crate::set::{Joined, joined};
@@ -20,7 +20,7 @@ use crate::watermark::{Watermark, less};
 #[derive(Clone, Debug)]
 pub(crate) struct InstrumentFold {
     watermark: Watermark,
-    /// Index of its calendar; the first until a record has told.
+    /// Index of its calendar; the first until a record gives it.
     calendar: u8,
     /// Accepted records of trades that are not forgotten.
     live: Vec<Record>,
@@ -28,7 +28,7 @@ pub(crate) struct InstrumentFold {
     commit_of: BTreeMap<Origin, Commit>,
     /// What survived of forgotten trades.
     left: Vec<Trade>,
-    told: Told,
+    known_ids: KnownIds,
     /// The newest time seen after each commit from 0 on.
     seen: Vec<Option<EventTime>>,
     bars: Bars,
@@ -41,8 +41,8 @@ pub(crate) struct InstrumentFold {
 #[derive(Clone, Debug)]
 struct Round {
     watermark: Watermark,
-    /// Sources heard since the last round ended.
-    heard: Vec<SourceId>,
+    /// Sources seen since the last round ended.
+    seen: Vec<SourceId>,
     /// Causes that base bars had since the last round ended.
     causes: Vec<(CandleKey, Cause)>,
     /// Base bars when the last round ended.
@@ -53,12 +53,12 @@ struct Round {
     candles: BTreeMap<CandleKey, Candle>,
 }
 
-/// Whether a record of a commit is no copy of a trade: neither known before nor told by a lower origin.
+/// Whether a record of a commit is no copy of a trade: neither known before nor reported with a lower origin.
 fn is_news(record: &Record, before: &[Record], accepted: &[Record]) -> bool {
     let Event::New(trade) = record.event else { return true };
-    let tells = |other: &Record| matches!(other.event, Event::New(t) if t.name() == trade.name());
-    !before.iter().any(tells)
-        && !accepted.iter().any(|other| tells(other) && other.origin < record.origin)
+    let is_copy = |other: &Record| matches!(other.event, Event::New(t) if t.name() == trade.name());
+    !before.iter().any(is_copy)
+        && !accepted.iter().any(|other| is_copy(other) && other.origin < record.origin)
 }
 
 impl InstrumentFold {
@@ -70,14 +70,14 @@ impl InstrumentFold {
             live: Vec::new(),
             commit_of: BTreeMap::new(),
             left: Vec::new(),
-            told: Told::default(),
+            known_ids: KnownIds::default(),
             seen: (0..commit).map(|_| None).collect(),
             bars: Bars::new(),
             revisions: Revisions::default(),
             candles: BTreeMap::new(),
             round: Round {
                 watermark: Watermark::new(),
-                heard: Vec::new(),
+                seen: Vec::new(),
                 causes: Vec::new(),
                 base: Bars::new(),
                 bars: Bars::new(),
@@ -87,25 +87,25 @@ impl InstrumentFold {
         }
     }
 
-    /// Takes a commit; `records` are those of this instrument, `marks` those before this commit.
+    /// Takes a commit; `records` are those of this instrument, `watermarks` those before this commit.
     pub(crate) fn commit(
         &mut self,
         history: &History,
         commit: Commit,
         records: &[Record],
-        marks: &[Option<EventTime>],
+        watermarks: &[Option<EventTime>],
         output: &mut Output,
     ) {
-        self.watermark.advance(marks);
+        self.watermark.advance(watermarks);
         self.forget(history);
 
         let before = self.live.clone();
         let accepted = self.judge(history, commit, records, output);
         self.live.extend(&accepted);
-        self.told.commit(&accepted, history.gaps_max);
+        self.known_ids.commit(&accepted, history.gaps_max);
         self.note(commit, records, &accepted);
 
-        output.told.extend(accepted.iter().filter(|r| is_news(r, &before, &accepted)));
+        output.accepted.extend(accepted.iter().filter(|r| is_news(r, &before, &accepted)));
         output.conflicts.extend(conflicts(commit, &before, &accepted));
         output.unmatched.extend(self.unmatched(commit, &accepted));
         let (was, is) = (joined(&before), joined(&self.live));
@@ -183,13 +183,13 @@ impl InstrumentFold {
         accepted
     }
 
-    /// Remembers what a commit told beside its trades: sources, calendar, newest time.
+    /// Keeps what a commit gives beside its trades: sources, calendar, newest time.
     fn note(&mut self, commit: Commit, records: &[Record], accepted: &[Record]) {
         for record in records {
-            self.watermark.heard(record.origin.source);
-            self.round.heard.push(record.origin.source);
+            self.watermark.add_source(record.origin.source);
+            self.round.seen.push(record.origin.source);
             if let Event::New(trade) | Event::Correct { with: trade, .. } = record.event {
-                self.calendar = trade.terms.calendar;
+                self.calendar = trade.spec.calendar;
             }
         }
         let mut seen = self.seen();
@@ -259,20 +259,20 @@ impl InstrumentFold {
 
     // Section *Larger timeframes*.
 
-    /// Ends a round with `commit`, which has been taken; `marks` are those of the round before.
+    /// Ends a round with `commit`, which has been taken; `watermarks` are those of the round before.
     pub(crate) fn round(
         &mut self,
         history: &History,
         commit: Commit,
-        marks: &[Option<EventTime>],
+        watermarks: &[Option<EventTime>],
         output: &mut Output,
     ) {
         let shown = self.shown();
         let newest = self.newest_base_bar(history);
         let round = &mut self.round;
-        round.watermark.advance(marks);
-        for source in round.heard.drain(..) {
-            round.watermark.heard(source);
+        round.watermark.advance(watermarks);
+        for source in round.seen.drain(..) {
+            round.watermark.add_source(source);
         }
 
         let bars: Bars = history.timeframes[1..]
@@ -307,7 +307,7 @@ impl InstrumentFold {
 
     /// Adds the rows that show.
     pub(crate) fn show(&self, instrument: InstrumentId, output: &mut Output) {
-        output.gaps.extend(self.told.rows(instrument));
+        output.gaps.extend(self.known_ids.rows(instrument));
         output.candles.extend(&self.candles);
         output.candles.extend(&self.round.candles);
     }

@@ -1,7 +1,7 @@
 //! Random input from a seed: what venues and feeds do on a bad day, and more often than they do it.
 //!
-//! The same seed and shape give the same script on every machine. What happens to trades is told in
-//! the private module `stories`; this one has sources, marks and commits.
+//! The same seed and shape give the same script on every machine. What happens to trades is defined in
+//! the private module `stories`; this one has sources, watermarks and commits.
 
 use market::{Calendar, Calendars, Event, EventTime, Origin, Record, SourceId, Span, Timeframe};
 
@@ -15,7 +15,7 @@ use crate::stories::Stories;
 pub struct Shape {
     /// How many instruments trade; the first ones most.
     pub instruments: usize,
-    /// How many sources tell of them, each of another provider rank or not: 1 to 64.
+    /// How many sources report them, each of another provider rank or not: 1 to 64.
     pub sources: u8,
     /// How many commits; in some scripts the last ones are empty.
     pub commits: usize,
@@ -28,7 +28,7 @@ pub struct Shape {
 /// A job's configuration and its whole input. How many workers there are is nobody's business here.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// What the job is told first.
+    /// The configuration of the job.
     pub history: History,
     /// The input. The last commit ends a round.
     pub commits: Vec<CommitInput>,
@@ -50,7 +50,7 @@ impl Script {
 
 /// The script of this seed.
 ///
-/// Origins are unique. Marks never go down, and lag the newest event by a disorder of each source's
+/// Origins are unique. Watermarks never go down, and lag the newest event by a disorder of each source's
 /// own; a source may be historic, idle for a while, or ended. Events are late by more than that
 /// disorder often enough.
 pub fn random(seed: u64, shape: &Shape) -> Script {
@@ -59,18 +59,18 @@ pub fn random(seed: u64, shape: &Shape) -> Script {
     let mut sources = Source::cast(&mut prng, shape, scene.step);
     let mut stories = Stories::new(prng.next(), shape.instruments, &scene);
     // Some scripts go on after the last record, so that what ended can become final.
-    let quiet = if prng.percent(70) { shape.commits.min(3) } else { 0 };
-    let told = shape.commits - quiet;
+    let idle = if prng.percent(70) { shape.commits.min(3) } else { 0 };
+    let active = shape.commits - idle;
 
     let mut commits = Vec::new();
     let mut round_in = prng.between(1, 4);
     for number in 0..shape.commits {
         let now = EventTime(scene.start.0 + scene.step * (number as i64 + 1));
         let mut records = Vec::new();
-        if number < told {
+        if number < active {
             let about = shape.records_per_commit as u64;
             let count = about / 2 + prng.below(about + 1);
-            for event in stories.tell(number, now, count as usize) {
+            for event in stories.emit(number, now, count as usize) {
                 records.extend(speak(&mut prng, &mut sources, number, event));
             }
         }
@@ -80,8 +80,8 @@ pub fn random(seed: u64, shape: &Shape) -> Script {
         if round {
             round_in = prng.between(1, 4);
         }
-        let marks = sources.iter_mut().map(|s| s.mark_after(number, now)).collect();
-        commits.push(CommitInput { records, marks, round });
+        let watermarks = sources.iter_mut().map(|s| s.watermark_after(number, now)).collect();
+        commits.push(CommitInput { records, watermarks, round });
     }
     Script { history: scene.history, commits }
 }
@@ -93,7 +93,7 @@ pub fn shuffle(records: &[Record], seed: u64) -> Vec<Record> {
     records
 }
 
-/// The same records in other commits and rounds, in any order. Marks still never go down, but say
+/// The same records in other commits and rounds, in any order. Watermarks still never go down, but may differ
 /// nothing true any more: this is for horizons of `forever`, where values do not depend on them.
 pub fn rebatch(script: &Script, seed: u64) -> Script {
     let mut prng = Prng::new(seed);
@@ -105,7 +105,7 @@ pub fn rebatch(script: &Script, seed: u64) -> Script {
     for (number, commit) in commits.iter_mut().enumerate() {
         let like = (number + 1) * script.commits.len() / count;
         let like = script.commits.get(like.saturating_sub(1));
-        commit.marks = like.map_or(Vec::new(), |like| like.marks.clone());
+        commit.watermarks = like.map_or(Vec::new(), |like| like.watermarks.clone());
         commit.round = number + 1 == count || prng.percent(40);
     }
     Script { history: script.history.clone(), commits }
@@ -175,7 +175,7 @@ fn far(prng: &mut Prng) -> Far {
     }
 }
 
-/// In most scripts all sources are read from their beginning; in others some are not, or nobody can tell.
+/// In most scripts all sources are read from their beginning; in others some are not, or it is unknown.
 fn read_from(prng: &mut Prng, start: i64, span: i64) -> Vec<Option<EventTime>> {
     if prng.percent(70) {
         return Vec::new();
@@ -210,13 +210,13 @@ struct Source {
     /// The next position of each partition.
     positions: [u64; 2],
     historic: bool,
-    /// How far its mark lags, in nanoseconds.
+    /// How far its watermark lags, in nanoseconds.
     disorder: i64,
-    /// The commits in which it says nothing.
+    /// The commits in which it is idle.
     idle: std::ops::Range<usize>,
     /// The first commit in which it has ended.
     ends: usize,
-    mark: EventTime,
+    watermark: EventTime,
 }
 
 impl Source {
@@ -235,7 +235,7 @@ impl Source {
                 disorder: prng.pick(&[0, step / 2, step, 2 * step]),
                 idle: idle..idle + prng.index(commits / 4 + 1),
                 ends: live + prng.index(commits / 4 + 1),
-                mark: EventTime::NEVER,
+                watermark: EventTime::NEVER,
             }
         };
         (0..shape.sources).map(source).collect()
@@ -252,17 +252,17 @@ impl Source {
         Origin { rank: self.rank, source: self.id, partition: partition as u32, position }
     }
 
-    fn mark_after(&mut self, commit: usize, now: EventTime) -> Option<EventTime> {
+    fn watermark_after(&mut self, commit: usize, now: EventTime) -> Option<EventTime> {
         if commit + 1 >= self.ends {
-            self.mark = EventTime::END;
+            self.watermark = EventTime::END;
         } else if self.speaks(commit) {
-            self.mark = self.mark.max(EventTime(now.0 - self.disorder));
+            self.watermark = self.watermark.max(EventTime(now.0 - self.disorder));
         }
-        (!self.historic).then_some(self.mark)
+        (!self.historic).then_some(self.watermark)
     }
 }
 
-/// The event as told by one of the sources that speak in this commit, if any does.
+/// The event as reported by one of the sources active in this commit, if any is.
 fn speak(prng: &mut Prng, sources: &mut [Source], commit: usize, event: Event) -> Option<Record> {
     let mut speaking: Vec<_> = sources.iter_mut().filter(|s| s.speaks(commit)).collect();
     let chosen = prng.index(speaking.len());

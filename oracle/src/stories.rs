@@ -1,13 +1,13 @@
-//! What happens to trades: each story is a few events, some of them told only in later commits.
+//! What happens to trades: each story is a few events, some of them reported only in later commits.
 //!
-//! Which source tells an event is not decided here, so copies of a trade come from any of them, and
+//! Which source reports an event is not decided here, so copies of a trade come from any of them, and
 //! replays from the same one at a new position.
 
 mod content;
 
 use std::collections::BTreeMap;
 
-use market::{Event, EventTime, InstrumentId, Terms, Trade, TradeId, TradeRef};
+use market::{Event, EventTime, InstrumentId, InstrumentSpec, Trade, TradeId, TradeRef};
 
 use crate::prng::Prng;
 use crate::random::Scene;
@@ -22,9 +22,9 @@ pub(crate) struct Stories {
     instruments: Vec<Venue>,
     /// Event time per commit.
     step: i64,
-    /// Events that are told in later commits.
+    /// Events that are reported in later commits.
     pending: BTreeMap<usize, Vec<Event>>,
-    /// The commit that is told.
+    /// The commit at hand.
     commit: usize,
     now: EventTime,
 }
@@ -33,11 +33,11 @@ pub(crate) struct Stories {
 #[derive(Clone, Debug)]
 struct Venue {
     instrument: InstrumentId,
-    terms: Terms,
+    spec: InstrumentSpec,
     /// Around which prices move.
     price: i64,
     next_id: u64,
-    /// Whether its ids are said to have no holes, most of the time.
+    /// Whether its ids are declared contiguous, most of the time.
     contiguous: bool,
     trades: Vec<Known>,
 }
@@ -57,7 +57,7 @@ impl Stories {
         let mut prng = Prng::new(seed);
         let instruments = (0..instruments.max(1)).map(|number| Venue {
             instrument: InstrumentId::of(&format!("venue:S{number}")),
-            terms: Terms {
+            spec: InstrumentSpec {
                 price_scale: 2,
                 quantity_scale: 3,
                 calendar: (number % usize::from(scene.calendars)) as u8,
@@ -79,7 +79,7 @@ impl Stories {
     }
 
     /// The events of a commit: those that were delayed until now, and new ones, about `count`.
-    pub(crate) fn tell(&mut self, commit: usize, now: EventTime, count: usize) -> Vec<Event> {
+    pub(crate) fn emit(&mut self, commit: usize, now: EventTime, count: usize) -> Vec<Event> {
         self.commit = commit;
         self.now = now;
         while self.pending.get(&commit).map_or(0, Vec::len) < count {
@@ -105,7 +105,7 @@ impl Stories {
         }
     }
 
-    /// A trade, often told by a second feed, sometimes with other content.
+    /// A trade, often reported by a second feed, sometimes with other content.
     fn trade(&mut self) {
         let venue = self.venue();
         let trade = self.fresh(venue);
@@ -120,7 +120,7 @@ impl Stories {
         self.remember(venue, trade);
     }
 
-    /// Several trades are held up; some are told later, in any order, and some never are.
+    /// Several trades are held up; some are reported later, in any order, and some never are.
     fn outage(&mut self) {
         let venue = self.venue();
         for _ in 0..self.prng.between(3, 9) {
@@ -149,7 +149,7 @@ impl Stories {
         known.last = with;
     }
 
-    /// A trade that becomes another and another, told in any order.
+    /// A trade that is corrected again and again, reported in any order.
     fn chain(&mut self) {
         let venue = self.venue();
         let trade = self.fresh(venue);
@@ -193,7 +193,7 @@ impl Stories {
         self.soon(2, Event::New(trade));
     }
 
-    /// A correction or cancel of a trade that nobody tells.
+    /// A correction or cancel of a trade that no source reports.
     fn unmatched(&mut self) {
         let venue = self.venue();
         let never = self.fresh(venue);
@@ -209,7 +209,7 @@ impl Stories {
         self.soon(1, event);
     }
 
-    /// A correction says that two known trades are one.
+    /// A correction joins two known trades.
     fn join(&mut self) {
         let Some((venue, at)) = self.known() else {
             return self.trade();
@@ -222,7 +222,7 @@ impl Stories {
         self.soon(0, Event::Correct { of, with });
     }
 
-    /// A trade is told again as it was first, whatever became of it.
+    /// A trade is reported again as it was first, whatever became of it.
     fn replay(&mut self) {
         if let Some((venue, at)) = self.known() {
             let first = self.instruments[venue].trades[at].first;
@@ -230,7 +230,7 @@ impl Stories {
         }
     }
 
-    /// A known trade is told with other content.
+    /// A known trade is reported with other content.
     fn conflict(&mut self) {
         if let Some((venue, at)) = self.known() {
             let first = self.instruments[venue].trades[at].first;

@@ -10,7 +10,7 @@ use market::{
 
 /// The bars of one timeframe in which any of `trades` shows.
 ///
-/// All trades of one instrument must carry the same terms.
+/// All trades of one instrument must carry the same spec.
 pub fn bars(
     trades: &[Trade],
     timeframe: Timeframe,
@@ -19,7 +19,7 @@ pub fn bars(
     bars_placed(trades, |trade| place(trade, timeframe, calendars))
 }
 
-/// The same, where `place` says which bar holds a trade.
+/// The same, where `place` gives the bar that holds a trade.
 pub fn bars_placed(
     trades: &[Trade],
     place: impl Fn(&Trade) -> (CandleKey, Bucket),
@@ -38,7 +38,7 @@ pub fn bars_placed(
 
 /// The bar of `timeframe` whose interval holds the event time of `trade`.
 pub fn place(trade: &Trade, timeframe: Timeframe, calendars: &Calendars) -> (CandleKey, Bucket) {
-    let bucket = calendars.get(trade.terms.calendar).bucket(timeframe, trade.time);
+    let bucket = calendars.get(trade.spec.calendar).bucket(timeframe, trade.time);
     let key = CandleKey { instrument: trade.instrument, timeframe, open_time: bucket.open };
     (key, bucket)
 }
@@ -48,7 +48,7 @@ pub fn place(trade: &Trade, timeframe: Timeframe, calendars: &Calendars) -> (Can
 pub fn bar(trades: &[Trade], bucket: Bucket) -> Option<Bar> {
     let mut trades = trades.to_vec();
     trades.sort_by_key(|t| (t.time, t.sequence, t.scope, t.id));
-    let terms = trades.first()?.terms;
+    let spec = trades.first()?.spec;
     if trades.iter().all(|t| t.updates == Updates::NONE) {
         return None;
     }
@@ -59,7 +59,7 @@ pub fn bar(trades: &[Trade], bucket: Bucket) -> Option<Bar> {
     let worth = |t: &Trade| i128::from(t.price.0) * i128::from(t.quantity.0);
     let bought = || of(Updates::VOLUME).filter(|t| t.side == Side::Buy);
     Some(Bar {
-        terms,
+        spec,
         end_time: bucket.end,
         open: of(Updates::OPEN_CLOSE).next().map(edge),
         high: of(Updates::HIGH_LOW).map(|t| t.price).max(),

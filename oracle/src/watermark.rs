@@ -9,7 +9,7 @@ use market::{EventTime, SourceId, Span};
 pub(crate) struct Watermark {
     /// *W* of the step that was taken last; −∞ before the first.
     pub(crate) value: EventTime,
-    /// The sources heard in steps before the next.
+    /// The sources seen in steps before the next.
     sources: BTreeSet<SourceId>,
 }
 
@@ -19,14 +19,15 @@ impl Watermark {
         Watermark { value: EventTime::NEVER, sources: BTreeSet::new() }
     }
 
-    /// Takes the next step, with the marks that stood at the end of the step before.
-    pub(crate) fn advance(&mut self, marks: &[Option<EventTime>]) {
-        let mark = |source: &SourceId| marks.get(usize::from(source.0)).copied().flatten();
-        let lowest = self.sources.iter().filter_map(mark).min();
+    /// Takes the next step, with the watermarks that stood at the end of the step before.
+    pub(crate) fn advance(&mut self, watermarks: &[Option<EventTime>]) {
+        let watermark =
+            |source: &SourceId| watermarks.get(usize::from(source.0)).copied().flatten();
+        let lowest = self.sources.iter().filter_map(watermark).min();
         self.value = self.value.max(lowest.unwrap_or(EventTime::NEVER));
     }
 
-    /// Section *Partial bars*: from when on nothing is missing of what these sources tell, those of this step
+    /// Section *Partial bars*: from when on nothing is missing of what these sources report, those of this step
     /// included.
     pub(crate) fn whole_from(&self, read_from: &[Option<EventTime>]) -> EventTime {
         let of_source = |source: &SourceId| read_from.get(usize::from(source.0)).copied().flatten();
@@ -38,7 +39,7 @@ impl Watermark {
     }
 
     /// A record came from `source` in this step: it counts from the next one on.
-    pub(crate) fn heard(&mut self, source: SourceId) {
+    pub(crate) fn add_source(&mut self, source: SourceId) {
         self.sources.insert(source);
     }
 }

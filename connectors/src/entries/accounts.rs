@@ -2,8 +2,8 @@
 
 use market::price::NOTIONAL_LIMIT;
 use market::{
-    Contract, Fair, Fill, FillRef, Instrument, MONEY_SCALE, PortfolioId, Price, RefusalReason,
-    Side, Target, TradeId, WEIGHT_SCALE, decimal,
+    Contract, FairValue, Fill, FillRef, Instrument, MONEY_SCALE, PortfolioId, Price,
+    RejectionReason, Side, Target, TradeId, WEIGHT_SCALE, decimal,
 };
 
 use super::decode::{FieldError, Row, error, missing, wrong};
@@ -57,22 +57,28 @@ impl Row<'_> {
         })
     }
 
-    pub(super) fn fair(&self) -> Result<Fair, FieldError> {
+    pub(super) fn fair(&self) -> Result<FairValue, FieldError> {
         let instrument = self.instrument()?;
-        let terms = instrument.terms;
+        let spec = instrument.spec;
         let value = match self.texts.raw(Field::Value) {
             RawField::Absent => return Err(missing(self.texts, Field::Value)),
             RawField::Empty => None,
             RawField::Text(text) => {
-                let price = Price::parse(text, terms.price_scale);
-                let bad = |why| error(RefusalReason::BadPrice, Field::Value, text, &why);
+                let price = Price::parse(text, spec.price_scale);
+                let bad = |why| error(RejectionReason::BadPrice, Field::Value, text, &why);
                 Some(price.map_err(bad)?)
             }
         };
         let model = self.catalog.models.find(self.need(Field::Model)?);
         let model = model.map_err(|error| bad_name(Field::Model, &error))?;
         self.unknown.borrow_mut().model = model.unknown;
-        Ok(Fair { instrument: instrument.id, terms, model: model.id, time: self.time()?, value })
+        Ok(FairValue {
+            instrument: instrument.id,
+            spec,
+            model: model.id,
+            time: self.time()?,
+            value,
+        })
     }
 
     fn portfolio(&self) -> Result<PortfolioId, FieldError> {
@@ -86,7 +92,7 @@ impl Row<'_> {
     fn signed_quantity(&self, instrument: &Instrument) -> Result<i64, FieldError> {
         let quantity = self.quantity(instrument)?;
         let text = self.need(Field::Quantity)?;
-        let bad = |why: &str| Err(error(RefusalReason::BadSize, Field::Quantity, text, &why));
+        let bad = |why: &str| Err(error(RejectionReason::BadSize, Field::Quantity, text, &why));
         let side = self.texts.get(Field::Side);
         match side.map(|word| (word, vocabulary::side(word))) {
             _ if quantity == 0 => bad("is zero"),
@@ -114,10 +120,10 @@ fn contract(instrument: &Instrument) -> Result<Contract, FieldError> {
             "it is not known what prices of `{}` are in; set `quote` in its [[instrument]], such as \"USD\"",
             instrument.name
         );
-        FieldError::of(RefusalReason::BadInstrument, Field::Instrument, detail)
+        FieldError::of(RejectionReason::BadInstrument, Field::Instrument, detail)
     })
 }
 
 fn bad_name(field: Field, error: &market::NameError) -> FieldError {
-    FieldError::of(RefusalReason::BadField, field, error.to_string())
+    FieldError::of(RejectionReason::BadField, field, error.to_string())
 }

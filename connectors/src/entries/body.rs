@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use market::RefusalReason;
+use market::RejectionReason;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -152,7 +152,7 @@ impl<'a> Visitor<'a> for Elements<'_, '_> {
             match element.get() {
                 object if object.starts_with('{') => self.0.push_object(object),
                 other => {
-                    let reason = RefusalReason::Malformed;
+                    let reason = RejectionReason::Malformed;
                     let error = FieldError::of_row(reason, "the element is no object".to_owned());
                     self.0.push(Err(error), other.as_bytes());
                 }

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use market::{
-    AccountEvent, Catalog, Entry, Event, EventTime, IdScope, Instrument, Price, Quantity, Refusal,
-    RefusalReason, Side, TimeError, Trade, TradeId, TradeRef, UnknownNames, Updates, decimal,
+    AccountEvent, Catalog, Event, EventTime, IdScope, InputEvent, Instrument, Price, Quantity,
+    Rejection, RejectionReason, Side, TimeError, Trade, TradeId, TradeRef, UnknownNames, Updates,
+    decimal,
 };
 
 use super::fields::{Field, Type};
@@ -14,11 +15,11 @@ use super::texts::{RawField, Texts};
 use crate::mapping::vocabulary;
 use crate::source::Decoded;
 
-/// Why a row was refused; with the raw input it becomes a [`Refusal`].
+/// Why a row was refused; with the raw input it becomes a [`Rejection`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// The kind of reason.
-    pub reason: RefusalReason,
+    pub reason: RejectionReason,
     /// The field that is wrong, as it is written; empty if that is the row.
     pub field: Cow<'static, str>,
     /// In words, naming field and value.
@@ -35,13 +36,13 @@ pub struct Decoder {
 
 impl FieldError {
     /// An error of a whole row.
-    pub(super) fn of_row(reason: RefusalReason, detail: impl Into<String>) -> FieldError {
+    pub(super) fn of_row(reason: RejectionReason, detail: impl Into<String>) -> FieldError {
         FieldError { reason, field: Cow::Borrowed(""), detail: detail.into() }
     }
 
     /// An error of a key that is no field.
     pub(super) fn at(
-        reason: RefusalReason,
+        reason: RejectionReason,
         key: String,
         set: impl Fn(&str) -> String,
     ) -> FieldError {
@@ -50,13 +51,17 @@ impl FieldError {
     }
 
     /// An error of a field.
-    pub(super) fn of(reason: RefusalReason, field: Field, detail: impl Into<String>) -> FieldError {
+    pub(super) fn of(
+        reason: RejectionReason,
+        field: Field,
+        detail: impl Into<String>,
+    ) -> FieldError {
         FieldError { reason, field: Cow::Borrowed(field.doc().name), detail: detail.into() }
     }
 
     /// With the input that it is about.
-    pub fn refusal(self, raw: &[u8]) -> Box<Refusal> {
-        Box::new(Refusal::new(self.reason, self.detail, raw))
+    pub fn rejection(self, raw: &[u8]) -> Box<Rejection> {
+        Box::new(Rejection::new(self.reason, self.detail, raw))
     }
 }
 
@@ -70,14 +75,18 @@ impl Decoder {
     /// The entry that a row says. `position` must be unique in the partition.
     ///
     /// Registers no name: those that the catalog does not know come with the entry.
-    pub fn decode(&self, texts: &Texts<'_>, position: u64) -> Result<Decoded<Entry>, FieldError> {
+    pub fn decode(
+        &self,
+        texts: &Texts<'_>,
+        position: u64,
+    ) -> Result<Decoded<InputEvent>, FieldError> {
         let of = match texts.get(Field::Type) {
             Some(name) => Type::named(name).map_err(|why| wrong(Field::Type, name, &why))?,
             None => self.default.ok_or_else(|| missing(texts, Field::Type))?,
         };
         if let Some(field) = texts.useless(of) {
             let detail = format!("`{}` says nothing in a `{}`", field.doc().name, of.name());
-            return Err(FieldError::of(RefusalReason::BadField, field, detail));
+            return Err(FieldError::of(RejectionReason::BadField, field, detail));
         }
         let unknown = RefCell::default();
         let row = Row { texts, of, position, catalog: &self.catalog, unknown };
@@ -86,29 +95,30 @@ impl Decoder {
     }
 
     /// The entry of a row whose type is known.
-    fn entry(&self, row: &Row<'_>) -> Result<Entry, FieldError> {
+    fn entry(&self, row: &Row<'_>) -> Result<InputEvent, FieldError> {
         Ok(match row.of {
             Type::Trade => {
                 let instrument = row.instrument()?;
                 let name = self.own_name(row, &instrument)?;
-                Entry::Market(Event::New(row.trade(&instrument, name)?))
+                InputEvent::Market(Event::New(row.trade(&instrument, name)?))
             }
             Type::Correct => {
                 let instrument = row.instrument()?;
                 let (of, own) = self.named(row, &instrument)?;
-                Entry::Market(Event::Correct { of, with: row.trade(&instrument, own)? })
+                InputEvent::Market(Event::Correct { of, with: row.trade(&instrument, own)? })
             }
             Type::Cancel => {
                 let (of, _) = self.named(row, &*row.instrument()?)?;
-                Entry::Market(Event::Cancel { of, time: row.time_if_any()? })
+                InputEvent::Market(Event::Cancel { of, time: row.time_if_any()? })
             }
-            Type::Fill => Entry::Account(AccountEvent::Fill(row.fill()?)),
-            Type::FillCorrect => Entry::Account(AccountEvent::Correct(row.fill()?)),
-            Type::Bust => {
-                Entry::Account(AccountEvent::Bust { of: row.fill_ref()?, time: row.time_if_any()? })
-            }
-            Type::Target => Entry::Account(AccountEvent::Target(row.target()?)),
-            Type::Fair => Entry::Account(AccountEvent::Fair(row.fair()?)),
+            Type::Fill => InputEvent::Account(AccountEvent::Fill(row.fill()?)),
+            Type::FillCorrect => InputEvent::Account(AccountEvent::Correct(row.fill()?)),
+            Type::Bust => InputEvent::Account(AccountEvent::Bust {
+                of: row.fill_ref()?,
+                time: row.time_if_any()?,
+            }),
+            Type::Target => InputEvent::Account(AccountEvent::Target(row.target()?)),
+            Type::Fair => InputEvent::Account(AccountEvent::Fair(row.fair()?)),
         })
     }
 
@@ -151,7 +161,7 @@ impl Row<'_> {
 
     pub(super) fn instrument(&self) -> Result<Arc<Instrument>, FieldError> {
         let found = self.catalog.find(self.need(Field::Instrument)?);
-        let reason = RefusalReason::BadInstrument;
+        let reason = RejectionReason::BadInstrument;
         let found =
             found.map_err(|why| FieldError::of(reason, Field::Instrument, why.to_string()))?;
         if !found.is_registered {
@@ -181,7 +191,7 @@ impl Row<'_> {
         if quantity.0 < 0 {
             let why = "is below zero; `side` says who took liquidity";
             return Err(error(
-                RefusalReason::BadSize,
+                RejectionReason::BadSize,
                 Field::Quantity,
                 self.need(Field::Quantity)?,
                 &why,
@@ -198,7 +208,7 @@ impl Row<'_> {
         };
         Ok(Trade {
             instrument: instrument.id,
-            terms: instrument.terms,
+            spec: instrument.spec,
             scope,
             id,
             time: self.time()?,
@@ -229,7 +239,7 @@ impl Row<'_> {
             (None, None) => {
                 let detail =
                     "`sequence` is absent: of several corrections the one with the highest counts";
-                return Err(FieldError::of(RefusalReason::MissingField, Field::Sequence, detail));
+                return Err(FieldError::of(RejectionReason::MissingField, Field::Sequence, detail));
             }
         };
         let why = "is not an unsigned integer of 64 bits";
@@ -238,19 +248,19 @@ impl Row<'_> {
 
     pub(super) fn price(&self, instrument: &Instrument) -> Result<Price, FieldError> {
         let text = self.need(Field::Price)?;
-        let price = Price::parse(text, instrument.terms.price_scale)
-            .map_err(|why| error(RefusalReason::BadPrice, Field::Price, text, &why))?;
+        let price = Price::parse(text, instrument.spec.price_scale)
+            .map_err(|why| error(RejectionReason::BadPrice, Field::Price, text, &why))?;
         if price.0 <= 0 && !instrument.negative_prices {
             let why = "is not a positive price";
-            return Err(error(RefusalReason::PriceNotPositive, Field::Price, text, &why));
+            return Err(error(RejectionReason::PriceNotPositive, Field::Price, text, &why));
         }
         Ok(price)
     }
 
     pub(super) fn quantity(&self, instrument: &Instrument) -> Result<i64, FieldError> {
         let text = self.need(Field::Quantity)?;
-        decimal::parse(text, instrument.terms.quantity_scale)
-            .map_err(|why| error(RefusalReason::BadSize, Field::Quantity, text, &why))
+        decimal::parse(text, instrument.spec.quantity_scale)
+            .map_err(|why| error(RejectionReason::BadSize, Field::Quantity, text, &why))
     }
 
     pub(super) fn too_large(&self) -> FieldError {
@@ -259,7 +269,7 @@ impl Row<'_> {
         let detail = format!(
             "{price} times {quantity} is more than sums can hold at this instrument's decimals"
         );
-        FieldError::of(RefusalReason::NotionalTooLarge, Field::Quantity, detail)
+        FieldError::of(RejectionReason::NotionalTooLarge, Field::Quantity, detail)
     }
 }
 
@@ -269,13 +279,13 @@ fn read_time(text: &str) -> Result<EventTime, FieldError> {
             TimeError::NotRfc3339 => " (or a number with its unit, such as 1700000000s)",
             _ => "",
         };
-        error(RefusalReason::BadTime, Field::Time, text, &format!("{why}{or}"))
+        error(RejectionReason::BadTime, Field::Time, text, &format!("{why}{or}"))
     })
 }
 
 /// `price: "12x" is not a decimal number`
 pub(super) fn error(
-    reason: RefusalReason,
+    reason: RejectionReason,
     field: Field,
     value: &str,
     why: &dyn std::fmt::Display,
@@ -288,7 +298,7 @@ pub(super) fn error(
 
 /// A field of words or numbers of which the value is not one that is possible.
 pub(super) fn wrong(field: Field, value: &str, why: &dyn std::fmt::Display) -> FieldError {
-    error(RefusalReason::BadField, field, value, why)
+    error(RejectionReason::BadField, field, value, why)
 }
 
 /// A field that is needed and says nothing.
@@ -298,5 +308,5 @@ pub(super) fn missing(texts: &Texts<'_>, field: Field) -> FieldError {
         _ => "empty",
     };
     let detail = format!("`{}` is {what}", field.doc().name);
-    FieldError::of(RefusalReason::MissingField, field, detail)
+    FieldError::of(RejectionReason::MissingField, field, detail)
 }

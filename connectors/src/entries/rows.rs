@@ -2,7 +2,7 @@
 
 use std::io;
 
-use market::{Entry, RefusalReason};
+use market::{InputEvent, RejectionReason};
 
 use super::decode::{Decoder, FieldError};
 use super::texts::{Header, Texts};
@@ -44,7 +44,7 @@ struct Columns {
 }
 
 /// What a line that is no blank comes to.
-pub(super) type Decoding = Result<Decoded<Entry>, FieldError>;
+pub(super) type Decoding = Result<Decoded<InputEvent>, FieldError>;
 
 impl Layout {
     /// Columns between commas, with quotes where they are needed.
@@ -103,18 +103,18 @@ impl Rows {
                 Line::Cut(problem) => {
                     self.is_ended = true;
                     let detail = format!("the compressed file breaks off here: {problem}");
-                    refused(RefusalReason::Truncated, detail)
+                    refused(RejectionReason::Truncated, detail)
                 }
                 Line::TooLong => {
                     let detail = format!("the line is longer than {LINE_MAX} bytes");
-                    refused(RefusalReason::Malformed, detail)
+                    refused(RejectionReason::Malformed, detail)
                 }
                 Line::Whole if is_blank(&self.text) => continue,
                 Line::Whole => match self.complete()? {
                     true => None,
                     false => {
                         let detail = "a quote is opened and not closed".to_owned();
-                        refused(RefusalReason::Malformed, detail)
+                        refused(RejectionReason::Malformed, detail)
                     }
                 },
             };
@@ -151,7 +151,7 @@ impl Rows {
     fn decode(&mut self, decoder: &Decoder, position: u64) -> Decoding {
         let text = std::str::from_utf8(&self.text).map_err(|error| {
             let detail = format!("byte {} is not UTF-8", error.valid_up_to() + 1);
-            FieldError::of_row(RefusalReason::Malformed, detail)
+            FieldError::of_row(RejectionReason::Malformed, detail)
         })?;
         let Some(Columns { dialect, header, fields }) = &mut self.columns else {
             return decoder.decode(&Texts::of_object(text)?, position);
@@ -159,7 +159,7 @@ impl Rows {
         fields.split(text, dialect);
         if fields.len() != header.len() {
             let detail = format!("{} fields expected, {} found", header.len(), fields.len());
-            return Err(FieldError::of_row(RefusalReason::Malformed, detail));
+            return Err(FieldError::of_row(RejectionReason::Malformed, detail));
         }
         decoder.decode(&header.texts(|at| fields.get(text, at)), position)
     }

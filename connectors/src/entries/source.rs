@@ -138,7 +138,7 @@ impl PartitionReader for EntriesReader {
             let after = self.after;
             match self.rows.next(&self.decoder, |line| (line > after).then_some(line)) {
                 Ok(Some((position, decoded))) => {
-                    let record = decoded.map_err(|error| error.refusal(self.rows.text()));
+                    let record = decoded.map_err(|error| error.rejection(self.rows.text()));
                     rows.push(Row::of(position, record));
                 }
                 Ok(None) => return Ok(Progress::Ended),

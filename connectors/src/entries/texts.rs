@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use market::RefusalReason;
+use market::RejectionReason;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -50,7 +50,7 @@ impl<'a> Texts<'a> {
         let Read { texts, wrong } = read.map_err(|error| {
             let why = error.to_string().replace(" at line 1 column ", " at byte ");
             FieldError::of_row(
-                RefusalReason::Malformed,
+                RejectionReason::Malformed,
                 format!("not a JSON object that can be read: {why}"),
             )
         })?;
@@ -143,7 +143,7 @@ impl<'a> Visitor<'a> for Object {
         while let Some(key) = map.next_key::<Cow<'a, str>>()? {
             let Some(field) = Field::named(&key) else {
                 map.next_value::<IgnoredAny>()?;
-                let reason = RefusalReason::BadField;
+                let reason = RejectionReason::BadField;
                 wrong.get_or_insert_with(|| FieldError::at(reason, key.into_owned(), unknown));
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use market::{Event, RefusalReason};
+use market::{Event, RejectionReason};
 
 use super::csv::{Dialect, Fields, Header};
 use super::lines::{LINE_MAX, Line, Lines};
@@ -78,7 +78,7 @@ impl CsvColumns {
         self.fields.split(record, &self.dialect);
         if self.fields.len() != self.count {
             let detail = format!("{} fields expected, {} found", self.count, self.fields.len());
-            return Err(DecodeError::new(RefusalReason::Malformed, detail));
+            return Err(DecodeError::new(RejectionReason::Malformed, detail));
         }
         decoder.decode(|f| self.fields.get(record, self.layout[f as usize]?), position)
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::str;
 use std::sync::Arc;
 
-use market::{Event, RefusalReason};
+use market::{Event, RejectionReason};
 
 use super::columns::{CsvColumns, Problem, is_blank};
 use super::config::{Partition, Shape};
@@ -97,11 +97,11 @@ impl FileReader {
                 Line::Cut(problem) => {
                     self.is_ended = true;
                     let detail = format!("the compressed file breaks off here: {problem}");
-                    Err(DecodeError::new(RefusalReason::Truncated, detail))
+                    Err(DecodeError::new(RejectionReason::Truncated, detail))
                 }
                 Line::TooLong => {
                     let detail = format!("the line is longer than {LINE_MAX} bytes");
-                    Err(DecodeError::new(RefusalReason::Malformed, detail))
+                    Err(DecodeError::new(RejectionReason::Malformed, detail))
                 }
                 Line::Whole => self.record(position)?,
             };
@@ -123,7 +123,7 @@ impl FileReader {
             && !columns.complete(&mut self.text, &mut self.lines)?
         {
             let detail = "a quote is opened and not closed".to_owned();
-            return Ok(Err(DecodeError::new(RefusalReason::Malformed, detail)));
+            return Ok(Err(DecodeError::new(RejectionReason::Malformed, detail)));
         }
         let is_wanted = position > self.after && !is_blank(&self.text);
         if !is_wanted {
@@ -138,7 +138,7 @@ impl FileReader {
                 }
             },
             Err(error) => Err(DecodeError::new(
-                RefusalReason::Malformed,
+                RejectionReason::Malformed,
                 format!("byte {} is not UTF-8", error.valid_up_to() + 1),
             )),
         })

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use market::{
-    Event, EventTime, IdScope, Price, Quantity, Refusal, RefusalReason, Side, Trade, TradeId,
+    Event, EventTime, IdScope, Price, Quantity, Rejection, RejectionReason, Side, Trade, TradeId,
     TradeRef, UnknownNames, Updates, decimal,
 };
 
@@ -15,11 +15,11 @@ use super::symbol_map::{LookedUp, MappedInstrument, SymbolMap};
 use super::vocabulary::{self, Kind};
 use crate::source::Decoded;
 
-/// Why a record was refused; with the raw input it becomes a [`Refusal`].
+/// Why a record was refused; with the raw input it becomes a [`Rejection`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     /// The kind of reason.
-    pub reason: RefusalReason,
+    pub reason: RejectionReason,
     /// In words, naming column and value.
     pub detail: String,
 }
@@ -36,14 +36,14 @@ pub struct Decoder {
 
 impl DecodeError {
     /// An error in words.
-    pub fn new(reason: RefusalReason, detail: impl Into<String>) -> DecodeError {
+    pub fn new(reason: RejectionReason, detail: impl Into<String>) -> DecodeError {
         let detail = detail.into();
         DecodeError { reason, detail }
     }
 
     /// `column "price": "12x" is not a decimal number`
     pub fn value(
-        reason: RefusalReason,
+        reason: RejectionReason,
         column: &dyn Display,
         value: &str,
         problem: &dyn Display,
@@ -55,8 +55,8 @@ impl DecodeError {
     }
 
     /// With the input that it is about.
-    pub fn of(self, raw: &[u8]) -> Box<Refusal> {
-        Box::new(Refusal::new(self.reason, self.detail, raw))
+    pub fn of(self, raw: &[u8]) -> Box<Rejection> {
+        Box::new(Rejection::new(self.reason, self.detail, raw))
     }
 }
 
@@ -118,7 +118,7 @@ impl Decoder {
             let other = self.symbol_map.find(symbol, column)?;
             if other.mapped.id != mapped.id || !same_names(&other.unknown, &unknown) {
                 let problem = &"is another instrument than that of the record";
-                let reason = RefusalReason::MovesInstrument;
+                let reason = RejectionReason::MovesInstrument;
                 return Err(DecodeError::value(reason, column, symbol, problem));
             }
         }
@@ -167,7 +167,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
                 Some(_) => "empty",
                 None => "absent",
             };
-            DecodeError::new(RefusalReason::MissingField, format!("column {column} is {what}"))
+            DecodeError::new(RejectionReason::MissingField, format!("column {column} is {what}"))
         })
     }
 
@@ -180,7 +180,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
 
     fn error(
         &self,
-        reason: RefusalReason,
+        reason: RejectionReason,
         field: Field,
         value: &str,
         why: &dyn Display,
@@ -210,7 +210,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
     ) -> Result<T, DecodeError> {
         match self.get(field) {
             Some(word) => {
-                read(word).map_err(|why| self.error(RefusalReason::BadField, field, word, &why))
+                read(word).map_err(|why| self.error(RejectionReason::BadField, field, word, &why))
             }
             None => Ok(default),
         }
@@ -223,7 +223,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         if !price.summable(quantity) {
             let values = (self.need(Field::Price)?, self.need(Field::Size)?);
             return Err(DecodeError::new(
-                RefusalReason::NotionalTooLarge,
+                RejectionReason::NotionalTooLarge,
                 format!(
                     "{} times {} is more than sums can hold at this instrument's decimals",
                     values.0, values.1
@@ -234,7 +234,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         let (sequence, is_positional) = self.sequence(id)?;
         Ok(Trade {
             instrument: mapped.id,
-            terms: mapped.terms,
+            spec: mapped.spec,
             scope,
             id,
             time,
@@ -250,7 +250,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
     fn time(&self, text: &str) -> Result<EventTime, DecodeError> {
         let reading = self.mapping.readings.time;
         readings::time(text, reading, self.mapping.units.time, self.given)
-            .map_err(|why| self.error(RefusalReason::BadTime, Field::Time, text, &why))
+            .map_err(|why| self.error(RejectionReason::BadTime, Field::Time, text, &why))
     }
 
     fn time_if_any(&self) -> Result<Option<EventTime>, DecodeError> {
@@ -261,11 +261,11 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
     fn price(&self, mapped: MappedInstrument) -> Result<Price, DecodeError> {
         let text = self.need(Field::Price)?;
         let implied = self.mapping.units.price_decimals;
-        let mantissa = decimal::parse_scaled(text, implied, mapped.terms.price_scale)
-            .map_err(|why| self.error(RefusalReason::BadPrice, Field::Price, text, &why))?;
+        let mantissa = decimal::parse_scaled(text, implied, mapped.spec.price_scale)
+            .map_err(|why| self.error(RejectionReason::BadPrice, Field::Price, text, &why))?;
         if mantissa <= 0 && !mapped.negative_prices {
             let why = &"is not a positive price";
-            return Err(self.error(RefusalReason::PriceNotPositive, Field::Price, text, why));
+            return Err(self.error(RejectionReason::PriceNotPositive, Field::Price, text, why));
         }
         Ok(Price(mantissa))
     }
@@ -273,9 +273,9 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
     /// The size, and the aggressor wherever the feed says it.
     fn size(&self, mapped: MappedInstrument) -> Result<(Quantity, Side), DecodeError> {
         let text = self.need(Field::Size)?;
-        let bad = |why: &dyn Display| self.error(RefusalReason::BadSize, Field::Size, text, why);
+        let bad = |why: &dyn Display| self.error(RejectionReason::BadSize, Field::Size, text, why);
         let implied = self.mapping.units.size_decimals;
-        let signed = decimal::parse_scaled(text, implied, mapped.terms.quantity_scale)
+        let signed = decimal::parse_scaled(text, implied, mapped.spec.quantity_scale)
             .map_err(|why| bad(&why))?;
         if !self.mapping.units.signed_size {
             if signed < 0 {
@@ -329,7 +329,7 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         let text = self.need(Field::Sequence)?;
         let number = text.parse().map_err(|_| {
             let why = &"is not an unsigned integer of 64 bits";
-            self.error(RefusalReason::BadField, Field::Sequence, text, why)
+            self.error(RejectionReason::BadField, Field::Sequence, text, why)
         })?;
         Ok((number, false))
     }

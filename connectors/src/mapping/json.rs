@@ -14,7 +14,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use market::{Event, RefusalReason};
+use market::{Event, RejectionReason};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -84,7 +84,7 @@ impl JsonColumns {
         symbol: Option<&str>,
     ) -> Result<Option<Decoded<Event>>, DecodeError> {
         let texts = self.paths.read(line);
-        let texts = texts.map_err(|why| DecodeError::new(RefusalReason::Malformed, why))?;
+        let texts = texts.map_err(|why| DecodeError::new(RejectionReason::Malformed, why))?;
         let text = |field: Field| match (field, symbol) {
             (Field::Symbol, Some(symbol)) => Some(symbol),
             _ => texts[self.layout[field as usize]?].as_deref(),

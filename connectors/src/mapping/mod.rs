@@ -28,7 +28,7 @@
 //! let record = decoder.decode(row, 2).unwrap().unwrap();
 //! let Event::New(trade) = record.says else { panic!() };
 //! assert!(record.unknown.is_none(), "the configuration names the instrument");
-//! assert_eq!(trade.price.text(trade.terms.price_scale), "13887");
+//! assert_eq!(trade.price.text(trade.spec.price_scale), "13887");
 //! assert_eq!(trade.side, market::Side::Sell);
 //! ```
 //!

@@ -55,14 +55,14 @@ impl Decoder {
         let ns = integer(bytes(Field::Time)?)?.checked_mul(self.plain.unit?)?;
         let time = EventTime(i64::try_from(ns).ok()?).checked().ok()?;
         let units = &mapping.units;
-        let price = decimal(bytes(Field::Price)?, units.price_decimals, mapped.terms.price_scale)?;
+        let price = decimal(bytes(Field::Price)?, units.price_decimals, mapped.spec.price_scale)?;
         if price == 0 {
             return None;
         }
         let size = bytes(Field::Size)?;
         let sold = size.strip_prefix(b"-").filter(|_| units.signed_size);
         let implied = units.size_decimals;
-        let quantity = decimal(sold.unwrap_or(size), implied, mapped.terms.quantity_scale)?;
+        let quantity = decimal(sold.unwrap_or(size), implied, mapped.spec.quantity_scale)?;
         let side = match (units.signed_size, sold) {
             _ if units.signed_size && quantity == 0 => return None,
             (true, Some(_)) => Side::Sell,
@@ -84,7 +84,7 @@ impl Decoder {
         };
         Some(Event::New(Trade {
             instrument: mapped.id,
-            terms: mapped.terms,
+            spec: mapped.spec,
             scope,
             id,
             time,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-use market::{Catalog, IdScope, InstrumentId, RefusalReason, Terms, UnknownNames};
+use market::{Catalog, IdScope, InstrumentId, InstrumentSpec, RejectionReason, UnknownNames};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::decode::DecodeError;
@@ -16,7 +16,7 @@ pub struct MappedInstrument {
     /// Its id.
     pub id: InstrumentId,
     /// Scales and calendar.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// Whether prices at or below zero are legal.
     pub negative_prices: bool,
     /// The space of its trades' ids.
@@ -118,7 +118,7 @@ impl SymbolMap {
         }
         let Name::Template(before, after) = &self.name else {
             return Err(DecodeError::value(
-                RefusalReason::UnknownSymbol,
+                RejectionReason::UnknownSymbol,
                 column,
                 symbol,
                 &"is not in the table of symbols",
@@ -126,7 +126,7 @@ impl SymbolMap {
         };
         let found = self
             .look_up(&format!("{before}{symbol}{after}"))
-            .map_err(|problem| DecodeError::new(RefusalReason::BadInstrument, problem))?;
+            .map_err(|problem| DecodeError::new(RejectionReason::BadInstrument, problem))?;
         if found.unknown.is_none() {
             self.known.insert(Box::from(symbol.as_bytes()), found.mapped);
         }
@@ -163,7 +163,7 @@ impl SymbolMap {
         let new_scope = new_scope.map(|contiguous| (Arc::from(venue), contiguous));
         let mapped = MappedInstrument {
             id: instrument.id,
-            terms: instrument.terms,
+            spec: instrument.spec,
             negative_prices: instrument.negative_prices,
             scope,
         };

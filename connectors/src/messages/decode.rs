@@ -3,7 +3,7 @@
 use std::str;
 use std::sync::Arc;
 
-use market::{Entry, Event, Refusal, RefusalReason};
+use market::{Event, InputEvent, Rejection, RejectionReason};
 
 use super::config::{Body, Columns, Mapped, Messages, Outside};
 use crate::entries::{self, Texts};
@@ -57,7 +57,7 @@ impl<'a> Message<'a> {
     /// What a dead letter shows of it.
     fn raw(&self) -> Vec<u8> {
         match self.payload {
-            Some(payload) => payload[..payload.len().min(Refusal::RAW_MAX)].to_vec(),
+            Some(payload) => payload[..payload.len().min(Rejection::RAW_MAX)].to_vec(),
             None => {
                 let mut raw = Vec::new();
                 for (name, value) in self.fields {
@@ -65,7 +65,7 @@ impl<'a> Message<'a> {
                     raw.push(b'=');
                     raw.extend_from_slice(value);
                     raw.push(b' ');
-                    if raw.len() >= Refusal::RAW_MAX {
+                    if raw.len() >= Rejection::RAW_MAX {
                         break;
                     }
                 }
@@ -128,7 +128,7 @@ impl Mapper {
                 fields.split(record, dialect);
                 if fields.len() < *least {
                     let detail = format!("{least} fields expected, {} found", fields.len());
-                    return Err(DecodeError::new(RefusalReason::Malformed, detail));
+                    return Err(DecodeError::new(RejectionReason::Malformed, detail));
                 }
                 let text = |field: Field| match (field, symbol) {
                     (Field::Symbol, Some(symbol)) => Some(symbol),
@@ -163,12 +163,15 @@ impl Outside {
 fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, DecodeError> {
     str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to() + 1;
-        DecodeError::new(RefusalReason::Malformed, format!("byte {at} of the {what} is not UTF-8"))
+        DecodeError::new(
+            RejectionReason::Malformed,
+            format!("byte {at} of the {what} is not UTF-8"),
+        )
     })
 }
 
 fn payload<'a>(message: &Message<'a>) -> Result<&'a str, DecodeError> {
-    let malformed = |detail: String| DecodeError::new(RefusalReason::Malformed, detail);
+    let malformed = |detail: String| DecodeError::new(RejectionReason::Malformed, detail);
     match message.payload {
         None => Err(malformed("the message has no payload".to_owned())),
         Some(payload) if payload.len() > PAYLOAD_MAX => Err(malformed(format!(
@@ -199,9 +202,9 @@ fn entry(
     decoder: &entries::Decoder,
     message: &Message<'_>,
     position: u64,
-) -> Result<Decoded<Entry>, Box<Refusal>> {
+) -> Result<Decoded<InputEvent>, Box<Rejection>> {
     let object = payload(message).map_err(|error| error.of(&message.raw()))?;
     let texts = Texts::of_object(object);
     let decoded = texts.and_then(|texts| decoder.decode(&texts, position));
-    decoded.map_err(|error| error.refusal(&message.raw()))
+    decoded.map_err(|error| error.rejection(&message.raw()))
 }

@@ -16,7 +16,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use connectors::messages::{Message, MessageConfig, MessageDecoder, Messages};
-//! use market::{Catalog, Entry, Event};
+//! use market::{Catalog, InputEvent, Event};
 //! use serde_json::json;
 //!
 //! let written = json!({
@@ -32,8 +32,8 @@
 //!     ..Message::of(br#"{"ts":1514764808562,"px":"13887.5","qty":2}"#)
 //! };
 //! let row = decoder.decode(&message, 18).unwrap();
-//! let Ok(Entry::Market(Event::New(trade))) = row.event else { panic!() };
-//! assert_eq!((row.position, trade.price.text(trade.terms.price_scale).as_str()), (18, "13887.5"));
+//! let Ok(InputEvent::Market(Event::New(trade))) = row.event else { panic!() };
+//! assert_eq!((row.position, trade.price.text(trade.spec.price_scale).as_str()), (18, "13887.5"));
 //! ```
 //!
 //! One message is one record: a payload of several is refused.

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use market::{AccountEvent, Catalog, Entry, Event, InstrumentRule, Refusal, RefusalReason, Trade};
+use market::{
+    AccountEvent, Catalog, Event, InputEvent, InstrumentRule, Rejection, RejectionReason, Trade,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -17,12 +19,12 @@ fn checked(config: Value) -> Result<MessageDecoder, String> {
 
 fn trade(row: Option<Row>) -> (u64, Trade) {
     match row.unwrap() {
-        Row { position, event: Ok(Entry::Market(Event::New(trade))), .. } => (position, trade),
+        Row { position, event: Ok(InputEvent::Market(Event::New(trade))), .. } => (position, trade),
         other => panic!("{other:?}"),
     }
 }
 
-fn refused(row: Option<Row>) -> Refusal {
+fn refused(row: Option<Row>) -> Rejection {
     *row.unwrap().event.unwrap_err()
 }
 
@@ -53,11 +55,11 @@ fn the_symbol_may_be_in_a_column_the_key_the_channel_or_a_header() {
         assert_eq!(trade(decoder.decode(&message, 3)), want, "{from}");
     }
     let mut by_key = with("symbol_from", json!("key"), json_columns());
-    let refusal = refused(by_key.decode(&Message::of(JSON), 4));
-    assert_eq!(refusal.reason, RefusalReason::MissingField);
-    assert_eq!(refusal.detail, "column \"(key)\" is absent");
-    let refusal = refused(by_key.decode(&Message { key: Some(b"\xff"), ..message }, 5));
-    assert_eq!(refusal.detail, "byte 1 of the key is not UTF-8");
+    let rejection = refused(by_key.decode(&Message::of(JSON), 4));
+    assert_eq!(rejection.reason, RejectionReason::MissingField);
+    assert_eq!(rejection.detail, "column \"(key)\" is absent");
+    let rejection = refused(by_key.decode(&Message { key: Some(b"\xff"), ..message }, 5));
+    assert_eq!(rejection.detail, "byte 1 of the key is not UTF-8");
 }
 
 #[test]
@@ -70,8 +72,8 @@ fn csv_and_fields_say_the_same_as_json() {
     let mut csv = checked(csv).unwrap();
     let line = Message::of(b"1514764808562,13887.5,2,buy,7\r\n");
     assert_eq!(trade(csv.decode(&line, 1)), want);
-    let refusal = refused(csv.decode(&Message::of(b"1514764808562,13887.5"), 1));
-    assert_eq!(refusal.detail, "5 fields expected, 2 found");
+    let rejection = refused(csv.decode(&Message::of(b"1514764808562,13887.5"), 1));
+    assert_eq!(rejection.detail, "5 fields expected, 2 found");
 
     let fields =
         json!({"format": "fields", "instrument": "x:A", "columns": json_columns(), "units": units});
@@ -86,7 +88,7 @@ fn csv_and_fields_say_the_same_as_json() {
     let entry = Message { payload: None, fields: &fields_of, ..Message::of(b"") };
     assert_eq!(trade(fields.decode(&entry, 1)), want);
     let refusal = refused(fields.decode(&Message { fields: &fields_of[1..], ..entry }, 2));
-    assert_eq!(refusal.reason, RefusalReason::MissingField);
+    assert_eq!(refusal.reason, RejectionReason::MissingField);
     assert!(refusal.raw.starts_with("px=13887.5 qty=2"), "{}", refusal.raw);
 }
 
@@ -100,9 +102,9 @@ fn codecs_and_entries_are_read_from_messages_too() {
     let mut entries = checked(json!({"format": "entries", "type": "fill"})).unwrap();
     let fill = br#"{"portfolio":"p1","id":17,"instrument":"us:AAPL","time":"2026-01-05T14:30:00Z","side":"sell","quantity":100,"price":181.5}"#;
     let row = entries.decode(&Message::of(fill), 1).unwrap();
-    assert!(matches!(row.event, Ok(Entry::Account(AccountEvent::Fill(_)))), "{row:?}");
-    let refusal = refused(entries.decode(&Message::of(b"[]"), 2));
-    assert_eq!((refusal.reason, refusal.raw.as_str()), (RefusalReason::Malformed, "[]"));
+    assert!(matches!(row.event, Ok(InputEvent::Account(AccountEvent::Fill(_)))), "{row:?}");
+    let rejection = refused(entries.decode(&Message::of(b"[]"), 2));
+    assert_eq!((rejection.reason, rejection.raw.as_str()), (RejectionReason::Malformed, "[]"));
     let tombstone = Message { payload: None, ..Message::of(b"") };
     assert_eq!(refused(entries.decode(&tombstone, 3)).detail, "the message has no payload");
 }

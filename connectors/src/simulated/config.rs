@@ -181,10 +181,10 @@ fn listings(instrument: &str, symbols: u32, catalog: &Catalog) -> Result<Arc<[Li
     let listing = |number| {
         let name = format!("{before}{}{after}", symbol(number));
         let known = catalog.resolve(&name).map_err(|error| error.to_string())?;
-        let terms = known.terms;
+        let spec = known.spec;
         // A step of a cent if there are cents; the size is whole.
-        let price_step = 10_i64.checked_pow(u32::from(terms.price_scale.saturating_sub(2)));
-        let lot = 10_i64.checked_pow(u32::from(terms.quantity_scale));
+        let price_step = 10_i64.checked_pow(u32::from(spec.price_scale.saturating_sub(2)));
+        let lot = 10_i64.checked_pow(u32::from(spec.quantity_scale));
         let fits = |price_step: i64, lot: i64| {
             // Corrections add some steps; twice the price leaves room for them.
             let price = market::Price(price_step.checked_mul(2 * STEPS_MAX)?);
@@ -195,10 +195,10 @@ fn listings(instrument: &str, symbols: u32, catalog: &Catalog) -> Result<Arc<[Li
         let Some((price_step, lot)) = fit else {
             return Err(format!(
                 "`{name}` has {} decimals of prices and {} of sizes: too many for what trades here; configure fewer for its pattern in `[[instrument]]`",
-                terms.price_scale, terms.quantity_scale
+                spec.price_scale, spec.quantity_scale
             ));
         };
-        Ok(Listing { instrument: known.id, terms, scope, price_step, lot })
+        Ok(Listing { instrument: known.id, spec, scope, price_step, lot })
     };
     (0..symbols).map(listing).collect()
 }

@@ -16,8 +16,8 @@
 use std::collections::VecDeque;
 
 use market::{
-    AccountEvent, Contract, Currency, Event, EventTime, Fair, Fill, FillRef, ModelId, PortfolioId,
-    Price, Target, Trade, TradeId, WEIGHT_SCALE,
+    AccountEvent, Contract, Currency, Event, EventTime, FairValue, Fill, FillRef, ModelId,
+    PortfolioId, Price, Target, Trade, TradeId, WEIGHT_SCALE,
 };
 use serde::Deserialize;
 
@@ -101,7 +101,7 @@ impl FillsPlan {
                 format!("`{name}` has no quote currency: set `quote` in its [[instrument]]")
             })?;
             let multiplier = instrument.map_or(1, |known| known.multiplier);
-            Ok::<Contract, String>(Contract { terms: listing.terms, quote, multiplier })
+            Ok::<Contract, String>(Contract { spec: listing.spec, quote, multiplier })
         };
         let contracts = params.listings.iter().map(contract).collect::<Result<_, _>>()?;
         let fills = Odds::new(f64::from(fills_per_second) / f64::from(ticks));
@@ -224,7 +224,7 @@ impl FillsSimulator {
         let portfolio = self.plan.portfolios[drawn];
         let contract = self.contract(trade);
         // A tenth at most of what was traded, at least a lot; sales and purchases nearly balance.
-        let lot = 10_i64.pow(u32::from(trade.terms.quantity_scale));
+        let lot = 10_i64.pow(u32::from(trade.spec.quantity_scale));
         let lots = 1 + self.dice.below(trade.quantity.0 / lot / 10);
         let sign = if self.dice.below(100) < 51 { 1 } else { -1 };
         Fill {
@@ -259,9 +259,9 @@ impl FillsSimulator {
     /// What an instrument is worth, within one percent of its last price.
     fn worth(&mut self, trade: &Trade) -> AccountEvent {
         let off = trade.price.0 / 1_000 * (self.dice.below(21) - 10);
-        AccountEvent::Fair(Fair {
+        AccountEvent::Fair(FairValue {
             instrument: trade.instrument,
-            terms: trade.terms,
+            spec: trade.spec,
             model: ModelId::of(MODEL),
             time: trade.time,
             value: Some(Price(trade.price.0 + off)),
@@ -309,14 +309,14 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use market::{Catalog, InstrumentRule, Terms};
+    use market::{Catalog, InstrumentRule, InstrumentSpec};
 
     use super::*;
 
     fn source() -> FillsSource {
         let rule = InstrumentRule {
             pattern: "demo:*".to_owned(),
-            terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 0 },
+            spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 },
             quote: Arc::from("USD"),
             ..InstrumentRule::any()
         };
@@ -348,7 +348,7 @@ mod tests {
     fn everything_that_accounts_know_happens() {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for row in all(&source(), 0) {
-            let Ok(market::Entry::Account(event)) = row.event else { panic!("{row:?}") };
+            let Ok(market::InputEvent::Account(event)) = row.event else { panic!("{row:?}") };
             let kind = match event {
                 AccountEvent::Fill(fill) => {
                     assert!(fill.quantity != 0 && fill.price.0 > 0, "{fill:?}");

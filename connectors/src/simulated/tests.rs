@@ -4,7 +4,9 @@ use crate::source::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use market::{Catalog, Event, EventTime, InstrumentRule, Origin, Record, SourceId, Span, Terms};
+use market::{
+    Catalog, Event, EventTime, InstrumentRule, InstrumentSpec, Origin, Record, SourceId, Span,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -12,8 +14,8 @@ use super::config::Plan;
 use super::*;
 
 fn plan(config: Value) -> Result<Plan, String> {
-    let terms = Terms { price_scale: 2, quantity_scale: 0, calendar: 0 };
-    let rule = InstrumentRule { terms, ..InstrumentRule::any() };
+    let spec = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 };
+    let rule = InstrumentRule { spec, ..InstrumentRule::any() };
     let catalog = Catalog::new(vec![rule], 20_000);
     let config = serde_json::from_value(config).map_err(|error| error.to_string())?;
     Plan::check(config, &catalog)
@@ -223,8 +225,8 @@ fn wrong_settings_say_what_is_possible() {
         assert!(problem.contains(want), "{config}: `{problem}` lacks `{want}`");
     }
     // Scales that prices and sizes do not fit into.
-    let terms = Terms { price_scale: 18, quantity_scale: 18, calendar: 0 };
-    let rule = InstrumentRule { terms, ..InstrumentRule::any() };
+    let spec = InstrumentSpec { price_scale: 18, quantity_scale: 18, calendar: 0 };
+    let rule = InstrumentRule { spec, ..InstrumentRule::any() };
     let catalog = Catalog::new(vec![rule], 100);
     let problem = Plan::check(SimulatedConfig::default(), &catalog).err().unwrap_or_default();
     assert!(problem.contains("`demo:ALFA` has 18 decimals of prices"), "{problem}");

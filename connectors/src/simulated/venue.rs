@@ -5,8 +5,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use market::{
-    Event, EventTime, IdScope, InstrumentId, Price, Quantity, Side, Span, Terms, Trade, TradeId,
-    Updates,
+    Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Price, Quantity, Side, Span, Trade,
+    TradeId, Updates,
 };
 
 use super::dice::{Dice, Odds};
@@ -41,7 +41,7 @@ pub struct Listing {
     /// Which one.
     pub instrument: InstrumentId,
     /// Its scales and calendar.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// The space of its trades' ids.
     pub scope: IdScope,
     /// The smallest step of its price, as a mantissa.
@@ -200,7 +200,7 @@ impl Venue {
         let side = if market.up == (self.dice.below(3) > 0) { Side::Buy } else { Side::Sell };
         let trade = Trade {
             instrument: listing.instrument,
-            terms: listing.terms,
+            spec: listing.spec,
             scope: listing.scope,
             id: market.new_id(),
             time: micros(at),

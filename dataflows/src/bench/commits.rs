@@ -4,7 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use operators::{CommitContext, Marks, NoStates, ReadFrom, StateError};
+use operators::{CommitContext, NoStates, ReadFrom, StateError, Watermarks};
 
 use super::clocks::{of_thread, quantile};
 use super::rig::{Batches, BenchJob, config};
@@ -82,21 +82,22 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
             )
         })?;
         let mut publisher = Publisher::new(0, arrangements, Arc::clone(&board), metrics.clone());
-        let (mut marks, mut round_marks) = (Marks::none(1), Marks::none(1));
+        let (mut watermarks, mut round_watermarks) = (Watermarks::none(1), Watermarks::none(1));
         let mut spent = Vec::with_capacity(commits.len());
         for (number, (binding, records)) in commits.into_iter().enumerate() {
             let (commit, round) = (binding.commit, number % ROUND == ROUND - 1);
             let context = CommitContext {
                 commit,
                 round,
-                marks,
-                round_marks,
+                watermarks,
+                round_watermarks,
                 read_from: ReadFrom::default(),
                 save: false,
             };
             let context = Arc::new(context);
-            marks = Marks::new(binding.marks.clone());
-            round_marks = if round { marks.clone() } else { context.round_marks.clone() };
+            watermarks = Watermarks::new(binding.watermarks.clone());
+            round_watermarks =
+                if round { watermarks.clone() } else { context.round_watermarks.clone() };
             board.announce(commit, binding.at, round, None);
             let accounts = std::mem::take(&mut accounts);
             let begun = of_thread();

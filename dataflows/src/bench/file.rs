@@ -188,14 +188,14 @@ fn names() -> anyhow::Result<(Catalog, Market)> {
 
 /// The values of a bar as text.
 fn values(bar: &Bar) -> String {
-    let terms = bar.terms;
+    let spec = bar.spec;
     let price = |price: Option<market::Price>| {
-        price.map_or_else(String::new, |price| price.text(terms.price_scale))
+        price.map_or_else(String::new, |price| price.text(spec.price_scale))
     };
     let edge =
         |edge: Option<(market::OrderKey, market::Price)>| price(edge.map(|(_, price)| price));
-    let volume = decimal::format(bar.volume, terms.quantity_scale);
-    let notional = decimal::format(bar.notional, terms.notional_scale());
+    let volume = decimal::format(bar.volume, spec.quantity_scale);
+    let notional = decimal::format(bar.notional, spec.notional_scale());
     format!(
         "{},{},{},{},{volume},{notional},{}",
         edge(bar.open),

@@ -91,7 +91,7 @@ impl BenchJob {
             plain = plain.with_indicators();
         }
         if self.portfolios > 0 {
-            plain = plain.with_desk(cost::desk::Desk::new(accounts));
+            plain = plain.with_portfolios(cost::portfolios::PlainPortfolios::new(accounts));
         }
         Ok(plain)
     }

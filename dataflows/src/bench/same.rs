@@ -85,7 +85,7 @@ fn number(row: &[Cell], plain: &Loop) -> Option<(CandleKey, bool)> {
 
 /// Whether positions and portfolios are the same.
 fn accounts(reader: &BoardReader, plain: &Loop) -> Result<bool, ReadError> {
-    let Some(desk) = plain.desk() else { return Ok(true) };
+    let Some(plain_rows) = plain.portfolios() else { return Ok(true) };
     let decimal = |cell: &Cell| match cell {
         Cell::Decimal { mantissa, .. } => Some(*mantissa),
         _ => None,
@@ -95,7 +95,7 @@ fn accounts(reader: &BoardReader, plain: &Loop) -> Result<bool, ReadError> {
         let [Cell::Portfolio(portfolio), Cell::Instrument(instrument), rest @ ..] = &**row else {
             return false;
         };
-        let Some(own) = desk.rows.get(&(*portfolio, *instrument)) else { return false };
+        let Some(own) = plain_rows.rows.get(&(*portfolio, *instrument)) else { return false };
         let base: Option<Vec<i128>> = rest[11..].iter().map(decimal).collect();
         decimal(&rest[0]) == Some(own.quantity)
             && decimal(&rest[4]) == Some(own.basis)
@@ -103,7 +103,7 @@ fn accounts(reader: &BoardReader, plain: &Loop) -> Result<bool, ReadError> {
             && base == own.base.map(|base| base.to_vec())
     });
     let portfolios = reader.read(&Scan::all(view("portfolios")))?.rows;
-    let totals: BTreeMap<_, _> = desk.totals.iter().collect();
+    let totals: BTreeMap<_, _> = plain_rows.totals.iter().collect();
     let summed = portfolios.iter().all(|row| {
         let [
             Cell::Portfolio(portfolio),
@@ -121,6 +121,7 @@ fn accounts(reader: &BoardReader, plain: &Loop) -> Result<bool, ReadError> {
                 && amounts.as_deref() == Some(&own.amounts[..])
         })
     });
-    let counts = (positions.len(), portfolios.len()) == (desk.rows.len(), desk.totals.len());
+    let counts =
+        (positions.len(), portfolios.len()) == (plain_rows.rows.len(), plain_rows.totals.len());
     Ok(same && summed && counts)
 }

@@ -134,8 +134,8 @@ impl Mapping {
         if self.negative_prices {
             raw.instrument.push(RawInstrument {
                 pattern: "*".to_owned(),
-                price_decimals: market::Terms::DEFAULT.price_scale,
-                size_decimals: market::Terms::DEFAULT.quantity_scale,
+                price_decimals: market::InstrumentSpec::DEFAULT.price_scale,
+                size_decimals: market::InstrumentSpec::DEFAULT.quantity_scale,
                 calendar: None,
                 quote: String::new(),
                 multiplier: 1,

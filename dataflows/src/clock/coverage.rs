@@ -91,6 +91,6 @@ impl Redundancy {
         if !own.iter().all(is_told) {
             return None;
         }
-        carrying.iter().map(|(_, mark)| *mark).min()
+        carrying.iter().map(|(_, watermark)| *watermark).min()
     }
 }

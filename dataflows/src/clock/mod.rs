@@ -14,7 +14,7 @@ pub use coverage::Coverage;
 use coverage::Redundancy;
 use partition::Partition;
 
-use market::{Commit, Entry, Event, EventTime, Refusal, RefusalReason, Span};
+use market::{Commit, Event, EventTime, InputEvent, Rejection, RejectionReason, Span};
 use operators::ReadFrom;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,7 @@ pub enum Ahead {
 
 impl Ahead {
     /// Refuses a time that is too far ahead when the system's time is `at`.
-    pub fn check(self, time: EventTime, at: EventTime) -> Result<(), Refusal> {
+    pub fn check(self, time: EventTime, at: EventTime) -> Result<(), Rejection> {
         let latest = match self {
             Ahead::OfSystem(limit) => at.after(limit),
             Ahead::NotAfter(latest) => latest,
@@ -67,7 +67,7 @@ impl Ahead {
             Ahead::NotAfter(_) => "`not_after`".to_owned(),
         };
         let detail = format!("event time {time} is past {latest}, {bound}");
-        Err(Refusal::new(RefusalReason::TimeAhead, detail, b""))
+        Err(Rejection::new(RejectionReason::TimeAhead, detail, b""))
     }
 }
 
@@ -83,7 +83,7 @@ pub struct Binding {
     /// Per source and partition, the position up to which records are bound.
     pub positions: Vec<Vec<u64>>,
     /// Per source, the watermark after this commit; none for historic sources.
-    pub marks: Vec<Option<EventTime>>,
+    pub watermarks: Vec<Option<EventTime>>,
     /// From when on sources have been read; the same in all commits of a run.
     pub read_from: ReadFrom,
 }
@@ -96,14 +96,15 @@ pub struct CommitClock {
     next: Commit,
     at: EventTime,
     newest: EventTime,
-    marks: Vec<Option<EventTime>>,
+    watermarks: Vec<Option<EventTime>>,
     read_from: ReadFrom,
 }
 
 impl CommitClock {
     /// A clock before its first commit, started at system time `at`.
     pub fn new(sources: Vec<SourceTiming>, ahead: Ahead, at: EventTime) -> CommitClock {
-        let marks = sources.iter().map(|s| (!s.historic).then_some(EventTime::NEVER)).collect();
+        let watermarks =
+            sources.iter().map(|s| (!s.historic).then_some(EventTime::NEVER)).collect();
         let redundancy = Redundancy::of(sources.iter().map(|timing| timing.coverage));
         let sources = sources
             .into_iter()
@@ -114,7 +115,7 @@ impl CommitClock {
             .collect();
         let (next, newest) = (Commit(0), EventTime::NEVER);
         let read_from = ReadFrom::default();
-        CommitClock { sources, redundancy, ahead, next, at, newest, marks, read_from }
+        CommitClock { sources, redundancy, ahead, next, at, newest, watermarks, read_from }
     }
 
     /// Sources are read from these times on; by default, from their beginning.
@@ -148,8 +149,8 @@ impl CommitClock {
         source: usize,
         partition: usize,
         position: u64,
-        entry: Option<&Entry>,
-    ) -> Result<(), Refusal> {
+        entry: Option<&InputEvent>,
+    ) -> Result<(), Rejection> {
         let own = &mut self.sources[source].1[partition];
         own.note_row(position);
         let Some((entry, time)) = entry.and_then(|entry| Some((entry, entry.time()?))) else {
@@ -157,18 +158,18 @@ impl CommitClock {
         };
         self.ahead.check(time, self.at)?;
         // Only trades move watermarks. The time of a cancel is when it was sent, and account events are no trades.
-        if matches!(entry, Entry::Market(Event::New(_) | Event::Correct { .. })) {
+        if matches!(entry, InputEvent::Market(Event::New(_) | Event::Correct { .. })) {
             own.newest = own.newest.max(time);
             self.newest = self.newest.max(time);
         }
-        if let Entry::Market(event) = entry {
+        if let InputEvent::Market(event) = entry {
             self.redundancy.note(source, event.instrument());
         }
         Ok(())
     }
 
     /// Refuses an entry whose time is too far ahead for the commit at hand.
-    pub fn check(&self, entry: &Entry) -> Result<(), Refusal> {
+    pub fn check(&self, entry: &InputEvent) -> Result<(), Rejection> {
         entry.time().map_or(Ok(()), |time| self.ahead.check(time, self.at))
     }
 
@@ -211,10 +212,10 @@ impl CommitClock {
         for (_, partitions) in &mut self.sources {
             partitions.iter_mut().for_each(|partition| partition.close(now));
         }
-        for ((timing, partitions), mark) in self.sources.iter().zip(&mut self.marks) {
-            if let Some(mark) = mark {
+        for ((timing, partitions), watermark) in self.sources.iter().zip(&mut self.watermarks) {
+            if let Some(watermark) = watermark {
                 let least = partitions.iter().map(|partition| partition.watermark(timing)).min();
-                *mark = (*mark).max(least.unwrap_or(EventTime::END));
+                *watermark = (*watermark).max(least.unwrap_or(EventTime::END));
             }
         }
         self.carry_on(now);
@@ -229,7 +230,7 @@ impl CommitClock {
             at: now,
             round,
             positions: positions.collect(),
-            marks: self.marks.clone(),
+            watermarks: self.watermarks.clone(),
             read_from: self.read_from.clone(),
         }
     }
@@ -247,14 +248,14 @@ impl CommitClock {
         if !silent.contains(&true) {
             return;
         }
-        let live = |source: usize| self.marks[source].filter(|_| !silent[source]);
+        let live = |source: usize| self.watermarks[source].filter(|_| !silent[source]);
         let taken: Vec<(usize, EventTime)> = (0..silent.len())
             .filter(|source| silent[*source])
             .filter_map(|source| Some((source, self.redundancy.covering_watermark(source, live)?)))
             .collect();
         for (source, taken) in taken {
-            if let Some(mark) = &mut self.marks[source] {
-                *mark = (*mark).max(taken);
+            if let Some(watermark) = &mut self.watermarks[source] {
+                *watermark = (*watermark).max(taken);
             }
         }
     }

@@ -22,7 +22,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use market::{Calendars, Catalog, EventTime, InstrumentRule, Span, Terms, TimeUnit, Timeframe};
+use market::{
+    Calendars, Catalog, EventTime, InstrumentRule, InstrumentSpec, Span, TimeUnit, Timeframe,
+};
 use operators::indicators::IndicatorsConfig;
 
 pub use files::{JobFile, JobFiles};
@@ -183,8 +185,8 @@ impl RawConfig {
             rule,
             ..
         } = self;
-        let (calendars, terms) = instruments(&job, instrument, &made)?;
-        let catalog = Catalog::new(terms, limits.instruments);
+        let (calendars, spec) = instruments(&job, instrument, &made)?;
+        let catalog = Catalog::new(spec, limits.instruments);
         let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
         let accounts = portfolios::Written {
             defaults: self.portfolios,
@@ -420,7 +422,7 @@ fn instruments(
         };
         let rule = InstrumentRule {
             pattern: raw.pattern,
-            terms: Terms {
+            spec: InstrumentSpec {
                 price_scale: raw.price_decimals,
                 quantity_scale: raw.size_decimals,
                 calendar: u8::try_from(calendar).unwrap_or(u8::MAX),

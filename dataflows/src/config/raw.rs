@@ -268,11 +268,11 @@ pub struct RawPlay {
 }
 
 fn default_price_decimals() -> u8 {
-    market::Terms::DEFAULT.price_scale
+    market::InstrumentSpec::DEFAULT.price_scale
 }
 
 fn default_size_decimals() -> u8 {
-    market::Terms::DEFAULT.quantity_scale
+    market::InstrumentSpec::DEFAULT.quantity_scale
 }
 
 fn default_session_kind() -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use market::{AccountRecord, Commit, EventTime, Origin, Record, Shard};
-use operators::{CommitContext, Marks};
+use operators::{CommitContext, Watermarks};
 
 use super::feed::{Delivery, FeedSender};
 use super::recording::{Recorder, RecordingError};
@@ -61,10 +61,10 @@ pub enum DispatchError {
 pub struct Resume {
     /// The commit whose state was restored.
     pub after: Commit,
-    /// The marks of that commit.
-    pub marks: Marks,
-    /// The marks of the last commit of the round before the open one.
-    pub round_marks: Marks,
+    /// The watermarks of that commit.
+    pub watermarks: Watermarks,
+    /// The watermarks of the last commit of the round before the open one.
+    pub round_watermarks: Watermarks,
 }
 
 /// The only sender of commits to the workers.
@@ -74,8 +74,8 @@ pub struct CommitDispatcher {
     metrics: Metrics,
     limits: Limits,
     recorder: Option<Recorder>,
-    marks: Marks,
-    round_marks: Marks,
+    watermarks: Watermarks,
+    round_watermarks: Watermarks,
     source_names: Arc<[String]>,
     providers: SourceStatuses,
     sinks: Standings,
@@ -98,15 +98,15 @@ impl CommitDispatcher {
         limits: Limits,
         source_names: Arc<[String]>,
     ) -> CommitDispatcher {
-        let marks = Marks::none(source_names.len());
+        let watermarks = Watermarks::none(source_names.len());
         CommitDispatcher {
             feeds,
             board,
             metrics,
             limits,
             recorder: None,
-            round_marks: marks.clone(),
-            marks,
+            round_watermarks: watermarks.clone(),
+            watermarks,
             source_names,
             providers: SourceStatuses::default(),
             sinks: Standings::default(),
@@ -151,10 +151,10 @@ impl CommitDispatcher {
     /// Continues after a restored commit.
     #[must_use]
     pub fn resuming(mut self, resume: Option<Resume>) -> CommitDispatcher {
-        if let Some(Resume { after, marks, round_marks }) = resume {
+        if let Some(Resume { after, watermarks, round_watermarks }) = resume {
             self.skip_through = Some(after);
-            self.marks = marks;
-            self.round_marks = round_marks;
+            self.watermarks = watermarks;
+            self.round_watermarks = round_watermarks;
         }
         self
     }
@@ -191,18 +191,19 @@ impl CommitDispatcher {
         let context = Arc::new(CommitContext {
             commit: binding.commit,
             round: binding.round,
-            marks: self.marks.clone(),
-            round_marks: self.round_marks.clone(),
+            watermarks: self.watermarks.clone(),
+            round_watermarks: self.round_watermarks.clone(),
             read_from: binding.read_from.clone(),
             save: self.save_after == Some(binding.commit),
         });
-        self.marks = Marks::new(binding.marks.clone());
+        self.watermarks = Watermarks::new(binding.watermarks.clone());
         if binding.round {
-            self.round_marks = self.marks.clone();
+            self.round_watermarks = self.watermarks.clone();
         }
         if self.save_after == Some(binding.commit) {
-            let (marks, round_marks) = (self.marks.clone(), self.round_marks.clone());
-            self.saved = Some(Resume { after: binding.commit, marks, round_marks });
+            let (watermarks, round_watermarks) =
+                (self.watermarks.clone(), self.round_watermarks.clone());
+            self.saved = Some(Resume { after: binding.commit, watermarks, round_watermarks });
         }
         self.metrics.committed(binding.commit);
         if binding.round {
@@ -258,9 +259,10 @@ impl CommitDispatcher {
 
     /// Sets metrics that change slowly: the lag of watermarks, and what workers retain.
     fn measure(&self, binding: &Binding) {
-        for (source, mark) in self.source_names.iter().zip(&binding.marks) {
-            let known = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
-            let lag = known.map(|mark| binding.at.0.saturating_sub(mark.0) as f64 / 1e9);
+        for (source, watermark) in self.source_names.iter().zip(&binding.watermarks) {
+            let known = watermark
+                .filter(|watermark| *watermark > EventTime::NEVER && *watermark < EventTime::END);
+            let lag = known.map(|watermark| binding.at.0.saturating_sub(watermark.0) as f64 / 1e9);
             self.metrics.watermark_lag(source, lag);
         }
         for (worker, bytes) in self.board.retained_by_worker().into_iter().enumerate() {
@@ -315,7 +317,7 @@ impl CommitDispatcher {
 
     fn log_dead_letters(&self, refused: Vec<DeadLetterRow>) {
         for letter in refused {
-            self.metrics.dead(&letter.source, letter.refusal.reason, 1);
+            self.metrics.dead(&letter.source, letter.rejection.reason, 1);
             log(&self.board, letter.commit, LogRow::DeadLetter(letter));
         }
     }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use connectors::Row;
-use market::{EventTime, Refusal, RefusalReason};
+use market::{EventTime, Rejection, RejectionReason};
 
 use super::sequencer::{Stop, now};
 
@@ -190,8 +190,8 @@ impl Player {
             Err(problem) => {
                 let detail = format!("event time {time}, as if the first were now, {problem}");
                 let raw = format!("{entry:?}");
-                let refusal = Refusal::new(RefusalReason::BadTime, detail, raw.as_bytes());
-                row.event = Err(Box::new(refusal));
+                let rejection = Rejection::new(RejectionReason::BadTime, detail, raw.as_bytes());
+                row.event = Err(Box::new(rejection));
             }
         }
     }

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use connectors::{Incident, IncidentKind, PartitionReader, Progress, Row, SourceError};
-use market::{EventTime, Refusal, RefusalReason, Span};
+use market::{EventTime, Rejection, RejectionReason, Span};
 
 use super::connections::Connections;
 use super::play::{PacedSink, Player};
@@ -173,8 +173,8 @@ fn cut_off(last: u64, error: &SourceError) -> Row {
         cause = inner.source();
     }
     tracing::error!(%detail, "a partition ends here");
-    let refusal = Refusal::new(RefusalReason::Truncated, detail, b"");
-    Row::new(last + 1, Err(Box::new(refusal)))
+    let rejection = Rejection::new(RejectionReason::Truncated, detail, b"");
+    Row::new(last + 1, Err(Box::new(rejection)))
 }
 
 /// How far a job's input has been read: amount read and total, in units of the source. Clones share it.

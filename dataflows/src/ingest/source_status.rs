@@ -73,7 +73,7 @@ impl SourceStatuses {
 
     /// A row for each source, by its name, as it is after a commit.
     pub fn rows(&self, binding: &Binding, paused: bool) -> Vec<(String, Vec<Cell>)> {
-        let sources = self.sources.iter().zip(&binding.marks).enumerate();
+        let sources = self.sources.iter().zip(&binding.watermarks).enumerate();
         let rows = sources.map(|(number, ((info, activity), mark))| {
             let partitions = activity.partitions.map_or(info.partitions, |all| all.known);
             let ended = match mark {
@@ -132,8 +132,8 @@ fn moves(record: &Record) -> Option<EventTime> {
 mod tests {
     use super::*;
     use market::{
-        Commit, IdScope, InstrumentId, Origin, Price, Quantity, Refusal, RefusalReason, Side,
-        SourceId, Terms, Trade, TradeId, Updates,
+        Commit, IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Rejection,
+        RejectionReason, Side, SourceId, Trade, TradeId, Updates,
     };
     use operators::ReadFrom;
 
@@ -150,7 +150,7 @@ mod tests {
     fn trade(source: u8, secs: i64) -> Record {
         let trade = Trade {
             instrument: InstrumentId(1),
-            terms: Terms::DEFAULT,
+            spec: InstrumentSpec::DEFAULT,
             scope: IdScope(0),
             id: TradeId::Number(1),
             time: at(secs),
@@ -165,10 +165,11 @@ mod tests {
         Record { origin, event: Event::New(trade) }
     }
 
-    fn closed(secs: i64, marks: Vec<Option<EventTime>>, ended: Vec<usize>) -> ClosedCommit {
+    fn closed(secs: i64, watermarks: Vec<Option<EventTime>>, ended: Vec<usize>) -> ClosedCommit {
         let (at, positions) = (at(secs), Vec::new());
         let read_from = ReadFrom::default();
-        let binding = Binding { commit: Commit(0), at, round: true, positions, marks, read_from };
+        let binding =
+            Binding { commit: Commit(0), at, round: true, positions, watermarks, read_from };
         let ended = ended.into_iter().map(|ended| Partitions { known: 2, ended });
         ClosedCommit {
             binding,
@@ -207,7 +208,7 @@ mod tests {
             source: "b".to_owned(),
             partition: "p".to_owned(),
             position: 2,
-            refusal: Refusal::new(RefusalReason::Malformed, "no", b"x"),
+            rejection: Rejection::new(RejectionReason::Malformed, "no", b"x"),
         }];
         statuses.observe(&first);
         let rows = status_cells(&statuses, &first, false);

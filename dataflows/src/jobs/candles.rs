@@ -181,7 +181,7 @@ impl Candles {
             contexts.clone(),
             records,
             OPERATORS[0],
-            move || Ledger::new(Arc::clone(&config)).telling(collects_trades),
+            move || Ledger::new(Arc::clone(&config)).emitting_accepted(collects_trades),
             Arc::clone(&states),
             gauge(OPERATORS[0]),
         )?;

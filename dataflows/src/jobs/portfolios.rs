@@ -5,7 +5,7 @@ use std::sync::Arc;
 use market::AccountRecord;
 use operators::indicators::IndicatorChange;
 use operators::keyed::Time;
-use operators::portfolio::{Fills, PortfolioConfig, QuoteIn, Quotes, Valuation, valuation};
+use operators::portfolio::{Fills, PortfolioConfig, QuoteIn, Quotes, ValuationStreams, valuation};
 use operators::{BarChange, CommitContext, Gauge, StateError, StateStore, keyed};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concat;
@@ -35,7 +35,7 @@ pub(super) fn build<'scope>(
     inputs: Inputs<'scope>,
     states: &Arc<dyn StateStore>,
     gauge: impl Fn(&'static str) -> Arc<Gauge>,
-) -> Result<Valuation<'scope>, StateError> {
+) -> Result<ValuationStreams<'scope>, StateError> {
     let Inputs { contexts, accounts, bars, numbers } = inputs;
     let is_fair = |record: &AccountRecord| {
         matches!(record.event, market::AccountEvent::Fair(_)) // these belong to instruments

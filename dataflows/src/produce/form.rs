@@ -4,7 +4,7 @@ use std::io::Write;
 
 use connectors::entries::{FIELDS, Field, Type};
 use market::{
-    AccountEvent, Catalog, Entry, Event, EventTime, Fill, InstrumentId, MONEY_SCALE, Trade,
+    AccountEvent, Catalog, Event, EventTime, Fill, InputEvent, InstrumentId, MONEY_SCALE, Trade,
     TradeId, Updates, WEIGHT_SCALE, decimal,
 };
 use serde_json::{Map, Value};
@@ -47,7 +47,7 @@ impl Form {
     /// An id that is text travels as its hash, and is written as that.
     pub fn write(
         self,
-        entry: &Entry,
+        entry: &InputEvent,
         catalog: &Catalog,
         line: &mut Vec<u8>,
     ) -> Result<String, ProduceError> {
@@ -59,7 +59,7 @@ impl Form {
         let key = text_of(key).to_owned();
         match self {
             Form::Ticks => {
-                let Entry::Market(Event::New(trade)) = entry else {
+                let InputEvent::Market(Event::New(trade)) = entry else {
                     let what = "anything but trades";
                     return Err(ProduceError::NoWord { what });
                 };
@@ -105,42 +105,42 @@ fn quoted(text: &str) -> Vec<u8> {
     }
 }
 
-fn texts(entry: &Entry, catalog: &Catalog) -> Texts {
+fn texts(entry: &InputEvent, catalog: &Catalog) -> Texts {
     let mut texts = Texts::default();
     let mut say = |field: Field, text: String| texts[field as usize] = Some(text);
     let instrument = |id: InstrumentId| catalog.name(id).to_string();
     match entry {
-        Entry::Market(Event::New(trade)) => {
+        InputEvent::Market(Event::New(trade)) => {
             say(Field::Type, Type::Trade.name().to_owned());
             say_trade(&mut say, trade, false, catalog);
         }
-        Entry::Market(Event::Correct { of, with }) => {
+        InputEvent::Market(Event::Correct { of, with }) => {
             say(Field::Type, Type::Correct.name().to_owned());
             say(Field::Of, of.id.to_string());
             say_trade(&mut say, with, true, catalog);
         }
-        Entry::Market(Event::Cancel { of, time }) => {
+        InputEvent::Market(Event::Cancel { of, time }) => {
             say(Field::Type, Type::Cancel.name().to_owned());
             say(Field::Instrument, instrument(of.instrument));
             say(Field::Scope, catalog.scopes.name(of.scope).to_string());
             say(Field::Id, of.id.to_string());
             time.iter().for_each(|time| say(Field::Time, ns(*time)));
         }
-        Entry::Account(AccountEvent::Fill(fill)) => {
+        InputEvent::Account(AccountEvent::Fill(fill)) => {
             say(Field::Type, Type::Fill.name().to_owned());
             say_fill(&mut say, fill, catalog);
         }
-        Entry::Account(AccountEvent::Correct(fill)) => {
+        InputEvent::Account(AccountEvent::Correct(fill)) => {
             say(Field::Type, Type::FillCorrect.name().to_owned());
             say_fill(&mut say, fill, catalog);
         }
-        Entry::Account(AccountEvent::Bust { of, time }) => {
+        InputEvent::Account(AccountEvent::Bust { of, time }) => {
             say(Field::Type, Type::Bust.name().to_owned());
             say(Field::Portfolio, catalog.portfolios.name(of.portfolio).to_string());
             say(Field::Id, of.id.to_string());
             time.iter().for_each(|time| say(Field::Time, ns(*time)));
         }
-        Entry::Account(AccountEvent::Target(target)) => {
+        InputEvent::Account(AccountEvent::Target(target)) => {
             say(Field::Type, Type::Target.name().to_owned());
             say(Field::Portfolio, catalog.portfolios.name(target.portfolio).to_string());
             say(Field::Instrument, instrument(target.instrument));
@@ -148,12 +148,12 @@ fn texts(entry: &Entry, catalog: &Catalog) -> Texts {
             let weight = target.weight.map(|weight| decimal::format(weight.into(), WEIGHT_SCALE));
             say(Field::Weight, weight.unwrap_or_default());
         }
-        Entry::Account(AccountEvent::Fair(fair)) => {
+        InputEvent::Account(AccountEvent::Fair(fair)) => {
             say(Field::Type, Type::Fair.name().to_owned());
             say(Field::Instrument, instrument(fair.instrument));
             say(Field::Model, catalog.models.name(fair.model).to_string());
             say(Field::Time, ns(fair.time));
-            let value = fair.value.map(|value| value.text(fair.terms.price_scale));
+            let value = fair.value.map(|value| value.text(fair.spec.price_scale));
             say(Field::Value, value.unwrap_or_default());
         }
     }
@@ -177,8 +177,8 @@ fn say_trade(
     if !trade.is_positional || is_correction {
         say(Field::Sequence, trade.sequence.to_string());
     }
-    say(Field::Price, trade.price.text(trade.terms.price_scale));
-    say(Field::Quantity, trade.quantity.text(trade.terms.quantity_scale));
+    say(Field::Price, trade.price.text(trade.spec.price_scale));
+    say(Field::Quantity, trade.quantity.text(trade.spec.quantity_scale));
     say(Field::Side, trade.side.name().to_owned());
     if trade.updates != Updates::ALL {
         let parts = [
@@ -193,14 +193,14 @@ fn say_trade(
 }
 
 fn say_fill(say: &mut impl FnMut(Field, String), fill: &Fill, catalog: &Catalog) {
-    let terms = fill.contract.terms;
+    let spec = fill.contract.spec;
     say(Field::Portfolio, catalog.portfolios.name(fill.name.portfolio).to_string());
     say(Field::Id, fill.name.id.to_string());
     say(Field::Instrument, catalog.name(fill.instrument).to_string());
     say(Field::Time, ns(fill.time));
     say(Field::Sequence, fill.sequence.to_string());
-    say(Field::Price, fill.price.text(terms.price_scale));
-    say(Field::Quantity, decimal::format(fill.quantity.into(), terms.quantity_scale));
+    say(Field::Price, fill.price.text(spec.price_scale));
+    say(Field::Quantity, decimal::format(fill.quantity.into(), spec.quantity_scale));
     say(Field::Fee, decimal::format(fill.fee.into(), MONEY_SCALE));
 }
 

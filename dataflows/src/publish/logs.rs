@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use market::{Commit, Fill};
-use operators::Notice;
+use operators::AuditEvent;
 use operators::portfolio::{Fault, FillFault};
 use tokio::sync::watch;
 
@@ -20,7 +20,7 @@ use crate::views::{
 #[expect(clippy::large_enum_variant, reason = "dead letters are rare and live in a bounded log")]
 pub enum LogRow {
     /// For all logs that operators fill.
-    Notice(Notice),
+    Audit(AuditEvent),
     /// For `dead_letters`.
     DeadLetter(DeadLetterRow),
     /// For `fill_faults`.
@@ -58,11 +58,11 @@ impl LogRow {
     /// The view that the row belongs to.
     pub fn view(&self) -> &'static str {
         match self {
-            LogRow::Notice(Notice::Conflict(_)) => "conflicts",
-            LogRow::Notice(Notice::TooLate(_)) => "too_late",
-            LogRow::Notice(Notice::Unmatched(_)) => "unmatched",
-            LogRow::Notice(Notice::Revision(_)) => "revisions",
-            LogRow::Notice(Notice::Outlier(_)) => "outliers",
+            LogRow::Audit(AuditEvent::Conflict(_)) => "conflicts",
+            LogRow::Audit(AuditEvent::TooLate(_)) => "too_late",
+            LogRow::Audit(AuditEvent::Unmatched(_)) => "unmatched",
+            LogRow::Audit(AuditEvent::Revision(_)) => "revisions",
+            LogRow::Audit(AuditEvent::Outlier(_)) => "outliers",
             LogRow::DeadLetter(_) => "dead_letters",
             LogRow::FillFault(_) => "fill_faults",
             LogRow::Incident(_) => "incidents",
@@ -72,11 +72,11 @@ impl LogRow {
     /// The commit that the row belongs to.
     pub fn commit(&self) -> Commit {
         match self {
-            LogRow::Notice(Notice::Conflict(row)) => row.commit,
-            LogRow::Notice(Notice::TooLate(row)) => row.commit,
-            LogRow::Notice(Notice::Unmatched(row)) => row.commit,
-            LogRow::Notice(Notice::Revision(row)) => row.commit,
-            LogRow::Notice(Notice::Outlier(row)) => row.commit,
+            LogRow::Audit(AuditEvent::Conflict(row)) => row.commit,
+            LogRow::Audit(AuditEvent::TooLate(row)) => row.commit,
+            LogRow::Audit(AuditEvent::Unmatched(row)) => row.commit,
+            LogRow::Audit(AuditEvent::Revision(row)) => row.commit,
+            LogRow::Audit(AuditEvent::Outlier(row)) => row.commit,
             LogRow::DeadLetter(row) => row.commit,
             LogRow::FillFault(row) => row.commit,
             LogRow::Incident(row) => row.commit,
@@ -86,11 +86,11 @@ impl LogRow {
     /// Appends the row's cells.
     pub fn cells(&self, into: &mut Vec<Cell>) {
         match self {
-            LogRow::Notice(Notice::Conflict(row)) => row.cells(into),
-            LogRow::Notice(Notice::TooLate(row)) => row.cells(into),
-            LogRow::Notice(Notice::Unmatched(row)) => row.cells(into),
-            LogRow::Notice(Notice::Revision(row)) => row.cells(into),
-            LogRow::Notice(Notice::Outlier(row)) => row.cells(into),
+            LogRow::Audit(AuditEvent::Conflict(row)) => row.cells(into),
+            LogRow::Audit(AuditEvent::TooLate(row)) => row.cells(into),
+            LogRow::Audit(AuditEvent::Unmatched(row)) => row.cells(into),
+            LogRow::Audit(AuditEvent::Revision(row)) => row.cells(into),
+            LogRow::Audit(AuditEvent::Outlier(row)) => row.cells(into),
             LogRow::DeadLetter(row) => row.cells(into),
             LogRow::FillFault(row) => fill_fault(row).cells(into),
             LogRow::Incident(row) => row.cells(into),
@@ -100,13 +100,13 @@ impl LogRow {
     fn bytes(&self) -> usize {
         size_of::<LogRow>()
             + match self {
-                LogRow::Notice(_) | LogRow::FillFault(_) => 0,
+                LogRow::Audit(_) | LogRow::FillFault(_) => 0,
                 LogRow::Incident(row) => {
                     [&row.source, &row.partition, &row.detail].map(String::len).iter().sum()
                 }
                 LogRow::DeadLetter(row) => {
-                    let refusal = &row.refusal;
-                    let texts = [&row.source, &row.partition, &refusal.detail, &refusal.raw];
+                    let rejection = &row.rejection;
+                    let texts = [&row.source, &row.partition, &rejection.detail, &rejection.raw];
                     texts.map(String::len).iter().sum::<usize>()
                 }
             }
@@ -115,7 +115,7 @@ impl LogRow {
     /// The one order of rows within a commit, whichever worker appended them first.
     fn order(&self, other: &LogRow) -> std::cmp::Ordering {
         match (self, other) {
-            (LogRow::Notice(a), LogRow::Notice(b)) => a.cmp(b),
+            (LogRow::Audit(a), LogRow::Audit(b)) => a.cmp(b),
             (LogRow::DeadLetter(a), LogRow::DeadLetter(b)) => {
                 let key =
                     |row: &DeadLetterRow| (row.source.clone(), row.partition.clone(), row.position);
@@ -126,7 +126,7 @@ impl LogRow {
             (LogRow::Incident(_), LogRow::Incident(_)) => std::cmp::Ordering::Equal,
             // Rows of different kinds are in different logs.
             (
-                LogRow::Notice(_)
+                LogRow::Audit(_)
                 | LogRow::DeadLetter(_)
                 | LogRow::FillFault(_)
                 | LogRow::Incident(_),
@@ -137,7 +137,7 @@ impl LogRow {
 }
 
 fn fill_fault(row: &FillFault) -> FillFaultRow {
-    let version = |fill: Fill| (fill.time, fill.price, fill.quantity, fill.contract.terms);
+    let version = |fill: Fill| (fill.time, fill.price, fill.quantity, fill.contract.spec);
     let versions = match row.fault {
         Fault::Conflict { kept, dropped } => Some([kept, dropped].map(version)),
         Fault::Unmatched => None,
@@ -314,7 +314,7 @@ fn cells(row: &LogRow) -> Vec<Cell> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::{Refusal, RefusalReason};
+    use market::{Rejection, RejectionReason};
 
     fn dead(commit: u64, position: u64) -> LogRow {
         LogRow::DeadLetter(DeadLetterRow {
@@ -322,7 +322,7 @@ mod tests {
             source: "s".to_owned(),
             partition: "p".to_owned(),
             position,
-            refusal: Refusal::new(RefusalReason::Malformed, "no", b"x"),
+            rejection: Rejection::new(RejectionReason::Malformed, "no", b"x"),
         })
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use market::{Commit, Gap, Statement};
+use market::{AcceptedEvent, Commit, Gap};
 use operators::indicators::IndicatorOut;
 use operators::keyed::Time;
-use operators::portfolio::Valuation;
+use operators::portfolio::ValuationStreams;
 use operators::signals::{AlertChange, SignalChange};
-use operators::{CommitContext, GapChange, GapOut, LedgerOut, Notice, Verdict};
+use operators::{AuditEvent, CommitContext, GapChange, GapOut, LedgerOut, RecordOutcome};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Inspect;
@@ -46,21 +46,21 @@ pub fn publish_candles<'scope>(
             rows.change(change.key, change.before.clone(), change.after.clone());
         }
         LedgerOut::Restored(key, candle) => rows.restored(key, candle),
-        LedgerOut::Notice(notice) => {
-            match &*notice {
+        LedgerOut::Audit(event) => {
+            match &*event {
                 // The source of a record is not told with its row.
-                Notice::Unmatched(row) => metrics.unmatched("", row.reason, 1),
-                Notice::Outlier(row) => metrics.outliers(row.kind, 1),
-                Notice::Conflict(_) | Notice::TooLate(_) | Notice::Revision(_) => {}
+                AuditEvent::Unmatched(row) => metrics.unmatched("", row.reason, 1),
+                AuditEvent::Outlier(row) => metrics.outliers(row.kind, 1),
+                AuditEvent::Conflict(_) | AuditEvent::TooLate(_) | AuditEvent::Revision(_) => {}
             }
-            log(&logs, rows.commit, LogRow::Notice(*notice));
+            log(&logs, rows.commit, LogRow::Audit(*event));
         }
-        LedgerOut::Tally(tally) => {
-            let Some(source) = sources.get(usize::from(tally.source.0)) else { return };
-            count(&metrics, source, tally.verdict, tally.records);
+        LedgerOut::Counts(counts) => {
+            let Some(source) = sources.get(usize::from(counts.source.0)) else { return };
+            count(&metrics, source, counts.outcome, counts.records);
         }
-        LedgerOut::Told(told) => tape(&logs, rows.commit, told),
-        LedgerOut::Gap(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
+        LedgerOut::Accepted(told) => tape(&logs, rows.commit, told),
+        LedgerOut::Gap(_) | LedgerOut::SourceSeen(..) | LedgerOut::NewestBar(..) => {}
     })
 }
 
@@ -124,12 +124,12 @@ pub fn publish_signals<'scope>(
 /// Arranges the tables of portfolios of this worker; `restored` is the commit at which rows that exist are
 /// told again.
 pub fn publish_portfolios<'scope>(
-    valuation: Valuation<'scope>,
+    valuation: ValuationStreams<'scope>,
     contexts: Contexts<'scope>,
     restored: Option<Commit>,
     board: &Arc<Board>,
 ) -> Vec<Arranged> {
-    let Valuation { positions, portfolios, drift, risk, edges, faults } = valuation;
+    let ValuationStreams { positions, portfolios, drift, risk, edges, faults } = valuation;
     let logs = Arc::clone(board);
     faults.inspect(move |fault| log(&logs, fault.commit, LogRow::FillFault(*fault)));
     vec![
@@ -275,7 +275,7 @@ fn arranged<'scope, V: Keyed>(
 }
 
 /// Appends what was accepted of a commit in one shard to the tape, and to its digest.
-fn tape(board: &Board, commit: Commit, told: Arc<Vec<Statement>>) {
+fn tape(board: &Board, commit: Commit, told: Arc<Vec<AcceptedEvent>>) {
     if board.digests {
         let (mut cells, mut digest) = (Vec::new(), Digest::default());
         for statement in told.iter() {
@@ -300,13 +300,13 @@ pub fn log(board: &Board, commit: Commit, row: LogRow) {
     board.logs.append(row);
 }
 
-fn count(metrics: &Metrics, source: &str, verdict: Verdict, records: u64) {
-    match verdict {
-        Verdict::Accepted => metrics.accepted(source, records),
-        Verdict::Correction => metrics.corrections(source, records),
-        Verdict::Cancel => metrics.cancels(source, records),
-        Verdict::Duplicate => metrics.duplicates(source, records),
-        Verdict::Conflict => metrics.conflicts(source, records),
-        Verdict::Late => metrics.late(source, "reject_after", records),
+fn count(metrics: &Metrics, source: &str, outcome: RecordOutcome, records: u64) {
+    match outcome {
+        RecordOutcome::Accepted => metrics.accepted(source, records),
+        RecordOutcome::Correction => metrics.corrections(source, records),
+        RecordOutcome::Cancel => metrics.cancels(source, records),
+        RecordOutcome::Duplicate => metrics.duplicates(source, records),
+        RecordOutcome::Conflict => metrics.conflicts(source, records),
+        RecordOutcome::Late => metrics.late(source, "reject_after", records),
     }
 }

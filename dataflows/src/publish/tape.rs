@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use market::{Commit, Statement};
+use market::{AcceptedEvent, Commit};
 use tokio::sync::watch;
 
 use super::rest::{self, Shown};
@@ -19,7 +19,7 @@ pub const TAPE: &str = "trades";
 const BEHIND_MAX: usize = 50_000;
 
 /// What one shard brought in a commit.
-pub(super) type Part = Arc<Vec<Statement>>;
+pub(super) type Part = Arc<Vec<AcceptedEvent>>;
 
 /// What all shards brought in a commit; shared, so that who reads holds the lock for a moment only.
 pub(super) type Parts = Arc<Vec<Part>>;
@@ -226,10 +226,10 @@ pub(super) fn read(
 }
 
 /// The statements of a commit in the one order of records, without those of other instruments than wanted.
-fn in_order<'a>(parts: &'a [Part], wanted: &Wanted) -> Vec<&'a Statement> {
+fn in_order<'a>(parts: &'a [Part], wanted: &Wanted) -> Vec<&'a AcceptedEvent> {
     let instruments = wanted.instruments.as_ref();
     let all = parts.iter().flat_map(|part| part.iter());
-    let mut own: Vec<&Statement> =
+    let mut own: Vec<&AcceptedEvent> =
         all.filter(|s| instruments.is_none_or(|of| of.contains(&s.instrument))).collect();
     own.sort_unstable_by_key(|statement| statement.origin);
     own
@@ -258,7 +258,7 @@ impl rest::Kept for Parts {
     }
 }
 
-fn row(commit: Commit, statement: &Statement, labels: &Labels) -> Vec<Cell> {
+fn row(commit: Commit, statement: &AcceptedEvent, labels: &Labels) -> Vec<Cell> {
     let mut cells = Vec::with_capacity(TradeRow::COLUMNS.len());
     TradeRow { commit, statement, labels }.cells(&mut cells);
     cells
@@ -266,7 +266,7 @@ fn row(commit: Commit, statement: &Statement, labels: &Labels) -> Vec<Cell> {
 
 /// What a part takes: its statements, and about as much as a small allocation and its place in lists.
 fn bytes(part: &Part) -> usize {
-    part.capacity() * size_of::<Statement>() + 96
+    part.capacity() * size_of::<AcceptedEvent>() + 96
 }
 
 #[cfg(test)]
@@ -275,11 +275,11 @@ mod tests {
     use crate::views::view;
     use market::{Event, IdScope, InstrumentId, Origin, Record, SourceId, TradeId, TradeRef};
 
-    fn cancel(instrument: u64, position: u64) -> Statement {
+    fn cancel(instrument: u64, position: u64) -> AcceptedEvent {
         let instrument = InstrumentId(instrument);
         let of = TradeRef { instrument, scope: IdScope(0), id: TradeId::Number(position) };
         let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position };
-        Statement::of(&Record { origin, event: Event::Cancel { of, time: None } })
+        AcceptedEvent::of(&Record { origin, event: Event::Cancel { of, time: None } })
     }
 
     /// Commit and position of the rows.
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn rows_are_in_the_order_of_records_and_the_oldest_commits_go() {
-        let part = |statements: &[Statement]| Arc::new(statements.to_vec());
+        let part = |statements: &[AcceptedEvent]| Arc::new(statements.to_vec());
         let two = part(&[cancel(1, 1), cancel(1, 2)]);
         let tape = Tape::new(3 * (bytes(&two) + bytes(&part(&[cancel(2, 0)]))));
         for commit in 0..5 {

@@ -102,7 +102,7 @@ impl Wanted {
 
     /// The rows of a scan; of the wanted kind of session, if one is wanted.
     async fn rows(&self, context: &Context, scan: Scan) -> Result<Page, Problem> {
-        let calendar = context.calendars.get(self.instrument.terms.calendar);
+        let calendar = context.calendars.get(self.instrument.spec.calendar);
         match self.session {
             None => Ok(context.reader.scan(scan).await?),
             Some(kind) => InSession { context, calendar, kind }.scan(scan).await,
@@ -145,7 +145,7 @@ impl Wanted {
     }
 
     fn filled(&self, context: &Context, page: Page, around: Around) -> Bars {
-        let calendar = context.calendars.get(self.instrument.terms.calendar);
+        let calendar = context.calendars.get(self.instrument.spec.calendar);
         let keep_latest = self.from.is_none();
         // Rows that the limit left out behind the last one leave no gap that ends at `to`.
         let cut = page.more && !keep_latest;

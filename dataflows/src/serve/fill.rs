@@ -193,7 +193,7 @@ impl Filling<'_> {
         let key =
             CandleKey { instrument: self.instrument.id, timeframe: self.timeframe, open_time };
         let candle =
-            Candle { bar: Bar::empty(self.instrument.terms, end), state, revision: 0, cause: None };
+            Candle { bar: Bar::empty(self.instrument.spec, end), state, revision: 0, cause: None };
         let mut cells = Vec::with_capacity(CandleRow::COLUMNS.len());
         CandleRow { key: &key, candle: &candle }.cells(&mut cells);
         for at in PRICES {

@@ -163,7 +163,7 @@ impl InSession<'_> {
                 day = self.day(key.open_time);
             }
             let union = days.entry(day.open).or_insert_with(|| Candle {
-                bar: Bar::empty(part.bar.terms, day.end),
+                bar: Bar::empty(part.bar.spec, day.end),
                 state: BarState::Open,
                 revision: 0,
                 cause: None,

@@ -153,7 +153,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::{CauseKind, Commit, RefusalReason, UnmatchedReason};
+    use market::{CauseKind, Commit, RejectionReason, UnmatchedReason};
 
     #[test]
     fn every_metric_is_on_the_list_and_every_one_listed_shows() {
@@ -165,7 +165,7 @@ mod tests {
         metrics.late("a", "reject_after", 0);
         metrics.unmatched("a", UnmatchedReason::Unknown, 0);
         metrics.outliers(CauseKind::Trade, 0);
-        metrics.dead("a", RefusalReason::BadTime, 0);
+        metrics.dead("a", RejectionReason::BadTime, 0);
         metrics.watermark_lag("a", Some(0.0));
         metrics.rule("up");
         metrics.retained(0, 0);
@@ -194,7 +194,7 @@ mod tests {
         metrics.accepted("binance", 3);
         let same = metrics.clone();
         same.accepted("file \"a\"", 2);
-        metrics.dead("binance", RefusalReason::BadTime, 4);
+        metrics.dead("binance", RejectionReason::BadTime, 4);
         metrics.late("binance", "reject_after", 1);
         metrics.unmatched("", UnmatchedReason::Unknown, 1);
         metrics.outliers(CauseKind::Correction, 2);

@@ -1,6 +1,6 @@
 //! What came of the input of each source: counters with their sums, and how far its watermark is behind.
 
-use market::{RefusalReason, UnmatchedReason};
+use market::{RejectionReason, UnmatchedReason};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
@@ -110,7 +110,7 @@ impl Metrics {
     }
 
     /// So many pieces of input became dead letters.
-    pub fn dead(&self, source: &str, reason: RefusalReason, n: u64) {
+    pub fn dead(&self, source: &str, reason: RejectionReason, n: u64) {
         let labels = with_reason(source, reason.name());
         self.0.sources.dead.add(labels, n);
     }

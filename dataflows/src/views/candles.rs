@@ -42,10 +42,10 @@ impl Row for CandleRow<'_> {
     fn cells(&self, into: &mut Vec<Cell>) {
         let (key, candle) = (self.key, self.candle);
         let bar = &candle.bar;
-        let terms = bar.terms;
-        let price = |price: i64| Cell::Decimal { mantissa: price.into(), scale: terms.price_scale };
-        let size = |mantissa| Cell::Decimal { mantissa, scale: terms.quantity_scale };
-        let money = |mantissa| Cell::Decimal { mantissa, scale: terms.notional_scale() };
+        let spec = bar.spec;
+        let price = |price: i64| Cell::Decimal { mantissa: price.into(), scale: spec.price_scale };
+        let size = |mantissa| Cell::Decimal { mantissa, scale: spec.quantity_scale };
+        let money = |mantissa| Cell::Decimal { mantissa, scale: spec.notional_scale() };
         into.extend([
             Cell::Instrument(key.instrument),
             Cell::Timeframe(key.timeframe),

@@ -1,8 +1,8 @@
 //! The rows of the logs: what was refused, what disagreed, what was restated, what stood out.
 
 use market::{
-    Bar, Commit, Conflict, Outlier, Price, Quantity, Refusal, Revision, Terms, TooLate, TradeId,
-    Unmatched,
+    Bar, Commit, Conflict, InstrumentSpec, Outlier, Price, Quantity, Rejection, Revision, TooLate,
+    TradeId, Unmatched,
 };
 
 use serde::{Deserialize, Serialize};
@@ -21,15 +21,15 @@ pub struct DeadLetterRow {
     /// Where it lies in the partition.
     pub position: u64,
     /// Why.
-    pub refusal: Refusal,
+    pub rejection: Rejection,
 }
 
-fn price_cell(price: Price, terms: Terms) -> Cell {
-    Cell::Decimal { mantissa: price.0.into(), scale: terms.price_scale }
+fn price_cell(price: Price, spec: InstrumentSpec) -> Cell {
+    Cell::Decimal { mantissa: price.0.into(), scale: spec.price_scale }
 }
 
-fn size_cell(size: Quantity, terms: Terms) -> Cell {
-    Cell::Decimal { mantissa: size.0.into(), scale: terms.quantity_scale }
+fn size_cell(size: Quantity, spec: InstrumentSpec) -> Cell {
+    Cell::Decimal { mantissa: size.0.into(), scale: spec.quantity_scale }
 }
 
 fn id_cell(id: TradeId) -> Cell {
@@ -53,9 +53,9 @@ impl Row for DeadLetterRow {
             Cell::Text(self.source.clone()),
             Cell::Text(self.partition.clone()),
             Cell::Unsigned(self.position),
-            Cell::Word(self.refusal.reason.name()),
-            Cell::Text(self.refusal.detail.clone()),
-            Cell::Text(self.refusal.raw.clone()),
+            Cell::Word(self.rejection.reason.name()),
+            Cell::Text(self.rejection.detail.clone()),
+            Cell::Text(self.rejection.raw.clone()),
         ]);
     }
 }
@@ -80,11 +80,11 @@ impl Row for Conflict {
             Cell::Instrument(kept.instrument),
             id_cell(kept.id),
             Cell::Time(kept.time),
-            price_cell(kept.price, kept.terms),
-            size_cell(kept.quantity, kept.terms),
+            price_cell(kept.price, kept.spec),
+            size_cell(kept.quantity, kept.spec),
             Cell::Time(dropped.time),
-            price_cell(dropped.price, dropped.terms),
-            size_cell(dropped.quantity, dropped.terms),
+            price_cell(dropped.price, dropped.spec),
+            size_cell(dropped.quantity, dropped.spec),
         ]);
     }
 }
@@ -107,8 +107,8 @@ impl Row for TooLate {
             Cell::Instrument(trade.instrument),
             id_cell(trade.id),
             Cell::Time(trade.time),
-            price_cell(trade.price, trade.terms),
-            size_cell(trade.quantity, trade.terms),
+            price_cell(trade.price, trade.spec),
+            size_cell(trade.quantity, trade.spec),
             Cell::Time(*watermark),
         ]);
     }
@@ -160,9 +160,9 @@ impl Row for Outlier {
             id_cell(trade.id),
             Cell::Word(kind.name()),
             Cell::Time(trade.time),
-            price_cell(trade.price, trade.terms),
-            price_cell(*median, trade.terms),
-            Cell::Decimal { mantissa: (*deviation).into(), scale: trade.terms.price_scale },
+            price_cell(trade.price, trade.spec),
+            price_cell(*median, trade.spec),
+            Cell::Decimal { mantissa: (*deviation).into(), scale: trade.spec.price_scale },
             Cell::Unsigned((*bars).into()),
         ]);
     }
@@ -203,7 +203,7 @@ impl Row for Revision {
         ]);
         for bar in [&self.before, &self.after] {
             let price = |price: Option<Price>, bar: &Bar| {
-                price.map_or(Cell::Null, |price| price_cell(price, bar.terms))
+                price.map_or(Cell::Null, |price| price_cell(price, bar.spec))
             };
             match bar {
                 None => into.extend(std::iter::repeat_n(Cell::Null, 6)),
@@ -212,7 +212,7 @@ impl Row for Revision {
                     price(bar.high, bar),
                     price(bar.low, bar),
                     price(bar.close.map(|(_, p)| p), bar),
-                    Cell::Decimal { mantissa: bar.volume, scale: bar.terms.quantity_scale },
+                    Cell::Decimal { mantissa: bar.volume, scale: bar.spec.quantity_scale },
                     Cell::Unsigned(bar.trades),
                 ]),
             }

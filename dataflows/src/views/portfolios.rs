@@ -1,8 +1,8 @@
 //! The rows of what portfolios hold, are worth, weigh and risk. `docs/portfolios.md` defines the numbers.
 
 use market::{
-    Contract, Currency, EventTime, FillRef, InstrumentId, MONEY_SCALE, ModelId, PortfolioId, Price,
-    Terms, WEIGHT_SCALE,
+    Contract, Currency, EventTime, FillRef, InstrumentId, InstrumentSpec, MONEY_SCALE, ModelId,
+    PortfolioId, Price, WEIGHT_SCALE,
 };
 
 use super::row::{Cell, Column, Row, key, value};
@@ -99,7 +99,7 @@ pub struct EdgeRow {
     /// Who or what says so.
     pub model: ModelId,
     /// Scales of the prices.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// When it was said.
     pub time: EventTime,
     /// What it is worth.
@@ -122,7 +122,7 @@ pub struct FillFaultRow {
     /// `conflict` or `unmatched`.
     pub fault: &'static str,
     /// Of a conflict, time, price and quantity of the fill that counts and of the other, with their scales.
-    pub versions: Option<[(EventTime, Price, i64, Terms); 2]>,
+    pub versions: Option<[(EventTime, Price, i64, InstrumentSpec); 2]>,
 }
 
 fn decimal(mantissa: Option<i128>, scale: u8) -> Cell {
@@ -159,14 +159,14 @@ impl Row for PositionRow {
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
-        let terms = self.contract.terms;
-        let native = |mantissa| decimal(mantissa, terms.notional_scale());
+        let spec = self.contract.spec;
+        let native = |mantissa| decimal(mantissa, spec.notional_scale());
         into.extend([
             Cell::Portfolio(self.portfolio),
             Cell::Instrument(self.instrument),
-            decimal(Some(self.quantity), terms.quantity_scale),
-            decimal(self.average, terms.price_scale),
-            decimal(self.mark.map(|mark| mark.0.into()), terms.price_scale),
+            decimal(Some(self.quantity), spec.quantity_scale),
+            decimal(self.average, spec.price_scale),
+            decimal(self.mark.map(|mark| mark.0.into()), spec.price_scale),
             Cell::Currency(self.contract.quote),
             native(Some(self.basis)),
             native(self.value),
@@ -271,7 +271,7 @@ impl Row for EdgeRow {
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
-        let scale = self.terms.price_scale;
+        let scale = self.spec.price_scale;
         into.extend([
             Cell::Instrument(self.instrument),
             Cell::Model(self.model),
@@ -308,11 +308,11 @@ impl Row for FillFaultRow {
         match self.versions {
             None => into.extend(std::iter::repeat_n(Cell::Null, 6)),
             Some(versions) => {
-                for (time, price, quantity, terms) in versions {
+                for (time, price, quantity, spec) in versions {
                     into.extend([
                         Cell::Time(time),
-                        decimal(Some(price.0.into()), terms.price_scale),
-                        decimal(Some(quantity.into()), terms.quantity_scale),
+                        decimal(Some(price.0.into()), spec.price_scale),
+                        decimal(Some(quantity.into()), spec.quantity_scale),
                     ]);
                 }
             }

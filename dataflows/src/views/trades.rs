@@ -1,6 +1,6 @@
 //! The row of the view `trades`.
 
-use market::{CauseKind, Commit, EventTime, Statement};
+use market::{AcceptedEvent, CauseKind, Commit, EventTime};
 
 use super::Labels;
 use super::row::{Cell, Column, Row, key, value};
@@ -11,7 +11,7 @@ pub struct TradeRow<'a> {
     /// The commit that it is bound to.
     pub commit: Commit,
     /// What it says.
-    pub statement: &'a Statement,
+    pub statement: &'a AcceptedEvent,
     /// What the numbers of its source and partition stand for.
     pub labels: &'a Labels,
 }

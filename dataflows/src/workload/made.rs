@@ -1,8 +1,8 @@
 //! Ticks of a workload, one after the other, and as records of the engine's vocabulary.
 
 use market::{
-    Catalog, CatalogError, Event, EventTime, IdScope, InstrumentId, Price, Quantity, Side, Terms,
-    Trade, TradeId, TradeRef, Updates,
+    Catalog, CatalogError, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Price,
+    Quantity, Side, Trade, TradeId, TradeRef, Updates,
 };
 
 use super::dice::{Dice, Odds};
@@ -188,7 +188,7 @@ pub struct Market {
     ids: Ids,
     scope: IdScope,
     instruments: Vec<InstrumentId>,
-    terms: Terms,
+    spec: InstrumentSpec,
     /// What a cent is in price mantissas, and one unit in quantity mantissas.
     cent: i64,
     unit: i64,
@@ -201,20 +201,20 @@ impl Market {
         venue: &str,
         catalog: &Catalog,
     ) -> Result<Market, CatalogError> {
-        let mut terms = Terms::DEFAULT;
+        let mut spec = InstrumentSpec::DEFAULT;
         let mut instruments = Vec::with_capacity(workload.symbols as usize);
         for number in 0..workload.symbols {
             let instrument = catalog.resolve(&format!("{venue}:{}", symbol(number)))?;
-            terms = instrument.terms;
+            spec = instrument.spec;
             instruments.push(instrument.id);
         }
         Ok(Market {
             ids: workload.ids,
             scope: IdScope::of(venue),
             instruments,
-            cent: 10_i64.pow(u32::from(terms.price_scale).saturating_sub(2)),
-            unit: 10_i64.pow(u32::from(terms.quantity_scale)),
-            terms,
+            cent: 10_i64.pow(u32::from(spec.price_scale).saturating_sub(2)),
+            unit: 10_i64.pow(u32::from(spec.quantity_scale)),
+            spec,
         })
     }
 
@@ -233,7 +233,7 @@ impl Market {
         let of = TradeRef { instrument, scope: self.scope, id };
         let trade = Trade {
             instrument,
-            terms: self.terms,
+            spec: self.spec,
             scope: self.scope,
             id,
             time: tick.time,

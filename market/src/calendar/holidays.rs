@@ -58,7 +58,7 @@ impl Holidays {
                 },
             };
             if dates.insert(date, exception).is_some() {
-                return Err(at(format!("{date} stands there twice")));
+                return Err(at(format!("{date} is listed twice")));
             }
         }
         Ok(Holidays(dates))

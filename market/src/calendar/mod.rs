@@ -60,7 +60,7 @@ pub enum Calendar {
     Sessions(Arc<Sessions>),
 }
 
-/// The calendars of a job. [`crate::Terms::calendar`] is an index into them.
+/// The calendars of a job. [`crate::InstrumentSpec::calendar`] is an index into them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendars(Arc<[Calendar]>);
 
@@ -205,7 +205,7 @@ impl Calendars {
         opens.min().unwrap_or(time)
     }
 
-    /// The calendar that [`crate::Terms::calendar`] names; an index that no configuration gave out
+    /// The calendar that [`crate::InstrumentSpec::calendar`] names; an index that no configuration gave out
     /// means the first.
     pub fn get(&self, index: u8) -> &Calendar {
         self.0.get(usize::from(index)).unwrap_or(&self.0[0])

@@ -6,7 +6,7 @@
 use market::{Bar, BarState, Calendars, Candle, EventTime};
 
 use super::input::{Input, Units};
-use super::sheet::Sheet;
+use super::series_window::SeriesWindow;
 use super::step::{Row, Settling, Step};
 
 /// A bar as it is after a round, and whether it is open: none if it has no row any more.
@@ -19,11 +19,17 @@ pub struct Edit<'a> {
 /// A [`Step`] with its states, whatever their type.
 pub trait Column: Send {
     /// Brings the column to the bars after `edits`, which are in order of time, and puts the outputs of every
-    /// bar that may have others now into the sheet.
-    fn apply(&mut self, units: Units, calendars: &Calendars, edits: &[Edit<'_>], sheet: &mut Sheet);
+    /// bar that may have others now into the window.
+    fn apply(
+        &mut self,
+        units: Units,
+        calendars: &Calendars,
+        edits: &[Edit<'_>],
+        window: &mut SeriesWindow,
+    );
 
     /// Puts in every output.
-    fn restate(&self, units: Units, sheet: &mut Sheet);
+    fn restate(&self, units: Units, window: &mut SeriesWindow);
 
     /// How many outputs it has.
     fn outputs(&self) -> usize;
@@ -82,7 +88,7 @@ impl<T: Step> Rows<T> {
     }
 
     /// The row of a bar whose input and peek are these now, after the rows of `past`; `before` is its row
-    /// so far, if it had one. Puts it into the sheet if its
+    /// so far, if it had one. Puts it into the window if its
     /// outputs may differ.
     #[expect(clippy::too_many_arguments, reason = "all that a row is made of")]
     fn row(
@@ -93,7 +99,7 @@ impl<T: Step> Rows<T> {
         open_time: EventTime,
         (input, peek): (T::Input, bool),
         settling: &mut Settling,
-        sheet: &mut Sheet,
+        window: &mut SeriesWindow,
     ) -> RowOf<T> {
         let state = match before.filter(|before| before.input == input) {
             Some(before) if settling.is_settled() => before.state,
@@ -109,7 +115,7 @@ impl<T: Step> Rows<T> {
         };
         let after = Row { open_time, peek, input, state };
         if before.is_none_or(|before| before.state != state || before.peek != peek) {
-            self.say(units, &after, sheet);
+            self.put_outputs(units, &after, window);
         }
         after
     }
@@ -122,7 +128,7 @@ impl<T: Step> Rows<T> {
         mut at: usize,
         limit: EventTime,
         settling: &mut Settling,
-        sheet: &mut Sheet,
+        window: &mut SeriesWindow,
     ) -> usize {
         while let Some(before) = self.rows.get(at).copied() {
             if before.open_time >= limit {
@@ -134,7 +140,7 @@ impl<T: Step> Rows<T> {
             let unchanged = (before.input, before.peek);
             let past = &self.rows[..at];
             self.rows[at] =
-                self.row(units, past, Some(&before), before.open_time, unchanged, settling, sheet);
+                self.row(units, past, Some(&before), before.open_time, unchanged, settling, window);
             at += 1;
         }
         at
@@ -148,7 +154,7 @@ impl<T: Step> Rows<T> {
         mut tail: &'t [RowOf<T>],
         limit: EventTime,
         settling: &mut Settling,
-        sheet: &mut Sheet,
+        window: &mut SeriesWindow,
     ) -> &'t [RowOf<T>] {
         while let Some((before, rest)) = tail.split_first() {
             if before.open_time >= limit {
@@ -162,7 +168,7 @@ impl<T: Step> Rows<T> {
             let unchanged = (before.input, before.peek);
             let open_time = before.open_time;
             let row =
-                self.row(units, &self.rows, Some(before), open_time, unchanged, settling, sheet);
+                self.row(units, &self.rows, Some(before), open_time, unchanged, settling, window);
             self.rows.push(row);
             tail = rest;
         }
@@ -177,13 +183,13 @@ impl<T: Step> Rows<T> {
         at: usize,
         edits: &[Edit<'_>],
         settling: &mut Settling,
-        sheet: &mut Sheet,
+        window: &mut SeriesWindow,
     ) {
         let mut old = std::mem::take(&mut self.tail);
         old.extend(self.rows.drain(at..));
         let mut tail = &old[..];
         for edit in edits {
-            tail = self.carry_over(units, tail, edit.open_time, settling, sheet);
+            tail = self.carry_over(units, tail, edit.open_time, settling, window);
             let before = tail.first().filter(|row| row.open_time == edit.open_time);
             if before.is_some() {
                 tail = &tail[1..];
@@ -191,26 +197,26 @@ impl<T: Step> Rows<T> {
             match edit.input::<T::Input>(calendars) {
                 Some(now) => {
                     let open_time = edit.open_time;
-                    let row = self.row(units, &self.rows, before, open_time, now, settling, sheet);
+                    let row = self.row(units, &self.rows, before, open_time, now, settling, window);
                     self.rows.push(row);
                 }
                 None if before.is_some() => {
                     settling.bar_changed();
-                    sheet.take_out(edit.open_time, self.outputs());
+                    window.take_out(edit.open_time, self.outputs());
                 }
                 None => {}
             }
         }
-        self.carry_over(units, tail, EventTime::END, settling, sheet);
+        self.carry_over(units, tail, EventTime::END, settling, window);
         old.clear();
         self.tail = old;
     }
 
-    /// Puts the outputs of a bar into the sheet.
-    fn say(&self, units: Units, row: &RowOf<T>, sheet: &mut Sheet) {
+    /// Puts the outputs of a bar into the window.
+    fn put_outputs(&self, units: Units, row: &RowOf<T>, window: &mut SeriesWindow) {
         match self.step.read(units, &row.state) {
-            Some(outputs) => sheet.put(row.open_time, row.peek, outputs.as_ref()),
-            None => sheet.take_out(row.open_time, self.outputs()),
+            Some(outputs) => window.put(row.open_time, row.peek, outputs.as_ref()),
+            None => window.take_out(row.open_time, self.outputs()),
         }
     }
 }
@@ -221,7 +227,7 @@ impl<T: Step> Column for Rows<T> {
         units: Units,
         calendars: &Calendars,
         edits: &[Edit<'_>],
-        sheet: &mut Sheet,
+        window: &mut SeriesWindow,
     ) {
         let Some(first) = edits.first() else {
             return;
@@ -230,7 +236,7 @@ impl<T: Step> Column for Rows<T> {
         let mut at = self.position(first.open_time);
         // 1. In place, as long as edits change a bar that there is or append one.
         for (index, edit) in edits.iter().enumerate() {
-            at = self.settle(units, at, edit.open_time, &mut settling, sheet);
+            at = self.settle(units, at, edit.open_time, &mut settling, window);
             let before = self.rows.get(at).copied();
             let known = before.filter(|row| row.open_time == edit.open_time);
             let now = match edit.input::<T::Input>(calendars) {
@@ -238,22 +244,29 @@ impl<T: Step> Column for Rows<T> {
                 None if known.is_none() => continue,
                 // 2. From the first that puts one in or takes one out, all rows move.
                 _ => {
-                    return self.merge(units, calendars, at, &edits[index..], &mut settling, sheet);
+                    return self.merge(
+                        units,
+                        calendars,
+                        at,
+                        &edits[index..],
+                        &mut settling,
+                        window,
+                    );
                 }
             };
             let (past, open_time) = (&self.rows[..at], edit.open_time);
-            let row = self.row(units, past, known.as_ref(), open_time, now, &mut settling, sheet);
+            let row = self.row(units, past, known.as_ref(), open_time, now, &mut settling, window);
             match known {
                 Some(_) => self.rows[at] = row,
                 None => self.rows.push(row),
             }
             at += 1;
         }
-        self.settle(units, at, EventTime::END, &mut settling, sheet);
+        self.settle(units, at, EventTime::END, &mut settling, window);
     }
 
-    fn restate(&self, units: Units, sheet: &mut Sheet) {
-        self.rows.iter().for_each(|row| self.say(units, row, sheet));
+    fn restate(&self, units: Units, window: &mut SeriesWindow) {
+        self.rows.iter().for_each(|row| self.put_outputs(units, row, window));
     }
 
     fn outputs(&self) -> usize {

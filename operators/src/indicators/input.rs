@@ -1,6 +1,6 @@
 //! What an indicator sees of a bar, and the units that it is in.
 
-use market::{Bar, Calendars, EventTime, Terms, Timeframe};
+use market::{Bar, Calendars, EventTime, InstrumentSpec, Timeframe};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +22,9 @@ pub struct Units {
 
 impl Units {
     /// The units of an instrument.
-    pub fn of(terms: Terms) -> Units {
+    pub fn of(spec: InstrumentSpec) -> Units {
         let ten_to = |scale: u8| 10_f64.powi(i32::from(scale));
-        Units { price: ten_to(terms.price_scale), quantity: ten_to(terms.quantity_scale) }
+        Units { price: ten_to(spec.price_scale), quantity: ten_to(spec.quantity_scale) }
     }
 
     /// A price, or a sum or difference of prices.
@@ -151,7 +151,7 @@ impl Input for RangeCloseVolume {
 
 impl Input for Turnover {
     fn of(at: EventTime, bar: &Bar, calendars: &Calendars) -> Option<Turnover> {
-        let day = calendars.get(bar.terms.calendar).bucket(Timeframe::DAY, at).open;
+        let day = calendars.get(bar.spec.calendar).bucket(Timeframe::DAY, at).open;
         Some(Turnover { day, volume: bar.volume, notional: bar.notional })
     }
 }

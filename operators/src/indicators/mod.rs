@@ -4,7 +4,7 @@
 //!   ends of rounds.
 //! * **Meaning**: each number is a function of the bars that there are, in order of time, and of nothing
 //!   else: a bar that is restated, inserted or removed changes exactly the numbers that the definition
-//!   says. The definitions are TA-Lib's (C 0.8, classic mode, unstable period 0) where it has the
+//!   requires. The definitions are TA-Lib's (C 0.8, classic mode, unstable period 0) where it has the
 //!   indicator: seeds, first value and special cases.
 //! * **Numbers**: prices are exact mantissas until a formula leaves whole numbers. Window sums are integers;
 //!   recurrences are `f64` in one fixed order. Bars without a field that an indicator needs take no part in it.
@@ -19,9 +19,9 @@
 mod column;
 mod input;
 mod label;
-mod line;
 mod operator;
-mod sheet;
+mod series;
+mod series_window;
 mod smooth;
 mod spec;
 mod step;
@@ -51,8 +51,8 @@ mod willr;
 mod wma;
 
 pub use label::Indicator;
-pub use line::Line;
 pub use operator::{Indicators, IndicatorsConfig};
+pub use series::IndicatorSeries;
 pub use spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
 pub use value::{
     IndicatorChange, IndicatorKey, IndicatorOut, IndicatorValue, Numbers, NumbersChange, Reading,

@@ -7,7 +7,7 @@ use market::{Calendars, Candle, CandleKey, InstrumentId, Shard, Timeframe};
 use serde::de::Error;
 
 use super::label::Indicator;
-use super::line::{Line, LineState, line_of};
+use super::series::{IndicatorSeries, SeriesState, series_of};
 use super::spec::IndicatorError;
 use super::value::IndicatorOut;
 use crate::context::CommitContext;
@@ -24,16 +24,16 @@ pub struct IndicatorsConfig {
 /// One shard of the indicators.
 pub struct Indicators {
     config: Arc<IndicatorsConfig>,
-    lines: BTreeMap<(InstrumentId, Timeframe), Line>,
+    all_series: BTreeMap<(InstrumentId, Timeframe), IndicatorSeries>,
     /// Changes of bars in this round; the last of each bar counts.
     changed: Vec<Arc<BarChange>>,
     bytes: usize,
 }
 
-/// What is saved. The labels say whose states they are.
+/// What is saved. The labels name the indicators of the states.
 type Saved = (
     Vec<String>,
-    BTreeMap<(InstrumentId, Timeframe), LineState>,
+    BTreeMap<(InstrumentId, Timeframe), SeriesState>,
     BTreeMap<CandleKey, Option<Arc<Candle>>>,
 );
 
@@ -107,7 +107,7 @@ impl IndicatorsConfig {
 impl Indicators {
     /// An empty shard.
     pub fn new(config: Arc<IndicatorsConfig>) -> Indicators {
-        Indicators { config, lines: BTreeMap::new(), changed: Vec::new(), bytes: 0 }
+        Indicators { config, all_series: BTreeMap::new(), changed: Vec::new(), bytes: 0 }
     }
 }
 
@@ -137,18 +137,18 @@ impl Core for Indicators {
         let changed = all.chunk_by(|a, b| a.key == b.key).filter_map(last);
         let mut changed = changed.peekable();
         while let Some(first) = changed.peek() {
-            let at = line_of(&first.key);
-            let line = self
-                .lines
+            let at = series_of(&first.key);
+            let series = self
+                .all_series
                 .entry(at)
-                .or_insert_with(|| Line::new(Arc::clone(&self.config), at.0, at.1));
-            let of_line: Vec<Arc<BarChange>> =
-                std::iter::from_fn(|| changed.next_if(|change| line_of(&change.key) == at))
+                .or_insert_with(|| IndicatorSeries::new(Arc::clone(&self.config), at.0, at.1));
+            let of_series: Vec<Arc<BarChange>> =
+                std::iter::from_fn(|| changed.next_if(|change| series_of(&change.key) == at))
                     .collect();
             let edits =
-                of_line.iter().map(|change| (change.key.open_time, change.after.as_deref()));
-            line.apply(edits, out);
-            let grown = line.grown();
+                of_series.iter().map(|change| (change.key.open_time, change.after.as_deref()));
+            series.apply(edits, out);
+            let grown = series.grown();
             self.bytes = self.bytes.saturating_add_signed(grown);
         }
         drop(changed);
@@ -157,19 +157,19 @@ impl Core for Indicators {
     }
 
     fn restate(&self, out: &mut Vec<IndicatorOut>) {
-        self.lines.values().for_each(|line| line.restate(out));
+        self.all_series.values().for_each(|series| series.restate(out));
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        let lines = self.lines.iter().map(|(at, line)| Ok((*at, line.encode()?)));
+        let all_series = self.all_series.iter().map(|(at, series)| Ok((*at, series.encode()?)));
         let changed =
             self.changed.iter().map(|change| (change.key, change.after.clone())).collect();
-        let saved: Saved = (self.config.labels(), lines.collect::<Result<_, _>>()?, changed);
+        let saved: Saved = (self.config.labels(), all_series.collect::<Result<_, _>>()?, changed);
         postcard::to_stdvec(&saved)
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        let (labels, lines, changed): Saved = postcard::from_bytes(state)?;
+        let (labels, all_series, changed): Saved = postcard::from_bytes(state)?;
         if labels != self.config.labels() {
             return Err(postcard::Error::custom("states of other indicators"));
         }
@@ -177,19 +177,19 @@ impl Core for Indicators {
             Arc::new(BarChange { key, before: None, after, cause: None }) // only the last counts
         });
         self.changed = changed.collect();
-        self.lines.clear();
+        self.all_series.clear();
         self.bytes = 0;
-        for ((instrument, timeframe), state) in lines {
-            let mut line = Line::new(Arc::clone(&self.config), instrument, timeframe);
-            line.decode(&state)?;
-            self.bytes = self.bytes.saturating_add_signed(line.grown());
-            self.lines.insert((instrument, timeframe), line);
+        for ((instrument, timeframe), state) in all_series {
+            let mut series = IndicatorSeries::new(Arc::clone(&self.config), instrument, timeframe);
+            series.decode(&state)?;
+            self.bytes = self.bytes.saturating_add_signed(series.grown());
+            self.all_series.insert((instrument, timeframe), series);
         }
         Ok(())
     }
 
     fn size(&self) -> (usize, usize) {
         let gathered = self.changed.len() * size_of::<BarChange>();
-        (self.lines.len(), self.bytes + gathered)
+        (self.all_series.len(), self.bytes + gathered)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Bars are *x₁ … xₙ* in order of time, those without a needed field left out. An indicator is a
 //! function `step` with *sᵢ = step(the bars and states before i, xᵢ)* and a function `read` that makes
-//! outputs of *sᵢ* alone. It says how far back `step` looks: at most *w* bars and *d* states.
+//! outputs of *sᵢ* alone. It gives how far back `step` looks: at most *w* bars and *d* states.
 
 use market::EventTime;
 use serde::de::DeserializeOwned;

@@ -37,7 +37,7 @@ fn whole(mantissa: i128, scale: u8) -> f64 {
 
 /// The close.
 pub(super) fn close<T>((_, bar): &(T, Bar)) -> Option<f64> {
-    bar.close.map(|(_, price)| whole(price.0.into(), bar.terms.price_scale))
+    bar.close.map(|(_, price)| whole(price.0.into(), bar.spec.price_scale))
 }
 
 /// The close as the whole number that its mantissa is, where the unit cancels out.
@@ -52,7 +52,7 @@ pub(super) fn high_low<T>((_, bar): &(T, Bar)) -> Option<Prices> {
         low: bar.low?.0 as f64,
         close: bar.close.map_or(f64::NAN, |(_, close)| close.0 as f64),
         volume: bar.volume as f64,
-        unit: 10_f64.powi(bar.terms.price_scale.into()),
+        unit: 10_f64.powi(bar.spec.price_scale.into()),
     })
 }
 
@@ -68,7 +68,7 @@ pub(super) fn three_typical(bar: &Prices) -> f64 {
 
 /// Close and volume.
 pub(super) fn close_volume<T>(row: &(T, Bar)) -> Option<(f64, f64)> {
-    Some((close(row)?, whole(row.1.volume, row.1.terms.quantity_scale)))
+    Some((close(row)?, whole(row.1.volume, row.1.spec.quantity_scale)))
 }
 
 /// What `f` makes of each window of `period`.

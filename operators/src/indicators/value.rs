@@ -1,4 +1,4 @@
-//! What indicators say.
+//! The values of indicators.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -69,7 +69,7 @@ pub struct NumbersChange {
 pub enum IndicatorOut {
     /// Numbers of a bar changed.
     Changed(NumbersChange),
-    /// Numbers that exist already, told again because state was restored.
+    /// Numbers that exist already, emitted again because state was restored.
     Restored(CandleKey, Numbers),
 }
 
@@ -77,7 +77,7 @@ impl Numbers {
     /// Those in `slots`; nothing if all are [`Reading::ABSENT`].
     pub(super) fn new(slots: &[Reading], peek: bool) -> Option<Numbers> {
         let any = slots.iter().any(|slot| slot.is_there());
-        // The last reading says whether the bar is open.
+        // The last reading encodes whether the bar is open.
         let last = Reading(f64::from(u8::from(peek)));
         any.then(|| Numbers(slots.iter().copied().chain([last]).collect()))
     }
@@ -129,7 +129,7 @@ impl IndicatorOut {
 }
 
 impl Reading {
-    /// Stands where there is no number: a not-a-number that no computation gives, since none is given one.
+    /// Watermarks a missing number: a not-a-number that no computation gives, since none is given one.
     pub const ABSENT: Reading = Reading(f64::from_bits(0x7ff8_7469_636b_7765));
 
     /// Whether this is a number.

@@ -50,12 +50,12 @@ impl IndicatorSpec for Spec {
     ) -> Vec<Option<Vec<f64>>> {
         let mut outputs = Vec::new();
         for (open_time, bar) in bars {
-            let calendar = calendars.get(bar.terms.calendar);
+            let calendar = calendars.get(bar.spec.calendar);
             let day = calendar.bucket(Timeframe::DAY, *open_time).open;
             let today = bars.iter().filter(|(time, _)| (day..=*open_time).contains(time));
             let volume: f64 = today.clone().map(|(_, bar)| bar.volume as f64).sum();
             let notional: f64 = today.map(|(_, bar)| bar.notional as f64).sum();
-            let unit = 10_f64.powi(bar.terms.price_scale.into());
+            let unit = 10_f64.powi(bar.spec.price_scale.into());
             outputs.push((volume != 0.0).then(|| vec![notional / volume / unit]));
         }
         outputs

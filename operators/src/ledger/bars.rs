@@ -1,12 +1,12 @@
 //! Base bars: what the surviving trades of an interval come to.
 //!
-//! A bar has the numbers of its quiet trades' chunks, and its affairs' survivors as they are. A trade that comes
+//! A bar has the numbers of its plain trades' chunks, and its amended trades' survivors as they are. A trade that comes
 //! is added to its values, one that goes is subtracted; only if it was the open, the close, the high or the
 //! low, the bar is folded anew, from what its chunks come to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Bar, Bucket, CandleKey, Cause, EventTime, OrderKey, Price, Terms, Trade};
+use market::{Bar, Bucket, CandleKey, Cause, EventTime, InstrumentSpec, OrderKey, Price, Trade};
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
@@ -19,11 +19,11 @@ use crate::output::LedgerOut;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct BaseBar {
     pub(super) end: EventTime,
-    /// Of its quiet trades; all of it but what was added in the commit at hand is in `values`.
+    /// Of its plain trades; all of it but what was added in the commit at hand is in `values`.
     pub(super) chunks: Vec<u32>,
-    /// How many quiet trades are in `values` and may still become affairs.
-    quiet: usize,
-    /// What survives of affairs that may still change.
+    /// How many plain trades are in `values` and may still become amended trades.
+    plain: usize,
+    /// What survives of amended trades that may still change.
     live: BTreeMap<OrderKey, Trade>,
     /// What forgotten trades have left; they can no longer change.
     sealed: Bar,
@@ -37,29 +37,29 @@ pub(super) struct BaseBar {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Bars {
     /// Of the instrument; not known while only cancels have named it.
-    terms: Option<Terms>,
+    spec: Option<InstrumentSpec>,
     bars: BTreeMap<EventTime, Box<BaseBar>>,
     /// The bars that have chunks: when they end and open.
     holding: BTreeSet<(EventTime, EventTime)>,
-    quiet: usize,
+    plain: usize,
     live: usize,
     chunks: usize,
 }
 
 impl Bars {
-    /// Takes the instrument's terms; says whether its calendar differs from the one assumed so far.
-    pub(super) fn learn(&mut self, terms: Terms) -> bool {
-        if self.terms.is_some() {
+    /// Takes the instrument's spec; returns whether its calendar differs from the one assumed so far.
+    pub(super) fn learn(&mut self, spec: InstrumentSpec) -> bool {
+        if self.spec.is_some() {
             return false;
         }
         let assumed = self.calendar();
-        self.terms = Some(terms);
-        terms.calendar != assumed
+        self.spec = Some(spec);
+        spec.calendar != assumed
     }
 
     /// The instrument's calendar; the job's while it is not known.
     fn calendar(&self) -> u8 {
-        self.terms.map_or(0, |terms| terms.calendar)
+        self.spec.map_or(0, |spec| spec.calendar)
     }
 
     /// The base bar of any time.
@@ -68,15 +68,15 @@ impl Bars {
     }
 
     /// The bar at `bucket`, and whether this made it.
-    fn at(&mut self, bucket: Bucket, terms: Terms) -> (&mut BaseBar, bool) {
+    fn at(&mut self, bucket: Bucket, spec: InstrumentSpec) -> (&mut BaseBar, bool) {
         let mut made = false;
         let bar = self.bars.entry(bucket.open).or_insert_with(|| {
             made = true;
-            let empty = Bar::empty(terms, bucket.end);
+            let empty = Bar::empty(spec, bucket.end);
             Box::new(BaseBar {
                 end: bucket.end,
                 chunks: Vec::new(),
-                quiet: 0,
+                plain: 0,
                 live: BTreeMap::new(),
                 sealed: empty,
                 values: empty,
@@ -92,10 +92,10 @@ impl Bars {
     pub(super) fn chunk(
         &mut self,
         bucket: Bucket,
-        terms: Terms,
+        spec: InstrumentSpec,
         rows: &mut Rows,
     ) -> (Option<u32>, bool) {
-        let (bar, made) = self.at(bucket, terms);
+        let (bar, made) = self.at(bucket, spec);
         let last = bar.chunks.last().copied().filter(|last| rows.has_room(*last));
         if last.is_some() {
             return (last, made);
@@ -109,31 +109,31 @@ impl Bars {
         (chunk, made)
     }
 
-    /// So many quiet trades were taken into the values of their bars.
-    pub(super) fn took_in(&mut self, quiet: usize) {
-        self.quiet += quiet;
+    /// Counts plain trades that were added to the values of their bars.
+    pub(super) fn count_plain(&mut self, plain: usize) {
+        self.plain += plain;
     }
 
-    /// A quiet trade in the values of the bar that opens at `open` has become an affair.
-    pub(super) fn disturb(&mut self, open: EventTime, trade: &Trade) {
+    /// A plain trade in the values of the bar that opens at `open` has become an amended one.
+    pub(super) fn promote(&mut self, open: EventTime, trade: &Trade) {
         if let Some(bar) = self.bars.get_mut(&open) {
-            bar.quiet -= 1;
-            self.quiet -= 1;
+            bar.plain -= 1;
+            self.plain -= 1;
             bar.live.insert(OrderKey::of(trade), *trade);
             self.live += 1;
         }
     }
 
-    /// Adds what survives of an affair to the bar at `bucket`; says whether this made the bar.
+    /// Adds what survives of an amended trade to the bar at `bucket`; returns whether this made the bar.
     pub(super) fn add(&mut self, bucket: Bucket, trade: &Trade) -> bool {
-        let (bar, made) = self.at(bucket, trade.terms);
+        let (bar, made) = self.at(bucket, trade.spec);
         bar.live.insert(OrderKey::of(trade), *trade);
         bar.values.add(trade);
         self.live += 1;
         made
     }
 
-    /// Takes what survived of an affair out of the bar that opens at `open`.
+    /// Takes what survived of an amended trade out of the bar that opens at `open`.
     pub(super) fn remove(&mut self, open: EventTime, trade: &Trade) {
         if let Some(bar) = self.bars.get_mut(&open)
             && bar.live.remove(&OrderKey::of(trade)).is_some()
@@ -143,7 +143,7 @@ impl Bars {
         }
     }
 
-    /// Keeps what an affair contributes to the bar that opens at `open`, and forgets its trade.
+    /// Keeps what an amended trade contributes to the bar that opens at `open`, and forgets the trade.
     pub(super) fn seal(&mut self, open: EventTime, trade: &Trade) {
         if let Some(bar) = self.bars.get_mut(&open)
             && let Some(trade) = bar.live.remove(&OrderKey::of(trade))
@@ -153,8 +153,8 @@ impl Bars {
         }
     }
 
-    /// Forgets the quiet trades of every bar that ends at or before `horizon`, and keeps what they come to.
-    pub(super) fn forget_quiet(&mut self, horizon: EventTime, rows: &mut Rows) {
+    /// Forgets the plain trades of every bar that ends at or before `horizon`, and keeps what they come to.
+    pub(super) fn forget_plain(&mut self, horizon: EventTime, rows: &mut Rows) {
         while let Some((end, open)) =
             self.holding.first().copied().filter(|(end, _)| *end <= horizon)
         {
@@ -162,17 +162,17 @@ impl Bars {
             let Some(bar) = self.bars.get_mut(&open) else {
                 continue;
             };
-            bar.seal_quiet(rows);
-            self.quiet -= std::mem::take(&mut bar.quiet);
+            bar.seal_plain(rows);
+            self.plain -= std::mem::take(&mut bar.plain);
             let chunks = std::mem::take(&mut bar.chunks);
             self.chunks -= chunks.len();
-            rows.sink(chunks);
+            rows.free_later(chunks);
         }
         rows.forget_through(horizon);
     }
 
-    /// When the first bar with quiet trades ends.
-    pub(super) fn first_quiet_end(&self) -> Option<EventTime> {
+    /// When the first bar with plain trades ends.
+    pub(super) fn first_plain_end(&self) -> Option<EventTime> {
         self.holding.first().map(|(end, _)| *end)
     }
 
@@ -184,12 +184,12 @@ impl Bars {
         self.bars.iter().map(|(open, bar)| (*open, &**bar))
     }
 
-    /// How many quiet trades there are.
-    pub(super) fn quiet(&self) -> usize {
-        self.quiet
+    /// How many plain trades there are.
+    pub(super) fn plain(&self) -> usize {
+        self.plain
     }
 
-    /// How many bytes the bars and their affairs' trades retain, about.
+    /// How many bytes the bars and their amended trades retain, about.
     pub(super) fn bytes(&self) -> usize {
         // A B-tree's nodes are two thirds full on average, and so are the lists of chunks.
         self.live * size_of::<(OrderKey, Trade)>() * 3 / 2
@@ -200,10 +200,10 @@ impl Bars {
 }
 
 impl BaseBar {
-    /// Adds a quiet trade to the values.
-    pub(super) fn take_in(&mut self, trade: &Trade) {
+    /// Adds a plain trade to the values.
+    pub(super) fn add_plain(&mut self, trade: &Trade) {
         self.values.add(trade);
-        self.quiet += 1;
+        self.plain += 1;
     }
 
     /// Brings its row to the values that its trades give; see [`History::settle`].
@@ -229,8 +229,8 @@ impl BaseBar {
         self.history.shown().and_then(|candle| candle.bar.close).map(|(_, price)| price)
     }
 
-    /// What the quiet trades come to is sealed: all but what affairs contribute.
-    fn seal_quiet(&mut self, rows: &Rows) {
+    /// What the plain trades come to is sealed: all but what amended trades contribute.
+    fn seal_plain(&mut self, rows: &Rows) {
         let mut without = self.values;
         let holds = !self.stale && self.live.values().all(|trade| without.take_out(trade));
         if holds {

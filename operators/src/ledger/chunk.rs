@@ -1,4 +1,4 @@
-//! Up to [`CHUNK_ROWS`] quiet trades of one base bar: rows while it grows, narrow columns once it is packed.
+//! Up to [`CHUNK_ROWS`] plain trades of one base bar: rows while it grows, narrow columns once it is packed.
 //!
 //! A row never moves, so that what refers to it by its number stays right. Packed, each column holds what
 //! its values are above their least, in as few bytes as the widest of them needs: times in the coarsest
@@ -11,24 +11,24 @@ use serde::{Deserialize, Serialize};
 /// How many rows a chunk holds at most.
 pub(super) const CHUNK_ROWS: usize = 256;
 
-/// A quiet trade as it is kept: what its book and its stream do not say.
+/// A plain trade as it is kept: the values that its instrument and its stream do not give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) time: EventTime,
     pub(super) sequence: u64,
-    /// The number in its id; which kind of id it is, the stream says.
+    /// The number in its id; the stream gives the kind of id.
     pub(super) id: u64,
-    /// Where its `New` with the lowest origin was told: the position, and the number of the stream.
+    /// Where its `New` with the lowest origin came from: the position, and the number of the stream.
     pub(super) position: u64,
     pub(super) stream: u16,
     pub(super) price: Price,
     pub(super) quantity: Quantity,
-    pub(super) marks: RowMarks,
+    pub(super) flags: RowFlags,
 }
 
 /// Aggressor and parts of a row, whether its sequence is its position, and whether it is one still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct RowMarks(u8);
+pub(super) struct RowFlags(u8);
 
 /// Rows of one bar.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub(super) struct Packed {
     /// Whether sequences follow positions; else they follow ids.
     by_position: bool,
     columns: [Column; COLUMNS],
-    /// The marks of every row, then the columns one behind the other, then what lets the last value be read
+    /// The flags of every row, then the columns one behind the other, then what lets the last value be read
     /// as eight bytes.
     bytes: Box<[u8]>,
 }
@@ -70,13 +70,13 @@ const STREAM: usize = 4;
 const PRICE: usize = 5;
 const QUANTITY: usize = 6;
 
-impl RowMarks {
+impl RowFlags {
     const POSITIONAL: u8 = 1 << 5;
     const GONE: u8 = 1 << 7;
 
-    pub(super) fn new(side: Side, updates: Updates, is_positional: bool) -> RowMarks {
-        let positional = if is_positional { RowMarks::POSITIONAL } else { 0 };
-        RowMarks(updates.bits() | (side as u8) << 3 | positional)
+    pub(super) fn new(side: Side, updates: Updates, is_positional: bool) -> RowFlags {
+        let positional = if is_positional { RowFlags::POSITIONAL } else { 0 };
+        RowFlags(updates.bits() | (side as u8) << 3 | positional)
     }
 
     pub(super) fn side(self) -> Side {
@@ -93,12 +93,12 @@ impl RowMarks {
 
     /// See [`market::Trade::is_positional`].
     pub(super) fn is_positional(self) -> bool {
-        self.0 & RowMarks::POSITIONAL != 0
+        self.0 & RowFlags::POSITIONAL != 0
     }
 
-    /// Whether the trade is no quiet one any more: its row says nothing.
+    /// Whether the trade was promoted or is gone: its row is void.
     pub(super) fn is_gone(self) -> bool {
-        self.0 & RowMarks::GONE != 0
+        self.0 & RowFlags::GONE != 0
     }
 }
 
@@ -118,31 +118,31 @@ impl Chunk {
         }
     }
 
-    /// The number in the id, the stream and the marks of a row, if there is one.
-    pub(super) fn name(&self, at: usize) -> Option<(u64, u16, RowMarks)> {
+    /// The number in the id, the stream and the flags of a row, if there is one.
+    pub(super) fn name(&self, at: usize) -> Option<(u64, u16, RowFlags)> {
         match self {
-            Chunk::Open(rows) => rows.get(at).map(|row| (row.id, row.stream, row.marks)),
+            Chunk::Open(rows) => rows.get(at).map(|row| (row.id, row.stream, row.flags)),
             Chunk::Packed(packed) => (at < usize::from(packed.rows)).then(|| {
                 let id = (packed.get(ID, at) as u64).wrapping_add(at as u64);
-                (id, packed.get(STREAM, at) as u16, packed.marks(at))
+                (id, packed.get(STREAM, at) as u16, packed.flags(at))
             }),
         }
     }
 
-    /// Every row that says something.
+    /// Every row that is not void.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
-        (0..self.len()).map(|at| self.row(at)).filter(|row| !row.marks.is_gone())
+        (0..self.len()).map(|at| self.row(at)).filter(|row| !row.flags.is_gone())
     }
 
-    /// From now on the row says nothing.
+    /// Makes the row void.
     pub(super) fn let_go(&mut self, at: usize) {
         match self {
-            Chunk::Open(rows) => rows[at].marks.0 |= RowMarks::GONE,
-            Chunk::Packed(packed) => packed.bytes[at] |= RowMarks::GONE,
+            Chunk::Open(rows) => rows[at].flags.0 |= RowFlags::GONE,
+            Chunk::Packed(packed) => packed.bytes[at] |= RowFlags::GONE,
         }
     }
 
-    /// The row's `New` with the lowest origin was told elsewhere.
+    /// The row's `New` with the lowest origin came from elsewhere.
     pub(super) fn set_origin(&mut self, at: usize, stream: u16, position: u64) {
         match self {
             Chunk::Open(rows) => (rows[at].stream, rows[at].position) = (stream, position),
@@ -199,7 +199,7 @@ impl Packed {
         let mut packed =
             Packed { rows: rows.len() as u16, unit, by_position, columns, bytes: Box::default() };
         let mut bytes = Vec::with_capacity(rows.len() * 24);
-        bytes.extend(rows.iter().map(|row| row.marks.0));
+        bytes.extend(rows.iter().map(|row| row.flags.0));
         let (position, stream) = match widely {
             true => (Some((0, 8)), Some((0, 2))),
             false => (None, None),
@@ -226,8 +226,8 @@ impl Packed {
         packed
     }
 
-    fn marks(&self, at: usize) -> RowMarks {
-        RowMarks(self.bytes[at])
+    fn flags(&self, at: usize) -> RowFlags {
+        RowFlags(self.bytes[at])
     }
 
     /// What a row has in a column above the least.
@@ -267,12 +267,13 @@ impl Packed {
             stream: self.get(STREAM, at) as u16,
             price: Price(self.get(PRICE, at)),
             quantity: Quantity(self.get(QUANTITY, at)),
-            marks: self.marks(at),
+            flags: self.flags(at),
         }
     }
 }
 
-/// Appends a column of the values that rows have, each above the least; or above `least`, in so many bytes, if that is given.
+/// Appends a column of the values that rows have, each above the least; or above `least`, in so many bytes, if that is
+/// given.
 fn column(
     rows: &[Row],
     given: Option<(i64, u8)>,
@@ -358,7 +359,7 @@ mod tests {
             |(rows, unit, in_order)| {
                 let rows = rows.into_iter().enumerate();
                 let rows = rows.map(
-                    |(at, (time, sequence, id, position, (price, size, stream, marks)))| {
+                    |(at, (time, sequence, id, position, (price, size, stream, flags)))| {
                         let at = at as u64;
                         let ordered = in_order.then_some(7_000 + at);
                         Row {
@@ -369,7 +370,7 @@ mod tests {
                             stream: if in_order { 3 } else { stream },
                             price: Price(price),
                             quantity: Quantity(size),
-                            marks: RowMarks(marks & 0x3f),
+                            flags: RowFlags(flags & 0x3f),
                         }
                     },
                 );
@@ -386,7 +387,7 @@ mod tests {
             prop_assert_eq!(chunk.len(), rows.len());
             for (at, row) in rows.iter().enumerate() {
                 prop_assert_eq!(chunk.row(at), *row);
-                prop_assert_eq!(chunk.name(at), Some((row.id, row.stream, row.marks)));
+                prop_assert_eq!(chunk.name(at), Some((row.id, row.stream, row.flags)));
             }
             prop_assert_eq!(chunk.name(rows.len()), None);
         }
@@ -419,11 +420,11 @@ mod tests {
             stream: 2,
             price: Price(4_200_000 + (n as i64 * 37) % 250),
             quantity: Quantity(1 + (n as i64 * 91) % 60_000),
-            marks: RowMarks::new(Side::Buy, Updates::ALL, false),
+            flags: RowFlags::new(Side::Buy, Updates::ALL, false),
         };
         let mut chunk = Chunk::Open((0..256).map(row).collect());
         chunk.pack();
-        let per_row = 1 + 2 + 1 + 2; // marks, time, price, quantity
+        let per_row = 1 + 2 + 1 + 2; // flags, time, price, quantity
         assert_eq!(chunk.bytes(), 256 * per_row + 8);
     }
 }

@@ -1,6 +1,6 @@
 //! Which trades of an instrument are missing: holes in ids that its venue gives out without holes.
 //!
-//! Ids that were told never become unknown again, so what is kept of them are the gaps alone and the two
+//! Ids that were seen never become unseen again, so what is kept of them are the gaps alone and the two
 //! ends: forgotten trades leave no hole. An id that comes in order costs a comparison, any other O(log n)
 //! of the gaps. Memory is bounded by the number of gaps that are kept apart.
 
@@ -14,22 +14,22 @@ use crate::output::{GapChange, GapOut, LedgerOut};
 /// The gaps of one instrument.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Gaps {
-    scopes: BTreeMap<IdScope, Told>,
+    scopes: BTreeMap<IdScope, KnownIds>,
 }
 
-/// The ids of one scope that were told: all from the lowest to the highest, but for the gaps.
+/// The ids of one scope that were seen: all from the lowest to the highest, but for the gaps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Told {
+struct KnownIds {
     lowest: End,
     highest: End,
-    /// By first id. Two of them have an id between them that was told.
+    /// By first id. Two of them have an id between them that was seen.
     gaps: BTreeMap<u64, Gap>,
-    /// What was at each first id before the commit at hand; only for those that it touched.
+    /// What was at each first id before the commit at hand; only for those that the commit changed.
     #[serde(skip)]
     before: BTreeMap<u64, Option<Gap>>,
 }
 
-/// An id beyond which none was told, and the earliest event time that a trade was told with under it.
+/// The lowest or highest id seen, and the earliest event time of a trade with it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct End {
     id: u64,
@@ -37,15 +37,15 @@ struct End {
 }
 
 impl Gaps {
-    /// A trade was told under `id`, perhaps once more.
-    pub(super) fn tell(&mut self, scope: IdScope, id: TradeId, time: EventTime) {
+    /// Notes a trade with this `id`, perhaps once more.
+    pub(super) fn observe(&mut self, scope: IdScope, id: TradeId, time: EventTime) {
         let (true, TradeId::Number(id)) = (scope.is_contiguous(), id) else {
             return;
         };
         match self.scopes.get_mut(&scope) {
-            Some(told) => told.tell(End { id, time }),
+            Some(known) => known.observe(End { id, time }),
             None => {
-                self.scopes.insert(scope, Told::only(End { id, time }));
+                self.scopes.insert(scope, KnownIds::only(End { id, time }));
             }
         }
     }
@@ -57,10 +57,10 @@ impl Gaps {
         gaps_max: usize,
         out: &mut Vec<LedgerOut>,
     ) {
-        for (scope, told) in &mut self.scopes {
-            told.merge_down_to(gaps_max);
-            for (first_id, before) in std::mem::take(&mut told.before) {
-                let after = told.gaps.get(&first_id).copied();
+        for (scope, known) in &mut self.scopes {
+            known.merge_down_to(gaps_max);
+            for (first_id, before) in std::mem::take(&mut known.before) {
+                let after = known.gaps.get(&first_id).copied();
                 if before != after {
                     let key = GapKey { instrument, scope: *scope, first_id };
                     let change = GapChange { key, before, after };
@@ -72,8 +72,8 @@ impl Gaps {
 
     /// Every gap.
     pub(super) fn restate(&self, instrument: InstrumentId, out: &mut Vec<LedgerOut>) {
-        for (scope, told) in &self.scopes {
-            out.extend(told.gaps.iter().map(|(first_id, gap)| {
+        for (scope, known) in &self.scopes {
+            out.extend(known.gaps.iter().map(|(first_id, gap)| {
                 let key = GapKey { instrument, scope: *scope, first_id: *first_id };
                 LedgerOut::Gap(Box::new(GapOut::Restored(key, *gap)))
             }));
@@ -82,31 +82,32 @@ impl Gaps {
 
     /// About how many bytes are retained.
     pub(super) fn bytes(&self) -> usize {
-        let gaps: usize = self.scopes.values().map(|told| told.gaps.len()).sum();
+        let gaps: usize = self.scopes.values().map(|known| known.gaps.len()).sum();
         // A B-tree's nodes are two thirds full on average.
-        gaps * size_of::<(u64, Gap)>() * 3 / 2 + self.scopes.len() * size_of::<(IdScope, Told)>()
+        gaps * size_of::<(u64, Gap)>() * 3 / 2
+            + self.scopes.len() * size_of::<(IdScope, KnownIds)>()
     }
 }
 
-impl Told {
-    fn only(end: End) -> Told {
-        Told { lowest: end, highest: end, gaps: BTreeMap::new(), before: BTreeMap::new() }
+impl KnownIds {
+    fn only(end: End) -> KnownIds {
+        KnownIds { lowest: end, highest: end, gaps: BTreeMap::new(), before: BTreeMap::new() }
     }
 
-    fn tell(&mut self, end: End) {
+    fn observe(&mut self, end: End) {
         if end.id > self.highest.id {
-            self.leave_out(self.highest, end);
+            self.open_gap(self.highest, end);
             self.highest = end;
         } else if end.id < self.lowest.id {
-            self.leave_out(end, self.lowest);
+            self.open_gap(end, self.lowest);
             self.lowest = end;
         } else {
-            self.tell_within(end);
+            self.observe_within(end);
         }
     }
 
-    /// Two ids are told and none between them is.
-    fn leave_out(&mut self, low: End, high: End) {
+    /// Two ids were seen and none between them: opens a gap.
+    fn open_gap(&mut self, low: End, high: End) {
         let missing = high.id - low.id - 1;
         if missing > 0 {
             let (from_time, to_time) = (low.time, high.time);
@@ -116,7 +117,7 @@ impl Told {
     }
 
     /// An id that is neither below nor above all others.
-    fn tell_within(&mut self, End { id, time }: End) {
+    fn observe_within(&mut self, End { id, time }: End) {
         for end in [&mut self.lowest, &mut self.highest] {
             if end.id == id {
                 end.time = end.time.min(time);
@@ -146,11 +147,11 @@ impl Told {
             return;
         }
         self.put(first, None);
-        // What is told beyond both its borders; they exist, for a gap lies between told ids.
+        // The ids next to the gap; they exist, for a gap lies between seen ids.
         let below = End { id: first - 1, time: gap.from_time };
         let above = End { id: gap.last_id + 1, time: gap.to_time };
-        self.leave_out(below, at);
-        self.leave_out(at, above);
+        self.open_gap(below, at);
+        self.open_gap(at, above);
     }
 
     /// Beyond the bound the two gaps with the lowest ids become one: what is missing stays counted, only
@@ -188,11 +189,12 @@ mod tests {
         let (mut gaps, mut rows) = (Gaps::default(), BTreeMap::new());
         let mut shown = Vec::new();
         for ids in commits {
-            ids.iter().for_each(|id| gaps.tell(VENUE, TradeId::Number(*id), EventTime(*id as i64)));
+            ids.iter()
+                .for_each(|id| gaps.observe(VENUE, TradeId::Number(*id), EventTime(*id as i64)));
             let mut out = Vec::new();
             gaps.settle(ANY, gaps_max, &mut out);
-            for said in out {
-                let Some(GapOut::Changed(change)) = said.gap() else { panic!() };
+            for timed_ids in out {
+                let Some(GapOut::Changed(change)) = timed_ids.gap() else { panic!() };
                 let GapChange { key, before, after } = change;
                 assert_eq!(rows.remove(&key), before);
                 after.map(|gap| rows.insert(key, gap));
@@ -237,7 +239,7 @@ mod tests {
             (VENUE.contiguous(false), TradeId::Number(1)),
             (VENUE.contiguous(false), TradeId::Number(3)),
         ] {
-            gaps.tell(scope, id, EventTime(0));
+            gaps.observe(scope, id, EventTime(0));
         }
         assert!(gaps.scopes.is_empty());
     }

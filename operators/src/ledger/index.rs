@@ -1,8 +1,8 @@
-//! Finds what was said of an id: a hash index of numbers that nothing is ever taken out of one by one.
+//! Finds the row or slot of an id: a hash index of numbers without removal of single entries.
 //!
-//! It keeps numbers of four bytes and of each hash seven bits; what a number stands for, and whether it still
-//! stands for anything, its owner says. So whole bars of ids are forgotten by letting their rows go: what is
-//! left of them here finds nothing, and is swept out when its table is next made anew.
+//! It keeps numbers of four bytes and of each hash seven bits. The owner knows what a number refers to, and whether it
+//! still refers to anything. So whole bars of ids are forgotten by letting their rows go: what is
+//! left of them here finds nothing, and is swept out when its table is rebuilt.
 //!
 //! No step is long: ids are spread over tables of some thousand, and where there are more, *one* table is
 //! split in two with each id that comes (linear hashing), so nothing is ever rehashed as a whole. Within a
@@ -16,11 +16,11 @@ const TABLE: usize = 1_024;
 /// How many numbers a bucket holds.
 const BUCKET: usize = 8;
 
-/// Numbers by the hash of what they stand for.
+/// Numbers by the hash of what they refer to.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     tables: Vec<Table>,
-    /// How many numbers there are, those that stand for nothing included.
+    /// How many numbers there are, stale ones included.
     len: usize,
     buckets: usize,
 }
@@ -47,7 +47,7 @@ pub(super) struct Hash {
 }
 
 impl Hash {
-    /// Of a number in an id and what tells ids of that number apart. Numbers that follow each other are
+    /// Of a number in an id and a salt that distinguishes ids of that number. Numbers that follow each other are
     /// placed by fours, if `counted`.
     pub(super) fn of(number: u64, salt: u64, counted: bool) -> Hash {
         let scattered = mix(number ^ salt);
@@ -101,7 +101,7 @@ impl Index {
         found.is_some()
     }
 
-    /// Adds a number. `hash_of` says what a number's hash is, if it still stands for anything.
+    /// Adds a number. `hash_of` returns the hash of a number, if it still refers to anything.
     pub(super) fn insert(
         &mut self,
         hash: Hash,
@@ -194,13 +194,13 @@ impl Table {
         self.len += 1;
     }
 
-    /// What still stands for something under the hash that it is here for.
+    /// The numbers that still refer to something under the hash that they were added with.
     fn live(&self, hash_of: &impl Fn(u32) -> Option<Hash>) -> Vec<(Hash, u32)> {
         let mut live = Vec::with_capacity(self.len as usize);
         for bucket in &self.buckets {
             let taken = (0..BUCKET).map(|at| ((bucket.tags >> (8 * at)) as u8, bucket.numbers[at]));
             live.extend(taken.filter(|(tag, _)| *tag != 0).filter_map(|(tag, number)| {
-                // A number that was given out anew stands under another hash, but for one in 128.
+                // A number that was reused has another hash, but for one in 128.
                 hash_of(number).filter(|hash| hash.tag == tag).map(|hash| (hash, number))
             }));
         }

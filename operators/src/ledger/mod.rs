@@ -4,35 +4,36 @@
 //! * **Meaning**: `docs/semantics.md`, sections on acceptance, trades, conflicts, gaps, bars and outliers.
 //! * **State bound**: trades whose latest bar ended within `correction_horizon` of the instrument's
 //!   watermark, every base bar, and at most `gaps_max` gaps per instrument and id scope; [`crate::Core::size`]
-//!   tells the bytes, the caller holds the budget.
-//! * **Cost**: O(1) a trade of which nothing but copies is said, O(log n) what else is said. A bar is folded anew
+//!   gives the bytes, the caller enforces the budget.
+//! * **Cost**: O(1) a plain trade, O(log n) a change of an amended one. A bar is folded anew
 //!   once in a commit in which its open, close, high or low left it, at the cost of a merge per 256
 //!   trades. No commit rehashes, packs or frees more than some thousand trades of an instrument. Medians for
 //!   outliers are taken about once per new bar and changed close, not per record.
 //!
 //! # How trades are kept
 //!
-//! Of nearly all trades nothing is ever said but one `New` and its copies. These are **quiet** (`rows`): rows of
+//! Most trades are never amended: only one `New` and its copies arrive. These are **plain** (`rows`): rows of
 //! at most 256 in the chunks of their base bar (`chunk`), in the order in which they came, for a bar is a fold
 //! that knows no order. A chunk that is full, or has been left behind, is packed into columns as narrow as its
 //! values, and knows what its rows come to. A chunk is found by number, a row by its place in it.
 //!
-//! What else is said of a trade (a correction, a cancel, another content under its id) makes it an **affair**
-//! (`trades`), one of few, kept as it is in ordered maps. Its row says nothing from then on.
+//! A correction, a cancel or a conflicting copy makes a trade an **amended trade**
+//! (`trades`), kept in ordered maps. Its row is void from then on.
 //!
-//! An integer id above all that were said before is not looked for, and its row is found again by what lies beside it
-//! (`runs`). One hash index of four-byte numbers (`index`) finds all other rows and ids of affairs. When a bar leaves the horizon, its quiet trades are forgotten by
-//! one comparison: what they come to is what the bar comes to without its affairs. Chunks of forgotten bars are
-//! freed a few per commit, and what the index says of them goes when its table is next made anew.
+//! An integer id above all earlier ones is not looked up, and its row is found by its neighbours
+//! (`runs`). One hash index of four-byte numbers (`index`) finds all other rows and ids of amended trades. When a bar
+//! leaves the horizon, its plain trades are forgotten by one comparison: what they come to is what the bar comes to
+//! without its amended trades. Chunks of forgotten bars are freed a few per commit, and their index entries go when its
+//! table is rebuilt.
 //!
 //! The slow twin (`plain`) is the obvious form of the same, on ordered maps.
 
 mod bars;
-mod book;
 mod buckets;
 mod chunk;
 mod gaps;
 mod index;
+mod instrument;
 mod outliers;
 mod plain;
 mod rows;
@@ -44,13 +45,13 @@ mod trades;
 use market::{Calendars, Span, Timeframe};
 
 pub use outliers::OutlierRule;
-pub use shard::{Books, InstrumentBook};
+pub use shard::{InstrumentLedger, LedgerShard};
 
 /// The ledger.
-pub type Ledger = Books<book::Book>;
+pub type Ledger = LedgerShard<instrument::InstrumentState>;
 
 /// The slow twin of [`Ledger`].
-pub type PlainLedger = Books<plain::Book>;
+pub type PlainLedger = LedgerShard<plain::PlainInstrumentState>;
 
 /// How the ledger judges.
 #[derive(Clone, Debug)]

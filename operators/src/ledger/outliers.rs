@@ -1,4 +1,4 @@
-//! Outliers: trades whose price is far away from recent prices. They are told, and stay in their bars.
+//! Outliers: trades whose price is far away from recent prices. They are logged, and stay in their bars.
 //!
 //! What is recent is known from the closes of base bars as they were at the end of the commit before. All
 //! trades between two such closes are held to one [`Band`], so medians are computed about once per bar
@@ -84,7 +84,7 @@ impl OutlierRule {
 }
 
 impl RecentPrices {
-    /// Holds the price of a trade in the bar that opens at `open` to recent prices; says from what it is
+    /// Compares the price of a trade in the bar that opens at `open` with recent prices; returns from what it is
     /// too far, if it is.
     pub(super) fn judge(
         &mut self,
@@ -144,7 +144,7 @@ impl RecentPrices {
         }
     }
 
-    /// Keeps a band, and says where.
+    /// Keeps a band, and returns its index.
     fn remember(&mut self, band: Band) -> usize {
         if self.bands.len() >= BANDS_MAX {
             let oldest = (0..self.bands.len()).min_by_key(|index| self.bands[*index].last);
@@ -214,8 +214,8 @@ mod tests {
                     recent.close(&rule, open, price);
                 } else if let Some(price) = price {
                     let mut anew = RecentPrices { closes: recent.closes.clone(), bands: Vec::new() };
-                    let told = recent.judge(&rule, open, price);
-                    prop_assert_eq!(told, anew.judge(&rule, open, price));
+                    let found = recent.judge(&rule, open, price);
+                    prop_assert_eq!(found, anew.judge(&rule, open, price));
                     prop_assert!(recent.bands.len() <= BANDS_MAX);
                 }
             }

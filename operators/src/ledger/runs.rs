@@ -1,6 +1,6 @@
 //! Where the rows of integer ids are that came in their order, as most do.
 //!
-//! An id above all that were said before of its kind and scope goes into a chunk behind the one before it, most
+//! An id above all earlier ones of its kind and scope goes into a chunk behind the one before it, most
 //! of the time into the same. Such rows need no index: a **run** of them lies side by side, in the order of their
 //! ids, and runs are in that order too. Which run an id would be in is one binary search, its row another.
 //!
@@ -14,7 +14,7 @@ use market::{EventTime, IdScope};
 use super::rows::RowNo;
 use super::streams::{Id, Kind};
 
-/// How many scopes and kinds are told apart; ids of others are never in runs.
+/// How many pairs of scope and kind have runs; ids of others are never in runs.
 const SPACES: usize = 8;
 
 /// The integers of the first few kinds and scopes.
@@ -28,7 +28,7 @@ pub(super) struct Runs {
 struct Space {
     scope: IdScope,
     kind: Kind,
-    /// The highest that was said.
+    /// The highest so far.
     highest: u64,
     /// Ascending.
     runs: VecDeque<Run>,
@@ -45,7 +45,7 @@ struct Run {
 }
 
 impl Runs {
-    /// Whether an integer is above all that were said of its kind and scope; from now on it is not.
+    /// Whether an integer is above all earlier ones of its kind and scope; from now on it is not.
     pub(super) fn is_highest(&mut self, (scope, id): Id) -> bool {
         let (kind, number) = Kind::of(id);
         if kind == Kind::Text {
@@ -63,7 +63,7 @@ impl Runs {
         has_room
     }
 
-    /// The row of the integer that [`Self::is_highest`] has just said is the highest, in a bar that ends at `end`.
+    /// The row of the integer that [`Self::is_highest`] has just found to be the highest, in a bar that ends at `end`.
     pub(super) fn append(&mut self, (scope, id): Id, row: RowNo, end: EventTime) {
         let (kind, first) = Kind::of(id);
         let Some(space) = self.space(scope, kind) else { return };
@@ -74,8 +74,8 @@ impl Runs {
         }
     }
 
-    /// The row of an id if it is in a run. `end` tells the end of the bar that a row is in, if it is not forgotten;
-    /// `number_in` the number in the id of a row, whether the row still says something or not.
+    /// The row of an id if it is in a run. `end` returns the end of the bar that a row is in, if it is not forgotten;
+    /// `number_in` the number in the id of a row, void or not.
     pub(super) fn find(
         &self,
         (scope, id): Id,
@@ -109,9 +109,9 @@ impl Runs {
     }
 
     /// Drops some of the oldest runs whose rows are forgotten; `end` as in [`Self::find`].
-    pub(super) fn sweep(&mut self, end: impl Fn(RowNo) -> Option<EventTime>) {
+    pub(super) fn free_forgotten(&mut self, end: impl Fn(RowNo) -> Option<EventTime>) {
         for space in &mut self.spaces {
-            for _ in 0..SWEPT {
+            for _ in 0..FREED_PER_COMMIT {
                 match space.runs.front() {
                     Some(run) if end(run.row) != Some(run.end) => space.runs.pop_front(),
                     _ => break,
@@ -132,7 +132,7 @@ impl Runs {
 }
 
 /// How many runs go at a time.
-const SWEPT: usize = 64;
+const FREED_PER_COMMIT: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -175,7 +175,7 @@ mod tests {
                     chunks[(row >> 8) as usize].1.get((row & 0xff) as usize).copied()
                 };
                 if what == 1 {
-                    runs.sweep(end);
+                    runs.free_forgotten(end);
                 }
                 for number in next - 60..next + 3 {
                     let id = (SCOPE, TradeId::Number(number));

@@ -1,9 +1,9 @@
-//! One shard of the ledger: its books, and which of them a commit must look at.
+//! One shard of the ledger: its instruments, and which of them a commit must look at.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::{EventTime, InstrumentId, Record, SourceId, Span, Statement, Timeframe};
+use market::{AcceptedEvent, EventTime, InstrumentId, Record, SourceId, Span, Timeframe};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,11 +11,11 @@ use super::LedgerConfig;
 use crate::context::{CommitContext, InstrumentClock};
 use crate::deadlines::Deadlines;
 use crate::keyed::Core;
-use crate::output::{LedgerOut, Tally, Verdict};
+use crate::output::{LedgerOut, OutcomeCounts, RecordOutcome};
 
 /// Everything that a ledger holds of one instrument, and what a commit does to it.
-pub trait InstrumentBook: Serialize + DeserializeOwned + 'static {
-    /// A book in which nothing was said.
+pub trait InstrumentLedger: Serialize + DeserializeOwned + 'static {
+    /// The state before the first record.
     fn new(instrument: InstrumentId) -> Self;
 
     /// Its sources and watermark.
@@ -27,39 +27,39 @@ pub trait InstrumentBook: Serialize + DeserializeOwned + 'static {
         config: &LedgerConfig,
         context: &CommitContext,
         records: &[Record],
-        tally: &mut impl FnMut(&Record, Verdict),
+        count: &mut impl FnMut(&Record, RecordOutcome),
         out: &mut Vec<LedgerOut>,
     );
 
-    /// The watermark at which this book must be looked at, even if no record comes.
+    /// The watermark at which this state must be looked at, even if no record comes.
     fn next_deadline(&self, horizon: Span) -> Option<EventTime>;
 
     /// Puts out every row that exists.
     fn restate(&self, base: Timeframe, out: &mut Vec<LedgerOut>);
 
-    /// Makes what is not saved with the book from what is.
+    /// Rebuilds what is not saved from what is.
     fn restored(&mut self, config: &LedgerConfig);
 
     /// How many ids are known, tombstones included.
     fn ids(&self) -> usize;
 
-    /// About how many bytes the book retains.
+    /// About how many bytes it retains.
     fn bytes(&self) -> usize;
 }
 
-/// The books of one shard.
-pub struct Books<B> {
+/// The instruments of one shard.
+pub struct LedgerShard<B> {
     config: Arc<LedgerConfig>,
-    books: BTreeMap<InstrumentId, B>,
+    instruments: BTreeMap<InstrumentId, B>,
     deadlines: Deadlines,
     /// Whether it puts out what it accepts.
-    tells: bool,
-    tallies: Tallies,
+    emits_accepted: bool,
+    totals: OutcomeTotals,
     bytes: usize,
     ids: usize,
 }
 
-impl<B: InstrumentBook> Books<B> {
+impl<B: InstrumentLedger> LedgerShard<B> {
     /// An empty shard.
     ///
     /// ```
@@ -75,45 +75,45 @@ impl<B: InstrumentBook> Books<B> {
     ///     outliers: OutlierRule { bars: 30, deviations: 10, floor_bps: 50 },
     /// }));
     /// ```
-    pub fn new(config: Arc<LedgerConfig>) -> Books<B> {
-        Books {
+    pub fn new(config: Arc<LedgerConfig>) -> LedgerShard<B> {
+        LedgerShard {
             config,
-            books: BTreeMap::new(),
+            instruments: BTreeMap::new(),
             deadlines: Deadlines::default(),
-            tells: false,
-            tallies: Tallies::default(),
+            emits_accepted: false,
+            totals: OutcomeTotals::default(),
             bytes: 0,
             ids: 0,
         }
     }
 
-    /// The same, that puts out what it accepts ([`LedgerOut::Told`]) if `tells`.
+    /// The same, that puts out what it accepts ([`LedgerOut::Accepted`]) if `emits_accepted`.
     #[must_use]
-    pub fn telling(self, tells: bool) -> Books<B> {
-        Books { tells, ..self }
+    pub fn emitting_accepted(self, emits_accepted: bool) -> LedgerShard<B> {
+        LedgerShard { emits_accepted, ..self }
     }
 
-    fn commit_book(
+    fn commit_instrument(
         &mut self,
         instrument: InstrumentId,
         context: &CommitContext,
         records: &[Record],
-        tally: &mut impl FnMut(&Record, Verdict),
+        count: &mut impl FnMut(&Record, RecordOutcome),
         out: &mut Vec<LedgerOut>,
     ) {
         let config = &*self.config;
-        let book = self.books.entry(instrument).or_insert_with(|| B::new(instrument));
-        let (bytes_before, ids_before) = (book.bytes(), book.ids());
-        book.commit(config, context, records, tally, out);
-        self.bytes = (self.bytes + book.bytes()).saturating_sub(bytes_before);
-        self.ids = (self.ids + book.ids()).saturating_sub(ids_before);
-        let due = book.next_deadline(config.correction_horizon);
-        let watermark = book.clock().watermark(&context.marks);
-        self.deadlines.set(instrument, book.clock(), due, watermark);
+        let state = self.instruments.entry(instrument).or_insert_with(|| B::new(instrument));
+        let (bytes_before, ids_before) = (state.bytes(), state.ids());
+        state.commit(config, context, records, count, out);
+        self.bytes = (self.bytes + state.bytes()).saturating_sub(bytes_before);
+        self.ids = (self.ids + state.ids()).saturating_sub(ids_before);
+        let due = state.next_deadline(config.correction_horizon);
+        let watermark = state.clock().watermark(&context.watermarks);
+        self.deadlines.set(instrument, state.clock(), due, watermark);
     }
 }
 
-impl<B: InstrumentBook> Core for Books<B> {
+impl<B: InstrumentLedger> Core for LedgerShard<B> {
     type In = Record;
     type Out = LedgerOut;
 
@@ -123,7 +123,7 @@ impl<B: InstrumentBook> Core for Books<B> {
         records: &mut Vec<Record>,
         out: &mut Vec<LedgerOut>,
     ) {
-        let mut due = self.deadlines.take_due(&context.marks);
+        let mut due = self.deadlines.take_due(&context.watermarks);
         if records.is_empty() && due.is_empty() {
             return;
         }
@@ -132,13 +132,13 @@ impl<B: InstrumentBook> Core for Books<B> {
         if !records.is_sorted_by_key(order) {
             records.sort_unstable_by_key(order);
         }
-        let mut tallies = std::mem::take(&mut self.tallies);
-        let tells = self.tells;
-        let mut told = Vec::with_capacity(if tells { records.len() } else { 0 });
-        let mut tally = |record: &Record, verdict: Verdict| {
-            tallies.count(record.origin.source, verdict);
-            if tells && verdict.tells() {
-                told.push(Statement::of(record));
+        let mut totals = std::mem::take(&mut self.totals);
+        let emits_accepted = self.emits_accepted;
+        let mut accepted = Vec::with_capacity(if emits_accepted { records.len() } else { 0 });
+        let mut count = |record: &Record, outcome: RecordOutcome| {
+            totals.count(record.origin.source, outcome);
+            if emits_accepted && outcome.is_accepted_event() {
+                accepted.push(AcceptedEvent::of(record));
             }
         };
 
@@ -146,42 +146,42 @@ impl<B: InstrumentBook> Core for Books<B> {
         for group in groups {
             let instrument = group[0].event.instrument();
             due.remove(&instrument);
-            self.commit_book(instrument, context, group, &mut tally, out);
+            self.commit_instrument(instrument, context, group, &mut count, out);
         }
         for instrument in due {
-            self.commit_book(instrument, context, &[], &mut tally, out);
+            self.commit_instrument(instrument, context, &[], &mut count, out);
         }
-        tallies.put_out(out);
-        self.tallies = tallies;
-        if !told.is_empty() {
-            out.push(LedgerOut::Told(Arc::new(told)));
+        totals.put_out(out);
+        self.totals = totals;
+        if !accepted.is_empty() {
+            out.push(LedgerOut::Accepted(Arc::new(accepted)));
         }
         records.clear();
     }
 
     fn restate(&self, out: &mut Vec<LedgerOut>) {
-        self.books.values().for_each(|book| book.restate(self.config.base, out));
+        self.instruments.values().for_each(|state| state.restate(self.config.base, out));
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_stdvec(&self.books)
+        postcard::to_stdvec(&self.instruments)
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        self.books = postcard::from_bytes(state)?;
-        self.books.values_mut().for_each(|book| book.restored(&self.config));
-        self.bytes = self.books.values().map(B::bytes).sum();
-        self.ids = self.books.values().map(B::ids).sum();
-        for (instrument, book) in &self.books {
+        self.instruments = postcard::from_bytes(state)?;
+        self.instruments.values_mut().for_each(|state| state.restored(&self.config));
+        self.bytes = self.instruments.values().map(B::bytes).sum();
+        self.ids = self.instruments.values().map(B::ids).sum();
+        for (instrument, state) in &self.instruments {
             // Looked at in the first commit after the restore, which also finds what is overdue.
             let first = EventTime::NEVER;
-            self.deadlines.set(*instrument, book.clock(), Some(first), first);
+            self.deadlines.set(*instrument, state.clock(), Some(first), first);
         }
         Ok(())
     }
 
     fn size(&self) -> (usize, usize) {
-        (self.books.len(), self.bytes)
+        (self.instruments.len(), self.bytes)
     }
 
     fn ids(&self) -> usize {
@@ -192,25 +192,25 @@ impl<B: InstrumentBook> Core for Books<B> {
 /// What became of the records of a commit, by source in the order of their numbers; of one source there
 /// are many in a row.
 #[derive(Default)]
-struct Tallies {
-    sources: BTreeMap<SourceId, [u64; Verdict::ALL.len()]>,
-    last: Option<(SourceId, Verdict)>,
+struct OutcomeTotals {
+    sources: BTreeMap<SourceId, [u64; RecordOutcome::ALL.len()]>,
+    last: Option<(SourceId, RecordOutcome)>,
     of_last: u64,
 }
 
-impl Tallies {
-    fn count(&mut self, source: SourceId, verdict: Verdict) {
-        if self.last != Some((source, verdict)) {
+impl OutcomeTotals {
+    fn count(&mut self, source: SourceId, outcome: RecordOutcome) {
+        if self.last != Some((source, outcome)) {
             self.settle();
-            self.last = Some((source, verdict));
+            self.last = Some((source, outcome));
         }
         self.of_last += 1;
     }
 
     fn settle(&mut self) {
-        if let Some((source, verdict)) = self.last.take() {
+        if let Some((source, outcome)) = self.last.take() {
             let of_source = self.sources.entry(source).or_default();
-            of_source[verdict as usize] += std::mem::take(&mut self.of_last);
+            of_source[outcome as usize] += std::mem::take(&mut self.of_last);
         }
     }
 
@@ -218,9 +218,9 @@ impl Tallies {
     fn put_out(&mut self, out: &mut Vec<LedgerOut>) {
         self.settle();
         for (source, counts) in std::mem::take(&mut self.sources) {
-            for (verdict, records) in Verdict::ALL.into_iter().zip(counts) {
+            for (outcome, records) in RecordOutcome::ALL.into_iter().zip(counts) {
                 if records > 0 {
-                    out.push(LedgerOut::Tally(Tally { source, verdict, records }));
+                    out.push(LedgerOut::Counts(OutcomeCounts { source, outcome, records }));
                 }
             }
         }

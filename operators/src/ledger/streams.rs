@@ -1,4 +1,4 @@
-//! What many rows have in common, told once: where they were said, and what their ids are ids of.
+//! What many rows have in common, stored once: the source partition, and the scope and kind of the ids.
 
 use std::collections::BTreeMap;
 
@@ -83,7 +83,7 @@ impl Stream {
 }
 
 impl Streams {
-    /// The number of the stream of an id that was told at an origin; none if there are too many.
+    /// The number of the stream of an id that came from an origin; none if there are too many.
     pub(super) fn number(&mut self, id: Id, origin: Origin) -> Option<u16> {
         let stream = Stream::of(id, origin);
         if self.list.get(usize::from(self.last)) == Some(&stream) {

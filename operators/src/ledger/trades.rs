@@ -1,11 +1,11 @@
 //! Which ids name one trade, and which version of it survives.
 //!
-//! A trade is **quiet** as long as nothing but copies of one `New` was said of it, as of nearly all: it is a
-//! row ([`Rows`]). What else is said of one of its ids makes it an **affair**: corrections join ids, the joined
-//! ids are one trade, and of each id the book keeps the `New` that counts, of each trade the correction that
+//! A trade is **plain** as long as only copies of one `New` arrive, as most are: it is a
+//! row ([`Rows`]). Any other event that names its ids makes it an **amended trade**: corrections join ids, the joined
+//! ids are one trade. For each id the ledger keeps the `New` that counts, for each trade the correction that
 //! counts and whether it was cancelled: maxima, so no order of arrival and no number of copies changes what
-//! survives. An integer above all that were said before is not looked for, and is found again by its [`Runs`]; one
-//! [`Index`] finds the others and the ids of affairs.
+//! survives. An integer above all earlier ones is not looked up, and is found by its [`Runs`]; one
+//! [`Index`] finds the others and the ids of amended trades.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use super::rows::{ROW_NUMBERS, RowNo, Rows};
 use super::runs::Runs;
 use super::streams::{Id, hash};
 
-/// Names an affair (all its ids) within its instrument's book; never used twice.
+/// Names an amended trade (all its ids) within its instrument; never used twice.
 pub(super) type TradeNo = u64;
 
-/// Names an id of an affair; used again when the affair is forgotten.
+/// Names an id of an amended trade; reused when the trade is forgotten.
 pub(super) type IdNo = u32;
 
 /// One reported version of a trade.
@@ -30,7 +30,7 @@ pub(super) struct Version {
     pub(super) origin: Origin,
 }
 
-/// One id of an affair: the trade that it belongs to, and its own `New` with the lowest origin.
+/// One id of an amended trade: the trade that it belongs to, and its own `New` with the lowest origin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Slot {
     id: Id,
@@ -38,13 +38,13 @@ struct Slot {
     original: Option<Version>,
 }
 
-/// One affair: what was said of any of its ids.
+/// One amended trade: what is known of all its ids.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Entry {
+struct AmendedTrade {
     ids: Vec<IdNo>,
     correction: Option<Version>,
     cancelled: bool,
-    /// The largest event time of anything said of it; before all time if nothing carried one.
+    /// The largest event time of any event that names it; before all time if none carried one.
     latest: EventTime,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Trades {
     pub(super) rows: Rows,
     slots: Vec<Option<Slot>>,
     free: Vec<IdNo>,
-    entries: BTreeMap<TradeNo, Entry>,
+    amended_trades: BTreeMap<TradeNo, AmendedTrade>,
     next: TradeNo,
     /// Follows from the others, see [`Trades::restored`].
     #[serde(skip)]
@@ -67,18 +67,18 @@ pub(super) struct Trades {
 /// What there is of an id.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Found {
-    /// Nothing was said of it, nor of any integer above it.
+    /// Nothing is known of it, nor of any integer above it.
     Highest,
-    /// Nothing was said of it.
+    /// Nothing is known of it.
     Nothing,
-    /// A quiet trade.
-    Quiet(RowNo),
-    /// An id of an affair.
-    Affair(IdNo),
+    /// A plain trade.
+    Plain(RowNo),
+    /// An id of an amended trade.
+    Amended(IdNo),
 }
 
-/// What a `New` met.
-pub(super) enum Met {
+/// The result of adding a `New`.
+pub(super) enum Added {
     /// No `New` of this id before.
     First,
     /// One that counted so far; it may not count any more.
@@ -91,7 +91,7 @@ impl Trades {
             rows: Rows::new(instrument),
             slots: Vec::new(),
             free: Vec::new(),
-            entries: BTreeMap::new(),
+            amended_trades: BTreeMap::new(),
             next: 0,
             index: Index::default(),
             runs: Runs::default(),
@@ -118,28 +118,28 @@ impl Trades {
         }
     }
 
-    /// Gives back some of what forgotten trades took.
-    pub(super) fn sweep(&mut self) {
-        self.rows.sweep();
+    /// Frees some of the memory of forgotten trades.
+    pub(super) fn free_forgotten(&mut self) {
+        self.rows.free_forgotten();
         let Trades { rows, runs, .. } = self;
-        runs.sweep(|row| rows.end_if_kept(row));
+        runs.free_forgotten(|row| rows.end_if_kept(row));
     }
 
-    /// What there is of an id of which something is said now.
+    /// What is known of an id that an event names now.
     pub(super) fn find(&mut self, id: Id) -> Found {
         if self.runs.is_highest(id) { Found::Highest } else { self.look_for(id) }
     }
 
-    /// The number of an id of which nothing was said; it names a trade of its own.
+    /// A number for an unknown id, which names a trade of its own.
     pub(super) fn begin(&mut self, id: Id) -> IdNo {
-        let number = self.begin_affair(id, None, EventTime::NEVER);
+        let number = self.begin_amended(id, None, EventTime::NEVER);
         self.enter(id, ROW_NUMBERS + number);
         number
     }
 
-    /// Keeps a quiet trade, of which nothing was said, in a chunk that has room; `is_highest` if its id was found
+    /// Stores a new trade as plain in a chunk that has room; `is_highest` if its id was found
     /// so.
-    pub(super) fn add_quiet(
+    pub(super) fn add_plain(
         &mut self,
         chunk: u32,
         stream: u16,
@@ -155,11 +155,11 @@ impl Trades {
         row
     }
 
-    /// Makes a quiet trade an affair.
-    pub(super) fn disturb(&mut self, row: RowNo) -> IdNo {
+    /// Promotes a plain trade to an amended one.
+    pub(super) fn promote(&mut self, row: RowNo) -> IdNo {
         let version = self.rows.version(row);
         let id = (version.trade.scope, version.trade.id);
-        let number = self.begin_affair(id, Some(version), version.trade.time);
+        let number = self.begin_amended(id, Some(version), version.trade.time);
         if !self.index.replace(hash(id), row, ROW_NUMBERS + number) {
             self.enter(id, ROW_NUMBERS + number);
         }
@@ -172,28 +172,28 @@ impl Trades {
         self.slot(id).map(|slot| slot.id)
     }
 
-    /// The affair that an id belongs to.
+    /// The amended that an id belongs to.
     pub(super) fn trade_of(&self, id: IdNo) -> TradeNo {
         // Numbers that are not given out belong to none.
         self.slot(id).map_or(TradeNo::MAX, |slot| slot.trade)
     }
 
     /// Takes a `New` of an id.
-    pub(super) fn add_original(&mut self, id: IdNo, version: Version) -> Met {
+    pub(super) fn add_original(&mut self, id: IdNo, version: Version) -> Added {
         let Some(Some(slot)) = self.slots.get_mut(id as usize) else {
-            return Met::First;
+            return Added::First;
         };
         match &mut slot.original {
             None => {
                 slot.original = Some(version);
-                Met::First
+                Added::First
             }
             Some(known) => {
-                let met = *known;
+                let known_before = *known;
                 if version.origin < known.origin {
                     *known = version;
                 }
-                Met::Known(met)
+                Added::Known(known_before)
             }
         }
     }
@@ -205,7 +205,7 @@ impl Trades {
 
     /// Takes a correction of `trade`: higher sequence counts, then lower origin.
     pub(super) fn correct(&mut self, trade: TradeNo, version: Version) {
-        let Some(entry) = self.entries.get_mut(&trade) else {
+        let Some(entry) = self.amended_trades.get_mut(&trade) else {
             return;
         };
         entry.correction = Some(entry.correction.map_or(version, |known| stronger(known, version)));
@@ -213,19 +213,23 @@ impl Trades {
 
     /// Takes a cancel of `trade`.
     pub(super) fn cancel(&mut self, trade: TradeNo) {
-        if let Some(entry) = self.entries.get_mut(&trade) {
+        if let Some(entry) = self.amended_trades.get_mut(&trade) {
             entry.cancelled = true;
         }
     }
 
-    /// Makes two trades one, and says which number it has: the smaller one's ids move.
+    /// Joins two trades and returns the number of the result: the smaller one's ids move.
     pub(super) fn join(&mut self, a: TradeNo, b: TradeNo) -> TradeNo {
-        let ids = |trade| self.entries.get(&trade).map_or(0, |entry: &Entry| entry.ids.len());
+        let ids = |trade| {
+            self.amended_trades.get(&trade).map_or(0, |entry: &AmendedTrade| entry.ids.len())
+        };
         let (kept, gone) = if ids(a) >= ids(b) { (a, b) } else { (b, a) };
         if kept == gone {
             return kept;
         }
-        let Some(Entry { ids, correction, cancelled, latest }) = self.entries.remove(&gone) else {
+        let Some(AmendedTrade { ids, correction, cancelled, latest }) =
+            self.amended_trades.remove(&gone)
+        else {
             return kept;
         };
         for id in &ids {
@@ -233,7 +237,7 @@ impl Trades {
                 slot.trade = kept;
             }
         }
-        if let Some(entry) = self.entries.get_mut(&kept) {
+        if let Some(entry) = self.amended_trades.get_mut(&kept) {
             entry.ids.extend(ids);
             entry.cancelled |= cancelled;
             entry.latest = entry.latest.max(latest);
@@ -246,14 +250,14 @@ impl Trades {
 
     /// Whether a `New` of any of the trade's ids is known.
     pub(super) fn is_matched(&self, trade: TradeNo) -> bool {
-        self.entries
+        self.amended_trades
             .get(&trade)
             .is_some_and(|entry| entry.ids.iter().any(|id| self.original(*id).is_some()))
     }
 
     /// What survives of `trade`.
     pub(super) fn survivor(&self, trade: TradeNo) -> Option<Trade> {
-        let entry = self.entries.get(&trade)?;
+        let entry = self.amended_trades.get(&trade)?;
         if entry.cancelled {
             return None;
         }
@@ -264,24 +268,24 @@ impl Trades {
 
     /// Whether what survives of `trade`, if anything does, is a correction.
     pub(super) fn is_corrected(&self, trade: TradeNo) -> bool {
-        self.entries.get(&trade).is_some_and(|entry| entry.correction.is_some())
+        self.amended_trades.get(&trade).is_some_and(|entry| entry.correction.is_some())
     }
 
-    /// Notes that something said of `trade` carries `time`; gives its latest time.
-    pub(super) fn touch(&mut self, trade: TradeNo, time: EventTime) -> Option<EventTime> {
-        let entry = self.entries.get_mut(&trade)?;
+    /// Notes that an event that names `trade` carries `time`; returns its latest time.
+    pub(super) fn extend_latest(&mut self, trade: TradeNo, time: EventTime) -> Option<EventTime> {
+        let entry = self.amended_trades.get_mut(&trade)?;
         entry.latest = entry.latest.max(time);
         Some(entry.latest)
     }
 
-    /// The largest event time of anything said of `trade`; none if it is not known (any more).
+    /// The largest event time of any event that names `trade`; none if it is not known (any more).
     pub(super) fn latest(&self, trade: TradeNo) -> Option<EventTime> {
-        self.entries.get(&trade).map(|entry| entry.latest)
+        self.amended_trades.get(&trade).map(|entry| entry.latest)
     }
 
-    /// Forgets an affair and all its ids.
+    /// Forgets an amended trade and all its ids.
     pub(super) fn forget(&mut self, trade: TradeNo) {
-        let Some(entry) = self.entries.remove(&trade) else {
+        let Some(entry) = self.amended_trades.remove(&trade) else {
             return;
         };
         for id in entry.ids {
@@ -290,7 +294,7 @@ impl Trades {
         }
     }
 
-    /// How many ids belong to affairs.
+    /// How many ids belong to amended trades.
     pub(super) fn ids(&self) -> usize {
         self.slots.len() - self.free.len()
     }
@@ -303,7 +307,8 @@ impl Trades {
             + self.runs.bytes()
             + self.slots.capacity() * size_of::<Option<Slot>>()
             + self.free.capacity() * size_of::<IdNo>()
-            + self.entries.len() * (size_of::<(TradeNo, Entry)>() * 3 / 2 + size_of::<[IdNo; 4]>())
+            + self.amended_trades.len()
+                * (size_of::<(TradeNo, AmendedTrade)>() * 3 / 2 + size_of::<[IdNo; 4]>())
     }
 
     fn slot(&self, id: IdNo) -> Option<&Slot> {
@@ -314,7 +319,7 @@ impl Trades {
         let in_run =
             self.runs.find(id, |row| self.rows.end_if_kept(row), |row| self.rows.number_in(row));
         if let Some(row) = in_run.filter(|row| self.rows.is(*row, id)) {
-            return Found::Quiet(row);
+            return Found::Plain(row);
         }
         let number = self.index.find(hash(id), |number| match number.checked_sub(ROW_NUMBERS) {
             None => self.rows.is(number, id),
@@ -323,8 +328,8 @@ impl Trades {
         match number {
             None => Found::Nothing,
             Some(number) => match number.checked_sub(ROW_NUMBERS) {
-                None => Found::Quiet(number),
-                Some(no) => Found::Affair(no),
+                None => Found::Plain(number),
+                Some(no) => Found::Amended(no),
             },
         }
     }
@@ -340,7 +345,7 @@ impl Trades {
         index.insert(hash(id), number, hash_of);
     }
 
-    fn begin_affair(&mut self, id: Id, original: Option<Version>, latest: EventTime) -> IdNo {
+    fn begin_amended(&mut self, id: Id, original: Option<Version>, latest: EventTime) -> IdNo {
         let trade = self.next;
         self.next += 1;
         let slot = Some(Slot { id, trade, original });
@@ -354,8 +359,8 @@ impl Trades {
                 (self.slots.len() - 1) as IdNo
             }
         };
-        let entry = Entry { ids: vec![number], correction: None, cancelled: false, latest };
-        self.entries.insert(trade, entry);
+        let entry = AmendedTrade { ids: vec![number], correction: None, cancelled: false, latest };
+        self.amended_trades.insert(trade, entry);
         number
     }
 }

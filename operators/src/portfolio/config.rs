@@ -1,8 +1,8 @@
-//! What a job is told about portfolios before its first commit.
+//! The configuration of portfolios, fixed before the first commit.
 
 use std::collections::BTreeMap;
 
-use market::{Currency, InstrumentId, ModelId, PortfolioId, Price, Terms, Timeframe};
+use market::{Currency, InstrumentId, InstrumentSpec, ModelId, PortfolioId, Price, Timeframe};
 
 use super::money::Rate;
 
@@ -15,7 +15,7 @@ pub struct PortfolioConfig {
     pub default_currency: Currency,
     /// The portfolios that are.
     pub accounts: BTreeMap<PortfolioId, Account>,
-    /// What says how much a currency is worth in another. The first pair of two currencies decides.
+    /// The pairs that give exchange rates. The first pair of two currencies decides.
     pub pairs: Vec<Pair>,
     /// What risk is measured over.
     pub risk: RiskConfig,
@@ -28,13 +28,13 @@ pub struct PortfolioConfig {
 pub struct Account {
     /// Its base currency.
     pub currency: Currency,
-    /// What it began with, at [`market::MONEY_SCALE`]; 0 if that is not told.
+    /// What it began with, at [`market::MONEY_SCALE`]; 0 if it is unknown.
     pub capital: i128,
     /// What its changes are compared with.
     pub benchmark: Option<InstrumentId>,
 }
 
-/// An instrument whose price says how much of the quote currency one of the base currency costs.
+/// An instrument whose price is the quote currency per unit of the base currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
     /// `EUR` of `EUR/USD`.
@@ -44,7 +44,7 @@ pub struct Pair {
     /// The instrument.
     pub instrument: InstrumentId,
     /// Its scales.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
 }
 
 /// What risk is measured over.
@@ -142,7 +142,7 @@ impl PortfolioConfig {
         found.map_or(Route::Missing, |(pair, direction)| Route::Through {
             instrument: pair.instrument,
             direction,
-            scale: pair.terms.price_scale,
+            scale: pair.spec.price_scale,
         })
     }
 }

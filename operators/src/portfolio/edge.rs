@@ -1,6 +1,6 @@
 //! Edges: a fair value beside the mark.
 
-use market::{EventTime, Price, Terms};
+use market::{EventTime, InstrumentSpec, Price};
 
 use super::money::{fit, rhe};
 use super::row::Edge;
@@ -10,17 +10,22 @@ use super::series::unit;
 const BASIS_POINTS: i128 = 1_000_000;
 
 /// The row of a fair value.
-pub(super) fn edge(terms: Terms, time: EventTime, fair: Price, mark: Option<Price>) -> Edge {
+pub(super) fn edge(
+    spec: InstrumentSpec,
+    time: EventTime,
+    fair: Price,
+    mark: Option<Price>,
+) -> Edge {
     let edge = mark.map(|mark| i128::from(fair.0) - i128::from(mark.0));
     let basis_points = edge
         .zip(mark)
         .and_then(|(edge, mark)| fit(rhe(edge, BASIS_POINTS, 0, i128::from(mark.0).abs())?));
-    Edge { terms, time, fair, mark, edge, basis_points }
+    Edge { spec, time, fair, mark, edge, basis_points }
 }
 
 /// A computed number as a price; none if it is not finite or does not fit.
-pub(super) fn whole(number: f64, terms: Terms) -> Option<Price> {
-    let rounded = (number * unit(terms.price_scale)).round_ties_even();
+pub(super) fn whole(number: f64, spec: InstrumentSpec) -> Option<Price> {
+    let rounded = (number * unit(spec.price_scale)).round_ties_even();
     // 2⁶³ is the first number above that does not fit; −2⁶³ does.
     let bound = -(i64::MIN as f64);
     (-bound..bound).contains(&rounded).then_some(Price(rounded as i64))
@@ -30,25 +35,25 @@ pub(super) fn whole(number: f64, terms: Terms) -> Option<Price> {
 mod tests {
     use super::*;
 
-    fn terms(price_scale: u8) -> Terms {
-        Terms { price_scale, ..Terms::DEFAULT }
+    fn spec(price_scale: u8) -> InstrumentSpec {
+        InstrumentSpec { price_scale, ..InstrumentSpec::DEFAULT }
     }
 
     #[test]
     fn the_bounds_of_computed_prices() {
-        assert_eq!(whole(2.5, terms(0)), Some(Price(2)));
-        assert_eq!(whole(-0.15, terms(1)), Some(Price(-2)));
-        assert_eq!(whole(-9_223_372_036_854_775_808.0, terms(0)), Some(Price(i64::MIN)));
-        assert_eq!(whole(9_223_372_036_854_775_808.0, terms(0)), None);
+        assert_eq!(whole(2.5, spec(0)), Some(Price(2)));
+        assert_eq!(whole(-0.15, spec(1)), Some(Price(-2)));
+        assert_eq!(whole(-9_223_372_036_854_775_808.0, spec(0)), Some(Price(i64::MIN)));
+        assert_eq!(whole(9_223_372_036_854_775_808.0, spec(0)), None);
         for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
-            assert_eq!(whole(number, terms(18)), None);
+            assert_eq!(whole(number, spec(18)), None);
         }
     }
 
     #[test]
     fn an_edge_in_basis_points() {
         let row = |fair, mark: Option<i64>| {
-            let row = edge(Terms::DEFAULT, EventTime(0), Price(fair), mark.map(Price));
+            let row = edge(InstrumentSpec::DEFAULT, EventTime(0), Price(fair), mark.map(Price));
             (row.edge, row.basis_points)
         };
         assert_eq!(row(101, Some(100)), (Some(1), Some(10_000)));

@@ -1,4 +1,4 @@
-//! The core of fills: what portfolios hold and wish, and which records of fills do not fit.
+//! The core of fills: holdings and targets of portfolios, and the faults of their records.
 //!
 //! * **Key**: portfolio. **Input**: account records; fair values are none of its business. **Output**:
 //!   [`FillsOut`], net, at the ends of rounds.
@@ -6,7 +6,7 @@
 //!   the target that counts. A function of the set of records.
 //! * **Cost**: a fill behind all others of its position is one step; any other change folds anew from there
 //!   until the position is what it was.
-//! * **State bound**: fills are never forgotten: some 400 bytes each; [`Core::size`] tells.
+//! * **State bound**: fills are never forgotten: some 400 bytes each; see [`Core::size`].
 //! * **Numbers**: a fill whose amount reaches [`NOTIONAL_LIMIT`] is refused when it is read, with a row; here
 //!   it would be left out. So amounts of a position overflow only beyond 2³⁰ fills.
 
@@ -19,32 +19,32 @@ use market::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::book::{Book, Held, Leg, Place};
-use super::dossier::Dossier;
+use super::fill_records::FillRecords;
+use super::position_history::{Held, Leg, Place, PositionHistory};
 use super::row::{Fault, FillFault, PositionKey};
 use crate::context::CommitContext;
 use crate::keyed::{Core, Sharded};
 
-/// What a portfolio has to do with an instrument: it holds it, or wishes to, or both.
+/// A portfolio's line in an instrument: a holding, a target, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Line {
+pub struct PortfolioLine {
     /// What that is.
     pub contract: Contract,
     /// What is held; none without a surviving fill.
     pub held: Option<Held>,
-    /// The wished share, at [`market::WEIGHT_SCALE`].
+    /// The target share, at [`market::WEIGHT_SCALE`].
     pub target: Option<i64>,
 }
 
 /// What the core puts out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FillsOut {
-    /// A line changed. After a restore, lines are told as if they came to be.
+    /// A line changed. After a restore, lines are emitted as if they were new.
     Line {
         /// Which.
         key: PositionKey,
         /// What it is, if there is one. Differs from what it was.
-        line: Option<Line>,
+        line: Option<PortfolioLine>,
     },
     /// A row for the log `fill_faults`; rare.
     Fault(Box<FillFault>),
@@ -54,15 +54,15 @@ pub enum FillsOut {
 #[derive(Default)]
 pub struct Fills {
     portfolios: BTreeMap<PortfolioId, Holdings>,
-    /// What this round has touched so far.
-    touched: Touched,
+    /// What changed in this round so far.
+    dirty: Dirty,
     bytes: usize,
 }
 
 /// What is known of one portfolio.
 #[derive(Default, Serialize, Deserialize)]
 struct Holdings {
-    fills: BTreeMap<TradeId, Dossier>,
+    fills: BTreeMap<TradeId, FillRecords>,
     entries: BTreeMap<InstrumentId, Entry>,
 }
 
@@ -70,15 +70,15 @@ struct Holdings {
 #[derive(Serialize, Deserialize)]
 struct Entry {
     contract: Contract,
-    book: Book,
-    wish: Option<Wish>,
+    history: PositionHistory,
+    target: Option<TargetWeight>,
     /// As it was last put out.
-    told: Option<Line>,
+    emitted: Option<PortfolioLine>,
 }
 
 /// The target that counts: the greatest of these.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Wish {
+struct TargetWeight {
     time: EventTime,
     position: u64,
     origin: std::cmp::Reverse<Origin>,
@@ -86,20 +86,20 @@ struct Wish {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Touched {
-    fills: BTreeMap<(PortfolioId, TradeId), Touch>,
+struct Dirty {
+    fills: BTreeMap<(PortfolioId, TradeId), FillChange>,
     lines: BTreeSet<PositionKey>,
 }
 
 /// A fill in a round: what survived of it before, and what the round brought.
 #[derive(Serialize, Deserialize)]
-struct Touch {
+struct FillChange {
     before: Option<Fill>,
     fill: bool,
     other: bool,
 }
 
-/// Edits of books, by line.
+/// Edits of position histories, by line.
 type Edits = BTreeMap<PositionKey, (Contract, BTreeMap<Place, Option<Leg>>)>;
 
 impl Sharded for AccountRecord {
@@ -109,13 +109,13 @@ impl Sharded for AccountRecord {
 }
 
 impl Fills {
-    fn hear(&mut self, record: &AccountRecord) {
+    fn apply(&mut self, record: &AccountRecord) {
         let (name, is_fill) = match &record.event {
             AccountEvent::Fill(fill) if is_taken(fill) => (fill.name, true),
             AccountEvent::Correct(with) if is_taken(with) => (with.name, false),
             AccountEvent::Bust { of, .. } => (*of, false),
             AccountEvent::Target(target) => {
-                let wish = Wish {
+                let weight = TargetWeight {
                     time: target.time,
                     position: record.origin.position,
                     origin: std::cmp::Reverse(record.origin),
@@ -123,9 +123,9 @@ impl Fills {
                 };
                 let (portfolio, instrument) = (target.portfolio, target.instrument);
                 let entry = self.entry(PositionKey { portfolio, instrument }, target.contract);
-                if entry.wish.is_none_or(|known| known < wish) {
-                    entry.wish = Some(wish);
-                    self.touched.lines.insert(PositionKey { portfolio, instrument });
+                if entry.target.is_none_or(|known| known < weight) {
+                    entry.target = Some(weight);
+                    self.dirty.lines.insert(PositionKey { portfolio, instrument });
                 }
                 return;
             }
@@ -133,58 +133,58 @@ impl Fills {
         };
         let FillRef { portfolio, id } = name;
         let fills = &mut self.portfolios.entry(portfolio).or_default().fills;
-        let dossier = fills.entry(id).or_insert_with(|| {
-            self.bytes += size_of::<(TradeId, Dossier)>() * 5 / 4;
-            Dossier::default()
+        let records = fills.entry(id).or_insert_with(|| {
+            self.bytes += size_of::<(TradeId, FillRecords)>() * 5 / 4;
+            FillRecords::default()
         });
-        let touch = self.touched.fills.entry((portfolio, id)).or_insert_with(|| Touch {
-            before: dossier.survivor(),
+        let change = self.dirty.fills.entry((portfolio, id)).or_insert_with(|| FillChange {
+            before: records.survivor(),
             fill: false,
             other: false,
         });
-        touch.fill |= is_fill;
-        touch.other |= !is_fill;
-        let bytes = dossier.bytes();
-        dossier.take(record.origin, &record.event);
-        self.bytes = self.bytes + dossier.bytes() - bytes;
+        change.fill |= is_fill;
+        change.other |= !is_fill;
+        let bytes = records.bytes();
+        records.take(record.origin, &record.event);
+        self.bytes = self.bytes + records.bytes() - bytes;
     }
 
     fn entry(&mut self, key: PositionKey, contract: Contract) -> &mut Entry {
         let entries = &mut self.portfolios.entry(key.portfolio).or_default().entries;
         entries.entry(key.instrument).or_insert_with(|| {
             self.bytes += size_of::<(InstrumentId, Entry)>() * 5 / 4;
-            Entry { contract, book: Book::default(), wish: None, told: None }
+            Entry { contract, history: PositionHistory::default(), target: None, emitted: None }
         })
     }
 
-    /// Tells the faults of the round, and how its fills change the books.
+    /// Emits the faults of the round, and returns how its fills change the position histories.
     fn settle(&mut self, context: &CommitContext, out: &mut Vec<FillsOut>) -> Edits {
         let mut edits = Edits::new();
-        for ((portfolio, id), touch) in std::mem::take(&mut self.touched.fills) {
+        for ((portfolio, id), change) in std::mem::take(&mut self.dirty.fills) {
             let holdings = self.portfolios.get_mut(&portfolio);
-            let Some(dossier) = holdings.and_then(|holdings| holdings.fills.get_mut(&id)) else {
+            let Some(records) = holdings.and_then(|holdings| holdings.fills.get_mut(&id)) else {
                 continue;
             };
             let (commit, fill) = (context.commit, FillRef { portfolio, id });
-            let mut tell =
+            let mut emit =
                 |fault| out.push(FillsOut::Fault(Box::new(FillFault { commit, fill, fault })));
-            if touch.fill {
-                let bytes = dossier.bytes();
-                let pairs = dossier.tell_conflicts();
-                self.bytes = self.bytes + dossier.bytes() - bytes;
+            if change.fill {
+                let bytes = records.bytes();
+                let pairs = records.new_conflicts();
+                self.bytes = self.bytes + records.bytes() - bytes;
                 pairs
                     .into_iter()
-                    .for_each(|(kept, dropped)| tell(Fault::Conflict { kept, dropped }));
+                    .for_each(|(kept, dropped)| emit(Fault::Conflict { kept, dropped }));
             }
-            if touch.other && !dossier.is_known() {
-                tell(Fault::Unmatched);
+            if change.other && !records.is_known() {
+                emit(Fault::Unmatched);
             }
-            let after = dossier.survivor();
-            if touch.before == after {
+            let after = records.survivor();
+            if change.before == after {
                 continue;
             }
-            // What is put in comes after what is taken out: it may stand in the same place.
-            let gone = touch.before.map(|fill| (fill, None));
+            // Insertions come after removals: both may be at the same place.
+            let gone = change.before.map(|fill| (fill, None));
             let come = after.map(|fill| (fill, Some(Leg::of(&fill))));
             for (fill, leg) in gone.into_iter().chain(come) {
                 let key = PositionKey { portfolio, instrument: fill.instrument };
@@ -206,17 +206,17 @@ impl Core for Fills {
         records: &mut Vec<AccountRecord>,
         out: &mut Vec<FillsOut>,
     ) {
-        records.drain(..).for_each(|record| self.hear(&record));
+        records.drain(..).for_each(|record| self.apply(&record));
         if !context.round {
             return;
         }
-        let mut lines = std::mem::take(&mut self.touched.lines);
+        let mut lines = std::mem::take(&mut self.dirty.lines);
         for (key, (contract, edits)) in self.settle(context, out) {
             let entry = self.entry(key, contract);
-            let bytes = entry.book.bytes();
+            let bytes = entry.history.bytes();
             let edits: Vec<_> = edits.into_iter().collect();
-            entry.book.apply(&contract, &edits);
-            let bytes_after = entry.book.bytes();
+            entry.history.apply(&contract, &edits);
+            let bytes_after = entry.history.bytes();
             self.bytes = self.bytes + bytes_after - bytes;
             lines.insert(key);
         }
@@ -225,8 +225,8 @@ impl Core for Fills {
             let entry = holdings.and_then(|holdings| holdings.entries.get_mut(&key.instrument));
             let Some(entry) = entry else { continue };
             let line = entry.line();
-            if entry.told != line {
-                entry.told = line;
+            if entry.emitted != line {
+                entry.emitted = line;
                 out.push(FillsOut::Line { key, line });
             }
         }
@@ -234,27 +234,27 @@ impl Core for Fills {
 
     fn restate(&self, out: &mut Vec<FillsOut>) {
         for (portfolio, holdings) in &self.portfolios {
-            let told = holdings.entries.iter().filter(|(_, entry)| entry.told.is_some());
-            out.extend(told.map(|(instrument, entry)| FillsOut::Line {
+            let emitted = holdings.entries.iter().filter(|(_, entry)| entry.emitted.is_some());
+            out.extend(emitted.map(|(instrument, entry)| FillsOut::Line {
                 key: PositionKey { portfolio: *portfolio, instrument: *instrument },
-                line: entry.told,
+                line: entry.emitted,
             }));
         }
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_stdvec(&(&self.portfolios, &self.touched))
+        postcard::to_stdvec(&(&self.portfolios, &self.dirty))
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        (self.portfolios, self.touched) = postcard::from_bytes(state)?;
+        (self.portfolios, self.dirty) = postcard::from_bytes(state)?;
         self.bytes = self.portfolios.values().map(Holdings::bytes).sum();
         Ok(())
     }
 
     fn size(&self) -> (usize, usize) {
-        let touched = self.touched.fills.len() * size_of::<Touch>() * 5 / 4;
-        (self.portfolios.len(), self.bytes + touched)
+        let dirty = self.dirty.fills.len() * size_of::<FillChange>() * 5 / 4;
+        (self.portfolios.len(), self.bytes + dirty)
     }
 }
 
@@ -266,18 +266,18 @@ fn is_taken(fill: &Fill) -> bool {
 
 impl Holdings {
     fn bytes(&self) -> usize {
-        let fills = self.fills.len() * size_of::<(TradeId, Dossier)>() * 5 / 4
-            + self.fills.values().map(Dossier::bytes).sum::<usize>();
+        let fills = self.fills.len() * size_of::<(TradeId, FillRecords)>() * 5 / 4
+            + self.fills.values().map(FillRecords::bytes).sum::<usize>();
         let entries = self.entries.len() * size_of::<(InstrumentId, Entry)>() * 5 / 4
-            + self.entries.values().map(|entry| entry.book.bytes()).sum::<usize>();
+            + self.entries.values().map(|entry| entry.history.bytes()).sum::<usize>();
         fills + entries
     }
 }
 
 impl Entry {
-    fn line(&self) -> Option<Line> {
-        let (held, target) = (self.book.held(), self.wish.and_then(|wish| wish.weight));
+    fn line(&self) -> Option<PortfolioLine> {
+        let (held, target) = (self.history.held(), self.target.and_then(|target| target.weight));
         let is_one = held.is_some() || target.is_some();
-        is_one.then_some(Line { contract: self.contract, held, target })
+        is_one.then_some(PortfolioLine { contract: self.contract, held, target })
     }
 }

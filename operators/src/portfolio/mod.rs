@@ -3,25 +3,25 @@
 //!
 //! Three cores and a little dataflow, all of which move at the ends of rounds only:
 //!
-//! * [`Fills`], by portfolio: the fold of surviving fills, and targets → [`Line`]s;
+//! * [`Fills`], by portfolio: the fold of surviving fills, and targets → [`PortfolioLine`]s;
 //! * [`Quotes`], by instrument: marks, closes for risk, fair values → [`QuotesOut`];
-//! * the desk, one per worker: both → positions, portfolios, drift;
-//! * [`valuation`]: wires them, joins risk from what the desk says that is held → the changes of all tables ([`Valuation`]).
+//! * the valuation core, one per worker: both → positions, portfolios, drift;
+//! * [`valuation`]: wires them, joins risk from the open positions that the core emits → the changes of all tables
+//!   ([`ValuationStreams`]).
 //!
-//! **Save and restore**: the first two cores save their states and put out again what exists at the restored commit. Desk
-//! and risk keep nothing that these rows do not rebuild, at that commit, on any number of workers.
+//! **Save and restore**: the first two cores save their states and emit again what exists at the restored commit.
+//! Valuation and risk keep nothing that these rows do not rebuild, at that commit, on any number of workers.
 //!
 //! **Cost**: a mark that moves costs its holders, and one pass over the lines of each portfolio that holds it. A bar of
-//! the risk timeframe costs the risk of each portfolio that holds its instrument. What is not touched costs
-//! nothing but room: a line some kilobyte, desk and arrangements together.
+//! the risk timeframe costs the risk of each portfolio that holds its instrument. What did not change costs
+//! nothing but room: a line some kilobyte, valuation and arrangements together.
 
-mod book;
 mod config;
-mod desk;
-mod dossier;
 mod edge;
+mod fill_records;
 mod fills;
 mod money;
+mod position_history;
 mod quotes;
 mod relation;
 mod risk;
@@ -29,15 +29,16 @@ mod row;
 mod series;
 mod totals;
 mod valuation;
+mod valuation_core;
 mod value;
 
-pub use book::Held;
 pub use config::{Account, ComputedFair, Confidence, Pair, PortfolioConfig, RiskConfig};
-pub use fills::{Fills, FillsOut, Line};
+pub use fills::{Fills, FillsOut, PortfolioLine};
+pub use position_history::Held;
 pub use quotes::{ClosesChange, EdgeChange, QuoteIn, Quotes, QuotesOut};
 pub use row::{
     BaseAmounts, Drift, Edge, EdgeKey, Fault, FillFault, Measures, Portfolio, PortfolioAmounts,
     Position, PositionKey, Risk, RiskKey, Unpriced,
 };
-pub use series::{Close, Series};
-pub use valuation::{Valuation, valuation};
+pub use series::{Close, CloseSeries};
+pub use valuation::{ValuationStreams, valuation};

@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_narrow_and_the_wide_way_agree() {
-        // Times and divided by 10^38 leaves 128 bits, and says the same.
+        // Times and divided by 10^38 leaves 128 bits, with the same result.
         for a in [-1_000_003, -25, -15, -1, 0, 1, 15, 25, 999_999] {
             for by in [-20, -7, -2, 1, 2, 10, 30] {
                 let wide = rhe(a * 10_i128.pow(19), 10_i128.pow(19), -38, by);

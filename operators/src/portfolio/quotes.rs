@@ -1,9 +1,9 @@
-//! The core of quotes: what bars, indicators and clients say that an instrument is worth.
+//! The core of quotes: prices of instruments from bars, indicators and clients.
 //!
 //! * **Key**: instrument. **Input**: [`QuoteIn`]. **Output**: [`QuotesOut`], net, at the ends of rounds.
 //! * **Meaning**: the mark is the close of the newest base bar that has one; a series is the last
 //!   `risk.bars` + 1 closes of closed bars of the risk timeframe; an edge is a fair value beside the mark.
-//! * **Cost**: per round and touched instrument, a look at its newest bar and one edge per model; a series is
+//! * **Cost**: per round and changed instrument, a look at its newest bar and one edge per model; a series is
 //!   gathered anew in rounds in which a bar of it changed.
 //! * **State bound**: a close per base bar and per bar of the risk timeframe, a number per bar and computed
 //!   model. Bars are never dropped, so neither is this.
@@ -12,15 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use market::{
-    AccountEvent, AccountRecord, BarState, Candle, EventTime, InstrumentId, ModelId, Origin, Price,
-    Shard, Terms,
+    AccountEvent, AccountRecord, BarState, Candle, EventTime, InstrumentId, InstrumentSpec,
+    ModelId, Origin, Price, Shard,
 };
 use serde::{Deserialize, Serialize};
 
 use super::config::PortfolioConfig;
 use super::edge::{edge, whole};
 use super::row::{Edge, EdgeKey};
-use super::series::Series;
+use super::series::CloseSeries;
 use crate::context::CommitContext;
 use crate::indicators::IndicatorChange;
 use crate::keyed::{Core, Sharded};
@@ -37,7 +37,7 @@ pub enum QuoteIn {
     Account(Box<AccountRecord>),
 }
 
-/// What the core puts out. After a restore, rows are told as if they came to be.
+/// What the core puts out. After a restore, rows are emitted as if they were new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuotesOut {
     /// A mark changed.
@@ -61,9 +61,9 @@ pub struct ClosesChange {
     /// Whether only those above zero count, as for the rate of a pair.
     pub of_pair: bool,
     /// What they were, if there were any.
-    pub before: Option<Series>,
+    pub before: Option<CloseSeries>,
     /// What they are, if there are any. Differs from `before`.
-    pub after: Option<Series>,
+    pub after: Option<CloseSeries>,
 }
 
 /// A row of edges changed.
@@ -80,16 +80,16 @@ pub struct EdgeChange {
 /// One shard of the quotes.
 pub struct Quotes {
     config: Arc<PortfolioConfig>,
-    tapes: BTreeMap<InstrumentId, Tape>,
-    /// Instruments that this round has touched so far.
-    touched: BTreeSet<InstrumentId>,
+    states: BTreeMap<InstrumentId, QuoteState>,
+    /// Instruments that changed in this round so far.
+    dirty: BTreeSet<InstrumentId>,
     bytes: usize,
 }
 
 /// What is known of one instrument.
 #[derive(Default, Serialize, Deserialize)]
-struct Tape {
-    terms: Option<Terms>,
+struct QuoteState {
+    spec: Option<InstrumentSpec>,
     /// Closes of base bars.
     base: BTreeMap<EventTime, Price>,
     /// Closes of closed bars of the risk timeframe.
@@ -99,7 +99,7 @@ struct Tape {
     posted: BTreeMap<ModelId, Posted>,
     /// Numbers of computed models, by bar; in bits, so that every one survives being saved.
     numbers: BTreeMap<ModelId, BTreeMap<EventTime, u64>>,
-    told: Told,
+    emitted: LastEmitted,
 }
 
 /// The fair value of a model that counts: the greatest of these.
@@ -109,15 +109,15 @@ struct Posted {
     position: u64,
     origin: std::cmp::Reverse<Origin>,
     value: Option<Price>,
-    terms: Terms,
+    spec: InstrumentSpec,
 }
 
 /// What was last put out of an instrument.
 #[derive(Default, Serialize, Deserialize)]
-struct Told {
+struct LastEmitted {
     mark: Option<Price>,
-    closes: Option<Series>,
-    pair_closes: Option<Series>,
+    closes: Option<CloseSeries>,
+    pair_closes: Option<CloseSeries>,
     edges: BTreeMap<ModelId, Edge>,
 }
 
@@ -148,17 +148,17 @@ impl Sharded for QuoteIn {
 impl Quotes {
     /// An empty shard.
     pub fn new(config: Arc<PortfolioConfig>) -> Quotes {
-        Quotes { config, tapes: BTreeMap::new(), touched: BTreeSet::new(), bytes: 0 }
+        Quotes { config, states: BTreeMap::new(), dirty: BTreeSet::new(), bytes: 0 }
     }
 
-    fn hear(&mut self, said: &QuoteIn) {
-        let Some(instrument) = said.instrument() else { return };
-        let tape = self.tapes.entry(instrument).or_default();
-        let bytes = tape.bytes();
-        if tape.hear(&self.config, said) {
-            self.touched.insert(instrument);
+    fn apply(&mut self, input: &QuoteIn) {
+        let Some(instrument) = input.instrument() else { return };
+        let state = self.states.entry(instrument).or_default();
+        let bytes = state.bytes();
+        if state.apply(&self.config, input) {
+            self.dirty.insert(instrument);
         }
-        self.bytes = self.bytes + tape.bytes() - bytes;
+        self.bytes = self.bytes + state.bytes() - bytes;
     }
 }
 
@@ -172,46 +172,46 @@ impl Core for Quotes {
         records: &mut Vec<QuoteIn>,
         out: &mut Vec<QuotesOut>,
     ) {
-        records.drain(..).for_each(|said| self.hear(&said));
+        records.drain(..).for_each(|input| self.apply(&input));
         if !context.round {
             return;
         }
-        for instrument in std::mem::take(&mut self.touched) {
-            let Some(tape) = self.tapes.get_mut(&instrument) else { continue };
-            let bytes = tape.bytes();
-            tape.tell(instrument, &self.config, out);
-            self.bytes = self.bytes + tape.bytes() - bytes;
+        for instrument in std::mem::take(&mut self.dirty) {
+            let Some(state) = self.states.get_mut(&instrument) else { continue };
+            let bytes = state.bytes();
+            state.emit(instrument, &self.config, out);
+            self.bytes = self.bytes + state.bytes() - bytes;
         }
     }
 
     fn restate(&self, out: &mut Vec<QuotesOut>) {
-        self.tapes.iter().for_each(|(instrument, tape)| tape.told.restate(*instrument, out));
+        self.states.iter().for_each(|(instrument, state)| state.emitted.restate(*instrument, out));
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_stdvec(&(&self.tapes, &self.touched))
+        postcard::to_stdvec(&(&self.states, &self.dirty))
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        (self.tapes, self.touched) = postcard::from_bytes(state)?;
-        self.bytes = self.tapes.values().map(Tape::bytes).sum();
+        (self.states, self.dirty) = postcard::from_bytes(state)?;
+        self.bytes = self.states.values().map(QuoteState::bytes).sum();
         Ok(())
     }
 
     fn size(&self) -> (usize, usize) {
-        (self.tapes.len(), self.bytes)
+        (self.states.len(), self.bytes)
     }
 }
 
-impl Tape {
-    /// Takes what was said; says whether it can change anything that is put out.
-    fn hear(&mut self, config: &PortfolioConfig, said: &QuoteIn) -> bool {
-        match said {
+impl QuoteState {
+    /// Takes an input; returns whether it can change any output.
+    fn apply(&mut self, config: &PortfolioConfig, input: &QuoteIn) -> bool {
+        match input {
             QuoteIn::Bar(change) => {
                 let BarChange { key, before, after, .. } = &**change;
-                let learnt = self.terms.is_none();
-                let terms = after.as_ref().or(before.as_ref()).map(|candle| candle.bar.terms);
-                self.terms = self.terms.or(terms);
+                let learnt = self.spec.is_none();
+                let spec = after.as_ref().or(before.as_ref()).map(|candle| candle.bar.spec);
+                self.spec = self.spec.or(spec);
                 let close = after.as_ref().and_then(|after| close_of(after));
                 // Computed fair values need the scales.
                 let mut matters = learnt;
@@ -253,7 +253,7 @@ impl Tape {
                     position: record.origin.position,
                     origin: std::cmp::Reverse(record.origin),
                     value: fair.value,
-                    terms: fair.terms,
+                    spec: fair.spec,
                 };
                 let counts =
                     !is_computed && self.posted.get(&fair.model).is_none_or(|one| *one < posted);
@@ -266,40 +266,40 @@ impl Tape {
     }
 
     /// Puts out what differs from what was put out.
-    fn tell(
+    fn emit(
         &mut self,
         instrument: InstrumentId,
         config: &PortfolioConfig,
         out: &mut Vec<QuotesOut>,
     ) {
         let mark = self.base.last_key_value().map(|(_, price)| *price);
-        if mark != self.told.mark {
+        if mark != self.emitted.mark {
             out.push(QuotesOut::Mark { instrument, mark });
-            self.told.mark = mark;
+            self.emitted.mark = mark;
         }
         if let Some(from) = self.closed_from.take() {
             let is_pair = config.pairs.iter().any(|pair| pair.instrument == instrument);
-            let closes = self.closes(config, from, &self.told.closes, |_| true);
+            let closes = self.closes(config, from, &self.emitted.closes, |_| true);
             let pair_closes = match is_pair {
-                true => self.closes(config, from, &self.told.pair_closes, |price| price.0 > 0),
+                true => self.closes(config, from, &self.emitted.pair_closes, |price| price.0 > 0),
                 false => None,
             };
             for (of_pair, after) in [(false, closes), (true, pair_closes)] {
-                let told = match of_pair {
-                    true => &mut self.told.pair_closes,
-                    false => &mut self.told.closes,
+                let emitted = match of_pair {
+                    true => &mut self.emitted.pair_closes,
+                    false => &mut self.emitted.closes,
                 };
-                if *told != after {
-                    let before = std::mem::replace(told, after.clone());
+                if *emitted != after {
+                    let before = std::mem::replace(emitted, after.clone());
                     let change = ClosesChange { instrument, of_pair, before, after };
                     out.push(QuotesOut::Closes(Box::new(change)));
                 }
             }
         }
-        self.tell_edges(instrument, mark, out);
+        self.emit_edges(instrument, mark, out);
     }
 
-    fn tell_edges(
+    fn emit_edges(
         &mut self,
         instrument: InstrumentId,
         mark: Option<Price>,
@@ -307,21 +307,21 @@ impl Tape {
     ) {
         let posted = self.posted.iter().map(|(model, posted)| {
             let fair = posted.value;
-            (*model, fair.map(|fair| edge(posted.terms, posted.time, fair, mark)))
+            (*model, fair.map(|fair| edge(posted.spec, posted.time, fair, mark)))
         });
         let computed = self.numbers.iter().map(|(model, numbers)| {
-            let newest = numbers.last_key_value().zip(self.terms);
-            let edge = newest.and_then(|((time, bits), terms)| {
-                let fair = whole(f64::from_bits(*bits), terms)?;
-                Some(edge(terms, *time, fair, mark))
+            let newest = numbers.last_key_value().zip(self.spec);
+            let edge = newest.and_then(|((time, bits), spec)| {
+                let fair = whole(f64::from_bits(*bits), spec)?;
+                Some(edge(spec, *time, fair, mark))
             });
             (*model, edge)
         });
         for (model, after) in posted.chain(computed) {
-            let told = &mut self.told.edges;
+            let emitted = &mut self.emitted.edges;
             let before = match after {
-                Some(after) => told.insert(model, after),
-                None => told.remove(&model),
+                Some(after) => emitted.insert(model, after),
+                None => emitted.remove(&model),
             };
             if before != after {
                 let key = EdgeKey { instrument, model };
@@ -330,30 +330,30 @@ impl Tape {
         }
     }
 
-    /// The last closes that count; before `from` they are as they were told.
+    /// The last closes that count; before `from` they are as last emitted.
     fn closes(
         &self,
         config: &PortfolioConfig,
         from: EventTime,
-        told: &Option<Series>,
+        emitted: &Option<CloseSeries>,
         counts: impl Fn(&Price) -> bool,
-    ) -> Option<Series> {
+    ) -> Option<CloseSeries> {
         let most = config.risk.bars.saturating_add(1);
-        let told = told.as_ref().map_or(&[][..], Series::closes);
-        let same = &told[..told.partition_point(|(time, _)| *time < from)];
+        let emitted = emitted.as_ref().map_or(&[][..], CloseSeries::closes);
+        let same = &emitted[..emitted.partition_point(|(time, _)| *time < from)];
         let new = self.closed.range(from..).filter(|(_, price)| counts(price));
         let mut closes = Vec::with_capacity(same.len() + 1);
         closes.extend_from_slice(same);
         closes.extend(new.map(|(time, price)| (*time, *price)));
-        if closes.len() >= most || told.len() < most {
+        if closes.len() >= most || emitted.len() < most {
             closes.drain(..closes.len().saturating_sub(most));
         } else {
-            // Some that were told are gone: older ones take their places.
+            // Some that were emitted are gone: older ones take their places.
             let newest = self.closed.iter().rev().filter(|(_, price)| counts(price));
             closes = newest.take(most).map(|(time, price)| (*time, *price)).collect();
             closes.reverse();
         }
-        Series::new(self.terms?.price_scale, closes)
+        CloseSeries::new(self.spec?.price_scale, closes)
     }
 
     fn bytes(&self) -> usize {
@@ -361,14 +361,14 @@ impl Tape {
         let rows = (self.base.len() + self.closed.len() + numbers)
             * size_of::<(EventTime, Price)>()
             + self.posted.len() * size_of::<(ModelId, Posted)>()
-            + self.told.edges.len() * size_of::<(ModelId, Edge)>();
-        let series = [&self.told.closes, &self.told.pair_closes].into_iter().flatten();
+            + self.emitted.edges.len() * size_of::<(ModelId, Edge)>();
+        let series = [&self.emitted.closes, &self.emitted.pair_closes].into_iter().flatten();
         let series: usize = series.map(|series| size_of_val(series.closes())).sum();
-        size_of::<Tape>() + rows * 5 / 4 + series
+        size_of::<QuoteState>() + rows * 5 / 4 + series
     }
 }
 
-impl Told {
+impl LastEmitted {
     fn restate(&self, instrument: InstrumentId, out: &mut Vec<QuotesOut>) {
         if self.mark.is_some() {
             out.push(QuotesOut::Mark { instrument, mark: self.mark });
@@ -391,7 +391,7 @@ fn close_of(candle: &Candle) -> Option<Price> {
     candle.bar.close.map(|(_, price)| price)
 }
 
-/// Sets or removes; says whether that changed anything.
+/// Sets or removes; returns whether that changed anything.
 fn set<K: Ord, V: Copy + PartialEq>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) -> bool {
     match value {
         Some(value) => map.insert(key, value) != Some(value),

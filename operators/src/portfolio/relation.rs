@@ -15,18 +15,18 @@ pub(super) type Changes<'scope, D> = StreamVec<'scope, Time, (D, Time, Diff)>;
 
 /// What `take` makes of each output of a core: what it puts comes or goes at the commit of the output.
 pub(super) fn changes<'scope, O: 'static, D: Clone + 'static>(
-    said: StreamVec<'scope, Time, O>,
+    outputs: StreamVec<'scope, Time, O>,
     name: &str,
     mut take: impl FnMut(O, &mut dyn FnMut(D, Diff)) + 'static,
 ) -> Changes<'scope, D> {
-    said.unary(Pipeline, name, move |_capability, _info| {
+    outputs.unary(Pipeline, name, move |_capability, _info| {
         move |input, output| {
             input.for_each_time(|time, batches| {
                 let at = *time.time();
                 let mut session = output.session(&time);
                 batches.for_each(|batch| {
-                    batch.drain(..).for_each(|said| {
-                        take(said, &mut |data, diff| session.give((data, at, diff)));
+                    batch.drain(..).for_each(|outputs| {
+                        take(outputs, &mut |data, diff| session.give((data, at, diff)));
                     });
                 });
             });

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{Confidence, RiskConfig};
 use super::row::{Measures, Risk};
-use super::series::{Series, unit};
+use super::series::{CloseSeries, unit};
 use crate::indicators::Reading;
 
 /// What risk sees of a portfolio. Ordered by instrument.
@@ -21,19 +21,19 @@ pub(super) enum Exposure {
         instrument: InstrumentId,
         quantity: i128,
         contract: Contract,
-        closes: Series,
+        closes: CloseSeries,
         rate: RateCloses,
     },
     /// What changes are compared with.
-    Benchmark(Series),
+    Benchmark(CloseSeries),
 }
 
 /// What turns closes into the base currency.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum RateCloses {
     Same,
-    Over(Series),
-    Under(Series),
+    Over(CloseSeries),
+    Under(CloseSeries),
 }
 
 /// The rows of a portfolio with an open position, of the whole (none) and of each position held.
@@ -97,11 +97,11 @@ fn grid<'a>(exposures: impl Iterator<Item = &'a Exposure>, points: usize) -> Vec
 fn revalued<'a>(
     quantity: i128,
     contract: &Contract,
-    closes: &'a Series,
+    closes: &'a CloseSeries,
     rate: &'a RateCloses,
     grid: &'a [EventTime],
 ) -> impl Iterator<Item = f64> + use<'a> {
-    let quantity = quantity as f64 / unit(contract.terms.quantity_scale);
+    let quantity = quantity as f64 / unit(contract.spec.quantity_scale);
     let multiplier = f64::from(contract.multiplier);
     let native = closes.on(grid).map(move |close| quantity * close * multiplier);
     let mut pair = match rate {
@@ -116,7 +116,7 @@ fn revalued<'a>(
 }
 
 /// The relative changes of the benchmark's close; none if a close is 0.
-fn relative_changes(closes: &Series, grid: &[EventTime]) -> Option<Vec<f64>> {
+fn relative_changes(closes: &CloseSeries, grid: &[EventTime]) -> Option<Vec<f64>> {
     let closes: Vec<f64> = closes.on(grid).collect();
     let changes = || closes.windows(2).map(|pair| (pair[1] - pair[0]) / pair[0]).collect();
     (!closes.contains(&0.0)).then(changes)

@@ -1,7 +1,7 @@
 //! The rows of the tables: keys and values, ready to be arranged.
 
 use market::{Commit, Contract, Currency, EventTime, Fill, FillRef, InstrumentId, ModelId};
-use market::{PortfolioId, Price, Terms};
+use market::{InstrumentSpec, PortfolioId, Price};
 use serde::{Deserialize, Serialize};
 
 use crate::indicators::Reading;
@@ -108,14 +108,14 @@ pub struct PortfolioAmounts {
     pub equity: i128,
 }
 
-/// A portfolio's share in an instrument, and the wish for it. Weights are at [`market::WEIGHT_SCALE`].
+/// A portfolio's share in an instrument, and the target for it. Weights are at [`market::WEIGHT_SCALE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Drift {
     /// The share.
     pub weight: Option<i128>,
-    /// The wish; none if the portfolio has no wish at all.
+    /// The target; none if the portfolio has no target at all.
     pub target: Option<i64>,
-    /// Share less wish.
+    /// Share less target.
     pub drift: Option<i128>,
     /// What to buy (above 0) or sell, in the base currency at [`market::MONEY_SCALE`].
     pub trade_value: Option<i128>,
@@ -167,7 +167,7 @@ pub struct Measures {
 pub struct EdgeKey {
     /// Of what.
     pub instrument: InstrumentId,
-    /// Who or what says what it is worth.
+    /// The model that gives the value.
     pub model: ModelId,
 }
 
@@ -175,8 +175,8 @@ pub struct EdgeKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Edge {
     /// Scales of the prices.
-    pub terms: Terms,
-    /// When it was said; of a computed value, when its bar opens.
+    pub spec: InstrumentSpec,
+    /// When it was reported; of a computed value, when its bar opens.
     pub time: EventTime,
     /// The fair value.
     pub fair: Price,

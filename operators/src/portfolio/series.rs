@@ -11,15 +11,15 @@ pub type Close = (EventTime, Price);
 /// The last closes of closed bars, in order of time; at least one. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(u8, Vec<Close>)", into = "(u8, Vec<Close>)")]
-pub struct Series {
+pub struct CloseSeries {
     scale: u8,
     closes: Arc<[Close]>,
 }
 
-impl Series {
+impl CloseSeries {
     /// These closes at so many decimals; none if there are none.
-    pub(super) fn new(scale: u8, closes: Vec<Close>) -> Option<Series> {
-        (!closes.is_empty()).then(|| Series { scale, closes: closes.into() })
+    pub(super) fn new(scale: u8, closes: Vec<Close>) -> Option<CloseSeries> {
+        (!closes.is_empty()).then(|| CloseSeries { scale, closes: closes.into() })
     }
 
     /// The closes.
@@ -46,14 +46,14 @@ impl Series {
     }
 }
 
-impl From<(u8, Vec<Close>)> for Series {
-    fn from((scale, closes): (u8, Vec<Close>)) -> Series {
-        Series { scale, closes: closes.into() }
+impl From<(u8, Vec<Close>)> for CloseSeries {
+    fn from((scale, closes): (u8, Vec<Close>)) -> CloseSeries {
+        CloseSeries { scale, closes: closes.into() }
     }
 }
 
-impl From<Series> for (u8, Vec<Close>) {
-    fn from(series: Series) -> (u8, Vec<Close>) {
+impl From<CloseSeries> for (u8, Vec<Close>) {
+    fn from(series: CloseSeries) -> (u8, Vec<Close>) {
         (series.scale, series.closes.to_vec())
     }
 }

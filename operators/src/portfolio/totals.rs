@@ -25,7 +25,7 @@ pub(super) struct Sums {
 pub(super) struct Share<'a> {
     pub(super) contract: &'a Contract,
     pub(super) position: Option<&'a Position>,
-    /// The wish; none if the portfolio has no wish at all.
+    /// The target; none if the portfolio has no target at all.
     pub(super) target: Option<i64>,
     pub(super) mark: Option<Price>,
     pub(super) rate: Option<Rate>,
@@ -87,15 +87,15 @@ impl Share<'_> {
         let drift =
             weight.zip(target).and_then(|(weight, target)| weight.checked_sub(i128::from(target)));
         let trade_value = weight.and_then(|_| {
-            let wished = rhe(whole?, i128::from(target?), -i32::from(WEIGHT_SCALE), 1)?;
-            fit(wished - I256::from(value?))
+            let target_value = rhe(whole?, i128::from(target?), -i32::from(WEIGHT_SCALE), 1)?;
+            fit(target_value - I256::from(value?))
         });
         let trade_quantity = trade_value.and_then(|trade| {
             let mark = self.mark.filter(|mark| mark.0 > 0)?;
             let one = i128::from(mark.0) * i128::from(contract.multiplier);
-            self.rate?.units(trade, one, contract.terms.notional_scale())
+            self.rate?.units(trade, one, contract.spec.notional_scale())
         });
-        let quantity_scale = contract.terms.quantity_scale;
+        let quantity_scale = contract.spec.quantity_scale;
         Drift { weight, target, drift, trade_value, trade_quantity, quantity_scale }
     }
 }

@@ -1,14 +1,14 @@
-//! Valuation: what the cores say, wired to the desk of each worker, and risk.
+//! Valuation: wires the outputs of the cores to the valuation core of each worker, and computes risk.
 //!
 //! ```text
-//! lines ──────► desk ─┬─► positions, portfolios, drift
+//! lines ──────► core ─┬─► positions, portfolios, drift
 //! marks ════════► │   ├─► open ──────────────────────────────────────────────┐
 //!                 │   └─► priced ─ by instrument ─┬─ join ─ by pair ─ join ─┬─ by portfolio ─ reduce ─► risk
 //! closes ═════════╪═══════════════════════════════┴─────────────────────────┘
 //! edges ──────────┴─► edges
 //! ```
 //!
-//! Lines stay on the worker that owns their portfolio; marks and closes are told to all workers (═), which is
+//! Lines stay on the worker that owns their portfolio; marks and closes are broadcast to all workers (═), which is
 //! why only their net changes per round are. Risk is the one differential part: it is joined from what rarely
 //! changes, what is held and bars that closed. Nothing holds a trace back but the operators that read it, so all of
 //! them compact as commits pass.
@@ -23,7 +23,6 @@ use timely::dataflow::operators::vec::{Broadcast, Map, ToStream};
 use timely::dataflow::{Scope, StreamVec};
 
 use super::config::{Direction, PortfolioConfig, Route};
-use super::desk::{Desked, Holding, LineChange, MarkChange, desk};
 use super::fills::FillsOut;
 use super::quotes::{ClosesChange, EdgeChange, QuotesOut};
 use super::relation::{Changes, changes, net};
@@ -31,13 +30,14 @@ use super::risk::{Exposure, RateCloses, risk};
 use super::row::{
     Drift, Edge, EdgeKey, FillFault, Portfolio, Position, PositionKey, Risk, RiskKey,
 };
-use super::series::Series;
+use super::series::CloseSeries;
+use super::valuation_core::{Holding, LineChange, MarkChange, ValuedRows, value_positions};
 use crate::arrange::{SharedTrace, Update, arrange_local, join_local, reduce_local};
 use crate::keyed::Time;
 
 /// Changes of the rows of all tables, net and at the commits that ended their rounds. After a restore, the
 /// rows that exist come again at the restored commit, and nothing else does.
-pub struct Valuation<'scope> {
+pub struct ValuationStreams<'scope> {
     /// Of positions; shared, for they are large.
     pub positions: StreamVec<'scope, Time, Update<PositionKey, Arc<Position>>>,
     /// Of portfolios.
@@ -54,8 +54,8 @@ pub struct Valuation<'scope> {
 
 type By<'scope, K, V> = Arranged<'scope, SharedTrace<K, V>>;
 
-/// What the cores of quotes say on this worker, each to those that it concerns.
-struct Said<'scope> {
+/// The outputs of the quote cores on this worker, by kind.
+struct QuoteStreams<'scope> {
     marks: StreamVec<'scope, Time, MarkChange>,
     closes: StreamVec<'scope, Time, Box<ClosesChange>>,
     edges: StreamVec<'scope, Time, Box<EdgeChange>>,
@@ -63,9 +63,9 @@ struct Said<'scope> {
 
 /// The closes of all instruments, on every worker.
 struct Closes<'scope> {
-    all: By<'scope, InstrumentId, Series>,
+    all: By<'scope, InstrumentId, CloseSeries>,
     /// Of pairs, those above zero.
-    of_pairs: By<'scope, InstrumentId, Series>,
+    of_pairs: By<'scope, InstrumentId, CloseSeries>,
 }
 
 /// Values what the cores [`super::Fills`] and [`super::Quotes`] put out on this worker.
@@ -73,23 +73,23 @@ pub fn valuation<'scope>(
     config: &Arc<PortfolioConfig>,
     fills: StreamVec<'scope, Time, FillsOut>,
     quotes: StreamVec<'scope, Time, QuotesOut>,
-) -> Valuation<'scope> {
-    let (lines, faults) = fills.ok_err(|said| match said {
+) -> ValuationStreams<'scope> {
+    let (lines, faults) = fills.ok_err(|input| match input {
         FillsOut::Line { key, line } => Ok::<LineChange, _>((key, line)),
         FillsOut::Fault(fault) => Err(fault),
     });
     let faults = faults.container::<Vec<_>>().map(|fault| *fault);
-    let Said { marks, closes, edges } = said(quotes);
-    let edges = changes(edges, "Edges", |said, put| {
-        let EdgeChange { key, before, after } = *said;
+    let QuoteStreams { marks, closes, edges } = split_quotes(quotes);
+    let edges = changes(edges, "Edges", |input, put| {
+        let EdgeChange { key, before, after } = *input;
         before.into_iter().for_each(|before| put((key, before), -1));
         after.into_iter().for_each(|after| put((key, after), 1));
     });
 
-    let Desked { positions, portfolios, drift, open, priced } =
-        desk(Arc::clone(config), lines, marks.broadcast());
+    let ValuedRows { positions, portfolios, drift, open, priced } =
+        value_positions(Arc::clone(config), lines, marks.broadcast());
 
-    let exposures = exposures(config, open, priced, told_to_all(closes));
+    let exposures = exposures(config, open, priced, broadcast_closes(closes));
     let for_risk = config.risk;
     let measured = reduce_local(exposures, "Risk", move |_portfolio, exposures, put| {
         let exposures = exposures.iter().map(|(exposure, _)| *exposure);
@@ -98,28 +98,28 @@ pub fn valuation<'scope>(
     let risk = net(measured.stream, "RiskRows", |portfolio, (instrument, row)| {
         Some((RiskKey { portfolio: *portfolio, instrument: *instrument }, *row))
     });
-    Valuation { positions, portfolios, drift, risk, edges, faults }
+    ValuationStreams { positions, portfolios, drift, risk, edges, faults }
 }
 
-fn said(quotes: StreamVec<'_, Time, QuotesOut>) -> Said<'_> {
-    let (marks, others) = quotes.ok_err(|said| match said {
+fn split_quotes(quotes: StreamVec<'_, Time, QuotesOut>) -> QuoteStreams<'_> {
+    let (marks, others) = quotes.ok_err(|input| match input {
         QuotesOut::Mark { instrument, mark } => Ok((instrument, mark)),
         QuotesOut::Closes(change) => Err(Ok(change)),
         QuotesOut::Edge(change) => Err(Err(change)),
     });
     let others = others.container::<Vec<Result<_, _>>>();
     let (closes, edges) = others.ok_err(|other| other);
-    Said { marks, closes, edges }
+    QuoteStreams { marks, closes, edges }
 }
 
-/// Tells all workers the closes of the instruments of each.
-fn told_to_all(closes: StreamVec<'_, Time, Box<ClosesChange>>) -> Closes<'_> {
-    let said = changes(closes, "Closes", |said, put| {
-        let ClosesChange { instrument, of_pair, before, after } = *said;
+/// Broadcasts the closes of each worker's instruments to all workers.
+fn broadcast_closes(closes: StreamVec<'_, Time, Box<ClosesChange>>) -> Closes<'_> {
+    let input = changes(closes, "Closes", |input, put| {
+        let ClosesChange { instrument, of_pair, before, after } = *input;
         before.into_iter().for_each(|closes| put(((instrument, closes), of_pair), -1));
         after.into_iter().for_each(|closes| put(((instrument, closes), of_pair), 1));
     });
-    let (of_pairs, all) = said.broadcast().ok_err(|((row, of_pair), time, diff)| {
+    let (of_pairs, all) = input.broadcast().ok_err(|((row, of_pair), time, diff)| {
         let update = (row, time, diff);
         if of_pair { Ok(update) } else { Err(update) }
     });
@@ -153,10 +153,10 @@ fn exposures<'scope>(
         }
     });
     let routes = Arc::clone(config);
-    let converted = join_local(
+    let converted_lines = join_local(
         arrange_local(foreign.container::<Vec<_>>(), "ByPair: holdings"),
         closes.of_pairs,
-        move |_pair, (instrument, holding, closes), of_pair: &Series| {
+        move |_pair, (instrument, holding, closes), of_pair: &CloseSeries| {
             let rate = match routes.route(holding.portfolio, holding.contract.quote) {
                 Route::Through { direction: Direction::Over, .. } => RateCloses::Over,
                 _ => RateCloses::Under,
@@ -175,7 +175,7 @@ fn exposures<'scope>(
         ((portfolio, Exposure::Open(instrument)), time, diff)
     });
     let all = open.concat(done.container::<Vec<_>>());
-    arrange_local(all.concat(converted).concat(compared), "ByPortfolio: exposures")
+    arrange_local(all.concat(converted_lines).concat(compared), "ByPortfolio: exposures")
 }
 
 /// The benchmarks of this worker's portfolios.
@@ -194,7 +194,7 @@ impl Holding {
     fn exposure(
         self,
         instrument: InstrumentId,
-        closes: Series,
+        closes: CloseSeries,
         rate: RateCloses,
     ) -> (PortfolioId, Exposure) {
         let Holding { portfolio, quantity, contract } = self;

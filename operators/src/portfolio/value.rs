@@ -2,15 +2,19 @@
 
 use market::Price;
 
-use super::book::Held;
-use super::fills::Line;
+use super::fills::PortfolioLine;
 use super::money::{Rate, fit, rhe};
+use super::position_history::Held;
 use super::row::{BaseAmounts, Position, Unpriced};
 
 impl Position {
     /// The row of a line; none without a position.
-    pub(super) fn of(line: &Line, mark: Option<Price>, rate: Option<Rate>) -> Option<Position> {
-        let Line { contract, held, .. } = *line;
+    pub(super) fn of(
+        line: &PortfolioLine,
+        mark: Option<Price>,
+        rate: Option<Rate>,
+    ) -> Option<Position> {
+        let PortfolioLine { contract, held, .. } = *line;
         let Held { quantity, fills, basis, realised, fees } = held?;
         // Prices are 64 bits wide, and this is one of those paid or between them.
         let average = quantity.checked_mul(i128::from(contract.multiplier));
@@ -41,7 +45,7 @@ impl Position {
         self.base = match (was, self.value, rate) {
             // Basis, realised profit and fees are converted already.
             (Ok(was), Some(value), Some(rate)) => {
-                let native = self.contract.terms.notional_scale();
+                let native = self.contract.spec.notional_scale();
                 let value = self.unrealised.and_then(|_| rate.convert(value, native));
                 let base = value.and_then(|value| {
                     let unrealised = value.checked_sub(was.basis)?;
@@ -82,7 +86,7 @@ impl Position {
         }
         let rate = rate.ok_or(Unpriced::NoRate)?;
         let amounts = || {
-            let (native, _) = (self.contract.terms.notional_scale(), self.unrealised?);
+            let (native, _) = (self.contract.spec.notional_scale(), self.unrealised?);
             let value = rate.convert(self.value?, native)?;
             let basis = rate.convert(self.basis, native)?;
             Some(BaseAmounts {

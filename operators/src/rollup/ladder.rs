@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::{Bar, Candle, CandleKey, Cause, EventTime, InstrumentId, Terms};
+use market::{Bar, Candle, CandleKey, Cause, EventTime, InstrumentId, InstrumentSpec};
 use serde::{Deserialize, Serialize};
 
 use super::RollupConfig;
@@ -16,8 +16,8 @@ use crate::output::{BarChange, LedgerOut, RollupIn};
 pub(super) struct Ladder {
     instrument: InstrumentId,
     clock: InstrumentClock,
-    /// Sources heard in this round; they count from the next.
-    heard: SourceSet,
+    /// Sources seen in this round; they count from the next.
+    sources_seen: SourceSet,
     /// When the newest base bar seen opens.
     seen: EventTime,
     base: BTreeMap<EventTime, Arc<Candle>>,
@@ -43,7 +43,7 @@ impl Ladder {
         Ladder {
             instrument,
             clock: InstrumentClock::new(),
-            heard: SourceSet::default(),
+            sources_seen: SourceSet::default(),
             seen: EventTime::NEVER,
             base: BTreeMap::new(),
             rungs: vec![BTreeMap::new(); rungs],
@@ -56,11 +56,11 @@ impl Ladder {
         &self.clock
     }
 
-    /// Takes what the ledger says; it shows at the end of the round.
-    pub(super) fn hear(&mut self, said: RollupIn) {
-        match said {
-            RollupIn::Heard(_, sources) => self.heard = self.heard.and(sources),
-            RollupIn::Seen(_, open) => self.seen = self.seen.max(open),
+    /// Takes an output of the ledger; it takes effect at the end of the round.
+    pub(super) fn apply(&mut self, input: RollupIn) {
+        match input {
+            RollupIn::SourceSeen(_, sources) => self.sources_seen = self.sources_seen.and(sources),
+            RollupIn::NewestBar(_, open) => self.seen = self.seen.max(open),
             RollupIn::Bar(change) => {
                 let BarChange { key, before, after, cause } = &*change;
                 let open = key.open_time;
@@ -84,31 +84,31 @@ impl Ladder {
         context: &CommitContext,
         out: &mut Vec<LedgerOut>,
     ) -> EventTime {
-        let watermark = self.clock.watermark(&context.round_marks);
+        let watermark = self.clock.watermark(&context.round_watermarks);
 
         // 1. Base bars that changed net, and what they were made of.
         let mut changed: Vec<Changed> = Vec::with_capacity(config.rungs.len() + 1);
-        let mut terms = None;
+        let mut spec = None;
         let base =
             std::mem::take(&mut self.changed).into_iter().filter_map(|(open, (before, cause))| {
                 let now = self.base.get(&open).map(|candle| &candle.bar);
                 let before = values(&before);
-                terms = terms.or(now.or(before).map(|bar| bar.terms));
+                spec = spec.or(now.or(before).map(|bar| bar.spec));
                 (now != before).then_some((open, cause))
             });
         changed.push(base.collect());
 
         // 2. Rung by rung, fold each bar over a changed one from those of the rung below.
-        if let Some(terms) = terms {
+        if let Some(spec) = spec {
             for index in 0..config.rungs.len() {
                 let below = config.rungs[index].from.map_or(0, |from| from + 1);
-                let climbed = self.climb(index, config, terms, &changed[below]);
+                let climbed = self.climb(index, config, spec, &changed[below]);
                 changed.push(climbed);
             }
         }
 
         // 3. Time passes; then what changed in value or phase is put out.
-        let whole_from = context.read_from.whole_from(self.clock.sources().and(self.heard));
+        let whole_from = context.read_from.whole_from(self.clock.sources().and(self.sources_seen));
         let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from };
         let mut due: BTreeMap<(usize, EventTime), Option<Cause>> = BTreeMap::new();
         for (index, rung) in changed.into_iter().skip(1).enumerate() {
@@ -126,8 +126,8 @@ impl Ladder {
             bar.history.settle(key, bar.end, bar.values.as_ref(), cause, now, out);
         }
 
-        // 4. The sources heard in this round count from the next one on.
-        self.clock.hear(std::mem::take(&mut self.heard), watermark);
+        // 4. The sources seen in this round count from the next one on.
+        self.clock.add_sources(std::mem::take(&mut self.sources_seen), watermark);
         watermark
     }
 
@@ -136,11 +136,11 @@ impl Ladder {
         &mut self,
         index: usize,
         config: &RollupConfig,
-        terms: Terms,
+        spec: InstrumentSpec,
         changed: &Changed,
     ) -> Changed {
         let rung = config.rungs[index];
-        let calendar = config.calendars.get(terms.calendar);
+        let calendar = config.calendars.get(spec.calendar);
         let mut parents: BTreeMap<EventTime, (EventTime, Option<Cause>)> = BTreeMap::new();
         for (open, cause) in changed {
             let bucket = calendar.bucket(rung.timeframe, *open);
@@ -150,7 +150,7 @@ impl Ladder {
 
         let mut climbed = Changed::new();
         for (open, (end, cause)) in parents {
-            let values = self.fold(rung.from, terms, open, end);
+            let values = self.fold(rung.from, spec, open, end);
             let bar = self.rungs[index].entry(open).or_insert_with(|| {
                 self.waiting.add(end, (index, open));
                 RollupBar { end, values: None, history: History::new() }
@@ -165,11 +165,11 @@ impl Ladder {
     fn fold(
         &self,
         from: Option<usize>,
-        terms: Terms,
+        spec: InstrumentSpec,
         open: EventTime,
         end: EventTime,
     ) -> Option<Bar> {
-        let mut union = Bar::empty(terms, end);
+        let mut union = Bar::empty(spec, end);
         match from {
             None => self.base.range(open..end).for_each(|(_, candle)| union.merge(&candle.bar)),
             Some(below) => self.rungs[below]
@@ -180,7 +180,7 @@ impl Ladder {
         Some(union).filter(|bar| !bar.is_empty())
     }
 
-    /// The watermark at which this ladder must be looked at, even if nothing is said.
+    /// The watermark at which this ladder must be looked at, even without input.
     pub(super) fn next_deadline(&self) -> Option<EventTime> {
         self.waiting.next_end()
     }

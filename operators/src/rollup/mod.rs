@@ -1,6 +1,6 @@
 //! Roll-ups: bars of larger timeframes as unions of smaller ones.
 //!
-//! * **Key**: instrument. **Input**: [`RollupIn`], what the ledger says of base bars. **Output**:
+//! * **Key**: instrument. **Input**: [`RollupIn`], what the ledger emits of base bars. **Output**:
 //!   [`LedgerOut`], of larger bars.
 //! * **Meaning**: `docs/semantics.md`, last section: they see rounds as base bars see commits.
 //! * **State bound**: one entry per bar of every timeframe, base included.
@@ -40,8 +40,8 @@ pub struct Rollup {
     config: Arc<RollupConfig>,
     ladders: BTreeMap<InstrumentId, Ladder>,
     deadlines: Deadlines,
-    /// Instruments that something was said of in this round.
-    stirred: std::collections::BTreeSet<InstrumentId>,
+    /// Instruments with input in this round.
+    dirty: std::collections::BTreeSet<InstrumentId>,
     bytes: usize,
 }
 
@@ -79,7 +79,7 @@ impl Rollup {
     /// An empty shard.
     pub fn new(config: Arc<RollupConfig>) -> Rollup {
         let (ladders, deadlines) = (BTreeMap::new(), Deadlines::default());
-        Rollup { config, ladders, deadlines, stirred: Default::default(), bytes: 0 }
+        Rollup { config, ladders, deadlines, dirty: Default::default(), bytes: 0 }
     }
 }
 
@@ -94,18 +94,18 @@ impl Core for Rollup {
         out: &mut Vec<LedgerOut>,
     ) {
         let rungs = self.config.rungs.len();
-        for said in records.drain(..) {
-            let instrument = said.instrument();
-            self.stirred.insert(instrument);
+        for input in records.drain(..) {
+            let instrument = input.instrument();
+            self.dirty.insert(instrument);
             let ladder =
                 self.ladders.entry(instrument).or_insert_with(|| Ladder::new(instrument, rungs));
-            ladder.hear(said);
+            ladder.apply(input);
         }
         if !context.round {
             return;
         }
-        let mut at_hand = std::mem::take(&mut self.stirred);
-        at_hand.append(&mut self.deadlines.take_due(&context.round_marks));
+        let mut at_hand = std::mem::take(&mut self.dirty);
+        at_hand.append(&mut self.deadlines.take_due(&context.round_watermarks));
         for instrument in at_hand {
             let Some(ladder) = self.ladders.get_mut(&instrument) else {
                 continue;
@@ -122,11 +122,11 @@ impl Core for Rollup {
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_stdvec(&(&self.ladders, &self.stirred))
+        postcard::to_stdvec(&(&self.ladders, &self.dirty))
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        (self.ladders, self.stirred) = postcard::from_bytes(state)?;
+        (self.ladders, self.dirty) = postcard::from_bytes(state)?;
         self.bytes = self.ladders.values().map(Ladder::bytes).sum();
         for (instrument, ladder) in &self.ladders {
             let first = EventTime::NEVER;

@@ -83,7 +83,7 @@ pub enum Series {
     Close,
     /// The volume.
     Volume,
-    /// A value told by [`super::SignalIn::Value`].
+    /// A value given by [`super::SignalIn::Value`].
     Value(u16),
     /// The same number at every bar.
     Number(f64),
@@ -91,13 +91,13 @@ pub enum Series {
 
 impl Rule {
     /// Whether the rule watches bars of this instrument and timeframe.
-    pub fn watches(&self, instrument: InstrumentId, timeframe: Timeframe) -> bool {
+    pub fn applies_to(&self, instrument: InstrumentId, timeframe: Timeframe) -> bool {
         (self.instruments.is_empty() || self.instruments.contains(&instrument))
             && (self.timeframes.is_empty() || self.timeframes.contains(&timeframe))
     }
 
     /// Whether it holds at the last of `points`, which are consecutive bars in the order of time: the bar
-    /// and as many before it as [`Self::looks_back`] says, or fewer if there are no more.
+    /// and as many before it as [`Self::looks_back`] gives, or fewer if there are no more.
     pub fn holds(&self, points: &[&Point]) -> bool {
         let Some((last, earlier)) = points.split_last() else { return false };
         if self.settle == Settle::OnFinal && !last.is_final {

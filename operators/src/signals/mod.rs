@@ -6,18 +6,18 @@
 //!   indicator values at them ([`Rule::holds`]). An alert is *raised* for a rule and a bar when the rule
 //!   comes to hold there, and *withdrawn* when a restatement ends that; both are rows, and it may be raised
 //!   again. A rule that settles on final counts bars only from when they are final.
-//! * Where a rule **stands** at the bars of an instrument and timeframe ([`Signal`]) follows from its alerts
+//! * The **status** of a rule at the bars of an instrument and timeframe ([`Signal`]) follows from its alerts
 //!   and from which bars have a row, at the end of each round.
 //! * Works per round, like roll-ups and indicators: its history is a function of the rounds.
-//! * **State bound**: one point per bar, one row per alert ever raised, one per rule; [`Core::size`] tells the bytes.
+//! * **State bound**: one point per bar, one row per alert ever raised, one per rule; [`Core::size`] gives the bytes.
 //! * **Cost**: per round, rule and changed bar, one evaluation for it and for each bar after it that looks
 //!   back on it.
 
 mod condition;
 mod pattern;
 mod point;
-mod standing;
-mod watch;
+mod rule_state;
+mod rule_status;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::output::BarChange;
 pub use condition::{Condition, Direction, Rule, Series, Settle};
 pub use pattern::{PATTERNS, Pattern};
 pub use point::Point;
-use watch::Watch;
+use rule_state::RuleState;
 
 /// What rules look at.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +67,7 @@ pub struct AlertKey {
     pub rule: u16,
 }
 
-/// How an alert stands.
+/// The state of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Alert {
     /// Whether the rule holds now; else the alert is withdrawn.
@@ -91,7 +91,7 @@ pub struct AlertChange {
     pub before: Option<Alert>,
     /// Its row after; alerts never go.
     pub after: Alert,
-    /// Whether this row existed before and is told again because state was restored.
+    /// Whether this row existed before and is emitted again because state was restored.
     pub restored: bool,
 }
 
@@ -106,7 +106,7 @@ pub struct SignalKey {
     pub rule: u16,
 }
 
-/// Where a rule stands; there is a row while any bar has one.
+/// The status of a rule; there is a row while any bar has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Signal {
     /// When the newest bar that has a row opens.
@@ -119,7 +119,7 @@ pub struct Signal {
     pub standing: u64,
 }
 
-/// The net change of where a rule stands in one round.
+/// The net change of the status of a rule in one round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignalChange {
     /// Of which rule.
@@ -128,16 +128,16 @@ pub struct SignalChange {
     pub before: Option<Signal>,
     /// Its row after, if it has one. Differs from `before`.
     pub after: Option<Signal>,
-    /// Whether this row existed before and is told again because state was restored.
+    /// Whether this row existed before and is emitted again because state was restored.
     pub restored: bool,
 }
 
-/// What is said of rules.
+/// The output of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalOut {
     /// An alert was raised, withdrawn or settled.
     Alert(AlertChange),
-    /// A rule stands differently.
+    /// The status of a rule changed.
     Signal(SignalChange),
 }
 
@@ -150,7 +150,7 @@ impl SignalOut {
         }
     }
 
-    /// The part about where rules stand.
+    /// The part about the status of rules.
     pub fn signal(self) -> Option<SignalChange> {
         match self {
             SignalOut::Signal(change) => Some(change),
@@ -162,8 +162,8 @@ impl SignalOut {
 /// One shard of the signals.
 pub struct Signals {
     rules: Arc<[Rule]>,
-    watches: BTreeMap<(InstrumentId, Timeframe), Watch>,
-    stirred: BTreeSet<(InstrumentId, Timeframe)>,
+    states: BTreeMap<(InstrumentId, Timeframe), RuleState>,
+    dirty: BTreeSet<(InstrumentId, Timeframe)>,
     bytes: usize,
 }
 
@@ -186,7 +186,7 @@ impl Sharded for SignalIn {
 impl Signals {
     /// An empty shard that watches for `rules`.
     pub fn new(rules: Arc<[Rule]>) -> Signals {
-        Signals { rules, watches: BTreeMap::new(), stirred: BTreeSet::new(), bytes: 0 }
+        Signals { rules, states: BTreeMap::new(), dirty: BTreeSet::new(), bytes: 0 }
     }
 }
 
@@ -200,43 +200,43 @@ impl Core for Signals {
         records: &mut Vec<SignalIn>,
         out: &mut Vec<SignalOut>,
     ) {
-        for said in records.drain(..) {
-            let of = said.of();
-            if !self.rules.iter().any(|rule| rule.watches(of.0, of.1)) {
+        for input in records.drain(..) {
+            let of = input.of();
+            if !self.rules.iter().any(|rule| rule.applies_to(of.0, of.1)) {
                 continue;
             }
-            self.stirred.insert(of);
-            self.watches.entry(of).or_default().hear(said);
+            self.dirty.insert(of);
+            self.states.entry(of).or_default().apply(input);
         }
         if !context.round {
             return;
         }
-        for of in std::mem::take(&mut self.stirred) {
-            let Some(watch) = self.watches.get_mut(&of) else { continue };
-            let before = watch.bytes();
-            watch.round(of, &self.rules, context.commit, out);
-            self.bytes = (self.bytes + watch.bytes()).saturating_sub(before);
+        for of in std::mem::take(&mut self.dirty) {
+            let Some(state) = self.states.get_mut(&of) else { continue };
+            let before = state.bytes();
+            state.round(of, &self.rules, context.commit, out);
+            self.bytes = (self.bytes + state.bytes()).saturating_sub(before);
         }
     }
 
     fn restate(&self, out: &mut Vec<SignalOut>) {
-        self.watches.iter().for_each(|(of, watch)| watch.restate(*of, out));
+        self.states.iter().for_each(|(of, state)| state.restate(*of, out));
     }
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        let watches: Vec<_> = self.watches.iter().collect();
-        postcard::to_stdvec(&(watches, &self.stirred))
+        let states: Vec<_> = self.states.iter().collect();
+        postcard::to_stdvec(&(states, &self.dirty))
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        let (watches, stirred): (Vec<_>, _) = postcard::from_bytes(state)?;
-        self.watches = watches.into_iter().collect();
-        self.stirred = stirred;
-        self.bytes = self.watches.values().map(Watch::bytes).sum();
+        let (states, dirty): (Vec<_>, _) = postcard::from_bytes(state)?;
+        self.states = states.into_iter().collect();
+        self.dirty = dirty;
+        self.bytes = self.states.values().map(RuleState::bytes).sum();
         Ok(())
     }
 
     fn size(&self) -> (usize, usize) {
-        (self.watches.len(), self.bytes)
+        (self.states.len(), self.bytes)
     }
 }

@@ -1,7 +1,7 @@
 //! Candlestick patterns: a plain list. To add one: a line here, with its definition in words.
 //!
 //! Definitions are exact comparisons of integers. Names and shapes are those of Nison, *Japanese
-//! Candlestick Charting Techniques*; where he speaks of "small" or "long", the list says how much.
+//! Candlestick Charting Techniques*; where he speaks of "small" or "long", the list gives how much.
 
 use super::point::Point;
 

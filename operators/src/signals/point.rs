@@ -30,14 +30,14 @@ impl Point {
         if candle.state == BarState::Partial {
             return None;
         }
-        let Bar { terms, open, high, low, close, volume, .. } = candle.bar;
+        let Bar { spec, open, high, low, close, volume, .. } = candle.bar;
         Some(Point {
             open: open?.1.0,
             high: high?.0,
             low: low?.0,
             close: close?.1.0,
-            price_scale: terms.price_scale,
-            volume: volume as f64 / 10_f64.powi(i32::from(terms.quantity_scale)),
+            price_scale: spec.price_scale,
+            volume: volume as f64 / 10_f64.powi(i32::from(spec.quantity_scale)),
             is_final: matches!(candle.state, BarState::Final | BarState::Revised),
             values,
         })

@@ -1,9 +1,9 @@
 //! Golden scripts: trades in, bars out, in the words of the trade.
 //!
 //! Lines are records (`trade`, `correct`, `cancel`), `commit`, which closes one and shows what changed
-//! in lines that begin with `>`, and `contiguous`: from there on ids have no holes at the venue. A line `outliers` tells the rule for these. Times are seconds,
-//! bars are 1m and 5m, three gaps are kept apart, `disorder` plays no part: the mark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the
-//! difference before keeping it.
+//! in lines that begin with `>`, and `contiguous`: from there on ids have no holes at the venue. A line `outliers` sets
+//! the rule for these. Times are seconds, bars are 1m and 5m, three gaps are kept apart, `disorder` plays no part: the
+//! watermark is written out. `UPDATE_SCRIPTS=1` rewrites what is shown; read the difference before keeping it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,16 +11,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use market::{
-    Calendars, Candle, CandleKey, Commit, Event, EventTime, IdScope, InstrumentId, Origin, Price,
-    Quantity, Record, Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, TradeRef, Updates,
+    Calendars, Candle, CandleKey, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec,
+    Origin, Price, Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, TradeRef,
+    Updates,
 };
 use operators::{
-    CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut, Marks, Notice,
-    OutlierRule, ReadFrom, Rollup, RollupConfig,
+    AuditEvent, CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut,
+    OutlierRule, ReadFrom, Rollup, RollupConfig, Watermarks,
 };
 
 const INSTRUMENT: InstrumentId = InstrumentId(1);
-const TERMS: Terms = Terms { price_scale: 0, quantity_scale: 0, calendar: 0 };
+const TERMS: InstrumentSpec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: 0 };
 
 /// The words of a line after its first: `key=value`.
 struct Words<'a>(BTreeMap<&'a str, &'a str>);
@@ -44,7 +45,7 @@ struct Stage {
     ledger: Ledger,
     rollup: Rollup,
     scope: IdScope,
-    marks: Vec<Option<EventTime>>,
+    watermarks: Vec<Option<EventTime>>,
     context: CommitContext,
     records: Vec<Record>,
     positions: u64,
@@ -63,12 +64,12 @@ impl Stage {
         };
         let five = Timeframe::from_secs(300).unwrap();
         let rollup = RollupConfig::new(Timeframe::MINUTE, &[five], calendars).unwrap();
-        let marks = Marks::none(2);
+        let watermarks = Watermarks::none(2);
         let context = CommitContext {
             commit: Commit(0),
             round: true,
-            marks: marks.clone(),
-            round_marks: marks.clone(),
+            watermarks: watermarks.clone(),
+            round_watermarks: watermarks.clone(),
             read_from: ReadFrom::default(),
             save: false,
         };
@@ -76,7 +77,7 @@ impl Stage {
             ledger: Ledger::new(Arc::new(ledger)),
             rollup: Rollup::new(Arc::new(rollup)),
             scope: IdScope(0),
-            marks: marks.as_slice().to_vec(),
+            watermarks: watermarks.as_slice().to_vec(),
             context,
             records: Vec::new(),
             positions: 0,
@@ -94,7 +95,7 @@ impl Stage {
         let of = TradeRef { instrument: INSTRUMENT, scope, id: id("of").or(id("id")).unwrap() };
         let trade = || Trade {
             instrument: INSTRUMENT,
-            terms: TERMS,
+            spec: TERMS,
             scope,
             id: id("id").unwrap_or(of.id),
             time: words.time("at").expect("a trade has a time: at=…"),
@@ -123,21 +124,25 @@ impl Stage {
 
     fn commit(&mut self, words: &Words<'_>) -> String {
         self.context.round = !words.0.contains_key("no-round");
-        let (mut said, mut out) = (Vec::new(), Vec::new());
-        self.ledger.commit(&self.context, &mut self.records, &mut said);
-        let mut for_rollup = said.iter().filter_map(|said| said.clone().for_rollup()).collect();
+        let (mut outputs, mut out) = (Vec::new(), Vec::new());
+        self.ledger.commit(&self.context, &mut self.records, &mut outputs);
+        let mut for_rollup =
+            outputs.iter().filter_map(|outputs| outputs.clone().for_rollup()).collect();
         self.rollup.commit(&self.context, &mut for_rollup, &mut out);
-        said.extend(out);
+        outputs.extend(out);
 
-        for (mark, key) in self.marks.iter_mut().zip(["mark", "mark1"]) {
-            *mark = words.time(key).or(*mark);
+        for (watermark, key) in self.watermarks.iter_mut().zip(["mark", "mark1"]) {
+            *watermark = words.time(key).or(*watermark);
         }
         self.context.commit = self.context.commit.next();
-        self.context.marks = Marks::new(self.marks.clone());
+        self.context.watermarks = Watermarks::new(self.watermarks.clone());
         if self.context.round {
-            self.context.round_marks = self.context.marks.clone();
+            self.context.round_watermarks = self.context.watermarks.clone();
         }
-        said.iter().filter_map(told).fold(String::new(), |text, line| text + "> " + &line + "\n")
+        outputs
+            .iter()
+            .filter_map(emitted)
+            .fold(String::new(), |text, line| text + "> " + &line + "\n")
     }
 }
 
@@ -167,24 +172,24 @@ fn bar(key: &CandleKey, candle: &Candle) -> String {
 }
 
 /// What a script shows of an output; what is only counted or passed on is not shown.
-fn told(said: &LedgerOut) -> Option<String> {
-    match said {
-        LedgerOut::Notice(notice) => noticed(notice),
+fn emitted(outputs: &LedgerOut) -> Option<String> {
+    match outputs {
+        LedgerOut::Audit(event) => audit_line(event),
         LedgerOut::Bar(change) => Some(match &change.after {
             Some(candle) => bar(&change.key, candle),
             None => format!("{}@{} gone", change.key.timeframe, secs(change.key.open_time)),
         }),
         LedgerOut::Gap(gap) => missing(gap),
         LedgerOut::Restored(..)
-        | LedgerOut::Tally(_)
-        | LedgerOut::Told(_)
-        | LedgerOut::Heard(..)
-        | LedgerOut::Seen(..) => None,
+        | LedgerOut::Counts(_)
+        | LedgerOut::Accepted(_)
+        | LedgerOut::SourceSeen(..)
+        | LedgerOut::NewestBar(..) => None,
     }
 }
 
-fn missing(said: &GapOut) -> Option<String> {
-    let GapOut::Changed(GapChange { key, after, .. }) = said else { return None };
+fn missing(outputs: &GapOut) -> Option<String> {
+    let GapOut::Changed(GapChange { key, after, .. }) = outputs else { return None };
     Some(match after {
         Some(gap) => format!(
             "gap: {} to {}, {} missing, between {} and {}",
@@ -198,22 +203,22 @@ fn missing(said: &GapOut) -> Option<String> {
     })
 }
 
-fn noticed(notice: &Notice) -> Option<String> {
-    match notice {
-        Notice::Conflict(row) => Some(format!(
+fn audit_line(event: &AuditEvent) -> Option<String> {
+    match event {
+        AuditEvent::Conflict(row) => Some(format!(
             "conflict: {} px={} counts, px={} does not",
             row.kept.id, row.kept.price.0, row.dropped.price.0
         )),
-        Notice::TooLate(row) => Some(format!(
+        AuditEvent::TooLate(row) => Some(format!(
             "too late: {} at={}, watermark {}",
             row.trade.id,
             secs(row.trade.time),
             secs(row.watermark)
         )),
-        Notice::Unmatched(row) => {
+        AuditEvent::Unmatched(row) => {
             Some(format!("unmatched: {} of {}, {}", row.kind.name(), row.of.id, row.reason.name()))
         }
-        Notice::Outlier(row) => Some(format!(
+        AuditEvent::Outlier(row) => Some(format!(
             "outlier: {} of {} px={}, median {}, deviation {}, {} bars",
             row.kind.name(),
             row.trade.id,
@@ -222,7 +227,7 @@ fn noticed(notice: &Notice) -> Option<String> {
             row.deviation,
             row.bars
         )),
-        Notice::Revision(_) => None,
+        AuditEvent::Revision(_) => None,
     }
 }
 
@@ -250,7 +255,7 @@ fn perform(script: &str) -> String {
         let Some(verb) = words.next() else { continue };
         let words = Words::new(words);
         match verb {
-            "outliers" => {} // told before the first commit
+            "outliers" => {} // set before the first commit
             "commit" => performed += &stage.commit(&words),
             "contiguous" => stage.scope = stage.scope.contiguous(true),
             verb => stage.record(verb, &words),

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use super::indicators::bars::{Numbers, follow};
 use market::{
-    Candle, CandleKey, Commit, Conflict, Gap, GapKey, Outlier, Record, Revision, Shard, Statement,
-    TooLate, Unmatched,
+    AcceptedEvent, Candle, CandleKey, Commit, Conflict, Gap, GapKey, Outlier, Record, Revision,
+    Shard, TooLate, Unmatched,
 };
 use operators::indicators::IndicatorOut;
 use operators::{
-    CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger, LedgerConfig,
-    LedgerOut, Marks, Notice, OutlierRule, ReadFrom, Rollup, RollupConfig, Sharded, StateStore,
-    keyed,
+    AuditEvent, CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger,
+    LedgerConfig, LedgerOut, OutlierRule, ReadFrom, Rollup, RollupConfig, Sharded, StateStore,
+    Watermarks, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -28,26 +28,26 @@ pub(crate) struct Rows {
     pub(crate) unmatched: Vec<Unmatched>,
     pub(crate) revisions: Vec<Revision>,
     pub(crate) outliers: Vec<Outlier>,
-    pub(crate) told: Vec<Statement>,
+    pub(crate) emitted: Vec<AcceptedEvent>,
     /// As of the last round.
     pub(crate) numbers: Numbers,
 }
 
 /// What one commit put out.
 #[derive(Default)]
-pub(crate) struct Said {
+pub(crate) struct Outputs {
     pub(crate) candles: Vec<LedgerOut>,
     pub(crate) numbers: Vec<IndicatorOut>,
 }
 
 impl Rows {
     /// Applies what one commit put out; changes must be net and fit what was there.
-    pub(crate) fn after(self, out: Said) -> Rows {
+    pub(crate) fn after(self, out: Outputs) -> Rows {
         let Rows { candles, gaps, numbers, .. } = self;
         let mut rows = Rows { candles, gaps, numbers, ..Rows::default() };
         follow(&mut rows.numbers, out.numbers);
-        for said in out.candles {
-            match said {
+        for outputs in out.candles {
+            match outputs {
                 LedgerOut::Bar(change) => {
                     assert_ne!(change.before, change.after, "not a net change");
                     let before = rows.candles.remove(&change.key);
@@ -65,15 +65,15 @@ impl Rows {
                     }
                     GapOut::Restored(key, gap) => assert_eq!(rows.gaps.insert(key, gap), None),
                 },
-                LedgerOut::Notice(notice) => match *notice {
-                    Notice::Conflict(row) => rows.conflicts.push(row),
-                    Notice::TooLate(row) => rows.too_late.push(row),
-                    Notice::Unmatched(row) => rows.unmatched.push(row),
-                    Notice::Revision(row) => rows.revisions.push(row),
-                    Notice::Outlier(row) => rows.outliers.push(row),
+                LedgerOut::Audit(event) => match *event {
+                    AuditEvent::Conflict(row) => rows.conflicts.push(row),
+                    AuditEvent::TooLate(row) => rows.too_late.push(row),
+                    AuditEvent::Unmatched(row) => rows.unmatched.push(row),
+                    AuditEvent::Revision(row) => rows.revisions.push(row),
+                    AuditEvent::Outlier(row) => rows.outliers.push(row),
                 },
-                LedgerOut::Told(told) => rows.told.extend(told.iter()),
-                LedgerOut::Tally(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..) => {}
+                LedgerOut::Accepted(emitted) => rows.emitted.extend(emitted.iter()),
+                LedgerOut::Counts(_) | LedgerOut::SourceSeen(..) | LedgerOut::NewestBar(..) => {}
             }
         }
         rows.conflicts.sort();
@@ -81,7 +81,7 @@ impl Rows {
         rows.unmatched.sort();
         rows.revisions.sort();
         rows.outliers.sort();
-        rows.told.sort_by_key(|statement| statement.origin);
+        rows.emitted.sort_by_key(|event| event.origin);
         rows
     }
 }
@@ -107,21 +107,21 @@ pub(crate) fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>)
 
 /// The contexts of a script's commits.
 pub(crate) fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitContext>> {
-    let sources = script.commits[0].marks.len();
-    let mut marks = Marks::none(sources);
-    let mut round_marks = marks.clone();
+    let sources = script.commits[0].watermarks.len();
+    let mut watermarks = Watermarks::none(sources);
+    let mut round_watermarks = watermarks.clone();
     let contexts = script.commits.iter().enumerate().map(|(number, commit)| {
         let context = CommitContext {
             commit: Commit(number as u64),
             round: commit.round,
-            marks: marks.clone(),
-            round_marks: round_marks.clone(),
+            watermarks: watermarks.clone(),
+            round_watermarks: round_watermarks.clone(),
             read_from: ReadFrom::new(script.history.read_from.clone()),
             save: save == Some(number),
         };
-        marks = Marks::new(commit.marks.clone());
+        watermarks = Watermarks::new(commit.watermarks.clone());
         if commit.round {
-            round_marks = marks.clone();
+            round_watermarks = watermarks.clone();
         }
         Arc::new(context)
     });
@@ -152,21 +152,23 @@ pub(crate) fn cores_with_indicators(
         for record in &commit.records {
             inboxes.entry(record.shard()).or_default().push(*record);
             shards.entry(record.shard()).or_insert_with(|| {
-                let ledger = Ledger::new(Arc::clone(&ledger)).telling(true);
+                let ledger = Ledger::new(Arc::clone(&ledger)).emitting_accepted(true);
                 let rollup = Rollup::new(Arc::clone(&rollup));
                 (ledger, rollup, Indicators::new(Arc::clone(indicators)))
             });
         }
-        let mut out = Said::default();
+        let mut out = Outputs::default();
         for (shard, (ledger, rollup, indicators)) in &mut shards {
             let mut inbox = inboxes.remove(shard).unwrap_or_default();
-            let mut said = Vec::new();
-            ledger.commit(context, &mut inbox, &mut said);
-            let mut for_rollup = said.iter().filter_map(|said| said.clone().for_rollup()).collect();
-            rollup.commit(context, &mut for_rollup, &mut said);
-            let mut bars = said.iter().filter_map(|said| said.clone().bar_change()).collect();
+            let mut outputs = Vec::new();
+            ledger.commit(context, &mut inbox, &mut outputs);
+            let mut for_rollup =
+                outputs.iter().filter_map(|outputs| outputs.clone().for_rollup()).collect();
+            rollup.commit(context, &mut for_rollup, &mut outputs);
+            let mut bars =
+                outputs.iter().filter_map(|outputs| outputs.clone().bar_change()).collect();
             indicators.commit(context, &mut bars, &mut out.numbers);
-            out.candles.append(&mut said);
+            out.candles.append(&mut outputs);
         }
         rows = rows.after(out);
         all.push(rows.clone());
@@ -265,8 +267,8 @@ fn run(
     let script = Arc::new(script.clone());
     let shared = Arc::clone(&script);
     let for_workers = Arc::clone(&states);
-    let said: Arc<Mutex<BTreeMap<u64, Said>>> = Arc::default();
-    let collected = Arc::clone(&said);
+    let outputs: Arc<Mutex<BTreeMap<u64, Outputs>>> = Arc::default();
+    let collected = Arc::clone(&outputs);
     let for_indicators = Arc::clone(indicators);
 
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
@@ -274,7 +276,7 @@ fn run(
         let (ledger, rollup) = configs(&shared);
         let gauge = Arc::new(Gauge::default());
         let indicators = Arc::clone(&for_indicators);
-        let (said, numbers_said) = (Arc::clone(&said), Arc::clone(&said));
+        let (outputs, numbers_said) = (Arc::clone(&outputs), Arc::clone(&outputs));
         let states: Arc<dyn StateStore> = Arc::<States>::clone(&for_workers);
         let (mut contexts_in, mut records_in, probe) = worker.dataflow::<u64, _, _>(|scope| {
             let (contexts_in, contexts) = scope.new_input::<Vec<Arc<CommitContext>>>();
@@ -283,7 +285,7 @@ fn run(
                 contexts.clone(),
                 records,
                 "ledger",
-                move || Ledger::new(Arc::clone(&ledger)).telling(true),
+                move || Ledger::new(Arc::clone(&ledger)).emitting_accepted(true),
                 Arc::clone(&states),
                 Arc::clone(&gauge),
             )
@@ -298,7 +300,7 @@ fn run(
             )
             .unwrap();
             let candles = ledger.concat(rollup).inspect_time(move |time, out| {
-                said.lock().unwrap().entry(*time).or_default().candles.push(out.clone());
+                outputs.lock().unwrap().entry(*time).or_default().candles.push(out.clone());
             });
             let numbers = keyed(
                 contexts,
@@ -344,16 +346,17 @@ fn run(
     .unwrap();
     let keys_held = guards.join().into_iter().map(|worker| worker.unwrap()).collect();
 
-    let mut said = std::mem::take(&mut *collected.lock().unwrap());
-    let restored_rows = restored.and_then(|at| said.remove(&(at as u64))).unwrap_or_default();
+    let mut outputs = std::mem::take(&mut *collected.lock().unwrap());
+    let restored_rows = restored.and_then(|at| outputs.remove(&(at as u64))).unwrap_or_default();
     let mut rows = Rows::default().after(restored_rows);
     let first = restored.map_or(0, |at| at + 1);
     let all = (first..script.commits.len()).map(|number| {
-        rows = std::mem::take(&mut rows).after(said.remove(&(number as u64)).unwrap_or_default());
+        rows =
+            std::mem::take(&mut rows).after(outputs.remove(&(number as u64)).unwrap_or_default());
         rows.clone()
     });
     let all = all.collect();
-    assert!(said.is_empty(), "output outside the commits: {:?}", said.keys());
+    assert!(outputs.is_empty(), "output outside the commits: {:?}", outputs.keys());
     let indicators = Arc::clone(indicators);
     Run { rows: all, keys_held, states, saved_at: save, indicators }
 }

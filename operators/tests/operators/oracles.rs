@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::harness::{Rows, cores, run_under_timely};
-use market::Statement;
+use market::AcceptedEvent;
 use oracle::commits::{Fold, Output};
 use oracle::gaps::of_set;
 use oracle::random::{Script, Shape, random, rebatch, shuffle};
 use oracle::set::value_bars;
 
-/// What the oracle says after each commit.
+/// The oracle's output after each commit.
 fn folded(script: &Script) -> Vec<Output> {
     let mut fold = Fold::new(script.history.clone());
     script.commits.iter().map(|commit| fold.commit(commit)).collect()
@@ -29,8 +29,8 @@ fn assert_same(seed: u64, got: &[Rows], want: &[Output]) {
         assert_eq!(got.unmatched, want.unmatched, "{place}: unmatched");
         assert_eq!(got.revisions, want.revisions, "{place}: revisions");
         assert_eq!(got.outliers, want.outliers, "{place}: outliers");
-        let told: Vec<_> = want.told.iter().map(Statement::of).collect();
-        assert_eq!(got.told, told, "{place}: what was told");
+        let emitted: Vec<_> = want.accepted.iter().map(AcceptedEvent::of).collect();
+        assert_eq!(got.emitted, emitted, "{place}: what was accepted");
     }
 }
 

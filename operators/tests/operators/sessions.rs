@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use market::{
-    Bucket, Calendar, Calendars, CandleKey, Event, EventTime, IdScope, InstrumentId, Origin, Price,
-    Quantity, Record, Side, SourceId, Span, Terms, TimeUnit, Timeframe, Trade, TradeId, TradeRef,
-    Updates,
+    Bucket, Calendar, Calendars, CandleKey, Event, EventTime, IdScope, InstrumentId,
+    InstrumentSpec, Origin, Price, Quantity, Record, Side, SourceId, Span, TimeUnit, Timeframe,
+    Trade, TradeId, TradeRef, Updates,
 };
 use oracle::commits::{CommitInput, Fold, History};
 use oracle::outliers::Far;
@@ -23,10 +23,10 @@ const WEEKS: [&str; 3] = ["2024-03-08T12:00:00Z", "2024-11-01T12:00:00Z", "2024-
 const DAYS: i64 = 5;
 const MINUTE: i64 = 60_000_000_000;
 
-/// What is said of trade `id`: instrument, minute and second of the week, price, and what it is.
-type Said = (u64, u8, i64, i64, i64, u8);
+/// An event of trade `id`: instrument, minute and second of the week, price, and what it is.
+type TradeStep = (u64, u8, i64, i64, i64, u8);
 
-fn said() -> impl Strategy<Value = Said> {
+fn steps() -> impl Strategy<Value = TradeStep> {
     // Often near the hour and its half, where sessions begin and end.
     let minute = prop_oneof![
         (0..DAYS * 48, -1..=1_i64).prop_map(|(half, off)| half * 30 + off),
@@ -38,13 +38,13 @@ fn said() -> impl Strategy<Value = Said> {
 fn record(
     start: EventTime,
     position: u64,
-    (id, market, minute, second, price, kind): Said,
+    (id, market, minute, second, price, kind): TradeStep,
 ) -> Record {
     let instrument = InstrumentId::of(Market::ALL[usize::from(market)].name());
     let time = EventTime(start.0 + minute.max(0) * MINUTE + second * 1_000_000_000);
     let trade = Trade {
         instrument,
-        terms: Terms { price_scale: 0, quantity_scale: 0, calendar: market },
+        spec: InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: market },
         scope: IdScope(0),
         id: TradeId::Number(id),
         time,
@@ -65,15 +65,15 @@ fn record(
 }
 
 /// Commits of ten records, a round every third.
-fn script(week: &str, said: &[Said]) -> Script {
+fn script(week: &str, steps: &[TradeStep]) -> Script {
     let start = EventTime::parse(week, TimeUnit::Rfc3339).unwrap();
     let records: Vec<_> =
-        (0..).zip(said).map(|(position, said)| record(start, position, *said)).collect();
+        (0..).zip(steps).map(|(position, steps)| record(start, position, *steps)).collect();
     let count = records.len().div_ceil(10);
     let commits = records.chunks(10).enumerate().map(|(number, records)| CommitInput {
         records: records.to_vec(),
         // Time passes faster than trades come, so that bars become final and are revised.
-        marks: vec![Some(EventTime(start.0 + number as i64 * 600 * MINUTE))],
+        watermarks: vec![Some(EventTime(start.0 + number as i64 * 600 * MINUTE))],
         round: number % 3 == 2 || number + 1 == count,
     });
     let calendars = Market::ALL.map(|market| Calendar::named(market.name()).unwrap());
@@ -103,7 +103,7 @@ fn slowly(week: &str, script: &Script) -> BTreeMap<CandleKey, market::Bar> {
             let borders = Market::ALL.map(|market| market.bars(timeframe, start, end));
             bars_placed(&trades, |trade| {
                 let inside = |bar: &&Bucket| bar.open <= trade.time && trade.time < bar.end;
-                let borders = &borders[usize::from(trade.terms.calendar)];
+                let borders = &borders[usize::from(trade.spec.calendar)];
                 let bucket = *borders.iter().find(inside).expect("bars tile time");
                 let key =
                     CandleKey { instrument: trade.instrument, timeframe, open_time: bucket.open };
@@ -119,10 +119,10 @@ proptest! {
     #[test]
     fn values_are_what_the_slow_walk_gives(
         week in prop::sample::select(&WEEKS[..]),
-        said in prop::collection::vec(said(), 1..150),
+        steps in prop::collection::vec(steps(), 1..150),
         seed in any::<u64>(),
     ) {
-        let script = script(week, &said);
+        let script = script(week, &steps);
         let want = slowly(week, &script);
         for script in [script.clone(), rebatch(&script, seed)] {
             let rows = cores(&script).pop().unwrap_or_default();
@@ -134,9 +134,9 @@ proptest! {
     #[test]
     fn history_is_what_the_fold_over_commits_gives(
         week in prop::sample::select(&WEEKS[..]),
-        said in prop::collection::vec(said(), 1..150),
+        steps in prop::collection::vec(steps(), 1..150),
     ) {
-        let script = script(week, &said);
+        let script = script(week, &steps);
         let mut fold = Fold::new(script.history.clone());
         let run = run_under_timely(&script, 2, None, 1);
         for (commit, got) in script.commits.iter().zip(&run.rows) {

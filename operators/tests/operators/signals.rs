@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use market::{
-    Bar, BarState, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId, OrderKey, Price,
-    Terms, Timeframe, TradeId,
+    Bar, BarState, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId, InstrumentSpec,
+    OrderKey, Price, Timeframe, TradeId,
 };
 use operators::signals::{
     Condition, Direction, PATTERNS, Point, Rule, Series, Settle, Signal, SignalKey, SignalOut,
 };
 use operators::{
-    Alert, AlertKey, BarChange, CommitContext, Core, Marks, ReadFrom, SignalIn, Signals,
+    Alert, AlertKey, BarChange, CommitContext, Core, ReadFrom, SignalIn, Signals, Watermarks,
 };
 use proptest::prelude::*;
 
 const INSTRUMENT: InstrumentId = InstrumentId(7);
-const TERMS: Terms = Terms { price_scale: 1, quantity_scale: 0, calendar: 0 };
+const TERMS: InstrumentSpec = InstrumentSpec { price_scale: 1, quantity_scale: 0, calendar: 0 };
 const BARS: i64 = 12;
 
 /// What may happen to a bar between two rounds.
@@ -95,7 +95,7 @@ fn candle(slot: i64, [a, b, c, d]: [i64; 4], is_final: bool) -> Candle {
     Candle { bar, state, revision: 0, cause: None }
 }
 
-/// Everything told so far, and the alerts that follow from it.
+/// All input so far, and the alerts that follow from it.
 #[derive(Default)]
 struct Twin {
     bars: BTreeMap<i64, Candle>,
@@ -166,12 +166,12 @@ impl Twin {
 }
 
 fn context(commit: u64, round: bool) -> CommitContext {
-    let marks = Marks::none(1);
+    let watermarks = Watermarks::none(1);
     CommitContext {
         commit: Commit(commit),
         round,
-        round_marks: marks.clone(),
-        marks,
+        round_watermarks: watermarks.clone(),
+        watermarks,
         read_from: ReadFrom::default(),
         save: false,
     }
@@ -184,7 +184,7 @@ proptest! {
         let mut signals = Signals::new(Arc::clone(&rules));
         let mut twin = Twin::default();
         let mut rows: BTreeMap<AlertKey, Alert> = BTreeMap::new();
-        let mut stand: BTreeMap<SignalKey, Signal> = BTreeMap::new();
+        let mut statuses: BTreeMap<SignalKey, Signal> = BTreeMap::new();
         let (mut commit, mut inbox) = (0, Vec::new());
         for step in steps {
             match step {
@@ -226,9 +226,9 @@ proptest! {
                     let mut out = Vec::new();
                     signals.commit(&context(commit, round), &mut inbox, &mut out);
                     for change in out.iter().copied().filter_map(SignalOut::signal) {
-                        prop_assert_eq!(stand.remove(&change.key), change.before);
+                        prop_assert_eq!(statuses.remove(&change.key), change.before);
                         prop_assert_ne!(change.before, change.after, "not a net change");
-                        change.after.map(|after| stand.insert(change.key, after));
+                        change.after.map(|after| statuses.insert(change.key, after));
                     }
                     for change in out.into_iter().filter_map(SignalOut::alert) {
                         prop_assert_eq!(rows.get(&change.key).copied(), change.before);
@@ -238,20 +238,20 @@ proptest! {
                     if round {
                         twin.round(&rules, Commit(commit));
                         prop_assert_eq!(&rows, &twin.alerts);
-                        prop_assert_eq!(&stand, &twin.signals);
+                        prop_assert_eq!(&statuses, &twin.signals);
                     }
                     if commit == restart {
                         let state = signals.encode().unwrap();
                         signals = Signals::new(Arc::clone(&rules));
                         signals.decode(&state).unwrap();
-                        let mut told = Vec::new();
-                        signals.restate(&mut told);
-                        let signals = told.iter().filter_map(|said| said.signal());
-                        let signals = signals.map(|said| (said.key, said.after.unwrap())).collect();
-                        prop_assert_eq!(&stand, &signals);
-                        let told = told.iter().filter_map(|said| said.alert());
-                        let told: BTreeMap<_, _> = told.map(|c| (c.key, c.after)).collect();
-                        prop_assert_eq!(&told, &rows);
+                        let mut rows = Vec::new();
+                        signals.restate(&mut rows);
+                        let signals = rows.iter().filter_map(|change| change.signal());
+                        let signals = signals.map(|change| (change.key, change.after.unwrap())).collect();
+                        prop_assert_eq!(&statuses, &signals);
+                        let rows = rows.iter().filter_map(|change| change.alert());
+                        let rows: BTreeMap<_, _> = rows.map(|c| (c.key, c.after)).collect();
+                        prop_assert_eq!(&rows, &rows);
                     }
                     commit += 1;
                 }

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use super::harness::{Rows, Said, configs, contexts};
+use super::harness::{Outputs, Rows, configs, contexts};
 use market::{
-    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, Origin, Price, Quantity, Record,
-    Side, SourceId, Span, Terms, Timeframe, Trade, TradeId, TradeRef, Updates,
+    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin, Price,
+    Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
-    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, Marks, OutlierRule, PlainLedger, ReadFrom,
+    CommitContext, Core, Ledger, LedgerConfig, LedgerOut, OutlierRule, PlainLedger, ReadFrom,
+    Watermarks,
 };
 use oracle::random::{Script, Shape, random};
 
@@ -24,21 +25,21 @@ struct Twins {
 impl Twins {
     fn new(config: Arc<LedgerConfig>) -> Twins {
         Twins {
-            fast: Ledger::new(Arc::clone(&config)).telling(true),
-            slow: PlainLedger::new(Arc::clone(&config)).telling(true),
+            fast: Ledger::new(Arc::clone(&config)).emitting_accepted(true),
+            slow: PlainLedger::new(Arc::clone(&config)).emitting_accepted(true),
             config,
             rows: Rows::default(),
         }
     }
 
-    /// Has both apply a commit, and holds what they say to each other.
+    /// Has both apply a commit, and compares their outputs.
     fn commit(&mut self, context: &CommitContext, records: &[Record]) {
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
         self.fast.commit(context, &mut records.to_vec(), &mut fast);
         self.slow.commit(context, &mut records.to_vec(), &mut slow);
         assert_eq!(others(&fast), others(&slow), "commit {}", context.commit.0);
         let before = std::mem::take(&mut self.rows);
-        let after = |out| before.clone().after(Said { candles: out, ..Said::default() });
+        let after = |out| before.clone().after(Outputs { candles: out, ..Outputs::default() });
         let (fast, slow) = (after(fast), after(slow));
         assert!(fast == slow, "commit {}: {fast:#?} {slow:#?}", context.commit.0);
         self.rows = fast;
@@ -61,22 +62,25 @@ impl Twins {
     /// Both go on from their saved states.
     fn restore(&mut self) {
         let fast = self.fast.encode().unwrap();
-        self.fast = Ledger::new(Arc::clone(&self.config)).telling(true);
+        self.fast = Ledger::new(Arc::clone(&self.config)).emitting_accepted(true);
         self.fast.decode(&fast).unwrap();
         let slow = self.slow.encode().unwrap();
-        self.slow = PlainLedger::new(Arc::clone(&self.config)).telling(true);
+        self.slow = PlainLedger::new(Arc::clone(&self.config)).emitting_accepted(true);
         self.slow.decode(&slow).unwrap();
-        let (mut told, mut told_by_slow) = (Vec::new(), Vec::new());
-        self.fast.restate(&mut told);
-        self.slow.restate(&mut told_by_slow);
-        assert_eq!(told, told_by_slow, "what there is after a restore");
+        let (mut emitted, mut slow_rows) = (Vec::new(), Vec::new());
+        self.fast.restate(&mut emitted);
+        self.slow.restate(&mut slow_rows);
+        assert_eq!(emitted, slow_rows, "what there is after a restore");
     }
 }
 
 /// What [`Rows`] do not hold.
 fn others(out: &[LedgerOut]) -> Vec<&LedgerOut> {
-    let is_other = |said: &&LedgerOut| {
-        matches!(said, LedgerOut::Tally(_) | LedgerOut::Heard(..) | LedgerOut::Seen(..))
+    let is_other = |outputs: &&LedgerOut| {
+        matches!(
+            outputs,
+            LedgerOut::Counts(_) | LedgerOut::SourceSeen(..) | LedgerOut::NewestBar(..)
+        )
     };
     out.iter().filter(is_other).collect()
 }
@@ -123,7 +127,7 @@ impl Dice {
     }
 }
 
-/// One hot instrument told by two feeds, one in ten trades of which is late, copied, corrected or cancelled, under
+/// One hot instrument reported by two feeds, one in ten trades of which is late, copied, corrected or cancelled, under
 /// ids of each kind; bars of seconds, and a horizon of a few of them.
 #[test]
 fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
@@ -139,13 +143,13 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
         });
         let mut twins = Twins::new(config);
         let mut dice = Dice(kind + 1);
-        let (mut marks, mut positions) = (Marks::none(2), [0_u64; 2]);
-        let mut told: Vec<Trade> = Vec::new();
+        let (mut watermarks, mut positions) = (Watermarks::none(2), [0_u64; 2]);
+        let mut emitted: Vec<Trade> = Vec::new();
         for number in 0..60_u64 {
             let start = 1_700_000_000 * SECOND + number as i64 * SECOND / 4;
             let mut records = Vec::new();
             for at in 0..700 {
-                let id = told.len() as u64 + 5;
+                let id = emitted.len() as u64 + 5;
                 let id = match kind {
                     0 => TradeId::Number(id),
                     1 => TradeId::of(&format!("t{id}")),
@@ -153,19 +157,19 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 };
                 let fresh = Trade {
                     instrument: InstrumentId(9),
-                    terms: Terms::DEFAULT,
+                    spec: InstrumentSpec::DEFAULT,
                     scope: IdScope(4).contiguous(kind == 0),
                     id,
                     time: EventTime(start + at * SECOND / 2_800),
-                    sequence: told.len() as u64 + 5,
+                    sequence: emitted.len() as u64 + 5,
                     is_positional: kind > 0 && dice.below(3) > 0,
                     price: Price(10_000 + dice.below(40) as i64 - if at == 400 { 900 } else { 0 }),
                     quantity: Quantity(1 + dice.below(9) as i64),
                     side: [Side::Unknown, Side::Buy, Side::Sell][dice.below(3) as usize],
                     updates: if dice.below(30) == 0 { Updates::VOLUME } else { Updates::ALL },
                 };
-                let back = dice.below(6_000).min(told.len() as u64) as usize;
-                let old = if back == 0 { fresh } else { told[told.len() - back] };
+                let back = dice.below(6_000).min(emitted.len() as u64) as usize;
+                let old = if back == 0 { fresh } else { emitted[emitted.len() - back] };
                 let price = Price(old.price.0 + dice.below(5) as i64 - 2);
                 let (feed, event) = match dice.below(100) {
                     0 => (0, Event::Cancel { of: old.name(), time: Some(fresh.time) }),
@@ -185,7 +189,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                     ),
                     6..9 => (1, Event::New(old)),
                     9..12 => (0, Event::New(old)),
-                    12 => continue, // never told
+                    12 => continue, // never reported
                     13 => {
                         let of = TradeRef {
                             id: TradeId::Number(u64::MAX - id_number(id)),
@@ -198,7 +202,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 if let Event::New(trade) | Event::Correct { with: trade, .. } = event
                     && trade.id == id
                 {
-                    told.push(trade);
+                    emitted.push(trade);
                 }
                 positions[feed] += 1 + dice.below(3);
                 let source = SourceId(feed as u8);
@@ -215,8 +219,8 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
             let context = CommitContext {
                 commit: Commit(number),
                 round: true,
-                marks: marks.clone(),
-                round_marks: marks.clone(),
+                watermarks: watermarks.clone(),
+                round_watermarks: watermarks.clone(),
                 read_from: ReadFrom::default(),
                 save: false,
             };
@@ -224,14 +228,16 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
             if number % 16 == 15 {
                 twins.restore();
             }
-            marks =
-                Marks::new([Some(EventTime(start - SECOND)), Some(EventTime(start - 2 * SECOND))]);
+            watermarks = Watermarks::new([
+                Some(EventTime(start - SECOND)),
+                Some(EventTime(start - 2 * SECOND)),
+            ]);
         }
         let context = CommitContext {
             commit: Commit(60),
             round: true,
-            round_marks: marks,
-            marks: Marks::new([Some(EventTime::END); 2]),
+            round_watermarks: watermarks,
+            watermarks: Watermarks::new([Some(EventTime::END); 2]),
             read_from: ReadFrom::default(),
             save: false,
         };

@@ -63,8 +63,8 @@ pub struct Fold {
     facts: Facts,
     /// The records that this round has brought so far.
     round: Vec<AccountRecord>,
-    /// The conflicts that have been told.
-    told: BTreeSet<(Fill, Fill)>,
+    /// The conflicts that have been emitted.
+    emitted: BTreeSet<(Fill, Fill)>,
     /// As of the last round.
     tables: Tables,
 }
@@ -77,7 +77,7 @@ impl Fold {
             next: Commit(0),
             facts: Facts::default(),
             round: Vec::new(),
-            told: BTreeSet::new(),
+            emitted: BTreeSet::new(),
             tables: Tables::default(),
         }
     }
@@ -118,7 +118,7 @@ impl Fold {
                 None => drop(faults.insert(fault(Fault::Unmatched))),
                 Some(kept) if brought_fill => {
                     for dropped in sayings.dropped() {
-                        if self.told.insert((kept, dropped)) {
+                        if self.emitted.insert((kept, dropped)) {
                             faults.insert(fault(Fault::Conflict { kept, dropped }));
                         }
                     }

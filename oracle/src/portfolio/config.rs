@@ -1,4 +1,4 @@
-//! What a job is told about portfolios before its first commit.
+//! The configuration of portfolios, fixed before the first commit.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub struct Config {
     pub default_currency: Currency,
     /// The portfolios that are.
     pub portfolios: BTreeMap<PortfolioId, PortfolioConfig>,
-    /// What says how much a currency is worth in another. The first pair of two currencies decides.
+    /// The pairs that give exchange rates. The first pair of two currencies decides.
     pub pairs: Vec<Pair>,
     /// Models whose fair values are numbers of an indicator, and the timeframe of its bars.
     pub computed: BTreeMap<ModelId, Timeframe>,
@@ -26,13 +26,13 @@ pub struct Config {
 pub struct PortfolioConfig {
     /// Its base currency.
     pub currency: Currency,
-    /// What it began with, at [`market::MONEY_SCALE`]; 0 if that is not told.
+    /// What it began with, at [`market::MONEY_SCALE`]; 0 if it is unknown.
     pub capital: i128,
     /// What its changes are compared with.
     pub benchmark: Option<InstrumentId>,
 }
 
-/// An instrument whose price says how much of the second currency one of the first costs.
+/// An instrument whose price is the second currency per unit of the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
     /// The instrument.

@@ -21,17 +21,17 @@ pub(super) fn drift(
     let row = |key: (PortfolioId, InstrumentId)| {
         let position = positions.get(&key).filter(|row| row.quantity != 0);
         let target = targets.get(&key);
-        let wished = targets.keys().any(|(portfolio, _)| *portfolio == key.0);
+        let has_targets = targets.keys().any(|(portfolio, _)| *portfolio == key.0);
         let contract =
             position.map(|row| row.contract).or(target.map(|(target, _)| target.contract));
         let mut row = DriftRow {
             weight: None,
-            target: target.map(|(_, weight)| *weight).or(wished.then_some(0)),
+            target: target.map(|(_, weight)| *weight).or(has_targets.then_some(0)),
             drift: None,
             trade_value: None,
             trade_quantity: None,
         };
-        // Nothing more can be said of a position that is unpriced.
+        // Nothing more follows from a position that is unpriced.
         if let Some(value) = position.map_or(Some(0), |row| Some(row.base.ok()?.value)) {
             let whole = whole(prices, positions, key.0);
             weigh(prices, key, value, whole, contract, &mut row);
@@ -88,6 +88,6 @@ fn units(
         return None;
     }
     let one = BigInt::from(mark) * contract.multiplier;
-    let worth = rate.worth(one, contract.terms.notional_scale());
+    let worth = rate.worth(one, contract.spec.notional_scale());
     fit(&Fraction::of(value, BigInt::from(1)).over(worth).towards_zero())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{CandleKey, EventTime, InstrumentId, ModelId, Price, Terms};
+use market::{CandleKey, EventTime, InstrumentId, InstrumentSpec, ModelId, Price};
 use num_bigint::BigInt;
 
 use super::bigint::{Fraction, fit, size};
@@ -18,12 +18,12 @@ pub(super) fn edges(
     let mut rows = BTreeMap::new();
     for (key, fair) in survivors::fairs(&facts.records) {
         if let Some(value) = fair.value.filter(|_| !prices.config.computed.contains_key(&key.1)) {
-            rows.insert(key, row(prices, key.0, fair.terms, fair.time, value));
+            rows.insert(key, row(prices, key.0, fair.spec, fair.time, value));
         }
     }
     for (key, (time, newest)) in newest_numbers(prices, facts) {
         if let Some(value) = price(newest) {
-            rows.insert(key, row(prices, key.0, newest.terms, time, value));
+            rows.insert(key, row(prices, key.0, newest.spec, time, value));
         }
     }
     rows
@@ -46,7 +46,7 @@ fn newest_numbers(
 
 /// The number at the price scale; none if it is not finite or does not fit.
 fn price(number: IndicatorNumber) -> Option<Price> {
-    let units = 10_f64.powi(i32::from(number.terms.price_scale));
+    let units = 10_f64.powi(i32::from(number.spec.price_scale));
     let price = (number.number * units).round_ties_even();
     // 2⁶³ is a float, the largest price is not.
     let limit = 2_f64.powi(63);
@@ -56,7 +56,7 @@ fn price(number: IndicatorNumber) -> Option<Price> {
 fn row(
     prices: &Prices<'_>,
     instrument: InstrumentId,
-    terms: Terms,
+    spec: InstrumentSpec,
     time: EventTime,
     fair: Price,
 ) -> EdgeRow {
@@ -67,7 +67,7 @@ fn row(
         Some(Fraction::of(edge * 1_000_000, size(&mark.0.into())).rounded())
     };
     EdgeRow {
-        terms,
+        spec,
         time,
         fair,
         mark,

@@ -26,7 +26,9 @@ mod totals;
 
 use std::collections::BTreeMap;
 
-use market::{AccountRecord, Candle, CandleKey, Fill, InstrumentId, ModelId, PortfolioId, Terms};
+use market::{
+    AccountRecord, Candle, CandleKey, Fill, InstrumentId, InstrumentSpec, ModelId, PortfolioId,
+};
 
 pub use config::{Config, Pair, PortfolioConfig, RiskConfig};
 pub use rows::{
@@ -47,11 +49,11 @@ pub struct Facts {
     pub numbers: BTreeMap<(ModelId, CandleKey), IndicatorNumber>,
 }
 
-/// What an indicator says at a bar; equal if bits are.
+/// The value of an indicator at a bar; equal if bits are.
 #[derive(Clone, Copy, Debug)]
 pub struct IndicatorNumber {
     /// Scales of the instrument.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
     /// A price in whole units; may be infinite or no number.
     pub number: f64,
 }
@@ -59,7 +61,7 @@ pub struct IndicatorNumber {
 /// All rows of all tables.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tables {
-    /// Section *Positions* and *Marks and rates*.
+    /// Section *Positions* and *Watermarks and rates*.
     pub positions: BTreeMap<(PortfolioId, InstrumentId), PositionRow>,
     /// Section *Portfolios*.
     pub portfolios: BTreeMap<PortfolioId, PortfolioRow>,
@@ -73,7 +75,7 @@ pub struct Tables {
 
 impl PartialEq for IndicatorNumber {
     fn eq(&self, other: &IndicatorNumber) -> bool {
-        (self.terms, self.number.to_bits()) == (other.terms, other.number.to_bits())
+        (self.spec, self.number.to_bits()) == (other.spec, other.number.to_bits())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What holdings are worth: sections *Positions* and *Marks and rates*.
+//! What holdings are worth: sections *Positions* and *Watermarks and rates*.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ fn in_base_currency(holding: &Holding, value: BigInt, rate: Rate) -> Option<Base
     fit(&value)?;
     fit(&(&value - &holding.basis))?;
 
-    let native = holding.contract.terms.notional_scale();
+    let native = holding.contract.spec.notional_scale();
     let value = rate.worth(value, native).rounded();
     let basis = rate.worth(holding.basis.clone(), native).rounded();
     let realised = rate.worth(holding.realised.clone(), native).rounded();

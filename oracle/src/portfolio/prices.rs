@@ -82,7 +82,7 @@ impl Prices<'_> {
                 continue;
             }
             if let Some((_, price)) = candle.bar.close {
-                let close = Scaled { price, scale: candle.bar.terms.price_scale };
+                let close = Scaled { price, scale: candle.bar.spec.price_scale };
                 closes.insert(key.open_time, close);
             }
         }

@@ -120,7 +120,7 @@ impl Held {
         row: &PositionRow,
         rate: Rate,
     ) -> Option<Held> {
-        let units = 10_f64.powi(i32::from(row.contract.terms.quantity_scale));
+        let units = 10_f64.powi(i32::from(row.contract.spec.quantity_scale));
         let pair = match rate.pair() {
             Some(pair) => Some(Closes::known_of_pair(prices, pair)?),
             None => None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Contract, Currency, EventTime, InstrumentId, Price, Terms};
+use market::{Contract, Currency, EventTime, InstrumentId, InstrumentSpec, Price};
 
 /// A portfolio's holding of an instrument, open or flat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,15 +93,15 @@ pub struct PortfolioAmounts {
     pub equity: i128,
 }
 
-/// A portfolio's share in an instrument, and the wish for it. Weights are at
+/// A portfolio's share in an instrument, and the target for it. Weights are at
 /// [`market::WEIGHT_SCALE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DriftRow {
     /// The share.
     pub weight: Option<i128>,
-    /// The wish; none if the portfolio has no wish at all.
+    /// The target; none if the portfolio has no target at all.
     pub target: Option<i64>,
-    /// Share less wish.
+    /// Share less target.
     pub drift: Option<i128>,
     /// What to buy (above 0) or sell, in the base currency at [`market::MONEY_SCALE`].
     pub trade_value: Option<i128>,
@@ -113,8 +113,8 @@ pub struct DriftRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EdgeRow {
     /// Scales of the prices.
-    pub terms: Terms,
-    /// When it was said; of a computed value, when its bar opens.
+    pub spec: InstrumentSpec,
+    /// When it was reported; of a computed value, when its bar opens.
     pub time: EventTime,
     /// The fair value.
     pub fair: Price,

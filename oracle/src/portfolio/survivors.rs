@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    AccountEvent, AccountRecord, EventTime, Fair, Fill, FillRef, InstrumentId, ModelId, Origin,
-    PortfolioId, Target,
+    AccountEvent, AccountRecord, EventTime, FairValue, Fill, FillRef, InstrumentId, ModelId,
+    Origin, PortfolioId, Target,
 };
 
-/// What was said of one fill.
+/// The records of one fill.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sayings {
     /// Its `Fill`s, the lowest origin first.
@@ -26,22 +26,22 @@ pub(super) fn fills(records: &[AccountRecord]) -> Vec<Fill> {
     fills
 }
 
-/// The wishes that count, without those taken back.
+/// The targets that count, without those taken back.
 pub(super) fn targets(
     records: &[AccountRecord],
 ) -> BTreeMap<(PortfolioId, InstrumentId), (Target, i64)> {
-    let said = records.iter().filter_map(|record| match record.event {
+    let values = records.iter().filter_map(|record| match record.event {
         AccountEvent::Target(target) => {
             Some(((target.portfolio, target.instrument), (record.origin, target.time, target)))
         }
         _ => None,
     });
-    let latest = latest(said).into_iter();
+    let latest = latest(values).into_iter();
     latest.filter_map(|(key, target)| Some((key, (target, target.weight?)))).collect()
 }
 
 /// The fair values that count, also those taken back.
-pub(super) fn fairs(records: &[AccountRecord]) -> BTreeMap<(InstrumentId, ModelId), Fair> {
+pub(super) fn fairs(records: &[AccountRecord]) -> BTreeMap<(InstrumentId, ModelId), FairValue> {
     latest(records.iter().filter_map(|record| match record.event {
         AccountEvent::Fair(fair) => {
             Some(((fair.instrument, fair.model), (record.origin, fair.time, fair)))
@@ -50,12 +50,12 @@ pub(super) fn fairs(records: &[AccountRecord]) -> BTreeMap<(InstrumentId, ModelI
     }))
 }
 
-/// What was said of each fill.
+/// The records of each fill.
 pub(super) fn by_fill(records: &[AccountRecord]) -> BTreeMap<FillRef, Sayings> {
     let mut all: BTreeMap<FillRef, Sayings> = BTreeMap::new();
     for record in records {
         if let Some(name) = fill_of(&record.event) {
-            all.entry(name).or_default().hear(record);
+            all.entry(name).or_default().apply(record);
         }
     }
     for sayings in all.values_mut() {
@@ -74,7 +74,7 @@ pub(super) fn fill_of(event: &AccountEvent) -> Option<FillRef> {
 }
 
 impl Sayings {
-    fn hear(&mut self, record: &AccountRecord) {
+    fn apply(&mut self, record: &AccountRecord) {
         match record.event {
             AccountEvent::Fill(fill) => self.fills.push((record.origin, fill)),
             AccountEvent::Correct(fill) => self.corrections.push((record.origin, fill)),
@@ -106,14 +106,14 @@ impl Sayings {
     }
 }
 
-/// Of each key what was said at the latest time, then at the highest position, then by the lowest
+/// Of each key the value at the latest time, then at the highest position, then by the lowest
 /// origin.
 fn latest<K: Ord, V: Copy>(
-    said: impl Iterator<Item = (K, (Origin, EventTime, V))>,
+    values: impl Iterator<Item = (K, (Origin, EventTime, V))>,
 ) -> BTreeMap<K, V> {
     let mut by_key: BTreeMap<K, Vec<(Origin, EventTime, V)>> = BTreeMap::new();
-    for (key, saying) in said {
-        by_key.entry(key).or_default().push(saying);
+    for (key, value) in values {
+        by_key.entry(key).or_default().push(value);
     }
     let counts = |sayings: Vec<(Origin, EventTime, V)>| {
         let rank = |(origin, time, _): &&(Origin, EventTime, V)| {

@@ -1,11 +1,11 @@
-//! What stories are made of: whose trade, when it is told, and what is in it.
+//! What stories are made of: whose trade, when it is reported, and what is in it.
 
 use market::{Event, EventTime, IdScope, Price, Quantity, Side, Trade, TradeId, Updates};
 
 use super::{Known, REMEMBERED, Stories, Venue};
 
 impl Stories {
-    /// An event told now, or up to so many commits later.
+    /// An event reported now, or up to so many commits later.
     pub(super) fn soon(&mut self, delay_max: u64, event: Event) {
         let delay = match self.prng.percent(50) {
             true => 0,
@@ -15,7 +15,7 @@ impl Stories {
         self.pending.entry(commit).or_default().push(event);
     }
 
-    /// An event told one to so many commits later.
+    /// An event reported one to so many commits later.
     pub(super) fn later(&mut self, delay_max: u64, event: Event) {
         let commit = self.commit + 1 + self.prng.below(delay_max) as usize;
         self.pending.entry(commit).or_default().push(event);
@@ -46,23 +46,23 @@ impl Stories {
         trades.push(Known { ids: vec![trade.name()], first: trade, last: trade });
     }
 
-    /// A trade that was not told before.
+    /// A trade that was not reported before.
     pub(super) fn fresh(&mut self, venue: usize) -> Trade {
         let id = self.instruments[venue].id();
         let time = self.time();
         let number = match id {
             TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) => n,
         };
-        let Venue { instrument, terms, price, ref trades, .. } = self.instruments[venue];
+        let Venue { instrument, spec, price, ref trades, .. } = self.instruments[venue];
         let before = trades.last().map(|known| known.first);
         let mut trade = Trade {
             instrument,
-            terms,
+            spec,
             scope: self.scope(venue),
             id,
             time,
             sequence: if self.prng.percent(40) { self.prng.below(3) } else { number },
-            // Who tells it puts the position there.
+            // The source puts the position there.
             is_positional: match id {
                 TradeId::Number(_) => number % 13 == 4,
                 TradeId::Text(_) | TradeId::Position(_) => number % 7 < 4,
@@ -82,7 +82,7 @@ impl Stories {
         trade
     }
 
-    /// One of two spaces of ids; of a contiguous venue mostly the one that is said to have no holes.
+    /// One of two spaces of ids; of a contiguous venue mostly the contiguous one.
     fn scope(&mut self, venue: usize) -> IdScope {
         const OTHER: IdScope = IdScope(7);
         let contiguous = self.instruments[venue].contiguous;

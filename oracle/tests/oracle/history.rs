@@ -1,6 +1,6 @@
-//! What is refused, told, revised and forgotten: every rule that depends on commits.
+//! What is rejected, emitted, revised and forgotten: every rule that depends on commits.
 
-use super::words::*;
+use super::vocabulary::*;
 use market::{
     BarState, CauseKind, Commit, EventTime, Price, Trade, TradeId, Unmatched, UnmatchedReason,
 };
@@ -10,17 +10,17 @@ fn a_bar_is_open_then_provisional_then_final() {
     let mut job = Job::new(patient());
     let a = trade(1, "10:00:10", 100);
     let state = |output| minute(&output, "10:00:00").unwrap().state;
-    assert_eq!(state(job.hears(&[new(a)], "10:00:00")), BarState::Open);
-    // A trade at its end is seen, and the mark passes its end: the mark counts from the next commit.
+    assert_eq!(state(job.apply(&[new(a)], "10:00:00")), BarState::Open);
+    // A trade at its end is seen, and the watermark passes its end: it counts from the next commit.
     let b = trade(2, "10:01:00", 101);
-    assert_eq!(state(job.hears(&[new(b)], "10:01:00")), BarState::Provisional);
-    assert_eq!(state(job.hears(&[], "10:01:00")), BarState::Final);
+    assert_eq!(state(job.apply(&[new(b)], "10:01:00")), BarState::Provisional);
+    assert_eq!(state(job.apply(&[], "10:01:00")), BarState::Final);
 }
 
 #[test]
 fn the_slowest_source_holds_the_watermark_until_it_ends_and_historic_ones_do_not() {
     let mut job = Job::new(patient());
-    let records = [0, 1, 2].map(|s| told_by(s, 0, new(trade(1, "10:00:10", 100))));
+    let records = [0, 1, 2].map(|s| record_by(s, 0, new(trade(1, "10:00:10", 100))));
     let (fast, slow) = (Some(at("10:05:00")), Some(at("10:00:30")));
     job.input(records.to_vec(), vec![fast, slow, None], false);
     let held = job.input(vec![], vec![fast, Some(EventTime::END), None], false);
@@ -32,9 +32,9 @@ fn the_slowest_source_holds_the_watermark_until_it_ends_and_historic_ones_do_not
 #[test]
 fn a_late_trade_revises_a_final_bar() {
     let mut job = Job::new(patient());
-    job.hears(&[new(trade(1, "10:00:10", 100))], "10:02:00");
+    job.apply(&[new(trade(1, "10:00:10", 100))], "10:02:00");
     let late = trade(2, "10:00:20", 90);
-    let output = job.hears(&[new(late)], "10:02:00");
+    let output = job.apply(&[new(late)], "10:02:00");
 
     let candle = minute(&output, "10:00:00").unwrap();
     assert_eq!(ohlc(Some(candle)), Some([100, 100, 90, 90, 2]));
@@ -50,25 +50,25 @@ fn a_late_trade_revises_a_final_bar() {
 #[test]
 fn copies_that_only_lie_elsewhere_restate_nothing() {
     let mut job = Job::new(patient());
-    let marks = vec![Some(at("10:02:00")); 2];
+    let watermarks = vec![Some(at("10:02:00")); 2];
     let one = trade(1, "10:00:10", 100);
     let lies = |sequence| new(Trade { sequence, is_positional: true, ..one });
-    job.input(vec![told_by(1, 9, lies(9))], marks.clone(), false);
-    let copy = job.input(vec![told_by(0, 4, lies(4))], marks.clone(), false);
+    job.input(vec![record_by(1, 9, lies(9))], watermarks.clone(), false);
+    let copy = job.input(vec![record_by(0, 4, lies(4))], watermarks.clone(), false);
     assert_eq!((copy.conflicts.len(), copy.revisions.len()), (0, 0));
-    let said = new(Trade { sequence: 4, ..one });
-    let other = job.input(vec![told_by(1, 10, said)], marks.clone(), false);
+    let other_event = new(Trade { sequence: 4, ..one });
+    let other = job.input(vec![record_by(1, 10, other_event)], watermarks.clone(), false);
     assert_eq!((other.conflicts.len(), other.revisions.len()), (1, 0));
     // Nor is anything restated by a correction of what no value shows.
-    let same = job.input(vec![told_by(1, 11, correct(1, 7, one))], marks, false);
+    let same = job.input(vec![record_by(1, 11, correct(1, 7, one))], watermarks, false);
     assert_eq!((same.revisions.len(), minute(&same, "10:00:00").unwrap().revision), (0, 0));
 }
 
 #[test]
 fn a_change_before_the_bar_is_final_is_no_revision() {
     let mut job = Job::new(patient());
-    job.hears(&[new(trade(1, "10:00:10", 100))], "10:00:30");
-    let output = job.hears(&[cancel(1), new(trade(2, "10:00:20", 90))], "10:02:00");
+    job.apply(&[new(trade(1, "10:00:10", 100))], "10:00:30");
+    let output = job.apply(&[cancel(1), new(trade(2, "10:00:20", 90))], "10:02:00");
     assert_eq!(output.revisions, []);
     assert_eq!(minute(&output, "10:00:00").unwrap().revision, 0);
 }
@@ -77,8 +77,8 @@ fn a_change_before_the_bar_is_final_is_no_revision() {
 fn the_strongest_record_behind_a_change_is_its_cause() {
     let mut job = Job::new(patient());
     let trades = [1, 2, 3].map(|id| new(trade(id, "10:00:10", 100)));
-    job.hears(&trades, "10:05:00");
-    let output = job.hears(
+    job.apply(&trades, "10:05:00");
+    let output = job.apply(
         &[
             new(trade(9, "10:00:30", 90)),
             correct(1, 50, trade(1, "10:00:10", 101)),
@@ -90,7 +90,7 @@ fn the_strongest_record_behind_a_change_is_its_cause() {
     let cause = minute(&output, "10:00:00").unwrap().cause.unwrap();
     assert_eq!((cause.kind, cause.id), (CauseKind::Correction, TradeId::Number(2)));
     assert_eq!(cause.sequence, 60);
-    let output = job.hears(&[new(trade(10, "10:00:31", 90)), cancel(3)], "10:05:00");
+    let output = job.apply(&[new(trade(10, "10:00:31", 90)), cancel(3)], "10:05:00");
     let candle = minute(&output, "10:00:00").unwrap();
     assert_eq!(candle.revision, 2);
     assert_eq!(candle.cause.unwrap().kind, CauseKind::Cancel);
@@ -99,13 +99,13 @@ fn the_strongest_record_behind_a_change_is_its_cause() {
 #[test]
 fn a_bar_that_went_and_came_back_keeps_its_revision() {
     let mut job = Job::new(patient());
-    job.hears(&[new(trade(1, "10:00:10", 100))], "10:05:00");
-    let gone = job.hears(&[cancel(1)], "10:05:00");
+    job.apply(&[new(trade(1, "10:00:10", 100))], "10:05:00");
+    let gone = job.apply(&[cancel(1)], "10:05:00");
     assert_eq!(minute(&gone, "10:00:00"), None);
     assert_eq!((gone.revisions[0].revision, gone.revisions[0].after), (1, None));
-    let still = job.hears(&[], "10:05:00");
+    let still = job.apply(&[], "10:05:00");
     assert_eq!((still.candles.len(), still.revisions.len()), (0, 0));
-    let back = job.hears(&[new(trade(2, "10:00:20", 90))], "10:05:00");
+    let back = job.apply(&[new(trade(2, "10:00:20", 90))], "10:05:00");
     let candle = minute(&back, "10:00:00").unwrap();
     assert_eq!((candle.state, candle.revision), (BarState::Revised, 2));
     assert_eq!(back.revisions[0].before, None);
@@ -114,8 +114,8 @@ fn a_bar_that_went_and_came_back_keeps_its_revision() {
 #[test]
 fn a_correction_moves_a_trade_to_another_bar() {
     let mut job = Job::new(patient());
-    job.hears(&[new(trade(1, "10:00:10", 100))], "10:05:00");
-    let output = job.hears(&[correct(1, 10, trade(2, "10:03:00", 100))], "10:05:00");
+    job.apply(&[new(trade(1, "10:00:10", 100))], "10:05:00");
+    let output = job.apply(&[correct(1, 10, trade(2, "10:03:00", 100))], "10:05:00");
     assert_eq!(minute(&output, "10:00:00"), None);
     assert_eq!(minute(&output, "10:03:00").unwrap().revision, 1);
     assert_eq!(output.revisions.len(), 2);
@@ -123,12 +123,12 @@ fn a_correction_moves_a_trade_to_another_bar() {
 }
 
 #[test]
-fn a_copy_that_disagrees_is_told_once_per_content() {
+fn a_copy_that_disagrees_is_logged_once_per_content() {
     let mut job = Job::new(patient());
     let good = trade(1, "10:00:10", 100);
     let bad = trade(1, "10:00:10", 999);
-    let by = |source, position, trade| told_by(source, position, new(trade));
-    // Source 1 is first to tell, so nothing is wrong yet.
+    let by = |source, position, trade| record_by(source, position, new(trade));
+    // Source 1 is first to report it, so nothing is wrong yet.
     let first = job.input(vec![by(1, 0, bad)], vec![], false);
     assert_eq!(first.conflicts, []);
     // Now the better provider disagrees with it: two copies of one content are one row.
@@ -146,10 +146,10 @@ fn a_copy_that_disagrees_is_told_once_per_content() {
 #[test]
 fn a_trade_too_late_is_a_row_and_nothing_else() {
     let mut job = Job::new(forgetful());
-    job.hears(&[new(trade(1, "10:05:00", 100))], "10:05:00");
+    job.apply(&[new(trade(1, "10:05:00", 100))], "10:05:00");
     let late = trade(2, "10:03:59.999999999", 1);
     let in_time = trade(3, "10:04:00", 2); // a minute before the watermark is not too late
-    let output = job.hears(&[new(late), new(late), new(in_time)], "10:05:00");
+    let output = job.apply(&[new(late), new(late), new(in_time)], "10:05:00");
     assert_eq!(output.too_late.len(), 2, "one row for each copy");
     assert_eq!(output.too_late[0].trade, late);
     assert_eq!(output.too_late[0].watermark, at("10:05:00"));
@@ -158,9 +158,9 @@ fn a_trade_too_late_is_a_row_and_nothing_else() {
 }
 
 #[test]
-fn a_cancel_of_an_unknown_trade_is_told_and_applied_when_the_trade_appears() {
+fn a_cancel_of_an_unknown_trade_is_logged_and_applied_when_the_trade_appears() {
     let mut job = Job::new(patient());
-    let output = job.hears(&[cancel(1)], "10:00:00");
+    let output = job.apply(&[cancel(1)], "10:00:00");
     let want = Unmatched {
         commit: Commit(0),
         kind: CauseKind::Cancel,
@@ -169,18 +169,18 @@ fn a_cancel_of_an_unknown_trade_is_told_and_applied_when_the_trade_appears() {
         reason: UnmatchedReason::Unknown,
     };
     assert_eq!(output.unmatched, [want]);
-    let output = job.hears(&[new(trade(1, "10:00:10", 100))], "10:00:00");
+    let output = job.apply(&[new(trade(1, "10:00:10", 100))], "10:00:00");
     assert_eq!((output.candles.len(), output.unmatched.len()), (0, 0));
     // In one commit with its trade it is matched at once.
-    let together = job.hears(&[cancel(2), new(trade(2, "10:00:10", 100))], "10:00:00");
+    let together = job.apply(&[cancel(2), new(trade(2, "10:00:10", 100))], "10:00:00");
     assert_eq!((together.candles.len(), together.unmatched.len()), (0, 0));
 }
 
 #[test]
 fn a_correction_to_a_time_beyond_the_horizon_is_not_accepted() {
     let mut job = Job::new(forgetful());
-    job.hears(&[new(trade(1, "10:15:00", 100))], "10:15:00");
-    let output = job.hears(&[correct(1, 10, trade(1, "10:04:59", 50))], "10:15:00");
+    job.apply(&[new(trade(1, "10:15:00", 100))], "10:15:00");
+    let output = job.apply(&[correct(1, 10, trade(1, "10:04:59", 50))], "10:15:00");
     let [row] = output.unmatched[..] else { panic!("one row") };
     assert_eq!(row.reason, UnmatchedReason::BeyondHorizon);
     assert_eq!((row.of, row.time), (named(1), Some(at("10:04:59"))));
@@ -191,10 +191,10 @@ fn a_correction_to_a_time_beyond_the_horizon_is_not_accepted() {
 fn a_forgotten_trade_stays_in_its_bar_and_cannot_be_cancelled() {
     let mut job = Job::new(forgetful());
     let (old, young) = (trade(1, "10:00:10", 100), trade(2, "10:01:00", 101));
-    job.hears(&[new(old), new(young)], "10:11:00");
+    job.apply(&[new(old), new(young)], "10:11:00");
     assert!(job.knows(1));
     // The bar 10:00 ends ten minutes before the watermark: its trade is forgotten; that of 10:01 not.
-    let output = job.hears(&[cancel(1), cancel(2)], "10:11:00");
+    let output = job.apply(&[cancel(1), cancel(2)], "10:11:00");
     assert_eq!(output.unmatched.len(), 1);
     assert_eq!(output.unmatched[0].of, named(1));
     assert_eq!(ohlc(minute(&output, "10:00:00")), Some([100, 100, 100, 100, 1]));
@@ -204,16 +204,16 @@ fn a_forgotten_trade_stays_in_its_bar_and_cannot_be_cancelled() {
 #[test]
 fn a_correction_that_joins_a_forgotten_trade_starts_a_new_one() {
     let mut job = Job::new(forgetful());
-    job.hears(&[new(trade(1, "10:00:10", 100))], "10:11:00");
+    job.apply(&[new(trade(1, "10:00:10", 100))], "10:11:00");
     let moved = correct(1, 10, trade(2, "10:10:30", 101));
-    let output = job.hears(&[moved], "10:11:00");
+    let output = job.apply(&[moved], "10:11:00");
     assert_eq!(output.unmatched.len(), 1, "nobody knows 1 any more");
     // Its other id appears: the new trade is matched, and the forgotten one is where it was.
-    let output = job.hears(&[new(trade(2, "10:10:00", 90))], "10:11:00");
+    let output = job.apply(&[new(trade(2, "10:10:00", 90))], "10:11:00");
     assert_eq!(ohlc(minute(&output, "10:00:00")), Some([100, 100, 100, 100, 1]));
     assert_eq!(ohlc(minute(&output, "10:10:00")), Some([101, 101, 101, 101, 1]));
     // Only it can be cancelled by either id.
-    let output = job.hears(&[cancel(1)], "10:11:00");
+    let output = job.apply(&[cancel(1)], "10:11:00");
     assert!(minute(&output, "10:00:00").is_some());
     assert!(minute(&output, "10:10:00").is_none());
 }
@@ -222,9 +222,9 @@ fn a_correction_that_joins_a_forgotten_trade_starts_a_new_one() {
 fn when_all_sources_have_ended_everything_is_final_and_too_late_unless_the_knob_is_forever() {
     for (history, accepted) in [(forgetful(), false), (patient(), true)] {
         let mut job = Job::new(history);
-        let first = vec![told(0, new(trade(1, "10:00:10", 100)))];
+        let first = vec![record(0, new(trade(1, "10:00:10", 100)))];
         job.input(first, vec![Some(EventTime::END)], true);
-        let more = vec![told_by(1, 0, new(trade(2, "10:59:00", 101)))];
+        let more = vec![record_by(1, 0, new(trade(2, "10:59:00", 101)))];
         let output = job.input(more, vec![Some(EventTime::END)], true);
         assert_eq!(minute(&output, "10:59:00").is_some(), accepted);
         assert_eq!(output.too_late.is_empty(), accepted);
@@ -239,7 +239,7 @@ fn when_all_sources_have_ended_everything_is_final_and_too_late_unless_the_knob_
 fn a_trade_is_known_as_long_as_the_latest_of_its_times() {
     let mut job = Job::new(forgetful());
     let untimed = new(trade(3, "10:00:10", 100));
-    job.hears(
+    job.apply(
         &[
             new(trade(1, "10:00:10", 100)),
             new(trade(2, "10:00:10", 100)),
@@ -251,9 +251,9 @@ fn a_trade_is_known_as_long_as_the_latest_of_its_times() {
         ],
         "10:11:00",
     );
-    job.hears(&[], "10:16:00");
+    job.apply(&[], "10:16:00");
     assert_eq!([1, 2, 3, 4].map(|id| job.knows(id)), [false, true, true, true]);
-    let output = job.hears(&[], "10:16:00");
+    let output = job.apply(&[], "10:16:00");
     assert_eq!([2, 3, 4].map(|id| job.knows(id)), [false; 3]);
     // What was corrected, cancelled or neither when it was forgotten stays so.
     assert_eq!(minute(&output, "10:00:00").unwrap().bar.trades, 1);
@@ -263,28 +263,28 @@ fn a_trade_is_known_as_long_as_the_latest_of_its_times() {
 #[test]
 fn a_cancel_without_time_before_anything_was_seen_waits_for_the_first_trade() {
     let mut job = Job::new(forgetful());
-    job.hears(&[cancel(1)], "10:30:00");
-    job.hears(&[], "10:30:00");
+    job.apply(&[cancel(1)], "10:30:00");
+    job.apply(&[], "10:30:00");
     assert!(job.knows(1), "the watermark is far ahead, but the cancel has no time yet");
-    job.hears(&[new(trade(2, "10:29:00", 100))], "10:39:59");
-    job.hears(&[], "10:40:00");
+    job.apply(&[new(trade(2, "10:29:00", 100))], "10:39:59");
+    job.apply(&[], "10:40:00");
     assert!(job.knows(1), "it counts as of 10:29");
-    let output = job.hears(&[new(trade(1, "10:40:30", 7))], "10:40:00");
+    let output = job.apply(&[new(trade(1, "10:40:30", 7))], "10:40:00");
     assert!(minute(&output, "10:40:00").is_some(), "forgotten: the id is new");
 }
 
 #[test]
 fn larger_bars_change_at_the_end_of_rounds_and_are_revised_once_per_round() {
     let mut job = Job::new(patient());
-    let first = job.hears(&[new(trade(1, "10:00:10", 100))], "10:30:00");
+    let first = job.apply(&[new(trade(1, "10:00:10", 100))], "10:30:00");
     assert_eq!(hour(&first, "10:00:00"), None, "the round has not ended");
-    let ended = job.hears_last(&[new(trade(2, "10:59:59", 101))], "11:00:00");
+    let ended = job.apply_last(&[new(trade(2, "10:59:59", 101))], "11:00:00");
     assert_eq!(ohlc(hour(&ended, "10:00:00")), Some([100, 101, 100, 101, 2]));
-    // The mark of the last round has reached the end of the hour.
-    let quiet = job.hears(&[new(trade(3, "10:10:00", 90))], "11:00:00");
-    assert_eq!(hour(&quiet, "10:00:00"), hour(&ended, "10:00:00"));
-    assert_eq!(quiet.revisions.len(), 1, "only the minute");
-    let revised = job.hears_last(&[new(trade(4, "10:10:00", 80)), cancel(1)], "11:00:00");
+    // The watermark of the last round has reached the end of the hour.
+    let later = job.apply(&[new(trade(3, "10:10:00", 90))], "11:00:00");
+    assert_eq!(hour(&later, "10:00:00"), hour(&ended, "10:00:00"));
+    assert_eq!(later.revisions.len(), 1, "only the minute");
+    let revised = job.apply_last(&[new(trade(4, "10:10:00", 80)), cancel(1)], "11:00:00");
 
     let candle = hour(&revised, "10:00:00").unwrap();
     assert_eq!(ohlc(Some(candle)), Some([90, 101, 80, 101, 3]));
@@ -299,9 +299,9 @@ fn larger_bars_change_at_the_end_of_rounds_and_are_revised_once_per_round() {
 fn a_minute_that_changed_and_changed_back_in_a_round_is_behind_nothing() {
     let mut job = Job::new(patient());
     let trades = [new(trade(1, "10:00:10", 100)), new(trade(2, "10:30:00", 100))];
-    job.hears_last(&trades, "11:00:00");
-    job.hears(&[new(trade(3, "10:00:20", 90))], "11:00:00");
-    let output = job.hears_last(&[cancel(3), new(trade(4, "10:30:01", 100))], "11:00:00");
+    job.apply_last(&trades, "11:00:00");
+    job.apply(&[new(trade(3, "10:00:20", 90))], "11:00:00");
+    let output = job.apply_last(&[cancel(3), new(trade(4, "10:30:01", 100))], "11:00:00");
     assert_eq!(minute(&output, "10:00:00").unwrap().revision, 2);
     let cause = hour(&output, "10:00:00").unwrap().cause.unwrap();
     assert_eq!((cause.kind, cause.id), (CauseKind::Trade, TradeId::Number(4)));

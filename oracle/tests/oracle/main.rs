@@ -7,4 +7,4 @@ mod portfolio;
 mod scripts;
 mod sessions;
 mod values;
-mod words;
+mod vocabulary;

@@ -1,6 +1,6 @@
 //! Which prices are far away from recent ones.
 
-use super::words::*;
+use super::vocabulary::*;
 use market::{CauseKind, Commit, Event, Outlier, Price, Trade, TradeId, Updates};
 use oracle::commits::{History, Output};
 use oracle::outliers::Far;
@@ -13,9 +13,9 @@ fn a_price_is_held_to_the_closes_of_the_commit_before() {
     let closes = [("10:00:10", 100), ("10:01:10", 102), ("10:02:10", 101), ("10:03:10", 180)];
     let trades: Vec<Event> =
         (1..).zip(closes).map(|(id, (time, price))| new(trade(id, time, price))).collect();
-    assert_eq!(job.hears(&trades, "10:03:10").outliers, [], "there was nothing before");
+    assert_eq!(job.apply(&trades, "10:03:10").outliers, [], "there was nothing before");
     let prices = [97, 98, 104, 105].map(|price| new(trade(price, "10:04:10", price as i64)));
-    let told = job.hears(&prices, "10:04:10").outliers;
+    let record = job.apply(&prices, "10:04:10").outliers;
     let row = |price: i64| Outlier {
         commit: Commit(1),
         trade: trade(price as u64, "10:04:10", price),
@@ -24,14 +24,14 @@ fn a_price_is_held_to_the_closes_of_the_commit_before() {
         deviation: 1,
         bars: 4,
     };
-    assert_eq!(told, [row(97), row(105)]);
-    // The minute's own close is not among them, and a copy is not told again.
+    assert_eq!(record, [row(97), row(105)]);
+    // The minute's own close is not among them, and a copy is not logged again.
     let more = [prices[0], new(trade(9, "10:04:20", 98)), new(trade(10, "10:04:21", 1))];
-    assert_eq!(job.hears(&more, "10:04:10").outliers.len(), 1);
+    assert_eq!(job.apply(&more, "10:04:10").outliers.len(), 1);
     // Two minutes that open before are half of four, one is not.
     let early = [new(trade(11, "10:02:00", 900)), new(trade(12, "10:01:00", 900))];
-    let told = job.hears(&early, "10:04:10").outliers;
-    let [row] = told[..] else { panic!("one row: {told:?}") };
+    let record = job.apply(&early, "10:04:10").outliers;
+    let [row] = record[..] else { panic!("one row: {record:?}") };
     assert_eq!((row.trade.id, row.median, row.deviation), (TradeId::Number(11), Price(100), 0));
 }
 
@@ -39,22 +39,22 @@ fn a_price_is_held_to_the_closes_of_the_commit_before() {
 fn a_price_is_judged_when_it_begins_to_count() {
     let far = Far { bars: 1, deviations: 1, floor_bps: 100 };
     let mut job = Job::new(History { far, ..patient() });
-    job.hears(&[new(trade(1, "10:00:10", -1_000))], "10:00:10");
+    job.apply(&[new(trade(1, "10:00:10", -1_000))], "10:00:10");
     let (near, away) = (trade(2, "10:01:10", -1_010), trade(2, "10:01:10", -1_011));
     let outliers = |output: Output| -> Vec<_> {
         output.outliers.iter().map(|row| (row.kind, row.trade.price.0)).collect()
     };
     // Below zero the floor is as wide. Cancelled or corrected at once, a price never counts.
     let at_once = [new(trade(3, "10:01:10", 7)), cancel(3), new(away), correct(2, 9, near)];
-    assert_eq!(outliers(job.hears(&at_once, "10:01:10")), []);
-    assert_eq!(outliers(job.hears(&[correct(4, 9, trade(4, "10:01:10", 7))], "10:01:10")), []);
+    assert_eq!(outliers(job.apply(&at_once, "10:01:10")), []);
+    assert_eq!(outliers(job.apply(&[correct(4, 9, trade(4, "10:01:10", 7))], "10:01:10")), []);
     let matched = [new(trade(4, "10:01:10", -1_000)), correct(2, 10, away)];
-    let told = outliers(job.hears(&matched, "10:01:10"));
-    assert_eq!(told, [(CauseKind::Correction, -1_011), (CauseKind::Correction, 7)]);
+    let record = outliers(job.apply(&matched, "10:01:10"));
+    assert_eq!(record, [(CauseKind::Correction, -1_011), (CauseKind::Correction, 7)]);
     // By another feed, and outranked.
     let again = [correct(2, 10, away), correct(2, 8, trade(2, "10:01:10", 7))];
-    assert_eq!(outliers(job.hears(&again, "10:01:10")), []);
+    assert_eq!(outliers(job.apply(&again, "10:01:10")), []);
     // What sets no price is not judged.
     let volume = Trade { updates: Updates::VOLUME, ..trade(5, "10:01:10", 7) };
-    assert_eq!(outliers(job.hears(&[new(volume)], "10:01:10")), []);
+    assert_eq!(outliers(job.apply(&[new(volume)], "10:01:10")), []);
 }

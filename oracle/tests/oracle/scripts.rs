@@ -51,7 +51,8 @@ fn scripts_are_the_same_for_a_seed_and_keep_their_promises() {
         let origins: BTreeSet<Origin> = records.iter().map(|r| r.origin).collect();
         assert_eq!(origins.len(), records.len(), "origins are unique");
         for pair in script.commits.windows(2) {
-            let never_down = pair[0].marks.iter().zip(&pair[1].marks).all(|(a, b)| a <= b);
+            let never_down =
+                pair[0].watermarks.iter().zip(&pair[1].watermarks).all(|(a, b)| a <= b);
             assert!(never_down, "seed {seed}");
         }
         assert!(script.commits.last().unwrap().round);
@@ -61,9 +62,9 @@ fn scripts_are_the_same_for_a_seed_and_keep_their_promises() {
 
 /// How often each thing happens.
 #[derive(Default)]
-struct Tally(BTreeMap<String, usize>);
+struct EventCounts(BTreeMap<String, usize>);
 
-impl Tally {
+impl EventCounts {
     fn add(&mut self, what: String, count: usize) {
         *self.0.entry(what).or_default() += count;
     }
@@ -139,7 +140,7 @@ impl Tally {
         self.add("scripts with empty sizes".to_owned(), usize::from(zero));
         let below = records.iter().any(|r| matches!(r.event, Event::New(t) if t.price.0 < 0));
         self.add("scripts with negative prices".to_owned(), usize::from(below));
-        let historic = script.commits[0].marks.contains(&None);
+        let historic = script.commits[0].watermarks.contains(&None);
         self.add("scripts with a historic source".to_owned(), usize::from(historic));
         let chains = joined(&records).iter().filter(|t| t.ids.len() > 2).count();
         self.add("chains of three ids".to_owned(), chains);
@@ -168,13 +169,13 @@ impl Tally {
 
 #[test]
 fn fifty_scripts_reach_every_rule() {
-    let mut tally = Tally::default();
+    let mut counts = EventCounts::default();
     for seed in 0..50 {
         let script = random(seed, &Shape::default());
         let (outputs, fold) = run(&script);
-        outputs.iter().for_each(|output| tally.output(&script, output));
-        outputs.windows(2).for_each(|pair| tally.gaps(&pair[0], &pair[1]));
-        tally.records(&script, &fold);
+        outputs.iter().for_each(|output| counts.output(&script, output));
+        outputs.windows(2).for_each(|pair| counts.gaps(&pair[0], &pair[1]));
+        counts.records(&script, &fold);
     }
     let mut want: Vec<String> = Vec::new();
     for size in ["base", "larger"] {
@@ -216,7 +217,7 @@ fn fifty_scripts_reach_every_rule() {
         want.push(what.to_owned());
     }
     for what in want {
-        let count = tally.0.get(&what).copied().unwrap_or(0);
-        assert!(count >= 5, "{what}: {count} times in {:#?}", tally.0);
+        let count = counts.0.get(&what).copied().unwrap_or(0);
+        assert!(count >= 5, "{what}: {count} times in {:#?}", counts.0);
     }
 }

@@ -1,12 +1,12 @@
 //! Which trades survive, and what bars they make: every rule that needs no history.
 
-use super::words::*;
+use super::vocabulary::*;
 use market::{Bar, Calendar, Calendars, CandleKey, Price, Quantity, Side, Trade, Updates};
 use oracle::set::{survivors, value_bars};
 
-/// Events told in this order by one source.
+/// Events reported in this order by one source.
 fn surviving(events: &[market::Event]) -> Vec<Trade> {
-    let records: Vec<_> = (0..).zip(events).map(|(at, e)| told(at, *e)).collect();
+    let records: Vec<_> = (0..).zip(events).map(|(at, e)| record(at, *e)).collect();
     let all = survivors(&records);
     for seed in 0..10 {
         let shuffled = oracle::random::shuffle(&records, seed);
@@ -16,7 +16,7 @@ fn surviving(events: &[market::Event]) -> Vec<Trade> {
 }
 
 #[test]
-fn a_trade_told_twice_is_one() {
+fn a_trade_reported_twice_is_one() {
     let a = trade(1, "10:00:00", 100);
     assert_eq!(surviving(&[new(a), new(a)]), [a]);
 }
@@ -35,11 +35,11 @@ fn a_correction_replaces_and_a_chain_is_one_trade() {
 #[test]
 fn corrections_of_one_sequence_are_decided_by_origin() {
     let a = trade(1, "10:00:00", 100);
-    let mut by_rank_0 = told_by(5, 9, correct(1, 10, trade(1, "10:00:00", 105)));
+    let mut by_rank_0 = record_by(5, 9, correct(1, 10, trade(1, "10:00:00", 105)));
     by_rank_0.origin.rank = 0;
-    let mut by_rank_1 = told_by(0, 0, correct(1, 10, trade(1, "10:00:00", 106)));
+    let mut by_rank_1 = record_by(0, 0, correct(1, 10, trade(1, "10:00:00", 106)));
     by_rank_1.origin.rank = 1;
-    let [survivor] = survivors(&[told(0, new(a)), by_rank_1, by_rank_0])[..] else {
+    let [survivor] = survivors(&[record(0, new(a)), by_rank_1, by_rank_0])[..] else {
         panic!("one trade")
     };
     assert_eq!(survivor.price, Price(105));
@@ -72,15 +72,15 @@ fn a_correction_without_a_trade_shows_nothing() {
 fn two_providers_that_disagree_are_decided_by_rank() {
     let good = trade(1, "10:00:00", 100);
     let bad = trade(1, "10:00:00", 999);
-    let mut second = told_by(0, 0, new(bad));
+    let mut second = record_by(0, 0, new(bad));
     second.origin.rank = 1; // a lower source, but a worse provider
-    let mut first = told_by(7, 50, new(good));
+    let mut first = record_by(7, 50, new(good));
     first.origin.rank = 0;
     assert_eq!(survivors(&[second, first]), [good]);
 }
 
 fn only_bar(trades: &[Trade]) -> Option<Bar> {
-    let records: Vec<_> = (0..).zip(trades).map(|(at, t)| told(at, new(*t))).collect();
+    let records: Vec<_> = (0..).zip(trades).map(|(at, t)| record(at, new(*t))).collect();
     let bars = value_bars(&records, &[timeframe("1m")], &Calendars::utc());
     assert!(bars.len() < 2);
     bars.into_values().next()
@@ -136,13 +136,13 @@ fn the_day_that_clocks_go_forward_has_23_hours_in_new_york() {
     let calendars =
         Calendars::new(vec![Calendar::Utc, Calendar::named("America/New_York").unwrap()]).unwrap();
     let mut early = trade(1, "00:00:00", 100);
-    early.terms.calendar = 1;
+    early.spec.calendar = 1;
     early.time = instant("2024-03-10T05:00:00Z"); // midnight
     let mut late = Trade { id: market::TradeId::Number(2), ..early };
     late.time = instant("2024-03-11T03:59:59Z");
     let mut next = Trade { id: market::TradeId::Number(3), ..early };
     next.time = instant("2024-03-11T04:00:00Z"); // the next midnight
-    let records = [told(0, new(early)), told(1, new(late)), told(2, new(next))];
+    let records = [record(0, new(early)), record(1, new(late)), record(2, new(next))];
     let bars = value_bars(&records, &[timeframe("1m"), timeframe("1d")], &calendars);
     let day = bars[&CandleKey {
         instrument: early.instrument,

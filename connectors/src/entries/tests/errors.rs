@@ -15,7 +15,7 @@ const FAIR: &str =
 
 #[test]
 fn every_fault_names_its_field() {
-    use RefusalReason::*;
+    use RejectionReason::*;
     let long = format!(r#""portfolio":"{}""#, "x".repeat(129));
     for (row, from, to, reason, field, detail) in [
         (
@@ -142,7 +142,7 @@ fn the_largest_fill_counts_its_multiplier() {
     };
     assert!(read(&row("us:AAPL", "792281625142643.37")).is_ok());
     let error = read(&row("us:AAPL", "792281625142643.38")).unwrap_err();
-    assert_eq!(error.reason, RefusalReason::NotionalTooLarge);
+    assert_eq!(error.reason, RejectionReason::NotionalTooLarge);
     // Fifty units of the underlying for one of quantity.
     assert!(read(&row("fut:ES", "15845632502852.86")).is_ok());
     assert!(read(&row("fut:ES", "-15845632502852.87")).is_err());

@@ -30,7 +30,7 @@ fn rows(source: &dyn Source, partition: u32, after: u64) -> Vec<Row> {
 fn describe(rows: &[Row]) -> Vec<String> {
     let describe = |row: &Row| match &row.event {
         Ok(entry) => format!("{} {}", row.position, words(entry)),
-        Err(refusal) => format!("{} {} in {}", row.position, refusal.reason, refusal.raw),
+        Err(rejection) => format!("{} {} in {}", row.position, rejection.reason, rejection.raw),
     };
     rows.iter().map(describe).collect()
 }

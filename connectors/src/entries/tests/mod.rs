@@ -7,7 +7,8 @@ mod files;
 use std::sync::Arc;
 
 use market::{
-    AccountEvent, Catalog, Entry, Event, Fill, InstrumentRule, RefusalReason, Terms, Trade,
+    AccountEvent, Catalog, Event, Fill, InputEvent, InstrumentRule, InstrumentSpec,
+    RejectionReason, Trade,
 };
 
 use super::*;
@@ -15,10 +16,10 @@ use super::*;
 /// `us:*` in dollars with 2 and 0 decimals, `fut:*` with a multiplier and prices below zero, all others
 /// without a currency.
 fn catalog() -> Arc<Catalog> {
-    let terms = Terms { price_scale: 2, quantity_scale: 0, calendar: 0 };
+    let spec = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 };
     let us = InstrumentRule {
         pattern: "us:*".to_owned(),
-        terms,
+        spec,
         quote: Arc::from("USD"),
         ..InstrumentRule::any()
     };
@@ -32,7 +33,7 @@ fn catalog() -> Arc<Catalog> {
 }
 
 /// What the only row of a JSON text comes to, at position 7.
-fn read(json: &str) -> Result<Entry, FieldError> {
+fn read(json: &str) -> Result<InputEvent, FieldError> {
     let decoder = Decoder::new(catalog(), None, "http/process");
     let record = Texts::of_object(json).and_then(|texts| decoder.decode(&texts, 7));
     record.map(|record| record.says)
@@ -45,8 +46,8 @@ fn trade(t: &Trade) -> String {
         t.id,
         t.time,
         t.sequence,
-        t.quantity.text(t.terms.quantity_scale),
-        t.price.text(t.terms.price_scale),
+        t.quantity.text(t.spec.quantity_scale),
+        t.price.text(t.spec.price_scale),
         t.side.name(),
         t.updates
     )
@@ -54,22 +55,26 @@ fn trade(t: &Trade) -> String {
 
 fn fill(f: &Fill) -> String {
     let Fill { name, contract, time, sequence, price, quantity, fee, .. } = f;
-    let price = price.text(contract.terms.price_scale);
+    let price = price.text(contract.spec.price_scale);
     let (id, quote, times) = (name.id, contract.quote, contract.multiplier);
     format!("{id} at {time} seq {sequence}: {quantity} × {price} {quote} × {times} fee {fee}")
 }
 
 /// An entry in words.
-fn words(entry: &Entry) -> String {
+fn words(entry: &InputEvent) -> String {
     match entry {
-        Entry::Market(Event::New(new)) => format!("new {}", trade(new)),
-        Entry::Market(Event::Correct { of, with }) => format!("{} is {}", of.id, trade(with)),
-        Entry::Market(Event::Cancel { of, time }) => format!("no {}, at {time:?}", of.id),
-        Entry::Account(AccountEvent::Fill(f)) => format!("fill {}", fill(f)),
-        Entry::Account(AccountEvent::Correct(f)) => format!("correct {}", fill(f)),
-        Entry::Account(AccountEvent::Bust { of, time }) => format!("bust {}, at {time:?}", of.id),
-        Entry::Account(AccountEvent::Target(t)) => format!("target {:?} at {}", t.weight, t.time),
-        Entry::Account(AccountEvent::Fair(f)) => format!("fair {:?} at {}", f.value, f.time),
+        InputEvent::Market(Event::New(new)) => format!("new {}", trade(new)),
+        InputEvent::Market(Event::Correct { of, with }) => format!("{} is {}", of.id, trade(with)),
+        InputEvent::Market(Event::Cancel { of, time }) => format!("no {}, at {time:?}", of.id),
+        InputEvent::Account(AccountEvent::Fill(f)) => format!("fill {}", fill(f)),
+        InputEvent::Account(AccountEvent::Correct(f)) => format!("correct {}", fill(f)),
+        InputEvent::Account(AccountEvent::Bust { of, time }) => {
+            format!("bust {}, at {time:?}", of.id)
+        }
+        InputEvent::Account(AccountEvent::Target(t)) => {
+            format!("target {:?} at {}", t.weight, t.time)
+        }
+        InputEvent::Account(AccountEvent::Fair(f)) => format!("fair {:?} at {}", f.value, f.time),
     }
 }
 
@@ -157,7 +162,7 @@ fn scopes_are_those_of_feeds() {
         );
         let texts = Texts::of_object(&json).unwrap();
         match decoder.decode(&texts, 1).map(|record| record.says) {
-            Ok(Entry::Market(Event::New(trade))) => trade.scope,
+            Ok(InputEvent::Market(Event::New(trade))) => trade.scope,
             other => panic!("{other:?}"),
         }
     };
@@ -189,8 +194,8 @@ fn where_a_row_lies_is_no_content() {
     let content = |json: &str, position| {
         let record = decoder.decode(&Texts::of_object(json).unwrap(), position).unwrap();
         match record.says {
-            Entry::Market(Event::New(trade)) => Ok(trade.content()),
-            Entry::Account(AccountEvent::Fill(fill)) => Err(fill),
+            InputEvent::Market(Event::New(trade)) => Ok(trade.content()),
+            InputEvent::Account(AccountEvent::Fill(fill)) => Err(fill),
             other => panic!("{other:?}"),
         }
     };

@@ -1,6 +1,6 @@
 //! Feeds that need no mapping: lines as they are written, rows as they come out.
 
-use market::{IdScope, RefusalReason, TradeId, Updates};
+use market::{IdScope, RejectionReason, TradeId, Updates};
 
 use super::*;
 
@@ -97,7 +97,7 @@ fn archives_of_binance() {
     // The other file's rows are refused, and not misread.
     let name = "XRPETH-trades-2019-10.csv";
     let rows = by_codec("binance-trades-csv", json!({}), name, &aggregated);
-    assert_eq!(rows[0].event.as_ref().unwrap_err().reason, RefusalReason::BadField);
+    assert_eq!(rows[0].event.as_ref().unwrap_err().reason, RejectionReason::BadField);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use flate2::Crc;
 use flate2::write::DeflateEncoder;
-use market::RefusalReason;
+use market::RejectionReason;
 use proptest::prelude::*;
 
 use super::*;
@@ -90,10 +90,10 @@ fn trades() -> String {
 /// What was wrong with the last row, which must be the only one refused, and the rows before it.
 fn cut(bytes: &[u8]) -> (String, Vec<Row>) {
     let mut rows = rows_of("f.csv", bytes, &bitmex());
-    let refusal = rows.pop().unwrap().event.unwrap_err();
-    assert_eq!(refusal.reason, RefusalReason::Truncated);
+    let rejection = rows.pop().unwrap().event.unwrap_err();
+    assert_eq!(rejection.reason, RejectionReason::Truncated);
     assert!(rows.iter().all(|row| row.event.is_ok()));
-    (refusal.detail, rows)
+    (rejection.detail, rows)
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn what_breaks_off_or_is_damaged_ends_with_one_refusal() {
         damaged[middle..middle + 50].fill(0x55);
         let read = rows_of("f.csv", &damaged, &bitmex());
         let last = read.last().unwrap().event.as_ref().unwrap_err();
-        assert_eq!(last.reason, RefusalReason::Truncated, "{}", last.detail);
+        assert_eq!(last.reason, RejectionReason::Truncated, "{}", last.detail);
     }
 }
 

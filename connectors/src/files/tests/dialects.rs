@@ -1,7 +1,7 @@
 //! What feeds write, and what it means.
 
 use crate::source::Place;
-use market::{Entry, IdScope, InstrumentId, TradeId, Updates};
+use market::{IdScope, InputEvent, InstrumentId, TradeId, Updates};
 
 use super::*;
 
@@ -146,14 +146,14 @@ cancel\t9\t\t\tEEM\tlater\t\t\t
     let original = trade(&rows[0]);
     assert_eq!(original.updates, Updates::ALL);
     assert_eq!(original.scope, IdScope::of("alpaca"));
-    let Ok(Entry::Market(Event::Correct { of, with })) = rows[1].event else {
+    let Ok(InputEvent::Market(Event::Correct { of, with })) = rows[1].event else {
         panic!("{:?}", rows[1])
     };
     assert_eq!(of, original.name());
     assert_eq!(with.id, TradeId::Number(52983525034326));
     assert_eq!(with.updates, Updates::VOLUME.and(Updates::HIGH_LOW));
     let cancel = |row: &Row| match row.event {
-        Ok(Entry::Market(Event::Cancel { of, time })) => (of, time),
+        Ok(InputEvent::Market(Event::Cancel { of, time })) => (of, time),
         _ => panic!("{row:?}"),
     };
     assert_eq!(cancel(&rows[2]), (with.name(), None));

@@ -1,7 +1,7 @@
 //! Files that break off, are read again, or hold anything at all.
 
 use crate::source::Place;
-use market::RefusalReason;
+use market::RejectionReason;
 use proptest::prelude::*;
 
 use super::*;
@@ -25,15 +25,15 @@ fn what_breaks_off_ends_with_a_refusal() {
         let read = rows_of("f.csv.gz", &whole[..cut], &bitmex());
         let (last, accepted) = read.split_last().unwrap();
         assert_eq!(accepted, &rows[..accepted.len()], "cut at {cut}");
-        let refusal = last.event.as_ref().unwrap_err();
-        assert_eq!(refusal.reason, RefusalReason::Truncated, "cut at {cut}");
+        let rejection = last.event.as_ref().unwrap_err();
+        assert_eq!(rejection.reason, RejectionReason::Truncated, "cut at {cut}");
         assert!(last.position >= accepted.len() as u64);
     }
     let mut damaged = whole;
     let middle = damaged.len() / 2;
     damaged[middle..middle + 50].fill(0x55);
     let read = rows_of("f.csv.gz", &damaged, &bitmex());
-    assert_eq!(read.last().unwrap().event.as_ref().unwrap_err().reason, RefusalReason::Truncated);
+    assert_eq!(read.last().unwrap().event.as_ref().unwrap_err().reason, RejectionReason::Truncated);
     // A plain file differs from a shorter one only by its last line.
     assert_eq!(
         describe(&rows_of("f.csv", b"timestamp,price,size\n15147648", &bitmex())),

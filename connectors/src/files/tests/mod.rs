@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use market::{Catalog, Entry, Event, InstrumentRule, Terms, Trade};
+use market::{Catalog, Event, InputEvent, InstrumentRule, InstrumentSpec, Trade};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -26,7 +26,7 @@ fn context(folder: &Path) -> BuildContext {
     let signed = InstrumentRule {
         pattern: "future:*".to_owned(),
         negative_prices: true,
-        terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 0 },
+        spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 },
         ..InstrumentRule::any()
     };
     BuildContext {
@@ -70,7 +70,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// The trade of a row that must be a new one.
 fn trade(row: &Row) -> Trade {
     match &row.event {
-        Ok(Entry::Market(Event::New(trade))) => *trade,
+        Ok(InputEvent::Market(Event::New(trade))) => *trade,
         other => panic!("line {}: {other:?}", row.position),
     }
 }
@@ -78,16 +78,16 @@ fn trade(row: &Row) -> Trade {
 /// `position time price size side` of each row, or `position reason: detail`.
 fn describe(rows: &[Row]) -> Vec<String> {
     let describe = |row: &Row| match &row.event {
-        Ok(Entry::Market(Event::New(t))) => format!(
+        Ok(InputEvent::Market(Event::New(t))) => format!(
             "{} {} {} {} {}",
             row.position,
             t.time,
-            t.price.text(t.terms.price_scale),
-            t.quantity.text(t.terms.quantity_scale),
+            t.price.text(t.spec.price_scale),
+            t.quantity.text(t.spec.quantity_scale),
             t.side.name()
         ),
         Ok(other) => panic!("{other:?}"),
-        Err(refusal) => format!("{} {}: {}", row.position, refusal.reason, refusal.detail),
+        Err(rejection) => format!("{} {}: {}", row.position, rejection.reason, rejection.detail),
     };
     rows.iter().map(describe).collect()
 }

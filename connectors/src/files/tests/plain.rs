@@ -36,7 +36,7 @@ fn quoted(lines: &[Vec<String>]) -> String {
 fn described(rows: Vec<Row>) -> Vec<String> {
     let described = |row: Row| match row.event {
         Ok(entry) => format!("{} {entry:?}", row.position),
-        Err(refusal) => format!("{} {} {}", row.position, refusal.reason, refusal.detail),
+        Err(rejection) => format!("{} {} {}", row.position, rejection.reason, rejection.detail),
     };
     rows.into_iter().map(described).collect()
 }

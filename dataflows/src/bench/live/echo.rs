@@ -6,7 +6,7 @@ use std::thread;
 use connectors::source::Place;
 use connectors::{PartitionReader, Progress};
 use market::{
-    Bar, BarState, Candle, CandleKey, Catalog, Commit, Entry, Event, EventTime, Timeframe,
+    Bar, BarState, Candle, CandleKey, Catalog, Commit, Event, EventTime, InputEvent, Timeframe,
 };
 use tokio::sync::watch;
 
@@ -46,7 +46,7 @@ impl Echo {
             let mut rows = Vec::new();
             while load.read(&mut rows).is_ok_and(|progress| progress == Progress::More) {
                 for row in rows.drain(..) {
-                    if let Ok(Entry::Market(Event::New(trade))) = row.event
+                    if let Ok(InputEvent::Market(Event::New(trade))) = row.event
                         && trade.instrument == probe
                     {
                         reader.show(&trade);
@@ -61,7 +61,7 @@ impl EchoReader {
     fn show(&self, trade: &market::Trade) {
         let minute = 60_000_000_000;
         let open_time = EventTime(trade.time.0 - trade.time.0.rem_euclid(minute));
-        let mut bar = Bar::empty(trade.terms, EventTime(open_time.0 + minute));
+        let mut bar = Bar::empty(trade.spec, EventTime(open_time.0 + minute));
         bar.add(trade);
         let key =
             CandleKey { instrument: trade.instrument, timeframe: Timeframe::MINUTE, open_time };

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use connectors::source::Place;
 use connectors::{PartitionReader, Progress, Row, Source, SourceError};
 use market::{
-    Catalog, CatalogError, Entry, Event, EventTime, IdScope, Price, Quantity, Side, Terms, Trade,
-    TradeId, Updates,
+    Catalog, CatalogError, Event, EventTime, IdScope, InputEvent, InstrumentSpec, Price, Quantity,
+    Side, Trade, TradeId, Updates,
 };
 
 use super::now;
@@ -71,7 +71,7 @@ pub(in crate::bench) struct Paced {
     schedule: Arc<Schedule>,
     market: Arc<Market>,
     workload: Workload,
-    probe: Terms,
+    probe: InstrumentSpec,
 }
 
 /// The load of a schedule; its instruments are registered in `catalog`.
@@ -90,7 +90,7 @@ pub(in crate::bench) fn probe_source(
         ..Workload::default()
     };
     let market = Arc::new(Market::new(&workload, "bench", catalog)?);
-    let probe = catalog.resolve(PROBE)?.terms;
+    let probe = catalog.resolve(PROBE)?.spec;
     Ok(Arc::new(Paced { schedule: Arc::clone(schedule), market, workload, probe }))
 }
 
@@ -123,7 +123,7 @@ struct Reader {
     schedule: Arc<Schedule>,
     market: Arc<Market>,
     ticks: Box<dyn Iterator<Item = Tick> + Send>,
-    probe: Terms,
+    probe: InstrumentSpec,
     next: u64,
     /// The system's time at the beginning.
     wall: EventTime,
@@ -136,7 +136,7 @@ impl Reader {
             let probe = number / self.schedule.ticks_per_probe + 1;
             return Some(Event::New(Trade {
                 instrument: market::InstrumentId::of(PROBE),
-                terms: self.probe,
+                spec: self.probe,
                 scope: IdScope::of("bench"),
                 id: TradeId::Number(probe),
                 time,
@@ -168,7 +168,7 @@ impl PartitionReader for Reader {
             }
             let Some(event) = self.event(self.next) else { return Ok(Progress::Ended) };
             self.next += 1;
-            rows.push(Row::new(self.next, Ok(Entry::Market(event))));
+            rows.push(Row::new(self.next, Ok(InputEvent::Market(event))));
         }
         Ok(Progress::More)
     }

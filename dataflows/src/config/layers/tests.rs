@@ -60,7 +60,7 @@ fn variables_reach_everything() {
     let names = &config.sources[0].names.partitions;
     assert_eq!([names.of(0), names.of(1)], ["b.csv", "c.csv"]);
     assert_eq!(config.sources[1].names.name, "second");
-    assert_eq!(config.catalog.resolve("own:Z").unwrap().terms.price_scale, 2);
+    assert_eq!(config.catalog.resolve("own:Z").unwrap().spec.price_scale, 2);
 }
 
 #[test]

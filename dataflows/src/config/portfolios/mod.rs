@@ -6,7 +6,8 @@ mod raw;
 mod tests;
 
 use market::{
-    Catalog, Currency, InstrumentId, MONEY_SCALE, ModelId, PortfolioId, Terms, Timeframe, decimal,
+    Catalog, Currency, InstrumentId, InstrumentSpec, MONEY_SCALE, ModelId, PortfolioId, Timeframe,
+    decimal,
 };
 use operators::indicators::IndicatorsConfig;
 use operators::portfolio::{Account, ComputedFair, Confidence, Pair, PortfolioConfig, RiskConfig};
@@ -54,7 +55,7 @@ pub struct Rate {
     /// The instrument.
     pub instrument: InstrumentId,
     /// Its scales.
-    pub terms: Terms,
+    pub spec: InstrumentSpec,
 }
 
 /// What risk is measured over.
@@ -148,7 +149,7 @@ impl Portfolios {
             base: rate.first,
             quote: rate.second,
             instrument: rate.instrument,
-            terms: rate.terms,
+            spec: rate.spec,
         };
         let computed = |fair: &Computed| ComputedFair {
             model: fair.model,
@@ -223,7 +224,7 @@ fn rate(raw: &RawRate, others: &[Rate], catalog: &Catalog) -> Result<Rate, Strin
             "prices of {name} are in {quote} by its [[instrument]], and those of the pair in {second}"
         ));
     }
-    Ok(Rate { first, second, instrument: instrument.id, terms: instrument.terms })
+    Ok(Rate { first, second, instrument: instrument.id, spec: instrument.spec })
 }
 
 fn risk(raw: RawRisk, timeframes: &[Timeframe]) -> Result<Risk, ConfigError> {

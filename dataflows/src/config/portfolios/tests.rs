@@ -73,7 +73,7 @@ fn everything_that_can_be_said() {
     let instrument = InstrumentId::of("fx:EURUSD");
     let [rate] = portfolios.rates[..] else { panic!("{:?}", portfolios.rates) };
     assert_eq!((rate.first, rate.second, rate.instrument), (first, second, instrument));
-    assert_eq!(rate.terms.price_scale, 5);
+    assert_eq!(rate.spec.price_scale, 5);
     let timeframe = "1h".parse().unwrap();
     let model = ModelId::of("mean");
     assert_eq!(portfolios.computed, [Computed { model, indicator: 1, output: 1, timeframe }]);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use connectors::entries::{self, BodyError, BodyRow, Decoder, TYPES, Type, decode_body};
 use connectors::{Decoded, Row};
-use market::{AdmissionError, Catalog, Commit, Entry, EventTime, Refusal, UnknownNames};
+use market::{AdmissionError, Catalog, Commit, EventTime, InputEvent, Rejection, UnknownNames};
 use tokio::sync::oneshot;
 
 use super::reader_thread::SourceBatch;
@@ -195,10 +195,10 @@ impl Shared {
         let mut passed = Vec::with_capacity(rows.len());
         let mut held = HeldNames { catalog: &self.catalog, names: Vec::new() };
         for (row, read) in rows.into_iter().enumerate() {
-            let judged = self.check_row(read, at, &mut held).map_err(|(field, refusal)| {
-                let (code, detail) = (refusal.reason.name(), refusal.detail.clone());
+            let judged = self.check_row(read, at, &mut held).map_err(|(field, rejection)| {
+                let (code, detail) = (rejection.reason.name(), rejection.detail.clone());
                 rejected.push(RowFault { row, field, code, detail });
-                refusal
+                rejection
             });
             passed.push(Row::of(first + row as u64, judged));
         }
@@ -292,15 +292,15 @@ impl Shared {
         row: BodyRow,
         at: EventTime,
         held: &mut HeldNames<'_>,
-    ) -> Result<Decoded<Entry>, (String, Box<Refusal>)> {
+    ) -> Result<Decoded<InputEvent>, (String, Box<Rejection>)> {
         let BodyRow { decoded, raw } = row;
-        let record = decoded.map_err(|fault| (fault.field.to_string(), fault.refusal(&raw)))?;
+        let record = decoded.map_err(|fault| (fault.field.to_string(), fault.rejection(&raw)))?;
         let refused = |field: &str, reason, detail| {
-            let refusal = Refusal::new(reason, detail, format!("{:?}", record.says).as_bytes());
-            (field.to_owned(), Box::new(refusal))
+            let rejection = Rejection::new(reason, detail, format!("{:?}", record.says).as_bytes());
+            (field.to_owned(), Box::new(rejection))
         };
-        if let Some(Err(refusal)) = record.says.time().map(|time| self.ahead.check(time, at)) {
-            return Err(refused("time", refusal.reason, refusal.detail));
+        if let Some(Err(rejection)) = record.says.time().map(|time| self.ahead.check(time, at)) {
+            return Err(refused("time", rejection.reason, rejection.detail));
         }
         if let Some(unknown) = &record.unknown {
             let places = held.hold(unknown);

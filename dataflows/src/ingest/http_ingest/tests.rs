@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use market::{Entry, RefusalReason};
+use market::{InputEvent, RejectionReason};
 
 use super::*;
 use crate::config::RawConfig;
@@ -40,7 +40,7 @@ fn binding(commit: u64, secs: i64, position: u64) -> Binding {
         at: at(secs),
         round: true,
         positions: vec![vec![position]],
-        marks: vec![None],
+        watermarks: vec![None],
         read_from: ReadFrom::default(),
     }
 }
@@ -103,7 +103,7 @@ async fn positions_are_counted_up_and_wrong_rows_have_theirs() {
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), api.take(sent));
         assert!(waiting.await.is_err(), "no commit was reported");
         for row in rows.try_recv().unwrap().rows {
-            positions.push((row.position, row.event.map_err(|refusal| refusal.reason).is_ok()));
+            positions.push((row.position, row.event.map_err(|rejection| rejection.reason).is_ok()));
         }
     }
     assert_eq!(positions, [(1, true), (2, false), (3, true)]);
@@ -179,7 +179,7 @@ async fn what_the_clock_would_refuse_is_refused_at_once() {
         sent
     };
     let taken = take(&api, &rows, ahead("1011s"), 2).await;
-    assert_eq!((taken.accepted, taken.rejected[0].code), (0, RefusalReason::TimeAhead.name()));
+    assert_eq!((taken.accepted, taken.rejected[0].code), (0, RejectionReason::TimeAhead.name()));
     assert!(taken.rejected[0].detail.contains("10s ahead of the system's time"));
     // Commits have moved on to second 1001.
     assert_eq!(take(&api, &rows, ahead("1011s"), 4).await.accepted, 1);
@@ -257,7 +257,7 @@ async fn what_is_said_of_accounts_comes_in_too() {
             Err(_) => tokio::task::yield_now().await,
         }
     };
-    assert!(matches!(batch.rows[0].event, Ok(Entry::Account(_))));
+    assert!(matches!(batch.rows[0].event, Ok(InputEvent::Account(_))));
     api.committed(&binding(1, 1_001, 1));
     assert_eq!(taking.await.unwrap().unwrap().accepted, 1);
 }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use market::{
-    AccountEvent, Catalog, Commit, Contract, Currency, EventTime, Fair, Fill, FillRef, Origin,
-    PortfolioId, Price, SourceId, Target, Terms, TradeId,
+    AccountEvent, Catalog, Commit, Contract, Currency, EventTime, FairValue, Fill, FillRef,
+    InstrumentSpec, Origin, PortfolioId, Price, SourceId, Target, TradeId,
 };
 
 use super::*;
@@ -15,20 +15,20 @@ fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
     catalog.portfolios.resolve("p1").unwrap();
     let model = catalog.models.resolve("dcf").unwrap();
     let contract = Contract {
-        terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 0 },
+        spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 },
         quote: Currency::of("USD").unwrap(),
         multiplier: 1,
     };
     let (time, name) = (EventTime(7), FillRef { portfolio: p1, id: TradeId::Number(1) });
     let (price, quantity) = (Price(18_150), -10);
     let fill = Fill { name, instrument, contract, time, sequence: 3, price, quantity, fee: -5 };
-    let terms = contract.terms;
+    let spec = contract.spec;
     vec![
         AccountEvent::Fill(fill),
         AccountEvent::Correct(Fill { sequence: 4, ..fill }),
         AccountEvent::Bust { of: name, time: None },
         AccountEvent::Target(Target { portfolio: p2, instrument, contract, time, weight: Some(1) }),
-        AccountEvent::Fair(Fair { instrument, terms, model, time, value: Some(price) }),
+        AccountEvent::Fair(FairValue { instrument, spec, model, time, value: Some(price) }),
     ]
 }
 
@@ -39,7 +39,7 @@ fn closed(commit: u64, accounts: &[AccountEvent]) -> ClosedCommit {
         at: EventTime(9),
         round: true,
         positions: vec![vec![5]],
-        marks: vec![None],
+        watermarks: vec![None],
         read_from: ReadFrom::default(),
     };
     let accounts = (1..).zip(accounts);

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use connectors::{Incident, Row};
-use market::{AccountRecord, Entry, EventTime, Origin, Record, Refusal, SourceId, UnknownNames};
+use market::{
+    AccountRecord, EventTime, InputEvent, Origin, Record, Rejection, SourceId, UnknownNames,
+};
 
 use super::{Naming, SourceNames};
 use crate::clock::CommitClock;
@@ -16,7 +18,7 @@ pub(super) struct CommitBuilder<'a> {
     naming: Naming<'a>,
     records: Vec<Record>,
     accounts: Vec<AccountRecord>,
-    refused: Vec<(usize, usize, u64, Refusal)>,
+    refused: Vec<(usize, usize, u64, Rejection)>,
     incidents: Vec<(usize, usize, Incident)>,
     oldest: Option<Instant>,
 }
@@ -46,12 +48,12 @@ impl<'a> CommitBuilder<'a> {
     pub(super) fn add(&mut self, source: usize, partition: usize, row: Row) {
         let Row { position, mut event, unknown } = row;
         if let (Ok(entry), Some(unknown)) = (&event, unknown)
-            && let Err(refusal) = self.admit(entry, &unknown)
+            && let Err(rejection) = self.admit(entry, &unknown)
         {
-            event = Err(Box::new(refusal));
+            event = Err(Box::new(rejection));
         }
         let bound = self.clock.bind(source, partition, position, event.as_ref().ok());
-        let refusal = match (event, bound) {
+        let rejection = match (event, bound) {
             (Ok(entry), Ok(())) => {
                 let origin = Origin {
                     rank: self.naming.sources[source].rank,
@@ -60,25 +62,27 @@ impl<'a> CommitBuilder<'a> {
                     position,
                 };
                 match entry {
-                    Entry::Market(event) => self.records.push(Record { origin, event }),
-                    Entry::Account(event) => self.accounts.push(AccountRecord { origin, event }),
+                    InputEvent::Market(event) => self.records.push(Record { origin, event }),
+                    InputEvent::Account(event) => {
+                        self.accounts.push(AccountRecord { origin, event })
+                    }
                 }
                 return;
             }
-            (Err(refusal), _) => *refusal,
-            (Ok(entry), Err(refusal)) => {
-                Refusal::new(refusal.reason, refusal.detail, format!("{entry:?}").as_bytes())
+            (Err(rejection), _) => *rejection,
+            (Ok(entry), Err(rejection)) => {
+                Rejection::new(rejection.reason, rejection.detail, format!("{entry:?}").as_bytes())
             }
         };
-        self.refused.push((source, partition, position, refusal));
+        self.refused.push((source, partition, position, rejection));
     }
 
     /// Registers the names of an entry, unless the clock will refuse it: a row that is refused takes no place in the
     /// catalog, and one that finds none there moves no watermark.
-    fn admit(&self, entry: &Entry, unknown: &UnknownNames) -> Result<(), Refusal> {
+    fn admit(&self, entry: &InputEvent, unknown: &UnknownNames) -> Result<(), Rejection> {
         self.clock.check(entry)?;
         self.naming.catalog.register(unknown).map_err(|error| {
-            Refusal::new(error.reason(), error.to_string(), format!("{entry:?}").as_bytes())
+            Rejection::new(error.reason(), error.to_string(), format!("{entry:?}").as_bytes())
         })
     }
 
@@ -97,10 +101,10 @@ impl<'a> CommitBuilder<'a> {
         let binding = self.clock.close(at, round);
         let commit = binding.commit;
         let sources = self.naming.sources;
-        let refused = self.refused.drain(..).map(|(source, partition, position, refusal)| {
+        let refused = self.refused.drain(..).map(|(source, partition, position, rejection)| {
             let SourceNames { name, partitions, .. } = &sources[source];
             let partition = partitions.of(partition as u32);
-            DeadLetterRow { commit, source: name.clone(), partition, position, refusal }
+            DeadLetterRow { commit, source: name.clone(), partition, position, rejection }
         });
         let refused = refused.collect();
         let incidents = self.incidents.drain(..).map(|(source, partition, incident)| {

@@ -27,7 +27,7 @@ impl Keyed for Edges {
         let row = EdgeRow {
             instrument: key.instrument,
             model: key.model,
-            terms: edge.terms,
+            spec: edge.spec,
             time: edge.time,
             fair: edge.fair,
             mark: edge.mark,

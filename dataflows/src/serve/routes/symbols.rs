@@ -63,8 +63,8 @@ fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
     let symbols = known.iter().take(limit).map(|instrument| SymbolJson {
         symbol: instrument.name.to_string(),
         quote: instrument.quote.to_string(),
-        price_decimals: instrument.terms.price_scale,
-        size_decimals: instrument.terms.quantity_scale,
+        price_decimals: instrument.spec.price_scale,
+        size_decimals: instrument.spec.quantity_scale,
     });
     let body = SymbolsJson {
         timeframes: timeframes.iter().map(ToString::to_string).collect(),

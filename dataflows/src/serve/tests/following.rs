@@ -50,11 +50,11 @@ impl Steps {
     }
 
     /// Starts a follower; the fields are those of [`Client`].
-    fn follow(self: &Arc<Steps>, encoding: &str, refusals: &[usize]) -> Arc<Client> {
+    fn follow(self: &Arc<Steps>, encoding: &str, rejections: &[usize]) -> Arc<Client> {
         let client = Arc::new(Client {
             steps: Arc::clone(self),
             offered: AtomicUsize::new(0),
-            refusals: refusals.to_vec(),
+            rejections: rejections.to_vec(),
             told: Mutex::default(),
         });
         let mut context = self.server.context.clone();
@@ -134,14 +134,14 @@ impl Snapshot for Whole {
 struct Client {
     steps: Arc<Steps>,
     offered: AtomicUsize,
-    refusals: Vec<usize>,
+    rejections: Vec<usize>,
     told: Mutex<Vec<Value>>,
 }
 
 impl Outlet for Client {
     fn offer(&self, message: Message<'_>) -> Offered {
         let offered = self.offered.fetch_add(1, Ordering::SeqCst);
-        if self.refusals.contains(&offered) {
+        if self.rejections.contains(&offered) {
             self.steps.step();
             return Offered::Full;
         }

@@ -20,7 +20,8 @@ use std::time::Instant;
 
 use market::{
     Bar, BarState, Calendar, Calendars, Candle, CandleKey, Catalog, Commit, EventTime, IdScope,
-    InstrumentRule, Price, Quantity, Side, Terms, TimeUnit, Timeframe, Trade, TradeId, Updates,
+    InstrumentRule, InstrumentSpec, Price, Quantity, Side, TimeUnit, Timeframe, Trade, TradeId,
+    Updates,
 };
 use serde_json::Value;
 
@@ -174,12 +175,12 @@ impl Server {
     fn new() -> Server {
         let us = InstrumentRule {
             pattern: "us:*".to_owned(),
-            terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 1 },
+            spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 1 },
             ..InstrumentRule::any()
         };
         let shares = InstrumentRule {
             pattern: "nyse:*".to_owned(),
-            terms: Terms { price_scale: 2, quantity_scale: 0, calendar: 2 },
+            spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 2 },
             ..InstrumentRule::any()
         };
         let calendars = ["UTC", "America/New_York", "us-equities"];
@@ -242,20 +243,20 @@ impl Server {
     ) {
         let instrument = self.context.catalog.resolve(name).unwrap();
         let timeframe: Timeframe = timeframe.parse().unwrap();
-        let calendar = self.context.calendars.get(instrument.terms.calendar);
+        let calendar = self.context.calendars.get(instrument.spec.calendar);
         let bucket = calendar.bucket(timeframe, time(open));
         assert_eq!(bucket.open, time(open), "a bar opens where the calendar says");
-        let mut bar = Bar::empty(instrument.terms, bucket.end);
+        let mut bar = Bar::empty(instrument.spec, bucket.end);
         bar.add(&Trade {
             instrument: instrument.id,
-            terms: instrument.terms,
+            spec: instrument.spec,
             scope: IdScope(0),
             id: TradeId::Number(1),
             time: bucket.open,
             sequence: 1,
             is_positional: false,
-            price: Price(price * 10_i64.pow(u32::from(instrument.terms.price_scale))),
-            quantity: Quantity(2 * 10_i64.pow(u32::from(instrument.terms.quantity_scale))),
+            price: Price(price * 10_i64.pow(u32::from(instrument.spec.price_scale))),
+            quantity: Quantity(2 * 10_i64.pow(u32::from(instrument.spec.quantity_scale))),
             side: Side::Unknown,
             updates,
         });

@@ -214,7 +214,7 @@ fn traded(minutes: &[i64]) -> Server {
     for (number, minute) in (1..).zip(minutes) {
         let trade = Trade {
             instrument: instrument.id,
-            terms: instrument.terms,
+            spec: instrument.spec,
             scope: IdScope(0),
             id: TradeId::Number(number),
             time: at(*minute),
@@ -230,7 +230,7 @@ fn traded(minutes: &[i64]) -> Server {
             let key = CandleKey { instrument: instrument.id, timeframe, open_time: bucket.open };
             let mut candles = server.rows.candles.lock().unwrap();
             let candle = candles.entry(key).or_insert_with(|| Candle {
-                bar: market::Bar::empty(instrument.terms, bucket.end),
+                bar: market::Bar::empty(instrument.spec, bucket.end),
                 state: BarState::Final,
                 revision: 0,
                 cause: None,

@@ -137,7 +137,7 @@ fn plans_that_do_not_work() {
         ("2024-02-03T00:00, closed", "line 1: `2024-02-03T00:00` is not a date"),
         ("\n2024-02-03", "line 2: `` is neither"),
         ("2024-02-03, 24:00", "`24:00` is neither"),
-        ("2024-02-03, closed\n2024-02-03, 13:00, twice", "line 2: 2024-02-03 stands there twice"),
+        ("2024-02-03, closed\n2024-02-03, 13:00, twice", "line 2: 2024-02-03 is listed twice"),
     ] {
         let error = Holidays::parse(text).unwrap_err();
         assert!(error.contains(want), "`{error}` lacks `{want}`");

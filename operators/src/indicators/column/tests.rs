@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use market::{IdScope, OrderKey, Price, Terms, TradeId};
+use market::{IdScope, InstrumentSpec, OrderKey, Price, TradeId};
 
 use super::*;
 use crate::indicators::input::Close;
@@ -44,7 +44,7 @@ impl Step for Counted {
 fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
     let steps = Arc::new(AtomicUsize::new(0));
     let mut column = Rows::new(Counted { window, steps: Arc::clone(&steps) });
-    let mut sheet = Sheet::new(1);
+    let mut window = SeriesWindow::new(1);
     let mut apply = |edits: &[(i64, Option<i64>, bool)]| {
         let bars: Vec<(EventTime, Option<(Bar, bool)>)> = edits
             .iter()
@@ -55,7 +55,7 @@ fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
                     scope: IdScope(0),
                     id: TradeId::Number(0),
                 };
-                let mut bar = Bar::empty(Terms::DEFAULT, EventTime(at + 1));
+                let mut bar = Bar::empty(InstrumentSpec::DEFAULT, EventTime(at + 1));
                 bar.close = close.map(|close| (order, Price(close)));
                 (EventTime(*at), close.map(|_| (bar, *peek)))
             })
@@ -65,10 +65,10 @@ fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
             Edit { open_time: *open_time, bar }
         });
         let edits: Vec<Edit<'_>> = edits.collect();
-        let (units, mut changes) = (Units::of(Terms::DEFAULT), 0);
-        sheet.begin(0);
-        column.apply(units, &Calendars::utc(), &edits, &mut sheet);
-        sheet.tell(|_, _, _| changes += 1);
+        let (units, mut changes) = (Units::of(InstrumentSpec::DEFAULT), 0);
+        window.begin(0);
+        column.apply(units, &Calendars::utc(), &edits, &mut window);
+        window.emit(|_, _, _| changes += 1);
         changes
     };
     let bars: Vec<_> = (0..100).map(|at| (at * 10, Some(1_000 + at), false)).collect();
@@ -87,7 +87,7 @@ fn a_change_costs_what_it_can_reach_and_no_more() {
         (&[(500, None, false)], (2, 3)),
         // Two changes far apart: nothing between them.
         (&[(100, Some(7), false), (900, Some(7), false)], (6, 6)),
-        // Only the state of the bar: no step at all. Nothing new: nothing said.
+        // Only the state of the bar: no step at all. Nothing new: nothing emitted.
         (&[(500, Some(1_050), true)], (0, 1)),
         (&[(500, Some(1_050), false)], (0, 0)),
         (&[(505, None, false)], (0, 0)),

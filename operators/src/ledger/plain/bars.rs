@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Bar, Bucket, EventTime, OrderKey, Price, Terms, Trade};
+use market::{Bar, Bucket, EventTime, InstrumentSpec, OrderKey, Price, Trade};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::LedgerConfig;
@@ -27,22 +27,22 @@ pub(super) struct BaseBar {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Bars {
     /// Of the instrument; not known while only cancels have named it.
-    terms: Option<Terms>,
+    spec: Option<InstrumentSpec>,
     bars: BTreeMap<EventTime, BaseBar>,
     live: usize,
 }
 
 impl Bars {
-    /// Takes the instrument's terms; says whether its calendar differs from the one assumed so far.
-    pub(super) fn learn(&mut self, terms: Terms) -> bool {
+    /// Takes the instrument's spec; returns whether its calendar differs from the one assumed so far.
+    pub(super) fn learn(&mut self, spec: InstrumentSpec) -> bool {
         let assumed = self.calendar();
-        let terms = self.terms.get_or_insert(terms);
-        terms.calendar != assumed
+        let spec = self.spec.get_or_insert(spec);
+        spec.calendar != assumed
     }
 
     /// The instrument's calendar; the job's while it is not known.
     fn calendar(&self) -> u8 {
-        self.terms.map_or(0, |terms| terms.calendar)
+        self.spec.map_or(0, |spec| spec.calendar)
     }
 
     /// The base bar of any time.
@@ -50,12 +50,12 @@ impl Bars {
         Buckets::new(config.calendars.get(self.calendar()), config.base)
     }
 
-    /// Adds a trade to the bar at `bucket`; says whether this made the bar.
+    /// Adds a trade to the bar at `bucket`; returns whether this made the bar.
     pub(super) fn add(&mut self, bucket: Bucket, trade: &Trade) -> bool {
         let mut made = false;
         let bar = self.bars.entry(bucket.open).or_insert_with(|| {
             made = true;
-            let empty = Bar::empty(trade.terms, bucket.end);
+            let empty = Bar::empty(trade.spec, bucket.end);
             BaseBar {
                 end: bucket.end,
                 live: BTreeMap::new(),

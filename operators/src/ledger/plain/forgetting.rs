@@ -2,10 +2,10 @@
 
 use market::EventTime;
 
-use super::{Book, Said};
+use super::{PlainInstrumentState, TimedId};
 use crate::ledger::LedgerConfig;
 
-impl Book {
+impl PlainInstrumentState {
     /// Forgets the trades whose latest bar ends at or before `horizon`.
     pub(super) fn forget(&mut self, config: &LedgerConfig, horizon: EventTime) {
         while let Some((end, trade)) = self.to_forget.first().copied() {
@@ -18,7 +18,7 @@ impl Book {
             };
             let mut buckets = self.bars.buckets(config);
             if buckets.of(latest).end != end {
-                continue; // outdated: something later was said of it
+                continue; // outdated: a later event names it
             }
             if let Some(survivor) = self.trades.survivor(trade) {
                 let open = buckets.of(survivor.time).open;
@@ -28,17 +28,17 @@ impl Book {
         }
     }
 
-    /// Notes what was said of ids, for when their trades will be forgotten.
-    pub(super) fn schedule_forgetting(&mut self, config: &LedgerConfig, said: Vec<Said>) {
+    /// Schedules when the trades named in this commit will be forgotten.
+    pub(super) fn schedule_forgetting(&mut self, config: &LedgerConfig, timed_ids: Vec<TimedId>) {
         let mut buckets = self.bars.buckets(config);
-        for (id, time) in said {
+        for (id, time) in timed_ids {
             let time = time.unwrap_or(self.seen);
             if time == EventTime::NEVER {
                 self.undated.push((id, None));
                 continue;
             }
             let trade = self.trades.trade_of(id);
-            if let Some(latest) = self.trades.touch(trade, time) {
+            if let Some(latest) = self.trades.extend_latest(trade, time) {
                 self.to_forget.insert((buckets.of(latest).end, trade));
             }
         }

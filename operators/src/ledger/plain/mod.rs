@@ -1,6 +1,6 @@
-//! The slow twin: one instrument's book in its obvious form, on ordered maps.
+//! The slow twin: the state of one instrument in its obvious form, on ordered maps.
 //!
-//! It says what the fast [`super::book`] says, commit by commit, and is here to be read beside it: tests
+//! It emits what the fast [`super::instrument`] emits, commit by commit, and is here to be read beside it: tests
 //! hold both equal, and benches time them. The steps are numbered as a commit goes through them;
 //! `docs/semantics.md` has the definition that they follow. A record costs O(log n), and a bar folds its
 //! trades anew once in a commit in which a trade left it.
@@ -14,25 +14,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use market::{
-    CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Record, Span, Terms,
-    Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, InstrumentSpec, Record,
+    Span, Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
 };
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
 use super::gaps::Gaps;
 use super::outliers::RecentPrices;
-use super::shard::InstrumentBook;
+use super::shard::InstrumentLedger;
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
-use crate::output::{LedgerOut, Notice, Verdict};
+use crate::output::{AuditEvent, LedgerOut, RecordOutcome};
 use bars::Bars;
-use moves::Touch;
-use trades::{Id, Met, TradeNo, Trades, Version};
+use moves::TradeChange;
+use trades::{Added, Id, TradeNo, Trades, Version};
 
 /// Everything that the ledger holds of one instrument.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Book {
+pub struct PlainInstrumentState {
     instrument: InstrumentId,
     clock: InstrumentClock,
     /// Newest event time accepted.
@@ -42,38 +42,38 @@ pub struct Book {
     trades: Trades,
     bars: Bars,
     gaps: Gaps,
-    /// Follows from the bars, see [`Book::restored`].
+    /// Follows from the bars, see [`PlainInstrumentState::restored`].
     #[serde(skip)]
     recent: RecentPrices,
     waiting: Waiting<EventTime>,
     /// Trades by the end of the base bar that holds their latest time; entries may be outdated.
     to_forget: BTreeSet<(EventTime, TradeNo)>,
     /// Ids that were cancelled without a time before any time was seen.
-    undated: Vec<Said>,
+    undated: Vec<TimedId>,
 }
 
-/// Something was said of an id, at an event time if it carried one.
-type Said = (Id, Option<EventTime>);
+/// An id that an event names, and the event's time if it carries one.
+type TimedId = (Id, Option<EventTime>);
 
-/// A commit in the middle of being applied to a book.
+/// A commit while it is applied to the instrument's state.
 struct Application<'a> {
     config: &'a LedgerConfig,
-    terms: Option<Terms>,
+    spec: Option<InstrumentSpec>,
     watermark: EventTime,
     context: &'a CommitContext,
-    touches: Vec<Touch>,
-    touched: BTreeSet<TradeNo>,
+    trade_changes: Vec<TradeChange>,
+    dirty: BTreeSet<TradeNo>,
     /// Per id, the versions that met in this commit.
-    meetings: BTreeMap<Id, Vec<Version>>,
+    conflict_candidates: BTreeMap<Id, Vec<Version>>,
     /// Corrections and cancels, to be looked at when all is applied.
     amendments: Vec<(CauseKind, TradeRef, Option<EventTime>)>,
-    /// Of which ids something was said, for when their trades will be forgotten.
-    said: Vec<Said>,
+    /// Ids that events named, to schedule when their trades are forgotten.
+    timed_ids: Vec<TimedId>,
 }
 
-impl InstrumentBook for Book {
-    fn new(instrument: InstrumentId) -> Book {
-        Book {
+impl InstrumentLedger for PlainInstrumentState {
+    fn new(instrument: InstrumentId) -> PlainInstrumentState {
+        PlainInstrumentState {
             instrument,
             clock: InstrumentClock::new(),
             seen: EventTime::NEVER,
@@ -97,10 +97,10 @@ impl InstrumentBook for Book {
         config: &LedgerConfig,
         context: &CommitContext,
         records: &[Record],
-        tally: &mut impl FnMut(&Record, Verdict),
+        count: &mut impl FnMut(&Record, RecordOutcome),
         out: &mut Vec<LedgerOut>,
     ) {
-        let watermark = self.clock.watermark(&context.marks);
+        let watermark = self.clock.watermark(&context.watermarks);
 
         // 1. Trades whose latest bar has left the horizon are forgotten before anything is decided.
         self.forget(config, threshold(watermark, config.correction_horizon));
@@ -108,45 +108,46 @@ impl InstrumentBook for Book {
         // 2. Each record is judged by the watermark and, if accepted, applied to ids and versions.
         let mut application = Application {
             config,
-            terms: None,
+            spec: None,
             watermark,
             context,
-            touches: Vec::new(),
-            touched: BTreeSet::new(),
-            meetings: BTreeMap::new(),
+            trade_changes: Vec::new(),
+            dirty: BTreeSet::new(),
+            conflict_candidates: BTreeMap::new(),
             amendments: Vec::new(),
-            said: std::mem::take(&mut self.undated),
+            timed_ids: std::mem::take(&mut self.undated),
         };
         for record in records {
-            let verdict = self.apply(record, &mut application, out);
-            tally(record, verdict);
+            let outcome = self.apply(record, &mut application, out);
+            count(record, outcome);
         }
-        if let Some(terms) = application.terms
-            && self.bars.learn(terms)
+        if let Some(spec) = application.spec
+            && self.bars.learn(spec)
         {
             self.reschedule_forgetting(config);
         }
 
         // 3. What disagreed, found no trade or is missing is known only now that all is applied.
-        self.tell_conflicts(&application, out);
-        self.tell_unmatched(&application, out);
+        self.emit_conflicts(&application, out);
+        self.emit_unmatched(&application, out);
         self.gaps.settle(self.instrument, config.gaps_max, out);
 
-        // 4. What survives moves between bars; prices far away from recent ones are told.
-        let changed = self.move_between_bars(config, context.commit, &application.touches, out);
+        // 4. What survives moves between bars; outliers are emitted.
+        let changed =
+            self.move_between_bars(config, context.commit, &application.trade_changes, out);
 
-        // 5. When each touched trade will be forgotten.
-        self.schedule_forgetting(config, application.said);
+        // 5. When each dirty trade will be forgotten.
+        self.schedule_forgetting(config, application.timed_ids);
 
         // 6. Time passes: bars become provisional and final; then every changed bar is put out.
-        let heard = records
+        let sources = records
             .iter()
             .fold(SourceSet::default(), |set, record| set.and(SourceSet::of(record.origin.source)));
-        self.settle(config, context, (watermark, heard), changed, out);
+        self.settle(config, context, (watermark, sources), changed, out);
 
-        // 7. The sources heard in this commit count from the next one on.
-        if self.clock.hear(heard, watermark) {
-            out.push(LedgerOut::Heard(self.instrument, heard));
+        // 7. The sources seen in this commit count from the next one on.
+        if self.clock.add_sources(sources, watermark) {
+            out.push(LedgerOut::SourceSeen(self.instrument, sources));
         }
     }
 
@@ -177,7 +178,7 @@ impl InstrumentBook for Book {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Book>()
+        size_of::<PlainInstrumentState>()
             + self.trades.len() * (Trades::BYTES_PER_ID + size_of::<(EventTime, TradeNo)>() * 3 / 2)
             + self.bars.bytes()
             + self.gaps.bytes()
@@ -185,72 +186,78 @@ impl InstrumentBook for Book {
     }
 }
 
-impl Book {
+impl PlainInstrumentState {
     fn apply(
         &mut self,
         record: &Record,
         application: &mut Application<'_>,
         out: &mut Vec<LedgerOut>,
-    ) -> Verdict {
+    ) -> RecordOutcome {
         let origin = record.origin;
         let config = application.config;
         match record.event {
             Event::New(trade) => {
                 if trade.time < threshold(application.watermark, config.reject_after) {
                     let (commit, watermark) = (application.context.commit, application.watermark);
-                    out.push(LedgerOut::from(Notice::TooLate(TooLate {
+                    out.push(LedgerOut::from(AuditEvent::TooLate(TooLate {
                         commit,
                         trade,
                         watermark,
                     })));
-                    return Verdict::Late;
+                    return RecordOutcome::Late;
                 }
                 let cause = Cause { kind: CauseKind::Trade, id: trade.id, sequence: 0, origin };
                 self.add(trade, cause, application)
             }
             Event::Correct { of, with } => {
                 if with.time < threshold(application.watermark, config.correction_horizon) {
-                    out.push(LedgerOut::from(Notice::Unmatched(Unmatched {
+                    out.push(LedgerOut::from(AuditEvent::Unmatched(Unmatched {
                         commit: application.context.commit,
                         kind: CauseKind::Correction,
                         of,
                         time: Some(with.time),
                         reason: UnmatchedReason::BeyondHorizon,
                     })));
-                    return Verdict::Late;
+                    return RecordOutcome::Late;
                 }
                 let sequence = with.sequence;
                 let cause = Cause { kind: CauseKind::Correction, id: of.id, sequence, origin };
                 self.correct(of, with, cause, application);
-                Verdict::Correction
+                RecordOutcome::Correction
             }
             Event::Cancel { of, time } => {
                 let cause = Cause { kind: CauseKind::Cancel, id: of.id, sequence: 0, origin };
                 let id = (of.scope, of.id);
-                let trade = self.touch(id, cause, application);
+                let trade = self.mark_dirty(id, cause, application);
                 self.trades.cancel(trade);
-                application.said.push((id, time));
+                application.timed_ids.push((id, time));
                 application.amendments.push((CauseKind::Cancel, of, time));
-                Verdict::Cancel
+                RecordOutcome::Cancel
             }
         }
     }
 
-    fn add(&mut self, trade: Trade, cause: Cause, application: &mut Application<'_>) -> Verdict {
+    fn add(
+        &mut self,
+        trade: Trade,
+        cause: Cause,
+        application: &mut Application<'_>,
+    ) -> RecordOutcome {
         let id = (trade.scope, trade.id);
         let version = Version { trade, origin: cause.origin };
-        self.touch(id, cause, application);
-        let met = self.trades.add_original(id, version);
-        self.see(&trade, application);
-        self.gaps.tell(trade.scope, trade.id, trade.time);
-        match met {
-            Met::First => Verdict::Accepted,
-            Met::Known(known) => {
-                let meeting = application.meetings.entry(id).or_insert_with(|| vec![known]);
-                meeting.push(version);
+        self.mark_dirty(id, cause, application);
+        let known_before = self.trades.add_original(id, version);
+        self.observe(&trade, application);
+        self.gaps.observe(trade.scope, trade.id, trade.time);
+        match known_before {
+            Added::First => RecordOutcome::Accepted,
+            Added::Known(known) => {
+                let versions =
+                    application.conflict_candidates.entry(id).or_insert_with(|| vec![known]);
+                versions.push(version);
                 match known.trade.content() == trade.content() {
-                    true => Verdict::Duplicate,
-                    false => Verdict::Conflict,
+                    true => RecordOutcome::Duplicate,
+                    false => RecordOutcome::Conflict,
                 }
             }
         }
@@ -263,36 +270,36 @@ impl Book {
         cause: Cause,
         application: &mut Application<'_>,
     ) {
-        let known_as = self.touch((of.scope, of.id), cause, application);
-        let new_name = self.touch((with.scope, with.id), cause, application);
+        let known_as = self.mark_dirty((of.scope, of.id), cause, application);
+        let new_name = self.mark_dirty((with.scope, with.id), cause, application);
         let trade = self.trades.join(known_as, new_name);
         self.trades.correct(trade, Version { trade: with, origin: cause.origin });
-        self.see(&with, application);
-        // Without a new id a correction tells of a trade that must have been told before, or is missing.
+        self.observe(&with, application);
+        // Without a new id, a correction is no evidence of a trade: its trade was reported before, or is missing.
         if of != with.name() {
-            self.gaps.tell(with.scope, with.id, with.time);
+            self.gaps.observe(with.scope, with.id, with.time);
         }
         application.amendments.push((CauseKind::Correction, of, Some(with.time)));
     }
 
     /// The trade of `id`; notes what it contributed before this commit, once, and one more cause.
-    fn touch(&mut self, id: Id, cause: Cause, application: &mut Application<'_>) -> TradeNo {
+    fn mark_dirty(&mut self, id: Id, cause: Cause, application: &mut Application<'_>) -> TradeNo {
         let trade = self.trades.trade_of(id);
-        let first = application.touched.insert(trade);
+        let first = application.dirty.insert(trade);
         let before = if first { self.trades.survivor(trade) } else { None };
-        application.touches.push(Touch { id, before, cause });
+        application.trade_changes.push(TradeChange { id, before, cause });
         trade
     }
 
-    fn see(&mut self, trade: &Trade, application: &mut Application<'_>) {
-        application.terms = Some(trade.terms);
-        application.said.push(((trade.scope, trade.id), Some(trade.time)));
+    fn observe(&mut self, trade: &Trade, application: &mut Application<'_>) {
+        application.spec = Some(trade.spec);
+        application.timed_ids.push(((trade.scope, trade.id), Some(trade.time)));
         self.seen = self.seen.max(trade.time);
     }
 
-    fn tell_conflicts(&self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
+    fn emit_conflicts(&self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
         let commit = application.context.commit;
-        for (id, versions) in &application.meetings {
+        for (id, versions) in &application.conflict_candidates {
             let Some(kept) = self.trades.original(*id).map(|version| version.trade.content())
             else {
                 continue;
@@ -300,16 +307,16 @@ impl Book {
             let contents = versions.iter().map(|version| version.trade.content());
             let dropped: BTreeSet<Trade> = contents.filter(|content| *content != kept).collect();
             out.extend(dropped.into_iter().map(|dropped| {
-                LedgerOut::from(Notice::Conflict(Conflict { commit, kept, dropped }))
+                LedgerOut::from(AuditEvent::Conflict(Conflict { commit, kept, dropped }))
             }));
         }
     }
 
-    fn tell_unmatched(&mut self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
+    fn emit_unmatched(&mut self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
         for (kind, of, time) in &application.amendments {
             let trade = self.trades.trade_of((of.scope, of.id));
             if !self.trades.is_matched(trade) {
-                out.push(LedgerOut::from(Notice::Unmatched(Unmatched {
+                out.push(LedgerOut::from(AuditEvent::Unmatched(Unmatched {
                     commit: application.context.commit,
                     kind: *kind,
                     of: *of,
@@ -324,7 +331,7 @@ impl Book {
         &mut self,
         config: &LedgerConfig,
         context: &CommitContext,
-        (watermark, heard): (EventTime, SourceSet),
+        (watermark, sources): (EventTime, SourceSet),
         mut changed: BTreeMap<EventTime, Option<Cause>>,
         out: &mut Vec<LedgerOut>,
     ) {
@@ -332,10 +339,10 @@ impl Book {
             let open = self.bars.buckets(config).of(self.seen).open;
             if open > self.newest_open {
                 self.newest_open = open;
-                out.push(LedgerOut::Seen(self.instrument, open));
+                out.push(LedgerOut::NewestBar(self.instrument, open));
             }
         }
-        let whole_from = context.read_from.whole_from(self.clock.sources().and(heard));
+        let whole_from = context.read_from.whole_from(self.clock.sources().and(sources));
         let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from };
         self.waiting.advance(now, |open| {
             changed.entry(open).or_default();

@@ -1,36 +1,36 @@
-//! What survives of the trades that a commit touched moves between bars.
+//! What survives of the trades that a commit changed moves between bars.
 
 use std::collections::BTreeMap;
 
 use market::{Bar, Bucket, Cause, CauseKind, Commit, EventTime, Outlier, Trade, Updates};
 
-use super::Book;
+use super::PlainInstrumentState;
 use crate::ledger::LedgerConfig;
 use crate::ledger::outliers::Far;
 use crate::ledger::plain::trades::{Id, TradeNo};
-use crate::output::{LedgerOut, Notice};
+use crate::output::{AuditEvent, LedgerOut};
 
-/// What a commit does to one trade: its contribution when the commit first touched it, and why.
-pub(super) struct Touch {
+/// What a commit does to one trade: its contribution when the commit first changed it, and why.
+pub(super) struct TradeChange {
     pub(super) id: Id,
     pub(super) before: Option<Trade>,
     pub(super) cause: Cause,
 }
 
-impl Book {
-    /// Compares what each touched trade contributes with what it did, and moves it. Gives the bars to
+impl PlainInstrumentState {
+    /// Compares what each dirty trade contributes with what it did, and moves it. Gives the bars to
     /// which a contribution differs, with the strongest cause of each. What did not contribute before is
     /// held to recent prices.
     pub(super) fn move_between_bars(
         &mut self,
         config: &LedgerConfig,
         commit: Commit,
-        touches: &[Touch],
+        trade_changes: &[TradeChange],
         out: &mut Vec<LedgerOut>,
     ) -> BTreeMap<EventTime, Option<Cause>> {
         // Trades that were joined in this commit are one: gather by what they are now.
         let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
-        for Touch { id, before, cause } in touches {
+        for TradeChange { id, before, cause } in trade_changes {
             let trade = self.trades.trade_of(*id);
             let (befores, strongest) =
                 by_trade.entry(trade).or_insert_with(|| (Vec::new(), *cause));
@@ -46,12 +46,12 @@ impl Book {
                 continue;
             }
             // Not sets: two trades that look alike and become one did contribute twice. After is one at most,
-            // so their order says nothing.
+            // so their order does not matter.
             let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
             for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
             {
                 let bucket = buckets.of(trade.time);
-                let mut alone = Bar::empty(trade.terms, bucket.end);
+                let mut alone = Bar::empty(trade.spec, bucket.end);
                 alone.add(trade);
                 if !alone.is_empty() {
                     contributions.entry(bucket).or_default()[when].push(alone);
@@ -67,7 +67,7 @@ impl Book {
                 }
                 if befores.iter().all(|before| before.content() != after.content()) {
                     let outlier = self.outlier(config, commit, trade, &after, bucket);
-                    out.extend(outlier.map(|row| LedgerOut::from(Notice::Outlier(row))));
+                    out.extend(outlier.map(|row| LedgerOut::from(AuditEvent::Outlier(row))));
                 }
             }
             for (bucket, [before, after]) in contributions {
@@ -80,7 +80,7 @@ impl Book {
         changed
     }
 
-    /// What is told of a survivor in the bar of `bucket` if its price is far away from recent ones.
+    /// The audit row of a survivor in the bar of `bucket`, if its price is an outlier.
     fn outlier(
         &mut self,
         config: &LedgerConfig,

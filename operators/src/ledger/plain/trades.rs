@@ -1,6 +1,6 @@
 //! Which ids name one trade, and which version of it survives.
 //!
-//! Corrections join ids; the joined ids are one trade. Of each id the book keeps the `New` that counts, of
+//! Corrections join ids; the joined ids are one trade. For each id the ledger keeps the `New` that counts, for
 //! each trade the correction that counts and whether it was cancelled: maxima, so no order of arrival
 //! and no number of copies changes what survives.
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// A trade's id within its instrument.
 pub(super) type Id = (IdScope, TradeId);
 
-/// Names a trade (all its ids) within its instrument's book; never used twice.
+/// Names a trade (all its ids) within its instrument; never used twice.
 pub(super) type TradeNo = u64;
 
 /// One reported version of a trade.
@@ -29,13 +29,13 @@ struct Slot {
     original: Option<Version>,
 }
 
-/// One trade: what was said of any of its ids.
+/// One trade: what is known of all its ids.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Entry {
+struct TradeEntry {
     ids: Vec<Id>,
     correction: Option<Version>,
     cancelled: bool,
-    /// The largest event time of anything said of it; before all time if nothing carried one.
+    /// The largest event time of any event that names it; before all time if none carried one.
     latest: EventTime,
 }
 
@@ -43,12 +43,12 @@ struct Entry {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Trades {
     slots: HashMap<Id, Slot>,
-    entries: BTreeMap<TradeNo, Entry>,
+    entries: BTreeMap<TradeNo, TradeEntry>,
     next: TradeNo,
 }
 
-/// What a `New` met.
-pub(super) enum Met {
+/// The result of adding a `New`.
+pub(super) enum Added {
     /// No `New` of this id before.
     First,
     /// One that counted so far; it may not count any more.
@@ -65,27 +65,29 @@ impl Trades {
         self.next += 1;
         self.slots.insert(id, Slot { trade, original: None });
         let latest = EventTime::NEVER;
-        self.entries
-            .insert(trade, Entry { ids: vec![id], correction: None, cancelled: false, latest });
+        self.entries.insert(
+            trade,
+            TradeEntry { ids: vec![id], correction: None, cancelled: false, latest },
+        );
         trade
     }
 
     /// Takes a `New` of `id`, which must be known.
-    pub(super) fn add_original(&mut self, id: Id, version: Version) -> Met {
+    pub(super) fn add_original(&mut self, id: Id, version: Version) -> Added {
         let Some(slot) = self.slots.get_mut(&id) else {
-            return Met::First;
+            return Added::First;
         };
         match &mut slot.original {
             None => {
                 slot.original = Some(version);
-                Met::First
+                Added::First
             }
             Some(known) => {
-                let met = *known;
+                let known_before = *known;
                 if version.origin < known.origin {
                     *known = version;
                 }
-                Met::Known(met)
+                Added::Known(known_before)
             }
         }
     }
@@ -110,14 +112,15 @@ impl Trades {
         }
     }
 
-    /// Makes two trades one, and says which number it has: the smaller one's ids move.
+    /// Joins two trades and returns the number of the result: the smaller one's ids move.
     pub(super) fn join(&mut self, a: TradeNo, b: TradeNo) -> TradeNo {
-        let ids = |trade| self.entries.get(&trade).map_or(0, |entry: &Entry| entry.ids.len());
+        let ids = |trade| self.entries.get(&trade).map_or(0, |entry: &TradeEntry| entry.ids.len());
         let (kept, gone) = if ids(a) >= ids(b) { (a, b) } else { (b, a) };
         if kept == gone {
             return kept;
         }
-        let Some(Entry { ids, correction, cancelled, latest }) = self.entries.remove(&gone) else {
+        let Some(TradeEntry { ids, correction, cancelled, latest }) = self.entries.remove(&gone)
+        else {
             return kept;
         };
         for id in &ids {
@@ -159,14 +162,14 @@ impl Trades {
         self.entries.get(&trade).is_some_and(|entry| entry.correction.is_some())
     }
 
-    /// Notes that something said of `trade` carries `time`; gives its latest time.
-    pub(super) fn touch(&mut self, trade: TradeNo, time: EventTime) -> Option<EventTime> {
+    /// Notes that an event that names `trade` carries `time`; returns its latest time.
+    pub(super) fn extend_latest(&mut self, trade: TradeNo, time: EventTime) -> Option<EventTime> {
         let entry = self.entries.get_mut(&trade)?;
         entry.latest = entry.latest.max(time);
         Some(entry.latest)
     }
 
-    /// The largest event time of anything said of `trade`; none if it is not known (any more).
+    /// The largest event time of any event that names `trade`; none if it is not known (any more).
     pub(super) fn latest(&self, trade: TradeNo) -> Option<EventTime> {
         self.entries.get(&trade).map(|entry| entry.latest)
     }
@@ -187,8 +190,9 @@ impl Trades {
     }
 
     /// About how many bytes one id with its trade takes.
-    pub(super) const BYTES_PER_ID: usize =
-        size_of::<(Id, Slot)>() * 8 / 7 + size_of::<(TradeNo, Entry)>() * 11 / 8 + size_of::<Id>();
+    pub(super) const BYTES_PER_ID: usize = size_of::<(Id, Slot)>() * 8 / 7
+        + size_of::<(TradeNo, TradeEntry)>() * 11 / 8
+        + size_of::<Id>();
 }
 
 /// Of two corrections the one that counts.

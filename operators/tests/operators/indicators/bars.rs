@@ -1,14 +1,15 @@
-//! Random bars, and what indicators say of them.
+//! Random bars, and their indicators.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use market::{
-    Bar, BarState, Calendars, Candle, CandleKey, EventTime, IdScope, InstrumentId, OrderKey, Price,
-    Terms, Timeframe, TradeId,
+    Bar, BarState, Calendars, Candle, CandleKey, EventTime, IdScope, InstrumentId, InstrumentSpec,
+    OrderKey, Price, Timeframe, TradeId,
 };
 use operators::indicators::{
-    self as told, INDICATORS, Indicator, IndicatorOut, IndicatorValue, IndicatorsConfig, Line,
+    self as emitted, INDICATORS, Indicator, IndicatorOut, IndicatorSeries, IndicatorValue,
+    IndicatorsConfig,
 };
 
 pub(super) const INSTRUMENT: InstrumentId = InstrumentId(7);
@@ -44,7 +45,7 @@ impl Dice {
 /// What kind of prices there are.
 #[derive(Clone, Copy)]
 pub(super) struct Scene {
-    pub(super) terms: Terms,
+    pub(super) spec: InstrumentSpec,
     /// A price to begin with, and how far it may go in a bar, in mantissas.
     pub(super) around: i64,
     pub(super) step: i64,
@@ -52,7 +53,7 @@ pub(super) struct Scene {
 
 /// A bar of that kind: often flat, sometimes without trades that set prices, sometimes without volume.
 pub(super) fn candle(dice: &mut Dice, scene: &Scene, open_time: EventTime) -> Candle {
-    let mut bar = Bar::empty(scene.terms, EventTime(open_time.0 + MINUTE));
+    let mut bar = Bar::empty(scene.spec, EventTime(open_time.0 + MINUTE));
     let near = |dice: &mut Dice| match dice.percent(30) {
         true => scene.around,
         false => scene.around + dice.between(-scene.step, scene.step),
@@ -135,11 +136,11 @@ pub(super) fn random_config(dice: &mut Dice, calendars: &Calendars) -> Arc<Indic
 }
 
 /// A line under test.
-pub(super) fn line(config: &Arc<IndicatorsConfig>) -> Line {
-    Line::new(Arc::clone(config), INSTRUMENT, Timeframe::MINUTE)
+pub(super) fn line(config: &Arc<IndicatorsConfig>) -> IndicatorSeries {
+    IndicatorSeries::new(Arc::clone(config), INSTRUMENT, Timeframe::MINUTE)
 }
 
-/// What a line says of bars that it has never seen before.
+/// The numbers of a series over bars that it has never seen before.
 pub(super) fn afresh(config: &Arc<IndicatorsConfig>, bars: &Bars) -> Numbers {
     let mut out = Vec::new();
     line(config).apply(bars.iter().map(|(time, candle)| (*time, Some(candle))), &mut out);
@@ -150,14 +151,14 @@ pub(super) fn afresh(config: &Arc<IndicatorsConfig>, bars: &Bars) -> Numbers {
 
 /// Applies what was put out; changes must be net and fit what was there.
 pub(crate) fn follow(numbers: &mut Numbers, out: Vec<IndicatorOut>) {
-    for said in out {
-        match said {
+    for outputs in out {
+        match outputs {
             IndicatorOut::Changed(change) => {
                 assert_ne!(change.before, change.after, "not a net change: {:?}", change.key);
                 let slots = [&change.before, &change.after].into_iter().flatten();
                 let slots = slots.map(|all| all.slots().len()).max().unwrap_or(0);
                 for slot in 0..slots {
-                    let value = |all: &Option<told::Numbers>| all.as_ref()?.get(slot);
+                    let value = |all: &Option<emitted::Numbers>| all.as_ref()?.get(slot);
                     let (before, after) = (value(&change.before), value(&change.after));
                     assert_eq!(numbers.remove(&(change.key, slot)), before, "{:?}", change.key);
                     let differ = (before != after).then_some((before, after));
@@ -175,7 +176,7 @@ pub(crate) fn follow(numbers: &mut Numbers, out: Vec<IndicatorOut>) {
     }
 }
 
-/// Asserts that `numbers` are, for all bars of a line, what the definition of each indicator says: within
+/// Asserts that `numbers` are, for all bars of a series, what the definition of each indicator gives: within
 /// 10⁻⁹ of the larger, or 10⁻¹³ of the largest price or output where differences cancel.
 pub(super) fn assert_as_defined(
     place: &str,
@@ -185,7 +186,7 @@ pub(super) fn assert_as_defined(
     numbers: &Numbers,
 ) {
     let rows: Vec<_> = bars.iter().map(|(time, candle)| (*time, candle.bar)).collect();
-    let scale = rows.first().map_or(0, |(_, bar)| bar.terms.price_scale);
+    let scale = rows.first().map_or(0, |(_, bar)| bar.spec.price_scale);
     let prices = rows.iter().filter_map(|(_, bar)| bar.high).map(|price| price.0.abs());
     let price = prices.max().unwrap_or(0) as f64 / 10_f64.powi(scale.into());
     let mut expected = 0;

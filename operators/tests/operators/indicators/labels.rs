@@ -1,4 +1,4 @@
-//! What is written in configurations, and what is said when it is wrong.
+//! Labels in configurations, and the errors of wrong ones.
 
 use market::Calendars;
 use operators::indicators::{Indicator, IndicatorError, IndicatorsConfig};
@@ -39,10 +39,10 @@ fn errors_say_what_was_written_and_what_is_possible() {
         [("smma20", Some("sma")), ("MACD", Some("macd")), ("", None), ("telephone", None)]
     {
         let error = text.parse::<Indicator>().unwrap_err();
-        let IndicatorError::Unknown { nearest: said, known, .. } = &error else {
+        let IndicatorError::Unknown { nearest: outputs, known, .. } = &error else {
             panic!("{text}: {error}");
         };
-        assert_eq!(said.as_deref(), nearest, "{error}");
+        assert_eq!(outputs.as_deref(), nearest, "{error}");
         assert!(known.contains("rsi") && error.to_string().contains("rsi"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bars::{Bars, Dice, Numbers, Scene};
 use super::bars::{INSTRUMENT, afresh, assert_as_defined, edits, follow, line, random_config};
-use market::{Calendar, Calendars, Terms, Timeframe};
+use market::{Calendar, Calendars, InstrumentSpec, Timeframe};
 use operators::indicators::{INDICATORS, Indicator};
 
 const LINE: (market::InstrumentId, Timeframe) = (INSTRUMENT, Timeframe::MINUTE);
@@ -10,7 +10,7 @@ const LINE: (market::InstrumentId, Timeframe) = (INSTRUMENT, Timeframe::MINUTE);
 /// Common prices; a fraction of a cent; the largest and the negative.
 fn scene(seed: u64) -> Scene {
     let scene = |price_scale, quantity_scale, around, step| Scene {
-        terms: Terms { price_scale, quantity_scale, calendar: 0 },
+        spec: InstrumentSpec { price_scale, quantity_scale, calendar: 0 },
         around,
         step,
     };
@@ -48,9 +48,9 @@ fn after_every_round_of_restatements_numbers_are_as_defined() {
             // Bit for bit what it would be had the bars always been so …
             let fresh = afresh(&config, &bars);
             let strange = numbers.iter().find(|(key, number)| fresh.get(key) != Some(number));
-            assert_eq!(strange, None, "{place}: not what {config:?} says of these bars");
+            assert_eq!(strange, None, "{place}: not what {config:?} gives for these bars");
             assert_eq!(numbers.len(), fresh.len(), "{place}: too few numbers");
-            // … and what the definition says, but for rounding.
+            // … and what the definition gives, but for rounding.
             assert_as_defined(&place, &config, LINE, &bars, &numbers);
         }
         assert!(bars.len() > 30, "seed {seed} made {} bars", bars.len());

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use market::{
-    Bar, BarState, Calendars, Candle, EventTime, IdScope, OrderKey, Price, Terms, TradeId, decimal,
+    Bar, BarState, Calendars, Candle, EventTime, IdScope, InstrumentSpec, OrderKey, Price, TradeId,
+    decimal,
 };
 use operators::indicators::{Indicator, IndicatorsConfig};
 
@@ -38,16 +39,16 @@ pub(super) fn outputs(label: &str, rows: &[Row<'_>]) -> Vec<Vec<Option<f64>>> {
 }
 
 fn candle(open_time: EventTime, [high, low, close, volume]: &Row<'_>) -> Candle {
-    let terms = Terms { price_scale: 9, quantity_scale: 8, calendar: 0 };
-    let price = |text: &str| Price::parse(text, terms.price_scale).unwrap();
+    let spec = InstrumentSpec { price_scale: 9, quantity_scale: 8, calendar: 0 };
+    let price = |text: &str| Price::parse(text, spec.price_scale).unwrap();
     let order =
         OrderKey { time: open_time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) };
     let bar = Bar {
         high: Some(price(high)),
         low: Some(price(low)),
         close: Some((order, price(close))),
-        volume: decimal::parse(volume, terms.quantity_scale).unwrap().into(),
-        ..Bar::empty(terms, EventTime(open_time.0 + 1))
+        volume: decimal::parse(volume, spec.quantity_scale).unwrap().into(),
+        ..Bar::empty(spec, EventTime(open_time.0 + 1))
     };
     Candle { bar, state: BarState::Final, revision: 0, cause: None }
 }

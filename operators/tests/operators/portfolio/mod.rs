@@ -1,7 +1,7 @@
-//! Portfolios: stories of a desk, and random scripts beside the oracle.
+//! Portfolios: scenarios, and random scripts beside the oracle.
 
-mod desk;
 mod oracle;
 mod room;
+mod scenario;
 mod stage;
 mod stories;

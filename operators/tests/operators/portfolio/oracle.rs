@@ -11,18 +11,18 @@ use super::stage::{Manner, Rows, play};
 
 type RiskRows = BTreeMap<PortfolioId, RiskRow>;
 
-/// What the oracle says after each commit.
+/// The oracle's output after each commit.
 fn folded(script: &Script) -> Vec<Output> {
     let mut fold = Fold::new(script.config.clone());
     script.commits.iter().map(|commit| fold.commit(commit)).collect()
 }
 
-/// Whether the operators said what the oracle says, commit by commit.
+/// Whether the operators emitted what the oracle does, commit by commit.
 pub(super) fn assert_same(place: &str, got: &[Rows], want: &[Output]) {
     assert_eq!(got.len(), want.len());
     for (commit, (got, want)) in got.iter().zip(want).enumerate() {
         let place = format!("{place}, commit {commit}");
-        let got = got.told();
+        let got = got.output();
         assert_eq!(got.fill_faults, want.fill_faults, "{place}: faults");
         same_tables(&place, &got.tables, &want.tables);
     }
@@ -91,7 +91,7 @@ fn what_shows_in_the_end_does_not_depend_on_commits_and_order() {
         {
             let workers = 1 + turn * 2;
             let played = play(script, Manner { seed, ..Manner::on(workers) });
-            let last = played.rows.last().expect("scripts have commits").told();
+            let last = played.rows.last().expect("scripts have commits").output();
             same_tables(&format!("seed {seed}, batching {turn}"), &last.tables, &want);
         }
     }
@@ -107,7 +107,7 @@ fn states_saved_at_any_commit_go_on_at_another_number_of_workers() {
             let first = play(&script, Manner { workers: before, seed, save: Some(at) });
             let played = first.go_on(&script, at, Manner { seed, ..Manner::on(after) });
             let place = format!("seed {seed}, saved at {at}, {before} and {after} workers");
-            same_tables(&place, &played.restored.told().tables, &want[at].tables);
+            same_tables(&place, &played.restored.output().tables, &want[at].tables);
             assert_same(&place, &played.rows, &want[at + 1..]);
         }
     }

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use differential_dataflow::logging::{DifferentialEvent, DifferentialEventBuilder};
-use market::{Commit, Currency, InstrumentId, PortfolioId, Price, Terms, Timeframe};
+use market::{Commit, Currency, InstrumentId, InstrumentSpec, PortfolioId, Price, Timeframe};
 use operators::portfolio::{
-    Confidence, FillsOut, Held, Line, PortfolioConfig, PositionKey, QuotesOut, RiskConfig,
+    Confidence, FillsOut, Held, PortfolioConfig, PortfolioLine, PositionKey, QuotesOut, RiskConfig,
     valuation,
 };
 use timely::dataflow::operators::{Input, Probe};
@@ -69,7 +69,7 @@ fn marks_that_move_for_ever_take_no_more_room() {
             let instrument = |number: u64| InstrumentId(number << 40);
             for number in 0..20 {
                 let contract = market::Contract {
-                    terms: Terms::DEFAULT,
+                    spec: InstrumentSpec::DEFAULT,
                     quote: Currency::of("USD").unwrap(),
                     multiplier: 1,
                 };
@@ -77,7 +77,7 @@ fn marks_that_move_for_ever_take_no_more_room() {
                 let portfolio = PortfolioId(number % 4);
                 fills.send(FillsOut::Line {
                     key: PositionKey { portfolio, instrument: instrument(number) },
-                    line: Some(Line { contract, held: Some(held), target: None }),
+                    line: Some(PortfolioLine { contract, held: Some(held), target: None }),
                 });
             }
             for round in 1..=rounds {

@@ -15,7 +15,9 @@ use operators::portfolio::{
     Portfolio, PortfolioConfig, Position, PositionKey, QuoteIn, Quotes, Risk, RiskConfig, RiskKey,
     Unpriced, valuation,
 };
-use operators::{BarChange, CommitContext, Gauge, Marks, ReadFrom, Sharded, StateStore, keyed};
+use operators::{
+    BarChange, CommitContext, Gauge, ReadFrom, Sharded, StateStore, Watermarks, keyed,
+};
 use oracle::portfolio as slow;
 use oracle::portfolio::commits::{CommitInput, Output};
 pub(super) use oracle::portfolio::random::Script;
@@ -27,7 +29,7 @@ use super::super::harness::States;
 
 /// What one commit put out.
 #[derive(Clone, Debug, Default)]
-struct Said {
+struct Outputs {
     positions: Vec<Update<PositionKey, Position>>,
     portfolios: Vec<Update<market::PortfolioId, Portfolio>>,
     drift: Vec<Update<PositionKey, Drift>>,
@@ -95,9 +97,8 @@ pub(super) fn config(script: &Script) -> PortfolioConfig {
         benchmark: it.benchmark,
     };
     let all = script.commits.iter().flat_map(|commit| &commit.bars);
-    let terms: BTreeMap<_, _> = all
-        .filter_map(|(key, candle)| Some((key.instrument, candle.as_ref()?.bar.terms)))
-        .collect();
+    let spec: BTreeMap<_, _> =
+        all.filter_map(|(key, candle)| Some((key.instrument, candle.as_ref()?.bar.spec))).collect();
     let confidence = Confidence::ALL
         .into_iter()
         .find(|known| (risk.confidence * 1e6).round() as u32 == known.millionths());
@@ -112,7 +113,10 @@ pub(super) fn config(script: &Script) -> PortfolioConfig {
                 quote: pair.second,
                 instrument: pair.instrument,
                 // Of a pair that never trades nothing matters.
-                terms: terms.get(&pair.instrument).copied().unwrap_or(market::Terms::DEFAULT),
+                spec: spec
+                    .get(&pair.instrument)
+                    .copied()
+                    .unwrap_or(market::InstrumentSpec::DEFAULT),
             })
             .collect(),
         risk: RiskConfig {
@@ -133,12 +137,12 @@ pub(super) fn config(script: &Script) -> PortfolioConfig {
     }
 }
 
-/// What the commits say to the core of quotes, beside records.
+/// What the commits give the core of quotes, beside records.
 fn quotes(config: &PortfolioConfig, commits: &[CommitInput]) -> Vec<Vec<QuoteIn>> {
     let mut bars: BTreeMap<CandleKey, Candle> = BTreeMap::new();
     let mut numbers: BTreeMap<(ModelId, CandleKey), IndicatorValue> = BTreeMap::new();
-    let said = commits.iter().map(|commit| {
-        let mut said = Vec::new();
+    let outputs = commits.iter().map(|commit| {
+        let mut outputs = Vec::new();
         for (key, after) in &commit.bars {
             let before = match after {
                 Some(after) => bars.insert(*key, *after),
@@ -147,7 +151,7 @@ fn quotes(config: &PortfolioConfig, commits: &[CommitInput]) -> Vec<Vec<QuoteIn>
             if before != *after {
                 let (before, after) = (before.map(Arc::new), after.map(Arc::new));
                 let change = BarChange { key: *key, before, after, cause: None };
-                said.push(QuoteIn::Bar(Arc::new(change)));
+                outputs.push(QuoteIn::Bar(Arc::new(change)));
             }
         }
         for ((model, bar), after) in &commit.numbers {
@@ -166,20 +170,20 @@ fn quotes(config: &PortfolioConfig, commits: &[CommitInput]) -> Vec<Vec<QuoteIn>
                 output: of.output,
             };
             if before != after {
-                said.push(QuoteIn::Number(Box::new(IndicatorChange { key, before, after })));
+                outputs.push(QuoteIn::Number(Box::new(IndicatorChange { key, before, after })));
             }
         }
-        said
+        outputs
     });
-    said.collect()
+    outputs.collect()
 }
 
 fn context(commits: &[CommitInput], number: usize, save: Option<usize>) -> Arc<CommitContext> {
     Arc::new(CommitContext {
         commit: Commit(number as u64),
         round: commits[number].round,
-        marks: Marks::none(1),
-        round_marks: Marks::none(1),
+        watermarks: Watermarks::none(1),
+        round_watermarks: Watermarks::none(1),
         read_from: ReadFrom::default(),
         save: save == Some(number),
     })
@@ -190,94 +194,97 @@ fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<Sta
     let config = Arc::new(config(script));
     let quotes: Arc<[Vec<QuoteIn>]> = quotes(&config, &script.commits).into();
     let commits: Arc<[CommitInput]> = script.commits.clone().into();
-    let said: Arc<Mutex<BTreeMap<u64, Said>>> = Arc::default();
+    let outputs: Arc<Mutex<BTreeMap<u64, Outputs>>> = Arc::default();
     let first = restored.map_or(0, |at| at + 1);
 
-    let (collected, store, played) = (Arc::clone(&said), Arc::clone(&states), Arc::clone(&commits));
-    let guards = timely::execute(timely::Config::process(workers), move |worker| {
-        let (index, peers) = (worker.index(), worker.peers());
-        let (config, said) = (Arc::clone(&config), Arc::clone(&said));
-        let states: Arc<dyn StateStore> = Arc::<States>::clone(&store);
-        let (mut contexts_in, mut accounts_in, mut quotes_in, probe) = worker
-            .dataflow::<u64, _, _>(|scope| {
-                let (contexts_in, contexts) = scope.new_input::<Vec<Arc<CommitContext>>>();
-                let (accounts_in, accounts) = scope.new_input::<Vec<AccountRecord>>();
-                let (quotes_in, quotes) = scope.new_input::<Vec<QuoteIn>>();
-                let fairs = accounts.clone().flat_map(|record| {
-                    let is_fair = matches!(record.event, AccountEvent::Fair(_));
-                    is_fair.then(|| QuoteIn::Account(Box::new(record)))
+    let (collected, store, played) =
+        (Arc::clone(&outputs), Arc::clone(&states), Arc::clone(&commits));
+    let guards =
+        timely::execute(timely::Config::process(workers), move |worker| {
+            let (index, peers) = (worker.index(), worker.peers());
+            let (config, outputs) = (Arc::clone(&config), Arc::clone(&outputs));
+            let states: Arc<dyn StateStore> = Arc::<States>::clone(&store);
+            let (mut contexts_in, mut accounts_in, mut quotes_in, probe) = worker
+                .dataflow::<u64, _, _>(|scope| {
+                    let (contexts_in, contexts) = scope.new_input::<Vec<Arc<CommitContext>>>();
+                    let (accounts_in, accounts) = scope.new_input::<Vec<AccountRecord>>();
+                    let (quotes_in, quotes) = scope.new_input::<Vec<QuoteIn>>();
+                    let fairs = accounts.clone().flat_map(|record| {
+                        let is_fair = matches!(record.event, AccountEvent::Fair(_));
+                        is_fair.then(|| QuoteIn::Account(Box::new(record)))
+                    });
+                    let accounts = accounts.flat_map(|record| {
+                        let is_fair = matches!(record.event, AccountEvent::Fair(_));
+                        (!is_fair).then_some(record)
+                    });
+                    let (store, gauge) = (Arc::clone(&states), Arc::<Gauge>::default());
+                    let fills =
+                        keyed(contexts.clone(), accounts, "fills", Fills::default, store, gauge);
+                    let for_quotes = Arc::clone(&config);
+                    let quotes = keyed(
+                        contexts,
+                        quotes.concat(fairs),
+                        "quotes",
+                        move || Quotes::new(Arc::clone(&for_quotes)),
+                        states,
+                        Arc::default(),
+                    );
+                    let valued = valuation(&config, fills.unwrap(), quotes.unwrap());
+                    let (probe, _) = listen(valued.positions.map(own), &outputs, |outputs| {
+                        &mut outputs.positions
+                    })
+                    .concat(listen(valued.portfolios, &outputs, |outputs| &mut outputs.portfolios))
+                    .concat(listen(valued.drift.map(own), &outputs, |outputs| &mut outputs.drift))
+                    .concat(listen(valued.risk, &outputs, |outputs| &mut outputs.risk))
+                    .concat(listen(valued.edges, &outputs, |outputs| &mut outputs.edges))
+                    .concat(listen(valued.faults, &outputs, |outputs| &mut outputs.faults))
+                    .probe();
+                    (contexts_in, accounts_in, quotes_in, probe)
                 });
-                let accounts = accounts.flat_map(|record| {
-                    let is_fair = matches!(record.event, AccountEvent::Fair(_));
-                    (!is_fair).then_some(record)
-                });
-                let (store, gauge) = (Arc::clone(&states), Arc::<Gauge>::default());
-                let fills =
-                    keyed(contexts.clone(), accounts, "fills", Fills::default, store, gauge);
-                let for_quotes = Arc::clone(&config);
-                let quotes = keyed(
-                    contexts,
-                    quotes.concat(fairs),
-                    "quotes",
-                    move || Quotes::new(Arc::clone(&for_quotes)),
-                    states,
-                    Arc::default(),
-                );
-                let valued = valuation(&config, fills.unwrap(), quotes.unwrap());
-                let (probe, _) =
-                    listen(valued.positions.map(own), &said, |said| &mut said.positions)
-                        .concat(listen(valued.portfolios, &said, |said| &mut said.portfolios))
-                        .concat(listen(valued.drift.map(own), &said, |said| &mut said.drift))
-                        .concat(listen(valued.risk, &said, |said| &mut said.risk))
-                        .concat(listen(valued.edges, &said, |said| &mut said.edges))
-                        .concat(listen(valued.faults, &said, |said| &mut said.faults))
-                        .probe();
-                (contexts_in, accounts_in, quotes_in, probe)
-            });
 
-        for number in first..commits.len() {
-            let time = number as u64;
-            contexts_in.advance_to(time);
-            accounts_in.advance_to(time);
-            quotes_in.advance_to(time);
-            let records = slow::random::shuffle(&commits[number].records, seed + time);
-            for record in records.into_iter().filter(|r| r.shard().worker(peers) == index) {
-                accounts_in.send(record);
+            for number in first..commits.len() {
+                let time = number as u64;
+                contexts_in.advance_to(time);
+                accounts_in.advance_to(time);
+                quotes_in.advance_to(time);
+                let records = slow::random::shuffle(&commits[number].records, seed + time);
+                for record in records.into_iter().filter(|r| r.shard().worker(peers) == index) {
+                    accounts_in.send(record);
+                }
+                for outputs in quotes[number].iter().filter(|q| q.shard().worker(peers) == index) {
+                    quotes_in.send(outputs.clone());
+                }
+                contexts_in.send(context(&commits, number, save));
+                contexts_in.advance_to(time + 1);
+                accounts_in.advance_to(time + 1);
+                quotes_in.advance_to(time + 1);
+                // Sometimes several commits are in flight behind each other.
+                if number as u64 % 3 == seed % 3 {
+                    worker.step_while(|| probe.less_than(&(time + 1)));
+                }
             }
-            for said in quotes[number].iter().filter(|q| q.shard().worker(peers) == index) {
-                quotes_in.send(said.clone());
-            }
-            contexts_in.send(context(&commits, number, save));
-            contexts_in.advance_to(time + 1);
-            accounts_in.advance_to(time + 1);
-            quotes_in.advance_to(time + 1);
-            // Sometimes several commits are in flight behind each other.
-            if number as u64 % 3 == seed % 3 {
-                worker.step_while(|| probe.less_than(&(time + 1)));
-            }
-        }
-        contexts_in.close();
-        accounts_in.close();
-        quotes_in.close();
-        worker.step_while(|| !probe.done());
-    })
-    .unwrap();
+            contexts_in.close();
+            accounts_in.close();
+            quotes_in.close();
+            worker.step_while(|| !probe.done());
+        })
+        .unwrap();
     guards.join().into_iter().for_each(|worker| worker.unwrap());
 
-    let mut said = std::mem::take(&mut *collected.lock().unwrap());
-    let told = restored.and_then(|at| said.remove(&(at as u64)));
-    let restored = Rows::default().after(told.unwrap_or_default());
+    let mut outputs = std::mem::take(&mut *collected.lock().unwrap());
+    let output = restored.and_then(|at| outputs.remove(&(at as u64)));
+    let restored = Rows::default().after(output.unwrap_or_default());
     let mut rows = restored.clone();
     let all = (first..played.len()).map(|number| {
-        let said = said.remove(&(number as u64)).unwrap_or_default();
-        let quiet = !played[number].round;
+        let outputs = outputs.remove(&(number as u64)).unwrap_or_default();
+        let in_round = !played[number].round;
         let before = Rows { faults: Vec::new(), ..std::mem::take(&mut rows) };
-        rows = before.clone().after(said);
-        assert!(!quiet || rows == before, "commit {number} ends no round and changed rows");
+        rows = before.clone().after(outputs);
+        assert!(!in_round || rows == before, "commit {number} ends no round and changed rows");
         rows.clone()
     });
     let all = all.collect();
-    assert!(said.is_empty(), "output outside the commits: {:?}", said.keys());
+    assert!(outputs.is_empty(), "output outside the commits: {:?}", outputs.keys());
     Played { rows: all, restored, states }
 }
 
@@ -288,30 +295,30 @@ fn own<K, V: Copy>(((key, row), time, diff): Update<K, Arc<V>>) -> Update<K, V> 
 /// Gathers a stream under its commits.
 fn listen<'scope, D: Clone + Send + 'static>(
     stream: StreamVec<'scope, u64, D>,
-    said: &Arc<Mutex<BTreeMap<u64, Said>>>,
-    of: fn(&mut Said) -> &mut Vec<D>,
+    outputs: &Arc<Mutex<BTreeMap<u64, Outputs>>>,
+    of: fn(&mut Outputs) -> &mut Vec<D>,
 ) -> StreamVec<'scope, u64, ()> {
-    let said = Arc::clone(said);
-    let heard = stream.inspect_time(move |time, row| {
-        of(said.lock().unwrap().entry(*time).or_default()).push(row.clone());
+    let outputs = Arc::clone(outputs);
+    let seen = stream.inspect_time(move |time, row| {
+        of(outputs.lock().unwrap().entry(*time).or_default()).push(row.clone());
     });
-    heard.flat_map(|_| None)
+    seen.flat_map(|_| None)
 }
 
 impl Rows {
-    fn after(mut self, said: Said) -> Rows {
-        apply(&mut self.positions, said.positions);
-        apply(&mut self.portfolios, said.portfolios);
-        apply(&mut self.drift, said.drift);
-        apply(&mut self.risk, said.risk);
-        apply(&mut self.edges, said.edges);
-        self.faults = said.faults;
+    fn after(mut self, outputs: Outputs) -> Rows {
+        apply(&mut self.positions, outputs.positions);
+        apply(&mut self.portfolios, outputs.portfolios);
+        apply(&mut self.drift, outputs.drift);
+        apply(&mut self.risk, outputs.risk);
+        apply(&mut self.edges, outputs.edges);
+        self.faults = outputs.faults;
         self.faults.sort();
         self
     }
 
     /// The same in the oracle's words.
-    pub(super) fn told(&self) -> Output {
+    pub(super) fn output(&self) -> Output {
         let key = |key: &PositionKey| (key.portfolio, key.instrument);
         let mut risk: BTreeMap<market::PortfolioId, slow::RiskRow> = BTreeMap::new();
         for (key, row) in self.risk.iter().filter(|(key, _)| key.instrument.is_none()) {
@@ -436,7 +443,7 @@ fn drift(row: &Drift) -> slow::DriftRow {
 
 fn edge(row: &Edge) -> slow::EdgeRow {
     slow::EdgeRow {
-        terms: row.terms,
+        spec: row.spec,
         time: row.time,
         fair: row.fair,
         mark: row.mark,

@@ -1,9 +1,9 @@
-//! Stories of a desk.
+//! Scenarios of one portfolio.
 
 use market::{EventTime, Fill, InstrumentId, ModelId, PortfolioId, Price};
 use operators::portfolio::{Confidence, EdgeKey, Fault, RiskKey, Unpriced};
 
-use super::desk::*;
+use super::scenario::*;
 
 fn quantity_basis_realised(rows: &super::stage::Rows, what: &str) -> (i128, i128, i128) {
     let row = &rows.positions[&of(what)];
@@ -12,7 +12,7 @@ fn quantity_basis_realised(rows: &super::stage::Rows, what: &str) -> (i128, i128
 
 #[test]
 fn bought_added_reduced_and_turned_around() {
-    let rows = Desk::new()
+    let rows = Scenario::new()
         .round([filled(1, 1, "A", 10, 100), closes("A", 0, 110, 0)])
         .round([filled(2, 2, "A", 5, 130)])
         .round([filled(3, 3, "A", -4, 120)])
@@ -24,14 +24,14 @@ fn bought_added_reduced_and_turned_around() {
     let last = &rows[3].positions[&of("A")];
     assert_eq!((last.fills, last.average), (4, Some(140)));
     assert_eq!((last.value, last.unrealised), (Some(-990), Some(270)));
-    let amounts = rows[3].portfolios[&PortfolioId::of("desk")].amounts.unwrap();
+    let amounts = rows[3].portfolios[&PortfolioId::of("fund")].amounts.unwrap();
     assert_eq!(amounts.pnl, 640 * ONE);
     assert_eq!((amounts.net, amounts.gross, amounts.long), (-990 * ONE, 990 * ONE, 0));
 }
 
 #[test]
 fn a_fill_that_did_not_happen_is_taken_out_of_the_middle() {
-    let rows = Desk::new()
+    let rows = Scenario::new()
         .round([
             filled(1, 1, "A", 10, 100),
             filled(2, 2, "A", 10, 200),
@@ -48,7 +48,7 @@ fn a_fill_that_did_not_happen_is_taken_out_of_the_middle() {
 
 #[test]
 fn a_correction_moves_a_fill_to_another_instrument() {
-    let rows = Desk::new()
+    let rows = Scenario::new()
         .round([filled(1, 1, "A", 10, 100), filled(2, 2, "A", 1, 50)])
         .round([corrected(fill(1, 1, "B", 10, 7), 2)])
         // An older correction that comes later changes nothing.
@@ -61,13 +61,13 @@ fn a_correction_moves_a_fill_to_another_instrument() {
     assert_eq!(rows[3].positions.keys().collect::<Vec<_>>(), [&of("B")]);
     assert_eq!(quantity_basis_realised(&rows[3], "B"), (11, 79, 0));
     // Other fills of the place from which one moves away stay, also at the same time.
-    assert_eq!(rows[3].portfolios[&PortfolioId::of("desk")].open, 1);
+    assert_eq!(rows[3].portfolios[&PortfolioId::of("fund")].open, 1);
 }
 
 #[test]
 fn a_correction_may_come_before_its_fill() {
     let early = corrected(fill(1, 1, "A", 3, 100), 1);
-    let rows = Desk::new()
+    let rows = Scenario::new()
         .round([early, busted(2)])
         .round([filled(1, 1, "A", 9, 100), filled(2, 1, "A", 1, 1)])
         .round([])
@@ -81,10 +81,10 @@ fn a_correction_may_come_before_its_fill() {
 }
 
 #[test]
-fn copies_that_disagree_are_told_once() {
+fn copies_that_disagree_are_logged_once() {
     let (first, other) = (fill(1, 1, "A", 3, 100), fill(1, 1, "A", 4, 100));
-    let again = |fill: Fill| Say::Record(market::AccountEvent::Fill(fill));
-    let rows = Desk::new()
+    let again = |fill: Fill| Step::Record(market::AccountEvent::Fill(fill));
+    let rows = Scenario::new()
         .round([again(first)])
         .round([again(other)])
         .round([again(other), again(first)])
@@ -100,9 +100,9 @@ fn a_rate_that_moves_moves_what_is_held_in_that_currency() {
     let euros = |number, what: &str, quantity, price| {
         let contract = in_currency("EUR");
         let fill = Fill { contract, ..fill(number, 1, what, quantity, price) };
-        Say::Record(market::AccountEvent::Fill(fill))
+        Step::Record(market::AccountEvent::Fill(fill))
     };
-    let rows = Desk::new()
+    let rows = Scenario::new()
         .pair("EUR", "USD")
         .round([euros(1, "SAP", 10, 100), filled(2, 1, "A", 1, 50)])
         .round([closes("SAP", 1, 110, 0), closes("A", 1, 60, 0)])
@@ -110,15 +110,15 @@ fn a_rate_that_moves_moves_what_is_held_in_that_currency() {
         .round([closes("EUR/USD", 2, 8_000, 4)])
         .round([vanishes("EUR/USD", 2), vanishes("EUR/USD", 1)])
         .rows();
-    let desk = PortfolioId::of("desk");
+    let scenario = PortfolioId::of("fund");
     let base = |at: usize| rows[at].positions[&of("SAP")].base.map(|base| base.value / ONE);
     assert_eq!(
         (0..5).map(base).collect::<Vec<_>>(),
         [Err(Unpriced::NoMark), Err(Unpriced::NoRate), Ok(1_375), Ok(880), Err(Unpriced::NoRate)]
     );
-    let unpriced: Vec<u64> = rows.iter().map(|rows| rows.portfolios[&desk].unpriced).collect();
+    let unpriced: Vec<u64> = rows.iter().map(|rows| rows.portfolios[&scenario].unpriced).collect();
     assert_eq!(unpriced, [2, 1, 0, 0, 1]);
-    let net = |at: usize| rows[at].portfolios[&desk].amounts.unwrap().net / ONE;
+    let net = |at: usize| rows[at].portfolios[&scenario].amounts.unwrap().net / ONE;
     assert_eq!((0..5).map(net).collect::<Vec<_>>(), [0, 60, 1_435, 940, 60]);
     assert!(rows[2..].iter().all(|later| later.positions[&of("A")] == rows[1].positions[&of("A")]));
 }
@@ -128,7 +128,7 @@ fn nothing_is_lost_at_the_bounds_of_numbers() {
     // The largest fills that are taken, at prices and quantities that divide badly.
     let (most, price) = (i64::MAX / (1 << 31), 18_446_744_000_000_000);
     let bought = |number: u64, quantity: i64| filled(number, number as i64, "A", quantity, price);
-    let said = [
+    let outputs = [
         bought(1, most),
         filled(2, 2, "A", most - 1, -price),
         bought(3, -most / 3),
@@ -138,11 +138,11 @@ fn nothing_is_lost_at_the_bounds_of_numbers() {
         filled(7, 7, "A", -most, price / 3),
         filled(8, 8, "A", i64::MAX, 1),
     ];
-    let rows = Desk::new().round(said.clone()).round([closes("A", 1, i64::MAX, 0)]).rows();
-    let moved: i128 = said
+    let rows = Scenario::new().round(outputs.clone()).round([closes("A", 1, i64::MAX, 0)]).rows();
+    let moved: i128 = outputs
         .iter()
-        .map(|say| match say {
-            Say::Record(market::AccountEvent::Fill(fill)) => {
+        .map(|step| match step {
+            Step::Record(market::AccountEvent::Fill(fill)) => {
                 i128::from(fill.quantity) * i128::from(fill.price.0)
             }
             _ => 0,
@@ -152,22 +152,22 @@ fn nothing_is_lost_at_the_bounds_of_numbers() {
     assert_eq!(basis - realised, moved);
     // So much at that price is more than 128 bits at nine decimals hold.
     assert_eq!(rows[1].positions[&of("A")].base, Err(Unpriced::Overflow));
-    let desk = &rows[1].portfolios[&PortfolioId::of("desk")];
-    assert_eq!((desk.open, desk.unpriced), (1, 1));
-    assert_eq!(desk.amounts.unwrap().gross, 0, "left out and counted");
+    let scenario = &rows[1].portfolios[&PortfolioId::of("fund")];
+    assert_eq!((scenario.open, scenario.unpriced), (1, 1));
+    assert_eq!(scenario.amounts.unwrap().gross, 0, "left out and counted");
 }
 
 #[test]
 fn trades_that_close_the_drift() {
     let half = 500_000_000;
-    let rows = Desk::new()
+    let rows = Scenario::new()
         .capital(10_000 * ONE, None)
         .round([filled(1, 1, "A", 60, 100), closes("A", 1, 100, 0), closes("B", 1, 70, 0)])
-        .round([wished("B", 1, Some(half))])
-        .round([wished("A", 1, Some(half))])
+        .round([targeted("B", 1, Some(half))])
+        .round([targeted("A", 1, Some(half))])
         // One that is older than what is known changes nothing; one without weight takes it back.
-        .round([wished("A", 0, Some(0))])
-        .round([wished("A", 2, None), wished("B", 2, None)])
+        .round([targeted("A", 0, Some(0))])
+        .round([targeted("A", 2, None), targeted("B", 2, None)])
         .rows();
     let drift = |at: usize, what: &str| {
         let row = &rows[at].drift[&of(what)];
@@ -184,7 +184,7 @@ fn trades_that_close_the_drift() {
 
 #[test]
 fn edges_follow_marks_and_models() {
-    let rows = Desk::new()
+    let rows = Scenario::new()
         .computed("sma")
         .round([thought("A", "analyst", 1, Some(110)), thought("A", "sma", 1, Some(5))])
         .round([trades("A", 1, 100)])
@@ -198,15 +198,15 @@ fn edges_follow_marks_and_models() {
     assert_eq!(edge(2), Some((Some(-10), Some(-83_333))));
     assert_eq!(rows[2].edges[&key].fair, Price(110));
     assert_eq!(rows[2].edges[&key].time, EventTime(60_000_000_000));
-    assert!(rows[3].edges.is_empty(), "and a computed model is told by nobody");
+    assert!(rows[3].edges.is_empty(), "and input cannot set a computed model");
 }
 
 /// Holds ten of A and minus one of B, which close so in four minutes.
-fn risky(confidence: f64) -> Desk {
+fn risky(confidence: f64) -> Scenario {
     let minute = |minute, a, b, market| {
         [closes("A", minute, a, 0), closes("B", minute, b, 0), closes("M", minute, market, 0)]
     };
-    Desk::new()
+    Scenario::new()
         .capital(0, Some("M"))
         .confidence(confidence)
         .round([filled(1, 1, "A", 10, 100), filled(2, 1, "B", -1, 100)])
@@ -218,16 +218,16 @@ fn risky(confidence: f64) -> Desk {
         .round([trades("A", 6, 1)])
 }
 
-fn of_desk(instrument: Option<&str>) -> RiskKey {
-    let portfolio = PortfolioId::of("desk");
+fn of_portfolio(instrument: Option<&str>) -> RiskKey {
+    let portfolio = PortfolioId::of("fund");
     RiskKey { portfolio, instrument: instrument.map(InstrumentId::of) }
 }
 
 #[test]
 fn risk_revalues_what_is_held_over_the_last_closed_bars() {
     let rows = risky(0.95).rows();
-    assert_eq!((rows[0].risk[&of_desk(None)].excluded, rows[0].risk.len()), (2, 1));
-    let row = rows[5].risk[&of_desk(None)];
+    assert_eq!((rows[0].risk[&of_portfolio(None)].excluded, rows[0].risk.len()), (2, 1));
+    let row = rows[5].risk[&of_portfolio(None)];
     // 950, 980, 930, 941: by 30, −50 and 11; the mean is −3, the squares are 1 089, 2 209 and 196.
     assert_eq!((row.excluded, row.changes), (0, 3));
     let volatility = row.measures.volatility.unwrap().0;
@@ -235,7 +235,7 @@ fn risk_revalues_what_is_held_over_the_last_closed_bars() {
     assert_eq!(row.measures.var_historical.unwrap().0, 50.0);
     assert_eq!(row.measures.drawdown.unwrap().0, 50.0);
     // A moves as the market does, in relative terms.
-    let of_a = rows[5].risk[&of_desk(Some("A"))].measures;
+    let of_a = rows[5].risk[&of_portfolio(Some("A"))].measures;
     assert!((of_a.beta.unwrap().0 - 1.0).abs() < 0.05, "{of_a:?}");
     assert_eq!(rows[6].risk, rows[5].risk, "a bar that is open does not count");
 }
@@ -244,7 +244,7 @@ fn risk_revalues_what_is_held_over_the_last_closed_bars() {
 fn quantiles_are_those_of_the_normal_distribution() {
     for confidence in Confidence::ALL {
         let rows = risky(f64::from(confidence.millionths()) / 1e6).last();
-        let measures = rows.risk[&of_desk(None)].measures;
+        let measures = rows.risk[&of_portfolio(None)].measures;
         let (parametric, volatility) = (measures.var_parametric, measures.volatility);
         assert_eq!(parametric.unwrap().0, confidence.quantile() * volatility.unwrap().0);
         assert!(confidence.quantile() > 1.28 && confidence.quantile() < 2.58);
@@ -259,14 +259,14 @@ fn quantiles_are_those_of_the_normal_distribution() {
 fn a_bar_that_is_restated_restates_risk() {
     let restated = |price| risky(0.95).round([closes("A", 3, price, 0)]).last();
     assert_eq!(restated(104).risk, risky(0.95).last().risk);
-    let row = restated(1_000).risk[&of_desk(None)];
+    let row = restated(1_000).risk[&of_portfolio(None)];
     assert_eq!(row.measures.drawdown.unwrap().0, 9_940.0 - 930.0);
 }
 
 #[test]
 fn stories_hold_beside_the_oracle() {
-    let desk = risky(0.99).round([filled(3, 2, "A", -30, 90), wished("B", 1, Some(1))]);
-    let mut fold = oracle::portfolio::commits::Fold::new(desk.script().config.clone());
-    let want = desk.script().commits.iter().map(|commit| fold.commit(commit));
-    super::oracle::assert_same("a desk", &desk.rows(), &want.collect::<Vec<_>>());
+    let scenario = risky(0.99).round([filled(3, 2, "A", -30, 90), targeted("B", 1, Some(1))]);
+    let mut fold = oracle::portfolio::commits::Fold::new(scenario.script().config.clone());
+    let want = scenario.script().commits.iter().map(|commit| fold.commit(commit));
+    super::oracle::assert_same("a fund", &scenario.rows(), &want.collect::<Vec<_>>());
 }

@@ -27,7 +27,7 @@ pub struct Shape {
     pub portfolios: usize,
     /// How many instruments they hold; at least 1. Pairs of currencies come on top.
     pub instruments: usize,
-    /// How many sources tell of them: 1 to 64.
+    /// How many sources report them: 1 to 64.
     pub sources: u8,
     /// How many commits.
     pub commits: usize,
@@ -41,7 +41,7 @@ pub struct Shape {
 /// A job's configuration and its whole input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
-    /// What the job is told first.
+    /// The configuration of the job.
     pub config: Config,
     /// The input. The last commit ends a round; bars of more than the base timeframe, and numbers of
     /// indicators, change only in commits that end one.
@@ -87,7 +87,7 @@ pub fn random(seed: u64, shape: &Shape) -> Script {
         quotes.move_on();
         let about = shape.records_per_commit as u64;
         let count = about / 2 + prng.below(about + 1);
-        let events = stories.tell(number, &quotes, count as usize);
+        let events = stories.emit(number, &quotes, count as usize);
         let mut records: Vec<AccountRecord> =
             events.into_iter().map(|event| sources.speak(event)).collect();
         prng.shuffle(&mut records);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    Bar, BarState, Candle, CandleKey, EventTime, IdScope, InstrumentId, ModelId, Price, Quantity,
-    Side, Terms, Timeframe, Trade, TradeId, Updates,
+    Bar, BarState, Candle, CandleKey, EventTime, IdScope, InstrumentId, InstrumentSpec, ModelId,
+    Price, Quantity, Side, Timeframe, Trade, TradeId, Updates,
 };
 
 use super::scene::{Scene, Traded};
@@ -36,7 +36,7 @@ pub(super) struct Quotes {
 #[derive(Clone, Debug)]
 struct Quoted {
     id: InstrumentId,
-    terms: Terms,
+    spec: InstrumentSpec,
     price: i64,
     /// The time before which it does not trade.
     starts: EventTime,
@@ -117,7 +117,7 @@ impl Quotes {
         let key = CandleKey { instrument: quoted.id, timeframe: self.base, open_time };
         let trade = Trade {
             instrument: quoted.id,
-            terms: quoted.terms,
+            spec: quoted.spec,
             scope: IdScope(0),
             id: TradeId::Number(self.prng.below(1_000_000)),
             time: EventTime(open_time.0 + self.prng.below(60) as i64 * SECOND),
@@ -156,7 +156,7 @@ impl Quotes {
         let mut bars: BTreeMap<CandleKey, Bar> = BTreeMap::new();
         for (base, trade) in &self.trades {
             for key in [*base, larger(*base)] {
-                let bar = bars.entry(key).or_insert_with(|| Bar::empty(trade.terms, end(key)));
+                let bar = bars.entry(key).or_insert_with(|| Bar::empty(trade.spec, end(key)));
                 bar.add(trade);
             }
         }
@@ -184,8 +184,8 @@ impl Quotes {
             for (key, candle) in shown.iter().filter(|(key, _)| key.timeframe == timeframe) {
                 let new = !numbers.contains_key(&(model, *key)) && self.prng.percent(30);
                 if let Some((_, close)) = candle.bar.close.filter(|_| new || self.prng.percent(2)) {
-                    let number = self.number(close, candle.bar.terms.price_scale);
-                    let number = IndicatorNumber { terms: candle.bar.terms, number };
+                    let number = self.number(close, candle.bar.spec.price_scale);
+                    let number = IndicatorNumber { spec: candle.bar.spec, number };
                     numbers.insert((model, *key), number);
                 }
             }
@@ -213,7 +213,7 @@ impl Quoted {
         };
         Quoted {
             id: traded.id,
-            terms: traded.contract.terms,
+            spec: traded.contract.spec,
             price: prng.pick(&[7, 100, 9_999, 1_234_567, 5_000_000_000_000]),
             starts,
             busy: prng.pick(&[10, 60, 90]),

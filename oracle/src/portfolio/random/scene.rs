@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Contract, Currency, InstrumentId, ModelId, PortfolioId, Terms, Timeframe};
+use market::{Contract, Currency, InstrumentId, InstrumentSpec, ModelId, PortfolioId, Timeframe};
 
 use super::Shape;
 use crate::portfolio::{Config, Pair, PortfolioConfig, RiskConfig};
@@ -17,7 +17,7 @@ pub(super) struct Scene {
     pub(super) instruments: Vec<Traded>,
     /// What only rates are read from.
     pub(super) pairs: Vec<Traded>,
-    /// Models whose fair values are told.
+    /// Models whose fair values are input.
     pub(super) models: Vec<ModelId>,
     pub(super) extremes: bool,
 }
@@ -67,7 +67,7 @@ impl Scene {
             portfolios,
             instruments,
             pairs: pairs.into_iter().map(|(_, traded)| traded).collect(),
-            models: (0..3).map(|number| ModelId::of(&format!("desk {number}"))).collect(),
+            models: (0..3).map(|number| ModelId::of(&format!("model {number}"))).collect(),
             extremes: shape.extremes,
         }
     }
@@ -79,7 +79,7 @@ fn instrument(prng: &mut Prng, number: usize, extremes: bool) -> Traded {
     Traded {
         id: InstrumentId::of(&format!("venue:I{number}")),
         contract: Contract {
-            terms: Terms {
+            spec: InstrumentSpec {
                 price_scale: prng.pick(&scales),
                 quantity_scale: prng.pick(&scales),
                 calendar: 0,
@@ -109,9 +109,12 @@ fn pairs(prng: &mut Prng) -> Vec<(Pair, Traded)> {
     let mut pairs = Vec::new();
     for (first, second, rest) in names {
         let id = InstrumentId::of(&format!("fx:{first}{second}{rest}"));
-        let terms =
-            Terms { price_scale: prng.pick(&[2, 5, 9, 18]), quantity_scale: 2, calendar: 0 };
-        let contract = Contract { terms, quote: currency(second), multiplier: 1 };
+        let spec = InstrumentSpec {
+            price_scale: prng.pick(&[2, 5, 9, 18]),
+            quantity_scale: 2,
+            calendar: 0,
+        };
+        let contract = Contract { spec, quote: currency(second), multiplier: 1 };
         if prng.percent(80) {
             let pair = Pair { instrument: id, first: currency(first), second: currency(second) };
             pairs.push((pair, Traded { id, contract }));

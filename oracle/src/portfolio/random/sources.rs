@@ -1,4 +1,4 @@
-//! Those who tell of accounts.
+//! The sources of account events.
 
 use market::{AccountEvent, AccountRecord, Origin, SourceId};
 
@@ -21,7 +21,7 @@ impl Sources {
         Sources { prng, sources }
     }
 
-    /// The event as told by one of them.
+    /// The event as reported by one of them.
     pub(super) fn speak(&mut self, event: AccountEvent) -> AccountRecord {
         let source = self.prng.index(self.sources.len());
         let partition = self.prng.index(2);

@@ -1,9 +1,9 @@
-//! What happens to accounts: each story is a few events, some of them told only in later commits.
+//! What happens to accounts: each story is a few events, some of them reported only in later commits.
 
 use std::collections::BTreeMap;
 
 use market::{
-    AccountEvent, EventTime, Fair, Fill, FillRef, ModelId, PortfolioId, Price, Target, TradeId,
+    AccountEvent, EventTime, FairValue, Fill, FillRef, ModelId, PortfolioId, Price, Target, TradeId,
 };
 
 use super::quotes::Quotes;
@@ -19,11 +19,11 @@ pub(super) struct Stories {
     models: Vec<ModelId>,
     extremes: bool,
     next_id: u64,
-    /// Fills that something may still happen to, as last told.
+    /// Fills that may still be amended, as last reported.
     fills: Vec<Fill>,
-    /// Events that are told in later commits.
+    /// Events that are reported in later commits.
     pending: BTreeMap<usize, Vec<AccountEvent>>,
-    /// The commit that is told.
+    /// The commit at hand.
     commit: usize,
 }
 
@@ -43,7 +43,7 @@ impl Stories {
     }
 
     /// The events of a commit: those that were delayed until now, and new ones, about `count`.
-    pub(super) fn tell(
+    pub(super) fn emit(
         &mut self,
         commit: usize,
         quotes: &Quotes,
@@ -62,7 +62,7 @@ impl Stories {
             36..46 => self.close(quotes),
             46..58 => self.correct(quotes),
             58..63 => self.bust(),
-            63..67 => self.told_backwards(quotes),
+            63..67 => self.report_backwards(quotes),
             67..69 => self.orphan(quotes),
             69..73 => self.replay(),
             73..78 => self.conflict(quotes),
@@ -71,7 +71,7 @@ impl Stories {
         }
     }
 
-    /// A fill, often told by a second source.
+    /// A fill, often reported by a second source.
     fn fill(&mut self, quotes: &Quotes) {
         let fill = self.fresh(quotes);
         self.fills.push(fill);
@@ -125,8 +125,8 @@ impl Stories {
         }
     }
 
-    /// What becomes of a fill is told before it, or in the same commit.
-    fn told_backwards(&mut self, quotes: &Quotes) {
+    /// A correction or bust of a fill comes before it, or in the same commit.
+    fn report_backwards(&mut self, quotes: &Quotes) {
         let fill = self.fresh(quotes);
         let event = match self.prng.percent(60) {
             true => AccountEvent::Correct(self.altered(fill, quotes)),
@@ -136,7 +136,7 @@ impl Stories {
         self.soon(3, AccountEvent::Fill(fill));
     }
 
-    /// A correction or bust of a fill that nobody tells.
+    /// A correction or bust of a fill that no source reports.
     fn orphan(&mut self, quotes: &Quotes) {
         let never = self.fresh(quotes);
         let event = match self.prng.percent(50) {
@@ -147,14 +147,14 @@ impl Stories {
         self.soon(3, event);
     }
 
-    /// A fill is told again as it is known, which is another than the first if it was corrected.
+    /// A fill is reported again as it is known, which is another than the first if it was corrected.
     fn replay(&mut self) {
         if let Some(fill) = self.known() {
             self.soon(1, AccountEvent::Fill(fill));
         }
     }
 
-    /// A fill is told with another content, sometimes by two sources.
+    /// A fill is reported with another content, sometimes by two sources.
     fn conflict(&mut self, quotes: &Quotes) {
         if let Some(fill) = self.known() {
             let other = self.altered(fill, quotes);
@@ -165,7 +165,7 @@ impl Stories {
         }
     }
 
-    /// A wish is told, changed or taken back; often for what is held.
+    /// A target is set, changed or taken back; often for what is held.
     fn target(&mut self, quotes: &Quotes) {
         let held = self.known().filter(|_| self.prng.percent(70));
         let some = self.prng.pick(&self.instruments);
@@ -182,7 +182,7 @@ impl Stories {
         self.soon(2, AccountEvent::Target(target));
     }
 
-    /// A model tells a fair value near the price, or takes it back.
+    /// A model gives a fair value near the price, or takes it back.
     fn fair(&mut self, quotes: &Quotes) {
         let Traded { id: instrument, contract } = self.prng.pick(&self.instruments);
         let near = quotes.price(instrument).saturating_add(self.prng.between(-100, 100));
@@ -192,11 +192,11 @@ impl Stories {
         };
         let value = self.prng.percent(85).then_some(Price(value));
         let (model, time) = (self.prng.pick(&self.models), self.time(quotes));
-        let fair = Fair { instrument, terms: contract.terms, model, time, value };
+        let fair = FairValue { instrument, spec: contract.spec, model, time, value };
         self.soon(2, AccountEvent::Fair(fair));
     }
 
-    /// A fill that nobody has told yet.
+    /// A fill that no source has reported yet.
     fn fresh(&mut self, quotes: &Quotes) -> Fill {
         // Few positions, of which the first are the busiest.
         let some = self.prng.index(self.instruments.len());
@@ -285,7 +285,7 @@ impl Stories {
         AccountEvent::Bust { of: fill.name, time }
     }
 
-    /// Tells an event in this commit or in one of the next.
+    /// Emits an event in this commit or in one of the next.
     fn soon(&mut self, within: u64, event: AccountEvent) {
         let commit = self.commit + self.prng.below(within + 1) as usize;
         self.pending.entry(commit).or_default().push(event);

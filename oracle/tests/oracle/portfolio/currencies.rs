@@ -1,49 +1,49 @@
-//! Marks, rates and what is left out of sums.
+//! Watermarks, rates and what is left out of sums.
 
 use market::{BarState, CandleKey, InstrumentId, PortfolioId, Price};
 use oracle::portfolio::Unpriced;
 
-use super::words::*;
+use super::vocabulary::*;
 
 #[test]
 fn the_mark_is_the_newest_close_of_a_base_bar() {
-    let desk = Desk::after(&[buy(1, 1, 100)], 101)
+    let scenario = Scenario::after(&[buy(1, 1, 100)], 101)
         .bar("A", "1m", "10:02:00", (103, 0), BarState::Open)
         .bar("A", "1m", "10:01:00", (102, 0), BarState::Final)
         .bar("A", "5m", "10:05:00", (999, 0), BarState::Final);
-    assert_eq!(desk.position("A").mark, Some(Price(103)));
+    assert_eq!(scenario.position("A").mark, Some(Price(103)));
     // A newer bar whose trades may set no close does not count.
-    let mut desk = desk.bar("A", "1m", "10:03:00", (104, 0), BarState::Open);
+    let mut scenario = scenario.bar("A", "1m", "10:03:00", (104, 0), BarState::Open);
     let key = CandleKey {
         instrument: InstrumentId::of("A"),
         timeframe: timeframe("1m"),
         open_time: at("10:03:00"),
     };
-    desk.facts.bars.get_mut(&key).unwrap().bar.close = None;
-    assert_eq!(desk.position("A").mark, Some(Price(103)));
+    scenario.facts.bars.get_mut(&key).unwrap().bar.close = None;
+    assert_eq!(scenario.position("A").mark, Some(Price(103)));
 }
 
 #[test]
 fn euros_over_a_direct_pair() {
     // 10 shares at 100.00 euros, of which one costs 1.0850 dollars.
-    let desk = Desk::new()
+    let scenario = Scenario::new()
         .fills(of("SAP", scaled(2, 0, "EUR", 1), buy(1, 10, 9_000)))
         .bar("SAP", "1m", "10:00:00", (10_000, 2), BarState::Open)
         .pair("EUR/USD", Some((10_850, 4)));
-    let base = desk.in_dollars("SAP");
+    let base = scenario.in_dollars("SAP");
     assert_eq!((base.value, base.basis), (1_085 * ONE, 976_500_000_000));
     assert_eq!(base.unrealised, 108_500_000_000);
-    assert_eq!(desk.position("SAP").value, Some(100_000), "in euros");
+    assert_eq!(scenario.position("SAP").value, Some(100_000), "in euros");
 }
 
 #[test]
 fn yen_over_an_inverse_pair() {
     // A dollar costs 150.00 yen.
-    let desk = Desk::new()
+    let scenario = Scenario::new()
         .fills(of("7203", whole("JPY"), buy(1, 10, 1_499)))
         .closes("7203", 1_500)
         .pair("USD/JPY", Some((15_000, 2)));
-    let base = desk.in_dollars("7203");
+    let base = scenario.in_dollars("7203");
     // 14 990 yen are 99.933333333… dollars; the profit is the difference of what was rounded.
     assert_eq!((base.value, base.basis), (100 * ONE, 99_933_333_333));
     assert_eq!(base.unrealised, 66_666_667);
@@ -53,19 +53,19 @@ fn yen_over_an_inverse_pair() {
 fn fees_have_nine_decimals_whatever_the_instrument_has() {
     let mut fill = of("SAP", scaled(2, 3, "EUR", 1), buy(1, 10, 9_000));
     fill.fee = 1_000_000_001;
-    let desk = Desk::new()
+    let scenario = Scenario::new()
         .fills(fill)
         .bar("SAP", "1m", "10:00:00", (9_000, 2), BarState::Open)
         .pair("EUR/USD", Some((15, 1)));
     // 1.5000000015 is halfway.
-    assert_eq!(desk.in_dollars("SAP").fees, 1_500_000_002);
-    assert_eq!(desk.position("SAP").fees, Some(1_000_000_001));
+    assert_eq!(scenario.in_dollars("SAP").fees, 1_500_000_002);
+    assert_eq!(scenario.position("SAP").fees, Some(1_000_000_001));
 }
 
 #[test]
 fn the_first_pair_decides_also_if_it_has_no_mark() {
-    let held = || Desk::new().fills(of("SAP", whole("EUR"), buy(1, 1, 100))).closes("SAP", 100);
-    let value = |desk: Desk| desk.position("SAP").base.map(|base| base.value / ONE);
+    let held = || Scenario::new().fills(of("SAP", whole("EUR"), buy(1, 1, 100))).closes("SAP", 100);
+    let value = |scenario: Scenario| scenario.position("SAP").base.map(|base| base.value / ONE);
     assert_eq!(value(held()), Err(Unpriced::NoRate));
     assert_eq!(value(held().pair("EUR/GBP", Some((2, 0)))), Err(Unpriced::NoRate));
     let two = held().pair("EUR/USD", Some((2, 0))).pair("USD/EUR", Some((1, 0)));
@@ -80,14 +80,14 @@ fn the_first_pair_decides_also_if_it_has_no_mark() {
 fn portfolios_that_are_not_configured_have_the_default_currency() {
     let mut fill = of("SAP", whole("EUR"), buy(1, 1, 100));
     fill.name.portfolio = PortfolioId::of("somebody");
-    let desk = Desk::new().fills(fill).closes("SAP", 110);
-    let row = desk.shows().portfolios[&fill.name.portfolio];
+    let scenario = Scenario::new().fills(fill).closes("SAP", 110);
+    let row = scenario.shows().portfolios[&fill.name.portfolio];
     assert_eq!((row.currency, row.amounts.unwrap().equity), (money("EUR"), 10 * ONE));
 }
 
 #[test]
 fn what_has_no_mark_or_rate_is_left_out_and_counted() {
-    let desk = Desk::with_capital(1_000)
+    let scenario = Scenario::with_capital(1_000)
         .fills(buy(1, 1, 100))
         .closes("A", 150)
         .fills(of("unseen", whole("USD"), buy(2, 1, 100)))
@@ -96,12 +96,12 @@ fn what_has_no_mark_or_rate_is_left_out_and_counted() {
         .fills(of("flat in euros", whole("EUR"), sell(5, 1, 100)))
         .fills(of("flat and unseen", whole("USD"), buy(6, 1, 100)))
         .fills(of("flat and unseen", whole("USD"), sell(7, 1, 101)));
-    let why = |instrument| desk.position(instrument).base.map(|base| base.realised / ONE);
+    let why = |instrument| scenario.position(instrument).base.map(|base| base.realised / ONE);
     assert_eq!(why("unseen"), Err(Unpriced::NoMark));
     assert_eq!(why("unseen in euros"), Err(Unpriced::NoMark));
     assert_eq!(why("flat in euros"), Err(Unpriced::NoRate));
     assert_eq!(why("flat and unseen"), Ok(1));
-    let row = desk.portfolio();
+    let row = scenario.portfolio();
     assert_eq!((row.open, row.unpriced), (3, 3));
     assert_eq!(row.amounts.unwrap().equity, 1_051 * ONE);
 }
@@ -110,11 +110,11 @@ fn what_has_no_mark_or_rate_is_left_out_and_counted() {
 fn what_does_not_fit_is_left_out_and_counted() {
     // 2⁶² contracts for 2³² units each, bought for next to nothing.
     let huge = scaled(0, 0, "USD", u32::MAX);
-    let desk = Desk::new()
+    let scenario = Scenario::new()
         .fills(of("huge", huge, buy(1, 1 << 62, 1)))
         .fills(buy(2, 1, 100))
         .closes("A", 100);
-    let fits = desk.closes("huge", 1);
+    let fits = scenario.closes("huge", 1);
     assert_eq!(fits.position("huge").value, Some((1 << 62) * i128::from(u32::MAX)));
     let beyond = fits.closes("huge", i64::MAX);
     let row = beyond.position("huge");
@@ -122,7 +122,7 @@ fn what_does_not_fit_is_left_out_and_counted() {
     assert_eq!((row.base, row.basis.is_some()), (Err(Unpriced::Overflow), true));
     assert_eq!(beyond.portfolio().amounts.unwrap().net, 100 * ONE);
     // In whole dollars 2¹²⁰ fits, at nine decimals it does not.
-    let wide = Desk::new().fills(of("huge", huge, buy(1, 1 << 62, 1))).closes("huge", 1 << 26);
+    let wide = Scenario::new().fills(of("huge", huge, buy(1, 1 << 62, 1))).closes("huge", 1 << 26);
     let row = wide.position("huge");
     assert_eq!(row.base, Err(Unpriced::Overflow));
     assert!(row.value.is_some() && row.unrealised.is_some());
@@ -132,13 +132,13 @@ fn what_does_not_fit_is_left_out_and_counted() {
 fn sums_that_do_not_fit_leave_a_portfolio_without_amounts() {
     // Each is worth 2⁶⁰ · 3 · 2³⁵ · 10⁹, which is about 2¹²⁶·⁵.
     let big = |id| buy(id, 1 << 60, 1);
-    let desk = Desk::new()
+    let scenario = Scenario::new()
         .fills(big(1))
         .closes("A", 3 << 35)
         .fills(of("B", whole("USD"), big(2)))
         .closes("B", 3 << 35);
-    assert!(desk.position("A").base.is_ok() && desk.position("B").base.is_ok());
-    assert_eq!(desk.portfolio().amounts, None);
-    assert_eq!((desk.portfolio().open, desk.portfolio().unpriced), (2, 0));
-    assert_eq!(desk.drift("A").weight, None);
+    assert!(scenario.position("A").base.is_ok() && scenario.position("B").base.is_ok());
+    assert_eq!(scenario.portfolio().amounts, None);
+    assert_eq!((scenario.portfolio().open, scenario.portfolio().unpriced), (2, 0));
+    assert_eq!(scenario.drift("A").weight, None);
 }

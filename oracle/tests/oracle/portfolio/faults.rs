@@ -1,24 +1,24 @@
-//! Fills that do not fit what else is said of them.
+//! Fills that contradict other records of them.
 
 use market::{AccountEvent, AccountRecord, Commit, Fill};
 use oracle::portfolio::commits::{CommitInput, Fault, FillFault, Fold};
 
-use super::words::*;
+use super::vocabulary::*;
 
-/// A desk that hears commits, and the position of its next record.
+/// A fold that takes commits, and the position of its next record.
 struct Clerk(Fold, u64);
 
 impl Clerk {
     fn new() -> Clerk {
-        Clerk(Fold::new(Desk::new().config), 0)
+        Clerk(Fold::new(Scenario::new().config), 0)
     }
 
-    fn hears(&mut self, events: &[AccountEvent], round: bool) -> Vec<FillFault> {
+    fn apply(&mut self, events: &[AccountEvent], round: bool) -> Vec<FillFault> {
         let records: Vec<AccountRecord> = events
             .iter()
             .map(|event| {
                 self.1 += 1;
-                told(self.1, *event)
+                record(self.1, *event)
             })
             .collect();
         let input = CommitInput { records, round, ..CommitInput::default() };
@@ -36,23 +36,23 @@ fn conflict(commit: u64, kept: Fill, dropped: Fill) -> FillFault {
 }
 
 #[test]
-fn a_conflict_is_told_once_at_the_end_of_its_round() {
+fn a_conflict_is_logged_once_at_the_end_of_its_round() {
     let (first, other, third) = (buy(1, 10, 100), buy(1, 10, 101), buy(1, 10, 102));
     let mut clerk = Clerk::new();
-    assert_eq!(clerk.hears(&[filled(first), filled(first), filled(other)], false), []);
-    assert_eq!(clerk.hears(&[], true), [conflict(1, first, other)]);
-    assert_eq!(clerk.hears(&[filled(other)], true), [], "known");
-    assert_eq!(clerk.hears(&[AccountEvent::Correct(third)], true), [], "a correction may differ");
-    assert_eq!(clerk.hears(&[filled(third), filled(first)], true), [conflict(4, first, third)]);
+    assert_eq!(clerk.apply(&[filled(first), filled(first), filled(other)], false), []);
+    assert_eq!(clerk.apply(&[], true), [conflict(1, first, other)]);
+    assert_eq!(clerk.apply(&[filled(other)], true), [], "known");
+    assert_eq!(clerk.apply(&[AccountEvent::Correct(third)], true), [], "a correction may differ");
+    assert_eq!(clerk.apply(&[filled(third), filled(first)], true), [conflict(4, first, third)]);
 }
 
 #[test]
 fn a_better_origin_makes_new_pairs() {
     let (first, better) = (buy(1, 10, 100), buy(1, 10, 101));
     let mut clerk = Clerk::new();
-    assert_eq!(clerk.hears(&[filled(first)], true), []);
+    assert_eq!(clerk.apply(&[filled(first)], true), []);
     let input = CommitInput {
-        records: vec![told(0, filled(better))],
+        records: vec![record(0, filled(better))],
         round: true,
         ..CommitInput::default()
     };
@@ -60,7 +60,7 @@ fn a_better_origin_makes_new_pairs() {
 }
 
 #[test]
-fn what_is_said_of_an_unknown_fill_is_told_in_every_round_that_says_it() {
+fn records_of_an_unknown_fill_are_logged_in_every_round_that_has_them() {
     let unknown = |commit| FillFault {
         commit: Commit(commit),
         fill: buy(1, 1, 1).name,
@@ -68,17 +68,17 @@ fn what_is_said_of_an_unknown_fill_is_told_in_every_round_that_says_it() {
     };
     let mut clerk = Clerk::new();
     let correction = AccountEvent::Correct(buy(1, 10, 100));
-    assert_eq!(clerk.hears(&[correction, bust(1)], true), [unknown(0)], "one row");
-    assert_eq!(clerk.hears(&[], true), []);
-    assert_eq!(clerk.hears(&[correction], true), [unknown(2)]);
+    assert_eq!(clerk.apply(&[correction, bust(1)], true), [unknown(0)], "one row");
+    assert_eq!(clerk.apply(&[], true), []);
+    assert_eq!(clerk.apply(&[correction], true), [unknown(2)]);
     // A fill in the same round is early enough.
-    assert_eq!(clerk.hears(&[correction], false), []);
-    assert_eq!(clerk.hears(&[filled(buy(1, 10, 101))], true), []);
+    assert_eq!(clerk.apply(&[correction], false), []);
+    assert_eq!(clerk.apply(&[filled(buy(1, 10, 101))], true), []);
 }
 
 #[test]
 fn two_portfolios_may_use_one_id() {
     let mut other = buy(1, 10, 101);
-    other.name.portfolio = market::PortfolioId::of("another desk");
-    assert_eq!(Clerk::new().hears(&[filled(buy(1, 10, 100)), filled(other)], true), []);
+    other.name.portfolio = market::PortfolioId::of("another fund");
+    assert_eq!(Clerk::new().apply(&[filled(buy(1, 10, 100)), filled(other)], true), []);
 }

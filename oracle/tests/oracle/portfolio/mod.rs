@@ -6,5 +6,5 @@ mod fills;
 mod models;
 mod risk;
 mod scripts;
+mod vocabulary;
 mod weights;
-mod words;

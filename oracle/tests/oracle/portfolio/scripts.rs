@@ -89,11 +89,11 @@ fn what_was_paid_is_in_the_basis_or_realised() {
             sums.2 += 1;
             sums.3 += i128::from(fill.fee);
         }
-        let told = last(&outputs).positions.iter().map(|(key, row)| {
+        let record = last(&outputs).positions.iter().map(|(key, row)| {
             let amount = row.basis.unwrap() - row.realised.unwrap();
             (*key, (row.quantity, amount, row.fills, row.fees.unwrap()))
         });
-        assert_eq!(told.collect::<BTreeMap<_, _>>(), paid);
+        assert_eq!(record.collect::<BTreeMap<_, _>>(), paid);
     }
 }
 
@@ -147,16 +147,16 @@ fn own(tables: &Tables, id: PortfolioId) -> impl Iterator<Item = &PositionRow> {
 
 /// How often each thing shows at the end of a round.
 #[derive(Default)]
-struct Tally(BTreeMap<&'static str, usize>);
+struct EventCounts(BTreeMap<&'static str, usize>);
 
-impl Tally {
+impl EventCounts {
     fn add(&mut self, what: &'static str, happens: bool) {
         *self.0.entry(what).or_default() += usize::from(happens);
     }
 
     fn output(&mut self, output: &Output) {
         for fault in &output.fill_faults {
-            self.add("fill told twice", matches!(fault.fault, Fault::Conflict { .. }));
+            self.add("conflicting fill", matches!(fault.fault, Fault::Conflict { .. }));
             self.add("fill unknown", fault.fault == Fault::Unmatched);
         }
         for row in output.tables.positions.values() {
@@ -185,7 +185,7 @@ impl Tally {
                 row.target.is_some() && !output.tables.positions.contains_key(key)
             });
             self.add("position without a target", row.target == Some(0));
-            self.add("no wish", row.target.is_none());
+            self.add("no target", row.target.is_none());
             self.add("trade", row.trade_quantity.is_some_and(|quantity| quantity != 0));
             self.add("trade without a quantity", {
                 row.trade_value.is_some() && row.trade_quantity.is_none()
@@ -216,29 +216,29 @@ impl Tally {
 
 #[test]
 fn scripts_reach_every_rule() {
-    let mut tally = Tally::default();
+    let mut counts = EventCounts::default();
     for script in scripts(25) {
         let outputs = run(&script).0;
         outputs.iter().zip(&script.commits).filter(|(_, it)| it.round).for_each(|(output, _)| {
-            tally.output(output);
+            counts.output(output);
         });
         let records = script.records();
-        let told = |fill: &Fill| records.iter().any(|it| it.event == AccountEvent::Fill(*fill));
+        let record = |fill: &Fill| records.iter().any(|it| it.event == AccountEvent::Fill(*fill));
         for fill in surviving_fills(&records) {
-            tally.add("corrected fill", !told(&fill));
+            counts.add("corrected fill", !record(&fill));
             let first = records.iter().find_map(|it| match it.event {
                 AccountEvent::Fill(first) if first.name == fill.name => Some(first.instrument),
                 _ => None,
             });
-            tally.add("fill moved to another instrument", first != Some(fill.instrument));
+            counts.add("fill moved to another instrument", first != Some(fill.instrument));
         }
         for (_, candle) in script.commits.iter().flat_map(|commit| &commit.bars) {
-            tally.add("bar goes", candle.is_none());
-            tally.add("bar without a close", candle.is_some_and(|it| it.bar.close.is_none()));
-            tally.add("bar revised", candle.is_some_and(|it| it.state == BarState::Revised));
+            counts.add("bar goes", candle.is_none());
+            counts.add("bar without a close", candle.is_some_and(|it| it.bar.close.is_none()));
+            counts.add("bar revised", candle.is_some_and(|it| it.state == BarState::Revised));
         }
     }
-    for (what, count) in &tally.0 {
-        assert!(*count >= 20, "{what}: {count} times in {:#?}", tally.0);
+    for (what, count) in &counts.0 {
+        assert!(*count >= 20, "{what}: {count} times in {:#?}", counts.0);
     }
 }

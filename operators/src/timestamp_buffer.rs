@@ -1,4 +1,4 @@
-//! What has arrived at commits that are not closed yet, and the capabilities to answer it.
+//! Buffers the input of commits that are not closed yet, with the capabilities to emit at them.
 
 use std::collections::BTreeMap;
 use std::slice::IterMut;
@@ -12,12 +12,12 @@ use timely::progress::frontier::MutableAntichain;
 use crate::keyed::Time;
 
 /// Of two inputs of an operator with so many outputs, by commit.
-pub(crate) struct Stash<L, R, const OUTPUTS: usize> {
-    due: BTreeMap<Time, Due<L, R, OUTPUTS>>,
+pub(crate) struct TimestampBuffer<L, R, const OUTPUTS: usize> {
+    pending: BTreeMap<Time, PendingCommit<L, R, OUTPUTS>>,
 }
 
 /// What one commit has brought.
-pub(crate) struct Due<L, R, const OUTPUTS: usize> {
+pub(crate) struct PendingCommit<L, R, const OUTPUTS: usize> {
     /// To put out at its time, one for each output.
     pub(crate) capabilities: [Capability<Time>; OUTPUTS],
     /// On the first input.
@@ -26,10 +26,10 @@ pub(crate) struct Due<L, R, const OUTPUTS: usize> {
     pub(crate) right: Vec<R>,
 }
 
-impl<L: 'static, R: 'static, const OUTPUTS: usize> Stash<L, R, OUTPUTS> {
+impl<L: 'static, R: 'static, const OUTPUTS: usize> TimestampBuffer<L, R, OUTPUTS> {
     /// Nothing has arrived.
-    pub(crate) fn new() -> Stash<L, R, OUTPUTS> {
-        Stash { due: BTreeMap::new() }
+    pub(crate) fn new() -> TimestampBuffer<L, R, OUTPUTS> {
+        TimestampBuffer { pending: BTreeMap::new() }
     }
 
     /// Takes what has arrived since.
@@ -42,19 +42,19 @@ impl<L: 'static, R: 'static, const OUTPUTS: usize> Stash<L, R, OUTPUTS> {
         right.for_each_time(|time, batches| append(&mut self.at(&time).right, batches));
     }
 
-    /// The next commit, in order, to which both inputs have said all that they will.
+    /// The next commit, in order, to which both inputs are complete.
     pub(crate) fn closed(
         &mut self,
         left: &MutableAntichain<Time>,
         right: &MutableAntichain<Time>,
-    ) -> Option<(Time, Due<L, R, OUTPUTS>)> {
-        let entry = self.due.first_entry()?;
+    ) -> Option<(Time, PendingCommit<L, R, OUTPUTS>)> {
+        let entry = self.pending.first_entry()?;
         let is_open = left.less_equal(entry.key()) || right.less_equal(entry.key());
         (!is_open).then(|| entry.remove_entry())
     }
 
-    fn at(&mut self, time: &InputCapability<Time>) -> &mut Due<L, R, OUTPUTS> {
-        self.due.entry(*time.time()).or_insert_with(|| Due {
+    fn at(&mut self, time: &InputCapability<Time>) -> &mut PendingCommit<L, R, OUTPUTS> {
+        self.pending.entry(*time.time()).or_insert_with(|| PendingCommit {
             capabilities: std::array::from_fn(|output| time.retain(output)),
             left: Vec::new(),
             right: Vec::new(),

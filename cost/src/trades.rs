@@ -1,23 +1,23 @@
 //! The trades of one instrument.
 
 use market::{
-    Bar, Event, IdScope, InstrumentId, Origin, Price, Quantity, Record, Side, SourceId, Terms,
-    Trade, TradeId, TradeRef, Updates,
+    Bar, Event, IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Record, Side,
+    SourceId, Trade, TradeId, TradeRef, Updates,
 };
 
 use crate::bars::{Bars, Ladder, NONE};
 use crate::ids::{ById, kind_and_number};
 
-/// Of what [`Book::known`] holds, what is the number of an [`Amended`] and not of a [`Kept`].
+/// Of what [`InstrumentTrades::known`] holds, what is the number of an [`Amended`] and not of a [`Kept`].
 const AMENDED: u32 = 1 << 31;
 
 /// One instrument.
-pub struct Book {
+pub struct InstrumentTrades {
     /// Which.
     pub instrument: InstrumentId,
     /// Whether a record of the commit at hand speaks of it.
-    pub(crate) is_touched: bool,
-    terms: Option<Terms>,
+    pub(crate) is_dirty: bool,
+    spec: Option<InstrumentSpec>,
     /// By scope and kind of id, what is known of each id: few maps, most often one.
     known: Vec<((IdScope, u8), ById<u32>)>,
     /// Every trade that ever showed in a bar.
@@ -47,7 +47,7 @@ pub(crate) struct Kept {
     pub(crate) is_gone: bool,
 }
 
-/// A trade of which more was said than that it happened.
+/// A trade that was amended.
 #[derive(Default)]
 struct Amended {
     ids: Vec<TradeRef>,
@@ -60,12 +60,12 @@ struct Amended {
     shown: Option<u32>,
 }
 
-impl Book {
-    pub(crate) fn new(instrument: InstrumentId, ladder: Ladder) -> Book {
-        Book {
+impl InstrumentTrades {
+    pub(crate) fn new(instrument: InstrumentId, ladder: Ladder) -> InstrumentTrades {
+        InstrumentTrades {
             instrument,
-            is_touched: false,
-            terms: None,
+            is_dirty: false,
+            spec: None,
             known: Vec::new(),
             kept: Vec::new(),
             amended: Vec::new(),
@@ -73,21 +73,21 @@ impl Book {
         }
     }
 
-    pub(crate) fn terms(&self) -> Option<Terms> {
-        self.terms
+    pub(crate) fn spec(&self) -> Option<InstrumentSpec> {
+        self.spec
     }
 
     pub(crate) fn newest_close(&self) -> Option<Price> {
         self.bars.newest_close()
     }
 
-    /// Applies a record; whether it only said again what was known.
+    /// Applies a record; returns whether it was a duplicate.
     pub(crate) fn apply(&mut self, record: &Record) -> bool {
         let origin = record.origin;
         match record.event {
             Event::New(trade) => return self.add(origin, &trade),
             Event::Correct { of, with } => {
-                self.terms = Some(with.terms);
+                self.spec = Some(with.spec);
                 let one = self.amend(of);
                 let other = self.amend(with.name());
                 let number = self.join(one, other);
@@ -111,7 +111,7 @@ impl Book {
     }
 
     fn add(&mut self, origin: Origin, trade: &Trade) -> bool {
-        self.terms = Some(trade.terms);
+        self.spec = Some(trade.spec);
         let next = self.kept.len() as u32;
         let known = *self.known(trade.scope, trade.id).or_insert(next);
         if known == next {
@@ -161,12 +161,12 @@ impl Book {
 
     fn remove(&mut self, number: u32) {
         self.kept[number as usize].is_gone = true;
-        let terms = self.terms.unwrap_or(Terms::DEFAULT);
-        let trade = self.kept[number as usize].trade(self.instrument, terms);
+        let spec = self.spec.unwrap_or(InstrumentSpec::DEFAULT);
+        let trade = self.kept[number as usize].trade(self.instrument, spec);
         self.bars.take(&trade);
     }
 
-    /// What has been said of the trade with this id, from now on in full.
+    /// The amended trade of this id; a plain one is promoted.
     fn amend(&mut self, id: TradeRef) -> u32 {
         let new = self.amended.len() as u32 | AMENDED;
         let entry = self.known(id.scope, id.id);
@@ -176,7 +176,7 @@ impl Book {
         } else if known & AMENDED == 0 {
             *self.known(id.scope, id.id).or_insert(new) = new;
             let kept = self.kept[known as usize];
-            let trade = kept.trade(self.instrument, self.terms.unwrap_or(Terms::DEFAULT));
+            let trade = kept.trade(self.instrument, self.spec.unwrap_or(InstrumentSpec::DEFAULT));
             let news = vec![(kept.origin(), trade)];
             let shown = Some(known);
             self.amended.push(Amended { ids: vec![id], news, shown, ..Amended::default() });
@@ -220,7 +220,8 @@ impl Book {
         });
         let shown = own.shown;
         let is_shown = shown.map(|shown| {
-            self.kept[shown as usize].trade(self.instrument, self.terms.unwrap_or(Terms::DEFAULT))
+            self.kept[shown as usize]
+                .trade(self.instrument, self.spec.unwrap_or(InstrumentSpec::DEFAULT))
         });
         if survivor.map(|(_, trade)| trade) == is_shown {
             return;
@@ -232,9 +233,9 @@ impl Book {
         self.amended[number as usize].shown = shown;
     }
 
-    /// Brings all bars up to date; tells those that may have changed, from small to large.
-    pub(crate) fn settle(&mut self, told: impl FnMut(usize, i64, Option<&Bar>)) {
-        let (instrument, terms) = (self.instrument, self.terms.unwrap_or(Terms::DEFAULT));
+    /// Brings all bars up to date; emits those that may have changed, from small to large.
+    pub(crate) fn settle(&mut self, emit: impl FnMut(usize, i64, Option<&Bar>)) {
+        let (instrument, spec) = (self.instrument, self.spec.unwrap_or(InstrumentSpec::DEFAULT));
         let kept = &mut self.kept;
         self.bars.settle(
             |first, bar| {
@@ -244,7 +245,7 @@ impl Book {
                 while at != NONE {
                     let trade = kept[at as usize];
                     if !trade.is_gone {
-                        bar.add(&trade.trade(instrument, terms));
+                        bar.add(&trade.trade(instrument, spec));
                         match last {
                             NONE => head = at,
                             last => kept[last as usize].next = at,
@@ -258,8 +259,8 @@ impl Book {
                 }
                 head
             },
-            terms,
-            told,
+            spec,
+            emit,
         );
     }
 }
@@ -290,10 +291,10 @@ impl Kept {
         Origin { rank, source: SourceId(source), partition, position }
     }
 
-    fn trade(&self, instrument: InstrumentId, terms: Terms) -> Trade {
+    fn trade(&self, instrument: InstrumentId, spec: InstrumentSpec) -> Trade {
         Trade {
             instrument,
-            terms,
+            spec,
             scope: self.scope,
             id: self.id,
             time: market::EventTime(self.time),

@@ -1,9 +1,10 @@
-//! Words in which tests speak: trades of one instrument on one day, and a job that hears of them.
+//! Helpers for tests: trades of one instrument on one day, and a job that takes them.
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses some of them, and only tests do
 
 use market::{
-    Calendars, Candle, CandleKey, Event, EventTime, IdScope, InstrumentId, Origin, Price, Quantity,
-    Record, Side, SourceId, Span, Terms, TimeUnit, Timeframe, Trade, TradeId, TradeRef, Updates,
+    Calendars, Candle, CandleKey, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin,
+    Price, Quantity, Record, Side, SourceId, Span, TimeUnit, Timeframe, Trade, TradeId, TradeRef,
+    Updates,
 };
 use oracle::commits::{CommitInput, Fold, History, Output};
 use oracle::outliers::Far;
@@ -21,7 +22,7 @@ pub(crate) fn instant(text: &str) -> EventTime {
 pub(crate) fn trade(id: u64, time: &str, price: i64) -> Trade {
     Trade {
         instrument: InstrumentId::of("venue:A"),
-        terms: Terms::DEFAULT,
+        spec: InstrumentSpec::DEFAULT,
         scope: IdScope(0),
         id: TradeId::Number(id),
         time: at(time),
@@ -56,13 +57,13 @@ pub(crate) fn cancel_at(id: u64, time: &str) -> Event {
     Event::Cancel { of: named(id), time: Some(at(time)) }
 }
 
-/// Told by source (and provider rank) 0 at this position.
-pub(crate) fn told(position: u64, event: Event) -> Record {
-    told_by(0, position, event)
+/// A record of source (and provider rank) 0 at this position.
+pub(crate) fn record(position: u64, event: Event) -> Record {
+    record_by(0, position, event)
 }
 
-/// Told by another source of the same provider rank.
-pub(crate) fn told_by(source: u8, position: u64, event: Event) -> Record {
+/// A record of another source of the same provider rank.
+pub(crate) fn record_by(source: u8, position: u64, event: Event) -> Record {
     Record {
         origin: Origin { rank: source, source: SourceId(source), partition: 0, position },
         event,
@@ -91,7 +92,7 @@ pub(crate) fn forgetful() -> History {
     History { reject_after: Span::secs(60), correction_horizon: Span::secs(600), ..patient() }
 }
 
-/// A job that hears of `venue:A` from source 0, whose events have unique positions.
+/// A job that takes `venue:A` from source 0, whose events have unique positions.
 pub(crate) struct Job {
     fold: Fold,
     position: u64,
@@ -102,32 +103,32 @@ impl Job {
         Job { fold: Fold::new(history), position: 0 }
     }
 
-    /// A commit of source 0 in the middle of a round; its mark afterwards is at this time.
-    pub(crate) fn hears(&mut self, events: &[Event], mark: &str) -> Output {
-        self.commit(events, at(mark), false)
+    /// A commit of source 0 in the middle of a round; its watermark afterwards is at this time.
+    pub(crate) fn apply(&mut self, events: &[Event], watermark: &str) -> Output {
+        self.commit(events, at(watermark), false)
     }
 
     /// A commit of source 0 that ends a round.
-    pub(crate) fn hears_last(&mut self, events: &[Event], mark: &str) -> Output {
-        self.commit(events, at(mark), true)
+    pub(crate) fn apply_last(&mut self, events: &[Event], watermark: &str) -> Output {
+        self.commit(events, at(watermark), true)
     }
 
-    fn commit(&mut self, events: &[Event], mark: EventTime, round: bool) -> Output {
+    fn commit(&mut self, events: &[Event], watermark: EventTime, round: bool) -> Output {
         let mut records = Vec::new();
         for event in events {
-            records.push(told(self.position, *event));
+            records.push(record(self.position, *event));
             self.position += 1;
         }
-        self.input(records, vec![Some(mark)], round)
+        self.input(records, vec![Some(watermark)], round)
     }
 
     pub(crate) fn input(
         &mut self,
         records: Vec<Record>,
-        marks: Vec<Option<EventTime>>,
+        watermarks: Vec<Option<EventTime>>,
         round: bool,
     ) -> Output {
-        self.fold.commit(&CommitInput { records, marks, round })
+        self.fold.commit(&CommitInput { records, watermarks, round })
     }
 
     pub(crate) fn knows(&self, id: u64) -> bool {

@@ -8,31 +8,31 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::Rule;
 use super::point::Point;
-use super::standing::Standing;
+use super::rule_status::RuleStatus;
 use super::{Alert, AlertChange, AlertKey, SignalIn, SignalKey, SignalOut};
 
 /// The bars of one instrument and timeframe, and the alerts at them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Watch {
-    bars: BTreeMap<EventTime, Watched>,
+pub(super) struct RuleState {
+    bars: BTreeMap<EventTime, RuleBar>,
     alerts: BTreeMap<(EventTime, u16), Alert>,
-    standing: Standing,
+    status: RuleStatus,
     /// Bars that changed in this round, or lost or gained a value.
     changed: BTreeSet<EventTime>,
 }
 
-/// One bar: what was told of it, and what rules see.
+/// One bar: its row and values, and what rules see.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Watched {
+struct RuleBar {
     candle: Option<Arc<Candle>>,
     values: Vec<Option<f64>>,
     point: Option<Point>,
 }
 
-impl Watch {
+impl RuleState {
     /// Takes what changed; it shows at the end of the round.
-    pub(super) fn hear(&mut self, said: SignalIn) {
-        let open_time = match said {
+    pub(super) fn apply(&mut self, input: SignalIn) {
+        let open_time = match input {
             SignalIn::Bar(change) => {
                 self.bars.entry(change.key.open_time).or_default().candle.clone_from(&change.after);
                 change.key.open_time
@@ -69,7 +69,7 @@ impl Watch {
         }
         let newest = self.newest();
         for (number, rule) in rules.iter().enumerate() {
-            if !rule.watches(instrument, timeframe) {
+            if !rule.applies_to(instrument, timeframe) {
                 continue;
             }
             let number = u16::try_from(number).unwrap_or(u16::MAX);
@@ -80,11 +80,11 @@ impl Watch {
                 let Some(after) = next(before, holds, settled, commit) else { continue };
                 self.alerts.insert((open_time, number), after);
                 let key = AlertKey { instrument, timeframe, open_time, rule: number };
-                self.standing.alert(number, open_time, after.raised);
+                self.status.alert(number, open_time, after.raised);
                 out.push(SignalOut::Alert(AlertChange { key, before, after, restored: false }));
             }
             let key = SignalKey { instrument, timeframe, rule: number };
-            self.standing.settle(key, newest, out);
+            self.status.settle(key, newest, out);
         }
     }
 
@@ -133,21 +133,21 @@ impl Watch {
             let after = *alert;
             SignalOut::Alert(AlertChange { key, before: None, after, restored: true })
         }));
-        self.standing.restate((instrument, timeframe), out);
+        self.status.restate((instrument, timeframe), out);
     }
 
     /// About how many bytes the watch retains.
     pub(super) fn bytes(&self) -> usize {
         let values = self.bars.values().next().map_or(0, |bar| bar.values.len());
-        let bar = size_of::<(EventTime, Watched)>() * 3 / 2 + 2 * values * size_of::<Option<f64>>();
-        size_of::<Watch>()
+        let bar = size_of::<(EventTime, RuleBar)>() * 3 / 2 + 2 * values * size_of::<Option<f64>>();
+        size_of::<RuleState>()
             + self.bars.len() * bar
             + self.alerts.len() * size_of::<((EventTime, u16), Alert)>() * 3 / 2
-            + self.standing.bytes(self.alerts.len())
+            + self.status.bytes(self.alerts.len())
     }
 }
 
-/// How an alert stands after a rule was judged; none if nothing changed.
+/// The state of an alert after a rule was judged; none if nothing changed.
 fn next(before: Option<Alert>, holds: bool, settled: bool, commit: Commit) -> Option<Alert> {
     match before {
         None => holds.then_some(Alert {

@@ -1,7 +1,7 @@
-//! The numbers of the bars of one line, as they were last told, and what changes of them.
+//! The numbers of the bars of one series as last emitted, and their pending changes.
 //!
-//! Columns put their outputs in, one column after the other, each in order of time; then [`Sheet::tell`] puts out one
-//! change per bar whose numbers differ, however many of them do.
+//! Columns put their outputs in, one column after the other, each in order of time; then [`SeriesWindow::emit`] emits
+//! one change per bar whose numbers differ, however many of them do.
 
 use market::EventTime;
 
@@ -9,10 +9,10 @@ use super::value::{Numbers, Reading};
 
 /// A row per bar, a slot per output of each column.
 #[derive(Clone, Debug, Default)]
-pub struct Sheet {
+pub struct SeriesWindow {
     width: usize,
-    /// What is told of each bar that has a number, in order of time.
-    told: Vec<(EventTime, Numbers)>,
+    /// The numbers last emitted of each bar that has any, in order of time.
+    emitted: Vec<(EventTime, Numbers)>,
     /// Bars that a column put something in for, in order of time.
     drafts: Vec<Draft>,
     /// The slots of drafts.
@@ -31,10 +31,10 @@ struct Draft {
     slots: usize,
 }
 
-impl Sheet {
-    /// A sheet with so many slots per bar.
-    pub(super) fn new(width: usize) -> Sheet {
-        Sheet { width, ..Sheet::default() }
+impl SeriesWindow {
+    /// A window with so many slots per bar.
+    pub(super) fn new(width: usize) -> SeriesWindow {
+        SeriesWindow { width, ..SeriesWindow::default() }
     }
 
     /// From now on comes the column whose slots begin here, from its first bar on.
@@ -63,10 +63,10 @@ impl Sheet {
             self.at += 1;
         }
         if self.drafts.get(self.at).is_none_or(|draft| draft.open_time != open_time) {
-            let (slots, told) = (self.slots.len(), self.place(open_time).ok());
-            let told = told.map(|at| &self.told[at].1);
-            let draft = Draft { open_time, peek: told.is_some_and(Numbers::is_peek), slots };
-            match told {
+            let (slots, emitted) = (self.slots.len(), self.place(open_time).ok());
+            let emitted = emitted.map(|at| &self.emitted[at].1);
+            let draft = Draft { open_time, peek: emitted.is_some_and(Numbers::is_peek), slots };
+            match emitted {
                 Some(numbers) => self.slots.extend_from_slice(numbers.slots()),
                 None => self.slots.resize(slots + self.width, Reading::ABSENT),
             }
@@ -77,19 +77,19 @@ impl Sheet {
         draft.slots + self.column
     }
 
-    /// Where a bar is told of, or would be.
+    /// The position of a bar among those emitted, or where it would be inserted.
     fn place(&self, open_time: EventTime) -> Result<usize, usize> {
-        match self.told.last() {
-            Some((last, _)) if *last == open_time => Ok(self.told.len() - 1),
+        match self.emitted.last() {
+            Some((last, _)) if *last == open_time => Ok(self.emitted.len() - 1),
             Some((last, _)) if *last > open_time => {
-                self.told.binary_search_by_key(&open_time, |(open_time, _)| *open_time)
+                self.emitted.binary_search_by_key(&open_time, |(open_time, _)| *open_time)
             }
-            _ => Err(self.told.len()),
+            _ => Err(self.emitted.len()),
         }
     }
 
-    /// Calls `each` with every bar whose numbers differ from what was told: before, and now.
-    pub(super) fn tell(
+    /// Calls `each` with every bar whose numbers differ from those last emitted: before, and now.
+    pub(super) fn emit(
         &mut self,
         mut each: impl FnMut(EventTime, Option<Numbers>, Option<Numbers>),
     ) {
@@ -98,17 +98,17 @@ impl Sheet {
             let slots = &self.slots[*slots..][..self.width];
             let now = || Numbers::new(slots, *peek);
             match self.place(*open_time) {
-                Ok(at) if self.told[at].1.is(slots, *peek) => {}
+                Ok(at) if self.emitted[at].1.is(slots, *peek) => {}
                 Ok(at) => match now() {
                     Some(numbers) => {
-                        let before = std::mem::replace(&mut self.told[at].1, numbers.clone());
+                        let before = std::mem::replace(&mut self.emitted[at].1, numbers.clone());
                         each(*open_time, Some(before), Some(numbers));
                     }
-                    None => each(*open_time, Some(self.told.remove(at).1), None),
+                    None => each(*open_time, Some(self.emitted.remove(at).1), None),
                 },
                 Err(at) => {
                     if let Some(numbers) = now() {
-                        self.told.insert(at, (*open_time, numbers.clone()));
+                        self.emitted.insert(at, (*open_time, numbers.clone()));
                         each(*open_time, None, Some(numbers));
                     }
                 }
@@ -119,15 +119,15 @@ impl Sheet {
         self.drafts.clear();
     }
 
-    /// Everything that is told.
-    pub(super) fn told(&self) -> impl Iterator<Item = &(EventTime, Numbers)> {
-        self.told.iter()
+    /// All numbers last emitted.
+    pub(super) fn emitted(&self) -> impl Iterator<Item = &(EventTime, Numbers)> {
+        self.emitted.iter()
     }
 
     /// About how many bytes are retained.
     pub(super) fn bytes(&self) -> usize {
         let one = size_of::<(EventTime, Numbers)>() + Numbers::bytes_of(self.width);
-        self.told.len() * one
+        self.emitted.len() * one
             + self.drafts.capacity() * size_of::<Draft>()
             + self.slots.capacity() * size_of::<Reading>()
     }

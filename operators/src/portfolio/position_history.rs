@@ -1,4 +1,4 @@
-//! The book of a position: its fills in order, with what is held after each.
+//! The history of a position: its fills in order, with what is held after each.
 //!
 //! A fill behind all others costs one step. Any other change folds anew from there on, until quantity and
 //! basis are again what they were: what follows then realises what it did before.
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::money::{fit, rhe};
 
-/// What a portfolio holds of an instrument, in the terms of its contract.
+/// What a portfolio holds of an instrument, in the units of its contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Held {
     /// How much, at the quantity scale: above zero long, below zero short.
@@ -38,7 +38,7 @@ pub(super) struct Leg {
 
 /// The surviving fills of one instrument in one portfolio.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Book {
+pub(super) struct PositionHistory {
     rows: Vec<Row>,
     realised: i128,
     fees: i128,
@@ -68,8 +68,8 @@ impl Leg {
     }
 }
 
-impl Book {
-    /// Puts fills in, in the place of those that stand there, or takes them out. Places are unique and
+impl PositionHistory {
+    /// Inserts fills, which replace those at the same place, or removes them. Places are unique and
     /// ascend.
     pub(super) fn apply(&mut self, contract: &Contract, edits: &[(Place, Option<Leg>)]) {
         let Some((first, _)) = edits.first() else { return };

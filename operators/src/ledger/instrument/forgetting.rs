@@ -5,27 +5,27 @@
 
 use market::EventTime;
 
-use super::{Application, Book};
+use super::{Application, InstrumentState};
 use crate::ledger::LedgerConfig;
 use crate::ledger::streams::Id;
 use crate::ledger::trades::{Found, TradeNo};
 
-/// How many affairs go per commit, as a rule.
-const AFFAIRS: usize = 32;
+/// How many amended trades go per commit, as a rule.
+const AMENDED_FORGOTTEN_PER_COMMIT: usize = 32;
 
-impl Book {
-    /// Forgets the trades whose latest bar ends at or before `horizon`. What quiet trades take goes by
+impl InstrumentState {
+    /// Forgets the trades whose latest bar ends at or before `horizon`. What plain trades take goes by
     /// and by.
     pub(super) fn forget(&mut self, config: &LedgerConfig, horizon: EventTime) {
-        self.bars.forget_quiet(horizon, &mut self.trades.rows);
-        self.home = self.home.filter(|home| home.bucket.end > horizon);
-        self.trades.sweep();
-        self.forget_affairs(config, horizon);
+        self.bars.forget_plain(horizon, &mut self.trades.rows);
+        self.last_chunk = self.last_chunk.filter(|last_chunk| last_chunk.bucket.end > horizon);
+        self.trades.free_forgotten();
+        self.forget_amended_trades(config, horizon);
     }
 
-    fn forget_affairs(&mut self, config: &LedgerConfig, horizon: EventTime) {
+    fn forget_amended_trades(&mut self, config: &LedgerConfig, horizon: EventTime) {
         // More of them where there are many, so that they cannot pile up.
-        let most = AFFAIRS.max(self.trades.ids() / 64);
+        let most = AMENDED_FORGOTTEN_PER_COMMIT.max(self.trades.ids() / 64);
         for _ in 0..most {
             let due = self.to_forget.first().copied().filter(|(end, _)| *end <= horizon);
             let Some((end, trade)) = due else { break };
@@ -34,16 +34,16 @@ impl Book {
                 continue;
             };
             if self.bars.buckets(config).of(latest).end != end {
-                continue; // outdated: something later was said of it
+                continue; // outdated: a later event names it
             }
-            self.forget_affair(config, trade);
+            self.forget_amended(config, trade);
         }
         let next = self.to_forget.first();
         self.is_forgetting = next.is_some_and(|(end, _)| *end <= horizon);
     }
 
     /// What it contributes to its bar stays there.
-    fn forget_affair(&mut self, config: &LedgerConfig, trade: TradeNo) {
+    fn forget_amended(&mut self, config: &LedgerConfig, trade: TradeNo) {
         if let Some(survivor) = self.trades.survivor(trade) {
             let open = self.bars.buckets(config).of(survivor.time).open;
             self.bars.seal(open, &survivor);
@@ -51,10 +51,10 @@ impl Book {
         self.trades.forget(trade);
     }
 
-    /// What there is of an id of which something is said now.
+    /// What is known of an id that an event names now.
     pub(super) fn find(&mut self, id: Id, application: &Application<'_>) -> Found {
         let found = self.trades.find(id);
-        let Found::Affair(number) = found else { return found };
+        let Found::Amended(number) = found else { return found };
         let trade = self.trades.trade_of(number);
         let latest = self.trades.latest(trade).filter(|latest| *latest > EventTime::NEVER);
         let config = application.config;
@@ -62,27 +62,27 @@ impl Book {
         if end.is_none_or(|end| end > application.horizon) {
             return found;
         }
-        self.forget_affair(config, trade);
+        self.forget_amended(config, trade);
         Found::Nothing
     }
 
-    /// Notes what was said of ids of affairs, for when their trades will be forgotten.
+    /// Schedules when the amended trades named in this commit will be forgotten.
     pub(super) fn schedule_forgetting(&mut self, application: &mut Application<'_>) {
         if self.seen > EventTime::NEVER {
             for id in std::mem::take(&mut self.undated) {
-                let id = self.affair(id, application);
-                application.said.push((id, None));
+                let id = self.amended(id, application);
+                application.timed_ids.push((id, None));
             }
         }
         let mut buckets = self.bars.buckets(application.config);
-        for (id, time) in std::mem::take(&mut application.said) {
+        for (id, time) in std::mem::take(&mut application.timed_ids) {
             let time = time.unwrap_or(self.seen);
             if time == EventTime::NEVER {
                 self.undated.extend(self.trades.id(id));
                 continue;
             }
             let trade = self.trades.trade_of(id);
-            if let Some(latest) = self.trades.touch(trade, time) {
+            if let Some(latest) = self.trades.extend_latest(trade, time) {
                 self.to_forget.insert((buckets.of(latest).end, trade));
             }
         }

@@ -1,4 +1,4 @@
-//! What is not accepted becomes a row: why a piece of input was refused.
+//! What is not accepted becomes a row: why a piece of input was rejected.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a piece of input did not become a record. Counters and dead letters are labelled with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum RefusalReason {
+pub enum RejectionReason {
     /// The line has not the shape of its format: broken quoting, no JSON object, not UTF-8, too long.
     Malformed,
     /// A field that the record needs is absent or empty.
@@ -35,69 +35,69 @@ pub enum RefusalReason {
     Truncated,
 }
 
-/// One refused piece of input.
+/// One rejected piece of input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
+pub struct Rejection {
     /// The kind of reason.
-    pub reason: RefusalReason,
+    pub reason: RejectionReason,
     /// The reason in words, naming field and value.
     pub detail: String,
-    /// The input as received, cut to [`Refusal::RAW_MAX`] bytes.
+    /// The input as received, cut to [`Rejection::RAW_MAX`] bytes.
     pub raw: String,
 }
 
-impl RefusalReason {
+impl RejectionReason {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [RefusalReason; 13] = [
-        RefusalReason::Malformed,
-        RefusalReason::MissingField,
-        RefusalReason::BadTime,
-        RefusalReason::BadPrice,
-        RefusalReason::PriceNotPositive,
-        RefusalReason::BadSize,
-        RefusalReason::NotionalTooLarge,
-        RefusalReason::BadField,
-        RefusalReason::UnknownSymbol,
-        RefusalReason::BadInstrument,
-        RefusalReason::MovesInstrument,
-        RefusalReason::TimeAhead,
-        RefusalReason::Truncated,
+    pub const ALL: [RejectionReason; 13] = [
+        RejectionReason::Malformed,
+        RejectionReason::MissingField,
+        RejectionReason::BadTime,
+        RejectionReason::BadPrice,
+        RejectionReason::PriceNotPositive,
+        RejectionReason::BadSize,
+        RejectionReason::NotionalTooLarge,
+        RejectionReason::BadField,
+        RejectionReason::UnknownSymbol,
+        RejectionReason::BadInstrument,
+        RejectionReason::MovesInstrument,
+        RejectionReason::TimeAhead,
+        RejectionReason::Truncated,
     ];
 
     /// The name used in rows and metrics.
     pub fn name(self) -> &'static str {
         match self {
-            RefusalReason::Malformed => "malformed",
-            RefusalReason::MissingField => "missing_field",
-            RefusalReason::BadTime => "bad_time",
-            RefusalReason::BadPrice => "bad_price",
-            RefusalReason::PriceNotPositive => "price_not_positive",
-            RefusalReason::BadSize => "bad_size",
-            RefusalReason::NotionalTooLarge => "notional_too_large",
-            RefusalReason::BadField => "bad_field",
-            RefusalReason::UnknownSymbol => "unknown_symbol",
-            RefusalReason::BadInstrument => "bad_instrument",
-            RefusalReason::MovesInstrument => "moves_instrument",
-            RefusalReason::TimeAhead => "time_ahead",
-            RefusalReason::Truncated => "truncated",
+            RejectionReason::Malformed => "malformed",
+            RejectionReason::MissingField => "missing_field",
+            RejectionReason::BadTime => "bad_time",
+            RejectionReason::BadPrice => "bad_price",
+            RejectionReason::PriceNotPositive => "price_not_positive",
+            RejectionReason::BadSize => "bad_size",
+            RejectionReason::NotionalTooLarge => "notional_too_large",
+            RejectionReason::BadField => "bad_field",
+            RejectionReason::UnknownSymbol => "unknown_symbol",
+            RejectionReason::BadInstrument => "bad_instrument",
+            RejectionReason::MovesInstrument => "moves_instrument",
+            RejectionReason::TimeAhead => "time_ahead",
+            RejectionReason::Truncated => "truncated",
         }
     }
 }
 
-impl fmt::Display for RefusalReason {
+impl fmt::Display for RejectionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl Refusal {
+impl Rejection {
     /// How many bytes of the input are kept.
     pub const RAW_MAX: usize = 512;
 
-    /// A refusal of `raw`, which is cut and made printable.
-    pub fn new(reason: RefusalReason, detail: impl Into<String>, raw: &[u8]) -> Refusal {
-        let cut = &raw[..raw.len().min(Refusal::RAW_MAX)];
+    /// A rejection of `raw`, which is cut and made printable.
+    pub fn new(reason: RejectionReason, detail: impl Into<String>, raw: &[u8]) -> Rejection {
+        let cut = &raw[..raw.len().min(Rejection::RAW_MAX)];
         let raw = String::from_utf8_lossy(cut).replace(|c: char| c.is_control(), "\u{fffd}");
-        Refusal { reason, detail: detail.into(), raw }
+        Rejection { reason, detail: detail.into(), raw }
     }
 }

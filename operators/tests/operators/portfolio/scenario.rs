@@ -1,11 +1,11 @@
-//! What happens on a desk, in its own words: a script is a list of rounds.
+//! What happens on a scenario, in its own words: a script is a list of rounds.
 
 use std::collections::BTreeMap;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
-    Fair, Fill, FillRef, IdScope, InstrumentId, ModelId, OrderKey, Origin, PortfolioId, Price,
-    SourceId, Target, Terms, Timeframe, TradeId,
+    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, OrderKey, Origin,
+    PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::PositionKey;
 use oracle::portfolio::commits::CommitInput;
@@ -16,24 +16,24 @@ use super::stage::{Manner, Rows, Script, play};
 /// One whole unit of money.
 pub(super) const ONE: i128 = 1_000_000_000;
 
-/// Something that is said in a round.
+/// An input of a round.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there are few")]
-pub(super) enum Say {
+pub(super) enum Step {
     Record(AccountEvent),
     Bar(CandleKey, Option<Candle>),
 }
 
-/// A desk: its configuration, and what has been said so far.
-pub(super) struct Desk {
+/// A scenario: its configuration, and its input so far.
+pub(super) struct Scenario {
     script: Script,
     position: u64,
 }
 
-impl Desk {
-    /// A desk in dollars. Prices and quantities of all instruments are whole, bars are of a minute, and
+impl Scenario {
+    /// A scenario in dollars. Prices and quantities of all instruments are whole, bars are of a minute, and
     /// risk is over the last three changes.
-    pub(super) fn new() -> Desk {
+    pub(super) fn new() -> Scenario {
         let config = Config {
             base: Timeframe::MINUTE,
             default_currency: currency("USD"),
@@ -42,47 +42,47 @@ impl Desk {
             computed: BTreeMap::new(),
             risk: RiskConfig { timeframe: Timeframe::MINUTE, bars: 3, confidence: 0.95 },
         };
-        Desk { script: Script { config, commits: Vec::new() }, position: 0 }
+        Scenario { script: Script { config, commits: Vec::new() }, position: 0 }
     }
 
     /// With capital, and with something to compare with.
-    pub(super) fn capital(mut self, capital: i128, benchmark: Option<&str>) -> Desk {
+    pub(super) fn capital(mut self, capital: i128, benchmark: Option<&str>) -> Scenario {
         let currency = currency("USD");
         let benchmark = benchmark.map(InstrumentId::of);
-        let desk = PortfolioConfig { currency, capital, benchmark };
-        self.script.config.portfolios.insert(PortfolioId::of("desk"), desk);
+        let scenario = PortfolioConfig { currency, capital, benchmark };
+        self.script.config.portfolios.insert(PortfolioId::of("fund"), scenario);
         self
     }
 
-    pub(super) fn pair(mut self, first: &str, second: &str) -> Desk {
+    pub(super) fn pair(mut self, first: &str, second: &str) -> Scenario {
         let instrument = InstrumentId::of(&format!("{first}/{second}"));
         let (first, second) = (currency(first), currency(second));
         self.script.config.pairs.push(Pair { instrument, first, second });
         self
     }
 
-    pub(super) fn computed(mut self, model: &str) -> Desk {
+    pub(super) fn computed(mut self, model: &str) -> Scenario {
         self.script.config.computed.insert(ModelId::of(model), Timeframe::MINUTE);
         self
     }
 
-    pub(super) fn confidence(mut self, confidence: f64) -> Desk {
+    pub(super) fn confidence(mut self, confidence: f64) -> Scenario {
         self.script.config.risk.confidence = confidence;
         self
     }
 
-    /// A round in which this is said, all at once.
-    pub(super) fn round(mut self, said: impl IntoIterator<Item = Say>) -> Desk {
+    /// A round with these inputs in one commit.
+    pub(super) fn round(mut self, outputs: impl IntoIterator<Item = Step>) -> Scenario {
         let mut commit = CommitInput { round: true, ..CommitInput::default() };
-        for say in said {
-            match say {
-                Say::Record(event) => {
+        for step in outputs {
+            match step {
+                Step::Record(event) => {
                     self.position += 1;
                     let (rank, source, partition) = (0, SourceId(0), 0);
                     let origin = Origin { rank, source, partition, position: self.position };
                     commit.records.push(AccountRecord { origin, event });
                 }
-                Say::Bar(key, bar) => commit.bars.push((key, bar)),
+                Step::Bar(key, bar) => commit.bars.push((key, bar)),
             }
         }
         self.script.commits.push(commit);
@@ -100,7 +100,7 @@ impl Desk {
 
     /// What shows in the end.
     pub(super) fn last(&self) -> Rows {
-        self.rows().pop().expect("a desk has rounds")
+        self.rows().pop().expect("a scenario has rounds")
     }
 }
 
@@ -113,20 +113,20 @@ pub(super) fn dollars() -> Contract {
 }
 
 pub(super) fn in_currency(quote: &str) -> Contract {
-    let terms = Terms { price_scale: 0, quantity_scale: 0, calendar: 0 };
-    Contract { terms, quote: currency(quote), multiplier: 1 }
+    let spec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: 0 };
+    Contract { spec, quote: currency(quote), multiplier: 1 }
 }
 
-/// The desk's row of an instrument.
+/// The scenario's row of an instrument.
 pub(super) fn of(instrument: &str) -> PositionKey {
-    let portfolio = PortfolioId::of("desk");
+    let portfolio = PortfolioId::of("fund");
     PositionKey { portfolio, instrument: InstrumentId::of(instrument) }
 }
 
 /// The fill of this number, so many minutes after the opening. Below zero is sold.
 pub(super) fn fill(number: u64, minute: i64, what: &str, quantity: i64, price: i64) -> Fill {
     Fill {
-        name: FillRef { portfolio: PortfolioId::of("desk"), id: TradeId::Number(number) },
+        name: FillRef { portfolio: PortfolioId::of("fund"), id: TradeId::Number(number) },
         instrument: InstrumentId::of(what),
         contract: dollars(),
         time: minutes(minute),
@@ -137,22 +137,22 @@ pub(super) fn fill(number: u64, minute: i64, what: &str, quantity: i64, price: i
     }
 }
 
-pub(super) fn filled(number: u64, minute: i64, what: &str, quantity: i64, price: i64) -> Say {
-    Say::Record(AccountEvent::Fill(fill(number, minute, what, quantity, price)))
+pub(super) fn filled(number: u64, minute: i64, what: &str, quantity: i64, price: i64) -> Step {
+    Step::Record(AccountEvent::Fill(fill(number, minute, what, quantity, price)))
 }
 
-pub(super) fn corrected(fill: Fill, sequence: u64) -> Say {
-    Say::Record(AccountEvent::Correct(Fill { sequence, ..fill }))
+pub(super) fn corrected(fill: Fill, sequence: u64) -> Step {
+    Step::Record(AccountEvent::Correct(Fill { sequence, ..fill }))
 }
 
-pub(super) fn busted(number: u64) -> Say {
-    let of = FillRef { portfolio: PortfolioId::of("desk"), id: TradeId::Number(number) };
-    Say::Record(AccountEvent::Bust { of, time: None })
+pub(super) fn busted(number: u64) -> Step {
+    let of = FillRef { portfolio: PortfolioId::of("fund"), id: TradeId::Number(number) };
+    Step::Record(AccountEvent::Bust { of, time: None })
 }
 
-pub(super) fn wished(what: &str, minute: i64, weight: Option<i64>) -> Say {
-    Say::Record(AccountEvent::Target(Target {
-        portfolio: PortfolioId::of("desk"),
+pub(super) fn targeted(what: &str, minute: i64, weight: Option<i64>) -> Step {
+    Step::Record(AccountEvent::Target(Target {
+        portfolio: PortfolioId::of("fund"),
         instrument: InstrumentId::of(what),
         contract: dollars(),
         time: minutes(minute),
@@ -160,10 +160,10 @@ pub(super) fn wished(what: &str, minute: i64, weight: Option<i64>) -> Say {
     }))
 }
 
-pub(super) fn thought(what: &str, model: &str, minute: i64, value: Option<i64>) -> Say {
-    Say::Record(AccountEvent::Fair(Fair {
+pub(super) fn thought(what: &str, model: &str, minute: i64, value: Option<i64>) -> Step {
+    Step::Record(AccountEvent::Fair(FairValue {
         instrument: InstrumentId::of(what),
-        terms: dollars().terms,
+        spec: dollars().spec,
         model: ModelId::of(model),
         time: minutes(minute),
         value: value.map(Price),
@@ -171,18 +171,18 @@ pub(super) fn thought(what: &str, model: &str, minute: i64, value: Option<i64>) 
 }
 
 /// The minute's bar closes at this price, at so many decimals.
-pub(super) fn closes(what: &str, minute: i64, price: i64, price_scale: u8) -> Say {
-    Say::Bar(bar_key(what, minute), Some(candle(minute, price, price_scale, BarState::Final)))
+pub(super) fn closes(what: &str, minute: i64, price: i64, price_scale: u8) -> Step {
+    Step::Bar(bar_key(what, minute), Some(candle(minute, price, price_scale, BarState::Final)))
 }
 
 /// The minute goes on, and its last price is this.
-pub(super) fn trades(what: &str, minute: i64, price: i64) -> Say {
-    Say::Bar(bar_key(what, minute), Some(candle(minute, price, 0, BarState::Open)))
+pub(super) fn trades(what: &str, minute: i64, price: i64) -> Step {
+    Step::Bar(bar_key(what, minute), Some(candle(minute, price, 0, BarState::Open)))
 }
 
 /// The minute's bar has no row any more.
-pub(super) fn vanishes(what: &str, minute: i64) -> Say {
-    Say::Bar(bar_key(what, minute), None)
+pub(super) fn vanishes(what: &str, minute: i64) -> Step {
+    Step::Bar(bar_key(what, minute), None)
 }
 
 fn bar_key(what: &str, minute: i64) -> CandleKey {
@@ -191,8 +191,8 @@ fn bar_key(what: &str, minute: i64) -> CandleKey {
 }
 
 fn candle(minute: i64, price: i64, price_scale: u8, state: BarState) -> Candle {
-    let terms = Terms { price_scale, quantity_scale: 0, calendar: 0 };
-    let mut bar = Bar::empty(terms, minutes(minute + 1));
+    let spec = InstrumentSpec { price_scale, quantity_scale: 0, calendar: 0 };
+    let mut bar = Bar::empty(spec, minutes(minute + 1));
     let (time, sequence, scope, id) = (minutes(minute), 0, IdScope(0), TradeId::Number(0));
     bar.close = Some((OrderKey { time, sequence, scope, id }, Price(price)));
     bar.trades = 1;

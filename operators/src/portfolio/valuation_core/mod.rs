@@ -1,15 +1,15 @@
-//! The core of the desk: every line beside its mark and rate, and what portfolios come to. Pure; one per worker.
+//! The core of valuation: values every line at its mark and rate, and sums portfolios. Pure; one per worker.
 //!
 //! * **Input**: the changes of a round, net: lines of this worker's portfolios, marks of all instruments.
-//! * **Output**: [`Rows`], net and in the order in which arrangements keep them: of all tables that marks reach, and what
-//!   risk has to know.
+//! * **Output**: [`Rows`], net and in the order in which arrangements keep them: of all tables that marks reach, and
+//!   what risk has to know.
 //! * **Cost**: a mark, one step per line that holds its instrument or is converted by it, then a pass over the lines
-//!   of each of their portfolios. What is not touched costs nothing.
-//! * **State bound**: below a kilobyte per line that there ever was, a mark per instrument. Never saved: a round with all lines
-//!   and marks that exist makes the rows that exist.
+//!   of each of their portfolios. What did not change costs nothing.
+//! * **State bound**: below a kilobyte per line that there ever was, a mark per instrument. Never saved: a round with
+//!   all lines and marks that exist makes the rows that exist.
 
-mod sheet;
-mod shell;
+mod account_state;
+mod operator;
 #[cfg(test)]
 mod tests;
 
@@ -21,29 +21,29 @@ use market::{Contract, InstrumentId, PortfolioId, Price};
 use serde::{Deserialize, Serialize};
 
 use super::config::{PortfolioConfig, Route};
-use super::fills::Line;
+use super::fills::PortfolioLine;
 use super::money::Rate;
 use super::row::{Drift, Portfolio, Position, PositionKey};
 use crate::arrange::Update;
 use crate::keyed::Time;
 
-use sheet::Sheet;
-pub(super) use shell::{Desked, desk};
+use account_state::AccountState;
+pub(super) use operator::{ValuedRows, value_positions};
 
 /// A line is this now, or is no more.
-pub(super) type LineChange = (PositionKey, Option<Line>);
+pub(super) type LineChange = (PositionKey, Option<PortfolioLine>);
 
 /// The mark of an instrument is this now.
 pub(super) type MarkChange = (InstrumentId, Option<Price>);
 
 /// What a worker knows of its portfolios.
-pub(super) struct Desk {
+pub(super) struct Valuation {
     config: Arc<PortfolioConfig>,
-    sheets: Vec<Sheet>,
+    accounts: Vec<AccountState>,
     numbers: HashMap<PortfolioId, usize>,
     quotes: HashMap<InstrumentId, Quote>,
-    /// Sheets that this round has touched so far.
-    touched: Vec<usize>,
+    /// Account states that changed in this round so far.
+    dirty: Vec<usize>,
 }
 
 /// An instrument's mark, and who has to do with it.
@@ -53,13 +53,13 @@ struct Quote {
     /// Lines of it.
     lines: Vec<Place>,
     /// Lines that it converts.
-    converted: Vec<Place>,
+    converted_lines: Vec<Place>,
 }
 
 /// Where a line is, for ever.
 #[derive(Clone, Copy)]
 struct Place {
-    sheet: usize,
+    account: usize,
     line: usize,
 }
 
@@ -79,15 +79,15 @@ pub(super) struct Rows {
     pub(super) drift: Vec<Update<PositionKey, Arc<Drift>>>,
     /// Which positions are open.
     pub(super) open: Vec<Update<PortfolioId, InstrumentId>>,
-    /// Which of them are priced. Marks move them only where they make a position priced or not.
+    /// Which of them are priced. Watermarks move them only where they make a position priced or not.
     pub(super) priced: Vec<Update<InstrumentId, Holding>>,
 }
 
-impl Desk {
-    /// A desk without portfolios.
-    pub(super) fn new(config: Arc<PortfolioConfig>) -> Desk {
-        let (sheets, touched) = (Vec::new(), Vec::new());
-        Desk { config, sheets, numbers: HashMap::new(), quotes: HashMap::new(), touched }
+impl Valuation {
+    /// A valuation without portfolios.
+    pub(super) fn new(config: Arc<PortfolioConfig>) -> Valuation {
+        let (accounts, dirty) = (Vec::new(), Vec::new());
+        Valuation { config, accounts, numbers: HashMap::new(), quotes: HashMap::new(), dirty }
     }
 
     /// Applies what a round changed; puts out at its time what differs from what was put out before. Of two
@@ -99,61 +99,61 @@ impl Desk {
         marks: &[MarkChange],
         out: &mut Rows,
     ) {
-        marks.iter().for_each(|(instrument, mark)| self.hear_mark(*instrument, *mark));
-        lines.iter().for_each(|(key, line)| self.hear_line(*key, *line));
-        self.touched.sort_unstable_by_key(|sheet| self.sheets[*sheet].portfolio());
-        for sheet in self.touched.drain(..) {
-            self.sheets[sheet].settle(time, out);
+        marks.iter().for_each(|(instrument, mark)| self.apply_mark(*instrument, *mark));
+        lines.iter().for_each(|(key, line)| self.apply_line(*key, *line));
+        self.dirty.sort_unstable_by_key(|account| self.accounts[*account].portfolio());
+        for account in self.dirty.drain(..) {
+            self.accounts[account].settle(time, out);
         }
     }
 
-    fn hear_mark(&mut self, instrument: InstrumentId, mark: Option<Price>) {
+    fn apply_mark(&mut self, instrument: InstrumentId, mark: Option<Price>) {
         let quote = self.quotes.entry(instrument).or_default();
         quote.mark = mark;
         for place in &quote.lines {
-            if self.sheets[place.sheet].set_mark(place.line, mark) {
-                self.touched.push(place.sheet);
+            if self.accounts[place.account].set_mark(place.line, mark) {
+                self.dirty.push(place.account);
             }
         }
-        for place in &quote.converted {
-            if self.sheets[place.sheet].set_pair(place.line, instrument, mark) {
-                self.touched.push(place.sheet);
+        for place in &quote.converted_lines {
+            if self.accounts[place.account].set_pair(place.line, instrument, mark) {
+                self.dirty.push(place.account);
             }
         }
     }
 
-    fn hear_line(&mut self, key: PositionKey, line: Option<Line>) {
+    fn apply_line(&mut self, key: PositionKey, line: Option<PortfolioLine>) {
         let PositionKey { portfolio, instrument } = key;
-        let number = self.sheet(portfolio);
-        let sheet = &mut self.sheets[number];
-        let (at, is_new) = sheet.place(instrument);
-        let place = Place { sheet: number, line: at };
-        if sheet.set_line(at, line) {
-            self.touched.push(number);
+        let number = self.account(portfolio);
+        let account = &mut self.accounts[number];
+        let (at, is_new) = account.place(instrument);
+        let place = Place { account: number, line: at };
+        if account.set_line(at, line) {
+            self.dirty.push(number);
         }
-        // From here on it is touched already, if it matters.
+        // From here on it is dirty already, if it matters.
         if is_new {
             let quote = self.quotes.entry(instrument).or_default();
             quote.lines.push(place);
-            sheet.set_mark(at, quote.mark);
+            account.set_mark(at, quote.mark);
         }
         let Some(line) = line else { return };
         let route = self.config.route(portfolio, line.contract.quote);
-        let is_new = sheet.lead(at, route);
+        let is_new = account.set_route(at, route);
         if let (true, Route::Through { instrument: pair, .. }) = (is_new, route) {
             let quote = self.quotes.entry(pair).or_default();
-            quote.converted.push(place);
-            sheet.set_pair(at, pair, quote.mark);
+            quote.converted_lines.push(place);
+            account.set_pair(at, pair, quote.mark);
         }
     }
 
-    /// The number of a portfolio's sheet.
-    fn sheet(&mut self, portfolio: PortfolioId) -> usize {
+    /// The index of a portfolio's account state.
+    fn account(&mut self, portfolio: PortfolioId) -> usize {
         match self.numbers.entry(portfolio) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
-                self.sheets.push(Sheet::new(portfolio, self.config.account(portfolio)));
-                *new.insert(self.sheets.len() - 1)
+                self.accounts.push(AccountState::new(portfolio, self.config.account(portfolio)));
+                *new.insert(self.accounts.len() - 1)
             }
         }
     }

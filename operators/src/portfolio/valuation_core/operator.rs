@@ -1,4 +1,4 @@
-//! Runs the desk of a worker over the commits that end rounds.
+//! Runs the valuation of a worker over the commits that end rounds.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use super::{Desk, Holding, LineChange, MarkChange, Rows};
+use super::{Holding, LineChange, MarkChange, Rows, Valuation};
 use crate::arrange::Update;
 use crate::keyed::Time;
 use crate::portfolio::config::PortfolioConfig;
 use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
-use crate::stash::{Due, Stash};
+use crate::timestamp_buffer::{PendingCommit, TimestampBuffer};
 
-/// What a desk puts out: see [`Rows`].
-pub(in crate::portfolio) struct Desked<'scope> {
+/// The outputs of the valuation: see [`Rows`].
+pub(in crate::portfolio) struct ValuedRows<'scope> {
     pub(in crate::portfolio) positions: StreamVec<'scope, Time, Update<PositionKey, Arc<Position>>>,
     pub(in crate::portfolio) portfolios: StreamVec<'scope, Time, Update<PortfolioId, Portfolio>>,
     pub(in crate::portfolio) drift: StreamVec<'scope, Time, Update<PositionKey, Arc<Drift>>>,
@@ -28,17 +28,17 @@ pub(in crate::portfolio) struct Desked<'scope> {
 
 type Output<T> = OutputBuilder<Time, CapacityContainerBuilder<Vec<T>>>;
 
-/// Runs a desk over the lines of this worker's portfolios and the marks that all workers are told.
+/// Runs a valuation over the lines of this worker's portfolios and the marks, which all workers receive.
 ///
-/// A commit at which either says anything is one that ends a round, or the one that was restored: both are
-/// rounds to a desk, that of a restore being its first. Commits are settled in order, once both inputs
+/// A commit with input ends a round, or is the one that was restored: both are
+/// rounds to a valuation, that of a restore being its first. Commits are settled in order, once both inputs
 /// have passed them; so it does not matter how many of them arrive together.
-pub(in crate::portfolio) fn desk<'scope>(
+pub(in crate::portfolio) fn value_positions<'scope>(
     config: Arc<PortfolioConfig>,
     lines: StreamVec<'scope, Time, LineChange>,
     marks: StreamVec<'scope, Time, MarkChange>,
-) -> Desked<'scope> {
-    let mut builder = OperatorBuilder::new("Desk".to_owned(), lines.scope());
+) -> ValuedRows<'scope> {
+    let mut builder = OperatorBuilder::new("Valuation".to_owned(), lines.scope());
     let mut lines = builder.new_input(lines, Pipeline);
     let mut marks = builder.new_input(marks, Pipeline);
     let (positions, positions_out) = builder.new_output();
@@ -46,7 +46,7 @@ pub(in crate::portfolio) fn desk<'scope>(
     let (drift, drift_out) = builder.new_output();
     let (open, open_out) = builder.new_output();
     let (priced, priced_out) = builder.new_output();
-    let desked = Desked {
+    let streams = ValuedRows {
         positions: positions_out,
         portfolios: portfolios_out,
         drift: drift_out,
@@ -54,18 +54,18 @@ pub(in crate::portfolio) fn desk<'scope>(
         priced: priced_out,
     };
 
-    let mut desk = Desk::new(config);
-    let mut stash: Stash<LineChange, MarkChange, 5> = Stash::new();
+    let mut valuation = Valuation::new(config);
+    let mut buffer: TimestampBuffer<LineChange, MarkChange, 5> = TimestampBuffer::new();
     let mut rows = Rows::default();
     let (mut positions, mut portfolios) = (Output::from(positions), Output::from(portfolios));
     let (mut drift, mut open) = (Output::from(drift), Output::from(open));
     let mut priced = Output::from(priced);
     builder.build(move |_capabilities| {
         move |frontiers| {
-            stash.take(&mut lines, &mut marks);
-            while let Some((time, due)) = stash.closed(&frontiers[0], &frontiers[1]) {
-                let Due { capabilities, left: lines, right: marks } = due;
-                desk.round(time, &lines, &marks, &mut rows);
+            buffer.take(&mut lines, &mut marks);
+            while let Some((time, due)) = buffer.closed(&frontiers[0], &frontiers[1]) {
+                let PendingCommit { capabilities, left: lines, right: marks } = due;
+                valuation.round(time, &lines, &marks, &mut rows);
                 let [for_positions, for_portfolios, for_drift, for_open, for_priced] =
                     &capabilities;
                 put(&mut positions, for_positions, &mut rows.positions);
@@ -76,7 +76,7 @@ pub(in crate::portfolio) fn desk<'scope>(
             }
         }
     });
-    desked
+    streams
 }
 
 /// Puts rows out as one container, and leaves room for about as many.

@@ -1,7 +1,7 @@
-//! Portfolios in one currency: positions from fills, once, and what they are worth at the newest marks.
+//! PlainPortfolios in one currency: positions from fills, once, and what they are worth at the newest marks.
 //!
-//! `docs/portfolios.md` defines the numbers. Fills are neither corrected nor busted, and all quote currencies are the base
-//! currency. Bound: basis times quantity of any position fits 128 bits.
+//! `docs/portfolios.md` defines the numbers. Fills are neither corrected nor busted, and all quote currencies are the
+//! base currency. Bound: basis times quantity of any position fits 128 bits.
 
 use market::{AccountEvent, AccountRecord, InstrumentId, MONEY_SCALE, PortfolioId, Price};
 
@@ -9,12 +9,12 @@ use crate::ids::Map;
 
 /// All portfolios.
 #[derive(Default)]
-pub struct Desk {
+pub struct PlainPortfolios {
     positions: Vec<Position>,
     /// By instrument, its positions.
     holders: Map<InstrumentId, Vec<u32>>,
     portfolios: Vec<(PortfolioId, Totals)>,
-    /// Portfolios that a mark of the commit at hand has moved.
+    /// PlainPortfolios that a mark of the commit at hand has moved.
     touched: Vec<u32>,
     /// Rows of positions as they are now.
     pub rows: Map<(PortfolioId, InstrumentId), Worth>,
@@ -64,9 +64,9 @@ pub struct Totals {
     touched: bool,
 }
 
-impl Desk {
-    /// Portfolios that hold what these fills come to, without capital.
-    pub fn new(fills: &[AccountRecord]) -> Desk {
+impl PlainPortfolios {
+    /// PlainPortfolios that hold what these fills come to, without capital.
+    pub fn new(fills: &[AccountRecord]) -> PlainPortfolios {
         let mut fills: Vec<_> = fills
             .iter()
             .filter_map(|record| match record.event {
@@ -75,20 +75,20 @@ impl Desk {
             })
             .collect();
         fills.sort_by_key(|fill| (fill.time, fill.name.id));
-        let mut desk = Desk::default();
-        let (mut places, mut portfolios) = (Map::default(), Map::default());
+        let mut all = PlainPortfolios::default();
+        let (mut places, mut numbers) = (Map::default(), Map::default());
         for fill in fills {
-            let next = desk.portfolios.len() as u32;
-            let portfolio = *portfolios.entry(fill.name.portfolio).or_insert(next);
+            let next = all.portfolios.len() as u32;
+            let portfolio = *numbers.entry(fill.name.portfolio).or_insert(next);
             if portfolio == next {
-                desk.portfolios.push((fill.name.portfolio, Totals::default()));
+                all.portfolios.push((fill.name.portfolio, Totals::default()));
             }
-            let next = desk.positions.len() as u32;
+            let next = all.positions.len() as u32;
             let place = *places.entry((portfolio, fill.instrument)).or_insert(next);
             if place == next {
-                desk.holders.entry(fill.instrument).or_default().push(place);
-                let scale = u32::from(fill.contract.terms.notional_scale());
-                desk.positions.push(Position {
+                all.holders.entry(fill.instrument).or_default().push(place);
+                let scale = u32::from(fill.contract.spec.notional_scale());
+                all.positions.push(Position {
                     portfolio,
                     name: fill.name.portfolio,
                     instrument: fill.instrument,
@@ -102,18 +102,18 @@ impl Desk {
                     worth: Worth::default(),
                 });
             }
-            desk.positions[place as usize].fill(fill.quantity.into(), fill.price, fill.fee.into());
+            all.positions[place as usize].fill(fill.quantity.into(), fill.price, fill.fee.into());
         }
-        for position in &mut desk.positions {
-            let totals = &mut desk.portfolios[position.portfolio as usize].1;
+        for position in &mut all.positions {
+            let totals = &mut all.portfolios[position.portfolio as usize].1;
             totals.open += u64::from(position.quantity != 0);
             position.worth = position.at(None);
             totals.add(position.worth.base, 1);
             totals.unpriced += u64::from(position.worth.base.is_none());
-            desk.rows.insert((position.name, position.instrument), position.worth);
+            all.rows.insert((position.name, position.instrument), position.worth);
         }
-        desk.totals.extend(desk.portfolios.iter().copied());
-        desk
+        all.totals.extend(all.portfolios.iter().copied());
+        all
     }
 
     /// The newest close of an instrument is this.

@@ -1,18 +1,18 @@
-//! Words in which tests speak of accounts: a desk in US dollars that hears of fills and of closes.
+//! Helpers for tests of accounts: a portfolio in US dollars with fills and closes.
 
 use std::collections::BTreeMap;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
-    Fair, Fill, FillRef, IdScope, InstrumentId, ModelId, OrderKey, Origin, PortfolioId, Price,
-    SourceId, Target, Terms, Timeframe, TradeId,
+    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, OrderKey, Origin,
+    PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use oracle::portfolio::{
     BaseAmounts, Config, DriftRow, Facts, Pair, PortfolioConfig, PortfolioRow, PositionRow,
     RiskConfig, RiskRow, Tables, tables,
 };
 
-pub(super) use crate::words::{at, timeframe};
+pub(super) use crate::vocabulary::{at, timeframe};
 
 /// One unit of money.
 pub(super) const ONE: i128 = 1_000_000_000;
@@ -32,14 +32,14 @@ pub(super) fn scaled(
     quote: &str,
     multiplier: u32,
 ) -> Contract {
-    let terms = Terms { price_scale, quantity_scale, calendar: 0 };
-    Contract { terms, quote: money(quote), multiplier }
+    let spec = InstrumentSpec { price_scale, quantity_scale, calendar: 0 };
+    Contract { spec, quote: money(quote), multiplier }
 }
 
 /// So much of `venue:A` at this price, in whole dollars, at no cost; filled in the order of ids.
 pub(super) fn fill(id: u64, quantity: i64, price: i64) -> Fill {
     Fill {
-        name: FillRef { portfolio: desk(), id: TradeId::Number(id) },
+        name: FillRef { portfolio: portfolio_id(), id: TradeId::Number(id) },
         instrument: InstrumentId::of("A"),
         contract: whole("USD"),
         time: EventTime(at("10:00:00").0 + id as i64),
@@ -63,10 +63,10 @@ pub(super) fn of(instrument: &str, contract: Contract, fill: Fill) -> Fill {
     Fill { instrument: InstrumentId::of(instrument), contract, ..fill }
 }
 
-/// A wish in thousandths of the portfolio.
+/// A target in thousandths of the portfolio.
 pub(super) fn target(instrument: &str, thousandths: i64, time: &str) -> AccountEvent {
     AccountEvent::Target(Target {
-        portfolio: desk(),
+        portfolio: portfolio_id(),
         instrument: InstrumentId::of(instrument),
         contract: whole("USD"),
         time: at(time),
@@ -75,9 +75,9 @@ pub(super) fn target(instrument: &str, thousandths: i64, time: &str) -> AccountE
 }
 
 pub(super) fn fair(model: &str, value: Option<i64>, time: &str) -> AccountEvent {
-    AccountEvent::Fair(Fair {
+    AccountEvent::Fair(FairValue {
         instrument: InstrumentId::of("A"),
-        terms: whole("USD").terms,
+        spec: whole("USD").spec,
         model: ModelId::of(model),
         time: at(time),
         value: value.map(Price),
@@ -88,26 +88,26 @@ pub(super) fn bust(id: u64) -> AccountEvent {
     AccountEvent::Bust { of: fill(id, 1, 1).name, time: None }
 }
 
-/// Told by one source at this position.
-pub(super) fn told(position: u64, event: AccountEvent) -> AccountRecord {
+/// A record of one source at this position.
+pub(super) fn record(position: u64, event: AccountEvent) -> AccountRecord {
     let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position };
     AccountRecord { origin, event }
 }
 
 /// The portfolio of all stories.
-pub(super) fn desk() -> PortfolioId {
-    PortfolioId::of("desk")
+pub(super) fn portfolio_id() -> PortfolioId {
+    PortfolioId::of("fund")
 }
 
-/// What is known of the desk.
-pub(super) struct Desk {
+/// The configuration and facts of one portfolio.
+pub(super) struct Scenario {
     pub(super) config: Config,
     pub(super) facts: Facts,
 }
 
-impl Desk {
-    /// A desk with such a capital in whole dollars. Risk is of five minutes, over ten changes.
-    pub(super) fn with_capital(capital: i128) -> Desk {
+impl Scenario {
+    /// A portfolio with such a capital in whole dollars. Risk is of five minutes, over ten changes.
+    pub(super) fn with_capital(capital: i128) -> Scenario {
         let portfolio = PortfolioConfig {
             currency: money("USD"),
             capital: capital * ONE,
@@ -116,44 +116,46 @@ impl Desk {
         let config = Config {
             base: timeframe("1m"),
             default_currency: money("EUR"),
-            portfolios: BTreeMap::from([(desk(), portfolio)]),
+            portfolios: BTreeMap::from([(portfolio_id(), portfolio)]),
             pairs: Vec::new(),
             computed: BTreeMap::from([(ModelId::of("computed"), timeframe("5m"))]),
             risk: RiskConfig { timeframe: timeframe("5m"), bars: 10, confidence: 0.95 },
         };
-        Desk { config, facts: Facts::default() }
+        Scenario { config, facts: Facts::default() }
     }
 
-    pub(super) fn new() -> Desk {
-        Desk::with_capital(0)
+    pub(super) fn new() -> Scenario {
+        Scenario::with_capital(0)
     }
 
-    /// A desk that hears of these fills of `A`, which then closes at this price.
-    pub(super) fn after(fills: &[Fill], mark: i64) -> Desk {
-        Desk::new().hears_all(fills.iter().map(|fill| AccountEvent::Fill(*fill))).closes("A", mark)
+    /// A portfolio with these fills of `A`, which then closes at this price.
+    pub(super) fn after(fills: &[Fill], mark: i64) -> Scenario {
+        Scenario::new()
+            .apply_all(fills.iter().map(|fill| AccountEvent::Fill(*fill)))
+            .closes("A", mark)
     }
 
-    pub(super) fn hears(mut self, event: AccountEvent) -> Desk {
+    pub(super) fn apply(mut self, event: AccountEvent) -> Scenario {
         let position = self.facts.records.len() as u64;
-        self.facts.records.push(told(position, event));
+        self.facts.records.push(record(position, event));
         self
     }
 
-    pub(super) fn hears_all(self, events: impl IntoIterator<Item = AccountEvent>) -> Desk {
-        events.into_iter().fold(self, Desk::hears)
+    pub(super) fn apply_all(self, events: impl IntoIterator<Item = AccountEvent>) -> Scenario {
+        events.into_iter().fold(self, Scenario::apply)
     }
 
-    pub(super) fn fills(self, fill: Fill) -> Desk {
-        self.hears(AccountEvent::Fill(fill))
+    pub(super) fn fills(self, fill: Fill) -> Scenario {
+        self.apply(AccountEvent::Fill(fill))
     }
 
     /// A minute closes at a price without decimals.
-    pub(super) fn closes(self, instrument: &str, price: i64) -> Desk {
+    pub(super) fn closes(self, instrument: &str, price: i64) -> Scenario {
         self.bar(instrument, "1m", "10:00:00", (price, 0), BarState::Open)
     }
 
     /// Five minutes, one after another from 10:00, are final at these prices without decimals.
-    pub(super) fn history(mut self, instrument: &str, prices: &[i64]) -> Desk {
+    pub(super) fn history(mut self, instrument: &str, prices: &[i64]) -> Scenario {
         for (number, price) in prices.iter().enumerate() {
             let time = format!("{}:{:02}:00", 10 + number / 12, number % 12 * 5);
             self = self.bar(instrument, "5m", &time, (*price, 0), BarState::Final);
@@ -168,12 +170,12 @@ impl Desk {
         open: &str,
         (price, scale): (i64, u8),
         state: BarState,
-    ) -> Desk {
+    ) -> Scenario {
         let (instrument, timeframe): (InstrumentId, Timeframe) =
             (InstrumentId::of(instrument), timeframe(frame));
         let open_time = at(open);
         let end = EventTime(open_time.0 + i64::from(timeframe.secs()) * 1_000_000_000);
-        let mut bar = Bar::empty(scaled(scale, 0, "USD", 1).terms, end);
+        let mut bar = Bar::empty(scaled(scale, 0, "USD", 1).spec, end);
         let order =
             OrderKey { time: open_time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) };
         bar.close = Some((order, Price(price)));
@@ -183,7 +185,7 @@ impl Desk {
     }
 
     /// A pair such as `EUR/USD`, which closes at this price; none if it has never traded.
-    pub(super) fn pair(mut self, name: &str, mark: Option<(i64, u8)>) -> Desk {
+    pub(super) fn pair(mut self, name: &str, mark: Option<(i64, u8)>) -> Scenario {
         let (first, second) = name.split_once('/').unwrap();
         // A second pair of the same currencies is another instrument.
         let id = format!("{name} {}", self.config.pairs.len());
@@ -200,7 +202,7 @@ impl Desk {
     }
 
     pub(super) fn position(&self, instrument: &str) -> PositionRow {
-        self.shows().positions[&(desk(), InstrumentId::of(instrument))]
+        self.shows().positions[&(portfolio_id(), InstrumentId::of(instrument))]
     }
 
     /// The amounts of a position in dollars.
@@ -209,15 +211,15 @@ impl Desk {
     }
 
     pub(super) fn portfolio(&self) -> PortfolioRow {
-        self.shows().portfolios[&desk()]
+        self.shows().portfolios[&portfolio_id()]
     }
 
     pub(super) fn drift(&self, instrument: &str) -> DriftRow {
-        self.shows().drift[&(desk(), InstrumentId::of(instrument))]
+        self.shows().drift[&(portfolio_id(), InstrumentId::of(instrument))]
     }
 
     pub(super) fn risk(&self) -> RiskRow {
-        self.shows().risk.remove(&desk()).unwrap()
+        self.shows().risk.remove(&portfolio_id()).unwrap()
     }
 
     /// Quantity, basis and realised profit of `A`.

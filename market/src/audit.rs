@@ -1,4 +1,4 @@
-//! What happens beside the candles and must not be lost: each notice becomes a row of a log.
+//! What happens beside the candles and must not be lost: each event becomes a row of a log.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub struct Outlier {
     pub commit: Commit,
     /// The trade.
     pub trade: Trade,
-    /// Whether a new trade or a correction says so; never a cancel.
+    /// Whether a new trade or a correction is the outlier; never a cancel.
     pub kind: CauseKind,
     /// Median of the closes that it is held to.
     pub median: Price,
@@ -71,16 +71,16 @@ pub struct Outlier {
     pub bars: u32,
 }
 
-/// An accepted record, cut down to what a tape of trades shows of it.
+/// An accepted record, cut down to what a log of trades shows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Statement {
+pub struct AcceptedEvent {
     /// Where the record came from.
     pub origin: Origin,
     /// The instrument.
     pub instrument: InstrumentId,
     /// What it is.
     pub kind: CauseKind,
-    /// The id of the trade as told; a cancel tells none.
+    /// The id of the trade as reported; a cancel has none.
     pub id: Option<TradeId>,
     /// The id that a correction or cancel names.
     pub of: Option<TradeId>,
@@ -98,16 +98,16 @@ pub struct Statement {
     pub side: Side,
 }
 
-impl Statement {
-    /// What is shown of a record.
-    pub fn of(record: &Record) -> Statement {
+impl AcceptedEvent {
+    /// The event of a record.
+    pub fn of(record: &Record) -> AcceptedEvent {
         let origin = record.origin;
         match record.event {
-            Event::New(trade) => Statement::telling(origin, CauseKind::Trade, None, &trade),
+            Event::New(trade) => AcceptedEvent::from_trade(origin, CauseKind::Trade, None, &trade),
             Event::Correct { of, with } => {
-                Statement::telling(origin, CauseKind::Correction, Some(of.id), &with)
+                AcceptedEvent::from_trade(origin, CauseKind::Correction, Some(of.id), &with)
             }
-            Event::Cancel { of, time } => Statement {
+            Event::Cancel { of, time } => AcceptedEvent {
                 origin,
                 instrument: of.instrument,
                 kind: CauseKind::Cancel,
@@ -123,8 +123,13 @@ impl Statement {
         }
     }
 
-    fn telling(origin: Origin, kind: CauseKind, of: Option<TradeId>, trade: &Trade) -> Statement {
-        Statement {
+    fn from_trade(
+        origin: Origin,
+        kind: CauseKind,
+        of: Option<TradeId>,
+        trade: &Trade,
+    ) -> AcceptedEvent {
+        AcceptedEvent {
             origin,
             instrument: trade.instrument,
             kind,
@@ -133,8 +138,8 @@ impl Statement {
             time: trade.time,
             price: trade.price,
             quantity: trade.quantity,
-            price_scale: trade.terms.price_scale,
-            quantity_scale: trade.terms.quantity_scale,
+            price_scale: trade.spec.price_scale,
+            quantity_scale: trade.spec.quantity_scale,
             side: trade.side,
         }
     }

@@ -1,4 +1,4 @@
-//! A portfolio on the desk: its lines, and what was put out of it.
+//! The account state of one portfolio: its lines, and the rows last emitted of it.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -10,28 +10,28 @@ use super::{Holding, Rows, rate};
 use crate::arrange::Update;
 use crate::keyed::Time;
 use crate::portfolio::config::{Account, Route};
-use crate::portfolio::fills::Line;
+use crate::portfolio::fills::PortfolioLine;
 use crate::portfolio::money::Rate;
 use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
 use crate::portfolio::totals::{Share, Sums};
 
 /// What is known of one portfolio.
-pub(super) struct Sheet {
+pub(super) struct AccountState {
     portfolio: PortfolioId,
     account: Account,
     lines: Vec<Row>,
     /// Where the lines are, in order.
     numbers: BTreeMap<InstrumentId, usize>,
     /// As it was last put out.
-    told: Option<Portfolio>,
-    touched: bool,
+    emitted: Option<Portfolio>,
+    dirty: bool,
 }
 
 /// A line, with what values it.
 struct Row {
     instrument: InstrumentId,
     /// None if there is no such line any more; its place waits for it to come back.
-    line: Option<Line>,
+    line: Option<PortfolioLine>,
     route: Route,
     mark: Option<Price>,
     rate: Option<Rate>,
@@ -49,10 +49,10 @@ enum Stale {
     All,
 }
 
-impl Sheet {
-    pub(super) fn new(portfolio: PortfolioId, account: Account) -> Sheet {
+impl AccountState {
+    pub(super) fn new(portfolio: PortfolioId, account: Account) -> AccountState {
         let (lines, numbers) = (Vec::new(), BTreeMap::new());
-        Sheet { portfolio, account, lines, numbers, told: None, touched: false }
+        AccountState { portfolio, account, lines, numbers, emitted: None, dirty: false }
     }
 
     /// Where the line of an instrument is, and whether the place is new.
@@ -74,14 +74,14 @@ impl Sheet {
         (place, place == next)
     }
 
-    /// The line at this place is this now. Like the next two, says whether it is the first thing that matters
+    /// Sets the line at this place. Like the next two, returns whether it is the first relevant change
     /// of this portfolio in the round.
-    pub(super) fn set_line(&mut self, place: usize, line: Option<Line>) -> bool {
+    pub(super) fn set_line(&mut self, place: usize, line: Option<PortfolioLine>) -> bool {
         let row = &mut self.lines[place];
         let matters = row.line.is_some() || line.is_some();
         row.line = line;
         row.stale = Stale::All;
-        matters && !std::mem::replace(&mut self.touched, true)
+        matters && !std::mem::replace(&mut self.dirty, true)
     }
 
     /// The mark of its instrument is this.
@@ -89,7 +89,7 @@ impl Sheet {
         let row = &mut self.lines[place];
         row.mark = mark;
         row.stale = row.stale.max(Stale::Mark);
-        row.line.is_some() && !std::mem::replace(&mut self.touched, true)
+        row.line.is_some() && !std::mem::replace(&mut self.dirty, true)
     }
 
     /// The mark of this pair is this.
@@ -105,12 +105,12 @@ impl Sheet {
         }
         row.rate = rate(row.route, mark);
         row.stale = Stale::All;
-        row.line.is_some() && !std::mem::replace(&mut self.touched, true)
+        row.line.is_some() && !std::mem::replace(&mut self.dirty, true)
     }
 
-    /// Amounts of the line at this place go this way, whose rate is none until its pair is told; says whether
+    /// Sets the FX route of the line at this place, whose rate is none until its pair has a mark; returns whether
     /// that is new.
-    pub(super) fn lead(&mut self, place: usize, route: Route) -> bool {
+    pub(super) fn set_route(&mut self, place: usize, route: Route) -> bool {
         let row = &mut self.lines[place];
         let is_new = row.route != route;
         if is_new {
@@ -129,7 +129,7 @@ impl Sheet {
     /// Puts out what differs from what was put out, in the order of keys and rows.
     pub(super) fn settle(&mut self, time: Time, out: &mut Rows) {
         let portfolio = self.portfolio;
-        self.touched = false;
+        self.dirty = false;
         let (mut sums, mut otherwise) = (Sums::default(), None);
         for place in self.numbers.values() {
             let row = &mut self.lines[*place];
@@ -140,7 +140,7 @@ impl Sheet {
             }
         }
         let (totals, whole) = sums.totals(&self.account);
-        change(&mut out.portfolios, time, portfolio, &mut self.told, totals);
+        change(&mut out.portfolios, time, portfolio, &mut self.emitted, totals);
 
         for place in self.numbers.values() {
             let row = &mut self.lines[*place];
@@ -164,13 +164,13 @@ impl Row {
         };
         let before = self.position.as_deref();
         let open = |row: Option<&Position>| row.filter(|row| row.is_open()).map(|_| instrument);
-        tell(&mut out.open, time, portfolio, &open(before), &open(after.as_ref()));
+        emit(&mut out.open, time, portfolio, &open(before), &open(after.as_ref()));
         let priced = |row: Option<&Position>| {
             let Position { quantity, contract, base, .. } = row.filter(|row| row.is_open())?;
             let (quantity, contract) = (*quantity, *contract);
             base.is_ok().then_some(Holding { portfolio, quantity, contract })
         };
-        tell(&mut out.priced, time, instrument, &priced(before), &priced(after.as_ref()));
+        emit(&mut out.priced, time, instrument, &priced(before), &priced(after.as_ref()));
         let key = PositionKey { portfolio, instrument };
         if before != after.as_ref() {
             change(&mut out.positions, time, key, &mut self.position, after.map(Arc::new));
@@ -190,21 +190,21 @@ impl Row {
     }
 }
 
-/// A row was as told and is `after`.
+/// A row was as last emitted and is `after`.
 fn change<K: Copy, V: Clone + Ord>(
     rows: &mut Vec<Update<K, V>>,
     time: Time,
     key: K,
-    told: &mut Option<V>,
+    emitted: &mut Option<V>,
     after: Option<V>,
 ) {
-    tell(rows, time, key, told, &after);
-    *told = after;
+    emit(rows, time, key, emitted, &after);
+    *emitted = after;
 }
 
-/// A row was `before` and is `after`. The lesser is told first: arrangements sort what is in order already
+/// A row was `before` and is `after`. The lesser is emitted first: arrangements sort what is in order already
 /// by looking at it.
-fn tell<K: Copy, V: Clone + Ord>(
+fn emit<K: Copy, V: Clone + Ord>(
     rows: &mut Vec<Update<K, V>>,
     time: Time,
     key: K,

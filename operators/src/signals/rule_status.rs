@@ -1,4 +1,4 @@
-//! Where each rule stands at the bars of one instrument and timeframe: what its alerts and the bars come to.
+//! The status of each rule at the bars of one instrument and timeframe, from its alerts and the bars.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Signal, SignalChange, SignalKey, SignalOut};
 
-/// The bars at which rules hold, and what was last told of them.
+/// The bars at which rules hold, and the rows last emitted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Standing {
+pub(super) struct RuleStatus {
     /// Per rule, the bars at which an alert of it is raised.
     held: BTreeMap<u16, BTreeSet<EventTime>>,
     rows: BTreeMap<u16, Signal>,
 }
 
-impl Standing {
+impl RuleStatus {
     /// A rule has come to hold at a bar, or no longer does.
     pub(super) fn alert(&mut self, rule: u16, open_time: EventTime, raised: bool) {
         let held = self.held.entry(rule).or_default();

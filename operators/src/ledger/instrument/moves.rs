@@ -1,4 +1,4 @@
-//! What survives of the trades that a commit touched moves between bars.
+//! What survives of the trades that a commit changed moves between bars.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use market::{
     Bar, Bucket, Cause, CauseKind, Commit, Event, EventTime, Outlier, Record, Trade, Updates,
 };
 
-use super::{Application, Book};
+use super::{Application, InstrumentState};
 use crate::ledger::LedgerConfig;
 use crate::ledger::outliers::Far;
 use crate::ledger::rows::RowNo;
 use crate::ledger::trades::{IdNo, TradeNo};
-use crate::output::{LedgerOut, Notice};
+use crate::output::{AuditEvent, LedgerOut};
 
-/// What a commit does to one trade: its contribution when the commit first touched it, and why.
-pub(super) struct Touch {
+/// What a commit does to one trade: its contribution when the commit first changed it, and why.
+pub(super) struct TradeChange {
     pub(super) id: IdNo,
     pub(super) before: Option<Trade>,
     pub(super) cause: Cause,
@@ -23,10 +23,10 @@ pub(super) struct Touch {
 /// The bars that differ after a commit, with the strongest cause of each; none if only time passed.
 pub(super) type Changed = BTreeMap<EventTime, Option<Cause>>;
 
-impl Book {
-    /// Takes the quiet trades that came into their bars, notes these bars with the strongest cause of each, and
+impl InstrumentState {
+    /// Takes the plain trades that came into their bars, notes these bars with the strongest cause of each, and
     /// holds the trades to recent prices.
-    pub(super) fn take_in(
+    pub(super) fn add_plain_trades(
         &mut self,
         application: &Application<'_>,
         records: &[Record],
@@ -44,21 +44,21 @@ impl Book {
             let Some(bar) = self.bars.get_mut(bucket.open) else {
                 return; // it was made when the row was added
             };
-            let (mut cause, mut quiet) = (None, 0);
+            let (mut cause, mut plain) = (None, 0);
             let of_bar = |trade: &Trade| bucket.open <= trade.time && trade.time < bucket.end;
             while let Some((row, place)) =
                 fresh.next_if(|next| new_trade(records, next).is_some_and(of_bar))
             {
                 self.trades.rows.settle(*row);
-                if application.some_are_affairs && self.trades.rows.is_gone(*row) {
+                if application.some_are_amended && self.trades.rows.is_gone(*row) {
                     continue;
                 }
                 let record = &records[*place as usize];
                 let Event::New(trade) = &record.event else {
                     continue;
                 };
-                bar.take_in(trade);
-                quiet += 1;
+                bar.add_plain(trade);
+                plain += 1;
                 if trade.updates != Updates::NONE && cause.is_none() {
                     // Records are in the order of their origins: of trades the first is strongest.
                     let (kind, origin) = (CauseKind::Trade, record.origin);
@@ -69,17 +69,17 @@ impl Book {
                 {
                     let (commit, kind) = (application.context.commit, CauseKind::Trade);
                     let row = outlier(commit, trade, kind, far);
-                    out.push(LedgerOut::from(Notice::Outlier(row)));
+                    out.push(LedgerOut::from(AuditEvent::Outlier(row)));
                 }
             }
-            self.bars.took_in(quiet);
+            self.bars.count_plain(plain);
             if let Some(cause) = cause {
                 strengthen(changed, bucket.open, cause);
             }
         }
     }
 
-    /// Compares what each touched affair contributes with what it did, and moves it. Notes the bars to
+    /// Compares what each dirty amended trade contributes with what it did, and moves it. Notes the bars to
     /// which a contribution differs, with the strongest cause of each. What did not contribute before is
     /// held to recent prices.
     pub(super) fn move_between_bars(
@@ -91,7 +91,7 @@ impl Book {
         let (config, commit) = (application.config, application.context.commit);
         // Trades that were joined in this commit are one: gather by what they are now.
         let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
-        for Touch { id, before, cause } in &application.touches {
+        for TradeChange { id, before, cause } in &application.trade_changes {
             let trade = self.trades.trade_of(*id);
             let (befores, strongest) =
                 by_trade.entry(trade).or_insert_with(|| (Vec::new(), *cause));
@@ -106,12 +106,12 @@ impl Book {
                 continue;
             }
             // Not sets: two trades that look alike and become one did contribute twice. After is one at most,
-            // so their order says nothing.
+            // so their order does not matter.
             let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
             for (when, trade) in befores.iter().map(|t| (0, t)).chain(after.iter().map(|t| (1, t)))
             {
                 let bucket = buckets.of(trade.time);
-                let mut alone = Bar::empty(trade.terms, bucket.end);
+                let mut alone = Bar::empty(trade.spec, bucket.end);
                 alone.add(trade);
                 if !alone.is_empty() {
                     contributions.entry(bucket).or_default()[when].push(alone);
@@ -127,7 +127,7 @@ impl Book {
                 }
                 if befores.iter().all(|before| before.content() != after.content()) {
                     let outlier = self.outlier(config, commit, trade, &after, bucket);
-                    out.extend(outlier.map(|row| LedgerOut::from(Notice::Outlier(row))));
+                    out.extend(outlier.map(|row| LedgerOut::from(AuditEvent::Outlier(row))));
                 }
             }
             for (bucket, [before, after]) in contributions {
@@ -138,7 +138,7 @@ impl Book {
         }
     }
 
-    /// What is told of a survivor in the bar of `bucket` if its price is far away from recent ones.
+    /// The audit row of a survivor in the bar of `bucket`, if its price is an outlier.
     fn outlier(
         &mut self,
         config: &LedgerConfig,

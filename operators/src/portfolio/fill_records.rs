@@ -1,30 +1,30 @@
-//! All that was said of one fill, and which of it survives.
+//! The records of one fill, and which of them survives.
 
 use market::{AccountEvent, Fill, Origin};
 use serde::{Deserialize, Serialize};
 
 /// The records of one (portfolio, id): maxima, so that neither order nor copies matter.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Dossier {
+pub(super) struct FillRecords {
     /// The fill with the lowest origin.
     original: Option<(Origin, Fill)>,
     /// The strongest correction. Rare, as is what follows.
     correction: Option<Box<(Origin, Fill)>>,
     busted: bool,
-    dispute: Option<Box<Dispute>>,
+    conflict: Option<Box<FillConflict>>,
 }
 
 /// Fills of one name that have different contents.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Dispute {
+struct FillConflict {
     /// Contents other than that of the original.
     others: Vec<Fill>,
-    /// The pairs (kept, dropped) that were told.
-    told: Vec<(Fill, Fill)>,
+    /// The pairs (kept, dropped) that were emitted.
+    emitted: Vec<(Fill, Fill)>,
 }
 
-impl Dossier {
-    /// Takes a record. Those that speak of no fill say nothing.
+impl FillRecords {
+    /// Takes a record. Records that are not about fills are ignored.
     pub(super) fn take(&mut self, origin: Origin, event: &AccountEvent) {
         match event {
             AccountEvent::Fill(fill) => self.take_fill(origin, *fill),
@@ -51,17 +51,17 @@ impl Dossier {
         } else {
             fill
         };
-        if other != *kept || self.dispute.is_some() {
+        if other != *kept || self.conflict.is_some() {
             let kept = *kept;
-            let dispute = self.dispute.get_or_insert_default();
-            if !dispute.others.contains(&other) {
-                dispute.others.push(other);
+            let conflict = self.conflict.get_or_insert_default();
+            if !conflict.others.contains(&other) {
+                conflict.others.push(other);
             }
-            dispute.others.retain(|other| *other != kept);
+            conflict.others.retain(|other| *other != kept);
         }
     }
 
-    /// Whether the fill itself was told, and not only what became of it.
+    /// Whether the fill itself is known, and not only its corrections or busts.
     pub(super) fn is_known(&self) -> bool {
         self.original.is_some()
     }
@@ -72,25 +72,25 @@ impl Dossier {
         Some(self.correction.as_deref().map_or(*original, |(_, with)| *with))
     }
 
-    /// The pairs (kept, dropped) that were not told before; from now on they were.
-    pub(super) fn tell_conflicts(&mut self) -> Vec<(Fill, Fill)> {
-        let (Some((_, kept)), Some(dispute)) = (&self.original, &mut self.dispute) else {
+    /// The pairs (kept, dropped) that were not emitted before; they count as emitted from now on.
+    pub(super) fn new_conflicts(&mut self) -> Vec<(Fill, Fill)> {
+        let (Some((_, kept)), Some(conflict)) = (&self.original, &mut self.conflict) else {
             return Vec::new();
         };
-        let pairs = dispute.others.iter().map(|dropped| (*kept, *dropped));
-        let new: Vec<_> = pairs.filter(|pair| !dispute.told.contains(pair)).collect();
-        dispute.told.extend(&new);
+        let pairs = conflict.others.iter().map(|dropped| (*kept, *dropped));
+        let new: Vec<_> = pairs.filter(|pair| !conflict.emitted.contains(pair)).collect();
+        conflict.emitted.extend(&new);
         new
     }
 
     /// About how many bytes it retains besides itself.
     pub(super) fn bytes(&self) -> usize {
         let correction = self.correction.as_ref().map_or(0, |_| size_of::<(Origin, Fill)>());
-        let dispute = self.dispute.as_ref().map_or(0, |dispute| {
-            size_of::<Dispute>()
-                + dispute.others.capacity() * size_of::<Fill>()
-                + dispute.told.capacity() * size_of::<(Fill, Fill)>()
+        let conflict = self.conflict.as_ref().map_or(0, |conflict| {
+            size_of::<FillConflict>()
+                + conflict.others.capacity() * size_of::<Fill>()
+                + conflict.emitted.capacity() * size_of::<(Fill, Fill)>()
         });
-        correction + dispute
+        correction + conflict
     }
 }

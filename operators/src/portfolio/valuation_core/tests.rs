@@ -1,22 +1,22 @@
-//! The desk beside its obvious form: all rows of all lines, made anew after every round.
+//! The valuation beside its obvious form: all rows of all lines, made anew after every round.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use market::{Currency, Terms, Timeframe};
+use market::{Currency, InstrumentSpec, Timeframe};
 use proptest::prelude::*;
 
 use super::*;
-use crate::portfolio::book::Held;
 use crate::portfolio::config::{Account, Confidence, Pair, RiskConfig};
+use crate::portfolio::position_history::Held;
 use crate::portfolio::totals::{Share, Sums};
 
 const INSTRUMENTS: u64 = 6;
-/// Quoted in dollars, says what a euro costs.
+/// Quoted in dollars: the price of a euro.
 const PAIR: u64 = 4;
 
 #[derive(Clone, Debug)]
-enum Said {
+enum InputChange {
     Line { portfolio: u64, instrument: u64, held: Option<(i128, i128)>, target: Option<i64> },
     Mark { instrument: u64, mark: Option<i64> },
 }
@@ -50,7 +50,7 @@ fn config() -> Arc<PortfolioConfig> {
             base: eur,
             quote: usd,
             instrument: InstrumentId(PAIR),
-            terms: Terms { price_scale: 2, ..Terms::DEFAULT },
+            spec: InstrumentSpec { price_scale: 2, ..InstrumentSpec::DEFAULT },
         }],
         risk: RiskConfig { timeframe: Timeframe::MINUTE, bars: 3, confidence: Confidence::P95 },
         computed: Vec::new(),
@@ -60,8 +60,8 @@ fn config() -> Arc<PortfolioConfig> {
 /// Odd instruments are quoted in euros.
 fn contract(instrument: u64) -> Contract {
     let quote = currency(if instrument % 2 == 1 { "EUR" } else { "USD" });
-    let terms = Terms { price_scale: 2, quantity_scale: instrument as u8, calendar: 0 };
-    Contract { terms, quote, multiplier: 1 + instrument as u32 }
+    let spec = InstrumentSpec { price_scale: 2, quantity_scale: instrument as u8, calendar: 0 };
+    Contract { spec, quote, multiplier: 1 + instrument as u32 }
 }
 
 fn amounts() -> impl Strategy<Value = i128> {
@@ -69,23 +69,23 @@ fn amounts() -> impl Strategy<Value = i128> {
     prop_oneof![1 => Just(0), 6 => -10_000_i128..10_000, 1 => far]
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn input() -> impl Strategy<Value = InputChange> {
     let mark = prop_oneof![5 => 1..500_i64, 1 => -5..5_i64, 1 => Just(i64::MAX)];
     let held = (amounts(), amounts());
     prop_oneof![
         (0..3_u64, 0..INSTRUMENTS, prop::option::of(held), prop::option::of(-5..1_000_000_000_i64))
-            .prop_map(|(portfolio, instrument, held, target)| Said::Line {
+            .prop_map(|(portfolio, instrument, held, target)| InputChange::Line {
                 portfolio,
                 instrument,
                 held,
                 target
             }),
         (0..INSTRUMENTS, prop::option::weighted(0.8, mark))
-            .prop_map(|(instrument, mark)| Said::Mark { instrument, mark }),
+            .prop_map(|(instrument, mark)| InputChange::Mark { instrument, mark }),
     ]
 }
 
-fn line(instrument: u64, held: Option<(i128, i128)>, target: Option<i64>) -> Option<Line> {
+fn line(instrument: u64, held: Option<(i128, i128)>, target: Option<i64>) -> Option<PortfolioLine> {
     let held = held.map(|(quantity, basis)| Held {
         quantity,
         fills: 1,
@@ -94,19 +94,19 @@ fn line(instrument: u64, held: Option<(i128, i128)>, target: Option<i64>) -> Opt
         fees: 7,
     });
     let is_one = held.is_some() || target.is_some();
-    is_one.then_some(Line { contract: contract(instrument), held, target })
+    is_one.then_some(PortfolioLine { contract: contract(instrument), held, target })
 }
 
 /// What the rows are if nothing is remembered.
 fn anew(
     config: &PortfolioConfig,
-    lines: &BTreeMap<PositionKey, Line>,
+    lines: &BTreeMap<PositionKey, PortfolioLine>,
     marks: &BTreeMap<InstrumentId, Price>,
 ) -> Tables {
     let mut tables = Tables::default();
     for portfolio in (0..3).map(PortfolioId) {
         let of_portfolio = || lines.iter().filter(|(key, _)| key.portfolio == portfolio);
-        let rate_of = |line: &Line| match config.route(portfolio, line.contract.quote) {
+        let rate_of = |line: &PortfolioLine| match config.route(portfolio, line.contract.quote) {
             route @ Route::Through { instrument, .. } => {
                 rate(route, marks.get(&instrument).copied())
             }
@@ -129,14 +129,14 @@ fn anew(
         }
         let (row, whole) = sums.totals(&config.account(portfolio));
         tables.portfolios.extend(row.map(|row| (portfolio, row)));
-        let wishes = of_portfolio().any(|(_, line)| line.target.is_some());
+        let has_targets = of_portfolio().any(|(_, line)| line.target.is_some());
         for (key, line) in of_portfolio() {
             let position = tables.positions.get(key);
             if line.target.is_some() || position.is_some_and(Position::is_open) {
                 let share = Share {
                     contract: &line.contract,
                     position,
-                    target: line.target.or(wishes.then_some(0)),
+                    target: line.target.or(has_targets.then_some(0)),
                     mark: marks.get(&key.instrument).copied(),
                     rate: rate_of(line),
                 };
@@ -194,17 +194,17 @@ proptest! {
 
     #[test]
     fn every_round_leaves_the_rows_that_all_lines_and_marks_make(
-        rounds in prop::collection::vec(prop::collection::vec(said(), 0..8), 1..12),
+        rounds in prop::collection::vec(prop::collection::vec(input(), 0..8), 1..12),
     ) {
         let config = config();
-        let mut desk = Desk::new(Arc::clone(&config));
+        let mut valuation = Valuation::new(Arc::clone(&config));
         let (mut lines, mut marks) = (BTreeMap::new(), BTreeMap::new());
         let (mut rows, mut tables) = (Rows::default(), Tables::default());
         for (time, round) in (1..).zip(rounds) {
             let (mut new_lines, mut new_marks): (Vec<LineChange>, Vec<MarkChange>) = Default::default();
-            for said in round {
-                match said {
-                    Said::Line { portfolio, instrument, held, target } => {
+            for input in round {
+                match input {
+                    InputChange::Line { portfolio, instrument, held, target } => {
                         let portfolio = PortfolioId(portfolio);
                         let line = line(instrument, held, target);
                         let key = PositionKey { portfolio, instrument: InstrumentId(instrument) };
@@ -214,7 +214,7 @@ proptest! {
                         };
                         new_lines.push((key, line));
                     }
-                    Said::Mark { instrument, mark } => {
+                    InputChange::Mark { instrument, mark } => {
                         let (instrument, mark) = (InstrumentId(instrument), mark.map(Price));
                         match mark {
                             Some(mark) => marks.insert(instrument, mark),
@@ -224,7 +224,7 @@ proptest! {
                     }
                 }
             }
-            desk.round(time, &new_lines, &new_marks, &mut rows);
+            valuation.round(time, &new_lines, &new_marks, &mut rows);
             tables.apply(time, &mut rows);
             prop_assert_eq!(&tables, &anew(&config, &lines, &marks));
         }
@@ -233,7 +233,7 @@ proptest! {
         let all: Vec<_> = lines.iter().map(|(key, line)| (*key, Some(*line))).collect();
         let marks: Vec<_> = marks.iter().map(|(key, mark)| (*key, Some(*mark))).collect();
         let mut restored = Tables::default();
-        Desk::new(config).round(7, &all, &marks, &mut rows);
+        Valuation::new(config).round(7, &all, &marks, &mut rows);
         restored.apply(7, &mut rows);
         prop_assert_eq!(restored, tables);
     }
