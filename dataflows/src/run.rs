@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource, JobFile};
-use crate::deliver::{Backoff, Delivering, SinkHandler, Standings, Wish};
+use crate::delivery::{Backoff, SinkHandler, SinkSet, SinkStatuses, SinkSubscription};
 use crate::engine::{Engine, EngineError};
 use crate::health::HealthMonitor;
 use crate::ingest::drive::{
@@ -157,7 +157,7 @@ pub struct Started {
     /// Where clients may send rows, in a live run.
     pub inlet: Option<HttpInlet>,
     /// How deliveries to the sinks go, if anybody delivers.
-    pub sinks: Standings,
+    pub sinks: SinkStatuses,
     /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
     handover: Handover,
     engine: Engine,
@@ -222,7 +222,7 @@ impl Started {
         let catalog = Arc::clone(&config.catalog);
         let links = Links::default();
         // A replay delivers nothing: what a recording says has been delivered before.
-        let sinks = if wishes.followed { config.standings() } else { Standings::default() };
+        let sinks = if wishes.followed { config.sink_statuses() } else { SinkStatuses::default() };
         let health = HealthMonitor::new(
             config.sources.iter().map(|s| (s.names.name.clone(), s.required)).collect(),
             Arc::clone(&board),
@@ -276,12 +276,12 @@ impl Started {
     }
 
     /// Delivers changes of views to the sinks of `config`, on threads that wait in `runtime`.
-    pub fn deliver(&self, config: &Config, runtime: Handle) -> Result<Delivering, RunError> {
+    pub fn deliver(&self, config: &Config, runtime: Handle) -> Result<SinkSet, RunError> {
         let run: Arc<str> = Arc::from(now().rfc3339());
-        let mut delivering = Delivering::new(Arc::new(self.reader()), runtime);
+        let mut sink_set = SinkSet::new(Arc::new(self.reader()), runtime);
         let views = config.sinks.iter().flat_map(|sink| sink.views.iter().map(move |v| (sink, v)));
-        for ((sink, (view, wanted)), standing) in views.zip(self.sinks.0.iter()) {
-            let wish = Wish {
+        for ((sink, (view, wanted)), status) in views.zip(self.sinks.0.iter()) {
+            let subscription = SinkSubscription {
                 view,
                 wanted: Arc::clone(wanted),
                 every: sink.every,
@@ -290,11 +290,11 @@ impl Started {
             let how = (sink.encoding, sink.numbers_as_strings);
             let (to, run) = (Arc::clone(&sink.sink), Arc::clone(&run));
             let handler = SinkHandler::new(to, run, Arc::clone(&self.catalog), how);
-            delivering
-                .start(wish, Box::new(handler), Arc::clone(standing))
+            sink_set
+                .start(subscription, Box::new(handler), Arc::clone(status))
                 .map_err(RunError::Thread)?;
         }
-        Ok(delivering)
+        Ok(sink_set)
     }
 
     /// Completes everything on its way, stops the workers, and reports.

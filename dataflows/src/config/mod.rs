@@ -41,7 +41,7 @@ pub use sinks::ConfiguredSink;
 pub use sources::{ConfiguredSource, Inlet};
 
 use crate::clock::{Ahead, SourceTiming};
-use crate::deliver::{Standing, Standings};
+use crate::delivery::{SinkStatus, SinkStatuses};
 use crate::ingest::drive::{Cadence, SourceNames};
 use crate::ingest::handover::Limits;
 use crate::ingest::providers::Provider;
@@ -303,13 +303,13 @@ impl Config {
     }
 
     /// How deliveries go, sink by sink and view by view; nothing is delivered yet.
-    pub fn standings(&self) -> Standings {
+    pub fn sink_statuses(&self) -> SinkStatuses {
         let of = |sink: &ConfiguredSink| {
             let views = sink.views.iter();
-            let standings = views.map(|(view, _)| Standing::new(&sink.name, &sink.kind, view));
-            standings.collect::<Vec<_>>()
+            let statuses = views.map(|(view, _)| SinkStatus::new(&sink.name, &sink.kind, view));
+            statuses.collect::<Vec<_>>()
         };
-        Standings(self.sinks.iter().flat_map(of).collect())
+        SinkStatuses(self.sinks.iter().flat_map(of).collect())
     }
 
     /// How the sources' times are understood, by number; the inlet is the last.

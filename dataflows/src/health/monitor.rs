@@ -7,7 +7,7 @@ use market::{Commit, EventTime, Span};
 
 use super::input::RefusedShare;
 use super::{Seen, SinkSeen, SourceSeen};
-use crate::deliver::{self, Standings};
+use crate::delivery::{SinkState, SinkStatuses};
 use crate::ingest::drive::now;
 use crate::ingest::links::Links;
 use crate::publish::Board;
@@ -23,7 +23,7 @@ struct Shared {
     sources: Vec<(String, bool)>,
     board: Arc<Board>,
     links: Links,
-    sinks: Standings,
+    sinks: SinkStatuses,
     metrics: Metrics,
     state: Mutex<State>,
 }
@@ -41,7 +41,7 @@ impl HealthMonitor {
         sources: Vec<(String, bool)>,
         board: Arc<Board>,
         links: Links,
-        sinks: Standings,
+        sinks: SinkStatuses,
         metrics: Metrics,
     ) -> HealthMonitor {
         let state = Mutex::new(State {
@@ -104,10 +104,10 @@ impl Shared {
                 refused: state.refused[number],
             }
         });
-        let sinks = self.sinks.0.iter().map(|standing| {
-            let told = standing.told();
-            let (name, view) = (standing.name.clone(), standing.view.name);
-            SinkSeen { name, view, state: told.state, last_error: told.last_error }
+        let sinks = self.sinks.0.iter().map(|status| {
+            let progress = status.progress();
+            let (name, view) = (status.name.clone(), status.view.name);
+            SinkSeen { name, view, state: progress.state, last_error: progress.last_error }
         });
         Seen {
             at,
@@ -134,15 +134,15 @@ impl Shared {
                 self.metrics.connection(name, connection);
             }
         }
-        for standing in self.sinks.0.iter() {
-            let told = standing.told();
+        for status in self.sinks.0.iter() {
+            let progress = status.progress();
             let delivered = Delivered {
-                failed: told.state == deliver::State::Failed,
-                rows: told.rows,
-                retries: told.retries,
-                resyncs: told.resyncs,
+                failed: progress.state == SinkState::Failed,
+                rows: progress.rows,
+                retries: progress.retries,
+                resyncs: progress.resyncs,
             };
-            self.metrics.delivery(&standing.name, standing.view.name, delivered);
+            self.metrics.delivery(&status.name, status.view.name, delivered);
         }
     }
 

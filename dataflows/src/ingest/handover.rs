@@ -11,7 +11,7 @@ use super::feed::{Delivery, FeedSender};
 use super::providers::Providers;
 use super::recording::{Recorder, RecordingError};
 use crate::clock::{Binding, Partitions};
-use crate::deliver::Standings;
+use crate::delivery::SinkStatuses;
 use crate::health::HealthMonitor;
 use crate::publish::{Board, LogRow, WorkerFailed, log};
 use crate::serve::Check;
@@ -78,7 +78,7 @@ pub struct Handover {
     round_marks: Marks,
     source_names: Arc<[String]>,
     providers: Providers,
-    sinks: Standings,
+    sinks: SinkStatuses,
     health: Option<HealthMonitor>,
     save_after: Option<Commit>,
     skip_through: Option<Commit>,
@@ -109,7 +109,7 @@ impl Handover {
             marks,
             source_names,
             providers: Providers::default(),
-            sinks: Standings::default(),
+            sinks: SinkStatuses::default(),
             health: None,
             save_after: None,
             skip_through: None,
@@ -132,7 +132,7 @@ impl Handover {
     pub fn telling(
         mut self,
         providers: Providers,
-        sinks: Standings,
+        sinks: SinkStatuses,
         health: HealthMonitor,
     ) -> Handover {
         self.providers = providers;
