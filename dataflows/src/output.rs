@@ -10,7 +10,7 @@ use std::sync::Arc;
 use market::Catalog;
 
 use crate::publish::{Board, BoardReader, Digest, TAPE, ViewDigest};
-use crate::views::{Cell, Scan, VIEWS, View, Wanted, write_csv_header, write_csv_row};
+use crate::views::{Cell, RowFilter, Scan, VIEWS, View, write_csv_header, write_csv_row};
 
 pub use folder::{MANIFEST, OutputError, ResultsFolder};
 
@@ -90,7 +90,7 @@ fn for_each_row<E>(
     }
     if reader.is_by_instrument(view) {
         return catalog.all().iter().try_for_each(|instrument| {
-            let own = Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
+            let own = Scan { filter: RowFilter::of_instrument(instrument.id), ..Scan::all(view) };
             rows(reader, &own).iter().try_for_each(|cells| each(cells))
         });
     }

@@ -280,10 +280,10 @@ impl Started {
         let run: Arc<str> = Arc::from(now().rfc3339());
         let mut sink_set = SinkSet::new(Arc::new(self.reader()), runtime);
         let views = config.sinks.iter().flat_map(|sink| sink.views.iter().map(move |v| (sink, v)));
-        for ((sink, (view, wanted)), status) in views.zip(self.sinks.0.iter()) {
+        for ((sink, (view, filter)), status) in views.zip(self.sinks.0.iter()) {
             let subscription = SinkSubscription {
                 view,
-                wanted: Arc::clone(wanted),
+                filter: Arc::clone(filter),
                 every: sink.every,
                 backoff: Backoff::default(),
             };

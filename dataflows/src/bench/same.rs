@@ -6,7 +6,7 @@ use cost::Loop;
 use market::{CandleKey, Catalog, EventTime, InstrumentId, Timeframe};
 
 use crate::publish::BoardReader;
-use crate::views::{Cell, ReadError, Scan, VIEWS, View, Wanted};
+use crate::views::{Cell, ReadError, RowFilter, Scan, VIEWS, View};
 
 /// By which numbers of the loop the outputs of indicators are told.
 const OUTPUTS: [(&str, &str); 9] = [
@@ -31,7 +31,7 @@ pub fn differences(
     let mut wrong = Vec::new();
     let (mut candles, mut numbers) = (0, 0);
     for instrument in catalog.all() {
-        let of = |view| Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
+        let of = |view| Scan { filter: RowFilter::of_instrument(instrument.id), ..Scan::all(view) };
         for (key, candle) in reader.read_candles(&of(view("candles")))?.rows {
             candles += 1;
             if plain.views.candles.get(&key) != Some(&candle.bar) {

@@ -10,7 +10,7 @@ use market::{BarState, InstrumentId, PortfolioId, Timeframe};
 
 use super::raw::RawSink;
 use super::{ConfigError, duration, in_range};
-use crate::views::{VIEWS, View, Wanted, view};
+use crate::views::{RowFilter, VIEWS, View, view};
 
 /// A sink, ready to be opened.
 pub struct ConfiguredSink {
@@ -19,7 +19,7 @@ pub struct ConfiguredSink {
     /// Its kind.
     pub kind: String,
     /// The views that it is given, and which of their rows.
-    pub views: Vec<(&'static View, Arc<Wanted>)>,
+    pub views: Vec<(&'static View, Arc<RowFilter>)>,
     /// What it is told of a change.
     pub encoding: Encoding,
     /// Whether exact numbers are written as strings.
@@ -130,8 +130,8 @@ fn wanted(
     view: &'static View,
     only: &BTreeMap<String, toml::Value>,
     timeframes: &[Timeframe],
-) -> Result<Wanted, String> {
-    let mut wanted = Wanted::default();
+) -> Result<RowFilter, String> {
+    let mut wanted = RowFilter::default();
     for (name, value) in only {
         let texts = texts(value)
             .ok_or_else(|| format!("`{name}` = {value} is neither a text nor a list of texts"))?;
@@ -162,7 +162,7 @@ fn wanted(
 
 /// Bars that may lack trades do not go out, unless `where` says which states do: in the other system, a whole bar of an
 /// earlier run may stand under the same key.
-fn without_partial_bars(view: &'static View, mut wanted: Wanted) -> Wanted {
+fn without_partial_bars(view: &'static View, mut wanted: RowFilter) -> RowFilter {
     let state = view.column("state").filter(|_| view.name == "candles");
     if let Some(state) = state
         && wanted.texts.iter().all(|(column, _)| *column != state)

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::handler::{Batch, DeliverError, Delta, DeltaHandler, DeltaKind, PART_DELTAS};
 use super::status::SinkStatus;
-use crate::views::{Frontier, ReadError, View, ViewReader, Wanted};
+use crate::views::{Frontier, ReadError, RowFilter, View, ViewReader};
 
 /// Which rows a sink gets, and how often.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct SinkSubscription {
     /// The view.
     pub view: &'static View,
     /// Selects the rows.
-    pub wanted: Arc<Wanted>,
+    pub filter: Arc<RowFilter>,
     /// The shortest time between two batches.
     pub every: Duration,
     /// The pauses before a failed batch is retried.
@@ -121,9 +121,9 @@ impl SinkDriver {
 
     /// Delivers a snapshot in parts; returns its frontier.
     fn deliver_snapshot(&mut self, kind: DeltaKind) -> Result<Frontier, DriverError> {
-        let wanted = Arc::clone(&self.subscription.wanted);
+        let filter = Arc::clone(&self.subscription.filter);
         let log_rows = if kind == DeltaKind::Resync { RESYNC_LOG_ROWS } else { usize::MAX };
-        let reading = self.reader.snapshot(self.subscription.view, wanted, log_rows);
+        let reading = self.reader.snapshot(self.subscription.view, filter, log_rows);
         let snapshot = self.runtime.block_on(reading).map_err(DriverError::Closed)?;
         let at = snapshot.frontier();
         let (mut part, mut rest) = (0, Some(snapshot));
@@ -150,8 +150,8 @@ impl SinkDriver {
             let stopping = self.is_stopping(); // read first: then the frontier below is the last one
             let now = self.reader.frontier();
             if now.commit > at.commit {
-                let wanted = Arc::clone(&self.subscription.wanted);
-                let changes = self.reader.changes(self.subscription.view, wanted, at.commit, now);
+                let filter = Arc::clone(&self.subscription.filter);
+                let changes = self.reader.changes(self.subscription.view, filter, at.commit, now);
                 let changes = match self.runtime.block_on(changes) {
                     Ok(changes) => changes,
                     Err(ReadError::Gone { .. } | ReadError::Forgotten { .. }) => return Ok(false),

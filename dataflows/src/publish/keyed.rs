@@ -19,7 +19,9 @@ use operators::arrange::SharedBatch;
 
 use super::scan::{self, Rest};
 use crate::readers::{Allowance, Exceeded};
-use crate::views::{Cell, Change, Dimension, Frontier, Labels, Page, Scan, Snapshot, View, Wanted};
+use crate::views::{
+    Cell, Change, Dimension, Frontier, Labels, Page, RowFilter, Scan, Snapshot, View,
+};
 use market::Commit;
 
 pub use alerts::Alerts;
@@ -116,11 +118,11 @@ pub type ReadRows =
     fn(&[Shelf], Frontier, &Scan, &Labels, &mut Allowance<'_>) -> Result<Page, Exceeded>;
 /// Has the rows of shelves at a frontier read part by part.
 pub type ReadParts =
-    fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Arc<dyn Snapshot>;
+    fn(&[Shelf], Frontier, &'static View, Arc<RowFilter>, Labels) -> Arc<dyn Snapshot>;
 /// Reads the net change on shelves after one commit (none: from the beginning) up to another.
 pub type ReadChanges = fn(
     &[Shelf],
-    (&'static View, &Wanted),
+    (&'static View, &RowFilter),
     (Option<Commit>, Commit),
     &Labels,
     &mut Allowance<'_>,
@@ -153,8 +155,8 @@ impl KeyedView {
             read: |shelves, frontier, scan, labels, allowance| {
                 scan::read::<V>(unpack::<V>(shelves), frontier, scan, labels, allowance)
             },
-            snapshot: |shelves, frontier, view, wanted, labels| {
-                Arc::new(Rest::<V>::new(unpack::<V>(shelves), frontier, view, wanted, labels))
+            snapshot: |shelves, frontier, view, filter, labels| {
+                Arc::new(Rest::<V>::new(unpack::<V>(shelves), frontier, view, filter, labels))
             },
             changes: |shelves, of, span, labels, allowance| {
                 scan::changes::<V>(unpack::<V>(shelves), of, span, labels, allowance)

@@ -14,8 +14,8 @@ use super::table::Table;
 use super::tape::{self, Ended, Parts, TAPE};
 use crate::readers::{Allowance, Class, Exceeded, ReaderPool, Stop};
 use crate::views::{
-    AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading, Scan,
-    Snapshot, View, ViewReader, Wanted,
+    AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading,
+    RowFilter, Scan, Snapshot, View, ViewReader,
 };
 
 /// What is kept of the tape at a frontier, once it was looked at. A read that is given up as a short one goes on with it
@@ -54,7 +54,7 @@ impl BoardReader {
     ) -> Result<Page, Stop> {
         match keyed(scan.view.name) {
             Some(view) => {
-                let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
+                let Cut { frontier, shelves } = self.cut(view, &scan.filter, scan.as_of)?;
                 Ok((view.read)(&shelves, frontier, scan, &self.board.labels, allowance)?)
             }
             None => match self.table(scan) {
@@ -78,7 +78,7 @@ impl BoardReader {
             let frontier = self.board.frontier();
             return Ok(CandlePage { frontier, rows: Vec::new(), more: false });
         };
-        let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
+        let Cut { frontier, shelves } = self.cut(view, &scan.filter, scan.as_of)?;
         let (rows, more) =
             scan::found::<Candles>(unpack::<Candles>(&shelves), frontier, scan, allowance)?;
         let rows = rows.into_iter().map(|(key, candle)| (key, *candle)).collect();
@@ -89,34 +89,34 @@ impl BoardReader {
     pub fn read_snapshot(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         log_rows: usize,
     ) -> Result<Arc<dyn Snapshot>, ReadError> {
         let mut taped = Taped::default();
         let allowance = &mut Allowance::unlimited();
-        whole(self.snapshot_within(view, wanted, log_rows, (&mut taped, allowance)))
+        whole(self.snapshot_within(view, filter, log_rows, (&mut taped, allowance)))
     }
 
     fn snapshot_within(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         log_rows: usize,
         (taped, allowance): (&mut Taped, &mut Allowance<'_>),
     ) -> Result<Arc<dyn Snapshot>, Stop> {
         match keyed(view.name) {
             Some(keyed) => {
-                let Cut { frontier, shelves } = self.cut(keyed, &wanted, None)?;
+                let Cut { frontier, shelves } = self.cut(keyed, &filter, None)?;
                 let labels = self.board.labels.clone();
-                Ok((keyed.snapshot)(&shelves, frontier, view, wanted, labels))
+                Ok((keyed.snapshot)(&shelves, frontier, view, filter, labels))
             }
             None => {
-                let all = Scan { wanted: Wanted::clone(&wanted), ..Scan::all(view) };
+                let all = Scan { filter: RowFilter::clone(&filter), ..Scan::all(view) };
                 if let Some(Page { frontier, rows, .. }) = self.table(&all) {
                     return Ok(Arc::new(TableRest::new(frontier, rows)));
                 }
                 self.latest(
-                    Shown { view, wanted, labels: self.board.labels.clone() },
+                    Shown { view, filter, labels: self.board.labels.clone() },
                     log_rows,
                     taped,
                     allowance,
@@ -148,7 +148,7 @@ impl BoardReader {
     /// What has changed after a commit, up to a frontier that the board has had.
     fn read_changes(
         &self,
-        (view, wanted): (&'static View, &Wanted),
+        (view, filter): (&'static View, &RowFilter),
         after: Option<Commit>,
         frontier: Frontier,
         allowance: &mut Allowance<'_>,
@@ -164,24 +164,24 @@ impl BoardReader {
                 let ring = self.board.ring(keyed).ok_or_else(gone)?;
                 let shelves = ring.between(from, through.0).ok_or_else(gone)?;
                 let span = (after, through);
-                (keyed.changes)(&shelves, (view, wanted), span, &self.board.labels, allowance)?
+                (keyed.changes)(&shelves, (view, filter), span, &self.board.labels, allowance)?
             }
             None if let Some(table) = self.board.table(view) => {
                 let mut changes = table.between(after, through).ok_or_else(gone)?;
-                changes.retain(|change| wanted.fits(view, &change.cells));
+                changes.retain(|change| filter.fits(view, &change.cells));
                 changes
             }
             None if view.name == TAPE => {
                 let (tape, labels) = (&self.board.tape, &self.board.labels);
                 let rows =
-                    tape.between((view, wanted), Commit(from), through, labels, allowance)?;
+                    tape.between((view, filter), Commit(from), through, labels, allowance)?;
                 let rows = rows.ok_or_else(gone)?.into_iter();
                 rows.map(|cells| Change { cells, diff: 1 }).collect()
             }
             None => {
                 let rows = self.board.logs.between(view, Commit(from), through, allowance)?;
                 let fitting = rows.ok_or_else(gone)?.into_iter();
-                let fitting = fitting.filter(|cells| wanted.fits(view, cells));
+                let fitting = fitting.filter(|cells| filter.fits(view, cells));
                 fitting.map(|cells| Change { cells, diff: 1 }).collect()
             }
         };
@@ -199,7 +199,7 @@ impl BoardReader {
         view: &View,
         mut each: impl FnMut(&[Cell]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (all, labels) = (Wanted::default(), &self.board.labels);
+        let (all, labels) = (RowFilter::default(), &self.board.labels);
         let (mut taped, unlimited) = (None, &mut Allowance::unlimited());
         let (_, commits) = self.taped(&mut taped);
         let told =
@@ -219,15 +219,15 @@ impl BoardReader {
         })
     }
 
-    /// What holds the rows that are wanted.
+    /// What holds the rows that are filter.
     fn cut(
         &self,
         view: &KeyedView,
-        wanted: &Wanted,
+        filter: &RowFilter,
         as_of: Option<AsOf>,
     ) -> Result<Cut, ReadError> {
         let workers = self.board.workers();
-        let holding = holding(view.sharded_by, wanted, workers);
+        let holding = holding(view.sharded_by, filter, workers);
         let asked = |worker: usize| holding.as_ref().is_none_or(|of| of.contains(&worker));
         match as_of {
             Some(as_of) => self.board.cut_as_of(view, asked, as_of),
@@ -237,10 +237,10 @@ impl BoardReader {
 
     /// The rows of a table; none if the view is not one.
     fn table(&self, scan: &Scan) -> Option<Page> {
-        let Scan { view, wanted, latest_first, limit, as_of: _ } = scan; // tables have no history
+        let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // tables have no history
         let table = self.board.table(view)?;
         let (frontier, mut rows) = table.read(|| self.board.frontier());
-        rows.retain(|row| wanted.fits(view, row));
+        rows.retain(|row| filter.fits(view, row));
         if *latest_first {
             rows.reverse();
         }
@@ -259,25 +259,25 @@ impl BoardReader {
         let Some(through) = frontier.commit else {
             return Ok(Page { frontier, rows: Vec::new(), more: false });
         };
-        let Scan { view, wanted, latest_first, limit, as_of: _ } = scan; // logs have no history
+        let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // logs have no history
         let order = (*latest_first, *limit);
         if view.name == TAPE {
             let (frontier, commits) = self.taped(taped);
-            let of = (*view, wanted);
+            let of = (*view, filter);
             let read = tape::read(commits, of, order, &self.board.labels, allowance);
             return read.map(|(rows, more)| Page { frontier: *frontier, rows, more });
         }
-        let keep = |row: &[Cell]| wanted.fits(view, row);
+        let keep = |row: &[Cell]| filter.fits(view, row);
         let (rows, more) = self.board.logs.read(view, through, order, allowance, keep)?;
         Ok(Page { frontier, rows, more })
     }
 }
 
-/// The workers that hold what is wanted of a view; none if that may be all.
-fn holding(by: Dimension, wanted: &Wanted, workers: usize) -> Option<BTreeSet<usize>> {
+/// The workers that hold what is filter of a view; none if that may be all.
+fn holding(by: Dimension, filter: &RowFilter, workers: usize) -> Option<BTreeSet<usize>> {
     let shards: Vec<Shard> = match by {
-        Dimension::Instrument => shards(wanted.instruments.as_deref()?, InstrumentId::shard),
-        Dimension::Portfolio => shards(wanted.portfolios.as_deref()?, PortfolioId::shard),
+        Dimension::Instrument => shards(filter.instruments.as_deref()?, InstrumentId::shard),
+        Dimension::Portfolio => shards(filter.portfolios.as_deref()?, PortfolioId::shard),
         Dimension::Timeframe | Dimension::OpenTime => return None,
     };
     Some(shards.iter().map(|shard| shard.worker(workers)).collect())
@@ -289,7 +289,7 @@ fn shards<T: Copy>(ids: &[T], shard: impl Fn(T) -> Shard) -> Vec<Shard> {
 
 /// Whether a read finds its rows by their keys, or goes through all.
 fn class(scan: &Scan) -> Class {
-    let Wanted { instruments, portfolios, .. } = &scan.wanted;
+    let RowFilter { instruments, portfolios, .. } = &scan.filter;
     match keyed(scan.view.name).map(|view| view.sharded_by) {
         Some(Dimension::Instrument) if instruments.is_some() => Class::Point,
         Some(Dimension::Portfolio) if portfolios.is_some() => Class::Point,
@@ -339,24 +339,24 @@ impl ViewReader for BoardReader {
     fn snapshot(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         log_rows: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>> {
         let mut taped = None;
         self.reading(Class::Snapshot, move |reader, allowance| {
-            reader.snapshot_within(view, Arc::clone(&wanted), log_rows, (&mut taped, allowance))
+            reader.snapshot_within(view, Arc::clone(&filter), log_rows, (&mut taped, allowance))
         })
     }
 
     fn changes(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         after: Option<Commit>,
         through: Frontier,
     ) -> Reading<'_, Changes> {
         self.reading(Class::Changes, move |reader, allowance| {
-            reader.read_changes((view, &wanted), after, through, allowance)
+            reader.read_changes((view, &filter), after, through, allowance)
         })
     }
 

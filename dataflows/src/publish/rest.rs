@@ -6,12 +6,12 @@ use std::sync::Arc;
 use market::Commit;
 
 use crate::readers::{Allowance, Exceeded};
-use crate::views::{Cell, Frontier, Labels, Snapshot, SnapshotPart, View, Wanted};
+use crate::views::{Cell, Frontier, Labels, RowFilter, Snapshot, SnapshotPart, View};
 
 /// Which rows, and how they are shown.
 pub(super) struct Shown {
     pub(super) view: &'static View,
-    pub(super) wanted: Arc<Wanted>,
+    pub(super) filter: Arc<RowFilter>,
     pub(super) labels: Labels,
 }
 
@@ -77,7 +77,7 @@ impl<K: Kept> WholeLog<K> {
             allowance.take(kept.count())?;
             let mut wanted = Vec::new();
             kept.each(&self.shown, *commit, 0, &mut |number, cells| {
-                if self.shown.wanted.fits(self.shown.view, &cells) {
+                if self.shown.filter.fits(self.shown.view, &cells) {
                     wanted.push(number);
                 }
                 true
@@ -105,7 +105,7 @@ impl<K: Kept> Snapshot for LogRest<K> {
         let mut from = self.place.row;
         for (at, (commit, kept)) in commits.iter().enumerate().skip(self.place.commit) {
             kept.each(shown, *commit, from, &mut |row, cells| {
-                if !shown.wanted.fits(shown.view, &cells) {
+                if !shown.filter.fits(shown.view, &cells) {
                     return true;
                 }
                 if part.len() >= rows {
@@ -194,7 +194,7 @@ mod tests {
         ) {
             let shown = Shown {
                 view: view("incidents").unwrap(),
-                wanted: Arc::new(Wanted { texts: vec![(1, vec!["wanted".to_owned()])], ..Wanted::default() }),
+                filter: Arc::new(RowFilter { texts: vec![(1, vec!["wanted".to_owned()])], ..RowFilter::default() }),
                 labels: Labels::default(),
             };
             let all = counts.iter().enumerate().flat_map(|(commit, count)| {

@@ -1,6 +1,6 @@
 //! Walks batches of a keyed view: rows at a frontier, and changes between two.
 //!
-//! Keys are ordered by up to three dimensions. A walk skips from one place that may be wanted to the next,
+//! Keys are ordered by up to three dimensions. A walk skips from one place that may be filter to the next,
 //! so it costs what it finds and one seek per gap, not what lies between.
 
 use std::collections::VecDeque;
@@ -13,8 +13,8 @@ use market::Commit;
 use super::keyed::{Batch, Keyed, Place, rows_of};
 use crate::readers::{Allowance, Exceeded};
 use crate::views::{
-    Allowed, Cell, Change, Dimension, Frontier, Labels, Page, Scan, Snapshot, SnapshotPart, View,
-    Wanted,
+    Cell, Change, Dimension, Frontier, KeyRange, Labels, Page, RowFilter, Scan, Snapshot,
+    SnapshotPart, View,
 };
 
 /// A row as read: its key, and the rest.
@@ -30,10 +30,10 @@ pub(super) fn read<V: Keyed>(
 ) -> Result<Page, Exceeded> {
     let mut kept = Kept::new(scan);
     if let Some(commit) = frontier.commit {
-        let mut walk = Walk::<V>::new(batches, &scan.wanted, None);
+        let mut walk = Walk::<V>::new(batches, &scan.filter, None);
         walk.rows_at(commit, allowance, |key, value| {
             rows::<V>(&key, value, labels)
-                .filter(|cells| scan.wanted.fits(scan.view, cells))
+                .filter(|cells| scan.filter.fits(scan.view, cells))
                 .all(|cells| kept.keep(cells))
         })?;
     }
@@ -51,23 +51,23 @@ pub(super) fn found<V: Keyed>(
 ) -> Result<(Vec<Found<V>>, bool), Exceeded> {
     let mut kept = Kept::new(scan);
     if let Some(commit) = frontier.commit {
-        let mut walk = Walk::<V>::new(batches, &scan.wanted, None);
+        let mut walk = Walk::<V>::new(batches, &scan.filter, None);
         walk.rows_at(commit, allowance, |key, value| kept.keep((key, value.clone())))?;
     }
     Ok(kept.finish())
 }
 
-/// The net change of the wanted rows after the first commit of `span` up to its second.
+/// The net change of the filter rows after the first commit of `span` up to its second.
 pub(super) fn changes<V: Keyed>(
     batches: Vec<Batch<V>>,
-    (view, wanted): (&View, &Wanted),
+    (view, filter): (&View, &RowFilter),
     (after, through): (Option<Commit>, Commit),
     labels: &Labels,
     allowance: &mut Allowance<'_>,
 ) -> Result<Vec<Change>, Exceeded> {
     let inside = |time: u64| after.is_none_or(|after| time > after.0) && time <= through.0;
     let mut changes = Vec::new();
-    let mut walk = Walk::<V>::new(batches, wanted, None);
+    let mut walk = Walk::<V>::new(batches, filter, None);
     walk.each(allowance, |key, values| {
         let moved = values.iter().map(|(value, times)| {
             let times = times.iter().filter(|(time, _)| inside(*time));
@@ -78,7 +78,7 @@ pub(super) fn changes<V: Keyed>(
             let own = changes.len();
             for (value, diff) in moved_in::<V>(&moved, part) {
                 let cells = row::<V>(&key, value, part, labels);
-                if wanted.fits(view, &cells) {
+                if filter.fits(view, &cells) {
                     changes.push(Change { cells, diff });
                 }
             }
@@ -130,7 +130,7 @@ struct Whole<V: Keyed> {
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     view: &'static View,
-    wanted: Arc<Wanted>,
+    filter: Arc<RowFilter>,
     labels: Labels,
 }
 
@@ -140,10 +140,10 @@ impl<V: Keyed> Rest<V> {
         batches: Vec<Batch<V>>,
         frontier: Frontier,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         labels: Labels,
     ) -> Rest<V> {
-        let whole = Whole { batches, frontier, view, wanted, labels };
+        let whole = Whole { batches, frontier, view, filter, labels };
         Rest { whole: Arc::new(whole), behind: None }
     }
 }
@@ -157,13 +157,13 @@ where
     }
 
     fn next(&self, at_least: usize) -> SnapshotPart {
-        let Whole { batches, frontier, view, wanted, labels } = &*self.whole;
+        let Whole { batches, frontier, view, filter, labels } = &*self.whole;
         let Some(commit) = frontier.commit else { return (Vec::new(), None) };
         let (mut part, mut more, mut read_to) = (Vec::new(), false, self.behind);
-        let mut walk = Walk::<V>::new(batches.clone(), wanted, self.behind);
+        let mut walk = Walk::<V>::new(batches.clone(), filter, self.behind);
         let all = &mut Allowance::unlimited();
         let _ = walk.rows_at(commit, all, |key, value| {
-            let mut own = rows::<V>(&key, value, labels).filter(|row| wanted.fits(view, row));
+            let mut own = rows::<V>(&key, value, labels).filter(|row| filter.fits(view, row));
             if part.len() >= at_least
                 && let Some(_) = own.next()
             {
@@ -193,7 +193,7 @@ impl<R> Kept<R> {
         Kept { rows: VecDeque::new(), limit, latest_first, more: false }
     }
 
-    /// Takes the next row in the order of keys; says whether another may be wanted.
+    /// Takes the next row in the order of keys; says whether another may be filter.
     fn keep(&mut self, row: R) -> bool {
         if self.rows.len() < self.limit {
             self.rows.push_back(row);
@@ -219,16 +219,16 @@ impl<R> Kept<R> {
 /// When a row changed, and by how much.
 type Times = Vec<(u64, i64)>;
 
-/// A walk over the keys that may be wanted, in their order.
+/// A walk over the keys that may be filter, in their order.
 struct Walk<V: Keyed> {
     cursor: CursorList<<Batch<V> as Navigable>::Cursor>,
     storage: Vec<Batch<V>>,
-    allowed: [Allowed; 3],
+    allowed: [KeyRange; 3],
 }
 
 impl<V: Keyed> Walk<V> {
     /// From the beginning, or behind a key.
-    fn new(batches: Vec<Batch<V>>, wanted: &Wanted, behind: Option<V::Key>) -> Walk<V> {
+    fn new(batches: Vec<Batch<V>>, filter: &RowFilter, behind: Option<V::Key>) -> Walk<V> {
         let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
         let (mut cursor, storage) = cursor_list(batches);
         if let Some(behind) = behind {
@@ -237,12 +237,13 @@ impl<V: Keyed> Walk<V> {
                 cursor.step_key(&storage);
             }
         }
-        let dimension =
-            |at: usize| V::ORDER.get(at).map_or(Allowed::ANY, |by: &Dimension| wanted.allowed(*by));
+        let dimension = |at: usize| {
+            V::ORDER.get(at).map_or(KeyRange::ANY, |by: &Dimension| filter.key_range(*by))
+        };
         Walk { cursor, storage, allowed: [dimension(0), dimension(1), dimension(2)] }
     }
 
-    /// Calls `each` with every key in a wanted place and its values, until it says to stop.
+    /// Calls `each` with every key in a filter place and its values, until it says to stop.
     fn each(
         &mut self,
         allowance: &mut Allowance<'_>,
@@ -278,7 +279,7 @@ impl<V: Keyed> Walk<V> {
         Ok(())
     }
 
-    /// Calls `each` with every value in a wanted place that is there at `commit`, until it says to stop.
+    /// Calls `each` with every value in a filter place that is there at `commit`, until it says to stop.
     fn rows_at(
         &mut self,
         commit: Commit,
@@ -302,7 +303,7 @@ enum Judged {
     Past,
 }
 
-fn judge(allowed: &[Allowed; 3], place: Place) -> Judged {
+fn judge(allowed: &[KeyRange; 3], place: Place) -> Judged {
     for at in 0..place.len() {
         match allowed[at].next(place[at]) {
             Some(next) if next == place[at] => {}
@@ -314,7 +315,7 @@ fn judge(allowed: &[Allowed; 3], place: Place) -> Judged {
 }
 
 /// Nothing more is allowed at `at`: the next place has a higher value before it.
-fn carried(allowed: &[Allowed; 3], place: Place, at: usize) -> Judged {
+fn carried(allowed: &[KeyRange; 3], place: Place, at: usize) -> Judged {
     for before in (0..at).rev() {
         let next = place[before].checked_add(1).and_then(|next| allowed[before].next(next));
         if let Some(next) = next {
@@ -325,13 +326,13 @@ fn carried(allowed: &[Allowed; 3], place: Place, at: usize) -> Judged {
 }
 
 /// The lowest place that agrees with `place` before `at` and has `value` there.
-fn lowest_with(allowed: &[Allowed; 3], place: Place, at: usize, value: u64) -> Judged {
+fn lowest_with(allowed: &[KeyRange; 3], place: Place, at: usize, value: u64) -> Judged {
     let mut next = place;
     next[at] = value;
     for behind in at + 1..next.len() {
         match allowed[behind].next(0) {
             Some(least) => next[behind] = least,
-            None => return Judged::Past, // nothing at all is wanted
+            None => return Judged::Past, // nothing at all is filter
         }
     }
     Judged::SkipTo(next)
@@ -342,13 +343,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn some(ordinals: &[u64]) -> Allowed {
-        Allowed::OneOf(ordinals.to_vec())
+    fn some(ordinals: &[u64]) -> KeyRange {
+        KeyRange::OneOf(ordinals.to_vec())
     }
 
     #[test]
     fn a_walk_skips_to_what_may_be_wanted() {
-        let allowed = [some(&[2, 5]), Allowed::ANY, Allowed::Between(10, 20)];
+        let allowed = [some(&[2, 5]), KeyRange::ANY, KeyRange::Between(10, 20)];
         for (place, want) in [
             ([0, 9, 9], Judged::SkipTo([2, 0, 10])),
             ([2, 0, 10], Judged::In),
@@ -359,21 +360,21 @@ mod tests {
         ] {
             assert_eq!(judge(&allowed, place), want, "{place:?}");
         }
-        assert_eq!(judge(&[some(&[7]), some(&[]), Allowed::ANY], [0, 0, 0]), Judged::Past);
+        assert_eq!(judge(&[some(&[7]), some(&[]), KeyRange::ANY], [0, 0, 0]), Judged::Past);
     }
 
-    fn allowed() -> impl Strategy<Value = Allowed> {
+    fn key_range() -> impl Strategy<Value = KeyRange> {
         prop_oneof![
-            (0..4_u64, 0..4_u64).prop_map(|(least, most)| Allowed::Between(least, most)),
+            (0..4_u64, 0..4_u64).prop_map(|(least, most)| KeyRange::Between(least, most)),
             proptest::collection::btree_set(0..4_u64, 0..3)
-                .prop_map(|ordinals| Allowed::OneOf(ordinals.into_iter().collect())),
+                .prop_map(|ordinals| KeyRange::OneOf(ordinals.into_iter().collect())),
         ]
     }
 
     proptest! {
         /// From any place, the skip leads to the least place that is allowed and not before it.
         #[test]
-        fn skips_leave_nothing_out(a in allowed(), b in allowed(), c in allowed(), from in 0..64_u64) {
+        fn skips_leave_nothing_out(a in key_range(), b in key_range(), c in key_range(), from in 0..64_u64) {
             let place = |n: u64| [n / 16, n / 4 % 4, n % 4];
             let allowed = [a, b, c];
             let fits = |place: Place| {

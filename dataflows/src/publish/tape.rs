@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::rest::{self, Shown};
 use crate::readers::{Allowance, Exceeded};
-use crate::views::{Cell, Labels, Row, TradeRow, View, Wanted};
+use crate::views::{Cell, Labels, Row, RowFilter, TradeRow, View};
 
 /// The view that it is.
 pub const TAPE: &str = "trades";
@@ -96,11 +96,11 @@ impl Tape {
         self.lock().parts(Commit(0), through)
     }
 
-    /// The rows from commit `from` up to `through` that are wanted, in their order; none if some are gone, or
+    /// The rows from commit `from` up to `through` that are filter, in their order; none if some are gone, or
     /// if they are too many to be told at once.
     pub fn between(
         &self,
-        (view, wanted): (&View, &Wanted),
+        (view, filter): (&View, &RowFilter),
         from: Commit,
         through: Commit,
         labels: &Labels,
@@ -116,9 +116,9 @@ impl Tape {
         let mut rows = Vec::new();
         for (commit, parts) in commits {
             allowance.take(count(&parts))?;
-            let own = in_order(&parts, wanted).into_iter();
+            let own = in_order(&parts, filter).into_iter();
             let own = own.map(|statement| row(commit, statement, labels));
-            rows.extend(own.filter(|cells| wanted.fits(view, cells)));
+            rows.extend(own.filter(|cells| filter.fits(view, cells)));
             if rows.len() > BEHIND_MAX {
                 return Ok(None);
             }
@@ -175,11 +175,11 @@ impl Kept {
     }
 }
 
-/// Calls `each` with every row of these commits that is wanted, by commit and origin, latest first if so asked, until it
+/// Calls `each` with every row of these commits that is filter, by commit and origin, latest first if so asked, until it
 /// gives an error.
 pub(super) fn each<E>(
     commits: &[(Commit, Parts)],
-    (view, wanted): (&View, &Wanted),
+    (view, filter): (&View, &RowFilter),
     latest_first: bool,
     labels: &Labels,
     allowance: &mut Allowance<'_>,
@@ -188,13 +188,13 @@ pub(super) fn each<E>(
     for at in 0..commits.len() {
         let (commit, parts) = &commits[if latest_first { commits.len() - 1 - at } else { at }];
         allowance.take(count(parts))?;
-        let mut statements = in_order(parts, wanted);
+        let mut statements = in_order(parts, filter);
         if latest_first {
             statements.reverse();
         }
         for statement in statements {
             let cells = row(*commit, statement, labels);
-            if wanted.fits(view, &cells) {
+            if filter.fits(view, &cells) {
                 each(cells).map_err(Ended::Told)?;
             }
         }
@@ -205,7 +205,7 @@ pub(super) fn each<E>(
 /// The first rows of [`each`], and whether the limit left any out.
 pub(super) fn read(
     commits: &[(Commit, Parts)],
-    of: (&View, &Wanted),
+    of: (&View, &RowFilter),
     (latest_first, limit): (bool, usize),
     labels: &Labels,
     allowance: &mut Allowance<'_>,
@@ -225,9 +225,9 @@ pub(super) fn read(
     }
 }
 
-/// The statements of a commit in the one order of records, without those of other instruments than wanted.
-fn in_order<'a>(parts: &'a [Part], wanted: &Wanted) -> Vec<&'a Statement> {
-    let instruments = wanted.instruments.as_ref();
+/// The statements of a commit in the one order of records, without those of other instruments than filter.
+fn in_order<'a>(parts: &'a [Part], filter: &RowFilter) -> Vec<&'a Statement> {
+    let instruments = filter.instruments.as_ref();
     let all = parts.iter().flat_map(|part| part.iter());
     let mut own: Vec<&Statement> =
         all.filter(|s| instruments.is_none_or(|of| of.contains(&s.instrument))).collect();
@@ -251,7 +251,7 @@ impl rest::Kept for Parts {
         from: usize,
         each: &mut dyn FnMut(usize, Vec<Cell>) -> bool,
     ) {
-        let statements = in_order(self, &of.wanted).into_iter().enumerate().skip(from);
+        let statements = in_order(self, &of.filter).into_iter().enumerate().skip(from);
         let mut rows =
             statements.map(|(number, of_trade)| (number, row(commit, of_trade, &of.labels)));
         let _ = rows.all(|(number, cells)| each(number, cells));
@@ -301,7 +301,7 @@ mod tests {
             tape.append(Commit(commit), part(&[cancel(2, 4)]));
         }
         let (labels, view) = (Labels::default(), view(TAPE).unwrap());
-        let all = Wanted::default();
+        let all = RowFilter::default();
         let mut allowance = Allowance::unlimited();
         let all_rows = &mut allowance;
         let (rows, more) =
@@ -311,7 +311,7 @@ mod tests {
         let (rows, more) =
             read(&tape.kept(Commit(9)), (view, &all), (true, 2), &labels, all_rows).unwrap();
         assert_eq!((told(&rows), more), (vec![cell(4, 5), cell(4, 4)], true));
-        let own = Wanted::of_instrument(InstrumentId(2));
+        let own = RowFilter::of_instrument(InstrumentId(2));
         let between = |from| {
             let all_rows = &mut Allowance::unlimited();
             tape.between((view, &own), Commit(from), Commit(4), &labels, all_rows).unwrap()

@@ -40,7 +40,7 @@ pub(super) const ATTEMPTS: usize = 16;
 const SEARCHED: usize = 1_000;
 
 /// Which candles are wanted.
-pub(super) struct Wanted {
+pub(super) struct CandleQuery {
     pub(super) instrument: Arc<Instrument>,
     pub(super) timeframe: Timeframe,
     /// No earlier open time. With it the limit keeps the earliest bars, without it the latest.
@@ -71,7 +71,7 @@ struct Around {
     state_after: Option<Cell>,
 }
 
-impl Wanted {
+impl CandleQuery {
     /// Reads the candles.
     pub(super) async fn read(&self, context: &Context) -> Result<Bars, Problem> {
         if !self.fill {
@@ -178,9 +178,9 @@ impl Wanted {
         latest_first: bool,
         limit: usize,
     ) -> Scan {
-        let own = views::Wanted::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
-        let wanted = own.opening(from, to);
-        Scan { view: CANDLES, wanted, latest_first, limit, as_of: self.as_of }
+        let own = views::RowFilter::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
+        let filter = own.opening(from, to);
+        Scan { view: CANDLES, filter, latest_first, limit, as_of: self.as_of }
     }
 }
 

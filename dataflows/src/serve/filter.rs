@@ -7,7 +7,7 @@ use super::Context;
 use super::problem::Problem;
 use super::query::{Known, Query};
 use super::symbol::resolve;
-use crate::views::{OPEN_TIME, View, Wanted};
+use crate::views::{OPEN_TIME, RowFilter, View};
 
 /// A request's parameters, those that name columns apart.
 pub(super) struct Asking<'a> {
@@ -57,12 +57,12 @@ impl<'a> Asking<'a> {
 
 /// The rows that the filters of a query ask for. Faults are noted in `query`; the error is an instrument
 /// that is not known.
-pub(super) fn wanted(
+pub(super) fn row_filter(
     query: &mut Query<'_>,
     context: &Context,
     view: &View,
     texts: Vec<(usize, Vec<String>)>,
-) -> Result<Wanted, Problem> {
+) -> Result<RowFilter, Problem> {
     let many = |text: &str| match values(text) {
         values if values.len() > VALUES_MAX => {
             Err((format!("has more than {VALUES_MAX} values"), Vec::new()))
@@ -95,7 +95,7 @@ pub(super) fn wanted(
         let found = symbols.iter().map(|symbol| resolve(&context.catalog, symbol));
         found.map(|found| found.map(|instrument| instrument.id)).collect::<Result<Vec<_>, _>>()
     });
-    Ok(Wanted {
+    Ok(RowFilter {
         instruments: instruments.transpose()?,
         portfolios: portfolios.map(|all| all.iter().map(|name| PortfolioId::of(name)).collect()),
         timeframes,

@@ -59,7 +59,7 @@ impl InSession<'_> {
                 }
             };
         }
-        let CandlePage { frontier, rows, more } = match scan.wanted.timeframe() {
+        let CandlePage { frontier, rows, more } = match scan.filter.timeframe() {
             Some(Timeframe::DAY) => self.days(scan).await?,
             _ => self.inside(scan).await?,
         };
@@ -82,16 +82,16 @@ impl InSession<'_> {
                 rows.truncate(scan.limit);
                 return Ok(CandlePage { frontier: page.frontier, rows, more });
             }
-            limit = self.more_than(limit, scan.wanted.timeframe())?;
+            limit = self.more_than(limit, scan.filter.timeframe())?;
         }
     }
 
     /// Days, as unions of their parts.
     async fn days(&self, scan: Scan) -> Result<CandlePage, Problem> {
-        let from = scan.wanted.from.map(|from| self.next_day(from));
-        let to = scan.wanted.to.map(|to| self.next_day(to));
-        let wanted = scan.wanted.clone().of_timeframe(self.part()?).opening(from, to);
-        let parts = Scan { wanted, ..scan.clone() };
+        let from = scan.filter.from.map(|from| self.next_day(from));
+        let to = scan.filter.to.map(|to| self.next_day(to));
+        let filter = scan.filter.clone().of_timeframe(self.part()?).opening(from, to);
+        let parts = Scan { filter, ..scan.clone() };
         let mut limit = scan.limit.saturating_add(1).saturating_mul(a_day(&parts)).min(READ_MAX);
         let mut attempts = 0;
         loop {
@@ -102,7 +102,7 @@ impl InSession<'_> {
             }
             let more = days.len() > scan.limit;
             if !more && page.more {
-                limit = self.more_than(limit, parts.wanted.timeframe())?;
+                limit = self.more_than(limit, parts.filter.timeframe())?;
                 continue;
             }
             let Some(known) = self.known(&parts, &page, &days).await? else {
@@ -195,14 +195,14 @@ impl InSession<'_> {
             return Ok(Some(known));
         };
         let after = Scan {
-            wanted: parts.wanted.clone().opening(Some(*last), None),
+            filter: parts.filter.clone().opening(Some(*last), None),
             latest_first: false,
             limit: 4 * a_day(parts),
             ..parts.clone()
         };
-        let day = parts.wanted.clone().of_timeframe(Timeframe::DAY);
+        let day = parts.filter.clone().of_timeframe(Timeframe::DAY);
         let whole = Scan {
-            wanted: day.opening(Some(*first), Some(candle.bar.end_time)),
+            filter: day.opening(Some(*first), Some(candle.bar.end_time)),
             limit: READ_MAX,
             ..after.clone()
         };
@@ -284,6 +284,6 @@ impl Known {
 
 /// More parts than a trading day has, unless it is one before a holiday.
 fn a_day(parts: &Scan) -> usize {
-    let secs = parts.wanted.timeframe().map_or(1, Timeframe::secs).max(1);
+    let secs = parts.filter.timeframe().map_or(1, Timeframe::secs).max(1);
     2 * (Timeframe::DAY.secs() / secs) as usize + 16
 }

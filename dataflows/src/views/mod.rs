@@ -14,11 +14,11 @@ mod portfolios;
 mod providers;
 mod reader;
 mod row;
+mod row_filter;
 mod signals;
 mod sinks;
 mod text;
 mod trades;
-mod wanted;
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,11 +39,11 @@ pub use reader::{
     SnapshotPart, ViewReader,
 };
 pub use row::{Cell, Column, Row, key, value};
+pub use row_filter::{Dimension, KeyRange, OPEN_TIME, RowFilter};
 pub use signals::SignalRow;
 pub use sinks::SinkRow;
 pub use text::{cell_json, cell_text, plain_text, row_json, write_csv_header, write_csv_row};
 pub use trades::TradeRow;
-pub use wanted::{Allowed, Dimension, OPEN_TIME, Wanted};
 
 /// Everything that can be read, by name.
 pub const VIEWS: &[View] = &[

@@ -9,7 +9,7 @@ use market::{Candle, CandleKey, Commit, EventTime};
 use tokio::sync::watch;
 
 use super::row::Cell;
-use super::wanted::Wanted;
+use super::row_filter::RowFilter;
 use super::{View, ViewKind};
 
 /// Up to when an answer is complete.
@@ -36,7 +36,7 @@ pub struct Scan {
     /// The view.
     pub view: &'static View,
     /// Which of its rows.
-    pub wanted: Wanted,
+    pub filter: RowFilter,
     /// Read from the latest row backwards, so that a limit keeps the latest rows.
     pub latest_first: bool,
     /// At most so many rows.
@@ -86,7 +86,7 @@ pub struct Changes {
     pub changes: Vec<Change>,
 }
 
-/// Rows of a view that are wanted, at one frontier, to be read part by part.
+/// Rows of a view that are filter, at one frontier, to be read part by part.
 ///
 /// It does not matter how long that takes: what is read stays as it was, and the same part read again is the same.
 pub trait Snapshot: Send + Sync {
@@ -156,15 +156,15 @@ pub trait ViewReader: Send + Sync {
     /// Reads bars; the view of `scan` must be `candles`.
     fn candles(&self, scan: Scan) -> Reading<'_, CandlePage>;
 
-    /// All rows that are wanted. Of logs the latest ones, at most `log_rows`.
+    /// All rows that are filter. Of logs the latest ones, at most `log_rows`.
     fn snapshot(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         log_rows: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>>;
 
-    /// The net change of the rows that are wanted from commit `after` (none: from the beginning) to a
+    /// The net change of the rows that are filter from commit `after` (none: from the beginning) to a
     /// frontier that this reader has had.
     ///
     /// A [`Snapshot`] with the changes after its frontier, read one after the other, each after the
@@ -172,7 +172,7 @@ pub trait ViewReader: Send + Sync {
     fn changes(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         after: Option<Commit>,
         through: Frontier,
     ) -> Reading<'_, Changes>;
@@ -192,7 +192,7 @@ impl Scan {
     pub fn all(view: &'static View) -> Scan {
         Scan {
             view,
-            wanted: Wanted::default(),
+            filter: RowFilter::default(),
             latest_first: false,
             limit: usize::MAX,
             as_of: None,

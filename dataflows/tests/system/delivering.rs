@@ -90,7 +90,7 @@ fn delivered(
             let status = SinkStatus::new("test", "test", view);
             let every = Duration::from_millis(1);
             let backoff = Backoff { first: every, most: every * 4 };
-            let subscription = SinkSubscription { view, wanted: Arc::default(), every, backoff };
+            let subscription = SinkSubscription { view, filter: Arc::default(), every, backoff };
             sinks.start(subscription, Box::new(handler), Arc::clone(&status)).unwrap();
             statuses.push((added_up, status));
         }

@@ -59,7 +59,7 @@ impl Frames {
         Frames { snapshots: Snapshots::new(parts), ..Frames::default() }
     }
 
-    /// The body of an update from one frontier to a later one; none if nothing wanted has changed.
+    /// The body of an update from one frontier to a later one; none if nothing filter has changed.
     pub(super) async fn update(
         &self,
         context: &Context,
@@ -95,8 +95,8 @@ async fn made(
     from: Frontier,
     to: Frontier,
 ) -> Result<Option<Arc<str>>, ReadError> {
-    let wanted = Arc::clone(&telling.wanted);
-    let changes = context.reader.changes(telling.view, wanted, from.commit, to).await?;
+    let filter = Arc::clone(&telling.filter);
+    let changes = context.reader.changes(telling.view, filter, from.commit, to).await?;
     if changes.changes.len() <= ROWS_HERE {
         return Ok(update(context, telling, from, &changes).map(Arc::from));
     }

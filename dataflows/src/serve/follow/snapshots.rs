@@ -143,10 +143,10 @@ impl Shared {
 
     /// Where its first part begins. It is cut now, unless it has been.
     pub(super) async fn begin(&self, context: &Context) -> Result<Place, ReadError> {
-        let Telling { view, wanted, .. } = &*self.telling;
+        let Telling { view, filter, .. } = &*self.telling;
         let whole = self.whole.get_or_try_init(|| async {
             loop {
-                let snapshot = context.reader.snapshot(view, Arc::clone(wanted), self.log_rows);
+                let snapshot = context.reader.snapshot(view, Arc::clone(filter), self.log_rows);
                 match snapshot.await {
                     Err(error) if is_busy(&error) => sleep(AGAIN).await,
                     snapshot => return snapshot.map(|whole| (Instant::now(), whole)),

@@ -8,7 +8,7 @@ use crate::serve::filter::{self, Asking};
 use crate::serve::format::Shown;
 use crate::serve::problem::Problem;
 use crate::serve::query::Known;
-use crate::views::{Cell, View, Wanted};
+use crate::views::{Cell, RowFilter, View};
 
 /// A view, which of its rows, and how they are told.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub(crate) struct Wish {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Telling {
     pub(crate) view: &'static View,
-    pub(crate) wanted: Arc<Wanted>,
+    pub(crate) filter: Arc<RowFilter>,
     /// The columns that are left out.
     hidden: Vec<&'static str>,
     pub(crate) encoding: Encoding,
@@ -66,7 +66,7 @@ impl Wish {
         pairs: &[(String, String)],
     ) -> Result<Wish, Problem> {
         let Asking { mut query, texts } = Asking::new(pairs, FOLLOWING, view);
-        let wanted = filter::wanted(&mut query, context, view, texts);
+        let filter = filter::row_filter(&mut query, context, view, texts);
         let snapshot = query.word("snapshot", &[("true", true), ("false", false)]);
         let encodings = [("upsert", Encoding::Upsert), ("diff", Encoding::Diff)];
         let encoding = query.word("encoding", &encodings);
@@ -77,7 +77,7 @@ impl Wish {
         query.finish()?;
         let told = Telling {
             view,
-            wanted: Arc::new(wanted?),
+            filter: Arc::new(filter?),
             hidden,
             encoding: encoding.unwrap_or(Encoding::Upsert),
             numbers_as_strings: numbers.unwrap_or(false),

@@ -5,7 +5,7 @@ use warp::Filter;
 use warp::reply::Response;
 
 use crate::serve::Context;
-use crate::serve::bars::{CANDLES, Wanted};
+use crate::serve::bars::{CANDLES, CandleQuery};
 use crate::serve::problem::Problem;
 use crate::serve::query::{Known, Query};
 use crate::serve::symbol::resolve;
@@ -63,16 +63,16 @@ fn route(context: &Context) -> Route {
 }
 
 async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Response, Problem> {
-    let (wanted, form) = read(context, symbol, asked)?;
-    if let Some(unchanged) = form.unchanged(context, CANDLES, asked, wanted.as_of).await? {
+    let (candles, form) = read(context, symbol, asked)?;
+    if let Some(unchanged) = form.unchanged(context, CANDLES, asked, candles.as_of).await? {
         return Ok(unchanged);
     }
-    let bars = wanted.read(context).await?;
+    let bars = candles.read(context).await?;
     let mut head = vec![
-        ("symbol", wanted.instrument.name.to_string()),
-        ("timeframe", wanted.timeframe.to_string()),
+        ("symbol", candles.instrument.name.to_string()),
+        ("timeframe", candles.timeframe.to_string()),
     ];
-    head.extend(wanted.session.map(|kind| ("session", kind.name().to_owned())));
+    head.extend(candles.session.map(|kind| ("session", kind.name().to_owned())));
     let frame = Frame {
         view: CANDLES,
         head,
@@ -81,12 +81,12 @@ async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Respon
         frontier: bars.frontier,
         lines: bars.lines,
         more: bars.more,
-        marked: wanted.fill,
+        marked: candles.fill,
     };
     frame.answer(context, &form).await
 }
 
-fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form), Problem> {
+fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(CandleQuery, Form), Problem> {
     let mut query = Query::new(&asked.query, PARAMETERS);
     let timeframe = query.timeframe("tf", &context.timeframes);
     let (from, to) = query.interval();
@@ -97,7 +97,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
     let form = Form::read(&mut query, context, CANDLES, &asked.headers);
     query.finish()?;
     let form = form?;
-    let wanted = Wanted {
+    let candles = CandleQuery {
         instrument: resolve(&context.catalog, symbol)?,
         timeframe: timeframe.unwrap_or_else(|| smallest(context)),
         from,
@@ -107,5 +107,5 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
         as_of,
         fill: fill.unwrap_or(false),
     };
-    Ok((wanted, form))
+    Ok((candles, form))
 }

@@ -45,8 +45,8 @@ const PARAMETERS: Known = &[
 /// The view `indicators`.
 const INDICATORS: &View = listed("indicators");
 
-/// Which numbers are wanted.
-struct Wanted {
+/// Which numbers are indicators.
+struct IndicatorQuery {
     instrument: Arc<Instrument>,
     timeframe: Timeframe,
     /// The labels of the indicators.
@@ -75,17 +75,17 @@ fn route(context: &Context) -> Route {
 }
 
 async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Response, Problem> {
-    let (wanted, form) = read(context, symbol, asked)?;
+    let (indicators, form) = read(context, symbol, asked)?;
     if let Some(unchanged) = form.unchanged(context, INDICATORS, asked, None).await? {
         return Ok(unchanged);
     }
-    let Page { frontier, rows, more } = wanted.read(context).await?;
+    let Page { frontier, rows, more } = indicators.read(context).await?;
     let lines: Vec<Line> = rows.into_iter().map(|cells| Line { cells, filled: None }).collect();
     let frame = Frame {
         view: INDICATORS,
         head: vec![
-            ("symbol", wanted.instrument.name.to_string()),
-            ("timeframe", wanted.timeframe.to_string()),
+            ("symbol", indicators.instrument.name.to_string()),
+            ("timeframe", indicators.timeframe.to_string()),
         ],
         hidden: &["instrument", "timeframe"],
         list: "indicators",
@@ -97,7 +97,7 @@ async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Respon
     frame.answer(context, &form).await
 }
 
-fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form), Problem> {
+fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(IndicatorQuery, Form), Problem> {
     let mut query = Query::new(&asked.query, PARAMETERS);
     let timeframe = query.timeframe("timeframe", &context.timeframes);
     let (labels, outputs) = numbers(&mut query, context);
@@ -106,7 +106,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
     let form = Form::read(&mut query, context, INDICATORS, &asked.headers);
     query.finish()?;
     let form = form?;
-    let wanted = Wanted {
+    let indicators = IndicatorQuery {
         instrument: resolve(&context.catalog, symbol)?,
         timeframe: timeframe.unwrap_or_else(|| smallest(context)),
         labels,
@@ -115,7 +115,7 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
         to,
         limit: limit.unwrap_or(LIMIT_DEFAULT),
     };
-    Ok((wanted, form))
+    Ok((indicators, form))
 }
 
 /// The labels and outputs that `name` and `output` ask for: a name with its parameters (`sma20`) is one
@@ -146,20 +146,20 @@ fn kind(label: &str) -> &str {
     label.trim_end_matches(|c: char| !c.is_ascii_alphabetic())
 }
 
-impl Wanted {
+impl IndicatorQuery {
     /// Reads the rows, ascending in time.
     async fn read(&self, context: &Context) -> Result<Page, Problem> {
-        let bars = views::Wanted::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
+        let bars = views::RowFilter::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
         let one_of = |column, texts: &Vec<String>| {
             INDICATORS.column(column).map(|column| (column, texts.clone()))
         };
         let numbers = [one_of("indicator", &self.labels), one_of("output", &self.outputs)];
-        let wanted = views::Wanted {
+        let filter = views::RowFilter {
             texts: numbers.into_iter().flatten().collect(),
             ..bars.opening(self.from, self.to)
         };
         let latest_first = self.from.is_none();
-        let scan = Scan { wanted, latest_first, limit: self.limit, ..Scan::all(INDICATORS) };
+        let scan = Scan { filter, latest_first, limit: self.limit, ..Scan::all(INDICATORS) };
         let mut page = context.reader.scan(scan).await?;
         if latest_first {
             page.rows.reverse();

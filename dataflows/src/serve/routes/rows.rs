@@ -75,14 +75,14 @@ async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response
 
 fn read(context: &Context, view: &'static View, asked: &Asked) -> Result<(Scan, Form), Problem> {
     let Asking { mut query, texts } = Asking::new(&asked.query, PARAMETERS, view);
-    let wanted = filter::wanted(&mut query, context, view, texts);
+    let filter = filter::row_filter(&mut query, context, view, texts);
     let as_of = query.as_of(view);
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
     let form = Form::read(&mut query, context, view, &asked.headers);
     query.finish()?;
-    let (wanted, form) = (wanted?, form?);
-    let latest_first = wanted.from.is_none();
-    Ok((Scan { view, wanted, latest_first, limit, as_of }, form))
+    let (filter, form) = (filter?, form?);
+    let latest_first = filter.from.is_none();
+    Ok((Scan { view, filter, latest_first, limit, as_of }, form))
 }
 
 /// The view of this name, or what is possible.

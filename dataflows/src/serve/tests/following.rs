@@ -18,8 +18,8 @@ use super::{Server, cells};
 use crate::serve::Limits;
 use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
 use crate::views::{
-    CandlePage, Cell, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
-    SnapshotPart, View, ViewReader, Wanted, view,
+    CandlePage, Cell, Change, Changes, Frontier, Page, ReadError, Reading, RowFilter, Scan,
+    Snapshot, SnapshotPart, View, ViewReader, view,
 };
 
 /// One bar that every commit restates.
@@ -84,7 +84,7 @@ impl ViewReader for Steps {
     fn snapshot(
         &self,
         _: &'static View,
-        _: Arc<Wanted>,
+        _: Arc<RowFilter>,
         _: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>> {
         let rows = self.rows.lock().unwrap().last().cloned();
@@ -95,7 +95,7 @@ impl ViewReader for Steps {
     fn changes(
         &self,
         _: &'static View,
-        _: Arc<Wanted>,
+        _: Arc<RowFilter>,
         after: Option<Commit>,
         through: Frontier,
     ) -> Reading<'_, Changes> {

@@ -30,7 +30,7 @@ use crate::readers::{Bounds, ReaderPool};
 use crate::telemetry::Metrics;
 use crate::views::{
     CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, IndicatorRow, Labels, Page,
-    ReadError, Reading, Row, Scan, Snapshot, View, ViewReader, Wanted,
+    ReadError, Reading, Row, RowFilter, Scan, Snapshot, View, ViewReader,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -70,7 +70,7 @@ impl ViewReader for Rows {
             let indicators = self.indicators.lock().unwrap();
             let asked = indicators
                 .iter()
-                .filter(|(key, cells)| is_asked(&scan, key) && scan.wanted.fits(scan.view, cells));
+                .filter(|(key, cells)| is_asked(&scan, key) && scan.filter.fits(scan.view, cells));
             let (rows, more) = limited(&scan, asked.map(|(_, cells)| cells.clone()).collect());
             let frontier = self.frontier();
             return Box::pin(async move { Ok(Page { frontier, rows, more }) });
@@ -106,7 +106,7 @@ impl ViewReader for Rows {
     fn snapshot(
         &self,
         _view: &'static View,
-        _wanted: Arc<Wanted>,
+        _wanted: Arc<RowFilter>,
         _log_rows: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>> {
         Box::pin(async { Err(ReadError::Closed) })
@@ -115,7 +115,7 @@ impl ViewReader for Rows {
     fn changes(
         &self,
         _view: &'static View,
-        _wanted: Arc<Wanted>,
+        _wanted: Arc<RowFilter>,
         _after: Option<Commit>,
         _through: Frontier,
     ) -> Reading<'_, Changes> {
@@ -136,7 +136,8 @@ impl ViewReader for Rows {
 
 /// Whether a scan asks for what is told of a bar.
 fn is_asked(scan: &Scan, key: &CandleKey) -> bool {
-    let allows = |dimension, ordinal| scan.wanted.allowed(dimension).next(ordinal) == Some(ordinal);
+    let allows =
+        |dimension, ordinal| scan.filter.key_range(dimension).next(ordinal) == Some(ordinal);
     allows(Dimension::Instrument, key.instrument.0)
         && allows(Dimension::Timeframe, u64::from(key.timeframe.secs()))
         && allows(Dimension::OpenTime, Dimension::of_time(key.open_time))

@@ -16,8 +16,8 @@ use crate::readers::{Bounds, Class, ReaderPool};
 use crate::serve::Limits;
 use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
 use crate::views::{
-    CandlePage, Cell, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot, SnapshotPart,
-    View, ViewReader, Wanted, view,
+    CandlePage, Cell, Changes, Frontier, Page, ReadError, Reading, RowFilter, Scan, Snapshot,
+    SnapshotPart, View, ViewReader, view,
 };
 
 /// Reads on reader threads, and counts snapshots and the parts that are read of them.
@@ -74,7 +74,7 @@ impl ViewReader for Pooled {
     fn snapshot(
         &self,
         _: &'static View,
-        _: Arc<Wanted>,
+        _: Arc<RowFilter>,
         _: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>> {
         self.snapshots.fetch_add(1, Ordering::SeqCst);
@@ -92,7 +92,7 @@ impl ViewReader for Pooled {
     fn changes(
         &self,
         _: &'static View,
-        _: Arc<Wanted>,
+        _: Arc<RowFilter>,
         _: Option<Commit>,
         through: Frontier,
     ) -> Reading<'_, Changes> {
