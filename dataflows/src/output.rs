@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use market::Catalog;
 
-use crate::publish::{Board, BoardReader, Digest, TAPE, ViewDigest};
+use crate::publish::{Board, BoardReader, Digest, TRADE_LOG, ViewDigest};
 use crate::views::{Cell, RowFilter, Scan, VIEWS, View, write_csv_header, write_csv_row};
 
 pub use folder::{MANIFEST, OutputError, ResultsFolder};
@@ -85,7 +85,7 @@ fn for_each_row<E>(
     view: &'static View,
     mut each: impl FnMut(&[Cell]) -> Result<(), E>,
 ) -> Result<(), E> {
-    if view.name == TAPE {
+    if view.name == TRADE_LOG {
         return reader.each_trade(view, each);
     }
     if reader.is_by_instrument(view) {

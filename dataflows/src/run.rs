@@ -30,7 +30,7 @@ use crate::ingest::pump::{Extent, Pump};
 use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
-use crate::publish::{Board, BoardReader, Making, TAPE, ViewDigest};
+use crate::publish::{Board, BoardConfig, BoardReader, TRADE_LOG, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
 use crate::views::{VIEWS, View, ViewReader};
 
@@ -128,7 +128,7 @@ pub struct Wishes {
 impl Wishes {
     /// Whether anybody can see single trades: else none is kept.
     fn show_trades(&self) -> bool {
-        self.followed || self.digest || (self.out.is_some() && self.writes(TAPE))
+        self.followed || self.digest || (self.out.is_some() && self.writes(TRADE_LOG))
     }
 
     /// Whether a view is to be written, if any is.
@@ -201,12 +201,12 @@ impl Started {
             wishes.record.as_deref().map(|path| recorder(path, config, wishes)).transpose()?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let names: Arc<[String]> = config.source_names().into_iter().map(|s| s.name).collect();
-        let board = Arc::new(Board::new(Making {
+        let board = Arc::new(Board::new(BoardConfig {
             workers: config.workers,
             operators: &OPERATORS,
             labels: config.labels(),
             log_bytes_max: config.log_bytes,
-            tape_bytes_max: if wishes.show_trades() { config.trade_log_bytes } else { 0 },
+            trade_log_bytes_max: if wishes.show_trades() { config.trade_log_bytes } else { 0 },
             ring_bytes_max: if wishes.followed { config.ring_bytes } else { 0 },
             history_bytes_max: if wishes.followed { config.history_bytes } else { 0 },
             digests: wishes.digest,
@@ -313,7 +313,9 @@ impl Started {
         }
         for view in VIEWS {
             let (dropped, limit, bytes_max) = match view.name {
-                TAPE => (board.tape.dropped(), "trade_log_bytes", board.tape.bytes_max()),
+                TRADE_LOG => {
+                    (board.trade_log.dropped(), "trade_log_bytes", board.trade_log.bytes_max())
+                }
                 name => (board.logs.dropped(name), "log_bytes", board.logs.bytes_max()),
             };
             if dropped > 0 {
@@ -323,7 +325,9 @@ impl Started {
                 );
             }
         }
-        let told = |view: &&View| view.recorded && (view.name != TAPE || board.tape.is_kept());
+        let told = |view: &&View| {
+            view.recorded && (view.name != TRADE_LOG || board.trade_log.is_enabled())
+        };
         let views = VIEWS.iter().filter(told).map(|view| {
             let digest = wishes.digest.then(|| digest(&board, &reader, &catalog, view));
             (view.name, reader.count(view), digest)

@@ -12,7 +12,7 @@ use super::{Asked, Figures, Measurement};
 use crate::config::Config;
 use crate::ingest::{Delivery, FeedSender};
 use crate::jobs::candles::{OPERATORS, Surroundings};
-use crate::publish::{Board, Making, Publisher};
+use crate::publish::{Board, BoardConfig, Publisher};
 use crate::stderr::say;
 use crate::telemetry::Metrics;
 use crate::workload::Workload;
@@ -117,12 +117,12 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
 
 /// As that of a run that is followed, but for the tape of trades.
 fn board(config: &Config) -> Board {
-    Board::new(Making {
+    Board::new(BoardConfig {
         workers: 1,
         operators: &OPERATORS,
         labels: config.labels(),
         log_bytes_max: config.log_bytes,
-        tape_bytes_max: 0,
+        trade_log_bytes_max: 0,
         ring_bytes_max: config.ring_bytes,
         history_bytes_max: config.history_bytes,
         digests: false,

@@ -154,7 +154,7 @@ impl SinkDriver {
                 let changes = self.reader.changes(self.subscription.view, filter, at.commit, now);
                 let changes = match self.runtime.block_on(changes) {
                     Ok(changes) => changes,
-                    Err(ReadError::Gone { .. } | ReadError::Forgotten { .. }) => return Ok(false),
+                    Err(ReadError::Gone { .. } | ReadError::Compacted { .. }) => return Ok(false),
                     Err(closed) => return Err(DriverError::Closed(closed)),
                 };
                 due = Instant::now() + self.subscription.every;

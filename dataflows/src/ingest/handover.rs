@@ -272,8 +272,8 @@ impl Handover {
     fn tell(&self, binding: &Binding) {
         let over_budget = self.is_over_budget();
         let providers = self.providers.rows(binding, over_budget.is_some());
-        self.board.tables.providers.tell(binding.commit, providers);
-        self.board.tables.sinks.tell(binding.commit, self.sinks.rows());
+        self.board.tables.sources.update(binding.commit, providers);
+        self.board.tables.sinks.update(binding.commit, self.sinks.rows());
         let checks = self
             .health
             .iter()
@@ -284,7 +284,7 @@ impl Handover {
             row.cells(&mut cells);
             (name.to_owned(), cells)
         });
-        self.board.tables.health.tell(binding.commit, checks);
+        self.board.tables.health.update(binding.commit, checks);
     }
 
     /// Counts rows by source, whatever becomes of them. What is said of accounts is accepted here; what

@@ -358,7 +358,7 @@ impl From<ReadError> for Problem {
             ReadError::Full { .. } | ReadError::Waited { .. } => {
                 Problem::new(OVERLOADED, error.to_string())
             }
-            ReadError::Gone { .. } | ReadError::Forgotten { .. } => {
+            ReadError::Gone { .. } | ReadError::Compacted { .. } => {
                 Problem::new(GONE, error.to_string())
             }
         }

@@ -125,14 +125,14 @@ pub enum ReadError {
         after: Commit,
     },
     /// The history of views is kept for a while only, and what was asked for was before that.
-    #[error("{}", forgotten(.oldest))]
-    Forgotten {
+    #[error("{}", compacted(.oldest))]
+    Compacted {
         /// The oldest commit of which views can be read; none if there is none yet.
         oldest: Option<Frontier>,
     },
 }
 
-fn forgotten(oldest: &Option<Frontier>) -> String {
+fn compacted(oldest: &Option<Frontier>) -> String {
     match oldest {
         Some(Frontier { commit: Some(commit), at }) => {
             format!(

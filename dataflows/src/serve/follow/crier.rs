@@ -171,7 +171,7 @@ impl Crier {
                     self.each(|stand| stand.cry(&cry, now)).await;
                 }
                 // The crier itself was too slow: all find out for themselves what can still be told.
-                Err(ReadError::Gone { .. } | ReadError::Forgotten { .. }) => {
+                Err(ReadError::Gone { .. } | ReadError::Compacted { .. }) => {
                     self.go_on(Ground { since: now, upto: now, closed: false });
                     self.each(Stand::call).await;
                 }

@@ -137,7 +137,7 @@ impl Follower {
                         continue;
                     }
                     Ok(None) => self.stand.reach(upto),
-                    Err(ReadError::Gone { .. } | ReadError::Forgotten { .. }) => return Ok(Gone),
+                    Err(ReadError::Gone { .. } | ReadError::Compacted { .. }) => return Ok(Gone),
                     Err(ReadError::Full { .. } | ReadError::Waited { .. }) => self.stand.call(),
                     Err(ReadError::Closed) => return Err(Ended),
                 }
