@@ -10,7 +10,7 @@ use market::{BarState, InstrumentId, PortfolioId, Timeframe};
 
 use super::raw::RawSink;
 use super::{ConfigError, duration, in_range};
-use crate::views::{RowFilter, VIEWS, View, view};
+use crate::views::{RowFilter, VIEWS, View, renamed, view};
 
 /// A sink, ready to be opened.
 pub struct ConfiguredSink {
@@ -113,6 +113,11 @@ fn views(names: &[String]) -> Result<Vec<&'static View>, String> {
     for name in names {
         let view =
             view(name).ok_or_else(|| format!("no view is named `{name}` (known: {})", known()))?;
+        if let Some(present) = renamed(name) {
+            tracing::warn!(
+                "the view `{name}` of a sink is now named `{present}`; the next version drops the old name"
+            );
+        }
         if views.contains(&view) {
             return Err(format!("names `{name}` twice"));
         }

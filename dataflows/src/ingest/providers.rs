@@ -5,7 +5,7 @@ use market::{Event, EventTime, Record, Span};
 use super::handover::Sealed;
 use super::links::Links;
 use crate::clock::{Binding, Partitions};
-use crate::views::{Cell, DeadLetterRow, ProviderRow, Row};
+use crate::views::{Cell, DeadLetterRow, Row, SourceRow};
 
 /// What is configured of a source.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ impl Providers {
             let idle = provider.idle_after.zip(heard.at);
             let is_idle = idle.is_some_and(|(idle, heard_at)| heard_at.after(idle) <= binding.at);
             let known = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
-            let row = ProviderRow {
+            let row = SourceRow {
                 name: &provider.name,
                 kind: &provider.kind,
                 rank: provider.rank,
@@ -111,7 +111,7 @@ impl Providers {
                 behind: linked.and_then(|all| all.behind),
                 read_from: binding.read_from.of(number).filter(|from| *from > EventTime::NEVER),
             };
-            let mut cells = Vec::with_capacity(ProviderRow::COLUMNS.len());
+            let mut cells = Vec::with_capacity(SourceRow::COLUMNS.len());
             row.cells(&mut cells);
             (provider.name.clone(), cells)
         });

@@ -1,4 +1,4 @@
-//! Which rows of a view are wanted.
+//! Selects rows of a view.
 
 use market::{EventTime, InstrumentId, PortfolioId, Timeframe};
 
@@ -6,9 +6,9 @@ use super::View;
 use super::row::Cell;
 use super::text::plain_text;
 
-/// What a reader asks of the rows of a view. The default asks for all of them.
+/// Conditions on the rows of a view. The default selects all rows.
 ///
-/// Every condition must hold; a row without the column that a condition is about does not fit it.
+/// Every condition must hold. A row without the column of a condition does not match.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RowFilter {
     /// One of these instruments.
@@ -21,11 +21,11 @@ pub struct RowFilter {
     pub from: Option<EventTime>,
     /// Bars that open before this time.
     pub to: Option<EventTime>,
-    /// By number of a column: its text is one of these.
+    /// By number of a column: the texts that it may have.
     pub texts: Vec<(usize, Vec<String>)>,
 }
 
-/// What the keys of views may be ordered by.
+/// The dimensions by which keys of views are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dimension {
     /// An instrument.
@@ -38,7 +38,7 @@ pub enum Dimension {
     OpenTime,
 }
 
-/// The values of a dimension that are wanted, each as its ordinal.
+/// The selected values of a dimension, as ordinals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyRange {
     /// From the first to the second, both included.
@@ -48,7 +48,7 @@ pub enum KeyRange {
 }
 
 impl Dimension {
-    /// The ordinal of a time: ordinals are ordered as times are.
+    /// The ordinal of a time. Ordinals have the order of times.
     pub fn of_time(time: EventTime) -> u64 {
         time.0.cast_unsigned() ^ (1 << 63)
     }
@@ -63,7 +63,7 @@ impl KeyRange {
     /// All values.
     pub const ANY: KeyRange = KeyRange::Between(0, u64::MAX);
 
-    /// The least allowed ordinal that is not below this one.
+    /// The least selected ordinal at or after this one.
     pub fn next(&self, ordinal: u64) -> Option<u64> {
         match self {
             KeyRange::Between(least, most) => {
@@ -94,17 +94,17 @@ impl RowFilter {
         RowFilter { from, to, ..self }
     }
 
-    /// The instrument, if one alone is wanted.
+    /// The instrument, if exactly one is selected.
     pub fn instrument(&self) -> Option<InstrumentId> {
         only(&self.instruments)
     }
 
-    /// The timeframe, if one alone is wanted.
+    /// The timeframe, if exactly one is selected.
     pub fn timeframe(&self) -> Option<Timeframe> {
         only(&self.timeframes)
     }
 
-    /// Which values of a dimension are wanted.
+    /// The selected values of a dimension.
     pub fn key_range(&self, dimension: Dimension) -> KeyRange {
         match dimension {
             Dimension::Instrument => one_of(&self.instruments, |instrument| instrument.0),
@@ -121,7 +121,7 @@ impl RowFilter {
         }
     }
 
-    /// Whether a row of `view` fits.
+    /// Whether a row of `view` matches.
     pub fn fits(&self, view: &View, cells: &[Cell]) -> bool {
         let (mut instrument, mut portfolio) =
             (self.instruments.is_none(), self.portfolios.is_none());
@@ -151,7 +151,7 @@ impl RowFilter {
     }
 }
 
-/// The column that `from` and `to` are about.
+/// The column of `from` and `to`.
 pub const OPEN_TIME: &str = "open_time";
 
 fn only<T: Copy>(values: &Option<Vec<T>>) -> Option<T> {

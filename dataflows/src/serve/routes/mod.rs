@@ -26,7 +26,7 @@ use std::future::Future;
 use market::Timeframe;
 use serde::Serialize;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LINK};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::reject::{LengthRequired, PayloadTooLarge, UnsupportedMediaType};
 use warp::reply::Response;
@@ -236,6 +236,16 @@ fn stamp(response: &mut Response, frontier: Frontier) {
         set(response, X_COMMIT, &commit.0.to_string());
     }
     set(response, X_FRONTIER, &frontier.at.rfc3339());
+}
+
+/// When the names that are deprecated now became so: 2026-11-29, as RFC 9745 writes it.
+const DEPRECATED_SINCE: &str = "@1795910400";
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+
+/// Marks the answer to a request by a former name: `Deprecation` (RFC 9745), and a `Link` to the present name.
+fn deprecate(response: &mut Response, successor: &str) {
+    set(response, DEPRECATION, DEPRECATED_SINCE);
+    set(response, LINK, &format!("<{successor}>; rel=\"successor-version\""));
 }
 
 /// A frontier in JSON.

@@ -9,10 +9,12 @@ use crate::serve::format::Line;
 use crate::serve::problem::{Problem, UNKNOWN_PATH};
 use crate::serve::query::{Known, shown};
 use crate::serve::symbol::closest;
-use crate::views::{Page, Scan, VIEWS, View, view};
+use crate::views::{Page, Scan, VIEWS, View, renamed, view};
 
 use super::frame::{Form, Frame};
-use super::{Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, reads};
+use super::{
+    Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, deprecate, reads,
+};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -49,6 +51,14 @@ fn route(context: &Context) -> Route {
 
 async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response, Problem> {
     let view = named(name)?;
+    let mut response = rows(context, view, asked).await?;
+    if let Some(present) = renamed(name) {
+        deprecate(&mut response, &format!("/v1/views/{present}"));
+    }
+    Ok(response)
+}
+
+async fn rows(context: &Context, view: &'static View, asked: &Asked) -> Result<Response, Problem> {
     let (scan, form) = read(context, view, asked)?;
     if let Some(unchanged) = form.unchanged(context, view, asked, scan.as_of).await? {
         return Ok(unchanged);

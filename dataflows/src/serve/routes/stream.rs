@@ -20,10 +20,10 @@ use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
 use crate::serve::problem::{Fault, Problem, VALIDATION};
 use crate::serve::query::shown;
 use crate::serve::{Context, closed};
-use crate::views::{VIEWS, View};
+use crate::views::{VIEWS, View, renamed};
 
 use super::rows::named;
-use super::{Asked, Endpoint, Entry, Route, answered, reads, set};
+use super::{Asked, Endpoint, Entry, Route, answered, deprecate, reads, set};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -53,14 +53,14 @@ fn route(context: &Context) -> Route {
 
 fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
     let views = views(asked)?;
-    let wishes = views.into_iter().map(|view| Wish::read(context, view, &asked.query));
-    let wishes = wishes.collect::<Result<Vec<_>, _>>()?;
+    let wishes =
+        views.iter().map(|(name, view)| Ok((*name, Wish::read(context, view, &asked.query)?)));
+    let wishes = wishes.collect::<Result<Vec<_>, Problem>>()?;
     let resumes = has_been_here(&asked.headers);
     let (out, told) = mpsc::channel(1);
     let out: Arc<dyn Outlet> = Arc::new(Events(out));
-    for wish in wishes {
-        let view = wish.told.view.name;
-        let follower = Follower::new(context.clone(), wish, view, Arc::clone(&out));
+    for (name, wish) in wishes {
+        let follower = Follower::new(context.clone(), wish, name, Arc::clone(&out));
         tokio::spawn(follower.run(resumes));
     }
     let events = events(told, context.closing.clone()).map(Ok::<Bytes, Infallible>);
@@ -68,11 +68,14 @@ fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
     set(&mut response, CONTENT_TYPE, "text/event-stream");
     set(&mut response, CACHE_CONTROL, "no-store");
     set(&mut response, X_ACCEL_BUFFERING, "no");
+    if let Some(present) = views.iter().find_map(|(name, _)| renamed(name)) {
+        deprecate(&mut response, &format!("/stream?view={present}"));
+    }
     Ok(response)
 }
 
-/// The views that `view` names.
-fn views(asked: &Asked) -> Result<Vec<&'static View>, Problem> {
+/// The views that `view` names, each with the name by which it was requested.
+fn views(asked: &Asked) -> Result<Vec<(&str, &'static View)>, Problem> {
     let names = asked.query.iter().filter(|(name, _)| name == "view");
     let names: Vec<&str> = names.flat_map(|(_, names)| names.split(',').map(str::trim)).collect();
     if names.is_empty() {
@@ -81,14 +84,14 @@ fn views(asked: &Asked) -> Result<Vec<&'static View>, Problem> {
         let pointer = "#/query/view".to_owned();
         return Err(Problem::invalid(vec![Fault { pointer, code: "absent", detail, allowed }]));
     }
-    let mut views: Vec<&'static View> = Vec::new();
+    let mut views: Vec<(&str, &'static View)> = Vec::new();
     for name in names {
         let view = named(name)?;
-        if views.contains(&view) {
+        if views.iter().any(|(_, known)| *known == view) {
             let detail = format!("`{}` is followed once already", shown(name));
             return Err(Problem::new(VALIDATION, detail));
         }
-        views.push(view);
+        views.push((name, view));
     }
     Ok(views)
 }

@@ -55,10 +55,11 @@ fn ask(mut object: Map<String, Value>) -> Result<Ask, Problem> {
     let op = text(&mut object, "op")?;
     match op.as_str() {
         "subscribe" => {
-            let view = named(&text(&mut object, "view")?)?;
+            let name = text(&mut object, "view")?;
+            let view = named(&name)?;
             let sub = match object.contains_key("sub") {
                 true => text(&mut object, "sub")?,
-                false => view.name.to_owned(),
+                false => name,
             };
             if sub.len() > SUB_MAX {
                 return Err(wrong("sub", format!("is longer than {SUB_MAX} bytes")));
