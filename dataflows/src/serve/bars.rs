@@ -86,7 +86,7 @@ impl CandleQuery {
                 return Ok(self.filled(context, page, around));
             }
         }
-        Err(restless())
+        Err(view_moving())
     }
 
     /// The rows themselves, ascending.
@@ -185,7 +185,7 @@ impl CandleQuery {
 }
 
 /// Several reads could not be had at one frontier.
-pub(super) fn restless() -> Problem {
+pub(super) fn view_moving() -> Problem {
     let detail = "commits follow so fast on each other that no consistent state could be read";
     Problem::new(UNAVAILABLE, detail)
 }

@@ -8,12 +8,12 @@ use tokio::time::timeout;
 use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
-use super::problem::{BODY_TIMEOUT, Fault, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
+use super::problem::{BODY_TIMEOUT, FieldError, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
 use super::query::shown;
 use crate::inlet::Form;
 
 /// A client has so long to send a body.
-const BODY_WITHIN: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The media types of rows.
 const FORMS: &[(&str, Form)] = &[
@@ -75,8 +75,8 @@ fn unsupported(
 ) -> Problem {
     let allowed = allowed.map(str::to_owned).collect();
     let pointer = format!("#/header/{header}");
-    let fault = Fault { pointer, code: "enum", detail: detail.clone(), allowed };
-    Problem::new(UNSUPPORTED, detail).errors(vec![fault])
+    let error = FieldError { pointer, code: "enum", detail: detail.clone(), allowed };
+    Problem::new(UNSUPPORTED, detail).errors(vec![error])
 }
 
 /// How long a body says it is, within `limit`.
@@ -113,8 +113,8 @@ pub(super) async fn read(
         }
         Ok(whole)
     };
-    let seconds = BODY_WITHIN.as_secs();
-    timeout(BODY_WITHIN, whole).await.unwrap_or_else(|_| {
+    let seconds = READ_TIMEOUT.as_secs();
+    timeout(READ_TIMEOUT, whole).await.unwrap_or_else(|_| {
         Err(Problem::new(BODY_TIMEOUT, format!("the body took longer than {seconds} s to come")))
     })
 }

@@ -10,7 +10,7 @@ use super::symbol::resolve;
 use crate::views::{OPEN_TIME, RowFilter, View};
 
 /// A request's parameters, those that name columns apart.
-pub(super) struct Asking<'a> {
+pub(super) struct FilterQuery<'a> {
     /// The others.
     pub(super) query: Query<'a>,
     /// By number of a column, the texts that it may have.
@@ -24,9 +24,9 @@ pub(super) const FILTERS: Known =
 /// At most so many values may be given for one parameter.
 const VALUES_MAX: usize = 1_000;
 
-impl<'a> Asking<'a> {
+impl<'a> FilterQuery<'a> {
     /// Parameters for `view` of a route that also knows `known`.
-    pub(super) fn new(pairs: &'a [(String, String)], known: Known, view: &View) -> Asking<'a> {
+    pub(super) fn new(pairs: &'a [(String, String)], known: Known, view: &View) -> FilterQuery<'a> {
         let by_name = |name: &str| {
             let other = [FILTERS, known].iter().any(|all| all.iter().any(|n| n.contains(&name)));
             view.column(name).filter(|_| !other)
@@ -48,10 +48,10 @@ impl<'a> Asking<'a> {
         let mut query = Query::of_several(rest, &[FILTERS, known], &also);
         if let Some(name) = repeated {
             let detail = format!("`{name}` is given more than once; separate values by commas");
-            query.fault(name, "repeated", detail, Vec::new());
+            query.error(name, "repeated", detail, Vec::new());
         }
         let texts = columns.into_iter().map(|(column, text)| (column, values(text)));
-        Asking { query, texts: texts.collect() }
+        FilterQuery { query, texts: texts.collect() }
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn row_filter(
     ] {
         if view.column(column).is_none() {
             let of = view.name;
-            query.refuse(name, &format!("cannot be asked of `{of}`: it has no column `{column}`"));
+            query.reject(name, &format!("cannot be asked of `{of}`: it has no column `{column}`"));
         }
     }
     let symbols = query.parsed("symbol", many);

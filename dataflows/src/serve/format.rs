@@ -6,7 +6,7 @@ use warp::http::header::ACCEPT;
 
 use crate::views::{Cell, Column, cell_text, row_json};
 
-use super::problem::{Fault, NOT_ACCEPTABLE, Problem};
+use super::problem::{FieldError, NOT_ACCEPTABLE, Problem};
 use super::query::shown;
 
 /// A form of answers.
@@ -91,7 +91,7 @@ pub(super) fn preferred<T: Copy>(
             shown(&wanted.join(", ")),
             allowed.join(", ")
         );
-        Problem::new(NOT_ACCEPTABLE, detail.clone()).errors(vec![Fault {
+        Problem::new(NOT_ACCEPTABLE, detail.clone()).errors(vec![FieldError {
             pointer: "#/header/accept".to_owned(),
             code: "enum",
             detail,

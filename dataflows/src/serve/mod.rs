@@ -15,22 +15,22 @@ mod bars;
 mod body;
 mod fill;
 mod filter;
-mod follow;
 mod format;
-mod fresh;
 mod health;
 mod page;
 mod posts;
 mod problem;
 mod query;
+mod read_your_writes;
 mod routes;
 mod server;
 mod session;
 mod socket;
-mod stall;
+mod subscribe;
 mod symbol;
 #[cfg(test)]
 mod tests;
+mod write_timeout;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,12 +42,12 @@ use crate::readers::ReaderPool;
 use crate::telemetry::Metrics;
 use crate::views::{Labels, ViewReader};
 
-pub use follow::Frames;
 pub use health::{Check, Health, Readiness, Status};
 pub use posts::Posts;
 pub use problem::{KINDS, Kind};
 pub use routes::{Endpoint, Entry, ROUTES, Route};
 pub use server::{BindError, Limits, Stopped, bind, serve};
+pub use subscribe::UpdateCache;
 
 /// What routes answer from. Clones share everything.
 #[derive(Clone)]
@@ -75,7 +75,7 @@ pub struct Context {
     /// Where long work for clients is done.
     pub readers: ReaderPool,
     /// What those who follow views are told.
-    pub frames: Frames,
+    pub updates: UpdateCache,
     /// Becomes true when those who follow views must go; [`serve`] sets its own.
     pub closing: watch::Receiver<bool>,
     /// A permit per WebSocket.
@@ -88,8 +88,8 @@ pub struct Context {
 
 /// Waits until those who follow views must go.
 async fn closed(closing: &mut watch::Receiver<bool>) {
-    let told = closing.wait_for(|closing| *closing).await.is_ok();
-    if !told {
+    let closed = closing.wait_for(|closing| *closing).await.is_ok();
+    if !closed {
         std::future::pending::<()>().await; // nobody is there to say so
     }
 }

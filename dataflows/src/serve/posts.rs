@@ -15,7 +15,7 @@ const UNIT: usize = 1 << 10;
 /// Where rows go that clients send, and what was answered to whom. Clones share it.
 #[derive(Clone)]
 pub struct Posts {
-    pub(super) inlet: Option<Arc<dyn Inlet>>,
+    pub(super) ingest: Option<Arc<dyn Inlet>>,
     /// A permit per unit of all bodies.
     room: Arc<Semaphore>,
     pub(super) answers: Answers,
@@ -23,10 +23,10 @@ pub struct Posts {
 
 impl Posts {
     /// With an inlet, if rows are taken at all.
-    pub fn new(inlet: Option<Arc<dyn Inlet>>) -> Posts {
-        let bytes = inlet.as_ref().map_or(0, |inlet| inlet.body_bytes()).max(BODIES_BYTES);
+    pub fn new(ingest: Option<Arc<dyn Inlet>>) -> Posts {
+        let bytes = ingest.as_ref().map_or(0, |ingest| ingest.body_bytes()).max(BODIES_BYTES);
         let room = Arc::new(Semaphore::new(bytes.div_ceil(UNIT)));
-        Posts { inlet, room, answers: Answers::default() }
+        Posts { ingest, room, answers: Answers::default() }
     }
 
     /// Room for a body of so many bytes, if there is any now.

@@ -127,7 +127,7 @@ pub(super) const CROSS_SITE: Kind = kind(
     "A browser asks for a page of another site. Such pages cannot change, follow or read anything here in the name \
      of their visitors; the health of the process and its metrics, and links that lead here, are no such thing.",
 );
-pub(super) const NO_INLET: Kind = kind(
+pub(super) const INGEST_DISABLED: Kind = kind(
     "inlet-closed",
     "Takes no rows",
     StatusCode::FORBIDDEN,
@@ -212,7 +212,7 @@ pub const KINDS: &[Kind] = &[
     UNREADABLE,
     BODY_TIMEOUT,
     CROSS_SITE,
-    NO_INLET,
+    INGEST_DISABLED,
     IN_PROGRESS,
     KEY_REUSED,
     ROWS_REFUSED,
@@ -229,7 +229,7 @@ const RETRYABLE: &[Kind] = &[IN_PROGRESS, NOT_REACHED, BUSY, OVERLOADED, UNAVAIL
 
 /// One thing wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Fault {
+pub(super) struct FieldError {
     /// Where: `#/query/<parameter>`, `#/header/<name>`, or `#/body/<row>/<field>`.
     pub(super) pointer: String,
     /// What kind of wrong: `unknown`, `repeated`, `enum`, `range`, `format`, `order`; of rows, the reason of a
@@ -244,14 +244,14 @@ pub(super) struct Fault {
 
 /// An error to be answered. Boxed: it travels in results that are nearly always fine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem(Box<Said>);
+pub(super) struct Problem(Box<Details>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Said {
+struct Details {
     kind: Kind,
     code: String,
     detail: String,
-    errors: Vec<Fault>,
+    errors: Vec<FieldError>,
     suggestions: Vec<String>,
     routes: Vec<String>,
     allow: Option<String>,
@@ -259,7 +259,7 @@ struct Said {
 
 impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Problem {
-        Problem(Box::new(Said {
+        Problem(Box::new(Details {
             kind,
             code: kind.name.to_owned(),
             detail: detail.into(),
@@ -271,14 +271,14 @@ impl Problem {
     }
 
     /// All that is wrong with the parameters, named by the first.
-    pub(super) fn invalid(faults: Vec<Fault>) -> Problem {
-        let details: Vec<_> = faults.iter().map(|fault| fault.detail.as_str()).collect();
-        let mut problem = Problem::new(VALIDATION, details.join("; "));
-        let first = faults.first().and_then(|f| f.pointer.strip_prefix("#/query/"));
+    pub(super) fn invalid(errors: Vec<FieldError>) -> Problem {
+        let texts: Vec<_> = errors.iter().map(|error| error.detail.as_str()).collect();
+        let mut problem = Problem::new(VALIDATION, texts.join("; "));
+        let first = errors.first().and_then(|f| f.pointer.strip_prefix("#/query/"));
         if let Some(first) = first {
             problem.0.code = format!("validation.{first}");
         }
-        problem.0.errors = faults;
+        problem.0.errors = errors;
         problem
     }
 
@@ -287,7 +287,7 @@ impl Problem {
         Problem::new(INTERNAL, "the request could not be answered; the log of the process says why")
     }
 
-    pub(super) fn errors(mut self, errors: Vec<Fault>) -> Problem {
+    pub(super) fn errors(mut self, errors: Vec<FieldError>) -> Problem {
         self.0.errors = errors;
         self
     }
@@ -310,20 +310,20 @@ impl Problem {
 
     /// The answer to a request for the path `instance`.
     pub(super) fn response(&self, instance: Option<&str>) -> Response {
-        let Problem(said) = self;
+        let Problem(details) = self;
         let body = self.body(instance);
         let retryable = body.retryable;
         // Strings and numbers always become JSON.
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = Response::new(text.into());
-        *response.status_mut() = said.kind.status;
+        *response.status_mut() = details.kind.status;
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(CONTENT_TYPE, json);
         if retryable {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if let Some(Ok(allow)) = said.allow.as_deref().map(HeaderValue::from_str) {
+        if let Some(Ok(allow)) = details.allow.as_deref().map(HeaderValue::from_str) {
             headers.insert(ALLOW, allow);
         }
         response
@@ -335,18 +335,18 @@ impl Problem {
     }
 
     fn body<'a>(&'a self, instance: Option<&'a str>) -> Body<'a> {
-        let Problem(said) = self;
+        let Problem(details) = self;
         Body {
-            kind: format!("/docs/problems/{}", said.kind.name),
-            title: said.kind.title,
-            status: said.kind.status.as_u16(),
-            detail: &said.detail,
+            kind: format!("/docs/problems/{}", details.kind.name),
+            title: details.kind.title,
+            status: details.kind.status.as_u16(),
+            detail: &details.detail,
             instance,
-            code: &said.code,
-            retryable: RETRYABLE.contains(&said.kind),
-            errors: &said.errors,
-            suggestions: &said.suggestions,
-            routes: &said.routes,
+            code: &details.code,
+            retryable: RETRYABLE.contains(&details.kind),
+            errors: &details.errors,
+            suggestions: &details.suggestions,
+            routes: &details.routes,
         }
     }
 }
@@ -377,7 +377,7 @@ struct Body<'a> {
     code: &'a str,
     retryable: bool,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [Fault],
+    errors: &'a [FieldError],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     suggestions: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]

@@ -3,7 +3,7 @@
 
 use market::{Commit, EventTime, TimeError, TimeUnit, Timeframe};
 
-use super::problem::{Fault, Problem};
+use super::problem::{FieldError, Problem};
 use super::symbol::closest;
 use crate::views::{AsOf, View};
 
@@ -13,7 +13,7 @@ pub(super) struct Query<'a> {
     known: Vec<&'static [&'static str]>,
     /// What else the route reads itself, for telling what is possible.
     also: Vec<&'a str>,
-    faults: Vec<Fault>,
+    errors: Vec<FieldError>,
     /// What was perhaps meant by names that are not known.
     suggestions: Vec<String>,
 }
@@ -37,7 +37,7 @@ impl<'a> Query<'a> {
             given: Vec::new(),
             known: known.iter().flat_map(|known| known.iter().copied()).collect(),
             also: also.to_vec(),
-            faults: Vec::new(),
+            errors: Vec::new(),
             suggestions: Vec::new(),
         };
         for (name, value) in pairs {
@@ -54,7 +54,7 @@ impl<'a> Query<'a> {
                     } else {
                         format!("`{name}` and `{before}` are the same parameter")
                     };
-                    query.fault(name, "repeated", detail, Vec::new());
+                    query.error(name, "repeated", detail, Vec::new());
                 }
                 None => query.given.push((name, value)),
             }
@@ -71,7 +71,7 @@ impl<'a> Query<'a> {
             let known = allowed.join(", ");
             format!("`{name}` is not a parameter of this path (known: {known})")
         };
-        self.fault(name, "unknown", detail, allowed);
+        self.error(name, "unknown", detail, allowed);
     }
 
     /// The name under which a parameter was given, and its value.
@@ -82,20 +82,20 @@ impl<'a> Query<'a> {
     }
 
     /// Notes something wrong with a parameter.
-    pub(super) fn fault(
+    pub(super) fn error(
         &mut self,
         name: &str,
         code: &'static str,
         detail: String,
         allowed: Vec<String>,
     ) {
-        self.faults.push(Fault { pointer: format!("#/query/{name}"), code, detail, allowed });
+        self.errors.push(FieldError { pointer: format!("#/query/{name}"), code, detail, allowed });
     }
 
     /// Refuses a parameter if it was given; reading it later gives nothing and finds no further fault.
-    pub(super) fn refuse(&mut self, name: &str, why: &str) {
+    pub(super) fn reject(&mut self, name: &str, why: &str) {
         if let Some((given, _)) = self.get(name) {
-            self.fault(given, "unknown", format!("`{given}` {why}"), Vec::new());
+            self.error(given, "unknown", format!("`{given}` {why}"), Vec::new());
             self.given.retain(|(other, _)| *other != given);
         }
     }
@@ -108,7 +108,7 @@ impl<'a> Query<'a> {
             let mut allowed: Vec<String> = Vec::new();
             allowed.extend(words.iter().map(|(word, _)| (*word).to_owned()));
             let detail = format!("{given}={} is not one of {}", shown(value), allowed.join(", "));
-            self.fault(given, "enum", detail, allowed);
+            self.error(given, "enum", detail, allowed);
         }
         found.map(|(_, means)| *means)
     }
@@ -126,7 +126,7 @@ impl<'a> Query<'a> {
             return Some(value.to_owned());
         }
         let detail = format!("{given}={} is not {what} ({})", shown(value), known.join(", "));
-        self.fault(given, "enum", detail, known.iter().map(|&known| known.to_owned()).collect());
+        self.error(given, "enum", detail, known.iter().map(|&known| known.to_owned()).collect());
         self.suggestions.extend(closest(known.iter().copied(), value));
         None
     }
@@ -140,7 +140,7 @@ impl<'a> Query<'a> {
         if number.is_none() {
             let value = shown(value);
             let detail = format!("{given}={value} is not a whole number from {least} to {most}");
-            self.fault(given, "range", detail, vec![format!("{least} to {most}")]);
+            self.error(given, "range", detail, vec![format!("{least} to {most}")]);
         }
         number
     }
@@ -154,7 +154,7 @@ impl<'a> Query<'a> {
                 let allowed = ["2024-08-09T00:00:00.123Z", "1700000000s", "1700000000000ms"];
                 let allowed = allowed.map(str::to_owned).to_vec();
                 let detail = format!("{given}={} {wrong}", shown(value));
-                self.fault(given, "format", detail, allowed);
+                self.error(given, "format", detail, allowed);
                 None
             }
         }
@@ -167,7 +167,7 @@ impl<'a> Query<'a> {
             && to < from
         {
             let detail = format!("from={from} is after to={to}");
-            self.fault("from", "order", detail, Vec::new());
+            self.error("from", "order", detail, Vec::new());
         }
         (from, to)
     }
@@ -177,7 +177,7 @@ impl<'a> Query<'a> {
     pub(super) fn as_of(&mut self, view: &View) -> Option<AsOf> {
         if !view.history {
             let of = view.name;
-            self.refuse("as_of", &format!("cannot be asked of `{of}`: it keeps no history"));
+            self.reject("as_of", &format!("cannot be asked of `{of}`: it keeps no history"));
         }
         self.parsed("as_of", |text| {
             let commit = text.strip_prefix("commit:").map(|number| number.parse().map(Commit));
@@ -214,7 +214,7 @@ impl<'a> Query<'a> {
             Ok(parsed) => Some(parsed),
             Err((wrong, allowed)) => {
                 let detail = format!("{given}={} {wrong}", shown(value));
-                self.fault(given, "enum", detail, allowed);
+                self.error(given, "enum", detail, allowed);
                 None
             }
         }
@@ -222,10 +222,10 @@ impl<'a> Query<'a> {
 
     /// Whether anything was wrong. What was read before counts only if this is fine.
     pub(super) fn finish(self) -> Result<(), Problem> {
-        if self.faults.is_empty() {
+        if self.errors.is_empty() {
             return Ok(());
         }
-        Err(Problem::invalid(self.faults).suggestions(self.suggestions))
+        Err(Problem::invalid(self.errors).suggestions(self.suggestions))
     }
 }
 

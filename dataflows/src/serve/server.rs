@@ -36,7 +36,7 @@ use super::Context;
 use super::problem::{MISDIRECTED, Problem};
 use super::query::shown;
 use super::routes::{Route, app};
-use super::stall::{Flowing, STALL_MAX};
+use super::write_timeout::{WRITE_TIMEOUT, WriteTimeout};
 
 /// What clients may take up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Limits {
     pub head_bytes: usize,
     /// HTTP/2 requests at a time per connection.
     pub streams: u32,
-    /// Time to answer what was asked before `stop`.
+    /// Time to answer what was got_request before `stop`.
     pub drain: Duration,
 }
 
@@ -209,26 +209,26 @@ fn connection(
 ) -> impl Future<Output = Result<(), ConnectionError>> + Send + use<> {
     // Answers are small and whole: nothing is gained by waiting for more of them.
     let _ = stream.set_nodelay(true);
-    let asked = Arc::new(AtomicBool::new(false));
-    let noted = Arc::clone(&asked);
+    let got_request = Arc::new(AtomicBool::new(false));
+    let set_got_request = Arc::clone(&got_request);
     let service = service_fn(move |request| {
-        noted.store(true, Ordering::Relaxed);
+        set_got_request.store(true, Ordering::Relaxed);
         respond(app.clone(), request)
     });
-    let stream = TokioIo::new(Flowing::new(stream, STALL_MAX));
+    let stream = TokioIo::new(WriteTimeout::new(stream, WRITE_TIMEOUT));
     let serving = builder.serve_connection_with_upgrades(stream, service);
     let serving = Box::pin(watcher.watch(serving.into_owned()));
     async move {
         // The timeout of HTTP/1 heads begins only when the protocol is known, which takes bytes.
-        let silence = async {
+        let no_request = async {
             sleep(limits.head).await;
-            if asked.load(Ordering::Relaxed) {
+            if got_request.load(Ordering::Relaxed) {
                 pending::<()>().await;
             }
         };
         tokio::select! {
             served = serving => served,
-            () = silence => Err("no request came in time".into()),
+            () = no_request => Err("no request came in time".into()),
         }
     }
 }

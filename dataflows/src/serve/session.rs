@@ -23,8 +23,8 @@ use market::{
 use crate::views::{CandlePage, CandleRow, Page, Row, Scan};
 
 use super::Context;
-use super::bars::{ATTEMPTS, restless};
-use super::problem::{Fault, Problem, TOO_MANY_BARS};
+use super::bars::{ATTEMPTS, view_moving};
+use super::problem::{FieldError, Problem, TOO_MANY_BARS};
 
 /// At most so many bars are read at once for an answer.
 const READ_MAX: usize = 200_000;
@@ -38,7 +38,7 @@ pub(super) struct InSession<'a> {
 
 /// How far an instrument is known to have come.
 #[derive(Clone, Copy)]
-struct Known {
+struct Progress {
     /// The latest end of a final bar.
     settled: EventTime,
     /// The latest open time of a bar.
@@ -108,7 +108,7 @@ impl InSession<'_> {
             let Some(known) = self.known(&parts, &page, &days).await? else {
                 attempts += 1;
                 if attempts == ATTEMPTS {
-                    return Err(restless());
+                    return Err(view_moving());
                 }
                 continue;
             };
@@ -133,7 +133,7 @@ impl InSession<'_> {
         let below = self.context.timeframes.iter().filter(|frame| **frame < Timeframe::DAY);
         below.max().copied().ok_or_else(|| {
             let kind = self.kind.name();
-            Problem::invalid(vec![Fault {
+            Problem::invalid(vec![FieldError {
                 pointer: "#/query/session".to_owned(),
                 code: "enum",
                 detail: format!("session={kind} of 1d needs a timeframe below 1d to be computed"),
@@ -185,9 +185,9 @@ impl InSession<'_> {
         parts: &Scan,
         page: &CandlePage,
         days: &BTreeMap<EventTime, Candle>,
-    ) -> Result<Option<Known>, Problem> {
+    ) -> Result<Option<Progress>, Problem> {
         let never = EventTime::NEVER;
-        let mut known = Known { settled: never, seen: never, cut: never };
+        let mut known = Progress { settled: never, seen: never, cut: never };
         known.learn(&page.rows);
         let (Some((first, _)), Some((last, candle))) =
             (days.first_key_value(), days.last_key_value())
@@ -207,17 +207,17 @@ impl InSession<'_> {
             ..after.clone()
         };
         for scan in [after, whole] {
-            let told = self.context.reader.candles(scan).await?;
-            if told.frontier != page.frontier {
+            let page_after = self.context.reader.candles(scan).await?;
+            if page_after.frontier != page.frontier {
                 return Ok(None);
             }
-            known.learn(&told.rows);
+            known.learn(&page_after.rows);
         }
         Ok(Some(known))
     }
 
     /// How sure the day is that opens at `open`.
-    fn state(&self, open: EventTime, candle: &Candle, known: Known) -> BarState {
+    fn state(&self, open: EventTime, candle: &Candle, known: Progress) -> BarState {
         let end = self.last_end(Bucket { open, end: candle.bar.end_time });
         match end {
             _ if open <= known.cut => BarState::Partial,
@@ -267,7 +267,7 @@ impl InSession<'_> {
     }
 }
 
-impl Known {
+impl Progress {
     fn learn(&mut self, rows: &[(CandleKey, Candle)]) {
         for (key, candle) in rows {
             self.seen = self.seen.max(key.open_time);

@@ -55,15 +55,15 @@ fn bare(name: &str) -> &str {
     name.split_once(':').map_or(name, |(_, symbol)| symbol)
 }
 
-/// The names that `asked` was perhaps meant to be, best first: those that contain it or that it
+/// The names that `given` was perhaps meant to be, best first: those that contain it or that it
 /// contains, and those that few changes of a letter lead to. Case does not matter.
-pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, asked: &str) -> Vec<String> {
-    if asked.is_empty() || asked.len() > NAME_MAX {
+pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, given: &str) -> Vec<String> {
+    if given.is_empty() || given.len() > NAME_MAX {
         return Vec::new();
     }
-    let asked = asked.to_ascii_lowercase();
+    let given = given.to_ascii_lowercase();
     let mut lower = String::new(); // of all names, one after the other
-    let most = (asked.len() / 3).clamp(1, DISTANCE_MAX);
+    let most = (given.len() / 3).clamp(1, DISTANCE_MAX);
     let mut found: Vec<(usize, &str)> = names
         .enumerate()
         .filter_map(|(at, name)| {
@@ -71,14 +71,14 @@ pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, asked: &str) -> 
             lower.push_str(name);
             lower.make_ascii_lowercase();
             let short = bare(&lower);
-            if lower.contains(&asked) || (short.len() > 1 && asked.contains(short)) {
-                return Some((lower.len().abs_diff(asked.len()).min(1), name));
+            if lower.contains(&given) || (short.len() > 1 && given.contains(short)) {
+                return Some((lower.len().abs_diff(given.len()).min(1), name));
             }
             if at >= COMPARED {
                 return None;
             }
-            let whole = distance(&lower, &asked, most);
-            let distance = whole.into_iter().chain(distance(short, bare(&asked), most)).min();
+            let whole = distance(&lower, &given, most);
+            let distance = whole.into_iter().chain(distance(short, bare(&given), most)).min();
             distance.map(|distance| (distance, name))
         })
         .collect();
@@ -89,7 +89,7 @@ pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, asked: &str) -> 
 
 /// How many letters have to be put in, taken out or replaced to make `a` of `b`; none if more than `most`.
 ///
-/// Most names are far from what was asked, which shows after a few letters: the rest is not compared then.
+/// Most names are far from what was given, which shows after a few letters: the rest is not compared then.
 fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > most {
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn what_was_meant() {
         let names = ["binance:BTCUSDT", "binance:ETHUSDT", "us:AAPL", "us:X"];
-        let meant = |asked| closest(names.into_iter(), asked);
+        let meant = |given| closest(names.into_iter(), given);
         assert_eq!(meant("BTCUSD"), ["binance:BTCUSDT"]);
         assert_eq!(meant("btcusdt"), ["binance:BTCUSDT", "binance:ETHUSDT"]);
         assert_eq!(meant("coinbase:AAPL"), ["us:AAPL"]);

@@ -12,7 +12,7 @@ use crate::serve::symbol::resolve;
 
 use super::frame::{Form, Frame};
 use super::{
-    Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, reads, smallest,
+    Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, reads, respond, smallest,
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -52,19 +52,23 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("v1" / "candles" / String)
         .and(reads())
-        .then(move |symbol: String, asked: Asked| {
+        .then(move |symbol: String, request: RequestParts| {
             let context = context.clone();
             async move {
-                let answer = answer(&context, &symbol, &asked);
-                answered(asked.path.clone(), answer).await
+                let answer = answer(&context, &symbol, &request);
+                respond(request.path.clone(), answer).await
             }
         })
         .boxed()
 }
 
-async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Response, Problem> {
-    let (candles, form) = read(context, symbol, asked)?;
-    if let Some(unchanged) = form.unchanged(context, CANDLES, asked, candles.as_of).await? {
+async fn answer(
+    context: &Context,
+    symbol: &str,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
+    let (candles, form) = read(context, symbol, request)?;
+    if let Some(unchanged) = form.unchanged(context, CANDLES, request, candles.as_of).await? {
         return Ok(unchanged);
     }
     let bars = candles.read(context).await?;
@@ -86,15 +90,19 @@ async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Respon
     frame.answer(context, &form).await
 }
 
-fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(CandleQuery, Form), Problem> {
-    let mut query = Query::new(&asked.query, PARAMETERS);
+fn read(
+    context: &Context,
+    symbol: &str,
+    request: &RequestParts,
+) -> Result<(CandleQuery, Form), Problem> {
+    let mut query = Query::new(&request.query, PARAMETERS);
     let timeframe = query.timeframe("tf", &context.timeframes);
     let (from, to) = query.interval();
     let as_of = query.as_of(CANDLES);
     let limit = query.count("limit", 1, LIMIT_MAX);
     let session = query.word("session", &SESSIONS);
     let fill = query.word("fill", &[("none", false), ("previous", true), ("prev", true)]);
-    let form = Form::read(&mut query, context, CANDLES, &asked.headers);
+    let form = Form::read(&mut query, context, CANDLES, &request.headers);
     query.finish()?;
     let form = form?;
     let candles = CandleQuery {

@@ -11,18 +11,18 @@ use crate::readers::Class;
 use crate::serve::Context;
 use crate::serve::filter;
 use crate::serve::format::{Format, Line, Shown};
-use crate::serve::fresh::Fresh;
 use crate::serve::problem::Problem;
 use crate::serve::query::Query;
+use crate::serve::read_your_writes::ReadYourWrites;
 use crate::views::{AsOf, Frontier, View};
 
-use super::{Asked, FrontierJson, set, stamp};
+use super::{FrontierJson, RequestParts, set, stamp};
 
 /// Whether the limit left rows out; CSV and NDJSON have no place for it in the body.
 const X_MORE: HeaderName = HeaderName::from_static("x-more");
 
 /// An answer of more rows is written on a reader thread.
-const ROWS_HERE: usize = 64;
+const INLINE_ROWS_MAX: usize = 64;
 
 /// How rows are written.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub(super) struct Form {
     numbers_as_strings: bool,
     /// The columns that are left out.
     left_out: Vec<&'static str>,
-    fresh: Fresh,
+    min_frontier: ReadYourWrites,
 }
 
 /// Rows of one view at one frontier, and what an answer says around them.
@@ -60,7 +60,7 @@ impl Form {
         view: &View,
         headers: &HeaderMap,
     ) -> Result<Form, Problem> {
-        let fresh = Fresh::read(query, context);
+        let min_frontier = ReadYourWrites::read(query, context);
         let left_out = filter::hidden(query, view);
         let numbers = query.word("numbers", &[("number", false), ("string", true)]);
         let formats: Vec<_> = Format::ALL.iter().map(|format| (format.name(), *format)).collect();
@@ -68,7 +68,7 @@ impl Form {
             Some(format) => format,
             None => Format::accepted(headers, Format::ALL)?,
         };
-        Ok(Form { format, numbers_as_strings: numbers.unwrap_or(false), left_out, fresh })
+        Ok(Form { format, numbers_as_strings: numbers.unwrap_or(false), left_out, min_frontier })
     }
 
     /// Waits until views are as new as they must be; gives the answer that needs no rows, if those of the
@@ -77,12 +77,12 @@ impl Form {
         &self,
         context: &Context,
         view: &View,
-        asked: &Asked,
+        request: &RequestParts,
         as_of: Option<AsOf>,
     ) -> Result<Option<Response>, Problem> {
-        self.fresh.reached(context).await?;
+        self.min_frontier.reached(context).await?;
         let now = context.reader.frontier();
-        if as_of.is_some() || !already_has(asked, &self.etag(context, view, now)) {
+        if as_of.is_some() || !already_has(request, &self.etag(context, view, now)) {
             return Ok(None);
         }
         let mut response = Response::new(String::new().into());
@@ -125,7 +125,7 @@ impl Frame {
     /// The rows in the asked form, stamped with their frontier.
     pub(super) async fn answer(self, context: &Context, form: &Form) -> Result<Response, Problem> {
         let Frame { view, frontier, more, .. } = self;
-        let body = match self.lines.len() <= ROWS_HERE {
+        let body = match self.lines.len() <= INLINE_ROWS_MAX {
             true => self.body(context, form),
             false => {
                 let (of, form) = (context.clone(), form.clone());
@@ -149,8 +149,8 @@ impl Frame {
         form: &Form,
     ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
         // The lines of CSV and NDJSON have no head, so each says everything.
-        let said = if form.format == Format::Json { self.hidden } else { &[] };
-        let hidden = [said, &form.left_out].concat();
+        let in_head = if form.format == Format::Json { self.hidden } else { &[] };
+        let hidden = [in_head, &form.left_out].concat();
         let shown = Shown {
             columns: self.view.columns,
             hidden: &hidden,
@@ -196,8 +196,8 @@ fn view_version(view: &View) -> String {
 }
 
 /// Whether `If-None-Match` names this tag (weakly compared, as RFC 9110 asks).
-fn already_has(asked: &Asked, etag: &str) -> bool {
-    let tags = asked.headers.get_all(IF_NONE_MATCH).iter();
+fn already_has(request: &RequestParts, etag: &str) -> bool {
+    let tags = request.headers.get_all(IF_NONE_MATCH).iter();
     tags.filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|tag| tag.trim().trim_start_matches("W/"))

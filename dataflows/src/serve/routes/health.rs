@@ -11,7 +11,7 @@ use crate::serve::problem::Problem;
 use crate::serve::query::Query;
 use crate::serve::{Check, Context, Health, Readiness, Status};
 
-use super::{Asked, Endpoint, Entry, READ, Route, answered, json, reads};
+use super::{Endpoint, Entry, READ, RequestParts, Route, json, reads, respond};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[
@@ -71,17 +71,21 @@ fn route(context: &Context) -> Route {
         .or(ready)
         .unify()
         .and(reads())
-        .then(move |question, asked: Asked| {
-            let answer = answer(&context, question, &asked);
-            answered(asked.path, async { answer })
+        .then(move |question, request: RequestParts| {
+            let answer = answer(&context, question, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, question: Question, asked: &Asked) -> Result<Response, Problem> {
-    Query::new(&asked.query, &[]).finish()?;
+fn answer(
+    context: &Context,
+    question: Question,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
+    Query::new(&request.query, &[]).finish()?;
     if let Question::Live = question {
-        return told(context, &Health::default(), Status::Pass, None);
+        return health_response(context, &Health::default(), Status::Pass, None);
     }
     let health = (context.health)();
     let waiting = match (question, &health.readiness) {
@@ -89,10 +93,10 @@ fn answer(context: &Context, question: Question, asked: &Asked) -> Result<Respon
         _ => None,
     };
     let status = if waiting.is_some() { Status::Fail } else { health.status() };
-    told(context, &health, status, waiting)
+    health_response(context, &health, status, waiting)
 }
 
-fn told(
+fn health_response(
     context: &Context,
     health: &Health,
     status: Status,

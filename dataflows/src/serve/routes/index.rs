@@ -12,7 +12,7 @@ use crate::serve::problem::Problem;
 use crate::serve::query::{Known, Query};
 
 use super::page::page;
-use super::{Asked, Endpoint, Entry, READ, ROUTES, Route, answered, json, reads, set};
+use super::{Endpoint, Entry, READ, ROUTES, RequestParts, Route, json, reads, respond, set};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -51,21 +51,21 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path::end()
         .and(reads())
-        .then(move |asked: Asked| {
-            let answer = answer(&context, &asked);
-            answered(asked.path, async { answer })
+        .then(move |request: RequestParts| {
+            let answer = answer(&context, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
-    let mut query = Query::new(&asked.query, PARAMETERS);
+fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    let mut query = Query::new(&request.query, PARAMETERS);
     let form = query.word("format", &[("json", Form::Index), ("html", Form::Page)]);
     query.finish()?;
     let forms = [(Form::Index, "application/json"), (Form::Page, "text/html")];
-    let mut response = match form.map_or_else(|| preferred(&asked.headers, &forms), Ok)? {
+    let mut response = match form.map_or_else(|| preferred(&request.headers, &forms), Ok)? {
         Form::Index => json(StatusCode::OK, "application/json", &index(context))?,
-        Form::Page => page(asked),
+        Form::Page => page(request),
     };
     set(&mut response, VARY, "accept");
     Ok(response)

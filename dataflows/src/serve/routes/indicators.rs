@@ -16,7 +16,7 @@ use crate::views::{self, Page, Scan, View};
 
 use super::frame::{Form, Frame};
 use super::{
-    Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, reads, smallest,
+    Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, reads, respond, smallest,
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -64,19 +64,23 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("v1" / "indicators" / String)
         .and(reads())
-        .then(move |symbol: String, asked: Asked| {
+        .then(move |symbol: String, request: RequestParts| {
             let context = context.clone();
             async move {
-                let answer = answer(&context, &symbol, &asked);
-                answered(asked.path.clone(), answer).await
+                let answer = answer(&context, &symbol, &request);
+                respond(request.path.clone(), answer).await
             }
         })
         .boxed()
 }
 
-async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Response, Problem> {
-    let (indicators, form) = read(context, symbol, asked)?;
-    if let Some(unchanged) = form.unchanged(context, INDICATORS, asked, None).await? {
+async fn answer(
+    context: &Context,
+    symbol: &str,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
+    let (indicators, form) = read(context, symbol, request)?;
+    if let Some(unchanged) = form.unchanged(context, INDICATORS, request, None).await? {
         return Ok(unchanged);
     }
     let Page { frontier, rows, more } = indicators.read(context).await?;
@@ -97,13 +101,17 @@ async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Respon
     frame.answer(context, &form).await
 }
 
-fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(IndicatorQuery, Form), Problem> {
-    let mut query = Query::new(&asked.query, PARAMETERS);
+fn read(
+    context: &Context,
+    symbol: &str,
+    request: &RequestParts,
+) -> Result<(IndicatorQuery, Form), Problem> {
+    let mut query = Query::new(&request.query, PARAMETERS);
     let timeframe = query.timeframe("timeframe", &context.timeframes);
     let (labels, outputs) = numbers(&mut query, context);
     let (from, to) = query.interval();
     let limit = query.count("limit", 1, LIMIT_MAX);
-    let form = Form::read(&mut query, context, INDICATORS, &asked.headers);
+    let form = Form::read(&mut query, context, INDICATORS, &request.headers);
     query.finish()?;
     let form = form?;
     let indicators = IndicatorQuery {
@@ -133,7 +141,7 @@ fn numbers(query: &mut Query<'_>, context: &Context) -> (Vec<String>, Vec<String
         Some(name) => format!("an output of {name}"),
         None => "an output of an indicator that is computed".to_owned(),
     };
-    let output = query.one_of("output", &what, &outputs, |known, asked| known == asked);
+    let output = query.one_of("output", &what, &outputs, |known, given| known == given);
     outputs.retain(|one| output.as_deref().is_none_or(|output| output == *one));
     (
         named.map(|(label, _)| label.clone()).collect(),

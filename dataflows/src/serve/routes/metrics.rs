@@ -10,7 +10,7 @@ use crate::serve::query::Query;
 use crate::telemetry::CONTENT_TYPE;
 use crate::views::VIEWS;
 
-use super::{Asked, Endpoint, Entry, READ, Route, answered, reads, text};
+use super::{Endpoint, Entry, READ, RequestParts, Route, reads, respond, text};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -25,16 +25,16 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("metrics")
         .and(reads())
-        .then(move |asked: Asked| {
-            let answer = answer(&context, &asked);
-            answered(asked.path, async { answer })
+        .then(move |request: RequestParts| {
+            let answer = answer(&context, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
+fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
     // Scrapers may be configured with parameters of their own; here they would be a mistake.
-    Query::new(&asked.query, &[]).finish()?;
+    Query::new(&request.query, &[]).finish()?;
     for view in VIEWS {
         let rows = context.reader.count(view);
         context.metrics.view_rows(view.name, rows);

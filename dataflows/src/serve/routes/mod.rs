@@ -106,7 +106,7 @@ pub(super) fn app(context: &Context) -> Route {
     let routes =
         [site::cross_site()].into_iter().chain(ROUTES.iter().map(|entry| (entry.route)(context)));
     match routes.reduce(|all, route| all.or(route).unify().boxed()) {
-        Some(all) => all.recover(refused).unify().or(unknown).unify().boxed(),
+        Some(all) => all.recover(reject_body).unify().or(unknown).unify().boxed(),
         None => unknown,
     }
 }
@@ -148,7 +148,7 @@ fn fits(template: &str, path: &str) -> bool {
 }
 
 /// Answers what filters in front of a handler refuse of its body; lets go on what no route is for.
-async fn refused(rejection: Rejection) -> Result<Response, Rejection> {
+async fn reject_body(rejection: Rejection) -> Result<Response, Rejection> {
     let problem = if rejection.find::<PayloadTooLarge>().is_some() {
         Problem::new(TOO_LARGE, "the body is larger than this path takes")
     } else if rejection.find::<LengthRequired>().is_some() {
@@ -162,7 +162,7 @@ async fn refused(rejection: Rejection) -> Result<Response, Rejection> {
 }
 
 /// What a request says beside its path.
-struct Asked {
+struct RequestParts {
     path: String,
     query: Vec<(String, String)>,
     headers: HeaderMap,
@@ -170,15 +170,15 @@ struct Asked {
 
 /// Lets `GET` and `HEAD` through, and takes note of what they ask. (The server leaves out the body of
 /// an answer to `HEAD`.)
-fn reads() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
-    warp::get().or(warp::head()).unify().and(asked())
+fn reads() -> impl Filter<Extract = (RequestParts,), Error = Rejection> + Clone {
+    warp::get().or(warp::head()).unify().and(request_parts())
 }
 
 /// Takes note of what is asked.
-fn asked() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
+fn request_parts() -> impl Filter<Extract = (RequestParts,), Error = Rejection> + Clone {
     let query = warp::query::<Vec<(String, String)>>();
     warp::path::full().and(query).and(warp::header::headers_cloned()).map(
-        |path: warp::path::FullPath, query, headers| Asked {
+        |path: warp::path::FullPath, query, headers| RequestParts {
             path: path.as_str().to_owned(),
             query,
             headers,
@@ -187,7 +187,7 @@ fn asked() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
 }
 
 /// The answer of a handler, or its problem told as one of the request.
-async fn answered(
+async fn respond(
     path: String,
     answer: impl Future<Output = Result<Response, Problem>>,
 ) -> Response {

@@ -10,7 +10,7 @@ use crate::serve::problem::{KINDS, Kind, Problem, UNKNOWN_PATH};
 use crate::serve::query::{Query, shown};
 use crate::serve::symbol::closest;
 
-use super::{Asked, Endpoint, Entry, READ, Route, answered, reads, text};
+use super::{Endpoint, Entry, READ, RequestParts, Route, reads, respond, text};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[
@@ -32,20 +32,20 @@ fn route(_context: &Context) -> Route {
     all.or(one)
         .unify()
         .and(reads())
-        .then(|name: Option<String>, asked: Asked| {
-            let answer = answer(name.as_deref(), &asked);
-            answered(asked.path, async { answer })
+        .then(|name: Option<String>, request: RequestParts| {
+            let answer = answer(name.as_deref(), &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(name: Option<&str>, asked: &Asked) -> Result<Response, Problem> {
-    Query::new(&asked.query, &[]).finish()?;
-    let told: Vec<String> = match name {
-        None => KINDS.iter().map(explained).collect(),
-        Some(name) => vec![explained(find(name)?)],
+fn answer(name: Option<&str>, request: &RequestParts) -> Result<Response, Problem> {
+    Query::new(&request.query, &[]).finish()?;
+    let texts: Vec<String> = match name {
+        None => KINDS.iter().map(describe).collect(),
+        Some(name) => vec![describe(find(name)?)],
     };
-    Ok(text(StatusCode::OK, PLAIN, told.join("\n")))
+    Ok(text(StatusCode::OK, PLAIN, texts.join("\n")))
 }
 
 fn find(name: &str) -> Result<&'static Kind, Problem> {
@@ -58,6 +58,6 @@ fn find(name: &str) -> Result<&'static Kind, Problem> {
     })
 }
 
-fn explained(Kind { name, title, status, doc }: &Kind) -> String {
+fn describe(Kind { name, title, status, doc }: &Kind) -> String {
     format!("{title} ({name}, status {})\n\n{doc}\n", status.as_u16())
 }

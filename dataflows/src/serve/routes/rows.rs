@@ -4,7 +4,7 @@ use warp::Filter;
 use warp::reply::Response;
 
 use crate::serve::Context;
-use crate::serve::filter::{self, Asking};
+use crate::serve::filter::{self, FilterQuery};
 use crate::serve::format::Line;
 use crate::serve::problem::{Problem, UNKNOWN_PATH};
 use crate::serve::query::{Known, shown};
@@ -13,7 +13,7 @@ use crate::views::{Page, Scan, VIEWS, View, renamed, view};
 
 use super::frame::{Form, Frame};
 use super::{
-    Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, deprecate, reads,
+    Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, deprecate, reads, respond,
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -39,28 +39,36 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("v1" / "views" / String)
         .and(reads())
-        .then(move |name: String, asked: Asked| {
+        .then(move |name: String, request: RequestParts| {
             let context = context.clone();
             async move {
-                let answer = answer(&context, &name, &asked);
-                answered(asked.path.clone(), answer).await
+                let answer = answer(&context, &name, &request);
+                respond(request.path.clone(), answer).await
             }
         })
         .boxed()
 }
 
-async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response, Problem> {
+async fn answer(
+    context: &Context,
+    name: &str,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
     let view = named(name)?;
-    let mut response = rows(context, view, asked).await?;
+    let mut response = rows(context, view, request).await?;
     if let Some(present) = renamed(name) {
         deprecate(&mut response, &format!("/v1/views/{present}"));
     }
     Ok(response)
 }
 
-async fn rows(context: &Context, view: &'static View, asked: &Asked) -> Result<Response, Problem> {
-    let (scan, form) = read(context, view, asked)?;
-    if let Some(unchanged) = form.unchanged(context, view, asked, scan.as_of).await? {
+async fn rows(
+    context: &Context,
+    view: &'static View,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
+    let (scan, form) = read(context, view, request)?;
+    if let Some(unchanged) = form.unchanged(context, view, request, scan.as_of).await? {
         return Ok(unchanged);
     }
     // Without a beginning the latest rows are kept; rows are told in the order of the key all the same.
@@ -83,12 +91,16 @@ async fn rows(context: &Context, view: &'static View, asked: &Asked) -> Result<R
     frame.answer(context, &form).await
 }
 
-fn read(context: &Context, view: &'static View, asked: &Asked) -> Result<(Scan, Form), Problem> {
-    let Asking { mut query, texts } = Asking::new(&asked.query, PARAMETERS, view);
+fn read(
+    context: &Context,
+    view: &'static View,
+    request: &RequestParts,
+) -> Result<(Scan, Form), Problem> {
+    let FilterQuery { mut query, texts } = FilterQuery::new(&request.query, PARAMETERS, view);
     let filter = filter::row_filter(&mut query, context, view, texts);
     let as_of = query.as_of(view);
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
-    let form = Form::read(&mut query, context, view, &asked.headers);
+    let form = Form::read(&mut query, context, view, &request.headers);
     query.finish()?;
     let (filter, form) = (filter?, form?);
     let latest_first = filter.from.is_none();

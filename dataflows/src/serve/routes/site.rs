@@ -19,8 +19,8 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// Such a page cannot see an answer, but it can have many made. It may ask how the process is, and a link of it may
 /// be followed: then the browser shows the answer, and does so once.
 pub(super) fn cross_site() -> Route {
-    let asked = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
-    asked
+    let request = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
+    request
         .and_then(async |method: Method, path: FullPath, headers: HeaderMap| {
             let path = path.as_str();
             let exempt = ["/ws", "/metrics"].contains(&path) || is_below(path, "/health");
@@ -42,23 +42,23 @@ fn is_below(path: &str, parent: &str) -> bool {
 
 /// Whether a browser asks because its window goes to another page.
 fn is_followed(headers: &HeaderMap) -> bool {
-    let said = |name| headers.get(name).map(HeaderValue::as_bytes);
-    said(SEC_FETCH_MODE) == Some(b"navigate")
-        && said(SEC_FETCH_DEST).is_none_or(|dest| dest == b"document")
+    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
+    header(SEC_FETCH_MODE) == Some(b"navigate")
+        && header(SEC_FETCH_DEST).is_none_or(|dest| dest == b"document")
 }
 
 /// Which page asks, if it is one of another site: browsers say so, other clients say nothing. Neither header alone
 /// will do: old browsers know no `Sec-Fetch-Site`, and some requests have no `Origin`.
 pub(super) fn foreign(headers: &HeaderMap) -> Option<String> {
-    let said = |name: HeaderName| {
+    let header = |name: HeaderName| {
         headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    let origin = said(ORIGIN);
+    let origin = header(ORIGIN);
     let own = origin.as_ref().is_none_or(|origin| {
         let site = origin.split_once("://").map_or(&**origin, |(_, site)| site);
-        said(HOST).is_some_and(|host| host.eq_ignore_ascii_case(site))
+        header(HOST).is_some_and(|host| host.eq_ignore_ascii_case(site))
     });
-    let cross = said(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
+    let cross = header(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
     (cross || !own).then(|| match origin {
         Some(origin) => format!("a page of `{}`", shown(&origin)),
         None => "a page of another site".to_owned(),

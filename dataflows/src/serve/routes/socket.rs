@@ -13,10 +13,10 @@ use warp::reply::Response;
 use warp::ws::Ws;
 
 use crate::serve::problem::{CROSS_SITE, Problem, UNAVAILABLE, UPGRADE_REQUIRED};
-use crate::serve::stall::Flowing;
+use crate::serve::write_timeout::WriteTimeout;
 use crate::serve::{Context, socket};
 
-use super::{Asked, Endpoint, Entry, Route, answered, foreign, reads, set};
+use super::{Endpoint, Entry, RequestParts, Route, foreign, reads, respond, set};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -29,19 +29,19 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
-    let asked = warp::path!("ws").and(reads());
-    let plain = asked.then(|asked: Asked| {
+    let request = warp::path!("ws").and(reads());
+    let plain = request.then(|request: RequestParts| {
         let detail = "this path speaks WebSocket only: ask it with `Upgrade: websocket`; `/stream` tells the \
                       same as server-sent events";
-        let problem = refused(&asked.headers).unwrap_or(Problem::new(UPGRADE_REQUIRED, detail));
-        answered(asked.path, async move { Err(problem) })
+        let problem = cross_site(&request.headers).unwrap_or(Problem::new(UPGRADE_REQUIRED, detail));
+        respond(request.path, async move { Err(problem) })
     });
     // `warp::ws` checks the request; the connection itself is taken over below.
     let upgrade = warp::path!("ws").and(warp::ext::optional::<OnUpgrade>());
     let upgrade = upgrade.and(warp::header::headers_cloned()).and(warp::ws());
     let upgrade =
         upgrade.map(move |upgrade: Option<OnUpgrade>, headers: HeaderMap, _: Ws| {
-            match (refused(&headers), upgrade) {
+            match (cross_site(&headers), upgrade) {
                 (Some(problem), _) => problem.response(Some("/ws")),
                 (None, Some(upgrade)) => upgraded(&context, upgrade, &headers),
                 (None, None) => Problem::internal().response(Some("/ws")),
@@ -59,9 +59,9 @@ fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Respo
     let context = context.clone();
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        match downcast::<TokioIo<Flowing>>(upgraded) {
+        match downcast::<TokioIo<WriteTimeout>>(upgraded) {
             Ok(parts) => {
-                socket::converse(context, parts.io.into_inner().into_inner(), &parts.read_buf)
+                socket::run_session(context, parts.io.into_inner().into_inner(), &parts.read_buf)
                     .await;
             }
             Err(_) => tracing::error!("a WebSocket is not on a connection of this server"),
@@ -79,7 +79,7 @@ fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Respo
 
 /// What is wrong if a page of another site asks: browsers let any page open a WebSocket to anywhere and read what
 /// comes.
-fn refused(headers: &HeaderMap) -> Option<Problem> {
+fn cross_site(headers: &HeaderMap) -> Option<Problem> {
     let site = foreign(headers)?;
     let detail = format!("{site} may not follow the views of this server");
     Some(Problem::new(CROSS_SITE, detail))

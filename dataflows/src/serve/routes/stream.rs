@@ -16,14 +16,16 @@ use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use warp::http::{HeaderMap, Method};
 use warp::reply::Response;
 
-use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
-use crate::serve::problem::{Fault, Problem, VALIDATION};
+use crate::serve::problem::{FieldError, Problem, VALIDATION};
 use crate::serve::query::shown;
+use crate::serve::subscribe::{
+    ClientSink, Message, SendOutcome, Subscriber, SubscriptionRequest, WaitFuture,
+};
 use crate::serve::{Context, closed};
 use crate::views::{VIEWS, View, renamed};
 
 use super::rows::named;
-use super::{Asked, Endpoint, Entry, Route, answered, deprecate, reads, set};
+use super::{Endpoint, Entry, RequestParts, Route, deprecate, reads, respond, set};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -44,26 +46,27 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("stream")
         .and(reads())
-        .then(move |asked: Asked| {
-            let answer = answer(&context, &asked);
-            answered(asked.path, async { answer })
+        .then(move |request: RequestParts| {
+            let answer = answer(&context, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
-    let views = views(asked)?;
-    let wishes =
-        views.iter().map(|(name, view)| Ok((*name, Wish::read(context, view, &asked.query)?)));
-    let wishes = wishes.collect::<Result<Vec<_>, Problem>>()?;
-    let resumes = has_been_here(&asked.headers);
-    let (out, told) = mpsc::channel(1);
-    let out: Arc<dyn Outlet> = Arc::new(Events(out));
-    for (name, wish) in wishes {
-        let follower = Follower::new(context.clone(), wish, name, Arc::clone(&out));
-        tokio::spawn(follower.run(resumes));
+fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    let views = views(request)?;
+    let requests = views
+        .iter()
+        .map(|(name, view)| Ok((*name, SubscriptionRequest::read(context, view, &request.query)?)));
+    let requests = requests.collect::<Result<Vec<_>, Problem>>()?;
+    let is_reconnect = has_last_event_id(&request.headers);
+    let (out, receiver) = mpsc::channel(1);
+    let out: Arc<dyn ClientSink> = Arc::new(Events(out));
+    for (name, request) in requests {
+        let subscriber = Subscriber::new(context.clone(), request, name, Arc::clone(&out));
+        tokio::spawn(subscriber.run(is_reconnect));
     }
-    let events = events(told, context.closing.clone()).map(Ok::<Bytes, Infallible>);
+    let events = events(receiver, context.closing.clone()).map(Ok::<Bytes, Infallible>);
     let mut response = warp::reply::stream(events).into_response();
     set(&mut response, CONTENT_TYPE, "text/event-stream");
     set(&mut response, CACHE_CONTROL, "no-store");
@@ -75,14 +78,19 @@ fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
 }
 
 /// The views that `view` names, each with the name by which it was requested.
-fn views(asked: &Asked) -> Result<Vec<(&str, &'static View)>, Problem> {
-    let names = asked.query.iter().filter(|(name, _)| name == "view");
+fn views(request: &RequestParts) -> Result<Vec<(&str, &'static View)>, Problem> {
+    let names = request.query.iter().filter(|(name, _)| name == "view");
     let names: Vec<&str> = names.flat_map(|(_, names)| names.split(',').map(str::trim)).collect();
     if names.is_empty() {
         let detail = "`view` is absent: it names what is followed".to_owned();
         let allowed = VIEWS.iter().map(|view| view.name.to_owned()).collect();
         let pointer = "#/query/view".to_owned();
-        return Err(Problem::invalid(vec![Fault { pointer, code: "absent", detail, allowed }]));
+        return Err(Problem::invalid(vec![FieldError {
+            pointer,
+            code: "absent",
+            detail,
+            allowed,
+        }]));
     }
     let mut views: Vec<(&str, &'static View)> = Vec::new();
     for name in names {
@@ -96,7 +104,7 @@ fn views(asked: &Asked) -> Result<Vec<(&str, &'static View)>, Problem> {
     Ok(views)
 }
 
-fn has_been_here(headers: &HeaderMap) -> bool {
+fn has_last_event_id(headers: &HeaderMap) -> bool {
     headers.get(LAST_EVENT_ID).is_some_and(|id| !id.is_empty())
 }
 
@@ -117,32 +125,32 @@ impl AsRef<[u8]> for Body {
     }
 }
 
-impl Outlet for Events {
-    fn offer(&self, message: Message<'_>) -> Offered {
+impl ClientSink for Events {
+    fn try_send(&self, message: Message<'_>) -> SendOutcome {
         match self.0.try_reserve() {
             Ok(room) => {
                 room.send(event(message));
-                Offered::Taken
+                SendOutcome::Taken
             }
-            Err(TrySendError::Full(())) => Offered::Full,
-            Err(TrySendError::Closed(())) => Offered::Gone,
+            Err(TrySendError::Full(())) => SendOutcome::Full,
+            Err(TrySendError::Closed(())) => SendOutcome::Gone,
         }
     }
 
-    fn room(&self) -> Waiting<'_> {
+    fn writable(&self) -> WaitFuture<'_> {
         Box::pin(async {
             let _ = self.0.reserve().await;
         })
     }
 
-    fn gone(&self) -> Waiting<'_> {
+    fn closed(&self) -> WaitFuture<'_> {
         Box::pin(self.0.closed())
     }
 }
 
 /// A message as an event. Its JSON is one line.
 fn event(message: Message<'_>) -> Event {
-    let mut head = format!("event:{}\ndata:", message.told.name()).into_bytes();
+    let mut head = format!("event:{}\ndata:", message.kind.name()).into_bytes();
     let id = message.commit.map_or_else(String::new, |commit| format!("\nid:{commit}"));
     if message.body.len() <= COPIED_MAX {
         message.json(&mut head);
@@ -156,25 +164,28 @@ fn event(message: Message<'_>) -> Event {
 
 /// All that is told; ends when the followers do or the process is closing.
 fn events(
-    told: mpsc::Receiver<Event>,
+    receiver: mpsc::Receiver<Event>,
     closing: watch::Receiver<bool>,
 ) -> impl Stream<Item = Bytes> + Send {
     let first = Bytes::from(format!(":\nretry:{RETRY_MS}\n\n"));
-    let rest = stream::unfold((told, closing, false), |(mut told, mut closing, done)| async move {
-        if done {
-            return None;
-        }
-        let event = tokio::select! {
-            event = told.recv() => Some(event?),
-            () = closed(&mut closing) => None,
-        };
-        let Some(event) = event else {
-            let data = format!("{{\"reason\":\"drain\",\"reconnect_after_ms\":{RETRY_MS}}}");
-            let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
-            return Some((vec![last], (told, closing, true)));
-        };
-        let pieces = event.into_iter().filter(|piece| !piece.is_empty());
-        Some((pieces.collect::<Vec<_>>(), (told, closing, false)))
-    });
+    let rest = stream::unfold(
+        (receiver, closing, false),
+        |(mut receiver, mut closing, done)| async move {
+            if done {
+                return None;
+            }
+            let event = tokio::select! {
+                event = receiver.recv() => Some(event?),
+                () = closed(&mut closing) => None,
+            };
+            let Some(event) = event else {
+                let data = format!("{{\"reason\":\"drain\",\"reconnect_after_ms\":{RETRY_MS}}}");
+                let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
+                return Some((vec![last], (receiver, closing, true)));
+            };
+            let pieces = event.into_iter().filter(|piece| !piece.is_empty());
+            Some((pieces.collect::<Vec<_>>(), (receiver, closing, false)))
+        },
+    );
     stream::once(async { first }).chain(rest.flat_map(stream::iter))
 }

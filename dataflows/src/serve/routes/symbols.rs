@@ -10,7 +10,9 @@ use crate::serve::format::Format;
 use crate::serve::problem::Problem;
 use crate::serve::query::{Known, Query};
 
-use super::{Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, json, reads};
+use super::{
+    Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, json, reads, respond,
+};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -43,18 +45,18 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("v1" / "symbols")
         .and(reads())
-        .then(move |asked: Asked| {
-            let answer = answer(&context, &asked);
-            answered(asked.path, async { answer })
+        .then(move |request: RequestParts| {
+            let answer = answer(&context, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
-    let mut query = Query::new(&asked.query, PARAMETERS);
+fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    let mut query = Query::new(&request.query, PARAMETERS);
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
     query.finish()?;
-    Format::accepted(&asked.headers, &[Format::Json])?;
+    Format::accepted(&request.headers, &[Format::Json])?;
     let mut timeframes = context.timeframes.clone();
     timeframes.sort_unstable();
     let mut known = context.catalog.all();

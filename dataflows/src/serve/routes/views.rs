@@ -11,7 +11,9 @@ use crate::serve::problem::Problem;
 use crate::serve::query::Query;
 use crate::views::VIEWS;
 
-use super::{Asked, Endpoint, Entry, FrontierJson, READ, Route, answered, json, reads, stamp};
+use super::{
+    Endpoint, Entry, FrontierJson, READ, RequestParts, Route, json, reads, respond, stamp,
+};
 
 pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
@@ -48,16 +50,16 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("v1" / "views")
         .and(reads())
-        .then(move |asked: Asked| {
-            let answer = answer(&context, &asked);
-            answered(asked.path, async { answer })
+        .then(move |request: RequestParts| {
+            let answer = answer(&context, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
-    Query::new(&asked.query, &[]).finish()?;
-    Format::accepted(&asked.headers, &[Format::Json])?;
+fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    Query::new(&request.query, &[]).finish()?;
+    Format::accepted(&request.headers, &[Format::Json])?;
     let frontier = context.reader.frontier();
     let views = VIEWS.iter().map(|view| {
         let columns = view.columns.iter();

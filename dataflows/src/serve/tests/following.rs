@@ -1,4 +1,4 @@
-//! Equal wishes at different places: each is told what is missing there, however it comes to be told.
+//! Equal requests at different places: each is told what is missing there, however it comes to be told.
 
 use std::collections::BTreeMap;
 use std::future::{pending, ready};
@@ -16,7 +16,9 @@ use tungstenite::{Message as Frame, WebSocket};
 use super::sockets::Running;
 use super::{Server, cells};
 use crate::serve::Limits;
-use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
+use crate::serve::subscribe::{
+    ClientSink, Message, SendOutcome, Subscriber, SubscriptionRequest, WaitFuture,
+};
 use crate::views::{
     CandlePage, Cell, Change, Changes, Frontier, Page, ReadError, Reading, RowFilter, Scan,
     Snapshot, SnapshotPart, View, ViewReader, view,
@@ -53,16 +55,17 @@ impl Steps {
     fn follow(self: &Arc<Steps>, encoding: &str, refusals: &[usize]) -> Arc<Client> {
         let client = Arc::new(Client {
             steps: Arc::clone(self),
-            offered: AtomicUsize::new(0),
+            outcome: AtomicUsize::new(0),
             refusals: refusals.to_vec(),
             told: Mutex::default(),
         });
         let mut context = self.server.context.clone();
         context.reader = Arc::<Steps>::clone(self);
         let pairs = [("encoding".to_owned(), encoding.to_owned())];
-        let wish = Wish::read(&context, view("candles").unwrap(), &pairs).unwrap();
-        let outlet = Arc::clone(&client) as Arc<dyn Outlet>;
-        tokio::spawn(Follower::new(context, wish, "s", outlet).run(false));
+        let request =
+            SubscriptionRequest::read(&context, view("candles").unwrap(), &pairs).unwrap();
+        let sink = Arc::clone(&client) as Arc<dyn ClientSink>;
+        tokio::spawn(Subscriber::new(context, request, "s", sink).run(false));
         client
     }
 }
@@ -129,33 +132,33 @@ impl Snapshot for Whole {
     }
 }
 
-/// Has no room for some of what it is offered, counted from 0. Just then, before anybody can do anything about
+/// Has no room for some of what it is outcome, counted from 0. Just then, before anybody can do anything about
 /// it, the view goes on.
 struct Client {
     steps: Arc<Steps>,
-    offered: AtomicUsize,
+    outcome: AtomicUsize,
     refusals: Vec<usize>,
     told: Mutex<Vec<Value>>,
 }
 
-impl Outlet for Client {
-    fn offer(&self, message: Message<'_>) -> Offered {
-        let offered = self.offered.fetch_add(1, Ordering::SeqCst);
-        if self.refusals.contains(&offered) {
+impl ClientSink for Client {
+    fn try_send(&self, message: Message<'_>) -> SendOutcome {
+        let outcome = self.outcome.fetch_add(1, Ordering::SeqCst);
+        if self.refusals.contains(&outcome) {
             self.steps.step();
-            return Offered::Full;
+            return SendOutcome::Full;
         }
         let mut json = Vec::new();
         message.json(&mut json);
         self.told.lock().unwrap().push(serde_json::from_slice(&json).unwrap());
-        Offered::Taken
+        SendOutcome::Taken
     }
 
-    fn room(&self) -> Waiting<'_> {
+    fn writable(&self) -> WaitFuture<'_> {
         Box::pin(ready(()))
     }
 
-    fn gone(&self) -> Waiting<'_> {
+    fn closed(&self) -> WaitFuture<'_> {
         Box::pin(pending())
     }
 }
@@ -242,7 +245,7 @@ async fn equal_wishes_at_different_places_add_up_to_the_same() {
     assert!(updates(&slow) < updates(&steady), "what was refused is made good by fewer updates");
 }
 
-/// More than one crier tells, and each of its own.
+/// More than one broadcaster tells, and each of its own.
 #[tokio::test]
 async fn a_large_crowd_is_told_by_several() {
     let steps = Steps::new();

@@ -25,7 +25,7 @@ use market::{
 use serde_json::Value;
 
 use super::routes::app;
-use super::{Check, Context, Frames, Health, Limits, Posts};
+use super::{Check, Context, Health, Limits, Posts, UpdateCache};
 use crate::readers::{Bounds, ReaderPool};
 use crate::telemetry::Metrics;
 use crate::views::{
@@ -218,7 +218,7 @@ impl Server {
             started: Instant::now(),
             limits: Limits::default(),
             readers: ReaderPool::start(Bounds::default(), Metrics::new("9.8.7")).unwrap(),
-            frames: Frames::default(),
+            updates: UpdateCache::default(),
             closing: watch::channel(false).1,
             sockets: Arc::new(Semaphore::new(8)),
             posts: Posts::new(None),

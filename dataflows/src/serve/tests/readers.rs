@@ -14,7 +14,9 @@ use super::sockets::Running;
 use super::{Rows, Server, cells};
 use crate::readers::{Bounds, Class, ReaderPool};
 use crate::serve::Limits;
-use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
+use crate::serve::subscribe::{
+    ClientSink, Message, SendOutcome, Subscriber, SubscriptionRequest, WaitFuture,
+};
 use crate::views::{
     CandlePage, Cell, Changes, Frontier, Page, ReadError, Reading, RowFilter, Scan, Snapshot,
     SnapshotPart, View, ViewReader, view,
@@ -186,35 +188,36 @@ struct Heard {
     told: Mutex<Vec<Value>>,
 }
 
-impl Outlet for Heard {
-    fn offer(&self, message: Message<'_>) -> Offered {
+impl ClientSink for Heard {
+    fn try_send(&self, message: Message<'_>) -> SendOutcome {
         let mut told = self.told.lock().unwrap();
         if told.len() >= *self.room.borrow() {
-            return Offered::Full;
+            return SendOutcome::Full;
         }
         let mut json = Vec::new();
         message.json(&mut json);
         told.push(serde_json::from_slice(&json).unwrap());
-        Offered::Taken
+        SendOutcome::Taken
     }
 
-    fn room(&self) -> Waiting<'_> {
+    fn writable(&self) -> WaitFuture<'_> {
         let mut room = self.room.subscribe();
         Box::pin(async move {
             let _ = room.wait_for(|room| self.told.lock().unwrap().len() < *room).await;
         })
     }
 
-    fn gone(&self) -> Waiting<'_> {
+    fn closed(&self) -> WaitFuture<'_> {
         Box::pin(pending())
     }
 }
 
 fn follow(server: &Server, room: usize) -> Arc<Heard> {
     let heard = Arc::new(Heard { room: watch::Sender::new(room), told: Mutex::default() });
-    let wish = Wish::read(&server.context, view("candles").unwrap(), &[]).unwrap();
-    let outlet = Arc::clone(&heard) as Arc<dyn Outlet>;
-    tokio::spawn(Follower::new(server.context.clone(), wish, "s", outlet).run(false));
+    let request =
+        SubscriptionRequest::read(&server.context, view("candles").unwrap(), &[]).unwrap();
+    let sink = Arc::clone(&heard) as Arc<dyn ClientSink>;
+    tokio::spawn(Subscriber::new(server.context.clone(), request, "s", sink).run(false));
     heard
 }
 
@@ -266,7 +269,7 @@ async fn followers_share_a_snapshot_and_its_parts() {
 async fn parts_that_went_are_made_again() {
     for kept in [0, 1 << 20] {
         let (mut server, reader, open) = pooled(600, Bounds::default());
-        server.context.frames = crate::serve::Frames::keeping(kept);
+        server.context.updates = crate::serve::UpdateCache::with_part_bytes(kept);
         let (fast, slow) = (follow(&server, 3), follow(&server, 1));
         for _ in 0..10 {
             tokio::task::yield_now().await;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::serve::problem::{Fault, Problem};
+use crate::serve::problem::{FieldError, Problem};
 use crate::serve::query::shown;
 use crate::serve::routes::named;
 use crate::views::View;
 
 /// Something a client asks.
 #[derive(Debug)]
-pub(super) enum Ask {
+pub(super) enum ClientRequest {
     /// Follow a view.
     Subscribe {
         /// What the client calls it.
@@ -39,7 +39,7 @@ pub(super) const OPS: [&str; 4] = ["subscribe", "unsubscribe", "list", "ping"];
 const SUB_MAX: usize = 128;
 
 /// Reads a message; its `id` (null without one) comes back whether it can be read or not.
-pub(super) fn read(text: &str) -> (Value, Result<Ask, Problem>) {
+pub(super) fn read(text: &str) -> (Value, Result<ClientRequest, Problem>) {
     let mut object = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(object)) => object,
         Ok(_) => return (Value::Null, Err(wrong("", "the message is no JSON object".to_owned()))),
@@ -48,10 +48,10 @@ pub(super) fn read(text: &str) -> (Value, Result<Ask, Problem>) {
         }
     };
     let id = object.remove("id").unwrap_or(Value::Null);
-    (id, ask(object))
+    (id, parse(object))
 }
 
-fn ask(mut object: Map<String, Value>) -> Result<Ask, Problem> {
+fn parse(mut object: Map<String, Value>) -> Result<ClientRequest, Problem> {
     let op = text(&mut object, "op")?;
     match op.as_str() {
         "subscribe" => {
@@ -71,16 +71,20 @@ fn ask(mut object: Map<String, Value>) -> Result<Ask, Problem> {
             };
             let pairs = object.into_iter().chain(filter).filter(|(_, value)| !value.is_null());
             let pairs = pairs.map(|(name, value)| plain(&name, &value).map(|text| (name, text)));
-            Ok(Ask::Subscribe { sub: sub.into(), view, pairs: pairs.collect::<Result<_, _>>()? })
+            Ok(ClientRequest::Subscribe {
+                sub: sub.into(),
+                view,
+                pairs: pairs.collect::<Result<_, _>>()?,
+            })
         }
-        "unsubscribe" => Ok(Ask::Unsubscribe { sub: text(&mut object, "sub")?.into() }),
-        "list" => Ok(Ask::List),
-        "ping" => Ok(Ask::Ping),
+        "unsubscribe" => Ok(ClientRequest::Unsubscribe { sub: text(&mut object, "sub")?.into() }),
+        "list" => Ok(ClientRequest::List),
+        "ping" => Ok(ClientRequest::Ping),
         _ => {
             let detail = format!("`{}` is not one of {}", shown(&op), OPS.join(", "));
             let allowed = OPS.map(str::to_owned).to_vec();
             let pointer = "#/op".to_owned();
-            Err(Problem::invalid(vec![Fault { pointer, code: "enum", detail, allowed }]))
+            Err(Problem::invalid(vec![FieldError { pointer, code: "enum", detail, allowed }]))
         }
     }
 }
@@ -111,7 +115,7 @@ fn plain(name: &str, value: &Value) -> Result<String, Problem> {
 /// Something wrong with a field of a message.
 pub(super) fn wrong(field: &str, detail: String) -> Problem {
     let pointer = format!("#/{field}");
-    Problem::invalid(vec![Fault { pointer, code: "format", detail, allowed: Vec::new() }])
+    Problem::invalid(vec![FieldError { pointer, code: "format", detail, allowed: Vec::new() }])
 }
 
 #[cfg(test)]
@@ -120,11 +124,13 @@ mod tests {
 
     #[test]
     fn lists_and_values_become_pairs() {
-        let (id, ask) = read(
+        let (id, request) = read(
             r#"{"op":"subscribe","id":7,"view":"candles","sub":"c1","conflate_ms":100,"snapshot":false,
                 "filter":{"symbol":["a:X","a:Y"],"timeframe":"1m","state":null}}"#,
         );
-        let Ok(Ask::Subscribe { sub, view, mut pairs }) = ask else { panic!("{ask:?}") };
+        let Ok(ClientRequest::Subscribe { sub, view, mut pairs }) = request else {
+            panic!("{request:?}")
+        };
         assert_eq!((id, &*sub, view.name), (Value::from(7), "c1", "candles"));
         pairs.sort();
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();

@@ -16,11 +16,11 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, WebSocket};
 
 use super::MESSAGE_BYTES_MAX;
-use crate::serve::follow::{Message, Offered, Outlet, Waiting};
-use crate::serve::stall::STALL_MAX;
+use crate::serve::subscribe::{ClientSink, Message, SendOutcome, WaitFuture};
+use crate::serve::write_timeout::WRITE_TIMEOUT;
 
 /// Of the room to make frames in, no more than this is kept.
-const FRAME_KEPT: usize = 64 * 1024;
+const FRAME_BUFFER_MAX: usize = 64 * 1024;
 /// What is read at a time: clients say little.
 const READ_BYTES: usize = 4 * 1024;
 /// Pongs that wait to be written.
@@ -36,14 +36,14 @@ pub(super) enum Frame {
 
 /// The client is gone, or does not take what it is told.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(super) struct Disconnected;
 
 /// Where frames go out.
-pub(super) struct Wire {
+pub(super) struct SocketConnection {
     stream: TcpStream,
     unsent: Mutex<Unsent>,
     /// Something has come to be unsent.
-    behind: Notify,
+    has_unsent: Notify,
 }
 
 /// What the system has not taken of the last frame.
@@ -62,34 +62,36 @@ thread_local! {
     static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Wire {
-    pub(super) fn new(stream: TcpStream) -> Wire {
-        Wire { stream, unsent: Mutex::default(), behind: Notify::new() }
+impl SocketConnection {
+    pub(super) fn new(stream: TcpStream) -> SocketConnection {
+        SocketConnection { stream, unsent: Mutex::default(), has_unsent: Notify::new() }
     }
 
     /// Sends a frame as soon as there is room.
-    pub(super) async fn send(&self, frame: Frame, payload: &[u8]) -> Result<(), Gone> {
-        let deadline = Instant::now() + STALL_MAX;
+    pub(super) async fn send(&self, frame: Frame, payload: &[u8]) -> Result<(), Disconnected> {
+        let deadline = Instant::now() + WRITE_TIMEOUT;
         loop {
             match self.write(frame, |out| out.extend_from_slice(payload)) {
-                Offered::Taken => return Ok(()),
-                Offered::Full => timeout_at(deadline, self.empty()).await.map_err(|_| Gone)?,
-                Offered::Gone => return Err(Gone),
+                SendOutcome::Taken => return Ok(()),
+                SendOutcome::Full => {
+                    timeout_at(deadline, self.flushed()).await.map_err(|_| Disconnected)?
+                }
+                SendOutcome::Gone => return Err(Disconnected),
             }
         }
     }
 
     /// Writes what the system had no room for, for as long as the client takes it.
-    pub(super) async fn tend(&self) -> Gone {
+    pub(super) async fn run_flush(&self) -> Disconnected {
         loop {
-            self.behind.notified().await;
+            self.has_unsent.notified().await;
             while let Ok(Some(since)) = self.flush() {
-                if timeout_at(since + STALL_MAX, self.stream.writable()).await.is_err() {
-                    return Gone;
+                if timeout_at(since + WRITE_TIMEOUT, self.stream.writable()).await.is_err() {
+                    return Disconnected;
                 }
             }
             if self.lock().gone {
-                return Gone;
+                return Disconnected;
             }
         }
     }
@@ -100,7 +102,7 @@ impl Wire {
     }
 
     /// Waits until nothing is unsent.
-    async fn empty(&self) {
+    async fn flushed(&self) {
         while let Ok(Some(_)) = self.flush() {
             if self.stream.writable().await.is_err() {
                 return;
@@ -109,62 +111,62 @@ impl Wire {
     }
 
     /// Writes a frame whose payload `fill` appends, unless the one before is not yet written.
-    fn write(&self, kind: Frame, fill: impl FnOnce(&mut Vec<u8>)) -> Offered {
+    fn write(&self, kind: Frame, fill: impl FnOnce(&mut Vec<u8>)) -> SendOutcome {
         let mut unsent = self.lock();
-        if unsent.gone || self.go_on(&mut unsent).is_err() {
-            return Offered::Gone;
+        if unsent.gone || self.write_rest(&mut unsent).is_err() {
+            return SendOutcome::Gone;
         }
         if !unsent.rest.is_empty() {
-            return Offered::Full;
+            return SendOutcome::Full;
         }
         FRAME.with_borrow_mut(|frame| {
             let begin = framed(kind, frame, fill);
-            let offered = self.begin(&mut unsent, &frame[begin..]);
+            let outcome = self.begin(&mut unsent, &frame[begin..]);
             frame.clear();
-            frame.shrink_to(FRAME_KEPT);
-            offered
+            frame.shrink_to(FRAME_BUFFER_MAX);
+            outcome
         })
     }
 
     /// Writes bytes that are frames already.
-    fn write_raw(&self, frames: &[u8]) -> Offered {
+    fn write_raw(&self, frames: &[u8]) -> SendOutcome {
         let mut unsent = self.lock();
         match (unsent.gone, unsent.rest.is_empty()) {
-            (true, _) => Offered::Gone,
-            (false, false) => Offered::Full,
+            (true, _) => SendOutcome::Gone,
+            (false, false) => SendOutcome::Full,
             (false, true) => self.begin(&mut unsent, frames),
         }
     }
 
     /// Writes frames when nothing is unsent, and keeps what the system does not take.
-    fn begin(&self, unsent: &mut Unsent, frames: &[u8]) -> Offered {
-        let Ok(taken) = self.put(frames) else {
-            self.give_up(unsent);
-            return Offered::Gone;
+    fn begin(&self, unsent: &mut Unsent, frames: &[u8]) -> SendOutcome {
+        let Ok(taken) = self.write_some(frames) else {
+            self.disconnect(unsent);
+            return SendOutcome::Gone;
         };
         if taken < frames.len() {
             unsent.rest = frames[taken..].to_vec();
             unsent.since = Some(Instant::now());
-            self.behind.notify_one();
+            self.has_unsent.notify_one();
         }
-        Offered::Taken
+        SendOutcome::Taken
     }
 
     /// Writes on; since when something waits, if something still does.
-    fn flush(&self) -> Result<Option<Instant>, Gone> {
+    fn flush(&self) -> Result<Option<Instant>, Disconnected> {
         let mut unsent = self.lock();
-        self.go_on(&mut unsent)?;
+        self.write_rest(&mut unsent)?;
         Ok(unsent.since)
     }
 
-    fn go_on(&self, unsent: &mut Unsent) -> Result<(), Gone> {
+    fn write_rest(&self, unsent: &mut Unsent) -> Result<(), Disconnected> {
         if unsent.rest.is_empty() {
             return Ok(());
         }
-        match self.put(&unsent.rest[unsent.taken..]) {
+        match self.write_some(&unsent.rest[unsent.taken..]) {
             Ok(taken) => unsent.taken += taken,
             Err(gone) => {
-                self.give_up(unsent);
+                self.disconnect(unsent);
                 return Err(gone);
             }
         }
@@ -175,21 +177,21 @@ impl Wire {
     }
 
     /// Writes as much as the system takes now; tells how much.
-    fn put(&self, frames: &[u8]) -> Result<usize, Gone> {
+    fn write_some(&self, frames: &[u8]) -> Result<usize, Disconnected> {
         let mut put = 0;
         while put < frames.len() {
             match self.stream.try_write(&frames[put..]) {
                 Ok(taken) if taken > 0 => put += taken,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Ok(_) | Err(_) => return Err(Gone),
+                Ok(_) | Err(_) => return Err(Disconnected),
             }
         }
         Ok(put)
     }
 
-    fn give_up(&self, unsent: &mut Unsent) {
+    fn disconnect(&self, unsent: &mut Unsent) {
         *unsent = Unsent { gone: true, ..Unsent::default() };
-        self.behind.notify_one();
+        self.has_unsent.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Unsent> {
@@ -197,17 +199,17 @@ impl Wire {
     }
 }
 
-impl Outlet for Wire {
-    fn offer(&self, message: Message<'_>) -> Offered {
+impl ClientSink for SocketConnection {
+    fn try_send(&self, message: Message<'_>) -> SendOutcome {
         self.write(Frame::Text, |out| message.json(out))
     }
 
-    fn room(&self) -> Waiting<'_> {
-        Box::pin(self.empty())
+    fn writable(&self) -> WaitFuture<'_> {
+        Box::pin(self.flushed())
     }
 
     /// Who talks with the client knows, and ends those who tell it something.
-    fn gone(&self) -> Waiting<'_> {
+    fn closed(&self) -> WaitFuture<'_> {
         Box::pin(std::future::pending())
     }
 }
@@ -243,68 +245,68 @@ fn framed(kind: Frame, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) -> us
 }
 
 /// What a client says, and the answers that the protocol itself asks for.
-pub(super) struct Ear(WebSocket<Line>);
+pub(super) struct MessageReader(WebSocket<FrameStream>);
 
 /// A connection as the parser of frames sees it.
-struct Line {
-    wire: Arc<Wire>,
+struct FrameStream {
+    connection: Arc<SocketConnection>,
     /// An answer did not find room.
     refused: bool,
 }
 
-impl Ear {
+impl MessageReader {
     /// Hears what comes after `read`, which has come already.
-    pub(super) fn new(wire: Arc<Wire>, read: &Bytes) -> Ear {
+    pub(super) fn new(connection: Arc<SocketConnection>, read: &Bytes) -> MessageReader {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(PONG_BYTES)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let line = Line { wire, refused: false };
+        let stream = FrameStream { connection, refused: false };
         let read = read.to_vec();
-        Ear(WebSocket::from_partially_read(line, read, Role::Server, Some(config)))
+        MessageReader(WebSocket::from_partially_read(stream, read, Role::Server, Some(config)))
     }
 
     /// The next message. What waits for it may be dropped at any time.
-    pub(super) async fn next(&mut self) -> Result<tungstenite::Message, Gone> {
+    pub(super) async fn next(&mut self) -> Result<tungstenite::Message, Disconnected> {
         consume_budget().await; // a client that never stops talking is not alone
         loop {
             match self.0.read() {
                 Ok(message) => return Ok(message),
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Err(Gone),
+                Err(_) => return Err(Disconnected),
             }
-            let line = self.0.get_mut();
-            let refused = std::mem::take(&mut line.refused);
+            let stream = self.0.get_mut();
+            let refused = std::mem::take(&mut stream.refused);
             tokio::select! {
-                ready = line.wire.stream.readable() => ready.map_err(|_| Gone)?,
-                () = line.wire.empty(), if refused => {}
+                ready = stream.connection.stream.readable() => ready.map_err(|_| Disconnected)?,
+                () = stream.connection.flushed(), if refused => {}
             }
         }
     }
 
     /// Answers a farewell.
-    pub(super) fn part(&mut self) {
+    pub(super) fn answer_close(&mut self) {
         let _ = self.0.flush();
     }
 }
 
-impl Read for Line {
+impl Read for FrameStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.wire.stream.try_read(buffer)
+        self.connection.stream.try_read(buffer)
     }
 }
 
-impl Write for Line {
+impl Write for FrameStream {
     fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
-        match self.wire.write_raw(frames) {
-            Offered::Taken => Ok(frames.len()),
-            Offered::Full => {
+        match self.connection.write_raw(frames) {
+            SendOutcome::Taken => Ok(frames.len()),
+            SendOutcome::Full => {
                 self.refused = true;
                 Err(ErrorKind::WouldBlock.into())
             }
-            Offered::Gone => Err(ErrorKind::BrokenPipe.into()),
+            SendOutcome::Gone => Err(ErrorKind::BrokenPipe.into()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// What a client is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message<'a> {
-    pub(crate) told: Told,
+    pub(crate) kind: MessageKind,
     /// What the client calls what it follows, as JSON.
     pub(super) sub: &'a str,
     /// Counts the messages of one follower from 0, without holes.
@@ -19,7 +19,7 @@ pub(crate) struct Message<'a> {
 
 /// What kind of message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum MessageKind {
     /// Rows as of a frontier; the first part of a snapshot replaces all that was told before.
     Snapshot,
     /// The net change up to a frontier.
@@ -31,23 +31,23 @@ pub(crate) enum Told {
 }
 
 /// The way to a client. It holds a message at most; what comes next must wait until that has been taken.
-pub(crate) trait Outlet: Send + Sync {
+pub(crate) trait ClientSink: Send + Sync {
     /// Takes a message, if there is room for one now.
-    fn offer(&self, message: Message<'_>) -> Offered;
+    fn try_send(&self, message: Message<'_>) -> SendOutcome;
 
     /// Waits until there may be room.
-    fn room(&self) -> Waiting<'_>;
+    fn writable(&self) -> WaitFuture<'_>;
 
     /// Waits until the client is gone.
-    fn gone(&self) -> Waiting<'_>;
+    fn closed(&self) -> WaitFuture<'_>;
 }
 
 /// Something that is waited for. What waits may be dropped at any time.
-pub(crate) type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+pub(crate) type WaitFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// What became of a message that was offered.
+/// What became of a message that was outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offered {
+pub(crate) enum SendOutcome {
     /// It is on its way.
     Taken,
     /// There is no room; nothing of it was taken.
@@ -56,13 +56,13 @@ pub(crate) enum Offered {
     Gone,
 }
 
-impl Told {
+impl MessageKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Told::Snapshot => "snapshot",
-            Told::Update => "update",
-            Told::Progress => "progress",
-            Told::Resync => "resync",
+            MessageKind::Snapshot => "snapshot",
+            MessageKind::Update => "update",
+            MessageKind::Progress => "progress",
+            MessageKind::Resync => "resync",
         }
     }
 }
@@ -78,10 +78,10 @@ impl Message<'_> {
 
     /// Appends what its JSON has before the body.
     pub(crate) fn before(self, out: &mut Vec<u8>) {
-        let Message { told, sub, seq, body: _, commit: _ } = self;
+        let Message { kind, sub, seq, body: _, commit: _ } = self;
         let mut digits = [0; 20]; // of the largest number
         let number = decimal(seq, &mut digits);
-        for piece in ["{\"type\":\"", told.name(), "\",\"sub\":", sub, ",\"seq\":", number, ","] {
+        for piece in ["{\"type\":\"", kind.name(), "\",\"sub\":", sub, ",\"seq\":", number, ","] {
             out.extend_from_slice(piece.as_bytes());
         }
     }
@@ -112,14 +112,14 @@ mod tests {
         for seq in [0, 9, 10, 12_345, u64::MAX] {
             let sub = &serde_json::Value::from("a\"b").to_string();
             let body = &"\"frontier\":{\"commit\":7}".into();
-            let message = Message { told: Told::Update, sub, seq, commit: Some(7), body };
+            let message = Message { kind: MessageKind::Update, sub, seq, commit: Some(7), body };
             let mut json = Vec::new();
             message.json(&mut json);
-            let told: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            let message: serde_json::Value = serde_json::from_slice(&json).unwrap();
             let want = serde_json::json!({
                 "type": "update", "sub": "a\"b", "seq": seq, "frontier": { "commit": 7 }
             });
-            assert_eq!(told, want);
+            assert_eq!(message, want);
         }
     }
 }

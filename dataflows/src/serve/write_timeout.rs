@@ -10,22 +10,22 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// A client that takes nothing for this long, though there is something to take, is cut.
-pub(super) const STALL_MAX: Duration = Duration::from_secs(30);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection that fails (`TimedOut`) when there was no room to write for so long.
 ///
 /// Without it a client that has stopped reading, a stream of events say, would hold its connection, and what is
 /// followed for it, until TCP gives up.
-pub(super) struct Flowing {
+pub(super) struct WriteTimeout {
     stream: TcpStream,
-    stall_max: Duration,
+    timeout: Duration,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Flowing {
-    pub(super) fn new(stream: TcpStream, stall_max: Duration) -> Flowing {
-        Flowing { stream, stall_max, stalled: None }
+impl WriteTimeout {
+    pub(super) fn new(stream: TcpStream, timeout: Duration) -> WriteTimeout {
+        WriteTimeout { stream, timeout, stalled: None }
     }
 
     /// The connection as it is.
@@ -43,13 +43,13 @@ impl Flowing {
             self.stalled = None;
             return written;
         }
-        let stall_max = self.stall_max;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(stall_max)));
+        let timeout = self.timeout;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(timeout)));
         stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Flowing {
+impl AsyncRead for WriteTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -59,7 +59,7 @@ impl AsyncRead for Flowing {
     }
 }
 
-impl AsyncWrite for Flowing {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -102,11 +102,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let mut flowing = Flowing::new(stream, Duration::from_millis(500));
+        let mut stream = WriteTimeout::new(stream, Duration::from_millis(500));
         let written = tokio::spawn(async move {
             let mut written = 0_usize;
             loop {
-                match flowing.write(&[0; 65_536]).await {
+                match stream.write(&[0; 65_536]).await {
                     Ok(taken) => written += taken,
                     Err(error) => return (written, error.kind()),
                 }

@@ -1,14 +1,14 @@
-//! Messages, encoded once for all who wish the same.
+//! Messages, encoded once for all who request the same.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::broadcaster::Broadcasters;
 use super::cache::{Cache, CacheBounds};
-use super::crier::Criers;
 use super::snapshots::Snapshots;
-use super::wish::{Encoding, Telling};
+use super::subscription::{Encoding, SubscriptionKey};
 use crate::readers::Class;
 use crate::serve::Context;
 use crate::serve::routes::FrontierJson;
@@ -16,64 +16,64 @@ use crate::views::{Cell, Changes, Frontier, ReadError};
 
 /// The changes that were encoded last, a few dozen at most.
 ///
-/// Followers of the same wish that are equally far ask for the same change at the same time; the first
+/// Followers of the same request that are equally far ask for the same change at the same time; the first
 /// one reads and encodes it.
 #[derive(Clone)]
-pub struct Frames {
+pub struct UpdateCache {
     latest: Arc<Mutex<Latest>>,
     /// What those are told who begin.
     pub(super) snapshots: Snapshots,
     /// Who tells them.
-    pub(super) criers: Criers,
+    pub(super) broadcasters: Broadcasters,
 }
 
 type Latest = Cache<Key, Option<Arc<str>>>;
 
 /// What is kept of changes for others to ask for.
-const FRAMES: CacheBounds = CacheBounds { entries: 64, bytes: 16 << 20 };
+const UPDATES: CacheBounds = CacheBounds { entries: 64, bytes: 16 << 20 };
 /// A change of more rows is encoded on a reader thread: on the one for short reads, …
-const ROWS_HERE: usize = 64;
+const INLINE_ROWS_MAX: usize = 64;
 /// … or, if it has more than these, on one of those for long reads.
-const ROWS_SHORT: usize = 2_000;
+const SHORT_ROWS_MAX: usize = 2_000;
 /// After this time a read that was refused is asked for again: who follows has no use for a refusal.
-pub(super) const AGAIN: Duration = Duration::from_millis(250);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-impl Default for Frames {
-    fn default() -> Frames {
-        Frames {
-            latest: Arc::new(Mutex::new(Cache::new(FRAMES))),
+impl Default for UpdateCache {
+    fn default() -> UpdateCache {
+        UpdateCache {
+            latest: Arc::new(Mutex::new(Cache::new(UPDATES))),
             snapshots: Snapshots::default(),
-            criers: Criers::default(),
+            broadcasters: Broadcasters::default(),
         }
     }
 }
 
-/// A wish, and from and up to which commit.
-type Key = (Arc<Telling>, Option<u64>, Option<u64>);
+/// A request, and from and up to which commit.
+type Key = (Arc<SubscriptionKey>, Option<u64>, Option<u64>);
 
-impl Frames {
+impl UpdateCache {
     /// Keeps so many bytes of parts of snapshots for others to ask for.
     #[cfg(test)]
-    pub(in crate::serve) fn keeping(part_bytes: usize) -> Frames {
+    pub(in crate::serve) fn with_part_bytes(part_bytes: usize) -> UpdateCache {
         let parts = CacheBounds { entries: 4_096, bytes: part_bytes };
-        Frames { snapshots: Snapshots::new(parts), ..Frames::default() }
+        UpdateCache { snapshots: Snapshots::new(parts), ..UpdateCache::default() }
     }
 
     /// The body of an update from one frontier to a later one; none if nothing filter has changed.
     pub(super) async fn update(
         &self,
         context: &Context,
-        telling: &Arc<Telling>,
+        subscription: &Arc<SubscriptionKey>,
         from: Frontier,
         to: Frontier,
     ) -> Result<Option<Arc<str>>, ReadError> {
         let numbers = [from, to].map(|frontier| frontier.commit.map(|commit| commit.0));
-        let key = (Arc::clone(telling), numbers[0], numbers[1]);
+        let key = (Arc::clone(subscription), numbers[0], numbers[1]);
         let cell = self.lock().cell(&key);
         let encoded = cell.get_or_try_init(|| async {
             let body = loop {
-                match made(context, telling, from, to).await {
-                    Err(error) if is_busy(&error) => sleep(AGAIN).await,
+                match read_and_encode(context, subscription, from, to).await {
+                    Err(error) if is_busy(&error) => sleep(RETRY_PAUSE).await,
                     made => break made?,
                 }
             };
@@ -89,20 +89,20 @@ impl Frames {
 }
 
 /// Reads and encodes a change.
-async fn made(
+async fn read_and_encode(
     context: &Context,
-    telling: &Arc<Telling>,
+    subscription: &Arc<SubscriptionKey>,
     from: Frontier,
     to: Frontier,
 ) -> Result<Option<Arc<str>>, ReadError> {
-    let filter = Arc::clone(&telling.filter);
-    let changes = context.reader.changes(telling.view, filter, from.commit, to).await?;
-    if changes.changes.len() <= ROWS_HERE {
-        return Ok(update(context, telling, from, &changes).map(Arc::from));
+    let filter = Arc::clone(&subscription.filter);
+    let changes = context.reader.changes(subscription.view, filter, from.commit, to).await?;
+    if changes.changes.len() <= INLINE_ROWS_MAX {
+        return Ok(update(context, subscription, from, &changes).map(Arc::from));
     }
-    let (of, telling) = (context.clone(), Arc::clone(telling));
-    let is_short = changes.changes.len() <= ROWS_SHORT;
-    let encode = move || update(&of, &telling, from, &changes).map(Arc::from);
+    let (of, subscription) = (context.clone(), Arc::clone(subscription));
+    let is_short = changes.changes.len() <= SHORT_ROWS_MAX;
+    let encode = move || update(&of, &subscription, from, &changes).map(Arc::from);
     match is_short {
         true => context.readers.read(Class::Changes, move |_| Ok(encode())).await,
         false => context.readers.run(Class::Answer, encode).await,
@@ -117,7 +117,7 @@ pub(super) fn is_busy(error: &ReadError) -> bool {
 /// The body of an update; none if there is nothing in it.
 fn update(
     context: &Context,
-    telling: &Telling,
+    subscription: &SubscriptionKey,
     from: Frontier,
     changes: &Changes,
 ) -> Option<String> {
@@ -127,15 +127,17 @@ fn update(
     let mut body = frontier(changes.frontier);
     let after = from.commit.map_or_else(|| "null".to_owned(), |commit| commit.0.to_string());
     body.push_str(&format!(",\"after\":{after}"));
-    match telling.encoding {
+    match subscription.encoding {
         Encoding::Upsert => {
-            let (upserts, deletes) = changes.upserts_and_deletes(telling.view);
-            list(&mut body, "upserts", upserts, |cells, out| telling.row(context, cells, out));
-            list(&mut body, "deletes", deletes, |cells, out| telling.key(context, cells, out));
+            let (upserts, deletes) = changes.upserts_and_deletes(subscription.view);
+            list(&mut body, "upserts", upserts, |cells, out| subscription.row(context, cells, out));
+            list(&mut body, "deletes", deletes, |cells, out| {
+                subscription.row_key(context, cells, out)
+            });
         }
         Encoding::Diff => list(&mut body, "diffs", &changes.changes, |change, out| {
             out.push('[');
-            telling.row(context, &change.cells, out);
+            subscription.row(context, &change.cells, out);
             out.push_str(&format!(",{}]", change.diff));
         }),
     }
@@ -145,14 +147,14 @@ fn update(
 /// The body of a part of a snapshot.
 pub(super) fn snapshot(
     context: &Context,
-    telling: &Telling,
+    subscription: &SubscriptionKey,
     at: Frontier,
     rows: &[Vec<Cell>],
     (part, last): (usize, bool),
 ) -> String {
     let mut body = frontier(at);
     body.push_str(&format!(",\"part\":{part},\"last\":{last}"));
-    list(&mut body, "rows", rows, |cells, out| telling.row(context, cells, out));
+    list(&mut body, "rows", rows, |cells, out| subscription.row(context, cells, out));
     body
 }
 

@@ -15,25 +15,25 @@ use crate::views::ViewReader;
 /// How long a request waits unless it says so, and at most.
 const WAIT_MS: (usize, usize) = (1_000, 30_000);
 /// How often the frontier is looked at. Looking costs a lock; who waits is one of few.
-const LOOK: Duration = Duration::from_millis(3);
+const FRONTIER_POLL: Duration = Duration::from_millis(3);
 
 /// How new an answer must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fresh {
+pub(super) struct ReadYourWrites {
     least: Option<Commit>,
     wait: Duration,
 }
 
-impl Fresh {
+impl ReadYourWrites {
     /// What `min_frontier` and `wait_ms` ask.
-    pub(super) fn read(query: &mut Query<'_>, context: &Context) -> Fresh {
+    pub(super) fn read(query: &mut Query<'_>, context: &Context) -> ReadYourWrites {
         let given = query.parsed("min_frontier", |text| Ok(text.to_owned())).is_some();
         let least = query.parsed("min_frontier", |text| commit(text, context.run));
         if !given {
-            query.refuse("wait_ms", "says how long to wait for `min_frontier`, which is not given");
+            query.reject("wait_ms", "says how long to wait for `min_frontier`, which is not given");
         }
         let wait = wait(query, "wait_ms");
-        Fresh { least, wait }
+        ReadYourWrites { least, wait }
     }
 
     /// Waits until views are as new as that.
@@ -69,7 +69,7 @@ pub(super) async fn reaches(reader: &dyn ViewReader, commit: Commit, wait: Durat
         if now >= deadline {
             return false;
         }
-        sleep_until(deadline.min(now + LOOK)).await;
+        sleep_until(deadline.min(now + FRONTIER_POLL)).await;
     }
 }
 
