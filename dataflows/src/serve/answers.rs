@@ -1,14 +1,14 @@
-//! Answers that are kept by `Idempotency-Key`, so that a client that has not heard the answer may send the same
-//! again, and nothing happens twice.
+//! Answers stored by `Idempotency-Key`: a client that did not receive its answer may send the same request again, and
+//! it has no second effect.
 //!
-//! Inner in memory, within [`KEYS_MAX`] and [`BYTES_MAX`]; beyond them the oldest go.
+//! They are held in memory, at most [`KEYS_MAX`] and [`BYTES_MAX`]; the oldest are dropped first.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// At most so many answers are kept.
+/// The most answers that are stored.
 const KEYS_MAX: usize = 4_096;
-/// At most so many bytes of answers are kept.
+/// The most bytes of stored answers.
 const BYTES_MAX: usize = 16 << 20;
 
 /// The answers. Clones share them.
@@ -18,38 +18,38 @@ pub(super) struct Answers(Arc<Mutex<Inner>>);
 #[derive(Default)]
 struct Inner {
     by_key: HashMap<Arc<str>, State>,
-    /// The keys of answers that are known, oldest first.
+    /// The keys of stored answers, oldest first.
     order: VecDeque<Arc<str>>,
     bytes: usize,
 }
 
 struct State {
-    /// A hash of what was request_hash.
+    /// A hash of the request.
     request_hash: u128,
-    /// None while it is being answered.
+    /// None while the request is being answered.
     answer: Option<Arc<str>>,
 }
 
-/// What is known of a key.
+/// The state of a key.
 pub(super) enum KeyState {
-    /// Nothing: the request is to be answered, and the answer to be kept with this.
+    /// A new key: the request must be answered, and the answer stored with this.
     New(Pending),
-    /// It has been answered.
+    /// The request was answered.
     Answered(Arc<str>),
-    /// It is being answered.
+    /// The request is being answered.
     InProgress,
-    /// It was used for another request.
+    /// The key was used for another request.
     Other,
 }
 
-/// A key whose request is being answered; forgotten if it is dropped without an answer.
+/// A key whose request is being answered. Dropped without an answer, it is forgotten.
 pub(super) struct Pending {
     answers: Answers,
     key: Option<Arc<str>>,
 }
 
 impl Answers {
-    /// What is known of a key and of a request with this hash.
+    /// The state of a key, for a request with this hash; a new key becomes pending.
     pub(super) fn begin(&self, key: &str, request_hash: u128) -> KeyState {
         let mut inner = self.lock();
         match inner.by_key.get(key) {
@@ -70,7 +70,7 @@ impl Answers {
 }
 
 impl Pending {
-    /// Keeps the answer.
+    /// Stores the answer.
     pub(super) fn answered(mut self, answer: &str) {
         let Some(key) = self.key.take() else { return };
         let mut inner = self.answers.lock();

@@ -1,4 +1,4 @@
-//! What an error says: RFC 9457 problem details, one list of kinds.
+//! Errors as RFC 9457 problem details, and the list of their kinds.
 
 use serde::Serialize;
 use warp::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
@@ -12,11 +12,11 @@ use crate::views::ReadError;
 pub struct Kind {
     /// Its name.
     pub name: &'static str,
-    /// What it is, the same for every occurrence.
+    /// A title, the same for every occurrence.
     pub title: &'static str,
     /// Its HTTP status.
     pub status: StatusCode,
-    /// What happened and what can be done about it.
+    /// The cause, and what a client can do.
     pub doc: &'static str,
 }
 
@@ -54,7 +54,7 @@ pub(super) const UNKNOWN_SYMBOL: Kind = kind(
     "unknown-symbol",
     "Unknown symbol",
     StatusCode::NOT_FOUND,
-    "No instrument of this name has been heard of yet: an instrument is known from its first trade on. \
+    "No instrument of this name is known yet: an instrument is known from its first trade on. \
      `suggestions` lists names that are nearly the same.",
 );
 pub(super) const UNKNOWN_PATH: Kind = kind(
@@ -195,7 +195,7 @@ pub(super) const UNAVAILABLE: Kind = kind(
      several reads at one frontier could not be had. Ask again after `Retry-After` seconds.",
 );
 
-/// Every kind of error that can be answered.
+/// All kinds of errors.
 pub const KINDS: &[Kind] = &[
     VALIDATION,
     AMBIGUOUS,
@@ -224,25 +224,24 @@ pub const KINDS: &[Kind] = &[
     UNAVAILABLE,
 ];
 
-/// The kinds of errors after which the same request may be sent again, and perhaps go well.
+/// The kinds of errors after which the same request may succeed later.
 const RETRYABLE: &[Kind] = &[IN_PROGRESS, NOT_REACHED, BUSY, OVERLOADED, UNAVAILABLE];
 
-/// One thing wrong with a request.
+/// An error of one part of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct FieldError {
-    /// Where: `#/query/<parameter>`, `#/header/<name>`, or `#/body/<row>/<field>`.
+    /// The place: `#/query/<parameter>`, `#/header/<name>`, or `#/body/<row>/<field>`.
     pub(super) pointer: String,
-    /// What kind of wrong: `unknown`, `repeated`, `enum`, `range`, `format`, `order`; of rows, the reason of a
-    /// dead letter.
+    /// The kind: `unknown`, `repeated`, `enum`, `range`, `format`, `order`; of rows, the reason of a dead letter.
     pub(super) code: &'static str,
-    /// In words.
+    /// The description.
     pub(super) detail: String,
-    /// What would have been right, if that can be listed.
+    /// The possible values, if they can be listed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) allowed: Vec<String>,
 }
 
-/// An error to be answered. Boxed: it travels in results that are nearly always fine.
+/// An error answer. Boxed, because it travels in results that are nearly always fine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem(Box<Details>);
 
@@ -270,7 +269,7 @@ impl Problem {
         }))
     }
 
-    /// All that is wrong with the parameters, named by the first.
+    /// All errors of parameters; the code names the first.
     pub(super) fn invalid(errors: Vec<FieldError>) -> Problem {
         let texts: Vec<_> = errors.iter().map(|error| error.detail.as_str()).collect();
         let mut problem = Problem::new(VALIDATION, texts.join("; "));
@@ -282,7 +281,7 @@ impl Problem {
         problem
     }
 
-    /// An error whose cause is in the log and nowhere else.
+    /// An error whose cause is only in the log.
     pub(super) fn internal() -> Problem {
         Problem::new(INTERNAL, "the request could not be answered; the log of the process says why")
     }
@@ -302,13 +301,13 @@ impl Problem {
         self
     }
 
-    /// The methods that the path has, as in `GET, HEAD`.
+    /// The methods of the path, as in `GET, HEAD`.
     pub(super) fn allow(mut self, methods: String) -> Problem {
         self.0.allow = Some(methods);
         self
     }
 
-    /// The answer to a request for the path `instance`.
+    /// The HTTP answer to a request for the path `instance`.
     pub(super) fn response(&self, instance: Option<&str>) -> Response {
         let Problem(details) = self;
         let body = self.body(instance);
@@ -329,7 +328,7 @@ impl Problem {
         response
     }
 
-    /// The same object for those who are not answered over HTTP.
+    /// The same object, for clients that do not use HTTP answers.
     pub(super) fn json(&self) -> serde_json::Value {
         serde_json::to_value(self.body(None)).unwrap_or_default()
     }

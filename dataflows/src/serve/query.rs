@@ -1,5 +1,5 @@
-//! What a query string asks: every parameter is known, given once, and read by a rule that says what
-//! it allows. All faults are told at once.
+//! Query strings: every parameter is known, given once, and parsed by a rule with a list of possible values. All errors
+//! are reported together.
 
 use market::{Commit, EventTime, TimeError, TimeUnit, Timeframe};
 
@@ -7,27 +7,27 @@ use super::problem::{FieldError, Problem};
 use super::symbol::closest;
 use crate::views::{AsOf, View};
 
-/// The parameters of one request against those that its route knows.
+/// The parameters of one request, checked against those of its route.
 pub(super) struct Query<'a> {
     given: Vec<(&'a str, &'a str)>,
     known: Vec<&'static [&'static str]>,
-    /// What else the route reads itself, for telling what is possible.
+    /// Parameters that the route parses itself, for error messages.
     also: Vec<&'a str>,
     errors: Vec<FieldError>,
-    /// What was perhaps meant by names that are not known.
+    /// Known names similar to unknown ones.
     suggestions: Vec<String>,
 }
 
-/// The parameters of a route; each with its other names after the first.
+/// The parameters of a route; each with its aliases after the first.
 pub(super) type Known = &'static [&'static [&'static str]];
 
 impl<'a> Query<'a> {
-    /// Takes note of parameters that are unknown or repeated (also under another name).
+    /// Records parameters that are unknown or repeated (also under an alias).
     pub(super) fn new(pairs: &'a [(String, String)], known: Known) -> Query<'a> {
         Query::of_several(pairs, &[known], &[])
     }
 
-    /// The same with the parameters of several lists; `also` are those that are read elsewhere.
+    /// The same with the parameters of several lists; `also` are those that are parsed elsewhere.
     pub(super) fn of_several(
         pairs: impl IntoIterator<Item = &'a (String, String)>,
         known: &[Known],
@@ -81,7 +81,7 @@ impl<'a> Query<'a> {
         given.copied()
     }
 
-    /// Notes something wrong with a parameter.
+    /// Records an error of a parameter.
     pub(super) fn error(
         &mut self,
         name: &str,
@@ -92,7 +92,7 @@ impl<'a> Query<'a> {
         self.errors.push(FieldError { pointer: format!("#/query/{name}"), code, detail, allowed });
     }
 
-    /// Refuses a parameter if it was given; reading it later gives nothing and finds no further fault.
+    /// Records an error if a parameter is given, and removes it: parsing it later returns nothing and no second error.
     pub(super) fn reject(&mut self, name: &str, why: &str) {
         if let Some((given, _)) = self.get(name) {
             self.error(given, "unknown", format!("`{given}` {why}"), Vec::new());
@@ -113,7 +113,7 @@ impl<'a> Query<'a> {
         found.map(|(_, means)| *means)
     }
 
-    /// A name for which some of `known` `fits`; `what` the name must be, such as `a view`.
+    /// A name for which `fits` holds with one of `known`; `what` describes the name, such as `a view`.
     pub(super) fn one_of(
         &mut self,
         name: &str,
@@ -160,7 +160,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// `from` and `to`; that the first is after the second is a fault.
+    /// `from` and `to`; it is an error if `from` is after `to`.
     pub(super) fn interval(&mut self) -> (Option<EventTime>, Option<EventTime>) {
         let (from, to) = (self.time("from"), self.time("to"));
         if let (Some(from), Some(to)) = (from, to)
@@ -172,8 +172,7 @@ impl<'a> Query<'a> {
         (from, to)
     }
 
-    /// A time of the system in the past: a time, or `commit:` and a number. Of a view without a history
-    /// it cannot be asked.
+    /// A point in the past: a time, or `commit:` and a number. An error for views without a history.
     pub(super) fn as_of(&mut self, view: &View) -> Option<AsOf> {
         if !view.history {
             let of = view.name;
@@ -203,7 +202,7 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// Any value, read by `read`; its error is the fault's words and what is allowed.
+    /// Any value, parsed by `read`; its error is a description and the possible values.
     pub(super) fn parsed<T>(
         &mut self,
         name: &str,
@@ -220,7 +219,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// Whether anything was wrong. What was read before counts only if this is fine.
+    /// The result: an error if any parameter is wrong. Values parsed before count only if this is fine.
     pub(super) fn finish(self) -> Result<(), Problem> {
         if self.errors.is_empty() {
             return Ok(());
@@ -229,7 +228,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// A value as an error repeats it: cut, so that an answer is not as long as the request.
+/// A value as repeated by an error: cut, so that an answer is not as long as the request.
 pub(super) fn shown(value: &str) -> String {
     const MOST: usize = 64;
     let mut shown: String = value.chars().take(MOST).collect();

@@ -26,7 +26,7 @@ use super::Context;
 use super::bars::{ATTEMPTS, view_moving};
 use super::problem::{FieldError, Problem, TOO_MANY_BARS};
 
-/// At most so many bars are read at once for an answer.
+/// The most bars that are read for an answer.
 const READ_MAX: usize = 200_000;
 
 /// Reads bars of one kind of session.
@@ -36,14 +36,14 @@ pub(super) struct InSession<'a> {
     pub(super) kind: SessionKind,
 }
 
-/// How far an instrument is known to have come.
+/// How far an instrument's bars are known.
 #[derive(Clone, Copy)]
 struct Progress {
     /// The latest end of a final bar.
     settled: EventTime,
     /// The latest open time of a bar.
     seen: EventTime,
-    /// The latest open time of a partial bar: what opens by then lacks trades.
+    /// The latest open time of a partial bar: earlier bars lack trades.
     cut: EventTime,
 }
 
@@ -178,8 +178,8 @@ impl InSession<'_> {
         days
     }
 
-    /// What the bars that were read, those after them and the days themselves tell; nothing if the
-    /// frontier has moved meanwhile.
+    /// The state that follows from the bars read, those after them and the days themselves; none if the frontier has
+    /// advanced meanwhile.
     async fn known(
         &self,
         parts: &Scan,
@@ -216,7 +216,7 @@ impl InSession<'_> {
         Ok(Some(known))
     }
 
-    /// How sure the day is that opens at `open`.
+    /// The state of the day that opens at `open`.
     fn state(&self, open: EventTime, candle: &Candle, known: Progress) -> BarState {
         let end = self.last_end(Bucket { open, end: candle.bar.end_time });
         match end {
@@ -252,7 +252,7 @@ impl InSession<'_> {
         if day.open == time { day.open } else { day.end }
     }
 
-    /// A larger limit, if there is one.
+    /// The next larger limit, or an error.
     fn more_than(&self, limit: usize, read: Option<Timeframe>) -> Result<usize, Problem> {
         if limit < READ_MAX {
             return Ok(limit.saturating_mul(8).min(READ_MAX));
@@ -282,7 +282,7 @@ impl Progress {
     }
 }
 
-/// More parts than a trading day has, unless it is one before a holiday.
+/// An upper bound of the parts of a trading day, except before some holidays.
 fn a_day(parts: &Scan) -> usize {
     let secs = parts.filter.timeframe().map_or(1, Timeframe::secs).max(1);
     2 * (Timeframe::DAY.secs() / secs) as usize + 16

@@ -1,4 +1,4 @@
-//! A connection whose client must take what it is told.
+//! A connection whose client must read what is sent.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,13 +9,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// A client that takes nothing for this long, though there is something to take, is cut.
+/// A client that takes no bytes for this long is disconnected.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection that fails (`TimedOut`) when there was no room to write for so long.
+/// A connection that fails with `TimedOut` if a write finds no room for the timeout.
 ///
-/// Without it a client that has stopped reading, a stream of events say, would hold its connection, and what is
-/// followed for it, until TCP gives up.
+/// Without it, a client that has stopped reading would hold its connection and its subscriptions until TCP gives up.
 pub(super) struct WriteTimeout {
     stream: TcpStream,
     timeout: Duration,
@@ -28,12 +27,12 @@ impl WriteTimeout {
         WriteTimeout { stream, timeout, stalled: None }
     }
 
-    /// The connection as it is.
+    /// The underlying connection.
     pub(super) fn into_inner(self) -> TcpStream {
         self.stream
     }
 
-    /// What has become of a write, given when it must have found room.
+    /// Maps the result of a write: starts the timer while the write waits.
     fn written<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -112,7 +111,7 @@ mod tests {
                 }
             }
         });
-        // More than the system holds for it, with pauses.
+        // More than the system buffers, with pauses.
         let mut read = vec![0; 1 << 20];
         for _ in 0..32 {
             client.read_exact(&mut read).await.unwrap();

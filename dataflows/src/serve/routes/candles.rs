@@ -39,7 +39,7 @@ const PARAMETERS: Known = &[
     &["wait_ms"],
 ];
 
-/// The words of `session=`; some have two.
+/// The values of `session=`; some have an alias.
 const SESSIONS: [(&str, Option<SessionKind>); 5] = [
     ("all", None),
     ("regular", Some(SessionKind::Regular)),

@@ -1,5 +1,4 @@
-//! `GET /health`, `/health/live`, `/health/ready`: for people, for who restarts the process, for who
-//! sends it requests.
+//! `GET /health`, `/health/live`, `/health/ready`: for people, for supervisors, for load balancers.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -40,7 +39,7 @@ struct HealthJson<'a> {
     checks: BTreeMap<&'a str, [CheckJson<'a>; 1]>,
 }
 
-/// An element of `checks`; the media type has lists there, for parts that are many.
+/// An element of `checks`; the media type has lists, for components with several instances.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CheckJson<'a> {

@@ -1,4 +1,4 @@
-//! `GET /`: what there is; for browsers the page that shows it.
+//! `GET /`: the index; for browsers the page.
 
 use serde::Serialize;
 use warp::Filter;
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
 
 const PARAMETERS: Known = &[&["format"]];
 
-/// In what form there is an answer. Those who take anything, as `curl` does, get the first.
+/// The format of the answer. Clients that accept anything, as `curl` does, get the first.
 #[derive(Clone, Copy)]
 enum Form {
     Index,

@@ -45,7 +45,7 @@ const PARAMETERS: Known = &[
 /// The view `indicators`.
 const INDICATORS: &View = listed("indicators");
 
-/// Which numbers are indicators.
+/// The parameters of a request for indicators.
 struct IndicatorQuery {
     instrument: Arc<Instrument>,
     timeframe: Timeframe,
@@ -126,8 +126,8 @@ fn read(
     Ok((indicators, form))
 }
 
-/// The labels and outputs that `name` and `output` ask for: a name with its parameters (`sma20`) is one
-/// indicator, one without (`sma`) all of this kind.
+/// The labels and outputs that `name` and `output` select. A name with parameters (`sma20`) is one indicator, one
+/// without (`sma`) all of this kind.
 fn numbers(query: &mut Query<'_>, context: &Context) -> (Vec<String>, Vec<String>) {
     let known = &context.labels.indicators;
     let labels: Vec<&str> = known.iter().map(|(label, _)| label.as_str()).collect();

@@ -1,4 +1,4 @@
-//! `GET /metrics`: the numbers of the process for a scraper.
+//! `GET /metrics`: metrics of the process for a scraper.
 
 use warp::Filter;
 use warp::http::StatusCode;
@@ -33,7 +33,7 @@ fn route(context: &Context) -> Route {
 }
 
 fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
-    // Scrapers may be configured with parameters of their own; here they would be a mistake.
+    // Scrapers may be configured with parameters of their own; here they are an error.
     Query::new(&request.query, &[]).finish()?;
     for view in VIEWS {
         let rows = context.reader.count(view);

@@ -45,27 +45,27 @@ use site::foreign;
 /// A route: answers requests of its path and method, and rejects all others.
 pub type Route = BoxedFilter<(Response,)>;
 
-/// A path and what may be done with it.
+/// A path with its methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Its methods.
     pub methods: &'static [Method],
     /// Its path, in which `{name}` stands for one segment.
     pub path: &'static str,
-    /// What it answers.
+    /// A description of the answer.
     pub doc: &'static str,
 }
 
 /// One file of routes.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    /// What [`Entry::route`] answers.
+    /// The endpoints that [`Entry::route`] answers.
     pub endpoints: &'static [Endpoint],
     /// Makes the route.
     pub route: fn(&Context) -> Route,
 }
 
-/// Every route.
+/// All routes.
 pub const ROUTES: &[Entry] = &[
     index::ENTRY,
     page::ENTRY,
@@ -82,15 +82,15 @@ pub const ROUTES: &[Entry] = &[
     process::ENTRY,
 ];
 
-/// The methods of a path that is only read.
+/// The methods of a read-only path.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
-/// Rows of an answer unless it asks for another number.
+/// The default number of rows of an answer.
 const LIMIT_DEFAULT: usize = 500;
-/// Rows of an answer at most.
+/// The most rows of an answer.
 const LIMIT_MAX: usize = 10_000;
 
-/// The timeframe of an answer unless it asks for another.
+/// The default timeframe of an answer.
 fn smallest(context: &Context) -> Timeframe {
     context.timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE)
 }
@@ -111,7 +111,7 @@ pub(super) fn app(context: &Context) -> Route {
     }
 }
 
-/// Why no route took a request: its path is unknown, or its method.
+/// Why no route has answered a request: its path is unknown, or its method.
 fn not_routed(method: &Method, path: &str) -> Problem {
     let endpoints = || ROUTES.iter().flat_map(|entry| entry.endpoints);
     let mut methods: Vec<&str> = endpoints()
@@ -136,7 +136,7 @@ fn not_routed(method: &Method, path: &str) -> Problem {
     Problem::new(WRONG_METHOD, detail).allow(allow)
 }
 
-/// Whether a path is one of a template's.
+/// Whether a path matches a template.
 fn fits(template: &str, path: &str) -> bool {
     let path = path.strip_suffix('/').unwrap_or(path);
     let template = template.strip_suffix('/').unwrap_or(template);
@@ -147,7 +147,7 @@ fn fits(template: &str, path: &str) -> bool {
     }) && segments.next().is_none()
 }
 
-/// Answers what filters in front of a handler refuse of its body; lets go on what no route is for.
+/// Answers rejections of a body by filters; passes on all other rejections.
 async fn reject_body(rejection: Rejection) -> Result<Response, Rejection> {
     let problem = if rejection.find::<PayloadTooLarge>().is_some() {
         Problem::new(TOO_LARGE, "the body is larger than this path takes")
@@ -161,20 +161,20 @@ async fn reject_body(rejection: Rejection) -> Result<Response, Rejection> {
     Ok(problem.response(None))
 }
 
-/// What a request says beside its path.
+/// The parts of a request that handlers use.
 struct RequestParts {
     path: String,
     query: Vec<(String, String)>,
     headers: HeaderMap,
 }
 
-/// Lets `GET` and `HEAD` through, and takes note of what they ask. (The server leaves out the body of
-/// an answer to `HEAD`.)
+/// Accepts `GET` and `HEAD`, and extracts the parts of the request. (The server leaves out the body of an answer to
+/// `HEAD`.)
 fn reads() -> impl Filter<Extract = (RequestParts,), Error = Rejection> + Clone {
     warp::get().or(warp::head()).unify().and(request_parts())
 }
 
-/// Takes note of what is asked.
+/// Extracts the parts of a request.
 fn request_parts() -> impl Filter<Extract = (RequestParts,), Error = Rejection> + Clone {
     let query = warp::query::<Vec<(String, String)>>();
     warp::path::full().and(query).and(warp::header::headers_cloned()).map(
@@ -186,7 +186,7 @@ fn request_parts() -> impl Filter<Extract = (RequestParts,), Error = Rejection> 
     )
 }
 
-/// The answer of a handler, or its problem told as one of the request.
+/// The answer of a handler, or its problem as an answer.
 async fn respond(
     path: String,
     answer: impl Future<Output = Result<Response, Problem>>,
@@ -220,7 +220,7 @@ fn json(
     }
 }
 
-/// Sets a header; values that no header can have are left out.
+/// Sets a header; invalid values are left out.
 fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
@@ -238,7 +238,7 @@ fn stamp(response: &mut Response, frontier: Frontier) {
     set(response, X_FRONTIER, &frontier.at.rfc3339());
 }
 
-/// When the names that are deprecated now became so: 2026-11-29, as RFC 9745 writes it.
+/// The date of the deprecation, 2026-11-29, as RFC 9745 writes it.
 const DEPRECATED_SINCE: &str = "@1795910400";
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 

@@ -1,4 +1,4 @@
-//! `GET /page/{file}`: what the page at `/` is made of.
+//! `GET /page/{file}`: the files of the page at `/`.
 
 use warp::Filter;
 use warp::http::StatusCode;
@@ -52,8 +52,7 @@ pub(super) fn page(request: &RequestParts) -> Response {
     guarded(text(StatusCode::OK, "text/html; charset=utf-8", PAGE.to_owned()), request)
 }
 
-/// Tells the browser that nothing may be loaded from, sent to or framed by anybody else, and that nothing
-/// written into the page runs.
+/// Forbids the browser to load from, send to or be framed by other sites, and to run inline scripts.
 fn guarded(mut response: Response, request: &RequestParts) -> Response {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -67,7 +66,7 @@ fn guarded(mut response: Response, request: &RequestParts) -> Response {
     response
 }
 
-/// Where this page's WebSocket is: not all browsers take it for a part of `'self'`.
+/// The address of this page's WebSocket: not all browsers include it in `'self'`.
 fn socket_of(request: &RequestParts) -> Option<String> {
     let host = request.headers.get(HOST)?.to_str().ok()?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);

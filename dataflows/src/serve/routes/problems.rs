@@ -1,5 +1,5 @@
-//! `GET /docs/problems` and `/docs/problems/{name}`: what each kind of error means. The `type` of every
-//! error leads here.
+//! `GET /docs/problems` and `/docs/problems/{name}`: the meaning of each kind of error. The `type` of every error leads
+//! here.
 
 use warp::Filter;
 use warp::http::StatusCode;

@@ -1,7 +1,8 @@
 //! `POST /api/streaming/process`: takes rows into the input of the run.
 //!
-//! Every row becomes a part of the input or a dead letter, and the answer says which; with `atomic=true` all rows do or
-//! none. The answer's `completion_token` names a commit by which all views show them: a read with it as `min_frontier` sees them.
+//! Every row becomes part of the input or a dead letter, and the answer reports which. With `atomic=true` either all
+//! rows are taken or none. The answer's `completion_token` names a commit with which all views contain the rows: a read
+//! with this token as `min_frontier` sees them.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
 const PARAMETERS: query::Known = &[&["type"], &["atomic"], &["wait"], &["wait_ms"]];
 const KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Wrong rows that an answer lists at most.
+/// The most rejected rows that an answer lists.
 const ERRORS_MAX: usize = 1_000;
 
 fn route(context: &Context) -> Route {
@@ -55,25 +56,25 @@ fn route(context: &Context) -> Route {
         .boxed()
 }
 
-/// What a request asks beside its rows.
+/// The parameters of a request.
 struct PostOptions {
     row_type: Option<String>,
     atomic: bool,
-    /// How long to wait until views show the rows; none: not at all.
+    /// How long to wait until views contain the rows; none: no wait.
     processed: Option<Duration>,
 }
 
-/// What is answered when rows were taken.
+/// The answer after rows were taken.
 #[derive(Serialize)]
 struct Answer<'a> {
     accepted: usize,
     rejected: usize,
     errors: Vec<RowError<'a>>,
-    /// Wrong rows that are not listed; they are dead letters like the others.
+    /// The number of rejected rows that are not listed; they are dead letters like the others.
     #[serde(skip_serializing_if = "is_zero")]
     errors_left_out: usize,
     completion_token: Option<String>,
-    /// Whether they outlive the process.
+    /// Whether the rows survive a crash of the process.
     durable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     processed: Option<bool>,
@@ -128,7 +129,7 @@ async fn answer(
     };
     let PostOptions { row_type, atomic, processed } = options;
     let sent = Sent { form, body: rows, row_type, atomic };
-    // On a task of its own: who hangs up now has sent his rows, and may ask what became of them.
+    // A task of its own: rows of a client that disconnects now are taken, and it may ask for the answer again.
     let taking = tokio::spawn(async move {
         let taken = ingest.take(sent).await.map_err(problem);
         drop(room);
@@ -140,7 +141,7 @@ async fn answer(
 
 const JSON: &str = "application/json";
 
-/// The answer to rows that were taken, which is kept if there is a key.
+/// The answer after rows were taken. It is stored if there is a key.
 async fn outcome(
     context: &Context,
     taken: Taken,
@@ -192,7 +193,7 @@ fn read(request: &RequestParts, ingest: &dyn Inlet) -> Result<PostOptions, Probl
     Ok(PostOptions { row_type, atomic: atomic.unwrap_or(false), processed: waits.then_some(wait) })
 }
 
-/// The key of a request that may come again.
+/// The idempotency key of a request.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(KEY) else { return Ok(None) };
     let key = value.to_str().ok().map(str::trim);

@@ -71,7 +71,7 @@ async fn rows(
     if let Some(unchanged) = form.unchanged(context, view, request, scan.as_of).await? {
         return Ok(unchanged);
     }
-    // Without a beginning the latest rows are kept; rows are told in the order of the key all the same.
+    // Without `from` the limit keeps the latest rows; the answer is in the order of the key all the same.
     let reverse = scan.latest_first;
     let Page { frontier, mut rows, more } = context.reader.scan(scan).await?;
     if reverse {
@@ -107,7 +107,7 @@ fn read(
     Ok((Scan { view, filter, latest_first, limit, as_of }, form))
 }
 
-/// The view of this name, or what is possible.
+/// The view of this name; the error lists the possible names.
 pub(in crate::serve) fn named(name: &str) -> Result<&'static View, Problem> {
     view(name).ok_or_else(|| {
         let known: Vec<_> = VIEWS.iter().map(|view| view.name).collect();

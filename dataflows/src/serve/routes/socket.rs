@@ -1,4 +1,4 @@
-//! `GET /ws`: views followed over a WebSocket.
+//! `GET /ws`: subscriptions over a WebSocket.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: &[Method::GET],
         path: "/ws",
-        doc: "follows views over a WebSocket; the first message says what can be asked",
+        doc: "follows views over a WebSocket; the first message says what can be requested",
     }],
     route,
 };
@@ -31,7 +31,7 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     let request = warp::path!("ws").and(reads());
     let plain = request.then(|request: RequestParts| {
-        let detail = "this path speaks WebSocket only: ask it with `Upgrade: websocket`; `/stream` tells the \
+        let detail = "this path speaks WebSocket only: ask it with `Upgrade: websocket`; `/stream` sends the \
                       same as server-sent events";
         let problem = cross_site(&request.headers).unwrap_or(Problem::new(UPGRADE_REQUIRED, detail));
         respond(request.path, async move { Err(problem) })
@@ -50,7 +50,7 @@ fn route(context: &Context) -> Route {
     upgrade.or(plain).unify().boxed()
 }
 
-/// Goes on as a WebSocket once the answer has been written.
+/// Continues as a WebSocket after the answer has been written.
 fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Response {
     let Ok(permit) = Arc::clone(&context.sockets).try_acquire_owned() else {
         let detail = "as many WebSockets are open as `limits.connections` allows";
@@ -77,8 +77,8 @@ fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Respo
     response
 }
 
-/// What is wrong if a page of another site asks: browsers let any page open a WebSocket to anywhere and read what
-/// comes.
+/// The problem if a page of another site asks: browsers let any page open a WebSocket to any server and read its
+/// messages.
 fn cross_site(headers: &HeaderMap) -> Option<Problem> {
     let site = foreign(headers)?;
     let detail = format!("{site} may not follow the views of this server");

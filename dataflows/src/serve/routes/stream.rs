@@ -1,7 +1,7 @@
-//! `GET /stream`: views followed as server-sent events.
+//! `GET /stream`: subscriptions as server-sent events.
 //!
-//! Each event's name is the message's type, its data the message as one line of JSON, its id the commit up
-//! to which all has been told. A client that comes back with such an id is told `resync` and gets a snapshot.
+//! An event's name is the type of the message, its data the message as one line of JSON, and its id the commit that the
+//! message completes. A client that reconnects with such an id gets `resync` and a snapshot.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
     route,
 };
 
-/// How long a client should wait before it comes back.
+/// How long a client should wait before it reconnects.
 const RETRY_MS: u64 = 2_000;
 const LAST_EVENT_ID: &str = "last-event-id";
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -108,13 +108,13 @@ fn has_last_event_id(headers: &HeaderMap) -> bool {
     headers.get(LAST_EVENT_ID).is_some_and(|id| !id.is_empty())
 }
 
-/// What a client is told, as the text of events.
+/// Sends messages as the text of events.
 struct Events(mpsc::Sender<Event>);
 
-/// The text of an event in pieces: the long one is shared by all who are told the same.
+/// The text of an event in pieces; the long piece is shared by all subscribers with the same key.
 type Event = [Bytes; 3];
 
-/// A body of more bytes is not copied.
+/// Bodies with more bytes are not copied.
 const COPIED_MAX: usize = 4_096;
 
 struct Body(Arc<str>);
@@ -162,7 +162,7 @@ fn event(message: Message<'_>) -> Event {
     [head.into(), Bytes::from_owner(Body(Arc::clone(message.body))), tail.into()]
 }
 
-/// All that is told; ends when the followers do or the process is closing.
+/// All events. Ends when the subscribers end or the process is closing.
 fn events(
     receiver: mpsc::Receiver<Event>,
     closing: watch::Receiver<bool>,

@@ -1,4 +1,4 @@
-//! `GET /v1/symbols`: the instruments that have been heard of, and the timeframes of their bars.
+//! `GET /v1/symbols`: the known instruments, and the timeframes of their bars.
 
 use serde::Serialize;
 use warp::Filter;
@@ -18,7 +18,7 @@ pub(super) const ENTRY: Entry = Entry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/symbols",
-        doc: "the instruments that have been heard of, by name, and all timeframes; ?limit=",
+        doc: "the known instruments, by name, and all timeframes; ?limit=",
     }],
     route,
 };

@@ -1,4 +1,4 @@
-//! `GET /v1/views`: everything that can be read, and what its columns mean.
+//! `GET /v1/views`: all views, with the meaning of their columns.
 
 use serde::Serialize;
 use warp::Filter;

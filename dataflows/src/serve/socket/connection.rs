@@ -1,7 +1,7 @@
-//! The server's end of a WebSocket: frames go out as they come, and what a client says is read.
+//! The server's side of a WebSocket: writes frames, and reads the client's messages.
 //!
-//! Any thread may send. A frame goes to the system in one write, from the task that has it; only what the
-//! system has no room for stays here, and nothing more is taken until that is gone.
+//! Any thread may send. The task that has a frame writes it in one system call. Only the part that the system does not
+//! take is buffered here, and no further frame is taken until the buffer is empty.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,14 +19,14 @@ use super::MESSAGE_BYTES_MAX;
 use crate::serve::subscribe::{ClientSink, Message, SendOutcome, WaitFuture};
 use crate::serve::write_timeout::WRITE_TIMEOUT;
 
-/// Of the room to make frames in, no more than this is kept.
+/// The most bytes that a thread's frame buffer keeps.
 const FRAME_BUFFER_MAX: usize = 64 * 1024;
-/// What is read at a time: clients say little.
+/// The size of reads: clients send little.
 const READ_BYTES: usize = 4 * 1024;
-/// Pongs that wait to be written.
+/// The most bytes of pongs that wait to be written.
 const PONG_BYTES: usize = 4 * 1024;
 
-/// What a frame holds (RFC 6455).
+/// The opcode of a frame (RFC 6455).
 #[derive(Clone, Copy)]
 pub(super) enum Frame {
     Text = 0x1,
@@ -34,23 +34,23 @@ pub(super) enum Frame {
     Ping = 0x9,
 }
 
-/// The client is gone, or does not take what it is told.
+/// The client has disconnected, or does not read its messages.
 #[derive(Debug)]
 pub(super) struct Disconnected;
 
-/// Where frames go out.
+/// The write side of a connection.
 pub(super) struct SocketConnection {
     stream: TcpStream,
     unsent: Mutex<Unsent>,
-    /// Something has come to be unsent.
+    /// Wakes the flush task when bytes become unsent.
     has_unsent: Notify,
 }
 
-/// What the system has not taken of the last frame.
+/// The part of the last frame that the system has not taken.
 #[derive(Default)]
 struct Unsent {
     rest: Vec<u8>,
-    /// How much of it was taken since.
+    /// How many bytes of it were taken since.
     taken: usize,
     /// Since when it waits.
     since: Option<Instant>,
@@ -58,7 +58,7 @@ struct Unsent {
 }
 
 thread_local! {
-    /// Where a thread makes frames, so that a client that keeps up needs no buffer.
+    /// The frame buffer of a thread, so that a client that keeps up needs none.
     static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -81,7 +81,7 @@ impl SocketConnection {
         }
     }
 
-    /// Writes what the system had no room for, for as long as the client takes it.
+    /// Writes buffered bytes as the system takes them, until the client is gone or too slow.
     pub(super) async fn run_flush(&self) -> Disconnected {
         loop {
             self.has_unsent.notified().await;
@@ -96,12 +96,12 @@ impl SocketConnection {
         }
     }
 
-    /// Takes no more.
+    /// Takes no more frames.
     pub(super) fn close(&self) {
         self.lock().gone = true;
     }
 
-    /// Waits until nothing is unsent.
+    /// Waits until nothing is buffered.
     async fn flushed(&self) {
         while let Ok(Some(_)) = self.flush() {
             if self.stream.writable().await.is_err() {
@@ -110,7 +110,7 @@ impl SocketConnection {
         }
     }
 
-    /// Writes a frame whose payload `fill` appends, unless the one before is not yet written.
+    /// Writes a frame whose payload `fill` appends, unless bytes of the previous one are buffered.
     fn write(&self, kind: Frame, fill: impl FnOnce(&mut Vec<u8>)) -> SendOutcome {
         let mut unsent = self.lock();
         if unsent.gone || self.write_rest(&mut unsent).is_err() {
@@ -138,7 +138,7 @@ impl SocketConnection {
         }
     }
 
-    /// Writes frames when nothing is unsent, and keeps what the system does not take.
+    /// Writes frames when nothing is buffered, and buffers what the system does not take.
     fn begin(&self, unsent: &mut Unsent, frames: &[u8]) -> SendOutcome {
         let Ok(taken) = self.write_some(frames) else {
             self.disconnect(unsent);
@@ -152,7 +152,7 @@ impl SocketConnection {
         SendOutcome::Taken
     }
 
-    /// Writes on; since when something waits, if something still does.
+    /// Writes buffered bytes; returns since when the rest waits, if there is a rest.
     fn flush(&self) -> Result<Option<Instant>, Disconnected> {
         let mut unsent = self.lock();
         self.write_rest(&mut unsent)?;
@@ -176,7 +176,7 @@ impl SocketConnection {
         Ok(())
     }
 
-    /// Writes as much as the system takes now; tells how much.
+    /// Writes as much as the system takes now; returns the number of bytes.
     fn write_some(&self, frames: &[u8]) -> Result<usize, Disconnected> {
         let mut put = 0;
         while put < frames.len() {
@@ -208,14 +208,13 @@ impl ClientSink for SocketConnection {
         Box::pin(self.flushed())
     }
 
-    /// Who talks with the client knows, and ends those who tell it something.
+    /// Never completes: the session task detects disconnects and aborts its subscribers.
     fn closed(&self) -> WaitFuture<'_> {
         Box::pin(std::future::pending())
     }
 }
 
-/// Makes a whole frame of a server, which is not masked; it begins at the offset that is
-/// returned.
+/// Encodes a whole, unmasked server frame; returns the offset at which it begins.
 fn framed(kind: Frame, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) -> usize {
     const HEAD_MAX: usize = 10;
     out.clear();
@@ -244,18 +243,18 @@ fn framed(kind: Frame, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) -> us
     begin
 }
 
-/// What a client says, and the answers that the protocol itself asks for.
+/// Reads a client's messages, and answers pings and closes.
 pub(super) struct MessageReader(WebSocket<FrameStream>);
 
-/// A connection as the parser of frames sees it.
+/// The connection as the frame parser sees it.
 struct FrameStream {
     connection: Arc<SocketConnection>,
-    /// An answer did not find room.
+    /// An answer of the parser did not fit.
     refused: bool,
 }
 
 impl MessageReader {
-    /// Hears what comes after `read`, which has come already.
+    /// Reads what follows `read`, the bytes that were read already.
     pub(super) fn new(connection: Arc<SocketConnection>, read: &Bytes) -> MessageReader {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
@@ -268,9 +267,9 @@ impl MessageReader {
         MessageReader(WebSocket::from_partially_read(stream, read, Role::Server, Some(config)))
     }
 
-    /// The next message. What waits for it may be dropped at any time.
+    /// The next message. The future may be dropped at any time.
     pub(super) async fn next(&mut self) -> Result<tungstenite::Message, Disconnected> {
-        consume_budget().await; // a client that never stops talking is not alone
+        consume_budget().await; // yield: a client that sends without pause must not hold the thread
         loop {
             match self.0.read() {
                 Ok(message) => return Ok(message),
@@ -286,7 +285,7 @@ impl MessageReader {
         }
     }
 
-    /// Answers a farewell.
+    /// Writes the answer to a close frame.
     pub(super) fn answer_close(&mut self) {
         let _ = self.0.flush();
     }

@@ -1,8 +1,8 @@
-//! One WebSocket: what a client asks, and what it is told.
+//! One WebSocket: the requests of a client, and its messages.
 //!
-//! Every text message is a JSON object. A client's has an `op` and an `id`, which the answer repeats; the
-//! server's has a `type`. The conversation ends when the client leaves, is silent for too long, does not
-//! take what it is told, or the process closes.
+//! Every text message is a JSON object. A client's message has an `op` and an `id`, which the answer repeats; the
+//! server's message has a `type`. The session ends when the client leaves, is idle for too long or does not read its
+//! messages, or when the process closes.
 
 mod connection;
 mod request;
@@ -27,27 +27,27 @@ use crate::views::VIEWS;
 use connection::{Disconnected, Frame, MessageReader, SocketConnection};
 use request::ClientRequest;
 
-/// A client's message is at most this long.
+/// The most bytes of a client's message.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// A client follows at most so many views (or parts of views) at a time.
+/// The most subscriptions of a client.
 const SUBS_MAX: usize = 64;
-/// This often a client is pinged.
+/// The interval of pings.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
-/// A client that says nothing for this long, not even an answer to a ping, is gone.
+/// A client that sends nothing for this long, not even a pong, is disconnected.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// Why a conversation ends; the codes of RFC 6455's private range.
+/// Why a session ends; the codes are of RFC 6455's private range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Close {
-    /// Messages that are no text.
+    /// A message was not text.
     Protocol = 4400,
-    /// The process stops; come back later.
+    /// The process stops; the client may reconnect later.
     Drain = 4408,
-    /// Nothing was heard.
+    /// The client sent nothing for too long.
     Silent = 4410,
 }
 
-/// Talks with a client to the end; `read` is what it has said already.
+/// Runs the session of a client to its end; `read` are bytes that were read already.
 pub(super) async fn run_session(context: Context, stream: TcpStream, read: &Bytes) {
     let connection = Arc::new(SocketConnection::new(stream));
     let reader = MessageReader::new(Arc::clone(&connection), read);
@@ -63,18 +63,18 @@ pub(super) async fn run_session(context: Context, stream: TcpStream, read: &Byte
 struct Session {
     context: Context,
     connection: Arc<SocketConnection>,
-    /// What is subscribed, by the client's names.
+    /// The subscriptions, by the client's names.
     subs: HashMap<Arc<str>, Sub>,
 }
 
-/// Something that is subscribed.
+/// A subscription.
 struct Sub {
     cancel: CancelHandle,
     task: AbortHandle,
 }
 
 impl Sub {
-    /// Once it returns, nothing more is told.
+    /// Ends it. After the return nothing more is sent.
     fn end(&self) {
         self.cancel.cancel();
         self.task.abort();
@@ -90,7 +90,7 @@ impl Session {
         let mut last_message = Instant::now();
         let mut ping = interval(PING_INTERVAL);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ping.tick().await; // the first comes at once
+        ping.tick().await; // the first tick completes at once
         loop {
             tokio::select! {
                 message = reader.next() => {
@@ -215,9 +215,9 @@ impl Session {
     }
 }
 
-/// What became of something that was asked.
+/// The result of a request.
 struct Done {
     answer: Value,
-    /// What is subscribed from now on.
+    /// The subscription that begins after the answer.
     begin: Option<(Arc<str>, SubscriptionRequest)>,
 }

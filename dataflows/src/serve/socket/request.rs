@@ -1,4 +1,4 @@
-//! What a client asks over a WebSocket. Pure: text in, request out.
+//! Requests of a client over a WebSocket. Pure: text in, request out.
 
 use std::sync::Arc;
 
@@ -9,36 +9,36 @@ use crate::serve::query::shown;
 use crate::serve::routes::named;
 use crate::views::View;
 
-/// Something a client asks.
+/// A request.
 #[derive(Debug)]
 pub(super) enum ClientRequest {
-    /// Follow a view.
+    /// Subscribes to a view.
     Subscribe {
-        /// What the client calls it.
+        /// The client's name of the subscription.
         sub: Arc<str>,
         /// The view.
         view: &'static View,
-        /// Filters and how it is told, as in a query string.
+        /// Filters and options, as in a query string.
         pairs: Vec<(String, String)>,
     },
-    /// Follow something no longer.
+    /// Ends a subscription.
     Unsubscribe {
-        /// What the client calls it.
+        /// The client's name of the subscription.
         sub: Arc<str>,
     },
-    /// What is followed, and what can be.
+    /// Lists the subscriptions and the views.
     List,
-    /// Whether anybody is there, and how far the views are.
+    /// Asks for a pong with the present frontier.
     Ping,
 }
 
-/// What can be asked.
+/// The operations.
 pub(super) const OPS: [&str; 4] = ["subscribe", "unsubscribe", "list", "ping"];
 
-/// A client's name for what it follows is at most this long.
+/// The most bytes of a subscription's name.
 const SUB_MAX: usize = 128;
 
-/// Reads a message; its `id` (null without one) comes back whether it can be read or not.
+/// Parses a message. Its `id` (null without one) is returned also if the rest is wrong.
 pub(super) fn read(text: &str) -> (Value, Result<ClientRequest, Problem>) {
     let mut object = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(object)) => object,
@@ -89,7 +89,7 @@ fn parse(mut object: Map<String, Value>) -> Result<ClientRequest, Problem> {
     }
 }
 
-/// A field that must be there and be text.
+/// A required text field.
 fn text(object: &mut Map<String, Value>, name: &str) -> Result<String, Problem> {
     match object.remove(name) {
         Some(Value::String(text)) => Ok(text),
@@ -98,7 +98,7 @@ fn text(object: &mut Map<String, Value>, name: &str) -> Result<String, Problem> 
     }
 }
 
-/// A value as it would be in a query string; of a list, its values separated by commas.
+/// A value as in a query string; the values of a list are joined by commas.
 fn plain(name: &str, value: &Value) -> Result<String, Problem> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -112,7 +112,7 @@ fn plain(name: &str, value: &Value) -> Result<String, Problem> {
     }
 }
 
-/// Something wrong with a field of a message.
+/// An error of a field.
 pub(super) fn wrong(field: &str, detail: String) -> Problem {
     let pointer = format!("#/{field}");
     Problem::invalid(vec![FieldError { pointer, code: "format", detail, allowed: Vec::new() }])

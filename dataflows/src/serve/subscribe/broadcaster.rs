@@ -1,7 +1,8 @@
-//! One task tells what has changed to all who request the same.
+//! Broadcasts updates to all subscribers with the same key.
 //!
-//! A change is read and encoded once; the broadcaster then hands it to each client that is ready, in one pass,
-//! without waking anybody. Who is somewhere else, or has no room, is called and pulls.
+//! A broadcaster reads and encodes a change once, and sends it in one pass to every subscriber that has caught up,
+//! without waking a task. A subscriber at another commit, or without room in its sink, is woken and reads the change
+//! itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,24 +17,24 @@ use super::subscription::SubscriptionKey;
 use crate::serve::Context;
 use crate::views::{Frontier, ReadError};
 
-/// The broadcasters of a process, by what they tell.
+/// The broadcasters of a process, by subscription key.
 #[derive(Clone, Default)]
 pub(super) struct Broadcasters(Arc<Mutex<ByKey>>);
 
 type ByKey = HashMap<Arc<SubscriptionKey>, Vec<Arc<Broadcaster>>>;
 
-/// Tells the changes that some request to at most [`SUBSCRIBERS_MAX`] followers.
+/// A task that broadcasts to at most [`SUBSCRIBERS_MAX`] subscribers with the same key.
 struct Broadcaster {
-    /// Those who listen. It is made anew when one comes or goes while the broadcaster goes through it.
+    /// The subscribers. The list is copied on write while a broadcast iterates over it.
     subscribers: Mutex<Arc<Vec<Arc<SubscriptionCursor>>>>,
     range: Mutex<PublishedRange>,
     task: Mutex<Option<AbortHandle>>,
 }
 
-/// What a broadcaster knows.
+/// The published state of a broadcaster.
 #[derive(Clone, Copy)]
 struct PublishedRange {
-    /// Nothing that it tells of has changed after this frontier, …
+    /// The view did not change after this frontier, …
     since: Frontier,
     /// … up to this one.
     upto: Frontier,
@@ -41,7 +42,7 @@ struct PublishedRange {
     closed: bool,
 }
 
-/// A follower's place in a subscribers, until it is dropped.
+/// The registration of a subscriber with a broadcaster, until it is dropped.
 pub(super) struct Registration {
     broadcasters: Broadcasters,
     subscription: Arc<SubscriptionKey>,
@@ -49,27 +50,27 @@ pub(super) struct Registration {
     cursor: Arc<SubscriptionCursor>,
 }
 
-/// How far there is something to be told.
+/// The published frontier, seen from a subscriber.
 pub(super) struct Progress {
-    /// Up to here.
+    /// The frontier up to which changes are published.
     pub(super) upto: Frontier,
-    /// Whether nothing has changed since the frontier that was asked about.
+    /// Whether nothing has changed since the subscriber's frontier.
     pub(super) same: bool,
 }
 
 /// The views are closed.
 pub(super) struct Closed;
 
-/// A broadcaster has at most so many listeners: those of a larger subscribers are told by several, on several threads.
+/// The most subscribers of a broadcaster. More of them are split over several tasks, and so over several threads.
 const SUBSCRIBERS_MAX: usize = 256;
-/// After so many listeners others get their turn on the thread.
+/// The broadcaster yields its thread after so many subscribers.
 const YIELD_EVERY: usize = 64;
-/// This often a broadcaster is_check who has not been told anything for long, and how far the views are, though nothing
-/// that concerns it has moved.
+/// The interval at which a broadcaster looks for due heartbeats. It also advances its frontier then, if the view has
+/// not changed.
 const HEARTBEAT_CHECK: Duration = Duration::from_millis(250);
 
 impl Broadcasters {
-    /// Has a broadcaster tell `cursor` what is wished. What changes from now on is told, or `cursor` is called.
+    /// Registers a subscriber with a broadcaster. Every later change is sent to it, or its task is woken.
     pub(super) fn register(
         &self,
         context: &Context,
@@ -99,7 +100,7 @@ impl Broadcasters {
 }
 
 impl Registration {
-    /// How far the broadcaster is, for a follower that has told all up to `at`.
+    /// The published frontier, for a subscriber that is complete up to `at`.
     pub(super) fn progress(&self, at: Frontier) -> Result<Progress, Closed> {
         let PublishedRange { since, upto, closed } = self.broadcaster.range();
         if closed {
@@ -111,7 +112,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let mut all = self.broadcasters.lock(); // before the subscribers, as those who come do
+        let mut all = self.broadcasters.lock(); // locked before the subscribers, in the same order as in `register`
         self.cursor.cancel();
         let mut subscribers = self.broadcaster.subscribers();
         Arc::make_mut(&mut *subscribers).retain(|cursor| !Arc::ptr_eq(cursor, &self.cursor));
@@ -133,7 +134,7 @@ impl Drop for Registration {
 }
 
 impl Broadcaster {
-    /// Begins to tell what changes from now on.
+    /// Starts a broadcaster at the present frontier.
     fn start(context: &Context, subscription: &Arc<SubscriptionKey>) -> Arc<Broadcaster> {
         let moved = context.reader.moved(subscription.view);
         let at = context.reader.frontier();
@@ -153,7 +154,7 @@ impl Broadcaster {
         broadcaster
     }
 
-    /// Tells every change until the views are closed or nobody listens.
+    /// Broadcasts every change until the views are closed or no subscriber is left.
     async fn broadcast(
         &self,
         context: &Context,
@@ -185,7 +186,7 @@ impl Broadcaster {
                         (ViewUpdate { since, after, upto: now, body }, Instant::now());
                     self.each(|cursor| cursor.push(&update, now)).await;
                 }
-                // The broadcaster itself was too slow: all find out for themselves what can still be told.
+                // The broadcaster itself was too slow: all subscribers check what they can still read.
                 Err(ReadError::Gone { .. } | ReadError::Compacted { .. }) => {
                     self.set_range(PublishedRange { since: now, upto: now, closed: false });
                     self.each(SubscriptionCursor::wake).await;
@@ -205,9 +206,9 @@ impl Broadcaster {
         }
     }
 
-    /// Goes from one to the other, and lets others have the thread meanwhile.
+    /// Visits all subscribers, and yields between chunks of them.
     async fn each(&self, visit: impl Fn(&SubscriptionCursor)) {
-        // Who comes later begins with what is there by then, which is not before what is told now.
+        // A subscriber that registers later begins at a later frontier, so it need not get this update.
         let subscribers = Arc::clone(&*self.subscribers());
         for (number, chunk) in subscribers.chunks(YIELD_EVERY).enumerate() {
             if number > 0 {

@@ -1,4 +1,5 @@
-//! How far one follower is, and whether others may tell it what comes next.
+//! The cursor of a subscription: up to which commit its client has everything, and whether a broadcaster may send to
+//! it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,32 +11,31 @@ use tokio::time::Instant;
 use super::message::{ClientSink, Message, MessageKind, SendOutcome};
 use crate::views::Frontier;
 
-/// Where a follower stands: what its client has been told, under one lock with the subscription itself.
+/// The position of a subscription. The check of the position and the write to the client happen under one lock.
 ///
-/// While it is *caught_up*, a broadcaster may tell its client the next change; a change that does not follow on what
-/// was told, or for which there is no room, is cancelled for the follower, who is called.
+/// While the cursor is *caught up*, a broadcaster may send the next update. If an update does not begin at the cursor,
+/// or the client's sink is full, the subscriber's task is woken and reads the change itself.
 pub(super) struct SubscriptionCursor {
     sink: Arc<dyn ClientSink>,
-    /// What the client calls it, as JSON.
+    /// The client's name of the subscription, as JSON.
     sub: Box<str>,
     state: Mutex<CursorState>,
     wake: Notify,
 }
 
 struct CursorState {
-    /// All has been told up to here.
+    /// The client has everything up to here.
     at: Frontier,
-    /// When the last message was.
+    /// When the last message was sent.
     sent_at: Instant,
-    /// The next message's number.
+    /// The number of the next message.
     seq: u64,
     caught_up: bool,
-    /// Its client wants no more of it.
+    /// The client has ended the subscription.
     cancelled: bool,
 }
 
-/// A change as all are told it who have been told all from `since` to `after`, between which nothing has
-/// changed.
+/// An update valid for every cursor in `since..=after`; the view did not change in that range.
 pub(super) struct ViewUpdate {
     pub(super) since: Frontier,
     pub(super) after: Frontier,
@@ -43,7 +43,7 @@ pub(super) struct ViewUpdate {
     pub(super) body: Arc<str>,
 }
 
-/// After this time without a message, a client is told how far it is.
+/// After this time without a message, a client gets its frontier.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 impl SubscriptionCursor {
@@ -55,8 +55,8 @@ impl SubscriptionCursor {
         SubscriptionCursor { sink, sub, state: Mutex::new(state), wake: Notify::new() }
     }
 
-    /// Tells the client a change if it is what comes next for it; else calls the follower, unless it has
-    /// been told that already.
+    /// Sends an update if it begins at this cursor. Otherwise wakes the subscriber's task, unless the client has the
+    /// update already.
     pub(super) fn push(&self, update: &ViewUpdate, now: Instant) {
         let mut state = self.lock();
         if state.at.commit >= update.upto.commit && state.caught_up {
@@ -74,39 +74,39 @@ impl SubscriptionCursor {
         }
     }
 
-    /// Calls the follower.
+    /// Wakes the subscriber's task.
     pub(super) fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Whether its client has not been told anything for so long that it should be told how far it is.
+    /// Whether the last message is so old that the client should get its frontier.
     pub(super) fn is_heartbeat_due(&self, now: Instant) -> bool {
         now.duration_since(self.lock().sent_at) >= HEARTBEAT
     }
 
-    /// Waits until the follower is called; calls are kept.
+    /// Waits until the task is woken; a wake-up is not lost.
     pub(super) async fn woken(&self) {
         self.wake.notified().await;
     }
 
-    /// From now on a broadcaster may tell the client what comes next.
+    /// Allows a broadcaster to send from now on.
     pub(super) fn set_caught_up(&self) {
         self.lock().caught_up = true;
     }
 
-    /// From now on nobody else tells the client anything; up to where all has been told.
+    /// Forbids broadcasters to send; returns the cursor's frontier.
     pub(super) fn clear_caught_up(&self) -> Frontier {
         let mut state = self.lock();
         state.caught_up = false;
         state.at
     }
 
-    /// Takes note that the client knows all up to here, though no message says so.
+    /// Moves the cursor without a message: nothing has changed up to `at`.
     pub(super) fn advance(&self, at: Frontier) {
         self.lock().at = at;
     }
 
-    /// Tells the client something, if there is room for it now. Only for a follower that is not caught_up.
+    /// Sends a message if the sink has room now. Only for a cursor that is not caught up.
     pub(super) fn try_send(&self, kind: MessageKind, at: Frontier, body: &Arc<str>) -> SendOutcome {
         let mut state = self.lock();
         let outcome = self.send(&mut state, kind, at, body);
@@ -116,7 +116,7 @@ impl SubscriptionCursor {
         outcome
     }
 
-    /// From now on the client is told nothing more.
+    /// Ends the subscription: nothing more is sent.
     pub(super) fn cancel(&self) {
         self.lock().cancelled = true;
     }
@@ -158,7 +158,7 @@ mod tests {
     use market::Commit;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    /// Takes what it is told while it has room.
+    /// Records messages while it has room.
     struct RecordingSink {
         room: AtomicBool,
         bodies: Mutex<Vec<String>>,
@@ -193,7 +193,7 @@ mod tests {
         ViewUpdate { since: at(since), after: at(after), upto: at(upto), body }
     }
 
-    /// Whether the follower has been called; the call is used up.
+    /// Whether the task was woken; consumes the wake-up.
     async fn is_woken(cursor: &SubscriptionCursor) -> bool {
         tokio::select! {
             biased;

@@ -1,58 +1,58 @@
-//! What a client is told, and what takes it there.
+//! Messages to clients, and the trait of their sinks.
 
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// What a client is told.
+/// A message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message<'a> {
     pub(crate) kind: MessageKind,
-    /// What the client calls what it follows, as JSON.
+    /// The client's name of the subscription, as JSON.
     pub(super) sub: &'a str,
-    /// Counts the messages of one follower from 0, without holes.
+    /// Counts the messages of one subscription from 0, without holes.
     pub(crate) seq: u64,
-    /// The commit up to which all has been told with this message.
+    /// With this message the client has everything up to this commit.
     pub(crate) commit: Option<u64>,
-    /// Its fields as JSON, without braces; shared by all who are told the same.
+    /// The fields as JSON, without braces; shared by all subscribers with the same key.
     pub(crate) body: &'a Arc<str>,
 }
 
-/// What kind of message.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MessageKind {
-    /// Rows as of a frontier; the first part of a snapshot replaces all that was told before.
+    /// Rows at a frontier; the first part of a snapshot replaces everything before.
     Snapshot,
     /// The net change up to a frontier.
     Update,
     /// Nothing has changed up to a frontier.
     Progress,
-    /// What was told so far cannot be gone on from; a snapshot follows.
+    /// Updates cannot continue from the previous messages; a snapshot follows.
     Resync,
 }
 
-/// The way to a client. It holds a message at most; what comes next must wait until that has been taken.
+/// Takes messages to a client. It buffers at most one message; further ones must wait until that was taken.
 pub(crate) trait ClientSink: Send + Sync {
-    /// Takes a message, if there is room for one now.
+    /// Takes a message if there is room now.
     fn try_send(&self, message: Message<'_>) -> SendOutcome;
 
     /// Waits until there may be room.
     fn writable(&self) -> WaitFuture<'_>;
 
-    /// Waits until the client is gone.
+    /// Waits until the client has disconnected.
     fn closed(&self) -> WaitFuture<'_>;
 }
 
-/// Something that is waited for. What waits may be dropped at any time.
+/// A future that may be dropped at any time.
 pub(crate) type WaitFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// What became of a message that was outcome.
+/// The result of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendOutcome {
-    /// It is on its way.
+    /// The sink has taken the message.
     Taken,
-    /// There is no room; nothing of it was taken.
+    /// There is no room; nothing was taken.
     Full,
-    /// The client is gone.
+    /// The client has disconnected.
     Gone,
 }
 
@@ -68,7 +68,7 @@ impl MessageKind {
 }
 
 impl Message<'_> {
-    /// Appends it as one JSON object.
+    /// Appends the message as one JSON object.
     pub(crate) fn json(self, out: &mut Vec<u8>) {
         out.reserve(self.body.len() + self.sub.len() + 64);
         self.before(out);
@@ -76,7 +76,7 @@ impl Message<'_> {
         out.extend_from_slice(Self::AFTER);
     }
 
-    /// Appends what its JSON has before the body.
+    /// Appends the JSON before the body.
     pub(crate) fn before(self, out: &mut Vec<u8>) {
         let Message { kind, sub, seq, body: _, commit: _ } = self;
         let mut digits = [0; 20]; // of the largest number
@@ -86,7 +86,7 @@ impl Message<'_> {
         }
     }
 
-    /// What its JSON has behind the body.
+    /// The JSON after the body.
     pub(crate) const AFTER: &'static [u8] = b"}";
 }
 

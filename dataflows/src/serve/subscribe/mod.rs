@@ -1,18 +1,17 @@
-//! Following views: a snapshot at a frontier, then exactly the changes after it, over any transport.
+//! Subscriptions to views: a snapshot at a frontier, then exactly the changes after it, over any transport.
 //!
-//! A follower *pulls*: when its client has taken one message, it asks for the net change from the commit
-//! that it has told to the newest one. So a client that is slow is not queued for: it gets fewer and
-//! larger changes, which are consolidated and exact. If it falls behind what is kept of changes it is told
-//! so (`resync`) and gets a new snapshot. Nothing here grows with the slowness of a client.
+//! A subscriber *pulls*: after its client has taken a message, it reads the net change from the cursor's commit to the
+//! newest one. Slow clients are not buffered; their next update is the exact net change over more commits. A client
+//! that falls behind the retained changes receives `resync` and a new snapshot. No buffer grows with the slowness of a
+//! client.
 //!
-//! A follower with nothing left to tell stands *ready*. A broadcaster, one for all who request the same, reads and
-//! encodes the next change once and hands it to all who are ready and exactly where it begins; so a client
-//! that keeps up costs one write a message and no task of its own. Whoever is elsewhere is called and pulls.
+//! Subscribers that have caught up are served by a broadcast task, one per 256 identical subscriptions. It reads and
+//! encodes the next change once, and sends it to every cursor at its start. A client that keeps up costs one write per
+//! message and no wake-up. Every other subscriber is woken and reads the change itself.
 //!
-//! Reading order: [`SubscriptionRequest`] (what is followed, and how it is written) → `message` (what is told, and the way
-//! to the client) → [`Subscriber`] (the messages, one after the other) → `cursor` (how far a follower is) →
-//! `broadcaster` (the same change to many) → `snapshots`, `frames` (each part and change encoded once, for all who
-//! request the same).
+//! Reading order: [`SubscriptionRequest`] (view, filter and encoding) → `message` (messages, and the sink of a client)
+//! → [`Subscriber`] (the task of a subscription) → `cursor` (its position) → `broadcaster` (one change to many) →
+//! `snapshots`, `update_cache` (each part and change encoded once per key).
 
 mod broadcaster;
 mod cache;

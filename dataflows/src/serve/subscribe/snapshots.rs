@@ -1,8 +1,8 @@
-//! Snapshots that are shared by those who follow the same.
+//! Snapshots, shared by subscribers with the same key.
 //!
-//! Who begins to follow while a snapshot of the same is waited for, or soon after, gets that one. Each part is read
-//! and encoded once, on a reader thread, when the first client has room for it. It is kept while there is room in the
-//! cache; after that it is made again of the batches that the snapshot holds, and is the same.
+//! A subscriber joins a snapshot that is being prepared or was taken a moment ago. Each part is read and encoded once,
+//! on a reader thread, when the first client has room for it. It stays in the cache while there is room. After an
+//! eviction it is made again from the batches that the snapshot holds, with the same content.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,7 +18,7 @@ use crate::readers::Class;
 use crate::serve::Context;
 use crate::views::{Frontier, ReadError, Snapshot, ViewKind};
 
-/// The snapshots that somebody is told. Clones share them.
+/// The snapshots in use. Clones share them.
 #[derive(Clone)]
 pub(super) struct Snapshots(Arc<Mutex<Index>>);
 
@@ -28,42 +28,42 @@ struct Index {
     begun: u64,
 }
 
-/// What is told, and of how many rows of a log.
+/// The subscription, and the rows of a log's snapshot.
 type Key = (Arc<SubscriptionKey>, usize);
 
-/// A snapshot that several may be told.
+/// A snapshot for several subscribers.
 pub(super) struct SharedSnapshot {
     number: u64,
     index: Weak<Mutex<Index>>,
     subscription: Arc<SubscriptionKey>,
     log_rows: usize,
-    /// When it was cut, and all its rows.
+    /// When it was taken, and its rows.
     source: OnceCell<(Instant, Arc<dyn Snapshot>)>,
 }
 
-/// Where a part of a snapshot begins.
+/// The beginning of a part.
 #[derive(Clone)]
 pub(super) struct PartPosition {
     part: usize,
     rest: Arc<dyn Snapshot>,
 }
 
-/// A part as it is told.
+/// An encoded part.
 #[derive(Clone)]
 pub(super) struct EncodedPart {
     pub(super) at: Frontier,
     pub(super) body: Arc<str>,
-    /// Where the next part begins, if there is one.
+    /// The beginning of the next part; none after the last one.
     pub(super) next: Option<PartPosition>,
 }
 
-/// Rows of one part, so that a part of the widest rows has about 100 KB.
+/// Rows of a part; a part of the widest rows has about 100 KB.
 const PART_ROWS: usize = 250;
-/// Who comes within this time after a snapshot was cut gets that one, and then what has changed since.
+/// Subscribers join a snapshot up to this time after it was taken, and then get the changes since.
 const SHARE_WINDOW: Duration = Duration::from_secs(1);
-/// What is kept of parts.
+/// The bounds of cached parts.
 const PARTS: CacheBounds = CacheBounds { entries: 4_096, bytes: 16 << 20 };
-/// Beyond so many kinds of snapshots, those that nobody is told any more are left out.
+/// Above this size, entries of unused snapshots are removed from the index.
 const INDEX_ENTRIES_MAX: usize = 256;
 
 impl Default for Snapshots {
@@ -78,14 +78,14 @@ impl Snapshots {
         Snapshots(Arc::new(Mutex::new(index)))
     }
 
-    /// The snapshot for one who begins to follow now.
+    /// The snapshot for a new subscriber.
     pub(super) fn join(
         &self,
         subscription: &Arc<SubscriptionKey>,
         log_rows: usize,
     ) -> Arc<SharedSnapshot> {
         let log_rows = if subscription.view.kind == ViewKind::Log { log_rows } else { 0 };
-        let newest; // dropped behind the lock, which dropping the last one takes
+        let newest; // dropped after the lock is released: the last drop takes the lock
         let mut index = self.lock();
         let key = (Arc::clone(subscription), log_rows);
         newest = index.newest.get(&key).and_then(Weak::upgrade);
@@ -107,7 +107,7 @@ impl Snapshots {
         shared
     }
 
-    /// A part of a snapshot as it is told; made now, unless it is kept.
+    /// An encoded part, from the cache if it is there.
     pub(super) async fn part(
         &self,
         context: &Context,
@@ -130,7 +130,7 @@ impl Snapshots {
 }
 
 impl Drop for SharedSnapshot {
-    /// Nobody is told it any more: its parts go, and with them the batches that they hold.
+    /// Evicts the parts of a snapshot that no subscriber uses any more, and so releases its batches.
     fn drop(&mut self) {
         if let Some(index) = self.index.upgrade() {
             let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,12 +140,12 @@ impl Drop for SharedSnapshot {
 }
 
 impl SharedSnapshot {
-    /// Whether those who come now may be told it.
+    /// Whether new subscribers may join.
     fn is_new(&self) -> bool {
         self.source.get().is_none_or(|(cut, _)| cut.elapsed() < SHARE_WINDOW)
     }
 
-    /// Where its first part begins. It is cut now, unless it has been.
+    /// The first part. Takes the snapshot if that has not happened.
     pub(super) async fn begin(&self, context: &Context) -> Result<PartPosition, ReadError> {
         let SubscriptionKey { view, filter, .. } = &*self.subscription;
         let source = self.source.get_or_try_init(|| async {

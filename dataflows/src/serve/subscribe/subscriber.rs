@@ -1,4 +1,4 @@
-//! One client's way through one view.
+//! The task of one subscription.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::update_cache::frontier;
 use crate::serve::Context;
 use crate::views::{Frontier, ReadError};
 
-/// Follows a view for a client.
+/// Serves a view to a client.
 pub(crate) struct Subscriber {
     context: Context,
     request: SubscriptionRequest,
@@ -20,13 +20,13 @@ pub(crate) struct Subscriber {
     cursor: Arc<SubscriptionCursor>,
 }
 
-/// What ends what a follower tells. Once it returns, its client is told nothing more.
+/// Ends a subscription. After [`CancelHandle::cancel`] nothing more is sent.
 pub(crate) struct CancelHandle(Arc<SubscriptionCursor>);
 
-/// Why a follower stops: its client is gone, or the views are closed.
+/// The client has disconnected, or the views are closed.
 struct Ended;
 
-/// Why what was told cannot be gone on from.
+/// Changes after the cursor are no longer retained.
 struct Gone;
 
 impl From<Closed> for Ended {
@@ -36,14 +36,14 @@ impl From<Closed> for Ended {
 }
 
 impl CancelHandle {
-    /// From now on the client is told nothing more.
+    /// Ends the subscription: nothing more is sent.
     pub(crate) fn cancel(&self) {
         self.0.cancel();
     }
 }
 
 impl Subscriber {
-    /// A follower of what its client calls `sub`; it holds at most one message back when there is no room.
+    /// A subscription with the client's name `sub`. It holds at most one message back while the sink is full.
     pub(crate) fn new(
         context: Context,
         request: SubscriptionRequest,
@@ -54,13 +54,13 @@ impl Subscriber {
         Subscriber { context, request, sink, cursor }
     }
 
-    /// What ends it from outside.
+    /// A handle that ends the subscription.
     pub(crate) fn cancel_handle(&self) -> CancelHandle {
         CancelHandle(Arc::clone(&self.cursor))
     }
 
-    /// Follows until the client or the views are gone. `resumes`: the client has been told something
-    /// before, which cannot be gone on from.
+    /// Runs until the client has disconnected or the views are closed. `resumes`: the client has rows of an earlier
+    /// connection, from which updates cannot continue.
     pub(crate) async fn run(self, resumes: bool) {
         let sink = Arc::clone(&self.sink);
         tokio::select! {
@@ -70,7 +70,7 @@ impl Subscriber {
     }
 
     async fn subscribe(&self, resumes: bool) -> Result<(), Ended> {
-        // Before the snapshot, so that no change after it goes unnoticed.
+        // Registered before the snapshot is read, so that no later change is missed.
         let broadcasters = &self.context.updates.broadcasters;
         let cursor = Arc::clone(&self.cursor);
         let registration = broadcasters.register(&self.context, &self.request.key, cursor);
@@ -92,7 +92,7 @@ impl Subscriber {
         }
     }
 
-    /// Tells all rows as of one frontier. A part is not made before the client has room for it.
+    /// Sends all rows at one frontier. A part is not encoded before the client has room for it.
     async fn send_snapshot(&self) -> Result<(), Ended> {
         let SubscriptionRequest { key, log_rows, .. } = &self.request;
         let snapshots = &self.context.updates.snapshots;
@@ -106,11 +106,11 @@ impl Subscriber {
             self.send(MessageKind::Snapshot, part.at, &part.body).await?;
             next = part.next;
         }
-        self.cursor.wake(); // others may have begun it earlier: what has changed since is told at once
+        self.cursor.wake(); // a shared snapshot may be older than now: changes since are due at once
         Ok(())
     }
 
-    /// Tells every change after what was told last, or has it told, until some are no longer kept.
+    /// Sends every change after the cursor, or lets a broadcaster do so, until some changes are no longer retained.
     async fn send_changes(&self, registration: &Registration) -> Result<Gone, Ended> {
         let SubscriptionRequest { key: subscription, conflate, .. } = &self.request;
         loop {
@@ -118,7 +118,7 @@ impl Subscriber {
                 self.cursor.set_caught_up();
             }
             self.cursor.woken().await;
-            // What is read before there is room would be held for a client that may never take it.
+            // A change is not read before there is room: it would be held for a client that may never take it.
             self.sink.writable().await;
             let at = self.cursor.clear_caught_up();
             let Progress { upto, same } = registration.progress(at)?;
@@ -149,7 +149,7 @@ impl Subscriber {
         }
     }
 
-    /// Tells something as soon as there is room.
+    /// Sends a message as soon as there is room.
     async fn send(&self, kind: MessageKind, at: Frontier, body: &Arc<str>) -> Result<(), Ended> {
         loop {
             match self.cursor.try_send(kind, at, body) {

@@ -1,4 +1,4 @@
-//! What a client requests to follow.
+//! Subscription requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use crate::serve::problem::Problem;
 use crate::serve::query::Known;
 use crate::views::{Cell, RowFilter, View};
 
-/// A view, which of its rows, and how they are told.
+/// A view, a filter, and the options of a subscription.
 #[derive(Clone)]
 pub(crate) struct SubscriptionRequest {
     pub(crate) key: Arc<SubscriptionKey>,
-    /// Whether it begins with all rows that there are.
+    /// Whether it begins with a snapshot.
     pub(crate) snapshot: bool,
-    /// At least this long between two updates.
+    /// The shortest time between two updates.
     pub(crate) conflate: Duration,
-    /// Of logs, at most so many rows in a snapshot: the latest.
+    /// The most rows of a log's snapshot: the latest.
     pub(crate) log_rows: usize,
 }
 
-/// What two clients must agree in so that they can be told the same.
+/// Subscribers with equal keys get equal updates: view, filter and encoding.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SubscriptionKey {
     pub(crate) view: &'static View,
@@ -33,16 +33,16 @@ pub(crate) struct SubscriptionKey {
     numbers_as_strings: bool,
 }
 
-/// How changes are written.
+/// The encoding of changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Encoding {
-    /// The rows as they are now, and the keys of those that are gone.
+    /// New or replaced rows, and the keys of deleted rows.
     Upsert,
-    /// Each row that went or came, with −1 or 1.
+    /// Each deleted and inserted row, with −1 or 1.
     Diff,
 }
 
-/// What may be asked besides filters.
+/// The parameters besides filters.
 pub(crate) const PARAMETERS: Known = &[
     &["view"],
     &["snapshot"],
@@ -53,13 +53,13 @@ pub(crate) const PARAMETERS: Known = &[
     &["fields"],
 ];
 
-/// At most this long may updates be held back.
+/// The longest conflation.
 const CONFLATE_MS_MAX: usize = 60_000;
-/// Rows of a log's snapshot, unless asked otherwise, and at most.
+/// The default rows of a log's snapshot, and the most.
 const LOG_ROWS: (usize, usize) = (1_000, 100_000);
 
 impl SubscriptionRequest {
-    /// Reads a request for `view`.
+    /// Parses a request for `view`.
     pub(crate) fn read(
         context: &Context,
         view: &'static View,

@@ -1,4 +1,4 @@
-//! Messages, encoded once for all who request the same.
+//! Encoded updates, shared by subscribers with the same key.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,28 +14,28 @@ use crate::serve::Context;
 use crate::serve::routes::FrontierJson;
 use crate::views::{Cell, Changes, Frontier, ReadError};
 
-/// The changes that were encoded last, a few dozen at most.
+/// The latest encoded updates, a few dozen at most.
 ///
-/// Followers of the same request that are equally far ask for the same change at the same time; the first
-/// one reads and encodes it.
+/// Subscribers with the same key and the same cursor need the same update at the same time; the first one reads and
+/// encodes it.
 #[derive(Clone)]
 pub struct UpdateCache {
     latest: Arc<Mutex<Latest>>,
-    /// What those are told who begin.
+    /// Shared snapshots.
     pub(super) snapshots: Snapshots,
-    /// Who tells them.
+    /// The broadcast tasks.
     pub(super) broadcasters: Broadcasters,
 }
 
 type Latest = Cache<Key, Option<Arc<str>>>;
 
-/// What is kept of changes for others to ask for.
+/// The bounds of cached updates.
 const UPDATES: CacheBounds = CacheBounds { entries: 64, bytes: 16 << 20 };
-/// A change of more rows is encoded on a reader thread: on the one for short reads, …
+/// An update with more rows is encoded on a reader thread: on the one for short reads, …
 const INLINE_ROWS_MAX: usize = 64;
-/// … or, if it has more than these, on one of those for long reads.
+/// … or, with more rows than these, on one for long reads.
 const SHORT_ROWS_MAX: usize = 2_000;
-/// After this time a read that was refused is asked for again: who follows has no use for a refusal.
+/// The pause before an overloaded read is retried: a subscriber retries until it succeeds.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
 impl Default for UpdateCache {
@@ -48,18 +48,18 @@ impl Default for UpdateCache {
     }
 }
 
-/// A request, and from and up to which commit.
+/// A subscription, and the commits from which and up to which.
 type Key = (Arc<SubscriptionKey>, Option<u64>, Option<u64>);
 
 impl UpdateCache {
-    /// Keeps so many bytes of parts of snapshots for others to ask for.
+    /// A cache with this bound for parts of snapshots.
     #[cfg(test)]
     pub(in crate::serve) fn with_part_bytes(part_bytes: usize) -> UpdateCache {
         let parts = CacheBounds { entries: 4_096, bytes: part_bytes };
         UpdateCache { snapshots: Snapshots::new(parts), ..UpdateCache::default() }
     }
 
-    /// The body of an update from one frontier to a later one; none if nothing filter has changed.
+    /// The body of an update from one frontier to a later one; none if no filtered row has changed.
     pub(super) async fn update(
         &self,
         context: &Context,
@@ -109,12 +109,12 @@ async fn read_and_encode(
     }
 }
 
-/// Whether a read was refused because of all the others.
+/// Whether a read was rejected because of overload.
 pub(super) fn is_busy(error: &ReadError) -> bool {
     matches!(error, ReadError::Full { .. } | ReadError::Waited { .. })
 }
 
-/// The body of an update; none if there is nothing in it.
+/// The body of an update; none if it is empty.
 fn update(
     context: &Context,
     subscription: &SubscriptionKey,
@@ -158,7 +158,7 @@ pub(super) fn snapshot(
     body
 }
 
-/// The body of a message that tells a frontier and nothing else.
+/// The body of a message with a frontier only.
 pub(super) fn frontier(frontier: Frontier) -> String {
     let FrontierJson { commit, at } = frontier.into();
     let commit = commit.map_or_else(|| "null".to_owned(), |commit| commit.to_string());
