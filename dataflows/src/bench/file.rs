@@ -74,7 +74,7 @@ pub fn measure_file(files: &Files, jobs: &[String], figures: &mut Figures) -> an
                 cpu.as_f64().unwrap_or(0.0),
                 peak.as_f64().unwrap_or(0.0)
             );
-            figures.tell(
+            figures.report(
                 &format!("file_{name}_{how}"),
                 json!({ "ticks_per_s": ticks, "ratio": ticks / plain, "cpu_s": cpu, "peak_mb": peak }),
             );

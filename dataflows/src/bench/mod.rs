@@ -98,7 +98,7 @@ pub struct Files {
 
 impl Figures {
     /// A figure.
-    pub fn tell(&mut self, name: &str, figure: impl Into<Value>) {
+    pub fn report(&mut self, name: &str, figure: impl Into<Value>) {
         self.0.insert(name.to_owned(), figure.into());
     }
 
@@ -106,7 +106,7 @@ impl Figures {
     pub(crate) fn by_workers(&mut self, name: &str, figures: &BTreeMap<usize, f64>) {
         let by =
             figures.iter().map(|(workers, figure)| (workers.to_string(), Value::from(*figure)));
-        self.tell(name, Value::Object(by.collect()));
+        self.report(name, Value::Object(by.collect()));
     }
 
     /// All of them as one object.

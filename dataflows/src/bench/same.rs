@@ -8,7 +8,7 @@ use market::{CandleKey, Catalog, EventTime, InstrumentId, Timeframe};
 use crate::publish::BoardReader;
 use crate::views::{Cell, ReadError, RowFilter, Scan, VIEWS, View};
 
-/// By which numbers of the loop the outputs of indicators are told.
+/// By which numbers of the loop the outputs of indicators are output.
 const OUTPUTS: [(&str, &str); 9] = [
     ("sma20", "sma"),
     ("ema20", "ema"),
@@ -47,9 +47,9 @@ pub fn differences(
             }
         }
     }
-    let told = plain.views.indicators.values();
-    let told: usize = told.map(|row| row.0.iter().filter(|n| !n.is_nan()).count()).sum();
-    if candles != plain.views.candles.len() || numbers != told || !accounts(reader, plain)? {
+    let output = plain.views.indicators.values();
+    let output: usize = output.map(|row| row.0.iter().filter(|n| !n.is_nan()).count()).sum();
+    if candles != plain.views.candles.len() || numbers != output || !accounts(reader, plain)? {
         wrong.push(CandleKey {
             instrument: InstrumentId(0),
             timeframe: Timeframe::MINUTE,

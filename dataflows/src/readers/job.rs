@@ -23,19 +23,19 @@ pub(super) trait Job: Send {
 /// A read, and who waits for it.
 pub(super) struct Read<T, F> {
     read: F,
-    told: Option<oneshot::Sender<Result<T, ReadError>>>,
+    reply: Option<oneshot::Sender<Result<T, ReadError>>>,
     /// It runs on a thread for long reads: no longer refused for waiting.
     begun: Arc<AtomicBool>,
 }
 
 impl<T, F> Read<T, F> {
-    /// Tells `told` what is read; `begun` becomes true when it runs as a long read.
+    /// Tells `reply` what is read; `begun` becomes true when it runs as a long read.
     pub(super) fn new(
         read: F,
-        told: oneshot::Sender<Result<T, ReadError>>,
+        reply: oneshot::Sender<Result<T, ReadError>>,
         begun: &Arc<AtomicBool>,
     ) -> Read<T, F> {
-        Read { read, told: Some(told), begun: Arc::clone(begun) }
+        Read { read, reply: Some(reply), begun: Arc::clone(begun) }
     }
 }
 
@@ -45,12 +45,12 @@ where
     F: FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send,
 {
     fn is_abandoned(&self) -> bool {
-        self.told.as_ref().is_none_or(oneshot::Sender::is_closed)
+        self.reply.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 
     fn run(&mut self, short: bool) -> bool {
-        let Read { read, told, begun } = self;
-        let is_abandoned = || told.as_ref().is_none_or(oneshot::Sender::is_closed);
+        let Read { read, reply, begun } = self;
+        let is_abandoned = || reply.as_ref().is_none_or(oneshot::Sender::is_closed);
         let read = match short {
             true => read(&mut Allowance::of(SHORT_ROWS)),
             false => {
@@ -63,15 +63,15 @@ where
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Exceeded) => return !short,
         };
-        if let Some(told) = told.take() {
-            let _ = told.send(read); // nobody may wait for it any more
+        if let Some(reply) = reply.take() {
+            let _ = reply.send(read); // nobody may wait for it any more
         }
         true
     }
 
     fn refuse(&mut self, error: ReadError) {
-        if let Some(told) = self.told.take() {
-            let _ = told.send(Err(error));
+        if let Some(reply) = self.reply.take() {
+            let _ = reply.send(Err(error));
         }
     }
 }

@@ -148,11 +148,11 @@ impl ReaderPool {
         read: impl FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, ReadError> {
         let Owner(shared) = &*self.0;
-        let (tell, mut told) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
-        shared.push(class, short, Box::new(Read::new(read, tell, &begun)));
+        shared.push(class, short, Box::new(Read::new(read, reply, &begun)));
         if matches!(class, Class::Point | Class::Scan) {
-            match timeout(shared.bounds.wait, &mut told).await {
+            match timeout(shared.bounds.wait, &mut answer).await {
                 Ok(read) => return read.unwrap_or(Err(ReadError::Closed)),
                 Err(_) if begun.load(Ordering::SeqCst) => {}
                 Err(_) => {
@@ -161,7 +161,7 @@ impl ReaderPool {
                 }
             }
         }
-        told.await.unwrap_or(Err(ReadError::Closed))
+        answer.await.unwrap_or(Err(ReadError::Closed))
     }
 }
 

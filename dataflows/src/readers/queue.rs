@@ -120,8 +120,8 @@ mod tests {
     #[test]
     fn classes_share_by_time() {
         let mut queue = filled(&[(Class::Scan, 100), (Class::Snapshot, 100)]);
-        let told = next(&mut queue, 66, |class| if class == Class::Scan { 10 } else { 1 });
-        let scans = told.iter().filter(|class| **class == Class::Scan).count();
+        let taken = next(&mut queue, 66, |class| if class == Class::Scan { 10 } else { 1 });
+        let scans = taken.iter().filter(|class| **class == Class::Scan).count();
         assert!((5..=7).contains(&scans), "{scans} long ones beside {} short ones", 66 - scans);
     }
 
@@ -132,12 +132,12 @@ mod tests {
         for class in [Class::Snapshot, Class::Changes, Class::Answer] {
             (0..9).for_each(|_| queue.push(class, class, |_| false).unwrap());
         }
-        let told = next(&mut queue, 20, |_| 10);
-        assert_eq!(told[..9], [Class::Answer; 9]);
-        let of = |class| told[9..].iter().filter(|told| **told == class).count();
+        let taken = next(&mut queue, 20, |_| 10);
+        assert_eq!(taken[..9], [Class::Answer; 9]);
+        let of = |class| taken[9..].iter().filter(|taken| **taken == class).count();
         let (changes, snapshots, scans) =
             (of(Class::Changes), of(Class::Snapshot), of(Class::Scan));
-        assert!(changes > snapshots && snapshots.abs_diff(scans) <= 1, "{told:?}");
+        assert!(changes > snapshots && snapshots.abs_diff(scans) <= 1, "{taken:?}");
     }
 
     #[test]

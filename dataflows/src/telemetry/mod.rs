@@ -132,7 +132,7 @@ impl Metrics {
             conflicts: of.conflicts.sum(),
             late: of.late.sum(),
             unmatched: of.unmatched.sum(),
-            outliers: self.0.outliers.told.sum(),
+            outliers: self.0.outliers.counted.sum(),
             dead: of.dead.sum(),
             alerts_raised: alerts.raised.sum(),
             alerts_withdrawn: alerts.withdrawn.sum(),

@@ -2,7 +2,7 @@
 //!
 //! It is a client like any other and uses the public interface only. Reading order: `main.js` (subscriptions, and who
 //! shows them) → `feed.js` (the connection) → `store.js` (messages become rows) → `series.js`, `chart.js`, `lines.js`,
-//! `window.js`, `scale.js`, `pen.js`, `hand.js`, `legend.js` (bars) → `trades.js`, `portfolio.js`, `table.js`,
+//! `window.js`, `scale.js`, `pen.js`, `hand.js`, `legend.js` (bars) → `events.js`, `portfolio.js`, `table.js`,
 //! `status.js` (the rest).
 //!
 //! To add a module: a file here, and a line in [`FILES`].
@@ -31,8 +31,10 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub(super) const FILES: &[File] = &[
     file!("page.css", STYLE),
     file!("chart.js", SCRIPT),
+    file!("events.js", SCRIPT),
     file!("feed.js", SCRIPT),
     file!("hand.js", SCRIPT),
+    file!("legend.js", SCRIPT),
     file!("lines.js", SCRIPT),
     file!("main.js", SCRIPT),
     file!("pen.js", SCRIPT),
@@ -42,8 +44,6 @@ pub(super) const FILES: &[File] = &[
     file!("status.js", SCRIPT),
     file!("store.js", SCRIPT),
     file!("table.js", SCRIPT),
-    file!("tape.js", SCRIPT),
     file!("text.js", SCRIPT),
-    file!("told.js", SCRIPT),
     file!("window.js", SCRIPT),
 ];

@@ -1,4 +1,4 @@
-//! Equal requests at different places: each is told what is missing there, however it comes to be told.
+//! Equal requests at different places: each is received what is missing there, however it comes to be received.
 
 use std::collections::BTreeMap;
 use std::future::{pending, ready};
@@ -57,7 +57,7 @@ impl Steps {
             steps: Arc::clone(self),
             outcome: AtomicUsize::new(0),
             refusals: refusals.to_vec(),
-            told: Mutex::default(),
+            received: Mutex::default(),
         });
         let mut context = self.server.context.clone();
         context.reader = Arc::<Steps>::clone(self);
@@ -138,7 +138,7 @@ struct Client {
     steps: Arc<Steps>,
     outcome: AtomicUsize,
     refusals: Vec<usize>,
-    told: Mutex<Vec<Value>>,
+    received: Mutex<Vec<Value>>,
 }
 
 impl ClientSink for Client {
@@ -150,7 +150,7 @@ impl ClientSink for Client {
         }
         let mut json = Vec::new();
         message.json(&mut json);
-        self.told.lock().unwrap().push(serde_json::from_slice(&json).unwrap());
+        self.received.lock().unwrap().push(serde_json::from_slice(&json).unwrap());
         SendOutcome::Taken
     }
 
@@ -164,20 +164,24 @@ impl ClientSink for Client {
 }
 
 impl Client {
-    /// Waits until it has been told all.
+    /// Waits until it has been received all.
     async fn caught_up(&self) {
         let all = || self.steps.frontier().commit.map(|commit| commit.0);
-        let told = || {
-            let told = self.told.lock().unwrap();
-            told.last().and_then(|last| last["frontier"]["commit"].as_u64())
+        let received = || {
+            let received = self.received.lock().unwrap();
+            received.last().and_then(|last| last["frontier"]["commit"].as_u64())
         };
         let caught_up = async {
-            while told() != all() {
+            while received() != all() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        let patience = Duration::from_secs(20);
-        assert!(tokio::time::timeout(patience, caught_up).await.is_ok(), "told up to {:?}", told());
+        let limit = Duration::from_secs(20);
+        assert!(
+            tokio::time::timeout(limit, caught_up).await.is_ok(),
+            "received up to {:?}",
+            received()
+        );
     }
 
     /// The rows that its messages add up to, and how often each is there; each message must follow on the one
@@ -185,12 +189,12 @@ impl Client {
     fn added_up(&self) -> BTreeMap<String, i64> {
         let mut rows = BTreeMap::new();
         let mut through = None;
-        for (seq, message) in self.told.lock().unwrap().iter().enumerate() {
+        for (seq, message) in self.received.lock().unwrap().iter().enumerate() {
             assert_eq!(message["seq"], seq, "{message}");
             match message["type"].as_str().unwrap() {
                 "snapshot" => {
-                    let told = message["rows"].as_array().unwrap();
-                    rows = told.iter().map(|row| (row.to_string(), 1)).collect();
+                    let received = message["rows"].as_array().unwrap();
+                    rows = received.iter().map(|row| (row.to_string(), 1)).collect();
                 }
                 "update" => {
                     assert_eq!(message["after"].as_u64(), through, "every commit changes it");
@@ -231,7 +235,7 @@ async fn equal_wishes_at_different_places_add_up_to_the_same() {
     for client in clients {
         client.caught_up().await;
     }
-    // What a refusal brought on has been told to some only; the last change is one for all.
+    // What a refusal brought on has been received to some only; the last change is one for all.
     steps.step();
     for client in clients {
         client.caught_up().await;
@@ -241,7 +245,7 @@ async fn equal_wishes_at_different_places_add_up_to_the_same() {
     for (number, client) in clients.into_iter().enumerate() {
         assert_eq!(client.added_up(), rows, "client {number}");
     }
-    let updates = |client: &Client| client.told.lock().unwrap().len();
+    let updates = |client: &Client| client.received.lock().unwrap().len();
     assert!(updates(&slow) < updates(&steady), "what was refused is made good by fewer updates");
 }
 

@@ -84,7 +84,7 @@ impl ViewReader for Rows {
     }
 
     fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
-        assert!(!self.panics.load(Ordering::SeqCst), "told to panic");
+        assert!(!self.panics.load(Ordering::SeqCst), "a panic of the test");
         self.scans.fetch_add(1, Ordering::SeqCst);
         if self.restless.load(Ordering::SeqCst) > 0 {
             self.restless.fetch_sub(1, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! Rows that clients send, with an inlet that does as it is told; and reads that must see them.
+//! Rows that clients send, with an ingest API that follows a script; and reads that must see them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -262,16 +262,16 @@ async fn parameters_that_cannot_be() {
 #[tokio::test]
 async fn rows_are_processed_when_views_are_complete_at_their_commit() {
     let (server, inlet) = server();
-    let told = |commit, query: &'static str| {
+    let processed = |commit, query: &'static str| {
         inlet.answer(Ok(Taken { accepted: 1, rejected: Vec::new(), commit }));
         let answer = post(&server, query, &[], "[]");
         async { answer.await.json()["processed"].clone() }
     };
-    assert_eq!(told(Some(Commit(17)), "?wait=accepted").await, Value::Null);
-    assert_eq!(told(Some(Commit(17)), "?wait=processed").await, true);
-    assert_eq!(told(Some(Commit(18)), "?wait=processed&wait_ms=5").await, false);
-    assert_eq!(told(None, "?wait=processed").await, false);
-    let later = told(Some(Commit(20)), "?wait=processed&wait_ms=20000");
+    assert_eq!(processed(Some(Commit(17)), "?wait=accepted").await, Value::Null);
+    assert_eq!(processed(Some(Commit(17)), "?wait=processed").await, true);
+    assert_eq!(processed(Some(Commit(18)), "?wait=processed&wait_ms=5").await, false);
+    assert_eq!(processed(None, "?wait=processed").await, false);
+    let later = processed(Some(Commit(20)), "?wait=processed&wait_ms=20000");
     let moves = async {
         tokio::time::sleep(Duration::from_millis(10)).await;
         server.rows.commit.store(20, Ordering::SeqCst);

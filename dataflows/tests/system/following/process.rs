@@ -47,9 +47,9 @@ fn sources_and_health_add_up_from_the_first_row_to_the_end() {
         || Some(sources()).filter(|rows| rows.as_array().unwrap().iter().all(ended)),
         || format!("the end of all sources: {}", sources()),
     );
-    let told = get(job.address, "/v1/views/sources?format=csv");
-    job.end.store(told.commit().unwrap(), Ordering::SeqCst);
-    let (columns, rows) = lines(&told.body);
+    let received = get(job.address, "/v1/views/sources?format=csv");
+    job.end.store(received.commit().unwrap(), Ordering::SeqCst);
+    let (columns, rows) = lines(&received.body);
     let read = |name| {
         let lines = if name == "a" { made.a.len() } else { made.b.len() };
         rows.iter().any(|row| {
