@@ -1,4 +1,4 @@
-//! What waits in a queue and is run.
+//! Jobs of the queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,28 +8,28 @@ use tokio::sync::oneshot;
 use super::{Allowance, SHORT_ROWS, Stop};
 use crate::views::ReadError;
 
-/// Something to run.
+/// A job.
 pub(super) trait Job: Send {
-    /// Whether nobody waits for it any more.
+    /// Whether its client is gone.
     fn is_abandoned(&self) -> bool;
 
-    /// Runs it; false if it takes more than a short read may.
+    /// Runs it; false if it exceeds the allowance of a short read.
     fn run(&mut self, short: bool) -> bool;
 
-    /// Says that it will not be run.
+    /// Answers that it will not run.
     fn refuse(&mut self, error: ReadError);
 }
 
-/// A read, and who waits for it.
+/// A read with the channel of its answer.
 pub(super) struct Read<T, F> {
     read: F,
     reply: Option<oneshot::Sender<Result<T, ReadError>>>,
-    /// It runs on a thread for long reads: no longer refused for waiting.
+    /// Set when it runs as a long read: then it no longer times out in the queue.
     begun: Arc<AtomicBool>,
 }
 
 impl<T, F> Read<T, F> {
-    /// Tells `reply` what is read; `begun` becomes true when it runs as a long read.
+    /// Sends the result to `reply`; `begun` becomes true when it runs as a long read.
     pub(super) fn new(
         read: F,
         reply: oneshot::Sender<Result<T, ReadError>>,
@@ -64,7 +64,7 @@ where
             Err(Stop::Exceeded) => return !short,
         };
         if let Some(reply) = reply.take() {
-            let _ = reply.send(read); // nobody may wait for it any more
+            let _ = reply.send(read); // the client may be gone
         }
         true
     }

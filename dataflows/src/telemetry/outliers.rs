@@ -1,4 +1,4 @@
-//! Outliers, by what says their price.
+//! Outliers, by the kind of the record that has their price.
 
 use market::CauseKind;
 use prometheus_client::registry::Registry;
@@ -20,7 +20,7 @@ impl Outliers {
 }
 
 impl Metrics {
-    /// So many new trades or corrections have a price far away from recent ones.
+    /// Counts new trades or corrections whose price is far away from recent ones.
     pub fn outliers(&self, kind: CauseKind, n: u64) {
         self.0.outliers.counted.add(vec![("kind", kind.name().to_owned())], n);
     }
