@@ -30,12 +30,12 @@ const UPDATES: u32 = 20;
 /// The threads that are not the server.
 const CLIENTS: &str = "clients";
 
-/// What clients have been received so far.
+/// What clients have received so far.
 #[derive(Default)]
 struct Received {
     /// Updates that reached a client.
     updates: AtomicU64,
-    /// Clients that have been received anything.
+    /// The number of clients that have received a message.
     clients: AtomicU64,
     /// Bytes of the latest update.
     bytes: AtomicU64,
@@ -143,7 +143,7 @@ async fn follow(mut stream: TcpStream, received: Arc<Received>) -> std::io::Resu
         r#"{{"op":"subscribe","id":1,"sub":"p","view":"candles","filter":{{"symbol":["{PROBE}"],"timeframe":"1m"}}}}"#
     );
     stream.write_all(&text_frame(&ask)).await?;
-    let mut is_told = false;
+    let mut has_received = false;
     loop {
         let mut used = 0;
         loop {
@@ -152,7 +152,7 @@ async fn follow(mut stream: TcpStream, received: Arc<Received>) -> std::io::Resu
                     if read[used..][text.clone()].starts_with(b"{\"type\":\"update\"") {
                         received.updates.fetch_add(1, Ordering::Relaxed);
                         received.bytes.store(text.len() as u64, Ordering::Relaxed);
-                        if !std::mem::replace(&mut is_told, true) {
+                        if !std::mem::replace(&mut has_received, true) {
                             received.clients.fetch_add(1, Ordering::SeqCst);
                         }
                     }

@@ -98,7 +98,7 @@ fn run_one(path: &Path, one: &str) -> anyhow::Result<Value> {
 }
 
 impl One {
-    /// Runs in this process; tells CPU time and peak memory.
+    /// Runs in this process; returns CPU time and peak memory.
     pub fn run(self, path: &Path) -> anyhow::Result<Value> {
         let folder = std::env::temp_dir().join(format!("tickweave-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;

@@ -25,7 +25,7 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
 const RATE: u32 = 1_000;
 /// Minutes of event time.
 const MINUTES: u32 = 30;
-/// The minutes that are output; memory grows from the first of them on if it does.
+/// The reported minutes. If memory grows, it grows from the first of them on.
 const REPORTED: [u32; 4] = [5, 10, 20, MINUTES];
 /// Commits of a minute of event time.
 const COMMITS: u32 = 6;

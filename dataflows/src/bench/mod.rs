@@ -69,7 +69,7 @@ pub struct Measurement {
     pub doc: &'static str,
     /// Whether it is measured when nothing is asked for by name: all that are take less than a minute together.
     pub by_default: bool,
-    /// Measures it, and says on standard error what came of it.
+    /// Runs the benchmark, and prints its results on standard error.
     pub run: fn(&Asked, &mut Figures) -> anyhow::Result<()>,
 }
 

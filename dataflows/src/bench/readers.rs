@@ -46,7 +46,7 @@ struct Demo {
     address: SocketAddr,
 }
 
-/// Clients that read until they are output to stop.
+/// Clients that read until they are stopped.
 struct Readers {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicU64>,

@@ -8,7 +8,7 @@ use market::{CandleKey, Catalog, EventTime, InstrumentId, Timeframe};
 use crate::publish::BoardReader;
 use crate::views::{Cell, ReadError, RowFilter, Scan, VIEWS, View};
 
-/// By which numbers of the loop the outputs of indicators are output.
+/// The loop's numbers of the outputs of indicators.
 const OUTPUTS: [(&str, &str); 9] = [
     ("sma20", "sma"),
     ("ema20", "ema"),

@@ -38,7 +38,7 @@ pub struct Compared {
 pub struct Pass {
     /// Rows per second.
     pub rate: f64,
-    /// CPU time of the process per row in nanoseconds, which tells more where others are at work on the machine.
+    /// CPU time of the process per row in nanoseconds; more reliable on a busy machine.
     pub cpu_ns: f64,
 }
 

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_later_saves_nothing_up_and_waits_for_nobody() {
+    fn an_idle_class_accumulates_no_credit_and_is_not_delayed() {
         let mut queue = filled(&[(Class::Scan, 100)]);
         next(&mut queue, 50, |_| 10);
         for class in [Class::Snapshot, Class::Changes, Class::Answer] {

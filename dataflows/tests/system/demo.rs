@@ -95,7 +95,7 @@ fn the_demo_raises_alerts_and_its_state_shows_them() {
         || state().filter(|(raised, withdrawn)| *raised > 0 && *withdrawn > 0),
         || demo.said(),
     );
-    // What the line tells is what the view holds: rows stay, and each was raised once at least.
+    // The line shows the rows of the view: rows stay, and each was raised at least once.
     let alerts = get(address, "/v1/views/alerts?limit=10000").json();
     let rows = alerts["rows"].as_array().unwrap();
     let rules = ["engulfing", "breakout", "overbought", "ema_cross"];
@@ -126,7 +126,7 @@ fn a_simulated_venue_replays_the_same_on_any_number_of_workers() {
     assert_eq!(one, views(3));
 }
 
-/// What two providers output: the report, and the rows of `gaps`.
+/// Runs two providers: the report, and the rows of `gaps`.
 fn gaps_of(folder: &Path, raw: &RawConfig) -> (serde_json::Value, Vec<String>) {
     std::fs::write(folder.join("job.toml"), toml::to_string(raw).unwrap()).unwrap();
     let output = tickweave(folder, &["--json", "replay", "job.toml", "-w", "2", "--out", "out"]);
@@ -187,7 +187,7 @@ fn a_recorded_demo_comes_back_exactly() {
     let args = [&args[..], &["--record", "demo.rec", "--digest"]].concat();
     let mut run = Going::start(folder.path(), &args);
     let address = run.address();
-    // Both providers have output all: bars are final though the venue is silent.
+    // Both providers have sent everything: bars are final though the venue is silent.
     let finals = "/v1/candles/demo:ALFA?timeframe=1h&limit=1";
     poll(
         || {

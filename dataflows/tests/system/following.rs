@@ -30,7 +30,7 @@ struct Job {
 }
 
 impl Job {
-    /// Takes messages until all is received; while the job goes on, `pause` after each.
+    /// Takes messages until it has received everything; while the job goes on, it pauses after each.
     fn follow(
         &self,
         subs: usize,
@@ -110,7 +110,7 @@ fn rows_read(address: SocketAddr) -> u64 {
 }
 
 #[test]
-fn what_is_told_adds_up_to_the_view() {
+fn messages_add_up_to_the_view() {
     for workers in ["1", "2", "3"] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
@@ -130,7 +130,7 @@ fn what_is_told_adds_up_to_the_view() {
             socket.subscribe("alerts", "alerts", "{}");
             socket.subscribe("signals", "signals", "{}");
             let socket = job.follow(3, move || socket.next(), at_once);
-            // The same wish as that of all bars above, at another place.
+            // The same subscription as that of all bars above, at another cursor.
             let mut slow_socket = Socket::open(job.address);
             slow_socket.subscribe("bars", "candles", "{}");
             let pause = Duration::from_millis(200);
@@ -190,10 +190,9 @@ fn what_is_told_adds_up_to_the_view() {
     }
 }
 
-/// A ring of a few hundred changes: who reads slowly is further behind than that, is received so, and gets
-/// the view anew.
+/// The ring retains a few hundred changes. A slow client falls behind it, receives `resync`, and gets a new snapshot.
 #[test]
-fn who_is_too_far_behind_begins_anew() {
+fn a_client_too_far_behind_gets_a_new_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let received = watched("2", "[limits]\nring_bytes = 60_000", folder, |job| {

@@ -78,7 +78,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Follows the probes to the last; how long after they were due they were output, in ms.
+/// Receives all probes; returns their delays after they were due, in ms.
 fn follow(address: SocketAddr, schedule: &Arc<Schedule>) -> anyhow::Result<Vec<f64>> {
     let ask = format!(
         r#"{{"op":"subscribe","id":1,"sub":"p","view":"candles","filter":{{"symbol":["{PROBE}"],"timeframe":"1m"}},"fields":"close"}}"#
@@ -107,7 +107,7 @@ fn follow(address: SocketAddr, schedule: &Arc<Schedule>) -> anyhow::Result<Vec<f
     Ok(times)
 }
 
-/// The largest close that a message tells.
+/// The largest close in a message.
 fn closes(message: &str) -> u64 {
     let numbers = message.split("\"close\":").skip(1);
     let digits = numbers.map(|text| text.bytes().take_while(u8::is_ascii_digit));

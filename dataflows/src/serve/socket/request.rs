@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_with_its_id() {
+    fn errors_of_requests_keep_the_id() {
         for text in [
             "",
             "[]",

@@ -1,4 +1,5 @@
-//! Equal requests at different places: each is received what is missing there, however it comes to be received.
+//! Identical subscriptions at different cursors: each receives exactly the changes it lacks, by broadcast or by its own
+//! reads.
 
 use std::collections::BTreeMap;
 use std::future::{pending, ready};
@@ -164,7 +165,7 @@ impl ClientSink for Client {
 }
 
 impl Client {
-    /// Waits until it has been received all.
+    /// Waits until it has received everything.
     async fn caught_up(&self) {
         let all = || self.steps.frontier().commit.map(|commit| commit.0);
         let received = || {
@@ -211,10 +212,10 @@ impl Client {
     }
 }
 
-/// On one thread, so that the order of things is always the same: what is refused is followed by the next change
-/// before the follower can pull.
+/// On one thread, so that the order of events is fixed: after a refused message the next change comes before the
+/// subscriber's own read.
 #[tokio::test]
-async fn equal_wishes_at_different_places_add_up_to_the_same() {
+async fn equal_subscriptions_at_different_cursors_add_up_to_the_same() {
     let steps = Steps::new();
     let steady = steps.follow("diff", &[]);
     let slow = steps.follow("diff", &[3, 5, 6, 9]);
@@ -235,7 +236,7 @@ async fn equal_wishes_at_different_places_add_up_to_the_same() {
     for client in clients {
         client.caught_up().await;
     }
-    // What a refusal brought on has been received to some only; the last change is one for all.
+    // After a refusal some subscribers were served alone; the last change is broadcast to all.
     steps.step();
     for client in clients {
         client.caught_up().await;
@@ -249,9 +250,9 @@ async fn equal_wishes_at_different_places_add_up_to_the_same() {
     assert!(updates(&slow) < updates(&steady), "what was refused is made good by fewer updates");
 }
 
-/// More than one broadcaster tells, and each of its own.
+/// Several broadcasters serve the subscribers.
 #[tokio::test]
-async fn a_large_crowd_is_told_by_several() {
+async fn many_subscribers_are_served_by_several_broadcasters() {
     let steps = Steps::new();
     let clients: Vec<_> = (0..600).map(|_| steps.follow("diff", &[])).collect();
     for _ in 0..3 {
@@ -279,7 +280,7 @@ fn next(socket: &mut WebSocket<TcpStream>, kind: &str, unwanted: &str) -> Value 
     }
 }
 
-/// What a client says and hears over a WebSocket, while the view goes on without a pause.
+/// The messages of a client over a WebSocket while the view keeps changing.
 fn conversation(mut socket: WebSocket<TcpStream>) {
     let say = |socket: &mut WebSocket<TcpStream>, text: &str| socket.send(text.into()).unwrap();
     next(&mut socket, "welcome", "");

@@ -145,7 +145,7 @@ async fn forms() {
 }
 
 #[tokio::test]
-async fn what_is_not_computed_is_told_with_what_was_perhaps_meant() {
+async fn unknown_indicators_are_errors_with_suggestions() {
     let server = server();
     for (query, pointer, detail, suggestions) in [
         (

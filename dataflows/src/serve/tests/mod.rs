@@ -34,7 +34,7 @@ use crate::views::{
 };
 use tokio::sync::{Semaphore, watch};
 
-/// Rows of `candles` by key, and a frontier that moves when told.
+/// Rows of `candles` by key, and a frontier that tests move.
 struct Rows {
     candles: Mutex<BTreeMap<CandleKey, Candle>>,
     /// Rows of `indicators`, in the order of their keys.
@@ -134,7 +134,7 @@ impl ViewReader for Rows {
     }
 }
 
-/// Whether a scan asks for what is told of a bar.
+/// Whether a scan selects the rows of a bar.
 fn is_asked(scan: &Scan, key: &CandleKey) -> bool {
     let allows =
         |dimension, ordinal| scan.filter.key_range(dimension).next(ordinal) == Some(ordinal);

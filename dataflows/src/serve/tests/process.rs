@@ -76,7 +76,7 @@ fn fault(row: usize, field: &str) -> RowFault {
 }
 
 #[tokio::test]
-async fn what_was_taken_is_told_row_by_row() {
+async fn the_answer_reports_every_row() {
     let (server, inlet) = server();
     let rejected = vec![fault(1, "price"), fault(3, ""), fault(4, "a/b~")];
     inlet.answer(Ok(Taken { accepted: 2, rejected, commit: Some(Commit(17)) }));
@@ -130,7 +130,7 @@ async fn each_form_and_what_is_none() {
 }
 
 #[tokio::test]
-async fn who_is_turned_away_hears_why() {
+async fn rejected_requests_have_a_reason() {
     let (server, inlet) = server();
     for (away, status, code) in [
         (TurnedAway::Busy("full".to_owned()), 429, "busy"),
@@ -212,7 +212,7 @@ async fn a_request_that_is_being_answered_is_not_taken_twice() {
     }
     let answer = post(&server, "", &key, "[1]").await;
     assert_eq!((answer.status(), &answer.json()["code"]), (409, &json!("in-progress")));
-    // Who hangs up has sent his rows all the same, and finds their answer.
+    // The rows of a client that disconnects are taken all the same, and the answer can be fetched.
     drop(first);
     drop(gate);
     let answer = loop {

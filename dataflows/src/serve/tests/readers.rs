@@ -222,7 +222,7 @@ fn follow(server: &Server, room: usize) -> Arc<RecordingSink> {
     recording
 }
 
-/// Waits until it has been received so many messages.
+/// Waits until it has received so many messages.
 async fn received(sink: &RecordingSink, messages: usize) -> Vec<Value> {
     loop {
         let received = sink.received.lock().unwrap().clone();
@@ -264,8 +264,7 @@ async fn followers_share_a_snapshot_and_its_parts() {
     assert_eq!(read, (1, 3), "snapshots and parts that were read for 320 followers");
 }
 
-/// Parts that are not kept are read again, and are the same. What nobody is received any more is not held, though its parts
-/// would be kept.
+/// Evicted parts are read again, with the same content. A snapshot without subscribers is released, though its parts
 #[tokio::test]
 async fn parts_that_went_are_made_again() {
     for kept in [0, 1 << 20] {

@@ -33,7 +33,7 @@ fn record(times: &mut TradeTimes, instrument: String, id: u64, time: i64) {
     *earliest = time.min(*earliest);
 }
 
-/// What the frames of a raw capture tell of trades; their times are in milliseconds.
+/// The trades of a raw capture, from its frames; their times are in milliseconds.
 fn times_by_capture(capture: &Path, venue: &str, times: &mut TradeTimes) {
     for line in gunzip(capture).lines() {
         times_by_frame(&line.unwrap(), venue, times);

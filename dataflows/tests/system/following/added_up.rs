@@ -1,4 +1,4 @@
-//! What a client makes of what it is received: the only way that it knows a view.
+//! Rebuilds views from the messages of a client alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ impl AddedUp {
         self.messages.push(message);
     }
 
-    /// The commit up to which all views have been received; none while some have not begun.
+    /// The commit up to which all views are complete; none while some have not begun.
     pub(super) fn complete_through(&self) -> Option<u64> {
         let all = self.by_sub.values().map(|sub| sub.complete_through.filter(|_| !sub.in_snapshot));
         let least = all.min().flatten();
@@ -102,10 +102,7 @@ impl AddedUp {
         let received = self.lines(sub, columns);
         let missing: Vec<_> = rows.difference(&received).take(3).collect();
         let wrong: Vec<_> = received.difference(rows).take(3).collect();
-        assert!(
-            received == *rows,
-            "{what}: received wrongly {wrong:#?}, in their stead {missing:#?}"
-        );
+        assert!(received == *rows, "{what}: wrong {wrong:#?}, in their stead {missing:#?}");
     }
 
     #[track_caller]
@@ -131,13 +128,13 @@ impl Sub {
             "update" => {
                 let after = message["after"].as_u64();
                 assert!(self.complete_through <= after, "received twice: {message}");
-                assert!(after < through, "received backwards: {message}");
+                assert!(after < through, "out of order: {message}");
                 self.conflated = self.conflated.max(through.unwrap() - after.unwrap_or(0));
                 self.updates += 1;
                 self.update(message);
             }
             "progress" => {
-                assert!(self.complete_through <= through, "received backwards: {message}")
+                assert!(self.complete_through <= through, "out of order: {message}")
             }
             "resync" => {
                 self.resyncs += 1;

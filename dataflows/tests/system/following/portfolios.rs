@@ -61,7 +61,7 @@ impl Desk {
         format!("us:{}", ["A", "B", "C", "D"][self.rng.below(4) as usize])
     }
 
-    /// A batch: trades and fills, and what is said of earlier ones.
+    /// A batch: trades and fills, and amendments of earlier ones.
     fn batch(&mut self, number: usize) -> Vec<Value> {
         let time = |of: usize| format!("{}ms", self.start_ms + 5_000 * number as u64 + of as u64);
         let times: Vec<String> = (0..16).map(time).collect();

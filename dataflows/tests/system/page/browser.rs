@@ -1,4 +1,4 @@
-//! A browser without a window, message what to do over its debugging protocol.
+//! A headless browser, controlled over its debugging protocol.
 
 use std::fs;
 use std::io::Write;
@@ -27,7 +27,7 @@ pub(super) struct Browser {
     _profile: TempDir,
 }
 
-/// The browser of this machine. Without one the test is skipped, which is said, unless
+/// The browser of this machine. Without one the test is skipped with a message, unless
 /// `TICKWEAVE_NEEDS_BROWSER` is set.
 fn installed() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
