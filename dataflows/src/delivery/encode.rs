@@ -6,7 +6,7 @@ use std::sync::Arc;
 use connectors::{Encoding, SinkRecord};
 use market::Catalog;
 
-use super::handler::{Batch, Delta, DeltaKind};
+use super::handler::{Delta, DeltaBatch, DeltaKind};
 use crate::views::{Cell, View, ViewKind, cell_text, row_json};
 
 /// Encodes the batches of one view, in order.
@@ -30,7 +30,7 @@ impl Encoder {
     }
 
     /// Encodes a batch. Rows of logs are numbered, so each batch must be encoded exactly once.
-    pub(super) fn records(&mut self, batch: &Batch<'_>) -> Vec<SinkRecord> {
+    pub(super) fn records(&mut self, batch: &DeltaBatch<'_>) -> Vec<SinkRecord> {
         if batch.kind != DeltaKind::Changes && batch.part == 0 {
             self.commit = None; // a snapshot restarts the numbering
         }
@@ -125,7 +125,7 @@ mod tests {
         };
         let mut keys = |kind, deltas: &[Delta]| {
             let (after, commit, at) = (None, Commit(9), EventTime(0));
-            let batch = Batch { view, kind, after, commit, at, part: 0, last: true, deltas };
+            let batch = DeltaBatch { view, kind, after, commit, at, part: 0, last: true, deltas };
             let keys = encoder.records(&batch).into_iter().map(|record| record.key);
             keys.collect::<Vec<_>>().join(" ")
         };

@@ -12,7 +12,7 @@ use crate::views::{Cell, Change, View, ViewKind};
 pub trait DeltaHandler: Send {
     /// Takes a batch. The call may block: changes in the meantime become one batch. After [`DeliverError::Retry`]
     /// the same batch is delivered again.
-    fn deliver(&mut self, batch: &Batch<'_>) -> Result<(), DeliverError>;
+    fn deliver(&mut self, batch: &DeltaBatch<'_>) -> Result<(), DeliverError>;
 
     /// Called once after the last batch, if the job has ended in order and everything was delivered.
     fn close(&mut self) -> Result<(), DeliverError> {
@@ -22,7 +22,7 @@ pub trait DeltaHandler: Send {
 
 /// The net change of a view from one commit to a later one, or a part of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
+pub struct DeltaBatch<'a> {
     /// The view.
     pub view: &'static View,
     /// What the deltas are.

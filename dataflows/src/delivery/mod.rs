@@ -18,7 +18,7 @@ mod sink_set;
 mod status;
 
 pub use encode::key_text;
-pub use handler::{Batch, DeliverError, Delta, DeltaHandler, DeltaKind, PART_DELTAS};
+pub use handler::{DeliverError, Delta, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS};
 pub use sink::SinkHandler;
 pub use sink_driver::{Backoff, SinkDriver, SinkSubscription};
 pub use sink_set::SinkSet;

@@ -6,7 +6,7 @@ use connectors::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, Si
 use market::{Catalog, Commit};
 
 use super::encode::Encoder;
-use super::handler::{Batch, DeliverError, DeltaHandler, DeltaKind};
+use super::handler::{DeliverError, DeltaBatch, DeltaHandler, DeltaKind};
 
 /// Writes the batches of one view to a sink.
 pub struct SinkHandler {
@@ -31,8 +31,8 @@ impl SinkHandler {
         SinkHandler { sink, writer: None, run, encoder, encoded: None }
     }
 
-    fn write(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
-        let Batch { view, kind, after, commit, at, part, last, .. } = *batch;
+    fn write(&mut self, batch: &DeltaBatch<'_>) -> Result<(), SinkError> {
+        let DeltaBatch { view, kind, after, commit, at, part, last, .. } = *batch;
         let id = (commit, part);
         let records = match &self.encoded {
             Some((encoded, records)) if *encoded == id => records,
@@ -68,7 +68,7 @@ impl SinkHandler {
 }
 
 impl DeltaHandler for SinkHandler {
-    fn deliver(&mut self, batch: &Batch<'_>) -> Result<(), DeliverError> {
+    fn deliver(&mut self, batch: &DeltaBatch<'_>) -> Result<(), DeliverError> {
         let outcome = self.write(batch);
         self.map_error(outcome)?;
         self.encoded = None;

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::handler::{Batch, DeliverError, Delta, DeltaHandler, DeltaKind, PART_DELTAS};
+use super::handler::{DeliverError, Delta, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS};
 use super::status::SinkStatus;
 use crate::views::{Frontier, ReadError, RowFilter, View, ViewReader};
 
@@ -187,7 +187,7 @@ impl SinkDriver {
     ) -> Result<(), DriverError> {
         let commit = at.commit.unwrap_or_default(); // nothing is delivered before the first commit
         let (view, after) = (self.subscription.view, self.last);
-        let batch = Batch { view, kind, after, commit, at: at.at, part, last, deltas };
+        let batch = DeltaBatch { view, kind, after, commit, at: at.at, part, last, deltas };
         self.retry(|handler| handler.deliver(&batch))?;
         self.status.delivered(&batch);
         Ok(())

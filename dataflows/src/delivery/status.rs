@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use market::Commit;
 
-use super::handler::{Batch, DeltaKind};
+use super::handler::{DeltaBatch, DeltaKind};
 use crate::views::{Cell, Row, SinkRow, View};
 
 /// The status of one delivery of a view to a handler. Its driver writes it; every thread may read it.
@@ -77,7 +77,7 @@ impl SinkStatus {
     }
 
     /// Counts a delivered batch, or a part of one.
-    pub(super) fn delivered(&self, batch: &Batch<'_>) {
+    pub(super) fn delivered(&self, batch: &DeltaBatch<'_>) {
         let mut progress = self.lock();
         progress.state = SinkState::Running;
         progress.rows += batch.deltas.len() as u64;

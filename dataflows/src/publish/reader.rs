@@ -12,7 +12,7 @@ use super::scan;
 use super::snapshots::{LogQuery, LogSnapshot, TableSnapshot};
 use super::table::Table;
 use super::trade_log::{self, CommitEvents, ScanEnd, TRADE_LOG};
-use crate::readers::{Allowance, Class, Exceeded, ReaderPool, Stop};
+use crate::readers::{Allowance, Class, Exceeded, ReadStop, ReaderPool};
 use crate::views::{
     AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading,
     RowFilter, Scan, Snapshot, View, ViewReader,
@@ -52,7 +52,7 @@ impl BoardReader {
         scan: &Scan,
         trade_log: &mut TradeLogSnapshot,
         allowance: &mut Allowance<'_>,
-    ) -> Result<Page, Stop> {
+    ) -> Result<Page, ReadStop> {
         match keyed(scan.view.name) {
             Some(view) => {
                 let ConsistentCut { frontier, batch_lists } =
@@ -75,7 +75,7 @@ impl BoardReader {
         &self,
         scan: &Scan,
         allowance: &mut Allowance<'_>,
-    ) -> Result<CandlePage, Stop> {
+    ) -> Result<CandlePage, ReadStop> {
         let Some(view) = keyed(scan.view.name) else {
             let frontier = self.board.frontier();
             return Ok(CandlePage { frontier, rows: Vec::new(), more: false });
@@ -105,7 +105,7 @@ impl BoardReader {
         filter: Arc<RowFilter>,
         log_rows: usize,
         (trade_log, allowance): (&mut TradeLogSnapshot, &mut Allowance<'_>),
-    ) -> Result<Arc<dyn Snapshot>, Stop> {
+    ) -> Result<Arc<dyn Snapshot>, ReadStop> {
         match keyed(view.name) {
             Some(keyed) => {
                 let ConsistentCut { frontier, batch_lists } = self.cut(keyed, &filter, None)?;
@@ -134,7 +134,7 @@ impl BoardReader {
         rows: usize,
         trade_log: &mut TradeLogSnapshot,
         allowance: &mut Allowance<'_>,
-    ) -> Result<Arc<dyn Snapshot>, Stop> {
+    ) -> Result<Arc<dyn Snapshot>, ReadStop> {
         if query.view.name == TRADE_LOG {
             let (frontier, commits) = self.trade_log(trade_log).clone();
             return Ok(Arc::new(LogSnapshot::latest(frontier, query, commits, rows, allowance)?));
@@ -154,7 +154,7 @@ impl BoardReader {
         after: Option<Commit>,
         frontier: Frontier,
         allowance: &mut Allowance<'_>,
-    ) -> Result<Changes, Stop> {
+    ) -> Result<Changes, ReadStop> {
         let Some(through) = frontier.commit.filter(|through| after.is_none_or(|a| a < *through))
         else {
             return Ok(Changes { frontier, changes: Vec::new() });
@@ -303,10 +303,10 @@ fn class(scan: &Scan) -> Class {
 }
 
 /// The result of a read with an unlimited allowance.
-fn unlimited<T>(read: Result<T, Stop>) -> Result<T, ReadError> {
+fn unlimited<T>(read: Result<T, ReadStop>) -> Result<T, ReadError> {
     read.map_err(|stop| match stop {
-        Stop::Failed(error) => error,
-        Stop::Exceeded => ReadError::Closed, // cannot occur: the allowance is unlimited
+        ReadStop::Failed(error) => error,
+        ReadStop::Exceeded => ReadError::Closed, // cannot occur: the allowance is unlimited
     })
 }
 
@@ -315,7 +315,7 @@ impl BoardReader {
     fn reading<T: Send + 'static>(
         &self,
         class: Class,
-        mut read: impl FnMut(&BoardReader, &mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
+        mut read: impl FnMut(&BoardReader, &mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> Reading<'static, T> {
         let reader = BoardReader::new(Arc::clone(&self.board));
         let Some(pool) = self.pool.clone() else {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
-use super::{Allowance, SHORT_ROWS, Stop};
+use super::{Allowance, ReadStop, SHORT_ROWS};
 use crate::views::ReadError;
 
 /// A job.
@@ -42,7 +42,7 @@ impl<T, F> Read<T, F> {
 impl<T, F> Job for Read<T, F>
 where
     T: Send,
-    F: FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send,
+    F: FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send,
 {
     fn is_abandoned(&self) -> bool {
         self.reply.as_ref().is_none_or(oneshot::Sender::is_closed)
@@ -60,8 +60,8 @@ where
         };
         let read = match read {
             Ok(read) => Ok(read),
-            Err(Stop::Failed(error)) => Err(error),
-            Err(Stop::Exceeded) => return !short,
+            Err(ReadStop::Failed(error)) => Err(error),
+            Err(ReadStop::Exceeded) => return !short,
         };
         if let Some(reply) = reply.take() {
             let _ = reply.send(read); // the client may be gone

@@ -58,22 +58,22 @@ impl Default for Bounds {
 
 /// Why a read stops before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum ReadStop {
     /// Its allowance is used up.
     Exceeded,
     /// It failed.
     Failed(ReadError),
 }
 
-impl From<Exceeded> for Stop {
-    fn from(_: Exceeded) -> Stop {
-        Stop::Exceeded
+impl From<Exceeded> for ReadStop {
+    fn from(_: Exceeded) -> ReadStop {
+        ReadStop::Exceeded
     }
 }
 
-impl From<ReadError> for Stop {
-    fn from(error: ReadError) -> Stop {
-        Stop::Failed(error)
+impl From<ReadError> for ReadStop {
+    fn from(error: ReadError) -> ReadStop {
+        ReadStop::Failed(error)
     }
 }
 
@@ -122,7 +122,7 @@ impl ReaderPool {
     pub async fn read<T: Send + 'static>(
         &self,
         class: Class,
-        read: impl FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
+        read: impl FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> Result<T, ReadError> {
         self.submit(class, true, read).await
     }
@@ -136,7 +136,7 @@ impl ReaderPool {
         let mut work = Some(work);
         let read = move |_: &mut Allowance<'_>| match work.take() {
             Some(work) => Ok(work()),
-            None => Err(Stop::Failed(ReadError::Closed)), // it is called once only
+            None => Err(ReadStop::Failed(ReadError::Closed)), // it is called once only
         };
         self.submit(class, false, read).await
     }
@@ -145,7 +145,7 @@ impl ReaderPool {
         &self,
         class: Class,
         short: bool,
-        read: impl FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
+        read: impl FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> Result<T, ReadError> {
         let Owner(shared) = &*self.0;
         let (reply, mut answer) = oneshot::channel();

@@ -44,8 +44,8 @@ use crate::views::{Labels, ViewReader};
 
 pub use health::{Check, Health, Readiness, Status};
 pub use posts::Posts;
-pub use problem::{KINDS, Kind};
-pub use routes::{Endpoint, Entry, ROUTES, Route};
+pub use problem::{KINDS, ProblemKind};
+pub use routes::{Endpoint, ROUTES, Route, RouteEntry};
 pub use server::{BindError, Limits, Stopped, bind, serve};
 pub use subscribe::UpdateCache;
 

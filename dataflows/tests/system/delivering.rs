@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use dataflows::config::RawConfig;
 use dataflows::delivery::{
-    Backoff, Batch, DeliverError, DeltaHandler, SinkProgress, SinkSet, SinkState, SinkStatus,
+    Backoff, DeliverError, DeltaBatch, DeltaHandler, SinkProgress, SinkSet, SinkState, SinkStatus,
     SinkSubscription,
 };
 use dataflows::ingest::Stop;
@@ -24,7 +24,7 @@ use crate::end_to_end::made::Made;
 use added_up::AddedUp;
 
 /// Runs before a handler of the tests takes a batch: may wait, fail or panic.
-type Behaviour = Box<dyn FnMut(&Batch<'_>) -> Result<(), DeliverError> + Send>;
+type Behaviour = Box<dyn FnMut(&DeltaBatch<'_>) -> Result<(), DeliverError> + Send>;
 
 /// Adds up the batches that its behaviour lets through.
 struct Handler {
@@ -33,7 +33,7 @@ struct Handler {
 }
 
 impl DeltaHandler for Handler {
-    fn deliver(&mut self, batch: &Batch<'_>) -> Result<(), DeliverError> {
+    fn deliver(&mut self, batch: &DeltaBatch<'_>) -> Result<(), DeliverError> {
         (self.behaviour)(batch)?;
         self.added_up.lock().unwrap().take(batch);
         Ok(())
@@ -173,12 +173,12 @@ fn a_handler_that_is_too_far_behind_gets_a_snapshot() {
 
 #[test]
 fn a_failed_handler_does_not_hold_up_the_others() {
-    let gives_up = |batch: &Batch<'_>| match batch.after {
+    let gives_up = |batch: &DeltaBatch<'_>| match batch.after {
         None => Ok(()),
         Some(_) => Err(DeliverError::GiveUp("enough".into())),
     };
-    let never = |_: &Batch<'_>| Err(DeliverError::Retry("not now".into()));
-    let panics = |_: &Batch<'_>| panic!("a handler of the tests");
+    let never = |_: &DeltaBatch<'_>| Err(DeliverError::Retry("not now".into()));
+    let panics = |_: &DeltaBatch<'_>| panic!("a handler of the tests");
     let handlers: Vec<(&str, Behaviour)> = vec![
         ("candles", Box::new(gives_up)),
         ("candles", Box::new(never)),

@@ -12,10 +12,11 @@ use crate::serve::symbol::resolve;
 
 use super::frame::{Form, Frame};
 use super::{
-    Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, reads, respond, smallest,
+    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, reads, respond,
+    smallest,
 };
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/candles/{symbol}",

@@ -10,9 +10,9 @@ use crate::serve::problem::Problem;
 use crate::serve::query::Query;
 use crate::serve::{Check, Context, Health, Readiness, Status};
 
-use super::{Endpoint, Entry, READ, RequestParts, Route, json, reads, respond};
+use super::{Endpoint, READ, RequestParts, Route, RouteEntry, json, reads, respond};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[
         Endpoint {
             methods: READ,

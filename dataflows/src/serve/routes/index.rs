@@ -12,9 +12,9 @@ use crate::serve::problem::Problem;
 use crate::serve::query::{Known, Query};
 
 use super::page::page;
-use super::{Endpoint, Entry, READ, ROUTES, RequestParts, Route, json, reads, respond, set};
+use super::{Endpoint, READ, ROUTES, RequestParts, Route, RouteEntry, json, reads, respond, set};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/",

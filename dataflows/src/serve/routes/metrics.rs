@@ -10,9 +10,9 @@ use crate::serve::query::Query;
 use crate::telemetry::CONTENT_TYPE;
 use crate::views::VIEWS;
 
-use super::{Endpoint, Entry, READ, RequestParts, Route, reads, respond, text};
+use super::{Endpoint, READ, RequestParts, Route, RouteEntry, reads, respond, text};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/metrics",

@@ -1,6 +1,6 @@
 //! The routes: one file each, and the list of them.
 //!
-//! To add a route: a file with an [`Entry`], and a line in [`ROUTES`]. The index, the answers to
+//! To add a route: a file with an [`RouteEntry`], and a line in [`ROUTES`]. The index, the answers to
 //! unknown paths and wrong methods follow from the list.
 
 mod candles;
@@ -58,15 +58,15 @@ pub struct Endpoint {
 
 /// One file of routes.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// The endpoints that [`Entry::route`] answers.
+pub struct RouteEntry {
+    /// The endpoints that [`RouteEntry::route`] answers.
     pub endpoints: &'static [Endpoint],
     /// Makes the route.
     pub route: fn(&Context) -> Route,
 }
 
 /// All routes.
-pub const ROUTES: &[Entry] = &[
+pub const ROUTES: &[RouteEntry] = &[
     index::ENTRY,
     page::ENTRY,
     health::ENTRY,

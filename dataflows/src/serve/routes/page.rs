@@ -13,9 +13,9 @@ use crate::serve::problem::{Problem, UNKNOWN_PATH};
 use crate::serve::query::{Query, shown};
 use crate::serve::symbol::closest;
 
-use super::{Endpoint, Entry, READ, RequestParts, Route, reads, respond, set, text};
+use super::{Endpoint, READ, RequestParts, Route, RouteEntry, reads, respond, set, text};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/page/{file}",

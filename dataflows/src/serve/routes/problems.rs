@@ -6,13 +6,13 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use crate::serve::Context;
-use crate::serve::problem::{KINDS, Kind, Problem, UNKNOWN_PATH};
+use crate::serve::problem::{KINDS, Problem, ProblemKind, UNKNOWN_PATH};
 use crate::serve::query::{Query, shown};
 use crate::serve::symbol::closest;
 
-use super::{Endpoint, Entry, READ, RequestParts, Route, reads, respond, text};
+use super::{Endpoint, READ, RequestParts, Route, RouteEntry, reads, respond, text};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[
         Endpoint {
             methods: READ,
@@ -48,7 +48,7 @@ fn answer(name: Option<&str>, request: &RequestParts) -> Result<Response, Proble
     Ok(text(StatusCode::OK, PLAIN, texts.join("\n")))
 }
 
-fn find(name: &str) -> Result<&'static Kind, Problem> {
+fn find(name: &str) -> Result<&'static ProblemKind, Problem> {
     KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
         let known = || KINDS.iter().map(|kind| kind.name);
         let all: Vec<_> = known().collect();
@@ -58,6 +58,6 @@ fn find(name: &str) -> Result<&'static Kind, Problem> {
     })
 }
 
-fn describe(Kind { name, title, status, doc }: &Kind) -> String {
+fn describe(ProblemKind { name, title, status, doc }: &ProblemKind) -> String {
     format!("{title} ({name}, status {})\n\n{doc}\n", status.as_u16())
 }

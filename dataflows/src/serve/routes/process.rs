@@ -23,9 +23,11 @@ use crate::serve::query::{self, Query};
 use crate::serve::read_your_writes::{reaches, wait};
 use crate::serve::{Context, body};
 
-use super::{Endpoint, Entry, RequestParts, Route, foreign, request_parts, respond, set, text};
+use super::{
+    Endpoint, RequestParts, Route, RouteEntry, foreign, request_parts, respond, set, text,
+};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::POST],
         path: "/api/streaming/process",

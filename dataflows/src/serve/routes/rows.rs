@@ -13,10 +13,11 @@ use crate::views::{Page, Scan, VIEWS, View, renamed, view};
 
 use super::frame::{Form, Frame};
 use super::{
-    Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, deprecate, reads, respond,
+    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, deprecate, reads,
+    respond,
 };
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views/{view}",

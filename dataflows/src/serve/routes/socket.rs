@@ -16,9 +16,9 @@ use crate::serve::problem::{CROSS_SITE, Problem, UNAVAILABLE, UPGRADE_REQUIRED};
 use crate::serve::write_timeout::WriteTimeout;
 use crate::serve::{Context, socket};
 
-use super::{Endpoint, Entry, RequestParts, Route, foreign, reads, respond, set};
+use super::{Endpoint, RequestParts, Route, RouteEntry, foreign, reads, respond, set};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::GET],
         path: "/ws",

@@ -25,9 +25,9 @@ use crate::serve::{Context, closed};
 use crate::views::{VIEWS, View, renamed};
 
 use super::rows::named;
-use super::{Endpoint, Entry, RequestParts, Route, deprecate, reads, respond, set};
+use super::{Endpoint, RequestParts, Route, RouteEntry, deprecate, reads, respond, set};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::GET],
         path: "/stream",

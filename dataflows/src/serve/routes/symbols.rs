@@ -11,10 +11,10 @@ use crate::serve::problem::Problem;
 use crate::serve::query::{Known, Query};
 
 use super::{
-    Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, json, reads, respond,
+    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, json, reads, respond,
 };
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/symbols",

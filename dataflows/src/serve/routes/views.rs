@@ -12,10 +12,10 @@ use crate::serve::query::Query;
 use crate::views::VIEWS;
 
 use super::{
-    Endpoint, Entry, FrontierJson, READ, RequestParts, Route, json, reads, respond, stamp,
+    Endpoint, FrontierJson, READ, RequestParts, Route, RouteEntry, json, reads, respond, stamp,
 };
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views",

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dataflows::delivery::{Batch, Delta, DeltaKind, PART_DELTAS};
+use dataflows::delivery::{Delta, DeltaBatch, DeltaKind, PART_DELTAS};
 use dataflows::views::{Cell, View, ViewKind};
 use market::Commit;
 
@@ -30,8 +30,8 @@ impl AddedUp {
     }
 
     /// Takes a batch; panics if a part or batch is missing.
-    pub(super) fn take(&mut self, batch: &Batch<'_>) {
-        let Batch { kind, after, commit, part, last, deltas, .. } = *batch;
+    pub(super) fn take(&mut self, batch: &DeltaBatch<'_>) {
+        let DeltaBatch { kind, after, commit, part, last, deltas, .. } = *batch;
         assert!(deltas.len() <= PART_DELTAS);
         let follows = match self.within {
             Some((commit, before)) => (commit, before + 1),
