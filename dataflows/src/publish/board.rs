@@ -139,7 +139,7 @@ impl Board {
             trade_log: TradeLog::new(config.trade_log_bytes_max),
             rings: KEYED.iter().map(|_| Ring::new(config.ring_bytes_max)).collect(),
             tables: Tables {
-                sources: Table::new("providers", config.ring_bytes_max),
+                sources: Table::new("sources", config.ring_bytes_max),
                 health: Table::new("health", config.ring_bytes_max),
                 sinks: Table::new("sinks", config.ring_bytes_max),
             },
