@@ -8,7 +8,7 @@ pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod deliver;
+pub mod delivery;
 pub mod engine;
 pub mod health;
 pub mod ingest;

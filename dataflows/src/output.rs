@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use market::Catalog;
 
-use crate::publish::{Board, BoardReader, Digest, TAPE, ViewDigest};
-use crate::views::{Cell, Scan, VIEWS, View, Wanted, write_csv_header, write_csv_row};
+use crate::publish::{Board, BoardReader, Digest, TRADE_LOG, ViewDigest};
+use crate::views::{Cell, RowFilter, Scan, VIEWS, View, write_csv_header, write_csv_row};
 
 pub use folder::{MANIFEST, OutputError, ResultsFolder};
 
@@ -85,12 +85,12 @@ fn for_each_row<E>(
     view: &'static View,
     mut each: impl FnMut(&[Cell]) -> Result<(), E>,
 ) -> Result<(), E> {
-    if view.name == TAPE {
+    if view.name == TRADE_LOG {
         return reader.each_trade(view, each);
     }
     if reader.is_by_instrument(view) {
         return catalog.all().iter().try_for_each(|instrument| {
-            let own = Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
+            let own = Scan { filter: RowFilter::of_instrument(instrument.id), ..Scan::all(view) };
             rows(reader, &own).iter().try_for_each(|cells| each(cells))
         });
     }

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource, JobFile};
-use crate::deliver::{Backoff, Delivering, SinkHandler, Standings, Wish};
+use crate::delivery::{Backoff, SinkHandler, SinkSet, SinkStatuses, SinkSubscription};
 use crate::engine::{Engine, EngineError};
 use crate::health::HealthMonitor;
 use crate::ingest::connections::Connections;
@@ -30,7 +30,7 @@ use crate::ingest::sequencer::{
 use crate::ingest::source_status::SourceStatuses;
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
-use crate::publish::{Board, BoardConfig, BoardReader, TAPE, ViewDigest};
+use crate::publish::{Board, BoardConfig, BoardReader, TRADE_LOG, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
 use crate::views::{VIEWS, View, ViewReader};
 
@@ -128,7 +128,7 @@ pub struct RunOptions {
 impl RunOptions {
     /// Whether single trades can be read; otherwise none is kept.
     fn show_trades(&self) -> bool {
-        self.followed || self.digest || (self.out.is_some() && self.writes(TAPE))
+        self.followed || self.digest || (self.out.is_some() && self.writes(TRADE_LOG))
     }
 
     /// Whether a view is written to `out`.
@@ -157,7 +157,7 @@ pub struct Job {
     /// Takes rows from clients, in a live run.
     pub ingest_api: Option<HttpIngest>,
     /// The status of deliveries to sinks; empty if nothing is delivered.
-    pub sinks: Standings,
+    pub sinks: SinkStatuses,
     /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
     dispatcher: CommitDispatcher,
     engine: Engine,
@@ -206,7 +206,7 @@ impl Job {
             operators: &OPERATORS,
             labels: config.labels(),
             log_bytes_max: config.log_bytes,
-            tape_bytes_max: if options.show_trades() { config.trade_log_bytes } else { 0 },
+            trade_log_bytes_max: if options.show_trades() { config.trade_log_bytes } else { 0 },
             ring_bytes_max: if options.followed { config.ring_bytes } else { 0 },
             history_bytes_max: if options.followed { config.history_bytes } else { 0 },
             digests: options.digest,
@@ -222,7 +222,7 @@ impl Job {
         let catalog = Arc::clone(&config.catalog);
         let connections = Connections::default();
         // A replay delivers nothing: the changes of a recording have been delivered before.
-        let sinks = if options.followed { config.standings() } else { Standings::default() };
+        let sinks = if options.followed { config.sink_statuses() } else { SinkStatuses::default() };
         let health = HealthMonitor::new(
             config.sources.iter().map(|s| (s.names.name.clone(), s.required)).collect(),
             Arc::clone(&board),
@@ -277,25 +277,25 @@ impl Job {
     }
 
     /// Delivers changes of views to the sinks of `config`, on threads that wait in `runtime`.
-    pub fn deliver(&self, config: &Config, runtime: Handle) -> Result<Delivering, RunError> {
+    pub fn deliver(&self, config: &Config, runtime: Handle) -> Result<SinkSet, RunError> {
         let run: Arc<str> = Arc::from(now().rfc3339());
-        let mut delivering = Delivering::new(Arc::new(self.reader()), runtime);
+        let mut sink_set = SinkSet::new(Arc::new(self.reader()), runtime);
         let views = config.sinks.iter().flat_map(|sink| sink.views.iter().map(move |v| (sink, v)));
-        for ((sink, (view, wanted)), standing) in views.zip(self.sinks.0.iter()) {
-            let wish = Wish {
+        for ((sink, (view, filter)), status) in views.zip(self.sinks.0.iter()) {
+            let subscription = SinkSubscription {
                 view,
-                wanted: Arc::clone(wanted),
+                filter: Arc::clone(filter),
                 every: sink.every,
                 backoff: Backoff::default(),
             };
             let how = (sink.encoding, sink.numbers_as_strings);
             let (to, run) = (Arc::clone(&sink.sink), Arc::clone(&run));
             let handler = SinkHandler::new(to, run, Arc::clone(&self.catalog), how);
-            delivering
-                .start(wish, Box::new(handler), Arc::clone(standing))
+            sink_set
+                .start(subscription, Box::new(handler), Arc::clone(status))
                 .map_err(RunError::Thread)?;
         }
-        Ok(delivering)
+        Ok(sink_set)
     }
 
     /// Completes everything in flight, stops the workers, and reports.
@@ -318,7 +318,9 @@ impl Job {
         }
         for view in VIEWS {
             let (dropped, limit, bytes_max) = match view.name {
-                TAPE => (board.tape.dropped(), "trade_log_bytes", board.tape.bytes_max()),
+                TRADE_LOG => {
+                    (board.trade_log.dropped(), "trade_log_bytes", board.trade_log.bytes_max())
+                }
                 name => (board.logs.dropped(name), "log_bytes", board.logs.bytes_max()),
             };
             if dropped > 0 {
@@ -328,8 +330,9 @@ impl Job {
                 );
             }
         }
-        let is_reported =
-            |view: &&View| view.recorded && (view.name != TAPE || board.tape.is_kept());
+        let is_reported = |view: &&View| {
+            view.recorded && (view.name != TRADE_LOG || board.trade_log.is_enabled())
+        };
         let views = VIEWS.iter().filter(is_reported).map(|view| {
             let digest = options.digest.then(|| digest(&board, &reader, &catalog, view));
             (view.name, reader.count(view), digest)

@@ -16,13 +16,13 @@ pub(super) fn of_process() -> Duration {
 }
 
 fn read(clock: ClockId) -> Duration {
-    let told = clock_gettime(clock);
-    let (secs, nanos) = (u64::try_from(told.tv_sec), u32::try_from(told.tv_nsec));
+    let output = clock_gettime(clock);
+    let (secs, nanos) = (u64::try_from(output.tv_sec), u32::try_from(output.tv_nsec));
     Duration::new(secs.unwrap_or(0), nanos.unwrap_or(0))
 }
 
 /// CPU time of all threads of this process but those of this name, to a tick of the scheduler each (some ms); none where the
-/// system does not tell it.
+/// system does not report it.
 pub(super) fn of_others(name: &str) -> Option<Duration> {
     let mut spent = 0;
     for task in fs::read_dir("/proc/self/task").ok()?.flatten() {

@@ -52,10 +52,10 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         "worker CPU per commit of {rows} ticks, ms\n  mean {mean:.2}   p50 {p50:.2}   p99 {p99:.2}   p99.9 {p999:.2}   ({} commits)",
         spent.len()
     );
-    figures.tell("commit_cpu_mean_ms", mean);
-    figures.tell("commit_cpu_p50_ms", p50);
-    figures.tell("commit_cpu_p99_ms", p99);
-    figures.tell("commit_cpu_p999_ms", p999);
+    figures.report("commit_cpu_mean_ms", mean);
+    figures.report("commit_cpu_p50_ms", p50);
+    figures.report("commit_cpu_p99_ms", p99);
+    figures.report("commit_cpu_p999_ms", p999);
     Ok(())
 }
 
@@ -123,7 +123,7 @@ fn board(config: &Config) -> Board {
         operators: &OPERATORS,
         labels: config.labels(),
         log_bytes_max: config.log_bytes,
-        tape_bytes_max: 0,
+        trade_log_bytes_max: 0,
         ring_bytes_max: config.ring_bytes,
         history_bytes_max: config.history_bytes,
         digests: false,

@@ -30,12 +30,12 @@ const UPDATES: u32 = 20;
 /// The threads that are not the server.
 const CLIENTS: &str = "clients";
 
-/// What clients have been told so far.
+/// What clients have received so far.
 #[derive(Default)]
-struct Told {
+struct Received {
     /// Updates that reached a client.
     updates: AtomicU64,
-    /// Clients that have been told anything.
+    /// The number of clients that have received a message.
     clients: AtomicU64,
     /// Bytes of the latest update.
     bytes: AtomicU64,
@@ -61,9 +61,9 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
          tickweave {per_cpu:>9.0}   bare broadcast {bare_per_cpu:>9.0}   {ratio:.2} × it",
         asked.sockets
     );
-    figures.tell("fan_out_deliveries_per_cpu_s", per_cpu);
-    figures.tell("fan_out_bare_deliveries_per_cpu_s", bare_per_cpu);
-    figures.tell("fan_out_ratio", ratio);
+    figures.report("fan_out_deliveries_per_cpu_s", per_cpu);
+    figures.report("fan_out_bare_deliveries_per_cpu_s", bare_per_cpu);
+    figures.report("fan_out_ratio", ratio);
     Ok(())
 }
 
@@ -73,39 +73,44 @@ fn deliveries(
     sockets: usize,
     length: Duration,
 ) -> anyhow::Result<(f64, usize)> {
-    let told = Arc::new(Told::default());
-    let counting = Arc::clone(&told);
+    let received = Arc::new(Received::default());
+    let counting = Arc::clone(&received);
     let clients = std::thread::Builder::new()
         .name(CLIENTS.to_owned())
         .spawn(move || follow_all(address, sockets, &counting))?;
     for _ in 0..600 {
-        if told.clients.load(Ordering::SeqCst) == sockets as u64 || clients.is_finished() {
+        if received.clients.load(Ordering::SeqCst) == sockets as u64 || clients.is_finished() {
             break;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
     anyhow::ensure!(
-        told.clients.load(Ordering::SeqCst) == sockets as u64,
-        "only {} of {sockets} clients were told anything within a minute",
-        told.clients.load(Ordering::SeqCst)
+        received.clients.load(Ordering::SeqCst) == sockets as u64,
+        "only {} of {sockets} clients were received anything within a minute",
+        received.clients.load(Ordering::SeqCst)
     );
-    let spent = || of_others(CLIENTS).context("this system does not tell the CPU time of threads");
-    let (begun, from) = (spent()?, told.updates.load(Ordering::SeqCst));
+    let spent =
+        || of_others(CLIENTS).context("this system does not report the CPU time of threads");
+    let (begun, from) = (spent()?, received.updates.load(Ordering::SeqCst));
     std::thread::sleep(length);
-    let (ended, upto) = (spent()?, told.updates.load(Ordering::SeqCst));
-    told.ended.store(true, Ordering::SeqCst);
+    let (ended, upto) = (spent()?, received.updates.load(Ordering::SeqCst));
+    received.ended.store(true, Ordering::SeqCst);
     clients.join().map_err(|_| anyhow::anyhow!("the clients panicked"))??;
     let want = sockets as f64 * f64::from(UPDATES) * length.as_secs_f64();
     let got = (upto - from) as f64;
     if got < want * 0.95 {
         say!("  only {got:.0} of {want:.0} updates reached their clients as frames of their own");
     }
-    let bytes = told.bytes.load(Ordering::SeqCst) as usize;
+    let bytes = received.bytes.load(Ordering::SeqCst) as usize;
     Ok((got / (ended - begun).as_secs_f64().max(1e-9), bytes))
 }
 
 /// Follows with so many clients, on this thread, until it is ended.
-fn follow_all(address: SocketAddr, sockets: usize, told: &Arc<Told>) -> std::io::Result<()> {
+fn follow_all(
+    address: SocketAddr,
+    sockets: usize,
+    received: &Arc<Received>,
+) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut clients = Vec::with_capacity(sockets);
@@ -113,9 +118,9 @@ fn follow_all(address: SocketAddr, sockets: usize, told: &Arc<Told>) -> std::io:
             let mut stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             stream.write_all(UPGRADE.as_bytes()).await?;
-            clients.push(tokio::spawn(follow(stream, Arc::clone(told))));
+            clients.push(tokio::spawn(follow(stream, Arc::clone(received))));
         }
-        while !told.ended.load(Ordering::SeqCst) {
+        while !received.ended.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         clients.iter().for_each(tokio::task::JoinHandle::abort);
@@ -123,7 +128,7 @@ fn follow_all(address: SocketAddr, sockets: usize, told: &Arc<Told>) -> std::io:
     })
 }
 
-async fn follow(mut stream: TcpStream, told: Arc<Told>) -> std::io::Result<()> {
+async fn follow(mut stream: TcpStream, received: Arc<Received>) -> std::io::Result<()> {
     let mut read = Vec::with_capacity(8_192);
     let head = loop {
         if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -138,17 +143,17 @@ async fn follow(mut stream: TcpStream, told: Arc<Told>) -> std::io::Result<()> {
         r#"{{"op":"subscribe","id":1,"sub":"p","view":"candles","filter":{{"symbol":["{PROBE}"],"timeframe":"1m"}}}}"#
     );
     stream.write_all(&text_frame(&ask)).await?;
-    let mut is_told = false;
+    let mut has_received = false;
     loop {
         let mut used = 0;
         loop {
             match frame(&read[used..]) {
                 Framed::Text(text) => {
                     if read[used..][text.clone()].starts_with(b"{\"type\":\"update\"") {
-                        told.updates.fetch_add(1, Ordering::Relaxed);
-                        told.bytes.store(text.len() as u64, Ordering::Relaxed);
-                        if !std::mem::replace(&mut is_told, true) {
-                            told.clients.fetch_add(1, Ordering::SeqCst);
+                        received.updates.fetch_add(1, Ordering::Relaxed);
+                        received.bytes.store(text.len() as u64, Ordering::Relaxed);
+                        if !std::mem::replace(&mut has_received, true) {
+                            received.clients.fetch_add(1, Ordering::SeqCst);
                         }
                     }
                     used += text.end;
@@ -183,7 +188,7 @@ impl Bare {
         let everybody = all.clone();
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(tell(stream, everybody.subscribe()));
+                tokio::spawn(broadcast(stream, everybody.subscribe()));
             }
         });
         runtime.spawn(async move {
@@ -213,7 +218,7 @@ fn update(bytes: usize) -> Vec<u8> {
     frame
 }
 
-async fn tell(
+async fn broadcast(
     mut stream: TcpStream,
     mut all: broadcast::Receiver<Arc<[u8]>>,
 ) -> std::io::Result<()> {

@@ -75,7 +75,7 @@ pub fn measure_file(files: &Files, jobs: &[String], figures: &mut Figures) -> an
                 cpu.as_f64().unwrap_or(0.0),
                 peak.as_f64().unwrap_or(0.0)
             );
-            figures.tell(
+            figures.report(
                 &format!("file_{name}_{how}"),
                 json!({ "ticks_per_s": ticks, "ratio": ticks / plain, "cpu_s": cpu, "peak_mb": peak }),
             );
@@ -99,7 +99,7 @@ fn run_one(path: &Path, one: &str) -> anyhow::Result<Value> {
 }
 
 impl One {
-    /// Runs in this process; tells CPU time and peak memory.
+    /// Runs in this process; returns CPU time and peak memory.
     pub fn run(self, path: &Path) -> anyhow::Result<Value> {
         let folder = std::env::temp_dir().join(format!("tickweave-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;

@@ -25,8 +25,8 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
 const RATE: u32 = 1_000;
 /// Minutes of event time.
 const MINUTES: u32 = 30;
-/// The minutes that are told; memory grows from the first of them on if it does.
-const TOLD: [u32; 4] = [5, 10, 20, MINUTES];
+/// The reported minutes. If memory grows, it grows from the first of them on.
+const REPORTED: [u32; 4] = [5, 10, 20, MINUTES];
 /// Commits of a minute of event time.
 const COMMITS: u32 = 6;
 
@@ -48,36 +48,36 @@ pub struct Minute {
 
 fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let (minutes, rate, seed) = (MINUTES.to_string(), RATE.to_string(), asked.seed.to_string());
-    let told = in_own_process(&[FLAG, &minutes, "--rate", &rate, "--seed", &seed])?;
-    let minutes: Vec<Minute> = serde_json::from_value(told)?;
+    let output = in_own_process(&[FLAG, &minutes, "--rate", &rate, "--seed", &seed])?;
+    let minutes: Vec<Minute> = serde_json::from_value(output)?;
     let at = |minute: u32| {
-        let told = minutes.get(minute as usize - 1).copied();
-        told.with_context(|| format!("minute {minute} of {} was not told", minutes.len()))
+        let output = minutes.get(minute as usize - 1).copied();
+        output.with_context(|| format!("minute {minute} of {} was not output", minutes.len()))
     };
-    let (first, last) = (at(TOLD[0])?, at(MINUTES)?);
+    let (first, last) = (at(REPORTED[0])?, at(MINUTES)?);
     say!("flat, {RATE} ticks/s of event time with a horizon of 2 minutes");
     say!("  minute    resident MB    retained MB        ids     bars");
-    for minute in TOLD {
+    for minute in REPORTED {
         let Minute { rss, retained, ids, bars } = at(minute)?;
         let (rss_mb, retained_mb) = (rss as f64 / 1e6, retained as f64 / 1e6);
         say!("  {minute:>6} {rss_mb:>14.1} {retained_mb:>14.2} {ids:>10} {bars:>8}");
-        figures.tell(
+        figures.report(
             &format!("flat_minute_{minute}"),
             json!({ "rss_bytes": rss, "retained_bytes": retained, "ids": ids, "bars": bars }),
         );
     }
-    let later = minutes.iter().skip(TOLD[0] as usize);
+    let later = minutes.iter().skip(REPORTED[0] as usize);
     let ids = later.map(|minute| minute.ids).max().unwrap_or(0);
     let bars = last.bars.saturating_sub(first.bars).max(1) as f64;
     let grown = |of: fn(&Minute) -> u64| (of(&last) as f64 - of(&first) as f64) / bars;
     let (resident, retained) = (grown(|minute| minute.rss), grown(|minute| minute.retained));
     say!(
         "  after minute {}: at most {ids} ids; {resident:.0} resident bytes more a bar, {retained:.0} of them retained by operators",
-        TOLD[0]
+        REPORTED[0]
     );
-    figures.tell("flat_ids_most", ids);
-    figures.tell("flat_rss_bytes_per_bar", resident);
-    figures.tell("flat_retained_bytes_per_bar", retained);
+    figures.report("flat_ids_most", ids);
+    figures.report("flat_rss_bytes_per_bar", resident);
+    figures.report("flat_retained_bytes_per_bar", retained);
     Ok(())
 }
 
@@ -94,10 +94,10 @@ pub fn minutes(minutes: u32, rate: u32, seed: u64) -> anyhow::Result<Vec<Minute>
         ..Workload::default()
     };
     let commits = Commits::of(&workload, (rate * 60 / COMMITS) as usize, &config)?;
-    memory("VmRSS").context("this system does not tell the memory of a process")?;
+    memory("VmRSS").context("this system does not report the memory of a process")?;
     let (job, _) = start(&config)?;
     let board = Arc::clone(&job.board);
-    let mut told = Vec::new();
+    let mut output = Vec::new();
     let mut made = Ok(());
     job.sequence(&RunOptions::default(), |dispatcher| {
         let mut most = 0;
@@ -114,7 +114,7 @@ pub fn minutes(minutes: u32, rate: u32, seed: u64) -> anyhow::Result<Vec<Minute>
             let ids: usize = board.gauges.values().map(|gauge| gauge.ids()).sum();
             most = most.max(ids as u64);
             if number % COMMITS == 0 {
-                told.push(Minute {
+                output.push(Minute {
                     rss: memory("VmRSS").unwrap_or(0),
                     retained: board.retained_bytes() as u64,
                     ids: std::mem::take(&mut most),
@@ -125,5 +125,5 @@ pub fn minutes(minutes: u32, rate: u32, seed: u64) -> anyhow::Result<Vec<Minute>
         Ok(true)
     })?;
     made?;
-    Ok(told)
+    Ok(output)
 }

@@ -50,7 +50,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         "growth, CPU ns a tick of {rows}           engine            plain loop   changed bars of 1,000"
     );
     for Axis { name, points } in axes(rows, asked.seed) {
-        let mut told = Map::new();
+        let mut output = Map::new();
         let mut before = None;
         for (at, ..) in points {
             let costs = median(&format!("{name}:{at}"), rows, asked)?;
@@ -63,10 +63,10 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
                 costs.cost_loop_cpu_ns / of.cost_loop_cpu_ns,
                 costs.changed_bars_per_1000,
             );
-            told.insert(at, serde_json::to_value(costs)?);
+            output.insert(at, serde_json::to_value(costs)?);
             before = Some(costs);
         }
-        figures.tell(&format!("growth_{name}"), Value::Object(told));
+        figures.report(&format!("growth_{name}"), Value::Object(output));
     }
     Ok(())
 }
@@ -76,8 +76,8 @@ fn median(of: &str, rows: u64, asked: &Asked) -> anyhow::Result<Costs> {
     let (rows, seed) = (rows.to_string(), asked.seed.to_string());
     let mut passes = Vec::new();
     for _ in 0..asked.repeats.max(1) {
-        let told = in_own_process(&[FLAG, of, "--rows", &rows, "--seed", &seed])?;
-        passes.push(serde_json::from_value::<Costs>(told)?);
+        let output = in_own_process(&[FLAG, of, "--rows", &rows, "--seed", &seed])?;
+        passes.push(serde_json::from_value::<Costs>(output)?);
     }
     let median =
         |of: fn(&Costs) -> f64| quantile(&mut passes.iter().map(of).collect::<Vec<_>>(), 0.5);

@@ -29,10 +29,10 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     for (ids, name) in [("integer", "integer_ids"), ("hashed", "hashed_ids")] {
         // A process of its own: memory that was freed before would hide some of the growth.
         let seed = asked.seed.to_string();
-        let told = in_own_process(&[FLAG, ids, "--seed", &seed])?;
-        let bytes = told.as_f64().with_context(|| format!("{told} is no number of bytes"))?;
+        let output = in_own_process(&[FLAG, ids, "--seed", &seed])?;
+        let bytes = output.as_f64().with_context(|| format!("{output} is no number of bytes"))?;
         say!("  {name:<12} {bytes:>6.1}");
-        figures.tell(&format!("bytes_per_trade_{name}"), bytes);
+        figures.report(&format!("bytes_per_trade_{name}"), bytes);
     }
     Ok(())
 }
@@ -56,24 +56,24 @@ pub fn retained(ids: &str, seed: u64) -> anyhow::Result<f64> {
         ..Workload::default()
     };
     let batches = Batches::of(&workload, BenchJob::J1, COMMIT_ROWS, &config)?;
-    let rss = || memory("VmRSS").context("this system does not tell the memory of a process");
+    let rss = || memory("VmRSS").context("this system does not report the memory of a process");
     // The last commit lets all bars become final, and changes every row.
     let commits = batches.commits.len() as u64 - 1;
     let mut seen = Vec::new();
     let (job, _) = start(&config)?;
-    let mut told = Ok(());
+    let mut output = Ok(());
     job.sequence(&RunOptions::default(), |dispatcher| {
         // Copies are made one at a time and given away: what is on its way is the same at both looks.
         for (number, (binding, records)) in (1..=commits).zip(&batches.commits) {
             dispatcher.dispatch(closed(binding.clone(), records.clone()))?;
             dispatcher.drain()?;
             if number == FROM / COMMIT_ROWS as u64 || number == commits {
-                told = rss().map(|rss| seen.push(rss));
+                output = rss().map(|rss| seen.push(rss));
             }
         }
         Ok(true)
     })?;
-    told?;
+    output?;
     let [first, last] = seen[..] else { bail!("the memory was looked at {} times", seen.len()) };
     Ok(last.saturating_sub(first) as f64 / (UPTO - FROM) as f64)
 }

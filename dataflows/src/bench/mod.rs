@@ -69,7 +69,7 @@ pub struct Measurement {
     pub doc: &'static str,
     /// Whether it is measured when nothing is asked for by name: all that are take less than a minute together.
     pub by_default: bool,
-    /// Measures it, and says on standard error what came of it.
+    /// Runs the benchmark, and prints its results on standard error.
     pub run: fn(&Asked, &mut Figures) -> anyhow::Result<()>,
 }
 
@@ -98,7 +98,7 @@ pub struct Files {
 
 impl Figures {
     /// A figure.
-    pub fn tell(&mut self, name: &str, figure: impl Into<Value>) {
+    pub fn report(&mut self, name: &str, figure: impl Into<Value>) {
         self.0.insert(name.to_owned(), figure.into());
     }
 
@@ -106,7 +106,7 @@ impl Figures {
     pub(crate) fn by_workers(&mut self, name: &str, figures: &BTreeMap<usize, f64>) {
         let by =
             figures.iter().map(|(workers, figure)| (workers.to_string(), Value::from(*figure)));
-        self.tell(name, Value::Object(by.collect()));
+        self.report(name, Value::Object(by.collect()));
     }
 
     /// All of them as one object.

@@ -38,7 +38,7 @@ const SCAN: &str = "/v1/views/trades?id=nosuch&limit=10000";
 const FOLLOW: &str =
     "GET /stream?view=candles,indicators,trades HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// Two things are asked for this often.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A demo that runs until this is dropped.
 struct Demo {
@@ -46,7 +46,7 @@ struct Demo {
     address: SocketAddr,
 }
 
-/// Clients that read until they are told to stop.
+/// Clients that read until they are stopped.
 struct Readers {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicU64>,
@@ -73,11 +73,11 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let (mut alone, mut beside) = (Seen::default(), Seen::default());
     let mut scans = 0;
     for _ in 0..asked.repeats.max(1) {
-        alone.look(demo.address, length)?;
+        alone.measure(demo.address, length)?;
         let readers = Readers::start(demo.address)?;
         thread::sleep(SETTLE);
         let before = readers.answered.load(Ordering::Relaxed);
-        beside.look(demo.address, length)?;
+        beside.measure(demo.address, length)?;
         scans += readers.answered.load(Ordering::Relaxed) - before;
         readers.stop();
         thread::sleep(SETTLE);
@@ -99,7 +99,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
             ("point_p50_ms", point50),
             ("point_p99_ms", point99),
         ] {
-            figures.tell(&format!("readers_{name}_{figure}"), value);
+            figures.report(&format!("readers_{name}_{figure}"), value);
         }
     }
     let share = (beside.ticks / beside.seconds) / (alone.ticks / alone.seconds);
@@ -107,8 +107,8 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     eprintln!(
         "  {share:.3} of the ticks that it takes alone; {per_second:.1} scans answered a second"
     );
-    figures.tell("readers_ticks_share", share);
-    figures.tell("readers_scans_per_s", per_second);
+    figures.report("readers_ticks_share", share);
+    figures.report("readers_scans_per_s", per_second);
     Ok(())
 }
 
@@ -120,8 +120,8 @@ impl Demo {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;
-        let told = process.stderr.take().context("the demo has no standard error")?;
-        let mut lines = BufReader::new(told);
+        let output = process.stderr.take().context("the demo has no standard error")?;
+        let mut lines = BufReader::new(output);
         let address = loop {
             let mut line = String::new();
             if lines.read_line(&mut line)? == 0 {
@@ -160,7 +160,7 @@ impl Readers {
                         Ok(())
                     });
                     if answer.is_err() {
-                        thread::sleep(LOOK);
+                        thread::sleep(POLL_INTERVAL);
                     }
                 }
             };
@@ -186,7 +186,7 @@ impl Readers {
 
 impl Seen {
     /// Looks for so long.
-    fn look(&mut self, address: SocketAddr, length: Duration) -> anyhow::Result<()> {
+    fn measure(&mut self, address: SocketAddr, length: Duration) -> anyhow::Result<()> {
         let begun = Instant::now();
         let before = taken(address)?;
         let counted_from = Instant::now();
@@ -203,7 +203,7 @@ impl Seen {
             let (took, status) = timed("/v1/candles/demo:ALFA?timeframe=1m&limit=1")?;
             self.point.push(took);
             self.refused += u64::from(status != 200);
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
         self.ticks += taken(address)? - before;
         self.seconds += counted_from.elapsed().as_secs_f64();

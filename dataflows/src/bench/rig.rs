@@ -185,7 +185,7 @@ pub(super) fn closed(binding: Binding, records: Vec<Record>) -> ClosedCommit {
     }
 }
 
-/// What this program tells on standard output as a process of its own, which has done nothing before.
+/// The standard output of this program in a process of its own, which has done nothing before.
 pub(super) fn in_own_process(args: &[&str]) -> anyhow::Result<Value> {
     let run = Command::new(std::env::current_exe()?)
         .args(["--log", "warn", "bench"])

@@ -6,9 +6,9 @@ use cost::Loop;
 use market::{CandleKey, Catalog, EventTime, InstrumentId, Timeframe};
 
 use crate::publish::BoardReader;
-use crate::views::{Cell, ReadError, Scan, VIEWS, View, Wanted};
+use crate::views::{Cell, ReadError, RowFilter, Scan, VIEWS, View};
 
-/// By which numbers of the loop the outputs of indicators are told.
+/// The loop's numbers of the outputs of indicators.
 const OUTPUTS: [(&str, &str); 9] = [
     ("sma20", "sma"),
     ("ema20", "ema"),
@@ -31,7 +31,7 @@ pub fn differences(
     let mut wrong = Vec::new();
     let (mut candles, mut numbers) = (0, 0);
     for instrument in catalog.all() {
-        let of = |view| Scan { wanted: Wanted::of_instrument(instrument.id), ..Scan::all(view) };
+        let of = |view| Scan { filter: RowFilter::of_instrument(instrument.id), ..Scan::all(view) };
         for (key, candle) in reader.read_candles(&of(view("candles")))?.rows {
             candles += 1;
             if plain.views.candles.get(&key) != Some(&candle.bar) {
@@ -47,9 +47,9 @@ pub fn differences(
             }
         }
     }
-    let told = plain.views.indicators.values();
-    let told: usize = told.map(|row| row.0.iter().filter(|n| !n.is_nan()).count()).sum();
-    if candles != plain.views.candles.len() || numbers != told || !accounts(reader, plain)? {
+    let output = plain.views.indicators.values();
+    let output: usize = output.map(|row| row.0.iter().filter(|n| !n.is_nan()).count()).sum();
+    if candles != plain.views.candles.len() || numbers != output || !accounts(reader, plain)? {
         wrong.push(CandleKey {
             instrument: InstrumentId(0),
             timeframe: Timeframe::MINUTE,

@@ -38,7 +38,7 @@ pub struct Compared {
 pub struct Pass {
     /// Rows per second.
     pub rate: f64,
-    /// CPU time of the process per row in nanoseconds, which tells more where others are at work on the machine.
+    /// CPU time of the process per row in nanoseconds; more reliable on a busy machine.
     pub cpu_ns: f64,
 }
 
@@ -79,15 +79,15 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
             cpu(passes)
         );
         let name = if *workers == 1 { "worker" } else { "workers" };
-        figures.tell(&format!("cost_ratio_{workers}_{name}"), ratio);
-        figures.tell(&format!("cost_cpu_ratio_{workers}_{name}"), of_cpu);
+        figures.report(&format!("cost_ratio_{workers}_{name}"), ratio);
+        figures.report(&format!("cost_cpu_ratio_{workers}_{name}"), of_cpu);
         rates.insert(*workers, rate(passes));
         cpus.insert(*workers, cpu(passes));
     }
     figures.by_workers("ticks_per_s", &rates);
     figures.by_workers("cpu_ns_per_tick", &cpus);
-    figures.tell("cost_loop_ticks_per_s", rate(&plain));
-    figures.tell("cost_loop_cpu_ns_per_tick", cpu(&plain));
+    figures.report("cost_loop_ticks_per_s", rate(&plain));
+    figures.report("cost_loop_cpu_ns_per_tick", cpu(&plain));
     Ok(())
 }
 

@@ -115,9 +115,9 @@ impl Bench {
             seed: self.seed,
         };
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        figures.tell("version", env!("CARGO_PKG_VERSION"));
-        figures.tell("cores", cores);
-        figures.tell("debug", Value::from(cfg!(debug_assertions)));
+        figures.report("version", env!("CARGO_PKG_VERSION"));
+        figures.report("cores", cores);
+        figures.report("debug", Value::from(cfg!(debug_assertions)));
         say!("tickweave {} on {cores} cores", env!("CARGO_PKG_VERSION"));
         let is_asked = |one: &&Measurement| match self.only.is_empty() {
             true => one.by_default,

@@ -21,7 +21,7 @@ use crate::readers::ReaderPool;
 use crate::run::{Job, RunOptions, run_live};
 use tokio::sync::Semaphore;
 
-use crate::serve::{Context, Frames, Limits, Posts, bind, serve};
+use crate::serve::{Context, Limits, Posts, UpdateCache, bind, serve};
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
 #[derive(Args)]
@@ -124,7 +124,7 @@ fn context(config: &Config, job: &Job, readers: ReaderPool) -> Context {
         health: Arc::new(move || health.health()),
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
-        frames: Frames::default(),
+        updates: UpdateCache::default(),
         closing: tokio::sync::watch::channel(false).1,
         sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
         posts: Posts::new(

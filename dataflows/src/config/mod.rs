@@ -44,7 +44,7 @@ pub use sinks::ConfiguredSink;
 pub use sources::{ConfiguredSource, IngestApiConfig};
 
 use crate::clock::{Ahead, SourceTiming};
-use crate::deliver::{Standing, Standings};
+use crate::delivery::{SinkStatus, SinkStatuses};
 use crate::ingest::dispatcher::Limits;
 use crate::ingest::sequencer::{Cadence, SourceNames};
 use crate::ingest::source_manager::StartBounds;
@@ -307,13 +307,13 @@ impl Config {
     }
 
     /// How deliveries go, sink by sink and view by view; nothing is delivered yet.
-    pub fn standings(&self) -> Standings {
+    pub fn sink_statuses(&self) -> SinkStatuses {
         let of = |sink: &ConfiguredSink| {
             let views = sink.views.iter();
-            let standings = views.map(|(view, _)| Standing::new(&sink.name, &sink.kind, view));
-            standings.collect::<Vec<_>>()
+            let statuses = views.map(|(view, _)| SinkStatus::new(&sink.name, &sink.kind, view));
+            statuses.collect::<Vec<_>>()
         };
-        Standings(self.sinks.iter().flat_map(of).collect())
+        SinkStatuses(self.sinks.iter().flat_map(of).collect())
     }
 
     /// How the sources' times are understood, by number; the ingest API is the last.

@@ -10,7 +10,7 @@ use market::{BarState, InstrumentId, PortfolioId, Timeframe};
 
 use super::raw::RawSink;
 use super::{ConfigError, duration, in_range};
-use crate::views::{VIEWS, View, Wanted, view};
+use crate::views::{RowFilter, VIEWS, View, renamed, view};
 
 /// A sink, ready to be opened.
 pub struct ConfiguredSink {
@@ -19,7 +19,7 @@ pub struct ConfiguredSink {
     /// Its kind.
     pub kind: String,
     /// The views that it is given, and which of their rows.
-    pub views: Vec<(&'static View, Arc<Wanted>)>,
+    pub views: Vec<(&'static View, Arc<RowFilter>)>,
     /// What a record holds of a change.
     pub encoding: Encoding,
     /// Whether exact numbers are written as strings.
@@ -113,6 +113,11 @@ fn views(names: &[String]) -> Result<Vec<&'static View>, String> {
     for name in names {
         let view =
             view(name).ok_or_else(|| format!("no view is named `{name}` (known: {})", known()))?;
+        if let Some(present) = renamed(name) {
+            tracing::warn!(
+                "the view `{name}` of a sink is now named `{present}`; the next version drops the old name"
+            );
+        }
         if views.contains(&view) {
             return Err(format!("names `{name}` twice"));
         }
@@ -130,8 +135,8 @@ fn wanted(
     view: &'static View,
     only: &BTreeMap<String, toml::Value>,
     timeframes: &[Timeframe],
-) -> Result<Wanted, String> {
-    let mut wanted = Wanted::default();
+) -> Result<RowFilter, String> {
+    let mut wanted = RowFilter::default();
     for (name, value) in only {
         let texts = texts(value)
             .ok_or_else(|| format!("`{name}` = {value} is neither a text nor a list of texts"))?;
@@ -162,7 +167,7 @@ fn wanted(
 
 /// Bars that may lack trades do not go out, unless `where` says which states do: in the other system, a whole bar of an
 /// earlier run may be under the same key.
-fn without_partial_bars(view: &'static View, mut wanted: Wanted) -> Wanted {
+fn without_partial_bars(view: &'static View, mut wanted: RowFilter) -> RowFilter {
     let state = view.column("state").filter(|_| view.name == "candles");
     if let Some(state) = state
         && wanted.texts.iter().all(|(column, _)| *column != state)

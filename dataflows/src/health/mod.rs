@@ -20,7 +20,7 @@ mod tests;
 
 use market::{Commit, EventTime, Span};
 
-use crate::deliver::State;
+use crate::delivery::SinkState;
 use crate::serve::{Check, Readiness, Status};
 
 pub use monitor::HealthMonitor;
@@ -71,7 +71,7 @@ pub struct SinkSeen {
     /// The view's name.
     pub view: &'static str,
     /// What the delivery does.
-    pub state: State,
+    pub state: SinkState,
     /// Why the last try did not go well, if it did not.
     pub last_error: Option<String>,
 }
@@ -184,7 +184,7 @@ impl Seen {
     }
 
     fn sinks(&self) -> Check {
-        let in_state = |state: State| {
+        let in_state = |state: SinkState| {
             let sinks = self.sinks.iter().filter(move |sink| sink.state == state);
             sinks
                 .map(|SinkSeen { name, view, last_error, .. }| match last_error {
@@ -194,7 +194,7 @@ impl Seen {
                 .collect::<Vec<_>>()
                 .join("; ")
         };
-        let (failed, retrying) = (in_state(State::Failed), in_state(State::Retrying));
+        let (failed, retrying) = (in_state(SinkState::Failed), in_state(SinkState::Retrying));
         if !failed.is_empty() {
             return check(Status::Fail, format!("failed, and not tried again: {failed}"));
         }

@@ -7,7 +7,7 @@ use market::{Commit, EventTime, Span};
 
 use super::input::RefusedShare;
 use super::{Seen, SinkSeen, SourceSeen};
-use crate::deliver::{self, Standings};
+use crate::delivery::{SinkState, SinkStatuses};
 use crate::ingest::connections::Connections;
 use crate::ingest::sequencer::now;
 use crate::publish::Board;
@@ -23,7 +23,7 @@ struct Shared {
     sources: Vec<(String, bool)>,
     board: Arc<Board>,
     connections: Connections,
-    sinks: Standings,
+    sinks: SinkStatuses,
     metrics: Metrics,
     /// Whether changes are logged: a replay has no trouble of its own.
     logs: bool,
@@ -44,7 +44,7 @@ impl HealthMonitor {
         sources: Vec<(String, bool)>,
         board: Arc<Board>,
         connections: Connections,
-        sinks: Standings,
+        sinks: SinkStatuses,
         metrics: Metrics,
         logs: bool,
     ) -> HealthMonitor {
@@ -108,9 +108,9 @@ impl Shared {
                 refused: state.refused[number],
             }
         });
-        let sinks = self.sinks.0.iter().map(|standing| {
-            let progress = standing.told();
-            let (name, view) = (standing.name.clone(), standing.view.name);
+        let sinks = self.sinks.0.iter().map(|status| {
+            let progress = status.progress();
+            let (name, view) = (status.name.clone(), status.view.name);
             SinkSeen { name, view, state: progress.state, last_error: progress.last_error }
         });
         Seen {
@@ -138,15 +138,15 @@ impl Shared {
                 self.metrics.connection(name, connection);
             }
         }
-        for standing in self.sinks.0.iter() {
-            let progress = standing.told();
+        for status in self.sinks.0.iter() {
+            let progress = status.progress();
             let delivered = Delivered {
-                failed: progress.state == deliver::State::Failed,
+                failed: progress.state == SinkState::Failed,
                 rows: progress.rows,
                 retries: progress.retries,
                 resyncs: progress.resyncs,
             };
-            self.metrics.delivery(&standing.name, standing.view.name, delivered);
+            self.metrics.delivery(&status.name, status.view.name, delivered);
         }
     }
 

@@ -99,11 +99,11 @@ fn sinks_that_fail_fail_and_those_that_retry_warn() {
         last_error: error.map(str::to_owned),
     };
     let with = |sinks| Seen { sinks, ..seen(Vec::new()) };
-    assert_eq!(check(&with(vec![sink(State::Running, None)]), "sinks").0, Status::Pass);
-    let retrying = sink(State::Retrying, Some("timed out"));
+    assert_eq!(check(&with(vec![sink(SinkState::Running, None)]), "sinks").0, Status::Pass);
+    let retrying = sink(SinkState::Retrying, Some("timed out"));
     let why = "tried again: `candles` to bars: timed out".to_owned();
     assert_eq!(check(&with(vec![retrying.clone()]), "sinks"), (Status::Warn, why));
-    let failed = sink(State::Failed, Some("too large"));
+    let failed = sink(SinkState::Failed, Some("too large"));
     let why = "failed, and not tried again: `candles` to bars: too large".to_owned();
     let both = with(vec![retrying, failed]);
     assert_eq!(check(&both, "sinks"), (Status::Fail, why));

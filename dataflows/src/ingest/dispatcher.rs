@@ -11,7 +11,7 @@ use super::feed::{Delivery, FeedSender};
 use super::recording::{Recorder, RecordingError};
 use super::source_status::SourceStatuses;
 use crate::clock::{Binding, Partitions};
-use crate::deliver::Standings;
+use crate::delivery::SinkStatuses;
 use crate::health::HealthMonitor;
 use crate::publish::{Board, LogRow, WorkerFailed, log};
 use crate::serve::Check;
@@ -78,7 +78,7 @@ pub struct CommitDispatcher {
     round_watermarks: Watermarks,
     source_names: Arc<[String]>,
     providers: SourceStatuses,
-    sinks: Standings,
+    sinks: SinkStatuses,
     health: Option<HealthMonitor>,
     save_after: Option<Commit>,
     skip_through: Option<Commit>,
@@ -109,7 +109,7 @@ impl CommitDispatcher {
             watermarks,
             source_names,
             providers: SourceStatuses::default(),
-            sinks: Standings::default(),
+            sinks: SinkStatuses::default(),
             health: None,
             save_after: None,
             skip_through: None,
@@ -132,7 +132,7 @@ impl CommitDispatcher {
     pub fn reporting(
         mut self,
         providers: SourceStatuses,
-        sinks: Standings,
+        sinks: SinkStatuses,
         health: HealthMonitor,
     ) -> CommitDispatcher {
         self.providers = providers;
@@ -274,8 +274,8 @@ impl CommitDispatcher {
     fn publish_status(&self, binding: &Binding) {
         let over_budget = self.is_over_budget();
         let providers = self.providers.rows(binding, over_budget.is_some());
-        self.board.tables.providers.tell(binding.commit, providers);
-        self.board.tables.sinks.tell(binding.commit, self.sinks.rows());
+        self.board.tables.sources.update(binding.commit, providers);
+        self.board.tables.sinks.update(binding.commit, self.sinks.rows());
         let checks = self
             .health
             .iter()
@@ -286,7 +286,7 @@ impl CommitDispatcher {
             row.cells(&mut cells);
             (name.to_owned(), cells)
         });
-        self.board.tables.health.tell(binding.commit, checks);
+        self.board.tables.health.update(binding.commit, checks);
     }
 
     /// Counts rows by source, whatever their outcome. Account events are accepted here; the ledger reports the outcomes of

@@ -5,7 +5,7 @@ use market::{Event, EventTime, Record, Span};
 use super::connections::Connections;
 use super::dispatcher::ClosedCommit;
 use crate::clock::{Binding, Partitions};
-use crate::views::{Cell, DeadLetterRow, ProviderRow, Row};
+use crate::views::{Cell, DeadLetterRow, Row, SourceRow};
 
 /// The configuration of a source.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl SourceStatuses {
             let is_idle =
                 idle.is_some_and(|(idle, last_row_at)| last_row_at.after(idle) <= binding.at);
             let sources = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
-            let row = ProviderRow {
+            let row = SourceRow {
                 name: &info.name,
                 kind: &info.kind,
                 rank: info.rank,
@@ -112,7 +112,7 @@ impl SourceStatuses {
                 behind: connection.and_then(|all| all.behind),
                 read_from: binding.read_from.of(number).filter(|from| *from > EventTime::NEVER),
             };
-            let mut cells = Vec::with_capacity(ProviderRow::COLUMNS.len());
+            let mut cells = Vec::with_capacity(SourceRow::COLUMNS.len());
             row.cells(&mut cells);
             (info.name.clone(), cells)
         });

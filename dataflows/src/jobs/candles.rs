@@ -176,7 +176,7 @@ impl Candles {
         };
         let (contexts, records, accounts) = feed(scope, deliveries, activator);
 
-        let (config, collects_trades) = (Arc::clone(&self.ledger), board.tape.is_kept());
+        let (config, collects_trades) = (Arc::clone(&self.ledger), board.trade_log.is_enabled());
         let ledger = keyed(
             contexts.clone(),
             records,

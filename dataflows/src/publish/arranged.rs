@@ -1,4 +1,4 @@
-//! A worker's arrangements of keyed views, and how they reach the board.
+//! A worker's arrangements of keyed views, and their publication on the board.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,62 +16,62 @@ use timely::progress::frontier::AntichainRef;
 use timely::scheduling::Activator;
 
 use super::board::{Board, Published};
-use super::keyed::{Batch, KEYED, Keyed, Shelf};
+use super::keyed::{Batch, BatchList, KEYED, Keyed};
 use super::ring::Ring;
 use crate::telemetry::Metrics;
 
-/// The arrangement of some keyed view on one worker.
+/// The arrangement of a keyed view on one worker, independent of its row type.
 pub trait Arrangement {
     /// The view.
     fn view(&self) -> &'static str;
 
-    /// The first commit that it has not completed; none if it is done.
+    /// The first commit that is not complete; none if the arrangement is done.
     fn upper(&mut self) -> Option<u64>;
 
     /// All its batches.
-    fn shelf(&mut self) -> Shelf;
+    fn batch_list(&mut self) -> BatchList;
 
-    /// Passes on the batches that have come since the last time.
-    fn pass_on(&mut self, ring: &Ring);
+    /// Pushes the batches since the last call into `ring`.
+    fn publish_new_batches(&mut self, ring: &Ring);
 
-    /// About how many bytes its batches take.
+    /// Approximate bytes of all its batches.
     fn bytes(&mut self) -> usize;
 
-    /// Lets it forget when, before `since`, something changed.
+    /// Allows compaction: commits before `since` may be merged into one time.
     fn compact(&mut self, since: u64);
 }
 
 /// A worker's arrangements of one view.
 pub struct Arranged {
-    /// As it is.
+    /// The current rows.
     pub now: Box<dyn Arrangement>,
-    /// As it was, if that is kept.
+    /// The rows at snapshot points, if the view has a history.
     pub before: Option<Box<dyn Arrangement>>,
 }
 
 /// A change of a row of a keyed view.
 pub(super) type RowUpdate<V> = Update<<V as Keyed>::Key, <V as Keyed>::Value>;
 
-/// Arranges the rows of a view that are on this worker.
+/// Arranges this worker's rows of a view.
 pub(super) fn arrange<'scope, V: Keyed>(
     updates: StreamVec<'scope, Time, RowUpdate<V>>,
 ) -> Box<dyn Arrangement> {
     let scope = updates.scope();
     let mut trace: SharedTrace<V::Key, V::Value> = arrange_local(updates, V::VIEW).trace;
-    // Whoever listens to a trace is woken with each batch; here the worker's loop looks anyhow.
-    let news = trace.new_listener(scope.activator_for(scope.addr()));
-    Box::new(Own::<V> { trace, news })
+    // A trace wakes its listener with each batch. The worker's loop polls anyway, so the activator does nothing.
+    let new_batches = trace.new_listener(scope.activator_for(scope.addr()));
+    Box::new(LocalArrangement::<V> { trace, new_batches })
 }
 
-type OwnSpine<V> = Spine<SharedBatch<<V as Keyed>::Key, <V as Keyed>::Value>>;
-type News<V> = Rc<(Activator, RefCell<VecDeque<TraceReplayInstruction<OwnSpine<V>>>>)>;
+type ViewSpine<V> = Spine<SharedBatch<<V as Keyed>::Key, <V as Keyed>::Value>>;
+type BatchQueue<V> = Rc<(Activator, RefCell<VecDeque<TraceReplayInstruction<ViewSpine<V>>>>)>;
 
-struct Own<V: Keyed> {
-    trace: TraceAgent<OwnSpine<V>>,
-    news: News<V>,
+struct LocalArrangement<V: Keyed> {
+    trace: TraceAgent<ViewSpine<V>>,
+    new_batches: BatchQueue<V>,
 }
 
-impl<V: Keyed> Arrangement for Own<V>
+impl<V: Keyed> Arrangement for LocalArrangement<V>
 where
     Vec<Batch<V>>: Send + Sync,
 {
@@ -85,14 +85,14 @@ where
         upper.elements().first().copied()
     }
 
-    fn shelf(&mut self) -> Shelf {
+    fn batch_list(&mut self) -> BatchList {
         let batches = self.trace.batches_through(Antichain::new().borrow());
         Arc::new(batches.unwrap_or_default())
     }
 
-    fn pass_on(&mut self, ring: &Ring) {
-        for told in self.news.1.borrow_mut().drain(..) {
-            let TraceReplayInstruction::Batch(batch, _) = told else { continue };
+    fn publish_new_batches(&mut self, ring: &Ring) {
+        for instruction in self.new_batches.1.borrow_mut().drain(..) {
+            let TraceReplayInstruction::Batch(batch, _) = instruction else { continue };
             if batch.is_empty() {
                 continue;
             }
@@ -100,8 +100,8 @@ where
             let description = batch.description();
             let (lower, upper) = (bound(description.lower()), bound(description.upper()));
             let bytes = bytes_of::<V>(&batch);
-            let shelf = Arc::new(vec![batch]);
-            ring.push(lower.unwrap_or(0), upper.unwrap_or(u64::MAX), bytes, shelf);
+            let batch_list = Arc::new(vec![batch]);
+            ring.push(lower.unwrap_or(0), upper.unwrap_or(u64::MAX), bytes, batch_list);
         }
     }
 
@@ -118,14 +118,14 @@ where
     }
 }
 
-/// About how many bytes a batch takes, all whose values are about as large as its first.
+/// Approximate bytes of a batch. It assumes that all values are about as large as the first one.
 fn bytes_of<V: Keyed>(batch: &Batch<V>) -> usize {
     let cursor = batch.cursor();
-    let beside = cursor.get_val(batch).map_or(0, V::bytes_beside);
+    let beside = cursor.get_val(batch).map_or(0, V::shared_bytes);
     batch.len() * (size_of::<RowUpdate<V>>() + beside)
 }
 
-/// Publishes a worker's arrangements whenever they have moved.
+/// Publishes a worker's arrangements whenever their frontiers have advanced.
 pub struct Publisher {
     worker: usize,
     /// In the order of [`KEYED`].
@@ -137,15 +137,15 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// For one worker; `views` has each keyed view once, in any order.
+    /// The publisher of one worker. `views` has each keyed view once, in any order.
     pub fn new(
         worker: usize,
         mut views: Vec<Arranged>,
         board: Arc<Board>,
         metrics: Metrics,
     ) -> Publisher {
-        let place = |view: &str| KEYED.iter().position(|keyed| keyed.name == view);
-        views.sort_by_key(|view| place(view.now.view()));
+        let position = |view: &str| KEYED.iter().position(|keyed| keyed.name == view);
+        views.sort_by_key(|view| position(view.now.view()));
         assert!(
             views.iter().map(|view| view.now.view()).eq(KEYED.iter().map(|keyed| keyed.name)),
             "a job arranges every view of KEYED once"
@@ -153,10 +153,10 @@ impl Publisher {
         Publisher { worker, views, board, metrics, upper: Some(0), since: 0 }
     }
 
-    /// Publishes if there is something new, and lets the arrangements compact what no reader can ask for.
-    /// Says whether everything has been published for good.
+    /// Publishes new batches, and lets the arrangements compact what no reader can ask for. Returns true after the last
+    /// commit.
     pub fn step(&mut self) -> bool {
-        // Complete is what all of them have completed; none is done before all are.
+        // A commit is complete when all arrangements have completed it. The publisher is done when all are done.
         let complete = self.all().filter_map(|own| own.upper()).min();
         if complete != self.upper {
             self.publish(complete);
@@ -167,10 +167,11 @@ impl Publisher {
 
     fn publish(&mut self, complete: Option<u64>) {
         for (view, ring) in self.views.iter_mut().zip(&self.board.rings) {
-            view.now.pass_on(ring);
+            view.now.publish_new_batches(ring);
         }
-        let now = self.views.iter_mut().map(|view| view.now.shelf()).collect();
-        let before = self.views.iter_mut().map(|view| view.before.as_mut().map(|own| own.shelf()));
+        let now = self.views.iter_mut().map(|view| view.now.batch_list()).collect();
+        let before =
+            self.views.iter_mut().map(|view| view.before.as_mut().map(|own| own.batch_list()));
         let published = Published { now, before: before.collect() };
         let number = complete.unwrap_or(u64::MAX);
         let completed = self.board.publish(self.worker, number, self.since, published);
@@ -181,12 +182,12 @@ impl Publisher {
         self.since = self.since.max(completed.readable_from.min(number.saturating_sub(1)));
         let since = self.since;
         self.views.iter_mut().for_each(|view| view.now.compact(since));
-        if self.board.history.is_kept() {
-            let kept = self.views.iter_mut().filter_map(|view| view.before.as_mut());
-            let held = kept.map(|own| own.bytes()).sum();
-            let oldest = self.board.history.holds(self.worker, held).min(since);
-            let kept = self.views.iter_mut().filter_map(|view| view.before.as_mut());
-            kept.for_each(|own| own.compact(oldest));
+        if self.board.history.is_enabled() {
+            let histories = self.views.iter_mut().filter_map(|view| view.before.as_mut());
+            let held = histories.map(|own| own.bytes()).sum();
+            let oldest = self.board.history.report_bytes(self.worker, held).min(since);
+            let histories = self.views.iter_mut().filter_map(|view| view.before.as_mut());
+            histories.for_each(|own| own.compact(oldest));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The board: what workers have published, and how far they are. Readers and the ingest thread look here.
+//! The board: the published state of all workers, and their frontiers. Readers and the ingest thread use it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -10,58 +10,58 @@ use operators::Gauge;
 
 use super::digest::Digest;
 use super::history::History;
-use super::keyed::{KEYED, KeyedView, Shelf};
+use super::keyed::{BatchList, KEYED, KeyedView};
 use super::logs::Logs;
 use super::ring::Ring;
 use super::table::Table;
-use super::tape::Tape;
+use super::trade_log::TradeLog;
 use crate::views::{AsOf, Frontier, Labels, ReadError, VIEWS, View};
 
-/// Shared by all workers, readers and the ingest thread of a job.
+/// The published state of a job, shared by all workers, readers and the ingest thread.
 pub struct Board {
     slots: Mutex<Slots>,
     moved: Condvar,
     failed: AtomicBool,
     /// The logs.
     pub logs: Logs,
-    /// What was accepted about trades.
-    pub tape: Tape,
+    /// The log of accepted trades, corrections and cancels.
+    pub trade_log: TradeLog,
     /// The latest changes of keyed views, in the order of [`KEYED`].
     pub rings: Vec<Ring>,
-    /// Rows that do not come from workers.
+    /// The views whose rows do not come from workers.
     pub tables: Tables,
-    /// What views were.
+    /// The snapshot points of views with a history.
     pub history: History,
-    /// Whether digests over changes are wanted; they cost more than most rows do.
+    /// Whether digests over changes are computed. They cost more than most rows.
     pub digests: bool,
-    /// What numbers in rows stand for.
+    /// Names for the numbers in rows.
     pub labels: Labels,
-    /// Per keyed view, its current rows over all workers.
+    /// The number of current rows over all workers, by keyed view.
     rows: BTreeMap<&'static str, AtomicI64>,
-    /// Per worker and operator, what it holds.
+    /// The bytes that each operator of each worker retains.
     pub gauges: BTreeMap<(usize, &'static str), Arc<Gauge>>,
-    /// Per view, the digest over its changes.
+    /// The digest over the changes, by view.
     changes: Mutex<BTreeMap<&'static str, Digest>>,
 }
 
-/// The views that the thread that hands commits over tells.
+/// The views that the commit dispatcher writes.
 pub struct Tables {
-    /// How each source is.
-    pub providers: Table,
-    /// How the process is.
+    /// The status of each source.
+    pub sources: Table,
+    /// The checks of the process.
     pub health: Table,
-    /// How deliveries go.
+    /// The status of each delivery.
     pub sinks: Table,
 }
 
 struct Slots {
     workers: Vec<Slot>,
-    /// Commits that are on their way, their system times, and when their oldest rows came.
+    /// Commits that are not complete: number, system time and arrival time of the oldest row.
     announced: VecDeque<(Commit, EventTime, Option<Instant>)>,
     complete: Option<(Commit, EventTime)>,
 }
 
-/// What one worker has published: its arrangement, complete before `upper`, readable from `since` on.
+/// The published state of one worker: complete before `upper`, readable from `since` on.
 #[derive(Clone)]
 struct Slot {
     upper: u64,
@@ -69,81 +69,81 @@ struct Slot {
     published: Published,
 }
 
-/// What a worker has published of each keyed view, in the order of [`KEYED`].
+/// A worker's batches of each keyed view, in the order of [`KEYED`].
 #[derive(Clone, Default)]
 pub struct Published {
-    /// As it is.
-    pub now: Vec<Shelf>,
-    /// As it was, of those that have a history.
-    pub before: Vec<Option<Shelf>>,
+    /// The current rows.
+    pub now: Vec<BatchList>,
+    /// The rows at snapshot points, for views with a history.
+    pub before: Vec<Option<BatchList>>,
 }
 
-/// What a board is made of.
+/// The parameters of a board.
 pub struct BoardConfig {
-    /// How many workers publish on it.
+    /// The number of workers that publish.
     pub workers: usize,
-    /// The operators that tell what they hold.
+    /// The operators that report their bytes.
     pub operators: &'static [&'static str],
-    /// What numbers in rows stand for.
+    /// Names for the numbers in rows.
     pub labels: Labels,
-    /// Bytes of each log.
+    /// The bound of each log, in bytes.
     pub log_bytes_max: usize,
-    /// Bytes of the tape of trades; with 0 there is none.
-    pub tape_bytes_max: usize,
-    /// Bytes of the latest changes of each keyed view.
+    /// The bound of the trade log, in bytes; 0 turns it off.
+    pub trade_log_bytes_max: usize,
+    /// The bound of the latest changes of each keyed view, in bytes.
     pub ring_bytes_max: usize,
-    /// Bytes of what views were, over all views; with 0 nothing is kept of it.
+    /// The bound of the history of all views together, in bytes; 0 turns it off.
     pub history_bytes_max: usize,
     /// See [`Board::digests`].
     pub digests: bool,
 }
 
-/// A consistent cut: the batches of the asked workers and the frontier at which to read them.
-pub struct Cut {
-    /// Where to read.
+/// A consistent cut: batches of some workers, and the frontier at which to read them.
+pub struct ConsistentCut {
+    /// The frontier of the cut.
     pub frontier: Frontier,
-    /// What to read, worker by worker.
-    pub shelves: Vec<Shelf>,
+    /// The batches, by worker.
+    pub batch_lists: Vec<BatchList>,
 }
 
-/// What a worker learns when it has published.
+/// The result of a publication, for the worker that published.
 #[derive(Debug)]
 pub struct Completed {
-    /// The commit that every later read may still ask for: compaction must not pass it.
+    /// Later reads may ask for this commit, so compaction must not pass it.
     pub readable_from: u64,
-    /// Of the commits that are complete since then on all workers, how long ago their oldest rows came.
+    /// For each commit that has become complete on all workers: the time since its oldest row arrived.
     pub took: Vec<Duration>,
 }
 
-/// Workers are gone without having finished.
+/// A worker has ended without having finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a worker has failed; see the log above")]
 pub struct WorkerFailed;
 
 impl Board {
     /// An empty board.
-    pub fn new(making: BoardConfig) -> Board {
-        let BoardConfig { workers, operators, labels, digests, .. } = making;
+    pub fn new(config: BoardConfig) -> Board {
+        let BoardConfig { workers, operators, labels, digests, .. } = config;
         let slot = Slot { upper: 0, since: 0, published: Published::default() };
         let slots =
             Slots { workers: vec![slot; workers], announced: VecDeque::new(), complete: None };
         let gauges = (0..workers)
             .flat_map(|worker| operators.iter().map(move |operator| (worker, *operator)))
-            .map(|place| (place, Arc::default()))
+            .map(|position| (position, Arc::default()))
             .collect();
         Board {
             slots: Mutex::new(slots),
             moved: Condvar::new(),
             failed: AtomicBool::new(false),
-            logs: Logs::new(making.log_bytes_max),
-            tape: Tape::new(making.tape_bytes_max),
-            rings: KEYED.iter().map(|_| Ring::new(making.ring_bytes_max)).collect(),
+            logs: Logs::new(config.log_bytes_max),
+            trade_log: TradeLog::new(config.trade_log_bytes_max),
+            rings: KEYED.iter().map(|_| Ring::new(config.ring_bytes_max)).collect(),
             tables: Tables {
-                providers: Table::new("providers", making.ring_bytes_max),
-                health: Table::new("health", making.ring_bytes_max),
-                sinks: Table::new("sinks", making.ring_bytes_max),
+                sources: Table::new("sources", config.ring_bytes_max),
+                health: Table::new("health", config.ring_bytes_max),
+                sinks: Table::new("sinks", config.ring_bytes_max),
             },
-            history: History::new(making.history_bytes_max),
+            history: History::new(config.history_bytes_max),
             digests,
             labels,
             rows: VIEWS.iter().map(|view| (view.name, AtomicI64::new(0))).collect(),
@@ -152,13 +152,13 @@ impl Board {
         }
     }
 
-    /// Announces a commit before it is handed to workers; `oldest` is when its oldest row came.
+    /// Announces a commit before it is dispatched to workers. `oldest` is the arrival time of its oldest row.
     pub fn announce(&self, commit: Commit, at: EventTime, round: bool, oldest: Option<Instant>) {
         self.history.announce(commit, at, round);
         self.lock().announced.push_back((commit, at, oldest));
     }
 
-    /// Takes what a worker has published: complete before `upper` (the largest number when it is done).
+    /// Replaces the published state of a worker. It is complete before `upper`, which is `u64::MAX` at the end.
     pub fn publish(
         &self,
         worker: usize,
@@ -178,34 +178,38 @@ impl Board {
         }
         self.moved.notify_all();
         drop(slots);
-        self.rings.iter().for_each(|ring| ring.tell(least));
-        self.logs.tell(least);
-        self.tape.tell(least);
+        self.rings.iter().for_each(|ring| ring.complete(least));
+        self.logs.complete(least);
+        self.trade_log.complete(least);
         self.tables.all().for_each(|table| table.complete(least));
         Completed { readable_from: least.saturating_sub(1), took }
     }
 
-    /// Every commit before this number is complete on all workers.
+    /// All commits before this number are complete on all workers.
     pub fn complete_before(&self) -> u64 {
         self.lock().least()
     }
 
-    /// Waits, at most `patience`, until the number of complete commits changes from `known`.
-    pub fn wait_for_progress(&self, known: u64, patience: Duration) -> Result<u64, WorkerFailed> {
+    /// Waits until the number of complete commits differs from `known`, or until `timeout` has passed.
+    ///
+    /// # Errors
+    ///
+    /// If a worker has failed.
+    pub fn wait_for_progress(&self, known: u64, timeout: Duration) -> Result<u64, WorkerFailed> {
         let slots = self.lock();
         let (slots, _) = self
             .moved
-            .wait_timeout_while(slots, patience, |slots| {
+            .wait_timeout_while(slots, timeout, |slots| {
                 slots.least() == known && !self.has_failed()
             })
             .unwrap_or_else(PoisonError::into_inner);
         if self.has_failed() { Err(WorkerFailed) } else { Ok(slots.least()) }
     }
 
-    /// Tells everybody that a worker is gone.
+    /// Watermarks the job as failed and wakes all waiting threads.
     pub fn fail(&self) {
         self.failed.store(true, Ordering::SeqCst);
-        let _slots = self.lock(); // so that no waiter is between its check and its wait
+        let _slots = self.lock(); // no thread may be between its check and its wait
         self.moved.notify_all();
     }
 
@@ -214,27 +218,27 @@ impl Board {
         self.failed.load(Ordering::SeqCst)
     }
 
-    /// Up to when everything is complete.
+    /// The frontier that is complete on all workers.
     pub fn frontier(&self) -> Frontier {
         self.lock().frontier()
     }
 
-    /// Counts rows that came (or went) of a keyed view.
+    /// Adds `rows` to the row count of a keyed view; negative if rows were deleted.
     pub fn count(&self, view: &'static str, rows: i64) {
         if let Some(count) = self.rows.get(view) {
             count.fetch_add(rows, Ordering::Relaxed);
         }
     }
 
-    /// How many rows a keyed view has now.
+    /// The number of current rows of a keyed view.
     pub fn rows(&self, view: &str) -> u64 {
         let rows = self.rows.get(view).map_or(0, |rows| rows.load(Ordering::Relaxed));
         u64::try_from(rows).unwrap_or(0)
     }
 
-    /// A cut through the rows that some workers have of a view.
-    pub fn cut(&self, view: &KeyedView, asked: impl Fn(usize) -> bool) -> Cut {
-        let place = KEYED.iter().position(|keyed| keyed.name == view.name);
+    /// A consistent cut through the rows of a view, over the workers that `asked` selects.
+    pub fn cut(&self, view: &KeyedView, asked: impl Fn(usize) -> bool) -> ConsistentCut {
+        let position = KEYED.iter().position(|keyed| keyed.name == view.name);
         let slots = self.lock();
         let frontier = slots.frontier();
         debug_assert!(
@@ -242,48 +246,52 @@ impl Board {
             "compaction has passed the common frontier"
         );
         let workers = slots.workers.iter().enumerate().filter(|(worker, _)| asked(*worker));
-        let own = workers.filter_map(|(_, slot)| slot.published.now.get(place?));
-        Cut { frontier, shelves: own.cloned().collect() }
+        let own = workers.filter_map(|(_, slot)| slot.published.now.get(position?));
+        ConsistentCut { frontier, batch_lists: own.cloned().collect() }
     }
 
-    /// The same as of a commit that is kept.
+    /// The same at the snapshot point of `as_of`.
+    ///
+    /// # Errors
+    ///
+    /// If no snapshot point at or before `as_of` is retained.
     pub fn cut_as_of(
         &self,
         view: &KeyedView,
         asked: impl Fn(usize) -> bool,
         as_of: AsOf,
-    ) -> Result<Cut, ReadError> {
-        let place = KEYED.iter().position(|keyed| keyed.name == view.name);
-        let slots = self.lock(); // so that no worker forgets in between
+    ) -> Result<ConsistentCut, ReadError> {
+        let position = KEYED.iter().position(|keyed| keyed.name == view.name);
+        let slots = self.lock(); // no worker can compact in between
         let found = self.history.find(as_of);
-        let frontier = found.map_err(|oldest| ReadError::Forgotten { oldest })?;
+        let frontier = found.map_err(|oldest| ReadError::Compacted { oldest })?;
         let workers = slots.workers.iter().enumerate().filter(|(worker, _)| asked(*worker));
-        let own = workers.filter_map(|(_, slot)| slot.published.before.get(place?)?.as_ref());
-        Ok(Cut { frontier, shelves: own.cloned().collect() })
+        let own = workers.filter_map(|(_, slot)| slot.published.before.get(position?)?.as_ref());
+        Ok(ConsistentCut { frontier, batch_lists: own.cloned().collect() })
     }
 
     /// The latest changes of a keyed view.
     pub fn ring(&self, view: &KeyedView) -> Option<&Ring> {
-        let place = KEYED.iter().position(|keyed| keyed.name == view.name)?;
-        self.rings.get(place)
+        let position = KEYED.iter().position(|keyed| keyed.name == view.name)?;
+        self.rings.get(position)
     }
 
-    /// The table behind a view, if that is what it is.
+    /// The table of a view; none if the view is not a table.
     pub fn table(&self, view: &View) -> Option<&Table> {
         self.tables.all().find(|table| table.view == view.name)
     }
 
-    /// How many workers there are.
+    /// The number of workers.
     pub fn workers(&self) -> usize {
         self.lock().workers.len()
     }
 
-    /// About how many bytes all operators retain.
+    /// Approximate bytes that all operators retain.
     pub fn retained_bytes(&self) -> usize {
         self.gauges.values().map(|gauge| gauge.bytes()).sum()
     }
 
-    /// About how many bytes the operators of each worker retain.
+    /// Approximate bytes that the operators of each worker retain.
     pub fn retained_by_worker(&self) -> Vec<usize> {
         let mut bytes =
             vec![0; self.gauges.keys().map(|(worker, _)| worker + 1).max().unwrap_or(0)];
@@ -299,7 +307,7 @@ impl Board {
         changes.entry(view).or_default().merge(digest);
     }
 
-    /// The digest over the changes of a view so far.
+    /// The digest over all changes of a view until now.
     pub fn changes(&self, view: &'static str) -> Digest {
         let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         changes.get(view).copied().unwrap_or_default()
@@ -312,7 +320,7 @@ impl Board {
 
 impl Tables {
     fn all(&self) -> impl Iterator<Item = &Table> {
-        [&self.providers, &self.health, &self.sinks].into_iter()
+        [&self.sources, &self.health, &self.sinks].into_iter()
     }
 }
 

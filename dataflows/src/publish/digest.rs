@@ -1,4 +1,4 @@
-//! Digests: two runs that say the same have the same digest, whatever the number of workers.
+//! Digests of views: equal for runs with equal results, whatever the number of workers.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::views::Cell;
 
-/// A sum of hashes; the order in which rows are added does not matter.
+/// A sum of hashes. It does not depend on the order of the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest(u128);
 
@@ -16,7 +16,7 @@ pub struct Digest(u128);
 pub struct ViewDigest {
     /// Over every change: (commit, row, +1 or −1).
     pub changes: Digest,
-    /// Over the rows that there are at the end.
+    /// Over the rows at the end.
     pub rows: Digest,
 }
 
@@ -34,7 +34,7 @@ impl Digest {
         self.add(Xxh3::new(), cells);
     }
 
-    /// Adds what another digest has summed.
+    /// Adds the sum of another digest.
     pub fn merge(&mut self, other: Digest) {
         self.0 = self.0.wrapping_add(other.0);
     }
@@ -45,7 +45,7 @@ impl Digest {
     }
 }
 
-/// One cell as bytes that are the same on every machine.
+/// Hashes one cell as bytes that are the same on every machine.
 fn update(hasher: &mut Xxh3, cell: &Cell) {
     let mut tagged = |tag: u8, bytes: &[u8]| {
         hasher.update(&[tag]);

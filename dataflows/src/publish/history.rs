@@ -1,8 +1,8 @@
-//! What views were: about once a second a commit is kept, and keyed views that have a history can be read
-//! as of it for as long as the bytes for that allow.
+//! The history of views: about one commit a second becomes a *snapshot point*. Keyed views with a history can be read
+//! as of a snapshot point while the bound in bytes allows it.
 //!
-//! A second arrangement takes a view's net change from one kept commit to the next. It is not compacted
-//! but when it holds too much; then the oldest kept commits can no longer be asked for.
+//! A second arrangement takes the net change of a view from one snapshot point to the next. It is compacted only when
+//! it exceeds its bound; then the oldest snapshot points are dropped.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use super::board::Board;
 use super::keyed::Keyed;
 use crate::views::{AsOf, Frontier};
 
-/// Which commits are kept, on all workers.
+/// The snapshot points, common to all workers.
 pub struct History {
     points: Mutex<Points>,
     bytes_max: usize,
@@ -28,45 +28,45 @@ pub struct History {
 
 #[derive(Default)]
 struct Points {
-    /// The second of the latest kept commit.
+    /// The second of the latest snapshot point.
     second: Option<i64>,
-    /// Kept, and on their way.
+    /// Snapshot points that are announced and not complete.
     announced: BTreeSet<u64>,
-    /// Kept and complete, ascending.
+    /// Complete snapshot points, ascending.
     complete: VecDeque<(Commit, EventTime)>,
-    /// Some commits before the first complete one were kept and are no longer.
-    forgotten: bool,
-    /// What each worker holds.
+    /// Whether snapshot points before the first complete one were compacted.
+    compacted: bool,
+    /// The bytes of each worker.
     bytes: BTreeMap<usize, usize>,
 }
 
 impl History {
-    /// A history of at most `bytes_max` bytes; with 0 there is none.
+    /// A history of at most `bytes_max` bytes; 0 turns it off.
     pub fn new(bytes_max: usize) -> History {
         History { points: Mutex::default(), bytes_max }
     }
 
-    /// Whether anything is kept at all.
-    pub fn is_kept(&self) -> bool {
+    /// Whether there is a history.
+    pub fn is_enabled(&self) -> bool {
         self.bytes_max > 0
     }
 
-    /// Decides whether a commit is kept: the first end of a round in each second of system time.
+    /// Makes a commit a snapshot point if it is the first end of a round in its second of system time.
     pub fn announce(&self, commit: Commit, at: EventTime, round: bool) {
         let mut points = self.lock();
         let second = at.0.div_euclid(1_000_000_000);
-        if self.is_kept() && round && points.second.is_none_or(|kept| kept < second) {
+        if self.is_enabled() && round && points.second.is_none_or(|last| last < second) {
             points.second = Some(second);
             points.announced.insert(commit.0);
         }
     }
 
-    /// Whether a commit that was announced is kept.
-    pub fn keeps(&self, commit: u64) -> bool {
+    /// Whether an announced commit is a snapshot point.
+    pub fn is_snapshot_point(&self, commit: u64) -> bool {
         self.lock().announced.contains(&commit)
     }
 
-    /// A commit is complete on all workers.
+    /// Watermarks a commit as complete on all workers.
     pub(super) fn complete(&self, commit: Commit, at: EventTime) {
         let mut points = self.lock();
         if points.announced.remove(&commit.0) {
@@ -74,22 +74,22 @@ impl History {
         }
     }
 
-    /// A worker's arrangements hold so much; gives the commit before which they may forget when things
-    /// changed. Of more than may be held, the older eighth of the kept commits goes.
-    pub(super) fn holds(&self, worker: usize, bytes: usize) -> u64 {
+    /// Records the bytes of a worker's arrangements. Returns the commit before which they may be compacted. If the
+    /// bound is exceeded, the oldest eighth of the snapshot points is dropped.
+    pub(super) fn report_bytes(&self, worker: usize, bytes: usize) -> u64 {
         let mut points = self.lock();
         let before = points.bytes.insert(worker, bytes);
         let held: usize = points.bytes.values().sum();
-        let kept = points.complete.len();
-        // What went the last time shows only when this worker has compacted.
-        if held > self.bytes_max && before != Some(bytes) && kept > 1 {
-            points.complete.drain(..kept.div_ceil(8).min(kept - 1));
-            points.forgotten = true;
+        let count = points.complete.len();
+        // The effect of the previous drop shows only after this worker has compacted.
+        if held > self.bytes_max && before != Some(bytes) && count > 1 {
+            points.complete.drain(..count.div_ceil(8).min(count - 1));
+            points.compacted = true;
         }
         points.complete.front().map_or(0, |(commit, _)| commit.0)
     }
 
-    /// The latest kept commit at or before what is asked; else the oldest one there is.
+    /// The latest snapshot point at or before `as_of`; the error is the oldest one, if there is one.
     pub fn find(&self, as_of: AsOf) -> Result<Frontier, Option<Frontier>> {
         let points = self.lock();
         let frontier =
@@ -107,17 +107,17 @@ impl History {
     }
 }
 
-/// What the commits since the last kept one come to: per key the rows of which there are more or fewer. Folded commit
-/// by commit, so that a kept one has little left to do.
+/// The net change since the last snapshot point: per key, rows with their counts. It is folded commit by commit, so
+/// that little work is left at a snapshot point.
 struct Net<V: Keyed>(BTreeMap<V::Key, Vec<(V::Value, i64)>>);
 
-/// What waits for its commit to be closed.
+/// Changes that wait until their commit is closed.
 struct Waiting<V: Keyed> {
-    /// To put out at kept commits.
-    kept: BTreeMap<Time, Capability<Time>>,
-    /// Changes by commit.
+    /// The capabilities of snapshot points that are not closed.
+    snapshot_points: BTreeMap<Time, Capability<Time>>,
+    /// Changes of open commits.
     changes: BTreeMap<Time, Vec<RowUpdate<V>>>,
-    /// Of closed commits.
+    /// The net change of closed commits.
     net: Net<V>,
 }
 
@@ -135,7 +135,7 @@ impl<V: Keyed> Net<V> {
         }
     }
 
-    /// Everything, as changes at one commit, in the order of keys.
+    /// Takes everything as changes at one commit, in the order of keys.
     fn take(&mut self, commit: Time) -> impl Iterator<Item = RowUpdate<V>> + use<V> {
         std::mem::take(&mut self.0).into_iter().flat_map(move |(key, rows)| {
             rows.into_iter().map(move |(value, diff)| ((key, value), commit, diff))
@@ -144,11 +144,11 @@ impl<V: Keyed> Net<V> {
 }
 
 impl<V: Keyed> Waiting<V> {
-    /// Folds the changes of commits up to this one.
+    /// Folds the changes of all commits up to this one.
     fn fold_through(&mut self, commit: Time) {
         while let Some(first) = self.changes.first_entry().filter(|first| *first.key() <= commit) {
             for ((key, value), _, diff) in first.remove() {
-                if V::is_remembered(&value) {
+                if V::in_history(&value) {
                     self.net.add(key, value, diff);
                 }
             }
@@ -156,23 +156,23 @@ impl<V: Keyed> Waiting<V> {
     }
 }
 
-/// Arranges the changes of a view from one kept commit to the next.
-pub(super) fn remember<'scope, V: Keyed>(
+/// Arranges the changes of a view from one snapshot point to the next.
+pub(super) fn arrange_history<'scope, V: Keyed>(
     updates: StreamVec<'scope, Time, RowUpdate<V>>,
     contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
     board: &Arc<Board>,
 ) -> Box<dyn Arrangement> {
     let board = Arc::clone(board);
     let name = format!("{}-history", V::VIEW);
-    let kept =
+    let at_snapshot_points =
         contexts.binary_frontier(updates, Pipeline, Pipeline, &name, move |_capability, _info| {
-            let (kept, changes) = (BTreeMap::new(), BTreeMap::new());
-            let mut waiting = Waiting::<V> { kept, changes, net: Net(BTreeMap::new()) };
+            let (snapshot_points, changes) = (BTreeMap::new(), BTreeMap::new());
+            let mut waiting = Waiting::<V> { snapshot_points, changes, net: Net(BTreeMap::new()) };
             move |(contexts, contexts_frontier), (updates, updates_frontier), output| {
                 contexts.for_each_time(|time, batches| {
                     batches.for_each(Vec::clear);
-                    if board.history.keeps(*time.time()) {
-                        waiting.kept.insert(*time.time(), time.retain(0));
+                    if board.history.is_snapshot_point(*time.time()) {
+                        waiting.snapshot_points.insert(*time.time(), time.retain(0));
                     }
                 });
                 updates.for_each_time(|time, batches| {
@@ -182,19 +182,21 @@ pub(super) fn remember<'scope, V: Keyed>(
                 let is_closed = |commit: &Time| {
                     !contexts_frontier.less_equal(commit) && !updates_frontier.less_equal(commit)
                 };
-                while let Some(first) = waiting.kept.first_entry().filter(|f| is_closed(f.key())) {
+                while let Some(first) =
+                    waiting.snapshot_points.first_entry().filter(|f| is_closed(f.key()))
+                {
                     let (commit, capability) = first.remove_entry();
                     waiting.fold_through(commit);
                     output.session(&capability).give_iterator(waiting.net.take(commit));
                 }
-                // Those behind the last kept commit, as far as it is known which are kept.
+                // Commits after the last snapshot point, as far as all snapshot points among them are known.
                 let closed = waiting.changes.keys().copied().take_while(is_closed).last();
                 if let Some(closed) = closed {
                     waiting.fold_through(closed);
                 }
             }
         });
-    arrange::<V>(kept.container::<Vec<RowUpdate<V>>>())
+    arrange::<V>(at_snapshot_points.container::<Vec<RowUpdate<V>>>())
 }
 
 #[cfg(test)]
@@ -211,7 +213,10 @@ mod tests {
         for (commit, secs, round) in [(0, 5, false), (1, 5, true), (2, 5, true), (3, 6, true)] {
             history.announce(Commit(commit), at(secs), round);
         }
-        assert_eq!([0, 1, 2, 3].map(|commit| history.keeps(commit)), [false, true, false, true]);
+        assert_eq!(
+            [0, 1, 2, 3].map(|commit| history.is_snapshot_point(commit)),
+            [false, true, false, true]
+        );
         assert_eq!(history.find(AsOf::Time(at(9))), Err(None), "none is complete yet");
         for commit in 0..4 {
             history.complete(Commit(commit), at(5 + i64::from(commit == 3)));
@@ -231,10 +236,10 @@ mod tests {
             history.announce(Commit(commit), at(commit as i64), true);
             history.complete(Commit(commit), at(commit as i64));
         }
-        assert_eq!(history.holds(0, 60), 0);
-        assert_eq!(history.holds(1, 60), 2, "two of sixteen went");
-        assert_eq!(history.holds(1, 60), 2, "nothing goes until the worker has compacted");
-        assert_eq!(history.holds(1, 50), 4);
+        assert_eq!(history.report_bytes(0, 60), 0);
+        assert_eq!(history.report_bytes(1, 60), 2, "two of sixteen went");
+        assert_eq!(history.report_bytes(1, 60), 2, "nothing goes until the worker has compacted");
+        assert_eq!(history.report_bytes(1, 50), 4);
         assert!(history.find(AsOf::Commit(Commit(3))).is_err());
     }
 }

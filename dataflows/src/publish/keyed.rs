@@ -1,4 +1,4 @@
-//! Keyed views: how their keys are ordered and their rows shown, and the list of them.
+//! Keyed views: the order of their keys, the cells of their rows, and the list of them.
 //!
 //! To add one: a file with its [`Keyed`] here, a line in [`KEYED`], and its trace among the job's.
 
@@ -17,9 +17,11 @@ use std::sync::Arc;
 use differential_dataflow::ExchangeData;
 use operators::arrange::SharedBatch;
 
-use super::scan::{self, Rest};
+use super::scan::{self, KeyedSnapshot};
 use crate::readers::{Allowance, Exceeded};
-use crate::views::{Cell, Change, Dimension, Frontier, Labels, Page, Scan, Snapshot, View, Wanted};
+use crate::views::{
+    Cell, Change, Dimension, Frontier, Labels, Page, RowFilter, Scan, Snapshot, View,
+};
 use market::Commit;
 
 pub use alerts::Alerts;
@@ -33,47 +35,48 @@ pub use signals::Signals;
 
 /// A keyed view.
 pub trait Keyed: 'static {
-    /// Its key; ordered by its place first.
+    /// The key. Its order begins with its prefix.
     type Key: ExchangeData + Copy + Sync;
-    /// The rest of its row, or of all rows of its key, small or shared: it is copied when batches are merged.
+    /// The rest of the row, or of all rows with this key. It must be small or shared, because merges of batches copy
+    /// it.
     type Value: ExchangeData + Sync;
-    /// Its name.
+    /// The view's name.
     const VIEW: &'static str;
-    /// What its keys are ordered by, at most three; what comes first is what it is sharded by.
+    /// The dimensions by which keys are ordered, at most three. The first one is the dimension of the shards.
     const ORDER: &'static [Dimension];
 
-    /// Whether a row belongs to the view's history; of a view without one, none does.
-    fn is_remembered(_value: &Self::Value) -> bool {
+    /// Whether a row is part of the view's history.
+    fn in_history(_value: &Self::Value) -> bool {
         false
     }
 
-    /// How many rows a value may stand for; some of these may not be there.
-    fn parts(_value: &Self::Value) -> usize {
+    /// The number of row slots of a value; some slots may be empty.
+    fn rows_per_entry(_value: &Self::Value) -> usize {
         1
     }
 
-    /// Whether this part of a value is a row.
+    /// Whether this slot of a value is a row.
     fn has(_value: &Self::Value, _part: usize) -> bool {
         true
     }
 
-    /// Whether this part of two values of one key is the same row.
+    /// Whether this slot of two values of one key is the same row.
     fn same(one: &Self::Value, other: &Self::Value, _part: usize) -> bool {
         one == other
     }
 
-    /// About how many bytes a value has elsewhere, shared by all its copies.
-    fn bytes_beside(_value: &Self::Value) -> usize {
+    /// Approximate bytes that a value has on the heap and shares with its copies.
+    fn shared_bytes(_value: &Self::Value) -> usize {
         0
     }
 
-    /// Where a key stands: the ordinals of its dimensions, then zeros.
-    fn place(key: &Self::Key) -> Place;
+    /// The prefix of a key: the ordinals of its dimensions, then zeros.
+    fn prefix(key: &Self::Key) -> KeyPrefix;
 
-    /// The lowest key at or after a place.
-    fn lowest(place: Place) -> Self::Key;
+    /// The lowest key whose prefix is this one or later.
+    fn lowest(prefix: KeyPrefix) -> Self::Key;
 
-    /// Appends the cells of the row that is this part of a value.
+    /// Appends the cells of the row in this slot of a value.
     fn cells(
         key: &Self::Key,
         value: &Self::Value,
@@ -83,44 +86,44 @@ pub trait Keyed: 'static {
     );
 }
 
-/// The parts of a value that are rows.
+/// The slots of a value that are rows.
 pub fn rows_of<V: Keyed>(value: &V::Value) -> impl Iterator<Item = usize> {
-    (0..V::parts(value)).filter(|part| V::has(value, *part))
+    (0..V::rows_per_entry(value)).filter(|part| V::has(value, *part))
 }
 
-/// The leading part of a key, as ordinals.
-pub type Place = [u64; 3];
+/// The leading dimensions of a key, as ordinals.
+pub type KeyPrefix = [u64; 3];
 
 /// A batch of a keyed view's arrangement.
 pub type Batch<V> = SharedBatch<<V as Keyed>::Key, <V as Keyed>::Value>;
 
-/// Batches of one keyed view, whatever their type: a `Vec<Batch<V>>`.
-pub type Shelf = Arc<dyn Any + Send + Sync>;
+/// Batches of one keyed view, with the type erased: a `Vec<Batch<V>>`.
+pub type BatchList = Arc<dyn Any + Send + Sync>;
 
-/// How a keyed view is read, whatever the type of its rows.
+/// The functions that read a keyed view, independent of its row type.
 pub struct KeyedView {
-    /// Its name.
+    /// The view's name.
     pub name: &'static str,
-    /// By what it is sharded.
+    /// The dimension of its shards.
     pub sharded_by: Dimension,
     /// Reads rows at a frontier.
     pub read: ReadRows,
-    /// Reads all rows at a frontier, part by part.
+    /// Begins a snapshot at a frontier, to be read in parts.
     pub snapshot: ReadParts,
-    /// Reads what has changed.
+    /// Reads the net change between two commits.
     pub changes: ReadChanges,
 }
 
-/// Reads the rows of shelves at a frontier.
+/// Reads the rows of batch lists at a frontier.
 pub type ReadRows =
-    fn(&[Shelf], Frontier, &Scan, &Labels, &mut Allowance<'_>) -> Result<Page, Exceeded>;
-/// Has the rows of shelves at a frontier read part by part.
+    fn(&[BatchList], Frontier, &Scan, &Labels, &mut Allowance<'_>) -> Result<Page, Exceeded>;
+/// Begins a snapshot of batch lists at a frontier.
 pub type ReadParts =
-    fn(&[Shelf], Frontier, &'static View, Arc<Wanted>, Labels) -> Arc<dyn Snapshot>;
-/// Reads the net change on shelves after one commit (none: from the beginning) up to another.
+    fn(&[BatchList], Frontier, &'static View, Arc<RowFilter>, Labels) -> Arc<dyn Snapshot>;
+/// Reads the net change of batch lists after one commit (none: from the beginning) up to another.
 pub type ReadChanges = fn(
-    &[Shelf],
-    (&'static View, &Wanted),
+    &[BatchList],
+    (&'static View, &RowFilter),
     (Option<Commit>, Commit),
     &Labels,
     &mut Allowance<'_>,
@@ -150,21 +153,28 @@ impl KeyedView {
         KeyedView {
             name: V::VIEW,
             sharded_by: V::ORDER[0],
-            read: |shelves, frontier, scan, labels, allowance| {
-                scan::read::<V>(unpack::<V>(shelves), frontier, scan, labels, allowance)
+            read: |batch_lists, frontier, scan, labels, allowance| {
+                scan::read::<V>(unpack::<V>(batch_lists), frontier, scan, labels, allowance)
             },
-            snapshot: |shelves, frontier, view, wanted, labels| {
-                Arc::new(Rest::<V>::new(unpack::<V>(shelves), frontier, view, wanted, labels))
+            snapshot: |batch_lists, frontier, view, filter, labels| {
+                Arc::new(KeyedSnapshot::<V>::new(
+                    unpack::<V>(batch_lists),
+                    frontier,
+                    view,
+                    filter,
+                    labels,
+                ))
             },
-            changes: |shelves, of, span, labels, allowance| {
-                scan::changes::<V>(unpack::<V>(shelves), of, span, labels, allowance)
+            changes: |batch_lists, of, span, labels, allowance| {
+                scan::changes::<V>(unpack::<V>(batch_lists), of, span, labels, allowance)
             },
         }
     }
 }
 
-/// The batches on shelves of a view.
-pub fn unpack<V: Keyed>(shelves: &[Shelf]) -> Vec<Batch<V>> {
-    let own = shelves.iter().filter_map(|shelf| shelf.downcast_ref::<Vec<Batch<V>>>());
+/// The batches of batch lists of a view.
+pub fn unpack<V: Keyed>(batch_lists: &[BatchList]) -> Vec<Batch<V>> {
+    let own =
+        batch_lists.iter().filter_map(|batch_list| batch_list.downcast_ref::<Vec<Batch<V>>>());
     own.flatten().cloned().collect()
 }

@@ -1,4 +1,4 @@
-//! Logs: rows that are only appended, bounded in bytes.
+//! Logs: append-only rows, bounded in bytes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,8 +8,8 @@ use operators::AuditEvent;
 use operators::portfolio::{Fault, FillFault};
 use tokio::sync::watch;
 
-use super::rest::{self, Shown};
-use super::tape::TAPE;
+use super::snapshots::{self, LogQuery};
+use super::trade_log::TRADE_LOG;
 use crate::readers::{Allowance, Exceeded};
 use crate::views::{
     Cell, DeadLetterRow, FillFaultRow, IncidentRow, Row, VIEWS, View, ViewKind, view,
@@ -19,7 +19,7 @@ use crate::views::{
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "dead letters are rare and live in a bounded log")]
 pub enum LogRow {
-    /// For all logs that operators fill.
+    /// For all logs of operators.
     Audit(AuditEvent),
     /// For `dead_letters`.
     DeadLetter(DeadLetterRow),
@@ -29,28 +29,28 @@ pub enum LogRow {
     Incident(IncidentRow),
 }
 
-/// All logs but the tape of trades, which has its own.
+/// All logs except the trade log, which is a type of its own.
 ///
-/// When a log exceeds its bound its oldest commits go, whole; [`Logs::dropped`] counts their rows.
+/// If a log exceeds its bound, its oldest commits are dropped whole; [`Logs::dropped`] counts their rows.
 pub struct Logs {
     logs: BTreeMap<&'static str, Mutex<Log>>,
     bytes_max: usize,
 }
 
-/// The rows of a commit, shared with those who read them.
-pub(super) type Kept = Arc<Vec<LogRow>>;
+/// The rows of a commit, shared with their readers.
+pub(super) type SharedRows = Arc<Vec<LogRow>>;
 
 #[derive(Default)]
 struct Log {
-    /// Rows by commit, and what they take.
-    commits: BTreeMap<Commit, Kept>,
+    /// Rows by commit.
+    commits: BTreeMap<Commit, SharedRows>,
     bytes: usize,
     appended: u64,
     dropped: u64,
-    /// Commits up to this one are gone.
+    /// Commits up to this one were dropped.
     dropped_through: Option<Commit>,
-    /// The latest commit that brought a row of which nobody has been told yet.
-    news: Option<Commit>,
+    /// The latest commit with a row of which subscribers were not notified.
+    unannounced: Option<Commit>,
     moved: watch::Sender<u64>,
 }
 
@@ -112,7 +112,7 @@ impl LogRow {
             }
     }
 
-    /// The one order of rows within a commit, whichever worker appended them first.
+    /// The order of rows within a commit. It does not depend on the order in which workers append.
     fn order(&self, other: &LogRow) -> std::cmp::Ordering {
         match (self, other) {
             (LogRow::Audit(a), LogRow::Audit(b)) => a.cmp(b),
@@ -122,7 +122,7 @@ impl LogRow {
                 key(a).cmp(&key(b))
             }
             (LogRow::FillFault(a), LogRow::FillFault(b)) => a.cmp(b),
-            // As they happened: they come from one thread, and sorting is stable.
+            // In the order of arrival: one thread appends them, and the sort is stable.
             (LogRow::Incident(_), LogRow::Incident(_)) => std::cmp::Ordering::Equal,
             // Rows of different kinds are in different logs.
             (
@@ -148,7 +148,7 @@ fn fill_fault(row: &FillFault) -> FillFaultRow {
 impl Logs {
     /// Empty logs of at most `bytes_max` bytes each.
     pub fn new(bytes_max: usize) -> Logs {
-        let own = |view: &&View| view.kind == ViewKind::Log && view.name != TAPE;
+        let own = |view: &&View| view.kind == ViewKind::Log && view.name != TRADE_LOG;
         let names = VIEWS.iter().filter(own).map(|view| view.name);
         Logs { logs: names.map(|name| (name, Mutex::default())).collect(), bytes_max }
     }
@@ -164,8 +164,8 @@ impl Logs {
             return;
         }
         log.bytes += row.bytes();
-        log.news = log.news.max(Some(commit));
-        Arc::make_mut(log.commits.entry(commit).or_default()).push(row); // copies only what somebody reads
+        log.unannounced = log.unannounced.max(Some(commit));
+        Arc::make_mut(log.commits.entry(commit).or_default()).push(row); // copies only if a reader holds the rows
         while log.bytes > self.bytes_max && log.commits.len() > 1 {
             let Some((commit, rows)) = log.commits.pop_first() else { break };
             log.bytes -= rows.iter().map(LogRow::bytes).sum::<usize>();
@@ -174,8 +174,8 @@ impl Logs {
         }
     }
 
-    /// The rows of `view` up to `through`, in their order; latest first if so asked. Stops after `limit`
-    /// rows that `keep` accepts, and then says that there are more.
+    /// The rows of `view` up to `through`, in order, or latest first. Stops after `limit` rows that `keep` accepts; the
+    /// second result says whether more follow.
     pub fn read(
         &self,
         view: &View,
@@ -185,13 +185,13 @@ impl Logs {
         keep: impl Fn(&[Cell]) -> bool,
     ) -> Result<(Vec<Vec<Cell>>, bool), Exceeded> {
         let mut rows = Vec::new();
-        let mut commits = self.kept(view, through);
+        let mut commits = self.commits(view, through);
         if latest_first {
             commits.reverse();
         }
-        for (_, kept) in commits {
-            allowance.take(kept.len())?;
-            let mut sorted = in_order(&kept);
+        for (_, rows_of_commit) in commits {
+            allowance.take(rows_of_commit.len())?;
+            let mut sorted = in_order(&rows_of_commit);
             if latest_first {
                 sorted.reverse();
             }
@@ -209,14 +209,14 @@ impl Logs {
         Ok((rows, false))
     }
 
-    /// What is kept of `view` up to commit `through`, shared: rows are made of it while others are appended.
-    pub(super) fn kept(&self, view: &View, through: Commit) -> Vec<(Commit, Kept)> {
+    /// The retained rows of `view` up to commit `through`, shared. Readers make cells of them while workers append.
+    pub(super) fn commits(&self, view: &View, through: Commit) -> Vec<(Commit, SharedRows)> {
         let Some(log) = self.logs.get(view.name) else { return Vec::new() };
         let log = log.lock().unwrap_or_else(PoisonError::into_inner);
         log.commits.range(..=through).map(|(commit, rows)| (*commit, Arc::clone(rows))).collect()
     }
 
-    /// The rows of `view` from commit `from` up to `through`, in their order; none if some are gone.
+    /// The rows of `view` from commit `from` up to `through`, in order; none if some of them were dropped.
     pub fn between(
         &self,
         view: &View,
@@ -229,30 +229,30 @@ impl Logs {
         if log.dropped_through.is_some_and(|gone| gone >= from) {
             return Ok(None);
         }
-        let kept: Vec<Kept> =
+        let rows_of_commit: Vec<SharedRows> =
             log.commits.range(from..=through).map(|(_, r)| Arc::clone(r)).collect();
         drop(log);
         let mut rows = Vec::new();
-        for kept in kept {
-            allowance.take(kept.len())?;
-            rows.extend(in_order(&kept).into_iter().map(cells));
+        for rows_of_commit in rows_of_commit {
+            allowance.take(rows_of_commit.len())?;
+            rows.extend(in_order(&rows_of_commit).into_iter().map(cells));
         }
         Ok(Some(rows))
     }
 
-    /// Tells those who wait that commits before this number are complete, if that may concern them.
-    pub fn tell(&self, complete_before: u64) {
+    /// Notifies subscribers that all commits before this number are complete, if the log may have new rows.
+    pub fn complete(&self, complete_before: u64) {
         for log in self.logs.values() {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(news) = log.news else { continue };
-            if news.0 < complete_before {
-                log.news = None;
+            let Some(unannounced) = log.unannounced else { continue };
+            if unannounced.0 < complete_before {
+                log.unannounced = None;
             }
             log.moved.send_replace(complete_before.saturating_sub(1));
         }
     }
 
-    /// Tells the number of the latest commit that may have brought rows to a log.
+    /// A channel with the number of the latest commit that may have added rows to a log.
     pub fn moved(&self, view: &View) -> watch::Receiver<u64> {
         self.logs.get(view.name).map_or_else(
             || watch::channel(0).1,
@@ -260,17 +260,17 @@ impl Logs {
         )
     }
 
-    /// How many bytes each log may hold.
+    /// The bound of each log, in bytes.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
-    /// How many rows were ever appended to a log.
+    /// The number of rows that were ever appended to a log.
     pub fn appended(&self, name: &str) -> u64 {
         self.of(name, |log| log.appended)
     }
 
-    /// How many rows of a log have gone because of its bound.
+    /// The number of rows that were dropped because of the bound.
     pub fn dropped(&self, name: &str) -> u64 {
         self.of(name, |log| log.dropped)
     }
@@ -281,14 +281,14 @@ impl Logs {
     }
 }
 
-impl rest::Kept for Kept {
+impl snapshots::CommitRows for SharedRows {
     fn count(&self) -> usize {
         self.len()
     }
 
     fn each(
         &self,
-        _: &Shown,
+        _: &LogQuery,
         _: Commit,
         from: usize,
         each: &mut dyn FnMut(usize, Vec<Cell>) -> bool,
@@ -298,9 +298,9 @@ impl rest::Kept for Kept {
     }
 }
 
-/// The rows of a commit in their one order.
-fn in_order(kept: &[LogRow]) -> Vec<&LogRow> {
-    let mut sorted: Vec<&LogRow> = kept.iter().collect();
+/// The rows of a commit, sorted.
+fn in_order(rows_of_commit: &[LogRow]) -> Vec<&LogRow> {
+    let mut sorted: Vec<&LogRow> = rows_of_commit.iter().collect();
     sorted.sort_by(|a, b| a.order(b));
     sorted
 }
@@ -346,9 +346,9 @@ mod tests {
         assert_eq!(positions(false, 9), (vec![cell(4, 1), cell(4, 2)], false));
         assert_eq!(positions(true, 1), (vec![cell(4, 2)], true));
         assert_eq!((logs.appended("dead_letters"), logs.dropped("dead_letters")), (10, 8));
-        assert!(logs.kept(view, Commit(3)).is_empty(), "not complete yet");
-        // What somebody reads stays as it was.
-        let before = logs.kept(view, Commit(4));
+        assert!(logs.commits(view, Commit(3)).is_empty(), "not complete yet");
+        // Rows that a reader holds do not change.
+        let before = logs.commits(view, Commit(4));
         logs.append(dead(4, 3));
         assert_eq!(before[0].1.len(), 2);
     }

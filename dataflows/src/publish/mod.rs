@@ -1,7 +1,7 @@
-//! Publishing: from the operators' output to arrangements, logs and digests that any thread may read.
+//! Publishing: turns the operators' output into arrangements, logs and digests that any thread may read.
 //!
-//! The only place that knows both arrangements and views. Workers publish the shared batches of their
-//! arrangement with its frontier; readers walk them on their own threads at one common frontier.
+//! Only this module uses both arrangements and views. Workers publish the shared batches of their arrangements with
+//! their frontiers. Readers scan the batches on their own threads at a common frontier.
 
 mod arranged;
 mod board;
@@ -10,15 +10,15 @@ mod history;
 pub mod keyed;
 mod logs;
 mod reader;
-mod rest;
 mod ring;
 mod scan;
+mod snapshots;
 mod split;
 mod table;
-mod tape;
+mod trade_log;
 
 pub use arranged::{Arranged, Arrangement, Publisher};
-pub use board::{Board, BoardConfig, Cut, Published, Tables, WorkerFailed};
+pub use board::{Board, BoardConfig, ConsistentCut, Published, Tables, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
 pub use history::History;
 pub use logs::{LogRow, Logs};
@@ -28,4 +28,4 @@ pub use split::{
     publish_portfolios, publish_signals,
 };
 pub use table::Table;
-pub use tape::{TAPE, Tape};
+pub use trade_log::{TRADE_LOG, TradeLog};

@@ -1,4 +1,4 @@
-//! Reads views off the board: on the thread that asks, or on reader threads.
+//! Reads views from the board: on the calling thread, or on reader threads.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,153 +6,155 @@ use std::sync::Arc;
 use market::{Commit, InstrumentId, PortfolioId, Shard};
 use tokio::sync::watch;
 
-use super::board::{Board, Cut};
+use super::board::{Board, ConsistentCut};
 use super::keyed::{Candles, KeyedView, keyed, unpack};
-use super::rest::{LogRest, Shown, TableRest};
 use super::scan;
+use super::snapshots::{LogQuery, LogSnapshot, TableSnapshot};
 use super::table::Table;
-use super::tape::{self, Ended, Parts, TAPE};
-use crate::readers::{Allowance, Class, Exceeded, ReaderPool, Stop};
+use super::trade_log::{self, CommitEvents, ScanEnd, TRADE_LOG};
+use crate::readers::{Allowance, Class, Exceeded, ReadStop, ReaderPool};
 use crate::views::{
-    AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading, Scan,
-    Snapshot, View, ViewReader, Wanted,
+    AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading,
+    RowFilter, Scan, Snapshot, View, ViewReader,
 };
 
-/// What is kept of the tape at a frontier, once it was looked at. A read that is given up as a short one goes on with it
-/// as a long one, so that no thread of low priority holds the lock that workers wait for.
-type Taped = Option<(Frontier, Vec<(Commit, Parts)>)>;
+/// The retained commits of the trade log at a frontier, taken once per read. If a short read exceeds its allowance, it
+/// is repeated as a long one with the same commits: a thread of low priority must not hold the lock that workers wait
+/// for.
+type TradeLogSnapshot = Option<(Frontier, Vec<(Commit, CommitEvents)>)>;
 
 /// Reads the views of this process.
 #[derive(Clone)]
 pub struct BoardReader {
     board: Arc<Board>,
-    /// Who reads; without it, whoever waits for the answer does.
+    /// The threads that read. Without them, the thread that waits for the answer reads.
     pool: Option<ReaderPool>,
 }
 
 impl BoardReader {
-    /// A reader of `board` that reads on the thread which waits for the answer.
+    /// A reader of `board` that reads on the calling thread.
     pub fn new(board: Arc<Board>) -> BoardReader {
         BoardReader { board, pool: None }
     }
 
-    /// The same for clients: it reads on the threads of `pool`.
+    /// The same reader on the threads of `pool`, for clients.
     pub fn on(self, pool: ReaderPool) -> BoardReader {
         BoardReader { pool: Some(pool), ..self }
     }
 
     /// Reads rows on the calling thread.
     pub fn read(&self, scan: &Scan) -> Result<Page, ReadError> {
-        whole(self.read_within(scan, &mut None, &mut Allowance::unlimited()))
+        unlimited(self.read_within(scan, &mut None, &mut Allowance::unlimited()))
     }
 
     fn read_within(
         &self,
         scan: &Scan,
-        taped: &mut Taped,
+        trade_log: &mut TradeLogSnapshot,
         allowance: &mut Allowance<'_>,
-    ) -> Result<Page, Stop> {
+    ) -> Result<Page, ReadStop> {
         match keyed(scan.view.name) {
             Some(view) => {
-                let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
-                Ok((view.read)(&shelves, frontier, scan, &self.board.labels, allowance)?)
+                let ConsistentCut { frontier, batch_lists } =
+                    self.cut(view, &scan.filter, scan.as_of)?;
+                Ok((view.read)(&batch_lists, frontier, scan, &self.board.labels, allowance)?)
             }
             None => match self.table(scan) {
                 Some(page) => Ok(page),
-                None => Ok(self.log(scan, taped, allowance)?),
+                None => Ok(self.log(scan, trade_log, allowance)?),
             },
         }
     }
 
     /// Reads bars on the calling thread.
     pub fn read_candles(&self, scan: &Scan) -> Result<CandlePage, ReadError> {
-        whole(self.candles_within(scan, &mut Allowance::unlimited()))
+        unlimited(self.candles_within(scan, &mut Allowance::unlimited()))
     }
 
     fn candles_within(
         &self,
         scan: &Scan,
         allowance: &mut Allowance<'_>,
-    ) -> Result<CandlePage, Stop> {
+    ) -> Result<CandlePage, ReadStop> {
         let Some(view) = keyed(scan.view.name) else {
             let frontier = self.board.frontier();
             return Ok(CandlePage { frontier, rows: Vec::new(), more: false });
         };
-        let Cut { frontier, shelves } = self.cut(view, &scan.wanted, scan.as_of)?;
+        let ConsistentCut { frontier, batch_lists } = self.cut(view, &scan.filter, scan.as_of)?;
         let (rows, more) =
-            scan::found::<Candles>(unpack::<Candles>(&shelves), frontier, scan, allowance)?;
+            scan::entries::<Candles>(unpack::<Candles>(&batch_lists), frontier, scan, allowance)?;
         let rows = rows.into_iter().map(|(key, candle)| (key, *candle)).collect();
         Ok(CandlePage { frontier, rows, more })
     }
 
-    /// A view whole, to be read part by part, on the calling thread; of logs the latest rows.
+    /// Begins a snapshot of a view, on the calling thread; of logs the latest rows.
     pub fn read_snapshot(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         log_rows: usize,
     ) -> Result<Arc<dyn Snapshot>, ReadError> {
-        let mut taped = Taped::default();
+        let mut trade_log = TradeLogSnapshot::default();
         let allowance = &mut Allowance::unlimited();
-        whole(self.snapshot_within(view, wanted, log_rows, (&mut taped, allowance)))
+        unlimited(self.snapshot_within(view, filter, log_rows, (&mut trade_log, allowance)))
     }
 
     fn snapshot_within(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         log_rows: usize,
-        (taped, allowance): (&mut Taped, &mut Allowance<'_>),
-    ) -> Result<Arc<dyn Snapshot>, Stop> {
+        (trade_log, allowance): (&mut TradeLogSnapshot, &mut Allowance<'_>),
+    ) -> Result<Arc<dyn Snapshot>, ReadStop> {
         match keyed(view.name) {
             Some(keyed) => {
-                let Cut { frontier, shelves } = self.cut(keyed, &wanted, None)?;
+                let ConsistentCut { frontier, batch_lists } = self.cut(keyed, &filter, None)?;
                 let labels = self.board.labels.clone();
-                Ok((keyed.snapshot)(&shelves, frontier, view, wanted, labels))
+                Ok((keyed.snapshot)(&batch_lists, frontier, view, filter, labels))
             }
             None => {
-                let all = Scan { wanted: Wanted::clone(&wanted), ..Scan::all(view) };
+                let all = Scan { filter: RowFilter::clone(&filter), ..Scan::all(view) };
                 if let Some(Page { frontier, rows, .. }) = self.table(&all) {
-                    return Ok(Arc::new(TableRest::new(frontier, rows)));
+                    return Ok(Arc::new(TableSnapshot::new(frontier, rows)));
                 }
                 self.latest(
-                    Shown { view, wanted, labels: self.board.labels.clone() },
+                    LogQuery { view, filter, labels: self.board.labels.clone() },
                     log_rows,
-                    taped,
+                    trade_log,
                     allowance,
                 )
             }
         }
     }
 
-    /// The latest rows of a log, to be read part by part.
+    /// Begins a snapshot of the latest rows of a log.
     fn latest(
         &self,
-        shown: Shown,
+        query: LogQuery,
         rows: usize,
-        taped: &mut Taped,
+        trade_log: &mut TradeLogSnapshot,
         allowance: &mut Allowance<'_>,
-    ) -> Result<Arc<dyn Snapshot>, Stop> {
-        if shown.view.name == TAPE {
-            let (frontier, commits) = self.taped(taped).clone();
-            return Ok(Arc::new(LogRest::latest(frontier, shown, commits, rows, allowance)?));
+    ) -> Result<Arc<dyn Snapshot>, ReadStop> {
+        if query.view.name == TRADE_LOG {
+            let (frontier, commits) = self.trade_log(trade_log).clone();
+            return Ok(Arc::new(LogSnapshot::latest(frontier, query, commits, rows, allowance)?));
         }
         let frontier = self.board.frontier();
         let Some(through) = frontier.commit else {
-            return Ok(Arc::new(TableRest::new(frontier, Vec::new())));
+            return Ok(Arc::new(TableSnapshot::new(frontier, Vec::new())));
         };
-        let commits = self.board.logs.kept(shown.view, through);
-        Ok(Arc::new(LogRest::latest(frontier, shown, commits, rows, allowance)?))
+        let commits = self.board.logs.commits(query.view, through);
+        Ok(Arc::new(LogSnapshot::latest(frontier, query, commits, rows, allowance)?))
     }
 
-    /// What has changed after a commit, up to a frontier that the board has had.
+    /// The net change after a commit, up to a frontier that the board has had.
     fn read_changes(
         &self,
-        (view, wanted): (&'static View, &Wanted),
+        (view, filter): (&'static View, &RowFilter),
         after: Option<Commit>,
         frontier: Frontier,
         allowance: &mut Allowance<'_>,
-    ) -> Result<Changes, Stop> {
+    ) -> Result<Changes, ReadStop> {
         let Some(through) = frontier.commit.filter(|through| after.is_none_or(|a| a < *through))
         else {
             return Ok(Changes { frontier, changes: Vec::new() });
@@ -162,72 +164,75 @@ impl BoardReader {
         let changes = match keyed(view.name) {
             Some(keyed) => {
                 let ring = self.board.ring(keyed).ok_or_else(gone)?;
-                let shelves = ring.between(from, through.0).ok_or_else(gone)?;
+                let batch_lists = ring.between(from, through.0).ok_or_else(gone)?;
                 let span = (after, through);
-                (keyed.changes)(&shelves, (view, wanted), span, &self.board.labels, allowance)?
+                (keyed.changes)(&batch_lists, (view, filter), span, &self.board.labels, allowance)?
             }
             None if let Some(table) = self.board.table(view) => {
                 let mut changes = table.between(after, through).ok_or_else(gone)?;
-                changes.retain(|change| wanted.fits(view, &change.cells));
+                changes.retain(|change| filter.fits(view, &change.cells));
                 changes
             }
-            None if view.name == TAPE => {
-                let (tape, labels) = (&self.board.tape, &self.board.labels);
+            None if view.name == TRADE_LOG => {
+                let (tape, labels) = (&self.board.trade_log, &self.board.labels);
                 let rows =
-                    tape.between((view, wanted), Commit(from), through, labels, allowance)?;
+                    tape.between((view, filter), Commit(from), through, labels, allowance)?;
                 let rows = rows.ok_or_else(gone)?.into_iter();
                 rows.map(|cells| Change { cells, diff: 1 }).collect()
             }
             None => {
                 let rows = self.board.logs.between(view, Commit(from), through, allowance)?;
                 let fitting = rows.ok_or_else(gone)?.into_iter();
-                let fitting = fitting.filter(|cells| wanted.fits(view, cells));
+                let fitting = fitting.filter(|cells| filter.fits(view, cells));
                 fitting.map(|cells| Change { cells, diff: 1 }).collect()
             }
         };
         Ok(Changes { frontier, changes })
     }
 
-    /// Whether the keys of a view begin with an instrument, so that each of its rows is one of an instrument's.
+    /// Whether the keys of a view begin with an instrument.
     pub fn is_by_instrument(&self, view: &View) -> bool {
         keyed(view.name).is_some_and(|keyed| keyed.sharded_by == Dimension::Instrument)
     }
 
-    /// Calls `each` with every row of the tape of trades, without holding them all.
+    /// Calls `each` with every row of the trade log, without holding all of them.
     pub fn each_trade<E>(
         &self,
         view: &View,
         mut each: impl FnMut(&[Cell]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (all, labels) = (Wanted::default(), &self.board.labels);
-        let (mut taped, unlimited) = (None, &mut Allowance::unlimited());
-        let (_, commits) = self.taped(&mut taped);
-        let told =
-            tape::each(commits, (view, &all), false, labels, unlimited, |cells| each(&cells));
-        match told {
-            Err(Ended::Told(error)) => Err(error),
-            Ok(()) | Err(Ended::Exceeded) => Ok(()),
+        let (all, labels) = (RowFilter::default(), &self.board.labels);
+        let (mut trade_log, unlimited) = (None, &mut Allowance::unlimited());
+        let (_, commits) = self.trade_log(&mut trade_log);
+        let end =
+            trade_log::each(commits, (view, &all), false, labels, unlimited, |cells| each(&cells));
+        match end {
+            Err(ScanEnd::Stopped(error)) => Err(error),
+            Ok(()) | Err(ScanEnd::Exceeded) => Ok(()),
         }
     }
 
-    /// The tape as it is now, or was when it was looked at first.
-    fn taped<'a>(&self, taped: &'a mut Taped) -> &'a (Frontier, Vec<(Commit, Parts)>) {
-        taped.get_or_insert_with(|| {
+    /// The commits of the trade log, taken at the first call.
+    fn trade_log<'a>(
+        &self,
+        trade_log: &'a mut TradeLogSnapshot,
+    ) -> &'a (Frontier, Vec<(Commit, CommitEvents)>) {
+        trade_log.get_or_insert_with(|| {
             let frontier = self.board.frontier();
-            let kept = frontier.commit.map(|through| self.board.tape.kept(through));
+            let kept = frontier.commit.map(|through| self.board.trade_log.commits(through));
             (frontier, kept.unwrap_or_default())
         })
     }
 
-    /// What holds the rows that are wanted.
+    /// The batches that hold the filtered rows.
     fn cut(
         &self,
         view: &KeyedView,
-        wanted: &Wanted,
+        filter: &RowFilter,
         as_of: Option<AsOf>,
-    ) -> Result<Cut, ReadError> {
+    ) -> Result<ConsistentCut, ReadError> {
         let workers = self.board.workers();
-        let holding = holding(view.sharded_by, wanted, workers);
+        let holding = holding(view.sharded_by, filter, workers);
         let asked = |worker: usize| holding.as_ref().is_none_or(|of| of.contains(&worker));
         match as_of {
             Some(as_of) => self.board.cut_as_of(view, asked, as_of),
@@ -237,10 +242,10 @@ impl BoardReader {
 
     /// The rows of a table; none if the view is not one.
     fn table(&self, scan: &Scan) -> Option<Page> {
-        let Scan { view, wanted, latest_first, limit, as_of: _ } = scan; // tables have no history
+        let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // tables have no history
         let table = self.board.table(view)?;
         let (frontier, mut rows) = table.read(|| self.board.frontier());
-        rows.retain(|row| wanted.fits(view, row));
+        rows.retain(|row| filter.fits(view, row));
         if *latest_first {
             rows.reverse();
         }
@@ -252,32 +257,32 @@ impl BoardReader {
     fn log(
         &self,
         scan: &Scan,
-        taped: &mut Taped,
+        trade_log: &mut TradeLogSnapshot,
         allowance: &mut Allowance<'_>,
     ) -> Result<Page, Exceeded> {
         let frontier = self.board.frontier();
         let Some(through) = frontier.commit else {
             return Ok(Page { frontier, rows: Vec::new(), more: false });
         };
-        let Scan { view, wanted, latest_first, limit, as_of: _ } = scan; // logs have no history
+        let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // logs have no history
         let order = (*latest_first, *limit);
-        if view.name == TAPE {
-            let (frontier, commits) = self.taped(taped);
-            let of = (*view, wanted);
-            let read = tape::read(commits, of, order, &self.board.labels, allowance);
+        if view.name == TRADE_LOG {
+            let (frontier, commits) = self.trade_log(trade_log);
+            let of = (*view, filter);
+            let read = trade_log::read(commits, of, order, &self.board.labels, allowance);
             return read.map(|(rows, more)| Page { frontier: *frontier, rows, more });
         }
-        let keep = |row: &[Cell]| wanted.fits(view, row);
+        let keep = |row: &[Cell]| filter.fits(view, row);
         let (rows, more) = self.board.logs.read(view, through, order, allowance, keep)?;
         Ok(Page { frontier, rows, more })
     }
 }
 
-/// The workers that hold what is wanted of a view; none if that may be all.
-fn holding(by: Dimension, wanted: &Wanted, workers: usize) -> Option<BTreeSet<usize>> {
+/// The workers that hold the filtered rows of a view; none if all may.
+fn holding(by: Dimension, filter: &RowFilter, workers: usize) -> Option<BTreeSet<usize>> {
     let shards: Vec<Shard> = match by {
-        Dimension::Instrument => shards(wanted.instruments.as_deref()?, InstrumentId::shard),
-        Dimension::Portfolio => shards(wanted.portfolios.as_deref()?, PortfolioId::shard),
+        Dimension::Instrument => shards(filter.instruments.as_deref()?, InstrumentId::shard),
+        Dimension::Portfolio => shards(filter.portfolios.as_deref()?, PortfolioId::shard),
         Dimension::Timeframe | Dimension::OpenTime => return None,
     };
     Some(shards.iter().map(|shard| shard.worker(workers)).collect())
@@ -287,9 +292,9 @@ fn shards<T: Copy>(ids: &[T], shard: impl Fn(T) -> Shard) -> Vec<Shard> {
     ids.iter().map(|id| shard(*id)).collect()
 }
 
-/// Whether a read finds its rows by their keys, or goes through all.
+/// Whether a read seeks its rows by key, or scans all of them.
 fn class(scan: &Scan) -> Class {
-    let Wanted { instruments, portfolios, .. } = &scan.wanted;
+    let RowFilter { instruments, portfolios, .. } = &scan.filter;
     match keyed(scan.view.name).map(|view| view.sharded_by) {
         Some(Dimension::Instrument) if instruments.is_some() => Class::Point,
         Some(Dimension::Portfolio) if portfolios.is_some() => Class::Point,
@@ -297,24 +302,24 @@ fn class(scan: &Scan) -> Class {
     }
 }
 
-/// What came of a read that may visit all rows.
-fn whole<T>(read: Result<T, Stop>) -> Result<T, ReadError> {
+/// The result of a read with an unlimited allowance.
+fn unlimited<T>(read: Result<T, ReadStop>) -> Result<T, ReadError> {
     read.map_err(|stop| match stop {
-        Stop::Failed(error) => error,
-        Stop::Exceeded => ReadError::Closed, // nobody gives it up
+        ReadStop::Failed(error) => error,
+        ReadStop::Exceeded => ReadError::Closed, // cannot occur: the allowance is unlimited
     })
 }
 
 impl BoardReader {
-    /// Has something read where this reader reads.
+    /// Runs a read on the pool, or on the calling thread without one.
     fn reading<T: Send + 'static>(
         &self,
         class: Class,
-        mut read: impl FnMut(&BoardReader, &mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
+        mut read: impl FnMut(&BoardReader, &mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> Reading<'static, T> {
         let reader = BoardReader::new(Arc::clone(&self.board));
         let Some(pool) = self.pool.clone() else {
-            return Box::pin(async move { whole(read(&reader, &mut Allowance::unlimited())) });
+            return Box::pin(async move { unlimited(read(&reader, &mut Allowance::unlimited())) });
         };
         Box::pin(async move { pool.read(class, move |allowance| read(&reader, allowance)).await })
     }
@@ -326,9 +331,9 @@ impl ViewReader for BoardReader {
     }
 
     fn scan(&self, scan: Scan) -> Reading<'_, Page> {
-        let mut taped = None;
+        let mut trade_log = None;
         self.reading(class(&scan), move |reader, allowance| {
-            reader.read_within(&scan, &mut taped, allowance)
+            reader.read_within(&scan, &mut trade_log, allowance)
         })
     }
 
@@ -339,24 +344,24 @@ impl ViewReader for BoardReader {
     fn snapshot(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         log_rows: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>> {
-        let mut taped = None;
+        let mut trade_log = None;
         self.reading(Class::Snapshot, move |reader, allowance| {
-            reader.snapshot_within(view, Arc::clone(&wanted), log_rows, (&mut taped, allowance))
+            reader.snapshot_within(view, Arc::clone(&filter), log_rows, (&mut trade_log, allowance))
         })
     }
 
     fn changes(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         after: Option<Commit>,
         through: Frontier,
     ) -> Reading<'_, Changes> {
         self.reading(Class::Changes, move |reader, allowance| {
-            reader.read_changes((view, &wanted), after, through, allowance)
+            reader.read_changes((view, &filter), after, through, allowance)
         })
     }
 
@@ -364,8 +369,8 @@ impl ViewReader for BoardReader {
         if let Some(ring) = keyed(view.name).and_then(|keyed| self.board.ring(keyed)) {
             return ring.moved();
         }
-        if view.name == TAPE {
-            return self.board.tape.moved();
+        if view.name == TRADE_LOG {
+            return self.board.trade_log.moved();
         }
         self.board.table(view).map_or_else(|| self.board.logs.moved(view), Table::moved)
     }
@@ -373,7 +378,7 @@ impl ViewReader for BoardReader {
     fn count(&self, view: &'static View) -> u64 {
         match keyed(view.name) {
             Some(_) => self.board.rows(view.name),
-            None if view.name == TAPE => self.board.tape.appended(),
+            None if view.name == TRADE_LOG => self.board.trade_log.appended(),
             None => {
                 let log = || self.board.logs.appended(view.name);
                 self.board.table(view).map_or_else(log, Table::rows)

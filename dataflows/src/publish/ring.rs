@@ -1,96 +1,96 @@
-//! The latest changes of each view, kept for those who follow it.
+//! The latest changes of each keyed view, retained for subscribers.
 //!
-//! What is kept are the batches that the arrangement itself is made of, shared, not copied: a ring costs
-//! memory only for what the arrangement has merged or dropped since.
+//! A ring shares the batches of the arrangement. It costs memory only for batches that the arrangement has merged or
+//! dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::keyed::Shelf;
+use super::keyed::BatchList;
 
 /// The latest changes of one keyed view over all workers.
 ///
-/// When it exceeds its bound its oldest batches go; then changes can be read only after the last commit
-/// of which any went.
+/// If the ring exceeds its bound, its oldest batches are dropped. Changes can then be read only after the last commit
+/// of a dropped batch.
 pub struct Ring {
-    kept: Mutex<Kept>,
+    inner: Mutex<Inner>,
     bytes_max: usize,
     moved: watch::Sender<u64>,
 }
 
 #[derive(Default)]
-struct Kept {
-    batches: VecDeque<Lap>,
+struct Inner {
+    batches: VecDeque<RetainedBatch>,
     bytes: usize,
-    /// Of commits before this number, changes may be gone.
+    /// Changes of commits before this number may have been dropped.
     gone_before: u64,
-    /// Changes of commits before this number have come; nobody has been told yet.
-    news_before: Option<u64>,
+    /// Subscribers were not notified of changes of commits before this number.
+    unannounced_before: Option<u64>,
 }
 
-/// A batch: the changes of commits from `lower` on and before `upper` on one worker.
-struct Lap {
+/// A batch of one worker: the changes of commits from `lower` on and before `upper`.
+struct RetainedBatch {
     lower: u64,
     upper: u64,
     bytes: usize,
-    shelf: Shelf,
+    batch_list: BatchList,
 }
 
 impl Ring {
     /// An empty ring of at most `bytes_max` bytes.
     pub fn new(bytes_max: usize) -> Ring {
-        Ring { kept: Mutex::default(), bytes_max, moved: watch::Sender::new(0) }
+        Ring { inner: Mutex::default(), bytes_max, moved: watch::Sender::new(0) }
     }
 
-    /// Takes a batch that is not empty. The caller guarantees that no reader has been told of its
-    /// commits yet.
-    pub fn push(&self, lower: u64, upper: u64, bytes: usize, shelf: Shelf) {
-        let mut kept = self.lock();
-        kept.bytes += bytes;
-        kept.news_before = kept.news_before.max(Some(upper));
-        kept.batches.push_back(Lap { lower, upper, bytes, shelf });
-        while kept.bytes > self.bytes_max {
-            let Some(lap) = kept.batches.pop_front() else { break };
-            kept.bytes -= lap.bytes;
-            kept.gone_before = kept.gone_before.max(lap.upper);
+    /// Appends a batch that is not empty. The caller guarantees that none of its commits is complete yet.
+    pub fn push(&self, lower: u64, upper: u64, bytes: usize, batch_list: BatchList) {
+        let mut inner = self.lock();
+        inner.bytes += bytes;
+        inner.unannounced_before = inner.unannounced_before.max(Some(upper));
+        inner.batches.push_back(RetainedBatch { lower, upper, bytes, batch_list });
+        while inner.bytes > self.bytes_max {
+            let Some(batch) = inner.batches.pop_front() else { break };
+            inner.bytes -= batch.bytes;
+            inner.gone_before = inner.gone_before.max(batch.upper);
         }
     }
 
-    /// Tells those who wait that commits before this number are complete, if that may concern them.
-    pub fn tell(&self, complete_before: u64) {
-        let mut kept = self.lock();
-        let Some(news_before) = kept.news_before else { return };
-        if news_before <= complete_before {
-            kept.news_before = None;
+    /// Notifies subscribers that all commits before this number are complete, if the view may have changed.
+    pub fn complete(&self, complete_before: u64) {
+        let mut inner = self.lock();
+        let Some(unannounced_before) = inner.unannounced_before else { return };
+        if unannounced_before <= complete_before {
+            inner.unannounced_before = None;
         }
-        drop(kept);
+        drop(inner);
         self.moved.send_replace(complete_before.saturating_sub(1));
     }
 
-    /// Tells the number of the latest commit that may have brought changes.
+    /// A channel with the number of the latest commit that may have changed the view.
     pub fn moved(&self) -> watch::Receiver<u64> {
         self.moved.subscribe()
     }
 
-    /// The batches with changes of commits from `from` up to `through`; none if some of them are gone.
-    pub fn between(&self, from: u64, through: u64) -> Option<Vec<Shelf>> {
-        let kept = self.lock();
-        if from < kept.gone_before {
+    /// The batches with changes of commits from `from` up to `through`; none if some were dropped.
+    pub fn between(&self, from: u64, through: u64) -> Option<Vec<BatchList>> {
+        let inner = self.lock();
+        if from < inner.gone_before {
             return None;
         }
-        let touching = kept.batches.iter().filter(|lap| lap.upper > from && lap.lower <= through);
-        Some(touching.map(|lap| Shelf::clone(&lap.shelf)).collect())
+        let touching =
+            inner.batches.iter().filter(|batch| batch.upper > from && batch.lower <= through);
+        Some(touching.map(|batch| BatchList::clone(&batch.batch_list)).collect())
     }
 
-    /// How many bytes are kept.
+    /// The bytes of all retained batches.
     pub fn bytes(&self) -> usize {
         self.lock().bytes
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,8 +100,13 @@ mod tests {
     use std::sync::Arc;
 
     fn numbers(ring: &Ring, from: u64, through: u64) -> Option<Vec<u64>> {
-        let shelves = ring.between(from, through)?;
-        Some(shelves.iter().map(|shelf| *shelf.downcast_ref::<u64>().unwrap()).collect())
+        let batch_lists = ring.between(from, through)?;
+        Some(
+            batch_lists
+                .iter()
+                .map(|batch_list| *batch_list.downcast_ref::<u64>().unwrap())
+                .collect(),
+        )
     }
 
     #[test]
@@ -118,17 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn news_are_told_until_they_are_complete() {
+    fn subscribers_are_notified_until_changes_are_complete() {
         let ring = Ring::new(100);
         let mut moved = ring.moved();
-        ring.tell(5);
+        ring.complete(5);
         assert!(!moved.has_changed().unwrap(), "nothing has changed");
         ring.push(5, 9, 1, Arc::new(0_u64));
-        ring.tell(7);
+        ring.complete(7);
         assert_eq!(*moved.borrow_and_update(), 6);
-        ring.tell(9);
+        ring.complete(9);
         assert_eq!(*moved.borrow_and_update(), 8, "commits 7 and 8 may have changed it too");
-        ring.tell(10);
+        ring.complete(10);
         assert!(!moved.has_changed().unwrap());
     }
 }

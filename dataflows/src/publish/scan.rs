@@ -1,7 +1,7 @@
-//! Walks batches of a keyed view: rows at a frontier, and changes between two.
+//! Scans batches of a keyed view: rows at a frontier, and changes between two.
 //!
-//! Keys are ordered by up to three dimensions. A walk skips from one place that may be wanted to the next,
-//! so it costs what it finds and one seek per gap, not what lies between.
+//! Keys are ordered by up to three dimensions. A scan seeks from one matching prefix to the next. It costs as much as
+//! its result and one seek per gap; it does not visit the keys in between.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use differential_dataflow::trace::cursor::{CursorList, cursor_list};
 use differential_dataflow::trace::{BatchReader, Cursor, Navigable};
 use market::Commit;
 
-use super::keyed::{Batch, Keyed, Place, rows_of};
+use super::keyed::{Batch, KeyPrefix, Keyed, rows_of};
 use crate::readers::{Allowance, Exceeded};
 use crate::views::{
-    Allowed, Cell, Change, Dimension, Frontier, Labels, Page, Scan, Snapshot, SnapshotPart, View,
-    Wanted,
+    Cell, Change, Dimension, Frontier, KeyRange, Labels, Page, RowFilter, Scan, Snapshot,
+    SnapshotPart, View,
 };
 
-/// A row as read: its key, and the rest.
-pub(super) type Found<V> = (<V as Keyed>::Key, <V as Keyed>::Value);
+/// A key with its value.
+pub(super) type KeyedEntry<V> = (<V as Keyed>::Key, <V as Keyed>::Value);
 
-/// The rows of `batches` at `frontier` that a scan asks for.
+/// The rows of `batches` at `frontier` that match a scan.
 pub(super) fn read<V: Keyed>(
     batches: Vec<Batch<V>>,
     frontier: Frontier,
@@ -28,71 +28,72 @@ pub(super) fn read<V: Keyed>(
     labels: &Labels,
     allowance: &mut Allowance<'_>,
 ) -> Result<Page, Exceeded> {
-    let mut kept = Kept::new(scan);
+    let mut limited = LimitedRows::new(scan);
     if let Some(commit) = frontier.commit {
-        let mut walk = Walk::<V>::new(batches, &scan.wanted, None);
-        walk.rows_at(commit, allowance, |key, value| {
+        let mut cursor_scan = CursorScan::<V>::new(batches, &scan.filter, None);
+        cursor_scan.rows_at(commit, allowance, |key, value| {
             rows::<V>(&key, value, labels)
-                .filter(|cells| scan.wanted.fits(scan.view, cells))
-                .all(|cells| kept.keep(cells))
+                .filter(|cells| scan.filter.fits(scan.view, cells))
+                .all(|cells| limited.push(cells))
         })?;
     }
-    let (rows, more) = kept.finish();
+    let (rows, more) = limited.finish();
     Ok(Page { frontier, rows, more })
 }
 
-/// The keys and values of `batches` at `frontier` that a scan asks for, and whether its limit left any
-/// out. Only what keys are ordered by is looked at.
-pub(super) fn found<V: Keyed>(
+/// The keys and values of `batches` at `frontier` that match a scan, and whether its limit left any out. Only the
+/// dimensions of the key are filtered.
+pub(super) fn entries<V: Keyed>(
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     scan: &Scan,
     allowance: &mut Allowance<'_>,
-) -> Result<(Vec<Found<V>>, bool), Exceeded> {
-    let mut kept = Kept::new(scan);
+) -> Result<(Vec<KeyedEntry<V>>, bool), Exceeded> {
+    let mut limited = LimitedRows::new(scan);
     if let Some(commit) = frontier.commit {
-        let mut walk = Walk::<V>::new(batches, &scan.wanted, None);
-        walk.rows_at(commit, allowance, |key, value| kept.keep((key, value.clone())))?;
+        let mut cursor_scan = CursorScan::<V>::new(batches, &scan.filter, None);
+        cursor_scan.rows_at(commit, allowance, |key, value| limited.push((key, value.clone())))?;
     }
-    Ok(kept.finish())
+    Ok(limited.finish())
 }
 
-/// The net change of the wanted rows after the first commit of `span` up to its second.
+/// The net change of the filtered rows, after the first commit of the span up to the second one.
 pub(super) fn changes<V: Keyed>(
     batches: Vec<Batch<V>>,
-    (view, wanted): (&View, &Wanted),
+    (view, filter): (&View, &RowFilter),
     (after, through): (Option<Commit>, Commit),
     labels: &Labels,
     allowance: &mut Allowance<'_>,
 ) -> Result<Vec<Change>, Exceeded> {
     let inside = |time: u64| after.is_none_or(|after| time > after.0) && time <= through.0;
     let mut changes = Vec::new();
-    let mut walk = Walk::<V>::new(batches, wanted, None);
-    walk.each(allowance, |key, values| {
+    let mut cursor_scan = CursorScan::<V>::new(batches, filter, None);
+    cursor_scan.each(allowance, |key, values| {
         let moved = values.iter().map(|(value, times)| {
             let times = times.iter().filter(|(time, _)| inside(*time));
             (value, times.map(|(_, diff)| diff).sum::<i64>())
         });
         let moved: Vec<(&V::Value, i64)> = moved.filter(|(_, diff)| *diff != 0).collect();
-        for part in 0..moved.iter().map(|(value, _)| V::parts(value)).max().unwrap_or(0) {
+        for part in 0..moved.iter().map(|(value, _)| V::rows_per_entry(value)).max().unwrap_or(0) {
             let own = changes.len();
             for (value, diff) in moved_in::<V>(&moved, part) {
                 let cells = row::<V>(&key, value, part, labels);
-                if wanted.fits(view, &cells) {
+                if filter.fits(view, &cells) {
                     changes.push(Change { cells, diff });
                 }
             }
-            changes[own..].sort_by_key(|change| change.diff); // of a row, what goes comes first
+            changes[own..].sort_by_key(|change| change.diff); // the old version of a row comes first
         }
         true
     })?;
     Ok(changes)
 }
 
-/// By how much there is more or less of each row that is this part of some of these values.
+/// The net count of each distinct row in this slot of some values.
 fn moved_in<'a, V: Keyed>(moved: &[(&'a V::Value, i64)], part: usize) -> Vec<(&'a V::Value, i64)> {
     let mut rows: Vec<(&V::Value, i64)> = Vec::with_capacity(2);
-    let there = moved.iter().filter(|(value, _)| part < V::parts(value) && V::has(value, part));
+    let there =
+        moved.iter().filter(|(value, _)| part < V::rows_per_entry(value) && V::has(value, part));
     for (value, diff) in there {
         match rows.iter_mut().find(|(known, _)| V::same(known, value, part)) {
             Some((_, known)) => *known += diff,
@@ -103,7 +104,7 @@ fn moved_in<'a, V: Keyed>(moved: &[(&'a V::Value, i64)], part: usize) -> Vec<(&'
     rows
 }
 
-/// The rows that a value stands for.
+/// The rows of a value.
 fn rows<V: Keyed>(
     key: &V::Key,
     value: &V::Value,
@@ -118,52 +119,52 @@ fn row<V: Keyed>(key: &V::Key, value: &V::Value, part: usize, labels: &Labels) -
     cells
 }
 
-/// The rows of a view at a frontier that are behind a key. Holds the batches, which never change.
-pub(super) struct Rest<V: Keyed> {
-    whole: Arc<Whole<V>>,
-    /// Only rows with a larger key.
+/// A snapshot of a view at a frontier, from behind a key on. It holds the batches, which never change.
+pub(super) struct KeyedSnapshot<V: Keyed> {
+    source: Arc<SnapshotSource<V>>,
+    /// The snapshot continues behind this key.
     behind: Option<V::Key>,
 }
 
-/// What all parts of a snapshot have in common.
-struct Whole<V: Keyed> {
+/// The state that all parts of a snapshot share.
+struct SnapshotSource<V: Keyed> {
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     view: &'static View,
-    wanted: Arc<Wanted>,
+    filter: Arc<RowFilter>,
     labels: Labels,
 }
 
-impl<V: Keyed> Rest<V> {
-    /// All rows.
+impl<V: Keyed> KeyedSnapshot<V> {
+    /// A snapshot of all rows.
     pub(super) fn new(
         batches: Vec<Batch<V>>,
         frontier: Frontier,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         labels: Labels,
-    ) -> Rest<V> {
-        let whole = Whole { batches, frontier, view, wanted, labels };
-        Rest { whole: Arc::new(whole), behind: None }
+    ) -> KeyedSnapshot<V> {
+        let source = SnapshotSource { batches, frontier, view, filter, labels };
+        KeyedSnapshot { source: Arc::new(source), behind: None }
     }
 }
 
-impl<V: Keyed> Snapshot for Rest<V>
+impl<V: Keyed> Snapshot for KeyedSnapshot<V>
 where
     Batch<V>: Send + Sync,
 {
     fn frontier(&self) -> Frontier {
-        self.whole.frontier
+        self.source.frontier
     }
 
     fn next(&self, at_least: usize) -> SnapshotPart {
-        let Whole { batches, frontier, view, wanted, labels } = &*self.whole;
+        let SnapshotSource { batches, frontier, view, filter, labels } = &*self.source;
         let Some(commit) = frontier.commit else { return (Vec::new(), None) };
         let (mut part, mut more, mut read_to) = (Vec::new(), false, self.behind);
-        let mut walk = Walk::<V>::new(batches.clone(), wanted, self.behind);
+        let mut cursor_scan = CursorScan::<V>::new(batches.clone(), filter, self.behind);
         let all = &mut Allowance::unlimited();
-        let _ = walk.rows_at(commit, all, |key, value| {
-            let mut own = rows::<V>(&key, value, labels).filter(|row| wanted.fits(view, row));
+        let _ = cursor_scan.rows_at(commit, all, |key, value| {
+            let mut own = rows::<V>(&key, value, labels).filter(|row| filter.fits(view, row));
             if part.len() >= at_least
                 && let Some(_) = own.next()
             {
@@ -174,27 +175,27 @@ where
             read_to = Some(key);
             true
         });
-        let rest = || Rest::<V> { whole: Arc::clone(&self.whole), behind: read_to };
+        let rest = || KeyedSnapshot::<V> { source: Arc::clone(&self.source), behind: read_to };
         (part, more.then(|| Arc::new(rest()) as Arc<dyn Snapshot>))
     }
 }
 
 /// Rows up to a limit: the first ones, or the last ones, latest first.
-struct Kept<R> {
+struct LimitedRows<R> {
     rows: VecDeque<R>,
     limit: usize,
     latest_first: bool,
     more: bool,
 }
 
-impl<R> Kept<R> {
-    fn new(scan: &Scan) -> Kept<R> {
+impl<R> LimitedRows<R> {
+    fn new(scan: &Scan) -> LimitedRows<R> {
         let Scan { limit, latest_first, .. } = *scan;
-        Kept { rows: VecDeque::new(), limit, latest_first, more: false }
+        LimitedRows { rows: VecDeque::new(), limit, latest_first, more: false }
     }
 
-    /// Takes the next row in the order of keys; says whether another may be wanted.
-    fn keep(&mut self, row: R) -> bool {
+    /// Adds the next row in the order of keys. Returns false when no further row is needed.
+    fn push(&mut self, row: R) -> bool {
         if self.rows.len() < self.limit {
             self.rows.push_back(row);
             return true;
@@ -216,19 +217,19 @@ impl<R> Kept<R> {
     }
 }
 
-/// When a row changed, and by how much.
+/// The commits at which a row changed, with the change of its count.
 type Times = Vec<(u64, i64)>;
 
-/// A walk over the keys that may be wanted, in their order.
-struct Walk<V: Keyed> {
+/// A scan over the matching keys, in order.
+struct CursorScan<V: Keyed> {
     cursor: CursorList<<Batch<V> as Navigable>::Cursor>,
     storage: Vec<Batch<V>>,
-    allowed: [Allowed; 3],
+    ranges: [KeyRange; 3],
 }
 
-impl<V: Keyed> Walk<V> {
-    /// From the beginning, or behind a key.
-    fn new(batches: Vec<Batch<V>>, wanted: &Wanted, behind: Option<V::Key>) -> Walk<V> {
+impl<V: Keyed> CursorScan<V> {
+    /// A scan from the beginning, or from behind a key.
+    fn new(batches: Vec<Batch<V>>, filter: &RowFilter, behind: Option<V::Key>) -> CursorScan<V> {
         let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
         let (mut cursor, storage) = cursor_list(batches);
         if let Some(behind) = behind {
@@ -237,31 +238,32 @@ impl<V: Keyed> Walk<V> {
                 cursor.step_key(&storage);
             }
         }
-        let dimension =
-            |at: usize| V::ORDER.get(at).map_or(Allowed::ANY, |by: &Dimension| wanted.allowed(*by));
-        Walk { cursor, storage, allowed: [dimension(0), dimension(1), dimension(2)] }
+        let dimension = |at: usize| {
+            V::ORDER.get(at).map_or(KeyRange::ANY, |by: &Dimension| filter.key_range(*by))
+        };
+        CursorScan { cursor, storage, ranges: [dimension(0), dimension(1), dimension(2)] }
     }
 
-    /// Calls `each` with every key in a wanted place and its values, until it says to stop.
+    /// Calls `each` with every matching key and its values, until it returns false.
     fn each(
         &mut self,
         allowance: &mut Allowance<'_>,
         mut each: impl FnMut(V::Key, &[(V::Value, Times)]) -> bool,
     ) -> Result<(), Exceeded> {
-        let Walk { cursor, storage, allowed } = self;
+        let CursorScan { cursor, storage, ranges } = self;
         let mut values: Vec<(V::Value, Times)> = Vec::new();
         while let Some(key) = cursor.get_key(storage).copied() {
             allowance.take(1)?;
-            match judge(allowed, V::place(&key)) {
-                Judged::Past => break,
-                Judged::SkipTo(next) => {
+            match match_prefix(ranges, V::prefix(&key)) {
+                PrefixMatch::Past => break,
+                PrefixMatch::SkipTo(next) => {
                     cursor.seek_key(storage, &V::lowest(next));
                     if cursor.get_key(storage) == Some(&key) {
                         cursor.step_key(storage); // a skip always moves on
                     }
                     continue;
                 }
-                Judged::In => {}
+                PrefixMatch::In => {}
             }
             values.clear();
             while let Some(value) = cursor.get_val(storage) {
@@ -278,7 +280,7 @@ impl<V: Keyed> Walk<V> {
         Ok(())
     }
 
-    /// Calls `each` with every value in a wanted place that is there at `commit`, until it says to stop.
+    /// Calls `each` with every matching value that exists at `commit`, until it returns false.
     fn rows_at(
         &mut self,
         commit: Commit,
@@ -294,47 +296,47 @@ impl<V: Keyed> Walk<V> {
     }
 }
 
-/// What a place means to a walk.
+/// The result of comparing a prefix with the ranges of a scan.
 #[derive(Debug, PartialEq, Eq)]
-enum Judged {
+enum PrefixMatch {
     In,
-    SkipTo(Place),
+    SkipTo(KeyPrefix),
     Past,
 }
 
-fn judge(allowed: &[Allowed; 3], place: Place) -> Judged {
-    for at in 0..place.len() {
-        match allowed[at].next(place[at]) {
-            Some(next) if next == place[at] => {}
-            Some(next) => return lowest_with(allowed, place, at, next),
-            None => return carried(allowed, place, at),
+fn match_prefix(ranges: &[KeyRange; 3], prefix: KeyPrefix) -> PrefixMatch {
+    for at in 0..prefix.len() {
+        match ranges[at].next(prefix[at]) {
+            Some(next) if next == prefix[at] => {}
+            Some(next) => return lowest_with(ranges, prefix, at, next),
+            None => return next_after(ranges, prefix, at),
         }
     }
-    Judged::In
+    PrefixMatch::In
 }
 
-/// Nothing more is allowed at `at`: the next place has a higher value before it.
-fn carried(allowed: &[Allowed; 3], place: Place, at: usize) -> Judged {
+/// The next matching prefix when dimension `at` has no value left: a dimension before it must increase.
+fn next_after(ranges: &[KeyRange; 3], prefix: KeyPrefix, at: usize) -> PrefixMatch {
     for before in (0..at).rev() {
-        let next = place[before].checked_add(1).and_then(|next| allowed[before].next(next));
+        let next = prefix[before].checked_add(1).and_then(|next| ranges[before].next(next));
         if let Some(next) = next {
-            return lowest_with(allowed, place, before, next);
+            return lowest_with(ranges, prefix, before, next);
         }
     }
-    Judged::Past
+    PrefixMatch::Past
 }
 
-/// The lowest place that agrees with `place` before `at` and has `value` there.
-fn lowest_with(allowed: &[Allowed; 3], place: Place, at: usize, value: u64) -> Judged {
-    let mut next = place;
+/// The lowest matching prefix that equals `prefix` before dimension `at` and has `value` there.
+fn lowest_with(ranges: &[KeyRange; 3], prefix: KeyPrefix, at: usize, value: u64) -> PrefixMatch {
+    let mut next = prefix;
     next[at] = value;
     for behind in at + 1..next.len() {
-        match allowed[behind].next(0) {
+        match ranges[behind].next(0) {
             Some(least) => next[behind] = least,
-            None => return Judged::Past, // nothing at all is wanted
+            None => return PrefixMatch::Past, // no prefix matches at all
         }
     }
-    Judged::SkipTo(next)
+    PrefixMatch::SkipTo(next)
 }
 
 #[cfg(test)]
@@ -342,57 +344,60 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn some(ordinals: &[u64]) -> Allowed {
-        Allowed::OneOf(ordinals.to_vec())
+    fn some(ordinals: &[u64]) -> KeyRange {
+        KeyRange::OneOf(ordinals.to_vec())
     }
 
     #[test]
-    fn a_walk_skips_to_what_may_be_wanted() {
-        let allowed = [some(&[2, 5]), Allowed::ANY, Allowed::Between(10, 20)];
-        for (place, want) in [
-            ([0, 9, 9], Judged::SkipTo([2, 0, 10])),
-            ([2, 0, 10], Judged::In),
-            ([2, 3, 21], Judged::SkipTo([2, 4, 10])),
-            ([2, u64::MAX, 21], Judged::SkipTo([5, 0, 10])),
-            ([5, u64::MAX, 21], Judged::Past),
-            ([6, 0, 0], Judged::Past),
+    fn a_scan_skips_to_the_next_matching_prefix() {
+        let ranges = [some(&[2, 5]), KeyRange::ANY, KeyRange::Between(10, 20)];
+        for (prefix, want) in [
+            ([0, 9, 9], PrefixMatch::SkipTo([2, 0, 10])),
+            ([2, 0, 10], PrefixMatch::In),
+            ([2, 3, 21], PrefixMatch::SkipTo([2, 4, 10])),
+            ([2, u64::MAX, 21], PrefixMatch::SkipTo([5, 0, 10])),
+            ([5, u64::MAX, 21], PrefixMatch::Past),
+            ([6, 0, 0], PrefixMatch::Past),
         ] {
-            assert_eq!(judge(&allowed, place), want, "{place:?}");
+            assert_eq!(match_prefix(&ranges, prefix), want, "{prefix:?}");
         }
-        assert_eq!(judge(&[some(&[7]), some(&[]), Allowed::ANY], [0, 0, 0]), Judged::Past);
+        assert_eq!(
+            match_prefix(&[some(&[7]), some(&[]), KeyRange::ANY], [0, 0, 0]),
+            PrefixMatch::Past
+        );
     }
 
-    fn allowed() -> impl Strategy<Value = Allowed> {
+    fn key_range() -> impl Strategy<Value = KeyRange> {
         prop_oneof![
-            (0..4_u64, 0..4_u64).prop_map(|(least, most)| Allowed::Between(least, most)),
+            (0..4_u64, 0..4_u64).prop_map(|(least, most)| KeyRange::Between(least, most)),
             proptest::collection::btree_set(0..4_u64, 0..3)
-                .prop_map(|ordinals| Allowed::OneOf(ordinals.into_iter().collect())),
+                .prop_map(|ordinals| KeyRange::OneOf(ordinals.into_iter().collect())),
         ]
     }
 
     proptest! {
-        /// From any place, the skip leads to the least place that is allowed and not before it.
+        /// From any prefix, the skip leads to the least matching prefix that is not before it.
         #[test]
-        fn skips_leave_nothing_out(a in allowed(), b in allowed(), c in allowed(), from in 0..64_u64) {
-            let place = |n: u64| [n / 16, n / 4 % 4, n % 4];
-            let allowed = [a, b, c];
-            let fits = |place: Place| {
-                place.iter().zip(&allowed).all(|(part, allowed)| allowed.next(*part) == Some(*part))
+        fn skips_leave_nothing_out(a in key_range(), b in key_range(), c in key_range(), from in 0..64_u64) {
+            let prefix = |n: u64| [n / 16, n / 4 % 4, n % 4];
+            let ranges = [a, b, c];
+            let fits = |prefix: KeyPrefix| {
+                prefix.iter().zip(&ranges).all(|(part, ranges)| ranges.next(*part) == Some(*part))
             };
-            let want = (from..64).map(place).find(|place| fits(*place));
-            let mut at = place(from);
+            let want = (from..64).map(prefix).find(|prefix| fits(*prefix));
+            let mut at = prefix(from);
             let found = loop {
-                match judge(&allowed, at) {
-                    Judged::In => break Some(at),
-                    Judged::SkipTo(next) => {
+                match match_prefix(&ranges, at) {
+                    PrefixMatch::In => break Some(at),
+                    PrefixMatch::SkipTo(next) => {
                         prop_assert!(next > at);
                         at = next;
                     }
-                    Judged::Past => break None,
+                    PrefixMatch::Past => break None,
                 }
             };
-            // Beyond the 64 places that are looked at, a skip may find what is allowed of larger ordinals.
-            prop_assert_eq!(found.filter(|place| place.iter().all(|part| *part < 4)), want);
+            // The test visits 64 prefixes; a skip may find a matching prefix behind them.
+            prop_assert_eq!(found.filter(|prefix| prefix.iter().all(|part| *part < 4)), want);
         }
     }
 }

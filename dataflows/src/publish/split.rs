@@ -1,4 +1,4 @@
-//! The end of the dataflow: what operators put out becomes rows, log rows and counts; rows are arranged.
+//! The end of the dataflow: the operators' output becomes rows, log rows and counts, and rows are arranged.
 
 use std::sync::Arc;
 
@@ -16,22 +16,22 @@ use timely::dataflow::operators::generic::Operator;
 use super::arranged::{Arranged, RowUpdate, arrange};
 use super::board::Board;
 use super::digest::Digest;
-use super::history::remember;
+use super::history::arrange_history;
 use super::keyed::{
     Alerts, Candles, Drifts, Edges, Gaps, Indicators, Keyed, Portfolios, Positions, Risks, Signals,
     rows_of,
 };
 use super::logs::LogRow;
-use super::tape::TAPE;
+use super::trade_log::TRADE_LOG;
 use crate::telemetry::Metrics;
 use crate::views::{Cell, Row, TradeRow, view};
 
 /// The commits of a worker, each at its time.
 pub(super) type Contexts<'scope> = StreamVec<'scope, Time, Arc<CommitContext>>;
 
-/// Splits and arranges what ledger and roll-ups put out on this worker.
+/// Publishes the output of ledger and roll-ups on this worker.
 ///
-/// Rows told again after a restore enter the arrangement and nothing else.
+/// Rows that are emitted again after a restore enter the arrangement only.
 pub fn publish_candles<'scope>(
     output: StreamVec<'scope, Time, LedgerOut>,
     contexts: Contexts<'scope>,
@@ -41,14 +41,14 @@ pub fn publish_candles<'scope>(
 ) -> Arranged {
     let metrics = metrics.clone();
     let logs = Arc::clone(board);
-    publish(output, contexts, board, move |said, rows: &mut Rows<'_, Candles>| match said {
+    publish(output, contexts, board, move |change, rows: &mut Rows<'_, Candles>| match change {
         LedgerOut::Bar(change) => {
             rows.change(change.key, change.before.clone(), change.after.clone());
         }
         LedgerOut::Restored(key, candle) => rows.restored(key, candle),
         LedgerOut::Audit(event) => {
             match &*event {
-                // The source of a record is not told with its row.
+                // The row does not name the source of the record.
                 AuditEvent::Unmatched(row) => metrics.unmatched("", row.reason, 1),
                 AuditEvent::Outlier(row) => metrics.outliers(row.kind, 1),
                 AuditEvent::Conflict(_) | AuditEvent::TooLate(_) | AuditEvent::Revision(_) => {}
@@ -59,7 +59,7 @@ pub fn publish_candles<'scope>(
             let Some(source) = sources.get(usize::from(counts.source.0)) else { return };
             count(&metrics, source, counts.outcome, counts.records);
         }
-        LedgerOut::Accepted(told) => tape(&logs, rows.commit, told),
+        LedgerOut::Accepted(events) => append_trades(&logs, rows.commit, events),
         LedgerOut::Gap(_) | LedgerOut::SourceSeen(..) | LedgerOut::NewestBar(..) => {}
     })
 }
@@ -73,7 +73,7 @@ pub fn publish_gaps<'scope>(
 ) -> Arranged {
     let metrics = metrics.clone();
     let missing = |gap: Option<Gap>| gap.map_or(0, |gap| gap.missing);
-    publish(output, contexts, board, move |said, rows: &mut Rows<'_, Gaps>| match said {
+    publish(output, contexts, board, move |change, rows: &mut Rows<'_, Gaps>| match change {
         GapOut::Changed(GapChange { key, before, after }) => {
             metrics.missing(missing(before), missing(after));
             rows.change(key, before, after);
@@ -91,7 +91,7 @@ pub fn publish_indicators<'scope>(
     contexts: Contexts<'scope>,
     board: &Arc<Board>,
 ) -> Arranged {
-    publish(output, contexts, board, |said, rows: &mut Rows<'_, Indicators>| match said {
+    publish(output, contexts, board, |change, rows: &mut Rows<'_, Indicators>| match change {
         IndicatorOut::Changed(change) => rows.change(change.key, change.before, change.after),
         IndicatorOut::Restored(key, numbers) => rows.restored(key, numbers),
     })
@@ -109,20 +109,20 @@ pub fn publish_alerts<'scope>(
     })
 }
 
-/// Arranges where the rules of this worker stand.
+/// Arranges the states of rules on this worker.
 pub fn publish_signals<'scope>(
     output: StreamVec<'scope, Time, SignalChange>,
     contexts: Contexts<'scope>,
     board: &Arc<Board>,
 ) -> Arranged {
-    publish(output, contexts, board, |said, rows: &mut Rows<'_, Signals>| match said {
+    publish(output, contexts, board, |change, rows: &mut Rows<'_, Signals>| match change {
         SignalChange { key, after: Some(after), restored: true, .. } => rows.restored(key, after),
         SignalChange { key, before, after, .. } => rows.change(key, before, after),
     })
 }
 
-/// Arranges the tables of portfolios of this worker; `restored` is the commit at which rows that exist are
-/// told again.
+/// Arranges the tables of portfolios on this worker. The rows of commit `restored` existed before and are emitted
+/// again.
 pub fn publish_portfolios<'scope>(
     valuation: ValuationStreams<'scope>,
     contexts: Contexts<'scope>,
@@ -141,7 +141,7 @@ pub fn publish_portfolios<'scope>(
     ]
 }
 
-/// Arranges rows that come as net changes already, in the containers in which they come.
+/// Arranges rows that are net changes already, without copying their containers.
 fn publish_updates<'scope, V: Keyed>(
     output: StreamVec<'scope, Time, RowUpdate<V>>,
     contexts: Contexts<'scope>,
@@ -176,7 +176,7 @@ pub struct Rows<'a, V: Keyed> {
     /// The commit.
     pub commit: Commit,
     updates: Vec<RowUpdate<V>>,
-    /// How many more rows there are.
+    /// The change of the number of rows.
     rows: i64,
     digest: Digest,
     board: &'a Board,
@@ -184,20 +184,20 @@ pub struct Rows<'a, V: Keyed> {
 }
 
 impl<'a, V: Keyed> Rows<'a, V> {
-    /// None so far, and probably so many.
+    /// No changes yet; `about` is the expected number.
     fn of(commit: Commit, about: usize, board: &'a Board, cells: &'a mut Vec<Cell>) -> Rows<'a, V> {
         let (updates, digest) = (Vec::with_capacity(about), Digest::default());
         Rows { commit, updates, rows: 0, digest, board, cells }
     }
 
-    /// Tells the board; gives the changes.
+    /// Adds count and digest to the board; returns the changes.
     fn end(self) -> Vec<RowUpdate<V>> {
         self.board.count(V::VIEW, self.rows);
         self.board.add_changes(V::VIEW, self.digest);
         self.updates
     }
 
-    /// A row was `before` and is `after`.
+    /// Replaces the row `before` by `after`.
     pub fn change(&mut self, key: V::Key, before: Option<V::Value>, after: Option<V::Value>) {
         for (value, other, diff) in [(&before, &after, -1), (&after, &before, 1)] {
             let Some(value) = value else { continue };
@@ -209,7 +209,7 @@ impl<'a, V: Keyed> Rows<'a, V> {
         }
     }
 
-    /// A row is told again after a restore.
+    /// Inserts a row that is emitted again after a restore.
     pub fn restored(&mut self, key: V::Key, value: V::Value) {
         self.push(key, value, 1);
     }
@@ -223,13 +223,13 @@ impl<'a, V: Keyed> Rows<'a, V> {
         self.rows += diff * rows_of::<V>(value).count() as i64;
     }
 
-    /// Adds the rows of a value to the digest, but for those that another value has too.
+    /// Adds the rows of a value to the digest, without those that `other` has too.
     fn digest(&mut self, key: &V::Key, value: &V::Value, other: Option<&V::Value>, diff: i64) {
         if !self.board.digests {
             return;
         }
         for part in rows_of::<V>(value) {
-            let stays = |other| part < V::parts(other) && V::same(value, other, part);
+            let stays = |other| part < V::rows_per_entry(other) && V::same(value, other, part);
             if !other.is_some_and(stays) {
                 self.cells.clear();
                 V::cells(key, value, part, &self.board.labels, self.cells);
@@ -239,7 +239,7 @@ impl<'a, V: Keyed> Rows<'a, V> {
     }
 }
 
-/// Has `take` turn outputs into changes of rows, and arranges them.
+/// Turns outputs into changes of rows by `take`, and arranges them.
 pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
     output: StreamVec<'scope, Time, O>,
     contexts: Contexts<'scope>,
@@ -249,11 +249,11 @@ pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
     let of_views = Arc::clone(board);
     let updates = output.unary(Pipeline, V::VIEW, move |_capability, _info| {
         let mut cells: Vec<Cell> = Vec::new();
-        let mut about = 0; // the next commit will say about as much
+        let mut about = 0; // capacity: the next commit will have about as many changes
         move |input, output| {
             input.for_each_time(|time, batches| {
                 let mut rows = Rows::of(Commit(*time.time()), about, &of_views, &mut cells);
-                batches.for_each(|batch| batch.drain(..).for_each(|said| take(said, &mut rows)));
+                batches.for_each(|batch| batch.drain(..).for_each(|out| take(out, &mut rows)));
                 let mut updates = rows.end();
                 about = updates.len();
                 output.session(&time).give_container(&mut updates);
@@ -263,29 +263,29 @@ pub fn publish<'scope, V: Keyed, O: Clone + 'static>(
     arranged::<V>(updates.container::<Vec<RowUpdate<V>>>(), contexts, board)
 }
 
-/// Arranges the rows of a view, and what they were if that is kept.
+/// Arranges the rows of a view, and its history if it has one.
 fn arranged<'scope, V: Keyed>(
     updates: StreamVec<'scope, Time, RowUpdate<V>>,
     contexts: Contexts<'scope>,
     board: &Arc<Board>,
 ) -> Arranged {
-    let kept = view(V::VIEW).is_some_and(|view| view.history) && board.history.is_kept();
-    let before = kept.then(|| remember::<V>(updates.clone(), contexts, board));
+    let has_history = view(V::VIEW).is_some_and(|view| view.history) && board.history.is_enabled();
+    let before = has_history.then(|| arrange_history::<V>(updates.clone(), contexts, board));
     Arranged { now: arrange::<V>(updates), before }
 }
 
-/// Appends what was accepted of a commit in one shard to the tape, and to its digest.
-fn tape(board: &Board, commit: Commit, told: Arc<Vec<AcceptedEvent>>) {
+/// Appends the accepted events of a commit in one shard to the trade log, and to its digest.
+fn append_trades(board: &Board, commit: Commit, events: Arc<Vec<AcceptedEvent>>) {
     if board.digests {
         let (mut cells, mut digest) = (Vec::new(), Digest::default());
-        for statement in told.iter() {
+        for statement in events.iter() {
             cells.clear();
             TradeRow { commit, statement, labels: &board.labels }.cells(&mut cells);
             digest.change(commit, &cells, 1);
         }
-        board.add_changes(TAPE, digest);
+        board.add_changes(TRADE_LOG, digest);
     }
-    board.tape.append(commit, told);
+    board.trade_log.append(commit, events);
 }
 
 /// Appends a row to its log and to the log's digest.

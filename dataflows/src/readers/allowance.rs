@@ -1,36 +1,36 @@
-//! How many rows a read may visit.
+//! The allowance of a read: how many rows it may visit.
 
-/// What is left of the rows that a read may visit.
+/// The remaining rows of a read.
 pub struct Allowance<'a> {
     left: usize,
-    /// Says whether nobody waits for the read any more; without it, nothing follows what is left.
+    /// Whether the client of the read is gone; none: not checked.
     is_abandoned: Option<&'a dyn Fn() -> bool>,
 }
 
-/// Nothing is left, so the read is given up.
+/// The allowance is used up, so the read stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded;
 
-/// After so many rows it is looked whether anybody still waits.
+/// The number of rows between two checks whether the client still waits.
 const LOOK_ROWS: usize = 4_096;
 
 impl<'a> Allowance<'a> {
-    /// So many rows.
+    /// An allowance of `rows` rows.
     pub fn of(rows: usize) -> Allowance<'a> {
         Allowance { left: rows, is_abandoned: None }
     }
 
-    /// All rows, until nobody waits for them any more.
+    /// Unlimited until the client of the read is gone.
     pub fn until(is_abandoned: &'a dyn Fn() -> bool) -> Allowance<'a> {
         Allowance { left: LOOK_ROWS, is_abandoned: Some(is_abandoned) }
     }
 
-    /// All rows.
+    /// Unlimited.
     pub fn unlimited() -> Allowance<'static> {
         Allowance::until(&|| false)
     }
 
-    /// Takes off rows that are to be visited.
+    /// Takes rows off before they are visited.
     pub fn take(&mut self, rows: usize) -> Result<(), Exceeded> {
         if let Some(left) = self.left.checked_sub(rows) {
             self.left = left;

@@ -1,56 +1,56 @@
-//! What waits in a queue and is run.
+//! Jobs of the queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
-use super::{Allowance, SHORT_ROWS, Stop};
+use super::{Allowance, ReadStop, SHORT_ROWS};
 use crate::views::ReadError;
 
-/// Something to run.
+/// A job.
 pub(super) trait Job: Send {
-    /// Whether nobody waits for it any more.
+    /// Whether its client is gone.
     fn is_abandoned(&self) -> bool;
 
-    /// Runs it; false if it takes more than a short read may.
+    /// Runs it; false if it exceeds the allowance of a short read.
     fn run(&mut self, short: bool) -> bool;
 
-    /// Says that it will not be run.
+    /// Answers that it will not run.
     fn refuse(&mut self, error: ReadError);
 }
 
-/// A read, and who waits for it.
+/// A read with the channel of its answer.
 pub(super) struct Read<T, F> {
     read: F,
-    told: Option<oneshot::Sender<Result<T, ReadError>>>,
-    /// It runs on a thread for long reads: no longer refused for waiting.
+    reply: Option<oneshot::Sender<Result<T, ReadError>>>,
+    /// Set when it runs as a long read: then it no longer times out in the queue.
     begun: Arc<AtomicBool>,
 }
 
 impl<T, F> Read<T, F> {
-    /// Tells `told` what is read; `begun` becomes true when it runs as a long read.
+    /// Sends the result to `reply`; `begun` becomes true when it runs as a long read.
     pub(super) fn new(
         read: F,
-        told: oneshot::Sender<Result<T, ReadError>>,
+        reply: oneshot::Sender<Result<T, ReadError>>,
         begun: &Arc<AtomicBool>,
     ) -> Read<T, F> {
-        Read { read, told: Some(told), begun: Arc::clone(begun) }
+        Read { read, reply: Some(reply), begun: Arc::clone(begun) }
     }
 }
 
 impl<T, F> Job for Read<T, F>
 where
     T: Send,
-    F: FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send,
+    F: FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send,
 {
     fn is_abandoned(&self) -> bool {
-        self.told.as_ref().is_none_or(oneshot::Sender::is_closed)
+        self.reply.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 
     fn run(&mut self, short: bool) -> bool {
-        let Read { read, told, begun } = self;
-        let is_abandoned = || told.as_ref().is_none_or(oneshot::Sender::is_closed);
+        let Read { read, reply, begun } = self;
+        let is_abandoned = || reply.as_ref().is_none_or(oneshot::Sender::is_closed);
         let read = match short {
             true => read(&mut Allowance::of(SHORT_ROWS)),
             false => {
@@ -60,18 +60,18 @@ where
         };
         let read = match read {
             Ok(read) => Ok(read),
-            Err(Stop::Failed(error)) => Err(error),
-            Err(Stop::Exceeded) => return !short,
+            Err(ReadStop::Failed(error)) => Err(error),
+            Err(ReadStop::Exceeded) => return !short,
         };
-        if let Some(told) = told.take() {
-            let _ = told.send(read); // nobody may wait for it any more
+        if let Some(reply) = reply.take() {
+            let _ = reply.send(read); // the client may be gone
         }
         true
     }
 
     fn refuse(&mut self, error: ReadError) {
-        if let Some(told) = self.told.take() {
-            let _ = told.send(Err(error));
+        if let Some(reply) = self.reply.take() {
+            let _ = reply.send(Err(error));
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The threads that read views for clients: few, of low priority, behind a fair queue.
 //!
-//! A read is tried on the thread for short reads first, which may visit [`SHORT_ROWS`] rows. What takes more is
-//! given up there and queued for the threads for long reads; they run it to its end. Before both, reads wait by
-//! [`Class`], and the class that has used the least time is next (`queue`). So a point read waits for a few short ones
-//! at most, whatever else is asked for. Threads for long reads have a lower priority than workers, so readers take
-//! what the job leaves.
+//! A read first runs on the thread for short reads, where it may visit [`SHORT_ROWS`] rows. A read that exceeds this is
+//! stopped and queued for the threads for long reads, which run it to its end. In both queues reads wait by [`Class`];
+//! the class that has used the least time is next (`queue`). A point read therefore waits for a few short reads at
+//! most, whatever else is queued. Threads for long reads have a lower priority than workers, so readers use the CPU
+//! time that the job leaves.
 //!
-//! A queue that is full refuses, a read that waited too long is refused, and one that nobody waits for any more is
-//! not run. Nothing here knows what is read.
+//! A full queue rejects reads, a read that has waited too long is rejected, and a read whose client is gone does not
+//! run. This module does not know what is read.
 
 mod allowance;
 mod job;
@@ -33,20 +33,20 @@ use queue::Queue;
 pub use allowance::{Allowance, Exceeded};
 pub use queue::Class;
 
-/// A read that visits more rows is a long one.
+/// A read that visits more rows is a long read.
 pub const SHORT_ROWS: usize = 10_000;
-/// Threads for long reads are that much nicer than the process.
+/// The niceness of threads for long reads, relative to the process.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// What readers may take up.
+/// Bounds on the use by readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Threads for long reads; at least one.
+    /// The number of threads for long reads, at least one.
     pub threads: usize,
-    /// Reads of a class that may wait in a queue; at least one.
+    /// The most reads of a class that wait in a queue, at least one.
     pub waiting: usize,
-    /// A point read or scan that has not begun after this time is refused.
+    /// A point read or scan that has not begun after this time is rejected.
     pub wait: Duration,
 }
 
@@ -58,22 +58,22 @@ impl Default for Bounds {
 
 /// Why a read stops before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// It visits more rows than it may here.
+pub enum ReadStop {
+    /// Its allowance is used up.
     Exceeded,
-    /// It cannot be answered.
+    /// It failed.
     Failed(ReadError),
 }
 
-impl From<Exceeded> for Stop {
-    fn from(_: Exceeded) -> Stop {
-        Stop::Exceeded
+impl From<Exceeded> for ReadStop {
+    fn from(_: Exceeded) -> ReadStop {
+        ReadStop::Exceeded
     }
 }
 
-impl From<ReadError> for Stop {
-    fn from(error: ReadError) -> Stop {
-        Stop::Failed(error)
+impl From<ReadError> for ReadStop {
+    fn from(error: ReadError) -> ReadStop {
+        ReadStop::Failed(error)
     }
 }
 
@@ -117,17 +117,17 @@ impl ReaderPool {
         Ok(pool)
     }
 
-    /// Runs a read. It is called once, or, if it takes more than a short read may, a second time from its
-    /// beginning; what it has visited must be taken off the allowance.
+    /// Runs a read. It is called once, or a second time from its beginning if it exceeds the allowance of a short read.
+    /// It must take visited rows off the allowance.
     pub async fn read<T: Send + 'static>(
         &self,
         class: Class,
-        read: impl FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
+        read: impl FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> Result<T, ReadError> {
         self.submit(class, true, read).await
     }
 
-    /// Runs something that takes long, or may.
+    /// Runs long work that is not a read.
     pub async fn run<T: Send + 'static>(
         &self,
         class: Class,
@@ -136,7 +136,7 @@ impl ReaderPool {
         let mut work = Some(work);
         let read = move |_: &mut Allowance<'_>| match work.take() {
             Some(work) => Ok(work()),
-            None => Err(Stop::Failed(ReadError::Closed)), // it is called once only
+            None => Err(ReadStop::Failed(ReadError::Closed)), // it is called once only
         };
         self.submit(class, false, read).await
     }
@@ -145,14 +145,14 @@ impl ReaderPool {
         &self,
         class: Class,
         short: bool,
-        read: impl FnMut(&mut Allowance<'_>) -> Result<T, Stop> + Send + 'static,
+        read: impl FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> Result<T, ReadError> {
         let Owner(shared) = &*self.0;
-        let (tell, mut told) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
-        shared.push(class, short, Box::new(Read::new(read, tell, &begun)));
+        shared.push(class, short, Box::new(Read::new(read, reply, &begun)));
         if matches!(class, Class::Point | Class::Scan) {
-            match timeout(shared.bounds.wait, &mut told).await {
+            match timeout(shared.bounds.wait, &mut answer).await {
                 Ok(read) => return read.unwrap_or(Err(ReadError::Closed)),
                 Err(_) if begun.load(Ordering::SeqCst) => {}
                 Err(_) => {
@@ -161,7 +161,7 @@ impl ReaderPool {
                 }
             }
         }
-        told.await.unwrap_or(Err(ReadError::Closed))
+        answer.await.unwrap_or(Err(ReadError::Closed))
     }
 }
 
@@ -190,7 +190,7 @@ impl Shared {
         }
     }
 
-    /// Tries reads, and queues those again that take longer than they may here.
+    /// Runs short reads, and queues those that exceed their allowance as long ones.
     fn run_short(&self) {
         while let Some((class, mut job)) = self.next(true) {
             let begun = Instant::now();
@@ -211,7 +211,7 @@ impl Shared {
         }
     }
 
-    /// Waits for the next job that somebody waits for; none when the pool is closed.
+    /// Waits for the next job whose client is not gone; none when the pool is closed.
     fn next(&self, short: bool) -> Option<(Class, Box<dyn Job>)> {
         let mut state = self.lock();
         loop {
@@ -235,7 +235,7 @@ impl Shared {
     }
 }
 
-/// Runs a job; one that panics is done, and whoever waits for it learns that nothing will come.
+/// Runs a job. If it panics, its client gets an error.
 fn run(job: &mut dyn Job, short: bool) -> bool {
     catch_unwind(AssertUnwindSafe(|| job.run(short))).unwrap_or_else(|_| {
         tracing::error!("a read panicked");

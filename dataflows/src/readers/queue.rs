@@ -1,28 +1,28 @@
-//! Which of those that wait is next.
+//! The queue: which of the waiting jobs is next.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What kind of work waits. Classes share the threads by time.
+/// The class of a job. Classes share the threads by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// The text of an answer whose rows have been read. It is always next, so that few rows are held.
+    /// Encoding of an answer whose rows were read. Always next, so that few rows are held.
     Answer,
-    /// What has changed, for those who follow. It may take more time than the others.
+    /// Changes for subscribers, with a larger share of the time.
     Changes,
     /// A part of a snapshot.
     Snapshot,
-    /// Rows of certain instruments or portfolios that a request asks for.
+    /// Rows of certain instruments or portfolios.
     Point,
-    /// Other rows that a request asks for.
+    /// Other rows.
     Scan,
 }
 
-/// Jobs that wait, bounded in number per class.
+/// Waiting jobs, bounded in number per class.
 pub(super) struct Queue<J> {
     lanes: [Lane<J>; CLASSES.len()],
     bound: usize,
-    /// The time that the lane had used that was next last.
+    /// The virtual time: the used time of the lane that was next last.
     now: Duration,
 }
 
@@ -52,8 +52,7 @@ impl<J> Queue<J> {
         Queue { lanes, bound, now: Duration::ZERO }
     }
 
-    /// Puts a job behind the others of its class; gives it back if there is no room, even without those that are
-    /// abandoned.
+    /// Appends a job to its class. Returns it if there is no room, even after abandoned jobs were removed.
     pub(super) fn push(
         &mut self,
         class: Class,
@@ -68,7 +67,7 @@ impl<J> Queue<J> {
             return Err(job);
         }
         if lane.jobs.is_empty() {
-            lane.used = lane.used.max(self.now); // who did not ask for anything saves nothing up
+            lane.used = lane.used.max(self.now); // an idle class does not accumulate credit
         }
         lane.jobs.push_back(job);
         Ok(())
@@ -89,7 +88,7 @@ impl<J> Queue<J> {
         lane.jobs.pop_front().map(|job| (next, job))
     }
 
-    /// A job of this class has taken so long.
+    /// Adds the time that a job of this class took.
     pub(super) fn charge(&mut self, class: Class, took: Duration) {
         self.lanes[class as usize].used += took / class.weight();
     }
@@ -107,7 +106,7 @@ mod tests {
         queue
     }
 
-    /// The next so many, each of which takes as long as its class does.
+    /// The next jobs; each takes as long as its class does.
     fn next(queue: &mut Queue<Class>, count: usize, took: impl Fn(Class) -> u64) -> Vec<Class> {
         let one = |_| {
             let (class, _) = queue.pop().unwrap();
@@ -120,24 +119,24 @@ mod tests {
     #[test]
     fn classes_share_by_time() {
         let mut queue = filled(&[(Class::Scan, 100), (Class::Snapshot, 100)]);
-        let told = next(&mut queue, 66, |class| if class == Class::Scan { 10 } else { 1 });
-        let scans = told.iter().filter(|class| **class == Class::Scan).count();
+        let taken = next(&mut queue, 66, |class| if class == Class::Scan { 10 } else { 1 });
+        let scans = taken.iter().filter(|class| **class == Class::Scan).count();
         assert!((5..=7).contains(&scans), "{scans} long ones beside {} short ones", 66 - scans);
     }
 
     #[test]
-    fn who_comes_later_saves_nothing_up_and_waits_for_nobody() {
+    fn an_idle_class_accumulates_no_credit_and_is_not_delayed() {
         let mut queue = filled(&[(Class::Scan, 100)]);
         next(&mut queue, 50, |_| 10);
         for class in [Class::Snapshot, Class::Changes, Class::Answer] {
             (0..9).for_each(|_| queue.push(class, class, |_| false).unwrap());
         }
-        let told = next(&mut queue, 20, |_| 10);
-        assert_eq!(told[..9], [Class::Answer; 9]);
-        let of = |class| told[9..].iter().filter(|told| **told == class).count();
+        let taken = next(&mut queue, 20, |_| 10);
+        assert_eq!(taken[..9], [Class::Answer; 9]);
+        let of = |class| taken[9..].iter().filter(|taken| **taken == class).count();
         let (changes, snapshots, scans) =
             (of(Class::Changes), of(Class::Snapshot), of(Class::Scan));
-        assert!(changes > snapshots && snapshots.abs_diff(scans) <= 1, "{told:?}");
+        assert!(changes > snapshots && snapshots.abs_diff(scans) <= 1, "{taken:?}");
     }
 
     #[test]

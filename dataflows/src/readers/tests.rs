@@ -91,13 +91,13 @@ async fn what_has_no_room_or_waits_too_long_is_refused() {
     };
     let changes: Vec<Answer> = (0..4).map(|_| work(Class::Changes)).collect();
     let scans: Vec<Answer> = (0..4).map(|_| work(Class::Scan)).collect();
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for answer in scans {
-        told.push(answer.await);
+        answers.push(answer.await);
     }
     let waited = Err(ReadError::Waited { wait });
     let full = Err(ReadError::Full { waiting: 3 });
-    assert_eq!(told, [waited.clone(), waited.clone(), waited, full.clone()]);
+    assert_eq!(answers, [waited.clone(), waited.clone(), waited, full.clone()]);
     // Those that were refused leave their room to others.
     let mut later = work(Class::Scan);
     let mut context = Context::from_waker(Waker::noop());
@@ -111,11 +111,11 @@ async fn what_has_no_room_or_waits_too_long_is_refused() {
     }
     gate.open();
     assert_eq!(first.await, Ok(0), "what has begun is not refused");
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for answer in changes {
-        told.push(answer.await);
+        answers.push(answer.await);
     }
-    assert_eq!(told, [Ok(1), Ok(1), Ok(1), full]);
+    assert_eq!(answers, [Ok(1), Ok(1), Ok(1), full]);
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn what_nobody_waits_for_is_not_read() {
 #[tokio::test]
 async fn a_panic_ends_one_read_and_not_its_thread() {
     let pool = pool(1, 100, LONG);
-    let panics = pool.run::<usize>(Class::Scan, || panic!("told to panic"));
+    let panics = pool.run::<usize>(Class::Scan, || panic!("a panic of the test"));
     assert_eq!(panics.await, Err(ReadError::Closed));
     assert_eq!(pool.run(Class::Scan, || 1).await, Ok(1));
 }

@@ -1,90 +1,90 @@
-//! Answers that are kept by `Idempotency-Key`, so that a client that has not heard the answer may send the same
-//! again, and nothing happens twice.
+//! Answers stored by `Idempotency-Key`: a client that did not receive its answer may send the same request again, and
+//! it has no second effect.
 //!
-//! Kept in memory, within [`KEYS_MAX`] and [`BYTES_MAX`]; beyond them the oldest go.
+//! They are held in memory, at most [`KEYS_MAX`] and [`BYTES_MAX`]; the oldest are dropped first.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// At most so many answers are kept.
+/// The most answers that are stored.
 const KEYS_MAX: usize = 4_096;
-/// At most so many bytes of answers are kept.
+/// The most bytes of stored answers.
 const BYTES_MAX: usize = 16 << 20;
 
 /// The answers. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Answers(Arc<Mutex<Kept>>);
+pub(super) struct Answers(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
-struct Kept {
+struct Inner {
     by_key: HashMap<Arc<str>, State>,
-    /// The keys of answers that are known, oldest first.
+    /// The keys of stored answers, oldest first.
     order: VecDeque<Arc<str>>,
     bytes: usize,
 }
 
 struct State {
-    /// A hash of what was asked.
-    asked: u128,
-    /// None while it is being answered.
+    /// A hash of the request.
+    request_hash: u128,
+    /// None while the request is being answered.
     answer: Option<Arc<str>>,
 }
 
-/// What is known of a key.
-pub(super) enum Known {
-    /// Nothing: the request is to be answered, and the answer to be kept with this.
+/// The state of a key.
+pub(super) enum KeyState {
+    /// A new key: the request must be answered, and the answer stored with this.
     New(Pending),
-    /// It has been answered.
+    /// The request was answered.
     Answered(Arc<str>),
-    /// It is being answered.
+    /// The request is being answered.
     InProgress,
-    /// It was used for another request.
+    /// The key was used for another request.
     Other,
 }
 
-/// A key whose request is being answered; forgotten if it is dropped without an answer.
+/// A key whose request is being answered. Dropped without an answer, it is forgotten.
 pub(super) struct Pending {
     answers: Answers,
     key: Option<Arc<str>>,
 }
 
 impl Answers {
-    /// What is known of a key and of a request with this hash.
-    pub(super) fn begin(&self, key: &str, asked: u128) -> Known {
-        let mut kept = self.lock();
-        match kept.by_key.get(key) {
-            Some(state) if state.asked != asked => Known::Other,
-            Some(State { answer: Some(answer), .. }) => Known::Answered(Arc::clone(answer)),
-            Some(State { answer: None, .. }) => Known::InProgress,
+    /// The state of a key, for a request with this hash; a new key becomes pending.
+    pub(super) fn begin(&self, key: &str, request_hash: u128) -> KeyState {
+        let mut inner = self.lock();
+        match inner.by_key.get(key) {
+            Some(state) if state.request_hash != request_hash => KeyState::Other,
+            Some(State { answer: Some(answer), .. }) => KeyState::Answered(Arc::clone(answer)),
+            Some(State { answer: None, .. }) => KeyState::InProgress,
             None => {
                 let key: Arc<str> = Arc::from(key);
-                kept.by_key.insert(Arc::clone(&key), State { asked, answer: None });
-                Known::New(Pending { answers: self.clone(), key: Some(key) })
+                inner.by_key.insert(Arc::clone(&key), State { request_hash, answer: None });
+                KeyState::New(Pending { answers: self.clone(), key: Some(key) })
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Pending {
-    /// Keeps the answer.
+    /// Stores the answer.
     pub(super) fn answered(mut self, answer: &str) {
         let Some(key) = self.key.take() else { return };
-        let mut kept = self.answers.lock();
+        let mut inner = self.answers.lock();
         let bytes = key.len() + answer.len();
-        if let Some(state) = kept.by_key.get_mut(&key) {
+        if let Some(state) = inner.by_key.get_mut(&key) {
             state.answer = Some(Arc::from(answer));
         }
-        kept.bytes += bytes;
-        kept.order.push_back(key);
-        while kept.order.len() > KEYS_MAX || kept.bytes > BYTES_MAX {
-            let Some(oldest) = kept.order.pop_front() else { break };
-            let state = kept.by_key.remove(&oldest);
+        inner.bytes += bytes;
+        inner.order.push_back(key);
+        while inner.order.len() > KEYS_MAX || inner.bytes > BYTES_MAX {
+            let Some(oldest) = inner.order.pop_front() else { break };
+            let state = inner.by_key.remove(&oldest);
             let answer = state.and_then(|state| state.answer).map_or(0, |answer| answer.len());
-            kept.bytes -= oldest.len() + answer;
+            inner.bytes -= oldest.len() + answer;
         }
     }
 }
@@ -103,7 +103,7 @@ mod tests {
 
     fn pending(answers: &Answers, key: &str) -> Pending {
         match answers.begin(key, 1) {
-            Known::New(pending) => pending,
+            KeyState::New(pending) => pending,
             _ => panic!("{key} is known"),
         }
     }
@@ -112,11 +112,11 @@ mod tests {
     fn a_key_goes_with_one_request() {
         let answers = Answers::default();
         let first = pending(&answers, "a");
-        assert!(matches!(answers.begin("a", 1), Known::InProgress));
-        assert!(matches!(answers.begin("a", 2), Known::Other));
+        assert!(matches!(answers.begin("a", 1), KeyState::InProgress));
+        assert!(matches!(answers.begin("a", 2), KeyState::Other));
         first.answered("yes");
-        assert!(matches!(answers.begin("a", 1), Known::Answered(answer) if &*answer == "yes"));
-        assert!(matches!(answers.begin("a", 2), Known::Other));
+        assert!(matches!(answers.begin("a", 1), KeyState::Answered(answer) if &*answer == "yes"));
+        assert!(matches!(answers.begin("a", 2), KeyState::Other));
     }
 
     #[test]
@@ -132,17 +132,17 @@ mod tests {
         for number in 0..=KEYS_MAX {
             pending(&answers, &number.to_string()).answered("yes");
         }
-        assert!(matches!(answers.begin("0", 1), Known::New(_)));
-        assert!(matches!(answers.begin("1", 1), Known::Answered(_)));
+        assert!(matches!(answers.begin("0", 1), KeyState::New(_)));
+        assert!(matches!(answers.begin("1", 1), KeyState::Answered(_)));
         let half = "x".repeat(BYTES_MAX / 2);
         for key in ["a", "b"] {
             pending(&answers, key).answered(&half);
         }
         assert!(
-            matches!(answers.begin("a", 1), Known::New(_)),
+            matches!(answers.begin("a", 1), KeyState::New(_)),
             "two halves and their keys are too much"
         );
-        assert!(matches!(answers.begin("b", 1), Known::Answered(_)));
+        assert!(matches!(answers.begin("b", 1), KeyState::Answered(_)));
         assert!(answers.lock().bytes <= BYTES_MAX);
     }
 }

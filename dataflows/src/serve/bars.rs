@@ -1,4 +1,4 @@
-//! Candles as a request wants them, all at one frontier.
+//! The candles of a request, all at one frontier.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::session::InSession;
 /// The view `candles`.
 pub(super) const CANDLES: &View = listed("candles");
 
-/// The view of this name; to be called where constants are made, so that a wrong name is no program.
+/// The view of this name. For constants: a wrong name fails to compile.
 pub(super) const fn listed(name: &str) -> &'static View {
     let mut at = 0;
     while !same(VIEWS[at].name.as_bytes(), name.as_bytes()) {
@@ -24,7 +24,7 @@ pub(super) const fn listed(name: &str) -> &'static View {
     &VIEWS[at]
 }
 
-/// Equality of bytes, as constants need it.
+/// Equality of bytes, usable in constants.
 const fn same(one: &[u8], other: &[u8]) -> bool {
     let mut at = 0;
     while at < one.len() && at < other.len() && one[at] == other[at] {
@@ -33,24 +33,24 @@ const fn same(one: &[u8], other: &[u8]) -> bool {
     at == one.len() && at == other.len()
 }
 
-/// How often several reads are repeated until they agree on the frontier.
+/// How often a sequence of reads is repeated until all have the same frontier.
 pub(super) const ATTEMPTS: usize = 16;
-/// How many rows are searched for the last close before an interval. Only prints that set no price
-/// make bars without one, so the first row nearly always has it.
+/// The rows that are searched for the last close before an interval. Only prints that set no price make bars without a
+/// close, so the first row nearly always has one.
 const SEARCHED: usize = 1_000;
 
-/// Which candles are wanted.
-pub(super) struct Wanted {
+/// The parameters of a request for candles.
+pub(super) struct CandleQuery {
     pub(super) instrument: Arc<Instrument>,
     pub(super) timeframe: Timeframe,
-    /// No earlier open time. With it the limit keeps the earliest bars, without it the latest.
+    /// The earliest open time. With it the limit keeps the earliest bars, without it the latest.
     pub(super) from: Option<EventTime>,
-    /// Only earlier open times.
+    /// The end of the open times, exclusive.
     pub(super) to: Option<EventTime>,
     pub(super) limit: usize,
-    /// Only of this kind of session.
+    /// The kind of session; none for all.
     pub(super) session: Option<SessionKind>,
-    /// As they were.
+    /// The point in the past.
     pub(super) as_of: Option<AsOf>,
     /// Whether gaps are filled from the previous close.
     pub(super) fill: bool,
@@ -64,14 +64,14 @@ pub(super) struct Bars {
     pub(super) more: bool,
 }
 
-/// What lies around the rows of a page and decides how gaps are filled.
+/// The rows around a page, which decide how gaps are filled.
 #[derive(Default)]
 struct Around {
     close_before: Option<Cell>,
     state_after: Option<Cell>,
 }
 
-impl Wanted {
+impl CandleQuery {
     /// Reads the candles.
     pub(super) async fn read(&self, context: &Context) -> Result<Bars, Problem> {
         if !self.fill {
@@ -86,10 +86,10 @@ impl Wanted {
                 return Ok(self.filled(context, page, around));
             }
         }
-        Err(restless())
+        Err(view_moving())
     }
 
-    /// The rows themselves, ascending.
+    /// The rows, ascending.
     async fn page(&self, context: &Context) -> Result<Page, Problem> {
         let latest_first = self.from.is_none();
         let scan = self.scan(self.from, self.to, latest_first, self.limit);
@@ -100,7 +100,7 @@ impl Wanted {
         Ok(page)
     }
 
-    /// The rows of a scan; of the wanted kind of session, if one is wanted.
+    /// The rows of a scan, of the requested kind of session.
     async fn rows(&self, context: &Context, scan: Scan) -> Result<Page, Problem> {
         let calendar = context.calendars.get(self.instrument.spec.calendar);
         match self.session {
@@ -109,7 +109,7 @@ impl Wanted {
         }
     }
 
-    /// What is around a page; nothing if the frontier has moved on meanwhile.
+    /// The rows around a page; none if the frontier has advanced since the page was read.
     async fn around(&self, context: &Context, page: &Page) -> Result<Option<Around>, Problem> {
         let mut around = Around::default();
         let first = page.rows.first();
@@ -152,7 +152,7 @@ impl Wanted {
         let last = page.rows.last().and_then(|row| open_time(row));
         let until = self.to.filter(|_| !cut).map(|to| match around.state_after {
             Some(_) => to,
-            // Nothing is known of what is past both the frontier and the last row.
+            // Beyond both the frontier and the last row nothing is known.
             None => to.min(last.map_or(page.frontier.at, |last| last.max(page.frontier.at))),
         });
         let filling = Filling {
@@ -178,14 +178,14 @@ impl Wanted {
         latest_first: bool,
         limit: usize,
     ) -> Scan {
-        let own = views::Wanted::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
-        let wanted = own.opening(from, to);
-        Scan { view: CANDLES, wanted, latest_first, limit, as_of: self.as_of }
+        let own = views::RowFilter::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
+        let filter = own.opening(from, to);
+        Scan { view: CANDLES, filter, latest_first, limit, as_of: self.as_of }
     }
 }
 
-/// Several reads could not be had at one frontier.
-pub(super) fn restless() -> Problem {
+/// The problem of reads that had no common frontier.
+pub(super) fn view_moving() -> Problem {
     let detail = "commits follow so fast on each other that no consistent state could be read";
     Problem::new(UNAVAILABLE, detail)
 }

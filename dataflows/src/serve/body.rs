@@ -1,4 +1,4 @@
-//! The body of a request: in which form it is, and its bytes within bounds.
+//! The body of a request: its format, and its bytes within bounds.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use tokio::time::timeout;
 use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
-use super::problem::{BODY_TIMEOUT, Fault, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
+use super::problem::{BODY_TIMEOUT, FieldError, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
 use super::query::shown;
 use crate::ingest_api::Form;
 
-/// A client has so long to send a body.
-const BODY_WITHIN: Duration = Duration::from_secs(30);
+/// The time in which a client must send a body.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The media types of rows.
 const FORMS: &[(&str, Form)] = &[
@@ -24,9 +24,9 @@ const FORMS: &[(&str, Form)] = &[
     ("text/csv", Form::Csv),
 ];
 
-/// The parts of a body as they come.
+/// The chunks of a body as they arrive.
 pub(super) trait Chunks: Stream<Item = Result<Self::Part, warp::Error>> + Send {
-    /// One part.
+    /// One chunk.
     type Part: Buf;
 }
 
@@ -38,8 +38,8 @@ where
     type Part = B;
 }
 
-/// The form that `Content-Type` names. There is no default: what a page of another site may send without
-/// asking first has none of these types.
+/// The format that `Content-Type` names. There is no default: the types that a page of another site may send without a
+/// preflight request are not among these.
 pub(super) fn form(headers: &HeaderMap) -> Result<Form, Problem> {
     let given = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let given = given.unwrap_or_default();
@@ -75,11 +75,11 @@ fn unsupported(
 ) -> Problem {
     let allowed = allowed.map(str::to_owned).collect();
     let pointer = format!("#/header/{header}");
-    let fault = Fault { pointer, code: "enum", detail: detail.clone(), allowed };
-    Problem::new(UNSUPPORTED, detail).errors(vec![fault])
+    let error = FieldError { pointer, code: "enum", detail: detail.clone(), allowed };
+    Problem::new(UNSUPPORTED, detail).errors(vec![error])
 }
 
-/// How long a body says it is, within `limit`.
+/// The length in `Content-Length`, at most `limit`.
 pub(super) fn length(headers: &HeaderMap, limit: usize) -> Result<Option<usize>, Problem> {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     match length {
@@ -88,7 +88,7 @@ pub(super) fn length(headers: &HeaderMap, limit: usize) -> Result<Option<usize>,
     }
 }
 
-/// The bytes of a body of which `length` may be known, at most `limit`, which must come in time.
+/// Reads a body of at most `limit` bytes within the timeout; `length` is its length if known.
 pub(super) async fn read(
     length: Option<usize>,
     chunks: impl Chunks,
@@ -113,8 +113,8 @@ pub(super) async fn read(
         }
         Ok(whole)
     };
-    let seconds = BODY_WITHIN.as_secs();
-    timeout(BODY_WITHIN, whole).await.unwrap_or_else(|_| {
+    let seconds = READ_TIMEOUT.as_secs();
+    timeout(READ_TIMEOUT, whole).await.unwrap_or_else(|_| {
         Err(Problem::new(BODY_TIMEOUT, format!("the body took longer than {seconds} s to come")))
     })
 }

@@ -1,16 +1,15 @@
-//! Bars without trades, made up from the close before them (`fill=previous`).
+//! Bars without trades, filled from the previous close (`fill=previous`).
 //!
-//! Definition. Let the *slots* be the intervals that the calendar gives for a timeframe, without those
-//! in which the market is closed, or is not in the wanted kind of session. A slot without a row is filled if its open time is at or after `from`, some row before it has a close, and
-//! it is not beyond what is known: it opens before the last row, or before `until`. The filled bar has
-//! open = high = low = close = the close of the latest row before it that has one; volume, notional
-//! and trades are 0, and nothing of it was ever revised.
+//! Definition. The *slots* are the intervals that the calendar gives for a timeframe, without those in which the market
+//! is closed or is not in the requested kind of session. A slot without a row is filled if its open time is at or after
+//! `from`, an earlier row has a close, and it opens before the last row or before `until`. In the filled bar, open,
+//! high, low and close are the latest earlier close; volume, notional, trades and revision are 0.
 //!
-//! Its state is what the row after it tells: `final` if that one is (a watermark past a bar is past
-//! every earlier one), else `provisional` (something later was seen); `open` if no row is after it.
+//! The state follows from the next row: `final` if that row is final (a watermark past a bar is past every earlier
+//! one), else `provisional` (something later was seen); `open` if there is no later row.
 //!
-//! Gaps may be much longer than the limit (ten years of seconds), so they are walked from the side
-//! that is kept, and no further than the limit.
+//! Gaps may be much longer than the limit (ten years of seconds). They are filled from the end that the limit keeps,
+//! and no further than the limit.
 
 use market::{
     Bar, BarState, Bucket, Calendar, Candle, CandleKey, EventTime, Instrument, SessionKind,
@@ -26,7 +25,7 @@ pub(super) const CLOSE: usize = column("close");
 pub(super) const STATE: usize = column("state");
 const PRICES: [usize; 4] = [column("open"), column("high"), column("low"), CLOSE];
 
-/// Where a column stands; a name that no column has fails to compile.
+/// The number of a column; an unknown name fails to compile.
 const fn column(name: &str) -> usize {
     let (name, columns) = (name.as_bytes(), CandleRow::COLUMNS);
     let mut at = 0;
@@ -44,7 +43,7 @@ const fn column(name: &str) -> usize {
     panic!("candles have no such column")
 }
 
-/// What gaps are filled with, and how far.
+/// The parameters of filling.
 pub(super) struct Filling<'a> {
     pub(super) instrument: &'a Instrument,
     pub(super) calendar: &'a Calendar,
@@ -53,15 +52,15 @@ pub(super) struct Filling<'a> {
     pub(super) session: Option<SessionKind>,
     /// No slot opens before it.
     pub(super) from: Option<EventTime>,
-    /// Slots after the last row open before it; there are none without it.
+    /// Slots after the last row open before it; none: they are not filled.
     pub(super) until: Option<EventTime>,
     /// The latest close before the first row.
     pub(super) close_before: Option<Cell>,
-    /// The state of the first row after all of these.
+    /// The state of the first row after these.
     pub(super) state_after: Option<Cell>,
-    /// At most so many rows, real and filled.
+    /// The most rows, real and filled.
     pub(super) limit: usize,
-    /// Which rows the limit keeps.
+    /// Whether the limit keeps the latest rows.
     pub(super) keep_latest: bool,
 }
 
@@ -78,7 +77,7 @@ impl Filling<'_> {
     pub(super) fn apply(&self, rows: Vec<Vec<Cell>>) -> (Vec<Line>, bool) {
         let gaps = self.gaps(&rows);
         let real = |cells| Line { cells, filled: Some(false) };
-        // One more than asked tells whether there is more. Gap i is before row i.
+        // One row more than requested shows whether there are more. Gap i is before row i.
         let most = self.limit.saturating_add(1);
         let mut lines = Vec::new();
         if self.keep_latest {
@@ -107,7 +106,7 @@ impl Filling<'_> {
     fn gaps(&self, rows: &[Vec<Cell>]) -> Vec<Gap> {
         let mut gaps = Vec::with_capacity(rows.len() + 1);
         let mut close = self.close_before.clone();
-        // Before the first row there is something to fill only from where it was asked for.
+        // Before the first row, filling begins at the requested start only.
         let mut start = self.from;
         for row in rows {
             let Some(Cell::Time(open)) = row.get(OPEN_TIME) else {
@@ -151,7 +150,7 @@ impl Filling<'_> {
                 lines.push(self.line(slot.open, slot.end, close, gap.state));
             }
             if slot.end <= at {
-                return; // a calendar that does not move on has nothing more to say
+                return; // the calendar does not advance: stop
             }
             at = slot.end;
         }
@@ -174,7 +173,7 @@ impl Filling<'_> {
         }
     }
 
-    /// The time around `slot` in which nothing is filled; none if it is a slot to be filled.
+    /// The time around `slot` in which nothing is filled; none if `slot` is to be filled.
     fn pause(&self, slot: Bucket) -> Option<Bucket> {
         let wanted = |kind| match self.session {
             None => kind != SessionKind::Closed,

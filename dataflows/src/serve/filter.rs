@@ -1,5 +1,5 @@
-//! Which rows of a view a request asks for: by instrument, portfolio, timeframe and time, and by the text
-//! of any other column; and which of its columns. Several values are separated by commas.
+//! The row filter and the columns of a request: by instrument, portfolio, timeframe and time, and by the text of any
+//! other column. Several values are separated by commas.
 
 use market::{PortfolioId, Timeframe};
 
@@ -7,26 +7,26 @@ use super::Context;
 use super::problem::Problem;
 use super::query::{Known, Query};
 use super::symbol::resolve;
-use crate::views::{OPEN_TIME, View, Wanted};
+use crate::views::{OPEN_TIME, RowFilter, View};
 
-/// A request's parameters, those that name columns apart.
-pub(super) struct Asking<'a> {
-    /// The others.
+/// The parameters of a request, with the conditions on columns separated.
+pub(super) struct FilterQuery<'a> {
+    /// All other parameters.
     pub(super) query: Query<'a>,
-    /// By number of a column, the texts that it may have.
+    /// By number of a column: the texts that it may have.
     pub(super) texts: Vec<(usize, Vec<String>)>,
 }
 
-/// The parameters that filter, besides the names of columns; each with its other names.
+/// The parameters of filters, besides the names of columns; each with its aliases.
 pub(super) const FILTERS: Known =
     &[&["symbol", "instrument"], &["timeframe", "tf"], &["portfolio"], &["from"], &["to"]];
 
-/// At most so many values may be given for one parameter.
+/// The most values of one parameter.
 const VALUES_MAX: usize = 1_000;
 
-impl<'a> Asking<'a> {
-    /// Parameters for `view` of a route that also knows `known`.
-    pub(super) fn new(pairs: &'a [(String, String)], known: Known, view: &View) -> Asking<'a> {
+impl<'a> FilterQuery<'a> {
+    /// The parameters of a request for `view`; `known` are the other parameters of the route.
+    pub(super) fn new(pairs: &'a [(String, String)], known: Known, view: &View) -> FilterQuery<'a> {
         let by_name = |name: &str| {
             let other = [FILTERS, known].iter().any(|all| all.iter().any(|n| n.contains(&name)));
             view.column(name).filter(|_| !other)
@@ -48,28 +48,28 @@ impl<'a> Asking<'a> {
         let mut query = Query::of_several(rest, &[FILTERS, known], &also);
         if let Some(name) = repeated {
             let detail = format!("`{name}` is given more than once; separate values by commas");
-            query.fault(name, "repeated", detail, Vec::new());
+            query.error(name, "repeated", detail, Vec::new());
         }
         let texts = columns.into_iter().map(|(column, text)| (column, values(text)));
-        Asking { query, texts: texts.collect() }
+        FilterQuery { query, texts: texts.collect() }
     }
 }
 
-/// The rows that the filters of a query ask for. Faults are noted in `query`; the error is an instrument
-/// that is not known.
-pub(super) fn wanted(
+/// The row filter of a query. Errors of parameters are recorded in `query`; the returned error is an unknown
+/// instrument.
+pub(super) fn row_filter(
     query: &mut Query<'_>,
     context: &Context,
     view: &View,
     texts: Vec<(usize, Vec<String>)>,
-) -> Result<Wanted, Problem> {
+) -> Result<RowFilter, Problem> {
     let many = |text: &str| match values(text) {
         values if values.len() > VALUES_MAX => {
             Err((format!("has more than {VALUES_MAX} values"), Vec::new()))
         }
         values => Ok(values),
     };
-    // What a view has no column for must not be passed over in silence.
+    // A filter on a column that the view does not have is an error; it must not be ignored.
     for (name, column) in [
         ("symbol", "instrument"),
         ("portfolio", "portfolio"),
@@ -79,7 +79,7 @@ pub(super) fn wanted(
     ] {
         if view.column(column).is_none() {
             let of = view.name;
-            query.refuse(name, &format!("cannot be asked of `{of}`: it has no column `{column}`"));
+            query.reject(name, &format!("cannot be asked of `{of}`: it has no column `{column}`"));
         }
     }
     let symbols = query.parsed("symbol", many);
@@ -95,7 +95,7 @@ pub(super) fn wanted(
         let found = symbols.iter().map(|symbol| resolve(&context.catalog, symbol));
         found.map(|found| found.map(|instrument| instrument.id)).collect::<Result<Vec<_>, _>>()
     });
-    Ok(Wanted {
+    Ok(RowFilter {
         instruments: instruments.transpose()?,
         portfolios: portfolios.map(|all| all.iter().map(|name| PortfolioId::of(name)).collect()),
         timeframes,
@@ -105,7 +105,7 @@ pub(super) fn wanted(
     })
 }
 
-/// The columns that `fields` leaves out; the key is always told.
+/// The columns that `fields` leaves out. Key columns are always included.
 pub(super) fn hidden(query: &mut Query<'_>, view: &View) -> Vec<&'static str> {
     let fields = query.parsed("fields", |text| {
         let fields: Vec<&str> = text.split(',').map(str::trim).collect();

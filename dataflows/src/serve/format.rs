@@ -1,4 +1,4 @@
-//! In which form an answer is given: what the query or `Accept` asks for, and rows in that form.
+//! The format of an answer, from the query or `Accept`, and rows in that format.
 
 use market::Catalog;
 use warp::http::HeaderMap;
@@ -6,10 +6,10 @@ use warp::http::header::ACCEPT;
 
 use crate::views::{Cell, Column, cell_text, row_json};
 
-use super::problem::{Fault, NOT_ACCEPTABLE, Problem};
+use super::problem::{FieldError, NOT_ACCEPTABLE, Problem};
 use super::query::shown;
 
-/// A form of answers.
+/// A format of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// One JSON object.
@@ -21,7 +21,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// Every form of rows, the preferred first.
+    /// All formats of rows, the preferred one first.
     pub(super) const ALL: &'static [Format] = &[Format::Json, Format::Csv, Format::Ndjson];
 
     /// The word in `format=`.
@@ -50,15 +50,14 @@ impl Format {
         }
     }
 
-    /// The form that `Accept` likes best among those supported; the first of them without a wish.
+    /// The supported format that `Accept` prefers; the first one without a preference.
     pub(super) fn accepted(headers: &HeaderMap, supported: &[Format]) -> Result<Format, Problem> {
         let forms: Vec<_> = supported.iter().map(|form| (*form, form.media())).collect();
         preferred(headers, &forms)
     }
 }
 
-/// The form that `Accept` likes best among those supported, each with its media type; the first of them
-/// without a wish.
+/// The supported format that `Accept` prefers, each with its media type; the first one without a preference.
 pub(super) fn preferred<T: Copy>(
     headers: &HeaderMap,
     supported: &[(T, &str)],
@@ -91,7 +90,7 @@ pub(super) fn preferred<T: Copy>(
             shown(&wanted.join(", ")),
             allowed.join(", ")
         );
-        Problem::new(NOT_ACCEPTABLE, detail.clone()).errors(vec![Fault {
+        Problem::new(NOT_ACCEPTABLE, detail.clone()).errors(vec![FieldError {
             pointer: "#/header/accept".to_owned(),
             code: "enum",
             detail,
@@ -138,17 +137,16 @@ impl Range {
     }
 }
 
-/// A row to be shown: its cells, one per column, and whether it was made up to fill a gap (`None`
-/// where nothing is filled, so that no mark is shown).
+/// A row of an answer: its cells, and whether it fills a gap (`None` if the request fills nothing).
 pub(super) struct Line {
     pub(super) cells: Vec<Cell>,
     pub(super) filled: Option<bool>,
 }
 
-/// Which cells are shown and how.
+/// The columns of an answer, and how numbers are written.
 pub(super) struct Shown<'a> {
     pub(super) columns: &'static [Column],
-    /// Columns that are left out of each row: nobody wants them, or the answer says them once.
+    /// Columns that rows leave out: not requested, or part of the answer's head.
     pub(super) hidden: &'a [&'static str],
     pub(super) catalog: &'a Catalog,
     pub(super) numbers_as_strings: bool,

@@ -1,46 +1,46 @@
-//! How the process is, as `/health` tells it.
+//! The health of the process, as in `/health`.
 
 use std::collections::BTreeMap;
 
-/// How something is; later variants are worse.
+/// The status of a check. Later variants are worse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// As it should be.
     #[default]
     Pass,
-    /// Works, but someone should look.
+    /// Works, but needs attention.
     Warn,
     /// Does not work.
     Fail,
 }
 
-/// One thing that was looked at.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Check {
-    /// How it is.
+    /// The status.
     pub status: Status,
-    /// Why, for people; nothing to say if empty.
+    /// The reason, in words; may be empty.
     pub output: String,
-    /// What was measured, if anything, and its unit.
+    /// The measured value and its unit, if any.
     pub observed: Option<(f64, &'static str)>,
 }
 
-/// Whether answers are worth asking for.
+/// Whether the process can answer reads usefully.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Readiness {
-    /// They are.
+    /// It can.
     #[default]
     Ready,
-    /// Not yet, or no more: what the process is doing, such as `recovering`.
+    /// Not yet, or no longer; the text names the present activity, such as `recovering`.
     NotYet(String),
 }
 
-/// How the process is.
+/// The health of the process.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
-    /// What was looked at, by name, such as `workers` or `source:binance`.
+    /// The checks by name, such as `workers` or `source:binance`.
     pub checks: BTreeMap<String, Check>,
-    /// Whether the process is ready to be asked.
+    /// Whether the process is ready for requests.
     pub readiness: Readiness,
 }
 

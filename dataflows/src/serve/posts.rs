@@ -1,4 +1,4 @@
-//! What requests that send something share.
+//! The shared state of requests that send rows.
 
 use std::sync::Arc;
 
@@ -7,29 +7,29 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::answers::Answers;
 use crate::ingest_api::IngestApi;
 
-/// Bytes of all bodies that are read or taken at a time, at least; there is always room for one.
+/// The bound of all bodies that are being read or ingested, in bytes; one body always fits.
 const BODIES_BYTES: usize = 128 << 20;
-/// Bytes are counted in units of this many, so that small bodies cost something too.
+/// Permits count units of this many bytes, so that small bodies are counted too.
 const UNIT: usize = 1 << 10;
 
-/// Where rows go that clients send, and what was answered to whom. Clones share it.
+/// The ingest API and the stored answers. Clones share them.
 #[derive(Clone)]
 pub struct Posts {
-    pub(super) inlet: Option<Arc<dyn IngestApi>>,
+    pub(super) ingest: Option<Arc<dyn IngestApi>>,
     /// A permit per unit of all bodies.
     room: Arc<Semaphore>,
     pub(super) answers: Answers,
 }
 
 impl Posts {
-    /// With an inlet, if rows are taken at all.
-    pub fn new(inlet: Option<Arc<dyn IngestApi>>) -> Posts {
-        let bytes = inlet.as_ref().map_or(0, |inlet| inlet.body_bytes()).max(BODIES_BYTES);
+    /// `ingest` is none if the process takes no rows.
+    pub fn new(ingest: Option<Arc<dyn IngestApi>>) -> Posts {
+        let bytes = ingest.as_ref().map_or(0, |ingest| ingest.body_bytes()).max(BODIES_BYTES);
         let room = Arc::new(Semaphore::new(bytes.div_ceil(UNIT)));
-        Posts { inlet, room, answers: Answers::default() }
+        Posts { ingest, room, answers: Answers::default() }
     }
 
-    /// Room for a body of so many bytes, if there is any now.
+    /// Reserves room for a body of `bytes` bytes, if there is any now.
     pub(super) fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let units = u32::try_from(bytes.div_ceil(UNIT).max(1)).ok()?;
         Arc::clone(&self.room).try_acquire_many_owned(units).ok()

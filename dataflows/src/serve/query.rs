@@ -1,33 +1,33 @@
-//! What a query string asks: every parameter is known, given once, and read by a rule that says what
-//! it allows. All faults are told at once.
+//! Query strings: every parameter is known, given once, and parsed by a rule with a list of possible values. All errors
+//! are reported together.
 
 use market::{Commit, EventTime, TimeError, TimeUnit, Timeframe};
 
-use super::problem::{Fault, Problem};
+use super::problem::{FieldError, Problem};
 use super::symbol::closest;
 use crate::views::{AsOf, View};
 
-/// The parameters of one request against those that its route knows.
+/// The parameters of one request, checked against those of its route.
 pub(super) struct Query<'a> {
     given: Vec<(&'a str, &'a str)>,
     known: Vec<&'static [&'static str]>,
-    /// What else the route reads itself, for telling what is possible.
+    /// Parameters that the route parses itself, for error messages.
     also: Vec<&'a str>,
-    faults: Vec<Fault>,
-    /// What was perhaps meant by names that are not known.
+    errors: Vec<FieldError>,
+    /// Known names similar to unknown ones.
     suggestions: Vec<String>,
 }
 
-/// The parameters of a route; each with its other names after the first.
+/// The parameters of a route; each with its aliases after the first.
 pub(super) type Known = &'static [&'static [&'static str]];
 
 impl<'a> Query<'a> {
-    /// Takes note of parameters that are unknown or repeated (also under another name).
+    /// Records parameters that are unknown or repeated (also under an alias).
     pub(super) fn new(pairs: &'a [(String, String)], known: Known) -> Query<'a> {
         Query::of_several(pairs, &[known], &[])
     }
 
-    /// The same with the parameters of several lists; `also` are those that are read elsewhere.
+    /// The same with the parameters of several lists; `also` are those that are parsed elsewhere.
     pub(super) fn of_several(
         pairs: impl IntoIterator<Item = &'a (String, String)>,
         known: &[Known],
@@ -37,7 +37,7 @@ impl<'a> Query<'a> {
             given: Vec::new(),
             known: known.iter().flat_map(|known| known.iter().copied()).collect(),
             also: also.to_vec(),
-            faults: Vec::new(),
+            errors: Vec::new(),
             suggestions: Vec::new(),
         };
         for (name, value) in pairs {
@@ -54,7 +54,7 @@ impl<'a> Query<'a> {
                     } else {
                         format!("`{name}` and `{before}` are the same parameter")
                     };
-                    query.fault(name, "repeated", detail, Vec::new());
+                    query.error(name, "repeated", detail, Vec::new());
                 }
                 None => query.given.push((name, value)),
             }
@@ -71,7 +71,7 @@ impl<'a> Query<'a> {
             let known = allowed.join(", ");
             format!("`{name}` is not a parameter of this path (known: {known})")
         };
-        self.fault(name, "unknown", detail, allowed);
+        self.error(name, "unknown", detail, allowed);
     }
 
     /// The name under which a parameter was given, and its value.
@@ -81,21 +81,21 @@ impl<'a> Query<'a> {
         given.copied()
     }
 
-    /// Notes something wrong with a parameter.
-    pub(super) fn fault(
+    /// Records an error of a parameter.
+    pub(super) fn error(
         &mut self,
         name: &str,
         code: &'static str,
         detail: String,
         allowed: Vec<String>,
     ) {
-        self.faults.push(Fault { pointer: format!("#/query/{name}"), code, detail, allowed });
+        self.errors.push(FieldError { pointer: format!("#/query/{name}"), code, detail, allowed });
     }
 
-    /// Refuses a parameter if it was given; reading it later gives nothing and finds no further fault.
-    pub(super) fn refuse(&mut self, name: &str, why: &str) {
+    /// Records an error if a parameter is given, and removes it: parsing it later returns nothing and no second error.
+    pub(super) fn reject(&mut self, name: &str, why: &str) {
         if let Some((given, _)) = self.get(name) {
-            self.fault(given, "unknown", format!("`{given}` {why}"), Vec::new());
+            self.error(given, "unknown", format!("`{given}` {why}"), Vec::new());
             self.given.retain(|(other, _)| *other != given);
         }
     }
@@ -108,12 +108,12 @@ impl<'a> Query<'a> {
             let mut allowed: Vec<String> = Vec::new();
             allowed.extend(words.iter().map(|(word, _)| (*word).to_owned()));
             let detail = format!("{given}={} is not one of {}", shown(value), allowed.join(", "));
-            self.fault(given, "enum", detail, allowed);
+            self.error(given, "enum", detail, allowed);
         }
         found.map(|(_, means)| *means)
     }
 
-    /// A name for which some of `known` `fits`; `what` the name must be, such as `a view`.
+    /// A name for which `fits` holds with one of `known`; `what` describes the name, such as `a view`.
     pub(super) fn one_of(
         &mut self,
         name: &str,
@@ -126,7 +126,7 @@ impl<'a> Query<'a> {
             return Some(value.to_owned());
         }
         let detail = format!("{given}={} is not {what} ({})", shown(value), known.join(", "));
-        self.fault(given, "enum", detail, known.iter().map(|&known| known.to_owned()).collect());
+        self.error(given, "enum", detail, known.iter().map(|&known| known.to_owned()).collect());
         self.suggestions.extend(closest(known.iter().copied(), value));
         None
     }
@@ -140,7 +140,7 @@ impl<'a> Query<'a> {
         if number.is_none() {
             let value = shown(value);
             let detail = format!("{given}={value} is not a whole number from {least} to {most}");
-            self.fault(given, "range", detail, vec![format!("{least} to {most}")]);
+            self.error(given, "range", detail, vec![format!("{least} to {most}")]);
         }
         number
     }
@@ -154,30 +154,29 @@ impl<'a> Query<'a> {
                 let allowed = ["2024-08-09T00:00:00.123Z", "1700000000s", "1700000000000ms"];
                 let allowed = allowed.map(str::to_owned).to_vec();
                 let detail = format!("{given}={} {wrong}", shown(value));
-                self.fault(given, "format", detail, allowed);
+                self.error(given, "format", detail, allowed);
                 None
             }
         }
     }
 
-    /// `from` and `to`; that the first is after the second is a fault.
+    /// `from` and `to`; it is an error if `from` is after `to`.
     pub(super) fn interval(&mut self) -> (Option<EventTime>, Option<EventTime>) {
         let (from, to) = (self.time("from"), self.time("to"));
         if let (Some(from), Some(to)) = (from, to)
             && to < from
         {
             let detail = format!("from={from} is after to={to}");
-            self.fault("from", "order", detail, Vec::new());
+            self.error("from", "order", detail, Vec::new());
         }
         (from, to)
     }
 
-    /// A time of the system in the past: a time, or `commit:` and a number. Of a view without a history
-    /// it cannot be asked.
+    /// A point in the past: a time, or `commit:` and a number. An error for views without a history.
     pub(super) fn as_of(&mut self, view: &View) -> Option<AsOf> {
         if !view.history {
             let of = view.name;
-            self.refuse("as_of", &format!("cannot be asked of `{of}`: it keeps no history"));
+            self.reject("as_of", &format!("cannot be asked of `{of}`: it keeps no history"));
         }
         self.parsed("as_of", |text| {
             let commit = text.strip_prefix("commit:").map(|number| number.parse().map(Commit));
@@ -203,7 +202,7 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// Any value, read by `read`; its error is the fault's words and what is allowed.
+    /// Any value, parsed by `read`; its error is a description and the possible values.
     pub(super) fn parsed<T>(
         &mut self,
         name: &str,
@@ -214,22 +213,22 @@ impl<'a> Query<'a> {
             Ok(parsed) => Some(parsed),
             Err((wrong, allowed)) => {
                 let detail = format!("{given}={} {wrong}", shown(value));
-                self.fault(given, "enum", detail, allowed);
+                self.error(given, "enum", detail, allowed);
                 None
             }
         }
     }
 
-    /// Whether anything was wrong. What was read before counts only if this is fine.
+    /// The result: an error if any parameter is wrong. Values parsed before count only if this is fine.
     pub(super) fn finish(self) -> Result<(), Problem> {
-        if self.faults.is_empty() {
+        if self.errors.is_empty() {
             return Ok(());
         }
-        Err(Problem::invalid(self.faults).suggestions(self.suggestions))
+        Err(Problem::invalid(self.errors).suggestions(self.suggestions))
     }
 }
 
-/// A value as an error repeats it: cut, so that an answer is not as long as the request.
+/// A value as repeated by an error: cut, so that an answer is not as long as the request.
 pub(super) fn shown(value: &str) -> String {
     const MOST: usize = 64;
     let mut shown: String = value.chars().take(MOST).collect();

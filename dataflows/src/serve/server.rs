@@ -1,11 +1,11 @@
-//! Sockets: one accept loop with bounds on what clients may take up.
+//! Sockets: one accept loop with bounds on the use by clients.
 //!
-//! A client can hold a connection only by asking: one that does not complete a request head in time is
-//! cut, between requests too, and so is one that does not take its answer. Beyond the bound on
-//! connections, clients wait in the backlog of the listening socket; they are not refused.
+//! A client can hold a connection only by sending requests. The connection is closed if a request head is not complete
+//! in time, also between requests, or if the client does not read its answer. Beyond the bound on connections, clients
+//! wait in the backlog of the listening socket; they are not refused.
 //!
-//! On `stop` no connection is accepted any more, those without a request are closed, and those with
-//! one have until the drain deadline to be answered.
+//! On `stop` no connection is accepted any more, connections without a request are closed, and the others have until
+//! the drain deadline to be answered.
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -36,25 +36,25 @@ use super::Context;
 use super::problem::{MISDIRECTED, Problem};
 use super::query::shown;
 use super::routes::{Route, app};
-use super::stall::{Flowing, STALL_MAX};
+use super::write_timeout::{WRITE_TIMEOUT, WriteTimeout};
 
-/// What clients may take up.
+/// Bounds on the use by clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time; at least one. Further clients wait. WebSockets count apart, up to as many.
+    /// The most connections, at least one. Further clients wait. WebSockets are counted separately, up to as many.
     pub connections: usize,
-    /// Time for a whole request head, also for the first of a connection.
+    /// The time for a complete request head, also for the first of a connection.
     pub head: Duration,
-    /// Bytes of a request head, and of what is read ahead; at least 8 KiB.
+    /// The most bytes of a request head, and of read-ahead; at least 8 KiB.
     pub head_bytes: usize,
-    /// HTTP/2 requests at a time per connection.
+    /// The most concurrent HTTP/2 requests of a connection.
     pub streams: u32,
-    /// Time to answer what was asked before `stop`.
+    /// The time to answer open requests after `stop`.
     pub drain: Duration,
 }
 
 impl Limits {
-    /// WebSockets at a time: as many as connections.
+    /// The most WebSockets: as many as connections.
     pub fn sockets(&self) -> u32 {
         u32::try_from(self.connections.max(1)).unwrap_or(u32::MAX)
     }
@@ -72,7 +72,7 @@ impl Default for Limits {
     }
 }
 
-/// Why an address could not be listened on.
+/// Why an address could not be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address can be reached from other machines.
@@ -83,26 +83,26 @@ pub enum BindError {
         /// The address.
         addr: SocketAddr,
     },
-    /// Something listens there already.
+    /// Another socket listens on it.
     #[error("{addr} is in use: another process (perhaps another tickweave) listens on it")]
     InUse {
         /// The address.
         addr: SocketAddr,
     },
-    /// Something else is wrong.
+    /// Another error of the system.
     #[error("{addr} could not be bound")]
     Io {
         /// The address.
         addr: SocketAddr,
-        /// What is wrong.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// How serving ended.
+/// The result of serving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// How many connections were cut because they were still busy at the drain deadline.
+    /// The number of connections that were closed at the drain deadline while busy.
     pub cut: usize,
 }
 
@@ -119,7 +119,7 @@ pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
 
 /// Answers requests on `listener` until `stop` completes.
 ///
-/// Errors of single connections end those connections and nothing else.
+/// An error of a connection ends this connection only.
 pub async fn serve(
     listener: TcpListener,
     context: Context,
@@ -156,7 +156,7 @@ pub async fn serve(
                 });
             }
             Err(error) => {
-                // The client is gone already, or file descriptors have run out: those come back.
+                // The client is gone already, or file descriptors have run out; both pass.
                 tracing::warn!(%error, "no connection could be accepted");
                 sleep(Duration::from_millis(50)).await;
             }
@@ -167,7 +167,7 @@ pub async fn serve(
     let all_done = async {
         graceful.shutdown().await;
         while connections.join_next().await.is_some() {}
-        // WebSockets are no longer connections of HTTP: each holds a permit until it is closed.
+        // WebSockets are no longer HTTP connections: each holds a permit until it is closed.
         let _ = sockets.acquire_many(limits.sockets()).await;
     };
     if timeout(limits.drain, all_done).await.is_ok() {
@@ -207,35 +207,35 @@ fn connection(
     limits: Limits,
     watcher: Watcher,
 ) -> impl Future<Output = Result<(), ConnectionError>> + Send + use<> {
-    // Answers are small and whole: nothing is gained by waiting for more of them.
+    // Answers are small and complete, so waiting for more data would gain nothing.
     let _ = stream.set_nodelay(true);
-    let asked = Arc::new(AtomicBool::new(false));
-    let noted = Arc::clone(&asked);
+    let got_request = Arc::new(AtomicBool::new(false));
+    let set_got_request = Arc::clone(&got_request);
     let service = service_fn(move |request| {
-        noted.store(true, Ordering::Relaxed);
+        set_got_request.store(true, Ordering::Relaxed);
         respond(app.clone(), request)
     });
-    let stream = TokioIo::new(Flowing::new(stream, STALL_MAX));
+    let stream = TokioIo::new(WriteTimeout::new(stream, WRITE_TIMEOUT));
     let serving = builder.serve_connection_with_upgrades(stream, service);
     let serving = Box::pin(watcher.watch(serving.into_owned()));
     async move {
         // The timeout of HTTP/1 heads begins only when the protocol is known, which takes bytes.
-        let silence = async {
+        let no_request = async {
             sleep(limits.head).await;
-            if asked.load(Ordering::Relaxed) {
+            if got_request.load(Ordering::Relaxed) {
                 pending::<()>().await;
             }
         };
         tokio::select! {
             served = serving => served,
-            () = silence => Err("no request came in time".into()),
+            () = no_request => Err("no request came in time".into()),
         }
     }
 }
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers one request: whatever happens in a handler, there is an answer.
+/// Answers one request, also if a handler panics.
 async fn respond(app: Route, request: Request<Incoming>) -> Result<Response, Infallible> {
     static REQUESTS: AtomicU64 = AtomicU64::new(0);
     let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
@@ -274,10 +274,10 @@ async fn handled(app: Route, request: Request<Incoming>) -> Option<Response> {
     .await
 }
 
-/// The host that a request is for, if that is not this machine's loopback.
+/// The host of a request, if it is not this machine's loopback.
 ///
-/// A page in a browser on this machine may have its own name resolve to 127.0.0.1 and then read
-/// answers as its own; it cannot make the browser send another `Host`.
+/// A page in a browser on this machine may have its own name resolve to 127.0.0.1 and then read answers as its own; it
+/// cannot make the browser send another `Host`.
 fn foreign_host<B>(request: &Request<B>) -> Option<String> {
     let header = request.headers().get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
     let host = match (request.uri().authority(), header) {

@@ -23,10 +23,10 @@ use market::{
 use crate::views::{CandlePage, CandleRow, Page, Row, Scan};
 
 use super::Context;
-use super::bars::{ATTEMPTS, restless};
-use super::problem::{Fault, Problem, TOO_MANY_BARS};
+use super::bars::{ATTEMPTS, view_moving};
+use super::problem::{FieldError, Problem, TOO_MANY_BARS};
 
-/// At most so many bars are read at once for an answer.
+/// The most bars that are read for an answer.
 const READ_MAX: usize = 200_000;
 
 /// Reads bars of one kind of session.
@@ -36,14 +36,14 @@ pub(super) struct InSession<'a> {
     pub(super) kind: SessionKind,
 }
 
-/// How far an instrument is known to have come.
+/// How far an instrument's bars are known.
 #[derive(Clone, Copy)]
-struct Known {
+struct Progress {
     /// The latest end of a final bar.
     settled: EventTime,
     /// The latest open time of a bar.
     seen: EventTime,
-    /// The latest open time of a partial bar: what opens by then lacks trades.
+    /// The latest open time of a partial bar: earlier bars lack trades.
     cut: EventTime,
 }
 
@@ -59,7 +59,7 @@ impl InSession<'_> {
                 }
             };
         }
-        let CandlePage { frontier, rows, more } = match scan.wanted.timeframe() {
+        let CandlePage { frontier, rows, more } = match scan.filter.timeframe() {
             Some(Timeframe::DAY) => self.days(scan).await?,
             _ => self.inside(scan).await?,
         };
@@ -82,16 +82,16 @@ impl InSession<'_> {
                 rows.truncate(scan.limit);
                 return Ok(CandlePage { frontier: page.frontier, rows, more });
             }
-            limit = self.more_than(limit, scan.wanted.timeframe())?;
+            limit = self.more_than(limit, scan.filter.timeframe())?;
         }
     }
 
     /// Days, as unions of their parts.
     async fn days(&self, scan: Scan) -> Result<CandlePage, Problem> {
-        let from = scan.wanted.from.map(|from| self.next_day(from));
-        let to = scan.wanted.to.map(|to| self.next_day(to));
-        let wanted = scan.wanted.clone().of_timeframe(self.part()?).opening(from, to);
-        let parts = Scan { wanted, ..scan.clone() };
+        let from = scan.filter.from.map(|from| self.next_day(from));
+        let to = scan.filter.to.map(|to| self.next_day(to));
+        let filter = scan.filter.clone().of_timeframe(self.part()?).opening(from, to);
+        let parts = Scan { filter, ..scan.clone() };
         let mut limit = scan.limit.saturating_add(1).saturating_mul(a_day(&parts)).min(READ_MAX);
         let mut attempts = 0;
         loop {
@@ -102,13 +102,13 @@ impl InSession<'_> {
             }
             let more = days.len() > scan.limit;
             if !more && page.more {
-                limit = self.more_than(limit, parts.wanted.timeframe())?;
+                limit = self.more_than(limit, parts.filter.timeframe())?;
                 continue;
             }
             let Some(known) = self.known(&parts, &page, &days).await? else {
                 attempts += 1;
                 if attempts == ATTEMPTS {
-                    return Err(restless());
+                    return Err(view_moving());
                 }
                 continue;
             };
@@ -133,7 +133,7 @@ impl InSession<'_> {
         let below = self.context.timeframes.iter().filter(|frame| **frame < Timeframe::DAY);
         below.max().copied().ok_or_else(|| {
             let kind = self.kind.name();
-            Problem::invalid(vec![Fault {
+            Problem::invalid(vec![FieldError {
                 pointer: "#/query/session".to_owned(),
                 code: "enum",
                 detail: format!("session={kind} of 1d needs a timeframe below 1d to be computed"),
@@ -178,16 +178,16 @@ impl InSession<'_> {
         days
     }
 
-    /// What the bars that were read, those after them and the days themselves tell; nothing if the
-    /// frontier has moved meanwhile.
+    /// The state that follows from the bars read, those after them and the days themselves; none if the frontier has
+    /// advanced meanwhile.
     async fn known(
         &self,
         parts: &Scan,
         page: &CandlePage,
         days: &BTreeMap<EventTime, Candle>,
-    ) -> Result<Option<Known>, Problem> {
+    ) -> Result<Option<Progress>, Problem> {
         let never = EventTime::NEVER;
-        let mut known = Known { settled: never, seen: never, cut: never };
+        let mut known = Progress { settled: never, seen: never, cut: never };
         known.learn(&page.rows);
         let (Some((first, _)), Some((last, candle))) =
             (days.first_key_value(), days.last_key_value())
@@ -195,29 +195,29 @@ impl InSession<'_> {
             return Ok(Some(known));
         };
         let after = Scan {
-            wanted: parts.wanted.clone().opening(Some(*last), None),
+            filter: parts.filter.clone().opening(Some(*last), None),
             latest_first: false,
             limit: 4 * a_day(parts),
             ..parts.clone()
         };
-        let day = parts.wanted.clone().of_timeframe(Timeframe::DAY);
+        let day = parts.filter.clone().of_timeframe(Timeframe::DAY);
         let whole = Scan {
-            wanted: day.opening(Some(*first), Some(candle.bar.end_time)),
+            filter: day.opening(Some(*first), Some(candle.bar.end_time)),
             limit: READ_MAX,
             ..after.clone()
         };
         for scan in [after, whole] {
-            let told = self.context.reader.candles(scan).await?;
-            if told.frontier != page.frontier {
+            let page_after = self.context.reader.candles(scan).await?;
+            if page_after.frontier != page.frontier {
                 return Ok(None);
             }
-            known.learn(&told.rows);
+            known.learn(&page_after.rows);
         }
         Ok(Some(known))
     }
 
-    /// How sure the day is that opens at `open`.
-    fn state(&self, open: EventTime, candle: &Candle, known: Known) -> BarState {
+    /// The state of the day that opens at `open`.
+    fn state(&self, open: EventTime, candle: &Candle, known: Progress) -> BarState {
         let end = self.last_end(Bucket { open, end: candle.bar.end_time });
         match end {
             _ if open <= known.cut => BarState::Partial,
@@ -252,7 +252,7 @@ impl InSession<'_> {
         if day.open == time { day.open } else { day.end }
     }
 
-    /// A larger limit, if there is one.
+    /// The next larger limit, or an error.
     fn more_than(&self, limit: usize, read: Option<Timeframe>) -> Result<usize, Problem> {
         if limit < READ_MAX {
             return Ok(limit.saturating_mul(8).min(READ_MAX));
@@ -267,7 +267,7 @@ impl InSession<'_> {
     }
 }
 
-impl Known {
+impl Progress {
     fn learn(&mut self, rows: &[(CandleKey, Candle)]) {
         for (key, candle) in rows {
             self.seen = self.seen.max(key.open_time);
@@ -282,8 +282,8 @@ impl Known {
     }
 }
 
-/// More parts than a trading day has, unless it is one before a holiday.
+/// An upper bound of the parts of a trading day, except before some holidays.
 fn a_day(parts: &Scan) -> usize {
-    let secs = parts.wanted.timeframe().map_or(1, Timeframe::secs).max(1);
+    let secs = parts.filter.timeframe().map_or(1, Timeframe::secs).max(1);
     2 * (Timeframe::DAY.secs() / secs) as usize + 16
 }

@@ -1,4 +1,4 @@
-//! Which instrument a path names, and what was perhaps meant.
+//! The instrument of a path, and suggestions for unknown names.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use market::{Catalog, Instrument, InstrumentId};
 use super::problem::{AMBIGUOUS, Problem, UNKNOWN_SYMBOL};
 use super::query::shown;
 
-/// At most so many suggestions are made, and so many instruments listed.
+/// The most suggestions.
 const SUGGESTIONS: usize = 5;
-/// At most so many names are compared letter by letter; beyond, only by parts.
+/// The most names that are compared letter by letter; further ones are compared by substrings only.
 const COMPARED: usize = 10_000;
-/// Names in which more letters differ are no suggestions.
+/// The largest edit distance of a suggestion.
 const DISTANCE_MAX: usize = 3;
-/// No name is longer, so longer text is not compared with any.
+/// The longest name; longer text is not compared.
 const NAME_MAX: usize = 128;
 
-/// The instrument of the (still percent-encoded) path segment: its whole name `venue:SYMBOL`, or the
-/// bare symbol if exactly one venue has it.
+/// The instrument of a percent-encoded path segment: its whole name `venue:SYMBOL`, or the bare symbol if exactly one
+/// venue has it.
 pub(super) fn resolve(catalog: &Catalog, segment: &str) -> Result<Arc<Instrument>, Problem> {
     let Some(symbol) = percent_decoded(segment) else {
         let detail = format!("`{}` is not percent-encoded UTF-8", shown(segment));
@@ -55,15 +55,15 @@ fn bare(name: &str) -> &str {
     name.split_once(':').map_or(name, |(_, symbol)| symbol)
 }
 
-/// The names that `asked` was perhaps meant to be, best first: those that contain it or that it
-/// contains, and those that few changes of a letter lead to. Case does not matter.
-pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, asked: &str) -> Vec<String> {
-    if asked.is_empty() || asked.len() > NAME_MAX {
+/// Names similar to `given`, best first: names that contain it or are contained in it, and names within a small edit
+/// distance. Case does not matter.
+pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, given: &str) -> Vec<String> {
+    if given.is_empty() || given.len() > NAME_MAX {
         return Vec::new();
     }
-    let asked = asked.to_ascii_lowercase();
-    let mut lower = String::new(); // of all names, one after the other
-    let most = (asked.len() / 3).clamp(1, DISTANCE_MAX);
+    let given = given.to_ascii_lowercase();
+    let mut lower = String::new(); // reused for all names
+    let most = (given.len() / 3).clamp(1, DISTANCE_MAX);
     let mut found: Vec<(usize, &str)> = names
         .enumerate()
         .filter_map(|(at, name)| {
@@ -71,14 +71,14 @@ pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, asked: &str) -> 
             lower.push_str(name);
             lower.make_ascii_lowercase();
             let short = bare(&lower);
-            if lower.contains(&asked) || (short.len() > 1 && asked.contains(short)) {
-                return Some((lower.len().abs_diff(asked.len()).min(1), name));
+            if lower.contains(&given) || (short.len() > 1 && given.contains(short)) {
+                return Some((lower.len().abs_diff(given.len()).min(1), name));
             }
             if at >= COMPARED {
                 return None;
             }
-            let whole = distance(&lower, &asked, most);
-            let distance = whole.into_iter().chain(distance(short, bare(&asked), most)).min();
+            let whole = distance(&lower, &given, most);
+            let distance = whole.into_iter().chain(distance(short, bare(&given), most)).min();
             distance.map(|distance| (distance, name))
         })
         .collect();
@@ -87,9 +87,9 @@ pub(super) fn closest<'a>(names: impl Iterator<Item = &'a str>, asked: &str) -> 
     found.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// How many letters have to be put in, taken out or replaced to make `a` of `b`; none if more than `most`.
+/// The edit distance of `a` and `b`; none if it is more than `most`.
 ///
-/// Most names are far from what was asked, which shows after a few letters: the rest is not compared then.
+/// Most names differ early, and the comparison stops there.
 fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > most {
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn what_was_meant() {
         let names = ["binance:BTCUSDT", "binance:ETHUSDT", "us:AAPL", "us:X"];
-        let meant = |asked| closest(names.into_iter(), asked);
+        let meant = |given| closest(names.into_iter(), given);
         assert_eq!(meant("BTCUSD"), ["binance:BTCUSDT"]);
         assert_eq!(meant("btcusdt"), ["binance:BTCUSDT", "binance:ETHUSDT"]);
         assert_eq!(meant("coinbase:AAPL"), ["us:AAPL"]);

@@ -21,7 +21,7 @@ impl Alerts {
 }
 
 impl Metrics {
-    /// A rule is watched for: its counters show from now on, at zero, so that their first step is seen.
+    /// Exports the counters of a rule from now on, at zero, so that their first step is visible.
     pub fn rule(&self, rule: &str) {
         self.alerts_raised(rule, 0);
         self.alerts_withdrawn(rule, 0);

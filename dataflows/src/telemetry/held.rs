@@ -1,4 +1,4 @@
-//! What the process holds at the moment: memory, records on their way, rows; and what it lacks.
+//! What the process retains now: memory, records in flight and rows; also missing trades and rejected reads.
 
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
@@ -7,7 +7,7 @@ use super::Metrics;
 use super::list::{IN_FLIGHT, MISSING, REFUSED, RETAINED, ROWS};
 use super::parts::{Counted, Labels, Whole, register};
 
-/// What is held.
+/// The gauges.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     retained: Family<Labels, Whole>,
@@ -28,29 +28,29 @@ impl Held {
 }
 
 impl Metrics {
-    /// A worker retains so many bytes.
+    /// Sets the bytes that a worker retains.
     pub fn retained(&self, worker: usize, bytes: u64) {
         let labels = vec![("worker", worker.to_string())];
         self.0.held.retained.get_or_create(&labels).set(bytes);
     }
 
-    /// So many records are on their way through the workers.
+    /// Sets the number of records in flight through the workers.
     pub fn in_flight(&self, records: u64) {
         self.0.held.in_flight.set(records);
     }
 
-    /// A view has so many rows.
+    /// Sets the number of rows of a view.
     pub fn view_rows(&self, view: &str, rows: u64) {
         let labels = vec![("view", view.to_owned())];
         self.0.held.rows.get_or_create(&labels).set(rows);
     }
 
-    /// A read of a client was refused.
+    /// Counts a rejected read of a client.
     pub fn read_refused(&self, reason: &'static str) {
         self.0.held.refused.add(vec![("reason", reason.to_owned())], 1);
     }
 
-    /// So many trades were missing somewhere, and so many are now.
+    /// Replaces a number of missing trades by another.
     pub fn missing(&self, before: u64, after: u64) {
         self.0.held.missing.inc_by(after);
         self.0.held.missing.dec_by(before);

@@ -1,4 +1,4 @@
-//! How long a tick takes until views show it.
+//! The time from a tick to its visibility in views.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +11,14 @@ use super::Metrics;
 use super::list::TICK_TO_VIEW;
 use super::parts::register;
 
-/// How long commits took to be readable: all of them in buckets, the newest exactly.
+/// The latencies of commits: all of them in buckets, the newest exactly.
 #[derive(Clone, Debug)]
 pub(super) struct TickToView {
     histogram: Histogram,
     newest: Arc<Mutex<VecDeque<Duration>>>,
 }
 
-/// Of so many commits the exact times are kept.
+/// The number of commits whose exact latency is kept.
 pub const NEWEST_COMMITS: usize = 1_024;
 
 impl Default for TickToView {
@@ -56,13 +56,12 @@ impl TickToView {
 }
 
 impl Metrics {
-    /// A commit can be read so long after its oldest row came.
+    /// Records the time from the arrival of a commit's oldest row until the commit could be read.
     pub fn tick_to_view(&self, took: Duration) {
         self.0.tick_to_view.observe(took);
     }
 
-    /// Of the newest commits ([`NEWEST_COMMITS`] at most), this fraction took no longer; none before the
-    /// first.
+    /// The quantile of the newest commits ([`NEWEST_COMMITS`] at most); none before the first.
     pub fn tick_to_view_within(&self, fraction: f64) -> Option<Duration> {
         self.0.tick_to_view.within(fraction)
     }

@@ -1,4 +1,4 @@
-//! How the process is connected: its checks, its sources and its sinks, shown at the end of every round.
+//! The status of checks, connections and sinks, updated at the end of every round.
 
 use std::sync::atomic::Ordering;
 
@@ -12,35 +12,35 @@ use super::list::{
     SINK_ROWS,
 };
 use super::parts::{Labels, Whole, register};
-/// How a source is connected to its servers.
+/// The connection of a source to its servers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Connection {
     /// Partitions that are connected.
     pub connected: u64,
-    /// Rows that servers have and that were not read yet, if that is known.
+    /// Rows that servers have and that were not read yet, if known.
     pub rows_behind: Option<u64>,
-    /// How often a partition lost its server.
+    /// The number of lost connections.
     pub disconnects: u64,
-    /// How often rows were lost.
+    /// The number of losses of rows.
     pub gaps: u64,
-    /// How many were, as far as known.
+    /// The number of lost rows, as far as known.
     pub lost_rows: u64,
 }
 
-/// How the delivery of a view to a sink goes.
+/// The status of the delivery of a view to a sink.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Delivered {
     /// Whether the sink has given up.
     pub failed: bool,
     /// Changes that were delivered.
     pub rows: u64,
-    /// Tries that did not go well.
+    /// Failed attempts.
     pub retries: u64,
-    /// How often the sink got a snapshot anew.
+    /// Snapshots that were sent because changes were no longer retained.
     pub resyncs: u64,
 }
 
-/// Counters that somebody else counts, and that are only shown here.
+/// Counters that are counted elsewhere and exported here.
 type Shown = Family<Labels, Counter>;
 
 /// What is shown.
@@ -82,13 +82,13 @@ impl Links {
 }
 
 impl Metrics {
-    /// A check of `/health` passes (0), warns (1) or fails (2).
+    /// The status of a check of `/health`: passes (0), warns (1) or fails (2).
     pub fn health(&self, check: &str, level: u64) {
         let labels = vec![("check", check.to_owned())];
         self.0.links.health.get_or_create(&labels).set(level);
     }
 
-    /// How a source is connected.
+    /// Exports the connection of a source.
     pub fn connection(&self, source: &str, connection: Connection) {
         let of = || vec![("source", source.to_owned())];
         let links = &self.0.links;
@@ -102,7 +102,7 @@ impl Metrics {
         show(&links.lost, of(), connection.lost_rows);
     }
 
-    /// How the delivery of a view to a sink goes.
+    /// Exports the status of a delivery.
     pub fn delivery(&self, sink: &str, view: &str, delivered: Delivered) {
         let of = || vec![("sink", sink.to_owned()), ("view", view.to_owned())];
         let links = &self.0.links;
@@ -113,7 +113,7 @@ impl Metrics {
     }
 }
 
-/// Brings a counter to what was counted elsewhere; it never goes down.
+/// Raises a counter to a total that is counted elsewhere; it never decreases.
 fn show(family: &Shown, labels: Labels, counted: u64) {
     family.get_or_create(&labels).inner().fetch_max(counted, Ordering::Relaxed);
 }

@@ -1,6 +1,6 @@
 //! The list of metrics: what each is called, and what it means.
 
-/// A metric as documented: what `# HELP` says, what the documentation lists.
+/// A metric as documented: the text of `# HELP` and of the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Described {
     /// Its name without the unit. Samples of counters end in `_total`, those of infos in `_info`.
@@ -86,7 +86,7 @@ mod described {
     pub(in crate::telemetry) const RETAINED: Described = measures("tickweave_retained", "bytes", &["worker"], "Memory that state and views retain, as estimated");
     pub(in crate::telemetry) const IN_FLIGHT: Described = counts("tickweave_in_flight_records", &[], "Records handed to the workers whose commit is not published yet");
     pub(in crate::telemetry) const ROWS: Described = counts("tickweave_view_rows", &["view"], "Rows of a view: current ones if keyed, all ever appended if a log");
-    pub(in crate::telemetry) const MISSING: Described = counts("tickweave_missing_trades", &[], "Missing ids in all rows of the view `gaps`: trades that were not told");
+    pub(in crate::telemetry) const MISSING: Described = counts("tickweave_missing_trades", &[], "Missing ids in all rows of the view `gaps`: trades that no source has brought");
     pub(in crate::telemetry) const HEALTH: Described = counts("tickweave_health", &["check"], "How a check of /health is: 0 it passes, 1 it warns, 2 it fails");
     pub(in crate::telemetry) const CONNECTED: Described = counts("tickweave_source_connected_partitions", SOURCE, "Partitions of a source that are connected to their server");
     pub(in crate::telemetry) const BEHIND: Described = counts("tickweave_source_rows_behind", SOURCE, "Rows that servers have and that were not read yet; absent while unknown");

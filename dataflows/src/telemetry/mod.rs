@@ -1,12 +1,11 @@
-//! What the process tells about itself in numbers: one list of metrics, setters in the words of the
-//! domain, and their text for a scraper.
+//! Metrics of the process: one list of metrics, setters in terms of the domain, and their text for a scraper.
 //!
-//! Reading order: [`METRICS`] (`list`) → [`Metrics`] (below) → its parts, each with its setters: `sources`
-//! (what came of the input), `outliers` (prices that stood out), `alerts` (what came of rules), `latency` (from tick to view), `newest` (commit and age), `held` (what is kept
-//! and on its way, and what readers were refused), `links` (checks, connections, sinks) → `parts`, of which they are made.
+//! Reading order: [`METRICS`] (`list`) → [`Metrics`] (below) → its parts, each with its setters: `sources` (outcomes of
+//! the input), `outliers`, `alerts`, `latency` (from tick to view), `newest` (commit and age), `held` (retained memory,
+//! records in flight, rejected reads), `links` (checks, connections, sinks) → `parts`, on which they are built.
 //!
-//! To add a metric: a line in [`METRICS`] through its constant; a field, its registration and a setter in the
-//! part that it belongs to.
+//! To add a metric: a line in [`METRICS`] through its constant; a field, its registration and a setter in the part that
+//! it belongs to.
 
 mod alerts;
 mod held;
@@ -41,16 +40,16 @@ pub use self::list::{Described, METRICS};
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All numbers of the process. Clones share them.
+/// All metrics of the process. Clones share them.
 ///
-/// Setters cost a lookup and an allocation: they are for batches, not for single records.
+/// Setters cost a lookup and an allocation, so they are for batches and not for single records.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Shared>);
 
 /// Sums over all sources and rules since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Records read, whatever became of them.
+    /// Records read, accepted or not.
     pub records: u64,
     /// Records accepted.
     pub accepted: u64,
@@ -58,11 +57,11 @@ pub struct Totals {
     pub corrections: u64,
     /// Cancels among those.
     pub cancels: u64,
-    /// Copies of trades that were there already.
+    /// Copies of known trades.
     pub duplicates: u64,
     /// Copies that disagree with the one that counts.
     pub conflicts: u64,
-    /// Trades refused as too late.
+    /// Trades rejected as too late.
     pub late: u64,
     /// Corrections and cancels without a known trade.
     pub unmatched: u64,
@@ -89,7 +88,7 @@ struct Shared {
 }
 
 impl Metrics {
-    /// All numbers at zero or absent.
+    /// All metrics at zero or absent.
     pub fn new(version: &str) -> Metrics {
         let sources = Sources::default();
         let outliers = Outliers::default();
@@ -132,7 +131,7 @@ impl Metrics {
             conflicts: of.conflicts.sum(),
             late: of.late.sum(),
             unmatched: of.unmatched.sum(),
-            outliers: self.0.outliers.told.sum(),
+            outliers: self.0.outliers.counted.sum(),
             dead: of.dead.sum(),
             alerts_raised: alerts.raised.sum(),
             alerts_withdrawn: alerts.withdrawn.sum(),
@@ -160,7 +159,7 @@ mod tests {
         let metrics = Metrics::new("1.2.3");
         metrics.committed(Commit(7));
         metrics.committed(Commit(6));
-        // What has no sample yet does not show.
+        // Metrics without a sample are absent.
         metrics.source("a");
         metrics.late("a", "reject_after", 0);
         metrics.unmatched("a", UnmatchedReason::Unknown, 0);

@@ -1,4 +1,4 @@
-//! The newest commit, and its age at the moment of asking.
+//! The newest commit, and its age at the time of the request.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,7 +18,7 @@ use super::list::{AGE, Described, NEWEST};
 pub(super) struct Newest(Arc<RwLock<Option<(Commit, Instant)>>>);
 
 impl Metrics {
-    /// A commit was published just now. Older ones than the newest are passed over.
+    /// Records that a commit was published now. Commits older than the newest are ignored.
     pub fn committed(&self, commit: Commit) {
         let mut newest = self.0.newest.0.write().unwrap_or_else(PoisonError::into_inner);
         if newest.is_none_or(|(known, _)| known < commit) {

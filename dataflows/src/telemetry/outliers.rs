@@ -1,4 +1,4 @@
-//! Outliers, by what says their price.
+//! Outliers, by the kind of the record that has their price.
 
 use market::CauseKind;
 use prometheus_client::registry::Registry;
@@ -10,18 +10,18 @@ use super::parts::{Counted, register};
 /// How many prices were far away from recent ones.
 #[derive(Debug, Default)]
 pub(super) struct Outliers {
-    pub(super) told: Counted,
+    pub(super) counted: Counted,
 }
 
 impl Outliers {
     pub(super) fn register(&self, registry: &mut Registry) {
-        register(registry, OUTLIERS, self.told.family());
+        register(registry, OUTLIERS, self.counted.family());
     }
 }
 
 impl Metrics {
-    /// So many new trades or corrections have a price far away from recent ones.
+    /// Counts new trades or corrections whose price is far away from recent ones.
     pub fn outliers(&self, kind: CauseKind, n: u64) {
-        self.0.outliers.told.add(vec![("kind", kind.name().to_owned())], n);
+        self.0.outliers.counted.add(vec![("kind", kind.name().to_owned())], n);
     }
 }

@@ -1,4 +1,4 @@
-//! What the other files are made of: counters that know their sum, gauges, and how they are registered.
+//! Building blocks: counters that know their sum, gauges, and their registration.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

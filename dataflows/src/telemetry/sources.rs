@@ -1,4 +1,4 @@
-//! What came of the input of each source: counters with their sums, and how far its watermark is behind.
+//! Outcomes of the input of each source: counters with their sums, and the lag of its watermark.
 
 use market::{RejectionReason, UnmatchedReason};
 use prometheus_client::metrics::family::Family;
@@ -11,7 +11,7 @@ use super::list::{
 };
 use super::parts::{Counted, Decimal, Labels, register};
 
-/// The numbers of all sources.
+/// The metrics of all sources.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     pub(super) records: Counted,
@@ -47,8 +47,7 @@ impl Sources {
     }
 }
 
-/// Setters of what sources bring. A `source` is its configured name; `""` where the source of a record is
-/// no longer known.
+/// Setters of the outcomes of input. A `source` is its configured name; `""` if the source of a record is not known.
 impl Metrics {
     /// A source begins: its counters show from now on, at zero, so that their first step is seen.
     pub fn source(&self, source: &str) {

@@ -7,9 +7,9 @@ use super::row::{Cell, Column, Row, key, value};
 /// One bar with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CandleRow<'a> {
-    /// Which bar.
+    /// The key of the bar.
     pub key: &'a CandleKey,
-    /// What it holds.
+    /// The values of the bar.
     pub candle: &'a Candle,
 }
 

@@ -1,4 +1,4 @@
-//! The rows of the logs: what was refused, what disagreed, what was restated, what stood out.
+//! The rows of the logs of rejected input, conflicts, late trades, unmatched amendments, outliers and revisions.
 
 use market::{
     Bar, Commit, Conflict, InstrumentSpec, Outlier, Price, Quantity, Rejection, Revision, TooLate,
@@ -12,15 +12,15 @@ use super::row::{Cell, Column, Row, key, value};
 /// Input that did not become a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterRow {
-    /// The commit that it is bound to.
+    /// The commit of the input.
     pub commit: Commit,
     /// The source's name.
     pub source: String,
     /// The partition's name.
     pub partition: String,
-    /// Where it lies in the partition.
+    /// The position in the partition.
     pub position: u64,
-    /// Why.
+    /// The reason.
     pub rejection: Rejection,
 }
 
@@ -141,7 +141,7 @@ impl Row for Outlier {
         key("commit", "commit from which on the trade counts"),
         key("instrument", "name of the instrument"),
         key("id", "id of the trade; a correction may have given it a new one"),
-        value("kind", "trade or correction: what says so"),
+        value("kind", "trade or correction: kind of the record"),
         value("time", "its event time"),
         value("price", "its price"),
         value(

@@ -7,9 +7,9 @@ use super::row::{Cell, Column, Row, key, value};
 /// One gap with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GapRow<'a> {
-    /// Which gap.
+    /// The key of the gap.
     pub key: &'a GapKey,
-    /// What is known of it.
+    /// The gap itself.
     pub gap: &'a Gap,
 }
 

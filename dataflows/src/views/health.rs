@@ -5,19 +5,19 @@ use super::row::{Cell, Column, Row, key, value};
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthRow<'a> {
-    /// What was looked at.
+    /// The name of the check.
     pub check: &'a str,
     /// `pass`, `warn` or `fail`.
     pub status: &'static str,
-    /// Why, for people.
+    /// The reason, in words.
     pub output: &'a str,
 }
 
 impl Row for HealthRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("check", "what was looked at, such as `sources`"),
+        key("check", "name of the check, such as `sources`"),
         value("status", "pass, warn or fail"),
-        value("output", "why, for people"),
+        value("output", "the reason, in words"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

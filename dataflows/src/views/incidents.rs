@@ -4,7 +4,7 @@ use market::Commit;
 
 use super::row::{Cell, Column, Row, key, value};
 
-/// Something that happened to a partition of a source.
+/// An event of a partition of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncidentRow {
     /// The commit that follows it.
@@ -15,9 +15,9 @@ pub struct IncidentRow {
     pub partition: String,
     /// `connected`, `disconnected`, `gap` or `failed`.
     pub kind: &'static str,
-    /// The first and the last position that were lost, as far as they are known.
+    /// The first and the last lost position, if known.
     pub lost: Option<(u64, u64)>,
-    /// In words.
+    /// What happened, in words.
     pub detail: String,
 }
 

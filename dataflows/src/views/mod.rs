@@ -1,6 +1,6 @@
-//! What can be read: the list of views, the shape of their rows, and the one way to read them.
+//! The views: their list, the columns of their rows, and the interface that reads them.
 //!
-//! Knows neither the engine nor HTTP: `publish/` implements [`ViewReader`], `serve/` calls it.
+//! Uses neither the engine nor HTTP: `publish/` implements [`ViewReader`], `serve/` calls it.
 //! To add a view: a row type in a file here, and a line in [`VIEWS`].
 
 mod alerts;
@@ -11,14 +11,14 @@ mod health;
 mod incidents;
 mod indicators;
 mod portfolios;
-mod providers;
 mod reader;
 mod row;
+mod row_filter;
 mod signals;
 mod sinks;
+mod sources;
 mod text;
 mod trades;
-mod wanted;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,19 +33,19 @@ pub use health::HealthRow;
 pub use incidents::IncidentRow;
 pub use indicators::IndicatorRow;
 pub use portfolios::{DriftRow, EdgeRow, FillFaultRow, PortfolioRow, PositionRow, RiskRow};
-pub use providers::ProviderRow;
 pub use reader::{
     AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
     SnapshotPart, ViewReader,
 };
 pub use row::{Cell, Column, Row, key, value};
+pub use row_filter::{Dimension, KeyRange, OPEN_TIME, RowFilter};
 pub use signals::SignalRow;
 pub use sinks::SinkRow;
+pub use sources::SourceRow;
 pub use text::{cell_json, cell_text, plain_text, row_json, write_csv_header, write_csv_row};
 pub use trades::TradeRow;
-pub use wanted::{Allowed, Dimension, OPEN_TIME, Wanted};
 
-/// Everything that can be read, by name.
+/// All views.
 pub const VIEWS: &[View] = &[
     View {
         name: "alerts",
@@ -115,7 +115,7 @@ pub const VIEWS: &[View] = &[
         name: "health",
         kind: ViewKind::Keyed,
         columns: HealthRow::COLUMNS,
-        doc: "how the process is: the checks of `/health`, per round",
+        doc: "the checks of `/health`, per round",
         history: false,
         recorded: false,
     },
@@ -123,7 +123,7 @@ pub const VIEWS: &[View] = &[
         name: "incidents",
         kind: ViewKind::Log,
         columns: IncidentRow::COLUMNS,
-        doc: "what happened to connections of sources: lost, reached again, rows that cannot be read any more",
+        doc: "events of connections of sources: disconnected, connected again, rows that cannot be read any more",
         history: false,
         recorded: false,
     },
@@ -134,14 +134,6 @@ pub const VIEWS: &[View] = &[
         doc: "indicators of every timeframe, per round, restated whenever their bars are",
         history: false,
         recorded: true,
-    },
-    View {
-        name: "providers",
-        kind: ViewKind::Keyed,
-        columns: ProviderRow::COLUMNS,
-        doc: "how each source is: what it does, how much it has brought and how far it is, per round",
-        history: false,
-        recorded: false,
     },
     View {
         name: "portfolios",
@@ -187,7 +179,7 @@ pub const VIEWS: &[View] = &[
         name: "signals",
         kind: ViewKind::Keyed,
         columns: SignalRow::COLUMNS,
-        doc: "where each rule stands at each instrument and timeframe, per round",
+        doc: "the state of each rule at each instrument and timeframe, per round",
         history: false,
         recorded: true,
     },
@@ -195,7 +187,15 @@ pub const VIEWS: &[View] = &[
         name: "sinks",
         kind: ViewKind::Keyed,
         columns: SinkRow::COLUMNS,
-        doc: "how far each sink has been given each of its views, and how that goes, per round",
+        doc: "the progress and state of each delivery of a view to a sink, per round",
+        history: false,
+        recorded: false,
+    },
+    View {
+        name: "sources",
+        kind: ViewKind::Keyed,
+        columns: SourceRow::COLUMNS,
+        doc: "the status of each source: state, rows read, watermark and lag, per round",
         history: false,
         recorded: false,
     },
@@ -211,7 +211,7 @@ pub const VIEWS: &[View] = &[
         name: "trades",
         kind: ViewKind::Log,
         columns: TradeRow::COLUMNS,
-        doc: "the tape: trades, corrections and cancels as they were accepted, without copies of trades",
+        doc: "accepted trades, corrections and cancels, without copies of trades",
         history: false,
         recorded: true,
     },
@@ -225,7 +225,7 @@ pub const VIEWS: &[View] = &[
     },
 ];
 
-/// What numbers in rows stand for, fixed when a job is configured.
+/// Names for the numbers in rows, fixed when a job is configured.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     /// The names of rules, by number.
@@ -237,7 +237,7 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// The indicator and the output whose number is in this slot of a bar's: outputs in the order of indicators.
+    /// The indicator and output in a slot of a bar; slots are in the order of indicators and their outputs.
     pub fn number(&self, slot: usize) -> Option<(&str, &'static str)> {
         let outputs = self.indicators.iter().flat_map(|(indicator, outputs)| {
             outputs.iter().map(move |output| (indicator.as_str(), *output))
@@ -246,17 +246,17 @@ impl Labels {
     }
 }
 
-/// Names a source's partitions by number: also those that it gains while it is read.
+/// Names the partitions of a source by number, including those that appear while it is read.
 #[derive(Clone)]
 pub struct PartitionNames(Arc<dyn Fn(u32) -> String + Send + Sync>);
 
 impl PartitionNames {
-    /// As `name` tells, always the same for a number.
+    /// `name` must always return the same name for a number.
     pub fn new(name: impl Fn(u32) -> String + Send + Sync + 'static) -> PartitionNames {
         PartitionNames(Arc::new(name))
     }
 
-    /// One partition of this name.
+    /// A source with one partition of this name.
     pub fn one(name: &'static str) -> PartitionNames {
         PartitionNames::new(move |_| name.to_owned())
     }
@@ -282,12 +282,12 @@ pub struct View {
     pub kind: ViewKind,
     /// Its columns.
     pub columns: &'static [Column],
-    /// What it holds.
+    /// A description of its rows.
     pub doc: &'static str,
-    /// Whether it can be read as it was.
+    /// Whether it can be read as of an earlier commit.
     pub history: bool,
-    /// Whether its rows are a function of the commits that a recording holds, so that a replay gives them
-    /// again; else they tell of the process, have no digest and are not written as files.
+    /// Whether its rows are a function of the commits in a recording, so that a replay reproduces them. Else they
+    /// describe the process: they have no digest and are not written as files.
     pub recorded: bool,
 }
 
@@ -296,7 +296,7 @@ pub struct View {
 pub enum ViewKind {
     /// One row per key, restated in place.
     Keyed,
-    /// Rows are only appended; the oldest go when the log reaches its bound in bytes.
+    /// Rows are only appended; the oldest are dropped when the log reaches its bound in bytes.
     Log,
 }
 
@@ -310,8 +310,17 @@ impl ViewKind {
     }
 }
 
-/// The view of this name.
+/// Views that were renamed: the former name, which is accepted for one more version, and the present one.
+const RENAMED: &[(&str, &str)] = &[("providers", "sources")];
+
+/// The present name of a view whose former name this is.
+pub fn renamed(name: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(former, _)| *former == name).map(|(_, present)| *present)
+}
+
+/// The view of this name, or of this [former](renamed) name.
 pub fn view(name: &str) -> Option<&'static View> {
+    let name = renamed(name).unwrap_or(name);
     VIEWS.iter().find(|view| view.name == name)
 }
 

@@ -1,4 +1,4 @@
-//! The rows of what portfolios hold, are worth, weigh and risk. `docs/portfolios.md` defines the numbers.
+//! The rows of the portfolio views. `docs/portfolios.md` defines the numbers.
 
 use market::{
     Contract, Currency, EventTime, FillRef, InstrumentId, InstrumentSpec, MONEY_SCALE, ModelId,
@@ -10,11 +10,11 @@ use super::row::{Cell, Column, Row, key, value};
 /// A portfolio's holding of an instrument.
 #[derive(Clone, Copy, Debug)]
 pub struct PositionRow {
-    /// Whose.
+    /// The portfolio.
     pub portfolio: PortfolioId,
-    /// Of what.
+    /// The instrument.
     pub instrument: InstrumentId,
-    /// What that is.
+    /// Currency and scales of the instrument.
     pub contract: Contract,
     /// At the quantity scale.
     pub quantity: i128,
@@ -22,7 +22,7 @@ pub struct PositionRow {
     pub average: Option<i128>,
     /// The newest close.
     pub mark: Option<Price>,
-    /// At the native scale, as are the next three: cost, value, profit of what is open, of what was closed.
+    /// At the native scale, as are the next three: cost, value, profit of the open quantity, profit of the closed one.
     pub basis: i128,
     /// See `basis`.
     pub value: Option<i128>,
@@ -32,18 +32,18 @@ pub struct PositionRow {
     pub realised: i128,
     /// At [`MONEY_SCALE`].
     pub fees: i128,
-    /// How many survive.
+    /// The number of fills that count.
     pub fills: u64,
-    /// `priced`, or why not.
+    /// `priced`, or the reason why not.
     pub state: &'static str,
     /// In the base currency, if priced: value, basis, unrealised, realised, fees.
     pub base: Option<[i128; 5]>,
 }
 
-/// What a portfolio comes to.
+/// The totals of a portfolio.
 #[derive(Clone, Copy, Debug)]
 pub struct PortfolioRow {
-    /// Which.
+    /// The portfolio.
     pub portfolio: PortfolioId,
     /// Its base currency.
     pub currency: Currency,
@@ -55,18 +55,18 @@ pub struct PortfolioRow {
     pub amounts: Option<[i128; 9]>,
 }
 
-/// A portfolio's share in an instrument, and the wish for it.
+/// The weight of an instrument in a portfolio, and its target.
 #[derive(Clone, Copy, Debug)]
 pub struct DriftRow {
-    /// Whose.
+    /// The portfolio.
     pub portfolio: PortfolioId,
-    /// In what.
+    /// The instrument.
     pub instrument: InstrumentId,
-    /// The share.
+    /// The weight now.
     pub weight: Option<i128>,
-    /// The wish.
+    /// The target weight.
     pub target: Option<i64>,
-    /// Share less wish.
+    /// The weight less the target.
     pub drift: Option<i128>,
     /// The trade that closes it, in the base currency.
     pub trade_value: Option<i128>,
@@ -76,33 +76,33 @@ pub struct DriftRow {
     pub quantity_scale: u8,
 }
 
-/// How much may be lost.
+/// Measures of risk.
 #[derive(Clone, Copy, Debug)]
 pub struct RiskRow {
-    /// Whose.
+    /// The portfolio.
     pub portfolio: PortfolioId,
-    /// Of which position; none is all of them.
+    /// The position; none for the whole portfolio.
     pub instrument: Option<InstrumentId>,
     /// Open positions that could not be revalued.
     pub excluded: u64,
-    /// Changes that were looked at.
+    /// The number of changes that were evaluated.
     pub changes: u64,
     /// Volatility, parametric and historical value at risk, drawdown, beta.
     pub measures: [Option<f64>; 5],
 }
 
-/// What a model thinks of an instrument.
+/// A model's fair value of an instrument.
 #[derive(Clone, Copy, Debug)]
 pub struct EdgeRow {
-    /// Of what.
+    /// The instrument.
     pub instrument: InstrumentId,
-    /// Who or what says so.
+    /// The model.
     pub model: ModelId,
     /// Scales of the prices.
     pub spec: InstrumentSpec,
-    /// When it was said.
+    /// When it was posted.
     pub time: EventTime,
-    /// What it is worth.
+    /// The fair value.
     pub fair: Price,
     /// The newest close.
     pub mark: Option<Price>,
@@ -112,16 +112,16 @@ pub struct EdgeRow {
     pub basis_points: Option<i128>,
 }
 
-/// Fills that do not fit each other.
+/// A conflict of fills, or an amendment without its fill.
 #[derive(Clone, Copy, Debug)]
 pub struct FillFaultRow {
     /// The commit that ended the round in which it was found.
     pub commit: u64,
-    /// Which fill.
+    /// The fill.
     pub fill: FillRef,
     /// `conflict` or `unmatched`.
     pub fault: &'static str,
-    /// Of a conflict, time, price and quantity of the fill that counts and of the other, with their scales.
+    /// Of a conflict: time, price, quantity and scales, first of the fill that counts, then of the other.
     pub versions: Option<[(EventTime, Price, i64, InstrumentSpec); 2]>,
 }
 
@@ -213,7 +213,7 @@ impl Row for DriftRow {
         key("portfolio", "name of the portfolio"),
         key("instrument", "name of the instrument"),
         value("weight", "share of the portfolio, 1 being all of it; empty if unpriced"),
-        value("target", "wished share; empty if the portfolio has no wishes"),
+        value("target", "target share; empty if the portfolio has no targets"),
         value("drift", "weight less target"),
         value("trade_value", "what to buy (above 0) or sell to close it, in the base currency"),
         value("trade_quantity", "the same in units of the instrument, towards zero"),
@@ -237,7 +237,7 @@ impl Row for RiskRow {
         key("portfolio", "name of the portfolio"),
         key("instrument", "name of the instrument; empty for the whole portfolio"),
         value("excluded", "open positions that could not be revalued"),
-        value("changes", "changes from bar to bar that were looked at"),
+        value("changes", "changes from bar to bar that were evaluated"),
         value("volatility", "standard deviation of the changes, in the base currency"),
         value(
             "var_parametric",
@@ -262,8 +262,8 @@ impl Row for RiskRow {
 impl Row for EdgeRow {
     const COLUMNS: &'static [Column] = &[
         key("instrument", "name of the instrument"),
-        key("model", "who or what says what it is worth"),
-        value("time", "when it was said; of a computed value, when its bar opens"),
+        key("model", "name of the model that gives the fair value"),
+        value("time", "when it was posted; of a computed value, when its bar opens"),
         value("fair", "fair value of a unit"),
         value("mark", "close of the newest base bar that has one"),
         value("edge", "fair less mark"),

@@ -1,4 +1,4 @@
-//! The one way to read views: at a frontier, whole or in parts, and what has changed since another.
+//! The interface that reads views: at a frontier, whole or in parts, and the changes between two frontiers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,19 +9,19 @@ use market::{Candle, CandleKey, Commit, EventTime};
 use tokio::sync::watch;
 
 use super::row::Cell;
-use super::wanted::Wanted;
+use super::row_filter::RowFilter;
 use super::{View, ViewKind};
 
-/// Up to when an answer is complete.
+/// A point up to which an answer is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Frontier {
-    /// The last commit that the answer reflects, and it reflects all of it; none before the first.
+    /// The last commit that the answer reflects, completely; none before the first.
     pub commit: Option<Commit>,
     /// The system time of that commit.
     pub at: EventTime,
 }
 
-/// A time in the past of the system.
+/// A point in the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsOf {
     /// A commit.
@@ -30,26 +30,26 @@ pub enum AsOf {
     Time(EventTime),
 }
 
-/// What to read of a view.
+/// A read of a view.
 #[derive(Clone, Debug)]
 pub struct Scan {
     /// The view.
     pub view: &'static View,
-    /// Which of its rows.
-    pub wanted: Wanted,
+    /// Selects the rows.
+    pub filter: RowFilter,
     /// Read from the latest row backwards, so that a limit keeps the latest rows.
     pub latest_first: bool,
-    /// At most so many rows.
+    /// The most rows of the answer.
     pub limit: usize,
-    /// As it was at the latest commit that is kept at or before this; none: as it is now. Only views that
-    /// have a history can be asked.
+    /// Read the view as of the latest snapshot point at or before this; none: as it is now. Only for views with a
+    /// history.
     pub as_of: Option<AsOf>,
 }
 
 /// Rows as of one frontier.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Up to when they are complete.
+    /// The frontier of the rows.
     pub frontier: Frontier,
     /// The rows, in the order of the view's key (or latest first, if so asked); one cell per column.
     pub rows: Vec<Vec<Cell>>,
@@ -57,10 +57,10 @@ pub struct Page {
     pub more: bool,
 }
 
-/// Bars as of one frontier: the rows of a [`Page`] of `candles`, for those who compute with them.
+/// Bars as of one frontier: the rows of a [`Page`] of `candles`, for further computation.
 #[derive(Clone, Debug)]
 pub struct CandlePage {
-    /// Up to when they are complete.
+    /// The frontier of the bars.
     pub frontier: Frontier,
     /// The bars, in the order of their keys, or latest first.
     pub rows: Vec<(CandleKey, Candle)>,
@@ -68,7 +68,7 @@ pub struct CandlePage {
     pub more: bool,
 }
 
-/// A row that came (1) or went (−1).
+/// An inserted (1) or deleted (−1) row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The row; one cell per column.
@@ -80,59 +80,59 @@ pub struct Change {
 /// The net change of a view from one commit to a later one.
 #[derive(Clone, Debug)]
 pub struct Changes {
-    /// The later one: every change up to it is in here, and none after it.
+    /// The later commit: its changes and all earlier ones are included, and none after it.
     pub frontier: Frontier,
-    /// In the order of the view's key; of a row that was replaced, the old one first.
+    /// In the order of the view's key; the old version of a replaced row comes first.
     pub changes: Vec<Change>,
 }
 
-/// Rows of a view that are wanted, at one frontier, to be read part by part.
+/// The filtered rows of a view at one frontier, to be read in parts.
 ///
-/// It does not matter how long that takes: what is read stays as it was, and the same part read again is the same.
+/// A snapshot never changes: a part that is read again is the same, however much later.
 pub trait Snapshot: Send + Sync {
     /// The frontier of all parts.
     fn frontier(&self) -> Frontier;
 
-    /// The first rows, about so many, and those behind them; none if there are no more.
+    /// About `rows` rows, and the rest of the snapshot; none if there is no more.
     fn next(&self, rows: usize) -> SnapshotPart;
 }
 
-/// Rows of a snapshot, and what is behind them.
+/// Rows of a snapshot, and the snapshot of the rows behind them.
 pub type SnapshotPart = (Vec<Vec<Cell>>, Option<Arc<dyn Snapshot>>);
 
-/// Why a read could not be answered.
+/// Why a read failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The workers have stopped.
     #[error("the views are closed: the workers have stopped")]
     Closed,
-    /// As many reads wait as may.
+    /// The queue of waiting reads is full.
     #[error("{waiting} reads wait already, which is what `limits.reads_waiting` allows")]
     Full {
-        /// How many may wait.
+        /// The bound of the queue.
         waiting: usize,
     },
-    /// No thread was free in time.
+    /// No reader thread was free in time.
     #[error("no reader thread was free within {wait:?}: others read too much")]
     Waited {
-        /// How long the read waited.
+        /// The time that the read waited.
         wait: Duration,
     },
-    /// Changes are kept for a while only, and those asked for begin before that.
+    /// The changes begin before the retained ones.
     #[error("changes after commit {after} are no longer kept; read the view anew")]
     Gone {
-        /// The commit after which changes were asked for.
+        /// The commit after which changes were requested.
         after: Commit,
     },
-    /// The history of views is kept for a while only, and what was asked for was before that.
-    #[error("{}", forgotten(.oldest))]
-    Forgotten {
-        /// The oldest commit of which views can be read; none if there is none yet.
+    /// The requested point is before the oldest retained snapshot point.
+    #[error("{}", compacted(.oldest))]
+    Compacted {
+        /// The oldest retained snapshot point; none if there is none yet.
         oldest: Option<Frontier>,
     },
 }
 
-fn forgotten(oldest: &Option<Frontier>) -> String {
+fn compacted(oldest: &Option<Frontier>) -> String {
     match oldest {
         Some(Frontier { commit: Some(commit), at }) => {
             format!(
@@ -145,9 +145,9 @@ fn forgotten(oldest: &Option<Frontier>) -> String {
 
 /// Reads views at a frontier that is common to all shards.
 ///
-/// Never waits for a worker and never holds one up.
+/// A read never waits for a worker and never blocks one.
 pub trait ViewReader: Send + Sync {
-    /// The frontier that a read would have now.
+    /// The present frontier.
     fn frontier(&self) -> Frontier;
 
     /// Reads rows.
@@ -156,35 +156,35 @@ pub trait ViewReader: Send + Sync {
     /// Reads bars; the view of `scan` must be `candles`.
     fn candles(&self, scan: Scan) -> Reading<'_, CandlePage>;
 
-    /// All rows that are wanted. Of logs the latest ones, at most `log_rows`.
+    /// A snapshot of the filtered rows; of logs the latest ones, at most `log_rows`.
     fn snapshot(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         log_rows: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>>;
 
-    /// The net change of the rows that are wanted from commit `after` (none: from the beginning) to a
-    /// frontier that this reader has had.
+    /// The net change of the filtered rows from commit `after` (none: from the beginning) to `through`, a frontier that
+    /// this reader has returned.
     ///
-    /// A [`Snapshot`] with the changes after its frontier, read one after the other, each after the
-    /// frontier of the one before, is the view: nothing is left out and nothing is told twice.
+    /// A [`Snapshot`] and the changes after its frontier add up to the view: read in sequence, each after the frontier
+    /// of the previous one, they have no holes and no repetitions.
     fn changes(
         &self,
         view: &'static View,
-        wanted: Arc<Wanted>,
+        filter: Arc<RowFilter>,
         after: Option<Commit>,
         through: Frontier,
     ) -> Reading<'_, Changes>;
 
-    /// Tells the number of the latest commit that is complete and may have changed the view.
+    /// A channel with the number of the latest complete commit that may have changed the view.
     fn moved(&self, view: &'static View) -> watch::Receiver<u64>;
 
-    /// How many rows a view has now: current rows of keyed ones, rows ever appended of logs.
+    /// The number of rows of a view: current rows of keyed views, rows ever appended of logs.
     fn count(&self, view: &'static View) -> u64;
 }
 
-/// The answer of a [`ViewReader`], to come.
+/// The future answer of a [`ViewReader`].
 pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Send + 'a>>;
 
 impl Scan {
@@ -192,7 +192,7 @@ impl Scan {
     pub fn all(view: &'static View) -> Scan {
         Scan {
             view,
-            wanted: Wanted::default(),
+            filter: RowFilter::default(),
             latest_first: false,
             limit: usize::MAX,
             as_of: None,
@@ -201,10 +201,9 @@ impl Scan {
 }
 
 impl Changes {
-    /// The rows that are there now and were not, or were different; and the keys of those that are gone,
-    /// as the rows that they last were.
+    /// Inserted or replaced rows in their new version, and the deleted rows in their last version.
     ///
-    /// Rows of logs are never gone.
+    /// Rows of logs are never deleted.
     pub fn upserts_and_deletes(&self, view: &View) -> (Vec<&[Cell]>, Vec<&[Cell]>) {
         let (mut upserts, mut deletes): (Vec<&[Cell]>, Vec<&[Cell]>) = (Vec::new(), Vec::new());
         if view.kind == ViewKind::Log {

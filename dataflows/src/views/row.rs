@@ -1,4 +1,4 @@
-//! Rows and their columns: declared once per row type, and everything that shows a row derives from it.
+//! Rows and their columns: declared once per row type; every representation of a row derives from it.
 
 use market::{Currency, EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe};
 
@@ -7,9 +7,9 @@ use market::{Currency, EventTime, IdScope, InstrumentId, ModelId, PortfolioId, T
 pub struct Column {
     /// Its name, in JSON and CSV.
     pub name: &'static str,
-    /// What it means, with unit and bounds.
+    /// Its meaning, with unit and bounds.
     pub doc: &'static str,
-    /// Whether it is part of the key: two rows of a keyed view never agree in all key columns.
+    /// Whether it is part of the key. Two rows of a keyed view never agree in all key columns.
     pub key: bool,
 }
 
@@ -18,7 +18,7 @@ pub struct Column {
 pub enum Cell {
     /// No value.
     Null,
-    /// A count or number of its own.
+    /// A count, or a number without scale.
     Unsigned(u64),
     /// `mantissa · 10⁻ˢᶜᵃˡᵉ`, exact.
     Decimal {
@@ -29,17 +29,17 @@ pub enum Cell {
     },
     /// A floating-point number, by its bits; made by [`Cell::number`].
     Number(u64),
-    /// An event time; RFC 3339 in UTC outside.
+    /// An event time; text form: RFC 3339 in UTC.
     Time(EventTime),
-    /// An instrument; its name outside.
+    /// An instrument; text form: its name.
     Instrument(InstrumentId),
-    /// A space of ids; its name outside.
+    /// An id scope; text form: its name.
     IdScope(IdScope),
     /// A timeframe, such as `1m`.
     Timeframe(Timeframe),
-    /// A portfolio; its name outside.
+    /// A portfolio; text form: its name.
     Portfolio(PortfolioId),
-    /// A way to find fair values; its name outside.
+    /// A model of fair values; text form: its name.
     Model(ModelId),
     /// A currency, such as `USD`.
     Currency(Currency),
@@ -50,7 +50,7 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// A floating-point number. Outside, those that are not finite are no value.
+    /// A floating-point number. If it is not finite, its text form is empty.
     pub fn number(number: f64) -> Cell {
         Cell::Number(number.to_bits())
     }

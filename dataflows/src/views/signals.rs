@@ -4,7 +4,7 @@ use market::{EventTime, InstrumentId, Timeframe};
 
 use super::row::{Cell, Column, Row, key, value};
 
-/// Where a rule stands at the bars of an instrument and timeframe.
+/// The state of a rule at the bars of an instrument and timeframe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignalRow<'a> {
     /// The instrument.
@@ -17,9 +17,9 @@ pub struct SignalRow<'a> {
     pub holds: bool,
     /// When the newest bar opens.
     pub newest: EventTime,
-    /// When the newest bar opens at which it holds.
+    /// When the newest bar opens at which it holds; none if there is none.
     pub last_held: Option<EventTime>,
-    /// At how many bars it holds.
+    /// The number of raised alerts.
     pub standing: u64,
 }
 

@@ -4,7 +4,7 @@ use market::Commit;
 
 use super::row::{Cell, Column, Row, key, value};
 
-/// How the delivery of a view to a sink goes.
+/// The status of the delivery of a view to a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkRow<'a> {
     /// The sink's name.
@@ -21,30 +21,30 @@ pub struct SinkRow<'a> {
     pub batches: u64,
     /// Changes delivered.
     pub rows: u64,
-    /// Tries that did not go well.
+    /// Failed attempts.
     pub retries: u64,
-    /// Snapshots because changes were no longer kept.
+    /// Snapshots that were sent because changes were no longer retained.
     pub resyncs: u64,
-    /// Why the last such try did not.
+    /// The cause of the last failed attempt.
     pub last_error: Option<&'a str>,
 }
 
 impl Row for SinkRow<'_> {
     const COLUMNS: &'static [Column] = &[
         key("name", "name of the sink"),
-        key("view", "the view whose changes it is given"),
+        key("view", "the view that is delivered"),
         value("kind", "kind of the sink"),
         value(
             "state",
-            "running; retrying: the batch at hand could not be delivered and is tried again; failed: nothing \
+            "running; retrying: the current batch could not be delivered and is retried; failed: nothing \
              more is delivered; ended",
         ),
         value("commit", "commit up to which everything had been delivered at the end of the round"),
         value("batches", "batches delivered; one is the net change of a round or several"),
         value("rows", "changes delivered"),
-        value("retries", "tries that did not go well"),
-        value("resyncs", "times that it began anew, being further behind than changes are kept"),
-        value("last_error", "why the last try that did not go well did not"),
+        value("retries", "failed attempts"),
+        value("resyncs", "snapshots that were sent because changes were no longer retained"),
+        value("last_error", "cause of the last failed attempt"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

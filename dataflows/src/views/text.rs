@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::row::{Cell, Column};
 
-/// The plain text of a cell, as in CSV; nothing for [`Cell::Null`].
+/// The plain text of a cell, as in CSV; empty for [`Cell::Null`].
 pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {
     match cell {
         Cell::Instrument(id) => catalog.name(*id).to_string(),
@@ -17,7 +17,7 @@ pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {
     }
 }
 
-/// The text of a cell that shows without knowing any names.
+/// The text of a cell that needs no catalog; none if it needs one.
 pub fn plain_text(cell: &Cell) -> Option<String> {
     Some(match cell {
         Cell::Null => String::new(),
@@ -48,7 +48,7 @@ pub fn cell_json(cell: &Cell, catalog: &Catalog, numbers_as_strings: bool) -> Bo
         Cell::Decimal { .. } if !numbers_as_strings => text,
         _ => Value::String(text).to_string(),
     };
-    // Each arm above writes one JSON value; were one not, `null` is the honest answer.
+    // Each arm above writes one JSON value; `null` is the fallback if one does not.
     RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
@@ -70,7 +70,7 @@ pub fn row_json(
         if out.len() > before {
             out.push(',');
         }
-        // Names of columns are plain words: nothing in them needs escaping.
+        // Names of columns are plain words, so nothing needs escaping.
         out.push('"');
         out.push_str(column.name);
         out.push_str("\":");

@@ -5,25 +5,25 @@ use market::{AcceptedEvent, CauseKind, Commit, EventTime};
 use super::Labels;
 use super::row::{Cell, Column, Row, key, value};
 
-/// One accepted statement about a trade.
+/// One accepted event of a trade.
 #[derive(Clone, Copy, Debug)]
 pub struct TradeRow<'a> {
-    /// The commit that it is bound to.
+    /// The commit of the event.
     pub commit: Commit,
-    /// What it says.
+    /// The event.
     pub statement: &'a AcceptedEvent,
-    /// What the numbers of its source and partition stand for.
+    /// Names for the numbers of its source and partition.
     pub labels: &'a Labels,
 }
 
 impl Row for TradeRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("commit", "commit that the statement is bound to"),
+        key("commit", "commit that the event is bound to"),
         key("instrument", "name of the instrument"),
         value("kind", "trade, correction or cancel"),
         value("id", "id of the trade; empty of a cancel"),
         value("of", "id of the trade that is corrected or cancelled"),
-        value("time", "event time; of a cancel, when it was said, if it tells"),
+        value("time", "event time; of a cancel, when it was sent, if it has one"),
         value("price", "price; empty of a cancel"),
         value("size", "size; empty of a cancel"),
         value("side", "who took liquidity; empty of a cancel"),
@@ -35,7 +35,7 @@ impl Row for TradeRow<'_> {
     fn cells(&self, into: &mut Vec<Cell>) {
         let TradeRow { commit, statement, labels } = self;
         let is_cancel = statement.kind == CauseKind::Cancel;
-        let told = |cell: Cell| if is_cancel { Cell::Null } else { cell };
+        let unless_cancel = |cell: Cell| if is_cancel { Cell::Null } else { cell };
         let id =
             |id: Option<market::TradeId>| id.map_or(Cell::Null, |id| Cell::Text(id.to_string()));
         let origin = statement.origin;
@@ -50,15 +50,15 @@ impl Row for TradeRow<'_> {
                 EventTime::NEVER => Cell::Null,
                 time => Cell::Time(time),
             },
-            told(Cell::Decimal {
+            unless_cancel(Cell::Decimal {
                 mantissa: statement.price.0.into(),
                 scale: statement.price_scale,
             }),
-            told(Cell::Decimal {
+            unless_cancel(Cell::Decimal {
                 mantissa: statement.quantity.0.into(),
                 scale: statement.quantity_scale,
             }),
-            told(Cell::Word(statement.side.name())),
+            unless_cancel(Cell::Word(statement.side.name())),
             Cell::Text(source.map_or_else(String::new, |(name, _)| name.clone())),
             Cell::Text(source.map_or_else(String::new, |(_, names)| names.of(origin.partition))),
             Cell::Unsigned(origin.position),

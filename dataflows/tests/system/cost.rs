@@ -41,7 +41,7 @@ fn a_bench_tells_every_figure_that_it_promises() {
     let parts = ["throughput", "commits", "latency", "fan-out", "growth"];
     let only: Vec<_> = parts.iter().flat_map(|part| ["--only", part]).collect();
     let args = [&["bench", "--json", "--sockets", "10"], &small[..], &only].concat();
-    let told = tickweave(folder.path(), &args).json();
+    let report = tickweave(folder.path(), &args).json();
     for figure in [
         "/ticks_per_s/1",
         "/ticks_per_s/2",
@@ -59,25 +59,25 @@ fn a_bench_tells_every_figure_that_it_promises() {
         "/growth_hot/0.9/changed_bars_per_1000",
         "/growth_corrections/0.01/cpu_ns",
     ] {
-        let told = told.pointer(figure).and_then(|figure| figure.as_f64());
-        assert!(told.is_some_and(|told| told > 0.0), "{figure}: {told:?}");
+        let report = report.pointer(figure).and_then(|figure| figure.as_f64());
+        assert!(report.is_some_and(|report| report > 0.0), "{figure}: {report:?}");
     }
 }
 
 #[test]
 fn what_a_replay_retains_is_its_horizon_and_its_bars() {
-    let told = minutes(30, 40, 1).unwrap();
-    assert_eq!(told.len(), 30);
-    let (early, late) = told.split_at(10);
-    let most = |of: fn(&Minute) -> u64, told: &[Minute]| told.iter().map(of).max().unwrap();
+    let report = minutes(30, 40, 1).unwrap();
+    assert_eq!(report.len(), 30);
+    let (early, late) = report.split_at(10);
+    let most = |of: fn(&Minute) -> u64, report: &[Minute]| report.iter().map(of).max().unwrap();
     // Two minutes of trades, and up to one more for the bar in which they lie whole.
-    let ids = most(|minute| minute.ids, &told);
+    let ids = most(|minute| minute.ids, &report);
     assert!((4_800..=3 * 2_400 + 1_000).contains(&ids), "{ids} ids are kept");
     let (before, after) = (most(|minute| minute.ids, early), most(|minute| minute.ids, late));
     assert!(after <= before + before / 20, "{before} ids became {after}");
-    let (first, last) = (told[9], told[29]);
+    let (first, last) = (report[9], report[29]);
     let grown = last.retained.saturating_sub(first.retained) / (last.bars - first.bars);
-    assert!(grown < 1_000, "operators retain {grown} bytes more for each bar: {told:?}");
+    assert!(grown < 1_000, "operators retain {grown} bytes more for each bar: {report:?}");
 }
 
 #[test]
@@ -86,11 +86,11 @@ fn replays_of_a_file_are_measured_beside_the_loop() {
     let made = ["produce", "--rows", "20000", "--out", "ticks.csv"];
     assert_eq!(tickweave(folder.path(), &made).code, Some(0));
     let args = ["bench", "--file", "ticks.csv", "--repeats", "1", "--workers", "2", "--json"];
-    let told = tickweave(folder.path(), &args).json();
+    let report = tickweave(folder.path(), &args).json();
     for job in ["j1", "j2", "j3"] {
         for how in ["loop", "1", "2"] {
-            let figures = &told[format!("file_{job}_{how}")];
-            assert!(figures["ticks_per_s"].as_f64() > Some(0.0), "{job} {how}: {told}");
+            let figures = &report[format!("file_{job}_{how}")];
+            assert!(figures["ticks_per_s"].as_f64() > Some(0.0), "{job} {how}: {report}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Handlers that are given the changes of views in batches, fast, slow and failing now and then: what they
-//! have added up is the view.
+//! Fast, slow and failing handlers take the changes of views in batches. The changes they have added up are the
+//! view.
 
 mod added_up;
 mod files;
@@ -11,8 +11,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use dataflows::config::RawConfig;
-use dataflows::deliver::{
-    Backoff, Batch, DeliverError, Delivering, DeltaHandler, Standing, State, Told, Wish,
+use dataflows::delivery::{
+    Backoff, DeliverError, DeltaBatch, DeltaHandler, SinkProgress, SinkSet, SinkState, SinkStatus,
+    SinkSubscription,
 };
 use dataflows::ingest::Stop;
 use dataflows::publish::BoardReader;
@@ -22,36 +23,36 @@ use dataflows::views::{Cell, Scan, View, view};
 use crate::end_to_end::made::Made;
 use added_up::AddedUp;
 
-/// What a handler of the tests does to a batch before it takes it.
-type Mood = Box<dyn FnMut(&Batch<'_>) -> Result<(), DeliverError> + Send>;
+/// Runs before a handler of the tests takes a batch: may wait, fail or panic.
+type Behaviour = Box<dyn FnMut(&DeltaBatch<'_>) -> Result<(), DeliverError> + Send>;
 
-/// Adds up what it is given, in its mood.
+/// Adds up the batches that its behaviour lets through.
 struct Handler {
-    mood: Mood,
+    behaviour: Behaviour,
     added_up: Arc<Mutex<AddedUp>>,
 }
 
 impl DeltaHandler for Handler {
-    fn deliver(&mut self, batch: &Batch<'_>) -> Result<(), DeliverError> {
-        (self.mood)(batch)?;
+    fn deliver(&mut self, batch: &DeltaBatch<'_>) -> Result<(), DeliverError> {
+        (self.behaviour)(batch)?;
         self.added_up.lock().unwrap().take(batch);
         Ok(())
     }
 }
 
-fn content() -> Mood {
+fn accepting() -> Behaviour {
     Box::new(|_| Ok(()))
 }
 
-fn slow(pause: Duration) -> Mood {
+fn slow(pause: Duration) -> Behaviour {
     Box::new(move |_| {
         sleep(pause);
         Ok(())
     })
 }
 
-/// Does not take two of three tries.
-fn moody() -> Mood {
+/// Fails two of three attempts.
+fn flaky() -> Behaviour {
     let mut tries = 0;
     Box::new(move |batch| {
         tries += 1;
@@ -62,38 +63,38 @@ fn moody() -> Mood {
     })
 }
 
-/// Delivers `handlers` their views while files are replayed; gives each what it added up, how it went, and the
+/// Delivers views to `handlers` while files are replayed. Returns for each what it added up, its progress, and the
 /// rows of the view at the end.
 fn delivered(
     workers: usize,
     more: &str,
-    patience: Duration,
-    handlers: Vec<(&'static str, Mood)>,
-) -> Vec<(AddedUp, Told, Vec<Vec<Cell>>)> {
+    timeout: Duration,
+    handlers: Vec<(&'static str, Behaviour)>,
+) -> Vec<(AddedUp, SinkProgress, Vec<Vec<Cell>>)> {
     let folder = tempfile::tempdir().unwrap();
     Made::new(5, 6_000, 1_200_000).write(folder.path(), None, more);
     let config = raw(folder.path(), workers).check(folder.path()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let runtime_of_threads = runtime.handle().clone();
     let begun = Arc::new(Mutex::new(None));
-    let (tell, waiting) = (Arc::clone(&begun), Mutex::new(Some(handlers)));
+    let (started_run, waiting) = (Arc::clone(&begun), Mutex::new(Some(handlers)));
     let on_start: OnStart = Box::new(move |started: &Job| {
         let handlers = waiting.lock().unwrap().take().unwrap();
         let reader = Arc::new(started.reader());
-        let mut delivering = Delivering::new(reader, runtime_of_threads.clone());
-        let mut told = Vec::new();
-        for (name, mood) in handlers {
+        let mut sinks = SinkSet::new(reader, runtime_of_threads.clone());
+        let mut statuses = Vec::new();
+        for (name, behaviour) in handlers {
             let view = view(name).unwrap();
             let added_up = Arc::new(Mutex::new(AddedUp::new(view)));
-            let handler = Handler { mood, added_up: Arc::clone(&added_up) };
-            let standing = Standing::new("test", "test", view);
+            let handler = Handler { behaviour, added_up: Arc::clone(&added_up) };
+            let status = SinkStatus::new("test", "test", view);
             let every = Duration::from_millis(1);
             let backoff = Backoff { first: every, most: every * 4 };
-            let wish = Wish { view, wanted: Arc::default(), every, backoff };
-            delivering.start(wish, Box::new(handler), Arc::clone(&standing)).unwrap();
-            told.push((added_up, standing));
+            let subscription = SinkSubscription { view, filter: Arc::default(), every, backoff };
+            sinks.start(subscription, Box::new(handler), Arc::clone(&status)).unwrap();
+            statuses.push((added_up, status));
         }
-        *tell.lock().unwrap() = Some((started.reader(), delivering, told));
+        *started_run.lock().unwrap() = Some((started.reader(), sinks, statuses));
     });
     let options = RunOptions {
         followed: true,
@@ -102,13 +103,13 @@ fn delivered(
         ..RunOptions::default()
     };
     replay_files(config, &options, &Stop::default()).unwrap();
-    let (reader, delivering, told) = begun.lock().unwrap().take().unwrap();
-    delivering.finish(patience);
-    let of = |(added_up, standing): (Arc<Mutex<AddedUp>>, Arc<Standing>)| {
+    let (reader, sinks, statuses) = begun.lock().unwrap().take().unwrap();
+    sinks.finish(timeout);
+    let of = |(added_up, status): (Arc<Mutex<AddedUp>>, Arc<SinkStatus>)| {
         let added_up = added_up.lock().unwrap().clone();
-        (added_up, standing.told(), rows(&reader, standing.view))
+        (added_up, status.progress(), rows(&reader, status.view))
     };
-    told.into_iter().map(of).collect()
+    statuses.into_iter().map(of).collect()
 }
 
 fn raw(folder: &Path, workers: usize) -> RawConfig {
@@ -122,77 +123,81 @@ fn rows(reader: &BoardReader, view: &'static View) -> Vec<Vec<Cell>> {
     reader.read(&Scan::all(view)).unwrap().rows
 }
 
-const LONG: Duration = Duration::from_secs(60);
+const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[test]
 fn what_is_delivered_adds_up_to_the_view() {
     for workers in [1, 2, 3] {
         let handlers = vec![
-            ("candles", content()),
+            ("candles", accepting()),
             ("candles", slow(Duration::from_millis(100))),
-            ("candles", moody()),
-            ("alerts", content()),
-            ("indicators", moody()),
-            ("trades", moody()),
-            ("revisions", content()),
+            ("candles", flaky()),
+            ("alerts", accepting()),
+            ("indicators", flaky()),
+            ("trades", flaky()),
+            ("revisions", accepting()),
         ];
         let names: Vec<_> = handlers.iter().map(|(name, _)| *name).collect();
-        let all = delivered(workers, "", LONG, handlers);
-        for (name, (added_up, told, rows)) in names.iter().zip(&all) {
+        let all = delivered(workers, "", FINISH_TIMEOUT, handlers);
+        for (name, (added_up, progress, rows)) in names.iter().zip(&all) {
             assert!(rows.len() > 50, "{name} has {} rows", rows.len());
-            assert!(added_up.is(rows), "{name} at {workers} workers does not add up: {told:?}");
-            assert_eq!((told.state, told.resyncs), (State::Ended, 0), "{name}: {told:?}");
-            assert_eq!(told.rows, added_up.deltas(), "{name}");
+            assert!(added_up.is(rows), "{name} at {workers} workers does not add up: {progress:?}");
+            assert_eq!(
+                (progress.state, progress.resyncs),
+                (SinkState::Ended, 0),
+                "{name}: {progress:?}"
+            );
+            assert_eq!(progress.rows, added_up.deltas(), "{name}");
             // The check itself: without one of the changes it does not add up.
             assert!(!added_up.without_the_last_delta().is(rows), "{name}: a lost change shows");
         }
-        let [fast, slow, moody] = [&all[0], &all[1], &all[2]].map(|(_, told, _)| told);
+        let [fast, slow, flaky] = [&all[0], &all[1], &all[2]].map(|(_, progress, _)| progress);
         assert!(slow.batches < fast.batches, "fewer batches: {slow:?}, {fast:?}");
         assert!(slow.rows < fast.rows, "which are consolidated: {slow:?}, {fast:?}");
-        assert!(moody.retries >= moody.batches, "{moody:?}");
-        assert!(moody.last_error.as_ref().unwrap().starts_with("not commit"), "{moody:?}");
+        assert!(flaky.retries >= flaky.batches, "{flaky:?}");
+        assert!(flaky.last_error.as_ref().unwrap().starts_with("not commit"), "{flaky:?}");
         assert_eq!(fast.last_error, None);
     }
 }
 
-/// A ring of few changes: a slow handler is further behind than that, and gets the view anew.
+/// The ring retains few changes, so a slow handler falls behind it and gets a snapshot.
 #[test]
-fn who_is_too_far_behind_gets_a_snapshot() {
+fn a_handler_that_is_too_far_behind_gets_a_snapshot() {
     let handlers = vec![("candles", slow(Duration::from_millis(100)))];
-    let all = delivered(2, "[limits]\nring_bytes = 20_000", LONG, handlers);
-    let (added_up, told, rows) = &all[0];
-    assert!(told.resyncs > 0, "it was never too far behind: {told:?}");
-    assert!(added_up.is(rows), "{told:?}");
-    assert_eq!(told.resyncs, added_up.resyncs());
+    let all = delivered(2, "[limits]\nring_bytes = 20_000", FINISH_TIMEOUT, handlers);
+    let (added_up, progress, rows) = &all[0];
+    assert!(progress.resyncs > 0, "it was never too far behind: {progress:?}");
+    assert!(added_up.is(rows), "{progress:?}");
+    assert_eq!(progress.resyncs, added_up.resyncs());
 }
 
 #[test]
-fn who_gives_up_or_takes_nothing_holds_nobody_up() {
-    let gives_up = |batch: &Batch<'_>| match batch.after {
+fn a_failed_handler_does_not_hold_up_the_others() {
+    let gives_up = |batch: &DeltaBatch<'_>| match batch.after {
         None => Ok(()),
         Some(_) => Err(DeliverError::GiveUp("enough".into())),
     };
-    let never = |_: &Batch<'_>| Err(DeliverError::Retry("not now".into()));
-    let panics = |_: &Batch<'_>| panic!("a handler of the tests");
-    let handlers: Vec<(&str, Mood)> = vec![
+    let never = |_: &DeltaBatch<'_>| Err(DeliverError::Retry("not now".into()));
+    let panics = |_: &DeltaBatch<'_>| panic!("a handler of the tests");
+    let handlers: Vec<(&str, Behaviour)> = vec![
         ("candles", Box::new(gives_up)),
         ("candles", Box::new(never)),
         ("candles", Box::new(panics)),
-        ("candles", content()),
+        ("candles", accepting()),
     ];
     let all = delivered(1, "", Duration::from_millis(300), handlers);
     let by_error: BTreeMap<usize, String> = all
         .iter()
         .enumerate()
-        .filter(|(_, (_, told, _))| told.state == State::Failed)
-        .map(|(at, (_, told, _))| (at, told.last_error.clone().unwrap()))
+        .filter(|(_, (_, progress, _))| progress.state == SinkState::Failed)
+        .map(|(at, (_, progress, _))| (at, progress.last_error.clone().unwrap()))
         .collect();
-    let said = [
+    let expected = [
         (0, "enough"),
         (1, "time was up before everything was delivered; the last try: not now"),
         (2, "its handler has panicked; see the log"),
     ];
-    assert_eq!(by_error, said.map(|(at, said)| (at, said.to_owned())).into());
-    let (added_up, told, rows) = &all[3];
-    assert!(added_up.is(rows), "{told:?}");
+    assert_eq!(by_error, expected.map(|(at, error)| (at, error.to_owned())).into());
+    let (added_up, progress, rows) = &all[3];
+    assert!(added_up.is(rows), "{progress:?}");
 }

@@ -86,8 +86,8 @@ fn the_demo_raises_alerts_and_its_state_shows_them() {
     // The state is a line of the log now and then, as nobody looks at a terminal.
     let state = || {
         let said = demo.stderr_text();
-        let (_, told) = said.rsplit_once("  alerts raised ")?;
-        let (raised, withdrawn) = told.lines().next()?.split_once("  withdrawn ")?;
+        let (_, output) = said.rsplit_once("  alerts raised ")?;
+        let (raised, withdrawn) = output.lines().next()?.split_once("  withdrawn ")?;
         let number = |text: &str| text.replace(',', "").parse::<u64>().ok();
         Some((number(raised)?, number(withdrawn)?))
     };
@@ -95,7 +95,7 @@ fn the_demo_raises_alerts_and_its_state_shows_them() {
         || state().filter(|(raised, withdrawn)| *raised > 0 && *withdrawn > 0),
         || demo.stderr_text(),
     );
-    // What the line tells is what the view holds: rows stay, and each was raised once at least.
+    // The line shows the rows of the view: rows stay, and each was raised at least once.
     let alerts = get(address, "/v1/views/alerts?limit=10000").json();
     let rows = alerts["rows"].as_array().unwrap();
     let rules = ["engulfing", "breakout", "overbought", "ema_cross"];
@@ -126,12 +126,12 @@ fn a_simulated_venue_replays_the_same_on_any_number_of_workers() {
     assert_eq!(one, views(3));
 }
 
-/// What two providers told: the report, and the rows of `gaps`.
+/// Runs two providers: the report, and the rows of `gaps`.
 fn gaps_of(folder: &Path, raw: &RawConfig) -> (serde_json::Value, Vec<String>) {
     std::fs::write(folder.join("job.toml"), toml::to_string(raw).unwrap()).unwrap();
-    let told = tickweave(folder, &["--json", "replay", "job.toml", "-w", "2", "--out", "out"]);
+    let output = tickweave(folder, &["--json", "replay", "job.toml", "-w", "2", "--out", "out"]);
     let gaps = std::fs::read_to_string(folder.join("out/gaps.csv")).unwrap();
-    (told.json(), gaps.lines().skip(1).map(str::to_owned).collect())
+    (output.json(), gaps.lines().skip(1).map(str::to_owned).collect())
 }
 
 /// A second of silence in each five: of one provider after the other, and of both at once.
@@ -169,13 +169,13 @@ fn an_outage_of_both_providers_is_a_gap_and_one_of_either_is_none() {
         let at =
             |cell: &str| EventTime::parse(cell, market::TimeUnit::Rfc3339).unwrap().0 - start.0;
         let (from, to) = (at(cells[5]), at(cells[6]));
-        assert!(from % 5_000_000_000 < 4_000_000_000, "told while nobody speaks: {row}");
+        assert!(from % 5_000_000_000 < 4_000_000_000, "output while nobody speaks: {row}");
         assert!(from / 5_000_000_000 < to / 5_000_000_000, "an outage lies between: {row}");
     }
     // What is missing at a symbol's end, or before its beginning, nobody can know.
     let lacks = TICKS - accepted;
     assert!(missing <= lacks && missing > lacks * 9 / 10, "{missing} of {lacks}");
-    eprintln!("{} gaps, {missing} of {lacks} trades that were not told", gaps.len());
+    eprintln!("{} gaps, {missing} of {lacks} trades that were not output", gaps.len());
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_recorded_demo_comes_back_exactly() {
     let args = [&args[..], &["--record", "demo.rec", "--digest"]].concat();
     let mut run = Going::start(folder.path(), &args);
     let address = run.address();
-    // Both providers have told all: bars are final though the venue is silent.
+    // Both providers have sent everything: bars are final though the venue is silent.
     let finals = "/v1/candles/demo:ALFA?timeframe=1h&limit=1";
     poll(
         || {

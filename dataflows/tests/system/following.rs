@@ -30,7 +30,7 @@ struct Job {
 }
 
 impl Job {
-    /// Takes messages until all is told; while the job goes on, `pause` after each.
+    /// Takes messages until it has received everything; while the job goes on, it pauses after each.
     fn follow(
         &self,
         subs: usize,
@@ -40,7 +40,10 @@ impl Job {
         let end = Arc::clone(&self.end);
         thread::spawn(move || {
             let mut added_up = AddedUp::new(subs);
-            while added_up.told_through().is_none_or(|told| told < end.load(Ordering::SeqCst)) {
+            while added_up
+                .complete_through()
+                .is_none_or(|received| received < end.load(Ordering::SeqCst))
+            {
                 added_up.take(next());
                 if end.load(Ordering::SeqCst) == u64::MAX {
                     sleep(pause);
@@ -89,10 +92,11 @@ fn watched(
         || format!("the end of {} rows", made.rows()),
     );
     job.end.store(get(job.address, "/v1/views").commit().unwrap(), Ordering::SeqCst);
-    let told = clients.into_iter().map(|(name, client)| (name, client.join().unwrap())).collect();
+    let received =
+        clients.into_iter().map(|(name, client)| (name, client.join().unwrap())).collect();
     run.signal("TERM");
     run.end().json();
-    told
+    received
 }
 
 fn resolves(address: SocketAddr, symbol: &str) -> Option<()> {
@@ -106,11 +110,11 @@ fn rows_read(address: SocketAddr) -> u64 {
 }
 
 #[test]
-fn what_is_told_adds_up_to_the_view() {
+fn messages_add_up_to_the_view() {
     for workers in ["1", "2", "3"] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        let told = watched(workers, "", folder, |job| {
+        let received = watched(workers, "", folder, |job| {
             let at_once = Duration::ZERO;
             let some = format!("view=candles&symbol={},{}&timeframe=1s", symbol(1), symbol(2));
             let early = job.events("view=candles&numbers=string", at_once);
@@ -126,7 +130,7 @@ fn what_is_told_adds_up_to_the_view() {
             socket.subscribe("alerts", "alerts", "{}");
             socket.subscribe("signals", "signals", "{}");
             let socket = job.follow(3, move || socket.next(), at_once);
-            // The same wish as that of all bars above, at another place.
+            // The same subscription as that of all bars above, at another cursor.
             let mut slow_socket = Socket::open(job.address);
             slow_socket.subscribe("bars", "candles", "{}");
             let pause = Duration::from_millis(200);
@@ -148,50 +152,54 @@ fn what_is_told_adds_up_to_the_view() {
         assert!(bars.len() > 1_000 && alerts.len() > 100);
         let (of_bars, of_alerts) = (columns(folder, "candles"), columns(folder, "alerts"));
         for client in ["early", "slow", "diffs", "late"] {
-            told[client].assert_is("candles", &bars, &of_bars, &format!("{client} at {workers}"));
+            received[client].assert_is(
+                "candles",
+                &bars,
+                &of_bars,
+                &format!("{client} at {workers}"),
+            );
         }
         for client in ["socket", "slow socket"] {
-            told[client].assert_is("bars", &bars, &of_bars, &format!("{client} at {workers}"));
+            received[client].assert_is("bars", &bars, &of_bars, &format!("{client} at {workers}"));
         }
-        told["socket"].assert_is("alerts", &alerts, &of_alerts, "over a socket");
+        received["socket"].assert_is("alerts", &alerts, &of_alerts, "over a socket");
         let signals = final_rows(folder, "signals");
         assert!(signals.len() > 10, "{signals:?}");
         let of_signals = columns(folder, "signals");
-        told["socket"].assert_is("signals", &signals, &of_signals, "over a socket");
+        received["socket"].assert_is("signals", &signals, &of_signals, "over a socket");
         let own = |line: &&String| {
             [1, 2].iter().any(|n| line.starts_with(&format!("sim:{},1s,", symbol(*n))))
         };
         let own: BTreeSet<String> = bars.iter().filter(own).cloned().collect();
-        told["some"].assert_is("candles", &own, &of_bars, "some bars");
+        received["some"].assert_is("candles", &own, &of_bars, "some bars");
         let trades = final_rows(folder, "trades");
         for kind in [",trade,", ",correction,", ",cancel,"] {
             assert!(trades.iter().any(|row| row.contains(kind)), "no {kind} in the tape");
         }
-        told["tape"].assert_is("trades", &trades, &columns(folder, "trades"), "the tape");
+        received["tape"].assert_is("trades", &trades, &columns(folder, "trades"), "the tape");
         let revisions = final_rows(folder, "revisions");
-        told["log"].assert_is("revisions", &revisions, &columns(folder, "revisions"), "a log");
+        received["log"].assert_is("revisions", &revisions, &columns(folder, "revisions"), "a log");
 
-        let (fast, slow) = (told["early"].updates(), told["slow"].updates());
+        let (fast, slow) = (received["early"].updates(), received["slow"].updates());
         assert!(slow < fast, "a slow client gets fewer updates: {slow} of {fast}");
-        assert!(told["slow"].conflated() > 1, "each of which stands for several commits");
-        assert!(told.values().all(|client| client.resyncs() == 0));
+        assert!(received["slow"].conflated() > 1, "each of which stands for several commits");
+        assert!(received.values().all(|client| client.resyncs() == 0));
 
         // The check itself: without one of the updates it does not add up.
-        told["early"].without_an_update().assert_is_not("candles", &bars, &of_bars);
+        received["early"].without_an_update().assert_is_not("candles", &bars, &of_bars);
     }
 }
 
-/// A ring of a few hundred changes: who reads slowly is further behind than that, is told so, and gets
-/// the view anew.
+/// The ring retains a few hundred changes. A slow client falls behind it, receives `resync`, and gets a new snapshot.
 #[test]
-fn who_is_too_far_behind_begins_anew() {
+fn a_client_too_far_behind_gets_a_new_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let told = watched("2", "[limits]\nring_bytes = 60_000", folder, |job| {
+    let received = watched("2", "[limits]\nring_bytes = 60_000", folder, |job| {
         let slow = job.events("view=candles&numbers=string", Duration::from_millis(80));
         BTreeMap::from([("slow", slow)])
     });
     let bars = final_rows(folder, "candles");
-    told["slow"].assert_is("candles", &bars, &columns(folder, "candles"), "after resyncs");
-    assert!(told["slow"].resyncs() > 0, "it was never too far behind");
+    received["slow"].assert_is("candles", &bars, &columns(folder, "candles"), "after resyncs");
+    assert!(received["slow"].resyncs() > 0, "it was never too far behind");
 }

@@ -99,11 +99,11 @@ fn the_page_draws_restates_and_reconnects() {
     assert!(revised["y"].is_number(), "{revised}");
     let shown = browser.value("window.tickweave.shown");
     assert_eq!(shown["indicators"], serde_json::json!(["rsi5", "sma3"]));
-    let event = "document.querySelector('#tape')?.textContent";
+    let event = "document.querySelector('#events')?.textContent";
     let restated = "1m bar, revision 1 by trade: close 103 → 500.5";
     poll(
         || browser.value(event).as_str()?.contains(restated).then_some(()),
-        || "the revision on the tape".to_owned(),
+        || "the revision in the events".to_owned(),
     );
     assert_eq!(browser.value("window.tickweave.connection"), "live");
 

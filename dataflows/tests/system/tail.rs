@@ -39,8 +39,8 @@ fn changes_are_lines_of_json_also_after_the_server_was_away() {
     let came = |kind: &'static str, after: u64, tail: &Going| {
         poll(
             || {
-                let told = lines(&tail.stdout_text());
-                let skipped = told.into_iter().skip(after as usize);
+                let output = lines(&tail.stdout_text());
+                let skipped = output.into_iter().skip(after as usize);
                 let all: Vec<Value> = skipped.filter(|line| line["type"] == kind).collect();
                 (!all.is_empty()).then_some(all)
             },
@@ -78,11 +78,11 @@ fn a_filter_and_a_limit_leave_out_what_is_not_asked_for() {
     let url = format!("http://{address}");
     let args = ["tail", "alerts", "--where", "rule=engulfing", "--where", "state=raised,withdrawn"];
     let tail = Going::start(folder, &[&args[..], &["--url", &url]].concat());
-    let told = poll(
-        || Some(lines(&tail.stdout_text())).filter(|told| told.len() > 2),
+    let output = poll(
+        || Some(lines(&tail.stdout_text())).filter(|output| output.len() > 2),
         || tail.stderr_text(),
     );
-    assert!(told.iter().all(|line| line["row"]["rule"] == "engulfing"), "{told:?}");
+    assert!(output.iter().all(|line| line["row"]["rule"] == "engulfing"), "{output:?}");
 }
 
 #[test]

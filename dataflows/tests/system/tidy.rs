@@ -52,7 +52,7 @@ fn deliveries_know_views_only() {
     for other in
         ["timely", "differential_dataflow", "operators::", "crate::publish", "crate::serve", "warp"]
     {
-        let found = lines_with("dataflows/src/deliver", other);
+        let found = lines_with("dataflows/src/delivery", other);
         assert!(
             found.is_empty(),
             "deliver what a `ViewReader` reads, without `{other}`: {found:#?}"

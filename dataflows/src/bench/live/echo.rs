@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::paced::{PROBE, Schedule, probe_source};
 use crate::views::{
-    CandlePage, CandleRow, Cell, Change, Changes, Frontier, Page, ReadError, Reading, Row, Scan,
-    Snapshot, SnapshotPart, View, ViewReader, Wanted,
+    CandlePage, CandleRow, Cell, Change, Changes, Frontier, Page, ReadError, Reading, Row,
+    RowFilter, Scan, Snapshot, SnapshotPart, View, ViewReader,
 };
 
 /// Brings the load and shows its newest probe.
@@ -122,7 +122,7 @@ impl ViewReader for EchoReader {
     fn snapshot(
         &self,
         _: &'static View,
-        _: Arc<Wanted>,
+        _: Arc<RowFilter>,
         _: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>> {
         let (frontier, rows) = self.cells();
@@ -132,7 +132,7 @@ impl ViewReader for EchoReader {
     fn changes(
         &self,
         _: &'static View,
-        _: Arc<Wanted>,
+        _: Arc<RowFilter>,
         _: Option<Commit>,
         _: Frontier,
     ) -> Reading<'_, Changes> {

@@ -25,7 +25,7 @@ pub(super) use served::{Served, engine};
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "latency",
-    doc: "from when a tick is due to when a WebSocket has told its bar, and point reads over HTTP, at \
+    doc: "from when a tick is due to when a WebSocket has output its bar, and point reads over HTTP, at \
           an even load, beside an echo without a dataflow",
     by_default: true,
     run: measure,
@@ -61,24 +61,24 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     served.stop()?;
 
     say!("latency at {} ticks/s, ms from when it was due", asked.rate);
-    let mut tell = |name: &str, what: &str, times: &mut Vec<f64>| {
+    let mut report = |name: &str, what: &str, times: &mut Vec<f64>| {
         let (p50, p99) = (quantile(times, 0.5), quantile(times, 0.99));
         let most = times.last().copied().unwrap_or(0.0);
         say!("  {what:<20} p50 {p50:>8.2}   p99 {p99:>8.2}   max {most:>8.2}   ({})", times.len());
-        figures.tell(&format!("{name}_p50_ms"), p50);
-        figures.tell(&format!("{name}_p99_ms"), p99);
+        figures.report(&format!("{name}_p50_ms"), p50);
+        figures.report(&format!("{name}_p99_ms"), p99);
         p99
     };
-    let echo = tell("echo", "echo", &mut echo);
-    let ticks = tell("tick_to_subscriber", "tick to subscriber", &mut ticks);
-    tell("point_read", "point read", &mut reads);
+    let echo = report("echo", "echo", &mut echo);
+    let ticks = report("tick_to_subscriber", "tick to subscriber", &mut ticks);
+    report("point_read", "point read", &mut reads);
     let allowed = 5.0 + 2.0 * echo;
     say!("  a commit's 5 ms and two echoes are {allowed:.2}: {:.2} of it", ticks / allowed);
-    figures.tell("tick_to_subscriber_allowed_ms", allowed);
+    figures.report("tick_to_subscriber_allowed_ms", allowed);
     Ok(())
 }
 
-/// Follows the probes to the last; how long after they were due they were told, in ms.
+/// Receives all probes; returns their delays after they were due, in ms.
 fn follow(address: SocketAddr, schedule: &Arc<Schedule>) -> anyhow::Result<Vec<f64>> {
     let ask = format!(
         r#"{{"op":"subscribe","id":1,"sub":"p","view":"candles","filter":{{"symbol":["{PROBE}"],"timeframe":"1m"}},"fields":"close"}}"#
@@ -87,10 +87,10 @@ fn follow(address: SocketAddr, schedule: &Arc<Schedule>) -> anyhow::Result<Vec<f
     let mut times = Vec::new();
     let (mut next, last) = (0, schedule.probes());
     while next < last && schedule.elapsed() < schedule.length + GRACE {
-        let told = closes(client.text()?);
+        let output = closes(client.text()?);
         let now = schedule.elapsed();
         // Probe n has the price n + 1.
-        while next < told.min(last) {
+        while next < output.min(last) {
             let due = schedule.due_of_probe(next);
             if due >= WARM_UP {
                 times.push(now.saturating_sub(due).as_secs_f64() * 1e3);
@@ -107,7 +107,7 @@ fn follow(address: SocketAddr, schedule: &Arc<Schedule>) -> anyhow::Result<Vec<f
     Ok(times)
 }
 
-/// The largest close that a message tells.
+/// The largest close in a message.
 fn closes(message: &str) -> u64 {
     let numbers = message.split("\"close\":").skip(1);
     let digits = numbers.map(|text| text.bytes().take_while(u8::is_ascii_digit));

@@ -19,7 +19,7 @@ use crate::ingest::Stop;
 use crate::ingest::sequencer::SourceNames;
 use crate::readers::{Bounds, ReaderPool};
 use crate::run::{Job, RunError, RunOptions, run_live};
-use crate::serve::{Context, Frames, Health, Limits, Posts, Readiness, Stopped, bind, serve};
+use crate::serve::{Context, Health, Limits, Posts, Readiness, Stopped, UpdateCache, bind, serve};
 use crate::telemetry::Metrics;
 use crate::views::{Labels, PartitionNames, ViewReader};
 
@@ -153,7 +153,7 @@ fn context(
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
         limits,
-        frames: Frames::default(),
+        updates: UpdateCache::default(),
         closing: watch::channel(false).1,
         sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
         posts: Posts::new(None),

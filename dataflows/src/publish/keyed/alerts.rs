@@ -3,8 +3,8 @@
 use market::CandleKey;
 use operators::{Alert, AlertKey};
 
-use super::candles::{BARS, lowest_bar, place_of_bar};
-use super::{Keyed, Place};
+use super::candles::{BARS, bar_prefix, lowest_bar};
+use super::{KeyPrefix, Keyed};
 use crate::views::{AlertRow, Cell, Dimension, Labels, Row};
 
 /// The view `alerts`.
@@ -16,17 +16,17 @@ impl Keyed for Alerts {
     const VIEW: &'static str = "alerts";
     const ORDER: &'static [Dimension] = BARS;
 
-    fn is_remembered(_alert: &Alert) -> bool {
+    fn in_history(_alert: &Alert) -> bool {
         true
     }
 
-    fn place(key: &AlertKey) -> Place {
+    fn prefix(key: &AlertKey) -> KeyPrefix {
         let AlertKey { instrument, timeframe, open_time, .. } = *key;
-        place_of_bar(&CandleKey { instrument, timeframe, open_time })
+        bar_prefix(&CandleKey { instrument, timeframe, open_time })
     }
 
-    fn lowest(place: Place) -> AlertKey {
-        let CandleKey { instrument, timeframe, open_time } = lowest_bar(place);
+    fn lowest(prefix: KeyPrefix) -> AlertKey {
+        let CandleKey { instrument, timeframe, open_time } = lowest_bar(prefix);
         AlertKey { instrument, timeframe, open_time, rule: 0 }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use market::{BarState, Candle, CandleKey, EventTime, InstrumentId, Timeframe};
 
-use super::{Keyed, Place};
+use super::{KeyPrefix, Keyed};
 use crate::views::{CandleRow, Cell, Dimension, Labels, Row};
 
 /// The view `candles`.
@@ -16,21 +16,21 @@ impl Keyed for Candles {
     const VIEW: &'static str = "candles";
     const ORDER: &'static [Dimension] = BARS;
 
-    /// Closed bars are: open ones change too often.
-    fn is_remembered(candle: &Arc<Candle>) -> bool {
+    /// Closed bars only: open ones change too often.
+    fn in_history(candle: &Arc<Candle>) -> bool {
         candle.state != BarState::Open
     }
 
-    fn bytes_beside(_candle: &Arc<Candle>) -> usize {
+    fn shared_bytes(_candle: &Arc<Candle>) -> usize {
         size_of::<Candle>()
     }
 
-    fn place(key: &CandleKey) -> Place {
-        place_of_bar(key)
+    fn prefix(key: &CandleKey) -> KeyPrefix {
+        bar_prefix(key)
     }
 
-    fn lowest(place: Place) -> CandleKey {
-        lowest_bar(place)
+    fn lowest(prefix: KeyPrefix) -> CandleKey {
+        lowest_bar(prefix)
     }
 
     fn cells(
@@ -44,17 +44,17 @@ impl Keyed for Candles {
     }
 }
 
-/// What keys of bars, and of what is told of bars, are ordered by.
+/// The order of keys of bars, and of other rows that have a bar in their key.
 pub(super) const BARS: &[Dimension] =
     &[Dimension::Instrument, Dimension::Timeframe, Dimension::OpenTime];
 
-/// Where a bar stands.
-pub(super) fn place_of_bar(key: &CandleKey) -> Place {
+/// The prefix of a bar.
+pub(super) fn bar_prefix(key: &CandleKey) -> KeyPrefix {
     [key.instrument.0, u64::from(key.timeframe.secs()), Dimension::of_time(key.open_time)]
 }
 
-/// The lowest bar at or after a place.
-pub(super) fn lowest_bar([instrument, secs, open_time]: Place) -> CandleKey {
+/// The lowest bar whose prefix is this one or later.
+pub(super) fn lowest_bar([instrument, secs, open_time]: KeyPrefix) -> CandleKey {
     let secs = u32::try_from(secs).unwrap_or(u32::MAX).max(1);
     let frame = (secs..=Timeframe::DAY.secs()).find_map(Timeframe::from_secs);
     match frame {
@@ -63,7 +63,7 @@ pub(super) fn lowest_bar([instrument, secs, open_time]: Place) -> CandleKey {
             timeframe,
             open_time: Dimension::time(open_time),
         },
-        // No bar is longer than a day: the next one is of another instrument.
+        // No bar is longer than a day, so the next one belongs to another instrument.
         None => CandleKey {
             instrument: InstrumentId(instrument.saturating_add(1)),
             timeframe: SHORTEST,

@@ -3,7 +3,7 @@
 use market::{InstrumentId, ModelId};
 use operators::portfolio::{Edge, EdgeKey};
 
-use super::{Keyed, Place};
+use super::{KeyPrefix, Keyed};
 use crate::views::{Cell, Dimension, EdgeRow, Labels, Row};
 
 /// The view `edges`.
@@ -15,11 +15,11 @@ impl Keyed for Edges {
     const VIEW: &'static str = "edges";
     const ORDER: &'static [Dimension] = &[Dimension::Instrument];
 
-    fn place(key: &EdgeKey) -> Place {
+    fn prefix(key: &EdgeKey) -> KeyPrefix {
         [key.instrument.0, 0, 0]
     }
 
-    fn lowest([instrument, ..]: Place) -> EdgeKey {
+    fn lowest([instrument, ..]: KeyPrefix) -> EdgeKey {
         EdgeKey { instrument: InstrumentId(instrument), model: ModelId(0) }
     }
 

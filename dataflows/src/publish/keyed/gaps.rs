@@ -2,7 +2,7 @@
 
 use market::{Gap, GapKey, IdScope, InstrumentId};
 
-use super::{Keyed, Place};
+use super::{KeyPrefix, Keyed};
 use crate::views::{Cell, Dimension, GapRow, Labels, Row};
 
 /// The view `gaps`.
@@ -14,11 +14,11 @@ impl Keyed for Gaps {
     const VIEW: &'static str = "gaps";
     const ORDER: &'static [Dimension] = &[Dimension::Instrument];
 
-    fn place(key: &GapKey) -> Place {
+    fn prefix(key: &GapKey) -> KeyPrefix {
         [key.instrument.0, 0, 0]
     }
 
-    fn lowest([instrument, ..]: Place) -> GapKey {
+    fn lowest([instrument, ..]: KeyPrefix) -> GapKey {
         GapKey { instrument: InstrumentId(instrument), scope: IdScope(0), first_id: 0 }
     }
 

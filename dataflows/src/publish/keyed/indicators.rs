@@ -3,8 +3,8 @@
 use market::CandleKey;
 use operators::indicators::Numbers;
 
-use super::candles::{BARS, lowest_bar, place_of_bar};
-use super::{Keyed, Place};
+use super::candles::{BARS, bar_prefix, lowest_bar};
+use super::{KeyPrefix, Keyed};
 use crate::views::{Cell, Dimension, IndicatorRow, Labels, Row};
 
 /// The view `indicators`.
@@ -16,7 +16,7 @@ impl Keyed for Indicators {
     const VIEW: &'static str = "indicators";
     const ORDER: &'static [Dimension] = BARS;
 
-    fn parts(numbers: &Numbers) -> usize {
+    fn rows_per_entry(numbers: &Numbers) -> usize {
         numbers.slots().len()
     }
 
@@ -28,16 +28,16 @@ impl Keyed for Indicators {
         one.get(slot) == other.get(slot)
     }
 
-    fn bytes_beside(numbers: &Numbers) -> usize {
+    fn shared_bytes(numbers: &Numbers) -> usize {
         Numbers::bytes_of(numbers.slots().len())
     }
 
-    fn place(key: &CandleKey) -> Place {
-        place_of_bar(key)
+    fn prefix(key: &CandleKey) -> KeyPrefix {
+        bar_prefix(key)
     }
 
-    fn lowest(place: Place) -> CandleKey {
-        lowest_bar(place)
+    fn lowest(prefix: KeyPrefix) -> CandleKey {
+        lowest_bar(prefix)
     }
 
     fn cells(

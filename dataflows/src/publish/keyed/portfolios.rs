@@ -3,7 +3,7 @@
 use market::PortfolioId;
 use operators::portfolio::{Measures, Portfolio, PortfolioAmounts, Risk, RiskKey};
 
-use super::{Keyed, Place};
+use super::{KeyPrefix, Keyed};
 use crate::views::{Cell, Dimension, Labels, PortfolioRow, RiskRow, Row};
 
 /// The view `portfolios`.
@@ -18,15 +18,15 @@ impl Keyed for Portfolios {
     const VIEW: &'static str = "portfolios";
     const ORDER: &'static [Dimension] = &[Dimension::Portfolio];
 
-    fn is_remembered(_portfolio: &Portfolio) -> bool {
+    fn in_history(_portfolio: &Portfolio) -> bool {
         true
     }
 
-    fn place(key: &PortfolioId) -> Place {
+    fn prefix(key: &PortfolioId) -> KeyPrefix {
         [key.0, 0, 0]
     }
 
-    fn lowest([portfolio, ..]: Place) -> PortfolioId {
+    fn lowest([portfolio, ..]: KeyPrefix) -> PortfolioId {
         PortfolioId(portfolio)
     }
 
@@ -59,11 +59,11 @@ impl Keyed for Risks {
     const VIEW: &'static str = "risk";
     const ORDER: &'static [Dimension] = &[Dimension::Portfolio];
 
-    fn place(key: &RiskKey) -> Place {
+    fn prefix(key: &RiskKey) -> KeyPrefix {
         [key.portfolio.0, 0, 0]
     }
 
-    fn lowest([portfolio, ..]: Place) -> RiskKey {
+    fn lowest([portfolio, ..]: KeyPrefix) -> RiskKey {
         RiskKey { portfolio: PortfolioId(portfolio), instrument: None }
     }
 

@@ -1,11 +1,11 @@
-//! The rows of the views `positions` and `drift`: what a portfolio has to do with an instrument.
+//! The rows of the views `positions` and `drift`, keyed by portfolio and instrument.
 
 use std::sync::Arc;
 
 use market::{InstrumentId, PortfolioId};
 use operators::portfolio::{BaseAmounts, Drift, Position, PositionKey, Unpriced};
 
-use super::{Keyed, Place};
+use super::{KeyPrefix, Keyed};
 use crate::views::{Cell, Dimension, DriftRow, Labels, PositionRow, Row};
 
 /// The view `positions`.
@@ -20,20 +20,20 @@ impl Keyed for Positions {
     const VIEW: &'static str = "positions";
     const ORDER: &'static [Dimension] = &[Dimension::Portfolio, Dimension::Instrument];
 
-    fn is_remembered(_position: &Arc<Position>) -> bool {
+    fn in_history(_position: &Arc<Position>) -> bool {
         true
     }
 
-    fn bytes_beside(_position: &Arc<Position>) -> usize {
+    fn shared_bytes(_position: &Arc<Position>) -> usize {
         size_of::<Position>()
     }
 
-    fn place(key: &PositionKey) -> Place {
+    fn prefix(key: &PositionKey) -> KeyPrefix {
         [key.portfolio.0, key.instrument.0, 0]
     }
 
-    fn lowest(place: Place) -> PositionKey {
-        lowest(place)
+    fn lowest(prefix: KeyPrefix) -> PositionKey {
+        lowest(prefix)
     }
 
     fn cells(
@@ -72,16 +72,16 @@ impl Keyed for Drifts {
     const VIEW: &'static str = "drift";
     const ORDER: &'static [Dimension] = Positions::ORDER;
 
-    fn bytes_beside(_drift: &Arc<Drift>) -> usize {
+    fn shared_bytes(_drift: &Arc<Drift>) -> usize {
         size_of::<Drift>()
     }
 
-    fn place(key: &PositionKey) -> Place {
-        Positions::place(key)
+    fn prefix(key: &PositionKey) -> KeyPrefix {
+        Positions::prefix(key)
     }
 
-    fn lowest(place: Place) -> PositionKey {
-        lowest(place)
+    fn lowest(prefix: KeyPrefix) -> PositionKey {
+        lowest(prefix)
     }
 
     fn cells(
@@ -105,6 +105,6 @@ impl Keyed for Drifts {
     }
 }
 
-fn lowest([portfolio, instrument, _]: Place) -> PositionKey {
+fn lowest([portfolio, instrument, _]: KeyPrefix) -> PositionKey {
     PositionKey { portfolio: PortfolioId(portfolio), instrument: InstrumentId(instrument) }
 }

@@ -3,8 +3,8 @@
 use market::CandleKey;
 use operators::signals::{Signal, SignalKey};
 
-use super::candles::{lowest_bar, place_of_bar};
-use super::{Keyed, Place};
+use super::candles::{bar_prefix, lowest_bar};
+use super::{KeyPrefix, Keyed};
 use crate::views::{Cell, Dimension, Labels, Row, SignalRow};
 
 /// The view `signals`.
@@ -16,14 +16,14 @@ impl Keyed for Signals {
     const VIEW: &'static str = "signals";
     const ORDER: &'static [Dimension] = &[Dimension::Instrument, Dimension::Timeframe];
 
-    fn place(key: &SignalKey) -> Place {
+    fn prefix(key: &SignalKey) -> KeyPrefix {
         let SignalKey { instrument, timeframe, .. } = *key;
         let open_time = Dimension::time(0);
-        place_of_bar(&CandleKey { instrument, timeframe, open_time })
+        bar_prefix(&CandleKey { instrument, timeframe, open_time })
     }
 
-    fn lowest(place: Place) -> SignalKey {
-        let CandleKey { instrument, timeframe, .. } = lowest_bar(place);
+    fn lowest(prefix: KeyPrefix) -> SignalKey {
+        let CandleKey { instrument, timeframe, .. } = lowest_bar(prefix);
         SignalKey { instrument, timeframe, rule: 0 }
     }
 

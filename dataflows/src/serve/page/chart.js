@@ -246,7 +246,7 @@ export class Chart {
     this.#tag(y, this.priceScale.value(y).toFixed(Math.max(2, this.decimals)), "--text");
   }
 
-  // A label that stands out.
+  // A highlighted label.
   #tag(y, text, colour) {
     this.pen.box(this.right, y - 8, this.canvas.clientWidth - this.right, 16, colour);
     this.pen.text(text, this.right + 6, y, "--bg");

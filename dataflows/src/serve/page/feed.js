@@ -1,7 +1,7 @@
 // The connection: one WebSocket, over which several views are followed.
 //
 // When it is lost it is made anew, each time after a longer pause. Nothing is carried over: whoever
-// uses this follows everything again when it is told `welcome`, and gets snapshots of what there is then.
+// uses this subscribes again when it receives `welcome`, and gets new snapshots.
 
 const PAUSE_MS = 300; // before the first attempt to connect again; doubles
 const PAUSE_MOST_MS = 5_000;
@@ -9,10 +9,10 @@ const PING_MS = 2_000; // so that silence always means that the connection is de
 const SILENCE_MS = 6_000;
 
 export class Feed {
-  // `heard(state, detail)` is told `connecting`, `welcome` (with the message), `lost` (with the pause in ms).
-  constructor(heard) {
-    this.heard = heard;
-    this.subs = new Map(); // by the server's name for it: who is told
+  // `onState(state, detail)` is called with `connecting`, `welcome` (with the message), `lost` (with the pause in ms).
+  constructor(onState) {
+    this.onState = onState;
+    this.subs = new Map(); // callbacks by subscription
     this.names = new Map(); // by our name for it: the server's
     this.serial = 0;
     this.failed = 0;
@@ -20,13 +20,13 @@ export class Feed {
     setInterval(() => this.#look(), PING_MS);
   }
 
-  // Follows a view in place of what `name` followed before; `told(message)` is called for each message.
-  follow(name, request, told) {
+  // Follows a view in place of the previous one of `name`; `onMessage(message)` is called for each message.
+  follow(name, request, onMessage) {
     this.unfollow(name);
     // A name of its own each time: what is on its way for the one before must not be taken for this.
     const sub = `${name}#${this.serial++}`;
     this.names.set(name, sub);
-    this.subs.set(sub, told);
+    this.subs.set(sub, onMessage);
     this.#send({ op: "subscribe", id: sub, sub, numbers: "string", ...request });
   }
 
@@ -39,7 +39,7 @@ export class Feed {
   }
 
   #connect() {
-    this.heard("connecting");
+    this.onState("connecting");
     this.heardAt = performance.now();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/ws`);
@@ -52,7 +52,7 @@ export class Feed {
     this.heardAt = performance.now();
     if (message.type === "welcome") {
       this.failed = 0;
-      this.heard("welcome", message);
+      this.onState("welcome", message);
     } else {
       this.subs.get(message.sub ?? message.id)?.(message);
     }
@@ -73,7 +73,7 @@ export class Feed {
     this.subs.clear();
     this.names.clear();
     const pause = Math.min(PAUSE_MOST_MS, PAUSE_MS * 2 ** this.failed++) * (0.75 + Math.random() / 2);
-    this.heard("lost", pause);
+    this.onState("lost", pause);
     setTimeout(() => this.#connect(), pause);
   }
 

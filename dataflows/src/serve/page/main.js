@@ -1,4 +1,4 @@
-// The page: what is chosen, what is followed for it, and who shows it.
+// The page: the selection, the subscriptions for it, and the parts that show them.
 //
 // It asks nothing that any other client could not ask: the lists of views and symbols once per connection,
 // and everything else by following views over `/ws`.
@@ -10,13 +10,13 @@ import { Portfolio } from "./portfolio.js";
 import { alertsOf, barsOf, kindOf, linesOf } from "./series.js";
 import { Status } from "./status.js";
 import { Store } from "./store.js";
-import { Tape } from "./tape.js";
-import { readout, tooltip } from "./told.js";
+import { EventList } from "./events.js";
+import { readout, tooltip } from "./legend.js";
 import { element, epoch } from "./text.js";
 
 const BARS = 300; // at first; twice as many each time that the oldest one comes in sight
 const BARS_MOST = 4_800;
-// What the chart shows: the view, how many rows of it are kept, how often it is told.
+// The views of the chart: how many rows are kept, and how often they are updated.
 const FOLLOWED = [
   ["candles", 2 * BARS_MOST, 100],
   ["indicators", 400_000, 200],
@@ -30,7 +30,7 @@ const PANES = 3; // below the bars, at first
 const by = (id) => document.getElementById(id);
 const chart = new Chart(by("chart"));
 const status = new Status(by("connection"), by("frontier"), by("rate"), by("notice"), chart.canvas.parentElement);
-const tape = new Tape(by("tape"), by("tape-held"), (row) => choose(row.instrument, row.timeframe));
+const events = new EventList(by("events"), by("events-held"), (row) => choose(row.instrument, row.timeframe));
 const portfolio = new Portfolio(by("portfolio"));
 
 let views = new Map();
@@ -40,7 +40,7 @@ let stores = null; // of what the chart shows: candles, indicators, alerts
 let hidden = new Set(); // indicators that are not drawn, by label
 let known = []; // indicators that there are, by label
 const colours = new Map(); // of indicators, by label: once given they stay
-// Which connection and which choice something was asked for: of one before it is of no use.
+// Identifies connection and selection of a request: answers to earlier ones are ignored.
 let connection = 0;
 let choice = 0;
 
@@ -59,7 +59,7 @@ async function begin() {
     views = new Map(listed.views.map((view) => [view.name, view]));
     pickers(symbols);
     portfolio.follow(feed, views);
-    followTape();
+    subscribeEvents();
     followChart();
   } catch (error) {
     console.warn(error);
@@ -101,7 +101,7 @@ async function followChart() {
     feed.follow(view, { view, conflate_ms, symbol, timeframe, from }, (message) => {
       if (mine !== choice) return;
       if (message.type === "error") status.notice(message.problem.detail);
-      else heard(next, view, next[view].apply(message));
+      else onCandles(next, view, next[view].apply(message));
     });
   }
 }
@@ -115,11 +115,11 @@ async function oldest(symbol, timeframe) {
 }
 
 // Something has changed. What was shown before stays until there are bars in its place.
-function heard(next, view, told) {
+function onCandles(next, view, change) {
   if (view === "candles" && next.candles.frontier) status.frontier(next.candles.frontier);
   if (!next.candles.complete) return;
   if (view === "candles") {
-    for (const [row, before] of told.upserts) {
+    for (const [row, before] of change.upserts) {
       if (before && row.revision > before.revision) chart.flash(epoch(row.open_time));
     }
   }
@@ -173,8 +173,8 @@ function pickers({ symbols, timeframes }) {
   if (chosen.symbol && !names.includes(chosen.symbol)) names.unshift(chosen.symbol);
   offer(by("symbol"), names, names, chosen.symbol);
   by("symbol").disabled = names.length === 0;
-  const kinds = ["", ...[...views.keys()].filter((name) => tape.knows(name))];
-  offer(by("tape-kind"), kinds, kinds.map((name) => name.replaceAll("_", " ") || "all kinds"), tape.kind);
+  const kinds = ["", ...[...views.keys()].filter((name) => events.knows(name))];
+  offer(by("events-kind"), kinds, kinds.map((name) => name.replaceAll("_", " ") || "all kinds"), events.kind);
 
   const set = by("timeframes");
   const radios = () => [...set.querySelectorAll("input")];
@@ -205,7 +205,7 @@ function choose(symbol, timeframe) {
   history.replaceState(null, "", `#${encodeURIComponent(symbol)}/${chosen.timeframe}`);
   by("symbol").value = symbol;
   for (const radio of document.querySelectorAll("#timeframes input")) radio.checked = radio.value === chosen.timeframe;
-  if (by("tape-symbol").checked && before.symbol !== symbol) followTape();
+  if (by("events-symbol").checked && before.symbol !== symbol) subscribeEvents();
   followChart();
 }
 
@@ -215,13 +215,13 @@ function fromAddress() {
   return { symbol: decodeURIComponent(symbol) || undefined, timeframe };
 }
 
-function followTape() {
-  tape.follow(feed, views, by("tape-symbol").checked ? chosen.symbol : null);
+function subscribeEvents() {
+  events.follow(feed, views, by("events-symbol").checked ? chosen.symbol : null);
 }
 
 by("symbol").addEventListener("change", (event) => choose(event.target.value));
-by("tape-symbol").addEventListener("change", followTape);
-by("tape-kind").addEventListener("change", (event) => tape.filter(event.target.value));
+by("events-symbol").addEventListener("change", subscribeEvents);
+by("events-kind").addEventListener("change", (event) => events.filter(event.target.value));
 addEventListener("hashchange", () => {
   const { symbol, timeframe } = fromAddress();
   if (symbol) choose(symbol, timeframe);
@@ -240,7 +240,7 @@ setInterval(async () => {
   try {
     if (status.live) pickers(await ask("/v1/symbols?limit=1000"));
   } catch {
-    // The connection tells whether the server is there.
+    // The state of the connection shows whether the server is there.
   }
 }, SYMBOLS_MS);
 

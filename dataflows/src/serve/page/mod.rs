@@ -1,8 +1,8 @@
-//! The first page, as the binary carries it: markup, style and ES modules, as they are written.
+//! The first page, embedded in the binary: markup, style and ES modules, unchanged.
 //!
-//! It is a client like any other and uses nothing but the public interface. Reading order: `main.js` (what is
-//! followed, and who shows it) → `feed.js` (the connection) → `store.js` (messages become rows) → `series.js`,
-//! `chart.js`, `lines.js`, `window.js`, `scale.js`, `pen.js`, `hand.js`, `told.js` (bars) → `tape.js`, `portfolio.js`, `table.js`,
+//! It is a client like any other and uses the public interface only. Reading order: `main.js` (subscriptions, and who
+//! shows them) → `feed.js` (the connection) → `store.js` (messages become rows) → `series.js`, `chart.js`, `lines.js`,
+//! `window.js`, `scale.js`, `pen.js`, `hand.js`, `legend.js` (bars) → `events.js`, `portfolio.js`, `table.js`,
 //! `status.js` (the rest).
 //!
 //! To add a module: a file here, and a line in [`FILES`].
@@ -10,7 +10,7 @@
 /// The page itself.
 pub(super) const PAGE: &str = include_str!("page.html");
 
-/// A file that the page asks for under `/page/`.
+/// A file of the page under `/page/`.
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) name: &'static str,
@@ -27,12 +27,14 @@ macro_rules! file {
 const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Every file that the page is made of.
+/// All files of the page.
 pub(super) const FILES: &[File] = &[
     file!("page.css", STYLE),
     file!("chart.js", SCRIPT),
+    file!("events.js", SCRIPT),
     file!("feed.js", SCRIPT),
     file!("hand.js", SCRIPT),
+    file!("legend.js", SCRIPT),
     file!("lines.js", SCRIPT),
     file!("main.js", SCRIPT),
     file!("pen.js", SCRIPT),
@@ -42,8 +44,6 @@ pub(super) const FILES: &[File] = &[
     file!("status.js", SCRIPT),
     file!("store.js", SCRIPT),
     file!("table.js", SCRIPT),
-    file!("tape.js", SCRIPT),
     file!("text.js", SCRIPT),
-    file!("told.js", SCRIPT),
     file!("window.js", SCRIPT),
 ];

@@ -12,7 +12,7 @@ export class Portfolio {
     this.title = by("#positions-title");
     this.tables = {
       portfolios: new Table(by("#portfolios"), { by: "portfolio", choose: (row) => this.#choose(row.portfolio) }),
-      positions: new Table(by("#positions"), { said: "portfolio" }),
+      positions: new Table(by("#positions"), { hidden: "portfolio" }),
     };
     this.stores = {};
   }

@@ -1,11 +1,11 @@
-// Rows of one view as the server tells them.
+// Rows of one view, from the messages of the server.
 //
 // This is the only place where messages become rows. Whatever shows something reads `rows`, which is
 // at every moment the view (or the part of it that is followed) as it was at `frontier`: a snapshot
 // takes effect when its last part has come, and until then the rows before it stay.
 
 export class Store {
-  // `view` is an element of `/v1/views`, which says what the key is. At most `most` rows are kept,
+  // `view` is an element of `/v1/views`, which lists the key. At most `most` rows are kept,
   // those that came first go first.
   constructor(view, most) {
     this.view = view;
@@ -20,7 +20,7 @@ export class Store {
   // Applies one message. Gives the rows that it brought: `{ upserts: [[row, before]…], replaced }`.
   apply(message) {
     this.frontier = message.frontier ?? this.frontier;
-    const told = { upserts: [], replaced: false };
+    const change = { upserts: [], replaced: false };
     switch (message.type) {
       case "snapshot":
         if (message.part === 0 || !this.coming) this.coming = new Map();
@@ -28,18 +28,18 @@ export class Store {
         if (message.last) {
           this.rows = this.coming;
           this.coming = null;
-          this.complete = told.replaced = true;
+          this.complete = change.replaced = true;
         }
         break;
       case "update":
         for (const key of message.deletes) this.rows.delete(this.#key(key));
-        for (const row of message.upserts) told.upserts.push([row, this.#put(this.rows, row)]);
+        for (const row of message.upserts) change.upserts.push([row, this.#put(this.rows, row)]);
         break;
       case "progress": // nothing has changed up to its frontier
       case "resync": // a snapshot follows, and replaces everything
         break;
     }
-    return told;
+    return change;
   }
 
   // Puts a row; gives the one that it replaces.

@@ -1,4 +1,4 @@
-// A table of a keyed view: its columns are what `/v1/views` says, its cells flash when they change. The numbers of
+// A table of a keyed view: its columns are those of `/v1/views`, its cells flash when they change. The numbers of
 // a column have equally many decimals, so that they can be compared by looking.
 
 import { decimalsOf, element, grouped, isNumber } from "./text.js";
@@ -8,13 +8,13 @@ const FLASH_MS = 700;
 const DECIMALS = 4; // at most: the exact value is the cell's title
 
 export class Table {
-  // `choose(row)` is called when a row is chosen by the value in its column `by`, if there is one. The column `said`
-  // is not shown: the title says it.
-  constructor(table, { by, choose, said }) {
+  // `choose(row)` is called when a row is chosen by the value in its column `by`, if there is one. The column `hidden`
+  // is not shown: the title contains it.
+  constructor(table, { by, choose, hidden }) {
     this.table = table;
     this.by = by;
     this.choose = choose;
-    this.said = said;
+    this.hidden = hidden;
     this.lines = new Map(); // by key: what shows a row
   }
 
@@ -22,7 +22,7 @@ export class Table {
   show(store, chosen) {
     if (this.view !== store.view) {
       this.view = store.view;
-      this.columns = store.view.columns.filter(({ name }) => name !== this.said);
+      this.columns = store.view.columns.filter(({ name }) => name !== this.hidden);
       this.decimals = this.columns.map(() => 0);
       this.lines.clear();
       const heads = this.columns.map(({ name, doc }) => element("th", { title: doc, scope: "col" }, name.replaceAll("_", " ")));

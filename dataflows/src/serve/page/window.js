@@ -43,7 +43,7 @@ export class Window {
     this.step = Math.min(STEP_FIRST[1], Math.max(STEP_FIRST[0], width / (count + 8)));
   }
 
-  // Makes bars wider by a factor; the bar at pixel `x` stays there, but who follows the newest goes on to.
+  // Makes bars wider by a factor; the bar at pixel `x` stays there, but a window at the newest bar stays there.
   zoom(by, x) {
     const at = this.place(x);
     this.step = Math.min(STEP_MOST, Math.max(STEP_LEAST, this.step * by));

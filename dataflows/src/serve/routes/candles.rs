@@ -5,17 +5,18 @@ use warp::Filter;
 use warp::reply::Response;
 
 use crate::serve::Context;
-use crate::serve::bars::{CANDLES, Wanted};
+use crate::serve::bars::{CANDLES, CandleQuery};
 use crate::serve::problem::Problem;
 use crate::serve::query::{Known, Query};
 use crate::serve::symbol::resolve;
 
 use super::frame::{Form, Frame};
 use super::{
-    Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, reads, smallest,
+    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, reads, respond,
+    smallest,
 };
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/candles/{symbol}",
@@ -39,7 +40,7 @@ const PARAMETERS: Known = &[
     &["wait_ms"],
 ];
 
-/// The words of `session=`; some have two.
+/// The values of `session=`; some have an alias.
 const SESSIONS: [(&str, Option<SessionKind>); 5] = [
     ("all", None),
     ("regular", Some(SessionKind::Regular)),
@@ -52,27 +53,31 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("v1" / "candles" / String)
         .and(reads())
-        .then(move |symbol: String, asked: Asked| {
+        .then(move |symbol: String, request: RequestParts| {
             let context = context.clone();
             async move {
-                let answer = answer(&context, &symbol, &asked);
-                answered(asked.path.clone(), answer).await
+                let answer = answer(&context, &symbol, &request);
+                respond(request.path.clone(), answer).await
             }
         })
         .boxed()
 }
 
-async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Response, Problem> {
-    let (wanted, form) = read(context, symbol, asked)?;
-    if let Some(unchanged) = form.unchanged(context, CANDLES, asked, wanted.as_of).await? {
+async fn answer(
+    context: &Context,
+    symbol: &str,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
+    let (candles, form) = read(context, symbol, request)?;
+    if let Some(unchanged) = form.unchanged(context, CANDLES, request, candles.as_of).await? {
         return Ok(unchanged);
     }
-    let bars = wanted.read(context).await?;
+    let bars = candles.read(context).await?;
     let mut head = vec![
-        ("symbol", wanted.instrument.name.to_string()),
-        ("timeframe", wanted.timeframe.to_string()),
+        ("symbol", candles.instrument.name.to_string()),
+        ("timeframe", candles.timeframe.to_string()),
     ];
-    head.extend(wanted.session.map(|kind| ("session", kind.name().to_owned())));
+    head.extend(candles.session.map(|kind| ("session", kind.name().to_owned())));
     let frame = Frame {
         view: CANDLES,
         head,
@@ -81,23 +86,27 @@ async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Respon
         frontier: bars.frontier,
         lines: bars.lines,
         more: bars.more,
-        marked: wanted.fill,
+        marked: candles.fill,
     };
     frame.answer(context, &form).await
 }
 
-fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form), Problem> {
-    let mut query = Query::new(&asked.query, PARAMETERS);
+fn read(
+    context: &Context,
+    symbol: &str,
+    request: &RequestParts,
+) -> Result<(CandleQuery, Form), Problem> {
+    let mut query = Query::new(&request.query, PARAMETERS);
     let timeframe = query.timeframe("tf", &context.timeframes);
     let (from, to) = query.interval();
     let as_of = query.as_of(CANDLES);
     let limit = query.count("limit", 1, LIMIT_MAX);
     let session = query.word("session", &SESSIONS);
     let fill = query.word("fill", &[("none", false), ("previous", true), ("prev", true)]);
-    let form = Form::read(&mut query, context, CANDLES, &asked.headers);
+    let form = Form::read(&mut query, context, CANDLES, &request.headers);
     query.finish()?;
     let form = form?;
-    let wanted = Wanted {
+    let candles = CandleQuery {
         instrument: resolve(&context.catalog, symbol)?,
         timeframe: timeframe.unwrap_or_else(|| smallest(context)),
         from,
@@ -107,5 +116,5 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
         as_of,
         fill: fill.unwrap_or(false),
     };
-    Ok((wanted, form))
+    Ok((candles, form))
 }

@@ -1,5 +1,4 @@
-//! What all answers of rows have in common: the form that is asked for, the frame around the rows, and
-//! whether they need to be sent again.
+//! Common parts of all answers with rows: the format, the frame around the rows, and conditional requests.
 
 use serde_json::Value;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, VARY};
@@ -11,56 +10,56 @@ use crate::readers::Class;
 use crate::serve::Context;
 use crate::serve::filter;
 use crate::serve::format::{Format, Line, Shown};
-use crate::serve::fresh::Fresh;
 use crate::serve::problem::Problem;
 use crate::serve::query::Query;
+use crate::serve::read_your_writes::ReadYourWrites;
 use crate::views::{AsOf, Frontier, View};
 
-use super::{Asked, FrontierJson, set, stamp};
+use super::{FrontierJson, RequestParts, set, stamp};
 
-/// Whether the limit left rows out; CSV and NDJSON have no place for it in the body.
+/// Whether the limit left rows out. CSV and NDJSON have no place for it in the body.
 const X_MORE: HeaderName = HeaderName::from_static("x-more");
 
-/// An answer of more rows is written on a reader thread.
-const ROWS_HERE: usize = 64;
+/// Answers with more rows are encoded on a reader thread.
+const INLINE_ROWS_MAX: usize = 64;
 
-/// How rows are written.
+/// The format of an answer.
 #[derive(Clone)]
 pub(super) struct Form {
     format: Format,
     numbers_as_strings: bool,
     /// The columns that are left out.
     left_out: Vec<&'static str>,
-    fresh: Fresh,
+    min_frontier: ReadYourWrites,
 }
 
-/// Rows of one view at one frontier, and what an answer says around them.
+/// Rows of one view at one frontier, and the frame around them.
 pub(super) struct Frame {
     pub(super) view: &'static View,
-    /// What JSON says once, before the rows: names and texts.
+    /// Fields of JSON before the rows.
     pub(super) head: Vec<(&'static str, String)>,
-    /// The columns that JSON leaves out of each row because the head says them.
+    /// Columns that JSON leaves out of each row because the head has them.
     pub(super) hidden: &'static [&'static str],
-    /// What JSON calls the list of rows.
+    /// The name of the list of rows in JSON.
     pub(super) list: &'static str,
     pub(super) frontier: Frontier,
     pub(super) lines: Vec<Line>,
     /// Whether the limit left any rows out.
     pub(super) more: bool,
-    /// Whether rows say if they fill a gap.
+    /// Whether rows have a field that tells filled ones from real ones.
     pub(super) marked: bool,
 }
 
 impl Form {
-    /// What `fields`, `numbers`, `format`, `Accept`, `min_frontier` and `wait_ms` ask of rows of `view`. Faults of the parameters are noted in
-    /// `query`; the error is that nothing which `Accept` names can be answered.
+    /// Parses `fields`, `numbers`, `format`, `Accept`, `min_frontier` and `wait_ms` for rows of `view`. Errors of
+    /// parameters are recorded in `query`; the returned error is an `Accept` without a possible format.
     pub(super) fn read(
         query: &mut Query<'_>,
         context: &Context,
         view: &View,
         headers: &HeaderMap,
     ) -> Result<Form, Problem> {
-        let fresh = Fresh::read(query, context);
+        let min_frontier = ReadYourWrites::read(query, context);
         let left_out = filter::hidden(query, view);
         let numbers = query.word("numbers", &[("number", false), ("string", true)]);
         let formats: Vec<_> = Format::ALL.iter().map(|format| (format.name(), *format)).collect();
@@ -68,21 +67,20 @@ impl Form {
             Some(format) => format,
             None => Format::accepted(headers, Format::ALL)?,
         };
-        Ok(Form { format, numbers_as_strings: numbers.unwrap_or(false), left_out, fresh })
+        Ok(Form { format, numbers_as_strings: numbers.unwrap_or(false), left_out, min_frontier })
     }
 
-    /// Waits until views are as new as they must be; gives the answer that needs no rows, if those of the
-    /// present are asked for and the client has them.
+    /// Waits for `min_frontier`. Returns the answer without rows if the client already has the present state.
     pub(super) async fn unchanged(
         &self,
         context: &Context,
         view: &View,
-        asked: &Asked,
+        request: &RequestParts,
         as_of: Option<AsOf>,
     ) -> Result<Option<Response>, Problem> {
-        self.fresh.reached(context).await?;
+        self.min_frontier.reached(context).await?;
         let now = context.reader.frontier();
-        if as_of.is_some() || !already_has(asked, &self.etag(context, view, now)) {
+        if as_of.is_some() || !already_has(request, &self.etag(context, view, now)) {
             return Ok(None);
         }
         let mut response = Response::new(String::new().into());
@@ -91,7 +89,7 @@ impl Form {
         Ok(Some(response))
     }
 
-    /// What all answers for one frontier have in common.
+    /// Sets the headers that depend on the frontier only.
     fn describe(
         &self,
         context: &Context,
@@ -105,9 +103,9 @@ impl Form {
         set(response, CACHE_CONTROL, "no-cache");
     }
 
-    /// `"<view>@<run>-<commit>"`; forms other than JSON are other bytes and so have other tags.
+    /// `"<view>@<run>-<commit>"`; formats other than JSON have tags of their own.
     ///
-    /// Commits begin anew with each run, so the number alone would say that rows of the run before are current.
+    /// Commit numbers restart with each run, so the tag contains the run.
     fn etag(&self, context: &Context, view: &View, frontier: Frontier) -> String {
         let (name, run) = (view.name, context.run);
         let commit = match frontier.commit {
@@ -122,10 +120,10 @@ impl Form {
 }
 
 impl Frame {
-    /// The rows in the asked form, stamped with their frontier.
+    /// The rows in the requested format, stamped with their frontier.
     pub(super) async fn answer(self, context: &Context, form: &Form) -> Result<Response, Problem> {
         let Frame { view, frontier, more, .. } = self;
-        let body = match self.lines.len() <= ROWS_HERE {
+        let body = match self.lines.len() <= INLINE_ROWS_MAX {
             true => self.body(context, form),
             false => {
                 let (of, form) = (context.clone(), form.clone());
@@ -148,9 +146,9 @@ impl Frame {
         context: &Context,
         form: &Form,
     ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-        // The lines of CSV and NDJSON have no head, so each says everything.
-        let said = if form.format == Format::Json { self.hidden } else { &[] };
-        let hidden = [said, &form.left_out].concat();
+        // CSV and NDJSON have no head, so their rows have all columns.
+        let in_head = if form.format == Format::Json { self.hidden } else { &[] };
+        let hidden = [in_head, &form.left_out].concat();
         let shown = Shown {
             columns: self.view.columns,
             hidden: &hidden,
@@ -189,15 +187,15 @@ impl Frame {
     }
 }
 
-/// Changes whenever columns come, go or change places.
+/// Changes whenever columns are added, removed or reordered.
 fn view_version(view: &View) -> String {
     let names: Vec<_> = view.columns.iter().map(|column| column.name).collect();
     format!("{:08x}", xxh3_64(names.join(",").as_bytes()) >> 32)
 }
 
 /// Whether `If-None-Match` names this tag (weakly compared, as RFC 9110 asks).
-fn already_has(asked: &Asked, etag: &str) -> bool {
-    let tags = asked.headers.get_all(IF_NONE_MATCH).iter();
+fn already_has(request: &RequestParts, etag: &str) -> bool {
+    let tags = request.headers.get_all(IF_NONE_MATCH).iter();
     tags.filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|tag| tag.trim().trim_start_matches("W/"))

@@ -1,5 +1,4 @@
-//! `GET /health`, `/health/live`, `/health/ready`: for people, for who restarts the process, for who
-//! sends it requests.
+//! `GET /health`, `/health/live`, `/health/ready`: for people, for supervisors, for load balancers.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -11,9 +10,9 @@ use crate::serve::problem::Problem;
 use crate::serve::query::Query;
 use crate::serve::{Check, Context, Health, Readiness, Status};
 
-use super::{Asked, Endpoint, Entry, READ, Route, answered, json, reads};
+use super::{Endpoint, READ, RequestParts, Route, RouteEntry, json, reads, respond};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[
         Endpoint {
             methods: READ,
@@ -40,7 +39,7 @@ struct HealthJson<'a> {
     checks: BTreeMap<&'a str, [CheckJson<'a>; 1]>,
 }
 
-/// An element of `checks`; the media type has lists there, for parts that are many.
+/// An element of `checks`; the media type has lists, for components with several instances.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CheckJson<'a> {
@@ -71,33 +70,32 @@ fn route(context: &Context) -> Route {
         .or(ready)
         .unify()
         .and(reads())
-        .then(move |question, asked: Asked| {
-            let answer = answer(&context, question, &asked);
-            answered(asked.path, async { answer })
+        .then(move |question, request: RequestParts| {
+            let answer = answer(&context, question, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, question: Question, asked: &Asked) -> Result<Response, Problem> {
-    Query::new(&asked.query, &[]).finish()?;
+fn answer(
+    context: &Context,
+    question: Question,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
+    Query::new(&request.query, &[]).finish()?;
     if let Question::Live = question {
-        return told(context, &Health::default(), Status::Pass, None);
+        return health_response(context, &Health::default(), Status::Pass, None);
     }
     let health = (context.health)();
     let waiting = match (question, &health.readiness) {
         (Question::Ready, Readiness::NotYet(why)) => Some(why.as_str()),
         _ => None,
     };
-    // Whether to ask is another question than whether all is well: a sink that failed harms no answer.
-    let status = match (question, waiting) {
-        (_, Some(_)) => Status::Fail,
-        (Question::Ready, None) => health.status().min(Status::Warn),
-        _ => health.status(),
-    };
-    told(context, &health, status, waiting)
+    let status = if waiting.is_some() { Status::Fail } else { health.status() };
+    health_response(context, &health, status, waiting)
 }
 
-fn told(
+fn health_response(
     context: &Context,
     health: &Health,
     status: Status,

@@ -1,4 +1,4 @@
-//! `GET /`: what there is; for browsers the page that shows it.
+//! `GET /`: the index; for browsers the page.
 
 use serde::Serialize;
 use warp::Filter;
@@ -12,9 +12,9 @@ use crate::serve::problem::Problem;
 use crate::serve::query::{Known, Query};
 
 use super::page::page;
-use super::{Asked, Endpoint, Entry, READ, ROUTES, Route, answered, json, reads, set};
+use super::{Endpoint, READ, ROUTES, RequestParts, Route, RouteEntry, json, reads, respond, set};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/",
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
 
 const PARAMETERS: Known = &[&["format"]];
 
-/// In what form there is an answer. Those who take anything, as `curl` does, get the first.
+/// The format of the answer. Clients that accept anything, as `curl` does, get the first.
 #[derive(Clone, Copy)]
 enum Form {
     Index,
@@ -51,21 +51,21 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path::end()
         .and(reads())
-        .then(move |asked: Asked| {
-            let answer = answer(&context, &asked);
-            answered(asked.path, async { answer })
+        .then(move |request: RequestParts| {
+            let answer = answer(&context, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
-    let mut query = Query::new(&asked.query, PARAMETERS);
+fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    let mut query = Query::new(&request.query, PARAMETERS);
     let form = query.word("format", &[("json", Form::Index), ("html", Form::Page)]);
     query.finish()?;
     let forms = [(Form::Index, "application/json"), (Form::Page, "text/html")];
-    let mut response = match form.map_or_else(|| preferred(&asked.headers, &forms), Ok)? {
+    let mut response = match form.map_or_else(|| preferred(&request.headers, &forms), Ok)? {
         Form::Index => json(StatusCode::OK, "application/json", &index(context))?,
-        Form::Page => page(asked),
+        Form::Page => page(request),
     };
     set(&mut response, VARY, "accept");
     Ok(response)

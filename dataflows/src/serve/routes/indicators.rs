@@ -16,10 +16,11 @@ use crate::views::{self, Page, Scan, View};
 
 use super::frame::{Form, Frame};
 use super::{
-    Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, reads, smallest,
+    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, reads, respond,
+    smallest,
 };
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/indicators/{symbol}",
@@ -45,8 +46,8 @@ const PARAMETERS: Known = &[
 /// The view `indicators`.
 const INDICATORS: &View = listed("indicators");
 
-/// Which numbers are wanted.
-struct Wanted {
+/// The parameters of a request for indicators.
+struct IndicatorQuery {
     instrument: Arc<Instrument>,
     timeframe: Timeframe,
     /// The labels of the indicators.
@@ -64,28 +65,32 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("v1" / "indicators" / String)
         .and(reads())
-        .then(move |symbol: String, asked: Asked| {
+        .then(move |symbol: String, request: RequestParts| {
             let context = context.clone();
             async move {
-                let answer = answer(&context, &symbol, &asked);
-                answered(asked.path.clone(), answer).await
+                let answer = answer(&context, &symbol, &request);
+                respond(request.path.clone(), answer).await
             }
         })
         .boxed()
 }
 
-async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Response, Problem> {
-    let (wanted, form) = read(context, symbol, asked)?;
-    if let Some(unchanged) = form.unchanged(context, INDICATORS, asked, None).await? {
+async fn answer(
+    context: &Context,
+    symbol: &str,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
+    let (indicators, form) = read(context, symbol, request)?;
+    if let Some(unchanged) = form.unchanged(context, INDICATORS, request, None).await? {
         return Ok(unchanged);
     }
-    let Page { frontier, rows, more } = wanted.read(context).await?;
+    let Page { frontier, rows, more } = indicators.read(context).await?;
     let lines: Vec<Line> = rows.into_iter().map(|cells| Line { cells, filled: None }).collect();
     let frame = Frame {
         view: INDICATORS,
         head: vec![
-            ("symbol", wanted.instrument.name.to_string()),
-            ("timeframe", wanted.timeframe.to_string()),
+            ("symbol", indicators.instrument.name.to_string()),
+            ("timeframe", indicators.timeframe.to_string()),
         ],
         hidden: &["instrument", "timeframe"],
         list: "indicators",
@@ -97,16 +102,20 @@ async fn answer(context: &Context, symbol: &str, asked: &Asked) -> Result<Respon
     frame.answer(context, &form).await
 }
 
-fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form), Problem> {
-    let mut query = Query::new(&asked.query, PARAMETERS);
+fn read(
+    context: &Context,
+    symbol: &str,
+    request: &RequestParts,
+) -> Result<(IndicatorQuery, Form), Problem> {
+    let mut query = Query::new(&request.query, PARAMETERS);
     let timeframe = query.timeframe("timeframe", &context.timeframes);
     let (labels, outputs) = numbers(&mut query, context);
     let (from, to) = query.interval();
     let limit = query.count("limit", 1, LIMIT_MAX);
-    let form = Form::read(&mut query, context, INDICATORS, &asked.headers);
+    let form = Form::read(&mut query, context, INDICATORS, &request.headers);
     query.finish()?;
     let form = form?;
-    let wanted = Wanted {
+    let indicators = IndicatorQuery {
         instrument: resolve(&context.catalog, symbol)?,
         timeframe: timeframe.unwrap_or_else(|| smallest(context)),
         labels,
@@ -115,11 +124,11 @@ fn read(context: &Context, symbol: &str, asked: &Asked) -> Result<(Wanted, Form)
         to,
         limit: limit.unwrap_or(LIMIT_DEFAULT),
     };
-    Ok((wanted, form))
+    Ok((indicators, form))
 }
 
-/// The labels and outputs that `name` and `output` ask for: a name with its parameters (`sma20`) is one
-/// indicator, one without (`sma`) all of this kind.
+/// The labels and outputs that `name` and `output` select. A name with parameters (`sma20`) is one indicator, one
+/// without (`sma`) all of this kind.
 fn numbers(query: &mut Query<'_>, context: &Context) -> (Vec<String>, Vec<String>) {
     let known = &context.labels.indicators;
     let labels: Vec<&str> = known.iter().map(|(label, _)| label.as_str()).collect();
@@ -133,7 +142,7 @@ fn numbers(query: &mut Query<'_>, context: &Context) -> (Vec<String>, Vec<String
         Some(name) => format!("an output of {name}"),
         None => "an output of an indicator that is computed".to_owned(),
     };
-    let output = query.one_of("output", &what, &outputs, |known, asked| known == asked);
+    let output = query.one_of("output", &what, &outputs, |known, given| known == given);
     outputs.retain(|one| output.as_deref().is_none_or(|output| output == *one));
     (
         named.map(|(label, _)| label.clone()).collect(),
@@ -146,20 +155,20 @@ fn kind(label: &str) -> &str {
     label.trim_end_matches(|c: char| !c.is_ascii_alphabetic())
 }
 
-impl Wanted {
+impl IndicatorQuery {
     /// Reads the rows, ascending in time.
     async fn read(&self, context: &Context) -> Result<Page, Problem> {
-        let bars = views::Wanted::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
+        let bars = views::RowFilter::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
         let one_of = |column, texts: &Vec<String>| {
             INDICATORS.column(column).map(|column| (column, texts.clone()))
         };
         let numbers = [one_of("indicator", &self.labels), one_of("output", &self.outputs)];
-        let wanted = views::Wanted {
+        let filter = views::RowFilter {
             texts: numbers.into_iter().flatten().collect(),
             ..bars.opening(self.from, self.to)
         };
         let latest_first = self.from.is_none();
-        let scan = Scan { wanted, latest_first, limit: self.limit, ..Scan::all(INDICATORS) };
+        let scan = Scan { filter, latest_first, limit: self.limit, ..Scan::all(INDICATORS) };
         let mut page = context.reader.scan(scan).await?;
         if latest_first {
             page.rows.reverse();

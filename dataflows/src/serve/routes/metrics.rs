@@ -1,4 +1,4 @@
-//! `GET /metrics`: the numbers of the process for a scraper.
+//! `GET /metrics`: metrics of the process for a scraper.
 
 use warp::Filter;
 use warp::http::StatusCode;
@@ -10,9 +10,9 @@ use crate::serve::query::Query;
 use crate::telemetry::CONTENT_TYPE;
 use crate::views::VIEWS;
 
-use super::{Asked, Endpoint, Entry, READ, Route, answered, reads, text};
+use super::{Endpoint, READ, RequestParts, Route, RouteEntry, reads, respond, text};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/metrics",
@@ -25,16 +25,16 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("metrics")
         .and(reads())
-        .then(move |asked: Asked| {
-            let answer = answer(&context, &asked);
-            answered(asked.path, async { answer })
+        .then(move |request: RequestParts| {
+            let answer = answer(&context, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
-    // Scrapers may be configured with parameters of their own; here they would be a mistake.
-    Query::new(&asked.query, &[]).finish()?;
+fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    // Scrapers may be configured with parameters of their own; here they are an error.
+    Query::new(&request.query, &[]).finish()?;
     for view in VIEWS {
         let rows = context.reader.count(view);
         context.metrics.view_rows(view.name, rows);

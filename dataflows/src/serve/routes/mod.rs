@@ -1,6 +1,6 @@
 //! The routes: one file each, and the list of them.
 //!
-//! To add a route: a file with an [`Entry`], and a line in [`ROUTES`]. The index, the answers to
+//! To add a route: a file with an [`RouteEntry`], and a line in [`ROUTES`]. The index, the answers to
 //! unknown paths and wrong methods follow from the list.
 
 mod candles;
@@ -26,7 +26,7 @@ use std::future::Future;
 use market::Timeframe;
 use serde::Serialize;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LINK};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::reject::{LengthRequired, PayloadTooLarge, UnsupportedMediaType};
 use warp::reply::Response;
@@ -45,28 +45,28 @@ use site::foreign;
 /// A route: answers requests of its path and method, and rejects all others.
 pub type Route = BoxedFilter<(Response,)>;
 
-/// A path and what may be done with it.
+/// A path with its methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Its methods.
     pub methods: &'static [Method],
     /// Its path, in which `{name}` stands for one segment.
     pub path: &'static str,
-    /// What it answers.
+    /// A description of the answer.
     pub doc: &'static str,
 }
 
 /// One file of routes.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// What [`Entry::route`] answers.
+pub struct RouteEntry {
+    /// The endpoints that [`RouteEntry::route`] answers.
     pub endpoints: &'static [Endpoint],
     /// Makes the route.
     pub route: fn(&Context) -> Route,
 }
 
-/// Every route.
-pub const ROUTES: &[Entry] = &[
+/// All routes.
+pub const ROUTES: &[RouteEntry] = &[
     index::ENTRY,
     page::ENTRY,
     health::ENTRY,
@@ -82,15 +82,15 @@ pub const ROUTES: &[Entry] = &[
     process::ENTRY,
 ];
 
-/// The methods of a path that is only read.
+/// The methods of a read-only path.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
-/// Rows of an answer unless it asks for another number.
+/// The default number of rows of an answer.
 const LIMIT_DEFAULT: usize = 500;
-/// Rows of an answer at most.
+/// The most rows of an answer.
 const LIMIT_MAX: usize = 10_000;
 
-/// The timeframe of an answer unless it asks for another.
+/// The default timeframe of an answer.
 fn smallest(context: &Context) -> Timeframe {
     context.timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE)
 }
@@ -106,12 +106,12 @@ pub(super) fn app(context: &Context) -> Route {
     let routes =
         [site::cross_site()].into_iter().chain(ROUTES.iter().map(|entry| (entry.route)(context)));
     match routes.reduce(|all, route| all.or(route).unify().boxed()) {
-        Some(all) => all.recover(refused).unify().or(unknown).unify().boxed(),
+        Some(all) => all.recover(reject_body).unify().or(unknown).unify().boxed(),
         None => unknown,
     }
 }
 
-/// Why no route took a request: its path is unknown, or its method.
+/// Why no route has answered a request: its path is unknown, or its method.
 fn not_routed(method: &Method, path: &str) -> Problem {
     let endpoints = || ROUTES.iter().flat_map(|entry| entry.endpoints);
     let mut methods: Vec<&str> = endpoints()
@@ -136,7 +136,7 @@ fn not_routed(method: &Method, path: &str) -> Problem {
     Problem::new(WRONG_METHOD, detail).allow(allow)
 }
 
-/// Whether a path is one of a template's.
+/// Whether a path matches a template.
 fn fits(template: &str, path: &str) -> bool {
     let path = path.strip_suffix('/').unwrap_or(path);
     let template = template.strip_suffix('/').unwrap_or(template);
@@ -147,8 +147,8 @@ fn fits(template: &str, path: &str) -> bool {
     }) && segments.next().is_none()
 }
 
-/// Answers what filters in front of a handler refuse of its body; lets go on what no route is for.
-async fn refused(rejection: Rejection) -> Result<Response, Rejection> {
+/// Answers rejections of a body by filters; passes on all other rejections.
+async fn reject_body(rejection: Rejection) -> Result<Response, Rejection> {
     let problem = if rejection.find::<PayloadTooLarge>().is_some() {
         Problem::new(TOO_LARGE, "the body is larger than this path takes")
     } else if rejection.find::<LengthRequired>().is_some() {
@@ -161,24 +161,24 @@ async fn refused(rejection: Rejection) -> Result<Response, Rejection> {
     Ok(problem.response(None))
 }
 
-/// What a request says beside its path.
-struct Asked {
+/// The parts of a request that handlers use.
+struct RequestParts {
     path: String,
     query: Vec<(String, String)>,
     headers: HeaderMap,
 }
 
-/// Lets `GET` and `HEAD` through, and takes note of what they ask. (The server leaves out the body of
-/// an answer to `HEAD`.)
-fn reads() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
-    warp::get().or(warp::head()).unify().and(asked())
+/// Accepts `GET` and `HEAD`, and extracts the parts of the request. (The server leaves out the body of an answer to
+/// `HEAD`.)
+fn reads() -> impl Filter<Extract = (RequestParts,), Error = Rejection> + Clone {
+    warp::get().or(warp::head()).unify().and(request_parts())
 }
 
-/// Takes note of what is asked.
-fn asked() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
+/// Extracts the parts of a request.
+fn request_parts() -> impl Filter<Extract = (RequestParts,), Error = Rejection> + Clone {
     let query = warp::query::<Vec<(String, String)>>();
     warp::path::full().and(query).and(warp::header::headers_cloned()).map(
-        |path: warp::path::FullPath, query, headers| Asked {
+        |path: warp::path::FullPath, query, headers| RequestParts {
             path: path.as_str().to_owned(),
             query,
             headers,
@@ -186,8 +186,8 @@ fn asked() -> impl Filter<Extract = (Asked,), Error = Rejection> + Clone {
     )
 }
 
-/// The answer of a handler, or its problem told as one of the request.
-async fn answered(
+/// The answer of a handler, or its problem as an answer.
+async fn respond(
     path: String,
     answer: impl Future<Output = Result<Response, Problem>>,
 ) -> Response {
@@ -220,7 +220,7 @@ fn json(
     }
 }
 
-/// Sets a header; values that no header can have are left out.
+/// Sets a header; invalid values are left out.
 fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
@@ -236,6 +236,16 @@ fn stamp(response: &mut Response, frontier: Frontier) {
         set(response, X_COMMIT, &commit.0.to_string());
     }
     set(response, X_FRONTIER, &frontier.at.rfc3339());
+}
+
+/// The date of the deprecation, 2026-11-29, as RFC 9745 writes it.
+const DEPRECATED_SINCE: &str = "@1795910400";
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+
+/// Watermarks the answer to a request by a former name: `Deprecation` (RFC 9745), and a `Link` to the present name.
+fn deprecate(response: &mut Response, successor: &str) {
+    set(response, DEPRECATION, DEPRECATED_SINCE);
+    set(response, LINK, &format!("<{successor}>; rel=\"successor-version\""));
 }
 
 /// A frontier in JSON.

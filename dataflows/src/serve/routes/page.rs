@@ -1,4 +1,4 @@
-//! `GET /page/{file}`: what the page at `/` is made of.
+//! `GET /page/{file}`: the files of the page at `/`.
 
 use warp::Filter;
 use warp::http::StatusCode;
@@ -13,9 +13,9 @@ use crate::serve::problem::{Problem, UNKNOWN_PATH};
 use crate::serve::query::{Query, shown};
 use crate::serve::symbol::closest;
 
-use super::{Asked, Endpoint, Entry, READ, Route, answered, reads, set, text};
+use super::{Endpoint, READ, RequestParts, Route, RouteEntry, reads, respond, set, text};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/page/{file}",
@@ -30,35 +30,34 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
 fn route(_context: &Context) -> Route {
     warp::path!("page" / String)
         .and(reads())
-        .then(|name: String, asked: Asked| {
-            let answer = file(&name, &asked);
-            answered(asked.path, async { answer })
+        .then(|name: String, request: RequestParts| {
+            let answer = file(&name, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn file(name: &str, asked: &Asked) -> Result<Response, Problem> {
-    Query::new(&asked.query, &[]).finish()?;
+fn file(name: &str, request: &RequestParts) -> Result<Response, Problem> {
+    Query::new(&request.query, &[]).finish()?;
     let Some(file) = FILES.iter().find(|file| file.name == name) else {
         let detail = format!("the page has no file `{}`", shown(name));
         let near = closest(FILES.iter().map(|file| file.name), name);
         return Err(Problem::new(UNKNOWN_PATH, detail).suggestions(near));
     };
-    Ok(guarded(text(StatusCode::OK, file.content_type, file.text.to_owned()), asked))
+    Ok(guarded(text(StatusCode::OK, file.content_type, file.text.to_owned()), request))
 }
 
 /// The page itself.
-pub(super) fn page(asked: &Asked) -> Response {
-    guarded(text(StatusCode::OK, "text/html; charset=utf-8", PAGE.to_owned()), asked)
+pub(super) fn page(request: &RequestParts) -> Response {
+    guarded(text(StatusCode::OK, "text/html; charset=utf-8", PAGE.to_owned()), request)
 }
 
-/// Tells the browser that nothing may be loaded from, sent to or framed by anybody else, and that nothing
-/// written into the page runs.
-fn guarded(mut response: Response, asked: &Asked) -> Response {
+/// Forbids the browser to load from, send to or be framed by other sites, and to run inline scripts.
+fn guarded(mut response: Response, request: &RequestParts) -> Response {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
          connect-src 'self'{}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        socket_of(asked).unwrap_or_default()
+        socket_of(request).unwrap_or_default()
     );
     set(&mut response, CONTENT_SECURITY_POLICY, &policy);
     set(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
@@ -67,9 +66,9 @@ fn guarded(mut response: Response, asked: &Asked) -> Response {
     response
 }
 
-/// Where this page's WebSocket is: not all browsers take it for a part of `'self'`.
-fn socket_of(asked: &Asked) -> Option<String> {
-    let host = asked.headers.get(HOST)?.to_str().ok()?;
+/// The address of this page's WebSocket: not all browsers include it in `'self'`.
+fn socket_of(request: &RequestParts) -> Option<String> {
+    let host = request.headers.get(HOST)?.to_str().ok()?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
     host.bytes().all(plain).then(|| format!(" ws://{host} wss://{host}"))
 }

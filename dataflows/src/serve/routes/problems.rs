@@ -1,18 +1,18 @@
-//! `GET /docs/problems` and `/docs/problems/{name}`: what each kind of error means. The `type` of every
-//! error leads here.
+//! `GET /docs/problems` and `/docs/problems/{name}`: the meaning of each kind of error. The `type` of every error leads
+//! here.
 
 use warp::Filter;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
 use crate::serve::Context;
-use crate::serve::problem::{KINDS, Kind, Problem, UNKNOWN_PATH};
+use crate::serve::problem::{KINDS, Problem, ProblemKind, UNKNOWN_PATH};
 use crate::serve::query::{Query, shown};
 use crate::serve::symbol::closest;
 
-use super::{Asked, Endpoint, Entry, READ, Route, answered, reads, text};
+use super::{Endpoint, READ, RequestParts, Route, RouteEntry, reads, respond, text};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[
         Endpoint {
             methods: READ,
@@ -32,23 +32,23 @@ fn route(_context: &Context) -> Route {
     all.or(one)
         .unify()
         .and(reads())
-        .then(|name: Option<String>, asked: Asked| {
-            let answer = answer(name.as_deref(), &asked);
-            answered(asked.path, async { answer })
+        .then(|name: Option<String>, request: RequestParts| {
+            let answer = answer(name.as_deref(), &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(name: Option<&str>, asked: &Asked) -> Result<Response, Problem> {
-    Query::new(&asked.query, &[]).finish()?;
-    let told: Vec<String> = match name {
-        None => KINDS.iter().map(explained).collect(),
-        Some(name) => vec![explained(find(name)?)],
+fn answer(name: Option<&str>, request: &RequestParts) -> Result<Response, Problem> {
+    Query::new(&request.query, &[]).finish()?;
+    let texts: Vec<String> = match name {
+        None => KINDS.iter().map(describe).collect(),
+        Some(name) => vec![describe(find(name)?)],
     };
-    Ok(text(StatusCode::OK, PLAIN, told.join("\n")))
+    Ok(text(StatusCode::OK, PLAIN, texts.join("\n")))
 }
 
-fn find(name: &str) -> Result<&'static Kind, Problem> {
+fn find(name: &str) -> Result<&'static ProblemKind, Problem> {
     KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
         let known = || KINDS.iter().map(|kind| kind.name);
         let all: Vec<_> = known().collect();
@@ -58,6 +58,6 @@ fn find(name: &str) -> Result<&'static Kind, Problem> {
     })
 }
 
-fn explained(Kind { name, title, status, doc }: &Kind) -> String {
+fn describe(ProblemKind { name, title, status, doc }: &ProblemKind) -> String {
     format!("{title} ({name}, status {})\n\n{doc}\n", status.as_u16())
 }

@@ -1,7 +1,8 @@
 //! `POST /api/streaming/process`: takes rows into the input of the run.
 //!
-//! Every row becomes a part of the input or a dead letter, and the answer says which; with `atomic=true` all rows do or
-//! none. The answer's `completion_token` names a commit by which all views show them: a read with it as `min_frontier` sees them.
+//! Every row becomes part of the input or a dead letter, and the answer reports which. With `atomic=true` either all
+//! rows are taken or none. The answer's `completion_token` names a commit with which all views contain the rows: a read
+//! with this token as `min_frontier` sees them.
 
 use std::time::Duration;
 
@@ -13,18 +14,20 @@ use warp::reply::Response;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::ingest_api::{IngestApi, PostError, PostOutcome, PostedBody, RowFault, Token};
-use crate::serve::answers::{Known, Pending};
-use crate::serve::fresh::{reaches, wait};
+use crate::serve::answers::{KeyState, Pending};
 use crate::serve::problem::{
-    BUSY, CROSS_SITE, Fault, IN_PROGRESS, KEY_REUSED, NO_INLET, Problem, ROWS_REFUSED, TOO_LARGE,
-    UNAVAILABLE, UNREADABLE,
+    BUSY, CROSS_SITE, FieldError, IN_PROGRESS, INGEST_DISABLED, KEY_REUSED, Problem, ROWS_REFUSED,
+    TOO_LARGE, UNAVAILABLE, UNREADABLE,
 };
 use crate::serve::query::{self, Query};
+use crate::serve::read_your_writes::{reaches, wait};
 use crate::serve::{Context, body};
 
-use super::{Asked, Endpoint, Entry, Route, answered, asked, foreign, set, text};
+use super::{
+    Endpoint, RequestParts, Route, RouteEntry, foreign, request_parts, respond, set, text,
+};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::POST],
         path: "/api/streaming/process",
@@ -36,44 +39,44 @@ pub(super) const ENTRY: Entry = Entry {
 const PARAMETERS: query::Known = &[&["type"], &["atomic"], &["wait"], &["wait_ms"]];
 const KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Wrong rows that an answer lists at most.
+/// The most rejected rows that an answer lists.
 const ERRORS_MAX: usize = 1_000;
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("api" / "streaming" / "process")
         .and(warp::post())
-        .and(asked())
+        .and(request_parts())
         .and(warp::body::stream())
-        .then(move |asked: Asked, body| {
+        .then(move |request: RequestParts, body| {
             let context = context.clone();
             async move {
-                let path = asked.path.clone();
-                answered(path, answer(context, asked, body)).await
+                let path = request.path.clone();
+                respond(path, answer(context, request, body)).await
             }
         })
         .boxed()
 }
 
-/// What a request asks beside its rows.
-struct Wish {
+/// The parameters of a request.
+struct PostOptions {
     row_type: Option<String>,
     atomic: bool,
-    /// How long to wait until views show the rows; none: not at all.
+    /// How long to wait until views contain the rows; none: no wait.
     processed: Option<Duration>,
 }
 
-/// What is answered when rows were taken.
+/// The answer after rows were taken.
 #[derive(Serialize)]
 struct Answer<'a> {
     accepted: usize,
     rejected: usize,
     errors: Vec<RowError<'a>>,
-    /// Wrong rows that are not listed; they are dead letters like the others.
+    /// The number of rejected rows that are not listed; they are dead letters like the others.
     #[serde(skip_serializing_if = "is_zero")]
     errors_left_out: usize,
     completion_token: Option<String>,
-    /// Whether they outlive the process.
+    /// Whether the rows survive a crash of the process.
     durable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     processed: Option<bool>,
@@ -89,20 +92,20 @@ struct RowError<'a> {
 
 async fn answer(
     context: Context,
-    asked: Asked,
+    request: RequestParts,
     body: impl body::Chunks,
 ) -> Result<Response, Problem> {
-    if let Some(site) = foreign(&asked.headers) {
+    if let Some(site) = foreign(&request.headers) {
         return Err(Problem::new(CROSS_SITE, format!("{site} may not send rows to this server")));
     }
-    let inlet = context.posts.inlet.clone().ok_or_else(|| {
-        Problem::new(NO_INLET, "this process takes no rows: `ingest` of [http] is false")
+    let ingest = context.posts.ingest.clone().ok_or_else(|| {
+        Problem::new(INGEST_DISABLED, "this process takes no rows: `ingest` of [http] is false")
     })?;
-    let wish = read(&asked, &*inlet)?;
-    let form = body::form(&asked.headers)?;
-    let key = key(&asked.headers)?;
-    let limit = inlet.body_bytes();
-    let length = body::length(&asked.headers, limit)?;
+    let options = read(&request, &*ingest)?;
+    let form = body::form(&request.headers)?;
+    let key = key(&request.headers)?;
+    let limit = ingest.body_bytes();
+    let length = body::length(&request.headers, limit)?;
     let room = context.posts.room(length.unwrap_or(limit));
     let room = room.ok_or_else(|| Problem::new(BUSY, "too many bodies are being read already"))?;
     let rows = body::read(length, body, limit).await?;
@@ -110,29 +113,29 @@ async fn answer(
     let pending = match key {
         None => None,
         Some(key) => {
-            let about = format!("{form:?} {:?} {}\n", wish.row_type, wish.atomic);
+            let about = format!("{form:?} {:?} {}\n", options.row_type, options.atomic);
             let hash = xxh3_128(&[about.as_bytes(), &rows].concat());
             match context.posts.answers.begin(&key, hash) {
-                Known::New(pending) => Some(pending),
-                Known::Answered(answer) => return Ok(replayed(&answer)),
-                Known::InProgress => {
+                KeyState::New(pending) => Some(pending),
+                KeyState::Answered(answer) => return Ok(replayed(&answer)),
+                KeyState::InProgress => {
                     let detail = "a request with this `Idempotency-Key` is being answered";
                     return Err(Problem::new(IN_PROGRESS, detail));
                 }
-                Known::Other => {
+                KeyState::Other => {
                     let detail = "this `Idempotency-Key` came with other rows before";
                     return Err(Problem::new(KEY_REUSED, detail));
                 }
             }
         }
     };
-    let Wish { row_type, atomic, processed } = wish;
+    let PostOptions { row_type, atomic, processed } = options;
     let sent = PostedBody { form, body: rows, row_type, atomic };
-    // On a task of its own: who hangs up now has sent his rows, and may ask what became of them.
+    // A task of its own: rows of a client that disconnects now are taken, and it may ask for the answer again.
     let taking = tokio::spawn(async move {
-        let taken = inlet.take(sent).await.map_err(refused);
+        let taken = ingest.take(sent).await.map_err(problem);
         drop(room);
-        told(&context, taken?, processed, pending).await
+        outcome(&context, taken?, processed, pending).await
     });
     let body = taking.await.map_err(|_| Problem::internal())??;
     Ok(text(StatusCode::ACCEPTED, JSON, body))
@@ -140,8 +143,8 @@ async fn answer(
 
 const JSON: &str = "application/json";
 
-/// The answer to rows that were taken, which is kept if there is a key.
-async fn told(
+/// The answer after rows were taken. It is stored if there is a key.
+async fn outcome(
     context: &Context,
     taken: PostOutcome,
     processed: Option<Duration>,
@@ -178,21 +181,21 @@ fn replayed(answer: &str) -> Response {
     response
 }
 
-fn read(asked: &Asked, inlet: &dyn IngestApi) -> Result<Wish, Problem> {
-    let mut query = Query::new(&asked.query, PARAMETERS);
-    let types = inlet.row_types();
+fn read(request: &RequestParts, ingest: &dyn IngestApi) -> Result<PostOptions, Problem> {
+    let mut query = Query::new(&request.query, PARAMETERS);
+    let types = ingest.row_types();
     let row_type = query.one_of("type", "a type of rows", &types, |known, given| known == given);
     let atomic = query.word("atomic", &[("true", true), ("false", false)]);
     let waits = query.word("wait", &[("accepted", false), ("processed", true)]).unwrap_or(false);
     if !waits {
-        query.refuse("wait_ms", "says how long to wait with `wait=processed`, which is not given");
+        query.reject("wait_ms", "says how long to wait with `wait=processed`, which is not given");
     }
     let wait = wait(&mut query, "wait_ms");
     query.finish()?;
-    Ok(Wish { row_type, atomic: atomic.unwrap_or(false), processed: waits.then_some(wait) })
+    Ok(PostOptions { row_type, atomic: atomic.unwrap_or(false), processed: waits.then_some(wait) })
 }
 
-/// The key of a request that may come again.
+/// The idempotency key of a request.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(KEY) else { return Ok(None) };
     let key = value.to_str().ok().map(str::trim);
@@ -201,11 +204,11 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     key.map(|key| Some(key.to_owned())).ok_or_else(|| {
         let detail = "`Idempotency-Key` is not 1 to 255 visible ASCII characters".to_owned();
         let pointer = format!("#/header/{KEY}");
-        Problem::invalid(vec![Fault { pointer, code: "format", detail, allowed: Vec::new() }])
+        Problem::invalid(vec![FieldError { pointer, code: "format", detail, allowed: Vec::new() }])
     })
 }
 
-fn refused(away: PostError) -> Problem {
+fn problem(away: PostError) -> Problem {
     let detail = away.to_string();
     match away {
         PostError::Busy(_) => Problem::new(BUSY, detail),
@@ -213,13 +216,13 @@ fn refused(away: PostError) -> Problem {
         PostError::TooManyRows { .. } => Problem::new(TOO_LARGE, detail),
         PostError::Closed => Problem::new(UNAVAILABLE, detail),
         PostError::Refused { rows, .. } => {
-            let faults = rows.iter().take(ERRORS_MAX).map(|row| Fault {
+            let errors = rows.iter().take(ERRORS_MAX).map(|row| FieldError {
                 pointer: pointer(row),
                 code: row.code,
                 detail: row.detail.clone(),
                 allowed: Vec::new(),
             });
-            Problem::new(ROWS_REFUSED, detail).errors(faults.collect())
+            Problem::new(ROWS_REFUSED, detail).errors(errors.collect())
         }
     }
 }

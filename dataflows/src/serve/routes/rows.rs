@@ -4,17 +4,20 @@ use warp::Filter;
 use warp::reply::Response;
 
 use crate::serve::Context;
-use crate::serve::filter::{self, Asking};
+use crate::serve::filter::{self, FilterQuery};
 use crate::serve::format::Line;
 use crate::serve::problem::{Problem, UNKNOWN_PATH};
 use crate::serve::query::{Known, shown};
 use crate::serve::symbol::closest;
-use crate::views::{Page, Scan, VIEWS, View, view};
+use crate::views::{Page, Scan, VIEWS, View, renamed, view};
 
 use super::frame::{Form, Frame};
-use super::{Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, reads};
+use super::{
+    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, deprecate, reads,
+    respond,
+};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views/{view}",
@@ -37,23 +40,39 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("v1" / "views" / String)
         .and(reads())
-        .then(move |name: String, asked: Asked| {
+        .then(move |name: String, request: RequestParts| {
             let context = context.clone();
             async move {
-                let answer = answer(&context, &name, &asked);
-                answered(asked.path.clone(), answer).await
+                let answer = answer(&context, &name, &request);
+                respond(request.path.clone(), answer).await
             }
         })
         .boxed()
 }
 
-async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response, Problem> {
+async fn answer(
+    context: &Context,
+    name: &str,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
     let view = named(name)?;
-    let (scan, form) = read(context, view, asked)?;
-    if let Some(unchanged) = form.unchanged(context, view, asked, scan.as_of).await? {
+    let mut response = rows(context, view, request).await?;
+    if let Some(present) = renamed(name) {
+        deprecate(&mut response, &format!("/v1/views/{present}"));
+    }
+    Ok(response)
+}
+
+async fn rows(
+    context: &Context,
+    view: &'static View,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
+    let (scan, form) = read(context, view, request)?;
+    if let Some(unchanged) = form.unchanged(context, view, request, scan.as_of).await? {
         return Ok(unchanged);
     }
-    // Without a beginning the latest rows are kept; rows are told in the order of the key all the same.
+    // Without `from` the limit keeps the latest rows; the answer is in the order of the key all the same.
     let reverse = scan.latest_first;
     let Page { frontier, mut rows, more } = context.reader.scan(scan).await?;
     if reverse {
@@ -73,19 +92,23 @@ async fn answer(context: &Context, name: &str, asked: &Asked) -> Result<Response
     frame.answer(context, &form).await
 }
 
-fn read(context: &Context, view: &'static View, asked: &Asked) -> Result<(Scan, Form), Problem> {
-    let Asking { mut query, texts } = Asking::new(&asked.query, PARAMETERS, view);
-    let wanted = filter::wanted(&mut query, context, view, texts);
+fn read(
+    context: &Context,
+    view: &'static View,
+    request: &RequestParts,
+) -> Result<(Scan, Form), Problem> {
+    let FilterQuery { mut query, texts } = FilterQuery::new(&request.query, PARAMETERS, view);
+    let filter = filter::row_filter(&mut query, context, view, texts);
     let as_of = query.as_of(view);
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
-    let form = Form::read(&mut query, context, view, &asked.headers);
+    let form = Form::read(&mut query, context, view, &request.headers);
     query.finish()?;
-    let (wanted, form) = (wanted?, form?);
-    let latest_first = wanted.from.is_none();
-    Ok((Scan { view, wanted, latest_first, limit, as_of }, form))
+    let (filter, form) = (filter?, form?);
+    let latest_first = filter.from.is_none();
+    Ok((Scan { view, filter, latest_first, limit, as_of }, form))
 }
 
-/// The view of this name, or what is possible.
+/// The view of this name; the error lists the possible names.
 pub(in crate::serve) fn named(name: &str) -> Result<&'static View, Problem> {
     view(name).ok_or_else(|| {
         let known: Vec<_> = VIEWS.iter().map(|view| view.name).collect();

@@ -1,4 +1,4 @@
-//! Which site a request is from, and what pages of other sites may not ask.
+//! The site of a request, and the rules for pages of other sites.
 
 use warp::Filter;
 use warp::http::header::{HOST, HeaderName, ORIGIN};
@@ -14,13 +14,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Refuses what pages of other sites read; lets everything else go on. `POST` and `/ws` ask for themselves.
+/// Rejects reads by pages of other sites; passes on everything else. `POST` and `/ws` check for themselves.
 ///
-/// Such a page cannot see an answer, but it can have many made. It may ask how the process is, and a link of it may
-/// be followed: then the browser shows the answer, and does so once.
+/// Such a page cannot see an answer, but it can cause many requests. It may ask for the health of the process. A link
+/// on it may be followed: then the browser shows the answer once.
 pub(super) fn cross_site() -> Route {
-    let asked = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
-    asked
+    let request = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
+    request
         .and_then(async |method: Method, path: FullPath, headers: HeaderMap| {
             let path = path.as_str();
             let exempt = ["/ws", "/metrics"].contains(&path) || is_below(path, "/health");
@@ -40,25 +40,26 @@ fn is_below(path: &str, parent: &str) -> bool {
     path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether a browser asks because its window goes to another page.
+/// Whether the request is a navigation of the browser's window.
 fn is_followed(headers: &HeaderMap) -> bool {
-    let said = |name| headers.get(name).map(HeaderValue::as_bytes);
-    said(SEC_FETCH_MODE) == Some(b"navigate")
-        && said(SEC_FETCH_DEST).is_none_or(|dest| dest == b"document")
+    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
+    header(SEC_FETCH_MODE) == Some(b"navigate")
+        && header(SEC_FETCH_DEST).is_none_or(|dest| dest == b"document")
 }
 
-/// Which page asks, if it is one of another site: browsers say so, other clients say nothing. Neither header alone
-/// will do: old browsers know no `Sec-Fetch-Site`, and some requests have no `Origin`.
+/// The page that sends the request, if it is one of another site. Browsers identify themselves; other clients send no
+/// such header. Neither header is sufficient alone: old browsers do not send `Sec-Fetch-Site`, and some requests have
+/// no `Origin`.
 pub(super) fn foreign(headers: &HeaderMap) -> Option<String> {
-    let said = |name: HeaderName| {
+    let header = |name: HeaderName| {
         headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    let origin = said(ORIGIN);
+    let origin = header(ORIGIN);
     let own = origin.as_ref().is_none_or(|origin| {
         let site = origin.split_once("://").map_or(&**origin, |(_, site)| site);
-        said(HOST).is_some_and(|host| host.eq_ignore_ascii_case(site))
+        header(HOST).is_some_and(|host| host.eq_ignore_ascii_case(site))
     });
-    let cross = said(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
+    let cross = header(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
     (cross || !own).then(|| match origin {
         Some(origin) => format!("a page of `{}`", shown(&origin)),
         None => "a page of another site".to_owned(),

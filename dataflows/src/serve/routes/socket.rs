@@ -1,4 +1,4 @@
-//! `GET /ws`: views followed over a WebSocket.
+//! `GET /ws`: subscriptions over a WebSocket.
 
 use std::sync::Arc;
 
@@ -13,35 +13,35 @@ use warp::reply::Response;
 use warp::ws::Ws;
 
 use crate::serve::problem::{CROSS_SITE, Problem, UNAVAILABLE, UPGRADE_REQUIRED};
-use crate::serve::stall::Flowing;
+use crate::serve::write_timeout::WriteTimeout;
 use crate::serve::{Context, socket};
 
-use super::{Asked, Endpoint, Entry, Route, answered, foreign, reads, set};
+use super::{Endpoint, RequestParts, Route, RouteEntry, foreign, reads, respond, set};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::GET],
         path: "/ws",
-        doc: "follows views over a WebSocket; the first message says what can be asked",
+        doc: "follows views over a WebSocket; the first message says what can be requested",
     }],
     route,
 };
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
-    let asked = warp::path!("ws").and(reads());
-    let plain = asked.then(|asked: Asked| {
-        let detail = "this path speaks WebSocket only: ask it with `Upgrade: websocket`; `/stream` tells the \
+    let request = warp::path!("ws").and(reads());
+    let plain = request.then(|request: RequestParts| {
+        let detail = "this path speaks WebSocket only: ask it with `Upgrade: websocket`; `/stream` sends the \
                       same as server-sent events";
-        let problem = refused(&asked.headers).unwrap_or(Problem::new(UPGRADE_REQUIRED, detail));
-        answered(asked.path, async move { Err(problem) })
+        let problem = cross_site(&request.headers).unwrap_or(Problem::new(UPGRADE_REQUIRED, detail));
+        respond(request.path, async move { Err(problem) })
     });
     // `warp::ws` checks the request; the connection itself is taken over below.
     let upgrade = warp::path!("ws").and(warp::ext::optional::<OnUpgrade>());
     let upgrade = upgrade.and(warp::header::headers_cloned()).and(warp::ws());
     let upgrade =
         upgrade.map(move |upgrade: Option<OnUpgrade>, headers: HeaderMap, _: Ws| {
-            match (refused(&headers), upgrade) {
+            match (cross_site(&headers), upgrade) {
                 (Some(problem), _) => problem.response(Some("/ws")),
                 (None, Some(upgrade)) => upgraded(&context, upgrade, &headers),
                 (None, None) => Problem::internal().response(Some("/ws")),
@@ -50,7 +50,7 @@ fn route(context: &Context) -> Route {
     upgrade.or(plain).unify().boxed()
 }
 
-/// Goes on as a WebSocket once the answer has been written.
+/// Continues as a WebSocket after the answer has been written.
 fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Response {
     let Ok(permit) = Arc::clone(&context.sockets).try_acquire_owned() else {
         let detail = "as many WebSockets are open as `limits.connections` allows";
@@ -59,9 +59,9 @@ fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Respo
     let context = context.clone();
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        match downcast::<TokioIo<Flowing>>(upgraded) {
+        match downcast::<TokioIo<WriteTimeout>>(upgraded) {
             Ok(parts) => {
-                socket::converse(context, parts.io.into_inner().into_inner(), &parts.read_buf)
+                socket::run_session(context, parts.io.into_inner().into_inner(), &parts.read_buf)
                     .await;
             }
             Err(_) => tracing::error!("a WebSocket is not on a connection of this server"),
@@ -77,9 +77,9 @@ fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Respo
     response
 }
 
-/// What is wrong if a page of another site asks: browsers let any page open a WebSocket to anywhere and read what
-/// comes.
-fn refused(headers: &HeaderMap) -> Option<Problem> {
+/// The problem if a page of another site asks: browsers let any page open a WebSocket to any server and read its
+/// messages.
+fn cross_site(headers: &HeaderMap) -> Option<Problem> {
     let site = foreign(headers)?;
     let detail = format!("{site} may not follow the views of this server");
     Some(Problem::new(CROSS_SITE, detail))

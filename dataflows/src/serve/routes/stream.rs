@@ -1,7 +1,7 @@
-//! `GET /stream`: views followed as server-sent events.
+//! `GET /stream`: subscriptions as server-sent events.
 //!
-//! Each event's name is the message's type, its data the message as one line of JSON, its id the commit up
-//! to which all has been told. A client that comes back with such an id is told `resync` and gets a snapshot.
+//! An event's name is the type of the message, its data the message as one line of JSON, and its id the commit that the
+//! message completes. A client that reconnects with such an id gets `resync` and a snapshot.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,16 +16,18 @@ use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use warp::http::{HeaderMap, Method};
 use warp::reply::Response;
 
-use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
-use crate::serve::problem::{Fault, Problem, VALIDATION};
+use crate::serve::problem::{FieldError, Problem, VALIDATION};
 use crate::serve::query::shown;
+use crate::serve::subscribe::{
+    ClientSink, Message, SendOutcome, Subscriber, SubscriptionRequest, WaitFuture,
+};
 use crate::serve::{Context, closed};
-use crate::views::{VIEWS, View};
+use crate::views::{VIEWS, View, renamed};
 
 use super::rows::named;
-use super::{Asked, Endpoint, Entry, Route, answered, reads, set};
+use super::{Endpoint, RequestParts, Route, RouteEntry, deprecate, reads, respond, set};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::GET],
         path: "/stream",
@@ -35,7 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
     route,
 };
 
-/// How long a client should wait before it comes back.
+/// How long a client should wait before it reconnects.
 const RETRY_MS: u64 = 2_000;
 const LAST_EVENT_ID: &str = "last-event-id";
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -44,66 +46,75 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("stream")
         .and(reads())
-        .then(move |asked: Asked| {
-            let answer = answer(&context, &asked);
-            answered(asked.path, async { answer })
+        .then(move |request: RequestParts| {
+            let answer = answer(&context, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
-    let views = views(asked)?;
-    let wishes = views.into_iter().map(|view| Wish::read(context, view, &asked.query));
-    let wishes = wishes.collect::<Result<Vec<_>, _>>()?;
-    let resumes = has_been_here(&asked.headers);
-    let (out, told) = mpsc::channel(1);
-    let out: Arc<dyn Outlet> = Arc::new(Events(out));
-    for wish in wishes {
-        let view = wish.told.view.name;
-        let follower = Follower::new(context.clone(), wish, view, Arc::clone(&out));
-        tokio::spawn(follower.run(resumes));
+fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    let views = views(request)?;
+    let requests = views
+        .iter()
+        .map(|(name, view)| Ok((*name, SubscriptionRequest::read(context, view, &request.query)?)));
+    let requests = requests.collect::<Result<Vec<_>, Problem>>()?;
+    let is_reconnect = has_last_event_id(&request.headers);
+    let (out, receiver) = mpsc::channel(1);
+    let out: Arc<dyn ClientSink> = Arc::new(Events(out));
+    for (name, request) in requests {
+        let subscriber = Subscriber::new(context.clone(), request, name, Arc::clone(&out));
+        tokio::spawn(subscriber.run(is_reconnect));
     }
-    let events = events(told, context.closing.clone()).map(Ok::<Bytes, Infallible>);
+    let events = events(receiver, context.closing.clone()).map(Ok::<Bytes, Infallible>);
     let mut response = warp::reply::stream(events).into_response();
     set(&mut response, CONTENT_TYPE, "text/event-stream");
     set(&mut response, CACHE_CONTROL, "no-store");
     set(&mut response, X_ACCEL_BUFFERING, "no");
+    if let Some(present) = views.iter().find_map(|(name, _)| renamed(name)) {
+        deprecate(&mut response, &format!("/stream?view={present}"));
+    }
     Ok(response)
 }
 
-/// The views that `view` names.
-fn views(asked: &Asked) -> Result<Vec<&'static View>, Problem> {
-    let names = asked.query.iter().filter(|(name, _)| name == "view");
+/// The views that `view` names, each with the name by which it was requested.
+fn views(request: &RequestParts) -> Result<Vec<(&str, &'static View)>, Problem> {
+    let names = request.query.iter().filter(|(name, _)| name == "view");
     let names: Vec<&str> = names.flat_map(|(_, names)| names.split(',').map(str::trim)).collect();
     if names.is_empty() {
         let detail = "`view` is absent: it names what is followed".to_owned();
         let allowed = VIEWS.iter().map(|view| view.name.to_owned()).collect();
         let pointer = "#/query/view".to_owned();
-        return Err(Problem::invalid(vec![Fault { pointer, code: "absent", detail, allowed }]));
+        return Err(Problem::invalid(vec![FieldError {
+            pointer,
+            code: "absent",
+            detail,
+            allowed,
+        }]));
     }
-    let mut views: Vec<&'static View> = Vec::new();
+    let mut views: Vec<(&str, &'static View)> = Vec::new();
     for name in names {
         let view = named(name)?;
-        if views.contains(&view) {
+        if views.iter().any(|(_, known)| *known == view) {
             let detail = format!("`{}` is followed once already", shown(name));
             return Err(Problem::new(VALIDATION, detail));
         }
-        views.push(view);
+        views.push((name, view));
     }
     Ok(views)
 }
 
-fn has_been_here(headers: &HeaderMap) -> bool {
+fn has_last_event_id(headers: &HeaderMap) -> bool {
     headers.get(LAST_EVENT_ID).is_some_and(|id| !id.is_empty())
 }
 
-/// What a client is told, as the text of events.
+/// Sends messages as the text of events.
 struct Events(mpsc::Sender<Event>);
 
-/// The text of an event in pieces: the long one is shared by all who are told the same.
+/// The text of an event in pieces; the long piece is shared by all subscribers with the same key.
 type Event = [Bytes; 3];
 
-/// A body of more bytes is not copied.
+/// Bodies with more bytes are not copied.
 const COPIED_MAX: usize = 4_096;
 
 struct Body(Arc<str>);
@@ -114,32 +125,32 @@ impl AsRef<[u8]> for Body {
     }
 }
 
-impl Outlet for Events {
-    fn offer(&self, message: Message<'_>) -> Offered {
+impl ClientSink for Events {
+    fn try_send(&self, message: Message<'_>) -> SendOutcome {
         match self.0.try_reserve() {
             Ok(room) => {
                 room.send(event(message));
-                Offered::Taken
+                SendOutcome::Taken
             }
-            Err(TrySendError::Full(())) => Offered::Full,
-            Err(TrySendError::Closed(())) => Offered::Gone,
+            Err(TrySendError::Full(())) => SendOutcome::Full,
+            Err(TrySendError::Closed(())) => SendOutcome::Gone,
         }
     }
 
-    fn room(&self) -> Waiting<'_> {
+    fn writable(&self) -> WaitFuture<'_> {
         Box::pin(async {
             let _ = self.0.reserve().await;
         })
     }
 
-    fn gone(&self) -> Waiting<'_> {
+    fn closed(&self) -> WaitFuture<'_> {
         Box::pin(self.0.closed())
     }
 }
 
 /// A message as an event. Its JSON is one line.
 fn event(message: Message<'_>) -> Event {
-    let mut head = format!("event:{}\ndata:", message.told.name()).into_bytes();
+    let mut head = format!("event:{}\ndata:", message.kind.name()).into_bytes();
     let id = message.commit.map_or_else(String::new, |commit| format!("\nid:{commit}"));
     if message.body.len() <= COPIED_MAX {
         message.json(&mut head);
@@ -151,27 +162,30 @@ fn event(message: Message<'_>) -> Event {
     [head.into(), Bytes::from_owner(Body(Arc::clone(message.body))), tail.into()]
 }
 
-/// All that is told; ends when the followers do or the process is closing.
+/// All events. Ends when the subscribers end or the process is closing.
 fn events(
-    told: mpsc::Receiver<Event>,
+    receiver: mpsc::Receiver<Event>,
     closing: watch::Receiver<bool>,
 ) -> impl Stream<Item = Bytes> + Send {
     let first = Bytes::from(format!(":\nretry:{RETRY_MS}\n\n"));
-    let rest = stream::unfold((told, closing, false), |(mut told, mut closing, done)| async move {
-        if done {
-            return None;
-        }
-        let event = tokio::select! {
-            event = told.recv() => Some(event?),
-            () = closed(&mut closing) => None,
-        };
-        let Some(event) = event else {
-            let data = format!("{{\"reason\":\"drain\",\"reconnect_after_ms\":{RETRY_MS}}}");
-            let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
-            return Some((vec![last], (told, closing, true)));
-        };
-        let pieces = event.into_iter().filter(|piece| !piece.is_empty());
-        Some((pieces.collect::<Vec<_>>(), (told, closing, false)))
-    });
+    let rest = stream::unfold(
+        (receiver, closing, false),
+        |(mut receiver, mut closing, done)| async move {
+            if done {
+                return None;
+            }
+            let event = tokio::select! {
+                event = receiver.recv() => Some(event?),
+                () = closed(&mut closing) => None,
+            };
+            let Some(event) = event else {
+                let data = format!("{{\"reason\":\"drain\",\"reconnect_after_ms\":{RETRY_MS}}}");
+                let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
+                return Some((vec![last], (receiver, closing, true)));
+            };
+            let pieces = event.into_iter().filter(|piece| !piece.is_empty());
+            Some((pieces.collect::<Vec<_>>(), (receiver, closing, false)))
+        },
+    );
     stream::once(async { first }).chain(rest.flat_map(stream::iter))
 }

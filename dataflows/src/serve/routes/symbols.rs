@@ -1,4 +1,4 @@
-//! `GET /v1/symbols`: the instruments that have been heard of, and the timeframes of their bars.
+//! `GET /v1/symbols`: the known instruments, and the timeframes of their bars.
 
 use serde::Serialize;
 use warp::Filter;
@@ -10,13 +10,15 @@ use crate::serve::format::Format;
 use crate::serve::problem::Problem;
 use crate::serve::query::{Known, Query};
 
-use super::{Asked, Endpoint, Entry, LIMIT_DEFAULT, LIMIT_MAX, READ, Route, answered, json, reads};
+use super::{
+    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, json, reads, respond,
+};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/symbols",
-        doc: "the instruments that have been heard of, by name, and all timeframes; ?limit=",
+        doc: "the known instruments, by name, and all timeframes; ?limit=",
     }],
     route,
 };
@@ -43,18 +45,18 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("v1" / "symbols")
         .and(reads())
-        .then(move |asked: Asked| {
-            let answer = answer(&context, &asked);
-            answered(asked.path, async { answer })
+        .then(move |request: RequestParts| {
+            let answer = answer(&context, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
-    let mut query = Query::new(&asked.query, PARAMETERS);
+fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    let mut query = Query::new(&request.query, PARAMETERS);
     let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
     query.finish()?;
-    Format::accepted(&asked.headers, &[Format::Json])?;
+    Format::accepted(&request.headers, &[Format::Json])?;
     let mut timeframes = context.timeframes.clone();
     timeframes.sort_unstable();
     let mut known = context.catalog.all();

@@ -1,4 +1,4 @@
-//! `GET /v1/views`: everything that can be read, and what its columns mean.
+//! `GET /v1/views`: all views, with the meaning of their columns.
 
 use serde::Serialize;
 use warp::Filter;
@@ -11,9 +11,11 @@ use crate::serve::problem::Problem;
 use crate::serve::query::Query;
 use crate::views::VIEWS;
 
-use super::{Asked, Endpoint, Entry, FrontierJson, READ, Route, answered, json, reads, stamp};
+use super::{
+    Endpoint, FrontierJson, READ, RequestParts, Route, RouteEntry, json, reads, respond, stamp,
+};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views",
@@ -48,16 +50,16 @@ fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("v1" / "views")
         .and(reads())
-        .then(move |asked: Asked| {
-            let answer = answer(&context, &asked);
-            answered(asked.path, async { answer })
+        .then(move |request: RequestParts| {
+            let answer = answer(&context, &request);
+            respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, asked: &Asked) -> Result<Response, Problem> {
-    Query::new(&asked.query, &[]).finish()?;
-    Format::accepted(&asked.headers, &[Format::Json])?;
+fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    Query::new(&request.query, &[]).finish()?;
+    Format::accepted(&request.headers, &[Format::Json])?;
     let frontier = context.reader.frontier();
     let views = VIEWS.iter().map(|view| {
         let columns = view.columns.iter();

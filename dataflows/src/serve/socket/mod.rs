@@ -1,11 +1,11 @@
-//! One WebSocket: what a client asks, and what it is told.
+//! One WebSocket: the requests of a client, and its messages.
 //!
-//! Every text message is a JSON object. A client's has an `op` and an `id`, which the answer repeats; the
-//! server's has a `type`. The conversation ends when the client leaves, is silent for too long, does not
-//! take what it is told, or the process closes.
+//! Every text message is a JSON object. A client's message has an `op` and an `id`, which the answer repeats; the
+//! server's message has a `type`. The session ends when the client leaves, is idle for too long or does not read its
+//! messages, or when the process closes.
 
-mod ask;
-mod wire;
+mod connection;
+mod request;
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -19,85 +19,85 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tungstenite::Message;
 
-use super::follow::{Follower, Leave, Outlet, Wish};
 use super::problem::Problem;
 use super::routes::frontier_json;
+use super::subscribe::{CancelHandle, ClientSink, Subscriber, SubscriptionRequest};
 use super::{Context, closed};
 use crate::views::VIEWS;
-use ask::Ask;
-use wire::{Ear, Frame, Gone, Wire};
+use connection::{Disconnected, Frame, MessageReader, SocketConnection};
+use request::ClientRequest;
 
-/// A client's message is at most this long.
+/// The most bytes of a client's message.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// A client follows at most so many views (or parts of views) at a time.
+/// The most subscriptions of a client.
 const SUBS_MAX: usize = 64;
-/// This often a client is pinged.
-const PING: Duration = Duration::from_secs(15);
-/// A client that says nothing for this long, not even an answer to a ping, is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// The interval of pings.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// A client that sends nothing for this long, not even a pong, is disconnected.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// Why a conversation ends; the codes of RFC 6455's private range.
+/// Why a session ends; the codes are of RFC 6455's private range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Close {
-    /// Messages that are no text.
+    /// A message was not text.
     Protocol = 4400,
-    /// The process stops; come back later.
+    /// The process stops; the client may reconnect later.
     Drain = 4408,
-    /// Nothing was heard.
+    /// The client sent nothing for too long.
     Silent = 4410,
 }
 
-/// Talks with a client to the end; `read` is what it has said already.
-pub(super) async fn converse(context: Context, stream: TcpStream, read: &Bytes) {
-    let wire = Arc::new(Wire::new(stream));
-    let ear = Ear::new(Arc::clone(&wire), read);
-    let mut talk = Talk { context, wire, subs: HashMap::new() };
-    let close = talk.run(ear).await;
-    talk.subs.values().for_each(Sub::end);
+/// Runs the session of a client to its end; `read` are bytes that were read already.
+pub(super) async fn run_session(context: Context, stream: TcpStream, read: &Bytes) {
+    let connection = Arc::new(SocketConnection::new(stream));
+    let reader = MessageReader::new(Arc::clone(&connection), read);
+    let mut session = Session { context, connection, subs: HashMap::new() };
+    let close = session.run(reader).await;
+    session.subs.values().for_each(Sub::end);
     if let Ok(Some(close)) = close {
-        talk.close(close).await;
+        session.close(close).await;
     }
-    talk.wire.close();
+    session.connection.close();
 }
 
-struct Talk {
+struct Session {
     context: Context,
-    wire: Arc<Wire>,
-    /// What is followed, by the client's names.
+    connection: Arc<SocketConnection>,
+    /// The subscriptions, by the client's names.
     subs: HashMap<Arc<str>, Sub>,
 }
 
-/// Something that is followed.
+/// A subscription.
 struct Sub {
-    leave: Leave,
-    follower: AbortHandle,
+    cancel: CancelHandle,
+    task: AbortHandle,
 }
 
 impl Sub {
-    /// Once it returns, nothing more is told.
+    /// Ends it. After the return nothing more is sent.
     fn end(&self) {
-        self.leave.leave();
-        self.follower.abort();
+        self.cancel.cancel();
+        self.task.abort();
     }
 }
 
-impl Talk {
-    async fn run(&mut self, mut ear: Ear) -> Result<Option<Close>, Gone> {
-        self.say(&self.welcome()).await?;
+impl Session {
+    async fn run(&mut self, mut reader: MessageReader) -> Result<Option<Close>, Disconnected> {
+        self.send(&self.welcome()).await?;
         let mut closing = self.context.closing.clone();
-        let wire = Arc::clone(&self.wire);
-        let mut tended = pin!(wire.tend());
-        let mut heard_at = Instant::now();
-        let mut ping = interval(PING);
+        let connection = Arc::clone(&self.connection);
+        let mut flushed = pin!(connection.run_flush());
+        let mut last_message = Instant::now();
+        let mut ping = interval(PING_INTERVAL);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ping.tick().await; // the first comes at once
+        ping.tick().await; // the first tick completes at once
         loop {
             tokio::select! {
-                message = ear.next() => {
-                    heard_at = Instant::now();
+                message = reader.next() => {
+                    last_message = Instant::now();
                     match message? {
                         Message::Close(_) => {
-                            ear.part();
+                            reader.answer_close();
                             return Ok(None);
                         }
                         Message::Text(text) => self.answer(&text).await?,
@@ -105,12 +105,12 @@ impl Talk {
                         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
                     }
                 }
-                gone = &mut tended => return Err(gone),
+                gone = &mut flushed => return Err(gone),
                 _ = ping.tick() => {
-                    if heard_at.elapsed() > SILENCE_MAX {
+                    if last_message.elapsed() > IDLE_TIMEOUT {
                         return Ok(Some(Close::Silent));
                     }
-                    self.wire.send(Frame::Ping, b"").await?;
+                    self.connection.send(Frame::Ping, b"").await?;
                 }
                 () = closed(&mut closing) => return Ok(Some(Close::Drain)),
             }
@@ -118,66 +118,66 @@ impl Talk {
     }
 
     /// Answers one message of the client.
-    async fn answer(&mut self, text: &str) -> Result<(), Gone> {
-        let (id, asked) = ask::read(text);
-        let answer = match asked.and_then(|ask| self.obey(ask)) {
+    async fn answer(&mut self, text: &str) -> Result<(), Disconnected> {
+        let (id, request) = request::read(text);
+        let answer = match request.and_then(|request| self.execute(request)) {
             Ok(Done { mut answer, begin }) => {
                 answer["id"] = id;
-                self.say(&answer).await?;
-                if let Some((sub, wish)) = begin {
-                    self.begin(sub, wish);
+                self.send(&answer).await?;
+                if let Some((sub, subscription)) = begin {
+                    self.begin(sub, subscription);
                 }
                 return Ok(());
             }
             Err(problem) => json!({ "type": "error", "id": id, "problem": problem.json() }),
         };
-        self.say(&answer).await
+        self.send(&answer).await
     }
 
-    fn obey(&mut self, ask: Ask) -> Result<Done, Problem> {
+    fn execute(&mut self, request: ClientRequest) -> Result<Done, Problem> {
         let done = |answer| Ok(Done { answer, begin: None });
-        match ask {
-            Ask::Subscribe { sub, view, pairs } => {
+        match request {
+            ClientRequest::Subscribe { sub, view, pairs } => {
                 if self.subs.contains_key(&*sub) {
-                    return Err(ask::wrong("sub", format!("`{sub}` is followed already")));
+                    return Err(request::wrong("sub", format!("`{sub}` is followed already")));
                 }
                 if self.subs.len() >= SUBS_MAX {
                     let detail = format!("no more than {SUBS_MAX} views can be followed at a time");
-                    return Err(ask::wrong("sub", detail));
+                    return Err(request::wrong("sub", detail));
                 }
-                let wish = Wish::read(&self.context, view, &pairs)?;
+                let subscription = SubscriptionRequest::read(&self.context, view, &pairs)?;
                 let key = view.columns.iter().filter(|column| column.key);
                 let key: Vec<&str> = key.map(|column| column.name).collect();
                 let answer = json!({
                     "type": "subscribed", "sub": &*sub, "view": view.name, "resumed": false, "key": key
                 });
-                Ok(Done { answer, begin: Some((sub, wish)) })
+                Ok(Done { answer, begin: Some((sub, subscription)) })
             }
-            Ask::Unsubscribe { sub } => match self.subs.remove(&*sub) {
-                Some(followed) => {
-                    followed.end();
+            ClientRequest::Unsubscribe { sub } => match self.subs.remove(&*sub) {
+                Some(subscribed) => {
+                    subscribed.end();
                     done(json!({ "type": "unsubscribed", "sub": &*sub }))
                 }
-                None => Err(ask::wrong("sub", format!("`{sub}` is not followed"))),
+                None => Err(request::wrong("sub", format!("`{sub}` is not followed"))),
             },
-            Ask::List => {
+            ClientRequest::List => {
                 let mut subs: Vec<&str> = self.subs.keys().map(|sub| &**sub).collect();
                 subs.sort_unstable();
                 let views: Vec<&str> = VIEWS.iter().map(|view| view.name).collect();
                 done(json!({ "type": "list", "subs": subs, "views": views }))
             }
-            Ask::Ping => done(json!({
+            ClientRequest::Ping => done(json!({
                 "type": "pong", "frontier": frontier_json(self.context.reader.frontier())
             })),
         }
     }
 
-    fn begin(&mut self, sub: Arc<str>, wish: Wish) {
-        let outlet = Arc::clone(&self.wire) as Arc<dyn Outlet>;
-        let follower = Follower::new(self.context.clone(), wish, &sub, outlet);
-        let leave = follower.leave();
-        let follower = tokio::spawn(follower.run(false)).abort_handle();
-        self.subs.insert(sub, Sub { leave, follower });
+    fn begin(&mut self, sub: Arc<str>, subscription: SubscriptionRequest) {
+        let sink = Arc::clone(&self.connection) as Arc<dyn ClientSink>;
+        let subscriber = Subscriber::new(self.context.clone(), subscription, &sub, sink);
+        let cancel = subscriber.cancel_handle();
+        let task = tokio::spawn(subscriber.run(false)).abort_handle();
+        self.subs.insert(sub, Sub { cancel, task });
     }
 
     fn welcome(&self) -> Value {
@@ -185,13 +185,13 @@ impl Talk {
             "type": "welcome",
             "version": self.context.version,
             "frontier": frontier_json(self.context.reader.frontier()),
-            "ops": ask::OPS,
+            "ops": request::OPS,
             "limits": { "subs": SUBS_MAX, "message_bytes": MESSAGE_BYTES_MAX },
         })
     }
 
-    async fn say(&self, message: &Value) -> Result<(), Gone> {
-        self.wire.send(Frame::Text, message.to_string().as_bytes()).await
+    async fn send(&self, message: &Value) -> Result<(), Disconnected> {
+        self.connection.send(Frame::Text, message.to_string().as_bytes()).await
     }
 
     async fn close(&self, close: Close) {
@@ -200,24 +200,24 @@ impl Talk {
             Close::Drain => "drain",
             Close::Silent => "silent",
         };
-        let told = json!({
+        let closing = json!({
             "type": "closing",
             "code": close as u16,
             "reason": reason,
             "reconnect_after_ms": (close != Close::Protocol).then_some(2_000),
         });
         let closed = async {
-            self.say(&told).await?;
+            self.send(&closing).await?;
             let payload = [&(close as u16).to_be_bytes()[..], reason.as_bytes()].concat();
-            self.wire.send(Frame::Close, &payload).await
+            self.connection.send(Frame::Close, &payload).await
         };
         let _ = timeout(Duration::from_secs(1), closed).await;
     }
 }
 
-/// What became of something that was asked.
+/// The result of a request.
 struct Done {
     answer: Value,
-    /// What is followed from now on.
-    begin: Option<(Arc<str>, Wish)>,
+    /// The subscription that begins after the answer.
+    begin: Option<(Arc<str>, SubscriptionRequest)>,
 }

@@ -1,4 +1,5 @@
-//! Equal wishes at different places: each is told what is missing there, however it comes to be told.
+//! Identical subscriptions at different cursors: each receives exactly the changes it lacks, by broadcast or by its own
+//! reads.
 
 use std::collections::BTreeMap;
 use std::future::{pending, ready};
@@ -16,10 +17,12 @@ use tungstenite::{Message as Frame, WebSocket};
 use super::sockets::Running;
 use super::{Server, cells};
 use crate::serve::Limits;
-use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
+use crate::serve::subscribe::{
+    ClientSink, Message, SendOutcome, Subscriber, SubscriptionRequest, WaitFuture,
+};
 use crate::views::{
-    CandlePage, Cell, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
-    SnapshotPart, View, ViewReader, Wanted, view,
+    CandlePage, Cell, Change, Changes, Frontier, Page, ReadError, Reading, RowFilter, Scan,
+    Snapshot, SnapshotPart, View, ViewReader, view,
 };
 
 /// One bar that every commit restates.
@@ -53,16 +56,17 @@ impl Steps {
     fn follow(self: &Arc<Steps>, encoding: &str, rejections: &[usize]) -> Arc<Client> {
         let client = Arc::new(Client {
             steps: Arc::clone(self),
-            offered: AtomicUsize::new(0),
+            outcome: AtomicUsize::new(0),
             rejections: rejections.to_vec(),
-            told: Mutex::default(),
+            received: Mutex::default(),
         });
         let mut context = self.server.context.clone();
         context.reader = Arc::<Steps>::clone(self);
         let pairs = [("encoding".to_owned(), encoding.to_owned())];
-        let wish = Wish::read(&context, view("candles").unwrap(), &pairs).unwrap();
-        let outlet = Arc::clone(&client) as Arc<dyn Outlet>;
-        tokio::spawn(Follower::new(context, wish, "s", outlet).run(false));
+        let request =
+            SubscriptionRequest::read(&context, view("candles").unwrap(), &pairs).unwrap();
+        let sink = Arc::clone(&client) as Arc<dyn ClientSink>;
+        tokio::spawn(Subscriber::new(context, request, "s", sink).run(false));
         client
     }
 }
@@ -84,7 +88,7 @@ impl ViewReader for Steps {
     fn snapshot(
         &self,
         _: &'static View,
-        _: Arc<Wanted>,
+        _: Arc<RowFilter>,
         _: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>> {
         let rows = self.rows.lock().unwrap().last().cloned();
@@ -95,7 +99,7 @@ impl ViewReader for Steps {
     fn changes(
         &self,
         _: &'static View,
-        _: Arc<Wanted>,
+        _: Arc<RowFilter>,
         after: Option<Commit>,
         through: Frontier,
     ) -> Reading<'_, Changes> {
@@ -129,52 +133,56 @@ impl Snapshot for Whole {
     }
 }
 
-/// Has no room for some of what it is offered, counted from 0. Just then, before anybody can do anything about
+/// Has no room for some of what it is outcome, counted from 0. Just then, before anybody can do anything about
 /// it, the view goes on.
 struct Client {
     steps: Arc<Steps>,
-    offered: AtomicUsize,
+    outcome: AtomicUsize,
     rejections: Vec<usize>,
-    told: Mutex<Vec<Value>>,
+    received: Mutex<Vec<Value>>,
 }
 
-impl Outlet for Client {
-    fn offer(&self, message: Message<'_>) -> Offered {
-        let offered = self.offered.fetch_add(1, Ordering::SeqCst);
-        if self.rejections.contains(&offered) {
+impl ClientSink for Client {
+    fn try_send(&self, message: Message<'_>) -> SendOutcome {
+        let outcome = self.outcome.fetch_add(1, Ordering::SeqCst);
+        if self.rejections.contains(&outcome) {
             self.steps.step();
-            return Offered::Full;
+            return SendOutcome::Full;
         }
         let mut json = Vec::new();
         message.json(&mut json);
-        self.told.lock().unwrap().push(serde_json::from_slice(&json).unwrap());
-        Offered::Taken
+        self.received.lock().unwrap().push(serde_json::from_slice(&json).unwrap());
+        SendOutcome::Taken
     }
 
-    fn room(&self) -> Waiting<'_> {
+    fn writable(&self) -> WaitFuture<'_> {
         Box::pin(ready(()))
     }
 
-    fn gone(&self) -> Waiting<'_> {
+    fn closed(&self) -> WaitFuture<'_> {
         Box::pin(pending())
     }
 }
 
 impl Client {
-    /// Waits until it has been told all.
+    /// Waits until it has received everything.
     async fn caught_up(&self) {
         let all = || self.steps.frontier().commit.map(|commit| commit.0);
-        let told = || {
-            let told = self.told.lock().unwrap();
-            told.last().and_then(|last| last["frontier"]["commit"].as_u64())
+        let received = || {
+            let received = self.received.lock().unwrap();
+            received.last().and_then(|last| last["frontier"]["commit"].as_u64())
         };
         let caught_up = async {
-            while told() != all() {
+            while received() != all() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        let patience = Duration::from_secs(20);
-        assert!(tokio::time::timeout(patience, caught_up).await.is_ok(), "told up to {:?}", told());
+        let limit = Duration::from_secs(20);
+        assert!(
+            tokio::time::timeout(limit, caught_up).await.is_ok(),
+            "received up to {:?}",
+            received()
+        );
     }
 
     /// The rows that its messages add up to, and how often each is there; each message must follow on the one
@@ -182,12 +190,12 @@ impl Client {
     fn added_up(&self) -> BTreeMap<String, i64> {
         let mut rows = BTreeMap::new();
         let mut through = None;
-        for (seq, message) in self.told.lock().unwrap().iter().enumerate() {
+        for (seq, message) in self.received.lock().unwrap().iter().enumerate() {
             assert_eq!(message["seq"], seq, "{message}");
             match message["type"].as_str().unwrap() {
                 "snapshot" => {
-                    let told = message["rows"].as_array().unwrap();
-                    rows = told.iter().map(|row| (row.to_string(), 1)).collect();
+                    let received = message["rows"].as_array().unwrap();
+                    rows = received.iter().map(|row| (row.to_string(), 1)).collect();
                 }
                 "update" => {
                     assert_eq!(message["after"].as_u64(), through, "every commit changes it");
@@ -204,10 +212,10 @@ impl Client {
     }
 }
 
-/// On one thread, so that the order of things is always the same: what is refused is followed by the next change
-/// before the follower can pull.
+/// On one thread, so that the order of events is fixed: after a refused message the next change comes before the
+/// subscriber's own read.
 #[tokio::test]
-async fn equal_wishes_at_different_places_add_up_to_the_same() {
+async fn equal_subscriptions_at_different_cursors_add_up_to_the_same() {
     let steps = Steps::new();
     let steady = steps.follow("diff", &[]);
     let slow = steps.follow("diff", &[3, 5, 6, 9]);
@@ -228,7 +236,7 @@ async fn equal_wishes_at_different_places_add_up_to_the_same() {
     for client in clients {
         client.caught_up().await;
     }
-    // What a refusal brought on has been told to some only; the last change is one for all.
+    // After a refusal some subscribers were served alone; the last change is broadcast to all.
     steps.step();
     for client in clients {
         client.caught_up().await;
@@ -238,13 +246,13 @@ async fn equal_wishes_at_different_places_add_up_to_the_same() {
     for (number, client) in clients.into_iter().enumerate() {
         assert_eq!(client.added_up(), rows, "client {number}");
     }
-    let updates = |client: &Client| client.told.lock().unwrap().len();
+    let updates = |client: &Client| client.received.lock().unwrap().len();
     assert!(updates(&slow) < updates(&steady), "what was refused is made good by fewer updates");
 }
 
-/// More than one crier tells, and each of its own.
+/// Several broadcasters serve the subscribers.
 #[tokio::test]
-async fn a_large_crowd_is_told_by_several() {
+async fn many_subscribers_are_served_by_several_broadcasters() {
     let steps = Steps::new();
     let clients: Vec<_> = (0..600).map(|_| steps.follow("diff", &[])).collect();
     for _ in 0..3 {
@@ -272,7 +280,7 @@ fn next(socket: &mut WebSocket<TcpStream>, kind: &str, unwanted: &str) -> Value 
     }
 }
 
-/// What a client says and hears over a WebSocket, while the view goes on without a pause.
+/// The messages of a client over a WebSocket while the view keeps changing.
 fn conversation(mut socket: WebSocket<TcpStream>) {
     let say = |socket: &mut WebSocket<TcpStream>, text: &str| socket.send(text.into()).unwrap();
     next(&mut socket, "welcome", "");

@@ -37,7 +37,7 @@ fn server() -> Server {
 }
 
 /// Each row as minute, indicator, output and value.
-async fn told(server: &Server, query: &str) -> Vec<String> {
+async fn rows_of(server: &Server, query: &str) -> Vec<String> {
     let answer = server.ask(&format!("{BTC}?{query}")).await.json();
     let rows = answer["indicators"].as_array().unwrap_or_else(|| panic!("{query}: {answer}"));
     let word = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
@@ -97,9 +97,9 @@ async fn which_numbers() {
         ("name=sma20&to=2024-08-09T12:05:00Z", &[]),
         ("tf=1h", &["00 sma20.sma 1"]),
     ] {
-        assert_eq!(told(&server, query).await, want, "{query}");
+        assert_eq!(rows_of(&server, query).await, want, "{query}");
     }
-    assert_eq!(told(&server, "").await.len(), 6 * 3 + 4 * 3 + 1);
+    assert_eq!(rows_of(&server, "").await.len(), 6 * 3 + 4 * 3 + 1);
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn an_indicator_that_begins_late_is_found() {
         }
         server.numbers("binance:BTCUSDT", "1m", &open, "bb20_2", &[3.0, 2.0, 1.0]);
     }
-    assert_eq!(told(&server, "from=0s&name=sma20&limit=1").await, ["49 sma20.sma 1.5"]);
+    assert_eq!(rows_of(&server, "from=0s&name=sma20&limit=1").await, ["49 sma20.sma 1.5"]);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn forms() {
 }
 
 #[tokio::test]
-async fn what_is_not_computed_is_told_with_what_was_perhaps_meant() {
+async fn unknown_indicators_are_errors_with_suggestions() {
     let server = server();
     for (query, pointer, detail, suggestions) in [
         (

@@ -26,16 +26,16 @@ use market::{
 use serde_json::Value;
 
 use super::routes::app;
-use super::{Check, Context, Frames, Health, Limits, Posts};
+use super::{Check, Context, Health, Limits, Posts, UpdateCache};
 use crate::readers::{Bounds, ReaderPool};
 use crate::telemetry::Metrics;
 use crate::views::{
     CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, IndicatorRow, Labels, Page,
-    ReadError, Reading, Row, Scan, Snapshot, View, ViewReader, Wanted,
+    ReadError, Reading, Row, RowFilter, Scan, Snapshot, View, ViewReader,
 };
 use tokio::sync::{Semaphore, watch};
 
-/// Rows of `candles` by key, and a frontier that moves when told.
+/// Rows of `candles` by key, and a frontier that tests move.
 struct Rows {
     candles: Mutex<BTreeMap<CandleKey, Candle>>,
     /// Rows of `indicators`, in the order of their keys.
@@ -71,7 +71,7 @@ impl ViewReader for Rows {
             let indicators = self.indicators.lock().unwrap();
             let asked = indicators
                 .iter()
-                .filter(|(key, cells)| is_asked(&scan, key) && scan.wanted.fits(scan.view, cells));
+                .filter(|(key, cells)| is_asked(&scan, key) && scan.filter.fits(scan.view, cells));
             let (rows, more) = limited(&scan, asked.map(|(_, cells)| cells.clone()).collect());
             let frontier = self.frontier();
             return Box::pin(async move { Ok(Page { frontier, rows, more }) });
@@ -85,7 +85,7 @@ impl ViewReader for Rows {
     }
 
     fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
-        assert!(!self.panics.load(Ordering::SeqCst), "told to panic");
+        assert!(!self.panics.load(Ordering::SeqCst), "a panic of the test");
         self.scans.fetch_add(1, Ordering::SeqCst);
         if self.restless.load(Ordering::SeqCst) > 0 {
             self.restless.fetch_sub(1, Ordering::SeqCst);
@@ -107,7 +107,7 @@ impl ViewReader for Rows {
     fn snapshot(
         &self,
         _view: &'static View,
-        _wanted: Arc<Wanted>,
+        _wanted: Arc<RowFilter>,
         _log_rows: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>> {
         Box::pin(async { Err(ReadError::Closed) })
@@ -116,7 +116,7 @@ impl ViewReader for Rows {
     fn changes(
         &self,
         _view: &'static View,
-        _wanted: Arc<Wanted>,
+        _wanted: Arc<RowFilter>,
         _after: Option<Commit>,
         _through: Frontier,
     ) -> Reading<'_, Changes> {
@@ -135,9 +135,10 @@ impl ViewReader for Rows {
     }
 }
 
-/// Whether a scan asks for what is told of a bar.
+/// Whether a scan selects the rows of a bar.
 fn is_asked(scan: &Scan, key: &CandleKey) -> bool {
-    let allows = |dimension, ordinal| scan.wanted.allowed(dimension).next(ordinal) == Some(ordinal);
+    let allows =
+        |dimension, ordinal| scan.filter.key_range(dimension).next(ordinal) == Some(ordinal);
     allows(Dimension::Instrument, key.instrument.0)
         && allows(Dimension::Timeframe, u64::from(key.timeframe.secs()))
         && allows(Dimension::OpenTime, Dimension::of_time(key.open_time))
@@ -218,7 +219,7 @@ impl Server {
             started: Instant::now(),
             limits: Limits::default(),
             readers: ReaderPool::start(Bounds::default(), Metrics::new("9.8.7")).unwrap(),
-            frames: Frames::default(),
+            updates: UpdateCache::default(),
             closing: watch::channel(false).1,
             sockets: Arc::new(Semaphore::new(8)),
             posts: Posts::new(None),

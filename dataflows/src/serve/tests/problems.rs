@@ -79,7 +79,7 @@ async fn bad_queries() {
 }
 
 #[tokio::test]
-async fn all_faults_are_told_at_once() {
+async fn all_errors_are_reported_at_once() {
     let problem = server().ask("/v1/candles/us:AAPL?tf=2m&limit=x&colour=red").await.json();
     let pointers: Vec<_> = problem["errors"]
         .as_array()

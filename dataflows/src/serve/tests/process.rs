@@ -1,4 +1,4 @@
-//! Rows that clients send, with an inlet that does as it is told; and reads that must see them.
+//! Rows that clients send, with an ingest API that follows a script; and reads that must see them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -78,7 +78,7 @@ fn fault(row: usize, field: &str) -> RowFault {
 }
 
 #[tokio::test]
-async fn what_was_taken_is_told_row_by_row() {
+async fn the_answer_reports_every_row() {
     let (server, inlet) = server();
     let rejected = vec![fault(1, "price"), fault(3, ""), fault(4, "a/b~")];
     inlet.answer(Ok(PostOutcome { accepted: 2, rejected, commit: Some(Commit(17)) }));
@@ -132,7 +132,7 @@ async fn each_form_and_what_is_none() {
 }
 
 #[tokio::test]
-async fn who_is_turned_away_hears_why() {
+async fn rejected_requests_have_a_reason() {
     let (server, inlet) = server();
     for (away, status, code) in [
         (PostError::Busy("full".to_owned()), 429, "busy"),
@@ -214,7 +214,7 @@ async fn a_request_that_is_being_answered_is_not_taken_twice() {
     }
     let answer = post(&server, "", &key, "[1]").await;
     assert_eq!((answer.status(), &answer.json()["code"]), (409, &json!("in-progress")));
-    // Who hangs up has sent his rows all the same, and finds their answer.
+    // The rows of a client that disconnects are taken all the same, and the answer can be fetched.
     drop(first);
     drop(gate);
     let answer = loop {
@@ -264,16 +264,16 @@ async fn parameters_that_cannot_be() {
 #[tokio::test]
 async fn rows_are_processed_when_views_are_complete_at_their_commit() {
     let (server, inlet) = server();
-    let told = |commit, query: &'static str| {
+    let processed = |commit, query: &'static str| {
         inlet.answer(Ok(PostOutcome { accepted: 1, rejected: Vec::new(), commit }));
         let answer = post(&server, query, &[], "[]");
         async { answer.await.json()["processed"].clone() }
     };
-    assert_eq!(told(Some(Commit(17)), "?wait=accepted").await, Value::Null);
-    assert_eq!(told(Some(Commit(17)), "?wait=processed").await, true);
-    assert_eq!(told(Some(Commit(18)), "?wait=processed&wait_ms=5").await, false);
-    assert_eq!(told(None, "?wait=processed").await, false);
-    let later = told(Some(Commit(20)), "?wait=processed&wait_ms=20000");
+    assert_eq!(processed(Some(Commit(17)), "?wait=accepted").await, Value::Null);
+    assert_eq!(processed(Some(Commit(17)), "?wait=processed").await, true);
+    assert_eq!(processed(Some(Commit(18)), "?wait=processed&wait_ms=5").await, false);
+    assert_eq!(processed(None, "?wait=processed").await, false);
+    let later = processed(Some(Commit(20)), "?wait=processed&wait_ms=20000");
     let moves = async {
         tokio::time::sleep(Duration::from_millis(10)).await;
         server.rows.commit.store(20, Ordering::SeqCst);

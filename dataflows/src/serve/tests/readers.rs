@@ -14,10 +14,12 @@ use super::sockets::Running;
 use super::{Rows, Server, cells};
 use crate::readers::{Bounds, Class, ReaderPool};
 use crate::serve::Limits;
-use crate::serve::follow::{Follower, Message, Offered, Outlet, Waiting, Wish};
+use crate::serve::subscribe::{
+    ClientSink, Message, SendOutcome, Subscriber, SubscriptionRequest, WaitFuture,
+};
 use crate::views::{
-    CandlePage, Cell, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot, SnapshotPart,
-    View, ViewReader, Wanted, view,
+    CandlePage, Cell, Changes, Frontier, Page, ReadError, Reading, RowFilter, Scan, Snapshot,
+    SnapshotPart, View, ViewReader, view,
 };
 
 /// Reads on reader threads, and counts snapshots and the parts that are read of them.
@@ -74,7 +76,7 @@ impl ViewReader for Pooled {
     fn snapshot(
         &self,
         _: &'static View,
-        _: Arc<Wanted>,
+        _: Arc<RowFilter>,
         _: usize,
     ) -> Reading<'_, Arc<dyn Snapshot>> {
         self.snapshots.fetch_add(1, Ordering::SeqCst);
@@ -92,7 +94,7 @@ impl ViewReader for Pooled {
     fn changes(
         &self,
         _: &'static View,
-        _: Arc<Wanted>,
+        _: Arc<RowFilter>,
         _: Option<Commit>,
         through: Frontier,
     ) -> Reading<'_, Changes> {
@@ -181,49 +183,51 @@ async fn reads_are_refused_and_the_process_says_how_it_is() {
 }
 
 /// Has room for so many messages, and then for none.
-struct Heard {
+struct RecordingSink {
     room: watch::Sender<usize>,
-    told: Mutex<Vec<Value>>,
+    received: Mutex<Vec<Value>>,
 }
 
-impl Outlet for Heard {
-    fn offer(&self, message: Message<'_>) -> Offered {
-        let mut told = self.told.lock().unwrap();
-        if told.len() >= *self.room.borrow() {
-            return Offered::Full;
+impl ClientSink for RecordingSink {
+    fn try_send(&self, message: Message<'_>) -> SendOutcome {
+        let mut received = self.received.lock().unwrap();
+        if received.len() >= *self.room.borrow() {
+            return SendOutcome::Full;
         }
         let mut json = Vec::new();
         message.json(&mut json);
-        told.push(serde_json::from_slice(&json).unwrap());
-        Offered::Taken
+        received.push(serde_json::from_slice(&json).unwrap());
+        SendOutcome::Taken
     }
 
-    fn room(&self) -> Waiting<'_> {
+    fn writable(&self) -> WaitFuture<'_> {
         let mut room = self.room.subscribe();
         Box::pin(async move {
-            let _ = room.wait_for(|room| self.told.lock().unwrap().len() < *room).await;
+            let _ = room.wait_for(|room| self.received.lock().unwrap().len() < *room).await;
         })
     }
 
-    fn gone(&self) -> Waiting<'_> {
+    fn closed(&self) -> WaitFuture<'_> {
         Box::pin(pending())
     }
 }
 
-fn follow(server: &Server, room: usize) -> Arc<Heard> {
-    let heard = Arc::new(Heard { room: watch::Sender::new(room), told: Mutex::default() });
-    let wish = Wish::read(&server.context, view("candles").unwrap(), &[]).unwrap();
-    let outlet = Arc::clone(&heard) as Arc<dyn Outlet>;
-    tokio::spawn(Follower::new(server.context.clone(), wish, "s", outlet).run(false));
-    heard
+fn follow(server: &Server, room: usize) -> Arc<RecordingSink> {
+    let recording =
+        Arc::new(RecordingSink { room: watch::Sender::new(room), received: Mutex::default() });
+    let request =
+        SubscriptionRequest::read(&server.context, view("candles").unwrap(), &[]).unwrap();
+    let sink = Arc::clone(&recording) as Arc<dyn ClientSink>;
+    tokio::spawn(Subscriber::new(server.context.clone(), request, "s", sink).run(false));
+    recording
 }
 
-/// Waits until it has been told so many messages.
-async fn told(heard: &Heard, messages: usize) -> Vec<Value> {
+/// Waits until it has received so many messages.
+async fn received(sink: &RecordingSink, messages: usize) -> Vec<Value> {
     loop {
-        let told = heard.told.lock().unwrap().clone();
-        if told.len() >= messages {
-            return told;
+        let received = sink.received.lock().unwrap().clone();
+        if received.len() >= messages {
+            return received;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -242,7 +246,7 @@ async fn followers_share_a_snapshot_and_its_parts() {
         tokio::task::yield_now().await; // all have begun, on the one thread that there is
     }
     open.send_replace(true);
-    let first = told(&followers[0], 3).await;
+    let first = received(&followers[0], 3).await;
     let parts: Vec<_> = first.iter().map(|part| (&part["part"], &part["last"])).collect();
     assert_eq!(
         parts,
@@ -251,31 +255,30 @@ async fn followers_share_a_snapshot_and_its_parts() {
     let rows = first.iter().map(|part| part["rows"].as_array().unwrap().len());
     assert_eq!(rows.collect::<Vec<_>>(), [250, 250, 100]);
     for follower in &followers {
-        assert_eq!(told(follower, 3).await, first);
+        assert_eq!(received(follower, 3).await, first);
     }
     for (number, follower) in silent.iter().enumerate() {
-        assert_eq!(told(follower, number % 3).await, first[..number % 3]);
+        assert_eq!(received(follower, number % 3).await, first[..number % 3]);
     }
     let read = (reader.snapshots.load(Ordering::SeqCst), reader.parts.load(Ordering::SeqCst));
     assert_eq!(read, (1, 3), "snapshots and parts that were read for 320 followers");
 }
 
-/// Parts that are not kept are read again, and are the same. What nobody is told any more is not held, though its parts
-/// would be kept.
+/// Evicted parts are read again, with the same content. A snapshot without subscribers is released, though its parts
 #[tokio::test]
 async fn parts_that_went_are_made_again() {
     for kept in [0, 1 << 20] {
         let (mut server, reader, open) = pooled(600, Bounds::default());
-        server.context.frames = crate::serve::Frames::keeping(kept);
+        server.context.updates = crate::serve::UpdateCache::with_part_bytes(kept);
         let (fast, slow) = (follow(&server, 3), follow(&server, 1));
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
         open.send_replace(true);
-        let (first, _) = (told(&fast, 3).await, told(&slow, 1).await);
+        let (first, _) = (received(&fast, 3).await, received(&slow, 1).await);
         assert!(reader.newest.lock().unwrap().strong_count() > 0, "the slow one needs it");
         slow.room.send_replace(3);
-        assert_eq!(told(&slow, 3).await, first);
+        assert_eq!(received(&slow, 3).await, first);
         let parts = reader.parts.load(Ordering::SeqCst);
         assert!(if kept == 0 { parts > 3 } else { parts == 3 }, "{parts} read, {kept} kept");
         while reader.newest.lock().unwrap().strong_count() > 0 {

@@ -148,3 +148,18 @@ async fn rows_of_a_view() {
         problem["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
     assert_eq!(pointers, [&json!("#/query/side"), &json!("#/query/limit")]);
 }
+
+#[tokio::test]
+async fn the_former_name_of_a_view_is_accepted_and_deprecated() {
+    let server = Server::new();
+    let present = server.ask("/v1/views/sources").await;
+    let former = server.ask("/v1/views/providers").await;
+    assert_eq!((former.status(), former.text()), (200, present.text()));
+    assert!(former.header("deprecation").starts_with('@'), "RFC 9745");
+    assert_eq!(former.header("link"), "</v1/views/sources>; rel=\"successor-version\"");
+    assert_eq!(present.header("deprecation"), "");
+    let stream = server.ask_with("HEAD", "/stream?view=providers", &[]).await;
+    assert_eq!(stream.header("link"), "</stream?view=sources>; rel=\"successor-version\"");
+    let twice = server.ask("/stream?view=providers,sources").await;
+    assert_eq!(twice.status(), 400);
+}

@@ -1,8 +1,8 @@
-//! What a handler makes of what it is given: the only way that it knows a view.
+//! Rebuilds a view from batches alone.
 
 use std::collections::HashMap;
 
-use dataflows::deliver::{Batch, Delta, Kind, PART_DELTAS};
+use dataflows::delivery::{Delta, DeltaBatch, DeltaKind, PART_DELTAS};
 use dataflows::views::{Cell, View, ViewKind};
 use market::Commit;
 
@@ -15,11 +15,11 @@ pub(super) struct AddedUp {
     keyed: HashMap<Row, Row>,
     log: Vec<Row>,
     through: Option<Commit>,
-    /// The commit and number of the part before, if that was not the last of its batch.
+    /// The commit and number of the previous part, if it was not the last of its batch.
     within: Option<(Commit, usize)>,
     deltas: u64,
     resyncs: u64,
-    /// How the last delta of all is taken back.
+    /// The last delta, so that a test can undo it.
     undo: Option<Delta>,
 }
 
@@ -29,9 +29,9 @@ impl AddedUp {
         AddedUp { view, keyed, log, through: None, within: None, deltas: 0, resyncs: 0, undo: None }
     }
 
-    /// Takes a batch, of which nothing may be missing.
-    pub(super) fn take(&mut self, batch: &Batch<'_>) {
-        let Batch { kind, after, commit, part, last, deltas, .. } = *batch;
+    /// Takes a batch; panics if a part or batch is missing.
+    pub(super) fn take(&mut self, batch: &DeltaBatch<'_>) {
+        let DeltaBatch { kind, after, commit, part, last, deltas, .. } = *batch;
         assert!(deltas.len() <= PART_DELTAS);
         let follows = match self.within {
             Some((commit, before)) => (commit, before + 1),
@@ -39,11 +39,11 @@ impl AddedUp {
         };
         assert_eq!((commit, part), follows, "parts come one after the other");
         assert_eq!(after, self.through, "a batch says which one it comes after");
-        if part == 0 && kind != Kind::Changes {
+        if part == 0 && kind != DeltaKind::Changes {
             self.keyed.clear();
             self.log.clear();
-            self.resyncs += u64::from(kind == Kind::Resync);
-        } else if kind == Kind::Changes {
+            self.resyncs += u64::from(kind == DeltaKind::Resync);
+        } else if kind == DeltaKind::Changes {
             assert!(after < Some(commit), "{after:?} before {commit:?}");
             assert!(!deltas.is_empty(), "no batch without a change");
         }
@@ -67,7 +67,7 @@ impl AddedUp {
             Some(row) => self.keyed.insert(key, row.clone()),
             None => self.keyed.remove(&key),
         };
-        assert_eq!(was, *before, "the row before is the one that was told before");
+        assert_eq!(was, *before, "the row before is the one that was progress before");
     }
 
     fn key(&self, row: &Row) -> Row {
@@ -75,7 +75,7 @@ impl AddedUp {
         columns.filter(|(column, _)| column.key).map(|(_, cell)| cell.clone()).collect()
     }
 
-    /// The same, had the last delta been lost.
+    /// The same without the last delta, as if it had been lost.
     pub(super) fn without_the_last_delta(&self) -> AddedUp {
         let mut other = self.clone();
         if self.view.kind == ViewKind::Log {
@@ -87,7 +87,7 @@ impl AddedUp {
         other
     }
 
-    /// Whether it is these rows.
+    /// Whether the batches have added up to these rows.
     pub(super) fn is(&self, rows: &[Row]) -> bool {
         if self.view.kind == ViewKind::Log {
             return self.log == rows;

@@ -35,7 +35,7 @@ views = ["candles", "alerts"]
 path = "job.toml/{view}"
 "#;
 
-/// What a reader of a file has at its last line: rows by key, and up to which commit.
+/// The state of a file's reader after the last line: rows by key, and the commit.
 #[derive(Default)]
 struct Read {
     rows: BTreeMap<String, Value>,
@@ -44,7 +44,7 @@ struct Read {
     snapshots: usize,
 }
 
-/// Reads a file, of which nothing may be missing.
+/// Reads a file; panics if a batch is missing.
 fn read(path: &Path, with_before: bool) -> Read {
     let mut read = Read::default();
     for line in fs::read_to_string(path).unwrap().lines() {
@@ -76,7 +76,7 @@ fn read(path: &Path, with_before: bool) -> Read {
     read
 }
 
-/// The rows of a view as the run wrote them at its end, each as its cells.
+/// The rows of a view that the run wrote at its end, each as its cells.
 fn written(folder: &Path, view: &str) -> Vec<Vec<String>> {
     let mut csv = csv::Reader::from_path(folder.join(format!("out/{view}.csv"))).unwrap();
     csv.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
@@ -98,11 +98,16 @@ fn assert_is(read: &Read, mut rows: Vec<Vec<String>>, what: &str) {
         row
     };
     rows = rows.into_iter().map(sorted).collect();
-    let mut told: Vec<_> = read.rows.values().map(cells).map(sorted).collect();
+    let mut delivered: Vec<_> = read.rows.values().map(cells).map(sorted).collect();
     rows.sort();
-    told.sort();
+    delivered.sort();
     assert!(rows.len() > 20, "{what} has {} rows", rows.len());
-    assert!(told == rows, "{what}: {} rows told, {} are there", told.len(), rows.len());
+    assert!(
+        delivered == rows,
+        "{what}: {} rows delivered, {} are in the view",
+        delivered.len(),
+        rows.len()
+    );
 }
 
 #[test]
@@ -129,7 +134,7 @@ fn files_of_changes_add_up_to_the_view() {
         };
         assert_eq!(state("all"), ["running"; 3]);
         assert_eq!(state("wrong"), ["failed"; 2]);
-        assert!(rows.to_string().contains("cannot make "), "why is told: {rows}");
+        assert!(rows.to_string().contains("cannot make "), "the cause is shown: {rows}");
         sleep(Duration::from_millis(300)); // it is stopped in the middle
         run.signal("TERM");
         let ran = run.end();
@@ -166,7 +171,7 @@ fn files_of_changes_add_up_to_the_view() {
 }
 
 #[test]
-fn what_is_wrong_with_a_sink_is_said_before_a_run() {
+fn errors_of_sinks_are_reported_before_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let sink = "[[sink]]\nname = \"s\"\nkind = \"file\"\npath = \"x\"\nviews = [\"candles\"]\n";

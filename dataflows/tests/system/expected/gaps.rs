@@ -11,16 +11,16 @@ use super::convert::aggregated_to_csv;
 use super::data::{gunzip, shared};
 use super::replay::replay;
 
-/// By instrument and id, the earliest time in nanoseconds with which a trade was told.
-type Told = BTreeMap<(String, u64), i64>;
+/// By instrument and id, the earliest time in nanoseconds with which a trade was times.
+type TradeTimes = BTreeMap<(String, u64), i64>;
 
 /// Instrument, first and last id, how many are missing, and the times of the trades around them.
 type Gap = (String, u64, u64, u64, i64, i64);
 
-/// The holes between ids that were told.
-fn holes(told: &Told) -> Vec<Gap> {
+/// The holes between ids that were times.
+fn holes(times: &TradeTimes) -> Vec<Gap> {
     let mut holes = Vec::new();
-    for (((instrument, low), from), ((other, high), to)) in told.iter().zip(told.iter().skip(1)) {
+    for (((instrument, low), from), ((other, high), to)) in times.iter().zip(times.iter().skip(1)) {
         if instrument == other && high - low > 1 {
             holes.push((instrument.clone(), low + 1, high - 1, high - low - 1, *from, *to));
         }
@@ -28,24 +28,24 @@ fn holes(told: &Told) -> Vec<Gap> {
     holes
 }
 
-fn tell(told: &mut Told, instrument: String, id: u64, time: i64) {
-    let earliest = told.entry((instrument, id)).or_insert(time);
+fn record(times: &mut TradeTimes, instrument: String, id: u64, time: i64) {
+    let earliest = times.entry((instrument, id)).or_insert(time);
     *earliest = time.min(*earliest);
 }
 
-/// What the frames of a raw capture tell of trades; their times are in milliseconds.
-fn told_by_capture(capture: &Path, venue: &str, told: &mut Told) {
+/// The trades of a raw capture, from its frames; their times are in milliseconds.
+fn times_by_capture(capture: &Path, venue: &str, times: &mut TradeTimes) {
     for line in gunzip(capture).lines() {
-        told_by_frame(&line.unwrap(), venue, told);
+        times_by_frame(&line.unwrap(), venue, times);
     }
 }
 
-fn told_by_frame(line: &str, venue: &str, told: &mut Told) -> Option<i64> {
+fn times_by_frame(line: &str, venue: &str, times: &mut TradeTimes) -> Option<i64> {
     let json: serde_json::Value = serde_json::from_str(line.split_once(' ')?.1).unwrap();
     let data = &json["data"];
     let time = data["T"].as_i64().filter(|_| data["e"] == "trade")?;
     let instrument = format!("{venue}:{}", data["s"].as_str()?);
-    tell(told, instrument, data["t"].as_u64()?, time * 1_000_000);
+    record(times, instrument, data["t"].as_u64()?, time * 1_000_000);
     Some(time)
 }
 
@@ -66,13 +66,13 @@ fn written(folder: &Path) -> Vec<Gap> {
 }
 
 /// Replays `files` and compares; gives the gaps.
-fn assert_gaps(files: &[PathBuf], how: &str, told: &Told) -> Vec<Gap> {
+fn assert_gaps(files: &[PathBuf], how: &str, times: &TradeTimes) -> Vec<Gap> {
     let mut arguments: Vec<_> = files.iter().map(|file| file.clone().into_os_string()).collect();
     arguments.extend(how.split_whitespace().map(Into::into));
-    let wanted = holes(told);
+    let wanted = holes(times);
     for workers in [1, 2] {
         let (report, out) = replay(&arguments, workers);
-        assert_eq!(report["accepted"], told.len(), "{report}");
+        assert_eq!(report["accepted"], times.len(), "{report}");
         assert_eq!(written(out.path()), wanted, "{workers} workers");
     }
     wanted
@@ -90,11 +90,11 @@ fn captures_have_gaps_where_nothing_was_captured() {
     ] {
         let file = |capture: &&str| folder.join(format!("{product}_{capture}.gz"));
         let files: Vec<PathBuf> = captures.iter().map(file).collect();
-        let mut told = Told::new();
-        files.iter().for_each(|file| told_by_capture(file, product, &mut told));
+        let mut times = TradeTimes::new();
+        files.iter().for_each(|file| times_by_capture(file, product, &mut times));
         let how =
             format!("--codec binance-stream --instrument {product}:{{symbol}} --timeframes 1m");
-        let gaps = assert_gaps(&files, &how, &told);
+        let gaps = assert_gaps(&files, &how, &times);
         assert_eq!(gaps.len(), outages, "{product}: {gaps:?}");
     }
 }
@@ -109,20 +109,20 @@ fn two_captures_with_outages_of_their_own() {
     let start = {
         let first = gunzip(&capture)
             .lines()
-            .find_map(|line| told_by_frame(&line.unwrap(), "binance", &mut Told::new()));
+            .find_map(|line| times_by_frame(&line.unwrap(), "binance", &mut TradeTimes::new()));
         first.unwrap()
     };
-    let mut told = Told::new();
+    let mut times = TradeTimes::new();
     let mut cut = |name: &str, outages: &[std::ops::Range<i64>]| {
         let path = folder.path().join(name);
         let mut out = BufWriter::new(File::create(&path).unwrap());
         for line in gunzip(&capture).lines() {
             let line = line.unwrap();
-            let time = told_by_frame(&line, "binance", &mut Told::new());
+            let time = times_by_frame(&line, "binance", &mut TradeTimes::new());
             let since = time.map(|time| time - start);
             if since.is_none_or(|since| !outages.iter().any(|outage| outage.contains(&since))) {
                 writeln!(out, "{line}").unwrap();
-                told_by_frame(&line, "binance", &mut told);
+                times_by_frame(&line, "binance", &mut times);
             }
         }
         out.into_inner().unwrap();
@@ -130,15 +130,15 @@ fn two_captures_with_outages_of_their_own() {
     };
     let one = cut("one", &[60_000..120_000, 200_000..205_000]);
     let alone = {
-        let mut told = Told::new();
+        let mut times = TradeTimes::new();
         fs::read_to_string(&one).unwrap().lines().for_each(|line| {
-            told_by_frame(line, "binance", &mut told);
+            times_by_frame(line, "binance", &mut times);
         });
-        assert_gaps(std::slice::from_ref(&one), "--codec binance-stream --timeframes 1m", &told)
+        assert_gaps(std::slice::from_ref(&one), "--codec binance-stream --timeframes 1m", &times)
     };
     assert_eq!(alone.len(), 2, "{alone:?}");
     let other = cut("other", &[110_000..130_000, 150_000..160_000]);
-    let both = assert_gaps(&[one, other], "--codec binance-stream --timeframes 1m", &told);
+    let both = assert_gaps(&[one, other], "--codec binance-stream --timeframes 1m", &times);
     assert_eq!(both.len(), 1, "{both:?}");
     let (_, first, last, missing, from, to) = &both[0];
     assert!(alone[0].1 < *first && *last == alone[0].2 && *missing < alone[0].3);
@@ -162,16 +162,21 @@ fn streams_as_csv_and_their_corrupted_twins_lack_what_is_wrong() {
         let name = format!("test_{twin_is}_binance_trade_stream_{product}_04-03-2025.csv");
         let file = shared.join("binance_trx_stream_csv").join(name);
         let text = fs::read_to_string(&file).unwrap();
-        let mut told = Told::new();
+        let mut times = TradeTimes::new();
         for line in text.lines().skip(1) {
             let cells: Vec<&str> = line.split(',').collect();
             if cells[7].parse::<f64>().unwrap() > 0.0 {
                 let time = cells[4].parse::<i64>().unwrap();
                 let time = if time < 100_000_000_000_000 { time * 1_000_000 } else { time * 1_000 };
-                tell(&mut told, format!("binance:{}", cells[5]), cells[6].parse().unwrap(), time);
+                record(
+                    &mut times,
+                    format!("binance:{}", cells[5]),
+                    cells[6].parse().unwrap(),
+                    time,
+                );
             }
         }
-        let gaps = assert_gaps(&[file], "--codec binance-stream-csv --timeframes 1m", &told);
+        let gaps = assert_gaps(&[file], "--codec binance-stream-csv --timeframes 1m", &times);
         let found: u64 = gaps.iter().map(|(_, _, _, missing, ..)| missing).sum();
         assert_eq!(found, missing, "{product}, {twin_is}: {gaps:?}");
     }
@@ -191,15 +196,15 @@ fn an_archive_of_aggregated_trades_from_which_rows_were_taken() {
             |row: &usize| taken.iter().any(|rows: &std::ops::Range<_>| rows.contains(row));
         let kept: Vec<&str> =
             text.lines().enumerate().filter(|(row, _)| !is_taken(row)).map(|(_, l)| l).collect();
-        let mut told = Told::new();
+        let mut times = TradeTimes::new();
         for line in &kept {
             let cells: Vec<&str> = line.split(',').collect();
             let (id, ms) = (cells[0].parse().unwrap(), cells[5].parse::<i64>().unwrap());
-            tell(&mut told, "binance:XRPETH".to_owned(), id, ms * 1_000_000);
+            record(&mut times, "binance:XRPETH".to_owned(), id, ms * 1_000_000);
         }
         fs::write(&archive, kept.join("\n")).unwrap();
         let how = "--codec binance-aggtrades-csv --timeframes 1m";
-        assert_eq!(assert_gaps(std::slice::from_ref(&archive), how, &told).len(), gaps);
+        assert_eq!(assert_gaps(std::slice::from_ref(&archive), how, &times).len(), gaps);
         let how = format!("{how} --contiguous-ids=false");
         let mut arguments = vec![archive.clone().into_os_string()];
         arguments.extend(how.split_whitespace().map(Into::into));
@@ -213,20 +218,20 @@ fn frames_of_a_library_by_a_mapping() {
     let Some(shared) = shared("frames_of_a_library_by_a_mapping") else { return };
     let frames = "binance_spot_trades_l1_btcusdt_ethusdt_solusdt.jsonl.gz";
     let file = shared.join("binance_spot_barter").join(frames);
-    let mut told = Told::new();
+    let mut times = TradeTimes::new();
     for line in gunzip(&file).lines() {
         let frame: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
         let item = &frame["Item"];
         let Some(id) = item["kind"]["Trade"]["id"].as_str() else { continue };
         let time = item["time_exchange"].as_str().unwrap();
         let time = EventTime::parse(time, TimeUnit::Rfc3339).unwrap().0;
-        tell(&mut told, format!("binance:{}", item["instrument"]), id.parse().unwrap(), time);
+        record(&mut times, format!("binance:{}", item["instrument"]), id.parse().unwrap(), time);
     }
     let folder = tempfile::tempdir().unwrap();
     let job = folder.path().join("job.toml");
     fs::write(&job, LIBRARY.replace("FILE", file.canonicalize().unwrap().to_str().unwrap()))
         .unwrap();
-    let gaps = assert_gaps(&[job], "", &told);
+    let gaps = assert_gaps(&[job], "", &times);
     assert!(gaps.is_empty(), "{gaps:?}");
 }
 

@@ -1,4 +1,4 @@
-//! What a client makes of what it is told: the only way that it knows a view.
+//! Rebuilds views from the messages of a client alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ struct Sub {
     /// The row of a key.
     by_key: BTreeMap<String, String>,
     seq: u64,
-    told_through: Option<u64>,
+    complete_through: Option<u64>,
     in_snapshot: bool,
     resyncs: usize,
     updates: usize,
@@ -37,9 +37,9 @@ impl AddedUp {
         self.messages.push(message);
     }
 
-    /// The commit up to which all views have been told; none while some have not begun.
-    pub(super) fn told_through(&self) -> Option<u64> {
-        let all = self.by_sub.values().map(|sub| sub.told_through.filter(|_| !sub.in_snapshot));
+    /// The commit up to which all views are complete; none while some have not begun.
+    pub(super) fn complete_through(&self) -> Option<u64> {
+        let all = self.by_sub.values().map(|sub| sub.complete_through.filter(|_| !sub.in_snapshot));
         let least = all.min().flatten();
         least.filter(|_| self.by_sub.len() == self.subs)
     }
@@ -99,10 +99,10 @@ impl AddedUp {
         columns: &[String],
         what: &str,
     ) {
-        let told = self.lines(sub, columns);
-        let missing: Vec<_> = rows.difference(&told).take(3).collect();
-        let wrong: Vec<_> = told.difference(rows).take(3).collect();
-        assert!(told == *rows, "{what}: told wrongly {wrong:#?}, in their stead {missing:#?}");
+        let received = self.lines(sub, columns);
+        let missing: Vec<_> = rows.difference(&received).take(3).collect();
+        let wrong: Vec<_> = received.difference(rows).take(3).collect();
+        assert!(received == *rows, "{what}: wrong {wrong:#?}, in their stead {missing:#?}");
     }
 
     #[track_caller]
@@ -127,20 +127,22 @@ impl Sub {
             }
             "update" => {
                 let after = message["after"].as_u64();
-                assert!(self.told_through <= after, "told twice: {message}");
-                assert!(after < through, "told backwards: {message}");
+                assert!(self.complete_through <= after, "received twice: {message}");
+                assert!(after < through, "out of order: {message}");
                 self.conflated = self.conflated.max(through.unwrap() - after.unwrap_or(0));
                 self.updates += 1;
                 self.update(message);
             }
-            "progress" => assert!(self.told_through <= through, "told backwards: {message}"),
+            "progress" => {
+                assert!(self.complete_through <= through, "out of order: {message}")
+            }
             "resync" => {
                 self.resyncs += 1;
                 self.in_snapshot = true; // which begins with the next message
             }
             other => panic!("{other}: {message}"),
         }
-        self.told_through = through;
+        self.complete_through = through;
     }
 
     fn update(&mut self, message: &Value) {

@@ -61,7 +61,7 @@ impl Desk {
         format!("us:{}", ["A", "B", "C", "D"][self.rng.below(4) as usize])
     }
 
-    /// A batch: trades and fills, and what is said of earlier ones.
+    /// A batch: trades and fills, and amendments of earlier ones.
     fn batch(&mut self, number: usize) -> Vec<Value> {
         let time = |of: usize| format!("{}ms", self.start_ms + 5_000 * number as u64 + of as u64);
         let times: Vec<String> = (0..16).map(time).collect();
@@ -158,15 +158,15 @@ fn what_is_posted_is_read_followed_and_remembered() {
     for number in 0..BATCHES {
         let (rows, key) = (desk.batch(number), format!("batch-{number}"));
         let answer = send(address, &key, &rows);
-        let told = answer.json();
-        assert_eq!((answer.status, &told["accepted"]), (202, &json!(rows.len())), "{told}");
-        let token = told["completion_token"].as_str().unwrap();
+        let received = answer.json();
+        assert_eq!((answer.status, &received["accepted"]), (202, &json!(rows.len())), "{received}");
+        let token = received["completion_token"].as_str().unwrap();
         let fresh = format!("&min_frontier={token}&wait_ms=30000");
         let seen = VIEWS.map(|view| read(address, view, &fresh));
 
         // The same request again changes nothing; other rows under its key are refused.
         let again = send(address, &key, &rows);
-        assert_eq!((&again.json(), &*again.headers["idempotency-replayed"]), (&told, "true"));
+        assert_eq!((&again.json(), &*again.headers["idempotency-replayed"]), (&received, "true"));
         assert_eq!(send(address, &key, &rows[1..]).status, 422);
 
         let kept = kept_after(address, seen[0].1.max(seen[1].1));

@@ -19,7 +19,7 @@ fn lines(csv: &str) -> (Vec<String>, BTreeSet<String>) {
 }
 
 #[test]
-fn providers_and_health_add_up_from_the_first_row_to_the_end() {
+fn sources_and_health_add_up_from_the_first_row_to_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let made = Made::new(8, 6_000, 1_200_000);
@@ -27,16 +27,16 @@ fn providers_and_health_add_up_from_the_first_row_to_the_end() {
     let listen = ["--listen", "127.0.0.1:0", "--json", "-w", "2"];
     let mut run = Going::start(folder, &[&["run", "job.toml"], &listen[..]].concat());
     let job = Job { address: run.address(), end: Arc::new(AtomicU64::new(u64::MAX)) };
-    let providers = || get(job.address, "/v1/views/providers").json()["rows"].clone();
-    poll(|| (!providers()[0].is_null()).then_some(()), || "providers".to_owned());
-    let followed = job.events("view=providers&numbers=string", Duration::ZERO);
-    let slow = job.events("view=providers&numbers=string", Duration::from_millis(300));
+    let sources = || get(job.address, "/v1/views/sources").json()["rows"].clone();
+    poll(|| (!sources()[0].is_null()).then_some(()), || "sources".to_owned());
+    let followed = job.events("view=sources&numbers=string", Duration::ZERO);
+    let slow = job.events("view=sources&numbers=string", Duration::from_millis(300));
     let mut socket = Socket::open(job.address);
-    socket.subscribe("backups", "providers", r#"{"role":"backup"}"#);
+    socket.subscribe("backups", "sources", r#"{"role":"backup"}"#);
     socket.subscribe("checks", "health", "{}");
     let both = job.follow(2, move || socket.next(), Duration::ZERO);
 
-    let running = providers();
+    let running = sources();
     assert_eq!([&running[0]["name"], &running[1]["name"]], ["a", "b"]);
     assert_eq!([&running[0]["role"], &running[1]["role"]], ["primary", "backup"]);
     assert_eq!([&running[0]["kind"], &running[0]["partitions"].to_string().into()], ["file", "2"]);
@@ -44,12 +44,12 @@ fn providers_and_health_add_up_from_the_first_row_to_the_end() {
     // What clients post may come as long as the process runs.
     let ended = |row: &serde_json::Value| row["state"] == "ended" || row["kind"] == "http";
     poll(
-        || Some(providers()).filter(|rows| rows.as_array().unwrap().iter().all(ended)),
-        || format!("the end of all sources: {}", providers()),
+        || Some(sources()).filter(|rows| rows.as_array().unwrap().iter().all(ended)),
+        || format!("the end of all sources: {}", sources()),
     );
-    let told = get(job.address, "/v1/views/providers?format=csv");
-    job.end.store(told.commit().unwrap(), Ordering::SeqCst);
-    let (columns, rows) = lines(&told.body);
+    let received = get(job.address, "/v1/views/sources?format=csv");
+    job.end.store(received.commit().unwrap(), Ordering::SeqCst);
+    let (columns, rows) = lines(&received.body);
     let read = |name| {
         let lines = if name == "a" { made.a.len() } else { made.b.len() };
         rows.iter().any(|row| {
@@ -60,8 +60,8 @@ fn providers_and_health_add_up_from_the_first_row_to_the_end() {
 
     let followed = followed.join().unwrap();
     assert!(followed.updates() > 5, "{}", followed.updates());
-    followed.assert_is("providers", &rows, &columns, "followed");
-    slow.join().unwrap().assert_is("providers", &rows, &columns, "followed slowly");
+    followed.assert_is("sources", &rows, &columns, "followed");
+    slow.join().unwrap().assert_is("sources", &rows, &columns, "followed slowly");
     let both = both.join().unwrap();
     let backups = rows.iter().filter(|row| row.contains(",backup,")).cloned().collect();
     both.assert_is("backups", &backups, &columns, "filtered");

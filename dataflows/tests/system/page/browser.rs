@@ -1,4 +1,4 @@
-//! A browser without a window, told what to do over its debugging protocol.
+//! A headless browser, controlled over its debugging protocol.
 
 use std::fs;
 use std::io::Write;
@@ -27,7 +27,7 @@ pub(super) struct Browser {
     _profile: TempDir,
 }
 
-/// The browser of this machine. Without one the test is skipped, which is said, unless
+/// The browser of this machine. Without one the test is skipped with a message, unless
 /// `TICKWEAVE_NEEDS_BROWSER` is set.
 fn installed() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -108,16 +108,16 @@ impl Browser {
         loop {
             let message = self.socket.read().unwrap();
             let Message::Text(text) = message else { continue };
-            let mut told: Value = serde_json::from_str(&text).unwrap();
-            if told["id"] == self.calls {
-                assert!(told["error"].is_null(), "{method}: {told}");
-                return told["result"].take();
+            let mut message: Value = serde_json::from_str(&text).unwrap();
+            if message["id"] == self.calls {
+                assert!(message["error"].is_null(), "{method}: {message}");
+                return message["result"].take();
             }
-            let entry = &told["params"]["entry"];
+            let entry = &message["params"]["entry"];
             let refused =
                 entry["text"].as_str().is_some_and(|text| text.contains("Content Security"));
-            if told["method"] == "Runtime.exceptionThrown" || refused {
-                self.faults.push(told.to_string());
+            if message["method"] == "Runtime.exceptionThrown" || refused {
+                self.faults.push(message.to_string());
             }
         }
     }

@@ -1,45 +1,45 @@
-//! What a client asks over a WebSocket. Pure: text in, request out.
+//! Requests of a client over a WebSocket. Pure: text in, request out.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::serve::problem::{Fault, Problem};
+use crate::serve::problem::{FieldError, Problem};
 use crate::serve::query::shown;
 use crate::serve::routes::named;
 use crate::views::View;
 
-/// Something a client asks.
+/// A request.
 #[derive(Debug)]
-pub(super) enum Ask {
-    /// Follow a view.
+pub(super) enum ClientRequest {
+    /// Subscribes to a view.
     Subscribe {
-        /// What the client calls it.
+        /// The client's name of the subscription.
         sub: Arc<str>,
         /// The view.
         view: &'static View,
-        /// Filters and how it is told, as in a query string.
+        /// Filters and options, as in a query string.
         pairs: Vec<(String, String)>,
     },
-    /// Follow something no longer.
+    /// Ends a subscription.
     Unsubscribe {
-        /// What the client calls it.
+        /// The client's name of the subscription.
         sub: Arc<str>,
     },
-    /// What is followed, and what can be.
+    /// Lists the subscriptions and the views.
     List,
-    /// Whether anybody is there, and how far the views are.
+    /// Asks for a pong with the present frontier.
     Ping,
 }
 
-/// What can be asked.
+/// The operations.
 pub(super) const OPS: [&str; 4] = ["subscribe", "unsubscribe", "list", "ping"];
 
-/// A client's name for what it follows is at most this long.
+/// The most bytes of a subscription's name.
 const SUB_MAX: usize = 128;
 
-/// Reads a message; its `id` (null without one) comes back whether it can be read or not.
-pub(super) fn read(text: &str) -> (Value, Result<Ask, Problem>) {
+/// Parses a message. Its `id` (null without one) is returned also if the rest is wrong.
+pub(super) fn read(text: &str) -> (Value, Result<ClientRequest, Problem>) {
     let mut object = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(object)) => object,
         Ok(_) => return (Value::Null, Err(wrong("", "the message is no JSON object".to_owned()))),
@@ -48,17 +48,18 @@ pub(super) fn read(text: &str) -> (Value, Result<Ask, Problem>) {
         }
     };
     let id = object.remove("id").unwrap_or(Value::Null);
-    (id, ask(object))
+    (id, parse(object))
 }
 
-fn ask(mut object: Map<String, Value>) -> Result<Ask, Problem> {
+fn parse(mut object: Map<String, Value>) -> Result<ClientRequest, Problem> {
     let op = text(&mut object, "op")?;
     match op.as_str() {
         "subscribe" => {
-            let view = named(&text(&mut object, "view")?)?;
+            let name = text(&mut object, "view")?;
+            let view = named(&name)?;
             let sub = match object.contains_key("sub") {
                 true => text(&mut object, "sub")?,
-                false => view.name.to_owned(),
+                false => name,
             };
             if sub.len() > SUB_MAX {
                 return Err(wrong("sub", format!("is longer than {SUB_MAX} bytes")));
@@ -70,21 +71,25 @@ fn ask(mut object: Map<String, Value>) -> Result<Ask, Problem> {
             };
             let pairs = object.into_iter().chain(filter).filter(|(_, value)| !value.is_null());
             let pairs = pairs.map(|(name, value)| plain(&name, &value).map(|text| (name, text)));
-            Ok(Ask::Subscribe { sub: sub.into(), view, pairs: pairs.collect::<Result<_, _>>()? })
+            Ok(ClientRequest::Subscribe {
+                sub: sub.into(),
+                view,
+                pairs: pairs.collect::<Result<_, _>>()?,
+            })
         }
-        "unsubscribe" => Ok(Ask::Unsubscribe { sub: text(&mut object, "sub")?.into() }),
-        "list" => Ok(Ask::List),
-        "ping" => Ok(Ask::Ping),
+        "unsubscribe" => Ok(ClientRequest::Unsubscribe { sub: text(&mut object, "sub")?.into() }),
+        "list" => Ok(ClientRequest::List),
+        "ping" => Ok(ClientRequest::Ping),
         _ => {
             let detail = format!("`{}` is not one of {}", shown(&op), OPS.join(", "));
             let allowed = OPS.map(str::to_owned).to_vec();
             let pointer = "#/op".to_owned();
-            Err(Problem::invalid(vec![Fault { pointer, code: "enum", detail, allowed }]))
+            Err(Problem::invalid(vec![FieldError { pointer, code: "enum", detail, allowed }]))
         }
     }
 }
 
-/// A field that must be there and be text.
+/// A required text field.
 fn text(object: &mut Map<String, Value>, name: &str) -> Result<String, Problem> {
     match object.remove(name) {
         Some(Value::String(text)) => Ok(text),
@@ -93,7 +98,7 @@ fn text(object: &mut Map<String, Value>, name: &str) -> Result<String, Problem> 
     }
 }
 
-/// A value as it would be in a query string; of a list, its values separated by commas.
+/// A value as in a query string; the values of a list are joined by commas.
 fn plain(name: &str, value: &Value) -> Result<String, Problem> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -107,10 +112,10 @@ fn plain(name: &str, value: &Value) -> Result<String, Problem> {
     }
 }
 
-/// Something wrong with a field of a message.
+/// An error of a field.
 pub(super) fn wrong(field: &str, detail: String) -> Problem {
     let pointer = format!("#/{field}");
-    Problem::invalid(vec![Fault { pointer, code: "format", detail, allowed: Vec::new() }])
+    Problem::invalid(vec![FieldError { pointer, code: "format", detail, allowed: Vec::new() }])
 }
 
 #[cfg(test)]
@@ -119,11 +124,13 @@ mod tests {
 
     #[test]
     fn lists_and_values_become_pairs() {
-        let (id, ask) = read(
+        let (id, request) = read(
             r#"{"op":"subscribe","id":7,"view":"candles","sub":"c1","conflate_ms":100,"snapshot":false,
                 "filter":{"symbol":["a:X","a:Y"],"timeframe":"1m","state":null}}"#,
         );
-        let Ok(Ask::Subscribe { sub, view, mut pairs }) = ask else { panic!("{ask:?}") };
+        let Ok(ClientRequest::Subscribe { sub, view, mut pairs }) = request else {
+            panic!("{request:?}")
+        };
         assert_eq!((id, &*sub, view.name), (Value::from(7), "c1", "candles"));
         pairs.sort();
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -137,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_with_its_id() {
+    fn errors_of_requests_keep_the_id() {
         for text in [
             "",
             "[]",

@@ -1,74 +1,74 @@
-//! What a client is told, and what takes it there.
+//! Messages to clients, and the trait of their sinks.
 
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// What a client is told.
+/// A message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message<'a> {
-    pub(crate) told: Told,
-    /// What the client calls what it follows, as JSON.
+    pub(crate) kind: MessageKind,
+    /// The client's name of the subscription, as JSON.
     pub(super) sub: &'a str,
-    /// Counts the messages of one follower from 0, without holes.
+    /// Counts the messages of one subscription from 0, without holes.
     pub(crate) seq: u64,
-    /// The commit up to which all has been told with this message.
+    /// With this message the client has everything up to this commit.
     pub(crate) commit: Option<u64>,
-    /// Its fields as JSON, without braces; shared by all who are told the same.
+    /// The fields as JSON, without braces; shared by all subscribers with the same key.
     pub(crate) body: &'a Arc<str>,
 }
 
-/// What kind of message.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// Rows as of a frontier; the first part of a snapshot replaces all that was told before.
+pub(crate) enum MessageKind {
+    /// Rows at a frontier; the first part of a snapshot replaces everything before.
     Snapshot,
     /// The net change up to a frontier.
     Update,
     /// Nothing has changed up to a frontier.
     Progress,
-    /// What was told so far cannot be gone on from; a snapshot follows.
+    /// Updates cannot continue from the previous messages; a snapshot follows.
     Resync,
 }
 
-/// The way to a client. It holds a message at most; what comes next must wait until that has been taken.
-pub(crate) trait Outlet: Send + Sync {
-    /// Takes a message, if there is room for one now.
-    fn offer(&self, message: Message<'_>) -> Offered;
+/// Takes messages to a client. It buffers at most one message; further ones must wait until that was taken.
+pub(crate) trait ClientSink: Send + Sync {
+    /// Takes a message if there is room now.
+    fn try_send(&self, message: Message<'_>) -> SendOutcome;
 
     /// Waits until there may be room.
-    fn room(&self) -> Waiting<'_>;
+    fn writable(&self) -> WaitFuture<'_>;
 
-    /// Waits until the client is gone.
-    fn gone(&self) -> Waiting<'_>;
+    /// Waits until the client has disconnected.
+    fn closed(&self) -> WaitFuture<'_>;
 }
 
-/// Something that is waited for. What waits may be dropped at any time.
-pub(crate) type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+/// A future that may be dropped at any time.
+pub(crate) type WaitFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// What became of a message that was offered.
+/// The result of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offered {
-    /// It is on its way.
+pub(crate) enum SendOutcome {
+    /// The sink has taken the message.
     Taken,
-    /// There is no room; nothing of it was taken.
+    /// There is no room; nothing was taken.
     Full,
-    /// The client is gone.
+    /// The client has disconnected.
     Gone,
 }
 
-impl Told {
+impl MessageKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Told::Snapshot => "snapshot",
-            Told::Update => "update",
-            Told::Progress => "progress",
-            Told::Resync => "resync",
+            MessageKind::Snapshot => "snapshot",
+            MessageKind::Update => "update",
+            MessageKind::Progress => "progress",
+            MessageKind::Resync => "resync",
         }
     }
 }
 
 impl Message<'_> {
-    /// Appends it as one JSON object.
+    /// Appends the message as one JSON object.
     pub(crate) fn json(self, out: &mut Vec<u8>) {
         out.reserve(self.body.len() + self.sub.len() + 64);
         self.before(out);
@@ -76,17 +76,17 @@ impl Message<'_> {
         out.extend_from_slice(Self::AFTER);
     }
 
-    /// Appends what its JSON has before the body.
+    /// Appends the JSON before the body.
     pub(crate) fn before(self, out: &mut Vec<u8>) {
-        let Message { told, sub, seq, body: _, commit: _ } = self;
+        let Message { kind, sub, seq, body: _, commit: _ } = self;
         let mut digits = [0; 20]; // of the largest number
         let number = decimal(seq, &mut digits);
-        for piece in ["{\"type\":\"", told.name(), "\",\"sub\":", sub, ",\"seq\":", number, ","] {
+        for piece in ["{\"type\":\"", kind.name(), "\",\"sub\":", sub, ",\"seq\":", number, ","] {
             out.extend_from_slice(piece.as_bytes());
         }
     }
 
-    /// What its JSON has behind the body.
+    /// The JSON after the body.
     pub(crate) const AFTER: &'static [u8] = b"}";
 }
 
@@ -112,14 +112,14 @@ mod tests {
         for seq in [0, 9, 10, 12_345, u64::MAX] {
             let sub = &serde_json::Value::from("a\"b").to_string();
             let body = &"\"frontier\":{\"commit\":7}".into();
-            let message = Message { told: Told::Update, sub, seq, commit: Some(7), body };
+            let message = Message { kind: MessageKind::Update, sub, seq, commit: Some(7), body };
             let mut json = Vec::new();
             message.json(&mut json);
-            let told: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            let message: serde_json::Value = serde_json::from_slice(&json).unwrap();
             let want = serde_json::json!({
                 "type": "update", "sub": "a\"b", "seq": seq, "frontier": { "commit": 7 }
             });
-            assert_eq!(told, want);
+            assert_eq!(message, want);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What was made last, for others who ask for the same; bounded in number and bytes.
+//! A cache of encoded messages, bounded in number and bytes.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-/// What was made, by key. The first who asks makes it; the oldest goes when there is too much, and is made again if
-/// somebody asks.
+/// Values by key. The first task that needs a value makes it. The oldest values are evicted, and made again on demand.
 pub(super) struct Cache<K, V> {
     made: HashMap<K, Made<V>>,
     /// Oldest first.
@@ -16,7 +15,7 @@ pub(super) struct Cache<K, V> {
     bounds: CacheBounds,
 }
 
-/// How much is kept.
+/// The bounds of a cache.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CacheBounds {
     pub(super) entries: usize,
@@ -33,7 +32,7 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         Cache { made: HashMap::new(), order: VecDeque::new(), bytes: 0, bounds }
     }
 
-    /// Where the value of a key is, or is to be put.
+    /// The cell of a key; the caller fills it if it is empty.
     pub(super) fn cell(&mut self, key: &K) -> Arc<OnceCell<V>> {
         if let Some(made) = self.made.get(key) {
             return Arc::clone(&made.cell);
@@ -45,7 +44,7 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         cell
     }
 
-    /// Takes note of how many bytes the value of a key takes.
+    /// Records the bytes of a key's value.
     pub(super) fn weigh(&mut self, key: &K, bytes: usize) {
         if let Some(made) = self.made.get_mut(key) {
             self.bytes = self.bytes - made.bytes + bytes;
@@ -54,7 +53,7 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         }
     }
 
-    /// Lets all go whose key is not to be kept.
+    /// Evicts all keys that `keep` rejects.
     pub(super) fn retain(&mut self, keep: impl Fn(&K) -> bool) {
         self.order.retain(&keep);
         let bytes = &mut self.bytes;
@@ -65,7 +64,7 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         });
     }
 
-    /// Lets the oldest go.
+    /// Evicts the oldest values beyond the bounds.
     fn forget(&mut self) {
         while self.bytes > self.bounds.bytes || self.order.len() > self.bounds.entries {
             let Some(key) = self.order.pop_front() else { return };

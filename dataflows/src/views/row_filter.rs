@@ -1,4 +1,4 @@
-//! Which rows of a view are wanted.
+//! Selects rows of a view.
 
 use market::{EventTime, InstrumentId, PortfolioId, Timeframe};
 
@@ -6,11 +6,11 @@ use super::View;
 use super::row::Cell;
 use super::text::plain_text;
 
-/// What a reader asks of the rows of a view. The default asks for all of them.
+/// Conditions on the rows of a view. The default selects all rows.
 ///
-/// Every condition must hold; a row without the column that a condition is about does not fit it.
+/// Every condition must hold. A row without the column of a condition does not match.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Wanted {
+pub struct RowFilter {
     /// One of these instruments.
     pub instruments: Option<Vec<InstrumentId>>,
     /// One of these portfolios.
@@ -21,11 +21,11 @@ pub struct Wanted {
     pub from: Option<EventTime>,
     /// Bars that open before this time.
     pub to: Option<EventTime>,
-    /// By number of a column: its text is one of these.
+    /// By number of a column: the texts that it may have.
     pub texts: Vec<(usize, Vec<String>)>,
 }
 
-/// What the keys of views may be ordered by.
+/// The dimensions by which keys of views are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dimension {
     /// An instrument.
@@ -38,9 +38,9 @@ pub enum Dimension {
     OpenTime,
 }
 
-/// The values of a dimension that are wanted, each as its ordinal.
+/// The selected values of a dimension, as ordinals.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Allowed {
+pub enum KeyRange {
     /// From the first to the second, both included.
     Between(u64, u64),
     /// These, ascending.
@@ -48,7 +48,7 @@ pub enum Allowed {
 }
 
 impl Dimension {
-    /// The ordinal of a time: ordinals are ordered as times are.
+    /// The ordinal of a time. Ordinals have the order of times.
     pub fn of_time(time: EventTime) -> u64 {
         time.0.cast_unsigned() ^ (1 << 63)
     }
@@ -59,53 +59,53 @@ impl Dimension {
     }
 }
 
-impl Allowed {
+impl KeyRange {
     /// All values.
-    pub const ANY: Allowed = Allowed::Between(0, u64::MAX);
+    pub const ANY: KeyRange = KeyRange::Between(0, u64::MAX);
 
-    /// The least allowed ordinal that is not below this one.
+    /// The least selected ordinal at or after this one.
     pub fn next(&self, ordinal: u64) -> Option<u64> {
         match self {
-            Allowed::Between(least, most) => {
+            KeyRange::Between(least, most) => {
                 Some(ordinal.max(*least)).filter(|next| *next <= *most)
             }
-            Allowed::OneOf(ordinals) => {
+            KeyRange::OneOf(ordinals) => {
                 ordinals.get(ordinals.partition_point(|one| *one < ordinal)).copied()
             }
         }
     }
 }
 
-impl Wanted {
+impl RowFilter {
     /// Everything of one instrument.
-    pub fn of_instrument(instrument: InstrumentId) -> Wanted {
-        Wanted { instruments: Some(vec![instrument]), ..Wanted::default() }
+    pub fn of_instrument(instrument: InstrumentId) -> RowFilter {
+        RowFilter { instruments: Some(vec![instrument]), ..RowFilter::default() }
     }
 
     /// The same, of one timeframe only.
     #[must_use]
-    pub fn of_timeframe(self, timeframe: Timeframe) -> Wanted {
-        Wanted { timeframes: Some(vec![timeframe]), ..self }
+    pub fn of_timeframe(self, timeframe: Timeframe) -> RowFilter {
+        RowFilter { timeframes: Some(vec![timeframe]), ..self }
     }
 
     /// The same, of bars that open at or after `from` and before `to` only.
     #[must_use]
-    pub fn opening(self, from: Option<EventTime>, to: Option<EventTime>) -> Wanted {
-        Wanted { from, to, ..self }
+    pub fn opening(self, from: Option<EventTime>, to: Option<EventTime>) -> RowFilter {
+        RowFilter { from, to, ..self }
     }
 
-    /// The instrument, if one alone is wanted.
+    /// The instrument, if exactly one is selected.
     pub fn instrument(&self) -> Option<InstrumentId> {
         only(&self.instruments)
     }
 
-    /// The timeframe, if one alone is wanted.
+    /// The timeframe, if exactly one is selected.
     pub fn timeframe(&self) -> Option<Timeframe> {
         only(&self.timeframes)
     }
 
-    /// Which values of a dimension are wanted.
-    pub fn allowed(&self, dimension: Dimension) -> Allowed {
+    /// The selected values of a dimension.
+    pub fn key_range(&self, dimension: Dimension) -> KeyRange {
         match dimension {
             Dimension::Instrument => one_of(&self.instruments, |instrument| instrument.0),
             Dimension::Portfolio => one_of(&self.portfolios, |portfolio| portfolio.0),
@@ -113,15 +113,15 @@ impl Wanted {
             Dimension::OpenTime => {
                 let from = self.from.map_or(0, Dimension::of_time);
                 match self.to.map(Dimension::of_time) {
-                    None => Allowed::Between(from, u64::MAX),
-                    Some(0) => Allowed::OneOf(Vec::new()),
-                    Some(to) => Allowed::Between(from, to - 1),
+                    None => KeyRange::Between(from, u64::MAX),
+                    Some(0) => KeyRange::OneOf(Vec::new()),
+                    Some(to) => KeyRange::Between(from, to - 1),
                 }
             }
         }
     }
 
-    /// Whether a row of `view` fits.
+    /// Whether a row of `view` matches.
     pub fn fits(&self, view: &View, cells: &[Cell]) -> bool {
         let (mut instrument, mut portfolio) =
             (self.instruments.is_none(), self.portfolios.is_none());
@@ -151,7 +151,7 @@ impl Wanted {
     }
 }
 
-/// The column that `from` and `to` are about.
+/// The column of `from` and `to`.
 pub const OPEN_TIME: &str = "open_time";
 
 fn only<T: Copy>(values: &Option<Vec<T>>) -> Option<T> {
@@ -165,14 +165,14 @@ fn has<T: PartialEq>(values: &Option<Vec<T>>, value: &T) -> bool {
     values.as_ref().is_none_or(|values| values.contains(value))
 }
 
-fn one_of<T: Copy>(values: &Option<Vec<T>>, ordinal: impl Fn(T) -> u64) -> Allowed {
+fn one_of<T: Copy>(values: &Option<Vec<T>>, ordinal: impl Fn(T) -> u64) -> KeyRange {
     match values {
-        None => Allowed::ANY,
+        None => KeyRange::ANY,
         Some(values) => {
             let mut ordinals: Vec<u64> = values.iter().map(|value| ordinal(*value)).collect();
             ordinals.sort_unstable();
             ordinals.dedup();
-            Allowed::OneOf(ordinals)
+            KeyRange::OneOf(ordinals)
         }
     }
 }
@@ -191,11 +191,11 @@ mod tests {
 
     #[test]
     fn the_next_allowed_value() {
-        let some = Allowed::OneOf(vec![3, 7]);
+        let some = KeyRange::OneOf(vec![3, 7]);
         assert_eq!([0, 3, 4, 8].map(|o| some.next(o)), [Some(3), Some(3), Some(7), None]);
-        let between = Allowed::Between(3, 7);
+        let between = KeyRange::Between(3, 7);
         assert_eq!([0, 5, 8].map(|o| between.next(o)), [Some(3), Some(5), None]);
-        let none = Wanted { to: Some(EventTime(i64::MIN)), ..Wanted::default() };
-        assert_eq!(none.allowed(Dimension::OpenTime).next(0), None);
+        let none = RowFilter { to: Some(EventTime(i64::MIN)), ..RowFilter::default() };
+        assert_eq!(none.key_range(Dimension::OpenTime).next(0), None);
     }
 }

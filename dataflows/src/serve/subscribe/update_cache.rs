@@ -1,79 +1,79 @@
-//! Messages, encoded once for all who wish the same.
+//! Encoded updates, shared by subscribers with the same key.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::broadcaster::Broadcasters;
 use super::cache::{Cache, CacheBounds};
-use super::crier::Criers;
 use super::snapshots::Snapshots;
-use super::wish::{Encoding, Telling};
+use super::subscription::{Encoding, SubscriptionKey};
 use crate::readers::Class;
 use crate::serve::Context;
 use crate::serve::routes::FrontierJson;
 use crate::views::{Cell, Changes, Frontier, ReadError};
 
-/// The changes that were encoded last, a few dozen at most.
+/// The latest encoded updates, a few dozen at most.
 ///
-/// Followers of the same wish that are equally far ask for the same change at the same time; the first
-/// one reads and encodes it.
+/// Subscribers with the same key and the same cursor need the same update at the same time; the first one reads and
+/// encodes it.
 #[derive(Clone)]
-pub struct Frames {
+pub struct UpdateCache {
     latest: Arc<Mutex<Latest>>,
-    /// What those are told who begin.
+    /// Shared snapshots.
     pub(super) snapshots: Snapshots,
-    /// Who tells them.
-    pub(super) criers: Criers,
+    /// The broadcast tasks.
+    pub(super) broadcasters: Broadcasters,
 }
 
 type Latest = Cache<Key, Option<Arc<str>>>;
 
-/// What is kept of changes for others to ask for.
-const FRAMES: CacheBounds = CacheBounds { entries: 64, bytes: 16 << 20 };
-/// A change of more rows is encoded on a reader thread: on the one for short reads, …
-const ROWS_HERE: usize = 64;
-/// … or, if it has more than these, on one of those for long reads.
-const ROWS_SHORT: usize = 2_000;
-/// After this time a read that was refused is asked for again: who follows has no use for a refusal.
-pub(super) const AGAIN: Duration = Duration::from_millis(250);
+/// The bounds of cached updates.
+const UPDATES: CacheBounds = CacheBounds { entries: 64, bytes: 16 << 20 };
+/// An update with more rows is encoded on a reader thread: on the one for short reads, …
+const INLINE_ROWS_MAX: usize = 64;
+/// … or, with more rows than these, on one for long reads.
+const SHORT_ROWS_MAX: usize = 2_000;
+/// The pause before an overloaded read is retried: a subscriber retries until it succeeds.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-impl Default for Frames {
-    fn default() -> Frames {
-        Frames {
-            latest: Arc::new(Mutex::new(Cache::new(FRAMES))),
+impl Default for UpdateCache {
+    fn default() -> UpdateCache {
+        UpdateCache {
+            latest: Arc::new(Mutex::new(Cache::new(UPDATES))),
             snapshots: Snapshots::default(),
-            criers: Criers::default(),
+            broadcasters: Broadcasters::default(),
         }
     }
 }
 
-/// A wish, and from and up to which commit.
-type Key = (Arc<Telling>, Option<u64>, Option<u64>);
+/// A subscription, and the commits from which and up to which.
+type Key = (Arc<SubscriptionKey>, Option<u64>, Option<u64>);
 
-impl Frames {
-    /// Keeps so many bytes of parts of snapshots for others to ask for.
+impl UpdateCache {
+    /// A cache with this bound for parts of snapshots.
     #[cfg(test)]
-    pub(in crate::serve) fn keeping(part_bytes: usize) -> Frames {
+    pub(in crate::serve) fn with_part_bytes(part_bytes: usize) -> UpdateCache {
         let parts = CacheBounds { entries: 4_096, bytes: part_bytes };
-        Frames { snapshots: Snapshots::new(parts), ..Frames::default() }
+        UpdateCache { snapshots: Snapshots::new(parts), ..UpdateCache::default() }
     }
 
-    /// The body of an update from one frontier to a later one; none if nothing wanted has changed.
+    /// The body of an update from one frontier to a later one; none if no filtered row has changed.
     pub(super) async fn update(
         &self,
         context: &Context,
-        telling: &Arc<Telling>,
+        subscription: &Arc<SubscriptionKey>,
         from: Frontier,
         to: Frontier,
     ) -> Result<Option<Arc<str>>, ReadError> {
         let numbers = [from, to].map(|frontier| frontier.commit.map(|commit| commit.0));
-        let key = (Arc::clone(telling), numbers[0], numbers[1]);
+        let key = (Arc::clone(subscription), numbers[0], numbers[1]);
         let cell = self.lock().cell(&key);
         let encoded = cell.get_or_try_init(|| async {
             let body = loop {
-                match made(context, telling, from, to).await {
-                    Err(error) if is_busy(&error) => sleep(AGAIN).await,
+                match read_and_encode(context, subscription, from, to).await {
+                    Err(error) if is_busy(&error) => sleep(RETRY_PAUSE).await,
                     made => break made?,
                 }
             };
@@ -89,35 +89,35 @@ impl Frames {
 }
 
 /// Reads and encodes a change.
-async fn made(
+async fn read_and_encode(
     context: &Context,
-    telling: &Arc<Telling>,
+    subscription: &Arc<SubscriptionKey>,
     from: Frontier,
     to: Frontier,
 ) -> Result<Option<Arc<str>>, ReadError> {
-    let wanted = Arc::clone(&telling.wanted);
-    let changes = context.reader.changes(telling.view, wanted, from.commit, to).await?;
-    if changes.changes.len() <= ROWS_HERE {
-        return Ok(update(context, telling, from, &changes).map(Arc::from));
+    let filter = Arc::clone(&subscription.filter);
+    let changes = context.reader.changes(subscription.view, filter, from.commit, to).await?;
+    if changes.changes.len() <= INLINE_ROWS_MAX {
+        return Ok(update(context, subscription, from, &changes).map(Arc::from));
     }
-    let (of, telling) = (context.clone(), Arc::clone(telling));
-    let is_short = changes.changes.len() <= ROWS_SHORT;
-    let encode = move || update(&of, &telling, from, &changes).map(Arc::from);
+    let (of, subscription) = (context.clone(), Arc::clone(subscription));
+    let is_short = changes.changes.len() <= SHORT_ROWS_MAX;
+    let encode = move || update(&of, &subscription, from, &changes).map(Arc::from);
     match is_short {
         true => context.readers.read(Class::Changes, move |_| Ok(encode())).await,
         false => context.readers.run(Class::Answer, encode).await,
     }
 }
 
-/// Whether a read was refused because of all the others.
+/// Whether a read was rejected because of overload.
 pub(super) fn is_busy(error: &ReadError) -> bool {
     matches!(error, ReadError::Full { .. } | ReadError::Waited { .. })
 }
 
-/// The body of an update; none if there is nothing in it.
+/// The body of an update; none if it is empty.
 fn update(
     context: &Context,
-    telling: &Telling,
+    subscription: &SubscriptionKey,
     from: Frontier,
     changes: &Changes,
 ) -> Option<String> {
@@ -127,15 +127,17 @@ fn update(
     let mut body = frontier(changes.frontier);
     let after = from.commit.map_or_else(|| "null".to_owned(), |commit| commit.0.to_string());
     body.push_str(&format!(",\"after\":{after}"));
-    match telling.encoding {
+    match subscription.encoding {
         Encoding::Upsert => {
-            let (upserts, deletes) = changes.upserts_and_deletes(telling.view);
-            list(&mut body, "upserts", upserts, |cells, out| telling.row(context, cells, out));
-            list(&mut body, "deletes", deletes, |cells, out| telling.key(context, cells, out));
+            let (upserts, deletes) = changes.upserts_and_deletes(subscription.view);
+            list(&mut body, "upserts", upserts, |cells, out| subscription.row(context, cells, out));
+            list(&mut body, "deletes", deletes, |cells, out| {
+                subscription.row_key(context, cells, out)
+            });
         }
         Encoding::Diff => list(&mut body, "diffs", &changes.changes, |change, out| {
             out.push('[');
-            telling.row(context, &change.cells, out);
+            subscription.row(context, &change.cells, out);
             out.push_str(&format!(",{}]", change.diff));
         }),
     }
@@ -145,18 +147,18 @@ fn update(
 /// The body of a part of a snapshot.
 pub(super) fn snapshot(
     context: &Context,
-    telling: &Telling,
+    subscription: &SubscriptionKey,
     at: Frontier,
     rows: &[Vec<Cell>],
     (part, last): (usize, bool),
 ) -> String {
     let mut body = frontier(at);
     body.push_str(&format!(",\"part\":{part},\"last\":{last}"));
-    list(&mut body, "rows", rows, |cells, out| telling.row(context, cells, out));
+    list(&mut body, "rows", rows, |cells, out| subscription.row(context, cells, out));
     body
 }
 
-/// The body of a message that tells a frontier and nothing else.
+/// The body of a message with a frontier only.
 pub(super) fn frontier(frontier: Frontier) -> String {
     let FrontierJson { commit, at } = frontier.into();
     let commit = commit.map_or_else(|| "null".to_owned(), |commit| commit.to_string());

@@ -1,4 +1,4 @@
-// What the chart says in words: the line above it, and beside the pointer what became of a bar.
+// Text of the chart: the line above it, and the tooltip of a bar.
 
 import { clock, element, grouped } from "./text.js";
 
@@ -13,7 +13,7 @@ export function readout(place, chart, stores) {
   const decimals = Math.max(2, chart.decimals ?? 2);
   const lines = chart.lines.map(({ label, outputs }) => {
     const values = [...outputs.values()].map((points) => points[at]).filter((point) => point);
-    // An asterisk says what a dashed line says: this value may still change.
+    // An asterisk has the meaning of a dashed line: the value may still change.
     const text = values.map(({ value, peek }) => `${value.toFixed(decimals)}${peek ? "*" : ""}`).join(" ");
     return values.length > 0 ? `${label} ${text}` : null;
   });

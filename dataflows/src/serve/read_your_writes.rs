@@ -1,5 +1,5 @@
-//! Answers that are at least as new as a commit: `min_frontier=` a completion token (or the number of a commit of this
-//! run), `wait_ms=` how long to wait for it.
+//! Read-your-writes: `min_frontier=` names a completion token (or the number of a commit of this run) that the answer
+//! must include, `wait_ms=` how long to wait for it.
 
 use std::time::Duration;
 
@@ -12,31 +12,31 @@ use super::query::Query;
 use crate::ingest_api::Token;
 use crate::views::ViewReader;
 
-/// How long a request waits unless it says so, and at most.
+/// The default wait of a request, and the longest one.
 const WAIT_MS: (usize, usize) = (1_000, 30_000);
-/// How often the frontier is looked at. Looking costs a lock; who waits is one of few.
-const LOOK: Duration = Duration::from_millis(3);
+/// The poll interval of the frontier. A poll costs a lock, and few requests wait.
+const FRONTIER_POLL: Duration = Duration::from_millis(3);
 
-/// How new an answer must be.
+/// The least frontier of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fresh {
+pub(super) struct ReadYourWrites {
     least: Option<Commit>,
     wait: Duration,
 }
 
-impl Fresh {
-    /// What `min_frontier` and `wait_ms` ask.
-    pub(super) fn read(query: &mut Query<'_>, context: &Context) -> Fresh {
+impl ReadYourWrites {
+    /// Parses `min_frontier` and `wait_ms`.
+    pub(super) fn read(query: &mut Query<'_>, context: &Context) -> ReadYourWrites {
         let given = query.parsed("min_frontier", |text| Ok(text.to_owned())).is_some();
         let least = query.parsed("min_frontier", |text| commit(text, context.run));
         if !given {
-            query.refuse("wait_ms", "says how long to wait for `min_frontier`, which is not given");
+            query.reject("wait_ms", "says how long to wait for `min_frontier`, which is not given");
         }
         let wait = wait(query, "wait_ms");
-        Fresh { least, wait }
+        ReadYourWrites { least, wait }
     }
 
-    /// Waits until views are as new as that.
+    /// Waits until views have reached the frontier.
     pub(super) async fn reached(&self, context: &Context) -> Result<(), Problem> {
         let Some(least) = self.least else { return Ok(()) };
         if reaches(&*context.reader, least, self.wait).await {
@@ -52,13 +52,13 @@ impl Fresh {
     }
 }
 
-/// How long a parameter says to wait.
+/// The wait that a parameter asks for.
 pub(super) fn wait(query: &mut Query<'_>, name: &str) -> Duration {
     let ms = query.count(name, 0, WAIT_MS.1).unwrap_or(WAIT_MS.0);
     Duration::from_millis(ms as u64)
 }
 
-/// Waits, at most so long, until views are complete at a commit.
+/// Waits at most `wait` until views are complete at a commit. Returns whether they are.
 pub(super) async fn reaches(reader: &dyn ViewReader, commit: Commit, wait: Duration) -> bool {
     let deadline = Instant::now() + wait;
     loop {
@@ -69,7 +69,7 @@ pub(super) async fn reaches(reader: &dyn ViewReader, commit: Commit, wait: Durat
         if now >= deadline {
             return false;
         }
-        sleep_until(deadline.min(now + LOOK)).await;
+        sleep_until(deadline.min(now + FRONTIER_POLL)).await;
     }
 }
 

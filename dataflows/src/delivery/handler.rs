@@ -1,20 +1,20 @@
-//! What a handler is given: batches of net changes.
+//! Batches of net changes, and the trait of their consumers.
 
 use market::{Commit, EventTime};
 
 use crate::views::{Cell, Change, View, ViewKind};
 
-/// Takes the changes of one view, on a thread of its own.
+/// Consumes the changes of one view, on a thread of its own.
 ///
-/// *The batches of a view, one after the other, are the view*: a snapshot, then every net change after it,
-/// nothing left out. What was delivered before an error comes again; each batch names its commit and its part,
-/// so that who has them already can tell.
+/// *The batches of a view add up to the view*: a snapshot, then every net change after it, without holes. After an
+/// error the same batch is delivered again. Each batch names its commit and its part, so that a handler can skip
+/// what it already has.
 pub trait DeltaHandler: Send {
-    /// Takes a batch. May block: what changes meanwhile comes as one batch. On [`DeliverError::Retry`] the
-    /// same batch comes again.
-    fn deliver(&mut self, batch: &Batch<'_>) -> Result<(), DeliverError>;
+    /// Takes a batch. The call may block: changes in the meantime become one batch. After [`DeliverError::Retry`]
+    /// the same batch is delivered again.
+    fn deliver(&mut self, batch: &DeltaBatch<'_>) -> Result<(), DeliverError>;
 
-    /// No batch follows: the job has ended in order, and everything has been delivered.
+    /// Called once after the last batch, if the job has ended in order and everything was delivered.
     fn close(&mut self) -> Result<(), DeliverError> {
         Ok(())
     }
@@ -22,11 +22,11 @@ pub trait DeltaHandler: Send {
 
 /// The net change of a view from one commit to a later one, or a part of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
+pub struct DeltaBatch<'a> {
     /// The view.
     pub view: &'static View,
     /// What the deltas are.
-    pub kind: Kind,
+    pub kind: DeltaKind,
     /// The commit of the batch before; none for the first.
     pub after: Option<Commit>,
     /// The commit up to which everything has been delivered with the last part of this batch.
@@ -44,47 +44,48 @@ pub struct Batch<'a> {
 /// The most deltas of one part of a batch.
 pub const PART_DELTAS: usize = connectors::sink::BATCH_RECORDS;
 
-/// What the deltas of a batch are.
+/// The kind of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// All rows that are wanted, of logs the latest. It replaces all that was delivered before.
+pub enum DeltaKind {
+    /// All selected rows; of logs the latest. It replaces everything that was delivered before.
     Snapshot,
-    /// The same, because changes after the batch before are no longer kept, or the handler wanted it.
+    /// A later snapshot: changes after the previous batch are no longer retained, or the handler asked for it.
     Resync,
-    /// What has changed since the batch before.
+    /// The net change since the previous batch.
     Changes,
 }
 
-/// What became of one key of a keyed view, or a row appended to a log.
+/// The change of one key of a keyed view, or a row appended to a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delta {
-    /// The row before; none: it was not there, as always in snapshots and logs.
+    /// The old row. None if there was none, as always in snapshots and logs.
     pub before: Option<Vec<Cell>>,
-    /// The row now; none: it is gone.
+    /// The new row. None if it was deleted.
     pub now: Option<Vec<Cell>>,
 }
 
-/// Why a batch was not taken, and whether it is worth another try.
+/// Why a handler did not take a batch, and how the driver goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliverError {
-    /// Try again later, with the same batch.
+    /// The driver retries the same batch later.
     #[error(transparent)]
     Retry(Box<dyn std::error::Error + Send + Sync>),
-    /// What was taken before is not there any more: begin again with a snapshot.
+    /// The handler has lost earlier batches. The driver delivers a new snapshot.
     #[error(transparent)]
-    Afresh(Box<dyn std::error::Error + Send + Sync>),
-    /// Give up: nothing more is delivered to this handler. The job goes on.
+    Resync(Box<dyn std::error::Error + Send + Sync>),
+    /// The driver delivers nothing more to this handler. The job goes on.
     #[error(transparent)]
     GiveUp(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Delta {
     /// A row of a snapshot.
-    pub(super) fn came(row: Vec<Cell>) -> Delta {
+    pub(super) fn inserted(row: Vec<Cell>) -> Delta {
         Delta { before: None, now: Some(row) }
     }
 
-    /// What changes in the order of the view's key come to; of a row that was replaced, the old one first.
+    /// Joins changes into deltas. The changes are in the order of the view's key, and the old row of a replaced one
+    /// comes first.
     pub(super) fn of(view: &View, changes: Vec<Change>) -> Vec<Delta> {
         let mut deltas: Vec<Delta> = Vec::with_capacity(changes.len());
         for Change { cells, diff } in changes {
@@ -100,7 +101,7 @@ impl Delta {
             });
             match replaced {
                 Some(delta) => delta.now = Some(cells),
-                None => deltas.push(Delta::came(cells)),
+                None => deltas.push(Delta::inserted(cells)),
             }
         }
         deltas

@@ -1,4 +1,4 @@
-//! A connection whose client must take what it is told.
+//! A connection whose client must read what is sent.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,31 +9,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// A client that takes nothing for this long, though there is something to take, is cut.
-pub(super) const STALL_MAX: Duration = Duration::from_secs(30);
+/// A client that takes no bytes for this long is disconnected.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection that fails (`TimedOut`) when there was no room to write for so long.
+/// A connection that fails with `TimedOut` if a write finds no room for the timeout.
 ///
-/// Without it a client that has stopped reading, a stream of events say, would hold its connection, and what is
-/// followed for it, until TCP gives up.
-pub(super) struct Flowing {
+/// Without it, a client that has stopped reading would hold its connection and its subscriptions until TCP gives up.
+pub(super) struct WriteTimeout {
     stream: TcpStream,
-    stall_max: Duration,
+    timeout: Duration,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Flowing {
-    pub(super) fn new(stream: TcpStream, stall_max: Duration) -> Flowing {
-        Flowing { stream, stall_max, stalled: None }
+impl WriteTimeout {
+    pub(super) fn new(stream: TcpStream, timeout: Duration) -> WriteTimeout {
+        WriteTimeout { stream, timeout, stalled: None }
     }
 
-    /// The connection as it is.
+    /// The underlying connection.
     pub(super) fn into_inner(self) -> TcpStream {
         self.stream
     }
 
-    /// What has become of a write, given when it must have found room.
+    /// Maps the result of a write: starts the timer while the write waits.
     fn written<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -43,13 +42,13 @@ impl Flowing {
             self.stalled = None;
             return written;
         }
-        let stall_max = self.stall_max;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(stall_max)));
+        let timeout = self.timeout;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(timeout)));
         stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Flowing {
+impl AsyncRead for WriteTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -59,7 +58,7 @@ impl AsyncRead for Flowing {
     }
 }
 
-impl AsyncWrite for Flowing {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -98,21 +97,21 @@ mod tests {
     use tokio::net::TcpListener;
 
     #[tokio::test]
-    async fn who_takes_nothing_is_cut_and_who_is_slow_is_not() {
+    async fn a_client_that_reads_nothing_is_cut_and_a_slow_one_is_not() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let mut flowing = Flowing::new(stream, Duration::from_millis(500));
+        let mut stream = WriteTimeout::new(stream, Duration::from_millis(500));
         let written = tokio::spawn(async move {
             let mut written = 0_usize;
             loop {
-                match flowing.write(&[0; 65_536]).await {
+                match stream.write(&[0; 65_536]).await {
                     Ok(taken) => written += taken,
                     Err(error) => return (written, error.kind()),
                 }
             }
         });
-        // More than the system holds for it, with pauses.
+        // More than the system buffers, with pauses.
         let mut read = vec![0; 1 << 20];
         for _ in 0..32 {
             client.read_exact(&mut read).await.unwrap();

@@ -1,4 +1,4 @@
-//! A sink as a handler.
+//! Adapts a sink to the handler trait.
 
 use std::sync::Arc;
 
@@ -6,21 +6,21 @@ use connectors::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, Si
 use market::{Catalog, Commit};
 
 use super::encode::Encoder;
-use super::handler::{Batch, DeliverError, DeltaHandler, Kind};
+use super::handler::{DeliverError, DeltaBatch, DeltaHandler, DeltaKind};
 
 /// Writes the batches of one view to a sink.
 pub struct SinkHandler {
     sink: Arc<dyn Sink>,
-    /// None before the first batch, and after an error.
+    /// None before the first batch and after an error.
     writer: Option<Box<dyn SinkWriter>>,
     run: Arc<str>,
     encoder: Encoder,
-    /// The batch at hand, encoded once however many tries it takes.
+    /// The current batch, encoded once for all its attempts.
     encoded: Option<((Commit, usize), Vec<SinkRecord>)>,
 }
 
 impl SinkHandler {
-    /// To `sink`, in a run of this name.
+    /// Writes to `sink`; `run` is the name of the run in its records.
     pub fn new(
         sink: Arc<dyn Sink>,
         run: Arc<str>,
@@ -31,17 +31,17 @@ impl SinkHandler {
         SinkHandler { sink, writer: None, run, encoder, encoded: None }
     }
 
-    fn write(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
-        let Batch { view, kind, after, commit, at, part, last, .. } = *batch;
-        let at_hand = (commit, part);
+    fn write(&mut self, batch: &DeltaBatch<'_>) -> Result<(), SinkError> {
+        let DeltaBatch { view, kind, after, commit, at, part, last, .. } = *batch;
+        let id = (commit, part);
         let records = match &self.encoded {
-            Some((encoded, records)) if *encoded == at_hand => records,
-            _ => &self.encoded.insert((at_hand, self.encoder.records(batch))).1,
+            Some((encoded, records)) if *encoded == id => records,
+            _ => &self.encoded.insert((id, self.encoder.records(batch))).1,
         };
         let kind = match kind {
-            Kind::Snapshot => BatchKind::Snapshot,
-            Kind::Resync => BatchKind::Resync,
-            Kind::Changes => BatchKind::Changes,
+            DeltaKind::Snapshot => BatchKind::Snapshot,
+            DeltaKind::Resync => BatchKind::Resync,
+            DeltaKind::Changes => BatchKind::Changes,
         };
         let (run, view) = (&*self.run, view.name);
         let writer = match &mut self.writer {
@@ -51,15 +51,15 @@ impl SinkHandler {
         writer.write(&SinkBatch { run, view, kind, after, commit, at, part, last, records })
     }
 
-    /// What an error comes to; what wrote is dropped, and opened anew for another try.
-    fn heed(&mut self, outcome: Result<(), SinkError>) -> Result<(), DeliverError> {
+    /// Maps a sink error. The writer is dropped, and the next attempt opens a new one.
+    fn map_error(&mut self, outcome: Result<(), SinkError>) -> Result<(), DeliverError> {
         outcome.map_err(|error| {
             self.writer = None;
             match error {
                 SinkError::Retry { .. } => DeliverError::Retry(error.into()),
                 SinkError::Forgotten { .. } => {
                     self.encoded = None; // a snapshot of the same commit is another batch
-                    DeliverError::Afresh(error.into())
+                    DeliverError::Resync(error.into())
                 }
                 _ => DeliverError::GiveUp(error.into()),
             }
@@ -68,15 +68,15 @@ impl SinkHandler {
 }
 
 impl DeltaHandler for SinkHandler {
-    fn deliver(&mut self, batch: &Batch<'_>) -> Result<(), DeliverError> {
+    fn deliver(&mut self, batch: &DeltaBatch<'_>) -> Result<(), DeliverError> {
         let outcome = self.write(batch);
-        self.heed(outcome)?;
+        self.map_error(outcome)?;
         self.encoded = None;
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), DeliverError> {
         let outcome = self.writer.as_mut().map_or(Ok(()), |writer| writer.close());
-        self.heed(outcome)
+        self.map_error(outcome)
     }
 }

@@ -1,6 +1,6 @@
-// The tape of events: what was restated, refused, in conflict, raised or withdrawn; the newest first.
+// The list of events: restatements, rejections, conflicts and alerts; the newest first.
 //
-// It shows rows of several views. Those that it has no words for are told column by column, so a view
+// It shows rows of several views. Rows without a format of their own are shown column by column, so a view
 // that comes later is shown without a change here.
 
 import { Store } from "./store.js";
@@ -13,7 +13,7 @@ const KEPT_KEYED = 5_000; // rows of each other view: those do not come in the o
 const SHOWN = 150; // rows altogether
 const REDRAW_MS = 400;
 
-export class Tape {
+export class EventList {
   // `choose(row)` is called when somebody wants to see the bar that an event is about.
   constructor(list, held, choose) {
     this.list = list;
@@ -33,7 +33,7 @@ export class Tape {
     for (const view of this.views) {
       const store = new Store(view, view.kind === "log" ? KEPT : KEPT_KEYED);
       const has = (column) => view.columns.some(({ name }) => name === column);
-      feed.unfollow(`tape ${view.name}`);
+      feed.unfollow(`events ${view.name}`);
       if (symbol && !has("instrument")) continue;
       // Rows of a keyed view may be many and in no order of time: of all instruments, only what is new.
       const request = {
@@ -43,7 +43,7 @@ export class Tape {
         ...(symbol ? { symbol } : {}),
       };
       this.stores.set(view.name, store);
-      feed.follow(`tape ${view.name}`, request, (message) => {
+      feed.follow(`events ${view.name}`, request, (message) => {
         for (const [row] of store.apply(message).upserts) this.seen.set(row, message.frontier.commit);
         this.changed = true;
       });
@@ -133,7 +133,7 @@ const WORDS = {
 };
 
 function plain(row) {
-  const told = Object.entries(row).filter(([name, value]) => !["commit", "instrument"].includes(name) && value !== null);
+  const fields = Object.entries(row).filter(([name, value]) => !["commit", "instrument"].includes(name) && value !== null);
   const time = row.time ?? row.open_time ?? row.from ?? row.begin ?? null;
-  return { text: told.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", "), time };
+  return { text: fields.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", "), time };
 }

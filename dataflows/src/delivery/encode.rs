@@ -1,4 +1,4 @@
-//! Rows as texts: what sinks are given.
+//! Encodes rows as text for sinks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use connectors::{Encoding, SinkRecord};
 use market::Catalog;
 
-use super::handler::{Batch, Delta, Kind};
+use super::handler::{Delta, DeltaBatch, DeltaKind};
 use crate::views::{Cell, View, ViewKind, cell_text, row_json};
 
-/// Encodes the batches of one view, one after the other.
+/// Encodes the batches of one view, in order.
 pub(super) struct Encoder {
     catalog: Arc<Catalog>,
     encoding: Encoding,
     numbers_as_strings: bool,
-    /// Of logs: how many rows of the newest commit had this key.
+    /// For logs: the number of rows of the newest commit, by key.
     copies: HashMap<String, u32>,
-    /// That commit, as it is in rows.
+    /// The newest commit, as a cell.
     commit: Option<Cell>,
 }
 
@@ -29,10 +29,10 @@ impl Encoder {
         Encoder { catalog, encoding, numbers_as_strings, copies: HashMap::new(), commit: None }
     }
 
-    /// The records of a batch. Rows of logs are numbered, so each batch must be encoded once.
-    pub(super) fn records(&mut self, batch: &Batch<'_>) -> Vec<SinkRecord> {
-        if batch.kind != Kind::Changes && batch.part == 0 {
-            self.commit = None; // all rows come anew
+    /// Encodes a batch. Rows of logs are numbered, so each batch must be encoded exactly once.
+    pub(super) fn records(&mut self, batch: &DeltaBatch<'_>) -> Vec<SinkRecord> {
+        if batch.kind != DeltaKind::Changes && batch.part == 0 {
+            self.commit = None; // a snapshot restarts the numbering
         }
         batch.deltas.iter().map(|delta| self.record(batch.view, delta)).collect()
     }
@@ -54,7 +54,7 @@ impl Encoder {
         SinkRecord { key, now: now_json, before: shown }
     }
 
-    /// How many rows before this one had the same key in its commit.
+    /// Counts the earlier rows of the same commit with the same key.
     fn number(&mut self, view: &View, row: &[Cell], key: &str) -> u32 {
         let commit = view.column("commit").and_then(|column| row.get(column));
         if commit != self.commit.as_ref() {
@@ -67,8 +67,8 @@ impl Encoder {
     }
 }
 
-/// The texts of the key columns of a row, joined by `|`. In them `\` is `\\` and `|` is `\|`; no value is `\N`. So
-/// two rows of a keyed view have the same text only if they have the same key.
+/// Joins the key columns of a row by `|`. `\` is escaped as `\\`, `|` as `\|`, and an empty cell is `\N`. Two rows of
+/// a keyed view have the same text only if they have the same key.
 pub fn key_text(view: &View, row: &[Cell], catalog: &Catalog) -> String {
     let mut text = String::new();
     let keys = view.columns.iter().zip(row).filter(|(column, _)| column.key);
@@ -93,7 +93,7 @@ pub fn key_text(view: &View, row: &[Cell], catalog: &Catalog) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deliver::Kind;
+
     use crate::views::view;
     use market::{Commit, EventTime, InstrumentRule};
 
@@ -121,18 +121,18 @@ mod tests {
         let row = |commit, source| {
             let mut row = vec![Cell::Null; view.columns.len()];
             row[..2].clone_from_slice(&[Cell::Unsigned(commit), text(source)]);
-            Delta::came(row)
+            Delta::inserted(row)
         };
         let mut keys = |kind, deltas: &[Delta]| {
             let (after, commit, at) = (None, Commit(9), EventTime(0));
-            let batch = Batch { view, kind, after, commit, at, part: 0, last: true, deltas };
+            let batch = DeltaBatch { view, kind, after, commit, at, part: 0, last: true, deltas };
             let keys = encoder.records(&batch).into_iter().map(|record| record.key);
             keys.collect::<Vec<_>>().join(" ")
         };
         let all = [row(1, "a"), row(1, "b"), row(1, "a"), row(2, "a")];
         let want = r"1|a|\N|\N|0 1|b|\N|\N|0 1|a|\N|\N|1 2|a|\N|\N|0";
-        assert_eq!(keys(Kind::Snapshot, &all), want);
-        assert_eq!(keys(Kind::Changes, &all[3..]), r"2|a|\N|\N|1", "the same commit goes on");
-        assert_eq!(keys(Kind::Resync, &all), want, "all rows come anew");
+        assert_eq!(keys(DeltaKind::Snapshot, &all), want);
+        assert_eq!(keys(DeltaKind::Changes, &all[3..]), r"2|a|\N|\N|1", "same commit, next number");
+        assert_eq!(keys(DeltaKind::Resync, &all), want, "a resync restarts the numbering");
     }
 }

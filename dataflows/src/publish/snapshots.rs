@@ -1,83 +1,82 @@
-//! What is left of a snapshot of a log or a table. It holds the rows as they are kept, and makes cells of them part
-//! by part.
+//! Snapshots of logs and tables. They hold the shared rows, and make cells of them part by part.
 
 use std::sync::Arc;
 
 use market::Commit;
 
 use crate::readers::{Allowance, Exceeded};
-use crate::views::{Cell, Frontier, Labels, Snapshot, SnapshotPart, View, Wanted};
+use crate::views::{Cell, Frontier, Labels, RowFilter, Snapshot, SnapshotPart, View};
 
-/// Which rows, and how they are shown.
-pub(super) struct Shown {
+/// The rows that a snapshot of a log selects, and the names for their numbers.
+pub(super) struct LogQuery {
     pub(super) view: &'static View,
-    pub(super) wanted: Arc<Wanted>,
+    pub(super) filter: Arc<RowFilter>,
     pub(super) labels: Labels,
 }
 
-/// The rows of a commit as a log keeps them, shared.
-pub(super) trait Kept: Send + Sync + 'static {
-    /// At least as many as there are rows.
+/// The rows of a commit in a log, shared.
+pub(super) trait CommitRows: Send + Sync + 'static {
+    /// An upper bound of the number of rows.
     fn count(&self) -> usize;
 
-    /// Calls `each` with the rows from number `from` on in their order, those that are not wanted too, until it says
-    /// to stop; each with its number.
+    /// Calls `each` with the number and cells of each row from number `from` on, unfiltered and in order, until it
+    /// returns false.
     fn each(
         &self,
-        of: &Shown,
+        of: &LogQuery,
         commit: Commit,
         from: usize,
         each: &mut dyn FnMut(usize, Vec<Cell>) -> bool,
     );
 }
 
-/// The rows of a log that are behind a place.
-pub(super) struct LogRest<K> {
-    whole: Arc<WholeLog<K>>,
-    place: Place,
+/// A snapshot of a log, from a position on.
+pub(super) struct LogSnapshot<K> {
+    source: Arc<LogSource<K>>,
+    position: RowPosition,
 }
 
-struct WholeLog<K> {
+struct LogSource<K> {
     frontier: Frontier,
-    shown: Shown,
+    query: LogQuery,
     commits: Vec<(Commit, K)>,
 }
 
-/// A commit, and the number of a row of it.
+/// A commit, and the number of a row in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct RowPosition {
     commit: usize,
     row: usize,
 }
 
-impl<K: Kept> LogRest<K> {
-    /// The latest rows of these commits that are wanted, at most so many.
+impl<K: CommitRows> LogSnapshot<K> {
+    /// The latest filtered rows of these commits, at most `rows`.
     pub(super) fn latest(
         frontier: Frontier,
-        shown: Shown,
+        query: LogQuery,
         commits: Vec<(Commit, K)>,
         rows: usize,
         allowance: &mut Allowance<'_>,
-    ) -> Result<LogRest<K>, Exceeded> {
-        let mut whole = WholeLog { frontier, shown, commits };
-        let Place { commit, row } = whole.latest(rows, allowance)?;
-        whole.commits.drain(..commit); // what is not told is not held
-        Ok(LogRest { whole: Arc::new(whole), place: Place { commit: 0, row } })
+    ) -> Result<LogSnapshot<K>, Exceeded> {
+        let mut source = LogSource { frontier, query, commits };
+        let RowPosition { commit, row } = source.latest(rows, allowance)?;
+        source.commits.drain(..commit); // earlier commits need not be held
+        Ok(LogSnapshot { source: Arc::new(source), position: RowPosition { commit: 0, row } })
     }
 }
 
-impl<K: Kept> WholeLog<K> {
-    /// Where the latest so many wanted rows begin.
-    fn latest(&self, rows: usize, allowance: &mut Allowance<'_>) -> Result<Place, Exceeded> {
+impl<K: CommitRows> LogSource<K> {
+    /// The position of the first of the latest `rows` filtered rows.
+    fn latest(&self, rows: usize, allowance: &mut Allowance<'_>) -> Result<RowPosition, Exceeded> {
         if rows == usize::MAX {
-            return Ok(Place { commit: 0, row: 0 });
+            return Ok(RowPosition { commit: 0, row: 0 });
         }
         let mut left = rows;
-        for (at, (commit, kept)) in self.commits.iter().enumerate().rev() {
-            allowance.take(kept.count())?;
+        for (at, (commit, rows_of_commit)) in self.commits.iter().enumerate().rev() {
+            allowance.take(rows_of_commit.count())?;
             let mut wanted = Vec::new();
-            kept.each(&self.shown, *commit, 0, &mut |number, cells| {
-                if self.shown.wanted.fits(self.shown.view, &cells) {
+            rows_of_commit.each(&self.query, *commit, 0, &mut |number, cells| {
+                if self.query.filter.fits(self.query.view, &cells) {
                     wanted.push(number);
                 }
                 true
@@ -86,30 +85,31 @@ impl<K: Kept> WholeLog<K> {
                 None => left -= wanted.len(),
                 Some(first) => {
                     let row = wanted.get(first).copied().unwrap_or(usize::MAX);
-                    return Ok(Place { commit: at, row });
+                    return Ok(RowPosition { commit: at, row });
                 }
             }
         }
-        Ok(Place { commit: 0, row: 0 })
+        Ok(RowPosition { commit: 0, row: 0 })
     }
 }
 
-impl<K: Kept> Snapshot for LogRest<K> {
+impl<K: CommitRows> Snapshot for LogSnapshot<K> {
     fn frontier(&self) -> Frontier {
-        self.whole.frontier
+        self.source.frontier
     }
 
     fn next(&self, rows: usize) -> SnapshotPart {
-        let WholeLog { shown, commits, .. } = &*self.whole;
+        let LogSource { query, commits, .. } = &*self.source;
         let (mut part, mut rest) = (Vec::new(), None);
-        let mut from = self.place.row;
-        for (at, (commit, kept)) in commits.iter().enumerate().skip(self.place.commit) {
-            kept.each(shown, *commit, from, &mut |row, cells| {
-                if !shown.wanted.fits(shown.view, &cells) {
+        let mut from = self.position.row;
+        for (at, (commit, rows_of_commit)) in commits.iter().enumerate().skip(self.position.commit)
+        {
+            rows_of_commit.each(query, *commit, from, &mut |row, cells| {
+                if !query.filter.fits(query.view, &cells) {
                     return true;
                 }
                 if part.len() >= rows {
-                    rest = Some(Place { commit: at, row });
+                    rest = Some(RowPosition { commit: at, row });
                     return false;
                 }
                 part.push(cells);
@@ -120,34 +120,34 @@ impl<K: Kept> Snapshot for LogRest<K> {
             }
             from = 0;
         }
-        let rest = rest.map(|place| LogRest { whole: Arc::clone(&self.whole), place });
+        let rest = rest.map(|position| LogSnapshot { source: Arc::clone(&self.source), position });
         (part, rest.map(|rest| Arc::new(rest) as Arc<dyn Snapshot>))
     }
 }
 
-/// Rows of a table, which are few.
-pub(super) struct TableRest {
+/// A snapshot of a table. Tables are small.
+pub(super) struct TableSnapshot {
     frontier: Frontier,
     rows: Arc<[Vec<Cell>]>,
     from: usize,
 }
 
-impl TableRest {
-    /// These rows.
-    pub(super) fn new(frontier: Frontier, rows: Vec<Vec<Cell>>) -> TableRest {
-        TableRest { frontier, rows: rows.into(), from: 0 }
+impl TableSnapshot {
+    /// A snapshot of these rows.
+    pub(super) fn new(frontier: Frontier, rows: Vec<Vec<Cell>>) -> TableSnapshot {
+        TableSnapshot { frontier, rows: rows.into(), from: 0 }
     }
 }
 
-impl Snapshot for TableRest {
+impl Snapshot for TableSnapshot {
     fn frontier(&self) -> Frontier {
         self.frontier
     }
 
     fn next(&self, rows: usize) -> SnapshotPart {
-        let TableRest { frontier, rows: all, from } = self;
+        let TableSnapshot { frontier, rows: all, from } = self;
         let to = from.saturating_add(rows.max(1)).min(all.len());
-        let rest = || TableRest { frontier: *frontier, rows: Arc::clone(all), from: to };
+        let rest = || TableSnapshot { frontier: *frontier, rows: Arc::clone(all), from: to };
         let more = to < all.len();
         (all[*from..to].to_vec(), more.then(|| Arc::new(rest()) as Arc<dyn Snapshot>))
     }
@@ -160,17 +160,17 @@ mod tests {
     use market::EventTime;
     use proptest::prelude::*;
 
-    /// So many rows, of which each third is not wanted.
+    /// Numbered rows; every third one is filtered out.
     struct Numbered(usize);
 
-    impl Kept for Numbered {
+    impl CommitRows for Numbered {
         fn count(&self) -> usize {
             self.0
         }
 
         fn each(
             &self,
-            _: &Shown,
+            _: &LogQuery,
             commit: Commit,
             from: usize,
             each: &mut dyn FnMut(usize, Vec<Cell>) -> bool,
@@ -185,16 +185,16 @@ mod tests {
     }
 
     proptest! {
-        /// Parts of any size add up to the latest wanted rows, and a part that is read again is the same.
+        /// Parts of any size add up to the latest filtered rows, and a part that is read again is the same.
         #[test]
         fn parts_add_up(
             counts in proptest::collection::vec(0..9_usize, 0..6),
             latest in prop_oneof![0..30_usize, Just(usize::MAX)],
             size in 1..5_usize,
         ) {
-            let shown = Shown {
+            let query = LogQuery {
                 view: view("incidents").unwrap(),
-                wanted: Arc::new(Wanted { texts: vec![(1, vec!["wanted".to_owned()])], ..Wanted::default() }),
+                filter: Arc::new(RowFilter { texts: vec![(1, vec!["wanted".to_owned()])], ..RowFilter::default() }),
                 labels: Labels::default(),
             };
             let all = counts.iter().enumerate().flat_map(|(commit, count)| {
@@ -207,7 +207,7 @@ mod tests {
             let commits = commits.map(|(at, count)| (Commit(at as u64), Numbered(*count))).collect();
             let frontier = Frontier { commit: Some(Commit(9)), at: EventTime(0) };
             let unlimited = &mut Allowance::unlimited();
-            let rest = LogRest::latest(frontier, shown, commits, latest, unlimited);
+            let rest = LogSnapshot::latest(frontier, query, commits, latest, unlimited);
             let mut rest: Option<Arc<dyn Snapshot>> = Some(Arc::new(rest.unwrap()));
             let mut got = Vec::new();
             while let Some(left) = rest {

@@ -1,12 +1,12 @@
-//! The row of the view `providers`.
+//! The row of the view `sources`.
 
 use market::EventTime;
 
 use super::row::{Cell, Column, Row, key, value};
 
-/// How one source is.
+/// The status of one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProviderRow<'a> {
+pub struct SourceRow<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its kind.
@@ -17,31 +17,31 @@ pub struct ProviderRow<'a> {
     pub role: &'static str,
     /// `running`, `idle`, `paused`, `disconnected`, `failed`, `ended` or `historic`.
     pub state: &'static str,
-    /// Rows read, whatever became of them.
+    /// Rows read, accepted or not.
     pub rows: u64,
-    /// The newest event time that was bound.
+    /// The newest event time in a commit.
     pub newest: Option<EventTime>,
     /// Its watermark.
     pub watermark: Option<EventTime>,
     /// Nanoseconds from its watermark to the system's time.
     pub lag: Option<i64>,
-    /// Its partitions.
+    /// The number of its partitions.
     pub partitions: u64,
-    /// How many of them have ended, if known.
+    /// The number of ended partitions, if known.
     pub ended: Option<u64>,
-    /// How many of its partitions are connected to their server, if it has any.
+    /// The number of connected partitions; none if the source has no server.
     pub connected: Option<u64>,
-    /// How often a connection was lost.
+    /// The number of lost connections.
     pub disconnects: Option<u64>,
-    /// How often rows were lost that had been there.
+    /// The number of losses of rows that the server had.
     pub gaps: Option<u64>,
     /// Rows that the server has and that were not read yet.
     pub behind: Option<u64>,
-    /// From when on it has been read; none if that is from its beginning.
+    /// The time from which on it was read; none if from its beginning.
     pub read_from: Option<EventTime>,
 }
 
-impl Row for ProviderRow<'_> {
+impl Row for SourceRow<'_> {
     const COLUMNS: &'static [Column] = &[
         key("name", "name of the source"),
         value("kind", "kind of the source"),
@@ -53,7 +53,7 @@ impl Row for ProviderRow<'_> {
              server, which is tried again; failed: a partition cannot be read on; ended; historic: read without \
              a watermark",
         ),
-        value("rows", "rows read, whatever became of them"),
+        value("rows", "rows read, accepted or not"),
         value("newest_time", "newest event time that was accepted into a commit"),
         value("watermark", "event time up to which it is taken to be complete"),
         value(
@@ -63,12 +63,15 @@ impl Row for ProviderRow<'_> {
         value("partitions", "number of its partitions, such as files"),
         value(
             "partitions_ended",
-            "how many of them have ended; empty where a recording does not tell",
+            "how many of them have ended; empty where a recording does not contain it",
         ),
         value("connected", "how many of them are connected to their server; empty of files"),
         value("disconnects", "how often a connection was lost"),
         value("gaps", "how often rows were lost that the server had; see `incidents`"),
-        value("rows_behind", "rows that the server has and that were not read yet, if it tells"),
+        value(
+            "rows_behind",
+            "rows that the server has and that were not read yet, if it reports them",
+        ),
         value(
             "read_from",
             "events from this time on are all read, and bars that open before it are `partial`; empty if it is \

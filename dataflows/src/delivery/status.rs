@@ -1,0 +1,148 @@
+//! The progress and state of deliveries.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use market::Commit;
+
+use super::handler::{DeltaBatch, DeltaKind};
+use crate::views::{Cell, Row, SinkRow, View};
+
+/// The status of one delivery of a view to a handler. Its driver writes it; every thread may read it.
+#[derive(Debug)]
+pub struct SinkStatus {
+    /// The handler's name.
+    pub name: String,
+    /// The handler's kind.
+    pub kind: String,
+    /// The view.
+    pub view: &'static View,
+    progress: Mutex<SinkProgress>,
+}
+
+/// The counters and state of a delivery.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkProgress {
+    /// The driver's state.
+    pub state: SinkState,
+    /// The commit up to which everything has been delivered; none before the first.
+    pub commit: Option<Commit>,
+    /// Complete batches that were delivered.
+    pub batches: u64,
+    /// Changes that were delivered.
+    pub rows: u64,
+    /// Failed attempts.
+    pub retries: u64,
+    /// Snapshots that were sent because changes were no longer available.
+    pub resyncs: u64,
+    /// The cause of the last failed attempt. It stays after a success.
+    pub last_error: Option<String>,
+}
+
+/// The state of a delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SinkState {
+    /// The driver delivers or waits for changes.
+    #[default]
+    Running,
+    /// The handler has failed to take the current batch; the driver retries it.
+    Retrying,
+    /// The handler has given up, or the shutdown's deadline passed before everything was delivered.
+    Failed,
+    /// Everything was delivered and the job has ended.
+    Ended,
+}
+
+impl SinkState {
+    /// The state's name in rows.
+    pub fn name(self) -> &'static str {
+        match self {
+            SinkState::Running => "running",
+            SinkState::Retrying => "retrying",
+            SinkState::Failed => "failed",
+            SinkState::Ended => "ended",
+        }
+    }
+}
+
+impl SinkStatus {
+    /// The status of a delivery that has not begun.
+    pub fn new(name: &str, kind: &str, view: &'static View) -> Arc<SinkStatus> {
+        let (name, kind) = (name.to_owned(), kind.to_owned());
+        Arc::new(SinkStatus { name, kind, view, progress: Mutex::default() })
+    }
+
+    /// A copy of the present counters and state.
+    pub fn progress(&self) -> SinkProgress {
+        self.lock().clone()
+    }
+
+    /// Counts a delivered batch, or a part of one.
+    pub(super) fn delivered(&self, batch: &DeltaBatch<'_>) {
+        let mut progress = self.lock();
+        progress.state = SinkState::Running;
+        progress.rows += batch.deltas.len() as u64;
+        if batch.last {
+            progress.batches += 1;
+            progress.commit = Some(batch.commit);
+        }
+    }
+
+    /// Records that everything up to a commit is delivered.
+    pub(super) fn through(&self, commit: Option<Commit>) {
+        self.lock().commit = commit;
+    }
+
+    pub(super) fn begins(&self, kind: DeltaKind) {
+        self.lock().resyncs += u64::from(kind == DeltaKind::Resync);
+    }
+
+    pub(super) fn retries(&self, error: String) {
+        let mut progress = self.lock();
+        progress.state = SinkState::Retrying;
+        progress.retries += 1;
+        progress.last_error = Some(error);
+    }
+
+    pub(super) fn fails(&self, error: String) {
+        let mut progress = self.lock();
+        progress.state = SinkState::Failed;
+        progress.last_error = Some(error);
+    }
+
+    pub(super) fn ends(&self) {
+        self.lock().state = SinkState::Ended;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SinkProgress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The statuses of all deliveries of a job, for the view `sinks`.
+#[derive(Clone, Debug, Default)]
+pub struct SinkStatuses(pub Arc<[Arc<SinkStatus>]>);
+
+impl SinkStatuses {
+    /// One row per delivery, keyed by the names of sink and view.
+    pub fn rows(&self) -> Vec<(String, Vec<Cell>)> {
+        let rows = self.0.iter().map(|status| {
+            let progress = status.progress();
+            let row = SinkRow {
+                name: &status.name,
+                view: status.view.name,
+                kind: &status.kind,
+                state: progress.state.name(),
+                commit: progress.commit,
+                batches: progress.batches,
+                rows: progress.rows,
+                retries: progress.retries,
+                resyncs: progress.resyncs,
+                last_error: progress.last_error.as_deref(),
+            };
+            let mut cells = Vec::with_capacity(SinkRow::COLUMNS.len());
+            row.cells(&mut cells);
+            (format!("{}\n{}", status.name, status.view.name), cells)
+        });
+        rows.collect()
+    }
+}
