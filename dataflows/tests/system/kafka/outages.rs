@@ -30,7 +30,7 @@ impl Scale {
         match std::env::var_os("TICKWEAVE_OUTAGES_WHOLE") {
             Some(_) => Scale { trades: 600_000, outage: Duration::from_secs(40), source: "" },
             None => Scale {
-                trades: 200_000,
+                trades: 120_000,
                 outage: Duration::from_secs(6),
                 source: "idle_timeout = \"2s\"\n",
             },
@@ -47,13 +47,14 @@ fn a_broker_that_is_away_in_a_catch_up_delays_and_loses_nothing() {
     let topic = Topic::new(&kafka, "outage", PARTITIONS);
     made.produce(&topic, PARTITIONS);
     let wanted = made.bars("1m", 1);
-    // Little is fetched ahead, so that most is still in the broker when it goes.
+    // Of each partition a batch of messages is fetched, and half a second later the next one, so that most is still in
+    // the broker when it goes, however slow this test is.
     let config = format!(
         "[job]\ntimeframes = [\"1m\"]\nindicators = []\n[commit]\nrecords = 500\n[outliers]\nbars = 0\n\
          [[source]]\nname = \"k\"\nkind = \"kafka\"\nservers = \"{}\"\ntopics = [\"outage\"]\nstart = \"earliest\"\n\
          {}{COLUMNS}\
          [source.properties]\n\"fetch.message.max.bytes\" = \"10000\"\n\"queued.max.messages.kbytes\" = \"10\"\n\
-         \"queued.min.messages\" = \"100\"\n",
+         \"queued.min.messages\" = \"100\"\n\"fetch.queue.backoff.ms\" = \"500\"\n",
         kafka.address, scale.source
     );
     for (outage, away, back) in [

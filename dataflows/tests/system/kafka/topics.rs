@@ -86,6 +86,7 @@ impl<'a> Topic<'a> {
             .client()
             .set("enable.idempotence", "true")
             .set("linger.ms", "5")
+            .set("batch.num.messages", "2500")
             .set("message.max.bytes", "4000000")
             .set("queue.buffering.max.kbytes", "65536")
             .create()
