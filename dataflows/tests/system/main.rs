@@ -5,6 +5,7 @@ mod bad_input;
 mod cost;
 mod delivering;
 mod demo;
+mod documented;
 mod end_to_end;
 mod expected;
 mod following;
