@@ -91,7 +91,12 @@ fn answer(
         (Question::Ready, Readiness::NotYet(why)) => Some(why.as_str()),
         _ => None,
     };
-    let status = if waiting.is_some() { Status::Fail } else { health.status() };
+    // Whether to ask is another question than whether all is well: a sink that failed harms no answer.
+    let status = match (question, waiting) {
+        (_, Some(_)) => Status::Fail,
+        (Question::Ready, None) => health.status().min(Status::Warn),
+        _ => health.status(),
+    };
     health_response(context, &health, status, waiting)
 }
 
