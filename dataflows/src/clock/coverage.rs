@@ -76,6 +76,7 @@ impl Redundancy {
 
     /// The watermark that a silent source may take from others: the least of those that are live and share an
     /// instrument with it. None if none of them sends one of its instruments: watermarks wait for what it alone sends.
+    /// This is learned from the rows, so nobody has to configure which source carries what.
     pub(super) fn covering_watermark(
         &self,
         silent: usize,
