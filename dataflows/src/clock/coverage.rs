@@ -88,8 +88,8 @@ impl Redundancy {
             .filter_map(|(other, known)| known.as_ref().zip(live(other)))
             .filter(|(known, _)| !own.is_disjoint(known))
             .collect();
-        let is_told = |instrument| carrying.iter().any(|(known, _)| known.contains(instrument));
-        if !own.iter().all(is_told) {
+        let is_covered = |instrument| carrying.iter().any(|(known, _)| known.contains(instrument));
+        if !own.iter().all(is_covered) {
             return None;
         }
         carrying.iter().map(|(_, watermark)| *watermark).min()
