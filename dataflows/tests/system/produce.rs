@@ -85,7 +85,8 @@ fn entries_say_what_their_source_says() {
         let replay = |config: &str, out: &str| {
             tickweave(folder, &["replay", config, "--out", out, "--json"]).json()
         };
-        let (direct, reported) = (replay("venue.toml", "direct"), replay("written.toml", "written"));
+        let (direct, reported) =
+            (replay("venue.toml", "direct"), replay("written.toml", "written"));
         for count in ["records", "accepted", "corrections", "cancels", "duplicates", "dead"] {
             assert_eq!(direct[count], reported[count], "{form}: {count}");
         }
