@@ -93,7 +93,7 @@ pub enum Encoding {
     /// The row as it is now.
     #[default]
     Upserts,
-    /// The row before as well.
+    /// The row before as well. Not the default: most receivers keep rows by key, and need half the bytes.
     Deltas,
 }
 

@@ -130,9 +130,9 @@ fn poll_and_decode(servers: &str, topic: &str) -> u64 {
 
 /// The partition that has the messages.
 fn partition(consumer: &BaseConsumer, topic: &str) -> i32 {
-    let patience = Duration::from_secs(10);
+    let timeout = Duration::from_secs(10);
     let has =
-        |partition: &i32| consumer.fetch_watermarks(topic, *partition, patience).unwrap().1 > 0;
+        |partition: &i32| consumer.fetch_watermarks(topic, *partition, timeout).unwrap().1 > 0;
     (0..4).find(has).unwrap()
 }
 

@@ -80,7 +80,8 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether the command line asks for something that is never done, such as to replace a file that another program wrote.
+    /// Whether the command line asks for something that is never done, such as to replace a file that another program
+    /// wrote.
     pub fn is_refusal(&self) -> bool {
         match self {
             RunError::Recording(error) => error.is_refusal(),
@@ -103,7 +104,8 @@ pub struct RunOptions {
     pub record: Option<PathBuf>,
     /// Write final views to this folder.
     pub out: Option<PathBuf>,
-    /// Replace files that exist by the recording and by views, whichever program wrote them; never one that the job reads.
+    /// Replace files that exist by the recording and by views, whichever program wrote them; never one that the job
+    /// reads.
     pub force: bool,
     /// What is read beside the files of the configuration, such as the recording that is replayed.
     pub reads: Vec<JobFile>,
@@ -221,7 +223,7 @@ impl Job {
         )?;
         let catalog = Arc::clone(&config.catalog);
         let connections = Connections::default();
-        // A replay delivers nothing: the changes of a recording have been delivered before.
+        // A replay delivers nothing: the changes of a recording were delivered when they happened.
         let sinks = if options.followed { config.sink_statuses() } else { SinkStatuses::default() };
         let health = HealthMonitor::new(
             config.sources.iter().map(|s| (s.names.name.clone(), s.required)).collect(),

@@ -31,7 +31,7 @@ pub enum IdScopeError {
         /// The name that has the hash.
         other: Arc<str>,
     },
-    /// Ids of one scope cannot both have holes and have none.
+    /// Ids of one scope cannot both have holes and have none: the sources would miss each other's copies.
     #[error(
         "the ids of scope `{name}` are contiguous by one source and not by another; set \
          `contiguous_ids` alike in both, or give one of them an `id_scope` of its own"

@@ -154,7 +154,8 @@ impl IdScope {
         IdScope(if are_contiguous { hash | IdScope::CONTIGUOUS } else { hash })
     }
 
-    /// Whether its ids are contiguous integers per instrument.
+    /// Whether its ids are contiguous integers per instrument. This is a bit of the scope, so it travels with each
+    /// record and in recordings, and the hot path needs no table.
     pub const fn is_contiguous(self) -> bool {
         self.0 & IdScope::CONTIGUOUS != 0
     }
@@ -250,9 +251,9 @@ impl Trade {
     /// ```
     /// # use market::*;
     /// let first = Trade {
-    ///     instrument: InstrumentId::of("x:A"), spec: InstrumentSpec::DEFAULT, scope: IdScope::of("x"), id: TradeId::of("t-1"),
-    ///     time: EventTime(1), sequence: 7, is_positional: true, price: Price(1), quantity: Quantity(1),
-    ///     side: Side::Unknown, updates: Updates::ALL,
+    ///     instrument: InstrumentId::of("x:A"), spec: InstrumentSpec::DEFAULT,
+    ///     scope: IdScope::of("x"), id: TradeId::of("t-1"), time: EventTime(1), sequence: 7, is_positional: true,
+    ///     price: Price(1), quantity: Quantity(1), side: Side::Unknown, updates: Updates::ALL,
     /// };
     /// let copy = Trade { sequence: 9, ..first };
     /// assert!(copy != first && copy.content() == first.content());

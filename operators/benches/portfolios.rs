@@ -1,7 +1,7 @@
 //! What a round costs when so many symbols tick, and whether what does not tick costs anything.
 //!
 //! `cargo bench -p operators --bench portfolios`. One worker, CPU time of its thread from a round's input to its
-//! last output, median of some samples. Two desks, by turns: one of 1,000 portfolios with 50 positions each over 10,000
+//! last output, median of some samples. Two valuations, by turns: one of 1,000 portfolios with 50 positions each over 10,000
 //! symbols, and one that has as many portfolios and symbols again, which nothing ever happens to.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench fails by panicking")]
 

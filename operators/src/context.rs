@@ -40,6 +40,9 @@ pub struct CommitContext {
 
 /// Which sources speak of an instrument, and its watermark: the minimum over them, which never goes
 /// back when another source joins.
+///
+/// Sources count from the commit after their first record. So this needs no configuration of which source feeds what,
+/// and is a function of the commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstrumentClock {
     sources: SourceSet,

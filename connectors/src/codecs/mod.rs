@@ -4,6 +4,8 @@
 //! adds. Chosen by `codec = "…"` in a source of files, or `--codec …`. To add one: a file beside this one
 //! with the raw payload in its documentation, and a line in [`CODECS`].
 //!
+//! A codec is a mapping and nothing else, so there is one decoder to trust; a feed is a file of constants.
+//!
 //! ```
 //! let codec = connectors::codecs::find("binance-stream").unwrap();
 //! assert_eq!(codec.defaults(Default::default()).unwrap().instrument, "binance:{symbol}");

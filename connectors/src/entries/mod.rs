@@ -4,7 +4,7 @@
 //!
 //! ```toml
 //! [[source]]
-//! name = "desk"
+//! name = "fills"
 //! kind = "entries"
 //! paths = ["fills.csv", "targets.jsonl.gz"]   # each is a partition
 //! # type = "fill"                             # of rows without a type

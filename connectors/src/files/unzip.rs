@@ -1,9 +1,9 @@
 //! The content of the first file in a zip archive, in one pass and bounded memory.
 //!
 //! Archives of market data hold one file each. Only local headers are read ([APPNOTE], 4.3.7), since a
-//! deflate stream knows its own end; what follows the content is read to hold its checksum to it, and to
-//! see that no second file follows, which would be lost. All that is wrong is an error of the kinds
-//! `UnexpectedEof` (the archive breaks off) and `InvalidData`.
+//! deflate stream knows its own end, and so an archive needs no seeking; what follows the content is read to hold its
+//! checksum to it, and to see that no second file follows, which would be lost. All that is wrong is an error of the
+//! kinds `UnexpectedEof` (the archive breaks off) and `InvalidData`.
 //!
 //! ```text
 //! 50 4b 03 04 | version 2 | flags 2 | method 2 | time 4 | crc 4 | packed 4 | size 4 | name n | extra m

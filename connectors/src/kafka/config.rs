@@ -121,6 +121,8 @@ impl Plan {
             .set("bootstrap.servers", &self.servers)
             // The library assigns partitions under the name of a group only; nobody joins it.
             .set("group.id", self.group.as_deref().unwrap_or("tickweave"))
+            // To skip what retention took, or to read all again, is a decision of the user. The job reports the loss
+            // and reads on from the oldest message.
             .set("auto.offset.reset", "error")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")

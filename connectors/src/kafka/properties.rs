@@ -8,7 +8,8 @@ use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use serde_json::{Map, Value};
 
-/// Properties that a user has set; no secret is among them, only where it is.
+/// Properties that a user has set; no secret is among them, only where it is. Recordings hold the configuration and
+/// `check` shows it, so it must have nothing that can leak.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Properties(BTreeMap<String, Held>);
 

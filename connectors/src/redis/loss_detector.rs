@@ -4,6 +4,7 @@
 //! what was given after that must be there to read. Where the oldest entry is newer than what was read, or
 //! nothing is left to read, it is known how many there are, and the difference is what was taken out
 //! unread: by trimming, by deleting, or by a server that came back with less than it had.
+//! Ids alone do not show a loss, since they have holes.
 
 use super::entry_id::EntryId;
 

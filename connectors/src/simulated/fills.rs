@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [[source]]
-//! name = "desk"
+//! name = "fills"
 //! kind = "simulated-fills"
 //! portfolios = ["north", "south"]
 //! fills_per_second = 20

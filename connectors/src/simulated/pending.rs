@@ -36,7 +36,7 @@ impl Amendments {
         self.coming.front().map(|amendment| amendment.at)
     }
 
-    /// The next one. A new id is given only now, so that until then the market's ids have no hole.
+    /// The next one. A new id is given only now: given with the trade, it would be a gap for seconds.
     pub(super) fn emit(&mut self, new_id: impl FnOnce() -> TradeId) -> Option<Event> {
         let Amendment { at, change } = self.coming.pop_front()?;
         let of = self.trade.name();

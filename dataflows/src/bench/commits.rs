@@ -116,7 +116,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
     })
 }
 
-/// As that of a run that is followed, but for the tape of trades.
+/// Like the board of a run with subscribers, but without the trade log.
 fn board(config: &Config) -> Board {
     Board::new(BoardConfig {
         workers: 1,

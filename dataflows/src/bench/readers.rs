@@ -82,7 +82,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         readers.stop();
         thread::sleep(SETTLE);
     }
-    eprintln!("{RATE} ticks/s, {SCANS} scanning readers and {SILENT} silent followers, by turns");
+    eprintln!("{RATE} ticks/s, {SCANS} scanning readers and {SILENT} silent subscribers, by turns");
     for (name, seen) in [("alone", &mut alone), ("beside", &mut beside)] {
         let rate = seen.ticks / seen.seconds;
         let [live50, live99] = [0.5, 0.99].map(|share| quantile(&mut seen.live, share));

@@ -76,6 +76,7 @@ impl Redundancy {
 
     /// The watermark that a silent source may take from others: the least of those that are live and share an
     /// instrument with it. None if none of them sends one of its instruments: watermarks wait for what it alone sends.
+    /// This is learned from the rows, so nobody has to configure which source carries what.
     pub(super) fn covering_watermark(
         &self,
         silent: usize,
@@ -87,8 +88,8 @@ impl Redundancy {
             .filter_map(|(other, known)| known.as_ref().zip(live(other)))
             .filter(|(known, _)| !own.is_disjoint(known))
             .collect();
-        let is_told = |instrument| carrying.iter().any(|(known, _)| known.contains(instrument));
-        if !own.iter().all(is_told) {
+        let is_covered = |instrument| carrying.iter().any(|(known, _)| known.contains(instrument));
+        if !own.iter().all(is_covered) {
             return None;
         }
         carrying.iter().map(|(_, watermark)| *watermark).min()

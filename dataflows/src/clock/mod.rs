@@ -25,6 +25,9 @@ pub struct SourceTiming {
     pub disorder: Span,
     /// A partition that had nothing left to read for so long follows the system's time; none: never. A source of
     /// coverage `any` that has sent nothing for so long is silent.
+    ///
+    /// An idle source stays in the minimum. If it were excluded, the watermark would have to go back when it resumes,
+    /// to trades that are already dropped.
     pub idle_after: Option<Span>,
     /// Whether other sources send the same.
     pub coverage: Coverage,
@@ -48,7 +51,8 @@ pub struct Partitions {
 pub enum Ahead {
     /// Ahead of the system's time as of the commit before.
     OfSystem(Span),
-    /// Fixed: events after this time are refused.
+    /// Fixed: events after this time are refused. Files use it: if a file's own newest time were the bound, one absurd
+    /// time would pass and all others be refused.
     NotAfter(EventTime),
 }
 

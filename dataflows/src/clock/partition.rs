@@ -16,7 +16,7 @@ pub(super) struct Partition {
     /// Whether it brought a row in the commit at hand.
     pub(super) has_new_rows: bool,
     /// The system's time of the last commit in which it brought a row.
-    heard_at: EventTime,
+    last_row_at: EventTime,
     /// While nothing was left to read: from when on, and up to when that is known.
     drained: Option<(EventTime, EventTime)>,
 }
@@ -34,7 +34,7 @@ impl Partition {
             absent: false,
             ended: false,
             has_new_rows: false,
-            heard_at: at,
+            last_row_at: at,
             drained: None,
         }
     }
@@ -59,7 +59,7 @@ impl Partition {
     /// The commit at hand closes at system time `now`.
     pub(super) fn close(&mut self, now: EventTime) {
         if std::mem::take(&mut self.has_new_rows) {
-            self.heard_at = now;
+            self.last_row_at = now;
         }
     }
 
@@ -71,7 +71,8 @@ impl Partition {
     /// Whether neither a row nor an empty read came of it within `idle` before `now`: it is disconnected, cannot be
     /// read, or waits behind others.
     pub(super) fn is_silent(&self, idle: Span, now: EventTime) -> bool {
-        let last = self.drained.map_or(self.heard_at, |(_, through)| through.max(self.heard_at));
+        let last =
+            self.drained.map_or(self.last_row_at, |(_, through)| through.max(self.last_row_at));
         !self.is_done() && last.after(idle) <= now
     }
 

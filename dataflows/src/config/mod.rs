@@ -87,7 +87,7 @@ pub struct Config {
     pub limits: Limits,
     /// Bytes of each log.
     pub log_bytes: usize,
-    /// Bytes of the tape of trades.
+    /// Bytes of the trade log.
     pub trade_log_bytes: usize,
     /// Bytes of the latest changes of each keyed view.
     pub ring_bytes: usize,

@@ -14,6 +14,8 @@ use super::status::{SinkState, SinkStatus};
 use crate::views::ViewReader;
 
 /// The sink drivers of a job: one thread per handler and view. Dropping the set stops them where they are.
+///
+/// They are threads, not tasks: clients of other systems block or bring a runtime of their own, and there are few.
 pub struct SinkSet {
     reader: Arc<dyn ViewReader>,
     runtime: Handle,

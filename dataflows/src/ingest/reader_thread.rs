@@ -150,6 +150,7 @@ impl PacedSink for BatchSender {
         self.to.send(message).is_ok()
     }
 
+    // Goes through the queue of the rows; by another way it could overtake rows that wait there.
     fn report_drained(&mut self) {
         let Some(every) = self.drained_every else { return };
         if self.drained_sent.is_some_and(|sent| sent.elapsed() < every) {

@@ -174,9 +174,8 @@ impl BoardReader {
                 changes
             }
             None if view.name == TRADE_LOG => {
-                let (tape, labels) = (&self.board.trade_log, &self.board.labels);
-                let rows =
-                    tape.between((view, filter), Commit(from), through, labels, allowance)?;
+                let (log, labels) = (&self.board.trade_log, &self.board.labels);
+                let rows = log.between((view, filter), Commit(from), through, labels, allowance)?;
                 let rows = rows.ok_or_else(gone)?.into_iter();
                 rows.map(|cells| Change { cells, diff: 1 }).collect()
             }

@@ -6,6 +6,9 @@
 //! most, whatever else is queued. Threads for long reads have a lower priority than workers, so readers use the CPU
 //! time that the job leaves.
 //!
+//! A long read begins anew: so a waiting read keeps no state, and a stopped one loses a few milliseconds of work. Reads
+//! share threads by class and not by client, since one client with a hundred connections looks like a hundred clients.
+//!
 //! A full queue rejects reads, a read that has waited too long is rejected, and a read whose client is gone does not
 //! run. This module does not know what is read.
 

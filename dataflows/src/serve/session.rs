@@ -12,6 +12,8 @@
 //!   `open`. Final with a revision above 0 it is `revised`. So it may be called final later than a
 //!   watermark would allow, if nothing trades after *e*, but never earlier.
 //!
+//! These bars are made on read: below a day they are a choice of rows, and a day is the union of a few rows.
+//!
 //! A calendar without sessions is in a regular session for ever.
 
 use std::collections::BTreeMap;

@@ -140,7 +140,7 @@ fn an_outage_of_both_providers_is_a_gap_and_one_of_either_is_none() {
     const TICKS: i64 = 20_000;
     let outages = |providers: i64| {
         let mut raw = config(500, TICKS, 1);
-        raw.source.retain(|source| source.kind == "simulated"); // without the desk
+        raw.source.retain(|source| source.kind == "simulated"); // without simulated fills
         for (source, provider) in raw.source.iter_mut().zip(1..) {
             let faults = "late = 0.0\ncorrected = 0.0\ncancelled = 0.0\nlost = 0.0\nconflicting = 0.0\n\
                           outage_every = \"5s\"\noutage_for = \"1s\"";

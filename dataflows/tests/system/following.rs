@@ -121,7 +121,7 @@ fn messages_add_up_to_the_view() {
             let slow = job.events("view=candles&numbers=string", Duration::from_millis(200));
             let some = job.events(&format!("{some}&numbers=string"), at_once);
             let diffs = job.events("view=candles&encoding=diff&numbers=string", at_once);
-            let tape = job.events("view=trades&limit=100000&numbers=string", at_once);
+            let trade_log = job.events("view=trades&limit=100000&numbers=string", at_once);
             let log = job.events("view=revisions&limit=100000&numbers=string", at_once);
             sleep(Duration::from_millis(700)); // these join in the middle
             let late = job.events("view=candles&numbers=string&conflate_ms=50", at_once);
@@ -142,7 +142,7 @@ fn messages_add_up_to_the_view() {
                 ("diffs", diffs),
                 ("log", log),
                 ("late", late),
-                ("tape", tape),
+                ("trades", trade_log),
                 ("socket", socket),
                 ("slow socket", slow_socket),
             ])
@@ -174,9 +174,14 @@ fn messages_add_up_to_the_view() {
         received["some"].assert_is("candles", &own, &of_bars, "some bars");
         let trades = final_rows(folder, "trades");
         for kind in [",trade,", ",correction,", ",cancel,"] {
-            assert!(trades.iter().any(|row| row.contains(kind)), "no {kind} in the tape");
+            assert!(trades.iter().any(|row| row.contains(kind)), "no {kind} in the trade log");
         }
-        received["tape"].assert_is("trades", &trades, &columns(folder, "trades"), "the tape");
+        received["trades"].assert_is(
+            "trades",
+            &trades,
+            &columns(folder, "trades"),
+            "the trade log",
+        );
         let revisions = final_rows(folder, "revisions");
         received["log"].assert_is("revisions", &revisions, &columns(folder, "revisions"), "a log");
 

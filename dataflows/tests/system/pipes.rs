@@ -23,7 +23,7 @@ struct Run {
 impl Run {
     /// Runs the job in `folder`.
     fn start(folder: &Path, to: PipeWriter, more: &[&str]) -> Run {
-        // Nobody tells the port where nothing is read.
+        // Standard error is not read, so the port is not known.
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let listen =
             ["run", "job.toml", "--json", "--listen", &free.to_string()].map(str::to_owned);
@@ -85,7 +85,7 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
     (reader, writer)
 }
 
-/// The sink's file is removed, of which a line of the log tells; the sink goes on all the same.
+/// The sink's file is removed, which a line of the log reports; the sink goes on all the same.
 fn assert_its_sink_goes_on(run: &Run, folder: &Path) {
     let path = folder.join("candles.ndjson");
     posted(run.address, 1, "running");

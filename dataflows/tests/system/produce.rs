@@ -63,7 +63,7 @@ fn entries_say_what_their_source_says() {
     let venue = "kind = \"simulated\"\nticks = 20000\nticks_per_second = 100\n\
                  faults = { corrected = 0.02, cancelled = 0.02, repeated = 0.02 }\n";
     fs::write(folder.join("venue.toml"), format!("{source}{venue}")).unwrap();
-    for (form, name) in [("entries", "told.csv"), ("jsonl", "told.jsonl")] {
+    for (form, name) in [("entries", "written.csv"), ("jsonl", "written.jsonl")] {
         let reported = tickweave(
             folder,
             &[
@@ -81,18 +81,19 @@ fn entries_say_what_their_source_says() {
         );
         assert_eq!(reported.json()["refused"].as_u64(), Some(0));
         let entries = format!("{source}kind = \"entries\"\npaths = [\"{name}\"]\n");
-        fs::write(folder.join("told.toml"), entries).unwrap();
+        fs::write(folder.join("written.toml"), entries).unwrap();
         let replay = |config: &str, out: &str| {
             tickweave(folder, &["replay", config, "--out", out, "--json"]).json()
         };
-        let (direct, reported) = (replay("venue.toml", "direct"), replay("told.toml", "told"));
+        let (direct, reported) =
+            (replay("venue.toml", "direct"), replay("written.toml", "written"));
         for count in ["records", "accepted", "corrections", "cancels", "duplicates", "dead"] {
             assert_eq!(direct[count], reported[count], "{form}: {count}");
         }
         assert!(direct["corrections"].as_u64() > Some(100) && direct["dead"].as_u64() == Some(0));
         for view in ["candles.csv", "indicators.csv", "revisions.csv"] {
             let read = |of: &str| lines(&folder.join(of).join(view));
-            assert!(read("direct") == read("told"), "{form}: {view}");
+            assert!(read("direct") == read("written"), "{form}: {view}");
         }
     }
 }

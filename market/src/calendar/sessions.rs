@@ -2,7 +2,8 @@
 //!
 //! `docs/semantics.md`, section *Sessions*, defines what is computed here:
 //!
-//! * a trading day begins when its first session opens and ends when that of the next trading day does;
+//! * a trading day begins when its first session opens and ends when that of the next trading day does. So its bar
+//!   opens with its market, and reports after the close still count to it; it is final only when the next day begins;
 //! * it is tiled by **stretches**: its sessions, and the closed times after each of them;
 //! * a bar shorter than a day is aligned to the beginning of its stretch and cut at its end.
 

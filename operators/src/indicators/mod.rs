@@ -5,7 +5,7 @@
 //! * **Meaning**: each number is a function of the bars that there are, in order of time, and of nothing
 //!   else: a bar that is restated, inserted or removed changes exactly the numbers that the definition
 //!   requires. The definitions are TA-Lib's (C 0.8, classic mode, unstable period 0) where it has the
-//!   indicator: seeds, first value and special cases.
+//!   indicator: seeds, first value and special cases. Users compare with it, and it is an independent oracle.
 //! * **Numbers**: prices are exact mantissas until a formula leaves whole numbers. Window sums are integers;
 //!   recurrences are `f64` in one fixed order. Bars without a field that an indicator needs take no part in it.
 //! * **State bound**: a row of some 40 to 120 bytes per bar and indicator. Bars are never dropped, so no

@@ -3,6 +3,9 @@
 //! Bars are *x₁ … xₙ* in order of time, those without a needed field left out. An indicator is a
 //! function `step` with *sᵢ = step(the bars and states before i, xᵢ)* and a function `read` that makes
 //! outputs of *sᵢ* alone. It gives how far back `step` looks: at most *w* bars and *d* states.
+//!
+//! Each bar keeps its state, since a rolling state cannot be taken back. After a restatement the column is recomputed
+//! only until states are bit for bit as before; a recomputation to the end would cost the whole history.
 
 use market::EventTime;
 use serde::de::DeserializeOwned;

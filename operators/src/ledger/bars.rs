@@ -3,6 +3,8 @@
 //! A bar has the numbers of its plain trades' chunks, and its amended trades' survivors as they are. A trade that comes
 //! is added to its values, one that goes is subtracted; only if it was the open, the close, the high or the
 //! low, the bar is folded anew, from what its chunks come to.
+//!
+//! Bars are never dropped: they are small beside trades, and `limits.state_bytes` bounds them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

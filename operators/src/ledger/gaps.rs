@@ -37,7 +37,8 @@ struct End {
 }
 
 impl Gaps {
-    /// Notes a trade with this `id`, perhaps once more.
+    /// Notes a trade with this `id`, perhaps once more. An id that only a correction or a cancel names is not noted:
+    /// its trade has not come and is in no bar, and it would have no event time.
     pub(super) fn observe(&mut self, scope: IdScope, id: TradeId, time: EventTime) {
         let (true, TradeId::Number(id)) = (scope.is_contiguous(), id) else {
             return;

@@ -3,6 +3,11 @@
 //! What is recent is known from the closes of base bars as they were at the end of the commit before. All
 //! trades between two such closes are held to one [`Band`], so medians are computed about once per bar
 //! and commit in which closes before it change, and a trade costs two comparisons.
+//!
+//! * An outlier still counts: a filter that drops is wrong when the market jumps, and values would depend on history.
+//! * The rule looks at trades that enter bars, not at records. Otherwise redundant feeds would report copies, outranked
+//!   corrections and trades cancelled at once again and again.
+//! * States do not save the closes, since these follow from the saved bars.
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,8 @@
 //! Amounts are 128 bits wide. What lies in between is not: a basis times a quantity, or an amount times a
 //! rate. Every function here is exact for all amounts, for prices and quantities of 64 bits, and for scales
 //! up to [`market::decimal::SCALE_MAX`], and gives none where the result does not fit 128 bits.
+//!
+//! The crate `ethnum` has integers of fixed width, without allocation and dependencies.
 
 use ethnum::I256;
 use market::{MONEY_SCALE, Price};

@@ -2,6 +2,8 @@
 //!
 //! A fill behind all others costs one step. Any other change folds anew from there on, until quantity and
 //! basis are again what they were: what follows then realises what it did before.
+//! That is why each row keeps what its fill realised, and not a running total: after a change far back all later totals
+//! differ.
 
 use std::cmp::Ordering;
 

@@ -1,7 +1,8 @@
 //! Risk of a portfolio: what it holds now, revalued over bars that are closed.
 //!
 //! Everything is computed anew from the closes in one fixed order: positions by instrument, sums along the
-//! grid. So equal bars give equal bits, on any number of workers.
+//! grid. So equal bars give equal bits, on any number of workers. Floating-point sums that are patched would depend on
+//! the order of changes.
 
 use market::{Contract, EventTime, InstrumentId};
 use serde::{Deserialize, Serialize};

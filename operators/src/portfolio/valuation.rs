@@ -9,9 +9,13 @@
 //! ```
 //!
 //! Lines stay on the worker that owns their portfolio; marks and closes are broadcast to all workers (═), which is
-//! why only their net changes per round are. Risk is the one differential part: it is joined from what rarely
-//! changes, what is held and bars that closed. Nothing holds a trace back but the operators that read it, so all of
-//! them compact as commits pass.
+//! why only their net changes per round are. So a portfolio is summed in one place; a round also has fewer marks than
+//! lines that hold them.
+//!
+//! Valuation is a core and not differential, because a mark moves lines, sums and every weight of a portfolio. Joins
+//! and a `reduce` copied, sorted and compared all of that several times: five times the CPU. Risk is the one
+//! differential part: it is joined from what rarely changes, what is held and bars that closed. Nothing holds a trace
+//! back but the operators that read it, so all of them compact as commits pass.
 
 use std::sync::Arc;
 

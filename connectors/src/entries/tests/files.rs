@@ -16,7 +16,7 @@ use crate::source::{Progress, Row, Source, SourceError};
 
 fn build(folder: &Path, config: Value) -> Result<Box<dyn Source>, SourceError> {
     let context =
-        BuildContext { name: "desk".to_owned(), folder: folder.to_owned(), catalog: catalog() };
+        BuildContext { name: "fills".to_owned(), folder: folder.to_owned(), catalog: catalog() };
     crate::sources().build("entries", config, context)
 }
 

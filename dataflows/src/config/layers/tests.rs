@@ -64,7 +64,7 @@ fn variables_reach_everything() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_place() {
+fn an_error_names_its_place() {
     let with = |from: &str, to: &str| FILE.replace(from, to);
     for (file, variables, want) in [
         (with("= 2", "= 0"), &[][..], "c.toml:2:11: job.workers: 0 is not between 1 and 256"),

@@ -3,7 +3,8 @@
 //! A file is the magic text with a version, then frames: length (u32, little-endian), CRC-32 of the payload, payload
 //! ([postcard] of `Frame`). The first frame is the header. A recording that was cut, by a crash for
 //! instance, is good up to its last whole frame. What is recorded are decoded events and, for refused
-//! input, its text: replaying needs neither the sources nor their codecs.
+//! input, its text: replaying needs neither the sources nor their codecs. To use a corrected codec, read the source
+//! again.
 
 mod read;
 #[cfg(test)]

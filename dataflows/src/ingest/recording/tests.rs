@@ -81,7 +81,7 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
 }
 
 #[test]
-fn another_version_is_told_from_what_is_no_recording() {
+fn another_version_differs_from_what_is_no_recording() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.rec");
     std::fs::write(&path, b"TWKREC01 and what follows").unwrap();

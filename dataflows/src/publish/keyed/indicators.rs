@@ -7,7 +7,8 @@ use super::candles::{BARS, bar_prefix, lowest_bar};
 use super::{KeyPrefix, Keyed};
 use crate::views::{Cell, Dimension, IndicatorRow, Labels, Row};
 
-/// The view `indicators`.
+/// The view `indicators`. All numbers of a bar are one entry, because they change together: as nine entries they would
+/// cost nine times the sorting, merging and comparing.
 pub struct Indicators;
 
 impl Keyed for Indicators {

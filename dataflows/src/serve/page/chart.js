@@ -2,6 +2,9 @@
 //
 // It draws what it is shown and keeps nothing else: what is drawn follows from the bars, the lines, the
 // window and the pointer. `drawn` lists the bars of the last drawing.
+//
+// It is no third-party library: the binary holds all of the page, which works offline and needs no build. Other charts
+// also have no mark for bars that were restated.
 
 import { drawLine, valuesOf } from "./lines.js";
 import { Pen } from "./pen.js";

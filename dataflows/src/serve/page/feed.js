@@ -1,4 +1,5 @@
-// The connection: one WebSocket, over which several views are followed.
+// The connection: one WebSocket for the subscriptions to several views. Each event stream would take one of the six
+// connections that a browser opens to a server, over all of its pages.
 //
 // When it is lost it is made anew, each time after a longer pause. Nothing is carried over: whoever
 // uses this subscribes again when it receives `welcome`, and gets new snapshots.

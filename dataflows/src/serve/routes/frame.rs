@@ -46,7 +46,7 @@ pub(super) struct Frame {
     pub(super) lines: Vec<Line>,
     /// Whether the limit left any rows out.
     pub(super) more: bool,
-    /// Whether rows have a field that tells filled ones from real ones.
+    /// Whether rows have a field that marks filled ones.
     pub(super) marked: bool,
 }
 

@@ -16,8 +16,8 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Rejects reads by pages of other sites; passes on everything else. `POST` and `/ws` check for themselves.
 ///
-/// Such a page cannot see an answer, but it can cause many requests. It may ask for the health of the process. A link
-/// on it may be followed: then the browser shows the answer once.
+/// A browser lets any page send requests to this machine. Such a page cannot see an answer, but it can read without
+/// end. It may ask for the health of the process. A link on it may be followed: then the browser shows the answer once.
 pub(super) fn cross_site() -> Route {
     let request = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
     request

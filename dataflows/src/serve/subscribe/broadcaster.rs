@@ -3,6 +3,9 @@
 //! A broadcaster reads and encodes a change once, and sends it in one pass to every subscriber that has caught up,
 //! without waking a task. A subscriber at another commit, or without room in its sink, is woken and reads the change
 //! itself.
+//!
+//! Waking a task per client costs as much as everything else except the write itself. Sent from here, a message costs
+//! one lock that is mostly free, 500 copied bytes and one system call.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -52,7 +52,7 @@ impl Steps {
         self.moved.send_replace(number as u64 - 1);
     }
 
-    /// Starts a follower; the fields are those of [`Client`].
+    /// Starts a subscriber; the fields are those of [`Client`].
     fn follow(self: &Arc<Steps>, encoding: &str, rejections: &[usize]) -> Arc<Client> {
         let client = Arc::new(Client {
             steps: Arc::clone(self),

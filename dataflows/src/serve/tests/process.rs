@@ -56,9 +56,9 @@ impl Prepared {
 
 fn server() -> (Server, Arc<Prepared>) {
     let mut server = Server::new();
-    let inlet = Arc::new(Prepared::default());
-    server.context.posts = Posts::new(Some(Arc::<Prepared>::clone(&inlet)));
-    (server, inlet)
+    let ingest = Arc::new(Prepared::default());
+    server.context.posts = Posts::new(Some(Arc::<Prepared>::clone(&ingest)));
+    (server, ingest)
 }
 
 async fn post(server: &Server, query: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -79,9 +79,9 @@ fn fault(row: usize, field: &str) -> RowFault {
 
 #[tokio::test]
 async fn the_answer_reports_every_row() {
-    let (server, inlet) = server();
+    let (server, ingest) = server();
     let rejected = vec![fault(1, "price"), fault(3, ""), fault(4, "a/b~")];
-    inlet.answer(Ok(PostOutcome { accepted: 2, rejected, commit: Some(Commit(17)) }));
+    ingest.answer(Ok(PostOutcome { accepted: 2, rejected, commit: Some(Commit(17)) }));
     let answer = post(&server, "", &[], "[]").await;
     assert_eq!((answer.status(), answer.header("content-type")), (202, "application/json"));
     let error = |row, pointer| json!({"row": row, "pointer": pointer, "code": "bad_price", "detail": "is none"});
@@ -94,18 +94,18 @@ async fn the_answer_reports_every_row() {
     });
     assert_eq!(answer.json(), want);
     // Rows that were not bound in time have no token.
-    inlet.answer(Ok(PostOutcome { accepted: 1, rejected: Vec::new(), commit: None }));
+    ingest.answer(Ok(PostOutcome { accepted: 1, rejected: Vec::new(), commit: None }));
     assert_eq!(post(&server, "", &[], "[]").await.json()["completion_token"], Value::Null);
     // A long list is cut.
     let rejected = (0..1_003).map(|row| fault(row, "price")).collect();
-    inlet.answer(Ok(PostOutcome { accepted: 0, rejected, commit: None }));
+    ingest.answer(Ok(PostOutcome { accepted: 0, rejected, commit: None }));
     let cut = post(&server, "", &[], "[]").await.json();
     assert_eq!((&cut["rejected"], &cut["errors_left_out"]), (&json!(1_003), &json!(3)));
 }
 
 #[tokio::test]
 async fn each_form_and_what_is_none() {
-    let (server, inlet) = server();
+    let (server, ingest) = server();
     for (media, form) in [
         ("application/json", Form::Json),
         ("Application/JSON; charset=UTF-8", Form::Json),
@@ -115,7 +115,7 @@ async fn each_form_and_what_is_none() {
     ] {
         let query = "?type=fill&atomic=true";
         assert_eq!(post(&server, query, &[("content-type", media)], "rows").await.status(), 202);
-        let sent = inlet.sent();
+        let sent = ingest.sent();
         assert_eq!((sent[0].form, sent[0].atomic, sent.len()), (form, true, 1), "{media}");
         assert_eq!((&*sent[0].body, sent[0].row_type.as_deref()), (&b"rows"[..], Some("fill")));
     }
@@ -128,12 +128,12 @@ async fn each_form_and_what_is_none() {
         assert!(allowed.as_array().unwrap().contains(&json!("text/csv")), "{allowed}");
     }
     let answer = post(&server, "", &[("content-encoding", "gzip")], "rows").await;
-    assert_eq!((answer.status(), inlet.sent().len()), (415, 0));
+    assert_eq!((answer.status(), ingest.sent().len()), (415, 0));
 }
 
 #[tokio::test]
 async fn rejected_requests_have_a_reason() {
-    let (server, inlet) = server();
+    let (server, ingest) = server();
     for (away, status, code) in [
         (PostError::Busy("full".to_owned()), 429, "busy"),
         (PostError::Unreadable("no array".to_owned()), 400, "unreadable-body"),
@@ -141,7 +141,7 @@ async fn rejected_requests_have_a_reason() {
         (PostError::Refused { rows: vec![fault(2, "price")], of: 4 }, 422, "rows-refused"),
         (PostError::Closed, 503, "unavailable"),
     ] {
-        inlet.answer(Err(away.clone()));
+        ingest.answer(Err(away.clone()));
         let answer = post(&server, "", &[], "[]").await;
         let problem = answer.json();
         assert_eq!((answer.status(), &problem["code"]), (status, &json!(code)));
@@ -158,10 +158,10 @@ async fn rejected_requests_have_a_reason() {
 
 #[tokio::test]
 async fn bodies_have_a_bound() {
-    let (server, inlet) = server();
+    let (server, ingest) = server();
     let long = "x".repeat(101);
     let answer = post(&server, "", &[], &long).await;
-    assert_eq!((answer.status(), inlet.sent().len()), (413, 0));
+    assert_eq!((answer.status(), ingest.sent().len()), (413, 0));
     assert!(
         answer.json()["detail"]
             .as_str()
@@ -173,14 +173,14 @@ async fn bodies_have_a_bound() {
 
 #[tokio::test]
 async fn the_same_key_has_the_same_answer() {
-    let (server, inlet) = server();
+    let (server, ingest) = server();
     let key = [("idempotency-key", "k-1")];
     let first = post(&server, "", &key, "[1]").await;
     assert_eq!((first.status(), first.header("idempotency-replayed")), (202, ""));
-    inlet.answer(Ok(PostOutcome { accepted: 9, rejected: Vec::new(), commit: None }));
+    ingest.answer(Ok(PostOutcome { accepted: 9, rejected: Vec::new(), commit: None }));
     let again = post(&server, "", &key, "[1]").await;
     assert_eq!((again.status(), again.header("idempotency-replayed")), (202, "true"));
-    assert_eq!((again.json(), inlet.sent().len()), (first.json(), 1), "it was taken once");
+    assert_eq!((again.json(), ingest.sent().len()), (first.json(), 1), "it was taken once");
     for (query, body) in [("", "[2]"), ("?atomic=true", "[1]"), ("?type=fill", "[1]")] {
         let other = post(&server, query, &key, body).await;
         assert_eq!(
@@ -191,8 +191,8 @@ async fn the_same_key_has_the_same_answer() {
     // Waiting for more is no other request.
     assert_eq!(post(&server, "?wait=processed", &key, "[1]").await.status(), 202);
     // What was turned away may come again under its key.
-    inlet.answers.lock().unwrap().clear();
-    inlet.answer(Err(PostError::Busy("full".to_owned())));
+    ingest.answers.lock().unwrap().clear();
+    ingest.answer(Err(PostError::Busy("full".to_owned())));
     let key = [("idempotency-key", "k-2")];
     assert_eq!(post(&server, "", &key, "[1]").await.status(), 429);
     assert_eq!(post(&server, "", &key, "[1]").await.status(), 202);
@@ -205,11 +205,11 @@ async fn the_same_key_has_the_same_answer() {
 
 #[tokio::test]
 async fn a_request_that_is_being_answered_is_not_taken_twice() {
-    let (server, inlet) = server();
+    let (server, ingest) = server();
     let key = [("idempotency-key", "k-1")];
-    let gate = inlet.gate.lock().await;
+    let gate = ingest.gate.lock().await;
     let mut first = Box::pin(post(&server, "", &key, "[1]"));
-    while inlet.sent.lock().unwrap().is_empty() {
+    while ingest.sent.lock().unwrap().is_empty() {
         let _ = tokio::time::timeout(Duration::from_millis(1), &mut first).await;
     }
     let answer = post(&server, "", &key, "[1]").await;
@@ -224,7 +224,7 @@ async fn a_request_that_is_being_answered_is_not_taken_twice() {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     };
-    assert_eq!((answer.status(), inlet.sent().len()), (202, 1));
+    assert_eq!((answer.status(), ingest.sent().len()), (202, 1));
 }
 
 #[tokio::test]
@@ -263,9 +263,9 @@ async fn parameters_that_cannot_be() {
 
 #[tokio::test]
 async fn rows_are_processed_when_views_are_complete_at_their_commit() {
-    let (server, inlet) = server();
+    let (server, ingest) = server();
     let processed = |commit, query: &'static str| {
-        inlet.answer(Ok(PostOutcome { accepted: 1, rejected: Vec::new(), commit }));
+        ingest.answer(Ok(PostOutcome { accepted: 1, rejected: Vec::new(), commit }));
         let answer = post(&server, query, &[], "[]");
         async { answer.await.json()["processed"].clone() }
     };

@@ -237,7 +237,7 @@ async fn received(sink: &RecordingSink, messages: usize) -> Vec<Value> {
 #[tokio::test]
 async fn followers_share_a_snapshot_and_its_parts() {
     let (server, reader, open) = pooled(600, Bounds::default());
-    let followers: Vec<_> = (0..300).map(|_| follow(&server, 3)).collect();
+    let subscribers: Vec<_> = (0..300).map(|_| follow(&server, 3)).collect();
     let silent: Vec<_> = (0..20).map(|number| follow(&server, number % 3)).collect();
     while reader.snapshots.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
@@ -246,7 +246,7 @@ async fn followers_share_a_snapshot_and_its_parts() {
         tokio::task::yield_now().await; // all have begun, on the one thread that there is
     }
     open.send_replace(true);
-    let first = received(&followers[0], 3).await;
+    let first = received(&subscribers[0], 3).await;
     let parts: Vec<_> = first.iter().map(|part| (&part["part"], &part["last"])).collect();
     assert_eq!(
         parts,
@@ -254,14 +254,14 @@ async fn followers_share_a_snapshot_and_its_parts() {
     );
     let rows = first.iter().map(|part| part["rows"].as_array().unwrap().len());
     assert_eq!(rows.collect::<Vec<_>>(), [250, 250, 100]);
-    for follower in &followers {
-        assert_eq!(received(follower, 3).await, first);
+    for subscriber in &subscribers {
+        assert_eq!(received(subscriber, 3).await, first);
     }
-    for (number, follower) in silent.iter().enumerate() {
-        assert_eq!(received(follower, number % 3).await, first[..number % 3]);
+    for (number, subscriber) in silent.iter().enumerate() {
+        assert_eq!(received(subscriber, number % 3).await, first[..number % 3]);
     }
     let read = (reader.snapshots.load(Ordering::SeqCst), reader.parts.load(Ordering::SeqCst));
-    assert_eq!(read, (1, 3), "snapshots and parts that were read for 320 followers");
+    assert_eq!(read, (1, 3), "snapshots and parts that were read for 320 subscribers");
 }
 
 /// Evicted parts are read again, with the same content. A snapshot without subscribers is released, though its parts

@@ -82,7 +82,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
 ];
 
 #[test]
-fn a_wrong_configuration_is_told_before_anything_starts() {
+fn a_wrong_configuration_is_reported_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("t.csv"), "time,symbol,price,size\n").unwrap();

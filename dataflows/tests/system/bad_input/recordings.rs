@@ -6,7 +6,7 @@ use crate::end_to_end::binary::tickweave;
 use crate::end_to_end::made::{Made, Rng};
 
 #[test]
-fn a_damaged_recording_is_told_and_a_cut_one_replayed() {
+fn a_damaged_recording_is_reported_and_a_cut_one_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let made = Made::new(21, 1_000, 600_000);
@@ -22,7 +22,7 @@ fn a_damaged_recording_is_told_and_a_cut_one_replayed() {
 
     let mut rng = Rng(5);
     for _ in 0..12 {
-        // Anywhere behind the header, which is told apart below.
+        // Anywhere behind the header, which the test damages below.
         let at = 4_000 + rng.below(whole.len() as i64 - 4_000) as usize;
         let cut = replay(&whole[..at]).json();
         assert_eq!((cut["cut"].as_bool(), cut["complete"].as_bool()), (Some(true), Some(true)));

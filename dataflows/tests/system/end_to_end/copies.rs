@@ -1,4 +1,4 @@
-//! Copies of rows that tell no sequence, from feeds in which they lie elsewhere.
+//! Copies of rows that have no sequence, from feeds in which they lie elsewhere.
 
 use std::fmt::Write;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use super::assert_same;
 use super::binary::tickweave;
 
-/// Two feeds tell the same trades, of which three at a time have one time; text ids, no sequence.
+/// Two feeds send the same trades, of which three at a time have one time; text ids, no sequence.
 #[test]
 fn feeds_with_the_same_text_ids_agree() {
     let folder = tempfile::tempdir().unwrap();
@@ -65,7 +65,7 @@ units = {{ time = "s" }}
 }
 
 #[test]
-fn a_fill_that_is_told_twice_is_no_conflict() {
+fn a_fill_that_is_sent_twice_is_no_conflict() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let fill = |price: &str, more: &str| {
@@ -74,7 +74,7 @@ fn a_fill_that_is_told_twice_is_no_conflict() {
              \"price\":{price},\"quantity\":1{more}}}\n"
         )
     };
-    let job = "[[instrument]]\npattern = \"us:*\"\nquote = \"USD\"\n[[source]]\nname = \"desk\"\n\
+    let job = "[[instrument]]\npattern = \"us:*\"\nquote = \"USD\"\n[[source]]\nname = \"fills\"\n\
                kind = \"entries\"\npaths = [\"fills.jsonl\"]\n";
     fs::write(folder.join("job.toml"), job).unwrap();
     let faults = |rows: &str| {

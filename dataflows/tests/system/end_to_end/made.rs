@@ -1,4 +1,4 @@
-//! Input made by the tests: trades of many instruments as two redundant providers tell them, with
+//! Input made by the tests: trades of many instruments as two redundant providers send them, with
 //! everything that goes wrong on the way. The same seed makes the same input.
 
 use std::fmt::Write as _;

@@ -146,7 +146,7 @@ fn clients_see_what_they_have_sent() {
     assert_eq!(answer_json["errors"][0]["code"], "time_ahead");
     assert_eq!(bar(address, "us:AAPL", &answer_json["completion_token"])["volume"], 10);
 
-    // Tokens of another run are told from those of this one.
+    // The server rejects tokens of another run.
     assert_eq!(get(address, "/v1/candles/us:AAPL?min_frontier=1-1").status, 400);
     assert_eq!(get(address, "/v1/candles/us:AAPL?min_frontier=999999999&wait_ms=1").status, 425);
 
@@ -223,7 +223,7 @@ fn files_of_entries_replay_like_any_other() {
     let folder = folder.path();
     let source = r#"
 [[source]]
-name = "desk"
+name = "fills"
 kind = "entries"
 paths = ["trades.jsonl", "fills.csv"]
 [[portfolio]]

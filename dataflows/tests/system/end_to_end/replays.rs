@@ -94,7 +94,7 @@ fn what_a_killed_run_recorded_replays_up_to_its_last_whole_commit() {
     assert!(shown.out.contains("the recording was cut"), "{shown:?}");
 
     // Wherever it is cut, what is whole is replayed; a recording that was replayed whole, but for its
-    // end, tells what an unbroken one tells up to there.
+    // end, gives what an unbroken one gives up to there.
     let whole = fs::read(folder.join("live.rec")).unwrap();
     let mut before = 0;
     for part in 1..=8 {

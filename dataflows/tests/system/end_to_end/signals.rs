@@ -34,7 +34,7 @@ fn a_replay_that_is_interrupted_says_how_far_it_came() {
     assert!(summary["records"].as_u64().unwrap() < made.rows());
     assert_adds_up(&summary);
     assert!(folder.join("out/candles.csv").exists());
-    // What was recorded of it is whole, and tells the same.
+    // Its recording is whole, and gives the same views.
     let again = tickweave(folder, &["replay", "out.rec", "--json", "--digest"]).json();
     assert_eq!(again["views"], summary["views"]);
 }

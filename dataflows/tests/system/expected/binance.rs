@@ -103,7 +103,7 @@ fn streams_as_csv_and_their_corrupted_twins() {
 }
 
 /// A real stream of spot in which one price slips by a decimal: it stands out, and nothing else does in 48
-/// minutes; told at another number of workers and as part of another commit just the same.
+/// minutes. Other numbers of workers and other commits give the same row.
 #[test]
 fn a_slip_of_the_decimal_point() {
     let Some(shared) = shared("a_slip_of_the_decimal_point") else { return };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-/// The folder of shared data; if it is absent, none, and `test` is told to be skipped.
+/// The folder of shared data; if it is absent, none, and a line says that `test` is skipped.
 pub(crate) fn shared(test: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     if folder.is_dir() {

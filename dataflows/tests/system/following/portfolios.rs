@@ -37,8 +37,8 @@ capital = 100000
 const VIEWS: [&str; 2] = ["positions", "portfolios"];
 const BATCHES: usize = 6;
 
-/// Makes up what a desk posts.
-struct Desk {
+/// Makes up what a trader posts.
+struct Trader {
     rng: Rng,
     start_ms: u64,
     /// Fills that may be corrected or busted, and trades that may be corrected or cancelled.
@@ -46,11 +46,11 @@ struct Desk {
     trades: Vec<Value>,
 }
 
-impl Desk {
-    fn new(seed: u64) -> Desk {
+impl Trader {
+    fn new(seed: u64) -> Trader {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let start_ms = (now - 120) * 1_000;
-        Desk { rng: Rng(seed), start_ms, fills: Vec::new(), trades: Vec::new() }
+        Trader { rng: Rng(seed), start_ms, fills: Vec::new(), trades: Vec::new() }
     }
 
     fn price(&mut self) -> String {
@@ -152,11 +152,11 @@ fn what_is_posted_is_read_followed_and_remembered() {
     VIEWS.iter().for_each(|view| socket.subscribe(view, view, "{}"));
     let socket = job.follow(2, move || socket.next(), Duration::ZERO);
 
-    let mut desk = Desk::new(11);
+    let mut trader = Trader::new(11);
     let mut past = Vec::new();
     let mut last = 0;
     for number in 0..BATCHES {
-        let (rows, key) = (desk.batch(number), format!("batch-{number}"));
+        let (rows, key) = (trader.batch(number), format!("batch-{number}"));
         let answer = send(address, &key, &rows);
         let received = answer.json();
         assert_eq!((answer.status, &received["accepted"]), (202, &json!(rows.len())), "{received}");

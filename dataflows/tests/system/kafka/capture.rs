@@ -66,7 +66,7 @@ pub(super) fn sink(server: &Server, topic: &str) -> String {
     )
 }
 
-/// Asserts that the newest messages of each key are the rows that HTTP has told, and that all say where they are from.
+/// Asserts that the newest messages of each key are the rows that HTTP has answered, and that all name their run.
 pub(super) fn assert_is_view(messages: Vec<Found>, of_http: Vec<Value>) {
     let run = messages[0].header("run").to_owned();
     let mut newest = BTreeMap::new();

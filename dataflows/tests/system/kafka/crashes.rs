@@ -45,7 +45,7 @@ fn a_job_that_is_killed_makes_its_bars_anew() {
     assert_eq!(job.end()["accepted"], capture.count(), "nothing from before the horizon");
 }
 
-/// A broker that is killed in the middle of the load, and comes back: nothing differs on either side, and it is told once.
+/// A broker that is killed in the middle of the load, and comes back: nothing differs on either side, and the log has it once.
 #[test]
 fn a_broker_that_is_killed_comes_back() {
     let Some(capture) = Capture::read("a_broker_that_is_killed_comes_back") else { return };
@@ -83,7 +83,7 @@ fn a_broker_that_is_killed_comes_back() {
             .any(|row| row["name"] == "k" && row["state"] == "running" && row["connected"] == 2)
     });
     let all = ["connected", "disconnected", "gap", "failed"].map(|kind| kinds(&job, kind));
-    assert_eq!(all, [4, 2, 0, 0], "each is told once: {:#?}", job.rows("incidents"));
+    assert_eq!(all, [4, 2, 0, 0], "each is reported once: {:#?}", job.rows("incidents"));
     let of_http = job.rows("candles?numbers=string");
     job.end();
     assert_is_view(out.read(), of_http);

@@ -11,9 +11,9 @@ use crate::servers;
 
 /// Every tenth message is poison: all of them are dead letters with a reason, and the rest is exact.
 #[test]
-fn poison_is_told_and_harms_nobody() {
+fn poison_is_reported_and_harms_nobody() {
     let Some(kafka) = servers::kafka() else { return };
-    let Some(capture) = Capture::read("poison_is_told_and_harms_nobody") else { return };
+    let Some(capture) = Capture::read("poison_is_reported_and_harms_nobody") else { return };
     let frame = &capture.trades[0];
     let no_price = frame.replace("\"p\":\"", "\"p\":\"x");
     let large = format!("{{\"data\":\"{}\"}}", "x".repeat(2_000_000));
@@ -112,9 +112,9 @@ fn aborted_transactions_are_no_gaps() {
 /// What retention took before the start that is asked for is an error that says what to do; what it takes later is a
 /// gap, and what is left is read.
 #[test]
-fn what_retention_took_is_told() {
+fn what_retention_took_is_reported() {
     let Some(kafka) = servers::kafka() else { return };
-    let Some(capture) = Capture::read("what_retention_took_is_told") else { return };
+    let Some(capture) = Capture::read("what_retention_took_is_reported") else { return };
     let topic = Topic::new(kafka, "retained", 1);
     topic.produce(spread(&capture.trades[..1_000], 1));
     topic.delete_before(0, 400);

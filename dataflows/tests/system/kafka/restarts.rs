@@ -25,7 +25,7 @@ fn folded(topic: &Topic<'_>) -> Bars {
 }
 
 /// Hours and minutes of three hours, a horizon of 30 minutes, which lies in the middle of an hour. Whether the job is
-/// told to make the hour whole or not, and whatever it shows, its topic keeps what the first run had right.
+/// configured to make the hour whole or not, and whatever it shows, its topic keeps what the first run had right.
 #[test]
 fn a_restart_from_the_horizon_replaces_no_bar_by_a_part_of_it() {
     let Some(kafka) = servers::kafka() else { return };

@@ -73,9 +73,9 @@ fn every_row_of_every_view_is_written_and_digested() {
     let folder = tempfile::tempdir().unwrap();
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let begun: Arc<Mutex<Option<Read>>> = Arc::default();
-    let tell = Arc::clone(&begun);
+    let on_begun = Arc::clone(&begun);
     let on_start = move |started: &Job| {
-        *tell.lock().unwrap() = Some((started.reader(), Arc::clone(&started.catalog)));
+        *on_begun.lock().unwrap() = Some((started.reader(), Arc::clone(&started.catalog)));
     };
     let options = RunOptions {
         out: Some(folder.path().to_owned()),

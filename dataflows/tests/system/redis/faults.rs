@@ -28,7 +28,7 @@ fn a_job_that_is_killed_begins_at_the_horizon() {
         old.exec(&mut client).unwrap();
     }
     let source = format!("{STREAMS}start = \"horizon\"\n");
-    // What happened years ago and is received now may have been told before the horizon as well: its bars are partial.
+    // Trades of years ago that are received now may have copies before the horizon: their bars are partial.
     let states = "where = { state = [\"open\", \"provisional\", \"final\", \"revised\", \"partial\"] }\nnumbers";
     let job = Job::new(&server.url(), &source, &sinks(&server.url()).replace("numbers", states));
 

@@ -1,4 +1,4 @@
-//! What cannot be read any more is told.
+//! Entries that cannot be read any more are reported.
 
 use serde_json::Value;
 

@@ -45,7 +45,7 @@ fn a_silent_server_of_sinks_holds_nothing_up() {
     assert_eq!(run.end().code, Some(0));
 }
 
-/// Of two runs that write to one place, the later one does; the earlier one is told, and serves on.
+/// Of two runs that write to one place, the later one does; the sink of the earlier one fails, and its server goes on.
 #[test]
 fn a_later_run_takes_over() {
     let Some(capture) = Capture::get("two jobs on one Redis prefix") else { return };

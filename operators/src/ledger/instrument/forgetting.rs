@@ -76,6 +76,7 @@ impl InstrumentState {
         }
         let mut buckets = self.bars.buckets(application.config);
         for (id, time) in std::mem::take(&mut application.timed_ids) {
+            // A cancel without a time is kept as long as a correction of a trade seen at the same moment.
             let time = time.unwrap_or(self.seen);
             if time == EventTime::NEVER {
                 self.undated.extend(self.trades.id(id));

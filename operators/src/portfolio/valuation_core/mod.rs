@@ -36,7 +36,8 @@ pub(super) type LineChange = (PositionKey, Option<PortfolioLine>);
 /// The mark of an instrument is this now.
 pub(super) type MarkChange = (InstrumentId, Option<Price>);
 
-/// What a worker knows of its portfolios.
+/// What a worker knows of its portfolios. One per worker, not per shard: marks go to all workers, and each shard would
+/// keep and look up every mark.
 pub(super) struct Valuation {
     config: Arc<PortfolioConfig>,
     accounts: Vec<AccountState>,
@@ -56,7 +57,7 @@ struct Quote {
     converted_lines: Vec<Place>,
 }
 
-/// Where a line is, for ever.
+/// Where a line is, for ever: so holders are found without a search. The fills behind it are never forgotten either.
 #[derive(Clone, Copy)]
 struct Place {
     account: usize,
