@@ -77,6 +77,41 @@ fn operators_read_no_clock_and_do_no_io() {
 }
 
 #[test]
+fn operators_repeat_the_lints_of_the_workspace() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let [all, operators] = ["clippy.toml", "operators/clippy.toml"].map(|file| {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        text.parse::<toml::Table>().unwrap()
+    });
+    for (key, value) in all {
+        let repeated = operators.get(&key).unwrap_or_else(|| {
+            panic!("clippy reads the nearest file only: copy `{key}` to operators/clippy.toml")
+        });
+        let methods = |list: &toml::Value| -> Vec<String> {
+            let list = list.as_array().into_iter().flatten();
+            list.map(|method| method["path"].as_str().unwrap().to_owned()).collect()
+        };
+        let (wanted, found) = (methods(&value), methods(repeated));
+        assert!(wanted.iter().all(|method| found.contains(method)), "{key}: {wanted:?} {found:?}");
+        assert!(value.is_array() || value == *repeated, "{key}: {value} {repeated}");
+    }
+}
+
+#[test]
+fn nothing_is_printed_past_the_command_line() {
+    for folder in SOURCES {
+        for print in ["println!", "print!", "dbg!"] {
+            let mut found = lines_with(folder, print);
+            found.retain(|line| !line.contains("/tests/")); // a test may say why it is skipped
+            assert!(
+                found.is_empty(),
+                "log by `tracing`, or print by `stderr::say!` or `cli::print`, which survive a closed pipe: {found:#?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn oracles_know_nothing_of_operators() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../oracle/Cargo.toml");
     let manifest = fs::read_to_string(manifest).unwrap();
