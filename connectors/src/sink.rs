@@ -98,7 +98,7 @@ pub enum Encoding {
 }
 
 /// The error of the other side or of the system.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a sink cannot be made, opened or written to.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +125,7 @@ pub enum SinkError {
         /// What was tried.
         tried: String,
         /// Why it did not go well.
-        cause: Cause,
+        cause: BoxError,
     },
     /// The other side has not what was written before: everything comes again, as a
     /// [`BatchKind::Resync`], to a writer that is opened anew.
@@ -134,7 +134,7 @@ pub enum SinkError {
         /// What was tried.
         tried: String,
         /// How that is known.
-        cause: Cause,
+        cause: BoxError,
     },
     /// It will never go well: nothing more is delivered.
     #[error("{tried}: {cause}")]
@@ -142,6 +142,6 @@ pub enum SinkError {
         /// What was tried.
         tried: String,
         /// Why it cannot go well.
-        cause: Cause,
+        cause: BoxError,
     },
 }

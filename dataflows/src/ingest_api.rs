@@ -11,7 +11,7 @@ use market::Commit;
 
 /// How a body holds rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum PostedFormat {
     /// A JSON array of objects.
     Json,
     /// A JSON object on each line.
@@ -24,7 +24,7 @@ pub enum Form {
 #[derive(Clone, Debug)]
 pub struct PostedBody {
     /// How the body holds rows.
-    pub form: Form,
+    pub form: PostedFormat,
     /// The rows.
     pub body: Vec<u8>,
     /// The type of rows without a type; one of [`IngestApi::row_types`].

@@ -21,6 +21,7 @@ pub mod readers;
 pub mod run;
 pub mod serve;
 pub mod stderr;
+mod suggestions;
 pub mod telemetry;
 pub mod views;
 pub mod workload;

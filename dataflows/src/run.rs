@@ -23,7 +23,7 @@ use crate::ingest::dispatcher::{CommitDispatcher, DispatchError, Resume};
 use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::play::Pacer;
 use crate::ingest::reader_thread::{ReadProgress, ReaderThread};
-use crate::ingest::recording::{Header, Recorder, Recording, RecordingError};
+use crate::ingest::recording::{Recorder, Recording, RecordingError, RecordingHeader};
 use crate::ingest::sequencer::{
     Naming, RecordingEnd, SequencerError, Stop, now, sequence_files, sequence_recording,
 };
@@ -381,7 +381,7 @@ fn recorder(
         return Err(RecordingError::InUse { path: path.to_owned(), what });
     }
     let sources = config.source_names().into_iter().map(|source| source.name).collect();
-    let header = Header { config: config.toml.clone(), sources };
+    let header = RecordingHeader { config: config.toml.clone(), sources };
     Recorder::create(path, header, Arc::clone(&config.catalog), options.force)
 }
 

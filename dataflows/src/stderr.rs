@@ -207,14 +207,14 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use super::*;
 
     /// Lines, what was written of them, and what lets one more be written.
-    fn gated() -> (Lines, Arc<Mutex<String>>, std::sync::mpsc::Sender<()>) {
+    fn gated() -> (Lines, Arc<Mutex<String>>, SyncSender<()>) {
         let text: Arc<Mutex<String>> = Arc::default();
-        let (open, gate): (_, Receiver<()>) = channel();
+        let (open, gate): (_, Receiver<()>) = sync_channel(0);
         let own = Arc::clone(&text);
         let lines = Lines::start(Box::new(move |line| {
             let _ = gate.recv(); // goes on for good when nobody holds it up any more
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_what_writes_is_no_end() {
-        let (sender, written) = channel();
+        let (sender, written) = sync_channel(2);
         let lines = Lines::start(Box::new(move |line| {
             sender.send(line.to_owned()).unwrap();
             assert!(line != b"bad", "a test");

@@ -5,6 +5,7 @@
 //! know neither restatements nor exact sums, and mostly seed differently: it is the price of those that
 //! the first column shows.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a bench measures time")]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -8,6 +8,7 @@
 //! `sustained`, 100,000 records a second for some minutes of event time in commits of 5 ms, 1 % of them
 //! corrections of old trades, and the CPU time of commits.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a bench measures time")]
 
 use std::sync::Arc;
 use std::time::Instant;

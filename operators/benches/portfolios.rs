@@ -4,6 +4,7 @@
 //! last output, median of some samples. Two valuations, by turns: one of 1,000 portfolios with 50 positions each over 10,000
 //! symbols, and one that has as many portfolios and symbols again, which nothing ever happens to.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a bench measures time")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 //! larger bar made anew of the next smaller ones; eight rules (two thresholds, a breakout, five patterns) beside
 //! nothing.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a bench measures time")]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use super::binance_stream::AGGREGATED;
 use super::names::symbol_before;
-use super::{Codec, CodecDefaults, Form, typed};
+use super::{Codec, CodecDefaults, LineFormat, typed};
 use crate::files::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading};
 
@@ -43,7 +43,8 @@ fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
         maker: Some(Column::Number(7)),
         ..ColumnsConfig::new(Column::Number(6), Column::Number(2), Column::Number(3))
     };
-    let defaults = CodecDefaults::new(Form::Csv(Header::UnlessNumber), "binance:{symbol}", columns);
+    let defaults =
+        CodecDefaults::new(LineFormat::Csv(Header::UnlessNumber), "binance:{symbol}", columns);
     Ok(CodecDefaults {
         id_scope: Some(AGGREGATED),
         contiguous_ids: true,

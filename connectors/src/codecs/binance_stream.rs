@@ -25,7 +25,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Codec, CodecDefaults, Form, fund_prints, typed};
+use super::{Codec, CodecDefaults, LineFormat, fund_prints, typed};
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading, WhereConfig};
 
 pub(super) const CODEC: Codec = Codec {
@@ -69,7 +69,7 @@ fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
         updates: exclude_fund_prints.then(|| path("data.X")),
         ..ColumnsConfig::new(path("data.T"), path("data.p"), path("data.q"))
     };
-    let defaults = CodecDefaults::new(Form::Stamped, "binance:{symbol}", columns);
+    let defaults = CodecDefaults::new(LineFormat::Stamped, "binance:{symbol}", columns);
     Ok(CodecDefaults {
         id_scope,
         contiguous_ids: true,

@@ -20,7 +20,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Codec, CodecDefaults, Form, fund_prints, typed};
+use super::{Codec, CodecDefaults, LineFormat, fund_prints, typed};
 use crate::files::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading, WhereConfig};
 
@@ -54,7 +54,8 @@ fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
         updates: exclude_fund_prints.then_some(FLAG),
         ..ColumnsConfig::new(column("TransactionTime"), column("Price"), column("Quantity"))
     };
-    let defaults = CodecDefaults::new(Form::Csv(Header::Present), "binance:{symbol}", columns);
+    let defaults =
+        CodecDefaults::new(LineFormat::Csv(Header::Present), "binance:{symbol}", columns);
     Ok(CodecDefaults {
         contiguous_ids: true,
         only: Some(WhereConfig { column: column("EventType"), equals: Some("trade".to_owned()) }),

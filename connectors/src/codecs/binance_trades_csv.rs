@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::names::symbol_before;
-use super::{Codec, CodecDefaults, Form, typed};
+use super::{Codec, CodecDefaults, LineFormat, typed};
 use crate::files::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading};
 
@@ -37,7 +37,8 @@ fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
         maker: Some(Column::Number(6)),
         ..ColumnsConfig::new(Column::Number(5), Column::Number(2), Column::Number(3))
     };
-    let defaults = CodecDefaults::new(Form::Csv(Header::UnlessNumber), "binance:{symbol}", columns);
+    let defaults =
+        CodecDefaults::new(LineFormat::Csv(Header::UnlessNumber), "binance:{symbol}", columns);
     Ok(CodecDefaults {
         contiguous_ids: true,
         readings: Readings {

@@ -49,7 +49,7 @@ pub struct Codec {
 /// What a codec sets.
 pub struct CodecDefaults {
     /// How lines hold columns.
-    pub form: Form,
+    pub form: LineFormat,
     /// The instrument or template, unless configured.
     pub instrument: &'static str,
     /// The space of ids, unless configured; default: that of the instrument's name.
@@ -74,7 +74,7 @@ pub struct CodecDefaults {
 
 /// How lines hold columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum LineFormat {
     /// Between commas.
     Csv(Header),
     /// In a JSON object, which a number and a blank may precede.
@@ -102,7 +102,7 @@ impl Codec {
 
 impl CodecDefaults {
     /// Defaults that neither asks for anything but columns nor knows a file's name.
-    fn new(form: Form, instrument: &'static str, columns: ColumnsConfig) -> CodecDefaults {
+    fn new(form: LineFormat, instrument: &'static str, columns: ColumnsConfig) -> CodecDefaults {
         let unasked =
             |path: &str| Err(format!("the name of \"{path}\" contains neither symbol nor day"));
         CodecDefaults {

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::names::{date, ticker};
-use super::{Codec, CodecDefaults, Form, conditions, typed};
+use super::{Codec, CodecDefaults, LineFormat, conditions, typed};
 use crate::files::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading, UnitsConfig, WhereConfig};
 
@@ -59,7 +59,7 @@ fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
         updates,
         ..ColumnsConfig::new(Column::Number(1), Column::Number(2), Column::Number(3))
     };
-    let defaults = CodecDefaults::new(Form::Csv(Header::Absent), "us:{symbol}", columns);
+    let defaults = CodecDefaults::new(LineFormat::Csv(Header::Absent), "us:{symbol}", columns);
     Ok(CodecDefaults {
         units: UnitsConfig { price_decimals: 4, ..UnitsConfig::default() },
         only: Some(WhereConfig { column: Column::Number(6), equals: Some("0".to_owned()) }),

@@ -13,7 +13,7 @@ use crate::files::lines::Lines;
 
 /// How a body holds rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum BodyFormat {
     /// A JSON array of objects, or one object.
     Json,
     /// A JSON object on each line.
@@ -48,7 +48,7 @@ pub enum BodyError {
 /// Decodes the rows of a body, of which the first has the position `first`. Memory is bounded by the body and
 /// by `limit` rows.
 pub fn decode_body(
-    form: Form,
+    form: BodyFormat,
     body: Vec<u8>,
     limit: usize,
     decoder: &Decoder,
@@ -56,9 +56,9 @@ pub fn decode_body(
 ) -> Result<Vec<BodyRow>, BodyError> {
     let mut all = Gathered { rows: Vec::new(), limit, decoder, first, is_overfull: false };
     match form {
-        Form::Json => all.read_json(&body)?,
-        Form::Ndjson => all.read_lines(body, &Layout::Jsonl)?,
-        Form::Csv => all.read_lines(body, &Layout::comma())?,
+        BodyFormat::Json => all.read_json(&body)?,
+        BodyFormat::Ndjson => all.read_lines(body, &Layout::Jsonl)?,
+        BodyFormat::Csv => all.read_lines(body, &Layout::comma())?,
     }
     Ok(all.rows)
 }

@@ -12,14 +12,14 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use connectors::entries::{Decoder, Form, decode_body};
+//! use connectors::entries::{BodyFormat, Decoder, decode_body};
 //! use market::{AccountEvent, Catalog, InputEvent, InstrumentRule};
 //!
 //! let usd = InstrumentRule { quote: Arc::from("USD"), ..InstrumentRule::any() };
 //! let decoder = Decoder::new(Arc::new(Catalog::new(vec![usd], 10)), None, "http/process");
 //! let csv = "type,portfolio,id,instrument,time,side,quantity,price\n\
 //!            fill,p1,17,us:AAPL,2026-01-05T14:30:00Z,sell,100,181.50\n";
-//! let rows = decode_body(Form::Csv, csv.into(), 100, &decoder, 1).unwrap();
+//! let rows = decode_body(BodyFormat::Csv, csv.into(), 100, &decoder, 1).unwrap();
 //! let InputEvent::Account(AccountEvent::Fill(fill)) = rows[0].decoded.as_ref().unwrap().says else { panic!() };
 //! assert!(fill.quantity < 0);
 //! ```
@@ -37,8 +37,8 @@ mod source;
 mod tests;
 mod texts;
 
-pub use body::{BodyError, BodyRow, Form, decode_body};
+pub use body::{BodyError, BodyFormat, BodyRow, decode_body};
 pub use decode::{Decoder, FieldError};
 pub use fields::{FIELDS, Field, FieldDoc, TYPES, Type, TypeDoc};
 pub use source::{EntriesConfig, EntriesSource};
-pub use texts::{Header, RawField, Texts};
+pub use texts::{EntryHeader, RawField, Texts};

@@ -5,8 +5,8 @@ use std::io;
 use market::{InputEvent, RejectionReason};
 
 use super::decode::{Decoder, FieldError};
-use super::texts::{Header, Texts};
-use crate::files::Header as HeaderLine;
+use super::texts::{EntryHeader, Texts};
+use crate::files::Header;
 use crate::files::csv::{Dialect, Fields};
 use crate::files::lines::{LINE_MAX, Line, Lines};
 use crate::source::Decoded;
@@ -39,7 +39,7 @@ pub(super) struct Rows {
 
 struct Columns {
     dialect: Dialect,
-    header: Header,
+    header: EntryHeader,
     fields: Fields,
 }
 
@@ -49,7 +49,7 @@ pub(super) type Decoding = Result<Decoded<InputEvent>, FieldError>;
 impl Layout {
     /// Columns between commas, with quotes where they are needed.
     pub(super) fn comma() -> Layout {
-        Layout::Csv(Dialect::comma(HeaderLine::Present))
+        Layout::Csv(Dialect::comma(Header::Present))
     }
 }
 
@@ -79,7 +79,7 @@ impl Rows {
         let mut fields = Fields::default();
         fields.split(&text, dialect);
         let names = (0..fields.len()).filter_map(|at| fields.get(&text, at));
-        let header = Header::read(names).map_err(Problem::Header)?;
+        let header = EntryHeader::read(names).map_err(Problem::Header)?;
         let columns = Columns { dialect: *dialect, header, fields };
         Ok(Rows { columns: Some(columns), ..rows })
     }

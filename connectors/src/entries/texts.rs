@@ -29,7 +29,7 @@ pub struct Texts<'a>([RawField<'a>; Field::COUNT]);
 
 /// Which column of a CSV text is which field.
 #[derive(Clone, Debug, Default)]
-pub struct Header {
+pub struct EntryHeader {
     columns: Vec<Field>,
 }
 
@@ -92,9 +92,9 @@ impl<'a> Texts<'a> {
     }
 }
 
-impl Header {
+impl EntryHeader {
     /// The fields that the names of columns are; an error names what is none, and what there is.
-    pub fn read<'n>(names: impl Iterator<Item = &'n str>) -> Result<Header, String> {
+    pub fn read<'n>(names: impl Iterator<Item = &'n str>) -> Result<EntryHeader, String> {
         let mut columns: Vec<Field> = Vec::new();
         for name in names.map(str::trim) {
             let field = Field::named(name).ok_or_else(|| format!("column {}", unknown(name)))?;
@@ -103,7 +103,7 @@ impl Header {
             }
             columns.push(field);
         }
-        Ok(Header { columns })
+        Ok(EntryHeader { columns })
     }
 
     /// How many columns there are.

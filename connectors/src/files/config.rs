@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::csv::Dialect;
-use crate::codecs::{self, Codec, Form};
+use crate::codecs::{self, Codec, LineFormat};
 use crate::mapping::json::JsonColumns;
 use crate::mapping::{ColumnsConfig, Given, Mapping, MappingConfig, UnitsConfig, WhereConfig};
 use crate::registry::BuildContext;
@@ -174,8 +174,8 @@ impl Plan {
         };
         let mapping = Mapping::check(mapping, Arc::clone(&context.catalog))?;
         let shape = match defaults.form {
-            Form::Csv(header) => Shape::Csv(Dialect::comma(header)),
-            Form::Stamped => {
+            LineFormat::Csv(header) => Shape::Csv(Dialect::comma(header)),
+            LineFormat::Stamped => {
                 Shape::Jsonl { columns: Arc::new(JsonColumns::check(&mapping)?), stamped: true }
             }
         };

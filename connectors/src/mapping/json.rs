@@ -39,7 +39,7 @@ pub struct Paths {
 
 /// The texts of an object, by the index that [`Paths::add`] gave; none where the object has nothing
 /// there, or `null`.
-pub type Texts<'a> = [Option<Cow<'a, str>>; Field::COUNT];
+pub type ObjectTexts<'a> = [Option<Cow<'a, str>>; Field::COUNT];
 
 #[derive(Clone, Debug, Default)]
 struct Node {
@@ -141,7 +141,7 @@ impl Paths {
     /// The texts at the paths; an error in words if `line` is not one JSON object.
     ///
     /// Allocates only for texts that hold escapes.
-    pub fn read<'a>(&self, line: &'a str) -> Result<Texts<'a>, String> {
+    pub fn read<'a>(&self, line: &'a str) -> Result<ObjectTexts<'a>, String> {
         let mut texts = [const { None }; Field::COUNT];
         let mut json = serde_json::Deserializer::from_str(line);
         let seed = Object { node: &self.root, texts: &mut texts, is_root: true };
@@ -156,7 +156,7 @@ impl Paths {
 /// Reads what may be an object, into `texts`.
 struct Object<'n, 't, 'a> {
     node: &'n Node,
-    texts: &'t mut Texts<'a>,
+    texts: &'t mut ObjectTexts<'a>,
     is_root: bool,
 }
 

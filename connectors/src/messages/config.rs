@@ -7,7 +7,7 @@ use market::Catalog;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::codecs::{self, Form};
+use crate::codecs::{self, LineFormat};
 use crate::entries::Type;
 use crate::files::CsvConfig;
 use crate::files::csv::{Dialect, Header};
@@ -291,11 +291,11 @@ fn of_codec(
         return Err(format!("codec \"{codec}\" needs the day that is in a file's name"));
     }
     let form = match defaults.form {
-        Form::Csv(_) => {
+        LineFormat::Csv(_) => {
             let outside = outside.as_ref().map(Outside::column);
             csv_columns(Dialect::comma(Header::Absent), &mapping, outside.as_ref())?
         }
-        Form::Stamped => {
+        LineFormat::Stamped => {
             Columns::Json { columns: Arc::new(JsonColumns::check(&mapping)?), stamped: true }
         }
     };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use market::{Catalog, EventTime, Span, TimeUnit};
 use serde::Deserialize;
 
-use super::dice::Odds;
 use super::provider::TransportFaults;
+use super::rng::Probability;
 use super::venue::{LOTS_MAX, Listing, STEPS_MAX, VenueParams};
 use crate::mapping::symbol_map::template;
 
@@ -118,10 +118,10 @@ impl Plan {
             start,
             ticks_per_second: config.ticks_per_second,
             ticks: config.ticks,
-            late: odds("late", faults.late)?,
+            late: probability("late", faults.late)?,
             late_by: span("late_by", &faults.late_by, Span::millis(1), Span::secs(3_600))?,
-            corrected: odds("corrected", faults.corrected)?,
-            cancelled: odds("cancelled", faults.cancelled)?,
+            corrected: probability("corrected", faults.corrected)?,
+            cancelled: probability("cancelled", faults.cancelled)?,
             listings: listings(&config.instrument, config.symbols, catalog)?,
         };
         let day = Span::secs(86_400);
@@ -133,10 +133,10 @@ impl Plan {
             ));
         }
         let faults = TransportFaults {
-            lost: odds("lost", faults.lost)?,
-            disordered: odds("disordered", faults.disordered)?,
-            repeated: odds("repeated", faults.repeated)?,
-            conflicting: odds("conflicting", faults.conflicting)?,
+            lost: probability("lost", faults.lost)?,
+            disordered: probability("disordered", faults.disordered)?,
+            repeated: probability("repeated", faults.repeated)?,
+            conflicting: probability("conflicting", faults.conflicting)?,
             outage_every,
             outage_for,
         };
@@ -154,9 +154,9 @@ fn between(key: &str, n: u32, least: u32, most: u32) -> Result<(), String> {
 /// The most that a fraction of faults may be, so that those of eight providers stay below 1.
 const FRACTION_MAX: f64 = 0.1;
 
-fn odds(key: &str, fraction: f64) -> Result<Odds, String> {
+fn probability(key: &str, fraction: f64) -> Result<Probability, String> {
     match (0.0..=FRACTION_MAX).contains(&fraction) {
-        true => Ok(Odds::new(fraction)),
+        true => Ok(Probability::new(fraction)),
         false => Err(format!("`faults.{key}` = {fraction} is not between 0 and {FRACTION_MAX}")),
     }
 }

@@ -22,7 +22,7 @@ use market::{
 use serde::Deserialize;
 
 use super::config::{Plan, SimulatedConfig};
-use super::dice::{Dice, Odds};
+use super::rng::{Probability, Rng};
 use super::venue::{Venue, VenueParams};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
@@ -58,7 +58,7 @@ struct FillsPlan {
     portfolios: Vec<PortfolioId>,
     /// By listing of the venue.
     contracts: Vec<Contract>,
-    fills: Odds,
+    fills: Probability,
 }
 
 impl TypedSource for FillsSource {
@@ -104,7 +104,7 @@ impl FillsPlan {
             Ok::<Contract, String>(Contract { spec: listing.spec, quote, multiplier })
         };
         let contracts = params.listings.iter().map(contract).collect::<Result<_, _>>()?;
-        let fills = Odds::new(f64::from(fills_per_second) / f64::from(ticks));
+        let fills = Probability::new(f64::from(fills_per_second) / f64::from(ticks));
         Ok(FillsPlan { params, portfolios, contracts, fills })
     }
 }
@@ -169,7 +169,7 @@ const AMENDED_WITHIN: i64 = 60;
 struct FillsSimulator {
     plan: FillsPlan,
     venue: Venue,
-    dice: Dice,
+    rng: Rng,
     fills: u64,
     /// When it changes its mind.
     next_targets_at: EventTime,
@@ -181,10 +181,10 @@ struct FillsSimulator {
 
 impl FillsSimulator {
     fn new(plan: FillsPlan) -> FillsSimulator {
-        let dice = Dice::of(plan.params.seed, 3);
+        let rng = Rng::of(plan.params.seed, 3);
         let (venue, next_targets_at) = (Venue::new(plan.params.clone()), plan.params.start);
         let (coming, amended) = (VecDeque::new(), VecDeque::new());
-        FillsSimulator { plan, venue, dice, fills: 0, next_targets_at, coming, amended }
+        FillsSimulator { plan, venue, rng, fills: 0, next_targets_at, coming, amended }
     }
 
     /// Looks at one trade of the venue.
@@ -193,13 +193,13 @@ impl FillsSimulator {
             self.next_targets_at = EventTime(trade.time.0.saturating_add(TARGET_CHANGE_NS));
             self.change_targets(trade.time);
         }
-        if !self.dice.hits(self.plan.fills) {
+        if !self.rng.hits(self.plan.fills) {
             return;
         }
         let fill = self.fill(trade);
         self.coming.push_back(AccountEvent::Fill(fill));
-        match self.dice.below(1_000) {
-            0..5 => self.amended.push_back((1 + self.dice.below(AMENDED_WITHIN), fill)),
+        match self.rng.below(1_000) {
+            0..5 => self.amended.push_back((1 + self.rng.below(AMENDED_WITHIN), fill)),
             5..7 => self.coming.push_back(AccountEvent::Fill(fill)),
             7..57 => {
                 let worth = self.worth(trade);
@@ -220,13 +220,13 @@ impl FillsSimulator {
 
     fn fill(&mut self, trade: &Trade) -> Fill {
         self.fills += 1;
-        let drawn = self.dice.below(self.plan.portfolios.len() as i64) as usize;
+        let drawn = self.rng.below(self.plan.portfolios.len() as i64) as usize;
         let portfolio = self.plan.portfolios[drawn];
         let contract = self.contract(trade);
         // A tenth at most of what was traded, at least a lot; sales and purchases nearly balance.
         let lot = 10_i64.pow(u32::from(trade.spec.quantity_scale));
-        let lots = 1 + self.dice.below(trade.quantity.0 / lot / 10);
-        let sign = if self.dice.below(100) < 51 { 1 } else { -1 };
+        let lots = 1 + self.rng.below(trade.quantity.0 / lot / 10);
+        let sign = if self.rng.below(100) < 51 { 1 } else { -1 };
         Fill {
             name: FillRef { portfolio, id: TradeId::Number(self.fills) },
             instrument: trade.instrument,
@@ -248,7 +248,7 @@ impl FillsSimulator {
     }
 
     fn amend(&mut self, fill: Fill, now: EventTime) -> AccountEvent {
-        if self.dice.below(3) == 0 {
+        if self.rng.below(3) == 0 {
             return AccountEvent::Bust { of: fill.name, time: Some(now) };
         }
         self.fills += 1;
@@ -258,7 +258,7 @@ impl FillsSimulator {
 
     /// What an instrument is worth, within one percent of its last price.
     fn worth(&mut self, trade: &Trade) -> AccountEvent {
-        let off = trade.price.0 / 1_000 * (self.dice.below(21) - 10);
+        let off = trade.price.0 / 1_000 * (self.rng.below(21) - 10);
         AccountEvent::Fair(FairValue {
             instrument: trade.instrument,
             spec: trade.spec,
@@ -280,7 +280,7 @@ impl FillsSimulator {
                 .zip(&self.plan.contracts)
                 .take(TARGETS_PER_PORTFOLIO)
             {
-                let weight = Some((1 + self.dice.below(5)) * unit);
+                let weight = Some((1 + self.rng.below(5)) * unit);
                 let (instrument, contract) = (listing.instrument, *contract);
                 let target = Target { portfolio, instrument, contract, time, weight };
                 self.coming.push_back(AccountEvent::Target(target));

@@ -22,10 +22,10 @@
 //! Reading order: [`config`] → [`venue`] → [`provider`]; [`fills`] has portfolios that trade there.
 
 pub mod config;
-mod dice;
 pub mod fills;
 mod pending;
 pub mod provider;
+mod rng;
 #[cfg(test)]
 mod tests;
 pub mod venue;
@@ -35,8 +35,8 @@ use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, S
 use config::Plan;
 
 pub use config::{FaultsConfig, SimulatedConfig};
-pub use dice::Odds;
 pub use provider::{Arrival, Provider, TransportFaults};
+pub use rng::Probability;
 pub use venue::{Listing, Venue, VenueParams, VenueTick};
 
 /// One provider of a simulated venue; it has one partition.

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use market::{Event, EventTime, Span};
 
-use super::dice::{Dice, Odds};
+use super::rng::{Probability, Rng};
 use super::venue::{Listing, Venue, VenueParams, VenueTick};
 
 /// What goes wrong between a venue and whoever listens, as fractions of its ticks.
@@ -15,13 +15,13 @@ use super::venue::{Listing, Venue, VenueParams, VenueTick};
 #[derive(Clone, Copy, Debug)]
 pub struct TransportFaults {
     /// Ticks that one provider does not bring.
-    pub lost: Odds,
+    pub lost: Probability,
     /// Ticks that fall behind their neighbours, by [`DISORDER`] at most.
-    pub disordered: Odds,
+    pub disordered: Probability,
     /// Ticks that come twice, the second time within [`REPEATED_WITHIN`].
-    pub repeated: Odds,
+    pub repeated: Probability,
     /// Trades that a provider other than the first brings at a wrong price.
-    pub conflicting: Odds,
+    pub conflicting: Probability,
     /// How often one of the providers falls silent, in turn; never if zero.
     pub outage_every: Span,
     /// For how long. What the venue says meanwhile, this provider never brings.
@@ -64,7 +64,7 @@ pub struct Provider {
     emitted: EventTime,
 }
 
-/// Whose dice: the shared ones, or a provider's (added to its number).
+/// Whose sequence: the shared one, or a provider's (added to its number).
 const SHARED: u64 = 1;
 const OWN: u64 = 2;
 
@@ -85,15 +85,15 @@ impl Provider {
         if self.misses(self.number, &tick) {
             return;
         }
-        let mut dice = Dice::of(self.seed ^ (OWN + u64::from(self.number)), number);
-        let mut behind = |odds, span: Span| {
-            let hit = dice.hits(odds);
-            let behind = 1 + dice.below(span.as_nanos() - 1);
+        let mut rng = Rng::of(self.seed ^ (OWN + u64::from(self.number)), number);
+        let mut behind = |probability, span: Span| {
+            let hit = rng.hits(probability);
+            let behind = 1 + rng.below(span.as_nanos() - 1);
             hit.then_some(Span::nanos(behind))
         };
         let disordered = behind(self.faults.disordered, DISORDER);
         let repeated = behind(self.faults.repeated, REPEATED_WITHIN);
-        if dice.hits(self.faults.conflicting) && self.number > 0 && !self.misses(0, &tick) {
+        if rng.hits(self.faults.conflicting) && self.number > 0 && !self.misses(0, &tick) {
             self.distort(&mut event);
         }
         // By more than nothing, so that what is emitted next never comes before what came.
@@ -111,9 +111,9 @@ impl Provider {
         {
             return silent == provider; // while one is silent, the others lose nothing
         }
-        let mut dice = Dice::of(self.seed ^ (SHARED << 32), tick.number);
-        dice.hits(self.faults.lost.times(self.of))
-            && dice.below(i64::from(self.of)) == i64::from(provider)
+        let mut rng = Rng::of(self.seed ^ (SHARED << 32), tick.number);
+        rng.hits(self.faults.lost.times(self.of))
+            && rng.below(i64::from(self.of)) == i64::from(provider)
     }
 
     /// The provider that is silent at this time, if any: one in each period, at its end.

@@ -9,8 +9,8 @@ use market::{
     TradeId, Updates,
 };
 
-use super::dice::{Dice, Odds};
 use super::pending::{Amendment, Amendments, PendingEvent, micros};
+use super::rng::{Probability, Rng};
 
 /// What a venue is.
 #[derive(Clone, Debug)]
@@ -24,13 +24,13 @@ pub struct VenueParams {
     /// After so many ticks it closes; none: never.
     pub ticks: Option<u64>,
     /// The share of its trades that is emitted late,
-    pub late: Odds,
+    pub late: Probability,
     /// by this much at most,
     pub late_by: Span,
     /// so many are corrected later,
-    pub corrected: Odds,
+    pub corrected: Probability,
     /// and so many of the others are cancelled later.
-    pub cancelled: Odds,
+    pub cancelled: Probability,
     /// What is traded, the busiest first; not empty.
     pub listings: Arc<[Listing]>,
 }
@@ -75,7 +75,7 @@ pub(super) const LOTS_MAX: i64 = 10_000;
 #[derive(Clone, Debug)]
 pub struct Venue {
     params: VenueParams,
-    dice: Dice,
+    rng: Rng,
     /// Per listing, the activity up to and including it.
     activity: Vec<u64>,
     markets: Vec<Market>,
@@ -117,7 +117,7 @@ const MS: i64 = 1_000_000;
 impl Venue {
     /// The venue of these parameters, before its first tick.
     pub fn new(params: VenueParams) -> Venue {
-        let mut dice = Dice::new(params.seed);
+        let mut rng = Rng::new(params.seed);
         let mut sum = 0;
         let activity = (1..=params.listings.len() as u64).map(|rank| {
             sum += 1_000_000 / rank;
@@ -125,14 +125,14 @@ impl Venue {
         });
         let activity = activity.collect();
         let markets = params.listings.iter().map(|_| {
-            let steps = 500 + dice.mostly_small(STEPS_MAX / 2 - 500);
+            let steps = 500 + rng.mostly_small(STEPS_MAX / 2 - 500);
             Market { last_id: 0, steps, low: steps / 2, high: 2 * steps, up: true }
         });
         let markets = markets.collect();
         let start = params.start.0;
         let mut venue = Venue {
             params,
-            dice,
+            rng,
             activity,
             markets,
             next_at: start,
@@ -149,12 +149,12 @@ impl Venue {
     /// second holds more work the faster its pace, so bursts leave the mean number of ticks as it is.
     fn pass(&mut self, from: i64) -> i64 {
         let mean = 3 * SECOND_NS / i64::from(self.params.ticks_per_second.max(1));
-        let mut work = 1 + self.dice.below(2 * mean);
+        let mut work = 1 + self.rng.below(2 * mean);
         let mut at = from;
         loop {
             if at >= self.quarter.end {
                 // Nine at 2/3 of the mean, one at 4 times the mean: together 10.
-                let pace = if self.dice.below(10) == 0 { 12 } else { 2 };
+                let pace = if self.rng.below(10) == 0 { 12 } else { 2 };
                 self.quarter = Quarter { end: at + QUARTER_NS, pace };
             }
             let left = (self.quarter.end - at) * self.quarter.pace;
@@ -171,16 +171,16 @@ impl Venue {
         let happens = self.next_at;
         self.next_at = self.pass(happens);
         let (market, trade) = self.happened(happens);
-        let late = self.dice.hits(self.params.late);
-        let held = if late { self.dice.mostly_small(self.params.late_by.as_nanos()) } else { 0 };
+        let late = self.rng.hits(self.params.late);
+        let held = if late { self.rng.mostly_small(self.params.late_by.as_nanos()) } else { 0 };
         let emitted = happens.saturating_add(held);
         self.emit(emitted, PendingEvent::New(trade));
 
         let mut coming = VecDeque::new();
-        if self.dice.hits(self.params.corrected) {
+        if self.rng.hits(self.params.corrected) {
             coming = self.corrections(emitted, market, trade.price);
-        } else if self.dice.hits(self.params.cancelled) {
-            let at = emitted + 200 * MS + self.dice.below(20 * SECOND_NS);
+        } else if self.rng.hits(self.params.cancelled) {
+            let at = emitted + 200 * MS + self.rng.below(20 * SECOND_NS);
             coming.push_back(Amendment { at, change: None });
         }
         self.tell_next(Amendments { market, trade, coming });
@@ -188,16 +188,16 @@ impl Venue {
 
     fn happened(&mut self, at: i64) -> (usize, Trade) {
         let total = self.activity.last().copied().unwrap_or(1);
-        let drawn = self.dice.next() % total;
+        let drawn = self.rng.next() % total;
         let number = self.activity.partition_point(|sum| *sum <= drawn);
         let (market, listing) = (&mut self.markets[number], self.params.listings[number]);
-        if self.dice.below(20) == 0 {
+        if self.rng.below(20) == 0 {
             market.up = !market.up;
         }
-        let step = [0, 0, 1, 1, -1][self.dice.below(5) as usize];
+        let step = [0, 0, 1, 1, -1][self.rng.below(5) as usize];
         let step = if market.up { step } else { -step };
         market.steps = (market.steps + step).clamp(market.low, market.high).max(1);
-        let side = if market.up == (self.dice.below(3) > 0) { Side::Buy } else { Side::Sell };
+        let side = if market.up == (self.rng.below(3) > 0) { Side::Buy } else { Side::Sell };
         let trade = Trade {
             instrument: listing.instrument,
             spec: listing.spec,
@@ -207,7 +207,7 @@ impl Venue {
             sequence: 0, // set when it is emitted
             is_positional: false,
             price: Price(market.steps * listing.price_step),
-            quantity: Quantity((1 + self.dice.mostly_small(LOTS_MAX)) * listing.lot),
+            quantity: Quantity((1 + self.rng.mostly_small(LOTS_MAX)) * listing.lot),
             side,
             updates: Updates::ALL,
         };
@@ -220,18 +220,18 @@ impl Venue {
         let price_step = self.params.listings[market].price_step;
         let (mut price, mut at) = (price.0, emitted);
         let mut amendments = VecDeque::new();
-        let times = 1 + i64::from(self.dice.below(4) == 0);
+        let times = 1 + i64::from(self.rng.below(4) == 0);
         for _ in 0..times {
-            at += 200 * MS + self.dice.below(10 * SECOND_NS);
-            let renames = self.dice.below(2) == 0;
-            let away = (1 + self.dice.below(8)) * price_step;
-            let down = self.dice.below(2) == 0 && price > away;
+            at += 200 * MS + self.rng.below(10 * SECOND_NS);
+            let renames = self.rng.below(2) == 0;
+            let away = (1 + self.rng.below(8)) * price_step;
+            let down = self.rng.below(2) == 0 && price > away;
             let away = if down { -away } else { away };
             price += away;
             amendments.push_back(Amendment { at, change: Some((away, renames)) });
         }
-        if self.dice.below(10) == 0 {
-            at += 200 * MS + self.dice.below(10 * SECOND_NS);
+        if self.rng.below(10) == 0 {
+            at += 200 * MS + self.rng.below(10 * SECOND_NS);
             amendments.push_back(Amendment { at, change: None });
         }
         amendments

@@ -16,7 +16,7 @@ use super::rig::{BenchJob, COMMIT_ROWS, fills};
 use super::{Figures, Files};
 use crate::config::RawConfig;
 use crate::ingest::Stop;
-use crate::produce::Form;
+use crate::produce::RowFormat;
 use crate::run::{RunOptions, replay_files};
 use crate::stderr::say;
 use crate::workload::{Market, Workload};
@@ -152,10 +152,10 @@ impl One {
         if self.job.portfolios > 0 {
             let (catalog, market) = names()?;
             let mut out = fs::File::create(folder.join("fills.csv"))?;
-            writeln!(out, "{}", Form::Entries.header().unwrap_or_default())?;
+            writeln!(out, "{}", RowFormat::Entries.header().unwrap_or_default())?;
             let mut line = Vec::new();
             for fill in fills(&market, &catalog, self.job.portfolios)? {
-                Form::Entries.write(&fill.event.into(), &catalog, &mut line)?;
+                RowFormat::Entries.write(&fill.event.into(), &catalog, &mut line)?;
                 out.write_all(&line)?;
                 out.write_all(b"\n")?;
             }

@@ -15,6 +15,7 @@ use anyhow::Context;
 use super::client::Client;
 use super::clocks::quantile;
 use super::{Asked, Figures, Measurement};
+use crate::stderr::say;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "readers",
@@ -82,12 +83,12 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         readers.stop();
         thread::sleep(SETTLE);
     }
-    eprintln!("{RATE} ticks/s, {SCANS} scanning readers and {SILENT} silent subscribers, by turns");
+    say!("{RATE} ticks/s, {SCANS} scanning readers and {SILENT} silent followers, by turns");
     for (name, seen) in [("alone", &mut alone), ("beside", &mut beside)] {
         let rate = seen.ticks / seen.seconds;
         let [live50, live99] = [0.5, 0.99].map(|share| quantile(&mut seen.live, share));
         let [point50, point99] = [0.5, 0.99].map(|share| quantile(&mut seen.point, share));
-        eprintln!(
+        say!(
             "  {name:<8} ticks/s {rate:>8.0}   live p50 {live50:>6.2} p99 {live99:>6.2} ms   \
              point read p50 {point50:>6.2} p99 {point99:>6.2} ms ({} refused)",
             seen.refused
@@ -104,9 +105,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     }
     let share = (beside.ticks / beside.seconds) / (alone.ticks / alone.seconds);
     let per_second = scans as f64 / beside.seconds;
-    eprintln!(
-        "  {share:.3} of the ticks that it takes alone; {per_second:.1} scans answered a second"
-    );
+    say!("  {share:.3} of the ticks that it takes alone; {per_second:.1} scans answered a second");
     figures.report("readers_ticks_share", share);
     figures.report("readers_scans_per_s", per_second);
     Ok(())

@@ -20,7 +20,7 @@ mod tail;
 use std::io::{ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -145,7 +145,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 /// Prints a summary to standard output; that nobody reads on, or that nothing is read, is no failure of the command.
 fn print_last(text: String) -> anyhow::Result<()> {
-    let (done, printed) = channel();
+    let (done, printed) = sync_channel(1);
     std::thread::Builder::new().name("stdout".to_owned()).spawn(move || done.send(print(&text)))?;
     match printed.recv_timeout(PRINT_TIMEOUT) {
         Ok(printed) => printed,

@@ -13,7 +13,7 @@ use super::check::layers;
 use super::{Outcome, print, runtime};
 use crate::config::JobFiles;
 use crate::ingest::Stop;
-use crate::produce::{FORMS, Form, Output, Produced};
+use crate::produce::{FORMS, Output, Produced, RowFormat};
 use crate::workload::{Ids, Workload};
 
 /// Make ticks, seeded, or take those of a configured source, and write them to files or standard output, as fast
@@ -96,7 +96,8 @@ impl Produce {
         let stop = Stop::default();
         let _runtime = runtime(&stop)?;
         let amends = self.made.corrections > 0.0 || self.made.cancels > 0.0;
-        let default = if amends || self.config.is_some() { Form::Entries } else { Form::Ticks };
+        let default =
+            if amends || self.config.is_some() { RowFormat::Entries } else { RowFormat::Ticks };
         let form = self.form.as_deref().and_then(|name| FORMS.iter().find(|(is, _)| *is == name));
         let form = form.map_or(default, |(_, form)| *form);
         let open = |reads: &JobFiles| {

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::LazyLock;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ const DRAW_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Does something again and again beside the work at hand, until it is dropped.
 pub(super) struct Beside {
-    end: Option<Sender<()>>,
+    end: Option<SyncSender<()>>,
     /// Its other side is dropped when the thread has ended.
     ended: Receiver<()>,
 }
@@ -89,8 +89,8 @@ impl Beside {
         period: Duration,
         mut act: impl FnMut() + Send + 'static,
     ) -> io::Result<Beside> {
-        let (end, is_to_end) = channel::<()>();
-        let (has_ended, ended) = channel::<()>();
+        let (end, is_to_end) = sync_channel::<()>(0);
+        let (has_ended, ended) = sync_channel::<()>(0);
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
             while is_to_end.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
                 act();

@@ -45,7 +45,7 @@ pub use sources::{ConfiguredSource, IngestApiConfig};
 
 use crate::clock::{Ahead, SourceTiming};
 use crate::delivery::{SinkStatus, SinkStatuses};
-use crate::ingest::dispatcher::Limits;
+use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::sequencer::{Cadence, SourceNames};
 use crate::ingest::source_manager::StartBounds;
 use crate::ingest::source_status::SourceInfo;
@@ -84,7 +84,7 @@ pub struct Config {
     /// Bare files: the latest event time.
     pub not_after: EventTime,
     /// Bounds of what is in flight and retained.
-    pub limits: Limits,
+    pub limits: InFlightLimits,
     /// Bytes of each log.
     pub log_bytes: usize,
     /// Bytes of the trade log.
@@ -250,7 +250,7 @@ impl RawConfig {
             read_back: span("job.read_back", &job.read_back)?,
             max_clock_ahead: span("job.max_clock_ahead", &job.max_clock_ahead)?,
             not_after: not_after(job.not_after.as_deref())?,
-            limits: Limits {
+            limits: InFlightLimits {
                 in_flight_records: in_range(
                     "limits.in_flight_records",
                     limits.in_flight_records,

@@ -38,7 +38,7 @@ pub struct ClosedCommit {
 
 /// Bounds of what is in flight.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct InFlightLimits {
     /// Records dispatched and not yet complete on all workers.
     pub in_flight_records: usize,
     /// Bytes that operators may retain, estimated.
@@ -72,7 +72,7 @@ pub struct CommitDispatcher {
     feeds: Vec<FeedSender>,
     board: Arc<Board>,
     metrics: Metrics,
-    limits: Limits,
+    limits: InFlightLimits,
     recorder: Option<Recorder>,
     watermarks: Watermarks,
     round_watermarks: Watermarks,
@@ -95,7 +95,7 @@ impl CommitDispatcher {
         feeds: Vec<FeedSender>,
         board: Arc<Board>,
         metrics: Metrics,
-        limits: Limits,
+        limits: InFlightLimits,
         source_names: Arc<[String]>,
     ) -> CommitDispatcher {
         let watermarks = Watermarks::none(source_names.len());

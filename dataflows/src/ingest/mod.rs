@@ -18,6 +18,6 @@ pub mod sequencer;
 pub mod source_manager;
 pub mod source_status;
 
-pub use dispatcher::{ClosedCommit, CommitDispatcher, DispatchError, Limits};
+pub use dispatcher::{ClosedCommit, CommitDispatcher, DispatchError, InFlightLimits};
 pub use feed::{Delivery, FeedSender, feed};
 pub use sequencer::{Stop, sequence_files, sequence_live, sequence_recording};

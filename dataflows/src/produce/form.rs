@@ -14,7 +14,7 @@ use crate::workload;
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum RowFormat {
     /// CSV of `ts_ns,symbol,trade_id,price,size`: trades and nothing else.
     Ticks,
     /// CSV of entries.
@@ -24,21 +24,21 @@ pub enum Form {
 }
 
 /// Every form, by its name.
-pub const FORMS: [(&str, Form); 3] =
-    [("ticks", Form::Ticks), ("entries", Form::Entries), ("jsonl", Form::Jsonl)];
+pub const FORMS: [(&str, RowFormat); 3] =
+    [("ticks", RowFormat::Ticks), ("entries", RowFormat::Entries), ("jsonl", RowFormat::Jsonl)];
 
 /// What each field of an entry says; none is left out.
 type Texts = [Option<String>; Field::COUNT];
 
-impl Form {
+impl RowFormat {
     /// The line that names the columns, if the form has one.
     pub fn header(self) -> Option<String> {
         match self {
-            Form::Ticks => Some(workload::HEADER.to_owned()),
-            Form::Entries => {
+            RowFormat::Ticks => Some(workload::HEADER.to_owned()),
+            RowFormat::Entries => {
                 Some(FIELDS.iter().map(|field| field.name).collect::<Vec<_>>().join(","))
             }
-            Form::Jsonl => None,
+            RowFormat::Jsonl => None,
         }
     }
 
@@ -58,7 +58,7 @@ impl Form {
             if text_of(Field::Portfolio).is_empty() { Field::Instrument } else { Field::Portfolio };
         let key = text_of(key).to_owned();
         match self {
-            Form::Ticks => {
+            RowFormat::Ticks => {
                 let InputEvent::Market(Event::New(trade)) = entry else {
                     let what = "anything but trades";
                     return Err(ProduceError::NoWord { what });
@@ -69,7 +69,7 @@ impl Form {
                 // Writing to memory does not fail.
                 let _ = write!(line, "{time},{symbol},{id},{price},{size}");
             }
-            Form::Entries => {
+            RowFormat::Entries => {
                 for (index, text) in texts.iter().enumerate() {
                     if index > 0 {
                         line.push(b',');
@@ -77,7 +77,7 @@ impl Form {
                     line.extend_from_slice(&quoted(text.as_deref().unwrap_or_default()));
                 }
             }
-            Form::Jsonl => {
+            RowFormat::Jsonl => {
                 let fields = FIELDS.iter().zip(&texts).filter_map(|(field, text)| {
                     text.as_ref().map(|text| (field.name.to_owned(), json(field.of, text)))
                 });

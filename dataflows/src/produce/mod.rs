@@ -16,9 +16,9 @@ use crate::config::JobFiles;
 use crate::ingest::Stop;
 use crate::workload::{Lines, Market, Workload};
 
-pub use form::{FORMS, Form};
+pub use form::{FORMS, RowFormat};
 pub use pace::Pace;
-pub use targets::{TARGETS, Target, TargetKind, open};
+pub use targets::{RowTarget, TARGETS, TargetKind, open};
 
 /// Why ticks could not be produced.
 #[derive(Debug, thiserror::Error)]
@@ -101,8 +101,8 @@ fn check_file(name: &str, path: &Path, force: bool, reads: &JobFiles) -> Result<
 /// Where rows go, and how.
 pub struct Output {
     name: String,
-    target: Box<dyn Target>,
-    form: Form,
+    target: Box<dyn RowTarget>,
+    form: RowFormat,
     pace: Option<Pace>,
     stop: Stop,
     produced: Produced,
@@ -114,7 +114,7 @@ impl Output {
     pub fn open(
         name: &str,
         (force, reads): (bool, &JobFiles),
-        form: Form,
+        form: RowFormat,
         rate: Option<u32>,
         stop: Stop,
     ) -> Result<Output, ProduceError> {
@@ -137,7 +137,7 @@ impl Output {
         venue: &str,
         catalog: &Catalog,
     ) -> Result<Produced, ProduceError> {
-        if self.form == Form::Ticks {
+        if self.form == RowFormat::Ticks {
             if workload.corrections > 0.0 || workload.cancels > 0.0 {
                 return Err(ProduceError::NoWord { what: "corrections and cancels" });
             }

@@ -9,7 +9,7 @@ use market::{Commit, EventTime};
 use operators::Gauge;
 
 use super::digest::Digest;
-use super::history::History;
+use super::history::SnapshotPoints;
 use super::keyed::{BatchList, KEYED, KeyedView};
 use super::logs::Logs;
 use super::ring::Ring;
@@ -31,7 +31,7 @@ pub struct Board {
     /// The views whose rows do not come from workers.
     pub tables: Tables,
     /// The snapshot points of views with a history.
-    pub history: History,
+    pub history: SnapshotPoints,
     /// Whether digests over changes are computed. They cost more than most rows.
     pub digests: bool,
     /// Names for the numbers in rows.
@@ -143,7 +143,7 @@ impl Board {
                 health: Table::new("health", config.ring_bytes_max),
                 sinks: Table::new("sinks", config.ring_bytes_max),
             },
-            history: History::new(config.history_bytes_max),
+            history: SnapshotPoints::new(config.history_bytes_max),
             digests,
             labels,
             rows: VIEWS.iter().map(|view| (view.name, AtomicI64::new(0))).collect(),

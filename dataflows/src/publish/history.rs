@@ -21,7 +21,7 @@ use super::keyed::Keyed;
 use crate::views::{AsOf, Frontier};
 
 /// The snapshot points, common to all workers.
-pub struct History {
+pub struct SnapshotPoints {
     points: Mutex<Points>,
     bytes_max: usize,
 }
@@ -40,10 +40,10 @@ struct Points {
     bytes: BTreeMap<usize, usize>,
 }
 
-impl History {
+impl SnapshotPoints {
     /// A history of at most `bytes_max` bytes; 0 turns it off.
-    pub fn new(bytes_max: usize) -> History {
-        History { points: Mutex::default(), bytes_max }
+    pub fn new(bytes_max: usize) -> SnapshotPoints {
+        SnapshotPoints { points: Mutex::default(), bytes_max }
     }
 
     /// Whether there is a history.
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_first_round_of_a_second_is_kept_and_found() {
-        let history = History::new(100);
+        let history = SnapshotPoints::new(100);
         for (commit, secs, round) in [(0, 5, false), (1, 5, true), (2, 5, true), (3, 6, true)] {
             history.announce(Commit(commit), at(secs), round);
         }
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn beyond_its_bytes_the_oldest_go() {
-        let history = History::new(100);
+        let history = SnapshotPoints::new(100);
         for commit in 0..16 {
             history.announce(Commit(commit), at(commit as i64), true);
             history.complete(Commit(commit), at(commit as i64));

@@ -20,7 +20,7 @@ mod trade_log;
 pub use arranged::{Arranged, Arrangement, Publisher};
 pub use board::{Board, BoardConfig, ConsistentCut, Published, Tables, WorkerFailed};
 pub use digest::{Digest, ViewDigest};
-pub use history::History;
+pub use history::SnapshotPoints;
 pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
 pub use split::{

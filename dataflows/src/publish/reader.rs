@@ -14,7 +14,7 @@ use super::table::Table;
 use super::trade_log::{self, CommitEvents, ScanEnd, TRADE_LOG};
 use crate::readers::{Allowance, Class, Exceeded, ReadStop, ReaderPool};
 use crate::views::{
-    AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, Reading,
+    AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, ReadFuture,
     RowFilter, Scan, Snapshot, View, ViewReader,
 };
 
@@ -315,7 +315,7 @@ impl BoardReader {
         &self,
         class: Class,
         mut read: impl FnMut(&BoardReader, &mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
-    ) -> Reading<'static, T> {
+    ) -> ReadFuture<'static, T> {
         let reader = BoardReader::new(Arc::clone(&self.board));
         let Some(pool) = self.pool.clone() else {
             return Box::pin(async move { unlimited(read(&reader, &mut Allowance::unlimited())) });
@@ -329,14 +329,14 @@ impl ViewReader for BoardReader {
         self.board.frontier()
     }
 
-    fn scan(&self, scan: Scan) -> Reading<'_, Page> {
+    fn scan(&self, scan: Scan) -> ReadFuture<'_, Page> {
         let mut trade_log = None;
         self.reading(class(&scan), move |reader, allowance| {
             reader.read_within(&scan, &mut trade_log, allowance)
         })
     }
 
-    fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
+    fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage> {
         self.reading(class(&scan), move |reader, allowance| reader.candles_within(&scan, allowance))
     }
 
@@ -345,7 +345,7 @@ impl ViewReader for BoardReader {
         view: &'static View,
         filter: Arc<RowFilter>,
         log_rows: usize,
-    ) -> Reading<'_, Arc<dyn Snapshot>> {
+    ) -> ReadFuture<'_, Arc<dyn Snapshot>> {
         let mut trade_log = None;
         self.reading(Class::Snapshot, move |reader, allowance| {
             reader.snapshot_within(view, Arc::clone(&filter), log_rows, (&mut trade_log, allowance))
@@ -358,7 +358,7 @@ impl ViewReader for BoardReader {
         filter: Arc<RowFilter>,
         after: Option<Commit>,
         through: Frontier,
-    ) -> Reading<'_, Changes> {
+    ) -> ReadFuture<'_, Changes> {
         self.reading(Class::Changes, move |reader, allowance| {
             reader.read_changes((view, &filter), after, through, allowance)
         })

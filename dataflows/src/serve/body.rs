@@ -10,18 +10,18 @@ use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::problem::{BODY_TIMEOUT, FieldError, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
 use super::query::shown;
-use crate::ingest_api::Form;
+use crate::ingest_api::PostedFormat;
 
 /// The time in which a client must send a body.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The media types of rows.
-const FORMS: &[(&str, Form)] = &[
-    ("application/json", Form::Json),
-    ("application/x-ndjson", Form::Ndjson),
-    ("application/ndjson", Form::Ndjson),
-    ("application/jsonl", Form::Ndjson),
-    ("text/csv", Form::Csv),
+const FORMS: &[(&str, PostedFormat)] = &[
+    ("application/json", PostedFormat::Json),
+    ("application/x-ndjson", PostedFormat::Ndjson),
+    ("application/ndjson", PostedFormat::Ndjson),
+    ("application/jsonl", PostedFormat::Ndjson),
+    ("text/csv", PostedFormat::Csv),
 ];
 
 /// The chunks of a body as they arrive.
@@ -40,7 +40,7 @@ where
 
 /// The format that `Content-Type` names. There is no default: the types that a page of another site may send without a
 /// preflight request are not among these.
-pub(super) fn form(headers: &HeaderMap) -> Result<Form, Problem> {
+pub(super) fn form(headers: &HeaderMap) -> Result<PostedFormat, Problem> {
     let given = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let given = given.unwrap_or_default();
     let mut parts = given.split(';').map(str::trim);

@@ -4,7 +4,7 @@
 use market::{Commit, EventTime, TimeError, TimeUnit, Timeframe};
 
 use super::problem::{FieldError, Problem};
-use super::symbol::closest;
+use crate::suggestions::closest;
 use crate::views::{AsOf, View};
 
 /// The parameters of one request, checked against those of its route.

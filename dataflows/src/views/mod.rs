@@ -34,7 +34,7 @@ pub use incidents::IncidentRow;
 pub use indicators::IndicatorRow;
 pub use portfolios::{DriftRow, EdgeRow, FillFaultRow, PortfolioRow, PositionRow, RiskRow};
 pub use reader::{
-    AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, Reading, Scan, Snapshot,
+    AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, ReadFuture, Scan, Snapshot,
     SnapshotPart, ViewReader,
 };
 pub use row::{Cell, Column, Row, key, value};

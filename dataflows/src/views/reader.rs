@@ -151,10 +151,10 @@ pub trait ViewReader: Send + Sync {
     fn frontier(&self) -> Frontier;
 
     /// Reads rows.
-    fn scan(&self, scan: Scan) -> Reading<'_, Page>;
+    fn scan(&self, scan: Scan) -> ReadFuture<'_, Page>;
 
     /// Reads bars; the view of `scan` must be `candles`.
-    fn candles(&self, scan: Scan) -> Reading<'_, CandlePage>;
+    fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage>;
 
     /// A snapshot of the filtered rows; of logs the latest ones, at most `log_rows`.
     fn snapshot(
@@ -162,7 +162,7 @@ pub trait ViewReader: Send + Sync {
         view: &'static View,
         filter: Arc<RowFilter>,
         log_rows: usize,
-    ) -> Reading<'_, Arc<dyn Snapshot>>;
+    ) -> ReadFuture<'_, Arc<dyn Snapshot>>;
 
     /// The net change of the filtered rows from commit `after` (none: from the beginning) to `through`, a frontier that
     /// this reader has returned.
@@ -175,7 +175,7 @@ pub trait ViewReader: Send + Sync {
         filter: Arc<RowFilter>,
         after: Option<Commit>,
         through: Frontier,
-    ) -> Reading<'_, Changes>;
+    ) -> ReadFuture<'_, Changes>;
 
     /// A channel with the number of the latest complete commit that may have changed the view.
     fn moved(&self, view: &'static View) -> watch::Receiver<u64>;
@@ -185,7 +185,7 @@ pub trait ViewReader: Send + Sync {
 }
 
 /// The future answer of a [`ViewReader`].
-pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Send + 'a>>;
+pub type ReadFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Send + 'a>>;
 
 impl Scan {
     /// All rows.

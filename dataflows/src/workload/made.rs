@@ -5,7 +5,7 @@ use market::{
     Quantity, Side, Trade, TradeId, TradeRef, Updates,
 };
 
-use super::dice::{Dice, Odds};
+use super::rng::{Probability, Rng};
 use super::{Ids, Tick, TickKind, Workload};
 
 /// How many of the last trades may be repeated.
@@ -18,7 +18,7 @@ const MINUTE: i64 = 60_000_000_000;
 /// The rows of a workload.
 pub struct Ticks {
     workload: Workload,
-    dice: Dice,
+    rng: Rng,
     /// Per symbol, how often it or one before it trades, of 2⁶⁴ times.
     frequencies: Vec<u64>,
     symbols: Vec<Symbol>,
@@ -26,16 +26,16 @@ pub struct Ticks {
     last: Vec<Tick>,
     trades: usize,
     row: u64,
-    odds: OddsOf,
+    probabilities: Probabilities,
 }
 
 /// How often each kind of row comes.
-struct OddsOf {
-    duplicates: Odds,
-    corrections: Odds,
-    cancels: Odds,
-    of_closes: Odds,
-    late: Odds,
+struct Probabilities {
+    duplicates: Probability,
+    corrections: Probability,
+    cancels: Probability,
+    of_closes: Probability,
+    late: Probability,
 }
 
 /// What a symbol is at.
@@ -50,42 +50,51 @@ struct Symbol {
 
 impl Ticks {
     pub(super) fn new(workload: Workload) -> Ticks {
-        let mut dice = Dice::new(workload.seed);
+        let mut rng = Rng::new(workload.seed);
         let symbol = |_| {
-            let price = 1_000 + dice.below(49_000) as i64;
+            let price = 1_000 + rng.below(49_000) as i64;
             Symbol { id: 0, price, newest: None, close: None }
         };
         let symbols = (0..workload.symbols).map(symbol).collect();
-        let odds = OddsOf {
-            duplicates: Odds::of(workload.duplicates),
-            corrections: Odds::of(workload.corrections),
-            cancels: Odds::of(workload.cancels),
-            of_closes: Odds::of(workload.of_closes),
-            late: Odds::of(workload.late),
+        let probabilities = Probabilities {
+            duplicates: Probability::of(workload.duplicates),
+            corrections: Probability::of(workload.corrections),
+            cancels: Probability::of(workload.cancels),
+            of_closes: Probability::of(workload.of_closes),
+            late: Probability::of(workload.late),
         };
         let frequencies = frequencies(workload.symbols, workload.hot);
-        Ticks { workload, dice, frequencies, symbols, last: Vec::new(), trades: 0, row: 0, odds }
+        Ticks {
+            workload,
+            rng,
+            frequencies,
+            symbols,
+            last: Vec::new(),
+            trades: 0,
+            row: 0,
+            probabilities,
+        }
     }
 
     /// A new trade.
     fn trade(&mut self) -> Tick {
-        let drawn = self.dice.below(u64::MAX);
+        let drawn = self.rng.below(u64::MAX);
         let number = self.frequencies.partition_point(|upto| *upto <= drawn);
         let time = self.time();
-        let late = match self.dice.hits(self.odds.late) {
-            true => self.dice.below(self.workload.late_by.unsigned_abs() + 1) as i64,
+        let late = match self.rng.hits(self.probabilities.late) {
+            true => self.rng.below(self.workload.late_by.unsigned_abs() + 1) as i64,
             false => 0,
         };
         let symbol = &mut self.symbols[number];
         symbol.id += 1;
         let step = (symbol.price / 5_000).max(1).unsigned_abs();
-        symbol.price = (symbol.price + self.dice.below(2 * step + 1) as i64 - step as i64).max(100);
+        symbol.price = (symbol.price + self.rng.below(2 * step + 1) as i64 - step as i64).max(100);
         let tick = Tick {
             symbol: number as u32,
             id: symbol.id,
             time: EventTime(time.0 - late),
             price: symbol.price,
-            size: 1 + (self.dice.below(30) * self.dice.below(30)) as i64,
+            size: 1 + (self.rng.below(30) * self.rng.below(30)) as i64,
             row: self.row,
             kind: TickKind::Trade,
         };
@@ -111,12 +120,12 @@ impl Ticks {
         let at = |row: u64| (i128::from(span) * i128::from(row) / i128::from(rows.max(1))) as i64;
         let from = at(self.row - 1);
         let apart = at(self.row) - from;
-        EventTime(start.0 + from + self.dice.below(apart.unsigned_abs()) as i64)
+        EventTime(start.0 + from + self.rng.below(apart.unsigned_abs()) as i64)
     }
 
     /// One of the last `most` trades, if there are any.
     fn one_of_the_last(&mut self, most: usize) -> Option<Tick> {
-        let back = self.dice.below(self.last.len().min(most) as u64) as usize;
+        let back = self.rng.below(self.last.len().min(most) as u64) as usize;
         let at = (self.trades - 1).checked_sub(back)? % AMENDED;
         self.last.get(at).copied()
     }
@@ -124,7 +133,7 @@ impl Ticks {
     /// A trade that will be corrected.
     fn take_correctable(&mut self) -> Option<Tick> {
         let any = self.one_of_the_last(AMENDED)?;
-        match self.dice.hits(self.odds.of_closes) {
+        match self.rng.hits(self.probabilities.of_closes) {
             true => self.symbols[any.symbol as usize].close.or(Some(any)),
             false => Some(any),
         }
@@ -143,15 +152,15 @@ impl Iterator for Ticks {
         if self.trades == 0 {
             return Some(self.trade());
         }
-        if self.dice.hits(self.odds.duplicates) {
+        if self.rng.hits(self.probabilities.duplicates) {
             return self.one_of_the_last(REPEATED);
         }
-        if self.dice.hits(self.odds.corrections) {
+        if self.rng.hits(self.probabilities.corrections) {
             let of = self.take_correctable()?;
-            let off = 1 + self.dice.below((of.price / 200).max(1).unsigned_abs()) as i64;
+            let off = 1 + self.rng.below((of.price / 200).max(1).unsigned_abs()) as i64;
             return Some(Tick { price: of.price + off, row, kind: TickKind::Correct, ..of });
         }
-        if self.dice.hits(self.odds.cancels) {
+        if self.rng.hits(self.probabilities.cancels) {
             let of = self.one_of_the_last(AMENDED)?;
             return Some(Tick { time: self.time(), row, kind: TickKind::Cancel, ..of });
         }

@@ -10,8 +10,8 @@
 //! assert!(made.iter().all(|tick| matches!(tick.kind, TickKind::Trade)), "nothing is amended unless asked for");
 //! ```
 
-mod dice;
 mod made;
+mod rng;
 mod text;
 
 use market::EventTime;

@@ -1,5 +1,6 @@
 //! Rules that the compiler cannot state. Each failure says what to do instead.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,10 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     }
     files
 }
+
+/// The sources of all crates.
+const SOURCES: [&str; 6] =
+    ["market/src", "operators/src", "connectors/src", "dataflows/src", "oracle/src", "cost/src"];
 
 /// Code lines of all files under `folder` that contain `word`.
 fn lines_with(folder: &str, word: &str) -> Vec<String> {
@@ -72,10 +77,126 @@ fn operators_read_no_clock_and_do_no_io() {
 }
 
 #[test]
+fn operators_repeat_the_lints_of_the_workspace() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let [all, operators] = ["clippy.toml", "operators/clippy.toml"].map(|file| {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        text.parse::<toml::Table>().unwrap()
+    });
+    for (key, value) in all {
+        let repeated = operators.get(&key).unwrap_or_else(|| {
+            panic!("clippy reads the nearest file only: copy `{key}` to operators/clippy.toml")
+        });
+        let methods = |list: &toml::Value| -> Vec<String> {
+            let list = list.as_array().into_iter().flatten();
+            list.map(|method| method["path"].as_str().unwrap().to_owned()).collect()
+        };
+        let (wanted, found) = (methods(&value), methods(repeated));
+        assert!(wanted.iter().all(|method| found.contains(method)), "{key}: {wanted:?} {found:?}");
+        assert!(value.is_array() || value == *repeated, "{key}: {value} {repeated}");
+    }
+}
+
+#[test]
+fn nothing_is_printed_past_the_command_line() {
+    for folder in SOURCES {
+        for print in ["println!", "print!", "dbg!"] {
+            let mut found = lines_with(folder, print);
+            found.retain(|line| !line.contains("/tests/")); // a test may say why it is skipped
+            assert!(
+                found.is_empty(),
+                "log by `tracing`, or print by `stderr::say!` or `cli::print`, which survive a closed pipe: {found:#?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn oracles_know_nothing_of_operators() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../oracle/Cargo.toml");
     let manifest = fs::read_to_string(manifest).unwrap();
     assert!(!manifest.contains("operators"), "an oracle that shares code shares mistakes");
+}
+
+/// The names that several public types have, each with the reason. No name is added here: a new type gets a name of its
+/// own. When the types of an entry are renamed, the entry is removed.
+const SHARED_NAMES: &[&str] = &[
+    // What operators compute or views show, and what the oracle computes to check it, without shared code.
+    "BaseAmounts",
+    "DriftRow",
+    "EdgeRow",
+    "Fault",
+    "FillFault",
+    "Measures",
+    "Pair",
+    "PortfolioAmounts",
+    "PortfolioConfig",
+    "PortfolioRow",
+    "PositionRow",
+    "RiskConfig",
+    "RiskRow",
+    "Unpriced",
+    // The candles and the portfolios of the oracle have the same parts.
+    "CommitInput",
+    "Fold",
+    "Script",
+    "Shape",
+    // The oracle and the cost baseline use short names, which the product has for something else.
+    "Change",
+    "Changes",
+    "Config",
+    "Market",
+    "Output",
+    "Tables",
+    "Totals",
+    // A job or an operator, and the keyed view that publishes what it computes.
+    "Candles",
+    "Indicators",
+    "Signals",
+    // The settings of portfolios, and what is computed or published from them.
+    "Portfolio",
+    "Portfolios",
+    "Risk",
+    // Columns of files, of indicators and of views.
+    "Column",
+    // Entries and mappings are decoded by two modules with the same parts.
+    "Decoder",
+    "Field",
+    // A reader, two writers and a queue of lines, in modules that do not meet.
+    "Lines",
+    // A row that a source reads, and the trait of rows of views.
+    "Row",
+];
+
+/// Where each public type is defined, by its name.
+fn public_types() -> BTreeMap<String, Vec<String>> {
+    let mut types: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for folder in SOURCES {
+        for kind in ["pub struct ", "pub enum ", "pub trait ", "pub type "] {
+            for line in lines_with(folder, kind) {
+                let (place, code) = line.split_once(": ").unwrap();
+                let Some(rest) = code.strip_prefix(kind) else { continue };
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+                let name = &rest[..end.unwrap_or(rest.len())];
+                types.entry(name.to_owned()).or_default().push(place.to_owned());
+            }
+        }
+    }
+    types
+}
+
+#[test]
+fn public_types_have_names_of_their_own() {
+    let mut shared = public_types();
+    assert!(shared.contains_key("Candle"), "finds no types any more");
+    shared.retain(|_, places| places.len() > 1);
+    for name in SHARED_NAMES {
+        assert!(
+            shared.remove(*name).is_some(),
+            "no two public types are named `{name}` now: remove it from `SHARED_NAMES`"
+        );
+    }
+    assert!(shared.is_empty(), "give each public type a name of its own: {shared:#?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::paced::{PROBE, Schedule, probe_source};
 use crate::views::{
-    CandlePage, CandleRow, Cell, Change, Changes, Frontier, Page, ReadError, Reading, Row,
+    CandlePage, CandleRow, Cell, Change, Changes, Frontier, Page, ReadError, ReadFuture, Row,
     RowFilter, Scan, Snapshot, SnapshotPart, View, ViewReader,
 };
 
@@ -100,7 +100,7 @@ impl Snapshot for Rows {
     }
 }
 
-fn ready<T: Send + 'static>(answer: T) -> Reading<'static, T> {
+fn ready<T: Send + 'static>(answer: T) -> ReadFuture<'static, T> {
     Box::pin(std::future::ready(Ok::<_, ReadError>(answer)))
 }
 
@@ -109,12 +109,12 @@ impl ViewReader for EchoReader {
         self.now().0
     }
 
-    fn scan(&self, _: Scan) -> Reading<'_, Page> {
+    fn scan(&self, _: Scan) -> ReadFuture<'_, Page> {
         let (frontier, rows) = self.cells();
         ready(Page { frontier, rows, more: false })
     }
 
-    fn candles(&self, _: Scan) -> Reading<'_, CandlePage> {
+    fn candles(&self, _: Scan) -> ReadFuture<'_, CandlePage> {
         let (frontier, row) = self.now();
         ready(CandlePage { frontier, rows: row.into_iter().collect(), more: false })
     }
@@ -124,7 +124,7 @@ impl ViewReader for EchoReader {
         _: &'static View,
         _: Arc<RowFilter>,
         _: usize,
-    ) -> Reading<'_, Arc<dyn Snapshot>> {
+    ) -> ReadFuture<'_, Arc<dyn Snapshot>> {
         let (frontier, rows) = self.cells();
         ready(Arc::new(Rows(frontier, rows)))
     }
@@ -135,7 +135,7 @@ impl ViewReader for EchoReader {
         _: Arc<RowFilter>,
         _: Option<Commit>,
         _: Frontier,
-    ) -> Reading<'_, Changes> {
+    ) -> ReadFuture<'_, Changes> {
         let (frontier, rows) = self.cells();
         let changes = rows.into_iter().map(|cells| Change { cells, diff: 1 });
         ready(Changes { frontier, changes: changes.collect() })

@@ -22,7 +22,7 @@ use super::reader_thread::SourceBatch;
 use crate::clock::{Ahead, Binding};
 use crate::config::{Config, IngestApiConfig};
 use crate::ingest_api::{
-    Form, IngestApi, PostError, PostFuture, PostOutcome, PostedBody, RowFault,
+    IngestApi, PostError, PostFuture, PostOutcome, PostedBody, PostedFormat, RowFault,
 };
 
 /// Rows that may wait for their commit, unless they are all of one request.
@@ -264,15 +264,15 @@ impl Shared {
 
     fn decode(
         &self,
-        form: Form,
+        form: PostedFormat,
         body: Vec<u8>,
         row_type: Option<&str>,
         first: u64,
     ) -> Result<Vec<BodyRow>, PostError> {
         let form = match form {
-            Form::Json => entries::Form::Json,
-            Form::Ndjson => entries::Form::Ndjson,
-            Form::Csv => entries::Form::Csv,
+            PostedFormat::Json => entries::BodyFormat::Json,
+            PostedFormat::Ndjson => entries::BodyFormat::Ndjson,
+            PostedFormat::Csv => entries::BodyFormat::Csv,
         };
         let row_type = row_type.map(Type::named).transpose().map_err(PostError::Unreadable)?;
         let partition = format!("{}/process", IngestApiConfig::SOURCE);

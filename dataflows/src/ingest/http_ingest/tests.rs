@@ -53,7 +53,12 @@ fn trades(prices: &[&str]) -> PostedBody {
         )
     };
     let rows: Vec<_> = prices.iter().map(row).collect();
-    PostedBody { form: Form::Ndjson, body: rows.join("\n").into(), row_type: None, atomic: false }
+    PostedBody {
+        form: PostedFormat::Ndjson,
+        body: rows.join("\n").into(),
+        row_type: None,
+        atomic: false,
+    }
 }
 
 /// Takes rows while the next batch is bound to a commit at its last row.
@@ -216,7 +221,7 @@ async fn bodies_that_are_no_rows() {
     let sent = |form, body: &str| PostedBody { form, body: body.into(), ..trades(&[]) };
     let six = trades(&["1"; 6]);
     assert_eq!(api.take(six).await, Err(PostError::TooManyRows { limit: 5 }));
-    for (form, body) in [(Form::Json, "7"), (Form::Csv, "colour\nred")] {
+    for (form, body) in [(PostedFormat::Json, "7"), (PostedFormat::Csv, "colour\nred")] {
         let taken = api.take(sent(form, body)).await;
         assert!(matches!(taken, Err(PostError::Unreadable(_))), "{taken:?}");
     }
@@ -246,7 +251,7 @@ async fn what_is_said_of_accounts_comes_in_too() {
     let (api, rows) = open(2);
     let body = "portfolio,id,instrument,time,quantity,price\np1,1,us:A,1000s,-5,1.5\n";
     let row_type = Some("fill".to_owned());
-    let sent = PostedBody { form: Form::Csv, body: body.into(), row_type, atomic: false };
+    let sent = PostedBody { form: PostedFormat::Csv, body: body.into(), row_type, atomic: false };
     let taking = tokio::spawn({
         let api = api.clone();
         async move { api.take(sent).await }

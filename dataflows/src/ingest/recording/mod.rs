@@ -34,7 +34,7 @@ const FRAME_BYTES_MAX: u32 = 1 << 28;
 
 /// What a recording begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub struct RecordingHeader {
     /// The job's configuration, as TOML.
     pub config: String,
     /// The sources' names, by number.
@@ -54,7 +54,7 @@ pub struct NewNames {
 
 #[derive(Serialize, Deserialize)]
 enum Frame<'a> {
-    Header(Header),
+    Header(RecordingHeader),
     Names(NewNames),
     Commit {
         binding: Cow<'a, Binding>,

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::{FRAME_BYTES_MAX, Frame, Header, MAGIC, NewNames, RecordingError, VERSION, io};
+use super::{
+    FRAME_BYTES_MAX, Frame, MAGIC, NewNames, RecordingError, RecordingHeader, VERSION, io,
+};
 use crate::ingest::dispatcher::ClosedCommit;
 
 /// Reads a recording, commit by commit.
@@ -13,7 +15,7 @@ pub struct Recording {
     file: BufReader<File>,
     at: u64,
     bytes: u64,
-    header: Header,
+    header: RecordingHeader,
     ended_in_order: bool,
 }
 
@@ -57,7 +59,7 @@ impl Recording {
             let (found, known) = (version(&start[MAGIC.len()..]), version(VERSION));
             return Err(RecordingError::OtherVersion { path, found, known });
         }
-        let header = Header { config: String::new(), sources: Vec::new() };
+        let header = RecordingHeader { config: String::new(), sources: Vec::new() };
         let mut recording = Recording { path, file, at: 8, bytes, header, ended_in_order: false };
         match recording.frame()? {
             Some(Frame::Header(header)) => recording.header = header,
@@ -67,7 +69,7 @@ impl Recording {
     }
 
     /// What the recording begins with.
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &RecordingHeader {
         &self.header
     }
 

@@ -56,7 +56,7 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
     let path = folder.path().join("a.rec");
     let catalog = Arc::new(Catalog::new(Vec::new(), 9));
     let events = accounts(&catalog);
-    let header = Header { config: String::new(), sources: vec!["a".to_owned()] };
+    let header = RecordingHeader { config: String::new(), sources: vec!["a".to_owned()] };
     let mut recorder = Recorder::create(&path, header, Arc::clone(&catalog), false).unwrap();
     recorder.write(&closed(0, &events)).unwrap();
     recorder.write(&closed(1, &events[4..])).unwrap();

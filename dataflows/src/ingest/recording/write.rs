@@ -11,7 +11,8 @@ use connectors::FileKey;
 use market::{AccountEvent, AccountRecord, Catalog, InstrumentId, ModelId, PortfolioId};
 
 use super::{
-    FRAME_BYTES_MAX, Frame, Header, MAGIC, NewNames, Recording, RecordingError, VERSION, io,
+    FRAME_BYTES_MAX, Frame, MAGIC, NewNames, Recording, RecordingError, RecordingHeader, VERSION,
+    io,
 };
 use crate::ingest::dispatcher::ClosedCommit;
 
@@ -36,7 +37,7 @@ impl Recorder {
     /// that is being recorded never is. A device or pipe is written to as it is.
     pub fn create(
         path: &Path,
-        header: Header,
+        header: RecordingHeader,
         catalog: Arc<Catalog>,
         force: bool,
     ) -> Result<Recorder, RecordingError> {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
-use super::{Target, TargetKind};
+use super::{RowTarget, TargetKind};
 
 pub(super) const KIND: TargetKind = TargetKind {
     scheme: "file",
@@ -14,7 +14,7 @@ pub(super) const KIND: TargetKind = TargetKind {
 /// Lines, one after the other.
 pub(super) struct Lines<W: Write>(pub(super) W);
 
-impl<W: Write + Send> Target for Lines<W> {
+impl<W: Write + Send> RowTarget for Lines<W> {
     fn begin(&mut self, header: &[u8]) -> io::Result<()> {
         self.put("", header)
     }

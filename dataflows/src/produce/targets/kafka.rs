@@ -4,7 +4,7 @@ use std::io;
 
 use connectors::kafka::KafkaProducer;
 
-use super::{Target, TargetKind, without_header};
+use super::{RowTarget, TargetKind, without_header};
 
 pub(super) const KIND: TargetKind = TargetKind {
     scheme: "kafka",
@@ -14,7 +14,7 @@ pub(super) const KIND: TargetKind = TargetKind {
 
 struct Topic(KafkaProducer);
 
-impl Target for Topic {
+impl RowTarget for Topic {
     fn begin(&mut self, header: &[u8]) -> io::Result<()> {
         without_header(header, "a message")
     }

@@ -12,7 +12,7 @@ use super::ProduceError;
 use crate::workload::HEADER;
 
 /// Takes rows.
-pub trait Target: Send {
+pub trait RowTarget: Send {
     /// Receives the line that names the columns, before any row, if the form has one. Targets of messages need none.
     fn begin(&mut self, _header: &[u8]) -> io::Result<()> {
         Ok(())
@@ -32,14 +32,14 @@ pub struct TargetKind {
     /// How such a name is written, and what it means.
     pub doc: &'static str,
     /// Opens the target of a name, without its scheme.
-    pub open: fn(&str) -> io::Result<Box<dyn Target>>,
+    pub open: fn(&str) -> io::Result<Box<dyn RowTarget>>,
 }
 
 /// Every kind of target.
 pub const TARGETS: &[TargetKind] = &[file::KIND, kafka::KIND, redis::KIND, stdout::KIND];
 
 /// Opens a target by its name: a path, `-`, or `SCHEME://REST`. A file is replaced.
-pub fn open(name: &str) -> Result<Box<dyn Target>, ProduceError> {
+pub fn open(name: &str) -> Result<Box<dyn RowTarget>, ProduceError> {
     let (scheme, rest) = parts(name);
     let kind = TARGETS.iter().find(|kind| kind.scheme == scheme).ok_or_else(|| {
         let possible: Vec<_> = TARGETS.iter().map(|kind| kind.doc).collect();

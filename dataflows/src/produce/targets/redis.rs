@@ -4,7 +4,7 @@ use std::io;
 
 use connectors::redis::RedisProducer;
 
-use super::{Target, TargetKind, without_header};
+use super::{RowTarget, TargetKind, without_header};
 
 pub(super) const KIND: TargetKind = TargetKind {
     scheme: "redis",
@@ -15,7 +15,7 @@ pub(super) const KIND: TargetKind = TargetKind {
 
 struct Stream(RedisProducer);
 
-impl Target for Stream {
+impl RowTarget for Stream {
     fn begin(&mut self, header: &[u8]) -> io::Result<()> {
         without_header(header, "an entry")
     }

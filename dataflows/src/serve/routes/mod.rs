@@ -39,7 +39,7 @@ use super::problem::{
     LENGTH_REQUIRED, Problem, TOO_LARGE, UNKNOWN_PATH, UNSUPPORTED, WRONG_METHOD,
 };
 use super::query::shown;
-use super::symbol::closest;
+use crate::suggestions::closest;
 use site::foreign;
 
 /// A route: answers requests of its path and method, and rejects all others.

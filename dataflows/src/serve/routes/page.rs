@@ -11,7 +11,7 @@ use crate::serve::Context;
 use crate::serve::page::{FILES, PAGE};
 use crate::serve::problem::{Problem, UNKNOWN_PATH};
 use crate::serve::query::{Query, shown};
-use crate::serve::symbol::closest;
+use crate::suggestions::closest;
 
 use super::{Endpoint, READ, RequestParts, Route, RouteEntry, reads, respond, set, text};
 

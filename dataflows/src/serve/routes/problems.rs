@@ -8,7 +8,7 @@ use warp::reply::Response;
 use crate::serve::Context;
 use crate::serve::problem::{KINDS, Problem, ProblemKind, UNKNOWN_PATH};
 use crate::serve::query::{Query, shown};
-use crate::serve::symbol::closest;
+use crate::suggestions::closest;
 
 use super::{Endpoint, READ, RequestParts, Route, RouteEntry, reads, respond, text};
 

@@ -8,7 +8,7 @@ use crate::serve::filter::{self, FilterQuery};
 use crate::serve::format::Line;
 use crate::serve::problem::{Problem, UNKNOWN_PATH};
 use crate::serve::query::{Known, shown};
-use crate::serve::symbol::closest;
+use crate::suggestions::closest;
 use crate::views::{Page, Scan, VIEWS, View, renamed, view};
 
 use super::frame::{Form, Frame};

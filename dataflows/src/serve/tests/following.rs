@@ -21,7 +21,7 @@ use crate::serve::subscribe::{
     ClientSink, Message, SendOutcome, Subscriber, SubscriptionRequest, WaitFuture,
 };
 use crate::views::{
-    CandlePage, Cell, Change, Changes, Frontier, Page, ReadError, Reading, RowFilter, Scan,
+    CandlePage, Cell, Change, Changes, Frontier, Page, ReadError, ReadFuture, RowFilter, Scan,
     Snapshot, SnapshotPart, View, ViewReader, view,
 };
 
@@ -77,11 +77,11 @@ impl ViewReader for Steps {
         Frontier { commit: Some(Commit(commit)), at: EventTime(commit as i64) }
     }
 
-    fn scan(&self, _: Scan) -> Reading<'_, Page> {
+    fn scan(&self, _: Scan) -> ReadFuture<'_, Page> {
         Box::pin(ready(Err(ReadError::Closed)))
     }
 
-    fn candles(&self, _: Scan) -> Reading<'_, CandlePage> {
+    fn candles(&self, _: Scan) -> ReadFuture<'_, CandlePage> {
         Box::pin(ready(Err(ReadError::Closed)))
     }
 
@@ -90,7 +90,7 @@ impl ViewReader for Steps {
         _: &'static View,
         _: Arc<RowFilter>,
         _: usize,
-    ) -> Reading<'_, Arc<dyn Snapshot>> {
+    ) -> ReadFuture<'_, Arc<dyn Snapshot>> {
         let rows = self.rows.lock().unwrap().last().cloned();
         let whole: Arc<dyn Snapshot> = Arc::new(Whole(self.frontier(), rows));
         Box::pin(ready(Ok(whole)))
@@ -102,7 +102,7 @@ impl ViewReader for Steps {
         _: Arc<RowFilter>,
         after: Option<Commit>,
         through: Frontier,
-    ) -> Reading<'_, Changes> {
+    ) -> ReadFuture<'_, Changes> {
         let rows = self.rows.lock().unwrap();
         let of = |commit: Option<Commit>, diff| Change {
             cells: rows[commit.unwrap().0 as usize].clone(),

@@ -31,7 +31,7 @@ use crate::readers::{Bounds, ReaderPool};
 use crate::telemetry::Metrics;
 use crate::views::{
     CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, IndicatorRow, Labels, Page,
-    ReadError, Reading, Row, RowFilter, Scan, Snapshot, View, ViewReader,
+    ReadError, ReadFuture, Row, RowFilter, Scan, Snapshot, View, ViewReader,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -65,7 +65,7 @@ impl ViewReader for Rows {
         }
     }
 
-    fn scan(&self, scan: Scan) -> Reading<'_, Page> {
+    fn scan(&self, scan: Scan) -> ReadFuture<'_, Page> {
         if scan.view.name == "indicators" {
             self.scans.fetch_add(1, Ordering::SeqCst);
             let indicators = self.indicators.lock().unwrap();
@@ -84,7 +84,7 @@ impl ViewReader for Rows {
         })
     }
 
-    fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
+    fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage> {
         assert!(!self.panics.load(Ordering::SeqCst), "a panic of the test");
         self.scans.fetch_add(1, Ordering::SeqCst);
         if self.restless.load(Ordering::SeqCst) > 0 {
@@ -109,7 +109,7 @@ impl ViewReader for Rows {
         _view: &'static View,
         _wanted: Arc<RowFilter>,
         _log_rows: usize,
-    ) -> Reading<'_, Arc<dyn Snapshot>> {
+    ) -> ReadFuture<'_, Arc<dyn Snapshot>> {
         Box::pin(async { Err(ReadError::Closed) })
     }
 
@@ -119,7 +119,7 @@ impl ViewReader for Rows {
         _wanted: Arc<RowFilter>,
         _after: Option<Commit>,
         _through: Frontier,
-    ) -> Reading<'_, Changes> {
+    ) -> ReadFuture<'_, Changes> {
         Box::pin(async { Err(ReadError::Closed) })
     }
 

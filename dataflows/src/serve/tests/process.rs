@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Server, app};
 use crate::ingest_api::{
-    Form, IngestApi, PostError, PostFuture, PostOutcome, PostedBody, RowFault,
+    IngestApi, PostError, PostFuture, PostOutcome, PostedBody, PostedFormat, RowFault,
 };
 use crate::serve::Posts;
 
@@ -107,11 +107,11 @@ async fn the_answer_reports_every_row() {
 async fn each_form_and_what_is_none() {
     let (server, ingest) = server();
     for (media, form) in [
-        ("application/json", Form::Json),
-        ("Application/JSON; charset=UTF-8", Form::Json),
-        ("application/x-ndjson", Form::Ndjson),
-        ("application/jsonl", Form::Ndjson),
-        ("text/csv; header=present", Form::Csv),
+        ("application/json", PostedFormat::Json),
+        ("Application/JSON; charset=UTF-8", PostedFormat::Json),
+        ("application/x-ndjson", PostedFormat::Ndjson),
+        ("application/jsonl", PostedFormat::Ndjson),
+        ("text/csv; header=present", PostedFormat::Csv),
     ] {
         let query = "?type=fill&atomic=true";
         assert_eq!(post(&server, query, &[("content-type", media)], "rows").await.status(), 202);

@@ -18,7 +18,7 @@ use crate::serve::subscribe::{
     ClientSink, Message, SendOutcome, Subscriber, SubscriptionRequest, WaitFuture,
 };
 use crate::views::{
-    CandlePage, Cell, Changes, Frontier, Page, ReadError, Reading, RowFilter, Scan, Snapshot,
+    CandlePage, Cell, Changes, Frontier, Page, ReadError, ReadFuture, RowFilter, Scan, Snapshot,
     SnapshotPart, View, ViewReader, view,
 };
 
@@ -61,7 +61,7 @@ impl ViewReader for Pooled {
         self.rows.frontier()
     }
 
-    fn scan(&self, scan: Scan) -> Reading<'_, Page> {
+    fn scan(&self, scan: Scan) -> ReadFuture<'_, Page> {
         let rows = Arc::clone(&self.rows);
         Box::pin(async move {
             self.readers.run(Class::Scan, || ()).await?;
@@ -69,7 +69,7 @@ impl ViewReader for Pooled {
         })
     }
 
-    fn candles(&self, scan: Scan) -> Reading<'_, CandlePage> {
+    fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage> {
         self.rows.candles(scan)
     }
 
@@ -78,7 +78,7 @@ impl ViewReader for Pooled {
         _: &'static View,
         _: Arc<RowFilter>,
         _: usize,
-    ) -> Reading<'_, Arc<dyn Snapshot>> {
+    ) -> ReadFuture<'_, Arc<dyn Snapshot>> {
         self.snapshots.fetch_add(1, Ordering::SeqCst);
         let candles = self.rows.candles.lock().unwrap();
         let rows: Arc<[_]> = candles.iter().map(|(key, candle)| cells(key, candle)).collect();
@@ -97,7 +97,7 @@ impl ViewReader for Pooled {
         _: Arc<RowFilter>,
         _: Option<Commit>,
         through: Frontier,
-    ) -> Reading<'_, Changes> {
+    ) -> ReadFuture<'_, Changes> {
         Box::pin(ready(Ok(Changes { frontier: through, changes: Vec::new() })))
     }
 

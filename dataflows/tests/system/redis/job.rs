@@ -191,7 +191,7 @@ pub(super) fn in_stream(server: &mut Connection) -> AddedUp {
 /// Listens to the published changes on a thread, until `progress` after nothing came for a while; gives them
 /// added up.
 pub(super) fn subscribe(mut server: Connection) -> std::thread::JoinHandle<AddedUp> {
-    let (listening, listens) = std::sync::mpsc::channel();
+    let (listening, listens) = std::sync::mpsc::sync_channel(1);
     let thread = std::thread::spawn(move || {
         let mut channel = server.as_pubsub();
         channel.psubscribe("tickweave:candles*").unwrap();
