@@ -17,18 +17,18 @@ use crate::files::{CsvConfig, Format};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 
-/// The configuration of a source of entries, without its name and kind.
+/// The keys of a source of entries, besides those of all sources.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntriesConfig {
     /// The files, each a partition of this name.
     pub paths: Vec<String>,
-    /// Default: by the ending of each path, `.gz`, `.zst` and `.zip` aside.
+    /// How lines hold fields. Default: by the ending of each path, `.gz`, `.zst` and `.zip` aside.
     pub format: Option<Format>,
-    /// How CSV is written; there must be a header.
+    /// How CSV is written; there must be a header. Default: by commas.
     #[serde(default)]
     pub csv: CsvConfig,
-    /// The type of rows without a type; by default each must have one.
+    /// The type of rows without a type. Default: none, each must have one.
     #[serde(rename = "type")]
     pub default: Option<String>,
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use market::WallDay;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::csv::Dialect;
@@ -14,28 +14,28 @@ use crate::mapping::json::JsonColumns;
 use crate::mapping::{ColumnsConfig, Given, Mapping, MappingConfig, UnitsConfig, WhereConfig};
 use crate::registry::BuildContext;
 
-/// The configuration of a source of files, without its name and kind.
+/// The keys of a source of files, besides those of all sources.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileConfig {
     /// The files, each a partition of this name.
     pub paths: Vec<String>,
     /// One of [`CODECS`](crate::codecs::CODECS), which says what `format`, `csv`, `columns`, `units` and
-    /// `where` would say.
+    /// `where` would say. Default: none.
     pub codec: Option<String>,
-    /// Options of the codec.
+    /// Options of the codec. Default: none.
     pub options: Option<Map<String, Value>>,
-    /// Default: by the ending of each path, `.gz`, `.zst` and `.zip` aside.
+    /// How lines hold columns. Default: by the ending of each path, `.gz`, `.zst` and `.zip` aside.
     pub format: Option<Format>,
-    /// See [`MappingConfig::instrument`]; a codec has a default.
+    /// See [`MappingConfig::instrument`].
     pub instrument: Option<String>,
     /// See [`MappingConfig::id_scope`].
     pub id_scope: Option<String>,
-    /// See [`MappingConfig::contiguous_ids`]; a codec has a default, else false.
+    /// See [`MappingConfig::contiguous_ids`].
     pub contiguous_ids: Option<bool>,
-    /// How CSV is written.
+    /// How CSV is written. Default: by commas, with a header.
     pub csv: Option<CsvConfig>,
-    /// See [`MappingConfig::columns`]; needed unless there is a codec.
+    /// See [`MappingConfig::columns`].
     pub columns: Option<ColumnsConfig>,
     /// See [`MappingConfig::units`].
     pub units: Option<UnitsConfig>,
@@ -58,7 +58,7 @@ pub enum Format {
 }
 
 /// `[source.csv]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CsvConfig {
     /// One ASCII character, or `tab`.

@@ -12,8 +12,7 @@ use crate::messages::{MessageConfig, Messages};
 use crate::registry::BuildContext;
 use crate::source::Start;
 
-/// The configuration of a source of topics, without its name and kind and without what its messages mean
-/// (see [`MessageConfig`]).
+/// The keys of a source of topics, besides those of all sources and those of [`MessageConfig`].
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaConfig {
@@ -21,10 +20,11 @@ pub struct KafkaConfig {
     pub servers: String,
     /// The topics; every partition of each is a partition of the source.
     pub topics: Vec<String>,
-    /// Where a live run begins: `horizon` (default), `earliest`, `latest` or a time.
+    /// Where a live run begins: `horizon`, `earliest`, `latest` or a time such as `2026-01-05T14:30:00Z`.
+    /// Default: `horizon`.
     pub start: Option<String>,
-    /// The consumer group to which offsets are committed, for monitoring. Nothing is read back from it; default: no
-    /// offsets are committed.
+    /// The consumer group to which offsets are committed, for monitoring. Nothing is read back from it.
+    /// Default: none.
     pub group: Option<String>,
     /// Properties of librdkafka, such as those of TLS and SASL.
     #[serde(default)]

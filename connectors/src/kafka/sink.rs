@@ -36,13 +36,13 @@ use super::properties::{Owned, Properties, refused};
 use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
-/// The configuration of a sink of topics, without what all sinks have.
+/// The keys of a sink of topics, besides those of all sinks.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaSinkConfig {
     /// Brokers to begin with, `host:port`, several by commas.
     pub servers: String,
-    /// The topic; `{view}` stands for the name of the view.
+    /// The topic; `{view}` stands for the name of the view, and is needed where there are several views.
     pub topic: String,
     /// Properties of librdkafka, such as those of TLS and SASL.
     #[serde(default)]

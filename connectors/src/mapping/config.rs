@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use market::TimeUnit;
-use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize};
 
 use super::readings::Readings;
 
@@ -13,26 +13,27 @@ use super::readings::Readings;
 /// holds these beside what is its own, so that one level of keys is all that a user sees.
 #[derive(Clone, Debug)]
 pub struct MappingConfig {
-    /// An instrument's name, or a template of one such as `binance:{symbol}`.
+    /// An instrument's name, or a template of one such as `binance:{symbol}`. Default: that of the codec.
     pub instrument: Option<String>,
-    /// The name of the space of ids; default: the text before `:` of the instrument's name.
+    /// The name of the space of ids. Default: the text before `:` of the instrument's name.
     pub id_scope: Option<String>,
     /// Whether the trades of an instrument have the ids *n*, *n* + 1, *n* + 2, … in that space, so that a hole
-    /// means that something is missing.
+    /// means that something is missing. Default: that of the codec, else false.
     pub contiguous_ids: bool,
-    /// Which column holds what.
+    /// Which column holds what. Default: that of the codec; without a codec, required.
     pub columns: ColumnsConfig,
-    /// How numbers are written.
+    /// How times and numbers are written. Default: times in RFC 3339, numbers as they are.
     pub units: UnitsConfig,
     /// Instruments by symbol; a symbol that is not here is left to the template, if there is one.
     pub symbols: BTreeMap<String, String>,
-    /// Which records count.
+    /// Which records count. Default: all.
     pub only: Option<WhereConfig>,
     /// How texts are read; what a codec sets and a user does not write.
     pub readings: Readings,
 }
 
-/// `[source.columns]`: the column of each field.
+/// `[source.columns]`: the column of each field, which is its name in a header, its dotted path in a JSON object, or
+/// its number from 1.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnsConfig {
@@ -42,28 +43,29 @@ pub struct ColumnsConfig {
     pub price: Column,
     /// Its size.
     pub size: Column,
-    /// What was traded; for a template or a table of symbols.
+    /// What was traded; for a template or a table of symbols. Default: none.
     pub symbol: Option<Column>,
-    /// The trade's id. Without it a trade is known by its position in its partition.
+    /// The trade's id. Without it a trade is known by its position in its partition. Default: none.
     pub id: Option<Column>,
-    /// Order within one time, an unsigned integer; default: an integer id, else the position.
+    /// Order within one time, an unsigned integer. Default: an integer id, else the position.
     pub sequence: Option<Column>,
-    /// The aggressor in words; see [`super::vocabulary::side`].
+    /// The aggressor in words, such as `buy` and `sell`. Default: none.
     pub side: Option<Column>,
-    /// Whether the buyer was the maker, so that the aggressor sold.
+    /// Whether the buyer was the maker (`true`, `false`), so that the aggressor sold. Default: none.
     pub maker: Option<Column>,
-    /// Trade, correction or cancel; see [`super::vocabulary::kind`]. Default and when empty: trade.
+    /// What a record is: `trade`, `correction` or `cancel`; a trade if empty. Default: none, all are trades.
     pub kind: Option<Column>,
-    /// The id that a correction or cancel names; default and when empty: the record's own.
+    /// The id that a correction or cancel names; the record's own if empty. Default: the record's own.
     pub of: Option<Column>,
-    /// The symbol of the trade that a correction or cancel names. A correction may not move a trade.
+    /// The symbol of the trade that a correction or cancel names. A correction may not move a trade. Default: none.
     pub of_symbol: Option<Column>,
-    /// What the trade may change in a candle; see [`super::vocabulary::updates`]. Default and when empty: all.
+    /// What the trade may change in a candle: `all` (also if empty), `none`, or some of `volume`, `high_low` and
+    /// `open_close`. Default: none, trades change all.
     pub updates: Option<Column>,
 }
 
 /// `[source.units]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UnitsConfig {
     /// How times are written.
@@ -82,7 +84,7 @@ pub struct UnitsConfig {
 pub struct WhereConfig {
     /// The column that decides.
     pub column: Column,
-    /// What it must hold; without this, anything will do but nothing.
+    /// What it must hold. Default: anything that is not empty.
     pub equals: Option<String>,
 }
 

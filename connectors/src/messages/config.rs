@@ -19,21 +19,21 @@ use crate::mapping::{
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MessageConfig {
-    /// How a message holds columns; default: [`MessageFormat::Json`], or as the codec has it.
+    /// How a message holds columns. Default: `json`, or that of the codec.
     pub format: Option<MessageFormat>,
-    /// One of [`CODECS`](crate::codecs::CODECS), instead of `columns`, `units`, `csv` and `where`.
+    /// One of [`CODECS`](crate::codecs::CODECS), instead of `columns`, `units`, `csv` and `where`. Default: none.
     pub codec: Option<String>,
-    /// Options of the codec.
+    /// Options of the codec. Default: none.
     pub options: Option<Map<String, Value>>,
-    /// See [`MappingConfig::instrument`]; a codec has a default.
+    /// See [`MappingConfig::instrument`].
     pub instrument: Option<String>,
     /// See [`MappingConfig::id_scope`].
     pub id_scope: Option<String>,
-    /// See [`MappingConfig::contiguous_ids`]; a codec has a default, else false.
+    /// See [`MappingConfig::contiguous_ids`].
     pub contiguous_ids: Option<bool>,
-    /// How CSV is written; a message has no header, so columns have numbers.
+    /// How CSV is written; a message has no header, so columns have numbers. Default: by commas.
     pub csv: Option<CsvConfig>,
-    /// See [`MappingConfig::columns`]; needed unless there is a codec.
+    /// See [`MappingConfig::columns`].
     pub columns: Option<ColumnsConfig>,
     /// See [`MappingConfig::units`].
     pub units: Option<UnitsConfig>,
@@ -42,9 +42,9 @@ pub struct MessageConfig {
     /// See [`MappingConfig::only`].
     #[serde(rename = "where")]
     pub only: Option<WhereConfig>,
-    /// Where the symbol stands if it is in no column: `key`, `channel` or `header:NAME`.
+    /// Where the symbol stands if it is in no column: `key`, `channel` or `header:NAME`. Default: in a column.
     pub symbol_from: Option<String>,
-    /// Of entries that say no type.
+    /// The type of entries that say none. Default: none, each must say its type.
     #[serde(rename = "type")]
     pub default: Option<String>,
 }

@@ -28,11 +28,12 @@ const READ_TIMEOUT: Duration = Duration::from_millis(100);
 /// A server that sends nothing for this long is pinged.
 const PING_AFTER: Duration = Duration::from_secs(1);
 
-/// What a source of channels says beside [`ServerConfig`] and [`MessageConfig`].
+/// The keys of a source of channels, besides those of all sources and those of [`ServerConfig`] and
+/// [`MessageConfig`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PubSubConfig {
-    /// Names of channels, each a partition.
+    /// Names of channels, each a partition; at least one channel or pattern is given.
     #[serde(default)]
     channels: Vec<String>,
     /// Patterns of such names, as in PSUBSCRIBE; each is a partition, after the channels.

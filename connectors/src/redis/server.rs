@@ -21,11 +21,11 @@ pub struct ServerConfig {
     /// `redis://HOST:PORT/DATABASE`, or `rediss://…` for TLS; may hold `USER@`, and no password: a configuration is
     /// shown and recorded.
     url: String,
-    /// The name of the environment variable that holds the password.
+    /// The name of the environment variable that holds the password. Default: none.
     password_env: Option<String>,
-    /// The file that holds the password, which is read anew for each connection.
+    /// The file that holds the password, which is read anew for each connection. Default: none.
     password_file: Option<PathBuf>,
-    /// The certificates in PEM that a TLS server is held to, instead of those of the system.
+    /// The file of certificates (PEM) that a TLS server is held to. Default: those of the system.
     ca_file: Option<PathBuf>,
 }
 

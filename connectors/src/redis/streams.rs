@@ -25,17 +25,18 @@ use crate::source::{
 /// A server waits this long for entries before it answers that there are none.
 const BLOCK_MS: u64 = 100;
 
-/// What a source of streams says beside [`ServerConfig`] and [`MessageConfig`].
+/// The keys of a source of streams, besides those of all sources and those of [`ServerConfig`] and [`MessageConfig`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StreamsConfig {
     /// The keys of the streams, each a partition.
     streams: Vec<String>,
-    /// See [`Start::named`].
+    /// Where a live run begins: `horizon`, `earliest`, `latest` or a time such as `2026-01-05T14:30:00Z`.
+    /// Default: `earliest`.
     start: Option<String>,
-    /// The field that holds the message, unless columns are fields.
+    /// The field that holds the message; needed unless `format` is `fields`. Default: none.
     payload: Option<String>,
-    /// The most entries that are asked for at once.
+    /// The most entries that are asked for at once: 1 to 1,024. Default: 1024.
     batch: Option<usize>,
 }
 

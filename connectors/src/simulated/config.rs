@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use market::{Catalog, EventTime, Span, TimeUnit};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::provider::TransportFaults;
 use super::rng::Probability;
 use super::venue::{LOTS_MAX, Listing, STEPS_MAX, VenueParams};
 use crate::mapping::symbol_map::template;
 
-/// The configuration of a simulated venue, without its name and kind.
-#[derive(Clone, Debug, Deserialize)]
+/// The keys of a simulated venue, besides those of all sources.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimulatedConfig {
-    /// Everything random follows from it.
+    /// The seed of everything random.
     pub seed: u64,
     /// A template such as `demo:{symbol}`.
     pub instrument: String,
@@ -23,7 +23,7 @@ pub struct SimulatedConfig {
     pub symbols: u32,
     /// How many ticks the venue sends per second, in the mean: 1 to 1,000,000.
     pub ticks_per_second: u32,
-    /// After how many ticks it closes; never by default.
+    /// After how many ticks it closes. Default: never.
     pub ticks: Option<u64>,
     /// When it opens (RFC 3339).
     pub start: String,
@@ -36,7 +36,7 @@ pub struct SimulatedConfig {
 }
 
 /// `[source.faults]`: fractions of all ticks from 0 to 0.1, and times.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultsConfig {
     /// Trades that the venue sends late.

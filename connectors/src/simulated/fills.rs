@@ -19,7 +19,7 @@ use market::{
     AccountEvent, Contract, Currency, Event, EventTime, FairValue, Fill, FillRef, ModelId,
     PortfolioId, Price, Target, Trade, TradeId, WEIGHT_SCALE,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::config::{Plan, SimulatedConfig};
 use super::rng::{Probability, Rng};
@@ -27,8 +27,8 @@ use super::venue::{Venue, VenueParams};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 
-/// The configuration of a simulator, without its name and kind.
-#[derive(Clone, Debug, Deserialize)]
+/// The keys of a simulator of fills, besides those of all sources.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FillsConfig {
     /// The portfolios that it trades for: 1 to 100.

@@ -35,11 +35,12 @@ use crate::FileKey;
 use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
-/// The configuration of a sink of files, without what all sinks have.
+/// The keys of a sink of files, besides those of all sinks.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileSinkConfig {
-    /// The file; `{view}` stands for the name of the view. Its folder is made if it is not there.
+    /// The file; `{view}` stands for the name of the view, and is needed where there are several views. Its folder is
+    /// made if it is not there.
     pub path: String,
 }
 

@@ -49,7 +49,7 @@ pub struct RawConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawJob {
-    /// Worker threads.
+    /// How many worker threads compute.
     pub workers: usize,
     /// Timeframes of bars; the smallest must divide all others.
     pub timeframes: Vec<String>,
@@ -58,9 +58,9 @@ pub struct RawJob {
     /// The calendar of instruments that name none: `UTC`, an IANA time zone, a market such as
     /// `us-equities`, or the name of a `[[calendar]]`.
     pub calendar: String,
-    /// Trades older than this before the watermark are refused.
+    /// Trades that are older than this before the watermark are refused; at most `correction_horizon`.
     pub reject_after: String,
-    /// How long single trades are kept for corrections, before the watermark.
+    /// How far before the watermark single trades are kept, so that they can be corrected.
     pub correction_horizon: String,
     /// With `start = "horizon"`, sources are read from the beginning of the longest timeframe's bar that holds the
     /// horizon, if that is at most so long before it; else from the horizon, and bars that it cuts are `partial`.
@@ -68,12 +68,12 @@ pub struct RawJob {
     /// Live: how far ahead of the system's time an event may be.
     #[serde(alias = "skew")] // its deprecated name
     pub max_clock_ahead: String,
-    /// Bare files: events after this time are refused (RFC 3339); none by default.
+    /// Bare files: events after this time (RFC 3339) are refused. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<String>,
 }
 
-/// `[commit]`.
+/// `[commit]`; its time spans are above 0 and below 1d.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawCommit {
@@ -83,7 +83,7 @@ pub struct RawCommit {
     pub records: usize,
     /// Without any record, a commit closes this often.
     pub idle: String,
-    /// A round ends about this often.
+    /// A round ends about this often: then clients and sinks see what has changed.
     pub round: String,
     /// Bare files: rows of a commit.
     pub file_rows: usize,
@@ -93,13 +93,13 @@ pub struct RawCommit {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawLimits {
-    /// Instruments.
+    /// How many instruments there may be.
     pub instruments: usize,
-    /// Portfolios.
+    /// How many portfolios there may be.
     pub portfolios: usize,
-    /// Models of fair values.
+    /// How many models of fair values there may be.
     pub models: usize,
-    /// Records in flight in the workers.
+    /// How many records may be in flight in the workers.
     pub in_flight_records: usize,
     /// Bytes that operators may retain; beyond it, sources pause.
     pub state_bytes: usize,
@@ -113,7 +113,7 @@ pub struct RawLimits {
     pub gaps: usize,
     /// Bytes of what views were, for `as_of`; beyond it, the oldest goes. 0: no history.
     pub history_bytes: usize,
-    /// HTTP connections; more wait.
+    /// How many HTTP connections there may be at once; more wait.
     pub connections: usize,
     /// Threads of low priority for long reads of clients.
     pub reader_threads: usize,
@@ -125,14 +125,14 @@ pub struct RawLimits {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawHttp {
-    /// The address to serve on; for now a loopback address.
+    /// The address to serve on, with its port; for now a loopback address.
     pub listen: String,
     /// Whether a live run takes rows by `POST /api/streaming/process`.
     #[serde(alias = "inlet")] // its deprecated name
     pub ingest: bool,
-    /// Bytes of the body of such a request.
+    /// The most bytes of the body of such a request.
     pub body_bytes: usize,
-    /// Rows of such a request.
+    /// The most rows of such a request.
     pub body_rows: usize,
 }
 
@@ -140,17 +140,17 @@ pub struct RawHttp {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawCalendar {
-    /// Its name.
+    /// Its name, which `calendar` of `[job]` and of `[[instrument]]` refer to.
     pub name: String,
     /// The zone that all its times are in: `UTC` or an IANA time zone.
     pub zone: String,
     /// A file of days without sessions and of early closes: lines of `date, closed | HH:MM, name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holidays: Option<String>,
-    /// The text of such a file, in its stead.
+    /// The text of such a file, instead of `holidays`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dates: Option<String>,
-    /// `[[calendar.session]]`: its sessions; at least one.
+    /// Its sessions; at least one.
     #[serde(default)]
     pub session: Vec<RawSession>,
 }
@@ -176,19 +176,19 @@ pub struct RawSession {
 pub struct RawInstrument {
     /// A name in which each `*` stands for any text.
     pub pattern: String,
-    /// Decimals of prices.
+    /// Decimals of prices: 0 to 18.
     #[serde(default = "default_price_decimals")]
     pub price_decimals: u8,
-    /// Decimals of sizes.
+    /// Decimals of sizes: 0 to 18.
     #[serde(default = "default_size_decimals")]
     pub size_decimals: u8,
-    /// As in `[job]`; default: that of the job.
+    /// Its calendar, as in `[job]`. Default: that of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
-    /// What prices are in.
+    /// The currency that prices are in, such as `USD`; needed for portfolios.
     #[serde(default)]
     pub quote: String,
-    /// Units of the underlying per unit of size.
+    /// Units of the underlying per unit of size; at least 1.
     #[serde(default = "default_multiplier")]
     pub multiplier: u32,
     /// Whether prices at or below zero are legal.
@@ -200,18 +200,19 @@ pub struct RawInstrument {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct RawSource {
-    /// Its name.
+    /// Required: its name, which no other source has.
     pub name: String,
-    /// Its kind.
+    /// Required: its kind, which says what other keys it has.
     pub kind: String,
     /// The rank of its provider; 0 is best.
     pub rank: u8,
-    /// How far behind its newest event an event may come without being late.
+    /// How far behind its newest event an event may come without being late; at most `job.reject_after`. Default:
+    /// 5s, or `job.reject_after` if that is less.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disorder: Option<String>,
     /// A partition that is connected and has had nothing more to read for so long follows the system's time, so
-    /// that its bars become final; default: never for files, else 30s. A source that is silent for so long
-    /// otherwise (not reached, frozen, behind) is carried on by others if `coverage` is `any`.
+    /// that its bars become final. A source that is silent for so long otherwise (not reached, frozen, behind) is
+    /// carried on by others if `coverage` is `any`. Default: 30s; files: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<String>,
     /// `any`: other sources of coverage `any` send the same trades, and cover this one while it is silent.
@@ -221,10 +222,10 @@ pub struct RawSource {
     pub coverage: Option<String>,
     /// Whether the process is not ready before this source was reached once.
     pub required: bool,
-    /// A back-fill without a watermark.
+    /// A back-fill: it has no watermark, and nothing waits for it.
     pub historic: bool,
     /// Live, for sources that can be read again: plays them at the pace of their event times. Simulated
-    /// venues are played in real time as if now by default, others as fast as it goes.
+    /// venues are played in real time as if now unless this says otherwise, others as fast as it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub play: Option<RawPlay>,
     /// What belongs to the kind.
@@ -236,20 +237,21 @@ pub struct RawSource {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct RawSink {
-    /// Its name.
+    /// Required: its name, which no other sink has.
     pub name: String,
-    /// Its kind.
+    /// Required: its kind, which says what other keys it has.
     pub kind: String,
-    /// The views whose changes it is given.
+    /// Required: the views whose changes it is given; at most 64 views of all sinks together.
     pub views: Vec<String>,
-    /// Which rows: by column, the texts that it may have. All views must have the column.
+    /// Which rows: by column, the texts that it may have. All views must have the column. Default: all rows; of
+    /// `candles`, those that are not `partial`.
     #[serde(rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
     pub only: BTreeMap<String, toml::Value>,
     /// What a record holds of a change: the row now (`upserts`), or the row before as well (`deltas`).
     pub encoding: Encoding,
     /// Exact numbers as JSON numbers (`number`) or as strings (`string`).
     pub numbers: String,
-    /// At least this long between two batches of a view; default: `commit.round`.
+    /// A time span below 1d: at least this long between two batches of a view. Default: `commit.round`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<String>,
     /// What belongs to the kind.
@@ -261,7 +263,7 @@ pub struct RawSink {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawPlay {
-    /// Seconds of event time per second.
+    /// Seconds of event time per second; above 0.
     pub speed: f64,
     /// Shifts event times so that the first of all played sources is now.
     pub as_if_now: bool,

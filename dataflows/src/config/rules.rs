@@ -12,15 +12,15 @@ use crate::jobs::candles::Watched;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawRule {
-    /// Its name.
+    /// Required: its name, which no other rule has.
     pub name: String,
-    /// The instruments that it watches; default: all.
+    /// The instruments that it watches. Default: all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub instruments: Vec<String>,
-    /// The timeframes that it watches; default: all.
+    /// The timeframes that it watches, among those of the job. Default: all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub timeframes: Vec<String>,
-    /// `final` (default): bars count from when they are final; `at_once`: from their first trade.
+    /// `final`: bars count from when they are final; `at_once`: from their first trade. Default: `final`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settle: Option<String>,
     /// One series crosses another.
@@ -32,7 +32,7 @@ pub struct RawRule {
     /// The close is beyond the highs or lows of the bars before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breakout: Option<RawBreakout>,
-    /// A candlestick pattern ends at the bar.
+    /// The candlestick pattern of this name, such as `doji`, ends at the bar.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
 }
@@ -41,9 +41,9 @@ pub struct RawRule {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawCross {
-    /// The series that crosses.
+    /// The series that crosses: `open`, `high`, `low`, `close`, `volume`, an indicator, or a number.
     pub left: String,
-    /// The series that is crossed.
+    /// The series that is crossed, in the same form.
     pub right: String,
     /// `above` or `below`.
     pub direction: String,
@@ -53,9 +53,9 @@ pub struct RawCross {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawThreshold {
-    /// What is compared.
+    /// The series that is compared, in the form that `cross` has.
     pub series: String,
-    /// The rule holds above this level.
+    /// The rule holds above this level; exactly one of `above` and `below` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub above: Option<f64>,
     /// The rule holds below this level.

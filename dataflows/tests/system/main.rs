@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod configuration;
 mod cost;
 mod delivering;
 mod demo;

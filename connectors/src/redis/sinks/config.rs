@@ -36,23 +36,31 @@ struct Place {
     prefix: String,
 }
 
+/// The keys of a sink of hashes, besides those of all sinks and those of [`ServerConfig`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HashConfig {
+    /// What the names of its keys begin with; not empty. Default: `tickweave`.
     prefix: Option<String>,
 }
 
+/// The keys of a sink of streams, besides those of all sinks and those of [`ServerConfig`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StreamsConfig {
+    /// What the names of its keys begin with; not empty. Default: `tickweave`.
     prefix: Option<String>,
+    /// About how many entries each stream keeps; at least 1. Default: 100000.
     max_length: Option<u64>,
 }
 
+/// The keys of a sink of channels, besides those of all sinks and those of [`ServerConfig`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PubSubConfig {
+    /// What the names of its channels begin with; not empty. Default: `tickweave`.
     prefix: Option<String>,
+    /// How many columns of a row's key are in the name of its channel; at least 1. Default: all.
     key_parts: Option<usize>,
 }
 

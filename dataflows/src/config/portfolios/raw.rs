@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 pub struct RawPortfolio {
     /// Its name.
     pub name: String,
-    /// Its base currency; default: that of `[portfolios]`.
+    /// Its base currency. Default: that of `[portfolios]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
-    /// What it began with, in its base currency; default: 0, which means that it is not known.
+    /// What it began with, in its base currency; 0 means that it is not known. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capital: Option<RawAmount>,
-    /// The instrument that its changes are compared with; none by default.
+    /// The instrument that its changes are compared with. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub benchmark: Option<String>,
 }
@@ -53,12 +53,12 @@ pub struct RawRate {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawRisk {
-    /// One of the job's timeframes; default: its largest.
+    /// The timeframe of the bars that risk is measured over, one of the job's. Default: the largest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeframe: Option<String>,
     /// Over how many changes from bar to bar at most: 1 to 5,000.
     pub bars: usize,
-    /// From 0.5 up to, but not, 1.
+    /// The confidence of value at risk: 0.9, 0.95, 0.975, 0.99 or 0.995.
     pub confidence: f64,
 }
 
@@ -70,7 +70,7 @@ pub struct RawFair {
     pub model: String,
     /// One of the job's indicators, such as `sma20`.
     pub indicator: String,
-    /// One of its outputs, such as `middle`; default: the first.
+    /// One of its outputs, such as `middle`. Default: the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// One of the job's timeframes.
