@@ -49,7 +49,7 @@ impl Row for SourceRow<'_> {
         value("role", "primary if no source has a better rank, else backup"),
         value(
             "state",
-            "running; idle: silent for `idle_timeout`; paused: workers retain too much; disconnected: from its \
+            "running; idle: no row for `idle_timeout`; paused: workers retain too much; disconnected: from its \
              server, which is tried again; failed: a partition cannot be read on; ended; historic: read without \
              a watermark",
         ),
