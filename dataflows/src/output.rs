@@ -10,7 +10,8 @@ use std::sync::Arc;
 use market::Catalog;
 
 use crate::publish::{Board, BoardReader, Digest, TRADE_LOG, ViewDigest};
-use crate::views::{Cell, RowFilter, Scan, VIEWS, View, write_csv_header, write_csv_row};
+use crate::views::VIEWS;
+use rows::{Cell, RowFilter, Scan, View, write_csv_header, write_csv_row};
 
 pub use folder::{MANIFEST, OutputError, ResultsFolder};
 

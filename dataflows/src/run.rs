@@ -32,7 +32,8 @@ use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
 use crate::publish::{Board, BoardConfig, BoardReader, TRADE_LOG, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
-use crate::views::{VIEWS, View, ViewReader};
+use crate::views::VIEWS;
+use rows::{View, ViewReader};
 
 pub use live::run_live;
 

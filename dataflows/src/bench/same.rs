@@ -6,7 +6,8 @@ use cost::Loop;
 use market::{CandleKey, Catalog, EventTime, InstrumentId, Timeframe};
 
 use crate::publish::BoardReader;
-use crate::views::{Cell, ReadError, RowFilter, Scan, VIEWS, View};
+use crate::views::VIEWS;
+use rows::{Cell, ReadError, RowFilter, Scan, View};
 
 /// The loop's numbers of the outputs of indicators.
 const OUTPUTS: [(&str, &str); 9] = [

@@ -16,12 +16,13 @@ use super::{Outcome, descriptors, runtime};
 use crate::config::Config;
 use crate::ingest::Stop;
 use crate::ingest::sequencer::now;
-use crate::ingest_api::IngestApi;
-use crate::readers::ReaderPool;
 use crate::run::{Job, RunOptions, run_live};
+use crate::views::VIEW_LIST;
+use rows::readers::ReaderPool;
+use serving::ingest_api::IngestApi;
 use tokio::sync::Semaphore;
 
-use crate::serve::{Context, Limits, Posts, UpdateCache, bind, serve};
+use serving::{Context, Limits, Posts, UpdateCache, bind, serve};
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
 #[derive(Args)]
@@ -79,7 +80,7 @@ pub(super) fn live<B>(
 
     let job = Job::new(config, Arc::new(NoStates), options)?;
     let finished = Arc::new(AtomicBool::new(false));
-    let readers = ReaderPool::start(config.readers, job.metrics.clone())
+    let readers = ReaderPool::start(config.readers, job.metrics.on_refused())
         .context("the reader threads cannot be started")?;
     let context = context(config, &job, readers);
     let http = runtime.spawn(serve(listener, context, until(Arc::clone(&finished))));
@@ -114,13 +115,14 @@ fn context(config: &Config, job: &Job, readers: ReaderPool) -> Context {
     let connections = descriptors::connections(config.connections);
     let limits = Limits { connections, ..Limits::default() };
     Context {
+        views: VIEW_LIST,
         reader: Arc::new(job.reader().on(readers.clone())),
         readers,
         catalog: Arc::clone(&job.catalog),
         calendars: config.calendars.clone(),
         timeframes: config.job.timeframes().to_vec(),
         labels: config.labels(),
-        metrics: job.metrics.clone(),
+        metrics: Arc::new(job.metrics.clone()),
         health: Arc::new(move || health.health()),
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),

@@ -50,8 +50,8 @@ use crate::ingest::sequencer::{Cadence, SourceNames};
 use crate::ingest::source_manager::StartBounds;
 use crate::ingest::source_status::SourceInfo;
 use crate::jobs::candles::{Candles, JobSpec};
-use crate::readers::Bounds;
-use crate::views::Labels;
+use rows::Labels;
+use rows::readers::Bounds;
 
 /// A checked configuration.
 pub struct Config {

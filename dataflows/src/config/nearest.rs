@@ -1,6 +1,6 @@
 //! What a misspelled key may have meant.
 
-use crate::suggestions;
+use rows::suggestions;
 
 /// The known key that is nearest to the one that `problem` calls unknown.
 pub(super) fn nearest(problem: &str) -> Option<&str> {

@@ -10,7 +10,8 @@ use market::{BarState, InstrumentId, PortfolioId, Timeframe};
 
 use super::raw::RawSink;
 use super::{ConfigError, duration, in_range};
-use crate::views::{RowFilter, VIEWS, View, renamed, view};
+use crate::views::{VIEWS, renamed, view};
+use rows::{RowFilter, View};
 
 /// A sink, ready to be opened.
 pub struct ConfiguredSink {

@@ -13,7 +13,7 @@ use super::{ConfigError, in_range, span};
 use crate::clock::{Coverage, SourceTiming};
 use crate::ingest::play::Play;
 use crate::ingest::sequencer::SourceNames;
-use crate::views::PartitionNames;
+use rows::PartitionNames;
 
 /// How far behind its newest event a source's events may come, unless configured.
 const DEFAULT_DISORDER: Span = Span::secs(5);

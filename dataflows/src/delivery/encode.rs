@@ -7,7 +7,7 @@ use connectors::{Encoding, SinkRecord};
 use market::Catalog;
 
 use super::handler::{Delta, DeltaBatch, DeltaKind};
-use crate::views::{Cell, View, ViewKind, cell_text, row_json};
+use rows::{Cell, View, ViewKind, cell_text, row_json};
 
 /// Encodes the batches of one view, in order.
 pub(super) struct Encoder {

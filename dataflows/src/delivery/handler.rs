@@ -2,7 +2,7 @@
 
 use market::{Commit, EventTime};
 
-use crate::views::{Cell, Change, View, ViewKind};
+use rows::{Cell, Change, View, ViewKind};
 
 /// Consumes the changes of one view, on a thread of its own.
 ///

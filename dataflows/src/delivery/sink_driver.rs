@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::handler::{DeliverError, Delta, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS};
 use super::status::SinkStatus;
-use crate::views::{Frontier, ReadError, RowFilter, View, ViewReader};
+use rows::{Frontier, ReadError, RowFilter, View, ViewReader};
 
 /// Which rows a sink gets, and how often.
 #[derive(Clone, Debug)]

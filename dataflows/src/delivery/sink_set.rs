@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::handler::DeltaHandler;
 use super::sink_driver::{SinkDriver, SinkSubscription};
 use super::status::{SinkState, SinkStatus};
-use crate::views::ViewReader;
+use rows::ViewReader;
 
 /// The sink drivers of a job: one thread per handler and view. Dropping the set stops them where they are.
 ///

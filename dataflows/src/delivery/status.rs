@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use market::Commit;
 
 use super::handler::{DeltaBatch, DeltaKind};
-use crate::views::{Cell, Row, SinkRow, View};
+use crate::views::SinkRow;
+use rows::{Cell, Row, View};
 
 /// The status of one delivery of a view to a handler. Its driver writes it; every thread may read it.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ mod tests;
 use market::{Commit, EventTime, Span};
 
 use crate::delivery::SinkState;
-use crate::serve::{Check, Readiness, Status};
+use serving::{Check, Readiness, Status};
 
 pub use monitor::HealthMonitor;
 

@@ -11,8 +11,8 @@ use crate::delivery::{SinkState, SinkStatuses};
 use crate::ingest::connections::Connections;
 use crate::ingest::sequencer::now;
 use crate::publish::Board;
-use crate::serve::{Check, Health, Status};
 use crate::telemetry::{Connection, Delivered, Metrics};
+use serving::{Check, Health, Status};
 
 /// Runs the checks. Clones share it.
 #[derive(Clone)]

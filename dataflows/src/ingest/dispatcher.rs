@@ -14,9 +14,10 @@ use crate::clock::{Binding, Partitions};
 use crate::delivery::SinkStatuses;
 use crate::health::HealthMonitor;
 use crate::publish::{Board, LogRow, WorkerFailed, log};
-use crate::serve::Check;
 use crate::telemetry::Metrics;
-use crate::views::{DeadLetterRow, HealthRow, IncidentRow, Row};
+use crate::views::{DeadLetterRow, HealthRow, IncidentRow};
+use rows::Row;
+use serving::Check;
 
 /// A closed commit with everything that it binds.
 pub struct ClosedCommit {

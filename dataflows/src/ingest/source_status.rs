@@ -5,7 +5,8 @@ use market::{Event, EventTime, Record, Span};
 use super::connections::Connections;
 use super::dispatcher::ClosedCommit;
 use crate::clock::{Binding, Partitions};
-use crate::views::{Cell, DeadLetterRow, Row, SourceRow};
+use crate::views::{DeadLetterRow, SourceRow};
+use rows::{Cell, Row};
 
 /// The configuration of a source.
 #[derive(Clone, Debug)]

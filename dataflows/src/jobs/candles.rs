@@ -27,7 +27,7 @@ use crate::publish::{
     publish_portfolios, publish_signals,
 };
 use crate::telemetry::Metrics;
-use crate::views::Labels;
+use rows::Labels;
 
 /// The operators of this job, by the names under which they save state and report what they hold.
 pub const OPERATORS: [&str; 6] = ["ledger", "rollups", "indicators", "signals", FILLS, QUOTES];

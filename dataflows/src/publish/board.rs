@@ -15,7 +15,8 @@ use super::logs::Logs;
 use super::ring::Ring;
 use super::table::Table;
 use super::trade_log::TradeLog;
-use crate::views::{AsOf, Frontier, Labels, ReadError, VIEWS, View};
+use crate::views::VIEWS;
+use rows::{AsOf, Frontier, Labels, ReadError, View};
 
 /// The published state of a job, shared by all workers, readers and the ingest thread.
 pub struct Board {

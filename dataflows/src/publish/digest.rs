@@ -5,7 +5,7 @@ use std::fmt;
 use market::Commit;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::views::Cell;
+use rows::Cell;
 
 /// A sum of hashes. It does not depend on the order of the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use timely::dataflow::operators::generic::Operator;
 use super::arranged::{Arrangement, RowUpdate, arrange};
 use super::board::Board;
 use super::keyed::Keyed;
-use crate::views::{AsOf, Frontier};
+use rows::{AsOf, Frontier};
 
 /// The snapshot points, common to all workers.
 pub struct SnapshotPoints {

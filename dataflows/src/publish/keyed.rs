@@ -18,11 +18,9 @@ use differential_dataflow::ExchangeData;
 use operators::arrange::SharedBatch;
 
 use super::scan::{self, KeyedSnapshot};
-use crate::readers::{Allowance, Exceeded};
-use crate::views::{
-    Cell, Change, Dimension, Frontier, Labels, Page, RowFilter, Scan, Snapshot, View,
-};
 use market::Commit;
+use rows::readers::{Allowance, Exceeded};
+use rows::{Cell, Change, Dimension, Frontier, Labels, Page, RowFilter, Scan, Snapshot, View};
 
 pub use alerts::Alerts;
 pub use candles::Candles;

@@ -10,10 +10,12 @@ use tokio::sync::watch;
 
 use super::snapshots::{self, LogQuery};
 use super::trade_log::TRADE_LOG;
-use crate::readers::{Allowance, Exceeded};
 use crate::views::{
-    Cell, DeadLetterRow, FillFaultRow, IncidentRow, Row, VIEWS, View, ViewKind, view,
+    ConflictRow, DeadLetterRow, FillFaultRow, IncidentRow, OutlierRow, RevisionRow, TooLateRow,
+    UnmatchedRow, VIEWS, view,
 };
+use rows::readers::{Allowance, Exceeded};
+use rows::{Cell, Row, View, ViewKind};
 
 /// A row of any log.
 #[derive(Clone, Debug)]
@@ -86,11 +88,11 @@ impl LogRow {
     /// Appends the row's cells.
     pub fn cells(&self, into: &mut Vec<Cell>) {
         match self {
-            LogRow::Audit(AuditEvent::Conflict(row)) => row.cells(into),
-            LogRow::Audit(AuditEvent::TooLate(row)) => row.cells(into),
-            LogRow::Audit(AuditEvent::Unmatched(row)) => row.cells(into),
-            LogRow::Audit(AuditEvent::Revision(row)) => row.cells(into),
-            LogRow::Audit(AuditEvent::Outlier(row)) => row.cells(into),
+            LogRow::Audit(AuditEvent::Conflict(row)) => ConflictRow(row).cells(into),
+            LogRow::Audit(AuditEvent::TooLate(row)) => TooLateRow(row).cells(into),
+            LogRow::Audit(AuditEvent::Unmatched(row)) => UnmatchedRow(row).cells(into),
+            LogRow::Audit(AuditEvent::Revision(row)) => RevisionRow(row).cells(into),
+            LogRow::Audit(AuditEvent::Outlier(row)) => OutlierRow(row).cells(into),
             LogRow::DeadLetter(row) => row.cells(into),
             LogRow::FillFault(row) => fill_fault(row).cells(into),
             LogRow::Incident(row) => row.cells(into),

@@ -12,8 +12,8 @@ use super::scan;
 use super::snapshots::{LogQuery, LogSnapshot, TableSnapshot};
 use super::table::Table;
 use super::trade_log::{self, CommitEvents, ScanEnd, TRADE_LOG};
-use crate::readers::{Allowance, Class, Exceeded, ReadStop, ReaderPool};
-use crate::views::{
+use rows::readers::{Allowance, Class, Exceeded, ReadStop, ReaderPool};
+use rows::{
     AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, ReadFuture,
     RowFilter, Scan, Snapshot, View, ViewReader,
 };

@@ -11,8 +11,8 @@ use differential_dataflow::trace::{BatchReader, Cursor, Navigable};
 use market::Commit;
 
 use super::keyed::{Batch, KeyPrefix, Keyed, rows_of};
-use crate::readers::{Allowance, Exceeded};
-use crate::views::{
+use rows::readers::{Allowance, Exceeded};
+use rows::{
     Cell, Change, Dimension, Frontier, KeyRange, Labels, Page, RowFilter, Scan, Snapshot,
     SnapshotPart, View,
 };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use market::Commit;
 
-use crate::readers::{Allowance, Exceeded};
-use crate::views::{Cell, Frontier, Labels, RowFilter, Snapshot, SnapshotPart, View};
+use rows::readers::{Allowance, Exceeded};
+use rows::{Cell, Frontier, Labels, RowFilter, Snapshot, SnapshotPart, View};
 
 /// The rows that a snapshot of a log selects, and the names for their numbers.
 pub(super) struct LogQuery {

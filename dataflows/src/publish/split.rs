@@ -24,7 +24,8 @@ use super::keyed::{
 use super::logs::LogRow;
 use super::trade_log::TRADE_LOG;
 use crate::telemetry::Metrics;
-use crate::views::{Cell, Row, TradeRow, view};
+use crate::views::{TradeRow, view};
+use rows::{Cell, Row};
 
 /// The commits of a worker, each at its time.
 pub(super) type Contexts<'scope> = StreamVec<'scope, Time, Arc<CommitContext>>;

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use market::Commit;
 use tokio::sync::watch;
 
-use crate::views::{Cell, Change, Frontier};
+use rows::{Cell, Change, Frontier};
 
 /// The cells of a row. The first one is its key, a text.
 type Cells = Vec<Cell>;

@@ -8,8 +8,9 @@ use market::{AcceptedEvent, Commit};
 use tokio::sync::watch;
 
 use super::snapshots::{self, LogQuery};
-use crate::readers::{Allowance, Exceeded};
-use crate::views::{Cell, Labels, Row, RowFilter, TradeRow, View};
+use crate::views::TradeRow;
+use rows::readers::{Allowance, Exceeded};
+use rows::{Cell, Labels, Row, RowFilter, View};
 
 /// The view of the trade log.
 pub const TRADE_LOG: &str = "trades";

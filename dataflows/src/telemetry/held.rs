@@ -1,7 +1,11 @@
 //! What the process retains now: memory, records in flight and rows; also missing trades and rejected reads.
 
+use std::sync::Arc;
+
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+
+use rows::readers::OnRefused;
 
 use super::Metrics;
 use super::list::{IN_FLIGHT, MISSING, REFUSED, RETAINED, ROWS};
@@ -43,6 +47,12 @@ impl Metrics {
     pub fn view_rows(&self, view: &str, rows: u64) {
         let labels = vec![("view", view.to_owned())];
         self.0.held.rows.get_or_create(&labels).set(rows);
+    }
+
+    /// What counts the rejected reads of reader threads.
+    pub fn on_refused(&self) -> OnRefused {
+        let metrics = self.clone();
+        Arc::new(move |reason| metrics.read_refused(reason))
     }
 
     /// Counts a rejected read of a client.

@@ -149,6 +149,20 @@ impl Metrics {
     }
 }
 
+impl serving::MetricsText for Metrics {
+    fn set_view_rows(&self, view: &'static str, rows: u64) {
+        self.view_rows(view, rows);
+    }
+
+    fn content_type(&self) -> &'static str {
+        CONTENT_TYPE
+    }
+
+    fn render(&self) -> String {
+        Metrics::render(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use market::{Commit, EventTime, InstrumentId, Timeframe};
 
-use super::row::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, Row, key, value};
 
 /// One alert: a rule at a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use market::{
 
 use serde::{Deserialize, Serialize};
 
-use super::row::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, Row, key, value};
 
 /// Input that did not become a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,11 @@ impl Row for DeadLetterRow {
     }
 }
 
-impl Row for Conflict {
+/// Two copies of a trade that do not agree.
+#[derive(Clone, Copy, Debug)]
+pub struct ConflictRow<'a>(pub &'a Conflict);
+
+impl Row for ConflictRow<'_> {
     const COLUMNS: &'static [Column] = &[
         key("commit", "commit in which the copies met"),
         key("instrument", "name of the instrument"),
@@ -74,7 +78,7 @@ impl Row for Conflict {
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
-        let Conflict { commit, kept, dropped } = self;
+        let Conflict { commit, kept, dropped } = self.0;
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Instrument(kept.instrument),
@@ -89,7 +93,11 @@ impl Row for Conflict {
     }
 }
 
-impl Row for TooLate {
+/// A trade that came too late.
+#[derive(Clone, Copy, Debug)]
+pub struct TooLateRow<'a>(pub &'a TooLate);
+
+impl Row for TooLateRow<'_> {
     const COLUMNS: &'static [Column] = &[
         key("commit", "commit that the trade is bound to"),
         key("instrument", "name of the instrument"),
@@ -101,7 +109,7 @@ impl Row for TooLate {
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
-        let TooLate { commit, trade, watermark } = self;
+        let TooLate { commit, trade, watermark } = self.0;
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Instrument(trade.instrument),
@@ -114,7 +122,11 @@ impl Row for TooLate {
     }
 }
 
-impl Row for Unmatched {
+/// A correction or cancel of an unknown trade.
+#[derive(Clone, Copy, Debug)]
+pub struct UnmatchedRow<'a>(pub &'a Unmatched);
+
+impl Row for UnmatchedRow<'_> {
     const COLUMNS: &'static [Column] = &[
         key("commit", "commit that the record is bound to"),
         key("instrument", "name of the instrument"),
@@ -126,17 +138,21 @@ impl Row for Unmatched {
 
     fn cells(&self, into: &mut Vec<Cell>) {
         into.extend([
-            Cell::Unsigned(self.commit.0),
-            Cell::Instrument(self.of.instrument),
-            id_cell(self.of.id),
-            Cell::Word(self.kind.name()),
-            self.time.map_or(Cell::Null, Cell::Time),
-            Cell::Word(self.reason.name()),
+            Cell::Unsigned(self.0.commit.0),
+            Cell::Instrument(self.0.of.instrument),
+            id_cell(self.0.of.id),
+            Cell::Word(self.0.kind.name()),
+            self.0.time.map_or(Cell::Null, Cell::Time),
+            Cell::Word(self.0.reason.name()),
         ]);
     }
 }
 
-impl Row for Outlier {
+/// A price far away from recent prices.
+#[derive(Clone, Copy, Debug)]
+pub struct OutlierRow<'a>(pub &'a Outlier);
+
+impl Row for OutlierRow<'_> {
     const COLUMNS: &'static [Column] = &[
         key("commit", "commit from which on the trade counts"),
         key("instrument", "name of the instrument"),
@@ -153,7 +169,7 @@ impl Row for Outlier {
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
-        let Outlier { commit, trade, kind, median, deviation, bars } = self;
+        let Outlier { commit, trade, kind, median, deviation, bars } = self.0;
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Instrument(trade.instrument),
@@ -168,7 +184,11 @@ impl Row for Outlier {
     }
 }
 
-impl Row for Revision {
+/// A change of a final bar.
+#[derive(Clone, Copy, Debug)]
+pub struct RevisionRow<'a>(pub &'a Revision);
+
+impl Row for RevisionRow<'_> {
     const COLUMNS: &'static [Column] = &[
         key("commit", "commit of the change"),
         key("instrument", "name of the instrument"),
@@ -193,15 +213,15 @@ impl Row for Revision {
 
     fn cells(&self, into: &mut Vec<Cell>) {
         into.extend([
-            Cell::Unsigned(self.commit.0),
-            Cell::Instrument(self.key.instrument),
-            Cell::Timeframe(self.key.timeframe),
-            Cell::Time(self.key.open_time),
-            Cell::Unsigned(self.revision.into()),
-            Cell::Word(self.cause.kind.name()),
-            id_cell(self.cause.id),
+            Cell::Unsigned(self.0.commit.0),
+            Cell::Instrument(self.0.key.instrument),
+            Cell::Timeframe(self.0.key.timeframe),
+            Cell::Time(self.0.key.open_time),
+            Cell::Unsigned(self.0.revision.into()),
+            Cell::Word(self.0.cause.kind.name()),
+            id_cell(self.0.cause.id),
         ]);
-        for bar in [&self.before, &self.after] {
+        for bar in [&self.0.before, &self.0.after] {
             let price = |price: Option<Price>, bar: &Bar| {
                 price.map_or(Cell::Null, |price| price_cell(price, bar.spec))
             };

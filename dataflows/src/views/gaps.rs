@@ -2,7 +2,7 @@
 
 use market::{Gap, GapKey};
 
-use super::row::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, Row, key, value};
 
 /// One gap with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

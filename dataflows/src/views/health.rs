@@ -1,6 +1,6 @@
 //! The row of the view `health`.
 
-use super::row::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, Row, key, value};
 
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq)]

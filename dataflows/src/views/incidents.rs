@@ -2,7 +2,7 @@
 
 use market::Commit;
 
-use super::row::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, Row, key, value};
 
 /// An event of a partition of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]

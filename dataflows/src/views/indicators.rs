@@ -2,7 +2,7 @@
 
 use market::{EventTime, InstrumentId, Timeframe};
 
-use super::row::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, Row, key, value};
 
 /// One number: an output of an indicator at a bar.
 #[derive(Clone, Copy, Debug, PartialEq)]

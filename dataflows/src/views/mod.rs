@@ -1,48 +1,32 @@
 //! The views: their list, the columns of their rows, and the interface that reads them.
 //!
-//! Uses neither the engine nor HTTP: `publish/` implements [`ViewReader`], `serve/` calls it.
+//! Uses neither the engine nor HTTP: `publish/` implements [`ViewReader`], `serving` calls it.
 //! To add a view: a row type in a file here, and a line in [`VIEWS`].
 
 mod alerts;
-mod candles;
 mod events;
 mod gaps;
 mod health;
 mod incidents;
 mod indicators;
 mod portfolios;
-mod reader;
-mod row;
-mod row_filter;
 mod signals;
 mod sinks;
 mod sources;
-mod text;
 mod trades;
 
-use std::fmt;
-use std::sync::Arc;
-
-use market::{Conflict, Outlier, Revision, TooLate, Unmatched};
+use rows::{CandleRow, Row, View, ViewKind, ViewList};
 
 pub use alerts::AlertRow;
-pub use candles::CandleRow;
-pub use events::DeadLetterRow;
+pub use events::{ConflictRow, DeadLetterRow, OutlierRow, RevisionRow, TooLateRow, UnmatchedRow};
 pub use gaps::GapRow;
 pub use health::HealthRow;
 pub use incidents::IncidentRow;
 pub use indicators::IndicatorRow;
 pub use portfolios::{DriftRow, EdgeRow, FillFaultRow, PortfolioRow, PositionRow, RiskRow};
-pub use reader::{
-    AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, ReadFuture, Scan, Snapshot,
-    SnapshotPart, ViewReader,
-};
-pub use row::{Cell, Column, Row, key, value};
-pub use row_filter::{Dimension, KeyRange, OPEN_TIME, RowFilter};
 pub use signals::SignalRow;
 pub use sinks::SinkRow;
 pub use sources::SourceRow;
-pub use text::{cell_json, cell_text, plain_text, row_json, write_csv_header, write_csv_row};
 pub use trades::TradeRow;
 
 /// All views.
@@ -66,7 +50,7 @@ pub const VIEWS: &[View] = &[
     View {
         name: "conflicts",
         kind: ViewKind::Log,
-        columns: Conflict::COLUMNS,
+        columns: ConflictRow::COLUMNS,
         doc: "copies of a trade that do not agree with the one that counts",
         history: false,
         recorded: true,
@@ -154,7 +138,7 @@ pub const VIEWS: &[View] = &[
     View {
         name: "outliers",
         kind: ViewKind::Log,
-        columns: Outlier::COLUMNS,
+        columns: OutlierRow::COLUMNS,
         doc: "trades and corrections whose price is far away from recent prices; they count all the same",
         history: false,
         recorded: true,
@@ -162,7 +146,7 @@ pub const VIEWS: &[View] = &[
     View {
         name: "revisions",
         kind: ViewKind::Log,
-        columns: Revision::COLUMNS,
+        columns: RevisionRow::COLUMNS,
         doc: "every change of a bar that was final, with before, after and cause",
         history: false,
         recorded: true,
@@ -202,7 +186,7 @@ pub const VIEWS: &[View] = &[
     View {
         name: "too_late",
         kind: ViewKind::Log,
-        columns: TooLate::COLUMNS,
+        columns: TooLateRow::COLUMNS,
         doc: "trades older than `reject_after` allows",
         history: false,
         recorded: true,
@@ -218,120 +202,25 @@ pub const VIEWS: &[View] = &[
     View {
         name: "unmatched",
         kind: ViewKind::Log,
-        columns: Unmatched::COLUMNS,
+        columns: UnmatchedRow::COLUMNS,
         doc: "corrections and cancels whose trade was unknown when they came",
         history: false,
         recorded: true,
     },
 ];
 
-/// Names for the numbers in rows, fixed when a job is configured.
-#[derive(Clone, Debug, Default)]
-pub struct Labels {
-    /// The names of rules, by number.
-    pub rules: Vec<String>,
-    /// The names of sources and of their partitions, by number.
-    pub sources: Vec<(String, PartitionNames)>,
-    /// The labels of indicators and the names of their outputs, by number.
-    pub indicators: Vec<(String, &'static [&'static str])>,
-}
-
-impl Labels {
-    /// The indicator and output in a slot of a bar; slots are in the order of indicators and their outputs.
-    pub fn number(&self, slot: usize) -> Option<(&str, &'static str)> {
-        let outputs = self.indicators.iter().flat_map(|(indicator, outputs)| {
-            outputs.iter().map(move |output| (indicator.as_str(), *output))
-        });
-        outputs.into_iter().nth(slot)
-    }
-}
-
-/// Names the partitions of a source by number, including those that appear while it is read.
-#[derive(Clone)]
-pub struct PartitionNames(Arc<dyn Fn(u32) -> String + Send + Sync>);
-
-impl PartitionNames {
-    /// `name` must always return the same name for a number.
-    pub fn new(name: impl Fn(u32) -> String + Send + Sync + 'static) -> PartitionNames {
-        PartitionNames(Arc::new(name))
-    }
-
-    /// A source with one partition of this name.
-    pub fn one(name: &'static str) -> PartitionNames {
-        PartitionNames::new(move |_| name.to_owned())
-    }
-
-    /// The name of partition number `partition`.
-    pub fn of(&self, partition: u32) -> String {
-        (self.0)(partition)
-    }
-}
-
-impl fmt::Debug for PartitionNames {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PartitionNames({}, …)", self.of(0))
-    }
-}
-
-/// A named output.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct View {
-    /// Its name in paths, files and configuration.
-    pub name: &'static str,
-    /// How its rows behave.
-    pub kind: ViewKind,
-    /// Its columns.
-    pub columns: &'static [Column],
-    /// A description of its rows.
-    pub doc: &'static str,
-    /// Whether it can be read as of an earlier commit.
-    pub history: bool,
-    /// Whether its rows are a function of the commits in a recording, so that a replay reproduces them. Else they
-    /// describe the process: they have no digest and are not written as files.
-    pub recorded: bool,
-}
-
-/// How the rows of a view behave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ViewKind {
-    /// One row per key, restated in place.
-    Keyed,
-    /// Rows are only appended; the oldest are dropped when the log reaches its bound in bytes.
-    Log,
-}
-
-impl ViewKind {
-    /// `keyed` or `log`.
-    pub fn name(self) -> &'static str {
-        match self {
-            ViewKind::Keyed => "keyed",
-            ViewKind::Log => "log",
-        }
-    }
-}
-
 /// Views that were renamed: the former name, which is accepted for one more version, and the present one.
 const RENAMED: &[(&str, &str)] = &[("providers", "sources")];
 
+/// All views, by name.
+pub const VIEW_LIST: ViewList = ViewList { views: VIEWS, renamed: RENAMED };
+
 /// The present name of a view whose former name this is.
 pub fn renamed(name: &str) -> Option<&'static str> {
-    RENAMED.iter().find(|(former, _)| *former == name).map(|(_, present)| *present)
+    VIEW_LIST.renamed(name)
 }
 
 /// The view of this name, or of this [former](renamed) name.
 pub fn view(name: &str) -> Option<&'static View> {
-    let name = renamed(name).unwrap_or(name);
-    VIEWS.iter().find(|view| view.name == name)
-}
-
-impl View {
-    /// Whether two rows agree in all key columns.
-    pub fn same_key(&self, a: &[Cell], b: &[Cell]) -> bool {
-        self.columns.iter().zip(a.iter().zip(b)).all(|(column, (a, b))| !column.key || a == b)
-    }
-
-    /// The number of a column.
-    pub fn column(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name == name)
-    }
+    VIEW_LIST.named(name)
 }

@@ -5,7 +5,7 @@ use market::{
     PortfolioId, Price, WEIGHT_SCALE,
 };
 
-use super::row::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, Row, key, value};
 
 /// A portfolio's holding of an instrument.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use market::{EventTime, InstrumentId, Timeframe};
 
-use super::row::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, Row, key, value};
 
 /// The state of a rule at the bars of an instrument and timeframe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

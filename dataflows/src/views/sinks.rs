@@ -2,7 +2,7 @@
 
 use market::Commit;
 
-use super::row::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, Row, key, value};
 
 /// The status of the delivery of a view to a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]

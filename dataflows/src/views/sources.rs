@@ -2,7 +2,7 @@
 
 use market::EventTime;
 
-use super::row::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, Row, key, value};
 
 /// The status of one source.
 #[derive(Clone, Debug, PartialEq, Eq)]

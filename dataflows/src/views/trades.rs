@@ -2,8 +2,8 @@
 
 use market::{AcceptedEvent, CauseKind, Commit, EventTime};
 
-use super::Labels;
-use super::row::{Cell, Column, Row, key, value};
+use rows::Labels;
+use rows::{Cell, Column, Row, key, value};
 
 /// One accepted event of a trade.
 #[derive(Clone, Copy, Debug)]

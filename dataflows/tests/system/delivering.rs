@@ -18,7 +18,8 @@ use dataflows::delivery::{
 use dataflows::ingest::Stop;
 use dataflows::publish::BoardReader;
 use dataflows::run::{Job, OnStart, RunOptions, replay_files};
-use dataflows::views::{Cell, Scan, View, view};
+use dataflows::views::view;
+use rows::{Cell, Scan, View};
 
 use crate::end_to_end::made::Made;
 use added_up::AddedUp;

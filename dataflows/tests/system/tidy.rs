@@ -55,7 +55,7 @@ fn the_read_side_does_not_know_the_engine() {
 #[test]
 fn deliveries_know_views_only() {
     for other in
-        ["timely", "differential_dataflow", "operators::", "crate::publish", "crate::serve", "warp"]
+        ["timely", "differential_dataflow", "operators::", "crate::publish", "serving", "warp"]
     {
         let found = lines_with("dataflows/src/delivery", other);
         assert!(

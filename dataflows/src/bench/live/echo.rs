@@ -11,7 +11,7 @@ use market::{
 use tokio::sync::watch;
 
 use super::paced::{PROBE, Schedule, probe_source};
-use crate::views::{
+use rows::{
     CandlePage, CandleRow, Cell, Change, Changes, Frontier, Page, ReadError, ReadFuture, Row,
     RowFilter, Scan, Snapshot, SnapshotPart, View, ViewReader,
 };

@@ -17,11 +17,12 @@ use crate::clock::{Coverage, SourceTiming};
 use crate::config::{Config, ConfiguredSource};
 use crate::ingest::Stop;
 use crate::ingest::sequencer::SourceNames;
-use crate::readers::{Bounds, ReaderPool};
 use crate::run::{Job, RunError, RunOptions, run_live};
-use crate::serve::{Context, Health, Limits, Posts, Readiness, Stopped, UpdateCache, bind, serve};
 use crate::telemetry::Metrics;
-use crate::views::{Labels, PartitionNames, ViewReader};
+use crate::views::VIEW_LIST;
+use rows::readers::{Bounds, ReaderPool};
+use rows::{Labels, PartitionNames, ViewReader};
+use serving::{Context, Health, Limits, Posts, Readiness, Stopped, UpdateCache, bind, serve};
 
 /// A server, and what feeds it.
 pub(in crate::bench) struct Served {
@@ -45,7 +46,7 @@ impl Served {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let timeframes = vec![Timeframe::MINUTE];
         let catalog = Arc::clone(&echo.catalog);
-        let readers = ReaderPool::start(Bounds::default(), metrics.clone())?;
+        let readers = ReaderPool::start(Bounds::default(), metrics.on_refused())?;
         let context = context(reader, readers, catalog, metrics, timeframes, Labels::default());
         Served::serve(context, feeding, Stop::default())
     }
@@ -59,7 +60,7 @@ impl Served {
         config.sources.push(source);
         let options = RunOptions { followed: true, ..RunOptions::default() };
         let started = Job::new(&config, Arc::new(NoStates), &options)?;
-        let readers = ReaderPool::start(config.readers, started.metrics.clone())?;
+        let readers = ReaderPool::start(config.readers, started.metrics.on_refused())?;
         let context = context(
             Arc::new(started.reader().on(readers.clone())),
             readers,
@@ -142,13 +143,14 @@ fn context(
 ) -> Context {
     let limits = Limits { connections: 4_096, ..Limits::default() };
     Context {
+        views: VIEW_LIST,
         reader,
         readers,
         catalog,
         calendars: Calendars::utc(),
         timeframes,
         labels,
-        metrics,
+        metrics: Arc::new(metrics),
         health: Arc::new(|| Health { checks: [].into(), readiness: Readiness::Ready }),
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use super::reader_thread::SourceBatch;
 use crate::clock::{Ahead, Binding};
 use crate::config::{Config, IngestApiConfig};
-use crate::ingest_api::{
+use serving::ingest_api::{
     IngestApi, PostError, PostFuture, PostOutcome, PostedBody, PostedFormat, RowFault,
 };
 

@@ -14,7 +14,7 @@ use market::{Catalog, EventTime};
 
 use super::dispatcher::DispatchError;
 use super::recording::RecordingError;
-use crate::views::PartitionNames;
+use rows::PartitionNames;
 
 pub use files::sequence_files;
 pub use live::{Cadence, LiveCallbacks, sequence_live};

@@ -5,7 +5,8 @@ use operators::{Alert, AlertKey};
 
 use super::candles::{BARS, bar_prefix, lowest_bar};
 use super::{KeyPrefix, Keyed};
-use crate::views::{AlertRow, Cell, Dimension, Labels, Row};
+use crate::views::AlertRow;
+use rows::{Cell, Dimension, Labels, Row};
 
 /// The view `alerts`.
 pub struct Alerts;

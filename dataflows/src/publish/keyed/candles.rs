@@ -5,7 +5,7 @@ use std::sync::Arc;
 use market::{BarState, Candle, CandleKey, EventTime, InstrumentId, Timeframe};
 
 use super::{KeyPrefix, Keyed};
-use crate::views::{CandleRow, Cell, Dimension, Labels, Row};
+use rows::{CandleRow, Cell, Dimension, Labels, Row};
 
 /// The view `candles`.
 pub struct Candles;

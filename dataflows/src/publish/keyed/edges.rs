@@ -4,7 +4,8 @@ use market::{InstrumentId, ModelId};
 use operators::portfolio::{Edge, EdgeKey};
 
 use super::{KeyPrefix, Keyed};
-use crate::views::{Cell, Dimension, EdgeRow, Labels, Row};
+use crate::views::EdgeRow;
+use rows::{Cell, Dimension, Labels, Row};
 
 /// The view `edges`.
 pub struct Edges;

@@ -3,7 +3,8 @@
 use market::{Gap, GapKey, IdScope, InstrumentId};
 
 use super::{KeyPrefix, Keyed};
-use crate::views::{Cell, Dimension, GapRow, Labels, Row};
+use crate::views::GapRow;
+use rows::{Cell, Dimension, Labels, Row};
 
 /// The view `gaps`.
 pub struct Gaps;

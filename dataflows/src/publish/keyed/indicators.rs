@@ -5,7 +5,8 @@ use operators::indicators::Numbers;
 
 use super::candles::{BARS, bar_prefix, lowest_bar};
 use super::{KeyPrefix, Keyed};
-use crate::views::{Cell, Dimension, IndicatorRow, Labels, Row};
+use crate::views::IndicatorRow;
+use rows::{Cell, Dimension, Labels, Row};
 
 /// The view `indicators`. All numbers of a bar are one entry, because they change together: as nine entries they would
 /// cost nine times the sorting, merging and comparing.

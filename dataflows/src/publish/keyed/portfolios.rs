@@ -4,7 +4,8 @@ use market::PortfolioId;
 use operators::portfolio::{Measures, Portfolio, PortfolioAmounts, Risk, RiskKey};
 
 use super::{KeyPrefix, Keyed};
-use crate::views::{Cell, Dimension, Labels, PortfolioRow, RiskRow, Row};
+use crate::views::{PortfolioRow, RiskRow};
+use rows::{Cell, Dimension, Labels, Row};
 
 /// The view `portfolios`.
 pub struct Portfolios;

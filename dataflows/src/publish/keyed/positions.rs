@@ -6,7 +6,8 @@ use market::{InstrumentId, PortfolioId};
 use operators::portfolio::{BaseAmounts, Drift, Position, PositionKey, Unpriced};
 
 use super::{KeyPrefix, Keyed};
-use crate::views::{Cell, Dimension, DriftRow, Labels, PositionRow, Row};
+use crate::views::{DriftRow, PositionRow};
+use rows::{Cell, Dimension, Labels, Row};
 
 /// The view `positions`.
 pub struct Positions;

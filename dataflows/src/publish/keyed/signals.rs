@@ -5,7 +5,8 @@ use operators::signals::{Signal, SignalKey};
 
 use super::candles::{bar_prefix, lowest_bar};
 use super::{KeyPrefix, Keyed};
-use crate::views::{Cell, Dimension, Labels, Row, SignalRow};
+use crate::views::SignalRow;
+use rows::{Cell, Dimension, Labels, Row};
 
 /// The view `signals`.
 pub struct Signals;

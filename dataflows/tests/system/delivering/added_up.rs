@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use dataflows::delivery::{Delta, DeltaBatch, DeltaKind, PART_DELTAS};
-use dataflows::views::{Cell, View, ViewKind};
 use market::Commit;
+use rows::{Cell, View, ViewKind};
 
 type Row = Vec<Cell>;
 

@@ -9,9 +9,10 @@ use dataflows::ingest::Stop;
 use dataflows::ingest::recording::Recording;
 use dataflows::publish::ViewDigest;
 use dataflows::run::{Report, RunOptions, replay_recording};
-use dataflows::views::{ViewKind, view as view_of};
+use dataflows::views::view as view_of;
 use market::{Commit, Shard};
 use operators::{NoStates, StateStore};
+use rows::ViewKind;
 
 use super::binary::{Going, poll};
 use super::http::get;

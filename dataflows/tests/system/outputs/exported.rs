@@ -7,8 +7,9 @@ use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
 use dataflows::publish::{BoardReader, Digest};
 use dataflows::run::{Job, RunOptions, replay_files};
-use dataflows::views::{Cell, Scan, VIEWS, View, write_csv_row};
+use dataflows::views::VIEWS;
 use market::Catalog;
+use rows::{Cell, Scan, View, write_csv_row};
 
 /// Views of which the job below has rows; the others may be empty.
 const FILLED: [&str; 12] = [

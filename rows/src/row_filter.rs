@@ -1,0 +1,201 @@
+//! Selects rows of a view.
+
+use market::{EventTime, InstrumentId, PortfolioId, Timeframe};
+
+use crate::row::Cell;
+use crate::text::plain_text;
+use crate::view::View;
+
+/// Conditions on the rows of a view. The default selects all rows.
+///
+/// Every condition must hold. A row without the column of a condition does not match.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RowFilter {
+    /// One of these instruments.
+    pub instruments: Option<Vec<InstrumentId>>,
+    /// One of these portfolios.
+    pub portfolios: Option<Vec<PortfolioId>>,
+    /// One of these timeframes.
+    pub timeframes: Option<Vec<Timeframe>>,
+    /// Bars that open at or after this time.
+    pub from: Option<EventTime>,
+    /// Bars that open before this time.
+    pub to: Option<EventTime>,
+    /// By number of a column: the texts that it may have.
+    pub texts: Vec<(usize, Vec<String>)>,
+}
+
+/// The dimensions by which keys of views are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    /// An instrument.
+    Instrument,
+    /// A portfolio.
+    Portfolio,
+    /// A timeframe.
+    Timeframe,
+    /// When a bar opens.
+    OpenTime,
+}
+
+/// The selected values of a dimension, as ordinals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyRange {
+    /// From the first to the second, both included.
+    Between(u64, u64),
+    /// These, ascending.
+    OneOf(Vec<u64>),
+}
+
+impl Dimension {
+    /// The ordinal of a time. Ordinals have the order of times.
+    pub fn of_time(time: EventTime) -> u64 {
+        time.0.cast_unsigned() ^ (1 << 63)
+    }
+
+    /// The time of an ordinal.
+    pub fn time(ordinal: u64) -> EventTime {
+        EventTime((ordinal ^ (1 << 63)).cast_signed())
+    }
+}
+
+impl KeyRange {
+    /// All values.
+    pub const ANY: KeyRange = KeyRange::Between(0, u64::MAX);
+
+    /// The least selected ordinal at or after this one.
+    pub fn next(&self, ordinal: u64) -> Option<u64> {
+        match self {
+            KeyRange::Between(least, most) => {
+                Some(ordinal.max(*least)).filter(|next| *next <= *most)
+            }
+            KeyRange::OneOf(ordinals) => {
+                ordinals.get(ordinals.partition_point(|one| *one < ordinal)).copied()
+            }
+        }
+    }
+}
+
+impl RowFilter {
+    /// Everything of one instrument.
+    pub fn of_instrument(instrument: InstrumentId) -> RowFilter {
+        RowFilter { instruments: Some(vec![instrument]), ..RowFilter::default() }
+    }
+
+    /// The same, of one timeframe only.
+    #[must_use]
+    pub fn of_timeframe(self, timeframe: Timeframe) -> RowFilter {
+        RowFilter { timeframes: Some(vec![timeframe]), ..self }
+    }
+
+    /// The same, of bars that open at or after `from` and before `to` only.
+    #[must_use]
+    pub fn opening(self, from: Option<EventTime>, to: Option<EventTime>) -> RowFilter {
+        RowFilter { from, to, ..self }
+    }
+
+    /// The instrument, if exactly one is selected.
+    pub fn instrument(&self) -> Option<InstrumentId> {
+        only(&self.instruments)
+    }
+
+    /// The timeframe, if exactly one is selected.
+    pub fn timeframe(&self) -> Option<Timeframe> {
+        only(&self.timeframes)
+    }
+
+    /// The selected values of a dimension.
+    pub fn key_range(&self, dimension: Dimension) -> KeyRange {
+        match dimension {
+            Dimension::Instrument => one_of(&self.instruments, |instrument| instrument.0),
+            Dimension::Portfolio => one_of(&self.portfolios, |portfolio| portfolio.0),
+            Dimension::Timeframe => one_of(&self.timeframes, |frame| u64::from(frame.secs())),
+            Dimension::OpenTime => {
+                let from = self.from.map_or(0, Dimension::of_time);
+                match self.to.map(Dimension::of_time) {
+                    None => KeyRange::Between(from, u64::MAX),
+                    Some(0) => KeyRange::OneOf(Vec::new()),
+                    Some(to) => KeyRange::Between(from, to - 1),
+                }
+            }
+        }
+    }
+
+    /// Whether a row of `view` matches.
+    pub fn fits(&self, view: &View, cells: &[Cell]) -> bool {
+        let (mut instrument, mut portfolio) =
+            (self.instruments.is_none(), self.portfolios.is_none());
+        let (mut timeframe, mut time) =
+            (self.timeframes.is_none(), self.from.is_none() && self.to.is_none());
+        for (column, cell) in view.columns.iter().zip(cells) {
+            match cell {
+                Cell::Instrument(id) => instrument |= has(&self.instruments, id),
+                Cell::Portfolio(id) => portfolio |= has(&self.portfolios, id),
+                Cell::Timeframe(frame) => timeframe |= has(&self.timeframes, frame),
+                Cell::Time(at) if column.name == OPEN_TIME => {
+                    time |= self.from.is_none_or(|from| *at >= from)
+                        && self.to.is_none_or(|to| *at < to);
+                }
+                _ => {}
+            }
+        }
+        instrument
+            && portfolio
+            && timeframe
+            && time
+            && self.texts.iter().all(|(column, texts)| {
+                cells
+                    .get(*column)
+                    .is_some_and(|cell| plain_text(cell).is_some_and(|text| texts.contains(&text)))
+            })
+    }
+}
+
+/// The column of `from` and `to`.
+pub const OPEN_TIME: &str = "open_time";
+
+fn only<T: Copy>(values: &Option<Vec<T>>) -> Option<T> {
+    values.as_ref().and_then(|values| match values[..] {
+        [only] => Some(only),
+        _ => None,
+    })
+}
+
+fn has<T: PartialEq>(values: &Option<Vec<T>>, value: &T) -> bool {
+    values.as_ref().is_none_or(|values| values.contains(value))
+}
+
+fn one_of<T: Copy>(values: &Option<Vec<T>>, ordinal: impl Fn(T) -> u64) -> KeyRange {
+    match values {
+        None => KeyRange::ANY,
+        Some(values) => {
+            let mut ordinals: Vec<u64> = values.iter().map(|value| ordinal(*value)).collect();
+            ordinals.sort_unstable();
+            ordinals.dedup();
+            KeyRange::OneOf(ordinals)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinals_of_times_are_in_their_order() {
+        let times = [EventTime::NEVER, EventTime(-1), EventTime(0), EventTime(1), EventTime::END];
+        let ordinals: Vec<u64> = times.map(Dimension::of_time).to_vec();
+        assert!(ordinals.is_sorted());
+        assert_eq!(ordinals.iter().map(|o| Dimension::time(*o)).collect::<Vec<_>>(), times);
+    }
+
+    #[test]
+    fn the_next_allowed_value() {
+        let some = KeyRange::OneOf(vec![3, 7]);
+        assert_eq!([0, 3, 4, 8].map(|o| some.next(o)), [Some(3), Some(3), Some(7), None]);
+        let between = KeyRange::Between(3, 7);
+        assert_eq!([0, 5, 8].map(|o| between.next(o)), [Some(3), Some(5), None]);
+        let none = RowFilter { to: Some(EventTime(i64::MIN)), ..RowFilter::default() };
+        assert_eq!(none.key_range(Dimension::OpenTime).next(0), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! The candles of a request, all at one frontier.
+
+use std::sync::Arc;
+
+use market::{EventTime, Instrument, SessionKind, Timeframe};
+
+use rows::{AsOf, Cell, Frontier, Page, RowFilter, Scan, View};
+
+use super::Context;
+use super::fill::{CLOSE, Filling, OPEN_TIME, STATE};
+use super::format::Line;
+use super::problem::{Problem, UNAVAILABLE};
+use super::session::InSession;
+
+/// How often a sequence of reads is repeated until all have the same frontier.
+pub(super) const ATTEMPTS: usize = 16;
+/// The rows that are searched for the last close before an interval. Only prints that set no price make bars without a
+/// close, so the first row nearly always has one.
+const SEARCHED: usize = 1_000;
+
+/// The parameters of a request for candles.
+pub(super) struct CandleQuery {
+    /// The view `candles`.
+    pub(super) view: &'static View,
+    pub(super) instrument: Arc<Instrument>,
+    pub(super) timeframe: Timeframe,
+    /// The earliest open time. With it the limit keeps the earliest bars, without it the latest.
+    pub(super) from: Option<EventTime>,
+    /// The end of the open times, exclusive.
+    pub(super) to: Option<EventTime>,
+    pub(super) limit: usize,
+    /// The kind of session; none for all.
+    pub(super) session: Option<SessionKind>,
+    /// The point in the past.
+    pub(super) as_of: Option<AsOf>,
+    /// Whether gaps are filled from the previous close.
+    pub(super) fill: bool,
+}
+
+/// Candles, ascending in time.
+pub(super) struct Bars {
+    pub(super) frontier: Frontier,
+    pub(super) lines: Vec<Line>,
+    /// Whether the limit left any out.
+    pub(super) more: bool,
+}
+
+/// The rows around a page, which decide how gaps are filled.
+#[derive(Default)]
+struct Around {
+    close_before: Option<Cell>,
+    state_after: Option<Cell>,
+}
+
+impl CandleQuery {
+    /// Reads the candles.
+    pub(super) async fn read(&self, context: &Context) -> Result<Bars, Problem> {
+        if !self.fill {
+            let page = self.page(context).await?;
+            let lines = page.rows.into_iter().map(|cells| Line { cells, filled: None });
+            return Ok(Bars { frontier: page.frontier, lines: lines.collect(), more: page.more });
+        }
+        // Filling takes up to four reads, and a commit may fall between two of them.
+        for _ in 0..ATTEMPTS {
+            let page = self.page(context).await?;
+            if let Some(around) = self.around(context, &page).await? {
+                return Ok(self.filled(context, page, around));
+            }
+        }
+        Err(view_moving())
+    }
+
+    /// The rows, ascending.
+    async fn page(&self, context: &Context) -> Result<Page, Problem> {
+        let latest_first = self.from.is_none();
+        let scan = self.scan(self.from, self.to, latest_first, self.limit);
+        let mut page = self.rows(context, scan).await?;
+        if latest_first {
+            page.rows.reverse();
+        }
+        Ok(page)
+    }
+
+    /// The rows of a scan, of the requested kind of session.
+    async fn rows(&self, context: &Context, scan: Scan) -> Result<Page, Problem> {
+        let calendar = context.calendars.get(self.instrument.spec.calendar);
+        match self.session {
+            None => Ok(context.reader.scan(scan).await?),
+            Some(kind) => InSession { context, calendar, kind }.scan(scan).await,
+        }
+    }
+
+    /// The rows around a page; none if the frontier has advanced since the page was read.
+    async fn around(&self, context: &Context, page: &Page) -> Result<Option<Around>, Problem> {
+        let mut around = Around::default();
+        let first = page.rows.first();
+        // Without `from` there are rows before the first only if the limit left them out; then their
+        // close matters only if the first row has none itself.
+        let before = match (self.from, first) {
+            (Some(from), _) => Some(from),
+            (None, Some(first)) if page.more && has_no_close(first) => open_time(first),
+            (None, _) => None,
+        };
+        if let Some(before) = before {
+            for limit in [1, SEARCHED] {
+                let scan = self.scan(None, Some(before), true, limit);
+                let earlier = self.rows(context, scan).await?;
+                if earlier.frontier != page.frontier {
+                    return Ok(None);
+                }
+                let with_close = earlier.rows.iter().find(|row| !has_no_close(row));
+                around.close_before = with_close.and_then(|row| row.get(CLOSE)).cloned();
+                if around.close_before.is_some() || !earlier.more {
+                    break;
+                }
+            }
+        }
+        if let Some(to) = self.to {
+            let later = self.rows(context, self.scan(Some(to), None, false, 1)).await?;
+            if later.frontier != page.frontier {
+                return Ok(None);
+            }
+            around.state_after = later.rows.first().and_then(|row| row.get(STATE)).cloned();
+        }
+        Ok(Some(around))
+    }
+
+    fn filled(&self, context: &Context, page: Page, around: Around) -> Bars {
+        let calendar = context.calendars.get(self.instrument.spec.calendar);
+        let keep_latest = self.from.is_none();
+        // Rows that the limit left out behind the last one leave no gap that ends at `to`.
+        let cut = page.more && !keep_latest;
+        let last = page.rows.last().and_then(|row| open_time(row));
+        let until = self.to.filter(|_| !cut).map(|to| match around.state_after {
+            Some(_) => to,
+            // Beyond both the frontier and the last row nothing is known.
+            None => to.min(last.map_or(page.frontier.at, |last| last.max(page.frontier.at))),
+        });
+        let filling = Filling {
+            instrument: &self.instrument,
+            calendar,
+            timeframe: self.timeframe,
+            session: self.session,
+            from: self.from,
+            until,
+            close_before: around.close_before,
+            state_after: around.state_after,
+            limit: self.limit,
+            keep_latest,
+        };
+        let (lines, more) = filling.apply(page.rows);
+        Bars { frontier: page.frontier, lines, more: more || page.more }
+    }
+
+    fn scan(
+        &self,
+        from: Option<EventTime>,
+        to: Option<EventTime>,
+        latest_first: bool,
+        limit: usize,
+    ) -> Scan {
+        let own = RowFilter::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
+        let filter = own.opening(from, to);
+        Scan { view: self.view, filter, latest_first, limit, as_of: self.as_of }
+    }
+}
+
+/// The problem of reads that had no common frontier.
+pub(super) fn view_moving() -> Problem {
+    let detail = "commits follow so fast on each other that no consistent state could be read";
+    Problem::new(UNAVAILABLE, detail)
+}
+
+fn open_time(row: &[Cell]) -> Option<EventTime> {
+    match row.get(OPEN_TIME) {
+        Some(Cell::Time(time)) => Some(*time),
+        _ => None,
+    }
+}
+
+fn has_no_close(row: &[Cell]) -> bool {
+    matches!(row.get(CLOSE), None | Some(Cell::Null))
+}

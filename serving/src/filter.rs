@@ -1,0 +1,130 @@
+//! The row filter and the columns of a request: by instrument, portfolio, timeframe and time, and by the text of any
+//! other column. Several values are separated by commas.
+
+use market::{PortfolioId, Timeframe};
+
+use super::Context;
+use super::problem::Problem;
+use super::query::{Known, Query};
+use super::symbol::resolve;
+use rows::{OPEN_TIME, RowFilter, View};
+
+/// The parameters of a request, with the conditions on columns separated.
+pub(super) struct FilterQuery<'a> {
+    /// All other parameters.
+    pub(super) query: Query<'a>,
+    /// By number of a column: the texts that it may have.
+    pub(super) texts: Vec<(usize, Vec<String>)>,
+}
+
+/// The parameters of filters, besides the names of columns; each with its aliases.
+pub(super) const FILTERS: Known =
+    &[&["symbol", "instrument"], &["timeframe", "tf"], &["portfolio"], &["from"], &["to"]];
+
+/// The most values of one parameter.
+const VALUES_MAX: usize = 1_000;
+
+impl<'a> FilterQuery<'a> {
+    /// The parameters of a request for `view`; `known` are the other parameters of the route.
+    pub(super) fn new(pairs: &'a [(String, String)], known: Known, view: &View) -> FilterQuery<'a> {
+        let by_name = |name: &str| {
+            let other = [FILTERS, known].iter().any(|all| all.iter().any(|n| n.contains(&name)));
+            view.column(name).filter(|_| !other)
+        };
+        let mut columns: Vec<(usize, &str)> = Vec::new();
+        let mut rest = Vec::new();
+        let mut repeated = None;
+        for pair in pairs {
+            match by_name(&pair.0) {
+                Some(column) if columns.iter().any(|(known, _)| *known == column) => {
+                    repeated = Some(&pair.0);
+                }
+                Some(column) => columns.push((column, &pair.1)),
+                None => rest.push(pair),
+            }
+        }
+        let also = view.columns.iter().map(|column| column.name);
+        let also: Vec<&str> = also.filter(|name| by_name(name).is_some()).collect();
+        let mut query = Query::of_several(rest, &[FILTERS, known], &also);
+        if let Some(name) = repeated {
+            let detail = format!("`{name}` is given more than once; separate values by commas");
+            query.error(name, "repeated", detail, Vec::new());
+        }
+        let texts = columns.into_iter().map(|(column, text)| (column, values(text)));
+        FilterQuery { query, texts: texts.collect() }
+    }
+}
+
+/// The row filter of a query. Errors of parameters are recorded in `query`; the returned error is an unknown
+/// instrument.
+pub(super) fn row_filter(
+    query: &mut Query<'_>,
+    context: &Context,
+    view: &View,
+    texts: Vec<(usize, Vec<String>)>,
+) -> Result<RowFilter, Problem> {
+    let many = |text: &str| match values(text) {
+        values if values.len() > VALUES_MAX => {
+            Err((format!("has more than {VALUES_MAX} values"), Vec::new()))
+        }
+        values => Ok(values),
+    };
+    // A filter on a column that the view does not have is an error; it must not be ignored.
+    for (name, column) in [
+        ("symbol", "instrument"),
+        ("portfolio", "portfolio"),
+        ("timeframe", "timeframe"),
+        ("from", OPEN_TIME),
+        ("to", OPEN_TIME),
+    ] {
+        if view.column(column).is_none() {
+            let of = view.name;
+            query.reject(name, &format!("cannot be asked of `{of}`: it has no column `{column}`"));
+        }
+    }
+    let symbols = query.parsed("symbol", many);
+    let portfolios = query.parsed("portfolio", many);
+    let timeframes = query.parsed("timeframe", |text| {
+        let allowed = || context.timeframes.iter().map(Timeframe::to_string).collect();
+        let read = |text: &String| text.parse().ok().filter(|tf| context.timeframes.contains(tf));
+        let read: Option<Vec<Timeframe>> = values(text).iter().map(read).collect();
+        read.ok_or_else(|| ("is not a timeframe that is computed".to_owned(), allowed()))
+    });
+    let (from, to) = query.interval();
+    let instruments = symbols.map(|symbols| {
+        let found = symbols.iter().map(|symbol| resolve(&context.catalog, symbol));
+        found.map(|found| found.map(|instrument| instrument.id)).collect::<Result<Vec<_>, _>>()
+    });
+    Ok(RowFilter {
+        instruments: instruments.transpose()?,
+        portfolios: portfolios.map(|all| all.iter().map(|name| PortfolioId::of(name)).collect()),
+        timeframes,
+        from,
+        to,
+        texts,
+    })
+}
+
+/// The columns that `fields` leaves out. Key columns are always included.
+pub(super) fn hidden(query: &mut Query<'_>, view: &View) -> Vec<&'static str> {
+    let fields = query.parsed("fields", |text| {
+        let fields: Vec<&str> = text.split(',').map(str::trim).collect();
+        match fields.iter().find(|field| view.column(field).is_none()) {
+            Some(unknown) => {
+                let all = view.columns.iter().map(|column| column.name.to_owned());
+                Err((format!("names `{unknown}`, which is no column of it"), all.collect()))
+            }
+            None => Ok(fields.into_iter().map(str::to_owned).collect::<Vec<_>>()),
+        }
+    });
+    let Some(fields) = fields else { return Vec::new() };
+    let left_out = view
+        .columns
+        .iter()
+        .filter(|column| !column.key && !fields.iter().any(|field| field == column.name));
+    left_out.map(|column| column.name).collect()
+}
+
+fn values(text: &str) -> Vec<String> {
+    text.split(',').map(|value| value.trim().to_owned()).collect()
+}

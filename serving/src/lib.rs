@@ -1,0 +1,116 @@
+//! The HTTP server: reads the views and reports the health of the process. It uses views through [`ViewReader`] only,
+//! and never the engine.
+//!
+//! Reading order: [`Context`] (the state of routes) → `server`, `write_timeout` (sockets, limits, draining) → `routes`
+//! (one file each, one list) → `query`, `symbol`, `format` (parameters of requests) → `bars`, `session`, `fill`
+//! (candles at one frontier, by kind of session, with gaps filled) → `filter`, `subscribe`, `socket` (any view, once or
+//! continuously) → `page` (the embedded client) → `problem` (errors).
+//!
+//! **Every answer about a view is stamped** with its frontier: `frontier` in JSON, `X-Commit` and `X-Frontier` as
+//! headers, and an `ETag` of view, run and commit. **Every error** is an `application/problem+json` (RFC 9457) that
+//! names the error and the possible values.
+
+mod answers;
+mod bars;
+mod body;
+mod fill;
+mod filter;
+mod format;
+mod health;
+pub mod ingest_api;
+mod metrics;
+mod page;
+mod posts;
+mod problem;
+mod query;
+mod read_your_writes;
+mod routes;
+mod server;
+mod session;
+mod socket;
+mod subscribe;
+mod symbol;
+#[cfg(test)]
+mod tests;
+mod write_timeout;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use market::{Calendars, Catalog, Timeframe};
+use tokio::sync::{Semaphore, watch};
+
+use rows::readers::ReaderPool;
+use rows::suggestions::closest;
+use rows::{Labels, View, ViewList, ViewReader};
+
+use problem::{Problem, UNKNOWN_PATH};
+use query::shown;
+
+pub use health::{Check, Health, Readiness, Status};
+pub use metrics::MetricsText;
+pub use posts::Posts;
+pub use problem::{KINDS, ProblemKind};
+pub use routes::{Endpoint, ROUTES, Route, RouteEntry};
+pub use server::{BindError, Limits, Stopped, bind, serve};
+pub use subscribe::UpdateCache;
+
+/// The state that routes answer from. Clones share everything.
+#[derive(Clone)]
+pub struct Context {
+    /// The views that there are.
+    pub views: ViewList,
+    /// Reads them.
+    pub reader: Arc<dyn ViewReader>,
+    /// The instruments that the process has seen. Requests look names up and never add any.
+    pub catalog: Arc<Catalog>,
+    /// The calendars, by the index in an instrument's spec.
+    pub calendars: Calendars,
+    /// The timeframes that are computed, in any order; at least one.
+    pub timeframes: Vec<Timeframe>,
+    /// Names for the numbers in rows.
+    pub labels: Labels,
+    /// What `/metrics` shows.
+    pub metrics: Arc<dyn MetricsText>,
+    /// The present health. Called per request: it must not block.
+    pub health: Arc<dyn Fn() -> Health + Send + Sync>,
+    /// The version of the program.
+    pub version: &'static str,
+    /// When the process started.
+    pub started: Instant,
+    /// Bounds on the use by clients.
+    pub limits: Limits,
+    /// Runs long work for clients.
+    pub readers: ReaderPool,
+    /// Encoded updates, shared by subscribers.
+    pub updates: UpdateCache,
+    /// Becomes true when subscribers must be closed; [`serve`] sets its own.
+    pub closing: watch::Receiver<bool>,
+    /// A permit per WebSocket.
+    pub sockets: Arc<Semaphore>,
+    /// Receives the rows that clients send.
+    pub posts: Posts,
+    /// The number of this run of the process. It distinguishes commits of different runs.
+    pub run: u64,
+}
+
+impl Context {
+    /// The view of this name; the error lists the possible names.
+    fn view(&self, name: &str) -> Result<&'static View, Problem> {
+        self.views.named(name).ok_or_else(|| {
+            let known: Vec<_> = self.views.names().collect();
+            let detail =
+                format!("no view is named `{}` (known: {})", shown(name), known.join(", "));
+            let near = closest(known.into_iter(), name);
+            Problem::new(UNKNOWN_PATH, detail).suggestions(near)
+        })
+    }
+}
+
+/// Waits until subscribers must be closed.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    let closed = closing.wait_for(|closing| *closing).await.is_ok();
+    if !closed {
+        std::future::pending::<()>().await; // the sender is gone: never closed
+    }
+}

@@ -1,0 +1,13 @@
+//! The metrics of the process, as `/metrics` shows them.
+
+/// What a scraper reads. The server knows its text only, and adds the number of rows of each view.
+pub trait MetricsText: Send + Sync {
+    /// Sets the number of rows of a view.
+    fn set_view_rows(&self, view: &'static str, rows: u64);
+
+    /// The media type of [`MetricsText::render`].
+    fn content_type(&self) -> &'static str;
+
+    /// All metrics.
+    fn render(&self) -> String;
+}

@@ -1,0 +1,384 @@
+//! Errors as RFC 9457 problem details, and the list of their kinds.
+
+use serde::Serialize;
+use warp::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use warp::http::{HeaderValue, StatusCode};
+use warp::reply::Response;
+
+use rows::ReadError;
+
+/// A kind of error. Its `type` is `/docs/problems/<name>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProblemKind {
+    /// Its name.
+    pub name: &'static str,
+    /// A title, the same for every occurrence.
+    pub title: &'static str,
+    /// Its HTTP status.
+    pub status: StatusCode,
+    /// The cause, and what a client can do.
+    pub doc: &'static str,
+}
+
+const fn kind(
+    name: &'static str,
+    title: &'static str,
+    status: StatusCode,
+    doc: &'static str,
+) -> ProblemKind {
+    ProblemKind { name, title, status, doc }
+}
+
+pub(super) const VALIDATION: ProblemKind = kind(
+    "validation",
+    "Invalid parameter",
+    StatusCode::BAD_REQUEST,
+    "One or more parameters of the query are unknown, given twice, or have a value that is not possible. \
+     `errors` names each of them, and in `allowed` what would have been right. Correct them and ask again.",
+);
+pub(super) const AMBIGUOUS: ProblemKind = kind(
+    "ambiguous-symbol",
+    "Ambiguous symbol",
+    StatusCode::BAD_REQUEST,
+    "Instruments of several venues have this symbol. `suggestions` lists their whole names: write one of \
+     them, such as `venue:SYMBOL`, instead of the symbol alone.",
+);
+pub(super) const TOO_MANY_BARS: ProblemKind = kind(
+    "too-many-bars",
+    "Too many bars to read",
+    StatusCode::BAD_REQUEST,
+    "To answer, more rows would have to be read than one request may. Ask for a smaller `limit`, or for \
+     less time with `from` and `to`.",
+);
+pub(super) const UNKNOWN_SYMBOL: ProblemKind = kind(
+    "unknown-symbol",
+    "Unknown symbol",
+    StatusCode::NOT_FOUND,
+    "No instrument of this name is known yet: an instrument is known from its first trade on. \
+     `suggestions` lists names that are nearly the same.",
+);
+pub(super) const UNKNOWN_PATH: ProblemKind = kind(
+    "unknown-path",
+    "Unknown path",
+    StatusCode::NOT_FOUND,
+    "Nothing is at this path. `routes` lists what there is, `suggestions` what was perhaps meant.",
+);
+pub(super) const WRONG_METHOD: ProblemKind = kind(
+    "method-not-allowed",
+    "Method not allowed",
+    StatusCode::METHOD_NOT_ALLOWED,
+    "The path is there, but cannot be asked with this method. The header `Allow` lists those that it has.",
+);
+pub(super) const UPGRADE_REQUIRED: ProblemKind = kind(
+    "upgrade-required",
+    "WebSocket only",
+    StatusCode::UPGRADE_REQUIRED,
+    "The path speaks WebSocket and nothing else. Ask it with `Connection: upgrade` and `Upgrade: websocket`.",
+);
+pub(super) const GONE: ProblemKind = kind(
+    "history-compacted",
+    "No longer kept",
+    StatusCode::GONE,
+    "Changes and history are kept within a bound of bytes, and what is asked for begins before that. Read \
+     the view as it is now and go on from there.",
+);
+pub(super) const NOT_ACCEPTABLE: ProblemKind = kind(
+    "not-acceptable",
+    "Not acceptable",
+    StatusCode::NOT_ACCEPTABLE,
+    "The header `Accept` names no form in which this path can answer. `errors` lists the forms that it \
+     has; where there are several, `format` in the query outranks the header.",
+);
+pub(super) const LENGTH_REQUIRED: ProblemKind = kind(
+    "length-required",
+    "Length required",
+    StatusCode::LENGTH_REQUIRED,
+    "The request has a body without a `Content-Length`. Say how long it is.",
+);
+pub(super) const TOO_LARGE: ProblemKind = kind(
+    "too-large",
+    "Body too large",
+    StatusCode::PAYLOAD_TOO_LARGE,
+    "The body of the request is longer than this path takes. Send less at a time.",
+);
+pub(super) const UNSUPPORTED: ProblemKind = kind(
+    "unsupported-media-type",
+    "Unsupported media type",
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    "The `Content-Type` of the request's body is not one that this path reads.",
+);
+pub(super) const UNREADABLE: ProblemKind = kind(
+    "unreadable-body",
+    "Body not readable",
+    StatusCode::BAD_REQUEST,
+    "The body does not hold rows of the form that `Content-Type` names: it is no JSON array, or the header of a \
+     CSV names a column that no row has. Nothing of it was taken.",
+);
+pub(super) const BODY_TIMEOUT: ProblemKind = kind(
+    "body-timeout",
+    "Body too slow",
+    StatusCode::REQUEST_TIMEOUT,
+    "The body of the request did not come in time. Nothing of it was taken.",
+);
+pub(super) const CROSS_SITE: ProblemKind = kind(
+    "cross-site",
+    "Page of another site",
+    StatusCode::FORBIDDEN,
+    "A browser asks for a page of another site. Such pages cannot change, follow or read anything here in the name \
+     of their visitors; the health of the process and its metrics, and links that lead here, are no such thing.",
+);
+pub(super) const INGEST_DISABLED: ProblemKind = kind(
+    "inlet-closed",
+    "Takes no rows",
+    StatusCode::FORBIDDEN,
+    "The process is configured to take no rows from clients. `ingest = true` in `[http]` allows them.",
+);
+pub(super) const IN_PROGRESS: ProblemKind = kind(
+    "in-progress",
+    "Being answered",
+    StatusCode::CONFLICT,
+    "A request with the same `Idempotency-Key` is being answered. Ask again shortly for its answer.",
+);
+pub(super) const KEY_REUSED: ProblemKind = kind(
+    "idempotency-key-reused",
+    "Key of another request",
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "The `Idempotency-Key` came with another body before. Each request needs a key of its own; only the very same \
+     request may come again with the same key.",
+);
+pub(super) const ROWS_REFUSED: ProblemKind = kind(
+    "rows-refused",
+    "Rows refused",
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "With `atomic=true` all rows are taken or none, and some are wrong: `errors` names them. Nothing was taken, and \
+     nothing became a dead letter. Correct them and send all again.",
+);
+pub(super) const NOT_REACHED: ProblemKind = kind(
+    "frontier-not-reached",
+    "Not yet as new as that",
+    StatusCode::TOO_EARLY,
+    "The answer must be at least as new as `min_frontier`, and the views were not within `wait_ms`. Ask again, or \
+     wait longer.",
+);
+pub(super) const BUSY: ProblemKind = kind(
+    "busy",
+    "No room now",
+    StatusCode::TOO_MANY_REQUESTS,
+    "There is no room for these rows at the moment, and nothing of them was taken. Send them again after \
+     `Retry-After` seconds.",
+);
+pub(super) const OVERLOADED: ProblemKind = kind(
+    "overloaded",
+    "Too many reads",
+    StatusCode::SERVICE_UNAVAILABLE,
+    "Others read so much that this read was not begun: as many wait as `limits.reads_waiting` allows, or none of \
+     the `limits.reader_threads` was free for some seconds. Ask again after `Retry-After` seconds, for less if you can.",
+);
+pub(super) const MISDIRECTED: ProblemKind = kind(
+    "misdirected",
+    "Not this host",
+    StatusCode::MISDIRECTED_REQUEST,
+    "The header `Host` names a host that this process is not. Ask it under its address or `localhost`; a \
+     page of another site cannot ask it in the name of its visitor.",
+);
+pub(super) const INTERNAL: ProblemKind = kind(
+    "internal",
+    "Internal error",
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "The process could not answer through a fault of its own. Its log says why; asking again hardly helps.",
+);
+pub(super) const UNAVAILABLE: ProblemKind = kind(
+    "unavailable",
+    "Not available now",
+    StatusCode::SERVICE_UNAVAILABLE,
+    "The process cannot answer at the moment: it is stopping, or commits follow so fast on each other that \
+     several reads at one frontier could not be had. Ask again after `Retry-After` seconds.",
+);
+
+/// All kinds of errors.
+pub const KINDS: &[ProblemKind] = &[
+    VALIDATION,
+    AMBIGUOUS,
+    TOO_MANY_BARS,
+    UNKNOWN_SYMBOL,
+    UNKNOWN_PATH,
+    WRONG_METHOD,
+    UPGRADE_REQUIRED,
+    GONE,
+    NOT_ACCEPTABLE,
+    LENGTH_REQUIRED,
+    TOO_LARGE,
+    UNSUPPORTED,
+    UNREADABLE,
+    BODY_TIMEOUT,
+    CROSS_SITE,
+    INGEST_DISABLED,
+    IN_PROGRESS,
+    KEY_REUSED,
+    ROWS_REFUSED,
+    NOT_REACHED,
+    BUSY,
+    OVERLOADED,
+    MISDIRECTED,
+    INTERNAL,
+    UNAVAILABLE,
+];
+
+/// The kinds of errors after which the same request may succeed later.
+const RETRYABLE: &[ProblemKind] = &[IN_PROGRESS, NOT_REACHED, BUSY, OVERLOADED, UNAVAILABLE];
+
+/// An error of one part of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct FieldError {
+    /// The place: `#/query/<parameter>`, `#/header/<name>`, or `#/body/<row>/<field>`.
+    pub(super) pointer: String,
+    /// The kind: `unknown`, `repeated`, `enum`, `range`, `format`, `order`; of rows, the reason of a dead letter.
+    pub(super) code: &'static str,
+    /// The description.
+    pub(super) detail: String,
+    /// The possible values, if they can be listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) allowed: Vec<String>,
+}
+
+/// An error answer. Boxed, because it travels in results that are nearly always fine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem(Box<Details>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Details {
+    kind: ProblemKind,
+    code: String,
+    detail: String,
+    errors: Vec<FieldError>,
+    suggestions: Vec<String>,
+    routes: Vec<String>,
+    allow: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Problem {
+        Problem(Box::new(Details {
+            kind,
+            code: kind.name.to_owned(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            suggestions: Vec::new(),
+            routes: Vec::new(),
+            allow: None,
+        }))
+    }
+
+    /// All errors of parameters; the code names the first.
+    pub(super) fn invalid(errors: Vec<FieldError>) -> Problem {
+        let texts: Vec<_> = errors.iter().map(|error| error.detail.as_str()).collect();
+        let mut problem = Problem::new(VALIDATION, texts.join("; "));
+        let first = errors.first().and_then(|f| f.pointer.strip_prefix("#/query/"));
+        if let Some(first) = first {
+            problem.0.code = format!("validation.{first}");
+        }
+        problem.0.errors = errors;
+        problem
+    }
+
+    /// An error whose cause is only in the log.
+    pub(super) fn internal() -> Problem {
+        Problem::new(INTERNAL, "the request could not be answered; the log of the process says why")
+    }
+
+    pub(super) fn errors(mut self, errors: Vec<FieldError>) -> Problem {
+        self.0.errors = errors;
+        self
+    }
+
+    pub(super) fn suggestions(mut self, suggestions: Vec<String>) -> Problem {
+        self.0.suggestions = suggestions;
+        self
+    }
+
+    pub(super) fn routes(mut self, routes: Vec<String>) -> Problem {
+        self.0.routes = routes;
+        self
+    }
+
+    /// The methods of the path, as in `GET, HEAD`.
+    pub(super) fn allow(mut self, methods: String) -> Problem {
+        self.0.allow = Some(methods);
+        self
+    }
+
+    /// The HTTP answer to a request for the path `instance`.
+    pub(super) fn response(&self, instance: Option<&str>) -> Response {
+        let Problem(details) = self;
+        let body = self.body(instance);
+        let retryable = body.retryable;
+        // Strings and numbers always become JSON.
+        let text = serde_json::to_string(&body).unwrap_or_default();
+        let mut response = Response::new(text.into());
+        *response.status_mut() = details.kind.status;
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(CONTENT_TYPE, json);
+        if retryable {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(Ok(allow)) = details.allow.as_deref().map(HeaderValue::from_str) {
+            headers.insert(ALLOW, allow);
+        }
+        response
+    }
+
+    /// The same object, for clients that do not use HTTP answers.
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self.body(None)).unwrap_or_default()
+    }
+
+    fn body<'a>(&'a self, instance: Option<&'a str>) -> Body<'a> {
+        let Problem(details) = self;
+        Body {
+            kind: format!("/docs/problems/{}", details.kind.name),
+            title: details.kind.title,
+            status: details.kind.status.as_u16(),
+            detail: &details.detail,
+            instance,
+            code: &details.code,
+            retryable: RETRYABLE.contains(&details.kind),
+            errors: &details.errors,
+            suggestions: &details.suggestions,
+            routes: &details.routes,
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Problem {
+        match error {
+            ReadError::Closed => Problem::new(UNAVAILABLE, error.to_string()),
+            ReadError::Full { .. } | ReadError::Waited { .. } => {
+                Problem::new(OVERLOADED, error.to_string())
+            }
+            ReadError::Gone { .. } | ReadError::Compacted { .. } => {
+                Problem::new(GONE, error.to_string())
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'a str>,
+    code: &'a str,
+    retryable: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    suggestions: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    routes: &'a [String],
+}

@@ -1,0 +1,178 @@
+//! `GET /v1/indicators/{symbol}`: numbers of one instrument and timeframe, ascending in time.
+
+use std::sync::Arc;
+
+use market::{EventTime, Instrument, Timeframe};
+use warp::Filter;
+use warp::reply::Response;
+
+use crate::Context;
+use crate::format::Line;
+use crate::problem::Problem;
+use crate::query::{Known, Query};
+use crate::symbol::resolve;
+use rows::{Page, RowFilter, Scan, View};
+
+use super::frame::{Form, Frame};
+use super::{
+    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, reads, respond,
+    smallest,
+};
+
+pub(super) const ENTRY: RouteEntry = RouteEntry {
+    endpoints: &[Endpoint {
+        methods: READ,
+        path: "/v1/indicators/{symbol}",
+        doc: "indicators of an instrument; ?timeframe= &name= &output= &from= &to= &fields= &limit= &min_frontier= &wait_ms= &numbers= &format=",
+    }],
+    route,
+};
+
+const PARAMETERS: Known = &[
+    &["timeframe", "tf"],
+    &["name", "indicator"],
+    &["output"],
+    &["from"],
+    &["to"],
+    &["fields"],
+    &["limit"],
+    &["numbers"],
+    &["format"],
+    &["min_frontier"],
+    &["wait_ms"],
+];
+
+/// The parameters of a request for indicators.
+struct IndicatorQuery {
+    /// The view `indicators`.
+    view: &'static View,
+    instrument: Arc<Instrument>,
+    timeframe: Timeframe,
+    /// The labels of the indicators.
+    labels: Vec<String>,
+    /// The names of their outputs.
+    outputs: Vec<String>,
+    /// No earlier bars. With it the limit keeps the earliest rows, without it the latest.
+    from: Option<EventTime>,
+    /// Only earlier bars.
+    to: Option<EventTime>,
+    limit: usize,
+}
+
+fn route(context: &Context) -> Route {
+    let context = context.clone();
+    warp::path!("v1" / "indicators" / String)
+        .and(reads())
+        .then(move |symbol: String, request: RequestParts| {
+            let context = context.clone();
+            async move {
+                let answer = answer(&context, &symbol, &request);
+                respond(request.path.clone(), answer).await
+            }
+        })
+        .boxed()
+}
+
+async fn answer(
+    context: &Context,
+    symbol: &str,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
+    let (indicators, form) = read(context, symbol, request)?;
+    if let Some(unchanged) = form.unchanged(context, indicators.view, request, None).await? {
+        return Ok(unchanged);
+    }
+    let Page { frontier, rows, more } = indicators.read(context).await?;
+    let lines: Vec<Line> = rows.into_iter().map(|cells| Line { cells, filled: None }).collect();
+    let frame = Frame {
+        view: indicators.view,
+        head: vec![
+            ("symbol", indicators.instrument.name.to_string()),
+            ("timeframe", indicators.timeframe.to_string()),
+        ],
+        hidden: &["instrument", "timeframe"],
+        list: "indicators",
+        frontier,
+        lines,
+        more,
+        marked: false,
+    };
+    frame.answer(context, &form).await
+}
+
+fn read(
+    context: &Context,
+    symbol: &str,
+    request: &RequestParts,
+) -> Result<(IndicatorQuery, Form), Problem> {
+    let view = context.view("indicators")?;
+    let mut query = Query::new(&request.query, PARAMETERS);
+    let timeframe = query.timeframe("timeframe", &context.timeframes);
+    let (labels, outputs) = numbers(&mut query, context);
+    let (from, to) = query.interval();
+    let limit = query.count("limit", 1, LIMIT_MAX);
+    let form = Form::read(&mut query, context, view, &request.headers);
+    query.finish()?;
+    let form = form?;
+    let indicators = IndicatorQuery {
+        view,
+        instrument: resolve(&context.catalog, symbol)?,
+        timeframe: timeframe.unwrap_or_else(|| smallest(context)),
+        labels,
+        outputs,
+        from,
+        to,
+        limit: limit.unwrap_or(LIMIT_DEFAULT),
+    };
+    Ok((indicators, form))
+}
+
+/// The labels and outputs that `name` and `output` select. A name with parameters (`sma20`) is one indicator, one
+/// without (`sma`) all of this kind.
+fn numbers(query: &mut Query<'_>, context: &Context) -> (Vec<String>, Vec<String>) {
+    let known = &context.labels.indicators;
+    let labels: Vec<&str> = known.iter().map(|(label, _)| label.as_str()).collect();
+    let fits = |label: &str, name: &str| label == name || kind(label) == name;
+    let name = query.one_of("name", "an indicator that is computed", &labels, fits);
+    let named = known.iter().filter(|(label, _)| name.as_ref().is_none_or(|n| fits(label, n)));
+    let mut outputs: Vec<&str> = named.clone().flat_map(|(_, outputs)| outputs.to_vec()).collect();
+    outputs.sort_unstable();
+    outputs.dedup();
+    let what = match &name {
+        Some(name) => format!("an output of {name}"),
+        None => "an output of an indicator that is computed".to_owned(),
+    };
+    let output = query.one_of("output", &what, &outputs, |known, given| known == given);
+    outputs.retain(|one| output.as_deref().is_none_or(|output| output == *one));
+    (
+        named.map(|(label, _)| label.clone()).collect(),
+        outputs.into_iter().map(str::to_owned).collect(),
+    )
+}
+
+/// The name of an indicator without its parameters.
+fn kind(label: &str) -> &str {
+    label.trim_end_matches(|c: char| !c.is_ascii_alphabetic())
+}
+
+impl IndicatorQuery {
+    /// Reads the rows, ascending in time.
+    async fn read(&self, context: &Context) -> Result<Page, Problem> {
+        let bars = RowFilter::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
+        let one_of = |column, texts: &Vec<String>| {
+            self.view.column(column).map(|column| (column, texts.clone()))
+        };
+        let numbers = [one_of("indicator", &self.labels), one_of("output", &self.outputs)];
+        let filter = RowFilter {
+            texts: numbers.into_iter().flatten().collect(),
+            ..bars.opening(self.from, self.to)
+        };
+        let latest_first = self.from.is_none();
+        let scan = Scan { filter, latest_first, limit: self.limit, ..Scan::all(self.view) };
+        let mut page = context.reader.scan(scan).await?;
+        if latest_first {
+            page.rows.reverse();
+        }
+        Ok(page)
+    }
+}

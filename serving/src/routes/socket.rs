@@ -1,0 +1,86 @@
+//! `GET /ws`: subscriptions over a WebSocket.
+
+use std::sync::Arc;
+
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use tungstenite::handshake::derive_accept_key;
+use warp::Filter;
+use warp::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use warp::http::{HeaderMap, Method, StatusCode};
+use warp::reply::Response;
+use warp::ws::Ws;
+
+use crate::problem::{CROSS_SITE, Problem, UNAVAILABLE, UPGRADE_REQUIRED};
+use crate::write_timeout::WriteTimeout;
+use crate::{Context, socket};
+
+use super::{Endpoint, RequestParts, Route, RouteEntry, foreign, reads, respond, set};
+
+pub(super) const ENTRY: RouteEntry = RouteEntry {
+    endpoints: &[Endpoint {
+        methods: &[Method::GET],
+        path: "/ws",
+        doc: "follows views over a WebSocket; the first message says what can be requested",
+    }],
+    route,
+};
+
+fn route(context: &Context) -> Route {
+    let context = context.clone();
+    let request = warp::path!("ws").and(reads());
+    let plain = request.then(|request: RequestParts| {
+        let detail = "this path speaks WebSocket only: ask it with `Upgrade: websocket`; `/stream` sends the \
+                      same as server-sent events";
+        let problem = cross_site(&request.headers).unwrap_or(Problem::new(UPGRADE_REQUIRED, detail));
+        respond(request.path, async move { Err(problem) })
+    });
+    // `warp::ws` checks the request; the connection itself is taken over below.
+    let upgrade = warp::path!("ws").and(warp::ext::optional::<OnUpgrade>());
+    let upgrade = upgrade.and(warp::header::headers_cloned()).and(warp::ws());
+    let upgrade =
+        upgrade.map(move |upgrade: Option<OnUpgrade>, headers: HeaderMap, _: Ws| {
+            match (cross_site(&headers), upgrade) {
+                (Some(problem), _) => problem.response(Some("/ws")),
+                (None, Some(upgrade)) => upgraded(&context, upgrade, &headers),
+                (None, None) => Problem::internal().response(Some("/ws")),
+            }
+        });
+    upgrade.or(plain).unify().boxed()
+}
+
+/// Continues as a WebSocket after the answer has been written.
+fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Response {
+    let Ok(permit) = Arc::clone(&context.sockets).try_acquire_owned() else {
+        let detail = "as many WebSockets are open as `limits.connections` allows";
+        return Problem::new(UNAVAILABLE, detail).response(Some("/ws"));
+    };
+    let context = context.clone();
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        match downcast::<TokioIo<WriteTimeout>>(upgraded) {
+            Ok(parts) => {
+                socket::run_session(context, parts.io.into_inner().into_inner(), &parts.read_buf)
+                    .await;
+            }
+            Err(_) => tracing::error!("a WebSocket is not on a connection of this server"),
+        }
+        drop(permit);
+    });
+    let key = headers.get(SEC_WEBSOCKET_KEY).map_or(&b""[..], |key| key.as_bytes());
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    set(&mut response, CONNECTION, "upgrade");
+    set(&mut response, UPGRADE, "websocket");
+    set(&mut response, SEC_WEBSOCKET_ACCEPT, &derive_accept_key(key));
+    response
+}
+
+/// The problem if a page of another site asks: browsers let any page open a WebSocket to any server and read its
+/// messages.
+fn cross_site(headers: &HeaderMap) -> Option<Problem> {
+    let site = foreign(headers)?;
+    let detail = format!("{site} may not follow the views of this server");
+    Some(Problem::new(CROSS_SITE, detail))
+}
