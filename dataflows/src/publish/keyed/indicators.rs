@@ -4,7 +4,7 @@ use market::CandleKey;
 use operators::indicators::Numbers;
 
 use super::candles::{BARS, bar_prefix, lowest_bar};
-use super::{KeyPrefix, Keyed};
+use crate::publish::keyed_rows::{KeyPrefix, Keyed};
 use crate::views::{Cell, Dimension, IndicatorRow, Labels, Row};
 
 /// The view `indicators`. All numbers of a bar are one entry, because they change together: as nine entries they would
