@@ -187,7 +187,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// An entry of some rows and bytes, with a number of its own.
     #[derive(Clone, Debug, PartialEq)]
     struct Entry {
         number: usize,
@@ -205,96 +204,103 @@ mod tests {
         }
     }
 
+    type Entries = Vec<(Commit, Entry)>;
+
     /// Every entry that was ever appended, cut by the same rule.
     struct Twin {
-        all: Vec<(Commit, Entry)>,
+        all: Entries,
         bytes_max: usize,
         exempt: Exempt,
-        complete_before: u64,
         dropped_through: Option<Commit>,
-        /// The numbers of entries of which subscribers know.
-        announced: Vec<usize>,
+        complete_before: u64,
+        /// The commits of entries of which subscribers do not know.
+        unannounced: Vec<Commit>,
         moved: u64,
     }
 
     impl Twin {
-        /// The entries of these commits, in the order of commits and then of their arrival.
-        fn of(&self, fits: impl Fn(Commit) -> bool) -> Vec<(Commit, Entry)> {
-            let mut own: Vec<_> = self.all.iter().filter(|(at, _)| fits(*at)).cloned().collect();
+        /// The entries of some commits, in the order of commits and then of their arrival.
+        fn of(&self, fits: impl Fn(Commit) -> bool) -> Entries {
+            let mut own: Entries = self.all.iter().filter(|(at, _)| fits(*at)).cloned().collect();
             own.sort_by_key(|(commit, _)| *commit);
             own
         }
 
-        fn retained(&self) -> Vec<(Commit, Entry)> {
+        fn retained(&self) -> Entries {
             self.of(|commit| Some(commit) > self.dropped_through)
-        }
-
-        fn cut(&mut self) {
-            loop {
-                let retained = self.retained();
-                let bytes: usize = retained.iter().map(|(_, entry)| entry.bytes).sum();
-                let Some((oldest, _)) = retained.first() else { break };
-                let is_exempt = match self.exempt {
-                    Exempt::Nothing => false,
-                    Exempt::NewestCommit => retained.iter().all(|(commit, _)| commit == oldest),
-                    Exempt::IncompleteCommits => self.complete_before <= oldest.0,
-                };
-                if bytes <= self.bytes_max || is_exempt {
-                    break;
-                }
-                self.dropped_through = Some(*oldest);
-            }
         }
 
         fn append(&mut self, commit: Commit, entry: Entry) {
             self.all.push((commit, entry));
+            self.unannounced.push(commit);
             self.cut();
         }
 
         fn complete(&mut self, complete_before: u64) {
             self.complete_before = complete_before;
-            self.cut();
-            let known = |entry: &Entry| self.announced.contains(&entry.number);
-            if !self.all.iter().all(|(_, entry)| known(entry)) {
+            if !self.unannounced.is_empty() {
                 self.moved = complete_before.saturating_sub(1);
             }
-            let complete = self.all.iter().filter(|(commit, _)| commit.0 < complete_before);
-            self.announced = complete.map(|(_, entry)| entry.number).collect();
+            self.unannounced.retain(|commit| commit.0 >= complete_before);
+            self.cut();
+        }
+
+        fn cut(&mut self) {
+            let retained = self.retained();
+            let Some((oldest, _)) = retained.first() else { return };
+            let is_exempt = match self.exempt {
+                Exempt::Nothing => false,
+                Exempt::NewestCommit => retained.iter().all(|(commit, _)| commit == oldest),
+                Exempt::IncompleteCommits => self.complete_before <= oldest.0,
+            };
+            if bytes(&retained) > self.bytes_max && !is_exempt {
+                self.dropped_through = Some(*oldest);
+                self.cut();
+            }
         }
     }
 
-    fn flat(commits: &Commits<Entry>) -> Vec<(Commit, Entry)> {
-        let of = |(commit, entries): &(Commit, Arc<Vec<Entry>>)| {
-            entries.iter().map(|entry| (*commit, entry.clone())).collect::<Vec<_>>()
-        };
-        commits.iter().flat_map(of).collect()
+    fn bytes(entries: &Entries) -> usize {
+        entries.iter().map(|(_, entry)| entry.bytes).sum()
+    }
+
+    fn rows(entries: &Entries) -> u64 {
+        entries.iter().map(|(_, entry)| entry.rows).sum()
+    }
+
+    fn flat(commits: &Commits<Entry>) -> Entries {
+        let each =
+            commits.iter().flat_map(|(at, own)| own.iter().map(|entry| (*at, entry.clone())));
+        each.collect()
     }
 
     fn hold_equal(log: &ChangeLog<Entry>, twin: &Twin) -> Result<(), TestCaseError> {
-        let end = twin.complete_before + 6;
         let retained = twin.retained();
-        for through in (0..end).map(Commit) {
-            let want: Vec<_> = retained.iter().filter(|(at, _)| *at <= through).cloned().collect();
+        for through in (0..twin.complete_before + 6).map(Commit) {
+            let want = twin.of(|at| Some(at) > twin.dropped_through && at <= through);
             prop_assert_eq!(flat(&log.through(through)), want);
-            for after in std::iter::once(None).chain((0..end).map(|after| Some(Commit(after)))) {
-                // An answer is all that was ever appended; there is one unless a change after `after` was dropped.
-                let all = twin.of(|commit| Some(commit) > after && commit <= through);
-                let dropped = |commit| Some(commit) > after && Some(commit) <= twin.dropped_through;
-                let want = twin.of(dropped).is_empty().then_some(all);
+            for after in (0..twin.complete_before + 7).map(|next| next.checked_sub(1).map(Commit)) {
+                // An answer is all that was ever appended; there is one unless an entry after `after` was dropped.
+                let dropped = twin.of(|at| Some(at) > after && Some(at) <= twin.dropped_through);
+                let all = twin.of(|at| Some(at) > after && at <= through);
                 let got = log.between(after, through).map(|commits| flat(&commits));
-                prop_assert_eq!(got, want, "after {:?} through {:?}", after, through);
+                prop_assert_eq!(
+                    got,
+                    dropped.is_empty().then_some(all),
+                    "{:?} {:?}",
+                    after,
+                    through
+                );
             }
         }
-        let rows = |entries: &[(Commit, Entry)]| entries.iter().map(|(_, e)| e.rows).sum::<u64>();
+        prop_assert_eq!(log.lock().bytes, bytes(&retained));
         prop_assert_eq!(log.appended(), rows(&twin.all));
         prop_assert_eq!(log.dropped(), rows(&twin.all) - rows(&retained));
-        let bytes: usize = retained.iter().map(|(_, entry)| entry.bytes).sum();
-        prop_assert_eq!(log.lock().bytes, bytes);
         prop_assert_eq!(*log.moved().borrow(), twin.moved);
         Ok(())
     }
 
-    /// What happens to a log; commits count from the first one that is not complete.
+    /// What happens to a log. Commits count from the first one that is not complete.
     #[derive(Clone, Debug)]
     enum Step {
         Append { commit: u64, rows: u64, bytes: usize },
@@ -318,10 +324,9 @@ mod tests {
             ]),
         ) {
             let log = ChangeLog::new(bytes_max, exempt);
-            let mut twin = Twin {
-                all: Vec::new(), bytes_max, exempt, complete_before: 0, dropped_through: None,
-                announced: Vec::new(), moved: 0,
-            };
+            let (all, unannounced, dropped_through) = (Vec::new(), Vec::new(), None);
+            let mut twin =
+                Twin { all, bytes_max, exempt, dropped_through, complete_before: 0, unannounced, moved: 0 };
             let mut taken = Vec::new();
             for (number, step) in steps.into_iter().enumerate() {
                 let now = log.through(Commit(u64::MAX));
@@ -329,8 +334,9 @@ mod tests {
                 match step {
                     Step::Append { commit, rows, bytes } => {
                         let commit = Commit(twin.complete_before + commit);
-                        log.append(commit, Entry { number, rows, bytes });
-                        twin.append(commit, Entry { number, rows, bytes });
+                        let entry = Entry { number, rows, bytes };
+                        log.append(commit, entry.clone());
+                        twin.append(commit, entry);
                     }
                     Step::Complete { commits } => {
                         let complete_before = twin.complete_before + commits;
@@ -347,25 +353,31 @@ mod tests {
     }
 
     #[test]
-    fn commits_are_shared_until_they_change() {
-        let log = ChangeLog::new(100, Exempt::NewestCommit);
-        let entry = |number| Entry { number, rows: 1, bytes: 1 };
-        log.append(Commit(0), entry(0));
-        log.append(Commit(1), entry(1));
-        let before = log.through(Commit(1));
-        log.append(Commit(1), entry(2));
-        let after = log.between(None, Commit(1)).unwrap();
-        let same = |at: usize| Arc::ptr_eq(&before[at].1, &after[at].1);
-        assert_eq!((same(0), same(1)), (true, false));
+    fn subscribers_are_notified_until_changes_are_complete() {
+        let log = ChangeLog::new(100, Exempt::Nothing);
+        let mut moved = log.moved();
+        log.complete(5);
+        assert!(!moved.has_changed().unwrap(), "nothing has changed");
+        log.append(Commit(8), Entry { number: 0, rows: 1, bytes: 1 });
+        assert!(!moved.has_changed().unwrap(), "the commit is not complete");
+        log.complete(7);
+        log.complete(6); // by a worker that was slower
+        assert_eq!(*moved.borrow_and_update(), 6);
+        log.complete(9);
+        assert_eq!(*moved.borrow_and_update(), 8, "commits 7 and 8 may have changed it too");
+        log.complete(10);
+        assert!(!moved.has_changed().unwrap());
     }
 
     #[test]
-    fn the_latest_completion_is_announced() {
-        let log = ChangeLog::new(100, Exempt::Nothing);
-        let moved = log.moved();
-        log.append(Commit(9), Entry { number: 0, rows: 1, bytes: 1 });
-        log.complete(8);
-        log.complete(6); // of a worker that is behind
-        assert_eq!(*moved.borrow(), 7);
+    fn commits_are_shared_until_they_change() {
+        let log = ChangeLog::new(100, Exempt::NewestCommit);
+        let append = |commit| log.append(Commit(commit), Entry { number: 0, rows: 1, bytes: 1 });
+        (0..2).for_each(append);
+        let before = log.through(Commit(1));
+        append(1);
+        let after = log.through(Commit(1));
+        let same = |at: usize| Arc::ptr_eq(&before[at].1, &after[at].1);
+        assert_eq!((same(0), same(1)), (true, false));
     }
 }

@@ -65,19 +65,4 @@ mod tests {
         assert_eq!(numbers(19, 25), Some(vec![2]), "a part of the batch");
         assert_eq!(numbers(39, 50), Some(vec![]));
     }
-
-    #[test]
-    fn subscribers_are_notified_until_changes_are_complete() {
-        let ring = Ring::new(100, Exempt::Nothing);
-        let mut moved = ring.moved();
-        ring.complete(5);
-        assert!(!moved.has_changed().unwrap(), "nothing has changed");
-        ring.push(5, 9, 1, Arc::new(0_u64));
-        ring.complete(7);
-        assert_eq!(*moved.borrow_and_update(), 6);
-        ring.complete(9);
-        assert_eq!(*moved.borrow_and_update(), 8, "commits 7 and 8 may have changed it too");
-        ring.complete(10);
-        assert!(!moved.has_changed().unwrap());
-    }
 }

@@ -136,16 +136,4 @@ mod tests {
         let after_first = rows(Some(Commit(0))).unwrap().len();
         assert_eq!((rows(None), after_first), (None, 1), "too far behind, and not");
     }
-
-    #[test]
-    fn subscribers_are_notified_when_rows_are_complete() {
-        let log = TradeLog::new(1_000, Exempt::NewestCommit);
-        let mut moved = log.moved();
-        log.append(Commit(4), Arc::new(vec![cancel(1, 1)]));
-        assert!(!moved.has_changed().unwrap());
-        log.complete(5);
-        assert_eq!(*moved.borrow_and_update(), 4);
-        log.complete(6);
-        assert!(!moved.has_changed().unwrap());
-    }
 }
