@@ -124,11 +124,6 @@ impl<T: Retained> ChangeLog<T> {
         is_whole.then(|| inner.range(after, through))
     }
 
-    /// Whether anything is retained; else nothing need be appended.
-    pub fn is_enabled(&self) -> bool {
-        self.bytes_max > 0
-    }
-
     /// The bound in bytes.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max

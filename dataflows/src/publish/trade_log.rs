@@ -24,6 +24,11 @@ pub type ShardEvents = Arc<Vec<AcceptedEvent>>;
 pub type TradeLog = ChangeLog<ShardEvents>;
 
 impl TradeLog {
+    /// Whether the log is on: a bound of 0 turns it off, and events need not be appended.
+    pub fn is_enabled(&self) -> bool {
+        self.bytes_max() > 0
+    }
+
     /// The selected rows after one commit (none: from the beginning) up to another, in order; none if some were
     /// dropped, or if they are more than one update may have.
     pub(super) fn update(
