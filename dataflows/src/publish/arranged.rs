@@ -16,7 +16,8 @@ use timely::progress::frontier::AntichainRef;
 use timely::scheduling::Activator;
 
 use super::board::{Board, Published};
-use super::keyed::{Batch, BatchList, KEYED, Keyed};
+use super::keyed::KEYED;
+use super::keyed_rows::{Batch, BatchList, Keyed};
 use super::ring::Ring;
 use crate::telemetry::Metrics;
 

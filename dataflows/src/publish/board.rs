@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use market::{Commit, EventTime};
 use operators::Gauge;
 
+use super::change_log::Exempt;
 use super::digest::Digest;
-use super::history::SnapshotPoints;
-use super::keyed::{BatchList, KEYED, KeyedView};
+use super::keyed::{KEYED, KeyedView};
+use super::keyed_rows::BatchList;
 use super::logs::Logs;
 use super::ring::Ring;
+use super::snapshot_points::SnapshotPoints;
 use super::table::Table;
 use super::trade_log::TradeLog;
 use crate::views::VIEWS;
@@ -32,7 +34,7 @@ pub struct Board {
     /// The views whose rows do not come from workers.
     pub tables: Tables,
     /// The snapshot points of views with a history.
-    pub history: SnapshotPoints,
+    pub history: Arc<SnapshotPoints>,
     /// Whether digests over changes are computed. They cost more than most rows.
     pub digests: bool,
     /// Names for the numbers in rows.
@@ -137,14 +139,17 @@ impl Board {
             moved: Condvar::new(),
             failed: AtomicBool::new(false),
             logs: Logs::new(config.log_bytes_max),
-            trade_log: TradeLog::new(config.trade_log_bytes_max),
-            rings: KEYED.iter().map(|_| Ring::new(config.ring_bytes_max)).collect(),
+            trade_log: TradeLog::new(config.trade_log_bytes_max, Exempt::NewestCommit),
+            rings: KEYED
+                .iter()
+                .map(|_| Ring::new(config.ring_bytes_max, Exempt::Nothing))
+                .collect(),
             tables: Tables {
                 sources: Table::new("sources", config.ring_bytes_max),
                 health: Table::new("health", config.ring_bytes_max),
                 sinks: Table::new("sinks", config.ring_bytes_max),
             },
-            history: SnapshotPoints::new(config.history_bytes_max),
+            history: Arc::new(SnapshotPoints::new(config.history_bytes_max)),
             digests,
             labels,
             rows: VIEWS.iter().map(|view| (view.name, AtomicI64::new(0))).collect(),

@@ -1,21 +1,19 @@
 //! Logs: append-only rows, bounded in bytes.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use market::{Commit, Fill};
 use operators::AuditEvent;
 use operators::portfolio::{Fault, FillFault};
-use tokio::sync::watch;
 
-use super::snapshots::{self, LogQuery};
+use super::change_log::{ChangeLog, Exempt, Retained};
+use super::log_rows::LogEntry;
 use super::trade_log::TRADE_LOG;
 use crate::views::{
     ConflictRow, DeadLetterRow, FillFaultRow, IncidentRow, OutlierRow, RevisionRow, TooLateRow,
-    UnmatchedRow, VIEWS, view,
+    UnmatchedRow, VIEWS,
 };
-use rows::readers::{Allowance, Exceeded};
-use rows::{Cell, Row, View, ViewKind};
+use rows::{Cell, Labels, Row, RowFilter, View, ViewKind};
 
 /// A row of any log.
 #[derive(Clone, Debug)]
@@ -31,29 +29,10 @@ pub enum LogRow {
     Incident(IncidentRow),
 }
 
-/// All logs except the trade log, which is a type of its own.
-///
-/// If a log exceeds its bound, its oldest commits are dropped whole; [`Logs::dropped`] counts their rows.
+/// All logs except the trade log, whose entries are other ones.
 pub struct Logs {
-    logs: BTreeMap<&'static str, Mutex<Log>>,
+    logs: BTreeMap<&'static str, ChangeLog<LogRow>>,
     bytes_max: usize,
-}
-
-/// The rows of a commit, shared with their readers.
-pub(super) type SharedRows = Arc<Vec<LogRow>>;
-
-#[derive(Default)]
-struct Log {
-    /// Rows by commit.
-    commits: BTreeMap<Commit, SharedRows>,
-    bytes: usize,
-    appended: u64,
-    dropped: u64,
-    /// Commits up to this one were dropped.
-    dropped_through: Option<Commit>,
-    /// The latest commit with a row of which subscribers were not notified.
-    unannounced: Option<Commit>,
-    moved: watch::Sender<u64>,
 }
 
 impl LogRow {
@@ -99,21 +78,6 @@ impl LogRow {
         }
     }
 
-    fn bytes(&self) -> usize {
-        size_of::<LogRow>()
-            + match self {
-                LogRow::Audit(_) | LogRow::FillFault(_) => 0,
-                LogRow::Incident(row) => {
-                    [&row.source, &row.partition, &row.detail].map(String::len).iter().sum()
-                }
-                LogRow::DeadLetter(row) => {
-                    let rejection = &row.rejection;
-                    let texts = [&row.source, &row.partition, &rejection.detail, &rejection.raw];
-                    texts.map(String::len).iter().sum::<usize>()
-                }
-            }
-    }
-
     /// The order of rows within a commit. It does not depend on the order in which workers append.
     fn order(&self, other: &LogRow) -> std::cmp::Ordering {
         match (self, other) {
@@ -138,6 +102,39 @@ impl LogRow {
     }
 }
 
+impl Retained for LogRow {
+    fn bytes(&self) -> usize {
+        size_of::<LogRow>()
+            + match self {
+                LogRow::Audit(_) | LogRow::FillFault(_) => 0,
+                LogRow::Incident(row) => {
+                    [&row.source, &row.partition, &row.detail].map(String::len).iter().sum()
+                }
+                LogRow::DeadLetter(row) => {
+                    let rejection = &row.rejection;
+                    let texts = [&row.source, &row.partition, &rejection.detail, &rejection.raw];
+                    texts.map(String::len).iter().sum::<usize>()
+                }
+            }
+    }
+}
+
+impl LogEntry for LogRow {
+    type Row = LogRow;
+
+    fn in_order<'a>(rows: &'a [LogRow], _: &RowFilter) -> Vec<&'a LogRow> {
+        let mut sorted: Vec<&LogRow> = rows.iter().collect();
+        sorted.sort_by(|a, b| a.order(b));
+        sorted
+    }
+
+    fn cells(row: &LogRow, _: Commit, _: &Labels) -> Vec<Cell> {
+        let mut cells = Vec::with_capacity(16);
+        row.cells(&mut cells);
+        cells
+    }
+}
+
 fn fill_fault(row: &FillFault) -> FillFaultRow {
     let version = |fill: Fill| (fill.time, fill.price, fill.quantity, fill.contract.spec);
     let versions = match row.fault {
@@ -152,114 +149,25 @@ impl Logs {
     pub fn new(bytes_max: usize) -> Logs {
         let own = |view: &&View| view.kind == ViewKind::Log && view.name != TRADE_LOG;
         let names = VIEWS.iter().filter(own).map(|view| view.name);
-        Logs { logs: names.map(|name| (name, Mutex::default())).collect(), bytes_max }
+        let empty = |name| (name, ChangeLog::new(bytes_max, Exempt::NewestCommit));
+        Logs { logs: names.map(empty).collect(), bytes_max }
     }
 
     /// Appends a row to its log.
     pub fn append(&self, row: LogRow) {
-        let Some(log) = self.logs.get(row.view()) else { return };
-        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.appended += 1;
-        let commit = row.commit();
-        if log.dropped_through.is_some_and(|gone| commit <= gone) {
-            log.dropped += 1;
-            return;
-        }
-        log.bytes += row.bytes();
-        log.unannounced = log.unannounced.max(Some(commit));
-        Arc::make_mut(log.commits.entry(commit).or_default()).push(row); // copies only if a reader holds the rows
-        while log.bytes > self.bytes_max && log.commits.len() > 1 {
-            let Some((commit, rows)) = log.commits.pop_first() else { break };
-            log.bytes -= rows.iter().map(LogRow::bytes).sum::<usize>();
-            log.dropped += rows.len() as u64;
-            log.dropped_through = Some(commit);
+        if let Some(log) = self.of(row.view()) {
+            log.append(row.commit(), row);
         }
     }
 
-    /// The rows of `view` up to `through`, in order, or latest first. Stops after `limit` rows that `keep` accepts; the
-    /// second result says whether more follow.
-    pub fn read(
-        &self,
-        view: &View,
-        through: Commit,
-        (latest_first, limit): (bool, usize),
-        allowance: &mut Allowance<'_>,
-        keep: impl Fn(&[Cell]) -> bool,
-    ) -> Result<(Vec<Vec<Cell>>, bool), Exceeded> {
-        let mut rows = Vec::new();
-        let mut commits = self.commits(view, through);
-        if latest_first {
-            commits.reverse();
-        }
-        for (_, rows_of_commit) in commits {
-            allowance.take(rows_of_commit.len())?;
-            let mut sorted = in_order(&rows_of_commit);
-            if latest_first {
-                sorted.reverse();
-            }
-            for row in sorted {
-                let cells = cells(row);
-                if !keep(&cells) {
-                    continue;
-                }
-                if rows.len() == limit {
-                    return Ok((rows, true));
-                }
-                rows.push(cells);
-            }
-        }
-        Ok((rows, false))
+    /// The log of this name.
+    pub(super) fn of(&self, name: &str) -> Option<&ChangeLog<LogRow>> {
+        self.logs.get(name)
     }
 
-    /// The retained rows of `view` up to commit `through`, shared. Readers make cells of them while workers append.
-    pub(super) fn commits(&self, view: &View, through: Commit) -> Vec<(Commit, SharedRows)> {
-        let Some(log) = self.logs.get(view.name) else { return Vec::new() };
-        let log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.commits.range(..=through).map(|(commit, rows)| (*commit, Arc::clone(rows))).collect()
-    }
-
-    /// The rows of `view` from commit `from` up to `through`, in order; none if some of them were dropped.
-    pub fn between(
-        &self,
-        view: &View,
-        from: Commit,
-        through: Commit,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<Option<Vec<Vec<Cell>>>, Exceeded> {
-        let Some(log) = self.logs.get(view.name) else { return Ok(None) };
-        let log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.dropped_through.is_some_and(|gone| gone >= from) {
-            return Ok(None);
-        }
-        let rows_of_commit: Vec<SharedRows> =
-            log.commits.range(from..=through).map(|(_, r)| Arc::clone(r)).collect();
-        drop(log);
-        let mut rows = Vec::new();
-        for rows_of_commit in rows_of_commit {
-            allowance.take(rows_of_commit.len())?;
-            rows.extend(in_order(&rows_of_commit).into_iter().map(cells));
-        }
-        Ok(Some(rows))
-    }
-
-    /// Notifies subscribers that all commits before this number are complete, if the log may have new rows.
+    /// Notifies subscribers that all commits before this number are complete, of logs that may have new rows.
     pub fn complete(&self, complete_before: u64) {
-        for log in self.logs.values() {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(unannounced) = log.unannounced else { continue };
-            if unannounced.0 < complete_before {
-                log.unannounced = None;
-            }
-            log.moved.send_replace(complete_before.saturating_sub(1));
-        }
-    }
-
-    /// A channel with the number of the latest commit that may have added rows to a log.
-    pub fn moved(&self, view: &View) -> watch::Receiver<u64> {
-        self.logs.get(view.name).map_or_else(
-            || watch::channel(0).1,
-            |log| log.lock().unwrap_or_else(PoisonError::into_inner).moved.subscribe(),
-        )
+        self.logs.values().for_each(|log| log.complete(complete_before));
     }
 
     /// The bound of each log, in bytes.
@@ -269,54 +177,22 @@ impl Logs {
 
     /// The number of rows that were ever appended to a log.
     pub fn appended(&self, name: &str) -> u64 {
-        self.of(name, |log| log.appended)
+        self.of(name).map_or(0, ChangeLog::appended)
     }
 
     /// The number of rows that were dropped because of the bound.
     pub fn dropped(&self, name: &str) -> u64 {
-        self.of(name, |log| log.dropped)
+        self.of(name).map_or(0, ChangeLog::dropped)
     }
-
-    fn of(&self, name: &str, get: impl Fn(&Log) -> u64) -> u64 {
-        let known = view(name).and_then(|view| self.logs.get(view.name));
-        known.map_or(0, |log| get(&log.lock().unwrap_or_else(PoisonError::into_inner)))
-    }
-}
-
-impl snapshots::CommitRows for SharedRows {
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn each(
-        &self,
-        _: &LogQuery,
-        _: Commit,
-        from: usize,
-        each: &mut dyn FnMut(usize, Vec<Cell>) -> bool,
-    ) {
-        let mut rows = in_order(self).into_iter().enumerate().skip(from);
-        let _ = rows.all(|(number, row)| each(number, cells(row)));
-    }
-}
-
-/// The rows of a commit, sorted.
-fn in_order(rows_of_commit: &[LogRow]) -> Vec<&LogRow> {
-    let mut sorted: Vec<&LogRow> = rows_of_commit.iter().collect();
-    sorted.sort_by(|a, b| a.order(b));
-    sorted
-}
-
-fn cells(row: &LogRow) -> Vec<Cell> {
-    let mut cells = Vec::with_capacity(16);
-    row.cells(&mut cells);
-    cells
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publish::log_rows::LogQuery;
+    use crate::views::view;
     use market::{Rejection, RejectionReason};
+    use rows::readers::Allowance;
 
     fn dead(commit: u64, position: u64) -> LogRow {
         LogRow::DeadLetter(DeadLetterRow {
@@ -336,11 +212,14 @@ mod tests {
             logs.append(dead(commit, 2));
             logs.append(dead(commit, 1));
         }
-        let view = view("dead_letters").unwrap();
+        let log = logs.of("dead_letters").unwrap();
+        let (filter, labels) = (RowFilter::default(), Labels::default());
+        let query =
+            LogQuery { view: view("dead_letters").unwrap(), filter: &filter, labels: &labels };
         let positions = |latest_first, limit| {
-            let (rows, more) = logs
-                .read(view, Commit(9), (latest_first, limit), &mut Allowance::unlimited(), |_| true)
-                .unwrap();
+            let retained = log.through(Commit(9));
+            let order = (latest_first, limit);
+            let (rows, more) = query.first(&retained, order, &mut Allowance::unlimited()).unwrap();
             let at = |row: &Vec<Cell>| (row[0].clone(), row[3].clone());
             (rows.iter().map(at).collect::<Vec<_>>(), more)
         };
@@ -348,10 +227,6 @@ mod tests {
         assert_eq!(positions(false, 9), (vec![cell(4, 1), cell(4, 2)], false));
         assert_eq!(positions(true, 1), (vec![cell(4, 2)], true));
         assert_eq!((logs.appended("dead_letters"), logs.dropped("dead_letters")), (10, 8));
-        assert!(logs.commits(view, Commit(3)).is_empty(), "not complete yet");
-        // Rows that a reader holds do not change.
-        let before = logs.commits(view, Commit(4));
-        logs.append(dead(4, 3));
-        assert_eq!(before[0].1.len(), 2);
+        assert!(log.through(Commit(3)).is_empty(), "not complete yet");
     }
 }

@@ -5,13 +5,17 @@
 
 mod arranged;
 mod board;
+mod change_log;
 mod digest;
 mod history;
 pub mod keyed;
+pub mod keyed_rows;
+mod log_rows;
 mod logs;
 mod reader;
 mod ring;
 mod scan;
+mod snapshot_points;
 mod snapshots;
 mod split;
 mod table;
@@ -19,13 +23,15 @@ mod trade_log;
 
 pub use arranged::{Arranged, Arrangement, Publisher};
 pub use board::{Board, BoardConfig, ConsistentCut, Published, Tables, WorkerFailed};
+pub use change_log::{ChangeLog, Commits, Exempt, Retained};
 pub use digest::{Digest, ViewDigest};
-pub use history::SnapshotPoints;
 pub use logs::{LogRow, Logs};
 pub use reader::BoardReader;
+pub use ring::Ring;
+pub use snapshot_points::SnapshotPoints;
 pub use split::{
     Rows, log, publish, publish_alerts, publish_candles, publish_gaps, publish_indicators,
     publish_portfolios, publish_signals,
 };
 pub use table::Table;
-pub use trade_log::{TRADE_LOG, TradeLog};
+pub use trade_log::{ShardEvents, TRADE_LOG, TradeLog};

@@ -7,11 +7,15 @@ use market::{Commit, InstrumentId, PortfolioId, Shard};
 use tokio::sync::watch;
 
 use super::board::{Board, ConsistentCut};
-use super::keyed::{Candles, KeyedView, keyed, unpack};
+use super::change_log::{ChangeLog, Commits, Retained};
+use super::keyed::{Candles, KeyedView, keyed};
+use super::keyed_rows::unpack;
+use super::log_rows::{LogQuery, ScanEnd};
+use super::logs::LogRow;
 use super::scan;
-use super::snapshots::{LogQuery, LogSnapshot, TableSnapshot};
+use super::snapshots::{LogSnapshot, LogSource, TableSnapshot};
 use super::table::Table;
-use super::trade_log::{self, CommitEvents, ScanEnd, TRADE_LOG};
+use super::trade_log::{ShardEvents, TRADE_LOG};
 use rows::readers::{Allowance, Class, Exceeded, ReadStop, ReaderPool};
 use rows::{
     AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, ReadFuture,
@@ -21,7 +25,7 @@ use rows::{
 /// The retained commits of the trade log at a frontier, taken once per read. If a short read exceeds its allowance, it
 /// is repeated as a long one with the same commits: a thread of low priority must not hold the lock that workers wait
 /// for.
-type TradeLogSnapshot = Option<(Frontier, Vec<(Commit, CommitEvents)>)>;
+type TradeLogSnapshot = Option<(Frontier, Commits<ShardEvents>)>;
 
 /// Reads the views of this process.
 #[derive(Clone)]
@@ -117,12 +121,7 @@ impl BoardReader {
                 if let Some(Page { frontier, rows, .. }) = self.table(&all) {
                     return Ok(Arc::new(TableSnapshot::new(frontier, rows)));
                 }
-                self.latest(
-                    LogQuery { view, filter, labels: self.board.labels.clone() },
-                    log_rows,
-                    trade_log,
-                    allowance,
-                )
+                self.latest(view, filter, log_rows, (trade_log, allowance))
             }
         }
     }
@@ -130,21 +129,20 @@ impl BoardReader {
     /// Begins a snapshot of the latest rows of a log.
     fn latest(
         &self,
-        query: LogQuery,
+        view: &'static View,
+        filter: Arc<RowFilter>,
         rows: usize,
-        trade_log: &mut TradeLogSnapshot,
-        allowance: &mut Allowance<'_>,
+        (trade_log, allowance): (&mut TradeLogSnapshot, &mut Allowance<'_>),
     ) -> Result<Arc<dyn Snapshot>, ReadStop> {
-        if query.view.name == TRADE_LOG {
+        let labels = self.board.labels.clone();
+        if view.name == TRADE_LOG {
             let (frontier, commits) = self.trade_log(trade_log).clone();
-            return Ok(Arc::new(LogSnapshot::latest(frontier, query, commits, rows, allowance)?));
+            let source = LogSource { frontier, view, filter, labels, commits };
+            return Ok(Arc::new(LogSnapshot::latest(source, rows, allowance)?));
         }
-        let frontier = self.board.frontier();
-        let Some(through) = frontier.commit else {
-            return Ok(Arc::new(TableSnapshot::new(frontier, Vec::new())));
-        };
-        let commits = self.board.logs.commits(query.view, through);
-        Ok(Arc::new(LogSnapshot::latest(frontier, query, commits, rows, allowance)?))
+        let (frontier, commits) = self.rows_of_log(view);
+        let source = LogSource { frontier, view, filter, labels, commits };
+        Ok(Arc::new(LogSnapshot::latest(source, rows, allowance)?))
     }
 
     /// The net change after a commit, up to a frontier that the board has had.
@@ -159,12 +157,15 @@ impl BoardReader {
         else {
             return Ok(Changes { frontier, changes: Vec::new() });
         };
-        let from = after.map_or(0, |after| after.0 + 1);
+        let query = LogQuery { view, filter, labels: &self.board.labels };
+        let inserts = |rows: Vec<Vec<Cell>>| {
+            rows.into_iter().map(|cells| Change { cells, diff: 1 }).collect()
+        };
         let gone = || ReadError::Gone { after: after.unwrap_or(Commit(0)) };
         let changes = match keyed(view.name) {
             Some(keyed) => {
                 let ring = self.board.ring(keyed).ok_or_else(gone)?;
-                let batch_lists = ring.between(from, through.0).ok_or_else(gone)?;
+                let batch_lists = ring.batches(after, through).ok_or_else(gone)?;
                 let span = (after, through);
                 (keyed.changes)(&batch_lists, (view, filter), span, &self.board.labels, allowance)?
             }
@@ -174,16 +175,13 @@ impl BoardReader {
                 changes
             }
             None if view.name == TRADE_LOG => {
-                let (log, labels) = (&self.board.trade_log, &self.board.labels);
-                let rows = log.between((view, filter), Commit(from), through, labels, allowance)?;
-                let rows = rows.ok_or_else(gone)?.into_iter();
-                rows.map(|cells| Change { cells, diff: 1 }).collect()
+                let rows = self.board.trade_log.update(query, (after, through), allowance)?;
+                inserts(rows.ok_or_else(gone)?)
             }
             None => {
-                let rows = self.board.logs.between(view, Commit(from), through, allowance)?;
-                let fitting = rows.ok_or_else(gone)?.into_iter();
-                let fitting = fitting.filter(|cells| filter.fits(view, cells));
-                fitting.map(|cells| Change { cells, diff: 1 }).collect()
+                let log = self.board.logs.of(view.name).ok_or_else(gone)?;
+                let commits = log.between(after, through).ok_or_else(gone)?;
+                inserts(query.first(&commits, (false, usize::MAX), allowance)?.0)
             }
         };
         Ok(Changes { frontier, changes })
@@ -200,11 +198,11 @@ impl BoardReader {
         view: &View,
         mut each: impl FnMut(&[Cell]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (all, labels) = (RowFilter::default(), &self.board.labels);
+        let (filter, labels) = (&RowFilter::default(), &self.board.labels);
         let (mut trade_log, unlimited) = (None, &mut Allowance::unlimited());
         let (_, commits) = self.trade_log(&mut trade_log);
-        let end =
-            trade_log::each(commits, (view, &all), false, labels, unlimited, |cells| each(&cells));
+        let query = LogQuery { view, filter, labels };
+        let end = query.each(commits, false, unlimited, |cells| each(&cells));
         match end {
             Err(ScanEnd::Stopped(error)) => Err(error),
             Ok(()) | Err(ScanEnd::Exceeded) => Ok(()),
@@ -215,12 +213,19 @@ impl BoardReader {
     fn trade_log<'a>(
         &self,
         trade_log: &'a mut TradeLogSnapshot,
-    ) -> &'a (Frontier, Vec<(Commit, CommitEvents)>) {
-        trade_log.get_or_insert_with(|| {
-            let frontier = self.board.frontier();
-            let kept = frontier.commit.map(|through| self.board.trade_log.commits(through));
-            (frontier, kept.unwrap_or_default())
-        })
+    ) -> &'a (Frontier, Commits<ShardEvents>) {
+        trade_log.get_or_insert_with(|| self.at_frontier(Some(&self.board.trade_log)))
+    }
+
+    /// The commits of a log that is not the trade log.
+    fn rows_of_log(&self, view: &View) -> (Frontier, Commits<LogRow>) {
+        self.at_frontier(self.board.logs.of(view.name))
+    }
+
+    fn at_frontier<T: Retained>(&self, log: Option<&ChangeLog<T>>) -> (Frontier, Commits<T>) {
+        let frontier = self.board.frontier();
+        let retained = log.zip(frontier.commit).map(|(log, through)| log.through(through));
+        (frontier, retained.unwrap_or_default())
     }
 
     /// The batches that hold the filtered rows.
@@ -259,20 +264,16 @@ impl BoardReader {
         trade_log: &mut TradeLogSnapshot,
         allowance: &mut Allowance<'_>,
     ) -> Result<Page, Exceeded> {
-        let frontier = self.board.frontier();
-        let Some(through) = frontier.commit else {
-            return Ok(Page { frontier, rows: Vec::new(), more: false });
-        };
         let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // logs have no history
+        let query = LogQuery { view, filter, labels: &self.board.labels };
         let order = (*latest_first, *limit);
         if view.name == TRADE_LOG {
             let (frontier, commits) = self.trade_log(trade_log);
-            let of = (*view, filter);
-            let read = trade_log::read(commits, of, order, &self.board.labels, allowance);
-            return read.map(|(rows, more)| Page { frontier: *frontier, rows, more });
+            let (rows, more) = query.first(commits, order, allowance)?;
+            return Ok(Page { frontier: *frontier, rows, more });
         }
-        let keep = |row: &[Cell]| filter.fits(view, row);
-        let (rows, more) = self.board.logs.read(view, through, order, allowance, keep)?;
+        let (frontier, commits) = self.rows_of_log(view);
+        let (rows, more) = query.first(&commits, order, allowance)?;
         Ok(Page { frontier, rows, more })
     }
 }
@@ -371,7 +372,11 @@ impl ViewReader for BoardReader {
         if view.name == TRADE_LOG {
             return self.board.trade_log.moved();
         }
-        self.board.table(view).map_or_else(|| self.board.logs.moved(view), Table::moved)
+        if let Some(table) = self.board.table(view) {
+            return table.moved();
+        }
+        let log = self.board.logs.of(view.name);
+        log.map_or_else(|| watch::channel(0).1, ChangeLog::moved)
     }
 
     fn count(&self, view: &'static View) -> u64 {

@@ -10,7 +10,7 @@ use differential_dataflow::trace::cursor::{CursorList, cursor_list};
 use differential_dataflow::trace::{BatchReader, Cursor, Navigable};
 use market::Commit;
 
-use super::keyed::{Batch, KeyPrefix, Keyed, rows_of};
+use super::keyed_rows::{Batch, KeyPrefix, Keyed, rows_of};
 use rows::readers::{Allowance, Exceeded};
 use rows::{
     Cell, Change, Dimension, Frontier, KeyRange, Labels, Page, RowFilter, Scan, Snapshot,

@@ -2,44 +2,24 @@
 
 use std::sync::Arc;
 
-use market::Commit;
-
+use super::change_log::Commits;
+use super::log_rows::{LogEntry, LogQuery, count};
 use rows::readers::{Allowance, Exceeded};
 use rows::{Cell, Frontier, Labels, RowFilter, Snapshot, SnapshotPart, View};
 
-/// The rows that a snapshot of a log selects, and the names for their numbers.
-pub(super) struct LogQuery {
-    pub(super) view: &'static View,
-    pub(super) filter: Arc<RowFilter>,
-    pub(super) labels: Labels,
-}
-
-/// The rows of a commit in a log, shared.
-pub(super) trait CommitRows: Send + Sync + 'static {
-    /// An upper bound of the number of rows.
-    fn count(&self) -> usize;
-
-    /// Calls `each` with the number and cells of each row from number `from` on, unfiltered and in order, until it
-    /// returns false.
-    fn each(
-        &self,
-        of: &LogQuery,
-        commit: Commit,
-        from: usize,
-        each: &mut dyn FnMut(usize, Vec<Cell>) -> bool,
-    );
-}
-
 /// A snapshot of a log, from a position on.
-pub(super) struct LogSnapshot<K> {
-    source: Arc<LogSource<K>>,
+pub(super) struct LogSnapshot<T> {
+    source: Arc<LogSource<T>>,
     position: RowPosition,
 }
 
-struct LogSource<K> {
-    frontier: Frontier,
-    query: LogQuery,
-    commits: Vec<(Commit, K)>,
+/// The state that all parts of a snapshot share.
+pub(super) struct LogSource<T> {
+    pub(super) frontier: Frontier,
+    pub(super) view: &'static View,
+    pub(super) filter: Arc<RowFilter>,
+    pub(super) labels: Labels,
+    pub(super) commits: Commits<T>,
 }
 
 /// A commit, and the number of a row in it.
@@ -49,38 +29,34 @@ struct RowPosition {
     row: usize,
 }
 
-impl<K: CommitRows> LogSnapshot<K> {
-    /// The latest filtered rows of these commits, at most `rows`.
+impl<T: LogEntry> LogSnapshot<T> {
+    /// The latest filtered rows of a source, at most `rows`.
     pub(super) fn latest(
-        frontier: Frontier,
-        query: LogQuery,
-        commits: Vec<(Commit, K)>,
+        mut source: LogSource<T>,
         rows: usize,
         allowance: &mut Allowance<'_>,
-    ) -> Result<LogSnapshot<K>, Exceeded> {
-        let mut source = LogSource { frontier, query, commits };
+    ) -> Result<LogSnapshot<T>, Exceeded> {
         let RowPosition { commit, row } = source.latest(rows, allowance)?;
         source.commits.drain(..commit); // earlier commits need not be held
         Ok(LogSnapshot { source: Arc::new(source), position: RowPosition { commit: 0, row } })
     }
 }
 
-impl<K: CommitRows> LogSource<K> {
+impl<T: LogEntry> LogSource<T> {
+    fn query(&self) -> LogQuery<'_> {
+        LogQuery { view: self.view, filter: &self.filter, labels: &self.labels }
+    }
+
     /// The position of the first of the latest `rows` filtered rows.
     fn latest(&self, rows: usize, allowance: &mut Allowance<'_>) -> Result<RowPosition, Exceeded> {
         if rows == usize::MAX {
             return Ok(RowPosition { commit: 0, row: 0 });
         }
         let mut left = rows;
-        for (at, (commit, rows_of_commit)) in self.commits.iter().enumerate().rev() {
-            allowance.take(rows_of_commit.count())?;
-            let mut wanted = Vec::new();
-            rows_of_commit.each(&self.query, *commit, 0, &mut |number, cells| {
-                if self.query.filter.fits(self.query.view, &cells) {
-                    wanted.push(number);
-                }
-                true
-            });
+        for (at, (commit, entries)) in self.commits.iter().enumerate().rev() {
+            allowance.take(count(entries))?;
+            let wanted = self.query().rows(*commit, entries, 0);
+            let wanted: Vec<usize> = wanted.map(|(number, _)| number).collect();
             match wanted.len().checked_sub(left) {
                 None => left -= wanted.len(),
                 Some(first) => {
@@ -93,35 +69,26 @@ impl<K: CommitRows> LogSource<K> {
     }
 }
 
-impl<K: CommitRows> Snapshot for LogSnapshot<K> {
+impl<T: LogEntry> Snapshot for LogSnapshot<T> {
     fn frontier(&self) -> Frontier {
         self.source.frontier
     }
 
     fn next(&self, rows: usize) -> SnapshotPart {
-        let LogSource { query, commits, .. } = &*self.source;
-        let (mut part, mut rest) = (Vec::new(), None);
-        let mut from = self.position.row;
-        for (at, (commit, rows_of_commit)) in commits.iter().enumerate().skip(self.position.commit)
-        {
-            rows_of_commit.each(query, *commit, from, &mut |row, cells| {
-                if !query.filter.fits(query.view, &cells) {
-                    return true;
-                }
+        let (mut part, mut from) = (Vec::new(), self.position.row);
+        let commits = self.source.commits.iter().enumerate().skip(self.position.commit);
+        for (at, (commit, entries)) in commits {
+            for (row, cells) in self.source.query().rows(*commit, entries, from) {
                 if part.len() >= rows {
-                    rest = Some(RowPosition { commit: at, row });
-                    return false;
+                    let position = RowPosition { commit: at, row };
+                    let rest = LogSnapshot { source: Arc::clone(&self.source), position };
+                    return (part, Some(Arc::new(rest)));
                 }
                 part.push(cells);
-                true
-            });
-            if rest.is_some() {
-                break;
             }
             from = 0;
         }
-        let rest = rest.map(|position| LogSnapshot { source: Arc::clone(&self.source), position });
-        (part, rest.map(|rest| Arc::new(rest) as Arc<dyn Snapshot>))
+        (part, None)
     }
 }
 
@@ -156,31 +123,31 @@ impl Snapshot for TableSnapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publish::change_log::Retained;
     use crate::views::view;
-    use market::EventTime;
+    use market::{Commit, EventTime};
     use proptest::prelude::*;
 
-    /// Numbered rows; every third one is filtered out.
-    struct Numbered(usize);
+    /// A numbered row; every third one is filtered out.
+    #[derive(Clone)]
+    struct Numbered(u64);
 
-    impl CommitRows for Numbered {
-        fn count(&self) -> usize {
-            self.0
+    impl Retained for Numbered {
+        fn bytes(&self) -> usize {
+            1
+        }
+    }
+
+    impl LogEntry for Numbered {
+        type Row = Numbered;
+
+        fn in_order<'a>(rows: &'a [Numbered], _: &RowFilter) -> Vec<&'a Numbered> {
+            rows.iter().collect()
         }
 
-        fn each(
-            &self,
-            _: &LogQuery,
-            commit: Commit,
-            from: usize,
-            each: &mut dyn FnMut(usize, Vec<Cell>) -> bool,
-        ) {
-            let cells = |row: usize| {
-                let code = if row % 3 == 2 { "other" } else { "wanted" };
-                let number = Cell::Unsigned(row as u64);
-                vec![Cell::Unsigned(commit.0), Cell::Text(code.into()), number]
-            };
-            let _ = (from..self.0).all(|row| each(row, cells(row)));
+        fn cells(row: &Numbered, commit: Commit, _: &Labels) -> Vec<Cell> {
+            let code = if row.0 % 3 == 2 { "other" } else { "wanted" };
+            vec![Cell::Unsigned(commit.0), Cell::Text(code.into()), Cell::Unsigned(row.0)]
         }
     }
 
@@ -188,26 +155,26 @@ mod tests {
         /// Parts of any size add up to the latest filtered rows, and a part that is read again is the same.
         #[test]
         fn parts_add_up(
-            counts in proptest::collection::vec(0..9_usize, 0..6),
+            counts in proptest::collection::vec(0..9_u64, 0..6),
             latest in prop_oneof![0..30_usize, Just(usize::MAX)],
             size in 1..5_usize,
         ) {
-            let query = LogQuery {
-                view: view("incidents").unwrap(),
-                filter: Arc::new(RowFilter { texts: vec![(1, vec!["wanted".to_owned()])], ..RowFilter::default() }),
-                labels: Labels::default(),
-            };
             let all = counts.iter().enumerate().flat_map(|(commit, count)| {
                 let wanted = (0..*count).filter(|row| row % 3 != 2);
-                wanted.map(move |row| (commit as u64, row as u64))
+                wanted.map(move |row| (commit as u64, row))
             });
             let all: Vec<_> = all.collect();
             let want = &all[all.len().saturating_sub(latest)..];
+            let numbered = |count: u64| Arc::new((0..count).map(Numbered).collect());
             let commits = counts.iter().enumerate();
-            let commits = commits.map(|(at, count)| (Commit(at as u64), Numbered(*count))).collect();
-            let frontier = Frontier { commit: Some(Commit(9)), at: EventTime(0) };
-            let unlimited = &mut Allowance::unlimited();
-            let rest = LogSnapshot::latest(frontier, query, commits, latest, unlimited);
+            let source = LogSource {
+                frontier: Frontier { commit: Some(Commit(9)), at: EventTime(0) },
+                view: view("incidents").unwrap(),
+                filter: Arc::new(RowFilter { texts: vec![(1, vec!["wanted".to_owned()])], ..RowFilter::default() }),
+                labels: Labels::default(),
+                commits: commits.map(|(at, count)| (Commit(at as u64), numbered(*count))).collect(),
+            };
+            let rest = LogSnapshot::latest(source, latest, &mut Allowance::unlimited());
             let mut rest: Option<Arc<dyn Snapshot>> = Some(Arc::new(rest.unwrap()));
             let mut got = Vec::new();
             while let Some(left) = rest {

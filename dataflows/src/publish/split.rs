@@ -18,9 +18,9 @@ use super::board::Board;
 use super::digest::Digest;
 use super::history::arrange_history;
 use super::keyed::{
-    Alerts, Candles, Drifts, Edges, Gaps, Indicators, Keyed, Portfolios, Positions, Risks, Signals,
-    rows_of,
+    Alerts, Candles, Drifts, Edges, Gaps, Indicators, Portfolios, Positions, Risks, Signals,
 };
+use super::keyed_rows::{Keyed, rows_of};
 use super::logs::LogRow;
 use super::trade_log::TRADE_LOG;
 use crate::telemetry::Metrics;
@@ -271,7 +271,8 @@ fn arranged<'scope, V: Keyed>(
     board: &Arc<Board>,
 ) -> Arranged {
     let has_history = view(V::VIEW).is_some_and(|view| view.history) && board.history.is_enabled();
-    let before = has_history.then(|| arrange_history::<V>(updates.clone(), contexts, board));
+    let points = || Arc::clone(&board.history);
+    let before = has_history.then(|| arrange_history::<V>(updates.clone(), contexts, points()));
     Arranged { now: arrange::<V>(updates), before }
 }
 

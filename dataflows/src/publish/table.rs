@@ -4,101 +4,93 @@
 //! A table holds the rows after its newest commit, which may not be complete yet. A read at an earlier commit undoes
 //! the later changes, so changes of incomplete commits are never visible.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use market::Commit;
 use tokio::sync::watch;
 
+use super::change_log::{ChangeLog, Exempt, Retained};
 use rows::{Cell, Change, Frontier};
 
 /// The cells of a row. The first one is its key, a text.
 type Cells = Vec<Cell>;
 
-/// The rows of one view, keyed by a text, and their latest changes.
-///
-/// If the changes exceed their bound, the oldest ones are dropped. Changes can then be read only after the last commit
-/// of a dropped change. Changes of incomplete commits are never dropped.
+/// The rows of one view, keyed by a text, and their latest changes. Changes of incomplete commits are never dropped.
 pub struct Table {
     /// The view's name.
     pub view: &'static str,
-    inner: Mutex<Inner>,
-    bytes_max: usize,
-    moved: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct Inner {
-    /// The rows after the newest commit.
-    rows: BTreeMap<String, Cells>,
-    /// Changes in the order of commits.
-    changes: VecDeque<RowChange>,
-    bytes: usize,
-    /// Changes of commits before this number may have been dropped.
-    gone_before: u64,
-    /// Commits before this number are complete.
-    complete_before: u64,
-    /// Subscribers were not notified of changes of commits before this number.
-    unannounced_before: Option<u64>,
+    /// The rows after the newest commit. Whoever appends or drops changes holds this lock.
+    rows: Mutex<BTreeMap<String, Cells>>,
+    changes: ChangeLog<RowChange>,
 }
 
 /// The row of a key before and after a commit.
+#[derive(Clone)]
 struct RowChange {
-    commit: Commit,
     key: String,
     before: Option<Cells>,
     after: Option<Cells>,
-    bytes: usize,
+}
+
+impl Retained for RowChange {
+    fn bytes(&self) -> usize {
+        let cells = self.before.iter().chain(&self.after).flatten();
+        size_of::<RowChange>() + self.key.len() + cells.map(cell_bytes).sum::<usize>()
+    }
+}
+
+fn cell_bytes(cell: &Cell) -> usize {
+    let text = if let Cell::Text(text) = cell { text.len() } else { 0 };
+    size_of::<Cell>() + text
 }
 
 impl Table {
     /// An empty table whose latest changes take at most `bytes_max` bytes.
     pub fn new(view: &'static str, bytes_max: usize) -> Table {
-        Table { view, inner: Mutex::default(), bytes_max, moved: watch::Sender::new(0) }
+        let changes = ChangeLog::new(bytes_max, Exempt::IncompleteCommits);
+        Table { view, rows: Mutex::default(), changes }
     }
 
     /// Replaces all rows as of `commit`; keys that are missing in `rows` are deleted. The caller guarantees that
     /// commits only grow, and that this one is not complete yet.
     pub fn update(&self, commit: Commit, rows: impl IntoIterator<Item = (String, Vec<Cell>)>) {
-        let mut inner = self.lock();
-        let mut old = std::mem::take(&mut inner.rows);
+        let mut now = self.lock();
+        let mut old = std::mem::take(&mut *now);
+        let change = |key, before, after| {
+            self.changes.append(commit, RowChange { key, before, after });
+        };
         for (key, row) in rows {
             let before = old.remove(&key);
             if before.as_ref() != Some(&row) {
-                inner.change(commit, key.clone(), before, Some(row.clone()));
+                change(key.clone(), before, Some(row.clone()));
             }
-            inner.rows.insert(key, row);
+            now.insert(key, row);
         }
-        old.into_iter().for_each(|(key, row)| inner.change(commit, key, Some(row), None));
-        inner.compact(self.bytes_max);
+        old.into_iter().for_each(|(key, row)| change(key, Some(row), None));
     }
 
     /// Notifies subscribers that all commits before this number are complete, if the table may have changed.
     pub fn complete(&self, complete_before: u64) {
-        let mut inner = self.lock();
-        inner.complete_before = inner.complete_before.max(complete_before);
-        inner.compact(self.bytes_max);
-        let Some(unannounced_before) = inner.unannounced_before else { return };
-        if unannounced_before <= complete_before {
-            inner.unannounced_before = None;
-        }
-        drop(inner);
-        self.moved.send_replace(complete_before.saturating_sub(1));
+        let _rows = self.lock(); // a read must not miss changes between its frontier and its look at them
+        self.changes.complete(complete_before);
     }
 
     /// A channel with the number of the latest commit that may have changed the table.
     pub fn moved(&self) -> watch::Receiver<u64> {
-        self.moved.subscribe()
+        self.changes.moved()
     }
 
-    /// All rows, sorted by key, at the frontier that `now` returns. Nothing is compacted meanwhile.
+    /// All rows, sorted by key, at the frontier that `now` returns. Nothing is dropped meanwhile.
     pub fn read(&self, now: impl FnOnce() -> Frontier) -> (Frontier, Vec<Vec<Cell>>) {
-        let inner = self.lock();
+        let newest = self.lock();
         let frontier = now();
         let Some(commit) = frontier.commit else { return (frontier, Vec::new()) };
+        // Only changes of complete commits are dropped, so all after the frontier are there.
+        let later = self.changes.between(Some(commit), Commit(u64::MAX)).unwrap_or_default();
         let mut rows: BTreeMap<&String, Option<&Cells>> =
-            inner.rows.iter().map(|(key, row)| (key, Some(row))).collect();
-        for change in inner.changes.iter().rev().take_while(|change| change.commit > commit) {
+            newest.iter().map(|(key, row)| (key, Some(row))).collect();
+        for change in later.iter().rev().flat_map(|(_, changes)| changes.iter().rev()) {
             rows.insert(&change.key, change.before.as_ref());
         }
         (frontier, rows.into_values().flatten().cloned().collect())
@@ -107,15 +99,9 @@ impl Table {
     /// The net change after one commit (none: from the beginning) up to another, sorted by key, deletes before inserts;
     /// none if some changes were dropped.
     pub fn between(&self, after: Option<Commit>, through: Commit) -> Option<Vec<Change>> {
-        let inner = self.lock();
-        let from = after.map_or(0, |after| after.0 + 1);
-        if from < inner.gone_before {
-            return None;
-        }
+        let changes = self.changes.between(after, through)?;
         let mut net: BTreeMap<&String, (&Option<Cells>, &Option<Cells>)> = BTreeMap::new();
-        for change in
-            inner.changes.iter().filter(|change| (from..=through.0).contains(&change.commit.0))
-        {
+        for change in changes.iter().flat_map(|(_, changes)| changes.iter()) {
             net.entry(&change.key).or_insert((&change.before, &change.after)).1 = &change.after;
         }
         let changed = net.into_values().filter(|(before, after)| before != after);
@@ -126,38 +112,12 @@ impl Table {
 
     /// The number of rows.
     pub fn rows(&self) -> u64 {
-        self.lock().rows.len() as u64
+        self.lock().len() as u64
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Cells>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Inner {
-    fn change(&mut self, commit: Commit, key: String, before: Option<Cells>, after: Option<Cells>) {
-        let cells = before.iter().chain(&after).flatten();
-        let bytes = size_of::<RowChange>() + key.len() + cells.map(cell_bytes).sum::<usize>();
-        self.bytes += bytes;
-        self.unannounced_before = self.unannounced_before.max(Some(commit.0 + 1));
-        self.changes.push_back(RowChange { commit, key, before, after, bytes });
-    }
-
-    fn compact(&mut self, bytes_max: usize) {
-        while self.bytes > bytes_max
-            && let Some(change) = self.changes.front()
-            && change.commit.0 < self.complete_before
-        {
-            self.gone_before = change.commit.0 + 1;
-            self.bytes -= change.bytes;
-            self.changes.pop_front();
-        }
-    }
-}
-
-fn cell_bytes(cell: &Cell) -> usize {
-    let text = if let Cell::Text(text) = cell { text.len() } else { 0 };
-    size_of::<Cell>() + text
 }
 
 #[cfg(test)]

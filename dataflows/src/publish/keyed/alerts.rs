@@ -4,7 +4,7 @@ use market::CandleKey;
 use operators::{Alert, AlertKey};
 
 use super::candles::{BARS, bar_prefix, lowest_bar};
-use super::{KeyPrefix, Keyed};
+use crate::publish::keyed_rows::{KeyPrefix, Keyed};
 use crate::views::AlertRow;
 use rows::{Cell, Dimension, Labels, Row};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use market::{BarState, Candle, CandleKey, EventTime, InstrumentId, Timeframe};
 
-use super::{KeyPrefix, Keyed};
+use crate::publish::keyed_rows::{KeyPrefix, Keyed};
 use rows::{CandleRow, Cell, Dimension, Labels, Row};
 
 /// The view `candles`.

@@ -3,7 +3,7 @@
 use market::{InstrumentId, ModelId};
 use operators::portfolio::{Edge, EdgeKey};
 
-use super::{KeyPrefix, Keyed};
+use crate::publish::keyed_rows::{KeyPrefix, Keyed};
 use crate::views::EdgeRow;
 use rows::{Cell, Dimension, Labels, Row};
 

@@ -2,7 +2,7 @@
 
 use market::{Gap, GapKey, IdScope, InstrumentId};
 
-use super::{KeyPrefix, Keyed};
+use crate::publish::keyed_rows::{KeyPrefix, Keyed};
 use crate::views::GapRow;
 use rows::{Cell, Dimension, Labels, Row};
 

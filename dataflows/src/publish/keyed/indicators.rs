@@ -4,7 +4,7 @@ use market::CandleKey;
 use operators::indicators::Numbers;
 
 use super::candles::{BARS, bar_prefix, lowest_bar};
-use super::{KeyPrefix, Keyed};
+use crate::publish::keyed_rows::{KeyPrefix, Keyed};
 use crate::views::IndicatorRow;
 use rows::{Cell, Dimension, Labels, Row};
 

@@ -3,7 +3,7 @@
 use market::PortfolioId;
 use operators::portfolio::{Measures, Portfolio, PortfolioAmounts, Risk, RiskKey};
 
-use super::{KeyPrefix, Keyed};
+use crate::publish::keyed_rows::{KeyPrefix, Keyed};
 use crate::views::{PortfolioRow, RiskRow};
 use rows::{Cell, Dimension, Labels, Row};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use market::{InstrumentId, PortfolioId};
 use operators::portfolio::{BaseAmounts, Drift, Position, PositionKey, Unpriced};
 
-use super::{KeyPrefix, Keyed};
+use crate::publish::keyed_rows::{KeyPrefix, Keyed};
 use crate::views::{DriftRow, PositionRow};
 use rows::{Cell, Dimension, Labels, Row};
 

@@ -4,7 +4,7 @@ use market::CandleKey;
 use operators::signals::{Signal, SignalKey};
 
 use super::candles::{bar_prefix, lowest_bar};
-use super::{KeyPrefix, Keyed};
+use crate::publish::keyed_rows::{KeyPrefix, Keyed};
 use crate::views::SignalRow;
 use rows::{Cell, Dimension, Labels, Row};
 
