@@ -57,7 +57,7 @@ const KNOWN_CIRCLES: &[KnownCircle] = &[
     KnownCircle {
         of: "dataflows",
         members: &["serve::bars", "serve::session"],
-        reason: "bars of a session are read by both",
+        reason: "requests of bars name a session, and sessions read as requests of bars do",
     },
     KnownCircle {
         of: "dataflows",
