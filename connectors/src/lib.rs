@@ -8,10 +8,12 @@
 //! module in [`mod@sinks`], and a line in [`sinks()`].
 
 pub mod codecs;
+pub mod delimited;
 pub mod entries;
 pub mod file_key;
 pub mod files;
 pub mod kafka;
+pub mod lines;
 pub mod mapping;
 pub mod messages;
 pub mod redis;

@@ -15,8 +15,7 @@ use crate::context::CommitContext;
 use crate::state::{StateError, StateStore};
 use crate::timestamp_buffer::{PendingCommit, TimestampBuffer};
 
-/// The timely timestamp: the number of a commit.
-pub type Time = u64;
+pub use crate::time::Time;
 
 /// Belongs to a shard.
 pub trait Sharded {
@@ -125,7 +124,7 @@ pub fn keyed<'scope, C: Core>(
                 out.clear();
             }
 
-            // 1. TimestampBuffer what has arrived under its commit.
+            // 1. Buffer what has arrived under its commit.
             buffer.take(contexts, records);
 
             // 2. Retire, in order, every commit that both frontiers have passed.
@@ -138,26 +137,8 @@ pub fn keyed<'scope, C: Core>(
                 let Some(context) = contexts.pop() else {
                     unreachable!("commit {time} of `{name}` has records but no context");
                 };
-                for record in records {
-                    let slot = usize::from(record.shard().0) / peers;
-                    debug_assert_eq!(
-                        record.shard(),
-                        slots[slot].shard,
-                        "record on a foreign worker"
-                    );
-                    slots[slot].inbox.push(record);
-                }
-                let (mut keys, mut bytes, mut ids) = (0, 0, 0);
-                for ShardSlot { core, inbox, .. } in &mut slots {
-                    core.commit(&context, inbox, &mut out);
-                    let size = core.size();
-                    keys += size.0;
-                    bytes += size.1;
-                    ids += core.ids();
-                }
-                gauge.keys.store(keys, Ordering::Relaxed);
-                gauge.bytes.store(bytes, Ordering::Relaxed);
-                gauge.ids.store(ids, Ordering::Relaxed);
+                distribute(records, &mut slots, peers);
+                commit_all(&mut slots, &context, &mut out, &gauge);
                 if context.save {
                     save(name, &slots, &context, &*states);
                 }
@@ -192,6 +173,36 @@ fn slots<C: Core>(
         Ok(ShardSlot { shard, core, inbox: Vec::new() })
     })
     .collect()
+}
+
+/// Puts each record into the inbox of its shard; `slots` are those of one of `peers` workers.
+fn distribute<C: Core>(records: Vec<C::In>, slots: &mut [ShardSlot<C>], peers: usize) {
+    for record in records {
+        // A worker owns every `peers`-th shard.
+        let slot = &mut slots[usize::from(record.shard().0) / peers];
+        debug_assert_eq!(record.shard(), slot.shard, "record on a foreign worker");
+        slot.inbox.push(record);
+    }
+}
+
+/// Applies one commit to the core of each shard, and measures what they hold after it.
+fn commit_all<C: Core>(
+    slots: &mut [ShardSlot<C>],
+    context: &CommitContext,
+    out: &mut Vec<C::Out>,
+    gauge: &Gauge,
+) {
+    let (mut keys, mut bytes, mut ids) = (0, 0, 0);
+    for ShardSlot { core, inbox, .. } in slots {
+        core.commit(context, inbox, out);
+        let size = core.size();
+        keys += size.0;
+        bytes += size.1;
+        ids += core.ids();
+    }
+    gauge.keys.store(keys, Ordering::Relaxed);
+    gauge.bytes.store(bytes, Ordering::Relaxed);
+    gauge.ids.store(ids, Ordering::Relaxed);
 }
 
 fn save<C: Core>(

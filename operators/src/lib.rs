@@ -30,6 +30,7 @@ pub mod state;
 
 mod deadlines;
 mod lifecycle;
+mod time;
 mod timestamp_buffer;
 
 pub use context::{CommitContext, InstrumentClock, ReadFrom, SourceSet, Watermarks};

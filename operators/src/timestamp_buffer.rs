@@ -9,7 +9,7 @@ use timely::dataflow::operators::generic::InputHandleCore;
 use timely::dataflow::operators::{Capability, InputCapability};
 use timely::progress::frontier::MutableAntichain;
 
-use crate::keyed::Time;
+use crate::time::Time;
 
 /// Of two inputs of an operator with so many outputs, by commit.
 pub(crate) struct TimestampBuffer<L, R, const OUTPUTS: usize> {

@@ -6,7 +6,7 @@ use market::{
     Bar, CandleKey, Cause, CauseKind, Commit, Conflict, Event, Origin, Record, Trade, TradeRef,
 };
 
-use crate::commits::History;
+use crate::history::History;
 use crate::set::Joined;
 use crate::values;
 

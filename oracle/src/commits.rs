@@ -5,33 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{
-    Calendars, Candle, CandleKey, Commit, Conflict, EventTime, Gap, GapKey, InstrumentId, Outlier,
-    Record, Revision, Span, Timeframe, TooLate, TradeRef, Unmatched,
-};
+use market::{Commit, EventTime, InstrumentId, Record, TradeRef};
 
 use crate::instrument::InstrumentFold;
-use crate::outliers::Far;
 
-/// The configuration of a job, fixed before its first commit.
-#[derive(Clone, Debug)]
-pub struct History {
-    /// Ascending; the first is the base, the others are larger and unions of it.
-    pub timeframes: Vec<Timeframe>,
-    /// The calendars that instruments choose from.
-    pub calendars: Calendars,
-    /// How far behind the watermark a new trade may be; at most the correction horizon.
-    pub reject_after: Span,
-    /// How far behind the watermark trades can be corrected.
-    pub correction_horizon: Span,
-    /// How many gaps of an instrument and scope are kept apart; at least 1.
-    pub gaps_max: usize,
-    /// Which prices are far away.
-    pub far: Far,
-    /// From when on sources were read, by number: −∞ from their beginning; none, or beyond the end, where nobody can
-    /// know.
-    pub read_from: Vec<Option<EventTime>>,
-}
+pub use crate::history::{History, Output};
 
 /// One commit of input.
 #[derive(Clone, Debug, Default)]
@@ -42,28 +20,6 @@ pub struct CommitInput {
     pub watermarks: Vec<Option<EventTime>>,
     /// Whether this commit ends a round.
     pub round: bool,
-}
-
-/// What shows after a commit, and what the logs gained in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Output {
-    /// All rows of all timeframes; those of larger ones as of the last round.
-    pub candles: BTreeMap<CandleKey, Candle>,
-    /// All rows.
-    pub gaps: BTreeMap<GapKey, Gap>,
-    /// Rows of this commit, sorted, as are all the others.
-    pub conflicts: Vec<Conflict>,
-    /// Rows of this commit.
-    pub too_late: Vec<TooLate>,
-    /// Rows of this commit.
-    pub unmatched: Vec<Unmatched>,
-    /// Rows of this commit; those of larger timeframes carry the commit that ended their round.
-    pub revisions: Vec<Revision>,
-    /// Rows of this commit.
-    pub outliers: Vec<Outlier>,
-    /// The records accepted in this commit, but each `New` of an id that has a `New` already, or one with a
-    /// lower origin in this commit.
-    pub accepted: Vec<Record>,
 }
 
 /// The fold over commits.

@@ -8,8 +8,8 @@ use market::{
 };
 
 use crate::behind::{causes, conflicts, strongest};
-use crate::commits::{History, Output};
 use crate::gaps::KnownIds;
+use crate::history::{History, Output};
 use crate::outliers::outliers;
 use crate::revise::{Bars, Revisions, changes};
 use crate::set::{Joined, joined};

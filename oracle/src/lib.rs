@@ -16,12 +16,14 @@
 mod behind;
 pub mod commits;
 pub mod gaps;
+mod history;
 mod instrument;
 pub mod outliers;
 pub mod portfolio;
 mod prng;
 pub mod random;
 mod revise;
+mod scene;
 pub mod sessions;
 pub mod set;
 mod stories;

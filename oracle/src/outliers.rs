@@ -3,21 +3,12 @@
 use market::{CauseKind, Commit, EventTime, Outlier, Price, Trade, Updates};
 
 use crate::behind::content;
-use crate::commits::History;
+use crate::history::History;
 use crate::revise::Bars;
 use crate::set::Joined;
 use crate::values;
 
-/// The three numbers of the definition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Far {
-    /// `bars`; with 0 there are no rows.
-    pub bars: usize,
-    /// `deviations`.
-    pub deviations: u32,
-    /// `floor_bps`.
-    pub floor_bps: u32,
-}
+pub use crate::history::Far;
 
 /// The rows of `commit`: `bars` are the base bars of the instrument at the end of the commit before, `was`
 /// and `is` its trades then and now.

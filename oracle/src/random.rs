@@ -1,29 +1,17 @@
 //! Random input from a seed: what venues and feeds do on a bad day, and more often than they do it.
 //!
 //! The same seed and shape give the same script on every machine. What happens to trades is defined in
-//! the private module `stories`; this one has sources, watermarks and commits.
+//! the private module `stories`, what a script plays on in `scene`; this one has sources, watermarks and commits.
 
-use market::{Calendar, Calendars, Event, EventTime, Origin, Record, SourceId, Span, Timeframe};
+use market::{Event, EventTime, Origin, Record, SourceId};
 
-use crate::commits::{CommitInput, History};
-use crate::outliers::Far;
+use crate::commits::CommitInput;
+use crate::history::History;
 use crate::prng::Prng;
+use crate::scene::Scene;
 use crate::stories::Stories;
 
-/// How much input, and of what kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// How many instruments trade; the first ones most.
-    pub instruments: usize,
-    /// How many sources report them, each of another provider rank or not: 1 to 64.
-    pub sources: u8,
-    /// How many commits; in some scripts the last ones are empty.
-    pub commits: usize,
-    /// How many records a commit has about.
-    pub records_per_commit: usize,
-    /// Whether trades can be too late and be forgotten; else both horizons are `forever`.
-    pub horizons: bool,
-}
+pub use crate::scene::Shape;
 
 /// A job's configuration and its whole input. How many workers there are is nobody's business here.
 #[derive(Clone, Debug)]
@@ -32,12 +20,6 @@ pub struct Script {
     pub history: History,
     /// The input. The last commit ends a round.
     pub commits: Vec<CommitInput>,
-}
-
-impl Default for Shape {
-    fn default() -> Shape {
-        Shape { instruments: 64, sources: 3, commits: 40, records_per_commit: 24, horizons: true }
-    }
 }
 
 impl Script {
@@ -109,97 +91,6 @@ pub fn rebatch(script: &Script, seed: u64) -> Script {
         commit.round = number + 1 == count || prng.percent(40);
     }
     Script { history: script.history.clone(), commits }
-}
-
-/// Where and when a script plays.
-#[derive(Clone, Debug)]
-pub(crate) struct Scene {
-    pub(crate) history: History,
-    pub(crate) start: EventTime,
-    /// Event time that passes per commit, in nanoseconds.
-    pub(crate) step: i64,
-    /// How many calendars instruments choose from.
-    pub(crate) calendars: u8,
-}
-
-impl Scene {
-    fn choose(prng: &mut Prng, shape: &Shape) -> Scene {
-        const SECOND: i64 = 1_000_000_000;
-        const HOUR: i64 = 3_600 * SECOND;
-        // 2024-03-09T20:00Z and 2024-11-02T20:00Z: New York changes its clocks ten or eleven hours
-        // later, on a day that ends within the forty hours of the script.
-        const FORWARD: i64 = 1_710_014_400 * SECOND;
-        const BACK: i64 = 1_730_577_600 * SECOND;
-        let slow = 40 * HOUR / shape.commits.max(1) as i64;
-        let (timeframes, start, step): (&[u32], i64, i64) = match prng.below(4) {
-            0 => (&[1, 10, 60], FORWARD + 11 * HOUR - 30 * SECOND, 1_700_000_000),
-            1 => (&[60, 300, 3_600], BACK + 9 * HOUR, 150 * SECOND),
-            2 => (&[60, 900, 14_400, 86_400], FORWARD, slow),
-            _ => (&[3_600, 14_400, 86_400], BACK, slow),
-        };
-        let base = i64::from(timeframes[0]) * SECOND;
-        let new_york = Calendar::named("America/New_York").ok();
-        let new_york = new_york.filter(|_| start == FORWARD || start == BACK || prng.percent(50));
-        let calendars: Vec<Calendar> = [Calendar::Utc].into_iter().chain(new_york).collect();
-        let count = calendars.len() as u8;
-        let (reject_after, correction_horizon) = horizons(prng, shape, base, step);
-        // In some scripts so few that gaps are merged; then they depend on commits.
-        let few = shape.horizons && prng.percent(40);
-        let gaps_max = if few { 1 + prng.index(4) } else { 1_000 };
-        Scene {
-            history: History {
-                far: far(prng),
-                timeframes: timeframes
-                    .iter()
-                    .filter_map(|secs| Timeframe::from_secs(*secs))
-                    .collect(),
-                calendars: Calendars::new(calendars).unwrap_or_else(|_| Calendars::utc()),
-                reject_after,
-                correction_horizon,
-                gaps_max,
-                read_from: read_from(prng, start, step * shape.commits as i64),
-            },
-            start: EventTime(start),
-            step,
-            calendars: count,
-        }
-    }
-}
-
-/// Windows of few bars are full early, and in narrow bands many prices are far away.
-fn far(prng: &mut Prng) -> Far {
-    Far {
-        bars: prng.pick(&[0, 1, 2, 3, 5, 5, 8, 30]),
-        deviations: prng.pick(&[1, 1, 2, 3, 10]),
-        floor_bps: prng.pick(&[0, 10, 50, 100]),
-    }
-}
-
-/// In most scripts all sources are read from their beginning; in others some are not, or it is unknown.
-fn read_from(prng: &mut Prng, start: i64, span: i64) -> Vec<Option<EventTime>> {
-    if prng.percent(70) {
-        return Vec::new();
-    }
-    let mut of_source = || match prng.below(4) {
-        0 => None,
-        1 => Some(EventTime::NEVER),
-        _ => Some(EventTime(start + prng.between(0, span / 2))),
-    };
-    (0..4).map(|_| of_source()).collect()
-}
-
-/// `reject_after` and `correction_horizon`.
-fn horizons(prng: &mut Prng, shape: &Shape, base: i64, step: i64) -> (Span, Span) {
-    if !shape.horizons {
-        return (Span::FOREVER, Span::FOREVER);
-    }
-    let reject = prng.pick(&[0, base, step, 2 * step, 4 * step]);
-    let longer = prng.pick(&[0, base, step, 3 * step, 8 * step]);
-    let correct = match prng.percent(10) {
-        true => Span::FOREVER,
-        false => Span::nanos(reject + longer),
-    };
-    (Span::nanos(reject), correct)
 }
 
 /// One source and what it will do.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use market::{Event, EventTime, InstrumentId, InstrumentSpec, Trade, TradeId, TradeRef};
 
 use crate::prng::Prng;
-use crate::random::Scene;
+use crate::scene::Scene;
 
 /// How many trades of an instrument are remembered, so that something may still happen to them.
 const REMEMBERED: usize = 40;

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use super::binance_stream::AGGREGATED;
 use super::names::symbol_before;
 use super::{Codec, CodecDefaults, LineFormat, typed};
-use crate::files::Header;
+use crate::delimited::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading};
 
 pub(super) const CODEC: Codec = Codec {

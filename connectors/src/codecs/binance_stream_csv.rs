@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Codec, CodecDefaults, LineFormat, fund_prints, typed};
-use crate::files::Header;
+use crate::delimited::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading, WhereConfig};
 
 pub(super) const CODEC: Codec = Codec {

@@ -24,7 +24,7 @@ mod us_equity_ticks;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::files::Header;
+use crate::delimited::Header;
 use crate::mapping::{ColumnsConfig, Readings, UnitsConfig, WhereConfig};
 
 /// Every codec, by name.

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 
 use super::names::{date, ticker};
 use super::{Codec, CodecDefaults, LineFormat, conditions, typed};
-use crate::files::Header;
+use crate::delimited::Header;
 use crate::mapping::{Column, ColumnsConfig, Readings, TimeReading, UnitsConfig, WhereConfig};
 
 pub(super) const CODEC: Codec = Codec {

@@ -6,7 +6,8 @@ use market::{
     RejectionReason, Side, Target, TradeId, WEIGHT_SCALE, decimal,
 };
 
-use super::decode::{FieldError, Row, error, missing, wrong};
+use super::decode::{Row, missing};
+use super::error::{FieldError, error, wrong};
 use super::fields::{Field, Type};
 use super::texts::RawField;
 use crate::mapping::vocabulary;

@@ -6,10 +6,11 @@ use market::RejectionReason;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::decode::{Decoder, FieldError};
+use super::decode::Decoder;
+use super::error::FieldError;
 use super::rows::{Decoding, Layout, Problem, Rows};
 use super::texts::Texts;
-use crate::files::lines::Lines;
+use crate::lines::Lines;
 
 /// How a body holds rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,30 +1,18 @@
 //! From the texts of a row to an entry. Values in, value out: no input, no clock.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use market::{
     AccountEvent, Catalog, Event, EventTime, IdScope, InputEvent, Instrument, Price, Quantity,
-    Rejection, RejectionReason, Side, TimeError, Trade, TradeId, TradeRef, UnknownNames, Updates,
-    decimal,
+    RejectionReason, Side, TimeError, Trade, TradeId, TradeRef, UnknownNames, Updates, decimal,
 };
 
+use super::error::{FieldError, error, wrong};
 use super::fields::{Field, Type};
 use super::texts::{RawField, Texts};
 use crate::mapping::vocabulary;
 use crate::source::Decoded;
-
-/// Why a row was refused; with the raw input it becomes a [`Rejection`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    /// The kind of reason.
-    pub reason: RejectionReason,
-    /// The field that is wrong, as it is written; empty if that is the row.
-    pub field: Cow<'static, str>,
-    /// In words, naming field and value.
-    pub detail: String,
-}
 
 /// Decodes rows that hold their own type.
 pub struct Decoder {
@@ -32,37 +20,6 @@ pub struct Decoder {
     default: Option<Type>,
     /// The space of positions, for trades without ids.
     partition: IdScope,
-}
-
-impl FieldError {
-    /// An error of a whole row.
-    pub(super) fn of_row(reason: RejectionReason, detail: impl Into<String>) -> FieldError {
-        FieldError { reason, field: Cow::Borrowed(""), detail: detail.into() }
-    }
-
-    /// An error of a key that is no field.
-    pub(super) fn at(
-        reason: RejectionReason,
-        key: String,
-        set: impl Fn(&str) -> String,
-    ) -> FieldError {
-        let detail = set(&key);
-        FieldError { reason, field: Cow::Owned(key), detail }
-    }
-
-    /// An error of a field.
-    pub(super) fn of(
-        reason: RejectionReason,
-        field: Field,
-        detail: impl Into<String>,
-    ) -> FieldError {
-        FieldError { reason, field: Cow::Borrowed(field.doc().name), detail: detail.into() }
-    }
-
-    /// With the input that it is about.
-    pub fn rejection(self, raw: &[u8]) -> Box<Rejection> {
-        Box::new(Rejection::new(self.reason, self.detail, raw))
-    }
 }
 
 impl Decoder {
@@ -281,24 +238,6 @@ fn read_time(text: &str) -> Result<EventTime, FieldError> {
         };
         error(RejectionReason::BadTime, Field::Time, text, &format!("{why}{or}"))
     })
-}
-
-/// `price: "12x" is not a decimal number`
-pub(super) fn error(
-    reason: RejectionReason,
-    field: Field,
-    value: &str,
-    why: &dyn std::fmt::Display,
-) -> FieldError {
-    const SHOWN_MAX: usize = 80;
-    let cut = value.char_indices().nth(SHOWN_MAX).map(|(at, _)| at);
-    let (shown, dots) = cut.map_or((value, ""), |at| (&value[..at], "…"));
-    FieldError::of(reason, field, format!("{}: {shown:?}{dots} {why}", field.doc().name))
-}
-
-/// A field of words or numbers of which the value is not one that is possible.
-pub(super) fn wrong(field: Field, value: &str, why: &dyn std::fmt::Display) -> FieldError {
-    error(RejectionReason::BadField, field, value, why)
 }
 
 /// A field that is needed and says nothing.

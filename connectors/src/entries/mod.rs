@@ -30,6 +30,7 @@
 mod accounts;
 mod body;
 mod decode;
+mod error;
 pub mod fields;
 mod rows;
 mod source;
@@ -38,7 +39,8 @@ mod tests;
 mod texts;
 
 pub use body::{BodyError, BodyFormat, BodyRow, decode_body};
-pub use decode::{Decoder, FieldError};
+pub use decode::Decoder;
+pub use error::FieldError;
 pub use fields::{FIELDS, Field, FieldDoc, TYPES, Type, TypeDoc};
 pub use source::{EntriesConfig, EntriesSource};
 pub use texts::{EntryHeader, RawField, Texts};

@@ -4,11 +4,11 @@ use std::io;
 
 use market::{InputEvent, RejectionReason};
 
-use super::decode::{Decoder, FieldError};
+use super::decode::Decoder;
+use super::error::FieldError;
 use super::texts::{EntryHeader, Texts};
-use crate::files::Header;
-use crate::files::csv::{Dialect, Fields};
-use crate::files::lines::{LINE_MAX, Line, Lines};
+use crate::delimited::{Dialect, Fields, Header};
+use crate::lines::{LINE_MAX, Line, Lines};
 use crate::source::Decoded;
 
 /// How lines hold fields.

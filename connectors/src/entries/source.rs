@@ -10,10 +10,10 @@ use serde::Deserialize;
 use super::decode::Decoder;
 use super::fields::Type;
 use super::rows::{Layout, Problem, Rows};
+use crate::delimited::{CsvConfig, Dialect};
+use crate::files::Format;
 use crate::files::config::format_of;
-use crate::files::csv::Dialect;
-use crate::files::lines::Lines;
-use crate::files::{CsvConfig, Format};
+use crate::lines::Lines;
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 

@@ -7,7 +7,7 @@ use market::RejectionReason;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::decode::FieldError;
+use super::error::FieldError;
 use super::fields::{FIELDS, Field, Type, unknown};
 use crate::mapping::json::leaf;
 

@@ -4,8 +4,8 @@ use std::io;
 
 use market::{Event, RejectionReason};
 
-use super::csv::{Dialect, Fields, Header};
-use super::lines::{LINE_MAX, Line, Lines};
+use crate::delimited::{Dialect, Fields, Header};
+use crate::lines::{LINE_MAX, Line, Lines};
 use crate::mapping::{Column, DecodeError, Decoder, Field, Mapping};
 use crate::source::Decoded;
 

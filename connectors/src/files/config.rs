@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use market::WallDay;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::csv::Dialect;
 use crate::codecs::{self, Codec, LineFormat};
+use crate::delimited::{CsvConfig, Dialect};
 use crate::mapping::json::JsonColumns;
 use crate::mapping::{ColumnsConfig, Given, Mapping, MappingConfig, UnitsConfig, WhereConfig};
 use crate::registry::BuildContext;
@@ -57,18 +57,6 @@ pub enum Format {
     Jsonl,
 }
 
-/// `[source.csv]`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CsvConfig {
-    /// One ASCII character, or `tab`.
-    pub delimiter: String,
-    /// Whether the first line names the columns; if not, they have numbers.
-    pub header: bool,
-    /// One ASCII character, or `none`.
-    pub quote: String,
-}
-
 /// A checked configuration.
 pub(super) struct Plan {
     pub(super) partitions: Vec<Partition>,
@@ -97,12 +85,6 @@ pub(super) enum Shape {
         /// Whether a number may precede the object.
         stamped: bool,
     },
-}
-
-impl Default for CsvConfig {
-    fn default() -> CsvConfig {
-        CsvConfig { delimiter: ",".to_owned(), header: true, quote: "\"".to_owned() }
-    }
 }
 
 impl Plan {

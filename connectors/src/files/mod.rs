@@ -24,21 +24,17 @@
 //! paths = ["capture.gz"]
 //! ```
 //!
-//! Memory per partition is bounded by a batch of rows, [`lines::LINE_MAX`] and the window of the
-//! compression (zstd: at most 128 MiB, see `unzstd`), whatever a file holds.
+//! Memory per partition is bounded by a batch of rows, [`LINE_MAX`](crate::lines::LINE_MAX) and the window of the
+//! compression (zstd: at most 128 MiB, see `lines/unzstd.rs`), whatever a file holds.
 //!
-//! Reading order: [`config`] → [`lines`] (bytes to lines, with `unzip` and `unzstd`) → [`csv`] (lines to fields) → `columns`
-//! → `reader`.
+//! Reading order: [`config`] → [`lines`](crate::lines) (bytes to lines) → [`delimited`](crate::delimited) (lines to
+//! fields) → `columns` → `reader`.
 
 mod columns;
 pub mod config;
-pub mod csv;
-pub mod lines;
 mod reader;
 #[cfg(test)]
 mod tests;
-mod unzip;
-mod unzstd;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,8 +45,8 @@ use crate::source::{PartitionReader, Place, Source, SourceError};
 use config::{Partition, Plan};
 use reader::FileReader;
 
-pub use config::{CsvConfig, FileConfig, Format};
-pub use csv::Header;
+pub use crate::delimited::CsvConfig;
+pub use config::{FileConfig, Format};
 
 /// Files of trades; each is a partition, and can be read again from any line.
 pub struct FileSource {

@@ -8,7 +8,7 @@ use market::{Event, RejectionReason};
 
 use super::columns::{CsvColumns, Problem, is_blank};
 use super::config::{Partition, Shape};
-use super::lines::{LINE_MAX, Line, Lines};
+use crate::lines::{LINE_MAX, Line, Lines};
 use crate::mapping::json::JsonColumns;
 use crate::mapping::{DecodeError, Decoder, Mapping};
 use crate::source::{BATCH_ROWS, Decoded, PartitionReader, Progress, Row, SourceError};

@@ -6,28 +6,9 @@ use market::Catalog;
 use market::decimal::SCALE_MAX;
 
 use super::config::{Column, ColumnsConfig, MappingConfig, UnitsConfig};
+use super::field::Field;
 use super::readings::Readings;
 use super::symbol_map::SymbolMap;
-
-/// What a column may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is documented at its namesake in ColumnsConfig")]
-pub enum Field {
-    Time,
-    Price,
-    Size,
-    Symbol,
-    Id,
-    Sequence,
-    Side,
-    Maker,
-    Kind,
-    Of,
-    OfSymbol,
-    Updates,
-    /// The column that `where` looks at.
-    Where,
-}
 
 /// Which column holds what, in which units, of which instrument. Only [`Mapping::check`] makes one.
 pub struct Mapping {
@@ -36,28 +17,6 @@ pub struct Mapping {
     pub(super) equals: Option<String>,
     pub(super) readings: Readings,
     pub(super) symbol_map: SymbolMap,
-}
-
-impl Field {
-    /// How many fields there are.
-    pub const COUNT: usize = 13;
-
-    /// Every field, in the order of their declaration.
-    pub const ALL: [Field; Field::COUNT] = [
-        Field::Time,
-        Field::Price,
-        Field::Size,
-        Field::Symbol,
-        Field::Id,
-        Field::Sequence,
-        Field::Side,
-        Field::Maker,
-        Field::Kind,
-        Field::Of,
-        Field::OfSymbol,
-        Field::Updates,
-        Field::Where,
-    ];
 }
 
 impl Mapping {
@@ -248,9 +207,21 @@ mod tests {
         assert!(problem.starts_with("`contiguous_ids` needs `columns.id`"), "{problem}");
     }
 
+    /// Each mapping, given by instrument, columns, units and symbols, has the problem that begins with `want`; none if
+    /// that is empty.
+    fn assert_problems<const N: usize>(cases: [(Option<&str>, Value, Value, Value, &str); N]) {
+        for (instrument, columns, units, symbols, want) in cases {
+            let found = problem(instrument, columns, units, symbols);
+            assert!(
+                found.starts_with(want) && found.is_empty() == want.is_empty(),
+                "{found} ≠ {want}"
+            );
+        }
+    }
+
     #[test]
-    fn mappings_that_cannot_be() {
-        for (instrument, columns, units, symbols, want) in [
+    fn instruments_and_symbols_that_cannot_be() {
+        assert_problems([
             (Some("a:B"), json!({}), json!({}), json!({}), ""),
             (Some("a:{symbol}"), json!({"symbol": "s"}), json!({}), json!({"X": "b:X"}), ""),
             (None, json!({}), json!({}), json!({}), "`instrument` is missing"),
@@ -285,6 +256,12 @@ mod tests {
                 json!({"X": "a:X", "Y": "a:Y", "Z": "a:Z"}),
                 "instrument `a:Z` is one more than the 2",
             ),
+        ]);
+    }
+
+    #[test]
+    fn columns_and_units_that_cannot_be() {
+        assert_problems([
             (
                 Some("a:B"),
                 json!({"side": "s", "maker": "m"}),
@@ -327,12 +304,6 @@ mod tests {
                 json!({}),
                 "`units.price_decimals` is 19, above 18 decimals",
             ),
-        ] {
-            let found = problem(instrument, columns, units, symbols);
-            assert!(
-                found.starts_with(want) && found.is_empty() == want.is_empty(),
-                "{found} ≠ {want}"
-            );
-        }
+        ]);
     }
 }

@@ -4,70 +4,38 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use market::{
-    Event, EventTime, IdScope, Price, Quantity, Rejection, RejectionReason, Side, Trade, TradeId,
-    TradeRef, UnknownNames, Updates, decimal,
+    Event, EventTime, IdScope, Price, Quantity, RejectionReason, Side, Trade, TradeId, TradeRef,
+    UnknownNames, Updates, decimal,
 };
 
-use super::check::{Field, Mapping};
-use super::plain::Plain;
+use super::check::Mapping;
+use super::error::DecodeError;
+use super::field::Field;
+use super::plain::PlainDecoder;
 use super::readings::{self, Given};
 use super::symbol_map::{LookedUp, MappedInstrument, SymbolMap};
 use super::vocabulary::{self, Kind};
 use crate::source::Decoded;
 
-/// Why a record was refused; with the raw input it becomes a [`Rejection`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecodeError {
-    /// The kind of reason.
-    pub reason: RejectionReason,
-    /// In words, naming column and value.
-    pub detail: String,
-}
-
 /// Decodes the records of one partition.
 pub struct Decoder {
-    pub(super) mapping: Arc<Mapping>,
-    pub(super) symbol_map: SymbolMap,
+    mapping: Arc<Mapping>,
+    symbol_map: SymbolMap,
     /// The space of positions, for feeds without ids.
-    pub(super) partition: IdScope,
+    partition: IdScope,
     given: Given,
-    pub(super) plain: Plain,
-}
-
-impl DecodeError {
-    /// An error in words.
-    pub fn new(reason: RejectionReason, detail: impl Into<String>) -> DecodeError {
-        let detail = detail.into();
-        DecodeError { reason, detail }
-    }
-
-    /// `column "price": "12x" is not a decimal number`
-    pub fn value(
-        reason: RejectionReason,
-        column: &dyn Display,
-        value: &str,
-        problem: &dyn Display,
-    ) -> DecodeError {
-        const SHOWN_MAX: usize = 80;
-        let cut = value.char_indices().nth(SHOWN_MAX).map(|(at, _)| at);
-        let (shown, dots) = cut.map_or((value, ""), |at| (&value[..at], "…"));
-        DecodeError::new(reason, format!("column {column}: {shown:?}{dots} {problem}"))
-    }
-
-    /// With the input that it is about.
-    pub fn of(self, raw: &[u8]) -> Box<Rejection> {
-        Box::new(Rejection::new(self.reason, self.detail, raw))
-    }
+    plain: PlainDecoder,
 }
 
 impl Decoder {
     /// A decoder for the partition of this name (with its source, so that it is unique).
     pub fn new(mapping: Arc<Mapping>, partition: &str) -> Decoder {
+        let partition = IdScope::of(partition);
         Decoder {
             symbol_map: mapping.symbol_map.clone(),
-            plain: Plain::of(&mapping),
+            plain: PlainDecoder::new(Arc::clone(&mapping), partition),
             mapping,
-            partition: IdScope::of(partition),
+            partition,
             given: Given::default(),
         }
     }
@@ -128,6 +96,19 @@ impl Decoder {
             _ => Event::Cancel { of, time: record.time_if_any()? },
         };
         Ok(Some(Decoded { says, unknown }))
+    }
+
+    /// Whether [`Self::decode_plain`] may give anything.
+    pub(crate) fn reads_plain(&self) -> bool {
+        self.plain.may_decode()
+    }
+
+    /// The event of a record if it is plain; `bytes` gives a field's bytes.
+    pub(crate) fn decode_plain<'a, F>(&self, bytes: F, position: u64) -> Option<Event>
+    where
+        F: Fn(Field) -> Option<&'a [u8]>,
+    {
+        self.plain.decode(&self.symbol_map, bytes, position)
     }
 }
 

@@ -18,9 +18,11 @@ use market::{Event, RejectionReason};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::check::{Field, Mapping};
+use super::check::Mapping;
 use super::config::Column;
-use super::decode::{DecodeError, Decoder};
+use super::decode::Decoder;
+use super::error::DecodeError;
+use super::field::Field;
 use crate::source::Decoded;
 
 /// The columns of a mapping in JSON objects.

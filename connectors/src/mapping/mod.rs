@@ -32,20 +32,24 @@
 //! assert_eq!(trade.side, market::Side::Sell);
 //! ```
 //!
-//! Reading order: [`config`] (as written) → [`check`] (as used) → [`decode`] with its [`vocabulary`],
+//! Reading order: [`config`] (as written) → [`Field`] → [`check`] (as used) → [`decode`] with its [`vocabulary`],
 //! [`readings`] and [`symbol_map`] → `plain`, the common case straight from bytes → [`json`], the columns of a JSON object.
 
 pub mod check;
 pub mod config;
 pub mod decode;
+mod error;
+mod field;
 pub mod json;
 mod plain;
 pub mod readings;
 pub mod symbol_map;
 pub mod vocabulary;
 
-pub use check::{Field, Mapping};
+pub use check::Mapping;
 pub use config::{Column, ColumnsConfig, MappingConfig, UnitsConfig, WhereConfig};
-pub use decode::{DecodeError, Decoder};
+pub use decode::Decoder;
+pub use error::DecodeError;
+pub use field::Field;
 pub use json::JsonColumns;
 pub use readings::{Given, Readings, TimeReading};

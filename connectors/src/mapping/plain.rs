@@ -1,26 +1,31 @@
 //! The common case straight from bytes: a trade of a known symbol whose fields are written plainly.
 //!
-//! Gives exactly what [`Decoder::decode`] gives, or nothing: blanks, exponents, faults, new symbols, corrections, … are left to
+//! Gives exactly what [`Decoder::decode`](super::Decoder::decode) gives, or nothing: blanks, exponents, faults, new symbols, corrections, … are left to
 //! it. A property test of files holds the two equal.
 
 use std::str;
+use std::sync::Arc;
 
-use market::{Event, EventTime, Price, Quantity, Side, TimeUnit, Trade, TradeId, Updates};
+use market::{Event, EventTime, IdScope, Price, Quantity, Side, TimeUnit, Trade, TradeId, Updates};
 
-use super::check::{Field, Mapping};
-use super::decode::Decoder;
+use super::check::Mapping;
+use super::field::Field;
 use super::readings::TimeReading;
+use super::symbol_map::SymbolMap;
 use super::vocabulary;
 
-/// Whether records of a mapping can be read so at all, and the unit of their times in nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Plain {
+/// Reads the plain records of one partition.
+pub(super) struct PlainDecoder {
+    mapping: Arc<Mapping>,
+    /// The space of positions, for feeds without ids.
+    partition: IdScope,
+    /// The unit of times in nanoseconds; none if no record of the mapping is plain.
     unit: Option<u64>,
 }
 
-impl Plain {
+impl PlainDecoder {
     /// Of a mapping.
-    pub(super) fn of(mapping: &Mapping) -> Plain {
+    pub(super) fn new(mapping: Arc<Mapping>, partition: IdScope) -> PlainDecoder {
         let amends = [Field::Kind, Field::Of, Field::OfSymbol, Field::Updates, Field::Where];
         let is_plain = mapping.readings.time == TimeReading::InUnit
             && !mapping.needs_symbol()
@@ -32,27 +37,30 @@ impl Plain {
             TimeUnit::S => Some(1_000_000_000),
             TimeUnit::Rfc3339 => None,
         };
-        Plain { unit: unit.filter(|_| is_plain) }
-    }
-}
-
-impl Decoder {
-    /// Whether [`Decoder::decode_plain`] may give anything.
-    pub(crate) fn reads_plain(&self) -> bool {
-        self.plain.unit.is_some()
+        PlainDecoder { mapping, partition, unit: unit.filter(|_| is_plain) }
     }
 
-    /// The event of a record if it is plain; `bytes` gives a field's bytes.
-    pub(crate) fn decode_plain<'a, F>(&self, bytes: F, position: u64) -> Option<Event>
+    /// Whether [`Self::decode`] may give anything.
+    pub(super) fn may_decode(&self) -> bool {
+        self.unit.is_some()
+    }
+
+    /// The event of a record if it is plain and `symbol_map` knows its symbol; `bytes` gives a field's bytes.
+    pub(super) fn decode<'a, F>(
+        &self,
+        symbol_map: &SymbolMap,
+        bytes: F,
+        position: u64,
+    ) -> Option<Event>
     where
         F: Fn(Field) -> Option<&'a [u8]>,
     {
         let mapping = &*self.mapping;
-        let mapped = match self.symbol_map.constant() {
+        let mapped = match symbol_map.constant() {
             Some(mapped) => mapped,
-            None => self.symbol_map.known(bytes(Field::Symbol)?)?,
+            None => symbol_map.known(bytes(Field::Symbol)?)?,
         };
-        let ns = integer(bytes(Field::Time)?)?.checked_mul(self.plain.unit?)?;
+        let ns = integer(bytes(Field::Time)?)?.checked_mul(self.unit?)?;
         let time = EventTime(i64::try_from(ns).ok()?).checked().ok()?;
         let units = &mapping.units;
         let price = decimal(bytes(Field::Price)?, units.price_decimals, mapped.spec.price_scale)?;

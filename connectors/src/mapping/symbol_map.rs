@@ -7,7 +7,7 @@ use std::sync::Arc;
 use market::{Catalog, IdScope, InstrumentId, InstrumentSpec, RejectionReason, UnknownNames};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::decode::DecodeError;
+use super::error::DecodeError;
 
 /// What a decoder has to know of an instrument: 24 bytes, copied from a reader's own table, so that no
 /// lock is taken for a symbol that was seen before.

@@ -8,9 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::codecs::{self, LineFormat};
+use crate::delimited::{CsvConfig, Dialect, Header};
 use crate::entries::Type;
-use crate::files::CsvConfig;
-use crate::files::csv::{Dialect, Header};
 use crate::mapping::{
     Column, ColumnsConfig, Field, JsonColumns, Mapping, MappingConfig, UnitsConfig, WhereConfig,
 };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use market::{Event, InputEvent, Rejection, RejectionReason};
 
 use super::config::{Body, Columns, Mapped, Messages, Outside};
+use crate::delimited::Fields;
 use crate::entries::{self, Texts};
-use crate::files::csv::Fields;
 use crate::mapping::{DecodeError, Decoder, Field, JsonColumns};
 use crate::source::{Decoded, Row};
 
@@ -46,7 +46,7 @@ struct Mapper {
 }
 
 /// The longest payload that is decoded, as of a line of a file.
-const PAYLOAD_MAX: usize = crate::files::lines::LINE_MAX;
+const PAYLOAD_MAX: usize = crate::lines::LINE_MAX;
 
 impl<'a> Message<'a> {
     /// Only a payload.

@@ -55,7 +55,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("Columns", "connectors/src/mapping/config.rs", "ColumnsConfig", "[source.columns]"),
     section("Units", "connectors/src/mapping/config.rs", "UnitsConfig", "[source.units]"),
     section("Records that count", "connectors/src/mapping/config.rs", "WhereConfig", "[source.where]"),
-    section("Form of CSV", "connectors/src/files/config.rs", "CsvConfig", "[source.csv]"),
+    section("Form of CSV", "connectors/src/delimited/config.rs", "CsvConfig", "[source.csv]"),
     section("Sinks", "dataflows/src/config/raw.rs", "RawSink", "[[sink]]"),
     section("Sink: file", "connectors/src/sinks/file.rs", "FileSinkConfig", "[[sink]] kind = \"file\""),
     section("Sink: kafka", "connectors/src/kafka/sink.rs", "KafkaSinkConfig", "[[sink]] kind = \"kafka\""),

@@ -1,8 +1,14 @@
 //! Rules that the compiler cannot state. Each failure says what to do instead.
 
+mod circles;
+mod crates;
+mod paths;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use crates::{CRATES, workspace};
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -17,21 +23,14 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The sources of all crates.
-const SOURCES: [&str; 8] = [
-    "market/src",
-    "rows/src",
-    "operators/src",
-    "connectors/src",
-    "serving/src",
-    "dataflows/src",
-    "oracle/src",
-    "cost/src",
-];
+/// The folders of the sources of all crates.
+fn sources() -> impl Iterator<Item = String> {
+    CRATES.iter().map(|of| format!("{}/src", of.name))
+}
 
 /// Code lines of all files under `folder` that contain `word`.
 fn lines_with(folder: &str, word: &str) -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+    let root = workspace().join(folder);
     let files = rust_files(&root);
     assert!(!files.is_empty(), "{folder} holds no Rust files: has it moved?");
     let mut found = Vec::new();
@@ -86,7 +85,7 @@ fn operators_read_no_clock_and_do_no_io() {
 
 #[test]
 fn operators_repeat_the_lints_of_the_workspace() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = workspace();
     let [all, operators] = ["clippy.toml", "operators/clippy.toml"].map(|file| {
         let text = fs::read_to_string(root.join(file)).unwrap();
         text.parse::<toml::Table>().unwrap()
@@ -107,9 +106,9 @@ fn operators_repeat_the_lints_of_the_workspace() {
 
 #[test]
 fn nothing_is_printed_past_the_command_line() {
-    for folder in SOURCES {
+    for folder in sources() {
         for print in ["println!", "print!", "dbg!"] {
-            let mut found = lines_with(folder, print);
+            let mut found = lines_with(&folder, print);
             found.retain(|line| !line.contains("/tests/")); // a test may say why it is skipped
             assert!(
                 found.is_empty(),
@@ -117,13 +116,6 @@ fn nothing_is_printed_past_the_command_line() {
             );
         }
     }
-}
-
-#[test]
-fn oracles_know_nothing_of_operators() {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../oracle/Cargo.toml");
-    let manifest = fs::read_to_string(manifest).unwrap();
-    assert!(!manifest.contains("operators"), "an oracle that shares code shares mistakes");
 }
 
 /// The names that several public types have, each with the reason. No name is added here: a new type gets a name of its
@@ -179,9 +171,9 @@ const SHARED_NAMES: &[&str] = &[
 /// Where each public type is defined, by its name.
 fn public_types() -> BTreeMap<String, Vec<String>> {
     let mut types: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for folder in SOURCES {
+    for folder in sources() {
         for kind in ["pub struct ", "pub enum ", "pub trait ", "pub type "] {
-            for line in lines_with(folder, kind) {
+            for line in lines_with(&folder, kind) {
                 let (place, code) = line.split_once(": ").unwrap();
                 let Some(rest) = code.strip_prefix(kind) else { continue };
                 let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
@@ -209,7 +201,7 @@ fn public_types_have_names_of_their_own() {
 
 #[test]
 fn every_configuration_that_ships_is_good() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let folder = workspace().join("examples");
     let mut checked = 0;
     for entry in fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();

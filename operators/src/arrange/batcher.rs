@@ -15,7 +15,7 @@ use timely::progress::frontier::AntichainRef;
 use timely::progress::{Antichain, Timestamp};
 
 use super::Update;
-use crate::keyed::Time;
+use crate::time::Time;
 
 /// Hands on containers as they are.
 pub(super) struct Whole<U> {

@@ -24,7 +24,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
-use crate::keyed::Time;
+use crate::time::Time;
 use batcher::{Sorted, Whole};
 
 /// How often a row is there: 1, or −1 for a retraction.

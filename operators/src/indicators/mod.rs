@@ -17,6 +17,7 @@
 //! To add one, write `<name>.rs` and its two lines here.
 
 mod column;
+mod config;
 mod input;
 mod label;
 mod operator;
@@ -50,8 +51,9 @@ mod vwap;
 mod willr;
 mod wma;
 
+pub use config::IndicatorsConfig;
 pub use label::Indicator;
-pub use operator::{Indicators, IndicatorsConfig};
+pub use operator::Indicators;
 pub use series::IndicatorSeries;
 pub use spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
 pub use value::{

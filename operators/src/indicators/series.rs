@@ -5,8 +5,8 @@ use std::sync::Arc;
 use market::{Candle, CandleKey, EventTime, InstrumentId, InstrumentSpec, Timeframe};
 use serde::{Deserialize, Serialize};
 
-use super::IndicatorsConfig;
 use super::column::{Column, Edit};
+use super::config::IndicatorsConfig;
 use super::input::Units;
 use super::series_window::SeriesWindow;
 use super::value::{IndicatorOut, NumbersChange};

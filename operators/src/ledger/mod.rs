@@ -41,6 +41,7 @@ mod runs;
 mod shard;
 mod streams;
 mod trades;
+mod version;
 
 use market::{Calendars, Span, Timeframe};
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::chunk::{CHUNK_ROWS, Chunk, Row, RowFlags};
 use super::index::Hash;
 use super::streams::{Id, Kind, Streams, hash};
-use super::trades::Version;
+use super::version::Version;
 
 /// The number of a row: below [`ROW_NUMBERS`].
 pub(super) type RowNo = u32;

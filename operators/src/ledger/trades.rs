@@ -16,19 +16,13 @@ use super::index::{Hash, Index};
 use super::rows::{ROW_NUMBERS, RowNo, Rows};
 use super::runs::Runs;
 use super::streams::{Id, hash};
+use super::version::Version;
 
 /// Names an amended trade (all its ids) within its instrument; never used twice.
 pub(super) type TradeNo = u64;
 
 /// Names an id of an amended trade; reused when the trade is forgotten.
 pub(super) type IdNo = u32;
-
-/// One reported version of a trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Version {
-    pub(super) trade: Trade,
-    pub(super) origin: Origin,
-}
 
 /// One id of an amended trade: the trade that it belongs to, and its own `New` with the lowest origin.
 #[derive(Clone, Debug, Serialize, Deserialize)]

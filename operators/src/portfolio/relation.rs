@@ -8,7 +8,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 
 use crate::arrange::{Diff, SharedBatch};
-use crate::keyed::Time;
+use crate::time::Time;
 
 /// Changes of a collection.
 pub(super) type Changes<'scope, D> = StreamVec<'scope, Time, (D, Time, Diff)>;

@@ -37,7 +37,7 @@ use super::row::{
 use super::series::CloseSeries;
 use super::valuation_core::{Holding, LineChange, MarkChange, ValuedRows, value_positions};
 use crate::arrange::{SharedTrace, Update, arrange_local, join_local, reduce_local};
-use crate::keyed::Time;
+use crate::time::Time;
 
 /// Changes of the rows of all tables, net and at the commits that ended their rounds. After a restore, the
 /// rows that exist come again at the restored commit, and nothing else does.

@@ -5,7 +5,8 @@
 
 use market::EventTime;
 
-use super::{Application, InstrumentState};
+use super::InstrumentState;
+use super::application::Application;
 use crate::ledger::LedgerConfig;
 use crate::ledger::streams::Id;
 use crate::ledger::trades::{Found, TradeNo};

@@ -3,15 +3,16 @@
 //! The steps are numbered as a commit goes through them; `docs/semantics.md` has the definition that
 //! they follow.
 
+mod application;
 mod forgetting;
 mod moves;
+mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use market::{
-    Bucket, CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, Origin, Record,
-    Span, Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    Bucket, CandleKey, Cause, Conflict, EventTime, InstrumentId, Record, Span, Timeframe, Trade,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,14 +20,13 @@ use super::LedgerConfig;
 use super::bars::Bars;
 use super::gaps::Gaps;
 use super::outliers::RecentPrices;
-use super::rows::RowNo;
 use super::shard::InstrumentLedger;
 use super::streams::Id;
-use super::trades::{Added, Found, IdNo, TradeNo, Trades, Version};
+use super::trades::{TradeNo, Trades};
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
 use crate::output::{AuditEvent, LedgerOut, RecordOutcome};
-use moves::TradeChange;
+use application::Application;
 
 /// Everything that the ledger holds of one instrument.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,30 +60,6 @@ pub struct InstrumentState {
 struct LastChunk {
     bucket: Bucket,
     chunk: u32,
-}
-
-/// An id of an amended trade that an event names, and the event's time if it carries one.
-type TimedId = (IdNo, Option<EventTime>);
-
-/// A commit while it is applied to the instrument's state.
-struct Application<'a> {
-    config: &'a LedgerConfig,
-    /// Plain trades that came, with the places of their records. Some may be amended by now.
-    fresh: Vec<(RowNo, u32)>,
-    /// Whether some are.
-    some_are_amended: bool,
-    watermark: EventTime,
-    /// Trades whose latest bar ends at or before it are forgotten.
-    horizon: EventTime,
-    context: &'a CommitContext,
-    trade_changes: Vec<TradeChange>,
-    dirty: BTreeSet<TradeNo>,
-    /// Per id, the versions that met in this commit.
-    conflict_candidates: BTreeMap<IdNo, Vec<Version>>,
-    /// Corrections and cancels, to be looked at when all is applied.
-    amendments: Vec<(IdNo, Unmatched)>,
-    /// Ids of amended trades that events named, to schedule when their trades are forgotten.
-    timed_ids: Vec<TimedId>,
 }
 
 impl InstrumentLedger for InstrumentState {
@@ -124,19 +100,8 @@ impl InstrumentLedger for InstrumentState {
         self.forget(config, horizon);
 
         // 2. Each record is judged by the watermark and, if accepted, applied to ids and versions.
-        let mut application = Application {
-            config,
-            fresh: Vec::with_capacity(records.len()),
-            some_are_amended: false,
-            watermark,
-            horizon,
-            context,
-            trade_changes: Vec::new(),
-            dirty: BTreeSet::new(),
-            conflict_candidates: BTreeMap::new(),
-            amendments: Vec::new(),
-            timed_ids: Vec::new(),
-        };
+        let mut application =
+            Application::new(config, context, (watermark, horizon), records.len());
         for (place, record) in (0..).zip(records) {
             let outcome = self.apply(record, place, &mut application, out);
             count(record, outcome);
@@ -209,203 +174,6 @@ impl InstrumentLedger for InstrumentState {
 }
 
 impl InstrumentState {
-    fn apply(
-        &mut self,
-        record: &Record,
-        place: u32,
-        application: &mut Application<'_>,
-        out: &mut Vec<LedgerOut>,
-    ) -> RecordOutcome {
-        let origin = record.origin;
-        let config = application.config;
-        match record.event {
-            Event::New(trade) => {
-                if trade.time < threshold(application.watermark, config.reject_after) {
-                    let (commit, watermark) = (application.context.commit, application.watermark);
-                    out.push(LedgerOut::from(AuditEvent::TooLate(TooLate {
-                        commit,
-                        trade,
-                        watermark,
-                    })));
-                    return RecordOutcome::Late;
-                }
-                let cause = Cause { kind: CauseKind::Trade, id: trade.id, sequence: 0, origin };
-                self.add(&trade, cause, place, application)
-            }
-            Event::Correct { of, with } => {
-                if with.time < threshold(application.watermark, config.correction_horizon) {
-                    out.push(LedgerOut::from(AuditEvent::Unmatched(Unmatched {
-                        commit: application.context.commit,
-                        kind: CauseKind::Correction,
-                        of,
-                        time: Some(with.time),
-                        reason: UnmatchedReason::BeyondHorizon,
-                    })));
-                    return RecordOutcome::Late;
-                }
-                let sequence = with.sequence;
-                let cause = Cause { kind: CauseKind::Correction, id: of.id, sequence, origin };
-                self.correct(of, with, cause, application);
-                RecordOutcome::Correction
-            }
-            Event::Cancel { of, time } => {
-                let cause = Cause { kind: CauseKind::Cancel, id: of.id, sequence: 0, origin };
-                let id = self.amended((of.scope, of.id), application);
-                let trade = self.mark_dirty(id, cause, application);
-                self.trades.cancel(trade);
-                application.timed_ids.push((id, time));
-                application.amend(id, of, CauseKind::Cancel, time);
-                RecordOutcome::Cancel
-            }
-        }
-    }
-
-    fn add(
-        &mut self,
-        trade: &Trade,
-        cause: Cause,
-        place: u32,
-        application: &mut Application<'_>,
-    ) -> RecordOutcome {
-        let (id, origin) = ((trade.scope, trade.id), cause.origin);
-        self.observe(trade, application.config);
-        self.gaps.observe(trade.scope, trade.id, trade.time);
-        let id = match self.find(id, application) {
-            found @ (Found::Highest | Found::Nothing) => {
-                let is_highest = matches!(found, Found::Highest);
-                if let Some(row) = self.add_plain(trade, origin, is_highest, application.config) {
-                    application.fresh.push((row, place));
-                    return RecordOutcome::Accepted;
-                }
-                self.trades.begin(id)
-            }
-            Found::Plain(row) => {
-                let known = self.trades.rows.version(row);
-                let is_copy = known.trade.content() == trade.content();
-                // A copy that counts from now on may have another place in the order of trades. A plain trade cannot.
-                let stays = known.origin < origin
-                    || known.trade == *trade && self.trades.rows.set_origin(row, id, origin);
-                if is_copy && stays {
-                    return RecordOutcome::Duplicate;
-                }
-                self.promote(row, application)
-            }
-            Found::Amended(id) => id,
-        };
-        self.mark_dirty(id, cause, application);
-        application.timed_ids.push((id, Some(trade.time)));
-        let version = Version { trade: *trade, origin };
-        match self.trades.add_original(id, version) {
-            Added::First => RecordOutcome::Accepted,
-            Added::Known(known) => {
-                let versions =
-                    application.conflict_candidates.entry(id).or_insert_with(|| vec![known]);
-                versions.push(version);
-                match known.trade.content() == trade.content() {
-                    true => RecordOutcome::Duplicate,
-                    false => RecordOutcome::Conflict,
-                }
-            }
-        }
-    }
-
-    fn correct(
-        &mut self,
-        of: TradeRef,
-        with: Trade,
-        cause: Cause,
-        application: &mut Application<'_>,
-    ) {
-        self.observe(&with, application.config);
-        let of_id = self.amended((of.scope, of.id), application);
-        let with_id = self.amended((with.scope, with.id), application);
-        let known_as = self.mark_dirty(of_id, cause, application);
-        let new_name = self.mark_dirty(with_id, cause, application);
-        let trade = self.trades.join(known_as, new_name);
-        self.trades.correct(trade, Version { trade: with, origin: cause.origin });
-        application.timed_ids.push((with_id, Some(with.time)));
-        // Without a new id, a correction is no evidence of a trade: its trade was reported before, or is missing.
-        if of != with.name() {
-            self.gaps.observe(with.scope, with.id, with.time);
-        }
-        application.amend(of_id, of, CauseKind::Correction, Some(with.time));
-    }
-
-    /// Stores a new trade as plain; its bar gets it when all records are applied. None
-    /// if it must be stored as an amended trade.
-    fn add_plain(
-        &mut self,
-        trade: &Trade,
-        origin: Origin,
-        is_highest: bool,
-        config: &LedgerConfig,
-    ) -> Option<RowNo> {
-        let stream = self.trades.rows.stream(trade, origin)?;
-        let last_chunk = self.last_chunk.filter(|LastChunk { bucket, chunk }| {
-            bucket.open <= trade.time
-                && trade.time < bucket.end
-                && self.trades.rows.has_room(*chunk)
-        });
-        let chunk = match last_chunk {
-            Some(last_chunk) => last_chunk.chunk,
-            None => {
-                let bucket = self.bars.buckets(config).of(trade.time);
-                let (chunk, made) = self.bars.chunk(bucket, trade.spec, &mut self.trades.rows);
-                if made {
-                    self.waiting.add(bucket.end, bucket.open);
-                }
-                self.last_chunk = chunk.map(|chunk| LastChunk { bucket, chunk });
-                chunk?
-            }
-        };
-        Some(self.trades.add_plain(chunk, stream, trade, origin, is_highest))
-    }
-
-    /// The number of an id of an amended trade; a plain trade of that id is promoted.
-    fn amended(&mut self, id: Id, application: &mut Application<'_>) -> IdNo {
-        match self.find(id, application) {
-            Found::Highest | Found::Nothing => self.trades.begin(id),
-            Found::Plain(row) => self.promote(row, application),
-            Found::Amended(id) => id,
-        }
-    }
-
-    /// Promotes a plain trade to an amended one; its contribution to its bar stays the same.
-    fn promote(&mut self, row: RowNo, application: &mut Application<'_>) -> IdNo {
-        let rows = &self.trades.rows;
-        let (Version { trade, origin }, end, is_new) =
-            (rows.version(row), rows.end(row), rows.is_new(row));
-        let id = self.trades.promote(row);
-        let number = self.trades.trade_of(id);
-        self.to_forget.insert((end, number));
-        if is_new {
-            let cause = Cause { kind: CauseKind::Trade, id: trade.id, sequence: 0, origin };
-            application.dirty.insert(number);
-            application.trade_changes.push(TradeChange { id, before: None, cause });
-            application.some_are_amended = true;
-        } else {
-            let bucket = self.bars.buckets(application.config).of(trade.time);
-            self.bars.promote(bucket.open, &trade);
-        }
-        id
-    }
-
-    /// The trade of `id`; notes what it contributed before this commit, once, and one more cause.
-    fn mark_dirty(&mut self, id: IdNo, cause: Cause, application: &mut Application<'_>) -> TradeNo {
-        let trade = self.trades.trade_of(id);
-        let first = application.dirty.insert(trade);
-        let before = if first { self.trades.survivor(trade) } else { None };
-        application.trade_changes.push(TradeChange { id, before, cause });
-        trade
-    }
-
-    fn observe(&mut self, trade: &Trade, config: &LedgerConfig) {
-        self.seen = self.seen.max(trade.time);
-        if self.bars.learn(trade.spec) {
-            self.reschedule_forgetting(config);
-        }
-    }
-
     fn emit_conflicts(&self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
         let commit = application.context.commit;
         for (id, versions) in &application.conflict_candidates {
@@ -457,13 +225,5 @@ impl InstrumentState {
             bar.settle(key, &self.trades.rows, cause, now, out);
             self.recent.close(&config.outliers, open_time, bar.close());
         }
-    }
-}
-
-impl Application<'_> {
-    /// Notes a correction or a cancel, to be emitted if no trade is found when all is applied.
-    fn amend(&mut self, id: IdNo, of: TradeRef, kind: CauseKind, time: Option<EventTime>) {
-        let (commit, reason) = (self.context.commit, UnmatchedReason::Unknown);
-        self.amendments.push((id, Unmatched { commit, kind, of, time, reason }));
     }
 }

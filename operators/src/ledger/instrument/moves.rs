@@ -6,19 +6,13 @@ use market::{
     Bar, Bucket, Cause, CauseKind, Commit, Event, EventTime, Outlier, Record, Trade, Updates,
 };
 
-use super::{Application, InstrumentState};
+use super::InstrumentState;
+use super::application::{Application, TradeChange};
 use crate::ledger::LedgerConfig;
 use crate::ledger::outliers::Far;
 use crate::ledger::rows::RowNo;
-use crate::ledger::trades::{IdNo, TradeNo};
+use crate::ledger::trades::TradeNo;
 use crate::output::{AuditEvent, LedgerOut};
-
-/// What a commit does to one trade: its contribution when the commit first changed it, and why.
-pub(super) struct TradeChange {
-    pub(super) id: IdNo,
-    pub(super) before: Option<Trade>,
-    pub(super) cause: Cause,
-}
 
 /// The bars that differ after a commit, with the strongest cause of each; none if only time passed.
 pub(super) type Changed = BTreeMap<EventTime, Option<Cause>>;

@@ -8,12 +8,12 @@ use market::{InstrumentId, PortfolioId, Price};
 
 use super::{Holding, Rows, rate};
 use crate::arrange::Update;
-use crate::keyed::Time;
 use crate::portfolio::config::{Account, Route};
 use crate::portfolio::fills::PortfolioLine;
 use crate::portfolio::money::Rate;
 use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
 use crate::portfolio::totals::{Share, Sums};
+use crate::time::Time;
 
 /// What is known of one portfolio.
 pub(super) struct AccountState {

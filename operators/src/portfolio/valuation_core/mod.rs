@@ -25,7 +25,7 @@ use super::fills::PortfolioLine;
 use super::money::Rate;
 use super::row::{Drift, Portfolio, Position, PositionKey};
 use crate::arrange::Update;
-use crate::keyed::Time;
+use crate::time::Time;
 
 use account_state::AccountState;
 pub(super) use operator::{ValuedRows, value_positions};

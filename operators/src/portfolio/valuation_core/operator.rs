@@ -12,9 +12,9 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::{Holding, LineChange, MarkChange, Rows, Valuation};
 use crate::arrange::Update;
-use crate::keyed::Time;
 use crate::portfolio::config::PortfolioConfig;
 use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
+use crate::time::Time;
 use crate::timestamp_buffer::{PendingCommit, TimestampBuffer};
 
 /// The outputs of the valuation: see [`Rows`].

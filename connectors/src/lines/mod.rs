@@ -1,4 +1,7 @@
-//! From a file to its lines, in bounded memory.
+//! From a file to its lines, in bounded memory, whether and however it is compressed.
+
+mod unzip;
+mod unzstd;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -11,8 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
 
-use super::unzip::Unzip;
-use super::unzstd::Unzstd;
+use unzip::Unzip;
+use unzstd::Unzstd;
 
 /// The most bytes that a line may have.
 pub const LINE_MAX: usize = 64 * 1_024;

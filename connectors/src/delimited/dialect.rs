@@ -1,0 +1,160 @@
+//! How a text writes its columns: what separates them, what quotes them, and whether a header names them.
+
+use std::io;
+
+use super::config::CsvConfig;
+use crate::lines::{LINE_MAX, Line, Lines};
+
+/// How a file writes its columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    pub(super) delimiter: u8,
+    pub(super) quote: Option<u8>,
+    pub(crate) header: Header,
+}
+
+/// Whether the first line names the columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// It does.
+    Present,
+    /// It is a record; columns are numbered.
+    Absent,
+    /// It does if it does not begin with a digit; columns are numbered either way.
+    UnlessNumber,
+}
+
+/// Where in a record a character stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At the start of a field.
+    Start,
+    /// In a field without quotes; a quote here is only a character.
+    Bare,
+    /// Between quotes.
+    Quoted,
+    /// After a quote between quotes, which ends the field or is the first of two that mean one.
+    Closing,
+}
+
+/// What a character means.
+pub(super) enum Meaning {
+    Text,
+    EndOfField,
+    Nothing,
+}
+
+impl Dialect {
+    /// Checks what was written.
+    pub fn check(config: &CsvConfig) -> Result<Dialect, String> {
+        let delimiter = match config.delimiter.as_str() {
+            "tab" => Some(b'\t'),
+            text => one_ascii(text),
+        };
+        let delimiter = delimiter.ok_or_else(|| {
+            format!(
+                "`csv.delimiter` is {:?}; write one ASCII character or \"tab\"",
+                config.delimiter
+            )
+        })?;
+        let quote = match config.quote.as_str() {
+            "none" => None,
+            text => Some(one_ascii(text).ok_or_else(|| {
+                format!("`csv.quote` is {:?}; write one ASCII character or \"none\"", config.quote)
+            })?),
+        };
+        if quote == Some(delimiter) {
+            return Err("`csv.delimiter` and `csv.quote` are the same character".to_owned());
+        }
+        let header = if config.header { Header::Present } else { Header::Absent };
+        Ok(Dialect { delimiter, quote, header })
+    }
+
+    /// Columns between commas, with quotes where they are needed.
+    pub const fn comma(header: Header) -> Dialect {
+        Dialect { delimiter: b',', quote: Some(b'"'), header }
+    }
+
+    /// Whether the first line of a file, `line`, is a header.
+    pub(crate) fn is_header(&self, line: &[u8]) -> bool {
+        match self.header {
+            Header::Present => true,
+            Header::Absent => false,
+            Header::UnlessNumber => {
+                !line.trim_ascii_start().first().is_some_and(u8::is_ascii_digit)
+            }
+        }
+    }
+
+    /// Takes further lines into `record` while one of its quotes is open.
+    ///
+    /// If none of the next lines closes it within [`LINE_MAX`], `record` stays one line, the others are
+    /// put back, and the answer is false. The same after an error of the system, with the line itself put
+    /// back too.
+    pub fn complete(&self, record: &mut Vec<u8>, lines: &mut Lines) -> io::Result<bool> {
+        let mut place = self.place_after(record, Place::Start);
+        if place != Place::Quoted {
+            return Ok(true);
+        }
+        let first = record.len();
+        let mut taken = Vec::new();
+        while place == Place::Quoted {
+            let mut more = Vec::new();
+            let found = match lines.next(&mut more) {
+                Ok(found) => found,
+                Err(error) => {
+                    record.truncate(first);
+                    taken.insert(0, (Line::Whole, record.clone()));
+                    lines.put_back(taken);
+                    return Err(error);
+                }
+            };
+            let fits = found == Line::Whole && record.len() + 1 + more.len() <= LINE_MAX;
+            if fits {
+                record.push(b'\n');
+                record.extend_from_slice(&more);
+                place = self.place_after(&more, place);
+            }
+            if found != Line::End {
+                taken.push((found, more));
+            }
+            if !fits {
+                record.truncate(first);
+                lines.put_back(taken);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn place_after(&self, line: &[u8], mut place: Place) -> Place {
+        if self.quote.is_some_and(|quote| line.contains(&quote)) {
+            for byte in line {
+                self.step(&mut place, *byte);
+            }
+        }
+        place
+    }
+
+    /// What `byte` means at `place`, which moves on.
+    pub(super) fn step(&self, place: &mut Place, byte: u8) -> Meaning {
+        let is_quote = self.quote == Some(byte);
+        let (next, meaning) = match *place {
+            Place::Start if is_quote => (Place::Quoted, Meaning::Nothing),
+            Place::Quoted if is_quote => (Place::Closing, Meaning::Nothing),
+            Place::Quoted => (Place::Quoted, Meaning::Text),
+            Place::Closing if is_quote => (Place::Quoted, Meaning::Text),
+            _ if byte == self.delimiter => (Place::Start, Meaning::EndOfField),
+            _ => (Place::Bare, Meaning::Text),
+        };
+        *place = next;
+        meaning
+    }
+}
+
+fn one_ascii(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r') => Some(*byte),
+        _ => None,
+    }
+}

@@ -1,0 +1,43 @@
+//! What a record says, column by column.
+
+/// What a column may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is documented at its namesake in ColumnsConfig")]
+pub enum Field {
+    Time,
+    Price,
+    Size,
+    Symbol,
+    Id,
+    Sequence,
+    Side,
+    Maker,
+    Kind,
+    Of,
+    OfSymbol,
+    Updates,
+    /// The column that `where` looks at.
+    Where,
+}
+
+impl Field {
+    /// How many fields there are.
+    pub const COUNT: usize = 13;
+
+    /// Every field, in the order of their declaration.
+    pub const ALL: [Field; Field::COUNT] = [
+        Field::Time,
+        Field::Price,
+        Field::Size,
+        Field::Symbol,
+        Field::Id,
+        Field::Sequence,
+        Field::Side,
+        Field::Maker,
+        Field::Kind,
+        Field::Of,
+        Field::OfSymbol,
+        Field::Updates,
+        Field::Where,
+    ];
+}

@@ -1,0 +1,4 @@
+//! Time as timely sees it.
+
+/// The timely timestamp: the number of a commit.
+pub type Time = u64;
