@@ -22,7 +22,7 @@ pub mod source_manager;
 pub mod source_status;
 
 pub use dispatcher::{ClosedCommit, CommitDispatcher, DispatchError, InFlightLimits};
-pub use event_queues::{EventReceiver, EventSender, event_queues};
+pub use event_queues::{EventReceiver, EventSender, event_queue, event_queues};
 pub use feed::{Delivery, FeedSender, feed};
 pub use input::{ControlEvent, ControlRecord, SourceEvent};
 pub use sequencer::{Stop, sequence_files, sequence_live, sequence_recording};

@@ -25,15 +25,21 @@ pub const FILE_EVENTS: usize = 4;
 /// number.
 pub fn event_queues(bounds: impl IntoIterator<Item = usize>) -> (Vec<EventSender>, EventReceiver) {
     let sent = Arc::new(EventCount::default());
-    let (senders, queues) = bounds
-        .into_iter()
-        .map(|bound| {
-            let (to, events) = sync_channel(bound);
-            let wake = WakeOnDrop(Arc::clone(&sent));
-            (EventSender { to, wake }, Queue { events, is_paused: false })
-        })
-        .unzip();
+    let (senders, queues) = bounds.into_iter().map(|bound| queue(bound, &sent)).unzip();
     (senders, EventReceiver { queues, turn: 0, sent })
+}
+
+/// Makes the queue of one source, whose number is 0 to the receiver.
+pub fn event_queue(bound: usize) -> (EventSender, EventReceiver) {
+    let sent = Arc::new(EventCount::default());
+    let (sender, queue) = queue(bound, &sent);
+    (sender, EventReceiver { queues: vec![queue], turn: 0, sent })
+}
+
+fn queue(bound: usize, sent: &Arc<EventCount>) -> (EventSender, Queue) {
+    let (to, events) = sync_channel(bound);
+    let wake = WakeOnDrop(Arc::clone(sent));
+    (EventSender { to, wake }, Queue { events, is_paused: false })
 }
 
 /// The sending end of the queue of one source. Clones share the queue, such as those of the partitions of a source.
