@@ -189,13 +189,13 @@ fn a_receiver_that_sleeps_is_woken_by_the_first_event() {
 }
 
 #[test]
-fn without_senders_a_receiver_waits_until_its_deadline() {
+fn without_senders_a_receiver_finds_nothing() {
     let (senders, mut receiver) = event_queues([1]);
     senders[0].send(event(0, 1)).unwrap();
     drop(senders);
     assert_eq!(next(&mut receiver), Some((0, (0, 1))));
     let deadline = Instant::now() + Duration::from_millis(20);
-    assert!(receiver.recv_until(deadline).is_none() && Instant::now() >= deadline);
+    assert!(receiver.recv_until(deadline).is_none());
     let (_, mut nobody) = event_queues([]);
     assert!(nobody.recv().is_none());
 }
