@@ -1,19 +1,18 @@
 //! Runs a configured job: starts its workers, dispatches commits to them, and reports the result.
 
 mod live;
+mod replay;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use connectors::{FileKey, Place, SourceError};
-use market::{Catalog, Commit, EventTime};
-use operators::{NoStates, StateStore};
+use connectors::{FileKey, SourceError};
+use market::{Catalog, Commit};
+use operators::StateStore;
 use tokio::runtime::Handle;
 
-use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource, JobFile};
 use crate::delivery::{Backoff, SinkHandler, SinkSet, SinkStatuses, SinkSubscription};
 use crate::engine::{Engine, EngineError};
@@ -21,12 +20,9 @@ use crate::health::HealthMonitor;
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::{CommitDispatcher, DispatchError, Resume};
 use crate::ingest::http_ingest::HttpIngest;
-use crate::ingest::play::Pacer;
-use crate::ingest::reader_thread::{ReadProgress, ReaderThread};
-use crate::ingest::recording::{Recorder, Recording, RecordingError, RecordingHeader};
-use crate::ingest::sequencer::{
-    Naming, RecordingEnd, SequencerError, Stop, now, sequence_files, sequence_recording,
-};
+use crate::ingest::reader_thread::ReadProgress;
+use crate::ingest::recording::{Recorder, RecordingError, RecordingHeader};
+use crate::ingest::sequencer::{SequencerError, now};
 use crate::ingest::source_status::SourceStatuses;
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
@@ -36,9 +32,7 @@ use crate::views::VIEWS;
 use rows::{View, ViewReader};
 
 pub use live::run_live;
-
-/// The most batches that a reader thread may be ahead of the sequencer.
-const READER_BATCHES: usize = 4;
+pub use replay::{replay_files, replay_recording};
 
 /// Why a job could not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -203,7 +197,12 @@ impl Job {
         let recorder =
             options.record.as_deref().map(|path| recorder(path, config, options)).transpose()?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
-        let names: Arc<[String]> = config.source_names().into_iter().map(|s| s.name).collect();
+        let (names, partition_names): (Vec<String>, Vec<_>) = config
+            .source_names()
+            .into_iter()
+            .map(|source| (source.name, source.partitions))
+            .unzip();
+        let names: Arc<[String]> = names.into();
         let board = Arc::new(Board::new(BoardConfig {
             workers: config.workers,
             operators: &OPERATORS,
@@ -234,7 +233,8 @@ impl Job {
             metrics.clone(),
             options.followed,
         );
-        let providers = SourceStatuses::new(config.providers(), connections.clone());
+        let providers =
+            SourceStatuses::new(config.providers(), partition_names, connections.clone());
         let dispatcher =
             CommitDispatcher::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
                 .recording(recorder)
@@ -384,86 +384,6 @@ fn recorder(
     let sources = config.source_names().into_iter().map(|source| source.name).collect();
     let header = RecordingHeader { config: config.toml.clone(), sources };
     Recorder::create(path, header, Arc::clone(&config.catalog), options.force)
-}
-
-/// Replays the files of a configuration as bare files.
-pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result<Report, RunError> {
-    if config.sources.is_empty() {
-        return Err(RunError::NothingToReplay);
-    }
-    if let Some(endless) = config.sources.iter().find(|source| source.source.is_endless()) {
-        return Err(RunError::Endless(endless.names.name.clone()));
-    }
-    let mut job = Job::new(&config, Arc::new(NoStates), options)?;
-    let names = config.source_names();
-    let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);
-    if config.ingest_api.is_some() {
-        clock.end(config.sources.len(), 0); // no client sends rows to a replay
-    }
-    let readers_stop = Stop::default();
-    let mut partitions = Vec::new();
-    let mut readers = Vec::new();
-    for (number, source) in config.sources.iter().enumerate() {
-        for partition in source.source.partitions() {
-            let (sender, receiver) = sync_channel(READER_BATCHES);
-            let reader = ReaderThread {
-                source: number,
-                partition: partition as usize,
-                reader: open(source, partition)?,
-                player: None,
-                sender,
-                idle_after: None, // files are never idle
-                progress: job.progress.clone(),
-                connections: job.connections.clone(),
-                stop: readers_stop.clone(),
-            };
-            readers.push(reader.start().map_err(RunError::Thread)?);
-            partitions.push(((number, partition as usize), receiver));
-        }
-    }
-    let pacer = options.speed.map(Pacer::new);
-    let rows = config.file_rows;
-    let naming = Naming { sources: &names, catalog: &config.catalog };
-    let sequenced =
-        sequence_files(clock, naming, partitions, rows, pacer, &mut job.dispatcher, stop);
-    readers_stop.set();
-    readers.into_iter().for_each(|reader| drop(reader.join()));
-    let sequenced = sequenced.map(|()| !stop.is_set()).map_err(RunError::Sequencer);
-    job.finish(sequenced, options)
-}
-
-/// Replays a recording; `config` is the one in its header, perhaps with other workers.
-pub fn replay_recording(
-    config: &Config,
-    mut recording: Recording,
-    states: Arc<dyn StateStore>,
-    options: &RunOptions,
-    stop: &Stop,
-) -> Result<Report, RunError> {
-    let mut job = Job::new(config, states, options)?;
-    let pacer = options.speed.map(Pacer::new);
-    let (dispatcher, progress) = (&mut job.dispatcher, job.progress.clone());
-    let slot = progress.slot();
-    let sequenced = sequence_recording(
-        &mut recording,
-        &config.catalog,
-        options.until,
-        pacer,
-        dispatcher,
-        &|read| progress.note(slot, Some(read)),
-        stop,
-    );
-    let cut = matches!(sequenced, Ok(RecordingEnd::Cut));
-    let sequenced = sequenced.map(|end| end != RecordingEnd::Early).map_err(RunError::Sequencer);
-    let report = job.finish(sequenced, options)?;
-    Ok(Report { cut, ..report })
-}
-
-fn open(
-    source: &ConfiguredSource,
-    partition: u32,
-) -> Result<Box<dyn connectors::PartitionReader>, RunError> {
-    source.source.open(partition, Place::Earliest).map_err(|error| not_opened(source, error))
 }
 
 fn not_opened(source: &ConfiguredSource, error: SourceError) -> RunError {

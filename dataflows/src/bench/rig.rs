@@ -179,8 +179,7 @@ pub(super) fn closed(binding: Binding, records: Vec<Record>) -> ClosedCommit {
         records,
         accounts: Vec::new(),
         refused: Vec::new(),
-        incidents: Vec::new(),
-        partitions: Vec::new(),
+        control: Vec::new(),
         oldest: None,
     }
 }

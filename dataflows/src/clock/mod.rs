@@ -37,15 +37,6 @@ pub struct SourceTiming {
     pub partitions: usize,
 }
 
-/// How many partitions of a source are there, and how many of them have ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Partitions {
-    /// Those that were opened.
-    pub known: usize,
-    /// Those of them that will bring nothing more.
-    pub ended: usize,
-}
-
 /// How far ahead an event time may be.
 #[derive(Clone, Copy, Debug)]
 pub enum Ahead {
@@ -128,8 +119,9 @@ impl CommitClock {
         CommitClock { read_from, ..self }
     }
 
-    /// A partition is there from the next commit on; those that were there already stay as they are.
-    pub fn open(&mut self, source: usize, partition: usize) {
+    /// A partition is there from the next commit on; those that were there already stay as they are. Returns whether
+    /// it was not.
+    pub fn open(&mut self, source: usize, partition: usize) -> bool {
         let (at, partitions) = (self.at, &mut self.sources[source].1);
         while partitions.len() <= partition {
             let mut unknown = Partition::fresh(at);
@@ -137,9 +129,11 @@ impl CommitClock {
             partitions.push(unknown);
         }
         let own = &mut partitions[partition];
-        if own.absent {
+        let is_new = own.absent;
+        if is_new {
             *own = Partition::fresh(at);
         }
+        is_new
     }
 
     /// The partition is not there, though partitions of larger numbers are.
@@ -184,9 +178,9 @@ impl CommitClock {
         partitions[partition].drain(at, timing.idle_after);
     }
 
-    /// The partition will bring nothing more.
-    pub fn end(&mut self, source: usize, partition: usize) {
-        self.sources[source].1[partition].ended = true;
+    /// The partition will bring nothing more. Returns whether it could have until now.
+    pub fn end(&mut self, source: usize, partition: usize) -> bool {
+        !std::mem::replace(&mut self.sources[source].1[partition].ended, true)
     }
 
     /// Whether every partition of every source has ended.
@@ -194,14 +188,12 @@ impl CommitClock {
         self.sources.iter().all(|(_, partitions)| partitions.iter().all(|p| p.ended || p.absent))
     }
 
-    /// The partitions of each source.
-    pub fn partitions(&self) -> Vec<Partitions> {
-        let count = |partitions: &Vec<Partition>| {
-            let known = partitions.iter().filter(|p| !p.absent);
-            let ended = known.clone().filter(|p| p.ended).count();
-            Partitions { known: known.count(), ended }
-        };
-        self.sources.iter().map(|(_, partitions)| count(partitions)).collect()
+    /// The partitions that are there: source, partition, and whether it has ended.
+    pub fn partitions(&self) -> impl Iterator<Item = (usize, usize, bool)> {
+        self.sources.iter().enumerate().flat_map(|(source, (_, partitions))| {
+            let there = partitions.iter().enumerate().filter(|(_, one)| !one.absent);
+            there.map(move |(partition, one)| (source, partition, one.ended))
+        })
     }
 
     /// The newest event time bound so far.

@@ -8,14 +8,15 @@ use market::{AccountRecord, Commit, EventTime, Origin, Record, Shard};
 use operators::{CommitContext, Watermarks};
 
 use super::feed::{Delivery, FeedSender};
+use super::input::ControlRecord;
 use super::recording::{Recorder, RecordingError};
 use super::source_status::SourceStatuses;
-use crate::clock::{Binding, Partitions};
+use crate::clock::Binding;
 use crate::delivery::SinkStatuses;
 use crate::health::HealthMonitor;
 use crate::publish::{Board, LogRow, WorkerFailed, log};
 use crate::telemetry::Metrics;
-use crate::views::{DeadLetterRow, HealthRow, IncidentRow};
+use crate::views::{DeadLetterRow, HealthRow};
 use rows::Row;
 use serving::Check;
 
@@ -29,10 +30,8 @@ pub struct ClosedCommit {
     pub accounts: Vec<AccountRecord>,
     /// Its refused rows.
     pub refused: Vec<DeadLetterRow>,
-    /// Live: incidents of connections of sources.
-    pub incidents: Vec<IncidentRow>,
-    /// The partitions of each source; empty if that is not known.
-    pub partitions: Vec<Partitions>,
+    /// What happened to its sources, or was decided about them, in this order.
+    pub control: Vec<ControlRecord>,
     /// Live: when a reader thread sent its oldest row.
     pub oldest: Option<Instant>,
 }
@@ -177,7 +176,7 @@ impl CommitDispatcher {
             recorder.write(&closed)?;
         }
         self.providers.observe(&closed);
-        let ClosedCommit { binding, records, accounts, refused, incidents, oldest, .. } = closed;
+        let ClosedCommit { binding, records, accounts, refused, control, oldest } = closed;
         if self.skip_through.is_some_and(|through| binding.commit <= through) {
             return Ok(());
         }
@@ -185,7 +184,7 @@ impl CommitDispatcher {
         self.count(&records, &accounts, &refused);
         self.board.announce(binding.commit, binding.at, binding.round, oldest);
         self.log_dead_letters(refused);
-        for incident in incidents {
+        for incident in self.providers.incidents(binding.commit, control) {
             log(&self.board, binding.commit, LogRow::Incident(incident));
         }
 
@@ -274,7 +273,7 @@ impl CommitDispatcher {
     /// Publishes the status of sources, sinks and process after a commit, which no worker has yet.
     fn publish_status(&self, binding: &Binding) {
         let over_budget = self.is_over_budget();
-        let providers = self.providers.rows(binding, over_budget.is_some());
+        let providers = self.providers.rows(binding);
         self.board.tables.sources.update(binding.commit, providers);
         self.board.tables.sinks.update(binding.commit, self.sinks.rows());
         let checks = self

@@ -1,16 +1,19 @@
 //! Ingestion: from sources to workers, through the commit clock.
 //!
 //! ```text
-//! source partition ─ ReaderThread (bounded) ─► sequencer: live | files | recorded ─► CommitDispatcher ─► workers
-//! client           ─ HttpIngest ──────────────┘
+//! source partition ─ ReaderThread ─► queue of the source ─┬─► sequencer: live | files ─► CommitDispatcher ─► workers
+//! client           ─ HttpIngest   ─► queue of the source ─┘             recorded ──────┘
 //! ```
+//! Each source has a queue of [`SourceEvent`]s with a bound (`event_queues`).
 //! A sequencer decides which records a commit holds and closes it; the [`CommitDispatcher`] routes it by shard and keeps what
 //! is in flight within bounds.
 
 pub mod connections;
 pub mod dispatcher;
+pub mod event_queues;
 pub mod feed;
 pub mod http_ingest;
+pub mod input;
 pub mod play;
 pub mod reader_thread;
 pub mod recording;
@@ -19,5 +22,7 @@ pub mod source_manager;
 pub mod source_status;
 
 pub use dispatcher::{ClosedCommit, CommitDispatcher, DispatchError, InFlightLimits};
+pub use event_queues::{EventReceiver, EventSender, event_queue, event_queues};
 pub use feed::{Delivery, FeedSender, feed};
+pub use input::{ControlEvent, ControlRecord, SourceEvent};
 pub use sequencer::{Stop, sequence_files, sequence_live, sequence_recording};

@@ -1,49 +1,31 @@
 //! Reader threads: one thread per partition that reads rows and sends them to the sequencer, at most a few batches
 //! ahead.
 
-use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use connectors::{Incident, IncidentKind, PartitionReader, Progress, Row, SourceError};
-use market::{EventTime, Rejection, RejectionReason, Span};
+use market::{Rejection, RejectionReason, Span};
 
 use super::connections::Connections;
+use super::event_queues::EventSender;
+use super::input::{ControlEvent, SourceEvent};
 use super::play::{PacedSink, Player};
 use super::sequencer::{Stop, now};
-
-/// A message of a reader thread to the sequencer.
-pub struct SourceBatch {
-    /// The source's number.
-    pub source: usize,
-    /// The partition's number.
-    pub partition: usize,
-    /// Rows in ascending position; may be empty.
-    pub rows: Vec<Row>,
-    /// When they were sent: when they were read, or when they were due if the source is played.
-    pub since: Instant,
-    /// Whether nothing will follow.
-    pub ended: bool,
-    /// Incidents of the partition since the batch before.
-    pub incidents: Vec<Incident>,
-    /// The system's time at which the reader was connected and had nothing left to read; none if there is more, or if
-    /// that is not known.
-    pub drained_at: Option<EventTime>,
-}
 
 /// A partition about to be read.
 pub struct ReaderThread {
     /// The source's number.
     pub source: usize,
     /// The partition's number.
-    pub partition: usize,
+    pub partition: u32,
     /// Reads the partition.
     pub reader: Box<dyn PartitionReader>,
     /// Paces and shifts its rows, in a live run.
     pub player: Option<Player>,
-    /// The channel to the sequencer.
-    pub sender: SyncSender<SourceBatch>,
+    /// The queue of the source.
+    pub sender: EventSender,
     /// After how long without anything to read the partition is idle; none: never.
     pub idle_after: Option<Span>,
     /// Records how far the partition has been read.
@@ -66,20 +48,20 @@ impl ReaderThread {
     fn run(self) {
         let ReaderThread { source, partition, mut reader, mut player, .. } = self;
         let ReaderThread { sender, idle_after, progress, connections, stop, .. } = self;
-        let mut out = BatchSender::new(source, partition, sender, idle_after);
+        let mut out = PartitionSender::new(partition, sender, idle_after);
         let slot = progress.slot();
         let mut last = 0;
         while !stop.is_set() {
             let mut rows = Vec::new();
             let read = reader.read(&mut rows);
-            out.incidents.extend(reader.incidents());
+            let mut incidents = reader.incidents();
             let ended = match read {
                 Ok(progress) => progress == Progress::Ended,
                 Err(error) => {
                     let row = cut_off(last, &error);
                     if let (Err(refusal), Some(_)) = (&row.event, reader.link()) {
                         let (kind, detail) = (IncidentKind::Failed, refusal.detail.clone());
-                        out.incidents.push(Incident { kind, lost: None, detail });
+                        incidents.push(Incident { kind, lost: None, detail });
                     }
                     rows.push(row);
                     true
@@ -88,13 +70,13 @@ impl ReaderThread {
             last = rows.last().map_or(last, |row| row.position);
             progress.note(slot, reader.extent());
             let link = reader.link();
-            connections.note(source, partition, link, &out.incidents);
+            connections.note(source, partition as usize, link, &incidents);
             let is_drained = rows.is_empty() && link.is_none_or(|link| link.at_end);
-            let is_news = ended || !rows.is_empty() || !out.incidents.is_empty();
-            let sent_on = match &mut player {
-                None => !is_news || out.send(rows, ended),
-                Some(player) => player.play(rows, ended, &stop, &mut out),
-            };
+            let sent_on = out.report(incidents)
+                && match &mut player {
+                    None => out.send(rows, ended),
+                    Some(player) => player.play(rows, ended, &stop, &mut out),
+                };
             if ended || !sent_on {
                 break;
             }
@@ -105,49 +87,43 @@ impl ReaderThread {
     }
 }
 
-/// Sends the batches of one partition to the sequencer.
-struct BatchSender {
-    source: usize,
-    partition: usize,
-    to: SyncSender<SourceBatch>,
-    /// Incidents that were not sent yet.
-    incidents: Vec<Incident>,
-    /// How often a batch reports that nothing is left to read; none: never.
+/// Sends the events of one partition to the sequencer.
+struct PartitionSender {
+    partition: u32,
+    to: EventSender,
+    /// How often it reports that nothing is left to read; none: never.
     drained_every: Option<Duration>,
     drained_sent: Option<Instant>,
 }
 
-impl BatchSender {
-    fn new(
-        source: usize,
-        partition: usize,
-        to: SyncSender<SourceBatch>,
-        idle_after: Option<Span>,
-    ) -> BatchSender {
+impl PartitionSender {
+    fn new(partition: u32, to: EventSender, idle_after: Option<Span>) -> PartitionSender {
         // Often enough to be idle in time, and no more than a message a second if that is far off.
         let quarter = |idle: Span| Duration::from_nanos(idle.as_nanos().max(0).unsigned_abs() / 4);
         let drained_every = idle_after
             .map(|idle| quarter(idle).clamp(Duration::from_millis(20), Duration::from_secs(1)));
-        let (incidents, drained_sent) = (Vec::new(), None);
-        BatchSender { source, partition, to, incidents, drained_every, drained_sent }
+        PartitionSender { partition, to, drained_every, drained_sent: None }
     }
 
-    fn message(
-        &mut self,
-        rows: Vec<Row>,
-        ended: bool,
-        drained_at: Option<EventTime>,
-    ) -> SourceBatch {
-        let (source, partition, since) = (self.source, self.partition, Instant::now());
-        let incidents = std::mem::take(&mut self.incidents);
-        SourceBatch { source, partition, rows, since, ended, incidents, drained_at }
+    /// Sends incidents; returns whether to go on.
+    fn report(&self, incidents: Vec<Incident>) -> bool {
+        let partition = self.partition;
+        incidents.into_iter().all(|incident| {
+            let event = ControlEvent::Link { partition, incident };
+            self.to.send(SourceEvent::Control(event)).is_ok()
+        })
     }
 }
 
-impl PacedSink for BatchSender {
+impl PacedSink for PartitionSender {
     fn send(&mut self, rows: Vec<Row>, ended: bool) -> bool {
-        let message = self.message(rows, ended, None);
-        self.to.send(message).is_ok()
+        let (partition, received_at) = (self.partition, Instant::now());
+        if !rows.is_empty()
+            && self.to.send(SourceEvent::Rows { partition, rows, received_at }).is_err()
+        {
+            return false;
+        }
+        !ended || self.to.send(SourceEvent::Control(ControlEvent::Ended { partition })).is_ok()
     }
 
     // Goes through the queue of the rows; by another way it could overtake rows that wait there.
@@ -156,13 +132,11 @@ impl PacedSink for BatchSender {
         if self.drained_sent.is_some_and(|sent| sent.elapsed() < every) {
             return;
         }
-        let message = self.message(Vec::new(), false, Some(now()));
-        // A full channel holds rows that were not bound yet, so the partition is not at its end.
-        if let Err(TrySendError::Full(unsent)) = self.to.try_send(message) {
-            self.incidents = unsent.incidents;
-            return;
+        let event = SourceEvent::Drained { partition: self.partition, at: now() };
+        // With a full queue the source is behind, and the next report is as good.
+        if self.to.try_send(event).is_ok() {
+            self.drained_sent = Some(Instant::now());
         }
-        self.drained_sent = Some(Instant::now());
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -12,8 +11,10 @@ use connectors::{Place, Source, SourceError, Start};
 use market::{EventTime, Span};
 
 use super::connections::Connections;
+use super::event_queues::EventSender;
+use super::input::{ControlEvent, SourceEvent};
 use super::play::{self, Play, Player};
-use super::reader_thread::{ReadProgress, ReaderThread, SourceBatch};
+use super::reader_thread::{ReadProgress, ReaderThread};
 use super::sequencer::{Stop, now};
 
 /// A source and how it is read.
@@ -25,13 +26,13 @@ pub struct SourceSpec {
     pub play: Option<Play>,
     /// After how long without anything to read a partition of it is idle.
     pub idle_after: Option<Span>,
+    /// Its queue.
+    pub sender: EventSender,
 }
 
 /// State that all reader threads share.
 #[derive(Clone)]
 pub struct Shared {
-    /// The channel to the sequencer.
-    pub sender: SyncSender<SourceBatch>,
     /// Records how far the input has been read.
     pub progress: ReadProgress,
     /// Records how partitions are connected.
@@ -205,16 +206,15 @@ fn open(
     place: Place,
     shared: &Shared,
 ) -> Result<ReaderThread, SourceError> {
-    let Shared { sender, progress, connections, stop, .. } = shared.clone();
+    let Shared { progress, connections, stop, .. } = shared.clone();
     let reader = spec.source.open(partition, place)?;
-    let (source, partition, idle_after) = (number, partition as usize, spec.idle_after);
     Ok(ReaderThread {
-        source,
+        source: number,
         partition,
         reader,
         player: None,
-        sender,
-        idle_after,
+        sender: spec.sender.clone(),
+        idle_after: spec.idle_after,
         progress,
         connections,
         stop,
@@ -249,7 +249,7 @@ fn discover(spec: &SourceSpec, number: usize, mut known: BTreeSet<u32>, shared: 
     readers.into_iter().for_each(|reader: JoinHandle<()>| drop(reader.join()));
 }
 
-/// Reads a partition from its beginning. An empty batch opens it at the clock first, so that watermarks wait for it.
+/// Reads a partition from its beginning. The clock hears of it before its rows come, so that watermarks wait for it.
 fn begin(
     spec: &SourceSpec,
     number: usize,
@@ -257,14 +257,6 @@ fn begin(
     shared: &Shared,
 ) -> anyhow::Result<JoinHandle<()>> {
     let reader = open(spec, number, partition, Place::Earliest, shared)?;
-    shared.sender.send(SourceBatch {
-        source: number,
-        partition: partition as usize,
-        rows: Vec::new(),
-        since: Instant::now(),
-        ended: false,
-        incidents: Vec::new(),
-        drained_at: None,
-    })?;
+    spec.sender.send(SourceEvent::Control(ControlEvent::Opened { partition }))?;
     Ok(reader.start()?)
 }

@@ -1,12 +1,15 @@
-//! The status of each source, for the view `providers`: pure, from the commits as they are dispatched.
+//! The status of each source, for the views `sources` and `incidents`: from the commits as they are dispatched, live or
+//! replayed, and of a live run from its connections.
 
-use market::{Event, EventTime, Record, Span};
+use connectors::Incident;
+use market::{Commit, Event, EventTime, Record, Span};
 
 use super::connections::Connections;
 use super::dispatcher::ClosedCommit;
-use crate::clock::{Binding, Partitions};
-use crate::views::{DeadLetterRow, SourceRow};
-use rows::{Cell, Row};
+use super::input::{ControlEvent, ControlRecord};
+use crate::clock::Binding;
+use crate::views::{DeadLetterRow, IncidentRow, SourceRow};
+use rows::{Cell, PartitionNames, Row};
 
 /// The configuration of a source.
 #[derive(Clone, Debug)]
@@ -27,6 +30,7 @@ pub struct SourceInfo {
 #[derive(Debug, Default)]
 pub struct SourceStatuses {
     sources: Vec<(SourceInfo, SourceActivity)>,
+    partition_names: Vec<PartitionNames>,
     best_rank: u8,
     connections: Connections,
 }
@@ -38,20 +42,32 @@ struct SourceActivity {
     newest: Option<EventTime>,
     /// The system's time of the last commit that brought a row; of the first one before there is any.
     at: Option<EventTime>,
-    partitions: Option<Partitions>,
+    partitions: Option<PartitionCounts>,
+    is_paused: bool,
+}
+
+/// How many partitions of a source are there, and how many of them have ended.
+#[derive(Clone, Copy, Debug, Default)]
+struct PartitionCounts {
+    known: usize,
+    ended: usize,
 }
 
 impl SourceStatuses {
-    /// No source has sent anything yet.
-    pub fn new(statuses: Vec<SourceInfo>, connections: Connections) -> SourceStatuses {
+    /// No source has sent anything yet. `partition_names` are those of each source.
+    pub fn new(
+        statuses: Vec<SourceInfo>,
+        partition_names: Vec<PartitionNames>,
+        connections: Connections,
+    ) -> SourceStatuses {
         let best_rank = statuses.iter().map(|info| info.rank).min().unwrap_or(0);
         let sources = statuses.into_iter().map(|info| (info, SourceActivity::default()));
-        SourceStatuses { sources: sources.collect(), best_rank, connections }
+        SourceStatuses { sources: sources.collect(), partition_names, best_rank, connections }
     }
 
     /// Updates the activity with a commit.
     pub fn observe(&mut self, closed: &ClosedCommit) {
-        let ClosedCommit { binding, records, refused, partitions, .. } = closed;
+        let ClosedCommit { binding, records, refused, control, .. } = closed;
         let mut rows = vec![0; self.sources.len()];
         for record in records {
             let source = usize::from(record.origin.source.0);
@@ -63,17 +79,37 @@ impl SourceStatuses {
             let source = self.sources.iter().position(|(info, _)| info.name == *source);
             rows[source.unwrap_or_default()] += u64::from(source.is_some());
         }
-        for (source, ((_, activity), rows)) in self.sources.iter_mut().zip(rows).enumerate() {
+        for ((_, activity), rows) in self.sources.iter_mut().zip(rows) {
             activity.rows += rows;
             if rows > 0 || activity.at.is_none() {
                 activity.at = Some(binding.at);
             }
-            activity.partitions = partitions.get(source).copied();
+        }
+        for ControlRecord { source, event } in control {
+            if let Some((_, activity)) = self.sources.get_mut(*source as usize) {
+                activity.observe(event);
+            }
         }
     }
 
+    /// The incidents among the control records of a commit, as rows.
+    pub fn incidents(
+        &self,
+        commit: Commit,
+        control: Vec<ControlRecord>,
+    ) -> impl Iterator<Item = IncidentRow> {
+        control.into_iter().filter_map(move |ControlRecord { source, event }| {
+            let ControlEvent::Link { partition, incident } = event else { return None };
+            let Incident { kind, lost, detail } = incident;
+            let (info, _) = self.sources.get(source as usize)?;
+            let partition = self.partition_names.get(source as usize)?.of(partition);
+            let (source, kind) = (info.name.clone(), kind.name());
+            Some(IncidentRow { commit, source, partition, kind, lost, detail })
+        })
+    }
+
     /// A row for each source, by its name, as it is after a commit.
-    pub fn rows(&self, binding: &Binding, paused: bool) -> Vec<(String, Vec<Cell>)> {
+    pub fn rows(&self, binding: &Binding) -> Vec<(String, Vec<Cell>)> {
         let sources = self.sources.iter().zip(&binding.watermarks).enumerate();
         let rows = sources.map(|(number, ((info, activity), mark))| {
             let partitions = activity.partitions.map_or(info.partitions, |all| all.known);
@@ -96,7 +132,7 @@ impl SourceStatuses {
                     _ if connection.is_some_and(|all| all.failed > 0) => "failed",
                     _ if has_ended => "ended",
                     _ if connection.is_some_and(|all| all.up < all.links) => "disconnected",
-                    _ if paused => "paused",
+                    _ if activity.is_paused => "paused",
                     None => "historic",
                     Some(_) if is_idle => "idle",
                     Some(_) => "running",
@@ -121,6 +157,18 @@ impl SourceStatuses {
     }
 }
 
+impl SourceActivity {
+    fn observe(&mut self, event: &ControlEvent) {
+        match event {
+            ControlEvent::Opened { .. } => self.partitions.get_or_insert_default().known += 1,
+            ControlEvent::Ended { .. } => self.partitions.get_or_insert_default().ended += 1,
+            ControlEvent::Link { .. } => {}
+            ControlEvent::Paused => self.is_paused = true,
+            ControlEvent::Resumed => self.is_paused = false,
+        }
+    }
+}
+
 /// The event time of a record that moves watermarks; the time of a cancel does not.
 fn moves(record: &Record) -> Option<EventTime> {
     match record.event {
@@ -132,9 +180,10 @@ fn moves(record: &Record) -> Option<EventTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use connectors::IncidentKind;
     use market::{
-        Commit, IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Rejection,
-        RejectionReason, Side, SourceId, Trade, TradeId, Updates,
+        IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Rejection, RejectionReason,
+        Side, SourceId, Trade, TradeId, Updates,
     };
     use operators::ReadFrom;
 
@@ -166,30 +215,34 @@ mod tests {
         Record { origin, event: Event::New(trade) }
     }
 
-    fn closed(secs: i64, watermarks: Vec<Option<EventTime>>, ended: Vec<usize>) -> ClosedCommit {
+    fn closed(secs: i64, watermarks: Vec<Option<EventTime>>) -> ClosedCommit {
         let (at, positions) = (at(secs), Vec::new());
         let read_from = ReadFrom::default();
         let binding =
             Binding { commit: Commit(0), at, round: true, positions, watermarks, read_from };
-        let ended = ended.into_iter().map(|ended| Partitions { known: 2, ended });
         ClosedCommit {
             binding,
             records: Vec::new(),
             accounts: Vec::new(),
             refused: Vec::new(),
-            incidents: Vec::new(),
-            partitions: ended.collect(),
+            control: Vec::new(),
             oldest: None,
         }
     }
 
+    fn control(source: u32, event: ControlEvent) -> ControlRecord {
+        ControlRecord { source, event }
+    }
+
+    fn statuses() -> SourceStatuses {
+        let infos = vec![info("a", 1), info("b", 2)];
+        let names = vec![PartitionNames::one("p"), PartitionNames::new(|n| format!("b/{n}"))];
+        SourceStatuses::new(infos, names, Connections::default())
+    }
+
     /// Of each source: role, state, rows, lag and how many partitions have ended.
-    fn status_cells(
-        statuses: &SourceStatuses,
-        closed: &ClosedCommit,
-        paused: bool,
-    ) -> Vec<[Cell; 5]> {
-        let rows = statuses.rows(&closed.binding, paused);
+    fn status_cells(statuses: &SourceStatuses, closed: &ClosedCommit) -> Vec<[Cell; 5]> {
+        let rows = statuses.rows(&closed.binding);
         rows.into_iter().map(|(_, row)| [3, 4, 5, 8, 10].map(|cell| row[cell].clone())).collect()
     }
 
@@ -200,9 +253,8 @@ mod tests {
 
     #[test]
     fn a_source_runs_falls_silent_pauses_and_ends() {
-        let mut statuses =
-            SourceStatuses::new(vec![info("a", 1), info("b", 2)], Connections::default());
-        let mut first = closed(100, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
+        let mut statuses = statuses();
+        let mut first = closed(100, vec![Some(at(95)), Some(at(90))]);
         first.records = vec![trade(0, 100), trade(0, 99), trade(1, 95)];
         first.refused = vec![DeadLetterRow {
             commit: Commit(0),
@@ -211,29 +263,64 @@ mod tests {
             position: 2,
             rejection: Rejection::new(RejectionReason::Malformed, "no", b"x"),
         }];
+        let opened = |source, partition| control(source, ControlEvent::Opened { partition });
+        first.control = vec![opened(0, 0), opened(0, 1), opened(1, 0), opened(1, 1)];
+        first.control.push(control(1, ControlEvent::Ended { partition: 0 }));
         statuses.observe(&first);
-        let rows = status_cells(&statuses, &first, false);
+        let rows = status_cells(&statuses, &first);
         assert_eq!(rows[0][..4], cells("primary", "running", 2, 5));
         assert_eq!(rows[1][..4], cells("backup", "running", 2, 10));
         assert_eq!([&rows[0][4], &rows[1][4]], [&Cell::Unsigned(0), &Cell::Unsigned(1)]);
-        assert_eq!(statuses.rows(&first.binding, false)[0].1[6], Cell::Time(at(100)));
+        assert_eq!(statuses.rows(&first.binding)[0].1[6], Cell::Time(at(100)));
 
-        let mut later = closed(130, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
+        let mut later = closed(130, vec![Some(at(95)), Some(at(90))]);
         later.records = vec![trade(1, 96)];
         statuses.observe(&later);
-        assert_eq!(status_cells(&statuses, &later, false)[0][..4], cells("primary", "idle", 2, 35));
-        assert_eq!(
-            status_cells(&statuses, &later, false)[1][..4],
-            cells("backup", "running", 3, 40)
-        );
-        assert_eq!(status_cells(&statuses, &later, true)[1][1], Cell::Word("paused"));
+        assert_eq!(status_cells(&statuses, &later)[0][..4], cells("primary", "idle", 2, 35));
+        assert_eq!(status_cells(&statuses, &later)[1][..4], cells("backup", "running", 3, 40));
 
-        // A recording has no partitions: it has only that all of them have ended.
-        let end = closed(131, vec![Some(EventTime::END), None], Vec::new());
+        later.control = vec![control(1, ControlEvent::Paused)];
+        statuses.observe(&later);
+        let states = |statuses: &SourceStatuses| {
+            status_cells(statuses, &later).into_iter().map(|row| row[1].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(states(&statuses), [Cell::Word("idle"), Cell::Word("paused")]);
+        let mut resumed = closed(131, vec![Some(at(95)), Some(at(90))]);
+        resumed.control = vec![control(1, ControlEvent::Resumed)];
+        statuses.observe(&resumed);
+        assert_eq!(states(&statuses), [Cell::Word("idle"), Cell::Word("running")]);
+
+        let mut end = closed(132, vec![Some(at(95)), Some(at(90))]);
+        end.control = vec![control(1, ControlEvent::Ended { partition: 1 })];
         statuses.observe(&end);
-        let rows = status_cells(&statuses, &end, true);
+        assert_eq!(states(&statuses), [Cell::Word("idle"), Cell::Word("ended")]);
+    }
+
+    #[test]
+    fn without_control_records_a_source_has_ended_with_its_watermark() {
+        let mut statuses = statuses();
+        let end = closed(131, vec![Some(EventTime::END), None]);
+        statuses.observe(&end);
+        let rows = status_cells(&statuses, &end);
         assert_eq!([&rows[0][1], &rows[0][4]], [&Cell::Word("ended"), &Cell::Unsigned(2)]);
-        assert_eq!([&rows[1][1], &rows[1][4]], [&Cell::Word("paused"), &Cell::Null]);
-        assert_eq!(status_cells(&statuses, &end, false)[1][1], Cell::Word("historic"));
+        assert_eq!([&rows[1][1], &rows[1][4]], [&Cell::Word("historic"), &Cell::Null]);
+    }
+
+    #[test]
+    fn incidents_have_the_names_of_their_partitions() {
+        let (kind, lost, detail) = (IncidentKind::Gap, Some((3, 4)), "gone".to_owned());
+        let incident = Incident { kind, lost, detail };
+        let gap = control(1, ControlEvent::Link { partition: 7, incident });
+        let events = vec![control(0, ControlEvent::Paused), gap];
+        let rows: Vec<IncidentRow> = statuses().incidents(Commit(5), events).collect();
+        let want = IncidentRow {
+            commit: Commit(5),
+            source: "b".to_owned(),
+            partition: "b/7".to_owned(),
+            kind: "gap",
+            lost: Some((3, 4)),
+            detail: "gone".to_owned(),
+        };
+        assert_eq!(rows, [want]);
     }
 }

@@ -1,21 +1,17 @@
 //! A live run: opens the sources and the ingest API, and sequences commits until a stop.
 
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
 
 use market::EventTime;
 use operators::ReadFrom;
 
 use super::{Job, Report, RunError, RunOptions, not_opened};
 use crate::clock::CommitClock;
-use crate::config::{Config, ConfiguredSource};
+use crate::config::Config;
+use crate::ingest::event_queues::{EventSender, POST_EVENTS, SOURCE_EVENTS, event_queues};
 use crate::ingest::http_ingest::HttpIngest;
-use crate::ingest::reader_thread::SourceBatch;
 use crate::ingest::sequencer::{LiveCallbacks, Naming, Stop, now, sequence_live};
 use crate::ingest::source_manager::{OpenSources, Shared, SourceSpec};
-
-/// The most batches that all reader threads of a live run together may be ahead of the sequencer.
-const LIVE_BATCHES: usize = 64;
 
 /// Runs live until `stop`.
 pub fn run_live(
@@ -26,8 +22,11 @@ pub fn run_live(
 ) -> Result<Report, RunError> {
     let names = config.source_names();
     let at = now();
-    let (sender, batches) = sync_channel::<SourceBatch>(LIVE_BATCHES);
-    let opened = match open_live(config, &job, sender.clone(), at, stop) {
+    let ingest_api = job.ingest_api.clone();
+    let bounds = config.sources.iter().map(|_| SOURCE_EVENTS);
+    let (mut senders, events) = event_queues(bounds.chain(ingest_api.iter().map(|_| POST_EVENTS)));
+    let posts = senders.split_off(config.sources.len());
+    let opened = match open_live(config, &job, senders, at, stop) {
         Ok(opened) => opened,
         // Stopped before all sources were reached: the run has no commits.
         Err(error) if stop.is_set() => {
@@ -37,16 +36,11 @@ pub fn run_live(
         Err(error) => return Err(error),
     };
     let clock = opened_clock(config, &opened, at);
-    let readers = opened.start().map_err(RunError::Thread)?;
-    let ingest_api = job.ingest_api.clone();
-    match &ingest_api {
-        Some(ingest_api) => ingest_api.open(sender, at),
-        None => drop(sender),
-    }
+    // Reader threads that run already end after a stop.
+    let readers = opened.start().inspect_err(|_| stop.set()).map_err(RunError::Thread)?;
+    ingest_api.iter().zip(posts).for_each(|(ingest_api, to)| ingest_api.open(to, at));
     let callbacks = LiveCallbacks {
-        over_budget: &|over: Option<(usize, usize)>| {
-            ingest_api.iter().for_each(|ingest_api| ingest_api.pause(over.is_some()));
-        },
+        paused: &|paused| ingest_api.iter().for_each(|ingest_api| ingest_api.pause(paused)),
         dispatched: &|binding| {
             ingest_api.iter().for_each(|ingest_api| ingest_api.committed(binding))
         },
@@ -54,36 +48,34 @@ pub fn run_live(
     let dispatcher = &mut job.dispatcher;
     let naming = Naming { sources: &names, catalog: &config.catalog };
     let sequenced =
-        sequence_live(clock, naming, &batches, config.cadence, dispatcher, callbacks, stop);
+        sequence_live(clock, naming, events, config.cadence, dispatcher, callbacks, stop);
     stop.set(); // also after an error: reader threads must end
-    drop(batches);
     ingest_api.iter().for_each(HttpIngest::close);
     readers.into_iter().for_each(|reader| drop(reader.join()));
     job.finish(sequenced.map(|()| true).map_err(RunError::Sequencer), options)
 }
 
-/// Opens all partitions that there are now.
+/// Opens all partitions that there are now. The senders are those of the sources, by number.
 fn open_live(
     config: &Config,
     job: &Job,
-    sender: SyncSender<SourceBatch>,
+    senders: Vec<EventSender>,
     at: EventTime,
     stop: &Stop,
 ) -> Result<OpenSources, RunError> {
-    let spec = |source: &ConfiguredSource| SourceSpec {
+    let sources = config.sources.iter().zip(senders).map(|(source, sender)| SourceSpec {
         source: Arc::clone(&source.source),
         play: source.play,
         idle_after: source.timing.idle_after,
-    };
-    let shared = Shared {
         sender,
+    });
+    let shared = Shared {
         progress: job.progress.clone(),
         connections: job.connections.clone(),
         bounds: config.start_bounds(at),
         stop: stop.clone(),
     };
-    let sources = config.sources.iter().map(spec).collect();
-    OpenSources::all(sources, shared)
+    OpenSources::all(sources.collect(), shared)
         .map_err(|(number, error)| not_opened(&config.sources[number], error))
 }
 

@@ -1,15 +1,14 @@
-//! The HTTP ingest of a live run: bodies of requests become rows of a source, behind the same channel as those of
-//! all reader threads.
+//! The HTTP ingest of a live run: bodies of requests become rows of a source that has a queue like any other.
 //!
 //! One body is decoded at a time, so that positions ascend in the order in which rows are sent. Bounded by
-//! that channel and by `WAITING_ROWS_MAX`; a request without room is refused at once.
+//! that queue and by `WAITING_ROWS_MAX`; a request without room is refused at once.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,8 @@ use connectors::{Decoded, Row};
 use market::{AdmissionError, Catalog, Commit, EventTime, InputEvent, Rejection, UnknownNames};
 use tokio::sync::oneshot;
 
-use super::reader_thread::SourceBatch;
+use super::event_queues::EventSender;
+use super::input::SourceEvent;
 use crate::clock::{Ahead, Binding};
 use crate::config::{Config, IngestApiConfig};
 use serving::ingest_api::{
@@ -51,7 +51,7 @@ struct Intake {
     /// The position of the next row.
     next: u64,
     /// None before the run has begun and after it has ended.
-    to: Option<SyncSender<SourceBatch>>,
+    to: Option<EventSender>,
 }
 
 /// The progress of commits.
@@ -119,8 +119,8 @@ impl HttpIngest {
         })))
     }
 
-    /// The run begins at system time `at`; rows go `to` where those of all sources do.
-    pub fn open(&self, to: SyncSender<SourceBatch>, at: EventTime) {
+    /// The run begins at system time `at`; rows go `to` the queue of the source.
+    pub fn open(&self, to: EventSender, at: EventTime) {
         self.0.bound().at = at;
         self.0.intake().to = Some(to);
     }
@@ -220,26 +220,19 @@ impl Shared {
     /// Sends rows to the sequencer; returns the channel that receives their commit.
     fn send(
         &self,
-        to: SyncSender<SourceBatch>,
+        to: EventSender,
         passed: Vec<Row>,
     ) -> Result<oneshot::Receiver<Commit>, PostError> {
         let count = passed.len();
         let last = passed.last().map_or(0, |row| row.position);
         let (committed, commit) = oneshot::channel();
-        let batch = SourceBatch {
-            source: self.source,
-            partition: 0,
-            rows: passed,
-            since: Instant::now(),
-            ended: false,
-            incidents: Vec::new(),
-            drained_at: None,
-        };
+        let received_at = Instant::now();
+        let event = SourceEvent::Rows { partition: 0, rows: passed, received_at };
         // The request is noted first: the rows may be bound before this thread goes on.
         let mut bound = self.bound();
         bound.waiting.push_back(Waiting { last, rows: count, committed });
         bound.rows += count;
-        if let Err(error) = to.try_send(batch) {
+        if let Err(error) = to.try_send(event) {
             bound.waiting.pop_back();
             bound.rows -= count;
             return Err(match error {

@@ -1,12 +1,12 @@
 //! The HTTP ingest as a client and as the sequencer see it.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
 
 use market::{InputEvent, RejectionReason};
 
 use super::*;
 use crate::config::RawConfig;
+use crate::ingest::event_queues::{EventReceiver, event_queue};
 use operators::ReadFrom;
 
 const CONFIG: &str = r#"
@@ -21,13 +21,31 @@ pattern = "us:*"
 quote = "USD"
 "#;
 
-/// An HTTP ingest whose channel has room for so many batches, opened at second 1000.
-fn open(room: usize) -> (HttpIngest, Receiver<SourceBatch>) {
+/// An HTTP ingest whose queue has room for so many bodies, opened at second 1000.
+fn open(room: usize) -> (HttpIngest, EventReceiver) {
     let config = RawConfig::parse(CONFIG, "c.toml").unwrap().check(Path::new(".")).unwrap();
     let api = HttpIngest::new(&config).unwrap();
-    let (to, rows) = sync_channel(room);
+    let (to, rows) = event_queue(room);
     api.open(to, at(1_000));
     (api, rows)
+}
+
+/// The rows of the next body, if there is one.
+fn next_rows(events: &mut EventReceiver) -> Option<Vec<Row>> {
+    match events.recv_until(Instant::now())? {
+        (0, SourceEvent::Rows { partition: 0, rows, .. }) => Some(rows),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits for the rows of the next body.
+async fn wait_for_rows(events: &mut EventReceiver) -> Vec<Row> {
+    loop {
+        match next_rows(events) {
+            Some(rows) => return rows,
+            None => tokio::task::yield_now().await,
+        }
+    }
 }
 
 fn at(secs: i64) -> EventTime {
@@ -61,37 +79,28 @@ fn trades(prices: &[&str]) -> PostedBody {
     }
 }
 
-/// Takes rows while the next batch is bound to a commit at its last row.
+/// Takes rows while the next body is bound to a commit at its last row.
 async fn take(
     api: &HttpIngest,
-    rows: &Receiver<SourceBatch>,
+    rows: &mut EventReceiver,
     sent: PostedBody,
     commit: u64,
 ) -> PostOutcome {
     let taking = api.take(sent);
     let driving = async {
-        let batch = loop {
-            match rows.try_recv() {
-                Ok(batch) => break batch,
-                Err(_) => tokio::task::yield_now().await,
-            }
-        };
-        let last = batch.rows.last().unwrap().position;
+        let last = wait_for_rows(rows).await.last().unwrap().position;
         // Neither a round that holds a part of the rows is reported, nor a commit that ends none.
         api.committed(&binding(commit - 2, 1_001, last - 1));
         api.committed(&Binding { round: false, ..binding(commit - 1, 1_001, last) });
         api.committed(&binding(commit, 1_001, last));
-        batch
     };
-    let (taken, batch) = tokio::join!(taking, driving);
-    assert_eq!((batch.source, batch.partition, batch.ended), (0, 0, false));
-    taken.unwrap()
+    tokio::join!(taking, driving).0.unwrap()
 }
 
 #[tokio::test]
 async fn a_request_receives_the_commit_that_binds_its_last_row() {
-    let (api, rows) = open(2);
-    let taken = take(&api, &rows, trades(&["1", "\"x\"", "2"]), 7).await;
+    let (api, mut rows) = open(2);
+    let taken = take(&api, &mut rows, trades(&["1", "\"x\"", "2"]), 7).await;
     assert_eq!((taken.accepted, taken.commit), (2, Some(Commit(7))));
     let [fault] = &taken.rejected[..] else { panic!("{taken:?}") };
     assert_eq!((fault.row, &*fault.field, fault.code), (1, "price", "bad_price"));
@@ -102,12 +111,12 @@ async fn a_request_receives_the_commit_that_binds_its_last_row() {
 
 #[tokio::test]
 async fn positions_are_counted_up_and_wrong_rows_have_theirs() {
-    let (api, rows) = open(4);
+    let (api, mut rows) = open(4);
     let mut positions = Vec::new();
     for sent in [trades(&["1", "0"]), trades(&["1"])] {
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), api.take(sent));
         assert!(waiting.await.is_err(), "no commit was reported");
-        for row in rows.try_recv().unwrap().rows {
+        for row in next_rows(&mut rows).unwrap() {
             positions.push((row.position, row.event.map_err(|rejection| rejection.reason).is_ok()));
         }
     }
@@ -116,15 +125,15 @@ async fn positions_are_counted_up_and_wrong_rows_have_theirs() {
 
 #[tokio::test]
 async fn all_or_nothing() {
-    let (api, rows) = open(2);
+    let (api, mut rows) = open(2);
     let sent = PostedBody { atomic: true, ..trades(&["1", "0"]) };
     let Err(PostError::Refused { rows: wrong, of: 2 }) = api.take(sent).await else {
         panic!("it was taken")
     };
     assert_eq!((wrong.len(), wrong[0].code), (1, "price_not_positive"));
-    assert!(rows.try_recv().is_err(), "nothing is passed on, no dead letter either");
+    assert!(next_rows(&mut rows).is_none(), "nothing is passed on, no dead letter either");
     let sent = PostedBody { atomic: true, ..trades(&["1", "2"]) };
-    assert_eq!(take(&api, &rows, sent, 3).await.accepted, 2);
+    assert_eq!(take(&api, &mut rows, sent, 3).await.accepted, 2);
 }
 
 /// Trades of these instruments, at these prices.
@@ -140,7 +149,7 @@ fn named(rows: &[(&str, &str)]) -> PostedBody {
 
 #[tokio::test]
 async fn names_of_rows_that_are_turned_away_take_no_place() {
-    let (api, rows) = open(1);
+    let (api, mut rows) = open(1);
     let atomic = |rows: &[(&str, &str)]| PostedBody { atomic: true, ..named(rows) };
     let codes = |taken: Result<PostOutcome, PostError>| match taken {
         Err(PostError::Refused { rows, .. }) => {
@@ -164,9 +173,9 @@ async fn names_of_rows_that_are_turned_away_take_no_place() {
     assert_eq!(codes(held), [(1, "instrument".to_owned(), "bad_instrument")]);
     let busy = api.take(named(&[("us:A", "1")])).await;
     assert!(matches!(busy, Err(PostError::Busy(_))), "{busy:?}");
-    let batch = rows.try_recv().unwrap();
+    let waiting = next_rows(&mut rows).unwrap();
     assert!(api.0.catalog.all().is_empty(), "who binds them registers them");
-    for row in &batch.rows {
+    for row in &waiting {
         api.0.catalog.register(row.unknown.as_ref().unwrap()).unwrap();
     }
     api.committed(&binding(1, 1_001, 2));
@@ -177,22 +186,22 @@ async fn names_of_rows_that_are_turned_away_take_no_place() {
 
 #[tokio::test]
 async fn what_the_clock_would_refuse_is_refused_at_once() {
-    let (api, rows) = open(2);
+    let (api, mut rows) = open(2);
     let ahead = |secs: &str| {
         let mut sent = trades(&["1"]);
         sent.body = String::from_utf8(sent.body).unwrap().replace("1000s", secs).into();
         sent
     };
-    let taken = take(&api, &rows, ahead("1011s"), 2).await;
+    let taken = take(&api, &mut rows, ahead("1011s"), 2).await;
     assert_eq!((taken.accepted, taken.rejected[0].code), (0, RejectionReason::TimeAhead.name()));
     assert!(taken.rejected[0].detail.contains("10s ahead of the system's time"));
     // Commits have moved on to second 1001.
-    assert_eq!(take(&api, &rows, ahead("1011s"), 4).await.accepted, 1);
+    assert_eq!(take(&api, &mut rows, ahead("1011s"), 4).await.accepted, 1);
 }
 
 #[tokio::test]
 async fn without_room_clients_are_turned_away() {
-    let (api, rows) = open(1);
+    let (api, mut rows) = open(1);
     let busy = |sent| {
         let api = api.clone();
         async move { matches!(api.take(sent).await, Err(PostError::Busy(_))) }
@@ -207,12 +216,12 @@ async fn without_room_clients_are_turned_away() {
     while api.0.bound().rows == 0 {
         tokio::task::yield_now().await;
     }
-    assert!(busy(trades(&["1"])).await, "the channel is full");
+    assert!(busy(trades(&["1"])).await, "the queue is full");
     assert_eq!(api.0.bound().rows, 1, "who was turned away does not wait");
-    let batch = rows.try_recv().unwrap();
-    api.committed(&binding(1, 1_001, batch.rows[0].position));
+    let waiting = next_rows(&mut rows).unwrap();
+    api.committed(&binding(1, 1_001, waiting[0].position));
     assert_eq!(first.await.unwrap().unwrap().accepted, 1);
-    assert_eq!(take(&api, &rows, trades(&["1"]), 3).await.accepted, 1, "there is room again");
+    assert_eq!(take(&api, &mut rows, trades(&["1"]), 3).await.accepted, 1, "there is room again");
 }
 
 #[tokio::test]
@@ -248,7 +257,7 @@ async fn before_and_after_the_run_nothing_is_taken() {
 
 #[tokio::test]
 async fn what_is_said_of_accounts_comes_in_too() {
-    let (api, rows) = open(2);
+    let (api, mut rows) = open(2);
     let body = "portfolio,id,instrument,time,quantity,price\np1,1,us:A,1000s,-5,1.5\n";
     let row_type = Some("fill".to_owned());
     let sent = PostedBody { form: PostedFormat::Csv, body: body.into(), row_type, atomic: false };
@@ -256,13 +265,8 @@ async fn what_is_said_of_accounts_comes_in_too() {
         let api = api.clone();
         async move { api.take(sent).await }
     });
-    let batch = loop {
-        match rows.try_recv() {
-            Ok(batch) => break batch,
-            Err(_) => tokio::task::yield_now().await,
-        }
-    };
-    assert!(matches!(batch.rows[0].event, Ok(InputEvent::Account(_))));
+    let posted = wait_for_rows(&mut rows).await;
+    assert!(matches!(posted[0].event, Ok(InputEvent::Account(_))));
     api.committed(&binding(1, 1_001, 1));
     assert_eq!(taking.await.unwrap().unwrap().accepted, 1);
 }

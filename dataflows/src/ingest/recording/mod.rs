@@ -1,4 +1,4 @@
-//! Recordings: every commit of a run with its binding and its records, to be replayed exactly.
+//! Recordings: every commit of a run with its binding, its records and its control records, to be replayed exactly.
 //!
 //! A file is the magic text with a version, then frames: length (u32, little-endian), CRC-32 of the payload, payload
 //! ([postcard] of `Frame`). The first frame is the header. A recording that was cut, by a crash for
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use market::{AccountRecord, Record};
 use serde::{Deserialize, Serialize};
 
+use super::input::ControlRecord;
 use crate::clock::Binding;
 use crate::views::DeadLetterRow;
 
@@ -25,9 +26,9 @@ pub use write::Recorder;
 
 /// What every recording begins with, and the version that this build writes and reads. Version 2 holds
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
-/// be ordered by.
+/// be ordered by, version 4 control records.
 const MAGIC: &[u8; 6] = b"TWKREC";
-const VERSION: &[u8; 2] = b"03";
+const VERSION: &[u8; 2] = b"04";
 
 /// A frame may not be larger: a damaged length must not ask for all memory.
 const FRAME_BYTES_MAX: u32 = 1 << 28;
@@ -61,6 +62,7 @@ enum Frame<'a> {
         records: Cow<'a, [Record]>,
         accounts: Cow<'a, [AccountRecord]>,
         refused: Cow<'a, [DeadLetterRow]>,
+        control: Cow<'a, [ControlRecord]>,
     },
     /// The run ended in order.
     End,

@@ -81,14 +81,13 @@ impl Recording {
     /// Reads on.
     pub fn read(&mut self) -> Result<Next, RecordingError> {
         match self.frame()? {
-            Some(Frame::Commit { binding, records, accounts, refused }) => {
+            Some(Frame::Commit { binding, records, accounts, refused, control }) => {
                 Ok(Next::Commit(ClosedCommit {
                     binding: binding.into_owned(),
                     records: records.into_owned(),
                     accounts: accounts.into_owned(),
                     refused: refused.into_owned(),
-                    incidents: Vec::new(),
-                    partitions: Vec::new(),
+                    control: control.into_owned(),
                     oldest: None,
                 }))
             }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use connectors::{Incident, IncidentKind};
 use market::{
     AccountEvent, Catalog, Commit, Contract, Currency, EventTime, FairValue, Fill, FillRef,
     InstrumentSpec, Origin, PortfolioId, Price, SourceId, Target, TradeId,
@@ -7,7 +8,9 @@ use market::{
 
 use super::*;
 use crate::ingest::dispatcher::ClosedCommit;
+use crate::ingest::input::ControlEvent;
 use operators::ReadFrom;
+use proptest::prelude::*;
 
 fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
     let instrument = catalog.resolve("us:AAPL").unwrap().id;
@@ -45,9 +48,8 @@ fn closed(commit: u64, accounts: &[AccountEvent]) -> ClosedCommit {
     let accounts = (1..).zip(accounts);
     let accounts =
         accounts.map(|(at, event)| AccountRecord { origin: origin(at), event: *event }).collect();
-    let (records, refused) = (Vec::new(), Vec::new());
-    let (incidents, partitions) = (Vec::new(), Vec::new());
-    ClosedCommit { binding, records, accounts, refused, incidents, partitions, oldest: None }
+    let (records, refused, control) = (Vec::new(), Vec::new(), Vec::new());
+    ClosedCommit { binding, records, accounts, refused, control, oldest: None }
 }
 
 #[test]
@@ -84,13 +86,14 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
 fn another_version_differs_from_what_is_no_recording() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.rec");
-    std::fs::write(&path, b"TWKREC01 and what follows").unwrap();
-    assert!(Recording::is_at(&path), "it is not taken for a file of trades");
-    let error = Recording::open(&path).err().unwrap().to_string();
-    assert!(
-        error.contains("is a recording of version 01, and this program reads version 03"),
-        "{error}"
-    );
+    for version in ["01", "03"] {
+        std::fs::write(&path, format!("TWKREC{version} and what follows")).unwrap();
+        assert!(Recording::is_at(&path), "it is not taken for a file of trades");
+        let error = Recording::open(&path).err().unwrap().to_string();
+        let want =
+            format!("is a recording of version {version}, and this program reads version 04");
+        assert!(error.contains(&want), "{error}");
+    }
     std::fs::write(&path, b"TWKRECK?").unwrap();
     let error = Recording::open(&path).err().unwrap().to_string();
     assert!(error.contains("version K?"), "{error}");
@@ -98,4 +101,54 @@ fn another_version_differs_from_what_is_no_recording() {
     assert!(!Recording::is_at(&path));
     let error = Recording::open(&path).err().unwrap().to_string();
     assert!(error.ends_with("is not a recording"), "{error}");
+}
+
+fn incident() -> impl Strategy<Value = Incident> {
+    let kind = prop::sample::select(&IncidentKind::ALL[..]);
+    let lost = prop::option::of(any::<(u64, u64)>());
+    (kind, lost, ".*").prop_map(|(kind, lost, detail)| Incident { kind, lost, detail })
+}
+
+fn control_event() -> impl Strategy<Value = ControlEvent> {
+    prop_oneof![
+        any::<u32>().prop_map(|partition| ControlEvent::Opened { partition }),
+        any::<u32>().prop_map(|partition| ControlEvent::Ended { partition }),
+        (any::<u32>(), incident())
+            .prop_map(|(partition, incident)| ControlEvent::Link { partition, incident }),
+        Just(ControlEvent::Paused),
+        Just(ControlEvent::Resumed),
+    ]
+}
+
+fn control_record() -> impl Strategy<Value = ControlRecord> {
+    (any::<u32>(), control_event()).prop_map(|(source, event)| ControlRecord { source, event })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn control_records_come_back_in_their_commits(
+        commits in prop::collection::vec(prop::collection::vec(control_record(), 0..6), 1..5),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.rec");
+        let catalog = Arc::new(Catalog::new(Vec::new(), 9));
+        let header = RecordingHeader { config: String::new(), sources: vec!["a".to_owned()] };
+        let mut recorder = Recorder::create(&path, header, catalog, false).unwrap();
+        for (commit, control) in (0..).zip(&commits) {
+            let control = control.clone();
+            recorder.write(&ClosedCommit { control, ..closed(commit, &[]) }).unwrap();
+        }
+        recorder.finish().unwrap();
+
+        let mut recording = Recording::open(&path).unwrap();
+        for (commit, control) in (0..).zip(commits) {
+            let Next::Commit(read) = recording.read().unwrap() else { panic!("no commit {commit}") };
+            prop_assert_eq!(read.binding, closed(commit, &[]).binding);
+            prop_assert_eq!(read.control, control);
+        }
+        let ends_in_order = matches!(recording.read().unwrap(), Next::End { in_order: true });
+        prop_assert!(ends_in_order);
+    }
 }

@@ -59,12 +59,13 @@ impl Recorder {
         if names != NewNames::default() {
             self.frame(&Frame::Names(names))?;
         }
-        let ClosedCommit { binding, records, accounts, refused, .. } = closed;
+        let ClosedCommit { binding, records, accounts, refused, control, .. } = closed;
         self.frame(&Frame::Commit {
             binding: Cow::Borrowed(binding),
             records: Cow::Borrowed(records),
             accounts: Cow::Borrowed(accounts),
             refused: Cow::Borrowed(refused),
+            control: Cow::Borrowed(control),
         })?;
         if binding.round {
             // A process that is killed loses at most the round at hand.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use connectors::{Incident, Row};
+use connectors::Row;
 use market::{
     AccountRecord, EventTime, InputEvent, Origin, Record, Rejection, SourceId, UnknownNames,
 };
@@ -10,7 +10,8 @@ use market::{
 use super::{Naming, SourceNames};
 use crate::clock::CommitClock;
 use crate::ingest::dispatcher::ClosedCommit;
-use crate::views::{DeadLetterRow, IncidentRow};
+use crate::ingest::input::{ControlEvent, ControlRecord};
+use crate::views::DeadLetterRow;
 
 /// The open commit.
 pub(super) struct CommitBuilder<'a> {
@@ -18,20 +19,28 @@ pub(super) struct CommitBuilder<'a> {
     naming: Naming<'a>,
     records: Vec<Record>,
     accounts: Vec<AccountRecord>,
-    refused: Vec<(usize, usize, u64, Rejection)>,
-    incidents: Vec<(usize, usize, Incident)>,
+    refused: Vec<(usize, u32, u64, Rejection)>,
+    control: Vec<ControlRecord>,
     oldest: Option<Instant>,
 }
 
 impl<'a> CommitBuilder<'a> {
+    /// The first commit. It holds which partitions there are, and which of them have ended, before any event comes.
     pub(super) fn new(clock: CommitClock, naming: Naming<'a>) -> CommitBuilder<'a> {
+        let opened = clock.partitions().flat_map(|(source, partition, is_ended)| {
+            let (source, partition) = (source as u32, partition as u32);
+            let ended = is_ended.then_some(ControlEvent::Ended { partition });
+            let events = [ControlEvent::Opened { partition }].into_iter().chain(ended);
+            events.map(move |event| ControlRecord { source, event })
+        });
+        let control = opened.collect();
         CommitBuilder {
             clock,
             naming,
             records: Vec::new(),
             accounts: Vec::new(),
             refused: Vec::new(),
-            incidents: Vec::new(),
+            control,
             oldest: None,
         }
     }
@@ -45,20 +54,20 @@ impl<'a> CommitBuilder<'a> {
         self.oldest = self.oldest.into_iter().chain([at]).min();
     }
 
-    pub(super) fn add(&mut self, source: usize, partition: usize, row: Row) {
+    pub(super) fn add(&mut self, source: usize, partition: u32, row: Row) {
         let Row { position, mut event, unknown } = row;
         if let (Ok(entry), Some(unknown)) = (&event, unknown)
             && let Err(rejection) = self.admit(entry, &unknown)
         {
             event = Err(Box::new(rejection));
         }
-        let bound = self.clock.bind(source, partition, position, event.as_ref().ok());
+        let bound = self.clock.bind(source, partition as usize, position, event.as_ref().ok());
         let rejection = match (event, bound) {
             (Ok(entry), Ok(())) => {
                 let origin = Origin {
                     rank: self.naming.sources[source].rank,
                     source: SourceId(source as u8),
-                    partition: partition as u32,
+                    partition,
                     position,
                 };
                 match entry {
@@ -86,15 +95,16 @@ impl<'a> CommitBuilder<'a> {
         })
     }
 
-    /// Adds incidents of a partition, which also opens it.
-    pub(super) fn add_incidents(
-        &mut self,
-        source: usize,
-        partition: usize,
-        incidents: Vec<Incident>,
-    ) {
-        self.clock.open(source, partition);
-        self.incidents.extend(incidents.into_iter().map(|incident| (source, partition, incident)));
+    /// A control event takes effect. What changes nothing, such as a second end, is not recorded.
+    pub(super) fn apply(&mut self, source: usize, event: ControlEvent) {
+        let is_change = match &event {
+            ControlEvent::Opened { partition } => self.clock.open(source, *partition as usize),
+            ControlEvent::Ended { partition } => self.clock.end(source, *partition as usize),
+            ControlEvent::Link { .. } | ControlEvent::Paused | ControlEvent::Resumed => true,
+        };
+        if is_change {
+            self.control.push(ControlRecord { source: source as u32, event });
+        }
     }
 
     pub(super) fn close(&mut self, at: EventTime, round: bool) -> ClosedCommit {
@@ -103,22 +113,65 @@ impl<'a> CommitBuilder<'a> {
         let sources = self.naming.sources;
         let refused = self.refused.drain(..).map(|(source, partition, position, rejection)| {
             let SourceNames { name, partitions, .. } = &sources[source];
-            let partition = partitions.of(partition as u32);
+            let partition = partitions.of(partition);
             DeadLetterRow { commit, source: name.clone(), partition, position, rejection }
         });
         let refused = refused.collect();
-        let incidents = self.incidents.drain(..).map(|(source, partition, incident)| {
-            let SourceNames { name, partitions, .. } = &sources[source];
-            let Incident { kind, lost, detail } = incident;
-            let partition = partitions.of(partition as u32);
-            IncidentRow { commit, source: name.clone(), partition, kind: kind.name(), lost, detail }
-        });
-        let incidents = incidents.collect();
         // The next commit holds about as many.
         let room = Vec::with_capacity(self.records.len());
         let records = std::mem::replace(&mut self.records, room);
         let accounts = std::mem::take(&mut self.accounts);
-        let (partitions, oldest) = (self.clock.partitions(), self.oldest.take());
-        ClosedCommit { binding, records, accounts, refused, incidents, partitions, oldest }
+        let (control, oldest) = (std::mem::take(&mut self.control), self.oldest.take());
+        ClosedCommit { binding, records, accounts, refused, control, oldest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use market::{Catalog, Span};
+
+    use super::*;
+    use crate::clock::{Ahead, Coverage, SourceTiming};
+    use rows::PartitionNames;
+
+    fn timing(partitions: usize) -> SourceTiming {
+        SourceTiming {
+            disorder: Span::secs(1),
+            idle_after: None,
+            coverage: Coverage::All,
+            historic: false,
+            partitions,
+        }
+    }
+
+    #[test]
+    fn control_events_are_in_the_commit_in_which_they_take_effect() {
+        let at = EventTime(0);
+        let mut clock = CommitClock::new(vec![timing(2), timing(1)], Ahead::NotAfter(at), at);
+        clock.leave_out(0, 0);
+        clock.end(1, 0);
+        let source = |name: &str| {
+            let partitions = PartitionNames::one("p");
+            SourceNames { name: name.to_owned(), rank: 0, partitions }
+        };
+        let (sources, catalog) = ([source("a"), source("b")], Catalog::new(Vec::new(), 9));
+        let naming = Naming { sources: &sources, catalog: &catalog };
+        let mut builder = CommitBuilder::new(clock, naming);
+        let (opened, ended) = (
+            |partition| ControlEvent::Opened { partition },
+            |partition| ControlEvent::Ended { partition },
+        );
+        let record = |source, event| ControlRecord { source, event };
+        let first = builder.close(at, true).control;
+        assert_eq!(first, [record(0, opened(1)), record(1, opened(0)), record(1, ended(0))]);
+
+        for event in [opened(1), opened(3), ControlEvent::Paused, ended(1), ended(1)] {
+            builder.apply(0, event);
+        }
+        let closed = builder.close(at, true);
+        let want = [opened(3), ControlEvent::Paused, ended(1)].map(|event| record(0, event));
+        assert_eq!(closed.control, want, "what changes nothing is no record");
+        assert_eq!(closed.binding.watermarks[0], Some(EventTime::NEVER), "3 is waited for");
+        assert_eq!(builder.close(at, true).control, [], "each is in one commit");
     }
 }

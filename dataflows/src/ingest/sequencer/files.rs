@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::mpsc::Receiver;
 
 use connectors::Row;
 
@@ -10,16 +9,17 @@ use super::commit_builder::CommitBuilder;
 use super::{Naming, SequencerError, Stop};
 use crate::clock::CommitClock;
 use crate::ingest::dispatcher::CommitDispatcher;
+use crate::ingest::event_queues::EventReceiver;
+use crate::ingest::input::{ControlEvent, SourceEvent};
 use crate::ingest::play::Pacer;
-use crate::ingest::reader_thread::SourceBatch;
 
-/// Sequences bare files: a commit per `commit_rows` rows of the merge by (position, source, partition), and
+/// Sequences bare files, each with a queue of its own: a commit per `commit_rows` rows of the merge by (position, source, partition), and
 /// every commit a round, whatever the speed. When all have ended, one commit more lets all bars become
 /// final.
 pub fn sequence_files(
     clock: CommitClock,
     naming: Naming<'_>,
-    partitions: Vec<((usize, usize), Receiver<SourceBatch>)>,
+    partitions: Vec<((usize, u32), EventReceiver)>,
     commit_rows: usize,
     mut pacer: Option<Pacer>,
     dispatcher: &mut CommitDispatcher,
@@ -27,7 +27,7 @@ pub fn sequence_files(
 ) -> Result<(), SequencerError> {
     let mut builder = CommitBuilder::new(clock, naming);
     let mut merge = Merge::new(partitions);
-    while let Some(((source, partition), row)) = merge.next(&mut builder.clock) {
+    while let Some(((source, partition), row)) = merge.next(&mut builder) {
         if stop.is_set() {
             break;
         }
@@ -66,30 +66,24 @@ struct Merge {
 
 /// One partition being merged.
 struct Merged {
-    place: (usize, usize),
-    batches: Receiver<SourceBatch>,
-    /// The rest of the batch at hand, and whether it is the last.
+    place: (usize, u32),
+    events: EventReceiver,
+    /// The rest of the rows at hand.
     rows: std::vec::IntoIter<Row>,
-    ended: bool,
 }
 
 impl Merge {
-    fn new(mut partitions: Vec<((usize, usize), Receiver<SourceBatch>)>) -> Merge {
+    fn new(mut partitions: Vec<((usize, u32), EventReceiver)>) -> Merge {
         partitions.sort_by_key(|(place, _)| *place);
-        let merged = |(place, batches)| Merged {
-            place,
-            batches,
-            rows: Vec::new().into_iter(),
-            ended: false,
-        };
+        let merged = |(place, events)| Merged { place, events, rows: Vec::new().into_iter() };
         let partitions = partitions.into_iter().map(merged).collect();
         Merge { partitions, heads: BinaryHeap::new(), current: None, is_started: false }
     }
 
-    fn next(&mut self, clock: &mut CommitClock) -> Option<((usize, usize), Row)> {
+    fn next(&mut self, builder: &mut CommitBuilder<'_>) -> Option<((usize, u32), Row)> {
         if !std::mem::replace(&mut self.is_started, true) {
             for (index, partition) in self.partitions.iter_mut().enumerate() {
-                let head = partition.head(clock);
+                let head = partition.head(builder);
                 self.heads.extend(head.map(|position| Reverse((position, index))));
             }
         }
@@ -101,7 +95,7 @@ impl Merge {
         let row = partition.rows.next()?;
         // At once, so that the end of a partition counts from its last row on. Runs of rows of one partition, most often
         // all, do not go through the heap.
-        self.current = match (partition.head(clock), self.heads.peek()) {
+        self.current = match (partition.head(builder), self.heads.peek()) {
             (Some(position), Some(Reverse(other))) if (position, index) > *other => {
                 self.heads.push(Reverse((position, index)));
                 None
@@ -113,23 +107,25 @@ impl Merge {
 }
 
 impl Merged {
-    /// The position of the next row; waits for the partition's reader thread if need be. None if there is none.
-    fn head(&mut self, clock: &mut CommitClock) -> Option<u64> {
+    /// The position of the next row; waits for the partition's reader thread if need be. None if there is none, also
+    /// if the reader thread was stopped before the end.
+    fn head(&mut self, builder: &mut CommitBuilder<'_>) -> Option<u64> {
         loop {
             if let Some(row) = self.rows.as_slice().first() {
                 return Some(row.position);
             }
-            match self.batches.recv() {
-                Ok(batch) if !self.ended => {
-                    self.rows = batch.rows.into_iter();
-                    self.ended = batch.ended;
+            let (source, partition) = self.place;
+            match self.events.recv()?.1 {
+                SourceEvent::Rows { rows, .. } => self.rows = rows.into_iter(),
+                SourceEvent::Drained { at, .. } => {
+                    builder.clock.drain(source, partition as usize, at);
                 }
-                _ => {
-                    // A stopped reader thread has not ended.
-                    if self.ended {
-                        clock.end(self.place.0, self.place.1);
+                SourceEvent::Control(event) => {
+                    let is_end = matches!(event, ControlEvent::Ended { .. });
+                    builder.apply(source, event);
+                    if is_end {
+                        return None;
                     }
-                    return None;
                 }
             }
         }

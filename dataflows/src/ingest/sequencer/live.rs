@@ -1,142 +1,155 @@
 //! Live: commits close by time and number, rounds by time.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use connectors::Row;
 
 use super::commit_builder::CommitBuilder;
+use super::commit_timer::{Cadence, CommitTimer};
 use super::{Naming, SequencerError, Stop, now};
 use crate::clock::{Binding, CommitClock};
-use crate::ingest::dispatcher::CommitDispatcher;
-use crate::ingest::reader_thread::SourceBatch;
-
-/// When a live run closes commits and rounds.
-#[derive(Clone, Copy, Debug)]
-pub struct Cadence {
-    /// A commit closes this long after its first record at the latest.
-    pub period: Duration,
-    /// A commit closes with this many records at the latest.
-    pub records_max: usize,
-    /// Without any record, a commit closes this often.
-    pub idle: Duration,
-    /// A round ends about this often.
-    pub round: Duration,
-}
+use crate::ingest::dispatcher::{CommitDispatcher, DispatchError};
+use crate::ingest::event_queues::EventReceiver;
+use crate::ingest::input::{ControlEvent, SourceEvent};
 
 /// Callbacks of a live run; they must not block.
 #[derive(Clone, Copy)]
 pub struct LiveCallbacks<'a> {
-    /// Called before each commit: none, or the bytes that operators retain and may retain; then sources pause.
-    pub over_budget: &'a dyn Fn(Option<(usize, usize)>),
+    /// Called when all sources pause (`true`), and when they are resumed.
+    pub paused: &'a dyn Fn(bool),
     /// Called after each commit was dispatched.
     pub dispatched: &'a dyn Fn(&Binding),
 }
 
-/// Sequences a live run: closes commits by time and number, rounds by time.
+/// Sequences a live run: closes commits by time and number, rounds by time. The last commit, after a stop, ends a round.
 pub fn sequence_live(
     clock: CommitClock,
     naming: Naming<'_>,
-    batch: &Receiver<SourceBatch>,
+    events: EventReceiver,
     cadence: Cadence,
     dispatcher: &mut CommitDispatcher,
     callbacks: LiveCallbacks<'_>,
     stop: &Stop,
 ) -> Result<(), SequencerError> {
-    let mut builder = CommitBuilder::new(clock, naming);
-    let mut closed_at = Instant::now();
-    let mut round_at = Instant::now();
-    let mut unrounded = false;
-    let mut pending: Vec<SourceBatch> = Vec::new(); // at most one; rest of a batch that did not fit
+    let mut sequencer = LiveSequencer {
+        builder: CommitBuilder::new(clock, naming),
+        events,
+        rest: None,
+        is_paused: false,
+        cadence,
+        timer: CommitTimer::new(cadence, Instant::now()),
+        callbacks,
+    };
     loop {
-        let stopping = stop.is_set();
-        let over = dispatcher.is_over_budget();
-        (callbacks.over_budget)(over);
-
-        // 1. Add rows until the commit is due.
-        let opened_at = Instant::now();
-        let idle_due =
-            closed_at + if unrounded { cadence.round.min(cadence.idle) } else { cadence.idle };
-        let mut due = idle_due;
-        while !stopping && builder.rows() < cadence.records_max {
-            let next = match pending.pop() {
-                Some(rest) => Ok(rest),
-                None if over.is_some() => {
-                    std::thread::sleep(cadence.round.min(STOP_POLL));
-                    break; // sources pause: their reader threads wait
-                }
-                None => {
-                    let rest = due.saturating_duration_since(Instant::now()).min(STOP_POLL);
-                    batch.recv_timeout(rest)
-                }
-            };
-            match next {
-                Ok(batch) => pending.extend(add_batch(&mut builder, batch, cadence.records_max)),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    std::thread::sleep(
-                        STOP_POLL.min(due.saturating_duration_since(Instant::now())),
-                    );
-                }
-            }
-            if builder.rows() > 0 {
-                due = due.min(opened_at.max(closed_at) + cadence.period);
-            }
-            if stop.is_set() || Instant::now() >= due {
-                break;
-            }
+        sequencer.pause_or_resume(dispatcher.is_over_budget().is_some());
+        sequencer.collect(stop);
+        let is_last = stop.is_set();
+        if is_last || sequencer.is_due() {
+            sequencer.close(is_last, dispatcher)?;
         }
-
-        // 2. Close it; the last one ends a round.
-        let stopping = stopping || stop.is_set();
-        let idle = builder.rows() == 0;
-        if idle && !stopping && Instant::now() < idle_due {
-            continue;
-        }
-        let round = stopping || idle || round_at.elapsed() >= cadence.round;
-        let closed = builder.close(now(), round);
-        let binding = closed.binding.clone();
-        dispatcher.dispatch(closed)?;
-        (callbacks.dispatched)(&binding);
-        closed_at = Instant::now();
-        unrounded = !round;
-        if round {
-            round_at = closed_at;
-        }
-        if stopping {
+        if is_last {
             return Ok(());
         }
     }
 }
 
+/// The open commit of a live run, and where its events come from.
+struct LiveSequencer<'a> {
+    builder: CommitBuilder<'a>,
+    events: EventReceiver,
+    /// Rows that did not fit into the commit before, and their source.
+    rest: Option<(usize, SourceEvent)>,
+    /// Whether all sources are, because operators retain too much.
+    is_paused: bool,
+    cadence: Cadence,
+    timer: CommitTimer,
+    callbacks: LiveCallbacks<'a>,
+}
+
 /// How often a stop is looked for.
 const STOP_POLL: Duration = Duration::from_millis(50);
 
-/// Adds rows while they fit into the commit; returns the rest of the batch.
-fn add_batch(
-    builder: &mut CommitBuilder<'_>,
-    batch: SourceBatch,
-    rows_max: usize,
-) -> Option<SourceBatch> {
-    let SourceBatch { source, partition, rows, since, ended, incidents, drained_at } = batch;
-    builder.add_incidents(source, partition, incidents);
-    if !rows.is_empty() {
-        builder.note_received(since);
+impl LiveSequencer<'_> {
+    /// Pauses all sources while operators retain more than they may. Their senders wait when their queues are full.
+    fn pause_or_resume(&mut self, is_over_budget: bool) {
+        if self.is_paused == is_over_budget {
+            return;
+        }
+        self.is_paused = is_over_budget;
+        let event = if is_over_budget { ControlEvent::Paused } else { ControlEvent::Resumed };
+        for source in 0..self.events.sources() {
+            self.control(source, event.clone());
+        }
+        (self.callbacks.paused)(is_over_budget);
     }
-    let mut rows = rows.into_iter();
-    while builder.rows() < rows_max {
-        match rows.next() {
-            Some(row) => builder.add(source, partition, row),
-            None => {
-                if ended {
-                    builder.clock.end(source, partition);
-                } else if let Some(at) = drained_at {
-                    builder.clock.drain(source, partition, at);
-                }
-                return None;
+
+    /// Takes events until the commit is due or full, or a stop is asked for; while sources pause, only for a moment, so
+    /// that the budget is looked at again.
+    fn collect(&mut self, stop: &Stop) {
+        while self.builder.rows() < self.cadence.records_max && !stop.is_set() {
+            let poll = if self.is_paused { self.cadence.round.min(STOP_POLL) } else { STOP_POLL };
+            let deadline = self.timer.due(self.builder.rows()).min(Instant::now() + poll);
+            match self.rest.take().or_else(|| self.events.recv_until(deadline)) {
+                Some((source, event)) => self.take(source, event),
+                None if self.is_paused => return,
+                None => {}
+            }
+            if self.timer.due(self.builder.rows()) <= Instant::now() {
+                return;
             }
         }
     }
-    let rows: Vec<Row> = rows.collect();
-    Some(SourceBatch { source, partition, rows, since, ended, incidents: Vec::new(), drained_at })
+
+    fn take(&mut self, source: usize, event: SourceEvent) {
+        match event {
+            SourceEvent::Rows { partition, rows, received_at } => {
+                self.add_rows(source, partition, rows, received_at);
+            }
+            SourceEvent::Drained { partition, at } => {
+                self.builder.clock.drain(source, partition as usize, at);
+            }
+            SourceEvent::Control(event) => self.control(source, event),
+        }
+    }
+
+    /// Adds rows while they fit into the commit; keeps the rest for the next one.
+    fn add_rows(&mut self, source: usize, partition: u32, rows: Vec<Row>, received_at: Instant) {
+        self.builder.note_received(received_at);
+        let mut rows = rows.into_iter();
+        while self.builder.rows() < self.cadence.records_max {
+            let Some(row) = rows.next() else { return };
+            self.builder.add(source, partition, row);
+        }
+        if rows.len() > 0 {
+            let rows = rows.collect();
+            self.rest = Some((source, SourceEvent::Rows { partition, rows, received_at }));
+        }
+    }
+
+    /// A control event takes effect, in the open commit.
+    fn control(&mut self, source: usize, event: ControlEvent) {
+        match event {
+            ControlEvent::Paused => self.events.pause(source),
+            ControlEvent::Resumed => self.events.resume(source),
+            _ => {}
+        }
+        self.builder.apply(source, event);
+    }
+
+    /// Whether the commit closes now: it holds rows, or it is time for one without.
+    fn is_due(&self) -> bool {
+        let rows = self.builder.rows();
+        rows > 0 || self.timer.due(rows) <= Instant::now()
+    }
+
+    /// Closes the commit and dispatches it.
+    fn close(&mut self, is_last: bool, to: &mut CommitDispatcher) -> Result<(), DispatchError> {
+        let is_round = is_last || self.timer.is_round(self.builder.rows(), Instant::now());
+        let closed = self.builder.close(now(), is_round);
+        let binding = closed.binding.clone();
+        to.dispatch(closed)?;
+        (self.callbacks.dispatched)(&binding);
+        self.timer.closed(is_round, Instant::now());
+        Ok(())
+    }
 }

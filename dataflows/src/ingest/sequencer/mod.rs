@@ -2,6 +2,7 @@
 //! dispatches it.
 
 mod commit_builder;
+mod commit_timer;
 mod files;
 mod live;
 mod recorded;
@@ -16,8 +17,9 @@ use super::dispatcher::DispatchError;
 use super::recording::RecordingError;
 use rows::PartitionNames;
 
+pub use commit_timer::Cadence;
 pub use files::sequence_files;
-pub use live::{Cadence, LiveCallbacks, sequence_live};
+pub use live::{LiveCallbacks, sequence_live};
 pub use recorded::{RecordingEnd, sequence_recording};
 
 /// A flag that asks all threads of a job to stop in order.

@@ -1,5 +1,10 @@
 //! More state than allowed: a replay fails, a live run pauses and says so.
 
+use std::path::Path;
+
+use dataflows::ingest::input::{ControlEvent, ControlRecord};
+use dataflows::ingest::recording::{Next, Recording};
+
 use crate::end_to_end::assert_adds_up;
 use crate::end_to_end::binary::{Going, poll, tickweave};
 use crate::end_to_end::http::get;
@@ -71,6 +76,36 @@ fn a_live_run_beyond_the_budget_pauses_and_stays_up() {
     assert!(ran.err.contains("sources pause"), "{}", ran.err);
     assert_adds_up(&ran.json());
     assert_eq!(ran.summary()["records"].as_u64(), Some(before));
+
+    // The recording holds the pause, once for each source that was there.
+    let control = recorded_control(&folder.join("live.rec"));
+    let sources_with = |is_wanted: &dyn Fn(&ControlEvent) -> bool| {
+        let wanted = control.iter().filter(|record| is_wanted(&record.event));
+        let mut sources: Vec<u32> = wanted.map(|record| record.source).collect();
+        sources.sort_unstable();
+        sources
+    };
+    let paused = sources_with(&|event| *event == ControlEvent::Paused);
+    let mut opened = sources_with(&|event| matches!(event, ControlEvent::Opened { .. }));
+    opened.dedup();
+    assert_eq!(paused, opened);
+    assert!(!paused.is_empty() && sources_with(&|e| *e == ControlEvent::Resumed).is_empty());
+}
+
+/// The control records of all commits of a recording.
+fn recorded_control(file: &Path) -> Vec<ControlRecord> {
+    let mut recording = Recording::open(file).unwrap();
+    let mut control = Vec::new();
+    loop {
+        match recording.read().unwrap() {
+            Next::Commit(closed) => control.extend(closed.control),
+            Next::Names(_) => {}
+            Next::End { in_order } => {
+                assert!(in_order);
+                return control;
+            }
+        }
+    }
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn uses_of_modules_are_seen() {
         ("connectors", "files::config", "codecs"),
         ("connectors", "messages::decode", "lines"), // written inline
         ("oracle", "outliers", "history"),
-        ("serving", "subscribe::broadcaster", "routes"),
+        ("serving", "subscribe::broadcaster", "subscribe::cursor"),
     ] {
         let edges = edges(&files_of(of));
         let is_seen = |edge: &Edge| edge.from.join("::") == from && edge.to.join("::") == to;

@@ -1,0 +1,91 @@
+//! The input of a sequencer: rows, evidence that nothing is left to read, and control events.
+//!
+//! A control event is part of the commit that is open when it takes effect, as a [`ControlRecord`], and so of a
+//! recording. It decides no value: what a commit computes follows from its records and its binding alone.
+
+use std::time::Instant;
+
+use connectors::{Incident, IncidentKind, Row};
+use market::EventTime;
+use serde::{Deserialize, Serialize};
+
+/// What a source sends to a sequencer. Events of one partition arrive in the order in which they were sent.
+#[derive(Debug)]
+pub enum SourceEvent {
+    /// Rows that were read.
+    Rows {
+        /// The partition's number.
+        partition: u32,
+        /// In ascending position; at least one.
+        rows: Vec<Row>,
+        /// When they were read, or when they were due if the source is played.
+        received_at: Instant,
+    },
+    /// The partition's reader was connected and had nothing left to read behind the rows that it sent before.
+    Drained {
+        /// The partition's number.
+        partition: u32,
+        /// When, by the system's time.
+        at: EventTime,
+    },
+    /// What happened to the source, or was decided about it.
+    Control(ControlEvent),
+}
+
+/// What happens to a source, or is decided about it, besides its rows.
+///
+/// Recordings hold these events by the place of their variant, so a new one is added at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ControlEvent {
+    /// A partition is there, and watermarks wait for it. It sends rows only after this, unless it was there when the
+    /// run began.
+    Opened {
+        /// The partition's number.
+        partition: u32,
+    },
+    /// A partition sends nothing more.
+    Ended {
+        /// The partition's number.
+        partition: u32,
+    },
+    /// The connection of a partition changed, or rows of it were lost.
+    Link {
+        /// The partition's number.
+        partition: u32,
+        /// What happened.
+        #[serde(with = "RecordedIncident")]
+        incident: Incident,
+    },
+    /// The sequencer takes no event of the source from now on.
+    Paused,
+    /// The sequencer takes events of the source again.
+    Resumed,
+}
+
+/// A control event in a commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlRecord {
+    /// The source's number.
+    pub source: u32,
+    /// What happened to it.
+    pub event: ControlEvent,
+}
+
+/// How recordings hold an [`Incident`]: connectors do not know recordings.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Incident")]
+struct RecordedIncident {
+    #[serde(with = "RecordedKind")]
+    kind: IncidentKind,
+    lost: Option<(u64, u64)>,
+    detail: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "IncidentKind")]
+enum RecordedKind {
+    Connected,
+    Disconnected,
+    Gap,
+    Failed,
+}

@@ -1,0 +1,107 @@
+//! Replays: of bare files, and of recordings.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use connectors::Place;
+use market::EventTime;
+use operators::{NoStates, StateStore};
+
+use super::{Job, Report, RunError, RunOptions, not_opened};
+use crate::clock::CommitClock;
+use crate::config::{Config, ConfiguredSource};
+use crate::ingest::event_queues::{EventReceiver, FILE_EVENTS, event_queue};
+use crate::ingest::play::Pacer;
+use crate::ingest::reader_thread::ReaderThread;
+use crate::ingest::recording::Recording;
+use crate::ingest::sequencer::{Naming, RecordingEnd, Stop, sequence_files, sequence_recording};
+
+/// Replays the files of a configuration as bare files.
+pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result<Report, RunError> {
+    if config.sources.is_empty() {
+        return Err(RunError::NothingToReplay);
+    }
+    if let Some(endless) = config.sources.iter().find(|source| source.source.is_endless()) {
+        return Err(RunError::Endless(endless.names.name.clone()));
+    }
+    let mut job = Job::new(&config, Arc::new(NoStates), options)?;
+    let names = config.source_names();
+    let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);
+    if config.ingest_api.is_some() {
+        clock.end(config.sources.len(), 0); // no client sends rows to a replay
+    }
+    let readers_stop = Stop::default();
+    let (readers, partitions) = start_file_readers(&config, &job, &readers_stop)?;
+    let pacer = options.speed.map(Pacer::new);
+    let rows = config.file_rows;
+    let naming = Naming { sources: &names, catalog: &config.catalog };
+    let sequenced =
+        sequence_files(clock, naming, partitions, rows, pacer, &mut job.dispatcher, stop);
+    readers_stop.set();
+    readers.into_iter().for_each(|reader| drop(reader.join()));
+    let sequenced = sequenced.map(|()| !stop.is_set()).map_err(RunError::Sequencer);
+    job.finish(sequenced, options)
+}
+
+/// A reader thread per partition of a bare file, and the queue of each with the numbers of its source and partition.
+type FileReaders = (Vec<JoinHandle<()>>, Vec<((usize, u32), EventReceiver)>);
+
+/// Starts the reader threads of bare files. Each has a queue of its own, since the merge waits for each partition in
+/// turn.
+fn start_file_readers(config: &Config, job: &Job, stop: &Stop) -> Result<FileReaders, RunError> {
+    let mut readers = Vec::new();
+    let mut partitions = Vec::new();
+    for (number, source) in config.sources.iter().enumerate() {
+        for partition in source.source.partitions() {
+            let (sender, receiver) = event_queue(FILE_EVENTS);
+            let reader = ReaderThread {
+                source: number,
+                partition,
+                reader: open(source, partition)?,
+                player: None,
+                sender,
+                idle_after: None, // files are never idle
+                progress: job.progress.clone(),
+                connections: job.connections.clone(),
+                stop: stop.clone(),
+            };
+            readers.push(reader.start().map_err(RunError::Thread)?);
+            partitions.push(((number, partition), receiver));
+        }
+    }
+    Ok((readers, partitions))
+}
+
+/// Replays a recording; `config` is the one in its header, perhaps with other workers.
+pub fn replay_recording(
+    config: &Config,
+    mut recording: Recording,
+    states: Arc<dyn StateStore>,
+    options: &RunOptions,
+    stop: &Stop,
+) -> Result<Report, RunError> {
+    let mut job = Job::new(config, states, options)?;
+    let pacer = options.speed.map(Pacer::new);
+    let (dispatcher, progress) = (&mut job.dispatcher, job.progress.clone());
+    let slot = progress.slot();
+    let sequenced = sequence_recording(
+        &mut recording,
+        &config.catalog,
+        options.until,
+        pacer,
+        dispatcher,
+        &|read| progress.note(slot, Some(read)),
+        stop,
+    );
+    let cut = matches!(sequenced, Ok(RecordingEnd::Cut));
+    let sequenced = sequenced.map(|end| end != RecordingEnd::Early).map_err(RunError::Sequencer);
+    let report = job.finish(sequenced, options)?;
+    Ok(Report { cut, ..report })
+}
+
+fn open(
+    source: &ConfiguredSource,
+    partition: u32,
+) -> Result<Box<dyn connectors::PartitionReader>, RunError> {
+    source.source.open(partition, Place::Earliest).map_err(|error| not_opened(source, error))
+}
