@@ -17,6 +17,7 @@ pub mod output;
 pub mod produce;
 pub mod publish;
 pub mod run;
+pub mod status;
 pub mod stderr;
 pub mod telemetry;
 pub mod views;

@@ -20,13 +20,14 @@ use crate::health::HealthMonitor;
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::{CommitDispatcher, DispatchError, Resume};
 use crate::ingest::http_ingest::HttpIngest;
+use crate::ingest::now;
 use crate::ingest::reader_thread::ReadProgress;
 use crate::ingest::recording::{Recorder, RecordingError, RecordingHeader};
-use crate::ingest::sequencer::{SequencerError, now};
-use crate::ingest::source_status::SourceStatuses;
+use crate::ingest::sequencer::SequencerError;
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
 use crate::publish::{Board, BoardConfig, BoardReader, TRADE_LOG, ViewDigest};
+use crate::status::{SourceStatuses, StatusReporter};
 use crate::telemetry::{Metrics, Totals};
 use crate::views::VIEWS;
 use rows::{View, ViewReader};
@@ -152,7 +153,7 @@ pub struct Job {
     /// The health of the process.
     pub health: HealthMonitor,
     /// Takes rows from clients, in a live run.
-    pub ingest_api: Option<HttpIngest>,
+    pub http_ingest: Option<HttpIngest>,
     /// The status of deliveries to sinks; empty if nothing is delivered.
     pub sinks: SinkStatuses,
     /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
@@ -233,16 +234,20 @@ impl Job {
             metrics.clone(),
             options.followed,
         );
-        let providers =
-            SourceStatuses::new(config.providers(), partition_names, connections.clone());
+        let reporter = StatusReporter {
+            board: Arc::clone(&board),
+            sources: SourceStatuses::new(config.providers(), partition_names, connections.clone()),
+            sinks: sinks.clone(),
+            health: health.clone(),
+        };
         let dispatcher =
             CommitDispatcher::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
                 .recording(recorder)
-                .reporting(providers, sinks.clone(), health.clone())
+                .observed_by(Box::new(reporter))
                 .saving_after(options.save_after)
                 .resuming(options.resume.clone());
         let progress = ReadProgress::default();
-        let ingest_api = HttpIngest::new(config);
+        let http_ingest = config.http_ingest();
         let job = Job {
             board,
             metrics,
@@ -250,7 +255,7 @@ impl Job {
             progress,
             connections,
             health,
-            ingest_api,
+            http_ingest,
             sinks,
             dispatcher,
             engine,

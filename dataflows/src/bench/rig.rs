@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::clock::{Binding, CommitClock};
 use crate::config::{Config, RawConfig};
-use crate::ingest::dispatcher::ClosedCommit;
+use crate::ingest::ClosedCommit;
 use crate::publish::BoardReader;
 use crate::run::{Job, RunError, RunOptions};
 use crate::workload::{Market, Ticks, Workload};

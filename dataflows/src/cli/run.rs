@@ -15,7 +15,7 @@ use super::report::print_report;
 use super::{Outcome, descriptors, runtime};
 use crate::config::Config;
 use crate::ingest::Stop;
-use crate::ingest::sequencer::now;
+use crate::ingest::now;
 use crate::run::{Job, RunOptions, run_live};
 use crate::views::VIEW_LIST;
 use rows::readers::ReaderPool;
@@ -130,7 +130,7 @@ fn context(config: &Config, job: &Job, readers: ReaderPool) -> Context {
         closing: tokio::sync::watch::channel(false).1,
         sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
         posts: Posts::new(
-            job.ingest_api.clone().map(|ingest_api| Arc::new(ingest_api) as Arc<dyn IngestApi>),
+            job.http_ingest.clone().map(|ingest| Arc::new(ingest) as Arc<dyn IngestApi>),
         ),
         run: now().0.unsigned_abs(),
         limits,

@@ -41,15 +41,16 @@ pub use raw::{
 pub use outliers::RawOutliers;
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 pub use sinks::ConfiguredSink;
-pub use sources::{ConfiguredSource, IngestApiConfig};
+pub use sources::ConfiguredSource;
 
 use crate::clock::{Ahead, SourceTiming};
 use crate::delivery::{SinkStatus, SinkStatuses};
 use crate::ingest::dispatcher::InFlightLimits;
+use crate::ingest::http_ingest::{HttpIngest, HttpIngestLimits};
 use crate::ingest::sequencer::{Cadence, SourceNames};
 use crate::ingest::source_manager::StartBounds;
-use crate::ingest::source_status::SourceInfo;
 use crate::jobs::candles::{Candles, JobSpec};
+use crate::status::SourceInfo;
 use rows::Labels;
 use rows::readers::Bounds;
 
@@ -68,7 +69,7 @@ pub struct Config {
     /// The sources.
     pub sources: Vec<ConfiguredSource>,
     /// The source of rows that clients send, if there is one; its number is the next after the others.
-    pub ingest_api: Option<IngestApiConfig>,
+    pub http_ingest: Option<HttpIngestLimits>,
     /// Where a live run delivers changes of views.
     pub sinks: Vec<ConfiguredSink>,
     /// The files that it reads, and those that its sinks write.
@@ -229,9 +230,9 @@ impl RawConfig {
         });
         let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
         let candles = candles.with_portfolios(portfolios.for_job(base));
-        let ingest_api = IngestApiConfig::check(&http)?;
+        let http_ingest = sources::http_ingest(&http)?;
         let sources =
-            sources::sources(source, ingest_api.is_some(), folder, &catalog, reject_after)?;
+            sources::sources(source, http_ingest.is_some(), folder, &catalog, reject_after)?;
         files.extend(files::of_sources(&sources));
         files::add_sinks(&mut files, &sinks)?;
 
@@ -242,7 +243,7 @@ impl RawConfig {
             catalog,
             portfolios,
             sources,
-            ingest_api,
+            http_ingest,
             sinks,
             files,
             cadence,
@@ -277,8 +278,8 @@ impl RawConfig {
 impl Config {
     /// The sources' names and partitions, by number; the ingest API is the last.
     pub fn source_names(&self) -> Vec<SourceNames> {
-        let ingest_api = self.ingest_api.map(|_| IngestApiConfig::names());
-        self.sources.iter().map(|source| source.names.clone()).chain(ingest_api).collect()
+        let http_ingest = self.http_ingest.map(|_| sources::http_ingest_names());
+        self.sources.iter().map(|source| source.names.clone()).chain(http_ingest).collect()
     }
 
     /// The names of the numbers in rows.
@@ -296,14 +297,20 @@ impl Config {
             partitions: source.timing.partitions,
             idle_after: source.timing.idle_after,
         };
-        let ingest_api = self.ingest_api.map(|_| SourceInfo {
-            name: IngestApiConfig::names().name,
+        let http_ingest = self.http_ingest.map(|_| SourceInfo {
+            name: sources::http_ingest_names().name,
             kind: "http".to_owned(),
-            rank: IngestApiConfig::names().rank,
-            partitions: IngestApiConfig::timing().partitions,
-            idle_after: IngestApiConfig::timing().idle_after,
+            rank: sources::http_ingest_names().rank,
+            partitions: sources::http_ingest_timing().partitions,
+            idle_after: sources::http_ingest_timing().idle_after,
         });
-        self.sources.iter().map(provider).chain(ingest_api).collect()
+        self.sources.iter().map(provider).chain(http_ingest).collect()
+    }
+
+    /// The HTTP ingest of a live run, if it has one.
+    pub fn http_ingest(&self) -> Option<HttpIngest> {
+        let (source, catalog) = (self.sources.len(), Arc::clone(&self.catalog));
+        Some(HttpIngest::new(self.http_ingest?, source, catalog, self.ahead_live()))
     }
 
     /// How deliveries go, sink by sink and view by view; nothing is delivered yet.
@@ -318,8 +325,8 @@ impl Config {
 
     /// How the sources' times are understood, by number; the ingest API is the last.
     pub fn timings(&self) -> Vec<SourceTiming> {
-        let ingest_api = self.ingest_api.map(|_| IngestApiConfig::timing());
-        self.sources.iter().map(|source| source.timing.clone()).chain(ingest_api).collect()
+        let http_ingest = self.http_ingest.map(|_| sources::http_ingest_timing());
+        self.sources.iter().map(|source| source.timing.clone()).chain(http_ingest).collect()
     }
 
     /// Where a live run that begins at system time `at` starts sources that are read from the horizon on.

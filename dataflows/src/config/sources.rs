@@ -11,6 +11,7 @@ use super::deprecated;
 use super::raw::{RawHttp, RawPlay, RawSource};
 use super::{ConfigError, in_range, span};
 use crate::clock::{Coverage, SourceTiming};
+use crate::ingest::http_ingest::{HTTP_PARTITION, HTTP_SOURCE, HttpIngestLimits};
 use crate::ingest::play::Play;
 use crate::ingest::sequencer::SourceNames;
 use rows::PartitionNames;
@@ -36,41 +37,28 @@ pub struct ConfiguredSource {
     pub source: Arc<dyn Source>,
 }
 
-/// The ingest API, for rows that clients send: a source of its own, after all others, with one partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IngestApiConfig {
-    /// Bytes of a request's body.
-    pub body_bytes: usize,
-    /// Rows of a request.
-    pub body_rows: usize,
+/// What is configured of the HTTP ingest; none if there is none.
+pub(super) fn http_ingest(raw: &RawHttp) -> Result<Option<HttpIngestLimits>, ConfigError> {
+    let body_bytes = in_range("http.body_bytes", raw.body_bytes, 1, 1 << 30)?;
+    let body_rows = in_range("http.body_rows", raw.body_rows, 1, 1 << 20)?;
+    Ok(raw.ingest.then_some(HttpIngestLimits { body_bytes, body_rows }))
 }
 
-impl IngestApiConfig {
-    /// The name of the source that it is.
-    pub const SOURCE: &'static str = "http";
+/// The names of the HTTP ingest as a source. Its rank is the last: what a feed says of a trade outranks what a client
+/// says.
+pub(super) fn http_ingest_names() -> SourceNames {
+    let partitions = PartitionNames::one(HTTP_PARTITION);
+    SourceNames { name: HTTP_SOURCE.to_owned(), rank: u8::MAX, partitions }
+}
 
-    /// What is configured of it; none if there is none.
-    pub(super) fn check(raw: &RawHttp) -> Result<Option<IngestApiConfig>, ConfigError> {
-        let body_bytes = in_range("http.body_bytes", raw.body_bytes, 1, 1 << 30)?;
-        let body_rows = in_range("http.body_rows", raw.body_rows, 1, 1 << 20)?;
-        Ok(raw.ingest.then_some(IngestApiConfig { body_bytes, body_rows }))
-    }
-
-    /// Its rank is the last: what a feed says of a trade outranks what a client says.
-    pub(super) fn names() -> SourceNames {
-        let partitions = PartitionNames::one("process");
-        SourceNames { name: IngestApiConfig::SOURCE.to_owned(), rank: u8::MAX, partitions }
-    }
-
-    /// It has no watermark: it is not known when a client sends rows, so nothing waits for it.
-    pub(super) fn timing() -> SourceTiming {
-        SourceTiming {
-            disorder: Span::ZERO,
-            idle_after: None,
-            coverage: Coverage::All,
-            historic: true,
-            partitions: 1,
-        }
+/// The HTTP ingest has no watermark: it is not known when a client sends rows, so nothing waits for it.
+pub(super) fn http_ingest_timing() -> SourceTiming {
+    SourceTiming {
+        disorder: Span::ZERO,
+        idle_after: None,
+        coverage: Coverage::All,
+        historic: true,
+        partitions: 1,
     }
 }
 
@@ -88,16 +76,16 @@ pub(super) fn fill_coverage(sources: &mut [RawSource]) {
     }
 }
 
-/// Checks the sources; `ingest_api` is whether there is one more, of clients.
+/// Checks the sources; `http_ingest` is whether there is one more, of clients.
 pub(super) fn sources(
     raw: Vec<RawSource>,
-    ingest_api: bool,
+    http_ingest: bool,
     folder: &Path,
     catalog: &Arc<Catalog>,
     reject_after: Span,
 ) -> Result<Vec<ConfiguredSource>, ConfigError> {
     // Where clients may send rows, there may be nothing else.
-    let (least, most) = (usize::from(!ingest_api), SourceSet::MAX - usize::from(ingest_api));
+    let (least, most) = (usize::from(!http_ingest), SourceSet::MAX - usize::from(http_ingest));
     in_range("source (number of sources)", raw.len(), least, most)?;
     let mut sources: Vec<ConfiguredSource> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.into_iter().enumerate() {
@@ -108,7 +96,7 @@ pub(super) fn sources(
         if sources.iter().any(|other| other.names.name == raw.name) {
             return Err(ConfigError::at(place)("another source has this name".to_owned()));
         }
-        if ingest_api && raw.name == IngestApiConfig::SOURCE {
+        if http_ingest && raw.name == HTTP_SOURCE {
             let problem = "rows that clients send are the source `http`; choose another name, or write \
                            `ingest = false` in [http]";
             return Err(ConfigError::at(place)(problem.to_owned()));

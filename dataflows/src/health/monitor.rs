@@ -9,7 +9,7 @@ use super::input::RefusedShare;
 use super::{Seen, SinkSeen, SourceSeen};
 use crate::delivery::{SinkState, SinkStatuses};
 use crate::ingest::connections::Connections;
-use crate::ingest::sequencer::now;
+use crate::ingest::now;
 use crate::publish::Board;
 use crate::telemetry::{Connection, Delivered, Metrics};
 use serving::{Check, Health, Status};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use connectors::{Incident, IncidentKind, Link};
 use market::EventTime;
 
-use super::sequencer::now;
+use super::system_time::now;
 
 /// The connections of all partitions that have one, and which sources were reached. Clones share them.
 #[derive(Clone, Debug, Default)]

@@ -2,39 +2,19 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use market::{AccountRecord, Commit, EventTime, Origin, Record, Shard};
 use operators::{CommitContext, Watermarks};
 
+use super::closed_commit::ClosedCommit;
 use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
 use super::recording::{Recorder, RecordingError};
-use super::source_status::SourceStatuses;
 use crate::clock::Binding;
-use crate::delivery::SinkStatuses;
-use crate::health::HealthMonitor;
 use crate::publish::{Board, LogRow, WorkerFailed, log};
 use crate::telemetry::Metrics;
-use crate::views::{DeadLetterRow, HealthRow};
-use rows::Row;
-use serving::Check;
-
-/// A closed commit with everything that it binds.
-pub struct ClosedCommit {
-    /// What is decided for it.
-    pub binding: Binding,
-    /// Its trade records.
-    pub records: Vec<Record>,
-    /// Its account records.
-    pub accounts: Vec<AccountRecord>,
-    /// Its refused rows.
-    pub refused: Vec<DeadLetterRow>,
-    /// What happened to its sources, or was decided about them, in this order.
-    pub control: Vec<ControlRecord>,
-    /// Live: when a reader thread sent its oldest row.
-    pub oldest: Option<Instant>,
-}
+use crate::views::DeadLetterRow;
 
 /// Bounds of what is in flight.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +47,21 @@ pub struct Resume {
     pub round_watermarks: Watermarks,
 }
 
+/// Sees commits on their way to the workers, and publishes what describes the process. It must not block.
+pub trait CommitObserver: Send {
+    /// A commit was closed. Also called with commits that a restored job has already.
+    fn observe(&mut self, closed: &ClosedCommit);
+
+    /// The board knows the commit, and no worker has it yet. `over_budget`: the bytes that operators retain and may
+    /// retain, if they retain more.
+    fn announced(
+        &mut self,
+        binding: &Binding,
+        control: Vec<ControlRecord>,
+        over_budget: Option<(usize, usize)>,
+    );
+}
+
 /// The only sender of commits to the workers.
 pub struct CommitDispatcher {
     feeds: Vec<FeedSender>,
@@ -77,9 +72,7 @@ pub struct CommitDispatcher {
     watermarks: Watermarks,
     round_watermarks: Watermarks,
     source_names: Arc<[String]>,
-    providers: SourceStatuses,
-    sinks: SinkStatuses,
-    health: Option<HealthMonitor>,
+    observer: Option<Box<dyn CommitObserver>>,
     save_after: Option<Commit>,
     skip_through: Option<Commit>,
     /// Commits in flight, with their numbers of records.
@@ -108,9 +101,7 @@ impl CommitDispatcher {
             round_watermarks: watermarks.clone(),
             watermarks,
             source_names,
-            providers: SourceStatuses::default(),
-            sinks: SinkStatuses::default(),
-            health: None,
+            observer: None,
             save_after: None,
             skip_through: None,
             in_flight: VecDeque::new(),
@@ -127,17 +118,10 @@ impl CommitDispatcher {
         self
     }
 
-    /// Publishes the status of sources, sinks and the process at the end of every round.
+    /// Shows every commit to `observer`.
     #[must_use]
-    pub fn reporting(
-        mut self,
-        providers: SourceStatuses,
-        sinks: SinkStatuses,
-        health: HealthMonitor,
-    ) -> CommitDispatcher {
-        self.providers = providers;
-        self.sinks = sinks;
-        self.health = Some(health);
+    pub fn observed_by(mut self, observer: Box<dyn CommitObserver>) -> CommitDispatcher {
+        self.observer = Some(observer);
         self
     }
 
@@ -175,7 +159,9 @@ impl CommitDispatcher {
         if let Some(recorder) = &mut self.recorder {
             recorder.write(&closed)?;
         }
-        self.providers.observe(&closed);
+        if let Some(observer) = &mut self.observer {
+            observer.observe(&closed);
+        }
         let ClosedCommit { binding, records, accounts, refused, control, oldest } = closed;
         if self.skip_through.is_some_and(|through| binding.commit <= through) {
             return Ok(());
@@ -184,8 +170,9 @@ impl CommitDispatcher {
         self.count(&records, &accounts, &refused);
         self.board.announce(binding.commit, binding.at, binding.round, oldest);
         self.log_dead_letters(refused);
-        for incident in self.providers.incidents(binding.commit, control) {
-            log(&self.board, binding.commit, LogRow::Incident(incident));
+        let over_budget = self.is_over_budget();
+        if let Some(observer) = &mut self.observer {
+            observer.announced(&binding, control, over_budget);
         }
 
         let context = Arc::new(CommitContext {
@@ -208,7 +195,6 @@ impl CommitDispatcher {
         self.metrics.committed(binding.commit);
         if binding.round {
             self.measure(&binding);
-            self.publish_status(&binding);
         }
 
         let rows = records.len() + accounts.len();
@@ -268,25 +254,6 @@ impl CommitDispatcher {
         for (worker, bytes) in self.board.retained_by_worker().into_iter().enumerate() {
             self.metrics.retained(worker, bytes as u64);
         }
-    }
-
-    /// Publishes the status of sources, sinks and process after a commit, which no worker has yet.
-    fn publish_status(&self, binding: &Binding) {
-        let over_budget = self.is_over_budget();
-        let providers = self.providers.rows(binding);
-        self.board.tables.sources.update(binding.commit, providers);
-        self.board.tables.sinks.update(binding.commit, self.sinks.rows());
-        let checks = self
-            .health
-            .iter()
-            .flat_map(|health| health.round(binding.at, binding.commit, over_budget));
-        let checks = checks.map(|(name, Check { status, output, .. })| {
-            let row = HealthRow { check: name, status: status.name(), output: &output };
-            let mut cells = Vec::with_capacity(HealthRow::COLUMNS.len());
-            row.cells(&mut cells);
-            (name.to_owned(), cells)
-        });
-        self.board.tables.health.update(binding.commit, checks);
     }
 
     /// Counts rows by source, whatever their outcome. Account events are accepted here; the ledger reports the outcomes of

@@ -8,6 +8,7 @@
 //! A sequencer decides which records a commit holds and closes it; the [`CommitDispatcher`] routes it by shard and keeps what
 //! is in flight within bounds.
 
+mod closed_commit;
 pub mod connections;
 pub mod dispatcher;
 pub mod event_queues;
@@ -19,10 +20,14 @@ pub mod reader_thread;
 pub mod recording;
 pub mod sequencer;
 pub mod source_manager;
-pub mod source_status;
+mod stop;
+mod system_time;
 
-pub use dispatcher::{ClosedCommit, CommitDispatcher, DispatchError, InFlightLimits};
+pub use closed_commit::ClosedCommit;
+pub use dispatcher::{CommitDispatcher, CommitObserver, DispatchError, InFlightLimits};
 pub use event_queues::{EventReceiver, EventSender, event_queue, event_queues};
 pub use feed::{Delivery, FeedSender, feed};
 pub use input::{ControlEvent, ControlRecord, SourceEvent};
-pub use sequencer::{Stop, sequence_files, sequence_live, sequence_recording};
+pub use sequencer::{sequence_files, sequence_live, sequence_recording};
+pub use stop::Stop;
+pub use system_time::now;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use connectors::Row;
 use market::{EventTime, Rejection, RejectionReason};
 
-use super::sequencer::{Stop, now};
+use super::stop::Stop;
+use super::system_time::now;
 
 /// How a replayable source is played in a live run.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,8 @@ use super::connections::Connections;
 use super::event_queues::EventSender;
 use super::input::{ControlEvent, SourceEvent};
 use super::play::{PacedSink, Player};
-use super::sequencer::{Stop, now};
+use super::stop::Stop;
+use super::system_time::now;
 
 /// A partition about to be read.
 pub struct ReaderThread {

@@ -15,7 +15,8 @@ use super::event_queues::EventSender;
 use super::input::{ControlEvent, SourceEvent};
 use super::play::{self, Play, Player};
 use super::reader_thread::{ReadProgress, ReaderThread};
-use super::sequencer::{Stop, now};
+use super::stop::Stop;
+use super::system_time::now;
 
 /// A source and how it is read.
 #[derive(Clone)]

@@ -10,8 +10,9 @@ use crate::clock::CommitClock;
 use crate::config::Config;
 use crate::ingest::event_queues::{EventSender, POST_EVENTS, SOURCE_EVENTS, event_queues};
 use crate::ingest::http_ingest::HttpIngest;
-use crate::ingest::sequencer::{LiveCallbacks, Naming, Stop, now, sequence_live};
+use crate::ingest::sequencer::{LiveCallbacks, Naming, sequence_live};
 use crate::ingest::source_manager::{OpenSources, Shared, SourceSpec};
+use crate::ingest::{Stop, now};
 
 /// Runs live until `stop`.
 pub fn run_live(
@@ -22,9 +23,9 @@ pub fn run_live(
 ) -> Result<Report, RunError> {
     let names = config.source_names();
     let at = now();
-    let ingest_api = job.ingest_api.clone();
+    let http_ingest = job.http_ingest.clone();
     let bounds = config.sources.iter().map(|_| SOURCE_EVENTS);
-    let (mut senders, events) = event_queues(bounds.chain(ingest_api.iter().map(|_| POST_EVENTS)));
+    let (mut senders, events) = event_queues(bounds.chain(http_ingest.iter().map(|_| POST_EVENTS)));
     let posts = senders.split_off(config.sources.len());
     let opened = match open_live(config, &job, senders, at, stop) {
         Ok(opened) => opened,
@@ -38,11 +39,11 @@ pub fn run_live(
     let clock = opened_clock(config, &opened, at);
     // Reader threads that run already end after a stop.
     let readers = opened.start().inspect_err(|_| stop.set()).map_err(RunError::Thread)?;
-    ingest_api.iter().zip(posts).for_each(|(ingest_api, to)| ingest_api.open(to, at));
+    http_ingest.iter().zip(posts).for_each(|(http_ingest, to)| http_ingest.open(to, at));
     let callbacks = LiveCallbacks {
-        paused: &|paused| ingest_api.iter().for_each(|ingest_api| ingest_api.pause(paused)),
+        paused: &|paused| http_ingest.iter().for_each(|http_ingest| http_ingest.pause(paused)),
         dispatched: &|binding| {
-            ingest_api.iter().for_each(|ingest_api| ingest_api.committed(binding))
+            http_ingest.iter().for_each(|http_ingest| http_ingest.committed(binding))
         },
     };
     let dispatcher = &mut job.dispatcher;
@@ -50,7 +51,7 @@ pub fn run_live(
     let sequenced =
         sequence_live(clock, naming, events, config.cadence, dispatcher, callbacks, stop);
     stop.set(); // also after an error: reader threads must end
-    ingest_api.iter().for_each(HttpIngest::close);
+    http_ingest.iter().for_each(HttpIngest::close);
     readers.into_iter().for_each(|reader| drop(reader.join()));
     job.finish(sequenced.map(|()| true).map_err(RunError::Sequencer), options)
 }
@@ -86,7 +87,7 @@ fn opened_clock(config: &Config, opened: &OpenSources, at: EventTime) -> CommitC
         timing.partitions = partitions.last().map_or(0, |last| *last as usize + 1);
     }
     // Rows from clients have no known beginning, so nothing can be missing before one.
-    let posts = config.ingest_api.map(|_| None);
+    let posts = config.http_ingest.map(|_| None);
     let read_from: Vec<_> = opened.read_from().iter().copied().map(Some).chain(posts).collect();
     let clock = CommitClock::new(timings, config.ahead_live(), at);
     let mut clock = clock.reading_from(ReadFrom::new(read_from));

@@ -10,11 +10,12 @@ use operators::{NoStates, StateStore};
 use super::{Job, Report, RunError, RunOptions, not_opened};
 use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource};
+use crate::ingest::Stop;
 use crate::ingest::event_queues::{EventReceiver, FILE_EVENTS, event_queue};
 use crate::ingest::play::Pacer;
 use crate::ingest::reader_thread::ReaderThread;
 use crate::ingest::recording::Recording;
-use crate::ingest::sequencer::{Naming, RecordingEnd, Stop, sequence_files, sequence_recording};
+use crate::ingest::sequencer::{Naming, RecordingEnd, sequence_files, sequence_recording};
 
 /// Replays the files of a configuration as bare files.
 pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result<Report, RunError> {
@@ -27,7 +28,7 @@ pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result
     let mut job = Job::new(&config, Arc::new(NoStates), options)?;
     let names = config.source_names();
     let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);
-    if config.ingest_api.is_some() {
+    if config.http_ingest.is_some() {
         clock.end(config.sources.len(), 0); // no client sends rows to a replay
     }
     let readers_stop = Stop::default();

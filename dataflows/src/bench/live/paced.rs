@@ -11,7 +11,6 @@ use market::{
 };
 
 use super::now;
-use crate::ingest::sequencer;
 use crate::workload::{Market, Tick, Workload};
 
 /// The instrument of the probes.
@@ -156,7 +155,7 @@ impl Reader {
 impl PartitionReader for Reader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
         if self.next == 0 {
-            self.wall = sequencer::now();
+            self.wall = crate::ingest::now();
             let _ = self.schedule.begun.set(now());
         }
         let due = self.schedule.due(self.next);

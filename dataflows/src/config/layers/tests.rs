@@ -194,14 +194,14 @@ fn old_names_still_work() {
     let file = "[job]\nskew = \"3s\"\n[http]\ninlet = false\n[[instrument]]\npattern = \"*\"\nquote = \"USD\"\n\
                 [[source]]\nname = \"fills\"\nkind = \"simulated-desk\"\nportfolios = [\"north\"]";
     let config = layers_of(file, &[]).unwrap().check().unwrap();
-    assert_eq!((config.max_clock_ahead, config.ingest_api), (market::Span::secs(3), None));
+    assert_eq!((config.max_clock_ahead, config.http_ingest), (market::Span::secs(3), None));
     assert_eq!(config.sources[0].kind, "simulated-fills");
     assert!(config.toml.contains("max_clock_ahead = \"3s\"\n"), "{}", config.toml);
 
     let above = [("JOB__SKEW", "4s"), ("HTTP__INLET", "true")];
     let config = layers_of(file, &above).unwrap().check().unwrap();
     assert_eq!(
-        (config.max_clock_ahead, config.ingest_api.is_some()),
+        (config.max_clock_ahead, config.http_ingest.is_some()),
         (market::Span::secs(4), true)
     );
 

@@ -20,10 +20,23 @@ use tokio::sync::oneshot;
 use super::event_queues::EventSender;
 use super::input::SourceEvent;
 use crate::clock::{Ahead, Binding};
-use crate::config::{Config, IngestApiConfig};
 use serving::ingest_api::{
     IngestApi, PostError, PostFuture, PostOutcome, PostedBody, PostedFormat, RowFault,
 };
+
+/// The name of the source that takes the rows of clients.
+pub const HTTP_SOURCE: &str = "http";
+/// The name of its only partition.
+pub const HTTP_PARTITION: &str = "process";
+
+/// Bounds of the requests that send rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpIngestLimits {
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// Rows of a request.
+    pub body_rows: usize,
+}
 
 /// Rows that may wait for their commit, unless they are all of one request.
 const WAITING_ROWS_MAX: usize = 65_536;
@@ -35,7 +48,7 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct HttpIngest(Arc<Shared>);
 
 struct Shared {
-    limits: IngestApiConfig,
+    limits: HttpIngestLimits,
     /// The number of its source.
     source: usize,
     catalog: Arc<Catalog>,
@@ -104,19 +117,24 @@ impl Drop for HeldNames<'_> {
 }
 
 impl HttpIngest {
-    /// The HTTP ingest of a configured run, if it has one. It takes no rows before it is opened.
-    pub fn new(config: &Config) -> Option<HttpIngest> {
-        let limits = config.ingest_api?;
+    /// An HTTP ingest that is the source with the number `source`. It takes no rows before it is opened, and refuses
+    /// those that are too far `ahead`.
+    pub fn new(
+        limits: HttpIngestLimits,
+        source: usize,
+        catalog: Arc<Catalog>,
+        ahead: Ahead,
+    ) -> HttpIngest {
         let bound = Bound { at: EventTime::NEVER, round: None, waiting: VecDeque::new(), rows: 0 };
-        Some(HttpIngest(Arc::new(Shared {
+        HttpIngest(Arc::new(Shared {
             limits,
-            source: config.sources.len(),
-            catalog: Arc::clone(&config.catalog),
-            ahead: config.ahead_live(),
+            source,
+            catalog,
+            ahead,
             intake: Mutex::new(Intake { next: 1, to: None }),
             bound: Mutex::new(bound),
             paused: AtomicBool::new(false),
-        })))
+        }))
     }
 
     /// The run begins at system time `at`; rows go `to` the queue of the source.
@@ -268,7 +286,7 @@ impl Shared {
             PostedFormat::Csv => entries::BodyFormat::Csv,
         };
         let row_type = row_type.map(Type::named).transpose().map_err(PostError::Unreadable)?;
-        let partition = format!("{}/process", IngestApiConfig::SOURCE);
+        let partition = format!("{HTTP_SOURCE}/{HTTP_PARTITION}");
         let decoder = Decoder::new(Arc::clone(&self.catalog), row_type, &partition);
         let rows = decode_body(form, body, self.limits.body_rows, &decoder, first);
         rows.map_err(|error| match error {

@@ -1,30 +1,26 @@
 //! The HTTP ingest as a client and as the sequencer see it.
 
-use std::path::Path;
-
-use market::{InputEvent, RejectionReason};
+use market::{InputEvent, InstrumentRule, RejectionReason, Span};
 
 use super::*;
-use crate::config::RawConfig;
 use crate::ingest::event_queues::{EventReceiver, event_queue};
 use operators::ReadFrom;
 
-const CONFIG: &str = r#"
-[job]
-max_clock_ahead = "10s"
-[http]
-body_rows = 5
-[limits]
-instruments = 2
-[[instrument]]
-pattern = "us:*"
-quote = "USD"
-"#;
+/// An HTTP ingest of at most 5 rows a request, 2 instruments, and 10 s ahead. It is the first source.
+fn unopened() -> HttpIngest {
+    let quoted = InstrumentRule {
+        pattern: "us:*".to_owned(),
+        quote: Arc::from("USD"),
+        ..InstrumentRule::any()
+    };
+    let catalog = Arc::new(Catalog::new(vec![quoted], 2));
+    let limits = HttpIngestLimits { body_bytes: 1 << 20, body_rows: 5 };
+    HttpIngest::new(limits, 0, catalog, Ahead::OfSystem(Span::secs(10)))
+}
 
 /// An HTTP ingest whose queue has room for so many bodies, opened at second 1000.
 fn open(room: usize) -> (HttpIngest, EventReceiver) {
-    let config = RawConfig::parse(CONFIG, "c.toml").unwrap().check(Path::new(".")).unwrap();
-    let api = HttpIngest::new(&config).unwrap();
+    let api = unopened();
     let (to, rows) = event_queue(room);
     api.open(to, at(1_000));
     (api, rows)
@@ -238,8 +234,7 @@ async fn bodies_that_are_no_rows() {
 
 #[tokio::test]
 async fn before_and_after_the_run_nothing_is_taken() {
-    let config = RawConfig::parse(CONFIG, "c.toml").unwrap().check(Path::new(".")).unwrap();
-    let api = HttpIngest::new(&config).unwrap();
+    let api = unopened();
     assert_eq!(api.take(trades(&["1"])).await, Err(PostError::Closed));
     let (api, rows) = open(2);
     let waiting = tokio::spawn({

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{
     FRAME_BYTES_MAX, Frame, MAGIC, NewNames, RecordingError, RecordingHeader, VERSION, io,
 };
-use crate::ingest::dispatcher::ClosedCommit;
+use crate::ingest::closed_commit::ClosedCommit;
 
 /// Reads a recording, commit by commit.
 pub struct Recording {

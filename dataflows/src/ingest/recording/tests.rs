@@ -7,7 +7,7 @@ use market::{
 };
 
 use super::*;
-use crate::ingest::dispatcher::ClosedCommit;
+use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::input::ControlEvent;
 use operators::ReadFrom;
 use proptest::prelude::*;

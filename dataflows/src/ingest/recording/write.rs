@@ -14,7 +14,7 @@ use super::{
     FRAME_BYTES_MAX, Frame, MAGIC, NewNames, Recording, RecordingError, RecordingHeader, VERSION,
     io,
 };
-use crate::ingest::dispatcher::ClosedCommit;
+use crate::ingest::closed_commit::ClosedCommit;
 
 /// Writes a recording, whose file is locked meanwhile.
 pub struct Recorder {

@@ -9,7 +9,7 @@ use market::{
 
 use super::{Naming, SourceNames};
 use crate::clock::CommitClock;
-use crate::ingest::dispatcher::ClosedCommit;
+use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::input::{ControlEvent, ControlRecord};
 use crate::views::DeadLetterRow;
 

@@ -6,12 +6,13 @@ use std::collections::BinaryHeap;
 use connectors::Row;
 
 use super::commit_builder::CommitBuilder;
-use super::{Naming, SequencerError, Stop};
+use super::{Naming, SequencerError};
 use crate::clock::CommitClock;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::event_queues::EventReceiver;
 use crate::ingest::input::{ControlEvent, SourceEvent};
 use crate::ingest::play::Pacer;
+use crate::ingest::stop::Stop;
 
 /// Sequences bare files, each with a queue of its own: a commit per `commit_rows` rows of the merge by (position, source, partition), and
 /// every commit a round, whatever the speed. When all have ended, one commit more lets all bars become

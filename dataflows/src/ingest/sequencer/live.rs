@@ -6,11 +6,13 @@ use connectors::Row;
 
 use super::commit_builder::CommitBuilder;
 use super::commit_timer::{Cadence, CommitTimer};
-use super::{Naming, SequencerError, Stop, now};
+use super::{Naming, SequencerError};
 use crate::clock::{Binding, CommitClock};
 use crate::ingest::dispatcher::{CommitDispatcher, DispatchError};
 use crate::ingest::event_queues::EventReceiver;
 use crate::ingest::input::{ControlEvent, SourceEvent};
+use crate::ingest::stop::Stop;
+use crate::ingest::system_time::now;
 
 /// Callbacks of a live run; they must not block.
 #[derive(Clone, Copy)]

@@ -7,11 +7,7 @@ mod files;
 mod live;
 mod recorded;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use market::{Catalog, EventTime};
+use market::Catalog;
 
 use super::dispatcher::DispatchError;
 use super::recording::RecordingError;
@@ -21,22 +17,6 @@ pub use commit_timer::Cadence;
 pub use files::sequence_files;
 pub use live::{LiveCallbacks, sequence_live};
 pub use recorded::{RecordingEnd, sequence_recording};
-
-/// A flag that asks all threads of a job to stop in order.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Asks for the stop.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether a stop was asked for.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-}
 
 /// The names and the rank of a source, for dead letters and records.
 #[derive(Clone, Debug)]
@@ -78,10 +58,4 @@ pub enum SequencerError {
         /// As configured.
         limit: usize,
     },
-}
-
-/// The system's time.
-pub fn now() -> EventTime {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    EventTime(i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -2,10 +2,11 @@
 
 use market::{Catalog, Commit};
 
-use super::{SequencerError, Stop};
+use super::SequencerError;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::play::Pacer;
 use crate::ingest::recording::{NewNames, Next, Recording};
+use crate::ingest::stop::Stop;
 
 /// How a recording came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

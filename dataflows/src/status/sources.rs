@@ -4,10 +4,9 @@
 use connectors::Incident;
 use market::{Commit, Event, EventTime, Record, Span};
 
-use super::connections::Connections;
-use super::dispatcher::ClosedCommit;
-use super::input::{ControlEvent, ControlRecord};
 use crate::clock::Binding;
+use crate::ingest::connections::Connections;
+use crate::ingest::{ClosedCommit, ControlEvent, ControlRecord};
 use crate::views::{DeadLetterRow, IncidentRow, SourceRow};
 use rows::{Cell, PartitionNames, Row};
 

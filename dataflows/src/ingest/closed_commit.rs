@@ -1,0 +1,25 @@
+//! A closed commit.
+
+use std::time::Instant;
+
+use market::{AccountRecord, Record};
+
+use super::input::ControlRecord;
+use crate::clock::Binding;
+use crate::views::DeadLetterRow;
+
+/// A closed commit with everything that it binds.
+pub struct ClosedCommit {
+    /// What is decided for it.
+    pub binding: Binding,
+    /// Its trade records.
+    pub records: Vec<Record>,
+    /// Its account records.
+    pub accounts: Vec<AccountRecord>,
+    /// Its refused rows.
+    pub refused: Vec<DeadLetterRow>,
+    /// What happened to its sources, or was decided about them, in this order.
+    pub control: Vec<ControlRecord>,
+    /// Live: when a reader thread sent its oldest row.
+    pub oldest: Option<Instant>,
+}
