@@ -2,14 +2,14 @@
 
 mod live;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use connectors::{FileKey, Place, SourceError};
-use market::{Catalog, Commit, EventTime};
+use market::{Catalog, Commit, EventTime, Numbered, PartitionId, RegistryError, SourceId};
 use operators::{NoStates, StateStore};
 use tokio::runtime::Handle;
 
@@ -25,7 +25,7 @@ use crate::ingest::play::Pacer;
 use crate::ingest::reader_thread::{ReadProgress, ReaderThread};
 use crate::ingest::recording::{Recorder, Recording, RecordingError, RecordingHeader};
 use crate::ingest::sequencer::{
-    Naming, RecordingEnd, SequencerError, Stop, now, sequence_files, sequence_recording,
+    NameTables, Naming, RecordingEnd, SequencerError, Stop, now, sequence_files, sequence_recording,
 };
 use crate::ingest::source_status::SourceStatuses;
 use crate::jobs::candles::OPERATORS;
@@ -74,6 +74,9 @@ pub enum RunError {
     /// The recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// A name gets no number, or another one than in what is read.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// The output.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -226,7 +229,7 @@ impl Job {
         // A replay delivers nothing: the changes of a recording were delivered when they happened.
         let sinks = if options.followed { config.sink_statuses() } else { SinkStatuses::default() };
         let health = HealthMonitor::new(
-            config.sources.iter().map(|s| (s.names.name.clone(), s.required)).collect(),
+            config.sources.iter().map(|s| (s.id, s.names.name.clone(), s.required)).collect(),
             Arc::clone(&board),
             connections.clone(),
             sinks.clone(),
@@ -234,12 +237,18 @@ impl Job {
             options.followed,
         );
         let providers = SourceStatuses::new(config.providers(), connections.clone());
-        let dispatcher =
-            CommitDispatcher::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
-                .recording(recorder)
-                .reporting(providers, sinks.clone(), health.clone())
-                .saving_after(options.save_after)
-                .resuming(options.resume.clone());
+        let dispatcher = CommitDispatcher::new(
+            feeds,
+            Arc::clone(&board),
+            metrics.clone(),
+            config.limits,
+            names,
+            config.registries.clone(),
+        )
+        .recording(recorder)
+        .reporting(providers, sinks.clone(), health.clone())
+        .saving_after(options.save_after)
+        .resuming(options.resume.clone());
         let progress = ReadProgress::default();
         let ingest_api = HttpIngest::new(config);
         let job = Job {
@@ -380,9 +389,10 @@ fn recorder(
     if let Some(what) = in_use(config, options).remove(&FileKey::of(path)) {
         return Err(RecordingError::InUse { path: path.to_owned(), what });
     }
-    let sources = config.source_names().into_iter().map(|source| source.name).collect();
-    let header = RecordingHeader { config: config.toml.clone(), sources };
-    Recorder::create(path, header, Arc::clone(&config.catalog), options.force)
+    let registries = config.registries.snapshot();
+    let header = RecordingHeader { config: config.toml.clone(), registries };
+    let names = (Arc::clone(&config.catalog), config.registries.clone());
+    Recorder::create(path, header, names, options.force)
 }
 
 /// Replays the files of a configuration as bare files.
@@ -396,19 +406,24 @@ pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result
     let mut job = Job::new(&config, Arc::new(NoStates), options)?;
     let names = config.source_names();
     let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);
-    if config.ingest_api.is_some() {
-        clock.end(config.sources.len(), 0); // no client sends rows to a replay
+    if let Some(clients) = config.ingest_source() {
+        clock.end(clients.number(), 0); // none sends rows to a replay
     }
     let readers_stop = Stop::default();
     let mut partitions = Vec::new();
     let mut readers = Vec::new();
-    for (number, source) in config.sources.iter().enumerate() {
-        for partition in source.source.partitions() {
+    for source in &config.sources {
+        let mut numbers = BTreeSet::new();
+        for place in source.source.partitions() {
+            let name = source.source.partition_name(place);
+            let partition = config.registries.register_partition(source.id, &name)?;
+            numbers.insert(partition);
+            let (number, partition) = (source.id.number(), partition.number());
             let (sender, receiver) = sync_channel(READER_BATCHES);
             let reader = ReaderThread {
                 source: number,
-                partition: partition as usize,
-                reader: open(source, partition)?,
+                partition,
+                reader: open(source, place)?,
                 player: None,
                 sender,
                 idle_after: None, // files are never idle
@@ -417,8 +432,9 @@ pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result
                 stop: readers_stop.clone(),
             };
             readers.push(reader.start().map_err(RunError::Thread)?);
-            partitions.push(((number, partition as usize), receiver));
+            partitions.push(((number, partition), receiver));
         }
+        leave_out_others(&mut clock, source.id, &numbers);
     }
     let pacer = options.speed.map(Pacer::new);
     let rows = config.file_rows;
@@ -431,7 +447,15 @@ pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result
     job.finish(sequenced, options)
 }
 
-/// Replays a recording; `config` is the one in its header, perhaps with other workers.
+/// Leaves the partitions out that a source has had and has no more.
+fn leave_out_others(clock: &mut CommitClock, source: SourceId, open: &BTreeSet<PartitionId>) {
+    let end = open.last().map_or(0, |last| last.number());
+    let gone = (0..end).filter(|number| !open.contains(&PartitionId::of_number(*number)));
+    gone.for_each(|number| clock.leave_out(source.number(), number));
+}
+
+/// Replays a recording; `config` is the one in its header, perhaps with other workers. Its registries are those of the
+/// recording, or go on from them.
 pub fn replay_recording(
     config: &Config,
     mut recording: Recording,
@@ -439,13 +463,14 @@ pub fn replay_recording(
     options: &RunOptions,
     stop: &Stop,
 ) -> Result<Report, RunError> {
+    config.registries.with(|here| here.agree(&recording.header().registries))?;
     let mut job = Job::new(config, states, options)?;
     let pacer = options.speed.map(Pacer::new);
     let (dispatcher, progress) = (&mut job.dispatcher, job.progress.clone());
     let slot = progress.slot();
     let sequenced = sequence_recording(
         &mut recording,
-        &config.catalog,
+        NameTables { catalog: &config.catalog, registries: &config.registries },
         options.until,
         pacer,
         dispatcher,

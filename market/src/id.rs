@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// XXH3-64 of an instrument's name. Two names with one id are refused by the [`crate::Catalog`].
@@ -47,20 +47,40 @@ pub enum TradeId {
     Position(u64),
 }
 
-/// A source's index in its job's list of sources: 0 to 63.
+/// A source, by the number that the job's registry of sources gave to its name: 0 to 63.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceId(pub u8);
 
-/// Where a record came from. Its order decides between otherwise equal records: better (lower)
-/// provider rank, then lower source, partition and position.
+/// A partition of a source, by the number that the job's registry gave to its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PartitionId(pub u16);
+
+/// A rule, by the number that the job's registry of rules gave to its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RuleId(pub u16);
+
+/// A calendar, by the number that the job's registry of calendars gave to its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CalendarId(pub u8);
+
+/// Where the name of a source stands among the names of all sources that its job has had, in the order of their bytes.
+/// The job's registry gives it, and it never changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameOrder(pub u32);
+
+/// Where a record came from. Its order decides between otherwise equal records: better (lower) provider rank, then the
+/// name of the source, then lower partition and position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The provider's rank, 0 is best.
     pub rank: u8,
+    /// The place of the source's name in the order of names: it decides, and not the number of the source, which says
+    /// when the name was first configured.
+    pub order: NameOrder,
     /// The source.
     pub source: SourceId,
     /// The partition within the source.
-    pub partition: u32,
+    pub partition: PartitionId,
     /// The position within the partition; strictly ascending, unique.
     pub position: u64,
 }
@@ -144,6 +164,19 @@ impl TradeId {
     }
 }
 
+/// With the bits reversed: places are far apart, so most are multiples of large powers of two, which take one byte so.
+impl Serialize for NameOrder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(self.0.reverse_bits())
+    }
+}
+
+impl<'de> Deserialize<'de> for NameOrder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NameOrder, D::Error> {
+        u32::deserialize(deserializer).map(|bits| NameOrder(bits.reverse_bits()))
+    }
+}
+
 impl fmt::Display for TradeId {
     /// Numbers as such, hashed text as `text:<hash>`, positions as `at:<position>`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,6 +233,23 @@ mod tests {
         assert!(!scope.is_contiguous() && contiguous.is_contiguous());
         assert_ne!(scope, contiguous);
         assert_eq!(scope, contiguous.contiguous(false));
+    }
+
+    #[test]
+    fn an_origin_takes_sixteen_bytes() {
+        // One is retained per version of an amended trade.
+        assert_eq!(size_of::<Origin>(), 16);
+        let order = NameOrder((1 << 31) + (63 << 25));
+        let origin = Origin {
+            rank: 0,
+            order,
+            source: SourceId(63),
+            partition: PartitionId(127),
+            position: 127,
+        };
+        let saved = postcard::to_stdvec(&origin).unwrap();
+        assert_eq!(saved.len(), 5, "a byte each");
+        assert_eq!(postcard::from_bytes::<Origin>(&saved).unwrap(), origin);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A leaf crate: no I/O, no clock, no runtime. Everything here is a value; everything that could be
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
-//! Reading order: [`decimal`] → [`price`] → [`time`] → [`id`] → [`contract`] → [`names`] → [`scopes`] → [`instrument`] →
+//! Reading order: [`decimal`] → [`price`] → [`time`] → [`id`] → [`registry`] → [`contract`] → [`names`] → [`scopes`] → [`instrument`] →
 //! [`trade`] → [`account`] → [`admission`] → [`input_event`] → [`rejection`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] →
 //! [`audit`].
 
@@ -21,6 +21,7 @@ pub mod instrument;
 pub mod names;
 mod places;
 pub mod price;
+pub mod registry;
 pub mod rejection;
 pub mod scopes;
 pub mod time;
@@ -40,11 +41,17 @@ pub use candle::{Bar, BarState, Candle, CandleKey, Cause, CauseKind, OrderKey};
 pub use contract::{Contract, Currency, InstrumentSpec};
 pub use decimal::DecimalError;
 pub use gap::{Gap, GapKey};
-pub use id::{IdScope, InstrumentId, ModelId, Origin, PortfolioId, Shard, SourceId, TradeId};
+pub use id::{
+    CalendarId, IdScope, InstrumentId, ModelId, NameOrder, Origin, PartitionId, PortfolioId,
+    RuleId, Shard, SourceId, TradeId,
+};
 pub use input_event::InputEvent;
 pub use instrument::{Catalog, CatalogError, Found, Instrument, InstrumentRule};
 pub use names::{Name, NameError, Named, Names};
 pub use price::{Price, Quantity};
+pub use registry::{
+    NameRegistry, Numbered, Registries, RegistryError, SharedRegistries, SourceRegistry,
+};
 pub use rejection::{Rejection, RejectionReason};
 pub use scopes::{IdScopeError, IdScopes};
 pub use time::{Commit, EventTime, Span, TimeError, TimeUnit};

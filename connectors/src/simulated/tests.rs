@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use market::{
-    Catalog, Event, EventTime, InstrumentRule, InstrumentSpec, Origin, Record, SourceId, Span,
+    Catalog, Event, EventTime, InstrumentRule, InstrumentSpec, NameOrder, Origin, PartitionId,
+    Record, SourceId, Span,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -36,8 +37,9 @@ fn provider(config: &Value, number: u32) -> Vec<Arrival> {
 fn records(number: u32, events: impl Iterator<Item = Event>) -> Vec<Record> {
     let origin = |position| Origin {
         rank: number as u8,
+        order: NameOrder(number as u32),
         source: SourceId(number as u8),
-        partition: 0,
+        partition: PartitionId(0),
         position,
     };
     (1..).zip(events).map(|(position, event)| Record { origin: origin(position), event }).collect()

@@ -23,7 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use market::{
-    Calendars, Catalog, EventTime, InstrumentRule, InstrumentSpec, Span, TimeUnit, Timeframe,
+    Calendars, Catalog, EventTime, InstrumentRule, InstrumentSpec, Numbered, Registries,
+    SharedRegistries, SourceId, Span, TimeUnit, Timeframe,
 };
 use operators::indicators::IndicatorsConfig;
 
@@ -65,9 +66,11 @@ pub struct Config {
     pub catalog: Arc<Catalog>,
     /// What is configured of accounts.
     pub portfolios: Portfolios,
+    /// The numbers of names, also of those that were configured before.
+    pub registries: SharedRegistries,
     /// The sources.
     pub sources: Vec<ConfiguredSource>,
-    /// The source of rows that clients send, if there is one; its number is the next after the others.
+    /// The source of rows that clients send, if there is one.
     pub ingest_api: Option<IngestApiConfig>,
     /// Where a live run delivers changes of views.
     pub sinks: Vec<ConfiguredSink>,
@@ -156,13 +159,23 @@ impl RawConfig {
         })
     }
 
-    /// Checks everything; relative paths start at `folder`.
+    /// Checks everything, for a job that starts afresh; relative paths start at `folder`.
     pub fn check(self, folder: &Path) -> Result<Config, ConfigError> {
-        self.check_file(folder, None)
+        self.check_with(folder, Registries::default())
+    }
+
+    /// The same for a job that goes on from saved states or replays a recording, whose registries these are.
+    pub fn check_with(self, folder: &Path, registries: Registries) -> Result<Config, ConfigError> {
+        self.check_file(folder, None, registries)
     }
 
     /// The same of what is written in `file`, which a job reads and therefore never writes.
-    fn check_file(mut self, folder: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
+    fn check_file(
+        mut self,
+        folder: &Path,
+        file: Option<&Path>,
+        registries: Registries,
+    ) -> Result<Config, ConfigError> {
         let mut files = JobFiles::default();
         files.extend(file.map(|path| JobFile::new(path, "the configuration")));
         files.extend(files::holidays(&self.calendar, folder));
@@ -230,8 +243,10 @@ impl RawConfig {
         let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
         let candles = candles.with_portfolios(portfolios.for_job(base));
         let ingest_api = IngestApiConfig::check(&http)?;
+        let registries = SharedRegistries::new(registries);
+        let with_api = ingest_api.is_some();
         let sources =
-            sources::sources(source, ingest_api.is_some(), folder, &catalog, reject_after)?;
+            sources::sources(source, with_api, folder, &catalog, reject_after, &registries)?;
         files.extend(files::of_sources(&sources));
         files::add_sinks(&mut files, &sinks)?;
 
@@ -241,6 +256,7 @@ impl RawConfig {
             calendars,
             catalog,
             portfolios,
+            registries,
             sources,
             ingest_api,
             sinks,
@@ -275,10 +291,37 @@ impl RawConfig {
 }
 
 impl Config {
-    /// The sources' names and partitions, by number; the ingest API is the last.
+    /// The source of rows that clients send, if there is one.
+    pub fn ingest_source(&self) -> Option<SourceId> {
+        self.ingest_api?;
+        self.registries.with(|registries| registries.sources.find(IngestApiConfig::SOURCE))
+    }
+
+    /// What `own` says of each configured source and `clients` of that of clients, by number; of those that are gone
+    /// from the configuration, what `gone` says.
+    fn by_number<T>(
+        &self,
+        own: impl Fn(&ConfiguredSource) -> T,
+        clients: impl Fn() -> T,
+        gone: impl Fn(SourceId) -> T,
+    ) -> Vec<T> {
+        let count = self.registries.with(|registries| registries.sources.names().len());
+        let ingest = self.ingest_source();
+        let of = |id| match self.sources.iter().find(|source| source.id == id) {
+            Some(source) => own(source),
+            None if Some(id) == ingest => clients(),
+            None => gone(id),
+        };
+        (0..count).map(SourceId::of_number).map(of).collect()
+    }
+
+    /// The sources' names and partitions, by number.
     pub fn source_names(&self) -> Vec<SourceNames> {
-        let ingest_api = self.ingest_api.map(|_| IngestApiConfig::names());
-        self.sources.iter().map(|source| source.names.clone()).chain(ingest_api).collect()
+        // What a source that is gone has sent keeps its rank; it sends nothing more.
+        let of = |id| sources::registered_names(&self.registries, id, IngestApiConfig::RANK);
+        let clients = || self.ingest_source().map(of);
+        let names = self.by_number(|own| Some(own.names.clone()), clients, |id| Some(of(id)));
+        names.into_iter().flatten().collect()
     }
 
     /// The names of the numbers in rows.
@@ -287,23 +330,23 @@ impl Config {
         Labels { sources: sources.collect(), ..self.job.labels() }
     }
 
-    /// The sources as the view `providers` shows them, by number; the ingest API is the last.
-    pub fn providers(&self) -> Vec<SourceInfo> {
+    /// The sources as the view `sources` shows them, by number; none for those that are gone.
+    pub fn providers(&self) -> Vec<Option<SourceInfo>> {
         let provider = |source: &ConfiguredSource| SourceInfo {
             name: source.names.name.clone(),
             kind: source.kind.clone(),
             rank: source.names.rank,
-            partitions: source.timing.partitions,
+            partitions: source.source.partitions().len(),
             idle_after: source.timing.idle_after,
         };
-        let ingest_api = self.ingest_api.map(|_| SourceInfo {
-            name: IngestApiConfig::names().name,
+        let clients = || SourceInfo {
+            name: IngestApiConfig::SOURCE.to_owned(),
             kind: "http".to_owned(),
-            rank: IngestApiConfig::names().rank,
+            rank: IngestApiConfig::RANK,
             partitions: IngestApiConfig::timing().partitions,
             idle_after: IngestApiConfig::timing().idle_after,
-        });
-        self.sources.iter().map(provider).chain(ingest_api).collect()
+        };
+        self.by_number(|own| Some(provider(own)), || Some(clients()), |_| None)
     }
 
     /// How deliveries go, sink by sink and view by view; nothing is delivered yet.
@@ -316,10 +359,11 @@ impl Config {
         SinkStatuses(self.sinks.iter().flat_map(of).collect())
     }
 
-    /// How the sources' times are understood, by number; the ingest API is the last.
+    /// How the sources' times are understood, by number. A source that is gone has ended.
     pub fn timings(&self) -> Vec<SourceTiming> {
-        let ingest_api = self.ingest_api.map(|_| IngestApiConfig::timing());
-        self.sources.iter().map(|source| source.timing.clone()).chain(ingest_api).collect()
+        let own = |source: &ConfiguredSource| source.timing.clone();
+        let ended = SourceTiming { historic: false, partitions: 0, ..IngestApiConfig::timing() };
+        self.by_number(own, IngestApiConfig::timing, |_| ended.clone())
     }
 
     /// Where a live run that begins at system time `at` starts sources that are read from the horizon on.

@@ -22,10 +22,10 @@ pub struct SourceInfo {
     pub idle_after: Option<Span>,
 }
 
-/// All sources, by number.
+/// All sources, by number; those that are gone from the configuration have no rows.
 #[derive(Debug, Default)]
 pub struct SourceStatuses {
-    sources: Vec<(SourceInfo, SourceActivity)>,
+    sources: Vec<(Option<SourceInfo>, SourceActivity)>,
     best_rank: u8,
     connections: Connections,
 }
@@ -42,8 +42,8 @@ struct SourceActivity {
 
 impl SourceStatuses {
     /// No source has sent anything yet.
-    pub fn new(statuses: Vec<SourceInfo>, connections: Connections) -> SourceStatuses {
-        let best_rank = statuses.iter().map(|info| info.rank).min().unwrap_or(0);
+    pub fn new(statuses: Vec<Option<SourceInfo>>, connections: Connections) -> SourceStatuses {
+        let best_rank = statuses.iter().flatten().map(|info| info.rank).min().unwrap_or(0);
         let sources = statuses.into_iter().map(|info| (info, SourceActivity::default()));
         SourceStatuses { sources: sources.collect(), best_rank, connections }
     }
@@ -59,7 +59,10 @@ impl SourceStatuses {
             activity.newest = activity.newest.max(moves(record));
         }
         for DeadLetterRow { source, .. } in refused {
-            let source = self.sources.iter().position(|(info, _)| info.name == *source);
+            let source = self
+                .sources
+                .iter()
+                .position(|(info, _)| info.as_ref().is_some_and(|info| info.name == *source));
             rows[source.unwrap_or_default()] += u64::from(source.is_some());
         }
         for (source, ((_, activity), rows)) in self.sources.iter_mut().zip(rows).enumerate() {
@@ -74,7 +77,8 @@ impl SourceStatuses {
     /// A row for each source, by its name, as it is after a commit.
     pub fn rows(&self, binding: &Binding, paused: bool) -> Vec<(String, Vec<Cell>)> {
         let sources = self.sources.iter().zip(&binding.watermarks).enumerate();
-        let rows = sources.map(|(number, ((info, activity), mark))| {
+        let rows = sources.filter_map(|(number, ((info, activity), mark))| {
+            let info = info.as_ref()?;
             let partitions = activity.partitions.map_or(info.partitions, |all| all.known);
             let ended = match mark {
                 Some(EventTime::END) => Some(partitions),
@@ -114,7 +118,7 @@ impl SourceStatuses {
             };
             let mut cells = Vec::with_capacity(SourceRow::COLUMNS.len());
             row.cells(&mut cells);
-            (info.name.clone(), cells)
+            Some((info.name.clone(), cells))
         });
         rows.collect()
     }
@@ -132,8 +136,8 @@ fn moves(record: &Record) -> Option<EventTime> {
 mod tests {
     use super::*;
     use market::{
-        Commit, IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Rejection,
-        RejectionReason, Side, SourceId, Trade, TradeId, Updates,
+        Commit, IdScope, InstrumentId, InstrumentSpec, NameOrder, Origin, PartitionId, Price,
+        Quantity, Rejection, RejectionReason, Side, SourceId, Trade, TradeId, Updates,
     };
     use operators::ReadFrom;
 
@@ -161,7 +165,13 @@ mod tests {
             side: Side::Unknown,
             updates: Updates::ALL,
         };
-        let origin = Origin { rank: 0, source: SourceId(source), partition: 0, position: 1 };
+        let origin = Origin {
+            rank: 0,
+            order: NameOrder::default(),
+            source: SourceId(source),
+            partition: PartitionId(0),
+            position: 1,
+        };
         Record { origin, event: Event::New(trade) }
     }
 
@@ -199,8 +209,10 @@ mod tests {
 
     #[test]
     fn a_source_runs_falls_silent_pauses_and_ends() {
-        let mut statuses =
-            SourceStatuses::new(vec![info("a", 1), info("b", 2)], Connections::default());
+        let mut statuses = SourceStatuses::new(
+            vec![Some(info("a", 1)), Some(info("b", 2))],
+            Connections::default(),
+        );
         let mut first = closed(100, vec![Some(at(95)), Some(at(90))], vec![0, 1]);
         first.records = vec![trade(0, 100), trade(0, 99), trade(1, 95)];
         first.refused = vec![DeadLetterRow {

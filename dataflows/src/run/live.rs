@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use market::EventTime;
+use market::{EventTime, Numbered};
 use operators::ReadFrom;
 
-use super::{Job, Report, RunError, RunOptions, not_opened};
+use super::{Job, Report, RunError, RunOptions, leave_out_others, not_opened};
 use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource};
 use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::reader_thread::SourceBatch;
 use crate::ingest::sequencer::{LiveCallbacks, Naming, Stop, now, sequence_live};
-use crate::ingest::source_manager::{OpenSources, Shared, SourceSpec};
+use crate::ingest::source_manager::{OpenSources, OpenedSource, Shared, SourceSpec};
 
 /// The most batches that all reader threads of a live run together may be ahead of the sequencer.
 const LIVE_BATCHES: usize = 64;
@@ -71,6 +71,7 @@ fn open_live(
     stop: &Stop,
 ) -> Result<OpenSources, RunError> {
     let spec = |source: &ConfiguredSource| SourceSpec {
+        id: source.id,
         source: Arc::clone(&source.source),
         play: source.play,
         idle_after: source.timing.idle_after,
@@ -78,31 +79,34 @@ fn open_live(
     let shared = Shared {
         sender,
         progress: job.progress.clone(),
+        registries: config.registries.clone(),
         connections: job.connections.clone(),
         bounds: config.start_bounds(at),
         stop: stop.clone(),
     };
     let sources = config.sources.iter().map(spec).collect();
-    OpenSources::all(sources, shared)
-        .map_err(|(number, error)| not_opened(&config.sources[number], error))
+    OpenSources::all(sources, shared).map_err(|(id, error)| {
+        match config.sources.iter().find(|source| source.id == id) {
+            Some(source) => not_opened(source, error),
+            None => RunError::Named(error),
+        }
+    })
 }
 
 /// A clock of exactly these partitions.
 fn opened_clock(config: &Config, opened: &OpenSources, at: EventTime) -> CommitClock {
     let mut timings = config.timings();
-    for (timing, partitions) in timings.iter_mut().zip(opened.partitions()) {
-        timing.partitions = partitions.last().map_or(0, |last| *last as usize + 1);
+    // Of rows from clients no beginning is known, and nothing is missing of a source that is gone.
+    let mut read_from = vec![None; timings.len()];
+    for OpenedSource { id, read_from: from, partitions } in opened.opened() {
+        let last = partitions.last().map_or(0, |last| last.number() + 1);
+        timings[id.number()].partitions = last;
+        read_from[id.number()] = Some(*from);
     }
-    // Rows from clients have no known beginning, so nothing can be missing before one.
-    let posts = config.ingest_api.map(|_| None);
-    let read_from: Vec<_> = opened.read_from().iter().copied().map(Some).chain(posts).collect();
     let clock = CommitClock::new(timings, config.ahead_live(), at);
     let mut clock = clock.reading_from(ReadFrom::new(read_from));
-    for (source, partitions) in opened.partitions().enumerate() {
-        let numbers = 0..partitions.last().copied().unwrap_or(0);
-        for absent in numbers.filter(|number| !partitions.contains(number)) {
-            clock.leave_out(source, absent as usize);
-        }
+    for OpenedSource { id, partitions, .. } in opened.opened() {
+        leave_out_others(&mut clock, *id, partitions);
     }
     clock
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use market::{
     Calendars, Candle, CandleKey, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec,
-    Origin, Price, Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, TradeRef,
-    Updates,
+    NameOrder, Origin, PartitionId, Price, Quantity, Record, Side, SourceId, Span, Timeframe,
+    Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
     AuditEvent, CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut,
@@ -89,7 +89,9 @@ impl Stage {
         let source = words.number("source").unwrap_or(0);
         let rank = words.number("rank").unwrap_or(0);
         let (source, rank) = (SourceId(source as u8), rank as u8);
-        let origin = Origin { rank, source, partition: 0, position: self.positions };
+        let order = NameOrder(words.number("order").unwrap_or(i64::from(source.0)) as u32);
+        let origin =
+            Origin { rank, order, source, partition: PartitionId(0), position: self.positions };
         let id = |key| words.number(key).map(|n| TradeId::Number(n as u64));
         let scope = self.scope;
         let of = TradeRef { instrument: INSTRUMENT, scope, id: id("of").or(id("id")).unwrap() };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use market::{
     Bucket, Calendar, Calendars, CandleKey, Event, EventTime, IdScope, InstrumentId,
-    InstrumentSpec, Origin, Price, Quantity, Record, Side, SourceId, Span, TimeUnit, Timeframe,
-    Trade, TradeId, TradeRef, Updates,
+    InstrumentSpec, NameOrder, Origin, PartitionId, Price, Quantity, Record, Side, SourceId, Span,
+    TimeUnit, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use oracle::commits::{CommitInput, Fold, History};
 use oracle::outliers::Far;
@@ -61,7 +61,16 @@ fn record(
         1 | 2 => Event::Correct { of, with: trade },
         _ => Event::New(trade),
     };
-    Record { origin: Origin { rank: 0, source: SourceId(0), partition: 0, position }, event }
+    Record {
+        origin: Origin {
+            rank: 0,
+            order: NameOrder::default(),
+            source: SourceId(0),
+            partition: PartitionId(0),
+            position,
+        },
+        event,
+    }
 }
 
 /// Commits of ten records, a round every third.

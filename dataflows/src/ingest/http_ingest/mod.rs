@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use connectors::entries::{self, BodyError, BodyRow, Decoder, TYPES, Type, decode_body};
 use connectors::{Decoded, Row};
-use market::{AdmissionError, Catalog, Commit, EventTime, InputEvent, Rejection, UnknownNames};
+use market::{
+    AdmissionError, Catalog, Commit, EventTime, InputEvent, Numbered, Rejection, UnknownNames,
+};
 use tokio::sync::oneshot;
 
 use super::reader_thread::SourceBatch;
@@ -110,7 +112,7 @@ impl HttpIngest {
         let bound = Bound { at: EventTime::NEVER, round: None, waiting: VecDeque::new(), rows: 0 };
         Some(HttpIngest(Arc::new(Shared {
             limits,
-            source: config.sources.len(),
+            source: config.ingest_source()?.number(),
             catalog: Arc::clone(&config.catalog),
             ahead: config.ahead_live(),
             intake: Mutex::new(Intake { next: 1, to: None }),

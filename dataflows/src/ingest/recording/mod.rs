@@ -14,7 +14,7 @@ mod write;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use market::{AccountRecord, Record};
+use market::{AccountRecord, PartitionId, Record, Registries, SourceId};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Binding;
@@ -37,8 +37,8 @@ const FRAME_BYTES_MAX: u32 = 1 << 28;
 pub struct RecordingHeader {
     /// The job's configuration, as TOML.
     pub config: String,
-    /// The sources' names, by number.
-    pub sources: Vec<String>,
+    /// The numbers of the names that the job knows.
+    pub registries: Registries,
 }
 
 /// Names that the next commits use for the first time.
@@ -50,6 +50,8 @@ pub struct NewNames {
     pub portfolios: Vec<String>,
     /// Of models of fair values.
     pub models: Vec<String>,
+    /// Of partitions that sources have gained, with their numbers.
+    pub partitions: Vec<(SourceId, PartitionId, String)>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use connectors::{Incident, Row};
 use market::{
-    AccountRecord, EventTime, InputEvent, Origin, Record, Rejection, SourceId, UnknownNames,
+    AccountRecord, EventTime, InputEvent, Numbered, Origin, PartitionId, Record, Rejection,
+    SourceId, UnknownNames,
 };
 
 use super::{Naming, SourceNames};
@@ -55,12 +56,10 @@ impl<'a> CommitBuilder<'a> {
         let bound = self.clock.bind(source, partition, position, event.as_ref().ok());
         let rejection = match (event, bound) {
             (Ok(entry), Ok(())) => {
-                let origin = Origin {
-                    rank: self.naming.sources[source].rank,
-                    source: SourceId(source as u8),
-                    partition: partition as u32,
-                    position,
-                };
+                let SourceNames { rank, order, .. } = self.naming.sources[source];
+                let (source, partition) =
+                    (SourceId::of_number(source), PartitionId::of_number(partition));
+                let origin = Origin { rank, order, source, partition, position };
                 match entry {
                     InputEvent::Market(event) => self.records.push(Record { origin, event }),
                     InputEvent::Account(event) => {

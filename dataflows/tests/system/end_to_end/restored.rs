@@ -48,7 +48,8 @@ pub(super) fn replay(
     let recording = Recording::open(file).unwrap();
     let mut raw = RawConfig::parse(&recording.header().config, "recorded").unwrap();
     raw.job.workers = workers;
-    let config: Config = raw.check(Path::new(".")).unwrap();
+    let config: Config =
+        raw.check_with(Path::new("."), recording.header().registries.clone()).unwrap();
     let options = RunOptions { digest: true, ..options };
     replay_recording(&config, recording, states, &options, &Stop::default()).unwrap()
 }

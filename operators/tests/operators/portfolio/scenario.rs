@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
-    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, OrderKey, Origin,
-    PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
+    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder, OrderKey,
+    Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::PositionKey;
 use oracle::portfolio::commits::CommitInput;
@@ -78,8 +78,10 @@ impl Scenario {
             match step {
                 Step::Record(event) => {
                     self.position += 1;
-                    let (rank, source, partition) = (0, SourceId(0), 0);
-                    let origin = Origin { rank, source, partition, position: self.position };
+                    let (order, source, partition) =
+                        (NameOrder::default(), SourceId(0), PartitionId(0));
+                    let origin =
+                        Origin { rank: 0, order, source, partition, position: self.position };
                     commit.records.push(AccountRecord { origin, event });
                 }
                 Step::Bar(key, bar) => commit.bars.push((key, bar)),

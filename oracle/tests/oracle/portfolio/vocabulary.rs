@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
-    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, OrderKey, Origin,
-    PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
+    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder, OrderKey,
+    Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use oracle::portfolio::{
     BaseAmounts, Config, DriftRow, Facts, Pair, PortfolioConfig, PortfolioRow, PositionRow,
@@ -90,7 +90,13 @@ pub(super) fn bust(id: u64) -> AccountEvent {
 
 /// A record of one source at this position.
 pub(super) fn record(position: u64, event: AccountEvent) -> AccountRecord {
-    let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position };
+    let origin = Origin {
+        rank: 0,
+        order: NameOrder::default(),
+        source: SourceId(0),
+        partition: PartitionId(0),
+        position,
+    };
     AccountRecord { origin, event }
 }
 
