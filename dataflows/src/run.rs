@@ -9,7 +9,9 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use connectors::{FileKey, Place, SourceError};
-use market::{Catalog, Commit, EventTime, Numbered, PartitionId, RegistryError, SourceId};
+use market::{
+    Catalog, Commit, EventTime, Generation, Numbered, PartitionId, RegistryError, SourceId,
+};
 use operators::{NoStates, StateStore};
 use tokio::runtime::Handle;
 
@@ -147,6 +149,8 @@ pub type OnStart = Box<dyn Fn(&Job) + Send + Sync>;
 
 /// A job whose workers run.
 pub struct Job {
+    /// Which start of a job it is.
+    pub generation: Generation,
     /// What they publish.
     pub board: Arc<Board>,
     /// Counts.
@@ -199,11 +203,22 @@ impl Job {
         states: Arc<dyn StateStore>,
         options: &RunOptions,
     ) -> Result<Job, RunError> {
+        Job::of_generation(Generation::at(now()), config, states, options)
+    }
+
+    /// The same of a start that may have been recorded.
+    fn of_generation(
+        generation: Generation,
+        config: &Config,
+        states: Arc<dyn StateStore>,
+        options: &RunOptions,
+    ) -> Result<Job, RunError> {
         let began = Instant::now();
         let results =
             options.out.as_deref().map(|folder| results(folder, config, options)).transpose()?;
-        let recorder =
-            options.record.as_deref().map(|path| recorder(path, config, options)).transpose()?;
+        let recorder = options.record.as_deref();
+        let recorder = recorder.map(|path| recorder_at(path, generation, config, options));
+        let recorder = recorder.transpose()?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let names: Arc<[String]> = config.source_names().into_iter().map(|s| s.name).collect();
         let board = Arc::new(Board::new(BoardConfig {
@@ -252,6 +267,7 @@ impl Job {
         let progress = ReadProgress::default();
         let ingest_api = HttpIngest::new(config);
         let job = Job {
+            generation,
             board,
             metrics,
             catalog,
@@ -289,7 +305,7 @@ impl Job {
 
     /// Delivers changes of views to the sinks of `config`, on threads that wait in `runtime`.
     pub fn deliver(&self, config: &Config, runtime: Handle) -> Result<SinkSet, RunError> {
-        let run: Arc<str> = Arc::from(now().rfc3339());
+        let run: Arc<str> = Arc::from(self.generation.to_string());
         let mut sink_set = SinkSet::new(Arc::new(self.reader()), runtime);
         let views = config.sinks.iter().flat_map(|sink| sink.views.iter().map(move |v| (sink, v)));
         for ((sink, (view, filter)), status) in views.zip(self.sinks.0.iter()) {
@@ -381,8 +397,9 @@ fn results(
     ResultsFolder::open(folder, names(|view| options.writes(view)), options.force, in_use)
 }
 
-fn recorder(
+fn recorder_at(
     path: &Path,
+    generation: Generation,
     config: &Config,
     options: &RunOptions,
 ) -> Result<Recorder, RecordingError> {
@@ -390,7 +407,7 @@ fn recorder(
         return Err(RecordingError::InUse { path: path.to_owned(), what });
     }
     let registries = config.registries.snapshot();
-    let header = RecordingHeader { config: config.toml.clone(), registries };
+    let header = RecordingHeader { config: config.toml.clone(), generation, registries };
     let names = (Arc::clone(&config.catalog), config.registries.clone());
     Recorder::create(path, header, names, options.force)
 }
@@ -463,8 +480,9 @@ pub fn replay_recording(
     options: &RunOptions,
     stop: &Stop,
 ) -> Result<Report, RunError> {
-    config.registries.with(|here| here.agree(&recording.header().registries))?;
-    let mut job = Job::new(config, states, options)?;
+    let header = recording.header();
+    config.registries.with(|here| here.agree(&header.registries))?;
+    let mut job = Job::of_generation(header.generation, config, states, options)?;
     let pacer = options.speed.map(Pacer::new);
     let (dispatcher, progress) = (&mut job.dispatcher, job.progress.clone());
     let slot = progress.slot();

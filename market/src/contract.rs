@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::CalendarId;
 use crate::price::Price;
 
 /// What has to be known to compute with an instrument's records; travels with each trade.
@@ -13,8 +14,8 @@ pub struct InstrumentSpec {
     pub price_scale: u8,
     /// Decimals of a quantity.
     pub quantity_scale: u8,
-    /// Index into the job's [`crate::Calendars`].
-    pub calendar: u8,
+    /// Where its bars begin and end.
+    pub calendar: CalendarId,
 }
 
 /// What has to be known of an instrument to value a holding of it.
@@ -33,9 +34,9 @@ pub struct Contract {
 pub struct Currency([u8; 8]);
 
 impl InstrumentSpec {
-    /// 9 decimals for prices, 8 for quantities, the first calendar.
+    /// 9 decimals for prices, 8 for quantities, the calendar with the first number.
     pub const DEFAULT: InstrumentSpec =
-        InstrumentSpec { price_scale: 9, quantity_scale: 8, calendar: 0 };
+        InstrumentSpec { price_scale: 9, quantity_scale: 8, calendar: CalendarId(0) };
 
     /// Decimals of price × quantity.
     pub fn notional_scale(self) -> u8 {

@@ -59,6 +59,11 @@ pub struct PartitionId(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RuleId(pub u16);
 
+/// A number of an indicator that rules refer to, such as `macd12_26_9.signal`, by the number that the job's registry gave
+/// to this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SeriesId(pub u16);
+
 /// A calendar, by the number that the job's registry of calendars gave to its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CalendarId(pub u8);

@@ -173,7 +173,7 @@ impl Catalog {
     /// The instrument of this name, which is registered if it is new.
     ///
     /// ```
-    /// # use market::{Catalog, InstrumentId};
+    /// # use market::{CalendarId, Catalog, InstrumentId};
     /// let catalog = Catalog::new(Vec::new(), 100);
     /// let btc = catalog.resolve("binance:BTCUSDT").unwrap();
     /// assert_eq!(btc.id, InstrumentId::of("binance:BTCUSDT"));
@@ -292,10 +292,11 @@ fn fits(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::CalendarId;
 
     #[test]
     fn the_first_fitting_rule_gives_the_spec() {
-        let coarse = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 1 };
+        let coarse = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(1) };
         let rule =
             InstrumentRule { pattern: "us:*".to_owned(), spec: coarse, ..InstrumentRule::any() };
         let catalog = Catalog::new(vec![rule, InstrumentRule::any()], 10);

@@ -43,7 +43,7 @@ pub use decimal::DecimalError;
 pub use gap::{Gap, GapKey};
 pub use id::{
     CalendarId, IdScope, InstrumentId, ModelId, NameOrder, Origin, PartitionId, PortfolioId,
-    RuleId, Shard, SourceId, TradeId,
+    RuleId, SeriesId, Shard, SourceId, TradeId,
 };
 pub use input_event::InputEvent;
 pub use instrument::{Catalog, CatalogError, Found, Instrument, InstrumentRule};
@@ -54,6 +54,6 @@ pub use registry::{
 };
 pub use rejection::{Rejection, RejectionReason};
 pub use scopes::{IdScopeError, IdScopes};
-pub use time::{Commit, EventTime, Span, TimeError, TimeUnit};
+pub use time::{Commit, EventTime, Generation, Span, TimeError, TimeUnit};
 pub use trade::{Event, Record, Side, Trade, TradeRef, Updates};
 pub use wall::WallDay;

@@ -15,7 +15,6 @@ use super::report::print_report;
 use super::{Outcome, descriptors, runtime};
 use crate::config::Config;
 use crate::ingest::Stop;
-use crate::ingest::sequencer::now;
 use crate::ingest_api::IngestApi;
 use crate::readers::ReaderPool;
 use crate::run::{Job, RunOptions, run_live};
@@ -130,7 +129,7 @@ fn context(config: &Config, job: &Job, readers: ReaderPool) -> Context {
         posts: Posts::new(
             job.ingest_api.clone().map(|ingest_api| Arc::new(ingest_api) as Arc<dyn IngestApi>),
         ),
-        run: now().0.unsigned_abs(),
+        run: job.generation.0,
         limits,
     }
 }

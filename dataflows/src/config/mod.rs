@@ -185,6 +185,7 @@ impl RawConfig {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
+        let registries = SharedRegistries::new(registries);
         let RawConfig {
             job,
             outliers,
@@ -198,7 +199,7 @@ impl RawConfig {
             rule,
             ..
         } = self;
-        let (calendars, spec) = instruments(&job, instrument, &made)?;
+        let (calendars, spec) = instruments(&job, instrument, &made, &registries)?;
         let catalog = Catalog::new(spec, limits.instruments);
         let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
         let accounts = portfolios::Written {
@@ -226,7 +227,7 @@ impl RawConfig {
         let indicators = job.indicators.iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
-        let (rules, watched) = rules::check(rule, &timeframes, &indicators)?;
+        let (rules, watched) = rules::check(rule, &timeframes, &indicators, &registries)?;
         let portfolios = accounts.check(&timeframes, &indicators, &catalog)?;
         let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
         let candles = Candles::new(JobSpec {
@@ -243,7 +244,6 @@ impl RawConfig {
         let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
         let candles = candles.with_portfolios(portfolios.for_job(base));
         let ingest_api = IngestApiConfig::check(&http)?;
-        let registries = SharedRegistries::new(registries);
         let with_api = ingest_api.is_some();
         let sources =
             sources::sources(source, with_api, folder, &catalog, reject_after, &registries)?;
@@ -327,7 +327,8 @@ impl Config {
     /// The names of the numbers in rows.
     pub fn labels(&self) -> Labels {
         let sources = self.source_names().into_iter().map(|names| (names.name, names.partitions));
-        Labels { sources: sources.collect(), ..self.job.labels() }
+        let rules = self.registries.with(|registries| registries.rules.names().to_vec());
+        Labels { sources: sources.collect(), rules, ..self.job.labels() }
     }
 
     /// The sources as the view `sources` shows them, by number; none for those that are gone.
@@ -443,33 +444,29 @@ fn not_after(text: Option<&str>) -> Result<EventTime, ConfigError> {
     })
 }
 
-/// The calendars, the job's first, and the rules that refer to them.
+/// The calendars by number, and the rules that refer to them.
 fn instruments(
     job: &RawJob,
     instruments: Vec<RawInstrument>,
     made: &calendars::Made,
+    registries: &SharedRegistries,
 ) -> Result<(Calendars, Vec<InstrumentRule>), ConfigError> {
-    let named = |name: &str, place: &str| made.named(name).map_err(ConfigError::at(place));
-    let mut calendars = vec![named(&job.calendar, "job.calendar")?];
-    let mut rules = Vec::with_capacity(instruments.len());
+    let numbered = |name: &str, place: &str| {
+        let calendar = made.named(name).map_err(ConfigError::at(place))?;
+        let id = registries.register_calendar(calendar.name());
+        id.map_err(|error| ConfigError::at(place)(error.to_string()))
+    };
+    let of_job = numbered(&job.calendar, "job.calendar")?;
+    let mut rules = Vec::with_capacity(instruments.len() + 1);
     for (index, raw) in instruments.into_iter().enumerate() {
         let place = format!("instrument[{index}] (pattern `{}`)", raw.pattern);
-        let calendar = match &raw.calendar {
-            None => 0,
-            Some(name) => {
-                let calendar = named(name, &place)?;
-                calendars.iter().position(|known| *known == calendar).unwrap_or_else(|| {
-                    calendars.push(calendar);
-                    calendars.len() - 1
-                })
-            }
-        };
+        let calendar = raw.calendar.as_deref().map(|name| numbered(name, &place)).transpose()?;
         let rule = InstrumentRule {
             pattern: raw.pattern,
             spec: InstrumentSpec {
                 price_scale: raw.price_decimals,
                 quantity_scale: raw.size_decimals,
-                calendar: u8::try_from(calendar).unwrap_or(u8::MAX),
+                calendar: calendar.unwrap_or(of_job),
             },
             quote: Arc::from(raw.quote),
             multiplier: raw.multiplier,
@@ -478,6 +475,16 @@ fn instruments(
         rule.check().map_err(ConfigError::at(place))?;
         rules.push(rule);
     }
+    let any = InstrumentRule::any();
+    rules.push(InstrumentRule { spec: InstrumentSpec { calendar: of_job, ..any.spec }, ..any });
+    let names = registries.with(|registries| registries.calendars.names().to_vec());
+    let calendars = names.iter().map(|name| {
+        made.named(name).map_err(|problem| {
+            let needed = "it must stay configured: bars that were saved or recorded follow it";
+            ConfigError::at("calendar")(format!("{problem}; {needed}"))
+        })
+    });
+    let calendars = calendars.collect::<Result<_, _>>()?;
     let calendars = Calendars::new(calendars).map_err(ConfigError::at("instrument"))?;
     Ok((calendars, rules))
 }

@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{CalendarId, NameOrder, PartitionId, RuleId, SourceId};
+use crate::id::{CalendarId, NameOrder, PartitionId, RuleId, SeriesId, SourceId};
 
 pub use shared::SharedRegistries;
 
@@ -104,6 +104,8 @@ pub struct Registries {
     pub sources: SourceRegistry,
     /// Of rules.
     pub rules: NameRegistry<RuleId>,
+    /// Of the numbers of indicators that rules refer to.
+    pub series: NameRegistry<SeriesId>,
     /// Of calendars.
     pub calendars: NameRegistry<CalendarId>,
 }
@@ -232,6 +234,7 @@ impl Registries {
         let mut partitions = self.sources.partitions.iter().zip(&other.sources.partitions);
         partitions.try_for_each(|(here, there)| here.agree(there))?;
         self.rules.agree(&other.rules)?;
+        self.series.agree(&other.series)?;
         self.calendars.agree(&other.calendars)
     }
 }
@@ -256,4 +259,5 @@ macro_rules! numbered {
 numbered!(SourceId, u8, "source", 64);
 numbered!(PartitionId, u16, "partition", 1 << 16);
 numbered!(RuleId, u16, "rule", 1 << 16);
+numbered!(SeriesId, u16, "series", 1 << 16);
 numbered!(CalendarId, u8, "calendar", 1 << 8);

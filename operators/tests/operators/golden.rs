@@ -11,9 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use market::{
-    Calendars, Candle, CandleKey, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec,
-    NameOrder, Origin, PartitionId, Price, Quantity, Record, Side, SourceId, Span, Timeframe,
-    Trade, TradeId, TradeRef, Updates,
+    CalendarId, Calendars, Candle, CandleKey, Commit, Event, EventTime, IdScope, InstrumentId,
+    InstrumentSpec, NameOrder, Origin, PartitionId, Price, Quantity, Record, Side, SourceId, Span,
+    Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
     AuditEvent, CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut,
@@ -21,7 +21,8 @@ use operators::{
 };
 
 const INSTRUMENT: InstrumentId = InstrumentId(1);
-const TERMS: InstrumentSpec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: 0 };
+const TERMS: InstrumentSpec =
+    InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: CalendarId(0) };
 
 /// The words of a line after its first: `key=value`.
 struct Words<'a>(BTreeMap<&'a str, &'a str>);

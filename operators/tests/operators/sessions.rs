@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use market::{
-    Bucket, Calendar, Calendars, CandleKey, Event, EventTime, IdScope, InstrumentId,
+    Bucket, Calendar, CalendarId, Calendars, CandleKey, Event, EventTime, IdScope, InstrumentId,
     InstrumentSpec, NameOrder, Origin, PartitionId, Price, Quantity, Record, Side, SourceId, Span,
     TimeUnit, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
@@ -44,7 +44,7 @@ fn record(
     let time = EventTime(start.0 + minute.max(0) * MINUTE + second * 1_000_000_000);
     let trade = Trade {
         instrument,
-        spec: InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: market },
+        spec: InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: CalendarId(market) },
         scope: IdScope(0),
         id: TradeId::Number(id),
         time,
@@ -112,7 +112,7 @@ fn slowly(week: &str, script: &Script) -> BTreeMap<CandleKey, market::Bar> {
             let borders = Market::ALL.map(|market| market.bars(timeframe, start, end));
             bars_placed(&trades, |trade| {
                 let inside = |bar: &&Bucket| bar.open <= trade.time && trade.time < bar.end;
-                let borders = &borders[usize::from(trade.spec.calendar)];
+                let borders = &borders[usize::from(trade.spec.calendar.0)];
                 let bucket = *borders.iter().find(inside).expect("bars tile time");
                 let key =
                     CandleKey { instrument: trade.instrument, timeframe, open_time: bucket.open };

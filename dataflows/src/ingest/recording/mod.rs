@@ -14,7 +14,7 @@ mod write;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use market::{AccountRecord, PartitionId, Record, Registries, SourceId};
+use market::{AccountRecord, Generation, PartitionId, Record, Registries, SourceId};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Binding;
@@ -37,6 +37,8 @@ const FRAME_BYTES_MAX: u32 = 1 << 28;
 pub struct RecordingHeader {
     /// The job's configuration, as TOML.
     pub config: String,
+    /// The start of the job that is recorded.
+    pub generation: Generation,
     /// The numbers of the names that the job knows.
     pub registries: Registries,
 }

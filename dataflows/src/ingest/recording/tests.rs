@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use market::{
-    AccountEvent, Catalog, Commit, Contract, Currency, EventTime, FairValue, Fill, FillRef,
-    InstrumentSpec, NameOrder, Origin, PartitionId, PortfolioId, Price, SharedRegistries, SourceId,
-    Target, TradeId,
+    AccountEvent, CalendarId, Catalog, Commit, Contract, Currency, EventTime, FairValue, Fill,
+    FillRef, Generation, InstrumentSpec, NameOrder, Origin, PartitionId, PortfolioId, Price,
+    SharedRegistries, SourceId, Target, TradeId,
 };
 
 use super::*;
@@ -16,7 +16,7 @@ fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
     catalog.portfolios.resolve("p1").unwrap();
     let model = catalog.models.resolve("dcf").unwrap();
     let contract = Contract {
-        spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 },
+        spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(0) },
         quote: Currency::of("USD").unwrap(),
         multiplier: 1,
     };
@@ -66,7 +66,8 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
     let registries = SharedRegistries::default();
     let source = registries.register_sources(&["a"]).unwrap()[0];
     registries.register_partition(source, "known").unwrap();
-    let header = RecordingHeader { config: String::new(), registries: registries.snapshot() };
+    let (config, generation) = (String::new(), Generation(7));
+    let header = RecordingHeader { config, generation, registries: registries.snapshot() };
     let names = (Arc::clone(&catalog), registries.clone());
     let mut recorder = Recorder::create(&path, header.clone(), names, false).unwrap();
     let gained = registries.register_partition(source, "gained").unwrap();

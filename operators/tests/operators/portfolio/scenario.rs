@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use market::{
-    AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
-    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder, OrderKey,
-    Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
+    AccountEvent, AccountRecord, Bar, BarState, CalendarId, Candle, CandleKey, Contract, Currency,
+    EventTime, FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder,
+    OrderKey, Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::PositionKey;
 use oracle::portfolio::commits::CommitInput;
@@ -115,7 +115,7 @@ pub(super) fn dollars() -> Contract {
 }
 
 pub(super) fn in_currency(quote: &str) -> Contract {
-    let spec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: 0 };
+    let spec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: CalendarId(0) };
     Contract { spec, quote: currency(quote), multiplier: 1 }
 }
 
@@ -193,7 +193,7 @@ fn bar_key(what: &str, minute: i64) -> CandleKey {
 }
 
 fn candle(minute: i64, price: i64, price_scale: u8, state: BarState) -> Candle {
-    let spec = InstrumentSpec { price_scale, quantity_scale: 0, calendar: 0 };
+    let spec = InstrumentSpec { price_scale, quantity_scale: 0, calendar: CalendarId(0) };
     let mut bar = Bar::empty(spec, minutes(minute + 1));
     let (time, sequence, scope, id) = (minutes(minute), 0, IdScope(0), TradeId::Number(0));
     bar.close = Some((OrderKey { time, sequence, scope, id }, Price(price)));

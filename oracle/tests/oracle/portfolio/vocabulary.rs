@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use market::{
-    AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
-    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder, OrderKey,
-    Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
+    AccountEvent, AccountRecord, Bar, BarState, CalendarId, Candle, CandleKey, Contract, Currency,
+    EventTime, FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder,
+    OrderKey, Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use oracle::portfolio::{
     BaseAmounts, Config, DriftRow, Facts, Pair, PortfolioConfig, PortfolioRow, PositionRow,
@@ -32,7 +32,7 @@ pub(super) fn scaled(
     quote: &str,
     multiplier: u32,
 ) -> Contract {
-    let spec = InstrumentSpec { price_scale, quantity_scale, calendar: 0 };
+    let spec = InstrumentSpec { price_scale, quantity_scale, calendar: CalendarId(0) };
     Contract { spec, quote: money(quote), multiplier }
 }
 
