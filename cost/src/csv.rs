@@ -1,8 +1,8 @@
 //! Ticks from the bytes of a CSV file of `ts_ns,symbol,trade_id,price,size`, with a header and without quotes.
 
 use market::{
-    Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Record, Side,
-    SourceId, Trade, TradeId, Updates,
+    Event, EventTime, IdScope, InstrumentId, InstrumentSpec, NameOrder, Origin, PartitionId, Price,
+    Quantity, Record, Side, SourceId, Trade, TradeId, Updates,
 };
 
 use crate::ids::Map;
@@ -68,7 +68,13 @@ impl<'a> Lines<'a> {
             side: Side::Unknown,
             updates: Updates::ALL,
         };
-        let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position: self.position };
+        let origin = Origin {
+            rank: 0,
+            order: NameOrder::default(),
+            source: SourceId(0),
+            partition: PartitionId(0),
+            position: self.position,
+        };
         Some(Record { origin, event: Event::New(trade) })
     }
 

@@ -1,8 +1,8 @@
 //! The trades of one instrument.
 
 use market::{
-    Bar, Event, IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Record, Side,
-    SourceId, Trade, TradeId, TradeRef, Updates,
+    Bar, Event, IdScope, InstrumentId, InstrumentSpec, NameOrder, Origin, PartitionId, Price,
+    Quantity, Record, Side, SourceId, Trade, TradeId, TradeRef, Updates,
 };
 
 use crate::bars::{Bars, Ladder, NONE};
@@ -35,7 +35,8 @@ pub(crate) struct Kept {
     quantity: i64,
     id: TradeId,
     position: u64,
-    partition: u32,
+    order: NameOrder,
+    partition: PartitionId,
     scope: IdScope,
     /// The next trade of its bar.
     pub(crate) next: u32,
@@ -274,6 +275,7 @@ impl Kept {
             quantity: trade.quantity.0,
             id: trade.id,
             position: origin.position,
+            order: origin.order,
             partition: origin.partition,
             scope: trade.scope,
             next,
@@ -287,8 +289,8 @@ impl Kept {
     }
 
     fn origin(&self) -> Origin {
-        let Kept { rank, source, partition, position, .. } = *self;
-        Origin { rank, source: SourceId(source), partition, position }
+        let Kept { rank, order, source, partition, position, .. } = *self;
+        Origin { rank, order, source: SourceId(source), partition, position }
     }
 
     fn trade(&self, instrument: InstrumentId, spec: InstrumentSpec) -> Trade {

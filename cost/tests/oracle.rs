@@ -11,7 +11,9 @@ use oracle::set::value_bars;
 /// Only instruments of the first calendar, which is UTC.
 fn in_utc(records: &[Record]) -> Vec<Record> {
     let utc = |record: &&Record| match record.event {
-        Event::New(trade) | Event::Correct { with: trade, .. } => trade.spec.calendar == 0,
+        Event::New(trade) | Event::Correct { with: trade, .. } => {
+            trade.spec.calendar == market::CalendarId(0)
+        }
         Event::Cancel { .. } => true,
     };
     records.iter().filter(utc).copied().collect()

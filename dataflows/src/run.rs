@@ -3,16 +3,17 @@
 mod live;
 mod replay;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use connectors::{FileKey, SourceError};
-use market::{Catalog, Commit};
+use market::{Catalog, Commit, Generation, Numbered, PartitionId, RegistryError, SourceId};
 use operators::StateStore;
 use tokio::runtime::Handle;
 
+use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource, JobFile};
 use crate::delivery::{Backoff, SinkHandler, SinkSet, SinkStatuses, SinkSubscription};
 use crate::engine::{Engine, EngineError};
@@ -70,6 +71,9 @@ pub enum RunError {
     /// The recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// A name gets no number, or another one than in what is read.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// The output.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -140,6 +144,8 @@ pub type OnStart = Box<dyn Fn(&Job) + Send + Sync>;
 
 /// A job whose workers run.
 pub struct Job {
+    /// Which start of a job it is.
+    pub generation: Generation,
     /// What they publish.
     pub board: Arc<Board>,
     /// Counts.
@@ -192,11 +198,22 @@ impl Job {
         states: Arc<dyn StateStore>,
         options: &RunOptions,
     ) -> Result<Job, RunError> {
+        Job::of_generation(Generation::at(now()), config, states, options)
+    }
+
+    /// The same of a start that may have been recorded.
+    fn of_generation(
+        generation: Generation,
+        config: &Config,
+        states: Arc<dyn StateStore>,
+        options: &RunOptions,
+    ) -> Result<Job, RunError> {
         let began = Instant::now();
         let results =
             options.out.as_deref().map(|folder| results(folder, config, options)).transpose()?;
-        let recorder =
-            options.record.as_deref().map(|path| recorder(path, config, options)).transpose()?;
+        let recorder = options.record.as_deref();
+        let recorder = recorder.map(|path| recorder_at(path, generation, config, options));
+        let recorder = recorder.transpose()?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let (names, partition_names): (Vec<String>, Vec<_>) = config
             .source_names()
@@ -227,7 +244,7 @@ impl Job {
         // A replay delivers nothing: the changes of a recording were delivered when they happened.
         let sinks = if options.followed { config.sink_statuses() } else { SinkStatuses::default() };
         let health = HealthMonitor::new(
-            config.sources.iter().map(|s| (s.names.name.clone(), s.required)).collect(),
+            config.sources.iter().map(|s| (s.id, s.names.name.clone(), s.required)).collect(),
             Arc::clone(&board),
             connections.clone(),
             sinks.clone(),
@@ -240,15 +257,22 @@ impl Job {
             sinks: sinks.clone(),
             health: health.clone(),
         };
-        let dispatcher =
-            CommitDispatcher::new(feeds, Arc::clone(&board), metrics.clone(), config.limits, names)
-                .recording(recorder)
-                .observed_by(Box::new(reporter))
-                .saving_after(options.save_after)
-                .resuming(options.resume.clone());
+        let dispatcher = CommitDispatcher::new(
+            feeds,
+            Arc::clone(&board),
+            metrics.clone(),
+            config.limits,
+            names,
+            config.registries.clone(),
+        )
+        .recording(recorder)
+        .observed_by(Box::new(reporter))
+        .saving_after(options.save_after)
+        .resuming(options.resume.clone());
         let progress = ReadProgress::default();
         let http_ingest = config.http_ingest();
         let job = Job {
+            generation,
             board,
             metrics,
             catalog,
@@ -286,7 +310,7 @@ impl Job {
 
     /// Delivers changes of views to the sinks of `config`, on threads that wait in `runtime`.
     pub fn deliver(&self, config: &Config, runtime: Handle) -> Result<SinkSet, RunError> {
-        let run: Arc<str> = Arc::from(now().rfc3339());
+        let run: Arc<str> = Arc::from(self.generation.to_string());
         let mut sink_set = SinkSet::new(Arc::new(self.reader()), runtime);
         let views = config.sinks.iter().flat_map(|sink| sink.views.iter().map(move |v| (sink, v)));
         for ((sink, (view, filter)), status) in views.zip(self.sinks.0.iter()) {
@@ -378,17 +402,26 @@ fn results(
     ResultsFolder::open(folder, names(|view| options.writes(view)), options.force, in_use)
 }
 
-fn recorder(
+fn recorder_at(
     path: &Path,
+    generation: Generation,
     config: &Config,
     options: &RunOptions,
 ) -> Result<Recorder, RecordingError> {
     if let Some(what) = in_use(config, options).remove(&FileKey::of(path)) {
         return Err(RecordingError::InUse { path: path.to_owned(), what });
     }
-    let sources = config.source_names().into_iter().map(|source| source.name).collect();
-    let header = RecordingHeader { config: config.toml.clone(), sources };
-    Recorder::create(path, header, Arc::clone(&config.catalog), options.force)
+    let registries = config.registries.snapshot();
+    let header = RecordingHeader { config: config.toml.clone(), generation, registries };
+    let names = (Arc::clone(&config.catalog), config.registries.clone());
+    Recorder::create(path, header, names, options.force)
+}
+
+/// Leaves the partitions out that a source has had and has no more.
+fn leave_out_others(clock: &mut CommitClock, source: SourceId, open: &BTreeSet<PartitionId>) {
+    let end = open.last().map_or(0, |last| last.number());
+    let gone = (0..end).filter(|number| !open.contains(&PartitionId::of_number(*number)));
+    gone.for_each(|number| clock.leave_out(source.number(), number));
 }
 
 fn not_opened(source: &ConfiguredSource, error: SourceError) -> RunError {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::account::{ModelId, PortfolioId};
+use crate::id::{ModelId, PortfolioId};
 use crate::instrument::{Catalog, CatalogError, Instrument};
 use crate::names::{NameError, Named};
 use crate::rejection::RejectionReason;

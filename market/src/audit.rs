@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::candle::{Bar, CandleKey, Cause, CauseKind};
-use crate::instrument::InstrumentId;
+use crate::id::{InstrumentId, Origin, TradeId};
 use crate::price::{Price, Quantity};
 use crate::time::{Commit, EventTime};
-use crate::trade::{Event, Origin, Record, Side, Trade, TradeId, TradeRef};
+use crate::trade::{Event, Record, Side, Trade, TradeRef};
 
 /// A copy of a trade that disagrees with the one that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Timeframe;
-use crate::instrument::{InstrumentId, InstrumentSpec};
+use crate::contract::InstrumentSpec;
+use crate::id::{IdScope, InstrumentId, Origin, TradeId};
 use crate::price::Price;
 use crate::time::EventTime;
-use crate::trade::{IdScope, Origin, Side, Trade, TradeId, Updates};
+use crate::trade::{Side, Trade, Updates};
 
 /// Names a bar: instrument, timeframe and when it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -282,7 +283,7 @@ impl Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::InstrumentId;
+    use crate::id::InstrumentId;
     use crate::price::Quantity;
     use proptest::prelude::*;
 

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::instrument::InstrumentId;
+use crate::id::{IdScope, InstrumentId};
 use crate::time::EventTime;
-use crate::trade::IdScope;
 
 /// Names a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,37 +4,14 @@
 //! (`binance:BTCUSDT`, `binance-usdm:BTCUSDT`) is two instruments. On the hot path an instrument is
 //! its [`InstrumentId`], eight bytes that are the same in every process and after every restart.
 
-use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
-
-use crate::account::{Contract, Currency, ModelId, PortfolioId};
+use crate::contract::{Contract, Currency, InstrumentSpec};
 use crate::decimal::SCALE_MAX;
+use crate::id::{InstrumentId, ModelId, PortfolioId};
 use crate::names::{Names, is_name};
 use crate::places::{HasName, NoPlace, Places};
 use crate::scopes::IdScopes;
-
-/// XXH3-64 of an instrument's name. Two names with one id are refused by the [`Catalog`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct InstrumentId(pub u64);
-
-/// One of 256 fixed parts of the instruments. Fixed for the life of the data: a worker owns shards
-/// (`shard % workers`), and saved state is kept per shard, so any number of workers can restore it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Shard(pub u8);
-
-/// What has to be known to compute with an instrument's records; travels with each trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct InstrumentSpec {
-    /// Decimals of a price.
-    pub price_scale: u8,
-    /// Decimals of a quantity.
-    pub quantity_scale: u8,
-    /// Index into the job's [`crate::Calendars`].
-    pub calendar: u8,
-}
 
 /// One instrument as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,48 +97,9 @@ pub struct Catalog {
     pub models: Names<ModelId>,
 }
 
-impl InstrumentId {
-    /// The id of a name.
-    pub fn of(name: &str) -> InstrumentId {
-        InstrumentId(xxh3_64(name.as_bytes()))
-    }
-
-    /// The shard that owns this instrument.
-    pub fn shard(self) -> Shard {
-        Shard((self.0 >> 56) as u8)
-    }
-}
-
 impl HasName for Arc<Instrument> {
     fn name(&self) -> &Arc<str> {
         &self.name
-    }
-}
-
-impl fmt::Debug for InstrumentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl Shard {
-    /// How many shards there are.
-    pub const COUNT: usize = 256;
-
-    /// The worker that owns this shard among `peers`.
-    pub fn worker(self, peers: usize) -> usize {
-        usize::from(self.0) % peers
-    }
-}
-
-impl InstrumentSpec {
-    /// 9 decimals for prices, 8 for quantities, the first calendar.
-    pub const DEFAULT: InstrumentSpec =
-        InstrumentSpec { price_scale: 9, quantity_scale: 8, calendar: 0 };
-
-    /// Decimals of price × quantity.
-    pub fn notional_scale(self) -> u8 {
-        self.price_scale + self.quantity_scale
     }
 }
 
@@ -235,7 +173,7 @@ impl Catalog {
     /// The instrument of this name, which is registered if it is new.
     ///
     /// ```
-    /// # use market::{Catalog, InstrumentId};
+    /// # use market::{CalendarId, Catalog, InstrumentId};
     /// let catalog = Catalog::new(Vec::new(), 100);
     /// let btc = catalog.resolve("binance:BTCUSDT").unwrap();
     /// assert_eq!(btc.id, InstrumentId::of("binance:BTCUSDT"));
@@ -354,16 +292,11 @@ fn fits(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_never_change() {
-        // Stored state and recordings hold these numbers.
-        assert_eq!(InstrumentId::of("binance:BTCUSDT").0, 0x46ea_539d_83b1_477a);
-    }
+    use crate::id::CalendarId;
 
     #[test]
     fn the_first_fitting_rule_gives_the_spec() {
-        let coarse = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 1 };
+        let coarse = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(1) };
         let rule =
             InstrumentRule { pattern: "us:*".to_owned(), spec: coarse, ..InstrumentRule::any() };
         let catalog = Catalog::new(vec![rule, InstrumentRule::any()], 10);

@@ -3,8 +3,8 @@
 //! A leaf crate: no I/O, no clock, no runtime. Everything here is a value; everything that could be
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
-//! Reading order: [`decimal`] → [`price`] → [`time`] → [`instrument`] → [`trade`] → [`scopes`] → [`account`] →
-//! [`names`] → [`admission`] → [`input_event`] → [`rejection`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] →
+//! Reading order: [`decimal`] → [`price`] → [`time`] → [`id`] → [`registry`] → [`contract`] → [`names`] → [`scopes`] → [`instrument`] →
+//! [`trade`] → [`account`] → [`admission`] → [`input_event`] → [`rejection`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] →
 //! [`audit`].
 
 pub mod account;
@@ -12,13 +12,16 @@ pub mod admission;
 pub mod audit;
 pub mod calendar;
 pub mod candle;
+pub mod contract;
 pub mod decimal;
 pub mod gap;
+pub mod id;
 pub mod input_event;
 pub mod instrument;
 pub mod names;
 mod places;
 pub mod price;
+pub mod registry;
 pub mod rejection;
 pub mod scopes;
 pub mod time;
@@ -26,8 +29,7 @@ pub mod trade;
 pub mod wall;
 
 pub use account::{
-    AccountEvent, AccountRecord, Contract, Currency, FairValue, Fill, FillRef, MONEY_SCALE,
-    ModelId, PortfolioId, Target, WEIGHT_SCALE,
+    AccountEvent, AccountRecord, FairValue, Fill, FillRef, MONEY_SCALE, Target, WEIGHT_SCALE,
 };
 pub use admission::{AdmissionError, UnknownNames};
 pub use audit::{AcceptedEvent, Conflict, Outlier, Revision, TooLate, Unmatched, UnmatchedReason};
@@ -36,18 +38,22 @@ pub use calendar::{
     Timeframe, WallClock, Weekdays,
 };
 pub use candle::{Bar, BarState, Candle, CandleKey, Cause, CauseKind, OrderKey};
+pub use contract::{Contract, Currency, InstrumentSpec};
 pub use decimal::DecimalError;
 pub use gap::{Gap, GapKey};
-pub use input_event::InputEvent;
-pub use instrument::{
-    Catalog, CatalogError, Found, Instrument, InstrumentId, InstrumentRule, InstrumentSpec, Shard,
+pub use id::{
+    CalendarId, IdScope, InstrumentId, ModelId, NameOrder, Origin, PartitionId, PortfolioId,
+    RuleId, SeriesId, Shard, SourceId, TradeId,
 };
+pub use input_event::InputEvent;
+pub use instrument::{Catalog, CatalogError, Found, Instrument, InstrumentRule};
 pub use names::{Name, NameError, Named, Names};
 pub use price::{Price, Quantity};
+pub use registry::{
+    NameRegistry, Numbered, Registries, RegistryError, SharedRegistries, SourceRegistry,
+};
 pub use rejection::{Rejection, RejectionReason};
 pub use scopes::{IdScopeError, IdScopes};
-pub use time::{Commit, EventTime, Span, TimeError, TimeUnit};
-pub use trade::{
-    Event, IdScope, Origin, Record, Side, SourceId, Trade, TradeId, TradeRef, Updates,
-};
+pub use time::{Commit, EventTime, Generation, Span, TimeError, TimeUnit};
+pub use trade::{Event, Record, Side, Trade, TradeRef, Updates};
 pub use wall::WallDay;

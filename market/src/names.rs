@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::account::{ModelId, PortfolioId};
+use crate::id::{ModelId, PortfolioId};
 use crate::places::{HasName, NoPlace, Places};
 
 /// An id that is the hash of a name.

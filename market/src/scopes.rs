@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::trade::IdScope;
+use crate::id::IdScope;
 
 /// Every id scope that the configuration or a bound row names, so that sources which share one mean the same by it.
 ///

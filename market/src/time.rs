@@ -24,6 +24,11 @@ pub struct Span(i64);
 )]
 pub struct Commit(pub u64);
 
+/// A start of a job, by the system's time: nanoseconds since 1970. It distinguishes commits of different starts, whose
+/// numbers begin anew. Taken once, where a job starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Generation(pub u64);
+
 /// Why a text is not an event time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
@@ -286,6 +291,26 @@ impl fmt::Display for Span {
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl Generation {
+    /// Of a job that starts at this time.
+    ///
+    /// ```
+    /// use market::{EventTime, Generation};
+    /// let generation = Generation::at(EventTime(1_767_623_398_100_000_000));
+    /// assert_eq!(generation.to_string(), "2026-01-05T14:29:58.1Z");
+    /// ```
+    pub fn at(time: EventTime) -> Generation {
+        Generation(u64::try_from(time.0).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Generation {
+    /// The time, as receivers of changes know it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&EventTime(i64::try_from(self.0).unwrap_or(i64::MAX)).rfc3339())
     }
 }
 

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use market::{
-    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin, Price,
-    Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, Updates,
+    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, NameOrder, Origin,
+    PartitionId, Price, Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, Updates,
 };
 use operators::{
     CommitContext, Core, Ledger, LedgerConfig, LedgerOut, OutlierRule, PlainLedger, ReadFrom,
@@ -166,7 +166,13 @@ impl Venue {
         let records = (0..self.load.commit).map(|_| {
             self.position += 1;
             let (source, position) = (SourceId(0), self.position);
-            let origin = Origin { rank: 0, source, partition: 0, position };
+            let origin = Origin {
+                rank: 0,
+                order: NameOrder::default(),
+                source,
+                partition: PartitionId(0),
+                position,
+            };
             Record { origin, event: self.event() }
         });
         let records = records.collect();

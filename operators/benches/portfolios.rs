@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Commit, Contract, Currency,
-    EventTime, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, OrderKey, Origin, PortfolioId,
-    Price, SourceId, Target, Timeframe, TradeId,
+    EventTime, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, NameOrder, OrderKey, Origin,
+    PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::{
     Account, Confidence, Fills, Pair, PortfolioConfig, QuoteIn, Quotes, RiskConfig, valuation,
@@ -175,7 +175,13 @@ impl PortfolioBench {
 
     fn send(&mut self, event: AccountEvent) {
         let position = self.random(u64::MAX >> 1);
-        let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position };
+        let origin = Origin {
+            rank: 0,
+            order: NameOrder::default(),
+            source: SourceId(0),
+            partition: PartitionId(0),
+            position,
+        };
         self.accounts.send(AccountRecord { origin, event });
     }
 

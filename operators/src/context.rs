@@ -93,6 +93,15 @@ impl Watermarks {
         Watermarks(vec![Some(EventTime::NEVER); sources].into())
     }
 
+    /// With those of sources that a restored job has gained, of which there are so many in all: as before their first
+    /// commit.
+    #[must_use]
+    pub fn of_at_least(&self, sources: usize) -> Watermarks {
+        let gained = sources.saturating_sub(self.0.len());
+        let gained = std::iter::repeat_n(Some(EventTime::NEVER), gained);
+        Watermarks(self.0.iter().copied().chain(gained).collect())
+    }
+
     /// The minimum over those of `sources` that have one; before all time if none has.
     pub fn least(&self, sources: SourceSet) -> EventTime {
         let watermarks = sources.indices().filter_map(|index| self.0.get(index).copied().flatten());

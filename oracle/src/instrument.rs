@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    Candle, CandleKey, Cause, CauseKind, Commit, Event, EventTime, InstrumentId, Origin, Record,
-    SourceId, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    CalendarId, Candle, CandleKey, Cause, CauseKind, Commit, Event, EventTime, InstrumentId,
+    Origin, Record, SourceId, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
 };
 
 use crate::behind::{causes, conflicts, strongest};
@@ -20,8 +20,8 @@ use crate::watermark::{Watermark, less};
 #[derive(Clone, Debug)]
 pub(crate) struct InstrumentFold {
     watermark: Watermark,
-    /// Index of its calendar; the first until a record gives it.
-    calendar: u8,
+    /// Its calendar; the first until a record gives it.
+    calendar: CalendarId,
     /// Accepted records of trades that are not forgotten.
     live: Vec<Record>,
     /// The commits that brought them.
@@ -66,7 +66,7 @@ impl InstrumentFold {
     pub(crate) fn before(Commit(commit): Commit) -> InstrumentFold {
         InstrumentFold {
             watermark: Watermark::new(),
-            calendar: 0,
+            calendar: CalendarId(0),
             live: Vec::new(),
             commit_of: BTreeMap::new(),
             left: Vec::new(),

@@ -3,7 +3,7 @@
 //! The same seed and shape give the same script on every machine. What happens to trades is defined in
 //! the private module `stories`, what a script plays on in `scene`; this one has sources, watermarks and commits.
 
-use market::{Event, EventTime, Origin, Record, SourceId};
+use market::{Event, EventTime, NameOrder, Origin, PartitionId, Record, SourceId};
 
 use crate::commits::CommitInput;
 use crate::history::History;
@@ -98,6 +98,8 @@ pub fn rebatch(script: &Script, seed: u64) -> Script {
 struct Source {
     id: SourceId,
     rank: u8,
+    /// Names stand in another order than numbers.
+    order: NameOrder,
     /// The next position of each partition.
     positions: [u64; 2],
     historic: bool,
@@ -120,6 +122,7 @@ impl Source {
             let live = if early { commits / 3 } else { commits * 3 / 4 };
             Source {
                 id: SourceId(id),
+                order: NameOrder(u32::from(shape.sources - id)),
                 rank: prng.below(u64::from(shape.sources)) as u8,
                 positions: [prng.below(100), prng.below(100)],
                 historic: historic == Some(u64::from(id)),
@@ -140,7 +143,8 @@ impl Source {
         let partition = prng.index(self.positions.len());
         let position = self.positions[partition];
         self.positions[partition] += 1 + prng.below(3);
-        Origin { rank: self.rank, source: self.id, partition: partition as u32, position }
+        let partition = PartitionId(partition as u16);
+        Origin { rank: self.rank, order: self.order, source: self.id, partition, position }
     }
 
     fn watermark_after(&mut self, commit: usize, now: EventTime) -> Option<EventTime> {

@@ -7,7 +7,9 @@ mod content;
 
 use std::collections::BTreeMap;
 
-use market::{Event, EventTime, InstrumentId, InstrumentSpec, Trade, TradeId, TradeRef};
+use market::{
+    CalendarId, Event, EventTime, InstrumentId, InstrumentSpec, Trade, TradeId, TradeRef,
+};
 
 use crate::prng::Prng;
 use crate::scene::Scene;
@@ -60,7 +62,7 @@ impl Stories {
             spec: InstrumentSpec {
                 price_scale: 2,
                 quantity_scale: 3,
-                calendar: (number % usize::from(scene.calendars)) as u8,
+                calendar: CalendarId((number % usize::from(scene.calendars)) as u8),
             },
             // Every eighth trades around zero.
             price: if number % 8 == 3 { 0 } else { 10_000 },

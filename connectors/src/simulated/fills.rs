@@ -309,14 +309,14 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use market::{Catalog, InstrumentRule, InstrumentSpec};
+    use market::{CalendarId, Catalog, InstrumentRule, InstrumentSpec};
 
     use super::*;
 
     fn source() -> FillsSource {
         let rule = InstrumentRule {
             pattern: "demo:*".to_owned(),
-            spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 },
+            spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(0) },
             quote: Arc::from("USD"),
             ..InstrumentRule::any()
         };

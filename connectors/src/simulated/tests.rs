@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use market::{
-    Catalog, Event, EventTime, InstrumentRule, InstrumentSpec, Origin, Record, SourceId, Span,
+    CalendarId, Catalog, Event, EventTime, InstrumentRule, InstrumentSpec, NameOrder, Origin,
+    PartitionId, Record, SourceId, Span,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use super::config::Plan;
 use super::*;
 
 fn plan(config: Value) -> Result<Plan, String> {
-    let spec = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 };
+    let spec = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(0) };
     let rule = InstrumentRule { spec, ..InstrumentRule::any() };
     let catalog = Catalog::new(vec![rule], 20_000);
     let config = serde_json::from_value(config).map_err(|error| error.to_string())?;
@@ -36,8 +37,9 @@ fn provider(config: &Value, number: u32) -> Vec<Arrival> {
 fn records(number: u32, events: impl Iterator<Item = Event>) -> Vec<Record> {
     let origin = |position| Origin {
         rank: number as u8,
+        order: NameOrder(number as u32),
         source: SourceId(number as u8),
-        partition: 0,
+        partition: PartitionId(0),
         position,
     };
     (1..).zip(events).map(|(position, event)| Record { origin: origin(position), event }).collect()
@@ -225,7 +227,7 @@ fn wrong_settings_say_what_is_possible() {
         assert!(problem.contains(want), "{config}: `{problem}` lacks `{want}`");
     }
     // Scales that prices and sizes do not fit into.
-    let spec = InstrumentSpec { price_scale: 18, quantity_scale: 18, calendar: 0 };
+    let spec = InstrumentSpec { price_scale: 18, quantity_scale: 18, calendar: CalendarId(0) };
     let rule = InstrumentRule { spec, ..InstrumentRule::any() };
     let catalog = Catalog::new(vec![rule], 100);
     let problem = Plan::check(SimulatedConfig::default(), &catalog).err().unwrap_or_default();

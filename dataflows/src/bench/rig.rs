@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use market::{
-    AccountEvent, AccountRecord, Catalog, Commit, EventTime, Fill, FillRef, Origin, PortfolioId,
-    Price, Record, SourceId, TradeId,
+    AccountEvent, AccountRecord, Catalog, Commit, EventTime, Fill, FillRef, NameOrder, Origin,
+    PartitionId, PortfolioId, Price, Record, SourceId, TradeId,
 };
 use operators::NoStates;
 use serde_json::Value;
@@ -203,7 +203,13 @@ pub(super) fn start(config: &Config) -> Result<(Job, BoardReader), RunError> {
 }
 
 pub(super) fn origin(position: u64) -> Origin {
-    Origin { rank: 0, source: SourceId(0), partition: 0, position }
+    Origin {
+        rank: 0,
+        order: NameOrder::default(),
+        source: SourceId(0),
+        partition: PartitionId(0),
+        position,
+    }
 }
 
 /// Fills of so many portfolios with 40 positions each.

@@ -106,7 +106,9 @@ fn are_files(paths: &[PathBuf]) -> anyhow::Result<()> {
 /// The job of a recording: what was configured when it was made, whatever the environment is now.
 fn recorded(recording: &Recording, path: &Path) -> Result<Layers, ConfigError> {
     let name = format!("configuration in {}", path.display());
-    Layers::parse(recording.header().config.clone(), name, Path::new("."))
+    let header = recording.header();
+    let layers = Layers::parse(header.config.clone(), name, Path::new("."))?;
+    Ok(layers.going_on_with(header.registries.clone()))
 }
 
 /// The job of bare files: what the environment says, and how flags say to read them.

@@ -15,7 +15,6 @@ use super::report::print_report;
 use super::{Outcome, descriptors, runtime};
 use crate::config::Config;
 use crate::ingest::Stop;
-use crate::ingest::now;
 use crate::run::{Job, RunOptions, run_live};
 use crate::views::VIEW_LIST;
 use rows::readers::ReaderPool;
@@ -132,7 +131,7 @@ fn context(config: &Config, job: &Job, readers: ReaderPool) -> Context {
         posts: Posts::new(
             job.http_ingest.clone().map(|ingest| Arc::new(ingest) as Arc<dyn IngestApi>),
         ),
-        run: now().0.unsigned_abs(),
+        run: job.generation.0,
         limits,
     }
 }

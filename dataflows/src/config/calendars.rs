@@ -91,7 +91,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 mod tests {
     use super::super::{Config, RawConfig};
     use super::*;
-    use market::{EventTime, TimeUnit};
+    use market::{CalendarId, EventTime, TimeUnit};
 
     const REST: &str = r#"
         [job]
@@ -132,8 +132,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("tokyo.csv"), "2024-01-04, closed, made up\n").unwrap();
         let config = check(HEAD, REST, folder.path()).unwrap();
-        let tokyo = config.calendars.get(0);
-        assert_eq!((tokyo.name(), config.calendars.get(1).name()), ("tokyo", "us-equities"));
+        let tokyo = config.calendars.get(CalendarId(0));
+        assert_eq!(
+            (tokyo.name(), config.calendars.get(CalendarId(1)).name()),
+            ("tokyo", "us-equities")
+        );
         let at = |text| tokyo.session(EventTime::parse(text, TimeUnit::Rfc3339).unwrap());
         assert_eq!(at("2024-01-05T11:29:59+09:00"), SessionKind::Regular);
         assert_eq!(at("2024-01-05T11:30:00+09:00"), SessionKind::Closed);

@@ -14,6 +14,7 @@ mod tests;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use market::Registries;
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -39,6 +40,8 @@ pub struct Layers {
     merged: Table,
     /// Which paths were set above the file, and by what; later ones count.
     set: Vec<(String, String)>,
+    /// The numbers of names that the job goes on with.
+    registries: Registries,
 }
 
 /// A value as it is written in a variable or a flag: TOML if it is any, else text. Dates and times are
@@ -71,7 +74,14 @@ impl Layers {
             file: None,
             merged: Table::new(),
             set: Vec::new(),
+            registries: Registries::default(),
         }
+    }
+
+    /// Of a job that goes on with these registries; without, it starts afresh.
+    #[must_use]
+    pub fn going_on_with(self, registries: Registries) -> Layers {
+        Layers { registries, ..self }
     }
 
     /// The file at `path`, whose relative paths start in its folder.
@@ -147,7 +157,9 @@ impl Layers {
             let place = place.unwrap_or_else(|| "configuration".to_owned());
             self.located(ConfigError::Value { place, problem: error.message().to_owned() })
         })?;
-        raw.check_file(&self.folder, self.file.as_deref()).map_err(|error| self.located(error))
+        let registries = self.registries.clone();
+        raw.check_file(&self.folder, self.file.as_deref(), registries)
+            .map_err(|error| self.located(error))
     }
 
     /// A checked configuration as TOML that says of each value where it came from.

@@ -23,7 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use market::{
-    Calendars, Catalog, EventTime, InstrumentRule, InstrumentSpec, Span, TimeUnit, Timeframe,
+    Calendars, Catalog, EventTime, InstrumentRule, InstrumentSpec, Numbered, Registries,
+    SharedRegistries, SourceId, Span, TimeUnit, Timeframe,
 };
 use operators::indicators::IndicatorsConfig;
 
@@ -46,7 +47,7 @@ pub use sources::ConfiguredSource;
 use crate::clock::{Ahead, SourceTiming};
 use crate::delivery::{SinkStatus, SinkStatuses};
 use crate::ingest::dispatcher::InFlightLimits;
-use crate::ingest::http_ingest::{HttpIngest, HttpIngestLimits};
+use crate::ingest::http_ingest::{HTTP_SOURCE, HttpIngest, HttpIngestLimits};
 use crate::ingest::sequencer::{Cadence, SourceNames};
 use crate::ingest::source_manager::StartBounds;
 use crate::jobs::candles::{Candles, JobSpec};
@@ -66,9 +67,11 @@ pub struct Config {
     pub catalog: Arc<Catalog>,
     /// What is configured of accounts.
     pub portfolios: Portfolios,
+    /// The numbers of names, also of those that were configured before.
+    pub registries: SharedRegistries,
     /// The sources.
     pub sources: Vec<ConfiguredSource>,
-    /// The source of rows that clients send, if there is one; its number is the next after the others.
+    /// The source of rows that clients send, if there is one.
     pub http_ingest: Option<HttpIngestLimits>,
     /// Where a live run delivers changes of views.
     pub sinks: Vec<ConfiguredSink>,
@@ -157,13 +160,23 @@ impl RawConfig {
         })
     }
 
-    /// Checks everything; relative paths start at `folder`.
+    /// Checks everything, for a job that starts afresh; relative paths start at `folder`.
     pub fn check(self, folder: &Path) -> Result<Config, ConfigError> {
-        self.check_file(folder, None)
+        self.check_with(folder, Registries::default())
+    }
+
+    /// The same for a job that goes on from saved states or replays a recording, whose registries these are.
+    pub fn check_with(self, folder: &Path, registries: Registries) -> Result<Config, ConfigError> {
+        self.check_file(folder, None, registries)
     }
 
     /// The same of what is written in `file`, which a job reads and therefore never writes.
-    fn check_file(mut self, folder: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
+    fn check_file(
+        mut self,
+        folder: &Path,
+        file: Option<&Path>,
+        registries: Registries,
+    ) -> Result<Config, ConfigError> {
         let mut files = JobFiles::default();
         files.extend(file.map(|path| JobFile::new(path, "the configuration")));
         files.extend(files::holidays(&self.calendar, folder));
@@ -173,6 +186,7 @@ impl RawConfig {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
+        let registries = SharedRegistries::new(registries);
         let RawConfig {
             job,
             outliers,
@@ -186,7 +200,7 @@ impl RawConfig {
             rule,
             ..
         } = self;
-        let (calendars, spec) = instruments(&job, instrument, &made)?;
+        let (calendars, spec) = instruments(&job, instrument, &made, &registries)?;
         let catalog = Catalog::new(spec, limits.instruments);
         let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
         let accounts = portfolios::Written {
@@ -214,7 +228,7 @@ impl RawConfig {
         let indicators = job.indicators.iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
-        let (rules, watched) = rules::check(rule, &timeframes, &indicators)?;
+        let (rules, watched) = rules::check(rule, &timeframes, &indicators, &registries)?;
         let portfolios = accounts.check(&timeframes, &indicators, &catalog)?;
         let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
         let candles = Candles::new(JobSpec {
@@ -231,8 +245,9 @@ impl RawConfig {
         let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
         let candles = candles.with_portfolios(portfolios.for_job(base));
         let http_ingest = sources::http_ingest(&http)?;
+        let with_ingest = http_ingest.is_some();
         let sources =
-            sources::sources(source, http_ingest.is_some(), folder, &catalog, reject_after)?;
+            sources::sources(source, with_ingest, folder, &catalog, reject_after, &registries)?;
         files.extend(files::of_sources(&sources));
         files::add_sinks(&mut files, &sinks)?;
 
@@ -242,6 +257,7 @@ impl RawConfig {
             calendars,
             catalog,
             portfolios,
+            registries,
             sources,
             http_ingest,
             sinks,
@@ -276,41 +292,70 @@ impl RawConfig {
 }
 
 impl Config {
-    /// The sources' names and partitions, by number; the ingest API is the last.
+    /// The source of rows that clients send, if there is one.
+    pub fn ingest_source(&self) -> Option<SourceId> {
+        self.http_ingest?;
+        self.registries.with(|registries| registries.sources.find(HTTP_SOURCE))
+    }
+
+    /// What `own` says of each configured source and `clients` of that of clients, by number; of those that are gone
+    /// from the configuration, what `gone` says.
+    fn by_number<T>(
+        &self,
+        own: impl Fn(&ConfiguredSource) -> T,
+        clients: impl Fn() -> T,
+        gone: impl Fn(SourceId) -> T,
+    ) -> Vec<T> {
+        let count = self.registries.with(|registries| registries.sources.names().len());
+        let ingest = self.ingest_source();
+        let of = |id| match self.sources.iter().find(|source| source.id == id) {
+            Some(source) => own(source),
+            None if Some(id) == ingest => clients(),
+            None => gone(id),
+        };
+        (0..count).map(SourceId::of_number).map(of).collect()
+    }
+
+    /// The sources' names and partitions, by number.
     pub fn source_names(&self) -> Vec<SourceNames> {
-        let http_ingest = self.http_ingest.map(|_| sources::http_ingest_names());
-        self.sources.iter().map(|source| source.names.clone()).chain(http_ingest).collect()
+        // What a source that is gone has sent keeps its rank; it sends nothing more.
+        let of = |id| sources::registered_names(&self.registries, id, sources::HTTP_RANK);
+        let clients = || self.ingest_source().map(of);
+        let names = self.by_number(|own| Some(own.names.clone()), clients, |id| Some(of(id)));
+        names.into_iter().flatten().collect()
     }
 
     /// The names of the numbers in rows.
     pub fn labels(&self) -> Labels {
         let sources = self.source_names().into_iter().map(|names| (names.name, names.partitions));
-        Labels { sources: sources.collect(), ..self.job.labels() }
+        let rules = self.registries.with(|registries| registries.rules.names().to_vec());
+        Labels { sources: sources.collect(), rules, ..self.job.labels() }
     }
 
-    /// The sources as the view `providers` shows them, by number; the ingest API is the last.
-    pub fn providers(&self) -> Vec<SourceInfo> {
+    /// The sources as the view `sources` shows them, by number; none for those that are gone.
+    pub fn providers(&self) -> Vec<Option<SourceInfo>> {
         let provider = |source: &ConfiguredSource| SourceInfo {
             name: source.names.name.clone(),
             kind: source.kind.clone(),
             rank: source.names.rank,
-            partitions: source.timing.partitions,
+            partitions: source.source.partitions().len(),
             idle_after: source.timing.idle_after,
         };
-        let http_ingest = self.http_ingest.map(|_| SourceInfo {
-            name: sources::http_ingest_names().name,
+        let clients = || SourceInfo {
+            name: HTTP_SOURCE.to_owned(),
             kind: "http".to_owned(),
-            rank: sources::http_ingest_names().rank,
+            rank: sources::HTTP_RANK,
             partitions: sources::http_ingest_timing().partitions,
             idle_after: sources::http_ingest_timing().idle_after,
-        });
-        self.sources.iter().map(provider).chain(http_ingest).collect()
+        };
+        self.by_number(|own| Some(provider(own)), || Some(clients()), |_| None)
     }
 
     /// The HTTP ingest of a live run, if it has one.
     pub fn http_ingest(&self) -> Option<HttpIngest> {
-        let (source, catalog) = (self.sources.len(), Arc::clone(&self.catalog));
-        Some(HttpIngest::new(self.http_ingest?, source, catalog, self.ahead_live()))
+        let (limits, source) = (self.http_ingest?, self.ingest_source()?);
+        let catalog = Arc::clone(&self.catalog);
+        Some(HttpIngest::new(limits, source.number(), catalog, self.ahead_live()))
     }
 
     /// How deliveries go, sink by sink and view by view; nothing is delivered yet.
@@ -323,10 +368,12 @@ impl Config {
         SinkStatuses(self.sinks.iter().flat_map(of).collect())
     }
 
-    /// How the sources' times are understood, by number; the ingest API is the last.
+    /// How the sources' times are understood, by number. A source that is gone has ended.
     pub fn timings(&self) -> Vec<SourceTiming> {
-        let http_ingest = self.http_ingest.map(|_| sources::http_ingest_timing());
-        self.sources.iter().map(|source| source.timing.clone()).chain(http_ingest).collect()
+        let own = |source: &ConfiguredSource| source.timing.clone();
+        let clients = sources::http_ingest_timing;
+        let ended = SourceTiming { historic: false, partitions: 0, ..clients() };
+        self.by_number(own, clients, |_| ended.clone())
     }
 
     /// Where a live run that begins at system time `at` starts sources that are read from the horizon on.
@@ -406,33 +453,29 @@ fn not_after(text: Option<&str>) -> Result<EventTime, ConfigError> {
     })
 }
 
-/// The calendars, the job's first, and the rules that refer to them.
+/// The calendars by number, and the rules that refer to them.
 fn instruments(
     job: &RawJob,
     instruments: Vec<RawInstrument>,
     made: &calendars::Made,
+    registries: &SharedRegistries,
 ) -> Result<(Calendars, Vec<InstrumentRule>), ConfigError> {
-    let named = |name: &str, place: &str| made.named(name).map_err(ConfigError::at(place));
-    let mut calendars = vec![named(&job.calendar, "job.calendar")?];
-    let mut rules = Vec::with_capacity(instruments.len());
+    let numbered = |name: &str, place: &str| {
+        let calendar = made.named(name).map_err(ConfigError::at(place))?;
+        let id = registries.register_calendar(calendar.name());
+        id.map_err(|error| ConfigError::at(place)(error.to_string()))
+    };
+    let of_job = numbered(&job.calendar, "job.calendar")?;
+    let mut rules = Vec::with_capacity(instruments.len() + 1);
     for (index, raw) in instruments.into_iter().enumerate() {
         let place = format!("instrument[{index}] (pattern `{}`)", raw.pattern);
-        let calendar = match &raw.calendar {
-            None => 0,
-            Some(name) => {
-                let calendar = named(name, &place)?;
-                calendars.iter().position(|known| *known == calendar).unwrap_or_else(|| {
-                    calendars.push(calendar);
-                    calendars.len() - 1
-                })
-            }
-        };
+        let calendar = raw.calendar.as_deref().map(|name| numbered(name, &place)).transpose()?;
         let rule = InstrumentRule {
             pattern: raw.pattern,
             spec: InstrumentSpec {
                 price_scale: raw.price_decimals,
                 quantity_scale: raw.size_decimals,
-                calendar: u8::try_from(calendar).unwrap_or(u8::MAX),
+                calendar: calendar.unwrap_or(of_job),
             },
             quote: Arc::from(raw.quote),
             multiplier: raw.multiplier,
@@ -441,6 +484,16 @@ fn instruments(
         rule.check().map_err(ConfigError::at(place))?;
         rules.push(rule);
     }
+    let any = InstrumentRule::any();
+    rules.push(InstrumentRule { spec: InstrumentSpec { calendar: of_job, ..any.spec }, ..any });
+    let names = registries.with(|registries| registries.calendars.names().to_vec());
+    let calendars = names.iter().map(|name| {
+        made.named(name).map_err(|problem| {
+            let needed = "it must stay configured: bars that were saved or recorded follow it";
+            ConfigError::at("calendar")(format!("{problem}; {needed}"))
+        })
+    });
+    let calendars = calendars.collect::<Result<_, _>>()?;
     let calendars = Calendars::new(calendars).map_err(ConfigError::at("instrument"))?;
     Ok((calendars, rules))
 }

@@ -1,6 +1,6 @@
 //! `[[rule]]`: when to raise an alert.
 
-use market::{InstrumentId, Timeframe};
+use market::{InstrumentId, RuleId, SeriesId, SharedRegistries, Timeframe};
 use operators::indicators::{Indicator, IndicatorsConfig};
 use operators::signals::{Condition, Direction, Pattern, Rule, Series, Settle};
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,7 @@ pub(super) fn check(
     raw: Vec<RawRule>,
     timeframes: &[Timeframe],
     indicators: &IndicatorsConfig,
+    registries: &SharedRegistries,
 ) -> Result<(Vec<Rule>, Watched), ConfigError> {
     if raw.len() > usize::from(u16::MAX) {
         let problem = format!("{} rules are more than {}", raw.len(), u16::MAX);
@@ -88,14 +89,15 @@ pub(super) fn check(
     for (index, raw) in raw.into_iter().enumerate() {
         let place = format!("rule[{index}] (name `{}`)", raw.name);
         let mut find_value = |text: &str| {
-            let number = find_number(text, indicators)?;
-            let place = watched.iter().position(|known| *known == number).unwrap_or_else(|| {
-                watched.push(number);
-                watched.len() - 1
-            });
-            u16::try_from(place).map_err(|_| "rules refer to too many numbers".to_owned())
+            let (indicator, output) = find_number(text, indicators)?;
+            let name = number_name(indicators, indicator, output);
+            let id = registries.register_series(&name).map_err(|error| error.to_string())?;
+            watched.insert(id, (indicator, output));
+            Ok(id)
         };
-        let rule = rule(raw, timeframes, &mut find_value);
+        let id = registries.register_rule(&raw.name);
+        let id = id.map_err(|error| ConfigError::at(place.clone())(error.to_string()))?;
+        let rule = rule(raw, id, timeframes, &mut find_value);
         let rule = rule.map_err(ConfigError::at(place.clone()))?;
         if rules.iter().any(|other| other.name == rule.name) {
             return Err(ConfigError::at(place)("another rule has this name".to_owned()));
@@ -103,6 +105,12 @@ pub(super) fn check(
         rules.push(rule);
     }
     Ok((rules, watched))
+}
+
+/// How a number is called in full, whichever way a rule writes it.
+fn number_name(indicators: &IndicatorsConfig, indicator: u16, output: u8) -> String {
+    let indicator = &indicators.indicators()[usize::from(indicator)];
+    format!("{}.{}", indicator.label(), indicator.outputs()[usize::from(output)])
 }
 
 /// The number that `sma20` or `macd12_26_9.signal` names; without an output, the first.
@@ -139,9 +147,14 @@ pub(super) fn find_number(text: &str, indicators: &IndicatorsConfig) -> Result<(
 }
 
 /// Gives a series to a text that is neither a part of a bar nor a number.
-type FindValue<'a> = &'a mut dyn FnMut(&str) -> Result<u16, String>;
+type FindValue<'a> = &'a mut dyn FnMut(&str) -> Result<SeriesId, String>;
 
-fn rule(raw: RawRule, computed: &[Timeframe], find_value: FindValue<'_>) -> Result<Rule, String> {
+fn rule(
+    raw: RawRule,
+    id: RuleId,
+    computed: &[Timeframe],
+    find_value: FindValue<'_>,
+) -> Result<Rule, String> {
     if raw.name.is_empty() {
         return Err("a rule needs a `name`".to_owned());
     }
@@ -171,6 +184,7 @@ fn rule(raw: RawRule, computed: &[Timeframe], find_value: FindValue<'_>) -> Resu
         );
     };
     Ok(Rule {
+        id,
         name: raw.name,
         instruments: raw.instruments.iter().map(|name| InstrumentId::of(name)).collect(),
         timeframes,
@@ -236,8 +250,8 @@ mod tests {
 
     fn parsed(text: &str) -> Result<Rule, String> {
         let raw: RawRule = toml::from_str(text).map_err(|error| error.to_string())?;
-        rule(raw, &[Timeframe::MINUTE], &mut |name| match name {
-            "sma20" => Ok(3),
+        rule(raw, RuleId(0), &[Timeframe::MINUTE], &mut |name| match name {
+            "sma20" => Ok(SeriesId(3)),
             other => Err(format!("unknown series `{other}`")),
         })
     }
@@ -248,7 +262,7 @@ mod tests {
             parsed("name = 'a'\ncross = { left = 'close', right = 'sma20', direction = 'above' }");
         assert!(matches!(
             cross.unwrap().condition,
-            Condition::Cross { left: Series::Close, right: Series::Value(3), .. }
+            Condition::Cross { left: Series::Close, right: Series::Value(SeriesId(3)), .. }
         ));
         let level =
             parsed("name = 'a'\nsettle = 'at_once'\nthreshold = { series = 'close', below = 5.5 }");

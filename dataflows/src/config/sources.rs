@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use connectors::{BuildContext, Source, SourceError};
-use market::{Catalog, Span};
+use market::{Catalog, Numbered, PartitionId, SharedRegistries, SourceId, Span};
 use operators::SourceSet;
 
 use super::deprecated;
@@ -23,6 +23,8 @@ const DEFAULT_IDLE: Span = Span::secs(30);
 
 /// A source, ready to be opened.
 pub struct ConfiguredSource {
+    /// Its number.
+    pub id: SourceId,
     /// Its kind.
     pub kind: String,
     /// Name, rank and names of partitions.
@@ -44,12 +46,8 @@ pub(super) fn http_ingest(raw: &RawHttp) -> Result<Option<HttpIngestLimits>, Con
     Ok(raw.ingest.then_some(HttpIngestLimits { body_bytes, body_rows }))
 }
 
-/// The names of the HTTP ingest as a source. Its rank is the last: what a feed says of a trade outranks what a client
-/// says.
-pub(super) fn http_ingest_names() -> SourceNames {
-    let partitions = PartitionNames::one(HTTP_PARTITION);
-    SourceNames { name: HTTP_SOURCE.to_owned(), rank: u8::MAX, partitions }
-}
+/// The rank of the HTTP ingest is the last: what a feed says of a trade outranks what a client says.
+pub(super) const HTTP_RANK: u8 = u8::MAX;
 
 /// The HTTP ingest has no watermark: it is not known when a client sends rows, so nothing waits for it.
 pub(super) fn http_ingest_timing() -> SourceTiming {
@@ -83,12 +81,14 @@ pub(super) fn sources(
     folder: &Path,
     catalog: &Arc<Catalog>,
     reject_after: Span,
+    registries: &SharedRegistries,
 ) -> Result<Vec<ConfiguredSource>, ConfigError> {
     // Where clients may send rows, there may be nothing else.
     let (least, most) = (usize::from(!http_ingest), SourceSet::MAX - usize::from(http_ingest));
     in_range("source (number of sources)", raw.len(), least, most)?;
+    let ids = registered(&raw, http_ingest, registries).map_err(ConfigError::at("source"))?;
     let mut sources: Vec<ConfiguredSource> = Vec::with_capacity(raw.len());
-    for (index, raw) in raw.into_iter().enumerate() {
+    for (index, (raw, id)) in raw.into_iter().zip(ids).enumerate() {
         let place = format!("source[{index}] (name `{}`)", raw.name);
         if raw.name.is_empty() {
             return Err(ConfigError::at(place)("a source needs a `name`".to_owned()));
@@ -101,17 +101,65 @@ pub(super) fn sources(
                            `ingest = false` in [http]";
             return Err(ConfigError::at(place)(problem.to_owned()));
         }
-        sources.push(source(raw, &place, folder, catalog, reject_after)?);
+        sources.push(source(raw, id, &place, folder, catalog, reject_after, registries)?);
     }
     Ok(sources)
 }
 
+/// The numbers of the sources; that of clients is registered after the others.
+fn registered(
+    raw: &[RawSource],
+    ingest_api: bool,
+    registries: &SharedRegistries,
+) -> Result<Vec<SourceId>, String> {
+    let clients = ingest_api.then_some(HTTP_SOURCE);
+    let names: Vec<&str> = raw.iter().map(|raw| raw.name.as_str()).chain(clients).collect();
+    let ids = registries.register_sources(&names).map_err(|error| error.to_string())?;
+    if let Some(clients) = ids.last().filter(|_| ingest_api) {
+        let partition = registries.register_partition(*clients, HTTP_PARTITION);
+        partition.map_err(|error| error.to_string())?;
+    }
+    Ok(ids)
+}
+
+/// Registers the partitions that the configuration of a source names.
+fn register_partitions(
+    source: &dyn Source,
+    id: SourceId,
+    registries: &SharedRegistries,
+) -> Result<(), String> {
+    source.partitions().into_iter().try_for_each(|partition| {
+        let registered = registries.register_partition(id, &source.partition_name(partition));
+        registered.map(|_| ()).map_err(|error| error.to_string())
+    })
+}
+
+/// The names of a source and of the partitions that it has had, as they are registered.
+pub(super) fn registered_names(
+    registries: &SharedRegistries,
+    id: SourceId,
+    rank: u8,
+) -> SourceNames {
+    let (name, order) = registries.with(|registries| {
+        let sources = &registries.sources;
+        (sources.names()[id.number()].clone(), sources.order(id))
+    });
+    let registries = registries.clone();
+    let partitions = PartitionNames::new(move |partition| {
+        let partition = PartitionId::of_number(partition as usize);
+        registries.partition_name(id, partition)
+    });
+    SourceNames { name, rank, order, partitions }
+}
+
 fn source(
     raw: RawSource,
+    id: SourceId,
     place: &str,
     folder: &Path,
     catalog: &Arc<Catalog>,
     reject_after: Span,
+    registries: &SharedRegistries,
 ) -> Result<ConfiguredSource, ConfigError> {
     let optional = |key: &str, text: &Option<String>| match text {
         Some(text) => span(&format!("{place}.{key}"), text).map(Some),
@@ -149,9 +197,9 @@ fn source(
         Some(play) => Some(checked_play(play, place, is_file)?),
         None => source.is_made_up().then_some(Play { speed: Some(1.0), as_if_now: true }),
     };
-    let named = Arc::clone(&source);
-    let partitions = PartitionNames::new(move |partition| named.partition_name(partition));
+    register_partitions(&*source, id, registries).map_err(ConfigError::at(place))?;
     Ok(ConfiguredSource {
+        id,
         kind: kind.to_owned(),
         required: raw.required,
         timing: SourceTiming {
@@ -159,9 +207,9 @@ fn source(
             idle_after: idle.or_else(|| (!is_file).then_some(DEFAULT_IDLE)),
             coverage,
             historic: raw.historic,
-            partitions: source.partitions().len(),
+            partitions: registries.with(|registries| registries.sources.partitions(id).len()),
         },
-        names: SourceNames { name: raw.name, rank: raw.rank, partitions },
+        names: registered_names(registries, id, raw.rank),
         play,
         source,
     })

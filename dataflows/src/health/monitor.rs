@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use market::{Commit, EventTime, Span};
+use market::{Commit, EventTime, Numbered, SourceId, Span};
 
 use super::input::RefusedShare;
 use super::{Seen, SinkSeen, SourceSeen};
@@ -19,8 +19,8 @@ use serving::{Check, Health, Status};
 pub struct HealthMonitor(Arc<Shared>);
 
 struct Shared {
-    /// The configured sources by number: name, and whether it is required.
-    sources: Vec<(String, bool)>,
+    /// The configured sources: number, name, and whether it is required.
+    sources: Vec<(SourceId, String, bool)>,
     board: Arc<Board>,
     connections: Connections,
     sinks: SinkStatuses,
@@ -38,10 +38,10 @@ struct State {
 }
 
 impl HealthMonitor {
-    /// Of a job whose sources, but for the one of clients, have these names and are required or not; `logs`: whether
+    /// Of a job whose sources, but for the one of clients, have these numbers and names and are required or not; `logs`: whether
     /// what begins and ends is logged.
     pub fn new(
-        sources: Vec<(String, bool)>,
+        sources: Vec<(SourceId, String, bool)>,
         board: Arc<Board>,
         connections: Connections,
         sinks: SinkStatuses,
@@ -75,9 +75,9 @@ impl HealthMonitor {
     ) -> Vec<(&'static str, Check)> {
         let mut state = self.0.lock();
         state.over_budget = over_budget;
-        for (number, (name, _)) in self.0.sources.iter().enumerate() {
+        for (index, (_, name, _)) in self.0.sources.iter().enumerate() {
             let (rows, refused) = self.0.metrics.refused_of(name);
-            state.refused[number] = state.shares[number].take(at, rows, refused);
+            state.refused[index] = state.shares[index].take(at, rows, refused);
         }
         let seen = self.0.seen(&state, at, Some(commit));
         let checks = seen.checks();
@@ -96,7 +96,9 @@ impl HealthMonitor {
 impl Shared {
     fn seen(&self, state: &State, at: EventTime, commit: Option<Commit>) -> Seen {
         let down = self.connections.down();
-        let sources = self.sources.iter().enumerate().map(|(number, (name, is_required))| {
+        let sources = self.sources.iter().zip(&state.refused);
+        let sources = sources.map(|((id, name, is_required), refused)| {
+            let number = id.number();
             let reach = self.connections.reach(number);
             SourceSeen {
                 name: name.clone(),
@@ -105,7 +107,7 @@ impl Shared {
                 error: reach.error,
                 is_down: down.contains(&number),
                 lost: reach.last_loss.map(|last| (reach.lost_rows, last)),
-                refused: state.refused[number],
+                refused: *refused,
             }
         });
         let sinks = self.sinks.0.iter().map(|status| {
@@ -126,7 +128,8 @@ impl Shared {
 
     /// Shows how sources are connected and sinks go.
     fn measure(&self) {
-        for (number, (name, _)) in self.sources.iter().enumerate() {
+        for (id, name, _) in &self.sources {
+            let number = id.number();
             if let Some(connection) = self.connections.of(number) {
                 let connection = Connection {
                     connected: connection.up,

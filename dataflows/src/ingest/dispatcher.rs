@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use market::{AccountRecord, Commit, EventTime, Origin, Record, Shard};
+use market::{
+    AccountRecord, Commit, EventTime, Origin, Record, Registries, Shard, SharedRegistries,
+};
 use operators::{CommitContext, Watermarks};
 
 use super::closed_commit::ClosedCommit;
@@ -36,11 +38,13 @@ pub enum DispatchError {
     Recording(#[from] RecordingError),
 }
 
-/// Where a job continues after a restore: no commit up to `after` is dispatched again.
+/// What is saved beside the states of operators, and where a job continues after a restore: no commit up to `after` is dispatched again.
 #[derive(Clone, Debug)]
 pub struct Resume {
     /// The commit whose state was restored.
     pub after: Commit,
+    /// The numbers of names; the job that goes on is configured with them.
+    pub registries: Registries,
     /// The watermarks of that commit.
     pub watermarks: Watermarks,
     /// The watermarks of the last commit of the round before the open one.
@@ -72,6 +76,7 @@ pub struct CommitDispatcher {
     watermarks: Watermarks,
     round_watermarks: Watermarks,
     source_names: Arc<[String]>,
+    registries: SharedRegistries,
     observer: Option<Box<dyn CommitObserver>>,
     save_after: Option<Commit>,
     skip_through: Option<Commit>,
@@ -90,6 +95,7 @@ impl CommitDispatcher {
         metrics: Metrics,
         limits: InFlightLimits,
         source_names: Arc<[String]>,
+        registries: SharedRegistries,
     ) -> CommitDispatcher {
         let watermarks = Watermarks::none(source_names.len());
         CommitDispatcher {
@@ -101,6 +107,7 @@ impl CommitDispatcher {
             round_watermarks: watermarks.clone(),
             watermarks,
             source_names,
+            registries,
             observer: None,
             save_after: None,
             skip_through: None,
@@ -135,10 +142,11 @@ impl CommitDispatcher {
     /// Continues after a restored commit.
     #[must_use]
     pub fn resuming(mut self, resume: Option<Resume>) -> CommitDispatcher {
-        if let Some(Resume { after, watermarks, round_watermarks }) = resume {
+        if let Some(Resume { after, watermarks, round_watermarks, .. }) = resume {
             self.skip_through = Some(after);
-            self.watermarks = watermarks;
-            self.round_watermarks = round_watermarks;
+            let sources = self.source_names.len();
+            self.watermarks = watermarks.of_at_least(sources);
+            self.round_watermarks = round_watermarks.of_at_least(sources);
         }
         self
     }
@@ -190,7 +198,8 @@ impl CommitDispatcher {
         if self.save_after == Some(binding.commit) {
             let (watermarks, round_watermarks) =
                 (self.watermarks.clone(), self.round_watermarks.clone());
-            self.saved = Some(Resume { after: binding.commit, watermarks, round_watermarks });
+            let (after, registries) = (binding.commit, self.registries.snapshot());
+            self.saved = Some(Resume { after, registries, watermarks, round_watermarks });
         }
         self.metrics.committed(binding.commit);
         if binding.round {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use connectors::source::{DISCOVERY_SECS, PARTITIONS_MAX};
 use connectors::{Place, Source, SourceError, Start};
-use market::{EventTime, Span};
+use market::{EventTime, Numbered, PartitionId, SharedRegistries, SourceId, Span};
 
 use super::connections::Connections;
 use super::event_queues::EventSender;
@@ -21,6 +21,8 @@ use super::system_time::now;
 /// A source and how it is read.
 #[derive(Clone)]
 pub struct SourceSpec {
+    /// Its number.
+    pub id: SourceId,
     /// The source.
     pub source: Arc<dyn Source>,
     /// How it is played; none: rows are sent as they are read.
@@ -36,6 +38,8 @@ pub struct SourceSpec {
 pub struct Shared {
     /// Records how far the input has been read.
     pub progress: ReadProgress,
+    /// Where partitions get their numbers.
+    pub registries: SharedRegistries,
     /// Records how partitions are connected.
     pub connections: Connections,
     /// Where sources start that are read from the horizon on.
@@ -59,9 +63,19 @@ pub struct StartBounds {
 /// Sources whose partitions are open and not read yet.
 pub struct OpenSources {
     sources: Vec<(SourceSpec, BTreeSet<u32>)>,
-    read_from: Vec<EventTime>,
+    opened: Vec<OpenedSource>,
     readers: Vec<ReaderThread>,
     shared: Shared,
+}
+
+/// A source whose partitions are open.
+pub struct OpenedSource {
+    /// Its number.
+    pub id: SourceId,
+    /// The time from which on no event is missing.
+    pub read_from: EventTime,
+    /// The numbers of its partitions.
+    pub partitions: BTreeSet<PartitionId>,
 }
 
 /// How long a live run waits at its start for servers that do not answer.
@@ -77,41 +91,37 @@ impl OpenSources {
     pub fn all(
         sources: Vec<SourceSpec>,
         shared: Shared,
-    ) -> Result<OpenSources, (usize, SourceError)> {
+    ) -> Result<OpenSources, (SourceId, SourceError)> {
         let mut found = Vec::with_capacity(sources.len());
-        for (number, spec) in sources.into_iter().enumerate() {
-            let partitions = retry(number, &shared, || spec.source.discover());
-            let partitions = partitions.map_err(|error| (number, error))?;
+        for spec in sources {
+            let partitions = retry(spec.id, &shared, || spec.source.discover());
+            let partitions = partitions.map_err(|error| (spec.id, error))?;
             found.push((spec, partitions.into_iter().collect::<BTreeSet<u32>>()));
         }
         let played = found.iter().filter(|(spec, _)| spec.play.is_some());
         let barrier = play::StartBarrier::of(played.map(|(_, partitions)| partitions.len()).sum());
         let mut readers = Vec::new();
-        let mut read_from = Vec::with_capacity(found.len());
-        for (number, (spec, partitions)) in found.iter().enumerate() {
-            let mut from = EventTime::NEVER;
+        let mut opened = Vec::with_capacity(found.len());
+        for (spec, partitions) in &found {
+            let (mut from, mut numbers) = (EventTime::NEVER, BTreeSet::new());
             for partition in partitions {
                 let player = spec.play.map(|play| Player::new(play, barrier.clone()));
-                let open = || open_at_start(spec, number, *partition, &shared);
+                let open = || open_at_start(spec, *partition, &shared);
                 let (reader, its) =
-                    retry(number, &shared, open).map_err(|error| (number, error))?;
+                    retry(spec.id, &shared, open).map_err(|error| (spec.id, error))?;
                 from = from.max(its);
+                numbers.insert(PartitionId::of_number(reader.partition as usize));
                 readers.push(ReaderThread { player, ..reader });
             }
-            read_from.push(from);
-            shared.connections.opened(number);
+            opened.push(OpenedSource { id: spec.id, read_from: from, partitions: numbers });
+            shared.connections.opened(spec.id.number());
         }
-        Ok(OpenSources { sources: found, read_from, readers, shared })
+        Ok(OpenSources { sources: found, opened, readers, shared })
     }
 
-    /// Per source, the time from which on no event is missing.
-    pub fn read_from(&self) -> &[EventTime] {
-        &self.read_from
-    }
-
-    /// The numbers of the partitions of each source.
-    pub fn partitions(&self) -> impl Iterator<Item = &BTreeSet<u32>> {
-        self.sources.iter().map(|(_, partitions)| partitions)
+    /// The sources that are open.
+    pub fn opened(&self) -> &[OpenedSource] {
+        &self.opened
     }
 
     /// Starts the reader threads; returns them. All of them end after a stop.
@@ -121,11 +131,10 @@ impl OpenSources {
         for reader in readers {
             threads.push(reader.start()?);
         }
-        let endless = sources.into_iter().enumerate();
-        for (number, (spec, known)) in endless.filter(|(_, (spec, _))| spec.source.is_endless()) {
+        for (spec, known) in sources.into_iter().filter(|(spec, _)| spec.source.is_endless()) {
             let shared = shared.clone();
-            let thread = thread::Builder::new().name(format!("source-{number}"));
-            threads.push(thread.spawn(move || discover(&spec, number, known, &shared))?);
+            let thread = thread::Builder::new().name(format!("source-{}", spec.id.0));
+            threads.push(thread.spawn(move || discover(&spec, known, &shared))?);
         }
         Ok(threads)
     }
@@ -137,11 +146,10 @@ impl OpenSources {
 /// keeps less than that, but reaches back to the horizon, it is read from the horizon.
 fn open_at_start(
     spec: &SourceSpec,
-    number: usize,
     partition: u32,
     shared: &Shared,
 ) -> Result<(ReaderThread, EventTime), SourceError> {
-    let at = |place| open(spec, number, partition, place, shared);
+    let at = |place| open(spec, partition, place, shared);
     let StartBounds { horizon, bar, ahead } = shared.bounds;
     let opened = match spec.source.start() {
         Start::Earliest => Ok((at(Place::Earliest)?, EventTime::NEVER)),
@@ -167,7 +175,7 @@ fn open_at_start(
 ///
 /// Each new reason of a failure is logged once.
 fn retry<T>(
-    source: usize,
+    source: SourceId,
     shared: &Shared,
     attempt: impl Fn() -> Result<T, SourceError>,
 ) -> Result<T, SourceError> {
@@ -185,7 +193,7 @@ fn retry<T>(
                     tracing::warn!("{why}; it is tried again each second");
                     logged.clone_from(&why);
                 }
-                shared.connections.unreachable(source, why);
+                shared.connections.unreachable(source.number(), why);
                 pause(Duration::from_secs(1), &shared.stop);
             }
             done => return done,
@@ -202,15 +210,15 @@ fn pause(rest: Duration, stop: &Stop) {
 
 fn open(
     spec: &SourceSpec,
-    number: usize,
     partition: u32,
     place: Place,
     shared: &Shared,
 ) -> Result<ReaderThread, SourceError> {
     let Shared { progress, connections, stop, .. } = shared.clone();
     let reader = spec.source.open(partition, place)?;
+    let partition = numbered(spec, partition, shared)?.number() as u32;
     Ok(ReaderThread {
-        source: number,
+        source: spec.id.number(),
         partition,
         reader,
         player: None,
@@ -222,8 +230,22 @@ fn open(
     })
 }
 
+/// The number of a partition, which it gets when it is first opened.
+fn numbered(
+    spec: &SourceSpec,
+    partition: u32,
+    shared: &Shared,
+) -> Result<PartitionId, SourceError> {
+    let name = spec.source.partition_name(partition);
+    shared.registries.register_partition(spec.id, &name).map_err(|error| {
+        let names = shared.registries.snapshot();
+        let name = names.sources.names().get(spec.id.number()).cloned().unwrap_or_default();
+        SourceError::Config { name, problem: error.to_string() }
+    })
+}
+
 /// Discovers new partitions and reads them from their beginning, until a stop.
-fn discover(spec: &SourceSpec, number: usize, mut known: BTreeSet<u32>, shared: &Shared) {
+fn discover(spec: &SourceSpec, mut known: BTreeSet<u32>, shared: &Shared) {
     let source = &spec.source;
     let mut readers = Vec::new();
     while !shared.stop.is_set() {
@@ -236,7 +258,7 @@ fn discover(spec: &SourceSpec, number: usize, mut known: BTreeSet<u32>, shared: 
         });
         let found = found.unwrap_or_default().into_iter().filter(|n| *n < PARTITIONS_MAX);
         for partition in found.filter(|n| !known.contains(n)).collect::<Vec<_>>() {
-            match begin(spec, number, partition, shared) {
+            match begin(spec, partition, shared) {
                 Ok(reader) => readers.push(reader),
                 Err(error) => {
                     tracing::warn!("{error}; trying again");
@@ -251,13 +273,9 @@ fn discover(spec: &SourceSpec, number: usize, mut known: BTreeSet<u32>, shared: 
 }
 
 /// Reads a partition from its beginning. The clock hears of it before its rows come, so that watermarks wait for it.
-fn begin(
-    spec: &SourceSpec,
-    number: usize,
-    partition: u32,
-    shared: &Shared,
-) -> anyhow::Result<JoinHandle<()>> {
-    let reader = open(spec, number, partition, Place::Earliest, shared)?;
+fn begin(spec: &SourceSpec, partition: u32, shared: &Shared) -> anyhow::Result<JoinHandle<()>> {
+    let reader = open(spec, partition, Place::Earliest, shared)?;
+    let partition = reader.partition;
     spec.sender.send(SourceEvent::Control(ControlEvent::Opened { partition }))?;
     Ok(reader.start()?)
 }

@@ -1,10 +1,10 @@
 //! The job `candles`: trades → ledger and base candles → roll-ups → published.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use market::{Calendars, CandleKey, Span, Timeframe};
+use market::{Calendars, CandleKey, SeriesId, Span, Timeframe};
 use operators::indicators::{
     IndicatorChange, IndicatorKey, IndicatorOut, Indicators, IndicatorsConfig,
 };
@@ -45,8 +45,8 @@ pub struct Candles {
     timeframes: Vec<Timeframe>,
 }
 
-/// What rules may refer to: the numbers (indicator, output) that some rule does, by their place.
-pub type Watched = Vec<(u16, u8)>;
+/// What rules may refer to: the numbers (indicator, output) that some rule does.
+pub type Watched = BTreeMap<SeriesId, (u16, u8)>;
 
 /// A number (indicator, output), and its slot among those of a bar.
 type FairSlot = ((u16, u8), usize);
@@ -139,16 +139,17 @@ impl Candles {
     pub fn labels(&self) -> Labels {
         let indicators = self.indicators.indicators().iter();
         Labels {
-            sources: Vec::new(), // which the job does not know
-            rules: self.rules.iter().map(|rule| rule.name.clone()).collect(),
+            // Which the job does not know; nor does it know rules that are gone.
+            sources: Vec::new(),
+            rules: Vec::new(),
             indicators: indicators.map(|one| (one.label(), one.outputs())).collect(),
         }
     }
 
     /// The slots of the numbers that rules refer to, with the series that they are.
-    fn watched_slots(&self) -> Vec<(u16, usize)> {
-        let slots = (0..).zip(self.watched.iter()).filter_map(|(series, (indicator, output))| {
-            Some((series, self.indicators.slot(*indicator, *output)?))
+    fn watched_slots(&self) -> Vec<(SeriesId, usize)> {
+        let slots = self.watched.iter().filter_map(|(series, (indicator, output))| {
+            Some((*series, self.indicators.slot(*indicator, *output)?))
         });
         slots.collect()
     }
@@ -254,7 +255,7 @@ impl Candles {
 }
 
 /// The numbers of a bar that rules refer to, of those that changed.
-fn values_for_signals(out: IndicatorOut, watched: &[(u16, usize)]) -> Vec<SignalIn> {
+fn values_for_signals(out: IndicatorOut, watched: &[(SeriesId, usize)]) -> Vec<SignalIn> {
     let Some(change) = out.changed().filter(|_| !watched.is_empty()) else { return Vec::new() };
     let CandleKey { instrument, timeframe, open_time } = change.key;
     let values = watched.iter().filter_map(|(series, slot)| {
@@ -285,7 +286,7 @@ fn counting_alerts(metrics: &Metrics, rules: &Arc<[Rule]>) -> impl Fn(&[AlertCha
     move |changes| {
         // An alert that is emitted again after a restore was counted before.
         for change in changes.iter().filter(|change| !change.restored) {
-            let Some(rule) = rules.get(usize::from(change.key.rule)) else { continue };
+            let Some(rule) = rules.iter().find(|rule| rule.id == change.key.rule) else { continue };
             match (change.before.is_some_and(|before| before.raised), change.after.raised) {
                 (false, true) => metrics.alerts_raised(&rule.name, 1),
                 (true, false) => metrics.alerts_withdrawn(&rule.name, 1),

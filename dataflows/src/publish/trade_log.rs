@@ -80,12 +80,21 @@ mod tests {
     use super::*;
     use crate::publish::change_log::{Commits, Exempt};
     use crate::views::view;
-    use market::{Event, IdScope, InstrumentId, Origin, Record, SourceId, TradeId, TradeRef};
+    use market::{
+        Event, IdScope, InstrumentId, NameOrder, Origin, PartitionId, Record, SourceId, TradeId,
+        TradeRef,
+    };
 
     fn cancel(instrument: u64, position: u64) -> AcceptedEvent {
         let instrument = InstrumentId(instrument);
         let of = TradeRef { instrument, scope: IdScope(0), id: TradeId::Number(position) };
-        let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position };
+        let origin = Origin {
+            rank: 0,
+            order: NameOrder::default(),
+            source: SourceId(0),
+            partition: PartitionId(0),
+            position,
+        };
         AcceptedEvent::of(&Record { origin, event: Event::Cancel { of, time: None } })
     }
 

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use market::EventTime;
+use market::{EventTime, Numbered, SourceId};
 use operators::ReadFrom;
 
-use super::{Job, Report, RunError, RunOptions, not_opened};
+use super::{Job, Report, RunError, RunOptions, leave_out_others, not_opened};
 use crate::clock::CommitClock;
 use crate::config::Config;
 use crate::ingest::event_queues::{EventSender, POST_EVENTS, SOURCE_EVENTS, event_queues};
 use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::sequencer::{LiveCallbacks, Naming, sequence_live};
-use crate::ingest::source_manager::{OpenSources, Shared, SourceSpec};
+use crate::ingest::source_manager::{OpenSources, OpenedSource, Shared, SourceSpec};
 use crate::ingest::{Stop, now};
 
 /// Runs live until `stop`.
@@ -24,9 +24,10 @@ pub fn run_live(
     let names = config.source_names();
     let at = now();
     let http_ingest = job.http_ingest.clone();
-    let bounds = config.sources.iter().map(|_| SOURCE_EVENTS);
-    let (mut senders, events) = event_queues(bounds.chain(http_ingest.iter().map(|_| POST_EVENTS)));
-    let posts = senders.split_off(config.sources.len());
+    let clients = config.ingest_source().map(SourceId::number);
+    let bound = |source| if Some(source) == clients { POST_EVENTS } else { SOURCE_EVENTS };
+    let (senders, events) = event_queues((0..names.len()).map(bound));
+    let posts = clients.map(|source| senders[source].clone());
     let opened = match open_live(config, &job, senders, at, stop) {
         Ok(opened) => opened,
         // Stopped before all sources were reached: the run has no commits.
@@ -64,38 +65,42 @@ fn open_live(
     at: EventTime,
     stop: &Stop,
 ) -> Result<OpenSources, RunError> {
-    let sources = config.sources.iter().zip(senders).map(|(source, sender)| SourceSpec {
+    let sources = config.sources.iter().map(|source| SourceSpec {
+        id: source.id,
+        sender: senders[source.id.number()].clone(),
         source: Arc::clone(&source.source),
         play: source.play,
         idle_after: source.timing.idle_after,
-        sender,
     });
     let shared = Shared {
         progress: job.progress.clone(),
+        registries: config.registries.clone(),
         connections: job.connections.clone(),
         bounds: config.start_bounds(at),
         stop: stop.clone(),
     };
-    OpenSources::all(sources.collect(), shared)
-        .map_err(|(number, error)| not_opened(&config.sources[number], error))
+    OpenSources::all(sources.collect(), shared).map_err(|(id, error)| {
+        match config.sources.iter().find(|source| source.id == id) {
+            Some(source) => not_opened(source, error),
+            None => RunError::Named(error),
+        }
+    })
 }
 
 /// A clock of exactly these partitions.
 fn opened_clock(config: &Config, opened: &OpenSources, at: EventTime) -> CommitClock {
     let mut timings = config.timings();
-    for (timing, partitions) in timings.iter_mut().zip(opened.partitions()) {
-        timing.partitions = partitions.last().map_or(0, |last| *last as usize + 1);
+    // Of rows from clients no beginning is known, and nothing is missing of a source that is gone.
+    let mut read_from = vec![None; timings.len()];
+    for OpenedSource { id, read_from: from, partitions } in opened.opened() {
+        let last = partitions.last().map_or(0, |last| last.number() + 1);
+        timings[id.number()].partitions = last;
+        read_from[id.number()] = Some(*from);
     }
-    // Rows from clients have no known beginning, so nothing can be missing before one.
-    let posts = config.http_ingest.map(|_| None);
-    let read_from: Vec<_> = opened.read_from().iter().copied().map(Some).chain(posts).collect();
     let clock = CommitClock::new(timings, config.ahead_live(), at);
     let mut clock = clock.reading_from(ReadFrom::new(read_from));
-    for (source, partitions) in opened.partitions().enumerate() {
-        let numbers = 0..partitions.last().copied().unwrap_or(0);
-        for absent in numbers.filter(|number| !partitions.contains(number)) {
-            clock.leave_out(source, absent as usize);
-        }
+    for OpenedSource { id, partitions, .. } in opened.opened() {
+        leave_out_others(&mut clock, *id, partitions);
     }
     clock
 }

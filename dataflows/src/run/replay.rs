@@ -1,13 +1,14 @@
 //! Replays: of bare files, and of recordings.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use connectors::Place;
-use market::EventTime;
+use market::{EventTime, Numbered};
 use operators::{NoStates, StateStore};
 
-use super::{Job, Report, RunError, RunOptions, not_opened};
+use super::{Job, Report, RunError, RunOptions, leave_out_others, not_opened};
 use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource};
 use crate::ingest::Stop;
@@ -15,7 +16,9 @@ use crate::ingest::event_queues::{EventReceiver, FILE_EVENTS, event_queue};
 use crate::ingest::play::Pacer;
 use crate::ingest::reader_thread::ReaderThread;
 use crate::ingest::recording::Recording;
-use crate::ingest::sequencer::{Naming, RecordingEnd, sequence_files, sequence_recording};
+use crate::ingest::sequencer::{
+    NameTables, Naming, RecordingEnd, sequence_files, sequence_recording,
+};
 
 /// Replays the files of a configuration as bare files.
 pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result<Report, RunError> {
@@ -28,11 +31,11 @@ pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result
     let mut job = Job::new(&config, Arc::new(NoStates), options)?;
     let names = config.source_names();
     let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);
-    if config.http_ingest.is_some() {
-        clock.end(config.sources.len(), 0); // no client sends rows to a replay
+    if let Some(clients) = config.ingest_source() {
+        clock.end(clients.number(), 0); // none sends rows to a replay
     }
     let readers_stop = Stop::default();
-    let (readers, partitions) = start_file_readers(&config, &job, &readers_stop)?;
+    let (readers, partitions) = start_file_readers(&config, &job, &mut clock, &readers_stop)?;
     let pacer = options.speed.map(Pacer::new);
     let rows = config.file_rows;
     let naming = Naming { sources: &names, catalog: &config.catalog };
@@ -49,16 +52,26 @@ type FileReaders = (Vec<JoinHandle<()>>, Vec<((usize, u32), EventReceiver)>);
 
 /// Starts the reader threads of bare files. Each has a queue of its own, since the merge waits for each partition in
 /// turn.
-fn start_file_readers(config: &Config, job: &Job, stop: &Stop) -> Result<FileReaders, RunError> {
+fn start_file_readers(
+    config: &Config,
+    job: &Job,
+    clock: &mut CommitClock,
+    stop: &Stop,
+) -> Result<FileReaders, RunError> {
     let mut readers = Vec::new();
     let mut partitions = Vec::new();
-    for (number, source) in config.sources.iter().enumerate() {
-        for partition in source.source.partitions() {
+    for source in &config.sources {
+        let mut numbers = BTreeSet::new();
+        for place in source.source.partitions() {
+            let name = source.source.partition_name(place);
+            let id = config.registries.register_partition(source.id, &name)?;
+            numbers.insert(id);
+            let (number, partition) = (source.id.number(), id.number() as u32);
             let (sender, receiver) = event_queue(FILE_EVENTS);
             let reader = ReaderThread {
                 source: number,
                 partition,
-                reader: open(source, partition)?,
+                reader: open(source, place)?,
                 player: None,
                 sender,
                 idle_after: None, // files are never idle
@@ -69,11 +82,13 @@ fn start_file_readers(config: &Config, job: &Job, stop: &Stop) -> Result<FileRea
             readers.push(reader.start().map_err(RunError::Thread)?);
             partitions.push(((number, partition), receiver));
         }
+        leave_out_others(clock, source.id, &numbers);
     }
     Ok((readers, partitions))
 }
 
-/// Replays a recording; `config` is the one in its header, perhaps with other workers.
+/// Replays a recording; `config` is the one in its header, perhaps with other workers. Its registries are those of the
+/// recording, or go on from them.
 pub fn replay_recording(
     config: &Config,
     mut recording: Recording,
@@ -81,13 +96,15 @@ pub fn replay_recording(
     options: &RunOptions,
     stop: &Stop,
 ) -> Result<Report, RunError> {
-    let mut job = Job::new(config, states, options)?;
+    let header = recording.header();
+    config.registries.with(|here| here.agree(&header.registries))?;
+    let mut job = Job::of_generation(header.generation, config, states, options)?;
     let pacer = options.speed.map(Pacer::new);
     let (dispatcher, progress) = (&mut job.dispatcher, job.progress.clone());
     let slot = progress.slot();
     let sequenced = sequence_recording(
         &mut recording,
-        &config.catalog,
+        NameTables { catalog: &config.catalog, registries: &config.registries },
         options.until,
         pacer,
         dispatcher,

@@ -25,10 +25,10 @@ pub struct SourceInfo {
     pub idle_after: Option<Span>,
 }
 
-/// All sources, by number.
+/// All sources, by number; those that are gone from the configuration have no rows.
 #[derive(Debug, Default)]
 pub struct SourceStatuses {
-    sources: Vec<(SourceInfo, SourceActivity)>,
+    sources: Vec<(Option<SourceInfo>, SourceActivity)>,
     partition_names: Vec<PartitionNames>,
     best_rank: u8,
     connections: Connections,
@@ -55,11 +55,11 @@ struct PartitionCounts {
 impl SourceStatuses {
     /// No source has sent anything yet. `partition_names` are those of each source.
     pub fn new(
-        statuses: Vec<SourceInfo>,
+        statuses: Vec<Option<SourceInfo>>,
         partition_names: Vec<PartitionNames>,
         connections: Connections,
     ) -> SourceStatuses {
-        let best_rank = statuses.iter().map(|info| info.rank).min().unwrap_or(0);
+        let best_rank = statuses.iter().flatten().map(|info| info.rank).min().unwrap_or(0);
         let sources = statuses.into_iter().map(|info| (info, SourceActivity::default()));
         SourceStatuses { sources: sources.collect(), partition_names, best_rank, connections }
     }
@@ -75,7 +75,10 @@ impl SourceStatuses {
             activity.newest = activity.newest.max(moves(record));
         }
         for DeadLetterRow { source, .. } in refused {
-            let source = self.sources.iter().position(|(info, _)| info.name == *source);
+            let source = self
+                .sources
+                .iter()
+                .position(|(info, _)| info.as_ref().is_some_and(|info| info.name == *source));
             rows[source.unwrap_or_default()] += u64::from(source.is_some());
         }
         for ((_, activity), rows) in self.sources.iter_mut().zip(rows) {
@@ -101,6 +104,7 @@ impl SourceStatuses {
             let ControlEvent::Link { partition, incident } = event else { return None };
             let Incident { kind, lost, detail } = incident;
             let (info, _) = self.sources.get(source as usize)?;
+            let info = info.as_ref()?;
             let partition = self.partition_names.get(source as usize)?.of(partition);
             let (source, kind) = (info.name.clone(), kind.name());
             Some(IncidentRow { commit, source, partition, kind, lost, detail })
@@ -110,7 +114,8 @@ impl SourceStatuses {
     /// A row for each source, by its name, as it is after a commit.
     pub fn rows(&self, binding: &Binding) -> Vec<(String, Vec<Cell>)> {
         let sources = self.sources.iter().zip(&binding.watermarks).enumerate();
-        let rows = sources.map(|(number, ((info, activity), mark))| {
+        let rows = sources.filter_map(|(number, ((info, activity), mark))| {
+            let info = info.as_ref()?;
             let partitions = activity.partitions.map_or(info.partitions, |all| all.known);
             let ended = match mark {
                 Some(EventTime::END) => Some(partitions),
@@ -150,7 +155,7 @@ impl SourceStatuses {
             };
             let mut cells = Vec::with_capacity(SourceRow::COLUMNS.len());
             row.cells(&mut cells);
-            (info.name.clone(), cells)
+            Some((info.name.clone(), cells))
         });
         rows.collect()
     }
@@ -181,8 +186,8 @@ mod tests {
     use super::*;
     use connectors::IncidentKind;
     use market::{
-        IdScope, InstrumentId, InstrumentSpec, Origin, Price, Quantity, Rejection, RejectionReason,
-        Side, SourceId, Trade, TradeId, Updates,
+        IdScope, InstrumentId, InstrumentSpec, NameOrder, Origin, PartitionId, Price, Quantity,
+        Rejection, RejectionReason, Side, SourceId, Trade, TradeId, Updates,
     };
     use operators::ReadFrom;
 
@@ -210,7 +215,13 @@ mod tests {
             side: Side::Unknown,
             updates: Updates::ALL,
         };
-        let origin = Origin { rank: 0, source: SourceId(source), partition: 0, position: 1 };
+        let origin = Origin {
+            rank: 0,
+            order: NameOrder::default(),
+            source: SourceId(source),
+            partition: PartitionId(0),
+            position: 1,
+        };
         Record { origin, event: Event::New(trade) }
     }
 
@@ -234,7 +245,7 @@ mod tests {
     }
 
     fn statuses() -> SourceStatuses {
-        let infos = vec![info("a", 1), info("b", 2)];
+        let infos = vec![Some(info("a", 1)), Some(info("b", 2))];
         let names = vec![PartitionNames::one("p"), PartitionNames::new(|n| format!("b/{n}"))];
         SourceStatuses::new(infos, names, Connections::default())
     }

@@ -60,7 +60,9 @@ impl Row for TradeRow<'_> {
             }),
             unless_cancel(Cell::Word(statement.side.name())),
             Cell::Text(source.map_or_else(String::new, |(name, _)| name.clone())),
-            Cell::Text(source.map_or_else(String::new, |(_, names)| names.of(origin.partition))),
+            Cell::Text(
+                source.map_or_else(String::new, |(_, names)| names.of(origin.partition.0.into())),
+            ),
             Cell::Unsigned(origin.position),
         ]);
     }

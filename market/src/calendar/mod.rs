@@ -29,6 +29,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::id::CalendarId;
 use crate::time::EventTime;
 
 pub use builtin::MARKETS;
@@ -60,7 +61,7 @@ pub enum Calendar {
     Sessions(Arc<Sessions>),
 }
 
-/// The calendars of a job. [`crate::InstrumentSpec::calendar`] is an index into them.
+/// The calendars of a job. [`crate::InstrumentSpec::calendar`] is the number of one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendars(Arc<[Calendar]>);
 
@@ -177,7 +178,7 @@ impl Calendar {
 }
 
 impl Calendars {
-    /// These calendars, in this order; at most 256, at least one.
+    /// These calendars, by number; at most 256, at least one.
     pub fn new(calendars: Vec<Calendar>) -> Result<Calendars, String> {
         match calendars.len() {
             1..=256 => Ok(Calendars(calendars.into())),
@@ -205,9 +206,8 @@ impl Calendars {
         opens.min().unwrap_or(time)
     }
 
-    /// The calendar that [`crate::InstrumentSpec::calendar`] names; an index that no configuration gave out
-    /// means the first.
-    pub fn get(&self, index: u8) -> &Calendar {
-        self.0.get(usize::from(index)).unwrap_or(&self.0[0])
+    /// The calendar that [`crate::InstrumentSpec::calendar`] names; a number that no registry gave out means the first.
+    pub fn get(&self, id: CalendarId) -> &Calendar {
+        self.0.get(usize::from(id.0)).unwrap_or(&self.0[0])
     }
 }

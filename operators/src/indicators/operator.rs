@@ -95,9 +95,13 @@ impl Core for Indicators {
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
         let (labels, all_series, changed): Saved = postcard::from_bytes(state)?;
-        if labels != self.config.labels() {
-            return Err(postcard::Error::custom("states of other indicators"));
-        }
+        // By name: the configuration may list indicators in another order, and some no longer. States of one that is new
+        // would have to be made from bars which are not kept here.
+        let places = self.config.labels().into_iter().map(|label| {
+            let place = labels.iter().position(|saved| *saved == label);
+            place.ok_or_else(|| Error::custom(format!("it has no states of indicator {label}")))
+        });
+        let places: Vec<usize> = places.collect::<Result<_, postcard::Error>>()?;
         let changed = changed.into_iter().map(|(key, after)| {
             Arc::new(BarChange { key, before: None, after, cause: None }) // only the last counts
         });
@@ -106,7 +110,7 @@ impl Core for Indicators {
         self.bytes = 0;
         for ((instrument, timeframe), state) in all_series {
             let mut series = IndicatorSeries::new(Arc::clone(&self.config), instrument, timeframe);
-            series.decode(&state)?;
+            series.decode(&state, &places)?;
             self.bytes = self.bytes.saturating_add_signed(series.grown());
             self.all_series.insert((instrument, timeframe), series);
         }

@@ -86,10 +86,16 @@ impl IndicatorSeries {
         Ok(SeriesState { spec: self.spec, columns: columns.collect::<Result<_, _>>()? })
     }
 
-    pub(super) fn decode(&mut self, state: &SeriesState) -> Result<(), postcard::Error> {
+    /// Takes saved states; `places` says where that of each column is among them.
+    pub(super) fn decode(
+        &mut self,
+        state: &SeriesState,
+        places: &[usize],
+    ) -> Result<(), postcard::Error> {
         self.spec = state.spec;
-        for (column, state) in self.columns.iter_mut().zip(&state.columns) {
-            column.decode(state)?;
+        for (column, place) in self.columns.iter_mut().zip(places) {
+            let saved = state.columns.get(*place);
+            column.decode(saved.ok_or(postcard::Error::DeserializeUnexpectedEnd)?)?;
         }
         self.restore_window();
         Ok(())

@@ -8,7 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Bar, Bucket, CandleKey, Cause, EventTime, InstrumentSpec, OrderKey, Price, Trade};
+use market::{
+    Bar, Bucket, CalendarId, CandleKey, Cause, EventTime, InstrumentSpec, OrderKey, Price, Trade,
+};
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
@@ -60,8 +62,8 @@ impl Bars {
     }
 
     /// The instrument's calendar; the job's while it is not known.
-    fn calendar(&self) -> u8 {
-        self.spec.map_or(0, |spec| spec.calendar)
+    fn calendar(&self) -> CalendarId {
+        self.spec.map_or(CalendarId(0), |spec| spec.calendar)
     }
 
     /// The base bar of any time.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{IdScope, Origin, SourceId, TradeId};
+use market::{IdScope, NameOrder, Origin, PartitionId, SourceId, TradeId};
 use serde::{Deserialize, Serialize};
 
 use super::index::Hash;
@@ -14,8 +14,9 @@ pub(super) type Id = (IdScope, TradeId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Stream {
     rank: u8,
+    order: NameOrder,
     source: SourceId,
-    partition: u32,
+    partition: PartitionId,
     scope: IdScope,
     kind: Kind,
 }
@@ -66,8 +67,8 @@ pub(super) fn hash((scope, id): Id) -> Hash {
 
 impl Stream {
     fn of((scope, id): Id, origin: Origin) -> Stream {
-        let Origin { rank, source, partition, .. } = origin;
-        Stream { rank, source, partition, scope, kind: Kind::of(id).0 }
+        let Origin { rank, order, source, partition, .. } = origin;
+        Stream { rank, order, source, partition, scope, kind: Kind::of(id).0 }
     }
 
     /// The id of this number.
@@ -77,8 +78,8 @@ impl Stream {
 
     /// The origin at this position.
     pub(super) fn origin(&self, position: u64) -> Origin {
-        let Stream { rank, source, partition, .. } = *self;
-        Origin { rank, source, partition, position }
+        let Stream { rank, order, source, partition, .. } = *self;
+        Origin { rank, order, source, partition, position }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules: what they look at, and when they hold.
 
-use market::{InstrumentId, Timeframe};
+use market::{InstrumentId, Numbered, RuleId, SeriesId, Timeframe};
 
 use super::pattern::Pattern;
 use super::point::Point;
@@ -8,6 +8,8 @@ use super::point::Point;
 /// A rule of a job.
 #[derive(Clone, Debug)]
 pub struct Rule {
+    /// Its number.
+    pub id: RuleId,
     /// Its name, as configured.
     pub name: String,
     /// The instruments that it watches; none listed: all.
@@ -84,7 +86,7 @@ pub enum Series {
     /// The volume.
     Volume,
     /// A value given by [`super::SignalIn::Value`].
-    Value(u16),
+    Value(SeriesId),
     /// The same number at every bar.
     Number(f64),
 }
@@ -161,7 +163,7 @@ impl Series {
             Series::Low => Some(point.number(point.low)),
             Series::Close => Some(point.number(point.close)),
             Series::Volume => Some(point.volume),
-            Series::Value(index) => point.values.get(usize::from(*index)).copied().flatten(),
+            Series::Value(index) => point.values.get(index.number()).copied().flatten(),
             Series::Number(number) => Some(*number),
         }
     }

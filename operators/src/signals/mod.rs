@@ -22,7 +22,7 @@ mod rule_status;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use market::{Commit, EventTime, InstrumentId, Shard, Timeframe};
+use market::{Commit, EventTime, InstrumentId, RuleId, SeriesId, Shard, Timeframe};
 use serde::{Deserialize, Serialize};
 
 use crate::context::CommitContext;
@@ -48,7 +48,7 @@ pub enum SignalIn {
         /// At which bar.
         open_time: EventTime,
         /// Which of the values that rules refer to: [`Series::Value`].
-        series: u16,
+        series: SeriesId,
         /// What it is now; none if the bar has none.
         value: Option<f64>,
     },
@@ -63,8 +63,8 @@ pub struct AlertKey {
     pub timeframe: Timeframe,
     /// The bar at which the rule came to hold.
     pub open_time: EventTime,
-    /// The rule, by its number in the job.
-    pub rule: u16,
+    /// The rule.
+    pub rule: RuleId,
 }
 
 /// The state of an alert.
@@ -102,8 +102,8 @@ pub struct SignalKey {
     pub instrument: InstrumentId,
     /// The timeframe of the bars.
     pub timeframe: Timeframe,
-    /// The rule, by its number in the job.
-    pub rule: u16,
+    /// The rule.
+    pub rule: RuleId,
 }
 
 /// The status of a rule; there is a row while any bar has one.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use market::{Candle, Commit, EventTime, InstrumentId, Timeframe};
+use market::{Candle, Commit, EventTime, InstrumentId, Numbered, RuleId, Timeframe};
 use serde::{Deserialize, Serialize};
 
 use super::condition::Rule;
@@ -15,7 +15,7 @@ use super::{Alert, AlertChange, AlertKey, SignalIn, SignalKey, SignalOut};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct RuleState {
     bars: BTreeMap<EventTime, RuleBar>,
-    alerts: BTreeMap<(EventTime, u16), Alert>,
+    alerts: BTreeMap<(EventTime, RuleId), Alert>,
     status: RuleStatus,
     /// Bars that changed in this round, or lost or gained a value.
     changed: BTreeSet<EventTime>,
@@ -25,6 +25,7 @@ pub(super) struct RuleState {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct RuleBar {
     candle: Option<Arc<Candle>>,
+    /// By [`market::SeriesId`].
     values: Vec<Option<f64>>,
     point: Option<Point>,
 }
@@ -39,7 +40,7 @@ impl RuleState {
             }
             SignalIn::Value { open_time, series, value, .. } => {
                 let values = &mut self.bars.entry(open_time).or_default().values;
-                let index = usize::from(series);
+                let index = series.number();
                 if values.len() <= index {
                     values.resize(index + 1, None);
                 }
@@ -68,11 +69,11 @@ impl RuleState {
             }
         }
         let newest = self.newest();
-        for (number, rule) in rules.iter().enumerate() {
+        for rule in rules {
             if !rule.applies_to(instrument, timeframe) {
                 continue;
             }
-            let number = u16::try_from(number).unwrap_or(u16::MAX);
+            let number = rule.id;
             for open_time in self.affected(&changed, rule.looks_back()) {
                 let holds = rule.holds(&self.window(open_time, rule.looks_back()));
                 let settled = self.point(open_time).is_some_and(|point| point.is_final);
@@ -142,7 +143,7 @@ impl RuleState {
         let bar = size_of::<(EventTime, RuleBar)>() * 3 / 2 + 2 * values * size_of::<Option<f64>>();
         size_of::<RuleState>()
             + self.bars.len() * bar
-            + self.alerts.len() * size_of::<((EventTime, u16), Alert)>() * 3 / 2
+            + self.alerts.len() * size_of::<((EventTime, RuleId), Alert)>() * 3 / 2
             + self.status.bytes(self.alerts.len())
     }
 }

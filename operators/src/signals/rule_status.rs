@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{EventTime, InstrumentId, Timeframe};
+use market::{EventTime, InstrumentId, RuleId, Timeframe};
 use serde::{Deserialize, Serialize};
 
 use super::{Signal, SignalChange, SignalKey, SignalOut};
@@ -11,13 +11,13 @@ use super::{Signal, SignalChange, SignalKey, SignalOut};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct RuleStatus {
     /// Per rule, the bars at which an alert of it is raised.
-    held: BTreeMap<u16, BTreeSet<EventTime>>,
-    rows: BTreeMap<u16, Signal>,
+    held: BTreeMap<RuleId, BTreeSet<EventTime>>,
+    rows: BTreeMap<RuleId, Signal>,
 }
 
 impl RuleStatus {
     /// A rule has come to hold at a bar, or no longer does.
-    pub(super) fn alert(&mut self, rule: u16, open_time: EventTime, raised: bool) {
+    pub(super) fn alert(&mut self, rule: RuleId, open_time: EventTime, raised: bool) {
         let held = self.held.entry(rule).or_default();
         match raised {
             true => held.insert(open_time),
@@ -64,7 +64,7 @@ impl RuleStatus {
 
     /// About how many bytes it retains besides the alerts, of which there are so many.
     pub(super) fn bytes(&self, alerts: usize) -> usize {
-        self.rows.len() * size_of::<(u16, Signal)>() * 3 / 2
+        self.rows.len() * size_of::<(RuleId, Signal)>() * 3 / 2
             + alerts * size_of::<EventTime>() * 3 / 2
     }
 }

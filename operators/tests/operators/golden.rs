@@ -11,9 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use market::{
-    Calendars, Candle, CandleKey, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec,
-    Origin, Price, Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, TradeRef,
-    Updates,
+    CalendarId, Calendars, Candle, CandleKey, Commit, Event, EventTime, IdScope, InstrumentId,
+    InstrumentSpec, NameOrder, Origin, PartitionId, Price, Quantity, Record, Side, SourceId, Span,
+    Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
     AuditEvent, CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut,
@@ -21,7 +21,8 @@ use operators::{
 };
 
 const INSTRUMENT: InstrumentId = InstrumentId(1);
-const TERMS: InstrumentSpec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: 0 };
+const TERMS: InstrumentSpec =
+    InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: CalendarId(0) };
 
 /// The words of a line after its first: `key=value`.
 struct Words<'a>(BTreeMap<&'a str, &'a str>);
@@ -89,7 +90,9 @@ impl Stage {
         let source = words.number("source").unwrap_or(0);
         let rank = words.number("rank").unwrap_or(0);
         let (source, rank) = (SourceId(source as u8), rank as u8);
-        let origin = Origin { rank, source, partition: 0, position: self.positions };
+        let order = NameOrder(words.number("order").unwrap_or(i64::from(source.0)) as u32);
+        let origin =
+            Origin { rank, order, source, partition: PartitionId(0), position: self.positions };
         let id = |key| words.number(key).map(|n| TradeId::Number(n as u64));
         let scope = self.scope;
         let of = TradeRef { instrument: INSTRUMENT, scope, id: id("of").or(id("id")).unwrap() };

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use market::{
-    Bucket, Calendar, Calendars, CandleKey, Event, EventTime, IdScope, InstrumentId,
-    InstrumentSpec, Origin, Price, Quantity, Record, Side, SourceId, Span, TimeUnit, Timeframe,
-    Trade, TradeId, TradeRef, Updates,
+    Bucket, Calendar, CalendarId, Calendars, CandleKey, Event, EventTime, IdScope, InstrumentId,
+    InstrumentSpec, NameOrder, Origin, PartitionId, Price, Quantity, Record, Side, SourceId, Span,
+    TimeUnit, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use oracle::commits::{CommitInput, Fold, History};
 use oracle::outliers::Far;
@@ -44,7 +44,7 @@ fn record(
     let time = EventTime(start.0 + minute.max(0) * MINUTE + second * 1_000_000_000);
     let trade = Trade {
         instrument,
-        spec: InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: market },
+        spec: InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: CalendarId(market) },
         scope: IdScope(0),
         id: TradeId::Number(id),
         time,
@@ -61,7 +61,16 @@ fn record(
         1 | 2 => Event::Correct { of, with: trade },
         _ => Event::New(trade),
     };
-    Record { origin: Origin { rank: 0, source: SourceId(0), partition: 0, position }, event }
+    Record {
+        origin: Origin {
+            rank: 0,
+            order: NameOrder::default(),
+            source: SourceId(0),
+            partition: PartitionId(0),
+            position,
+        },
+        event,
+    }
 }
 
 /// Commits of ten records, a round every third.
@@ -103,7 +112,7 @@ fn slowly(week: &str, script: &Script) -> BTreeMap<CandleKey, market::Bar> {
             let borders = Market::ALL.map(|market| market.bars(timeframe, start, end));
             bars_placed(&trades, |trade| {
                 let inside = |bar: &&Bucket| bar.open <= trade.time && trade.time < bar.end;
-                let borders = &borders[usize::from(trade.spec.calendar)];
+                let borders = &borders[usize::from(trade.spec.calendar.0)];
                 let bucket = *borders.iter().find(inside).expect("bars tile time");
                 let key =
                     CandleKey { instrument: trade.instrument, timeframe, open_time: bucket.open };

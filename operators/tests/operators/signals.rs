@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use market::{
-    Bar, BarState, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId, InstrumentSpec,
-    OrderKey, Price, Timeframe, TradeId,
+    Bar, BarState, CalendarId, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId,
+    InstrumentSpec, OrderKey, Price, RuleId, SeriesId, Timeframe, TradeId,
 };
 use operators::signals::{
     Condition, Direction, PATTERNS, Point, Rule, Series, Settle, Signal, SignalKey, SignalOut,
@@ -17,7 +17,8 @@ use operators::{
 use proptest::prelude::*;
 
 const INSTRUMENT: InstrumentId = InstrumentId(7);
-const TERMS: InstrumentSpec = InstrumentSpec { price_scale: 1, quantity_scale: 0, calendar: 0 };
+const TERMS: InstrumentSpec =
+    InstrumentSpec { price_scale: 1, quantity_scale: 0, calendar: CalendarId(0) };
 const BARS: i64 = 12;
 
 /// What may happen to a bar between two rounds.
@@ -49,22 +50,27 @@ fn rules() -> Arc<[Rule]> {
     let conditions = [
         Condition::Cross {
             left: Series::Close,
-            right: Series::Value(0),
+            right: Series::Value(SeriesId(0)),
             direction: Direction::Above,
         },
         Condition::Cross {
-            left: Series::Value(1),
-            right: Series::Value(0),
+            left: Series::Value(SeriesId(1)),
+            right: Series::Value(SeriesId(0)),
             direction: Direction::Below,
         },
         Condition::Threshold { series: Series::Close, level: 10.0, direction: Direction::Above },
-        Condition::Threshold { series: Series::Value(1), level: -3.0, direction: Direction::Below },
+        Condition::Threshold {
+            series: Series::Value(SeriesId(1)),
+            level: -3.0,
+            direction: Direction::Below,
+        },
         Condition::Breakout { bars: 3, direction: Direction::Above },
         Condition::Breakout { bars: 1, direction: Direction::Below },
     ];
     let patterns = PATTERNS.iter().map(Condition::Candlestick);
     let rules =
         conditions.into_iter().chain(patterns).enumerate().map(|(number, condition)| Rule {
+            id: RuleId(number as u16),
             name: format!("rule {number}"),
             instruments: Vec::new(),
             timeframes: vec![Timeframe::MINUTE],
@@ -115,7 +121,7 @@ impl Twin {
             })
             .collect();
         self.signals.clear();
-        for (number, rule) in rules.iter().enumerate() {
+        for rule in rules {
             let mut held = Vec::new();
             for slot in 0..BARS {
                 let until = points.iter().position(|(at, _)| *at == slot);
@@ -133,7 +139,7 @@ impl Twin {
                     instrument: INSTRUMENT,
                     timeframe: Timeframe::MINUTE,
                     open_time: open_time(slot),
-                    rule: number as u16,
+                    rule: rule.id,
                 };
                 match self.alerts.get_mut(&key) {
                     Some(alert) => {
@@ -159,7 +165,7 @@ impl Twin {
                 standing: held.len() as u64,
             };
             let (instrument, timeframe) = (INSTRUMENT, Timeframe::MINUTE);
-            let key = SignalKey { instrument, timeframe, rule: number as u16 };
+            let key = SignalKey { instrument, timeframe, rule: rule.id };
             self.signals.insert(key, signal);
         }
     }
@@ -219,6 +225,7 @@ proptest! {
                     };
                     let (timeframe, open_time) = (Timeframe::MINUTE, open_time(slot));
                     let instrument = INSTRUMENT;
+                    let series = SeriesId(series);
                     inbox.push(SignalIn::Value { instrument, timeframe, open_time, series, value });
                 }
                 Step::EndCommit | Step::EndRound => {

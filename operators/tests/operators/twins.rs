@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::harness::{Outputs, Rows, configs, contexts};
 use market::{
-    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin, Price,
-    Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId, TradeRef, Updates,
+    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, NameOrder, Origin,
+    PartitionId, Price, Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId,
+    TradeRef, Updates,
 };
 use operators::{
     CommitContext, Core, Ledger, LedgerConfig, LedgerOut, OutlierRule, PlainLedger, ReadFrom,
@@ -206,8 +207,13 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 }
                 positions[feed] += 1 + dice.below(3);
                 let source = SourceId(feed as u8);
-                let origin =
-                    Origin { rank: 1 - source.0, source, partition: 0, position: positions[feed] };
+                let origin = Origin {
+                    rank: 1 - source.0,
+                    order: NameOrder(feed as u32),
+                    source,
+                    partition: PartitionId(0),
+                    position: positions[feed],
+                };
                 let mut event = event;
                 if let Event::New(trade) | Event::Correct { with: trade, .. } = &mut event
                     && trade.is_positional

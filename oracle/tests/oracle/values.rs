@@ -136,7 +136,7 @@ fn the_day_that_clocks_go_forward_has_23_hours_in_new_york() {
     let calendars =
         Calendars::new(vec![Calendar::Utc, Calendar::named("America/New_York").unwrap()]).unwrap();
     let mut early = trade(1, "00:00:00", 100);
-    early.spec.calendar = 1;
+    early.spec.calendar = market::CalendarId(1);
     early.time = instant("2024-03-10T05:00:00Z"); // midnight
     let mut late = Trade { id: market::TradeId::Number(2), ..early };
     late.time = instant("2024-03-11T03:59:59Z");

@@ -20,9 +20,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use market::{
-    Bar, BarState, Calendar, Calendars, Candle, CandleKey, Catalog, Commit, EventTime, IdScope,
-    InstrumentRule, InstrumentSpec, Price, Quantity, Side, TimeUnit, Timeframe, Trade, TradeId,
-    Updates,
+    Bar, BarState, Calendar, CalendarId, Calendars, Candle, CandleKey, Catalog, Commit, EventTime,
+    IdScope, InstrumentRule, InstrumentSpec, Price, Quantity, Side, TimeUnit, Timeframe, Trade,
+    TradeId, Updates,
 };
 use serde_json::Value;
 
@@ -197,12 +197,12 @@ impl Server {
     fn new() -> Server {
         let us = InstrumentRule {
             pattern: "us:*".to_owned(),
-            spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 1 },
+            spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(1) },
             ..InstrumentRule::any()
         };
         let shares = InstrumentRule {
             pattern: "nyse:*".to_owned(),
-            spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 2 },
+            spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(2) },
             ..InstrumentRule::any()
         };
         let calendars = ["UTC", "America/New_York", "us-equities"];

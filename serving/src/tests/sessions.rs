@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use market::{
-    BarState, Calendar, Candle, CandleKey, Cause, CauseKind, EventTime, IdScope, Origin, Price,
-    Quantity, SessionKind, Side, SourceId, Timeframe, Trade, TradeId, Updates,
+    BarState, Calendar, Candle, CandleKey, Cause, CauseKind, EventTime, IdScope, NameOrder, Origin,
+    PartitionId, Price, Quantity, SessionKind, Side, SourceId, Timeframe, Trade, TradeId, Updates,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -133,7 +133,13 @@ fn revise(server: &Server, open: &str, kind: CauseKind) {
     let mut candles = server.rows.candles.lock().unwrap();
     let key = candles.keys().find(|key| key.open_time == time(open)).copied().unwrap();
     let candle = candles.get_mut(&key).unwrap();
-    let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position: 0 };
+    let origin = Origin {
+        rank: 0,
+        order: NameOrder::default(),
+        source: SourceId(0),
+        partition: PartitionId(0),
+        position: 0,
+    };
     let cause = Cause { kind, id: TradeId::Number(7), sequence: 0, origin };
     *candle = Candle { state: BarState::Revised, revision: 2, cause: Some(cause), ..*candle };
 }

@@ -7,7 +7,7 @@ mod files;
 use std::sync::Arc;
 
 use market::{
-    AccountEvent, Catalog, Event, Fill, InputEvent, InstrumentRule, InstrumentSpec,
+    AccountEvent, CalendarId, Catalog, Event, Fill, InputEvent, InstrumentRule, InstrumentSpec,
     RejectionReason, Trade,
 };
 
@@ -16,7 +16,7 @@ use super::*;
 /// `us:*` in dollars with 2 and 0 decimals, `fut:*` with a multiplier and prices below zero, all others
 /// without a currency.
 fn catalog() -> Arc<Catalog> {
-    let spec = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 };
+    let spec = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(0) };
     let us = InstrumentRule {
         pattern: "us:*".to_owned(),
         spec,

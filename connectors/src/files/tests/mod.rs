@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use market::{Catalog, Event, InputEvent, InstrumentRule, InstrumentSpec, Trade};
+use market::{CalendarId, Catalog, Event, InputEvent, InstrumentRule, InstrumentSpec, Trade};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -26,7 +26,7 @@ fn context(folder: &Path) -> BuildContext {
     let signed = InstrumentRule {
         pattern: "future:*".to_owned(),
         negative_prices: true,
-        spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 },
+        spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(0) },
         ..InstrumentRule::any()
     };
     BuildContext {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use market::{Calendars, Span, Timeframe};
+use market::{Calendars, NameOrder, SourceId, Span, Timeframe};
 use operators::NoStates;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -113,10 +113,12 @@ pub(in crate::bench) fn engine(
     let config = config(BenchJob::J2, 1, "")?;
     let source = probe_source(schedule, &config.catalog)?;
     let source = ConfiguredSource {
+        id: SourceId(0),
         kind: "bench".to_owned(),
         names: SourceNames {
             name: "bench".to_owned(),
             rank: 0,
+            order: NameOrder::default(),
             partitions: PartitionNames::one("load"),
         },
         required: true,

@@ -14,7 +14,7 @@ mod write;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use market::{AccountRecord, Record};
+use market::{AccountRecord, Generation, PartitionId, Record, Registries, SourceId};
 use serde::{Deserialize, Serialize};
 
 use super::input::ControlRecord;
@@ -38,8 +38,10 @@ const FRAME_BYTES_MAX: u32 = 1 << 28;
 pub struct RecordingHeader {
     /// The job's configuration, as TOML.
     pub config: String,
-    /// The sources' names, by number.
-    pub sources: Vec<String>,
+    /// The start of the job that is recorded.
+    pub generation: Generation,
+    /// The numbers of the names that the job knows.
+    pub registries: Registries,
 }
 
 /// Names that the next commits use for the first time.
@@ -51,6 +53,8 @@ pub struct NewNames {
     pub portfolios: Vec<String>,
     /// Of models of fair values.
     pub models: Vec<String>,
+    /// Of partitions that sources have gained, with their numbers.
+    pub partitions: Vec<(SourceId, PartitionId, String)>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use market::{Generation, Registries};
+
 use super::{
     FRAME_BYTES_MAX, Frame, MAGIC, NewNames, RecordingError, RecordingHeader, VERSION, io,
 };
@@ -59,7 +61,11 @@ impl Recording {
             let (found, known) = (version(&start[MAGIC.len()..]), version(VERSION));
             return Err(RecordingError::OtherVersion { path, found, known });
         }
-        let header = RecordingHeader { config: String::new(), sources: Vec::new() };
+        let header = RecordingHeader {
+            config: String::new(),
+            generation: Generation(0),
+            registries: Registries::default(),
+        };
         let mut recording = Recording { path, file, at: 8, bytes, header, ended_in_order: false };
         match recording.frame()? {
             Some(Frame::Header(header)) => recording.header = header,

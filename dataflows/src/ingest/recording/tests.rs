@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use connectors::{Incident, IncidentKind};
 use market::{
-    AccountEvent, Catalog, Commit, Contract, Currency, EventTime, FairValue, Fill, FillRef,
-    InstrumentSpec, Origin, PortfolioId, Price, SourceId, Target, TradeId,
+    AccountEvent, CalendarId, Catalog, Commit, Contract, Currency, EventTime, FairValue, Fill,
+    FillRef, Generation, InstrumentSpec, NameOrder, Origin, PartitionId, PortfolioId, Price,
+    SharedRegistries, SourceId, Target, TradeId,
 };
 
 use super::*;
@@ -18,7 +19,7 @@ fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
     catalog.portfolios.resolve("p1").unwrap();
     let model = catalog.models.resolve("dcf").unwrap();
     let contract = Contract {
-        spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: 0 },
+        spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(0) },
         quote: Currency::of("USD").unwrap(),
         multiplier: 1,
     };
@@ -36,7 +37,13 @@ fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
 }
 
 fn closed(commit: u64, accounts: &[AccountEvent]) -> ClosedCommit {
-    let origin = |position| Origin { rank: 0, source: SourceId(0), partition: 0, position };
+    let origin = |position| Origin {
+        rank: 0,
+        order: NameOrder::default(),
+        source: SourceId(0),
+        partition: PartitionId(0),
+        position,
+    };
     let binding = Binding {
         commit: Commit(commit),
         at: EventTime(9),
@@ -58,13 +65,20 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
     let path = folder.path().join("a.rec");
     let catalog = Arc::new(Catalog::new(Vec::new(), 9));
     let events = accounts(&catalog);
-    let header = RecordingHeader { config: String::new(), sources: vec!["a".to_owned()] };
-    let mut recorder = Recorder::create(&path, header, Arc::clone(&catalog), false).unwrap();
+    let registries = SharedRegistries::default();
+    let source = registries.register_sources(&["a"]).unwrap()[0];
+    registries.register_partition(source, "known").unwrap();
+    let (config, generation) = (String::new(), Generation(7));
+    let header = RecordingHeader { config, generation, registries: registries.snapshot() };
+    let names = (Arc::clone(&catalog), registries.clone());
+    let mut recorder = Recorder::create(&path, header.clone(), names, false).unwrap();
+    let gained = registries.register_partition(source, "gained").unwrap();
     recorder.write(&closed(0, &events)).unwrap();
     recorder.write(&closed(1, &events[4..])).unwrap();
     recorder.finish().unwrap();
 
     let mut recording = Recording::open(&path).unwrap();
+    assert_eq!(recording.header(), &header);
     let Next::Names(names) = recording.read().unwrap() else { panic!("names come first") };
     // A portfolio that was never named is recorded by its hash, and so comes back as another.
     let p2 = format!("{:?}", PortfolioId::of("p2"));
@@ -72,6 +86,7 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
         instruments: vec!["us:AAPL".to_owned()],
         portfolios: vec!["p1".to_owned(), p2],
         models: vec!["dcf".to_owned()],
+        partitions: vec![(source, gained, "gained".to_owned())],
     };
     assert_eq!(names, want);
     for (commit, events) in [(0, &events[..]), (1, &events[4..])] {
@@ -134,8 +149,11 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.rec");
         let catalog = Arc::new(Catalog::new(Vec::new(), 9));
-        let header = RecordingHeader { config: String::new(), sources: vec!["a".to_owned()] };
-        let mut recorder = Recorder::create(&path, header, catalog, false).unwrap();
+        let registries = SharedRegistries::default();
+        registries.register_sources(&["a"]).unwrap();
+        let (config, generation) = (String::new(), Generation(7));
+        let header = RecordingHeader { config, generation, registries: registries.snapshot() };
+        let mut recorder = Recorder::create(&path, header, (catalog, registries), false).unwrap();
         for (commit, control) in (0..).zip(&commits) {
             let control = control.clone();
             recorder.write(&ClosedCommit { control, ..closed(commit, &[]) }).unwrap();

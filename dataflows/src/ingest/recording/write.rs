@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use connectors::FileKey;
-use market::{AccountEvent, AccountRecord, Catalog, InstrumentId, ModelId, PortfolioId};
+use market::{
+    AccountEvent, AccountRecord, Catalog, InstrumentId, ModelId, Numbered, PartitionId,
+    PortfolioId, Registries, SharedRegistries, SourceId,
+};
 
 use super::{
     FRAME_BYTES_MAX, Frame, MAGIC, NewNames, Recording, RecordingError, RecordingHeader, VERSION,
@@ -21,6 +24,7 @@ pub struct Recorder {
     path: PathBuf,
     file: BufWriter<File>,
     catalog: Arc<Catalog>,
+    registries: SharedRegistries,
     named: Named,
 }
 
@@ -30,6 +34,8 @@ struct Named {
     instruments: HashSet<InstrumentId>,
     portfolios: HashSet<PortfolioId>,
     models: HashSet<ModelId>,
+    /// How many partitions of each source, by number.
+    partitions: Vec<usize>,
 }
 
 impl Recorder {
@@ -38,13 +44,14 @@ impl Recorder {
     pub fn create(
         path: &Path,
         header: RecordingHeader,
-        catalog: Arc<Catalog>,
+        (catalog, registries): (Arc<Catalog>, SharedRegistries),
         force: bool,
     ) -> Result<Recorder, RecordingError> {
         let path = path.to_owned();
         let file = opened(&path, force)?;
-        let mut recorder =
-            Recorder { path, file: BufWriter::new(file), catalog, named: Named::default() };
+        let named = Named { partitions: counts(&header.registries), ..Named::default() };
+        let file = BufWriter::new(file);
+        let mut recorder = Recorder { path, file, catalog, registries, named };
         let magic = [&MAGIC[..], VERSION].concat();
         recorder.file.write_all(&magic).map_err(io("write", &recorder.path))?;
         recorder.frame(&Frame::Header(header))?;
@@ -55,7 +62,8 @@ impl Recorder {
 
     /// Appends a commit.
     pub fn write(&mut self, closed: &ClosedCommit) -> Result<(), RecordingError> {
-        let names = self.named.of(closed, &self.catalog);
+        let mut names = self.named.of(closed, &self.catalog);
+        names.partitions = self.registries.with(|now| self.named.new_partitions(now));
         if names != NewNames::default() {
             self.frame(&Frame::Names(names))?;
         }
@@ -134,7 +142,29 @@ fn opened(path: &Path, force: bool) -> Result<File, RecordingError> {
     Ok(file)
 }
 
+/// How many partitions each source has had, by number.
+fn counts(registries: &Registries) -> Vec<usize> {
+    let sources = &registries.sources;
+    let count = |number| sources.partitions(SourceId::of_number(number)).len();
+    (0..sources.names().len()).map(count).collect()
+}
+
 impl Named {
+    /// The partitions that were registered since the last commit.
+    fn new_partitions(&mut self, registries: &Registries) -> Vec<(SourceId, PartitionId, String)> {
+        let mut new = Vec::new();
+        for (number, named) in self.partitions.iter_mut().enumerate() {
+            let source = SourceId::of_number(number);
+            let all = registries.sources.partitions(source);
+            let unnamed = all.iter().enumerate().skip(*named);
+            new.extend(unnamed.map(|(partition, name)| {
+                (source, PartitionId::of_number(partition), name.clone())
+            }));
+            *named = all.len();
+        }
+        new
+    }
+
     /// The names that a commit is the first to use.
     fn of(&mut self, closed: &ClosedCommit, catalog: &Catalog) -> NewNames {
         let mut new = NewNames::default();

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use connectors::Row;
 use market::{
-    AccountRecord, EventTime, InputEvent, Origin, Record, Rejection, SourceId, UnknownNames,
+    AccountRecord, EventTime, InputEvent, Numbered, Origin, PartitionId, Record, Rejection,
+    SourceId, UnknownNames,
 };
 
 use super::{Naming, SourceNames};
@@ -64,12 +65,10 @@ impl<'a> CommitBuilder<'a> {
         let bound = self.clock.bind(source, partition as usize, position, event.as_ref().ok());
         let rejection = match (event, bound) {
             (Ok(entry), Ok(())) => {
-                let origin = Origin {
-                    rank: self.naming.sources[source].rank,
-                    source: SourceId(source as u8),
-                    partition,
-                    position,
-                };
+                let SourceNames { rank, order, .. } = self.naming.sources[source];
+                let (source, partition) =
+                    (SourceId::of_number(source), PartitionId::of_number(partition as usize));
+                let origin = Origin { rank, order, source, partition, position };
                 match entry {
                     InputEvent::Market(event) => self.records.push(Record { origin, event }),
                     InputEvent::Account(event) => {
@@ -132,6 +131,7 @@ mod tests {
 
     use super::*;
     use crate::clock::{Ahead, Coverage, SourceTiming};
+    use market::NameOrder;
     use rows::PartitionNames;
 
     fn timing(partitions: usize) -> SourceTiming {
@@ -152,7 +152,7 @@ mod tests {
         clock.end(1, 0);
         let source = |name: &str| {
             let partitions = PartitionNames::one("p");
-            SourceNames { name: name.to_owned(), rank: 0, partitions }
+            SourceNames { name: name.to_owned(), rank: 0, order: NameOrder(0), partitions }
         };
         let (sources, catalog) = ([source("a"), source("b")], Catalog::new(Vec::new(), 9));
         let naming = Naming { sources: &sources, catalog: &catalog };

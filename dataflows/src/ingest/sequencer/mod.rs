@@ -7,7 +7,7 @@ mod files;
 mod live;
 mod recorded;
 
-use market::Catalog;
+use market::{Catalog, NameOrder, RegistryError, SharedRegistries};
 
 use super::dispatcher::DispatchError;
 use super::recording::RecordingError;
@@ -25,6 +25,8 @@ pub struct SourceNames {
     pub name: String,
     /// The rank of its provider; 0 is best.
     pub rank: u8,
+    /// Where its name stands in the order of names.
+    pub order: NameOrder,
     /// The names of its partitions.
     pub partitions: PartitionNames,
 }
@@ -38,6 +40,15 @@ pub struct Naming<'a> {
     pub catalog: &'a Catalog,
 }
 
+/// Where the names that a recording holds are registered.
+#[derive(Clone, Copy)]
+pub struct NameTables<'a> {
+    /// Instruments, portfolios and models.
+    pub catalog: &'a Catalog,
+    /// Partitions of sources.
+    pub registries: &'a SharedRegistries,
+}
+
 /// Why a sequencer ended before its input did.
 #[derive(Debug, thiserror::Error)]
 pub enum SequencerError {
@@ -47,6 +58,9 @@ pub enum SequencerError {
     /// The recording cannot be read on.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// A recorded name has another number here.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// Operators retain more than they may, and a file would only add to it.
     #[error(
         "operators retain about {retained} bytes, more than `limits.state_bytes` = {limit}; \

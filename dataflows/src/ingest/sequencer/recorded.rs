@@ -1,8 +1,8 @@
 //! A recording: the commits as they were.
 
-use market::{Catalog, Commit};
+use market::{Commit, Numbered, PartitionId, RegistryError};
 
-use super::SequencerError;
+use super::{NameTables, SequencerError};
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::play::Pacer;
 use crate::ingest::recording::{NewNames, Next, Recording};
@@ -23,7 +23,7 @@ pub enum RecordingEnd {
 /// read and the bytes in total.
 pub fn sequence_recording(
     recording: &mut Recording,
-    catalog: &Catalog,
+    tables: NameTables<'_>,
     until: Option<Commit>,
     mut pacer: Option<Pacer>,
     dispatcher: &mut CommitDispatcher,
@@ -32,7 +32,7 @@ pub fn sequence_recording(
 ) -> Result<RecordingEnd, SequencerError> {
     loop {
         match recording.read()? {
-            Next::Names(names) => name(&names, catalog),
+            Next::Names(names) => name(&names, tables)?,
             Next::Commit(closed) => {
                 let commit = closed.binding.commit;
                 read(recording.extent());
@@ -56,7 +56,11 @@ pub fn sequence_recording(
 }
 
 /// Registers recorded names. They fitted into a catalog once; one that no longer does shows as its hash.
-fn name(new: &NewNames, catalog: &Catalog) {
+///
+/// # Errors
+/// Partitions must get the numbers that records have.
+fn name(new: &NewNames, tables: NameTables<'_>) -> Result<(), RegistryError> {
+    let NameTables { catalog, registries } = tables;
     let report = |error: &dyn std::fmt::Display| {
         tracing::error!(%error, "a recorded name does not fit into the catalog");
     };
@@ -69,4 +73,15 @@ fn name(new: &NewNames, catalog: &Catalog) {
     for name in &new.models {
         let _ = catalog.models.resolve(name).inspect_err(|error| report(error));
     }
+    new.partitions.iter().try_for_each(|(source, partition, name)| {
+        match registries.register_partition(*source, name)? {
+            here if here == *partition => Ok(()),
+            here => Err(RegistryError::Disagreement {
+                what: PartitionId::WHAT,
+                number: here.number(),
+                here: name.clone(),
+                there: format!("{name}, number {}", partition.number()),
+            }),
+        }
+    })
 }

@@ -1,6 +1,6 @@
 //! The rows of the view `alerts`.
 
-use market::CandleKey;
+use market::{CandleKey, Numbered, RuleId};
 use operators::{Alert, AlertKey};
 
 use super::candles::{BARS, bar_prefix, lowest_bar};
@@ -28,7 +28,7 @@ impl Keyed for Alerts {
 
     fn lowest(prefix: KeyPrefix) -> AlertKey {
         let CandleKey { instrument, timeframe, open_time } = lowest_bar(prefix);
-        AlertKey { instrument, timeframe, open_time, rule: 0 }
+        AlertKey { instrument, timeframe, open_time, rule: RuleId(0) }
     }
 
     fn cells(key: &AlertKey, alert: &Alert, _part: usize, labels: &Labels, into: &mut Vec<Cell>) {
@@ -36,7 +36,7 @@ impl Keyed for Alerts {
             instrument: key.instrument,
             timeframe: key.timeframe,
             open_time: key.open_time,
-            rule: labels.rules.get(usize::from(key.rule)).map_or("", String::as_str),
+            rule: labels.rules.get(key.rule.number()).map_or("", String::as_str),
             raised: alert.raised,
             settled: alert.settled,
             first: alert.first,

@@ -1,6 +1,6 @@
 //! The rows of the view `signals`.
 
-use market::CandleKey;
+use market::{CandleKey, Numbered, RuleId};
 use operators::signals::{Signal, SignalKey};
 
 use super::candles::{bar_prefix, lowest_bar};
@@ -25,7 +25,7 @@ impl Keyed for Signals {
 
     fn lowest(prefix: KeyPrefix) -> SignalKey {
         let CandleKey { instrument, timeframe, .. } = lowest_bar(prefix);
-        SignalKey { instrument, timeframe, rule: 0 }
+        SignalKey { instrument, timeframe, rule: RuleId(0) }
     }
 
     fn cells(
@@ -38,7 +38,7 @@ impl Keyed for Signals {
         let row = SignalRow {
             instrument: key.instrument,
             timeframe: key.timeframe,
-            rule: labels.rules.get(usize::from(key.rule)).map_or("", String::as_str),
+            rule: labels.rules.get(key.rule.number()).map_or("", String::as_str),
             holds: signal.holds,
             newest: signal.newest,
             last_held: signal.last_held,

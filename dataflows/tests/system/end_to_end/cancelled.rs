@@ -77,7 +77,8 @@ fn a_live_job_restates_the_same_rows() {
         let out = folder.join(format!("before{workers}"));
         let until = Some(Commit(cancel - 1));
         let options = RunOptions { until, out: Some(out.clone()), ..RunOptions::default() };
-        let config = raw.check(Path::new(".")).unwrap();
+        let registries = recording.header().registries.clone();
+        let config = raw.check_with(Path::new("."), registries).unwrap();
         let states = Arc::new(NoStates);
         replay_recording(&config, recording, states, &options, &Stop::default()).unwrap();
         // The clock goes on meanwhile.

@@ -64,6 +64,41 @@ units = {{ time = "s" }}
     }
 }
 
+/// Two sources of one rank contradict each other: the one whose name comes first counts.
+#[test]
+fn of_two_sources_of_one_rank_the_first_by_name_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let source = |name: &str, price: i64| {
+        let rows: String = (0..30).map(|n| format!("{},{n},{},1\n", 60 + n, price + n)).collect();
+        fs::write(folder.join(format!("{name}.csv")), format!("t,i,p,q\n{rows}")).unwrap();
+        format!(
+            r#"
+[[source]]
+name = "{name}"
+kind = "file"
+paths = ["{name}.csv"]
+instrument = "x:A"
+columns = {{ time = "t", id = "i", price = "p", size = "q" }}
+units = {{ time = "s" }}
+"#
+        )
+    };
+    let (north, south) = (source("north", 100), source("south", 500));
+    let job = "[job]\ntimeframes = [\"1m\"]\n[commit]\nfile_rows = 7\n";
+    let candles = [("one", [&north, &south]), ("other", [&south, &north])].map(|(out, sources)| {
+        fs::write(folder.join("job.toml"), format!("{job}{}{}", sources[0], sources[1])).unwrap();
+        let args = ["replay", "job.toml", "--json", "--out", out];
+        let summary = tickweave(folder, &args).json();
+        let n = |key: &str| summary[key].as_u64().unwrap();
+        assert_eq!(["accepted", "duplicates", "conflicts"].map(n), [30, 0, 30], "{summary:#}");
+        fs::read_to_string(folder.join(out).join("candles.csv")).unwrap()
+    });
+    for candles in candles {
+        assert!(candles.contains("x:A,1m,1970-01-01T00:01:00Z,100,129,100,129,30,"), "{candles}");
+    }
+}
+
 #[test]
 fn a_fill_that_is_sent_twice_is_no_conflict() {
     let folder = tempfile::tempdir().unwrap();

@@ -25,43 +25,18 @@ struct KnownCircle {
 /// gone, its entry is removed.
 const KNOWN_CIRCLES: &[KnownCircle] = &[
     KnownCircle {
-        of: "market",
-        members: &["account", "instrument", "names", "scopes", "trade"],
-        reason: "ids of accounts, instruments and trades lie beside what is built of them",
-    },
-    KnownCircle {
-        of: "dataflows",
-        members: &["config", "health", "ingest", "jobs"],
-        reason: "settings are made of types of those that they set, and ingestion reports its health",
-    },
-    KnownCircle {
-        of: "dataflows",
-        members: &[
-            "ingest::connections",
-            "ingest::dispatcher",
-            "ingest::sequencer",
-            "ingest::source_status",
-        ],
-        reason: "the clock of the sequencer and the closed commit lie beside their first users",
-    },
-    KnownCircle {
-        of: "dataflows",
-        members: &["publish::arranged", "publish::board", "publish::history"],
-        reason: "what is published lies beside the board that publishes it",
-    },
-    KnownCircle {
-        of: "dataflows",
-        members: &["publish::keyed", "publish::scan"],
-        reason: "scans and keyed views name each other's types",
-    },
-    KnownCircle {
-        of: "dataflows",
-        members: &["serve::bars", "serve::session"],
+        of: "serving",
+        members: &["bars", "session"],
         reason: "requests of bars name a session, and sessions read as requests of bars do",
     },
     KnownCircle {
-        of: "dataflows",
-        members: &["serve::subscribe::snapshots", "serve::subscribe::update_cache"],
+        of: "serving",
+        members: &["routes", "socket", "subscribe"],
+        reason: "messages of sockets hold parts of the answers of routes",
+    },
+    KnownCircle {
+        of: "serving",
+        members: &["subscribe::snapshots", "subscribe::update_cache"],
         reason: "the cache makes snapshots, which read by the rules of the cache",
     },
 ];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Bar, Bucket, EventTime, InstrumentSpec, OrderKey, Price, Trade};
+use market::{Bar, Bucket, CalendarId, EventTime, InstrumentSpec, OrderKey, Price, Trade};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::LedgerConfig;
@@ -41,8 +41,8 @@ impl Bars {
     }
 
     /// The instrument's calendar; the job's while it is not known.
-    fn calendar(&self) -> u8 {
-        self.spec.map_or(0, |spec| spec.calendar)
+    fn calendar(&self) -> CalendarId {
+        self.spec.map_or(CalendarId(0), |spec| spec.calendar)
     }
 
     /// The base bar of any time.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use market::{Currency, InstrumentSpec, Timeframe};
+use market::{CalendarId, Currency, InstrumentSpec, Timeframe};
 use proptest::prelude::*;
 
 use super::*;
@@ -60,7 +60,11 @@ fn config() -> Arc<PortfolioConfig> {
 /// Odd instruments are quoted in euros.
 fn contract(instrument: u64) -> Contract {
     let quote = currency(if instrument % 2 == 1 { "EUR" } else { "USD" });
-    let spec = InstrumentSpec { price_scale: 2, quantity_scale: instrument as u8, calendar: 0 };
+    let spec = InstrumentSpec {
+        price_scale: 2,
+        quantity_scale: instrument as u8,
+        calendar: CalendarId(0),
+    };
     Contract { spec, quote, multiplier: 1 + instrument as u32 }
 }
 

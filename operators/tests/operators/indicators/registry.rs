@@ -2,7 +2,7 @@
 
 use super::bars::{Bars, Dice, Numbers, Scene};
 use super::bars::{INSTRUMENT, afresh, assert_as_defined, edits, follow, line, random_config};
-use market::{Calendar, Calendars, InstrumentSpec, Timeframe};
+use market::{Calendar, CalendarId, Calendars, InstrumentSpec, Timeframe};
 use operators::indicators::{INDICATORS, Indicator};
 
 const LINE: (market::InstrumentId, Timeframe) = (INSTRUMENT, Timeframe::MINUTE);
@@ -10,7 +10,7 @@ const LINE: (market::InstrumentId, Timeframe) = (INSTRUMENT, Timeframe::MINUTE);
 /// Common prices; a fraction of a cent; the largest and the negative.
 fn scene(seed: u64) -> Scene {
     let scene = |price_scale, quantity_scale, around, step| Scene {
-        spec: InstrumentSpec { price_scale, quantity_scale, calendar: 0 },
+        spec: InstrumentSpec { price_scale, quantity_scale, calendar: CalendarId(0) },
         around,
         step,
     };

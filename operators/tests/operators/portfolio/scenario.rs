@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use market::{
-    AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
-    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, OrderKey, Origin,
-    PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
+    AccountEvent, AccountRecord, Bar, BarState, CalendarId, Candle, CandleKey, Contract, Currency,
+    EventTime, FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder,
+    OrderKey, Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::PositionKey;
 use oracle::portfolio::commits::CommitInput;
@@ -78,8 +78,10 @@ impl Scenario {
             match step {
                 Step::Record(event) => {
                     self.position += 1;
-                    let (rank, source, partition) = (0, SourceId(0), 0);
-                    let origin = Origin { rank, source, partition, position: self.position };
+                    let (order, source, partition) =
+                        (NameOrder::default(), SourceId(0), PartitionId(0));
+                    let origin =
+                        Origin { rank: 0, order, source, partition, position: self.position };
                     commit.records.push(AccountRecord { origin, event });
                 }
                 Step::Bar(key, bar) => commit.bars.push((key, bar)),
@@ -113,7 +115,7 @@ pub(super) fn dollars() -> Contract {
 }
 
 pub(super) fn in_currency(quote: &str) -> Contract {
-    let spec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: 0 };
+    let spec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: CalendarId(0) };
     Contract { spec, quote: currency(quote), multiplier: 1 }
 }
 
@@ -191,7 +193,7 @@ fn bar_key(what: &str, minute: i64) -> CandleKey {
 }
 
 fn candle(minute: i64, price: i64, price_scale: u8, state: BarState) -> Candle {
-    let spec = InstrumentSpec { price_scale, quantity_scale: 0, calendar: 0 };
+    let spec = InstrumentSpec { price_scale, quantity_scale: 0, calendar: CalendarId(0) };
     let mut bar = Bar::empty(spec, minutes(minute + 1));
     let (time, sequence, scope, id) = (minutes(minute), 0, IdScope(0), TradeId::Number(0));
     bar.close = Some((OrderKey { time, sequence, scope, id }, Price(price)));

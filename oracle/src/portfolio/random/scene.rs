@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use market::{Contract, Currency, InstrumentId, InstrumentSpec, ModelId, PortfolioId, Timeframe};
+use market::{
+    CalendarId, Contract, Currency, InstrumentId, InstrumentSpec, ModelId, PortfolioId, Timeframe,
+};
 
 use super::Shape;
 use crate::portfolio::{Config, Pair, PortfolioConfig, RiskConfig};
@@ -82,7 +84,7 @@ fn instrument(prng: &mut Prng, number: usize, extremes: bool) -> Traded {
             spec: InstrumentSpec {
                 price_scale: prng.pick(&scales),
                 quantity_scale: prng.pick(&scales),
-                calendar: 0,
+                calendar: CalendarId(0),
             },
             // No pair leads from NOK, and the one from CHF never trades.
             quote: currency(prng.pick(&[
@@ -112,7 +114,7 @@ fn pairs(prng: &mut Prng) -> Vec<(Pair, Traded)> {
         let spec = InstrumentSpec {
             price_scale: prng.pick(&[2, 5, 9, 18]),
             quantity_scale: 2,
-            calendar: 0,
+            calendar: CalendarId(0),
         };
         let contract = Contract { spec, quote: currency(second), multiplier: 1 };
         if prng.percent(80) {

@@ -1,6 +1,6 @@
 //! The sources of account events.
 
-use market::{AccountEvent, AccountRecord, Origin, SourceId};
+use market::{AccountEvent, AccountRecord, NameOrder, Origin, PartitionId, SourceId};
 
 use crate::prng::Prng;
 
@@ -24,12 +24,14 @@ impl Sources {
     /// The event as reported by one of them.
     pub(super) fn speak(&mut self, event: AccountEvent) -> AccountRecord {
         let source = self.prng.index(self.sources.len());
+        // Names stand in another order than numbers.
+        let order = NameOrder((self.sources.len() - source) as u32);
         let partition = self.prng.index(2);
         let (rank, positions) = &mut self.sources[source];
         let position = positions[partition];
         positions[partition] += 1 + self.prng.below(3);
-        let source = SourceId(source as u8);
-        let origin = Origin { rank: *rank, source, partition: partition as u32, position };
+        let (source, partition) = (SourceId(source as u8), PartitionId(partition as u16));
+        let origin = Origin { rank: *rank, order, source, partition, position };
         AccountRecord { origin, event }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use market::{
-    AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Contract, Currency, EventTime,
-    FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, OrderKey, Origin,
-    PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
+    AccountEvent, AccountRecord, Bar, BarState, CalendarId, Candle, CandleKey, Contract, Currency,
+    EventTime, FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder,
+    OrderKey, Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use oracle::portfolio::{
     BaseAmounts, Config, DriftRow, Facts, Pair, PortfolioConfig, PortfolioRow, PositionRow,
@@ -32,7 +32,7 @@ pub(super) fn scaled(
     quote: &str,
     multiplier: u32,
 ) -> Contract {
-    let spec = InstrumentSpec { price_scale, quantity_scale, calendar: 0 };
+    let spec = InstrumentSpec { price_scale, quantity_scale, calendar: CalendarId(0) };
     Contract { spec, quote: money(quote), multiplier }
 }
 
@@ -90,7 +90,13 @@ pub(super) fn bust(id: u64) -> AccountEvent {
 
 /// A record of one source at this position.
 pub(super) fn record(position: u64, event: AccountEvent) -> AccountRecord {
-    let origin = Origin { rank: 0, source: SourceId(0), partition: 0, position };
+    let origin = Origin {
+        rank: 0,
+        order: NameOrder::default(),
+        source: SourceId(0),
+        partition: PartitionId(0),
+        position,
+    };
     AccountRecord { origin, event }
 }
 

@@ -2,9 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses some of them, and only tests do
 
 use market::{
-    Calendars, Candle, CandleKey, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Origin,
-    Price, Quantity, Record, Side, SourceId, Span, TimeUnit, Timeframe, Trade, TradeId, TradeRef,
-    Updates,
+    Calendars, Candle, CandleKey, Event, EventTime, IdScope, InstrumentId, InstrumentSpec,
+    NameOrder, Origin, PartitionId, Price, Quantity, Record, Side, SourceId, Span, TimeUnit,
+    Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use oracle::commits::{CommitInput, Fold, History, Output};
 use oracle::outliers::Far;
@@ -65,7 +65,13 @@ pub(crate) fn record(position: u64, event: Event) -> Record {
 /// A record of another source of the same provider rank.
 pub(crate) fn record_by(source: u8, position: u64, event: Event) -> Record {
     Record {
-        origin: Origin { rank: source, source: SourceId(source), partition: 0, position },
+        origin: Origin {
+            rank: source,
+            order: NameOrder::default(),
+            source: SourceId(source),
+            partition: PartitionId(0),
+            position,
+        },
         event,
     }
 }
