@@ -4,7 +4,6 @@
 //! config ─ cli ─► run ─► ingest (reader threads, clock, dispatcher) ─► engine (jobs on timely) ─► publish ─► views ◄─ serve, deliver
 //! ```
 
-pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -13,6 +12,7 @@ pub mod engine;
 pub mod health;
 pub mod ingest;
 pub mod jobs;
+pub mod node;
 pub mod output;
 pub mod produce;
 pub mod publish;

@@ -21,10 +21,10 @@ use crate::health::HealthMonitor;
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::{CommitDispatcher, DispatchError, Resume};
 use crate::ingest::http_ingest::HttpIngest;
-use crate::ingest::now;
 use crate::ingest::reader_thread::ReadProgress;
 use crate::ingest::recording::{Recorder, RecordingError, RecordingHeader};
 use crate::ingest::sequencer::SequencerError;
+use crate::ingest::{PausedSources, now};
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
 use crate::publish::{Board, BoardConfig, BoardReader, TRADE_LOG, ViewDigest};
@@ -158,6 +158,8 @@ pub struct Job {
     pub connections: Connections,
     /// The health of the process.
     pub health: HealthMonitor,
+    /// The sources that are paused on request, in a live run.
+    pub paused: PausedSources,
     /// Takes rows from clients, in a live run.
     pub http_ingest: Option<HttpIngest>,
     /// The status of deliveries to sinks; empty if nothing is delivered.
@@ -279,6 +281,7 @@ impl Job {
             progress,
             connections,
             health,
+            paused: PausedSources::default(),
             http_ingest,
             sinks,
             dispatcher,

@@ -39,15 +39,10 @@ impl Demo {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let config = self.config()?;
         let ticks = thousands(self.ticks_per_second.into());
-        run::live(
-            &config,
-            &RunOptions { followed: true, ..RunOptions::default() },
-            json,
-            |job, address| {
-                stderr::line(&welcome(address, &ticks, self.seed));
-                Ok(status::show(job)?)
-            },
-        )
+        run::live(config, RunOptions::default(), json, |node| {
+            stderr::line(&welcome(node.address(), &ticks, self.seed));
+            Ok(status::show(node)?)
+        })
     }
 
     fn config(&self) -> anyhow::Result<Config> {

@@ -3,10 +3,8 @@
 //! Exit codes: 0 done, or a live run stopped by a signal; 1 failed; 2 wrong command line or
 //! configuration; 3 a replay was stopped by a signal before its input ended.
 
-mod bench;
 mod check;
 mod demo;
-mod descriptors;
 mod mapping;
 mod produce;
 mod progress;
@@ -60,8 +58,6 @@ enum Command {
     Tail(tail::Tail),
     /// Make ticks and write them somewhere.
     Produce(Box<produce::Produce>),
-    /// Measure what this machine makes of it.
-    Bench(bench::Bench),
 }
 
 /// What a command came to.
@@ -103,7 +99,6 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(json),
         Command::Tail(tail) => tail.run(json),
         Command::Produce(produce) => produce.run(json),
-        Command::Bench(bench) => bench.run(json),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -164,12 +159,12 @@ fn start_log(filter: &str) -> anyhow::Result<()> {
     log.with_target(false).try_init().map_err(|error| anyhow::anyhow!(error))
 }
 
-/// The runtime of sockets and signals. The first SIGINT or SIGTERM asks to stop in order, the second
+/// Heeds signals until what this gives is dropped. The first SIGINT or SIGTERM asks to stop in order, the second
 /// ends the process at once.
-fn runtime(stop: &Stop) -> anyhow::Result<tokio::runtime::Runtime> {
+fn signals(stop: &Stop) -> anyhow::Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("serve")
+        .worker_threads(1)
+        .thread_name("signals")
         .enable_all()
         .build()?;
     let stop = stop.clone();

@@ -10,7 +10,7 @@ use market::{Catalog, EventTime, Span};
 use serde_json::json;
 
 use super::check::layers;
-use super::{Outcome, print, runtime};
+use super::{Outcome, print, signals};
 use crate::config::JobFiles;
 use crate::ingest::Stop;
 use crate::produce::{FORMS, Output, Produced, RowFormat};
@@ -94,7 +94,7 @@ struct Made {
 impl Produce {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let stop = Stop::default();
-        let _runtime = runtime(&stop)?;
+        let _signals = signals(&stop)?;
         let amends = self.made.corrections > 0.0 || self.made.cancels > 0.0;
         let default =
             if amends || self.config.is_some() { RowFormat::Entries } else { RowFormat::Ticks };

@@ -11,7 +11,7 @@ use super::check::layers;
 use super::mapping::Mapping;
 use super::progress::Bar;
 use super::report::print_report;
-use super::{Outcome, runtime, screen};
+use super::{Outcome, screen, signals};
 use crate::config::{ConfigError, JobFile, Layers, RawConfig};
 use crate::ingest::Stop;
 use crate::ingest::recording::Recording;
@@ -51,7 +51,7 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let stop = Stop::default();
-        let _runtime = runtime(&stop)?;
+        let _signals = signals(&stop)?;
         let Replay { paths, workers, timeframes, out, force, digest, speed, record, mapping } =
             self;
         let bar = Bar::default();

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use super::screen::{self, Beside};
+use crate::node::Node;
 use crate::publish::Board;
-use crate::run::Job;
 use crate::telemetry::Metrics;
 
 /// A terminal is drawn this often, …
@@ -18,9 +18,9 @@ const LOGGED: Duration = Duration::from_secs(10);
 /// Ticks per second are the mean over this time.
 const RATE_OVER: Duration = Duration::from_secs(2);
 
-/// Shows the state of `job` until what this gives is dropped.
-pub(super) fn show(job: &Job) -> std::io::Result<Beside> {
-    let mut state = State::of(job);
+/// Shows the state of `node` until what this gives is dropped.
+pub(super) fn show(node: &Node) -> std::io::Result<Beside> {
+    let mut state = State::of(node);
     if screen::is_terminal() {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
             .with_finish(ProgressFinish::Abandon); // the last state stays
@@ -43,8 +43,8 @@ struct State {
 }
 
 impl State {
-    fn of(job: &Job) -> State {
-        let (metrics, board) = (job.metrics.clone(), Arc::clone(&job.board));
+    fn of(node: &Node) -> State {
+        let (metrics, board) = (node.metrics().clone(), Arc::clone(node.board()));
         let began = Instant::now();
         State { metrics, board, began, counted: VecDeque::from([(began, 0)]) }
     }

@@ -15,6 +15,7 @@ pub mod event_queues;
 pub mod feed;
 pub mod http_ingest;
 pub mod input;
+mod paused_sources;
 pub mod play;
 pub mod reader_thread;
 pub mod recording;
@@ -28,6 +29,7 @@ pub use dispatcher::{CommitDispatcher, CommitObserver, DispatchError, InFlightLi
 pub use event_queues::{EventReceiver, EventSender, event_queue, event_queues};
 pub use feed::{Delivery, FeedSender, feed};
 pub use input::{ControlEvent, ControlRecord, SourceEvent};
+pub use paused_sources::PausedSources;
 pub use sequencer::{sequence_files, sequence_live, sequence_recording};
 pub use stop::Stop;
 pub use system_time::now;

@@ -10,7 +10,7 @@ use crate::clock::CommitClock;
 use crate::config::Config;
 use crate::ingest::event_queues::{EventSender, POST_EVENTS, SOURCE_EVENTS, event_queues};
 use crate::ingest::http_ingest::HttpIngest;
-use crate::ingest::sequencer::{LiveCallbacks, Naming, sequence_live};
+use crate::ingest::sequencer::{LiveCallbacks, LiveInput, Naming, sequence_live};
 use crate::ingest::source_manager::{OpenSources, OpenedSource, Shared, SourceSpec};
 use crate::ingest::{Stop, now};
 
@@ -42,15 +42,20 @@ pub fn run_live(
     let readers = opened.start().inspect_err(|_| stop.set()).map_err(RunError::Thread)?;
     http_ingest.iter().zip(posts).for_each(|(http_ingest, to)| http_ingest.open(to, at));
     let callbacks = LiveCallbacks {
-        paused: &|paused| http_ingest.iter().for_each(|http_ingest| http_ingest.pause(paused)),
+        paused: &|source, paused| {
+            if Some(source) == clients {
+                http_ingest.iter().for_each(|http_ingest| http_ingest.pause(paused));
+            }
+        },
         dispatched: &|binding| {
             http_ingest.iter().for_each(|http_ingest| http_ingest.committed(binding))
         },
     };
+    let input = LiveInput { events, paused: job.paused.clone() };
     let dispatcher = &mut job.dispatcher;
     let naming = Naming { sources: &names, catalog: &config.catalog };
     let sequenced =
-        sequence_live(clock, naming, events, config.cadence, dispatcher, callbacks, stop);
+        sequence_live(clock, naming, input, config.cadence, dispatcher, callbacks, stop);
     stop.set(); // also after an error: reader threads must end
     http_ingest.iter().for_each(HttpIngest::close);
     readers.into_iter().for_each(|reader| drop(reader.join()));

@@ -3,7 +3,6 @@
 
 mod bad_input;
 mod configuration;
-mod cost;
 mod delivering;
 mod demo;
 mod documented;

@@ -11,14 +11,23 @@ use crate::clock::{Binding, CommitClock};
 use crate::ingest::dispatcher::{CommitDispatcher, DispatchError};
 use crate::ingest::event_queues::EventReceiver;
 use crate::ingest::input::{ControlEvent, SourceEvent};
+use crate::ingest::paused_sources::PausedSources;
 use crate::ingest::stop::Stop;
 use crate::ingest::system_time::now;
+
+/// Where a live run gets its events.
+pub struct LiveInput {
+    /// The queues of all sources.
+    pub events: EventReceiver,
+    /// The sources that are paused on request.
+    pub paused: PausedSources,
+}
 
 /// Callbacks of a live run; they must not block.
 #[derive(Clone, Copy)]
 pub struct LiveCallbacks<'a> {
-    /// Called when all sources pause (`true`), and when they are resumed.
-    pub paused: &'a dyn Fn(bool),
+    /// Called with the number of a source that pauses (`true`) or is resumed.
+    pub paused: &'a dyn Fn(usize, bool),
     /// Called after each commit was dispatched.
     pub dispatched: &'a dyn Fn(&Binding),
 }
@@ -27,7 +36,7 @@ pub struct LiveCallbacks<'a> {
 pub fn sequence_live(
     clock: CommitClock,
     naming: Naming<'_>,
-    events: EventReceiver,
+    input: LiveInput,
     cadence: Cadence,
     dispatcher: &mut CommitDispatcher,
     callbacks: LiveCallbacks<'_>,
@@ -35,9 +44,9 @@ pub fn sequence_live(
 ) -> Result<(), SequencerError> {
     let mut sequencer = LiveSequencer {
         builder: CommitBuilder::new(clock, naming),
-        events,
+        is_paused: vec![false; input.events.sources()],
+        input,
         rest: None,
-        is_paused: false,
         cadence,
         timer: CommitTimer::new(cadence, Instant::now()),
         callbacks,
@@ -58,11 +67,11 @@ pub fn sequence_live(
 /// The open commit of a live run, and where its events come from.
 struct LiveSequencer<'a> {
     builder: CommitBuilder<'a>,
-    events: EventReceiver,
+    input: LiveInput,
     /// Rows that did not fit into the commit before, and their source.
     rest: Option<(usize, SourceEvent)>,
-    /// Whether all sources are, because operators retain too much.
-    is_paused: bool,
+    /// By source, whether it is.
+    is_paused: Vec<bool>,
     cadence: Cadence,
     timer: CommitTimer,
     callbacks: LiveCallbacks<'a>,
@@ -72,28 +81,33 @@ struct LiveSequencer<'a> {
 const STOP_POLL: Duration = Duration::from_millis(50);
 
 impl LiveSequencer<'_> {
-    /// Pauses all sources while operators retain more than they may. Their senders wait when their queues are full.
+    /// Pauses sources on request, and all of them while operators retain more than they may. Their senders wait when
+    /// their queues are full.
     fn pause_or_resume(&mut self, is_over_budget: bool) {
-        if self.is_paused == is_over_budget {
-            return;
+        for source in 0..self.is_paused.len() {
+            let pauses = is_over_budget || self.input.paused.is_paused(source);
+            if std::mem::replace(&mut self.is_paused[source], pauses) != pauses {
+                let event = if pauses { ControlEvent::Paused } else { ControlEvent::Resumed };
+                self.control(source, event);
+                (self.callbacks.paused)(source, pauses);
+            }
         }
-        self.is_paused = is_over_budget;
-        let event = if is_over_budget { ControlEvent::Paused } else { ControlEvent::Resumed };
-        for source in 0..self.events.sources() {
-            self.control(source, event.clone());
-        }
-        (self.callbacks.paused)(is_over_budget);
+    }
+
+    /// Whether no source may send anything.
+    fn all_pause(&self) -> bool {
+        self.is_paused.iter().all(|is_paused| *is_paused)
     }
 
     /// Takes events until the commit is due or full, or a stop is asked for; while sources pause, only for a moment, so
     /// that the budget is looked at again.
     fn collect(&mut self, stop: &Stop) {
         while self.builder.rows() < self.cadence.records_max && !stop.is_set() {
-            let poll = if self.is_paused { self.cadence.round.min(STOP_POLL) } else { STOP_POLL };
+            let poll = if self.all_pause() { self.cadence.round.min(STOP_POLL) } else { STOP_POLL };
             let deadline = self.timer.due(self.builder.rows()).min(Instant::now() + poll);
-            match self.rest.take().or_else(|| self.events.recv_until(deadline)) {
+            match self.rest.take().or_else(|| self.input.events.recv_until(deadline)) {
                 Some((source, event)) => self.take(source, event),
-                None if self.is_paused => return,
+                None if self.all_pause() => return,
                 None => {}
             }
             if self.timer.due(self.builder.rows()) <= Instant::now() {
@@ -131,8 +145,8 @@ impl LiveSequencer<'_> {
     /// A control event takes effect, in the open commit.
     fn control(&mut self, source: usize, event: ControlEvent) {
         match event {
-            ControlEvent::Paused => self.events.pause(source),
-            ControlEvent::Resumed => self.events.resume(source),
+            ControlEvent::Paused => self.input.events.pause(source),
+            ControlEvent::Resumed => self.input.events.resume(source),
             _ => {}
         }
         self.builder.apply(source, event);

@@ -15,7 +15,7 @@ use rows::PartitionNames;
 
 pub use commit_timer::Cadence;
 pub use files::sequence_files;
-pub use live::{LiveCallbacks, sequence_live};
+pub use live::{LiveCallbacks, LiveInput, sequence_live};
 pub use recorded::{RecordingEnd, sequence_recording};
 
 /// The names and the rank of a source, for dead letters and records.

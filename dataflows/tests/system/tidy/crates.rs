@@ -23,7 +23,11 @@ pub(super) const CRATES: &[Crate] = &[
     Crate { name: "cost", depends_on: &["market"] },
     Crate {
         name: "dataflows",
-        depends_on: &["market", "rows", "operators", "connectors", "serving", "cost"],
+        depends_on: &["market", "rows", "operators", "connectors", "serving"],
+    },
+    Crate {
+        name: "bench",
+        depends_on: &["market", "rows", "operators", "connectors", "cost", "serving", "dataflows"],
     },
 ];
 

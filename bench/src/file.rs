@@ -14,12 +14,11 @@ use serde_json::{Value, json};
 use super::clocks::{memory, of_process, quantile};
 use super::rig::{BenchJob, COMMIT_ROWS, fills};
 use super::{Figures, Files};
-use crate::config::RawConfig;
-use crate::ingest::Stop;
-use crate::produce::RowFormat;
-use crate::run::{RunOptions, replay_files};
-use crate::stderr::say;
-use crate::workload::{Market, Workload};
+use dataflows::config::RawConfig;
+use dataflows::ingest::Stop;
+use dataflows::produce::RowFormat;
+use dataflows::run::{RunOptions, replay_files};
+use dataflows::workload::{Market, Workload};
 
 /// The venue of a file's symbols.
 const VENUE: &str = "made";
@@ -91,7 +90,7 @@ fn rows_of(path: &Path) -> anyhow::Result<usize> {
 
 fn run_one(path: &Path, one: &str) -> anyhow::Result<Value> {
     let run = Command::new(std::env::current_exe()?)
-        .args(["--log", "warn", "bench", "--one", one, "--file"])
+        .args(["--log", "warn", "--one", one, "--file"])
         .arg(path)
         .output()?;
     serde_json::from_slice(&run.stdout)

@@ -11,10 +11,10 @@ use market::{
 };
 
 use super::now;
-use crate::workload::{Market, Tick, Workload};
+use dataflows::workload::{Market, Tick, Workload};
 
 /// The instrument of the probes.
-pub(in crate::bench) const PROBE: &str = "bench:PROBE";
+pub(crate) const PROBE: &str = "bench:PROBE";
 
 /// Rows of a batch at most.
 const BATCH: usize = 1_024;
@@ -22,7 +22,7 @@ const BATCH: usize = 1_024;
 const BATCH_TIME: Duration = Duration::from_millis(1);
 
 /// When what is due; it begins when it is first read.
-pub(in crate::bench) struct Schedule {
+pub(crate) struct Schedule {
     begun: OnceLock<Instant>,
     pub(super) rate: u32,
     pub(super) ticks_per_probe: u64,
@@ -31,7 +31,7 @@ pub(in crate::bench) struct Schedule {
 }
 
 impl Schedule {
-    pub(in crate::bench) fn new(
+    pub(crate) fn new(
         rate: u32,
         ticks_per_probe: u64,
         length: Duration,
@@ -66,7 +66,7 @@ impl Schedule {
 }
 
 /// A source of one partition that brings what is due.
-pub(in crate::bench) struct Paced {
+pub(crate) struct Paced {
     schedule: Arc<Schedule>,
     market: Arc<Market>,
     workload: Workload,
@@ -74,7 +74,7 @@ pub(in crate::bench) struct Paced {
 }
 
 /// The load of a schedule; its instruments are registered in `catalog`.
-pub(in crate::bench) fn probe_source(
+pub(crate) fn probe_source(
     schedule: &Arc<Schedule>,
     catalog: &Catalog,
 ) -> Result<Arc<dyn Source>, CatalogError> {
@@ -155,7 +155,7 @@ impl Reader {
 impl PartitionReader for Reader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
         if self.next == 0 {
-            self.wall = crate::ingest::now();
+            self.wall = dataflows::ingest::now();
             let _ = self.schedule.begun.set(now());
         }
         let due = self.schedule.due(self.next);

@@ -5,9 +5,8 @@ use anyhow::{Context, bail};
 use super::clocks::memory;
 use super::rig::{Batches, BenchJob, COMMIT_ROWS, closed, config, in_own_process, start};
 use super::{Asked, Figures, Measurement};
-use crate::run::RunOptions;
-use crate::stderr::say;
-use crate::workload::{Ids, Workload};
+use dataflows::run::RunOptions;
+use dataflows::workload::{Ids, Workload};
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "memory",

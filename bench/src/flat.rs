@@ -9,9 +9,8 @@ use serde_json::json;
 use super::clocks::memory;
 use super::rig::{BenchJob, Commits, closed, config, in_own_process, start};
 use super::{Asked, Figures, Measurement};
-use crate::run::RunOptions;
-use crate::stderr::say;
-use crate::workload::Workload;
+use dataflows::run::RunOptions;
+use dataflows::workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "flat",

@@ -1,20 +1,23 @@
 //! How fast entries of a Redis stream become candles, beside a consumer that only reads and decodes them.
 //!
-//! `cargo bench -p dataflows --bench redis`. Needs `redis-server`. A server of its own on a free port is given
+//! `cargo bench -p bench --bench redis`. Needs `redis-server`. A server of its own on a free port is given
 //! 300,000 entries of one field, JSON of some 120 bytes; then by turns, three times: a loop that reads them by XREAD
-//! with the same client and decodes them into a struct by `serde_json`; the source alone, into records; and the whole binary, from its
-//! start until `providers` says that all were read. Wall time, and CPU time of the reading process.
+//! with the same client and decodes them into a struct by `serde_json`; the source alone, into records; and a whole
+//! node, from its start until all were read and it has stopped. Wall time, and CPU time of the reading process.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use connectors::{BuildContext, Place};
+use dataflows::config::RawConfig;
+use dataflows::ingest::Stop;
+use dataflows::node::Node;
+use dataflows::run::RunOptions;
 use market::Catalog;
 use redis::{Client, Connection, Value};
 use serde::Deserialize;
@@ -54,14 +57,14 @@ fn main() {
     fill(&mut connection);
 
     let config = format!(
-        "[job]\ntimeframes = [\"1s\", \"1m\"]\nindicators = []\n[[source]]\nname = \"s\"\nkind = \"redis-streams\"\nurl = \"{url}\"\n\
+        "[http]\nlisten = \"127.0.0.1:0\"\n[job]\ntimeframes = [\"1s\", \"1m\"]\nindicators = []\n[[source]]\nname = \"s\"\nkind = \"redis-streams\"\nurl = \"{url}\"\n\
          streams = [\"s\"]\n{MEANING}"
     );
     fs::write(folder.path().join("job.toml"), config).unwrap();
     let ways: [(&str, &dyn Fn() -> Cost); 3] = [
         ("a loop that reads and decodes", &|| bare_loop(&client)),
         ("the source, into records", &|| source(&url)),
-        ("the binary, into candles of 1s and 1m", &|| binary(folder.path())),
+        ("the binary, into candles of 1s and 1m", &|| node(folder.path())),
     ];
     let mut costs = [const { Vec::new() }; 3];
     for _ in 0..RUNS {
@@ -164,35 +167,16 @@ fn source(url: &str) -> Cost {
     })
 }
 
-fn binary(folder: &std::path::Path) -> Cost {
-    let began = Instant::now();
-    let said = folder.join("said");
-    let mut job = Command::new(env!("CARGO_BIN_EXE_tickweave"));
-    job.args(["run", "job.toml", "--listen", "127.0.0.1:0"]).current_dir(folder);
-    let job = job.stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap()).spawn().unwrap();
-    let job = Process(job);
-    let address = loop {
-        let said = fs::read_to_string(&said).unwrap();
-        match said.split_once("serving http://") {
-            Some((_, rest)) => break rest.split('/').next().unwrap().to_owned(),
-            None => sleep(Duration::from_millis(5)),
+fn node(folder: &std::path::Path) -> Cost {
+    timed(|| {
+        let config = RawConfig::read(&folder.join("job.toml")).unwrap().check(folder).unwrap();
+        let node = Node::start(config, RunOptions::default(), &Stop::default()).unwrap();
+        while node.metrics().totals().records < ENTRIES {
+            sleep(Duration::from_millis(5));
         }
-    };
-    let all = format!("\"rows\":{ENTRIES},");
-    while !providers(&address).contains(&all) {
-        sleep(Duration::from_millis(20));
-    }
-    (began.elapsed().as_secs_f64(), cpu(job.0.id()))
-}
-
-fn providers(address: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let host =
-        format!("GET /v1/views/providers HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(host.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+        node.control().stop();
+        node.wait().unwrap();
+    })
 }
 
 fn timed(what: impl FnOnce()) -> Cost {

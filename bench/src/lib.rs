@@ -1,4 +1,4 @@
-//! `tickweave bench`: what this machine makes of it, each figure beside one that says what is possible.
+//! What this machine makes of it, each figure beside one that says what is possible.
 //!
 //! | measured | beside |
 //! |---|---|
@@ -11,6 +11,11 @@
 //!
 //! Loads of latencies are open: what is due is sent when it is due, whatever became of what was sent before, and latency counts from when it
 //! was due. To add a measurement: a file, and a line in [`MEASUREMENTS`].
+
+/// Prints a line for people on standard error, in its order with those of the log.
+macro_rules! say {
+    ($($text:tt)*) => { dataflows::stderr::line(&format!($($text)*)) };
+}
 
 mod client;
 mod clocks;

@@ -9,13 +9,12 @@ use operators::{CommitContext, NoStates, ReadFrom, StateError, Watermarks};
 use super::clocks::{of_thread, quantile};
 use super::rig::{Batches, BenchJob, config};
 use super::{Asked, Figures, Measurement};
-use crate::config::Config;
-use crate::ingest::{Delivery, FeedSender};
-use crate::jobs::candles::{JobContext, OPERATORS};
-use crate::publish::{Board, BoardConfig, Publisher};
-use crate::stderr::say;
-use crate::telemetry::Metrics;
-use crate::workload::Workload;
+use dataflows::config::Config;
+use dataflows::ingest::{Delivery, FeedSender};
+use dataflows::jobs::candles::{JobContext, OPERATORS};
+use dataflows::publish::{Board, BoardConfig, Publisher};
+use dataflows::telemetry::Metrics;
+use dataflows::workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "commits",

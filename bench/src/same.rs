@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use cost::Loop;
 use market::{CandleKey, Catalog, EventTime, InstrumentId, Timeframe};
 
-use crate::publish::BoardReader;
-use crate::views::VIEWS;
+use dataflows::publish::BoardReader;
+use dataflows::views::VIEWS;
 use rows::{Cell, ReadError, RowFilter, Scan, View};
 
 /// The loop's numbers of the outputs of indicators.

@@ -12,12 +12,12 @@ use market::{
 use operators::NoStates;
 use serde_json::Value;
 
-use crate::clock::{Binding, CommitClock};
-use crate::config::{Config, RawConfig};
-use crate::ingest::ClosedCommit;
-use crate::publish::BoardReader;
-use crate::run::{Job, RunError, RunOptions};
-use crate::workload::{Market, Ticks, Workload};
+use dataflows::clock::{Binding, CommitClock};
+use dataflows::config::{Config, RawConfig};
+use dataflows::ingest::ClosedCommit;
+use dataflows::publish::BoardReader;
+use dataflows::run::{Job, RunError, RunOptions};
+use dataflows::workload::{Market, Ticks, Workload};
 
 /// Rows of a commit, as of bare files.
 pub(super) const COMMIT_ROWS: usize = 10_000;
@@ -186,12 +186,13 @@ pub(super) fn closed(binding: Binding, records: Vec<Record>) -> ClosedCommit {
 
 /// The standard output of this program in a process of its own, which has done nothing before.
 pub(super) fn in_own_process(args: &[&str]) -> anyhow::Result<Value> {
-    let run = Command::new(std::env::current_exe()?)
-        .args(["--log", "warn", "bench"])
-        .args(args)
-        .output()?;
+    let run = Command::new(std::env::current_exe()?).args(["--log", "warn"]).args(args).output()?;
     serde_json::from_slice(&run.stdout).with_context(|| {
-        format!("`bench {}` failed: {}", args.join(" "), String::from_utf8_lossy(&run.stderr))
+        format!(
+            "`tickweave-bench {}` failed: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&run.stderr)
+        )
     })
 }
 

@@ -1,9 +1,23 @@
 //! The job as one plain loop and the engine come to the same rows: bars, indicators, positions, portfolios.
 
-use dataflows::bench::{Minute, compare, minutes};
-use dataflows::workload::{Ids, Workload};
+use std::path::Path;
+use std::process::Command;
 
-use super::end_to_end::binary::tickweave;
+use bench::{Minute, compare, minutes};
+use dataflows::workload::{HEADER, Ids, Lines, Workload};
+use serde_json::Value;
+
+/// The figures that the command prints with these flags.
+fn figures(folder: &Path, args: &[&str]) -> Value {
+    let run = Command::new(env!("CARGO_BIN_EXE_tickweave-bench"))
+        .current_dir(folder)
+        .args(["--log", "warn", "--json"])
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    serde_json::from_slice(&run.stdout).unwrap()
+}
 
 /// A small market in which much is amended.
 fn workload(seed: u64) -> Workload {
@@ -40,8 +54,8 @@ fn a_bench_tells_every_figure_that_it_promises() {
     let small = ["--rows", "20000", "--repeats", "1", "--rate", "2000", "--seconds", "1"];
     let parts = ["throughput", "commits", "latency", "fan-out", "growth"];
     let only: Vec<_> = parts.iter().flat_map(|part| ["--only", part]).collect();
-    let args = [&["bench", "--json", "--sockets", "10"], &small[..], &only].concat();
-    let report = tickweave(folder.path(), &args).json();
+    let args = [&["--sockets", "10"], &small[..], &only].concat();
+    let report = figures(folder.path(), &args);
     for figure in [
         "/ticks_per_s/1",
         "/ticks_per_s/2",
@@ -83,10 +97,16 @@ fn what_a_replay_retains_is_its_horizon_and_its_bars() {
 #[test]
 fn replays_of_a_file_are_measured_beside_the_loop() {
     let folder = tempfile::tempdir().unwrap();
-    let made = ["produce", "--rows", "20000", "--out", "ticks.csv"];
-    assert_eq!(tickweave(folder.path(), &made).code, Some(0));
-    let args = ["bench", "--file", "ticks.csv", "--repeats", "1", "--workers", "2", "--json"];
-    let report = tickweave(folder.path(), &args).json();
+    let workload = Workload { rows: 20_000, ..Workload::default() };
+    let (mut lines, mut text) = (Lines::new(&workload), Vec::from(HEADER));
+    for tick in workload.ticks() {
+        text.push(b'\n');
+        text.extend_from_slice(lines.line(&tick).1);
+    }
+    text.push(b'\n');
+    std::fs::write(folder.path().join("ticks.csv"), text).unwrap();
+    let args = ["--file", "ticks.csv", "--repeats", "1", "--workers", "2"];
+    let report = figures(folder.path(), &args);
     for job in ["j1", "j2", "j3"] {
         for how in ["loop", "1", "2"] {
             let figures = &report[format!("file_{job}_{how}")];

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! scripts/services start /tmp/servers kafka
-//! . /tmp/servers/kafka.env && KAFKA=$KAFKA cargo bench -p dataflows --bench kafka
+//! . /tmp/servers/kafka.env && KAFKA=$KAFKA cargo bench -p bench --bench kafka
 //! ```
 //!
 //! Fills a topic of one partition with ticks as CSV, then reads all of it by turns: by that loop, by a source's reader,

@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 use super::client::Client;
 use super::clocks::quantile;
 use super::{Asked, Figures, Measurement};
-use crate::stderr::say;
 use echo::Echo;
 use paced::Schedule;
 
@@ -46,13 +45,13 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let schedule = || Schedule::new(asked.rate, TICKS_PER_PROBE, length, asked.seed);
     let of_echo = schedule();
     let served = Served::start(&Echo::new(Arc::clone(&of_echo)))?;
-    let mut echo = follow(served.address, &of_echo)?;
+    let mut echo = follow(served.address(), &of_echo)?;
     served.stop()?;
 
     let schedule = schedule();
     let (config, source) = engine(&schedule)?;
     let served = Served::run(config, source)?;
-    let address = served.address;
+    let address = served.address();
     let reads = Arc::clone(&schedule);
     let reading =
         thread::Builder::new().name("clients".to_owned()).spawn(move || read(address, &reads))?;

@@ -15,7 +15,6 @@ use super::client::{Framed, UPGRADE, frame, text_frame};
 use super::clocks::of_others;
 use super::live::{PROBE, Served, engine, schedule};
 use super::{Asked, Figures, Measurement};
-use crate::stderr::say;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "fan-out",
@@ -49,7 +48,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let schedule = schedule(UPDATES, length + Duration::from_secs(120), asked.seed);
     let (config, source) = engine(&schedule)?;
     let served = Served::run(config, source)?;
-    let (per_cpu, bytes) = deliveries(served.address, asked.sockets, length)?;
+    let (per_cpu, bytes) = deliveries(served.address(), asked.sockets, length)?;
     served.stop()?;
     let bare = Bare::start(bytes)?;
     let (bare_per_cpu, _) = deliveries(bare.address, asked.sockets, length)?;

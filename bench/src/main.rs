@@ -1,22 +1,31 @@
-//! `tickweave bench`.
+//! The command `tickweave-bench`.
 
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::bail;
-use clap::Args;
+use anyhow::{Context as _, bail};
+use clap::Parser;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use dataflows::stderr;
 use serde_json::Value;
 
-use super::{Outcome, print};
-use crate::bench::{
+use bench::{
     Asked, Figures, Files, MEASUREMENTS, Measurement, One, measure_file, minutes, point, retained,
 };
-use crate::stderr::say;
 
 /// Measure what this machine makes of Tickweave, each figure beside one that says what is possible. Takes
 /// under a minute on an idle machine, without what is only measured when asked for; only release builds mean something.
-#[derive(Args)]
-pub(super) struct Bench {
+#[derive(Parser)]
+#[command(version)]
+struct Bench {
+    /// Print the figures as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    /// What is logged on standard error, such as `warn` or `connectors=debug`.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    log: String,
     /// Measure only this; may be given several times.
     #[arg(long, value_parser = measurements())]
     only: Vec<String>,
@@ -62,24 +71,53 @@ pub(super) struct Bench {
     point: Option<String>,
 }
 
+/// Lines of standard error that are left at the end are written within this time, or not at all.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let bench = Bench::parse();
+    stderr::begin(Box::new(|text| {
+        let _ = std::io::stderr().write_all(text);
+    }));
+    let run = start_log(&bench.log).and_then(|()| bench.run());
+    if let Err(error) = &run {
+        stderr::line(&format!("tickweave-bench: {error:#}"));
+    }
+    stderr::flush(FLUSH_TIMEOUT);
+    if run.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn start_log(filter: &str) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .with_context(|| format!("--log {filter} is no filter"))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| stderr::Log);
+    let log = log.with_ansi(false).with_target(false).log_internal_errors(false);
+    log.try_init().map_err(|error| anyhow::anyhow!(error))
+}
+
+/// Writes to standard output.
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}
+
 impl Bench {
-    pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
+    fn run(self) -> anyhow::Result<()> {
         if let Some(ids) = &self.retain {
             print(&format!("{}\n", retained(ids, self.seed)?))?;
-            return Ok(Outcome::Done);
+            return Ok(());
         }
         if let Some(of) = &self.point {
             print(&format!("{}\n", serde_json::to_string(&point(of, self.rows, self.seed)?)?))?;
-            return Ok(Outcome::Done);
+            return Ok(());
         }
         if let Some(count) = self.minutes {
             let measured = minutes(count, self.rate, self.seed)?;
             print(&format!("{}\n", serde_json::to_string(&measured)?))?;
-            return Ok(Outcome::Done);
+            return Ok(());
         }
         if let (Some(one), Some(file)) = (self.one, &self.file) {
             print(&format!("{}\n", one.run(file)?))?;
-            return Ok(Outcome::Done);
+            return Ok(());
         }
         if cfg!(debug_assertions) {
             tracing::warn!("this is no release build: its figures mean little");
@@ -98,10 +136,10 @@ impl Bench {
             }
             None => self.measure(&mut figures)?,
         }
-        if json {
+        if self.json {
             print(&format!("{}\n", figures.json()))?;
         }
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     fn measure(&self, figures: &mut Figures) -> anyhow::Result<()> {
@@ -118,7 +156,7 @@ impl Bench {
         figures.report("version", env!("CARGO_PKG_VERSION"));
         figures.report("cores", cores);
         figures.report("debug", Value::from(cfg!(debug_assertions)));
-        say!("tickweave {} on {cores} cores", env!("CARGO_PKG_VERSION"));
+        stderr::line(&format!("tickweave {} on {cores} cores", env!("CARGO_PKG_VERSION")));
         let is_asked = |one: &&Measurement| match self.only.is_empty() {
             true => one.by_default,
             false => self.only.iter().any(|only| only == one.name),

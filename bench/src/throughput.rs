@@ -9,9 +9,8 @@ use market::CandleKey;
 use super::clocks::{of_process, quantile};
 use super::rig::{Batches, BenchJob, COMMIT_ROWS, config, start};
 use super::{Asked, Figures, Measurement, differences};
-use crate::run::RunOptions;
-use crate::stderr::say;
-use crate::workload::Workload;
+use dataflows::run::RunOptions;
+use dataflows::workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "throughput",

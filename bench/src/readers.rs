@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +16,6 @@ use anyhow::Context;
 use super::client::Client;
 use super::clocks::quantile;
 use super::{Asked, Figures, Measurement};
-use crate::stderr::say;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "readers",
@@ -111,9 +111,21 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The command `tickweave`, which is built beside this one.
+fn tickweave() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let path = own.with_file_name("tickweave");
+    anyhow::ensure!(
+        path.is_file(),
+        "{} is not there; build it with `cargo build --release`",
+        path.display()
+    );
+    Ok(path)
+}
+
 impl Demo {
     fn start() -> anyhow::Result<Demo> {
-        let mut process = Command::new(std::env::current_exe()?)
+        let mut process = Command::new(tickweave()?)
             .args(["--log", "warn", "demo", "--port", "0"])
             .args(["--ticks-per-second", &RATE.to_string()])
             .stdout(Stdio::null())

@@ -1,0 +1,138 @@
+//! Something to measure, served on a free port by the server that every node has.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use market::{Calendars, Generation, NameOrder, SourceId, Span, Timeframe};
+use tokio::sync::{Semaphore, watch};
+
+use super::echo::Echo;
+use super::paced::{Schedule, probe_source};
+use crate::rig::{BenchJob, config};
+use dataflows::clock::{Coverage, SourceTiming};
+use dataflows::config::{Config, ConfiguredSource};
+use dataflows::ingest::Stop;
+use dataflows::ingest::sequencer::SourceNames;
+use dataflows::node::{BoundServer, Node, RunningServer};
+use dataflows::run::RunOptions;
+use dataflows::telemetry::Metrics;
+use dataflows::views::VIEW_LIST;
+use rows::readers::{Bounds, ReaderPool};
+use rows::{Labels, PartitionNames, ViewReader};
+use serving::{Context, Health, Limits, Posts, Readiness, UpdateCache};
+
+/// The most connections of a server that is measured.
+const CONNECTIONS: usize = 4_096;
+
+/// A server, and what feeds it.
+pub(crate) enum Served {
+    /// The echo of a load.
+    Echo {
+        /// The server.
+        server: RunningServer,
+        /// The thread that feeds it.
+        feeding: JoinHandle<()>,
+    },
+    /// A node.
+    Node(Box<Node>),
+}
+
+impl Served {
+    /// The echo of a load.
+    pub(super) fn start(echo: &Echo) -> anyhow::Result<Served> {
+        let feeding = echo.load()?;
+        let server = BoundServer::bind(free_port())?;
+        Ok(Served::Echo { server: server.serve(context(echo)?), feeding })
+    }
+
+    /// A live run of the engine.
+    pub(crate) fn run(mut config: Config, source: ConfiguredSource) -> anyhow::Result<Served> {
+        config.sources.clear();
+        config.sources.push(source);
+        config.listen = free_port();
+        config.connections = CONNECTIONS;
+        let node = Node::start(config, RunOptions::default(), &Stop::default())?;
+        Ok(Served::Node(Box::new(node)))
+    }
+
+    /// The address that it serves.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Served::Echo { server, .. } => server.address(),
+            Served::Node(node) => node.address(),
+        }
+    }
+
+    /// Ends it all.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        match self {
+            Served::Echo { server, feeding } => {
+                feeding.join().map_err(|_| anyhow::anyhow!("what feeds the server panicked"))?;
+                server.stop();
+            }
+            Served::Node(node) => {
+                node.control().stop();
+                node.wait()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn free_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// The configuration of a run under the load of a schedule, and the source that is the load.
+pub(crate) fn engine(schedule: &Arc<Schedule>) -> anyhow::Result<(Config, ConfiguredSource)> {
+    let config = config(BenchJob::J2, 1, "")?;
+    let source = probe_source(schedule, &config.catalog)?;
+    let source = ConfiguredSource {
+        id: SourceId(0),
+        kind: "bench".to_owned(),
+        names: SourceNames {
+            name: "bench".to_owned(),
+            rank: 0,
+            order: NameOrder::default(),
+            partitions: PartitionNames::one("load"),
+        },
+        required: true,
+        timing: SourceTiming {
+            disorder: Span::secs(5),
+            idle_after: None,
+            coverage: Coverage::All,
+            historic: false,
+            partitions: 1,
+        },
+        play: None,
+        source,
+    };
+    Ok((config, source))
+}
+
+/// What routes answer from when the echo is served.
+fn context(echo: &Echo) -> anyhow::Result<Context> {
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    let limits = Limits { connections: CONNECTIONS, ..Limits::default() };
+    Ok(Context {
+        views: VIEW_LIST,
+        reader: Arc::clone(&echo.reader) as Arc<dyn ViewReader>,
+        readers: ReaderPool::start(Bounds::default(), metrics.on_refused())?,
+        catalog: Arc::clone(&echo.catalog),
+        calendars: Calendars::utc(),
+        timeframes: vec![Timeframe::MINUTE],
+        labels: Labels::default(),
+        metrics: Arc::new(metrics),
+        health: Arc::new(|| Health { checks: [].into(), readiness: Readiness::Ready }),
+        version: env!("CARGO_PKG_VERSION"),
+        started: Instant::now(),
+        limits,
+        updates: UpdateCache::default(),
+        closing: watch::channel(false).1,
+        sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
+        posts: Posts::new(None),
+        run: Generation(1).0,
+    })
+}
