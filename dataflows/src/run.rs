@@ -451,7 +451,7 @@ pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result
             readers.push(reader.start().map_err(RunError::Thread)?);
             partitions.push(((number, partition), receiver));
         }
-        leave_out_others(&mut clock, source.id, &numbers);
+        leave_out_others(&mut clock, (source.id, source.timing.partitions), &numbers);
     }
     let pacer = options.speed.map(Pacer::new);
     let rows = config.file_rows;
@@ -464,10 +464,13 @@ pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result
     job.finish(sequenced, options)
 }
 
-/// Leaves the partitions out that a source has had and has no more.
-fn leave_out_others(clock: &mut CommitClock, source: SourceId, open: &BTreeSet<PartitionId>) {
-    let end = open.last().map_or(0, |last| last.number());
-    let gone = (0..end).filter(|number| !open.contains(&PartitionId::of_number(*number)));
+/// Leaves out those of the first `count` partitions of a source that it has had and has no more.
+fn leave_out_others(
+    clock: &mut CommitClock,
+    (source, count): (SourceId, usize),
+    open: &BTreeSet<PartitionId>,
+) {
+    let gone = (0..count).filter(|number| !open.contains(&PartitionId::of_number(*number)));
     gone.for_each(|number| clock.leave_out(source.number(), number));
 }
 
