@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use market::{
     Bar, BarState, Calendars, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId,
-    InstrumentSpec, OrderKey, Price, SourceId, Timeframe, TradeId,
+    InstrumentSpec, OrderKey, Price, RuleId, SourceId, Timeframe, TradeId,
 };
 use operators::signals::{Condition, Direction, PATTERNS, Rule, Series, Settle};
 use operators::{
@@ -138,6 +138,7 @@ fn rules() -> Arc<[Rule]> {
     ];
     let patterns = PATTERNS.iter().take(5).map(Condition::Candlestick);
     let rules = conditions.into_iter().chain(patterns).enumerate().map(|(at, condition)| Rule {
+        id: RuleId(at as u16),
         name: format!("rule {at}"),
         instruments: Vec::new(),
         timeframes: Vec::new(),
