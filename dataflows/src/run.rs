@@ -420,10 +420,13 @@ fn recorder_at(
     Recorder::create(path, header, names, options.force)
 }
 
-/// Leaves the partitions out that a source has had and has no more.
-fn leave_out_others(clock: &mut CommitClock, source: SourceId, open: &BTreeSet<PartitionId>) {
-    let end = open.last().map_or(0, |last| last.number());
-    let gone = (0..end).filter(|number| !open.contains(&PartitionId::of_number(*number)));
+/// Leaves out those of the first `count` partitions of a source that it has had and has no more.
+fn leave_out_others(
+    clock: &mut CommitClock,
+    (source, count): (SourceId, usize),
+    open: &BTreeSet<PartitionId>,
+) {
+    let gone = (0..count).filter(|number| !open.contains(&PartitionId::of_number(*number)));
     gone.for_each(|number| clock.leave_out(source.number(), number));
 }
 

@@ -105,7 +105,8 @@ fn opened_clock(config: &Config, opened: &OpenSources, at: EventTime) -> CommitC
     let clock = CommitClock::new(timings, config.ahead_live(), at);
     let mut clock = clock.reading_from(ReadFrom::new(read_from));
     for OpenedSource { id, partitions, .. } in opened.opened() {
-        leave_out_others(&mut clock, *id, partitions);
+        let count = partitions.last().map_or(0, |last| last.number() + 1);
+        leave_out_others(&mut clock, (*id, count), partitions);
     }
     clock
 }

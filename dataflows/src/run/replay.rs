@@ -82,7 +82,7 @@ fn start_file_readers(
             readers.push(reader.start().map_err(RunError::Thread)?);
             partitions.push(((number, partition), receiver));
         }
-        leave_out_others(clock, source.id, &numbers);
+        leave_out_others(clock, (source.id, source.timing.partitions), &numbers);
     }
     Ok((readers, partitions))
 }

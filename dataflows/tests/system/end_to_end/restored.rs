@@ -216,10 +216,15 @@ fn a_restored_job_may_be_configured_in_another_order_and_with_more() {
     assert!(error.starts_with("number 0 is source `aa` in this job and `a` in what"), "{error}");
 }
 
-/// A source of trades of one instrument, each with an id and at this price; `blank` lines before them.
-fn feed(folder: &Path, name: &str, price: i64, blank: usize) -> String {
+/// A source of trades of one instrument, each with an id and at about this price: after the first lines, or at them.
+/// What stands at them ends with one more trade after all others: a source that has ended would make those late.
+fn feed(folder: &Path, name: &str, price: i64, is_later: bool) -> String {
     let rows: String = (0..50).map(|n| format!("{},{n},{},1\n", 60 + n / 3, price + n)).collect();
-    let text = format!("t,i,p,q\n{}{rows}", "\n".repeat(blank));
+    let blank = "\n".repeat(99);
+    let text = match is_later {
+        true => format!("t,i,p,q\n{blank}{rows}"),
+        false => format!("t,i,p,q\n{rows}{blank}{blank}77,50,{price},1\n"),
+    };
     fs::write(folder.join(format!("{name}.csv")), text).unwrap();
     format!(
         r#"
@@ -239,8 +244,11 @@ fn a_source_that_a_restored_job_gains_outranks_those_whose_names_come_after() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     // The rows of `m` come after those of both others, and contradict them.
-    let (a, z, m) =
-        (feed(folder, "a", 100, 0), feed(folder, "z", 200, 0), feed(folder, "m", 300, 99));
+    let (a, z, m) = (
+        feed(folder, "a", 100, false),
+        feed(folder, "z", 200, false),
+        feed(folder, "m", 300, true),
+    );
     let job = "[job]\ntimeframes = [\"1s\", \"1m\"]\n[commit]\nfile_rows = 10\n";
     let parse = |sources: &[&String]| {
         let text = format!("{job}{}", sources.iter().map(|s| s.as_str()).collect::<String>());
@@ -262,7 +270,6 @@ fn a_source_that_a_restored_job_gains_outranks_those_whose_names_come_after() {
             assert_parts(&first, &restored, &fresh_run, counts);
             fs::remove_file(fresh).unwrap();
         }
-        // The close of the minute: the row of 1s bars does not tell whether anything was compared.
         let out = folder.join(name("out"));
         let options = RunOptions { out: Some(out.clone()), ..RunOptions::default() };
         replay(&after, 1, Arc::new(NoStates), options);
