@@ -3,7 +3,8 @@
 use operators::OutlierRule;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, in_range};
+use super::ConfigError;
+use super::values::in_range;
 
 /// `[outliers]`; `docs/semantics.md` says what the numbers do. An outlier changes no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

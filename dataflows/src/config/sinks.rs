@@ -8,8 +8,9 @@ use std::time::Duration;
 use connectors::{Encoding, Sink, SinkBuildContext, SinkError};
 use market::{BarState, InstrumentId, PortfolioId, Timeframe};
 
+use super::ConfigError;
 use super::raw::RawSink;
-use super::{ConfigError, duration, in_range};
+use super::values::{duration, in_range};
 use crate::views::{VIEWS, renamed, view};
 use rows::{RowFilter, View};
 

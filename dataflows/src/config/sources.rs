@@ -7,9 +7,10 @@ use connectors::{BuildContext, Source, SourceError};
 use market::{Catalog, Numbered, PartitionId, SharedRegistries, SourceId, Span};
 use operators::SourceSet;
 
+use super::ConfigError;
 use super::deprecated;
 use super::raw::{RawHttp, RawPlay, RawSource};
-use super::{ConfigError, in_range, span};
+use super::values::{in_range, span};
 use crate::clock::{Coverage, SourceTiming};
 use crate::ingest::http_ingest::{HTTP_PARTITION, HTTP_SOURCE, HttpIngestLimits};
 use crate::ingest::play::Play;

@@ -12,8 +12,9 @@ use market::{
 use operators::indicators::IndicatorsConfig;
 use operators::portfolio::{Account, ComputedFair, Confidence, Pair, PortfolioConfig, RiskConfig};
 
+use super::ConfigError;
 use super::rules::find_number;
-use super::{ConfigError, in_range};
+use super::values::in_range;
 
 pub use raw::{RawAmount, RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
 

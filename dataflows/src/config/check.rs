@@ -1,0 +1,140 @@
+//! Checks a configuration, part by part.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use market::{Calendars, Catalog, Registries, SharedRegistries, Timeframe};
+use operators::indicators::IndicatorsConfig;
+
+use super::files::{self, JobFile, JobFiles};
+use super::portfolios::{self, Portfolios};
+use super::raw::{RawConfig, RawJob, RawLimits};
+use super::rules::RawRule;
+use super::values::{cadence, in_flight, in_range, listen, not_after, readers, span, timeframes};
+use super::{Config, ConfigError, RawOutliers, calendars, instruments, rules, sinks, sources};
+use crate::jobs::candles::{Candles, JobSpec};
+
+impl RawConfig {
+    /// Checks everything that is written in `file`, which a job reads and therefore never writes.
+    pub(super) fn check_file(
+        mut self,
+        folder: &Path,
+        file: Option<&Path>,
+        registries: Registries,
+    ) -> Result<Config, ConfigError> {
+        let mut files = JobFiles::default();
+        files.extend(file.map(|path| JobFile::new(path, "the configuration")));
+        files.extend(files::holidays(&self.calendar, folder));
+        let made = calendars::Made::check(&mut self.calendar, folder)?;
+        sources::fill_coverage(&mut self.source);
+        let toml = toml::to_string(&self)
+            .map_err(|error| ConfigError::at("configuration")(error.to_string()))?;
+        let registries = SharedRegistries::new(registries);
+        let RawConfig { job, commit, limits, http, instrument, source, sink, .. } = self;
+        let (calendars, rules) = instruments::check(&job, instrument, &made, &registries)?;
+        let catalog = Catalog::new(rules, limits.instruments);
+        let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
+        let timeframes = timeframes(&job.timeframes)?;
+        let cadence = cadence(&commit)?;
+        let sinks = sinks::sinks(sink, folder, cadence.round, &timeframes)?;
+        let computed = Computed {
+            job: &job,
+            limits: &limits,
+            outliers: self.outliers,
+            rules: self.rule,
+            accounts: portfolios::Written {
+                defaults: self.portfolios,
+                portfolios: self.portfolio,
+                rates: self.rate,
+                risk: self.risk,
+                fair: self.fair,
+            },
+        };
+        let (candles, portfolios) =
+            computed.check(timeframes, &calendars, &catalog, &registries)?;
+        let http_ingest = sources::http_ingest(&http)?;
+        let with_ingest = http_ingest.is_some();
+        let reject_after = span("job.reject_after", &job.reject_after)?;
+        let sources =
+            sources::sources(source, with_ingest, folder, &catalog, reject_after, &registries)?;
+        files.extend(files::of_sources(&sources));
+        files::add_sinks(&mut files, &sinks)?;
+        Ok(Config {
+            workers: in_range("job.workers", job.workers, 1, 256)?,
+            job: candles,
+            calendars,
+            catalog,
+            portfolios,
+            registries,
+            sources,
+            http_ingest,
+            sinks,
+            files,
+            cadence,
+            file_rows: in_range("commit.file_rows", commit.file_rows, 1, 1 << 20)?,
+            read_back: span("job.read_back", &job.read_back)?,
+            max_clock_ahead: span("job.max_clock_ahead", &job.max_clock_ahead)?,
+            not_after: not_after(job.not_after.as_deref())?,
+            limits: in_flight(&limits)?,
+            log_bytes: limits.log_bytes,
+            trade_log_bytes: limits.trade_log_bytes,
+            ring_bytes: limits.ring_bytes,
+            history_bytes: limits.history_bytes,
+            connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
+            readers: readers(&limits)?,
+            listen: listen(&http.listen)?,
+            toml,
+        })
+    }
+}
+
+/// What is written of what the job computes.
+struct Computed<'a> {
+    job: &'a RawJob,
+    limits: &'a RawLimits,
+    outliers: RawOutliers,
+    rules: Vec<RawRule>,
+    accounts: portfolios::Written,
+}
+
+impl Computed<'_> {
+    fn check(
+        self,
+        timeframes: Vec<Timeframe>,
+        calendars: &Calendars,
+        catalog: &Arc<Catalog>,
+        registries: &SharedRegistries,
+    ) -> Result<(Candles, Portfolios), ConfigError> {
+        let Computed { job, limits, outliers, rules, accounts } = self;
+        let reject_after = span("job.reject_after", &job.reject_after)?;
+        let horizon = span("job.correction_horizon", &job.correction_horizon)?;
+        if reject_after > horizon {
+            return Err(ConfigError::Value {
+                place: "job.reject_after".to_owned(),
+                problem: format!(
+                    "{reject_after} is more than job.correction_horizon = {horizon}: trades would be \
+                     accepted whose copies can no longer be recognised"
+                ),
+            });
+        }
+        let indicators = job.indicators.iter().map(String::as_str);
+        let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
+            .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
+        let (rules, watched) = rules::check(rules, &timeframes, &indicators, registries)?;
+        let portfolios = accounts.check(&timeframes, &indicators, catalog)?;
+        let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
+        let candles = Candles::new(JobSpec {
+            timeframes,
+            calendars: calendars.clone(),
+            reject_after,
+            correction_horizon: horizon,
+            gaps_max: in_range("limits.gaps", limits.gaps, 1, 1 << 20)?,
+            outliers: outliers.check()?,
+            indicators,
+            rules,
+            watched,
+        });
+        let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
+        Ok((candles.with_portfolios(portfolios.for_job(base)), portfolios))
+    }
+}
