@@ -14,9 +14,9 @@ use crate::ingest::input::{ControlEvent, SourceEvent};
 use crate::ingest::play::Pacer;
 use crate::ingest::stop::Stop;
 
-/// Sequences bare files, each with a queue of its own: a commit per `commit_rows` rows of the merge by (position, source, partition), and
-/// every commit a round, whatever the speed. When all have ended, one commit more lets all bars become
-/// final.
+/// Sequences bare files, each with a queue of its own: a commit per `commit_rows` rows of the merge by (position,
+/// source, partition), and every commit a round, whatever the speed. When all have ended, one commit more lets all bars
+/// become final.
 pub fn sequence_files(
     clock: CommitClock,
     naming: Naming<'_>,

@@ -32,7 +32,8 @@ pub struct LiveCallbacks<'a> {
     pub dispatched: &'a dyn Fn(&Binding),
 }
 
-/// Sequences a live run: closes commits by time and number, rounds by time. The last commit, after a stop, ends a round.
+/// Sequences a live run: closes commits by time and number, rounds by time. The last commit, after a stop, ends a
+/// round.
 pub fn sequence_live(
     clock: CommitClock,
     naming: Naming<'_>,
