@@ -11,6 +11,7 @@ mod expected;
 mod following;
 mod health;
 mod kafka;
+mod node;
 mod outputs;
 mod page;
 mod pipes;

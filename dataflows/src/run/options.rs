@@ -1,0 +1,55 @@
+//! The options of a run, and the files that it writes.
+
+use std::path::PathBuf;
+
+use market::Commit;
+
+use super::Job;
+use crate::config::JobFile;
+use crate::ingest::dispatcher::Resume;
+use crate::publish::TRADE_LOG;
+
+/// Options of a run.
+#[derive(Default)]
+pub struct RunOptions {
+    /// Record the run.
+    pub record: Option<PathBuf>,
+    /// Write final views to this folder.
+    pub out: Option<PathBuf>,
+    /// Replace files that exist by the recording and by views, whichever program wrote them; never one that the job
+    /// reads.
+    pub force: bool,
+    /// What is read beside the files of the configuration, such as the recording that is replayed.
+    pub reads: Vec<JobFile>,
+    /// Write only these views; all by default.
+    pub views: Option<Vec<String>>,
+    /// Compute digests of changes and of final rows.
+    pub digest: bool,
+    /// Keep the latest changes of views for subscribers, and the history of views.
+    pub followed: bool,
+    /// Seconds of event time per second; as fast as it goes by default.
+    pub speed: Option<f64>,
+    /// Replay a recording only up to this commit.
+    pub until: Option<Commit>,
+    /// Save states after this commit.
+    pub save_after: Option<Commit>,
+    /// Go on from a restored commit.
+    pub resume: Option<Resume>,
+    /// Called once when the workers run.
+    pub on_start: Option<OnStart>,
+}
+
+impl RunOptions {
+    /// Whether single trades can be read; otherwise none is kept.
+    pub(super) fn show_trades(&self) -> bool {
+        self.followed || self.digest || (self.out.is_some() && self.writes(TRADE_LOG))
+    }
+
+    /// Whether a view is written to `out`.
+    pub(super) fn writes(&self, view: &str) -> bool {
+        self.views.as_ref().is_none_or(|views| views.iter().any(|name| name == view))
+    }
+}
+
+/// A callback that is called once when the workers of a job run.
+pub type OnStart = Box<dyn Fn(&Job) + Send + Sync>;
