@@ -13,9 +13,11 @@
 mod answers;
 mod bars;
 mod body;
+mod consistent_reads;
 mod fill;
 mod filter;
 mod format;
+mod frontier_json;
 mod health;
 pub mod ingest_api;
 mod metrics;

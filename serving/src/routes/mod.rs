@@ -33,6 +33,7 @@ use warp::{Filter, Rejection};
 use rows::Frontier;
 
 use super::Context;
+use super::frontier_json::FrontierJson;
 use super::problem::{
     LENGTH_REQUIRED, Problem, TOO_LARGE, UNKNOWN_PATH, UNSUPPORTED, WRONG_METHOD,
 };
@@ -244,23 +245,4 @@ const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 fn deprecate(response: &mut Response, successor: &str) {
     set(response, DEPRECATION, DEPRECATED_SINCE);
     set(response, LINK, &format!("<{successor}>; rel=\"successor-version\""));
-}
-
-/// A frontier in JSON.
-#[derive(Serialize)]
-pub(super) struct FrontierJson {
-    pub(super) commit: Option<u64>,
-    pub(super) at: String,
-}
-
-/// A frontier as a JSON value.
-pub(super) fn frontier_json(frontier: Frontier) -> serde_json::Value {
-    let FrontierJson { commit, at } = frontier.into();
-    serde_json::json!({ "commit": commit, "at": at })
-}
-
-impl From<Frontier> for FrontierJson {
-    fn from(frontier: Frontier) -> FrontierJson {
-        FrontierJson { commit: frontier.commit.map(|commit| commit.0), at: frontier.at.rfc3339() }
-    }
 }
