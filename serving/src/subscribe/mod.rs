@@ -26,5 +26,5 @@ mod update_cache;
 
 pub(super) use message::{ClientSink, Message, SendOutcome, WaitFuture};
 pub(super) use subscriber::{CancelHandle, Subscriber};
-pub(super) use subscription::SubscriptionRequest;
+pub(super) use subscription::{SUBSCRIPTION, SubscriptionRequest, VIEW};
 pub use update_cache::UpdateCache;
