@@ -45,7 +45,7 @@ pub(super) const CONTENT: RouteParameter = RouteParameter::header(
 pub(super) const ROWS: RouteParameter = RouteParameter::body(
     "rows",
     ParameterType::Rows,
-    "trades, corrections, cancels, fills, targets and fair values; at most `http.body_bytes` bytes and `http.body_rows` rows",
+    "the rows: at most `http.body_bytes` bytes and `http.body_rows` rows",
 );
 
 /// The chunks of a body as they arrive.

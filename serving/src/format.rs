@@ -24,7 +24,7 @@ pub(super) const NUMBERS_AS_STRINGS: WordParameter<bool> = WordParameter::new(
     "numbers",
     Words::new(&["number", "string"], &[false, true]),
     "number",
-    "how JSON writes numbers that are not whole: `string` is exact in every client",
+    "whether JSON has prices, quantities and other decimals as numbers or as strings",
 );
 /// `Accept` where rows are answered.
 pub(super) const ACCEPT_ROWS: RouteParameter =

@@ -17,7 +17,7 @@ use rows::ViewReader;
 pub(super) const MIN_FRONTIER: RouteParameter = RouteParameter::query(
     "min_frontier",
     ParameterType::MinFrontier,
-    "the answer includes this commit: a completion token, or its number",
+    "the answer includes this commit",
 );
 /// The wait of a request.
 pub(super) const WAIT_MS: CountParameter = CountParameter::milliseconds(

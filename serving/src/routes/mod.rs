@@ -55,7 +55,7 @@ pub struct Endpoint {
     pub path: &'static str,
     /// A description of the answer.
     pub doc: &'static str,
-    /// All parameters: requests with any other parameter in the query are refused.
+    /// All parameters. A request with any other parameter in the query is refused, except by `/ws`.
     pub parameters: &'static [RouteParameter],
 }
 

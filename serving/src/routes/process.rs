@@ -48,8 +48,11 @@ const PARAMETERS: &[RouteParameter] = &[
     body::ROWS,
 ];
 const ROW_TYPE_OF: &str = "a type of rows";
-const ROW_TYPE: RouteParameter =
-    RouteParameter::query("type", ParameterType::Name(ROW_TYPE_OF), "the type of rows without one");
+const ROW_TYPE: RouteParameter = RouteParameter::query(
+    "type",
+    ParameterType::Name(ROW_TYPE_OF),
+    "the type of rows that name none",
+);
 const ATOMIC: WordParameter<bool> = WordParameter::new(
     "atomic",
     Words::new(&["true", "false"], &[true, false]),

@@ -19,7 +19,7 @@ fn the_page_shows_the_routes_as_they_are() {
     let written = fs::read_to_string(&page).unwrap();
     let (before, rest) = written.split_once(BEGIN).expect("the page has no generated part");
     let (present, after) = rest.split_once(END).expect("the generated part does not end");
-    let tables = format!("{}\n{}", routes(), parameters());
+    let tables = format!("\n{}\n{}\n", routes(), parameters());
     if std::env::var_os(WRITE).is_some_and(|value| value == "1") {
         fs::write(&page, format!("{before}{BEGIN}{tables}{END}{after}")).unwrap();
         return;
