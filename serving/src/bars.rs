@@ -7,13 +7,12 @@ use market::{EventTime, Instrument, SessionKind, Timeframe};
 use rows::{AsOf, Cell, Frontier, Page, RowFilter, Scan, View};
 
 use super::Context;
+use super::consistent_reads::{ATTEMPTS, view_moving};
 use super::fill::{CLOSE, Filling, OPEN_TIME, STATE};
 use super::format::Line;
-use super::problem::{Problem, UNAVAILABLE};
+use super::problem::Problem;
 use super::session::InSession;
 
-/// How often a sequence of reads is repeated until all have the same frontier.
-pub(super) const ATTEMPTS: usize = 16;
 /// The rows that are searched for the last close before an interval. Only prints that set no price make bars without a
 /// close, so the first row nearly always has one.
 const SEARCHED: usize = 1_000;
@@ -163,12 +162,6 @@ impl CandleQuery {
         let filter = own.opening(from, to);
         Scan { view: self.view, filter, latest_first, limit, as_of: self.as_of }
     }
-}
-
-/// The problem of reads that had no common frontier.
-pub(super) fn view_moving() -> Problem {
-    let detail = "commits follow so fast on each other that no consistent state could be read";
-    Problem::new(UNAVAILABLE, detail)
 }
 
 fn open_time(row: &[Cell]) -> Option<EventTime> {

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
+use super::parameter::{ParameterType, RouteParameter, Words};
 use super::problem::{BODY_TIMEOUT, FieldError, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
 use super::query::shown;
 use crate::ingest_api::PostedFormat;
@@ -16,13 +17,36 @@ use crate::ingest_api::PostedFormat;
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The media types of rows.
-const FORMS: &[(&str, PostedFormat)] = &[
-    ("application/json", PostedFormat::Json),
-    ("application/x-ndjson", PostedFormat::Ndjson),
-    ("application/ndjson", PostedFormat::Ndjson),
-    ("application/jsonl", PostedFormat::Ndjson),
-    ("text/csv", PostedFormat::Csv),
-];
+const FORMS: Words<PostedFormat> = Words::new(
+    &[
+        "application/json",
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "text/csv",
+    ],
+    &[
+        PostedFormat::Json,
+        PostedFormat::Ndjson,
+        PostedFormat::Ndjson,
+        PostedFormat::Ndjson,
+        PostedFormat::Csv,
+    ],
+);
+
+/// The format of a body.
+pub(super) const CONTENT: RouteParameter = RouteParameter::header(
+    "Content-Type",
+    ParameterType::MediaTypes(FORMS.words),
+    "the format of the rows, in UTF-8 and uncompressed",
+)
+.required();
+/// The body.
+pub(super) const ROWS: RouteParameter = RouteParameter::body(
+    "rows",
+    ParameterType::Rows,
+    "the rows: at most `http.body_bytes` bytes and `http.body_rows` rows",
+);
 
 /// The chunks of a body as they arrive.
 pub(super) trait Chunks: Stream<Item = Result<Self::Part, warp::Error>> + Send {
@@ -51,20 +75,20 @@ pub(super) fn form(headers: &HeaderMap) -> Result<PostedFormat, Problem> {
         }
         _ => true,
     });
-    let known = FORMS.iter().find(|(name, _)| *name == media).filter(|_| is_utf8);
-    let (_, form) = known.ok_or_else(|| {
+    let known = FORMS.meaning(&media).filter(|_| is_utf8);
+    let form = known.ok_or_else(|| {
         let detail = match media.is_empty() {
             true => "the request has no `Content-Type`".to_owned(),
             false => format!("`{}` is not a form of rows in UTF-8", shown(&given)),
         };
-        unsupported("content-type", detail, FORMS.iter().map(|(name, _)| *name))
+        unsupported("content-type", detail, FORMS.words.iter().copied())
     })?;
     match headers.get(CONTENT_ENCODING) {
         Some(encoding) if encoding != "identity" => {
             let detail = "bodies are read as they are: send the rows uncompressed".to_owned();
             Err(unsupported("content-encoding", detail, ["identity"].into_iter()))
         }
-        _ => Ok(*form),
+        _ => Ok(form),
     }
 }
 

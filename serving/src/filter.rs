@@ -4,8 +4,9 @@
 use market::{PortfolioId, Timeframe};
 
 use super::Context;
+use super::parameter::{ParameterType, RouteParameter};
 use super::problem::Problem;
-use super::query::{Known, Query};
+use super::query::{FROM, Query, TO, named};
 use super::symbol::resolve;
 use rows::{OPEN_TIME, RowFilter, View};
 
@@ -17,18 +18,49 @@ pub(super) struct FilterQuery<'a> {
     pub(super) texts: Vec<(usize, Vec<String>)>,
 }
 
-/// The parameters of filters, besides the names of columns; each with its aliases.
-pub(super) const FILTERS: Known =
-    &[&["symbol", "instrument"], &["timeframe", "tf"], &["portfolio"], &["from"], &["to"]];
+const SYMBOL: RouteParameter = RouteParameter::query(
+    "symbol",
+    ParameterType::Symbol,
+    "rows of these instruments, if the view has a column `instrument`",
+)
+.or(&["instrument"])
+.several();
+const TIMEFRAME: RouteParameter =
+    RouteParameter::query("timeframe", ParameterType::Timeframe, "rows of these timeframes")
+        .or(&["tf"])
+        .several();
+const PORTFOLIO: RouteParameter =
+    RouteParameter::query("portfolio", ParameterType::Text, "rows of these portfolios").several();
+const COLUMN: RouteParameter = RouteParameter::query(
+    "{column}",
+    ParameterType::ColumnText,
+    "rows with one of these values in the column of this name; for all columns without a parameter of their own",
+)
+.several();
+
+/// The parameters of filters.
+pub(super) const FILTERS: &[RouteParameter] = &[SYMBOL, TIMEFRAME, PORTFOLIO, FROM, TO, COLUMN];
+
+/// The columns of an answer.
+pub(super) const FIELDS: RouteParameter = RouteParameter::query(
+    "fields",
+    ParameterType::Columns,
+    "leaves out all other columns, but never those of the key",
+)
+.several();
 
 /// The most values of one parameter.
 const VALUES_MAX: usize = 1_000;
 
 impl<'a> FilterQuery<'a> {
-    /// The parameters of a request for `view`; `known` are the other parameters of the route.
-    pub(super) fn new(pairs: &'a [(String, String)], known: Known, view: &View) -> FilterQuery<'a> {
+    /// The parameters of a request for `view`; `declared` are those of the route, [`FILTERS`] among them.
+    pub(super) fn new(
+        pairs: &'a [(String, String)],
+        declared: &'static [RouteParameter],
+        view: &View,
+    ) -> FilterQuery<'a> {
         let by_name = |name: &str| {
-            let other = [FILTERS, known].iter().any(|all| all.iter().any(|n| n.contains(&name)));
+            let other = named(declared).any(|parameter| parameter.is_named(name));
             view.column(name).filter(|_| !other)
         };
         let mut columns: Vec<(usize, &str)> = Vec::new();
@@ -43,9 +75,9 @@ impl<'a> FilterQuery<'a> {
                 None => rest.push(pair),
             }
         }
-        let also = view.columns.iter().map(|column| column.name);
-        let also: Vec<&str> = also.filter(|name| by_name(name).is_some()).collect();
-        let mut query = Query::of_several(rest, &[FILTERS, known], &also);
+        let names = view.columns.iter().map(|column| column.name);
+        let names = names.filter(|name| by_name(name).is_some()).collect();
+        let mut query = Query::beside_columns(rest, declared, names);
         if let Some(name) = repeated {
             let detail = format!("`{name}` is given more than once; separate values by commas");
             query.error(name, "repeated", detail, Vec::new());
@@ -70,21 +102,22 @@ pub(super) fn row_filter(
         values => Ok(values),
     };
     // A filter on a column that the view does not have is an error; it must not be ignored.
-    for (name, column) in [
-        ("symbol", "instrument"),
-        ("portfolio", "portfolio"),
-        ("timeframe", "timeframe"),
-        ("from", OPEN_TIME),
-        ("to", OPEN_TIME),
+    for (parameter, column) in [
+        (&SYMBOL, "instrument"),
+        (&PORTFOLIO, "portfolio"),
+        (&TIMEFRAME, "timeframe"),
+        (&FROM, OPEN_TIME),
+        (&TO, OPEN_TIME),
     ] {
         if view.column(column).is_none() {
             let of = view.name;
-            query.reject(name, &format!("cannot be asked of `{of}`: it has no column `{column}`"));
+            let why = format!("cannot be asked of `{of}`: it has no column `{column}`");
+            query.reject(parameter, &why);
         }
     }
-    let symbols = query.parsed("symbol", many);
-    let portfolios = query.parsed("portfolio", many);
-    let timeframes = query.parsed("timeframe", |text| {
+    let symbols = query.parsed(&SYMBOL, many);
+    let portfolios = query.parsed(&PORTFOLIO, many);
+    let timeframes = query.parsed(&TIMEFRAME, |text| {
         let allowed = || context.timeframes.iter().map(Timeframe::to_string).collect();
         let read = |text: &String| text.parse().ok().filter(|tf| context.timeframes.contains(tf));
         let read: Option<Vec<Timeframe>> = values(text).iter().map(read).collect();
@@ -105,9 +138,9 @@ pub(super) fn row_filter(
     })
 }
 
-/// The columns that `fields` leaves out. Key columns are always included.
+/// The columns that [`FIELDS`] leaves out. Key columns are always included.
 pub(super) fn hidden(query: &mut Query<'_>, view: &View) -> Vec<&'static str> {
-    let fields = query.parsed("fields", |text| {
+    let fields = query.parsed(&FIELDS, |text| {
         let fields: Vec<&str> = text.split(',').map(str::trim).collect();
         match fields.iter().find(|field| view.column(field).is_none()) {
             Some(unknown) => {

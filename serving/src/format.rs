@@ -6,8 +6,37 @@ use warp::http::header::ACCEPT;
 
 use rows::{Cell, Column, cell_text, row_json};
 
+use super::parameter::{ParameterType, RouteParameter, WordParameter, Words};
 use super::problem::{FieldError, NOT_ACCEPTABLE, Problem};
 use super::query::shown;
+
+/// The format of rows, which outranks [`ACCEPT_ROWS`].
+pub(super) const FORMAT: WordParameter<Option<Format>> = WordParameter::optional(
+    "format",
+    Words::new(
+        &[Format::Json.name(), Format::Csv.name(), Format::Ndjson.name()],
+        &[Some(Format::Json), Some(Format::Csv), Some(Format::Ndjson)],
+    ),
+    "the format of the rows; without it `Accept` decides",
+);
+/// How numbers are written in JSON.
+pub(super) const NUMBERS_AS_STRINGS: WordParameter<bool> = WordParameter::new(
+    "numbers",
+    Words::new(&["number", "string"], &[false, true]),
+    "number",
+    "whether JSON has prices, quantities and other decimals as numbers or as strings",
+);
+/// `Accept` where rows are answered.
+pub(super) const ACCEPT_ROWS: RouteParameter =
+    accept(&[Format::Json.media(), Format::Csv.media(), Format::Ndjson.media()]);
+/// `Accept` where one object is answered.
+pub(super) const ACCEPT_JSON: RouteParameter = accept(&[Format::Json.media()]);
+
+/// The header `Accept` of a route that can answer these media types, of which the first is preferred.
+pub(super) const fn accept(media: &'static [&'static str]) -> RouteParameter {
+    let kind = ParameterType::MediaTypes(media);
+    RouteParameter::header("Accept", kind, "the formats that the client prefers")
+}
 
 /// A format of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +54,7 @@ impl Format {
     pub(super) const ALL: &'static [Format] = &[Format::Json, Format::Csv, Format::Ndjson];
 
     /// The word in `format=`.
-    pub(super) fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Format::Json => "json",
             Format::Csv => "csv",
@@ -34,7 +63,7 @@ impl Format {
     }
 
     /// Its media type without parameters.
-    fn media(self) -> &'static str {
+    const fn media(self) -> &'static str {
         match self {
             Format::Json => "application/json",
             Format::Csv => "text/csv",

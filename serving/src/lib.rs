@@ -2,7 +2,7 @@
 //! and never the engine.
 //!
 //! Reading order: [`Context`] (the state of routes) → `server`, `write_timeout` (sockets, limits, draining) → `routes`
-//! (one file each, one list) → `query`, `symbol`, `format` (parameters of requests) → `bars`, `session`, `fill`
+//! (one file each, one list) → `parameter`, `query`, `symbol`, `format` (parameters of requests) → `bars`, `session`, `fill`
 //! (candles at one frontier, by kind of session, with gaps filled) → `filter`, `subscribe`, `socket` (any view, once or
 //! continuously) → `page` (the embedded client) → `problem` (errors).
 //!
@@ -13,13 +13,16 @@
 mod answers;
 mod bars;
 mod body;
+mod consistent_reads;
 mod fill;
 mod filter;
 mod format;
+mod frontier_json;
 mod health;
 pub mod ingest_api;
 mod metrics;
 mod page;
+mod parameter;
 mod posts;
 mod problem;
 mod query;
@@ -49,6 +52,7 @@ use query::shown;
 
 pub use health::{Check, Health, Readiness, Status};
 pub use metrics::MetricsText;
+pub use parameter::{CountRange, ParameterPlace, ParameterType, RouteParameter};
 pub use posts::Posts;
 pub use problem::{KINDS, ProblemKind};
 pub use routes::{Endpoint, ROUTES, Route, RouteEntry};

@@ -1,54 +1,82 @@
-//! Query strings: every parameter is known, given once, and parsed by a rule with a list of possible values. All errors
-//! are reported together.
+//! Query strings: every parameter is declared, given once, and parsed by the rule of its declaration. All errors are
+//! reported together.
 
 use market::{Commit, EventTime, TimeError, TimeUnit, Timeframe};
 
+use super::parameter::{
+    CountParameter, CountRange, ParameterPlace, ParameterType, RouteParameter, WordParameter,
+};
 use super::problem::{FieldError, Problem};
 use rows::suggestions::closest;
 use rows::{AsOf, View};
 
+/// The earliest time of rows.
+pub(super) const FROM: RouteParameter =
+    RouteParameter::query("from", ParameterType::Time, "no rows of earlier bars");
+/// The end of the times of rows, exclusive.
+pub(super) const TO: RouteParameter =
+    RouteParameter::query("to", ParameterType::Time, "no rows of bars that open then or later");
+/// A point in the past.
+pub(super) const AS_OF: RouteParameter = RouteParameter::query(
+    "as_of",
+    ParameterType::PastState,
+    "the rows as they were then, of a view that keeps a history",
+);
+
 /// The parameters of one request, checked against those of its route.
 pub(super) struct Query<'a> {
-    given: Vec<(&'a str, &'a str)>,
-    known: Vec<&'static [&'static str]>,
-    /// Parameters that the route parses itself, for error messages.
-    also: Vec<&'a str>,
+    given: Vec<Given<'a>>,
+    /// The parameters of the route; those of its query count here.
+    declared: &'static [RouteParameter],
+    /// The columns that the view has as parameters, for error messages.
+    columns: Vec<&'static str>,
     errors: Vec<FieldError>,
     /// Known names similar to unknown ones.
     suggestions: Vec<String>,
 }
 
-/// The parameters of a route; each with its aliases after the first.
-pub(super) type Known = &'static [&'static [&'static str]];
+/// A parameter of a request.
+struct Given<'a> {
+    declared: &'static RouteParameter,
+    /// Its name or alias, as in the request.
+    name: &'a str,
+    value: &'a str,
+}
+
+/// The parameters of a query that are declared by name.
+pub(super) fn named(
+    declared: &'static [RouteParameter],
+) -> impl Iterator<Item = &'static RouteParameter> {
+    declared.iter().filter(|parameter| {
+        parameter.place == ParameterPlace::Query && parameter.kind != ParameterType::ColumnText
+    })
+}
 
 impl<'a> Query<'a> {
-    /// Records parameters that are unknown or repeated (also under an alias).
-    pub(super) fn new(pairs: &'a [(String, String)], known: Known) -> Query<'a> {
-        Query::of_several(pairs, &[known], &[])
+    /// Records parameters that are undeclared or repeated (also under an alias).
+    pub(super) fn new(
+        pairs: &'a [(String, String)],
+        declared: &'static [RouteParameter],
+    ) -> Query<'a> {
+        Query::beside_columns(pairs, declared, Vec::new())
     }
 
-    /// The same with the parameters of several lists; `also` are those that are parsed elsewhere.
-    pub(super) fn of_several(
+    /// The same of a route that also has the columns of a view as parameters; `pairs` are those without them.
+    pub(super) fn beside_columns(
         pairs: impl IntoIterator<Item = &'a (String, String)>,
-        known: &[Known],
-        also: &[&'a str],
+        declared: &'static [RouteParameter],
+        columns: Vec<&'static str>,
     ) -> Query<'a> {
-        let mut query = Query {
-            given: Vec::new(),
-            known: known.iter().flat_map(|known| known.iter().copied()).collect(),
-            also: also.to_vec(),
-            errors: Vec::new(),
-            suggestions: Vec::new(),
-        };
+        let (given, errors, suggestions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut query = Query { given, declared, columns, errors, suggestions };
         for (name, value) in pairs {
-            let names = query.known.iter().find(|names| names.contains(&name.as_str()));
-            let Some(names) = names.copied() else {
+            let Some(declared) = named(declared).find(|parameter| parameter.is_named(name)) else {
                 query.unknown(name);
                 continue;
             };
-            let before = query.given.iter().find(|(given, _)| names.contains(given));
-            match before {
-                Some((before, _)) => {
+            let before = query.given.iter().find(|given| given.declared == declared);
+            match before.map(|given| given.name) {
+                Some(before) => {
                     let detail = if before == name {
                         format!("`{name}` is given more than once")
                     } else {
@@ -56,15 +84,16 @@ impl<'a> Query<'a> {
                     };
                     query.error(name, "repeated", detail, Vec::new());
                 }
-                None => query.given.push((name, value)),
+                None => query.given.push(Given { declared, name, value }),
             }
         }
         query
     }
 
     fn unknown(&mut self, name: &str) {
-        let own = self.known.iter().map(|names| names[0]);
-        let allowed: Vec<_> = own.chain(self.also.iter().copied()).map(str::to_owned).collect();
+        let own = named(self.declared).map(|parameter| parameter.name);
+        let allowed = own.chain(self.columns.iter().copied()).map(str::to_owned);
+        let allowed: Vec<_> = allowed.collect();
         let detail = if allowed.is_empty() {
             format!("`{name}` is not a parameter: this path has none")
         } else {
@@ -75,10 +104,14 @@ impl<'a> Query<'a> {
     }
 
     /// The name under which a parameter was given, and its value.
-    fn get(&self, name: &str) -> Option<(&'a str, &'a str)> {
-        let names = self.known.iter().find(|names| names[0] == name)?;
-        let given = self.given.iter().find(|(given, _)| names.contains(given));
-        given.copied()
+    fn get(&self, parameter: &RouteParameter) -> Option<(&'a str, &'a str)> {
+        let given = self.given.iter().find(|given| given.declared.name == parameter.name);
+        given.map(|given| (given.name, given.value))
+    }
+
+    /// Whether a parameter is given.
+    pub(super) fn has(&self, parameter: &RouteParameter) -> bool {
+        self.get(parameter).is_some()
     }
 
     /// Records an error of a parameter.
@@ -93,35 +126,35 @@ impl<'a> Query<'a> {
     }
 
     /// Records an error if a parameter is given, and removes it: parsing it later returns nothing and no second error.
-    pub(super) fn reject(&mut self, name: &str, why: &str) {
-        if let Some((given, _)) = self.get(name) {
+    pub(super) fn reject(&mut self, parameter: &RouteParameter, why: &str) {
+        if let Some((given, _)) = self.get(parameter) {
             self.error(given, "unknown", format!("`{given}` {why}"), Vec::new());
-            self.given.retain(|(other, _)| *other != given);
+            self.given.retain(|other| other.name != given);
         }
     }
 
-    /// One of a few words; the first element of each pair is the word.
-    pub(super) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
-        let (given, value) = self.get(name)?;
-        let found = words.iter().find(|(word, _)| *word == value);
-        if found.is_none() {
-            let mut allowed: Vec<String> = Vec::new();
-            allowed.extend(words.iter().map(|(word, _)| (*word).to_owned()));
-            let detail = format!("{given}={} is not one of {}", shown(value), allowed.join(", "));
+    /// The meaning of one of a few words; the default if none is given.
+    pub(super) fn word<T: Copy>(&mut self, parameter: &WordParameter<T>) -> T {
+        let WordParameter { declared, words, default } = parameter;
+        let Some((given, value)) = self.get(declared) else { return *default };
+        words.meaning(value).unwrap_or_else(|| {
+            let known = words.words.join(", ");
+            let detail = format!("{given}={} is not one of {known}", shown(value));
+            let allowed = words.words.iter().map(|&word| word.to_owned()).collect();
             self.error(given, "enum", detail, allowed);
-        }
-        found.map(|(_, means)| *means)
+            *default
+        })
     }
 
     /// A name for which `fits` holds with one of `known`; `what` describes the name, such as `a view`.
     pub(super) fn one_of(
         &mut self,
-        name: &str,
+        parameter: &RouteParameter,
         what: &str,
         known: &[&str],
         fits: impl Fn(&str, &str) -> bool,
     ) -> Option<String> {
-        let (given, value) = self.get(name)?;
+        let (given, value) = self.get(parameter)?;
         if known.iter().any(|known| fits(known, value)) {
             return Some(value.to_owned());
         }
@@ -131,23 +164,24 @@ impl<'a> Query<'a> {
         None
     }
 
-    /// A whole number within bounds.
-    pub(super) fn count(&mut self, name: &str, least: usize, most: usize) -> Option<usize> {
-        let (given, value) = self.get(name)?;
+    /// A whole number within bounds; the default if none is given.
+    pub(super) fn count(&mut self, parameter: &CountParameter) -> usize {
+        let CountRange { least, most, default } = parameter.range;
+        let Some((given, value)) = self.get(&parameter.declared) else { return default };
         // `parse` alone would take `+5`.
         let digits = value.bytes().all(|b| b.is_ascii_digit());
         let number = value.parse().ok().filter(|n| digits && (least..=most).contains(n));
-        if number.is_none() {
+        number.unwrap_or_else(|| {
             let value = shown(value);
             let detail = format!("{given}={value} is not a whole number from {least} to {most}");
             self.error(given, "range", detail, vec![format!("{least} to {most}")]);
-        }
-        number
+            default
+        })
     }
 
     /// A time: RFC 3339, or a number with the unit after it.
-    pub(super) fn time(&mut self, name: &str) -> Option<EventTime> {
-        let (given, value) = self.get(name)?;
+    fn time(&mut self, parameter: &RouteParameter) -> Option<EventTime> {
+        let (given, value) = self.get(parameter)?;
         match read_time(value) {
             Ok(time) => Some(time),
             Err(wrong) => {
@@ -160,25 +194,25 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// `from` and `to`; it is an error if `from` is after `to`.
+    /// [`FROM`] and [`TO`]; it is an error if `from` is after `to`.
     pub(super) fn interval(&mut self) -> (Option<EventTime>, Option<EventTime>) {
-        let (from, to) = (self.time("from"), self.time("to"));
+        let (from, to) = (self.time(&FROM), self.time(&TO));
         if let (Some(from), Some(to)) = (from, to)
             && to < from
         {
             let detail = format!("from={from} is after to={to}");
-            self.error("from", "order", detail, Vec::new());
+            self.error(FROM.name, "order", detail, Vec::new());
         }
         (from, to)
     }
 
-    /// A point in the past: a time, or `commit:` and a number. An error for views without a history.
+    /// [`AS_OF`]: a time, or `commit:` and a number. An error for views without a history.
     pub(super) fn as_of(&mut self, view: &View) -> Option<AsOf> {
         if !view.history {
             let of = view.name;
-            self.reject("as_of", &format!("cannot be asked of `{of}`: it keeps no history"));
+            self.reject(&AS_OF, &format!("cannot be asked of `{of}`: it keeps no history"));
         }
-        self.parsed("as_of", |text| {
+        self.parsed(&AS_OF, |text| {
             let commit = text.strip_prefix("commit:").map(|number| number.parse().map(Commit));
             match commit {
                 Some(Ok(commit)) => Ok(AsOf::Commit(commit)),
@@ -189,8 +223,12 @@ impl<'a> Query<'a> {
     }
 
     /// A timeframe that is computed, in any of its spellings (`60s` is `1m`).
-    pub(super) fn timeframe(&mut self, name: &str, computed: &[Timeframe]) -> Option<Timeframe> {
-        self.parsed(name, |text| {
+    pub(super) fn timeframe(
+        &mut self,
+        parameter: &RouteParameter,
+        computed: &[Timeframe],
+    ) -> Option<Timeframe> {
+        self.parsed(parameter, |text| {
             let found = text.parse().ok().filter(|timeframe| computed.contains(timeframe));
             found.ok_or_else(|| {
                 let mut computed = computed.to_vec();
@@ -205,10 +243,10 @@ impl<'a> Query<'a> {
     /// Any value, parsed by `read`; its error is a description and the possible values.
     pub(super) fn parsed<T>(
         &mut self,
-        name: &str,
+        parameter: &RouteParameter,
         read: impl FnOnce(&str) -> Result<T, (String, Vec<String>)>,
     ) -> Option<T> {
-        let (given, value) = self.get(name)?;
+        let (given, value) = self.get(parameter)?;
         match read(value) {
             Ok(parsed) => Some(parsed),
             Err((wrong, allowed)) => {

@@ -7,13 +7,24 @@ use market::Commit;
 use tokio::time::{Instant, sleep_until};
 
 use super::Context;
+use super::parameter::{CountParameter, CountRange, ParameterType, RouteParameter};
 use super::problem::{NOT_REACHED, Problem};
 use super::query::Query;
 use crate::ingest_api::Token;
 use rows::ViewReader;
 
-/// The default wait of a request, and the longest one.
-const WAIT_MS: (usize, usize) = (1_000, 30_000);
+/// The frontier that an answer must include.
+pub(super) const MIN_FRONTIER: RouteParameter = RouteParameter::query(
+    "min_frontier",
+    ParameterType::MinFrontier,
+    "the answer includes this commit",
+);
+/// The wait of a request.
+pub(super) const WAIT_MS: CountParameter = CountParameter::milliseconds(
+    "wait_ms",
+    CountRange { least: 0, most: 30_000, default: 1_000 },
+    "how long to wait until views are complete at the commit that is asked for",
+);
 /// The poll interval of the frontier. A poll costs a lock, and few requests wait.
 const FRONTIER_POLL: Duration = Duration::from_millis(3);
 
@@ -25,14 +36,16 @@ pub(super) struct ReadYourWrites {
 }
 
 impl ReadYourWrites {
-    /// Parses `min_frontier` and `wait_ms`.
+    /// Parses [`MIN_FRONTIER`] and [`WAIT_MS`].
     pub(super) fn read(query: &mut Query<'_>, context: &Context) -> ReadYourWrites {
-        let given = query.parsed("min_frontier", |text| Ok(text.to_owned())).is_some();
-        let least = query.parsed("min_frontier", |text| commit(text, context.run));
-        if !given {
-            query.reject("wait_ms", "says how long to wait for `min_frontier`, which is not given");
+        let least = query.parsed(&MIN_FRONTIER, |text| commit(text, context.run));
+        if !query.has(&MIN_FRONTIER) {
+            query.reject(
+                &WAIT_MS.declared,
+                "says how long to wait for `min_frontier`, which is not given",
+            );
         }
-        let wait = wait(query, "wait_ms");
+        let wait = wait(query);
         ReadYourWrites { least, wait }
     }
 
@@ -52,10 +65,9 @@ impl ReadYourWrites {
     }
 }
 
-/// The wait that a parameter asks for.
-pub(super) fn wait(query: &mut Query<'_>, name: &str) -> Duration {
-    let ms = query.count(name, 0, WAIT_MS.1).unwrap_or(WAIT_MS.0);
-    Duration::from_millis(ms as u64)
+/// The wait that [`WAIT_MS`] asks for.
+pub(super) fn wait(query: &mut Query<'_>) -> Duration {
+    Duration::from_millis(query.count(&WAIT_MS) as u64)
 }
 
 /// Waits at most `wait` until views are complete at a commit. Returns whether they are.

@@ -25,7 +25,7 @@ use market::{
 use rows::{CandlePage, CandleRow, Page, Row, Scan};
 
 use super::Context;
-use super::bars::{ATTEMPTS, view_moving};
+use super::consistent_reads::{ATTEMPTS, view_moving};
 use super::problem::{FieldError, Problem, TOO_MANY_BARS};
 
 /// The most bars that are read for an answer.

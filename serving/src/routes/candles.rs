@@ -6,13 +6,15 @@ use warp::reply::Response;
 
 use crate::Context;
 use crate::bars::CandleQuery;
+use crate::filter::FIELDS;
+use crate::parameter::{RouteParameter, WordParameter, Words, joined, total};
 use crate::problem::Problem;
-use crate::query::{Known, Query};
+use crate::query::{AS_OF, FROM, Query, TO};
 use crate::symbol::resolve;
 
-use super::frame::{Form, Frame};
+use super::frame::{FRAME, Form, Frame};
 use super::{
-    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, reads, respond,
+    Endpoint, LIMIT, READ, RequestParts, Route, RouteEntry, SYMBOL, TIMEFRAME, reads, respond,
     smallest,
 };
 
@@ -20,33 +22,39 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/candles/{symbol}",
-        doc: "bars of an instrument; ?tf= &from= &to= &fields= &limit= &session= &fill= &min_frontier= &wait_ms= &numbers= &format=",
+        doc: "bars of an instrument",
+        parameters: PARAMETERS,
     }],
     route,
 };
 
-const PARAMETERS: Known = &[
-    &["tf", "timeframe"],
-    &["from"],
-    &["to"],
-    &["as_of"],
-    &["fields"],
-    &["limit"],
-    &["session"],
-    &["fill"],
-    &["numbers"],
-    &["format"],
-    &["min_frontier"],
-    &["wait_ms"],
-];
+const TF: RouteParameter = RouteParameter { name: "tf", aliases: &["timeframe"], ..TIMEFRAME };
+const SESSION: WordParameter<Option<SessionKind>> = WordParameter::new(
+    "session",
+    Words::new(
+        &["all", "regular", "rth", "extended", "eth"],
+        &[
+            None,
+            Some(SessionKind::Regular),
+            Some(SessionKind::Regular),
+            Some(SessionKind::Extended),
+            Some(SessionKind::Extended),
+        ],
+    ),
+    "all",
+    "bars of one kind of session; `rth` is `regular`, `eth` is `extended`",
+);
+const FILL: WordParameter<bool> = WordParameter::new(
+    "fill",
+    Words::new(&["none", "previous", "prev"], &[false, true, true]),
+    "none",
+    "`previous` (or `prev`) fills bars without trades from the previous close",
+);
 
-/// The values of `session=`; some have an alias.
-const SESSIONS: [(&str, Option<SessionKind>); 5] = [
-    ("all", None),
-    ("regular", Some(SessionKind::Regular)),
-    ("rth", Some(SessionKind::Regular)),
-    ("extended", Some(SessionKind::Extended)),
-    ("eth", Some(SessionKind::Extended)),
+const PARAMETERS: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
+const LISTS: &[&[RouteParameter]] = &[
+    &[SYMBOL, TF, FROM, TO, AS_OF, FIELDS, LIMIT.declared, SESSION.declared, FILL.declared],
+    FRAME,
 ];
 
 fn route(context: &Context) -> Route {
@@ -98,12 +106,12 @@ fn read(
 ) -> Result<(CandleQuery, Form), Problem> {
     let view = context.view("candles")?;
     let mut query = Query::new(&request.query, PARAMETERS);
-    let timeframe = query.timeframe("tf", &context.timeframes);
+    let timeframe = query.timeframe(&TF, &context.timeframes);
     let (from, to) = query.interval();
     let as_of = query.as_of(view);
-    let limit = query.count("limit", 1, LIMIT_MAX);
-    let session = query.word("session", &SESSIONS);
-    let fill = query.word("fill", &[("none", false), ("previous", true), ("prev", true)]);
+    let limit = query.count(&LIMIT);
+    let session = query.word(&SESSION);
+    let fill = query.word(&FILL);
     let form = Form::read(&mut query, context, view, &request.headers);
     query.finish()?;
     let form = form?;
@@ -113,10 +121,10 @@ fn read(
         timeframe: timeframe.unwrap_or_else(|| smallest(context)),
         from,
         to,
-        limit: limit.unwrap_or(LIMIT_DEFAULT),
-        session: session.flatten(),
+        limit,
+        session,
         as_of,
-        fill: fill.unwrap_or(false),
+        fill,
     };
     Ok((candles, form))
 }

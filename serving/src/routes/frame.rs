@@ -8,14 +8,30 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::Context;
 use crate::filter;
-use crate::format::{Format, Line, Shown};
+use crate::format::{ACCEPT_ROWS, FORMAT, Format, Line, NUMBERS_AS_STRINGS, Shown};
+use crate::parameter::{ParameterType, RouteParameter};
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::read_your_writes::ReadYourWrites;
+use crate::read_your_writes::{MIN_FRONTIER, ReadYourWrites, WAIT_MS};
 use rows::readers::Class;
 use rows::{AsOf, Frontier, View};
 
 use super::{FrontierJson, RequestParts, set, stamp};
+
+/// The parameters of all answers with rows.
+pub(super) const FRAME: &[RouteParameter] = &[
+    NUMBERS_AS_STRINGS.declared,
+    FORMAT.declared,
+    MIN_FRONTIER,
+    WAIT_MS.declared,
+    ACCEPT_ROWS,
+    RouteParameter::header(
+        "If-None-Match",
+        ParameterType::EntityTags,
+        "answers 304 without rows if the view is as the tag says",
+    )
+    .several(),
+];
 
 /// Whether the limit left rows out. CSV and NDJSON have no place for it in the body.
 const X_MORE: HeaderName = HeaderName::from_static("x-more");
@@ -51,7 +67,7 @@ pub(super) struct Frame {
 }
 
 impl Form {
-    /// Parses `fields`, `numbers`, `format`, `Accept`, `min_frontier` and `wait_ms` for rows of `view`. Errors of
+    /// Parses [`FIELDS`](filter::FIELDS) and [`FRAME`] for rows of `view`. Errors of
     /// parameters are recorded in `query`; the returned error is an `Accept` without a possible format.
     pub(super) fn read(
         query: &mut Query<'_>,
@@ -61,13 +77,12 @@ impl Form {
     ) -> Result<Form, Problem> {
         let min_frontier = ReadYourWrites::read(query, context);
         let left_out = filter::hidden(query, view);
-        let numbers = query.word("numbers", &[("number", false), ("string", true)]);
-        let formats: Vec<_> = Format::ALL.iter().map(|format| (format.name(), *format)).collect();
-        let format = match query.word("format", &formats) {
+        let numbers_as_strings = query.word(&NUMBERS_AS_STRINGS);
+        let format = match query.word(&FORMAT) {
             Some(format) => format,
             None => Format::accepted(headers, Format::ALL)?,
         };
-        Ok(Form { format, numbers_as_strings: numbers.unwrap_or(false), left_out, min_frontier })
+        Ok(Form { format, numbers_as_strings, left_out, min_frontier })
     }
 
     /// Waits for `min_frontier`. Returns the answer without rows if the client already has the present state.

@@ -7,15 +7,17 @@ use warp::Filter;
 use warp::reply::Response;
 
 use crate::Context;
+use crate::filter::FIELDS;
 use crate::format::Line;
+use crate::parameter::{ParameterType, RouteParameter, joined, total};
 use crate::problem::Problem;
-use crate::query::{Known, Query};
+use crate::query::{FROM, Query, TO};
 use crate::symbol::resolve;
 use rows::{Page, RowFilter, Scan, View};
 
-use super::frame::{Form, Frame};
+use super::frame::{FRAME, Form, Frame};
 use super::{
-    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, reads, respond,
+    Endpoint, LIMIT, READ, RequestParts, Route, RouteEntry, SYMBOL, TIMEFRAME, reads, respond,
     smallest,
 };
 
@@ -23,24 +25,29 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/indicators/{symbol}",
-        doc: "indicators of an instrument; ?timeframe= &name= &output= &from= &to= &fields= &limit= &min_frontier= &wait_ms= &numbers= &format=",
+        doc: "indicators of an instrument",
+        parameters: PARAMETERS,
     }],
     route,
 };
 
-const PARAMETERS: Known = &[
-    &["timeframe", "tf"],
-    &["name", "indicator"],
-    &["output"],
-    &["from"],
-    &["to"],
-    &["fields"],
-    &["limit"],
-    &["numbers"],
-    &["format"],
-    &["min_frontier"],
-    &["wait_ms"],
-];
+const NAME_OF: &str = "an indicator that is computed";
+const NAME: RouteParameter = RouteParameter::query(
+    "name",
+    ParameterType::Name(NAME_OF),
+    "one indicator (`sma20`), or all of a kind (`sma`)",
+)
+.or(&["indicator"]);
+const OUTPUT_OF: &str = "an output of an indicator that is computed";
+const OUTPUT: RouteParameter = RouteParameter::query(
+    "output",
+    ParameterType::Name(OUTPUT_OF),
+    "one of the numbers of an indicator",
+);
+
+const PARAMETERS: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
+const LISTS: &[&[RouteParameter]] =
+    &[&[SYMBOL, TIMEFRAME, NAME, OUTPUT, FROM, TO, FIELDS, LIMIT.declared], FRAME];
 
 /// The parameters of a request for indicators.
 struct IndicatorQuery {
@@ -107,10 +114,10 @@ fn read(
 ) -> Result<(IndicatorQuery, Form), Problem> {
     let view = context.view("indicators")?;
     let mut query = Query::new(&request.query, PARAMETERS);
-    let timeframe = query.timeframe("timeframe", &context.timeframes);
+    let timeframe = query.timeframe(&TIMEFRAME, &context.timeframes);
     let (labels, outputs) = numbers(&mut query, context);
     let (from, to) = query.interval();
-    let limit = query.count("limit", 1, LIMIT_MAX);
+    let limit = query.count(&LIMIT);
     let form = Form::read(&mut query, context, view, &request.headers);
     query.finish()?;
     let form = form?;
@@ -122,7 +129,7 @@ fn read(
         outputs,
         from,
         to,
-        limit: limit.unwrap_or(LIMIT_DEFAULT),
+        limit,
     };
     Ok((indicators, form))
 }
@@ -133,16 +140,16 @@ fn numbers(query: &mut Query<'_>, context: &Context) -> (Vec<String>, Vec<String
     let known = &context.labels.indicators;
     let labels: Vec<&str> = known.iter().map(|(label, _)| label.as_str()).collect();
     let fits = |label: &str, name: &str| label == name || kind(label) == name;
-    let name = query.one_of("name", "an indicator that is computed", &labels, fits);
+    let name = query.one_of(&NAME, NAME_OF, &labels, fits);
     let named = known.iter().filter(|(label, _)| name.as_ref().is_none_or(|n| fits(label, n)));
     let mut outputs: Vec<&str> = named.clone().flat_map(|(_, outputs)| outputs.to_vec()).collect();
     outputs.sort_unstable();
     outputs.dedup();
     let what = match &name {
         Some(name) => format!("an output of {name}"),
-        None => "an output of an indicator that is computed".to_owned(),
+        None => OUTPUT_OF.to_owned(),
     };
-    let output = query.one_of("output", &what, &outputs, |known, given| known == given);
+    let output = query.one_of(&OUTPUT, &what, &outputs, |known, given| known == given);
     outputs.retain(|one| output.as_deref().is_none_or(|output| output == *one));
     (
         named.map(|(label, _)| label.clone()).collect(),

@@ -15,6 +15,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
         methods: READ,
         path: "/metrics",
         doc: "the numbers of the process in OpenMetrics text",
+        parameters: &[],
     }],
     route,
 };

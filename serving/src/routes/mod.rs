@@ -1,7 +1,7 @@
 //! The routes: one file each, and the list of them.
 //!
-//! To add a route: a file with an [`RouteEntry`], and a line in [`ROUTES`]. The index, the answers to
-//! unknown paths and wrong methods follow from the list.
+//! To add a route: a file with a [`RouteEntry`], and a line in [`ROUTES`]. Its endpoints declare their parameters. The
+//! index, the answers to unknown paths and wrong methods, and the tables of `docs/http.md` follow from the list.
 
 mod candles;
 mod frame;
@@ -33,6 +33,9 @@ use warp::{Filter, Rejection};
 use rows::Frontier;
 
 use super::Context;
+use super::format::ACCEPT_JSON;
+use super::frontier_json::FrontierJson;
+use super::parameter::{CountParameter, CountRange, ParameterType, RouteParameter};
 use super::problem::{
     LENGTH_REQUIRED, Problem, TOO_LARGE, UNKNOWN_PATH, UNSUPPORTED, WRONG_METHOD,
 };
@@ -52,6 +55,8 @@ pub struct Endpoint {
     pub path: &'static str,
     /// A description of the answer.
     pub doc: &'static str,
+    /// All parameters. A request with any other parameter in the query is refused, except by `/ws`.
+    pub parameters: &'static [RouteParameter],
 }
 
 /// One file of routes.
@@ -83,10 +88,22 @@ pub const ROUTES: &[RouteEntry] = &[
 /// The methods of a read-only path.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
-/// The default number of rows of an answer.
-const LIMIT_DEFAULT: usize = 500;
 /// The most rows of an answer.
-const LIMIT_MAX: usize = 10_000;
+const LIMIT: CountParameter = CountParameter::count(
+    "limit",
+    CountRange { least: 1, most: 10_000, default: 500 },
+    "the most rows: the newest, and with `from` those that follow it",
+);
+/// The instrument of a path.
+const SYMBOL: RouteParameter = RouteParameter::path(
+    "symbol",
+    ParameterType::Symbol,
+    "`venue:SYMBOL`, or the symbol alone if one venue has it",
+);
+/// The timeframe of bars.
+const TIMEFRAME: RouteParameter =
+    RouteParameter::query("timeframe", ParameterType::Timeframe, "the timeframe of the bars")
+        .or(&["tf"]);
 
 /// The default timeframe of an answer.
 fn smallest(context: &Context) -> Timeframe {
@@ -244,23 +261,4 @@ const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 fn deprecate(response: &mut Response, successor: &str) {
     set(response, DEPRECATION, DEPRECATED_SINCE);
     set(response, LINK, &format!("<{successor}>; rel=\"successor-version\""));
-}
-
-/// A frontier in JSON.
-#[derive(Serialize)]
-pub(super) struct FrontierJson {
-    pub(super) commit: Option<u64>,
-    pub(super) at: String,
-}
-
-/// A frontier as a JSON value.
-pub(super) fn frontier_json(frontier: Frontier) -> serde_json::Value {
-    let FrontierJson { commit, at } = frontier.into();
-    serde_json::json!({ "commit": commit, "at": at })
-}
-
-impl From<Frontier> for FrontierJson {
-    fn from(frontier: Frontier) -> FrontierJson {
-        FrontierJson { commit: frontier.commit.map(|commit| commit.0), at: frontier.at.rfc3339() }
-    }
 }

@@ -9,6 +9,7 @@ use warp::reply::Response;
 
 use crate::Context;
 use crate::page::{FILES, PAGE};
+use crate::parameter::{ParameterType, RouteParameter};
 use crate::problem::{Problem, UNKNOWN_PATH};
 use crate::query::{Query, shown};
 use rows::suggestions::closest;
@@ -20,6 +21,11 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
         methods: READ,
         path: "/page/{file}",
         doc: "style and scripts of the page at / for browsers",
+        parameters: &[RouteParameter::path(
+            "file",
+            ParameterType::Name("a file of the page"),
+            "the name of the file",
+        )],
     }],
     route,
 };

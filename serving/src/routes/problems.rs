@@ -6,6 +6,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use crate::Context;
+use crate::parameter::{ParameterType, RouteParameter};
 use crate::problem::{KINDS, Problem, ProblemKind, UNKNOWN_PATH};
 use crate::query::{Query, shown};
 use rows::suggestions::closest;
@@ -18,8 +19,18 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
             methods: READ,
             path: "/docs/problems",
             doc: "every kind of error: what happened, and what can be done about it",
+            parameters: &[],
         },
-        Endpoint { methods: READ, path: "/docs/problems/{problem}", doc: "one kind of error" },
+        Endpoint {
+            methods: READ,
+            path: "/docs/problems/{problem}",
+            doc: "one kind of error; the `type` of every error leads here",
+            parameters: &[RouteParameter::path(
+                "problem",
+                ParameterType::Name("a kind of error"),
+                "the `type` of an error without the path before it",
+            )],
+        },
     ],
     route,
 };

@@ -15,12 +15,13 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::answers::{KeyState, Pending};
 use crate::ingest_api::{IngestApi, PostError, PostOutcome, PostedBody, RowFault, Token};
+use crate::parameter::{ParameterType, RouteParameter, WordParameter, Words};
 use crate::problem::{
     BUSY, CROSS_SITE, FieldError, IN_PROGRESS, INGEST_DISABLED, KEY_REUSED, Problem, ROWS_REFUSED,
     TOO_LARGE, UNAVAILABLE, UNREADABLE,
 };
-use crate::query::{self, Query};
-use crate::read_your_writes::{reaches, wait};
+use crate::query::Query;
+use crate::read_your_writes::{WAIT_MS, reaches, wait};
 use crate::{Context, body};
 
 use super::{
@@ -31,13 +32,46 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::POST],
         path: "/api/streaming/process",
-        doc: "takes rows (JSON, NDJSON, CSV); ?type= &atomic= &wait=accepted|processed &wait_ms=; Idempotency-Key",
+        doc: "takes trades, corrections, cancels, fills, targets and fair values",
+        parameters: PARAMETERS,
     }],
     route,
 };
 
-const PARAMETERS: query::Known = &[&["type"], &["atomic"], &["wait"], &["wait_ms"]];
-const KEY: &str = "idempotency-key";
+const PARAMETERS: &[RouteParameter] = &[
+    ROW_TYPE,
+    ATOMIC.declared,
+    WAIT.declared,
+    WAIT_MS.declared,
+    body::CONTENT,
+    IDEMPOTENCY_KEY,
+    body::ROWS,
+];
+const ROW_TYPE_OF: &str = "a type of rows";
+const ROW_TYPE: RouteParameter = RouteParameter::query(
+    "type",
+    ParameterType::Name(ROW_TYPE_OF),
+    "the type of rows that name none",
+);
+const ATOMIC: WordParameter<bool> = WordParameter::new(
+    "atomic",
+    Words::new(&["true", "false"], &[true, false]),
+    "false",
+    "whether all rows are refused if one is",
+);
+const WAIT: WordParameter<bool> = WordParameter::new(
+    "wait",
+    Words::new(&["accepted", "processed"], &[false, true]),
+    "accepted",
+    "whether to answer when the rows are taken, or when views contain them",
+);
+const IDEMPOTENCY_KEY: RouteParameter = RouteParameter::header(
+    "Idempotency-Key",
+    ParameterType::VisibleAscii(KEY_MAX),
+    "the same request with the same key gets the first answer again",
+);
+/// The longest idempotency key.
+const KEY_MAX: usize = 255;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The most rejected rows that an answer lists.
 const ERRORS_MAX: usize = 1_000;
@@ -184,26 +218,29 @@ fn replayed(answer: &str) -> Response {
 fn read(request: &RequestParts, ingest: &dyn IngestApi) -> Result<PostOptions, Problem> {
     let mut query = Query::new(&request.query, PARAMETERS);
     let types = ingest.row_types();
-    let row_type = query.one_of("type", "a type of rows", &types, |known, given| known == given);
-    let atomic = query.word("atomic", &[("true", true), ("false", false)]);
-    let waits = query.word("wait", &[("accepted", false), ("processed", true)]).unwrap_or(false);
+    let row_type = query.one_of(&ROW_TYPE, ROW_TYPE_OF, &types, |known, given| known == given);
+    let atomic = query.word(&ATOMIC);
+    let waits = query.word(&WAIT);
     if !waits {
-        query.reject("wait_ms", "says how long to wait with `wait=processed`, which is not given");
+        let why = "says how long to wait with `wait=processed`, which is not given";
+        query.reject(&WAIT_MS.declared, why);
     }
-    let wait = wait(&mut query, "wait_ms");
+    let wait = wait(&mut query);
     query.finish()?;
-    Ok(PostOptions { row_type, atomic: atomic.unwrap_or(false), processed: waits.then_some(wait) })
+    Ok(PostOptions { row_type, atomic, processed: waits.then_some(wait) })
 }
 
 /// The idempotency key of a request.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(KEY) else { return Ok(None) };
+    let Some(value) = headers.get(IDEMPOTENCY_KEY.name) else { return Ok(None) };
     let key = value.to_str().ok().map(str::trim);
-    let key = key
-        .filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
+    let key = key.filter(|key| {
+        (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic())
+    });
     key.map(|key| Some(key.to_owned())).ok_or_else(|| {
-        let detail = "`Idempotency-Key` is not 1 to 255 visible ASCII characters".to_owned();
-        let pointer = format!("#/header/{KEY}");
+        let name = IDEMPOTENCY_KEY.name;
+        let detail = format!("`{name}` is not 1 to {KEY_MAX} visible ASCII characters");
+        let pointer = format!("#/header/{}", name.to_ascii_lowercase());
         Problem::invalid(vec![FieldError { pointer, code: "format", detail, allowed: Vec::new() }])
     })
 }

@@ -23,6 +23,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
         methods: &[Method::GET],
         path: "/ws",
         doc: "follows views over a WebSocket; the first message says what can be requested",
+        parameters: &[],
     }],
     route,
 };

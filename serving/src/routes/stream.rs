@@ -16,10 +16,12 @@ use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use warp::http::{HeaderMap, Method};
 use warp::reply::Response;
 
+use crate::parameter::{ParameterType, RouteParameter, joined, total};
 use crate::problem::{FieldError, Problem, VALIDATION};
 use crate::query::shown;
 use crate::subscribe::{
-    ClientSink, Message, SendOutcome, Subscriber, SubscriptionRequest, WaitFuture,
+    ClientSink, Message, SUBSCRIPTION, SendOutcome, Subscriber, SubscriptionRequest, VIEW,
+    WaitFuture,
 };
 use crate::{Context, closed};
 use rows::View;
@@ -30,15 +32,22 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::GET],
         path: "/stream",
-        doc: "follows views as server-sent events; ?view= (several by commas) &symbol= &timeframe= &portfolio= \
-              &COLUMN= &snapshot= &encoding=upsert|diff &conflate_ms= &fields= &limit= &numbers=",
+        doc: "follows views as server-sent events",
+        parameters: PARAMETERS,
     }],
     route,
 };
 
+const PARAMETERS: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
+const LISTS: &[&[RouteParameter]] = &[SUBSCRIPTION, &[LAST_EVENT_ID]];
+const LAST_EVENT_ID: RouteParameter = RouteParameter::header(
+    "Last-Event-ID",
+    ParameterType::Text,
+    "the newest message of the client, which comes back: it gets `resync` and a snapshot",
+);
+
 /// How long a client should wait before it reconnects.
 const RETRY_MS: u64 = 2_000;
-const LAST_EVENT_ID: &str = "last-event-id";
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 fn route(context: &Context) -> Route {
@@ -81,12 +90,12 @@ fn views<'a>(
     context: &Context,
     request: &'a RequestParts,
 ) -> Result<Vec<(&'a str, &'static View)>, Problem> {
-    let names = request.query.iter().filter(|(name, _)| name == "view");
+    let names = request.query.iter().filter(|(name, _)| VIEW.is_named(name));
     let names: Vec<&str> = names.flat_map(|(_, names)| names.split(',').map(str::trim)).collect();
     if names.is_empty() {
-        let detail = "`view` is absent: it names what is followed".to_owned();
+        let detail = format!("`{}` is absent: it names what is followed", VIEW.name);
         let allowed = context.views.names().map(str::to_owned).collect();
-        let pointer = "#/query/view".to_owned();
+        let pointer = format!("#/query/{}", VIEW.name);
         return Err(Problem::invalid(vec![FieldError {
             pointer,
             code: "absent",
@@ -107,7 +116,7 @@ fn views<'a>(
 }
 
 fn has_last_event_id(headers: &HeaderMap) -> bool {
-    headers.get(LAST_EVENT_ID).is_some_and(|id| !id.is_empty())
+    headers.get(LAST_EVENT_ID.name).is_some_and(|id| !id.is_empty())
 }
 
 /// Sends messages as the text of events.

@@ -7,23 +7,27 @@ use warp::reply::Response;
 
 use crate::Context;
 use crate::format::Format;
+use crate::parameter::{CountParameter, RouteParameter};
 use crate::problem::Problem;
-use crate::query::{Known, Query};
+use crate::query::Query;
 
 use super::{
-    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, json, reads, respond,
+    ACCEPT_JSON, Endpoint, LIMIT, READ, RequestParts, Route, RouteEntry, json, reads, respond,
 };
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/symbols",
-        doc: "the known instruments, by name, and all timeframes; ?limit=",
+        doc: "the known instruments, by name, and all timeframes",
+        parameters: PARAMETERS,
     }],
     route,
 };
 
-const PARAMETERS: Known = &[&["limit"]];
+const PARAMETERS: &[RouteParameter] = &[SYMBOLS_LIMIT.declared, ACCEPT_JSON];
+const SYMBOLS_LIMIT: CountParameter =
+    CountParameter::count("limit", LIMIT.range, "the most instruments");
 
 #[derive(Serialize)]
 struct SymbolsJson {
@@ -54,7 +58,7 @@ fn route(context: &Context) -> Route {
 
 fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
     let mut query = Query::new(&request.query, PARAMETERS);
-    let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
+    let limit = query.count(&SYMBOLS_LIMIT);
     query.finish()?;
     Format::accepted(&request.headers, &[Format::Json])?;
     let mut timeframes = context.timeframes.clone();

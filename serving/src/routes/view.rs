@@ -4,36 +4,31 @@ use warp::Filter;
 use warp::reply::Response;
 
 use crate::Context;
-use crate::filter::{self, FilterQuery};
+use crate::filter::{self, FIELDS, FILTERS, FilterQuery};
 use crate::format::Line;
+use crate::parameter::{ParameterType, RouteParameter, joined, total};
 use crate::problem::Problem;
-use crate::query::Known;
+use crate::query::AS_OF;
 use rows::{Page, Scan, View};
 
-use super::frame::{Form, Frame};
-use super::{
-    Endpoint, LIMIT_DEFAULT, LIMIT_MAX, READ, RequestParts, Route, RouteEntry, deprecate, reads,
-    respond,
-};
+use super::frame::{FRAME, Form, Frame};
+use super::{Endpoint, LIMIT, READ, RequestParts, Route, RouteEntry, deprecate, reads, respond};
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views/{view}",
-        doc: "rows of a view; ?symbol= &timeframe= &portfolio= &from= &to= &COLUMN= &as_of= &fields= &limit= &min_frontier= &wait_ms= &numbers= &format=",
+        doc: "rows of a view",
+        parameters: PARAMETERS,
     }],
     route,
 };
 
-const PARAMETERS: Known = &[
-    &["as_of"],
-    &["fields"],
-    &["limit"],
-    &["numbers"],
-    &["format"],
-    &["min_frontier"],
-    &["wait_ms"],
-];
+const VIEW: RouteParameter =
+    RouteParameter::path("view", ParameterType::Name("a view"), "the name of the view");
+
+const PARAMETERS: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
+const LISTS: &[&[RouteParameter]] = &[&[VIEW], FILTERS, &[AS_OF, FIELDS, LIMIT.declared], FRAME];
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
@@ -99,7 +94,7 @@ fn read(
     let FilterQuery { mut query, texts } = FilterQuery::new(&request.query, PARAMETERS, view);
     let filter = filter::row_filter(&mut query, context, view, texts);
     let as_of = query.as_of(view);
-    let limit = query.count("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
+    let limit = query.count(&LIMIT);
     let form = Form::read(&mut query, context, view, &request.headers);
     query.finish()?;
     let (filter, form) = (filter?, form?);

@@ -19,6 +19,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
         methods: READ,
         path: "/v1/views",
         doc: "the views with their columns and number of rows",
+        parameters: &[super::ACCEPT_JSON],
     }],
     route,
 };

@@ -19,8 +19,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tungstenite::Message;
 
+use super::frontier_json::frontier_json;
 use super::problem::Problem;
-use super::routes::frontier_json;
 use super::subscribe::{CancelHandle, ClientSink, Subscriber, SubscriptionRequest};
 use super::{Context, closed};
 use connection::{Disconnected, Frame, MessageReader, SocketConnection};

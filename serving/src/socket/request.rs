@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::problem::{FieldError, Problem};
 use crate::query::shown;
+use crate::subscribe::VIEW;
 use rows::View;
 
 /// A request.
@@ -17,7 +18,7 @@ pub(super) enum ClientRequest {
         sub: Arc<str>,
         /// The view.
         view: &'static View,
-        /// Filters and options, as in a query string.
+        /// Filters and options, as in the query of `/stream`: [`SUBSCRIPTION`](crate::subscribe::SUBSCRIPTION).
         pairs: Vec<(String, String)>,
     },
     /// Ends a subscription.
@@ -57,7 +58,7 @@ fn parse(mut object: Map<String, Value>, view: ViewByName<'_>) -> Result<ClientR
     let op = text(&mut object, "op")?;
     match op.as_str() {
         "subscribe" => {
-            let name = text(&mut object, "view")?;
+            let name = text(&mut object, VIEW.name)?;
             let view = view(&name)?;
             let sub = match object.contains_key("sub") {
                 true => text(&mut object, "sub")?,

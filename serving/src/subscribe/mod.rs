@@ -11,12 +11,14 @@
 //!
 //! Reading order: [`SubscriptionRequest`] (view, filter and encoding) → `message` (messages, and the sink of a client)
 //! → [`Subscriber`] (the task of a subscription) → `cursor` (its position) → `broadcaster` (one change to many) →
-//! `snapshots`, `update_cache` (each part and change encoded once per key).
+//! `bodies` (changes and parts as JSON) → `snapshots`, `update_cache` (each part and change encoded once per key).
 
+mod bodies;
 mod broadcaster;
 mod cache;
 mod cursor;
 mod message;
+mod retry;
 mod snapshots;
 mod subscriber;
 mod subscription;
@@ -24,5 +26,5 @@ mod update_cache;
 
 pub(super) use message::{ClientSink, Message, SendOutcome, WaitFuture};
 pub(super) use subscriber::{CancelHandle, Subscriber};
-pub(super) use subscription::SubscriptionRequest;
+pub(super) use subscription::{SUBSCRIPTION, SubscriptionRequest, VIEW};
 pub use update_cache::UpdateCache;

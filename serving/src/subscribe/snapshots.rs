@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
+use super::bodies::snapshot;
 use super::cache::{Cache, CacheBounds};
+use super::retry::until_not_busy;
 use super::subscription::SubscriptionKey;
-use super::update_cache::{RETRY_PAUSE, is_busy, snapshot};
 use crate::Context;
 use rows::readers::Class;
 use rows::{Frontier, ReadError, Snapshot, ViewKind};
@@ -149,13 +150,9 @@ impl SharedSnapshot {
     pub(super) async fn begin(&self, context: &Context) -> Result<PartPosition, ReadError> {
         let SubscriptionKey { view, filter, .. } = &*self.subscription;
         let source = self.source.get_or_try_init(|| async {
-            loop {
-                let snapshot = context.reader.snapshot(view, Arc::clone(filter), self.log_rows);
-                match snapshot.await {
-                    Err(error) if is_busy(&error) => sleep(RETRY_PAUSE).await,
-                    snapshot => return snapshot.map(|source| (Instant::now(), source)),
-                }
-            }
+            let take = || context.reader.snapshot(view, Arc::clone(filter), self.log_rows);
+            let source = until_not_busy(take).await?;
+            Ok((Instant::now(), source))
         });
         let (_, source) = source.await?;
         Ok(PartPosition { part: 0, rest: Arc::clone(source) })
@@ -166,7 +163,7 @@ impl SharedSnapshot {
         context: &Context,
         position: &PartPosition,
     ) -> Result<EncodedPart, ReadError> {
-        loop {
+        until_not_busy(|| {
             let PartPosition { part, rest } = position.clone();
             let (subscription, of) = (Arc::clone(&self.subscription), context.clone());
             let make = move || {
@@ -176,10 +173,8 @@ impl SharedSnapshot {
                 let next = rest.map(|rest| PartPosition { part: part + 1, rest });
                 EncodedPart { at, body: body.into(), next }
             };
-            match context.readers.run(Class::Snapshot, make).await {
-                Err(error) if is_busy(&error) => sleep(RETRY_PAUSE).await,
-                made => return made,
-            }
-        }
+            context.readers.run(Class::Snapshot, make)
+        })
+        .await
     }
 }

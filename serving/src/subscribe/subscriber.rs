@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, sleep};
 
+use super::bodies::frontier;
 use super::broadcaster::{Closed, Progress, Registration};
 use super::cursor::SubscriptionCursor;
 use super::message::{ClientSink, MessageKind, SendOutcome};
 use super::subscription::SubscriptionRequest;
-use super::update_cache::frontier;
 use crate::Context;
 use rows::{Frontier, ReadError};
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Context;
-use crate::filter::{self, FilterQuery};
-use crate::format::Shown;
+use crate::filter::{self, FIELDS, FILTERS, FilterQuery};
+use crate::format::{NUMBERS_AS_STRINGS, Shown};
+use crate::parameter::{
+    CountParameter, CountRange, ParameterType, RouteParameter, WordParameter, Words, joined, total,
+};
 use crate::problem::Problem;
-use crate::query::Known;
 use rows::{Cell, RowFilter, View};
 
 /// A view, a filter, and the options of a subscription.
@@ -42,21 +44,48 @@ pub(crate) enum Encoding {
     Diff,
 }
 
-/// The parameters besides filters.
-pub(crate) const PARAMETERS: Known = &[
-    &["view"],
-    &["snapshot"],
-    &["encoding"],
-    &["conflate_ms"],
-    &["limit"],
-    &["numbers"],
-    &["fields"],
-];
+/// The view to follow.
+pub(crate) const VIEW: RouteParameter =
+    RouteParameter::query("view", ParameterType::Name("a view"), "the views to follow")
+        .several()
+        .required();
+const SNAPSHOT: WordParameter<bool> = WordParameter::new(
+    "snapshot",
+    Words::new(&["true", "false"], &[true, false]),
+    "true",
+    "whether it begins with a snapshot, or with the changes from now on",
+);
+const ENCODING: WordParameter<Encoding> = WordParameter::new(
+    "encoding",
+    Words::new(&["upsert", "diff"], &[Encoding::Upsert, Encoding::Diff]),
+    "upsert",
+    "whether an update has new rows and deleted keys, or rows with −1 and 1",
+);
+const CONFLATE_MS: CountParameter = CountParameter::milliseconds(
+    "conflate_ms",
+    CountRange { least: 0, most: 60_000, default: 0 },
+    "the shortest time between two updates",
+);
+const LOG_ROWS: CountParameter = CountParameter::count(
+    "limit",
+    CountRange { least: 0, most: 100_000, default: 1_000 },
+    "the most rows of the snapshot of a log: the newest",
+);
 
-/// The longest conflation.
-const CONFLATE_MS_MAX: usize = 60_000;
-/// The default rows of a log's snapshot, and the most.
-const LOG_ROWS: (usize, usize) = (1_000, 100_000);
+/// The parameters of a subscription, over any transport.
+pub(crate) const SUBSCRIPTION: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
+const LISTS: &[&[RouteParameter]] = &[
+    FILTERS,
+    &[
+        VIEW,
+        SNAPSHOT.declared,
+        ENCODING.declared,
+        CONFLATE_MS.declared,
+        LOG_ROWS.declared,
+        NUMBERS_AS_STRINGS.declared,
+        FIELDS,
+    ],
+];
 
 impl SubscriptionRequest {
     /// Parses a request for `view`.
@@ -65,28 +94,27 @@ impl SubscriptionRequest {
         view: &'static View,
         pairs: &[(String, String)],
     ) -> Result<SubscriptionRequest, Problem> {
-        let FilterQuery { mut query, texts } = FilterQuery::new(pairs, PARAMETERS, view);
+        let FilterQuery { mut query, texts } = FilterQuery::new(pairs, SUBSCRIPTION, view);
         let filter = filter::row_filter(&mut query, context, view, texts);
-        let snapshot = query.word("snapshot", &[("true", true), ("false", false)]);
-        let encodings = [("upsert", Encoding::Upsert), ("diff", Encoding::Diff)];
-        let encoding = query.word("encoding", &encodings);
-        let conflate_ms = query.count("conflate_ms", 0, CONFLATE_MS_MAX);
-        let log_rows = query.count("limit", 0, LOG_ROWS.1);
-        let numbers = query.word("numbers", &[("number", false), ("string", true)]);
+        let snapshot = query.word(&SNAPSHOT);
+        let encoding = query.word(&ENCODING);
+        let conflate_ms = query.count(&CONFLATE_MS);
+        let log_rows = query.count(&LOG_ROWS);
+        let numbers_as_strings = query.word(&NUMBERS_AS_STRINGS);
         let hidden = filter::hidden(&mut query, view);
         query.finish()?;
         let key = SubscriptionKey {
             view,
             filter: Arc::new(filter?),
             hidden,
-            encoding: encoding.unwrap_or(Encoding::Upsert),
-            numbers_as_strings: numbers.unwrap_or(false),
+            encoding,
+            numbers_as_strings,
         };
         Ok(SubscriptionRequest {
             key: Arc::new(key),
-            snapshot: snapshot.unwrap_or(true),
-            conflate: Duration::from_millis(conflate_ms.unwrap_or(0) as u64),
-            log_rows: log_rows.unwrap_or(LOG_ROWS.0),
+            snapshot,
+            conflate: Duration::from_millis(conflate_ms as u64),
+            log_rows,
         })
     }
 }

@@ -1,18 +1,16 @@
 //! Encoded updates, shared by subscribers with the same key.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::time::sleep;
-
+use super::bodies::update;
 use super::broadcaster::Broadcasters;
 use super::cache::{Cache, CacheBounds};
+use super::retry::until_not_busy;
 use super::snapshots::Snapshots;
-use super::subscription::{Encoding, SubscriptionKey};
+use super::subscription::SubscriptionKey;
 use crate::Context;
-use crate::routes::FrontierJson;
 use rows::readers::Class;
-use rows::{Cell, Changes, Frontier, ReadError};
+use rows::{Frontier, ReadError};
 
 /// The latest encoded updates, a few dozen at most.
 ///
@@ -35,8 +33,6 @@ const UPDATES: CacheBounds = CacheBounds { entries: 64, bytes: 16 << 20 };
 const INLINE_ROWS_MAX: usize = 64;
 /// … or, with more rows than these, on one for long reads.
 const SHORT_ROWS_MAX: usize = 2_000;
-/// The pause before an overloaded read is retried: a subscriber retries until it succeeds.
-pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
 impl Default for UpdateCache {
     fn default() -> UpdateCache {
@@ -71,12 +67,8 @@ impl UpdateCache {
         let key = (Arc::clone(subscription), numbers[0], numbers[1]);
         let cell = self.lock().cell(&key);
         let encoded = cell.get_or_try_init(|| async {
-            let body = loop {
-                match read_and_encode(context, subscription, from, to).await {
-                    Err(error) if is_busy(&error) => sleep(RETRY_PAUSE).await,
-                    made => break made?,
-                }
-            };
+            let read = || read_and_encode(context, subscription, from, to);
+            let body = until_not_busy(read).await?;
             self.lock().weigh(&key, body.as_ref().map_or(0, |body| body.len()));
             Ok(body)
         });
@@ -107,76 +99,4 @@ async fn read_and_encode(
         true => context.readers.read(Class::Changes, move |_| Ok(encode())).await,
         false => context.readers.run(Class::Answer, encode).await,
     }
-}
-
-/// Whether a read was rejected because of overload.
-pub(super) fn is_busy(error: &ReadError) -> bool {
-    matches!(error, ReadError::Full { .. } | ReadError::Waited { .. })
-}
-
-/// The body of an update; none if it is empty.
-fn update(
-    context: &Context,
-    subscription: &SubscriptionKey,
-    from: Frontier,
-    changes: &Changes,
-) -> Option<String> {
-    if changes.changes.is_empty() {
-        return None;
-    }
-    let mut body = frontier(changes.frontier);
-    let after = from.commit.map_or_else(|| "null".to_owned(), |commit| commit.0.to_string());
-    body.push_str(&format!(",\"after\":{after}"));
-    match subscription.encoding {
-        Encoding::Upsert => {
-            let (upserts, deletes) = changes.upserts_and_deletes(subscription.view);
-            list(&mut body, "upserts", upserts, |cells, out| subscription.row(context, cells, out));
-            list(&mut body, "deletes", deletes, |cells, out| {
-                subscription.row_key(context, cells, out)
-            });
-        }
-        Encoding::Diff => list(&mut body, "diffs", &changes.changes, |change, out| {
-            out.push('[');
-            subscription.row(context, &change.cells, out);
-            out.push_str(&format!(",{}]", change.diff));
-        }),
-    }
-    Some(body)
-}
-
-/// The body of a part of a snapshot.
-pub(super) fn snapshot(
-    context: &Context,
-    subscription: &SubscriptionKey,
-    at: Frontier,
-    rows: &[Vec<Cell>],
-    (part, last): (usize, bool),
-) -> String {
-    let mut body = frontier(at);
-    body.push_str(&format!(",\"part\":{part},\"last\":{last}"));
-    list(&mut body, "rows", rows, |cells, out| subscription.row(context, cells, out));
-    body
-}
-
-/// The body of a message with a frontier only.
-pub(super) fn frontier(frontier: Frontier) -> String {
-    let FrontierJson { commit, at } = frontier.into();
-    let commit = commit.map_or_else(|| "null".to_owned(), |commit| commit.to_string());
-    format!("\"frontier\":{{\"commit\":{commit},\"at\":\"{at}\"}}")
-}
-
-fn list<T>(
-    body: &mut String,
-    name: &str,
-    items: impl IntoIterator<Item = T>,
-    write: impl Fn(T, &mut String),
-) {
-    body.push_str(&format!(",\"{name}\":["));
-    for (at, item) in items.into_iter().enumerate() {
-        if at > 0 {
-            body.push(',');
-        }
-        write(item, body);
-    }
-    body.push(']');
 }

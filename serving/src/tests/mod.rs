@@ -1,11 +1,13 @@
 //! The routes as clients see them, over a reader that holds its rows in a vector.
 
 mod candles;
+mod documented;
 mod fields;
 mod filling;
 mod following;
 mod indicators;
 mod page;
+mod parameters;
 mod problems;
 mod process;
 mod readers;

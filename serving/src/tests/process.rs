@@ -18,7 +18,7 @@ const PATH: &str = "/api/streaming/process";
 
 /// Gives prepared answers, else that all was taken into commit 17; keeps what was sent.
 #[derive(Default)]
-struct Prepared {
+pub(super) struct Prepared {
     answers: Mutex<VecDeque<Result<PostOutcome, PostError>>>,
     sent: Mutex<Vec<PostedBody>>,
     /// Nothing is answered while this is locked.
@@ -54,7 +54,7 @@ impl Prepared {
     }
 }
 
-fn server() -> (Server, Arc<Prepared>) {
+pub(super) fn server() -> (Server, Arc<Prepared>) {
     let mut server = Server::new();
     let ingest = Arc::new(Prepared::default());
     server.context.posts = Posts::new(Some(Arc::<Prepared>::clone(&ingest)));
