@@ -37,7 +37,7 @@ fn provider(config: &Value, number: u32) -> Vec<Arrival> {
 fn records(number: u32, events: impl Iterator<Item = Event>) -> Vec<Record> {
     let origin = |position| Origin {
         rank: number as u8,
-        order: NameOrder(number as u32),
+        order: NameOrder(number),
         source: SourceId(number as u8),
         partition: PartitionId(0),
         position,
