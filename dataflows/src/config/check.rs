@@ -8,11 +8,14 @@ use operators::indicators::IndicatorsConfig;
 
 use super::files::{self, JobFile, JobFiles};
 use super::portfolios::{self, Portfolios};
-use super::raw::{RawConfig, RawJob, RawLimits};
+use super::raw::{RawCommit, RawConfig, RawJob, RawLimits};
 use super::rules::RawRule;
-use super::values::{cadence, in_flight, in_range, listen, not_after, readers, span, timeframes};
+use super::values::{duration, in_range, listen, not_after, span, timeframes};
 use super::{Config, ConfigError, RawOutliers, calendars, instruments, rules, sinks, sources};
+use crate::ingest::dispatcher::InFlightLimits;
+use crate::ingest::sequencer::Cadence;
 use crate::jobs::candles::{Candles, JobSpec};
+use rows::readers::Bounds;
 
 impl RawConfig {
     /// Checks everything that is written in `file`, which a job reads and therefore never writes.
@@ -137,4 +140,30 @@ impl Computed<'_> {
         let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
         Ok((candles.with_portfolios(portfolios.for_job(base)), portfolios))
     }
+}
+
+fn cadence(commit: &RawCommit) -> Result<Cadence, ConfigError> {
+    Ok(Cadence {
+        period: duration("commit.period", &commit.period)?,
+        records_max: in_range("commit.records", commit.records, 1, 1 << 20)?,
+        idle: duration("commit.idle", &commit.idle)?,
+        round: duration("commit.round", &commit.round)?,
+    })
+}
+
+fn readers(limits: &RawLimits) -> Result<Bounds, ConfigError> {
+    Ok(Bounds {
+        threads: in_range("limits.reader_threads", limits.reader_threads, 1, 64)?,
+        waiting: in_range("limits.reads_waiting", limits.reads_waiting, 1, 65_536)?,
+        ..Bounds::default()
+    })
+}
+
+/// The bounds of what is in flight and retained.
+fn in_flight(limits: &RawLimits) -> Result<InFlightLimits, ConfigError> {
+    let records = limits.in_flight_records;
+    Ok(InFlightLimits {
+        in_flight_records: in_range("limits.in_flight_records", records, 1, usize::MAX)?,
+        state_bytes: limits.state_bytes,
+    })
 }

@@ -4,12 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use market::{EventTime, Span, TimeUnit, Timeframe};
-use rows::readers::Bounds;
 
 use super::ConfigError;
-use super::raw::{RawCommit, RawLimits};
-use crate::ingest::dispatcher::InFlightLimits;
-use crate::ingest::sequencer::Cadence;
 
 pub(super) fn span(place: &str, text: &str) -> Result<Span, ConfigError> {
     text.parse().map_err(ConfigError::at(place))
@@ -24,23 +20,6 @@ pub(super) fn duration(place: &str, text: &str) -> Result<Duration, ConfigError>
             problem: format!("{span} is not between 1ns and 1d"),
         }),
     }
-}
-
-pub(super) fn cadence(commit: &RawCommit) -> Result<Cadence, ConfigError> {
-    Ok(Cadence {
-        period: duration("commit.period", &commit.period)?,
-        records_max: in_range("commit.records", commit.records, 1, 1 << 20)?,
-        idle: duration("commit.idle", &commit.idle)?,
-        round: duration("commit.round", &commit.round)?,
-    })
-}
-
-pub(super) fn readers(limits: &RawLimits) -> Result<Bounds, ConfigError> {
-    Ok(Bounds {
-        threads: in_range("limits.reader_threads", limits.reader_threads, 1, 64)?,
-        waiting: in_range("limits.reads_waiting", limits.reads_waiting, 1, 65_536)?,
-        ..Bounds::default()
-    })
 }
 
 pub(super) fn in_range(
@@ -74,14 +53,5 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, ConfigError> {
     text.parse().map_err(|_| ConfigError::Value {
         place: "http.listen".to_owned(),
         problem: format!("`{text}` is not an address such as 127.0.0.1:8080"),
-    })
-}
-
-/// The bounds of what is in flight and retained.
-pub(super) fn in_flight(limits: &RawLimits) -> Result<InFlightLimits, ConfigError> {
-    let records = limits.in_flight_records;
-    Ok(InFlightLimits {
-        in_flight_records: in_range("limits.in_flight_records", records, 1, usize::MAX)?,
-        state_bytes: limits.state_bytes,
     })
 }

@@ -12,35 +12,6 @@ use super::crates::{CRATES, workspace};
 use super::paths::paths;
 use super::rust_files;
 
-/// A circle that is still there.
-struct KnownCircle {
-    /// The crate.
-    of: &'static str,
-    /// Its modules. A circle of some of them is known too, so that one can be removed step by step.
-    members: &'static [&'static str],
-    reason: &'static str,
-}
-
-/// The circles that are still there. None is added: a type that two modules need lies below both. When a circle is
-/// gone, its entry is removed.
-const KNOWN_CIRCLES: &[KnownCircle] = &[
-    KnownCircle {
-        of: "serving",
-        members: &["bars", "session"],
-        reason: "requests of bars name a session, and sessions read as requests of bars do",
-    },
-    KnownCircle {
-        of: "serving",
-        members: &["routes", "socket", "subscribe"],
-        reason: "messages of sockets hold parts of the answers of routes",
-    },
-    KnownCircle {
-        of: "serving",
-        members: &["subscribe::snapshots", "subscribe::update_cache"],
-        reason: "the cache makes snapshots, which read by the rules of the cache",
-    },
-];
-
 /// A module by the segments of its path in its crate; the root has none.
 type Module = Vec<String>;
 
@@ -154,25 +125,12 @@ fn files_of(name: &str) -> Vec<(String, String)> {
     files.collect()
 }
 
-/// Whether the circle of `members` in the crate `of` is a known one, or a part of it.
-fn is_known(known: &KnownCircle, of: &str, circle: &BTreeSet<Module>) -> bool {
-    let is_member = |module: &Module| known.members.contains(&module.join("::").as_str());
-    known.of == of && circle.iter().all(is_member)
-}
-
 #[test]
 fn no_circles_between_modules() {
-    let mut needed = BTreeSet::new();
     for of in CRATES {
         let between_files = edges(&files_of(of.name));
         for edges in [between_folders(&between_files), between_files] {
             for circle in circles(&edges) {
-                let known =
-                    KNOWN_CIRCLES.iter().position(|known| is_known(known, of.name, &circle));
-                if let Some(known) = known {
-                    needed.insert(known);
-                    continue;
-                }
                 let members: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
                 let inside =
                     |edge: &&Edge| circle.contains(&edge.from) && circle.contains(&edge.to);
@@ -185,12 +143,6 @@ fn no_circles_between_modules() {
                 );
             }
         }
-    }
-    for (at, KnownCircle { of, members, reason }) in KNOWN_CIRCLES.iter().enumerate() {
-        assert!(
-            needed.contains(&at),
-            "`{of}` has no circle of {members:?} ({reason}) now: remove it from `KNOWN_CIRCLES`"
-        );
     }
 }
 
