@@ -12,7 +12,7 @@ use dataflows::run::{Report, RunOptions, replay_recording};
 use operators::NoStates;
 use rows::{Cell, Scan};
 use serving::Readiness;
-use serving::ingest_api::{PostedBody, PostedFormat};
+use serving::ingest_api::{PostError, PostedBody, PostedFormat};
 
 use dataflows::views::view;
 
@@ -112,14 +112,20 @@ fn rows_reach_a_node_without_a_socket_and_are_seen_at_the_commit_that_is_answere
     let folder = tempfile::tempdir().unwrap();
     let node = start(config(folder.path(), ""), RunOptions::default());
     let ingest = node.ingest().unwrap();
-    let trade = r#"[{"type":"trade","symbol":"a:B","id":"1","time":"2026-01-05T10:00:00Z","price":"2.5","size":"3"}]"#;
+    let trade = concat!(
+        r#"[{"type":"trade","instrument":"a:B","id":"1","time":"2026-01-05T10:00:00Z","#,
+        r#""price":"2.5","quantity":"3"}]"#
+    );
     let body = PostedBody {
         form: PostedFormat::Json,
         body: trade.as_bytes().to_vec(),
         row_type: None,
         atomic: true,
     };
-    let outcome = wait_for(|| block_on(ingest.take(body.clone())).ok()); // closed until the run has begun
+    let outcome = wait_for(|| match block_on(ingest.take(body.clone())) {
+        Err(PostError::Closed) => None, // the run has not begun
+        taken => Some(taken.unwrap()),
+    });
     assert_eq!((outcome.accepted, outcome.rejected.len()), (1, 0));
     let commit = outcome.commit.unwrap();
     wait_for(|| Some(()).filter(|()| node.reader().frontier().commit >= Some(commit)));
