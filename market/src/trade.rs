@@ -195,8 +195,12 @@ impl fmt::Debug for TradeId {
 }
 
 impl Side {
+    /// The names of all.
+    pub const NAMES: [&'static str; 3] =
+        [Side::Buy.name(), Side::Sell.name(), Side::Unknown.name()];
+
     /// `buy`, `sell` or `unknown`.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Side::Buy => "buy",
             Side::Sell => "sell",
