@@ -239,8 +239,19 @@ impl IncidentKind {
         IncidentKind::Failed,
     ];
 
+    /// The names of all.
+    pub const NAMES: [&'static str; 4] = {
+        let mut names = [""; 4];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = IncidentKind::ALL[at].name();
+            at += 1;
+        }
+        names
+    };
+
     /// The name used in rows and metrics.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             IncidentKind::Connected => "connected",
             IncidentKind::Disconnected => "disconnected",

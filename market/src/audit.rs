@@ -163,8 +163,12 @@ pub struct Revision {
 }
 
 impl UnmatchedReason {
+    /// The names of all.
+    pub const NAMES: [&'static str; 2] =
+        [UnmatchedReason::Unknown.name(), UnmatchedReason::BeyondHorizon.name()];
+
     /// `unknown` or `beyond_horizon`.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             UnmatchedReason::Unknown => "unknown",
             UnmatchedReason::BeyondHorizon => "beyond_horizon",

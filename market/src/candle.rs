@@ -248,8 +248,19 @@ impl BarState {
         BarState::Partial,
     ];
 
+    /// The names of all.
+    pub const NAMES: [&'static str; 5] = {
+        let mut names = [""; 5];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = BarState::ALL[at].name();
+            at += 1;
+        }
+        names
+    };
+
     /// `open`, `provisional`, `final`, `revised` or `partial`.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             BarState::Open => "open",
             BarState::Provisional => "provisional",
@@ -261,8 +272,12 @@ impl BarState {
 }
 
 impl CauseKind {
+    /// The names of all.
+    pub const NAMES: [&'static str; 3] =
+        [CauseKind::Trade.name(), CauseKind::Correction.name(), CauseKind::Cancel.name()];
+
     /// `trade`, `correction` or `cancel`.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             CauseKind::Trade => "trade",
             CauseKind::Correction => "correction",

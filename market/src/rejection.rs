@@ -64,8 +64,19 @@ impl RejectionReason {
         RejectionReason::Truncated,
     ];
 
+    /// The names of all.
+    pub const NAMES: [&'static str; 13] = {
+        let mut names = [""; 13];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = RejectionReason::ALL[at].name();
+            at += 1;
+        }
+        names
+    };
+
     /// The name used in rows and metrics.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             RejectionReason::Malformed => "malformed",
             RejectionReason::MissingField => "missing_field",

@@ -98,8 +98,12 @@ pub struct Record {
 }
 
 impl Side {
+    /// The names of all.
+    pub const NAMES: [&'static str; 3] =
+        [Side::Buy.name(), Side::Sell.name(), Side::Unknown.name()];
+
     /// `buy`, `sell` or `unknown`.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Side::Buy => "buy",
             Side::Sell => "sell",

@@ -1,8 +1,9 @@
 //! The row of the view `candles`.
 
-use market::{Candle, CandleKey};
+use market::{BarState, Candle, CandleKey, CauseKind};
 
-use crate::row::{Cell, Column, Row, key, value};
+use crate::column::{Column, ColumnType, NOTIONAL, PRICE, QUANTITY, count, key, value};
+use crate::row::{Cell, Row};
 
 /// One bar with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,28 +16,40 @@ pub struct CandleRow<'a> {
 
 impl Row for CandleRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("instrument", "name of the instrument"),
-        key("timeframe", "nominal length, such as 1m"),
-        key("open_time", "first instant of the bar"),
-        value("open", "price of the first trade by (event time, sequence)"),
-        value("high", "highest price"),
-        value("low", "lowest price"),
-        value("close", "price of the last trade by (event time, sequence)"),
-        value("volume", "sum of sizes"),
-        value("notional", "sum of price × size; divided by volume it is the VWAP"),
-        value("trades", "number of trades"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("timeframe", ColumnType::Timeframe, "nominal length, such as 1m"),
+        key("open_time", ColumnType::Time, "first instant of the bar"),
+        value("open", PRICE, "price of the first trade by (event time, sequence)").nullable(),
+        value("high", PRICE, "highest price").nullable(),
+        value("low", PRICE, "lowest price").nullable(),
+        value("close", PRICE, "price of the last trade by (event time, sequence)").nullable(),
+        value("volume", QUANTITY, "sum of sizes"),
+        value("notional", NOTIONAL, "sum of price × size; divided by volume it is the VWAP"),
+        count("trades", "trades", "number of trades"),
         value(
             "state",
+            ColumnType::Word(&BarState::NAMES),
             "open, provisional, final or revised; partial: it opens before its sources were read",
         ),
-        value("revision", "number of commits that changed a value after the bar was final"),
-        value("cause", "kind of the record behind the last such change: trade, correction, cancel"),
-        value("cause_id", "id of the trade that this record names"),
-        value("buy_volume", "part of the volume that aggressive buyers took"),
-        value("buy_notional", "part of the notional that aggressive buyers took"),
-        value("end_time", "first instant after the bar"),
-        value("first_time", "event time of the trade that set the open"),
-        value("last_time", "event time of the trade that set the close"),
+        count(
+            "revision",
+            "commits",
+            "number of commits that changed a value after the bar was final",
+        ),
+        value(
+            "cause",
+            ColumnType::Word(&CauseKind::NAMES),
+            "kind of the record behind the last such change: trade, correction, cancel",
+        )
+        .nullable(),
+        value("cause_id", ColumnType::Text, "id of the trade that this record names").nullable(),
+        value("buy_volume", QUANTITY, "part of the volume that aggressive buyers took"),
+        value("buy_notional", NOTIONAL, "part of the notional that aggressive buyers took"),
+        value("end_time", ColumnType::Time, "first instant after the bar"),
+        value("first_time", ColumnType::Time, "event time of the trade that set the open")
+            .nullable(),
+        value("last_time", ColumnType::Time, "event time of the trade that set the close")
+            .nullable(),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

@@ -3,10 +3,11 @@
 //! A leaf on `market`: who publishes rows implements [`ViewReader`], who serves, delivers or writes them calls it, and
 //! neither knows the other. Every representation of a row derives from its [`Column`]s and [`Cell`]s.
 //!
-//! Reading order: `row` (columns and cells) → `view` (a named output) → `row_filter` → `reader` (the interface) → `text`
+//! Reading order: `column` (types and units) → `row` (cells) → `view` (a named output) → `row_filter` → `reader` (the interface) → `text`
 //! (JSON and CSV) → `readers` (the threads that read for clients).
 
 mod candle_row;
+mod column;
 mod labels;
 mod reader;
 pub mod readers;
@@ -17,12 +18,13 @@ mod text;
 mod view;
 
 pub use candle_row::CandleRow;
+pub use column::{Column, ColumnType, NOTIONAL, PRICE, QUANTITY, Scale, Unit, count, key, value};
 pub use labels::{Labels, PartitionNames};
 pub use reader::{
     AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, ReadFuture, Scan, Snapshot,
     SnapshotPart, ViewReader,
 };
-pub use row::{Cell, Column, Row, key, value};
+pub use row::{Cell, Row};
 pub use row_filter::{Dimension, KeyRange, OPEN_TIME, RowFilter};
 pub use text::{cell_json, cell_text, plain_text, row_json, write_csv_header, write_csv_row};
 pub use view::{View, ViewKind, ViewList};

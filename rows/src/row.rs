@@ -1,17 +1,8 @@
-//! Rows and their columns: declared once per row type; every representation of a row derives from it.
+//! Rows and their cells.
 
 use market::{Currency, EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe};
 
-/// A column of a view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Column {
-    /// Its name, in JSON and CSV.
-    pub name: &'static str,
-    /// Its meaning, with unit and bounds.
-    pub doc: &'static str,
-    /// Whether it is part of the key. Two rows of a keyed view never agree in all key columns.
-    pub key: bool,
-}
+use crate::column::Column;
 
 /// One value of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,14 +54,4 @@ pub trait Row {
 
     /// Appends one cell per column, in the same order.
     fn cells(&self, into: &mut Vec<Cell>);
-}
-
-/// A key column.
-pub const fn key(name: &'static str, doc: &'static str) -> Column {
-    Column { name, doc, key: true }
-}
-
-/// A column that is not part of the key.
-pub const fn value(name: &'static str, doc: &'static str) -> Column {
-    Column { name, doc, key: false }
 }

@@ -1,6 +1,7 @@
 //! A view: a named output of a job.
 
-use crate::row::{Cell, Column};
+use crate::column::Column;
+use crate::row::Cell;
 
 /// A named output.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -42,7 +43,35 @@ impl ViewKind {
 impl View {
     /// Whether two rows agree in all key columns.
     pub fn same_key(&self, a: &[Cell], b: &[Cell]) -> bool {
-        self.columns.iter().zip(a.iter().zip(b)).all(|(column, (a, b))| !column.key || a == b)
+        self.columns.iter().zip(a.iter().zip(b)).all(|(column, (a, b))| !column.is_key || a == b)
+    }
+
+    /// Checks that a row has a cell per column, each of the column's type.
+    ///
+    /// # Errors
+    ///
+    /// In words: the view, the column and the cell that does not fit.
+    pub fn check_row(&self, cells: &[Cell]) -> Result<(), String> {
+        let (view, columns) = (self.name, self.columns);
+        if columns.len() != cells.len() {
+            let (wanted, found) = (columns.len(), cells.len());
+            return Err(format!("`{view}` has {wanted} columns, a row of it {found} cells"));
+        }
+        match columns.iter().zip(cells).find(|(column, cell)| !column.admits(cell)) {
+            None => Ok(()),
+            Some((column, cell)) => {
+                let Column { name, column_type, is_nullable, .. } = column;
+                let or_none = if *is_nullable { " or nothing" } else { "" };
+                Err(format!(
+                    "`{view}.{name}` is {column_type:?}{or_none}, a row of it has {cell:?}"
+                ))
+            }
+        }
+    }
+
+    /// In builds with debug assertions, panics at a row that does not [fit](View::check_row).
+    pub fn debug_check(&self, cells: &[Cell]) {
+        debug_assert_eq!(self.check_row(cells), Ok(()));
     }
 
     /// The number of a column.
@@ -76,5 +105,45 @@ impl ViewList {
     /// The names, in the order of the list.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.views.iter().map(|view| view.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::column::{ColumnType, PRICE, Scale, key, value};
+
+    const COLUMNS: &[Column] = &[
+        key("side", ColumnType::Word(&["buy", "sell"]), "side"),
+        value("price", PRICE, "price").nullable(),
+        value("share", ColumnType::Decimal(Scale::Fixed(2)), "share"),
+    ];
+    const VIEW: View = View {
+        name: "v",
+        kind: ViewKind::Keyed,
+        columns: COLUMNS,
+        doc: "a view",
+        history: false,
+        recorded: true,
+    };
+
+    #[test]
+    fn a_row_fits_its_columns() {
+        let decimal = |scale| Cell::Decimal { mantissa: 1, scale };
+        let (buy, hold) = (Cell::Word("buy"), Cell::Word("hold"));
+        assert_eq!(VIEW.check_row(&[buy.clone(), decimal(7), decimal(2)]), Ok(()));
+        assert_eq!(VIEW.check_row(&[buy.clone(), Cell::Null, decimal(2)]), Ok(()));
+        let faulty: [(&[Cell], &str); 6] = [
+            (&[buy.clone()], "`v` has 3 columns, a row of it 1 cells"),
+            (&[hold, Cell::Null, decimal(2)], "v.side"),
+            (&[Cell::Text("buy".to_owned()), Cell::Null, decimal(2)], "v.side"),
+            (&[Cell::Null, Cell::Null, decimal(2)], "v.side"),
+            (&[buy.clone(), Cell::Unsigned(1), decimal(2)], "v.price"),
+            (&[buy.clone(), Cell::Null, decimal(3)], "v.share"),
+        ];
+        for (row, message) in faulty {
+            let error = VIEW.check_row(row).unwrap_err();
+            assert!(error.contains(message), "{error} does not name {message}");
+        }
     }
 }

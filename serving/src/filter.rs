@@ -154,7 +154,7 @@ pub(super) fn hidden(query: &mut Query<'_>, view: &View) -> Vec<&'static str> {
     let left_out = view
         .columns
         .iter()
-        .filter(|column| !column.key && !fields.iter().any(|field| field == column.name));
+        .filter(|column| !column.is_key && !fields.iter().any(|field| field == column.name));
     left_out.map(|column| column.name).collect()
 }
 

@@ -71,7 +71,7 @@ impl Encoder {
 /// a keyed view have the same text only if they have the same key.
 pub fn key_text(view: &View, row: &[Cell], catalog: &Catalog) -> String {
     let mut text = String::new();
-    let keys = view.columns.iter().zip(row).filter(|(column, _)| column.key);
+    let keys = view.columns.iter().zip(row).filter(|(column, _)| column.is_key);
     for (number, (_, cell)) in keys.enumerate() {
         if number > 0 {
             text.push('|');

@@ -15,6 +15,7 @@ mod logs;
 mod reader;
 mod ring;
 mod scan;
+mod schema;
 mod snapshot_points;
 mod snapshots;
 mod split;

@@ -124,9 +124,22 @@ impl Snapshot for TableSnapshot {
 mod tests {
     use super::*;
     use crate::publish::change_log::Retained;
-    use crate::views::view;
     use market::{Commit, EventTime};
     use proptest::prelude::*;
+    use rows::{ColumnType, ViewKind, count, key};
+
+    const VIEW: View = View {
+        name: "numbers",
+        kind: ViewKind::Log,
+        columns: &[
+            key("commit", ColumnType::Unsigned, "commit"),
+            key("code", ColumnType::Text, "whether it is wanted"),
+            count("number", "rows", "number of the row"),
+        ],
+        doc: "numbered rows",
+        history: false,
+        recorded: true,
+    };
 
     /// A numbered row; every third one is filtered out.
     #[derive(Clone)]
@@ -169,7 +182,7 @@ mod tests {
             let commits = counts.iter().enumerate();
             let source = LogSource {
                 frontier: Frontier { commit: Some(Commit(9)), at: EventTime(0) },
-                view: view("incidents").unwrap(),
+                view: &VIEW,
                 filter: Arc::new(RowFilter { texts: vec![(1, vec!["wanted".to_owned()])], ..RowFilter::default() }),
                 labels: Labels::default(),
                 commits: commits.map(|(at, count)| (Commit(at as u64), numbered(*count))).collect(),

@@ -22,6 +22,7 @@ use super::keyed::{
 };
 use super::keyed_rows::{Keyed, rows_of};
 use super::logs::LogRow;
+use super::schema::debug_check;
 use super::trade_log::TRADE_LOG;
 use crate::telemetry::Metrics;
 use crate::views::{TradeRow, view};
@@ -234,6 +235,7 @@ impl<'a, V: Keyed> Rows<'a, V> {
             if !other.is_some_and(stays) {
                 self.cells.clear();
                 V::cells(key, value, part, &self.board.labels, self.cells);
+                debug_check(V::VIEW, self.cells);
                 self.digest.change(self.commit, self.cells, diff);
             }
         }
@@ -283,6 +285,7 @@ fn append_trades(board: &Board, commit: Commit, events: Arc<Vec<AcceptedEvent>>)
         for statement in events.iter() {
             cells.clear();
             TradeRow { commit, statement, labels: &board.labels }.cells(&mut cells);
+            debug_check(TRADE_LOG, &cells);
             digest.change(commit, &cells, 1);
         }
         board.add_changes(TRADE_LOG, digest);
@@ -295,6 +298,7 @@ pub fn log(board: &Board, commit: Commit, row: LogRow) {
     if board.digests {
         let mut cells = Vec::new();
         row.cells(&mut cells);
+        debug_check(row.view(), &cells);
         let mut digest = Digest::default();
         digest.change(commit, &cells, 1);
         board.add_changes(row.view(), digest);

@@ -11,6 +11,7 @@ use market::Commit;
 use tokio::sync::watch;
 
 use super::change_log::{ChangeLog, Exempt, Retained};
+use super::schema::debug_check;
 use rows::{Cell, Change, Frontier};
 
 /// The cells of a row. The first one is its key, a text.
@@ -61,6 +62,7 @@ impl Table {
             self.changes.append(commit, RowChange { key, before, after });
         };
         for (key, row) in rows {
+            debug_check(self.view, &row);
             let before = old.remove(&key);
             if before.as_ref() != Some(&row) {
                 change(key.clone(), before, Some(row.clone()));

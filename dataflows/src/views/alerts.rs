@@ -2,7 +2,7 @@
 
 use market::{Commit, EventTime, InstrumentId, Timeframe};
 
-use rows::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, ColumnType, Row, count, key, value};
 
 /// One alert: a rule at a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +29,27 @@ pub struct AlertRow<'a> {
 
 impl Row for AlertRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("instrument", "name of the instrument"),
-        key("timeframe", "nominal length of the bar"),
-        key("open_time", "first instant of the bar at which the rule came to hold"),
-        key("rule", "name of the rule"),
-        value("state", "raised, or withdrawn when a restatement ended its cause"),
-        value("settled", "final if the bar was final when this was decided, else open"),
-        value("first_commit", "commit that first raised it"),
-        value("last_commit", "commit that last raised or withdrew it"),
-        value("changes", "how often it was raised or withdrawn"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("timeframe", ColumnType::Timeframe, "nominal length of the bar"),
+        key(
+            "open_time",
+            ColumnType::Time,
+            "first instant of the bar at which the rule came to hold",
+        ),
+        key("rule", ColumnType::Text, "name of the rule"),
+        value(
+            "state",
+            ColumnType::Word(&["raised", "withdrawn"]),
+            "raised, or withdrawn when a restatement ended its cause",
+        ),
+        value(
+            "settled",
+            ColumnType::Word(&["final", "open"]),
+            "final if the bar was final when this was decided, else open",
+        ),
+        value("first_commit", ColumnType::Unsigned, "commit that first raised it"),
+        value("last_commit", ColumnType::Unsigned, "commit that last raised or withdrew it"),
+        count("changes", "changes", "how often it was raised or withdrawn"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

@@ -1,13 +1,13 @@
 //! The rows of the logs of rejected input, conflicts, late trades, unmatched amendments, outliers and revisions.
 
 use market::{
-    Bar, Commit, Conflict, InstrumentSpec, Outlier, Price, Quantity, Rejection, Revision, TooLate,
-    TradeId, Unmatched,
+    Bar, CauseKind, Commit, Conflict, InstrumentSpec, Outlier, Price, Quantity, Rejection,
+    RejectionReason, Revision, TooLate, TradeId, Unmatched, UnmatchedReason,
 };
 
 use serde::{Deserialize, Serialize};
 
-use rows::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, ColumnType, PRICE, QUANTITY, Row, count, key, value};
 
 /// Input that did not become a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,13 +38,13 @@ fn id_cell(id: TradeId) -> Cell {
 
 impl Row for DeadLetterRow {
     const COLUMNS: &'static [Column] = &[
-        key("commit", "commit that the input is bound to"),
-        key("source", "name of the source"),
-        key("partition", "name of the partition, such as the file"),
-        key("position", "position in the partition: the line of a file"),
-        value("reason", "kind of reason"),
-        value("detail", "the reason in words, with field and value"),
-        value("raw", "the input as received, cut to 512 bytes"),
+        key("commit", ColumnType::Unsigned, "commit that the input is bound to"),
+        key("source", ColumnType::Text, "name of the source"),
+        key("partition", ColumnType::Text, "name of the partition, such as the file"),
+        key("position", ColumnType::Unsigned, "position in the partition: the line of a file"),
+        value("reason", ColumnType::Word(&RejectionReason::NAMES), "kind of reason"),
+        value("detail", ColumnType::Text, "the reason in words, with field and value"),
+        value("raw", ColumnType::Text, "the input as received, cut to 512 bytes"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -66,15 +66,15 @@ pub struct ConflictRow<'a>(pub &'a Conflict);
 
 impl Row for ConflictRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("commit", "commit in which the copies met"),
-        key("instrument", "name of the instrument"),
-        key("id", "id of the trade"),
-        value("kept_time", "event time of the copy that counts"),
-        value("kept_price", "its price"),
-        value("kept_size", "its size"),
-        value("dropped_time", "event time of the copy that does not count"),
-        value("dropped_price", "its price"),
-        value("dropped_size", "its size"),
+        key("commit", ColumnType::Unsigned, "commit in which the copies met"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("id", ColumnType::Text, "id of the trade"),
+        value("kept_time", ColumnType::Time, "event time of the copy that counts"),
+        value("kept_price", PRICE, "its price"),
+        value("kept_size", QUANTITY, "its size"),
+        value("dropped_time", ColumnType::Time, "event time of the copy that does not count"),
+        value("dropped_price", PRICE, "its price"),
+        value("dropped_size", QUANTITY, "its size"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -99,13 +99,13 @@ pub struct TooLateRow<'a>(pub &'a TooLate);
 
 impl Row for TooLateRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("commit", "commit that the trade is bound to"),
-        key("instrument", "name of the instrument"),
-        key("id", "id of the trade"),
-        value("time", "its event time"),
-        value("price", "its price"),
-        value("size", "its size"),
-        value("watermark", "the instrument's watermark that judged it"),
+        key("commit", ColumnType::Unsigned, "commit that the trade is bound to"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("id", ColumnType::Text, "id of the trade"),
+        value("time", ColumnType::Time, "its event time"),
+        value("price", PRICE, "its price"),
+        value("size", QUANTITY, "its size"),
+        value("watermark", ColumnType::Time, "the instrument's watermark that judged it"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -128,12 +128,16 @@ pub struct UnmatchedRow<'a>(pub &'a Unmatched);
 
 impl Row for UnmatchedRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("commit", "commit that the record is bound to"),
-        key("instrument", "name of the instrument"),
-        key("id", "id of the trade that it names"),
-        value("kind", "correction or cancel"),
-        value("time", "event time that it carries"),
-        value("reason", "unknown (applied if the trade appears) or beyond_horizon"),
+        key("commit", ColumnType::Unsigned, "commit that the record is bound to"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("id", ColumnType::Text, "id of the trade that it names"),
+        value("kind", ColumnType::Word(&["correction", "cancel"]), "correction or cancel"),
+        value("time", ColumnType::Time, "event time that it carries").nullable(),
+        value(
+            "reason",
+            ColumnType::Word(&UnmatchedReason::NAMES),
+            "unknown (applied if the trade appears) or beyond_horizon",
+        ),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -154,18 +158,23 @@ pub struct OutlierRow<'a>(pub &'a Outlier);
 
 impl Row for OutlierRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("commit", "commit from which on the trade counts"),
-        key("instrument", "name of the instrument"),
-        key("id", "id of the trade; a correction may have given it a new one"),
-        value("kind", "trade or correction: kind of the record"),
-        value("time", "its event time"),
-        value("price", "its price"),
+        key("commit", ColumnType::Unsigned, "commit from which on the trade counts"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("id", ColumnType::Text, "id of the trade; a correction may have given it a new one"),
+        value(
+            "kind",
+            ColumnType::Word(&["trade", "correction"]),
+            "trade or correction: kind of the record",
+        ),
+        value("time", ColumnType::Time, "its event time"),
+        value("price", PRICE, "its price"),
         value(
             "median",
+            PRICE,
             "median of the closes before its bar, as known at the end of the commit before",
         ),
-        value("deviation", "median distance of these closes from their median"),
-        value("bars", "how many closes these are"),
+        value("deviation", PRICE, "median distance of these closes from their median"),
+        count("bars", "bars", "how many closes these are"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -190,25 +199,30 @@ pub struct RevisionRow<'a>(pub &'a Revision);
 
 impl Row for RevisionRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("commit", "commit of the change"),
-        key("instrument", "name of the instrument"),
-        key("timeframe", "nominal length of the bar"),
-        key("open_time", "first instant of the bar"),
-        value("revision", "the bar's revision after the change"),
-        value("cause", "kind of the highest-ranked record behind it: trade, correction, cancel"),
-        value("cause_id", "id of the trade that this record names"),
-        value("open_before", "open before; empty if the bar had no trades"),
-        value("high_before", "high before"),
-        value("low_before", "low before"),
-        value("close_before", "close before"),
-        value("volume_before", "volume before"),
-        value("trades_before", "number of trades before"),
-        value("open_after", "open after; empty if the bar has no trades any more"),
-        value("high_after", "high after"),
-        value("low_after", "low after"),
-        value("close_after", "close after"),
-        value("volume_after", "volume after"),
-        value("trades_after", "number of trades after"),
+        key("commit", ColumnType::Unsigned, "commit of the change"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("timeframe", ColumnType::Timeframe, "nominal length of the bar"),
+        key("open_time", ColumnType::Time, "first instant of the bar"),
+        count("revision", "commits", "the bar's revision after the change"),
+        value(
+            "cause",
+            ColumnType::Word(&CauseKind::NAMES),
+            "kind of the highest-ranked record behind it: trade, correction, cancel",
+        ),
+        value("cause_id", ColumnType::Text, "id of the trade that this record names"),
+        value("open_before", PRICE, "open before; empty if the bar had no trades").nullable(),
+        value("high_before", PRICE, "high before").nullable(),
+        value("low_before", PRICE, "low before").nullable(),
+        value("close_before", PRICE, "close before").nullable(),
+        value("volume_before", QUANTITY, "volume before").nullable(),
+        count("trades_before", "trades", "number of trades before").nullable(),
+        value("open_after", PRICE, "open after; empty if the bar has no trades any more")
+            .nullable(),
+        value("high_after", PRICE, "high after").nullable(),
+        value("low_after", PRICE, "low after").nullable(),
+        value("close_after", PRICE, "close after").nullable(),
+        value("volume_after", QUANTITY, "volume after").nullable(),
+        count("trades_after", "trades", "number of trades after").nullable(),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

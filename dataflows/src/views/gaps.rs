@@ -2,7 +2,7 @@
 
 use market::{Gap, GapKey};
 
-use rows::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, ColumnType, Row, count, key, value};
 
 /// One gap with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +15,25 @@ pub struct GapRow<'a> {
 
 impl Row for GapRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("instrument", "name of the instrument"),
-        key("id_scope", "name of the space of ids"),
-        key("first_id", "lowest id that is missing"),
-        value("last_id", "highest id that is missing"),
-        value("missing", "number of missing ids; of merged gaps fewer than from first to last"),
-        value("from_time", "event time of the trade with the id before the first missing one"),
-        value("to_time", "event time of the trade with the id after the last missing one"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("id_scope", ColumnType::IdScope, "name of the space of ids"),
+        key("first_id", ColumnType::Unsigned, "lowest id that is missing"),
+        value("last_id", ColumnType::Unsigned, "highest id that is missing"),
+        count(
+            "missing",
+            "ids",
+            "number of missing ids; of merged gaps fewer than from first to last",
+        ),
+        value(
+            "from_time",
+            ColumnType::Time,
+            "event time of the trade with the id before the first missing one",
+        ),
+        value(
+            "to_time",
+            ColumnType::Time,
+            "event time of the trade with the id after the last missing one",
+        ),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

@@ -1,6 +1,6 @@
 //! The row of the view `health`.
 
-use rows::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, ColumnType, Row, key, value};
 
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +15,9 @@ pub struct HealthRow<'a> {
 
 impl Row for HealthRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("check", "name of the check, such as `sources`"),
-        value("status", "pass, warn or fail"),
-        value("output", "the reason, in words"),
+        key("check", ColumnType::Text, "name of the check, such as `sources`"),
+        value("status", ColumnType::Word(&["pass", "warn", "fail"]), "pass, warn or fail"),
+        value("output", ColumnType::Text, "the reason, in words"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

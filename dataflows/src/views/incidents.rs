@@ -1,8 +1,9 @@
 //! The row of the log `incidents`.
 
+use connectors::IncidentKind;
 use market::Commit;
 
-use rows::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, ColumnType, Row, key, value};
 
 /// An event of a partition of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,17 +24,23 @@ pub struct IncidentRow {
 
 impl Row for IncidentRow {
     const COLUMNS: &'static [Column] = &[
-        key("commit", "commit that was at hand; rows read before are in it or in earlier ones"),
-        key("source", "name of the source"),
-        key("partition", "name of the partition"),
+        key(
+            "commit",
+            ColumnType::Unsigned,
+            "commit that was at hand; rows read before are in it or in earlier ones",
+        ),
+        key("source", ColumnType::Text, "name of the source"),
+        key("partition", ColumnType::Text, "name of the partition"),
         key(
             "kind",
+            ColumnType::Word(&IncidentKind::NAMES),
             "connected; disconnected: tried again and again; gap: rows that were there cannot be read any more; \
              failed: cannot be read on, for good",
         ),
-        value("lost_from", "first position that was lost, if known"),
-        value("lost_to", "last position that was lost, if known"),
-        key("detail", "what happened, in words"),
+        value("lost_from", ColumnType::Unsigned, "first position that was lost, if known")
+            .nullable(),
+        value("lost_to", ColumnType::Unsigned, "last position that was lost, if known").nullable(),
+        key("detail", ColumnType::Text, "what happened, in words"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

@@ -2,7 +2,7 @@
 
 use market::{EventTime, InstrumentId, Timeframe};
 
-use rows::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, ColumnType, Row, key, value};
 
 /// One number: an output of an indicator at a bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,14 +25,19 @@ pub struct IndicatorRow<'a> {
 
 impl Row for IndicatorRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("instrument", "name of the instrument"),
-        key("timeframe", "nominal length of the bar"),
-        key("open_time", "first instant of the bar"),
-        key("indicator", "name and parameters, such as sma20 or macd12_26_9"),
-        key("output", "which of its numbers, such as signal or upper"),
-        value("value", "the number, in the unit that the indicator's definition gives"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("timeframe", ColumnType::Timeframe, "nominal length of the bar"),
+        key("open_time", ColumnType::Time, "first instant of the bar"),
+        key("indicator", ColumnType::Text, "name and parameters, such as sma20 or macd12_26_9"),
+        key("output", ColumnType::Text, "which of its numbers, such as signal or upper"),
+        value(
+            "value",
+            ColumnType::Number,
+            "the number, in the unit that the indicator's definition gives",
+        ),
         value(
             "state",
+            ColumnType::Word(&["peek", "closed"]),
             "peek while the bar is open, else closed; restated whenever a bar under it is",
         ),
     ];

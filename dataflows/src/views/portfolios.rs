@@ -5,7 +5,10 @@ use market::{
     PortfolioId, Price, WEIGHT_SCALE,
 };
 
-use rows::{Cell, Column, Row, key, value};
+use operators::portfolio::Unpriced;
+use rows::{
+    Cell, Column, ColumnType, NOTIONAL, PRICE, QUANTITY, Row, Scale, Unit, count, key, value,
+};
 
 /// A portfolio's holding of an instrument.
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +128,14 @@ pub struct FillFaultRow {
     pub versions: Option<[(EventTime, Price, i64, InstrumentSpec); 2]>,
 }
 
+/// An amount of money in some currency.
+const MONEY: ColumnType = ColumnType::Decimal(Scale::Fixed(MONEY_SCALE));
+/// A part of a portfolio.
+const WEIGHT: ColumnType = ColumnType::Decimal(Scale::Fixed(WEIGHT_SCALE));
+/// Whether a position is priced, or why not.
+const STATES: [&str; 4] =
+    ["priced", Unpriced::NoMark.name(), Unpriced::NoRate.name(), Unpriced::Overflow.name()];
+
 fn decimal(mantissa: Option<i128>, scale: u8) -> Cell {
     mantissa.map_or(Cell::Null, |mantissa| Cell::Decimal { mantissa, scale })
 }
@@ -135,27 +146,37 @@ fn money(mantissa: Option<i128>) -> Cell {
 
 impl Row for PositionRow {
     const COLUMNS: &'static [Column] = &[
-        key("portfolio", "name of the portfolio"),
-        key("instrument", "name of the instrument"),
-        value("quantity", "held now: above 0 long, below 0 short"),
-        value("average_price", "what a unit of the open quantity cost; empty if flat"),
-        value("mark", "close of the newest base bar that has one"),
-        value("currency", "quote currency, in which the next five are"),
-        value("basis", "what the open quantity cost, signed like it"),
-        value("value", "market value; empty without a mark"),
-        value("unrealised", "value less basis"),
-        value("realised", "profit of what was closed, without fees"),
-        value("fees", "fees of all fills"),
-        value("fills", "fills that survive"),
+        key("portfolio", ColumnType::Portfolio, "name of the portfolio"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        value("quantity", QUANTITY, "held now: above 0 long, below 0 short"),
+        value("average_price", PRICE, "what a unit of the open quantity cost; empty if flat")
+            .nullable(),
+        value("mark", PRICE, "close of the newest base bar that has one").nullable(),
+        value("currency", ColumnType::Currency, "quote currency, in which the next five are"),
+        value("basis", NOTIONAL, "what the open quantity cost, signed like it"),
+        value("value", NOTIONAL, "market value; empty without a mark").nullable(),
+        value("unrealised", NOTIONAL, "value less basis").nullable(),
+        value("realised", NOTIONAL, "profit of what was closed, without fees"),
+        value("fees", MONEY, "fees of all fills").unit(Unit::Quote),
+        count("fills", "fills", "fills that survive"),
         value(
             "state",
+            ColumnType::Word(&STATES),
             "priced, or why there are no amounts in the base currency: no_mark, no_rate, overflow",
         ),
-        value("base_value", "market value in the portfolio's base currency"),
-        value("base_basis", "basis in the base currency, at the present rate"),
-        value("base_unrealised", "base_value less base_basis"),
-        value("base_realised", "realised profit in the base currency, at the present rate"),
-        value("base_fees", "fees in the base currency, at the present rate"),
+        value("base_value", MONEY, "market value in the portfolio's base currency")
+            .unit(Unit::Base)
+            .nullable(),
+        value("base_basis", MONEY, "basis in the base currency, at the present rate")
+            .unit(Unit::Base)
+            .nullable(),
+        value("base_unrealised", MONEY, "base_value less base_basis").unit(Unit::Base).nullable(),
+        value("base_realised", MONEY, "realised profit in the base currency, at the present rate")
+            .unit(Unit::Base)
+            .nullable(),
+        value("base_fees", MONEY, "fees in the base currency, at the present rate")
+            .unit(Unit::Base)
+            .nullable(),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -182,19 +203,19 @@ impl Row for PositionRow {
 
 impl Row for PortfolioRow {
     const COLUMNS: &'static [Column] = &[
-        key("portfolio", "name of the portfolio"),
-        value("currency", "base currency, in which all amounts are"),
-        value("open", "positions that are not flat"),
-        value("unpriced", "positions that are left out of the amounts"),
-        value("net", "sum of market values"),
-        value("long", "sum of those above 0"),
-        value("short", "sum of those below 0"),
-        value("gross", "sum of them without signs"),
-        value("realised", "profit of what was closed"),
-        value("unrealised", "profit of what is open"),
-        value("fees", "fees of all fills"),
-        value("pnl", "realised and unrealised profit less fees"),
-        value("equity", "capital and pnl"),
+        key("portfolio", ColumnType::Portfolio, "name of the portfolio"),
+        value("currency", ColumnType::Currency, "base currency, in which all amounts are"),
+        count("open", "positions", "positions that are not flat"),
+        count("unpriced", "positions", "positions that are left out of the amounts"),
+        value("net", MONEY, "sum of market values").unit(Unit::Base).nullable(),
+        value("long", MONEY, "sum of those above 0").unit(Unit::Base).nullable(),
+        value("short", MONEY, "sum of those below 0").unit(Unit::Base).nullable(),
+        value("gross", MONEY, "sum of them without signs").unit(Unit::Base).nullable(),
+        value("realised", MONEY, "profit of what was closed").unit(Unit::Base).nullable(),
+        value("unrealised", MONEY, "profit of what is open").unit(Unit::Base).nullable(),
+        value("fees", MONEY, "fees of all fills").unit(Unit::Base).nullable(),
+        value("pnl", MONEY, "realised and unrealised profit less fees").unit(Unit::Base).nullable(),
+        value("equity", MONEY, "capital and pnl").unit(Unit::Base).nullable(),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -210,13 +231,24 @@ impl Row for PortfolioRow {
 
 impl Row for DriftRow {
     const COLUMNS: &'static [Column] = &[
-        key("portfolio", "name of the portfolio"),
-        key("instrument", "name of the instrument"),
-        value("weight", "share of the portfolio, 1 being all of it; empty if unpriced"),
-        value("target", "target share; empty if the portfolio has no targets"),
-        value("drift", "weight less target"),
-        value("trade_value", "what to buy (above 0) or sell to close it, in the base currency"),
-        value("trade_quantity", "the same in units of the instrument, towards zero"),
+        key("portfolio", ColumnType::Portfolio, "name of the portfolio"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        value("weight", WEIGHT, "share of the portfolio, 1 being all of it; empty if unpriced")
+            .unit(Unit::Ratio)
+            .nullable(),
+        value("target", WEIGHT, "target share; empty if the portfolio has no targets")
+            .unit(Unit::Ratio)
+            .nullable(),
+        value("drift", WEIGHT, "weight less target").unit(Unit::Ratio).nullable(),
+        value(
+            "trade_value",
+            MONEY,
+            "what to buy (above 0) or sell to close it, in the base currency",
+        )
+        .unit(Unit::Base)
+        .nullable(),
+        value("trade_quantity", QUANTITY, "the same in units of the instrument, towards zero")
+            .nullable(),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -234,18 +266,42 @@ impl Row for DriftRow {
 
 impl Row for RiskRow {
     const COLUMNS: &'static [Column] = &[
-        key("portfolio", "name of the portfolio"),
-        key("instrument", "name of the instrument; empty for the whole portfolio"),
-        value("excluded", "open positions that could not be revalued"),
-        value("changes", "changes from bar to bar that were evaluated"),
-        value("volatility", "standard deviation of the changes, in the base currency"),
+        key("portfolio", ColumnType::Portfolio, "name of the portfolio"),
+        key(
+            "instrument",
+            ColumnType::Instrument,
+            "name of the instrument; empty for the whole portfolio",
+        )
+        .nullable(),
+        count("excluded", "positions", "open positions that could not be revalued"),
+        count("changes", "changes", "changes from bar to bar that were evaluated"),
+        value(
+            "volatility",
+            ColumnType::Number,
+            "standard deviation of the changes, in the base currency",
+        )
+        .unit(Unit::Base)
+        .nullable(),
         value(
             "var_parametric",
+            ColumnType::Number,
             "value at risk of one bar if changes are normally distributed around 0",
-        ),
-        value("var_historical", "value at risk of one bar as the changes were"),
-        value("drawdown", "largest fall from a value to a later one"),
-        value("beta", "relative change for one of the benchmark; empty without a benchmark"),
+        )
+        .unit(Unit::Base)
+        .nullable(),
+        value("var_historical", ColumnType::Number, "value at risk of one bar as the changes were")
+            .unit(Unit::Base)
+            .nullable(),
+        value("drawdown", ColumnType::Number, "largest fall from a value to a later one")
+            .unit(Unit::Base)
+            .nullable(),
+        value(
+            "beta",
+            ColumnType::Number,
+            "relative change for one of the benchmark; empty without a benchmark",
+        )
+        .unit(Unit::Ratio)
+        .nullable(),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -261,13 +317,23 @@ impl Row for RiskRow {
 
 impl Row for EdgeRow {
     const COLUMNS: &'static [Column] = &[
-        key("instrument", "name of the instrument"),
-        key("model", "name of the model that gives the fair value"),
-        value("time", "when it was posted; of a computed value, when its bar opens"),
-        value("fair", "fair value of a unit"),
-        value("mark", "close of the newest base bar that has one"),
-        value("edge", "fair less mark"),
-        value("edge_bps", "the same in basis points of the mark"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("model", ColumnType::Model, "name of the model that gives the fair value"),
+        value(
+            "time",
+            ColumnType::Time,
+            "when it was posted; of a computed value, when its bar opens",
+        ),
+        value("fair", PRICE, "fair value of a unit"),
+        value("mark", PRICE, "close of the newest base bar that has one").nullable(),
+        value("edge", PRICE, "fair less mark").nullable(),
+        value(
+            "edge_bps",
+            ColumnType::Decimal(Scale::Fixed(2)),
+            "the same in basis points of the mark",
+        )
+        .unit(Unit::BasisPoints)
+        .nullable(),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
@@ -286,16 +352,20 @@ impl Row for EdgeRow {
 
 impl Row for FillFaultRow {
     const COLUMNS: &'static [Column] = &[
-        key("commit", "commit that ended the round in which it was found"),
-        key("portfolio", "name of the portfolio"),
-        key("id", "id of the fill"),
-        value("fault", "conflict, or unmatched: a correction or bust of a fill that is unknown"),
-        value("kept_time", "time of the fill that counts"),
-        value("kept_price", "its price"),
-        value("kept_quantity", "its quantity"),
-        value("dropped_time", "time of the fill that does not"),
-        value("dropped_price", "its price"),
-        value("dropped_quantity", "its quantity"),
+        key("commit", ColumnType::Unsigned, "commit that ended the round in which it was found"),
+        key("portfolio", ColumnType::Portfolio, "name of the portfolio"),
+        key("id", ColumnType::Text, "id of the fill"),
+        value(
+            "fault",
+            ColumnType::Word(&["conflict", "unmatched"]),
+            "conflict, or unmatched: a correction or bust of a fill that is unknown",
+        ),
+        value("kept_time", ColumnType::Time, "time of the fill that counts").nullable(),
+        value("kept_price", PRICE, "its price").nullable(),
+        value("kept_quantity", QUANTITY, "its quantity").nullable(),
+        value("dropped_time", ColumnType::Time, "time of the fill that does not").nullable(),
+        value("dropped_price", PRICE, "its price").nullable(),
+        value("dropped_quantity", QUANTITY, "its quantity").nullable(),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

@@ -2,7 +2,7 @@
 
 use market::{EventTime, InstrumentId, Timeframe};
 
-use rows::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, ColumnType, Row, count, key, value};
 
 /// The state of a rule at the bars of an instrument and timeframe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +25,26 @@ pub struct SignalRow<'a> {
 
 impl Row for SignalRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("instrument", "name of the instrument"),
-        key("timeframe", "nominal length of the bars"),
-        key("rule", "name of the rule"),
-        value("holds", "yes if the rule holds at the newest bar, else no"),
-        value("newest_bar", "first instant of the newest bar that has a row"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        key("timeframe", ColumnType::Timeframe, "nominal length of the bars"),
+        key("rule", ColumnType::Text, "name of the rule"),
+        value(
+            "holds",
+            ColumnType::Word(&["yes", "no"]),
+            "yes if the rule holds at the newest bar, else no",
+        ),
+        value("newest_bar", ColumnType::Time, "first instant of the newest bar that has a row"),
         value(
             "last_held",
+            ColumnType::Time,
             "first instant of the newest bar at which the rule holds; empty if none",
+        )
+        .nullable(),
+        count(
+            "standing",
+            "alerts",
+            "number of alerts of the rule that are raised and not withdrawn",
         ),
-        value("standing", "number of alerts of the rule that are raised and not withdrawn"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

@@ -2,7 +2,7 @@
 
 use market::Commit;
 
-use rows::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, ColumnType, Row, count, key, value};
 
 /// The status of the delivery of a view to a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,26 +31,40 @@ pub struct SinkRow<'a> {
 
 impl Row for SinkRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("name", "name of the sink"),
-        key("view", "the view that is delivered"),
-        value("kind", "kind of the sink"),
+        key("name", ColumnType::Text, "name of the sink"),
+        key("view", ColumnType::Text, "the view that is delivered"),
+        value("kind", ColumnType::Text, "kind of the sink"),
         value(
             "state",
+            ColumnType::Word(&["running", "retrying", "failed", "ended"]),
             "running; retrying: the current batch could not be delivered and is retried; failed: nothing \
              more is delivered; ended",
         ),
-        value("commit", "commit up to which everything had been delivered at the end of the round"),
-        value("batches", "batches delivered; one is the net change of a round or several"),
-        value("rows", "changes delivered"),
-        value("retries", "failed attempts"),
-        value("resyncs", "snapshots that were sent because changes were no longer retained"),
-        value("last_error", "cause of the last failed attempt"),
+        value(
+            "commit",
+            ColumnType::Unsigned,
+            "commit up to which everything had been delivered at the end of the round",
+        )
+        .nullable(),
+        count(
+            "batches",
+            "batches",
+            "batches delivered; one is the net change of a round or several",
+        ),
+        count("rows", "changes", "changes delivered"),
+        count("retries", "attempts", "failed attempts"),
+        count(
+            "resyncs",
+            "snapshots",
+            "snapshots that were sent because changes were no longer retained",
+        ),
+        value("last_error", ColumnType::Text, "cause of the last failed attempt").nullable(),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {
         into.extend([
             Cell::Text(self.name.to_owned()),
-            Cell::Word(self.view),
+            Cell::Text(self.view.to_owned()),
             Cell::Text(self.kind.to_owned()),
             Cell::Word(self.state),
             self.commit.map_or(Cell::Null, |commit| Cell::Unsigned(commit.0)),

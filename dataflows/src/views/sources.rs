@@ -2,7 +2,7 @@
 
 use market::EventTime;
 
-use rows::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, ColumnType, Row, Scale, Unit, count, key, value};
 
 /// The status of one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,42 +41,30 @@ pub struct SourceRow<'a> {
     pub read_from: Option<EventTime>,
 }
 
+const STATES: [&str; 7] =
+    ["running", "idle", "paused", "disconnected", "failed", "ended", "historic"];
+
 impl Row for SourceRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("name", "name of the source"),
-        value("kind", "kind of the source"),
-        value("rank", "rank of its provider; 0 is best"),
-        value("role", "primary if no source has a better rank, else backup"),
-        value(
-            "state",
-            "running; idle: no row for `idle_timeout`; paused: workers retain too much; disconnected: from its \
+        key("name", ColumnType::Text, "name of the source"),
+        value("kind", ColumnType::Text, "kind of the source"),
+        value("rank", ColumnType::Unsigned, "rank of its provider; 0 is best"),
+        value("role", ColumnType::Word(&["primary", "backup"]), "primary if no source has a better rank, else backup"),
+        value("state", ColumnType::Word(&STATES), "running; idle: no row for `idle_timeout`; paused: workers retain too much; disconnected: from its \
              server, which is tried again; failed: a partition cannot be read on; ended; historic: read without \
-             a watermark",
-        ),
-        value("rows", "rows read, accepted or not"),
-        value("newest_time", "newest event time that was accepted into a commit"),
-        value("watermark", "event time up to which it is taken to be complete"),
-        value(
-            "lag_seconds",
-            "from the watermark to the system time of the commit; below 0 if ahead",
-        ),
-        value("partitions", "number of its partitions, such as files"),
-        value(
-            "partitions_ended",
-            "how many of them have ended; empty where a recording does not contain it",
-        ),
-        value("connected", "how many of them are connected to their server; empty of files"),
-        value("disconnects", "how often a connection was lost"),
-        value("gaps", "how often rows were lost that the server had; see `incidents`"),
-        value(
-            "rows_behind",
-            "rows that the server has and that were not read yet, if it reports them",
-        ),
-        value(
-            "read_from",
-            "events from this time on are all read, and bars that open before it are `partial`; empty if it is \
-             read from its beginning",
-        ),
+             a watermark"),
+        count("rows", "rows", "rows read, accepted or not"),
+        value("newest_time", ColumnType::Time, "newest event time that was accepted into a commit").nullable(),
+        value("watermark", ColumnType::Time, "event time up to which it is taken to be complete").nullable(),
+        value("lag_seconds", ColumnType::Decimal(Scale::Fixed(9)), "from the watermark to the system time of the commit; below 0 if ahead").unit(Unit::Seconds).nullable(),
+        count("partitions", "partitions", "number of its partitions, such as files"),
+        count("partitions_ended", "partitions", "how many of them have ended; empty where a recording does not contain it").nullable(),
+        count("connected", "partitions", "how many of them are connected to their server; empty of files").nullable(),
+        count("disconnects", "disconnects", "how often a connection was lost").nullable(),
+        count("gaps", "losses", "how often rows were lost that the server had; see `incidents`").nullable(),
+        count("rows_behind", "rows", "rows that the server has and that were not read yet, if it reports them").nullable(),
+        value("read_from", ColumnType::Time, "events from this time on are all read, and bars that open before it are `partial`; empty if it is \
+             read from its beginning").nullable(),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

@@ -1,9 +1,8 @@
 //! The row of the view `trades`.
 
-use market::{AcceptedEvent, CauseKind, Commit, EventTime};
+use market::{AcceptedEvent, CauseKind, Commit, EventTime, Side};
 
-use rows::Labels;
-use rows::{Cell, Column, Row, key, value};
+use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, Row, key, value};
 
 /// One accepted event of a trade.
 #[derive(Clone, Copy, Debug)]
@@ -18,18 +17,20 @@ pub struct TradeRow<'a> {
 
 impl Row for TradeRow<'_> {
     const COLUMNS: &'static [Column] = &[
-        key("commit", "commit that the event is bound to"),
-        key("instrument", "name of the instrument"),
-        value("kind", "trade, correction or cancel"),
-        value("id", "id of the trade; empty of a cancel"),
-        value("of", "id of the trade that is corrected or cancelled"),
-        value("time", "event time; of a cancel, when it was sent, if it has one"),
-        value("price", "price; empty of a cancel"),
-        value("size", "size; empty of a cancel"),
-        value("side", "who took liquidity; empty of a cancel"),
-        key("source", "name of the source"),
-        key("partition", "name of the partition, such as the file"),
-        key("position", "position in the partition: the line of a file"),
+        key("commit", ColumnType::Unsigned, "commit that the event is bound to"),
+        key("instrument", ColumnType::Instrument, "name of the instrument"),
+        value("kind", ColumnType::Word(&CauseKind::NAMES), "trade, correction or cancel"),
+        value("id", ColumnType::Text, "id of the trade; empty of a cancel").nullable(),
+        value("of", ColumnType::Text, "id of the trade that is corrected or cancelled").nullable(),
+        value("time", ColumnType::Time, "event time; of a cancel, when it was sent, if it has one")
+            .nullable(),
+        value("price", PRICE, "price; empty of a cancel").nullable(),
+        value("size", QUANTITY, "size; empty of a cancel").nullable(),
+        value("side", ColumnType::Word(&Side::NAMES), "who took liquidity; empty of a cancel")
+            .nullable(),
+        key("source", ColumnType::Text, "name of the source"),
+        key("partition", ColumnType::Text, "name of the partition, such as the file"),
+        key("position", ColumnType::Unsigned, "position in the partition: the line of a file"),
     ];
 
     fn cells(&self, into: &mut Vec<Cell>) {

@@ -20,3 +20,4 @@ mod redis;
 mod servers;
 mod tail;
 mod tidy;
+mod views_page;

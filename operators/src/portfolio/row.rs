@@ -218,7 +218,7 @@ impl Unpriced {
     pub const ALL: [Unpriced; 3] = [Unpriced::NoMark, Unpriced::NoRate, Unpriced::Overflow];
 
     /// `no_mark`, `no_rate` or `overflow`.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Unpriced::NoMark => "no_mark",
             Unpriced::NoRate => "no_rate",

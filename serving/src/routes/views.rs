@@ -1,5 +1,6 @@
-//! `GET /v1/views`: all views, with the meaning of their columns.
+//! `GET /v1/views`: all views, with type, unit and meaning of their columns.
 
+use rows::{Column, Scale, Unit};
 use serde::Serialize;
 use warp::Filter;
 use warp::http::StatusCode;
@@ -18,7 +19,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views",
-        doc: "the views with their columns and number of rows",
+        doc: "the views with number of rows and columns: type, unit, scale, words, nullable, key, doc",
         parameters: &[super::ACCEPT_JSON],
     }],
     route,
@@ -40,10 +41,49 @@ struct ViewJson {
     columns: Vec<ColumnJson>,
 }
 
+/// A column; what its type does not have is left out.
 #[derive(Serialize)]
 struct ColumnJson {
     name: &'static str,
+    #[serde(rename = "type")]
+    column_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<ScaleJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<&'static [&'static str]>,
+    nullable: bool,
+    key: bool,
     doc: &'static str,
+}
+
+/// The number of decimals, or what of the row's instrument gives it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ScaleJson {
+    Fixed(u8),
+    Of(String),
+}
+
+impl From<&Column> for ColumnJson {
+    fn from(column: &Column) -> ColumnJson {
+        let Column { name, column_type, unit, is_nullable, is_key, doc } = *column;
+        let scale = column_type.scale().map(|scale| match scale {
+            Scale::Fixed(decimals) => ScaleJson::Fixed(decimals),
+            of => ScaleJson::Of(of.to_string()),
+        });
+        ColumnJson {
+            name,
+            column_type: column_type.name(),
+            unit: unit.map(Unit::name),
+            scale,
+            words: column_type.words(),
+            nullable: is_nullable,
+            key: is_key,
+            doc,
+        }
+    }
 }
 
 fn route(context: &Context) -> Route {
@@ -68,10 +108,8 @@ fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem
             kind: view.kind.name(),
             doc: view.doc,
             rows: context.reader.count(view),
-            key: columns.clone().filter(|c| c.key).map(|c| c.name).collect(),
-            columns: columns
-                .map(|column| ColumnJson { name: column.name, doc: column.doc })
-                .collect(),
+            key: columns.clone().filter(|c| c.is_key).map(|c| c.name).collect(),
+            columns: columns.map(ColumnJson::from).collect(),
         }
     });
     let body = ViewsJson { frontier: frontier.into(), views: views.collect() };

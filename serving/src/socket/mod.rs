@@ -145,7 +145,7 @@ impl Session {
                     return Err(request::wrong("sub", detail));
                 }
                 let subscription = SubscriptionRequest::read(&self.context, view, &pairs)?;
-                let key = view.columns.iter().filter(|column| column.key);
+                let key = view.columns.iter().filter(|column| column.is_key);
                 let key: Vec<&str> = key.map(|column| column.name).collect();
                 let answer = json!({
                     "type": "subscribed", "sub": &*sub, "view": view.name, "resumed": false, "key": key

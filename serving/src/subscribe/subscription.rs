@@ -127,7 +127,7 @@ impl SubscriptionKey {
 
     /// Appends the key of a row as JSON.
     pub(crate) fn row_key(&self, context: &Context, cells: &[Cell], out: &mut String) {
-        let rest = self.view.columns.iter().filter(|column| !column.key);
+        let rest = self.view.columns.iter().filter(|column| !column.is_key);
         let rest: Vec<&str> = rest.map(|column| column.name).collect();
         self.shown(context, &rest).cells(cells, out);
     }

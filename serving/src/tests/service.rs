@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use market::BarState;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Server;
 use super::views::VIEW_LIST;
@@ -109,8 +109,32 @@ async fn views() {
     assert_eq!(candles["kind"], "keyed");
     assert_eq!(candles["rows"], 1);
     assert_eq!(candles["key"], json!(["instrument", "timeframe", "open_time"]));
-    let first = json!({"name": "instrument", "doc": "name of the instrument"});
-    assert_eq!(candles["columns"][0], first);
+    let column = |view: &Value, name: &str| {
+        let mut columns = view["columns"].as_array().unwrap().iter();
+        let mut column = columns.find(|column| column["name"] == name).unwrap().clone();
+        assert!(column.as_object_mut().unwrap().remove("doc").is_some_and(|doc| doc != ""));
+        column
+    };
+    for (name, shown) in [
+        ("instrument", json!({"type": "instrument", "nullable": false, "key": true})),
+        ("trades", json!({"type": "unsigned", "unit": "trades", "nullable": false, "key": false})),
+        (
+            "open",
+            json!({"type": "decimal", "unit": "quote currency per unit", "scale": "price",
+                "nullable": true, "key": false}),
+        ),
+        (
+            "cause",
+            json!({"type": "word", "words": ["trade", "correction", "cancel"], "nullable": true,
+                "key": false}),
+        ),
+    ] {
+        let mut shown = shown;
+        shown["name"] = json!(name);
+        assert_eq!(column(candles, name), shown);
+    }
+    let sources = views.iter().find(|view| view["name"] == "sources").unwrap();
+    assert_eq!(column(sources, "lag_seconds")["scale"], 9);
 }
 
 #[tokio::test]

@@ -1,24 +1,37 @@
 //! The views that the server of these tests knows.
 
-use rows::{CandleRow, Column, Row, View, ViewKind, ViewList, key, value};
+use rows::{CandleRow, Column, ColumnType, Row, Scale, Unit, View, ViewKind, ViewList, key, value};
 
 pub(super) const INDICATOR_COLUMNS: &[Column] = &[
-    key("instrument", "name of the instrument"),
-    key("timeframe", "nominal length of the bar"),
-    key("open_time", "first instant of the bar"),
-    key("indicator", "name and parameters"),
-    key("output", "which of its numbers"),
-    value("value", "the number"),
-    value("state", "peek while the bar is open, else closed"),
+    key("instrument", ColumnType::Instrument, "name of the instrument"),
+    key("timeframe", ColumnType::Timeframe, "nominal length of the bar"),
+    key("open_time", ColumnType::Time, "first instant of the bar"),
+    key("indicator", ColumnType::Text, "name and parameters"),
+    key("output", ColumnType::Text, "which of its numbers"),
+    value("value", ColumnType::Number, "the number"),
+    value(
+        "state",
+        ColumnType::Word(&["peek", "closed"]),
+        "peek while the bar is open, else closed",
+    ),
 ];
 
 const VIEWS: &[View] = &[
     View { history: true, ..keyed("candles", CandleRow::COLUMNS) },
     keyed("indicators", INDICATOR_COLUMNS),
-    View { recorded: false, ..keyed("sources", &[key("name", "name of the source")]) },
+    View {
+        recorded: false,
+        ..keyed("sources", &[key("name", ColumnType::Text, "name of the source"), LAG])
+    },
     View {
         kind: ViewKind::Log,
-        ..keyed("trades", &[key("commit", "commit"), key("instrument", "name of the instrument")])
+        ..keyed(
+            "trades",
+            &[
+                key("commit", ColumnType::Unsigned, "commit"),
+                key("instrument", ColumnType::Instrument, "name of the instrument"),
+            ],
+        )
     },
 ];
 
@@ -29,6 +42,10 @@ const fn keyed(name: &'static str, columns: &'static [Column]) -> View {
     let (kind, doc) = (ViewKind::Keyed, "a view of the tests");
     View { name, kind, columns, doc, history: false, recorded: true }
 }
+
+/// A column with decimals of its own.
+const LAG: Column = value("lag_seconds", ColumnType::Decimal(Scale::Fixed(9)), "how far behind")
+    .unit(Unit::Seconds);
 
 /// The view of this name.
 pub(super) fn view(name: &str) -> &'static View {

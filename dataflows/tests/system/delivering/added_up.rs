@@ -72,7 +72,7 @@ impl AddedUp {
 
     fn key(&self, row: &Row) -> Row {
         let columns = self.view.columns.iter().zip(row);
-        columns.filter(|(column, _)| column.key).map(|(_, cell)| cell.clone()).collect()
+        columns.filter(|(column, _)| column.is_key).map(|(_, cell)| cell.clone()).collect()
     }
 
     /// The same without the last delta, as if it had been lost.

@@ -9,7 +9,7 @@ use dataflows::publish::{BoardReader, Digest};
 use dataflows::run::{Job, RunOptions, replay_files};
 use dataflows::views::VIEWS;
 use market::Catalog;
-use rows::{Cell, Scan, View, write_csv_row};
+use rows::{Cell, Scale, Scan, View, write_csv_row};
 
 /// Views of which the job below has rows; the others may be empty.
 const FILLED: [&str; 12] = [
@@ -65,6 +65,30 @@ fn texts(rows: &[Vec<Cell>], catalog: &Catalog) -> Vec<Vec<String>> {
     rows
 }
 
+/// Checks a row against its columns: number and types of cells, and decimals as those of its instrument.
+fn check(view: &View, row: &[Cell], catalog: &Catalog) {
+    view.check_row(row).unwrap();
+    let instrument = row.iter().find_map(|cell| match cell {
+        Cell::Instrument(id) => Some(*id),
+        _ => None,
+    });
+    let Some(spec) = instrument.and_then(|id| catalog.get(id)).map(|known| known.spec) else {
+        return;
+    };
+    for (column, cell) in view.columns.iter().zip(row) {
+        let wanted = match column.column_type.scale() {
+            Some(Scale::Price) => spec.price_scale,
+            Some(Scale::Quantity) => spec.quantity_scale,
+            Some(Scale::Notional) => spec.notional_scale(),
+            Some(Scale::Fixed(decimals)) => decimals,
+            None => continue,
+        };
+        if let Cell::Decimal { scale, .. } = cell {
+            assert_eq!(*scale, wanted, "decimals of {}.{}", view.name, column.name);
+        }
+    }
+}
+
 fn rows(reader: &BoardReader, view: &'static View) -> Vec<Vec<Cell>> {
     reader.read(&Scan::all(view)).unwrap().rows
 }
@@ -94,6 +118,7 @@ fn every_row_of_every_view_is_written_and_digested() {
         assert_eq!(written.len(), rows.len(), "rows of {}", view.name);
         assert!(written == texts(&rows, &catalog), "{} is not the view", view.name);
 
+        rows.iter().for_each(|row| check(view, row, &catalog));
         let mut digest = Digest::default();
         rows.iter().for_each(|row| digest.row(row));
         let (_, count, reported) =
