@@ -19,5 +19,6 @@ pub mod publish;
 pub mod run;
 pub mod stderr;
 pub mod telemetry;
+pub mod view_list;
 pub mod views;
 pub mod workload;

@@ -28,12 +28,14 @@ use crate::ingest::sequencer::{
     Naming, RecordingEnd, SequencerError, Stop, now, sequence_files, sequence_recording,
 };
 use crate::ingest::source_status::SourceStatuses;
-use crate::jobs::candles::OPERATORS;
+use crate::jobs::{JobKind, LEDGER};
 use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
-use crate::publish::{Board, BoardConfig, BoardReader, TRADE_LOG, ViewDigest};
+use crate::publish::{Board, BoardConfig, BoardReader, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
-use crate::views::VIEWS;
-use rows::{View, ViewReader};
+use crate::view_list::entries;
+use crate::views::TradeLog;
+use crate::views::kinds::Log;
+use rows::ViewReader;
 
 pub use live::run_live;
 
@@ -131,7 +133,7 @@ pub struct RunOptions {
 impl RunOptions {
     /// Whether single trades can be read; otherwise none is kept.
     fn show_trades(&self) -> bool {
-        self.followed || self.digest || (self.out.is_some() && self.writes(TRADE_LOG))
+        self.followed || self.digest || (self.out.is_some() && self.writes(TradeLog::VIEW.name))
     }
 
     /// Whether a view is written to `out`.
@@ -145,6 +147,7 @@ pub type OnStart = Box<dyn Fn(&Job) + Send + Sync>;
 
 /// A job whose workers run.
 pub struct Job {
+    kind: &'static JobKind,
     /// What they publish.
     pub board: Arc<Board>,
     /// Counts.
@@ -205,8 +208,9 @@ impl Job {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let names: Arc<[String]> = config.source_names().into_iter().map(|s| s.name).collect();
         let board = Arc::new(Board::new(BoardConfig {
+            entries: entries(config.job.kind.views),
             workers: config.workers,
-            operators: &OPERATORS,
+            operators: config.job.kind.operators,
             labels: config.labels(),
             log_bytes_max: config.log_bytes,
             trade_log_bytes_max: if options.show_trades() { config.trade_log_bytes } else { 0 },
@@ -244,6 +248,7 @@ impl Job {
         let progress = ReadProgress::default();
         let ingest_api = HttpIngest::new(config);
         let job = Job {
+            kind: config.job.kind,
             board,
             metrics,
             catalog,
@@ -307,7 +312,7 @@ impl Job {
         sequenced: Result<bool, RunError>,
         options: &RunOptions,
     ) -> Result<Report, RunError> {
-        let Job { board, metrics, catalog, engine, dispatcher, began, results, .. } = self;
+        let Job { kind, board, metrics, catalog, engine, dispatcher, began, results, .. } = self;
         let finished = dispatcher.finish();
         // The error of a failed worker explains more than the errors of threads that waited for it.
         engine.join()?;
@@ -317,30 +322,25 @@ impl Job {
 
         let reader = BoardReader::new(Arc::clone(&board));
         if let Some(folder) = &results {
-            write_views(&reader, &catalog, folder, |view| options.writes(view))?;
+            write_views(&reader, &catalog, folder, kind.views, |view| options.writes(view))?;
         }
-        for view in VIEWS {
-            let (dropped, limit, bytes_max) = match view.name {
-                TRADE_LOG => {
-                    (board.trade_log.dropped(), "trade_log_bytes", board.trade_log.bytes_max())
-                }
-                name => (board.logs.dropped(name), "log_bytes", board.logs.bytes_max()),
-            };
-            if dropped > 0 {
-                tracing::warn!(
-                    "the oldest {dropped} rows of `{}` are gone: it exceeded `limits.{limit}` = {bytes_max}",
-                    view.name,
-                );
-            }
+        for view in kind.views.views {
+            let Some(log) = board.log(view.name).filter(|log| log.dropped() > 0) else { continue };
+            tracing::warn!(
+                "the oldest {} rows of `{}` are gone: it exceeded `limits.{}` = {}",
+                log.dropped(),
+                view.name,
+                log.bound(),
+                log.bytes_max(),
+            );
         }
-        let is_reported = |view: &&View| {
-            view.recorded && (view.name != TRADE_LOG || board.trade_log.is_enabled())
-        };
-        let views = VIEWS.iter().filter(is_reported).map(|view| {
+        let reported = kind.views.views.iter();
+        let reported = reported.filter(|view| view.recorded && board.is_enabled(view.name));
+        let views = reported.map(|view| {
             let digest = options.digest.then(|| digest(&board, &reader, &catalog, view));
             (view.name, reader.count(view), digest)
         });
-        let held = |worker| board.gauges.get(&(worker, OPERATORS[0])).map_or(0, |g| g.keys());
+        let held = |worker| board.gauges.get(&(worker, LEDGER)).map_or(0, |g| g.keys());
         Ok(Report {
             totals: metrics.totals(),
             commits: reader.frontier().commit.map_or(0, |commit| commit.0 + 1),
@@ -370,7 +370,12 @@ fn results(
     if let Some(record) = &options.record {
         in_use.insert(FileKey::of(record), "where the run is recorded".to_owned());
     }
-    ResultsFolder::open(folder, names(|view| options.writes(view)), options.force, in_use)
+    ResultsFolder::open(
+        folder,
+        names(config.job.kind.views, |view| options.writes(view)),
+        options.force,
+        in_use,
+    )
 }
 
 fn recorder(

@@ -11,10 +11,11 @@ use super::rig::{Batches, BenchJob, config};
 use super::{Asked, Figures, Measurement};
 use crate::config::Config;
 use crate::ingest::{Delivery, FeedSender};
-use crate::jobs::candles::{JobContext, OPERATORS};
+use crate::jobs::JobContext;
 use crate::publish::{Board, BoardConfig, Publisher};
 use crate::stderr::say;
 use crate::telemetry::Metrics;
+use crate::view_list::entries;
 use crate::workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -68,7 +69,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
         let (sender, deliveries) = sync_channel(4);
         let activator = Arc::new(Mutex::new(None));
         let feed = FeedSender::new(sender, Arc::clone(&activator));
-        let arrangements = worker.dataflow_named("bench", |scope| {
+        let views = worker.dataflow_named("bench", |scope| {
             job.build(
                 scope,
                 JobContext {
@@ -81,7 +82,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
                 },
             )
         })?;
-        let mut publisher = Publisher::new(0, arrangements, Arc::clone(&board), metrics.clone());
+        let mut publisher = Publisher::new(0, views, Arc::clone(&board), metrics.clone());
         let (mut watermarks, mut round_watermarks) = (Watermarks::none(1), Watermarks::none(1));
         let mut spent = Vec::with_capacity(commits.len());
         for (number, (binding, records)) in commits.into_iter().enumerate() {
@@ -119,8 +120,9 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
 /// Like the board of a run with subscribers, but without the trade log.
 fn board(config: &Config) -> Board {
     Board::new(BoardConfig {
+        entries: entries(config.job.kind.views),
         workers: 1,
-        operators: &OPERATORS,
+        operators: config.job.kind.operators,
         labels: config.labels(),
         log_bytes_max: config.log_bytes,
         trade_log_bytes_max: 0,

@@ -17,7 +17,6 @@ use crate::config::Config;
 use crate::ingest::Stop;
 use crate::ingest::sequencer::now;
 use crate::run::{Job, RunOptions, run_live};
-use crate::views::VIEW_LIST;
 use rows::readers::ReaderPool;
 use serving::ingest_api::IngestApi;
 use tokio::sync::Semaphore;
@@ -115,7 +114,7 @@ fn context(config: &Config, job: &Job, readers: ReaderPool) -> Context {
     let connections = descriptors::connections(config.connections);
     let limits = Limits { connections, ..Limits::default() };
     Context {
-        views: VIEW_LIST,
+        views: config.job.kind.views,
         reader: Arc::new(job.reader().on(readers.clone())),
         readers,
         catalog: Arc::clone(&job.catalog),

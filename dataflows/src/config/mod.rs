@@ -4,6 +4,7 @@
 mod calendars;
 mod deprecated;
 mod files;
+mod kinds;
 mod layers;
 mod nearest;
 mod outliers;
@@ -49,7 +50,7 @@ use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::sequencer::{Cadence, SourceNames};
 use crate::ingest::source_manager::StartBounds;
 use crate::ingest::source_status::SourceInfo;
-use crate::jobs::candles::{Candles, JobSpec};
+use crate::jobs::{JobKind, JobPlan, JobSpec};
 use rows::Labels;
 use rows::readers::Bounds;
 
@@ -58,7 +59,7 @@ pub struct Config {
     /// Worker threads.
     pub workers: usize,
     /// What is computed.
-    pub job: Candles,
+    pub job: JobPlan,
     /// The job's calendars.
     pub calendars: Calendars,
     /// The instruments.
@@ -185,9 +186,6 @@ impl RawConfig {
             rule,
             ..
         } = self;
-        let (calendars, spec) = instruments(&job, instrument, &made)?;
-        let catalog = Catalog::new(spec, limits.instruments);
-        let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
         let accounts = portfolios::Written {
             defaults: self.portfolios,
             portfolios: self.portfolio,
@@ -195,7 +193,11 @@ impl RawConfig {
             risk: self.risk,
             fair: self.fair,
         };
-
+        let kind = JobKind::named(&job.kind).map_err(ConfigError::at("job.kind"))?;
+        kinds::check(kind, &job, &rule, &accounts)?;
+        let (calendars, spec) = instruments(&job, instrument, &made)?;
+        let catalog = Catalog::new(spec, limits.instruments);
+        let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
         let reject_after = span("job.reject_after", &job.reject_after)?;
         let horizon = span("job.correction_horizon", &job.correction_horizon)?;
         if reject_after > horizon {
@@ -209,14 +211,15 @@ impl RawConfig {
         }
         let timeframes = timeframes(&job.timeframes)?;
         let cadence = cadence(&commit)?;
-        let sinks = sinks::sinks(sink, folder, cadence.round, &timeframes)?;
-        let indicators = job.indicators.iter().map(String::as_str);
+        let sinks = sinks::sinks(sink, kind.views, folder, cadence.round, &timeframes)?;
+        let indicators = kinds::indicators(kind, &job).iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
         let (rules, watched) = rules::check(rule, &timeframes, &indicators)?;
         let portfolios = accounts.check(&timeframes, &indicators, &catalog)?;
         let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
-        let candles = Candles::new(JobSpec {
+        let plan = JobPlan::new(JobSpec {
+            kind,
             timeframes,
             calendars: calendars.clone(),
             reject_after,
@@ -227,8 +230,8 @@ impl RawConfig {
             rules,
             watched,
         });
-        let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
-        let candles = candles.with_portfolios(portfolios.for_job(base));
+        let plan = plan.map_err(ConfigError::at("job.timeframes"))?;
+        let plan = plan.with_portfolios(portfolios.for_job(base));
         let ingest_api = IngestApiConfig::check(&http)?;
         let sources =
             sources::sources(source, ingest_api.is_some(), folder, &catalog, reject_after)?;
@@ -237,7 +240,7 @@ impl RawConfig {
 
         Ok(Config {
             workers: in_range("job.workers", job.workers, 1, 256)?,
-            job: candles,
+            job: plan,
             calendars,
             catalog,
             portfolios,

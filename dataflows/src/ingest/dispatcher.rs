@@ -13,10 +13,12 @@ use super::source_status::SourceStatuses;
 use crate::clock::{Binding, Partitions};
 use crate::delivery::SinkStatuses;
 use crate::health::HealthMonitor;
-use crate::publish::{Board, LogRow, WorkerFailed, log};
+use crate::publish::{Board, WorkerFailed, append};
 use crate::telemetry::Metrics;
-use crate::views::{DeadLetterRow, HealthRow, IncidentRow};
-use rows::Row;
+use crate::views::{
+    DeadLetterLog, DeadLetterRow, HEALTH, HealthRow, IncidentLog, IncidentRow, SINKS, SOURCES,
+};
+use rows::{Cell, Row, View};
 use serving::Check;
 
 /// A closed commit with everything that it binds.
@@ -186,7 +188,7 @@ impl CommitDispatcher {
         self.board.announce(binding.commit, binding.at, binding.round, oldest);
         self.log_dead_letters(refused);
         for incident in incidents {
-            log(&self.board, binding.commit, LogRow::Incident(incident));
+            append::<IncidentLog>(&self.board, binding.commit, incident);
         }
 
         let context = Arc::new(CommitContext {
@@ -275,8 +277,6 @@ impl CommitDispatcher {
     fn publish_status(&self, binding: &Binding) {
         let over_budget = self.is_over_budget();
         let providers = self.providers.rows(binding, over_budget.is_some());
-        self.board.tables.sources.update(binding.commit, providers);
-        self.board.tables.sinks.update(binding.commit, self.sinks.rows());
         let checks = self
             .health
             .iter()
@@ -287,7 +287,21 @@ impl CommitDispatcher {
             row.cells(&mut cells);
             (name.to_owned(), cells)
         });
-        self.board.tables.health.update(binding.commit, checks);
+        self.update(&SOURCES, binding, providers);
+        self.update(&SINKS, binding, self.sinks.rows());
+        self.update(&HEALTH, binding, checks);
+    }
+
+    /// Replaces the rows of a table, if the job has it.
+    fn update(
+        &self,
+        view: &View,
+        binding: &Binding,
+        rows: impl IntoIterator<Item = (String, Vec<Cell>)>,
+    ) {
+        if let Some(table) = self.board.table(view) {
+            table.update(binding.commit, rows);
+        }
     }
 
     /// Counts rows by source, whatever their outcome. Account events are accepted here; the ledger reports the outcomes of
@@ -319,7 +333,7 @@ impl CommitDispatcher {
     fn log_dead_letters(&self, refused: Vec<DeadLetterRow>) {
         for letter in refused {
             self.metrics.dead(&letter.source, letter.rejection.reason, 1);
-            log(&self.board, letter.commit, LogRow::DeadLetter(letter));
+            append::<DeadLetterLog>(&self.board, letter.commit, letter);
         }
     }
 

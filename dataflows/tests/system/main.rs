@@ -11,6 +11,7 @@ mod end_to_end;
 mod expected;
 mod following;
 mod health;
+mod jobs;
 mod kafka;
 mod outputs;
 mod page;

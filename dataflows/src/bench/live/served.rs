@@ -17,9 +17,9 @@ use crate::clock::{Coverage, SourceTiming};
 use crate::config::{Config, ConfiguredSource};
 use crate::ingest::Stop;
 use crate::ingest::sequencer::SourceNames;
+use crate::jobs::JOBS;
 use crate::run::{Job, RunError, RunOptions, run_live};
 use crate::telemetry::Metrics;
-use crate::views::VIEW_LIST;
 use rows::readers::{Bounds, ReaderPool};
 use rows::{Labels, PartitionNames, ViewReader};
 use serving::{Context, Health, Limits, Posts, Readiness, Stopped, UpdateCache, bind, serve};
@@ -143,7 +143,7 @@ fn context(
 ) -> Context {
     let limits = Limits { connections: 4_096, ..Limits::default() };
     Context {
-        views: VIEW_LIST,
+        views: JOBS[0].views,
         reader,
         readers,
         catalog,
