@@ -11,9 +11,10 @@ use super::rig::{Batches, BenchJob, config};
 use super::{Asked, Figures, Measurement};
 use dataflows::config::Config;
 use dataflows::ingest::{Delivery, FeedSender};
-use dataflows::jobs::candles::{JobContext, OPERATORS};
+use dataflows::jobs::JobContext;
 use dataflows::publish::{Board, BoardConfig, Publisher};
 use dataflows::telemetry::Metrics;
+use dataflows::view_list::entries;
 use dataflows::workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -67,7 +68,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
         let (sender, deliveries) = sync_channel(4);
         let activator = Arc::new(Mutex::new(None));
         let feed = FeedSender::new(sender, Arc::clone(&activator));
-        let arrangements = worker.dataflow_named("bench", |scope| {
+        let views = worker.dataflow_named("bench", |scope| {
             job.build(
                 scope,
                 JobContext {
@@ -80,7 +81,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
                 },
             )
         })?;
-        let mut publisher = Publisher::new(0, arrangements, Arc::clone(&board), metrics.clone());
+        let mut publisher = Publisher::new(0, views, Arc::clone(&board), metrics.clone());
         let (mut watermarks, mut round_watermarks) = (Watermarks::none(1), Watermarks::none(1));
         let mut spent = Vec::with_capacity(commits.len());
         for (number, (binding, records)) in commits.into_iter().enumerate() {
@@ -118,8 +119,9 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
 /// Like the board of a run with subscribers, but without the trade log.
 fn board(config: &Config) -> Board {
     Board::new(BoardConfig {
+        entries: entries(config.job.kind.views),
         workers: 1,
-        operators: &OPERATORS,
+        operators: config.job.kind.operators,
         labels: config.labels(),
         log_bytes_max: config.log_bytes,
         trade_log_bytes_max: 0,

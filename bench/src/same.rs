@@ -6,7 +6,7 @@ use cost::Loop;
 use market::{CandleKey, Catalog, EventTime, InstrumentId, Timeframe};
 
 use dataflows::publish::BoardReader;
-use dataflows::views::VIEWS;
+use dataflows::view_list::VIEWS;
 use rows::{Cell, ReadError, RowFilter, Scan, View};
 
 /// The loop's numbers of the outputs of indicators.

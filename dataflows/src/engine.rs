@@ -11,7 +11,7 @@ use timely::worker::Worker;
 
 use crate::ingest::dispatcher::FEED_DELIVERIES;
 use crate::ingest::{Delivery, FeedSender};
-use crate::jobs::candles::{Candles, JobContext};
+use crate::jobs::{JobContext, JobPlan};
 use crate::publish::{Board, Publisher};
 use crate::telemetry::Metrics;
 
@@ -49,7 +49,7 @@ pub struct Engine {
 
 /// What all workers share.
 struct Shared {
-    job: Candles,
+    job: JobPlan,
     board: Arc<Board>,
     metrics: Metrics,
     sources: Arc<[String]>,
@@ -66,7 +66,7 @@ struct WorkerSlot {
 impl Engine {
     /// Starts `workers` workers; returns the feeds to them too. Workers end when their feeds are dropped.
     pub fn start(
-        job: Candles,
+        job: JobPlan,
         workers: usize,
         board: Arc<Board>,
         metrics: Metrics,
@@ -125,7 +125,7 @@ fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
     let deliveries = slot.deliveries.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(deliveries) = deliveries else { unreachable!("timely runs each worker once") };
 
-    let arrangements = worker.dataflow_named(&format!("candles-{index}"), |scope| {
+    let views = worker.dataflow_named(&format!("{}-{index}", shared.job.kind.name), |scope| {
         shared.job.build(
             scope,
             JobContext {
@@ -140,7 +140,7 @@ fn run(worker: &mut Worker, shared: &Shared) -> Result<(), StateError> {
     })?;
 
     let mut publisher =
-        Publisher::new(index, arrangements, Arc::clone(&shared.board), shared.metrics.clone());
+        Publisher::new(index, views, Arc::clone(&shared.board), shared.metrics.clone());
     while !publisher.step() {
         if shared.board.has_failed() {
             return Ok(());

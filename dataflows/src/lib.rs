@@ -20,5 +20,6 @@ pub mod run;
 pub mod status;
 pub mod stderr;
 pub mod telemetry;
+pub mod view_list;
 pub mod views;
 pub mod workload;

@@ -9,37 +9,40 @@ use std::sync::Arc;
 
 use market::Catalog;
 
-use crate::publish::{Board, BoardReader, Digest, TRADE_LOG, ViewDigest};
-use crate::views::VIEWS;
-use rows::{Cell, RowFilter, Scan, View, write_csv_header, write_csv_row};
+use crate::publish::{Board, BoardReader, Digest, ViewDigest};
+use rows::{Cell, RowFilter, Scan, View, ViewList, write_csv_header, write_csv_row};
 
 pub use folder::{MANIFEST, OutputError, ResultsFolder};
 
-/// The names of the files of views, for those views that a replay gives again and that are wanted.
-pub fn names(is_wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
-    written(&is_wanted).map(file_name).collect()
+/// The names of the files of a job's views, for those views that a replay gives again and that are wanted.
+pub fn names(views: ViewList, is_wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    written(views, &is_wanted).map(file_name).collect()
 }
 
-fn written(is_wanted: &impl Fn(&str) -> bool) -> impl Iterator<Item = &'static View> {
-    VIEWS.iter().filter(move |view| view.recorded && is_wanted(view.name))
+fn written(
+    views: ViewList,
+    is_wanted: &impl Fn(&str) -> bool,
+) -> impl Iterator<Item = &'static View> {
+    views.views.iter().filter(move |view| view.recorded && is_wanted(view.name))
 }
 
 fn file_name(view: &'static View) -> String {
     format!("{}.csv", view.name)
 }
 
-/// Writes each view that a replay gives again, if it is wanted, to `VIEW.csv` in `folder`: header first, candles by
+/// Writes each of a job's views that a replay gives again, if it is wanted, to `VIEW.csv` in `folder`: header first, candles by
 /// instrument name, timeframe and open time, logs by commit. Decimals are exact, times RFC 3339 in UTC. A file that
 /// cannot be written keeps no other from being written; the first error is given.
 pub fn write_views(
     reader: &BoardReader,
     catalog: &Catalog,
     folder: &ResultsFolder,
+    views: ViewList,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<(), OutputError> {
     folder.begin()?;
     let mut outcome = Ok(());
-    for view in written(&is_wanted) {
+    for view in written(views, &is_wanted) {
         let put = folder.put(&file_name(view), |file| write_view(reader, catalog, view, file));
         outcome = outcome.and(put);
     }
@@ -86,8 +89,8 @@ fn for_each_row<E>(
     view: &'static View,
     mut each: impl FnMut(&[Cell]) -> Result<(), E>,
 ) -> Result<(), E> {
-    if view.name == TRADE_LOG {
-        return reader.each_trade(view, each);
+    if reader.each_of_log(view, &mut each)? {
+        return Ok(());
     }
     if reader.is_by_instrument(view) {
         return catalog.all().iter().try_for_each(|instrument| {

@@ -25,11 +25,12 @@ use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::reader_thread::ReadProgress;
 use crate::ingest::{PausedSources, now};
-use crate::jobs::candles::OPERATORS;
+use crate::jobs::JobKind;
 use crate::output::ResultsFolder;
 use crate::publish::{Board, BoardConfig, BoardReader};
 use crate::status::{SourceStatuses, StatusReporter};
 use crate::telemetry::Metrics;
+use crate::view_list::entries;
 use error::not_opened;
 use outputs::Outputs;
 
@@ -41,6 +42,7 @@ pub use report::Report;
 
 /// A job whose workers run.
 pub struct Job {
+    kind: &'static JobKind,
     /// Which start of a job it is.
     pub generation: Generation,
     /// What they publish.
@@ -115,6 +117,7 @@ impl Job {
         .saving_after(options.save_after)
         .resuming(options.resume.clone());
         let job = Job {
+            kind: config.job.kind,
             generation,
             board,
             metrics,
@@ -178,8 +181,9 @@ impl Job {
 /// The board of a job; it retains what `options` need.
 fn board(config: &Config, options: &RunOptions) -> Board {
     Board::new(BoardConfig {
+        entries: entries(config.job.kind.views),
         workers: config.workers,
-        operators: &OPERATORS,
+        operators: config.job.kind.operators,
         labels: config.labels(),
         log_bytes_max: config.log_bytes,
         trade_log_bytes_max: if options.show_trades() { config.trade_log_bytes } else { 0 },

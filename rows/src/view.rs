@@ -4,7 +4,7 @@ use crate::column::Column;
 use crate::row::Cell;
 
 /// A named output.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct View {
     /// Its name in paths, files and configuration.
     pub name: &'static str,
@@ -88,6 +88,8 @@ pub struct ViewList {
     pub views: &'static [View],
     /// Former names, each with the present one.
     pub renamed: &'static [(&'static str, &'static str)],
+    /// The name of a job that has the view of this name, if there is one.
+    pub elsewhere: fn(&str) -> Option<&'static str>,
 }
 
 impl ViewList {
@@ -100,6 +102,24 @@ impl ViewList {
     pub fn named(&self, name: &str) -> Option<&'static View> {
         let name = self.renamed(name).unwrap_or(name);
         self.views.iter().find(|view| view.name == name)
+    }
+
+    /// Says that no view has this name, which job has one, and which names are possible.
+    pub fn unknown(&self, name: &str) -> String {
+        let known = self.known();
+        match (self.elsewhere)(name) {
+            Some(job) => {
+                format!(
+                    "this job has no view `{name}`, but the job `{job}` has (known here: {known})"
+                )
+            }
+            None => format!("no view is named `{name}` (known: {known})"),
+        }
+    }
+
+    /// All names in one text.
+    pub fn known(&self) -> String {
+        self.names().collect::<Vec<_>>().join(", ")
     }
 
     /// The names, in the order of the list.

@@ -102,11 +102,8 @@ impl Context {
     /// The view of this name; the error lists the possible names.
     fn view(&self, name: &str) -> Result<&'static View, Problem> {
         self.views.named(name).ok_or_else(|| {
-            let known: Vec<_> = self.views.names().collect();
-            let detail =
-                format!("no view is named `{}` (known: {})", shown(name), known.join(", "));
-            let near = closest(known.into_iter(), name);
-            Problem::new(UNKNOWN_PATH, detail).suggestions(near)
+            let near = closest(self.views.names(), name);
+            Problem::new(UNKNOWN_PATH, self.views.unknown(&shown(name))).suggestions(near)
         })
     }
 }

@@ -15,10 +15,10 @@ use dataflows::clock::{Coverage, SourceTiming};
 use dataflows::config::{Config, ConfiguredSource};
 use dataflows::ingest::Stop;
 use dataflows::ingest::sequencer::SourceNames;
+use dataflows::jobs::JOBS;
 use dataflows::node::{BoundServer, Node, RunningServer};
 use dataflows::run::RunOptions;
 use dataflows::telemetry::Metrics;
-use dataflows::views::VIEW_LIST;
 use rows::readers::{Bounds, ReaderPool};
 use rows::{Labels, PartitionNames, ViewReader};
 use serving::{Context, Health, Limits, Posts, Readiness, UpdateCache};
@@ -117,7 +117,7 @@ fn context(echo: &Echo) -> anyhow::Result<Context> {
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     let limits = Limits { connections: CONNECTIONS, ..Limits::default() };
     Ok(Context {
-        views: VIEW_LIST,
+        views: JOBS[0].views,
         reader: Arc::clone(&echo.reader) as Arc<dyn ViewReader>,
         readers: ReaderPool::start(Bounds::default(), metrics.on_refused())?,
         catalog: Arc::clone(&echo.catalog),

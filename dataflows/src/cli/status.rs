@@ -73,7 +73,7 @@ impl State {
             self.began.elapsed().as_secs_f64(),
             thousands(rate as u64),
             thousands(self.board.rows("candles")),
-            thousands(self.board.logs.appended("revisions")),
+            thousands(self.board.log("revisions").map_or(0, |log| log.appended())),
             thousands(totals.late),
             thousands(totals.corrections),
             thousands(totals.cancels),

@@ -11,10 +11,12 @@ use super::portfolios::{self, Portfolios};
 use super::raw::{RawCommit, RawConfig, RawJob, RawLimits};
 use super::rules::RawRule;
 use super::values::{duration, in_range, listen, not_after, span, timeframes};
-use super::{Config, ConfigError, RawOutliers, calendars, instruments, rules, sinks, sources};
+use super::{
+    Config, ConfigError, RawOutliers, calendars, instruments, kinds, rules, sinks, sources,
+};
 use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::sequencer::Cadence;
-use crate::jobs::candles::{Candles, JobSpec};
+use crate::jobs::{JobKind, JobPlan, JobSpec};
 use rows::readers::Bounds;
 
 impl RawConfig {
@@ -33,28 +35,26 @@ impl RawConfig {
         let toml = toml::to_string(&self)
             .map_err(|error| ConfigError::at("configuration")(error.to_string()))?;
         let registries = SharedRegistries::new(registries);
-        let RawConfig { job, commit, limits, http, instrument, source, sink, .. } = self;
+        let RawConfig { job, commit, limits, http, instrument, source, sink, rule, .. } = self;
+        let accounts = portfolios::Written {
+            defaults: self.portfolios,
+            portfolios: self.portfolio,
+            rates: self.rate,
+            risk: self.risk,
+            fair: self.fair,
+        };
+        let kind = JobKind::named(&job.kind).map_err(ConfigError::at("job.kind"))?;
+        kinds::check(kind, &job, &rule, &accounts)?;
         let (calendars, rules) = instruments::check(&job, instrument, &made, &registries)?;
         let catalog = Catalog::new(rules, limits.instruments);
         let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
         let timeframes = timeframes(&job.timeframes)?;
         let cadence = cadence(&commit)?;
-        let sinks = sinks::sinks(sink, folder, cadence.round, &timeframes)?;
-        let computed = Computed {
-            job: &job,
-            limits: &limits,
-            outliers: self.outliers,
-            rules: self.rule,
-            accounts: portfolios::Written {
-                defaults: self.portfolios,
-                portfolios: self.portfolio,
-                rates: self.rate,
-                risk: self.risk,
-                fair: self.fair,
-            },
-        };
-        let (candles, portfolios) =
-            computed.check(timeframes, &calendars, &catalog, &registries)?;
+        let sinks = sinks::sinks(sink, kind.views, folder, cadence.round, &timeframes)?;
+        let outliers = self.outliers;
+        let computed =
+            Computed { kind, job: &job, limits: &limits, outliers, rules: rule, accounts };
+        let (plan, portfolios) = computed.check(timeframes, &calendars, &catalog, &registries)?;
         let http_ingest = sources::http_ingest(&http)?;
         let with_ingest = http_ingest.is_some();
         let reject_after = span("job.reject_after", &job.reject_after)?;
@@ -64,7 +64,7 @@ impl RawConfig {
         files::add_sinks(&mut files, &sinks)?;
         Ok(Config {
             workers: in_range("job.workers", job.workers, 1, 256)?,
-            job: candles,
+            job: plan,
             calendars,
             catalog,
             portfolios,
@@ -93,6 +93,7 @@ impl RawConfig {
 
 /// What is written of what the job computes.
 struct Computed<'a> {
+    kind: &'static JobKind,
     job: &'a RawJob,
     limits: &'a RawLimits,
     outliers: RawOutliers,
@@ -107,8 +108,8 @@ impl Computed<'_> {
         calendars: &Calendars,
         catalog: &Arc<Catalog>,
         registries: &SharedRegistries,
-    ) -> Result<(Candles, Portfolios), ConfigError> {
-        let Computed { job, limits, outliers, rules, accounts } = self;
+    ) -> Result<(JobPlan, Portfolios), ConfigError> {
+        let Computed { kind, job, limits, outliers, rules, accounts } = self;
         let reject_after = span("job.reject_after", &job.reject_after)?;
         let horizon = span("job.correction_horizon", &job.correction_horizon)?;
         if reject_after > horizon {
@@ -120,13 +121,14 @@ impl Computed<'_> {
                 ),
             });
         }
-        let indicators = job.indicators.iter().map(String::as_str);
+        let indicators = kinds::indicators(kind, job).iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
         let (rules, watched) = rules::check(rules, &timeframes, &indicators, registries)?;
         let portfolios = accounts.check(&timeframes, &indicators, catalog)?;
         let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
-        let candles = Candles::new(JobSpec {
+        let plan = JobPlan::new(JobSpec {
+            kind,
             timeframes,
             calendars: calendars.clone(),
             reject_after,
@@ -137,8 +139,8 @@ impl Computed<'_> {
             rules,
             watched,
         });
-        let candles = candles.map_err(ConfigError::at("job.timeframes"))?;
-        Ok((candles.with_portfolios(portfolios.for_job(base)), portfolios))
+        let plan = plan.map_err(ConfigError::at("job.timeframes"))?;
+        Ok((plan.with_portfolios(portfolios.for_job(base)), portfolios))
     }
 }
 

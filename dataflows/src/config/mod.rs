@@ -7,6 +7,7 @@ mod deprecated;
 mod error;
 mod files;
 mod instruments;
+mod kinds;
 mod layers;
 mod nearest;
 mod numbered;
@@ -48,7 +49,7 @@ pub use sources::ConfiguredSource;
 use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::http_ingest::HttpIngestLimits;
 use crate::ingest::sequencer::Cadence;
-use crate::jobs::candles::Candles;
+use crate::jobs::JobPlan;
 use rows::readers::Bounds;
 
 /// A checked configuration.
@@ -56,7 +57,7 @@ pub struct Config {
     /// Worker threads.
     pub workers: usize,
     /// What is computed.
-    pub job: Candles,
+    pub job: JobPlan,
     /// The job's calendars.
     pub calendars: Calendars,
     /// The instruments.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::outliers::RawOutliers;
 use super::portfolios::{RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
 use super::rules::RawRule;
+use crate::jobs::JOBS;
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -49,6 +50,9 @@ pub struct RawConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawJob {
+    /// What the job computes: `candles` (bars, indicators, alerts and portfolios), or `ticks` (accepted trades, gaps and
+    /// what is wrong with records; it has no bars, so it takes no indicators, rules and portfolios).
+    pub kind: String,
     /// How many worker threads compute.
     pub workers: usize,
     /// Timeframes of bars; the smallest must divide all others.
@@ -288,6 +292,7 @@ fn default_multiplier() -> u32 {
 impl Default for RawJob {
     fn default() -> RawJob {
         RawJob {
+            kind: JOBS[0].name.to_owned(),
             workers: 1,
             timeframes: ["1m", "5m", "15m", "1h", "4h", "1d"].map(str::to_owned).to_vec(),
             indicators: ["sma20", "ema20", "rsi14", "macd12_26_9", "bb20_2"]

@@ -6,7 +6,7 @@ use operators::signals::{Condition, Direction, Pattern, Rule, Series, Settle};
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use crate::jobs::candles::Watched;
+use crate::jobs::Watched;
 
 /// A rule as written: a name, what it watches, and exactly one condition.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

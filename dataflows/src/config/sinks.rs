@@ -11,8 +11,7 @@ use market::{BarState, InstrumentId, PortfolioId, Timeframe};
 use super::ConfigError;
 use super::raw::RawSink;
 use super::values::{duration, in_range};
-use crate::views::{VIEWS, renamed, view};
-use rows::{RowFilter, View};
+use rows::{RowFilter, View, ViewList};
 
 /// A sink, ready to be opened.
 pub struct ConfiguredSink {
@@ -35,9 +34,11 @@ pub struct ConfiguredSink {
 /// At most so many views go to all sinks together: each has a thread.
 const DELIVERIES_MAX: usize = 64;
 
-/// Checks the sinks; `round` is how often a round ends, and `timeframes` those that are computed.
+/// Checks the sinks of a job with these views; `round` is how often a round ends, and `timeframes` those that are
+/// computed.
 pub(super) fn sinks(
     raw: Vec<RawSink>,
+    job_views: ViewList,
     folder: &Path,
     round: Duration,
     timeframes: &[Timeframe],
@@ -53,20 +54,21 @@ pub(super) fn sinks(
         if sinks.iter().any(|other| other.name == raw.name) {
             return Err(ConfigError::at(place)("another sink has this name".to_owned()));
         }
-        sinks.push(sink(raw, &place, folder, round, timeframes)?);
+        sinks.push(sink(raw, job_views, &place, folder, round, timeframes)?);
     }
     Ok(sinks)
 }
 
 fn sink(
     raw: RawSink,
+    job_views: ViewList,
     place: &str,
     folder: &Path,
     round: Duration,
     timeframes: &[Timeframe],
 ) -> Result<ConfiguredSink, ConfigError> {
     let at = |key: &str| ConfigError::at(format!("{place}.{key}"));
-    let views = views(&raw.views).map_err(at("views"))?;
+    let views = views(job_views, &raw.views).map_err(at("views"))?;
     let wanted = |view: &'static View| {
         let wanted = wanted(view, &raw.only, timeframes).map_err(at("where"))?;
         Ok::<_, ConfigError>((view, Arc::new(without_partial_bars(view, wanted))))
@@ -107,15 +109,14 @@ fn sink(
     })
 }
 
-fn views(names: &[String]) -> Result<Vec<&'static View>, String> {
+fn views(job_views: ViewList, names: &[String]) -> Result<Vec<&'static View>, String> {
     if names.is_empty() {
-        return Err(format!("names no view (known: {})", known()));
+        return Err(format!("names no view (known: {})", job_views.known()));
     }
     let mut views: Vec<&'static View> = Vec::with_capacity(names.len());
     for name in names {
-        let view =
-            view(name).ok_or_else(|| format!("no view is named `{name}` (known: {})", known()))?;
-        if let Some(present) = renamed(name) {
+        let view = job_views.named(name).ok_or_else(|| job_views.unknown(name))?;
+        if let Some(present) = job_views.renamed(name) {
             tracing::warn!(
                 "the view `{name}` of a sink is now named `{present}`; the next version drops the old name"
             );
@@ -126,10 +127,6 @@ fn views(names: &[String]) -> Result<Vec<&'static View>, String> {
         views.push(view);
     }
     Ok(views)
-}
-
-fn known() -> String {
-    VIEWS.iter().map(|view| view.name).collect::<Vec<_>>().join(", ")
 }
 
 /// The rows of `view` that fit all conditions: by column, one or several texts that it may have.

@@ -88,3 +88,35 @@ fn wrong_values_say_where_and_what_is_possible() {
         assert!(error.contains(want), "{head} {source}: `{error}` lacks `{want}`");
     }
 }
+
+#[test]
+fn a_job_without_bars_takes_nothing_that_is_computed_on_them() {
+    let ticks = "[job]\nkind = \"ticks\"\n";
+    let config = check(ticks, SOURCE).unwrap();
+    assert_eq!(config.job.kind.name, "ticks");
+    assert!(config.labels().indicators.is_empty(), "the default indicators are not computed");
+    assert_eq!(check("", SOURCE).unwrap().job.kind.name, "candles");
+    let rule = "[[rule]]\nname = \"r\"\nbreakout = { bars = 5, direction = \"above\" }";
+    let sink =
+        "[[sink]]\nname = \"s\"\nkind = \"file\"\nviews = [\"candles\"]\npath = \"c.ndjson\"";
+    let only = "the job `ticks` shows no bars, and computes no";
+    for (head, tail, want) in [
+        (
+            "[job]\nkind = \"tick\"",
+            "",
+            "job.kind: no job is named `tick` (known: candles (".to_owned(),
+        ),
+        (
+            &*format!("{ticks}indicators = [\"sma5\"]"),
+            "",
+            format!("job.indicators: {only} indicators"),
+        ),
+        (ticks, rule, format!("rule: {only} rules")),
+        (ticks, "[[portfolio]]\nname = \"p\"", format!("portfolio: {only} portfolios")),
+        (ticks, "[risk]\nbars = 7", format!("risk: {only} portfolios")),
+        (ticks, sink, "this job has no view `candles`, but the job `candles` has".to_owned()),
+    ] {
+        let error = check(head, &format!("{SOURCE}{tail}")).err().unwrap();
+        assert!(error.contains(&want), "{error} does not say {want}");
+    }
+}

@@ -94,7 +94,7 @@ pub fn key_text(view: &View, row: &[Cell], catalog: &Catalog) -> String {
 mod tests {
     use super::*;
 
-    use crate::views::view;
+    use crate::jobs::JOBS;
     use market::{Commit, EventTime, InstrumentRule};
 
     fn text(text: &str) -> Cell {
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn keys_that_differ_have_texts_that_differ() {
         let catalog = Catalog::new(vec![InstrumentRule::any()], 10);
-        let sinks = view("sinks").unwrap();
+        let sinks = JOBS[0].views.named("sinks").unwrap();
         let of = |name: Cell, view: Cell| key_text(sinks, &[name, view, text("no key")], &catalog);
         assert_eq!(of(text("a|b"), text("c")), r"a\|b|c");
         assert_eq!(of(text("a"), text("b|c")), r"a|b\|c");
@@ -117,7 +117,7 @@ mod tests {
     fn rows_of_logs_that_agree_in_their_keys_are_numbered_in_each_commit() {
         let catalog = Arc::new(Catalog::new(vec![InstrumentRule::any()], 10));
         let mut encoder = Encoder::new(catalog, Encoding::Deltas, false);
-        let view = view("dead_letters").unwrap();
+        let view = JOBS[0].views.named("dead_letters").unwrap();
         let row = |commit, source| {
             let mut row = vec![Cell::Null; view.columns.len()];
             row[..2].clone_from_slice(&[Cell::Unsigned(commit), text(source)]);

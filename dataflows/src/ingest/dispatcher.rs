@@ -14,9 +14,9 @@ use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
 use super::recording::{Recorder, RecordingError};
 use crate::clock::Binding;
-use crate::publish::{Board, LogRow, WorkerFailed, log};
+use crate::publish::{Board, WorkerFailed, append};
 use crate::telemetry::Metrics;
-use crate::views::DeadLetterRow;
+use crate::views::{DeadLetterLog, DeadLetterRow};
 
 /// Bounds of what is in flight.
 #[derive(Clone, Copy, Debug)]
@@ -294,7 +294,7 @@ impl CommitDispatcher {
     fn log_dead_letters(&self, refused: Vec<DeadLetterRow>) {
         for letter in refused {
             self.metrics.dead(&letter.source, letter.rejection.reason, 1);
-            log(&self.board, letter.commit, LogRow::DeadLetter(letter));
+            append::<DeadLetterLog>(&self.board, letter.commit, letter);
         }
     }
 

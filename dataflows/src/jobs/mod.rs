@@ -1,8 +1,60 @@
-//! Jobs: which operators form the dataflow. To add one: a file here, and its line below.
+//! Jobs: which operators form the dataflow, and which views it has. To add one: a file here, and a line in [`JOBS`].
 
-pub mod candles;
+mod candles;
+mod counting;
+mod operator_set;
+mod plan;
 mod portfolios;
+mod ticks;
 
-/// The jobs that this build knows, with what they do.
-pub const JOBS: &[(&str, &str)] =
-    &[("candles", "trades to exact candles of every timeframe, with revisions")];
+use operators::StateError;
+use operators::keyed::Time;
+use timely::dataflow::Scope;
+
+pub use operator_set::LEDGER;
+pub use plan::{JobContext, JobPlan, JobSpec, Watched};
+
+use crate::publish::WorkerViews;
+use rows::ViewList;
+
+/// The jobs that this build knows; the first is the default.
+pub const JOBS: &[JobKind] = &[candles::JOB, ticks::JOB];
+
+/// A job.
+#[derive(Debug)]
+pub struct JobKind {
+    /// Its name, the `kind` in `[job]`.
+    pub name: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+    /// Its views.
+    pub views: ViewList,
+    /// Its operators, by the names under which they save state and report what they hold.
+    pub operators: &'static [&'static str],
+    /// Whether it computes indicators, rules and portfolios. If not, a configuration must not name any.
+    pub computes_on_bars: bool,
+    build: BuildJob,
+}
+
+/// Builds a worker's part of a job's dataflow.
+type BuildJob = fn(&JobPlan, Scope<'_, Time>, JobContext<'_>) -> Result<WorkerViews, StateError>;
+
+impl JobKind {
+    /// The job of this name.
+    ///
+    /// # Errors
+    ///
+    /// In words, with the possible names.
+    pub fn named(name: &str) -> Result<&'static JobKind, String> {
+        JOBS.iter().find(|job| job.name == name).ok_or_else(|| {
+            let known: Vec<String> =
+                JOBS.iter().map(|job| format!("{} ({})", job.name, job.doc)).collect();
+            format!("no job is named `{name}` (known: {})", known.join("; "))
+        })
+    }
+}
+
+/// The name of a job that has this view.
+pub fn job_with(view: &str) -> Option<&'static str> {
+    JOBS.iter().find(|job| job.views.named(view).is_some()).map(|job| job.name)
+}

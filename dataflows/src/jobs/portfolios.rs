@@ -6,10 +6,12 @@ use market::AccountRecord;
 use operators::indicators::IndicatorChange;
 use operators::keyed::Time;
 use operators::portfolio::{Fills, PortfolioConfig, QuoteIn, Quotes, ValuationStreams, valuation};
-use operators::{BarChange, CommitContext, Gauge, StateError, StateStore, keyed};
+use operators::{BarChange, StateError};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::{Filter, Map};
+
+use super::operator_set::OperatorSet;
 
 /// The names of the operators with state: by portfolio, and by instrument.
 pub(super) const FILLS: &str = "fills";
@@ -18,8 +20,6 @@ pub(super) const QUOTES: &str = "quotes";
 
 /// The inputs of the portfolios, on one worker.
 pub(super) struct Inputs<'scope> {
-    /// The commits.
-    pub contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
     /// Account records.
     pub accounts: StreamVec<'scope, Time, AccountRecord>,
     /// Changes of bars of all timeframes.
@@ -33,21 +33,14 @@ pub(super) struct Inputs<'scope> {
 pub(super) fn build<'scope>(
     config: &Arc<PortfolioConfig>,
     inputs: Inputs<'scope>,
-    states: &Arc<dyn StateStore>,
-    gauge: impl Fn(&'static str) -> Arc<Gauge>,
+    set: &OperatorSet<'scope, '_>,
 ) -> Result<ValuationStreams<'scope>, StateError> {
-    let Inputs { contexts, accounts, bars, numbers } = inputs;
+    let Inputs { accounts, bars, numbers } = inputs;
     let is_fair = |record: &AccountRecord| {
         matches!(record.event, market::AccountEvent::Fair(_)) // these belong to instruments
     };
-    let fills = keyed(
-        contexts.clone(),
-        accounts.clone().filter(move |record| !is_fair(record)),
-        FILLS,
-        Fills::default,
-        Arc::clone(states),
-        gauge(FILLS),
-    )?;
+    let fills = accounts.clone().filter(move |record| !is_fair(record));
+    let fills = set.keyed(fills, FILLS, Fills::default)?;
 
     let (for_bars, for_numbers) = (Arc::clone(config), Arc::clone(config));
     let bars = bars.filter(move |change| {
@@ -64,13 +57,6 @@ pub(super) fn build<'scope>(
     let numbers = numbers.map(|change| QuoteIn::Number(Box::new(change)));
     let quotes = bars.map(QuoteIn::Bar).concat(numbers).concat(fairs);
     let quotes_config = Arc::clone(config);
-    let quotes = keyed(
-        contexts,
-        quotes,
-        QUOTES,
-        move || Quotes::new(Arc::clone(&quotes_config)),
-        Arc::clone(states),
-        gauge(QUOTES),
-    )?;
+    let quotes = set.keyed(quotes, QUOTES, move || Quotes::new(Arc::clone(&quotes_config)))?;
     Ok(valuation(config, fills, quotes))
 }

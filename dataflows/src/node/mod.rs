@@ -28,7 +28,6 @@ use crate::ingest::{PausedSources, Stop};
 use crate::publish::Board;
 use crate::run::{Job, Report, RunError, RunOptions, run_live};
 use crate::telemetry::Metrics;
-use crate::views::VIEW_LIST;
 
 pub use control::{NodeControl, UnknownSource};
 pub use server::{BoundServer, RunningServer, ServerError};
@@ -185,7 +184,7 @@ impl Handles {
         let limits = Limits { connections, ..Limits::default() };
         let ingest = self.http_ingest.clone();
         Context {
-            views: VIEW_LIST,
+            views: config.job.kind.views,
             reader: Arc::clone(&self.reader),
             readers,
             catalog: Arc::clone(&config.catalog),

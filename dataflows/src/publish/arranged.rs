@@ -8,18 +8,20 @@ use std::sync::Arc;
 use differential_dataflow::operators::arrange::{TraceAgent, TraceReplayInstruction};
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
 use differential_dataflow::trace::{BatchReader, Cursor, Navigable, TraceReader};
-use operators::arrange::{SharedBatch, SharedTrace, Update, arrange_local};
+use operators::arrange::{SharedBatch, SharedTrace, arrange_local};
 use operators::keyed::Time;
 use timely::dataflow::StreamVec;
+use timely::dataflow::operators::probe::Handle;
 use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 use timely::scheduling::Activator;
 
+use super::batches::{Batch, BatchList, RowUpdate};
 use super::board::{Board, Published};
-use super::keyed::KEYED;
-use super::keyed_rows::{Batch, BatchList, Keyed};
 use super::ring::Ring;
+use super::view_outputs::WorkerViews;
 use crate::telemetry::Metrics;
+use crate::views::kinds::Keyed;
 
 /// The arrangement of a keyed view on one worker, independent of its row type.
 pub trait Arrangement {
@@ -50,15 +52,12 @@ pub struct Arranged {
     pub before: Option<Box<dyn Arrangement>>,
 }
 
-/// A change of a row of a keyed view.
-pub(super) type RowUpdate<V> = Update<<V as Keyed>::Key, <V as Keyed>::Value>;
-
 /// Arranges this worker's rows of a view.
 pub(super) fn arrange<'scope, V: Keyed>(
     updates: StreamVec<'scope, Time, RowUpdate<V>>,
 ) -> Box<dyn Arrangement> {
     let scope = updates.scope();
-    let mut trace: SharedTrace<V::Key, V::Value> = arrange_local(updates, V::VIEW).trace;
+    let mut trace: SharedTrace<V::Key, V::Value> = arrange_local(updates, V::VIEW.name).trace;
     // A trace wakes its listener with each batch. The worker's loop polls anyway, so the activator does nothing.
     let new_batches = trace.new_listener(scope.activator_for(scope.addr()));
     Box::new(LocalArrangement::<V> { trace, new_batches })
@@ -77,7 +76,7 @@ where
     Vec<Batch<V>>: Send + Sync,
 {
     fn view(&self) -> &'static str {
-        V::VIEW
+        V::VIEW.name
     }
 
     fn upper(&mut self) -> Option<u64> {
@@ -129,8 +128,10 @@ fn bytes_of<V: Keyed>(batch: &Batch<V>) -> usize {
 /// Publishes a worker's arrangements whenever their frontiers have advanced.
 pub struct Publisher {
     worker: usize,
-    /// In the order of [`KEYED`].
+    /// In the order of the keyed views of the board.
     views: Vec<Arranged>,
+    /// How far the logs are.
+    logs: Vec<Handle<Time>>,
     board: Arc<Board>,
     metrics: Metrics,
     upper: Option<u64>,
@@ -138,27 +139,30 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// The publisher of one worker. `views` has each keyed view once, in any order.
+    /// The publisher of one worker. `views` has each view of the board that is taken from operators once, in any order.
     pub fn new(
         worker: usize,
-        mut views: Vec<Arranged>,
+        views: WorkerViews,
         board: Arc<Board>,
         metrics: Metrics,
     ) -> Publisher {
-        let position = |view: &str| KEYED.iter().position(|keyed| keyed.name == view);
-        views.sort_by_key(|view| position(view.now.view()));
-        assert!(
-            views.iter().map(|view| view.now.view()).eq(KEYED.iter().map(|keyed| keyed.name)),
-            "a job arranges every view of KEYED once"
-        );
-        Publisher { worker, views, board, metrics, upper: Some(0), since: 0 }
+        let WorkerViews { arranged: mut views, logs, mut connected } = views;
+        let taken = board.entries.iter().filter(|entry| entry.connector.is_some());
+        let mut taken: Vec<&str> = taken.map(|entry| entry.view.name).collect();
+        taken.sort_unstable();
+        connected.sort_unstable();
+        assert_eq!(connected, taken, "a job publishes the output of each of its views once");
+        views.sort_by_key(|view| board.keyed(view.now.view()).map(|keyed| keyed.position));
+        Publisher { worker, views, logs, board, metrics, upper: Some(0), since: 0 }
     }
 
     /// Publishes new batches, and lets the arrangements compact what no reader can ask for. Returns true after the last
     /// commit.
     pub fn step(&mut self) -> bool {
-        // A commit is complete when all arrangements have completed it. The publisher is done when all are done.
-        let complete = self.all().filter_map(|own| own.upper()).min();
+        // A commit is complete when all arrangements and logs have completed it. The publisher is done when all are.
+        let logs = self.logs.iter().filter_map(|log| log.with_frontier(|f| f.first().copied()));
+        let logs = logs.min();
+        let complete = self.all().filter_map(|own| own.upper()).chain(logs).min();
         if complete != self.upper {
             self.publish(complete);
             self.upper = complete;

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use market::{Commit, EventTime};
 use operators::Gauge;
 
+use super::batches::BatchList;
 use super::change_log::Exempt;
 use super::digest::Digest;
-use super::keyed::{KEYED, KeyedView};
-use super::keyed_rows::BatchList;
-use super::logs::Logs;
+use super::entry::{Entry, EntryKind};
+use super::keyed_reads::KeyedReads;
+use super::logs::RetainedLog;
 use super::ring::Ring;
 use super::snapshot_points::SnapshotPoints;
 use super::table::Table;
-use super::trade_log::TradeLog;
-use crate::views::VIEWS;
+use crate::views::kinds::LogBound;
 use rows::{AsOf, Frontier, Labels, ReadError, View};
 
 /// The published state of a job, shared by all workers, readers and the ingest thread.
@@ -25,14 +25,16 @@ pub struct Board {
     slots: Mutex<Slots>,
     moved: Condvar,
     failed: AtomicBool,
-    /// The logs.
-    pub logs: Logs,
-    /// The log of accepted trades, corrections and cancels.
-    pub trade_log: TradeLog,
-    /// The latest changes of keyed views, in the order of [`KEYED`].
+    /// The views of the job.
+    pub entries: Vec<&'static Entry>,
+    /// The keyed views whose rows come from workers, by position.
+    keyed: Vec<(&'static str, KeyedReads)>,
+    /// The latest changes of keyed views, by position.
     pub rings: Vec<Ring>,
-    /// The views whose rows do not come from workers.
-    pub tables: Tables,
+    /// The logs, by view.
+    logs: BTreeMap<&'static str, Box<dyn RetainedLog>>,
+    /// The views that the commit dispatcher writes.
+    tables: Vec<Table>,
     /// The snapshot points of views with a history.
     pub history: Arc<SnapshotPoints>,
     /// Whether digests over changes are computed. They cost more than most rows.
@@ -47,14 +49,13 @@ pub struct Board {
     changes: Mutex<BTreeMap<&'static str, Digest>>,
 }
 
-/// The views that the commit dispatcher writes.
-pub struct Tables {
-    /// The status of each source.
-    pub sources: Table,
-    /// The checks of the process.
-    pub health: Table,
-    /// The status of each delivery.
-    pub sinks: Table,
+/// A keyed view of a board.
+#[derive(Clone, Copy)]
+pub struct KeyedAt {
+    /// Its position among the keyed views.
+    pub position: usize,
+    /// The functions that read it.
+    pub reads: KeyedReads,
 }
 
 struct Slots {
@@ -72,7 +73,7 @@ struct Slot {
     published: Published,
 }
 
-/// A worker's batches of each keyed view, in the order of [`KEYED`].
+/// A worker's batches of each keyed view, by position.
 #[derive(Clone, Default)]
 pub struct Published {
     /// The current rows.
@@ -83,6 +84,8 @@ pub struct Published {
 
 /// The parameters of a board.
 pub struct BoardConfig {
+    /// The views of the job.
+    pub entries: Vec<&'static Entry>,
     /// The number of workers that publish.
     pub workers: usize,
     /// The operators that report their bytes.
@@ -126,7 +129,7 @@ pub struct WorkerFailed;
 impl Board {
     /// An empty board.
     pub fn new(config: BoardConfig) -> Board {
-        let BoardConfig { workers, operators, labels, digests, .. } = config;
+        let BoardConfig { entries, workers, operators, labels, digests, .. } = config;
         let slot = Slot { upper: 0, since: 0, published: Published::default() };
         let slots =
             Slots { workers: vec![slot; workers], announced: VecDeque::new(), complete: None };
@@ -134,25 +137,35 @@ impl Board {
             .flat_map(|worker| operators.iter().map(move |operator| (worker, *operator)))
             .map(|position| (position, Arc::default()))
             .collect();
+        let (mut keyed, mut logs, mut tables) = (Vec::new(), BTreeMap::new(), Vec::new());
+        for Entry { view, kind, .. } in entries.iter().copied() {
+            match kind {
+                EntryKind::Keyed(reads) => keyed.push((view.name, *reads)),
+                EntryKind::Log(LogBound::LogBytes, empty) => {
+                    logs.insert(view.name, empty(config.log_bytes_max));
+                }
+                EntryKind::Log(LogBound::TradeLogBytes, empty) => {
+                    logs.insert(view.name, empty(config.trade_log_bytes_max));
+                }
+                EntryKind::Table => tables.push(Table::new(view, config.ring_bytes_max)),
+            }
+        }
         Board {
             slots: Mutex::new(slots),
             moved: Condvar::new(),
             failed: AtomicBool::new(false),
-            logs: Logs::new(config.log_bytes_max),
-            trade_log: TradeLog::new(config.trade_log_bytes_max, Exempt::NewestCommit),
-            rings: KEYED
+            rows: keyed.iter().map(|(name, _)| (*name, AtomicI64::new(0))).collect(),
+            rings: keyed
                 .iter()
                 .map(|_| Ring::new(config.ring_bytes_max, Exempt::Nothing))
                 .collect(),
-            tables: Tables {
-                sources: Table::new("sources", config.ring_bytes_max),
-                health: Table::new("health", config.ring_bytes_max),
-                sinks: Table::new("sinks", config.ring_bytes_max),
-            },
+            entries,
+            keyed,
+            logs,
+            tables,
             history: Arc::new(SnapshotPoints::new(config.history_bytes_max)),
             digests,
             labels,
-            rows: VIEWS.iter().map(|view| (view.name, AtomicI64::new(0))).collect(),
             gauges,
             changes: Mutex::default(),
         }
@@ -185,9 +198,8 @@ impl Board {
         self.moved.notify_all();
         drop(slots);
         self.rings.iter().for_each(|ring| ring.complete(least));
-        self.logs.complete(least);
-        self.trade_log.complete(least);
-        self.tables.all().for_each(|table| table.complete(least));
+        self.logs.values().for_each(|log| log.complete(least));
+        self.tables.iter().for_each(|table| table.complete(least));
         Completed { readable_from: least.saturating_sub(1), took }
     }
 
@@ -243,8 +255,7 @@ impl Board {
     }
 
     /// A consistent cut through the rows of a view, over the workers that `asked` selects.
-    pub fn cut(&self, view: &KeyedView, asked: impl Fn(usize) -> bool) -> ConsistentCut {
-        let position = KEYED.iter().position(|keyed| keyed.name == view.name);
+    pub fn cut(&self, view: KeyedAt, asked: impl Fn(usize) -> bool) -> ConsistentCut {
         let slots = self.lock();
         let frontier = slots.frontier();
         debug_assert!(
@@ -252,7 +263,7 @@ impl Board {
             "compaction has passed the common frontier"
         );
         let workers = slots.workers.iter().enumerate().filter(|(worker, _)| asked(*worker));
-        let own = workers.filter_map(|(_, slot)| slot.published.now.get(position?));
+        let own = workers.filter_map(|(_, slot)| slot.published.now.get(view.position));
         ConsistentCut { frontier, batch_lists: own.cloned().collect() }
     }
 
@@ -263,28 +274,38 @@ impl Board {
     /// If no snapshot point at or before `as_of` is retained.
     pub fn cut_as_of(
         &self,
-        view: &KeyedView,
+        view: KeyedAt,
         asked: impl Fn(usize) -> bool,
         as_of: AsOf,
     ) -> Result<ConsistentCut, ReadError> {
-        let position = KEYED.iter().position(|keyed| keyed.name == view.name);
         let slots = self.lock(); // no worker can compact in between
         let found = self.history.find(as_of);
         let frontier = found.map_err(|oldest| ReadError::Compacted { oldest })?;
         let workers = slots.workers.iter().enumerate().filter(|(worker, _)| asked(*worker));
-        let own = workers.filter_map(|(_, slot)| slot.published.before.get(position?)?.as_ref());
-        Ok(ConsistentCut { frontier, batch_lists: own.cloned().collect() })
+        let before = |slot: &'_ Slot| slot.published.before.get(view.position).cloned().flatten();
+        let own = workers.filter_map(|(_, slot)| before(slot));
+        Ok(ConsistentCut { frontier, batch_lists: own.collect() })
     }
 
-    /// The latest changes of a keyed view.
-    pub fn ring(&self, view: &KeyedView) -> Option<&Ring> {
-        let position = KEYED.iter().position(|keyed| keyed.name == view.name)?;
-        self.rings.get(position)
+    /// The keyed view of this name whose rows come from workers.
+    pub fn keyed(&self, name: &str) -> Option<KeyedAt> {
+        let position = self.keyed.iter().position(|(keyed, _)| *keyed == name)?;
+        Some(KeyedAt { position, reads: self.keyed[position].1 })
+    }
+
+    /// The log of a view; none if the view is not a log.
+    pub fn log(&self, view: &str) -> Option<&dyn RetainedLog> {
+        self.logs.get(view).map(|log| &**log)
+    }
+
+    /// Whether a view can have rows: only a log whose bound is 0 cannot.
+    pub fn is_enabled(&self, view: &str) -> bool {
+        self.log(view).is_none_or(|log| log.bytes_max() > 0)
     }
 
     /// The table of a view; none if the view is not a table.
     pub fn table(&self, view: &View) -> Option<&Table> {
-        self.tables.all().find(|table| table.view == view.name)
+        self.tables.iter().find(|table| table.view.name == view.name)
     }
 
     /// The number of workers.
@@ -321,12 +342,6 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tables {
-    fn all(&self) -> impl Iterator<Item = &Table> {
-        [&self.sources, &self.health, &self.sinks].into_iter()
     }
 }
 

@@ -14,9 +14,10 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
-use super::arranged::{Arrangement, RowUpdate, arrange};
-use super::keyed_rows::Keyed;
+use super::arranged::{Arrangement, arrange};
+use super::batches::RowUpdate;
 use super::snapshot_points::SnapshotPoints;
+use crate::views::kinds::Keyed;
 
 /// The net change since the last snapshot point: per key, rows with their counts. It is folded commit by commit, so
 /// that little work is left at a snapshot point.
@@ -73,7 +74,7 @@ pub(super) fn arrange_history<'scope, V: Keyed>(
     contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
     points: Arc<SnapshotPoints>,
 ) -> Box<dyn Arrangement> {
-    let name = format!("{}-history", V::VIEW);
+    let name = format!("{}-history", V::VIEW.name);
     let at_snapshot_points =
         contexts.binary_frontier(updates, Pipeline, Pipeline, &name, move |_capability, _info| {
             let (snapshot_points, changes) = (BTreeMap::new(), BTreeMap::new());

@@ -1,232 +1,238 @@
-//! Logs: append-only rows, bounded in bytes.
+//! Logs: append-only rows, bounded in bytes. A log is a change log whose entries are rows, or several rows.
 
-use std::collections::BTreeMap;
+use std::any::Any;
+use std::sync::Arc;
 
-use market::{Commit, Fill};
-use operators::AuditEvent;
-use operators::portfolio::{Fault, FillFault};
+use market::Commit;
+use tokio::sync::watch;
 
-use super::change_log::{ChangeLog, Exempt, Retained};
-use super::log_rows::LogEntry;
-use super::trade_log::TRADE_LOG;
-use crate::views::{
-    ConflictRow, DeadLetterRow, FillFaultRow, IncidentRow, OutlierRow, RevisionRow, TooLateRow,
-    UnmatchedRow, VIEWS,
-};
-use rows::{Cell, Labels, Row, RowFilter, View, ViewKind};
+use super::board::Board;
+use super::change_log::{ChangeLog, Commits, Exempt, Retained};
+use super::digest::Digest;
+use super::log_rows::{LogEntry, LogQuery, ScanEnd};
+use super::snapshots::{LogSnapshot, LogSource};
+use crate::views::kinds::Log;
+use rows::readers::{Allowance, Exceeded};
+use rows::{Cell, Frontier, Labels, Page, RowFilter, Scan, Snapshot, View};
 
-/// A row of any log.
-#[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "dead letters are rare and live in a bounded log")]
-pub enum LogRow {
-    /// For all logs of operators.
-    Audit(AuditEvent),
-    /// For `dead_letters`.
-    DeadLetter(DeadLetterRow),
-    /// For `fill_faults`.
-    FillFault(FillFault),
-    /// For `incidents`.
-    Incident(IncidentRow),
+/// An entry of a log.
+pub(super) struct LogItem<L: Log>(L::Entry);
+
+/// A log, independent of its entries.
+pub trait RetainedLog: Send + Sync {
+    /// The retained commits up to a frontier, to be read without the lock of the log.
+    fn at(&self, frontier: Frontier) -> Arc<dyn LogAt>;
+
+    /// The selected rows after one commit (none: from the beginning) up to another, in order; none if some were
+    /// dropped, or if they are more than one update may have.
+    fn between(
+        &self,
+        of: (&View, &RowFilter),
+        span: (Option<Commit>, Commit),
+        labels: &Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Option<Vec<Vec<Cell>>>, Exceeded>;
+
+    /// Notifies subscribers that all commits before this number are complete, if the log may have new rows.
+    fn complete(&self, complete_before: u64);
+
+    /// A channel with the number of the latest commit that may have changed the log.
+    fn moved(&self) -> watch::Receiver<u64>;
+
+    /// The bound in bytes.
+    fn bytes_max(&self) -> usize;
+
+    /// The key in `[limits]` that bounds the log.
+    fn bound(&self) -> &'static str;
+
+    /// The number of rows that were ever appended.
+    fn appended(&self) -> u64;
+
+    /// The number of rows that were dropped because of the bound.
+    fn dropped(&self) -> u64;
+
+    /// The log with its type.
+    fn as_any(&self) -> &dyn Any;
 }
 
-/// All logs except the trade log, whose entries are other ones.
-pub struct Logs {
-    logs: BTreeMap<&'static str, ChangeLog<LogRow>>,
-    bytes_max: usize,
+/// The rows of a log at a frontier. They never change.
+pub trait LogAt: Send + Sync {
+    /// The first rows, or the latest ones, up to the limit of a scan.
+    fn page(
+        &self,
+        scan: &Scan,
+        labels: &Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Page, Exceeded>;
+
+    /// Begins a snapshot of the latest filtered rows.
+    fn latest(
+        &self,
+        of: (&'static View, Arc<RowFilter>),
+        rows: usize,
+        labels: Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Arc<dyn Snapshot>, Exceeded>;
+
+    /// Calls `each` with every row, in order, until it returns false.
+    fn each(&self, view: &View, labels: &Labels, each: &mut dyn FnMut(&[Cell]) -> bool);
 }
 
-impl LogRow {
-    /// The view that the row belongs to.
-    pub fn view(&self) -> &'static str {
-        match self {
-            LogRow::Audit(AuditEvent::Conflict(_)) => "conflicts",
-            LogRow::Audit(AuditEvent::TooLate(_)) => "too_late",
-            LogRow::Audit(AuditEvent::Unmatched(_)) => "unmatched",
-            LogRow::Audit(AuditEvent::Revision(_)) => "revisions",
-            LogRow::Audit(AuditEvent::Outlier(_)) => "outliers",
-            LogRow::DeadLetter(_) => "dead_letters",
-            LogRow::FillFault(_) => "fill_faults",
-            LogRow::Incident(_) => "incidents",
-        }
+/// A log of the entries of a view.
+pub(super) struct LogOf<L: Log>(ChangeLog<LogItem<L>>);
+
+struct CommitsAt<L: Log> {
+    frontier: Frontier,
+    commits: Commits<LogItem<L>>,
+}
+
+impl<L: Log> LogOf<L> {
+    /// An empty log of at most `bytes_max` bytes, and one commit.
+    pub(super) fn new(bytes_max: usize) -> LogOf<L> {
+        LogOf(ChangeLog::new(bytes_max, Exempt::NewestCommit))
     }
 
-    /// The commit that the row belongs to.
-    pub fn commit(&self) -> Commit {
-        match self {
-            LogRow::Audit(AuditEvent::Conflict(row)) => row.commit,
-            LogRow::Audit(AuditEvent::TooLate(row)) => row.commit,
-            LogRow::Audit(AuditEvent::Unmatched(row)) => row.commit,
-            LogRow::Audit(AuditEvent::Revision(row)) => row.commit,
-            LogRow::Audit(AuditEvent::Outlier(row)) => row.commit,
-            LogRow::DeadLetter(row) => row.commit,
-            LogRow::FillFault(row) => row.commit,
-            LogRow::Incident(row) => row.commit,
-        }
+    /// The same, with its type erased.
+    pub(super) fn boxed(bytes_max: usize) -> Box<dyn RetainedLog> {
+        Box::new(LogOf::<L>::new(bytes_max))
     }
 
-    /// Appends the row's cells.
-    pub fn cells(&self, into: &mut Vec<Cell>) {
-        match self {
-            LogRow::Audit(AuditEvent::Conflict(row)) => ConflictRow(row).cells(into),
-            LogRow::Audit(AuditEvent::TooLate(row)) => TooLateRow(row).cells(into),
-            LogRow::Audit(AuditEvent::Unmatched(row)) => UnmatchedRow(row).cells(into),
-            LogRow::Audit(AuditEvent::Revision(row)) => RevisionRow(row).cells(into),
-            LogRow::Audit(AuditEvent::Outlier(row)) => OutlierRow(row).cells(into),
-            LogRow::DeadLetter(row) => row.cells(into),
-            LogRow::FillFault(row) => fill_fault(row).cells(into),
-            LogRow::Incident(row) => row.cells(into),
-        }
-    }
-
-    /// The order of rows within a commit. It does not depend on the order in which workers append.
-    fn order(&self, other: &LogRow) -> std::cmp::Ordering {
-        match (self, other) {
-            (LogRow::Audit(a), LogRow::Audit(b)) => a.cmp(b),
-            (LogRow::DeadLetter(a), LogRow::DeadLetter(b)) => {
-                let key =
-                    |row: &DeadLetterRow| (row.source.clone(), row.partition.clone(), row.position);
-                key(a).cmp(&key(b))
-            }
-            (LogRow::FillFault(a), LogRow::FillFault(b)) => a.cmp(b),
-            // In the order of arrival: one thread appends them, and the sort is stable.
-            (LogRow::Incident(_), LogRow::Incident(_)) => std::cmp::Ordering::Equal,
-            // Rows of different kinds are in different logs.
-            (
-                LogRow::Audit(_)
-                | LogRow::DeadLetter(_)
-                | LogRow::FillFault(_)
-                | LogRow::Incident(_),
-                _,
-            ) => self.view().cmp(other.view()),
-        }
+    fn append(&self, commit: Commit, entry: L::Entry) {
+        self.0.append(commit, LogItem(entry));
     }
 }
 
-impl Retained for LogRow {
+/// Appends an entry to the log of a view and to its digest. Nothing happens if the job does not have the view.
+pub fn append<L: Log>(board: &Board, commit: Commit, entry: L::Entry) {
+    let log = board.log(L::VIEW.name).and_then(|log| log.as_any().downcast_ref::<LogOf<L>>());
+    let Some(log) = log else { return };
+    if board.digests {
+        let (mut cells, mut digest) = (Vec::new(), Digest::default());
+        for row in L::rows(&entry) {
+            cells.clear();
+            L::cells(row, commit, &board.labels, &mut cells);
+            L::VIEW.debug_check(&cells);
+            digest.change(commit, &cells, 1);
+        }
+        board.add_changes(L::VIEW.name, digest);
+    }
+    log.append(commit, entry);
+}
+
+impl<L: Log> Clone for LogItem<L> {
+    fn clone(&self) -> LogItem<L> {
+        LogItem(self.0.clone())
+    }
+}
+
+impl<L: Log> Retained for LogItem<L> {
     fn bytes(&self) -> usize {
-        size_of::<LogRow>()
-            + match self {
-                LogRow::Audit(_) | LogRow::FillFault(_) => 0,
-                LogRow::Incident(row) => {
-                    [&row.source, &row.partition, &row.detail].map(String::len).iter().sum()
-                }
-                LogRow::DeadLetter(row) => {
-                    let rejection = &row.rejection;
-                    let texts = [&row.source, &row.partition, &rejection.detail, &rejection.raw];
-                    texts.map(String::len).iter().sum::<usize>()
-                }
-            }
+        L::bytes(&self.0)
+    }
+
+    fn rows(&self) -> u64 {
+        L::rows(&self.0).len() as u64
     }
 }
 
-impl LogEntry for LogRow {
-    type Row = LogRow;
+impl<L: Log> LogEntry for LogItem<L> {
+    type Row = L::Row;
 
-    fn in_order<'a>(rows: &'a [LogRow], _: &RowFilter) -> Vec<&'a LogRow> {
-        let mut sorted: Vec<&LogRow> = rows.iter().collect();
-        sorted.sort_by(|a, b| a.order(b));
-        sorted
+    fn in_order<'a>(items: &'a [LogItem<L>], filter: &RowFilter) -> Vec<&'a L::Row> {
+        let rows = items.iter().flat_map(|item| L::rows(&item.0));
+        let mut rows: Vec<&L::Row> = rows.filter(|row| L::may_match(row, filter)).collect();
+        rows.sort_by(|one, other| L::order(one, other));
+        rows
     }
 
-    fn cells(row: &LogRow, _: Commit, _: &Labels) -> Vec<Cell> {
-        let mut cells = Vec::with_capacity(16);
-        row.cells(&mut cells);
+    fn cells(row: &L::Row, commit: Commit, labels: &Labels) -> Vec<Cell> {
+        let mut cells = Vec::with_capacity(L::VIEW.columns.len());
+        L::cells(row, commit, labels, &mut cells);
         cells
     }
 }
 
-fn fill_fault(row: &FillFault) -> FillFaultRow {
-    let version = |fill: Fill| (fill.time, fill.price, fill.quantity, fill.contract.spec);
-    let versions = match row.fault {
-        Fault::Conflict { kept, dropped } => Some([kept, dropped].map(version)),
-        Fault::Unmatched => None,
-    };
-    FillFaultRow { commit: row.commit.0, fill: row.fill, fault: row.fault.name(), versions }
+impl<L: Log> RetainedLog for LogOf<L> {
+    fn at(&self, frontier: Frontier) -> Arc<dyn LogAt> {
+        let commits = frontier.commit.map(|through| self.0.through(through)).unwrap_or_default();
+        Arc::new(CommitsAt::<L> { frontier, commits })
+    }
+
+    fn between(
+        &self,
+        (view, filter): (&View, &RowFilter),
+        (after, through): (Option<Commit>, Commit),
+        labels: &Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Option<Vec<Vec<Cell>>>, Exceeded> {
+        let Some(commits) = self.0.between(after, through) else { return Ok(None) };
+        let query = LogQuery { view, filter, labels };
+        let (rows, more) = query.first(&commits, (false, L::CATCH_UP_ROWS_MAX), allowance)?;
+        Ok((!more).then_some(rows))
+    }
+
+    fn complete(&self, complete_before: u64) {
+        self.0.complete(complete_before);
+    }
+
+    fn moved(&self) -> watch::Receiver<u64> {
+        self.0.moved()
+    }
+
+    fn bytes_max(&self) -> usize {
+        self.0.bytes_max()
+    }
+
+    fn bound(&self) -> &'static str {
+        L::BOUND.key()
+    }
+
+    fn appended(&self) -> u64 {
+        self.0.appended()
+    }
+
+    fn dropped(&self) -> u64 {
+        self.0.dropped()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }
 
-impl Logs {
-    /// Empty logs of at most `bytes_max` bytes each.
-    pub fn new(bytes_max: usize) -> Logs {
-        let own = |view: &&View| view.kind == ViewKind::Log && view.name != TRADE_LOG;
-        let names = VIEWS.iter().filter(own).map(|view| view.name);
-        let empty = |name| (name, ChangeLog::new(bytes_max, Exempt::NewestCommit));
-        Logs { logs: names.map(empty).collect(), bytes_max }
+impl<L: Log> LogAt for CommitsAt<L> {
+    fn page(
+        &self,
+        scan: &Scan,
+        labels: &Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Page, Exceeded> {
+        let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // logs have no history
+        let query = LogQuery { view, filter, labels };
+        let (rows, more) = query.first(&self.commits, (*latest_first, *limit), allowance)?;
+        Ok(Page { frontier: self.frontier, rows, more })
     }
 
-    /// Appends a row to its log.
-    pub fn append(&self, row: LogRow) {
-        if let Some(log) = self.of(row.view()) {
-            log.append(row.commit(), row);
-        }
+    fn latest(
+        &self,
+        (view, filter): (&'static View, Arc<RowFilter>),
+        rows: usize,
+        labels: Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Arc<dyn Snapshot>, Exceeded> {
+        let (frontier, commits) = (self.frontier, self.commits.clone());
+        let source = LogSource { frontier, view, filter, labels, commits };
+        Ok(Arc::new(LogSnapshot::latest(source, rows, allowance)?))
     }
 
-    /// The log of this name.
-    pub(super) fn of(&self, name: &str) -> Option<&ChangeLog<LogRow>> {
-        self.logs.get(name)
-    }
-
-    /// Notifies subscribers that all commits before this number are complete, of logs that may have new rows.
-    pub fn complete(&self, complete_before: u64) {
-        self.logs.values().for_each(|log| log.complete(complete_before));
-    }
-
-    /// The bound of each log, in bytes.
-    pub fn bytes_max(&self) -> usize {
-        self.bytes_max
-    }
-
-    /// The number of rows that were ever appended to a log.
-    pub fn appended(&self, name: &str) -> u64 {
-        self.of(name).map_or(0, ChangeLog::appended)
-    }
-
-    /// The number of rows that were dropped because of the bound.
-    pub fn dropped(&self, name: &str) -> u64 {
-        self.of(name).map_or(0, ChangeLog::dropped)
+    fn each(&self, view: &View, labels: &Labels, each: &mut dyn FnMut(&[Cell]) -> bool) {
+        let query = LogQuery { view, filter: &RowFilter::default(), labels };
+        let unlimited = &mut Allowance::unlimited();
+        // It ends early only because `each` does.
+        let _: Result<(), ScanEnd<()>> = query
+            .each(&self.commits, false, unlimited, |cells| each(&cells).then_some(()).ok_or(()));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::publish::log_rows::LogQuery;
-    use crate::views::view;
-    use market::{Rejection, RejectionReason};
-    use rows::readers::Allowance;
-
-    fn dead(commit: u64, position: u64) -> LogRow {
-        LogRow::DeadLetter(DeadLetterRow {
-            commit: Commit(commit),
-            source: "s".to_owned(),
-            partition: "p".to_owned(),
-            position,
-            rejection: Rejection::new(RejectionReason::Malformed, "no", b"x"),
-        })
-    }
-
-    #[test]
-    fn the_oldest_commits_go_and_are_counted() {
-        let one = dead(0, 0).bytes();
-        let logs = Logs::new(3 * one);
-        for commit in 0..5 {
-            logs.append(dead(commit, 2));
-            logs.append(dead(commit, 1));
-        }
-        let log = logs.of("dead_letters").unwrap();
-        let (filter, labels) = (RowFilter::default(), Labels::default());
-        let query =
-            LogQuery { view: view("dead_letters").unwrap(), filter: &filter, labels: &labels };
-        let positions = |latest_first, limit| {
-            let retained = log.through(Commit(9));
-            let order = (latest_first, limit);
-            let (rows, more) = query.first(&retained, order, &mut Allowance::unlimited()).unwrap();
-            let at = |row: &Vec<Cell>| (row[0].clone(), row[3].clone());
-            (rows.iter().map(at).collect::<Vec<_>>(), more)
-        };
-        let cell = |commit, position| (Cell::Unsigned(commit), Cell::Unsigned(position));
-        assert_eq!(positions(false, 9), (vec![cell(4, 1), cell(4, 2)], false));
-        assert_eq!(positions(true, 1), (vec![cell(4, 2)], true));
-        assert_eq!((logs.appended("dead_letters"), logs.dropped("dead_letters")), (10, 8));
-        assert!(log.through(Commit(3)).is_empty(), "not complete yet");
-    }
-}
+mod tests;

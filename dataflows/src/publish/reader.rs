@@ -6,26 +6,23 @@ use std::sync::Arc;
 use market::{Commit, InstrumentId, PortfolioId, Shard};
 use tokio::sync::watch;
 
-use super::board::{Board, ConsistentCut};
-use super::change_log::{ChangeLog, Commits, Retained};
-use super::keyed::{Candles, KeyedView, keyed};
-use super::keyed_rows::unpack;
-use super::log_rows::{LogQuery, ScanEnd};
-use super::logs::LogRow;
+use super::batches::unpack;
+use super::board::{Board, ConsistentCut, KeyedAt};
+use super::logs::LogAt;
+use super::ring::Ring;
 use super::scan;
-use super::snapshots::{LogSnapshot, LogSource, TableSnapshot};
+use super::snapshots::TableSnapshot;
 use super::table::Table;
-use super::trade_log::{ShardEvents, TRADE_LOG};
-use rows::readers::{Allowance, Class, Exceeded, ReadStop, ReaderPool};
+use crate::views::CandlesView;
+use rows::readers::{Allowance, Class, ReadStop, ReaderPool};
 use rows::{
     AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, ReadFuture,
     RowFilter, Scan, Snapshot, View, ViewReader,
 };
 
-/// The retained commits of the trade log at a frontier, taken once per read. If a short read exceeds its allowance, it
-/// is repeated as a long one with the same commits: a thread of low priority must not hold the lock that workers wait
-/// for.
-type TradeLogSnapshot = Option<(Frontier, Commits<ShardEvents>)>;
+/// The rows of a log at a frontier, taken once per read. If a short read exceeds its allowance, it is repeated as a long
+/// one with the same rows: a thread of low priority must not hold the lock that workers wait for.
+type TakenLog = Option<Arc<dyn LogAt>>;
 
 /// Reads the views of this process.
 #[derive(Clone)]
@@ -54,19 +51,21 @@ impl BoardReader {
     fn read_within(
         &self,
         scan: &Scan,
-        trade_log: &mut TradeLogSnapshot,
+        taken: &mut TakenLog,
         allowance: &mut Allowance<'_>,
     ) -> Result<Page, ReadStop> {
-        match keyed(scan.view.name) {
-            Some(view) => {
-                let ConsistentCut { frontier, batch_lists } =
-                    self.cut(view, &scan.filter, scan.as_of)?;
-                Ok((view.read)(&batch_lists, frontier, scan, &self.board.labels, allowance)?)
-            }
-            None => match self.table(scan) {
-                Some(page) => Ok(page),
-                None => Ok(self.log(scan, trade_log, allowance)?),
-            },
+        let labels = &self.board.labels;
+        if let Some(view) = self.board.keyed(scan.view.name) {
+            let cut = self.cut(view, &scan.filter, scan.as_of)?;
+            let ConsistentCut { frontier, batch_lists } = cut;
+            return Ok((view.reads.read)(&batch_lists, frontier, scan, labels, allowance)?);
+        }
+        if let Some(page) = self.table(scan) {
+            return Ok(page);
+        }
+        match self.log(scan.view, taken) {
+            Some(log) => Ok(log.page(scan, labels, allowance)?),
+            None => Ok(Page { frontier: self.board.frontier(), rows: Vec::new(), more: false }),
         }
     }
 
@@ -80,13 +79,17 @@ impl BoardReader {
         scan: &Scan,
         allowance: &mut Allowance<'_>,
     ) -> Result<CandlePage, ReadStop> {
-        let Some(view) = keyed(scan.view.name) else {
+        let Some(view) = self.board.keyed(scan.view.name) else {
             let frontier = self.board.frontier();
             return Ok(CandlePage { frontier, rows: Vec::new(), more: false });
         };
         let ConsistentCut { frontier, batch_lists } = self.cut(view, &scan.filter, scan.as_of)?;
-        let (rows, more) =
-            scan::entries::<Candles>(unpack::<Candles>(&batch_lists), frontier, scan, allowance)?;
+        let (rows, more) = scan::entries::<CandlesView>(
+            unpack::<CandlesView>(&batch_lists),
+            frontier,
+            scan,
+            allowance,
+        )?;
         let rows = rows.into_iter().map(|(key, candle)| (key, *candle)).collect();
         Ok(CandlePage { frontier, rows, more })
     }
@@ -98,9 +101,8 @@ impl BoardReader {
         filter: Arc<RowFilter>,
         log_rows: usize,
     ) -> Result<Arc<dyn Snapshot>, ReadError> {
-        let mut trade_log = TradeLogSnapshot::default();
         let allowance = &mut Allowance::unlimited();
-        unlimited(self.snapshot_within(view, filter, log_rows, (&mut trade_log, allowance)))
+        unlimited(self.snapshot_within(view, filter, log_rows, (&mut None, allowance)))
     }
 
     fn snapshot_within(
@@ -108,41 +110,21 @@ impl BoardReader {
         view: &'static View,
         filter: Arc<RowFilter>,
         log_rows: usize,
-        (trade_log, allowance): (&mut TradeLogSnapshot, &mut Allowance<'_>),
-    ) -> Result<Arc<dyn Snapshot>, ReadStop> {
-        match keyed(view.name) {
-            Some(keyed) => {
-                let ConsistentCut { frontier, batch_lists } = self.cut(keyed, &filter, None)?;
-                let labels = self.board.labels.clone();
-                Ok((keyed.snapshot)(&batch_lists, frontier, view, filter, labels))
-            }
-            None => {
-                let all = Scan { filter: RowFilter::clone(&filter), ..Scan::all(view) };
-                if let Some(Page { frontier, rows, .. }) = self.table(&all) {
-                    return Ok(Arc::new(TableSnapshot::new(frontier, rows)));
-                }
-                self.latest(view, filter, log_rows, (trade_log, allowance))
-            }
-        }
-    }
-
-    /// Begins a snapshot of the latest rows of a log.
-    fn latest(
-        &self,
-        view: &'static View,
-        filter: Arc<RowFilter>,
-        rows: usize,
-        (trade_log, allowance): (&mut TradeLogSnapshot, &mut Allowance<'_>),
+        (taken, allowance): (&mut TakenLog, &mut Allowance<'_>),
     ) -> Result<Arc<dyn Snapshot>, ReadStop> {
         let labels = self.board.labels.clone();
-        if view.name == TRADE_LOG {
-            let (frontier, commits) = self.trade_log(trade_log).clone();
-            let source = LogSource { frontier, view, filter, labels, commits };
-            return Ok(Arc::new(LogSnapshot::latest(source, rows, allowance)?));
+        if let Some(keyed) = self.board.keyed(view.name) {
+            let ConsistentCut { frontier, batch_lists } = self.cut(keyed, &filter, None)?;
+            return Ok((keyed.reads.snapshot)(&batch_lists, frontier, view, filter, labels));
         }
-        let (frontier, commits) = self.rows_of_log(view);
-        let source = LogSource { frontier, view, filter, labels, commits };
-        Ok(Arc::new(LogSnapshot::latest(source, rows, allowance)?))
+        if let Some(log) = self.log(view, taken) {
+            return Ok(log.latest((view, filter), log_rows, labels, allowance)?);
+        }
+        let all = Scan { filter: RowFilter::clone(&filter), ..Scan::all(view) };
+        let page = self.table(&all);
+        let (frontier, rows) = page
+            .map_or_else(|| (self.board.frontier(), Vec::new()), |page| (page.frontier, page.rows));
+        Ok(Arc::new(TableSnapshot::new(frontier, rows)))
     }
 
     /// The net change after a commit, up to a frontier that the board has had.
@@ -157,86 +139,60 @@ impl BoardReader {
         else {
             return Ok(Changes { frontier, changes: Vec::new() });
         };
-        let query = LogQuery { view, filter, labels: &self.board.labels };
-        let inserts = |rows: Vec<Vec<Cell>>| {
-            rows.into_iter().map(|cells| Change { cells, diff: 1 }).collect()
-        };
+        let (labels, span) = (&self.board.labels, (after, through));
         let gone = || ReadError::Gone { after: after.unwrap_or(Commit(0)) };
-        let changes = match keyed(view.name) {
-            Some(keyed) => {
-                let ring = self.board.ring(keyed).ok_or_else(gone)?;
-                let batch_lists = ring.batches(after, through).ok_or_else(gone)?;
-                let span = (after, through);
-                (keyed.changes)(&batch_lists, (view, filter), span, &self.board.labels, allowance)?
-            }
-            None if let Some(table) = self.board.table(view) => {
-                let mut changes = table.between(after, through).ok_or_else(gone)?;
-                changes.retain(|change| filter.fits(view, &change.cells));
-                changes
-            }
-            None if view.name == TRADE_LOG => {
-                let rows = self.board.trade_log.update(query, (after, through), allowance)?;
-                inserts(rows.ok_or_else(gone)?)
-            }
-            None => {
-                let log = self.board.logs.of(view.name).ok_or_else(gone)?;
-                let commits = log.between(after, through).ok_or_else(gone)?;
-                inserts(query.first(&commits, (false, usize::MAX), allowance)?.0)
-            }
+        let changes = if let Some(keyed) = self.board.keyed(view.name) {
+            let ring = self.board.rings.get(keyed.position).ok_or_else(gone)?;
+            let batch_lists = ring.batches(after, through).ok_or_else(gone)?;
+            (keyed.reads.changes)(&batch_lists, (view, filter), span, labels, allowance)?
+        } else if let Some(table) = self.board.table(view) {
+            let mut changes = table.between(after, through).ok_or_else(gone)?;
+            changes.retain(|change| filter.fits(view, &change.cells));
+            changes
+        } else {
+            let log = self.board.log(view.name).ok_or_else(gone)?;
+            let rows = log.between((view, filter), span, labels, allowance)?.ok_or_else(gone)?;
+            rows.into_iter().map(|cells| Change { cells, diff: 1 }).collect()
         };
         Ok(Changes { frontier, changes })
     }
 
     /// Whether the keys of a view begin with an instrument.
     pub fn is_by_instrument(&self, view: &View) -> bool {
-        keyed(view.name).is_some_and(|keyed| keyed.sharded_by == Dimension::Instrument)
+        let keyed = self.board.keyed(view.name);
+        keyed.is_some_and(|keyed| keyed.reads.sharded_by == Dimension::Instrument)
     }
 
-    /// Calls `each` with every row of the trade log, without holding all of them.
-    pub fn each_trade<E>(
+    /// Calls `each` with every row of a log, without holding all of them. Returns false if the view is not a log.
+    pub fn each_of_log<E>(
         &self,
         view: &View,
         mut each: impl FnMut(&[Cell]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let (filter, labels) = (&RowFilter::default(), &self.board.labels);
-        let (mut trade_log, unlimited) = (None, &mut Allowance::unlimited());
-        let (_, commits) = self.trade_log(&mut trade_log);
-        let query = LogQuery { view, filter, labels };
-        let end = query.each(commits, false, unlimited, |cells| each(&cells));
-        match end {
-            Err(ScanEnd::Stopped(error)) => Err(error),
-            Ok(()) | Err(ScanEnd::Exceeded) => Ok(()),
-        }
+    ) -> Result<bool, E> {
+        let Some(log) = self.log(view, &mut None) else { return Ok(false) };
+        let mut outcome = Ok(());
+        log.each(view, &self.board.labels, &mut |cells| {
+            outcome = each(cells);
+            outcome.is_ok()
+        });
+        outcome.map(|()| true)
     }
 
-    /// The commits of the trade log, taken at the first call.
-    fn trade_log<'a>(
-        &self,
-        trade_log: &'a mut TradeLogSnapshot,
-    ) -> &'a (Frontier, Commits<ShardEvents>) {
-        trade_log.get_or_insert_with(|| self.at_frontier(Some(&self.board.trade_log)))
-    }
-
-    /// The commits of a log that is not the trade log.
-    fn rows_of_log(&self, view: &View) -> (Frontier, Commits<LogRow>) {
-        self.at_frontier(self.board.logs.of(view.name))
-    }
-
-    fn at_frontier<T: Retained>(&self, log: Option<&ChangeLog<T>>) -> (Frontier, Commits<T>) {
-        let frontier = self.board.frontier();
-        let retained = log.zip(frontier.commit).map(|(log, through)| log.through(through));
-        (frontier, retained.unwrap_or_default())
+    /// The rows of a log, taken at the first call; none if the view is not a log.
+    fn log(&self, view: &View, taken: &mut TakenLog) -> Option<Arc<dyn LogAt>> {
+        let log = self.board.log(view.name)?;
+        Some(Arc::clone(taken.get_or_insert_with(|| log.at(self.board.frontier()))))
     }
 
     /// The batches that hold the filtered rows.
     fn cut(
         &self,
-        view: &KeyedView,
+        view: KeyedAt,
         filter: &RowFilter,
         as_of: Option<AsOf>,
     ) -> Result<ConsistentCut, ReadError> {
         let workers = self.board.workers();
-        let holding = holding(view.sharded_by, filter, workers);
+        let holding = holding(view.reads.sharded_by, filter, workers);
         let asked = |worker: usize| holding.as_ref().is_none_or(|of| of.contains(&worker));
         match as_of {
             Some(as_of) => self.board.cut_as_of(view, asked, as_of),
@@ -257,25 +213,6 @@ impl BoardReader {
         rows.truncate(*limit);
         Some(Page { frontier, rows, more })
     }
-
-    fn log(
-        &self,
-        scan: &Scan,
-        trade_log: &mut TradeLogSnapshot,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<Page, Exceeded> {
-        let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // logs have no history
-        let query = LogQuery { view, filter, labels: &self.board.labels };
-        let order = (*latest_first, *limit);
-        if view.name == TRADE_LOG {
-            let (frontier, commits) = self.trade_log(trade_log);
-            let (rows, more) = query.first(commits, order, allowance)?;
-            return Ok(Page { frontier: *frontier, rows, more });
-        }
-        let (frontier, commits) = self.rows_of_log(view);
-        let (rows, more) = query.first(&commits, order, allowance)?;
-        Ok(Page { frontier, rows, more })
-    }
 }
 
 /// The workers that hold the filtered rows of a view; none if all may.
@@ -292,10 +229,10 @@ fn shards<T: Copy>(ids: &[T], shard: impl Fn(T) -> Shard) -> Vec<Shard> {
     ids.iter().map(|id| shard(*id)).collect()
 }
 
-/// Whether a read seeks its rows by key, or scans all of them.
-fn class(scan: &Scan) -> Class {
+/// Whether a read of a view with these shards seeks its rows by key, or scans all of them.
+fn class(scan: &Scan, sharded_by: Option<Dimension>) -> Class {
     let RowFilter { instruments, portfolios, .. } = &scan.filter;
-    match keyed(scan.view.name).map(|view| view.sharded_by) {
+    match sharded_by {
         Some(Dimension::Instrument) if instruments.is_some() => Class::Point,
         Some(Dimension::Portfolio) if portfolios.is_some() => Class::Point,
         _ => Class::Scan,
@@ -311,6 +248,10 @@ fn unlimited<T>(read: Result<T, ReadStop>) -> Result<T, ReadError> {
 }
 
 impl BoardReader {
+    fn class(&self, scan: &Scan) -> Class {
+        class(scan, self.board.keyed(scan.view.name).map(|keyed| keyed.reads.sharded_by))
+    }
+
     /// Runs a read on the pool, or on the calling thread without one.
     fn reading<T: Send + 'static>(
         &self,
@@ -331,14 +272,16 @@ impl ViewReader for BoardReader {
     }
 
     fn scan(&self, scan: Scan) -> ReadFuture<'_, Page> {
-        let mut trade_log = None;
-        self.reading(class(&scan), move |reader, allowance| {
-            reader.read_within(&scan, &mut trade_log, allowance)
+        let mut taken = None;
+        self.reading(self.class(&scan), move |reader, allowance| {
+            reader.read_within(&scan, &mut taken, allowance)
         })
     }
 
     fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage> {
-        self.reading(class(&scan), move |reader, allowance| reader.candles_within(&scan, allowance))
+        self.reading(self.class(&scan), move |reader, allowance| {
+            reader.candles_within(&scan, allowance)
+        })
     }
 
     fn snapshot(
@@ -347,9 +290,9 @@ impl ViewReader for BoardReader {
         filter: Arc<RowFilter>,
         log_rows: usize,
     ) -> ReadFuture<'_, Arc<dyn Snapshot>> {
-        let mut trade_log = None;
+        let mut taken = None;
         self.reading(Class::Snapshot, move |reader, allowance| {
-            reader.snapshot_within(view, Arc::clone(&filter), log_rows, (&mut trade_log, allowance))
+            reader.snapshot_within(view, Arc::clone(&filter), log_rows, (&mut taken, allowance))
         })
     }
 
@@ -366,27 +309,18 @@ impl ViewReader for BoardReader {
     }
 
     fn moved(&self, view: &'static View) -> watch::Receiver<u64> {
-        if let Some(ring) = keyed(view.name).and_then(|keyed| self.board.ring(keyed)) {
-            return ring.moved();
-        }
-        if view.name == TRADE_LOG {
-            return self.board.trade_log.moved();
-        }
-        if let Some(table) = self.board.table(view) {
-            return table.moved();
-        }
-        let log = self.board.logs.of(view.name);
-        log.map_or_else(|| watch::channel(0).1, ChangeLog::moved)
+        let board = &self.board;
+        let ring = board.keyed(view.name).and_then(|keyed| board.rings.get(keyed.position));
+        let moved = ring.map(Ring::moved).or_else(|| board.table(view).map(Table::moved));
+        let moved = moved.or_else(|| board.log(view.name).map(|log| log.moved()));
+        moved.unwrap_or_else(|| watch::channel(0).1)
     }
 
     fn count(&self, view: &'static View) -> u64 {
-        match keyed(view.name) {
-            Some(_) => self.board.rows(view.name),
-            None if view.name == TRADE_LOG => self.board.trade_log.appended(),
-            None => {
-                let log = || self.board.logs.appended(view.name);
-                self.board.table(view).map_or_else(log, Table::rows)
-            }
+        match (self.board.log(view.name), self.board.table(view)) {
+            (Some(log), _) => log.appended(),
+            (None, Some(table)) => table.rows(),
+            (None, None) => self.board.rows(view.name),
         }
     }
 }

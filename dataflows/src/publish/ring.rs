@@ -5,8 +5,8 @@
 
 use market::Commit;
 
+use super::batches::BatchList;
 use super::change_log::{ChangeLog, Retained};
-use super::keyed_rows::BatchList;
 
 /// The latest changes of one keyed view over all workers. A batch counts for its last commit.
 pub type Ring = ChangeLog<RetainedBatch>;

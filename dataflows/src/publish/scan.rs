@@ -10,8 +10,8 @@ use differential_dataflow::trace::cursor::{CursorList, cursor_list};
 use differential_dataflow::trace::{BatchReader, Cursor, Navigable};
 use market::Commit;
 
-use super::keyed_rows::{Batch, KeyPrefix, Keyed, rows_of};
-use super::schema::debug_check;
+use super::batches::Batch;
+use crate::views::kinds::{KeyPrefix, Keyed, rows_of};
 use rows::readers::{Allowance, Exceeded};
 use rows::{
     Cell, Change, Dimension, Frontier, KeyRange, Labels, Page, RowFilter, Scan, Snapshot,
@@ -117,7 +117,7 @@ fn rows<V: Keyed>(
 fn row<V: Keyed>(key: &V::Key, value: &V::Value, part: usize, labels: &Labels) -> Vec<Cell> {
     let mut cells = Vec::with_capacity(16);
     V::cells(key, value, part, labels, &mut cells);
-    debug_check(V::VIEW, &cells);
+    V::VIEW.debug_check(&cells);
     cells
 }
 

@@ -11,16 +11,15 @@ use market::Commit;
 use tokio::sync::watch;
 
 use super::change_log::{ChangeLog, Exempt, Retained};
-use super::schema::debug_check;
-use rows::{Cell, Change, Frontier};
+use rows::{Cell, Change, Frontier, View};
 
 /// The cells of a row. The first one is its key, a text.
 type Cells = Vec<Cell>;
 
 /// The rows of one view, keyed by a text, and their latest changes. Changes of incomplete commits are never dropped.
 pub struct Table {
-    /// The view's name.
-    pub view: &'static str,
+    /// The view.
+    pub view: &'static View,
     /// The rows after the newest commit. Whoever appends or drops changes holds this lock.
     rows: Mutex<BTreeMap<String, Cells>>,
     changes: ChangeLog<RowChange>,
@@ -48,7 +47,7 @@ fn cell_bytes(cell: &Cell) -> usize {
 
 impl Table {
     /// An empty table whose latest changes take at most `bytes_max` bytes.
-    pub fn new(view: &'static str, bytes_max: usize) -> Table {
+    pub fn new(view: &'static View, bytes_max: usize) -> Table {
         let changes = ChangeLog::new(bytes_max, Exempt::IncompleteCommits);
         Table { view, rows: Mutex::default(), changes }
     }
@@ -62,7 +61,7 @@ impl Table {
             self.changes.append(commit, RowChange { key, before, after });
         };
         for (key, row) in rows {
-            debug_check(self.view, &row);
+            self.view.debug_check(&row);
             let before = old.remove(&key);
             if before.as_ref() != Some(&row) {
                 change(key.clone(), before, Some(row.clone()));
@@ -127,6 +126,16 @@ mod tests {
     use super::*;
     use market::EventTime;
     use proptest::prelude::*;
+    use rows::{ColumnType, ViewKind, count, key};
+
+    const VIEW: View = View {
+        name: "t",
+        kind: ViewKind::Keyed,
+        columns: &[key("key", ColumnType::Text, "key"), count("value", "things", "value")],
+        doc: "a table",
+        history: false,
+        recorded: false,
+    };
 
     fn row(key: u8, value: u64) -> (String, Vec<Cell>) {
         let key = key.to_string();
@@ -150,7 +159,7 @@ mod tests {
 
     #[test]
     fn changes_of_incomplete_commits_are_not_visible() {
-        let table = Table::new("t", 1 << 20);
+        let table = Table::new(&VIEW, 1 << 20);
         let moved = table.moved();
         table.update(Commit(1), [row(1, 10), row(2, 20)]);
         table.update(Commit(3), [row(1, 11)]);
@@ -169,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_oldest_changes_are_dropped_but_not_those_of_incomplete_commits() {
-        let table = Table::new("t", 0);
+        let table = Table::new(&VIEW, 0);
         for commit in 0..5 {
             table.update(Commit(commit), [row(1, commit)]);
         }
@@ -184,7 +193,7 @@ mod tests {
         /// At every commit, the rows are those of the last update; changes between any two commits add up to them.
         #[test]
         fn changes_add_up(commits in prop::collection::vec(prop::collection::btree_map(0..4_u8, 0..3_u64, 0..4), 1..12)) {
-            let table = Table::new("t", 1 << 20);
+            let table = Table::new(&VIEW, 1 << 20);
             for (commit, rows) in commits.iter().enumerate() {
                 table.update(Commit(commit as u64), rows.iter().map(|(key, value)| row(*key, *value)));
             }

@@ -7,7 +7,8 @@ use market::Commit;
 use super::Job;
 use crate::config::JobFile;
 use crate::ingest::dispatcher::Resume;
-use crate::publish::TRADE_LOG;
+use crate::views::TradeLog;
+use crate::views::kinds::Log;
 
 /// Options of a run.
 #[derive(Default)]
@@ -42,7 +43,7 @@ pub struct RunOptions {
 impl RunOptions {
     /// Whether single trades can be read; otherwise none is kept.
     pub(super) fn show_trades(&self) -> bool {
-        self.followed || self.digest || (self.out.is_some() && self.writes(TRADE_LOG))
+        self.followed || self.digest || (self.out.is_some() && self.writes(TradeLog::VIEW.name))
     }
 
     /// Whether a view is written to `out`.

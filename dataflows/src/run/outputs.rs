@@ -50,7 +50,12 @@ fn results(
     if let Some(record) = &options.record {
         in_use.insert(FileKey::of(record), "where the run is recorded".to_owned());
     }
-    ResultsFolder::open(folder, names(|view| options.writes(view)), options.force, in_use)
+    ResultsFolder::open(
+        folder,
+        names(config.job.kind.views, |view| options.writes(view)),
+        options.force,
+        in_use,
+    )
 }
 
 fn recorder_at(

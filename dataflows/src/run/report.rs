@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rows::{View, ViewReader};
+use rows::ViewReader;
 
 use super::{Job, RunError, RunOptions};
 use crate::ingest::dispatcher::Resume;
-use crate::jobs::candles::OPERATORS;
+use crate::jobs::LEDGER;
 use crate::output::{digest, write_views};
-use crate::publish::{BoardReader, TRADE_LOG, ViewDigest};
+use crate::publish::{BoardReader, ViewDigest};
 use crate::telemetry::Totals;
-use crate::views::VIEWS;
 
 /// The result of a run.
 #[derive(Clone, Debug)]
@@ -41,7 +40,7 @@ impl Job {
         sequenced: Result<bool, RunError>,
         options: &RunOptions,
     ) -> Result<Report, RunError> {
-        let Job { board, metrics, catalog, engine, dispatcher, began, results, .. } = self;
+        let Job { kind, board, metrics, catalog, engine, dispatcher, began, results, .. } = self;
         let finished = dispatcher.finish();
         // The error of a failed worker explains more than the errors of threads that waited for it.
         engine.join()?;
@@ -51,30 +50,25 @@ impl Job {
 
         let reader = BoardReader::new(Arc::clone(&board));
         if let Some(folder) = &results {
-            write_views(&reader, &catalog, folder, |view| options.writes(view))?;
+            write_views(&reader, &catalog, folder, kind.views, |view| options.writes(view))?;
         }
-        for view in VIEWS {
-            let (dropped, limit, bytes_max) = match view.name {
-                TRADE_LOG => {
-                    (board.trade_log.dropped(), "trade_log_bytes", board.trade_log.bytes_max())
-                }
-                name => (board.logs.dropped(name), "log_bytes", board.logs.bytes_max()),
-            };
-            if dropped > 0 {
-                tracing::warn!(
-                    "the oldest {dropped} rows of `{}` are gone: it exceeded `limits.{limit}` = {bytes_max}",
-                    view.name,
-                );
-            }
+        for view in kind.views.views {
+            let Some(log) = board.log(view.name).filter(|log| log.dropped() > 0) else { continue };
+            tracing::warn!(
+                "the oldest {} rows of `{}` are gone: it exceeded `limits.{}` = {}",
+                log.dropped(),
+                view.name,
+                log.bound(),
+                log.bytes_max(),
+            );
         }
-        let is_reported = |view: &&View| {
-            view.recorded && (view.name != TRADE_LOG || board.trade_log.is_enabled())
-        };
-        let views = VIEWS.iter().filter(is_reported).map(|view| {
+        let reported = kind.views.views.iter();
+        let reported = reported.filter(|view| view.recorded && board.is_enabled(view.name));
+        let views = reported.map(|view| {
             let digest = options.digest.then(|| digest(&board, &reader, &catalog, view));
             (view.name, reader.count(view), digest)
         });
-        let held = |worker| board.gauges.get(&(worker, OPERATORS[0])).map_or(0, |g| g.keys());
+        let held = |worker| board.gauges.get(&(worker, LEDGER)).map_or(0, |g| g.keys());
         Ok(Report {
             totals: metrics.totals(),
             commits: reader.frontier().commit.map_or(0, |commit| commit.0 + 1),

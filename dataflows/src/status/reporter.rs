@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rows::Row;
+use rows::{Cell, Row, View};
 use serving::Check;
 
 use super::sources::SourceStatuses;
@@ -10,8 +10,8 @@ use crate::clock::Binding;
 use crate::delivery::SinkStatuses;
 use crate::health::HealthMonitor;
 use crate::ingest::{ClosedCommit, CommitObserver, ControlRecord};
-use crate::publish::{Board, LogRow, log};
-use crate::views::HealthRow;
+use crate::publish::{Board, append};
+use crate::views::{HEALTH, HealthRow, IncidentLog, SINKS, SOURCES};
 
 /// Publishes on the board what describes the process: incidents per commit, tables at the end of every round.
 pub struct StatusReporter {
@@ -37,7 +37,7 @@ impl CommitObserver for StatusReporter {
         over_budget: Option<(usize, usize)>,
     ) {
         for incident in self.sources.incidents(binding.commit, control) {
-            log(&self.board, binding.commit, LogRow::Incident(incident));
+            append::<IncidentLog>(&self.board, binding.commit, incident);
         }
         if binding.round {
             self.publish(binding, over_budget);
@@ -47,9 +47,6 @@ impl CommitObserver for StatusReporter {
 
 impl StatusReporter {
     fn publish(&self, binding: &Binding, over_budget: Option<(usize, usize)>) {
-        let tables = &self.board.tables;
-        tables.sources.update(binding.commit, self.sources.rows(binding));
-        tables.sinks.update(binding.commit, self.sinks.rows());
         let checks = self.health.round(binding.at, binding.commit, over_budget).into_iter();
         let checks = checks.map(|(name, Check { status, output, .. })| {
             let row = HealthRow { check: name, status: status.name(), output: &output };
@@ -57,6 +54,20 @@ impl StatusReporter {
             row.cells(&mut cells);
             (name.to_owned(), cells)
         });
-        tables.health.update(binding.commit, checks);
+        self.update(&SOURCES, binding, self.sources.rows(binding));
+        self.update(&SINKS, binding, self.sinks.rows());
+        self.update(&HEALTH, binding, checks);
+    }
+
+    /// Replaces the rows of a table, if the job has it.
+    fn update(
+        &self,
+        view: &View,
+        binding: &Binding,
+        rows: impl IntoIterator<Item = (String, Vec<Cell>)>,
+    ) {
+        if let Some(table) = self.board.table(view) {
+            table.update(binding.commit, rows);
+        }
     }
 }

@@ -1,68 +1,86 @@
-//! The row of the view `alerts`.
+//! The view `alerts`.
 
-use market::{Commit, EventTime, InstrumentId, Timeframe};
+use market::{CandleKey, Numbered, RuleId};
+use operators::signals::AlertChange;
+use operators::{Alert, AlertKey};
 
-use rows::{Cell, Column, ColumnType, Row, count, key, value};
+use super::bars::{BARS, bar_prefix, lowest_bar};
+use super::kinds::{KeyPrefix, Keyed, RowChanges, TakeRows};
+use rows::{Cell, Column, ColumnType, Dimension, Labels, View, ViewKind, count, key, value};
 
-/// One alert: a rule at a bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AlertRow<'a> {
-    /// The instrument.
-    pub instrument: InstrumentId,
-    /// The timeframe of the bar.
-    pub timeframe: Timeframe,
-    /// When the bar opens.
-    pub open_time: EventTime,
-    /// The rule's name.
-    pub rule: &'a str,
-    /// Whether it is raised; else it was withdrawn.
-    pub raised: bool,
-    /// Whether the bar was final when this was decided.
-    pub settled: bool,
-    /// The commit that first raised it.
-    pub first: Commit,
-    /// The commit that last raised or withdrew it.
-    pub last: Commit,
-    /// How often it was raised or withdrawn.
-    pub changes: u32,
+/// The view `alerts`: a rule at a bar.
+pub struct AlertsView;
+
+const COLUMNS: &[Column] = &[
+    key("instrument", ColumnType::Instrument, "name of the instrument"),
+    key("timeframe", ColumnType::Timeframe, "nominal length of the bar"),
+    key("open_time", ColumnType::Time, "first instant of the bar at which the rule came to hold"),
+    key("rule", ColumnType::Text, "name of the rule"),
+    value(
+        "state",
+        ColumnType::Word(&["raised", "withdrawn"]),
+        "raised, or withdrawn when a restatement ended its cause",
+    ),
+    value(
+        "settled",
+        ColumnType::Word(&["final", "open"]),
+        "final if the bar was final when this was decided, else open",
+    ),
+    value("first_commit", ColumnType::Unsigned, "commit that first raised it"),
+    value("last_commit", ColumnType::Unsigned, "commit that last raised or withdrew it"),
+    count("changes", "changes", "how often it was raised or withdrawn"),
+];
+
+impl Keyed for AlertsView {
+    type Key = AlertKey;
+    type Value = Alert;
+    const VIEW: View = View {
+        name: "alerts",
+        kind: ViewKind::Keyed,
+        columns: COLUMNS,
+        doc: "rules that came to hold at a bar: raised, and withdrawn when a restatement ended that",
+        history: true,
+        recorded: true,
+    };
+    const ORDER: &'static [Dimension] = BARS;
+
+    fn in_history(_alert: &Alert) -> bool {
+        true
+    }
+
+    fn prefix(key: &AlertKey) -> KeyPrefix {
+        let AlertKey { instrument, timeframe, open_time, .. } = *key;
+        bar_prefix(&CandleKey { instrument, timeframe, open_time })
+    }
+
+    fn lowest(prefix: KeyPrefix) -> AlertKey {
+        let CandleKey { instrument, timeframe, open_time } = lowest_bar(prefix);
+        AlertKey { instrument, timeframe, open_time, rule: RuleId(0) }
+    }
+
+    fn cells(key: &AlertKey, alert: &Alert, _part: usize, labels: &Labels, into: &mut Vec<Cell>) {
+        let rule = labels.rules.get(key.rule.number()).cloned().unwrap_or_default();
+        into.extend([
+            Cell::Instrument(key.instrument),
+            Cell::Timeframe(key.timeframe),
+            Cell::Time(key.open_time),
+            Cell::Text(rule),
+            Cell::Word(if alert.raised { "raised" } else { "withdrawn" }),
+            Cell::Word(if alert.settled { "final" } else { "open" }),
+            Cell::Unsigned(alert.first.0),
+            Cell::Unsigned(alert.last.0),
+            Cell::Unsigned(alert.changes.into()),
+        ]);
+    }
 }
 
-impl Row for AlertRow<'_> {
-    const COLUMNS: &'static [Column] = &[
-        key("instrument", ColumnType::Instrument, "name of the instrument"),
-        key("timeframe", ColumnType::Timeframe, "nominal length of the bar"),
-        key(
-            "open_time",
-            ColumnType::Time,
-            "first instant of the bar at which the rule came to hold",
-        ),
-        key("rule", ColumnType::Text, "name of the rule"),
-        value(
-            "state",
-            ColumnType::Word(&["raised", "withdrawn"]),
-            "raised, or withdrawn when a restatement ended its cause",
-        ),
-        value(
-            "settled",
-            ColumnType::Word(&["final", "open"]),
-            "final if the bar was final when this was decided, else open",
-        ),
-        value("first_commit", ColumnType::Unsigned, "commit that first raised it"),
-        value("last_commit", ColumnType::Unsigned, "commit that last raised or withdrew it"),
-        count("changes", "changes", "how often it was raised or withdrawn"),
-    ];
+impl TakeRows for AlertsView {
+    type Out = AlertChange;
 
-    fn cells(&self, into: &mut Vec<Cell>) {
-        into.extend([
-            Cell::Instrument(self.instrument),
-            Cell::Timeframe(self.timeframe),
-            Cell::Time(self.open_time),
-            Cell::Text(self.rule.to_owned()),
-            Cell::Word(if self.raised { "raised" } else { "withdrawn" }),
-            Cell::Word(if self.settled { "final" } else { "open" }),
-            Cell::Unsigned(self.first.0),
-            Cell::Unsigned(self.last.0),
-            Cell::Unsigned(self.changes.into()),
-        ]);
+    fn take(change: AlertChange, rows: &mut impl RowChanges<AlertsView>) {
+        match change.restored {
+            true => rows.restored(change.key, change.after),
+            false => rows.change(change.key, change.before, Some(change.after)),
+        }
     }
 }

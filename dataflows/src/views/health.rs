@@ -1,6 +1,6 @@
-//! The row of the view `health`.
+//! The table `health`.
 
-use rows::{Cell, Column, ColumnType, Row, key, value};
+use rows::{Cell, Column, ColumnType, Row, View, ViewKind, key, value};
 
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,3 +28,13 @@ impl Row for HealthRow<'_> {
         ]);
     }
 }
+
+/// The table `health`.
+pub const HEALTH: View = View {
+    name: "health",
+    kind: ViewKind::Keyed,
+    columns: HealthRow::COLUMNS,
+    doc: "the checks of `/health`, per round",
+    history: false,
+    recorded: false,
+};

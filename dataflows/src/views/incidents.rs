@@ -1,9 +1,13 @@
-//! The row of the log `incidents`.
+//! The log `incidents`.
+
+use std::cmp::Ordering;
+use std::slice;
 
 use connectors::IncidentKind;
 use market::Commit;
 
-use rows::{Cell, Column, ColumnType, Row, key, value};
+use super::kinds::Log;
+use rows::{Cell, Column, ColumnType, Labels, View, ViewKind, key, value};
 
 /// An event of a partition of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,29 +26,56 @@ pub struct IncidentRow {
     pub detail: String,
 }
 
-impl Row for IncidentRow {
-    const COLUMNS: &'static [Column] = &[
-        key(
-            "commit",
-            ColumnType::Unsigned,
-            "commit that was at hand; rows read before are in it or in earlier ones",
-        ),
-        key("source", ColumnType::Text, "name of the source"),
-        key("partition", ColumnType::Text, "name of the partition"),
-        key(
-            "kind",
-            ColumnType::Word(&IncidentKind::NAMES),
-            "connected; disconnected: tried again and again; gap: rows that were there cannot be read any more; \
-             failed: cannot be read on, for good",
-        ),
-        value("lost_from", ColumnType::Unsigned, "first position that was lost, if known")
-            .nullable(),
-        value("lost_to", ColumnType::Unsigned, "last position that was lost, if known").nullable(),
-        key("detail", ColumnType::Text, "what happened, in words"),
-    ];
+/// The log `incidents`.
+pub struct IncidentLog;
 
-    fn cells(&self, into: &mut Vec<Cell>) {
-        let IncidentRow { commit, source, partition, kind, lost, detail } = self;
+const COLUMNS: &[Column] = &[
+    key(
+        "commit",
+        ColumnType::Unsigned,
+        "commit that was at hand; rows read before are in it or in earlier ones",
+    ),
+    key("source", ColumnType::Text, "name of the source"),
+    key("partition", ColumnType::Text, "name of the partition"),
+    key(
+        "kind",
+        ColumnType::Word(&IncidentKind::NAMES),
+        "connected; disconnected: tried again and again; gap: rows that were there cannot be read any more; \
+             failed: cannot be read on, for good",
+    ),
+    value("lost_from", ColumnType::Unsigned, "first position that was lost, if known").nullable(),
+    value("lost_to", ColumnType::Unsigned, "last position that was lost, if known").nullable(),
+    key("detail", ColumnType::Text, "what happened, in words"),
+];
+
+impl Log for IncidentLog {
+    type Entry = IncidentRow;
+    type Row = IncidentRow;
+    const VIEW: View = View {
+        name: "incidents",
+        kind: ViewKind::Log,
+        columns: COLUMNS,
+        doc: "events of connections of sources: disconnected, connected again, rows that cannot be read any more",
+        history: false,
+        recorded: false,
+    };
+
+    fn rows(row: &IncidentRow) -> &[IncidentRow] {
+        slice::from_ref(row)
+    }
+
+    fn bytes(row: &IncidentRow) -> usize {
+        let texts = [&row.source, &row.partition, &row.detail].map(String::len);
+        size_of::<IncidentRow>() + texts.iter().sum::<usize>()
+    }
+
+    /// In the order of arrival: one thread appends them, and the sort is stable.
+    fn order(_one: &IncidentRow, _other: &IncidentRow) -> Ordering {
+        Ordering::Equal
+    }
+
+    fn cells(row: &IncidentRow, _commit: Commit, _labels: &Labels, into: &mut Vec<Cell>) {
+        let IncidentRow { commit, source, partition, kind, lost, detail } = row;
         let position = |position: Option<u64>| position.map_or(Cell::Null, Cell::Unsigned);
         into.extend([
             Cell::Unsigned(commit.0),

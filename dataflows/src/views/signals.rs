@@ -1,61 +1,87 @@
-//! The row of the view `signals`.
+//! The view `signals`.
 
-use market::{EventTime, InstrumentId, Timeframe};
+use market::{CandleKey, Numbered, RuleId};
+use operators::signals::{Signal, SignalChange, SignalKey};
 
-use rows::{Cell, Column, ColumnType, Row, count, key, value};
+use super::bars::{bar_prefix, lowest_bar};
+use super::kinds::{KeyPrefix, Keyed, RowChanges, TakeRows};
+use rows::{Cell, Column, ColumnType, Dimension, Labels, View, ViewKind, count, key, value};
 
-/// The state of a rule at the bars of an instrument and timeframe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignalRow<'a> {
-    /// The instrument.
-    pub instrument: InstrumentId,
-    /// The timeframe.
-    pub timeframe: Timeframe,
-    /// The rule's name.
-    pub rule: &'a str,
-    /// Whether it holds at the newest bar.
-    pub holds: bool,
-    /// When the newest bar opens.
-    pub newest: EventTime,
-    /// When the newest bar opens at which it holds; none if there is none.
-    pub last_held: Option<EventTime>,
-    /// The number of raised alerts.
-    pub standing: u64,
+/// The view `signals`: the state of a rule at the bars of an instrument and timeframe.
+pub struct SignalsView;
+
+const COLUMNS: &[Column] = &[
+    key("instrument", ColumnType::Instrument, "name of the instrument"),
+    key("timeframe", ColumnType::Timeframe, "nominal length of the bars"),
+    key("rule", ColumnType::Text, "name of the rule"),
+    value(
+        "holds",
+        ColumnType::Word(&["yes", "no"]),
+        "yes if the rule holds at the newest bar, else no",
+    ),
+    value("newest_bar", ColumnType::Time, "first instant of the newest bar that has a row"),
+    value(
+        "last_held",
+        ColumnType::Time,
+        "first instant of the newest bar at which the rule holds; empty if none",
+    )
+    .nullable(),
+    count("standing", "alerts", "number of alerts of the rule that are raised and not withdrawn"),
+];
+
+impl Keyed for SignalsView {
+    type Key = SignalKey;
+    type Value = Signal;
+    const VIEW: View = View {
+        name: "signals",
+        kind: ViewKind::Keyed,
+        columns: COLUMNS,
+        doc: "the state of each rule at each instrument and timeframe, per round",
+        history: false,
+        recorded: true,
+    };
+    const ORDER: &'static [Dimension] = &[Dimension::Instrument, Dimension::Timeframe];
+
+    fn prefix(key: &SignalKey) -> KeyPrefix {
+        let SignalKey { instrument, timeframe, .. } = *key;
+        let open_time = Dimension::time(0);
+        bar_prefix(&CandleKey { instrument, timeframe, open_time })
+    }
+
+    fn lowest(prefix: KeyPrefix) -> SignalKey {
+        let CandleKey { instrument, timeframe, .. } = lowest_bar(prefix);
+        SignalKey { instrument, timeframe, rule: RuleId(0) }
+    }
+
+    fn cells(
+        key: &SignalKey,
+        signal: &Signal,
+        _part: usize,
+        labels: &Labels,
+        into: &mut Vec<Cell>,
+    ) {
+        let rule = labels.rules.get(key.rule.number()).cloned().unwrap_or_default();
+        into.extend([
+            Cell::Instrument(key.instrument),
+            Cell::Timeframe(key.timeframe),
+            Cell::Text(rule),
+            Cell::Word(if signal.holds { "yes" } else { "no" }),
+            Cell::Time(signal.newest),
+            signal.last_held.map_or(Cell::Null, Cell::Time),
+            Cell::Unsigned(signal.standing),
+        ]);
+    }
 }
 
-impl Row for SignalRow<'_> {
-    const COLUMNS: &'static [Column] = &[
-        key("instrument", ColumnType::Instrument, "name of the instrument"),
-        key("timeframe", ColumnType::Timeframe, "nominal length of the bars"),
-        key("rule", ColumnType::Text, "name of the rule"),
-        value(
-            "holds",
-            ColumnType::Word(&["yes", "no"]),
-            "yes if the rule holds at the newest bar, else no",
-        ),
-        value("newest_bar", ColumnType::Time, "first instant of the newest bar that has a row"),
-        value(
-            "last_held",
-            ColumnType::Time,
-            "first instant of the newest bar at which the rule holds; empty if none",
-        )
-        .nullable(),
-        count(
-            "standing",
-            "alerts",
-            "number of alerts of the rule that are raised and not withdrawn",
-        ),
-    ];
+impl TakeRows for SignalsView {
+    type Out = SignalChange;
 
-    fn cells(&self, into: &mut Vec<Cell>) {
-        into.extend([
-            Cell::Instrument(self.instrument),
-            Cell::Timeframe(self.timeframe),
-            Cell::Text(self.rule.to_owned()),
-            Cell::Word(if self.holds { "yes" } else { "no" }),
-            Cell::Time(self.newest),
-            self.last_held.map_or(Cell::Null, Cell::Time),
-            Cell::Unsigned(self.standing),
-        ]);
+    fn take(change: SignalChange, rows: &mut impl RowChanges<SignalsView>) {
+        match change {
+            SignalChange { key, after: Some(after), restored: true, .. } => {
+                rows.restored(key, after);
+            }
+            SignalChange { key, before, after, .. } => rows.change(key, before, after),
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! The row of the view `sinks`.
+//! The table `sinks`.
 
 use market::Commit;
 
-use rows::{Cell, Column, ColumnType, Row, count, key, value};
+use rows::{Cell, Column, ColumnType, Row, View, ViewKind, count, key, value};
 
 /// The status of the delivery of a view to a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,3 +76,13 @@ impl Row for SinkRow<'_> {
         ]);
     }
 }
+
+/// The table `sinks`.
+pub const SINKS: View = View {
+    name: "sinks",
+    kind: ViewKind::Keyed,
+    columns: SinkRow::COLUMNS,
+    doc: "the progress and state of each delivery of a view to a sink, per round",
+    history: false,
+    recorded: false,
+};

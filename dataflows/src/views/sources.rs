@@ -1,8 +1,8 @@
-//! The row of the view `sources`.
+//! The table `sources`.
 
 use market::EventTime;
 
-use rows::{Cell, Column, ColumnType, Row, Scale, Unit, count, key, value};
+use rows::{Cell, Column, ColumnType, Row, Scale, Unit, View, ViewKind, count, key, value};
 
 /// The status of one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,3 +91,13 @@ impl Row for SourceRow<'_> {
         ]);
     }
 }
+
+/// The table `sources`.
+pub const SOURCES: View = View {
+    name: "sources",
+    kind: ViewKind::Keyed,
+    columns: SourceRow::COLUMNS,
+    doc: "the status of each source: state, rows read, watermark and lag, per round",
+    history: false,
+    recorded: false,
+};

@@ -1,70 +1,114 @@
-//! The row of the view `trades`.
+//! The log `trades`: the trade log.
 
-use market::{AcceptedEvent, CauseKind, Commit, EventTime, Side};
+use std::cmp::Ordering;
+use std::sync::Arc;
 
-use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, Row, key, value};
+use market::{AcceptedEvent, CauseKind, Commit, EventTime, Side, TradeId};
+use operators::LedgerOut;
 
-/// One accepted event of a trade.
-#[derive(Clone, Copy, Debug)]
-pub struct TradeRow<'a> {
-    /// The commit of the event.
-    pub commit: Commit,
-    /// The event.
-    pub statement: &'a AcceptedEvent,
-    /// Names for the numbers of its source and partition.
-    pub labels: &'a Labels,
-}
+use super::kinds::{Log, LogBound, TakeEntry};
+use rows::{
+    Cell, Column, ColumnType, Labels, PRICE, QUANTITY, RowFilter, View, ViewKind, key, value,
+};
 
-impl Row for TradeRow<'_> {
-    const COLUMNS: &'static [Column] = &[
-        key("commit", ColumnType::Unsigned, "commit that the event is bound to"),
-        key("instrument", ColumnType::Instrument, "name of the instrument"),
-        value("kind", ColumnType::Word(&CauseKind::NAMES), "trade, correction or cancel"),
-        value("id", ColumnType::Text, "id of the trade; empty of a cancel").nullable(),
-        value("of", ColumnType::Text, "id of the trade that is corrected or cancelled").nullable(),
-        value("time", ColumnType::Time, "event time; of a cancel, when it was sent, if it has one")
-            .nullable(),
-        value("price", PRICE, "price; empty of a cancel").nullable(),
-        value("size", QUANTITY, "size; empty of a cancel").nullable(),
-        value("side", ColumnType::Word(&Side::NAMES), "who took liquidity; empty of a cancel")
-            .nullable(),
-        key("source", ColumnType::Text, "name of the source"),
-        key("partition", ColumnType::Text, "name of the partition, such as the file"),
-        key("position", ColumnType::Unsigned, "position in the partition: the line of a file"),
-    ];
+/// The log `trades`: accepted trades, corrections and cancels. It has a row per record, so its entries are what workers
+/// have: they append the ledger's output unchanged, and readers make cells of it.
+pub struct TradeLog;
 
-    fn cells(&self, into: &mut Vec<Cell>) {
-        let TradeRow { commit, statement, labels } = self;
-        let is_cancel = statement.kind == CauseKind::Cancel;
+/// The events of one shard in a commit.
+pub type ShardEvents = Arc<Vec<AcceptedEvent>>;
+
+const COLUMNS: &[Column] = &[
+    key("commit", ColumnType::Unsigned, "commit that the event is bound to"),
+    key("instrument", ColumnType::Instrument, "name of the instrument"),
+    value("kind", ColumnType::Word(&CauseKind::NAMES), "trade, correction or cancel"),
+    value("id", ColumnType::Text, "id of the trade; empty of a cancel").nullable(),
+    value("of", ColumnType::Text, "id of the trade that is corrected or cancelled").nullable(),
+    value("time", ColumnType::Time, "event time; of a cancel, when it was sent, if it has one")
+        .nullable(),
+    value("price", PRICE, "price; empty of a cancel").nullable(),
+    value("size", QUANTITY, "size; empty of a cancel").nullable(),
+    value("side", ColumnType::Word(&Side::NAMES), "who took liquidity; empty of a cancel")
+        .nullable(),
+    key("source", ColumnType::Text, "name of the source"),
+    key("partition", ColumnType::Text, "name of the partition, such as the file"),
+    key("position", ColumnType::Unsigned, "position in the partition: the line of a file"),
+];
+
+impl Log for TradeLog {
+    type Entry = ShardEvents;
+    type Row = AcceptedEvent;
+    const VIEW: View = View {
+        name: "trades",
+        kind: ViewKind::Log,
+        columns: COLUMNS,
+        doc: "accepted trades, corrections and cancels, without copies of trades",
+        history: false,
+        recorded: true,
+    };
+    const BOUND: LogBound = LogBound::TradeLogBytes;
+    /// As cells, rows take several times the memory that they take here.
+    const CATCH_UP_ROWS_MAX: usize = 50_000;
+
+    fn rows(events: &ShardEvents) -> &[AcceptedEvent] {
+        events
+    }
+
+    /// The events, a small allocation and entries of lists.
+    fn bytes(events: &ShardEvents) -> usize {
+        events.capacity() * size_of::<AcceptedEvent>() + 96
+    }
+
+    fn may_match(event: &AcceptedEvent, filter: &RowFilter) -> bool {
+        filter.instruments.as_ref().is_none_or(|of| of.contains(&event.instrument))
+    }
+
+    /// In the order of records.
+    fn order(one: &AcceptedEvent, other: &AcceptedEvent) -> Ordering {
+        one.origin.cmp(&other.origin)
+    }
+
+    fn cells(event: &AcceptedEvent, commit: Commit, labels: &Labels, into: &mut Vec<Cell>) {
+        let is_cancel = event.kind == CauseKind::Cancel;
         let unless_cancel = |cell: Cell| if is_cancel { Cell::Null } else { cell };
-        let id =
-            |id: Option<market::TradeId>| id.map_or(Cell::Null, |id| Cell::Text(id.to_string()));
-        let origin = statement.origin;
+        let id = |id: Option<TradeId>| id.map_or(Cell::Null, |id| Cell::Text(id.to_string()));
+        let origin = event.origin;
         let source = labels.sources.get(usize::from(origin.source.0));
         into.extend([
             Cell::Unsigned(commit.0),
-            Cell::Instrument(statement.instrument),
-            Cell::Word(statement.kind.name()),
-            id(statement.id),
-            id(statement.of),
-            match statement.time {
+            Cell::Instrument(event.instrument),
+            Cell::Word(event.kind.name()),
+            id(event.id),
+            id(event.of),
+            match event.time {
                 EventTime::NEVER => Cell::Null,
                 time => Cell::Time(time),
             },
             unless_cancel(Cell::Decimal {
-                mantissa: statement.price.0.into(),
-                scale: statement.price_scale,
+                mantissa: event.price.0.into(),
+                scale: event.price_scale,
             }),
             unless_cancel(Cell::Decimal {
-                mantissa: statement.quantity.0.into(),
-                scale: statement.quantity_scale,
+                mantissa: event.quantity.0.into(),
+                scale: event.quantity_scale,
             }),
-            unless_cancel(Cell::Word(statement.side.name())),
+            unless_cancel(Cell::Word(event.side.name())),
             Cell::Text(source.map_or_else(String::new, |(name, _)| name.clone())),
             Cell::Text(
                 source.map_or_else(String::new, |(_, names)| names.of(origin.partition.0.into())),
             ),
             Cell::Unsigned(origin.position),
         ]);
+    }
+}
+
+impl TakeEntry for TradeLog {
+    type Out = LedgerOut;
+
+    fn take(out: &LedgerOut) -> Option<ShardEvents> {
+        match out {
+            LedgerOut::Accepted(events) => Some(Arc::clone(events)),
+            _ => None,
+        }
     }
 }

@@ -16,9 +16,9 @@ use dataflows::delivery::{
     SinkSubscription,
 };
 use dataflows::ingest::Stop;
+use dataflows::jobs::JOBS;
 use dataflows::publish::BoardReader;
 use dataflows::run::{Job, OnStart, RunOptions, replay_files};
-use dataflows::views::view;
 use rows::{Cell, Scan, View};
 
 use crate::end_to_end::made::Made;
@@ -85,7 +85,7 @@ fn delivered(
         let mut sinks = SinkSet::new(reader, runtime_of_threads.clone());
         let mut statuses = Vec::new();
         for (name, behaviour) in handlers {
-            let view = view(name).unwrap();
+            let view = JOBS[0].views.named(name).unwrap();
             let added_up = Arc::new(Mutex::new(AddedUp::new(view)));
             let handler = Handler { behaviour, added_up: Arc::clone(&added_up) };
             let status = SinkStatus::new("test", "test", view);

@@ -32,7 +32,7 @@ fn views_in(folder: &Path) -> BTreeMap<String, String> {
     }
     let manifest = views.remove(dataflows::output::MANIFEST).unwrap();
     assert!(views.keys().all(|name| manifest.contains(&format!("\"{name}\""))), "{manifest}");
-    let recorded = dataflows::views::VIEWS.iter().filter(|view| view.recorded).count();
+    let recorded = dataflows::view_list::VIEWS.iter().filter(|view| view.recorded).count();
     assert_eq!(views.len(), recorded, "{:?}", views.keys());
     views
 }

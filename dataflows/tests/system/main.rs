@@ -10,6 +10,7 @@ mod end_to_end;
 mod expected;
 mod following;
 mod health;
+mod jobs;
 mod kafka;
 mod node;
 mod outputs;

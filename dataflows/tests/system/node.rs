@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use dataflows::config::{Config, Layers, RawConfig};
 use dataflows::ingest::Stop;
 use dataflows::ingest::recording::Recording;
+use dataflows::jobs::JOBS;
 use dataflows::node::Node;
 use dataflows::run::{Report, RunOptions, replay_recording};
 use operators::NoStates;
 use rows::{Cell, Scan};
 use serving::Readiness;
 use serving::ingest_api::{PostError, PostedBody, PostedFormat};
-
-use dataflows::views::view;
 
 /// A simulated venue, and rows of clients.
 fn config(folder: &Path, more: &str) -> Config {
@@ -50,7 +49,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// State and number of rows of the source, as the view `sources` shows them.
 fn source(node: &Node) -> Option<(&'static str, u64)> {
-    let sources = view("sources").unwrap();
+    let sources = JOBS[0].views.named("sources").unwrap();
     let page = block_on(node.reader().scan(Scan::all(sources))).unwrap();
     let [state, rows] = ["state", "rows"].map(|name| sources.column(name).unwrap());
     let is_venue = |row: &&Vec<Cell>| row[0] == Cell::Text("venue".to_owned());
@@ -129,7 +128,7 @@ fn rows_reach_a_node_without_a_socket_and_are_seen_at_the_commit_that_is_answere
     assert_eq!((outcome.accepted, outcome.rejected.len()), (1, 0));
     let commit = outcome.commit.unwrap();
     wait_for(|| Some(()).filter(|()| node.reader().frontier().commit >= Some(commit)));
-    assert_eq!(node.reader().count(view("candles").unwrap()), 1);
+    assert_eq!(node.reader().count(JOBS[0].views.named("candles").unwrap()), 1);
     assert!(node.address().ip().is_loopback());
     node.control().stop();
     assert_eq!(node.wait().unwrap().totals.accepted, 1);

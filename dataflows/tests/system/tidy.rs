@@ -60,6 +60,15 @@ fn the_read_side_does_not_know_the_engine() {
 }
 
 #[test]
+fn views_do_not_know_the_engine() {
+    for engine in ["timely", "differential_dataflow", "crate::publish", "crate::engine", "serving"]
+    {
+        let found = lines_with("dataflows/src/views", engine);
+        assert!(found.is_empty(), "say what rows are, without `{engine}`: {found:#?}");
+    }
+}
+
+#[test]
 fn deliveries_know_views_only() {
     for other in
         ["timely", "differential_dataflow", "operators::", "crate::publish", "serving", "warp"]

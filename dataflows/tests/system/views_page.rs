@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use dataflows::views::VIEWS;
+use dataflows::jobs::JOBS;
+use dataflows::view_list::VIEWS;
 use rows::{Column, View};
 
 /// Writes the page anew.
@@ -34,6 +35,9 @@ fn section(view: &View) -> String {
     if view.history {
         section += " `as_of` reads it as it was.";
     }
+    let jobs = JOBS.iter().filter(|job| job.views.named(view.name).is_some());
+    let jobs: Vec<String> = jobs.map(|job| format!("`{}`", job.name)).collect();
+    let _ = write!(section, " Jobs: {}.", jobs.join(", "));
     if !view.recorded {
         section += " It describes the process: a replay has other rows, and `--out` writes none.";
     }

@@ -27,6 +27,11 @@ use timely::progress::frontier::AntichainRef;
 use crate::time::Time;
 use batcher::{Sorted, Whole};
 
+/// What a key or a value of an arrangement is, so that any thread may read it.
+pub trait RowData: ExchangeData + Sync {}
+
+impl<T: ExchangeData + Sync> RowData for T {}
+
 /// How often a row is there: 1, or −1 for a retraction.
 pub type Diff = i64;
 

@@ -36,7 +36,12 @@ const VIEWS: &[View] = &[
 ];
 
 pub(super) const VIEW_LIST: ViewList =
-    ViewList { views: VIEWS, renamed: &[("providers", "sources")] };
+    ViewList { views: VIEWS, renamed: &[("providers", "sources")], elsewhere: job_with };
+
+/// Another job has these.
+fn job_with(view: &str) -> Option<&'static str> {
+    (view == "alerts").then_some("candles")
+}
 
 const fn keyed(name: &'static str, columns: &'static [Column]) -> View {
     let (kind, doc) = (ViewKind::Keyed, "a view of the tests");

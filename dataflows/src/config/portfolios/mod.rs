@@ -96,6 +96,18 @@ pub(super) struct Written {
 }
 
 impl Written {
+    /// A key that is written and not the default, if there is one.
+    pub(super) fn written(&self) -> Option<&'static str> {
+        let keys = [
+            ("portfolio", !self.portfolios.is_empty()),
+            ("rate", !self.rates.is_empty()),
+            ("fair", !self.fair.is_empty()),
+            ("portfolios", self.defaults != RawPortfolios::default()),
+            ("risk", self.risk != RawRisk::default()),
+        ];
+        keys.into_iter().find(|(_, is_written)| *is_written).map(|(key, _)| key)
+    }
+
     /// Checks all of it, against the job's `timeframes` and `indicators`; registers its names.
     pub(super) fn check(
         self,

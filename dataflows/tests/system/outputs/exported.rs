@@ -7,7 +7,7 @@ use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
 use dataflows::publish::{BoardReader, Digest};
 use dataflows::run::{Job, RunOptions, replay_files};
-use dataflows::views::VIEWS;
+use dataflows::view_list::VIEWS;
 use market::Catalog;
 use rows::{Cell, Scale, Scan, View, write_csv_row};
 

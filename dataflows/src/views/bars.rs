@@ -1,48 +1,9 @@
-//! The rows of the view `candles`.
+//! The order of keys that begin with a bar.
 
-use std::sync::Arc;
+use market::{CandleKey, EventTime, InstrumentId, Timeframe};
 
-use market::{BarState, Candle, CandleKey, EventTime, InstrumentId, Timeframe};
-
-use crate::publish::keyed_rows::{KeyPrefix, Keyed};
-use rows::{CandleRow, Cell, Dimension, Labels, Row};
-
-/// The view `candles`.
-pub struct Candles;
-
-impl Keyed for Candles {
-    type Key = CandleKey;
-    type Value = Arc<Candle>;
-    const VIEW: &'static str = "candles";
-    const ORDER: &'static [Dimension] = BARS;
-
-    /// Closed bars only: open ones change too often.
-    fn in_history(candle: &Arc<Candle>) -> bool {
-        candle.state != BarState::Open
-    }
-
-    fn shared_bytes(_candle: &Arc<Candle>) -> usize {
-        size_of::<Candle>()
-    }
-
-    fn prefix(key: &CandleKey) -> KeyPrefix {
-        bar_prefix(key)
-    }
-
-    fn lowest(prefix: KeyPrefix) -> CandleKey {
-        lowest_bar(prefix)
-    }
-
-    fn cells(
-        key: &CandleKey,
-        candle: &Arc<Candle>,
-        _part: usize,
-        _labels: &Labels,
-        into: &mut Vec<Cell>,
-    ) {
-        CandleRow { key, candle }.cells(into);
-    }
-}
+use super::kinds::KeyPrefix;
+use rows::Dimension;
 
 /// The order of keys of bars, and of other rows that have a bar in their key.
 pub(super) const BARS: &[Dimension] =

@@ -1,0 +1,127 @@
+use std::sync::Arc;
+
+use market::{
+    AcceptedEvent, Commit, Event, EventTime, IdScope, InstrumentId, NameOrder, Origin, PartitionId,
+    Record, Rejection, RejectionReason, SourceId, TradeId, TradeRef,
+};
+use rows::readers::Allowance;
+use rows::{Cell, Frontier, Labels, RowFilter, Scan};
+
+use super::{LogOf, RetainedLog};
+use crate::views::kinds::Log;
+use crate::views::{DeadLetterLog, DeadLetterRow, ShardEvents, TradeLog};
+
+fn at(commit: u64) -> Frontier {
+    Frontier { commit: Some(Commit(commit)), at: EventTime(0) }
+}
+
+/// The commit and position of each row, and whether there are more.
+fn page<L: Log>(
+    log: &LogOf<L>,
+    through: u64,
+    (latest_first, limit): (bool, usize),
+    filter: &RowFilter,
+    column: usize,
+) -> (Vec<(Cell, Cell)>, bool) {
+    let view = const { &L::VIEW };
+    let scan = Scan { latest_first, limit, filter: filter.clone(), ..Scan::all(view) };
+    let page = log.at(at(through)).page(&scan, &Labels::default(), &mut Allowance::unlimited());
+    let page = page.unwrap();
+    (positions(&page.rows, column), page.more)
+}
+
+fn positions(rows: &[Vec<Cell>], column: usize) -> Vec<(Cell, Cell)> {
+    rows.iter().map(|row| (row[0].clone(), row[column].clone())).collect()
+}
+
+fn cell(commit: u64, position: u64) -> (Cell, Cell) {
+    (Cell::Unsigned(commit), Cell::Unsigned(position))
+}
+
+fn dead(commit: u64, position: u64) -> DeadLetterRow {
+    DeadLetterRow {
+        commit: Commit(commit),
+        source: "s".to_owned(),
+        partition: "p".to_owned(),
+        position,
+        rejection: Rejection::new(RejectionReason::Malformed, "no", b"x"),
+    }
+}
+
+#[test]
+fn the_oldest_commits_go_and_are_counted() {
+    let log = LogOf::<DeadLetterLog>::new(3 * DeadLetterLog::bytes(&dead(0, 0)));
+    for commit in 0..5 {
+        log.append(Commit(commit), dead(commit, 2));
+        log.append(Commit(commit), dead(commit, 1));
+    }
+    let all = RowFilter::default();
+    let first = |order| page(&log, 9, order, &all, 3);
+    assert_eq!(first((false, 9)), (vec![cell(4, 1), cell(4, 2)], false));
+    assert_eq!(first((true, 1)), (vec![cell(4, 2)], true));
+    assert_eq!((log.appended(), log.dropped()), (10, 8));
+    assert!(page(&log, 3, (false, 9), &all, 3).0.is_empty(), "not complete yet");
+}
+
+fn cancel(instrument: u64, position: u64) -> AcceptedEvent {
+    let instrument = InstrumentId(instrument);
+    let of = TradeRef { instrument, scope: IdScope(0), id: TradeId::Number(position) };
+    let origin = Origin {
+        rank: 0,
+        order: NameOrder::default(),
+        source: SourceId(0),
+        partition: PartitionId(0),
+        position,
+    };
+    AcceptedEvent::of(&Record { origin, event: Event::Cancel { of, time: None } })
+}
+
+fn part(events: &[AcceptedEvent]) -> ShardEvents {
+    Arc::new(events.to_vec())
+}
+
+/// The positions of the rows of an update; none if they are too many or gone.
+fn update(
+    log: &LogOf<TradeLog>,
+    filter: &RowFilter,
+    span: (Option<Commit>, Commit),
+) -> Option<Vec<(Cell, Cell)>> {
+    let of = (const { &TradeLog::VIEW }, filter);
+    let rows = log.between(of, span, &Labels::default(), &mut Allowance::unlimited());
+    rows.unwrap().map(|rows| positions(&rows, 11))
+}
+
+#[test]
+fn trades_are_in_the_order_of_records_and_the_oldest_commits_go() {
+    let two = part(&[cancel(1, 1), cancel(1, 2)]);
+    let bytes_max = 3 * (TradeLog::bytes(&two) + TradeLog::bytes(&part(&[cancel(2, 0)])));
+    let log = LogOf::<TradeLog>::new(bytes_max);
+    for commit in 0..5 {
+        log.append(Commit(commit), part(&[cancel(1, 3), cancel(1, 5)]));
+        log.append(Commit(commit), part(&[cancel(2, 4)]));
+    }
+    let (all, own) = (RowFilter::default(), RowFilter::of_instrument(InstrumentId(2)));
+    let both = |commit| [cell(commit, 3), cell(commit, 4), cell(commit, 5)];
+    let rows = [both(2), both(3)].concat();
+    assert_eq!(page(&log, 3, (false, 9), &all, 11), (rows, false));
+    assert_eq!(page(&log, 9, (true, 2), &all, 11), (vec![cell(4, 5), cell(4, 4)], true));
+    let after = |commit| update(&log, &own, (Some(Commit(commit)), Commit(4)));
+    assert_eq!(after(2).unwrap(), [cell(3, 4), cell(4, 4)]);
+    assert!(after(0).is_none());
+    assert_eq!((log.appended(), log.dropped()), (15, 6));
+}
+
+#[test]
+fn who_is_too_many_trades_behind_gets_no_update() {
+    let log = LogOf::<TradeLog>::new(1 << 30);
+    let many = (0..=TradeLog::CATCH_UP_ROWS_MAX as u64).map(|position| cancel(1, position));
+    log.append(Commit(0), Arc::new(many.collect()));
+    log.append(Commit(1), part(&[cancel(1, 1)]));
+    let view = const { &TradeLog::VIEW };
+    let few = &mut Allowance::of(TradeLog::CATCH_UP_ROWS_MAX);
+    let read = log.at(at(1)).page(&Scan { limit: 1, ..Scan::all(view) }, &Labels::default(), few);
+    assert!(read.is_err(), "a long read");
+    let all = RowFilter::default();
+    assert_eq!(update(&log, &all, (None, Commit(1))), None, "too far behind");
+    assert_eq!(update(&log, &all, (Some(Commit(0)), Commit(1))).unwrap().len(), 1);
+}

@@ -1,0 +1,78 @@
+//! The log `dead_letters`.
+
+use std::cmp::Ordering;
+use std::slice;
+
+use market::{Commit, Rejection, RejectionReason};
+use serde::{Deserialize, Serialize};
+
+use super::kinds::Log;
+use rows::{Cell, Column, ColumnType, Labels, View, ViewKind, key, value};
+
+/// Input that did not become a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterRow {
+    /// The commit of the input.
+    pub commit: Commit,
+    /// The source's name.
+    pub source: String,
+    /// The partition's name.
+    pub partition: String,
+    /// The position in the partition.
+    pub position: u64,
+    /// The reason.
+    pub rejection: Rejection,
+}
+
+/// The log `dead_letters`.
+pub struct DeadLetterLog;
+
+const COLUMNS: &[Column] = &[
+    key("commit", ColumnType::Unsigned, "commit that the input is bound to"),
+    key("source", ColumnType::Text, "name of the source"),
+    key("partition", ColumnType::Text, "name of the partition, such as the file"),
+    key("position", ColumnType::Unsigned, "position in the partition: the line of a file"),
+    value("reason", ColumnType::Word(&RejectionReason::NAMES), "kind of reason"),
+    value("detail", ColumnType::Text, "the reason in words, with field and value"),
+    value("raw", ColumnType::Text, "the input as received, cut to 512 bytes"),
+];
+
+impl Log for DeadLetterLog {
+    type Entry = DeadLetterRow;
+    type Row = DeadLetterRow;
+    const VIEW: View = View {
+        name: "dead_letters",
+        kind: ViewKind::Log,
+        columns: COLUMNS,
+        doc: "input that could not become a record, and why",
+        history: false,
+        recorded: true,
+    };
+
+    fn rows(row: &DeadLetterRow) -> &[DeadLetterRow] {
+        slice::from_ref(row)
+    }
+
+    fn bytes(row: &DeadLetterRow) -> usize {
+        let Rejection { detail, raw, .. } = &row.rejection;
+        let texts = [&row.source, &row.partition, detail, raw].map(String::len);
+        size_of::<DeadLetterRow>() + texts.iter().sum::<usize>()
+    }
+
+    fn order(one: &DeadLetterRow, other: &DeadLetterRow) -> Ordering {
+        let key = |row: &DeadLetterRow| (row.source.clone(), row.partition.clone(), row.position);
+        key(one).cmp(&key(other))
+    }
+
+    fn cells(row: &DeadLetterRow, _commit: Commit, _labels: &Labels, into: &mut Vec<Cell>) {
+        into.extend([
+            Cell::Unsigned(row.commit.0),
+            Cell::Text(row.source.clone()),
+            Cell::Text(row.partition.clone()),
+            Cell::Unsigned(row.position),
+            Cell::Word(row.rejection.reason.name()),
+            Cell::Text(row.rejection.detail.clone()),
+            Cell::Text(row.rejection.raw.clone()),
+        ]);
+    }
+}

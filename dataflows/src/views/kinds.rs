@@ -1,0 +1,149 @@
+//! What a view is made of: its schema, the order of its rows, their cells, and how they are taken from the output of an
+//! operator. `publish/` arranges and reads views by these traits alone.
+
+use std::cmp::Ordering;
+
+use market::Commit;
+use operators::arrange::RowData;
+
+use rows::{Cell, Dimension, Labels, RowFilter, View};
+
+/// A keyed view.
+pub trait Keyed: 'static {
+    /// The key. Its order begins with its prefix.
+    type Key: RowData + Copy;
+    /// The rest of the row, or of all rows with this key. It must be small or shared, because merges of batches copy
+    /// it.
+    type Value: RowData;
+    /// The view.
+    const VIEW: View;
+    /// The dimensions by which keys are ordered, at most three. The first one is the dimension of the shards.
+    const ORDER: &'static [Dimension];
+
+    /// Whether a row is part of the view's history.
+    fn in_history(_value: &Self::Value) -> bool {
+        false
+    }
+
+    /// The number of row slots of a value; some slots may be empty.
+    fn rows_per_entry(_value: &Self::Value) -> usize {
+        1
+    }
+
+    /// Whether this slot of a value is a row.
+    fn has(_value: &Self::Value, _part: usize) -> bool {
+        true
+    }
+
+    /// Whether this slot of two values of one key is the same row.
+    fn same(one: &Self::Value, other: &Self::Value, _part: usize) -> bool {
+        one == other
+    }
+
+    /// Approximate bytes that a value has on the heap and shares with its copies.
+    fn shared_bytes(_value: &Self::Value) -> usize {
+        0
+    }
+
+    /// The prefix of a key: the ordinals of its dimensions, then zeros.
+    fn prefix(key: &Self::Key) -> KeyPrefix;
+
+    /// The lowest key whose prefix is this one or later.
+    fn lowest(prefix: KeyPrefix) -> Self::Key;
+
+    /// Appends the cells of the row in this slot of a value.
+    fn cells(
+        key: &Self::Key,
+        value: &Self::Value,
+        part: usize,
+        labels: &Labels,
+        into: &mut Vec<Cell>,
+    );
+}
+
+/// The leading dimensions of a key, as ordinals.
+pub type KeyPrefix = [u64; 3];
+
+/// The slots of a value that are rows.
+pub fn rows_of<V: Keyed>(value: &V::Value) -> impl Iterator<Item = usize> {
+    (0..V::rows_per_entry(value)).filter(|part| V::has(value, *part))
+}
+
+/// A keyed view whose rows are taken from the output of an operator.
+pub trait TakeRows: Keyed + Sized {
+    /// The output.
+    type Out: Clone + 'static;
+
+    /// Takes the changes of rows that are in an output.
+    fn take(out: Self::Out, rows: &mut impl RowChanges<Self>);
+}
+
+/// Takes the changes of a commit.
+pub trait RowChanges<V: Keyed> {
+    /// Replaces the row `before` by `after`.
+    fn change(&mut self, key: V::Key, before: Option<V::Value>, after: Option<V::Value>);
+
+    /// Inserts a row that existed before and is emitted again after a restore.
+    fn restored(&mut self, key: V::Key, value: V::Value);
+}
+
+/// A log.
+pub trait Log: 'static {
+    /// What is retained: a row, or several.
+    type Entry: Clone + Send + Sync + 'static;
+    /// What becomes a row.
+    type Row: 'static;
+    /// The view.
+    const VIEW: View;
+    /// What bounds the log.
+    const BOUND: LogBound = LogBound::LogBytes;
+    /// A subscriber more than this many rows behind gets a resync.
+    const CATCH_UP_ROWS_MAX: usize = usize::MAX;
+
+    /// The rows of an entry.
+    fn rows(entry: &Self::Entry) -> &[Self::Row];
+
+    /// Approximate bytes that an entry takes. They do not change.
+    fn bytes(_entry: &Self::Entry) -> usize {
+        size_of::<Self::Entry>()
+    }
+
+    /// False only of rows that the filter excludes; a quick look before cells are made.
+    fn may_match(_row: &Self::Row, _filter: &RowFilter) -> bool {
+        true
+    }
+
+    /// The order of rows within a commit. It does not depend on the order in which workers append.
+    fn order(one: &Self::Row, other: &Self::Row) -> Ordering;
+
+    /// Appends the cells of a row.
+    fn cells(row: &Self::Row, commit: Commit, labels: &Labels, into: &mut Vec<Cell>);
+}
+
+/// A log whose entries are taken from the output of an operator.
+pub trait TakeEntry: Log {
+    /// The output.
+    type Out: 'static;
+
+    /// The entry that is in an output, if there is one.
+    fn take(out: &Self::Out) -> Option<Self::Entry>;
+}
+
+/// The key of the configuration that bounds a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogBound {
+    /// `limits.log_bytes`.
+    LogBytes,
+    /// `limits.trade_log_bytes`; the log is off where nobody can read it.
+    TradeLogBytes,
+}
+
+impl LogBound {
+    /// The key in `[limits]`.
+    pub fn key(self) -> &'static str {
+        match self {
+            LogBound::LogBytes => "log_bytes",
+            LogBound::TradeLogBytes => "trade_log_bytes",
+        }
+    }
+}
