@@ -1,18 +1,16 @@
 //! Runs a configured job: starts its workers, dispatches commits to them, and reports the result.
 
 mod live;
+mod replay;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use connectors::{FileKey, Place, SourceError};
-use market::{
-    Catalog, Commit, EventTime, Generation, Numbered, PartitionId, RegistryError, SourceId,
-};
-use operators::{NoStates, StateStore};
+use connectors::{FileKey, SourceError};
+use market::{Catalog, Commit, Generation, Numbered, PartitionId, RegistryError, SourceId};
+use operators::StateStore;
 use tokio::runtime::Handle;
 
 use crate::clock::CommitClock;
@@ -23,12 +21,9 @@ use crate::health::HealthMonitor;
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::{CommitDispatcher, DispatchError, Resume};
 use crate::ingest::http_ingest::HttpIngest;
-use crate::ingest::play::Pacer;
-use crate::ingest::reader_thread::{ReadProgress, ReaderThread};
-use crate::ingest::recording::{Recorder, Recording, RecordingError, RecordingHeader};
-use crate::ingest::sequencer::{
-    NameTables, Naming, RecordingEnd, SequencerError, Stop, now, sequence_files, sequence_recording,
-};
+use crate::ingest::reader_thread::ReadProgress;
+use crate::ingest::recording::{Recorder, RecordingError, RecordingHeader};
+use crate::ingest::sequencer::{SequencerError, now};
 use crate::ingest::source_status::SourceStatuses;
 use crate::jobs::candles::OPERATORS;
 use crate::output::{OutputError, ResultsFolder, digest, names, write_views};
@@ -37,9 +32,7 @@ use crate::telemetry::{Metrics, Totals};
 use crate::views::{VIEWS, View, ViewReader};
 
 pub use live::run_live;
-
-/// The most batches that a reader thread may be ahead of the sequencer.
-const READER_BATCHES: usize = 4;
+pub use replay::{replay_files, replay_recording};
 
 /// Why a job could not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -412,58 +405,6 @@ fn recorder_at(
     Recorder::create(path, header, names, options.force)
 }
 
-/// Replays the files of a configuration as bare files.
-pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result<Report, RunError> {
-    if config.sources.is_empty() {
-        return Err(RunError::NothingToReplay);
-    }
-    if let Some(endless) = config.sources.iter().find(|source| source.source.is_endless()) {
-        return Err(RunError::Endless(endless.names.name.clone()));
-    }
-    let mut job = Job::new(&config, Arc::new(NoStates), options)?;
-    let names = config.source_names();
-    let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);
-    if let Some(clients) = config.ingest_source() {
-        clock.end(clients.number(), 0); // none sends rows to a replay
-    }
-    let readers_stop = Stop::default();
-    let mut partitions = Vec::new();
-    let mut readers = Vec::new();
-    for source in &config.sources {
-        let mut numbers = BTreeSet::new();
-        for place in source.source.partitions() {
-            let name = source.source.partition_name(place);
-            let partition = config.registries.register_partition(source.id, &name)?;
-            numbers.insert(partition);
-            let (number, partition) = (source.id.number(), partition.number());
-            let (sender, receiver) = sync_channel(READER_BATCHES);
-            let reader = ReaderThread {
-                source: number,
-                partition,
-                reader: open(source, place)?,
-                player: None,
-                sender,
-                idle_after: None, // files are never idle
-                progress: job.progress.clone(),
-                connections: job.connections.clone(),
-                stop: readers_stop.clone(),
-            };
-            readers.push(reader.start().map_err(RunError::Thread)?);
-            partitions.push(((number, partition), receiver));
-        }
-        leave_out_others(&mut clock, (source.id, source.timing.partitions), &numbers);
-    }
-    let pacer = options.speed.map(Pacer::new);
-    let rows = config.file_rows;
-    let naming = Naming { sources: &names, catalog: &config.catalog };
-    let sequenced =
-        sequence_files(clock, naming, partitions, rows, pacer, &mut job.dispatcher, stop);
-    readers_stop.set();
-    readers.into_iter().for_each(|reader| drop(reader.join()));
-    let sequenced = sequenced.map(|()| !stop.is_set()).map_err(RunError::Sequencer);
-    job.finish(sequenced, options)
-}
-
 /// Leaves out those of the first `count` partitions of a source that it has had and has no more.
 fn leave_out_others(
     clock: &mut CommitClock,
@@ -472,43 +413,6 @@ fn leave_out_others(
 ) {
     let gone = (0..count).filter(|number| !open.contains(&PartitionId::of_number(*number)));
     gone.for_each(|number| clock.leave_out(source.number(), number));
-}
-
-/// Replays a recording; `config` is the one in its header, perhaps with other workers. Its registries are those of the
-/// recording, or go on from them.
-pub fn replay_recording(
-    config: &Config,
-    mut recording: Recording,
-    states: Arc<dyn StateStore>,
-    options: &RunOptions,
-    stop: &Stop,
-) -> Result<Report, RunError> {
-    let header = recording.header();
-    config.registries.with(|here| here.agree(&header.registries))?;
-    let mut job = Job::of_generation(header.generation, config, states, options)?;
-    let pacer = options.speed.map(Pacer::new);
-    let (dispatcher, progress) = (&mut job.dispatcher, job.progress.clone());
-    let slot = progress.slot();
-    let sequenced = sequence_recording(
-        &mut recording,
-        NameTables { catalog: &config.catalog, registries: &config.registries },
-        options.until,
-        pacer,
-        dispatcher,
-        &|read| progress.note(slot, Some(read)),
-        stop,
-    );
-    let cut = matches!(sequenced, Ok(RecordingEnd::Cut));
-    let sequenced = sequenced.map(|end| end != RecordingEnd::Early).map_err(RunError::Sequencer);
-    let report = job.finish(sequenced, options)?;
-    Ok(Report { cut, ..report })
-}
-
-fn open(
-    source: &ConfiguredSource,
-    partition: u32,
-) -> Result<Box<dyn connectors::PartitionReader>, RunError> {
-    source.source.open(partition, Place::Earliest).map_err(|error| not_opened(source, error))
 }
 
 fn not_opened(source: &ConfiguredSource, error: SourceError) -> RunError {

@@ -4,6 +4,7 @@
 mod calendars;
 mod deprecated;
 mod files;
+mod instruments;
 mod layers;
 mod nearest;
 mod outliers;
@@ -23,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use market::{
-    Calendars, Catalog, EventTime, InstrumentRule, InstrumentSpec, Numbered, Registries,
-    SharedRegistries, SourceId, Span, TimeUnit, Timeframe,
+    Calendars, Catalog, EventTime, Numbered, Registries, SharedRegistries, SourceId, Span,
+    TimeUnit, Timeframe,
 };
 use operators::indicators::IndicatorsConfig;
 
@@ -199,7 +200,7 @@ impl RawConfig {
             rule,
             ..
         } = self;
-        let (calendars, spec) = instruments(&job, instrument, &made, &registries)?;
+        let (calendars, spec) = instruments::check(&job, instrument, &made, &registries)?;
         let catalog = Catalog::new(spec, limits.instruments);
         let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
         let accounts = portfolios::Written {
@@ -442,49 +443,4 @@ fn not_after(text: Option<&str>) -> Result<EventTime, ConfigError> {
         place: "job.not_after".to_owned(),
         problem: format!("`{text}` {error}"),
     })
-}
-
-/// The calendars by number, and the rules that refer to them.
-fn instruments(
-    job: &RawJob,
-    instruments: Vec<RawInstrument>,
-    made: &calendars::Made,
-    registries: &SharedRegistries,
-) -> Result<(Calendars, Vec<InstrumentRule>), ConfigError> {
-    let numbered = |name: &str, place: &str| {
-        let calendar = made.named(name).map_err(ConfigError::at(place))?;
-        let id = registries.register_calendar(calendar.name());
-        id.map_err(|error| ConfigError::at(place)(error.to_string()))
-    };
-    let of_job = numbered(&job.calendar, "job.calendar")?;
-    let mut rules = Vec::with_capacity(instruments.len() + 1);
-    for (index, raw) in instruments.into_iter().enumerate() {
-        let place = format!("instrument[{index}] (pattern `{}`)", raw.pattern);
-        let calendar = raw.calendar.as_deref().map(|name| numbered(name, &place)).transpose()?;
-        let rule = InstrumentRule {
-            pattern: raw.pattern,
-            spec: InstrumentSpec {
-                price_scale: raw.price_decimals,
-                quantity_scale: raw.size_decimals,
-                calendar: calendar.unwrap_or(of_job),
-            },
-            quote: Arc::from(raw.quote),
-            multiplier: raw.multiplier,
-            negative_prices: raw.negative_prices,
-        };
-        rule.check().map_err(ConfigError::at(place))?;
-        rules.push(rule);
-    }
-    let any = InstrumentRule::any();
-    rules.push(InstrumentRule { spec: InstrumentSpec { calendar: of_job, ..any.spec }, ..any });
-    let names = registries.with(|registries| registries.calendars.names().to_vec());
-    let calendars = names.iter().map(|name| {
-        made.named(name).map_err(|problem| {
-            let needed = "it must stay configured: bars that were saved or recorded follow it";
-            ConfigError::at("calendar")(format!("{problem}; {needed}"))
-        })
-    });
-    let calendars = calendars.collect::<Result<_, _>>()?;
-    let calendars = Calendars::new(calendars).map_err(ConfigError::at("instrument"))?;
-    Ok((calendars, rules))
 }
