@@ -119,7 +119,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
 /// Like the board of a run with subscribers, but without the trade log.
 fn board(config: &Config) -> Board {
     Board::new(BoardConfig {
-        entries: entries(config.job.kind.views),
+        views: entries(config.job.kind.views).iter().map(|entry| &entry.stored).collect(),
         workers: 1,
         operators: config.job.kind.operators,
         labels: config.labels(),

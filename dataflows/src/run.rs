@@ -181,7 +181,7 @@ impl Job {
 /// The board of a job; it retains what `options` need.
 fn board(config: &Config, options: &RunOptions) -> Board {
     Board::new(BoardConfig {
-        entries: entries(config.job.kind.views),
+        views: entries(config.job.kind.views).iter().map(|entry| &entry.stored).collect(),
         workers: config.workers,
         operators: config.job.kind.operators,
         labels: config.labels(),

@@ -37,10 +37,10 @@ const ENTRIES: &[Entry] = &[
 
 /// The schemas of all views, in the order of the list.
 pub const VIEWS: &[View] = &{
-    let mut views = [ENTRIES[0].view; ENTRIES.len()];
+    let mut views = [ENTRIES[0].stored.view; ENTRIES.len()];
     let mut at = 0;
     while at < views.len() {
-        views[at] = ENTRIES[at].view;
+        views[at] = ENTRIES[at].stored.view;
         at += 1;
     }
     views
@@ -51,7 +51,8 @@ pub const RENAMED: &[(&str, &str)] = &[("providers", "sources")];
 
 /// The entries of the views of a job.
 pub fn entries(views: ViewList) -> Vec<&'static Entry> {
-    let is_own = |entry: &&Entry| views.views.iter().any(|view| view.name == entry.view.name);
+    let is_own =
+        |entry: &&Entry| views.views.iter().any(|view| view.name == entry.stored.view.name);
     ENTRIES.iter().filter(is_own).collect()
 }
 

@@ -2,8 +2,9 @@
 
 use market::{BarState, Candle, CandleKey, CauseKind};
 
+use crate::cell::Cell;
 use crate::column::{Column, ColumnType, NOTIONAL, PRICE, QUANTITY, count, key, value};
-use crate::row::{Cell, Row};
+use crate::row::Row;
 
 /// One bar with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::row::Cell;
+use crate::cell::Cell;
 
 /// A column of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,6 +7,7 @@
 //! (JSON and CSV) → `readers` (the threads that read for clients).
 
 mod candle_row;
+mod cell;
 mod column;
 mod labels;
 mod reader;
@@ -18,13 +19,14 @@ mod text;
 mod view;
 
 pub use candle_row::CandleRow;
+pub use cell::Cell;
 pub use column::{Column, ColumnType, NOTIONAL, PRICE, QUANTITY, Scale, Unit, count, key, value};
 pub use labels::{Labels, PartitionNames};
 pub use reader::{
     AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, ReadFuture, Scan, Snapshot,
     SnapshotPart, ViewReader,
 };
-pub use row::{Cell, Row};
+pub use row::Row;
 pub use row_filter::{Dimension, KeyRange, OPEN_TIME, RowFilter};
 pub use text::{cell_json, cell_text, plain_text, row_json, write_csv_header, write_csv_row};
 pub use view::{View, ViewKind, ViewList};

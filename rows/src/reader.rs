@@ -8,7 +8,7 @@ use std::time::Duration;
 use market::{Candle, CandleKey, Commit, EventTime};
 use tokio::sync::watch;
 
-use crate::row::Cell;
+use crate::cell::Cell;
 use crate::row_filter::RowFilter;
 use crate::view::{View, ViewKind};
 

@@ -2,7 +2,7 @@
 
 use market::{EventTime, InstrumentId, PortfolioId, Timeframe};
 
-use crate::row::Cell;
+use crate::cell::Cell;
 use crate::text::plain_text;
 use crate::view::View;
 

@@ -4,8 +4,8 @@ use market::{Catalog, decimal};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::cell::Cell;
 use crate::column::Column;
-use crate::row::Cell;
 
 /// The plain text of a cell, as in CSV; empty for [`Cell::Null`].
 pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {

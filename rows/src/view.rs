@@ -1,7 +1,7 @@
 //! A view: a named output of a job.
 
+use crate::cell::Cell;
 use crate::column::Column;
-use crate::row::Cell;
 
 /// A named output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

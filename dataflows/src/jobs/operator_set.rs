@@ -9,14 +9,18 @@ use timely::dataflow::StreamVec;
 
 use super::JobPlan;
 use crate::publish::{Board, ViewOutputs};
+use crate::view_list::entries;
 use crate::views::TradeLog;
 use crate::views::kinds::Log;
+use rows::ViewList;
 
 /// The ledger's name.
 pub const LEDGER: &str = "ledger";
 
 /// Makes the operators of a job on one worker.
 pub(super) struct OperatorSet<'scope, 'a> {
+    /// The views of the job.
+    pub(super) views: ViewList,
     /// The commits.
     pub(super) contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
     /// Where results go.
@@ -53,7 +57,8 @@ impl<'scope> OperatorSet<'scope, '_> {
 
     /// The views of the job, not yet connected.
     pub(super) fn views(&self) -> ViewOutputs<'scope> {
-        ViewOutputs::new(self.contexts.clone(), self.states.restored_at(), self.board)
+        let entries = entries(self.views);
+        ViewOutputs::new(entries, self.contexts.clone(), self.states.restored_at(), self.board)
     }
 
     /// The gauge of an operator.

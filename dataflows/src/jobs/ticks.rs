@@ -48,7 +48,7 @@ fn build(
 ) -> Result<WorkerViews, StateError> {
     let JobContext { deliveries, activator, board, metrics, sources, states } = context;
     let (contexts, records, _accounts) = feed(scope, deliveries, activator);
-    let set = OperatorSet { contexts, board, states };
+    let set = OperatorSet { views: plan.kind.views, contexts, board, states };
     let ledger = set.ledger(plan, records)?;
     let gaps = ledger.clone().flat_map(LedgerOut::gap);
 

@@ -19,7 +19,6 @@ use timely::scheduling::Activator;
 use super::batches::{Batch, BatchList, RowUpdate};
 use super::board::{Board, Published};
 use super::ring::Ring;
-use super::view_outputs::WorkerViews;
 use crate::telemetry::Metrics;
 use crate::views::kinds::Keyed;
 
@@ -50,6 +49,19 @@ pub struct Arranged {
     pub now: Box<dyn Arrangement>,
     /// The rows at snapshot points, if the view has a history.
     pub before: Option<Box<dyn Arrangement>>,
+}
+
+/// The views of a job on one worker.
+#[derive(Default)]
+pub struct WorkerViews {
+    /// The arrangements of keyed views.
+    pub(super) arranged: Vec<Arranged>,
+    /// How far the logs are.
+    pub(super) logs: Vec<Handle<Time>>,
+    /// The views that are taken from outputs.
+    pub(super) taken: Vec<&'static str>,
+    /// Those of them that are connected to one.
+    pub(super) connected: Vec<&'static str>,
 }
 
 /// Arranges this worker's rows of a view.
@@ -146,9 +158,7 @@ impl Publisher {
         board: Arc<Board>,
         metrics: Metrics,
     ) -> Publisher {
-        let WorkerViews { arranged: mut views, logs, mut connected } = views;
-        let taken = board.entries.iter().filter(|entry| entry.connector.is_some());
-        let mut taken: Vec<&str> = taken.map(|entry| entry.view.name).collect();
+        let WorkerViews { arranged: mut views, logs, mut taken, mut connected } = views;
         taken.sort_unstable();
         connected.sort_unstable();
         assert_eq!(connected, taken, "a job publishes the output of each of its views once");

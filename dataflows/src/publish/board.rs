@@ -11,11 +11,11 @@ use operators::Gauge;
 use super::batches::BatchList;
 use super::change_log::Exempt;
 use super::digest::Digest;
-use super::entry::{Entry, EntryKind};
 use super::keyed_reads::KeyedReads;
 use super::logs::RetainedLog;
 use super::ring::Ring;
 use super::snapshot_points::SnapshotPoints;
+use super::stored_view::{Storage, StoredView};
 use super::table::Table;
 use crate::views::kinds::LogBound;
 use rows::{AsOf, Frontier, Labels, ReadError, View};
@@ -25,8 +25,6 @@ pub struct Board {
     slots: Mutex<Slots>,
     moved: Condvar,
     failed: AtomicBool,
-    /// The views of the job.
-    pub entries: Vec<&'static Entry>,
     /// The keyed views whose rows come from workers, by position.
     keyed: Vec<(&'static str, KeyedReads)>,
     /// The latest changes of keyed views, by position.
@@ -85,7 +83,7 @@ pub struct Published {
 /// The parameters of a board.
 pub struct BoardConfig {
     /// The views of the job.
-    pub entries: Vec<&'static Entry>,
+    pub views: Vec<&'static StoredView>,
     /// The number of workers that publish.
     pub workers: usize,
     /// The operators that report their bytes.
@@ -129,7 +127,7 @@ pub struct WorkerFailed;
 impl Board {
     /// An empty board.
     pub fn new(config: BoardConfig) -> Board {
-        let BoardConfig { entries, workers, operators, labels, digests, .. } = config;
+        let BoardConfig { views, workers, operators, labels, digests, .. } = config;
         let slot = Slot { upper: 0, since: 0, published: Published::default() };
         let slots =
             Slots { workers: vec![slot; workers], announced: VecDeque::new(), complete: None };
@@ -138,16 +136,16 @@ impl Board {
             .map(|position| (position, Arc::default()))
             .collect();
         let (mut keyed, mut logs, mut tables) = (Vec::new(), BTreeMap::new(), Vec::new());
-        for Entry { view, kind, .. } in entries.iter().copied() {
-            match kind {
-                EntryKind::Keyed(reads) => keyed.push((view.name, *reads)),
-                EntryKind::Log(LogBound::LogBytes, empty) => {
+        for StoredView { view, storage } in views.iter().copied() {
+            match storage {
+                Storage::Keyed(reads) => keyed.push((view.name, *reads)),
+                Storage::Log(LogBound::LogBytes, empty) => {
                     logs.insert(view.name, empty(config.log_bytes_max));
                 }
-                EntryKind::Log(LogBound::TradeLogBytes, empty) => {
+                Storage::Log(LogBound::TradeLogBytes, empty) => {
                     logs.insert(view.name, empty(config.trade_log_bytes_max));
                 }
-                EntryKind::Table => tables.push(Table::new(view, config.ring_bytes_max)),
+                Storage::Table => tables.push(Table::new(view, config.ring_bytes_max)),
             }
         }
         Board {
@@ -159,7 +157,6 @@ impl Board {
                 .iter()
                 .map(|_| Ring::new(config.ring_bytes_max, Exempt::Nothing))
                 .collect(),
-            entries,
             keyed,
             logs,
             tables,

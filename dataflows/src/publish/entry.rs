@@ -6,39 +6,30 @@ use market::Commit;
 use operators::keyed::Time;
 use timely::dataflow::StreamVec;
 
+use super::append::append;
 use super::arranged::Arranged;
 use super::batches::RowUpdate;
 use super::board::Board;
 use super::keyed_reads::KeyedReads;
-use super::logs::{LogOf, RetainedLog, append};
+use super::logs::LogOf;
+use super::output_context::OutputContext;
 use super::row_changes::{publish, publish_updates};
-use super::view_outputs::ViewOutputs;
-use crate::views::kinds::{Keyed, Log, LogBound, TakeEntry, TakeRows};
+use super::stored_view::{Storage, StoredView};
+use crate::views::kinds::{Keyed, Log, TakeEntry, TakeRows};
 use rows::View;
 
 /// A view of the list.
 pub struct Entry {
-    /// The view.
-    pub view: View,
-    pub(super) kind: EntryKind,
+    /// The view, and what holds its rows.
+    pub stored: StoredView,
     /// Connects the view to the output of an operator: a [`KeyedConnector`] or a [`LogConnector`] of the output's
     /// type. None if the rows do not come from operators.
     pub(super) connector: Option<&'static (dyn Any + Send + Sync)>,
 }
 
-/// What holds the rows of a view.
-pub(super) enum EntryKind {
-    /// Arrangements, read by these functions.
-    Keyed(KeyedReads),
-    /// A log; the function makes an empty one of at most so many bytes.
-    Log(LogBound, fn(usize) -> Box<dyn RetainedLog>),
-    /// A table.
-    Table,
-}
-
 /// Publishes and arranges a stream of outputs.
 pub(super) struct KeyedConnector<O: 'static>(
-    pub(super) for<'s> fn(StreamVec<'s, Time, O>, &ViewOutputs<'s>) -> Arranged,
+    pub(super) for<'s> fn(StreamVec<'s, Time, O>, &OutputContext<'s>) -> Arranged,
 );
 
 /// Appends what some outputs of a commit hold for a log.
@@ -47,22 +38,14 @@ pub(super) struct LogConnector<O: 'static>(pub(super) fn(&[O], Commit, &Board));
 /// A keyed view whose rows are taken from the output of an operator.
 pub const fn keyed<V: TakeRows>() -> Entry {
     let connector: &'static KeyedConnector<V::Out> = const { &KeyedConnector(publish::<V>) };
-    Entry {
-        view: V::VIEW,
-        kind: EntryKind::Keyed(KeyedReads::of::<V>()),
-        connector: Some(connector),
-    }
+    Entry { stored: keyed_view::<V>(), connector: Some(connector) }
 }
 
 /// A keyed view whose operator puts out net changes of rows.
 pub const fn updates<V: Keyed>() -> Entry {
     let connector: &'static KeyedConnector<RowUpdate<V>> =
         const { &KeyedConnector(publish_updates::<V>) };
-    Entry {
-        view: V::VIEW,
-        kind: EntryKind::Keyed(KeyedReads::of::<V>()),
-        connector: Some(connector),
-    }
+    Entry { stored: keyed_view::<V>(), connector: Some(connector) }
 }
 
 /// A log whose entries are taken from the output of an operator.
@@ -73,12 +56,17 @@ pub const fn log<L: TakeEntry>() -> Entry {
 
 /// A log whose entries are [appended](append) by other threads than workers.
 pub const fn own_log<L: Log>() -> Entry {
-    Entry { view: L::VIEW, kind: EntryKind::Log(L::BOUND, LogOf::<L>::boxed), connector: None }
+    let storage = Storage::Log(L::BOUND, LogOf::<L>::boxed);
+    Entry { stored: StoredView { view: L::VIEW, storage }, connector: None }
 }
 
 /// A table, which the commit dispatcher updates.
 pub const fn table(view: View) -> Entry {
-    Entry { view, kind: EntryKind::Table, connector: None }
+    Entry { stored: StoredView { view, storage: Storage::Table }, connector: None }
+}
+
+const fn keyed_view<V: Keyed>() -> StoredView {
+    StoredView { view: V::VIEW, storage: Storage::Keyed(KeyedReads::of::<V>()) }
 }
 
 fn append_taken<L: TakeEntry>(outputs: &[L::Out], commit: Commit, board: &Board) {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use market::Commit;
 use tokio::sync::watch;
 
-use super::board::Board;
 use super::change_log::{ChangeLog, Commits, Exempt, Retained};
-use super::digest::Digest;
 use super::log_rows::{LogEntry, LogQuery, ScanEnd};
 use super::snapshots::{LogSnapshot, LogSource};
 use crate::views::kinds::Log;
@@ -97,26 +95,9 @@ impl<L: Log> LogOf<L> {
         Box::new(LogOf::<L>::new(bytes_max))
     }
 
-    fn append(&self, commit: Commit, entry: L::Entry) {
+    pub(super) fn append(&self, commit: Commit, entry: L::Entry) {
         self.0.append(commit, LogItem(entry));
     }
-}
-
-/// Appends an entry to the log of a view and to its digest. Nothing happens if the job does not have the view.
-pub fn append<L: Log>(board: &Board, commit: Commit, entry: L::Entry) {
-    let log = board.log(L::VIEW.name).and_then(|log| log.as_any().downcast_ref::<LogOf<L>>());
-    let Some(log) = log else { return };
-    if board.digests {
-        let (mut cells, mut digest) = (Vec::new(), Digest::default());
-        for row in L::rows(&entry) {
-            cells.clear();
-            L::cells(row, commit, &board.labels, &mut cells);
-            L::VIEW.debug_check(&cells);
-            digest.change(commit, &cells, 1);
-        }
-        board.add_changes(L::VIEW.name, digest);
-    }
-    log.append(commit, entry);
 }
 
 impl<L: Log> Clone for LogItem<L> {

@@ -6,6 +6,7 @@
 //! Reading order: `entry` (a line of the list of views) → `view_outputs` (connects views to operators) → `row_changes` (the
 //! changes of a commit) → `arranged` and `logs` → `board` → `reader`.
 
+mod append;
 mod arranged;
 mod batches;
 mod board;
@@ -16,23 +17,27 @@ mod history;
 mod keyed_reads;
 mod log_rows;
 mod logs;
+mod output_context;
 mod reader;
 mod ring;
 mod row_changes;
 mod scan;
 mod snapshot_points;
 mod snapshots;
+mod stored_view;
 mod table;
 mod view_outputs;
 
-pub use arranged::{Arranged, Arrangement, Publisher};
+pub use append::append;
+pub use arranged::{Arranged, Arrangement, Publisher, WorkerViews};
 pub use board::{Board, BoardConfig, ConsistentCut, Published, WorkerFailed};
 pub use change_log::{ChangeLog, Commits, Exempt, Retained};
 pub use digest::{Digest, ViewDigest};
 pub use entry::Entry;
-pub use logs::{RetainedLog, append};
+pub use logs::RetainedLog;
 pub use reader::BoardReader;
 pub use ring::Ring;
 pub use snapshot_points::SnapshotPoints;
+pub use stored_view::StoredView;
 pub use table::Table;
-pub use view_outputs::{ViewOutputs, WorkerViews};
+pub use view_outputs::ViewOutputs;

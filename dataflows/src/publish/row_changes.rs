@@ -13,7 +13,7 @@ use super::batches::RowUpdate;
 use super::board::Board;
 use super::digest::Digest;
 use super::history::arrange_history;
-use super::view_outputs::ViewOutputs;
+use super::output_context::OutputContext;
 use crate::views::kinds::{Keyed, RowChanges, TakeRows, rows_of};
 use rows::Cell;
 
@@ -22,7 +22,7 @@ use rows::Cell;
 /// Rows that are emitted again after a restore enter the arrangement only.
 pub(super) fn publish<'scope, V: TakeRows>(
     output: StreamVec<'scope, Time, V::Out>,
-    to: &ViewOutputs<'scope>,
+    to: &OutputContext<'scope>,
 ) -> Arranged {
     let board = Arc::clone(&to.board);
     let updates = output.unary(Pipeline, V::VIEW.name, move |_capability, _info| {
@@ -44,7 +44,7 @@ pub(super) fn publish<'scope, V: TakeRows>(
 /// Arranges rows that are net changes already, without copying their containers.
 pub(super) fn publish_updates<'scope, V: Keyed>(
     output: StreamVec<'scope, Time, RowUpdate<V>>,
-    to: &ViewOutputs<'scope>,
+    to: &OutputContext<'scope>,
 ) -> Arranged {
     let (board, restored) = (Arc::clone(&to.board), to.restored);
     let updates = output.unary(Pipeline, V::VIEW.name, move |_capability, _info| {
@@ -72,7 +72,7 @@ pub(super) fn publish_updates<'scope, V: Keyed>(
 /// Arranges the rows of a view, and its history if it has one.
 fn arranged<'scope, V: Keyed>(
     updates: StreamVec<'scope, Time, RowUpdate<V>>,
-    to: &ViewOutputs<'scope>,
+    to: &OutputContext<'scope>,
 ) -> Arranged {
     let points = &to.board.history;
     let has_history = V::VIEW.history && points.is_enabled();
