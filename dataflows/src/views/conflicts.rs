@@ -67,7 +67,7 @@ impl TakeEntry for ConflictLog {
     fn take(out: &LedgerOut) -> Option<Conflict> {
         match out {
             LedgerOut::Audit(event) => match &**event {
-                AuditEvent::Conflict(row) => Some(row.clone()),
+                AuditEvent::Conflict(row) => Some(*row),
                 _ => None,
             },
             _ => None,

@@ -75,7 +75,7 @@ impl TakeEntry for OutlierLog {
     fn take(out: &LedgerOut) -> Option<Outlier> {
         match out {
             LedgerOut::Audit(event) => match &**event {
-                AuditEvent::Outlier(row) => Some(row.clone()),
+                AuditEvent::Outlier(row) => Some(*row),
                 _ => None,
             },
             _ => None,

@@ -94,7 +94,7 @@ impl TakeEntry for RevisionLog {
     fn take(out: &LedgerOut) -> Option<Revision> {
         match out {
             LedgerOut::Audit(event) => match &**event {
-                AuditEvent::Revision(row) => Some(row.clone()),
+                AuditEvent::Revision(row) => Some(*row),
                 _ => None,
             },
             _ => None,

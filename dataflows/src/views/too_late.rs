@@ -63,7 +63,7 @@ impl TakeEntry for TooLateLog {
     fn take(out: &LedgerOut) -> Option<TooLate> {
         match out {
             LedgerOut::Audit(event) => match &**event {
-                AuditEvent::TooLate(row) => Some(row.clone()),
+                AuditEvent::TooLate(row) => Some(*row),
                 _ => None,
             },
             _ => None,

@@ -64,7 +64,7 @@ impl TakeEntry for UnmatchedLog {
     fn take(out: &LedgerOut) -> Option<Unmatched> {
         match out {
             LedgerOut::Audit(event) => match &**event {
-                AuditEvent::Unmatched(row) => Some(row.clone()),
+                AuditEvent::Unmatched(row) => Some(*row),
                 _ => None,
             },
             _ => None,
