@@ -34,7 +34,7 @@ use crate::publish::{Board, BoardConfig, BoardReader, ViewDigest};
 use crate::telemetry::{Metrics, Totals};
 use crate::view_list::entries;
 use crate::views::TradeLog;
-use crate::views::kinds::Log;
+use crate::views::kinds::LogView;
 use rows::ViewReader;
 
 pub use live::run_live;

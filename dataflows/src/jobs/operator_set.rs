@@ -10,7 +10,7 @@ use timely::dataflow::StreamVec;
 use super::JobPlan;
 use crate::publish::{Board, ViewOutputs};
 use crate::views::TradeLog;
-use crate::views::kinds::Log;
+use crate::views::kinds::LogView;
 
 /// The ledger's name.
 pub const LEDGER: &str = "ledger";

@@ -13,7 +13,7 @@ use super::keyed_reads::KeyedReads;
 use super::logs::{LogOf, RetainedLog, append};
 use super::row_changes::{publish, publish_updates};
 use super::view_outputs::ViewOutputs;
-use crate::views::kinds::{Keyed, Log, LogBound, TakeEntry, TakeRows};
+use crate::views::kinds::{KeyedView, LogBound, LogView, TakeEntry, TakeRows};
 use rows::View;
 
 /// A view of the list.
@@ -55,7 +55,7 @@ pub const fn keyed<V: TakeRows>() -> Entry {
 }
 
 /// A keyed view whose operator puts out net changes of rows.
-pub const fn updates<V: Keyed>() -> Entry {
+pub const fn updates<V: KeyedView>() -> Entry {
     let connector: &'static KeyedConnector<RowUpdate<V>> =
         const { &KeyedConnector(publish_updates::<V>) };
     Entry {
@@ -72,7 +72,7 @@ pub const fn log<L: TakeEntry>() -> Entry {
 }
 
 /// A log whose entries are [appended](append) by other threads than workers.
-pub const fn own_log<L: Log>() -> Entry {
+pub const fn own_log<L: LogView>() -> Entry {
     Entry { view: L::VIEW, kind: EntryKind::Log(L::BOUND, LogOf::<L>::boxed), connector: None }
 }
 
