@@ -11,7 +11,7 @@ use super::JobPlan;
 use crate::publish::{Board, ViewOutputs};
 use crate::view_list::entries;
 use crate::views::TradeLog;
-use crate::views::kinds::Log;
+use crate::views::kinds::LogView;
 use rows::ViewList;
 
 /// The ledger's name.

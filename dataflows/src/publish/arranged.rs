@@ -20,7 +20,7 @@ use super::batches::{Batch, BatchList, RowUpdate};
 use super::board::{Board, Published};
 use super::ring::Ring;
 use crate::telemetry::Metrics;
-use crate::views::kinds::Keyed;
+use crate::views::kinds::KeyedView;
 
 /// The arrangement of a keyed view on one worker, independent of its row type.
 pub trait Arrangement {
@@ -65,7 +65,7 @@ pub struct WorkerViews {
 }
 
 /// Arranges this worker's rows of a view.
-pub(super) fn arrange<'scope, V: Keyed>(
+pub(super) fn arrange<'scope, V: KeyedView>(
     updates: StreamVec<'scope, Time, RowUpdate<V>>,
 ) -> Box<dyn Arrangement> {
     let scope = updates.scope();
@@ -75,15 +75,15 @@ pub(super) fn arrange<'scope, V: Keyed>(
     Box::new(LocalArrangement::<V> { trace, new_batches })
 }
 
-type ViewSpine<V> = Spine<SharedBatch<<V as Keyed>::Key, <V as Keyed>::Value>>;
+type ViewSpine<V> = Spine<SharedBatch<<V as KeyedView>::Key, <V as KeyedView>::Value>>;
 type BatchQueue<V> = Rc<(Activator, RefCell<VecDeque<TraceReplayInstruction<ViewSpine<V>>>>)>;
 
-struct LocalArrangement<V: Keyed> {
+struct LocalArrangement<V: KeyedView> {
     trace: TraceAgent<ViewSpine<V>>,
     new_batches: BatchQueue<V>,
 }
 
-impl<V: Keyed> Arrangement for LocalArrangement<V>
+impl<V: KeyedView> Arrangement for LocalArrangement<V>
 where
     Vec<Batch<V>>: Send + Sync,
 {
@@ -131,7 +131,7 @@ where
 }
 
 /// Approximate bytes of a batch. It assumes that all values are about as large as the first one.
-fn bytes_of<V: Keyed>(batch: &Batch<V>) -> usize {
+fn bytes_of<V: KeyedView>(batch: &Batch<V>) -> usize {
     let cursor = batch.cursor();
     let beside = cursor.get_val(batch).map_or(0, V::shared_bytes);
     batch.len() * (size_of::<RowUpdate<V>>() + beside)

@@ -15,7 +15,7 @@ use super::logs::LogOf;
 use super::output_context::OutputContext;
 use super::row_changes::{publish, publish_updates};
 use super::stored_view::{Storage, StoredView};
-use crate::views::kinds::{Keyed, Log, TakeEntry, TakeRows};
+use crate::views::kinds::{KeyedView, LogView, TakeEntry, TakeRows};
 use rows::View;
 
 /// A view of the list.
@@ -42,7 +42,7 @@ pub const fn keyed<V: TakeRows>() -> Entry {
 }
 
 /// A keyed view whose operator puts out net changes of rows.
-pub const fn updates<V: Keyed>() -> Entry {
+pub const fn updates<V: KeyedView>() -> Entry {
     let connector: &'static KeyedConnector<RowUpdate<V>> =
         const { &KeyedConnector(publish_updates::<V>) };
     Entry { stored: keyed_view::<V>(), connector: Some(connector) }
@@ -55,7 +55,7 @@ pub const fn log<L: TakeEntry>() -> Entry {
 }
 
 /// A log whose entries are [appended](append) by other threads than workers.
-pub const fn own_log<L: Log>() -> Entry {
+pub const fn own_log<L: LogView>() -> Entry {
     let storage = Storage::Log(L::BOUND, LogOf::<L>::boxed);
     Entry { stored: StoredView { view: L::VIEW, storage }, connector: None }
 }
@@ -65,7 +65,7 @@ pub const fn table(view: View) -> Entry {
     Entry { stored: StoredView { view, storage: Storage::Table }, connector: None }
 }
 
-const fn keyed_view<V: Keyed>() -> StoredView {
+const fn keyed_view<V: KeyedView>() -> StoredView {
     StoredView { view: V::VIEW, storage: Storage::Keyed(KeyedReads::of::<V>()) }
 }
 

@@ -17,14 +17,14 @@ use timely::dataflow::operators::generic::Operator;
 use super::arranged::{Arrangement, arrange};
 use super::batches::RowUpdate;
 use super::snapshot_points::SnapshotPoints;
-use crate::views::kinds::Keyed;
+use crate::views::kinds::KeyedView;
 
 /// The net change since the last snapshot point: per key, rows with their counts. It is folded commit by commit, so
 /// that little work is left at a snapshot point.
-struct Net<V: Keyed>(BTreeMap<V::Key, Vec<(V::Value, i64)>>);
+struct Net<V: KeyedView>(BTreeMap<V::Key, Vec<(V::Value, i64)>>);
 
 /// Changes that wait until their commit is closed.
-struct Waiting<V: Keyed> {
+struct Waiting<V: KeyedView> {
     /// The capabilities of snapshot points that are not closed.
     snapshot_points: BTreeMap<Time, Capability<Time>>,
     /// Changes of open commits.
@@ -33,7 +33,7 @@ struct Waiting<V: Keyed> {
     net: Net<V>,
 }
 
-impl<V: Keyed> Net<V> {
+impl<V: KeyedView> Net<V> {
     fn add(&mut self, key: V::Key, value: V::Value, diff: i64) {
         let rows = self.0.entry(key).or_default();
         match rows.iter().position(|(known, _)| *known == value) {
@@ -55,7 +55,7 @@ impl<V: Keyed> Net<V> {
     }
 }
 
-impl<V: Keyed> Waiting<V> {
+impl<V: KeyedView> Waiting<V> {
     /// Folds the changes of all commits up to this one.
     fn fold_through(&mut self, commit: Time) {
         while let Some(first) = self.changes.first_entry().filter(|first| *first.key() <= commit) {
@@ -69,7 +69,7 @@ impl<V: Keyed> Waiting<V> {
 }
 
 /// Arranges the changes of a view from one snapshot point to the next.
-pub(super) fn arrange_history<'scope, V: Keyed>(
+pub(super) fn arrange_history<'scope, V: KeyedView>(
     updates: StreamVec<'scope, Time, RowUpdate<V>>,
     contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
     points: Arc<SnapshotPoints>,

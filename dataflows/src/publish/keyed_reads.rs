@@ -6,7 +6,7 @@ use market::Commit;
 
 use super::batches::{BatchList, unpack};
 use super::scan::{self, KeyedSnapshot};
-use crate::views::kinds::Keyed;
+use crate::views::kinds::KeyedView;
 use rows::readers::{Allowance, Exceeded};
 use rows::{Change, Dimension, Frontier, Labels, Page, RowFilter, Scan, Snapshot, View};
 
@@ -40,7 +40,7 @@ pub(super) type ReadChanges = fn(
 
 impl KeyedReads {
     /// Those of a view.
-    pub(super) const fn of<V: Keyed>() -> KeyedReads {
+    pub(super) const fn of<V: KeyedView>() -> KeyedReads {
         KeyedReads {
             sharded_by: V::ORDER[0],
             read: |batch_lists, frontier, scan, labels, allowance| {

@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use super::change_log::{ChangeLog, Commits, Exempt, Retained};
 use super::log_rows::{LogEntry, LogQuery, ScanEnd};
 use super::snapshots::{LogSnapshot, LogSource};
-use crate::views::kinds::Log;
+use crate::views::kinds::LogView;
 use rows::readers::{Allowance, Exceeded};
 use rows::{Cell, Frontier, Labels, Page, RowFilter, Scan, Snapshot, View};
 
 /// An entry of a log.
-pub(super) struct LogItem<L: Log>(L::Entry);
+pub(super) struct LogItem<L: LogView>(L::Entry);
 
 /// A log, independent of its entries.
 pub trait RetainedLog: Send + Sync {
@@ -77,14 +77,14 @@ pub trait LogAt: Send + Sync {
 }
 
 /// A log of the entries of a view.
-pub(super) struct LogOf<L: Log>(ChangeLog<LogItem<L>>);
+pub(super) struct LogOf<L: LogView>(ChangeLog<LogItem<L>>);
 
-struct CommitsAt<L: Log> {
+struct CommitsAt<L: LogView> {
     frontier: Frontier,
     commits: Commits<LogItem<L>>,
 }
 
-impl<L: Log> LogOf<L> {
+impl<L: LogView> LogOf<L> {
     /// An empty log of at most `bytes_max` bytes, and one commit.
     pub(super) fn new(bytes_max: usize) -> LogOf<L> {
         LogOf(ChangeLog::new(bytes_max, Exempt::NewestCommit))
@@ -100,13 +100,13 @@ impl<L: Log> LogOf<L> {
     }
 }
 
-impl<L: Log> Clone for LogItem<L> {
+impl<L: LogView> Clone for LogItem<L> {
     fn clone(&self) -> LogItem<L> {
         LogItem(self.0.clone())
     }
 }
 
-impl<L: Log> Retained for LogItem<L> {
+impl<L: LogView> Retained for LogItem<L> {
     fn bytes(&self) -> usize {
         L::bytes(&self.0)
     }
@@ -116,7 +116,7 @@ impl<L: Log> Retained for LogItem<L> {
     }
 }
 
-impl<L: Log> LogEntry for LogItem<L> {
+impl<L: LogView> LogEntry for LogItem<L> {
     type Row = L::Row;
 
     fn in_order<'a>(items: &'a [LogItem<L>], filter: &RowFilter) -> Vec<&'a L::Row> {
@@ -133,7 +133,7 @@ impl<L: Log> LogEntry for LogItem<L> {
     }
 }
 
-impl<L: Log> RetainedLog for LogOf<L> {
+impl<L: LogView> RetainedLog for LogOf<L> {
     fn at(&self, frontier: Frontier) -> Arc<dyn LogAt> {
         let commits = frontier.commit.map(|through| self.0.through(through)).unwrap_or_default();
         Arc::new(CommitsAt::<L> { frontier, commits })
@@ -181,7 +181,7 @@ impl<L: Log> RetainedLog for LogOf<L> {
     }
 }
 
-impl<L: Log> LogAt for CommitsAt<L> {
+impl<L: LogView> LogAt for CommitsAt<L> {
     fn page(
         &self,
         scan: &Scan,

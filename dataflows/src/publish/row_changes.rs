@@ -14,7 +14,7 @@ use super::board::Board;
 use super::digest::Digest;
 use super::history::arrange_history;
 use super::output_context::OutputContext;
-use crate::views::kinds::{Keyed, RowChanges, TakeRows, rows_of};
+use crate::views::kinds::{KeyedView, RowChanges, TakeRows, rows_of};
 use rows::Cell;
 
 /// Takes the rows of a view from the output of an operator, and arranges them.
@@ -42,7 +42,7 @@ pub(super) fn publish<'scope, V: TakeRows>(
 }
 
 /// Arranges rows that are net changes already, without copying their containers.
-pub(super) fn publish_updates<'scope, V: Keyed>(
+pub(super) fn publish_updates<'scope, V: KeyedView>(
     output: StreamVec<'scope, Time, RowUpdate<V>>,
     to: &OutputContext<'scope>,
 ) -> Arranged {
@@ -70,7 +70,7 @@ pub(super) fn publish_updates<'scope, V: Keyed>(
 }
 
 /// Arranges the rows of a view, and its history if it has one.
-fn arranged<'scope, V: Keyed>(
+fn arranged<'scope, V: KeyedView>(
     updates: StreamVec<'scope, Time, RowUpdate<V>>,
     to: &OutputContext<'scope>,
 ) -> Arranged {
@@ -82,7 +82,7 @@ fn arranged<'scope, V: Keyed>(
 }
 
 /// The rows of a view that change in one commit.
-pub(super) struct Rows<'a, V: Keyed> {
+pub(super) struct Rows<'a, V: KeyedView> {
     /// The commit.
     commit: Commit,
     updates: Vec<RowUpdate<V>>,
@@ -93,7 +93,7 @@ pub(super) struct Rows<'a, V: Keyed> {
     cells: &'a mut Vec<Cell>,
 }
 
-impl<'a, V: Keyed> Rows<'a, V> {
+impl<'a, V: KeyedView> Rows<'a, V> {
     /// No changes yet; `about` is the expected number.
     fn of(commit: Commit, about: usize, board: &'a Board, cells: &'a mut Vec<Cell>) -> Rows<'a, V> {
         let (updates, digest) = (Vec::with_capacity(about), Digest::default());
@@ -133,7 +133,7 @@ impl<'a, V: Keyed> Rows<'a, V> {
     }
 }
 
-impl<V: Keyed> RowChanges<V> for Rows<'_, V> {
+impl<V: KeyedView> RowChanges<V> for Rows<'_, V> {
     fn change(&mut self, key: V::Key, before: Option<V::Value>, after: Option<V::Value>) {
         for (value, other, diff) in [(&before, &after, -1), (&after, &before, 1)] {
             let Some(value) = value else { continue };

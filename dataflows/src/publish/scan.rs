@@ -11,7 +11,7 @@ use differential_dataflow::trace::{BatchReader, Cursor, Navigable};
 use market::Commit;
 
 use super::batches::Batch;
-use crate::views::kinds::{KeyPrefix, Keyed, rows_of};
+use crate::views::kinds::{KeyPrefix, KeyedView, rows_of};
 use rows::readers::{Allowance, Exceeded};
 use rows::{
     Cell, Change, Dimension, Frontier, KeyRange, Labels, Page, RowFilter, Scan, Snapshot,
@@ -19,10 +19,10 @@ use rows::{
 };
 
 /// A key with its value.
-pub(super) type KeyedEntry<V> = (<V as Keyed>::Key, <V as Keyed>::Value);
+pub(super) type KeyedEntry<V> = (<V as KeyedView>::Key, <V as KeyedView>::Value);
 
 /// The rows of `batches` at `frontier` that match a scan.
-pub(super) fn read<V: Keyed>(
+pub(super) fn read<V: KeyedView>(
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     scan: &Scan,
@@ -44,7 +44,7 @@ pub(super) fn read<V: Keyed>(
 
 /// The keys and values of `batches` at `frontier` that match a scan, and whether its limit left any out. Only the
 /// dimensions of the key are filtered.
-pub(super) fn entries<V: Keyed>(
+pub(super) fn entries<V: KeyedView>(
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     scan: &Scan,
@@ -59,7 +59,7 @@ pub(super) fn entries<V: Keyed>(
 }
 
 /// The net change of the filtered rows, after the first commit of the span up to the second one.
-pub(super) fn changes<V: Keyed>(
+pub(super) fn changes<V: KeyedView>(
     batches: Vec<Batch<V>>,
     (view, filter): (&View, &RowFilter),
     (after, through): (Option<Commit>, Commit),
@@ -91,7 +91,10 @@ pub(super) fn changes<V: Keyed>(
 }
 
 /// The net count of each distinct row in this slot of some values.
-fn moved_in<'a, V: Keyed>(moved: &[(&'a V::Value, i64)], part: usize) -> Vec<(&'a V::Value, i64)> {
+fn moved_in<'a, V: KeyedView>(
+    moved: &[(&'a V::Value, i64)],
+    part: usize,
+) -> Vec<(&'a V::Value, i64)> {
     let mut rows: Vec<(&V::Value, i64)> = Vec::with_capacity(2);
     let there =
         moved.iter().filter(|(value, _)| part < V::rows_per_entry(value) && V::has(value, part));
@@ -106,7 +109,7 @@ fn moved_in<'a, V: Keyed>(moved: &[(&'a V::Value, i64)], part: usize) -> Vec<(&'
 }
 
 /// The rows of a value.
-fn rows<V: Keyed>(
+fn rows<V: KeyedView>(
     key: &V::Key,
     value: &V::Value,
     labels: &Labels,
@@ -114,7 +117,7 @@ fn rows<V: Keyed>(
     rows_of::<V>(value).map(move |part| row::<V>(key, value, part, labels))
 }
 
-fn row<V: Keyed>(key: &V::Key, value: &V::Value, part: usize, labels: &Labels) -> Vec<Cell> {
+fn row<V: KeyedView>(key: &V::Key, value: &V::Value, part: usize, labels: &Labels) -> Vec<Cell> {
     let mut cells = Vec::with_capacity(16);
     V::cells(key, value, part, labels, &mut cells);
     V::VIEW.debug_check(&cells);
@@ -122,14 +125,14 @@ fn row<V: Keyed>(key: &V::Key, value: &V::Value, part: usize, labels: &Labels) -
 }
 
 /// A snapshot of a view at a frontier, from behind a key on. It holds the batches, which never change.
-pub(super) struct KeyedSnapshot<V: Keyed> {
+pub(super) struct KeyedSnapshot<V: KeyedView> {
     source: Arc<SnapshotSource<V>>,
     /// The snapshot continues behind this key.
     behind: Option<V::Key>,
 }
 
 /// The state that all parts of a snapshot share.
-struct SnapshotSource<V: Keyed> {
+struct SnapshotSource<V: KeyedView> {
     batches: Vec<Batch<V>>,
     frontier: Frontier,
     view: &'static View,
@@ -137,7 +140,7 @@ struct SnapshotSource<V: Keyed> {
     labels: Labels,
 }
 
-impl<V: Keyed> KeyedSnapshot<V> {
+impl<V: KeyedView> KeyedSnapshot<V> {
     /// A snapshot of all rows.
     pub(super) fn new(
         batches: Vec<Batch<V>>,
@@ -151,7 +154,7 @@ impl<V: Keyed> KeyedSnapshot<V> {
     }
 }
 
-impl<V: Keyed> Snapshot for KeyedSnapshot<V>
+impl<V: KeyedView> Snapshot for KeyedSnapshot<V>
 where
     Batch<V>: Send + Sync,
 {
@@ -223,13 +226,13 @@ impl<R> LimitedRows<R> {
 type Times = Vec<(u64, i64)>;
 
 /// A scan over the matching keys, in order.
-struct CursorScan<V: Keyed> {
+struct CursorScan<V: KeyedView> {
     cursor: CursorList<<Batch<V> as Navigable>::Cursor>,
     storage: Vec<Batch<V>>,
     ranges: [KeyRange; 3],
 }
 
-impl<V: Keyed> CursorScan<V> {
+impl<V: KeyedView> CursorScan<V> {
     /// A scan from the beginning, or from behind a key.
     fn new(batches: Vec<Batch<V>>, filter: &RowFilter, behind: Option<V::Key>) -> CursorScan<V> {
         let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();

@@ -8,7 +8,7 @@ use super::Job;
 use crate::config::JobFile;
 use crate::ingest::dispatcher::Resume;
 use crate::views::TradeLog;
-use crate::views::kinds::Log;
+use crate::views::kinds::LogView;
 
 /// Options of a run.
 #[derive(Default)]

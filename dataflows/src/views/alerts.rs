@@ -5,7 +5,7 @@ use operators::signals::AlertChange;
 use operators::{Alert, AlertKey};
 
 use super::bars::{BARS, bar_prefix, lowest_bar};
-use super::kinds::{KeyPrefix, Keyed, RowChanges, TakeRows};
+use super::kinds::{KeyPrefix, KeyedView, RowChanges, TakeRows};
 use rows::{Cell, Column, ColumnType, Dimension, Labels, View, ViewKind, count, key, value};
 
 /// The view `alerts`: a rule at a bar.
@@ -31,7 +31,7 @@ const COLUMNS: &[Column] = &[
     count("changes", "changes", "how often it was raised or withdrawn"),
 ];
 
-impl Keyed for AlertsView {
+impl KeyedView for AlertsView {
     type Key = AlertKey;
     type Value = Alert;
     const VIEW: View = View {

@@ -6,13 +6,13 @@ use market::{BarState, Candle, CandleKey};
 use operators::LedgerOut;
 
 use super::bars::{BARS, bar_prefix, lowest_bar};
-use super::kinds::{KeyPrefix, Keyed, RowChanges, TakeRows};
+use super::kinds::{KeyPrefix, KeyedView, RowChanges, TakeRows};
 use rows::{CandleRow, Cell, Dimension, Labels, Row, View, ViewKind};
 
 /// The view `candles`: one bar per row.
 pub struct CandlesView;
 
-impl Keyed for CandlesView {
+impl KeyedView for CandlesView {
     type Key = CandleKey;
     type Value = Arc<Candle>;
     const VIEW: View = View {

@@ -7,7 +7,7 @@ use market::{Commit, Conflict};
 use operators::{AuditEvent, LedgerOut};
 
 use super::cells::{id_cell, price_cell, quantity_cell};
-use super::kinds::{Log, TakeEntry};
+use super::kinds::{LogView, TakeEntry};
 use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, View, ViewKind, key, value};
 
 /// The log `conflicts`: two copies of a trade that do not agree.
@@ -25,7 +25,7 @@ const COLUMNS: &[Column] = &[
     value("dropped_size", QUANTITY, "its size"),
 ];
 
-impl Log for ConflictLog {
+impl LogView for ConflictLog {
     type Entry = Conflict;
     type Row = Conflict;
     const VIEW: View = View {

@@ -6,7 +6,7 @@ use std::slice;
 use market::{Commit, Rejection, RejectionReason};
 use serde::{Deserialize, Serialize};
 
-use super::kinds::Log;
+use super::kinds::LogView;
 use rows::{Cell, Column, ColumnType, Labels, View, ViewKind, key, value};
 
 /// Input that did not become a record.
@@ -37,7 +37,7 @@ const COLUMNS: &[Column] = &[
     value("raw", ColumnType::Text, "the input as received, cut to 512 bytes"),
 ];
 
-impl Log for DeadLetterLog {
+impl LogView for DeadLetterLog {
     type Entry = DeadLetterRow;
     type Row = DeadLetterRow;
     const VIEW: View = View {

@@ -6,7 +6,7 @@ use market::WEIGHT_SCALE;
 use operators::portfolio::{Drift, PositionKey};
 
 use super::cells::{MONEY, WEIGHT, decimal, money};
-use super::kinds::{KeyPrefix, Keyed};
+use super::kinds::{KeyPrefix, KeyedView};
 use super::positions::PositionsView;
 use rows::{
     Cell, Column, ColumnType, Dimension, Labels, QUANTITY, Unit, View, ViewKind, key, value,
@@ -32,7 +32,7 @@ const COLUMNS: &[Column] = &[
         .nullable(),
 ];
 
-impl Keyed for DriftView {
+impl KeyedView for DriftView {
     type Key = PositionKey;
     type Value = Arc<Drift>;
     const VIEW: View = View {

@@ -4,7 +4,7 @@ use market::{InstrumentId, ModelId};
 use operators::portfolio::{Edge, EdgeKey};
 
 use super::cells::{decimal, price_cell};
-use super::kinds::{KeyPrefix, Keyed};
+use super::kinds::{KeyPrefix, KeyedView};
 use rows::{
     Cell, Column, ColumnType, Dimension, Labels, PRICE, Scale, Unit, View, ViewKind, key, value,
 };
@@ -24,7 +24,7 @@ const COLUMNS: &[Column] = &[
         .nullable(),
 ];
 
-impl Keyed for EdgesView {
+impl KeyedView for EdgesView {
     type Key = EdgeKey;
     type Value = Edge;
     const VIEW: View = View {

@@ -7,7 +7,7 @@ use market::Commit;
 use operators::portfolio::{Fault, FillFault};
 
 use super::cells::{decimal, price_cell};
-use super::kinds::{Log, TakeEntry};
+use super::kinds::{LogView, TakeEntry};
 use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, View, ViewKind, key, value};
 
 /// The log `fill_faults`: a conflict of fills, or an amendment without its fill.
@@ -30,7 +30,7 @@ const COLUMNS: &[Column] = &[
     value("dropped_quantity", QUANTITY, "its quantity").nullable(),
 ];
 
-impl Log for FillFaultLog {
+impl LogView for FillFaultLog {
     type Entry = FillFault;
     type Row = FillFault;
     const VIEW: View = View {

@@ -3,7 +3,7 @@
 use market::{Gap, GapKey, IdScope, InstrumentId};
 use operators::{GapChange, GapOut};
 
-use super::kinds::{KeyPrefix, Keyed, RowChanges, TakeRows};
+use super::kinds::{KeyPrefix, KeyedView, RowChanges, TakeRows};
 use rows::{Cell, Column, ColumnType, Dimension, Labels, View, ViewKind, count, key, value};
 
 /// The view `gaps`: missing trades.
@@ -27,7 +27,7 @@ const COLUMNS: &[Column] = &[
     ),
 ];
 
-impl Keyed for GapsView {
+impl KeyedView for GapsView {
     type Key = GapKey;
     type Value = Gap;
     const VIEW: View = View {

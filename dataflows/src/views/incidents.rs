@@ -6,7 +6,7 @@ use std::slice;
 use connectors::IncidentKind;
 use market::Commit;
 
-use super::kinds::Log;
+use super::kinds::LogView;
 use rows::{Cell, Column, ColumnType, Labels, View, ViewKind, key, value};
 
 /// An event of a partition of a source.
@@ -48,7 +48,7 @@ const COLUMNS: &[Column] = &[
     key("detail", ColumnType::Text, "what happened, in words"),
 ];
 
-impl Log for IncidentLog {
+impl LogView for IncidentLog {
     type Entry = IncidentRow;
     type Row = IncidentRow;
     const VIEW: View = View {

@@ -4,7 +4,7 @@ use market::CandleKey;
 use operators::indicators::{IndicatorOut, Numbers};
 
 use super::bars::{BARS, bar_prefix, lowest_bar};
-use super::kinds::{KeyPrefix, Keyed, RowChanges, TakeRows};
+use super::kinds::{KeyPrefix, KeyedView, RowChanges, TakeRows};
 use rows::{Cell, Column, ColumnType, Dimension, Labels, View, ViewKind, key, value};
 
 /// The view `indicators`. All numbers of a bar are one entry, because they change together: as nine entries they would
@@ -29,7 +29,7 @@ const COLUMNS: &[Column] = &[
     ),
 ];
 
-impl Keyed for IndicatorsView {
+impl KeyedView for IndicatorsView {
     type Key = CandleKey;
     type Value = Numbers;
     const VIEW: View = View {

@@ -9,7 +9,7 @@ use operators::arrange::RowData;
 use rows::{Cell, Dimension, Labels, RowFilter, View};
 
 /// A keyed view.
-pub trait Keyed: 'static {
+pub trait KeyedView: 'static {
     /// The key. Its order begins with its prefix.
     type Key: RowData + Copy;
     /// The rest of the row, or of all rows with this key. It must be small or shared, because merges of batches copy
@@ -65,12 +65,12 @@ pub trait Keyed: 'static {
 pub type KeyPrefix = [u64; 3];
 
 /// The slots of a value that are rows.
-pub fn rows_of<V: Keyed>(value: &V::Value) -> impl Iterator<Item = usize> {
+pub fn rows_of<V: KeyedView>(value: &V::Value) -> impl Iterator<Item = usize> {
     (0..V::rows_per_entry(value)).filter(|part| V::has(value, *part))
 }
 
 /// A keyed view whose rows are taken from the output of an operator.
-pub trait TakeRows: Keyed + Sized {
+pub trait TakeRows: KeyedView + Sized {
     /// The output.
     type Out: Clone + 'static;
 
@@ -79,7 +79,7 @@ pub trait TakeRows: Keyed + Sized {
 }
 
 /// Takes the changes of a commit.
-pub trait RowChanges<V: Keyed> {
+pub trait RowChanges<V: KeyedView> {
     /// Replaces the row `before` by `after`.
     fn change(&mut self, key: V::Key, before: Option<V::Value>, after: Option<V::Value>);
 
@@ -88,7 +88,7 @@ pub trait RowChanges<V: Keyed> {
 }
 
 /// A log.
-pub trait Log: 'static {
+pub trait LogView: 'static {
     /// What is retained: a row, or several.
     type Entry: Clone + Send + Sync + 'static;
     /// What becomes a row.
@@ -121,7 +121,7 @@ pub trait Log: 'static {
 }
 
 /// A log whose entries are taken from the output of an operator.
-pub trait TakeEntry: Log {
+pub trait TakeEntry: LogView {
     /// The output.
     type Out: 'static;
 

@@ -7,7 +7,7 @@ use market::{Commit, Outlier};
 use operators::{AuditEvent, LedgerOut};
 
 use super::cells::{id_cell, price_cell};
-use super::kinds::{Log, TakeEntry};
+use super::kinds::{LogView, TakeEntry};
 use rows::{Cell, Column, ColumnType, Labels, PRICE, View, ViewKind, count, key, value};
 
 /// The log `outliers`: a price far away from recent prices.
@@ -33,7 +33,7 @@ const COLUMNS: &[Column] = &[
     count("bars", "bars", "how many closes these are"),
 ];
 
-impl Log for OutlierLog {
+impl LogView for OutlierLog {
     type Entry = Outlier;
     type Row = Outlier;
     const VIEW: View = View {

@@ -4,7 +4,7 @@ use market::PortfolioId;
 use operators::portfolio::{Portfolio, PortfolioAmounts};
 
 use super::cells::{MONEY, money};
-use super::kinds::{KeyPrefix, Keyed};
+use super::kinds::{KeyPrefix, KeyedView};
 use rows::{Cell, Column, ColumnType, Dimension, Labels, Unit, View, ViewKind, count, key, value};
 
 /// The view `portfolios`: the totals of a portfolio.
@@ -26,7 +26,7 @@ const COLUMNS: &[Column] = &[
     value("equity", MONEY, "capital and pnl").unit(Unit::Base).nullable(),
 ];
 
-impl Keyed for PortfoliosView {
+impl KeyedView for PortfoliosView {
     type Key = PortfolioId;
     type Value = Portfolio;
     const VIEW: View = View {

@@ -6,7 +6,7 @@ use market::{InstrumentId, PortfolioId};
 use operators::portfolio::{BaseAmounts, Position, PositionKey, Unpriced};
 
 use super::cells::{MONEY, decimal, money, price_cell};
-use super::kinds::{KeyPrefix, Keyed};
+use super::kinds::{KeyPrefix, KeyedView};
 use rows::{
     Cell, Column, ColumnType, Dimension, Labels, NOTIONAL, PRICE, QUANTITY, Unit, View, ViewKind,
     count, key, value,
@@ -53,7 +53,7 @@ const COLUMNS: &[Column] = &[
         .nullable(),
 ];
 
-impl Keyed for PositionsView {
+impl KeyedView for PositionsView {
     type Key = PositionKey;
     type Value = Arc<Position>;
     const VIEW: View = View {

@@ -7,7 +7,7 @@ use market::{Bar, CauseKind, Commit, Price, Revision};
 use operators::{AuditEvent, LedgerOut};
 
 use super::cells::{id_cell, price_cell};
-use super::kinds::{Log, TakeEntry};
+use super::kinds::{LogView, TakeEntry};
 use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, View, ViewKind, count, key, value};
 
 /// The log `revisions`: a change of a final bar.
@@ -39,7 +39,7 @@ const COLUMNS: &[Column] = &[
     count("trades_after", "trades", "number of trades after").nullable(),
 ];
 
-impl Log for RevisionLog {
+impl LogView for RevisionLog {
     type Entry = Revision;
     type Row = Revision;
     const VIEW: View = View {

@@ -3,7 +3,7 @@
 use market::PortfolioId;
 use operators::portfolio::{Measures, Risk, RiskKey};
 
-use super::kinds::{KeyPrefix, Keyed};
+use super::kinds::{KeyPrefix, KeyedView};
 use rows::{Cell, Column, ColumnType, Dimension, Labels, Unit, View, ViewKind, count, key, value};
 
 /// The view `risk`: measures of risk of a portfolio or of a position.
@@ -48,7 +48,7 @@ const COLUMNS: &[Column] = &[
     .nullable(),
 ];
 
-impl Keyed for RiskView {
+impl KeyedView for RiskView {
     type Key = RiskKey;
     type Value = Risk;
     const VIEW: View = View {

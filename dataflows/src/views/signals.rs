@@ -4,7 +4,7 @@ use market::{CandleKey, Numbered, RuleId};
 use operators::signals::{Signal, SignalChange, SignalKey};
 
 use super::bars::{bar_prefix, lowest_bar};
-use super::kinds::{KeyPrefix, Keyed, RowChanges, TakeRows};
+use super::kinds::{KeyPrefix, KeyedView, RowChanges, TakeRows};
 use rows::{Cell, Column, ColumnType, Dimension, Labels, View, ViewKind, count, key, value};
 
 /// The view `signals`: the state of a rule at the bars of an instrument and timeframe.
@@ -29,7 +29,7 @@ const COLUMNS: &[Column] = &[
     count("standing", "alerts", "number of alerts of the rule that are raised and not withdrawn"),
 ];
 
-impl Keyed for SignalsView {
+impl KeyedView for SignalsView {
     type Key = SignalKey;
     type Value = Signal;
     const VIEW: View = View {

@@ -7,7 +7,7 @@ use market::{Commit, TooLate};
 use operators::{AuditEvent, LedgerOut};
 
 use super::cells::{id_cell, price_cell, quantity_cell};
-use super::kinds::{Log, TakeEntry};
+use super::kinds::{LogView, TakeEntry};
 use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, View, ViewKind, key, value};
 
 /// The log `too_late`: a trade that came too late.
@@ -23,7 +23,7 @@ const COLUMNS: &[Column] = &[
     value("watermark", ColumnType::Time, "the instrument's watermark that judged it"),
 ];
 
-impl Log for TooLateLog {
+impl LogView for TooLateLog {
     type Entry = TooLate;
     type Row = TooLate;
     const VIEW: View = View {

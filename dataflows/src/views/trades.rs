@@ -6,7 +6,7 @@ use std::sync::Arc;
 use market::{AcceptedEvent, CauseKind, Commit, EventTime, Side, TradeId};
 use operators::LedgerOut;
 
-use super::kinds::{Log, LogBound, TakeEntry};
+use super::kinds::{LogBound, LogView, TakeEntry};
 use rows::{
     Cell, Column, ColumnType, Labels, PRICE, QUANTITY, RowFilter, View, ViewKind, key, value,
 };
@@ -35,7 +35,7 @@ const COLUMNS: &[Column] = &[
     key("position", ColumnType::Unsigned, "position in the partition: the line of a file"),
 ];
 
-impl Log for TradeLog {
+impl LogView for TradeLog {
     type Entry = ShardEvents;
     type Row = AcceptedEvent;
     const VIEW: View = View {

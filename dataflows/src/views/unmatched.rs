@@ -7,7 +7,7 @@ use market::{Commit, Unmatched, UnmatchedReason};
 use operators::{AuditEvent, LedgerOut};
 
 use super::cells::id_cell;
-use super::kinds::{Log, TakeEntry};
+use super::kinds::{LogView, TakeEntry};
 use rows::{Cell, Column, ColumnType, Labels, View, ViewKind, key, value};
 
 /// The log `unmatched`: a correction or cancel of an unknown trade.
@@ -26,7 +26,7 @@ const COLUMNS: &[Column] = &[
     ),
 ];
 
-impl Log for UnmatchedLog {
+impl LogView for UnmatchedLog {
     type Entry = Unmatched;
     type Row = Unmatched;
     const VIEW: View = View {

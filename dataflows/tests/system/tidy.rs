@@ -132,18 +132,13 @@ fn nothing_is_printed_past_the_command_line() {
 const SHARED_NAMES: &[&str] = &[
     // What operators compute or views show, and what the oracle computes to check it, without shared code.
     "BaseAmounts",
-    "DriftRow",
-    "EdgeRow",
     "Fault",
     "FillFault",
     "Measures",
     "Pair",
     "PortfolioAmounts",
     "PortfolioConfig",
-    "PortfolioRow",
-    "PositionRow",
     "RiskConfig",
-    "RiskRow",
     "Unpriced",
     // The candles and the portfolios of the oracle have the same parts.
     "CommitInput",
@@ -156,15 +151,9 @@ const SHARED_NAMES: &[&str] = &[
     "Config",
     "Market",
     "Output",
-    "Tables",
     "Totals",
-    // A job or an operator, and the keyed view that publishes what it computes.
-    "Candles",
-    "Indicators",
-    "Signals",
-    // The settings of portfolios, and what is computed or published from them.
+    // The settings of portfolios, and what is computed from them.
     "Portfolio",
-    "Portfolios",
     "Risk",
     // Columns of files, of indicators and of views.
     "Column",

@@ -54,7 +54,7 @@ fn section(view: &View) -> String {
 
 fn page() -> String {
     let links = VIEWS.iter().map(|view| format!("[{0}](#{0})", view.name)).collect::<Vec<_>>();
-    let links: Vec<String> = links.chunks(6).map(|line| line.join(" ")).collect();
+    let links: Vec<String> = links.chunks(5).map(|line| line.join(" ")).collect();
     let sections: Vec<String> = VIEWS.iter().map(section).collect();
     format!(
         "# Views\n\n{INTRODUCTION}\n```sh\n{COMMAND}\n```\n\n{}\n\n{}",

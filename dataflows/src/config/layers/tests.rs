@@ -102,7 +102,7 @@ fn an_error_names_its_place() {
         (
             with("", ""),
             &[("JOB__WOKERS", "1")],
-            "TICKWEAVE__JOB__WOKERS: job.wokers: unknown field `wokers`, expected one of `workers`, ",
+            "TICKWEAVE__JOB__WOKERS: job.wokers: unknown field `wokers`, expected one of `kind`, `workers`, ",
         ),
         (with("", ""), &[("HTP__LISTEN", "1")], "TICKWEAVE__HTP__LISTEN: htp: unknown field `htp`"),
         (

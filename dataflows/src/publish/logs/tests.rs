@@ -8,7 +8,7 @@ use rows::readers::Allowance;
 use rows::{Cell, Frontier, Labels, RowFilter, Scan};
 
 use super::{LogOf, RetainedLog};
-use crate::views::kinds::Log;
+use crate::views::kinds::LogView;
 use crate::views::{DeadLetterLog, DeadLetterRow, ShardEvents, TradeLog};
 
 fn at(commit: u64) -> Frontier {
@@ -16,7 +16,7 @@ fn at(commit: u64) -> Frontier {
 }
 
 /// The commit and position of each row, and whether there are more.
-fn page<L: Log>(
+fn page<L: LogView>(
     log: &LogOf<L>,
     through: u64,
     (latest_first, limit): (bool, usize),
