@@ -131,14 +131,14 @@ fn a_log_beyond_its_bound_says_that_rows_are_gone_and_keeps_the_same_ones() {
     let replay = |workers| {
         let args = ["replay", "job.toml", "-w", workers, "--json", "--digest", "--out", "out"];
         let ran = tickweave(folder, &args);
-        let answer = "rows of `too_late` are gone: it exceeded `limits.log_bytes` = 4000";
+        let answer = "rows of `revisions` are gone: it exceeded `limits.log_bytes` = 4000";
         assert!(ran.err.contains(answer), "{}", ran.err);
         ran.json()
     };
     let one = replay("1");
-    let text = std::fs::read_to_string(folder.join("out/too_late.csv")).unwrap();
+    let text = std::fs::read_to_string(folder.join("out/revisions.csv")).unwrap();
     let kept = text.lines().count() as u64 - 1;
-    assert!(kept > 0 && kept < one["views"]["too_late"]["rows"].as_u64().unwrap());
+    assert!(kept > 0 && kept < one["views"]["revisions"]["rows"].as_u64().unwrap());
     for workers in ["2", "3"] {
         assert_eq!(replay(workers)["views"], one["views"], "{workers} workers");
     }
