@@ -154,12 +154,12 @@ mod tests {
         assert_eq!(VIEW.check_row(&[buy.clone(), decimal(7), decimal(2)]), Ok(()));
         assert_eq!(VIEW.check_row(&[buy.clone(), Cell::Null, decimal(2)]), Ok(()));
         let faulty: [(&[Cell], &str); 6] = [
-            (&[buy.clone()], "`v` has 3 columns, a row of it 1 cells"),
+            (&[Cell::Null], "`v` has 3 columns, a row of it 1 cells"),
             (&[hold, Cell::Null, decimal(2)], "v.side"),
             (&[Cell::Text("buy".to_owned()), Cell::Null, decimal(2)], "v.side"),
             (&[Cell::Null, Cell::Null, decimal(2)], "v.side"),
             (&[buy.clone(), Cell::Unsigned(1), decimal(2)], "v.price"),
-            (&[buy.clone(), Cell::Null, decimal(3)], "v.share"),
+            (&[buy, Cell::Null, decimal(3)], "v.share"),
         ];
         for (row, message) in faulty {
             let error = VIEW.check_row(row).unwrap_err();
