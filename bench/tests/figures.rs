@@ -1,4 +1,5 @@
 //! The job as one plain loop and the engine come to the same rows: bars, indicators, positions, portfolios.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::Command;

@@ -37,7 +37,7 @@ const INTRODUCTION: &[&str] = &[
 
 /// Sources that check keys by `in_range`.
 const CHECKS: [&str; 4] = [
-    "dataflows/src/config/mod.rs",
+    "dataflows/src/config/check.rs",
     "dataflows/src/config/outliers.rs",
     "dataflows/src/config/sources.rs",
     "dataflows/src/config/portfolios/mod.rs",
@@ -63,7 +63,15 @@ pub(super) fn page() -> String {
             write!(page, "\n```sh\n{COMMAND}\n```\n").unwrap();
         }
     }
-    let checks = CHECKS.map(read).concat();
+    let checks = CHECKS.map(|file| {
+        let source = read(file);
+        assert!(
+            source.contains("in_range("),
+            "{file} checks no key any more: where have its checks moved?"
+        );
+        source
+    });
+    let checks = checks.concat();
     let mapping = scan::structure(&read(MAPPING.1), MAPPING.0).unwrap();
     for section in SECTIONS {
         let structure = structure_of(section);
