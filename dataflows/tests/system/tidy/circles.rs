@@ -130,7 +130,7 @@ fn no_circles_between_modules() {
     for of in CRATES {
         let between_files = edges(&files_of(of.name));
         for edges in [between_folders(&between_files), between_files] {
-            for circle in circles(&edges) {
+            if let Some(circle) = circles(&edges).into_iter().next() {
                 let members: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
                 let inside =
                     |edge: &&Edge| circle.contains(&edge.from) && circle.contains(&edge.to);
