@@ -23,7 +23,7 @@ demo:
 # Measurements; for example `just bench --only throughput`.
 bench *args:
     cargo build --release --locked
-    target/release/tickweave-bench {{args}}
+    cargo run --release --locked -p bench -- {{args}}
 
 # A real broker that is killed and frozen in a catch-up, at full length.
 outages:

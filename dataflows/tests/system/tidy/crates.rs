@@ -75,3 +75,18 @@ fn crates_depend_on_those_below_only() {
         assert!(!manifest.contains_key("target"), "`{name}` has dependencies that are not checked");
     }
 }
+
+#[test]
+fn a_plain_cargo_command_is_about_what_is_shipped() {
+    let workspace = &manifest(&workspace())["workspace"];
+    let names = |key: &str| -> BTreeSet<String> {
+        let names = workspace[key].as_array().unwrap().iter();
+        names.map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let mut shipped = names("members");
+    assert!(
+        shipped.remove("bench"),
+        "`cargo run` finds two commands if `bench` is a default member"
+    );
+    assert_eq!(names("default-members"), shipped);
+}
