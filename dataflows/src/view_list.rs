@@ -7,7 +7,7 @@ use crate::views::{
     GapsView, HEALTH, IncidentLog, IndicatorsView, OutlierLog, PortfoliosView, PositionsView,
     RevisionLog, RiskView, SINKS, SOURCES, SignalsView, TooLateLog, TradeLog, UnmatchedLog,
 };
-use rows::{View, ViewList};
+use rows::{View, ViewList, are_equal};
 
 /// Every view.
 const ENTRIES: &[Entry] = &[
@@ -70,22 +70,8 @@ pub const fn select<const N: usize>(names: [&str; N]) -> [View; N] {
 /// The view of this name. The compiler refuses a name that no view has.
 const fn find(name: &str) -> View {
     let mut at = 0;
-    while !are_equal(VIEWS[at].name.as_bytes(), name.as_bytes()) {
+    while !are_equal(VIEWS[at].name, name) {
         at += 1;
     }
     VIEWS[at]
-}
-
-const fn are_equal(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < one.len() {
-        if one[at] != other[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }

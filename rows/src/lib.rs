@@ -9,6 +9,7 @@
 mod candle_row;
 mod cell;
 mod column;
+mod const_text;
 mod labels;
 mod reader;
 pub mod readers;
@@ -21,6 +22,7 @@ mod view;
 pub use candle_row::CandleRow;
 pub use cell::Cell;
 pub use column::{Column, ColumnType, NOTIONAL, PRICE, QUANTITY, Scale, Unit, count, key, value};
+pub use const_text::are_equal;
 pub use labels::{Labels, PartitionNames};
 pub use reader::{
     AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, ReadFuture, Scan, Snapshot,

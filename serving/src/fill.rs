@@ -16,7 +16,7 @@ use market::{
     Timeframe,
 };
 
-use rows::{CandleRow, Cell, Row};
+use rows::{CandleRow, Cell, Row, are_equal};
 
 use super::format::Line;
 
@@ -27,15 +27,10 @@ const PRICES: [usize; 4] = [column("open"), column("high"), column("low"), CLOSE
 
 /// The number of a column; an unknown name fails to compile.
 const fn column(name: &str) -> usize {
-    let (name, columns) = (name.as_bytes(), CandleRow::COLUMNS);
+    let columns = CandleRow::COLUMNS;
     let mut at = 0;
     while at < columns.len() {
-        let other = columns[at].name.as_bytes();
-        let mut same = 0;
-        while same < name.len() && same < other.len() && name[same] == other[same] {
-            same += 1;
-        }
-        if same == name.len() && same == other.len() {
+        if are_equal(columns[at].name, name) {
             return at;
         }
         at += 1;

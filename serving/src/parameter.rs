@@ -1,6 +1,8 @@
 //! Parameters of routes. Each is declared once: its declaration validates requests (`query`), and describes it in the
 //! index and in `docs/http.md`.
 
+use rows::are_equal;
+
 /// A parameter of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteParameter {
@@ -250,7 +252,7 @@ impl<T: Copy> WordParameter<T> {
         doc: &'static str,
     ) -> WordParameter<T> {
         let mut at = 0;
-        while !same(words.words[at], default) {
+        while !are_equal(words.words[at], default) {
             at += 1;
         }
         let kind = ParameterType::Word { words: words.words, default: Some(default) };
@@ -270,16 +272,6 @@ impl<T: Copy> WordParameter<Option<T>> {
         let declared = RouteParameter::query(name, kind, doc);
         WordParameter { declared, words, default: None }
     }
-}
-
-/// Whether two texts are equal, for constants.
-pub(crate) const fn same(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let mut at = 0;
-    while at < one.len() && at < other.len() && one[at] == other[at] {
-        at += 1;
-    }
-    at == one.len() && at == other.len()
 }
 
 /// The number of parameters of several lists.

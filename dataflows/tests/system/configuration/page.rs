@@ -123,13 +123,13 @@ fn row(
         Some(doc) => (true, doc),
         None => (false, field.doc.as_str()),
     };
-    let (mut meaning, told) = split_default(doc);
+    let (mut meaning, documented) = split_default(doc);
     assert!(!meaning.is_empty(), "`{}` of `{}` has no doc comment", field.key, section.name);
     if let Some(alias) = &field.alias {
         write!(meaning, " Deprecated name: `{alias}`.").unwrap();
     }
     let mut kind = words(&field.kind);
-    let first = told.as_deref().or(default.and_then(Value::as_str)).unwrap_or_default();
+    let first = documented.as_deref().or(default.and_then(Value::as_str)).unwrap_or_default();
     let first = first.split([',', ';', ' ']).next().unwrap_or_default();
     if kind == "text" && first.parse::<Span>().is_ok() {
         "time span".clone_into(&mut kind);
@@ -143,9 +143,9 @@ fn row(
             None => write!(kind, ", at least {least}").unwrap(),
         }
     }
-    let default = match (told, default) {
+    let default = match (documented, default) {
         _ if required => "required".to_owned(),
-        (Some(told), _) => told,
+        (Some(documented), _) => documented,
         (None, Some(value)) => shown(&field.key, value),
         (None, None) if has_default || field.kind.starts_with("Option<") => "none".to_owned(),
         (None, None) => "required".to_owned(),
