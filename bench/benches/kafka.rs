@@ -20,13 +20,13 @@ use connectors::{BuildContext, Place};
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
 use dataflows::run::{Job, RunOptions, run_live};
-use dataflows::workload::{Lines, Workload};
 use market::Catalog;
 use operators::NoStates;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message as _;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::{Value, json};
+use workload::{Lines, Workload};
 
 const MESSAGES: u64 = 1_000_000;
 const TURNS: usize = 5;

@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 use connectors::{BuildContext, Place};
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
-use dataflows::node::Node;
 use dataflows::run::RunOptions;
 use market::Catalog;
 use redis::{Client, Connection, Value};
 use serde::Deserialize;
+use tickweave::node::Node;
 
 const ENTRIES: u64 = 300_000;
 const BATCH: u64 = 1_024;

@@ -15,7 +15,7 @@ use dataflows::jobs::JobContext;
 use dataflows::publish::{Board, BoardConfig, Publisher};
 use dataflows::telemetry::Metrics;
 use dataflows::view_list::entries;
-use dataflows::workload::Workload;
+use workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "commits",

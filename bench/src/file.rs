@@ -16,9 +16,9 @@ use super::rig::{BenchJob, COMMIT_ROWS, fills};
 use super::{Figures, Files};
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
-use dataflows::produce::RowFormat;
 use dataflows::run::{RunOptions, replay_files};
-use dataflows::workload::{Market, Workload};
+use workload::produce::RowFormat;
+use workload::{Market, Workload};
 
 /// The venue of a file's symbols.
 const VENUE: &str = "made";

@@ -10,7 +10,7 @@ use super::clocks::memory;
 use super::rig::{BenchJob, Commits, closed, config, in_own_process, start};
 use super::{Asked, Figures, Measurement};
 use dataflows::run::RunOptions;
-use dataflows::workload::Workload;
+use workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "flat",

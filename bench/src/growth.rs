@@ -9,7 +9,7 @@ use super::clocks::quantile;
 use super::rig::{BenchJob, in_own_process};
 use super::throughput::compare_job;
 use super::{Asked, Figures, Measurement};
-use dataflows::workload::Workload;
+use workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "growth",

@@ -14,7 +14,7 @@
 
 /// Prints a line for people on standard error, in its order with those of the log.
 macro_rules! say {
-    ($($text:tt)*) => { dataflows::stderr::line(&format!($($text)*)) };
+    ($($text:tt)*) => { tickweave::stderr::line(&format!($($text)*)) };
 }
 
 mod client;

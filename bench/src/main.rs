@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use dataflows::stderr;
 use serde_json::Value;
+use tickweave::stderr;
 
 use bench::{
     Asked, Figures, Files, MEASUREMENTS, Measurement, One, measure_file, minutes, point, retained,

@@ -6,7 +6,7 @@ use super::clocks::memory;
 use super::rig::{Batches, BenchJob, COMMIT_ROWS, closed, config, in_own_process, start};
 use super::{Asked, Figures, Measurement};
 use dataflows::run::RunOptions;
-use dataflows::workload::{Ids, Workload};
+use workload::{Ids, Workload};
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "memory",

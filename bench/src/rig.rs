@@ -17,7 +17,7 @@ use dataflows::config::{Config, RawConfig};
 use dataflows::ingest::ClosedCommit;
 use dataflows::publish::BoardReader;
 use dataflows::run::{Job, RunError, RunOptions};
-use dataflows::workload::{Market, Ticks, Workload};
+use workload::{Market, Ticks, Workload};
 
 /// Rows of a commit, as of bare files.
 pub(super) const COMMIT_ROWS: usize = 10_000;

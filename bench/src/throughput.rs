@@ -10,7 +10,7 @@ use super::clocks::{of_process, quantile};
 use super::rig::{Batches, BenchJob, COMMIT_ROWS, config, start};
 use super::{Asked, Figures, Measurement, differences};
 use dataflows::run::RunOptions;
-use dataflows::workload::Workload;
+use workload::Workload;
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "throughput",

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use bench::{Minute, compare, minutes};
-use dataflows::workload::{HEADER, Ids, Lines, Workload};
 use serde_json::Value;
+use workload::{HEADER, Ids, Lines, Workload};
 
 /// The figures that the command prints with these flags.
 fn figures(folder: &Path, args: &[&str]) -> Value {

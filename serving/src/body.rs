@@ -11,7 +11,7 @@ use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use super::parameter::{ParameterType, RouteParameter, Words};
 use super::problem::{BODY_TIMEOUT, FieldError, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
 use super::query::shown;
-use crate::ingest_api::PostedFormat;
+use node_api::ingest::PostedFormat;
 
 /// The time in which a client must send a body.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);

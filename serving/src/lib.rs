@@ -18,9 +18,6 @@ mod fill;
 mod filter;
 mod format;
 mod frontier_json;
-mod health;
-pub mod ingest_api;
-mod metrics;
 mod page;
 mod parameter;
 mod posts;
@@ -43,6 +40,7 @@ use std::time::Instant;
 use market::{Calendars, Catalog, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
+use node_api::{Health, MetricsText};
 use rows::readers::ReaderPool;
 use rows::suggestions::closest;
 use rows::{Labels, View, ViewList, ViewReader};
@@ -50,8 +48,6 @@ use rows::{Labels, View, ViewList, ViewReader};
 use problem::{Problem, UNKNOWN_PATH};
 use query::shown;
 
-pub use health::{Check, Health, Readiness, Status};
-pub use metrics::MetricsText;
 pub use parameter::{CountRange, ParameterPlace, ParameterType, RouteParameter};
 pub use posts::Posts;
 pub use problem::{KINDS, ProblemKind};

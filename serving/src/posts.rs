@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answers::Answers;
-use crate::ingest_api::IngestApi;
+use node_api::ingest::IngestApi;
 
 /// The bound of all bodies that are being read or ingested, in bytes; one body always fits.
 const BODIES_BYTES: usize = 128 << 20;

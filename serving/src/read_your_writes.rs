@@ -10,7 +10,7 @@ use super::Context;
 use super::parameter::{CountParameter, CountRange, ParameterType, RouteParameter};
 use super::problem::{NOT_REACHED, Problem};
 use super::query::Query;
-use crate::ingest_api::Token;
+use node_api::ingest::Token;
 use rows::ViewReader;
 
 /// The frontier that an answer must include.

@@ -11,7 +11,7 @@ use market::{
 };
 
 use super::now;
-use dataflows::workload::{Market, Tick, Workload};
+use workload::{Market, Tick, Workload};
 
 /// The instrument of the probes.
 pub(crate) const PROBE: &str = "bench:PROBE";

@@ -16,12 +16,13 @@ use dataflows::config::{Config, ConfiguredSource};
 use dataflows::ingest::Stop;
 use dataflows::ingest::sequencer::SourceNames;
 use dataflows::jobs::JOBS;
-use dataflows::node::{BoundServer, Node, RunningServer};
 use dataflows::run::RunOptions;
 use dataflows::telemetry::Metrics;
+use node_api::{Health, Readiness};
 use rows::readers::{Bounds, ReaderPool};
 use rows::{Labels, PartitionNames, ViewReader};
-use serving::{Context, Health, Limits, Posts, Readiness, UpdateCache};
+use serving::{Context, Limits, Posts, UpdateCache};
+use tickweave::node::{BoundServer, Node, RunningServer};
 
 /// The most connections of a server that is measured.
 const CONNECTIONS: usize = 4_096;

@@ -21,7 +21,7 @@ mod tests;
 use market::{Commit, EventTime, Span};
 
 use crate::delivery::SinkState;
-use serving::{Check, Readiness, Status};
+use node_api::{Check, Readiness, Status};
 
 pub use monitor::HealthMonitor;
 

@@ -12,7 +12,7 @@ use crate::ingest::connections::Connections;
 use crate::ingest::now;
 use crate::publish::Board;
 use crate::telemetry::{Connection, Delivered, Metrics};
-use serving::{Check, Health, Status};
+use node_api::{Check, Health, Status};
 
 /// Runs the checks. Clones share it.
 #[derive(Clone)]

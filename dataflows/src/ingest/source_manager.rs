@@ -2,6 +2,7 @@
 //! discovers partitions that endless sources gain later.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -273,7 +274,11 @@ fn discover(spec: &SourceSpec, mut known: BTreeSet<u32>, shared: &Shared) {
 }
 
 /// Reads a partition from its beginning. The clock hears of it before its rows come, so that watermarks wait for it.
-fn begin(spec: &SourceSpec, partition: u32, shared: &Shared) -> anyhow::Result<JoinHandle<()>> {
+fn begin(
+    spec: &SourceSpec,
+    partition: u32,
+    shared: &Shared,
+) -> Result<JoinHandle<()>, Box<dyn Error>> {
     let reader = open(spec, partition, Place::Earliest, shared)?;
     let partition = reader.partition;
     spec.sender.send(SourceEvent::Control(ControlEvent::Opened { partition }))?;

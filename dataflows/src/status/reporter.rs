@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use node_api::Check;
 use rows::{Cell, Row, View};
-use serving::Check;
 
 use super::sources::SourceStatuses;
 use crate::clock::Binding;

@@ -149,7 +149,7 @@ impl Metrics {
     }
 }
 
-impl serving::MetricsText for Metrics {
+impl node_api::MetricsText for Metrics {
     fn set_view_rows(&self, view: &'static str, rows: u64) {
         self.view_rows(view, rows);
     }

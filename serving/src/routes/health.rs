@@ -1,14 +1,15 @@
 //! `GET /health`, `/health/live`, `/health/ready`: for people, for supervisors, for load balancers.
 
+use node_api::{Check, Health, Readiness, Status};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use warp::Filter;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
+use crate::Context;
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::{Check, Context, Health, Readiness, Status};
 
 use super::{Endpoint, READ, RequestParts, Route, RouteEntry, json, reads, respond};
 

@@ -14,7 +14,6 @@ use warp::reply::Response;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::answers::{KeyState, Pending};
-use crate::ingest_api::{IngestApi, PostError, PostOutcome, PostedBody, RowFault, Token};
 use crate::parameter::{ParameterType, RouteParameter, WordParameter, Words};
 use crate::problem::{
     BUSY, CROSS_SITE, FieldError, IN_PROGRESS, INGEST_DISABLED, KEY_REUSED, Problem, ROWS_REFUSED,
@@ -23,6 +22,7 @@ use crate::problem::{
 use crate::query::Query;
 use crate::read_your_writes::{WAIT_MS, reaches, wait};
 use crate::{Context, body};
+use node_api::ingest::{IngestApi, PostError, PostOutcome, PostedBody, RowFault, Token};
 
 use super::{
     Endpoint, RequestParts, Route, RouteEntry, foreign, request_parts, respond, set, text,

@@ -29,7 +29,9 @@ use market::{
 use serde_json::Value;
 
 use super::routes::app;
-use super::{Check, Context, Health, Limits, MetricsText, Posts, UpdateCache};
+use node_api::{Check, Health, MetricsText};
+
+use super::{Context, Limits, Posts, UpdateCache};
 use rows::readers::{Bounds, ReaderPool};
 use rows::{
     CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, Labels, Page, ReadError, ReadFuture,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Server, app};
 use crate::Posts;
-use crate::ingest_api::{
+use node_api::ingest::{
     IngestApi, PostError, PostFuture, PostOutcome, PostedBody, PostedFormat, RowFault,
 };
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use market::BarState;
+use node_api::{Check, Health, Readiness, Status};
 use serde_json::{Value, json};
 
 use super::Server;
 use super::views::VIEW_LIST;
-use crate::{Check, Health, ROUTES, Readiness, Status};
+use crate::ROUTES;
 
 #[tokio::test]
 async fn the_index_links_to_every_route() {

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::event_queues::EventSender;
 use super::input::SourceEvent;
 use crate::clock::{Ahead, Binding};
-use serving::ingest_api::{
+use node_api::ingest::{
     IngestApi, PostError, PostFuture, PostOutcome, PostedBody, PostedFormat, RowFault,
 };
 

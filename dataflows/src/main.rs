@@ -1,7 +1,0 @@
-//! The command `tickweave`.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    dataflows::cli::main()
-}

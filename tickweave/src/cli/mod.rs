@@ -1,0 +1,196 @@
+//! The command line.
+//!
+//! Exit codes: 0 done, or a live run stopped by a signal; 1 failed; 2 wrong command line or
+//! configuration; 3 a replay was stopped by a signal before its input ended.
+
+mod check;
+mod demo;
+mod mapping;
+mod produce;
+mod progress;
+mod replay;
+mod report;
+mod run;
+mod screen;
+mod status;
+mod tail;
+
+use std::io::{ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::stderr::{self, say};
+use dataflows::config::ConfigError;
+use dataflows::ingest::Stop;
+use dataflows::run::RunError;
+use workload::produce::ProduceError;
+
+/// Exact candles from market trades, restated when trades come late, are corrected or cancelled.
+#[derive(Parser)]
+#[command(name = "tickweave", version, about, long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// What to log, such as `info`, `warn` or `dataflows=debug`.
+    #[arg(long, global = true, default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch candles of a simulated venue; needs no configuration and no network.
+    Demo(demo::Demo),
+    /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
+    Run(run::Run),
+    /// Replay files of trades, a configuration's files, or a recording, as fast as it goes.
+    Replay(Box<replay::Replay>),
+    /// Check a configuration and show what it comes to.
+    Check(check::Check),
+    /// Follow a view of a running job.
+    Tail(tail::Tail),
+    /// Make ticks and write them somewhere.
+    Produce(Box<produce::Produce>),
+}
+
+/// What a command came to.
+pub(crate) enum Outcome {
+    /// Everything was done.
+    Done,
+    /// A signal came before the input ended.
+    Stopped,
+}
+
+/// Lines of standard error that are left at the end are written within this time, or not at all.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// So is the summary of a run, to standard output.
+const PRINT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Writes what is left of standard error when it is dropped, also if a panic ends the command.
+struct Flush;
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        stderr::flush(FLUSH_TIMEOUT);
+    }
+}
+
+/// Runs the command line; says on standard error why it failed.
+pub fn main() -> ExitCode {
+    let Cli { command, json, log } = Cli::parse();
+    stderr::begin(Box::new(screen::write_above));
+    let _flush = Flush;
+    std::panic::set_hook(Box::new(log_panic));
+    if let Err(error) = start_log(&log) {
+        say!("tickweave: --log {log}: {error}");
+        return ExitCode::from(2);
+    }
+    let outcome = match command {
+        Command::Demo(demo) => demo.run(json),
+        Command::Run(run) => run.run(json),
+        Command::Replay(replay) => replay.run(json),
+        Command::Check(check) => check.run(json),
+        Command::Tail(tail) => tail.run(json),
+        Command::Produce(produce) => produce.run(json),
+    };
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Stopped) => ExitCode::from(3),
+        Err(error) => {
+            say!("tickweave: {error:#}");
+            ExitCode::from(if is_wrong_input(&error) { 2 } else { 1 })
+        }
+    }
+}
+
+/// Says that a thread panics, as the standard library does, but without waiting for who reads it.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    let mut text = format!("thread `{name}` {panic}\n");
+    let backtrace = std::backtrace::Backtrace::capture();
+    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+        text += &format!("{backtrace}\n");
+    }
+    stderr::log(text.as_bytes());
+}
+
+/// Whether another command line or configuration is needed.
+fn is_wrong_input(error: &anyhow::Error) -> bool {
+    error.is::<ConfigError>()
+        || error.is::<tail::Refused>()
+        || error.downcast_ref().is_some_and(RunError::is_refusal)
+        || error.downcast_ref().is_some_and(ProduceError::is_refusal)
+}
+
+/// Prints to standard output; that nobody reads on is no failure of the command.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed.context("cannot write to standard output")?),
+    }
+}
+
+/// Prints a summary to standard output; that nobody reads on, or that nothing is read, is no failure of the command.
+fn print_last(text: String) -> anyhow::Result<()> {
+    let (done, printed) = sync_channel(1);
+    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || done.send(print(&text)))?;
+    match printed.recv_timeout(PRINT_TIMEOUT) {
+        Ok(printed) => printed,
+        Err(RecvTimeoutError::Disconnected) => anyhow::bail!("cannot write to standard output"),
+        Err(RecvTimeoutError::Timeout) => {
+            tracing::warn!("the summary is not printed: standard output takes nothing");
+            Ok(())
+        }
+    }
+}
+
+fn start_log(filter: &str) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| stderr::Log);
+    let log = log.with_ansi(screen::is_terminal()).log_internal_errors(false);
+    log.with_target(false).try_init().map_err(|error| anyhow::anyhow!(error))
+}
+
+/// Heeds signals until what this gives is dropped. The first SIGINT or SIGTERM asks to stop in order, the second
+/// ends the process at once.
+fn signals(stop: &Stop) -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("signals")
+        .enable_all()
+        .build()?;
+    let stop = stop.clone();
+    let _in_runtime = runtime.enter();
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    runtime.spawn(async move {
+        let mut is_asked = false;
+        loop {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            heed(&stop, &mut is_asked, || std::process::exit(130));
+        }
+    });
+    Ok(runtime)
+}
+
+/// Heeds a signal: the first asks to stop, the second ends the process. The stop is set before anything else is
+/// done, and a panic does not end the task that heeds signals.
+fn heed(stop: &Stop, is_asked: &mut bool, end: impl FnOnce()) {
+    stop.set();
+    if std::mem::replace(is_asked, true) {
+        stderr::flush(Duration::from_millis(100));
+        return end();
+    }
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        tracing::info!("stopping; a second signal ends the process at once");
+    }));
+}

@@ -1,0 +1,123 @@
+//! `tickweave replay`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use operators::NoStates;
+
+use super::check::layers;
+use super::mapping::Mapping;
+use super::progress::Bar;
+use super::report::print_report;
+use super::{Outcome, screen, signals};
+use dataflows::config::{ConfigError, JobFile, Layers, RawConfig};
+use dataflows::ingest::Stop;
+use dataflows::ingest::recording::Recording;
+use dataflows::run::{RunOptions, replay_files, replay_recording};
+
+/// Replay files of trades, a configuration's files, or a recording.
+#[derive(Args)]
+pub(super) struct Replay {
+    /// A configuration (.toml), a recording, or files of trades.
+    #[arg(required = true, value_name = "CONFIG|FILE")]
+    paths: Vec<PathBuf>,
+    /// Worker threads.
+    #[arg(short, long)]
+    workers: Option<usize>,
+    /// Timeframes, such as `1s,1m,1h`; the smallest must divide all others.
+    #[arg(long, value_delimiter = ',')]
+    timeframes: Option<Vec<String>>,
+    /// Write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
+    #[arg(long)]
+    force: bool,
+    /// Print a digest of each view: equal digests, equal views.
+    #[arg(long)]
+    digest: bool,
+    /// Pace by event time: 1 is real time [default: as fast as it goes].
+    #[arg(long, value_parser = speed)]
+    speed: Option<f64>,
+    /// Record the run to FILE, which must not exist.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    #[command(flatten)]
+    mapping: Mapping,
+}
+
+impl Replay {
+    pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
+        let stop = Stop::default();
+        let _signals = signals(&stop)?;
+        let Replay { paths, workers, timeframes, out, force, digest, speed, record, mapping } =
+            self;
+        let bar = Bar::default();
+        let on_start = (!json && screen::is_terminal()).then(|| bar.on_start());
+        let mut options =
+            RunOptions { record, out, force, digest, speed, on_start, ..RunOptions::default() };
+        let flags = |layers: Layers| {
+            layers
+                .flag("job.workers", "--workers", workers)?
+                .flag("job.timeframes", "--timeframes", timeframes.as_ref())?
+                .check()
+        };
+
+        let report = match &paths[..] {
+            [path] if Recording::is_at(path) => {
+                options.reads.push(JobFile::new(path, "the recording that is replayed"));
+                let recording = Recording::open(path)?;
+                let config = flags(recorded(&recording, path)?)?;
+                replay_recording(&config, recording, Arc::new(NoStates), &options, &stop)?
+            }
+            [path] if path.extension().is_some_and(|ending| ending == "toml") => {
+                replay_files(flags(layers(path)?)?, &options, &stop)?
+            }
+            paths => {
+                are_files(paths)?;
+                replay_files(flags(mapped(&mapping, paths)?)?, &options, &stop)?
+            }
+        };
+        drop(bar);
+        print_report("replayed", &report, json)?;
+        Ok(if report.complete { Outcome::Done } else { Outcome::Stopped })
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed: &f64| *speed > 0.0 && speed.is_finite());
+    speed.ok_or_else(|| "is not a number above 0".to_owned())
+}
+
+/// Says so if a path is not there or is a directory.
+fn are_files(paths: &[PathBuf]) -> anyhow::Result<()> {
+    for path in paths {
+        let about = path.metadata();
+        let about = about.with_context(|| format!("cannot open {}", path.display()))?;
+        if about.is_dir() {
+            bail!("{} is a directory; name the files", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// The job of a recording: what was configured when it was made, whatever the environment is now.
+fn recorded(recording: &Recording, path: &Path) -> Result<Layers, ConfigError> {
+    let name = format!("configuration in {}", path.display());
+    let header = recording.header();
+    let layers = Layers::parse(header.config.clone(), name, Path::new("."))?;
+    Ok(layers.going_on_with(header.registries.clone()))
+}
+
+/// The job of bare files: what the environment says, and how flags say to read them.
+fn mapped(mapping: &Mapping, paths: &[PathBuf]) -> Result<Layers, ConfigError> {
+    const FLAGS: &str = "flags of how to read files";
+    let RawConfig { source, instrument, .. } = mapping.configuration(paths);
+    let instrument = (!instrument.is_empty()).then_some(instrument);
+    Layers::defaults(Path::new("."))
+        .environment(std::env::vars_os())?
+        .flag("source", FLAGS, Some(source))?
+        .flag("instrument", FLAGS, instrument)
+}

@@ -1,0 +1,89 @@
+//! What a run came to, in words or as JSON.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::print_last;
+use dataflows::run::Report;
+
+/// Prints the summary of a run; `what` is what it did, such as `replayed`.
+pub(super) fn print_report(what: &str, report: &Report, json: bool) -> anyhow::Result<()> {
+    if json {
+        return print_last(format!("{}\n", serde_json::to_string(&as_json(report))?));
+    }
+    print_last(in_words(what, report)?)
+}
+
+fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let totals = &report.totals;
+    let secs = report.elapsed.as_secs_f64();
+    writeln!(
+        text,
+        "{what} {} records in {} commits and {secs:.2} s ({:.0} records/s){}",
+        totals.records,
+        report.commits,
+        totals.records as f64 / secs.max(1e-9),
+        match (report.complete, report.cut) {
+            (false, _) => "; stopped before the end",
+            (true, true) => "; the recording was cut, this is all up to its last whole commit",
+            (true, false) => "",
+        }
+    )?;
+    writeln!(
+        text,
+        "  accepted {} (corrections {}, cancels {})  duplicates {}  conflicts {}  late {}  unmatched {}  outliers {}  dead letters {}\n  alerts raised {}  withdrawn {}",
+        totals.accepted,
+        totals.corrections,
+        totals.cancels,
+        totals.duplicates,
+        totals.conflicts,
+        totals.late,
+        totals.unmatched,
+        totals.outliers,
+        totals.dead,
+        totals.alerts_raised,
+        totals.alerts_withdrawn
+    )?;
+    for (view, rows, digest) in &report.views {
+        write!(text, "  {view:<13} {rows} rows")?;
+        if let Some(digest) = digest {
+            write!(text, "  changes {}  rows {}", digest.changes, digest.rows)?;
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn as_json(report: &Report) -> Value {
+    let totals = &report.totals;
+    let views = report.views.iter().map(|(view, rows, digest)| {
+        let mut about = Map::new();
+        about.insert("rows".to_owned(), json!(rows));
+        if let Some(digest) = digest {
+            about.insert("changes_digest".to_owned(), json!(digest.changes.to_string()));
+            about.insert("rows_digest".to_owned(), json!(digest.rows.to_string()));
+        }
+        ((*view).to_owned(), Value::Object(about))
+    });
+    json!({
+        "records": totals.records,
+        "accepted": totals.accepted,
+        "corrections": totals.corrections,
+        "cancels": totals.cancels,
+        "duplicates": totals.duplicates,
+        "conflicts": totals.conflicts,
+        "late": totals.late,
+        "unmatched": totals.unmatched,
+        "outliers": totals.outliers,
+        "dead": totals.dead,
+        "alerts_raised": totals.alerts_raised,
+        "alerts_withdrawn": totals.alerts_withdrawn,
+        "commits": report.commits,
+        "elapsed_s": report.elapsed.as_secs_f64(),
+        "complete": report.complete,
+        "cut": report.cut,
+        "views": Value::Object(views.collect()),
+    })
+}

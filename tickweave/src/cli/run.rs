@@ -1,0 +1,76 @@
+//! `tickweave run`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::check::layers;
+use super::report::print_report;
+use super::{Outcome, signals};
+use crate::node::{Node, NodeError};
+use dataflows::config::Config;
+use dataflows::ingest::Stop;
+use dataflows::run::RunOptions;
+
+/// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
+#[derive(Args)]
+pub(super) struct Run {
+    /// The configuration file.
+    config: PathBuf,
+    /// Worker threads.
+    #[arg(short, long)]
+    workers: Option<usize>,
+    /// Address to serve on, such as 127.0.0.1:8080; port 0 takes a free one.
+    #[arg(long)]
+    listen: Option<String>,
+    /// Record the run to FILE, which must not exist.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// When the run ends, write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
+    #[arg(long)]
+    force: bool,
+    /// When the run ends, print a digest of each view.
+    #[arg(long)]
+    digest: bool,
+}
+
+impl Run {
+    pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
+        let Run { config, workers, listen, record, out, force, digest } = self;
+        let config = layers(&config)?
+            .flag("job.workers", "--workers", workers)?
+            .flag("http.listen", "--listen", listen)?
+            .check()?;
+        let options = RunOptions { record, out, force, digest, ..RunOptions::default() };
+        live(config, options, json, |_| Ok(()))
+    }
+}
+
+/// Runs a node until a signal comes; prints a summary. `beside` is called with it; what it returns is dropped when the
+/// job has ended.
+pub(super) fn live<B>(
+    config: Config,
+    options: RunOptions,
+    json: bool,
+    beside: impl FnOnce(&Node) -> anyhow::Result<B>,
+) -> anyhow::Result<Outcome> {
+    let stop = Stop::default();
+    let _signals = signals(&stop)?;
+    let (sources, workers) = (config.sources.len(), config.workers);
+    let node = Node::start(config, options, &stop).map_err(|error| match error {
+        NodeError::Run(error) => anyhow::Error::new(error), // decides the exit code
+        error => anyhow::Error::new(error),
+    })?;
+    tracing::info!(
+        "{sources} sources, {workers} workers; serving http://{}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
+        node.address(),
+    );
+    let beside = beside(&node)?;
+    let report = node.wait();
+    drop(beside);
+    print_report("ran", &report?, json)?;
+    Ok(Outcome::Done)
+}

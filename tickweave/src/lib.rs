@@ -1,0 +1,10 @@
+//! The command `tickweave` as a library: a running node, and the subcommands.
+//!
+//! ```text
+//! cli ─► node (job, server, deliveries to sinks) ─► dataflows, serving
+//!   └──► workload
+//! ```
+
+pub mod cli;
+pub mod node;
+pub mod stderr;

@@ -1,0 +1,208 @@
+//! The running process as a value: a live job with its sources, its server and its deliveries to sinks.
+//!
+//! The command line, the demo, benches and tests start one and ask it; what is around a job is wired here only.
+
+mod control;
+mod descriptors;
+mod server;
+
+use std::net::SocketAddr;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use market::{Generation, SourceId};
+use node_api::Health;
+use node_api::ingest::IngestApi;
+use operators::NoStates;
+use rows::ViewReader;
+use rows::readers::ReaderPool;
+use serving::{Context, Limits, Posts, UpdateCache};
+use tokio::sync::{Semaphore, watch};
+
+use dataflows::config::Config;
+use dataflows::delivery::SinkSet;
+use dataflows::health::HealthMonitor;
+use dataflows::ingest::http_ingest::HttpIngest;
+use dataflows::ingest::{PausedSources, Stop};
+use dataflows::publish::Board;
+use dataflows::run::{Job, Report, RunError, RunOptions, run_live};
+use dataflows::telemetry::Metrics;
+
+pub use control::{NodeControl, UnknownSource};
+pub use server::{BoundServer, RunningServer, ServerError};
+
+/// When a job has ended, sinks get the rest within this time, or not at all.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A running node. It runs until it is stopped through its [`NodeControl`] or fails; [`Node::wait`] ends it in order.
+///
+/// A node that is dropped is stopped; its threads end soon after.
+pub struct Node {
+    server: RunningServer,
+    running: JoinHandle<Result<Report, RunError>>,
+    sinks: SinkSet,
+    control: NodeControl,
+    handles: Handles,
+    _stop_on_drop: StopOnDrop,
+}
+
+/// What can be asked of the job while it runs.
+struct Handles {
+    generation: Generation,
+    board: Arc<Board>,
+    reader: Arc<dyn ViewReader>,
+    metrics: Metrics,
+    health: HealthMonitor,
+    http_ingest: Option<HttpIngest>,
+}
+
+struct StopOnDrop(Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The job.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The server.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The threads that read views for clients, or the one that sequences.
+    #[error("a thread of the node cannot be started")]
+    Thread(#[source] std::io::Error),
+}
+
+impl Node {
+    /// Starts a node: binds its address, starts workers, server and sinks, and opens the sources on a thread of its own.
+    /// Setting `stop` stops it.
+    ///
+    /// # Errors
+    /// If the address cannot be bound, an output cannot be written or a thread cannot be started. That a source cannot
+    /// be opened is said by [`Node::wait`].
+    pub fn start(config: Config, mut options: RunOptions, stop: &Stop) -> Result<Node, NodeError> {
+        options.followed = true;
+        let server = BoundServer::bind(config.listen)?;
+        let job = Job::new(&config, Arc::new(NoStates), &options)?;
+        let readers = ReaderPool::start(config.readers, job.metrics.on_refused());
+        let readers = readers.map_err(NodeError::Thread)?;
+        let handles = Handles {
+            generation: job.generation,
+            board: Arc::clone(&job.board),
+            reader: Arc::new(job.reader().on(readers.clone())),
+            metrics: job.metrics.clone(),
+            health: job.health.clone(),
+            http_ingest: job.http_ingest.clone(),
+        };
+        let server = server.serve(handles.context(&config, readers));
+        let sinks = job.deliver(&config, server.runtime().clone())?;
+        let control = control(&config, job.paused.clone(), stop.clone());
+        let stopped = stop.clone();
+        let running = thread::Builder::new().name("sequencer".to_owned());
+        let running = running.spawn(move || run_live(&config, job, &options, &stopped));
+        Ok(Node {
+            server,
+            running: running.map_err(NodeError::Thread)?,
+            sinks,
+            control,
+            handles,
+            _stop_on_drop: StopOnDrop(stop.clone()),
+        })
+    }
+
+    /// The address that it serves.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// The number of this start.
+    pub fn generation(&self) -> Generation {
+        self.handles.generation
+    }
+
+    /// Reads its views, on threads for clients.
+    pub fn reader(&self) -> &Arc<dyn ViewReader> {
+        &self.handles.reader
+    }
+
+    /// What its workers publish.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.handles.board
+    }
+
+    /// Its metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.handles.metrics
+    }
+
+    /// Its present health.
+    pub fn health(&self) -> Health {
+        self.handles.health.health()
+    }
+
+    /// Takes rows of clients; none if the configuration turns that off.
+    pub fn ingest(&self) -> Option<Arc<dyn IngestApi>> {
+        let ingest = self.handles.http_ingest.clone()?;
+        Some(Arc::new(ingest))
+    }
+
+    /// Controls its sources, and stops it.
+    pub fn control(&self) -> &NodeControl {
+        &self.control
+    }
+
+    /// Waits until the job has ended, delivers the rest to the sinks, stops the server, and reports.
+    ///
+    /// # Errors
+    /// Why the job has failed.
+    pub fn wait(self) -> Result<Report, RunError> {
+        let Node { server, running, sinks, .. } = self;
+        let report = running.join();
+        sinks.finish(DELIVERY_TIMEOUT);
+        server.stop();
+        report.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+fn control(config: &Config, paused: PausedSources, stop: Stop) -> NodeControl {
+    let named =
+        |source: &dataflows::config::ConfiguredSource| (source.names.name.clone(), source.id);
+    let sources: Vec<(String, SourceId)> = config.sources.iter().map(named).collect();
+    NodeControl::new(sources, paused, stop)
+}
+
+impl Handles {
+    /// What the routes answer from.
+    fn context(&self, config: &Config, readers: ReaderPool) -> Context {
+        let health = self.health.clone();
+        let connections = descriptors::connections(config.connections);
+        let limits = Limits { connections, ..Limits::default() };
+        let ingest = self.http_ingest.clone();
+        Context {
+            views: config.job.kind.views,
+            reader: Arc::clone(&self.reader),
+            readers,
+            catalog: Arc::clone(&config.catalog),
+            calendars: config.calendars.clone(),
+            timeframes: config.job.timeframes().to_vec(),
+            labels: config.labels(),
+            metrics: Arc::new(self.metrics.clone()),
+            health: Arc::new(move || health.health()),
+            version: env!("CARGO_PKG_VERSION"),
+            started: Instant::now(),
+            updates: UpdateCache::default(),
+            closing: watch::channel(false).1,
+            sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
+            posts: Posts::new(ingest.map(|ingest| Arc::new(ingest) as Arc<dyn IngestApi>)),
+            run: self.generation.0,
+            limits,
+        }
+    }
+}
