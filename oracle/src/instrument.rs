@@ -109,8 +109,8 @@ impl InstrumentFold {
         output.conflicts.extend(conflicts(commit, &before, &accepted));
         output.unmatched.extend(self.unmatched(commit, &accepted));
         let (was, is) = (joined(&before), joined(&self.live));
-        output.outliers.extend(outliers(history, commit, &self.bars, &was, &is));
         self.show_base(history, commit, &before, &accepted, output);
+        output.outliers.extend(outliers(history, commit, &self.bars, &was, &is));
     }
 
     /// The newest time seen so far.

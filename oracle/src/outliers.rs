@@ -10,8 +10,8 @@ use crate::values;
 
 pub use crate::history::Far;
 
-/// The rows of `commit`: `bars` are the base bars of the instrument at the end of the commit before, `was`
-/// and `is` its trades then and now.
+/// The rows of `commit`: `bars` are the base bars of the instrument at its end, `was` and `is` the trades of the
+/// instrument at the end of the commit before and now.
 pub(crate) fn outliers(
     history: &History,
     commit: Commit,

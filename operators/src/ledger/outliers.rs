@@ -1,8 +1,8 @@
 //! Outliers: trades whose price is far away from recent prices. They are logged, and stay in their bars.
 //!
-//! What is recent is known from the closes of base bars as they were at the end of the commit before. All
-//! trades between two such closes are held to one [`Band`], so medians are computed about once per bar
-//! and commit in which closes before it change, and a trade costs two comparisons.
+//! What is recent is known from the closes of earlier base bars as they are at the end of the commit. All trades
+//! between two such closes are held to one [`Band`], so medians are computed about once per bar and commit in which
+//! closes before it change, and the plain trades of a bar cost two comparisons together.
 //!
 //! * An outlier still counts: a filter that drops is wrong when the market jumps, and values would depend on history.
 //! * The rule looks at trades that enter bars, not at records. Otherwise redundant feeds would report copies, outranked
@@ -35,7 +35,7 @@ pub(super) struct Far {
     pub(super) bars: u32,
 }
 
-/// The closes of one instrument's base bars at the end of the commit before, and the bands they give.
+/// The closes of one instrument's base bars at the end of the last commit, and the bands they give.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecentPrices {
     /// By when the bar opens.

@@ -27,6 +27,7 @@ use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
 use crate::output::{AuditEvent, LedgerOut, RecordOutcome};
 use application::Application;
+use moves::Entered;
 
 /// Everything that the ledger holds of one instrument.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -112,10 +113,10 @@ impl InstrumentLedger for InstrumentState {
         self.emit_unmatched(&application, out);
         self.gaps.settle(self.instrument, config.gaps_max, out);
 
-        // 4. What survives moves between bars; outliers are emitted.
+        // 4. What survives moves between bars.
         let mut changed = BTreeMap::new();
-        self.add_plain_trades(&application, records, &mut changed, out);
-        self.move_between_bars(&application, &mut changed, out);
+        let plain = self.add_plain_trades(&application, records, &mut changed);
+        let amended = self.move_between_bars(&application, &mut changed);
 
         // 5. When each dirty trade will be forgotten.
         self.schedule_forgetting(&mut application);
@@ -126,7 +127,11 @@ impl InstrumentLedger for InstrumentState {
             .fold(SourceSet::default(), |set, record| set.and(SourceSet::of(record.origin.source)));
         self.settle(config, context, (watermark, sources), changed, out);
 
-        // 7. The sources seen in this commit count from the next one on.
+        // 7. Prices are held to the closes as they are now.
+        let entered = Entered { plain, amended };
+        self.emit_outliers(&application, records, &entered, out);
+
+        // 8. The sources seen in this commit count from the next one on.
         if self.clock.add_sources(sources, watermark) {
             out.push(LedgerOut::SourceSeen(self.instrument, sources));
         }

@@ -1,14 +1,14 @@
 //! What survives of the trades that a commit changed moves between bars.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use market::{
-    Bar, Bucket, Cause, CauseKind, Commit, Event, EventTime, Outlier, Record, Trade, Updates,
+    Bar, Bucket, Cause, CauseKind, Commit, Event, EventTime, Outlier, Price, Record, Trade, Updates,
 };
 
 use super::InstrumentState;
 use super::application::{Application, TradeChange};
-use crate::ledger::LedgerConfig;
 use crate::ledger::outliers::Far;
 use crate::ledger::rows::RowNo;
 use crate::ledger::trades::TradeNo;
@@ -18,31 +18,30 @@ use crate::output::{AuditEvent, LedgerOut};
 pub(super) type Changed = BTreeMap<EventTime, Option<Cause>>;
 
 impl InstrumentState {
-    /// Takes the plain trades that came into their bars, notes these bars with the strongest cause of each, and
-    /// holds the trades to recent prices.
+    /// Takes the plain trades that came into their bars, and notes these bars with the strongest cause of each. Gives
+    /// the prices that entered each bar.
     pub(super) fn add_plain_trades(
         &mut self,
         application: &Application<'_>,
         records: &[Record],
         changed: &mut Changed,
-        out: &mut Vec<LedgerOut>,
-    ) {
-        let config = application.config;
-        let mut buckets = self.bars.buckets(config);
-        let mut fresh = application.fresh.iter().peekable();
-        while let Some(next) = fresh.peek() {
-            let Some(first) = new_trade(records, next) else {
-                return;
-            };
-            let bucket = buckets.of(first.time);
+    ) -> Vec<BarPrices> {
+        let mut buckets = self.bars.buckets(application.config);
+        let mut fresh = application.fresh.iter().enumerate().peekable();
+        let mut entered = Vec::new();
+        while let Some((first, next)) = fresh.peek() {
+            let Some(trade) = new_trade(records, next) else { break };
+            let bucket = buckets.of(trade.time);
             let Some(bar) = self.bars.get_mut(bucket.open) else {
-                return; // it was made when the row was added
+                break; // it was made when the row was added
             };
+            let mut prices = BarPrices { open: bucket.open, fresh: *first..*first, range: None };
             let (mut cause, mut plain) = (None, 0);
             let of_bar = |trade: &Trade| bucket.open <= trade.time && trade.time < bucket.end;
-            while let Some((row, place)) =
-                fresh.next_if(|next| new_trade(records, next).is_some_and(of_bar))
+            while let Some((index, (row, place))) =
+                fresh.next_if(|(_, next)| new_trade(records, next).is_some_and(of_bar))
             {
+                prices.fresh.end = index + 1;
                 self.trades.rows.settle(*row);
                 if application.some_are_amended && self.trades.rows.is_gone(*row) {
                     continue;
@@ -58,31 +57,26 @@ impl InstrumentState {
                     let (kind, origin) = (CauseKind::Trade, record.origin);
                     cause = Some(Cause { kind, id: trade.id, sequence: 0, origin });
                 }
-                if trade.updates.common(PRICES) != Updates::NONE
-                    && let Some(far) = self.recent.judge(&config.outliers, bucket.open, trade.price)
-                {
-                    let (commit, kind) = (application.context.commit, CauseKind::Trade);
-                    let row = outlier(commit, trade, kind, far);
-                    out.push(LedgerOut::from(AuditEvent::Outlier(row)));
+                if has_price(trade) {
+                    prices.note(trade.price);
                 }
             }
             self.bars.count_plain(plain);
             if let Some(cause) = cause {
                 strengthen(changed, bucket.open, cause);
             }
+            entered.push(prices);
         }
+        entered
     }
 
     /// Compares what each dirty amended trade contributes with what it did, and moves it. Notes the bars to
-    /// which a contribution differs, with the strongest cause of each. What did not contribute before is
-    /// held to recent prices.
+    /// which a contribution differs, with the strongest cause of each. Gives what did not contribute before.
     pub(super) fn move_between_bars(
         &mut self,
         application: &Application<'_>,
         changed: &mut Changed,
-        out: &mut Vec<LedgerOut>,
-    ) {
-        let (config, commit) = (application.config, application.context.commit);
+    ) -> Vec<AmendedPrice> {
         // Trades that were joined in this commit are one: gather by what they are now.
         let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
         for TradeChange { id, before, cause } in &application.trade_changes {
@@ -93,7 +87,8 @@ impl InstrumentState {
             *strongest = strongest.stronger(*cause);
         }
 
-        let mut buckets = self.bars.buckets(config);
+        let mut buckets = self.bars.buckets(application.config);
+        let mut entered = Vec::new();
         for (trade, (befores, cause)) in by_trade {
             let after = self.trades.survivor(trade);
             if befores.len() <= 1 && befores.first() == after.as_ref() {
@@ -120,8 +115,7 @@ impl InstrumentState {
                     self.waiting.add(bucket.end, bucket.open);
                 }
                 if befores.iter().all(|before| before.content() != after.content()) {
-                    let outlier = self.outlier(config, commit, trade, &after, bucket);
-                    out.extend(outlier.map(|row| LedgerOut::from(AuditEvent::Outlier(row))));
+                    entered.push(AmendedPrice { open: bucket.open, number: trade, trade: after });
                 }
             }
             for (bucket, [before, after]) in contributions {
@@ -130,27 +124,84 @@ impl InstrumentState {
                 }
             }
         }
+        entered
     }
 
-    /// The audit row of a survivor in the bar of `bucket`, if its price is an outlier.
-    fn outlier(
+    /// Holds what entered bars to recent prices, which are those at the end of the commit.
+    pub(super) fn emit_outliers(
         &mut self,
-        config: &LedgerConfig,
-        commit: Commit,
-        number: TradeNo,
-        trade: &Trade,
-        bucket: Bucket,
-    ) -> Option<Outlier> {
-        if trade.updates.common(PRICES) == Updates::NONE {
-            return None;
-        }
-        let far = self.recent.judge(&config.outliers, bucket.open, trade.price)?;
-        let kind = match self.trades.is_corrected(number) {
-            true => CauseKind::Correction,
-            false => CauseKind::Trade,
+        application: &Application<'_>,
+        records: &[Record],
+        entered: &Entered,
+        out: &mut Vec<LedgerOut>,
+    ) {
+        let (rule, commit) = (&application.config.outliers, application.context.commit);
+        let emit = |trade: &Trade, kind, far| {
+            LedgerOut::from(AuditEvent::Outlier(outlier(commit, trade, kind, far)))
         };
-        Some(outlier(commit, trade, kind, far))
+        for BarPrices { open, fresh, range } in &entered.plain {
+            // All trades of a bar are held to the same prices: if neither the least nor the highest is far away, none is.
+            let Some(ends) = range else { continue };
+            if ends.iter().all(|price| self.recent.judge(rule, *open, *price).is_none()) {
+                continue;
+            }
+            for next in &application.fresh[fresh.clone()] {
+                let Some(trade) = new_trade(records, next).filter(|trade| has_price(trade)) else {
+                    continue;
+                };
+                let is_gone = application.some_are_amended && self.trades.rows.is_gone(next.0);
+                if let (false, Some(far)) = (is_gone, self.recent.judge(rule, *open, trade.price)) {
+                    out.push(emit(trade, CauseKind::Trade, far));
+                }
+            }
+        }
+        for AmendedPrice { open, number, trade } in &entered.amended {
+            if !has_price(trade) {
+                continue;
+            }
+            if let Some(far) = self.recent.judge(rule, *open, trade.price) {
+                let kind = match self.trades.is_corrected(*number) {
+                    true => CauseKind::Correction,
+                    false => CauseKind::Trade,
+                };
+                out.push(emit(trade, kind, far));
+            }
+        }
     }
+}
+
+/// What entered bars in a commit, and did not contribute to them before.
+pub(super) struct Entered {
+    pub(super) plain: Vec<BarPrices>,
+    pub(super) amended: Vec<AmendedPrice>,
+}
+
+/// The plain trades that entered the bar that opens at `open`.
+pub(super) struct BarPrices {
+    open: EventTime,
+    /// Which of the fresh rows of the commit.
+    fresh: Range<usize>,
+    /// Least and highest of their prices; none if none of them may be an outlier.
+    range: Option<[Price; 2]>,
+}
+
+/// An amended trade that entered the bar that opens at `open`.
+pub(super) struct AmendedPrice {
+    open: EventTime,
+    number: TradeNo,
+    trade: Trade,
+}
+
+impl BarPrices {
+    fn note(&mut self, price: Price) {
+        let [least, highest] = self.range.unwrap_or([price, price]);
+        self.range = Some([least.min(price), highest.max(price)]);
+    }
+}
+
+/// Whether the price of a trade may be an outlier.
+fn has_price(trade: &Trade) -> bool {
+    trade.updates.common(PRICES) != Updates::NONE
 }
 
 /// What may be an outlier.

@@ -132,9 +132,8 @@ impl InstrumentLedger for PlainInstrumentState {
         self.emit_unmatched(&application, out);
         self.gaps.settle(self.instrument, config.gaps_max, out);
 
-        // 4. What survives moves between bars; outliers are emitted.
-        let changed =
-            self.move_between_bars(config, context.commit, &application.trade_changes, out);
+        // 4. What survives moves between bars.
+        let (changed, entered) = self.move_between_bars(config, &application.trade_changes);
 
         // 5. When each dirty trade will be forgotten.
         self.schedule_forgetting(config, application.timed_ids);
@@ -145,7 +144,10 @@ impl InstrumentLedger for PlainInstrumentState {
             .fold(SourceSet::default(), |set, record| set.and(SourceSet::of(record.origin.source)));
         self.settle(config, context, (watermark, sources), changed, out);
 
-        // 7. The sources seen in this commit count from the next one on.
+        // 7. Prices are held to the closes as they are now.
+        self.emit_outliers(config, context.commit, &entered, out);
+
+        // 8. The sources seen in this commit count from the next one on.
         if self.clock.add_sources(sources, watermark) {
             out.push(LedgerOut::SourceSeen(self.instrument, sources));
         }

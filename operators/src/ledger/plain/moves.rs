@@ -17,17 +17,21 @@ pub(super) struct TradeChange {
     pub(super) cause: Cause,
 }
 
+/// A trade that contributes to the bar that opens at `open`, and did not before.
+pub(super) struct Entered {
+    open: EventTime,
+    number: TradeNo,
+    trade: Trade,
+}
+
 impl PlainInstrumentState {
     /// Compares what each dirty trade contributes with what it did, and moves it. Gives the bars to
-    /// which a contribution differs, with the strongest cause of each. What did not contribute before is
-    /// held to recent prices.
+    /// which a contribution differs, with the strongest cause of each, and what did not contribute before.
     pub(super) fn move_between_bars(
         &mut self,
         config: &LedgerConfig,
-        commit: Commit,
         trade_changes: &[TradeChange],
-        out: &mut Vec<LedgerOut>,
-    ) -> BTreeMap<EventTime, Option<Cause>> {
+    ) -> (BTreeMap<EventTime, Option<Cause>>, Vec<Entered>) {
         // Trades that were joined in this commit are one: gather by what they are now.
         let mut by_trade: BTreeMap<TradeNo, (Vec<Trade>, Cause)> = BTreeMap::new();
         for TradeChange { id, before, cause } in trade_changes {
@@ -39,6 +43,7 @@ impl PlainInstrumentState {
         }
 
         let mut changed: BTreeMap<EventTime, Option<Cause>> = BTreeMap::new();
+        let mut entered = Vec::new();
         let mut buckets = self.bars.buckets(config);
         for (trade, (befores, cause)) in by_trade {
             let after = self.trades.survivor(trade);
@@ -66,8 +71,7 @@ impl PlainInstrumentState {
                     self.waiting.add(bucket.end, bucket.open);
                 }
                 if befores.iter().all(|before| before.content() != after.content()) {
-                    let outlier = self.outlier(config, commit, trade, &after, bucket);
-                    out.extend(outlier.map(|row| LedgerOut::from(AuditEvent::Outlier(row))));
+                    entered.push(Entered { open: bucket.open, number: trade, trade: after });
                 }
             }
             for (bucket, [before, after]) in contributions {
@@ -77,24 +81,36 @@ impl PlainInstrumentState {
                 }
             }
         }
-        changed
+        (changed, entered)
     }
 
-    /// The audit row of a survivor in the bar of `bucket`, if its price is an outlier.
+    /// Holds trades that entered their bars to recent prices, which are those at the end of the commit.
+    pub(super) fn emit_outliers(
+        &mut self,
+        config: &LedgerConfig,
+        commit: Commit,
+        entered: &[Entered],
+        out: &mut Vec<LedgerOut>,
+    ) {
+        for trade in entered {
+            let outlier = self.outlier(config, commit, trade);
+            out.extend(outlier.map(|row| LedgerOut::from(AuditEvent::Outlier(row))));
+        }
+    }
+
+    /// The audit row of a trade, if its price is an outlier.
     fn outlier(
         &mut self,
         config: &LedgerConfig,
         commit: Commit,
-        number: TradeNo,
-        trade: &Trade,
-        bucket: Bucket,
+        Entered { open, number, trade }: &Entered,
     ) -> Option<Outlier> {
         let prices = Updates::HIGH_LOW.and(Updates::OPEN_CLOSE);
         if trade.updates.common(prices) == Updates::NONE {
             return None;
         }
-        let far = self.recent.judge(&config.outliers, bucket.open, trade.price)?;
-        let kind = match self.trades.is_corrected(number) {
+        let far = self.recent.judge(&config.outliers, *open, trade.price)?;
+        let kind = match self.trades.is_corrected(*number) {
             true => CauseKind::Correction,
             false => CauseKind::Trade,
         };
