@@ -91,6 +91,8 @@ pub struct CommitClock {
     next: Commit,
     at: EventTime,
     newest: EventTime,
+    /// See [`CommitClock::reach`].
+    reached: EventTime,
     watermarks: Vec<Option<EventTime>>,
     read_from: ReadFrom,
 }
@@ -108,9 +110,9 @@ impl CommitClock {
                 (timing, partitions)
             })
             .collect();
-        let (next, newest) = (Commit(0), EventTime::NEVER);
+        let (next, newest, reached) = (Commit(0), EventTime::NEVER, EventTime::NEVER);
         let read_from = ReadFrom::default();
-        CommitClock { sources, redundancy, ahead, next, at, newest, watermarks, read_from }
+        CommitClock { sources, redundancy, ahead, next, at, newest, reached, watermarks, read_from }
     }
 
     /// Sources are read from these times on; by default, from their beginning.
@@ -196,6 +198,11 @@ impl CommitClock {
         })
     }
 
+    /// Rows come in the order of time from now on, and none before `time` is to come: no watermark stays below that.
+    pub fn reach(&mut self, time: EventTime) {
+        self.reached = self.reached.max(time);
+    }
+
     /// The newest event time bound so far.
     pub fn newest(&self) -> EventTime {
         self.newest
@@ -211,7 +218,7 @@ impl CommitClock {
         for ((timing, partitions), watermark) in self.sources.iter().zip(&mut self.watermarks) {
             if let Some(watermark) = watermark {
                 let least = partitions.iter().map(|partition| partition.watermark(timing)).min();
-                *watermark = (*watermark).max(least.unwrap_or(EventTime::END));
+                *watermark = (*watermark).max(least.unwrap_or(EventTime::END)).max(self.reached);
             }
         }
         self.carry_on(now);

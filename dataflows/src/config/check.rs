@@ -75,6 +75,7 @@ impl RawConfig {
             files,
             cadence,
             file_rows: in_range("commit.file_rows", commit.file_rows, 1, 1 << 20)?,
+            file_order: commit.file_order.parse().map_err(ConfigError::at("commit.file_order"))?,
             read_back: span("job.read_back", &job.read_back)?,
             max_clock_ahead: span("job.max_clock_ahead", &job.max_clock_ahead)?,
             not_after: not_after(job.not_after.as_deref())?,

@@ -48,7 +48,7 @@ pub use sources::ConfiguredSource;
 
 use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::http_ingest::HttpIngestLimits;
-use crate::ingest::sequencer::Cadence;
+use crate::ingest::sequencer::{Cadence, FileOrder};
 use crate::jobs::JobPlan;
 use rows::readers::Bounds;
 
@@ -78,6 +78,8 @@ pub struct Config {
     pub cadence: Cadence,
     /// Rows of a commit of bare files.
     pub file_rows: usize,
+    /// The order in which rows of bare files count.
+    pub file_order: FileOrder,
     /// How far before the horizon reading may begin, so that the bars which it cuts are whole.
     pub read_back: Span,
     /// Live: how far ahead of the system's time events may be.

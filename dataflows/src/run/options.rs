@@ -36,7 +36,7 @@ pub struct RunOptions {
     pub save_after: Option<Commit>,
     /// Go on from a restored commit.
     pub resume: Option<Resume>,
-    /// Called once when the workers run.
+    /// Called when the workers run; again if a replay of files begins anew.
     pub on_start: Option<OnStart>,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use connectors::Place;
 use market::{EventTime, Numbered};
@@ -17,30 +18,66 @@ use crate::ingest::play::Pacer;
 use crate::ingest::reader_thread::ReaderThread;
 use crate::ingest::recording::Recording;
 use crate::ingest::sequencer::{
-    NameTables, Naming, RecordingEnd, sequence_files, sequence_recording,
+    FileOrder, FileReading, NameTables, Naming, RecordingEnd, SequencerError, sequence_files,
+    sequence_recording,
 };
 
-/// Replays the files of a configuration as bare files.
+/// Replays the files of a configuration as bare files. If their rows turn out to be far from the order of time in which
+/// they are to count, the replay begins anew, and sorts them first.
 pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result<Report, RunError> {
+    let began = Instant::now();
+    let reading = match config.file_order {
+        FileOrder::Lines => FileReading::Lines,
+        // What is recorded or shown at a pace is not begun anew.
+        FileOrder::Time if options.record.is_some() || options.speed.is_some() => {
+            FileReading::Sorted
+        }
+        FileOrder::Time => FileReading::Reordered,
+    };
+    let report = match replay_in(&config, reading, options, stop) {
+        Err(RunError::Sequencer(SequencerError::OutOfOrder { time, rows })) => {
+            tracing::info!(
+                "a row of {time} lies after {rows} later ones: all rows are sorted first"
+            );
+            replay_in(&config, FileReading::Sorted, options, stop)?
+        }
+        report => report?,
+    };
+    Ok(Report { elapsed: began.elapsed(), ..report })
+}
+
+fn replay_in(
+    config: &Config,
+    reading: FileReading,
+    options: &RunOptions,
+    stop: &Stop,
+) -> Result<Report, RunError> {
     if config.sources.is_empty() {
         return Err(RunError::NothingToReplay);
     }
     if let Some(endless) = config.sources.iter().find(|source| source.source.is_endless()) {
         return Err(RunError::Endless(endless.names.name.clone()));
     }
-    let mut job = Job::new(&config, Arc::new(NoStates), options)?;
+    let mut job = Job::new(config, Arc::new(NoStates), options)?;
     let names = config.source_names();
     let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);
     if let Some(clients) = config.ingest_source() {
         clock.end(clients.number(), 0); // none sends rows to a replay
     }
     let readers_stop = Stop::default();
-    let (readers, partitions) = start_file_readers(&config, &job, &mut clock, &readers_stop)?;
+    let (readers, partitions) = start_file_readers(config, &job, &mut clock, &readers_stop)?;
     let pacer = options.speed.map(Pacer::new);
     let rows = config.file_rows;
     let naming = Naming { sources: &names, catalog: &config.catalog };
-    let sequenced =
-        sequence_files(clock, naming, partitions, rows, pacer, &mut job.dispatcher, stop);
+    let sequenced = sequence_files(
+        clock,
+        naming,
+        (partitions, reading),
+        rows,
+        pacer,
+        &mut job.dispatcher,
+        stop,
+    );
     readers_stop.set();
     readers.into_iter().for_each(|reader| drop(reader.join()));
     let sequenced = sequenced.map(|()| !stop.is_set()).map_err(RunError::Sequencer);

@@ -56,12 +56,9 @@ impl<'a> CommitBuilder<'a> {
     }
 
     pub(super) fn add(&mut self, source: usize, partition: u32, row: Row) {
-        let Row { position, mut event, unknown } = row;
-        if let (Ok(entry), Some(unknown)) = (&event, unknown)
-            && let Err(rejection) = self.admit(entry, &unknown)
-        {
-            event = Err(Box::new(rejection));
-        }
+        let mut row = row;
+        self.register(&mut row);
+        let Row { position, event, .. } = row;
         let bound = self.clock.bind(source, partition as usize, position, event.as_ref().ok());
         let rejection = match (event, bound) {
             (Ok(entry), Ok(())) => {
@@ -83,6 +80,16 @@ impl<'a> CommitBuilder<'a> {
             }
         };
         self.refused.push((source, partition, position, rejection));
+    }
+
+    /// Registers the names of a row that are not in the catalog; refuses it if there is no room for them.
+    pub(super) fn register(&self, row: &mut Row) {
+        let Some(unknown) = row.unknown.take() else { return };
+        if let Ok(entry) = &row.event
+            && let Err(rejection) = self.admit(entry, &unknown)
+        {
+            row.event = Err(Box::new(rejection));
+        }
     }
 
     /// Registers the names of an entry, unless the clock will refuse it: a row that is refused takes no place in the

@@ -7,14 +7,14 @@ mod files;
 mod live;
 mod recorded;
 
-use market::{Catalog, NameOrder, RegistryError, SharedRegistries};
+use market::{Catalog, EventTime, NameOrder, RegistryError, SharedRegistries};
 
 use super::dispatcher::DispatchError;
 use super::recording::RecordingError;
 use rows::PartitionNames;
 
 pub use commit_timer::Cadence;
-pub use files::sequence_files;
+pub use files::{FileOrder, FileReading, REORDERED_ROWS, sequence_files};
 pub use live::{LiveCallbacks, LiveInput, sequence_live};
 pub use recorded::{RecordingEnd, sequence_recording};
 
@@ -61,6 +61,22 @@ pub enum SequencerError {
     /// A recorded name has another number here.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// Files that are read in the order of time have a row that stands before one that was dispatched already. They have
+    /// to be read anew, as [`FileReading::Sorted`].
+    #[error("a row of {time} lies after {rows} later ones")]
+    OutOfOrder {
+        /// The time of the row.
+        time: EventTime,
+        /// How many rows are put into order as they are read.
+        rows: usize,
+    },
+    /// The temporary file in which rows are sorted cannot be written or read.
+    #[error(
+        "rows that are out of order are sorted in a temporary file, and one in {} failed; TMPDIR names another folder, \
+         and `commit.file_order` = \"lines\" needs none",
+        std::env::temp_dir().display()
+    )]
+    NotSorted(#[source] std::io::Error),
     /// Operators retain more than they may, and a file would only add to it.
     #[error(
         "operators retain about {retained} bytes, more than `limits.state_bytes` = {limit}; \

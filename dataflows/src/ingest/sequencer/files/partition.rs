@@ -1,0 +1,71 @@
+//! One partition of a bare file while it is merged with others.
+
+use connectors::Row;
+use market::EventTime;
+
+use super::FilePlace;
+use crate::ingest::event_queues::EventReceiver;
+use crate::ingest::input::{ControlEvent, SourceEvent};
+
+/// A partition, and the rows of it that are at hand.
+pub(super) struct FilePartition {
+    pub(super) place: FilePlace,
+    events: EventReceiver,
+    /// The rest of the rows at hand.
+    rows: std::vec::IntoIter<Row>,
+    /// The time of the last row that had one.
+    time: EventTime,
+}
+
+impl FilePartition {
+    /// All of them, by their places.
+    pub(super) fn all(mut partitions: Vec<(FilePlace, EventReceiver)>) -> Vec<FilePartition> {
+        partitions.sort_by_key(|(place, _)| *place);
+        let merged = |(place, events)| {
+            let (rows, time) = (Vec::new().into_iter(), EventTime::NEVER);
+            FilePartition { place, events, rows, time }
+        };
+        partitions.into_iter().map(merged).collect()
+    }
+
+    /// The next row; waits for the partition's reader thread if need be. None if there is none, also if the reader
+    /// thread was stopped before the end. Hands on what else the thread reports.
+    pub(super) fn head(&mut self, control: &mut impl FnMut(ControlEvent)) -> Option<&Row> {
+        while self.rows.as_slice().is_empty() {
+            match self.events.recv()?.1 {
+                SourceEvent::Rows { rows, .. } => self.rows = rows.into_iter(),
+                SourceEvent::Drained { .. } => {} // files are never idle
+                SourceEvent::Control(event) => {
+                    let is_end = matches!(event, ControlEvent::Ended { .. });
+                    control(event);
+                    if is_end {
+                        return None;
+                    }
+                }
+            }
+        }
+        self.rows.as_slice().first()
+    }
+
+    /// The time at which the next row stands in the order of time, as [`FilePartition::head`].
+    pub(super) fn head_time(
+        &mut self,
+        control: &mut impl FnMut(ControlEvent),
+    ) -> Option<EventTime> {
+        let before = self.time;
+        let row = self.head(control)?;
+        Some(row.event.as_ref().ok().and_then(|event| event.time()).unwrap_or(before))
+    }
+
+    /// Takes the next row, if it is at hand.
+    pub(super) fn take(&mut self) -> Option<Row> {
+        self.rows.next()
+    }
+
+    /// Takes the next row, if it is at hand, with the time at which it stands.
+    pub(super) fn take_placed(&mut self) -> Option<(EventTime, Row)> {
+        let row = self.rows.next()?;
+        self.time = row.event.as_ref().ok().and_then(|event| event.time()).unwrap_or(self.time);
+        Some((self.time, row))
+    }
+}
