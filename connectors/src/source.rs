@@ -76,6 +76,11 @@ pub trait Source: Send + Sync {
     /// Whether rows that were read can be read again from their position.
     fn is_replayable(&self) -> bool;
 
+    /// Whether rows lie in the order in which they arrive, rather than in that of a file, which means nothing.
+    fn has_arrival_order(&self) -> bool {
+        false
+    }
+
     /// Whether its partitions go on for ever, so that it can be run but not replayed to its end.
     fn is_endless(&self) -> bool {
         false

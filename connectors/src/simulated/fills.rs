@@ -122,6 +122,10 @@ impl Source for FillsSource {
         true
     }
 
+    fn has_arrival_order(&self) -> bool {
+        true
+    }
+
     fn is_made_up(&self) -> bool {
         true
     }

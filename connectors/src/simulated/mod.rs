@@ -74,6 +74,10 @@ impl Source for SimulatedSource {
         true
     }
 
+    fn has_arrival_order(&self) -> bool {
+        true
+    }
+
     fn is_made_up(&self) -> bool {
         true
     }

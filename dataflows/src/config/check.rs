@@ -12,10 +12,11 @@ use super::raw::{RawCommit, RawConfig, RawJob, RawLimits};
 use super::rules::RawRule;
 use super::values::{duration, in_range, listen, not_after, span, timeframes};
 use super::{
-    Config, ConfigError, RawOutliers, calendars, instruments, kinds, rules, sinks, sources,
+    Config, ConfigError, ConfiguredSource, RawOutliers, calendars, instruments, kinds, rules,
+    sinks, sources,
 };
 use crate::ingest::dispatcher::InFlightLimits;
-use crate::ingest::sequencer::Cadence;
+use crate::ingest::sequencer::{Cadence, FileOrder};
 use crate::jobs::{JobKind, JobPlan, JobSpec};
 use rows::readers::Bounds;
 
@@ -62,6 +63,7 @@ impl RawConfig {
             sources::sources(source, with_ingest, folder, &catalog, reject_after, &registries)?;
         files.extend(files::of_sources(&sources));
         files::add_sinks(&mut files, &sinks)?;
+        let file_order = file_order(commit.file_order.as_deref(), &sources)?;
         Ok(Config {
             workers: in_range("job.workers", job.workers, 1, 256)?,
             job: plan,
@@ -75,7 +77,7 @@ impl RawConfig {
             files,
             cadence,
             file_rows: in_range("commit.file_rows", commit.file_rows, 1, 1 << 20)?,
-            file_order: commit.file_order.parse().map_err(ConfigError::at("commit.file_order"))?,
+            file_order,
             read_back: span("job.read_back", &job.read_back)?,
             max_clock_ahead: span("job.max_clock_ahead", &job.max_clock_ahead)?,
             not_after: not_after(job.not_after.as_deref())?,
@@ -89,6 +91,17 @@ impl RawConfig {
             listen: listen(&http.listen)?,
             toml,
         })
+    }
+}
+
+/// The order of rows of bare files.
+fn file_order(text: Option<&str>, sources: &[ConfiguredSource]) -> Result<FileOrder, ConfigError> {
+    match text {
+        Some(text) => text.parse().map_err(ConfigError::at("commit.file_order")),
+        None if sources.iter().any(|source| source.source.has_arrival_order()) => {
+            Ok(FileOrder::Lines)
+        }
+        None => Ok(FileOrder::Time),
     }
 }
 

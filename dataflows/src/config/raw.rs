@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::outliers::RawOutliers;
 use super::portfolios::{RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
 use super::rules::RawRule;
-use crate::ingest::sequencer::FileOrder;
 use crate::jobs::JOBS;
 
 /// A configuration file.
@@ -93,8 +92,10 @@ pub struct RawCommit {
     /// Bare files: rows of a commit.
     pub file_rows: usize,
     /// Bare files: `time`: rows count in the order of their times, however they lie. `lines`: in the order of lines, in
-    /// which they once arrived; what lies after much later rows is late.
-    pub file_order: String,
+    /// which they once arrived; what lies after much later rows is late. Default: `lines` if a source is simulated, since
+    /// its rows do arrive, else `time`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_order: Option<String>,
 }
 
 /// `[limits]`.
@@ -320,7 +321,7 @@ impl Default for RawCommit {
             idle: "1s".to_owned(),
             round: "100ms".to_owned(),
             file_rows: 10_000,
-            file_order: FileOrder::default().to_string(),
+            file_order: None,
         }
     }
 }

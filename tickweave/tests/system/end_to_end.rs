@@ -8,6 +8,7 @@ pub(crate) mod made;
 mod as_of;
 mod cancelled;
 mod copies;
+mod file_order;
 mod live;
 mod posted;
 mod refused;

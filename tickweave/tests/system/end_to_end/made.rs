@@ -90,6 +90,12 @@ impl Made {
 
     fn config(&self, play: Option<&str>, more: &str) -> String {
         let play = play.map_or(String::new(), |play| format!("play = {play}"));
+        // Lines lie in the order in which they arrive, and some of them late.
+        const LINES: &str = "[commit]\nfile_order = \"lines\"";
+        let more = match more.contains("[commit]") {
+            true => more.replacen("[commit]", LINES, 1),
+            false => format!("{LINES}\n{more}"),
+        };
         let ms = |part: i64| self.span_ms * part / 1_000;
         let (disorder, reject, horizon) = (ms(11), ms(300), ms(500));
         format!(

@@ -38,6 +38,7 @@ bars = 6
 listen = "127.0.0.1:0"
 [commit]
 file_rows = 2
+file_order = "lines"
 period = "1ms"
 round = "10ms"
 idle = "100ms"

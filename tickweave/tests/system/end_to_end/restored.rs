@@ -139,6 +139,7 @@ fn recorded(raw: RawConfig, folder: &Path, name: &str, registries: Registries) -
 const MORE: &str = r#"
 [commit]
 file_rows = 200
+file_order = "lines"
 [[instrument]]
 pattern = "sim:*1"
 calendar = "America/New_York"
@@ -249,7 +250,8 @@ fn a_source_that_a_restored_job_gains_outranks_those_whose_names_come_after() {
         feed(folder, "z", 200, false),
         feed(folder, "m", 300, true),
     );
-    let job = "[job]\ntimeframes = [\"1s\", \"1m\"]\n[commit]\nfile_rows = 10\n";
+    let job =
+        "[job]\ntimeframes = [\"1s\", \"1m\"]\n[commit]\nfile_rows = 10\nfile_order = \"lines\"\n";
     let parse = |sources: &[&String]| {
         let text = format!("{job}{}", sources.iter().map(|s| s.as_str()).collect::<String>());
         RawConfig::parse(&text, "job.toml").unwrap()

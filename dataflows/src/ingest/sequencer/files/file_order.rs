@@ -4,10 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The order in which the rows of bare files count. `docs/semantics.md`, "Order of bare files", defines both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileOrder {
     /// By event time: nothing is late, however the rows lie in the files.
-    #[default]
     Time,
     /// As they lie in the files, which is the order in which they once arrived: what lies after much later rows is late.
     Lines,

@@ -85,6 +85,7 @@ max_clock_ahead = "1d"
 listen = "127.0.0.1:0"
 [commit]
 file_rows = 10
+file_order = "lines"
 period = "1ms"
 round = "10ms"
 idle = "100ms"

@@ -1,0 +1,154 @@
+//! Rows of bare files count in the order of their times, however they lie and however many a commit holds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::end_to_end::binary::tickweave;
+use crate::end_to_end::made::Rng;
+
+/// Trades of two instruments, seven to a second, with a bad print and a hole in the ids; sorted by time.
+fn lines(count: i64) -> Vec<String> {
+    let line = |n: i64| {
+        let time = 1_735_689_600_000 + n * 1_000 / 7;
+        let (symbol, id) = (["A", "B"][(n % 2) as usize], n + n / 1_000);
+        let price = if n == count / 2 { 900 } else { 100 + n % 9 };
+        format!("{time},{symbol},{id},{price},{}", 1 + n % 5)
+    };
+    (0..count).map(line).collect()
+}
+
+fn write(path: &Path, lines: &[String]) {
+    fs::write(path, format!("time,symbol,id,price,size\n{}\n", lines.join("\n"))).unwrap();
+}
+
+/// The rows of every view without those columns that say in which commit and at which line something came.
+fn replay(
+    folder: &Path,
+    files: &[&str],
+    file_rows: u64,
+    workers: &str,
+) -> BTreeMap<String, Vec<String>> {
+    let job = format!(
+        "[job]\ntimeframes = [\"1s\", \"1m\"]\nindicators = [\"sma5\"]\n[commit]\nfile_rows = {file_rows}\n\
+         [outliers]\nbars = 6\n[[source]]\nname = \"a\"\nkind = \"file\"\npaths = {files:?}\n\
+         instrument = \"x:{{symbol}}\"\ncontiguous_ids = true\nunits = {{ time = \"ms\" }}\n\
+         columns = {{ time = \"time\", symbol = \"symbol\", id = \"id\", price = \"price\", size = \"size\" }}\n\
+         [[rule]]\nname = \"low\"\nthreshold = {{ series = \"close\", below = 102.0 }}\n"
+    );
+    fs::write(folder.join("job.toml"), job).unwrap();
+    let out = folder.join("out");
+    let args = ["replay", "job.toml", "-w", workers, "--json", "--out", "out"];
+    let summary = tickweave(folder, &args).json();
+    assert_eq!(
+        (summary["late"].as_u64(), summary["dead"].as_u64()),
+        (Some(0), Some(0)),
+        "{files:?}"
+    );
+    let mut views = BTreeMap::new();
+    for file in fs::read_dir(&out).unwrap().map(|file| file.unwrap().path()) {
+        if file.extension().is_some_and(|ending| ending == "csv") {
+            views.insert(
+                file.file_name().unwrap().to_string_lossy().into_owned(),
+                without_places(&file),
+            );
+        }
+    }
+    views
+}
+
+fn without_places(file: &Path) -> Vec<String> {
+    let mut reader = csv::Reader::from_path(file).unwrap();
+    let is_place = |name: &str| {
+        ["commit", "position", "partition", "line"].iter().any(|place| name.contains(place))
+    };
+    let kept: Vec<usize> = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| !is_place(name))
+        .map(|(at, _)| at)
+        .collect();
+    let row =
+        |row: csv::StringRecord| kept.iter().map(|at| &row[*at]).collect::<Vec<_>>().join(",");
+    let mut rows: Vec<String> = reader.records().map(|record| row(record.unwrap())).collect();
+    rows.sort(); // logs are in the order of commits
+    rows
+}
+
+#[test]
+fn rows_in_any_order_and_commits_of_any_size_say_what_the_sorted_file_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sorted = lines(6_000);
+    write(&folder.join("sorted.csv"), &sorted);
+    let want = replay(folder, &["sorted.csv"], 10_000, "1");
+    for view in
+        ["candles.csv", "indicators.csv", "outliers.csv", "gaps.csv", "alerts.csv", "trades.csv"]
+    {
+        assert!(!want[view].is_empty(), "{view} shows nothing");
+    }
+    assert_eq!(want["outliers.csv"].len(), 1, "{:?}", want["outliers.csv"]);
+    for (rows, workers) in [(50, "2"), (4_096, "3"), (100_000, "1")] {
+        assert_eq!(replay(folder, &["sorted.csv"], rows, workers), want, "commits of {rows} rows");
+    }
+
+    let newest_first: Vec<String> = sorted.iter().rev().cloned().collect();
+    write(&folder.join("newest_first.csv"), &newest_first);
+    let (first, second) = sorted.split_at(3_000);
+    let by_turns: Vec<String> =
+        first.iter().zip(second).flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
+    write(&folder.join("by_turns.csv"), &by_turns);
+    let mut shuffled = sorted;
+    let mut rng = Rng(3);
+    for at in (1..shuffled.len()).rev() {
+        shuffled.swap(at, rng.below(at as i64 + 1) as usize);
+    }
+    write(&folder.join("a.csv"), &shuffled[..2_000]);
+    write(&folder.join("b.csv"), &shuffled[2_000..]);
+    for (files, rows) in [
+        (&["newest_first.csv"][..], 50),
+        (&["by_turns.csv"], 4_096),
+        (&["a.csv", "b.csv"], 50),
+        (&["b.csv", "a.csv"], 10_000),
+    ] {
+        assert_eq!(replay(folder, files, rows, "2"), want, "{files:?}");
+    }
+}
+
+#[test]
+fn a_row_from_the_future_refuses_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut lines = lines(3_000);
+    lines.insert(100, "4102444800000,A,900000,100,1".to_owned());
+    write(&folder.join("future.csv"), &lines);
+    let replay = |more: &[&str]| {
+        let args = [
+            &[
+                "replay",
+                "future.csv",
+                "--instrument",
+                "x:{symbol}",
+                "--symbol",
+                "symbol",
+                "--id",
+                "id",
+                "--time-unit",
+                "ms",
+                "--timeframes",
+                "1s",
+                "--json",
+            ][..],
+            more,
+        ]
+        .concat();
+        tickweave(folder, &args).json()
+    };
+    let count = |summary: &serde_json::Value, key: &str| summary[key].as_u64().unwrap();
+    let by_time = replay(&[]);
+    assert_eq!((count(&by_time, "accepted"), count(&by_time, "late")), (3_001, 0));
+    let by_line = replay(&["--order", "lines", "--lenient"]);
+    assert!(count(&by_line, "late") > 2_000, "{by_line}");
+}
