@@ -4,6 +4,7 @@ mod error;
 mod live;
 mod options;
 mod outputs;
+mod refusals;
 mod replay;
 mod report;
 
@@ -37,6 +38,7 @@ use outputs::Outputs;
 pub use error::RunError;
 pub use live::run_live;
 pub use options::{OnStart, RunOptions};
+pub use refusals::Refusals;
 pub use replay::{replay_files, replay_recording};
 pub use report::Report;
 
@@ -67,6 +69,8 @@ pub struct Job {
     dispatcher: CommitDispatcher,
     engine: Engine,
     began: Instant,
+    /// The share of its input that it may refuse.
+    refused_share: f64,
     /// Where final views go.
     results: Option<ResultsFolder>,
 }
@@ -131,6 +135,7 @@ impl Job {
             dispatcher,
             engine,
             began,
+            refused_share: config.refused_share,
             results: outputs.results,
         };
         if let Some(on_start) = &options.on_start {

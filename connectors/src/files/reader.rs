@@ -1,6 +1,6 @@
 //! Reading one file: lines in, rows out.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::str;
 use std::sync::Arc;
 
@@ -50,6 +50,13 @@ impl FileReader {
             Ok((lines, columns))
         });
         let (lines, columns) = found.map_err(|problem| match problem {
+            // What a file is, not that it cannot be read.
+            Problem::System(error) if error.kind() == ErrorKind::InvalidInput => {
+                SourceError::Config {
+                    name: source.to_owned(),
+                    problem: format!("{}: {error}", partition.name),
+                }
+            }
             Problem::System(error) => {
                 SourceError::Open { partition: partition.name.clone(), source: error }
             }

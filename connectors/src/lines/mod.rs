@@ -1,5 +1,8 @@
 //! From a file to its lines, in bounded memory, whether and however it is compressed.
 
+mod archive;
+mod carriage_return;
+mod signature;
 mod unzip;
 mod unzstd;
 
@@ -7,6 +10,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::mem;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
 
+use carriage_return::AsLineFeed;
 use unzip::Unzip;
 use unzstd::Unzstd;
 
@@ -54,7 +59,8 @@ impl Read for Counted {
     }
 }
 
-/// The lines of a plain, gzip, zip or zstd file. Lines end with LF or CR LF; the last one need not.
+/// The lines of a plain, gzip, zip or zstd file. Lines end with LF or CR LF; the last one need not. If the first buffer
+/// has no LF and a CR between other text, all lines end with CR.
 pub struct Lines {
     input: Box<dyn BufRead + Send>,
     is_compressed: bool,
@@ -71,9 +77,16 @@ pub struct Lines {
 
 impl Lines {
     /// Opens a file; whether and how it is compressed is seen by its first bytes, not by its name.
+    ///
+    /// # Errors
+    /// Also if it is of a format that is no text, or an archive that does not hold one file of data.
     pub fn open(path: &Path) -> io::Result<Lines> {
         let file = File::open(path)?;
-        let (read, bytes) = (Arc::default(), file.metadata()?.len());
+        let about = file.metadata()?;
+        if about.is_file() {
+            one_file(&file, about.len())?;
+        }
+        let (read, bytes) = (Arc::default(), about.len());
         let counted = Counted { file, read: Arc::clone(&read) };
         let mut lines = Lines::of(BufReader::with_capacity(BUFFER_BYTES, counted))?;
         lines.extent = Some((read, bytes));
@@ -96,12 +109,15 @@ impl Lines {
     }
 
     /// The lines of any input.
+    ///
+    /// # Errors
+    /// Also if it is of a format that is no text.
     pub fn of(mut input: impl BufRead + Send + 'static) -> io::Result<Lines> {
         let start = input.fill_buf()?;
         let is = |magic: &[u8]| start.starts_with(magic);
         let (is_gzip, is_zip, is_zstd) = (is(&GZIP_MAGIC), is(&ZIP_MAGIC), is(&ZSTD_MAGIC));
         let is_compressed = is_gzip || is_zip || is_zstd;
-        let input: Box<dyn BufRead + Send> = if is_gzip {
+        let mut input: Box<dyn BufRead + Send> = if is_gzip {
             buffered(MultiGzDecoder::new(input))
         } else if is_zip {
             buffered(Unzip::new(input))
@@ -110,8 +126,18 @@ impl Lines {
         } else {
             Box::new(input)
         };
+        // What cannot be decompressed is said by the first line.
+        let (start, failed) = match input.fill_buf() {
+            Ok(start) => (start, None),
+            Err(error) => (&[][..], Some(error)),
+        };
+        signature::refuse(start)?;
+        let ends_by_carriage_return = carriage_return::ends_lines(start);
+        if ends_by_carriage_return {
+            input = buffered(AsLineFeed(input));
+        }
         let (unfinished, held) = (Vec::new(), VecDeque::new());
-        Ok(Lines { input, is_compressed, number: 0, extent: None, unfinished, failed: None, held })
+        Ok(Lines { input, is_compressed, number: 0, extent: None, unfinished, failed, held })
     }
 
     /// The number of the line that was read last, from 1.
@@ -224,6 +250,27 @@ impl Lines {
     }
 }
 
+/// Refuses an archive of several files of data, of which only the first would be read, and one of none.
+fn one_file(file: &File, bytes: u64) -> io::Result<()> {
+    let mut start = [0; ZIP_MAGIC.len()];
+    let is_zip = file.read_exact_at(&mut start, 0).is_ok() && start == ZIP_MAGIC;
+    let Some(names) = is_zip.then(|| archive::data_files(file, bytes)).transpose()?.flatten()
+    else {
+        return Ok(());
+    };
+    let is_workbook = names.iter().any(|name| name == "[Content_Types].xml");
+    let problem = match &names[..] {
+        _ if is_workbook => "this is an Excel workbook, not text: export it as CSV".to_owned(),
+        [_] => return Ok(()),
+        [] => "the archive holds no file".to_owned(),
+        [first, second, ..] => format!(
+            "the archive holds {} files, such as {first:?} and {second:?}: unpack it, and name them one by one",
+            names.len()
+        ),
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, problem))
+}
+
 fn buffered(decoder: impl Read + Send + 'static) -> Box<dyn BufRead + Send> {
     Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
 }
@@ -257,6 +304,9 @@ mod tests {
         assert_eq!(all("a"), ["a"]);
         assert_eq!(all("a\n"), ["a"]);
         assert_eq!(all("a\r\n\r\n\nb\rc\r"), ["a", "", "", "b\rc\r"]);
+        assert_eq!(all("a\rb\r\rc"), ["a", "b", "", "c"], "CR ends lines where no LF does");
+        assert_eq!(all("\u{feff}a\rb\r"), ["a", "b"]);
+        assert_eq!(all("a\r"), ["a\r"], "which may be the first half of CR LF");
         assert_eq!(all("\u{feff}a\n\u{feff}b"), ["a", "\u{feff}b"]);
     }
 

@@ -1,4 +1,5 @@
-//! The content of the first file in a zip archive, in one pass and bounded memory.
+//! The content of the first file of data in a zip archive, in one pass and bounded memory. Folders and what macOS adds
+//! before it are skipped.
 //!
 //! Archives of market data hold one file each. Only local headers are read ([APPNOTE], 4.3.7), since a
 //! deflate stream knows its own end, and so an archive needs no seeking; what follows the content is read to hold its
@@ -14,6 +15,7 @@
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
+use super::archive::is_data;
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
@@ -22,6 +24,7 @@ const DESCRIPTOR: &[u8] = b"PK\x07\x08";
 /// What follows the last file: the directory, or extra data about it.
 const DIRECTORY: [&[u8]; 3] = [b"PK\x01\x02", b"PK\x06\x08", b"PK\x05\x06"];
 const HEAD_BYTES: usize = 30;
+const DESCRIPTOR_BYTES: usize = 16;
 
 /// Reads the content of the first file of an archive.
 pub(super) struct Unzip<R> {
@@ -40,7 +43,13 @@ pub(super) struct Unzip<R> {
 enum Stage {
     Head,
     Deflated,
-    Stored { left: u64 },
+    Stored {
+        left: u64,
+    },
+    /// The content of what is no data, before the next head.
+    Skipped {
+        left: u64,
+    },
     Tail,
     Ended,
 }
@@ -58,8 +67,12 @@ impl<R: BufRead> Unzip<R> {
     }
 
     fn head(&mut self) -> io::Result<Stage> {
+        self.fill(4)?;
+        if self.part.starts_with(DESCRIPTOR) {
+            self.fill(DESCRIPTOR_BYTES)?; // of a folder
+            self.part.clear();
+        }
         self.fill(HEAD_BYTES)?;
-        let u16_at = |part: &[u8], at: usize| u16::from_le_bytes([part[at], part[at + 1]]);
         if !self.part.starts_with(LOCAL_FILE) {
             return Err(wrong("the archive does not begin with a file"));
         }
@@ -72,8 +85,13 @@ impl<R: BufRead> Unzip<R> {
             return Err(wrong("the file in the archive is encrypted"));
         }
         self.crc = (!is_described).then(|| u32_at(&self.part, 14));
-        let size = u32_at(&self.part, 22);
+        let (packed, size) = (u32_at(&self.part, 18), u32_at(&self.part, 22));
+        let name = String::from_utf8_lossy(&self.part[HEAD_BYTES..HEAD_BYTES + name]).into_owned();
         self.part.clear();
+        let is_sized = !is_described || (packed == 0 && method == 0);
+        if !is_data(&name) && is_sized && packed < u32::MAX {
+            return Ok(Stage::Skipped { left: u64::from(packed) });
+        }
         match method {
             8 => Ok(Stage::Deflated),
             0 if !is_described && size < u32::MAX => Ok(Stage::Stored { left: u64::from(size) }),
@@ -106,8 +124,30 @@ impl<R: BufRead> Unzip<R> {
             return Err(wrong("the archive goes on with what is no part of one"));
         }
         if self.part[at..].starts_with(LOCAL_FILE) {
-            return Err(wrong("the archive holds more than one file; only the first is read"));
+            self.fill(at + HEAD_BYTES)?;
+            let end = at + HEAD_BYTES + usize::from(u16_at(&self.part, at + 26));
+            self.fill(end)?;
+            if is_data(&String::from_utf8_lossy(&self.part[at + HEAD_BYTES..end])) {
+                return Err(wrong("the archive holds more than one file; only the first is read"));
+            }
         }
+        Ok(())
+    }
+
+    /// Skips `left` bytes, and comes to the next head. After an error of the system it can be asked again.
+    fn skip(&mut self, mut left: u64) -> io::Result<()> {
+        while left > 0 {
+            let archive = self.decoder.get_mut();
+            let bytes = archive.fill_buf()?.len();
+            if bytes == 0 {
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, "the archive ends too soon"));
+            }
+            let skipped = usize::try_from(left).map_or(bytes, |left| bytes.min(left));
+            archive.consume(skipped);
+            left -= skipped as u64;
+            self.stage = Stage::Skipped { left };
+        }
+        self.stage = Stage::Head;
         Ok(())
     }
 
@@ -141,6 +181,10 @@ impl<R: BufRead> Read for Unzip<R> {
                     continue;
                 }
                 Stage::Deflated => self.decoder.read(buffer)?,
+                Stage::Skipped { left } => {
+                    self.skip(left)?;
+                    continue;
+                }
                 Stage::Stored { left } => {
                     let read = self.decoder.get_mut().take(left).read(buffer)?;
                     self.stage = Stage::Stored { left: left - read as u64 };
@@ -161,6 +205,10 @@ impl<R: BufRead> Read for Unzip<R> {
         }
         Ok(0)
     }
+}
+
+fn u16_at(part: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([part[at], part[at + 1]])
 }
 
 fn u32_at(part: &[u8], at: usize) -> u32 {

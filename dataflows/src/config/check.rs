@@ -10,7 +10,7 @@ use super::files::{self, JobFile, JobFiles};
 use super::portfolios::{self, Portfolios};
 use super::raw::{RawCommit, RawConfig, RawJob, RawLimits};
 use super::rules::RawRule;
-use super::values::{duration, in_range, listen, not_after, span, timeframes};
+use super::values::{duration, in_range, listen, not_after, share, span, timeframes};
 use super::{
     Config, ConfigError, ConfiguredSource, RawOutliers, calendars, instruments, kinds, rules,
     sinks, sources,
@@ -80,6 +80,7 @@ impl RawConfig {
             file_order,
             read_back: span("job.read_back", &job.read_back)?,
             max_clock_ahead: span("job.max_clock_ahead", &job.max_clock_ahead)?,
+            refused_share: share("job.refused_share", job.refused_share)?,
             not_after: not_after(job.not_after.as_deref())?,
             limits: in_flight(&limits)?,
             log_bytes: limits.log_bytes,

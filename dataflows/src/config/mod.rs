@@ -84,6 +84,8 @@ pub struct Config {
     pub read_back: Span,
     /// Live: how far ahead of the system's time events may be.
     pub max_clock_ahead: Span,
+    /// The share of its input that a run may refuse.
+    pub refused_share: f64,
     /// Bare files: the latest event time.
     pub not_after: EventTime,
     /// Bounds of what is in flight and retained.

@@ -72,6 +72,9 @@ pub struct RawJob {
     /// Live: how far ahead of the system's time an event may be.
     #[serde(alias = "skew")] // its deprecated name
     pub max_clock_ahead: String,
+    /// The share of its input, from 0 to 1, that a run may refuse (too late, dead or conflicting). If it refuses more, it
+    /// says why and ends with an error.
+    pub refused_share: f64,
     /// Bare files: events after this time (RFC 3339) are refused. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<String>,
@@ -308,6 +311,7 @@ impl Default for RawJob {
             correction_horizon: "1d".to_owned(),
             read_back: "5d".to_owned(),
             max_clock_ahead: "10s".to_owned(),
+            refused_share: 0.1,
             not_after: None,
         }
     }

@@ -35,6 +35,14 @@ pub(super) fn in_range(
     Err(ConfigError::Value { place: place.to_owned(), problem })
 }
 
+pub(super) fn share(place: &str, share: f64) -> Result<f64, ConfigError> {
+    if (0.0..=1.0).contains(&share) {
+        return Ok(share);
+    }
+    let problem = format!("{share} is not between 0 and 1");
+    Err(ConfigError::Value { place: place.to_owned(), problem })
+}
+
 pub(super) fn timeframes(texts: &[String]) -> Result<Vec<Timeframe>, ConfigError> {
     let parsed = texts.iter().map(|text| text.parse().map_err(ConfigError::at("job.timeframes")));
     parsed.collect()

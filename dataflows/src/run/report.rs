@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rows::ViewReader;
 
-use super::{Job, RunError, RunOptions};
+use super::{Job, Refusals, RunError, RunOptions};
 use crate::ingest::dispatcher::Resume;
 use crate::jobs::LEDGER;
 use crate::output::{digest, write_views};
@@ -29,6 +29,8 @@ pub struct Report {
     pub saved: Option<Resume>,
     /// Whether the input ended; if not, the run was stopped.
     pub complete: bool,
+    /// What was refused.
+    pub refusals: Refusals,
     /// Whether the recording was cut, so that it may lack the end of the run.
     pub cut: bool,
 }
@@ -40,7 +42,18 @@ impl Job {
         sequenced: Result<bool, RunError>,
         options: &RunOptions,
     ) -> Result<Report, RunError> {
-        let Job { kind, board, metrics, catalog, engine, dispatcher, began, results, .. } = self;
+        let Job {
+            kind,
+            board,
+            metrics,
+            catalog,
+            engine,
+            dispatcher,
+            began,
+            refused_share,
+            results,
+            ..
+        } = self;
         let finished = dispatcher.finish();
         // The error of a failed worker explains more than the errors of threads that waited for it.
         engine.join()?;
@@ -69,6 +82,7 @@ impl Job {
             (view.name, reader.count(view), digest)
         });
         let held = |worker| board.gauges.get(&(worker, LEDGER)).map_or(0, |g| g.keys());
+        let refusals = Refusals::of(&metrics, refused_share, &reader, &catalog);
         Ok(Report {
             totals: metrics.totals(),
             commits: reader.frontier().commit.map_or(0, |commit| commit.0 + 1),
@@ -77,6 +91,7 @@ impl Job {
             instruments_held: (0..board.workers()).map(held).collect(),
             saved,
             complete,
+            refusals,
             cut: false,
         })
     }

@@ -20,7 +20,7 @@ pub(super) type Decimal = Gauge<f64, AtomicU64>;
 pub(super) struct Counted {
     family: Family<Labels, Counter>,
     sum: Arc<AtomicU64>,
-    /// By the first label.
+    /// By each label.
     sums: Arc<Mutex<BTreeMap<(&'static str, String), u64>>>,
 }
 
@@ -33,14 +33,14 @@ impl Counted {
     pub(super) fn add(&self, labels: Labels, n: u64) {
         self.family.get_or_create(&labels).inc_by(n);
         self.sum.fetch_add(n, Ordering::Relaxed);
-        if let Some(first) = labels.into_iter().next() {
-            *self.sums().entry(first).or_default() += n;
+        for label in labels {
+            *self.sums().entry(label).or_default() += n;
         }
     }
 
-    /// The sum of those whose first label is this.
-    pub(super) fn of(&self, first: &(&'static str, String)) -> u64 {
-        self.sums().get(first).copied().unwrap_or(0)
+    /// The sum of those that have this label.
+    pub(super) fn of(&self, label: &(&'static str, String)) -> u64 {
+        self.sums().get(label).copied().unwrap_or(0)
     }
 
     fn sums(&self) -> MutexGuard<'_, BTreeMap<(&'static str, String), u64>> {

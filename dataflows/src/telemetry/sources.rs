@@ -114,6 +114,11 @@ impl Metrics {
         self.0.sources.dead.add(labels, n);
     }
 
+    /// How many pieces of input became dead letters for this reason, of all sources.
+    pub fn dead_of(&self, reason: RejectionReason) -> u64 {
+        self.0.sources.dead.of(&("reason", reason.name().to_owned()))
+    }
+
     /// The rows that were read from a source since the start, and how many of them were refused or too late.
     pub fn refused_of(&self, source: &str) -> (u64, u64) {
         let known = &self.0.sources;

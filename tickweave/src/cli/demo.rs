@@ -39,7 +39,7 @@ impl Demo {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let config = self.config()?;
         let ticks = thousands(self.ticks_per_second.into());
-        run::live(config, RunOptions::default(), json, |node| {
+        run::live(config, RunOptions::default(), (json, true), |node| {
             stderr::line(&welcome(node.address(), &ticks, self.seed));
             Ok(status::show(node)?)
         })

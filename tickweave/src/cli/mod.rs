@@ -66,6 +66,8 @@ pub(crate) enum Outcome {
     Done,
     /// A signal came before the input ended.
     Stopped,
+    /// More of the input was refused than may be, or a part of it could not be read to its end.
+    Refused,
 }
 
 /// Lines of standard error that are left at the end are written within this time, or not at all.
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Stopped) => ExitCode::from(3),
+        Ok(Outcome::Refused) => ExitCode::from(4),
         Err(error) => {
             say!("tickweave: {error:#}");
             ExitCode::from(if is_wrong_input(&error) { 2 } else { 1 })

@@ -10,7 +10,7 @@ use operators::NoStates;
 use super::check::layers;
 use super::mapping::Mapping;
 use super::progress::Bar;
-use super::report::print_report;
+use super::report::{fails_by_refusals, print_report};
 use super::{Outcome, screen, signals};
 use dataflows::config::{ConfigError, JobFile, Layers, RawConfig};
 use dataflows::ingest::Stop;
@@ -29,6 +29,9 @@ pub(super) struct Replay {
     /// Timeframes, such as `1s,1m,1h`; the smallest must divide all others.
     #[arg(long, value_delimiter = ',')]
     timeframes: Option<Vec<String>>,
+    /// In which order rows of files count: by `time`, or as `lines` lie, as they once arrived [default: time].
+    #[arg(long, value_name = "ORDER")]
+    order: Option<String>,
     /// Write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -44,6 +47,9 @@ pub(super) struct Replay {
     /// Record the run to FILE, which must not exist.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Exit with 0 also if more of the input was refused than `job.refused_share` allows.
+    #[arg(long)]
+    lenient: bool,
     #[command(flatten)]
     mapping: Mapping,
 }
@@ -52,8 +58,8 @@ impl Replay {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let stop = Stop::default();
         let _signals = signals(&stop)?;
-        let Replay { paths, workers, timeframes, out, force, digest, speed, record, mapping } =
-            self;
+        let Replay { paths, workers, timeframes, order, out, force, digest, speed, .. } = self;
+        let Replay { record, lenient, mapping, .. } = self;
         let bar = Bar::default();
         let on_start = (!json && screen::is_terminal()).then(|| bar.on_start());
         let mut options =
@@ -62,6 +68,7 @@ impl Replay {
             layers
                 .flag("job.workers", "--workers", workers)?
                 .flag("job.timeframes", "--timeframes", timeframes.as_ref())?
+                .flag("commit.file_order", "--order", order.as_ref())?
                 .check()
         };
 
@@ -82,7 +89,12 @@ impl Replay {
         };
         drop(bar);
         print_report("replayed", &report, json)?;
-        Ok(if report.complete { Outcome::Done } else { Outcome::Stopped })
+        let fails = fails_by_refusals(&report, lenient);
+        Ok(match report.complete {
+            false => Outcome::Stopped,
+            true if fails => Outcome::Refused,
+            true => Outcome::Done,
+        })
     }
 }
 

@@ -5,7 +5,16 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::print_last;
+use crate::stderr::say;
 use dataflows::run::Report;
+
+/// If more was refused than may be, says so on standard error, with the main reason and what helps. That is a failure
+/// unless the run is `lenient`; returns whether it is one.
+pub(super) fn fails_by_refusals(report: &Report, lenient: bool) -> bool {
+    let Some(problem) = report.refusals.problem() else { return false };
+    say!("tickweave: {problem}");
+    !lenient
+}
 
 /// Prints the summary of a run; `what` is what it did, such as `replayed`.
 pub(super) fn print_report(what: &str, report: &Report, json: bool) -> anyhow::Result<()> {
@@ -25,10 +34,11 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
         totals.records,
         report.commits,
         totals.records as f64 / secs.max(1e-9),
-        match (report.complete, report.cut) {
-            (false, _) => "; stopped before the end",
-            (true, true) => "; the recording was cut, this is all up to its last whole commit",
-            (true, false) => "",
+        match (report.complete, report.cut, report.refusals.truncated) {
+            (false, ..) => "; stopped before the end",
+            (true, true, _) => "; the recording was cut, this is all up to its last whole commit",
+            (true, false, 0) => "",
+            (true, false, _) => "; a part of the input broke off",
         }
     )?;
     writeln!(
@@ -78,6 +88,8 @@ fn as_json(report: &Report) -> Value {
         "unmatched": totals.unmatched,
         "outliers": totals.outliers,
         "dead": totals.dead,
+        "refused": report.refusals.rows,
+        "truncated": report.refusals.truncated,
         "alerts_raised": totals.alerts_raised,
         "alerts_withdrawn": totals.alerts_withdrawn,
         "commits": report.commits,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::check::layers;
-use super::report::print_report;
+use super::report::{fails_by_refusals, print_report};
 use super::{Outcome, signals};
 use crate::node::{Node, NodeError};
 use dataflows::config::Config;
@@ -35,17 +35,20 @@ pub(super) struct Run {
     /// When the run ends, print a digest of each view.
     #[arg(long)]
     digest: bool,
+    /// Exit with 0 also if more of the input was refused than `job.refused_share` allows.
+    #[arg(long)]
+    lenient: bool,
 }
 
 impl Run {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
-        let Run { config, workers, listen, record, out, force, digest } = self;
+        let Run { config, workers, listen, record, out, force, digest, lenient } = self;
         let config = layers(&config)?
             .flag("job.workers", "--workers", workers)?
             .flag("http.listen", "--listen", listen)?
             .check()?;
         let options = RunOptions { record, out, force, digest, ..RunOptions::default() };
-        live(config, options, json, |_| Ok(()))
+        live(config, options, (json, lenient), |_| Ok(()))
     }
 }
 
@@ -54,7 +57,7 @@ impl Run {
 pub(super) fn live<B>(
     config: Config,
     options: RunOptions,
-    json: bool,
+    (json, lenient): (bool, bool),
     beside: impl FnOnce(&Node) -> anyhow::Result<B>,
 ) -> anyhow::Result<Outcome> {
     let stop = Stop::default();
@@ -71,6 +74,8 @@ pub(super) fn live<B>(
     let beside = beside(&node)?;
     let report = node.wait();
     drop(beside);
-    print_report("ran", &report?, json)?;
-    Ok(Outcome::Done)
+    let report = report?;
+    print_report("ran", &report, json)?;
+    let fails = fails_by_refusals(&report, lenient);
+    Ok(if fails { Outcome::Refused } else { Outcome::Done })
 }

@@ -6,6 +6,7 @@ mod commands;
 mod configs;
 mod files;
 mod recordings;
+mod refusals;
 mod requests;
 mod rows;
 

@@ -198,3 +198,51 @@ fn noise_config() -> Value {
         "units": {"time": "s"},
     })
 }
+
+/// A whole archive of files that are not compressed.
+fn whole_archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut zip, mut directory) = (Vec::new(), Vec::new());
+    for (name, content) in files {
+        let mut sum = Crc::new();
+        sum.update(content);
+        let size = content.len() as u32;
+        // Flags, method and time; checksum and both sizes; lengths of the name and of what follows it.
+        let mut about = vec![0; 8];
+        for number in [sum.sum(), size, size, name.len() as u32] {
+            about.extend(number.to_le_bytes());
+        }
+        let place = zip.len() as u32;
+        zip.extend([b"PK\x03\x04\x14\x00", &about[..], name.as_bytes(), content].concat());
+        let rest = [&[0; 10][..], &place.to_le_bytes()].concat();
+        directory
+            .extend([b"PK\x01\x02\x14\x00\x14\x00", &about[..], &rest, name.as_bytes()].concat());
+    }
+    let (size, place) = (directory.len() as u32, zip.len() as u32);
+    zip.extend(directory);
+    zip.extend(
+        [b"PK\x05\x06", &[0; 8][..], &size.to_le_bytes(), &place.to_le_bytes(), &[0; 2]].concat(),
+    );
+    zip
+}
+
+#[test]
+fn an_archive_has_one_file_of_data_beside_folders_and_what_systems_add() {
+    let plain = b"timestamp,price,size\n1514764802610,1,2\n";
+    let folder = ("data/", &b""[..]);
+    let (system, more) = (("__MACOSX/._f.csv", &b"\0\x05"[..]), ("data/f.csv", &plain[..]));
+    for files in
+        [vec![more], vec![folder, more], vec![folder, system, more], vec![folder, more, system]]
+    {
+        assert_eq!(rows_of("f.csv.zip", &whole_archive(&files), &bitmex()).len(), 1, "{files:?}");
+    }
+    let refused = |files: &[(&str, &[u8])]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.csv.zip");
+        std::fs::write(&path, whole_archive(files)).unwrap();
+        crate::lines::Lines::open(&path).err().unwrap().to_string()
+    };
+    let problem = refused(&[("a.csv", plain), folder, ("b.csv", plain)]);
+    assert!(problem.contains("2 files") && problem.contains("\"b.csv\""), "{problem}");
+    assert!(refused(&[folder, system]).contains("holds no file"));
+    assert!(refused(&[("[Content_Types].xml", b"<"), ("a.xml", b"<")]).contains("Excel"));
+}

@@ -1,8 +1,9 @@
 //! Recordings: every commit of a run with its binding, its records and its control records, to be replayed exactly.
 //!
-//! A file is the magic text with a version, then frames: length (u32, little-endian), CRC-32 of the payload, payload
-//! ([postcard] of `Frame`). The first frame is the header. A recording that was cut, by a crash for
-//! instance, is good up to its last whole frame. What is recorded are decoded events and, for refused
+//! A file is the magic text with a version, then frames: length, CRC-32 of the payload, CRC-32 of these two (each u32,
+//! little-endian), payload ([postcard] of `Frame`). The first frame is the header. A recording that was cut, by a crash
+//! for instance, is good up to its last whole frame. After a power cut a file may go on with zeros where bytes were not
+//! written yet, so a frame that is not whole counts as cut if nothing but zeros follows it. Anything else is damage. What is recorded are decoded events and, for refused
 //! input, its text: replaying needs neither the sources nor their codecs. To use a corrected codec, read the source
 //! again.
 
@@ -26,9 +27,12 @@ pub use write::Recorder;
 
 /// What every recording begins with, and the version that this build writes and reads. Version 2 holds
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
-/// be ordered by, version 4 control records.
+/// be ordered by, version 4 control records, version 5 checksums over lengths.
 const MAGIC: &[u8; 6] = b"TWKREC";
-const VERSION: &[u8; 2] = b"04";
+const VERSION: &[u8; 2] = b"05";
+
+/// Bytes before the payload of a frame.
+const HEAD_BYTES: usize = 12;
 
 /// A frame may not be larger: a damaged length must not ask for all memory.
 const FRAME_BYTES_MAX: u32 = 1 << 28;

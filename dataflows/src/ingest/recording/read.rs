@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use market::{Generation, Registries};
 
 use super::{
-    FRAME_BYTES_MAX, Frame, MAGIC, NewNames, RecordingError, RecordingHeader, VERSION, io,
+    FRAME_BYTES_MAX, Frame, HEAD_BYTES, MAGIC, NewNames, RecordingError, RecordingHeader, VERSION,
+    io,
 };
 use crate::ingest::closed_commit::ClosedCommit;
 
@@ -109,13 +110,14 @@ impl Recording {
 
     /// The next whole frame; none at the end, also if the last frame was cut.
     fn frame(&mut self) -> Result<Option<Frame<'static>>, RecordingError> {
-        let mut head = [0; 8];
+        let mut head = [0; HEAD_BYTES];
         if !self.fill(&mut head)? {
             return Ok(None);
         }
-        let [a, b, c, d, e, f, g, h] = head;
-        let (length, checksum) =
-            (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+        let [length, checksum, of_head] = words(head);
+        if crc32fast::hash(&head[..8]) != of_head {
+            return self.cut_or("the checksum of a length does not fit");
+        }
         if length > FRAME_BYTES_MAX {
             return Err(self.damaged(format!("a frame of {length} bytes")));
         }
@@ -124,12 +126,27 @@ impl Recording {
             return Ok(None);
         }
         if crc32fast::hash(&payload) != checksum {
-            return Err(self.damaged("the checksum does not fit".to_owned()));
+            return self.cut_or("the checksum does not fit");
         }
         let frame =
             postcard::from_bytes(&payload).map_err(|error| self.damaged(error.to_string()))?;
-        self.at += 8 + u64::from(length);
+        self.at += HEAD_BYTES as u64 + u64::from(length);
         Ok(Some(frame))
+    }
+
+    /// The frame at hand is not whole. That is the end if only zeros follow, which is what a power cut leaves where
+    /// bytes were not written yet.
+    fn cut_or(&mut self, problem: &str) -> Result<Option<Frame<'static>>, RecordingError> {
+        let mut bytes = [0; 8_192];
+        loop {
+            let count = self.file.read(&mut bytes).map_err(io("read", &self.path))?;
+            if count == 0 {
+                return Ok(None);
+            }
+            if bytes[..count].iter().any(|byte| *byte != 0) {
+                return Err(self.damaged(problem.to_owned()));
+            }
+        }
     }
 
     /// Fills `bytes`; false if the file ends before.
@@ -144,4 +161,10 @@ impl Recording {
     fn damaged(&self, problem: String) -> RecordingError {
         RecordingError::Damaged { path: self.path.clone(), at: self.at, problem }
     }
+}
+
+/// The little-endian numbers of a head: length, checksum of the payload, checksum of the head.
+fn words(head: [u8; HEAD_BYTES]) -> [u32; 3] {
+    let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    [word(0), word(4), word(8)]
 }

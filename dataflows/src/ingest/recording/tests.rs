@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use connectors::{Incident, IncidentKind};
@@ -101,12 +102,12 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
 fn another_version_differs_from_what_is_no_recording() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.rec");
-    for version in ["01", "03"] {
+    for version in ["01", "04"] {
         std::fs::write(&path, format!("TWKREC{version} and what follows")).unwrap();
         assert!(Recording::is_at(&path), "it is not taken for a file of trades");
         let error = Recording::open(&path).err().unwrap().to_string();
         let want =
-            format!("is a recording of version {version}, and this program reads version 04");
+            format!("is a recording of version {version}, and this program reads version 05");
         assert!(error.contains(&want), "{error}");
     }
     std::fs::write(&path, b"TWKRECK?").unwrap();
@@ -116,6 +117,69 @@ fn another_version_differs_from_what_is_no_recording() {
     assert!(!Recording::is_at(&path));
     let error = Recording::open(&path).err().unwrap().to_string();
     assert!(error.ends_with("is not a recording"), "{error}");
+}
+
+/// A recording of three commits in `folder`, and where each of its frames ends.
+fn three_commits(folder: &Path) -> (PathBuf, Vec<usize>) {
+    let path = folder.join("a.rec");
+    let registries = SharedRegistries::default();
+    registries.register_sources(&["a"]).unwrap();
+    let (config, generation) = (String::new(), Generation(7));
+    let header = RecordingHeader { config, generation, registries: registries.snapshot() };
+    let names = (Arc::new(Catalog::new(Vec::new(), 9)), registries);
+    let mut recorder = Recorder::create(&path, header, names, false).unwrap();
+    let size = || std::fs::metadata(&path).unwrap().len() as usize;
+    let mut ends = vec![size()];
+    for commit in 0..3 {
+        recorder.write(&closed(commit, &[])).unwrap();
+        ends.push(size());
+    }
+    recorder.finish().unwrap();
+    (path, ends)
+}
+
+/// How many commits can be read of a recording, and what follows them.
+fn commits_of(path: &Path) -> (usize, Result<Next, RecordingError>) {
+    let mut recording = Recording::open(path).unwrap();
+    let mut commits = 0;
+    loop {
+        match recording.read() {
+            Ok(Next::Commit(_)) => commits += 1,
+            Ok(Next::Names(_)) => {}
+            end => return (commits, end),
+        }
+    }
+}
+
+#[test]
+fn a_tail_of_zeros_is_a_cut_and_a_hole_in_the_middle_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = three_commits(folder.path());
+    let whole = std::fs::read(&path).unwrap();
+    let last = ends[2]..ends[3];
+    for from in last.clone() {
+        // From some byte of the last commit on, nothing was written; the file may be longer or shorter than it was.
+        for length in [from, whole.len(), whole.len() + 10_000] {
+            let mut torn = whole[..from].to_vec();
+            torn.resize(length, 0);
+            std::fs::write(&path, &torn).unwrap();
+            let (commits, end) = commits_of(&path);
+            assert!(matches!(end, Ok(Next::End { in_order: false })), "{from} of {length}");
+            // The last bytes of a commit may be zeros.
+            let zeros = whole[from..last.end].iter().all(|byte| *byte == 0);
+            assert_eq!(commits, if zeros && length > from { 3 } else { 2 }, "{from} of {length}");
+        }
+    }
+    for (at, byte) in whole.iter().enumerate().take(ends[2]).skip(ends[0]) {
+        let mut damaged = whole.clone();
+        damaged[at] = !byte;
+        std::fs::write(&path, &damaged).unwrap();
+        let (_, end) = commits_of(&path);
+        assert!(
+            matches!(end, Err(RecordingError::Damaged { .. })),
+            "byte {at} of a length or commit"
+        );
+    }
 }
 
 fn incident() -> impl Strategy<Value = Incident> {

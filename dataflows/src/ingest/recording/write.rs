@@ -111,7 +111,8 @@ impl Recorder {
             return Err(RecordingError::Damaged { path: self.path.clone(), at: 0, problem });
         }
         let checksum = crc32fast::hash(&payload);
-        [&length.to_le_bytes()[..], &checksum.to_le_bytes(), &payload]
+        let head = [length.to_le_bytes(), checksum.to_le_bytes()].concat();
+        [&head[..], &crc32fast::hash(&head).to_le_bytes(), &payload]
             .into_iter()
             .try_for_each(|part| self.file.write_all(part))
             .map_err(io("write", &self.path))

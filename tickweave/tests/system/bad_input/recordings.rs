@@ -32,7 +32,7 @@ fn a_damaged_recording_is_reported_and_a_cut_one_replayed() {
         flipped[at] ^= 1 << rng.below(8);
         let ran = replay(&flipped);
         match ran.code {
-            // A length may be flipped so that the frame seems to be cut.
+            // Nothing follows the mark of the end, so a damaged one is a cut.
             Some(0) => assert_eq!(ran.summary()["cut"].as_bool(), Some(true), "{ran:?}"),
             _ => drop(ran.failed(1, &["x.rec", "damaged at byte"]).to_owned()),
         }

@@ -1,0 +1,143 @@
+//! What a run has refused of its input, and whether that is more than it may be.
+
+use market::{Catalog, RejectionReason};
+use rows::{Cell, View, cell_text};
+
+use crate::publish::BoardReader;
+use crate::telemetry::Metrics;
+use crate::views::kinds::LogView;
+use crate::views::{ConflictLog, DeadLetterLog, TooLateLog};
+
+/// What a run has refused: dead letters, trades that came too late, and copies that say something else than the one
+/// that counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Refusals {
+    /// How many rows.
+    pub rows: u64,
+    /// Of how many.
+    pub of: u64,
+    /// The share that may be refused: `job.refused_share`.
+    pub share_max: f64,
+    /// How many partitions broke off: what follows there was never read.
+    pub truncated: u64,
+    /// The most frequent reason and its number of rows; none if nothing was refused.
+    pub main: Option<(&'static str, u64)>,
+    /// A row that was refused for it, if one is kept.
+    pub example: Option<String>,
+}
+
+/// The most characters of an example.
+const EXAMPLE_CHARS: usize = 200;
+
+/// Names of the reasons that are no [`RejectionReason`].
+const TOO_LATE: &str = "too_late";
+const CONFLICT: &str = "conflict";
+
+impl Refusals {
+    /// Of a run whose commits are complete.
+    pub(super) fn of(
+        metrics: &Metrics,
+        share_max: f64,
+        reader: &BoardReader,
+        catalog: &Catalog,
+    ) -> Refusals {
+        let totals = metrics.totals();
+        let dead = RejectionReason::ALL.map(|reason| (reason.name(), metrics.dead_of(reason)));
+        let mut reasons = vec![(TOO_LATE, totals.late), (CONFLICT, totals.conflicts)];
+        reasons.extend(dead);
+        let main = reasons.into_iter().max_by_key(|(_, rows)| *rows).filter(|(_, rows)| *rows > 0);
+        let rows = totals.late + totals.conflicts + totals.dead;
+        Refusals {
+            rows,
+            of: totals.records.max(rows),
+            share_max,
+            truncated: metrics.dead_of(RejectionReason::Truncated),
+            main,
+            example: main.and_then(|(reason, _)| example(reason, reader, catalog)),
+        }
+    }
+
+    /// Whether more is refused than may be, or something could not be read to its end.
+    pub fn are_too_many(&self) -> bool {
+        self.truncated > 0 || self.rows as f64 > self.share_max * self.of as f64
+    }
+
+    /// What is wrong and what helps, if they are too many.
+    pub fn problem(&self) -> Option<String> {
+        let (reason, most) = self.main.filter(|_| self.are_too_many())?;
+        let Refusals { rows, of, share_max, truncated, .. } = self;
+        let mut text = match truncated {
+            0 => String::new(),
+            1 => "a file or stream broke off, and what followed is not read; ".to_owned(),
+            _ => format!("{truncated} files or streams broke off, and what followed is not read; "),
+        };
+        let percent = 100.0 * *rows as f64 / (*of).max(1) as f64;
+        text +=
+            &format!("{rows} of {of} rows ({percent:.1} %) were refused, {most} of them: {reason}");
+        if let Some(example) = &self.example {
+            text += &format!("; for example {example}");
+        }
+        text += &format!(". {}", cure(reason));
+        if *rows as f64 > share_max * *of as f64 {
+            text += &format!("; `job.refused_share` = {share_max} may be");
+        }
+        Some(text)
+    }
+}
+
+/// The first row that is kept of those refused for a reason: column by column, cut.
+fn example(reason: &str, reader: &BoardReader, catalog: &Catalog) -> Option<String> {
+    let view: View = match reason {
+        TOO_LATE => TooLateLog::VIEW,
+        CONFLICT => ConflictLog::VIEW,
+        _ => DeadLetterLog::VIEW,
+    };
+    let of_reason = view.column("reason").filter(|_| view.name == DeadLetterLog::VIEW.name);
+    let found = reader.each_of_log(&view, |cells| {
+        let is_it = of_reason.is_none_or(|column| cells[column] == Cell::Word(reason_word(reason)));
+        if !is_it {
+            return Ok(());
+        }
+        let names = view.columns.iter().map(|column| column.name);
+        let texts = names.zip(cells).map(|(name, cell)| (name, cell_text(cell, catalog)));
+        let texts = texts.filter(|(_, text)| !text.is_empty());
+        Err(texts.map(|(name, text)| format!("{name}={text}")).collect::<Vec<_>>().join(" "))
+    });
+    let text = found.err()?;
+    Some(text.chars().filter(|c| !c.is_control()).take(EXAMPLE_CHARS).collect())
+}
+
+/// The name of a rejection reason as views show it.
+fn reason_word(reason: &str) -> &'static str {
+    let names = RejectionReason::NAMES.into_iter();
+    names.into_iter().find(|name| *name == reason).unwrap_or_default()
+}
+
+/// What helps against rows that are refused for a reason.
+fn cure(reason: &str) -> &'static str {
+    match reason {
+        TOO_LATE => {
+            "Files are read in the order of their times by commit.file_order = \"time\" (--order time); how late a trade \
+             may come say `disorder` and `job.reject_after`"
+        }
+        CONFLICT => {
+            "`id_scope` says where ids name the same trade, and `id` which column holds them"
+        }
+        "malformed" => "`format` and `delimiter` say how lines hold columns",
+        "missing_field" | "bad_field" => {
+            "`columns` say where fields are (--time, --price, --size, --id, …)"
+        }
+        "bad_time" => "`units.time` (--time-unit) says what times are written in",
+        "bad_price" | "bad_size" | "notional_too_large" => {
+            "`[[instrument]]` says how many decimals prices and sizes have"
+        }
+        "price_not_positive" => "`negative_prices` (--negative-prices) allows such prices",
+        "unknown_symbol" => "`instrument` says which instrument a symbol is",
+        "bad_instrument" => "`limits.instruments` says how many there may be",
+        "time_ahead" => {
+            "`job.not_after` (files) and `job.max_clock_ahead` (live) say how far ahead a time may be"
+        }
+        "truncated" => "Get the file anew, or read the stream from its position",
+        _ => "The view `dead_letters` has each with its reason",
+    }
+}
