@@ -36,7 +36,7 @@ const SIGNATURES: &[Signature] = &[
 
 /// How UTF-16 begins in either order of bytes, if the first character is one of ASCII: its mark, then the character.
 fn is_utf_16(start: &[u8]) -> bool {
-    matches!(start, [0xff, 0xfe, 1.., 0, ..] | [0xfe, 0xff, 0, 1.., ..])
+    matches!(start, [0xff, 0xfe, 1..=255, 0, ..] | [0xfe, 0xff, 0, 1..=255, ..])
 }
 
 /// Files of other formats hold control characters within so many bytes.
