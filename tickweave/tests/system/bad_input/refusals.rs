@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::end_to_end::binary::tickweave;
+use crate::end_to_end::binary::tickweave_strict;
 
 /// Trades of one instrument; each line of `more` is added.
 fn trades(count: u64, more: &str) -> String {
@@ -19,7 +19,7 @@ fn a_file_of_which_most_is_refused_fails_with_the_reason_and_what_helps() {
     fs::write(folder.join("a.csv"), trades(1_000, "")).unwrap();
     let replay = |more: &[&str]| {
         let args = [&["replay", "a.csv"][..], &FLAGS, more].concat();
-        tickweave(folder, &args)
+        tickweave_strict(folder, &args)
     };
     // Milliseconds read as RFC 3339: the wrong unit.
     let wrong = replay(&[]);
@@ -37,13 +37,13 @@ fn a_few_refused_rows_are_no_failure_and_a_file_that_breaks_off_is_one() {
     let folder = folder.path();
     let args = [&["replay", "a.csv", "--time-unit", "ms"][..], &FLAGS].concat();
     fs::write(folder.join("a.csv"), trades(1_000, "then,nothing,is,right\n")).unwrap();
-    assert_eq!(tickweave(folder, &args).code, Some(0), "one of 1,001");
+    assert_eq!(tickweave_strict(folder, &args).code, Some(0), "one of 1,001");
 
     let whole = gzip(&trades(5_000, ""));
     fs::write(folder.join("a.csv"), &whole[..whole.len() / 2]).unwrap();
-    tickweave(folder, &args).failed(4, &["broke off", "truncated"]);
+    tickweave_strict(folder, &args).failed(4, &["broke off", "truncated"]);
     fs::write(folder.join("a.csv"), whole).unwrap();
-    assert_eq!(tickweave(folder, &args).code, Some(0));
+    assert_eq!(tickweave_strict(folder, &args).code, Some(0));
 }
 
 /// The text, compressed.

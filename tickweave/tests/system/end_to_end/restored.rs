@@ -139,7 +139,6 @@ fn recorded(raw: RawConfig, folder: &Path, name: &str, registries: Registries) -
 const MORE: &str = r#"
 [commit]
 file_rows = 200
-file_order = "lines"
 [[instrument]]
 pattern = "sim:*1"
 calendar = "America/New_York"
