@@ -25,7 +25,7 @@
 //! ```
 //!
 //! Reading order: [`fields`] (two lists: types and fields) → `texts` (what a row says, as text) → `decode` (what that means,
-//! of trades) and `accounts` (of accounts) → `rows` (lines to entries) → `source` and `body`.
+//! of trades) and `accounts` (of accounts) → `rows` (lines to entries) → `source` and `body`; `written` (entries to text).
 
 mod accounts;
 mod body;
@@ -37,6 +37,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod written;
 
 pub use body::{BodyError, BodyFormat, BodyRow, decode_body};
 pub use decode::Decoder;
@@ -44,3 +45,4 @@ pub use error::FieldError;
 pub use fields::{FIELDS, Field, FieldDoc, TYPES, Type, TypeDoc};
 pub use source::{EntriesConfig, EntriesSource};
 pub use texts::{EntryHeader, RawField, Texts};
+pub use written::{WrittenFields, written_fields, written_json};

@@ -2,12 +2,8 @@
 
 use std::io::Write;
 
-use connectors::entries::{FIELDS, Field, Type};
-use market::{
-    AccountEvent, Catalog, Event, EventTime, Fill, InputEvent, InstrumentId, MONEY_SCALE, Trade,
-    TradeId, Updates, WEIGHT_SCALE, decimal,
-};
-use serde_json::{Map, Value};
+use connectors::entries::{FIELDS, Field, written_fields, written_json};
+use market::{Catalog, Event, InputEvent};
 
 use super::ProduceError;
 
@@ -25,9 +21,6 @@ pub enum RowFormat {
 /// Every form, by its name.
 pub const FORMS: [(&str, RowFormat); 3] =
     [("ticks", RowFormat::Ticks), ("entries", RowFormat::Entries), ("jsonl", RowFormat::Jsonl)];
-
-/// What each field of an entry says; none is left out.
-type Texts = [Option<String>; Field::COUNT];
 
 impl RowFormat {
     /// The line that names the columns, if the form has one.
@@ -51,7 +44,7 @@ impl RowFormat {
         line: &mut Vec<u8>,
     ) -> Result<String, ProduceError> {
         line.clear();
-        let texts = texts(entry, catalog);
+        let texts = written_fields(entry, catalog);
         let text_of = |field: Field| texts[field as usize].as_deref().unwrap_or_default();
         let key =
             if text_of(Field::Portfolio).is_empty() { Field::Instrument } else { Field::Portfolio };
@@ -77,22 +70,10 @@ impl RowFormat {
                 }
             }
             RowFormat::Jsonl => {
-                let fields = FIELDS.iter().zip(&texts).filter_map(|(field, text)| {
-                    text.as_ref().map(|text| (field.name.to_owned(), json(field.of, text)))
-                });
-                let _ = serde_json::to_writer(&mut *line, &fields.collect::<Map<_, _>>());
+                line.extend_from_slice(written_json(&texts).as_bytes());
             }
         }
         Ok(key)
-    }
-}
-
-/// An empty weight or value takes something back, which JSON says by null. Sequences are numbers.
-fn json(field: Field, text: &str) -> Value {
-    match field {
-        Field::Weight | Field::Value if text.is_empty() => Value::Null,
-        Field::Sequence => text.parse::<u64>().map_or(Value::Null, Value::from),
-        _ => Value::from(text),
     }
 }
 
@@ -102,107 +83,4 @@ fn quoted(text: &str) -> Vec<u8> {
         false => text.as_bytes().to_vec(),
         true => format!("\"{}\"", text.replace('"', "\"\"")).into_bytes(),
     }
-}
-
-fn texts(entry: &InputEvent, catalog: &Catalog) -> Texts {
-    let mut texts = Texts::default();
-    let mut say = |field: Field, text: String| texts[field as usize] = Some(text);
-    let instrument = |id: InstrumentId| catalog.name(id).to_string();
-    match entry {
-        InputEvent::Market(Event::New(trade)) => {
-            say(Field::Type, Type::Trade.name().to_owned());
-            say_trade(&mut say, trade, false, catalog);
-        }
-        InputEvent::Market(Event::Correct { of, with }) => {
-            say(Field::Type, Type::Correct.name().to_owned());
-            say(Field::Of, of.id.to_string());
-            say_trade(&mut say, with, true, catalog);
-        }
-        InputEvent::Market(Event::Cancel { of, time }) => {
-            say(Field::Type, Type::Cancel.name().to_owned());
-            say(Field::Instrument, instrument(of.instrument));
-            say(Field::Scope, catalog.scopes.name(of.scope).to_string());
-            say(Field::Id, of.id.to_string());
-            time.iter().for_each(|time| say(Field::Time, ns(*time)));
-        }
-        InputEvent::Account(AccountEvent::Fill(fill)) => {
-            say(Field::Type, Type::Fill.name().to_owned());
-            say_fill(&mut say, fill, catalog);
-        }
-        InputEvent::Account(AccountEvent::Correct(fill)) => {
-            say(Field::Type, Type::FillCorrect.name().to_owned());
-            say_fill(&mut say, fill, catalog);
-        }
-        InputEvent::Account(AccountEvent::Bust { of, time }) => {
-            say(Field::Type, Type::Bust.name().to_owned());
-            say(Field::Portfolio, catalog.portfolios.name(of.portfolio).to_string());
-            say(Field::Id, of.id.to_string());
-            time.iter().for_each(|time| say(Field::Time, ns(*time)));
-        }
-        InputEvent::Account(AccountEvent::Target(target)) => {
-            say(Field::Type, Type::Target.name().to_owned());
-            say(Field::Portfolio, catalog.portfolios.name(target.portfolio).to_string());
-            say(Field::Instrument, instrument(target.instrument));
-            say(Field::Time, ns(target.time));
-            let weight = target.weight.map(|weight| decimal::format(weight.into(), WEIGHT_SCALE));
-            say(Field::Weight, weight.unwrap_or_default());
-        }
-        InputEvent::Account(AccountEvent::Fair(fair)) => {
-            say(Field::Type, Type::Fair.name().to_owned());
-            say(Field::Instrument, instrument(fair.instrument));
-            say(Field::Model, catalog.models.name(fair.model).to_string());
-            say(Field::Time, ns(fair.time));
-            let value = fair.value.map(|value| value.text(fair.spec.price_scale));
-            say(Field::Value, value.unwrap_or_default());
-        }
-    }
-    texts
-}
-
-fn say_trade(
-    say: &mut impl FnMut(Field, String),
-    trade: &Trade,
-    is_correction: bool,
-    catalog: &Catalog,
-) {
-    say(Field::Instrument, catalog.name(trade.instrument).to_string());
-    // A row without an id is identified by its position alone, which is the reader's to give.
-    if !matches!(trade.id, TradeId::Position(_)) {
-        say(Field::Scope, catalog.scopes.name(trade.scope).to_string());
-        say(Field::Id, trade.id.to_string());
-    }
-    say(Field::Time, ns(trade.time));
-    // A position is the reader's to give, but of corrections, which need something to outrank each other by.
-    if !trade.is_positional || is_correction {
-        say(Field::Sequence, trade.sequence.to_string());
-    }
-    say(Field::Price, trade.price.text(trade.spec.price_scale));
-    say(Field::Quantity, trade.quantity.text(trade.spec.quantity_scale));
-    say(Field::Side, trade.side.name().to_owned());
-    if trade.updates != Updates::ALL {
-        let parts = [
-            (Updates::VOLUME, "volume"),
-            (Updates::HIGH_LOW, "high_low"),
-            (Updates::OPEN_CLOSE, "open_close"),
-        ];
-        let has = parts.iter().filter(|(part, _)| trade.updates.has(*part));
-        let words = has.map(|(_, word)| *word).collect::<Vec<_>>().join("+");
-        say(Field::Updates, if words.is_empty() { "none".to_owned() } else { words });
-    }
-}
-
-fn say_fill(say: &mut impl FnMut(Field, String), fill: &Fill, catalog: &Catalog) {
-    let spec = fill.contract.spec;
-    say(Field::Portfolio, catalog.portfolios.name(fill.name.portfolio).to_string());
-    say(Field::Id, fill.name.id.to_string());
-    say(Field::Instrument, catalog.name(fill.instrument).to_string());
-    say(Field::Time, ns(fill.time));
-    say(Field::Sequence, fill.sequence.to_string());
-    say(Field::Price, fill.price.text(spec.price_scale));
-    say(Field::Quantity, decimal::format(fill.quantity.into(), spec.quantity_scale));
-    say(Field::Fee, decimal::format(fill.fee.into(), MONEY_SCALE));
-}
-
-fn ns(time: EventTime) -> String {
-    format!("{}ns", time.0)
 }

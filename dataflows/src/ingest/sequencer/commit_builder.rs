@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use connectors::Row;
+use connectors::entries::{written_fields, written_json};
 use market::{
     AccountRecord, EventTime, InputEvent, Numbered, Origin, PartitionId, Record, Rejection,
     SourceId, UnknownNames,
@@ -76,7 +77,7 @@ impl<'a> CommitBuilder<'a> {
             }
             (Err(rejection), _) => *rejection,
             (Ok(entry), Err(rejection)) => {
-                Rejection::new(rejection.reason, rejection.detail, format!("{entry:?}").as_bytes())
+                Rejection::new(rejection.reason, rejection.detail, self.text(&entry).as_bytes())
             }
         };
         self.refused.push((source, partition, position, rejection));
@@ -97,8 +98,13 @@ impl<'a> CommitBuilder<'a> {
     fn admit(&self, entry: &InputEvent, unknown: &UnknownNames) -> Result<(), Rejection> {
         self.clock.check(entry)?;
         self.naming.catalog.register(unknown).map_err(|error| {
-            Rejection::new(error.reason(), error.to_string(), format!("{entry:?}").as_bytes())
+            Rejection::new(error.reason(), error.to_string(), self.text(entry).as_bytes())
         })
+    }
+
+    /// An entry as people could have written it.
+    fn text(&self, entry: &InputEvent) -> String {
+        written_json(&written_fields(entry, self.naming.catalog))
     }
 
     /// A control event takes effect. What changes nothing, such as a second end, is not recorded.

@@ -218,6 +218,10 @@ fn a_symbol_that_is_not_in_the_table_and_a_time_after_the_bound() {
     assert_eq!((unknown.as_str(), ahead.as_str()), ("unknown_symbol", "time_ahead"));
     assert_eq!(symbol, "column \"symbol\": \"B\" is not in the table of symbols");
     assert!(time.contains("2024-03-05T00:00:01Z") && time.contains("`not_after`"), "{time}");
+    let rows = fs::read_to_string(folder.join("out/dead_letters.csv")).unwrap();
+    // In the words of entries, which can be sent again.
+    assert!(!rows.contains("EventTime(") && rows.contains("1709596801000000000ns"), "{rows}");
+    assert!(rows.contains(r#"""instrument"":""x:A"""#), "{rows}");
 }
 
 #[test]

@@ -144,11 +144,14 @@ fn a_row_from_the_future_refuses_nothing_else() {
             more,
         ]
         .concat();
-        tickweave(folder, &args).json()
+        tickweave(folder, &args)
     };
     let count = |summary: &serde_json::Value, key: &str| summary[key].as_u64().unwrap();
     let by_time = replay(&[]);
+    let told = "rows stamped in the future: 1, such as row 102 with 2100-01-01T00:00:00Z";
+    assert!(by_time.err.contains(told), "{by_time:?}");
+    let by_time = by_time.json();
     assert_eq!((count(&by_time, "accepted"), count(&by_time, "late")), (30_001, 0));
-    let by_line = replay(&["--order", "lines"]);
+    let by_line = replay(&["--order", "lines"]).json();
     assert!(count(&by_line, "late") > 10_000, "{by_line}");
 }

@@ -19,6 +19,7 @@ use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::event_queues::EventReceiver;
 use crate::ingest::play::Pacer;
 use crate::ingest::stop::Stop;
+use crate::ingest::system_time::now;
 
 use line_merge::LineMerge;
 use sorted_runs::SortedRuns;
@@ -76,6 +77,7 @@ pub fn sequence_files(
     dispatcher: &mut CommitDispatcher,
     stop: &Stop,
 ) -> Result<(), SequencerError> {
+    let mut future = FutureRows::after(now());
     let mut builder = CommitBuilder::new(clock, naming);
     let mut rows = OrderedRows::of(partitions, reading, &mut builder, stop)?;
     while let Some(PlacedRow { time, place: (source, partition), row }) = rows.next(&mut builder)? {
@@ -86,6 +88,7 @@ pub fn sequence_files(
         if rows.is_by_time() {
             builder.clock.reach(time);
         }
+        future.note(&row);
         builder.add(source, partition, row);
         if builder.rows() >= commit_rows {
             let at = builder.clock.newest();
@@ -98,12 +101,43 @@ pub fn sequence_files(
     if !stop.is_set() {
         rows.end(&mut builder);
     }
+    future.report();
     let at = builder.clock.newest();
     dispatcher.dispatch(builder.close(at, true))?;
     if builder.clock.all_ended() {
         dispatcher.dispatch(builder.close(at, true))?;
     }
     Ok(())
+}
+
+/// Rows that are stamped in the future, which most often is a mistake. They count, but somebody should know.
+struct FutureRows {
+    now: EventTime,
+    count: u64,
+    first: Option<(u64, EventTime)>,
+}
+
+impl FutureRows {
+    fn after(now: EventTime) -> FutureRows {
+        FutureRows { now, count: 0, first: None }
+    }
+
+    fn note(&mut self, row: &Row) {
+        let time = row.event.as_ref().ok().and_then(|event| event.time());
+        if let Some(time) = time.filter(|time| *time > self.now) {
+            self.count += 1;
+            self.first.get_or_insert((row.position, time));
+        }
+    }
+
+    fn report(&self) {
+        if let Some((position, time)) = self.first {
+            tracing::warn!(
+                "rows stamped in the future: {}, such as row {position} with {time}; `job.not_after` refuses them",
+                self.count
+            );
+        }
+    }
 }
 
 /// Waits until `time` is due, if rows are paced and it has one; false if stopped before.
