@@ -22,6 +22,7 @@ mod page;
 mod parameter;
 mod posts;
 mod problem;
+mod prometheus_text;
 mod query;
 mod read_your_writes;
 mod routes;

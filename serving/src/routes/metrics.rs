@@ -5,7 +5,10 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use crate::Context;
+use crate::format::{accept, preferred};
+use crate::parameter::RouteParameter;
 use crate::problem::Problem;
+use crate::prometheus_text;
 use crate::query::Query;
 
 use super::{Endpoint, READ, RequestParts, Route, RouteEntry, reads, respond, text};
@@ -14,11 +17,15 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/metrics",
-        doc: "the numbers of the process in OpenMetrics text",
-        parameters: &[],
+        doc: "the numbers of the process: OpenMetrics text, or the older text of Prometheus if `Accept` prefers that",
+        parameters: &[ACCEPT],
     }],
     route,
 };
+
+const OPEN_METRICS: &str = "application/openmetrics-text";
+const PLAIN: &str = "text/plain";
+const ACCEPT: RouteParameter = accept(&[OPEN_METRICS, PLAIN]);
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
@@ -38,5 +45,14 @@ fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem
         let rows = context.reader.count(view);
         context.metrics.set_view_rows(view.name, rows);
     }
-    Ok(text(StatusCode::OK, context.metrics.content_type(), context.metrics.render()))
+    let is_plain = preferred(&request.headers, &[(false, OPEN_METRICS), (true, PLAIN)])?;
+    let open_metrics = context.metrics.render();
+    Ok(match is_plain {
+        false => text(StatusCode::OK, context.metrics.content_type(), open_metrics),
+        true => text(
+            StatusCode::OK,
+            prometheus_text::CONTENT_TYPE,
+            prometheus_text::of_open_metrics(&open_metrics),
+        ),
+    })
 }

@@ -93,6 +93,18 @@ async fn metrics() {
     for line in ["view_rows{view=\"candles\"} 1", "view_rows{view=\"trades\"} 0", "# EOF"] {
         assert!(answer.text().lines().any(|l| l == line), "{line}\n{}", answer.text());
     }
+
+    // As Prometheus asks, and as a scraper does that knows the older format only.
+    let prometheus =
+        "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
+    for (accept, want) in
+        [(prometheus, "application/openmetrics-text"), ("text/plain", "text/plain")]
+    {
+        let answer = server.ask_with("GET", "/metrics", &[("accept", accept)]).await;
+        let content_type = answer.header("content-type");
+        assert!(content_type.starts_with(want), "{content_type}");
+        assert_eq!(answer.text().contains("# EOF"), want != "text/plain");
+    }
 }
 
 #[tokio::test]
