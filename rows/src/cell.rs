@@ -9,6 +9,9 @@ pub enum Cell {
     Null,
     /// A count, or a number without scale.
     Unsigned(u64),
+    /// A number that names something: an id, or a place in a partition. A string in JSON, whose numbers many programs round
+    /// beyond 2⁵³.
+    Identifier(u64),
     /// `mantissa · 10⁻ˢᶜᵃˡᵉ`, exact.
     Decimal {
         /// The digits.

@@ -26,6 +26,8 @@ pub struct Column {
 pub enum ColumnType {
     /// A whole number from 0 on, of at most 64 bits.
     Unsigned,
+    /// A whole number of at most 64 bits that names something: an id, or a place in a partition. A string in JSON.
+    Identifier,
     /// An exact decimal number.
     Decimal(Scale),
     /// A floating-point number.
@@ -134,6 +136,7 @@ impl Column {
             }
             (ColumnType::Word(words), Cell::Word(word)) => words.contains(word),
             (ColumnType::Unsigned, Cell::Unsigned(_))
+            | (ColumnType::Identifier, Cell::Identifier(_))
             | (ColumnType::Decimal(_), Cell::Decimal { .. })
             | (ColumnType::Number, Cell::Number(_))
             | (ColumnType::Time, Cell::Time(_))
@@ -154,6 +157,7 @@ impl ColumnType {
     pub const fn name(self) -> &'static str {
         match self {
             ColumnType::Unsigned => "unsigned",
+            ColumnType::Identifier => "identifier",
             ColumnType::Decimal(_) => "decimal",
             ColumnType::Number => "number",
             ColumnType::Time => "time",

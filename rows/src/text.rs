@@ -22,7 +22,7 @@ pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {
 pub fn plain_text(cell: &Cell) -> Option<String> {
     Some(match cell {
         Cell::Null => String::new(),
-        Cell::Unsigned(n) => n.to_string(),
+        Cell::Unsigned(n) | Cell::Identifier(n) => n.to_string(),
         Cell::Decimal { mantissa, scale } => decimal::format(*mantissa, *scale),
         Cell::Number(bits) => match f64::from_bits(*bits) {
             number if number.is_finite() => number.to_string(),
@@ -95,4 +95,19 @@ pub fn write_csv_row<W: std::io::Write>(
     catalog: &Catalog,
 ) -> csv::Result<()> {
     writer.write_record(cells.iter().map(|cell| cell_text(cell, catalog)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_something_is_a_string_in_json_and_a_count_is_a_number() {
+        let catalog = Catalog::new(Vec::new(), 1);
+        let json = |cell| cell_json(&cell, &catalog, false).get().to_owned();
+        let beyond_doubles = (1 << 53) + 1;
+        assert_eq!(json(Cell::Identifier(beyond_doubles)), "\"9007199254740993\"");
+        assert_eq!(json(Cell::Unsigned(beyond_doubles)), "9007199254740993");
+        assert_eq!(cell_text(&Cell::Identifier(7), &catalog), "7");
+    }
 }

@@ -53,7 +53,7 @@ fn update(hasher: &mut Xxh3, cell: &Cell) {
     };
     match cell {
         Cell::Null => tagged(0, &[]),
-        Cell::Unsigned(n) => tagged(1, &n.to_le_bytes()),
+        Cell::Unsigned(n) | Cell::Identifier(n) => tagged(1, &n.to_le_bytes()),
         Cell::Decimal { mantissa, scale } => {
             tagged(2, &mantissa.to_le_bytes());
             hasher.update(&[*scale]);

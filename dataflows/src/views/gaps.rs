@@ -12,8 +12,8 @@ pub struct GapsView;
 const COLUMNS: &[Column] = &[
     key("instrument", ColumnType::Instrument, "name of the instrument"),
     key("id_scope", ColumnType::IdScope, "name of the space of ids"),
-    key("first_id", ColumnType::Unsigned, "lowest id that is missing"),
-    value("last_id", ColumnType::Unsigned, "highest id that is missing"),
+    key("first_id", ColumnType::Identifier, "lowest id that is missing"),
+    value("last_id", ColumnType::Identifier, "highest id that is missing"),
     count("missing", "ids", "number of missing ids; of merged gaps fewer than from first to last"),
     value(
         "from_time",
@@ -52,8 +52,8 @@ impl KeyedView for GapsView {
         into.extend([
             Cell::Instrument(key.instrument),
             Cell::IdScope(key.scope),
-            Cell::Unsigned(key.first_id),
-            Cell::Unsigned(gap.last_id),
+            Cell::Identifier(key.first_id),
+            Cell::Identifier(gap.last_id),
             Cell::Unsigned(gap.missing),
             Cell::Time(gap.from_time),
             Cell::Time(gap.to_time),

@@ -43,8 +43,8 @@ const COLUMNS: &[Column] = &[
         "connected; disconnected: tried again and again; gap: rows that were there cannot be read any more; \
              failed: cannot be read on, for good",
     ),
-    value("lost_from", ColumnType::Unsigned, "first position that was lost, if known").nullable(),
-    value("lost_to", ColumnType::Unsigned, "last position that was lost, if known").nullable(),
+    value("lost_from", ColumnType::Identifier, "first position that was lost, if known").nullable(),
+    value("lost_to", ColumnType::Identifier, "last position that was lost, if known").nullable(),
     key("detail", ColumnType::Text, "what happened, in words"),
 ];
 
@@ -76,7 +76,7 @@ impl LogView for IncidentLog {
 
     fn cells(row: &IncidentRow, _commit: Commit, _labels: &Labels, into: &mut Vec<Cell>) {
         let IncidentRow { commit, source, partition, kind, lost, detail } = row;
-        let position = |position: Option<u64>| position.map_or(Cell::Null, Cell::Unsigned);
+        let position = |position: Option<u64>| position.map_or(Cell::Null, Cell::Identifier);
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Text(source.clone()),

@@ -32,7 +32,7 @@ const COLUMNS: &[Column] = &[
         .nullable(),
     key("source", ColumnType::Text, "name of the source"),
     key("partition", ColumnType::Text, "name of the partition, such as the file"),
-    key("position", ColumnType::Unsigned, "position in the partition: the line of a file"),
+    key("position", ColumnType::Identifier, "position in the partition: the line of a file"),
 ];
 
 impl LogView for TradeLog {
@@ -97,7 +97,7 @@ impl LogView for TradeLog {
             Cell::Text(
                 source.map_or_else(String::new, |(_, names)| names.of(origin.partition.0.into())),
             ),
-            Cell::Unsigned(origin.position),
+            Cell::Identifier(origin.position),
         ]);
     }
 }

@@ -140,7 +140,8 @@ fn what_retention_took_is_reported() {
     job.signal("CONT");
     let gaps = job.wait_for_rows("incidents", |rows| rows.iter().any(|row| row["kind"] == "gap"));
     let gap = gaps.iter().find(|row| row["kind"] == "gap").unwrap();
-    let (from, to) = (gap["lost_from"].as_u64().unwrap(), gap["lost_to"].as_u64().unwrap());
+    let place = |column: &str| gap[column].as_str().unwrap().parse::<u64>().unwrap();
+    let (from, to) = (place("lost_from"), place("lost_to"));
     assert!(from > 1_000 && to == 8_500, "positions are offsets and one: {gap}");
     let read = 9_000 - 400 - (to + 1 - from);
     job.wait_for_rows("providers", |_| {
