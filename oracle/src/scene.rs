@@ -1,6 +1,6 @@
 //! The configuration of a random script: of which shape it is, and where and when it plays.
 
-use market::{Calendar, Calendars, EventTime, Span, Timeframe};
+use market::{Calendar, Calendars, EventTime, SourceId, Span, Timeframe};
 
 use crate::history::{Far, History};
 use crate::prng::Prng;
@@ -74,6 +74,9 @@ impl Scene {
                 correction_horizon,
                 gaps_max,
                 read_from: read_from(prng, start, step * shape.commits as i64),
+                clients: prng
+                    .percent(40)
+                    .then(|| SourceId(prng.below(u64::from(shape.sources)) as u8)),
             },
             start: EventTime(start),
             step,
