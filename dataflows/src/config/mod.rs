@@ -70,6 +70,8 @@ pub struct Config {
     pub sources: Vec<ConfiguredSource>,
     /// The source of rows that clients send, if there is one.
     pub http_ingest: Option<HttpIngestLimits>,
+    /// For how long rows of clients are waited for.
+    pub http_grace: Span,
     /// Where a live run delivers changes of views.
     pub sinks: Vec<ConfiguredSink>,
     /// The files that it reads, and those that its sinks write.
@@ -82,6 +84,8 @@ pub struct Config {
     pub read_back: Span,
     /// Live: how far ahead of the system's time events may be.
     pub max_clock_ahead: Span,
+    /// Live: how far ahead of each other sources of coverage `all` may be read.
+    pub alignment: Span,
     /// Bare files: the latest event time.
     pub not_after: EventTime,
     /// Bounds of what is in flight and retained.

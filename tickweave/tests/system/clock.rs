@@ -1,0 +1,4 @@
+//! When bars of live runs become final: sources that break off, fall silent, are slow or far behind.
+
+mod broken;
+mod job;
