@@ -4,10 +4,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::end_to_end::binary::{Going, poll};
-use crate::end_to_end::http::get;
+use crate::end_to_end::http::{get, post};
 
 /// A job under way.
 pub(super) struct Job {
@@ -47,8 +47,27 @@ impl Job {
 
     /// The first bar of a minute; null if there is none.
     pub(super) fn bar(&self, instrument: &str) -> Value {
-        let path = format!("/v1/candles/{instrument}?tf=1m");
+        self.bar_of(instrument, "1m")
+    }
+
+    pub(super) fn bar_of(&self, instrument: &str, timeframe: &str) -> Value {
+        let path = format!("/v1/candles/{instrument}?tf={timeframe}");
         get(self.address, &path).json()["candles"][0].clone()
+    }
+
+    /// Posts a trade; waits until it is taken.
+    pub(super) fn post(&self, instrument: &str, time: &str, id: u64) {
+        let row = json!({"type": "trade", "instrument": instrument, "id": id, "time": time, "price": 10, "quantity": 1});
+        let headers = [("Content-Type", "application/x-ndjson")];
+        let sent = || {
+            post(self.address, "/api/streaming/process", &headers, &format!("{row}\n"))
+        };
+        poll(|| Some(sent()).filter(|sent| sent.status == 202), || format!("{row} is taken"));
+    }
+
+    /// What `/health` says of a check.
+    pub(super) fn health(&self, check: &str) -> String {
+        get(self.address, "/health").json()["checks"][check][0]["output"].to_string()
     }
 
     pub(super) fn wait_for_bar(&self, instrument: &str, is: impl Fn(&Value) -> bool) -> Value {
