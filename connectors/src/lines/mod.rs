@@ -1,5 +1,6 @@
 //! From a file to its lines, in bounded memory, whether and however it is compressed.
 
+mod pipe;
 mod unzip;
 mod unzstd;
 
@@ -7,13 +8,15 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::mem;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
 
+use pipe::Pipe;
 use unzip::Unzip;
 use unzstd::Unzstd;
 
@@ -61,6 +64,8 @@ pub struct Lines {
     number: u64,
     /// Bytes read of the file as it is stored, and how many it had when it was opened.
     extent: Option<(Arc<AtomicU64>, u64)>,
+    /// Of a pipe: whether reads wait for as long as it takes.
+    is_patient: Option<Arc<AtomicBool>>,
     /// What was read of a line before the system reported an error.
     unfinished: Vec<u8>,
     /// What was reported to [`Lines::glance`], for the next read.
@@ -73,6 +78,13 @@ impl Lines {
     /// Opens a file; whether and how it is compressed is seen by its first bytes, not by its name.
     pub fn open(path: &Path) -> io::Result<Lines> {
         let file = File::open(path)?;
+        if file.metadata()?.file_type().is_fifo() {
+            let is_patient = Arc::new(AtomicBool::new(true));
+            let pipe = Pipe::new(file, Arc::clone(&is_patient))?;
+            let mut lines = Lines::of(BufReader::with_capacity(BUFFER_BYTES, pipe))?;
+            lines.is_patient = Some(is_patient);
+            return Ok(lines);
+        }
         let (read, bytes) = (Arc::default(), file.metadata()?.len());
         let counted = Counted { file, read: Arc::clone(&read) };
         let mut lines = Lines::of(BufReader::with_capacity(BUFFER_BYTES, counted))?;
@@ -89,10 +101,16 @@ impl Lines {
             is_compressed: false,
             number: 0,
             extent: None,
+            is_patient: None,
             unfinished,
             failed: None,
             held,
         }
+    }
+
+    /// From now on a read of a pipe waits for a moment only, then it fails with [`ErrorKind::WouldBlock`].
+    pub fn be_impatient(&mut self) {
+        self.is_patient.iter().for_each(|is_patient| is_patient.store(false, Ordering::Relaxed));
     }
 
     /// The lines of any input.
@@ -111,7 +129,16 @@ impl Lines {
             Box::new(input)
         };
         let (unfinished, held) = (Vec::new(), VecDeque::new());
-        Ok(Lines { input, is_compressed, number: 0, extent: None, unfinished, failed: None, held })
+        Ok(Lines {
+            input,
+            is_compressed,
+            number: 0,
+            extent: None,
+            is_patient: None,
+            unfinished,
+            failed: None,
+            held,
+        })
     }
 
     /// The number of the line that was read last, from 1.

@@ -1,7 +1,6 @@
 //! Reader threads: one thread per partition that reads rows and sends them to the sequencer, at most a few batches
 //! ahead.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -33,7 +32,7 @@ pub struct ReaderThread {
     pub sender: EventSender,
     /// After how long without anything to read the partition is idle; none: never.
     pub idle_after: Option<Span>,
-    /// Whether it is a pipe: then nobody knows whether it is at its end, and a read may wait for ever.
+    /// Whether it is a pipe: then nobody knows whether it is at its end, and silence is one only where that is configured.
     pub is_pipe: bool,
     /// Records how far the partition has been read.
     pub progress: ReadProgress,
@@ -93,14 +92,9 @@ impl ReaderThread {
     fn run(mut self) {
         let mut out = PartitionSender::new(self.partition, self.sender.clone(), self.idle_after);
         let slot = self.progress.slot();
-        let silence = Silence::default();
-        if self.is_pipe && self.idle_after.is_some() {
-            let (out, stop) = (out.clone(), self.stop.clone());
-            silence.watch(out, stop);
-        }
         let mut last = 0;
         while !self.stop.is_set() {
-            let Some(mut read) = self.read(&silence) else { break };
+            let Some(mut read) = self.read() else { break };
             if let (Err(why), None) = (&read.ended, &self.recovery) {
                 read.rows.push(cut_off(last, why));
                 read.ended = Ok(true);
@@ -120,14 +114,14 @@ impl ReaderThread {
             if ended || !sent_on {
                 break;
             }
-            if is_drained {
+            if is_drained && (!self.is_pipe || self.idle_after.is_some()) {
                 out.report_drained();
             }
         }
     }
 
     /// Reads on; opens the partition first if need be. None if a stop was asked for.
-    fn read(&mut self, silence: &Silence) -> Option<ReadResult> {
+    fn read(&mut self) -> Option<ReadResult> {
         if let (None, Some(recovery)) = (&self.reader, &mut self.recovery) {
             match recovery.open(&self.stop) {
                 Ok(reader) => self.reader = Some(reader),
@@ -135,8 +129,7 @@ impl ReaderThread {
                 Err(None) => return None,
             }
         }
-        let reader = self.reader.as_deref_mut()?;
-        let read = silence.during(|| ReadResult::of(reader));
+        let read = ReadResult::of(self.reader.as_deref_mut()?);
         Some(if self.recovery.is_some() { read.break_off() } else { read })
     }
 
@@ -165,50 +158,7 @@ impl ReaderThread {
     }
 }
 
-/// Whether a read of a pipe waits, for a thread beside it that reports this as nothing left to read: so it counts where
-/// an `idle_timeout` is configured.
-#[derive(Clone, Default)]
-struct Silence(Arc<SilenceState>);
-
-#[derive(Default)]
-struct SilenceState {
-    /// The number of reads that have begun or ended: odd while one waits.
-    reads: AtomicU64,
-}
-
-impl Silence {
-    /// Does a read.
-    fn during<T>(&self, read: impl FnOnce() -> T) -> T {
-        self.0.reads.fetch_add(1, Ordering::SeqCst);
-        let done = read();
-        self.0.reads.fetch_add(1, Ordering::SeqCst);
-        done
-    }
-
-    /// Starts the thread, which ends with the reader. Without it (the system has no more threads) the partition is never
-    /// idle.
-    fn watch(&self, mut out: PartitionSender, stop: Stop) {
-        let watched = Arc::downgrade(&self.0);
-        let watch = move || {
-            let mut before = 0;
-            while !stop.is_set() {
-                thread::sleep(out.drained_every);
-                let Some(state) = watched.upgrade() else { return };
-                let reads = state.reads.load(Ordering::SeqCst);
-                if reads == before && reads % 2 == 1 {
-                    out.report_drained();
-                }
-                before = reads;
-            }
-        };
-        if let Err(error) = thread::Builder::new().name("silence".to_owned()).spawn(watch) {
-            tracing::warn!("the silence of a pipe is not watched: {error}");
-        }
-    }
-}
-
 /// Sends the events of one partition to the sequencer.
-#[derive(Clone)]
 struct PartitionSender {
     partition: u32,
     to: EventSender,

@@ -39,7 +39,7 @@ fn posts_of_the_past_are_in_time_in_any_order() {
     }
     job.wait_for_rows("http", 10);
     let summary = job.end();
-    assert_eq!((&summary["accepted"], &summary["too_late"]), (&10.into(), &0.into()), "{summary}");
+    assert_eq!((&summary["accepted"], &summary["late"]), (&10.into(), &0.into()), "{summary}");
 }
 
 /// Rows that clients add to the instrument of a feed hold none of its bars back.

@@ -48,7 +48,7 @@ fn a_pipe_that_pauses_loses_nothing() {
     job.wait_for_rows("pipe", 4_000);
     // It is stopped while the pipe is open and silent.
     let summary = job.end();
-    assert_eq!((&summary["accepted"], &summary["too_late"]), (&4_000.into(), &0.into()));
+    assert_eq!((&summary["accepted"], &summary["late"]), (&4_000.into(), &0.into()));
 }
 
 /// Where it is configured, silence counts as an end, with what follows from that.
