@@ -28,7 +28,8 @@ fn the_smallest_configuration_has_the_defaults() {
 /// Whatever is live and quiet follows the clock, unless it is configured otherwise; nothing is given up.
 #[test]
 fn quiet_sources_follow_the_clock_by_default() {
-    let messages = "instrument = \"x:Y\"\ncolumns = { time = \"t\", price = \"p\", size = \"q\" }\n";
+    let messages =
+        "instrument = \"x:Y\"\ncolumns = { time = \"t\", price = \"p\", size = \"q\" }\n";
     for kind in [
         "kind = \"redis-streams\"\nurl = \"redis://127.0.0.1\"\nstreams = [\"s\"]\npayload = \"d\"",
         "kind = \"redis-pubsub\"\nurl = \"redis://127.0.0.1\"\nchannels = [\"s\"]",

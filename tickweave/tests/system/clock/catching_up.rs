@@ -31,7 +31,8 @@ fn rows(symbol: &str, seconds: std::ops::Range<u64>, a_second: usize) -> String 
 }
 
 fn write(folder: &Path, name: &str, rows: &str) {
-    fs::write(folder.join(format!("{name}.csv")), format!("time,symbol,price,size\n{rows}")).unwrap();
+    fs::write(folder.join(format!("{name}.csv")), format!("time,symbol,price,size\n{rows}"))
+        .unwrap();
 }
 
 /// The fast one has told of an instrument and is at its end long before the slow one, which alone has some trades of
@@ -42,7 +43,8 @@ fn what_only_the_slower_source_has_is_in_time() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "fast", &rows("A", 0..60, 1));
         let mut slow = rows("B", 0..30, 3_300);
-        (30..90).for_each(|sec| slow += &(rows("A", sec..sec + 1, 1) + &rows("B", sec..sec + 1, 1)));
+        (30..90)
+            .for_each(|sec| slow += &(rows("A", sec..sec + 1, 1) + &rows("B", sec..sec + 1, 1)));
         write(folder.path(), "slow", &slow);
         let more = |rank: u8| format!("rank = {rank}\ncoverage = \"{coverage}\"\n");
         let config = format!("{JOB}{}{}", source("fast", &more(0)), source("slow", &more(1)));
@@ -70,7 +72,8 @@ fn sources_of_parts_are_aligned() {
     let job = Job::start(folder.path(), &config);
     let newest = |name: &str| {
         let time = job.source(name)["newest_time"].as_str().map(str::to_owned)?;
-        let clock: Vec<u64> = time.get(11..19)?.split(':').map(|part| part.parse().unwrap()).collect();
+        let clock: Vec<u64> =
+            time.get(11..19)?.split(':').map(|part| part.parse().unwrap()).collect();
         Some((clock[0] * 60 + clock[1]) * 60 + clock[2] - 36_000)
     };
     let (mut looks, mut widest) = (0, 0);

@@ -59,9 +59,7 @@ impl Job {
     pub(super) fn post(&self, instrument: &str, time: &str, id: u64) {
         let row = json!({"type": "trade", "instrument": instrument, "id": id, "time": time, "price": 10, "quantity": 1});
         let headers = [("Content-Type", "application/x-ndjson")];
-        let sent = || {
-            post(self.address, "/api/streaming/process", &headers, &format!("{row}\n"))
-        };
+        let sent = || post(self.address, "/api/streaming/process", &headers, &format!("{row}\n"));
         poll(|| Some(sent()).filter(|sent| sent.status == 202), || format!("{row} is taken"));
     }
 

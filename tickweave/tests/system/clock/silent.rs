@@ -30,7 +30,8 @@ fn start(folder: &Path, more: &str) -> (Job, File) {
 
 /// Trades of one minute of 5 January.
 fn write_minute(pipe: &mut File, minute: u32, count: usize) {
-    let rows = (0..count).map(|n| format!("2026-01-05T10:{minute:02}:{:02}Z,10,1\n", n * 60 / count));
+    let rows =
+        (0..count).map(|n| format!("2026-01-05T10:{minute:02}:{:02}Z,10,1\n", n * 60 / count));
     pipe.write_all(rows.collect::<String>().as_bytes()).unwrap();
 }
 
@@ -73,7 +74,11 @@ fn a_source_is_given_up_where_that_is_configured() {
     write_minute(&mut pipe, 0, 10);
     job.wait_for_bar("x:A", |bar| bar["state"] == "final");
     let incidents = job.rows("incidents");
-    assert_eq!(incidents.iter().filter(|row| row["kind"] == "given_up").count(), 1, "{incidents:?}");
+    assert_eq!(
+        incidents.iter().filter(|row| row["kind"] == "given_up").count(),
+        1,
+        "{incidents:?}"
+    );
     poll(|| (job.ready() == 503).then_some(()), || "it is not ready".to_owned());
     let why = job.health("sources");
     assert!(why.contains("not waited for any more: pipe"), "{why}");
