@@ -106,12 +106,8 @@ impl Run {
             {
                 self.position += 1;
                 let time = self.now.before(tenths(lag));
-                let Some(InputEvent::Market(Event::New(mut trade))) = Some(trade_of(instrument, 0))
-                else {
-                    return;
-                };
-                trade.time = time;
-                let event = InputEvent::Market(Event::New(trade));
+                let mut event = trade_of(instrument, 0);
+                event.time_mut().into_iter().for_each(|own| *own = time);
                 self.clock.bind(source, partition, self.position, Some(&event)).unwrap();
                 self.events.push((source, partition, Happened::Row { instrument, time }));
             }
@@ -120,10 +116,10 @@ impl Run {
                 self.clock.drain(source, partition, at);
                 self.events.push((source, partition, Happened::Drained { at }));
             }
-            Step::Opened { source, partition } if source != CLIENTS => {
-                if self.clock.open(source, partition) {
-                    self.events.push((source, partition, Happened::Opened));
-                }
+            Step::Opened { source, partition }
+                if source != CLIENTS && self.clock.open(source, partition) =>
+            {
+                self.events.push((source, partition, Happened::Opened));
             }
             Step::Ended { source, partition }
                 if source != CLIENTS && self.is_there(source, partition) =>
