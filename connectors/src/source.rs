@@ -172,8 +172,8 @@ impl Place {
 pub trait PartitionReader: Send {
     /// Appends the next rows to `rows`, at most [`BATCH_ROWS`]; blocks until there are some or the
     /// partition ends. A row that cannot be decoded is a refused row, never an error. A reader of an endless
-    /// source comes back without rows after some 100 ms, so that a stop is noticed, and reconnects by itself:
-    /// its error means that it cannot go on for good.
+    /// source comes back without rows after some 100 ms, so that a stop is noticed, and reconnects by itself.
+    /// After an error the reader is dropped: a live run opens the partition again, with growing pauses.
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError>;
 
     /// What has happened since this was last asked, after the rows that were read before it.
@@ -190,6 +190,12 @@ pub trait PartitionReader: Send {
     /// opened.
     fn is_from_beginning(&self) -> bool {
         false
+    }
+
+    /// The position to [open](Place::After) it at to read on; none: that of the last row. They differ where rows were
+    /// left out, or none was read yet.
+    fn position(&self) -> Option<u64> {
+        None
     }
 
     /// So much has been read of so much, if that is known: bytes of a file as it is stored, ticks of a
@@ -231,22 +237,25 @@ pub enum IncidentKind {
     Disconnected,
     /// Rows that were there, or may have been, cannot be read any more.
     Gap,
-    /// It cannot be read on, for good.
+    /// It cannot be read; it is opened again and again, after the last row that was read.
     Failed,
+    /// Nothing was heard of it for `give_up_after`: its rows are not waited for any more.
+    GivenUp,
 }
 
 impl IncidentKind {
     /// All of them.
-    pub const ALL: [IncidentKind; 4] = [
+    pub const ALL: [IncidentKind; 5] = [
         IncidentKind::Connected,
         IncidentKind::Disconnected,
         IncidentKind::Gap,
         IncidentKind::Failed,
+        IncidentKind::GivenUp,
     ];
 
     /// The names of all.
-    pub const NAMES: [&'static str; 4] = {
-        let mut names = [""; 4];
+    pub const NAMES: [&'static str; 5] = {
+        let mut names = [""; 5];
         let mut at = 0;
         while at < names.len() {
             names[at] = IncidentKind::ALL[at].name();
@@ -262,6 +271,7 @@ impl IncidentKind {
             IncidentKind::Disconnected => "disconnected",
             IncidentKind::Gap => "gap",
             IncidentKind::Failed => "failed",
+            IncidentKind::GivenUp => "given_up",
         }
     }
 }

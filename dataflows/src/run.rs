@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use market::{Catalog, Generation, Numbered, PartitionId, SourceId};
-use operators::StateStore;
+use operators::{SourceSet, StateStore};
 use tokio::runtime::Handle;
 
 use crate::clock::CommitClock;
@@ -116,6 +116,7 @@ impl Job {
             names,
             config.registries.clone(),
         )
+        .with_clients(config.ingest_source().map(SourceSet::of).unwrap_or_default())
         .recording(outputs.recorder)
         .observed_by(Box::new(reporter))
         .saving_after(options.save_after)

@@ -14,7 +14,11 @@ pub struct SourceSet(u64);
 /// One watermark per source: no event before it is expected any more. Absent for historic sources,
 /// which never hold anything back and never push anything on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watermarks(Arc<[Option<EventTime>]>);
+pub struct Watermarks {
+    of_source: Arc<[Option<EventTime>]>,
+    /// The source of what clients send, if there is one: its watermark counts where no other source has one.
+    clients: SourceSet,
+}
 
 /// From when on each source has been read. Events before that are not all there, so a bar that opens before it may lack
 /// trades. The same in all commits of a run; by default nothing was left out.
@@ -70,6 +74,12 @@ impl SourceSet {
         self.0 & other.0 == other.0
     }
 
+    /// Those of this set that are not in `other`.
+    #[must_use]
+    fn without(self, other: SourceSet) -> SourceSet {
+        SourceSet(self.0 & !other.0)
+    }
+
     fn indices(self) -> impl Iterator<Item = usize> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
@@ -85,32 +95,44 @@ impl SourceSet {
 impl Watermarks {
     /// Watermarks by [`SourceId`].
     pub fn new(watermarks: impl Into<Arc<[Option<EventTime>]>>) -> Watermarks {
-        Watermarks(watermarks.into())
+        Watermarks { of_source: watermarks.into(), clients: SourceSet::default() }
+    }
+
+    /// The same, where these sources are those of clients: what they send is waited for only where nobody else tells
+    /// the time.
+    #[must_use]
+    pub fn with_clients(self, clients: SourceSet) -> Watermarks {
+        Watermarks { clients, ..self }
     }
 
     /// The watermarks before the first commit of a job with `sources` sources.
     pub fn none(sources: usize) -> Watermarks {
-        Watermarks(vec![Some(EventTime::NEVER); sources].into())
+        Watermarks::new(vec![Some(EventTime::NEVER); sources])
     }
 
     /// With those of sources that a restored job has gained, of which there are so many in all: as before their first
     /// commit.
     #[must_use]
     pub fn of_at_least(&self, sources: usize) -> Watermarks {
-        let gained = sources.saturating_sub(self.0.len());
+        let gained = sources.saturating_sub(self.of_source.len());
         let gained = std::iter::repeat_n(Some(EventTime::NEVER), gained);
-        Watermarks(self.0.iter().copied().chain(gained).collect())
+        let of_source = self.of_source.iter().copied().chain(gained).collect();
+        Watermarks { of_source, clients: self.clients }
     }
 
-    /// The minimum over those of `sources` that have one; before all time if none has.
+    /// The minimum over those of `sources` that have one, but for clients; theirs if no other has one; before all time
+    /// if none has.
     pub fn least(&self, sources: SourceSet) -> EventTime {
-        let watermarks = sources.indices().filter_map(|index| self.0.get(index).copied().flatten());
-        watermarks.min().unwrap_or(EventTime::NEVER)
+        let least = |sources: SourceSet| {
+            sources.indices().filter_map(|index| self.of_source.get(index).copied().flatten()).min()
+        };
+        let feeds = least(sources.without(self.clients));
+        feeds.or_else(|| least(sources)).unwrap_or(EventTime::NEVER)
     }
 
     /// The watermark of each source.
     pub fn as_slice(&self) -> &[Option<EventTime>] {
-        &self.0
+        &self.of_source
     }
 }
 
@@ -203,6 +225,17 @@ mod tests {
         let watermarks = Watermarks::new([Some(EventTime(100)), Some(EventTime(40)), None]);
         assert_eq!(watermarks.least(historic), EventTime::NEVER);
         assert_eq!(watermarks.least(historic.and(SourceSet::of(SourceId(0)))), EventTime(100));
+    }
+
+    #[test]
+    fn clients_tell_the_time_where_nobody_else_does() {
+        let [feed, historic, clients] = [0, 1, 2].map(|source| SourceSet::of(SourceId(source)));
+        let watermarks = Watermarks::new([Some(EventTime(100)), None, Some(EventTime(40))]);
+        let watermarks = watermarks.with_clients(clients);
+        assert_eq!(watermarks.least(clients), EventTime(40));
+        assert_eq!(watermarks.least(clients.and(historic)), EventTime(40));
+        assert_eq!(watermarks.least(clients.and(feed)), EventTime(100), "they hold nothing back");
+        assert_eq!(watermarks.of_at_least(9).least(clients.and(feed)), EventTime(100));
     }
 
     #[test]

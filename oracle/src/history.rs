@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use market::{
     Calendars, Candle, CandleKey, Conflict, EventTime, Gap, GapKey, Outlier, Record, Revision,
-    Span, Timeframe, TooLate, Unmatched,
+    SourceId, Span, Timeframe, TooLate, Unmatched,
 };
 
 /// The configuration of a job, fixed before its first commit.
@@ -22,6 +22,8 @@ pub struct History {
     pub gaps_max: usize,
     /// Which prices are far away.
     pub far: Far,
+    /// The source of what clients send, if there is one.
+    pub clients: Option<SourceId>,
     /// From when on sources were read, by number: −∞ from their beginning; none, or beyond the end, where nobody can
     /// know.
     pub read_from: Vec<Option<EventTime>>,

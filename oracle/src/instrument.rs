@@ -96,7 +96,7 @@ impl InstrumentFold {
         watermarks: &[Option<EventTime>],
         output: &mut Output,
     ) {
-        self.watermark.advance(watermarks);
+        self.watermark.advance(watermarks, history.clients);
         self.forget(history);
 
         let before = self.live.clone();
@@ -270,7 +270,7 @@ impl InstrumentFold {
         let shown = self.shown();
         let newest = self.newest_base_bar(history);
         let round = &mut self.round;
-        round.watermark.advance(watermarks);
+        round.watermark.advance(watermarks, history.clients);
         for source in round.seen.drain(..) {
             round.watermark.add_source(source);
         }

@@ -1,6 +1,6 @@
 //! The configuration of a random script: of which shape it is, and where and when it plays.
 
-use market::{Calendar, Calendars, EventTime, Span, Timeframe};
+use market::{Calendar, Calendars, EventTime, SourceId, Span, Timeframe};
 
 use crate::history::{Far, History};
 use crate::prng::Prng;
@@ -74,12 +74,20 @@ impl Scene {
                 correction_horizon,
                 gaps_max,
                 read_from: read_from(prng, start, step * shape.commits as i64),
+                clients: clients(prng.clone(), shape),
             },
             start: EventTime(start),
             step,
             calendars: count,
         }
     }
+}
+
+/// In some scripts one of the sources is that of clients. Drawn by a generator of its own, so that scripts are otherwise
+/// what they would be without.
+fn clients(mut prng: Prng, shape: &Shape) -> Option<SourceId> {
+    let source = prng.below(u64::from(shape.sources)) as u8;
+    prng.percent(40).then_some(SourceId(source))
 }
 
 /// Windows of few bars are full early, and in narrow bands many prices are far away.

@@ -20,10 +20,14 @@ impl Watermark {
     }
 
     /// Takes the next step, with the watermarks that stood at the end of the step before.
-    pub(crate) fn advance(&mut self, watermarks: &[Option<EventTime>]) {
+    /// `clients` is the source of what clients send, if there is one.
+    pub(crate) fn advance(&mut self, watermarks: &[Option<EventTime>], clients: Option<SourceId>) {
         let watermark =
             |source: &SourceId| watermarks.get(usize::from(source.0)).copied().flatten();
-        let lowest = self.sources.iter().filter_map(watermark).min();
+        let others = self.sources.iter().filter(|source| Some(**source) != clients);
+        let lowest = others.filter_map(watermark).min();
+        let of_clients = clients.filter(|clients| self.sources.contains(clients));
+        let lowest = lowest.or_else(|| of_clients.as_ref().and_then(watermark));
         self.value = self.value.max(lowest.unwrap_or(EventTime::NEVER));
     }
 

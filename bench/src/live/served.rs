@@ -103,6 +103,9 @@ pub(crate) fn engine(schedule: &Arc<Schedule>) -> anyhow::Result<(Config, Config
         timing: SourceTiming {
             disorder: Span::secs(5),
             idle_after: None,
+            give_up_after: None,
+            clients: None,
+            is_awaited: false,
             coverage: Coverage::All,
             historic: false,
             partitions: 1,

@@ -47,6 +47,7 @@ impl FileReader {
         let opened = Lines::open(&partition.path).map_err(Problem::System);
         let found = opened.and_then(|mut lines| {
             let columns = Columns::find(&partition.shape, mapping, &mut lines)?;
+            lines.be_impatient();
             Ok((lines, columns))
         });
         let (lines, columns) = found.map_err(|problem| match problem {
@@ -164,6 +165,8 @@ impl PartitionReader for FileReader {
             match self.next_row() {
                 Ok(Some(row)) => rows.push(row),
                 Ok(None) => return Ok(Progress::Ended),
+                // A pipe has no more for now.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // These rows are good; the next call meets the error again, or not.
                 Err(_) if rows.len() > start => break,
                 Err(source) => {

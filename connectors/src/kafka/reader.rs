@@ -97,6 +97,10 @@ impl PartitionReader for KafkaReader {
         self.from_beginning
     }
 
+    fn position(&self) -> Option<u64> {
+        u64::try_from(self.next).ok()
+    }
+
     fn link(&self) -> Option<Link> {
         let behind = match self.at_end {
             true => Some(0),

@@ -2,6 +2,7 @@
 
 mod archive;
 mod carriage_return;
+mod pipe;
 mod signature;
 mod unzip;
 mod unzstd;
@@ -10,15 +11,16 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::mem;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
 
 use carriage_return::AsLineFeed;
+use pipe::Pipe;
 use unzip::Unzip;
 use unzstd::Unzstd;
 
@@ -67,6 +69,8 @@ pub struct Lines {
     number: u64,
     /// Bytes read of the file as it is stored, and how many it had when it was opened.
     extent: Option<(Arc<AtomicU64>, u64)>,
+    /// Of a pipe: whether reads wait for as long as it takes.
+    is_patient: Option<Arc<AtomicBool>>,
     /// What was read of a line before the system reported an error.
     unfinished: Vec<u8>,
     /// What was reported to [`Lines::glance`], for the next read.
@@ -83,6 +87,13 @@ impl Lines {
     pub fn open(path: &Path) -> io::Result<Lines> {
         let file = File::open(path)?;
         let about = file.metadata()?;
+        if about.file_type().is_fifo() {
+            let is_patient = Arc::new(AtomicBool::new(true));
+            let pipe = Pipe::new(file, Arc::clone(&is_patient))?;
+            let mut lines = Lines::of(BufReader::with_capacity(BUFFER_BYTES, pipe))?;
+            lines.is_patient = Some(is_patient);
+            return Ok(lines);
+        }
         if about.is_file() {
             one_file(&file, about.len())?;
         }
@@ -102,10 +113,16 @@ impl Lines {
             is_compressed: false,
             number: 0,
             extent: None,
+            is_patient: None,
             unfinished,
             failed: None,
             held,
         }
+    }
+
+    /// From now on a read of a pipe waits for a moment only, then it fails with [`ErrorKind::WouldBlock`].
+    pub fn be_impatient(&mut self) {
+        self.is_patient.iter().for_each(|is_patient| is_patient.store(false, Ordering::Relaxed));
     }
 
     /// The lines of any input.
@@ -137,7 +154,16 @@ impl Lines {
             input = buffered(AsLineFeed(input));
         }
         let (unfinished, held) = (Vec::new(), VecDeque::new());
-        Ok(Lines { input, is_compressed, number: 0, extent: None, unfinished, failed, held })
+        Ok(Lines {
+            input,
+            is_compressed,
+            number: 0,
+            extent: None,
+            is_patient: None,
+            unfinished,
+            failed,
+            held,
+        })
     }
 
     /// The number of the line that was read last, from 1.

@@ -209,6 +209,10 @@ impl PartitionReader for ChannelReader {
         std::mem::take(&mut self.incidents)
     }
 
+    fn position(&self) -> Option<u64> {
+        Some(self.position)
+    }
+
     fn link(&self) -> Option<Link> {
         let is_up = self.is_up.load(Ordering::Relaxed);
         // A channel keeps nothing: all that was published while the reader listened has been read.

@@ -264,6 +264,10 @@ impl PartitionReader for StreamReader {
         self.from_beginning
     }
 
+    fn position(&self) -> Option<u64> {
+        self.losses.after().position()
+    }
+
     fn link(&self) -> Option<Link> {
         let is_up = self.link.is_up();
         Some(Link { is_up, behind: self.losses.behind(), at_end: is_up && self.at_end })

@@ -4,15 +4,19 @@
 //! made here once; a recording brings it back, so a replay decides the same.
 //!
 //! `docs/semantics.md`, "Watermarks of sources", defines what is decided: a partition follows the system's time only
-//! while it is known to be at its end; a source that others cover does not hold them back while it is silent.
+//! while it is known to be at its end; a source that others cover does not hold them back while it is silent; until a
+//! source has caught up after the start, no watermark passes its own. `clock/tests/definition.rs` is the slow twin.
 
+mod clients;
 mod coverage;
 mod partition;
+mod source;
 
 pub use coverage::Coverage;
 
 use coverage::Redundancy;
 use partition::Partition;
+use source::SourceClock;
 
 use market::{Commit, Event, EventTime, InputEvent, Rejection, RejectionReason, Span};
 use operators::ReadFrom;
@@ -29,10 +33,17 @@ pub struct SourceTiming {
     /// An idle source stays in the minimum. If it were excluded, the watermark would have to go back when it resumes,
     /// to trades that are already dropped.
     pub idle_after: Option<Span>,
+    /// A partition of which neither a row nor an empty read came for so long is given up: its watermark follows the
+    /// system's time at this distance. None: never.
+    pub give_up_after: Option<Span>,
     /// Whether other sources send the same.
     pub coverage: Coverage,
     /// A back-fill: it has no watermark, holds nothing back and pushes nothing on.
     pub historic: bool,
+    /// Rows that clients send when they like, and for how long they are waited for; none: it is a feed.
+    pub clients: Option<Span>,
+    /// Whether others wait for it until it has caught up after the start. Not for one whose end nobody can know.
+    pub is_awaited: bool,
     /// How many partitions it has; more may be opened.
     pub partitions: usize,
 }
@@ -85,7 +96,7 @@ pub struct Binding {
 
 /// The state between two commits.
 pub struct CommitClock {
-    sources: Vec<(SourceTiming, Vec<Partition>)>,
+    sources: Vec<SourceClock>,
     redundancy: Redundancy,
     ahead: Ahead,
     next: Commit,
@@ -94,7 +105,20 @@ pub struct CommitClock {
     /// See [`CommitClock::reach`].
     reached: EventTime,
     watermarks: Vec<Option<EventTime>>,
+    /// Partitions that were given up, or are not given up any more, with the last commit.
+    given_up: Vec<GivenUp>,
     read_from: ReadFrom,
+}
+
+/// That a partition is given up from a commit on, or not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The source's number.
+    pub source: usize,
+    /// The partition's number.
+    pub partition: usize,
+    /// Whether it is.
+    pub is_given_up: bool,
 }
 
 impl CommitClock {
@@ -103,16 +127,22 @@ impl CommitClock {
         let watermarks =
             sources.iter().map(|s| (!s.historic).then_some(EventTime::NEVER)).collect();
         let redundancy = Redundancy::of(sources.iter().map(|timing| timing.coverage));
-        let sources = sources
-            .into_iter()
-            .map(|timing| {
-                let partitions = vec![Partition::fresh(at); timing.partitions];
-                (timing, partitions)
-            })
-            .collect();
+        let sources = sources.into_iter().map(|timing| SourceClock::new(timing, at)).collect();
         let (next, newest, reached) = (Commit(0), EventTime::NEVER, EventTime::NEVER);
         let read_from = ReadFrom::default();
-        CommitClock { sources, redundancy, ahead, next, at, newest, reached, watermarks, read_from }
+        let given_up = Vec::new();
+        CommitClock {
+            sources,
+            redundancy,
+            ahead,
+            next,
+            at,
+            newest,
+            reached,
+            watermarks,
+            given_up,
+            read_from,
+        }
     }
 
     /// Sources are read from these times on; by default, from their beginning.
@@ -124,7 +154,7 @@ impl CommitClock {
     /// A partition is there from the next commit on; those that were there already stay as they are. Returns whether
     /// it was not.
     pub fn open(&mut self, source: usize, partition: usize) -> bool {
-        let (at, partitions) = (self.at, &mut self.sources[source].1);
+        let (at, partitions) = (self.at, &mut self.sources[source].partitions);
         while partitions.len() <= partition {
             let mut unknown = Partition::fresh(at);
             unknown.absent = true;
@@ -140,7 +170,7 @@ impl CommitClock {
 
     /// The partition is not there, though partitions of larger numbers are.
     pub fn leave_out(&mut self, source: usize, partition: usize) {
-        self.sources[source].1[partition].absent = true;
+        self.sources[source].partitions[partition].absent = true;
     }
 
     /// Binds a row to the commit at hand. An entry too far ahead is refused and moves no watermark.
@@ -151,7 +181,7 @@ impl CommitClock {
         position: u64,
         entry: Option<&InputEvent>,
     ) -> Result<(), Rejection> {
-        let own = &mut self.sources[source].1[partition];
+        let own = &mut self.sources[source].partitions[partition];
         own.note_row(position);
         let Some((entry, time)) = entry.and_then(|entry| Some((entry, entry.time()?))) else {
             return Ok(());
@@ -161,6 +191,7 @@ impl CommitClock {
         if matches!(entry, InputEvent::Market(Event::New(_) | Event::Correct { .. })) {
             own.newest = own.newest.max(time);
             self.newest = self.newest.max(time);
+            self.sources[source].clients.iter_mut().for_each(|clients| clients.note(time));
         }
         if let InputEvent::Market(event) = entry {
             self.redundancy.note(source, event.instrument());
@@ -176,24 +207,30 @@ impl CommitClock {
     /// The reader of a partition was connected and had nothing left to read at system time `at`, after the rows
     /// that were bound before.
     pub fn drain(&mut self, source: usize, partition: usize, at: EventTime) {
-        let (timing, partitions) = &mut self.sources[source];
+        let SourceClock { timing, partitions, .. } = &mut self.sources[source];
         partitions[partition].drain(at, timing.idle_after);
+    }
+
+    /// The source is not read for now, on request or since others are behind it; its silence means nothing then.
+    pub fn hold(&mut self, source: usize, is_held: bool) {
+        let at = self.at;
+        self.sources[source].hold(is_held, at);
     }
 
     /// The partition will bring nothing more. Returns whether it could have until now.
     pub fn end(&mut self, source: usize, partition: usize) -> bool {
-        !std::mem::replace(&mut self.sources[source].1[partition].ended, true)
+        !std::mem::replace(&mut self.sources[source].partitions[partition].ended, true)
     }
 
     /// Whether every partition of every source has ended.
     pub fn all_ended(&self) -> bool {
-        self.sources.iter().all(|(_, partitions)| partitions.iter().all(|p| p.ended || p.absent))
+        self.sources.iter().all(|source| source.partitions.iter().all(Partition::is_done))
     }
 
     /// The partitions that are there: source, partition, and whether it has ended.
     pub fn partitions(&self) -> impl Iterator<Item = (usize, usize, bool)> {
-        self.sources.iter().enumerate().flat_map(|(source, (_, partitions))| {
-            let there = partitions.iter().enumerate().filter(|(_, one)| !one.absent);
+        self.sources.iter().enumerate().flat_map(|(source, own)| {
+            let there = own.partitions.iter().enumerate().filter(|(_, one)| !one.absent);
             there.map(move |(partition, one)| (source, partition, one.ended))
         })
     }
@@ -208,46 +245,56 @@ impl CommitClock {
         self.newest
     }
 
+    /// The newest event time of a source so far.
+    pub fn newest_of(&self, source: usize) -> EventTime {
+        let partitions = self.sources[source].partitions.iter();
+        partitions.map(|partition| partition.newest).max().unwrap_or(EventTime::NEVER)
+    }
+
     /// Closes the commit at system time `at`, which never goes back.
     pub fn close(&mut self, at: EventTime, round: bool) -> Binding {
         self.at = self.at.max(at);
         let now = self.at;
-        for (_, partitions) in &mut self.sources {
-            partitions.iter_mut().for_each(|partition| partition.close(now));
+        self.given_up.clear();
+        for (source, own) in self.sources.iter_mut().enumerate() {
+            let changes = own.close(now);
+            self.given_up.extend(changes.map(|(partition, is_given_up)| GivenUp {
+                source,
+                partition,
+                is_given_up,
+            }));
         }
-        for ((timing, partitions), watermark) in self.sources.iter().zip(&mut self.watermarks) {
-            if let Some(watermark) = watermark {
-                let least = partitions.iter().map(|partition| partition.watermark(timing)).min();
-                *watermark = (*watermark).max(least.unwrap_or(EventTime::END)).max(self.reached);
-            }
+        let own: Vec<EventTime> =
+            self.sources.iter_mut().map(|source| source.watermark(now)).collect();
+        let awaited = self.sources.iter().zip(&own).filter(|(source, _)| source.is_awaited(now));
+        let bound = awaited.map(|(_, own)| *own).min().unwrap_or(EventTime::END);
+        for (watermark, own) in self.watermarks.iter_mut().zip(own) {
+            *watermark = watermark.map(|before| before.max(own.min(bound)).max(self.reached));
         }
         self.carry_on(now);
         let commit = self.next;
         self.next = commit.next();
-        let positions = self
-            .sources
-            .iter()
-            .map(|(_, partitions)| partitions.iter().map(|partition| partition.position).collect());
+        let positions = self.sources.iter().map(SourceClock::positions).collect();
         Binding {
             commit,
             at: now,
             round,
-            positions: positions.collect(),
+            positions,
             watermarks: self.watermarks.clone(),
             read_from: self.read_from.clone(),
         }
     }
 
+    /// The partitions that were given up in the commit that was closed last, and those that are not any more.
+    pub fn given_up(&self) -> &[GivenUp] {
+        &self.given_up
+    }
+
     /// Silent sources that others cover take the watermark of those that are live, as these are after the commit at
     /// hand.
     fn carry_on(&mut self, now: EventTime) {
-        let is_silent = |(timing, partitions): &(SourceTiming, Vec<Partition>)| {
-            let idle = timing.idle_after?;
-            let silent = partitions.iter().any(|partition| partition.is_silent(idle, now));
-            Some(silent && timing.coverage == Coverage::Any)
-        };
         let silent: Vec<bool> =
-            self.sources.iter().map(|source| is_silent(source).unwrap_or(false)).collect();
+            self.sources.iter().map(|source| source.is_covered_silence(now)).collect();
         if !silent.contains(&true) {
             return;
         }

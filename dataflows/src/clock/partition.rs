@@ -19,6 +19,10 @@ pub(super) struct Partition {
     last_row_at: EventTime,
     /// While nothing was left to read: from when on, and up to when that is known.
     drained: Option<(EventTime, EventTime)>,
+    /// Whether nothing was left to read once since it was opened.
+    pub(super) was_drained: bool,
+    /// Whether it is not waited for any more.
+    pub(super) is_given_up: bool,
 }
 
 /// Two times at which nothing was left to read belong to one stretch if they are at most this far apart, or half an
@@ -36,6 +40,8 @@ impl Partition {
             has_new_rows: false,
             last_row_at: at,
             drained: None,
+            was_drained: false,
+            is_given_up: false,
         }
     }
 
@@ -50,6 +56,7 @@ impl Partition {
     pub(super) fn drain(&mut self, at: EventTime, idle: Option<Span>) {
         let gap =
             idle.map_or(STRETCH_GAP, |idle| STRETCH_GAP.max(Span::nanos(idle.as_nanos() / 2)));
+        self.was_drained = true;
         self.drained = Some(match self.drained {
             Some((since, through)) if at <= through.after(gap) => (since, through.max(at)),
             _ => (at, at),
@@ -71,17 +78,28 @@ impl Partition {
     /// Whether neither a row nor an empty read came of it within `idle` before `now`: it is disconnected, cannot be
     /// read, or waits behind others.
     pub(super) fn is_silent(&self, idle: Span, now: EventTime) -> bool {
-        let last =
-            self.drained.map_or(self.last_row_at, |(_, through)| through.max(self.last_row_at));
-        !self.is_done() && last.after(idle) <= now
+        !self.is_done() && self.heard_at().after(idle) <= now
     }
 
-    /// No event before this is expected of it.
-    pub(super) fn watermark(&self, timing: &SourceTiming) -> EventTime {
+    /// When a row or an empty read came of it last; when it was opened, if none has.
+    pub(super) fn heard_at(&self) -> EventTime {
+        self.drained.map_or(self.last_row_at, |(_, through)| through.max(self.last_row_at))
+    }
+
+    /// While nothing was left to read: up to when that is known.
+    pub(super) fn drained_through(&self) -> Option<EventTime> {
+        self.drained.map(|(_, through)| through)
+    }
+
+    /// No event before this is expected of it, as is known at system time `now`.
+    pub(super) fn watermark(&self, timing: &SourceTiming, now: EventTime) -> EventTime {
         if self.is_done() {
             return EventTime::END;
         }
-        let own = self.newest.before(timing.disorder);
+        let mut own = self.newest.before(timing.disorder);
+        if let Some(limit) = timing.give_up_after.filter(|_| self.is_given_up) {
+            own = own.max(now.before(limit).before(timing.disorder));
+        }
         match (timing.idle_after, self.drained) {
             (Some(idle), Some((since, through))) if since.after(idle) <= through => {
                 own.max(through.before(timing.disorder).before(idle))

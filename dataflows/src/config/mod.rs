@@ -70,6 +70,8 @@ pub struct Config {
     pub sources: Vec<ConfiguredSource>,
     /// The source of rows that clients send, if there is one.
     pub http_ingest: Option<HttpIngestLimits>,
+    /// For how long rows of clients are waited for.
+    pub http_grace: Span,
     /// Where a live run delivers changes of views.
     pub sinks: Vec<ConfiguredSink>,
     /// The files that it reads, and those that its sinks write.
@@ -86,6 +88,8 @@ pub struct Config {
     pub max_clock_ahead: Span,
     /// The share of its input that a run may refuse.
     pub refused_share: f64,
+    /// Live: how far ahead of each other sources of coverage `all` may be read.
+    pub alignment: Span,
     /// Bare files: the latest event time.
     pub not_after: EventTime,
     /// Bounds of what is in flight and retained.

@@ -67,8 +67,8 @@ impl Config {
             name: HTTP_SOURCE.to_owned(),
             kind: "http".to_owned(),
             rank: sources::HTTP_RANK,
-            partitions: sources::http_ingest_timing().partitions,
-            idle_after: sources::http_ingest_timing().idle_after,
+            partitions: 1,
+            idle_after: None,
         };
         self.by_number(|own| Some(provider(own)), || Some(clients()), |_| None)
     }
@@ -93,8 +93,8 @@ impl Config {
     /// How the sources' times are understood, by number. A source that is gone has ended.
     pub fn timings(&self) -> Vec<SourceTiming> {
         let own = |source: &ConfiguredSource| source.timing.clone();
-        let clients = sources::http_ingest_timing;
-        let ended = SourceTiming { historic: false, partitions: 0, ..clients() };
+        let clients = || sources::http_ingest_timing(self.http_grace);
+        let ended = SourceTiming { clients: None, partitions: 0, ..clients() };
         self.by_number(own, clients, |_| ended.clone())
     }
 

@@ -75,6 +75,9 @@ pub struct RawJob {
     /// The share of its input, from 0 to 1, that a run may refuse (too late, dead or conflicting). If it refuses more, it
     /// says why and ends with an error.
     pub refused_share: f64,
+    /// Live: how far ahead in event time a source is read of another that catches up, if both have the coverage `all`.
+    /// `forever`: as far as it goes.
+    pub alignment: String,
     /// Bare files: events after this time (RFC 3339) are refused. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<String>,
@@ -142,6 +145,9 @@ pub struct RawHttp {
     /// Whether a live run takes rows by `POST /api/streaming/process`.
     #[serde(alias = "inlet")] // its deprecated name
     pub ingest: bool,
+    /// For how long rows of clients are waited for: a bar that only they tell of is final so long after its end, by
+    /// their own time. `forever`: never.
+    pub grace: String,
     /// The most bytes of the body of such a request.
     pub body_bytes: usize,
     /// The most rows of such a request.
@@ -224,9 +230,15 @@ pub struct RawSource {
     pub disorder: Option<String>,
     /// A partition that is connected and has had nothing more to read for so long follows the system's time, so
     /// that its bars become final. A source that is silent for so long otherwise (not reached, frozen, behind) is
-    /// carried on by others if `coverage` is `any`. Default: 30s; files: never.
+    /// carried on by others if `coverage` is `any`. Default: 30s; files and pipes, which nobody knows to be at their
+    /// end while they are open: never. With it, one that has sent nothing for so long counts as such.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<String>,
+    /// A partition that is not reached, cannot be read or does not answer for so long is given up: bars no longer wait
+    /// for it, what it brings later may be too late, and the process is not ready until it brings something. Default:
+    /// never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub give_up_after: Option<String>,
     /// `any`: other sources of coverage `any` send the same trades, and cover this one while it is silent.
     /// `all`: it has a part of its own, and while it is silent, finality waits for it. Default: `any` if it names
     /// its `provider` or if another source has another `rank`, else `all`.
@@ -312,6 +324,7 @@ impl Default for RawJob {
             read_back: "5d".to_owned(),
             max_clock_ahead: "10s".to_owned(),
             refused_share: 0.1,
+            alignment: "1h".to_owned(),
             not_after: None,
         }
     }
@@ -355,6 +368,7 @@ impl Default for RawHttp {
         RawHttp {
             listen: "127.0.0.1:8080".to_owned(),
             ingest: true,
+            grace: "1m".to_owned(),
             body_bytes: 8 << 20,
             body_rows: 10_000,
         }
@@ -369,6 +383,7 @@ impl Default for RawSource {
             rank: 0,
             disorder: None,
             idle_timeout: None,
+            give_up_after: None,
             coverage: None,
             required: true,
             historic: false,

@@ -50,13 +50,16 @@ pub(super) fn http_ingest(raw: &RawHttp) -> Result<Option<HttpIngestLimits>, Con
 /// The rank of the HTTP ingest is the last: what a feed says of a trade outranks what a client says.
 pub(super) const HTTP_RANK: u8 = u8::MAX;
 
-/// The HTTP ingest has no watermark: it is not known when a client sends rows, so nothing waits for it.
-pub(super) fn http_ingest_timing() -> SourceTiming {
+/// The HTTP ingest waits for rows for a grace; it is not known when a client sends rows.
+pub(super) fn http_ingest_timing(grace: Span) -> SourceTiming {
     SourceTiming {
         disorder: Span::ZERO,
         idle_after: None,
+        give_up_after: None,
         coverage: Coverage::All,
-        historic: true,
+        historic: false,
+        clients: Some(grace),
+        is_awaited: false,
         partitions: 1,
     }
 }
@@ -206,8 +209,11 @@ fn source(
         timing: SourceTiming {
             disorder,
             idle_after: idle.or_else(|| (!is_file).then_some(DEFAULT_IDLE)),
+            give_up_after: optional("give_up_after", &raw.give_up_after)?,
             coverage,
             historic: raw.historic,
+            clients: None,
+            is_awaited: false, // in a live run alone, where it is known
             partitions: registries.with(|registries| registries.sources.partitions(id).len()),
         },
         names: registered_names(registries, id, raw.rank),

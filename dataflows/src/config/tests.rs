@@ -25,6 +25,26 @@ fn the_smallest_configuration_has_the_defaults() {
     assert_eq!(config.sources[0].timing.idle_after, None, "a file is never idle");
 }
 
+/// Whatever is live and quiet follows the clock, unless it is configured otherwise; nothing is given up.
+#[test]
+fn quiet_sources_follow_the_clock_by_default() {
+    let messages =
+        "instrument = \"x:Y\"\ncolumns = { time = \"t\", price = \"p\", size = \"q\" }\n";
+    for kind in [
+        "kind = \"redis-streams\"\nurl = \"redis://127.0.0.1\"\nstreams = [\"s\"]\npayload = \"d\"",
+        "kind = \"redis-pubsub\"\nurl = \"redis://127.0.0.1\"\nchannels = [\"s\"]",
+        "kind = \"kafka\"\nservers = \"127.0.0.1:9\"\ntopics = [\"s\"]",
+    ] {
+        let source = format!("[[source]]\nname = \"s\"\n{kind}\n{messages}");
+        let config = check("", &source).unwrap();
+        let timing = &config.sources[0].timing;
+        assert_eq!(timing.idle_after, Some(Span::secs(30)), "{kind}");
+        assert_eq!(timing.give_up_after, None, "{kind}");
+        assert_eq!(config.http_grace, Span::secs(60));
+        assert_eq!(config.alignment, Span::secs(3_600));
+    }
+}
+
 #[test]
 fn what_is_written_comes_back_from_a_recording() {
     let config = check("[job]\nworkers = 3\ncalendar = \"America/New_York\"", SOURCE).unwrap();

@@ -4,14 +4,14 @@
 //! | check | warns | fails |
 //! |---|---|---|
 //! | `workers` | | a worker is gone; the process is going down |
-//! | `sources` | a source is not reached yet, not connected, or cannot be read on | sources pause, since operators retain more than `limits.state_bytes` |
+//! | `sources` | a source is not reached yet, not connected, cannot be read, or is given up | sources pause, since operators retain more than `limits.state_bytes` |
 //! | `losses` | within an hour after a server no longer had rows that were not read yet | |
 //! | `input` | in the last minute at least half of a source's rows, and at least 100, were refused or too late | |
 //! | `sinks` | a sink cannot take its batch now, and is tried again | a sink has given up: it gets nothing more |
 //! | `commits` | no commit is complete yet | |
 //!
-//! The process is *ready* while sources do not pause, and not before every source that is `required` was reached once.
-//! A source that fails later is a warning: the data that is there can still be read.
+//! The process is *ready* while sources do not pause, and not before every source that is `required` was reached once,
+//! nor while one of these cannot be read or is given up (`give_up_after`). Being disconnected is a warning: the data that is there can still be read.
 
 mod input;
 mod monitor;
@@ -55,7 +55,11 @@ pub struct SourceSeen {
     pub is_reached: bool,
     /// The last error, if it was not reached.
     pub error: Option<String>,
-    /// Whether one of its partitions is not connected, or cannot be read on.
+    /// Why one of its partitions cannot be read, if that is so.
+    pub failure: Option<String>,
+    /// Whether one of its partitions is not waited for any more.
+    pub is_given_up: bool,
+    /// Whether one of its partitions is not connected.
     pub is_down: bool,
     /// Rows that its servers no longer had, as far as their number is known, and when the last were missed.
     pub lost: Option<(u64, EventTime)>,
@@ -101,8 +105,11 @@ impl Seen {
             return Readiness::NotYet(reason);
         }
         let required = self.sources.iter().filter(|source| source.is_required);
-        let missing: Vec<String> =
-            required.filter(|source| !source.is_reached).map(SourceSeen::not_reached).collect();
+        let missing = required.filter_map(|source| match source.is_reached {
+            true => source.not_read(),
+            false => Some(source.not_reached()),
+        });
+        let missing: Vec<String> = missing.collect();
         match missing.is_empty() {
             true => Readiness::Ready,
             false => Readiness::NotYet(missing.join("; ")),
@@ -139,6 +146,7 @@ impl Seen {
             .filter(|source| source.is_reached && source.is_down)
             .map(|source| source.name.as_str())
             .collect();
+        wrong.extend(self.sources.iter().filter_map(SourceSeen::not_read));
         if !down.is_empty() {
             wrong.push(format!("not connected: {} (see the view `incidents`)", down.join(", ")));
         }
@@ -220,6 +228,17 @@ impl Seen {
 }
 
 impl SourceSeen {
+    fn not_read(&self) -> Option<String> {
+        let name = &self.name;
+        match &self.failure {
+            _ if self.is_given_up => {
+                Some(format!("not waited for any more: {name} (`give_up_after`)"))
+            }
+            Some(why) => Some(format!("cannot be read, and is tried again: {name} ({why})")),
+            None => None,
+        }
+    }
+
     fn not_reached(&self) -> String {
         match &self.error {
             Some(why) => format!("not reached yet: {} ({why})", self.name),

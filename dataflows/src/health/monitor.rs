@@ -105,6 +105,8 @@ impl Shared {
                 is_required: *is_required,
                 is_reached: reach.is_reached,
                 error: reach.error,
+                failure: reach.failure,
+                is_given_up: reach.is_given_up,
                 is_down: down.contains(&number),
                 lost: reach.last_loss.map(|last| (reach.lost_rows, last)),
                 refused: *refused,

@@ -59,6 +59,18 @@ fn a_required_source_must_be_reached_once() {
     let why = "not connected: away (see the view `incidents`)".to_owned();
     assert_eq!(check(&seen, "sources"), (Status::Warn, why));
     assert_eq!(seen.readiness(), Readiness::Ready, "what is there can be asked for");
+
+    let failure = Some("no such topic".to_owned());
+    seen.sources[1] = SourceSeen { failure, ..source("away") };
+    let why = "cannot be read, and is tried again: away (no such topic)".to_owned();
+    assert_eq!(check(&seen, "sources"), (Status::Warn, why.clone()));
+    assert_eq!(seen.readiness(), Readiness::NotYet(why), "its bars wait for it");
+    seen.sources[1].is_given_up = true;
+    let why = "not waited for any more: away (`give_up_after`)".to_owned();
+    assert_eq!(seen.readiness(), Readiness::NotYet(why));
+    seen.sources[1].is_required = false;
+    assert_eq!(seen.readiness(), Readiness::Ready);
+
     seen.over_budget = Some((9, 8));
     assert_eq!(check(&seen, "sources").0, Status::Fail);
     assert!(matches!(seen.readiness(), Readiness::NotYet(_)));

@@ -28,6 +28,10 @@ pub struct Reach {
     pub is_reached: bool,
     /// The last error, if it was not reached.
     pub error: Option<String>,
+    /// Why one of its partitions cannot be read, if that is so.
+    pub failure: Option<String>,
+    /// Whether one of its partitions is not waited for any more.
+    pub is_given_up: bool,
     /// Rows that its servers no longer had, as far as their number is known.
     pub lost_rows: u64,
     /// When the last of these were missed, by the system's time.
@@ -35,12 +39,14 @@ pub struct Reach {
 }
 
 /// The status of one partition.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct PartitionStatus {
     link: Option<Link>,
     losses: u64,
     gaps: u64,
-    failed: bool,
+    /// Why it cannot be read, while it cannot.
+    failure: Option<String>,
+    is_given_up: bool,
     was_up: bool,
     lost_rows: u64,
     last_loss: Option<EventTime>,
@@ -57,7 +63,7 @@ pub struct ConnectionSummary {
     pub losses: u64,
     /// How often rows were lost.
     pub gaps: u64,
-    /// Of how many partitions it is lost for good.
+    /// How many partitions cannot be read.
     pub failed: u64,
     /// Rows that servers have and that were not read yet; none if any partition does not know.
     pub behind: Option<u64>,
@@ -81,7 +87,7 @@ impl Connections {
         own.was_up |= link.is_some_and(|link| link.is_up);
         for incident in incidents {
             match incident.kind {
-                IncidentKind::Connected => {}
+                IncidentKind::Connected => own.failure = None,
                 IncidentKind::Disconnected => own.losses += 1,
                 IncidentKind::Gap => {
                     own.gaps += 1;
@@ -90,9 +96,16 @@ impl Connections {
                         incident.lost.map_or(0, |(first, last)| last.saturating_sub(first) + 1);
                     own.lost_rows = own.lost_rows.saturating_add(lost);
                 }
-                IncidentKind::Failed => own.failed = true,
+                IncidentKind::GivenUp => {} // the clock says until when
+                IncidentKind::Failed => own.failure = Some(incident.detail.clone()),
             }
         }
+    }
+
+    /// Records that a partition is given up, or not any more.
+    pub fn given_up(&self, source: usize, partition: usize, is_given_up: bool) {
+        let mut state = self.lock();
+        state.partitions.entry((source, partition)).or_default().is_given_up = is_given_up;
     }
 
     /// Records that every partition of a source was opened.
@@ -117,6 +130,8 @@ impl Connections {
         };
         for status in state.of(source) {
             reach.is_reached &= status.was_up || status.link.is_none();
+            reach.is_given_up |= status.is_given_up;
+            reach.failure = reach.failure.or_else(|| status.failure.clone());
             reach.lost_rows = reach.lost_rows.saturating_add(status.lost_rows);
             reach.last_loss = reach.last_loss.max(status.last_loss);
         }
@@ -127,23 +142,28 @@ impl Connections {
     pub fn of(&self, source: usize) -> Option<ConnectionSummary> {
         let state = self.lock();
         let mut all = ConnectionSummary { behind: Some(0), ..ConnectionSummary::default() };
-        for PartitionStatus { link, losses, gaps, failed, .. } in state.of(source) {
+        let has_link =
+            |status: &&PartitionStatus| status.link.is_some() || status.failure.is_some();
+        for PartitionStatus { link, losses, gaps, failure, .. } in state.of(source).filter(has_link)
+        {
+            let has_failed = failure.is_some();
             all.links += 1;
-            all.up += u64::from(link.is_some_and(|link| link.is_up) && !failed);
+            all.up += u64::from(link.is_some_and(|link| link.is_up) && !has_failed);
             all.losses += losses;
             all.gaps += gaps;
-            all.failed += u64::from(*failed);
+            all.failed += u64::from(has_failed);
             let behind = link.and_then(|link| link.behind);
             all.behind = all.behind.zip(behind).map(|(all, behind)| all + behind);
         }
         (all.links > 0).then_some(all)
     }
 
-    /// The numbers of the sources that have a connection which is not up.
+    /// The numbers of the sources that have a connection which is not up, but for partitions that cannot be read.
     pub fn down(&self) -> Vec<usize> {
         let state = self.lock();
-        let is_down =
-            |status: &PartitionStatus| status.failed || status.link.is_some_and(|link| !link.is_up);
+        let is_down = |status: &PartitionStatus| {
+            status.failure.is_none() && status.link.is_some_and(|link| !link.is_up)
+        };
         let mut down: Vec<usize> = state
             .partitions
             .iter()
@@ -170,7 +190,7 @@ mod tests {
     use super::*;
 
     fn incident(kind: IncidentKind) -> Incident {
-        Incident { kind, lost: None, detail: String::new() }
+        Incident { kind, lost: None, detail: "why".to_owned() }
     }
 
     #[test]
@@ -205,7 +225,19 @@ mod tests {
         connections.note(1, 0, up(Some(0)), &[incident(IncidentKind::Failed)]);
         let failed =
             ConnectionSummary { links: 2, up: 1, losses: 1, gaps: 1, failed: 1, behind: Some(0) };
-        assert_eq!((connections.of(1), connections.down()), (Some(failed), vec![1]));
+        assert_eq!((connections.of(1), connections.down()), (Some(failed), Vec::new()));
+        assert_eq!(connections.reach(1).failure.as_deref(), Some("why"));
+        connections.note(1, 0, up(Some(0)), &[incident(IncidentKind::Connected)]);
+        assert_eq!(
+            (connections.of(1).map(|all| all.failed), connections.reach(1).failure),
+            (Some(0), None)
+        );
+
+        // A file has no connection, but it may fail.
+        connections.note(3, 0, None, &[incident(IncidentKind::Failed)]);
+        assert_eq!(connections.of(3).map(|all| (all.links, all.failed)), Some((1, 1)));
+        connections.note(3, 0, None, &[incident(IncidentKind::Connected)]);
+        assert_eq!(connections.of(3), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use market::{
     AccountRecord, Commit, EventTime, Origin, Record, Registries, Shard, SharedRegistries,
 };
-use operators::{CommitContext, Watermarks};
+use operators::{CommitContext, SourceSet, Watermarks};
 
 use super::closed_commit::ClosedCommit;
 use super::feed::{Delivery, FeedSender};
@@ -74,6 +74,7 @@ pub struct CommitDispatcher {
     limits: InFlightLimits,
     recorder: Option<Recorder>,
     watermarks: Watermarks,
+    clients: SourceSet,
     round_watermarks: Watermarks,
     source_names: Arc<[String]>,
     registries: SharedRegistries,
@@ -106,6 +107,7 @@ impl CommitDispatcher {
             recorder: None,
             round_watermarks: watermarks.clone(),
             watermarks,
+            clients: SourceSet::default(),
             source_names,
             registries,
             observer: None,
@@ -116,6 +118,15 @@ impl CommitDispatcher {
             newest: None,
             saved: None,
         }
+    }
+
+    /// These sources are those of clients.
+    #[must_use]
+    pub fn with_clients(mut self, clients: SourceSet) -> CommitDispatcher {
+        self.clients = clients;
+        self.watermarks = self.watermarks.with_clients(clients);
+        self.round_watermarks = self.round_watermarks.with_clients(clients);
+        self
     }
 
     /// Writes every commit to `recorder` before it is dispatched.
@@ -145,8 +156,9 @@ impl CommitDispatcher {
         if let Some(Resume { after, watermarks, round_watermarks, .. }) = resume {
             self.skip_through = Some(after);
             let sources = self.source_names.len();
-            self.watermarks = watermarks.of_at_least(sources);
-            self.round_watermarks = round_watermarks.of_at_least(sources);
+            let clients = self.clients;
+            self.watermarks = watermarks.of_at_least(sources).with_clients(clients);
+            self.round_watermarks = round_watermarks.of_at_least(sources).with_clients(clients);
         }
         self
     }
@@ -191,7 +203,7 @@ impl CommitDispatcher {
             read_from: binding.read_from.clone(),
             save: self.save_after == Some(binding.commit),
         });
-        self.watermarks = Watermarks::new(binding.watermarks.clone());
+        self.watermarks = Watermarks::new(binding.watermarks.clone()).with_clients(self.clients);
         if binding.round {
             self.round_watermarks = self.watermarks.clone();
         }

@@ -19,6 +19,7 @@ mod paused_sources;
 pub mod play;
 pub mod reader_thread;
 pub mod recording;
+pub mod recovery;
 pub mod sequencer;
 pub mod source_manager;
 mod stop;

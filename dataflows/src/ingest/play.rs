@@ -108,24 +108,35 @@ impl StartBarrier {
         StartBarrier(Arc::new((Mutex::new(state), Condvar::new())))
     }
 
-    /// Adds the first event time of a partition, if it has any, and waits for the other partitions; none if stopped
-    /// before.
-    fn wait(&self, first: Option<EventTime>, stop: &Stop) -> Option<PlayStart> {
+    /// Adds the first event time of a partition, if it has any and was not counted before, and waits for the other
+    /// partitions; none if stopped before.
+    fn wait(&self, first: Option<EventTime>, is_counted: bool, stop: &Stop) -> Option<PlayStart> {
+        if !is_counted {
+            self.reach(first);
+        }
         let (barrier, changed) = &*self.0;
         let mut barrier = barrier.lock().unwrap_or_else(PoisonError::into_inner);
-        barrier.first = barrier.first.into_iter().chain(first).min();
-        barrier.awaited = barrier.awaited.saturating_sub(1);
-        if barrier.awaited == 0 {
-            let now = now();
-            let first = barrier.first.unwrap_or(now);
-            barrier.started = Some(PlayStart { first, at: Instant::now(), now });
-            changed.notify_all();
-        }
         while barrier.started.is_none() && !stop.is_set() {
             let waited = changed.wait_timeout(barrier, STOP_POLL);
             (barrier, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         barrier.started
+    }
+}
+
+impl StartBarrier {
+    /// One partition more is there, with this first event time if it has any; the last one starts the playback.
+    fn reach(&self, first: Option<EventTime>) {
+        let (barrier, changed) = &*self.0;
+        let mut barrier = barrier.lock().unwrap_or_else(PoisonError::into_inner);
+        barrier.first = barrier.first.into_iter().chain(first).min();
+        barrier.awaited = barrier.awaited.saturating_sub(1);
+        if barrier.awaited == 0 && barrier.started.is_none() {
+            let now = now();
+            let first = barrier.first.unwrap_or(now);
+            barrier.started = Some(PlayStart { first, at: Instant::now(), now });
+            changed.notify_all();
+        }
     }
 }
 
@@ -135,12 +146,21 @@ pub struct Player {
     start: StartBarrier,
     started: Option<PlayStart>,
     pacer: Option<Pacer>,
+    /// Whether others need not wait for it.
+    has_given_way: bool,
 }
 
 impl Player {
     /// The player of one of the partitions that wait at `start`.
     pub fn new(play: Play, start: StartBarrier) -> Player {
-        Player { play, start, started: None, pacer: None }
+        Player { play, start, started: None, pacer: None, has_given_way: false }
+    }
+
+    /// Its partition cannot be read: the others need not wait for it. What it brings later is played with them.
+    pub fn give_way(&mut self) {
+        if self.started.is_none() && !std::mem::replace(&mut self.has_given_way, true) {
+            self.start.reach(None);
+        }
     }
 
     /// Sends rows when they are due, those that are due together in one batch; false if stopped.
@@ -154,7 +174,8 @@ impl Player {
         if self.started.is_none() {
             let first = rows.iter().find_map(|row| row.event.as_ref().ok()?.time());
             if first.is_some() || ended {
-                let Some(started) = self.start.wait(first, stop) else { return false };
+                let is_counted = std::mem::replace(&mut self.has_given_way, true);
+                let Some(started) = self.start.wait(first, is_counted, stop) else { return false };
                 self.started = Some(started);
                 self.pacer = self.play.speed.map(|speed| Pacer::started(speed, started));
             }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use connectors::{Incident, IncidentKind, PartitionReader, Progress, Row, SourceError};
+use connectors::{Incident, IncidentKind, Link, PartitionReader, Progress, Row, SourceError};
 use market::{Rejection, RejectionReason, Span};
 
 use super::connections::Connections;
 use super::event_queues::EventSender;
 use super::input::{ControlEvent, SourceEvent};
 use super::play::{PacedSink, Player};
+use super::recovery::Recovery;
 use super::stop::Stop;
 use super::system_time::now;
 
@@ -21,14 +22,18 @@ pub struct ReaderThread {
     pub source: usize,
     /// The partition's number.
     pub partition: u32,
-    /// Reads the partition.
-    pub reader: Box<dyn PartitionReader>,
+    /// Reads the partition; none if it is yet to be opened.
+    pub reader: Option<Box<dyn PartitionReader>>,
+    /// How it is read again after an error, in a live run; none: it ends there.
+    pub recovery: Option<Recovery>,
     /// Paces and shifts its rows, in a live run.
     pub player: Option<Player>,
     /// The queue of the source.
     pub sender: EventSender,
     /// After how long without anything to read the partition is idle; none: never.
     pub idle_after: Option<Span>,
+    /// Whether it is a pipe: then nobody knows whether it is at its end, and silence is one only where that is configured.
+    pub is_pipe: bool,
     /// Records how far the partition has been read.
     pub progress: ReadProgress,
     /// Records how the partition is connected.
@@ -37,53 +42,118 @@ pub struct ReaderThread {
     pub stop: Stop,
 }
 
+/// What one read came to.
+struct ReadResult {
+    rows: Vec<Row>,
+    /// Whether nothing will follow; the error if it cannot be read on.
+    ended: Result<bool, String>,
+    incidents: Vec<Incident>,
+    link: Option<Link>,
+}
+
+impl ReadResult {
+    fn of(reader: &mut dyn PartitionReader) -> ReadResult {
+        let mut rows = Vec::new();
+        let read = reader.read(&mut rows);
+        let ended = read.map(|progress| progress == Progress::Ended);
+        let ended = ended.map_err(|error| with_causes(&error));
+        ReadResult { rows, ended, incidents: reader.incidents(), link: reader.link() }
+    }
+
+    fn failed(why: String) -> ReadResult {
+        ReadResult { rows: Vec::new(), ended: Err(why), incidents: Vec::new(), link: None }
+    }
+
+    /// Whether the reader was connected and had nothing left to read.
+    fn is_drained(&self) -> bool {
+        self.rows.is_empty() && self.ended.is_ok() && self.link.is_none_or(|link| link.at_end)
+    }
+
+    /// Of a live run: a partition that breaks off has not ended, so what it lacks may come yet.
+    fn break_off(mut self) -> ReadResult {
+        let breaks_off = |row: &mut Row| matches!(&row.event, Err(why) if why.reason == RejectionReason::Truncated);
+        if let Some(Row { event: Err(why), .. }) = self.rows.pop_if(breaks_off) {
+            self.ended = Err(why.detail);
+        }
+        self
+    }
+}
+
 impl ReaderThread {
     /// Starts a thread that reads until the partition ends, the receiver is gone, or `stop` is set.
     ///
-    /// A partition that cannot be read on ends with a refused row whose detail is the error.
+    /// A partition of a live run that cannot be read on is opened again and again. Any other ends with a refused row
+    /// whose detail is the error.
     pub fn start(self) -> std::io::Result<JoinHandle<()>> {
         let name = format!("source-{}.{}", self.source, self.partition);
         thread::Builder::new().name(name).spawn(move || self.run())
     }
 
-    fn run(self) {
-        let ReaderThread { source, partition, mut reader, mut player, .. } = self;
-        let ReaderThread { sender, idle_after, progress, connections, stop, .. } = self;
-        let mut out = PartitionSender::new(partition, sender, idle_after);
-        let slot = progress.slot();
+    fn run(mut self) {
+        let mut out = PartitionSender::new(self.partition, self.sender.clone(), self.idle_after);
+        let slot = self.progress.slot();
         let mut last = 0;
-        while !stop.is_set() {
-            let mut rows = Vec::new();
-            let read = reader.read(&mut rows);
-            let mut incidents = reader.incidents();
-            let ended = match read {
-                Ok(progress) => progress == Progress::Ended,
-                Err(error) => {
-                    let row = cut_off(last, &error);
-                    if let (Err(refusal), Some(_)) = (&row.event, reader.link()) {
-                        let (kind, detail) = (IncidentKind::Failed, refusal.detail.clone());
-                        incidents.push(Incident { kind, lost: None, detail });
-                    }
-                    rows.push(row);
-                    true
-                }
-            };
-            last = rows.last().map_or(last, |row| row.position);
-            progress.note(slot, reader.extent());
-            let link = reader.link();
-            connections.note(source, partition as usize, link, &incidents);
-            let is_drained = rows.is_empty() && link.is_none_or(|link| link.at_end);
-            let sent_on = out.report(incidents)
-                && match &mut player {
-                    None => out.send(rows, ended),
-                    Some(player) => player.play(rows, ended, &stop, &mut out),
+        while !self.stop.is_set() {
+            let Some(mut read) = self.read() else { break };
+            if let (Err(why), None) = (&read.ended, &self.recovery) {
+                read.rows.push(cut_off(last, why));
+                read.ended = Ok(true);
+            }
+            last = read.rows.last().map_or(last, |row| row.position);
+            let position = self.reader.as_ref().and_then(|reader| reader.position());
+            self.recover(&mut read, position.or((last > 0).then_some(last)));
+            self.progress.note(slot, self.reader.as_ref().and_then(|reader| reader.extent()));
+            let (partition, incidents) = (self.partition as usize, &read.incidents);
+            self.connections.note(self.source, partition, read.link, incidents);
+            let (is_drained, ended) = (read.is_drained(), read.ended == Ok(true));
+            let sent_on = out.report(read.incidents)
+                && match &mut self.player {
+                    None => out.send(read.rows, ended),
+                    Some(player) => player.play(read.rows, ended, &self.stop, &mut out),
                 };
             if ended || !sent_on {
                 break;
             }
-            if is_drained {
+            if is_drained && (!self.is_pipe || self.idle_after.is_some()) {
                 out.report_drained();
             }
+        }
+    }
+
+    /// Reads on; opens the partition first if need be. None if a stop was asked for.
+    fn read(&mut self) -> Option<ReadResult> {
+        if let (None, Some(recovery)) = (&self.reader, &mut self.recovery) {
+            match recovery.open(&self.stop) {
+                Ok(reader) => self.reader = Some(reader),
+                Err(Some(error)) => return Some(ReadResult::failed(with_causes(&error))),
+                Err(None) => return None,
+            }
+        }
+        let read = ReadResult::of(self.reader.as_deref_mut()?);
+        Some(if self.recovery.is_some() { read.break_off() } else { read })
+    }
+
+    /// In a live run: notes whether the partition can be read. One that cannot is closed, and opened again after
+    /// `position`. While it has failed, its connections are no news.
+    fn recover(&mut self, read: &mut ReadResult, position: Option<u64>) {
+        let Some(recovery) = &mut self.recovery else { return };
+        let is_gap = |incident: &Incident| incident.kind == IncidentKind::Gap;
+        match &read.ended {
+            Err(why) => {
+                if recovery.has_failed() {
+                    read.incidents.retain(is_gap);
+                }
+                read.incidents.extend(recovery.fail(why.clone(), position));
+                self.reader = None;
+                self.player.iter_mut().for_each(Player::give_way);
+            }
+            Ok(ended) if recovery.has_failed() => {
+                read.incidents.retain(is_gap);
+                if *ended || !read.rows.is_empty() || read.is_drained() {
+                    read.incidents.extend(recovery.succeed());
+                }
+            }
+            Ok(_) => {}
         }
     }
 }
@@ -92,8 +162,8 @@ impl ReaderThread {
 struct PartitionSender {
     partition: u32,
     to: EventSender,
-    /// How often it reports that nothing is left to read; none: never.
-    drained_every: Option<Duration>,
+    /// How often it reports that nothing is left to read.
+    drained_every: Duration,
     drained_sent: Option<Instant>,
 }
 
@@ -101,8 +171,8 @@ impl PartitionSender {
     fn new(partition: u32, to: EventSender, idle_after: Option<Span>) -> PartitionSender {
         // Often enough to be idle in time, and no more than a message a second if that is far off.
         let quarter = |idle: Span| Duration::from_nanos(idle.as_nanos().max(0).unsigned_abs() / 4);
-        let drained_every = idle_after
-            .map(|idle| quarter(idle).clamp(Duration::from_millis(20), Duration::from_secs(1)));
+        let (least, most) = (Duration::from_millis(20), Duration::from_secs(1));
+        let drained_every = idle_after.map_or(most, |idle| quarter(idle).clamp(least, most));
         PartitionSender { partition, to, drained_every, drained_sent: None }
     }
 
@@ -129,8 +199,7 @@ impl PacedSink for PartitionSender {
 
     // Goes through the queue of the rows; by another way it could overtake rows that wait there.
     fn report_drained(&mut self) {
-        let Some(every) = self.drained_every else { return };
-        if self.drained_sent.is_some_and(|sent| sent.elapsed() < every) {
+        if self.drained_sent.is_some_and(|sent| sent.elapsed() < self.drained_every) {
             return;
         }
         let event = SourceEvent::Drained { partition: self.partition, at: now() };
@@ -141,13 +210,18 @@ impl PacedSink for PartitionSender {
     }
 }
 
-fn cut_off(last: u64, error: &SourceError) -> Row {
+/// The message of an error with those of its causes.
+fn with_causes(error: &SourceError) -> String {
     let mut detail = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         detail = format!("{detail}: {inner}");
         cause = inner.source();
     }
+    detail
+}
+
+fn cut_off(last: u64, detail: &str) -> Row {
     tracing::error!(%detail, "a partition ends here");
     let rejection = Rejection::new(RejectionReason::Truncated, detail, b"");
     Row::new(last + 1, Err(Box::new(rejection)))

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use connectors::source::{DISCOVERY_SECS, PARTITIONS_MAX};
-use connectors::{Place, Source, SourceError, Start};
+use connectors::{PartitionReader, Place, Source, SourceError, Start};
 use market::{EventTime, Numbered, PartitionId, SharedRegistries, SourceId, Span};
 
 use super::connections::Connections;
@@ -16,6 +16,7 @@ use super::event_queues::EventSender;
 use super::input::{ControlEvent, SourceEvent};
 use super::play::{self, Play, Player};
 use super::reader_thread::{ReadProgress, ReaderThread};
+use super::recovery::Recovery;
 use super::stop::Stop;
 use super::system_time::now;
 
@@ -30,6 +31,8 @@ pub struct SourceSpec {
     pub play: Option<Play>,
     /// After how long without anything to read a partition of it is idle.
     pub idle_after: Option<Span>,
+    /// Whether it reads a pipe, which has no known end, and whose reads wait for as long as it takes.
+    pub is_pipe: bool,
     /// Its queue.
     pub sender: EventSender,
 }
@@ -130,7 +133,12 @@ impl OpenSources {
         let OpenSources { sources, readers, shared, .. } = self;
         let mut threads = Vec::with_capacity(readers.len());
         for reader in readers {
-            threads.push(reader.start()?);
+            let is_pipe = reader.is_pipe;
+            let thread = reader.start()?;
+            // Nobody waits for a read of a pipe, which may never end.
+            if !is_pipe {
+                threads.push(thread);
+            }
         }
         for (spec, known) in sources.into_iter().filter(|(spec, _)| spec.source.is_endless()) {
             let shared = shared.clone();
@@ -150,9 +158,15 @@ fn open_at_start(
     partition: u32,
     shared: &Shared,
 ) -> Result<(ReaderThread, EventTime), SourceError> {
-    let at = |place| open(spec, partition, place, shared);
+    if spec.is_pipe {
+        // To open it may take until somebody writes to it.
+        let number = numbered(spec, partition, shared)?;
+        let reader = reader_thread(spec, partition, (number, None, Place::Earliest), shared);
+        return Ok((reader, EventTime::NEVER));
+    }
+    let at = |place| Ok((spec.source.open(partition, place)?, place));
     let StartBounds { horizon, bar, ahead } = shared.bounds;
-    let opened = match spec.source.start() {
+    let opened: Result<(_, EventTime), SourceError> = match spec.source.start() {
         Start::Earliest => Ok((at(Place::Earliest)?, EventTime::NEVER)),
         Start::Latest => Ok((at(Place::Latest)?, now().after(ahead))),
         Start::Time(time) => Ok((at(Place::Time(time))?, time.after(ahead))),
@@ -167,9 +181,10 @@ fn open_at_start(
             opened => Ok((opened?, bar)),
         },
     };
-    let (thread, from) = opened?;
-    let nothing_before = thread.reader.is_from_beginning();
-    Ok((thread, if nothing_before { EventTime::NEVER } else { from }))
+    let ((reader, place), from) = opened?;
+    let from = if reader.is_from_beginning() { EventTime::NEVER } else { from };
+    let number = numbered(spec, partition, shared)?;
+    Ok((reader_thread(spec, partition, (number, Some(reader), place), shared), from))
 }
 
 /// Calls `attempt` until it succeeds, fails for good, `CONNECT_TIMEOUT` has passed, or a stop is asked for.
@@ -209,26 +224,28 @@ fn pause(rest: Duration, stop: &Stop) {
     }
 }
 
-fn open(
+/// The thread that reads a partition of this number, which is open if there is a reader, and was opened at `place`, or
+/// is to be.
+fn reader_thread(
     spec: &SourceSpec,
     partition: u32,
-    place: Place,
+    (number, reader, place): (PartitionId, Option<Box<dyn PartitionReader>>, Place),
     shared: &Shared,
-) -> Result<ReaderThread, SourceError> {
+) -> ReaderThread {
     let Shared { progress, connections, stop, .. } = shared.clone();
-    let reader = spec.source.open(partition, place)?;
-    let partition = numbered(spec, partition, shared)?.number() as u32;
-    Ok(ReaderThread {
+    ReaderThread {
         source: spec.id.number(),
-        partition,
+        partition: number.number() as u32,
         reader,
+        recovery: Some(Recovery::new(Arc::clone(&spec.source), partition, place)),
         player: None,
         sender: spec.sender.clone(),
         idle_after: spec.idle_after,
+        is_pipe: spec.is_pipe,
         progress,
         connections,
         stop,
-    })
+    }
 }
 
 /// The number of a partition, which it gets when it is first opened.
@@ -273,13 +290,15 @@ fn discover(spec: &SourceSpec, mut known: BTreeSet<u32>, shared: &Shared) {
     readers.into_iter().for_each(|reader: JoinHandle<()>| drop(reader.join()));
 }
 
-/// Reads a partition from its beginning. The clock hears of it before its rows come, so that watermarks wait for it.
+/// Reads a partition from its beginning. The clock hears of it before it is opened, so that watermarks wait for it also
+/// while it cannot be read.
 fn begin(
     spec: &SourceSpec,
     partition: u32,
     shared: &Shared,
 ) -> Result<JoinHandle<()>, Box<dyn Error>> {
-    let reader = open(spec, partition, Place::Earliest, shared)?;
+    let number = numbered(spec, partition, shared)?;
+    let reader = reader_thread(spec, partition, (number, None, Place::Earliest), shared);
     let partition = reader.partition;
     spec.sender.send(SourceEvent::Control(ControlEvent::Opened { partition }))?;
     Ok(reader.start()?)

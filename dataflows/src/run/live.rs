@@ -1,12 +1,15 @@
 //! A live run: opens the sources and the ingest API, and sequences commits until a stop.
 
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use connectors::Source;
 use market::{EventTime, Numbered, SourceId};
 use operators::ReadFrom;
 
 use super::{Job, Report, RunError, RunOptions, leave_out_others, not_opened};
-use crate::clock::CommitClock;
+use crate::clock::{CommitClock, Coverage};
 use crate::config::Config;
 use crate::ingest::event_queues::{EventSender, POST_EVENTS, SOURCE_EVENTS, event_queues};
 use crate::ingest::http_ingest::HttpIngest;
@@ -41,17 +44,22 @@ pub fn run_live(
     // Reader threads that run already end after a stop.
     let readers = opened.start().inspect_err(|_| stop.set()).map_err(RunError::Thread)?;
     http_ingest.iter().zip(posts).for_each(|(http_ingest, to)| http_ingest.open(to, at));
+    let connections = job.connections.clone();
     let callbacks = LiveCallbacks {
         paused: &|source, paused| {
             if Some(source) == clients {
                 http_ingest.iter().for_each(|http_ingest| http_ingest.pause(paused));
             }
         },
+        given_up: &|change| {
+            connections.given_up(change.source, change.partition, change.is_given_up);
+        },
         dispatched: &|binding| {
             http_ingest.iter().for_each(|http_ingest| http_ingest.committed(binding))
         },
     };
-    let input = LiveInput { events, paused: job.paused.clone() };
+    let alignment = (config.alignment, aligned(config));
+    let input = LiveInput { events, paused: job.paused.clone(), clients, alignment };
     let dispatcher = &mut job.dispatcher;
     let naming = Naming { sources: &names, catalog: &config.catalog };
     let sequenced =
@@ -76,6 +84,7 @@ fn open_live(
         source: Arc::clone(&source.source),
         play: source.play,
         idle_after: source.timing.idle_after,
+        is_pipe: is_pipe(&*source.source),
     });
     let shared = Shared {
         progress: job.progress.clone(),
@@ -102,6 +111,10 @@ fn opened_clock(config: &Config, opened: &OpenSources, at: EventTime) -> CommitC
         timings[id.number()].partitions = last;
         read_from[id.number()] = Some(*from);
     }
+    for source in &config.sources {
+        let timing = &mut timings[source.id.number()];
+        timing.is_awaited = !timing.historic && !is_pipe(&*source.source);
+    }
     let clock = CommitClock::new(timings, config.ahead_live(), at);
     let mut clock = clock.reading_from(ReadFrom::new(read_from));
     for OpenedSource { id, partitions, .. } in opened.opened() {
@@ -109,4 +122,22 @@ fn opened_clock(config: &Config, opened: &OpenSources, at: EventTime) -> CommitC
         leave_out_others(&mut clock, (*id, count), partitions);
     }
     clock
+}
+
+/// Which sources are aligned, by number: those that have a part of their own and are read as fast as it goes.
+fn aligned(config: &Config) -> Vec<bool> {
+    let mut aligned = vec![false; config.timings().len()];
+    for source in &config.sources {
+        let has_part = source.timing.coverage == Coverage::All && !source.timing.historic;
+        aligned[source.id.number()] =
+            has_part && source.play.is_none() && !is_pipe(&*source.source);
+    }
+    aligned
+}
+
+/// Whether it reads a pipe: while one is open, nobody knows whether it is at its end.
+fn is_pipe(source: &dyn Source) -> bool {
+    let is_pipe =
+        |path: &PathBuf| std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo());
+    source.files().iter().any(is_pipe)
 }

@@ -108,10 +108,12 @@ fn start_file_readers(
             let reader = ReaderThread {
                 source: number,
                 partition,
-                reader: open(source, place)?,
+                reader: Some(open(source, place)?),
+                recovery: None, // a file that cannot be read on ends
                 player: None,
                 sender,
                 idle_after: None, // files are never idle
+                is_pipe: false,
                 progress: job.progress.clone(),
                 connections: job.connections.clone(),
                 stop: stop.clone(),

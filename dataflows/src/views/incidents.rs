@@ -18,7 +18,7 @@ pub struct IncidentRow {
     pub source: String,
     /// The partition's name.
     pub partition: String,
-    /// `connected`, `disconnected`, `gap` or `failed`.
+    /// `connected`, `disconnected`, `gap`, `failed` or `given_up`.
     pub kind: &'static str,
     /// The first and the last lost position, if known.
     pub lost: Option<(u64, u64)>,
@@ -41,7 +41,8 @@ const COLUMNS: &[Column] = &[
         "kind",
         ColumnType::Word(&IncidentKind::NAMES),
         "connected; disconnected: tried again and again; gap: rows that were there cannot be read any more; \
-             failed: cannot be read on, for good",
+             failed: cannot be read, opened again and again, its watermark stands meanwhile; \
+             given_up: nothing was heard of it for `give_up_after`, so bars do not wait for it any more",
     ),
     value("lost_from", ColumnType::Identifier, "first position that was lost, if known").nullable(),
     value("lost_to", ColumnType::Identifier, "last position that was lost, if known").nullable(),

@@ -51,7 +51,7 @@ impl Row for SourceRow<'_> {
         value("rank", ColumnType::Unsigned, "rank of its provider; 0 is best"),
         value("role", ColumnType::Word(&["primary", "backup"]), "primary if no source has a better rank, else backup"),
         value("state", ColumnType::Word(&STATES), "running; idle: no row for `idle_timeout`; paused: workers retain too much; disconnected: from its \
-             server, which is tried again; failed: a partition cannot be read on; ended; historic: read without \
+             server, which is tried again; failed: a partition cannot be read, and is tried again; ended; historic: read without \
              a watermark"),
         count("rows", "rows", "rows read, accepted or not"),
         value("newest_time", ColumnType::Time, "newest event time that was accepted into a commit").nullable(),

@@ -11,8 +11,8 @@ use market::{
 use operators::indicators::IndicatorOut;
 use operators::{
     AuditEvent, CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger,
-    LedgerConfig, LedgerOut, OutlierRule, ReadFrom, Rollup, RollupConfig, Sharded, StateStore,
-    Watermarks, keyed,
+    LedgerConfig, LedgerOut, OutlierRule, ReadFrom, Rollup, RollupConfig, Sharded, SourceSet,
+    StateStore, Watermarks, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -108,7 +108,8 @@ pub(crate) fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>)
 /// The contexts of a script's commits.
 pub(crate) fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitContext>> {
     let sources = script.commits[0].watermarks.len();
-    let mut watermarks = Watermarks::none(sources);
+    let clients = script.history.clients.map(SourceSet::of).unwrap_or_default();
+    let mut watermarks = Watermarks::none(sources).with_clients(clients);
     let mut round_watermarks = watermarks.clone();
     let contexts = script.commits.iter().enumerate().map(|(number, commit)| {
         let context = CommitContext {
@@ -119,7 +120,7 @@ pub(crate) fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitCo
             read_from: ReadFrom::new(script.history.read_from.clone()),
             save: save == Some(number),
         };
-        watermarks = Watermarks::new(commit.watermarks.clone());
+        watermarks = Watermarks::new(commit.watermarks.clone()).with_clients(clients);
         if commit.round {
             round_watermarks = watermarks.clone();
         }

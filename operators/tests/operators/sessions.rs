@@ -95,6 +95,7 @@ fn script(week: &str, steps: &[TradeStep]) -> Script {
             gaps_max: 1_000,
             far: Far { bars: 5, deviations: 2, floor_bps: 50 },
             read_from: Vec::new(),
+            clients: None,
         },
         commits: commits.collect(),
     }

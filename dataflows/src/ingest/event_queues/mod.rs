@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SendError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -39,7 +40,9 @@ pub fn event_queue(bound: usize) -> (EventSender, EventReceiver) {
 fn queue(bound: usize, sent: &Arc<EventCount>) -> (EventSender, Queue) {
     let (to, events) = sync_channel(bound);
     let wake = WakeOnDrop(Arc::clone(sent));
-    (EventSender { to, wake }, Queue { events, is_paused: false })
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let queue = Queue { events, waiting: Arc::clone(&waiting), is_paused: false };
+    (EventSender { to, waiting, wake }, queue)
 }
 
 /// The sending end of the queue of one source. Clones share the queue, such as those of the partitions of a source.
@@ -47,6 +50,7 @@ fn queue(bound: usize, sent: &Arc<EventCount>) -> (EventSender, Queue) {
 pub struct EventSender {
     // Dropped before `wake`, so that the receiver, once awake, finds it gone.
     to: SyncSender<SourceEvent>,
+    waiting: Arc<AtomicUsize>,
     wake: WakeOnDrop,
 }
 
@@ -56,6 +60,8 @@ impl EventSender {
     /// # Errors
     /// The receiver is gone, also if that happens meanwhile.
     pub fn send(&self, event: SourceEvent) -> Result<(), SendError<SourceEvent>> {
+        // Counted before it is there, so that a queue which is said to be empty is.
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         self.to.send(event)?;
         self.wake.0.add();
         Ok(())
@@ -66,7 +72,10 @@ impl EventSender {
     /// # Errors
     /// The queue of the source is full, or the receiver is gone.
     pub fn try_send(&self, event: SourceEvent) -> Result<(), TrySendError<SourceEvent>> {
-        self.to.try_send(event)?;
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.to.try_send(event).inspect_err(|_| {
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+        })?;
         self.wake.0.add();
         Ok(())
     }
@@ -82,6 +91,8 @@ pub struct EventReceiver {
 
 struct Queue {
     events: Receiver<SourceEvent>,
+    /// How many events are in it, or about to be.
+    waiting: Arc<AtomicUsize>,
     is_paused: bool,
 }
 
@@ -97,6 +108,11 @@ impl EventReceiver {
     /// The number of sources.
     pub fn sources(&self) -> usize {
         self.queues.len()
+    }
+
+    /// Whether no event of a source waits, nor is about to.
+    pub fn is_empty(&self, source: usize) -> bool {
+        self.queues[source].waiting.load(Ordering::SeqCst) == 0
     }
 
     /// Takes no event of a source until it is resumed; its senders wait when its queue is full.
@@ -148,6 +164,7 @@ impl EventReceiver {
             }
             match queue.events.try_recv() {
                 Ok(event) => {
+                    queue.waiting.fetch_sub(1, Ordering::SeqCst);
                     self.turn = (source + 1) % sources;
                     return Polled::Event(source, event);
                 }

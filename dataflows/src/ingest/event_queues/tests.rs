@@ -124,6 +124,9 @@ proptest! {
                 }
             }
         }
+        for (source, waiting) in model.waiting.iter().enumerate() {
+            prop_assert_eq!(receiver.is_empty(source), waiting.is_empty());
+        }
         // What is left comes when nobody sends any more.
         drop(senders);
         (0..bounds.len()).for_each(|source| receiver.resume(source));

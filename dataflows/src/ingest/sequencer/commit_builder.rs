@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use connectors::Row;
 use connectors::entries::{written_fields, written_json};
+use connectors::{Incident, IncidentKind, Row};
 use market::{
     AccountRecord, EventTime, InputEvent, Numbered, Origin, PartitionId, Record, Rejection,
     SourceId, UnknownNames,
@@ -122,6 +122,15 @@ impl<'a> CommitBuilder<'a> {
     pub(super) fn close(&mut self, at: EventTime, round: bool) -> ClosedCommit {
         let binding = self.clock.close(at, round);
         let commit = binding.commit;
+        let given_up = self.clock.given_up().iter().filter(|change| change.is_given_up);
+        self.control.extend(given_up.map(|change| {
+            let (source, partition) = (change.source as u32, change.partition as u32);
+            let detail =
+                "nothing was heard of it for `give_up_after`; what it brings later may be too late";
+            let incident =
+                Incident { kind: IncidentKind::GivenUp, lost: None, detail: detail.to_owned() };
+            ControlRecord { source, event: ControlEvent::Link { partition, incident } }
+        }));
         let sources = self.naming.sources;
         let refused = self.refused.drain(..).map(|(source, partition, position, rejection)| {
             let SourceNames { name, partitions, .. } = &sources[source];
@@ -151,6 +160,9 @@ mod tests {
         SourceTiming {
             disorder: Span::secs(1),
             idle_after: None,
+            give_up_after: None,
+            clients: None,
+            is_awaited: false,
             coverage: Coverage::All,
             historic: false,
             partitions,

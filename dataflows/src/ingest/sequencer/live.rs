@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use connectors::Row;
+use market::Span;
 
+use super::alignment::Alignment;
 use super::commit_builder::CommitBuilder;
 use super::commit_timer::{Cadence, CommitTimer};
 use super::{Naming, SequencerError};
-use crate::clock::{Binding, CommitClock};
+use crate::clock::{Binding, CommitClock, GivenUp};
 use crate::ingest::dispatcher::{CommitDispatcher, DispatchError};
 use crate::ingest::event_queues::EventReceiver;
 use crate::ingest::input::{ControlEvent, SourceEvent};
@@ -21,6 +23,10 @@ pub struct LiveInput {
     pub events: EventReceiver,
     /// The sources that are paused on request.
     pub paused: PausedSources,
+    /// The number of the source of clients, if there is one.
+    pub clients: Option<usize>,
+    /// How far ahead of each other in event time these sources may be read, by number.
+    pub alignment: (Span, Vec<bool>),
 }
 
 /// Callbacks of a live run; they must not block.
@@ -28,6 +34,8 @@ pub struct LiveInput {
 pub struct LiveCallbacks<'a> {
     /// Called with the number of a source that pauses (`true`) or is resumed.
     pub paused: &'a dyn Fn(usize, bool),
+    /// Called with each partition that is given up, or not any more.
+    pub given_up: &'a dyn Fn(GivenUp),
     /// Called after each commit was dispatched.
     pub dispatched: &'a dyn Fn(&Binding),
 }
@@ -46,6 +54,7 @@ pub fn sequence_live(
     let mut sequencer = LiveSequencer {
         builder: CommitBuilder::new(clock, naming),
         is_paused: vec![false; input.events.sources()],
+        alignment: Alignment::new(input.alignment.0, &input.alignment.1),
         input,
         rest: None,
         cadence,
@@ -73,6 +82,7 @@ struct LiveSequencer<'a> {
     rest: Option<(usize, SourceEvent)>,
     /// By source, whether it is.
     is_paused: Vec<bool>,
+    alignment: Alignment,
     cadence: Cadence,
     timer: CommitTimer,
     callbacks: LiveCallbacks<'a>,
@@ -105,6 +115,7 @@ impl LiveSequencer<'_> {
     fn collect(&mut self, stop: &Stop) {
         while self.builder.rows() < self.cadence.records_max && !stop.is_set() {
             let poll = if self.all_pause() { self.cadence.round.min(STOP_POLL) } else { STOP_POLL };
+            self.align();
             let deadline = self.timer.due(self.builder.rows()).min(Instant::now() + poll);
             match self.rest.take().or_else(|| self.input.events.recv_until(deadline)) {
                 Some((source, event)) => self.take(source, event),
@@ -123,6 +134,7 @@ impl LiveSequencer<'_> {
                 self.add_rows(source, partition, rows, received_at);
             }
             SourceEvent::Drained { partition, at } => {
+                self.alignment.note_end(source);
                 self.builder.clock.drain(source, partition as usize, at);
             }
             SourceEvent::Control(event) => self.control(source, event),
@@ -133,9 +145,14 @@ impl LiveSequencer<'_> {
     fn add_rows(&mut self, source: usize, partition: u32, rows: Vec<Row>, received_at: Instant) {
         self.builder.note_received(received_at);
         let mut rows = rows.into_iter();
-        while self.builder.rows() < self.cadence.records_max {
-            let Some(row) = rows.next() else { return };
+        while self.builder.rows() < self.cadence.records_max
+            && let Some(row) = rows.next()
+        {
             self.builder.add(source, partition, row);
+        }
+        if self.alignment.takes_part(source) {
+            let newest = self.builder.clock.newest_of(source);
+            self.alignment.note_rows(source, newest, Instant::now());
         }
         if rows.len() > 0 {
             let rows = rows.collect();
@@ -146,11 +163,32 @@ impl LiveSequencer<'_> {
     /// A control event takes effect, in the open commit.
     fn control(&mut self, source: usize, event: ControlEvent) {
         match event {
-            ControlEvent::Paused => self.input.events.pause(source),
-            ControlEvent::Resumed => self.input.events.resume(source),
+            ControlEvent::Paused | ControlEvent::Resumed => {
+                self.alignment.note_end(source);
+                self.gate(source);
+            }
+            // Its other partitions show by their rows whether it catches up.
+            ControlEvent::Ended { .. } => self.alignment.note_end(source),
             _ => {}
         }
         self.builder.apply(source, event);
+    }
+
+    /// Holds sources that others are too far behind, and lets them go on.
+    fn align(&mut self) {
+        for source in self.alignment.align(Instant::now()) {
+            self.gate(source);
+        }
+    }
+
+    /// Takes no event of a source that is paused or held; its senders wait when its queue is full.
+    fn gate(&mut self, source: usize) {
+        let is_shut = self.is_paused[source] || self.alignment.is_held(source);
+        match is_shut {
+            true => self.input.events.pause(source),
+            false => self.input.events.resume(source),
+        }
+        self.builder.clock.hold(source, is_shut);
     }
 
     /// Whether the commit closes now: it holds rows, or it is time for one without.
@@ -159,11 +197,22 @@ impl LiveSequencer<'_> {
         rows > 0 || self.timer.due(rows) <= Instant::now()
     }
 
+    /// Clients have nothing left to read if no body waits: nobody else knows.
+    fn drain_clients(&mut self) {
+        let Some(clients) = self.input.clients else { return };
+        let is_rest = self.rest.as_ref().is_some_and(|(source, _)| *source == clients);
+        if !is_rest && !self.is_paused[clients] && self.input.events.is_empty(clients) {
+            self.builder.clock.drain(clients, 0, now());
+        }
+    }
+
     /// Closes the commit and dispatches it.
     fn close(&mut self, is_last: bool, to: &mut CommitDispatcher) -> Result<(), DispatchError> {
         let is_round = is_last || self.timer.is_round(self.builder.rows(), Instant::now());
+        self.drain_clients();
         let closed = self.builder.close(now(), is_round);
         let binding = closed.binding.clone();
+        self.builder.clock.given_up().iter().for_each(|change| (self.callbacks.given_up)(*change));
         to.dispatch(closed)?;
         (self.callbacks.dispatched)(&binding);
         self.timer.closed(is_round, Instant::now());

@@ -1,6 +1,7 @@
 //! The three sequencers: live, bare files, recording. Each decides which records a commit holds, closes it and
 //! dispatches it.
 
+mod alignment;
 mod commit_builder;
 mod commit_timer;
 mod files;

@@ -90,6 +90,7 @@ pub(crate) fn patient() -> History {
         gaps_max: 1_000,
         far: Far { bars: 0, deviations: 1, floor_bps: 0 },
         read_from: Vec::new(),
+        clients: None,
     }
 }
 

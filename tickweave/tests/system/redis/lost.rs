@@ -9,6 +9,7 @@ use super::job::{
 };
 use super::server::{Server, is_here};
 use crate::end_to_end::binary::poll;
+use crate::end_to_end::http::get;
 
 /// A server that keeps nothing is killed: the job says that it has gone back, keeps what it had read, and gives
 /// its sinks everything anew.
@@ -108,9 +109,9 @@ fn what_was_trimmed_unread_is_a_gap() {
     ran.failed(1, &["1970-01-01T00:00:01Z", "keeps nothing before entry 2521-0"]);
 }
 
-/// What no position holds ends the partition, after what came before it.
+/// What no position holds stops the partition, after what came before it: it is no row, and no end.
 #[test]
-fn an_id_beyond_positions_ends_its_stream() {
+fn an_id_beyond_positions_stops_its_stream() {
     if !is_here("ids of Redis streams") {
         return;
     }
@@ -126,14 +127,61 @@ fn an_id_beyond_positions_ends_its_stream() {
     let mut run = job.start(1);
     let address = run.address();
     poll(
-        || (rows(address, "dead_letters").len() == 2).then_some(()),
-        || "two dead letters".to_owned(),
+        || (provider(address)["state"] == "failed").then_some(()),
+        || provider(address).to_string(),
     );
-    let text = rows(address, "dead_letters")[1]["detail"].as_str().unwrap().to_owned();
-    assert!(text.contains("5-4194304") && text.contains("below 4194304"), "{text}");
     assert_eq!(incidents(address), ["connected", "failed"]);
+    let text = rows(address, "incidents")[1]["detail"].as_str().unwrap().to_owned();
+    assert!(text.contains("5-4194304") && text.contains("below 4194304"), "{text}");
+    assert_eq!(rows(address, "dead_letters").len(), 1, "of the entry before it");
+}
+
+/// The key of a stream holds something else for a while: its bars wait, and nothing is lost.
+#[test]
+fn a_stream_that_cannot_be_read_for_a_while_has_not_ended() {
+    if !is_here("a Redis stream that fails") {
+        return;
+    }
+    let server = Server::durable();
+    let mut client = server.connect();
+    let source = "kind = \"redis-streams\"\nstreams = [\"s\"]\nformat = \"fields\"\ninstrument = \"x:A\"\n\
+                  columns = { time = \"ts\", price = \"px\", size = \"qty\" }\nunits = { time = \"ms\" }\n";
+    let mut add = |number: u64, ms: u64| {
+        let mut entry = redis::cmd("XADD");
+        entry.arg("s").arg(format!("{number}-0"));
+        entry.arg(&["ts", &format!("{ms}"), "px", "1", "qty", "2"]).exec(&mut client).unwrap();
+    };
+    let minute = 1_723_161_600_000;
+    let job = Job::without_codec(&server.url(), source);
+    let mut run = job.start(1);
+    let address = run.address();
+    add(1, minute);
+    wait_for(address, 1);
+    let mut other = server.connect();
+    redis::cmd("RENAME").arg("s").arg("kept").exec(&mut other).unwrap();
+    redis::cmd("SET").arg("s").arg("text").exec(&mut other).unwrap();
     poll(
         || (provider(address)["state"] == "failed").then_some(()),
         || provider(address).to_string(),
     );
+    let ready = get(address, "/health/ready");
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    assert!(ready.body.contains("cannot be read, and is tried again: ticks"), "{}", ready.body);
+    let bar = || get(address, "/v1/candles/x:A?tf=1m&numbers=string").json()["candles"][0].clone();
+    assert_eq!(bar()["state"], "open", "half a bar is not final");
+
+    redis::cmd("DEL").arg("s").exec(&mut other).unwrap();
+    redis::cmd("RENAME").arg("kept").arg("s").exec(&mut other).unwrap();
+    add(2, minute + 30_000);
+    poll(|| (bar()["trades"] == 2).then_some(()), || bar().to_string());
+    assert_eq!(bar()["state"], "open");
+    poll(
+        || (provider(address)["state"] == "running").then_some(()),
+        || provider(address).to_string(),
+    );
+    assert_eq!(incidents(address), ["connected", "failed", "connected"]);
+    assert_eq!(get(address, "/health/ready").status, 200);
+    assert!(rows(address, "dead_letters").is_empty());
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
 }

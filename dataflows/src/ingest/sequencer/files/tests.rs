@@ -47,6 +47,9 @@ fn with_builder<T>(partitions: usize, test: impl FnOnce(&mut CommitBuilder<'_>) 
     let timing = SourceTiming {
         disorder: Span::secs(1),
         idle_after: None,
+        give_up_after: None,
+        clients: None,
+        is_awaited: false,
         coverage: Coverage::All,
         historic: false,
         partitions,

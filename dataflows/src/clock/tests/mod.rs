@@ -1,5 +1,8 @@
 //! Tests of the commit clock: watermarks, idleness, coverage, times ahead.
 
+mod definition;
+mod random;
+
 use super::*;
 use market::{
     AccountEvent, FillRef, IdScope, InstrumentId, InstrumentSpec, PortfolioId, Price, Quantity,
@@ -34,8 +37,11 @@ fn timing(partitions: usize) -> SourceTiming {
     SourceTiming {
         disorder: Span::secs(2),
         idle_after: Some(Span::secs(30)),
+        give_up_after: None,
         coverage: Coverage::All,
         historic: false,
+        clients: None,
+        is_awaited: false,
         partitions,
     }
 }
