@@ -6,6 +6,7 @@
 //! there and cannot be read any more are one of these, never a silent hole.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use market::{EventTime, InputEvent, Rejection, UnknownNames};
 
@@ -204,6 +205,17 @@ pub struct Link {
     /// Whether the server has answered lately, and had nothing more at its last answer. It is never
     /// assumed: an idle partition lets bars become final.
     pub at_end: bool,
+    /// What the server has and does not give out yet; none if everything there was is read or `behind`.
+    pub held: Option<Held>,
+}
+
+/// Rows that a server holds back, such as those of transactions that are still open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How many, at most: what transactions note of themselves counts as well.
+    pub rows: u64,
+    /// Since when nothing else has come.
+    pub since: Instant,
 }
 
 /// Something that happened to a partition, for people and for the view `incidents`.
@@ -228,20 +240,23 @@ pub enum IncidentKind {
     Gap,
     /// It cannot be read on, for good.
     Failed,
+    /// Nothing is lost, and its operator should know.
+    Warning,
 }
 
 impl IncidentKind {
     /// All of them.
-    pub const ALL: [IncidentKind; 4] = [
+    pub const ALL: [IncidentKind; 5] = [
         IncidentKind::Connected,
         IncidentKind::Disconnected,
         IncidentKind::Gap,
         IncidentKind::Failed,
+        IncidentKind::Warning,
     ];
 
     /// The names of all.
-    pub const NAMES: [&'static str; 4] = {
-        let mut names = [""; 4];
+    pub const NAMES: [&'static str; 5] = {
+        let mut names = [""; 5];
         let mut at = 0;
         while at < names.len() {
             names[at] = IncidentKind::ALL[at].name();
@@ -257,6 +272,7 @@ impl IncidentKind {
             IncidentKind::Disconnected => "disconnected",
             IncidentKind::Gap => "gap",
             IncidentKind::Failed => "failed",
+            IncidentKind::Warning => "warning",
         }
     }
 }

@@ -212,7 +212,7 @@ impl PartitionReader for ChannelReader {
     fn link(&self) -> Option<Link> {
         let is_up = self.is_up.load(Ordering::Relaxed);
         // A channel keeps nothing: all that was published while the reader listened has been read.
-        Some(Link { is_up, behind: None, at_end: is_up })
+        Some(Link { is_up, behind: None, at_end: is_up, held: None })
     }
 }
 

@@ -15,7 +15,7 @@ use super::loss_detector::{Loss, LossDetector, StreamInfo};
 use super::reply::{self, Entry};
 use super::server::{RedisFailure, Server, ServerConfig};
 use super::stream_connection::StreamConnection;
-use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
+use crate::messages::{Message, MessageConfig, MessageDecoder, Messages, Original};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
     BATCH_ROWS, Incident, Link, PARTITIONS_MAX, PartitionReader, Place, Progress, Row, Source,
@@ -266,7 +266,7 @@ impl PartitionReader for StreamReader {
 
     fn link(&self) -> Option<Link> {
         let is_up = self.link.is_up();
-        Some(Link { is_up, behind: self.losses.behind(), at_end: is_up && self.at_end })
+        Some(Link { is_up, behind: self.losses.behind(), at_end: is_up && self.at_end, held: None })
     }
 }
 
@@ -361,7 +361,13 @@ fn decode(
             headers: &of,
             fields: &fields,
         };
-        rows.extend(decoder.decode(&message, position));
+        let mut row = decoder.decode(&message, position);
+        if let Some(Row { event: Err(rejection), .. }) = &mut row {
+            let pairs = fields.iter().map(|(name, value)| (*name, Some(*value)));
+            let original = Original::new().text("id", entry.id).pairs("fields", pairs);
+            rejection.original = Some(original.finish());
+        }
+        rows.extend(row);
     }
 }
 

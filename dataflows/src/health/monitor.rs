@@ -1,8 +1,9 @@
 //! Checks the process, and logs when a check begins to warn or fail and when it passes again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use connectors::IncidentKind;
 use market::{Commit, EventTime, Numbered, SourceId, Span};
 
 use super::input::RefusedShare;
@@ -12,6 +13,7 @@ use crate::ingest::connections::Connections;
 use crate::ingest::now;
 use crate::publish::Board;
 use crate::telemetry::{Connection, Delivered, Metrics};
+use crate::views::IncidentRow;
 use node_api::{Check, Health, Status};
 
 /// Runs the checks. Clones share it.
@@ -35,6 +37,8 @@ struct State {
     shares: Vec<RefusedShare>,
     refused: Vec<Option<(u64, u64)>>,
     changes: Changes,
+    /// Source and partition of those whose lost connection was logged.
+    disconnected: BTreeSet<(String, String)>,
 }
 
 impl HealthMonitor {
@@ -53,6 +57,7 @@ impl HealthMonitor {
             shares: sources.iter().map(|_| RefusedShare::default()).collect(),
             refused: vec![None; sources.len()],
             changes: Changes::default(),
+            disconnected: BTreeSet::new(),
         });
         HealthMonitor(Arc::new(Shared { sources, board, connections, sinks, metrics, logs, state }))
     }
@@ -90,6 +95,30 @@ impl HealthMonitor {
         drop(state);
         self.0.measure();
         checks
+    }
+
+    /// Logs an incident of a live run. What is connected for the first time is no news, and a partition that cannot be
+    /// read on was logged when it ended.
+    pub fn log_incident(&self, incident: &IncidentRow) {
+        if !self.0.logs {
+            return;
+        }
+        let IncidentRow { source, partition, kind, detail, .. } = incident;
+        let disconnected = &mut self.0.lock().disconnected;
+        let name = || (source.clone(), partition.clone());
+        match IncidentKind::ALL.into_iter().find(|known| known.name() == *kind) {
+            Some(IncidentKind::Connected) if disconnected.remove(&name()) => {
+                tracing::info!("{source}: {partition}: connected again: {detail}");
+            }
+            Some(IncidentKind::Disconnected) => {
+                disconnected.insert(name());
+                tracing::warn!("{source}: {partition}: disconnected: {detail}");
+            }
+            Some(IncidentKind::Gap | IncidentKind::Warning) => {
+                tracing::warn!("{source}: {partition}: {kind}: {detail}");
+            }
+            _ => {}
+        }
     }
 }
 

@@ -81,7 +81,7 @@ impl Connections {
         own.was_up |= link.is_some_and(|link| link.is_up);
         for incident in incidents {
             match incident.kind {
-                IncidentKind::Connected => {}
+                IncidentKind::Connected | IncidentKind::Warning => {}
                 IncidentKind::Disconnected => own.losses += 1,
                 IncidentKind::Gap => {
                     own.gaps += 1;
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_source_is_what_its_partitions_are() {
         let connections = Connections::default();
-        let up = |behind| Some(Link { is_up: true, behind, at_end: false });
+        let up = |behind| Some(Link { is_up: true, behind, at_end: false, held: None });
         connections.note(1, 0, None, &[]);
         assert_eq!(
             (connections.of(1), connections.down()),
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!((connections.of(1), connections.down()), (Some(whole), Vec::new()));
         assert_eq!(connections.of(2).and_then(|all| all.behind), None);
 
-        let lost = Some(Link { is_up: false, behind: None, at_end: false });
+        let lost = Some(Link { is_up: false, behind: None, at_end: false, held: None });
         connections.note(1, 1, lost, &[incident(IncidentKind::Disconnected)]);
         let half = ConnectionSummary {
             links: 2,
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_source_is_reached_when_each_partition_was_connected_once() {
         let connections = Connections::default();
-        let link = |is_up| Some(Link { is_up, behind: None, at_end: false });
+        let link = |is_up| Some(Link { is_up, behind: None, at_end: false, held: None });
         connections.unreachable(0, "refused".to_owned());
         assert_eq!(connections.reach(0).error.as_deref(), Some("refused"));
         connections.opened(0);

@@ -88,4 +88,5 @@ enum RecordedKind {
     Disconnected,
     Gap,
     Failed,
+    Warning,
 }

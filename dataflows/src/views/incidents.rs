@@ -18,7 +18,7 @@ pub struct IncidentRow {
     pub source: String,
     /// The partition's name.
     pub partition: String,
-    /// `connected`, `disconnected`, `gap` or `failed`.
+    /// The name of an [`IncidentKind`].
     pub kind: &'static str,
     /// The first and the last lost position, if known.
     pub lost: Option<(u64, u64)>,
@@ -41,7 +41,7 @@ const COLUMNS: &[Column] = &[
         "kind",
         ColumnType::Word(&IncidentKind::NAMES),
         "connected; disconnected: tried again and again; gap: rows that were there cannot be read any more; \
-             failed: cannot be read on, for good",
+             failed: cannot be read on, for good; warning: nothing is lost, and its operator should know",
     ),
     value("lost_from", ColumnType::Unsigned, "first position that was lost, if known").nullable(),
     value("lost_to", ColumnType::Unsigned, "last position that was lost, if known").nullable(),

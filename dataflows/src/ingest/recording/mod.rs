@@ -28,7 +28,7 @@ pub use write::Recorder;
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
 /// be ordered by, version 4 control records.
 const MAGIC: &[u8; 6] = b"TWKREC";
-const VERSION: &[u8; 2] = b"04";
+const VERSION: &[u8; 2] = b"05";
 
 /// A frame may not be larger: a damaged length must not ask for all memory.
 const FRAME_BYTES_MAX: u32 = 1 << 28;
