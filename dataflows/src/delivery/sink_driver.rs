@@ -204,7 +204,10 @@ impl SinkDriver {
     ) -> Result<(), DriverError> {
         let Backoff { first: mut pause, most } = self.subscription.backoff;
         loop {
-            match call(&mut *self.handler) {
+            self.status.at_work(Some(std::time::Instant::now()));
+            let outcome = call(&mut *self.handler);
+            self.status.at_work(None);
+            match outcome {
                 Ok(()) => return Ok(()),
                 Err(DeliverError::Resync(cause)) => return Err(DriverError::Resync(cause)),
                 Err(DeliverError::GiveUp(cause)) => return Err(DriverError::GivenUp(cause)),

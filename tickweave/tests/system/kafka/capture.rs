@@ -53,7 +53,7 @@ pub(super) fn spread(frames: &[String], partitions: i32) -> impl Iterator<Item =
     (0..).zip(frames).map(move |(at, frame): (i32, _)| Produced {
         partition: at % partitions,
         payload: Some(frame.as_bytes()),
-        made: None,
+        ..Produced::default()
     })
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::capture::{Capture, spread};
 use super::job::{HEAD, Job, source};
 use super::topics::{Produced, Topic};
@@ -150,35 +148,4 @@ fn what_retention_took_is_reported() {
         now == [read, 1, 0]
     });
     assert_eq!(job.end()["accepted"], read);
-}
-
-/// Messages without a time cannot be found by one: they are read, and it is said that more is read than was asked for.
-/// Messages with times are read as before, and so is a topic that ends with marks of transactions.
-#[test]
-fn messages_without_a_time_are_read_from_the_beginning() {
-    let Some(kafka) = servers::kafka() else { return };
-    let name = "messages_without_a_time_are_read_from_the_beginning";
-    let Some(capture) = Capture::read(name) else { return };
-    let untimed = Topic::new(kafka, "untimed", 1);
-    let timed = Topic::new(kafka, "timed", 1);
-    let all = |made| spread(&capture.trades, 1).map(move |message| Produced { made, ..message });
-    untimed.produce(all(Some(-1)));
-    timed.produce(all(Some(1_000)));
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    for start in ["horizon", "2026-01-01T00:00:00Z"] {
-        let start = format!("start = \"{start}\"");
-        let config = HEAD.to_owned() + &source(kafka, "k", &[&untimed, &timed], &start);
-        let job = Job::start(folder, &config, 1);
-        let found = job.wait_for_trades(folder, capture.count());
-        assert_same(&found, &capture.wanted, "without times");
-        let warned = |row: &&Value| row["kind"] == "warning";
-        let rows = job.wait_for_rows("incidents", |rows| rows.iter().any(|row| warned(&row)));
-        let warnings: Vec<&Value> = rows.iter().filter(warned).collect();
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert_eq!(warnings[0]["partition"], "untimed/0");
-        let detail = warnings[0]["detail"].as_str().unwrap();
-        assert!(detail.contains("carries no time") && detail.contains("offset 0"), "{detail}");
-        assert_eq!(job.end()["records"], capture.count(), "nothing of the topic with times");
-    }
 }
