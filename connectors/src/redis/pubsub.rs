@@ -10,7 +10,7 @@ use redis::{Connection, Msg, RedisError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::server::{ANSWER_TIMEOUT, RedisFailure, Server, ServerConfig};
+use super::server::{ANSWER_TIMEOUT, RedisFailure, Server, ServerConfig, is_interrupted};
 use super::stream_connection::StreamConnection;
 use super::streams::{client_name, each_once, server_error};
 use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
@@ -289,6 +289,7 @@ impl Listener {
                         last_received = Instant::now();
                     }
                 }
+                Err(error) if is_interrupted(&error) => {}
                 Err(error) => return Err(failure(error)),
             }
         }

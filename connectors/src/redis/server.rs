@@ -1,7 +1,9 @@
 //! Which server, and how to reach it. No password is ever shown.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo};
@@ -170,6 +172,14 @@ impl fmt::Debug for Server {
     }
 }
 
+/// Whether a system call was interrupted, as by a stop of the process: the connection is as good as before.
+pub(super) fn is_interrupted(error: &RedisError) -> bool {
+    let cause = std::error::Error::source(error);
+    let cause = cause.and_then(|cause| cause.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>());
+    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::Interrupted)
+}
+
 /// Why a server did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedisFailure {
@@ -194,8 +204,9 @@ impl RedisFailure {
                 )
         );
         let detail = describe(error);
-        match is_wrong && !detail.contains("max number of clients") || detail.contains("WRONGTYPE")
-        {
+        // A key may be of another kind for a moment, and a server full.
+        let may_pass = ["max number of clients", "WRONGTYPE"];
+        match is_wrong && !may_pass.iter().any(|part| detail.contains(part)) {
             true => RedisFailure::Permanent(detail),
             false => RedisFailure::Transient(detail),
         }

@@ -11,9 +11,10 @@ use serde::Deserialize;
 use serde_json::Map;
 
 use super::entry_id::{EntryId, MS_END, SEQUENCE_END};
+use super::lives::{Life, Lives};
 use super::loss_detector::{Loss, LossDetector, StreamInfo};
 use super::reply::{self, Entry};
-use super::server::{RedisFailure, Server, ServerConfig};
+use super::server::{RedisFailure, Server, ServerConfig, is_interrupted};
 use super::stream_connection::StreamConnection;
 use crate::messages::{Message, MessageConfig, MessageDecoder, Messages, Original};
 use crate::registry::{BuildContext, TypedSource};
@@ -154,6 +155,8 @@ impl Source for StreamsSource {
         let mut link = StreamConnection::open(Arc::clone(&self.server), client).map_err(failed)?;
         let info = ask_info(&mut link, stream).map_err(failed)?;
         let losses = self.begin(stream, place, &info, &mut link)?;
+        let mut lives = Lives::default();
+        lives.look(EntryId::ZERO, &info);
         let from_beginning = info.has_nothing_up_to(losses.after());
         Ok(Box::new(StreamReader {
             source: self.name.clone(),
@@ -164,6 +167,9 @@ impl Source for StreamsSource {
             decoder: MessageDecoder::new(&self.messages, &format!("{}/{stream}", self.name)),
             link,
             losses,
+            lives,
+            counted: None,
+            last: 0,
             is_asked: false,
             from_beginning,
             at_end: false,
@@ -229,6 +235,11 @@ struct StreamReader {
     decoder: MessageDecoder,
     link: StreamConnection,
     losses: LossDetector,
+    lives: Lives,
+    /// The position of the last entry that was read, if positions are no ids any more, since ids begin anew.
+    counted: Option<u64>,
+    /// The position of the last entry that was read.
+    last: u64,
     /// Whether the server was asked for what follows the last entry that was read.
     is_asked: bool,
     /// Whether no entry had ever been added before the first that it was to read.
@@ -277,21 +288,30 @@ impl StreamReader {
             ask(connection, &self.stream, self.losses.after(), self.batch)?;
             self.is_asked = true;
         }
-        let answer = receive(connection)?;
-        let info = receive(connection)?;
+        let answers = receive_both(connection);
         self.is_asked = false;
+        let Some((answer, info)) = answers? else { return Ok(()) };
 
         let answer = reply::answered(answer)?;
         let mut entries = reply::entries(&answer)?;
-        self.at_end = entries.is_empty();
         let info = reply::stream_info(info)?;
-        let good = entries.iter().take_while(|entry| entry.id.position().is_some()).count();
+        match self.lives.look(self.losses.after(), &info) {
+            Life::Same => {}
+            life => {
+                self.begin_anew(life, &info);
+                return Ok(());
+            }
+        }
+        self.at_end = entries.is_empty();
+        let fits = |entry: &&Entry<'_>| self.counted.is_some() || entry.id.position().is_some();
+        let good = entries.iter().take_while(fits).count();
         let beyond = entries.get(good).map(|entry| entry.id);
         entries.truncate(good);
         let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
         if let Some(loss) = self.losses.take(&ids, &info) {
-            report_loss(&mut self.link, loss, self.losses.after());
+            report_loss(&mut self.link, loss, self.losses.after(), self.counted.is_none());
         }
+        let positions = self.positions(&entries);
         let mut asked = Ok(());
         if beyond.is_none()
             && let Some(connection) = self.link.connection()
@@ -299,7 +319,8 @@ impl StreamReader {
             asked = ask(connection, &self.stream, self.losses.after(), self.batch);
             self.is_asked = asked.is_ok();
         }
-        decode(&mut self.decoder, &self.stream, self.payload.as_deref(), &entries, rows);
+        let payload = self.payload.as_deref();
+        decode(&mut self.decoder, &self.stream, payload, entries.iter().zip(positions), rows);
         match beyond {
             None => asked,
             Some(id) => Err(RedisFailure::Permanent(format!(
@@ -307,6 +328,47 @@ impl StreamReader {
                  below {SEQUENCE_END}"
             ))),
         }
+    }
+}
+
+impl StreamReader {
+    /// Goes on with a stream that is not what it was. What was asked for lies behind what had been read, so it is dropped
+    /// and read again.
+    fn begin_anew(&mut self, life: Life, info: &StreamInfo) {
+        let read = self.losses.after();
+        self.counted = Some(self.last);
+        let detail = match life {
+            Life::Earlier(newest) => {
+                self.losses = LossDetector::begin(newest, Some(info.added));
+                format!(
+                    "the server has the stream as it was at entry {newest}, and what had been read goes up to {read}: \
+                     entries after that may be lost; it is read from {newest} on"
+                )
+            }
+            Life::Another | Life::Same => {
+                self.losses = LossDetector::begin(EntryId::ZERO, Some(0));
+                format!(
+                    "the stream was deleted and made anew; entries of the old one after {read} may be lost; the new one \
+                     is read from its beginning"
+                )
+            }
+        };
+        self.link.gap(None, format!("{detail}; positions count on from {}", self.last));
+    }
+
+    /// The positions of entries that were read, and what is remembered of them.
+    fn positions(&mut self, entries: &[Entry<'_>]) -> Vec<u64> {
+        let mut positions = Vec::with_capacity(entries.len());
+        for entry in entries {
+            self.lives.read(entry.id, || entry.print());
+            self.last = match self.counted {
+                Some(last) => last + 1,
+                None => position(entry.id),
+            };
+            self.counted = self.counted.map(|_| self.last);
+            positions.push(self.last);
+        }
+        positions
     }
 }
 
@@ -329,6 +391,18 @@ fn receive(connection: &mut Connection) -> Result<Value, RedisFailure> {
     connection.recv_response().map_err(|error| RedisFailure::of(&error))
 }
 
+/// The answers to both questions; none if the wait for one was interrupted. Then the client drops that answer when it
+/// comes, and both are asked again.
+fn receive_both(connection: &mut Connection) -> Result<Option<(Value, Value)>, RedisFailure> {
+    let mut answered = || match connection.recv_response() {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if is_interrupted(&error) => Ok(None),
+        Err(error) => Err(RedisFailure::of(&error)),
+    };
+    let (answer, info) = (answered()?, answered()?);
+    Ok(answer.zip(info))
+}
+
 fn ask_info(link: &mut StreamConnection, stream: &str) -> Result<StreamInfo, RedisFailure> {
     let Some(connection) = link.connection() else {
         return Err(RedisFailure::Transient("not connected".to_owned()));
@@ -338,16 +412,15 @@ fn ask_info(link: &mut StreamConnection, stream: &str) -> Result<StreamInfo, Red
     reply::stream_info(receive(connection)?)
 }
 
-fn decode(
+fn decode<'a>(
     decoder: &mut MessageDecoder,
     stream: &str,
     payload: Option<&str>,
-    entries: &[Entry<'_>],
+    entries: impl Iterator<Item = (&'a Entry<'a>, u64)>,
     rows: &mut Vec<Row>,
 ) {
     let mut fields = Vec::new();
-    for entry in entries {
-        let Some(position) = entry.id.position() else { continue };
+    for (entry, position) in entries {
         fields.clear();
         fields.extend(entry.fields());
         let of = |name: &str| {
@@ -372,10 +445,11 @@ fn decode(
 }
 
 /// Reports a loss that was found when everything up to `after` was read.
-fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId) {
+fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId, ids_are_positions: bool) {
     match loss {
         Loss::Entries { count, between } => {
-            let lost = between.map(|(from, until)| (from.next_position(), position(until) - 1));
+            let lost = between.filter(|_| ids_are_positions);
+            let lost = lost.map(|(from, until)| (from.next_position(), position(until) - 1));
             let place = match between {
                 Some((from, until)) => format!("after {from} and before {until}"),
                 None => format!("before {after}, which had been read"),

@@ -115,6 +115,14 @@ impl SinkStatus {
         self.lock().commit = commit;
     }
 
+    /// Records that the handler still has what it was given.
+    pub(super) fn checked(&self) {
+        let mut progress = self.lock();
+        if progress.state == SinkState::Retrying {
+            progress.state = SinkState::Running;
+        }
+    }
+
     pub(super) fn begins(&self, kind: DeltaKind) {
         self.lock().resyncs += u64::from(kind == DeltaKind::Resync);
     }

@@ -1,6 +1,7 @@
 //! What a client library says nowhere, or not clearly: times that are not there, messages that cannot be unpacked, topics
 //! that are gone or made anew, and transactions that stay open.
 
+use rdkafka::producer::Producer;
 use serde_json::Value;
 
 use super::capture::{Capture, spread};
@@ -168,7 +169,8 @@ fn a_topic_that_is_made_anew_is_read_from_its_beginning() {
 #[test]
 fn a_topic_that_is_not_there_is_waited_for() {
     let Some(kafka) = servers::kafka() else { return };
-    let topic = Topic { name: "absent".to_owned(), ..Topic::new(kafka, "there", 1) };
+    let topic = Topic::new(kafka, "absent", 1);
+    topic.delete();
     let folder = tempfile::tempdir().unwrap();
     let config = HEAD.to_owned() + &source(kafka, "k", &[&topic], "");
     let mut run = Job::begin(folder.path(), &config, 1);
