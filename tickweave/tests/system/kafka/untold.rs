@@ -97,7 +97,7 @@ fn what_cannot_be_unpacked_is_left_out_and_told() {
     let folder = folder.path();
     let bounds = "start = \"earliest\"\n[source.properties]\n\"message.max.bytes\" = 100000\n\
                   \"fetch.max.bytes\" = 100000\n\"fetch.message.max.bytes\" = 100000\n\
-                  \"receive.message.max.bytes\" = 200000";
+                  \"receive.message.max.bytes\" = 800000";
     let config = HEAD.to_owned() + &source(kafka, "k", &[&topic], bounds);
     let job = Job::start(folder, &config, 1);
     let found = job.wait_for_trades(folder, capture.count());
