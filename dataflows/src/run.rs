@@ -204,12 +204,16 @@ fn reporter(
     // A replay delivers nothing: the changes of a recording were delivered when they happened.
     let sinks = if options.followed { config.sink_statuses() } else { SinkStatuses::default() };
     let health = HealthMonitor::new(
-        config.sources.iter().map(|source| MonitoredSource {
-            id: source.id,
-            name: source.names.name.clone(),
-            is_required: source.required,
-            partitions: source.names.partitions.clone(),
-        }).collect(),
+        config
+            .sources
+            .iter()
+            .map(|source| MonitoredSource {
+                id: source.id,
+                name: source.names.name.clone(),
+                is_required: source.required,
+                partitions: source.names.partitions.clone(),
+            })
+            .collect(),
         Arc::clone(board),
         connections.clone(),
         sinks.clone(),

@@ -104,9 +104,9 @@ impl Source for KafkaSource {
             match topic_metadata.error().map(RDKafkaErrorCode::from) {
                 None => {}
                 // One that was there and was deleted is told by the readers of its partitions.
-                Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
-                    if client.note_partitions(topic, 0) =>
-                {
+                Some(
+                    RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+                ) if client.note_partitions(topic, 0) => {
                     continue;
                 }
                 Some(code) => {
@@ -239,7 +239,8 @@ fn untimed(newest: Newest, retained: RetainedRange, place: Place) -> Option<Inci
     Some(match low {
         0 => Incident { kind: IncidentKind::Warning, lost: None, detail: read },
         _ => {
-            let detail = format!("{read}, and whether messages before that are missing is not known");
+            let detail =
+                format!("{read}, and whether messages before that are missing is not known");
             Incident { kind: IncidentKind::Gap, lost: None, detail }
         }
     })

@@ -136,10 +136,10 @@ pub(super) fn refused(error: &KafkaError) -> String {
         KafkaError::ClientConfig(known, detail, name, _)
             if is_secret(name) || *known != RDKafkaConfRes::RD_KAFKA_CONF_INVALID =>
         {
-            let detail =
-                detail.split(" for configuration").next();
+            let detail = detail.split(" for configuration").next();
             // It may quote the name, and must not quote the value.
-            let detail = detail.filter(|detail| !detail.replace(&format!("\"{name}\""), "").contains('"'));
+            let detail =
+                detail.filter(|detail| !detail.replace(&format!("\"{name}\""), "").contains('"'));
             format!("the property `{name}` is refused{}", Because(detail))
         }
         KafkaError::ClientConfig(_, detail, name, value) => {

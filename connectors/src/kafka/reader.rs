@@ -53,6 +53,8 @@ pub(super) struct KafkaReader {
 pub(super) enum PartitionError {
     /// The next message is not there; the reader asks where the partition goes on.
     OffsetOutOfRange,
+    /// The partition has lost its end, and got another one.
+    Truncated,
     /// The next messages cannot be read, and the end of them is searched for.
     Unreadable(Search),
     /// The library left out what does not agree with its checksum; where it goes on is seen by the next message.
@@ -86,7 +88,7 @@ impl PartitionReader for KafkaReader {
             return Ok(Progress::More);
         }
         match &self.error_state {
-            Some(PartitionError::OffsetOutOfRange) => {
+            Some(PartitionError::OffsetOutOfRange | PartitionError::Truncated) => {
                 self.seek()?;
                 return Ok(Progress::More);
             }
@@ -159,11 +161,7 @@ impl KafkaReader {
     }
 
     /// Handles an error that came instead of a message.
-    fn handle_error(
-        &mut self,
-        error: &KafkaError,
-        rows: &mut Vec<Row>,
-    ) -> Result<(), SourceError> {
+    fn handle_error(&mut self, error: &KafkaError, rows: &mut Vec<Row>) -> Result<(), SourceError> {
         if let KafkaError::PartitionEOF(_) = error {
             if let Some(PartitionError::LeftOut(from)) = self.error_state.take() {
                 let end = self.status.high().unwrap_or(from).max(from + 1);
@@ -179,11 +177,10 @@ impl KafkaReader {
         self.at_end = false;
         let why = self.client.describe(error);
         self.error_state = Some(match error.rdkafka_error_code() {
-            Some(
-                RDKafkaErrorCode::AutoOffsetReset
-                | RDKafkaErrorCode::OffsetOutOfRange
-                | RDKafkaErrorCode::LogTruncation,
-            ) => PartitionError::OffsetOutOfRange,
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                PartitionError::OffsetOutOfRange
+            }
+            Some(RDKafkaErrorCode::LogTruncation) => PartitionError::Truncated,
             Some(RDKafkaErrorCode::BadCompression) => {
                 PartitionError::Unreadable(Search { skip: Skip::new(self.next), why, asked: None })
             }

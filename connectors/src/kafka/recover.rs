@@ -48,6 +48,13 @@ impl KafkaReader {
             );
             self.push_gap(Some((first, last)), detail);
             self.next = retained.low;
+        } else if matches!(self.error_state, Some(PartitionError::Truncated)) {
+            let detail = format!(
+                "the partition has lost its end and got another: what lies before offset {} now, in place of what was \
+                 read, is not read",
+                self.next
+            );
+            self.push_gap(None, detail);
         }
         self.assign()
     }

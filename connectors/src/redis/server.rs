@@ -175,7 +175,8 @@ impl fmt::Debug for Server {
 /// Whether a system call was interrupted, as by a stop of the process: the connection is as good as before.
 pub(super) fn is_interrupted(error: &RedisError) -> bool {
     let cause = std::error::Error::source(error);
-    let cause = cause.and_then(|cause| cause.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>());
+    let cause =
+        cause.and_then(|cause| cause.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>());
     let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::Interrupted)
 }

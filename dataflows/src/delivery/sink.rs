@@ -79,9 +79,10 @@ impl DeltaHandler for SinkHandler {
     fn check(&mut self, view: &'static View, commit: Commit) -> Result<(), DeliverError> {
         let checked = match &mut self.writer {
             Some(writer) => writer.check(&self.run, commit),
-            None => self.sink.open(view.name).and_then(|writer| {
-                self.writer.insert(writer).check(&self.run, commit)
-            }),
+            None => self
+                .sink
+                .open(view.name)
+                .and_then(|writer| self.writer.insert(writer).check(&self.run, commit)),
         };
         self.map_error(checked)
     }

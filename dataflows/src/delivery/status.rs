@@ -177,3 +177,26 @@ impl SinkStatuses {
         rows.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::SINKS;
+
+    #[test]
+    fn a_handler_that_does_not_come_back_waits() {
+        let status = SinkStatus::new("out", "file", &SINKS);
+        let state = || status.progress().state;
+        let ago = |secs| Instant::now().checked_sub(Duration::from_secs(secs));
+        status.at_work(ago(2));
+        assert_eq!(state(), SinkState::Running);
+        status.at_work(ago(4));
+        assert_eq!(state(), SinkState::Waiting);
+        status.retries("no answer".to_owned());
+        assert_eq!(state(), SinkState::Retrying, "it is known why");
+        status.checked();
+        assert_eq!(state(), SinkState::Waiting);
+        status.at_work(None);
+        assert_eq!(state(), SinkState::Running);
+    }
+}

@@ -85,7 +85,10 @@ impl LogView for DeadLetterLog {
             Cell::Word(row.rejection.reason.name()),
             Cell::Text(row.rejection.detail.clone()),
             Cell::Text(row.rejection.raw.clone()),
-            row.rejection.original.as_deref().map_or(Cell::Null, |text| Cell::Text(text.to_owned())),
+            row.rejection
+                .original
+                .as_deref()
+                .map_or(Cell::Null, |text| Cell::Text(text.to_owned())),
         ]);
     }
 }

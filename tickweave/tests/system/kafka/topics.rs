@@ -71,7 +71,8 @@ impl<'a> Topic<'a> {
 
     /// Deletes it, and waits until it is gone.
     pub(super) fn delete(&self) {
-        let deleted = wait(self.admin().delete_topics(&[&self.name], &AdminOptions::new())).unwrap();
+        let deleted =
+            wait(self.admin().delete_topics(&[&self.name], &AdminOptions::new())).unwrap();
         deleted.into_iter().for_each(|deleted| drop(deleted.unwrap()));
         let client: BaseConsumer = self.client().create().unwrap();
         let is_gone = || {

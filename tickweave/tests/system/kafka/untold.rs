@@ -1,10 +1,12 @@
 //! What a client library says nowhere, or not clearly: times that are not there, messages that cannot be unpacked, topics
 //! that are gone or made anew, and transactions that stay open.
 
+use std::collections::BTreeSet;
+
 use rdkafka::producer::Producer;
 use serde_json::Value;
 
-use super::capture::{Capture, spread};
+use super::capture::{Capture, sink, spread};
 use super::crashes::now_ms;
 use super::job::{HEAD, Job, source};
 use super::made::MINUTE_MS;
@@ -73,7 +75,9 @@ fn messages_without_a_time_are_read_from_the_beginning() {
 #[test]
 fn what_cannot_be_unpacked_is_left_out_and_told() {
     let Some(kafka) = servers::kafka() else { return };
-    let Some(capture) = Capture::read("what_cannot_be_unpacked_is_left_out_and_told") else { return };
+    let Some(capture) = Capture::read("what_cannot_be_unpacked_is_left_out_and_told") else {
+        return;
+    };
     let topic = Topic::new(kafka, "packed", 1);
     let (first, rest) = capture.trades.split_at(100);
     let large = "x".repeat(1_000_000);
@@ -122,7 +126,10 @@ fn what_cannot_be_unpacked_is_left_out_and_told() {
     assert!(detail.contains("offsets 151 to 153 cannot be read: "), "{detail}");
     let gap = wait_for_incident(&job, "gap", "offsets 151 to 153");
     assert_eq!([&gap["lost_from"], &gap["lost_to"]], [152, 154]);
-    wait_for_metric(&job, "tickweave_partition_lost_rows_total{source=\"k\",partition=\"packed/0\"} 4");
+    wait_for_metric(
+        &job,
+        "tickweave_partition_lost_rows_total{source=\"k\",partition=\"packed/0\"} 4",
+    );
     assert_eq!(job.provider("k", "state"), "running");
     let summary = job.end();
     assert_eq!([&summary["accepted"], &summary["dead"]], [capture.count(), 3], "{summary}");
@@ -212,7 +219,11 @@ fn an_open_transaction_is_told() {
         &job,
         &format!("tickweave_partition_rows_held{{source=\"k\",partition=\"open/0\"}} {held}"),
     );
-    wait_for_incident(&job, "warning", &format!("holds back what follows, {held} offsets from 1000 on"));
+    wait_for_incident(
+        &job,
+        "warning",
+        &format!("holds back what follows, {held} offsets from 1000 on"),
+    );
     wait_for_warning(&job, "sources", "an open transaction holds back up to");
     transaction.commit_transaction(std::time::Duration::from_secs(60)).unwrap();
     let found = job.wait_for_trades(folder, capture.count());
@@ -222,4 +233,28 @@ fn an_open_transaction_is_told() {
     job.end();
     // What was read is committed when the job ends, not only every few seconds.
     assert_eq!(topic.committed("last", 1), capture.trades.len() as i64);
+}
+
+/// The topic of a sink is deleted and made anew while nothing changes: it gets everything again.
+#[test]
+fn a_topic_of_a_sink_that_is_made_anew_gets_everything() {
+    let Some(kafka) = servers::kafka() else { return };
+    let name = "a_topic_of_a_sink_that_is_made_anew_gets_everything";
+    let Some(capture) = Capture::read(name) else { return };
+    let (topic, out) = (Topic::new(kafka, "kept", 1), Topic::new(kafka, "kept-candles", 1));
+    topic.produce(spread(&capture.trades[..200], 1));
+    let folder = tempfile::tempdir().unwrap();
+    let config = HEAD.to_owned() + &source(kafka, "k", &[&topic], "start = \"earliest\"");
+    let job = Job::start(folder.path(), &(config + &sink(kafka, "kept")), 1);
+    let bars = job.wait_for_trades(folder.path(), 200).len();
+    let keys = |topic: &Topic<'_>| -> usize {
+        topic.read().into_iter().map(|message| message.key).collect::<BTreeSet<_>>().len()
+    };
+    poll(|| (keys(&out) == bars).then_some(()), || format!("{} of {bars}", keys(&out)));
+    out.delete();
+    let again = Topic::new(kafka, "kept-candles", 1);
+    poll(|| (keys(&again) == bars).then_some(()), || format!("{} of {bars}", keys(&again)));
+    assert!(again.read().iter().all(|message| message.header("kind") == "resync"));
+    job.wait_for_rows("sinks", |rows| rows[0]["resyncs"] == 1 && rows[0]["state"] == "running");
+    job.end();
 }

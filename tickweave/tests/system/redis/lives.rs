@@ -4,11 +4,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use redis::Connection;
+use serde_json::Value;
 
 use super::job::{Job, incidents, provider, rows, sinks};
 use super::server::{Server, is_here};
 use crate::end_to_end::binary::poll;
-use crate::end_to_end::http::get;
 
 const FIELDS: &str = "kind = \"redis-streams\"\nstreams = [\"own\"]\nformat = \"fields\"\ninstrument = \"x:A\"\n\
                       columns = { time = \"time\", price = \"price\", size = \"size\" }\nunits = { time = \"ms\" }\n";
@@ -29,13 +29,13 @@ fn command(client: &mut Connection, name: &str, args: &[&str]) {
 
 /// Waits until the bar has so many trades, and their last price is this one.
 fn wait_for_bar(address: std::net::SocketAddr, trades: u64, close: u64) {
-    let bar = || get(address, "/v1/candles/x:A?timeframe=1m&fields=trades,close").json();
+    let bars = || rows(address, "candles");
     let is_it = || {
-        let bar = bar()["rows"][0].take();
-        (bar["trades"] == trades && bar["close"].to_string().contains(&close.to_string()))
-            .then_some(())
+        let bars = bars();
+        let bar = bars.iter().find(|bar| bar["timeframe"] == "1m")?;
+        (bar["trades"] == trades && bar["close"].as_f64() == Some(close as f64)).then_some(())
     };
-    let told = || format!("{trades} trades: {}\n{:#?}", bar(), rows(address, "incidents"));
+    let told = || format!("{trades} trades: {:#?}\n{:#?}", bars(), rows(address, "incidents"));
     poll(is_it, told);
 }
 
@@ -107,7 +107,10 @@ fn a_server_of_sinks_that_forgets_gets_everything_anew() {
         redis::cmd("HGETALL").arg("tickweave:candles").query(client).unwrap()
     };
     let of_two = |rows: &[(String, String)]| {
-        rows.len() == 2 && rows.iter().all(|(_, row)| row.contains("\"trades\":\"5\"") || row.contains("\"trades\":5"))
+        rows.len() == 2
+            && rows
+                .iter()
+                .all(|(_, row)| row.contains("\"trades\":\"5\"") || row.contains("\"trades\":5"))
     };
     let is_there = |client: &mut Connection| {
         let rows = hash(client);
@@ -153,7 +156,8 @@ fn a_run_whose_clock_went_back_delivers() {
     let sinks = || rows(address, "sinks");
     let delivered = || {
         let rows = sinks();
-        rows.iter().all(|row| row["state"] == "running" && row["rows"] == 2).then_some(rows)
+        let is_it = |row: &Value| row["state"] == "running" && row["rows"] == 2;
+        (rows.len() == 3 && rows.iter().all(is_it)).then_some(rows)
     };
     let rows = poll(delivered, || format!("{:#?}", sinks()));
     let hash = rows.iter().find(|row| row["name"] == "hash").unwrap();
@@ -175,7 +179,8 @@ fn an_interrupted_call_is_no_lost_connection() {
     let own = FIELDS.split_once('\n').unwrap().1.split_once('\n').unwrap().1;
     let own = own.replace("format = \"fields\"", "format = \"json\"");
     let channel = format!("{channel}url = \"{}\"\n{own}", server.url());
-    let job = Job::without_codec(&server.url(), &format!("{FIELDS}{channel}{}", sinks(&server.url())));
+    let job =
+        Job::without_codec(&server.url(), &format!("{FIELDS}{channel}{}", sinks(&server.url())));
     let mut run = job.start(1);
     let address = run.address();
     for number in 1..=30 {
