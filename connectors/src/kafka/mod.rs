@@ -23,7 +23,7 @@
 //! A source is one client, with a thread per broker and one of its own. What it fetches ahead of a reader that is not
 //! asked is bounded for each partition (4 MiB or 20,000 messages, unless configured); beyond that it stops fetching.
 //!
-//! Reading order: [`config`] → `client` → `place` → `newest` → `reader` → `recover`. [`sink`] writes to topics.
+//! Reading order: [`config`] → `client` (`status`, `topic_id`) → `place` → `newest` → `reader` → `recover`. [`sink`] writes to topics.
 
 mod client;
 pub mod config;
@@ -35,10 +35,12 @@ mod reader;
 mod recover;
 pub mod sink;
 mod skip;
+mod status;
 #[cfg(test)]
 mod tests;
+mod topic_id;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -209,6 +211,10 @@ impl Source for KafkaSource {
             incidents: doubt.into_iter().collect(),
         }))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A partition that is empty now and had messages.

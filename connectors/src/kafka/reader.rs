@@ -8,8 +8,9 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 
-use super::client::{Client, Context, HeldBack, PartitionStatus};
+use super::client::{Client, Context};
 use super::skip::Skip;
+use super::status::{HeldBack, PartitionStatus};
 use crate::messages::{Message, MessageDecoder, Original};
 use crate::source::{
     BATCH_ROWS, Held, Incident, IncidentKind, Link, PartitionReader, Progress, Row, SourceError,

@@ -22,8 +22,8 @@
 //! A batch counts as delivered when the brokers have confirmed all of it (`acks = all`, idempotent). Nothing else is
 //! kept here: messages in flight are those of one batch.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use market::Commit;
@@ -36,9 +36,10 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::client::{report_topic_ids, topic_id};
 use super::config::{check_topic, checked_servers};
+use super::lock;
 use super::properties::{Owned, Properties, refused};
+use super::topic_id::{report_topic_ids, topic_id};
 use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
@@ -312,8 +313,4 @@ impl ProducerContext for DeliveryOutcome {
             lock(&self.failed).get_or_insert_with(|| error.clone());
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

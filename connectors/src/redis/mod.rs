@@ -27,7 +27,7 @@
 //! [`CONNECT_TIMEOUT`](server::CONNECT_TIMEOUT) and [`ANSWER_TIMEOUT`](server::ANSWER_TIMEOUT) bound what is waited for a silent one.
 //!
 //! Reading order: [`server`] → `stream_connection` (a connection that is kept) → [`EntryId`] → `loss_detector` (what was lost) → `lives`
-//! → `reply` → [`streams`](StreamsSource) → [`pubsub`](PubSubSource).
+//! → `reply` → [`streams`](StreamsSource), `stream_reader` → [`pubsub`](PubSubSource).
 
 mod entry_id;
 mod lives;
@@ -38,6 +38,7 @@ mod reply;
 pub mod server;
 pub mod sinks;
 mod stream_connection;
+mod stream_reader;
 mod streams;
 #[cfg(test)]
 mod tests;

@@ -10,9 +10,11 @@ use redis::{Connection, Msg, RedisError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::server::{ANSWER_TIMEOUT, RedisFailure, Server, ServerConfig, is_interrupted};
+use super::server::{
+    ANSWER_TIMEOUT, RedisFailure, Server, ServerConfig, client_name, is_interrupted, server_error,
+};
 use super::stream_connection::StreamConnection;
-use super::streams::{client_name, each_once, server_error};
+use super::streams::each_once;
 use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{

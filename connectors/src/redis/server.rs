@@ -11,6 +11,8 @@ use redis::{RedisError, ServerErrorKind, TlsCertificates};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::source::SourceError;
+
 /// A connection is made, greeted and authenticated within this time.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A server that has not answered for this long is lost.
@@ -219,6 +221,24 @@ impl RedisFailure {
             RedisFailure::Transient(words) | RedisFailure::Permanent(words) => words,
         }
     }
+}
+
+/// What the server calls a reader: without blanks.
+pub(super) fn client_name(source: &str, partition: u32) -> String {
+    let name: String = source.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect();
+    format!("tickweave:{name}:{partition}")
+}
+
+/// The error of a source for a failure of one partition.
+pub(super) fn server_error(
+    source: &str,
+    server: &Server,
+    partition: &str,
+    failure: RedisFailure,
+) -> SourceError {
+    let retryable = matches!(failure, RedisFailure::Transient(_));
+    let problem = format!("\"{partition}\" of {server}: {}", failure.into_message());
+    SourceError::Server { name: source.to_owned(), problem, retryable }
 }
 
 /// A user who may not ask is answered, and that will do.

@@ -1,5 +1,6 @@
 //! What is deleted, forgotten or interrupted, and comes back.
 
+use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -103,10 +104,10 @@ fn a_server_of_sinks_that_forgets_gets_everything_anew() {
     (1..=5).for_each(|number| add(&mut client, &format!("{number}-1"), number));
     let mut run = job.start(1);
     let address = run.address();
-    let hash = |client: &mut Connection| -> Vec<(String, String)> {
+    let hash = |client: &mut Connection| -> BTreeMap<String, String> {
         redis::cmd("HGETALL").arg("tickweave:candles").query(client).unwrap()
     };
-    let of_two = |rows: &[(String, String)]| {
+    let of_two = |rows: &BTreeMap<String, String>| {
         rows.len() == 2
             && rows
                 .iter()
