@@ -206,12 +206,12 @@ pub struct Link {
     /// assumed: an idle partition lets bars become final.
     pub at_end: bool,
     /// What the server has and does not give out yet; none if everything there was is read or `behind`.
-    pub held: Option<Held>,
+    pub held: Option<HeldRows>,
 }
 
 /// Rows that a server holds back, such as those of transactions that are still open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldRows {
     /// How many, at most: what transactions note of themselves counts as well.
     pub rows: u64,
     /// Since when nothing else has come.

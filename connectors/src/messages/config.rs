@@ -46,8 +46,8 @@ pub struct MessageConfig {
     /// The type of entries that say none. Default: none, each must say its type.
     #[serde(rename = "type")]
     pub default: Option<String>,
-    /// The longest payload that is decoded, in bytes; a longer one is a dead letter. At most 67108864. Default: 65536,
-    /// as of a line of a file.
+    /// The longest payload that is decoded, in bytes; a longer one is a dead letter. A line of a file has that bound. At
+    /// most 67108864. Default: 65536.
     pub max_payload_bytes: Option<usize>,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use connectors::{Held, Incident, IncidentKind, Link};
+use connectors::{HeldRows, Incident, IncidentKind, Link};
 use market::EventTime;
 
 use super::system_time::now;
@@ -62,7 +62,7 @@ pub struct ConnectionSummary {
     /// Rows that servers have and that were not read yet; none if any partition does not know.
     pub behind: Option<u64>,
     /// Rows that servers hold back: of all partitions, since the first of them.
-    pub held: Option<Held>,
+    pub held: Option<HeldRows>,
     /// Rows that were lost, as far as their number is known.
     pub lost_rows: u64,
 }
@@ -189,7 +189,7 @@ impl ConnectionSummary {
         self.behind = self.behind.zip(other.behind).map(|(one, other)| one + other);
         self.held = match (self.held, other.held) {
             (Some(one), Some(other)) => {
-                Some(Held { rows: one.rows + other.rows, since: one.since.min(other.since) })
+                Some(HeldRows { rows: one.rows + other.rows, since: one.since.min(other.since) })
             }
             (one, other) => one.or(other),
         };
@@ -260,13 +260,13 @@ mod tests {
         let connections = Connections::default();
         let (now, before) = (Instant::now(), Instant::now() - Duration::from_secs(5));
         let held = |rows, since| {
-            let held = Some(Held { rows, since });
+            let held = Some(HeldRows { rows, since });
             Some(Link { is_up: true, behind: Some(0), at_end: false, held })
         };
         connections.note(0, 0, held(3, now), &[]);
         connections.note(0, 2, held(4, before), &[incident(IncidentKind::Warning)]);
         let all = connections.of(0).unwrap();
-        assert_eq!((all.held, all.behind), (Some(Held { rows: 7, since: before }), Some(0)));
+        assert_eq!((all.held, all.behind), (Some(HeldRows { rows: 7, since: before }), Some(0)));
         let each = connections.each_of(0);
         let rows: Vec<_> = each.iter().map(|(n, own)| (*n, own.held.unwrap().rows)).collect();
         assert_eq!(rows, [(0, 3), (2, 4)]);
