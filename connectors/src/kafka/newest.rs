@@ -40,8 +40,11 @@ impl Looked<'_> {
     /// The newest message at `low` or later and before `end`. Offsets may be no messages, so it begins near the end
     /// and goes further back until it finds one.
     pub(super) fn newest(&self, low: i64, end: i64) -> Result<Newest, KafkaError> {
+        if end <= low {
+            return Ok(Newest::Absent);
+        }
         let mut reach = 1;
-        while end > low {
+        loop {
             let from = (end - reach).max(low);
             let found = self.newest_from(from, end);
             self.client.release(self.topic, self.partition);
@@ -53,7 +56,6 @@ impl Looked<'_> {
                 None => reach *= 8,
             }
         }
-        Ok(Newest::Absent)
     }
 
     /// The newest message from `from` up to but without `end`, and whether it has a time.
