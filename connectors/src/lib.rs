@@ -30,7 +30,7 @@ pub use registry::{
 };
 pub use sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 pub use source::{
-    Decoded, Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source,
+    Decoded, HeldRows, Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source,
     SourceError, Start,
 };
 

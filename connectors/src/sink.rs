@@ -29,6 +29,12 @@ pub trait SinkWriter: Send {
     /// it does, later changes of the view are gathered into fewer and larger batches.
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<(), SinkError>;
 
+    /// Whether the other side still has what was delivered up to `commit`, the last of this run. Asked every few seconds
+    /// while there is nothing to write, also of a writer that was opened anew.
+    fn check(&mut self, _run: &str, _commit: Commit) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// No batch follows: the job has ended in order.
     fn close(&mut self) -> Result<(), SinkError> {
         Ok(())

@@ -6,6 +6,7 @@
 //! there and cannot be read any more are one of these, never a silent hole.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use market::{EventTime, InputEvent, Rejection, UnknownNames};
 
@@ -215,6 +216,17 @@ pub struct Link {
     /// Whether the server has answered lately, and had nothing more at its last answer. It is never
     /// assumed: an idle partition lets bars become final.
     pub at_end: bool,
+    /// What the server has and does not give out yet; none if everything there was is read or `behind`.
+    pub held: Option<HeldRows>,
+}
+
+/// Rows that a server holds back, such as those of transactions that are still open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldRows {
+    /// How many, at most: what transactions note of themselves counts as well.
+    pub rows: u64,
+    /// Since when nothing else has come.
+    pub since: Instant,
 }
 
 /// Something that happened to a partition, for people and for the view `incidents`.
@@ -241,21 +253,24 @@ pub enum IncidentKind {
     Failed,
     /// Nothing was heard of it for `give_up_after`: its rows are not waited for any more.
     GivenUp,
+    /// Nothing is lost, and its operator should know.
+    Warning,
 }
 
 impl IncidentKind {
     /// All of them.
-    pub const ALL: [IncidentKind; 5] = [
+    pub const ALL: [IncidentKind; 6] = [
         IncidentKind::Connected,
         IncidentKind::Disconnected,
         IncidentKind::Gap,
         IncidentKind::Failed,
         IncidentKind::GivenUp,
+        IncidentKind::Warning,
     ];
 
     /// The names of all.
-    pub const NAMES: [&'static str; 5] = {
-        let mut names = [""; 5];
+    pub const NAMES: [&'static str; 6] = {
+        let mut names = [""; 6];
         let mut at = 0;
         while at < names.len() {
             names[at] = IncidentKind::ALL[at].name();
@@ -272,6 +287,7 @@ impl IncidentKind {
             IncidentKind::Gap => "gap",
             IncidentKind::Failed => "failed",
             IncidentKind::GivenUp => "given_up",
+            IncidentKind::Warning => "warning",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::clock::CommitClock;
 use crate::config::Config;
 use crate::delivery::{Backoff, SinkHandler, SinkSet, SinkStatuses, SinkSubscription};
 use crate::engine::Engine;
-use crate::health::HealthMonitor;
+use crate::health::{HealthMonitor, MonitoredSource};
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::http_ingest::HttpIngest;
@@ -210,7 +210,16 @@ fn reporter(
     // A replay delivers nothing: the changes of a recording were delivered when they happened.
     let sinks = if options.followed { config.sink_statuses() } else { SinkStatuses::default() };
     let health = HealthMonitor::new(
-        config.sources.iter().map(|s| (s.id, s.names.name.clone(), s.required)).collect(),
+        config
+            .sources
+            .iter()
+            .map(|source| MonitoredSource {
+                id: source.id,
+                name: source.names.name.clone(),
+                is_required: source.required,
+                partitions: source.names.partitions.clone(),
+            })
+            .collect(),
         Arc::clone(board),
         connections.clone(),
         sinks.clone(),

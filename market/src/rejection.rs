@@ -44,6 +44,8 @@ pub struct Rejection {
     pub detail: String,
     /// The input as received, cut to [`Rejection::RAW_MAX`] bytes.
     pub raw: String,
+    /// Of a message of a server: how it was, as JSON, so that it can be looked up, decoded otherwise, or sent again.
+    pub original: Option<Box<str>>,
 }
 
 impl RejectionReason {
@@ -109,6 +111,6 @@ impl Rejection {
     pub fn new(reason: RejectionReason, detail: impl Into<String>, raw: &[u8]) -> Rejection {
         let cut = &raw[..raw.len().min(Rejection::RAW_MAX)];
         let raw = String::from_utf8_lossy(cut).replace(|c: char| c.is_control(), "\u{fffd}");
-        Rejection { reason, detail: detail.into(), raw }
+        Rejection { reason, detail: detail.into(), raw, original: None }
     }
 }

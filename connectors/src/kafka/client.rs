@@ -1,20 +1,22 @@
 //! The connection of a source to its brokers, shared by all partitions, and the status that it reports.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use serde::Deserialize;
 
 use super::config::Plan;
+use super::lock;
 use super::properties::refused;
+use super::status::{ANSWER_TIMEOUT, PartitionStatus, Statistics};
+use super::topic_id::{report_topic_ids, topic_id};
 
 /// One consumer for all partitions; a thread of its own serves what concerns none of them alone. It ends
 /// with the last clone.
@@ -29,37 +31,24 @@ pub(super) struct Context {
     reason: Mutex<String>,
     /// A broker may hold back its answer so long, because nothing has come: `fetch.wait.max.ms`.
     fetch_wait: Duration,
-}
-
-/// The status of a partition, as last reported.
-#[derive(Debug)]
-pub(super) struct PartitionStatus {
-    /// The offset of the next message that its end will get.
-    high: AtomicI64,
-    /// The offset of the next message to be read, for the group; −1: none was read.
-    pub(super) read_to: AtomicI64,
-    /// How many reports said that its broker is connected.
-    ups: AtomicU64,
-    /// How many reports in a row said that it is not.
-    downs: AtomicU64,
-    /// Whether its broker is connected and has left a question unanswered for too long.
-    unresponsive: AtomicBool,
+    /// The ids of topics, as last reported.
+    topic_ids: Mutex<HashMap<String, String>>,
+    /// How many commits of offsets were asked for, and how many were answered, which is in that order.
+    commits: (AtomicU64, AtomicU64),
 }
 
 /// How often offsets are committed to the group.
 const GROUP_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 /// The longest wait for events; the end is noticed within this time.
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
-/// A new partition may be unknown to the library for so many reports, one a second.
-const UNKNOWN_REPORTS_MAX: u64 = 5;
-/// A broker that has been asked answers within so long, on top of what it may hold back a fetch. A process that is
-/// stopped, or a network that swallows packets, keeps its connection: the library notices after a minute.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+/// The longest wait for the answer to the last commit of an offset.
+const LAST_COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Client {
     /// Makes the client; connecting goes on by itself.
     pub(super) fn new(plan: &Plan) -> Result<Client, String> {
-        let config = plan.client()?;
+        let mut config = plan.client()?;
+        report_topic_ids(&mut config);
         let consumer: BaseConsumer<Context> =
             config.create_with_context(Context::new(&config)).map_err(|error| refused(&error))?;
         let consumer = Arc::new(consumer);
@@ -73,16 +62,41 @@ impl Client {
 
     /// Tracks a partition: from now on reports about it update the returned status.
     pub(super) fn track(&self, topic: &str, partition: i32) -> Arc<PartitionStatus> {
-        let status = Arc::new(PartitionStatus {
-            high: AtomicI64::new(-1),
-            read_to: AtomicI64::new(-1),
-            ups: AtomicU64::new(0),
-            downs: AtomicU64::new(0),
-            unresponsive: AtomicBool::new(false),
-        });
+        let status = Arc::new(PartitionStatus::default());
         let mut partitions = lock(&self.0.context().partitions);
         partitions.insert((topic.to_owned(), partition), Arc::clone(&status));
         status
+    }
+
+    /// Notes that a topic has so many partitions, none if it does not exist; gives whether any is tracked.
+    pub(super) fn note_partitions(&self, topic: &str, count: usize) -> bool {
+        let partitions = lock(&self.0.context().partitions);
+        let own = partitions.iter().filter(|((name, _), _)| name == topic);
+        own.map(|((_, number), status)| {
+            let is_there = usize::try_from(*number).is_ok_and(|number| number < count);
+            status.note_missing(!is_there);
+        })
+        .count()
+            > 0
+    }
+
+    /// Whether brokers give topics ids, by which one that was made anew is known.
+    pub(super) fn knows_id(&self, topic: &str) -> bool {
+        lock(&self.0.context().topic_ids).contains_key(topic)
+    }
+
+    /// Commits the offset of a partition to the group, and waits a moment for the answer.
+    pub(super) fn commit_last(&self, topic: &str, partition: i32, status: &PartitionStatus) {
+        let Some(read_to) = status.read_to().filter(|_| status.is_up()) else { return };
+        let mut list = TopicPartitionList::with_capacity(1);
+        // For monitoring only: an offset that cannot be committed is no reason to stay.
+        let _ = list.add_partition_offset(topic, partition, Offset::Offset(read_to));
+        let Some(number) = commit(&self.0, &list) else { return };
+        let until = Instant::now() + LAST_COMMIT_TIMEOUT;
+        let (_, answered) = &self.0.context().commits;
+        while answered.load(Ordering::Relaxed) < number && Instant::now() < until {
+            drop(self.0.poll(Duration::from_millis(10)));
+        }
     }
 
     /// Reads a partition from `offset` on, and no longer from where it was read. Messages come to the queue that
@@ -152,60 +166,24 @@ fn poll_events(consumer: &Weak<BaseConsumer<Context>>, commits_offsets: bool) {
 fn commit_offsets(consumer: &BaseConsumer<Context>, before: &mut BTreeMap<(String, i32), i64>) {
     let mut list = TopicPartitionList::new();
     for (partition, status) in lock(&consumer.context().partitions).iter() {
-        let read_to = status.read_to.load(Ordering::Relaxed);
-        if read_to >= 0 && before.insert(partition.clone(), read_to) != Some(read_to) {
+        let Some(read_to) = status.read_to() else { continue };
+        if before.insert(partition.clone(), read_to) != Some(read_to) {
             let (topic, number) = partition;
             // Fails for offsets that cannot be.
             let _ = list.add_partition_offset(topic, *number, Offset::Offset(read_to));
         }
     }
-    if list.count() > 0 {
-        // For monitoring only: what is not committed now is committed the next time.
-        let _ = consumer.commit(&list, CommitMode::Async);
-    }
+    // What is not committed now is committed the next time.
+    let _ = commit(consumer, &list);
 }
 
-impl PartitionStatus {
-    /// Whether its broker is reached.
-    pub(super) fn is_up(&self) -> bool {
-        let downs_allowed = match self.ups.load(Ordering::Relaxed) {
-            0 => UNKNOWN_REPORTS_MAX,
-            _ => 0,
-        };
-        self.downs.load(Ordering::Relaxed) <= downs_allowed
+/// Asks for a commit of some offsets; gives its number, or none if nothing was asked.
+fn commit(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> Option<u64> {
+    let (asked, _) = &consumer.context().commits;
+    if list.count() == 0 || consumer.commit(list, CommitMode::Async).is_err() {
+        return None;
     }
-
-    /// Whether its broker is connected and does not answer.
-    pub(super) fn is_unresponsive(&self) -> bool {
-        self.unresponsive.load(Ordering::Relaxed)
-    }
-
-    /// How many reports said that its broker is connected.
-    pub(super) fn ups(&self) -> u64 {
-        self.ups.load(Ordering::Relaxed)
-    }
-
-    /// The offset that the next message will get, as last reported.
-    pub(super) fn high(&self) -> Option<i64> {
-        Some(self.high.load(Ordering::Relaxed)).filter(|high| *high >= 0)
-    }
-
-    /// Raises that offset.
-    pub(super) fn set_high(&self, high: i64) {
-        self.high.fetch_max(high, Ordering::Relaxed);
-    }
-
-    fn update(&self, is_up: bool, is_unresponsive: bool, high: i64) {
-        self.set_high(high);
-        self.unresponsive.store(is_unresponsive, Ordering::Relaxed);
-        match is_up {
-            true => {
-                self.ups.fetch_add(1, Ordering::Relaxed);
-                self.downs.store(0, Ordering::Relaxed);
-            }
-            false => drop(self.downs.fetch_add(1, Ordering::Relaxed)),
-        }
-    }
+    Some(asked.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
 impl Context {
@@ -215,32 +193,27 @@ impl Context {
         let fetch_wait = Duration::from_millis(wait.unwrap_or(500)); // the library's own default
         Context { fetch_wait, ..Context::default() }
     }
+
+    /// Notes the id of a topic; if it had another one, it was deleted and made anew.
+    fn note_topic_id(&self, topic: &str, id: &str) {
+        let before = lock(&self.topic_ids).insert(topic.to_owned(), id.to_owned());
+        if before.is_some_and(|before| before != id) {
+            let partitions = lock(&self.partitions);
+            let own = partitions.iter().filter(|((name, _), _)| name == topic);
+            for (_, status) in own {
+                status.note_made_anew();
+            }
+        }
+    }
 }
 
 impl ClientContext for Context {
     fn stats_raw(&self, statistics: &[u8]) {
         // Statistics that cannot be parsed are ignored.
         let Ok(report) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
-        let leading = |leader: i32| {
-            report.brokers.values().find(|broker| broker.nodeid == leader && broker.is_up())
-        };
         let answer_within = ANSWER_TIMEOUT + self.fetch_wait;
         for ((topic, partition), status) in lock(&self.partitions).iter() {
-            let own = report.topics.get(topic.as_str());
-            let own = own.and_then(|topic| topic.partitions.get(partition.to_string().as_str()));
-            match own {
-                Some(own) => {
-                    let broker = leading(own.leader).filter(|_| own.leader >= 0);
-                    let is_unresponsive =
-                        broker.is_some_and(|broker| broker.is_unresponsive(answer_within));
-                    status.update(
-                        broker.is_some() && !is_unresponsive,
-                        is_unresponsive,
-                        own.high(),
-                    );
-                }
-                None => status.update(false, false, -1),
-            }
+            status.take(&report, topic, *partition, answer_within);
         }
     }
 
@@ -256,66 +229,20 @@ impl ClientContext for Context {
             _ => *lock(&self.reason) = reason.to_owned(),
         }
     }
-}
 
-impl ConsumerContext for Context {}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The part of the library's statistics that is used.
-#[derive(Deserialize)]
-struct Statistics<'a> {
-    #[serde(borrow)]
-    brokers: HashMap<Cow<'a, str>, Broker<'a>>,
-    #[serde(borrow)]
-    topics: HashMap<Cow<'a, str>, Topic<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Broker<'a> {
-    nodeid: i32,
-    #[serde(borrow)]
-    state: Cow<'a, str>,
-    /// Requests that wait for an answer.
-    #[serde(default)]
-    waitresp_cnt: u64,
-    /// Microseconds since anything was received; −1 if nothing was yet.
-    #[serde(default)]
-    rxidle: i64,
-}
-
-#[derive(Deserialize)]
-struct Topic<'a> {
-    #[serde(borrow)]
-    partitions: HashMap<Cow<'a, str>, Partition>,
-}
-
-#[derive(Deserialize)]
-struct Partition {
-    leader: i32,
-    hi_offset: i64,
-    ls_offset: i64,
-}
-
-impl Broker<'_> {
-    fn is_up(&self) -> bool {
-        matches!(&*self.state, "UP" | "UPDATE" | "REAUTH")
-    }
-
-    /// Whether it was asked and has sent nothing for so long. While nothing is asked, since enough was fetched, it
-    /// need not say anything.
-    fn is_unresponsive(&self, answer_within: Duration) -> bool {
-        let silence = Duration::from_micros(self.rxidle.max(0).unsigned_abs());
-        self.waitresp_cnt > 0 && silence > answer_within
+    /// Of the library's log one line is used: that a topic has another id. The thread that writes it has not asked for
+    /// messages of the new topic yet.
+    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, message: &str) {
+        if let Some((topic, id)) = topic_id(message) {
+            self.note_topic_id(topic, id);
+        }
     }
 }
 
-impl Partition {
-    /// Messages of transactions that are still open cannot be read yet.
-    fn high(&self) -> i64 {
-        if self.ls_offset >= 0 { self.ls_offset } else { self.hi_offset }
+impl ConsumerContext for Context {
+    fn commit_callback(&self, _outcome: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        let (_, answered) = &self.commits;
+        answered.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -334,13 +261,7 @@ mod tests {
     #[test]
     fn a_partition_is_up_while_its_leader_is_reached() {
         let context = Context::default();
-        let status = Arc::new(PartitionStatus {
-            high: AtomicI64::new(-1),
-            read_to: AtomicI64::new(-1),
-            ups: AtomicU64::new(0),
-            downs: AtomicU64::new(0),
-            unresponsive: AtomicBool::new(false),
-        });
+        let status = Arc::new(PartitionStatus::default());
         lock(&context.partitions).insert(("t".to_owned(), 0), Arc::clone(&status));
         context.stats_raw(statistics("CONNECT", -1).as_bytes());
         assert!(status.is_up(), "the library does not know the leader of a partition at first");
@@ -357,17 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_was_asked_must_answer() {
-        let within = Duration::from_secs(5);
-        for (waiting, idle_us, is_unresponsive) in [
-            (1, 4_900_000, false),
-            (1, 5_100_000, true),
-            (0, 60_000_000, false), // enough was fetched ahead, so nothing is asked
-            (1, -1, false),
-        ] {
-            let state = Cow::Borrowed("UP");
-            let broker = Broker { nodeid: 1, state, waitresp_cnt: waiting, rxidle: idle_us };
-            assert_eq!(broker.is_unresponsive(within), is_unresponsive, "{waiting} {idle_us}");
+    fn a_topic_with_another_id_was_made_anew() {
+        let line = |from: &str, to: &str| format!("Topic t changed id from {from} to {to}");
+        let context = Context::default();
+        let status = Arc::new(PartitionStatus::default());
+        lock(&context.partitions).insert(("t".to_owned(), 0), Arc::clone(&status));
+        for (from, to, times) in [("-", "one", 0), ("-", "one", 0), ("one", "two", 1)] {
+            context.log(RDKafkaLogLevel::Debug, "METADATA", &line(from, to));
+            assert_eq!(status.made_anew(), times, "{from} to {to}");
         }
     }
 }

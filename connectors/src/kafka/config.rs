@@ -138,6 +138,11 @@ pub(super) fn checked_servers(servers: &str) -> Result<String, String> {
         let (host, port) = server.rsplit_once(':').unwrap_or_default();
         !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
     };
+    if servers.contains('@') {
+        return Err("`servers` has an `@`: names and passwords are no part of an address; write \
+                    \"sasl.username\" and \"sasl.password\" in [source.properties]"
+            .to_owned());
+    }
     match servers.split(',').map(str::trim).find(|server| !is_server(server)) {
         None => Ok(servers.to_owned()),
         Some(server) => {

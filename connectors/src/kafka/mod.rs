@@ -23,19 +23,24 @@
 //! A source is one client, with a thread per broker and one of its own. What it fetches ahead of a reader that is not
 //! asked is bounded for each partition (4 MiB or 20,000 messages, unless configured); beyond that it stops fetching.
 //!
-//! Reading order: [`config`] → `client` → `place` → `reader`. [`sink`] writes to topics.
+//! Reading order: [`config`] → `client` (`status`, `topic_id`) → `place` → `newest` → `reader` → `recover`. [`sink`] writes to topics.
 
 mod client;
 pub mod config;
+mod newest;
 mod place;
 mod producer;
 mod properties;
 mod reader;
+mod recover;
 pub mod sink;
+mod skip;
+mod status;
 #[cfg(test)]
 mod tests;
+mod topic_id;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -50,6 +55,7 @@ pub use producer::KafkaProducer;
 
 use client::Client;
 use config::Plan;
+use newest::{Looked, Newest};
 use place::{ASK_TIMEOUT, Begin, RetainedRange, asked, first_at, is_retryable};
 use reader::KafkaReader;
 
@@ -93,15 +99,24 @@ impl Source for KafkaSource {
         let client = self.client()?;
         let mut found = Vec::new();
         for (at, topic) in (0..).zip(self.plan.topics.iter()) {
+            let about = || format!("partitions of {topic}");
             let metadata = client.0.fetch_metadata(Some(topic), ASK_TIMEOUT);
-            let metadata = metadata.map_err(|error| {
-                self.no_answer(&client, &format!("partitions of {topic}"), &error)
-            })?;
+            let metadata = metadata.map_err(|error| self.no_answer(&client, &about(), &error))?;
             let Some(topic_metadata) = metadata.topics().first() else { continue };
-            if let Some(code) = topic_metadata.error().map(RDKafkaErrorCode::from) {
-                let error = KafkaError::MetadataFetch(code);
-                return Err(self.no_answer(&client, &format!("partitions of {topic}"), &error));
+            match topic_metadata.error().map(RDKafkaErrorCode::from) {
+                None => {}
+                // One that was there and was deleted is told by the readers of its partitions.
+                Some(
+                    RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+                ) if client.note_partitions(topic, 0) => {
+                    continue;
+                }
+                Some(code) => {
+                    let error = KafkaError::MetadataFetch(code);
+                    return Err(self.no_answer(&client, &about(), &error));
+                }
             }
+            client.note_partitions(topic, topic_metadata.partitions().len());
             let topics = self.topics();
             let numbers = topic_metadata.partitions().iter().filter_map(|partition| {
                 u32::try_from(partition.id()).ok()?.checked_mul(topics)?.checked_add(at)
@@ -145,7 +160,7 @@ impl Source for KafkaSource {
         };
         let retained =
             RetainedRange::ask(&client, topic, number, ASK_TIMEOUT).map_err(no_answer)?;
-        let (next, doubt) = match retained.begin(place, found) {
+        let (next, mut doubt) = match retained.begin(place, found) {
             Begin::At(next) => (next, None),
             Begin::Perhaps(next) => (next, Some(doubt(next, place))),
             Begin::Lost => {
@@ -159,10 +174,19 @@ impl Source for KafkaSource {
         };
 
         let status = client.track(topic, number);
+        let made_anew = status.made_anew();
         status.set_high(retained.high);
         // Split off before it is assigned, so that no message goes elsewhere.
         let queue = client.0.split_partition_queue(topic, number);
         let queue = queue.ok_or_else(|| self.wrong(format!("{name} has no queue")))?;
+        let mut next = next;
+        if matches!(place, Place::Time(_)) {
+            let looked = Looked { client: &client, queue: &queue, topic, partition: number };
+            let newest = looked.newest(retained.low, next).map_err(no_answer)?;
+            if let Some(untimed) = untimed(newest, retained, place) {
+                (next, doubt) = (retained.low, Some(untimed));
+            }
+        }
         client.assign(topic, number, next).map_err(no_answer)?;
         let partition = format!("{}/{name}", self.name);
         Ok(Box::new(KafkaReader {
@@ -174,15 +198,23 @@ impl Source for KafkaSource {
             client,
             queue,
             status,
+            commits: self.plan.group.is_some(),
             next,
+            base: 0,
+            made_anew,
             from_beginning: next == 0,
             at_end: false,
             was_up: false,
+            was_held: false,
             error_state: None,
             beyond: 0,
             incidents: doubt.into_iter().collect(),
         }))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A partition that is empty now and had messages.
@@ -193,6 +225,31 @@ fn doubt(next: i64, place: Place) -> Incident {
         asked(place)
     );
     Incident { kind: IncidentKind::Gap, lost: None, detail }
+}
+
+/// What is to be told of a partition in which no time can be found: it is read from its beginning, since more is right
+/// and less is not. None if a time can be found.
+fn untimed(newest: Newest, retained: RetainedRange, place: Place) -> Option<Incident> {
+    let why = match newest {
+        Newest::Absent | Newest::Timed => return None,
+        Newest::Untimed(offset) => format!("the message at offset {offset} carries no time"),
+        Newest::Hidden(offsets) => {
+            format!("no message can be read at the last {offsets} offsets before it")
+        }
+    };
+    let low = retained.low;
+    let read = format!(
+        "where {} lies cannot be found: {why}; it is read from its beginning, offset {low}",
+        asked(place)
+    );
+    Some(match low {
+        0 => Incident { kind: IncidentKind::Warning, lost: None, detail: read },
+        _ => {
+            let detail =
+                format!("{read}, and whether messages before that are missing is not known");
+            Incident { kind: IncidentKind::Gap, lost: None, detail }
+        }
+    })
 }
 
 impl KafkaSource {

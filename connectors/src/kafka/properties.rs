@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 use serde_json::{Map, Value};
 
 /// Properties that a user has set; no secret is among them, only where it is. Recordings hold the configuration and
@@ -36,7 +37,8 @@ const OWNED: [Owned; 4] = [
 ];
 
 /// Parts of the names of properties whose values are secrets.
-const SECRETS: [&str; 5] = ["password", "passphrase", "secret", "key.pem", "oauthbearer.config"];
+const SECRETS: [&str; 6] =
+    ["password", "passphrase", "secret", "key.pem", "oauthbearer.config", "jaas"];
 
 impl Properties {
     /// Checks what was written: names with dots, quoted or as tables in tables. Files start at `folder`.
@@ -127,12 +129,17 @@ fn is_secret(name: &str) -> bool {
     SECRETS.iter().any(|part| name.contains(part))
 }
 
-/// What the client library says of a property, without the value if that is a secret.
+/// What the client library says of a property. Without the value if that is a secret, or may be: a name that the library
+/// does not know may be that of a secret, mistyped.
 pub(super) fn refused(error: &KafkaError) -> String {
     match error {
-        KafkaError::ClientConfig(_, detail, name, _) if is_secret(name) => {
+        KafkaError::ClientConfig(known, detail, name, _)
+            if is_secret(name) || *known != RDKafkaConfRes::RD_KAFKA_CONF_INVALID =>
+        {
+            let detail = detail.split(" for configuration").next();
+            // It may quote the name, and must not quote the value.
             let detail =
-                detail.split(" for configuration").next().filter(|detail| !detail.contains('"'));
+                detail.filter(|detail| !detail.replace(&format!("\"{name}\""), "").contains('"'));
             format!("the property `{name}` is refused{}", Because(detail))
         }
         KafkaError::ClientConfig(_, detail, name, value) => {

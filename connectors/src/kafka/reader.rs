@@ -1,22 +1,23 @@
 //! One partition of a topic being read.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 
-use super::client::{Client, Context, PartitionStatus};
-use super::place::RetainedRange;
-use crate::messages::{Message, MessageDecoder};
+use super::client::{Client, Context};
+use super::skip::Skip;
+use super::status::{HeldBack, PartitionStatus};
+use crate::messages::{Message, MessageDecoder, Original};
 use crate::source::{
-    BATCH_ROWS, Incident, IncidentKind, Link, PartitionReader, Progress, Row, SourceError,
+    BATCH_ROWS, HeldRows, Incident, IncidentKind, Link, PartitionReader, Progress, Row, SourceError,
 };
 
-/// Reads on from an offset. A row's position is the offset of its message and one.
+/// Reads on from an offset. A row's position is the offset of its message and one, and, after the topic was made anew,
+/// what had been read before.
 pub(super) struct KafkaReader {
     /// The names of source and partition, for errors.
     pub(super) source: Arc<str>,
@@ -27,14 +28,22 @@ pub(super) struct KafkaReader {
     pub(super) queue: PartitionQueue<Context>,
     pub(super) status: Arc<PartitionStatus>,
     pub(super) decoder: MessageDecoder,
+    /// Whether offsets are committed to a group.
+    pub(super) commits: bool,
     /// The offset of the next message.
     pub(super) next: i64,
+    /// What positions have on top of offsets.
+    pub(super) base: u64,
+    /// How often the topic was made anew when its offsets began.
+    pub(super) made_anew: u64,
     /// Whether that was the first offset of all when it was opened.
     pub(super) from_beginning: bool,
     /// Whether the end was reached and nothing has come since: the last offsets may be no messages.
     pub(super) at_end: bool,
     /// Whether the last incident said that it is connected.
     pub(super) was_up: bool,
+    /// Whether the last incident of them said that transactions hold messages back.
+    pub(super) was_held: bool,
     pub(super) error_state: Option<PartitionError>,
     /// How often in a row the next message was not there, nor was it gone.
     pub(super) beyond: u32,
@@ -45,47 +54,53 @@ pub(super) struct KafkaReader {
 pub(super) enum PartitionError {
     /// The next message is not there; the reader asks where the partition goes on.
     OffsetOutOfRange,
+    /// The partition has lost its end, and got another one.
+    Truncated,
+    /// The next messages cannot be read, and the end of them is searched for.
+    Unreadable(Search),
+    /// The library left out what does not agree with its checksum; where it goes on is seen by the next message.
+    LeftOut(i64),
     /// Reading is not allowed; it holds until a message comes.
     Forbidden(String),
     /// Another error; it holds until the broker has sent so many reports.
     Other(String, u64),
 }
 
+/// A search under way.
+pub(super) struct Search {
+    pub(super) skip: Skip,
+    /// What the library said.
+    pub(super) why: String,
+    /// The offset that was asked for, and when.
+    pub(super) asked: Option<(i64, Instant)>,
+}
+
 /// How long the first message of a batch is waited for; others are not waited for.
-const WAIT: Duration = Duration::from_millis(100);
-/// The timeout of a question for the offsets that there are, and the pause between two.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How often a restarted broker is asked for its end, which it may not know at once.
-const END_ATTEMPTS_MAX: u32 = 10;
+pub(super) const WAIT: Duration = Duration::from_millis(100);
+/// Messages that are held back for so long are told.
+const HELD_TOLD_AFTER: Duration = Duration::from_secs(5);
 
 impl PartitionReader for KafkaReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
         self.report_link();
-        if matches!(self.error_state, Some(PartitionError::OffsetOutOfRange)) {
-            self.seek()?;
+        self.report_held();
+        if self.status.made_anew() != self.made_anew {
+            self.begin_anew();
             return Ok(Progress::More);
         }
-        let mut wait = WAIT;
-        for _ in 0..BATCH_ROWS {
-            match self.queue.poll(wait) {
-                None => break,
-                Some(Ok(message)) => {
-                    wait = Duration::ZERO;
-                    let offset = message.offset();
-                    if offset < self.next {
-                        continue; // fetched before it was assigned anew
-                    }
-                    self.next = offset + 1;
-                    rows.extend(decode(&mut self.decoder, &self.topic, &message));
-                    (self.error_state, self.at_end) = (None, false);
-                }
-                Some(Err(error)) => {
-                    self.handle_error(&error)?;
-                    break;
-                }
+        match &self.error_state {
+            Some(PartitionError::OffsetOutOfRange | PartitionError::Truncated) => {
+                self.seek()?;
+                return Ok(Progress::More);
             }
+            Some(PartitionError::Unreadable(_)) => {
+                self.search(rows)?;
+                return Ok(Progress::More);
+            }
+            _ => {}
         }
-        self.status.read_to.store(self.next, Ordering::Relaxed);
+        self.read_batch(rows)?;
+        self.status.set_read_to(self.next);
         Ok(Progress::More)
     }
 
@@ -106,96 +121,85 @@ impl PartitionReader for KafkaReader {
             true => Some(0),
             false => self.status.high().map(|high| u64::try_from(high - self.next).unwrap_or(0)),
         };
-        Some(Link { is_up: self.was_up, behind, at_end: self.was_up && self.at_end })
+        let held = self.held().map(|held| HeldRows { rows: held.offsets, since: held.since });
+        // What transactions hold back will be read, so the end is not reached.
+        let at_end = self.was_up && self.at_end && held.is_none();
+        Some(Link { is_up: self.was_up, behind, at_end, held })
     }
 }
 
-/// The row of a message; none if it is left out.
-fn decode(decoder: &mut MessageDecoder, topic: &str, message: &BorrowedMessage<'_>) -> Option<Row> {
-    let header = |name: &str| {
-        let mut headers = message.headers()?.iter();
-        headers.find(|header| header.key == name)?.value
-    };
-    let position = u64::try_from(message.offset() + 1).unwrap_or(0);
-    let message = Message {
-        payload: message.payload(),
-        key: message.key(),
-        channel: topic,
-        headers: &header,
-        fields: &[],
-    };
-    decoder.decode(&message, position)
-}
-
 impl KafkaReader {
+    fn read_batch(&mut self, rows: &mut Vec<Row>) -> Result<(), SourceError> {
+        let mut wait = WAIT;
+        for _ in 0..BATCH_ROWS {
+            match self.queue.poll(wait) {
+                None => break,
+                Some(Ok(message)) => {
+                    wait = Duration::ZERO;
+                    let offset = message.offset();
+                    if offset < self.next {
+                        continue; // fetched before it was assigned anew
+                    }
+                    // Looked at after the message was taken, which may be of the new topic.
+                    if self.status.made_anew() != self.made_anew {
+                        break;
+                    }
+                    let left_out = match self.error_state.take() {
+                        Some(PartitionError::LeftOut(from)) => Some((from, offset)),
+                        _ => None,
+                    };
+                    (self.next, self.at_end) = (offset + 1, false);
+                    let position = position(self.base, offset);
+                    let row = decode(&mut self.decoder, &self.topic, &message, position);
+                    if let Some((from, end)) = left_out {
+                        self.leave_out(from, end, "does not agree with its checksum", rows);
+                    }
+                    rows.extend(row);
+                }
+                Some(Err(error)) => {
+                    self.handle_error(&error, rows)?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Handles an error that came instead of a message.
-    fn handle_error(&mut self, error: &KafkaError) -> Result<(), SourceError> {
+    fn handle_error(&mut self, error: &KafkaError, rows: &mut Vec<Row>) -> Result<(), SourceError> {
         if let KafkaError::PartitionEOF(_) = error {
+            if let Some(PartitionError::LeftOut(from)) = self.error_state.take() {
+                let end = self.status.high().unwrap_or(from).max(from + 1);
+                self.leave_out(from, end, "does not agree with its checksum", rows);
+                self.next = end;
+            }
             self.at_end = true;
-            self.error_state = None;
             return Ok(());
         }
         if let KafkaError::MessageConsumptionFatal(_) = error {
             return Err(self.cannot(self.client.describe(error)));
         }
         self.at_end = false;
-        let detail = self.client.describe(error);
+        let why = self.client.describe(error);
         self.error_state = Some(match error.rdkafka_error_code() {
-            Some(
-                RDKafkaErrorCode::AutoOffsetReset
-                | RDKafkaErrorCode::OffsetOutOfRange
-                | RDKafkaErrorCode::LogTruncation,
-            ) => PartitionError::OffsetOutOfRange,
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                PartitionError::OffsetOutOfRange
+            }
+            Some(RDKafkaErrorCode::LogTruncation) => PartitionError::Truncated,
+            Some(RDKafkaErrorCode::BadCompression) => {
+                PartitionError::Unreadable(Search { skip: Skip::new(self.next), why, asked: None })
+            }
+            Some(RDKafkaErrorCode::BadMessage) => match self.error_state.take() {
+                Some(PartitionError::LeftOut(from)) => PartitionError::LeftOut(from),
+                _ => PartitionError::LeftOut(self.next),
+            },
             Some(
                 RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::ClusterAuthorizationFailed,
-            ) => PartitionError::Forbidden(detail),
-            _ => PartitionError::Other(detail, self.status.ups()),
+            ) => PartitionError::Forbidden(why),
+            _ => PartitionError::Other(why, self.status.ups()),
         });
         Ok(())
-    }
-
-    /// Continues with the oldest message there is, and reports what was lost. A partition that was made shorter cannot be
-    /// read on: its positions would begin again.
-    fn seek(&mut self) -> Result<(), SourceError> {
-        let Ok(retained) = RetainedRange::ask(&self.client, &self.topic, self.partition, PAUSE)
-        else {
-            // It is asked again: the answer, or its absence, has taken its time.
-            return Ok(());
-        };
-        if self.next > retained.high {
-            self.beyond += 1;
-            if self.beyond > END_ATTEMPTS_MAX {
-                let problem = format!(
-                    "it was read up to offset {} and ends before {} now: it was made anew or has lost its end; \
-                     start again to read what is there",
-                    self.next, retained.high
-                );
-                return Err(self.cannot(problem));
-            }
-            std::thread::sleep(PAUSE);
-            return Ok(());
-        }
-        if self.next < retained.low {
-            let lost = (self.next.cast_unsigned() + 1, retained.low.cast_unsigned());
-            self.incidents.push(Incident {
-                kind: IncidentKind::Gap,
-                lost: Some(lost),
-                detail: format!(
-                    "the server keeps nothing before offset {}, and {} was to be read next",
-                    retained.low, self.next
-                ),
-            });
-            self.next = retained.low;
-        }
-        match self.client.assign(&self.topic, self.partition, self.next) {
-            Ok(()) => {
-                self.error_state = None;
-                self.beyond = 0;
-                Ok(())
-            }
-            Err(error) => Err(self.cannot(self.client.describe(&error))),
-        }
     }
 
     /// Reports each change between connected and disconnected once.
@@ -206,6 +210,7 @@ impl KafkaReader {
             self.error_state = None;
         }
         let why = match &self.error_state {
+            _ if self.status.is_missing() => Some("it does not exist, or not any more".to_owned()),
             Some(PartitionError::Forbidden(detail) | PartitionError::Other(detail, _)) => {
                 Some(detail.clone())
             }
@@ -219,10 +224,8 @@ impl KafkaReader {
         match why {
             None if !self.was_up => {
                 self.was_up = true;
-                self.push_incident(
-                    IncidentKind::Connected,
-                    format!("reading from offset {}", self.next),
-                );
+                let detail = format!("reading from offset {}", self.next);
+                self.push_incident(IncidentKind::Connected, detail);
             }
             Some(why) if self.was_up => {
                 self.was_up = false;
@@ -232,11 +235,36 @@ impl KafkaReader {
         }
     }
 
-    fn push_incident(&mut self, kind: IncidentKind, detail: String) {
+    /// What open transactions hold back, once everything before it was read.
+    fn held(&self) -> Option<HeldBack> {
+        self.status.held().filter(|held| self.at_end && self.next <= held.from)
+    }
+
+    /// Reports once that messages are held back, and once that they are not any more.
+    fn report_held(&mut self) {
+        let held = self.held().filter(|held| held.since.elapsed() >= HELD_TOLD_AFTER);
+        match (held, self.was_held) {
+            (Some(HeldBack { from, offsets, .. }), false) => {
+                let detail = format!(
+                    "an open transaction holds back what follows, {offsets} offsets from {from} on: it is read when \
+                     the transaction ends, or when the broker aborts it"
+                );
+                self.push_incident(IncidentKind::Warning, detail);
+            }
+            (None, true) if self.held().is_none() => {
+                let detail = "no transaction holds back what follows any more".to_owned();
+                self.push_incident(IncidentKind::Warning, detail);
+            }
+            _ => return,
+        }
+        self.was_held = held.is_some();
+    }
+
+    pub(super) fn push_incident(&mut self, kind: IncidentKind, detail: String) {
         self.incidents.push(Incident { kind, lost: None, detail });
     }
 
-    fn cannot(&self, problem: impl std::fmt::Display) -> SourceError {
+    pub(super) fn cannot(&self, problem: impl std::fmt::Display) -> SourceError {
         SourceError::Server {
             name: self.source.to_string(),
             problem: format!("{}: {problem}", self.partition_name),
@@ -245,8 +273,52 @@ impl KafkaReader {
     }
 }
 
+/// The position of the message at an offset.
+pub(super) fn position(base: u64, offset: i64) -> u64 {
+    base.saturating_add(u64::try_from(offset + 1).unwrap_or(0))
+}
+
+/// The row of a message; none if it is left out.
+fn decode(
+    decoder: &mut MessageDecoder,
+    topic: &str,
+    message: &BorrowedMessage<'_>,
+    position: u64,
+) -> Option<Row> {
+    let header = |name: &str| {
+        let mut headers = message.headers()?.iter();
+        headers.find(|header| header.key == name)?.value
+    };
+    let mut row = decoder.decode(
+        &Message {
+            payload: message.payload(),
+            key: message.key(),
+            channel: topic,
+            headers: &header,
+            fields: &[],
+        },
+        position,
+    )?;
+    if let Err(rejection) = &mut row.event {
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        rejection.original = Some(
+            Original::new()
+                .number("offset", message.offset())
+                .number("time_ms", message.timestamp().to_millis())
+                .bytes("key", message.key())
+                .pairs("headers", headers.map(|header| (header.key.as_bytes(), header.value)))
+                .payload(message.payload())
+                .finish(),
+        );
+    }
+    Some(row)
+}
+
 impl Drop for KafkaReader {
     fn drop(&mut self) {
+        if self.commits {
+            self.client.commit_last(&self.topic, self.partition, &self.status);
+        }
         self.client.release(&self.topic, self.partition);
     }
 }

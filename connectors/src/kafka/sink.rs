@@ -17,14 +17,19 @@
 //! a `resync` there is no tombstone for what went in between: keys whose newest message is of the same run and of
 //! an earlier commit than the resync are gone (but for logs).
 //!
+//! A topic that is deleted and made anew gets everything anew, as a `resync`.
+//!
 //! A batch counts as delivered when the brokers have confirmed all of it (`acks = all`, idempotent). Nothing else is
 //! kept here: messages in flight are those of one batch.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use market::Commit;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
@@ -32,7 +37,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::config::{check_topic, checked_servers};
+use super::lock;
 use super::properties::{Owned, Properties, refused};
+use super::topic_id::{report_topic_ids, topic_id};
 use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
@@ -72,6 +79,10 @@ pub(super) struct DeliveryOutcome {
     failed: Mutex<Option<KafkaError>>,
     /// Why a broker could not be reached, as last reported.
     reason: Mutex<String>,
+    /// The id of the topic, as last reported.
+    topic_id: Mutex<Option<String>>,
+    /// Whether the topic was made anew since that was last asked.
+    made_anew: AtomicBool,
 }
 
 /// What the contract of sinks needs to be as it is.
@@ -85,17 +96,20 @@ const OWNED: [Owned; 6] = [
 ];
 
 /// What a user may set otherwise. The last one has keys lie where other clients put them.
-const DEFAULTS: [(&str, &str); 6] = [
+const DEFAULTS: [(&str, &str); 7] = [
     ("message.timeout.ms", "30000"),
     ("queue.buffering.max.kbytes", "65536"),
     ("compression.type", "lz4"),
     ("client.id", "tickweave"),
     ("reconnect.backoff.max.ms", "2000"),
+    ("topic.metadata.refresh.interval.ms", "10000"), // a topic that was made anew is known by that
     ("partitioner", "murmur2_random"),
 ];
 
 /// The longest wait for a batch; `message.timeout.ms` ends it before.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(330);
+/// How long it is asked whether a topic exists that took nothing.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest wait for room in a full buffer before the next try.
 const FULL_POLL: Duration = Duration::from_millis(100);
 
@@ -131,6 +145,7 @@ impl Sink for KafkaSink {
         }
         self.properties.set(&mut config).map_err(wrong)?;
         config.set("bootstrap.servers", &self.servers).set("enable.idempotence", "true");
+        report_topic_ids(&mut config);
         let producer = config.create_with_context(DeliveryOutcome::default());
         let topic = self.topic.replace("{view}", view);
         Ok(Box::new(TopicWriter {
@@ -165,9 +180,14 @@ impl SinkWriter for TopicWriter {
         }
         self.producer.flush(FLUSH_TIMEOUT).map_err(|error| self.failed(error))?;
         match self.producer.context().take_failed() {
-            None => Ok(()),
+            None => self.check_topic(),
             Some(error) => Err(self.failed(error)),
         }
+    }
+
+    fn check(&mut self, _run: &str, _commit: Commit) -> Result<(), SinkError> {
+        self.producer.poll(Duration::ZERO);
+        self.check_topic()
     }
 }
 
@@ -192,6 +212,31 @@ impl TopicWriter {
         }
     }
 
+    /// Whether the topic is still the one that was written to.
+    fn check_topic(&self) -> Result<(), SinkError> {
+        match self.producer.context().made_anew.swap(false, Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(SinkError::Forgotten {
+                tried: self.tried.clone(),
+                cause: "the topic was deleted and made anew; everything is written anew".into(),
+            }),
+        }
+    }
+
+    /// An error in words. That a topic does not exist the library knows, and reports a timeout.
+    fn explained(&self, error: &KafkaError) -> String {
+        let explained = self.producer.context().explained(error);
+        let is_late = error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut);
+        let metadata = is_late
+            .then(|| self.producer.client().fetch_metadata(Some(&self.topic), ASK_TIMEOUT).ok());
+        let metadata = metadata.flatten();
+        let topic = metadata.as_ref().and_then(|metadata| metadata.topics().first());
+        match topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from) {
+            Some(why) => format!("{explained}: {why}"),
+            None => explained,
+        }
+    }
+
     /// What is wrong with a row or with what is allowed stays wrong.
     fn failed(&self, error: KafkaError) -> SinkError {
         let tried = self.tried.clone();
@@ -209,7 +254,7 @@ impl TopicWriter {
         match for_ever {
             true => SinkError::Fatal { tried, cause: error.into() },
             false => {
-                let cause = self.producer.context().explained(&error).into();
+                let cause = self.explained(&error).into();
                 SinkError::Retry { tried, cause }
             }
         }
@@ -249,6 +294,15 @@ impl ClientContext for DeliveryOutcome {
             *lock(&self.reason) = reason.to_owned();
         }
     }
+
+    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, message: &str) {
+        if let Some((_, id)) = topic_id(message) {
+            let before = lock(&self.topic_id).replace(id.to_owned());
+            if before.is_some_and(|before| before != id) {
+                self.made_anew.store(true, Ordering::Relaxed);
+            }
+        }
+    }
 }
 
 impl ProducerContext for DeliveryOutcome {
@@ -259,8 +313,4 @@ impl ProducerContext for DeliveryOutcome {
             lock(&self.failed).get_or_insert_with(|| error.clone());
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

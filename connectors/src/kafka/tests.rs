@@ -87,6 +87,14 @@ fn secrets_are_named_by_where_they_are_and_never_shown() {
     let error = refused(sasl(json!("hunter2")), &["sasl.password", "env", "file"]);
     assert!(!error.contains("hunter2"), "{error}");
 
+    // Mistyped names are not known to be those of secrets, and other clients have names of their own.
+    for name in ["sasl.pasword", "sasl.pass", "ssl.key.pass-word", "sasl.jaas.config"] {
+        let error = refused(json!({"properties": {name: "hunter2"}}), &[name]);
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let error = refused(json!({"servers": "u:hunter2@broker:9092"}), &["`servers` has an `@`"]);
+    assert!(!error.contains("hunter2"), "{error}");
+
     let missing = build(sasl(json!({"env": "TICKWEAVE_TEST_NO_SUCH_VARIABLE"}))).unwrap();
     let error = missing.discover().unwrap_err().to_string();
     assert!(error.contains("no variable TICKWEAVE_TEST_NO_SUCH_VARIABLE"), "{error}");

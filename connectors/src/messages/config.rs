@@ -46,6 +46,9 @@ pub struct MessageConfig {
     /// The type of entries that say none. Default: none, each must say its type.
     #[serde(rename = "type")]
     pub default: Option<String>,
+    /// The longest payload that is decoded, in bytes; a longer one is a dead letter. A line of a file has that bound. At
+    /// most 67108864. Default: 65536.
+    pub max_payload_bytes: Option<usize>,
 }
 
 /// How a message holds columns.
@@ -63,7 +66,7 @@ pub enum MessageFormat {
 }
 
 /// The keys of [`MessageConfig`].
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "format",
     "codec",
     "options",
@@ -77,13 +80,21 @@ const KEYS: [&str; 13] = [
     "where",
     "symbol_from",
     "type",
+    "max_payload_bytes",
 ];
+
+/// The longest payload that is decoded unless configured: as of a line of a file.
+const PAYLOAD_BYTES: usize = crate::lines::LINE_MAX;
+/// The longest payload that can be configured: one is decoded in memory.
+const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 
 /// What messages mean, checked; shared by all partitions of a source.
 #[derive(Clone)]
 pub struct Messages {
     pub(super) body: Body,
     pub(super) catalog: Arc<Catalog>,
+    /// The longest payload that is decoded, in bytes.
+    pub(super) payload_max: usize,
 }
 
 /// How a message is read.
@@ -136,13 +147,19 @@ impl MessageConfig {
 impl Messages {
     /// Checks what was written; an error says what it was and what is possible.
     pub fn check(config: MessageConfig, catalog: Arc<Catalog>) -> Result<Messages, String> {
+        let payload_max = config.max_payload_bytes.unwrap_or(PAYLOAD_BYTES);
+        if !(1..=PAYLOAD_BYTES_MAX).contains(&payload_max) {
+            return Err(format!(
+                "`max_payload_bytes` is {payload_max}; it must be from 1 to {PAYLOAD_BYTES_MAX}"
+            ));
+        }
         let outside = config.symbol_from.as_deref().map(Outside::named).transpose()?;
         let body = match &config.codec {
             _ if config.format == Some(MessageFormat::Entries) => entries(&config)?,
             Some(name) => of_codec(codecs::find(name)?, config.clone(), outside, &catalog)?,
             None => of_columns(config, outside, &catalog)?,
         };
-        Ok(Messages { body, catalog })
+        Ok(Messages { body, catalog, payload_max })
     }
 
     /// Whether the columns are fields of an entry, so that there is no payload.

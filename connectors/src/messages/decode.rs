@@ -32,6 +32,8 @@ pub type Headers<'a> = &'a (dyn Fn(&str) -> Option<&'a [u8]> + 'a);
 /// Decodes the messages of one partition.
 pub struct MessageDecoder {
     reader: Reader,
+    /// The longest payload that is decoded, in bytes.
+    payload_max: usize,
 }
 
 enum Reader {
@@ -44,9 +46,6 @@ struct Mapper {
     decoder: Decoder,
     fields: Fields,
 }
-
-/// The longest payload that is decoded, as of a line of a file.
-const PAYLOAD_MAX: usize = crate::lines::LINE_MAX;
 
 impl<'a> Message<'a> {
     /// Only a payload.
@@ -90,13 +89,19 @@ impl MessageDecoder {
                 partition,
             )),
         };
-        MessageDecoder { reader }
+        MessageDecoder { reader, payload_max: messages.payload_max }
     }
 
     /// The row of a message; none if `where` leaves it out. `position` must be unique in the partition.
     ///
     /// Allocates only for refusals, symbols that were not seen before, and texts that hold escapes.
     pub fn decode(&mut self, message: &Message<'_>, position: u64) -> Option<Row> {
+        if let Some(payload) = message.payload
+            && payload.len() > self.payload_max
+        {
+            let rejection = too_long(payload.len(), self.payload_max).of(&message.raw());
+            return Some(Row::new(position, Err(rejection)));
+        }
         Some(match &mut self.reader {
             Reader::Mapped(mapper) => match mapper.decode(message, position) {
                 Ok(None) => return None,
@@ -170,14 +175,15 @@ fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, DecodeError> {
     })
 }
 
+fn too_long(bytes: usize, most: usize) -> DecodeError {
+    let detail = format!("the payload has {bytes} bytes, more than {most} (`max_payload_bytes`)");
+    DecodeError::new(RejectionReason::Malformed, detail)
+}
+
 fn payload<'a>(message: &Message<'a>) -> Result<&'a str, DecodeError> {
     let malformed = |detail: String| DecodeError::new(RejectionReason::Malformed, detail);
     match message.payload {
         None => Err(malformed("the message has no payload".to_owned())),
-        Some(payload) if payload.len() > PAYLOAD_MAX => Err(malformed(format!(
-            "the payload has {} bytes, more than {PAYLOAD_MAX}",
-            payload.len()
-        ))),
         Some(payload) => text(payload, "payload"),
     }
 }

@@ -40,8 +40,10 @@
 
 mod config;
 mod decode;
+mod original;
 #[cfg(test)]
 mod tests;
 
 pub use config::{MessageConfig, MessageFormat, Messages};
 pub use decode::{Headers, Message, MessageDecoder};
+pub use original::Original;

@@ -156,3 +156,48 @@ proptest! {
         prop_assert!(decoder.decode(&message, 1).is_some());
     }
 }
+
+#[test]
+fn a_payload_is_decoded_up_to_the_length_that_is_configured() {
+    let with = |more: Value| {
+        let mut config =
+            json!({"instrument": "x:A", "columns": json_columns(), "units": {"time": "ms"}});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        checked(config)
+    };
+    let long = |bytes: usize| {
+        let text = String::from_utf8(JSON.to_vec()).unwrap();
+        text.replace("\"BTC\"", &format!("\"{}\"", "x".repeat(bytes + 3 - JSON.len())))
+    };
+    let decode = |more: Value, bytes: usize| {
+        with(more).unwrap().decode(&Message::of(long(bytes).as_bytes()), 1)
+    };
+    trade(decode(json!({}), 65_536));
+    let rejection = refused(decode(json!({}), 65_537));
+    let want = "the payload has 65537 bytes, more than 65536 (`max_payload_bytes`)";
+    assert_eq!(rejection.detail, want);
+    trade(decode(json!({"max_payload_bytes": 1_000_000}), 1_000_000));
+    refused(decode(json!({"max_payload_bytes": 100}), 101));
+    for wrong in [0, (64 << 20) + 1] {
+        let error = with(json!({"max_payload_bytes": wrong})).err().unwrap();
+        assert!(error.contains("it must be from 1 to 67108864"), "{error}");
+    }
+}
+
+#[test]
+fn of_a_field_that_comes_twice_the_last_counts() {
+    let mut decoder = checked(json!({
+        "format": "fields", "instrument": "x:A", "columns": json_columns(), "units": {"time": "ms"},
+    }))
+    .unwrap();
+    let fields: [(&[u8], &[u8]); 5] = [
+        (b"px", b"none"),
+        (b"ts", b"1514764808562"),
+        (b"qty", b"2"),
+        (b"id", b"7"),
+        (b"px", b"13887.5"),
+    ];
+    let message = Message { payload: None, fields: &fields, ..Message::of(b"") };
+    let (_, trade) = trade(decoder.decode(&message, 1));
+    assert_eq!(trade.price.text(trade.spec.price_scale).as_str(), "13887.5");
+}

@@ -21,6 +21,8 @@ pub(super) struct StreamInfo {
     pub(super) deleted: EntryId,
     /// The first and the last entry that are there.
     pub(super) ends: Option<(EntryId, EntryId)>,
+    /// Hashes of the fields of these two.
+    pub(super) prints: (u64, u64),
 }
 
 impl StreamInfo {
@@ -174,7 +176,7 @@ mod tests {
             let ends = self.entries.first().copied().zip(self.entries.last().copied());
             let length = self.entries.len() as u64;
             let (added, deleted) = (self.added, self.deleted);
-            StreamInfo { length, added, newest: id(added), deleted, ends }
+            StreamInfo { length, added, newest: id(added), deleted, ends, prints: (0, 0) }
         }
     }
 

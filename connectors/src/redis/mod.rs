@@ -15,7 +15,8 @@
 //! **Streams** are read with XREAD from positions of our own, without a group: nothing is acknowledged, nothing is written,
 //! and any number of jobs read the same stream. The position of an entry is its id: 42 bits of
 //! milliseconds and 22 of sequence ([`EntryId`]); an id beyond these ends the partition with a message. Entries that were
-//! taken out before they were read are reported, with their number (`loss_detector`).
+//! taken out before they were read are reported, with their number (`loss_detector`). A stream that was deleted and made
+//! anew is read from its beginning (`lives`); from then on positions count on from the last.
 //!
 //! **Channels** (`kind = "redis-pubsub"`, `channels = […]`, `patterns = […]`, each a partition) keep nothing: what is published
 //! while nobody listens is lost, and every loss of the connection is reported as a gap. A message's position is its
@@ -25,10 +26,11 @@
 //! lost server is tried again after 0.1 s, and after twice as long each time, up to 5 s, for ever;
 //! [`CONNECT_TIMEOUT`](server::CONNECT_TIMEOUT) and [`ANSWER_TIMEOUT`](server::ANSWER_TIMEOUT) bound what is waited for a silent one.
 //!
-//! Reading order: [`server`] → `stream_connection` (a connection that is kept) → [`EntryId`] → `loss_detector` (what was lost)
-//! → `reply` → [`streams`](StreamsSource) → [`pubsub`](PubSubSource).
+//! Reading order: [`server`] → `stream_connection` (a connection that is kept) → [`EntryId`] → `loss_detector` (what was lost) → `lives`
+//! → `reply` → [`streams`](StreamsSource), `stream_reader` → [`pubsub`](PubSubSource).
 
 mod entry_id;
+mod lives;
 mod loss_detector;
 mod producer;
 mod pubsub;
@@ -36,6 +38,7 @@ mod reply;
 pub mod server;
 pub mod sinks;
 mod stream_connection;
+mod stream_reader;
 mod streams;
 #[cfg(test)]
 mod tests;

@@ -10,9 +10,11 @@ use redis::{Connection, Msg, RedisError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::server::{ANSWER_TIMEOUT, RedisFailure, Server, ServerConfig};
+use super::server::{
+    ANSWER_TIMEOUT, RedisFailure, Server, ServerConfig, client_name, is_interrupted, server_error,
+};
 use super::stream_connection::StreamConnection;
-use super::streams::{client_name, each_once, server_error};
+use super::streams::each_once;
 use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
@@ -216,7 +218,7 @@ impl PartitionReader for ChannelReader {
     fn link(&self) -> Option<Link> {
         let is_up = self.is_up.load(Ordering::Relaxed);
         // A channel keeps nothing: all that was published while the reader listened has been read.
-        Some(Link { is_up, behind: None, at_end: is_up })
+        Some(Link { is_up, behind: None, at_end: is_up, held: None })
     }
 }
 
@@ -293,6 +295,7 @@ impl Listener {
                         last_received = Instant::now();
                     }
                 }
+                Err(error) if is_interrupted(&error) => {}
                 Err(error) => return Err(failure(error)),
             }
         }

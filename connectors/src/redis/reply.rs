@@ -3,6 +3,7 @@
 use redis::{RedisError, Value};
 
 use super::entry_id::EntryId;
+use super::lives::print;
 use super::loss_detector::StreamInfo;
 use super::server::RedisFailure;
 
@@ -14,6 +15,11 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// A hash of its names and values.
+    pub(super) fn print(&self) -> u64 {
+        print(&self.fields().collect::<Vec<_>>())
+    }
+
     /// Names and values.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.fields.chunks_exact(2).filter_map(|pair| Some((bytes(&pair[0])?, bytes(&pair[1])?)))
@@ -69,7 +75,7 @@ pub(super) fn stream_info(answer: Value) -> Result<StreamInfo, RedisFailure> {
         Some(Value::Int(count)) => u64::try_from(*count).ok(),
         _ => None,
     };
-    let end = |name| of(name).and_then(entry).map(|entry| entry.id);
+    let end = |name| of(name).and_then(entry).map(|entry| (entry.id, entry.print()));
     let added = count("entries-added").ok_or_else(|| {
         RedisFailure::Permanent(
             "the server does not count what a stream was given (`entries-added`), so lost entries cannot be detected; \
@@ -83,7 +89,9 @@ pub(super) fn stream_info(answer: Value) -> Result<StreamInfo, RedisFailure> {
     let found = count("length").zip(newest);
     let (length, newest) = found.ok_or_else(|| strange("XINFO STREAM"))?;
     let ends = end("first-entry").zip(end("last-entry"));
-    Ok(StreamInfo { length, added, newest, deleted, ends })
+    let prints = ends.map(|((_, first), (_, last))| (first, last)).unwrap_or_default();
+    let ends = ends.map(|((first, _), (last, _))| (first, last));
+    Ok(StreamInfo { length, added, newest, deleted, ends, prints })
 }
 
 fn strange(command: &str) -> RedisFailure {

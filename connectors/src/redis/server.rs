@@ -1,13 +1,17 @@
 //! Which server, and how to reach it. No password is ever shown.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo};
 use redis::{RedisError, ServerErrorKind, TlsCertificates};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::source::SourceError;
 
 /// A connection is made, greeted and authenticated within this time.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -170,6 +174,15 @@ impl fmt::Debug for Server {
     }
 }
 
+/// Whether a system call was interrupted, as by a stop of the process: the connection is as good as before.
+pub(super) fn is_interrupted(error: &RedisError) -> bool {
+    let cause = std::error::Error::source(error);
+    let cause =
+        cause.and_then(|cause| cause.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>());
+    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::Interrupted)
+}
+
 /// Why a server did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedisFailure {
@@ -194,8 +207,9 @@ impl RedisFailure {
                 )
         );
         let detail = describe(error);
-        match is_wrong && !detail.contains("max number of clients") || detail.contains("WRONGTYPE")
-        {
+        // A key may be of another kind for a moment, and a server full.
+        let may_pass = ["max number of clients", "WRONGTYPE"];
+        match is_wrong && !may_pass.iter().any(|part| detail.contains(part)) {
             true => RedisFailure::Permanent(detail),
             false => RedisFailure::Transient(detail),
         }
@@ -207,6 +221,24 @@ impl RedisFailure {
             RedisFailure::Transient(words) | RedisFailure::Permanent(words) => words,
         }
     }
+}
+
+/// What the server calls a reader: without blanks.
+pub(super) fn client_name(source: &str, partition: u32) -> String {
+    let name: String = source.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect();
+    format!("tickweave:{name}:{partition}")
+}
+
+/// The error of a source for a failure of one partition.
+pub(super) fn server_error(
+    source: &str,
+    server: &Server,
+    partition: &str,
+    failure: RedisFailure,
+) -> SourceError {
+    let retryable = matches!(failure, RedisFailure::Transient(_));
+    let problem = format!("\"{partition}\" of {server}: {}", failure.into_message());
+    SourceError::Server { name: source.to_owned(), problem, retryable }
 }
 
 /// A user who may not ask is answered, and that will do.

@@ -6,24 +6,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use redis::{Connection, Value};
 use serde::Deserialize;
 use serde_json::Map;
 
-use super::entry_id::{EntryId, MS_END, SEQUENCE_END};
-use super::loss_detector::{Loss, LossDetector, StreamInfo};
-use super::reply::{self, Entry};
-use super::server::{RedisFailure, Server, ServerConfig};
+use super::entry_id::EntryId;
+use super::lives::Lives;
+use super::loss_detector::{LossDetector, StreamInfo};
+use super::server::{Server, ServerConfig, client_name, server_error};
 use super::stream_connection::StreamConnection;
-use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
+use super::stream_reader::{StreamReader, ask_info, position};
+use crate::messages::{MessageConfig, MessageDecoder, Messages};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
-    BATCH_ROWS, Incident, Link, PARTITIONS_MAX, PartitionReader, Place, Progress, Row, Source,
-    SourceError, Start,
+    BATCH_ROWS, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
 };
-
-/// A server waits this long for entries before it answers that there are none.
-const BLOCK_MS: u64 = 100;
 
 /// The keys of a source of streams, besides those of all sources and those of [`ServerConfig`] and [`MessageConfig`].
 #[derive(Clone, Debug, Deserialize)]
@@ -154,6 +150,8 @@ impl Source for StreamsSource {
         let mut link = StreamConnection::open(Arc::clone(&self.server), client).map_err(failed)?;
         let info = ask_info(&mut link, stream).map_err(failed)?;
         let losses = self.begin(stream, place, &info, &mut link)?;
+        let mut lives = Lives::default();
+        lives.look(EntryId::ZERO, &info);
         let from_beginning = info.has_nothing_up_to(losses.after());
         Ok(Box::new(StreamReader {
             source: self.name.clone(),
@@ -164,6 +162,9 @@ impl Source for StreamsSource {
             decoder: MessageDecoder::new(&self.messages, &format!("{}/{stream}", self.name)),
             link,
             losses,
+            lives,
+            counted: None,
+            last: 0,
             is_asked: false,
             from_beginning,
             at_end: false,
@@ -217,202 +218,4 @@ impl StreamsSource {
         }
         Ok(LossDetector::begin(after, None))
     }
-}
-
-/// A stream being read. While one batch is decoded, the server is at work on the next.
-struct StreamReader {
-    source: String,
-    server: Arc<Server>,
-    stream: String,
-    payload: Option<Arc<str>>,
-    batch: usize,
-    decoder: MessageDecoder,
-    link: StreamConnection,
-    losses: LossDetector,
-    /// Whether the server was asked for what follows the last entry that was read.
-    is_asked: bool,
-    /// Whether no entry had ever been added before the first that it was to read.
-    from_beginning: bool,
-    /// Whether the last answer held no entry.
-    at_end: bool,
-    failed: Option<RedisFailure>,
-}
-
-impl PartitionReader for StreamReader {
-    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
-        if let Some(failure) = self.failed.take() {
-            return Err(server_error(&self.source, &self.server, &self.stream, failure));
-        }
-        self.at_end = false; // unless it is answered so now
-        match self.read_batch(rows) {
-            Ok(()) => {}
-            Err(RedisFailure::Transient(why)) => {
-                self.is_asked = false;
-                self.link.lost(&why);
-            }
-            // Rows that were read before it come first.
-            Err(wrong) => self.failed = Some(wrong),
-        }
-        Ok(Progress::More)
-    }
-
-    fn incidents(&mut self) -> Vec<Incident> {
-        self.link.incidents()
-    }
-
-    fn is_from_beginning(&self) -> bool {
-        self.from_beginning
-    }
-
-    fn position(&self) -> Option<u64> {
-        self.losses.after().position()
-    }
-
-    fn link(&self) -> Option<Link> {
-        let is_up = self.link.is_up();
-        Some(Link { is_up, behind: self.losses.behind(), at_end: is_up && self.at_end })
-    }
-}
-
-impl StreamReader {
-    fn read_batch(&mut self, rows: &mut Vec<Row>) -> Result<(), RedisFailure> {
-        let Some(connection) = self.link.connection() else { return Ok(()) };
-        if !self.is_asked {
-            ask(connection, &self.stream, self.losses.after(), self.batch)?;
-            self.is_asked = true;
-        }
-        let answer = receive(connection)?;
-        let info = receive(connection)?;
-        self.is_asked = false;
-
-        let answer = reply::answered(answer)?;
-        let mut entries = reply::entries(&answer)?;
-        self.at_end = entries.is_empty();
-        let info = reply::stream_info(info)?;
-        let good = entries.iter().take_while(|entry| entry.id.position().is_some()).count();
-        let beyond = entries.get(good).map(|entry| entry.id);
-        entries.truncate(good);
-        let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
-        if let Some(loss) = self.losses.take(&ids, &info) {
-            report_loss(&mut self.link, loss, self.losses.after());
-        }
-        let mut asked = Ok(());
-        if beyond.is_none()
-            && let Some(connection) = self.link.connection()
-        {
-            asked = ask(connection, &self.stream, self.losses.after(), self.batch);
-            self.is_asked = asked.is_ok();
-        }
-        decode(&mut self.decoder, &self.stream, self.payload.as_deref(), &entries, rows);
-        match beyond {
-            None => asked,
-            Some(id) => Err(RedisFailure::Permanent(format!(
-                "entry {id} has an id beyond what positions hold: milliseconds below {MS_END} and a sequence \
-                 below {SEQUENCE_END}"
-            ))),
-        }
-    }
-}
-
-/// Asks for the entries after `after`, and how the stream is then. The answers are two.
-fn ask(
-    connection: &mut Connection,
-    stream: &str,
-    after: EntryId,
-    batch: usize,
-) -> Result<(), RedisFailure> {
-    let mut both = redis::pipe();
-    both.cmd("XREAD").arg("COUNT").arg(batch).arg("BLOCK").arg(BLOCK_MS);
-    both.arg("STREAMS").arg(stream).arg(after.to_string());
-    both.cmd("XINFO").arg("STREAM").arg(stream);
-    let sent = connection.send_packed_command(&both.get_packed_pipeline());
-    sent.map_err(|error| RedisFailure::of(&error))
-}
-
-fn receive(connection: &mut Connection) -> Result<Value, RedisFailure> {
-    connection.recv_response().map_err(|error| RedisFailure::of(&error))
-}
-
-fn ask_info(link: &mut StreamConnection, stream: &str) -> Result<StreamInfo, RedisFailure> {
-    let Some(connection) = link.connection() else {
-        return Err(RedisFailure::Transient("not connected".to_owned()));
-    };
-    let command = redis::cmd("XINFO").arg("STREAM").arg(stream).get_packed_command();
-    connection.send_packed_command(&command).map_err(|error| RedisFailure::of(&error))?;
-    reply::stream_info(receive(connection)?)
-}
-
-fn decode(
-    decoder: &mut MessageDecoder,
-    stream: &str,
-    payload: Option<&str>,
-    entries: &[Entry<'_>],
-    rows: &mut Vec<Row>,
-) {
-    let mut fields = Vec::new();
-    for entry in entries {
-        let Some(position) = entry.id.position() else { continue };
-        fields.clear();
-        fields.extend(entry.fields());
-        let of = |name: &str| {
-            let found = fields.iter().rev().find(|(own, _)| *own == name.as_bytes());
-            found.map(|(_, value)| *value)
-        };
-        let message = Message {
-            payload: payload.and_then(of),
-            key: None,
-            channel: stream,
-            headers: &of,
-            fields: &fields,
-        };
-        rows.extend(decoder.decode(&message, position));
-    }
-}
-
-/// Reports a loss that was found when everything up to `after` was read.
-fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId) {
-    match loss {
-        Loss::Entries { count, between } => {
-            let lost = between.map(|(from, until)| (from.next_position(), position(until) - 1));
-            let place = match between {
-                Some((from, until)) => format!("after {from} and before {until}"),
-                None => format!("before {after}, which had been read"),
-            };
-            let were = if count == 1 { "entry was" } else { "entries were" };
-            link.gap(
-                lost.filter(|(first, last)| first <= last),
-                format!("{count} {were} taken out {place}, and cannot be read"),
-            );
-        }
-        Loss::WentBack(newest) => link.gap(
-            None,
-            format!(
-                "the server has less than it had: the stream's newest id is {newest}, and what had been read goes up \
-                 to {after}; entries after that may be lost"
-            ),
-        ),
-    }
-}
-
-/// The position of an entry, as near as positions go; at least 1.
-fn position(id: EntryId) -> u64 {
-    id.position().unwrap_or(u64::MAX).max(1)
-}
-
-/// What the server calls a reader: without blanks.
-pub(super) fn client_name(source: &str, partition: u32) -> String {
-    let name: String = source.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect();
-    format!("tickweave:{name}:{partition}")
-}
-
-/// The error of a source for a failure of one partition.
-pub(super) fn server_error(
-    source: &str,
-    server: &Server,
-    partition: &str,
-    failure: RedisFailure,
-) -> SourceError {
-    let retryable = matches!(failure, RedisFailure::Transient(_));
-    let problem = format!("\"{partition}\" of {server}: {}", failure.into_message());
-    SourceError::Server { name: source.to_owned(), problem, retryable }
 }

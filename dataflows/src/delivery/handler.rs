@@ -14,6 +14,12 @@ pub trait DeltaHandler: Send {
     /// the same batch is delivered again.
     fn deliver(&mut self, batch: &DeltaBatch<'_>) -> Result<(), DeliverError>;
 
+    /// Checks that what was delivered up to `commit`, the last batch, is there still. Called every few seconds while there
+    /// is nothing to deliver.
+    fn check(&mut self, _view: &'static View, _commit: Commit) -> Result<(), DeliverError> {
+        Ok(())
+    }
+
     /// Called once after the last batch, if the job has ended in order and everything was delivered.
     fn close(&mut self) -> Result<(), DeliverError> {
         Ok(())

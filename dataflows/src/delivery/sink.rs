@@ -7,6 +7,7 @@ use market::{Catalog, Commit};
 
 use super::encode::Encoder;
 use super::handler::{DeliverError, DeltaBatch, DeltaHandler, DeltaKind};
+use rows::View;
 
 /// Writes the batches of one view to a sink.
 pub struct SinkHandler {
@@ -73,6 +74,17 @@ impl DeltaHandler for SinkHandler {
         self.map_error(outcome)?;
         self.encoded = None;
         Ok(())
+    }
+
+    fn check(&mut self, view: &'static View, commit: Commit) -> Result<(), DeliverError> {
+        let checked = match &mut self.writer {
+            Some(writer) => writer.check(&self.run, commit),
+            None => self
+                .sink
+                .open(view.name)
+                .and_then(|writer| self.writer.insert(writer).check(&self.run, commit)),
+        };
+        self.map_error(checked)
     }
 
     fn close(&mut self) -> Result<(), DeliverError> {

@@ -45,6 +45,8 @@ impl Default for Backoff {
 const RESYNC_LOG_ROWS: usize = 100_000;
 /// Without changes, the driver reads the view's frontier at this interval.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// A handler that was given nothing for so long is asked whether it still has what it was given.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// Delivers a view to a handler.
 pub struct SinkDriver {
@@ -146,6 +148,7 @@ impl SinkDriver {
         moved: &mut watch::Receiver<u64>,
     ) -> Result<bool, DriverError> {
         let mut due = Instant::now() + self.subscription.every;
+        let mut check_at = Instant::now() + CHECK_EVERY;
         loop {
             let stopping = self.is_stopping(); // read first: then the frontier below is the last one
             let now = self.reader.frontier();
@@ -166,6 +169,7 @@ impl SinkDriver {
                 }
                 if count > 0 {
                     self.last = now.commit;
+                    check_at = Instant::now() + CHECK_EVERY;
                 }
                 self.status.through(now.commit);
                 at = now;
@@ -173,8 +177,21 @@ impl SinkDriver {
             if stopping {
                 return Ok(true);
             }
+            if check_at <= Instant::now() {
+                self.check()?;
+                check_at = Instant::now() + CHECK_EVERY;
+            }
             self.wait(moved, due)?;
         }
+    }
+
+    /// Asks whether what was delivered is still there: a server may have lost it while nothing changes.
+    fn check(&mut self) -> Result<(), DriverError> {
+        let Some(commit) = self.last else { return Ok(()) };
+        let view = self.subscription.view;
+        self.retry(|handler| handler.check(view, commit))?;
+        self.status.checked();
+        Ok(())
     }
 
     /// Delivers a part of a batch, with as many retries as it takes.
@@ -204,7 +221,10 @@ impl SinkDriver {
     ) -> Result<(), DriverError> {
         let Backoff { first: mut pause, most } = self.subscription.backoff;
         loop {
-            match call(&mut *self.handler) {
+            self.status.at_work(Some(std::time::Instant::now()));
+            let outcome = call(&mut *self.handler);
+            self.status.at_work(None);
+            match outcome {
                 Ok(()) => return Ok(()),
                 Err(DeliverError::Resync(cause)) => return Err(DriverError::Resync(cause)),
                 Err(DeliverError::GiveUp(cause)) => return Err(DriverError::GivenUp(cause)),

@@ -1,6 +1,7 @@
 //! The progress and state of deliveries.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use market::Commit;
 
@@ -18,7 +19,12 @@ pub struct SinkStatus {
     /// The view.
     pub view: &'static View,
     progress: Mutex<SinkProgress>,
+    /// Since when the handler has been at work on what it was given last.
+    at_work: Mutex<Option<Instant>>,
 }
+
+/// A handler that is at work for longer waits for its server, it seems.
+const WAITING_AFTER: Duration = Duration::from_secs(3);
 
 /// The counters and state of a delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +51,8 @@ pub enum SinkState {
     /// The driver delivers or waits for changes.
     #[default]
     Running,
+    /// The handler has neither taken nor refused the current batch for some seconds.
+    Waiting,
     /// The handler has failed to take the current batch; the driver retries it.
     Retrying,
     /// The handler has given up, or the shutdown's deadline passed before everything was delivered.
@@ -58,6 +66,7 @@ impl SinkState {
     pub fn name(self) -> &'static str {
         match self {
             SinkState::Running => "running",
+            SinkState::Waiting => "waiting",
             SinkState::Retrying => "retrying",
             SinkState::Failed => "failed",
             SinkState::Ended => "ended",
@@ -69,12 +78,25 @@ impl SinkStatus {
     /// The status of a delivery that has not begun.
     pub fn new(name: &str, kind: &str, view: &'static View) -> Arc<SinkStatus> {
         let (name, kind) = (name.to_owned(), kind.to_owned());
-        Arc::new(SinkStatus { name, kind, view, progress: Mutex::default() })
+        let (progress, at_work) = (Mutex::default(), Mutex::default());
+        Arc::new(SinkStatus { name, kind, view, progress, at_work })
     }
 
     /// A copy of the present counters and state.
     pub fn progress(&self) -> SinkProgress {
-        self.lock().clone()
+        let mut progress = self.lock().clone();
+        let at_work = *self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        if progress.state == SinkState::Running
+            && at_work.is_some_and(|since| since.elapsed() > WAITING_AFTER)
+        {
+            progress.state = SinkState::Waiting;
+        }
+        progress
+    }
+
+    /// Records that the handler begins to work on something, or has come back.
+    pub(super) fn at_work(&self, since: Option<Instant>) {
+        *self.at_work.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
 
     /// Counts a delivered batch, or a part of one.
@@ -91,6 +113,14 @@ impl SinkStatus {
     /// Records that everything up to a commit is delivered.
     pub(super) fn through(&self, commit: Option<Commit>) {
         self.lock().commit = commit;
+    }
+
+    /// Records that the handler still has what it was given.
+    pub(super) fn checked(&self) {
+        let mut progress = self.lock();
+        if progress.state == SinkState::Retrying {
+            progress.state = SinkState::Running;
+        }
     }
 
     pub(super) fn begins(&self, kind: DeltaKind) {
@@ -145,5 +175,28 @@ impl SinkStatuses {
             (format!("{}\n{}", status.name, status.view.name), cells)
         });
         rows.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::SINKS;
+
+    #[test]
+    fn a_handler_that_does_not_come_back_waits() {
+        let status = SinkStatus::new("out", "file", &SINKS);
+        let state = || status.progress().state;
+        let ago = |secs| Instant::now().checked_sub(Duration::from_secs(secs));
+        status.at_work(ago(2));
+        assert_eq!(state(), SinkState::Running);
+        status.at_work(ago(4));
+        assert_eq!(state(), SinkState::Waiting);
+        status.retries("no answer".to_owned());
+        assert_eq!(state(), SinkState::Retrying, "it is known why");
+        status.checked();
+        assert_eq!(state(), SinkState::Waiting);
+        status.at_work(None);
+        assert_eq!(state(), SinkState::Running);
     }
 }

@@ -4,10 +4,10 @@
 //! | check | warns | fails |
 //! |---|---|---|
 //! | `workers` | | a worker is gone; the process is going down |
-//! | `sources` | a source is not reached yet, not connected, cannot be read, or is given up | sources pause, since operators retain more than `limits.state_bytes` |
+//! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction has held it back for 10 s | sources pause, since operators retain more than `limits.state_bytes` |
 //! | `losses` | within an hour after a server no longer had rows that were not read yet | |
 //! | `input` | in the last minute at least half of a source's rows, and at least 100, were refused or too late | |
-//! | `sinks` | a sink cannot take its batch now, and is tried again | a sink has given up: it gets nothing more |
+//! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
 //! | `commits` | no commit is complete yet | |
 //!
 //! The process is *ready* while sources do not pause, and not before every source that is `required` was reached once,
@@ -18,12 +18,14 @@ mod monitor;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use market::{Commit, EventTime, Span};
 
 use crate::delivery::SinkState;
 use node_api::{Check, Readiness, Status};
 
-pub use monitor::HealthMonitor;
+pub use monitor::{HealthMonitor, MonitoredSource};
 
 /// The state that checks are made of.
 #[derive(Clone, Debug)]
@@ -65,6 +67,8 @@ pub struct SourceSeen {
     pub lost: Option<(u64, EventTime)>,
     /// Rows of the last minute, and how many of them were refused or too late; none while these are few.
     pub refused: Option<(u64, u64)>,
+    /// Rows that its servers hold back, and for how long nothing else has come.
+    pub held: Option<(u64, Duration)>,
 }
 
 /// How the delivery of a view to a sink is.
@@ -80,6 +84,8 @@ pub struct SinkSeen {
     pub last_error: Option<String>,
 }
 
+/// Rows that are held back for longer are warned of.
+const HELD_WARNS_AFTER: Duration = Duration::from_secs(10);
 /// Losses are warned of for so long.
 const LOSS_WARNS_FOR: Span = Span::secs(3_600);
 
@@ -150,6 +156,7 @@ impl Seen {
         if !down.is_empty() {
             wrong.push(format!("not connected: {} (see the view `incidents`)", down.join(", ")));
         }
+        wrong.extend(self.sources.iter().filter_map(SourceSeen::held_back));
         match wrong.is_empty() {
             true => check(Status::Pass, "sources are read"),
             false => check(Status::Warn, wrong.join("; ")),
@@ -203,11 +210,15 @@ impl Seen {
                 .join("; ")
         };
         let (failed, retrying) = (in_state(SinkState::Failed), in_state(SinkState::Retrying));
+        let waiting = in_state(SinkState::Waiting);
         if !failed.is_empty() {
             return check(Status::Fail, format!("failed, and not tried again: {failed}"));
         }
         if !retrying.is_empty() {
             return check(Status::Warn, format!("tried again: {retrying}"));
+        }
+        if !waiting.is_empty() {
+            return check(Status::Warn, format!("no answer for more than 3 s: {waiting}"));
         }
         let output = match self.sinks.is_empty() {
             true => "there is no sink",
@@ -237,6 +248,15 @@ impl SourceSeen {
             Some(why) => Some(format!("cannot be read, and is tried again: {name} ({why})")),
             None => None,
         }
+    }
+
+    /// What it is held back by, if that lasts.
+    fn held_back(&self) -> Option<String> {
+        let (rows, since) = self.held.filter(|(_, since)| *since > HELD_WARNS_AFTER)?;
+        let (name, secs) = (&self.name, since.as_secs());
+        Some(format!(
+            "an open transaction holds back up to {rows} rows of {name} for {secs} s (see the view `sources`)"
+        ))
     }
 
     fn not_reached(&self) -> String {

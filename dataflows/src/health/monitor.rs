@@ -1,26 +1,41 @@
 //! Checks the process, and logs when a check begins to warn or fail and when it passes again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use connectors::IncidentKind;
 use market::{Commit, EventTime, Numbered, SourceId, Span};
 
 use super::input::RefusedShare;
 use super::{Seen, SinkSeen, SourceSeen};
 use crate::delivery::{SinkState, SinkStatuses};
-use crate::ingest::connections::Connections;
+use crate::ingest::connections::{ConnectionSummary, Connections};
 use crate::ingest::now;
 use crate::publish::Board;
 use crate::telemetry::{Connection, Delivered, Metrics};
+use crate::views::IncidentRow;
 use node_api::{Check, Health, Status};
+use rows::PartitionNames;
 
 /// Runs the checks. Clones share it.
 #[derive(Clone)]
 pub struct HealthMonitor(Arc<Shared>);
 
+/// A source whose health is watched.
+pub struct MonitoredSource {
+    /// Its number.
+    pub id: SourceId,
+    /// Its name.
+    pub name: String,
+    /// Whether the process is not ready before it was reached.
+    pub is_required: bool,
+    /// The names of its partitions.
+    pub partitions: PartitionNames,
+}
+
 struct Shared {
-    /// The configured sources: number, name, and whether it is required.
-    sources: Vec<(SourceId, String, bool)>,
+    /// The configured sources, but for the one of clients.
+    sources: Vec<MonitoredSource>,
     board: Arc<Board>,
     connections: Connections,
     sinks: SinkStatuses,
@@ -35,13 +50,16 @@ struct State {
     shares: Vec<RefusedShare>,
     refused: Vec<Option<(u64, u64)>>,
     changes: Changes,
+    /// Source and partition of those whose lost connection was logged.
+    disconnected: BTreeSet<(String, String)>,
+    /// When partitions were measured last.
+    measured: Option<EventTime>,
 }
 
 impl HealthMonitor {
-    /// Of a job whose sources, but for the one of clients, have these numbers and names and are required or not; `logs`: whether
-    /// what begins and ends is logged.
+    /// Of a job with these sources; `logs`: whether what begins and ends is logged.
     pub fn new(
-        sources: Vec<(SourceId, String, bool)>,
+        sources: Vec<MonitoredSource>,
         board: Arc<Board>,
         connections: Connections,
         sinks: SinkStatuses,
@@ -53,6 +71,8 @@ impl HealthMonitor {
             shares: sources.iter().map(|_| RefusedShare::default()).collect(),
             refused: vec![None; sources.len()],
             changes: Changes::default(),
+            disconnected: BTreeSet::new(),
+            measured: None,
         });
         HealthMonitor(Arc::new(Shared { sources, board, connections, sinks, metrics, logs, state }))
     }
@@ -75,8 +95,8 @@ impl HealthMonitor {
     ) -> Vec<(&'static str, Check)> {
         let mut state = self.0.lock();
         state.over_budget = over_budget;
-        for (index, (_, name, _)) in self.0.sources.iter().enumerate() {
-            let (rows, refused) = self.0.metrics.refused_of(name);
+        for (index, source) in self.0.sources.iter().enumerate() {
+            let (rows, refused) = self.0.metrics.refused_of(&source.name);
             state.refused[index] = state.shares[index].take(at, rows, refused);
         }
         let seen = self.0.seen(&state, at, Some(commit));
@@ -87,9 +107,37 @@ impl HealthMonitor {
             }
             self.0.metrics.health(name, check.status as u64);
         }
+        let is_due = state.measured.is_none_or(|last| last.after(MEASURED_EVERY) <= at);
+        if is_due {
+            state.measured = Some(at);
+        }
         drop(state);
-        self.0.measure();
+        self.0.measure(is_due);
         checks
+    }
+
+    /// Logs an incident of a live run. What is connected for the first time is no news, and a partition that cannot be
+    /// read on was logged when it ended.
+    pub fn log_incident(&self, incident: &IncidentRow) {
+        if !self.0.logs {
+            return;
+        }
+        let IncidentRow { source, partition, kind, detail, .. } = incident;
+        let disconnected = &mut self.0.lock().disconnected;
+        let name = || (source.clone(), partition.clone());
+        match IncidentKind::ALL.into_iter().find(|known| known.name() == *kind) {
+            Some(IncidentKind::Connected) if disconnected.remove(&name()) => {
+                tracing::info!("{source}: {partition}: connected again: {detail}");
+            }
+            Some(IncidentKind::Disconnected) => {
+                disconnected.insert(name());
+                tracing::warn!("{source}: {partition}: disconnected: {detail}");
+            }
+            Some(IncidentKind::Gap | IncidentKind::Warning) => {
+                tracing::warn!("{source}: {partition}: {kind}: {detail}");
+            }
+            _ => {}
+        }
     }
 }
 
@@ -97,12 +145,13 @@ impl Shared {
     fn seen(&self, state: &State, at: EventTime, commit: Option<Commit>) -> Seen {
         let down = self.connections.down();
         let sources = self.sources.iter().zip(&state.refused);
-        let sources = sources.map(|((id, name, is_required), refused)| {
-            let number = id.number();
+        let sources = sources.map(|(source, refused)| {
+            let number = source.id.number();
             let reach = self.connections.reach(number);
+            let held = self.connections.of(number).and_then(|all| all.held);
             SourceSeen {
-                name: name.clone(),
-                is_required: *is_required,
+                name: source.name.clone(),
+                is_required: source.is_required,
                 is_reached: reach.is_reached,
                 error: reach.error,
                 failure: reach.failure,
@@ -110,6 +159,7 @@ impl Shared {
                 is_down: down.contains(&number),
                 lost: reach.last_loss.map(|last| (reach.lost_rows, last)),
                 refused: *refused,
+                held: held.map(|held| (held.rows, held.since.elapsed())),
             }
         });
         let sinks = self.sinks.0.iter().map(|status| {
@@ -128,24 +178,31 @@ impl Shared {
         }
     }
 
-    /// Shows how sources are connected and sinks go.
-    fn measure(&self) {
-        for (id, name, _) in &self.sources {
-            let number = id.number();
-            if let Some(connection) = self.connections.of(number) {
-                let connection = Connection {
-                    connected: connection.up,
-                    rows_behind: connection.behind,
-                    disconnects: connection.losses,
-                    gaps: connection.gaps,
-                    lost_rows: self.connections.reach(number).lost_rows,
-                };
-                self.metrics.connection(name, connection);
+    /// Shows how sources are connected and sinks go; and partitions, of which there may be thousands, if they are due.
+    fn measure(&self, partitions_are_due: bool) {
+        let shown = |connection: ConnectionSummary| Connection {
+            connected: connection.up,
+            rows_behind: connection.behind,
+            rows_held: connection.held.map_or(0, |held| held.rows),
+            disconnects: connection.losses,
+            gaps: connection.gaps,
+            lost_rows: connection.lost_rows,
+        };
+        for MonitoredSource { id, name, partitions, .. } in &self.sources {
+            if let Some(connection) = self.connections.of(id.number()) {
+                self.metrics.connection(name, shown(connection));
+            }
+            if partitions_are_due {
+                for (number, connection) in self.connections.each_of(id.number()) {
+                    let partition = partitions.of(u32::try_from(number).unwrap_or(u32::MAX));
+                    self.metrics.partition_connection(name, &partition, shown(connection));
+                }
             }
         }
         for status in self.sinks.0.iter() {
             let progress = status.progress();
             let delivered = Delivered {
+                waiting: progress.state == SinkState::Waiting,
                 failed: progress.state == SinkState::Failed,
                 rows: progress.rows,
                 retries: progress.retries,
@@ -170,6 +227,8 @@ struct Change {
     otherwise: Option<(Status, EventTime)>,
 }
 
+/// How often partitions are measured.
+const MEASURED_EVERY: Span = Span::secs(1);
 /// A warning that lasts shorter is not logged, nor is a recovery: a source that is just being connected, a batch that
 /// went well at the second try.
 const LASTS: Span = Span::secs(3);

@@ -45,6 +45,23 @@ fn what_is_as_it_should_be_passes() {
 }
 
 #[test]
+fn a_sink_that_does_not_answer_is_a_warning() {
+    let mut seen = seen(Vec::new());
+    let (name, view, state) = ("out".to_owned(), "candles", SinkState::Waiting);
+    seen.sinks = vec![SinkSeen { name, view, state, last_error: None }];
+    let why = "no answer for more than 3 s: `candles` to out";
+    assert_eq!(check(&seen, "sinks"), (Status::Warn, why.to_owned()));
+}
+
+#[test]
+fn what_an_open_transaction_holds_back_is_a_warning_when_it_lasts() {
+    let held = |secs| SourceSeen { held: Some((4, Duration::from_secs(secs))), ..source("k") };
+    assert_eq!(check(&seen(vec![held(10)]), "sources").0, Status::Pass);
+    let why = "an open transaction holds back up to 4 rows of k for 11 s (see the view `sources`)";
+    assert_eq!(check(&seen(vec![held(11)]), "sources"), (Status::Warn, why.to_owned()));
+}
+
+#[test]
 fn a_required_source_must_be_reached_once() {
     let error = Some("connection refused".to_owned());
     let away = SourceSeen { is_reached: false, error, ..source("away") };

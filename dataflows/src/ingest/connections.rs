@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use connectors::{Incident, IncidentKind, Link};
+use connectors::{HeldRows, Incident, IncidentKind, Link};
 use market::EventTime;
 
 use super::system_time::now;
@@ -67,6 +67,10 @@ pub struct ConnectionSummary {
     pub failed: u64,
     /// Rows that servers have and that were not read yet; none if any partition does not know.
     pub behind: Option<u64>,
+    /// Rows that servers hold back: of all partitions, since the first of them.
+    pub held: Option<HeldRows>,
+    /// Rows that were lost, as far as their number is known.
+    pub lost_rows: u64,
 }
 
 impl Connections {
@@ -88,6 +92,7 @@ impl Connections {
         for incident in incidents {
             match incident.kind {
                 IncidentKind::Connected => own.failure = None,
+                IncidentKind::Warning => {}
                 IncidentKind::Disconnected => own.losses += 1,
                 IncidentKind::Gap => {
                     own.gaps += 1;
@@ -142,20 +147,19 @@ impl Connections {
     pub fn of(&self, source: usize) -> Option<ConnectionSummary> {
         let state = self.lock();
         let mut all = ConnectionSummary { behind: Some(0), ..ConnectionSummary::default() };
-        let has_link =
-            |status: &&PartitionStatus| status.link.is_some() || status.failure.is_some();
-        for PartitionStatus { link, losses, gaps, failure, .. } in state.of(source).filter(has_link)
-        {
-            let has_failed = failure.is_some();
-            all.links += 1;
-            all.up += u64::from(link.is_some_and(|link| link.is_up) && !has_failed);
-            all.losses += losses;
-            all.gaps += gaps;
-            all.failed += u64::from(has_failed);
-            let behind = link.and_then(|link| link.behind);
-            all.behind = all.behind.zip(behind).map(|(all, behind)| all + behind);
-        }
+        state
+            .of(source)
+            .filter(|status| status.is_connection())
+            .for_each(|status| all.add(&status.summary()));
         (all.links > 0).then_some(all)
+    }
+
+    /// The connection of each partition of a source that has one, by number.
+    pub fn each_of(&self, source: usize) -> Vec<(usize, ConnectionSummary)> {
+        let state = self.lock();
+        let own = state.partitions.range((source, 0)..=(source, usize::MAX));
+        let own = own.filter(|(_, status)| status.is_connection());
+        own.map(|((_, partition), status)| (*partition, status.summary())).collect()
     }
 
     /// The numbers of the sources that have a connection which is not up, but for partitions that cannot be read.
@@ -179,6 +183,47 @@ impl Connections {
     }
 }
 
+impl PartitionStatus {
+    /// Whether it has a connection. A file has none, but it may fail.
+    fn is_connection(&self) -> bool {
+        self.link.is_some() || self.failure.is_some()
+    }
+
+    /// As of a source that has this partition alone.
+    fn summary(&self) -> ConnectionSummary {
+        let PartitionStatus { link, losses, gaps, lost_rows, .. } = *self;
+        let failed = self.failure.is_some();
+        ConnectionSummary {
+            links: 1,
+            up: u64::from(link.is_some_and(|link| link.is_up) && !failed),
+            losses,
+            gaps,
+            failed: u64::from(failed),
+            behind: link.and_then(|link| link.behind),
+            held: link.and_then(|link| link.held),
+            lost_rows,
+        }
+    }
+}
+
+impl ConnectionSummary {
+    fn add(&mut self, other: &ConnectionSummary) {
+        self.links += other.links;
+        self.up += other.up;
+        self.losses += other.losses;
+        self.gaps += other.gaps;
+        self.failed += other.failed;
+        self.behind = self.behind.zip(other.behind).map(|(one, other)| one + other);
+        self.held = match (self.held, other.held) {
+            (Some(one), Some(other)) => {
+                Some(HeldRows { rows: one.rows + other.rows, since: one.since.min(other.since) })
+            }
+            (one, other) => one.or(other),
+        };
+        self.lost_rows = self.lost_rows.saturating_add(other.lost_rows);
+    }
+}
+
 impl State {
     fn of(&self, source: usize) -> impl Iterator<Item = &PartitionStatus> {
         self.partitions.range((source, 0)..=(source, usize::MAX)).map(|(_, status)| status)
@@ -187,6 +232,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     fn incident(kind: IncidentKind) -> Incident {
@@ -196,7 +243,7 @@ mod tests {
     #[test]
     fn a_source_is_what_its_partitions_are() {
         let connections = Connections::default();
-        let up = |behind| Some(Link { is_up: true, behind, at_end: false });
+        let up = |behind| Some(Link { is_up: true, behind, at_end: false, held: None });
         connections.note(1, 0, None, &[]);
         assert_eq!(
             (connections.of(1), connections.down()),
@@ -211,7 +258,7 @@ mod tests {
         assert_eq!((connections.of(1), connections.down()), (Some(whole), Vec::new()));
         assert_eq!(connections.of(2).and_then(|all| all.behind), None);
 
-        let lost = Some(Link { is_up: false, behind: None, at_end: false });
+        let lost = Some(Link { is_up: false, behind: None, at_end: false, held: None });
         connections.note(1, 1, lost, &[incident(IncidentKind::Disconnected)]);
         let half = ConnectionSummary {
             links: 2,
@@ -223,8 +270,15 @@ mod tests {
         assert_eq!((connections.of(1), connections.down()), (Some(half), vec![1]));
         connections.note(1, 1, up(Some(0)), &[incident(IncidentKind::Gap)]);
         connections.note(1, 0, up(Some(0)), &[incident(IncidentKind::Failed)]);
-        let failed =
-            ConnectionSummary { links: 2, up: 1, losses: 1, gaps: 1, failed: 1, behind: Some(0) };
+        let failed = ConnectionSummary {
+            links: 2,
+            up: 1,
+            losses: 1,
+            gaps: 1,
+            failed: 1,
+            behind: Some(0),
+            ..ConnectionSummary::default()
+        };
         assert_eq!((connections.of(1), connections.down()), (Some(failed), Vec::new()));
         assert_eq!(connections.reach(1).failure.as_deref(), Some("why"));
         connections.note(1, 0, up(Some(0)), &[incident(IncidentKind::Connected)]);
@@ -241,9 +295,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_back_is_summed_since_the_first() {
+        let connections = Connections::default();
+        let (now, before) = (Instant::now(), Instant::now() - Duration::from_secs(5));
+        let held = |rows, since| {
+            let held = Some(HeldRows { rows, since });
+            Some(Link { is_up: true, behind: Some(0), at_end: false, held })
+        };
+        connections.note(0, 0, held(3, now), &[]);
+        connections.note(0, 2, held(4, before), &[incident(IncidentKind::Warning)]);
+        let all = connections.of(0).unwrap();
+        assert_eq!((all.held, all.behind), (Some(HeldRows { rows: 7, since: before }), Some(0)));
+        let each = connections.each_of(0);
+        let rows: Vec<_> = each.iter().map(|(n, own)| (*n, own.held.unwrap().rows)).collect();
+        assert_eq!(rows, [(0, 3), (2, 4)]);
+    }
+
+    #[test]
     fn a_source_is_reached_when_each_partition_was_connected_once() {
         let connections = Connections::default();
-        let link = |is_up| Some(Link { is_up, behind: None, at_end: false });
+        let link = |is_up| Some(Link { is_up, behind: None, at_end: false, held: None });
         connections.unreachable(0, "refused".to_owned());
         assert_eq!(connections.reach(0).error.as_deref(), Some("refused"));
         connections.opened(0);

@@ -89,4 +89,5 @@ enum RecordedKind {
     Gap,
     Failed,
     GivenUp,
+    Warning,
 }

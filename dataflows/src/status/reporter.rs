@@ -37,6 +37,7 @@ impl CommitObserver for StatusReporter {
         over_budget: Option<(usize, usize)>,
     ) {
         for incident in self.sources.incidents(binding.commit, control) {
+            self.health.log_incident(&incident);
             append::<IncidentLog>(&self.board, binding.commit, incident);
         }
         if binding.round {

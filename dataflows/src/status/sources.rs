@@ -151,6 +151,7 @@ impl SourceStatuses {
                 disconnects: connection.map(|all| all.losses),
                 gaps: connection.map(|all| all.gaps),
                 behind: connection.and_then(|all| all.behind),
+                held: connection.map(|all| all.held.map_or(0, |held| held.rows)),
                 read_from: binding.read_from.of(number).filter(|from| *from > EventTime::NEVER),
             };
             let mut cells = Vec::with_capacity(SourceRow::COLUMNS.len());

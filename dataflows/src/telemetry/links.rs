@@ -8,10 +8,12 @@ use prometheus_client::registry::Registry;
 
 use super::Metrics;
 use super::list::{
-    BEHIND, CONNECTED, DISCONNECTS, GAPS, HEALTH, LOST, SINK_FAILED, SINK_RESYNCS, SINK_RETRIES,
-    SINK_ROWS,
+    BEHIND, CONNECTED, DISCONNECTS, Described, GAPS, HEALTH, HELD, LOST, PARTITION_BEHIND,
+    PARTITION_CONNECTED, PARTITION_DISCONNECTS, PARTITION_GAPS, PARTITION_HELD, PARTITION_LOST,
+    SINK_FAILED, SINK_RESYNCS, SINK_RETRIES, SINK_ROWS, SINK_WAITING,
 };
 use super::parts::{Labels, Whole, register};
+
 /// The connection of a source to its servers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Connection {
@@ -19,6 +21,8 @@ pub struct Connection {
     pub connected: u64,
     /// Rows that servers have and that were not read yet, if known.
     pub rows_behind: Option<u64>,
+    /// Rows that servers hold back.
+    pub rows_held: u64,
     /// The number of lost connections.
     pub disconnects: u64,
     /// The number of losses of rows.
@@ -30,6 +34,8 @@ pub struct Connection {
 /// The status of the delivery of a view to a sink.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Delivered {
+    /// Whether the sink has not answered for a while.
+    pub waiting: bool,
     /// Whether the sink has given up.
     pub failed: bool,
     /// Changes that were delivered.
@@ -43,15 +49,24 @@ pub struct Delivered {
 /// Counters that are counted elsewhere and exported here.
 type Shown = Family<Labels, Counter>;
 
+/// The connections of sources, or of partitions.
+#[derive(Debug, Default)]
+struct Shapes {
+    connected: Family<Labels, Whole>,
+    behind: Family<Labels, Whole>,
+    held: Family<Labels, Whole>,
+    disconnects: Shown,
+    gaps: Shown,
+    lost: Shown,
+}
+
 /// What is shown.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     health: Family<Labels, Whole>,
-    connected: Family<Labels, Whole>,
-    behind: Family<Labels, Whole>,
-    disconnects: Shown,
-    gaps: Shown,
-    lost: Shown,
+    sources: Shapes,
+    partitions: Shapes,
+    sink_waiting: Family<Labels, Whole>,
     sink_failed: Family<Labels, Whole>,
     sink_rows: Shown,
     sink_retries: Shown,
@@ -62,22 +77,55 @@ impl Links {
     pub(super) fn register(&self, registry: &mut Registry) {
         for (described, family) in [
             (HEALTH, &self.health),
-            (CONNECTED, &self.connected),
-            (BEHIND, &self.behind),
+            (SINK_WAITING, &self.sink_waiting),
             (SINK_FAILED, &self.sink_failed),
         ] {
             register(registry, described, family.clone());
         }
         for (described, family) in [
-            (DISCONNECTS, &self.disconnects),
-            (GAPS, &self.gaps),
-            (LOST, &self.lost),
             (SINK_ROWS, &self.sink_rows),
             (SINK_RETRIES, &self.sink_retries),
             (SINK_RESYNCS, &self.sink_resyncs),
         ] {
             register(registry, described, family.clone());
         }
+        self.sources.register(registry, [CONNECTED, BEHIND, HELD, DISCONNECTS, GAPS, LOST]);
+        self.partitions.register(
+            registry,
+            [
+                PARTITION_CONNECTED,
+                PARTITION_BEHIND,
+                PARTITION_HELD,
+                PARTITION_DISCONNECTS,
+                PARTITION_GAPS,
+                PARTITION_LOST,
+            ],
+        );
+    }
+}
+
+impl Shapes {
+    /// Registers them, each as described.
+    fn register(&self, registry: &mut Registry, described: [Described; 6]) {
+        let [connected, behind, held, disconnects, gaps, lost] = described;
+        register(registry, connected, self.connected.clone());
+        register(registry, behind, self.behind.clone());
+        register(registry, held, self.held.clone());
+        register(registry, disconnects, self.disconnects.clone());
+        register(registry, gaps, self.gaps.clone());
+        register(registry, lost, self.lost.clone());
+    }
+
+    fn set(&self, of: &dyn Fn() -> Labels, connection: Connection) {
+        self.connected.get_or_create(&of()).set(connection.connected);
+        match connection.rows_behind {
+            Some(rows) => drop(self.behind.get_or_create(&of()).set(rows)),
+            None => drop(self.behind.remove(&of())),
+        }
+        self.held.get_or_create(&of()).set(connection.rows_held);
+        show(&self.disconnects, of(), connection.disconnects);
+        show(&self.gaps, of(), connection.gaps);
+        show(&self.lost, of(), connection.lost_rows);
     }
 }
 
@@ -90,22 +138,20 @@ impl Metrics {
 
     /// Exports the connection of a source.
     pub fn connection(&self, source: &str, connection: Connection) {
-        let of = || vec![("source", source.to_owned())];
-        let links = &self.0.links;
-        links.connected.get_or_create(&of()).set(connection.connected);
-        match connection.rows_behind {
-            Some(rows) => drop(links.behind.get_or_create(&of()).set(rows)),
-            None => drop(links.behind.remove(&of())),
-        }
-        show(&links.disconnects, of(), connection.disconnects);
-        show(&links.gaps, of(), connection.gaps);
-        show(&links.lost, of(), connection.lost_rows);
+        self.0.links.sources.set(&|| vec![("source", source.to_owned())], connection);
+    }
+
+    /// Exports the connection of a partition.
+    pub fn partition_connection(&self, source: &str, partition: &str, connection: Connection) {
+        let of = || vec![("source", source.to_owned()), ("partition", partition.to_owned())];
+        self.0.links.partitions.set(&of, connection);
     }
 
     /// Exports the status of a delivery.
     pub fn delivery(&self, sink: &str, view: &str, delivered: Delivered) {
         let of = || vec![("sink", sink.to_owned()), ("view", view.to_owned())];
         let links = &self.0.links;
+        links.sink_waiting.get_or_create(&of()).set(u64::from(delivered.waiting));
         links.sink_failed.get_or_create(&of()).set(u64::from(delivered.failed));
         show(&links.sink_rows, of(), delivered.rows);
         show(&links.sink_retries, of(), delivered.retries);

@@ -49,9 +49,17 @@ pub const METRICS: &[Described] = &[
     HEALTH,
     CONNECTED,
     BEHIND,
+    HELD,
     DISCONNECTS,
     GAPS,
     LOST,
+    PARTITION_CONNECTED,
+    PARTITION_BEHIND,
+    PARTITION_HELD,
+    PARTITION_DISCONNECTS,
+    PARTITION_GAPS,
+    PARTITION_LOST,
+    SINK_WAITING,
     SINK_FAILED,
     SINK_ROWS,
     SINK_RETRIES,
@@ -93,6 +101,14 @@ mod described {
     pub(in crate::telemetry) const DISCONNECTS: Described = counts("tickweave_source_disconnects", SOURCE, "How often a partition lost its server");
     pub(in crate::telemetry) const GAPS: Described = counts("tickweave_source_gaps", SOURCE, "How often rows were lost that servers had");
     pub(in crate::telemetry) const LOST: Described = counts("tickweave_source_lost_rows", SOURCE, "Rows lost that servers had, as far as their number is known");
+    pub(in crate::telemetry) const HELD: Described = counts("tickweave_source_rows_held", SOURCE, "Rows, at most, that servers do not give out yet, since a transaction is open");
+    pub(in crate::telemetry) const PARTITION_CONNECTED: Described = counts("tickweave_partition_connected", PARTITION, "Whether a partition is connected to its server: 1, else 0; partitions are counted once a second");
+    pub(in crate::telemetry) const PARTITION_BEHIND: Described = counts("tickweave_partition_rows_behind", PARTITION, "Rows of a partition that its server has and that were not read yet; absent while unknown");
+    pub(in crate::telemetry) const PARTITION_HELD: Described = counts("tickweave_partition_rows_held", PARTITION, "Rows of a partition, at most, that its server does not give out yet, since a transaction is open");
+    pub(in crate::telemetry) const PARTITION_DISCONNECTS: Described = counts("tickweave_partition_disconnects", PARTITION, "How often a partition lost its server");
+    pub(in crate::telemetry) const PARTITION_GAPS: Described = counts("tickweave_partition_gaps", PARTITION, "How often rows of a partition were lost that its server had");
+    pub(in crate::telemetry) const PARTITION_LOST: Described = counts("tickweave_partition_lost_rows", PARTITION, "Rows of a partition lost that its server had, as far as their number is known");
+    pub(in crate::telemetry) const SINK_WAITING: Described = counts("tickweave_sink_waiting", SINK, "Whether a sink has not taken or refused its batch for more than three seconds: 1, else 0");
     pub(in crate::telemetry) const SINK_FAILED: Described = counts("tickweave_sink_failed", SINK, "Whether a sink has given up: 1, else 0");
     pub(in crate::telemetry) const SINK_ROWS: Described = counts("tickweave_sink_rows", SINK, "Changes of a view that were delivered to a sink");
     pub(in crate::telemetry) const SINK_RETRIES: Described = counts("tickweave_sink_retries", SINK, "Tries to deliver that did not go well");
@@ -120,5 +136,6 @@ const fn measures(
 
 const SOURCE: &[&str] = &["source"];
 const SOURCE_REASON: &[&str] = &["source", "reason"];
+const PARTITION: &[&str] = &["source", "partition"];
 const SINK: &[&str] = &["sink", "view"];
 const RULE: &[&str] = &["rule"];

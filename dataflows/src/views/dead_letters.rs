@@ -31,10 +31,21 @@ const COLUMNS: &[Column] = &[
     key("commit", ColumnType::Unsigned, "commit that the input is bound to"),
     key("source", ColumnType::Text, "name of the source"),
     key("partition", ColumnType::Text, "name of the partition, such as the file"),
-    key("position", ColumnType::Identifier, "position in the partition: the line of a file"),
+    key(
+        "position",
+        ColumnType::Identifier,
+        "position in the partition: the line of a file, or the offset of a message of Kafka and one",
+    ),
     value("reason", ColumnType::Word(&RejectionReason::NAMES), "kind of reason"),
     value("detail", ColumnType::Text, "the reason in words, with field and value"),
-    value("raw", ColumnType::Text, "the input as received, cut to 512 bytes"),
+    value("raw", ColumnType::Text, "the input as received, cut to 512 bytes, as text"),
+    value(
+        "original",
+        ColumnType::Text,
+        "of a message of a server: a JSON object with offset or id, key, headers or fields, and payload as they were \
+             (base64, cut where `cut` is true)",
+    )
+    .nullable(),
 ];
 
 impl LogView for DeadLetterLog {
@@ -54,9 +65,10 @@ impl LogView for DeadLetterLog {
     }
 
     fn bytes(row: &DeadLetterRow) -> usize {
-        let Rejection { detail, raw, .. } = &row.rejection;
+        let Rejection { detail, raw, original, .. } = &row.rejection;
         let texts = [&row.source, &row.partition, detail, raw].map(String::len);
-        size_of::<DeadLetterRow>() + texts.iter().sum::<usize>()
+        let original = original.as_ref().map_or(0, |original| original.len());
+        size_of::<DeadLetterRow>() + texts.iter().sum::<usize>() + original
     }
 
     fn order(one: &DeadLetterRow, other: &DeadLetterRow) -> Ordering {
@@ -73,6 +85,10 @@ impl LogView for DeadLetterLog {
             Cell::Word(row.rejection.reason.name()),
             Cell::Text(row.rejection.detail.clone()),
             Cell::Text(row.rejection.raw.clone()),
+            row.rejection
+                .original
+                .as_deref()
+                .map_or(Cell::Null, |text| Cell::Text(text.to_owned())),
         ]);
     }
 }

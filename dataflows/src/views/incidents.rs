@@ -18,7 +18,7 @@ pub struct IncidentRow {
     pub source: String,
     /// The partition's name.
     pub partition: String,
-    /// `connected`, `disconnected`, `gap`, `failed` or `given_up`.
+    /// The name of an [`IncidentKind`].
     pub kind: &'static str,
     /// The first and the last lost position, if known.
     pub lost: Option<(u64, u64)>,
@@ -42,7 +42,8 @@ const COLUMNS: &[Column] = &[
         ColumnType::Word(&IncidentKind::NAMES),
         "connected; disconnected: tried again and again; gap: rows that were there cannot be read any more; \
              failed: cannot be read, opened again and again, its watermark stands meanwhile; \
-             given_up: nothing was heard of it for `give_up_after`, so bars do not wait for it any more",
+             given_up: nothing was heard of it for `give_up_after`, so bars do not wait for it any more; \
+             warning: nothing is lost, and its operator should know",
     ),
     value("lost_from", ColumnType::Identifier, "first position that was lost, if known").nullable(),
     value("lost_to", ColumnType::Identifier, "last position that was lost, if known").nullable(),

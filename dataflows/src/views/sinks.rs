@@ -13,7 +13,7 @@ pub struct SinkRow<'a> {
     pub view: &'static str,
     /// The sink's kind.
     pub kind: &'a str,
-    /// `running`, `retrying`, `failed` or `ended`.
+    /// `running`, `waiting`, `retrying`, `failed` or `ended`.
     pub state: &'static str,
     /// The commit up to which everything has been delivered.
     pub commit: Option<Commit>,
@@ -36,8 +36,8 @@ impl Row for SinkRow<'_> {
         value("kind", ColumnType::Text, "kind of the sink"),
         value(
             "state",
-            ColumnType::Word(&["running", "retrying", "failed", "ended"]),
-            "running; retrying: the current batch could not be delivered and is retried; failed: nothing \
+            ColumnType::Word(&["running", "waiting", "retrying", "failed", "ended"]),
+            "running; waiting: for more than 3 s the sink has neither taken nor refused its batch; retrying: the current batch could not be delivered and is retried; failed: nothing \
              more is delivered; ended",
         ),
         value(

@@ -37,6 +37,8 @@ pub struct SourceRow<'a> {
     pub gaps: Option<u64>,
     /// Rows that the server has and that were not read yet.
     pub behind: Option<u64>,
+    /// Rows that the server holds back.
+    pub held: Option<u64>,
     /// The time from which on it was read; none if from its beginning.
     pub read_from: Option<EventTime>,
 }
@@ -63,6 +65,7 @@ impl Row for SourceRow<'_> {
         count("disconnects", "disconnects", "how often a connection was lost").nullable(),
         count("gaps", "losses", "how often rows were lost that the server had; see `incidents`").nullable(),
         count("rows_behind", "rows", "rows that the server has and that were not read yet, if it reports them").nullable(),
+        count("rows_held", "rows", "rows, at most, that the server has and does not give out yet, since a transaction is open; empty of files").nullable(),
         value("read_from", ColumnType::Time, "events from this time on are all read, and bars that open before it are `partial`; empty if it is \
              read from its beginning").nullable(),
     ];
@@ -87,6 +90,7 @@ impl Row for SourceRow<'_> {
             count(self.disconnects),
             count(self.gaps),
             count(self.behind),
+            count(self.held),
             time(self.read_from),
         ]);
     }

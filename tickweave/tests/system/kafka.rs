@@ -9,3 +9,4 @@ mod made;
 mod outages;
 mod restarts;
 mod topics;
+mod untold;

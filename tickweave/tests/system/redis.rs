@@ -6,6 +6,7 @@ mod capture;
 mod channels;
 mod faults;
 mod job;
+mod lives;
 mod lost;
 mod secured;
 mod server;

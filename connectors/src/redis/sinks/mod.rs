@@ -18,7 +18,9 @@
 //!
 //! A part of a batch is one script, so others see it whole. With it goes the hash `{prefix}:{view}:told:{kind}`: run, commit, time
 //! and part. So a repeated part is recognised and written once; a run that was replaced by a
-//! later one writes nothing more; and a server that has lost what it had is given a new snapshot.
+//! later one writes nothing more; and a server that has lost what it had is given a new snapshot, within seconds also
+//! if nothing changes. A run that began earlier by its clock takes over when the later one has not shown itself for 15 s,
+//! by the server's clock: the job's clock may have gone back.
 //!
 //! Bounds: one connection per view; a script has at most [`BATCH_RECORDS`](crate::sink::BATCH_RECORDS) records.
 

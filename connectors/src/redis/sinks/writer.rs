@@ -1,10 +1,11 @@
 //! Writes the batches of one view: a part is one script.
 
+use market::Commit;
 use redis::{Cmd, Connection};
 use serde_json::{Value, json};
 
 use crate::redis::reply::bytes;
-use crate::redis::server::{RedisFailure, Server};
+use crate::redis::server::{RedisFailure, Server, is_interrupted};
 use crate::sink::{BatchKind, SinkBatch, SinkError, SinkRecord, SinkWriter};
 
 /// What is made of a view.
@@ -15,12 +16,14 @@ pub(super) enum Form {
     Channels { key_parts: usize },
 }
 
-const HASH: &str =
-    concat!(include_str!("guard.lua"), include_str!("hash.lua"), include_str!("done.lua"));
-const STREAM: &str =
-    concat!(include_str!("guard.lua"), include_str!("streams.lua"), include_str!("done.lua"));
-const CHANNELS: &str =
-    concat!(include_str!("guard.lua"), include_str!("pubsub.lua"), include_str!("done.lua"));
+/// A script of files, one after the other.
+macro_rules! script {
+    ($($file:literal),+) => { concat!($(include_str!($file)),+) };
+}
+const HASH: &str = script!("order.lua", "guard.lua", "hash.lua", "done.lua");
+const STREAM: &str = script!("order.lua", "guard.lua", "streams.lua", "done.lua");
+const CHANNELS: &str = script!("order.lua", "guard.lua", "pubsub.lua", "done.lua");
+const CHECK: &str = script!("order.lua", "check.lua");
 
 /// Writes one view.
 pub(super) struct ViewWriter {
@@ -48,16 +51,22 @@ impl ViewWriter {
         Ok(ViewWriter { connection, form, base, shown })
     }
 
+    /// The key of what was written last.
+    fn told(&self) -> String {
+        let kind = match self.form {
+            Form::Hash => "hash",
+            Form::Stream { .. } => "changes",
+            Form::Channels { .. } => "channels",
+        };
+        format!("{}:told:{kind}", self.base)
+    }
+
     fn script(&self, batch: &SinkBatch<'_>) -> Cmd {
-        let base = &self.base;
+        let (base, told) = (&self.base, self.told());
         let (script, keys) = match self.form {
-            Form::Hash => {
-                (HASH, vec![format!("{base}:told:hash"), base.clone(), format!("{base}:next")])
-            }
-            Form::Stream { .. } => {
-                (STREAM, vec![format!("{base}:told:changes"), format!("{base}:changes")])
-            }
-            Form::Channels { .. } => (CHANNELS, vec![format!("{base}:told:channels")]),
+            Form::Hash => (HASH, vec![told, base.clone(), format!("{base}:next")]),
+            Form::Stream { .. } => (STREAM, vec![told, format!("{base}:changes")]),
+            Form::Channels { .. } => (CHANNELS, vec![told]),
         };
         let kind = match batch.kind {
             BatchKind::Snapshot => "snapshot",
@@ -121,10 +130,34 @@ impl ViewWriter {
 
 impl SinkWriter for ViewWriter {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<(), SinkError> {
-        let answer: Result<Vec<redis::Value>, _> = self.script(batch).query(&mut self.connection);
-        let answer =
-            answer.map_err(|error| failed("write to", &self.shown, RedisFailure::of(&error)))?;
+        let script = self.script(batch);
+        self.run(&script)
+    }
+
+    fn check(&mut self, run: &str, commit: Commit) -> Result<(), SinkError> {
+        let mut script = redis::cmd("EVAL");
+        script.arg(CHECK).arg(1).arg(self.told()).arg(run).arg(commit.0);
+        self.run(&script)
+    }
+}
+
+impl ViewWriter {
+    /// Runs a script, again if the wait for its answer was interrupted: what it has written it recognises.
+    fn run(&mut self, script: &Cmd) -> Result<(), SinkError> {
+        let answer: Vec<redis::Value> = loop {
+            match script.query(&mut self.connection) {
+                Ok(answer) => break answer,
+                Err(error) if is_interrupted(&error) => {}
+                Err(error) => {
+                    return Err(failed("write to", &self.shown, RedisFailure::of(&error)));
+                }
+            }
+        };
         let tried = format!("cannot write to {}", self.shown);
+        let run = || {
+            let run = answer.get(1).and_then(bytes).map(String::from_utf8_lossy);
+            run.unwrap_or_default().into_owned()
+        };
         match answer.first().and_then(bytes) {
             Some(b"written" | b"again") => Ok(()),
             Some(b"lacks") => Err(SinkError::Forgotten {
@@ -132,10 +165,15 @@ impl SinkWriter for ViewWriter {
                 cause: "it has not what was written before; everything is written anew".into(),
             }),
             Some(b"newer") => {
-                let run = answer.get(1).and_then(bytes).map(String::from_utf8_lossy);
-                let run = run.unwrap_or_default();
-                let cause = format!("run {run}, which began later, writes there");
+                let cause = format!("run {}, which began later, writes there", run());
                 Err(SinkError::Fatal { tried, cause: cause.into() })
+            }
+            Some(b"alive") => {
+                let cause = format!(
+                    "run {}, which began later by its clock, has written there in the last 15 s",
+                    run()
+                );
+                Err(SinkError::Retry { tried, cause: cause.into() })
             }
             _ => Err(SinkError::Fatal { tried, cause: format!("it answers {answer:?}").into() }),
         }

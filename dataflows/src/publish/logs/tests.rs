@@ -35,7 +35,7 @@ fn positions(rows: &[Vec<Cell>], column: usize) -> Vec<(Cell, Cell)> {
 }
 
 fn cell(commit: u64, position: u64) -> (Cell, Cell) {
-    (Cell::Unsigned(commit), Cell::Unsigned(position))
+    (Cell::Unsigned(commit), Cell::Identifier(position))
 }
 
 fn dead(commit: u64, position: u64) -> DeadLetterRow {

@@ -53,7 +53,7 @@ pub(super) fn spread(frames: &[String], partitions: i32) -> impl Iterator<Item =
     (0..).zip(frames).map(move |(at, frame): (i32, _)| Produced {
         partition: at % partitions,
         payload: Some(frame.as_bytes()),
-        made: None,
+        ..Produced::default()
     })
 }
 
@@ -141,7 +141,7 @@ fn redundant_producers() {
         topic.produce(order.enumerate().map(|(at, frame)| Produced {
             partition: i32::from(at % 2 == 1),
             payload: Some(frame.as_bytes()),
-            made: None,
+            ..Produced::default()
         }));
         let more = format!("rank = {rank}\nstart = \"earliest\"");
         config += &source(kafka, &format!("k{rank}"), &[topic], &more);

@@ -24,8 +24,11 @@ fn a_job_that_is_killed_makes_its_bars_anew() {
     let topic = Topic::new(kafka, "killed", 2);
     // Received two days ago, a day before the horizon.
     let old = capture.trades[0].replace("BTCUSDT", "OLDUSDT").replace("btcusdt", "oldusdt");
-    let old =
-        Produced { partition: 0, payload: Some(old.as_bytes()), made: Some(now_ms() - 48 * HOUR) };
+    let old = Produced {
+        payload: Some(old.as_bytes()),
+        made: Some(now_ms() - 48 * HOUR),
+        ..Produced::default()
+    };
     topic.produce([old; 50]);
     let half = capture.frames.len() / 2;
     topic.produce(spread(&capture.frames[..half], 2));

@@ -25,7 +25,7 @@ fn what_waits_in_the_topic_does_not_wait_in_memory() {
     topic.produce((0..MESSAGES).map(|at| Produced {
         partition: i32::from(at % 2 == 1),
         payload: Some(trades[at % 100].as_bytes()),
-        made: None,
+        ..Produced::default()
     }));
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -36,6 +36,7 @@ impl Made {
             partition: at as i32 % partitions,
             payload: Some(message.as_bytes()),
             made: Some(self.trade(at).1),
+            ..Produced::default()
         }));
     }
 

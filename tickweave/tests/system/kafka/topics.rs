@@ -7,7 +7,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -26,8 +26,11 @@ pub(super) struct Produced<'a> {
     pub(super) partition: i32,
     /// Without one it is a tombstone.
     pub(super) payload: Option<&'a [u8]>,
-    /// When it was made, in milliseconds; now by default.
+    /// When it was made, in milliseconds; now by default, and −1 for never.
     pub(super) made: Option<i64>,
+    pub(super) key: Option<&'a [u8]>,
+    /// Name and value.
+    pub(super) header: Option<(&'a str, &'a [u8])>,
 }
 
 /// A message as it is read back.
@@ -66,6 +69,19 @@ impl<'a> Topic<'a> {
         topic
     }
 
+    /// Deletes it, and waits until it is gone.
+    pub(super) fn delete(&self) {
+        let deleted =
+            wait(self.admin().delete_topics(&[&self.name], &AdminOptions::new())).unwrap();
+        deleted.into_iter().for_each(|deleted| drop(deleted.unwrap()));
+        let client: BaseConsumer = self.client().create().unwrap();
+        let is_gone = || {
+            let metadata = client.fetch_metadata(Some(&self.name), ANSWER_TIMEOUT).unwrap();
+            metadata.topics()[0].error().map(|_| ())
+        };
+        poll(is_gone, || format!("the end of topic {}", self.name));
+    }
+
     /// Gives it more partitions.
     pub(super) fn grow(&self, partitions: usize) {
         let more = NewPartitions::new(&self.name, partitions);
@@ -82,8 +98,18 @@ impl<'a> Topic<'a> {
 
     /// Produces messages, and waits until the broker has all of them; it may be away for a while.
     pub(super) fn produce<'m>(&self, messages: impl IntoIterator<Item = Produced<'m>>) {
+        self.produce_packed("none", messages);
+    }
+
+    /// Produces messages that are compressed by this codec, as few batches as can be.
+    pub(super) fn produce_packed<'m>(
+        &self,
+        codec: &str,
+        messages: impl IntoIterator<Item = Produced<'m>>,
+    ) {
         let producer: BaseProducer = self
             .client()
+            .set("compression.type", codec)
             .set("enable.idempotence", "true")
             .set("linger.ms", "5")
             .set("batch.num.messages", "2500")
@@ -96,6 +122,11 @@ impl<'a> Topic<'a> {
                 BaseRecord::to(&self.name).partition(message.partition);
             record.payload = message.payload;
             record.timestamp = message.made;
+            record.key = message.key;
+            if let Some((key, value)) = message.header {
+                let header = Header { key, value: Some(value) };
+                record.headers = Some(OwnedHeaders::new().insert(header));
+            }
             while let Err((error, again)) = producer.send(record) {
                 let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
                 assert_eq!(error, full);
@@ -130,6 +161,25 @@ impl<'a> Topic<'a> {
                 producer.abort_transaction(ANSWER_TIMEOUT).unwrap();
             }
         }
+    }
+
+    /// Produces messages in a transaction that stays open until it is committed.
+    pub(super) fn begin<'m>(
+        &self,
+        messages: impl IntoIterator<Item = Produced<'m>>,
+    ) -> BaseProducer {
+        let producer: BaseProducer =
+            self.client().set("transactional.id", &self.name).create().unwrap();
+        producer.init_transactions(ANSWER_TIMEOUT).unwrap();
+        producer.begin_transaction().unwrap();
+        for message in messages {
+            let mut record: BaseRecord<'_, [u8], [u8]> =
+                BaseRecord::to(&self.name).partition(message.partition);
+            record.payload = message.payload;
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(ANSWER_TIMEOUT).unwrap();
+        producer
     }
 
     /// Everything that it has, partition by partition.

@@ -152,7 +152,7 @@ fn uses_of_modules_are_seen() {
         ("operators", "timestamp_buffer", "time"),
         ("operators", "ledger::instrument::records", "ledger::instrument::application"),
         ("connectors", "files::config", "codecs"),
-        ("connectors", "messages::decode", "lines"), // written inline
+        ("connectors", "messages::config", "lines"), // written inline
         ("oracle", "outliers", "history"),
         ("serving", "subscribe::broadcaster", "subscribe::cursor"),
     ] {

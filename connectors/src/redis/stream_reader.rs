@@ -1,0 +1,274 @@
+//! One stream being read.
+
+use std::sync::Arc;
+
+use redis::{Connection, Value};
+
+use super::entry_id::{EntryId, MS_END, SEQUENCE_END};
+use super::lives::{Life, Lives};
+use super::loss_detector::{Loss, LossDetector, StreamInfo};
+use super::reply::{self, Entry};
+use super::server::{RedisFailure, Server, is_interrupted, server_error};
+use super::stream_connection::StreamConnection;
+use crate::messages::{Message, MessageDecoder, Original};
+use crate::source::{Incident, Link, PartitionReader, Progress, Row, SourceError};
+
+/// A server waits this long for entries before it answers that there are none.
+const BLOCK_MS: u64 = 100;
+
+/// A stream being read. While one batch is decoded, the server is at work on the next.
+pub(super) struct StreamReader {
+    pub(super) source: String,
+    pub(super) server: Arc<Server>,
+    pub(super) stream: String,
+    pub(super) payload: Option<Arc<str>>,
+    pub(super) batch: usize,
+    pub(super) decoder: MessageDecoder,
+    pub(super) link: StreamConnection,
+    pub(super) losses: LossDetector,
+    pub(super) lives: Lives,
+    /// The position of the last entry that was read, if positions are no ids any more, since ids begin anew.
+    pub(super) counted: Option<u64>,
+    /// The position of the last entry that was read.
+    pub(super) last: u64,
+    /// Whether the server was asked for what follows the last entry that was read.
+    pub(super) is_asked: bool,
+    /// Whether no entry had ever been added before the first that it was to read.
+    pub(super) from_beginning: bool,
+    /// Whether the last answer held no entry.
+    pub(super) at_end: bool,
+    pub(super) failed: Option<RedisFailure>,
+}
+
+impl PartitionReader for StreamReader {
+    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        if let Some(failure) = self.failed.take() {
+            return Err(server_error(&self.source, &self.server, &self.stream, failure));
+        }
+        self.at_end = false; // unless it is answered so now
+        match self.read_batch(rows) {
+            Ok(()) => {}
+            Err(RedisFailure::Transient(why)) => {
+                self.is_asked = false;
+                self.link.lost(&why);
+            }
+            // Rows that were read before it come first.
+            Err(wrong) => self.failed = Some(wrong),
+        }
+        Ok(Progress::More)
+    }
+
+    fn incidents(&mut self) -> Vec<Incident> {
+        self.link.incidents()
+    }
+
+    fn is_from_beginning(&self) -> bool {
+        self.from_beginning
+    }
+
+    fn position(&self) -> Option<u64> {
+        self.losses.after().position()
+    }
+
+    fn link(&self) -> Option<Link> {
+        let is_up = self.link.is_up();
+        Some(Link { is_up, behind: self.losses.behind(), at_end: is_up && self.at_end, held: None })
+    }
+}
+
+impl StreamReader {
+    fn read_batch(&mut self, rows: &mut Vec<Row>) -> Result<(), RedisFailure> {
+        let Some(connection) = self.link.connection() else { return Ok(()) };
+        if !self.is_asked {
+            ask(connection, &self.stream, self.losses.after(), self.batch)?;
+            self.is_asked = true;
+        }
+        let answers = receive_both(connection);
+        self.is_asked = false;
+        let Some((answer, info)) = answers? else { return Ok(()) };
+
+        let answer = reply::answered(answer)?;
+        let mut entries = reply::entries(&answer)?;
+        let info = reply::stream_info(info)?;
+        match self.lives.look(self.losses.after(), &info) {
+            Life::Same => {}
+            life => {
+                self.begin_anew(life, &info);
+                return Ok(());
+            }
+        }
+        self.at_end = entries.is_empty();
+        let fits = |entry: &&Entry<'_>| self.counted.is_some() || entry.id.position().is_some();
+        let good = entries.iter().take_while(fits).count();
+        let beyond = entries.get(good).map(|entry| entry.id);
+        entries.truncate(good);
+        let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
+        if let Some(loss) = self.losses.take(&ids, &info) {
+            report_loss(&mut self.link, loss, self.losses.after(), self.counted.is_none());
+        }
+        let positions = self.positions(&entries);
+        let mut asked = Ok(());
+        if beyond.is_none()
+            && let Some(connection) = self.link.connection()
+        {
+            asked = ask(connection, &self.stream, self.losses.after(), self.batch);
+            self.is_asked = asked.is_ok();
+        }
+        let payload = self.payload.as_deref();
+        decode(&mut self.decoder, &self.stream, payload, entries.iter().zip(positions), rows);
+        match beyond {
+            None => asked,
+            Some(id) => Err(RedisFailure::Permanent(format!(
+                "entry {id} has an id beyond what positions hold: milliseconds below {MS_END} and a sequence \
+                 below {SEQUENCE_END}"
+            ))),
+        }
+    }
+}
+
+impl StreamReader {
+    /// Goes on with a stream that is not what it was. What was asked for lies behind what had been read, so it is dropped
+    /// and read again.
+    fn begin_anew(&mut self, life: Life, info: &StreamInfo) {
+        let read = self.losses.after();
+        self.counted = Some(self.last);
+        let detail = match life {
+            Life::Earlier(newest) => {
+                self.losses = LossDetector::begin(newest, Some(info.added));
+                format!(
+                    "the server has the stream as it was at entry {newest}, and what had been read goes up to {read}: \
+                     entries after that may be lost; it is read from {newest} on"
+                )
+            }
+            Life::Another | Life::Same => {
+                self.losses = LossDetector::begin(EntryId::ZERO, Some(0));
+                format!(
+                    "the stream was deleted and made anew; entries of the old one after {read} may be lost; the new one \
+                     is read from its beginning"
+                )
+            }
+        };
+        self.link.gap(None, format!("{detail}; positions count on from {}", self.last));
+    }
+
+    /// The positions of entries that were read, and what is remembered of them.
+    fn positions(&mut self, entries: &[Entry<'_>]) -> Vec<u64> {
+        let mut positions = Vec::with_capacity(entries.len());
+        for entry in entries {
+            self.lives.read(entry.id, || entry.print());
+            self.last = match self.counted {
+                Some(last) => last + 1,
+                None => position(entry.id),
+            };
+            self.counted = self.counted.map(|_| self.last);
+            positions.push(self.last);
+        }
+        positions
+    }
+}
+
+/// Asks for the entries after `after`, and how the stream is then. The answers are two.
+fn ask(
+    connection: &mut Connection,
+    stream: &str,
+    after: EntryId,
+    batch: usize,
+) -> Result<(), RedisFailure> {
+    let mut both = redis::pipe();
+    both.cmd("XREAD").arg("COUNT").arg(batch).arg("BLOCK").arg(BLOCK_MS);
+    both.arg("STREAMS").arg(stream).arg(after.to_string());
+    both.cmd("XINFO").arg("STREAM").arg(stream);
+    let sent = connection.send_packed_command(&both.get_packed_pipeline());
+    sent.map_err(|error| RedisFailure::of(&error))
+}
+
+fn receive(connection: &mut Connection) -> Result<Value, RedisFailure> {
+    connection.recv_response().map_err(|error| RedisFailure::of(&error))
+}
+
+/// The answers to both questions; none if the wait for one was interrupted. Then the client drops that answer when it
+/// comes, and both are asked again.
+fn receive_both(connection: &mut Connection) -> Result<Option<(Value, Value)>, RedisFailure> {
+    let mut answered = || match connection.recv_response() {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if is_interrupted(&error) => Ok(None),
+        Err(error) => Err(RedisFailure::of(&error)),
+    };
+    let (answer, info) = (answered()?, answered()?);
+    Ok(answer.zip(info))
+}
+
+pub(super) fn ask_info(
+    link: &mut StreamConnection,
+    stream: &str,
+) -> Result<StreamInfo, RedisFailure> {
+    let Some(connection) = link.connection() else {
+        return Err(RedisFailure::Transient("not connected".to_owned()));
+    };
+    let command = redis::cmd("XINFO").arg("STREAM").arg(stream).get_packed_command();
+    connection.send_packed_command(&command).map_err(|error| RedisFailure::of(&error))?;
+    reply::stream_info(receive(connection)?)
+}
+
+fn decode<'a>(
+    decoder: &mut MessageDecoder,
+    stream: &str,
+    payload: Option<&str>,
+    entries: impl Iterator<Item = (&'a Entry<'a>, u64)>,
+    rows: &mut Vec<Row>,
+) {
+    let mut fields = Vec::new();
+    for (entry, position) in entries {
+        fields.clear();
+        fields.extend(entry.fields());
+        let of = |name: &str| {
+            let found = fields.iter().rev().find(|(own, _)| *own == name.as_bytes());
+            found.map(|(_, value)| *value)
+        };
+        let message = Message {
+            payload: payload.and_then(of),
+            key: None,
+            channel: stream,
+            headers: &of,
+            fields: &fields,
+        };
+        let mut row = decoder.decode(&message, position);
+        if let Some(Row { event: Err(rejection), .. }) = &mut row {
+            let pairs = fields.iter().map(|(name, value)| (*name, Some(*value)));
+            let original = Original::new().text("id", entry.id).pairs("fields", pairs);
+            rejection.original = Some(original.finish());
+        }
+        rows.extend(row);
+    }
+}
+
+/// Reports a loss that was found when everything up to `after` was read.
+fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId, ids_are_positions: bool) {
+    match loss {
+        Loss::Entries { count, between } => {
+            let lost = between.filter(|_| ids_are_positions);
+            let lost = lost.map(|(from, until)| (from.next_position(), position(until) - 1));
+            let place = match between {
+                Some((from, until)) => format!("after {from} and before {until}"),
+                None => format!("before {after}, which had been read"),
+            };
+            let were = if count == 1 { "entry was" } else { "entries were" };
+            link.gap(
+                lost.filter(|(first, last)| first <= last),
+                format!("{count} {were} taken out {place}, and cannot be read"),
+            );
+        }
+        Loss::WentBack(newest) => link.gap(
+            None,
+            format!(
+                "the server has less than it had: the stream's newest id is {newest}, and what had been read goes up \
+                 to {after}; entries after that may be lost"
+            ),
+        ),
+    }
+}
+
+/// The position of an entry, as near as positions go; at least 1.
+pub(super) fn position(id: EntryId) -> u64 {
+    id.position().unwrap_or(u64::MAX).max(1)
+}
