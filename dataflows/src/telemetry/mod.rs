@@ -184,7 +184,9 @@ mod tests {
         metrics.retained(0, 0);
         metrics.view_rows("candles", 0);
         metrics.health("sources", 0);
-        metrics.connection("a", Connection { rows_behind: Some(0), ..Connection::default() });
+        let connection = Connection { rows_behind: Some(0), ..Connection::default() };
+        metrics.connection("a", connection);
+        metrics.partition_connection("a", "0", connection);
         metrics.delivery("bars", "candles", Delivered::default());
         metrics.read_refused("full");
         let text = metrics.render();
