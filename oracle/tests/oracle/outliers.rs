@@ -6,14 +6,24 @@ use oracle::commits::{History, Output};
 use oracle::outliers::Far;
 
 #[test]
-fn a_price_is_held_to_the_closes_of_the_commit_before() {
+fn a_price_is_held_to_the_closes_of_the_minutes_before_its_own() {
     let far = Far { bars: 4, deviations: 3, floor_bps: 100 };
     let mut job = Job::new(History { far, ..patient() });
     // As in the definition.
     let closes = [("10:00:10", 100), ("10:01:10", 102), ("10:02:10", 101), ("10:03:10", 180)];
     let trades: Vec<Event> =
         (1..).zip(closes).map(|(id, (time, price))| new(trade(id, time, price))).collect();
-    assert_eq!(job.apply(&trades, "10:03:10").outliers, [], "there was nothing before");
+    // In one commit each minute is held to those before it; from the third on these are enough.
+    let first = job.apply(&trades, "10:03:10").outliers;
+    let fourth = Outlier {
+        commit: Commit(0),
+        trade: trade(4, "10:03:10", 180),
+        kind: CauseKind::Trade,
+        median: Price(101),
+        deviation: 1,
+        bars: 3,
+    };
+    assert_eq!(first, [fourth]);
     let prices = [97, 98, 104, 105].map(|price| new(trade(price, "10:04:10", price as i64)));
     let record = job.apply(&prices, "10:04:10").outliers;
     let row = |price: i64| Outlier {
