@@ -7,7 +7,7 @@ use dataflows::ingest::recording::{Next, Recording};
 
 use crate::end_to_end::assert_adds_up;
 use crate::end_to_end::binary::{Going, poll, tickweave};
-use crate::end_to_end::http::get;
+use crate::end_to_end::http::{Answer, get};
 use crate::end_to_end::made::Made;
 
 /// Small commits: what operators retain is known when commits are complete, and only so many rows are on
@@ -39,10 +39,10 @@ fn a_live_run_beyond_the_budget_pauses_and_stays_up() {
     let mut run =
         Going::start(folder, &["run", "job.toml", "-w", "2", "--json", "--record", "live.rec"]);
     let address = run.address();
-    let ready = poll(
-        || Some(get(address, "/health/ready")).filter(|answer| answer.status == 503),
-        || "a pause".to_owned(),
-    );
+    // Before its sources are open it is not ready either, for another reason.
+    let is_pause = |answer: &Answer| answer.status == 503 && answer.body.contains("state_bytes");
+    let ready =
+        poll(|| Some(get(address, "/health/ready")).filter(is_pause), || "a pause".to_owned());
     let answer = ready.json();
     assert_eq!(ready.headers["content-type"], "application/health+json");
     assert_eq!(answer["status"], "fail", "{answer}");
