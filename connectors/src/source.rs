@@ -32,6 +32,11 @@ pub struct Decoded<T> {
 }
 
 impl Row {
+    /// The time of its event; none if it was refused or has none.
+    pub fn time(&self) -> Option<EventTime> {
+        self.event.as_ref().ok()?.time()
+    }
+
     /// A row of an entry whose names are all registered, or one that was refused.
     pub fn new(position: u64, event: Result<InputEvent, Box<Rejection>>) -> Row {
         Row { position, event, unknown: None }

@@ -54,8 +54,7 @@ fn names(mut directory: &[u8]) -> Option<Vec<String>> {
         if !directory.starts_with(FILE) || directory.len() < FILE_BYTES {
             return None;
         }
-        let length =
-            |at: usize| usize::from(u16::from_le_bytes([directory[at], directory[at + 1]]));
+        let length = |at: usize| usize::from(u16_at(directory, at));
         let (name, more) = (length(28), length(30) + length(32));
         let name = directory.get(FILE_BYTES..FILE_BYTES + name)?;
         names.push(String::from_utf8_lossy(name).into_owned());
@@ -64,6 +63,12 @@ fn names(mut directory: &[u8]) -> Option<Vec<String>> {
     Some(names)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+/// The little-endian number of two bytes.
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+/// The little-endian number of four bytes.
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

@@ -15,7 +15,7 @@
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
-use super::archive::is_data;
+use super::archive::{is_data, u16_at, u32_at};
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
@@ -205,14 +205,6 @@ impl<R: BufRead> Read for Unzip<R> {
         }
         Ok(0)
     }
-}
-
-fn u16_at(part: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([part[at], part[at + 1]])
-}
-
-fn u32_at(part: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([part[at], part[at + 1], part[at + 2], part[at + 3]])
 }
 
 fn wrong(what: &str) -> io::Error {

@@ -1,5 +1,7 @@
 //! A message that was refused, as it was.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 /// Tells how a message was as a JSON object, whatever its bytes are: bytes are base64.
@@ -91,20 +93,7 @@ impl Original {
 
 /// The standard alphabet, padded (RFC 4648, section 4).
 fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4 {
-            let six = (bits >> (18 - 6 * at)) & 63;
-            text.push(match at <= three.len() {
-                true => char::from(ALPHABET[six as usize]),
-                false => '=',
-            });
-        }
-    }
-    text
+    STANDARD.encode(bytes)
 }
 
 #[cfg(test)]

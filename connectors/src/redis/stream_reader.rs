@@ -124,9 +124,7 @@ impl StreamReader {
             ))),
         }
     }
-}
 
-impl StreamReader {
     /// Goes on with a stream that is not what it was. What was asked for lies behind what had been read, so it is dropped
     /// and read again.
     fn begin_anew(&mut self, life: Life, info: &StreamInfo) {

@@ -48,6 +48,23 @@ pub struct SourceTiming {
     pub partitions: usize,
 }
 
+#[cfg(test)]
+impl SourceTiming {
+    /// Of a source that has a part of its own and is never idle, with this much disorder.
+    pub(crate) fn plain(disorder: Span, partitions: usize) -> SourceTiming {
+        SourceTiming {
+            disorder,
+            idle_after: None,
+            give_up_after: None,
+            coverage: Coverage::All,
+            historic: false,
+            clients: None,
+            is_awaited: false,
+            partitions,
+        }
+    }
+}
+
 /// How far ahead an event time may be.
 #[derive(Clone, Copy, Debug)]
 pub enum Ahead {

@@ -33,8 +33,7 @@ impl RawConfig {
         files.extend(files::holidays(&self.calendar, folder));
         let made = calendars::Made::check(&mut self.calendar, folder)?;
         sources::fill_coverage(&mut self.source);
-        let toml = toml::to_string(&self)
-            .map_err(|error| ConfigError::at("configuration")(error.to_string()))?;
+        let toml = self.written()?;
         let registries = SharedRegistries::new(registries);
         let RawConfig { job, commit, limits, http, instrument, source, sink, rule, .. } = self;
         let accounts = portfolios::Written {
@@ -57,10 +56,15 @@ impl RawConfig {
             Computed { kind, job: &job, limits: &limits, outliers, rules: rule, accounts };
         let (plan, portfolios) = computed.check(timeframes, &calendars, &catalog, &registries)?;
         let http_ingest = sources::http_ingest(&http)?;
-        let with_ingest = http_ingest.is_some();
         let reject_after = span("job.reject_after", &job.reject_after)?;
-        let sources =
-            sources::sources(source, with_ingest, folder, &catalog, reject_after, &registries)?;
+        let sources = sources::sources(
+            source,
+            http_ingest.is_some(),
+            folder,
+            &catalog,
+            reject_after,
+            &registries,
+        )?;
         files.extend(files::of_sources(&sources));
         files::add_sinks(&mut files, &sinks)?;
         let file_order = file_order(commit.file_order.as_deref(), &sources)?;
@@ -94,6 +98,11 @@ impl RawConfig {
             listen: listen(&http.listen)?,
             toml,
         })
+    }
+
+    /// The configuration as TOML, with what was filled in.
+    fn written(&self) -> Result<String, ConfigError> {
+        toml::to_string(self).map_err(|error| ConfigError::at("configuration")(error.to_string()))
     }
 }
 

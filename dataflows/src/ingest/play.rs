@@ -122,9 +122,7 @@ impl StartBarrier {
         }
         barrier.started
     }
-}
 
-impl StartBarrier {
     /// One partition more is there, with this first event time if it has any; the last one starts the playback.
     fn reach(&self, first: Option<EventTime>) {
         let (barrier, changed) = &*self.0;
@@ -172,7 +170,7 @@ impl Player {
         to: &mut impl PacedSink,
     ) -> bool {
         if self.started.is_none() {
-            let first = rows.iter().find_map(|row| row.event.as_ref().ok()?.time());
+            let first = rows.iter().find_map(Row::time);
             if first.is_some() || ended {
                 let is_counted = std::mem::replace(&mut self.has_given_way, true);
                 let Some(started) = self.start.wait(first, is_counted, stop) else { return false };
@@ -182,8 +180,7 @@ impl Player {
         }
         let mut due = Vec::new();
         for mut row in rows {
-            if let (Some(pacer), Ok(event)) = (&mut self.pacer, &row.event)
-                && let Some(time) = event.time()
+            if let (Some(pacer), Some(time)) = (&mut self.pacer, row.time())
                 && !pacer.until(time).is_zero()
             {
                 if !due.is_empty() && !to.send(std::mem::take(&mut due), false) {
@@ -240,7 +237,7 @@ mod tests {
 
     impl PacedSink for Played {
         fn send(&mut self, rows: Vec<Row>, _ended: bool) -> bool {
-            let times = rows.iter().filter_map(|row| row.event.as_ref().ok()?.time());
+            let times = rows.iter().filter_map(Row::time);
             self.0.extend(times.map(|time| time.0));
             true
         }

@@ -80,6 +80,8 @@ pub struct OpenedSource {
     pub read_from: EventTime,
     /// The numbers of its partitions.
     pub partitions: BTreeSet<PartitionId>,
+    /// Whether it reads a pipe.
+    pub is_pipe: bool,
 }
 
 /// How long a live run waits at its start for servers that do not answer.
@@ -117,7 +119,12 @@ impl OpenSources {
                 numbers.insert(PartitionId::of_number(reader.partition as usize));
                 readers.push(ReaderThread { player, ..reader });
             }
-            opened.push(OpenedSource { id: spec.id, read_from: from, partitions: numbers });
+            opened.push(OpenedSource {
+                id: spec.id,
+                read_from: from,
+                partitions: numbers,
+                is_pipe: spec.is_pipe,
+            });
             shared.connections.opened(spec.id.number());
         }
         Ok(OpenSources { sources: found, opened, readers, shared })

@@ -1,5 +1,6 @@
 //! A live run: opens the sources and the ingest API, and sequences commits until a stop.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub fn run_live(
         Err(error) => return Err(error),
     };
     let clock = opened_clock(config, &opened, at);
+    let alignment = (config.alignment, aligned(config, &opened));
     // Reader threads that run already end after a stop.
     let readers = opened.start().inspect_err(|_| stop.set()).map_err(RunError::Thread)?;
     http_ingest.iter().zip(posts).for_each(|(http_ingest, to)| http_ingest.open(to, at));
@@ -58,7 +60,6 @@ pub fn run_live(
             http_ingest.iter().for_each(|http_ingest| http_ingest.committed(binding))
         },
     };
-    let alignment = (config.alignment, aligned(config));
     let input = LiveInput { events, paused: job.paused.clone(), clients, alignment };
     let dispatcher = &mut job.dispatcher;
     let naming = Naming { sources: &names, catalog: &config.catalog };
@@ -106,14 +107,11 @@ fn opened_clock(config: &Config, opened: &OpenSources, at: EventTime) -> CommitC
     let mut timings = config.timings();
     // Of rows from clients no beginning is known, and nothing is missing of a source that is gone.
     let mut read_from = vec![None; timings.len()];
-    for OpenedSource { id, read_from: from, partitions } in opened.opened() {
-        let last = partitions.last().map_or(0, |last| last.number() + 1);
-        timings[id.number()].partitions = last;
+    for OpenedSource { id, read_from: from, partitions, is_pipe } in opened.opened() {
+        let timing = &mut timings[id.number()];
+        timing.partitions = partitions.last().map_or(0, |last| last.number() + 1);
+        timing.is_awaited = !timing.historic && !is_pipe;
         read_from[id.number()] = Some(*from);
-    }
-    for source in &config.sources {
-        let timing = &mut timings[source.id.number()];
-        timing.is_awaited = !timing.historic && !is_pipe(&*source.source);
     }
     let clock = CommitClock::new(timings, config.ahead_live(), at);
     let mut clock = clock.reading_from(ReadFrom::new(read_from));
@@ -125,12 +123,14 @@ fn opened_clock(config: &Config, opened: &OpenSources, at: EventTime) -> CommitC
 }
 
 /// Which sources are aligned, by number: those that have a part of their own and are read as fast as it goes.
-fn aligned(config: &Config) -> Vec<bool> {
+fn aligned(config: &Config, opened: &OpenSources) -> Vec<bool> {
     let mut aligned = vec![false; config.timings().len()];
+    let pipes: BTreeSet<SourceId> =
+        opened.opened().iter().filter(|one| one.is_pipe).map(|one| one.id).collect();
     for source in &config.sources {
         let has_part = source.timing.coverage == Coverage::All && !source.timing.historic;
         aligned[source.id.number()] =
-            has_part && source.play.is_none() && !is_pipe(&*source.source);
+            has_part && source.play.is_none() && !pipes.contains(&source.id);
     }
     aligned
 }

@@ -86,7 +86,7 @@ impl Refusals {
 }
 
 /// The first row that is kept of those refused for a reason: column by column, cut.
-fn example(reason: &str, reader: &BoardReader, catalog: &Catalog) -> Option<String> {
+fn example(reason: &'static str, reader: &BoardReader, catalog: &Catalog) -> Option<String> {
     let view: View = match reason {
         TOO_LATE => TooLateLog::VIEW,
         CONFLICT => ConflictLog::VIEW,
@@ -94,7 +94,7 @@ fn example(reason: &str, reader: &BoardReader, catalog: &Catalog) -> Option<Stri
     };
     let of_reason = view.column("reason").filter(|_| view.name == DeadLetterLog::VIEW.name);
     let found = reader.each_of_log(&view, |cells| {
-        let is_it = of_reason.is_none_or(|column| cells[column] == Cell::Word(reason_word(reason)));
+        let is_it = of_reason.is_none_or(|column| cells[column] == Cell::Word(reason));
         if !is_it {
             return Ok(());
         }
@@ -105,12 +105,6 @@ fn example(reason: &str, reader: &BoardReader, catalog: &Catalog) -> Option<Stri
     });
     let text = found.err()?;
     Some(text.chars().filter(|c| !c.is_control()).take(EXAMPLE_CHARS).collect())
-}
-
-/// The name of a rejection reason as views show it.
-fn reason_word(reason: &str) -> &'static str {
-    let names = RejectionReason::NAMES.into_iter();
-    names.into_iter().find(|name| *name == reason).unwrap_or_default()
 }
 
 /// What helps against rows that are refused for a reason.

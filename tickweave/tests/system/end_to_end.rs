@@ -38,6 +38,21 @@ fn views_in(folder: &Path) -> BTreeMap<String, String> {
     views
 }
 
+/// The file `NAME.csv` of trades of `x:A` as a source of this name; times are in seconds.
+fn file_source(name: &str) -> String {
+    format!(
+        r#"
+[[source]]
+name = "{name}"
+kind = "file"
+paths = ["{name}.csv"]
+instrument = "x:A"
+columns = {{ time = "t", id = "i", price = "p", size = "q" }}
+units = {{ time = "s" }}
+"#
+    )
+}
+
 /// Asserts that two summaries are the same, but for how long it took.
 #[track_caller]
 pub(crate) fn assert_same(what: &str, one: &Value, other: &Value) {

@@ -35,14 +35,8 @@ fn trade_of(instrument: u64, secs: i64) -> InputEvent {
 
 fn timing(partitions: usize) -> SourceTiming {
     SourceTiming {
-        disorder: Span::secs(2),
         idle_after: Some(Span::secs(30)),
-        give_up_after: None,
-        coverage: Coverage::All,
-        historic: false,
-        clients: None,
-        is_awaited: false,
-        partitions,
+        ..SourceTiming::plain(Span::secs(2), partitions)
     }
 }
 

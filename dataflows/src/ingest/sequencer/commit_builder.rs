@@ -152,27 +152,18 @@ mod tests {
     use market::{Catalog, Span};
 
     use super::*;
-    use crate::clock::{Ahead, Coverage, SourceTiming};
+    use crate::clock::{Ahead, SourceTiming};
     use market::NameOrder;
     use rows::PartitionNames;
-
-    fn timing(partitions: usize) -> SourceTiming {
-        SourceTiming {
-            disorder: Span::secs(1),
-            idle_after: None,
-            give_up_after: None,
-            clients: None,
-            is_awaited: false,
-            coverage: Coverage::All,
-            historic: false,
-            partitions,
-        }
-    }
 
     #[test]
     fn control_events_are_in_the_commit_in_which_they_take_effect() {
         let at = EventTime(0);
-        let mut clock = CommitClock::new(vec![timing(2), timing(1)], Ahead::NotAfter(at), at);
+        let mut clock = CommitClock::new(
+            [2, 1].map(|partitions| SourceTiming::plain(Span::secs(1), partitions)).to_vec(),
+            Ahead::NotAfter(at),
+            at,
+        );
         clock.leave_out(0, 0);
         clock.end(1, 0);
         let source = |name: &str| {

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::fs;
 
-use super::assert_same;
 use super::binary::tickweave;
+use super::{assert_same, file_source};
 
 /// Two feeds send the same trades, of which three at a time have one time; text ids, no sequence.
 #[test]
@@ -72,17 +72,7 @@ fn of_two_sources_of_one_rank_the_first_by_name_counts() {
     let source = |name: &str, price: i64| {
         let rows: String = (0..30).map(|n| format!("{},{n},{},1\n", 60 + n, price + n)).collect();
         fs::write(folder.join(format!("{name}.csv")), format!("t,i,p,q\n{rows}")).unwrap();
-        format!(
-            r#"
-[[source]]
-name = "{name}"
-kind = "file"
-paths = ["{name}.csv"]
-instrument = "x:A"
-columns = {{ time = "t", id = "i", price = "p", size = "q" }}
-units = {{ time = "s" }}
-"#
-        )
+        file_source(name)
     };
     let (north, south) = (source("north", 100), source("south", 500));
     let job = "[job]\ntimeframes = [\"1m\"]\n[commit]\nfile_rows = 7\n";

@@ -17,6 +17,7 @@ use operators::{NoStates, StateStore};
 use rows::ViewKind;
 
 use super::binary::{Going, poll};
+use super::file_source;
 use super::http::get;
 use super::made::{Made, Rng};
 
@@ -226,17 +227,7 @@ fn feed(folder: &Path, name: &str, price: i64, is_later: bool) -> String {
         false => format!("t,i,p,q\n{rows}{blank}{blank}77,50,{price},1\n"),
     };
     fs::write(folder.join(format!("{name}.csv")), text).unwrap();
-    format!(
-        r#"
-[[source]]
-name = "{name}"
-kind = "file"
-paths = ["{name}.csv"]
-instrument = "x:A"
-columns = {{ time = "t", id = "i", price = "p", size = "q" }}
-units = {{ time = "s" }}
-"#
-    )
+    file_source(name)
 }
 
 #[test]

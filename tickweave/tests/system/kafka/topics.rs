@@ -144,22 +144,10 @@ impl<'a> Topic<'a> {
         commit: bool,
         messages: impl IntoIterator<Item = Produced<'m>>,
     ) {
-        let producer: BaseProducer =
-            self.client().set("transactional.id", &self.name).create().unwrap();
-        producer.init_transactions(ANSWER_TIMEOUT).unwrap();
-        producer.begin_transaction().unwrap();
-        for message in messages {
-            let mut record: BaseRecord<'_, [u8], [u8]> =
-                BaseRecord::to(&self.name).partition(message.partition);
-            record.payload = message.payload;
-            producer.send(record).map_err(|(error, _)| error).unwrap();
-        }
+        let producer = self.begin(messages);
         match commit {
             true => producer.commit_transaction(ANSWER_TIMEOUT).unwrap(),
-            false => {
-                producer.flush(ANSWER_TIMEOUT).unwrap(); // what is aborted shall have been there
-                producer.abort_transaction(ANSWER_TIMEOUT).unwrap();
-            }
+            false => producer.abort_transaction(ANSWER_TIMEOUT).unwrap(),
         }
     }
 
@@ -178,7 +166,7 @@ impl<'a> Topic<'a> {
             record.payload = message.payload;
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
-        producer.flush(ANSWER_TIMEOUT).unwrap();
+        producer.flush(ANSWER_TIMEOUT).unwrap(); // what is aborted shall have been there, too
         producer
     }
 

@@ -1,7 +1,7 @@
 //! Bare files: their rows in the order of time or of lines, cut into commits by number of rows.
 
 mod file_order;
-mod line_merge;
+mod merge;
 mod partition;
 mod reorder;
 mod sorted_runs;
@@ -21,7 +21,7 @@ use crate::ingest::play::Pacer;
 use crate::ingest::stop::Stop;
 use crate::ingest::system_time::now;
 
-use line_merge::LineMerge;
+use merge::Merge;
 use sorted_runs::SortedRuns;
 use time_merge::TimeMerge;
 
@@ -57,7 +57,7 @@ struct PlacedRow {
 
 /// Rows in one order.
 enum OrderedRows {
-    Lines(LineMerge),
+    Lines(Merge<u64>),
     Reordered(TimeMerge),
     Sorted(SortedRuns),
 }
@@ -81,14 +81,14 @@ pub fn sequence_files(
     let mut builder = CommitBuilder::new(clock, naming);
     let mut rows = OrderedRows::of(partitions, reading, &mut builder, stop)?;
     while let Some(PlacedRow { time, place: (source, partition), row }) = rows.next(&mut builder)? {
-        let paced = row.event.as_ref().ok().and_then(|event| event.time());
-        if stop.is_set() || !waited(&mut pacer, paced, stop) {
+        let own = row.time();
+        if stop.is_set() || !waited(&mut pacer, own, stop) {
             break;
         }
         if rows.is_by_time() {
             builder.clock.reach(time);
         }
-        future.note(&row);
+        future.note(row.position, own);
         builder.add(source, partition, row);
         if builder.rows() >= commit_rows {
             let at = builder.clock.newest();
@@ -122,11 +122,10 @@ impl FutureRows {
         FutureRows { now, count: 0, first: None }
     }
 
-    fn note(&mut self, row: &Row) {
-        let time = row.event.as_ref().ok().and_then(|event| event.time());
+    fn note(&mut self, position: u64, time: Option<EventTime>) {
         if let Some(time) = time.filter(|time| *time > self.now) {
             self.count += 1;
-            self.first.get_or_insert((row.position, time));
+            self.first.get_or_insert((position, time));
         }
     }
 
@@ -153,7 +152,7 @@ impl OrderedRows {
         stop: &Stop,
     ) -> Result<OrderedRows, SequencerError> {
         Ok(match reading {
-            FileReading::Lines => OrderedRows::Lines(LineMerge::new(partitions)),
+            FileReading::Lines => OrderedRows::Lines(Merge::new(partitions)),
             FileReading::Reordered => {
                 OrderedRows::Reordered(TimeMerge::new(partitions, REORDERED_ROWS))
             }
@@ -173,7 +172,9 @@ impl OrderedRows {
         builder: &mut CommitBuilder<'_>,
     ) -> Result<Option<PlacedRow>, SequencerError> {
         match self {
-            OrderedRows::Lines(rows) => Ok(rows.next(builder)),
+            OrderedRows::Lines(rows) => {
+                Ok(rows.next(&mut |source, event| builder.apply(source, event)))
+            }
             OrderedRows::Reordered(rows) => rows.next(builder),
             OrderedRows::Sorted(rows) => rows.next().map_err(SequencerError::NotSorted),
         }

@@ -3,7 +3,7 @@
 use connectors::Row;
 use market::EventTime;
 
-use super::FilePlace;
+use super::{FilePlace, PlacedRow};
 use crate::ingest::event_queues::EventReceiver;
 use crate::ingest::input::{ControlEvent, SourceEvent};
 
@@ -28,9 +28,13 @@ impl FilePartition {
         partitions.into_iter().map(merged).collect()
     }
 
-    /// The next row; waits for the partition's reader thread if need be. None if there is none, also if the reader
-    /// thread was stopped before the end. Hands on what else the thread reports.
-    pub(super) fn head(&mut self, control: &mut impl FnMut(ControlEvent)) -> Option<&Row> {
+    /// The position of the next row, and the time at which it stands in the order of time; waits for the partition's
+    /// reader thread if need be. None if there is none, also if the reader thread was stopped before the end. Hands on
+    /// what else the thread reports.
+    pub(super) fn head(
+        &mut self,
+        control: &mut impl FnMut(ControlEvent),
+    ) -> Option<(u64, EventTime)> {
         while self.rows.as_slice().is_empty() {
             match self.events.recv()?.1 {
                 SourceEvent::Rows { rows, .. } => self.rows = rows.into_iter(),
@@ -44,28 +48,14 @@ impl FilePartition {
                 }
             }
         }
-        self.rows.as_slice().first()
-    }
-
-    /// The time at which the next row stands in the order of time, as [`FilePartition::head`].
-    pub(super) fn head_time(
-        &mut self,
-        control: &mut impl FnMut(ControlEvent),
-    ) -> Option<EventTime> {
-        let before = self.time;
-        let row = self.head(control)?;
-        Some(row.event.as_ref().ok().and_then(|event| event.time()).unwrap_or(before))
+        let row = self.rows.as_slice().first()?;
+        Some((row.position, row.time().unwrap_or(self.time)))
     }
 
     /// Takes the next row, if it is at hand.
-    pub(super) fn take(&mut self) -> Option<Row> {
-        self.rows.next()
-    }
-
-    /// Takes the next row, if it is at hand, with the time at which it stands.
-    pub(super) fn take_placed(&mut self) -> Option<(EventTime, Row)> {
+    pub(super) fn take(&mut self) -> Option<PlacedRow> {
         let row = self.rows.next()?;
-        self.time = row.event.as_ref().ok().and_then(|event| event.time()).unwrap_or(self.time);
-        Some((self.time, row))
+        self.time = row.time().unwrap_or(self.time);
+        Some(PlacedRow { time: self.time, place: self.place, row })
     }
 }

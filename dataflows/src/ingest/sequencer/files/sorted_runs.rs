@@ -48,12 +48,12 @@ impl SortedRuns {
         let mut spilled = SpillFile::default();
         let mut control = Vec::new();
         for mut partition in FilePartition::all(partitions) {
-            let place = partition.place;
-            let mut reported = |event| control.push((place.0, event));
+            let source = partition.place.0;
+            let mut reported = |event| control.push((source, event));
             while !stop.is_set() && partition.head(&mut reported).is_some() {
-                let Some((time, mut row)) = partition.take_placed() else { break };
-                builder.register(&mut row);
-                block.push(PlacedRow { time, place, row });
+                let Some(mut row) = partition.take() else { break };
+                builder.register(&mut row.row);
+                block.push(row);
                 if block.len() >= rows_max {
                     block.sort_unstable();
                     spilled.write(block.drain(..))?;

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use rows::PartitionNames;
 
 use super::*;
-use crate::clock::{Ahead, Coverage, SourceTiming};
+use crate::clock::{Ahead, SourceTiming};
 use crate::ingest::event_queues::event_queue;
 use crate::ingest::input::{ControlEvent, SourceEvent};
 use crate::ingest::sequencer::SourceNames;
@@ -44,16 +44,7 @@ fn queues(partitions: &[Times]) -> Vec<(FilePlace, EventReceiver)> {
 }
 
 fn with_builder<T>(partitions: usize, test: impl FnOnce(&mut CommitBuilder<'_>) -> T) -> T {
-    let timing = SourceTiming {
-        disorder: Span::secs(1),
-        idle_after: None,
-        give_up_after: None,
-        clients: None,
-        is_awaited: false,
-        coverage: Coverage::All,
-        historic: false,
-        partitions,
-    };
+    let timing = SourceTiming::plain(Span::secs(1), partitions);
     let clock = CommitClock::new(vec![timing], Ahead::NotAfter(EventTime::END), EventTime::NEVER);
     let partitions = PartitionNames::one("p");
     let source = SourceNames { name: "a".to_owned(), rank: 0, order: NameOrder(0), partitions };
@@ -103,8 +94,8 @@ proptest! {
     #[test]
     fn rows_in_the_order_of_lines_are_those_of_a_sort(partitions in partitions()) {
         let want = sorted(&partitions, |_, partition, position| (position, partition));
-        let mut merge = LineMerge::new(queues(&partitions));
-        let rows = with_builder(partitions.len(), |builder| all(|| Ok(merge.next(builder))));
+        let mut merge = Merge::<u64>::new(queues(&partitions));
+        let rows = with_builder(partitions.len(), |builder| all(|| Ok(merge.next(&mut |source, event| builder.apply(source, event)))));
         prop_assert_eq!(rows.unwrap(), want);
     }
 
