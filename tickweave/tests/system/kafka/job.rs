@@ -81,6 +81,11 @@ impl Job {
         rows
     }
 
+    /// The rows of a view and what the job has said so far, for messages.
+    pub(super) fn state(&self, view: &str) -> String {
+        format!("{view}: {:#?}\n{}", self.rows(view), self.run.stderr_text())
+    }
+
     /// A column of the provider of this name.
     pub(super) fn provider(&self, name: &str, column: &str) -> Value {
         let rows = self.rows("providers");
@@ -94,10 +99,7 @@ impl Job {
         view: &str,
         mut is_right: impl FnMut(&[Value]) -> bool,
     ) -> Vec<Value> {
-        poll(
-            || Some(self.rows(view)).filter(|rows| is_right(rows)),
-            || format!("{view}: {:#?}\n{}", self.rows(view), self.run.stderr_text()),
-        )
+        poll(|| Some(self.rows(view)).filter(|rows| is_right(rows)), || self.state(view))
     }
 
     /// The largest amount of memory that it has held so far, in bytes.

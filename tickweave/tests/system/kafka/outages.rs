@@ -76,7 +76,15 @@ fn a_broker_that_is_away_in_a_catch_up_delays_and_loses_nothing() {
             // The small batches take long on a busy machine, but each comes within the bound of a poll.
             while read() < made.count as u64 {
                 let before = read();
-                poll(|| (read() > before).then_some(()), || before.to_string());
+                poll(
+                    || (read() > before).then_some(()),
+                    || {
+                        format!(
+                            "{outage}, {workers} workers: {before} rows: {}",
+                            job.state("providers")
+                        )
+                    },
+                );
             }
             assert_eq!(read(), made.count as u64, "{outage}: read twice");
             job.wait_for_rows("providers", |_| job.provider("k", "rows_behind") == 0);
