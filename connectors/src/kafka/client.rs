@@ -1,7 +1,7 @@
 //! The connection of a source to its brokers, shared by all partitions, and the status that it reports.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::brokers::KnownBrokers;
 use super::config::Plan;
 use super::lock;
 use super::properties::refused;
@@ -23,18 +24,33 @@ use super::topic_id::{report_topic_ids, topic_id};
 #[derive(Clone)]
 pub(super) struct Client(pub(super) Arc<BaseConsumer<Context>>);
 
+/// The client of a source, made when it is first needed and made anew once it is of no use any more.
+pub(super) struct Connection {
+    plan: Plan,
+    client: Mutex<Option<Client>>,
+}
+
 /// What the client library reports, kept for readers.
 #[derive(Default)]
 pub(super) struct Context {
-    partitions: Mutex<BTreeMap<(String, i32), Arc<PartitionStatus>>>,
+    tracked: Arc<Tracked>,
     /// Why a broker could not be reached, as last reported.
     reason: Mutex<String>,
     /// A broker may hold back its answer so long, because nothing has come: `fetch.wait.max.ms`.
     fetch_wait: Duration,
-    /// The ids of topics, as last reported.
-    topic_ids: Mutex<HashMap<String, String>>,
     /// How many commits of offsets were asked for, and how many were answered, which is in that order.
     commits: (AtomicU64, AtomicU64),
+    brokers: KnownBrokers,
+    /// Whether it has failed for good.
+    failed: AtomicBool,
+}
+
+/// What is known of partitions and topics; a client that is made anew takes it over.
+#[derive(Default)]
+struct Tracked {
+    partitions: Mutex<BTreeMap<(String, i32), Arc<PartitionStatus>>>,
+    /// The ids of topics, as last reported.
+    topic_ids: Mutex<HashMap<String, String>>,
 }
 
 /// How often offsets are committed to the group.
@@ -44,13 +60,35 @@ const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// The longest wait for the answer to the last commit of an offset.
 const LAST_COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
+impl Connection {
+    pub(super) fn new(plan: Plan) -> Connection {
+        Connection { plan, client: Mutex::default() }
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The client, which can be used.
+    pub(super) fn client(&self) -> Result<Client, String> {
+        let mut current = lock(&self.client);
+        let before = match &*current {
+            Some(client) if client.is_usable() => return Ok(client.clone()),
+            Some(unusable) => Arc::clone(&unusable.0.context().tracked),
+            None => Arc::default(),
+        };
+        Ok(current.insert(Client::new(&self.plan, before)?).clone())
+    }
+}
+
 impl Client {
     /// Makes the client; connecting goes on by itself.
-    pub(super) fn new(plan: &Plan) -> Result<Client, String> {
+    fn new(plan: &Plan, tracked: Arc<Tracked>) -> Result<Client, String> {
         let mut config = plan.client()?;
         report_topic_ids(&mut config);
-        let consumer: BaseConsumer<Context> =
-            config.create_with_context(Context::new(&config)).map_err(|error| refused(&error))?;
+        let consumer: BaseConsumer<Context> = config
+            .create_with_context(Context::new(&config, tracked))
+            .map_err(|error| refused(&error))?;
         let consumer = Arc::new(consumer);
         let (weak, commits_offsets) = (Arc::downgrade(&consumer), plan.group.is_some());
         let thread = thread::Builder::new().name("kafka".to_owned());
@@ -60,17 +98,28 @@ impl Client {
         Ok(Client(consumer))
     }
 
+    /// Whether it can be used: it has not failed for good, and knows a broker to ask.
+    pub(super) fn is_usable(&self) -> bool {
+        let context = self.0.context();
+        !context.failed.load(Ordering::Relaxed) && !context.brokers.is_empty()
+    }
+
+    /// Notes that it has failed for good.
+    pub(super) fn note_failed(&self) {
+        self.0.context().failed.store(true, Ordering::Relaxed);
+    }
+
     /// Tracks a partition: from now on reports about it update the returned status.
     pub(super) fn track(&self, topic: &str, partition: i32) -> Arc<PartitionStatus> {
         let status = Arc::new(PartitionStatus::default());
-        let mut partitions = lock(&self.0.context().partitions);
+        let mut partitions = lock(&self.0.context().tracked.partitions);
         partitions.insert((topic.to_owned(), partition), Arc::clone(&status));
         status
     }
 
     /// Notes that a topic has so many partitions, none if it does not exist; gives whether any is tracked.
     pub(super) fn note_partitions(&self, topic: &str, count: usize) -> bool {
-        let partitions = lock(&self.0.context().partitions);
+        let partitions = lock(&self.0.context().tracked.partitions);
         let own = partitions.iter().filter(|((name, _), _)| name == topic);
         own.map(|((_, number), status)| {
             let is_there = usize::try_from(*number).is_ok_and(|number| number < count);
@@ -82,7 +131,7 @@ impl Client {
 
     /// Whether brokers give topics ids, by which one that was made anew is known.
     pub(super) fn knows_id(&self, topic: &str) -> bool {
-        lock(&self.0.context().topic_ids).contains_key(topic)
+        lock(&self.0.context().tracked.topic_ids).contains_key(topic)
     }
 
     /// Commits the offset of a partition to the group, and waits a moment for the answer.
@@ -165,7 +214,7 @@ fn poll_events(consumer: &Weak<BaseConsumer<Context>>, commits_offsets: bool) {
 
 fn commit_offsets(consumer: &BaseConsumer<Context>, before: &mut BTreeMap<(String, i32), i64>) {
     let mut list = TopicPartitionList::new();
-    for (partition, status) in lock(&consumer.context().partitions).iter() {
+    for (partition, status) in lock(&consumer.context().tracked.partitions).iter() {
         let Some(read_to) = status.read_to() else { continue };
         if before.insert(partition.clone(), read_to) != Some(read_to) {
             let (topic, number) = partition;
@@ -188,17 +237,17 @@ fn commit(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> Option
 
 impl Context {
     /// For a client that is made of `config`.
-    fn new(config: &ClientConfig) -> Context {
+    fn new(config: &ClientConfig, tracked: Arc<Tracked>) -> Context {
         let wait = config.get("fetch.wait.max.ms").and_then(|ms| ms.parse().ok());
         let fetch_wait = Duration::from_millis(wait.unwrap_or(500)); // the library's own default
-        Context { fetch_wait, ..Context::default() }
+        Context { tracked, fetch_wait, ..Context::default() }
     }
 
     /// Notes the id of a topic; if it had another one, it was deleted and made anew.
     fn note_topic_id(&self, topic: &str, id: &str) {
-        let before = lock(&self.topic_ids).insert(topic.to_owned(), id.to_owned());
+        let before = lock(&self.tracked.topic_ids).insert(topic.to_owned(), id.to_owned());
         if before.is_some_and(|before| before != id) {
-            let partitions = lock(&self.partitions);
+            let partitions = lock(&self.tracked.partitions);
             let own = partitions.iter().filter(|((name, _), _)| name == topic);
             for (_, status) in own {
                 status.note_made_anew();
@@ -211,8 +260,12 @@ impl ClientContext for Context {
     fn stats_raw(&self, statistics: &[u8]) {
         // Statistics that cannot be parsed are ignored.
         let Ok(report) = serde_json::from_slice::<Statistics<'_>>(statistics) else { return };
+        self.brokers.note(&report);
+        if self.brokers.is_empty() {
+            return; // partitions are down since the report before, and another client speaks of them from now on
+        }
         let answer_within = ANSWER_TIMEOUT + self.fetch_wait;
-        for ((topic, partition), status) in lock(&self.partitions).iter() {
+        for ((topic, partition), status) in lock(&self.tracked.partitions).iter() {
             status.take(&report, topic, *partition, answer_within);
         }
     }
@@ -262,7 +315,7 @@ mod tests {
     fn a_partition_is_up_while_its_leader_is_reached() {
         let context = Context::default();
         let status = Arc::new(PartitionStatus::default());
-        lock(&context.partitions).insert(("t".to_owned(), 0), Arc::clone(&status));
+        lock(&context.tracked.partitions).insert(("t".to_owned(), 0), Arc::clone(&status));
         context.stats_raw(statistics("CONNECT", -1).as_bytes());
         assert!(status.is_up(), "the library does not know the leader of a partition at first");
         assert_eq!(status.high(), Some(5), "what is committed");
@@ -282,7 +335,7 @@ mod tests {
         let line = |from: &str, to: &str| format!("Topic t changed id from {from} to {to}");
         let context = Context::default();
         let status = Arc::new(PartitionStatus::default());
-        lock(&context.partitions).insert(("t".to_owned(), 0), Arc::clone(&status));
+        lock(&context.tracked.partitions).insert(("t".to_owned(), 0), Arc::clone(&status));
         for (from, to, times) in [("-", "one", 0), ("-", "one", 0), ("one", "two", 1)] {
             context.log(RDKafkaLogLevel::Debug, "METADATA", &line(from, to));
             assert_eq!(status.made_anew(), times, "{from} to {to}");

@@ -25,6 +25,7 @@
 //!
 //! Reading order: [`config`] → `client` (`status`, `topic_id`) → `place` → `newest` → `reader` → `recover`. [`sink`] writes to topics.
 
+mod brokers;
 mod client;
 pub mod config;
 mod newest;
@@ -53,7 +54,7 @@ use crate::source::{
 };
 pub use producer::KafkaProducer;
 
-use client::Client;
+use client::{Client, Connection};
 use config::Plan;
 use newest::{Looked, Newest};
 use place::{ASK_TIMEOUT, Begin, RetainedRange, asked, first_at, is_retryable};
@@ -62,9 +63,7 @@ use reader::KafkaReader;
 /// Topics of a cluster.
 pub struct KafkaSource {
     name: Arc<str>,
-    plan: Plan,
-    /// Made when it is first needed.
-    client: Mutex<Option<Client>>,
+    connection: Arc<Connection>,
 }
 
 impl TypedSource for KafkaSource {
@@ -77,7 +76,8 @@ impl TypedSource for KafkaSource {
     ) -> Result<KafkaSource, SourceError> {
         match Plan::check(config, &context) {
             Ok(plan) => {
-                Ok(KafkaSource { name: context.name.into(), plan, client: Mutex::default() })
+                let connection = Arc::new(Connection::new(plan));
+                Ok(KafkaSource { name: context.name.into(), connection })
             }
             Err(problem) => Err(SourceError::Config { name: context.name, problem }),
         }
@@ -98,7 +98,7 @@ impl Source for KafkaSource {
     fn discover(&self) -> Result<Vec<u32>, SourceError> {
         let client = self.client()?;
         let mut found = Vec::new();
-        for (at, topic) in (0..).zip(self.plan.topics.iter()) {
+        for (at, topic) in (0..).zip(self.plan().topics.iter()) {
             let about = || format!("partitions of {topic}");
             let metadata = client.0.fetch_metadata(Some(topic), ASK_TIMEOUT);
             let metadata = metadata.map_err(|error| self.no_answer(&client, &about(), &error))?;
@@ -143,7 +143,7 @@ impl Source for KafkaSource {
     }
 
     fn start(&self) -> Start {
-        self.plan.start
+        self.plan().start
     }
 
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
@@ -194,11 +194,12 @@ impl Source for KafkaSource {
             partition_name: name,
             topic: topic.to_owned(),
             partition: number,
-            decoder: MessageDecoder::new(&self.plan.messages, &partition),
+            connection: Arc::clone(&self.connection),
+            decoder: MessageDecoder::new(&self.plan().messages, &partition),
             client,
             queue,
             status,
-            commits: self.plan.group.is_some(),
+            commits: self.plan().group.is_some(),
             next,
             base: 0,
             made_anew,
@@ -257,23 +258,20 @@ impl KafkaSource {
     fn place_of(&self, partition: u32) -> (&str, i32) {
         let topics = self.topics();
         let topic = usize::try_from(partition % topics).ok();
-        let topic = topic.and_then(|at| self.plan.topics.get(at)).map_or("", String::as_str);
+        let topic = topic.and_then(|at| self.plan().topics.get(at)).map_or("", String::as_str);
         (topic, i32::try_from(partition / topics).unwrap_or(i32::MAX))
     }
 
     fn topics(&self) -> u32 {
-        u32::try_from(self.plan.topics.len()).unwrap_or(u32::MAX).max(1)
+        u32::try_from(self.plan().topics.len()).unwrap_or(u32::MAX).max(1)
+    }
+
+    fn plan(&self) -> &Plan {
+        self.connection.plan()
     }
 
     fn client(&self) -> Result<Client, SourceError> {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*client {
-            Some(client) => Ok(client.clone()),
-            None => {
-                let made = Client::new(&self.plan).map_err(|problem| self.wrong(problem))?;
-                Ok(client.insert(made).clone())
-            }
-        }
+        self.connection.client().map_err(|problem| self.wrong(problem))
     }
 
     fn wrong(&self, problem: String) -> SourceError {
@@ -281,7 +279,7 @@ impl KafkaSource {
     }
 
     fn no_answer(&self, client: &Client, about: &str, error: &KafkaError) -> SourceError {
-        let (servers, detail) = (&self.plan.servers, client.describe(error));
+        let (servers, detail) = (&self.plan().servers, client.describe(error));
         SourceError::Server {
             name: self.name.to_string(),
             problem: format!("asked {servers} for {about}: {detail}"),

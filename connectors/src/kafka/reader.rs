@@ -8,7 +8,7 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 
-use super::client::{Client, Context};
+use super::client::{Client, Connection, Context};
 use super::skip::Skip;
 use super::status::{HeldBack, PartitionStatus};
 use crate::messages::{Message, MessageDecoder, Original};
@@ -24,6 +24,7 @@ pub(super) struct KafkaReader {
     pub(super) partition_name: String,
     pub(super) topic: String,
     pub(super) partition: i32,
+    pub(super) connection: Arc<Connection>,
     pub(super) client: Client,
     pub(super) queue: PartitionQueue<Context>,
     pub(super) status: Arc<PartitionStatus>,
@@ -84,6 +85,10 @@ impl PartitionReader for KafkaReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
         self.report_link();
         self.report_held();
+        if !self.client.is_usable() {
+            self.renew_client()?;
+            return Ok(Progress::More);
+        }
         if self.status.made_anew() != self.made_anew {
             self.begin_anew();
             return Ok(Progress::More);
@@ -177,6 +182,7 @@ impl KafkaReader {
             return Ok(());
         }
         if let KafkaError::MessageConsumptionFatal(_) = error {
+            self.client.note_failed();
             return Err(self.cannot(self.client.describe(error)));
         }
         self.at_end = false;

@@ -20,6 +20,16 @@ const END_ATTEMPTS_MAX: u32 = 10;
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl KafkaReader {
+    /// Reads on with another client, since this one cannot be used any more.
+    pub(super) fn renew_client(&mut self) -> Result<(), SourceError> {
+        let client = self.connection.client().map_err(|problem| self.cannot(problem))?;
+        let queue = client.0.split_partition_queue(&self.topic, self.partition);
+        self.queue = queue.ok_or_else(|| self.cannot("it has no queue"))?;
+        self.client = client;
+        self.at_end = false;
+        self.assign()
+    }
+
     /// Continues with the oldest message there is, and reports what was lost. A partition that ends before what was read
     /// begins anew.
     pub(super) fn seek(&mut self) -> Result<(), SourceError> {

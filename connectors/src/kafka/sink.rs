@@ -19,6 +19,8 @@
 //!
 //! A topic that is deleted and made anew gets everything anew, as a `resync`.
 //!
+//! A producer that knows no broker any more (`KnownBrokers` says when that is) is made anew before the next batch.
+//!
 //! A batch counts as delivered when the brokers have confirmed all of it (`acks = all`, idempotent). Nothing else is
 //! kept here: messages in flight are those of one batch.
 
@@ -36,9 +38,11 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::brokers::KnownBrokers;
 use super::config::{check_topic, checked_servers};
 use super::lock;
 use super::properties::{Owned, Properties, refused};
+use super::status::Statistics;
 use super::topic_id::{report_topic_ids, topic_id};
 use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
@@ -67,6 +71,8 @@ pub struct KafkaSink {
 
 /// Writes to one topic.
 struct TopicWriter {
+    /// What producers are made of.
+    config: ClientConfig,
     producer: BaseProducer<DeliveryOutcome>,
     tried: String,
     topic: String,
@@ -83,6 +89,7 @@ pub(super) struct DeliveryOutcome {
     topic_id: Mutex<Option<String>>,
     /// Whether the topic was made anew since that was last asked.
     made_anew: AtomicBool,
+    brokers: KnownBrokers,
 }
 
 /// What the contract of sinks needs to be as it is.
@@ -144,11 +151,15 @@ impl Sink for KafkaSink {
             config.set(name, value);
         }
         self.properties.set(&mut config).map_err(wrong)?;
-        config.set("bootstrap.servers", &self.servers).set("enable.idempotence", "true");
+        config
+            .set("bootstrap.servers", &self.servers)
+            .set("enable.idempotence", "true")
+            .set("statistics.interval.ms", "1000");
         report_topic_ids(&mut config);
         let producer = config.create_with_context(DeliveryOutcome::default());
         let topic = self.topic.replace("{view}", view);
         Ok(Box::new(TopicWriter {
+            config,
             producer: producer.map_err(|error| wrong(refused(&error)))?,
             tried: format!("cannot write to {topic} of {}", self.servers),
             topic,
@@ -159,6 +170,7 @@ impl Sink for KafkaSink {
 
 impl SinkWriter for TopicWriter {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<(), SinkError> {
+        self.renew_producer()?;
         let (commit, at) = (batch.commit.0.to_string(), batch.at.rfc3339());
         let kind = match batch.kind {
             BatchKind::Snapshot => "snapshot",
@@ -187,11 +199,26 @@ impl SinkWriter for TopicWriter {
 
     fn check(&mut self, _run: &str, _commit: Commit) -> Result<(), SinkError> {
         self.producer.poll(Duration::ZERO);
+        self.renew_producer()?;
         self.check_topic()
     }
 }
 
 impl TopicWriter {
+    /// Makes the producer anew if it knows no broker any more. Nothing is in flight: a batch is waited for, and what
+    /// did not arrive comes again.
+    fn renew_producer(&mut self) -> Result<(), SinkError> {
+        let before = self.producer.context();
+        if !before.brokers.is_empty() {
+            return Ok(());
+        }
+        let topic_id = Mutex::new(lock(&before.topic_id).clone());
+        let outcome = DeliveryOutcome { topic_id, ..DeliveryOutcome::default() };
+        let producer = self.config.create_with_context(outcome);
+        self.producer = producer.map_err(|error| self.failed(error))?;
+        Ok(())
+    }
+
     /// Hands a record over; waits while the buffer is full.
     fn send(&self, record: &SinkRecord, headers: &OwnedHeaders) -> Result<(), KafkaError> {
         let value = value(record, self.encoding);
@@ -292,6 +319,13 @@ impl ClientContext for DeliveryOutcome {
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             *lock(&self.reason) = reason.to_owned();
+        }
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        // Statistics that cannot be parsed are ignored.
+        if let Ok(report) = serde_json::from_slice::<Statistics<'_>>(statistics) {
+            self.brokers.note(&report);
         }
     }
 

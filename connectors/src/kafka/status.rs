@@ -159,6 +159,9 @@ struct Broker<'a> {
     nodeid: i32,
     #[serde(borrow)]
     state: Cow<'a, str>,
+    /// How it is known: `configured`, `learned`, or `logical`, which is a part that a broker has to play.
+    #[serde(borrow, default)]
+    source: Cow<'a, str>,
     /// Requests that wait for an answer.
     #[serde(default)]
     waitresp_cnt: u64,
@@ -178,6 +181,13 @@ struct Partition {
     leader: i32,
     hi_offset: i64,
     ls_offset: i64,
+}
+
+impl Statistics<'_> {
+    /// Whether the client knows any broker.
+    pub(super) fn knows_brokers(&self) -> bool {
+        self.brokers.values().any(|broker| !matches!(&*broker.source, "logical" | "internal"))
+    }
 }
 
 impl Broker<'_> {
@@ -235,7 +245,9 @@ mod tests {
             (1, -1, false),
         ] {
             let state = Cow::Borrowed("UP");
-            let broker = Broker { nodeid: 1, state, waitresp_cnt: waiting, rxidle: idle_us };
+            let source = Cow::Borrowed("learned");
+            let broker =
+                Broker { nodeid: 1, state, source, waitresp_cnt: waiting, rxidle: idle_us };
             assert_eq!(broker.is_unresponsive(within), is_unresponsive, "{waiting} {idle_us}");
         }
     }

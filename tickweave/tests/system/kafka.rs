@@ -3,6 +3,7 @@
 mod capture;
 mod crashes;
 mod faults;
+mod forgotten;
 mod job;
 mod limits;
 mod made;

@@ -29,9 +29,14 @@ impl Made {
         )
     }
 
+    /// All of them, as messages.
+    pub(super) fn messages(&self) -> Vec<String> {
+        (0..self.count).map(|at| self.message(at)).collect()
+    }
+
     /// Produces all of them, received when they happened, to the partitions of a topic in turn.
     pub(super) fn produce(&self, topic: &Topic<'_>, partitions: i32) {
-        let messages: Vec<String> = (0..self.count).map(|at| self.message(at)).collect();
+        let messages = self.messages();
         topic.produce(messages.iter().enumerate().map(|(at, message)| Produced {
             partition: at as i32 % partitions,
             payload: Some(message.as_bytes()),
