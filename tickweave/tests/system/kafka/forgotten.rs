@@ -4,9 +4,9 @@
 //! The moment is short and comes by chance, so a proxy between job and broker makes it: it empties one list of brokers
 //! in an answer that is real otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -22,29 +22,40 @@ const METADATA: (i16, i16) = (3, 9);
 /// The key of requests for the broker that plays a part, whose answers name an address as well.
 const FIND_COORDINATOR: i16 = 10;
 
-/// Which clients are to hear of no broker, by `client.id`; one that has heard it is not in it any more.
-type Armed = Arc<Mutex<Vec<&'static str>>>;
+/// What clients hear, by `client.id`.
+#[derive(Default)]
+struct ProxyState {
+    /// Whether answers name no broker now.
+    is_now: bool,
+    /// Who has heard such an answer.
+    heard: BTreeSet<String>,
+    /// The connections of clients.
+    connections: Vec<TcpStream>,
+}
+
+type SharedState = Arc<Mutex<ProxyState>>;
 
 /// What was asked on a connection, by the number of the question: its key, its version and the client.
 type Asked = Arc<Mutex<BTreeMap<[u8; 4], (i16, i16, String)>>>;
 
 /// Begins a proxy of a broker; gives its address. It ends with the process.
-fn proxy(broker: &str, armed: &Armed) -> String {
+fn proxy(broker: &str, state: &SharedState) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let port = broker.rsplit_once(':').unwrap().1.parse().unwrap();
     let ports = [port, address.port()];
-    let (broker, armed) = (broker.to_owned(), Arc::clone(armed));
+    let (broker, state) = (broker.to_owned(), Arc::clone(state));
     thread::spawn(move || {
         for client in listener.incoming() {
             let (client, broker) = (client.unwrap(), TcpStream::connect(&broker).unwrap());
+            state.lock().unwrap().connections.push(client.try_clone().unwrap());
             let (back, answers) = (client.try_clone().unwrap(), broker.try_clone().unwrap());
             let asked = Asked::default();
-            let (armed, asking) = (Arc::clone(&armed), Arc::clone(&asked));
+            let (state, asking) = (Arc::clone(&state), Arc::clone(&asked));
             thread::spawn(move || pass_on(client, broker, |frame| note_question(&asking, frame)));
             thread::spawn(move || {
                 pass_on(answers, back, |frame| {
-                    change_answer(&asked, &armed, ports, frame);
+                    change_answer(&asked, &state, ports, frame);
                 });
             });
         }
@@ -66,7 +77,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, mut look: impl FnMut(&mut Vec
             break;
         }
     }
-    let _ = to.shutdown(std::net::Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
 }
 
 /// A request begins with key, version, number, and the length and text of `client.id`.
@@ -80,7 +91,7 @@ fn note_question(asked: &Asked, frame: &mut Vec<u8>) {
 
 /// Puts the port of the proxy in place of that of the broker; leaves all brokers out of an answer about metadata, once,
 /// for a client that is to hear of none.
-fn change_answer(asked: &Asked, armed: &Armed, ports: [u16; 2], frame: &mut Vec<u8>) {
+fn change_answer(asked: &Asked, state: &SharedState, ports: [u16; 2], frame: &mut Vec<u8>) {
     let number: [u8; 4] = frame[..4].try_into().unwrap();
     let Some((key, version, client)) = asked.lock().unwrap().remove(&number) else { return };
     if [METADATA.0, FIND_COORDINATOR].contains(&key) {
@@ -90,11 +101,11 @@ fn change_answer(asked: &Asked, armed: &Armed, ports: [u16; 2], frame: &mut Vec<
             frame[at..at + proxy.len()].copy_from_slice(&proxy);
         }
     }
-    let mut armed = armed.lock().unwrap();
-    let Some(place) = armed.iter().position(|name| key == METADATA.0 && *name == client) else {
+    let mut own = state.lock().unwrap();
+    if key != METADATA.0 || !own.is_now {
         return;
-    };
-    armed.remove(place);
+    }
+    own.heard.insert(client);
     assert!(version >= METADATA.1, "version {version} of answers is not written compactly");
     // The number, no tags, the time of throttling; then one more than there are brokers. A broker is its number, host,
     // port, rack and tags; a text is one more than its length, and then itself.
@@ -126,8 +137,8 @@ fn a_cluster_that_names_no_broker_for_a_moment_is_read_and_written_on() {
         }));
     };
     produce(0..2_000);
-    let armed = Armed::default();
-    let address = proxy(&kafka.address, &armed);
+    let state = SharedState::default();
+    let address = proxy(&kafka.address, &state);
     let often = "\"topic.metadata.refresh.interval.ms\" = \"500\"";
     let config = format!(
         "[job]\ntimeframes = [\"1m\"]\nindicators = []\n[outliers]\nbars = 0\n\
@@ -147,9 +158,17 @@ fn a_cluster_that_names_no_broker_for_a_moment_is_read_and_written_on() {
     wait_for_rows(2_000);
     poll(|| (!output.read().is_empty()).then_some(()), || job.state("sinks"));
 
-    armed.lock().unwrap().extend(["source", "sink"]);
-    let has_heard = || armed.lock().unwrap().is_empty().then_some(());
-    poll(has_heard, || format!("{:?} heard nothing", armed.lock().unwrap()));
+    // As it is for a broker that was stopped: connections are lost, and the first answers name no broker.
+    {
+        let mut own = state.lock().unwrap();
+        own.is_now = true;
+        own.connections.drain(..).for_each(|own| drop(own.shutdown(Shutdown::Both)));
+    }
+    let heard = || state.lock().unwrap().heard.clone();
+    let have_heard = || ["sink", "source"].iter().all(|name| heard().contains(*name)).then_some(());
+    poll(have_heard, || format!("heard by {:?}", heard()));
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    state.lock().unwrap().is_now = false;
     produce(2_000..4_000);
     wait_for_rows(4_000);
     let lost = job.rows("incidents").into_iter().filter(|row| row["kind"] == "gap").count();
