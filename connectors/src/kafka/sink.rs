@@ -117,6 +117,8 @@ const DEFAULTS: [(&str, &str); 7] = [
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(330);
 /// How long it is asked whether a topic exists that took nothing.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long events are taken while nothing is written: a poll takes one, and goes on until its time is over.
+const EVENTS_POLL: Duration = Duration::from_millis(10);
 /// The longest wait for room in a full buffer before the next try.
 const FULL_POLL: Duration = Duration::from_millis(100);
 
@@ -198,7 +200,7 @@ impl SinkWriter for TopicWriter {
     }
 
     fn check(&mut self, _run: &str, _commit: Commit) -> Result<(), SinkError> {
-        self.producer.poll(Duration::ZERO);
+        self.producer.poll(EVENTS_POLL);
         self.renew_producer()?;
         self.check_topic()
     }

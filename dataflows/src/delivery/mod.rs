@@ -21,5 +21,5 @@ pub use encode::key_text;
 pub use handler::{DeliverError, Delta, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS};
 pub use sink::SinkHandler;
 pub use sink_driver::{Backoff, SinkDriver, SinkSubscription};
-pub use sink_set::SinkSet;
+pub use sink_set::{SinkSet, Undelivered};
 pub use status::{SinkProgress, SinkState, SinkStatus, SinkStatuses};

@@ -23,6 +23,17 @@ pub struct SinkSet {
     threads: Vec<(Arc<SinkStatus>, JoinHandle<()>)>,
 }
 
+/// A delivery of a view to a sink that has failed: what follows its last batch is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// The name of the sink.
+    pub sink: String,
+    /// The view.
+    pub view: &'static str,
+    /// Why it has failed.
+    pub error: String,
+}
+
 /// The interval at which a shutdown checks whether threads have ended.
 const JOIN_POLL: Duration = Duration::from_millis(5);
 
@@ -73,11 +84,13 @@ impl SinkSet {
     }
 
     /// Stops all drivers when they have delivered everything, or after `timeout`. The caller guarantees that no
-    /// commit becomes complete any more. A thread whose handler does not return in time is not joined.
-    pub fn finish(self, timeout: Duration) {
+    /// commit becomes complete any more. A thread whose handler does not return in time is not joined. Gives what could
+    /// not be delivered.
+    pub fn finish(self, timeout: Duration) -> Vec<Undelivered> {
         let deadline = Instant::now() + timeout;
         self.stop.send_replace(Some(deadline));
         let grace = deadline + JOIN_POLL * 4; // time for pausing drivers to see the deadline
+        let mut undelivered = Vec::new();
         for (status, thread) in self.threads {
             while !thread.is_finished() && Instant::now() < grace {
                 thread::sleep(JOIN_POLL);
@@ -94,15 +107,14 @@ impl SinkSet {
                 "`{}` to `{name}`: {} rows in {} batches, through commit {through}",
                 view.name, progress.rows, progress.batches
             );
-            match (progress.state, progress.last_error) {
-                (SinkState::Failed, error) => {
-                    tracing::error!(
-                        "{summary}; the rest is not delivered: {}",
-                        error.unwrap_or_default()
-                    );
-                }
-                _ => tracing::info!("{summary}"),
+            if progress.state == SinkState::Failed {
+                let error = progress.last_error.unwrap_or_default();
+                tracing::error!("{summary}; the rest is not delivered: {error}");
+                undelivered.push(Undelivered { sink: name.clone(), view: view.name, error });
+            } else {
+                tracing::info!("{summary}");
             }
         }
+        undelivered
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rows::ViewReader;
 
 use super::{Job, Refusals, RunError, RunOptions};
+use crate::delivery::Undelivered;
 use crate::ingest::dispatcher::Resume;
 use crate::jobs::LEDGER;
 use crate::output::{digest, write_views};
@@ -33,6 +34,8 @@ pub struct Report {
     pub refusals: Refusals,
     /// Whether the recording was cut, so that it may lack the end of the run.
     pub cut: bool,
+    /// What could not be delivered to sinks of a live run.
+    pub undelivered: Vec<Undelivered>,
 }
 
 impl Job {
@@ -93,6 +96,7 @@ impl Job {
             complete,
             refusals,
             cut: false,
+            undelivered: Vec::new(),
         })
     }
 }

@@ -68,6 +68,8 @@ pub(crate) enum Outcome {
     Stopped,
     /// More of the input was refused than may be, or a part of it could not be read to its end.
     Refused,
+    /// A sink has failed, and lacks a part.
+    Undelivered,
 }
 
 /// Lines of standard error that are left at the end are written within this time, or not at all.
@@ -106,6 +108,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Stopped) => ExitCode::from(3),
         Ok(Outcome::Refused) => ExitCode::from(4),
+        Ok(Outcome::Undelivered) => ExitCode::from(5),
         Err(error) => {
             say!("tickweave: {error:#}");
             ExitCode::from(if is_wrong_input(&error) { 2 } else { 1 })

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::print_last;
 use crate::stderr::say;
+use dataflows::delivery::Undelivered;
 use dataflows::run::Report;
 
 /// If more was refused than may be, says so on standard error, with the main reason and what helps. That is a failure
@@ -14,6 +15,14 @@ pub(super) fn fails_by_refusals(report: &Report, lenient: bool) -> bool {
     let Some(problem) = report.refusals.problem() else { return false };
     say!("tickweave: {problem}");
     !lenient
+}
+
+/// If a sink has failed, says so on standard error; returns whether one has.
+pub(super) fn fails_by_sinks(report: &Report) -> bool {
+    for Undelivered { sink, view, error } in &report.undelivered {
+        say!("tickweave: `{view}` was not delivered whole to `{sink}`: {error}");
+    }
+    !report.undelivered.is_empty()
 }
 
 /// Prints the summary of a run; `what` is what it did, such as `replayed`.
@@ -77,6 +86,10 @@ fn as_json(report: &Report) -> Value {
         }
         ((*view).to_owned(), Value::Object(about))
     });
+    let undelivered = report.undelivered.iter().map(|own| {
+        let Undelivered { sink, view, error } = own;
+        json!({ "sink": sink, "view": view, "error": error })
+    });
     json!({
         "records": totals.records,
         "accepted": totals.accepted,
@@ -96,6 +109,7 @@ fn as_json(report: &Report) -> Value {
         "elapsed_s": report.elapsed.as_secs_f64(),
         "complete": report.complete,
         "cut": report.cut,
+        "undelivered": undelivered.collect::<Vec<_>>(),
         "views": Value::Object(views.collect()),
     })
 }

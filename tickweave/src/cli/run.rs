@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::check::layers;
-use super::report::{fails_by_refusals, print_report};
+use super::report::{fails_by_refusals, fails_by_sinks, print_report};
 use super::{Outcome, signals};
 use crate::node::{Node, NodeError};
 use dataflows::config::Config;
@@ -76,6 +76,10 @@ pub(super) fn live<B>(
     drop(beside);
     let report = report?;
     print_report("ran", &report, json)?;
-    let fails = fails_by_refusals(&report, lenient);
-    Ok(if fails { Outcome::Refused } else { Outcome::Done })
+    let is_refused = fails_by_refusals(&report, lenient);
+    Ok(match () {
+        () if fails_by_sinks(&report) => Outcome::Undelivered,
+        () if is_refused => Outcome::Refused,
+        () => Outcome::Done,
+    })
 }

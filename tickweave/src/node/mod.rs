@@ -165,9 +165,10 @@ impl Node {
     pub fn wait(self) -> Result<Report, RunError> {
         let Node { server, running, sinks, .. } = self;
         let report = running.join();
-        sinks.finish(DELIVERY_TIMEOUT);
+        let undelivered = sinks.finish(DELIVERY_TIMEOUT);
         server.stop();
-        report.unwrap_or_else(|panic| resume_unwind(panic))
+        let report = report.unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok(Report { undelivered, ..report })
     }
 }
 

@@ -138,8 +138,12 @@ fn files_of_changes_add_up_to_the_view() {
         sleep(Duration::from_millis(300)); // it is stopped in the middle
         run.signal("TERM");
         let ran = run.end();
-        ran.json();
-        assert!(ran.err.contains("`candles` to `all`: "), "{}", ran.err);
+        ran.failed(
+            5,
+            &["`candles` to `all`: ", "`alerts` was not delivered whole to `wrong`: cannot make "],
+        );
+        let undelivered = ran.summary()["undelivered"].take();
+        assert_eq!([&undelivered[0]["view"], &undelivered[1]["view"]], ["candles", "alerts"]);
 
         for view in ["candles", "alerts", "revisions"] {
             let read = read(&folder.join(format!("all/{view}.ndjson")), true);
@@ -165,7 +169,7 @@ fn files_of_changes_add_up_to_the_view() {
             || fs::read_to_string(&path).unwrap(),
         );
         again.signal("TERM");
-        again.end().json();
+        again.end().failed(5, &["to `wrong`"]);
         assert_eq!(read(&path, true).snapshots, 1);
     }
 }
