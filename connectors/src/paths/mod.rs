@@ -13,8 +13,6 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use crate::file_key::FileKey;
 use crate::lines::is_data;
 use crate::source::PARTITIONS_MAX;
@@ -68,16 +66,10 @@ pub(crate) fn check_names(paths: &[String]) -> Result<(), String> {
     }
 }
 
-/// Writes out the patterns and folders among the `paths` of a source: puts the files that they name in their place. A
-/// source that follows its files finds them by itself.
-pub fn write_out(paths: &mut Value, folder: &Path) -> Result<(), String> {
-    let Value::Array(list) = &*paths else { return Ok(()) };
-    let written: Option<Vec<String>> =
-        list.iter().map(|path| path.as_str().map(str::to_owned)).collect();
-    let Some(written) = written else { return Ok(()) }; // its source says what is wrong
-    let files = find(folder, &written, true)?;
-    *paths = files.into_iter().map(|file| Value::from(file.name)).collect();
-    Ok(())
+/// The names of the files that `paths` name, which start at `folder`: each path of a file, and in the place of each
+/// pattern and folder what it names. A source that follows its files finds them by itself.
+pub fn names_of_files(paths: &[String], folder: &Path) -> Result<Vec<String>, String> {
+    Ok(find(folder, paths, true)?.into_iter().map(|file| file.name).collect())
 }
 
 /// The files that paths name. Unless there `must` be any, a pattern or folder may name none.
@@ -156,7 +148,6 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
     use std::os::unix::fs::symlink;
 
     /// A folder of empty files.
@@ -172,8 +163,7 @@ mod tests {
 
     fn found(folder: &Path, paths: &[&str]) -> Result<Vec<String>, String> {
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-        let files = find(folder, &paths, true)?;
-        Ok(files.into_iter().map(|file| file.name).collect())
+        names_of_files(&paths, folder)
     }
 
     #[test]
@@ -258,16 +248,5 @@ mod tests {
         assert!(problem.contains("more than 4096 files"), "{problem}");
         fs::remove_file(folder.path().join("0.csv")).unwrap();
         assert_eq!(found(folder.path(), &["*.csv"]).unwrap().len(), FILES_MAX);
-    }
-
-    #[test]
-    fn paths_are_written_out() {
-        let folder = folder(&["t/a.csv", "t/b.csv"]);
-        let mut paths = json!(["x.csv", "t/*"]);
-        write_out(&mut paths, folder.path()).unwrap();
-        assert_eq!(paths, json!(["x.csv", "t/a.csv", "t/b.csv"]));
-        let mut other = json!(["x.csv", 3]);
-        write_out(&mut other, folder.path()).unwrap();
-        assert_eq!(other, json!(["x.csv", 3]));
     }
 }
