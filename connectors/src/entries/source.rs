@@ -121,9 +121,8 @@ impl Source for EntriesSource {
                 Arc::new(move |lines, positions| Ok(Box::new(begin(lines, positions)?)));
             return self.files.follow(&file, place, begin);
         }
-        let lines = Lines::open(&file.path).map_err(|source| {
-            SourceError::Open { partition: file.name.clone(), source }
-        })?;
+        let lines = Lines::open(&file.path)
+            .map_err(|source| SourceError::Open { partition: file.name.clone(), source })?;
         Ok(Box::new(begin(lines, Positions { base: 0, after: place.after() })?))
     }
 }

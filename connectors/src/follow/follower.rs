@@ -110,7 +110,11 @@ impl Follower {
             self.look()?;
         }
         self.report_link();
-        let is_done = self.advance(rows)?;
+        let advanced = self.advance(rows);
+        if advanced.is_err() {
+            self.looked_at = None; // what comes after it may be read
+        }
+        let is_done = advanced?;
         if rows.len() == count && is_done {
             self.at_end = self.is_at_end();
             self.report_part();
@@ -131,7 +135,8 @@ impl Follower {
 
     pub(super) fn link(&self) -> Link {
         let part = self.current.as_ref().filter(|file| file.has_part());
-        let held = part.filter(|_| !self.at_end).map(|file| HeldRows { rows: 1, since: file.moved_at });
+        let held =
+            part.filter(|_| !self.at_end).map(|file| HeldRows { rows: 1, since: file.moved_at });
         Link { is_up: self.is_up, behind: self.at_end.then_some(0), at_end: self.at_end, held }
     }
 
@@ -182,7 +187,8 @@ impl Follower {
             );
             self.push(IncidentKind::Gap, detail);
         }
-        self.left = self.left.take().filter(|left| !has_grown && left.moved_at.elapsed() < LEFT_WATCHED);
+        self.left =
+            self.left.take().filter(|left| !has_grown && left.moved_at.elapsed() < LEFT_WATCHED);
     }
 
     fn note_new(&mut self, file: OpenFile) {
@@ -230,7 +236,8 @@ impl Follower {
             }
             // A file that cannot be read holds up none that came after it.
             Err(Fault::Refused(error)) if !self.next.is_empty() => {
-                let detail = format!("{error}; the path names another file now, and this one is left out");
+                let detail =
+                    format!("{error}; the path names another file now, and this one is left out");
                 self.push(IncidentKind::Gap, detail);
                 self.go_on();
                 Ok(false)
@@ -352,5 +359,8 @@ impl Follower {
 /// The error of a file that is no such as can be read.
 fn refuses(path: &FollowedPath) -> impl Fn(String) -> SourceError {
     let (source, file) = (path.source.clone(), path.name.clone());
-    move |problem| SourceError::Config { name: source.clone(), problem: format!("{file}: {problem}") }
+    move |problem| SourceError::Config {
+        name: source.clone(),
+        problem: format!("{file}: {problem}"),
+    }
 }

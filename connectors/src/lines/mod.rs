@@ -36,7 +36,8 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// How a file that begins so is compressed; none if it is not.
 pub(crate) fn compression(start: &[u8]) -> Option<&'static str> {
-    let known: [(&[u8], _); 3] = [(&GZIP_MAGIC, "gzip"), (&ZIP_MAGIC, "zip"), (&ZSTD_MAGIC, "zstd")];
+    let known: [(&[u8], _); 3] =
+        [(&GZIP_MAGIC, "gzip"), (&ZIP_MAGIC, "zip"), (&ZSTD_MAGIC, "zstd")];
     known.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, name)| name)
 }
 

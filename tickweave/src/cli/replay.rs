@@ -13,6 +13,7 @@ use super::mapping::Mapping;
 use super::progress::Bar;
 use super::report::{fails_by_refusals, print_report};
 use super::{Outcome, screen, signals};
+use crate::descriptors;
 use dataflows::config::{ConfigError, JobFile, Layers, RawConfig};
 use dataflows::ingest::Stop;
 use dataflows::ingest::recording::Recording;
@@ -59,6 +60,7 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let stop = Stop::default();
+        descriptors::raise(); // a folder may hold more files than a process may open by default
         let _signals = signals(&stop)?;
         let Replay { paths, workers, timeframes, order, out, force, digest, speed, .. } = self;
         let Replay { record, lenient, mapping, .. } = self;
