@@ -80,7 +80,7 @@ fn a_configuration_names_what_was_found() {
     let again = tickweave(folder, &["replay", "found.rec", "--digest", "--json"]).json();
     assert_same("the recording", &replayed, &again);
     fs::write(folder.join("job.toml"), text).unwrap();
-    let what = "job.toml:7:9: source[0] (name `f`).paths: no file matches \"t/**/*.csv\"";
+    let what = "job.toml:6:9: source[0] (name `f`).paths: no file matches \"t/**/*.csv\"";
     tickweave(folder, &["check", "job.toml"]).failed(2, &[what]);
 }
 
