@@ -1,13 +1,12 @@
-//! Which file a followed path names, and reading one after the other.
+//! Reading the files that a path names, one after the other.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, ErrorKind};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::claims::{Claims, FileId};
+use super::claims::Claims;
 use super::open_file::{Fault, OpenFile, Step};
+use super::watched_path::{There, WatchedPath};
 use super::{Begin, FollowedPath, Positions};
 use crate::source::{HeldRows, Incident, IncidentKind, Link, Row, SourceError};
 
@@ -16,8 +15,6 @@ const POLL: Duration = Duration::from_millis(100);
 /// A file that the path no longer names has ended when nothing came for so long: its writer may take a moment to open
 /// the next one.
 const QUIET: Duration = Duration::from_secs(1);
-/// A path at which there is no file for longer is disconnected. To rename a file and make the next one takes less.
-const ABSENT: Duration = Duration::from_secs(2);
 /// Half a line that stands for so long is told.
 const PART_TOLD_AFTER: Duration = Duration::from_secs(5);
 /// So many files are kept open that the path has named since the one that is read.
@@ -25,23 +22,9 @@ const NEXT_MAX: usize = 64;
 /// A file that was read to its end is looked at for so long: if more comes to it, that is lost.
 const LEFT_WATCHED: Duration = Duration::from_secs(60);
 
-/// What is at the path.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum There {
-    /// The newest file that is read, or will be.
-    Ours,
-    /// A file that another partition has read.
-    Others,
-    /// None.
-    Nothing,
-    /// None, and nobody waits for one: its folder is there.
-    Gone,
-}
-
 /// Follows a path.
 pub(crate) struct Follower {
-    path: FollowedPath,
-    claims: Claims,
+    watched: WatchedPath,
     begin: Begin,
     positions: Positions,
     /// The file that is read.
@@ -50,13 +33,6 @@ pub(crate) struct Follower {
     next: VecDeque<OpenFile>,
     /// The one that was read before.
     left: Option<OpenFile>,
-    there: There,
-    looked_at: Option<Instant>,
-    /// Since when no file is at the path, and why.
-    absent: Option<(Instant, String)>,
-    is_up: bool,
-    was_up: bool,
-    was_link_told: bool,
     at_end: bool,
     was_part_told: bool,
     incidents: Vec<Incident>,
@@ -74,29 +50,22 @@ impl Follower {
         after: u64,
     ) -> Result<Follower, SourceError> {
         let mut follower = Follower {
-            path,
-            claims,
+            watched: WatchedPath::new(path, claims),
             begin,
             positions: Positions { base: 0, after },
             current: None,
             next: VecDeque::new(),
             left: None,
-            there: There::Nothing,
-            looked_at: None,
-            absent: None,
-            is_up: false,
-            was_up: false,
-            was_link_told: false,
             at_end: false,
             was_part_told: false,
             incidents: Vec::new(),
         };
         follower.look()?;
         follower.current = follower.next.pop_front();
-        follower.report_link();
+        follower.incidents.extend(follower.watched.link_incident());
         if let Some(file) = &mut follower.current {
-            let refused = refuses(&follower.path);
-            let began = file.begin(&follower.begin, follower.positions, refused);
+            let path = &follower.watched.path;
+            let began = file.begin(&follower.begin, follower.positions, path);
             began.map_err(|fault| follower.error(fault))?;
         }
         Ok(follower)
@@ -106,13 +75,13 @@ impl Follower {
     pub(super) fn read(&mut self, rows: &mut Vec<Row>) -> Result<(), SourceError> {
         let count = rows.len();
         self.at_end = false; // unless it is found so now
-        if self.looked_at.is_none_or(|at| at.elapsed() >= POLL) {
+        if self.watched.is_due(POLL) {
             self.look()?;
         }
-        self.report_link();
+        self.incidents.extend(self.watched.link_incident());
         let advanced = self.advance(rows);
         if advanced.is_err() {
-            self.looked_at = None; // what comes after it may be read
+            self.watched.be_due(); // what comes after it may be read
         }
         let is_done = advanced?;
         if rows.len() == count && is_done {
@@ -137,41 +106,20 @@ impl Follower {
         let part = self.current.as_ref().filter(|file| file.has_part());
         let held =
             part.filter(|_| !self.at_end).map(|file| HeldRows { rows: 1, since: file.moved_at });
-        Link { is_up: self.is_up, behind: self.at_end.then_some(0), at_end: self.at_end, held }
+        Link {
+            is_up: self.watched.is_up,
+            behind: self.at_end.then_some(0),
+            at_end: self.at_end,
+            held,
+        }
     }
 
-    /// Looks at the path, and opens the file that it names if it is a new one.
+    /// Looks at the path, and takes the file that it names if it is a new one.
     fn look(&mut self) -> Result<(), SourceError> {
-        self.looked_at = Some(Instant::now());
         self.look_back();
-        let about = match self.path.path.metadata() {
-            Ok(about) => about,
-            Err(error) => {
-                self.note_absent(&error);
-                return Ok(());
-            }
-        };
-        if !about.is_file() {
-            let problem = "it is no regular file, and only those can be followed".to_owned();
-            return Err(refuses(&self.path)(problem));
-        }
-        let newest = self.next.back().or(self.current.as_ref());
-        let id = FileId::of(&about);
-        if newest.is_some_and(|file| file.id == id) {
-            self.there = There::Ours;
-        } else if self.claims.is_of_other(&id, self.path.number) {
-            self.there = There::Others;
-        } else if self.next.len() < NEXT_MAX {
-            let opened = File::open(&self.path.path);
-            match opened.and_then(|file| file.metadata().map(|about| OpenFile::new(file, &about))) {
-                Ok(file) => self.note_new(file),
-                Err(error) => {
-                    self.note_absent(&error);
-                    return Ok(());
-                }
-            }
-        }
-        self.absent = None;
+        let newest = self.next.back().or(self.current.as_ref()).map(|file| &file.id);
+        let file = self.watched.look(newest, self.next.len() < NEXT_MAX)?;
+        self.next.extend(file);
         Ok(())
     }
 
@@ -183,30 +131,12 @@ impl Follower {
         if has_grown {
             let detail = format!(
                 "{}: its writer went on in the file that the path named before; what came to that is lost",
-                self.path.name
+                self.watched.path.name
             );
             self.push(IncidentKind::Gap, detail);
         }
         self.left =
             self.left.take().filter(|left| !has_grown && left.moved_at.elapsed() < LEFT_WATCHED);
-    }
-
-    fn note_new(&mut self, file: OpenFile) {
-        let is_ours = self.claims.claim(file.id.clone(), self.path.number);
-        self.there = if is_ours { There::Ours } else { There::Others };
-        if is_ours {
-            self.next.push_back(file);
-        }
-    }
-
-    fn note_absent(&mut self, error: &io::Error) {
-        let folder = self.path.path.parent();
-        let is_gone = error.kind() == ErrorKind::NotFound
-            && self.path.is_found
-            && folder.is_some_and(|folder| folder.as_os_str().is_empty() || folder.is_dir());
-        self.there = if is_gone { There::Gone } else { There::Nothing };
-        let since = self.absent.as_ref().map_or_else(Instant::now, |(since, _)| *since);
-        self.absent = Some((since, error.to_string()));
     }
 
     /// Reads on in the file at hand, or goes to the next one. Returns whether there is nothing more for now if there are
@@ -217,13 +147,12 @@ impl Follower {
         }
         let has_next = self.has_next();
         let Some(file) = &mut self.current else { return Ok(true) };
-        let is_removed = file.is_removed && self.there != There::Ours;
-        let is_left = has_next || is_removed || self.there == There::Others;
+        let is_removed = file.is_removed && self.watched.there != There::Ours;
+        let is_left = has_next || is_removed || self.watched.there == There::Others;
         if is_left && file.moved_at.elapsed() >= QUIET {
             file.finish();
         }
-        let refused = refuses(&self.path);
-        match file.read(&self.begin, &mut self.positions, refused, rows) {
+        match file.read(&self.begin, &mut self.positions, &self.watched.path, rows) {
             Ok(Step::Read) => Ok(true),
             Ok(Step::Changed) => {
                 self.begin_again(is_left);
@@ -257,7 +186,7 @@ impl Follower {
         let last = self.positions.base;
         let detail = format!(
             "{}: the file was truncated; what came after position {last} and was not read is lost",
-            self.path.name
+            self.watched.path.name
         );
         match (&mut self.current, is_left) {
             (Some(file), false) => {
@@ -279,7 +208,7 @@ impl Follower {
         if self.current.is_some() {
             let detail = format!(
                 "{}: the path names another file, which is read from its beginning; positions go on after {}",
-                self.path.name, self.positions.base
+                self.watched.path.name, self.positions.base
             );
             self.push(IncidentKind::Connected, detail);
         }
@@ -287,7 +216,7 @@ impl Follower {
 
     /// Whether all that is there was read.
     fn is_at_end(&self) -> bool {
-        let is_there = match self.there {
+        let is_there = match self.watched.there {
             There::Ours => self.current.is_some(),
             There::Others | There::Gone => true,
             There::Nothing => false,
@@ -295,35 +224,7 @@ impl Follower {
         // Of a file that is gone nobody ends a line.
         let has_part = self.current.as_ref().is_some_and(OpenFile::has_part);
         let is_last = self.next.iter().all(|file| file.length() == 0);
-        is_there && is_last && (!has_part || self.there == There::Gone)
-    }
-
-    /// Reports each change between connected and disconnected once.
-    fn report_link(&mut self) {
-        let absent = self.absent.as_ref().filter(|_| self.there == There::Nothing);
-        let is_up = match absent {
-            Some((since, _)) => self.is_up && since.elapsed() < ABSENT,
-            None => true,
-        };
-        let name = &self.path.name;
-        match (absent, is_up) {
-            (_, true) if !self.is_up => {
-                let again = if self.was_up { "it is there again" } else { "it is read" };
-                self.push(IncidentKind::Connected, format!("{name}: {again}"));
-            }
-            (Some((_, why)), false) if self.is_up => {
-                let detail = format!("{name} is not there any more ({why}), and is waited for");
-                self.push(IncidentKind::Disconnected, detail);
-            }
-            (Some((_, why)), false) if !self.was_link_told => {
-                let detail = format!("{name} is not there yet ({why}), and is waited for");
-                self.push(IncidentKind::Warning, detail);
-            }
-            _ => {}
-        }
-        self.was_link_told = true;
-        self.was_up |= is_up;
-        self.is_up = is_up;
+        is_there && is_last && (!has_part || self.watched.there == There::Gone)
     }
 
     /// Says once of half a line that its rest does not come.
@@ -333,7 +234,7 @@ impl Follower {
         if stands && !std::mem::replace(&mut self.was_part_told, true) {
             let detail = format!(
                 "{}: the last line has no end for {} s; it is no row yet, and its bars wait",
-                self.path.name,
+                self.watched.path.name,
                 PART_TOLD_AFTER.as_secs()
             );
             self.push(IncidentKind::Warning, detail);
@@ -348,19 +249,10 @@ impl Follower {
         match fault {
             Fault::Refused(error) | Fault::Rows(error) => error,
             Fault::System(source) => SourceError::Read {
-                partition: self.path.name.clone(),
+                partition: self.watched.path.name.clone(),
                 position: self.positions.base,
                 source,
             },
         }
-    }
-}
-
-/// The error of a file that is no such as can be read.
-fn refuses(path: &FollowedPath) -> impl Fn(String) -> SourceError {
-    let (source, file) = (path.source.clone(), path.name.clone());
-    move |problem| SourceError::Config {
-        name: source.clone(),
-        problem: format!("{file}: {problem}"),
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! Positions are numbers of lines, and go on where they were in each file that is read after another.
 //!
-//! Reading order: `tail_file` (bytes) → `open_file` (rows of one file) → [`follower`](self) (which file) → `claims`.
+//! Reading order: `tail_file` (bytes) → `open_file` (rows of one file) → `claims` (which partition reads it) →
+//! `watched_path` (which file is at a path) → `follower` (one file after the other).
 
 mod claims;
 mod follower;
@@ -14,7 +15,9 @@ mod open_file;
 mod tail_file;
 #[cfg(test)]
 mod tests;
+mod watched_path;
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,6 +38,14 @@ pub(crate) struct FollowedPath {
     pub(crate) path: PathBuf,
     /// Whether it was found by a pattern or in a folder: then it may go, and nothing is waited for.
     pub(crate) is_found: bool,
+}
+
+impl FollowedPath {
+    /// The error of a file that is none that can be followed.
+    fn refused(&self, problem: impl Display) -> SourceError {
+        let problem = format!("{}: {problem}", self.name);
+        SourceError::Config { name: self.source.clone(), problem }
+    }
 }
 
 /// Rows of one file, line by line.
@@ -67,7 +78,8 @@ pub(crate) type Begin =
 pub(crate) struct Following(Mutex<Option<Arc<Mutex<Follower>>>>);
 
 impl Following {
-    /// Reads on where the last reader has left off; without one, begins by `first`.
+    /// Reads on where the last reader has left off, wherever the next one is asked to begin: of files that are gone only
+    /// the follower knows. Without one, begins by `first`.
     pub(crate) fn reader(
         &self,
         first: impl FnOnce() -> Result<Follower, SourceError>,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::claims::FileId;
 use super::tail_file::{TailFile, TailState};
-use super::{Begin, LineRows, Positions};
+use super::{Begin, FollowedPath, LineRows, Positions};
 use crate::lines::{BUFFER_BYTES, LINE_MAX, Lines, compression, has_first_line};
 use crate::source::{Progress, Row, SourceError};
 
@@ -64,11 +64,11 @@ impl OpenFile {
         &mut self,
         begin: &Begin,
         positions: &mut Positions,
-        refused: impl Fn(String) -> SourceError,
+        path: &FollowedPath,
         rows: &mut Vec<Row>,
     ) -> Result<Step, Fault> {
         let count = rows.len();
-        if self.rows.is_none() && !self.begin(begin, *positions, refused)? {
+        if self.rows.is_none() && !self.begin(begin, *positions, path)? {
             let is_over = self.state.is_last();
             self.look()?;
             return Ok(if is_over { Step::Ended } else { Step::Read });
@@ -105,14 +105,14 @@ impl OpenFile {
         &mut self,
         begin: &Begin,
         positions: Positions,
-        refused: impl Fn(String) -> SourceError,
+        path: &FollowedPath,
     ) -> Result<bool, Fault> {
         let mut start = vec![0; LINE_MAX + 1];
         let bytes = self.file.read_at(&mut start, 0).map_err(Fault::System)?;
         let start = &start[..bytes];
         if let Some(how) = compression(start) {
             let problem = format!("it is compressed ({how}), and only plain text can be followed");
-            return Err(Fault::Refused(refused(problem)));
+            return Err(Fault::Refused(path.refused(problem)));
         }
         // What is not whole may become anything yet; a file without any byte has no row.
         if start.is_empty() || !(has_first_line(start) || self.state.is_last()) {
@@ -124,7 +124,7 @@ impl OpenFile {
             Ok(lines) => lines,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                return Err(Fault::Refused(refused(error.to_string())));
+                return Err(Fault::Refused(path.refused(error)));
             }
             Err(error) => return Err(Fault::System(error)),
         };

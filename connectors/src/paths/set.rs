@@ -63,7 +63,7 @@ impl<F> FileSet<F> {
             check_ending(follows, name)?;
             let member = set.member(name.clone(), false);
             if let Err(problem) = &member.about
-                && !(follows && !member.path.exists())
+                && (!follows || member.path.exists())
             {
                 return Err(problem.clone());
             }
