@@ -125,9 +125,8 @@ impl Follower {
 
     /// Looks whether more came to the file that was read before.
     fn look_back(&mut self) {
-        let Some(left) = &mut self.left else { return };
-        let length = left.length();
-        let has_grown = left.look().is_ok() && left.length() > length;
+        let Some(left) = &self.left else { return };
+        let has_grown = left.has_more();
         if has_grown {
             let detail = format!(
                 "{}: its writer went on in the file that the path named before; what came to that is lost",

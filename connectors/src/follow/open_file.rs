@@ -147,6 +147,11 @@ impl OpenFile {
         self.length
     }
 
+    /// Whether it holds more than was read of it.
+    pub(super) fn has_more(&self) -> bool {
+        self.file.metadata().is_ok_and(|about| about.len() > self.state.offset())
+    }
+
     /// Reads it from its beginning again.
     pub(super) fn begin_again(&mut self) {
         let is_last = self.state.is_last();
