@@ -65,8 +65,8 @@ pub enum Progress {
 
 /// A configured source.
 pub trait Source: Send + Sync {
-    /// The name of partition number `partition`: a function of the configuration alone, since a recording
-    /// has numbers and is replayed where there is no server to ask.
+    /// The name of partition number `partition`, which the configuration names or that was discovered. A recording has
+    /// the names of its partitions.
     fn partition_name(&self, partition: u32) -> String;
 
     /// The numbers of the partitions that the configuration names, ascending; none if only a server knows.
@@ -87,7 +87,8 @@ pub trait Source: Send + Sync {
         false
     }
 
-    /// Whether its partitions go on for ever, so that it can be run but not replayed to its end.
+    /// Whether its partitions go on for ever, so that it can be run but not replayed to its end. Of files that are
+    /// followed a replay reads what is there, by a configuration that does not follow them.
     fn is_endless(&self) -> bool {
         false
     }

@@ -6,5 +6,6 @@
 //! ```
 
 pub mod cli;
+mod descriptors;
 pub mod node;
 pub mod stderr;

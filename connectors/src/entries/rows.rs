@@ -12,6 +12,7 @@ use crate::lines::{LINE_MAX, Line, Lines};
 use crate::source::Decoded;
 
 /// How lines hold fields.
+#[derive(Clone, Copy)]
 pub(super) enum Layout {
     /// An object on each.
     Jsonl,
@@ -31,6 +32,8 @@ pub(super) enum Problem {
 /// The rows of an input.
 pub(super) struct Rows {
     lines: Lines,
+    /// How columns are written, until their header was read.
+    unread: Option<Dialect>,
     columns: Option<Columns>,
     /// The row that was read last, as received.
     text: Vec<u8>,
@@ -56,13 +59,31 @@ impl Layout {
 impl Rows {
     /// The rows of these lines; reads the header, if there is to be one. Without any line there are no rows.
     pub(super) fn open(lines: Lines, layout: &Layout) -> Result<Rows, Problem> {
-        let mut rows = Rows { lines, columns: None, text: Vec::new(), is_ended: false };
-        let Layout::Csv(dialect) = layout else { return Ok(rows) };
+        let mut rows = Rows::begin(lines, layout);
+        rows.read_header()?;
+        Ok(rows)
+    }
+
+    /// The rows of lines of which more may come; the header is not read yet.
+    pub(super) fn begin(lines: Lines, layout: &Layout) -> Rows {
+        let unread = match layout {
+            Layout::Csv(dialect) => Some(*dialect),
+            Layout::Jsonl => None,
+        };
+        Rows { lines, unread, columns: None, text: Vec::new(), is_ended: false }
+    }
+
+    /// Reads the header, unless that was done or there is none. After an error of the system it can be tried again.
+    pub(super) fn read_header(&mut self) -> Result<(), Problem> {
+        let Some(dialect) = self.unread else { return Ok(()) };
         loop {
-            match rows.lines.next(&mut rows.text).map_err(Problem::System)? {
-                Line::Whole if is_blank(&rows.text) => {}
+            match self.lines.next(&mut self.text).map_err(Problem::System)? {
+                Line::Whole if is_blank(&self.text) => {}
                 Line::Whole => break,
-                Line::End => return Ok(Rows { is_ended: true, ..rows }),
+                Line::End => {
+                    self.is_ended = true;
+                    return Ok(());
+                }
                 Line::TooLong => {
                     let problem = format!("the header is longer than {LINE_MAX} bytes");
                     return Err(Problem::Header(problem));
@@ -74,14 +95,15 @@ impl Rows {
                 }
             }
         }
-        dialect.complete(&mut rows.text, &mut rows.lines).map_err(Problem::System)?;
-        let text = String::from_utf8_lossy(&rows.text);
+        dialect.complete(&mut self.text, &mut self.lines).map_err(Problem::System)?;
+        let text = String::from_utf8_lossy(&self.text);
         let mut fields = Fields::default();
-        fields.split(&text, dialect);
+        fields.split(&text, &dialect);
         let names = (0..fields.len()).filter_map(|at| fields.get(&text, at));
         let header = EntryHeader::read(names).map_err(Problem::Header)?;
-        let columns = Columns { dialect: *dialect, header, fields };
-        Ok(Rows { columns: Some(columns), ..rows })
+        self.columns = Some(Columns { dialect, header, fields });
+        self.unread = None;
+        Ok(())
     }
 
     /// Reads the next row. `position` is asked for the position of a row that begins on the line of this
@@ -133,6 +155,11 @@ impl Rows {
     /// The number of the line that was read last.
     pub(super) fn number(&self) -> u64 {
         self.lines.number()
+    }
+
+    /// See [`Lines::has_part`].
+    pub(super) fn has_part(&self) -> bool {
+        self.lines.has_part()
     }
 
     /// See [`Lines::extent`].

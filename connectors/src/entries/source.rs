@@ -1,6 +1,6 @@
 //! `kind = "entries"`: files of entries.
 
-use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,7 +13,9 @@ use super::rows::{Layout, Problem, Rows};
 use crate::delimited::{CsvConfig, Dialect};
 use crate::files::Format;
 use crate::files::config::format_of;
+use crate::follow::{Begin, LineRows, Positions};
 use crate::lines::Lines;
+use crate::paths::set::FileSet;
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 
@@ -21,8 +23,13 @@ use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, S
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntriesConfig {
-    /// The files, each a partition of this name.
+    /// The files, each a partition of this name; patterns such as `fills/**/*.csv` and folders name all that match and
+    /// all directly in them, in the order of their names. At most 4,096 files.
     pub paths: Vec<String>,
+    /// Whether a live run goes on at the end of a file, waits for more, and reads on in the next file of its name, as
+    /// `tail -F` does; a replay reads what is there. Not for compressed files and pipes.
+    #[serde(default)]
+    pub follow: bool,
     /// How lines hold fields. Default: by the ending of each path, `.gz`, `.zst` and `.zip` aside.
     pub format: Option<Format>,
     /// How CSV is written; there must be a header. Default: by commas.
@@ -36,15 +43,10 @@ pub struct EntriesConfig {
 /// Files of entries; each is a partition, and can be read again from any line.
 pub struct EntriesSource {
     name: String,
-    files: Vec<EntriesFile>,
+    files: FileSet<Layout>,
     catalog: Arc<Catalog>,
     default: Option<Type>,
-}
-
-struct EntriesFile {
-    name: String,
-    path: PathBuf,
-    layout: Layout,
+    follows: bool,
 }
 
 impl TypedSource for EntriesSource {
@@ -59,93 +61,121 @@ impl TypedSource for EntriesSource {
 
 fn check(config: EntriesConfig, context: BuildContext) -> Result<EntriesSource, String> {
     let BuildContext { name, folder, catalog } = context;
-    if config.paths.is_empty() {
-        return Err("`paths` is empty; name at least one file".to_owned());
-    }
-    if !config.csv.header {
+    let EntriesConfig { paths, follow: follows, format, csv, default } = config;
+    if !csv.header {
         return Err(
             "`csv.header` is false, and only a header says which column is which field".to_owned()
         );
     }
-    let dialect = Dialect::check(&config.csv)?;
-    let mut seen = BTreeSet::new();
-    let mut files = Vec::with_capacity(config.paths.len());
-    for name in config.paths {
-        if !seen.insert(name.clone()) {
-            return Err(format!("`paths` names \"{name}\" twice"));
-        }
-        let format = config.format.map_or_else(|| format_of(&name), Ok)?;
-        let layout = match format {
-            Format::Csv => Layout::Csv(dialect),
-            Format::Jsonl => Layout::Jsonl,
-        };
-        files.push(EntriesFile { path: folder.join(&name), name, layout });
-    }
-    let default = config
-        .default
-        .map(|name| Type::named(&name).map_err(|why| format!("type = \"{name}\" {why}")));
-    Ok(EntriesSource { name, files, catalog, default: default.transpose()? })
+    let dialect = Dialect::check(&csv)?;
+    let layout_of = move |name: &str| match format.map_or_else(|| format_of(name), Ok)? {
+        Format::Csv => Ok(Layout::Csv(dialect)),
+        Format::Jsonl => Ok(Layout::Jsonl),
+    };
+    let files = FileSet::new(&name, &folder, paths, follows, layout_of)?;
+    let default =
+        default.map(|name| Type::named(&name).map_err(|why| format!("type = \"{name}\" {why}")));
+    Ok(EntriesSource { name, files, catalog, default: default.transpose()?, follows })
 }
 
 impl Source for EntriesSource {
     fn partition_name(&self, partition: u32) -> String {
-        let file = usize::try_from(partition).ok().and_then(|at| self.files.get(at));
-        file.map_or_else(String::new, |file| file.name.clone())
+        self.files.name(partition)
     }
 
     fn partitions(&self) -> Vec<u32> {
-        (0..).take(self.files.len()).collect()
+        (0..self.files.count()).collect()
+    }
+
+    fn discover(&self) -> Result<Vec<u32>, SourceError> {
+        Ok((0..self.files.discover()?).collect())
     }
 
     fn is_replayable(&self) -> bool {
         true
     }
 
+    fn is_endless(&self) -> bool {
+        self.follows
+    }
+
     fn files(&self) -> Vec<PathBuf> {
-        self.files.iter().map(|file| file.path.clone()).collect()
+        self.files.paths()
     }
 
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
-        let config = |problem| SourceError::Config { name: self.name.clone(), problem };
-        let file = usize::try_from(partition).ok().and_then(|at| self.files.get(at));
-        let file = file.ok_or_else(|| {
-            config(format!("there is no partition {partition}; it has {}", self.files.len()))
-        })?;
-        let opened = Lines::open(&file.path).map_err(Problem::System);
-        let rows = opened.and_then(|lines| Rows::open(lines, &file.layout));
-        let rows = rows.map_err(|problem| match problem {
-            Problem::System(source) => SourceError::Open { partition: file.name.clone(), source },
-            Problem::Header(problem) => config(format!("{}: {problem}", file.name)),
-        })?;
-        let partition = format!("{}/{}", self.name, file.name);
-        let decoder = Decoder::new(Arc::clone(&self.catalog), self.default, &partition);
-        Ok(Box::new(EntriesReader { name: file.name.clone(), rows, decoder, after: place.after() }))
+        let file = self.files.get(partition)?;
+        let layout = *self.files.about(&file)?;
+        let (source, name) = (self.name.clone(), file.name.clone());
+        let (catalog, default) = (Arc::clone(&self.catalog), self.default);
+        let begin = move |lines, positions| {
+            let decoder = Decoder::new(Arc::clone(&catalog), default, &format!("{source}/{name}"));
+            let rows = Rows::begin(lines, &layout);
+            let (source, name) = (source.clone(), name.clone());
+            let mut reader = EntriesReader { source, name, rows, decoder, positions };
+            reader.has_header()?;
+            Ok(reader)
+        };
+        if self.follows {
+            let begin: Begin =
+                Arc::new(move |lines, positions| Ok(Box::new(begin(lines, positions)?)));
+            return self.files.follow(&file, place, begin);
+        }
+        let lines = Lines::open(&file.path)
+            .map_err(|source| SourceError::Open { partition: file.name.clone(), source })?;
+        Ok(Box::new(begin(lines, Positions { base: 0, after: place.after() })?))
     }
 }
 
-/// A file being read. A row's position is the number of the line on which it begins, from 1.
+/// A file being read. A row's position is the number of the line on which it begins, from 1; in a file that is read
+/// after another, after its lines.
 struct EntriesReader {
+    /// The names of source and partition.
+    source: String,
     name: String,
     rows: Rows,
     decoder: Decoder,
-    after: u64,
+    positions: Positions,
+}
+
+impl EntriesReader {
+    /// Whether the header was read, if there is to be one: of a file that grows it may not be whole yet.
+    fn has_header(&mut self) -> Result<bool, SourceError> {
+        match self.rows.read_header() {
+            Ok(()) => Ok(true),
+            Err(Problem::System(error)) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(Problem::System(source)) => {
+                Err(SourceError::Open { partition: self.name.clone(), source })
+            }
+            Err(Problem::Header(problem)) => Err(SourceError::Config {
+                name: self.source.clone(),
+                problem: format!("{}: {problem}", self.name),
+            }),
+        }
+    }
 }
 
 impl PartitionReader for EntriesReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        if !self.has_header()? {
+            return Ok(Progress::More);
+        }
         let start = rows.len();
+        let Positions { base, after } = self.positions;
         while rows.len() - start < BATCH_ROWS {
-            let after = self.after;
-            match self.rows.next(&self.decoder, |line| (line > after).then_some(line)) {
+            let wanted = |line| Some(base + line).filter(|position| *position > after);
+            match self.rows.next(&self.decoder, wanted) {
                 Ok(Some((position, decoded))) => {
                     let record = decoded.map_err(|error| error.rejection(self.rows.text()));
                     rows.push(Row::of(position, record));
                 }
                 Ok(None) => return Ok(Progress::Ended),
+                // A file that grows has no more for now.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 // These rows are good; the next call meets the error again, or not.
                 Err(_) if rows.len() > start => break,
                 Err(source) => {
-                    let position = self.rows.number().max(after);
+                    let position = LineRows::position(self).max(after);
                     return Err(SourceError::Read {
                         partition: self.name.clone(),
                         position,
@@ -159,5 +189,19 @@ impl PartitionReader for EntriesReader {
 
     fn extent(&self) -> Option<(u64, u64)> {
         self.rows.extent()
+    }
+}
+
+impl LineRows for EntriesReader {
+    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        PartitionReader::read(self, rows)
+    }
+
+    fn position(&self) -> u64 {
+        self.positions.base + self.rows.number()
+    }
+
+    fn has_part(&self) -> bool {
+        self.rows.has_part()
     }
 }

@@ -1,7 +1,7 @@
 //! A source of files as its user writes it, and as it is used.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use market::WallDay;
@@ -18,8 +18,13 @@ use crate::registry::BuildContext;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileConfig {
-    /// The files, each a partition of this name.
+    /// The files, each a partition of this name; patterns such as `trades/**/*.csv.gz` and folders name all that match
+    /// and all directly in them, in the order of their names. At most 4,096 files.
     pub paths: Vec<String>,
+    /// Whether a live run goes on at the end of a file, waits for more, and reads on in the next file of its name, as
+    /// `tail -F` does; a replay reads what is there. Not for compressed files and pipes.
+    #[serde(default)]
+    pub follow: bool,
     /// One of [`CODECS`](crate::codecs::CODECS), which says what `format`, `csv`, `columns`, `units` and
     /// `where` would say. Default: none.
     pub codec: Option<String>,
@@ -59,18 +64,60 @@ pub enum Format {
 
 /// A checked configuration.
 pub(super) struct Plan {
-    pub(super) partitions: Vec<Partition>,
     pub(super) mapping: Mapping,
+    pub(super) shapes: Shapes,
 }
 
-/// One file.
-pub(super) struct Partition {
-    /// As configured.
-    pub(super) name: String,
-    pub(super) path: PathBuf,
+/// How files are read, by their names.
+pub(super) struct Shapes(Rule);
+
+/// Finds something in the name of a file.
+type InName = fn(&str) -> Result<Box<str>, String>;
+
+enum Rule {
+    Columns {
+        /// As configured; none: by the ending of each name.
+        format: Option<Format>,
+        dialect: Dialect,
+        /// What is wrong with the columns matters to JSON lines alone.
+        json: Result<Arc<JsonColumns>, String>,
+    },
+    Codec {
+        shape: Shape,
+        /// What finds the symbol in a name, if that is where it stands.
+        symbol_of: Option<InName>,
+        /// What finds the day in a name, and its zone, if that is where it stands.
+        day_of: Option<(InName, &'static str)>,
+    },
+}
+
+/// What is known of a file by its name.
+pub(super) struct FileShape {
     pub(super) shape: Shape,
     /// What its name says, if that is where a codec finds it.
     pub(super) given: Given,
+}
+
+impl Shapes {
+    /// Of the file called `name`.
+    pub(super) fn of(&self, name: &str) -> Result<FileShape, String> {
+        let mut given = Given::default();
+        let shape = match &self.0 {
+            Rule::Columns { format, dialect, json } => {
+                match format.map_or_else(|| format_of(name), Ok)? {
+                    Format::Jsonl => Shape::Jsonl { columns: json.clone()?, stamped: false },
+                    Format::Csv => Shape::Csv(*dialect),
+                }
+            }
+            Rule::Codec { shape, symbol_of, day_of } => {
+                given.symbol = symbol_of.map(|symbol_of| symbol_of(name)).transpose()?;
+                let day = |(day_of, zone): (InName, _)| WallDay::named(&day_of(name)?, zone);
+                given.day = day_of.map(day).transpose()?;
+                shape.clone()
+            }
+        };
+        Ok(FileShape { shape, given })
+    }
 }
 
 /// How a file's columns are found.
@@ -89,7 +136,6 @@ pub(super) enum Shape {
 
 impl Plan {
     pub(super) fn check(mut config: FileConfig, context: &BuildContext) -> Result<Plan, String> {
-        check_paths(&config.paths)?;
         match config.codec.take() {
             Some(name) => Plan::of_codec(codecs::find(&name)?, config, context),
             None => Plan::of_columns(config, context),
@@ -98,7 +144,6 @@ impl Plan {
 
     /// What was written column by column.
     fn of_columns(config: FileConfig, context: &BuildContext) -> Result<Plan, String> {
-        let formats = formats(&config)?;
         let dialect = Dialect::check(&config.csv.unwrap_or_default())?;
         if config.options.is_some() {
             return Err("`options` belong to a `codec`, and there is none".to_owned());
@@ -118,20 +163,9 @@ impl Plan {
             ..MappingConfig::new(columns, config.units.unwrap_or_default())
         };
         let mapping = Mapping::check(mapping, Arc::clone(&context.catalog))?;
-        let json = match formats.contains(&Format::Jsonl) {
-            true => Some(Arc::new(JsonColumns::check(&mapping)?)),
-            false => None,
-        };
-        let partitions = config.paths.into_iter().zip(formats).map(|(name, format)| {
-            let shape = match (format, &json) {
-                (Format::Jsonl, Some(columns)) => {
-                    Shape::Jsonl { columns: Arc::clone(columns), stamped: false }
-                }
-                _ => Shape::Csv(dialect),
-            };
-            Partition { path: context.folder.join(&name), name, shape, given: Given::default() }
-        });
-        Ok(Plan { partitions: partitions.collect(), mapping })
+        let json = JsonColumns::check(&mapping).map(Arc::new);
+        let rule = Rule::Columns { format: config.format, dialect, json };
+        Ok(Plan { mapping, shapes: Shapes(rule) })
     }
 
     /// What `codec` knows, and the little that was written beside it.
@@ -161,42 +195,10 @@ impl Plan {
                 Shape::Jsonl { columns: Arc::new(JsonColumns::check(&mapping)?), stamped: true }
             }
         };
-        let mut partitions = Vec::with_capacity(config.paths.len());
-        for name in config.paths {
-            let mut given = Given::default();
-            if mapping.needs_symbol() {
-                given.symbol = Some((defaults.symbol_of)(&name)?);
-            }
-            if mapping.needs_day() {
-                given.day = Some(WallDay::named(&(defaults.day_of)(&name)?, defaults.zone)?);
-            }
-            let (path, shape) = (context.folder.join(&name), shape.clone());
-            partitions.push(Partition { name, path, shape, given });
-        }
-        Ok(Plan { partitions, mapping })
+        let symbol_of = mapping.needs_symbol().then_some(defaults.symbol_of);
+        let day_of = mapping.needs_day().then_some((defaults.day_of, defaults.zone));
+        Ok(Plan { mapping, shapes: Shapes(Rule::Codec { shape, symbol_of, day_of }) })
     }
-}
-
-/// Paths must be there, and different.
-fn check_paths(paths: &[String]) -> Result<(), String> {
-    if paths.is_empty() {
-        return Err("`paths` is empty; name at least one file".to_owned());
-    }
-    let mut seen = BTreeSet::new();
-    match paths.iter().find(|path| !seen.insert(*path)) {
-        Some(path) => Err(format!("`paths` names \"{path}\" twice")),
-        None => Ok(()),
-    }
-}
-
-/// The format of each path.
-fn formats(config: &FileConfig) -> Result<Vec<Format>, String> {
-    let mut formats = Vec::with_capacity(config.paths.len());
-    for path in &config.paths {
-        let format = config.format.map_or_else(|| format_of(path), Ok)?;
-        formats.push(format);
-    }
-    Ok(formats)
 }
 
 /// The format that a path's ending names.

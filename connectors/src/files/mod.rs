@@ -6,6 +6,7 @@
 //! name = "bitmex"
 //! kind = "file"
 //! paths = ["2018.csv.gz"]         # each is a partition; relative to the configuration's folder
+//! # follow = true                 # a live run waits for more of them
 //! instrument = "bitmex:XBTUSD"
 //! columns = { time = "timestamp", price = "price", size = "size" }
 //! units = { time = "ms", signed_size = true }
@@ -39,11 +40,14 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::follow::Begin;
 use crate::mapping::Mapping;
+use crate::paths::check_names;
+use crate::paths::set::FileSet;
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{PartitionReader, Place, Source, SourceError};
-use config::{Partition, Plan};
-use reader::FileReader;
+use config::{FileShape, Plan};
+use reader::{FileReader, ReadFile};
 
 pub use crate::delimited::CsvConfig;
 pub use config::{FileConfig, Format};
@@ -51,8 +55,9 @@ pub use config::{FileConfig, Format};
 /// Files of trades; each is a partition, and can be read again from any line.
 pub struct FileSource {
     name: String,
-    partitions: Vec<Partition>,
+    files: FileSet<FileShape>,
     mapping: Arc<Mapping>,
+    follows: bool,
 }
 
 impl TypedSource for FileSource {
@@ -61,42 +66,60 @@ impl TypedSource for FileSource {
 
     fn build(config: FileConfig, context: BuildContext) -> Result<FileSource, SourceError> {
         let name = context.name.clone();
-        match Plan::check(config, &context) {
-            Ok(plan) => Ok(FileSource {
-                name,
-                partitions: plan.partitions,
-                mapping: Arc::new(plan.mapping),
-            }),
-            Err(problem) => Err(SourceError::Config { name, problem }),
-        }
+        check(config, context).map_err(|problem| SourceError::Config { name, problem })
     }
+}
+
+fn check(mut config: FileConfig, context: BuildContext) -> Result<FileSource, String> {
+    let (paths, follows) = (std::mem::take(&mut config.paths), config.follow);
+    check_names(&paths)?;
+    let Plan { mapping, shapes } = Plan::check(config, &context)?;
+    let shape_of = move |name: &str| shapes.of(name);
+    let files = FileSet::new(&context.name, &context.folder, paths, follows, shape_of)?;
+    Ok(FileSource { name: context.name, files, mapping: Arc::new(mapping), follows })
 }
 
 impl Source for FileSource {
     fn partition_name(&self, partition: u32) -> String {
-        let file = usize::try_from(partition).ok().and_then(|at| self.partitions.get(at));
-        file.map_or_else(String::new, |file| file.name.clone())
+        self.files.name(partition)
     }
 
     fn partitions(&self) -> Vec<u32> {
-        (0..).take(self.partitions.len()).collect()
+        (0..self.files.count()).collect()
+    }
+
+    fn discover(&self) -> Result<Vec<u32>, SourceError> {
+        Ok((0..self.files.discover()?).collect())
     }
 
     fn is_replayable(&self) -> bool {
         true
     }
 
+    fn is_endless(&self) -> bool {
+        self.follows
+    }
+
     fn files(&self) -> Vec<PathBuf> {
-        self.partitions.iter().map(|file| file.path.clone()).collect()
+        self.files.paths()
     }
 
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
-        let found = usize::try_from(partition).ok().and_then(|at| self.partitions.get(at));
-        let chosen = found.ok_or_else(|| SourceError::Config {
-            name: self.name.clone(),
-            problem: format!("there is no partition {partition}; it has {}", self.partitions.len()),
-        })?;
-        let reader = FileReader::open(&self.name, chosen, &self.mapping, place.after())?;
-        Ok(Box::new(reader))
+        let file = self.files.get(partition)?;
+        let FileShape { shape, given } = self.files.about(&file)?;
+        let read = ReadFile {
+            source: self.name.clone(),
+            name: file.name.clone(),
+            shape: shape.clone(),
+            given: given.clone(),
+            mapping: Arc::clone(&self.mapping),
+        };
+        if !self.follows {
+            return Ok(Box::new(FileReader::open(read, &file.path, place.after())?));
+        }
+        let begin: Begin = Arc::new(move |lines, positions| {
+            Ok(Box::new(FileReader::begin(read.clone(), lines, positions)?))
+        });
+        self.files.follow(&file, place, begin)
     }
 }

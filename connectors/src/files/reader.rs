@@ -1,26 +1,40 @@
 //! Reading one file: lines in, rows out.
 
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::str;
 use std::sync::Arc;
 
 use market::{Event, RejectionReason};
 
 use super::columns::{CsvColumns, Problem, is_blank};
-use super::config::{Partition, Shape};
+use super::config::Shape;
+use crate::follow::{LineRows, Positions};
 use crate::lines::{LINE_MAX, Line, Lines};
 use crate::mapping::json::JsonColumns;
-use crate::mapping::{DecodeError, Decoder, Mapping};
+use crate::mapping::{DecodeError, Decoder, Given, Mapping};
 use crate::source::{BATCH_ROWS, Decoded, PartitionReader, Progress, Row, SourceError};
+
+/// How a file is read.
+#[derive(Clone)]
+pub(super) struct ReadFile {
+    /// The names of source and partition.
+    pub(super) source: String,
+    pub(super) name: String,
+    pub(super) shape: Shape,
+    /// What its name says.
+    pub(super) given: Given,
+    pub(super) mapping: Arc<Mapping>,
+}
 
 /// A file being read.
 pub(super) struct FileReader {
-    name: String,
+    file: ReadFile,
     lines: Lines,
-    columns: Columns,
+    /// None until the first record is there.
+    columns: Option<Columns>,
     decoder: Decoder,
-    /// The last position that is not wanted any more.
-    after: u64,
+    positions: Positions,
     is_ended: bool,
     /// The record being read.
     text: Vec<u8>,
@@ -38,54 +52,58 @@ enum Columns {
 
 impl FileReader {
     /// Opens a file and finds its columns.
-    pub(super) fn open(
-        source: &str,
-        partition: &Partition,
-        mapping: &Arc<Mapping>,
-        after: u64,
+    pub(super) fn open(file: ReadFile, path: &Path, after: u64) -> Result<FileReader, SourceError> {
+        let lines = Lines::open(path).map_err(|error| file.problem(Problem::System(error)))?;
+        let mut reader = FileReader::of(file, lines, Positions { base: 0, after });
+        reader.find_columns().map_err(|problem| reader.file.problem(problem))?;
+        reader.lines.be_impatient();
+        Ok(reader)
+    }
+
+    /// Reads lines of which more may come, and finds the columns when these are there.
+    pub(super) fn begin(
+        file: ReadFile,
+        lines: Lines,
+        positions: Positions,
     ) -> Result<FileReader, SourceError> {
-        let opened = Lines::open(&partition.path).map_err(Problem::System);
-        let found = opened.and_then(|mut lines| {
-            let columns = Columns::find(&partition.shape, mapping, &mut lines)?;
-            lines.be_impatient();
-            Ok((lines, columns))
-        });
-        let (lines, columns) = found.map_err(|problem| match problem {
-            // What a file is, not that it cannot be read.
-            Problem::System(error) if error.kind() == ErrorKind::InvalidInput => {
-                SourceError::Config {
-                    name: source.to_owned(),
-                    problem: format!("{}: {error}", partition.name),
-                }
-            }
-            Problem::System(error) => {
-                SourceError::Open { partition: partition.name.clone(), source: error }
-            }
-            Problem::Columns(problem) => SourceError::Config {
-                name: source.to_owned(),
-                problem: format!("{}: {problem}", partition.name),
-            },
-        })?;
-        Ok(FileReader {
-            name: partition.name.clone(),
-            lines,
-            columns,
-            decoder: Decoder::new(Arc::clone(mapping), &format!("{source}/{}", partition.name))
-                .given(partition.given.clone()),
-            after,
-            is_ended: false,
-            text: Vec::new(),
-        })
+        let mut reader = FileReader::of(file, lines, positions);
+        reader.has_columns()?;
+        Ok(reader)
+    }
+
+    fn of(file: ReadFile, lines: Lines, positions: Positions) -> FileReader {
+        let decoder =
+            Decoder::new(Arc::clone(&file.mapping), &format!("{}/{}", file.source, file.name))
+                .given(file.given.clone());
+        let text = Vec::new();
+        FileReader { file, lines, columns: None, decoder, positions, is_ended: false, text }
+    }
+
+    /// Finds the columns, if they are not known and can be known yet; returns whether they are known.
+    fn has_columns(&mut self) -> Result<bool, SourceError> {
+        if self.columns.is_some() {
+            return Ok(true);
+        }
+        match self.find_columns() {
+            Ok(()) => Ok(true),
+            Err(Problem::System(error)) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(problem) => Err(self.file.problem(problem)),
+        }
+    }
+
+    fn find_columns(&mut self) -> Result<(), Problem> {
+        self.columns = Some(Columns::find(&self.file.shape, &self.file.mapping, &mut self.lines)?);
+        Ok(())
     }
 
     /// The next row, if it is on a line that can be read where it lies.
     fn next_plain_row(&mut self) -> Option<Row> {
-        let Columns::Csv(columns) = &mut self.columns else { return None };
+        let Some(Columns::Csv(columns)) = &mut self.columns else { return None };
         if !self.decoder.reads_plain() || self.is_ended {
             return None;
         }
-        let position = self.lines.number() + 1;
-        let line = self.lines.glance().filter(|_| position > self.after)?;
+        let position = self.positions.base + self.lines.number() + 1;
+        let line = self.lines.glance().filter(|_| position > self.positions.after)?;
         let event = columns.decode_plain(line, &self.decoder, position)?;
         let len = line.len();
         self.lines.skip(len);
@@ -96,7 +114,7 @@ impl FileReader {
     fn next_row(&mut self) -> io::Result<Option<Row>> {
         while !self.is_ended {
             let line = self.lines.next(&mut self.text)?;
-            let position = self.lines.number();
+            let position = LineRows::position(self);
             let decoded = match line {
                 Line::End => {
                     self.is_ended = true;
@@ -113,7 +131,7 @@ impl FileReader {
                 }
                 Line::Whole => self.record(position)?,
             };
-            if position <= self.after {
+            if position <= self.positions.after {
                 continue;
             }
             match decoded {
@@ -127,20 +145,21 @@ impl FileReader {
 
     /// Decodes the record that begins with the line in `text`.
     fn record(&mut self, position: u64) -> io::Result<Result<Option<Decoded<Event>>, DecodeError>> {
-        if let Columns::Csv(columns) = &self.columns
+        if let Some(Columns::Csv(columns)) = &self.columns
             && !columns.complete(&mut self.text, &mut self.lines)?
         {
             let detail = "a quote is opened and not closed".to_owned();
             return Ok(Err(DecodeError::new(RejectionReason::Malformed, detail)));
         }
-        let is_wanted = position > self.after && !is_blank(&self.text);
+        let is_wanted = position > self.positions.after && !is_blank(&self.text);
         if !is_wanted {
             return Ok(Ok(None));
         }
         Ok(match str::from_utf8(&self.text) {
             Ok(text) => match &mut self.columns {
-                Columns::Csv(columns) => columns.decode(text, &mut self.decoder, position),
-                Columns::Jsonl { columns, stamped } => {
+                None => Ok(None),
+                Some(Columns::Csv(columns)) => columns.decode(text, &mut self.decoder, position),
+                Some(Columns::Jsonl { columns, stamped }) => {
                     let object = if *stamped { JsonColumns::after_stamp(text) } else { text };
                     columns.decode(object, &mut self.decoder, position)
                 }
@@ -155,6 +174,9 @@ impl FileReader {
 
 impl PartitionReader for FileReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        if !self.has_columns()? {
+            return Ok(Progress::More);
+        }
         let start = rows.len();
         rows.reserve(BATCH_ROWS);
         while rows.len() - start < BATCH_ROWS {
@@ -165,14 +187,14 @@ impl PartitionReader for FileReader {
             match self.next_row() {
                 Ok(Some(row)) => rows.push(row),
                 Ok(None) => return Ok(Progress::Ended),
-                // A pipe has no more for now.
+                // A pipe, or a file that grows, has no more for now.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // These rows are good; the next call meets the error again, or not.
                 Err(_) if rows.len() > start => break,
                 Err(source) => {
                     return Err(SourceError::Read {
-                        partition: self.name.clone(),
-                        position: self.lines.number().max(self.after),
+                        partition: self.file.name.clone(),
+                        position: LineRows::position(self).max(self.positions.after),
                         source,
                     });
                 }
@@ -183,6 +205,38 @@ impl PartitionReader for FileReader {
 
     fn extent(&self) -> Option<(u64, u64)> {
         self.lines.extent()
+    }
+}
+
+impl LineRows for FileReader {
+    fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+        PartitionReader::read(self, rows)
+    }
+
+    fn position(&self) -> u64 {
+        self.positions.base + self.lines.number()
+    }
+
+    fn has_part(&self) -> bool {
+        self.lines.has_part()
+    }
+}
+
+impl ReadFile {
+    /// The error of a file that cannot be read so.
+    fn problem(&self, problem: Problem) -> SourceError {
+        let config = |problem| SourceError::Config {
+            name: self.source.clone(),
+            problem: format!("{}: {problem}", self.name),
+        };
+        match problem {
+            // What a file is, not that it cannot be read.
+            Problem::System(error) if error.kind() == ErrorKind::InvalidInput => {
+                config(error.to_string())
+            }
+            Problem::System(source) => SourceError::Open { partition: self.name.clone(), source },
+            Problem::Columns(problem) => config(problem),
+        }
     }
 }
 

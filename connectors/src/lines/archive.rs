@@ -42,9 +42,10 @@ pub(super) fn data_files(file: &File, bytes: u64) -> io::Result<Option<Vec<Strin
 }
 
 /// Whether a file of this name may hold data.
-pub(super) fn is_data(name: &str) -> bool {
-    let is_of_system =
-        name.starts_with("__MACOSX/") || name.rsplit('/').next() == Some(".DS_Store");
+pub(crate) fn is_data(name: &str) -> bool {
+    let is_of_system = name.starts_with("__MACOSX/")
+        || name.contains("/__MACOSX/")
+        || name.rsplit('/').next() == Some(".DS_Store");
     !name.ends_with('/') && !is_of_system
 }
 

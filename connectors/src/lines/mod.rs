@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
 
+pub(crate) use archive::is_data;
 use carriage_return::AsLineFeed;
 use pipe::Pipe;
 use unzip::Unzip;
@@ -27,11 +28,24 @@ use unzstd::Unzstd;
 /// The most bytes that a line may have.
 pub const LINE_MAX: usize = 64 * 1_024;
 
-const BUFFER_BYTES: usize = 64 * 1_024;
+pub(crate) const BUFFER_BYTES: usize = 64 * 1_024;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZIP_MAGIC: [u8; 4] = *b"PK\x03\x04";
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// How a file that begins so is compressed; none if it is not.
+pub(crate) fn compression(start: &[u8]) -> Option<&'static str> {
+    let known: [(&[u8], _); 3] =
+        [(&GZIP_MAGIC, "gzip"), (&ZIP_MAGIC, "zip"), (&ZSTD_MAGIC, "zstd")];
+    known.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, name)| name)
+}
+
+/// Whether text that begins so has its first line, or so much that it cannot be one.
+pub(crate) fn has_first_line(start: &[u8]) -> bool {
+    let is_too_long = start.len() > LINE_MAX;
+    is_too_long || memchr(b'\n', start).is_some() || carriage_return::ends_lines(start)
+}
 
 /// What [`Lines::next`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,18 +144,13 @@ impl Lines {
     /// # Errors
     /// Also if it is of a format that is no text.
     pub fn of(mut input: impl BufRead + Send + 'static) -> io::Result<Lines> {
-        let start = input.fill_buf()?;
-        let is = |magic: &[u8]| start.starts_with(magic);
-        let (is_gzip, is_zip, is_zstd) = (is(&GZIP_MAGIC), is(&ZIP_MAGIC), is(&ZSTD_MAGIC));
-        let is_compressed = is_gzip || is_zip || is_zstd;
-        let mut input: Box<dyn BufRead + Send> = if is_gzip {
-            buffered(MultiGzDecoder::new(input))
-        } else if is_zip {
-            buffered(Unzip::new(input))
-        } else if is_zstd {
-            buffered(Unzstd::new(input)?)
-        } else {
-            Box::new(input)
+        let compression = compression(input.fill_buf()?);
+        let is_compressed = compression.is_some();
+        let mut input: Box<dyn BufRead + Send> = match compression {
+            Some("gzip") => buffered(MultiGzDecoder::new(input)),
+            Some("zip") => buffered(Unzip::new(input)),
+            Some(_) => buffered(Unzstd::new(input)?),
+            None => Box::new(input),
         };
         // What cannot be decompressed is said by the first line.
         let (start, failed) = match input.fill_buf() {
@@ -169,6 +178,11 @@ impl Lines {
     /// The number of the line that was read last, from 1.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Whether a part of a line was read, and not all of it.
+    pub(crate) fn has_part(&self) -> bool {
+        !self.unfinished.is_empty() || !self.held.is_empty()
     }
 
     /// How many bytes of the file were read of how many, decompressed or not; a buffer ahead of the

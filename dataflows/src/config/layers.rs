@@ -21,7 +21,7 @@ use toml::{Table, Value};
 use super::deprecated;
 use super::nearest::{nearest, quoted};
 use super::places::{Places, line_and_column};
-use super::{Config, ConfigError, RawConfig};
+use super::{Config, ConfigError, RawConfig, sources};
 
 /// What the names of variables begin with.
 const PREFIX: &str = "TICKWEAVE__";
@@ -42,6 +42,8 @@ pub struct Layers {
     set: Vec<(String, String)>,
     /// The numbers of names that the job goes on with.
     registries: Registries,
+    /// Whether it was checked before, perhaps elsewhere: then no files are looked for.
+    is_recorded: bool,
 }
 
 /// A value as it is written in a variable or a flag: TOML if it is any, else text. Dates and times are
@@ -75,6 +77,7 @@ impl Layers {
             merged: Table::new(),
             set: Vec::new(),
             registries: Registries::default(),
+            is_recorded: false,
         }
     }
 
@@ -82,6 +85,24 @@ impl Layers {
     #[must_use]
     pub fn going_on_with(self, registries: Registries) -> Layers {
         Layers { registries, ..self }
+    }
+
+    /// Of a recording, whose registries these are.
+    #[must_use]
+    pub fn recorded_with(self, registries: Registries) -> Layers {
+        Layers { registries, is_recorded: true, ..self }
+    }
+
+    /// Of a job that reads what is there, and ends: no source follows its files.
+    #[must_use]
+    pub fn to_end(mut self) -> Layers {
+        let sources = self.merged.get_mut("source").and_then(Value::as_array_mut);
+        for source in sources.into_iter().flatten() {
+            if let Some(follow @ Value::Boolean(true)) = source.get_mut("follow") {
+                *follow = Value::from(false);
+            }
+        }
+        self
     }
 
     /// The file at `path`, whose relative paths start in its folder.
@@ -150,7 +171,7 @@ impl Layers {
             place: "configuration".to_owned(),
             problem: error.to_string(),
         })?;
-        let raw: RawConfig = toml::from_str(&merged).map_err(|error| {
+        let mut raw: RawConfig = toml::from_str(&merged).map_err(|error| {
             let place = error.span().and_then(|span| {
                 Places::of(&merged).at(span.start).map(|place| place.path.clone())
             });
@@ -158,7 +179,12 @@ impl Layers {
             self.located(ConfigError::Value { place, problem: error.message().to_owned() })
         })?;
         let registries = self.registries.clone();
-        raw.check_file(&self.folder, self.file.as_deref(), registries)
+        let found = match self.is_recorded {
+            true => Ok(()),
+            false => sources::find_files(&mut raw.source, &self.folder),
+        };
+        found
+            .and_then(|()| raw.check_file(&self.folder, self.file.as_deref(), registries))
             .map_err(|error| self.located(error))
     }
 

@@ -130,11 +130,13 @@ impl RawConfig {
     }
 
     /// Checks everything, for a job that starts afresh; relative paths start at `folder`.
-    pub fn check(self, folder: &Path) -> Result<Config, ConfigError> {
+    pub fn check(mut self, folder: &Path) -> Result<Config, ConfigError> {
+        sources::find_files(&mut self.source, folder)?;
         self.check_with(folder, Registries::default())
     }
 
-    /// The same for a job that goes on from saved states or replays a recording, whose registries these are.
+    /// The same for a job that goes on from saved states or replays a recording, whose registries these are. Its paths
+    /// name files alone.
     pub fn check_with(self, folder: &Path, registries: Registries) -> Result<Config, ConfigError> {
         self.check_file(folder, None, registries)
     }

@@ -230,8 +230,8 @@ pub struct RawSource {
     pub disorder: Option<String>,
     /// A partition that is connected and has had nothing more to read for so long follows the system's time, so
     /// that its bars become final. A source that is silent for so long otherwise (not reached, frozen, behind) is
-    /// carried on by others if `coverage` is `any`. Default: 30s; files and pipes, which nobody knows to be at their
-    /// end while they are open: never. With it, one that has sent nothing for so long counts as such.
+    /// carried on by others if `coverage` is `any`. Default: 30s; pipes, which nobody knows to be at their end while
+    /// they are open, and files without `follow`: never. With it, one that has sent nothing for so long counts as such.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<String>,
     /// A partition that is not reached, cannot be read or does not answer for so long is given up: bars no longer wait

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use connectors::{BuildContext, Source, SourceError};
+use connectors::entries::EntriesSource;
+use connectors::files::FileSource;
+use connectors::paths::names_of_files;
+use connectors::{BuildContext, Source, SourceError, TypedSource};
 use market::{Catalog, Numbered, PartitionId, SharedRegistries, SourceId, Span};
 use operators::SourceSet;
 
@@ -76,6 +79,24 @@ pub(super) fn fill_coverage(sources: &mut [RawSource]) {
         };
         source.coverage.get_or_insert_with(|| coverage.name().to_owned());
     }
+}
+
+/// Puts files in the place of the patterns and folders that name them, so that what is shown and recorded names each
+/// file. A source that follows its files finds them itself, also later.
+pub(super) fn find_files(sources: &mut [RawSource], folder: &Path) -> Result<(), ConfigError> {
+    for (index, source) in sources.iter_mut().enumerate() {
+        let reads_files = [FileSource::KIND, EntriesSource::KIND].contains(&&*source.kind);
+        let follows = source.rest.get("follow").and_then(toml::Value::as_bool) == Some(true);
+        let Some(paths) = source.rest.get_mut("paths").filter(|_| reads_files && !follows) else {
+            continue;
+        };
+        // What is no list of texts is refused by the source.
+        let Ok(written) = paths.clone().try_into::<Vec<String>>() else { continue };
+        let place = format!("source[{index}] (name `{}`).paths", source.name);
+        let names = names_of_files(&written, folder).map_err(ConfigError::at(place))?;
+        *paths = toml::Value::from(names);
+    }
+    Ok(())
 }
 
 /// Checks the sources; `http_ingest` is whether there is one more, of clients.

@@ -4,7 +4,7 @@
 //! | check | warns | fails |
 //! |---|---|---|
 //! | `workers` | | a worker is gone; the process is going down |
-//! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction has held it back for 10 s | sources pause, since operators retain more than `limits.state_bytes` |
+//! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction or half a line has held it back for 10 s | sources pause, since operators retain more than `limits.state_bytes` |
 //! | `losses` | within an hour after a server no longer had rows that were not read yet | |
 //! | `input` | in the last minute at least half of a source's rows, and at least 100, were refused or too late | |
 //! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
@@ -255,7 +255,7 @@ impl SourceSeen {
         let (rows, since) = self.held.filter(|(_, since)| *since > HELD_WARNS_AFTER)?;
         let (name, secs) = (&self.name, since.as_secs());
         Some(format!(
-            "an open transaction holds back up to {rows} rows of {name} for {secs} s (see the view `sources`)"
+            "an open transaction or half a line holds back up to {rows} rows of {name} for {secs} s (see the view `sources`)"
         ))
     }
 

@@ -57,7 +57,7 @@ fn a_sink_that_does_not_answer_is_a_warning() {
 fn what_an_open_transaction_holds_back_is_a_warning_when_it_lasts() {
     let held = |secs| SourceSeen { held: Some((4, Duration::from_secs(secs))), ..source("k") };
     assert_eq!(check(&seen(vec![held(10)]), "sources").0, Status::Pass);
-    let why = "an open transaction holds back up to 4 rows of k for 11 s (see the view `sources`)";
+    let why = "an open transaction or half a line holds back up to 4 rows of k for 11 s (see the view `sources`)";
     assert_eq!(check(&seen(vec![held(11)]), "sources"), (Status::Warn, why.to_owned()));
 }
 

@@ -117,6 +117,9 @@ impl OpenSources {
                     retry(spec.id, &shared, open).map_err(|error| (spec.id, error))?;
                 from = from.max(its);
                 numbers.insert(PartitionId::of_number(reader.partition as usize));
+                // One that waits for its input was not reached by being opened.
+                let link = reader.reader.as_ref().and_then(|reader| reader.link());
+                shared.connections.note(spec.id.number(), reader.partition as usize, link, &[]);
                 readers.push(ReaderThread { player, ..reader });
             }
             opened.push(OpenedSource {
@@ -273,13 +276,21 @@ fn numbered(
 fn discover(spec: &SourceSpec, mut known: BTreeSet<u32>, shared: &Shared) {
     let source = &spec.source;
     let mut readers = Vec::new();
+    let mut told = String::new();
     while !shared.stop.is_set() {
         pause(Duration::from_secs(DISCOVERY_SECS), &shared.stop);
         if shared.stop.is_set() {
             break;
         }
         let found = source.discover().inspect_err(|error| {
-            tracing::debug!("{error}; partitions stay as they were known");
+            let why = error.to_string();
+            // What a server does not answer now is asked again; anything else is told once.
+            if !error.is_retryable() && why != told {
+                tracing::error!("{why}; partitions stay as they were known");
+                told = why;
+            } else {
+                tracing::debug!("{why}; partitions stay as they were known");
+            }
         });
         let found = found.unwrap_or_default().into_iter().filter(|n| *n < PARTITIONS_MAX);
         for partition in found.filter(|n| !known.contains(n)).collect::<Vec<_>>() {

@@ -61,11 +61,11 @@ impl Row for SourceRow<'_> {
         value("lag_seconds", ColumnType::Decimal(Scale::Fixed(9)), "from the watermark to the system time of the commit; below 0 if ahead").unit(Unit::Seconds).nullable(),
         count("partitions", "partitions", "number of its partitions, such as files"),
         count("partitions_ended", "partitions", "how many of them have ended; empty where a recording does not contain it").nullable(),
-        count("connected", "partitions", "how many of them are connected to their server; empty of files").nullable(),
+        count("connected", "partitions", "how many of them are connected to their server, or there, of files that are followed; empty of other files").nullable(),
         count("disconnects", "disconnects", "how often a connection was lost").nullable(),
         count("gaps", "losses", "how often rows were lost that the server had; see `incidents`").nullable(),
         count("rows_behind", "rows", "rows that the server has and that were not read yet, if it reports them").nullable(),
-        count("rows_held", "rows", "rows, at most, that the server has and does not give out yet, since a transaction is open; empty of files").nullable(),
+        count("rows_held", "rows", "rows, at most, that the server has and does not give out yet, since a transaction is open, and half a line of a file that is followed; empty of other files").nullable(),
         value("read_from", ColumnType::Time, "events from this time on are all read, and bars that open before it are `partial`; empty if it is \
              read from its beginning").nullable(),
     ];

@@ -105,7 +105,7 @@ impl Produce {
         };
         let produced = match (&self.config, &self.source) {
             (Some(config), Some(source)) => {
-                let mut config = layers(config)?.check()?;
+                let mut config = layers(config)?.to_end().check()?;
                 let names: Vec<_> = config.sources.iter().map(|s| s.names.name.clone()).collect();
                 let Some(at) = names.iter().position(|name| name == source) else {
                     bail!("there is no source `{source}` (there are: {})", names.join(", "));

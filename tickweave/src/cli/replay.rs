@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
+use connectors::paths::is_pattern;
 use operators::NoStates;
 
 use super::check::layers;
@@ -12,6 +13,7 @@ use super::mapping::Mapping;
 use super::progress::Bar;
 use super::report::{fails_by_refusals, print_report};
 use super::{Outcome, screen, signals};
+use crate::descriptors;
 use dataflows::config::{ConfigError, JobFile, Layers, RawConfig};
 use dataflows::ingest::Stop;
 use dataflows::ingest::recording::Recording;
@@ -20,8 +22,9 @@ use dataflows::run::{RunOptions, replay_files, replay_recording};
 /// Replay files of trades, a configuration's files, or a recording.
 #[derive(Args)]
 pub(super) struct Replay {
-    /// A configuration (.toml), a recording, or files of trades.
-    #[arg(required = true, value_name = "CONFIG|FILE")]
+    /// A configuration (.toml), a recording, or files of trades; also folders of these, and quoted patterns such as
+    /// 'trades/**/*.csv.gz'.
+    #[arg(required = true, value_name = "CONFIG|PATH")]
     paths: Vec<PathBuf>,
     /// Worker threads.
     #[arg(short, long)]
@@ -57,6 +60,7 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let stop = Stop::default();
+        descriptors::raise(); // a folder may hold more files than a process may open by default
         let _signals = signals(&stop)?;
         let Replay { paths, workers, timeframes, order, out, force, digest, speed, .. } = self;
         let Replay { record, lenient, mapping, .. } = self;
@@ -80,10 +84,10 @@ impl Replay {
                 replay_recording(&config, recording, Arc::new(NoStates), &options, &stop)?
             }
             [path] if path.extension().is_some_and(|ending| ending == "toml") => {
-                replay_files(flags(layers(path)?)?, &options, &stop)?
+                replay_files(flags(layers(path)?.to_end())?, &options, &stop)?
             }
             paths => {
-                are_files(paths)?;
+                are_there(paths)?;
                 replay_files(flags(mapped(&mapping, paths)?)?, &options, &stop)?
             }
         };
@@ -103,14 +107,14 @@ fn speed(text: &str) -> Result<f64, String> {
     speed.ok_or_else(|| "is not a number above 0".to_owned())
 }
 
-/// Says so if a path is not there or is a directory.
-fn are_files(paths: &[PathBuf]) -> anyhow::Result<()> {
+/// Says so if a path is not there. What a pattern or folder names is found when the job is checked.
+fn are_there(paths: &[PathBuf]) -> anyhow::Result<()> {
     for path in paths {
         let about = path.metadata();
-        let about = about.with_context(|| format!("cannot open {}", path.display()))?;
-        if about.is_dir() {
-            bail!("{} is a directory; name the files", path.display());
+        if about.is_err() && path.to_str().is_some_and(is_pattern) {
+            continue;
         }
+        about.with_context(|| format!("cannot open {}", path.display()))?;
     }
     Ok(())
 }
@@ -120,7 +124,7 @@ fn recorded(recording: &Recording, path: &Path) -> Result<Layers, ConfigError> {
     let name = format!("configuration in {}", path.display());
     let header = recording.header();
     let layers = Layers::parse(header.config.clone(), name, Path::new("."))?;
-    Ok(layers.going_on_with(header.registries.clone()))
+    Ok(layers.recorded_with(header.registries.clone()))
 }
 
 /// The job of bare files: what the environment says, and how flags say to read them.

@@ -3,7 +3,6 @@
 //! The command line, the demo, benches and tests start one and ask it; what is around a job is wired here only.
 
 mod control;
-mod descriptors;
 mod server;
 
 use std::net::SocketAddr;
@@ -29,6 +28,8 @@ use dataflows::ingest::{PausedSources, Stop};
 use dataflows::publish::Board;
 use dataflows::run::{Job, Report, RunError, RunOptions, run_live};
 use dataflows::telemetry::Metrics;
+
+use crate::descriptors;
 
 pub use control::{NodeControl, UnknownSource};
 pub use server::{BoundServer, RunningServer, ServerError};
@@ -183,7 +184,8 @@ impl Handles {
     /// What the routes answer from.
     fn context(&self, config: &Config, readers: ReaderPool) -> Context {
         let health = self.health.clone();
-        let connections = descriptors::connections(config.connections);
+        let files = config.sources.iter().map(|source| source.source.partitions().len()).sum();
+        let connections = descriptors::connections(config.connections, files);
         let limits = Limits { connections, ..Limits::default() };
         let ingest = self.http_ingest.clone();
         Context {

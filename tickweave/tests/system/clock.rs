@@ -3,5 +3,5 @@
 mod broken;
 mod catching_up;
 mod clients;
-mod job;
+pub(crate) mod job;
 mod silent;

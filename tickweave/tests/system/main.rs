@@ -9,6 +9,7 @@ mod demo;
 mod documented;
 mod end_to_end;
 mod expected;
+mod files;
 mod following;
 mod health;
 mod jobs;

@@ -81,7 +81,7 @@ fn an_error_names_its_place() {
         (
             with("paths", "path"),
             &[],
-            "c.toml:8:8: source[0] (name `a`): unknown field `path`, expected one of `paths`, `codec`",
+            "c.toml:8:8: source[0] (name `a`): unknown field `path`, expected one of `paths`, `follow`, `codec`",
         ),
         (
             with("\"file\"", "\"fil\""),

@@ -82,7 +82,8 @@ fn a_path_that_cannot_be_read_is_named() {
         (&["none.csv"][..], 1, &["none.csv", "No such file"][..]),
         (&["t.csv", "none.csv"], 1, &["none.csv", "No such file"]),
         (&["none.rec"], 1, &["none.rec", "No such file"]),
-        (&["folder.csv"], 1, &["folder.csv", "is a directory"]),
+        (&["folder.csv"], 2, &["the folder \"folder.csv\" holds no file"]),
+        (&["*.none"], 2, &["no file matches \"*.none\""]),
         (&["t.csv", "t.csv"], 2, &["\"t.csv\" twice"]),
         (&["t.dat"], 2, &["\"t.dat\"", "format", ".csv", "jsonl"]),
     ] {

@@ -2,20 +2,26 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Kept for files, sources and sinks of the job.
+/// Kept for sources, sinks and outputs of the job, besides the files that its sources read.
 const OWN: u64 = 256;
 
-/// Raises the number of files that the process may have open as far as it may, and says how many connections can be
-/// had then: as many as are asked for, or fewer, so that clients never take what the job needs. WebSockets count
-/// apart from connections, so each connection may take two descriptors.
-pub(super) fn connections(asked: usize) -> usize {
+/// Raises the number of files that the process may have open as far as it may; returns how many that is, if there is a
+/// bound.
+pub(crate) fn raise() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: maximum, maximum };
-    let limit = match setrlimit(Resource::Nofile, raised) {
+    match setrlimit(Resource::Nofile, raised) {
         Ok(()) => maximum,
         Err(_) => current, // some systems allow less than they say
-    };
-    let connections = affordable(asked, limit);
+    }
+}
+
+/// Raises the number of files that the process may have open, and says how many connections can be had then beside
+/// `files` of sources: as many as are asked for, or fewer, so that clients never take what the job needs. WebSockets
+/// count apart from connections, so each connection may take two descriptors.
+pub(crate) fn connections(asked: usize, files: usize) -> usize {
+    let limit = raise();
+    let connections = affordable(asked, OWN + files as u64, limit);
     if connections < asked {
         tracing::warn!(
             "`limits.connections` is {connections} instead of {asked}: the process may have {} files open (`ulimit -Hn`)",
@@ -25,9 +31,9 @@ pub(super) fn connections(asked: usize) -> usize {
     connections
 }
 
-fn affordable(asked: usize, limit: Option<u64>) -> usize {
+fn affordable(asked: usize, own: u64, limit: Option<u64>) -> usize {
     let Some(limit) = limit else { return asked };
-    let spare = limit.saturating_sub(OWN.min(limit / 2)) / 2;
+    let spare = limit.saturating_sub(own.min(limit / 2)) / 2;
     asked.min(usize::try_from(spare).unwrap_or(usize::MAX)).max(1)
 }
 
@@ -45,7 +51,8 @@ mod tests {
             (1_024, Some(64), 16),
             (1_024, Some(0), 1),
         ] {
-            assert_eq!(affordable(asked, limit), want, "{asked} of {limit:?}");
+            assert_eq!(affordable(asked, OWN, limit), want, "{asked} of {limit:?}");
         }
+        assert_eq!(affordable(1_024, OWN + 400, Some(1_024)), 256);
     }
 }

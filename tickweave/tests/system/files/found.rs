@@ -1,0 +1,109 @@
+//! Files that patterns and folders name are those files.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+
+use crate::end_to_end::assert_same;
+use crate::end_to_end::binary::tickweave;
+
+/// A folder `t` of files of trades, some of them compressed, and of what is none.
+fn make(folder: &Path) {
+    fs::create_dir_all(folder.join("t/deep")).unwrap();
+    for (number, name) in (0..).zip(["t/b.csv", "t/a.csv.gz", "t/deep/c.csv"]) {
+        let mut text = "time,price,size\n".to_owned();
+        for second in 0..60 {
+            let price = 10 + (second * 7 + number * 3) % 11;
+            text += &format!("2026-01-05T10:{number:02}:{second:02}Z,{price},1\n");
+        }
+        let mut bytes = text.into_bytes();
+        if name.ends_with(".gz") {
+            let mut file = GzEncoder::new(Vec::new(), Compression::fast());
+            file.write_all(&bytes).unwrap();
+            bytes = file.finish().unwrap();
+        }
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    for name in ["t/.hidden.csv", "t/._b.csv", "t/.DS_Store"] {
+        fs::write(folder.join(name), "no trades").unwrap();
+    }
+}
+
+fn replay(folder: &Path, paths: &[&str], workers: &str) -> Value {
+    let more = ["--instrument", "x:A", "-w", workers, "--digest", "--json"];
+    tickweave(folder, &[&["replay"], paths, &more].concat()).json()
+}
+
+#[test]
+fn patterns_and_folders_are_their_files_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    make(folder);
+    for workers in ["1", "3"] {
+        let flat = replay(folder, &["t/a.csv.gz", "t/b.csv"], workers);
+        assert_eq!(flat["accepted"], 120);
+        for paths in [&["t"][..], &["t/"], &["t/*"], &["t/*.csv*"], &["t/a.csv.gz", "t/?.csv", "t"]]
+        {
+            assert_same(&format!("{paths:?}"), &flat, &replay(folder, paths, workers));
+        }
+        let deep = replay(folder, &["t/a.csv.gz", "t/b.csv", "t/deep/c.csv"], workers);
+        assert_eq!(deep["accepted"], 180);
+        for paths in [&["t/**"][..], &["**/*.csv*"], &["t", "t/*/c.*"]] {
+            assert_same(&format!("{paths:?}"), &deep, &replay(folder, paths, workers));
+        }
+    }
+}
+
+/// Paths start where the configuration is. What is shown and recorded names the files.
+#[test]
+fn a_configuration_names_what_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("jobs")).unwrap();
+    make(&folder.join("jobs"));
+    let text = "[job]\nindicators = []\n[[source]]\nname = \"f\"\nkind = \"file\"\npaths = [\"t/**/*.csv\"]\n\
+        instrument = \"x:A\"\ncolumns = { time = \"time\", price = \"price\", size = \"size\" }\n";
+    fs::write(folder.join("jobs/job.toml"), text).unwrap();
+    let shown = tickweave(folder, &["check", "jobs/job.toml", "--json"]).json();
+    let names = ["t/b.csv", "t/deep/c.csv"];
+    assert_eq!(shown["source"][0]["paths"], serde_json::json!(names));
+
+    let args = ["replay", "jobs/job.toml", "--digest", "--json", "--record", "found.rec"];
+    let replayed = tickweave(folder, &args).json();
+    assert_eq!(replayed["accepted"], 120);
+    fs::remove_dir_all(folder.join("jobs")).unwrap();
+    let again = tickweave(folder, &["replay", "found.rec", "--digest", "--json"]).json();
+    assert_same("the recording", &replayed, &again);
+    fs::write(folder.join("job.toml"), text).unwrap();
+    let what = "job.toml:6:9: source[0] (name `f`).paths: no file matches \"t/**/*.csv\"";
+    tickweave(folder, &["check", "job.toml"]).failed(2, &[what]);
+}
+
+/// A folder may hold more files than a process may open by default.
+#[test]
+fn a_folder_of_many_files_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("t")).unwrap();
+    for number in 0..600 {
+        let time = format!("2026-01-05T10:{:02}:{:02}Z", number / 60, number % 60);
+        fs::write(
+            folder.join(format!("t/{number}.csv")),
+            format!("time,price,size\n{time},10,1\n"),
+        )
+        .unwrap();
+    }
+    let replay = format!(
+        "ulimit -Sn 256 && exec {} replay t --instrument x:A --json",
+        env!("CARGO_BIN_EXE_tickweave")
+    );
+    let ran = Command::new("sh").args(["-c", &replay]).current_dir(folder).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let summary: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(summary["accepted"], 600);
+}
