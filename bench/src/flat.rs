@@ -37,7 +37,7 @@ const FLAG: &str = "--minutes";
 pub struct Minute {
     /// Bytes of this process in memory.
     pub rss: u64,
-    /// Bytes that operators say they retain.
+    /// Bytes that are retained, all parts together.
     pub retained: u64,
     /// Ids that they keep, the most after any commit of this minute.
     pub ids: u64,
@@ -115,7 +115,7 @@ pub fn minutes(minutes: u32, rate: u32, seed: u64) -> anyhow::Result<Vec<Minute>
             if number % COMMITS == 0 {
                 output.push(Minute {
                     rss: memory("VmRSS").unwrap_or(0),
-                    retained: board.retained_bytes() as u64,
+                    retained: board.retained().bytes() as u64,
                     ids: std::mem::take(&mut most),
                     bars: board.rows("candles"),
                 });

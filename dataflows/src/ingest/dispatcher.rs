@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use market::{
@@ -14,7 +15,7 @@ use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
 use super::recording::{Recorder, RecordingError};
 use crate::clock::Binding;
-use crate::publish::{Board, WorkerFailed, append};
+use crate::publish::{Board, IN_FLIGHT, WorkerFailed, append};
 use crate::telemetry::Metrics;
 use crate::views::{DeadLetterLog, DeadLetterRow};
 
@@ -83,6 +84,8 @@ pub struct CommitDispatcher {
     skip_through: Option<Commit>,
     /// Commits in flight, with their numbers of records.
     in_flight: VecDeque<(Commit, usize)>,
+    /// Bytes of what is in flight, for the board.
+    in_flight_bytes: Arc<AtomicUsize>,
     in_flight_records: usize,
     newest: Option<Commit>,
     saved: Option<Resume>,
@@ -99,6 +102,9 @@ impl CommitDispatcher {
         registries: SharedRegistries,
     ) -> CommitDispatcher {
         let watermarks = Watermarks::none(source_names.len());
+        let in_flight_bytes: Arc<AtomicUsize> = Arc::default();
+        let measured = Arc::clone(&in_flight_bytes);
+        board.also_retains(IN_FLIGHT, move || measured.load(Ordering::Relaxed));
         CommitDispatcher {
             feeds,
             board,
@@ -114,6 +120,7 @@ impl CommitDispatcher {
             save_after: None,
             skip_through: None,
             in_flight: VecDeque::new(),
+            in_flight_bytes,
             in_flight_records: 0,
             newest: None,
             saved: None,
@@ -165,7 +172,7 @@ impl CommitDispatcher {
 
     /// Whether operators retain more than they may; then sources must pause.
     pub fn is_over_budget(&self) -> Option<(usize, usize)> {
-        let retained = self.board.retained_bytes();
+        let retained = self.board.retained().bytes();
         (retained > self.limits.state_bytes).then_some((retained, self.limits.state_bytes))
     }
 
@@ -230,6 +237,7 @@ impl CommitDispatcher {
             }
         }
         self.metrics.in_flight(self.in_flight_records as u64);
+        self.measure_in_flight();
         Ok(())
     }
 
@@ -264,7 +272,7 @@ impl CommitDispatcher {
         parts
     }
 
-    /// Sets metrics that change slowly: the lag of watermarks, and what workers retain.
+    /// Sets metrics that change slowly: the lag of watermarks, and what is retained.
     fn measure(&self, binding: &Binding) {
         for (source, watermark) in self.source_names.iter().zip(&binding.watermarks) {
             let known = watermark
@@ -272,9 +280,9 @@ impl CommitDispatcher {
             let lag = known.map(|watermark| binding.at.0.saturating_sub(watermark.0) as f64 / 1e9);
             self.metrics.watermark_lag(source, lag);
         }
-        for (worker, bytes) in self.board.retained_by_worker().into_iter().enumerate() {
-            self.metrics.retained(worker, bytes as u64);
-        }
+        let parts = self.board.retained().0;
+        let parts = parts.into_iter().map(|part| (part.name, part.bytes as u64)).collect();
+        self.metrics.retained(parts, self.limits.state_bytes as u64);
     }
 
     /// Counts rows by source, whatever their outcome. Account events are accepted here; the ledger reports the outcomes of
@@ -342,6 +350,13 @@ impl CommitDispatcher {
             self.in_flight.pop_front();
             self.in_flight_records -= records;
         }
+        self.measure_in_flight();
+    }
+
+    /// A record is on its way once, in a list that is as long as it has to be.
+    fn measure_in_flight(&self) {
+        let one = size_of::<Record>().max(size_of::<AccountRecord>());
+        self.in_flight_bytes.store(self.in_flight_records * one, Ordering::Relaxed);
     }
 }
 

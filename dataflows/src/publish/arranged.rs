@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use differential_dataflow::operators::arrange::{TraceAgent, TraceReplayInstruction};
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
-use differential_dataflow::trace::{BatchReader, Cursor, Navigable, TraceReader};
+use differential_dataflow::trace::{BatchReader, TraceReader};
 use operators::arrange::{SharedBatch, SharedTrace, arrange_local};
 use operators::keyed::Time;
 use timely::dataflow::StreamVec;
@@ -16,6 +16,7 @@ use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 use timely::scheduling::Activator;
 
+use super::batch_sizes::{BatchSizes, bytes_with_values};
 use super::batches::{Batch, BatchList, RowUpdate};
 use super::board::{Board, Published};
 use super::ring::Ring;
@@ -36,7 +37,7 @@ pub trait Arrangement {
     /// Pushes the batches since the last call into `ring`.
     fn publish_new_batches(&mut self, ring: &Ring);
 
-    /// Approximate bytes of all its batches.
+    /// Bytes of all its batches.
     fn bytes(&mut self) -> usize;
 
     /// Allows compaction: commits before `since` may be merged into one time.
@@ -71,8 +72,17 @@ pub(super) fn arrange<'scope, V: KeyedView>(
     let scope = updates.scope();
     let mut trace: SharedTrace<V::Key, V::Value> = arrange_local(updates, V::VIEW.name).trace;
     // A trace wakes its listener with each batch. The worker's loop polls anyway, so the activator does nothing.
-    let new_batches = trace.new_listener(scope.activator_for(scope.addr()));
-    Box::new(LocalArrangement::<V> { trace, new_batches })
+    let new_batches = Some(trace.new_listener(scope.activator_for(scope.addr())));
+    Box::new(LocalArrangement::<V> { trace, new_batches, sizes: BatchSizes::of_containers() })
+}
+
+/// Arranges this worker's rows of a view at snapshot points. Nobody is told of its batches one by one: a queue that
+/// nobody empties would hold all that there ever were.
+pub(super) fn arrange_before<'scope, V: KeyedView>(
+    updates: StreamVec<'scope, Time, RowUpdate<V>>,
+) -> Box<dyn Arrangement> {
+    let trace: SharedTrace<V::Key, V::Value> = arrange_local(updates, V::VIEW.name).trace;
+    Box::new(LocalArrangement::<V> { trace, new_batches: None, sizes: BatchSizes::with_values() })
 }
 
 type ViewSpine<V> = Spine<SharedBatch<<V as KeyedView>::Key, <V as KeyedView>::Value>>;
@@ -80,7 +90,9 @@ type BatchQueue<V> = Rc<(Activator, RefCell<VecDeque<TraceReplayInstruction<View
 
 struct LocalArrangement<V: KeyedView> {
     trace: TraceAgent<ViewSpine<V>>,
-    new_batches: BatchQueue<V>,
+    /// Batches since the last look, of an arrangement with a ring.
+    new_batches: Option<BatchQueue<V>>,
+    sizes: BatchSizes,
 }
 
 impl<V: KeyedView> Arrangement for LocalArrangement<V>
@@ -103,7 +115,8 @@ where
     }
 
     fn publish_new_batches(&mut self, ring: &Ring) {
-        for instruction in self.new_batches.1.borrow_mut().drain(..) {
+        let Some(new_batches) = &self.new_batches else { return };
+        for instruction in new_batches.1.borrow_mut().drain(..) {
             let TraceReplayInstruction::Batch(batch, _) = instruction else { continue };
             if batch.is_empty() {
                 continue;
@@ -111,7 +124,7 @@ where
             let bound = |frontier: &Antichain<u64>| frontier.elements().first().copied();
             let description = batch.description();
             let (lower, upper) = (bound(description.lower()), bound(description.upper()));
-            let bytes = bytes_of::<V>(&batch);
+            let bytes = bytes_with_values::<V>(&batch);
             let batch_list = Arc::new(vec![batch]);
             ring.push(lower.unwrap_or(0), upper.unwrap_or(u64::MAX), bytes, batch_list);
         }
@@ -119,7 +132,7 @@ where
 
     fn bytes(&mut self) -> usize {
         let batches = self.trace.batches_through(Antichain::new().borrow()).unwrap_or_default();
-        batches.iter().map(bytes_of::<V>).sum()
+        self.sizes.sum::<V>(&batches)
     }
 
     fn compact(&mut self, since: u64) {
@@ -128,13 +141,6 @@ where
         self.trace.read_upper(&mut upper);
         self.trace.set_physical_compaction(upper.borrow());
     }
-}
-
-/// Approximate bytes of a batch. It assumes that all values are about as large as the first one.
-fn bytes_of<V: KeyedView>(batch: &Batch<V>) -> usize {
-    let cursor = batch.cursor();
-    let beside = cursor.get_val(batch).map_or(0, V::shared_bytes);
-    batch.len() * (size_of::<RowUpdate<V>>() + beside)
 }
 
 /// Publishes a worker's arrangements whenever their frontiers have advanced.
@@ -188,6 +194,8 @@ impl Publisher {
         let before =
             self.views.iter_mut().map(|view| view.before.as_mut().map(|own| own.batch_list()));
         let published = Published { now, before: before.collect() };
+        let bytes = self.views.iter_mut().map(|view| view.now.bytes()).sum();
+        self.board.report_view_bytes(self.worker, bytes);
         let number = complete.unwrap_or(u64::MAX);
         let completed = self.board.publish(self.worker, number, self.since, published);
         completed.took.into_iter().for_each(|took| self.metrics.tick_to_view(took));

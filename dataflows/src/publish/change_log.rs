@@ -6,17 +6,24 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use market::Commit;
+use operators::heap;
 use tokio::sync::watch;
 
 /// An entry of a change log.
 pub trait Retained: Clone {
-    /// Approximate bytes in memory. They do not change.
+    /// Bytes in memory, with [`bytes_beside`]. They do not change.
     fn bytes(&self) -> usize;
 
     /// The number of rows, for [`ChangeLog::appended`] and [`ChangeLog::dropped`].
     fn rows(&self) -> u64 {
         1
     }
+}
+
+/// What a change log adds to the bytes of an entry: its place in the list of its commit, and that list. A commit has
+/// mostly one entry per worker.
+pub(super) const fn bytes_beside<T>() -> usize {
+    heap::btree_entry::<Commit, Arc<Vec<T>>>() + heap::shared::<Vec<T>>() + heap::vec::<T>(1)
 }
 
 /// The commits that a change log keeps although it exceeds its bound.
@@ -90,7 +97,10 @@ impl<T: Retained> ChangeLog<T> {
             return;
         }
         inner.bytes += entry.bytes();
-        Arc::make_mut(inner.commits.entry(commit).or_default()).push(entry); // copies only if a reader holds the list
+        // With room for one, which most commits have; copies only if a reader holds the list.
+        let entries =
+            inner.commits.entry(commit).or_insert_with(|| Arc::new(Vec::with_capacity(1)));
+        Arc::make_mut(entries).push(entry);
         inner.drop_oldest(self.bytes_max, self.exempt);
     }
 
@@ -127,6 +137,11 @@ impl<T: Retained> ChangeLog<T> {
     /// The bound in bytes.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max
+    }
+
+    /// The bytes of what is retained.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 
     /// The number of rows that were ever appended.

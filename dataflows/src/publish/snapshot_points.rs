@@ -76,6 +76,11 @@ impl SnapshotPoints {
         points.complete.front().map_or(0, |(commit, _)| commit.0)
     }
 
+    /// The bytes of all workers.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes.values().sum()
+    }
+
     /// The latest snapshot point at or before `as_of`; the error is the oldest one, if there is one.
     pub fn find(&self, as_of: AsOf) -> Result<Frontier, Option<Frontier>> {
         let points = self.lock();

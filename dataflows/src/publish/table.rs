@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use market::Commit;
+use operators::heap;
 use tokio::sync::watch;
 
-use super::change_log::{ChangeLog, Exempt, Retained};
+use super::change_log::{ChangeLog, Exempt, Retained, bytes_beside};
 use rows::{Cell, Change, Frontier, View};
 
 /// The cells of a row. The first one is its key, a text.
@@ -35,14 +36,18 @@ struct RowChange {
 
 impl Retained for RowChange {
     fn bytes(&self) -> usize {
-        let cells = self.before.iter().chain(&self.after).flatten();
-        size_of::<RowChange>() + self.key.len() + cells.map(cell_bytes).sum::<usize>()
+        bytes_beside::<RowChange>()
+            + heap::vec::<u8>(self.key.capacity())
+            + self.before.iter().chain(&self.after).map(cells_bytes).sum::<usize>()
     }
 }
 
-fn cell_bytes(cell: &Cell) -> usize {
-    let text = if let Cell::Text(text) = cell { text.len() } else { 0 };
-    size_of::<Cell>() + text
+fn cells_bytes(cells: &Cells) -> usize {
+    let texts = cells.iter().map(|cell| match cell {
+        Cell::Text(text) => heap::vec::<u8>(text.capacity()),
+        _ => 0,
+    });
+    heap::vec::<Cell>(cells.capacity()) + texts.sum::<usize>()
 }
 
 impl Table {
@@ -109,6 +114,13 @@ impl Table {
         let change = |row: &Option<Cells>, diff| row.clone().map(|cells| Change { cells, diff });
         let changes = changed.flat_map(|(before, after)| [change(before, -1), change(after, 1)]);
         Some(changes.flatten().collect())
+    }
+
+    /// The bytes of its rows and of their retained changes.
+    pub fn bytes(&self) -> usize {
+        let rows = self.lock();
+        let own = rows.iter().map(|(key, row)| heap::vec::<u8>(key.capacity()) + cells_bytes(row));
+        heap::btree::<String, Cells>(rows.len()) + own.sum::<usize>() + self.changes.bytes()
     }
 
     /// The number of rows.

@@ -12,9 +12,11 @@ use differential_dataflow::ExchangeData;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::operators::join::join_traces;
-use differential_dataflow::trace::implementations::Vector;
-use differential_dataflow::trace::implementations::ord_neu::{OrdValBatch, OrdValBuilder};
+use differential_dataflow::trace::implementations::ord_neu::{
+    OrdValBatch, OrdValBuilder, val_batch::OrdValStorage,
+};
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
+use differential_dataflow::trace::implementations::{OffsetList, Vector};
 use differential_dataflow::trace::{
     Batch, BatchReader, Builder, Cursor, Description, Merger, Navigable,
 };
@@ -24,6 +26,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
+use crate::heap;
 use crate::time::Time;
 use batcher::{Sorted, Whole};
 
@@ -133,6 +136,41 @@ impl<B: Batch> Batch for ArcBatch<B> {
 
     fn empty(lower: Antichain<B::Time>, upper: Antichain<B::Time>) -> Self {
         ArcBatch(Arc::new(B::empty(lower, upper)))
+    }
+}
+
+impl<K: ExchangeData, V: ExchangeData> ArcBatch<OrdValBatch<Layout<K, V>>> {
+    /// How many bytes it has on the heap, but for what its keys and values have there.
+    pub fn heap_bytes(&self) -> usize {
+        let OrdValStorage { keys, vals, upds } = &self.0.storage;
+        let offsets = |list: &OffsetList| {
+            heap::vec::<u32>(list.smol.capacity()) + heap::vec::<u64>(list.chonk.capacity())
+        };
+        heap::shared::<OrdValBatch<Layout<K, V>>>()
+            + heap::vec::<K>(keys.capacity())
+            + heap::vec::<V>(vals.vals.capacity())
+            + heap::vec::<Time>(upds.times.capacity())
+            + heap::vec::<Diff>(upds.diffs.capacity())
+            + offsets(&vals.offs)
+            + offsets(&upds.offs)
+    }
+
+    /// The values that it inserts. What it only retracts was inserted by an earlier batch.
+    pub fn inserted(&self) -> impl Iterator<Item = &V> {
+        let OrdValStorage { vals, upds, .. } = &self.0.storage;
+        vals.vals.iter().enumerate().filter_map(|(at, value)| {
+            let (lower, upper) = upds.bounds(at);
+            upds.diffs[lower..upper].iter().any(|diff| *diff > 0).then_some(value)
+        })
+    }
+
+    /// Which batch it is among those of one arrangement: no two that are there at one time, or one after the other at
+    /// one place in memory, have the same.
+    pub fn identity(&self) -> (usize, Option<Time>, Option<Time>, usize) {
+        let bound = |frontier: &Antichain<Time>| frontier.elements().first().copied();
+        let description = self.0.description();
+        let place = Arc::as_ptr(&self.0).cast::<()>() as usize;
+        (place, bound(description.lower()), bound(description.upper()), self.0.len())
     }
 }
 
