@@ -5,6 +5,7 @@
 //! Everything here delegates.
 
 mod batcher;
+mod compacting_spine;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use differential_dataflow::trace::implementations::ord_neu::{
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
 use differential_dataflow::trace::implementations::{OffsetList, Vector};
 use differential_dataflow::trace::{
-    Batch, BatchReader, Builder, Cursor, Description, Merger, Navigable,
+    Batch, BatchReader, Builder, Cursor, Description, Merger, Navigable, Trace,
 };
 use timely::container::{CapacityContainerBuilder, PushInto};
 use timely::dataflow::StreamVec;
@@ -29,6 +30,7 @@ use timely::progress::frontier::AntichainRef;
 use crate::heap;
 use crate::time::Time;
 use batcher::{Sorted, Whole};
+use compacting_spine::CompactingSpine;
 
 /// What a key or a value of an arrangement is, so that any thread may read it.
 pub trait RowData: ExchangeData + Sync {}
@@ -49,18 +51,41 @@ pub type SharedBatch<K, V> = ArcBatch<OrdValBatch<Layout<K, V>>>;
 /// A trace of [`SharedBatch`]es.
 pub type SharedTrace<K, V> = TraceAgent<Spine<SharedBatch<K, V>>>;
 
+/// A trace that is compacted rarely and by much, such as that of a history.
+pub type CompactingTrace<K, V> = TraceAgent<CompactingSpine<SharedBatch<K, V>>>;
+
 /// Arranges updates that are already on the worker that owns their shard.
 pub fn arrange_local<'scope, K: ExchangeData, V: ExchangeData>(
     updates: StreamVec<'scope, Time, Update<K, V>>,
     name: &str,
 ) -> Arranged<'scope, SharedTrace<K, V>> {
+    arrange_as::<_, _, Spine<SharedBatch<K, V>>>(updates, name)
+}
+
+/// Like [`arrange_local`], for a trace that is compacted rarely and by much.
+pub fn arrange_compacting<'scope, K: ExchangeData, V: ExchangeData>(
+    updates: StreamVec<'scope, Time, Update<K, V>>,
+    name: &str,
+) -> Arranged<'scope, CompactingTrace<K, V>> {
+    arrange_as::<_, _, CompactingSpine<SharedBatch<K, V>>>(updates, name)
+}
+
+fn arrange_as<'scope, K, V, T>(
+    updates: StreamVec<'scope, Time, Update<K, V>>,
+    name: &str,
+) -> Arranged<'scope, TraceAgent<T>>
+where
+    K: ExchangeData,
+    V: ExchangeData,
+    T: Trace<Batch = SharedBatch<K, V>, Time = Time> + 'static,
+{
     arrange_core::<
         _,
         _,
         Whole<Update<K, V>>,
         Sorted<K, V>,
         ArcBuilder<OrdValBuilder<Layout<K, V>, Vec<Update<K, V>>>>,
-        Spine<SharedBatch<K, V>>,
+        T,
     >(updates, Pipeline, name)
 }
 
@@ -153,6 +178,11 @@ impl<K: ExchangeData, V: ExchangeData> ArcBatch<OrdValBatch<Layout<K, V>>> {
             + heap::vec::<Diff>(upds.diffs.capacity())
             + offsets(&vals.offs)
             + offsets(&upds.offs)
+    }
+
+    /// Whether a trace that may compact its commits before `since` has nothing left to do with it.
+    pub fn is_compacted(&self, since: Time) -> bool {
+        compacting_spine::is_compacted(self, &AntichainRef::new(&[since]))
     }
 
     /// The values that it inserts. What it only retracts was inserted by an earlier batch.
