@@ -15,7 +15,7 @@ use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
 use super::recording::{Recorder, RecordingError};
 use crate::clock::Binding;
-use crate::publish::{Board, IN_FLIGHT, WorkerFailed, append};
+use crate::publish::{Board, IN_FLIGHT, OverBudget, WorkerFailed, append};
 use crate::telemetry::Metrics;
 use crate::views::{DeadLetterLog, DeadLetterRow};
 
@@ -24,7 +24,7 @@ use crate::views::{DeadLetterLog, DeadLetterRow};
 pub struct InFlightLimits {
     /// Records dispatched and not yet complete on all workers.
     pub in_flight_records: usize,
-    /// Bytes that operators may retain, estimated.
+    /// Bytes that may be retained in all.
     pub state_bytes: usize,
 }
 
@@ -57,13 +57,12 @@ pub trait CommitObserver: Send {
     /// A commit was closed. Also called with commits that a restored job has already.
     fn observe(&mut self, closed: &ClosedCommit);
 
-    /// The board knows the commit, and no worker has it yet. `over_budget`: the bytes that operators retain and may
-    /// retain, if they retain more.
+    /// The board knows the commit, and no worker has it yet. `over_budget`: whether more is retained than may be.
     fn announced(
         &mut self,
         binding: &Binding,
         control: Vec<ControlRecord>,
-        over_budget: Option<(usize, usize)>,
+        over_budget: Option<OverBudget>,
     );
 }
 
@@ -170,10 +169,15 @@ impl CommitDispatcher {
         self
     }
 
-    /// Whether operators retain more than they may; then sources must pause.
-    pub fn is_over_budget(&self) -> Option<(usize, usize)> {
-        let retained = self.board.retained().bytes();
-        (retained > self.limits.state_bytes).then_some((retained, self.limits.state_bytes))
+    /// Whether more is retained than may be, although rings and histories were shrunk; then sources must pause. These
+    /// shrink before the limit is reached, since the memory of histories is free only when workers have compacted them.
+    pub fn over_budget(&self) -> Option<OverBudget> {
+        let limit = self.limits.state_bytes;
+        let room = limit / SHED_ROOM;
+        if let Some(OverBudget { bytes, .. }) = self.board.retained().beyond(limit - room) {
+            self.board.shed(bytes - (limit - 2 * room));
+        }
+        self.board.retained().beyond(limit)
     }
 
     /// The last commit dispatched.
@@ -197,7 +201,7 @@ impl CommitDispatcher {
         self.count(&records, &accounts, &refused);
         self.board.announce(binding.commit, binding.at, binding.round, oldest);
         self.log_dead_letters(refused);
-        let over_budget = self.is_over_budget();
+        let over_budget = self.over_budget();
         if let Some(observer) = &mut self.observer {
             observer.announced(&binding, control, over_budget);
         }
@@ -360,6 +364,8 @@ impl CommitDispatcher {
     }
 }
 
+/// What can shrink does so when less than this part of the limit is left, until twice as much is.
+const SHED_ROOM: usize = 16;
 /// How long one wait for progress of the workers takes at most.
 const PROGRESS_POLL_MS: u64 = 100;
 /// The most commits in flight.

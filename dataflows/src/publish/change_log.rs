@@ -104,6 +104,11 @@ impl<T: Retained> ChangeLog<T> {
         inner.drop_oldest(self.bytes_max, self.exempt);
     }
 
+    /// Drops the oldest commits until at most so many bytes are left, and what [`Exempt`] keeps.
+    pub fn cut(&self, bytes_max: usize) {
+        self.lock().drop_oldest(bytes_max, self.exempt);
+    }
+
     /// Notifies subscribers that all commits before this number are complete, if the view may have changed.
     pub fn complete(&self, complete_before: u64) {
         let mut inner = self.lock();
@@ -315,12 +320,15 @@ mod tests {
     enum Step {
         Append { commit: u64, rows: u64, bytes: usize },
         Complete { commits: u64 },
+        Cut { bytes: usize },
     }
 
     fn step() -> impl Strategy<Value = Step> {
         let append = (0..5_u64, 0..4_u64, 0..40_usize)
             .prop_map(|(commit, rows, bytes)| Step::Append { commit, rows, bytes });
-        prop_oneof![3 => append, 1 => (0..4_u64).prop_map(|commits| Step::Complete { commits })]
+        let complete = (0..4_u64).prop_map(|commits| Step::Complete { commits });
+        let cut = (0..200_usize).prop_map(|bytes| Step::Cut { bytes });
+        prop_oneof![6 => append, 2 => complete, 1 => cut]
     }
 
     proptest! {
@@ -352,6 +360,12 @@ mod tests {
                         let complete_before = twin.complete_before + commits;
                         log.complete(complete_before);
                         twin.complete(complete_before);
+                    }
+                    Step::Cut { bytes } => {
+                        log.cut(bytes);
+                        let bytes_max = std::mem::replace(&mut twin.bytes_max, bytes);
+                        twin.cut();
+                        twin.bytes_max = bytes_max;
                     }
                 }
                 hold_equal(&log, &twin)?;

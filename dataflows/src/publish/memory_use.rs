@@ -3,6 +3,7 @@
 //! Every byte counts in one part. Operators report what their state takes, by the capacity of what holds it; rings,
 //! histories and logs add up their entries. Others register what they hold ([`Board::also_retains`]).
 
+use std::fmt;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,6 +22,31 @@ pub struct MemoryPart {
 /// What is retained at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryUse(pub Vec<MemoryPart>);
+
+/// More is retained than `limits.state_bytes` allows, although what can shrink has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverBudget {
+    /// The bytes of all parts that pausing can stop.
+    pub bytes: usize,
+    /// What they may be.
+    pub limit: usize,
+    /// The largest of these parts.
+    pub largest: MemoryPart,
+}
+
+impl fmt::Display for OverBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OverBudget { bytes, limit, largest } = self;
+        write!(
+            f,
+            "{bytes} bytes are retained, `limits.state_bytes` allows {limit}; the largest part is `{}` with {}: {}, or \
+             raise the limit",
+            largest.name,
+            largest.bytes,
+            largest.relief()
+        )
+    }
+}
 
 /// Measures a part that does not belong to the board. It is called often, and must not block for long.
 pub(super) type Measure = Box<dyn Fn() -> usize + Send + Sync>;
@@ -50,9 +76,13 @@ impl MemoryUse {
         self.0.iter().map(|part| part.bytes).sum()
     }
 
-    /// The largest part.
-    pub fn largest(&self) -> Option<MemoryPart> {
-        self.0.iter().copied().max_by_key(|part| part.bytes)
+    /// Whether more is retained than allowed. Rows that wait to be read do not count: their queues have bounds of their
+    /// own, and stay full while sources pause.
+    pub fn beyond(&self, limit: usize) -> Option<OverBudget> {
+        let counted = || self.0.iter().filter(|part| part.name != INPUT);
+        let bytes = counted().map(|part| part.bytes).sum();
+        let largest = counted().copied().max_by_key(|part| part.bytes)?;
+        (bytes > limit).then_some(OverBudget { bytes, limit, largest })
     }
 }
 
@@ -68,7 +98,8 @@ impl MemoryPart {
             LOGS => "lower `limits.log_bytes`",
             TRADE_LOG => "lower `limits.trade_log_bytes`",
             IN_FLIGHT => "lower `limits.in_flight_records`",
-            _ => "raise `limits.state_bytes`",
+            "fills" => "start anew: fills are kept for ever",
+            _ => "take fewer instruments",
         }
     }
 }
@@ -106,6 +137,22 @@ impl Board {
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         others.iter().for_each(|(name, measure)| add(name, measure()));
         MemoryUse(parts)
+    }
+
+    /// Frees about so many bytes of what can shrink, of all of it the same share, the oldest first: of rings at once, of
+    /// histories as workers compact them. A subscriber that is behind then gets a new snapshot.
+    pub fn shed(&self, bytes: usize) {
+        let rings = self.rings.iter().map(|ring| ring.bytes()).sum::<usize>()
+            + self.tables.iter().map(|table| table.change_bytes()).sum::<usize>();
+        let all = rings + self.history.bytes();
+        if all == 0 {
+            return;
+        }
+        let share = (bytes as f64 / all as f64).min(1.0);
+        self.history.shed(share);
+        let rest = |bytes: usize| (bytes as f64 * (1.0 - share)) as usize;
+        self.rings.iter().for_each(|ring| ring.cut(rest(ring.bytes())));
+        self.tables.iter().for_each(|table| table.cut_changes(rest(table.change_bytes())));
     }
 
     /// Records the bytes of a worker's arrangements of current rows.

@@ -5,6 +5,7 @@
 //! the later changes, so changes of incomplete commits are never visible.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use market::Commit;
@@ -23,6 +24,8 @@ pub struct Table {
     pub view: &'static View,
     /// The rows after the newest commit. Whoever appends or drops changes holds this lock.
     rows: Mutex<BTreeMap<String, Cells>>,
+    /// Of these rows.
+    row_bytes: AtomicUsize,
     changes: ChangeLog<RowChange>,
 }
 
@@ -54,7 +57,7 @@ impl Table {
     /// An empty table whose latest changes take at most `bytes_max` bytes.
     pub fn new(view: &'static View, bytes_max: usize) -> Table {
         let changes = ChangeLog::new(bytes_max, Exempt::IncompleteCommits);
-        Table { view, rows: Mutex::default(), changes }
+        Table { view, rows: Mutex::default(), row_bytes: AtomicUsize::new(0), changes }
     }
 
     /// Replaces all rows as of `commit`; keys that are missing in `rows` are deleted. The caller guarantees that
@@ -74,6 +77,9 @@ impl Table {
             now.insert(key, row);
         }
         old.into_iter().for_each(|(key, row)| change(key, Some(row), None));
+        let of_row = |(key, row): (&String, _)| heap::vec::<u8>(key.capacity()) + cells_bytes(row);
+        let bytes = heap::btree::<String, Cells>(now.len()) + now.iter().map(of_row).sum::<usize>();
+        self.row_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Notifies subscribers that all commits before this number are complete, if the table may have changed.
@@ -118,9 +124,18 @@ impl Table {
 
     /// The bytes of its rows and of their retained changes.
     pub fn bytes(&self) -> usize {
-        let rows = self.lock();
-        let own = rows.iter().map(|(key, row)| heap::vec::<u8>(key.capacity()) + cells_bytes(row));
-        heap::btree::<String, Cells>(rows.len()) + own.sum::<usize>() + self.changes.bytes()
+        self.row_bytes.load(Ordering::Relaxed) + self.change_bytes()
+    }
+
+    /// The bytes of its retained changes.
+    pub fn change_bytes(&self) -> usize {
+        self.changes.bytes()
+    }
+
+    /// Drops the oldest changes until at most so many bytes are left, but for those of incomplete commits.
+    pub fn cut_changes(&self, bytes_max: usize) {
+        let _rows = self.lock(); // as in `complete`
+        self.changes.cut(bytes_max);
     }
 
     /// The number of rows.
