@@ -71,7 +71,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let grown = |of: fn(&Minute) -> u64| (of(&last) as f64 - of(&first) as f64) / bars;
     let (resident, retained) = (grown(|minute| minute.rss), grown(|minute| minute.retained));
     say!(
-        "  after minute {}: at most {ids} ids; {resident:.0} resident bytes more a bar, {retained:.0} of them retained by operators",
+        "  after minute {}: at most {ids} ids; {resident:.0} resident bytes more a bar, {retained:.0} of them retained by parts that are measured",
         REPORTED[0]
     );
     figures.report("flat_ids_most", ids);

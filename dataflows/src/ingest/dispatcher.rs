@@ -174,9 +174,8 @@ impl CommitDispatcher {
     pub fn over_budget(&self) -> Option<OverBudget> {
         let limit = self.limits.state_bytes;
         let room = limit / SHED_ROOM;
-        if let Some(OverBudget { bytes, .. }) = self.board.retained().beyond(limit - room) {
-            self.board.shed(bytes - (limit - 2 * room));
-        }
+        let OverBudget { bytes, .. } = self.board.retained().beyond(limit - room)?;
+        self.board.shed(bytes - (limit - 2 * room));
         self.board.retained().beyond(limit)
     }
 

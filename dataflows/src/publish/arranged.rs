@@ -253,3 +253,6 @@ impl Publisher {
         self.views.iter_mut().flat_map(|view| [&mut view.now].into_iter().chain(&mut view.before))
     }
 }
+
+#[cfg(test)]
+mod tests;

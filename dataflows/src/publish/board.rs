@@ -13,7 +13,7 @@ use super::change_log::Exempt;
 use super::digest::Digest;
 use super::keyed_reads::KeyedReads;
 use super::logs::RetainedLog;
-use super::memory_use::{Measure, zeros};
+use super::memory_use::Measure;
 use super::ring::Ring;
 use super::snapshot_points::SnapshotPoints;
 use super::stored_view::{Storage, StoredView};
@@ -172,7 +172,7 @@ impl Board {
             labels,
             operators,
             gauges,
-            view_bytes: zeros(workers),
+            view_bytes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             others: Mutex::default(),
             changes: Mutex::default(),
         }

@@ -11,6 +11,7 @@ mod arranged;
 mod batch_sizes;
 mod batches;
 mod board;
+mod board_memory;
 mod change_log;
 mod digest;
 pub mod entry;
