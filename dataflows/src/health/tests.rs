@@ -93,7 +93,10 @@ fn a_required_source_must_be_reached_once() {
     seen.over_budget = Some(OverBudget { bytes: 9, limit: 8, largest });
     let (status, why) = check(&seen, "sources");
     assert_eq!(status, Status::Fail);
-    assert!(why.contains("`limits.state_bytes` allows 8; the largest part is `history` with 7: lower"), "{why}");
+    assert!(
+        why.contains("`limits.state_bytes` allows 8; the largest part is `history` with 7: lower"),
+        "{why}"
+    );
     assert!(matches!(seen.readiness(), Readiness::NotYet(_)));
 }
 

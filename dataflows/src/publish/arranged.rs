@@ -190,7 +190,16 @@ impl Publisher {
         connected.sort_unstable();
         assert_eq!(connected, taken, "a job publishes the output of each of its views once");
         views.sort_by_key(|view| board.keyed(view.now.view()).map(|keyed| keyed.position));
-        Publisher { worker, views, logs, board, metrics, upper: Some(0), since: 0, history_since: 0 }
+        Publisher {
+            worker,
+            views,
+            logs,
+            board,
+            metrics,
+            upper: Some(0),
+            since: 0,
+            history_since: 0,
+        }
     }
 
     /// Publishes new batches, and lets the arrangements compact what no reader can ask for. Returns true after the last

@@ -20,11 +20,9 @@ pub struct CompactingSpine<B: Batch>(Spine<B>);
 const STEP_LEVEL: usize = 13;
 
 /// Whether a batch has nothing that a trace which may compact up to `since` could still merge.
-pub(super) fn is_compacted<B: BatchReader>(
-    batch: &B,
-    since: &AntichainRef<'_, B::Time>,
-) -> bool {
-    let is_past = |frontier: &Antichain<B::Time>| PartialOrder::less_equal(since, &frontier.borrow());
+pub(super) fn is_compacted<B: BatchReader>(batch: &B, since: &AntichainRef<'_, B::Time>) -> bool {
+    let is_past =
+        |frontier: &Antichain<B::Time>| PartialOrder::less_equal(since, &frontier.borrow());
     let description = batch.description();
     batch.is_empty() || is_past(description.since()) || is_past(description.lower())
 }

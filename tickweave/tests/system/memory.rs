@@ -7,10 +7,10 @@ use std::path::Path;
 use dataflows::jobs::JOBS;
 use rows::ViewKind;
 
-use crate::end_to_end::assert_adds_up;
-use crate::end_to_end::binary::{Going, Ran, poll};
+use crate::end_to_end::binary::{Going, Ran, poll, tickweave};
 use crate::end_to_end::http::get;
 use crate::end_to_end::made::Made;
+use crate::end_to_end::{assert_adds_up, assert_same};
 
 /// The bounds of the first test, in bytes.
 const RING: u64 = 200_000;
@@ -28,7 +28,11 @@ impl Sample {
         let text = get(address, "/metrics").body;
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let samples = lines.filter_map(|line| line.rsplit_once(' '));
-        Sample(samples.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
+        Sample(
+            samples
+                .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+                .collect(),
+        )
     }
 
     fn number(&self, name: &str) -> u64 {
@@ -85,9 +89,17 @@ fn every_part_stays_below_its_bound_and_the_parts_add_up() {
             assert_eq!(sample.sum_of_parts(), sample.number("tickweave_state_bytes"));
             assert_eq!(sample.number("tickweave_state_limit_bytes"), 8 << 30);
             assert!(sample.part("rings") <= rings * RING, "{}", sample.part("rings"));
-            assert!(sample.part("tables") <= TABLES * (RING + ONE_MORE), "{}", sample.part("tables"));
+            assert!(
+                sample.part("tables") <= TABLES * (RING + ONE_MORE),
+                "{}",
+                sample.part("tables")
+            );
             assert!(sample.part("logs") <= logs * (LOG + ONE_MORE), "{}", sample.part("logs"));
-            assert!(sample.part("trade_log") <= TRADE_LOG + ONE_MORE, "{}", sample.part("trade_log"));
+            assert!(
+                sample.part("trade_log") <= TRADE_LOG + ONE_MORE,
+                "{}",
+                sample.part("trade_log")
+            );
             // And what comes while it is compacted.
             assert!(sample.part("history") <= 3 * HISTORY, "{}", sample.part("history"));
             samples += u32::from(is_full(&sample) && commit > commits);
@@ -111,10 +123,12 @@ fn every_part_stays_below_its_bound_and_the_parts_add_up() {
 
 /// A run of files that was stopped when it had read all of them, and its last sample.
 fn run_of_files(folder: &Path, rows: u64) -> (Sample, Ran) {
-    let mut run = Going::start(folder, &["run", "job.toml", "--json", "--digest", "--record", "live.rec"]);
+    let mut run =
+        Going::start(folder, &["run", "job.toml", "--json", "--digest", "--record", "live.rec"]);
     let address = run.address();
     let read = |sample: &Sample| {
-        let records = sample.0.iter().filter(|(name, _)| name.starts_with("tickweave_records_total{"));
+        let records =
+            sample.0.iter().filter(|(name, _)| name.starts_with("tickweave_records_total{"));
         let records: u64 = records.map(|(_, rows)| *rows as u64).sum();
         records == rows && sample.number("tickweave_in_flight_records") == 0
     };
@@ -126,7 +140,8 @@ fn run_of_files(folder: &Path, rows: u64) -> (Sample, Ran) {
 
 #[test]
 fn a_run_near_its_budget_keeps_fewer_changes_and_gives_the_same() {
-    const SMALL: &str = "[limits]\nin_flight_records = 500\n[commit]\nrecords = 100\nround = \"5ms\"";
+    const SMALL: &str =
+        "[limits]\nin_flight_records = 500\n[commit]\nrecords = 100\nround = \"5ms\"";
     let made = Made::new(47, 6_000, 600_000);
     let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
     made.write(folders[0].path(), None, SMALL);
@@ -144,7 +159,10 @@ fn a_run_near_its_budget_keeps_fewer_changes_and_gives_the_same() {
     let left = tight.part("rings") + tight.part("history");
     assert!(left > 0 && left < shrinks * 3 / 4, "{left} of {shrinks}");
     assert_adds_up(&got.json());
-    let candles = |ran: &Ran| ran.json()["views"]["candles"].clone();
-    assert_eq!(candles(&want)["rows"], candles(&got)["rows"]);
     assert!(!got.err.contains("sources pause"), "{}", got.err);
+    let rows = |ran: &Ran| ran.json()["views"]["candles"]["rows"].clone();
+    assert_eq!(rows(&want), rows(&got));
+    let args = ["replay", "live.rec", "-w", "2", "--json", "--digest"];
+    let replayed = tickweave(folders[1].path(), &args);
+    assert_same("a replay", &got.json(), &replayed.json());
 }

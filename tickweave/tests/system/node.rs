@@ -124,7 +124,10 @@ fn a_run_beyond_its_budget_comes_back_when_memory_is_free_again() {
     let (_, paused_at) = wait_for(|| source(&node).filter(|(state, _)| *state == "paused"));
     let Readiness::NotYet(why) = node.health().readiness else { panic!("it is ready") };
     let largest = "the largest part is `ballast` with 9663676416";
-    assert!(why.contains("`limits.state_bytes` allows 8589934592") && why.contains(largest), "{why}");
+    assert!(
+        why.contains("`limits.state_bytes` allows 8589934592") && why.contains(largest),
+        "{why}"
+    );
     sleep(Duration::from_millis(200));
     assert_eq!(source(&node), Some(("paused", paused_at)), "nothing is taken meanwhile");
 
@@ -134,7 +137,8 @@ fn a_run_beyond_its_budget_comes_back_when_memory_is_free_again() {
     node.control().stop();
     let ran = node.wait().unwrap();
     let recording = Recording::open(&record).unwrap();
-    let layers = Layers::parse(recording.header().config.clone(), "recorded".to_owned(), folder.path());
+    let layers =
+        Layers::parse(recording.header().config.clone(), "recorded".to_owned(), folder.path());
     let layers = layers.unwrap().going_on_with(recording.header().registries.clone());
     let options = RunOptions { digest: true, ..RunOptions::default() };
     let replayed = replay_recording(

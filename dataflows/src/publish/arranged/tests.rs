@@ -2,7 +2,9 @@
 
 use std::sync::Weak;
 
-use market::{Bar, BarState, Candle, CandleKey, EventTime, InstrumentId, InstrumentSpec, Timeframe};
+use market::{
+    Bar, BarState, Candle, CandleKey, EventTime, InstrumentId, InstrumentSpec, Timeframe,
+};
 use timely::dataflow::operators::Input;
 
 use super::*;
