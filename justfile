@@ -25,6 +25,11 @@ bench *args:
     cargo build --release --locked
     cargo run --release --locked -p bench -- {{args}}
 
+# How the memory of the demo develops, over so many minutes.
+memory minutes="60":
+    cargo build --release --locked --bin tickweave
+    ./scripts/memory {{minutes}}
+
 # A real broker that is killed and frozen in a catch-up, at full length.
 outages:
     ./scripts/outages

@@ -37,7 +37,7 @@ const FLAG: &str = "--minutes";
 pub struct Minute {
     /// Bytes of this process in memory.
     pub rss: u64,
-    /// Bytes that operators say they retain.
+    /// Bytes that are retained, all parts together.
     pub retained: u64,
     /// Ids that they keep, the most after any commit of this minute.
     pub ids: u64,
@@ -71,7 +71,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let grown = |of: fn(&Minute) -> u64| (of(&last) as f64 - of(&first) as f64) / bars;
     let (resident, retained) = (grown(|minute| minute.rss), grown(|minute| minute.retained));
     say!(
-        "  after minute {}: at most {ids} ids; {resident:.0} resident bytes more a bar, {retained:.0} of them retained by operators",
+        "  after minute {}: at most {ids} ids; {resident:.0} resident bytes more a bar, {retained:.0} of them retained by parts that are measured",
         REPORTED[0]
     );
     figures.report("flat_ids_most", ids);
@@ -115,7 +115,7 @@ pub fn minutes(minutes: u32, rate: u32, seed: u64) -> anyhow::Result<Vec<Minute>
             if number % COMMITS == 0 {
                 output.push(Minute {
                     rss: memory("VmRSS").unwrap_or(0),
-                    retained: board.retained_bytes() as u64,
+                    retained: board.retained().bytes() as u64,
                     ids: std::mem::take(&mut most),
                     bars: board.rows("candles"),
                 });

@@ -115,7 +115,7 @@ impl PortfolioBench {
             let make = move || Quotes::new(Arc::clone(&for_quotes));
             let quotes =
                 keyed(contexts, quotes, "quotes", make, Arc::new(NoStates), gauge()).unwrap();
-            let valued = valuation(&config, fills.unwrap(), quotes);
+            let valued = valuation(&config, fills.unwrap(), quotes, Arc::default());
             let done = valued.positions.flat_map(|_| None::<()>);
             let (probe, _) = done
                 .concat(valued.portfolios.flat_map(|_| None::<()>))

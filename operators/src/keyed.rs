@@ -49,7 +49,8 @@ pub trait Core: Sized + 'static {
     /// The core of a shard with the state that [`Self::encode`] gave.
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error>;
 
-    /// Keys held, and about how many bytes they retain.
+    /// Keys held, and how many bytes they retain, by the capacity of what holds them ([`crate::heap`]). What is shared
+    /// counts where it was made.
     fn size(&self) -> (usize, usize);
 
     /// Of what is kept for a horizon only: how many ids, tombstones included. They must not grow for ever
@@ -68,12 +69,19 @@ pub struct Gauge {
 }
 
 impl Gauge {
+    /// Sets what an operator holds after a commit.
+    pub(crate) fn set(&self, keys: usize, bytes: usize, ids: usize) {
+        self.keys.store(keys, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+        self.ids.store(ids, Ordering::Relaxed);
+    }
+
     /// Keys held after the last commit.
     pub fn keys(&self) -> usize {
         self.keys.load(Ordering::Relaxed)
     }
 
-    /// Bytes retained after the last commit, estimated.
+    /// Bytes retained after the last commit.
     pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -200,9 +208,7 @@ fn commit_all<C: Core>(
         bytes += size.1;
         ids += core.ids();
     }
-    gauge.keys.store(keys, Ordering::Relaxed);
-    gauge.bytes.store(bytes, Ordering::Relaxed);
-    gauge.ids.store(ids, Ordering::Relaxed);
+    gauge.set(keys, bytes, ids);
 }
 
 fn save<C: Core>(

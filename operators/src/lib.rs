@@ -19,6 +19,7 @@
 
 pub mod arrange;
 pub mod context;
+pub mod heap;
 pub mod indicators;
 pub mod keyed;
 pub mod ledger;

@@ -116,7 +116,8 @@ pub struct RawLimits {
     pub models: usize,
     /// How many records may be in flight in the workers.
     pub in_flight_records: usize,
-    /// Bytes that operators may retain; beyond it, sources pause.
+    /// Bytes that may be retained in all (`tickweave_state_bytes`); near it, the latest changes and history shrink, and
+    /// beyond it, sources pause.
     pub state_bytes: usize,
     /// Bytes of each log; beyond it, its oldest rows go.
     pub log_bytes: usize,
@@ -353,8 +354,8 @@ impl Default for RawLimits {
             state_bytes: 8 << 30,
             log_bytes: 64 << 20,
             trade_log_bytes: 64 << 20,
-            ring_bytes: 64 << 20,
-            history_bytes: 256 << 20,
+            ring_bytes: 16 << 20,
+            history_bytes: 128 << 20,
             gaps: 10_000,
             connections: 1_024,
             reader_threads: 2,

@@ -4,7 +4,7 @@
 //! | check | warns | fails |
 //! |---|---|---|
 //! | `workers` | | a worker is gone; the process is going down |
-//! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction or half a line has held it back for 10 s | sources pause, since operators retain more than `limits.state_bytes` |
+//! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction or half a line has held it back for 10 s | sources pause, since more is retained than `limits.state_bytes` allows |
 //! | `losses` | within an hour after a server no longer had rows that were not read yet | |
 //! | `input` | in the last minute at least half of a source's rows, and at least 100, were refused or too late | |
 //! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
@@ -23,6 +23,7 @@ use std::time::Duration;
 use market::{Commit, EventTime, Span};
 
 use crate::delivery::SinkState;
+use crate::publish::OverBudget;
 use node_api::{Check, Readiness, Status};
 
 pub use monitor::{HealthMonitor, MonitoredSource};
@@ -36,8 +37,8 @@ pub struct Seen {
     pub workers: usize,
     /// Whether one of them is gone.
     pub failed: bool,
-    /// Bytes that operators retain and may, if they retain too much.
-    pub over_budget: Option<(usize, usize)>,
+    /// Whether too much is retained.
+    pub over_budget: Option<OverBudget>,
     /// The sources, but for the one of clients.
     pub sources: Vec<SourceSeen>,
     /// The deliveries to sinks.
@@ -123,10 +124,7 @@ impl Seen {
     }
 
     fn pause(&self) -> Option<String> {
-        let (retained, limit) = self.over_budget?;
-        Some(format!(
-            "sources pause: operators retain about {retained} bytes, `limits.state_bytes` allows {limit}"
-        ))
+        self.over_budget.map(|over_budget| format!("sources pause: {over_budget}"))
     }
 
     fn workers(&self) -> Check {

@@ -11,7 +11,7 @@ use super::{Seen, SinkSeen, SourceSeen};
 use crate::delivery::{SinkState, SinkStatuses};
 use crate::ingest::connections::{ConnectionSummary, Connections};
 use crate::ingest::now;
-use crate::publish::Board;
+use crate::publish::{Board, OverBudget};
 use crate::telemetry::{Connection, Delivered, Metrics};
 use crate::views::IncidentRow;
 use node_api::{Check, Health, Status};
@@ -46,7 +46,7 @@ struct Shared {
 }
 
 struct State {
-    over_budget: Option<(usize, usize)>,
+    over_budget: Option<OverBudget>,
     shares: Vec<RefusedShare>,
     refused: Vec<Option<(u64, u64)>>,
     changes: Changes,
@@ -91,7 +91,7 @@ impl HealthMonitor {
         &self,
         at: EventTime,
         commit: Commit,
-        over_budget: Option<(usize, usize)>,
+        over_budget: Option<OverBudget>,
     ) -> Vec<(&'static str, Check)> {
         let mut state = self.0.lock();
         state.over_budget = over_budget;

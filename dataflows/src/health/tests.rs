@@ -3,6 +3,7 @@
 use super::input::RefusedShare;
 use super::monitor::Changes;
 use super::*;
+use crate::publish::MemoryPart;
 
 fn at(secs: i64) -> EventTime {
     EventTime(secs * 1_000_000_000)
@@ -88,8 +89,14 @@ fn a_required_source_must_be_reached_once() {
     seen.sources[1].is_required = false;
     assert_eq!(seen.readiness(), Readiness::Ready);
 
-    seen.over_budget = Some((9, 8));
-    assert_eq!(check(&seen, "sources").0, Status::Fail);
+    let largest = MemoryPart { name: "history", bytes: 7 };
+    seen.over_budget = Some(OverBudget { bytes: 9, limit: 8, largest });
+    let (status, why) = check(&seen, "sources");
+    assert_eq!(status, Status::Fail);
+    assert!(
+        why.contains("`limits.state_bytes` allows 8; the largest part is `history` with 7: lower"),
+        "{why}"
+    );
     assert!(matches!(seen.readiness(), Readiness::NotYet(_)));
 }
 

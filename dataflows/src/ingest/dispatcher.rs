@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use market::{
@@ -14,7 +15,7 @@ use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
 use super::recording::{Recorder, RecordingError};
 use crate::clock::Binding;
-use crate::publish::{Board, WorkerFailed, append};
+use crate::publish::{Board, IN_FLIGHT, OverBudget, WorkerFailed, append};
 use crate::telemetry::Metrics;
 use crate::views::{DeadLetterLog, DeadLetterRow};
 
@@ -23,7 +24,7 @@ use crate::views::{DeadLetterLog, DeadLetterRow};
 pub struct InFlightLimits {
     /// Records dispatched and not yet complete on all workers.
     pub in_flight_records: usize,
-    /// Bytes that operators may retain, estimated.
+    /// Bytes that may be retained in all.
     pub state_bytes: usize,
 }
 
@@ -56,13 +57,12 @@ pub trait CommitObserver: Send {
     /// A commit was closed. Also called with commits that a restored job has already.
     fn observe(&mut self, closed: &ClosedCommit);
 
-    /// The board knows the commit, and no worker has it yet. `over_budget`: the bytes that operators retain and may
-    /// retain, if they retain more.
+    /// The board knows the commit, and no worker has it yet. `over_budget`: whether more is retained than may be.
     fn announced(
         &mut self,
         binding: &Binding,
         control: Vec<ControlRecord>,
-        over_budget: Option<(usize, usize)>,
+        over_budget: Option<OverBudget>,
     );
 }
 
@@ -83,6 +83,8 @@ pub struct CommitDispatcher {
     skip_through: Option<Commit>,
     /// Commits in flight, with their numbers of records.
     in_flight: VecDeque<(Commit, usize)>,
+    /// Bytes of what is in flight, for the board.
+    in_flight_bytes: Arc<AtomicUsize>,
     in_flight_records: usize,
     newest: Option<Commit>,
     saved: Option<Resume>,
@@ -99,6 +101,9 @@ impl CommitDispatcher {
         registries: SharedRegistries,
     ) -> CommitDispatcher {
         let watermarks = Watermarks::none(source_names.len());
+        let in_flight_bytes: Arc<AtomicUsize> = Arc::default();
+        let measured = Arc::clone(&in_flight_bytes);
+        board.also_retains(IN_FLIGHT, move || measured.load(Ordering::Relaxed));
         CommitDispatcher {
             feeds,
             board,
@@ -114,6 +119,7 @@ impl CommitDispatcher {
             save_after: None,
             skip_through: None,
             in_flight: VecDeque::new(),
+            in_flight_bytes,
             in_flight_records: 0,
             newest: None,
             saved: None,
@@ -163,10 +169,14 @@ impl CommitDispatcher {
         self
     }
 
-    /// Whether operators retain more than they may; then sources must pause.
-    pub fn is_over_budget(&self) -> Option<(usize, usize)> {
-        let retained = self.board.retained_bytes();
-        (retained > self.limits.state_bytes).then_some((retained, self.limits.state_bytes))
+    /// Whether more is retained than may be, although rings and histories were shrunk; then sources must pause. These
+    /// shrink before the limit is reached, since the memory of histories is free only when workers have compacted them.
+    pub fn over_budget(&self) -> Option<OverBudget> {
+        let limit = self.limits.state_bytes;
+        let room = limit / SHED_ROOM;
+        let OverBudget { bytes, .. } = self.board.retained().beyond(limit - room)?;
+        self.board.shed(bytes - (limit - 2 * room));
+        self.board.retained().beyond(limit)
     }
 
     /// The last commit dispatched.
@@ -190,7 +200,7 @@ impl CommitDispatcher {
         self.count(&records, &accounts, &refused);
         self.board.announce(binding.commit, binding.at, binding.round, oldest);
         self.log_dead_letters(refused);
-        let over_budget = self.is_over_budget();
+        let over_budget = self.over_budget();
         if let Some(observer) = &mut self.observer {
             observer.announced(&binding, control, over_budget);
         }
@@ -230,6 +240,7 @@ impl CommitDispatcher {
             }
         }
         self.metrics.in_flight(self.in_flight_records as u64);
+        self.measure_in_flight();
         Ok(())
     }
 
@@ -264,7 +275,7 @@ impl CommitDispatcher {
         parts
     }
 
-    /// Sets metrics that change slowly: the lag of watermarks, and what workers retain.
+    /// Sets metrics that change slowly: the lag of watermarks, and what is retained.
     fn measure(&self, binding: &Binding) {
         for (source, watermark) in self.source_names.iter().zip(&binding.watermarks) {
             let known = watermark
@@ -272,9 +283,9 @@ impl CommitDispatcher {
             let lag = known.map(|watermark| binding.at.0.saturating_sub(watermark.0) as f64 / 1e9);
             self.metrics.watermark_lag(source, lag);
         }
-        for (worker, bytes) in self.board.retained_by_worker().into_iter().enumerate() {
-            self.metrics.retained(worker, bytes as u64);
-        }
+        let parts = self.board.retained().0;
+        let parts = parts.into_iter().map(|part| (part.name, part.bytes as u64)).collect();
+        self.metrics.retained(parts, self.limits.state_bytes as u64);
     }
 
     /// Counts rows by source, whatever their outcome. Account events are accepted here; the ledger reports the outcomes of
@@ -342,9 +353,18 @@ impl CommitDispatcher {
             self.in_flight.pop_front();
             self.in_flight_records -= records;
         }
+        self.measure_in_flight();
+    }
+
+    /// A record is on its way once, in a list that is as long as it has to be.
+    fn measure_in_flight(&self) {
+        let one = size_of::<Record>().max(size_of::<AccountRecord>());
+        self.in_flight_bytes.store(self.in_flight_records * one, Ordering::Relaxed);
     }
 }
 
+/// What can shrink does so when less than this part of the limit is left, until twice as much is.
+const SHED_ROOM: usize = 16;
 /// How long one wait for progress of the workers takes at most.
 const PROGRESS_POLL_MS: u64 = 100;
 /// The most commits in flight.

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use connectors::{Incident, IncidentKind, Row};
 use market::EventTime;
+use operators::heap;
 use serde::{Deserialize, Serialize};
 
 /// What a source sends to a sequencer. Events of one partition arrive in the order in which they were sent.
@@ -30,6 +31,16 @@ pub enum SourceEvent {
     },
     /// What happened to the source, or was decided about it.
     Control(ControlEvent),
+}
+
+impl SourceEvent {
+    /// How many bytes its rows take, but for the few that are no records or name what nobody knows.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            SourceEvent::Rows { rows, .. } => heap::vec::<Row>(rows.capacity()),
+            SourceEvent::Drained { .. } | SourceEvent::Control(_) => 0,
+        }
+    }
 }
 
 /// What happens to a source, or is decided about it, besides its rows.

@@ -14,7 +14,7 @@ use timely::dataflow::{Scope, StreamVec};
 
 use super::operator_set::{LEDGER, OperatorSet};
 use super::plan::{FairSlot, JobContext, JobPlan};
-use super::portfolios::{self, FILLS, QUOTES};
+use super::portfolios::{self, FILLS, QUOTES, VALUATION};
 use super::{JobKind, counting, job_with};
 use crate::ingest::feed;
 use crate::publish::{ViewOutputs, WorkerViews};
@@ -29,7 +29,7 @@ pub(super) const JOB: JobKind = JobKind {
     name: "candles",
     doc: "trades to exact candles of every timeframe, with revisions; indicators, alerts and portfolios on them",
     views: ViewList { views: VIEWS, renamed: RENAMED, elsewhere: job_with },
-    operators: &[LEDGER, ROLLUPS, INDICATORS, SIGNALS, FILLS, QUOTES],
+    operators: &[LEDGER, ROLLUPS, INDICATORS, SIGNALS, FILLS, QUOTES, VALUATION],
     computes_on_bars: true,
     build,
 };

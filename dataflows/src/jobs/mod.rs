@@ -29,7 +29,7 @@ pub struct JobKind {
     pub doc: &'static str,
     /// Its views.
     pub views: ViewList,
-    /// Its operators, by the names under which they save state and report what they hold.
+    /// Its operators, by the names under which they report what they hold, and save state if they do.
     pub operators: &'static [&'static str],
     /// Whether it computes indicators, rules and portfolios. If not, a configuration must not name any.
     pub computes_on_bars: bool,

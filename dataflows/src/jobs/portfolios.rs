@@ -17,6 +17,8 @@ use super::operator_set::OperatorSet;
 pub(super) const FILLS: &str = "fills";
 /// See [`FILLS`].
 pub(super) const QUOTES: &str = "quotes";
+/// The operator that values, which saves nothing.
+pub(super) const VALUATION: &str = "valuation";
 
 /// The inputs of the portfolios, on one worker.
 pub(super) struct Inputs<'scope> {
@@ -58,5 +60,5 @@ pub(super) fn build<'scope>(
     let quotes = bars.map(QuoteIn::Bar).concat(numbers).concat(fairs);
     let quotes_config = Arc::clone(config);
     let quotes = set.keyed(quotes, QUOTES, move || Quotes::new(Arc::clone(&quotes_config)))?;
-    Ok(valuation(config, fills, quotes))
+    Ok(valuation(config, fills, quotes, set.gauge(VALUATION)))
 }

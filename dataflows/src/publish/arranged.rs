@@ -5,10 +5,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use differential_dataflow::operators::arrange::{TraceAgent, TraceReplayInstruction};
+use differential_dataflow::operators::arrange::TraceReplayInstruction;
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
-use differential_dataflow::trace::{BatchReader, Cursor, Navigable, TraceReader};
-use operators::arrange::{SharedBatch, SharedTrace, arrange_local};
+use differential_dataflow::trace::{BatchReader, TraceReader};
+use operators::arrange::{
+    CompactingTrace, SharedBatch, SharedTrace, arrange_compacting, arrange_local,
+};
 use operators::keyed::Time;
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::probe::Handle;
@@ -16,9 +18,11 @@ use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 use timely::scheduling::Activator;
 
+use super::batch_sizes::{BatchSizes, bytes_with_values};
 use super::batches::{Batch, BatchList, RowUpdate};
 use super::board::{Board, Published};
 use super::ring::Ring;
+use super::snapshot_points::HistoryReport;
 use crate::telemetry::Metrics;
 use crate::views::kinds::KeyedView;
 
@@ -36,8 +40,11 @@ pub trait Arrangement {
     /// Pushes the batches since the last call into `ring`.
     fn publish_new_batches(&mut self, ring: &Ring);
 
-    /// Approximate bytes of all its batches.
+    /// Bytes of all its batches.
     fn bytes(&mut self) -> usize;
+
+    /// Whether compaction up to `since` has freed what it can free.
+    fn is_compacted(&mut self, since: u64) -> bool;
 
     /// Allows compaction: commits before `since` may be merged into one time.
     fn compact(&mut self, since: u64);
@@ -71,19 +78,37 @@ pub(super) fn arrange<'scope, V: KeyedView>(
     let scope = updates.scope();
     let mut trace: SharedTrace<V::Key, V::Value> = arrange_local(updates, V::VIEW.name).trace;
     // A trace wakes its listener with each batch. The worker's loop polls anyway, so the activator does nothing.
-    let new_batches = trace.new_listener(scope.activator_for(scope.addr()));
-    Box::new(LocalArrangement::<V> { trace, new_batches })
+    let new_batches = Some(trace.new_listener(scope.activator_for(scope.addr())));
+    let sizes = BatchSizes::of_containers();
+    Box::new(LocalArrangement::<V, SharedTrace<V::Key, V::Value>> { trace, new_batches, sizes })
+}
+
+/// Arranges this worker's rows of a view at snapshot points. Nobody is told of its batches one by one: a queue that
+/// nobody empties would hold all that there ever were.
+pub(super) fn arrange_before<'scope, V: KeyedView>(
+    updates: StreamVec<'scope, Time, RowUpdate<V>>,
+) -> Box<dyn Arrangement> {
+    let trace = arrange_compacting(updates, V::VIEW.name).trace;
+    let sizes = BatchSizes::with_values();
+    Box::new(LocalArrangement::<V, CompactingTrace<V::Key, V::Value>> {
+        trace,
+        new_batches: None,
+        sizes,
+    })
 }
 
 type ViewSpine<V> = Spine<SharedBatch<<V as KeyedView>::Key, <V as KeyedView>::Value>>;
 type BatchQueue<V> = Rc<(Activator, RefCell<VecDeque<TraceReplayInstruction<ViewSpine<V>>>>)>;
 
-struct LocalArrangement<V: KeyedView> {
-    trace: TraceAgent<ViewSpine<V>>,
-    new_batches: BatchQueue<V>,
+struct LocalArrangement<V: KeyedView, T> {
+    trace: T,
+    /// Batches since the last look, of an arrangement with a ring.
+    new_batches: Option<BatchQueue<V>>,
+    sizes: BatchSizes,
 }
 
-impl<V: KeyedView> Arrangement for LocalArrangement<V>
+impl<V: KeyedView, T: TraceReader<Batch = Batch<V>, Time = Time>> Arrangement
+    for LocalArrangement<V, T>
 where
     Vec<Batch<V>>: Send + Sync,
 {
@@ -103,7 +128,8 @@ where
     }
 
     fn publish_new_batches(&mut self, ring: &Ring) {
-        for instruction in self.new_batches.1.borrow_mut().drain(..) {
+        let Some(new_batches) = &self.new_batches else { return };
+        for instruction in new_batches.1.borrow_mut().drain(..) {
             let TraceReplayInstruction::Batch(batch, _) = instruction else { continue };
             if batch.is_empty() {
                 continue;
@@ -111,7 +137,7 @@ where
             let bound = |frontier: &Antichain<u64>| frontier.elements().first().copied();
             let description = batch.description();
             let (lower, upper) = (bound(description.lower()), bound(description.upper()));
-            let bytes = bytes_of::<V>(&batch);
+            let bytes = bytes_with_values::<V>(&batch);
             let batch_list = Arc::new(vec![batch]);
             ring.push(lower.unwrap_or(0), upper.unwrap_or(u64::MAX), bytes, batch_list);
         }
@@ -119,7 +145,13 @@ where
 
     fn bytes(&mut self) -> usize {
         let batches = self.trace.batches_through(Antichain::new().borrow()).unwrap_or_default();
-        batches.iter().map(bytes_of::<V>).sum()
+        self.sizes.sum::<V>(&batches)
+    }
+
+    fn is_compacted(&mut self, since: u64) -> bool {
+        let mut is_compacted = true;
+        self.trace.map_batches(|batch| is_compacted &= batch.is_compacted(since));
+        is_compacted
     }
 
     fn compact(&mut self, since: u64) {
@@ -128,13 +160,6 @@ where
         self.trace.read_upper(&mut upper);
         self.trace.set_physical_compaction(upper.borrow());
     }
-}
-
-/// Approximate bytes of a batch. It assumes that all values are about as large as the first one.
-fn bytes_of<V: KeyedView>(batch: &Batch<V>) -> usize {
-    let cursor = batch.cursor();
-    let beside = cursor.get_val(batch).map_or(0, V::shared_bytes);
-    batch.len() * (size_of::<RowUpdate<V>>() + beside)
 }
 
 /// Publishes a worker's arrangements whenever their frontiers have advanced.
@@ -148,6 +173,8 @@ pub struct Publisher {
     metrics: Metrics,
     upper: Option<u64>,
     since: u64,
+    /// Up to where histories may be compacted.
+    history_since: u64,
 }
 
 impl Publisher {
@@ -163,7 +190,16 @@ impl Publisher {
         connected.sort_unstable();
         assert_eq!(connected, taken, "a job publishes the output of each of its views once");
         views.sort_by_key(|view| board.keyed(view.now.view()).map(|keyed| keyed.position));
-        Publisher { worker, views, logs, board, metrics, upper: Some(0), since: 0 }
+        Publisher {
+            worker,
+            views,
+            logs,
+            board,
+            metrics,
+            upper: Some(0),
+            since: 0,
+            history_since: 0,
+        }
     }
 
     /// Publishes new batches, and lets the arrangements compact what no reader can ask for. Returns true after the last
@@ -188,6 +224,8 @@ impl Publisher {
         let before =
             self.views.iter_mut().map(|view| view.before.as_mut().map(|own| own.batch_list()));
         let published = Published { now, before: before.collect() };
+        let bytes = self.views.iter_mut().map(|view| view.now.bytes()).sum();
+        self.board.report_view_bytes(self.worker, bytes);
         let number = complete.unwrap_or(u64::MAX);
         let completed = self.board.publish(self.worker, number, self.since, published);
         completed.took.into_iter().for_each(|took| self.metrics.tick_to_view(took));
@@ -198,15 +236,32 @@ impl Publisher {
         let since = self.since;
         self.views.iter_mut().for_each(|view| view.now.compact(since));
         if self.board.history.is_enabled() {
-            let histories = self.views.iter_mut().filter_map(|view| view.before.as_mut());
-            let held = histories.map(|own| own.bytes()).sum();
-            let oldest = self.board.history.report_bytes(self.worker, held).min(since);
-            let histories = self.views.iter_mut().filter_map(|view| view.before.as_mut());
-            histories.for_each(|own| own.compact(oldest));
+            self.compact_histories(since);
         }
+    }
+
+    /// Reports what the histories take, and compacts them up to the oldest snapshot point that is left, or as far as
+    /// all workers are.
+    fn compact_histories(&mut self, since: u64) {
+        let compacted_to = self.history_since;
+        let report = HistoryReport {
+            bytes: self.histories().map(|own| own.bytes()).sum(),
+            compacted_to,
+            is_compacted: self.histories().all(|own| own.is_compacted(compacted_to)),
+        };
+        let oldest = self.board.history.report(self.worker, report).min(since);
+        self.history_since = oldest;
+        self.histories().for_each(|own| own.compact(oldest));
+    }
+
+    fn histories(&mut self) -> impl Iterator<Item = &mut Box<dyn Arrangement>> {
+        self.views.iter_mut().filter_map(|view| view.before.as_mut())
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Box<dyn Arrangement>> {
         self.views.iter_mut().flat_map(|view| [&mut view.now].into_iter().chain(&mut view.before))
     }
 }
+
+#[cfg(test)]
+mod tests;

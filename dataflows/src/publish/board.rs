@@ -1,7 +1,7 @@
 //! The board: the published state of all workers, and their frontiers. Readers and the ingest thread use it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use super::change_log::Exempt;
 use super::digest::Digest;
 use super::keyed_reads::KeyedReads;
 use super::logs::RetainedLog;
+use super::memory_use::Measure;
 use super::ring::Ring;
 use super::snapshot_points::SnapshotPoints;
 use super::stored_view::{Storage, StoredView};
@@ -30,9 +31,9 @@ pub struct Board {
     /// The latest changes of keyed views, by position.
     pub rings: Vec<Ring>,
     /// The logs, by view.
-    logs: BTreeMap<&'static str, Box<dyn RetainedLog>>,
+    pub(super) logs: BTreeMap<&'static str, Box<dyn RetainedLog>>,
     /// The views that the commit dispatcher writes.
-    tables: Vec<Table>,
+    pub(super) tables: Vec<Table>,
     /// The snapshot points of views with a history.
     pub history: Arc<SnapshotPoints>,
     /// Whether digests over changes are computed. They cost more than most rows.
@@ -41,8 +42,14 @@ pub struct Board {
     pub labels: Labels,
     /// The number of current rows over all workers, by keyed view.
     rows: BTreeMap<&'static str, AtomicI64>,
+    /// The operators that report their bytes.
+    pub(super) operators: &'static [&'static str],
     /// The bytes that each operator of each worker retains.
     pub gauges: BTreeMap<(usize, &'static str), Arc<Gauge>>,
+    /// The bytes of each worker's arrangements of current rows.
+    pub(super) view_bytes: Vec<AtomicUsize>,
+    /// Parts of what is retained that others hold.
+    pub(super) others: Mutex<Vec<(&'static str, Measure)>>,
     /// The digest over the changes, by view.
     changes: Mutex<BTreeMap<&'static str, Digest>>,
 }
@@ -163,7 +170,10 @@ impl Board {
             history: Arc::new(SnapshotPoints::new(config.history_bytes_max)),
             digests,
             labels,
+            operators,
             gauges,
+            view_bytes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            others: Mutex::default(),
             changes: Mutex::default(),
         }
     }
@@ -308,21 +318,6 @@ impl Board {
     /// The number of workers.
     pub fn workers(&self) -> usize {
         self.lock().workers.len()
-    }
-
-    /// Approximate bytes that all operators retain.
-    pub fn retained_bytes(&self) -> usize {
-        self.gauges.values().map(|gauge| gauge.bytes()).sum()
-    }
-
-    /// Approximate bytes that the operators of each worker retain.
-    pub fn retained_by_worker(&self) -> Vec<usize> {
-        let mut bytes =
-            vec![0; self.gauges.keys().map(|(worker, _)| worker + 1).max().unwrap_or(0)];
-        for ((worker, _), gauge) in &self.gauges {
-            bytes[*worker] += gauge.bytes();
-        }
-        bytes
     }
 
     /// Adds to the digest over the changes of a view.

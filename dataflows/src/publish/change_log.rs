@@ -6,17 +6,24 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use market::Commit;
+use operators::heap;
 use tokio::sync::watch;
 
 /// An entry of a change log.
 pub trait Retained: Clone {
-    /// Approximate bytes in memory. They do not change.
+    /// Bytes in memory, with [`bytes_beside`]. They do not change.
     fn bytes(&self) -> usize;
 
     /// The number of rows, for [`ChangeLog::appended`] and [`ChangeLog::dropped`].
     fn rows(&self) -> u64 {
         1
     }
+}
+
+/// What a change log adds to the bytes of an entry: its place in the list of its commit, and that list. A commit has
+/// mostly one entry per worker.
+pub(super) const fn bytes_beside<T>() -> usize {
+    heap::btree_entry::<Commit, Arc<Vec<T>>>() + heap::shared::<Vec<T>>() + heap::vec::<T>(1)
 }
 
 /// The commits that a change log keeps although it exceeds its bound.
@@ -90,8 +97,16 @@ impl<T: Retained> ChangeLog<T> {
             return;
         }
         inner.bytes += entry.bytes();
-        Arc::make_mut(inner.commits.entry(commit).or_default()).push(entry); // copies only if a reader holds the list
+        // With room for one, which most commits have; copies only if a reader holds the list.
+        let entries =
+            inner.commits.entry(commit).or_insert_with(|| Arc::new(Vec::with_capacity(1)));
+        Arc::make_mut(entries).push(entry);
         inner.drop_oldest(self.bytes_max, self.exempt);
+    }
+
+    /// Drops the oldest commits until at most so many bytes are left, and what [`Exempt`] keeps.
+    pub fn cut(&self, bytes_max: usize) {
+        self.lock().drop_oldest(bytes_max, self.exempt);
     }
 
     /// Notifies subscribers that all commits before this number are complete, if the view may have changed.
@@ -127,6 +142,11 @@ impl<T: Retained> ChangeLog<T> {
     /// The bound in bytes.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max
+    }
+
+    /// The bytes of what is retained.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 
     /// The number of rows that were ever appended.
@@ -300,12 +320,15 @@ mod tests {
     enum Step {
         Append { commit: u64, rows: u64, bytes: usize },
         Complete { commits: u64 },
+        Cut { bytes: usize },
     }
 
     fn step() -> impl Strategy<Value = Step> {
         let append = (0..5_u64, 0..4_u64, 0..40_usize)
             .prop_map(|(commit, rows, bytes)| Step::Append { commit, rows, bytes });
-        prop_oneof![3 => append, 1 => (0..4_u64).prop_map(|commits| Step::Complete { commits })]
+        let complete = (0..4_u64).prop_map(|commits| Step::Complete { commits });
+        let cut = (0..200_usize).prop_map(|bytes| Step::Cut { bytes });
+        prop_oneof![6 => append, 2 => complete, 1 => cut]
     }
 
     proptest! {
@@ -337,6 +360,12 @@ mod tests {
                         let complete_before = twin.complete_before + commits;
                         log.complete(complete_before);
                         twin.complete(complete_before);
+                    }
+                    Step::Cut { bytes } => {
+                        log.cut(bytes);
+                        let bytes_max = std::mem::replace(&mut twin.bytes_max, bytes);
+                        twin.cut();
+                        twin.bytes_max = bytes_max;
                     }
                 }
                 hold_equal(&log, &twin)?;

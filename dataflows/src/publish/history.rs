@@ -14,7 +14,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
-use super::arranged::{Arrangement, arrange};
+use super::arranged::{Arrangement, arrange_before};
 use super::batches::RowUpdate;
 use super::snapshot_points::SnapshotPoints;
 use crate::views::kinds::KeyedView;
@@ -107,5 +107,5 @@ pub(super) fn arrange_history<'scope, V: KeyedView>(
                 }
             }
         });
-    arrange::<V>(at_snapshot_points.container::<Vec<RowUpdate<V>>>())
+    arrange_before::<V>(at_snapshot_points.container::<Vec<RowUpdate<V>>>())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use market::Commit;
 use tokio::sync::watch;
 
-use super::change_log::{ChangeLog, Commits, Exempt, Retained};
+use super::change_log::{ChangeLog, Commits, Exempt, Retained, bytes_beside};
 use super::log_rows::{LogEntry, LogQuery, ScanEnd};
 use super::snapshots::{LogSnapshot, LogSource};
 use crate::views::kinds::LogView;
@@ -39,6 +39,9 @@ pub trait RetainedLog: Send + Sync {
 
     /// The bound in bytes.
     fn bytes_max(&self) -> usize;
+
+    /// The bytes of what is retained.
+    fn bytes(&self) -> usize;
 
     /// The key in `[limits]` that bounds the log.
     fn bound(&self) -> &'static str;
@@ -108,7 +111,7 @@ impl<L: LogView> Clone for LogItem<L> {
 
 impl<L: LogView> Retained for LogItem<L> {
     fn bytes(&self) -> usize {
-        L::bytes(&self.0)
+        L::bytes(&self.0) - size_of::<L::Entry>() + bytes_beside::<L::Entry>()
     }
 
     fn rows(&self) -> u64 {
@@ -162,6 +165,10 @@ impl<L: LogView> RetainedLog for LogOf<L> {
 
     fn bytes_max(&self) -> usize {
         self.0.bytes_max()
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.bytes()
     }
 
     fn bound(&self) -> &'static str {

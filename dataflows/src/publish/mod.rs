@@ -8,8 +8,10 @@
 
 mod append;
 mod arranged;
+mod batch_sizes;
 mod batches;
 mod board;
+mod board_memory;
 mod change_log;
 mod digest;
 pub mod entry;
@@ -17,6 +19,7 @@ mod history;
 mod keyed_reads;
 mod log_rows;
 mod logs;
+mod memory_use;
 mod output_context;
 mod reader;
 mod ring;
@@ -35,6 +38,7 @@ pub use change_log::{ChangeLog, Commits, Exempt, Retained};
 pub use digest::{Digest, ViewDigest};
 pub use entry::Entry;
 pub use logs::RetainedLog;
+pub use memory_use::{CLIENTS, IN_FLIGHT, INPUT, MemoryPart, MemoryUse, OverBudget};
 pub use reader::BoardReader;
 pub use ring::Ring;
 pub use snapshot_points::SnapshotPoints;

@@ -4,9 +4,10 @@
 //! dropped.
 
 use market::Commit;
+use operators::heap;
 
 use super::batches::BatchList;
-use super::change_log::{ChangeLog, Retained};
+use super::change_log::{ChangeLog, Retained, bytes_beside};
 
 /// The latest changes of one keyed view over all workers. A batch counts for its last commit.
 pub type Ring = ChangeLog<RetainedBatch>;
@@ -20,6 +21,10 @@ pub struct RetainedBatch {
     batch_list: BatchList,
 }
 
+/// The bytes of a list of one batch, and of its place in the ring.
+const BESIDE: usize =
+    heap::shared::<Vec<usize>>() + heap::vec::<usize>(1) + bytes_beside::<RetainedBatch>();
+
 impl Retained for RetainedBatch {
     fn bytes(&self) -> usize {
         self.bytes
@@ -27,9 +32,10 @@ impl Retained for RetainedBatch {
 }
 
 impl Ring {
-    /// Appends a batch that is not empty, of commits from `lower` on and before `upper`. The caller guarantees that
+    /// Appends a batch that is not empty and has so many bytes, of commits from `lower` on and before `upper`. The caller guarantees that
     /// none of them is complete yet.
     pub fn push(&self, lower: u64, upper: u64, bytes: usize, batch_list: BatchList) {
+        let bytes = bytes + BESIDE;
         self.append(Commit(upper.saturating_sub(1)), RetainedBatch { lower, bytes, batch_list });
     }
 
@@ -50,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_and_what_is_gone_cannot_be_asked_for() {
-        let ring = Ring::new(30, Exempt::Nothing);
+        let ring = Ring::new(3 * (10 + BESIDE), Exempt::Nothing);
         for batch in 0..4_u64 {
             ring.push(batch * 10, batch * 10 + 10, 10, Arc::new(batch));
         }

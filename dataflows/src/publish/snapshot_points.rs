@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use market::{Commit, EventTime};
 
+use operators::heap;
 use rows::{AsOf, Frontier};
 
 /// The snapshot points, common to all workers.
@@ -21,10 +22,43 @@ struct Points {
     announced: BTreeSet<u64>,
     /// Complete snapshot points, ascending.
     complete: VecDeque<(Commit, EventTime)>,
-    /// Whether snapshot points before the first complete one were compacted.
-    compacted: bool,
-    /// The bytes of each worker.
-    bytes: BTreeMap<usize, usize>,
+    /// As each worker reported last.
+    workers: BTreeMap<usize, HistoryReport>,
+}
+
+/// How the histories of a worker are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HistoryReport {
+    pub(super) bytes: usize,
+    /// The commit before which they may be compacted.
+    pub(super) compacted_to: u64,
+    /// Whether that has freed what it can free.
+    pub(super) is_compacted: bool,
+}
+
+/// The most snapshot points, about one and a half days of them. Where little changes they cost more than their rows.
+const POINTS_MAX: usize = 1 << 17;
+
+impl Points {
+    fn oldest(&self) -> u64 {
+        self.complete.front().map_or(0, |(commit, _)| commit.0)
+    }
+
+    fn bytes_of_rows(&self) -> usize {
+        self.workers.values().map(|report| report.bytes).sum()
+    }
+
+    /// Whether all workers have freed what came before the oldest snapshot point.
+    fn is_compacted(&self) -> bool {
+        let oldest = self.oldest();
+        self.workers.values().all(|own| own.is_compacted && own.compacted_to >= oldest)
+    }
+
+    /// Drops some snapshot points, but for the newest.
+    fn drop_oldest(&mut self, some: usize) {
+        let most = self.complete.len().saturating_sub(1);
+        self.complete.drain(..some.min(most));
+    }
 }
 
 impl SnapshotPoints {
@@ -58,22 +92,38 @@ impl SnapshotPoints {
         let mut points = self.lock();
         if points.announced.remove(&commit.0) {
             points.complete.push_back((commit, at));
+            let beyond = points.complete.len().saturating_sub(POINTS_MAX);
+            points.drop_oldest(beyond);
         }
     }
 
-    /// Records the bytes of a worker's arrangements. Returns the commit before which they may be compacted. If the
-    /// bound is exceeded, the oldest eighth of the snapshot points is dropped.
-    pub(super) fn report_bytes(&self, worker: usize, bytes: usize) -> u64 {
+    /// Takes the report of a worker. Returns the commit before which its histories may be compacted. If the bound is
+    /// exceeded, the oldest eighth of the snapshot points is dropped; again only after all workers have compacted.
+    pub(super) fn report(&self, worker: usize, report: HistoryReport) -> u64 {
         let mut points = self.lock();
-        let before = points.bytes.insert(worker, bytes);
-        let held: usize = points.bytes.values().sum();
-        let count = points.complete.len();
-        // The effect of the previous drop shows only after this worker has compacted.
-        if held > self.bytes_max && before != Some(bytes) && count > 1 {
-            points.complete.drain(..count.div_ceil(8).min(count - 1));
-            points.compacted = true;
+        points.workers.insert(worker, report);
+        if points.bytes_of_rows() > self.bytes_max && points.is_compacted() {
+            let eighth = points.complete.len().div_ceil(8);
+            points.drop_oldest(eighth);
         }
-        points.complete.front().map_or(0, |(commit, _)| commit.0)
+        points.oldest()
+    }
+
+    /// Drops the oldest share of the snapshot points, at least one of them, to free memory; the newest stays. Nothing
+    /// is dropped while an earlier drop has not freed all it can.
+    pub(super) fn shed(&self, share: f64) {
+        let mut points = self.lock();
+        if points.is_compacted() {
+            let some = (points.complete.len() as f64 * share).ceil() as usize;
+            points.drop_oldest(some.max(1));
+        }
+    }
+
+    /// The bytes of all workers.
+    pub fn bytes(&self) -> usize {
+        let points = self.lock();
+        let own = heap::vec::<(Commit, EventTime)>(points.complete.capacity());
+        own + points.bytes_of_rows()
     }
 
     /// The latest snapshot point at or before `as_of`; the error is the oldest one, if there is one.
@@ -131,10 +181,39 @@ mod tests {
             history.announce(Commit(commit), at(commit as i64), true);
             history.complete(Commit(commit), at(commit as i64));
         }
-        assert_eq!(history.report_bytes(0, 60), 0);
-        assert_eq!(history.report_bytes(1, 60), 2, "two of sixteen went");
-        assert_eq!(history.report_bytes(1, 60), 2, "nothing goes until the worker has compacted");
-        assert_eq!(history.report_bytes(1, 50), 4);
+        let report = |worker, bytes, compacted_to, is_compacted| {
+            history.report(worker, HistoryReport { bytes, compacted_to, is_compacted })
+        };
+        assert_eq!(report(0, 60, 0, true), 0);
+        assert_eq!(report(1, 60, 0, true), 2, "two of sixteen went");
+        assert_eq!(report(1, 60, 2, true), 2, "nothing goes until the other has compacted, too");
+        assert_eq!(report(0, 60, 2, false), 2, "and has freed what that can free");
+        assert_eq!(report(0, 50, 2, true), 4);
         assert!(history.find(AsOf::Commit(Commit(3))).is_err());
+        assert_eq!(report(0, 1, 4, true), 4, "within the bound");
+    }
+
+    #[test]
+    fn a_share_can_be_shed_but_not_the_newest() {
+        let history = SnapshotPoints::new(1 << 20);
+        for commit in 0..16 {
+            history.announce(Commit(commit), at(commit as i64), true);
+            history.complete(Commit(commit), at(commit as i64));
+        }
+        let report = |compacted_to| {
+            history.report(0, HistoryReport { bytes: 9, compacted_to, is_compacted: true })
+        };
+        report(0);
+        history.shed(0.5);
+        history.shed(0.5);
+        assert_eq!(report(0), 8, "once until the worker has compacted");
+        history.shed(0.5);
+        assert_eq!(report(8), 8);
+        history.shed(0.01);
+        assert_eq!(report(9), 9, "at least one");
+        history.shed(1.0);
+        assert_eq!(report(15), 15);
+        history.shed(1.0);
+        assert_eq!(report(15), 15, "the newest stays");
     }
 }

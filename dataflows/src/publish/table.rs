@@ -5,12 +5,14 @@
 //! the later changes, so changes of incomplete commits are never visible.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use market::Commit;
+use operators::heap;
 use tokio::sync::watch;
 
-use super::change_log::{ChangeLog, Exempt, Retained};
+use super::change_log::{ChangeLog, Exempt, Retained, bytes_beside};
 use rows::{Cell, Change, Frontier, View};
 
 /// The cells of a row. The first one is its key, a text.
@@ -22,6 +24,8 @@ pub struct Table {
     pub view: &'static View,
     /// The rows after the newest commit. Whoever appends or drops changes holds this lock.
     rows: Mutex<BTreeMap<String, Cells>>,
+    /// Of these rows.
+    row_bytes: AtomicUsize,
     changes: ChangeLog<RowChange>,
 }
 
@@ -35,21 +39,25 @@ struct RowChange {
 
 impl Retained for RowChange {
     fn bytes(&self) -> usize {
-        let cells = self.before.iter().chain(&self.after).flatten();
-        size_of::<RowChange>() + self.key.len() + cells.map(cell_bytes).sum::<usize>()
+        bytes_beside::<RowChange>()
+            + heap::vec::<u8>(self.key.capacity())
+            + self.before.iter().chain(&self.after).map(cells_bytes).sum::<usize>()
     }
 }
 
-fn cell_bytes(cell: &Cell) -> usize {
-    let text = if let Cell::Text(text) = cell { text.len() } else { 0 };
-    size_of::<Cell>() + text
+fn cells_bytes(cells: &Cells) -> usize {
+    let texts = cells.iter().map(|cell| match cell {
+        Cell::Text(text) => heap::vec::<u8>(text.capacity()),
+        _ => 0,
+    });
+    heap::vec::<Cell>(cells.capacity()) + texts.sum::<usize>()
 }
 
 impl Table {
     /// An empty table whose latest changes take at most `bytes_max` bytes.
     pub fn new(view: &'static View, bytes_max: usize) -> Table {
         let changes = ChangeLog::new(bytes_max, Exempt::IncompleteCommits);
-        Table { view, rows: Mutex::default(), changes }
+        Table { view, rows: Mutex::default(), row_bytes: AtomicUsize::new(0), changes }
     }
 
     /// Replaces all rows as of `commit`; keys that are missing in `rows` are deleted. The caller guarantees that
@@ -69,6 +77,9 @@ impl Table {
             now.insert(key, row);
         }
         old.into_iter().for_each(|(key, row)| change(key, Some(row), None));
+        let of_row = |(key, row): (&String, _)| heap::vec::<u8>(key.capacity()) + cells_bytes(row);
+        let bytes = heap::btree::<String, Cells>(now.len()) + now.iter().map(of_row).sum::<usize>();
+        self.row_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Notifies subscribers that all commits before this number are complete, if the table may have changed.
@@ -109,6 +120,22 @@ impl Table {
         let change = |row: &Option<Cells>, diff| row.clone().map(|cells| Change { cells, diff });
         let changes = changed.flat_map(|(before, after)| [change(before, -1), change(after, 1)]);
         Some(changes.flatten().collect())
+    }
+
+    /// The bytes of its rows and of their retained changes.
+    pub fn bytes(&self) -> usize {
+        self.row_bytes.load(Ordering::Relaxed) + self.change_bytes()
+    }
+
+    /// The bytes of its retained changes.
+    pub fn change_bytes(&self) -> usize {
+        self.changes.bytes()
+    }
+
+    /// Drops the oldest changes until at most so many bytes are left, but for those of incomplete commits.
+    pub fn cut_changes(&self, bytes_max: usize) {
+        let _rows = self.lock(); // as in `complete`
+        self.changes.cut(bytes_max);
     }
 
     /// The number of rows.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use connectors::Source;
 use market::{EventTime, Numbered, SourceId};
@@ -17,6 +18,7 @@ use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::sequencer::{LiveCallbacks, LiveInput, Naming, sequence_live};
 use crate::ingest::source_manager::{OpenSources, OpenedSource, Shared, SourceSpec};
 use crate::ingest::{Stop, now};
+use crate::publish::INPUT;
 
 /// Runs live until `stop`.
 pub fn run_live(
@@ -31,6 +33,8 @@ pub fn run_live(
     let clients = config.ingest_source().map(SourceId::number);
     let bound = |source| if Some(source) == clients { POST_EVENTS } else { SOURCE_EVENTS };
     let (senders, events) = event_queues((0..names.len()).map(bound));
+    let waiting = events.bytes();
+    job.board.also_retains(INPUT, move || waiting.load(Ordering::Relaxed));
     let posts = clients.map(|source| senders[source].clone());
     let opened = match open_live(config, &job, senders, at, stop) {
         Ok(opened) => opened,

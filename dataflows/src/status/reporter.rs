@@ -10,7 +10,7 @@ use crate::clock::Binding;
 use crate::delivery::SinkStatuses;
 use crate::health::HealthMonitor;
 use crate::ingest::{ClosedCommit, CommitObserver, ControlRecord};
-use crate::publish::{Board, append};
+use crate::publish::{Board, OverBudget, append};
 use crate::views::{HEALTH, HealthRow, IncidentLog, SINKS, SOURCES};
 
 /// Publishes on the board what describes the process: incidents per commit, tables at the end of every round.
@@ -34,7 +34,7 @@ impl CommitObserver for StatusReporter {
         &mut self,
         binding: &Binding,
         control: Vec<ControlRecord>,
-        over_budget: Option<(usize, usize)>,
+        over_budget: Option<OverBudget>,
     ) {
         for incident in self.sources.incidents(binding.commit, control) {
             self.health.log_incident(&incident);
@@ -47,7 +47,7 @@ impl CommitObserver for StatusReporter {
 }
 
 impl StatusReporter {
-    fn publish(&self, binding: &Binding, over_budget: Option<(usize, usize)>) {
+    fn publish(&self, binding: &Binding, over_budget: Option<OverBudget>) {
         let checks = self.health.round(binding.at, binding.commit, over_budget).into_iter();
         let checks = checks.map(|(name, Check { status, output, .. })| {
             let row = HealthRow { check: name, status: status.name(), output: &output };

@@ -1,4 +1,4 @@
-//! What the process retains now: memory, records in flight and rows; also missing trades and rejected reads.
+//! What the process holds now: records in flight and rows; also missing trades and rejected reads.
 
 use std::sync::Arc;
 
@@ -8,13 +8,12 @@ use prometheus_client::registry::Registry;
 use rows::readers::OnRefused;
 
 use super::Metrics;
-use super::list::{IN_FLIGHT, MISSING, REFUSED, RETAINED, ROWS};
+use super::list::{IN_FLIGHT, MISSING, REFUSED, ROWS};
 use super::parts::{Counted, Labels, Whole, register};
 
 /// The gauges.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    retained: Family<Labels, Whole>,
     in_flight: Whole,
     rows: Family<Labels, Whole>,
     missing: Whole,
@@ -23,7 +22,6 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn register(&self, registry: &mut Registry) {
-        register(registry, RETAINED, self.retained.clone());
         register(registry, IN_FLIGHT, self.in_flight.clone());
         register(registry, ROWS, self.rows.clone());
         register(registry, MISSING, self.missing.clone());
@@ -32,12 +30,6 @@ impl Held {
 }
 
 impl Metrics {
-    /// Sets the bytes that a worker retains.
-    pub fn retained(&self, worker: usize, bytes: u64) {
-        let labels = vec![("worker", worker.to_string())];
-        self.0.held.retained.get_or_create(&labels).set(bytes);
-    }
-
     /// Sets the number of records in flight through the workers.
     pub fn in_flight(&self, records: u64) {
         self.0.held.in_flight.set(records);

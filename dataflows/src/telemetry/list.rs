@@ -43,6 +43,15 @@ pub const METRICS: &[Described] = &[
     NEWEST,
     AGE,
     RETAINED,
+    STATE,
+    STATE_LIMIT,
+    RESIDENT,
+    VIRTUAL,
+    CPU,
+    START,
+    OPEN_FDS,
+    MAX_FDS,
+    THREADS,
     IN_FLIGHT,
     ROWS,
     MISSING,
@@ -91,7 +100,16 @@ mod described {
     pub(in crate::telemetry) const TICK_TO_VIEW: Described = measures("tickweave_tick_to_view", "seconds", &[], "Live: from when the oldest row of a commit came to when views show the commit");
     pub(in crate::telemetry) const NEWEST: Described = counts("tickweave_newest_commit", &[], "Number of the newest published commit; absent before the first");
     pub(in crate::telemetry) const AGE: Described = measures("tickweave_newest_commit_age", "seconds", &[], "Time since the newest commit was published; absent before the first");
-    pub(in crate::telemetry) const RETAINED: Described = measures("tickweave_retained", "bytes", &["worker"], "Memory that state and views retain, as estimated");
+    pub(in crate::telemetry) const RETAINED: Described = measures("tickweave_retained", "bytes", &["part"], "Memory that a part of the process retains, by the capacity of what holds it");
+    pub(in crate::telemetry) const STATE: Described = measures("tickweave_state", "bytes", &[], "Memory that all parts retain, of which limits.state_bytes is the bound");
+    pub(in crate::telemetry) const STATE_LIMIT: Described = measures("tickweave_state_limit", "bytes", &[], "The key limits.state_bytes");
+    pub(in crate::telemetry) const RESIDENT: Described = measures("process_resident_memory", "bytes", &[], "Memory of the process that is resident");
+    pub(in crate::telemetry) const VIRTUAL: Described = measures("process_virtual_memory", "bytes", &[], "Address space of the process");
+    pub(in crate::telemetry) const CPU: Described = measures("process_cpu", "seconds", &[], "Processor time of the process, of user and system");
+    pub(in crate::telemetry) const START: Described = measures("process_start_time", "seconds", &[], "When the process began, since 1970");
+    pub(in crate::telemetry) const OPEN_FDS: Described = counts("process_open_fds", &[], "Open file descriptors");
+    pub(in crate::telemetry) const MAX_FDS: Described = counts("process_max_fds", &[], "How many file descriptors may be open; absent without a bound");
+    pub(in crate::telemetry) const THREADS: Described = counts("process_threads", &[], "Threads of the process");
     pub(in crate::telemetry) const IN_FLIGHT: Described = counts("tickweave_in_flight_records", &[], "Records handed to the workers whose commit is not published yet");
     pub(in crate::telemetry) const ROWS: Described = counts("tickweave_view_rows", &["view"], "Rows of a view: current ones if keyed, all ever appended if a log");
     pub(in crate::telemetry) const MISSING: Described = counts("tickweave_missing_trades", &[], "Missing ids in all rows of the view `gaps`: trades that no source has brought");

@@ -1,8 +1,9 @@
 //! Metrics of the process: one list of metrics, setters in terms of the domain, and their text for a scraper.
 //!
 //! Reading order: [`METRICS`] (`list`) → [`Metrics`] (below) → its parts, each with its setters: `sources` (outcomes of
-//! the input), `outliers`, `alerts`, `latency` (from tick to view), `newest` (commit and age), `held` (retained memory,
-//! records in flight, rejected reads), `links` (checks, connections, sinks) → `parts`, on which they are built.
+//! the input), `outliers`, `alerts`, `latency` (from tick to view), `newest` (commit and age), `held` (records in
+//! flight, rejected reads), `memory` (retained, part by part), `process` (as the system counts), `links` (checks,
+//! connections, sinks) → `parts`, on which they are built.
 //!
 //! To add a metric: a line in [`METRICS`] through its constant; a field, its registration and a setter in the part that
 //! it belongs to.
@@ -12,9 +13,11 @@ mod held;
 mod latency;
 mod links;
 mod list;
+mod memory;
 mod newest;
 mod outliers;
 mod parts;
+mod process;
 mod sources;
 
 use std::sync::Arc;
@@ -28,9 +31,11 @@ use self::held::Held;
 use self::latency::TickToView;
 use self::links::Links;
 use self::list::PROCESS;
+use self::memory::Memory;
 use self::newest::Newest;
 use self::outliers::Outliers;
 use self::parts::register;
+use self::process::Process;
 use self::sources::Sources;
 
 pub use self::latency::NEWEST_COMMITS;
@@ -84,6 +89,7 @@ struct Shared {
     tick_to_view: TickToView,
     newest: Newest,
     held: Held,
+    memory: Memory,
     links: Links,
 }
 
@@ -96,6 +102,7 @@ impl Metrics {
         let tick_to_view = TickToView::default();
         let newest = Newest::default();
         let held = Held::default();
+        let memory = Memory::default();
         let links = Links::default();
         let mut registry = Registry::default();
         sources.register(&mut registry);
@@ -107,6 +114,8 @@ impl Metrics {
         let process = Info::new(vec![("version", version.to_owned())]);
         register(&mut registry, PROCESS, process);
         registry.register_collector(Box::new(newest.clone()));
+        registry.register_collector(Box::new(memory.clone()));
+        registry.register_collector(Box::new(Process));
         Metrics(Arc::new(Shared {
             registry,
             sources,
@@ -115,6 +124,7 @@ impl Metrics {
             tick_to_view,
             newest,
             held,
+            memory,
             links,
         }))
     }
@@ -181,7 +191,7 @@ mod tests {
         metrics.dead("a", RejectionReason::BadTime, 0);
         metrics.watermark_lag("a", Some(0.0));
         metrics.rule("up");
-        metrics.retained(0, 0);
+        metrics.retained(vec![("ledger", 0)], 1);
         metrics.view_rows("candles", 0);
         metrics.health("sources", 0);
         let connection = Connection { rows_behind: Some(0), ..Connection::default() };
@@ -192,8 +202,13 @@ mod tests {
         let text = metrics.render();
         let mut shown: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
+        // Those of the process are known where there is `/proc`, and a bound on descriptors need not be.
+        let listed = METRICS.iter().filter(|of| {
+            !of.name.starts_with("process_")
+                || text.contains(&format!("# HELP {} ", of.full_name()))
+        });
         let mut listed: Vec<_> =
-            METRICS.iter().map(|of| format!("{} {}.", of.full_name(), of.doc)).collect();
+            listed.map(|of| format!("{} {}.", of.full_name(), of.doc)).collect();
         shown.sort_unstable();
         listed.sort_unstable();
         assert_eq!(shown, listed);
@@ -217,7 +232,7 @@ mod tests {
         metrics.rule("up");
         metrics.alerts_raised("up", 3);
         metrics.alerts_withdrawn("down", 2);
-        metrics.retained(1, 4_096);
+        metrics.retained(vec![("ledger", 4_000), ("rings", 96)], 8_192);
         metrics.in_flight(12);
         metrics.view_rows("candles", 5);
         metrics.missing(0, 7);
@@ -233,7 +248,10 @@ mod tests {
             "tickweave_alerts_raised_total{rule=\"up\"} 3",
             "tickweave_alerts_withdrawn_total{rule=\"up\"} 0",
             "tickweave_alerts_withdrawn_total{rule=\"down\"} 2",
-            "tickweave_retained_bytes{worker=\"1\"} 4096",
+            "tickweave_retained_bytes{part=\"ledger\"} 4000",
+            "tickweave_retained_bytes{part=\"rings\"} 96",
+            "tickweave_state_bytes 4096",
+            "tickweave_state_limit_bytes 8192",
             "tickweave_in_flight_records 12",
             "tickweave_view_rows{view=\"candles\"} 5",
             "tickweave_missing_trades 3",

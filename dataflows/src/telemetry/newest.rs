@@ -6,12 +6,11 @@ use std::time::Instant;
 
 use market::Commit;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Unit;
+use prometheus_client::encoding::DescriptorEncoder;
 
 use super::Metrics;
-use super::list::{AGE, Described, NEWEST};
+use super::list::{AGE, NEWEST};
+use super::parts::encode_gauge;
 
 /// The newest commit and when it was published.
 #[derive(Clone, Debug, Default)]
@@ -33,19 +32,7 @@ impl Collector for Newest {
         let Some((Commit(number), published)) = newest else {
             return Ok(());
         };
-        let number = ConstGauge::new(number);
-        let metric =
-            encoder.encode_descriptor(NEWEST.name, &help(NEWEST), None, number.metric_type())?;
-        number.encode(metric)?;
-        let age = ConstGauge::new(published.elapsed().as_secs_f64());
-        let unit = AGE.unit.map(|unit| Unit::Other(unit.to_owned()));
-        let metric =
-            encoder.encode_descriptor(AGE.name, &help(AGE), unit.as_ref(), age.metric_type())?;
-        age.encode(metric)
+        encode_gauge(&mut encoder, NEWEST, number)?;
+        encode_gauge(&mut encoder, AGE, published.elapsed().as_secs_f64())
     }
-}
-
-/// As the registry writes the help of its own.
-fn help(of: Described) -> String {
-    format!("{}.", of.doc)
 }

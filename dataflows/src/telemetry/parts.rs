@@ -1,12 +1,14 @@
 //! Building blocks: counters that know their sum, gauges, and their registration.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::list::Described;
@@ -50,6 +52,31 @@ impl Counted {
     pub(super) fn sum(&self) -> u64 {
         self.sum.load(Ordering::Relaxed)
     }
+}
+
+/// A gauge without labels, as a collector writes it.
+pub(super) fn encode_gauge<N>(
+    encoder: &mut DescriptorEncoder<'_>,
+    of: Described,
+    value: N,
+) -> Result<(), fmt::Error>
+where
+    ConstGauge<N>: EncodeMetric,
+{
+    let (gauge, unit) = (ConstGauge::new(value), unit(of));
+    let metric =
+        encoder.encode_descriptor(of.name, &help(of), unit.as_ref(), gauge.metric_type())?;
+    gauge.encode(metric)
+}
+
+/// The unit of a metric.
+pub(super) fn unit(of: Described) -> Option<Unit> {
+    of.unit.map(|unit| Unit::Other(unit.to_owned()))
+}
+
+/// As the registry writes the help of its own.
+pub(super) fn help(of: Described) -> String {
+    format!("{}.", of.doc)
 }
 
 /// Registers a metric under its description.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use market::{BarState, Candle, CandleKey};
-use operators::LedgerOut;
+use operators::{LedgerOut, heap};
 
 use super::bars::{BARS, bar_prefix, lowest_bar};
 use super::kinds::{KeyPrefix, KeyedView, RowChanges, TakeRows};
@@ -31,7 +31,7 @@ impl KeyedView for CandlesView {
     }
 
     fn shared_bytes(_candle: &Arc<Candle>) -> usize {
-        size_of::<Candle>()
+        heap::shared::<Candle>()
     }
 
     fn prefix(key: &CandleKey) -> KeyPrefix {

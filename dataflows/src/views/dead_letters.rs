@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::slice;
 
 use market::{Commit, Rejection, RejectionReason};
+use operators::heap;
 use serde::{Deserialize, Serialize};
 
 use super::kinds::LogView;
@@ -66,7 +67,8 @@ impl LogView for DeadLetterLog {
 
     fn bytes(row: &DeadLetterRow) -> usize {
         let Rejection { detail, raw, original, .. } = &row.rejection;
-        let texts = [&row.source, &row.partition, detail, raw].map(String::len);
+        let texts = [&row.source, &row.partition, detail, raw];
+        let texts = texts.map(|text| heap::vec::<u8>(text.capacity()));
         let original = original.as_ref().map_or(0, |original| original.len());
         size_of::<DeadLetterRow>() + texts.iter().sum::<usize>() + original
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use market::WEIGHT_SCALE;
+use operators::heap;
 use operators::portfolio::{Drift, PositionKey};
 
 use super::cells::{MONEY, WEIGHT, decimal, money};
@@ -46,7 +47,7 @@ impl KeyedView for DriftView {
     const ORDER: &'static [Dimension] = PositionsView::ORDER;
 
     fn shared_bytes(_drift: &Arc<Drift>) -> usize {
-        size_of::<Drift>()
+        heap::shared::<Drift>()
     }
 
     fn prefix(key: &PositionKey) -> KeyPrefix {

@@ -5,6 +5,7 @@ use std::slice;
 
 use connectors::IncidentKind;
 use market::Commit;
+use operators::heap;
 
 use super::kinds::LogView;
 use rows::{Cell, Column, ColumnType, Labels, View, ViewKind, key, value};
@@ -67,7 +68,8 @@ impl LogView for IncidentLog {
     }
 
     fn bytes(row: &IncidentRow) -> usize {
-        let texts = [&row.source, &row.partition, &row.detail].map(String::len);
+        let texts = [&row.source, &row.partition, &row.detail];
+        let texts = texts.map(|text| heap::vec::<u8>(text.capacity()));
         size_of::<IncidentRow>() + texts.iter().sum::<usize>()
     }
 

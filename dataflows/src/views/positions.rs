@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use market::{InstrumentId, PortfolioId};
+use operators::heap;
 use operators::portfolio::{BaseAmounts, Position, PositionKey, Unpriced};
 
 use super::cells::{MONEY, decimal, money, price_cell};
@@ -71,7 +72,7 @@ impl KeyedView for PositionsView {
     }
 
     fn shared_bytes(_position: &Arc<Position>) -> usize {
-        size_of::<Position>()
+        heap::shared::<Position>()
     }
 
     fn prefix(key: &PositionKey) -> KeyPrefix {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use market::{AcceptedEvent, CauseKind, Commit, EventTime, Side, TradeId};
-use operators::LedgerOut;
+use operators::{LedgerOut, heap};
 
 use super::kinds::{LogBound, LogView, TakeEntry};
 use rows::{
@@ -54,9 +54,10 @@ impl LogView for TradeLog {
         events
     }
 
-    /// The events, a small allocation and entries of lists.
     fn bytes(events: &ShardEvents) -> usize {
-        events.capacity() * size_of::<AcceptedEvent>() + 96
+        size_of::<ShardEvents>()
+            + heap::shared::<Vec<AcceptedEvent>>()
+            + heap::vec::<AcceptedEvent>(events.capacity())
     }
 
     fn may_match(event: &AcceptedEvent, filter: &RowFilter) -> bool {

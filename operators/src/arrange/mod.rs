@@ -5,6 +5,7 @@
 //! Everything here delegates.
 
 mod batcher;
+mod compacting_spine;
 
 use std::sync::Arc;
 
@@ -12,11 +13,13 @@ use differential_dataflow::ExchangeData;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::operators::join::join_traces;
-use differential_dataflow::trace::implementations::Vector;
-use differential_dataflow::trace::implementations::ord_neu::{OrdValBatch, OrdValBuilder};
+use differential_dataflow::trace::implementations::ord_neu::{
+    OrdValBatch, OrdValBuilder, val_batch::OrdValStorage,
+};
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
+use differential_dataflow::trace::implementations::{OffsetList, Vector};
 use differential_dataflow::trace::{
-    Batch, BatchReader, Builder, Cursor, Description, Merger, Navigable,
+    Batch, BatchReader, Builder, Cursor, Description, Merger, Navigable, Trace,
 };
 use timely::container::{CapacityContainerBuilder, PushInto};
 use timely::dataflow::StreamVec;
@@ -24,8 +27,10 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
+use crate::heap;
 use crate::time::Time;
 use batcher::{Sorted, Whole};
+use compacting_spine::CompactingSpine;
 
 /// What a key or a value of an arrangement is, so that any thread may read it.
 pub trait RowData: ExchangeData + Sync {}
@@ -46,18 +51,41 @@ pub type SharedBatch<K, V> = ArcBatch<OrdValBatch<Layout<K, V>>>;
 /// A trace of [`SharedBatch`]es.
 pub type SharedTrace<K, V> = TraceAgent<Spine<SharedBatch<K, V>>>;
 
+/// A trace that is compacted rarely and by much, such as that of a history.
+pub type CompactingTrace<K, V> = TraceAgent<CompactingSpine<SharedBatch<K, V>>>;
+
 /// Arranges updates that are already on the worker that owns their shard.
 pub fn arrange_local<'scope, K: ExchangeData, V: ExchangeData>(
     updates: StreamVec<'scope, Time, Update<K, V>>,
     name: &str,
 ) -> Arranged<'scope, SharedTrace<K, V>> {
+    arrange_as::<_, _, Spine<SharedBatch<K, V>>>(updates, name)
+}
+
+/// Like [`arrange_local`], for a trace that is compacted rarely and by much.
+pub fn arrange_compacting<'scope, K: ExchangeData, V: ExchangeData>(
+    updates: StreamVec<'scope, Time, Update<K, V>>,
+    name: &str,
+) -> Arranged<'scope, CompactingTrace<K, V>> {
+    arrange_as::<_, _, CompactingSpine<SharedBatch<K, V>>>(updates, name)
+}
+
+fn arrange_as<'scope, K, V, T>(
+    updates: StreamVec<'scope, Time, Update<K, V>>,
+    name: &str,
+) -> Arranged<'scope, TraceAgent<T>>
+where
+    K: ExchangeData,
+    V: ExchangeData,
+    T: Trace<Batch = SharedBatch<K, V>, Time = Time> + 'static,
+{
     arrange_core::<
         _,
         _,
         Whole<Update<K, V>>,
         Sorted<K, V>,
         ArcBuilder<OrdValBuilder<Layout<K, V>, Vec<Update<K, V>>>>,
-        Spine<SharedBatch<K, V>>,
+        T,
     >(updates, Pipeline, name)
 }
 
@@ -133,6 +161,46 @@ impl<B: Batch> Batch for ArcBatch<B> {
 
     fn empty(lower: Antichain<B::Time>, upper: Antichain<B::Time>) -> Self {
         ArcBatch(Arc::new(B::empty(lower, upper)))
+    }
+}
+
+impl<K: ExchangeData, V: ExchangeData> ArcBatch<OrdValBatch<Layout<K, V>>> {
+    /// How many bytes it has on the heap, but for what its keys and values have there.
+    pub fn heap_bytes(&self) -> usize {
+        let OrdValStorage { keys, vals, upds } = &self.0.storage;
+        let offsets = |list: &OffsetList| {
+            heap::vec::<u32>(list.smol.capacity()) + heap::vec::<u64>(list.chonk.capacity())
+        };
+        heap::shared::<OrdValBatch<Layout<K, V>>>()
+            + heap::vec::<K>(keys.capacity())
+            + heap::vec::<V>(vals.vals.capacity())
+            + heap::vec::<Time>(upds.times.capacity())
+            + heap::vec::<Diff>(upds.diffs.capacity())
+            + offsets(&vals.offs)
+            + offsets(&upds.offs)
+    }
+
+    /// Whether a trace that may compact its commits before `since` has nothing left to do with it.
+    pub fn is_compacted(&self, since: Time) -> bool {
+        compacting_spine::is_compacted(self, &AntichainRef::new(&[since]))
+    }
+
+    /// The values that it inserts. What it only retracts was inserted by an earlier batch.
+    pub fn inserted(&self) -> impl Iterator<Item = &V> {
+        let OrdValStorage { vals, upds, .. } = &self.0.storage;
+        vals.vals.iter().enumerate().filter_map(|(at, value)| {
+            let (lower, upper) = upds.bounds(at);
+            upds.diffs[lower..upper].iter().any(|diff| *diff > 0).then_some(value)
+        })
+    }
+
+    /// Which batch it is among those of one arrangement: no two that are there at one time, or one after the other at
+    /// one place in memory, have the same.
+    pub fn identity(&self) -> (usize, Option<Time>, Option<Time>, usize) {
+        let bound = |frontier: &Antichain<Time>| frontier.elements().first().copied();
+        let description = self.0.description();
+        let place = Arc::as_ptr(&self.0).cast::<()>() as usize;
+        (place, bound(description.lower()), bound(description.upper()), self.0.len())
     }
 }
 

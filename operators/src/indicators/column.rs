@@ -8,6 +8,7 @@ use market::{Bar, BarState, Calendars, Candle, EventTime};
 use super::input::{Input, Units};
 use super::series_window::SeriesWindow;
 use super::step::{Row, Settling, Step};
+use crate::heap;
 
 /// A bar as it is after a round, and whether it is open: none if it has no row any more.
 #[derive(Clone, Copy, Debug)]
@@ -284,8 +285,10 @@ impl<T: Step> Column for Rows<T> {
     }
 
     fn bytes(&self) -> usize {
-        let rows = self.rows.capacity() + self.tail.capacity();
-        size_of::<Rows<T>>() + rows * size_of::<RowOf<T>>()
+        let (rows, tail) = (self.rows.capacity(), self.tail.capacity());
+        heap::allocated(size_of::<Rows<T>>())
+            + heap::vec::<RowOf<T>>(rows)
+            + heap::vec::<RowOf<T>>(tail)
     }
 }
 

@@ -6,6 +6,7 @@
 use market::EventTime;
 
 use super::value::{Numbers, Reading};
+use crate::heap;
 
 /// A row per bar, a slot per output of each column.
 #[derive(Clone, Debug, Default)]
@@ -126,9 +127,9 @@ impl SeriesWindow {
 
     /// About how many bytes are retained.
     pub(super) fn bytes(&self) -> usize {
-        let one = size_of::<(EventTime, Numbers)>() + Numbers::bytes_of(self.width);
-        self.emitted.len() * one
-            + self.drafts.capacity() * size_of::<Draft>()
-            + self.slots.capacity() * size_of::<Reading>()
+        heap::vec::<(EventTime, Numbers)>(self.emitted.capacity())
+            + self.emitted.len() * Numbers::bytes_of(self.width)
+            + heap::vec::<Draft>(self.drafts.capacity())
+            + heap::vec::<Reading>(self.slots.capacity())
     }
 }

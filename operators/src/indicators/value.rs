@@ -8,6 +8,8 @@ use std::sync::Arc;
 use market::{CandleKey, EventTime, InstrumentId, Timeframe};
 use serde::{Deserialize, Serialize};
 
+use crate::heap;
+
 /// A floating-point number that is equal, ordered and hashed by its bits, so that it can be a key:
 /// `−0` and `+0` differ, and every not-a-number equals itself. Ordered as by [`f64::total_cmp`].
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
@@ -105,7 +107,7 @@ impl Numbers {
 
     /// How many bytes the numbers of a bar with so many slots take.
     pub fn bytes_of(slots: usize) -> usize {
-        (slots + 1) * size_of::<Reading>() + 2 * size_of::<usize>()
+        heap::shared_slice::<Reading>(slots + 1)
     }
 }
 

@@ -9,13 +9,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    Bar, Bucket, CalendarId, CandleKey, Cause, EventTime, InstrumentSpec, OrderKey, Price, Trade,
+    Bar, Bucket, CalendarId, Candle, CandleKey, Cause, EventTime, InstrumentSpec, OrderKey, Price,
+    Trade,
 };
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
 use super::buckets::Buckets;
 use super::rows::Rows;
+use crate::heap;
 use crate::lifecycle::{History, Now};
 use crate::output::LedgerOut;
 
@@ -193,13 +195,15 @@ impl Bars {
         self.plain
     }
 
-    /// How many bytes the bars and their amended trades retain, about.
+    /// How many bytes the bars and their amended trades retain, with the rows of bars as last put out, which everybody
+    /// else shares.
     pub(super) fn bytes(&self) -> usize {
-        // A B-tree's nodes are two thirds full on average, and so are the lists of chunks.
-        self.live * size_of::<(OrderKey, Trade)>() * 3 / 2
-            + self.bars.len() * (size_of::<BaseBar>() + size_of::<(EventTime, usize)>() * 3 / 2)
-            + self.holding.len() * size_of::<(EventTime, EventTime)>() * 3 / 2
-            + self.chunks * size_of::<u32>() * 3 / 2
+        let bar = heap::allocated(size_of::<BaseBar>()) + heap::shared::<Candle>();
+        self.live * heap::btree_entry::<OrderKey, Trade>()
+            + self.bars.len() * bar
+            + heap::btree::<EventTime, Box<BaseBar>>(self.bars.len())
+            + heap::btree::<(EventTime, EventTime), ()>(self.holding.len())
+            + self.chunks * size_of::<u32>() * 3 / 2 // their lists are two thirds full on average
     }
 }
 

@@ -23,6 +23,7 @@ use super::fill_records::FillRecords;
 use super::position_history::{Held, Leg, Place, PositionHistory};
 use super::row::{Fault, FillFault, PositionKey};
 use crate::context::CommitContext;
+use crate::heap;
 use crate::keyed::{Core, Sharded};
 
 /// A portfolio's line in an instrument: a holding, a target, or both.
@@ -134,7 +135,7 @@ impl Fills {
         let FillRef { portfolio, id } = name;
         let fills = &mut self.portfolios.entry(portfolio).or_default().fills;
         let records = fills.entry(id).or_insert_with(|| {
-            self.bytes += size_of::<(TradeId, FillRecords)>() * 5 / 4;
+            self.bytes += heap::btree_entry::<TradeId, FillRecords>();
             FillRecords::default()
         });
         let change = self.dirty.fills.entry((portfolio, id)).or_insert_with(|| FillChange {
@@ -152,7 +153,7 @@ impl Fills {
     fn entry(&mut self, key: PositionKey, contract: Contract) -> &mut Entry {
         let entries = &mut self.portfolios.entry(key.portfolio).or_default().entries;
         entries.entry(key.instrument).or_insert_with(|| {
-            self.bytes += size_of::<(InstrumentId, Entry)>() * 5 / 4;
+            self.bytes += heap::btree_entry::<InstrumentId, Entry>();
             Entry { contract, history: PositionHistory::default(), target: None, emitted: None }
         })
     }
@@ -266,9 +267,9 @@ fn is_taken(fill: &Fill) -> bool {
 
 impl Holdings {
     fn bytes(&self) -> usize {
-        let fills = self.fills.len() * size_of::<(TradeId, FillRecords)>() * 5 / 4
+        let fills = self.fills.len() * heap::btree_entry::<TradeId, FillRecords>()
             + self.fills.values().map(FillRecords::bytes).sum::<usize>();
-        let entries = self.entries.len() * size_of::<(InstrumentId, Entry)>() * 5 / 4
+        let entries = self.entries.len() * heap::btree_entry::<InstrumentId, Entry>()
             + self.entries.values().map(|entry| entry.history.bytes()).sum::<usize>();
         fills + entries
     }

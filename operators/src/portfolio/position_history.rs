@@ -11,6 +11,7 @@ use market::{Contract, EventTime, Fill, Price, TradeId};
 use serde::{Deserialize, Serialize};
 
 use super::money::{fit, rhe};
+use crate::heap;
 
 /// What a portfolio holds of an instrument, in the units of its contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -123,7 +124,7 @@ impl PositionHistory {
 
     /// About how many bytes it retains.
     pub(super) fn bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<Row>()
+        heap::vec::<Row>(self.rows.capacity())
     }
 
     /// After the last row that is in.

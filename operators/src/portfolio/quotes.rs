@@ -22,6 +22,7 @@ use super::edge::{edge, whole};
 use super::row::{Edge, EdgeKey};
 use super::series::CloseSeries;
 use crate::context::CommitContext;
+use crate::heap;
 use crate::indicators::IndicatorChange;
 use crate::keyed::{Core, Sharded};
 use crate::output::BarChange;
@@ -358,13 +359,13 @@ impl QuoteState {
 
     fn bytes(&self) -> usize {
         let numbers: usize = self.numbers.values().map(BTreeMap::len).sum();
-        let rows = (self.base.len() + self.closed.len() + numbers)
-            * size_of::<(EventTime, Price)>()
-            + self.posted.len() * size_of::<(ModelId, Posted)>()
-            + self.emitted.edges.len() * size_of::<(ModelId, Edge)>();
+        let closes = self.base.len() + self.closed.len() + numbers;
+        let rows = closes * heap::btree_entry::<EventTime, Price>()
+            + self.posted.len() * heap::btree_entry::<ModelId, Posted>()
+            + self.emitted.edges.len() * heap::btree_entry::<ModelId, Edge>();
         let series = [&self.emitted.closes, &self.emitted.pair_closes].into_iter().flatten();
         let series: usize = series.map(|series| size_of_val(series.closes())).sum();
-        size_of::<QuoteState>() + rows * 5 / 4 + series
+        size_of::<QuoteState>() + rows + series
     }
 }
 

@@ -37,6 +37,7 @@ use super::row::{
 use super::series::CloseSeries;
 use super::valuation_core::{Holding, LineChange, MarkChange, ValuedRows, value_positions};
 use crate::arrange::{SharedTrace, Update, arrange_local, join_local, reduce_local};
+use crate::keyed::Gauge;
 use crate::time::Time;
 
 /// Changes of the rows of all tables, net and at the commits that ended their rounds. After a restore, the
@@ -72,11 +73,12 @@ struct Closes<'scope> {
     of_pairs: By<'scope, InstrumentId, CloseSeries>,
 }
 
-/// Values what the cores [`super::Fills`] and [`super::Quotes`] put out on this worker.
+/// Values what the cores [`super::Fills`] and [`super::Quotes`] put out on this worker; `gauge` says what that holds.
 pub fn valuation<'scope>(
     config: &Arc<PortfolioConfig>,
     fills: StreamVec<'scope, Time, FillsOut>,
     quotes: StreamVec<'scope, Time, QuotesOut>,
+    gauge: Arc<Gauge>,
 ) -> ValuationStreams<'scope> {
     let (lines, faults) = fills.ok_err(|input| match input {
         FillsOut::Line { key, line } => Ok::<LineChange, _>((key, line)),
@@ -91,7 +93,7 @@ pub fn valuation<'scope>(
     });
 
     let ValuedRows { positions, portfolios, drift, open, priced } =
-        value_positions(Arc::clone(config), lines, marks.broadcast());
+        value_positions(Arc::clone(config), lines, marks.broadcast(), gauge);
 
     let exposures = exposures(config, open, priced, broadcast_closes(closes));
     let for_risk = config.risk;

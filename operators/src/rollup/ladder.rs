@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RollupConfig;
 use crate::context::{CommitContext, InstrumentClock, SourceSet};
+use crate::heap;
 use crate::lifecycle::{History, Now, Waiting};
 use crate::output::{BarChange, LedgerOut, RollupIn};
 
@@ -25,6 +26,9 @@ pub(super) struct Ladder {
     waiting: Waiting<(usize, EventTime)>,
     /// Base bars that changed in this round: as they were before it, and the strongest cause.
     changed: BTreeMap<EventTime, (Option<Arc<Candle>>, Option<Cause>)>,
+    /// As last returned by [`Ladder::grown`].
+    #[serde(skip)]
+    bytes: usize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,6 +53,7 @@ impl Ladder {
             rungs: vec![BTreeMap::new(); rungs],
             waiting: Waiting::new(),
             changed: BTreeMap::new(),
+            bytes: 0,
         }
     }
 
@@ -199,12 +204,15 @@ impl Ladder {
         }
     }
 
-    /// About how many bytes the ladder retains.
-    pub(super) fn bytes(&self) -> usize {
-        let larger: usize = self.rungs.iter().map(BTreeMap::len).sum();
-        size_of::<Ladder>()
-            + self.base.len() * size_of::<(EventTime, Arc<Candle>)>() * 3 / 2
-            + larger * size_of::<(EventTime, RollupBar)>() * 3 / 2
+    /// How many bytes more the ladder retains than when this was last asked. Rows of base bars are the ledger's.
+    pub(super) fn grown(&mut self) -> isize {
+        let rung = |bars: &BTreeMap<_, _>| {
+            heap::btree::<EventTime, RollupBar>(bars.len()) + bars.len() * heap::shared::<Candle>()
+        };
+        let bytes = heap::btree_entry::<InstrumentId, Ladder>()
+            + heap::btree::<EventTime, Arc<Candle>>(self.base.len())
+            + self.rungs.iter().map(rung).sum::<usize>();
+        bytes as isize - std::mem::replace(&mut self.bytes, bytes) as isize
     }
 }
 

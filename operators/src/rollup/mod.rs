@@ -110,9 +110,8 @@ impl Core for Rollup {
             let Some(ladder) = self.ladders.get_mut(&instrument) else {
                 continue;
             };
-            let bytes_before = ladder.bytes();
             let watermark = ladder.round(&self.config, context, out);
-            self.bytes = (self.bytes + ladder.bytes()).saturating_sub(bytes_before);
+            self.bytes = self.bytes.saturating_add_signed(ladder.grown());
             self.deadlines.set(instrument, ladder.clock(), ladder.next_deadline(), watermark);
         }
     }
@@ -127,7 +126,8 @@ impl Core for Rollup {
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
         (self.ladders, self.dirty) = postcard::from_bytes(state)?;
-        self.bytes = self.ladders.values().map(Ladder::bytes).sum();
+        let grown: isize = self.ladders.values_mut().map(Ladder::grown).sum();
+        self.bytes = 0_usize.saturating_add_signed(grown);
         for (instrument, ladder) in &self.ladders {
             let first = EventTime::NEVER;
             self.deadlines.set(*instrument, ladder.clock(), Some(first), first);

@@ -213,9 +213,8 @@ impl Core for Signals {
         }
         for of in std::mem::take(&mut self.dirty) {
             let Some(state) = self.states.get_mut(&of) else { continue };
-            let before = state.bytes();
             state.round(of, &self.rules, context.commit, out);
-            self.bytes = (self.bytes + state.bytes()).saturating_sub(before);
+            self.bytes = self.bytes.saturating_add_signed(state.grown());
         }
     }
 
@@ -232,7 +231,8 @@ impl Core for Signals {
         let (states, dirty): (Vec<_>, _) = postcard::from_bytes(state)?;
         self.states = states.into_iter().collect();
         self.dirty = dirty;
-        self.bytes = self.states.values().map(RuleState::bytes).sum();
+        let grown: isize = self.states.values_mut().map(RuleState::grown).sum();
+        self.bytes = 0_usize.saturating_add_signed(grown);
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 use market::{Bar, BarState, Candle};
 use serde::{Deserialize, Serialize};
 
+use crate::heap;
+
 /// A bar with prices, and the values at it that rules refer to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
@@ -41,6 +43,11 @@ impl Point {
             is_final: matches!(candle.state, BarState::Final | BarState::Revised),
             values,
         })
+    }
+
+    /// How many bytes it has on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        heap::vec::<Option<f64>>(self.values.capacity())
     }
 
     /// A price as a number.

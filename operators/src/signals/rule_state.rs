@@ -10,6 +10,7 @@ use super::condition::Rule;
 use super::point::Point;
 use super::rule_status::RuleStatus;
 use super::{Alert, AlertChange, AlertKey, SignalIn, SignalKey, SignalOut};
+use crate::heap;
 
 /// The bars of one instrument and timeframe, and the alerts at them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub(super) struct RuleState {
     status: RuleStatus,
     /// Bars that changed in this round, or lost or gained a value.
     changed: BTreeSet<EventTime>,
+    /// As last returned by [`RuleState::grown`].
+    #[serde(skip)]
+    bytes: usize,
 }
 
 /// One bar: its row and values, and what rules see.
@@ -137,14 +141,17 @@ impl RuleState {
         self.status.restate((instrument, timeframe), out);
     }
 
-    /// About how many bytes the watch retains.
-    pub(super) fn bytes(&self) -> usize {
-        let values = self.bars.values().next().map_or(0, |bar| bar.values.len());
-        let bar = size_of::<(EventTime, RuleBar)>() * 3 / 2 + 2 * values * size_of::<Option<f64>>();
-        size_of::<RuleState>()
-            + self.bars.len() * bar
-            + self.alerts.len() * size_of::<((EventTime, RuleId), Alert)>() * 3 / 2
-            + self.status.bytes(self.alerts.len())
+    /// How many bytes more it retains than when this was last asked. Rows of bars belong to those who put them out.
+    pub(super) fn grown(&mut self) -> isize {
+        let values = self.bars.values().next().map_or(0, |bar| bar.values.capacity());
+        let of_point = self.bars.values().next().and_then(|bar| bar.point.as_ref());
+        let heap_of_bar = heap::vec::<Option<f64>>(values) + of_point.map_or(0, Point::heap_bytes);
+        let bytes = size_of::<RuleState>()
+            + heap::btree::<EventTime, RuleBar>(self.bars.len())
+            + self.bars.len() * heap_of_bar
+            + heap::btree::<(EventTime, RuleId), Alert>(self.alerts.len())
+            + self.status.bytes(self.alerts.len());
+        bytes as isize - std::mem::replace(&mut self.bytes, bytes) as isize
     }
 }
 

@@ -6,6 +6,7 @@ use market::{EventTime, InstrumentId, RuleId, Timeframe};
 use serde::{Deserialize, Serialize};
 
 use super::{Signal, SignalChange, SignalKey, SignalOut};
+use crate::heap;
 
 /// The bars at which rules hold, and the rows last emitted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ impl RuleStatus {
 
     /// About how many bytes it retains besides the alerts, of which there are so many.
     pub(super) fn bytes(&self, alerts: usize) -> usize {
-        self.rows.len() * size_of::<(RuleId, Signal)>() * 3 / 2
-            + alerts * size_of::<EventTime>() * 3 / 2
+        heap::btree::<RuleId, Signal>(self.rows.len())
+            + alerts * heap::btree_entry::<EventTime, ()>()
     }
 }

@@ -44,6 +44,11 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         cell
     }
 
+    /// The bytes of all values.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Records the bytes of a key's value.
     pub(super) fn weigh(&mut self, key: &K, bytes: usize) {
         if let Some(made) = self.made.get_mut(key) {

@@ -79,6 +79,18 @@ impl Snapshots {
         Snapshots(Arc::new(Mutex::new(index)))
     }
 
+    /// Measures the bytes of encoded parts; none any more when the snapshots are gone.
+    pub(super) fn meter(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let index = Arc::downgrade(&self.0);
+        move || {
+            let index = index.upgrade();
+            let lock = |of: &Arc<Mutex<Index>>| {
+                of.lock().unwrap_or_else(PoisonError::into_inner).parts.bytes()
+            };
+            index.as_ref().map_or(0, lock)
+        }
+    }
+
     /// The snapshot for a new subscriber.
     pub(super) fn join(
         &self,

@@ -55,6 +55,17 @@ impl UpdateCache {
         UpdateCache { snapshots: Snapshots::new(parts), ..UpdateCache::default() }
     }
 
+    /// Measures the bytes of what is cached; none any more when the cache is gone.
+    pub fn meter(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let (latest, parts) = (Arc::downgrade(&self.latest), self.snapshots.meter());
+        move || {
+            let latest = latest.upgrade();
+            let lock =
+                |of: &Arc<Mutex<Latest>>| of.lock().unwrap_or_else(PoisonError::into_inner).bytes();
+            latest.as_ref().map_or(0, lock) + parts()
+        }
+    }
+
     /// The body of an update from one frontier to a later one; none if no filtered row has changed.
     pub(super) async fn update(
         &self,

@@ -25,7 +25,7 @@ use dataflows::delivery::SinkSet;
 use dataflows::health::HealthMonitor;
 use dataflows::ingest::http_ingest::HttpIngest;
 use dataflows::ingest::{PausedSources, Stop};
-use dataflows::publish::Board;
+use dataflows::publish::{Board, CLIENTS};
 use dataflows::run::{Job, Report, RunError, RunOptions, run_live};
 use dataflows::telemetry::Metrics;
 
@@ -188,6 +188,8 @@ impl Handles {
         let connections = descriptors::connections(config.connections, files);
         let limits = Limits { connections, ..Limits::default() };
         let ingest = self.http_ingest.clone();
+        let updates = UpdateCache::default();
+        self.board.also_retains(CLIENTS, updates.meter());
         Context {
             views: config.job.kind.views,
             reader: Arc::clone(&self.reader),
@@ -200,7 +202,7 @@ impl Handles {
             health: Arc::new(move || health.health()),
             version: env!("CARGO_PKG_VERSION"),
             started: Instant::now(),
-            updates: UpdateCache::default(),
+            updates,
             closing: watch::channel(false).1,
             sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
             posts: Posts::new(ingest.map(|ingest| Arc::new(ingest) as Arc<dyn IngestApi>)),

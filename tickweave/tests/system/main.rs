@@ -14,6 +14,7 @@ mod following;
 mod health;
 mod jobs;
 mod kafka;
+mod memory;
 mod node;
 mod outputs;
 mod page;

@@ -1,6 +1,8 @@
 //! A node as a value: started from a configuration, asked and fed without a socket, paused and stopped.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -94,7 +96,7 @@ fn a_source_pauses_and_resumes_on_request_and_a_replay_comes_to_the_same() {
         let layers = layers.going_on_with(header.registries);
         let config = layers.flag("job.workers", "--workers", Some(workers)).unwrap();
         let options = RunOptions { digest: true, ..RunOptions::default() };
-        let states = std::sync::Arc::new(NoStates);
+        let states = Arc::new(NoStates);
         let replayed = replay_recording(
             &config.check().unwrap(),
             recording,
@@ -104,6 +106,49 @@ fn a_source_pauses_and_resumes_on_request_and_a_replay_comes_to_the_same() {
         );
         assert_eq!(digests(&replayed.unwrap()), digests(&ran), "{workers} workers");
     }
+}
+
+#[test]
+fn a_run_beyond_its_budget_comes_back_when_memory_is_free_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("run.rec");
+    let options =
+        RunOptions { record: Some(record.clone()), digest: true, ..RunOptions::default() };
+    let node = start(config(folder.path(), VENUE), options);
+    let ballast = Arc::new(AtomicUsize::new(0));
+    let measured = Arc::clone(&ballast);
+    node.board().also_retains("ballast", move || measured.load(Ordering::Relaxed));
+    wait_for(|| source(&node).filter(|(_, rows)| *rows > 50));
+
+    ballast.store(9 << 30, Ordering::Relaxed);
+    let (_, paused_at) = wait_for(|| source(&node).filter(|(state, _)| *state == "paused"));
+    let Readiness::NotYet(why) = node.health().readiness else { panic!("it is ready") };
+    let largest = "the largest part is `ballast` with 9663676416";
+    assert!(
+        why.contains("`limits.state_bytes` allows 8589934592") && why.contains(largest),
+        "{why}"
+    );
+    sleep(Duration::from_millis(200));
+    assert_eq!(source(&node), Some(("paused", paused_at)), "nothing is taken meanwhile");
+
+    ballast.store(0, Ordering::Relaxed);
+    wait_for(|| source(&node).filter(|(state, rows)| *state != "paused" && *rows > paused_at));
+    wait_for(|| Some(()).filter(|()| node.health().readiness == Readiness::Ready));
+    node.control().stop();
+    let ran = node.wait().unwrap();
+    let recording = Recording::open(&record).unwrap();
+    let layers =
+        Layers::parse(recording.header().config.clone(), "recorded".to_owned(), folder.path());
+    let layers = layers.unwrap().going_on_with(recording.header().registries.clone());
+    let options = RunOptions { digest: true, ..RunOptions::default() };
+    let replayed = replay_recording(
+        &layers.check().unwrap(),
+        recording,
+        Arc::new(NoStates),
+        &options,
+        &Stop::default(),
+    );
+    assert_eq!(digests(&replayed.unwrap()), digests(&ran));
 }
 
 #[test]

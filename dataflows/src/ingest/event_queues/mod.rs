@@ -25,24 +25,25 @@ pub const FILE_EVENTS: usize = 4;
 /// Makes a queue per source, with room for so many events each. The sender at a place is that of the source with this
 /// number.
 pub fn event_queues(bounds: impl IntoIterator<Item = usize>) -> (Vec<EventSender>, EventReceiver) {
-    let sent = Arc::new(EventCount::default());
-    let (senders, queues) = bounds.into_iter().map(|bound| queue(bound, &sent)).unzip();
-    (senders, EventReceiver { queues, turn: 0, sent })
+    let (sent, bytes) = (Arc::new(EventCount::default()), Arc::default());
+    let queues = bounds.into_iter().map(|bound| queue(bound, &sent, &bytes));
+    let (senders, queues) = queues.unzip();
+    (senders, EventReceiver { queues, turn: 0, sent, bytes })
 }
 
 /// Makes the queue of one source, whose number is 0 to the receiver.
 pub fn event_queue(bound: usize) -> (EventSender, EventReceiver) {
-    let sent = Arc::new(EventCount::default());
-    let (sender, queue) = queue(bound, &sent);
-    (sender, EventReceiver { queues: vec![queue], turn: 0, sent })
+    let (sent, bytes) = (Arc::new(EventCount::default()), Arc::default());
+    let (sender, queue) = queue(bound, &sent, &bytes);
+    (sender, EventReceiver { queues: vec![queue], turn: 0, sent, bytes })
 }
 
-fn queue(bound: usize, sent: &Arc<EventCount>) -> (EventSender, Queue) {
+fn queue(bound: usize, sent: &Arc<EventCount>, bytes: &Arc<AtomicUsize>) -> (EventSender, Queue) {
     let (to, events) = sync_channel(bound);
     let wake = WakeOnDrop(Arc::clone(sent));
     let waiting = Arc::new(AtomicUsize::new(0));
     let queue = Queue { events, waiting: Arc::clone(&waiting), is_paused: false };
-    (EventSender { to, waiting, wake }, queue)
+    (EventSender { to, waiting, bytes: Arc::clone(bytes), wake }, queue)
 }
 
 /// The sending end of the queue of one source. Clones share the queue, such as those of the partitions of a source.
@@ -51,6 +52,8 @@ pub struct EventSender {
     // Dropped before `wake`, so that the receiver, once awake, finds it gone.
     to: SyncSender<SourceEvent>,
     waiting: Arc<AtomicUsize>,
+    /// Of the events in all queues.
+    bytes: Arc<AtomicUsize>,
     wake: WakeOnDrop,
 }
 
@@ -62,6 +65,7 @@ impl EventSender {
     pub fn send(&self, event: SourceEvent) -> Result<(), SendError<SourceEvent>> {
         // Counted before it is there, so that a queue which is said to be empty is.
         self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.bytes.fetch_add(event.heap_bytes(), Ordering::Relaxed);
         self.to.send(event)?;
         self.wake.0.add();
         Ok(())
@@ -72,9 +76,12 @@ impl EventSender {
     /// # Errors
     /// The queue of the source is full, or the receiver is gone.
     pub fn try_send(&self, event: SourceEvent) -> Result<(), TrySendError<SourceEvent>> {
+        let bytes = event.heap_bytes();
         self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.to.try_send(event).inspect_err(|_| {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         })?;
         self.wake.0.add();
         Ok(())
@@ -87,6 +94,7 @@ pub struct EventReceiver {
     /// The source that is asked first.
     turn: usize,
     sent: Arc<EventCount>,
+    bytes: Arc<AtomicUsize>,
 }
 
 struct Queue {
@@ -108,6 +116,11 @@ impl EventReceiver {
     /// The number of sources.
     pub fn sources(&self) -> usize {
         self.queues.len()
+    }
+
+    /// The bytes of all events that wait, to be read by any thread.
+    pub fn bytes(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.bytes)
     }
 
     /// Whether no event of a source waits, nor is about to.
@@ -165,6 +178,7 @@ impl EventReceiver {
             match queue.events.try_recv() {
                 Ok(event) => {
                     queue.waiting.fetch_sub(1, Ordering::SeqCst);
+                    self.bytes.fetch_sub(event.heap_bytes(), Ordering::Relaxed);
                     self.turn = (source + 1) % sources;
                     return Polled::Event(source, event);
                 }

@@ -55,7 +55,7 @@ struct Shared {
     ahead: Ahead,
     intake: Mutex<Intake>,
     bound: Mutex<Bound>,
-    /// Whether sources pause because operators retain too much.
+    /// Whether sources pause because too much is retained.
     paused: AtomicBool,
 }
 
@@ -263,7 +263,7 @@ impl Shared {
 
     fn check_room(&self, rows: usize) -> Result<(), PostError> {
         if self.paused.load(Ordering::Relaxed) {
-            let why = "sources pause: operators retain more than `limits.state_bytes` allows";
+            let why = "sources pause: more is retained than `limits.state_bytes` allows";
             return Err(PostError::Busy(why.to_owned()));
         }
         let waiting = self.bound().rows;

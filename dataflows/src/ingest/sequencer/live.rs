@@ -62,7 +62,7 @@ pub fn sequence_live(
         callbacks,
     };
     loop {
-        sequencer.pause_or_resume(dispatcher.is_over_budget().is_some());
+        sequencer.pause_or_resume(dispatcher.over_budget().is_some());
         sequencer.collect(stop);
         let is_last = stop.is_set();
         if is_last || sequencer.is_due() {
@@ -92,7 +92,7 @@ struct LiveSequencer<'a> {
 const STOP_POLL: Duration = Duration::from_millis(50);
 
 impl LiveSequencer<'_> {
-    /// Pauses sources on request, and all of them while operators retain more than they may. Their senders wait when
+    /// Pauses sources on request, and all of them while more is retained than may be. Their senders wait when
     /// their queues are full.
     fn pause_or_resume(&mut self, is_over_budget: bool) {
         for source in 0..self.is_paused.len() {

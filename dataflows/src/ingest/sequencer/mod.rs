@@ -12,6 +12,7 @@ use market::{Catalog, EventTime, NameOrder, RegistryError, SharedRegistries};
 
 use super::dispatcher::DispatchError;
 use super::recording::RecordingError;
+use crate::publish::OverBudget;
 use rows::PartitionNames;
 
 pub use commit_timer::Cadence;
@@ -78,15 +79,7 @@ pub enum SequencerError {
         std::env::temp_dir().display()
     )]
     NotSorted(#[source] std::io::Error),
-    /// Operators retain more than they may, and a file would only add to it.
-    #[error(
-        "operators retain about {retained} bytes, more than `limits.state_bytes` = {limit}; \
-         raise it, or shorten `correction_horizon`"
-    )]
-    OverBudget {
-        /// Estimated.
-        retained: usize,
-        /// As configured.
-        limit: usize,
-    },
+    /// More is retained than may be, and a file would only add to it.
+    #[error("{0}")]
+    OverBudget(OverBudget),
 }

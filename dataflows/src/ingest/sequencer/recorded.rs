@@ -42,8 +42,8 @@ pub fn sequence_recording(
                     return Ok(RecordingEnd::Early);
                 }
                 dispatcher.dispatch(closed)?;
-                if let Some((retained, limit)) = dispatcher.is_over_budget() {
-                    return Err(SequencerError::OverBudget { retained, limit });
+                if let Some(over_budget) = dispatcher.over_budget() {
+                    return Err(SequencerError::OverBudget(over_budget));
                 }
                 if until == Some(commit) {
                     return Ok(RecordingEnd::Early);

@@ -7,7 +7,7 @@ use market::{
 use rows::readers::Allowance;
 use rows::{Cell, Frontier, Labels, RowFilter, Scan};
 
-use super::{LogOf, RetainedLog};
+use super::{LogItem, LogOf, Retained, RetainedLog};
 use crate::views::kinds::LogView;
 use crate::views::{DeadLetterLog, DeadLetterRow, ShardEvents, TradeLog};
 
@@ -50,7 +50,7 @@ fn dead(commit: u64, position: u64) -> DeadLetterRow {
 
 #[test]
 fn the_oldest_commits_go_and_are_counted() {
-    let log = LogOf::<DeadLetterLog>::new(3 * DeadLetterLog::bytes(&dead(0, 0)));
+    let log = LogOf::<DeadLetterLog>::new(3 * LogItem::<DeadLetterLog>(dead(0, 0)).bytes());
     for commit in 0..5 {
         log.append(Commit(commit), dead(commit, 2));
         log.append(Commit(commit), dead(commit, 1));
@@ -94,7 +94,8 @@ fn update(
 #[test]
 fn trades_are_in_the_order_of_records_and_the_oldest_commits_go() {
     let two = part(&[cancel(1, 1), cancel(1, 2)]);
-    let bytes_max = 3 * (TradeLog::bytes(&two) + TradeLog::bytes(&part(&[cancel(2, 0)])));
+    let bytes = |events: &ShardEvents| LogItem::<TradeLog>(Arc::clone(events)).bytes();
+    let bytes_max = 3 * (bytes(&two) + bytes(&part(&[cancel(2, 0)])));
     let log = LogOf::<TradeLog>::new(bytes_max);
     for commit in 0..5 {
         log.append(Commit(commit), part(&[cancel(1, 3), cancel(1, 5)]));

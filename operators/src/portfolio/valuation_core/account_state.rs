@@ -8,6 +8,7 @@ use market::{InstrumentId, PortfolioId, Price};
 
 use super::{Holding, Rows, rate};
 use crate::arrange::Update;
+use crate::heap;
 use crate::portfolio::config::{Account, Route};
 use crate::portfolio::fills::PortfolioLine;
 use crate::portfolio::money::Rate;
@@ -53,6 +54,19 @@ impl AccountState {
     pub(super) fn new(portfolio: PortfolioId, account: Account) -> AccountState {
         let (lines, numbers) = (Vec::new(), BTreeMap::new());
         AccountState { portfolio, account, lines, numbers, emitted: None, dirty: false }
+    }
+
+    /// How many lines it has ever had.
+    pub(super) fn lines(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// How many bytes it retains beside itself, with the rows last put out, which arrangements share.
+    pub(super) fn bytes(&self) -> usize {
+        let rows = heap::shared::<Position>() + heap::shared::<Drift>();
+        heap::vec::<Row>(self.lines.capacity())
+            + self.lines.len() * rows
+            + heap::btree::<InstrumentId, usize>(self.numbers.len())
     }
 
     /// Where the line of an instrument is, and whether the place is new.

@@ -25,6 +25,7 @@ use super::fills::PortfolioLine;
 use super::money::Rate;
 use super::row::{Drift, Portfolio, Position, PositionKey};
 use crate::arrange::Update;
+use crate::heap;
 use crate::time::Time;
 
 use account_state::AccountState;
@@ -106,6 +107,16 @@ impl Valuation {
         for account in self.dirty.drain(..) {
             self.accounts[account].settle(time, out);
         }
+    }
+
+    /// Portfolios, and how many bytes they retain. It takes a line to have a place in each of the lists of its quotes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let lines: usize = self.accounts.iter().map(|account| account.lines()).sum();
+        let bytes = self.accounts.iter().map(AccountState::bytes).sum::<usize>()
+            + heap::vec::<AccountState>(self.accounts.capacity())
+            + heap::hash::<InstrumentId, Quote>(self.quotes.len())
+            + 2 * lines * size_of::<Place>();
+        (self.accounts.len(), bytes)
     }
 
     fn apply_mark(&mut self, instrument: InstrumentId, mark: Option<Price>) {

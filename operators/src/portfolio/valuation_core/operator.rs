@@ -12,6 +12,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::{Holding, LineChange, MarkChange, Rows, Valuation};
 use crate::arrange::Update;
+use crate::keyed::Gauge;
 use crate::portfolio::config::PortfolioConfig;
 use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
 use crate::time::Time;
@@ -37,6 +38,7 @@ pub(in crate::portfolio) fn value_positions<'scope>(
     config: Arc<PortfolioConfig>,
     lines: StreamVec<'scope, Time, LineChange>,
     marks: StreamVec<'scope, Time, MarkChange>,
+    gauge: Arc<Gauge>,
 ) -> ValuedRows<'scope> {
     let mut builder = OperatorBuilder::new("Valuation".to_owned(), lines.scope());
     let mut lines = builder.new_input(lines, Pipeline);
@@ -66,6 +68,8 @@ pub(in crate::portfolio) fn value_positions<'scope>(
             while let Some((time, due)) = buffer.closed(&frontiers[0], &frontiers[1]) {
                 let PendingCommit { capabilities, left: lines, right: marks } = due;
                 valuation.round(time, &lines, &marks, &mut rows);
+                let (portfolios_held, bytes) = valuation.size();
+                gauge.set(portfolios_held, bytes, 0);
                 let [for_positions, for_portfolios, for_drift, for_open, for_priced] =
                     &capabilities;
                 put(&mut positions, for_positions, &mut rows.positions);

@@ -63,7 +63,7 @@ fn marks_that_move_for_ever_take_no_more_room() {
             let (mut fills, mut quotes, probe) = worker.dataflow::<u64, _, _>(|scope| {
                 let (fills_in, fills) = scope.new_input::<Vec<FillsOut>>();
                 let (quotes_in, quotes) = scope.new_input::<Vec<QuotesOut>>();
-                let (probe, _) = valuation(&config, fills, quotes).drift.probe();
+                let (probe, _) = valuation(&config, fills, quotes, Arc::default()).drift.probe();
                 (fills_in, quotes_in, probe)
             });
             let instrument = |number: u64| InstrumentId(number << 40);

@@ -229,7 +229,8 @@ fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<Sta
                         states,
                         Arc::default(),
                     );
-                    let valued = valuation(&config, fills.unwrap(), quotes.unwrap());
+                    let valued =
+                        valuation(&config, fills.unwrap(), quotes.unwrap(), Arc::default());
                     let (probe, _) = listen(valued.positions.map(own), &outputs, |outputs| {
                         &mut outputs.positions
                     })

@@ -10,9 +10,9 @@ use crate::end_to_end::binary::{Going, poll, tickweave};
 use crate::end_to_end::http::{Answer, get};
 use crate::end_to_end::made::Made;
 
-/// Small commits: what operators retain is known when commits are complete, and only so many rows are on
+/// Small commits: what is retained is known when commits are complete, and only so many rows are on
 /// their way.
-const TINY: &str = "[limits]\nstate_bytes = 20000\nin_flight_records = 1000\n[commit]\nfile_rows = 4\nrecords = 100\nround = \"10ms\"";
+const TINY: &str = "[limits]\nstate_bytes = 1000000\nin_flight_records = 1000\n[commit]\nfile_rows = 4\nrecords = 100\nround = \"10ms\"";
 
 #[test]
 fn a_replay_beyond_the_budget_fails_and_says_what_to_do() {
@@ -24,7 +24,7 @@ fn a_replay_beyond_the_budget_fails_and_says_what_to_do() {
             tickweave(folder, &["replay", "job.toml", "-w", workers, "--json", "--out", "out"]);
         ran.failed(
             1,
-            &["more than `limits.state_bytes` = 20000", "raise it", "`correction_horizon`"],
+            &["`limits.state_bytes` allows 1000000", "the largest part is `", "or raise the limit"],
         );
         assert_eq!(ran.out, "", "no summary of what is not whole");
     }
@@ -47,7 +47,7 @@ fn a_live_run_beyond_the_budget_pauses_and_stays_up() {
     assert_eq!(ready.headers["content-type"], "application/health+json");
     assert_eq!(answer["status"], "fail", "{answer}");
     let output = answer["output"].as_str().unwrap();
-    assert!(output.contains("`limits.state_bytes` allows 20000"), "{output}");
+    assert!(output.contains("`limits.state_bytes` allows 1000000"), "{output}");
     assert_eq!(answer["checks"]["sources"][0]["status"], "fail", "{answer}");
     assert_eq!(answer["checks"]["workers"][0]["status"], "pass", "{answer}");
     assert_eq!(get(address, "/health").status, 503);

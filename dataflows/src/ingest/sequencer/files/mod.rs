@@ -93,8 +93,8 @@ pub fn sequence_files(
         if builder.rows() >= commit_rows {
             let at = builder.clock.newest();
             dispatcher.dispatch(builder.close(at, true))?;
-            if let Some((retained, limit)) = dispatcher.is_over_budget() {
-                return Err(SequencerError::OverBudget { retained, limit });
+            if let Some(over_budget) = dispatcher.over_budget() {
+                return Err(SequencerError::OverBudget(over_budget));
             }
         }
     }
