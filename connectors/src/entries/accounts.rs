@@ -27,8 +27,8 @@ impl Row<'_> {
             instrument: instrument.id,
             contract,
             time: self.time()?,
-            // Without a word, of two corrections the one that was received later counts. Fills do not outrank each other,
-            // and where one lies is no content.
+            // Without a word, of two corrections the one that was received later counts. Fills are ordered by their
+            // origins then, and where one lies is no content.
             sequence: self.sequence(Some(match self.of {
                 Type::FillCorrect => self.position,
                 _ => 0,

@@ -151,8 +151,8 @@ pub const FIELDS: &[FieldDoc] = &[
         needed: &[Type::Correct],
         optional: &[Type::Trade, Type::Fill, Type::FillCorrect],
         doc: "a whole number: order within one time, and of several corrections the highest counts; without one \
-              a trade is ordered by an integer id, else by its row's position, and a fill_correct by that; a \
-              position is no content, so copies of a row are duplicates wherever they lie",
+              a trade is ordered by an integer id, else by its row's position, a fill and a fill_correct by that; \
+              a position is no content, so copies of a row are duplicates wherever they lie",
     },
     FieldDoc {
         of: Field::Price,

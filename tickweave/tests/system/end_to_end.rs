@@ -9,6 +9,7 @@ mod as_of;
 mod cancelled;
 mod copies;
 mod file_order;
+mod fills;
 mod live;
 mod posted;
 mod refused;
