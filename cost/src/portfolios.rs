@@ -87,12 +87,12 @@ impl PlainPortfolios {
             let place = *places.entry((portfolio, fill.instrument)).or_insert(next);
             if place == next {
                 all.holders.entry(fill.instrument).or_default().push(place);
-                let scale = u32::from(fill.contract.spec.notional_scale());
+                let scale = u32::from(fill.contract.native_scale());
                 all.positions.push(Position {
                     portfolio,
                     name: fill.name.portfolio,
                     instrument: fill.instrument,
-                    multiplier: fill.contract.multiplier.into(),
+                    multiplier: fill.contract.multiplier.mantissa().into(),
                     quantity: 0,
                     basis: 0,
                     realised: 0,

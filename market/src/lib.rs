@@ -38,7 +38,7 @@ pub use calendar::{
     Timeframe, WallClock, Weekdays,
 };
 pub use candle::{Bar, BarState, Candle, CandleKey, Cause, CauseKind, OrderKey};
-pub use contract::{Contract, Currency, InstrumentSpec};
+pub use contract::{Contract, Currency, InstrumentSpec, Multiplier};
 pub use decimal::DecimalError;
 pub use gap::{Gap, GapKey};
 pub use id::{

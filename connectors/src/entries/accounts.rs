@@ -116,6 +116,14 @@ impl Row<'_> {
 
 /// What has to be known to value a holding.
 fn contract(instrument: &Instrument) -> Result<Contract, FieldError> {
+    if instrument.is_inverse {
+        let Instrument { name, quote, .. } = instrument;
+        let detail = format!(
+            "`{name}` is an inverse contract, whose profit in {quote} goes with 1 / price: such cannot be valued here. If \
+             its prices are in {quote} all the same, set `inverse = false` in its [[instrument]]"
+        );
+        return Err(FieldError::of(RejectionReason::BadInstrument, Field::Instrument, detail));
+    }
     instrument.contract().ok_or_else(|| {
         let detail = format!(
             "it is not known what prices of `{}` are in; set `quote` in its [[instrument]], such as \"USD\"",

@@ -207,8 +207,15 @@ impl Row<'_> {
         let text = self.need(Field::Price)?;
         let price = Price::parse(text, instrument.spec.price_scale)
             .map_err(|why| error(RejectionReason::BadPrice, Field::Price, text, &why))?;
-        if price.0 <= 0 && !instrument.negative_prices {
-            let why = "is not a positive price";
+        // What expires without value is closed at 0.
+        let lowest = i64::from(!matches!(self.of, Type::Fill | Type::FillCorrect));
+        if price.0 < lowest && !instrument.negative_prices {
+            let why = match lowest {
+                0 => {
+                    "is below 0; set `negative_prices = true` in its [[instrument]] if that is right"
+                }
+                _ => "is not a positive price",
+            };
             return Err(error(RejectionReason::PriceNotPositive, Field::Price, text, &why));
         }
         Ok(price)

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use connectors::codecs::CODECS;
 use toml::Value;
 
-use dataflows::config::{RawConfig, RawInstrument, RawSource, toml_or_text};
+use dataflows::config::{RawAmount, RawConfig, RawInstrument, RawSource, toml_or_text};
 
 /// How to read the files. Columns are names of the header, numbers from 1, or dotted JSON paths.
 #[derive(Args)]
@@ -138,7 +138,8 @@ impl Mapping {
                 size_decimals: market::InstrumentSpec::DEFAULT.quantity_scale,
                 calendar: None,
                 quote: String::new(),
-                multiplier: 1,
+                multiplier: RawAmount::Whole(1),
+                inverse: None,
                 negative_prices: true,
             });
         }

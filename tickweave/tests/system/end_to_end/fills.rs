@@ -83,7 +83,7 @@ paths = ["fills.csv"]
 "#;
     fs::write(folder.join("fills.csv"), csv).unwrap();
     fs::write(folder.join("job.toml"), job).unwrap();
-    tickweave(folder, &["replay", "job.toml", "--out", "views"]).text();
+    tickweave(folder, &["replay", "job.toml", "--out", "views", "--json"]).json();
     let views = fs::read_to_string(folder.join("views/positions.csv")).unwrap();
     let number = |text: &str| {
         let (whole, part) = text.split_once('.').unwrap_or((text, ""));
