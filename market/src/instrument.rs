@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::calendar::Calendars;
 use crate::contract::{Contract, Currency, InstrumentSpec, Multiplier};
 use crate::decimal::SCALE_MAX;
 use crate::id::{InstrumentId, ModelId, PortfolioId};
@@ -95,6 +96,8 @@ pub struct Catalog {
     rules: Vec<InstrumentRule>,
     /// The names of the id scopes of their trades.
     pub scopes: IdScopes,
+    /// What the specs of instruments name by number.
+    pub calendars: Calendars,
     places: RwLock<Places<InstrumentId, Arc<Instrument>>>,
     /// The portfolios.
     pub portfolios: Names<PortfolioId>,
@@ -162,6 +165,7 @@ impl Catalog {
         Catalog {
             rules,
             scopes: IdScopes::default(),
+            calendars: Calendars::utc(),
             places: RwLock::new(Places::new(limit)),
             portfolios: Names::new(Catalog::PORTFOLIOS),
             models: Names::new(Catalog::MODELS),
@@ -172,6 +176,12 @@ impl Catalog {
     #[must_use]
     pub fn with_room_for(self, portfolios: usize, models: usize) -> Catalog {
         Catalog { portfolios: Names::new(portfolios), models: Names::new(models), ..self }
+    }
+
+    /// With the calendars that specs name; UTC alone without.
+    #[must_use]
+    pub fn with_calendars(self, calendars: Calendars) -> Catalog {
+        Catalog { calendars, ..self }
     }
 
     /// The instrument of this name, which is registered if it is new.

@@ -31,6 +31,11 @@ pub struct EntriesConfig {
     /// The type of rows without a type. Default: none, each must have one.
     #[serde(rename = "type")]
     pub default: Option<String>,
+    /// Whether fills are named by id and side together: an exchange gives both sides of a self-trade one id, and
+    /// without this the second would be a conflict. Corrections then name a fill of their own side, and busts need
+    /// `side`.
+    #[serde(default)]
+    pub ids_by_side: bool,
 }
 
 /// Files of entries; each is a partition, and can be read again from any line.
@@ -39,6 +44,7 @@ pub struct EntriesSource {
     files: Vec<EntriesFile>,
     catalog: Arc<Catalog>,
     default: Option<Type>,
+    ids_by_side: bool,
 }
 
 struct EntriesFile {
@@ -68,6 +74,7 @@ fn check(config: EntriesConfig, context: BuildContext) -> Result<EntriesSource, 
         );
     }
     let dialect = Dialect::check(&config.csv)?;
+    let ids_by_side = config.ids_by_side;
     let mut seen = BTreeSet::new();
     let mut files = Vec::with_capacity(config.paths.len());
     for name in config.paths {
@@ -84,7 +91,7 @@ fn check(config: EntriesConfig, context: BuildContext) -> Result<EntriesSource, 
     let default = config
         .default
         .map(|name| Type::named(&name).map_err(|why| format!("type = \"{name}\" {why}")));
-    Ok(EntriesSource { name, files, catalog, default: default.transpose()? })
+    Ok(EntriesSource { name, files, catalog, default: default.transpose()?, ids_by_side })
 }
 
 impl Source for EntriesSource {
@@ -118,7 +125,8 @@ impl Source for EntriesSource {
             Problem::Header(problem) => config(format!("{}: {problem}", file.name)),
         })?;
         let partition = format!("{}/{}", self.name, file.name);
-        let decoder = Decoder::new(Arc::clone(&self.catalog), self.default, &partition);
+        let decoder = Decoder::new(Arc::clone(&self.catalog), self.default, &partition)
+            .with_ids_by_side(self.ids_by_side);
         Ok(Box::new(EntriesReader { name: file.name.clone(), rows, decoder, after: place.after() }))
     }
 }
