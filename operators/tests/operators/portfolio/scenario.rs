@@ -9,7 +9,7 @@ use market::{
 };
 use operators::portfolio::PositionKey;
 use oracle::portfolio::commits::CommitInput;
-use oracle::portfolio::{Config, Pair, PortfolioConfig, PairSource, RiskConfig};
+use oracle::portfolio::{Config, Pair, PairSource, PortfolioConfig, RiskConfig};
 
 use super::stage::{Manner, Rows, Script, play};
 

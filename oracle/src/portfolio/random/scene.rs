@@ -8,7 +8,7 @@ use market::{
 };
 
 use super::Shape;
-use crate::portfolio::{Config, Pair, PortfolioConfig, PairSource, RiskConfig};
+use crate::portfolio::{Config, Pair, PairSource, PortfolioConfig, RiskConfig};
 use crate::prng::Prng;
 
 /// Where a script plays.

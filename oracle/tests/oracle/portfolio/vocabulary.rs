@@ -8,8 +8,8 @@ use market::{
     OrderKey, Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use oracle::portfolio::{
-    BaseAmounts, Config, DriftRow, Facts, Pair, PortfolioConfig, PortfolioRow, PositionRow,
-    PairSource, RiskConfig, RiskRow, Tables, tables,
+    BaseAmounts, Config, DriftRow, Facts, Pair, PairSource, PortfolioConfig, PortfolioRow,
+    PositionRow, RiskConfig, RiskRow, Tables, tables,
 };
 
 pub(super) use crate::vocabulary::{at, timeframe};

@@ -10,7 +10,7 @@ fn shuffled(seed: u64, count: usize) -> Vec<usize> {
     let mut places: Vec<_> = (0..count)
         .map(|place| {
             let hash =
-                (place as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                (place as u64 + 1).wrapping_mul(seed * 2 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             (hash.rotate_left(29).wrapping_mul(0xD6E8_FEB8_6659_FD93), place)
         })
         .collect();
