@@ -70,14 +70,14 @@ impl PlainPortfolios {
         let mut fills: Vec<_> = fills
             .iter()
             .filter_map(|record| match record.event {
-                AccountEvent::Fill(fill) => Some(fill),
+                AccountEvent::Fill(fill) => Some((record.origin, fill)),
                 _ => None,
             })
             .collect();
-        fills.sort_by_key(|fill| (fill.time, fill.name.id));
+        fills.sort_by_key(|(origin, fill)| (fill.time, fill.sequence, *origin));
         let mut all = PlainPortfolios::default();
         let (mut places, mut numbers) = (Map::default(), Map::default());
-        for fill in fills {
+        for (_, fill) in fills {
             let next = all.portfolios.len() as u32;
             let portfolio = *numbers.entry(fill.name.portfolio).or_insert(next);
             if portfolio == next {
@@ -87,12 +87,12 @@ impl PlainPortfolios {
             let place = *places.entry((portfolio, fill.instrument)).or_insert(next);
             if place == next {
                 all.holders.entry(fill.instrument).or_default().push(place);
-                let scale = u32::from(fill.contract.spec.notional_scale());
+                let scale = u32::from(fill.contract.native_scale());
                 all.positions.push(Position {
                     portfolio,
                     name: fill.name.portfolio,
                     instrument: fill.instrument,
-                    multiplier: fill.contract.multiplier.into(),
+                    multiplier: fill.contract.multiplier.mantissa().into(),
                     quantity: 0,
                     basis: 0,
                     realised: 0,

@@ -35,8 +35,8 @@ pub struct Fill {
     pub contract: Contract,
     /// When.
     pub time: EventTime,
-    /// By which corrections of one fill outrank each other: the highest counts. Of a fill itself it is only what the
-    /// source reported, 0 if it reported none.
+    /// By which corrections of one fill outrank each other: the highest counts. Of a fill itself it is its order within
+    /// one time, 0 if its source reported none.
     pub sequence: u64,
     /// At which price.
     pub price: Price,

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 /// XXH3-64 of an instrument's name. Two names with one id are refused by the [`crate::Catalog`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -166,6 +166,21 @@ impl TradeId {
             text == "0" || (!text.starts_with('0') && text.as_bytes()[0].is_ascii_digit())
         });
         number.map_or_else(|| TradeId::Text(xxh3_64(text.as_bytes())), TradeId::Number)
+    }
+
+    /// The id that several texts are together: a text, in which each part has its length before it.
+    ///
+    /// ```
+    /// use market::TradeId;
+    /// assert_ne!(TradeId::of_parts(&["1", "23"]), TradeId::of_parts(&["12", "3"]));
+    /// ```
+    pub fn of_parts(parts: &[&str]) -> TradeId {
+        let mut all = Xxh3Default::new();
+        for part in parts {
+            all.update(&(part.len() as u64).to_le_bytes());
+            all.update(part.as_bytes());
+        }
+        TradeId::Text(all.digest())
     }
 }
 

@@ -6,7 +6,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::contract::{Contract, Currency, InstrumentSpec};
+use crate::calendar::Calendars;
+use crate::contract::{Contract, Currency, InstrumentSpec, Multiplier};
 use crate::decimal::SCALE_MAX;
 use crate::id::{InstrumentId, ModelId, PortfolioId};
 use crate::names::{Names, is_name};
@@ -25,7 +26,10 @@ pub struct Instrument {
     /// What prices are in, such as `USD`; empty when not configured.
     pub quote: Arc<str>,
     /// How many units of the underlying one unit of quantity represents.
-    pub multiplier: u32,
+    pub multiplier: Multiplier,
+    /// Whether it is an inverse contract: worth so much of the prices' currency, and settled in another one. What a
+    /// holding of it is worth is not known here.
+    pub is_inverse: bool,
     /// Whether prices at or below zero are legal, as in some futures.
     pub negative_prices: bool,
 }
@@ -40,7 +44,9 @@ pub struct InstrumentRule {
     /// See [`Instrument::quote`].
     pub quote: Arc<str>,
     /// See [`Instrument::multiplier`].
-    pub multiplier: u32,
+    pub multiplier: Multiplier,
+    /// See [`Instrument::is_inverse`]; none if the name says it.
+    pub inverse: Option<bool>,
     /// See [`Instrument::negative_prices`].
     pub negative_prices: bool,
 }
@@ -90,6 +96,8 @@ pub struct Catalog {
     rules: Vec<InstrumentRule>,
     /// The names of the id scopes of their trades.
     pub scopes: IdScopes,
+    /// What the specs of instruments name by number.
+    pub calendars: Calendars,
     places: RwLock<Places<InstrumentId, Arc<Instrument>>>,
     /// The portfolios.
     pub portfolios: Names<PortfolioId>,
@@ -104,7 +112,8 @@ impl HasName for Arc<Instrument> {
 }
 
 impl Instrument {
-    /// What has to be known to value a holding of it; none without a configured quote currency.
+    /// What has to be known to value a holding of it; none without a configured quote currency. That of an inverse
+    /// contract says nothing.
     pub fn contract(&self) -> Option<Contract> {
         let quote = Currency::of(&self.quote)?;
         Some(Contract { spec: self.spec, quote, multiplier: self.multiplier })
@@ -118,7 +127,8 @@ impl InstrumentRule {
             pattern: "*".to_owned(),
             spec: InstrumentSpec::DEFAULT,
             quote: Arc::from(""),
-            multiplier: 1,
+            multiplier: Multiplier::ONE,
+            inverse: None,
             negative_prices: false,
         }
     }
@@ -138,9 +148,6 @@ impl InstrumentRule {
                 self.quote
             ));
         }
-        if self.multiplier == 0 {
-            return Err("a multiplier of 0 makes everything worth nothing".to_owned());
-        }
         Ok(())
     }
 }
@@ -158,6 +165,7 @@ impl Catalog {
         Catalog {
             rules,
             scopes: IdScopes::default(),
+            calendars: Calendars::utc(),
             places: RwLock::new(Places::new(limit)),
             portfolios: Names::new(Catalog::PORTFOLIOS),
             models: Names::new(Catalog::MODELS),
@@ -168,6 +176,12 @@ impl Catalog {
     #[must_use]
     pub fn with_room_for(self, portfolios: usize, models: usize) -> Catalog {
         Catalog { portfolios: Names::new(portfolios), models: Names::new(models), ..self }
+    }
+
+    /// With the calendars that specs name; UTC alone without.
+    #[must_use]
+    pub fn with_calendars(self, calendars: Calendars) -> Catalog {
+        Catalog { calendars, ..self }
     }
 
     /// The instrument of this name, which is registered if it is new.
@@ -254,9 +268,22 @@ impl Catalog {
             spec: rule.spec,
             quote: Arc::clone(&rule.quote),
             multiplier: rule.multiplier,
+            is_inverse: rule.inverse.unwrap_or_else(|| is_inverse(name, &rule.quote)),
             negative_prices: rule.negative_prices,
         }
     }
+}
+
+/// Whether a name says that its prices are not in the configured quote currency, but that currency in another:
+/// `BTCUSD` with BTC.
+fn is_inverse(name: &str, quote: &str) -> bool {
+    const QUOTES: [&str; 12] =
+        ["USD", "USDT", "USDC", "BUSD", "FDUSD", "EUR", "GBP", "JPY", "KRW", "TRY", "BRL", "AUD"];
+    let symbol = name.rsplit(':').next().unwrap_or_default();
+    let rest = symbol.strip_prefix(quote).filter(|_| !quote.is_empty()).unwrap_or_default();
+    let rest = rest.trim_start_matches(['-', '_', '/']);
+    let other = rest.split(['-', '_', '/', '.']).next().unwrap_or_default();
+    QUOTES.contains(&other) && other != quote
 }
 
 fn same_name(known: Arc<Instrument>, name: &str) -> Result<Arc<Instrument>, CatalogError> {
@@ -317,6 +344,23 @@ mod tests {
             ("*", "", true),
         ] {
             assert_eq!(fits(pattern, name), want, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn names_of_inverse_contracts() {
+        for (name, quote, want) in [
+            ("inv:BTCUSD", "BTC", true),
+            ("deribit:BTC-USD", "BTC", true),
+            ("x:ETHUSD_PERP", "ETH", true),
+            ("x:BTCUSDT", "USDT", false),
+            ("x:BTCUSD", "USD", false),
+            ("x:USDC-USD", "USD", false),
+            ("us:USDU", "USD", false),
+            ("x:BTCUSD", "", false),
+            ("x:BTC", "BTC", false),
+        ] {
+            assert_eq!(is_inverse(name, quote), want, "{name} {quote}");
         }
     }
 

@@ -16,6 +16,7 @@ pub mod contract;
 pub mod decimal;
 pub mod gap;
 pub mod id;
+mod id_period;
 pub mod input_event;
 pub mod instrument;
 pub mod names;
@@ -38,13 +39,14 @@ pub use calendar::{
     Timeframe, WallClock, Weekdays,
 };
 pub use candle::{Bar, BarState, Candle, CandleKey, Cause, CauseKind, OrderKey};
-pub use contract::{Contract, Currency, InstrumentSpec};
+pub use contract::{Contract, Currency, InstrumentSpec, Multiplier};
 pub use decimal::DecimalError;
 pub use gap::{Gap, GapKey};
 pub use id::{
     CalendarId, IdScope, InstrumentId, ModelId, NameOrder, Origin, PartitionId, PortfolioId,
     RuleId, SeriesId, Shard, SourceId, TradeId,
 };
+pub use id_period::IdPeriod;
 pub use input_event::InputEvent;
 pub use instrument::{Catalog, CatalogError, Found, Instrument, InstrumentRule};
 pub use names::{Name, NameError, Named, Names};

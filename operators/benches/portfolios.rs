@@ -16,7 +16,8 @@ use market::{
     PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::{
-    Account, Confidence, Fills, Pair, PortfolioConfig, QuoteIn, Quotes, RiskConfig, valuation,
+    Account, Confidence, Fills, Pair, PortfolioConfig, QuoteIn, Quotes, RateSource, RiskConfig,
+    valuation,
 };
 use operators::{BarChange, CommitContext, Gauge, NoStates, ReadFrom, Watermarks, keyed};
 use timely::dataflow::operators::vec::Map;
@@ -58,7 +59,7 @@ fn euros() -> Currency {
 fn contract(symbol: u64) -> Contract {
     let is_euro = symbol < SYMBOLS && symbol.is_multiple_of(10);
     let quote = if is_euro { euros() } else { dollars() };
-    Contract { spec: InstrumentSpec::DEFAULT, quote, multiplier: 1 }
+    Contract { spec: InstrumentSpec::DEFAULT, quote, multiplier: market::Multiplier::ONE }
 }
 
 fn spread(number: u64) -> u64 {
@@ -73,9 +74,13 @@ fn portfolio(number: u64) -> PortfolioId {
     PortfolioId(spread(number + 1))
 }
 
+fn pair_instrument() -> InstrumentId {
+    InstrumentId::of("EUR/USD")
+}
+
 fn pair() -> Pair {
-    let instrument = InstrumentId::of("EUR/USD");
-    Pair { base: euros(), quote: dollars(), instrument, spec: InstrumentSpec::DEFAULT }
+    let source = RateSource::Mark { instrument: pair_instrument(), spec: InstrumentSpec::DEFAULT };
+    Pair { base: euros(), quote: dollars(), source }
 }
 
 fn config() -> PortfolioConfig {
@@ -229,7 +234,7 @@ impl PortfolioBench {
         }
         let hour = Timeframe::from_secs(3_600).unwrap();
         for bar in 0..=BARS as i64 {
-            let all = (0..times * SYMBOLS).map(symbol).chain([pair().instrument]);
+            let all = (0..times * SYMBOLS).map(symbol).chain([pair_instrument()]);
             for instrument in all.collect::<Vec<_>>() {
                 self.bar(instrument, hour, bar * 3_600, BarState::Final);
                 if bar == 0 {
@@ -301,7 +306,7 @@ fn main() {
         row(
             "the currency pair ticks".to_owned(),
             Box::new(|bench| {
-                bench.bar(pair().instrument, Timeframe::MINUTE, 0, BarState::Open);
+                bench.bar(pair_instrument(), Timeframe::MINUTE, 0, BarState::Open);
             }),
         );
         row(

@@ -64,7 +64,7 @@ fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
     };
     let columns = ColumnsConfig {
         symbol: Some(path("data.s")),
-        id: Some(path(id)),
+        id: Some(path(id).into()),
         maker: Some(path("data.m")),
         updates: exclude_fund_prints.then(|| path("data.X")),
         ..ColumnsConfig::new(path("data.T"), path("data.p"), path("data.q"))

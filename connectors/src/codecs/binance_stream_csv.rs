@@ -49,7 +49,7 @@ fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
     const FLAG: Column = Column::Number(11);
     let columns = ColumnsConfig {
         symbol: Some(column("Symbol")),
-        id: Some(column("TradeId")),
+        id: Some(column("TradeId").into()),
         maker: Some(column("IsBuyerMarketMaker")),
         updates: exclude_fund_prints.then_some(FLAG),
         ..ColumnsConfig::new(column("TransactionTime"), column("Price"), column("Quantity"))

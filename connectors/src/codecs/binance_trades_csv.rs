@@ -33,7 +33,7 @@ struct Options {}
 fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
     let Options {} = typed(options)?;
     let columns = ColumnsConfig {
-        id: Some(Column::Number(1)),
+        id: Some(Column::Number(1).into()),
         maker: Some(Column::Number(6)),
         ..ColumnsConfig::new(Column::Number(5), Column::Number(2), Column::Number(3))
     };

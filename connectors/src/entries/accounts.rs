@@ -23,12 +23,12 @@ impl Row<'_> {
             return Err(self.too_large());
         }
         Ok(Fill {
-            name: self.fill_ref()?,
+            name: self.fill_ref(quantity < 0)?,
             instrument: instrument.id,
             contract,
             time: self.time()?,
-            // Without a word, of two corrections the one that was received later counts. Fills do not outrank each other,
-            // and where one lies is no content.
+            // Without a word, of two corrections the one that was received later counts. Fills are ordered by their
+            // origins then, and where one lies is no content.
             sequence: self.sequence(Some(match self.of {
                 Type::FillCorrect => self.position,
                 _ => 0,
@@ -40,8 +40,34 @@ impl Row<'_> {
     }
 
     /// The name of a fill.
-    pub(super) fn fill_ref(&self) -> Result<FillRef, FieldError> {
-        Ok(FillRef { portfolio: self.portfolio()?, id: TradeId::of(self.need(Field::Id)?) })
+    fn fill_ref(&self, is_sold: bool) -> Result<FillRef, FieldError> {
+        let text = self.need(Field::Id)?;
+        let id = match (self.ids_by_side, is_sold) {
+            (false, _) => TradeId::of(text),
+            (true, false) => TradeId::of_parts(&[text, Side::Buy.name()]),
+            (true, true) => TradeId::of_parts(&[text, Side::Sell.name()]),
+        };
+        Ok(FillRef { portfolio: self.portfolio()?, id })
+    }
+
+    /// The name of a fill that did not happen.
+    pub(super) fn busted(&self) -> Result<FillRef, FieldError> {
+        let side = self.texts.get(Field::Side);
+        if !self.ids_by_side {
+            return match side {
+                Some(word) => {
+                    let why = "says nothing in a `bust`, unless the source has `ids_by_side`";
+                    Err(wrong(Field::Side, word, &why))
+                }
+                None => self.fill_ref(false),
+            };
+        }
+        match side.map(|word| (word, vocabulary::side(word))) {
+            Some((_, Ok(Side::Buy))) => self.fill_ref(false),
+            Some((_, Ok(Side::Sell))) => self.fill_ref(true),
+            Some((word, _)) => Err(wrong(Field::Side, word, &"is neither buy nor sell")),
+            None => Err(missing(self.texts, Field::Side)),
+        }
     }
 
     pub(super) fn target(&self) -> Result<Target, FieldError> {
@@ -116,6 +142,14 @@ impl Row<'_> {
 
 /// What has to be known to value a holding.
 fn contract(instrument: &Instrument) -> Result<Contract, FieldError> {
+    if instrument.is_inverse {
+        let Instrument { name, quote, .. } = instrument;
+        let detail = format!(
+            "`{name}` is an inverse contract, whose profit in {quote} goes with 1 / price: such cannot be valued \
+             here. If its prices are in {quote} all the same, set `inverse = false` in its [[instrument]]"
+        );
+        return Err(FieldError::of(RejectionReason::BadInstrument, Field::Instrument, detail));
+    }
     instrument.contract().ok_or_else(|| {
         let detail = format!(
             "it is not known what prices of `{}` are in; set `quote` in its [[instrument]], such as \"USD\"",

@@ -20,13 +20,20 @@ pub struct Decoder {
     default: Option<Type>,
     /// The space of positions, for trades without ids.
     partition: IdScope,
+    ids_by_side: bool,
 }
 
 impl Decoder {
     /// A decoder for the partition of this name (with its source, so that it is unique); rows that have no
     /// type are of the default, if there is one.
     pub fn new(catalog: Arc<Catalog>, default: Option<Type>, partition: &str) -> Decoder {
-        Decoder { catalog, default, partition: IdScope::of(partition) }
+        Decoder { catalog, default, partition: IdScope::of(partition), ids_by_side: false }
+    }
+
+    /// Fills are named by id and side together, or by the id alone.
+    #[must_use]
+    pub fn with_ids_by_side(self, ids_by_side: bool) -> Decoder {
+        Decoder { ids_by_side, ..self }
     }
 
     /// The entry that a row says. `position` must be unique in the partition.
@@ -46,7 +53,8 @@ impl Decoder {
             return Err(FieldError::of(RejectionReason::BadField, field, detail));
         }
         let unknown = RefCell::default();
-        let row = Row { texts, of, position, catalog: &self.catalog, unknown };
+        let ids_by_side = self.ids_by_side;
+        let row = Row { texts, of, position, catalog: &self.catalog, ids_by_side, unknown };
         let says = self.entry(&row)?;
         Ok(Decoded { says, unknown: row.unknown.into_inner().boxed() })
     }
@@ -71,7 +79,7 @@ impl Decoder {
             Type::Fill => InputEvent::Account(AccountEvent::Fill(row.fill()?)),
             Type::FillCorrect => InputEvent::Account(AccountEvent::Correct(row.fill()?)),
             Type::Bust => InputEvent::Account(AccountEvent::Bust {
-                of: row.fill_ref()?,
+                of: row.busted()?,
                 time: row.time_if_any()?,
             }),
             Type::Target => InputEvent::Account(AccountEvent::Target(row.target()?)),
@@ -107,6 +115,7 @@ pub(super) struct Row<'r> {
     pub(super) of: Type,
     pub(super) position: u64,
     pub(super) catalog: &'r Catalog,
+    pub(super) ids_by_side: bool,
     /// Of the names that were looked up those that are not registered.
     pub(super) unknown: RefCell<UnknownNames>,
 }
@@ -207,8 +216,15 @@ impl Row<'_> {
         let text = self.need(Field::Price)?;
         let price = Price::parse(text, instrument.spec.price_scale)
             .map_err(|why| error(RejectionReason::BadPrice, Field::Price, text, &why))?;
-        if price.0 <= 0 && !instrument.negative_prices {
-            let why = "is not a positive price";
+        // What expires without value is closed at 0.
+        let lowest = i64::from(!matches!(self.of, Type::Fill | Type::FillCorrect));
+        if price.0 < lowest && !instrument.negative_prices {
+            let why = match lowest {
+                0 => {
+                    "is below 0; set `negative_prices = true` in its [[instrument]] if that is right"
+                }
+                _ => "is not a positive price",
+            };
             return Err(error(RejectionReason::PriceNotPositive, Field::Price, text, &why));
         }
         Ok(price)

@@ -82,6 +82,7 @@ pub struct FieldDoc {
 const TRADES: &[Type] = &[Type::Trade, Type::Correct];
 const FILLS: &[Type] = &[Type::Fill, Type::FillCorrect];
 const PRICED: &[Type] = &[Type::Trade, Type::Correct, Type::Fill, Type::FillCorrect];
+const SIDED: &[Type] = &[Type::Trade, Type::Correct, Type::Fill, Type::FillCorrect, Type::Bust];
 const NONE: &[Type] = &[];
 
 /// Every field, in the order of their declaration.
@@ -151,8 +152,8 @@ pub const FIELDS: &[FieldDoc] = &[
         needed: &[Type::Correct],
         optional: &[Type::Trade, Type::Fill, Type::FillCorrect],
         doc: "a whole number: order within one time, and of several corrections the highest counts; without one \
-              a trade is ordered by an integer id, else by its row's position, and a fill_correct by that; a \
-              position is no content, so copies of a row are duplicates wherever they lie",
+              a trade is ordered by an integer id, else by its row's position, a fill and a fill_correct by that; \
+              a position is no content, so copies of a row are duplicates wherever they lie",
     },
     FieldDoc {
         of: Field::Price,
@@ -172,8 +173,9 @@ pub const FIELDS: &[FieldDoc] = &[
         of: Field::Side,
         name: "side",
         needed: NONE,
-        optional: PRICED,
-        doc: "`buy` or `sell`: of a trade who took liquidity (or `unknown`), of a fill what was done",
+        optional: SIDED,
+        doc: "`buy` or `sell`: of a trade who took liquidity (or `unknown`), of a fill what was done; a bust needs \
+              it where `ids_by_side` is set, and has none elsewhere",
     },
     FieldDoc {
         of: Field::Updates,

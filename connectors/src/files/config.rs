@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use market::WallDay;
+use market::{IdPeriod, WallDay};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -38,6 +38,8 @@ pub struct FileConfig {
     pub id_scope: Option<String>,
     /// See [`MappingConfig::contiguous_ids`].
     pub contiguous_ids: Option<bool>,
+    /// See [`MappingConfig::id_period`].
+    pub id_period: Option<IdPeriod>,
     /// How CSV is written. Default: by commas, with a header.
     pub csv: Option<CsvConfig>,
     /// See [`MappingConfig::columns`].
@@ -158,6 +160,7 @@ impl Plan {
             instrument: config.instrument,
             id_scope: config.id_scope,
             contiguous_ids: config.contiguous_ids.unwrap_or_default(),
+            id_period: config.id_period.unwrap_or_default(),
             symbols: config.symbols,
             only: config.only,
             ..MappingConfig::new(columns, config.units.unwrap_or_default())
@@ -182,6 +185,7 @@ impl Plan {
             instrument: config.instrument.or_else(|| Some(defaults.instrument.to_owned())),
             id_scope: config.id_scope.or_else(|| defaults.id_scope.map(str::to_owned)),
             contiguous_ids: config.contiguous_ids.unwrap_or(defaults.contiguous_ids),
+            id_period: config.id_period.unwrap_or_default(),
             columns: defaults.columns,
             units: defaults.units,
             symbols: config.symbols,

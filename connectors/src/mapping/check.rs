@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use market::Catalog;
 use market::decimal::SCALE_MAX;
+use market::{Catalog, IdPeriod};
 
-use super::config::{Column, ColumnsConfig, MappingConfig, UnitsConfig};
+use super::config::{Column, ColumnsConfig, IdColumns, MappingConfig, UnitsConfig};
 use super::field::Field;
 use super::readings::Readings;
 use super::symbol_map::SymbolMap;
@@ -15,6 +15,7 @@ pub struct Mapping {
     columns: [Option<Column>; Field::COUNT],
     pub(super) units: UnitsConfig,
     pub(super) equals: Option<String>,
+    pub(super) id_period: IdPeriod,
     pub(super) readings: Readings,
     pub(super) symbol_map: SymbolMap,
 }
@@ -32,6 +33,27 @@ impl Mapping {
                 "`contiguous_ids` needs `columns.id`: without ids none is missing".to_owned()
             );
         }
+        let is_composite = config.columns.id.as_ref().is_some_and(IdColumns::is_composite);
+        if config.contiguous_ids && is_composite {
+            return Err(
+                "`contiguous_ids` needs an id of one column: ids of several are texts, and \
+                        texts have no next one"
+                    .to_owned(),
+            );
+        }
+        if config.id_period != IdPeriod::Forever {
+            if config.columns.id.is_none() {
+                return Err(
+                    "`id_period` needs `columns.id`: it says when ids begin anew".to_owned()
+                );
+            }
+            if config.contiguous_ids {
+                return Err(
+                    "`contiguous_ids` needs ids that go on for ever, and `id_period` is another"
+                        .to_owned(),
+                );
+            }
+        }
         let symbol_map = SymbolMap::check(
             config.instrument.as_deref(),
             config.id_scope.as_deref(),
@@ -42,13 +64,16 @@ impl Mapping {
         check_symbols(&config.columns, &symbol_map, config.readings)?;
         let (only, equals) = config.only.map(|w| (w.column, w.equals)).unzip();
         let c = config.columns;
+        let [id, id_second, id_third] = c.id.map(IdColumns::all).unwrap_or_default();
         Ok(Mapping {
             columns: [
                 Some(c.time),
                 Some(c.price),
                 Some(c.size),
                 c.symbol,
-                c.id,
+                id,
+                id_second,
+                id_third,
                 c.sequence,
                 c.side,
                 c.maker,
@@ -60,6 +85,7 @@ impl Mapping {
             ],
             units: config.units,
             equals: equals.flatten(),
+            id_period: config.id_period,
             readings: config.readings,
             symbol_map,
         })
@@ -203,6 +229,9 @@ mod tests {
         let problem = check("a:{symbol}", None, ids(), false);
         assert!(problem.starts_with("the ids of scope `a` are contiguous by one"), "{problem}");
         assert_eq!(check("a:{symbol}", Some("archive"), ids(), false), "");
+        let parts = json!({"time": "t", "price": "p", "size": "q", "id": ["venue", "i"]});
+        let problem = check("c:B", None, parts, true);
+        assert!(problem.starts_with("`contiguous_ids` needs an id of one column"), "{problem}");
         let problem = check("a:B", None, none, true);
         assert!(problem.starts_with("`contiguous_ids` needs `columns.id`"), "{problem}");
     }
@@ -217,6 +246,26 @@ mod tests {
                 "{found} ≠ {want}"
             );
         }
+    }
+
+    #[test]
+    fn ids_that_begin_anew_are_told_and_have_gaps_of_their_own() {
+        let check = |columns: Value, contiguous_ids| {
+            let columns = serde_json::from_value(columns).unwrap();
+            let config = MappingConfig {
+                instrument: Some("a:B".to_owned()),
+                contiguous_ids,
+                id_period: IdPeriod::Day,
+                ..MappingConfig::new(columns, UnitsConfig::default())
+            };
+            let catalog = Arc::new(Catalog::new(Vec::new(), 2));
+            Mapping::check(config, catalog).err().unwrap_or_default()
+        };
+        let ids = json!({"time": "t", "price": "p", "size": "q", "id": "i"});
+        assert_eq!(check(ids.clone(), false), "");
+        assert!(check(ids, true).starts_with("`contiguous_ids` needs ids that go on"));
+        let none = json!({"time": "t", "price": "p", "size": "q"});
+        assert!(check(none, false).starts_with("`id_period` needs `columns.id`"));
     }
 
     #[test]
@@ -276,6 +325,7 @@ mod tests {
                 json!({}),
                 "`columns.side` and `units.signed_size` each say",
             ),
+            (Some("a:B"), json!({"id": ["venue", 2, "n"]}), json!({}), json!({}), ""),
             (
                 Some("a:B"),
                 json!({"kind": "k"}),

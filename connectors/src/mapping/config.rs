@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use market::TimeUnit;
-use serde::de::{Deserializer, Error, Visitor};
+use market::{IdPeriod, TimeUnit};
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::readings::Readings;
@@ -20,6 +20,10 @@ pub struct MappingConfig {
     /// Whether the trades of an instrument have the ids *n*, *n* + 1, *n* + 2, … in that space, so that a hole
     /// means that something is missing. Default: that of the codec, else false.
     pub contiguous_ids: bool,
+    /// How long the venue goes on until it uses ids again, in the calendar of the instrument: `forever`, `day` (a
+    /// trading day), `session` (also closed time) or `week` (of trading days, from Monday). Corrections and cancels
+    /// name a trade of their own period, and need their time. Default: forever.
+    pub id_period: IdPeriod,
     /// Which column holds what. Default: that of the codec; without a codec, required.
     pub columns: ColumnsConfig,
     /// How times and numbers are written. Default: times in RFC 3339, numbers as they are.
@@ -45,8 +49,9 @@ pub struct ColumnsConfig {
     pub size: Column,
     /// What was traded; for a template or a table of symbols. Default: none.
     pub symbol: Option<Column>,
-    /// The trade's id. Without it a trade is known by its position in its partition. Default: none.
-    pub id: Option<Column>,
+    /// The trade's id; up to three columns that are one together, such as `["exchange", "id"]` where each exchange of a
+    /// tape numbers its own. Without it a trade is known by its position in its partition. Default: none.
+    pub id: Option<IdColumns>,
     /// Order within one time, an unsigned integer. Default: an integer id, else the position.
     pub sequence: Option<Column>,
     /// The aggressor in words, such as `buy` and `sell`. Default: none.
@@ -55,7 +60,8 @@ pub struct ColumnsConfig {
     pub maker: Option<Column>,
     /// What a record is: `trade`, `correction` or `cancel`; a trade if empty. Default: none, all are trades.
     pub kind: Option<Column>,
-    /// The id that a correction or cancel names; the record's own if empty. Default: the record's own.
+    /// The id that a correction or cancel names; the record's own if empty. Of an id of several columns it is the last
+    /// one, and the others are the record's own. Default: the record's own.
     pub of: Option<Column>,
     /// The symbol of the trade that a correction or cancel names. A correction may not move a trade. Default: none.
     pub of_symbol: Option<Column>,
@@ -88,6 +94,10 @@ pub struct WhereConfig {
     pub equals: Option<String>,
 }
 
+/// The columns that make an id: one, or up to three.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdColumns(Vec<Column>);
+
 /// A column: its name in a header, its dotted path in a JSON object, or its number from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
@@ -104,6 +114,7 @@ impl MappingConfig {
             instrument: None,
             id_scope: None,
             contiguous_ids: false,
+            id_period: IdPeriod::Forever,
             columns,
             units,
             symbols: BTreeMap::new(),
@@ -129,6 +140,73 @@ impl ColumnsConfig {
             of: None,
             of_symbol: None,
             updates: None,
+        }
+    }
+}
+
+impl IdColumns {
+    /// At most so many.
+    pub(super) const MAX: usize = 3;
+
+    /// Whether there are several.
+    pub(super) fn is_composite(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// Each of them, then none.
+    pub(super) fn all(self) -> [Option<Column>; IdColumns::MAX] {
+        let mut columns = self.0.into_iter();
+        std::array::from_fn(|_| columns.next())
+    }
+}
+
+impl From<Column> for IdColumns {
+    fn from(column: Column) -> IdColumns {
+        IdColumns(vec![column])
+    }
+}
+
+impl<'de> Deserialize<'de> for IdColumns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<IdColumns, D::Error> {
+        deserializer.deserialize_any(IdColumnsVisitor)
+    }
+}
+
+struct IdColumnsVisitor;
+
+impl<'de> Visitor<'de> for IdColumnsVisitor {
+    type Value = IdColumns;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a column's name, its number from 1, or a list of one to three of these")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<IdColumns, E> {
+        ColumnVisitor.visit_str(name).map(IdColumns::from)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<IdColumns, E> {
+        ColumnVisitor.visit_u64(number).map(IdColumns::from)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<IdColumns, E> {
+        ColumnVisitor.visit_i64(number).map(IdColumns::from)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<IdColumns, A::Error> {
+        let mut columns = Vec::with_capacity(IdColumns::MAX);
+        while let Some(column) = list.next_element::<Column>()? {
+            if columns.contains(&column) {
+                return Err(A::Error::custom(format_args!("column {column} is in an id twice")));
+            }
+            columns.push(column);
+        }
+        match columns.len() {
+            1..=IdColumns::MAX => Ok(IdColumns(columns)),
+            count => Err(A::Error::custom(format_args!(
+                "an id has one to {} columns, not {count}",
+                IdColumns::MAX
+            ))),
         }
     }
 }

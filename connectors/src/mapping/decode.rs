@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use market::{
-    Event, EventTime, IdScope, Price, Quantity, RejectionReason, Side, Trade, TradeId, TradeRef,
-    UnknownNames, Updates, decimal,
+    Event, EventTime, IdPeriod, IdScope, Price, Quantity, RejectionReason, Side, Trade, TradeId,
+    TradeRef, UnknownNames, Updates, decimal,
 };
 
 use super::check::Mapping;
@@ -283,17 +283,44 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
     /// The name that this record's trade has.
     fn own_name(&self, mapped: MappedInstrument) -> Result<TradeRef, DecodeError> {
         let (scope, id) = match self.mapping.column(Field::Id) {
-            Some(_) => (mapped.scope, TradeId::of(self.need(Field::Id)?)),
+            Some(_) => (mapped.scope, self.id(mapped, None)?),
             None => (self.partition, TradeId::Position(self.position)),
         };
         Ok(TradeRef { instrument: mapped.id, scope, id })
     }
 
+    /// The id of this record, or the one that `of` names: that is its last column then.
+    fn id(&self, mapped: MappedInstrument, of: Option<&'a str>) -> Result<TradeId, DecodeError> {
+        const PARTS: [Field; 3] = [Field::Id, Field::IdSecond, Field::IdThird];
+        let last = PARTS.iter().rposition(|part| self.mapping.column(*part).is_some());
+        let last = last.unwrap_or(0);
+        let part = |at: usize| match of {
+            Some(of) if at == last => Ok(of),
+            _ => self.need(PARTS[at]),
+        };
+        let period = match self.mapping.id_period {
+            IdPeriod::Forever => None,
+            period => {
+                let time = self.time(self.need(Field::Time)?)?;
+                period.of(self.mapping.symbol_map.calendar(mapped), time)
+            }
+        };
+        if last == 0 && period.is_none() {
+            return part(0).map(TradeId::of);
+        }
+        let mut parts: Vec<&str> = period.as_deref().into_iter().collect();
+        for at in 0..=last {
+            parts.push(part(at)?);
+        }
+        Ok(TradeId::of_parts(&parts))
+    }
+
     /// The name of the trade that this correction or cancel is about.
     fn named(&self, mapped: MappedInstrument) -> Result<TradeRef, DecodeError> {
         match self.get(Field::Of) {
-            Some(id) => {
-                Ok(TradeRef { instrument: mapped.id, scope: mapped.scope, id: TradeId::of(id) })
+            Some(of) => {
+                let id = self.id(mapped, Some(of))?;
+                Ok(TradeRef { instrument: mapped.id, scope: mapped.scope, id })
             }
             None => self.own_name(mapped),
         }
@@ -302,6 +329,12 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
     /// The order within one time, and whether that is only the position.
     fn sequence(&self, id: TradeId) -> Result<(u64, bool), DecodeError> {
         if self.mapping.column(Field::Sequence).is_none() {
+            // Within its period an id of one column orders as it is written.
+            let id = match self.mapping.id_period {
+                IdPeriod::Forever => id,
+                _ if self.mapping.column(Field::IdSecond).is_some() => id,
+                _ => TradeId::of(self.need(Field::Id)?),
+            };
             return Ok(match id {
                 TradeId::Number(number) => (number, false),
                 _ => (self.position, true),

@@ -9,6 +9,9 @@ pub enum Field {
     Size,
     Symbol,
     Id,
+    /// The next two are the further columns of an id of several.
+    IdSecond,
+    IdThird,
     Sequence,
     Side,
     Maker,
@@ -22,7 +25,7 @@ pub enum Field {
 
 impl Field {
     /// How many fields there are.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 15;
 
     /// Every field, in the order of their declaration.
     pub const ALL: [Field; Field::COUNT] = [
@@ -31,6 +34,8 @@ impl Field {
         Field::Size,
         Field::Symbol,
         Field::Id,
+        Field::IdSecond,
+        Field::IdThird,
         Field::Sequence,
         Field::Side,
         Field::Maker,

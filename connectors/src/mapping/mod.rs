@@ -47,7 +47,7 @@ pub mod symbol_map;
 pub mod vocabulary;
 
 pub use check::Mapping;
-pub use config::{Column, ColumnsConfig, MappingConfig, UnitsConfig, WhereConfig};
+pub use config::{Column, ColumnsConfig, IdColumns, MappingConfig, UnitsConfig, WhereConfig};
 pub use decode::Decoder;
 pub use error::DecodeError;
 pub use field::Field;

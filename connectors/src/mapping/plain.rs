@@ -6,7 +6,9 @@
 use std::str;
 use std::sync::Arc;
 
-use market::{Event, EventTime, IdScope, Price, Quantity, Side, TimeUnit, Trade, TradeId, Updates};
+use market::{
+    Event, EventTime, IdPeriod, IdScope, Price, Quantity, Side, TimeUnit, Trade, TradeId, Updates,
+};
 
 use super::check::Mapping;
 use super::field::Field;
@@ -26,9 +28,17 @@ pub(super) struct PlainDecoder {
 impl PlainDecoder {
     /// Of a mapping.
     pub(super) fn new(mapping: Arc<Mapping>, partition: IdScope) -> PlainDecoder {
-        let amends = [Field::Kind, Field::Of, Field::OfSymbol, Field::Updates, Field::Where];
+        let amends = [
+            Field::Kind,
+            Field::Of,
+            Field::OfSymbol,
+            Field::Updates,
+            Field::Where,
+            Field::IdSecond,
+        ];
         let is_plain = mapping.readings.time == TimeReading::InUnit
             && !mapping.needs_symbol()
+            && mapping.id_period == IdPeriod::Forever
             && amends.iter().all(|field| mapping.column(*field).is_none());
         let unit = match mapping.units.time {
             TimeUnit::Ns => Some(1),

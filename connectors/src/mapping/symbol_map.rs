@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-use market::{Catalog, IdScope, InstrumentId, InstrumentSpec, RejectionReason, UnknownNames};
+use market::{
+    Calendar, Catalog, IdScope, InstrumentId, InstrumentSpec, RejectionReason, UnknownNames,
+};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::error::DecodeError;
@@ -97,6 +99,11 @@ impl SymbolMap {
     /// Whether records must carry a symbol.
     pub fn is_by_symbol(&self) -> bool {
         !matches!(self.name, Name::Constant(_))
+    }
+
+    /// The calendar of an instrument.
+    pub(super) fn calendar(&self, mapped: MappedInstrument) -> &Calendar {
+        self.catalog.calendars.get(mapped.spec.calendar)
     }
 
     /// The one instrument, if it is the same for every record.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::Catalog;
+use market::{Catalog, IdPeriod};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -30,6 +30,8 @@ pub struct MessageConfig {
     pub id_scope: Option<String>,
     /// See [`MappingConfig::contiguous_ids`].
     pub contiguous_ids: Option<bool>,
+    /// See [`MappingConfig::id_period`].
+    pub id_period: Option<IdPeriod>,
     /// How CSV is written; a message has no header, so columns have numbers. Default: by commas.
     pub csv: Option<CsvConfig>,
     /// See [`MappingConfig::columns`].
@@ -66,13 +68,14 @@ pub enum MessageFormat {
 }
 
 /// The keys of [`MessageConfig`].
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "format",
     "codec",
     "options",
     "instrument",
     "id_scope",
     "contiguous_ids",
+    "id_period",
     "csv",
     "columns",
     "units",
@@ -240,6 +243,7 @@ fn of_columns(
         instrument: config.instrument,
         id_scope: config.id_scope,
         contiguous_ids: config.contiguous_ids.unwrap_or_default(),
+        id_period: config.id_period.unwrap_or_default(),
         symbols: config.symbols,
         only: config.only,
         ..MappingConfig::new(columns, config.units.unwrap_or_default())
@@ -288,6 +292,7 @@ fn of_codec(
         instrument: config.instrument.or_else(|| Some(defaults.instrument.to_owned())),
         id_scope: config.id_scope.or_else(|| defaults.id_scope.map(str::to_owned)),
         contiguous_ids: config.contiguous_ids.unwrap_or(defaults.contiguous_ids),
+        id_period: config.id_period.unwrap_or_default(),
         columns,
         units: defaults.units,
         symbols: config.symbols,

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 
 use market::{
     AccountEvent, Contract, Currency, Event, EventTime, FairValue, Fill, FillRef, ModelId,
-    PortfolioId, Price, Target, Trade, TradeId, WEIGHT_SCALE,
+    Multiplier, PortfolioId, Price, Target, Trade, TradeId, WEIGHT_SCALE,
 };
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +100,7 @@ impl FillsPlan {
             let quote = quote.ok_or_else(|| {
                 format!("`{name}` has no quote currency: set `quote` in its [[instrument]]")
             })?;
-            let multiplier = instrument.map_or(1, |known| known.multiplier);
+            let multiplier = instrument.map_or(Multiplier::ONE, |known| known.multiplier);
             Ok::<Contract, String>(Contract { spec: listing.spec, quote, multiplier })
         };
         let contracts = params.listings.iter().map(contract).collect::<Result<_, _>>()?;

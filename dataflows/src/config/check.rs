@@ -46,7 +46,7 @@ impl RawConfig {
         let kind = JobKind::named(&job.kind).map_err(ConfigError::at("job.kind"))?;
         kinds::check(kind, &job, &rule, &accounts)?;
         let (calendars, rules) = instruments::check(&job, instrument, &made, &registries)?;
-        let catalog = Catalog::new(rules, limits.instruments);
+        let catalog = Catalog::new(rules, limits.instruments).with_calendars(calendars.clone());
         let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
         let timeframes = timeframes(&job.timeframes)?;
         let cadence = cadence(&commit)?;

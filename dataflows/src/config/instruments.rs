@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use market::{Calendars, InstrumentRule, InstrumentSpec, SharedRegistries};
+use market::{Calendars, InstrumentRule, InstrumentSpec, Multiplier, SharedRegistries};
 
 use super::raw::{RawInstrument, RawJob};
 use super::{ConfigError, calendars};
@@ -24,6 +24,7 @@ pub(super) fn check(
     for (index, raw) in instruments.into_iter().enumerate() {
         let place = format!("instrument[{index}] (pattern `{}`)", raw.pattern);
         let calendar = raw.calendar.as_deref().map(|name| numbered(name, &place)).transpose()?;
+        let multiplier = Multiplier::parse(&raw.multiplier.to_string());
         let rule = InstrumentRule {
             pattern: raw.pattern,
             spec: InstrumentSpec {
@@ -32,7 +33,8 @@ pub(super) fn check(
                 calendar: calendar.unwrap_or(of_job),
             },
             quote: Arc::from(raw.quote),
-            multiplier: raw.multiplier,
+            multiplier: multiplier.map_err(ConfigError::at(place.clone()))?,
+            inverse: raw.inverse,
             negative_prices: raw.negative_prices,
         };
         rule.check().map_err(ConfigError::at(place))?;

@@ -33,8 +33,8 @@ pub use error::ConfigError;
 pub use files::{JobFile, JobFiles};
 pub use layers::{Layers, toml_or_text};
 pub use portfolios::{
-    Computed, Portfolio, Portfolios, Rate, RawAmount, RawFair, RawPortfolio, RawPortfolios,
-    RawRate, RawRisk, Risk,
+    Computed, Portfolio, Portfolios, RawAmount, RawFair, RawPortfolio, RawPortfolios, RawRate,
+    RawRisk, Risk,
 };
 pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,

@@ -6,7 +6,7 @@ use connectors::Encoding;
 use serde::{Deserialize, Serialize};
 
 use super::outliers::RawOutliers;
-use super::portfolios::{RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
+use super::portfolios::{RawAmount, RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
 use super::rules::RawRule;
 use crate::jobs::JOBS;
 
@@ -207,9 +207,13 @@ pub struct RawInstrument {
     /// The currency that prices are in, such as `USD`; needed for portfolios.
     #[serde(default)]
     pub quote: String,
-    /// Units of the underlying per unit of size; at least 1.
+    /// Units of the underlying per unit of size, such as 100 or 0.01; above 0, with at most 9 decimals.
     #[serde(default = "default_multiplier")]
-    pub multiplier: u32,
+    pub multiplier: RawAmount,
+    /// Whether it is an inverse contract, worth so much of the currency of its prices and settled in `quote`. Fills of
+    /// such are refused. Default: by the name, so that `BTCUSD` with `quote = "BTC"` is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inverse: Option<bool>,
     /// Whether prices at or below zero are legal.
     #[serde(default)]
     pub negative_prices: bool,
@@ -306,8 +310,8 @@ fn default_session_kind() -> String {
     market::SessionKind::Regular.name().to_owned()
 }
 
-fn default_multiplier() -> u32 {
-    1
+fn default_multiplier() -> RawAmount {
+    RawAmount::Whole(1)
 }
 
 impl Default for RawJob {

@@ -91,7 +91,7 @@ impl KeyedView for PositionsView {
         into: &mut Vec<Cell>,
     ) {
         let spec = position.contract.spec;
-        let native = |mantissa| decimal(mantissa, spec.notional_scale());
+        let native = |mantissa| decimal(mantissa, position.contract.native_scale());
         into.extend([
             Cell::Portfolio(key.portfolio),
             Cell::Instrument(key.instrument),

@@ -8,7 +8,9 @@ use operators::{AuditEvent, LedgerOut};
 
 use super::cells::{id_cell, price_cell};
 use super::kinds::{LogView, TakeEntry};
-use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, View, ViewKind, count, key, value};
+use rows::{
+    Cell, Column, ColumnType, Labels, NOTIONAL, PRICE, QUANTITY, View, ViewKind, count, key, value,
+};
 
 /// The log `revisions`: a change of a final bar.
 pub struct RevisionLog;
@@ -31,12 +33,26 @@ const COLUMNS: &[Column] = &[
     value("close_before", PRICE, "close before").nullable(),
     value("volume_before", QUANTITY, "volume before").nullable(),
     count("trades_before", "trades", "number of trades before").nullable(),
+    value("notional_before", NOTIONAL, "sum of price × size before").nullable(),
+    value("buy_volume_before", QUANTITY, "volume of aggressive buyers before").nullable(),
+    value("buy_notional_before", NOTIONAL, "notional of aggressive buyers before").nullable(),
+    value("first_time_before", ColumnType::Time, "time of the trade that set the open before")
+        .nullable(),
+    value("last_time_before", ColumnType::Time, "time of the trade that set the close before")
+        .nullable(),
     value("open_after", PRICE, "open after; empty if the bar has no trades any more").nullable(),
     value("high_after", PRICE, "high after").nullable(),
     value("low_after", PRICE, "low after").nullable(),
     value("close_after", PRICE, "close after").nullable(),
     value("volume_after", QUANTITY, "volume after").nullable(),
     count("trades_after", "trades", "number of trades after").nullable(),
+    value("notional_after", NOTIONAL, "sum of price × size after").nullable(),
+    value("buy_volume_after", QUANTITY, "volume of aggressive buyers after").nullable(),
+    value("buy_notional_after", NOTIONAL, "notional of aggressive buyers after").nullable(),
+    value("first_time_after", ColumnType::Time, "time of the trade that set the open after")
+        .nullable(),
+    value("last_time_after", ColumnType::Time, "time of the trade that set the close after")
+        .nullable(),
 ];
 
 impl LogView for RevisionLog {
@@ -46,7 +62,7 @@ impl LogView for RevisionLog {
         name: "revisions",
         kind: ViewKind::Log,
         columns: COLUMNS,
-        doc: "every change of a bar that was final, with before, after and cause",
+        doc: "every change of a bar that was final, with all its values before and after, and the cause",
         history: false,
         recorded: true,
     };
@@ -74,7 +90,7 @@ impl LogView for RevisionLog {
                 price.map_or(Cell::Null, |price| price_cell(price, bar.spec))
             };
             match bar {
-                None => into.extend(std::iter::repeat_n(Cell::Null, 6)),
+                None => into.extend(std::iter::repeat_n(Cell::Null, 11)),
                 Some(bar) => into.extend([
                     price(bar.open.map(|(_, p)| p), bar),
                     price(bar.high, bar),
@@ -82,6 +98,11 @@ impl LogView for RevisionLog {
                     price(bar.close.map(|(_, p)| p), bar),
                     Cell::Decimal { mantissa: bar.volume, scale: bar.spec.quantity_scale },
                     Cell::Unsigned(bar.trades),
+                    Cell::Decimal { mantissa: bar.notional, scale: bar.spec.notional_scale() },
+                    Cell::Decimal { mantissa: bar.buy_volume, scale: bar.spec.quantity_scale },
+                    Cell::Decimal { mantissa: bar.buy_notional, scale: bar.spec.notional_scale() },
+                    bar.open.map_or(Cell::Null, |(at, _)| Cell::Time(at.time)),
+                    bar.close.map_or(Cell::Null, |(at, _)| Cell::Time(at.time)),
                 ]),
             }
         }

@@ -1,10 +1,10 @@
 //! The configuration of portfolios, fixed before the first commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use market::{Currency, InstrumentId, InstrumentSpec, ModelId, PortfolioId, Price, Timeframe};
-
-use super::money::Rate;
+use serde::{Deserialize, Serialize};
 
 /// All of it, as plain data; whoever reads it from text checks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct PortfolioConfig {
     pub default_currency: Currency,
     /// The portfolios that are.
     pub accounts: BTreeMap<PortfolioId, Account>,
-    /// The pairs that give exchange rates. The first pair of two currencies decides.
+    /// The pairs that give exchange rates. Of the shortest chains of them the first decides.
     pub pairs: Vec<Pair>,
     /// What risk is measured over.
     pub risk: RiskConfig,
@@ -34,17 +34,34 @@ pub struct Account {
     pub benchmark: Option<InstrumentId>,
 }
 
-/// An instrument whose price is the quote currency per unit of the base currency.
+/// What says how much of the quote currency a unit of the base currency costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
     /// `EUR` of `EUR/USD`.
     pub base: Currency,
     /// `USD` of `EUR/USD`.
     pub quote: Currency,
-    /// The instrument.
-    pub instrument: InstrumentId,
-    /// Its scales.
-    pub spec: InstrumentSpec,
+    /// What says it.
+    pub source: RateSource,
+}
+
+/// Where the rate of a pair comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateSource {
+    /// The mark of an instrument.
+    Mark {
+        /// Which.
+        instrument: InstrumentId,
+        /// Its scales.
+        spec: InstrumentSpec,
+    },
+    /// It is always the same.
+    Fixed {
+        /// The rate, above zero.
+        price: Price,
+        /// Its decimals.
+        scale: u8,
+    },
 }
 
 /// What risk is measured over.
@@ -87,19 +104,28 @@ pub struct ComputedFair {
     pub timeframe: Timeframe,
 }
 
-/// Where the rate between two currencies comes from.
+/// A chain of pairs has at most so many.
+pub(super) const STEPS_MAX: usize = 3;
+
+/// How amounts of one currency become amounts of another: over these pairs, one after the other. Without a step they
+/// are the same.
+pub(super) type Route = Arc<[RouteStep]>;
+
+/// A step of a route: over a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route {
-    /// They are the same.
-    Same,
-    /// From a pair.
-    Through { instrument: InstrumentId, direction: Direction, scale: u8 },
-    /// From nowhere.
-    Missing,
+pub(super) struct RouteStep {
+    pub(super) source: RateSource,
+    pub(super) direction: Direction,
+}
+
+/// The routes that were looked for, so that each is looked for once.
+pub(super) struct Routes {
+    config: Arc<PortfolioConfig>,
+    known: HashMap<(Currency, Currency), Option<Route>>,
 }
 
 /// Whether a pair is read as it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum Direction {
     /// Amounts are multiplied by its price.
     Over,
@@ -127,34 +153,69 @@ impl PortfolioConfig {
         self.accounts.get(&portfolio).copied().unwrap_or(unknown)
     }
 
-    /// How amounts of `quote` become amounts of the portfolio's base currency.
-    pub(super) fn route(&self, portfolio: PortfolioId, quote: Currency) -> Route {
-        let base = self.account(portfolio).currency;
-        if quote == base {
-            return Route::Same;
-        }
-        let mut pairs = self.pairs.iter();
-        let found = pairs.find_map(|pair| match (pair.base, pair.quote) {
-            (from, to) if (from, to) == (quote, base) => Some((pair, Direction::Over)),
-            (from, to) if (from, to) == (base, quote) => Some((pair, Direction::Under)),
-            _ => None,
+    /// How amounts of one currency become amounts of another; none if no chain of pairs leads there. Of the shortest
+    /// chains it is the one whose pairs come first.
+    pub(super) fn route(&self, from: Currency, to: Currency) -> Option<Route> {
+        let mut steps = Vec::with_capacity(STEPS_MAX);
+        let found = (0..=STEPS_MAX).any(|length| {
+            steps.clear();
+            self.extend(from, to, length, &mut steps)
         });
-        found.map_or(Route::Missing, |(pair, direction)| Route::Through {
-            instrument: pair.instrument,
-            direction,
-            scale: pair.spec.price_scale,
+        found.then(|| steps.into())
+    }
+
+    /// Whether so many steps lead from one currency to another; those of the first such chain are pushed.
+    fn extend(
+        &self,
+        from: Currency,
+        to: Currency,
+        length: usize,
+        steps: &mut Vec<RouteStep>,
+    ) -> bool {
+        let Some(left) = length.checked_sub(1) else { return from == to };
+        self.pairs.iter().any(|pair| {
+            let (direction, next) = match (pair.base, pair.quote) {
+                (base, quote) if base == from => (Direction::Over, quote),
+                (base, quote) if quote == from => (Direction::Under, base),
+                _ => return false,
+            };
+            steps.push(RouteStep { source: pair.source, direction });
+            let leads = self.extend(next, to, left, steps);
+            if !leads {
+                steps.pop();
+            }
+            leads
         })
     }
 }
 
-impl Direction {
-    /// The rate of a pair with this mark; none if it is not above zero.
-    pub(super) fn rate(self, mark: Option<Price>, scale: u8) -> Option<Rate> {
-        let price = mark.filter(|mark| mark.0 > 0)?;
-        Some(match self {
-            Direction::Over => Rate::Over { price, scale },
-            Direction::Under => Rate::Under { price, scale },
-        })
+impl Pair {
+    /// Whether it is of these two currencies, in either order.
+    pub fn is_of(&self, one: Currency, other: Currency) -> bool {
+        [(one, other), (other, one)].contains(&(self.base, self.quote))
+    }
+}
+
+impl Routes {
+    pub(super) fn new(config: Arc<PortfolioConfig>) -> Routes {
+        Routes { config, known: HashMap::new() }
+    }
+
+    /// How amounts of a currency become amounts of the portfolio's base currency, if they do.
+    pub(super) fn of(&mut self, portfolio: PortfolioId, quote: Currency) -> Option<&Route> {
+        let base = self.config.account(portfolio).currency;
+        let config = &self.config;
+        self.known.entry((quote, base)).or_insert_with(|| config.route(quote, base)).as_ref()
+    }
+}
+
+impl RouteStep {
+    /// The instrument whose mark it needs.
+    pub(super) fn pair(&self) -> Option<InstrumentId> {
+        match self.source {
+            RateSource::Mark { instrument, .. } => Some(instrument),
+            RateSource::Fixed { .. } => None,
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use market::{AccountEvent, Fill, Origin};
 use serde::{Deserialize, Serialize};
 
+use super::position_history::Place;
+
 /// The records of one (portfolio, id): maxima, so that neither order nor copies matter.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct FillRecords {
@@ -66,10 +68,12 @@ impl FillRecords {
         self.original.is_some()
     }
 
-    /// What counts of it all.
-    pub(super) fn survivor(&self) -> Option<Fill> {
-        let (_, original) = self.original.as_ref().filter(|_| !self.busted)?;
-        Some(self.correction.as_deref().map_or(*original, |(_, with)| *with))
+    /// What counts of it all, and its place in the order of fills.
+    pub(super) fn survivor(&self) -> Option<(Place, Fill)> {
+        let (origin, original) = self.original.as_ref().filter(|_| !self.busted)?;
+        let fill = self.correction.as_deref().map_or(*original, |(_, with)| *with);
+        // The sequence of a correction says which of them counts, and nothing about other fills.
+        Some(((fill.time, original.sequence, *origin), fill))
     }
 
     /// The pairs (kept, dropped) that were not emitted before; they count as emitted from now on.

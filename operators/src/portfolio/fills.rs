@@ -2,8 +2,8 @@
 //!
 //! * **Key**: portfolio. **Input**: account records; fair values are none of its business. **Output**:
 //!   [`FillsOut`], net, at the ends of rounds.
-//! * **Meaning**: per (portfolio, instrument), the fold of the surviving fills in the order of (time, id), and
-//!   the target that counts. A function of the set of records.
+//! * **Meaning**: per (portfolio, instrument), the fold of the surviving fills in the order of (time,
+//!   sequence, origin), and the target that counts. A function of the set of records.
 //! * **Cost**: a fill behind all others of its position is one step; any other change folds anew from there
 //!   until the position is what it was.
 //! * **State bound**: fills are never forgotten: some 400 bytes each; see [`Core::size`].
@@ -95,7 +95,7 @@ struct Dirty {
 /// A fill in a round: what survived of it before, and what the round brought.
 #[derive(Serialize, Deserialize)]
 struct FillChange {
-    before: Option<Fill>,
+    before: Option<(Place, Fill)>,
     fill: bool,
     other: bool,
 }
@@ -185,12 +185,12 @@ impl Fills {
                 continue;
             }
             // Insertions come after removals: both may be at the same place.
-            let gone = change.before.map(|fill| (fill, None));
-            let come = after.map(|fill| (fill, Some(Leg::of(&fill))));
-            for (fill, leg) in gone.into_iter().chain(come) {
+            let gone = change.before.map(|(place, fill)| (place, fill, None));
+            let come = after.map(|(place, fill)| (place, fill, Some(Leg::of(&fill))));
+            for (place, fill, leg) in gone.into_iter().chain(come) {
                 let key = PositionKey { portfolio, instrument: fill.instrument };
                 let (_, of_line) = edits.entry(key).or_insert((fill.contract, BTreeMap::new()));
-                of_line.insert((fill.time, id), leg);
+                of_line.insert(place, leg);
             }
         }
         edits

@@ -32,7 +32,9 @@ mod valuation;
 mod valuation_core;
 mod value;
 
-pub use config::{Account, ComputedFair, Confidence, Pair, PortfolioConfig, RiskConfig};
+pub use config::{
+    Account, ComputedFair, Confidence, Pair, PortfolioConfig, RateSource, RiskConfig,
+};
 pub use fills::{Fills, FillsOut, PortfolioLine};
 pub use position_history::Held;
 pub use quotes::{ClosesChange, EdgeChange, QuoteIn, Quotes, QuotesOut};

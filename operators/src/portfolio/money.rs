@@ -1,61 +1,83 @@
 //! Exact arithmetic of amounts: products of up to 256 bits, rounded once, at the end.
 //!
 //! Amounts are 128 bits wide. What lies in between is not: a basis times a quantity, or an amount times a
-//! rate. Every function here is exact for all amounts, for prices and quantities of 64 bits, and for scales
-//! up to [`market::decimal::SCALE_MAX`], and gives none where the result does not fit 128 bits.
+//! rate. Every function here is exact for all amounts, for prices and quantities of 64 bits, for rates whose factor
+//! and divisor have 127 bits, and for scales up to [`market::decimal::SCALE_MAX`] of each of them, and gives none where
+//! the result does not fit 128 bits.
 //!
 //! The crate `ethnum` has integers of fixed width, without allocation and dependencies.
 
 use ethnum::I256;
 use market::{MONEY_SCALE, Price};
-use serde::{Deserialize, Serialize};
 
-/// What turns amounts of a quote currency *C* into amounts of a base currency *P*. Prices are above zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(super) enum Rate {
-    /// Both are the same.
-    Same,
-    /// The pair is *C*/*P*: one of *C* costs so much of *P*.
-    Over { price: Price, scale: u8 },
-    /// The pair is *P*/*C*: one of *P* costs so much of *C*.
-    Under { price: Price, scale: u8 },
+use super::config::{Direction, RateSource, Route};
+
+/// What turns amounts of a quote currency *C* into amounts of a base currency *P*: `factor · 10^exponent / divisor`,
+/// both above zero. So the prices of a chain of pairs are multiplied exactly, and an amount is rounded once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rate {
+    factor: i128,
+    exponent: i32,
+    divisor: i128,
 }
 
 impl Rate {
+    /// Both are the same.
+    pub(super) const SAME: Rate = Rate { factor: 1, exponent: 0, divisor: 1 };
+
+    /// And then over a pair of this price; none if it is not above zero, or if the prices multiplied, or those divided
+    /// by, do not fit 127 bits together.
+    pub(super) fn then(self, direction: Direction, price: Price, scale: u8) -> Option<Rate> {
+        let (price, scale) = (i128::from(price.0), i32::from(scale));
+        let Rate { factor, exponent, divisor } = self;
+        let one = (price > 0).then_some(price)?;
+        Some(match direction {
+            Direction::Over => {
+                Rate { factor: factor.checked_mul(one)?, exponent: exponent - scale, divisor }
+            }
+            Direction::Under => {
+                Rate { factor, exponent: exponent + scale, divisor: divisor.checked_mul(one)? }
+            }
+        })
+    }
+
+    /// The rate of a route, of whose steps these are the marks; those of fixed rates are not looked at.
+    pub(super) fn of(route: &Route, marks: &[Option<Price>]) -> Option<Rate> {
+        route.iter().zip(marks).try_fold(Rate::SAME, |rate, (step, mark)| {
+            let (price, scale) = match step.source {
+                RateSource::Mark { spec, .. } => ((*mark)?, spec.price_scale),
+                RateSource::Fixed { price, scale } => (price, scale),
+            };
+            rate.then(step.direction, price, scale)
+        })
+    }
+
     /// An amount at `scale` decimals of the quote currency, in the base currency at [`MONEY_SCALE`].
     pub(super) fn convert(self, amount: i128, scale: u8) -> Option<i128> {
         let native = i32::from(scale) - i32::from(MONEY_SCALE);
-        let (factor, exponent, divisor) = match self {
-            Rate::Same => (1, -native, 1),
-            Rate::Over { price, scale } => (i128::from(price.0), -native - i32::from(scale), 1),
-            Rate::Under { price, scale } => (1, i32::from(scale) - native, i128::from(price.0)),
-        };
-        fit(rhe(amount, factor, exponent, divisor)?)
+        fit(rhe(amount, self.factor, self.exponent - native, self.divisor)?)
     }
 
     /// How many whole units, each worth `one` (above zero) at `scale` decimals of the quote currency,
     /// `value` of the base currency comes to, towards zero.
     pub(super) fn units(self, value: i128, one: i128, scale: u8) -> Option<i128> {
         let native = i32::from(scale) - i32::from(MONEY_SCALE);
-        let (factor, exponent, price) = match self {
-            Rate::Same => (1, native, 1),
-            Rate::Over { price, scale } => (1, native + i32::from(scale), price.0),
-            Rate::Under { price, scale } => (price.0, native - i32::from(scale), 1),
-        };
-        let worth = i128::from(price).checked_mul(one);
-        let narrow = worth.and_then(|worth| narrow(value, i128::from(factor), exponent, worth));
+        let Rate { factor, divisor, .. } = self;
+        let exponent = native - self.exponent;
+        let worth = factor.checked_mul(one);
+        let narrow = worth.and_then(|worth| narrow(value, divisor, exponent, worth));
         if let Some(fraction) = narrow {
             let (quotient, _) = fraction.quotient_and_rest()?;
             return fit(fraction.signed(quotient));
         }
-        let worth = I256::from(one).checked_mul(I256::from(price))?;
-        let value = I256::from(value).checked_mul(I256::from(factor))?;
+        let worth = I256::from(one).checked_mul(I256::from(factor))?;
+        let value = I256::from(value).checked_mul(I256::from(divisor))?;
         fit(towards_zero(value, exponent, worth)?)
     }
 }
 
 /// `a · factor · 10^exponent / divisor`, rounded to the nearest integer, halves to the even one; none if
-/// the divisor is zero or a product does not fit 256 bits.
+/// the divisor is zero or the result, not rounded, does not fit 256 bits.
 pub(super) fn rhe(a: i128, factor: i128, exponent: i32, divisor: i128) -> Option<I256> {
     // Nearly all amounts need no more than 128 bits, which are many times as fast.
     let Some(fraction) = narrow(a, factor, exponent, divisor) else {
@@ -70,10 +92,16 @@ pub(super) fn rhe(a: i128, factor: i128, exponent: i32, divisor: i128) -> Option
 /// The same, whatever the numbers.
 fn wide(a: i128, factor: i128, exponent: i32, divisor: i128) -> Option<I256> {
     let numerator = I256::from(a).checked_mul(I256::from(factor))?;
+    let divisor = I256::from(divisor);
     let (numerator, divisor) = if exponent >= 0 {
-        (numerator.checked_mul(power_of_ten(exponent)?)?, I256::from(divisor))
+        (numerator.checked_mul(power_of_ten(exponent)?)?, divisor)
     } else {
-        (numerator, I256::from(divisor).checked_mul(power_of_ten(-exponent)?)?)
+        let scaled = power_of_ten(-exponent).and_then(|power| divisor.checked_mul(power));
+        match scaled {
+            Some(scaled) => (numerator, scaled),
+            // More than twice any product of two numbers of 128 bits.
+            None => return (divisor != I256::ZERO).then_some(I256::ZERO),
+        }
     };
     let (quotient, rest) = (numerator.checked_div(divisor)?, numerator.checked_rem(divisor)?);
     let odd = quotient & I256::ONE != I256::ZERO;
@@ -153,7 +181,9 @@ fn rounds_away<N: Copy + PartialOrd + std::ops::Sub<Output = N>>(
 /// `numerator · 10^exponent / divisor`, towards zero, for a divisor above zero.
 fn towards_zero(numerator: I256, exponent: i32, divisor: I256) -> Option<I256> {
     if exponent <= 0 {
-        return numerator.checked_div(divisor.checked_mul(power_of_ten(-exponent)?)?);
+        let scaled = power_of_ten(-exponent).and_then(|power| divisor.checked_mul(power));
+        // What does not fit is more than any product of two numbers of 128 bits.
+        return scaled.map_or(Some(I256::ZERO), |scaled| numerator.checked_div(scaled));
     }
     // By decimals, as on paper: the whole numerator times the power may take more than 256 bits.
     let (mut quotient, mut rest) =
@@ -176,6 +206,41 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn over(price: i64, scale: u8) -> Rate {
+        Rate::SAME.then(Direction::Over, Price(price), scale).unwrap()
+    }
+
+    fn under(price: i64, scale: u8) -> Rate {
+        Rate::SAME.then(Direction::Under, Price(price), scale).unwrap()
+    }
+
+    #[test]
+    fn chains_of_pairs_are_exact_however_long() {
+        // 4,000 pence over GBP/GBX at 100 and GBP/USD at 1.25 are 50 dollars, in euros at 1.10 each 45.4545…
+        let dollars = under(100, 0).then(Direction::Over, Price(125), 2).unwrap();
+        assert_eq!(dollars.convert(4_000, 0), Some(50_000_000_000));
+        let euros = dollars.then(Direction::Under, Price(110), 2).unwrap();
+        assert_eq!(euros.convert(4_000, 0), Some(45_454_545_455));
+        assert_eq!(euros.units(45_454_545_455, 4_000, 0), Some(1));
+        assert_eq!(Rate::SAME.then(Direction::Over, Price(0), 0), None);
+        let (two, least) =
+            (over(i64::MAX, 18).then(Direction::Over, Price(i64::MAX), 18).unwrap(), over(1, 18));
+        assert_eq!(two.then(Direction::Over, Price(3), 0), None, "more than 127 bits");
+        // The widest products, and divisors beyond 256 bits.
+        assert_eq!(two.convert(i128::MAX, 0), None);
+        assert_eq!(two.convert(1, 0), Some(85_070_591_730));
+        let least = least
+            .then(Direction::Over, Price(1), 18)
+            .unwrap()
+            .then(Direction::Over, Price(1), 18)
+            .unwrap();
+        assert_eq!(least.convert(i128::MAX, 45), Some(0));
+        assert_eq!(least.units(1, 1, 45), None);
+        let most = under(1, 18).then(Direction::Under, Price(1), 18).unwrap();
+        let most = most.then(Direction::Under, Price(1), 18).unwrap();
+        assert_eq!(most.units(i128::MAX, i128::MAX, 0), Some(0));
+    }
 
     fn rounded(a: i128, divisor: i128) -> i128 {
         fit(rhe(a, 1, 0, divisor).unwrap()).unwrap()
@@ -223,13 +288,13 @@ mod tests {
             value in numbers(),
             one in numbers().prop_filter("a unit is worth something", |one| *one > 0),
             price in 1..=i64::MAX,
-            scale in 0..=36_u8,
+            scale in 0..=45_u8,
             pair_scale in 0..=18_u8,
         ) {
             let rates = [
-                (Rate::Same, 1, 0, 1),
-                (Rate::Over { price: Price(price), scale: pair_scale }, 1, pair_scale.into(), price),
-                (Rate::Under { price: Price(price), scale: pair_scale }, price, -i32::from(pair_scale), 1),
+                (Rate::SAME, 1, 0, 1),
+                (over(price, pair_scale), 1, pair_scale.into(), price),
+                (under(price, pair_scale), price, -i32::from(pair_scale), 1),
             ];
             for (rate, factor, exponent, price) in rates {
                 let exponent = exponent + i32::from(scale) - i32::from(MONEY_SCALE);
@@ -259,22 +324,20 @@ mod tests {
 
     #[test]
     fn over_and_under_a_pair() {
-        let price = Price(1_250);
-        let over = Rate::Over { price, scale: 3 };
-        let under = Rate::Under { price, scale: 3 };
+        let (over, under) = (over(1_250, 3), under(1_250, 3));
         // 8.00 of the quote currency at two decimals.
-        assert_eq!(Rate::Same.convert(800, 2), Some(8_000_000_000));
+        assert_eq!(Rate::SAME.convert(800, 2), Some(8_000_000_000));
         assert_eq!(over.convert(800, 2), Some(10_000_000_000));
         assert_eq!(under.convert(800, 2), Some(6_400_000_000));
         // Units worth 0.30: 8 of the base currency are 26 of them at rate 1, 21 over, 33 under.
-        assert_eq!(Rate::Same.units(8_000_000_000, 30, 2), Some(26));
+        assert_eq!(Rate::SAME.units(8_000_000_000, 30, 2), Some(26));
         assert_eq!(over.units(8_000_000_000, 30, 2), Some(21));
         assert_eq!(under.units(-8_000_000_000, 30, 2), Some(-33));
     }
 
     #[test]
     fn the_widest_numbers_are_exact_or_none() {
-        let wide = Rate::Over { price: Price(i64::MAX), scale: 18 };
+        let wide = over(i64::MAX, 18);
         assert_eq!(wide.convert(i128::MAX, 0), None);
         assert!(wide.convert(i128::MAX, 36).is_some());
         // More than 256 bits in between, and an ordinary result.
@@ -283,9 +346,9 @@ mod tests {
             wide.units(i128::MAX, one, 36),
             Some(465_661_287_416_159_475_187_268_188_265_494_527)
         );
-        let tiny = Rate::Over { price: Price(1), scale: 0 };
+        let tiny = over(1, 0);
         assert_eq!(tiny.units(i128::MAX, i128::MAX, 9), Some(1));
-        let under = Rate::Under { price: Price(i64::MAX), scale: 0 };
+        let under = under(i64::MAX, 0);
         assert_eq!(under.units(3, i128::from(i64::MAX), 9), Some(3));
     }
 }

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use market::{Contract, EventTime, Fill, Price, TradeId};
+use market::{Contract, EventTime, Fill, Origin, Price};
 use serde::{Deserialize, Serialize};
 
 use super::money::{fit, rhe};
@@ -28,8 +28,8 @@ pub struct Held {
     pub fees: i128,
 }
 
-/// A place in the order of fills.
-pub(super) type Place = (EventTime, TradeId);
+/// A place in the order of fills: the time, then sequence and origin of the fill as it was first told.
+pub(super) type Place = (EventTime, u64, Origin);
 
 /// What a fill trades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use market::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::config::PortfolioConfig;
+use super::config::{PortfolioConfig, RateSource};
 use super::edge::{edge, whole};
 use super::row::{Edge, EdgeKey};
 use super::series::CloseSeries;
@@ -279,7 +279,9 @@ impl QuoteState {
             self.emitted.mark = mark;
         }
         if let Some(from) = self.closed_from.take() {
-            let is_pair = config.pairs.iter().any(|pair| pair.instrument == instrument);
+            let is_pair = config.pairs.iter().any(|pair| {
+                matches!(pair.source, RateSource::Mark { instrument: read, .. } if read == instrument)
+            });
             let closes = self.closes(config, from, &self.emitted.closes, |_| true);
             let pair_closes = match is_pair {
                 true => self.closes(config, from, &self.emitted.pair_closes, |price| price.0 > 0),

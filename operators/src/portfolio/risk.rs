@@ -4,10 +4,10 @@
 //! grid. So equal bars give equal bits, on any number of workers. Floating-point sums that are patched would depend on
 //! the order of changes.
 
-use market::{Contract, EventTime, InstrumentId};
+use market::{Contract, EventTime, InstrumentId, Price};
 use serde::{Deserialize, Serialize};
 
-use super::config::{Confidence, RiskConfig};
+use super::config::{Confidence, Direction, RiskConfig};
 use super::row::{Measures, Risk};
 use super::series::{CloseSeries, unit};
 use crate::indicators::Reading;
@@ -23,18 +23,24 @@ pub(super) enum Exposure {
         quantity: i128,
         contract: Contract,
         closes: CloseSeries,
-        rate: RateCloses,
+        rates: Vec<RateStep>,
     },
     /// What changes are compared with.
     Benchmark(CloseSeries),
 }
 
-/// What turns closes into the base currency.
+/// A step of what turns values into the base currency.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct RateStep {
+    pub(super) direction: Direction,
+    pub(super) rate: RateCloses,
+}
+
+/// The rate of a step at a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum RateCloses {
-    Same,
-    Over(CloseSeries),
-    Under(CloseSeries),
+    Pair(CloseSeries),
+    Fixed { price: Price, scale: u8 },
 }
 
 /// The rows of a portfolio with an open position, of the whole (none) and of each position held.
@@ -53,19 +59,17 @@ pub(super) fn risk<'a>(
 
     let mut total: Option<Vec<f64>> = None;
     let (mut open, mut held) = (0_u64, 0_u64);
-    let mut values = Vec::new();
     for exposure in exposures {
         match exposure {
             Exposure::Open(_) => open += 1,
-            Exposure::Held { instrument, quantity, contract, closes, rate } => {
+            Exposure::Held { instrument, quantity, contract, closes, rates } => {
                 held += 1;
-                values.clear();
-                values.extend(revalued(*quantity, contract, closes, rate, &grid));
+                let values = revalued(*quantity, contract, closes, rates, &grid);
                 let measures = measured(&values);
                 put(Some(*instrument), Risk { excluded: 0, changes, measures });
                 match &mut total {
                     Some(total) => total.iter_mut().zip(&values).for_each(|(sum, v)| *sum += v),
-                    None => total = Some(values.clone()),
+                    None => total = Some(values),
                 }
             }
             Exposure::Benchmark(_) => {}
@@ -99,21 +103,27 @@ fn revalued<'a>(
     quantity: i128,
     contract: &Contract,
     closes: &'a CloseSeries,
-    rate: &'a RateCloses,
+    rates: &'a [RateStep],
     grid: &'a [EventTime],
-) -> impl Iterator<Item = f64> + use<'a> {
+) -> Vec<f64> {
     let quantity = quantity as f64 / unit(contract.spec.quantity_scale);
-    let multiplier = f64::from(contract.multiplier);
-    let native = closes.on(grid).map(move |close| quantity * close * multiplier);
-    let mut pair = match rate {
-        RateCloses::Same => None,
-        RateCloses::Over(closes) | RateCloses::Under(closes) => Some(closes.on(grid)),
-    };
-    native.map(move |value| match (rate, pair.as_mut().and_then(Iterator::next)) {
-        (RateCloses::Over(_), Some(close)) => value * close,
-        (RateCloses::Under(_), Some(close)) => value / close,
-        _ => value,
-    })
+    let multiplier = contract.multiplier;
+    let multiplier = f64::from(multiplier.mantissa()) / unit(multiplier.scale());
+    let mut values: Vec<f64> = closes.on(grid).map(|close| quantity * close * multiplier).collect();
+    for step in rates {
+        let convert = |(value, rate): (&mut f64, f64)| match step.direction {
+            Direction::Over => *value *= rate,
+            Direction::Under => *value /= rate,
+        };
+        match &step.rate {
+            RateCloses::Pair(closes) => values.iter_mut().zip(closes.on(grid)).for_each(convert),
+            RateCloses::Fixed { price, scale } => {
+                let rate = price.0 as f64 / unit(*scale);
+                values.iter_mut().zip(std::iter::repeat(rate)).for_each(convert);
+            }
+        }
+    }
+    values
 }
 
 /// The relative changes of the benchmark's close; none if a close is 0.

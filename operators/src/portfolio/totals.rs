@@ -55,6 +55,10 @@ impl Sums {
         let Sums { long, short, realised, unrealised, fees, .. } = *self;
         let pnl = realised + unrealised - fees;
         let amounts = || {
+            // Of positions none of which is priced, nothing is known: that is not 0.
+            if self.positions > 0 && self.unpriced == self.positions {
+                return None;
+            }
             Some(PortfolioAmounts {
                 net: fit(long + short)?,
                 long: fit(long)?,
@@ -92,8 +96,8 @@ impl Share<'_> {
         });
         let trade_quantity = trade_value.and_then(|trade| {
             let mark = self.mark.filter(|mark| mark.0 > 0)?;
-            let one = i128::from(mark.0) * i128::from(contract.multiplier);
-            self.rate?.units(trade, one, contract.spec.notional_scale())
+            let one = i128::from(mark.0) * i128::from(contract.multiplier.mantissa());
+            self.rate?.units(trade, one, contract.native_scale())
         });
         let quantity_scale = contract.spec.quantity_scale;
         Drift { weight, target, drift, trade_value, trade_quantity, quantity_scale }

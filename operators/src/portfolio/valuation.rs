@@ -3,7 +3,7 @@
 //! ```text
 //! lines ──────► core ─┬─► positions, portfolios, drift
 //! marks ════════► │   ├─► open ──────────────────────────────────────────────┐
-//!                 │   └─► priced ─ by instrument ─┬─ join ─ by pair ─ join ─┬─ by portfolio ─ reduce ─► risk
+//!                 │   └─► priced ─ by instrument ─┬─ join ─ by pair ─ joins ┬─ by portfolio ─ reduce ─► risk
 //! closes ═════════╪═══════════════════════════════┴─────────────────────────┘
 //! edges ──────────┴─► edges
 //! ```
@@ -21,16 +21,17 @@ use std::sync::Arc;
 
 use differential_dataflow::operators::arrange::Arranged;
 use market::{InstrumentId, PortfolioId};
+use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::OkErr;
 use timely::dataflow::operators::vec::{Broadcast, Map, ToStream};
 use timely::dataflow::{Scope, StreamVec};
 
-use super::config::{Direction, PortfolioConfig, Route};
+use super::config::{Direction, PortfolioConfig, RateSource, Routes, STEPS_MAX};
 use super::fills::FillsOut;
 use super::quotes::{ClosesChange, EdgeChange, QuotesOut};
 use super::relation::{Changes, changes, net};
-use super::risk::{Exposure, RateCloses, risk};
+use super::risk::{Exposure, RateCloses, RateStep, risk};
 use super::row::{
     Drift, Edge, EdgeKey, FillFault, Portfolio, Position, PositionKey, Risk, RiskKey,
 };
@@ -142,35 +143,16 @@ fn exposures<'scope>(
     priced: StreamVec<'scope, Time, Update<InstrumentId, Holding>>,
     closes: Closes<'scope>,
 ) -> By<'scope, PortfolioId, Exposure> {
-    let routes = Arc::clone(config);
-    let closed = join_local(
+    let held = join_local(
         arrange_local(priced, "ByInstrument: holdings"),
         closes.all.clone(),
-        |instrument, holding, closes| (*instrument, *holding, closes.clone()),
-    );
-    let (done, foreign) = closed.ok_err(move |((instrument, holding, closes), time, diff)| {
-        match routes.route(holding.portfolio, holding.contract.quote) {
-            Route::Through { instrument: pair, .. } => {
-                Err(((pair, (instrument, holding, closes)), time, diff))
-            }
-            Route::Same | Route::Missing => {
-                Ok((holding.exposure(instrument, closes, RateCloses::Same), time, diff))
-            }
-        }
-    });
-    let routes = Arc::clone(config);
-    let converted_lines = join_local(
-        arrange_local(foreign.container::<Vec<_>>(), "ByPair: holdings"),
-        closes.of_pairs,
-        move |_pair, (instrument, holding, closes), of_pair: &CloseSeries| {
-            let rate = match routes.route(holding.portfolio, holding.contract.quote) {
-                Route::Through { direction: Direction::Over, .. } => RateCloses::Over,
-                _ => RateCloses::Under,
-            };
-            holding.exposure(*instrument, closes.clone(), rate(of_pair.clone()))
+        |instrument, holding, closes| Revalued {
+            instrument: *instrument,
+            holding: *holding,
+            closes: closes.clone(),
+            rates: Vec::new(),
         },
     );
-
     let benchmarks = benchmarks(config, open.scope());
     let compared = join_local(
         arrange_local(benchmarks, "ByInstrument: benchmarks"),
@@ -180,8 +162,44 @@ fn exposures<'scope>(
     let open = open.map(|((portfolio, instrument), time, diff)| {
         ((portfolio, Exposure::Open(instrument)), time, diff)
     });
-    let all = open.concat(done.container::<Vec<_>>());
-    arrange_local(all.concat(converted_lines).concat(compared), "ByPortfolio: exposures")
+    let all = open.concat(converted(config, held, closes.of_pairs)).concat(compared);
+    arrange_local(all, "ByPortfolio: exposures")
+}
+
+/// A position, and as many of the steps of its route as are known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Revalued {
+    instrument: InstrumentId,
+    holding: Holding,
+    closes: CloseSeries,
+    rates: Vec<RateStep>,
+}
+
+/// Exposures of positions, each joined with the closes of the pairs of its route one after the other.
+fn converted<'scope>(
+    config: &Arc<PortfolioConfig>,
+    held: Changes<'scope, Revalued>,
+    of_pairs: By<'scope, InstrumentId, CloseSeries>,
+) -> Changes<'scope, (PortfolioId, Exposure)> {
+    let marks = config.pairs.iter().filter(|pair| matches!(pair.source, RateSource::Mark { .. }));
+    let joins = marks.count().min(STEPS_MAX);
+    let (mut done, mut waiting) = split_ready(config, held);
+    for _ in 0..joins {
+        let joined = join_local(
+            arrange_local(waiting, "ByPair: holdings"),
+            of_pairs.clone(),
+            |_pair, (direction, held): &(Direction, Revalued), closes: &CloseSeries| {
+                let mut held = held.clone();
+                let rate = RateCloses::Pair(closes.clone());
+                held.rates.push(RateStep { direction: *direction, rate });
+                held
+            },
+        );
+        let (ready, next) = split_ready(config, joined);
+        (done, waiting) = (done.concat(ready), next);
+    }
+    // Nothing waits any more: no route has more marks than there were joins.
+    done
 }
 
 /// The benchmarks of this worker's portfolios.
@@ -196,14 +214,43 @@ fn benchmarks<'scope>(
     benchmarks.to_stream(scope)
 }
 
-impl Holding {
-    fn exposure(
-        self,
-        instrument: InstrumentId,
-        closes: CloseSeries,
-        rate: RateCloses,
-    ) -> (PortfolioId, Exposure) {
-        let Holding { portfolio, quantity, contract } = self;
-        (portfolio, Exposure::Held { instrument, quantity, contract, closes, rate })
+/// A position that waits for the closes of a pair.
+type WaitingForPair = (InstrumentId, (Direction, Revalued));
+
+/// What is converted, and what needs another pair.
+fn split_ready<'scope>(
+    config: &Arc<PortfolioConfig>,
+    held: Changes<'scope, Revalued>,
+) -> (Changes<'scope, (PortfolioId, Exposure)>, Changes<'scope, WaitingForPair>) {
+    let mut routes = Routes::new(Arc::clone(config));
+    let (ready, waiting) =
+        held.ok_err(move |(mut held, time, diff)| match held.next_pair(&mut routes) {
+            Some((pair, direction)) => Err(((pair, (direction, held)), time, diff)),
+            None => Ok((held.exposure(), time, diff)),
+        });
+    (ready.container::<Vec<_>>(), waiting.container::<Vec<_>>())
+}
+
+impl Revalued {
+    /// Takes the fixed rates that come next on its route, and says which pair's closes are needed then.
+    fn next_pair(&mut self, routes: &mut Routes) -> Option<(InstrumentId, Direction)> {
+        let Holding { portfolio, contract, .. } = self.holding;
+        let route = routes.of(portfolio, contract.quote)?;
+        for step in route.iter().skip(self.rates.len()) {
+            match step.source {
+                RateSource::Mark { instrument, .. } => return Some((instrument, step.direction)),
+                RateSource::Fixed { price, scale } => {
+                    let rate = RateCloses::Fixed { price, scale };
+                    self.rates.push(RateStep { direction: step.direction, rate });
+                }
+            }
+        }
+        None
+    }
+
+    fn exposure(self) -> (PortfolioId, Exposure) {
+        let Revalued { instrument, holding, closes, rates } = self;
+        let Holding { portfolio, quantity, contract } = holding;
+        (portfolio, Exposure::Held { instrument, quantity, contract, closes, rates })
     }
 }

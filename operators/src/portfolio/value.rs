@@ -17,7 +17,7 @@ impl Position {
         let PortfolioLine { contract, held, .. } = *line;
         let Held { quantity, fills, basis, realised, fees } = held?;
         // Prices are 64 bits wide, and this is one of those paid or between them.
-        let average = quantity.checked_mul(i128::from(contract.multiplier));
+        let average = contract.units(quantity);
         let average = average.and_then(|units| fit(rhe(basis, 1, 0, units)?));
         let mut row = Position {
             contract,
@@ -45,7 +45,7 @@ impl Position {
         self.base = match (was, self.value, rate) {
             // Basis, realised profit and fees are converted already.
             (Ok(was), Some(value), Some(rate)) => {
-                let native = self.contract.spec.notional_scale();
+                let native = self.contract.native_scale();
                 let value = self.unrealised.and_then(|_| rate.convert(value, native));
                 let base = value.and_then(|value| {
                     let unrealised = value.checked_sub(was.basis)?;
@@ -75,7 +75,7 @@ impl Position {
             return Some(0);
         }
         // Price and multiplier are 64 and 32 bits wide: a product that does not fit is no value.
-        let per_unit = i128::from(self.mark?.0) * i128::from(self.contract.multiplier);
+        let per_unit = i128::from(self.mark?.0) * i128::from(self.contract.multiplier.mantissa());
         self.quantity.checked_mul(per_unit)
     }
 
@@ -86,7 +86,7 @@ impl Position {
         }
         let rate = rate.ok_or(Unpriced::NoRate)?;
         let amounts = || {
-            let (native, _) = (self.contract.spec.notional_scale(), self.unrealised?);
+            let (native, _) = (self.contract.native_scale(), self.unrealised?);
             let value = rate.convert(self.value?, native)?;
             let basis = rate.convert(self.basis, native)?;
             Some(BaseAmounts {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Currency, InstrumentId, ModelId, PortfolioId, Timeframe};
+use market::{Currency, InstrumentId, ModelId, PortfolioId, Price, Timeframe};
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Config {
     pub default_currency: Currency,
     /// The portfolios that are.
     pub portfolios: BTreeMap<PortfolioId, PortfolioConfig>,
-    /// The pairs that give exchange rates. The first pair of two currencies decides.
+    /// The pairs that give exchange rates. Of the shortest chains of them the first decides.
     pub pairs: Vec<Pair>,
     /// Models whose fair values are numbers of an indicator, and the timeframe of its bars.
     pub computed: BTreeMap<ModelId, Timeframe>,
@@ -32,15 +32,24 @@ pub struct PortfolioConfig {
     pub benchmark: Option<InstrumentId>,
 }
 
-/// An instrument whose price is the second currency per unit of the first.
+/// What says how much of the second currency a unit of the first costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// The instrument.
-    pub instrument: InstrumentId,
+    /// What says it.
+    pub source: PairSource,
     /// `EUR` of `EUR/USD`.
     pub first: Currency,
     /// `USD` of `EUR/USD`.
     pub second: Currency,
+}
+
+/// Where the rate of a pair comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PairSource {
+    /// The price of an instrument.
+    Mark(InstrumentId),
+    /// It is always this, at so many decimals.
+    Fixed(Price, u8),
 }
 
 /// What risk is measured over.

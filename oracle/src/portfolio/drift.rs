@@ -87,7 +87,7 @@ fn units(
     if mark <= 0 {
         return None;
     }
-    let one = BigInt::from(mark) * contract.multiplier;
-    let worth = rate.worth(one, contract.spec.notional_scale());
+    let one = BigInt::from(mark) * contract.multiplier.mantissa();
+    let worth = rate.worth(one, contract.native_scale());
     fit(&Fraction::of(value, BigInt::from(1)).over(worth).towards_zero())
 }

@@ -55,7 +55,7 @@ impl Holding {
 
     /// *d* at a price.
     fn trade(&mut self, quantity: &BigInt, price: Price) {
-        let amount = quantity * price.0 * self.contract.multiplier;
+        let amount = quantity * price.0 * self.contract.multiplier.mantissa();
         let flat = self.quantity.sign() == Sign::NoSign;
         if flat || quantity.sign() == self.quantity.sign() {
             self.quantity += quantity;
@@ -75,7 +75,7 @@ impl Holding {
 
     /// What one of it cost on average, at the price scale; none if nothing is held.
     pub(super) fn average(&self) -> Option<BigInt> {
-        let held = &self.quantity * self.contract.multiplier;
+        let held = &self.quantity * self.contract.multiplier.mantissa();
         (held != BigInt::ZERO).then(|| Fraction::of(self.basis.clone(), held).rounded())
     }
 }

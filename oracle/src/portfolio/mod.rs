@@ -30,7 +30,7 @@ use market::{
     AccountRecord, Candle, CandleKey, Fill, InstrumentId, InstrumentSpec, ModelId, PortfolioId,
 };
 
-pub use config::{Config, Pair, PortfolioConfig, RiskConfig};
+pub use config::{Config, Pair, PairSource, PortfolioConfig, RiskConfig};
 pub use rows::{
     BaseAmounts, DriftRow, EdgeRow, Measures, PortfolioAmounts, PortfolioRow, PositionRow, RiskRow,
     Unpriced,

@@ -33,7 +33,7 @@ fn row(
     let mark = prices.mark(instrument).map(|mark| mark.price);
     let value = match (quantity, mark) {
         (0, _) => Some(BigInt::ZERO),
-        (_, mark) => mark.map(|mark| &holding.quantity * mark.0 * contract.multiplier),
+        (_, mark) => mark.map(|mark| &holding.quantity * mark.0 * contract.multiplier.mantissa()),
     };
     let rate = prices.rate(contract.quote, prices.config.portfolio(portfolio).currency);
     let unrealised = value.as_ref().map(|value| value - &holding.basis);
@@ -52,21 +52,21 @@ fn row(
             (None, _) => Err(Unpriced::NoMark),
             (Some(_), None) => Err(Unpriced::NoRate),
             (Some(value), Some(rate)) => {
-                in_base_currency(holding, value, rate).ok_or(Unpriced::Overflow)
+                in_base_currency(holding, value, &rate).ok_or(Unpriced::Overflow)
             }
         },
     }
 }
 
 /// The amounts in the base currency; none if one of them, or one in the quote currency, does not fit.
-fn in_base_currency(holding: &Holding, value: BigInt, rate: Rate) -> Option<BaseAmounts> {
+fn in_base_currency(holding: &Holding, value: BigInt, rate: &Rate) -> Option<BaseAmounts> {
     fit(&holding.basis)?;
     fit(&holding.realised)?;
     fit(&holding.fees)?;
     fit(&value)?;
     fit(&(&value - &holding.basis))?;
 
-    let native = holding.contract.spec.notional_scale();
+    let native = holding.contract.native_scale();
     let value = rate.worth(value, native).rounded();
     let basis = rate.worth(holding.basis.clone(), native).rounded();
     let realised = rate.worth(holding.realised.clone(), native).rounded();

@@ -8,7 +8,7 @@ use market::{
 use num_bigint::BigInt;
 
 use super::bigint::Fraction;
-use super::config::Config;
+use super::config::{Config, PairSource};
 
 /// The bars as they show, and what is configured about them.
 #[derive(Clone, Copy, Debug)]
@@ -24,15 +24,16 @@ pub(super) struct Scaled {
     pub(super) scale: u8,
 }
 
-/// How an amount in one currency becomes one in another.
+/// How an amount in one currency becomes one in another: over these pairs, one after the other.
+#[derive(Clone, Debug)]
+pub(super) struct Rate(pub(super) Vec<RateStep>);
+
+/// A pair, its price, and whether amounts are multiplied by it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Rate {
-    /// They are the same.
-    Same,
-    /// Over a pair *C*/*P*.
-    Direct(InstrumentId, Scaled),
-    /// Over a pair *P*/*C*.
-    Inverse(InstrumentId, Scaled),
+pub(super) struct RateStep {
+    pub(super) source: PairSource,
+    pub(super) multiplies: bool,
+    pub(super) price: Scaled,
 }
 
 impl Prices<'_> {
@@ -42,23 +43,60 @@ impl Prices<'_> {
         closes.last_key_value().map(|(_, close)| *close)
     }
 
-    /// The rate from a quote currency to a base currency: that of the first pair of them, whose mark
-    /// has to be above 0.
+    /// The rate from a quote currency to a base currency, over the first of the shortest chains of pairs. All marks on
+    /// it have to be above 0, and products of prices below 2^127.
     pub(super) fn rate(&self, from: Currency, to: Currency) -> Option<Rate> {
+        let mut chains = Vec::new();
+        self.chains(from, to, &mut Vec::new(), &mut chains);
+        let numbers = |chain: &Vec<(usize, bool)>| -> Vec<usize> {
+            chain.iter().map(|(number, _)| *number).collect()
+        };
+        let chain = chains.into_iter().min_by_key(|chain| (chain.len(), numbers(chain)))?;
+        let step = |(number, multiplies): (usize, bool)| {
+            let source = self.config.pairs[number].source;
+            let price = match source {
+                PairSource::Mark(instrument) => {
+                    self.mark(instrument).filter(|mark| mark.price.0 > 0)?
+                }
+                PairSource::Fixed(price, scale) => Scaled { price, scale },
+            };
+            Some(RateStep { source, multiplies, price })
+        };
+        let rate = Rate(chain.into_iter().map(step).collect::<Option<_>>()?);
+        let fits = |multiplies| {
+            let some = rate.0.iter().filter(|step| step.multiplies == multiplies);
+            let product: BigInt = some.map(|step| BigInt::from(step.price.price.0)).product();
+            product.bits() <= 127
+        };
+        (fits(true) && fits(false)).then_some(rate)
+    }
+
+    /// All chains of at most three pairs from one currency to another, by the numbers of pairs and whether each is
+    /// read as it is written.
+    fn chains(
+        &self,
+        from: Currency,
+        to: Currency,
+        before: &mut Vec<(usize, bool)>,
+        chains: &mut Vec<Vec<(usize, bool)>>,
+    ) {
         if from == to {
-            return Some(Rate::Same);
+            chains.push(before.clone());
         }
-        let direct = |first, second| (first, second) == (from, to);
-        let pair = self
-            .config
-            .pairs
-            .iter()
-            .find(|pair| direct(pair.first, pair.second) || direct(pair.second, pair.first))?;
-        let mark = self.mark(pair.instrument).filter(|mark| mark.price.0 > 0)?;
-        Some(match direct(pair.first, pair.second) {
-            true => Rate::Direct(pair.instrument, mark),
-            false => Rate::Inverse(pair.instrument, mark),
-        })
+        if before.len() == 3 {
+            return;
+        }
+        for (number, pair) in self.config.pairs.iter().enumerate() {
+            for (one, other, multiplies) in
+                [(pair.first, pair.second, true), (pair.second, pair.first, false)]
+            {
+                if one == from {
+                    before.push((number, multiplies));
+                    self.chains(other, to, before, chains);
+                    before.pop();
+                }
+            }
+        }
     }
 
     /// The closes of the closed bars that risk looks at, by when they open.
@@ -92,23 +130,20 @@ impl Prices<'_> {
 
 impl Rate {
     /// What an amount at a scale is worth in the other currency, at [`MONEY_SCALE`].
-    pub(super) fn worth(self, amount: BigInt, scale: u8) -> Fraction {
-        let (scale, money) = (i32::from(scale), i32::from(MONEY_SCALE));
-        match self {
-            Rate::Same => Fraction::of(amount, BigInt::from(1)).times_ten_to(money - scale),
-            Rate::Direct(_, mark) => Fraction::of(amount * mark.price.0, BigInt::from(1))
-                .times_ten_to(money - scale - i32::from(mark.scale)),
-            Rate::Inverse(_, mark) => Fraction::of(amount, BigInt::from(mark.price.0))
-                .times_ten_to(i32::from(mark.scale) + money - scale),
+    pub(super) fn worth(&self, amount: BigInt, scale: u8) -> Fraction {
+        let mut worth = Fraction::of(amount, BigInt::from(1));
+        let mut power = i32::from(MONEY_SCALE) - i32::from(scale);
+        for step in &self.0 {
+            let Scaled { price, scale } = step.price;
+            if step.multiplies {
+                worth.above *= price.0;
+                power -= i32::from(scale);
+            } else {
+                worth.below *= price.0;
+                power += i32::from(scale);
+            }
         }
-    }
-
-    /// The pair that it goes over, if it goes over one.
-    pub(super) fn pair(self) -> Option<InstrumentId> {
-        match self {
-            Rate::Same => None,
-            Rate::Direct(pair, _) | Rate::Inverse(pair, _) => Some(pair),
-        }
+        worth.times_ten_to(power)
     }
 }
 

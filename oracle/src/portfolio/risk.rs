@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use market::{EventTime, InstrumentId, PortfolioId};
 
-use super::config::RiskConfig;
+use super::config::{PairSource, RiskConfig};
 use super::normal::quantile;
 use super::of_portfolio;
-use super::prices::{Prices, Rate, Scaled};
+use super::prices::{Prices, Rate, RateStep, Scaled};
 use super::rows::{Measures, PositionRow, RiskRow};
 
 /// A row for every portfolio with an open position.
@@ -108,9 +108,14 @@ struct Held {
     quantity: f64,
     closes: Closes,
     multiplier: f64,
-    rate: Rate,
-    /// Those of the pair that the rate goes over.
-    pair: Option<Closes>,
+    /// What each step of the rate multiplies by, or divides by.
+    rates: Vec<(bool, StepRate)>,
+}
+
+/// The rate of a step.
+enum StepRate {
+    Pair(Closes),
+    Fixed(f64),
 }
 
 impl Held {
@@ -120,28 +125,35 @@ impl Held {
         row: &PositionRow,
         rate: Rate,
     ) -> Option<Held> {
+        let multiplier = row.contract.multiplier;
         let units = 10_f64.powi(i32::from(row.contract.spec.quantity_scale));
-        let pair = match rate.pair() {
-            Some(pair) => Some(Closes::known_of_pair(prices, pair)?),
-            None => None,
+        let step = |step: &RateStep| {
+            let rate = match step.source {
+                PairSource::Mark(pair) => StepRate::Pair(Closes::known_of_pair(prices, pair)?),
+                PairSource::Fixed(..) => StepRate::Fixed(step.price.number()),
+            };
+            Some((step.multiplies, rate))
         };
+        let rates = rate.0.iter().map(step).collect::<Option<_>>()?;
         Some(Held {
             quantity: row.quantity as f64 / units,
             closes: Closes::known(prices, instrument)?,
-            multiplier: f64::from(row.contract.multiplier),
-            rate,
-            pair,
+            multiplier: f64::from(multiplier.mantissa())
+                / 10_f64.powi(i32::from(multiplier.scale())),
+            rates,
         })
     }
 
     fn value(&self, time: EventTime) -> f64 {
-        let native = self.quantity * self.closes.at(time) * self.multiplier;
-        let pair = self.pair.as_ref().map_or(1.0, |pair| pair.at(time));
-        match self.rate {
-            Rate::Same => native,
-            Rate::Direct(..) => native * pair,
-            Rate::Inverse(..) => native / pair,
+        let mut value = self.quantity * self.closes.at(time) * self.multiplier;
+        for (multiplies, rate) in &self.rates {
+            let rate = match rate {
+                StepRate::Pair(closes) => closes.at(time),
+                StepRate::Fixed(rate) => *rate,
+            };
+            value = if *multiplies { value * rate } else { value / rate };
         }
+        value
     }
 }
 

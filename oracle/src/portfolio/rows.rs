@@ -66,7 +66,7 @@ pub struct PortfolioRow {
     pub open: u64,
     /// How many of its positions, open or flat, are left out of the amounts.
     pub unpriced: u64,
-    /// Its amounts; none if one of them does not fit 128 bits.
+    /// Its amounts; none if one of them does not fit 128 bits, or if none of its positions is priced.
     pub amounts: Option<PortfolioAmounts>,
 }
 

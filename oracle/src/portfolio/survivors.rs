@@ -19,11 +19,20 @@ pub(super) struct Sayings {
     busted: bool,
 }
 
-/// The surviving fills, in the order of (time, id) within a portfolio.
+/// The surviving fills, in the order of (time, sequence, origin) within a portfolio.
 pub(super) fn fills(records: &[AccountRecord]) -> Vec<Fill> {
-    let mut fills: Vec<Fill> = by_fill(records).values().filter_map(Sayings::survivor).collect();
-    fills.sort_by_key(|fill| (fill.name.portfolio, fill.time, fill.name.id));
-    fills
+    let all = by_fill(records);
+    let mut fills: Vec<(u64, Origin, Fill)> = all
+        .values()
+        .filter_map(|sayings| {
+            let (origin, first) = sayings.fills.first()?;
+            Some((first.sequence, *origin, sayings.survivor()?))
+        })
+        .collect();
+    fills.sort_by_key(|(sequence, origin, fill)| {
+        (fill.name.portfolio, fill.time, *sequence, *origin)
+    });
+    fills.into_iter().map(|(_, _, fill)| fill).collect()
 }
 
 /// The targets that count, without those taken back.

@@ -34,6 +34,9 @@ pub(super) fn amounts(
     positions: &BTreeMap<InstrumentId, &PositionRow>,
 ) -> Option<PortfolioAmounts> {
     let priced: Vec<BaseAmounts> = positions.values().filter_map(|row| row.base.ok()).collect();
+    if priced.is_empty() && !positions.is_empty() {
+        return None;
+    }
     let sum = |part: fn(&BaseAmounts) -> BigInt| priced.iter().map(part).sum::<BigInt>();
     let realised = sum(|p| p.realised.into());
     let unrealised = sum(|p| p.unrealised.into());

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use connectors::codecs::CODECS;
 use toml::Value;
 
-use dataflows::config::{RawConfig, RawInstrument, RawSource, toml_or_text};
+use dataflows::config::{RawAmount, RawConfig, RawInstrument, RawSource, toml_or_text};
 
 /// How to read the files. Columns are names of the header, numbers from 1, or dotted JSON paths.
 #[derive(Args)]
@@ -36,6 +36,9 @@ pub(super) struct Mapping {
     /// the codec knows, else false].
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     contiguous_ids: Option<bool>,
+    /// How long the venue goes on until it uses ids again: forever, day, session or week [default: forever].
+    #[arg(long)]
+    id_period: Option<String>,
     /// csv or jsonl [default: by the file's ending].
     #[arg(long)]
     format: Option<String>,
@@ -69,7 +72,8 @@ pub(super) struct Mapping {
     /// Column of the symbol, for a template.
     #[arg(long)]
     symbol: Option<String>,
-    /// Column of the trade id; without it every row is a trade of its own.
+    /// Column of the trade id, or up to three joined by commas that are one together; without it every row is a
+    /// trade of its own.
     #[arg(long)]
     id: Option<String>,
     /// Column of the venue's sequence.
@@ -110,6 +114,7 @@ impl Mapping {
         for (key, text) in [
             ("instrument", self.instrument.clone()),
             ("id_scope", self.id_scope.clone()),
+            ("id_period", self.id_period.clone()),
             ("format", self.format.clone()),
         ] {
             rest.extend(text.map(|text| (key.to_owned(), Value::from(text))));
@@ -138,7 +143,8 @@ impl Mapping {
                 size_decimals: market::InstrumentSpec::DEFAULT.quantity_scale,
                 calendar: None,
                 quote: String::new(),
-                multiplier: 1,
+                multiplier: RawAmount::Whole(1),
+                inverse: None,
                 negative_prices: true,
             });
         }
@@ -159,7 +165,6 @@ impl Mapping {
             ("price", self.price.clone().or_else(|| Some("price".to_owned()))),
             ("size", self.size.clone().or_else(|| Some("size".to_owned()))),
             ("symbol", self.symbol.clone()),
-            ("id", self.id.clone()),
             ("sequence", self.sequence.clone()),
             ("side", self.side.clone()),
             ("maker", self.maker.clone()),
@@ -170,7 +175,9 @@ impl Mapping {
         let columns = columns.into_iter().filter_map(|(field, column)| {
             column.map(|column| (field.to_owned(), Value::from(column)))
         });
-        rest.insert("columns".to_owned(), Value::Table(columns.collect()));
+        let mut columns: toml::Table = columns.collect();
+        columns.extend(self.id.as_deref().map(|id| ("id".to_owned(), id_columns(id))));
+        rest.insert("columns".to_owned(), Value::Table(columns));
 
         let mut units = toml::Table::new();
         units.insert("time".to_owned(), Value::from(self.time_unit.as_str()));
@@ -186,6 +193,14 @@ impl Mapping {
             filter.insert("equals".to_owned(), Value::from(text));
             rest.insert("where".to_owned(), Value::Table(filter));
         }
+    }
+}
+
+/// A column, or several.
+fn id_columns(text: &str) -> Value {
+    match text.contains(',') {
+        true => Value::Array(text.split(',').map(Value::from).collect()),
+        false => Value::from(text),
     }
 }
 

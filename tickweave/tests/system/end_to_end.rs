@@ -9,6 +9,8 @@ mod as_of;
 mod cancelled;
 mod copies;
 mod file_order;
+mod fills;
+mod ids;
 mod live;
 mod posted;
 mod refused;
@@ -16,6 +18,7 @@ mod replays;
 mod restated;
 mod restored;
 mod signals;
+mod valued;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -25,7 +25,7 @@ fn catalog() -> Arc<Catalog> {
     };
     let futures = InstrumentRule {
         pattern: "fut:*".to_owned(),
-        multiplier: 50,
+        multiplier: 50.into(),
         negative_prices: true,
         ..us.clone()
     };

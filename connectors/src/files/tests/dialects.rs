@@ -1,7 +1,7 @@
 //! What feeds write, and what it means.
 
 use crate::source::Place;
-use market::{IdScope, InputEvent, InstrumentId, TradeId, Updates};
+use market::{Event, IdScope, InputEvent, InstrumentId, TradeId, Updates};
 
 use super::*;
 
@@ -119,6 +119,90 @@ fn other_dialects() {
         describe(&rows_of("barter.ndjson", nested.as_bytes(), &config)),
         ["2 2025-03-25T23:07:00.715Z 87232 0.00012 sell"]
     );
+}
+
+#[test]
+fn ids_of_several_columns() {
+    let csv = "kind,venue,id,of,time,price,size
+trade,11,1,,2024-05-01T14:00:00Z,11.70,15
+trade,12,1,,2024-05-01T14:00:00Z,11.72,50
+trade,1,21,,2024-05-01T14:00:01Z,11.71,5
+correct,12,2,1,2024-05-01T14:00:00Z,11.71,50
+cancel,11,1,,,,
+trade,,1,,2024-05-01T14:00:02Z,11.71,5
+";
+    let config = json!({
+        "instrument": "us:A",
+        "columns": {
+            "kind": "kind", "id": ["venue", "id"], "of": "of", "time": "time", "price": "price", "size": "size",
+        },
+    });
+    let rows = rows_of("tape.csv", csv.as_bytes(), &config);
+    let id = |venue, number| TradeId::of_parts(&[venue, number]);
+    let ids: Vec<_> = rows
+        .iter()
+        .filter_map(|row| match &row.event {
+            Ok(InputEvent::Market(Event::New(trade))) => Some((None, Some(trade.id))),
+            Ok(InputEvent::Market(Event::Correct { of, with })) => {
+                Some((Some(of.id), Some(with.id)))
+            }
+            Ok(InputEvent::Market(Event::Cancel { of, .. })) => Some((Some(of.id), None)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            (None, Some(id("11", "1"))),
+            (None, Some(id("12", "1"))),
+            (None, Some(id("1", "21"))),
+            (Some(id("12", "1")), Some(id("12", "2"))),
+            (Some(id("11", "1")), None),
+        ]
+    );
+    assert_ne!(id("11", "1"), id("1", "11"));
+    let refused = rows.last().and_then(|row| row.event.as_ref().err()).unwrap();
+    assert!(refused.detail.contains("column \"venue\" is empty"), "{refused:?}");
+}
+
+#[test]
+fn ids_that_begin_anew_every_day() {
+    let csv = "kind,id,of,time,price,size
+trade,1,,2026-01-05T23:59:59Z,100,1
+trade,1,,2026-01-06T00:00:00Z,101,1
+correct,1,,2026-01-06T00:00:00Z,102,1
+cancel,1,,2026-01-06T12:00:00Z,,
+cancel,1,,,,
+";
+    let mut config = json!({
+        "instrument": "x:A",
+        "columns": {"kind": "kind", "id": "id", "of": "of", "time": "time", "price": "price", "size": "size"},
+        "id_period": "day",
+    });
+    let rows = rows_of("daily.csv", csv.as_bytes(), &config);
+    let id = |day| TradeId::of_parts(&[day, "1"]);
+    let (first, second) = (trade(&rows[0]), trade(&rows[1]));
+    assert_eq!((first.id, second.id), (id("2026-01-05"), id("2026-01-06")));
+    assert_eq!((first.sequence, first.is_positional), (1, false), "ordered as its source numbers");
+    let named: Vec<_> = rows[2..4]
+        .iter()
+        .map(|row| match &row.event {
+            Ok(InputEvent::Market(Event::Correct { of, with })) => (of.id, Some(with.id)),
+            Ok(InputEvent::Market(Event::Cancel { of, .. })) => (of.id, None),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(named, [(second.id, Some(second.id)), (second.id, None)]);
+    assert!(rows[4].event.is_err(), "a cancel without time is of no period");
+    for (period, same) in [("week", true), ("forever", true), ("session", true)] {
+        config["id_period"] = json!(period);
+        let rows = rows_of("daily.csv", csv.as_bytes(), &config);
+        // UTC is one session for ever.
+        assert_eq!(trade(&rows[0]).id == trade(&rows[1]).id, same, "{period}");
+    }
+    config["id_period"] = json!("month");
+    let error = build(std::path::Path::new("."), with_path(&config, "daily.csv")).err().unwrap();
+    assert!(error.to_string().contains("`month`"), "{error}");
 }
 
 #[test]

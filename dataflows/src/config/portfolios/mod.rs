@@ -6,11 +6,12 @@ mod raw;
 mod tests;
 
 use market::{
-    Catalog, Currency, InstrumentId, InstrumentSpec, MONEY_SCALE, ModelId, PortfolioId, Timeframe,
-    decimal,
+    Catalog, Currency, InstrumentId, MONEY_SCALE, ModelId, PortfolioId, Price, Timeframe, decimal,
 };
 use operators::indicators::IndicatorsConfig;
-use operators::portfolio::{Account, ComputedFair, Confidence, Pair, PortfolioConfig, RiskConfig};
+use operators::portfolio::{
+    Account, ComputedFair, Confidence, Pair, PortfolioConfig, RateSource, RiskConfig,
+};
 
 use super::ConfigError;
 use super::rules::find_number;
@@ -25,8 +26,9 @@ pub struct Portfolios {
     pub currency: Currency,
     /// The portfolios that are, in the order of the configuration.
     pub known: Vec<Portfolio>,
-    /// What says how much one currency is worth in another; at most one of two currencies.
-    pub rates: Vec<Rate>,
+    /// What says how much one currency is worth in another; at most one of two currencies. Those of hundredths come
+    /// last.
+    pub rates: Vec<Pair>,
     /// What risk is measured over.
     pub risk: Risk,
     /// The models whose fair values are numbers of an indicator.
@@ -44,19 +46,6 @@ pub struct Portfolio {
     pub capital: i128,
     /// What its changes are compared with.
     pub benchmark: Option<InstrumentId>,
-}
-
-/// An instrument whose price says how much of the second currency one of the first costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// `EUR` of `EUR/USD`.
-    pub first: Currency,
-    /// `USD` of `EUR/USD`.
-    pub second: Currency,
-    /// The instrument.
-    pub instrument: InstrumentId,
-    /// Its scales.
-    pub spec: InstrumentSpec,
 }
 
 /// What risk is measured over.
@@ -85,6 +74,10 @@ pub struct Computed {
 
 /// At most so many rates: each is looked for among all.
 const RATES_MAX: usize = 256;
+
+/// Currencies in which prices are told in hundredths, unless a rate of theirs is configured: pence of London, cents of
+/// Johannesburg, agorot of Tel Aviv.
+const HUNDREDTHS: [(&str, &str); 3] = [("GBP", "GBX"), ("ZAR", "ZAC"), ("ILS", "ILA")];
 
 /// What a configuration says of accounts, as written.
 pub(super) struct Written {
@@ -135,6 +128,17 @@ impl Written {
             let rate = rate(&raw, &rates, catalog).map_err(ConfigError::at(place))?;
             rates.push(rate);
         }
+        let hundredths = HUNDREDTHS.iter().filter_map(|(whole, part)| {
+            let (base, quote) = (Currency::of(whole)?, Currency::of(part)?);
+            let source = RateSource::Fixed { price: Price(100), scale: 0 };
+            (!rates.iter().any(|rate| rate.is_of(base, quote))).then_some(Pair {
+                base,
+                quote,
+                source,
+            })
+        });
+        let hundredths: Vec<_> = hundredths.collect();
+        rates.extend(hundredths);
         let risk = risk(self.risk, timeframes)?;
         let mut computed = Vec::with_capacity(self.fair.len());
         for (index, raw) in self.fair.into_iter().enumerate() {
@@ -158,12 +162,6 @@ impl Portfolios {
             let Portfolio { id, currency, capital, benchmark } = *one;
             (id, Account { currency, capital, benchmark })
         };
-        let pair = |rate: &Rate| Pair {
-            base: rate.first,
-            quote: rate.second,
-            instrument: rate.instrument,
-            spec: rate.spec,
-        };
         let computed = |fair: &Computed| ComputedFair {
             model: fair.model,
             indicator: fair.indicator,
@@ -175,7 +173,7 @@ impl Portfolios {
             base,
             default_currency: self.currency,
             accounts: self.known.iter().map(account).collect(),
-            pairs: self.rates.iter().map(pair).collect(),
+            pairs: self.rates.clone(),
             risk: RiskConfig { timeframe, bars, confidence },
             computed: self.computed.iter().map(computed).collect(),
         }
@@ -204,11 +202,7 @@ fn currency(name: &str) -> Result<Currency, String> {
 const CAPITAL_LIMIT: i128 = 1 << 96;
 
 fn capital(amount: &RawAmount) -> Result<i128, String> {
-    let text = match amount {
-        RawAmount::Whole(number) => number.to_string(),
-        RawAmount::Decimal(number) => number.to_string(),
-        RawAmount::Text(text) => text.clone(),
-    };
+    let text = amount.to_string();
     match decimal::parse_wide(&text, MONEY_SCALE) {
         Some(capital) if (0..CAPITAL_LIMIT).contains(&capital) => Ok(capital),
         Some(capital) if capital < 0 => Err(format!("capital = {text} is below 0")),
@@ -217,27 +211,48 @@ fn capital(amount: &RawAmount) -> Result<i128, String> {
     }
 }
 
-fn rate(raw: &RawRate, others: &[Rate], catalog: &Catalog) -> Result<Rate, String> {
+fn rate(raw: &RawRate, others: &[Pair], catalog: &Catalog) -> Result<Pair, String> {
     let pair = raw.pair.split_once('/').and_then(|(first, second)| {
         Some((Currency::of(first)?, Currency::of(second)?))
             .filter(|(first, second)| first != second)
     });
-    let (first, second) =
-        pair.ok_or("is not a pair of two currencies such as EUR/USD".to_owned())?;
-    let same =
-        |other: &&Rate| [(first, second), (second, first)].contains(&(other.first, other.second));
-    if let Some(other) = others.iter().find(same) {
-        let (a, b) = (other.first, other.second);
+    let (base, quote) = pair.ok_or("is not a pair of two currencies such as EUR/USD".to_owned())?;
+    if let Some(other) = others.iter().find(|other| other.is_of(base, quote)) {
+        let (a, b) = (other.base, other.quote);
         return Err(format!("{a}/{b} says already what these currencies are worth in each other"));
     }
-    let instrument = catalog.resolve(&raw.instrument).map_err(|error| error.to_string())?;
-    if !instrument.quote.is_empty() && *instrument.quote != *second.to_string() {
-        let (name, quote) = (&instrument.name, &instrument.quote);
+    let source = match (&raw.instrument, &raw.fixed) {
+        (Some(name), None) => of_instrument(name, quote, catalog)?,
+        (None, Some(amount)) => fixed(amount)?,
+        _ => return Err("needs either `instrument`, whose price it is, or `fixed`".to_owned()),
+    };
+    Ok(Pair { base, quote, source })
+}
+
+fn of_instrument(name: &str, quote: Currency, catalog: &Catalog) -> Result<RateSource, String> {
+    let instrument = catalog.resolve(name).map_err(|error| error.to_string())?;
+    if !instrument.quote.is_empty() && *instrument.quote != *quote.to_string() {
+        let (name, own) = (&instrument.name, &instrument.quote);
         return Err(format!(
-            "prices of {name} are in {quote} by its [[instrument]], and those of the pair in {second}"
+            "prices of {name} are in {own} by its [[instrument]], and those of the pair in {quote}"
         ));
     }
-    Ok(Rate { first, second, instrument: instrument.id, spec: instrument.spec })
+    Ok(RateSource::Mark { instrument: instrument.id, spec: instrument.spec })
+}
+
+fn fixed(amount: &RawAmount) -> Result<RateSource, String> {
+    const SCALE: u8 = 9;
+    let text = amount.to_string();
+    let price = decimal::parse(&text, SCALE)
+        .map_err(|why| format!("fixed = {text} {why}; it has at most {SCALE} decimals"))?;
+    if price <= 0 {
+        return Err(format!("fixed = {text} is not above 0"));
+    }
+    let (mut price, mut scale) = (price, SCALE);
+    while scale > 0 && price % 10 == 0 {
+        (price, scale) = (price / 10, scale - 1);
+    }
+    Ok(RateSource::Fixed { price: Price(price), scale })
 }
 
 fn risk(raw: RawRisk, timeframes: &[Timeframe]) -> Result<Risk, ConfigError> {

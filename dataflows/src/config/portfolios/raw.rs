@@ -1,5 +1,7 @@
 //! What is written of accounts.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// `[[portfolio]]`.
@@ -45,8 +47,12 @@ pub struct RawPortfolios {
 pub struct RawRate {
     /// `EUR/USD`: how many of the second one of the first costs.
     pub pair: String,
-    /// The instrument whose price that is.
-    pub instrument: String,
+    /// The instrument whose price that is. Default: none, it is `fixed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instrument: Option<String>,
+    /// The rate itself, if no instrument has it, such as 100 for `GBP/GBX`. Default: none, it is that of `instrument`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<RawAmount>,
 }
 
 /// `[risk]`.
@@ -75,6 +81,16 @@ pub struct RawFair {
     pub output: Option<String>,
     /// One of the job's timeframes.
     pub timeframe: String,
+}
+
+impl fmt::Display for RawAmount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RawAmount::Whole(number) => number.fmt(f),
+            RawAmount::Decimal(number) => number.fmt(f),
+            RawAmount::Text(text) => f.write_str(text),
+        }
+    }
 }
 
 impl Default for RawPortfolios {

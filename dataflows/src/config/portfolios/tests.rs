@@ -15,7 +15,7 @@ fn check(text: &str) -> Result<Config, String> {
 fn without_a_word_everything_has_a_default() {
     let portfolios = check("").unwrap().portfolios;
     assert_eq!(portfolios.currency.to_string(), "USD");
-    assert!(portfolios.known.is_empty() && portfolios.rates.is_empty());
+    assert!(portfolios.known.is_empty() && portfolios.rates.len() == 3, "those of hundredths");
     let Risk { timeframe, bars, confidence } = portfolios.risk;
     assert_eq!((timeframe.to_string().as_str(), bars, confidence), ("1h", 250, Confidence::P95));
 }
@@ -37,6 +37,10 @@ const ALL: &str = r#"
     [[rate]]
     pair = "EUR/USD"
     instrument = "fx:EURUSD"
+
+    [[rate]]
+    pair = "EUR/DKK"
+    fixed = 7.46038
 
     [risk]
     timeframe = "1m"
@@ -71,9 +75,12 @@ fn everything_that_can_be_said() {
     assert_eq!(portfolios.known, [p1, p2]);
     let (first, second) = (currency("EUR"), currency("USD"));
     let instrument = InstrumentId::of("fx:EURUSD");
-    let [rate] = portfolios.rates[..] else { panic!("{:?}", portfolios.rates) };
-    assert_eq!((rate.first, rate.second, rate.instrument), (first, second, instrument));
-    assert_eq!(rate.spec.price_scale, 5);
+    let [rate, peg, pence, ..] = portfolios.rates[..] else { panic!("{:?}", portfolios.rates) };
+    assert_eq!((rate.base, rate.quote), (first, second));
+    let RateSource::Mark { instrument: read, spec } = rate.source else { panic!("{rate:?}") };
+    assert_eq!((read, spec.price_scale), (instrument, 5));
+    let fixed = |price, scale| RateSource::Fixed { price: Price(price), scale };
+    assert_eq!((peg.source, pence.source), (fixed(746_038, 5), fixed(100, 0)));
     let timeframe = "1h".parse().unwrap();
     let model = ModelId::of("mean");
     assert_eq!(portfolios.computed, [Computed { model, indicator: 1, output: 1, timeframe }]);
@@ -111,6 +118,15 @@ fn what_is_wrong_says_where_and_what_is_possible() {
             "[limits]\nportfolios = 0\n[[portfolio]]\nname = \"a\"",
             "more than the 0 that `limits.portfolios`",
         ),
+        (
+            "[[rate]]\npair = \"GBP/GBX\"",
+            "needs either `instrument`, whose price it is, or `fixed`",
+        ),
+        (&format!("{rate}fixed = 1"), "needs either `instrument`"),
+        ("[[rate]]\npair = \"GBP/GBX\"\nfixed = 0", "fixed = 0 is not above 0"),
+        ("[[rate]]\npair = \"GBP/GBX\"\nfixed = \"1e-10\"", "fixed = 1e-10 "),
+        ("[[instrument]]\npattern = \"x\"\nmultiplier = 0", "a multiplier of 0"),
+        ("[[instrument]]\npattern = \"x\"\nmultiplier = 1e-10", "has at most 9 decimals"),
         (&rate.replace("/", "-"), "rate[0] (pair `EUR-USD`): is not a pair"),
         (&rate.replace("EUR", "USD"), "is not a pair of two currencies"),
         (&format!("{rate}{again}"), "rate[1] (pair `USD/EUR`): EUR/USD says already"),

@@ -22,7 +22,7 @@ fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
     let contract = Contract {
         spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(0) },
         quote: Currency::of("USD").unwrap(),
-        multiplier: 1,
+        multiplier: market::Multiplier::ONE,
     };
     let (time, name) = (EventTime(7), FillRef { portfolio: p1, id: TradeId::Number(1) });
     let (price, quantity) = (Price(18_150), -10);

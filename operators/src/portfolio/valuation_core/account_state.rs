@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use market::{InstrumentId, PortfolioId, Price};
 
-use super::{Holding, Rows, rate};
+use super::{Holding, Rows};
 use crate::arrange::Update;
 use crate::heap;
 use crate::portfolio::config::{Account, Route};
@@ -33,8 +33,11 @@ struct Row {
     instrument: InstrumentId,
     /// None if there is no such line any more; its place waits for it to come back.
     line: Option<PortfolioLine>,
-    route: Route,
+    /// None if there is no rate for it.
+    route: Option<Route>,
     mark: Option<Price>,
+    /// Of the steps of its route.
+    pair_marks: Vec<Option<Price>>,
     rate: Option<Rate>,
     stale: Stale,
     /// As it was last put out, and so is the next.
@@ -77,8 +80,9 @@ impl AccountState {
             self.lines.push(Row {
                 instrument,
                 line: None,
-                route: Route::Missing,
+                route: None,
                 mark: None,
+                pair_marks: Vec::new(),
                 rate: None,
                 stale: Stale::Nothing,
                 position: None,
@@ -114,22 +118,30 @@ impl AccountState {
         mark: Option<Price>,
     ) -> bool {
         let row = &mut self.lines[place];
-        if !matches!(row.route, Route::Through { instrument, .. } if instrument == pair) {
+        let Some(route) = &row.route else { return false };
+        let mut is_on_route = false;
+        for (step, known) in route.iter().zip(&mut row.pair_marks) {
+            if step.pair() == Some(pair) {
+                (*known, is_on_route) = (mark, true);
+            }
+        }
+        if !is_on_route {
             return false;
         }
-        row.rate = rate(row.route, mark);
+        row.rate = Rate::of(route, &row.pair_marks);
         row.stale = Stale::All;
         row.line.is_some() && !std::mem::replace(&mut self.dirty, true)
     }
 
-    /// Sets the FX route of the line at this place, whose rate is none until its pair has a mark; returns whether
+    /// Sets the FX route of the line at this place, whose rate is none until its pairs have marks; returns whether
     /// that is new.
-    pub(super) fn set_route(&mut self, place: usize, route: Route) -> bool {
+    pub(super) fn set_route(&mut self, place: usize, route: Option<&Route>) -> bool {
         let row = &mut self.lines[place];
-        let is_new = row.route != route;
+        let is_new = row.route.as_ref() != route;
         if is_new {
-            row.route = route;
-            row.rate = rate(route, None);
+            row.pair_marks = vec![None; route.map_or(0, |route| route.len())];
+            row.rate = route.and_then(|route| Rate::of(route, &row.pair_marks));
+            row.route = route.cloned();
             row.stale = Stale::All;
         }
         is_new

@@ -20,9 +20,8 @@ use std::sync::Arc;
 use market::{Contract, InstrumentId, PortfolioId, Price};
 use serde::{Deserialize, Serialize};
 
-use super::config::{PortfolioConfig, Route};
+use super::config::{PortfolioConfig, RouteStep, Routes};
 use super::fills::PortfolioLine;
-use super::money::Rate;
 use super::row::{Drift, Portfolio, Position, PositionKey};
 use crate::arrange::Update;
 use crate::heap;
@@ -41,6 +40,7 @@ pub(super) type MarkChange = (InstrumentId, Option<Price>);
 /// keep and look up every mark.
 pub(super) struct Valuation {
     config: Arc<PortfolioConfig>,
+    routes: Routes,
     accounts: Vec<AccountState>,
     numbers: HashMap<PortfolioId, usize>,
     quotes: HashMap<InstrumentId, Quote>,
@@ -89,7 +89,15 @@ impl Valuation {
     /// A valuation without portfolios.
     pub(super) fn new(config: Arc<PortfolioConfig>) -> Valuation {
         let (accounts, dirty) = (Vec::new(), Vec::new());
-        Valuation { config, accounts, numbers: HashMap::new(), quotes: HashMap::new(), dirty }
+        let routes = Routes::new(Arc::clone(&config));
+        Valuation {
+            config,
+            routes,
+            accounts,
+            numbers: HashMap::new(),
+            quotes: HashMap::new(),
+            dirty,
+        }
     }
 
     /// Applies what a round changed; puts out at its time what differs from what was put out before. Of two
@@ -150,12 +158,14 @@ impl Valuation {
             account.set_mark(at, quote.mark);
         }
         let Some(line) = line else { return };
-        let route = self.config.route(portfolio, line.contract.quote);
-        let is_new = account.set_route(at, route);
-        if let (true, Route::Through { instrument: pair, .. }) = (is_new, route) {
-            let quote = self.quotes.entry(pair).or_default();
-            quote.converted_lines.push(place);
-            account.set_pair(at, pair, quote.mark);
+        let route = self.routes.of(portfolio, line.contract.quote);
+        if account.set_route(at, route) {
+            for pair in route.into_iter().flat_map(|route| route.iter()).filter_map(RouteStep::pair)
+            {
+                let quote = self.quotes.entry(pair).or_default();
+                quote.converted_lines.push(place);
+                account.set_pair(at, pair, quote.mark);
+            }
         }
     }
 
@@ -168,14 +178,5 @@ impl Valuation {
                 *new.insert(self.accounts.len() - 1)
             }
         }
-    }
-}
-
-/// The rate of a route through a pair with this mark.
-fn rate(route: Route, pair: Option<Price>) -> Option<Rate> {
-    match route {
-        Route::Same => Some(Rate::Same),
-        Route::Through { direction, scale, .. } => direction.rate(pair, scale),
-        Route::Missing => None,
     }
 }

@@ -7,7 +7,8 @@ use market::{CalendarId, Currency, InstrumentSpec, Timeframe};
 use proptest::prelude::*;
 
 use super::*;
-use crate::portfolio::config::{Account, Confidence, Pair, RiskConfig};
+use crate::portfolio::config::{Account, Confidence, Pair, RateSource, RiskConfig};
+use crate::portfolio::money::Rate;
 use crate::portfolio::position_history::Held;
 use crate::portfolio::totals::{Share, Sums};
 
@@ -49,8 +50,10 @@ fn config() -> Arc<PortfolioConfig> {
         pairs: vec![Pair {
             base: eur,
             quote: usd,
-            instrument: InstrumentId(PAIR),
-            spec: InstrumentSpec { price_scale: 2, ..InstrumentSpec::DEFAULT },
+            source: RateSource::Mark {
+                instrument: InstrumentId(PAIR),
+                spec: InstrumentSpec { price_scale: 2, ..InstrumentSpec::DEFAULT },
+            },
         }],
         risk: RiskConfig { timeframe: Timeframe::MINUTE, bars: 3, confidence: Confidence::P95 },
         computed: Vec::new(),
@@ -65,7 +68,7 @@ fn contract(instrument: u64) -> Contract {
         quantity_scale: instrument as u8,
         calendar: CalendarId(0),
     };
-    Contract { spec, quote, multiplier: 1 + instrument as u32 }
+    Contract { spec, quote, multiplier: (1 + instrument as u32).into() }
 }
 
 fn amounts() -> impl Strategy<Value = i128> {
@@ -110,11 +113,11 @@ fn anew(
     let mut tables = Tables::default();
     for portfolio in (0..3).map(PortfolioId) {
         let of_portfolio = || lines.iter().filter(|(key, _)| key.portfolio == portfolio);
-        let rate_of = |line: &PortfolioLine| match config.route(portfolio, line.contract.quote) {
-            route @ Route::Through { instrument, .. } => {
-                rate(route, marks.get(&instrument).copied())
-            }
-            route => rate(route, None),
+        let base = config.account(portfolio).currency;
+        let rate_of = |line: &PortfolioLine| {
+            let route = config.route(line.contract.quote, base)?;
+            let mark = |step: &RouteStep| marks.get(&step.pair()?).copied();
+            Rate::of(&route, &route.iter().map(mark).collect::<Vec<_>>())
         };
         let mut sums = Sums::default();
         for (key, line) in of_portfolio() {

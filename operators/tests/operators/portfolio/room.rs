@@ -71,7 +71,7 @@ fn marks_that_move_for_ever_take_no_more_room() {
                 let contract = market::Contract {
                     spec: InstrumentSpec::DEFAULT,
                     quote: Currency::of("USD").unwrap(),
-                    multiplier: 1,
+                    multiplier: market::Multiplier::ONE,
                 };
                 let held = Held { quantity: 5, fills: 1, basis: 3, realised: 0, fees: 0 };
                 let portfolio = PortfolioId(number % 4);

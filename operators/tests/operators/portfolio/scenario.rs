@@ -9,7 +9,7 @@ use market::{
 };
 use operators::portfolio::PositionKey;
 use oracle::portfolio::commits::CommitInput;
-use oracle::portfolio::{Config, Pair, PortfolioConfig, RiskConfig};
+use oracle::portfolio::{Config, Pair, PairSource, PortfolioConfig, RiskConfig};
 
 use super::stage::{Manner, Rows, Script, play};
 
@@ -57,7 +57,7 @@ impl Scenario {
     pub(super) fn pair(mut self, first: &str, second: &str) -> Scenario {
         let instrument = InstrumentId::of(&format!("{first}/{second}"));
         let (first, second) = (currency(first), currency(second));
-        self.script.config.pairs.push(Pair { instrument, first, second });
+        self.script.config.pairs.push(Pair { source: PairSource::Mark(instrument), first, second });
         self
     }
 
@@ -116,7 +116,7 @@ pub(super) fn dollars() -> Contract {
 
 pub(super) fn in_currency(quote: &str) -> Contract {
     let spec = InstrumentSpec { price_scale: 0, quantity_scale: 0, calendar: CalendarId(0) };
-    Contract { spec, quote: currency(quote), multiplier: 1 }
+    Contract { spec, quote: currency(quote), multiplier: market::Multiplier::ONE }
 }
 
 /// The scenario's row of an instrument.

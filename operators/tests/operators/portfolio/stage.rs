@@ -12,8 +12,8 @@ use operators::arrange::Update;
 use operators::indicators::{IndicatorChange, IndicatorKey, IndicatorValue, Reading};
 use operators::portfolio::{
     Account, ComputedFair, Confidence, Drift, Edge, EdgeKey, Fault, FillFault, Fills, Pair,
-    Portfolio, PortfolioConfig, Position, PositionKey, QuoteIn, Quotes, Risk, RiskConfig, RiskKey,
-    Unpriced, valuation,
+    Portfolio, PortfolioConfig, Position, PositionKey, QuoteIn, Quotes, RateSource, Risk,
+    RiskConfig, RiskKey, Unpriced, valuation,
 };
 use operators::{
     BarChange, CommitContext, Gauge, ReadFrom, Sharded, StateStore, Watermarks, keyed,
@@ -111,12 +111,17 @@ pub(super) fn config(script: &Script) -> PortfolioConfig {
             .map(|pair| Pair {
                 base: pair.first,
                 quote: pair.second,
-                instrument: pair.instrument,
-                // Of a pair that never trades nothing matters.
-                spec: spec
-                    .get(&pair.instrument)
-                    .copied()
-                    .unwrap_or(market::InstrumentSpec::DEFAULT),
+                source: match pair.source {
+                    slow::PairSource::Fixed(price, scale) => RateSource::Fixed { price, scale },
+                    slow::PairSource::Mark(instrument) => RateSource::Mark {
+                        instrument,
+                        // Of a pair that never trades nothing matters.
+                        spec: spec
+                            .get(&instrument)
+                            .copied()
+                            .unwrap_or(market::InstrumentSpec::DEFAULT),
+                    },
+                },
             })
             .collect(),
         risk: RiskConfig {

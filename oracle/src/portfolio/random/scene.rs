@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use market::{
-    CalendarId, Contract, Currency, InstrumentId, InstrumentSpec, ModelId, PortfolioId, Timeframe,
+    CalendarId, Contract, Currency, InstrumentId, InstrumentSpec, ModelId, Multiplier, PortfolioId,
+    Price, Timeframe,
 };
 
 use super::Shape;
-use crate::portfolio::{Config, Pair, PortfolioConfig, RiskConfig};
+use crate::portfolio::{Config, Pair, PairSource, PortfolioConfig, RiskConfig};
 use crate::prng::Prng;
 
 /// Where a script plays.
@@ -68,7 +69,7 @@ impl Scene {
             config,
             portfolios,
             instruments,
-            pairs: pairs.into_iter().map(|(_, traded)| traded).collect(),
+            pairs: pairs.into_iter().filter_map(|(_, traded)| traded).collect(),
             models: (0..3).map(|number| ModelId::of(&format!("model {number}"))).collect(),
             extremes: shape.extremes,
         }
@@ -86,20 +87,21 @@ fn instrument(prng: &mut Prng, number: usize, extremes: bool) -> Traded {
                 quantity_scale: prng.pick(&scales),
                 calendar: CalendarId(0),
             },
-            // No pair leads from NOK, and the one from CHF never trades.
+            // No pair leads from NOK, and the one from CHF never trades. GBX is some steps away from all.
             quote: currency(prng.pick(&[
-                "USD", "USD", "USD", "USD", "EUR", "EUR", "EUR", "JPY", "JPY", "NOK", "CHF",
+                "USD", "USD", "USD", "USD", "EUR", "EUR", "EUR", "JPY", "JPY", "NOK", "CHF", "GBX",
+                "GBP",
             ])),
             multiplier: match wild {
-                true => prng.pick(&[1, u32::MAX]),
-                false => prng.pick(&[1, 1, 50, 100]),
+                true => prng.pick(&[Multiplier::from(1), u32::MAX.into()]),
+                false => multiplier(prng.pick(&["1", "1", "50", "100", "0.01", "0.125"])),
             },
         },
     }
 }
 
 /// Pairs in both directions, some of them twice; one or two are often missing.
-fn pairs(prng: &mut Prng) -> Vec<(Pair, Traded)> {
+fn pairs(prng: &mut Prng) -> Vec<(Pair, Option<Traded>)> {
     let names = [
         ("EUR", "USD", ""),
         ("EUR", "USD", "-other"),
@@ -107,6 +109,7 @@ fn pairs(prng: &mut Prng) -> Vec<(Pair, Traded)> {
         ("JPY", "EUR", ""),
         ("EUR", "JPY", ""),
         ("CHF", "USD", "-never"),
+        ("GBP", "USD", ""),
     ];
     let mut pairs = Vec::new();
     for (first, second, rest) in names {
@@ -116,10 +119,20 @@ fn pairs(prng: &mut Prng) -> Vec<(Pair, Traded)> {
             quantity_scale: 2,
             calendar: CalendarId(0),
         };
-        let contract = Contract { spec, quote: currency(second), multiplier: 1 };
+        let contract = Contract { spec, quote: currency(second), multiplier: Multiplier::ONE };
         if prng.percent(80) {
-            let pair = Pair { instrument: id, first: currency(first), second: currency(second) };
-            pairs.push((pair, Traded { id, contract }));
+            let source = PairSource::Mark(id);
+            let pair = Pair { source, first: currency(first), second: currency(second) };
+            pairs.push((pair, Some(Traded { id, contract })));
+        }
+    }
+    for (first, second, price, scale) in
+        [("GBP", "GBX", 100, 0), ("DKK", "EUR", 134_041, 6), ("JPY", "NOK", 7, 2)]
+    {
+        if prng.percent(80) {
+            let source = PairSource::Fixed(Price(price), scale);
+            let pair = Pair { source, first: currency(first), second: currency(second) };
+            pairs.push((pair, None));
         }
     }
     pairs
@@ -129,18 +142,26 @@ fn portfolio(
     prng: &mut Prng,
     shape: &Shape,
     instruments: &[Traded],
-    pairs: &[(Pair, Traded)],
+    pairs: &[(Pair, Option<Traded>)],
 ) -> PortfolioConfig {
     let capital = match shape.extremes && prng.percent(30) {
         true => prng.pick(&[i128::MAX, i128::MIN, 1, -1]),
         false => prng.pick(&[0, 0, 1_000_000_000, 1_000_000_000_000_000, -5_000_000_000]),
     };
     let some_instrument = prng.pick(instruments).id;
-    let some_pair = pairs.first().map(|(pair, _)| pair.instrument);
+    let some_pair = pairs.iter().find_map(|(_, traded)| Some((*traded)?.id));
     PortfolioConfig {
-        currency: currency(prng.pick(&["USD", "USD", "EUR", "JPY"])),
+        currency: currency(prng.pick(&["USD", "USD", "EUR", "JPY", "DKK"])),
         capital,
         benchmark: prng.pick(&[None, Some(some_instrument), Some(some_instrument), some_pair]),
+    }
+}
+
+/// The multiplier of a text that is one.
+fn multiplier(text: &str) -> Multiplier {
+    match Multiplier::parse(text) {
+        Ok(multiplier) => multiplier,
+        Err(_) => unreachable!("{text} is a multiplier"),
     }
 }
 

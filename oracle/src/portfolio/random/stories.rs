@@ -258,7 +258,7 @@ impl Stories {
     /// Brings the quantity below the bound beyond which a fill is refused.
     fn summable(&mut self, fill: &mut Fill) {
         let unit = fill.price.0.unsigned_abs().max(1);
-        let unit = u128::from(unit) * u128::from(fill.contract.multiplier);
+        let unit = u128::from(unit) * u128::from(fill.contract.multiplier.mantissa());
         let most = i64::try_from(((1_u128 << 96) - 1) / unit).unwrap_or(i64::MAX);
         fill.quantity = fill.quantity.clamp(-most, most);
     }

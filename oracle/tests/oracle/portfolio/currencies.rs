@@ -68,12 +68,45 @@ fn the_first_pair_decides_also_if_it_has_no_mark() {
     let value = |scenario: Scenario| scenario.position("SAP").base.map(|base| base.value / ONE);
     assert_eq!(value(held()), Err(Unpriced::NoRate));
     assert_eq!(value(held().pair("EUR/GBP", Some((2, 0)))), Err(Unpriced::NoRate));
+    let chained = held().pair("EUR/GBP", Some((2, 0))).pair("USD/GBP", Some((5, 1)));
+    assert_eq!(value(chained), Ok(400));
     let two = held().pair("EUR/USD", Some((2, 0))).pair("USD/EUR", Some((1, 0)));
     assert_eq!(value(two), Ok(200));
     for mark in [None, Some((0, 0)), Some((-1, 0))] {
         let broken = held().pair("USD/EUR", mark).pair("EUR/USD", Some((2, 0)));
         assert_eq!(value(broken), Err(Unpriced::NoRate));
     }
+}
+
+#[test]
+fn pence_over_a_fixed_rate_and_a_third_currency() {
+    let held =
+        || Scenario::new().fills(of("BARC", whole("GBX"), buy(1, 1_000, 310))).closes("BARC", 320);
+    let value = |scenario: Scenario| scenario.position("BARC").base.map(|base| base.value);
+    let rates =
+        |scenario: Scenario| scenario.pair("GBP/USD", Some((125, 2))).fixed("GBP/GBX", 100, 0);
+    assert_eq!(value(rates(held())), Ok(4_000 * ONE));
+    assert_eq!(value(held().fixed("GBP/GBX", 100, 0)), Err(Unpriced::NoRate));
+    // Four steps are too many; the shorter way counts, also if it comes later.
+    let far = held()
+        .fixed("GBX/AAA", 1, 0)
+        .fixed("AAA/BBB", 1, 0)
+        .fixed("BBB/CCC", 1, 0)
+        .fixed("CCC/USD", 1, 0);
+    assert_eq!(value(far), Err(Unpriced::NoRate));
+    let near = held().fixed("GBX/AAA", 1, 0).fixed("AAA/BBB", 1, 0).fixed("BBB/USD", 1, 0);
+    assert_eq!(value(near), Ok(320_000 * ONE));
+    let shorter = held().fixed("GBX/AAA", 1, 0).fixed("AAA/BBB", 1, 0).fixed("BBB/USD", 1, 0);
+    assert_eq!(value(rates(shorter)), Ok(4_000 * ONE));
+}
+
+#[test]
+fn a_portfolio_of_which_nothing_is_priced_has_no_equity() {
+    let scenario = Scenario::with_capital(1_000).fills(of("SAP", whole("EUR"), buy(1, 1, 100)));
+    let row = scenario.portfolio();
+    assert_eq!((row.open, row.unpriced, row.amounts), (1, 1, None));
+    let row = scenario.fills(buy(2, 1, 100)).closes("A", 150).portfolio();
+    assert_eq!(row.amounts.map(|amounts| amounts.equity), Some(1_050 * ONE));
 }
 
 #[test]

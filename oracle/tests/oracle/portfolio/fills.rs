@@ -67,14 +67,23 @@ fn a_position_that_was_closed_keeps_its_row() {
 }
 
 #[test]
-fn fills_count_in_the_order_of_time_and_id_not_as_they_come() {
+fn fills_count_in_the_order_of_time_sequence_and_origin_not_of_ids() {
     let late = Fill { time: at("09:00:00"), ..sell(3, 5, 120) };
     let scenario = Scenario::after(&[buy(1, 10, 100), buy(2, 10, 110), late], 130);
     // Sold first: short 5 at 120, bought back at 100, the other 5 bought at 100.
     assert_eq!(scenario.holding(), (15, 500 + 1_100, 100));
     let one_time = |fill: Fill| Fill { time: at("10:00:00"), ..fill };
-    let scenario = Scenario::after(&[one_time(sell(2, 1, 7)), one_time(buy(1, 1, 5))], 0);
-    assert_eq!(scenario.holding(), (0, 0, 2));
+    let numbered = |sequence, fill: Fill| Fill { sequence, ..one_time(fill) };
+    let rows = [buy(9, 10, 100), buy(2, 10, 120), sell(1, 10, 130)];
+    assert_eq!(Scenario::after(&rows.map(one_time), 0).holding(), (10, 1_100, 200));
+    let turned = [rows[0], rows[2], rows[1]];
+    assert_eq!(Scenario::after(&turned.map(one_time), 0).holding(), (10, 1_200, 300));
+    let told = [numbered(1, rows[0]), numbered(3, rows[2]), numbered(2, rows[1])];
+    let told = Scenario::after(&told, 0);
+    assert_eq!(told.holding(), (10, 1_100, 200));
+    // A correction keeps the place of its fill, whatever its own sequence says.
+    let really = Fill { sequence: 7, ..numbered(2, buy(2, 10, 140)) };
+    assert_eq!(told.apply(AccountEvent::Correct(really)).holding(), (10, 1_200, 100));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use market::{
     OrderKey, Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use oracle::portfolio::{
-    BaseAmounts, Config, DriftRow, Facts, Pair, PortfolioConfig, PortfolioRow, PositionRow,
-    RiskConfig, RiskRow, Tables, tables,
+    BaseAmounts, Config, DriftRow, Facts, Pair, PairSource, PortfolioConfig, PortfolioRow,
+    PositionRow, RiskConfig, RiskRow, Tables, tables,
 };
 
 pub(super) use crate::vocabulary::{at, timeframe};
@@ -33,7 +33,7 @@ pub(super) fn scaled(
     multiplier: u32,
 ) -> Contract {
     let spec = InstrumentSpec { price_scale, quantity_scale, calendar: CalendarId(0) };
-    Contract { spec, quote: money(quote), multiplier }
+    Contract { spec, quote: money(quote), multiplier: multiplier.into() }
 }
 
 /// So much of `venue:A` at this price, in whole dollars, at no cost; filled in the order of ids.
@@ -196,11 +196,24 @@ impl Scenario {
         // A second pair of the same currencies is another instrument.
         let id = format!("{name} {}", self.config.pairs.len());
         let (first, second) = (money(first), money(second));
-        self.config.pairs.push(Pair { instrument: InstrumentId::of(&id), first, second });
+        self.config.pairs.push(Pair {
+            source: PairSource::Mark(InstrumentId::of(&id)),
+            first,
+            second,
+        });
         match mark {
             Some(mark) => self.bar(&id, "1m", "10:00:00", mark, BarState::Open),
             None => self,
         }
+    }
+
+    /// A pair such as `GBP/GBX` that always has this rate.
+    pub(super) fn fixed(mut self, name: &str, price: i64, scale: u8) -> Scenario {
+        let (first, second) = name.split_once('/').unwrap();
+        let source = PairSource::Fixed(Price(price), scale);
+        let (first, second) = (money(first), money(second));
+        self.config.pairs.push(Pair { source, first, second });
+        self
     }
 
     pub(super) fn shows(&self) -> Tables {

@@ -91,6 +91,8 @@ fn a_flat_position_without_a_rate_weighs_nothing() {
     let scenario = Scenario::with_capital(1_000).apply_all(fills.map(AccountEvent::Fill));
     assert_eq!(scenario.shows().drift.len(), 0, "neither open nor targeted");
     let scenario = scenario.apply(target("A", 500, "10:00:00"));
+    assert_eq!(scenario.drift("A").weight, None, "a share of nobody knows what");
+    let scenario = scenario.fills(of("B", whole("USD"), buy(9, 1, 100))).closes("B", 100);
     assert_eq!(scenario.drift("A").weight, Some(0));
     assert_eq!(scenario.drift("A").trade_value, Some(500 * ONE));
     // An open one without a rate weighs nobody knows what.

@@ -179,6 +179,8 @@ fn words(kind: &str) -> String {
         "u8" | "u32" | "u64" | "usize" => "whole number",
         "Vec<String>" => "list of texts",
         "Column" => "text or whole number",
+        "IdColumns" => "text, whole number or list",
+        "IdPeriod" => "text",
         "RawAmount" => "number or text",
         _ if kind.starts_with("BTreeMap<") || kind.starts_with("Map<") => "table",
         _ => panic!("say what `{kind}` is in words"),

@@ -68,6 +68,17 @@ fn texts(rows: &[Vec<Cell>], catalog: &Catalog) -> Vec<Vec<String>> {
 /// Checks a row against its columns: number and types of cells, and decimals as those of its instrument.
 fn check(view: &View, row: &[Cell], catalog: &Catalog) {
     view.check_row(row).unwrap();
+    if view.name == "revisions" {
+        let side = |suffix: &str| -> Vec<&Cell> {
+            let columns = view.columns.iter().zip(row);
+            columns
+                .filter(|(column, _)| column.name.ends_with(suffix))
+                .map(|(_, cell)| cell)
+                .collect()
+        };
+        assert_eq!(side("_before").len(), 11);
+        assert_ne!(side("_before"), side("_after"), "a revision shows what it changed: {row:?}");
+    }
     let instrument = row.iter().find_map(|cell| match cell {
         Cell::Instrument(id) => Some(*id),
         _ => None,
