@@ -23,7 +23,7 @@ impl Row<'_> {
             return Err(self.too_large());
         }
         Ok(Fill {
-            name: self.fill_ref(quantity < 0)?,
+            name: self.fill_ref()?,
             instrument: instrument.id,
             contract,
             time: self.time()?,
@@ -40,34 +40,8 @@ impl Row<'_> {
     }
 
     /// The name of a fill.
-    fn fill_ref(&self, is_sold: bool) -> Result<FillRef, FieldError> {
-        let text = self.need(Field::Id)?;
-        let id = match (self.ids_by_side, is_sold) {
-            (false, _) => TradeId::of(text),
-            (true, false) => TradeId::of_parts(&[text, Side::Buy.name()]),
-            (true, true) => TradeId::of_parts(&[text, Side::Sell.name()]),
-        };
-        Ok(FillRef { portfolio: self.portfolio()?, id })
-    }
-
-    /// The name of a fill that did not happen.
-    pub(super) fn busted(&self) -> Result<FillRef, FieldError> {
-        let side = self.texts.get(Field::Side);
-        if !self.ids_by_side {
-            return match side {
-                Some(word) => {
-                    let why = "says nothing in a `bust`, unless the source has `ids_by_side`";
-                    Err(wrong(Field::Side, word, &why))
-                }
-                None => self.fill_ref(false),
-            };
-        }
-        match side.map(|word| (word, vocabulary::side(word))) {
-            Some((_, Ok(Side::Buy))) => self.fill_ref(false),
-            Some((_, Ok(Side::Sell))) => self.fill_ref(true),
-            Some((word, _)) => Err(wrong(Field::Side, word, &"is neither buy nor sell")),
-            None => Err(missing(self.texts, Field::Side)),
-        }
+    pub(super) fn fill_ref(&self) -> Result<FillRef, FieldError> {
+        Ok(FillRef { portfolio: self.portfolio()?, id: TradeId::of(self.need(Field::Id)?) })
     }
 
     pub(super) fn target(&self) -> Result<Target, FieldError> {

@@ -20,20 +20,13 @@ pub struct Decoder {
     default: Option<Type>,
     /// The space of positions, for trades without ids.
     partition: IdScope,
-    ids_by_side: bool,
 }
 
 impl Decoder {
     /// A decoder for the partition of this name (with its source, so that it is unique); rows that have no
     /// type are of the default, if there is one.
     pub fn new(catalog: Arc<Catalog>, default: Option<Type>, partition: &str) -> Decoder {
-        Decoder { catalog, default, partition: IdScope::of(partition), ids_by_side: false }
-    }
-
-    /// Fills are named by id and side together, or by the id alone.
-    #[must_use]
-    pub fn with_ids_by_side(self, ids_by_side: bool) -> Decoder {
-        Decoder { ids_by_side, ..self }
+        Decoder { catalog, default, partition: IdScope::of(partition) }
     }
 
     /// The entry that a row says. `position` must be unique in the partition.
@@ -53,8 +46,7 @@ impl Decoder {
             return Err(FieldError::of(RejectionReason::BadField, field, detail));
         }
         let unknown = RefCell::default();
-        let ids_by_side = self.ids_by_side;
-        let row = Row { texts, of, position, catalog: &self.catalog, ids_by_side, unknown };
+        let row = Row { texts, of, position, catalog: &self.catalog, unknown };
         let says = self.entry(&row)?;
         Ok(Decoded { says, unknown: row.unknown.into_inner().boxed() })
     }
@@ -79,7 +71,7 @@ impl Decoder {
             Type::Fill => InputEvent::Account(AccountEvent::Fill(row.fill()?)),
             Type::FillCorrect => InputEvent::Account(AccountEvent::Correct(row.fill()?)),
             Type::Bust => InputEvent::Account(AccountEvent::Bust {
-                of: row.busted()?,
+                of: row.fill_ref()?,
                 time: row.time_if_any()?,
             }),
             Type::Target => InputEvent::Account(AccountEvent::Target(row.target()?)),
@@ -115,7 +107,6 @@ pub(super) struct Row<'r> {
     pub(super) of: Type,
     pub(super) position: u64,
     pub(super) catalog: &'r Catalog,
-    pub(super) ids_by_side: bool,
     /// Of the names that were looked up those that are not registered.
     pub(super) unknown: RefCell<UnknownNames>,
 }

@@ -82,7 +82,6 @@ pub struct FieldDoc {
 const TRADES: &[Type] = &[Type::Trade, Type::Correct];
 const FILLS: &[Type] = &[Type::Fill, Type::FillCorrect];
 const PRICED: &[Type] = &[Type::Trade, Type::Correct, Type::Fill, Type::FillCorrect];
-const SIDED: &[Type] = &[Type::Trade, Type::Correct, Type::Fill, Type::FillCorrect, Type::Bust];
 const NONE: &[Type] = &[];
 
 /// Every field, in the order of their declaration.
@@ -173,9 +172,8 @@ pub const FIELDS: &[FieldDoc] = &[
         of: Field::Side,
         name: "side",
         needed: NONE,
-        optional: SIDED,
-        doc: "`buy` or `sell`: of a trade who took liquidity (or `unknown`), of a fill what was done; a bust needs \
-              it where `ids_by_side` is set, and has none elsewhere",
+        optional: PRICED,
+        doc: "`buy` or `sell`: of a trade who took liquidity (or `unknown`), of a fill what was done",
     },
     FieldDoc {
         of: Field::Updates,

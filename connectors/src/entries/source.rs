@@ -38,11 +38,6 @@ pub struct EntriesConfig {
     /// The type of rows without a type. Default: none, each must have one.
     #[serde(rename = "type")]
     pub default: Option<String>,
-    /// Whether fills are named by id and side together: an exchange gives both sides of a self-trade one id, and
-    /// without this the second would be a conflict. Corrections then name a fill of their own side, and busts need
-    /// `side`.
-    #[serde(default)]
-    pub ids_by_side: bool,
 }
 
 /// Files of entries; each is a partition, and can be read again from any line.
@@ -52,7 +47,6 @@ pub struct EntriesSource {
     catalog: Arc<Catalog>,
     default: Option<Type>,
     follows: bool,
-    ids_by_side: bool,
 }
 
 impl TypedSource for EntriesSource {
@@ -67,7 +61,7 @@ impl TypedSource for EntriesSource {
 
 fn check(config: EntriesConfig, context: BuildContext) -> Result<EntriesSource, String> {
     let BuildContext { name, folder, catalog } = context;
-    let EntriesConfig { paths, follow: follows, format, csv, default, ids_by_side } = config;
+    let EntriesConfig { paths, follow: follows, format, csv, default } = config;
     if !csv.header {
         return Err(
             "`csv.header` is false, and only a header says which column is which field".to_owned()
@@ -81,7 +75,7 @@ fn check(config: EntriesConfig, context: BuildContext) -> Result<EntriesSource, 
     let files = FileSet::new(&name, &folder, paths, follows, layout_of)?;
     let default =
         default.map(|name| Type::named(&name).map_err(|why| format!("type = \"{name}\" {why}")));
-    Ok(EntriesSource { name, files, catalog, default: default.transpose()?, follows, ids_by_side })
+    Ok(EntriesSource { name, files, catalog, default: default.transpose()?, follows })
 }
 
 impl Source for EntriesSource {
@@ -114,10 +108,8 @@ impl Source for EntriesSource {
         let layout = *self.files.about(&file)?;
         let (source, name) = (self.name.clone(), file.name.clone());
         let (catalog, default) = (Arc::clone(&self.catalog), self.default);
-        let ids_by_side = self.ids_by_side;
         let begin = move |lines, positions| {
-            let decoder = Decoder::new(Arc::clone(&catalog), default, &format!("{source}/{name}"))
-                .with_ids_by_side(ids_by_side);
+            let decoder = Decoder::new(Arc::clone(&catalog), default, &format!("{source}/{name}"));
             let rows = Rows::begin(lines, &layout);
             let (source, name) = (source.clone(), name.clone());
             let mut reader = EntriesReader { source, name, rows, decoder, positions };

@@ -22,7 +22,7 @@ pub struct MappingConfig {
     pub contiguous_ids: bool,
     /// How long the venue goes on until it uses ids again, in the calendar of the instrument: `forever`, `day` (a
     /// trading day), `session` (also closed time) or `week` (of trading days, from Monday). Corrections and cancels
-    /// name a trade of their own period, and need their time. Default: forever.
+    /// name a trade of their own period, and need their time. Default: `forever`.
     pub id_period: IdPeriod,
     /// Which column holds what. Default: that of the codec; without a codec, required.
     pub columns: ColumnsConfig,

@@ -85,7 +85,10 @@ fn a_late_trade_revises_its_bars_and_says_so() {
     {
         let want = format!("x:A,{timeframe},2024-03-04T{open},1,trade,");
         assert!(revision.contains(&want), "{revision}");
-        assert!(revision.ends_with(",103,103,103,103,10,1,103,500.5,103,500.5,17,2"), "{revision}");
+        let (first, last) = ("2024-03-04T12:03:05Z", "2024-03-04T12:03:07Z");
+        let before = format!("103,103,103,103,10,1,1030,0,0,{first},{first}");
+        let after = format!("103,500.5,103,500.5,17,2,4533.5,0,0,{first},{last}");
+        assert!(revision.ends_with(&format!(",{before},{after}")), "{revision}");
     }
 }
 

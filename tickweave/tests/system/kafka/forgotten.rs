@@ -81,7 +81,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, mut look: impl FnMut(&mut Vec
 }
 
 /// A request begins with key, version, number, and the length and text of `client.id`.
-fn note_question(asked: &Asked, frame: &mut Vec<u8>) {
+fn note_question(asked: &Asked, frame: &[u8]) {
     let short = |at: usize| i16::from_be_bytes([frame[at], frame[at + 1]]);
     let length = usize::try_from(short(8)).unwrap_or(0);
     let client = String::from_utf8_lossy(&frame[10..10 + length]).into_owned();
