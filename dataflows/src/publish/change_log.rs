@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// An entry of a change log.
 pub trait Retained: Clone {
-    /// Bytes in memory, with [`bytes_beside`]. They do not change.
+    /// Bytes in memory, with its place in the log. They do not change.
     fn bytes(&self) -> usize;
 
     /// The number of rows, for [`ChangeLog::appended`] and [`ChangeLog::dropped`].
