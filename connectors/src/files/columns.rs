@@ -117,6 +117,20 @@ pub(super) fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| *byte == b' ')
 }
 
+/// The most characters of input in one message.
+const SHOWN_CHARS: usize = 200;
+
+/// Names of columns as a message shows them: what is printable of them, up to [`SHOWN_CHARS`].
+fn listed(names: &[&str]) -> String {
+    let all = names.join(", ");
+    let printable = || all.chars().filter(|c| !c.is_control());
+    let shown: String = printable().take(SHOWN_CHARS).collect();
+    match printable().nth(SHOWN_CHARS) {
+        None => shown,
+        Some(_) => format!("{shown} …, {} in all", names.len()),
+    }
+}
+
 /// Where `column` is among the first line's fields.
 fn place_of(column: &Column, names: &[&str], has_header: bool) -> Result<usize, String> {
     let by_number = |number: u32| {
@@ -135,7 +149,7 @@ fn place_of(column: &Column, names: &[&str], has_header: bool) -> Result<usize, 
                 (Some(_), Some(_)) => {
                     Err(format!("there are two columns {column}; write their numbers"))
                 }
-                _ => Err(format!("there is no column {column} (there are: {})", names.join(", "))),
+                _ => Err(format!("there is no column {column} (there are: {})", listed(names))),
             }
         }
         Column::Name(name) => match name.parse() {
@@ -144,5 +158,23 @@ fn place_of(column: &Column, names: &[&str], has_header: bool) -> Result<usize, 
                 "column {column} is not a number, and `csv.header` is false: columns are numbered from 1"
             )),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_columns_the_first_are_shown() {
+        assert_eq!(listed(&["time", "pri\u{1b}[2Jce"]), "time, pri[2Jce");
+        let many: Vec<String> = (0..1_000).map(|at| format!("column{at}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let shown = listed(&many);
+        assert!(
+            shown.starts_with("column0, column1, ") && shown.ends_with(" …, 1000 in all"),
+            "{shown}"
+        );
+        assert!(shown.chars().count() < 220, "{shown}");
     }
 }

@@ -5,8 +5,18 @@ use std::path::Path;
 use std::process::Command;
 
 /// Words of commands that are left out: they need a server, a running job or a file that is not in the repository.
-const ELSEWHERE: [&str; 8] =
-    ["run ", "tail ", "kafka:", "capture.gz", ".zip", ".rec", "--rate", "examples/binance.toml"];
+const ELSEWHERE: [&str; 10] = [
+    "run ",
+    "tail ",
+    "kafka:",
+    "capture.gz",
+    ".zip",
+    ".rec",
+    "--rate",
+    "examples/binance.toml",
+    "replay trades ",
+    "'trades/",
+];
 
 /// The commands of the shell blocks of a page, lines that are continued joined.
 fn commands(page: &str) -> Vec<String> {

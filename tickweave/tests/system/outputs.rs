@@ -187,10 +187,10 @@ fn a_file_that_a_run_writes_is_left_alone_by_another() {
     let why = failed["last_error"].as_str().unwrap();
     assert!(why.contains("candles.ndjson") && why.contains("another process"), "{why}");
     posted(first.address(), 3, "running");
-    for run in [second, first] {
-        run.signal("TERM");
-        run.end().json();
-    }
+    second.signal("TERM");
+    second.end().failed(5, &["`candles` was not delivered whole to `s`: "]);
+    first.signal("TERM");
+    first.end().json();
     let lines = text(&path);
     assert_eq!(lines.matches("\"op\":\"snapshot\"").count(), 1, "{lines}");
     let has =

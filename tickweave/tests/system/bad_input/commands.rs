@@ -13,7 +13,7 @@ fn a_wrong_command_line_says_what_is_possible() {
         (&[][..], &["Usage", "replay"][..]),
         (&["rerun"], &["rerun", "Usage"]),
         (&["relpay"], &["relpay", "replay"]),
-        (&["replay"], &["required", "CONFIG|FILE"]),
+        (&["replay"], &["required", "CONFIG|PATH"]),
         (&["replay", "t.csv", "--wrokers", "2"], &["--wrokers", "--workers"]),
         (&["replay", "t.csv", "--workers", "two"], &["two", "--workers"]),
         (&["replay", "t.csv", "--workers", "-1"], &["-1"]),
