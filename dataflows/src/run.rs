@@ -9,9 +9,12 @@ mod replay;
 mod report;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use connectors::Source;
 use market::{Catalog, Generation, Numbered, PartitionId, SourceId};
 use operators::{SourceSet, StateStore};
 use tokio::runtime::Handle;
@@ -240,4 +243,11 @@ fn leave_out_others(
 ) {
     let gone = (0..count).filter(|number| !open.contains(&PartitionId::of_number(*number)));
     gone.for_each(|number| clock.leave_out(source.number(), number));
+}
+
+/// Whether it reads a pipe: while one is open, nobody knows whether it is at its end, and it can be read once only.
+fn is_pipe(source: &dyn Source) -> bool {
+    let is_pipe =
+        |path: &PathBuf| std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo());
+    source.files().iter().any(is_pipe)
 }

@@ -1,16 +1,13 @@
 //! A live run: opens the sources and the ingest API, and sequences commits until a stop.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::FileTypeExt as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use connectors::Source;
 use market::{EventTime, Numbered, SourceId};
 use operators::ReadFrom;
 
-use super::{Job, Report, RunError, RunOptions, leave_out_others, not_opened};
+use super::{Job, Report, RunError, RunOptions, is_pipe, leave_out_others, not_opened};
 use crate::clock::{CommitClock, Coverage};
 use crate::config::Config;
 use crate::ingest::event_queues::{EventSender, POST_EVENTS, SOURCE_EVENTS, event_queues};
@@ -137,11 +134,4 @@ fn aligned(config: &Config, opened: &OpenSources) -> Vec<bool> {
             has_part && source.play.is_none() && !pipes.contains(&source.id);
     }
     aligned
-}
-
-/// Whether it reads a pipe: while one is open, nobody knows whether it is at its end.
-fn is_pipe(source: &dyn Source) -> bool {
-    let is_pipe =
-        |path: &PathBuf| std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo());
-    source.files().iter().any(is_pipe)
 }

@@ -9,7 +9,7 @@ use connectors::Place;
 use market::{EventTime, Numbered};
 use operators::{NoStates, StateStore};
 
-use super::{Job, Report, RunError, RunOptions, leave_out_others, not_opened};
+use super::{Job, Report, RunError, RunOptions, is_pipe, leave_out_others, not_opened};
 use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource};
 use crate::ingest::Stop;
@@ -28,8 +28,12 @@ pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result
     let began = Instant::now();
     let reading = match config.file_order {
         FileOrder::Lines => FileReading::Lines,
-        // What is recorded or shown at a pace is not begun anew.
-        FileOrder::Time if options.record.is_some() || options.speed.is_some() => {
+        // What is recorded or shown at a pace is not begun anew, and what comes through a pipe comes once.
+        FileOrder::Time
+            if options.record.is_some()
+                || options.speed.is_some()
+                || config.sources.iter().any(|source| is_pipe(&*source.source)) =>
+        {
             FileReading::Sorted
         }
         FileOrder::Time => FileReading::Reordered,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::end_to_end::binary::tickweave;
 use crate::end_to_end::made::Rng;
@@ -154,4 +155,24 @@ fn a_row_from_the_future_refuses_nothing_else() {
     assert_eq!((count(&by_time, "accepted"), count(&by_time, "late")), (30_001, 0));
     let by_line = replay(&["--order", "lines"]).json();
     assert!(count(&by_line, "late") > 10_000, "{by_line}");
+}
+
+/// A pipe cannot be read again, so more rows than are put into order in memory are sorted as they come.
+#[test]
+fn a_pipe_is_put_into_order_though_it_comes_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = lines(270_000);
+    lines.reverse();
+    write(&folder.path().join("rows.csv"), &lines);
+    let script = "cat rows.csv | \"$0\" replay /dev/stdin --format csv --time time --time-unit ms --symbol symbol \
+                  --id id --price price --size size --instrument 'x:{symbol}' --timeframes 1m --json";
+    let ran = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_tickweave")])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    let summary: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!((&summary["accepted"], &summary["late"]), (&270_000.into(), &0.into()), "{summary}");
 }
