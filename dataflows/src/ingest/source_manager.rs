@@ -84,6 +84,13 @@ pub struct OpenedSource {
     pub is_pipe: bool,
 }
 
+impl OpenedSource {
+    /// How many partitions its numbers leave room for: one more than the greatest.
+    pub fn partition_count(&self) -> usize {
+        self.partitions.last().map_or(0, |last| last.number() + 1)
+    }
+}
+
 /// How long a live run waits at its start for servers that do not answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a stop is looked for.
@@ -276,7 +283,7 @@ fn numbered(
 fn discover(spec: &SourceSpec, mut known: BTreeSet<u32>, shared: &Shared) {
     let source = &spec.source;
     let mut readers = Vec::new();
-    let mut told = String::new();
+    let mut last_error = String::new();
     while !shared.stop.is_set() {
         pause(Duration::from_secs(DISCOVERY_SECS), &shared.stop);
         if shared.stop.is_set() {
@@ -284,10 +291,10 @@ fn discover(spec: &SourceSpec, mut known: BTreeSet<u32>, shared: &Shared) {
         }
         let found = source.discover().inspect_err(|error| {
             let why = error.to_string();
-            // What a server does not answer now is asked again; anything else is told once.
-            if !error.is_retryable() && why != told {
+            // What a server does not answer now is asked again; anything else is logged once.
+            if !error.is_retryable() && why != last_error {
                 tracing::error!("{why}; partitions stay as they were known");
-                told = why;
+                last_error = why;
             } else {
                 tracing::debug!("{why}; partitions stay as they were known");
             }

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::ingest::event_queues::{EventSender, POST_EVENTS, SOURCE_EVENTS, event_queues};
 use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::sequencer::{LiveCallbacks, LiveInput, Naming, sequence_live};
-use crate::ingest::source_manager::{OpenSources, OpenedSource, Shared, SourceSpec};
+use crate::ingest::source_manager::{OpenSources, Shared, SourceSpec};
 use crate::ingest::{Stop, now};
 use crate::publish::INPUT;
 
@@ -108,17 +108,16 @@ fn opened_clock(config: &Config, opened: &OpenSources, at: EventTime) -> CommitC
     let mut timings = config.timings();
     // Of rows from clients no beginning is known, and nothing is missing of a source that is gone.
     let mut read_from = vec![None; timings.len()];
-    for OpenedSource { id, read_from: from, partitions, is_pipe } in opened.opened() {
-        let timing = &mut timings[id.number()];
-        timing.partitions = partitions.last().map_or(0, |last| last.number() + 1);
-        timing.is_awaited = !timing.historic && !is_pipe;
-        read_from[id.number()] = Some(*from);
+    for one in opened.opened() {
+        let timing = &mut timings[one.id.number()];
+        timing.partitions = one.partition_count();
+        timing.is_awaited = !timing.historic && !one.is_pipe;
+        read_from[one.id.number()] = Some(one.read_from);
     }
     let clock = CommitClock::new(timings, config.ahead_live(), at);
     let mut clock = clock.reading_from(ReadFrom::new(read_from));
-    for OpenedSource { id, partitions, .. } in opened.opened() {
-        let count = partitions.last().map_or(0, |last| last.number() + 1);
-        leave_out_others(&mut clock, (*id, count), partitions);
+    for one in opened.opened() {
+        leave_out_others(&mut clock, (one.id, one.partition_count()), &one.partitions);
     }
     clock
 }

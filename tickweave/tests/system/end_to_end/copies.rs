@@ -19,20 +19,7 @@ fn feeds_with_the_same_text_ids_agree() {
     let mut south = format!("{header}\n\n\n");
     rows.iter().skip(5).chain(&rows[..5]).for_each(|row| writeln!(south, "{row}").unwrap());
     fs::write(folder.join("south.csv"), south).unwrap();
-    let source = |name: &str, rank: u8| {
-        format!(
-            r#"
-[[source]]
-name = "{name}"
-kind = "file"
-paths = ["{name}.csv"]
-rank = {rank}
-instrument = "x:A"
-columns = {{ time = "t", id = "i", price = "p", size = "q" }}
-units = {{ time = "s" }}
-"#
-        )
-    };
+    let source = |name: &str, rank: u8| format!("{}rank = {rank}\n", file_source(name));
     let replay = |name: &str, sources: &str| {
         fs::write(
             folder.join("job.toml"),
