@@ -8,7 +8,7 @@ pub(crate) mod made;
 mod as_of;
 mod cancelled;
 mod copies;
-mod file_order;
+pub(crate) mod file_order;
 mod fills;
 mod ids;
 mod live;

@@ -46,13 +46,16 @@ fn replay(
         (Some(0), Some(0)),
         "{files:?}"
     );
+    views_without_places(&out)
+}
+
+/// The rows of each view that `--out` has written to a folder, sorted, without the columns that name commits and lines.
+pub(crate) fn views_without_places(out: &Path) -> BTreeMap<String, Vec<String>> {
     let mut views = BTreeMap::new();
-    for file in fs::read_dir(&out).unwrap().map(|file| file.unwrap().path()) {
+    for file in fs::read_dir(out).unwrap().map(|file| file.unwrap().path()) {
         if file.extension().is_some_and(|ending| ending == "csv") {
-            views.insert(
-                file.file_name().unwrap().to_string_lossy().into_owned(),
-                without_places(&file),
-            );
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            views.insert(name, without_places(&file));
         }
     }
     views

@@ -12,6 +12,7 @@ use super::bars::{Bars, assert_same, expected, trades, unions, written};
 use super::convert::{aggregated_to_csv, array_to_json_lines, capture_to_json_lines};
 use super::data::shared;
 use super::replay::{assert_replay, replay};
+use crate::end_to_end::file_order::views_without_places;
 
 const MINUTE: i64 = 60_000;
 
@@ -209,6 +210,42 @@ side = "Item.kind.Trade.side"
 2 = "binance:SOLUSDT"
 "#;
 
+/// Writes the configuration, with `more` at its end, and beside it the frames that it names by a relative path.
+fn write_config(config: &Path, shared: &Path, more: &str) {
+    let captures = shared.join("binance_ws_raw_hftbacktest").canonicalize().unwrap();
+    let text = CONFIG.replace("SHARED", captures.to_str().unwrap()) + more;
+    fs::write(config, text).unwrap();
+    let library = "binance_spot_trades_l1_btcusdt_ethusdt_solusdt.jsonl.gz";
+    let frames = shared.join("binance_spot_barter").join(library);
+    fs::copy(frames, config.with_file_name(library)).unwrap();
+}
+
+/// Every column of every view but those that name commits and lines is the same however many rows a commit holds.
+#[test]
+fn captures_in_commits_of_any_size() {
+    let Some(shared) = shared("captures_in_commits_of_any_size") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("binance.toml");
+    let rule = "[[rule]]\nname = \"new_high\"\nsettle = \"final\"\nbreakout = { bars = 6, direction = \"above\" }\n";
+    let views = |file_rows: u32, workers: usize| {
+        write_config(&config, &shared, &format!("{rule}[commit]\nfile_rows = {file_rows}\n"));
+        let (_, out) = replay(&[&config], workers);
+        views_without_places(out.path())
+    };
+    let want = views(4_096, 1);
+    for view in ["candles", "indicators", "outliers", "gaps", "alerts", "trades", "signals"] {
+        assert!(!want[&format!("{view}.csv")].is_empty(), "{view} shows nothing");
+    }
+    for (file_rows, workers) in [(50, 2), (100_000, 3)] {
+        for (view, rows) in views(file_rows, workers) {
+            assert_eq!(rows.len(), want[&view].len(), "rows of {view}, commits of {file_rows}");
+            for (row, want) in rows.iter().zip(&want[&view]) {
+                assert_eq!(row, want, "{view}, commits of {file_rows}");
+            }
+        }
+    }
+}
+
 /// Seconds and minutes of every capture and of the library's frames (of these, minutes as unions of the
 /// expected seconds), in one run of one configuration; and several workers do share the instruments.
 #[test]
@@ -216,8 +253,7 @@ fn all_of_binance_at_once() {
     let Some(shared) = shared("all_of_binance_at_once") else { return };
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("binance.toml");
-    let captures = shared.join("binance_ws_raw_hftbacktest").canonicalize().unwrap();
-    fs::write(&config, CONFIG.replace("SHARED", captures.to_str().unwrap())).unwrap();
+    write_config(&config, &shared, "");
 
     let mut wanted = Bars::new();
     for (capture, venue) in [
@@ -229,9 +265,6 @@ fn all_of_binance_at_once() {
     ] {
         wanted.extend(of_capture(&shared, capture, venue));
     }
-    let library = "binance_spot_trades_l1_btcusdt_ethusdt_solusdt.jsonl.gz";
-    let frames = shared.join("binance_spot_barter").join(library);
-    fs::copy(frames, folder.path().join(library)).unwrap();
     let seconds = expected(&shared, "binance_spot_barter_1s", "1s", "binance");
     wanted.extend(unions(&seconds, "1m", MINUTE));
     wanted.extend(seconds);
