@@ -16,6 +16,11 @@ pub trait Sink: Send + Sync {
     /// first batch and again after every [`SinkError::Retry`] of its writer, which is dropped first.
     fn open(&self, view: &str) -> Result<Box<dyn SinkWriter>, SinkError>;
 
+    /// Whether its writers know the rows of earlier runs that the other side holds.
+    fn knows_earlier_rows(&self) -> bool {
+        false
+    }
+
     /// The file that it writes the changes of a view to, if it writes one. A file has one writer, and is no input of
     /// its job.
     fn file(&self, _view: &str) -> Option<PathBuf> {
@@ -33,6 +38,12 @@ pub trait SinkWriter: Send {
     /// while there is nothing to write, also of a writer that was opened anew.
     fn check(&mut self, _run: &str, _commit: Commit) -> Result<(), SinkError> {
         Ok(())
+    }
+
+    /// The keys of rows that the other side holds, and that the batches of `run` have neither written nor deleted. None
+    /// if [`Sink::knows_earlier_rows`] is false. May block, for a bounded time.
+    fn earlier_keys(&mut self, _run: &str) -> Result<Vec<String>, SinkError> {
+        Ok(Vec::new())
     }
 
     /// No batch follows: the job has ended in order.

@@ -175,6 +175,12 @@ impl Job {
                 filter: Arc::clone(filter),
                 every: sink.every,
                 backoff: Backoff::default(),
+                replace_earlier: config
+                    .job
+                    .kind
+                    .views
+                    .named("sources")
+                    .filter(|_| sink.replace_earlier),
             };
             let how = (sink.encoding, sink.numbers_as_strings);
             let (to, run) = (Arc::clone(&sink.sink), Arc::clone(&run));

@@ -28,6 +28,7 @@
 mod brokers;
 mod client;
 pub mod config;
+mod earlier_keys;
 mod newest;
 mod place;
 mod producer;

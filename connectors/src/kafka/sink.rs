@@ -17,6 +17,9 @@
 //! a `resync` there is no tombstone for what went in between: keys whose newest message is of the same run and of
 //! an earlier commit than the resync are gone (but for logs).
 //!
+//! With `replace_earlier`, the topic is read back once the run has caught up, and rows of earlier runs that are not in the
+//! view any more get tombstones.
+//!
 //! A topic that is deleted and made anew gets everything anew, as a `resync`.
 //!
 //! A producer that knows no broker any more (`KnownBrokers` says when that is) is made anew before the next batch.
@@ -40,6 +43,7 @@ use serde_json::{Map, Value};
 
 use super::brokers::KnownBrokers;
 use super::config::{check_topic, checked_servers};
+use super::earlier_keys::{EarlierKeysError, earlier_keys, reads_to_the_end};
 use super::lock;
 use super::properties::{Owned, Properties, refused};
 use super::status::Statistics;
@@ -73,6 +77,8 @@ pub struct KafkaSink {
 struct TopicWriter {
     /// What producers are made of.
     config: ClientConfig,
+    /// What consumers that read the topic back are made of.
+    consumer_config: ClientConfig,
     producer: BaseProducer<DeliveryOutcome>,
     tried: String,
     topic: String,
@@ -146,6 +152,10 @@ fn check(config: KafkaSinkConfig, context: SinkBuildContext) -> Result<KafkaSink
 }
 
 impl Sink for KafkaSink {
+    fn knows_earlier_rows(&self) -> bool {
+        self.encoding == Encoding::Upserts
+    }
+
     fn open(&self, view: &str) -> Result<Box<dyn SinkWriter>, SinkError> {
         let wrong = |problem| SinkError::Config { name: self.name.clone(), problem };
         let mut config = ClientConfig::new();
@@ -160,8 +170,13 @@ impl Sink for KafkaSink {
         report_topic_ids(&mut config);
         let producer = config.create_with_context(DeliveryOutcome::default());
         let topic = self.topic.replace("{view}", view);
+        let mut consumer_config = ClientConfig::new();
+        self.properties.set(&mut consumer_config).map_err(wrong)?;
+        consumer_config.set("bootstrap.servers", &self.servers).set("client.id", "tickweave");
+        reads_to_the_end(&mut consumer_config);
         Ok(Box::new(TopicWriter {
             config,
+            consumer_config,
             producer: producer.map_err(|error| wrong(refused(&error)))?,
             tried: format!("cannot write to {topic} of {}", self.servers),
             topic,
@@ -203,6 +218,16 @@ impl SinkWriter for TopicWriter {
         self.producer.poll(EVENTS_POLL);
         self.renew_producer()?;
         self.check_topic()
+    }
+
+    fn earlier_keys(&mut self, run: &str) -> Result<Vec<String>, SinkError> {
+        earlier_keys(&self.consumer_config, &self.topic, run).map_err(|error| {
+            let tried = format!("cannot read {} back", self.topic);
+            match error {
+                EarlierKeysError::TooMany => SinkError::Fatal { tried, cause: error.into() },
+                _ => SinkError::Retry { tried, cause: error.into() },
+            }
+        })
     }
 }
 

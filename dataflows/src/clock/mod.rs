@@ -124,6 +124,8 @@ pub struct CommitClock {
     watermarks: Vec<Option<EventTime>>,
     /// Partitions that were given up, or are not given up any more, with the last commit.
     given_up: Vec<GivenUp>,
+    /// Sources that have caught up with the last commit.
+    caught_up: Vec<usize>,
     read_from: ReadFrom,
 }
 
@@ -147,7 +149,7 @@ impl CommitClock {
         let sources = sources.into_iter().map(|timing| SourceClock::new(timing, at)).collect();
         let (next, newest, reached) = (Commit(0), EventTime::NEVER, EventTime::NEVER);
         let read_from = ReadFrom::default();
-        let given_up = Vec::new();
+        let (given_up, caught_up) = (Vec::new(), Vec::new());
         CommitClock {
             sources,
             redundancy,
@@ -158,6 +160,7 @@ impl CommitClock {
             reached,
             watermarks,
             given_up,
+            caught_up,
             read_from,
         }
     }
@@ -273,13 +276,18 @@ impl CommitClock {
         self.at = self.at.max(at);
         let now = self.at;
         self.given_up.clear();
+        self.caught_up.clear();
         for (source, own) in self.sources.iter_mut().enumerate() {
+            let had_caught_up = own.has_caught_up;
             let changes = own.close(now);
             self.given_up.extend(changes.map(|(partition, is_given_up)| GivenUp {
                 source,
                 partition,
                 is_given_up,
             }));
+            if own.has_caught_up && !had_caught_up {
+                self.caught_up.push(source);
+            }
         }
         let own: Vec<EventTime> =
             self.sources.iter_mut().map(|source| source.watermark(now)).collect();
@@ -300,6 +308,12 @@ impl CommitClock {
             watermarks: self.watermarks.clone(),
             read_from: self.read_from.clone(),
         }
+    }
+
+    /// The sources that have caught up with the commit that was closed last: each of their partitions was at its end
+    /// once.
+    pub fn caught_up(&self) -> &[usize] {
+        &self.caught_up
     }
 
     /// The partitions that were given up in the commit that was closed last, and those that are not any more.

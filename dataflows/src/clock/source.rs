@@ -17,7 +17,7 @@ pub(super) struct SourceClock {
     /// When it was read again after it was held.
     resumed_at: EventTime,
     /// Whether each partition was at its end once.
-    has_caught_up: bool,
+    pub(super) has_caught_up: bool,
 }
 
 impl SourceClock {

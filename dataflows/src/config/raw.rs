@@ -283,6 +283,11 @@ pub struct RawSink {
     /// A time span below 1d: at least this long between two batches of a view. Default: `commit.round`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<String>,
+    /// Replaces what earlier runs have written, for `kind = "kafka"` with upserts: the sink begins when all sources have
+    /// caught up, so that no row becomes less than it was, and then writes tombstones for rows that this run does not have
+    /// although it has read all that could make them. Nothing else may write to the topic; what was posted to an earlier
+    /// run counts as gone.
+    pub replace_earlier: bool,
     /// What belongs to the kind.
     #[serde(flatten)]
     pub rest: BTreeMap<String, toml::Value>,
@@ -408,6 +413,7 @@ impl Default for RawSink {
             encoding: Encoding::default(),
             numbers: "number".to_owned(),
             every: None,
+            replace_earlier: false,
             rest: BTreeMap::new(),
         }
     }

@@ -11,7 +11,7 @@ use market::{BarState, InstrumentId, PortfolioId, Timeframe};
 use super::ConfigError;
 use super::raw::RawSink;
 use super::values::{duration, in_range};
-use rows::{RowFilter, View, ViewList};
+use rows::{RowFilter, View, ViewKind, ViewList};
 
 /// A sink, ready to be opened.
 pub struct ConfiguredSink {
@@ -27,6 +27,8 @@ pub struct ConfiguredSink {
     pub numbers_as_strings: bool,
     /// At least this long between two batches of a view.
     pub every: Duration,
+    /// Whether rows of earlier runs that this run does not have are deleted.
+    pub replace_earlier: bool,
     /// The sink itself.
     pub sink: Arc<dyn Sink>,
 }
@@ -98,6 +100,9 @@ fn sink(
             other => other.to_string(),
         })
         .map_err(ConfigError::at(place))?;
+    if raw.replace_earlier {
+        check_replace_earlier(&*sink, &wanted).map_err(at("replace_earlier"))?;
+    }
     Ok(ConfiguredSink {
         name: raw.name,
         kind: raw.kind,
@@ -105,8 +110,27 @@ fn sink(
         encoding: raw.encoding,
         numbers_as_strings,
         every,
+        replace_earlier: raw.replace_earlier,
         sink: Arc::from(sink),
     })
+}
+
+/// Rows of earlier runs can be deleted by key where the sink knows them.
+fn check_replace_earlier(
+    sink: &dyn Sink,
+    views: &[(&'static View, Arc<RowFilter>)],
+) -> Result<(), String> {
+    if !sink.knows_earlier_rows() {
+        return Err("true is for `kind = \"kafka\"` with `encoding = \"upserts\"`: others begin anew with a snapshot, or keep \
+                    what was"
+            .to_owned());
+    }
+    match views.iter().find(|(view, _)| view.kind == ViewKind::Log) {
+        Some((log, _)) => {
+            Err(format!("true is for tables; `{}` is a log, whose rows stay", log.name))
+        }
+        None => Ok(()),
+    }
 }
 
 fn views(job_views: ViewList, names: &[String]) -> Result<Vec<&'static View>, String> {

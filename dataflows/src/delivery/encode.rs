@@ -29,6 +29,11 @@ impl Encoder {
         Encoder { catalog, encoding, numbers_as_strings, copies: HashMap::new(), commit: None }
     }
 
+    /// The names of what rows refer to by number.
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
     /// Encodes a batch. Rows of logs are numbered, so each batch must be encoded exactly once.
     pub(super) fn records(&mut self, batch: &DeltaBatch<'_>) -> Vec<SinkRecord> {
         if batch.kind != DeltaKind::Changes && batch.part == 0 {

@@ -2,6 +2,7 @@
 
 use market::{Commit, EventTime};
 
+use super::missing_rows::CompleteView;
 use rows::{Cell, Change, View, ViewKind};
 
 /// Consumes the changes of one view, on a thread of its own.
@@ -18,6 +19,12 @@ pub trait DeltaHandler: Send {
     /// is nothing to deliver.
     fn check(&mut self, _view: &'static View, _commit: Commit) -> Result<(), DeliverError> {
         Ok(())
+    }
+
+    /// Deletes the rows of earlier runs that the view does not have; gives how many they were. Called once, when
+    /// everything up to the view's commit was delivered, and again after an error.
+    fn delete_missing(&mut self, _view: &CompleteView) -> Result<usize, DeliverError> {
+        Ok(0)
     }
 
     /// Called once after the last batch, if the job has ended in order and everything was delivered.

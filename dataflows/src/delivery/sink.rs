@@ -6,7 +6,8 @@ use connectors::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, Si
 use market::{Catalog, Commit};
 
 use super::encode::Encoder;
-use super::handler::{DeliverError, DeltaBatch, DeltaHandler, DeltaKind};
+use super::handler::{DeliverError, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS};
+use super::missing_rows::CompleteView;
 use rows::View;
 
 /// Writes the batches of one view to a sink.
@@ -45,15 +46,29 @@ impl SinkHandler {
             DeltaKind::Changes => BatchKind::Changes,
         };
         let (run, view) = (&*self.run, view.name);
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            none => none.insert(self.sink.open(view)?),
-        };
+        let writer = opened(&mut self.writer, &*self.sink, view)?;
         writer.write(&SinkBatch { run, view, kind, after, commit, at, part, last, records })
     }
 
+    /// Writes deletions for what [`CompleteView::missing`] says, as changes of the commit that was delivered last.
+    fn write_deletions(&mut self, complete: &CompleteView) -> Result<usize, SinkError> {
+        let CompleteView { view, commit, at, .. } = *complete;
+        let (run, view) = (&*self.run, view.name);
+        let writer = opened(&mut self.writer, &*self.sink, view)?;
+        let missing = complete.missing(writer.earlier_keys(run)?, self.encoder.catalog());
+        let deleted = |key: &String| SinkRecord { key: key.clone(), now: None, before: None };
+        let records: Vec<SinkRecord> = missing.iter().map(deleted).collect();
+        let parts = records.chunks(PART_DELTAS);
+        let (kind, after, count) = (BatchKind::Changes, Some(commit), parts.len());
+        for (part, records) in parts.enumerate() {
+            let last = part + 1 == count;
+            writer.write(&SinkBatch { run, view, kind, after, commit, at, part, last, records })?;
+        }
+        Ok(records.len())
+    }
+
     /// Maps a sink error. The writer is dropped, and the next attempt opens a new one.
-    fn map_error(&mut self, outcome: Result<(), SinkError>) -> Result<(), DeliverError> {
+    fn map_error<T>(&mut self, outcome: Result<T, SinkError>) -> Result<T, DeliverError> {
         outcome.map_err(|error| {
             self.writer = None;
             match error {
@@ -77,18 +92,30 @@ impl DeltaHandler for SinkHandler {
     }
 
     fn check(&mut self, view: &'static View, commit: Commit) -> Result<(), DeliverError> {
-        let checked = match &mut self.writer {
-            Some(writer) => writer.check(&self.run, commit),
-            None => self
-                .sink
-                .open(view.name)
-                .and_then(|writer| self.writer.insert(writer).check(&self.run, commit)),
-        };
+        let writer = opened(&mut self.writer, &*self.sink, view.name);
+        let checked = writer.and_then(|writer| writer.check(&self.run, commit));
         self.map_error(checked)
+    }
+
+    fn delete_missing(&mut self, complete: &CompleteView) -> Result<usize, DeliverError> {
+        let outcome = self.write_deletions(complete);
+        self.map_error(outcome)
     }
 
     fn close(&mut self) -> Result<(), DeliverError> {
         let outcome = self.writer.as_mut().map_or(Ok(()), |writer| writer.close());
         self.map_error(outcome)
+    }
+}
+
+/// The writer of a view; opens it if there is none.
+fn opened<'w>(
+    writer: &'w mut Option<Box<dyn SinkWriter>>,
+    sink: &dyn Sink,
+    view: &str,
+) -> Result<&'w mut Box<dyn SinkWriter>, SinkError> {
+    match writer {
+        Some(writer) => Ok(writer),
+        none => Ok(none.insert(sink.open(view)?)),
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use market::Commit;
+use market::{Commit, EventTime};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::handler::{DeliverError, Delta, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS};
+use super::missing_rows::{CompleteView, whole_from};
 use super::status::SinkStatus;
 use rows::{Frontier, ReadError, RowFilter, View, ViewReader};
 
@@ -23,6 +24,9 @@ pub struct SinkSubscription {
     pub every: Duration,
     /// The pauses before a failed batch is retried.
     pub backoff: Backoff,
+    /// The table `sources`, if the first snapshot waits until all of them have caught up, and rows of earlier runs that
+    /// the view does not have then are deleted.
+    pub replace_earlier: Option<&'static View>,
 }
 
 /// Exponential backoff: the pause doubles with every retry of a batch, up to a bound.
@@ -103,9 +107,23 @@ impl SinkDriver {
             }
             self.wait(&mut moved, Instant::now())?;
         }
+        let mut earlier = None;
+        if let Some(sources) = self.subscription.replace_earlier {
+            earlier = self.wait_for_sources(sources, &mut moved)?;
+            if earlier.is_none() {
+                return self.close(); // stopped before: what an earlier run has written stays
+            }
+        }
         loop {
             self.status.begins(kind);
-            let delivered = self.deliver_snapshot(kind);
+            let delivered = self.deliver_snapshot(kind).and_then(|at| {
+                // Once: what this run writes it deletes itself.
+                if let Some(whole_from) = earlier {
+                    self.delete_missing(at, whole_from)?;
+                    earlier = None;
+                }
+                Ok(at)
+            });
             match delivered.and_then(|at| self.deliver_changes(at, &mut moved)) {
                 Ok(true) => return self.close(),
                 Ok(false) => {}
@@ -183,6 +201,37 @@ impl SinkDriver {
             }
             self.wait(moved, due)?;
         }
+    }
+
+    /// Waits until all sources have caught up; gives the time from which on nothing is missing then. None if the job is
+    /// stopped before.
+    fn wait_for_sources(
+        &mut self,
+        sources: &'static View,
+        moved: &mut watch::Receiver<u64>,
+    ) -> Result<Option<EventTime>, DriverError> {
+        loop {
+            let reading = whole_from(&*self.reader, sources);
+            let whole_from = self.runtime.block_on(reading).map_err(DriverError::Closed)?;
+            if whole_from.is_some() || self.is_stopping() {
+                return Ok(whole_from);
+            }
+            self.wait(moved, Instant::now())?;
+        }
+    }
+
+    /// Deletes the rows of earlier runs that the view, which was delivered up to `at`, does not have.
+    fn delete_missing(&mut self, at: Frontier, whole_from: EventTime) -> Result<(), DriverError> {
+        let (view, filter) = (self.subscription.view, Arc::clone(&self.subscription.filter));
+        let reading = self.reader.snapshot(view, filter, usize::MAX);
+        let snapshot = self.runtime.block_on(reading).map_err(DriverError::Closed)?;
+        let commit = at.commit.unwrap_or_default(); // nothing is delivered before the first commit
+        let complete = CompleteView { view, commit, at: at.at, whole_from, snapshot };
+        let mut count = 0;
+        self.retry(|handler| handler.delete_missing(&complete).map(|rows| count = rows))?;
+        let name = &self.status.name;
+        tracing::info!("`{}` to `{name}`: {count} rows of earlier runs deleted", view.name);
+        Ok(())
     }
 
     /// Asks whether what was delivered is still there: a server may have lost it while nothing changes.

@@ -71,6 +71,8 @@ pub enum ControlEvent {
     Paused,
     /// The sequencer takes events of the source again.
     Resumed,
+    /// Each partition of the source was at its end once: all that there was when the run began has been read.
+    CaughtUp,
 }
 
 /// A control event in a commit.

@@ -43,6 +43,7 @@ struct SourceActivity {
     at: Option<EventTime>,
     partitions: Option<PartitionCounts>,
     is_paused: bool,
+    has_caught_up: bool,
 }
 
 /// How many partitions of a source are there, and how many of them have ended.
@@ -152,6 +153,7 @@ impl SourceStatuses {
                 gaps: connection.map(|all| all.gaps),
                 behind: connection.and_then(|all| all.behind),
                 held: connection.map(|all| all.held.map_or(0, |held| held.rows)),
+                has_caught_up: activity.has_caught_up,
                 read_from: binding.read_from.of(number).filter(|from| *from > EventTime::NEVER),
             };
             let mut cells = Vec::with_capacity(SourceRow::COLUMNS.len());
@@ -170,6 +172,7 @@ impl SourceActivity {
             ControlEvent::Link { .. } => {}
             ControlEvent::Paused => self.is_paused = true,
             ControlEvent::Resumed => self.is_paused = false,
+            ControlEvent::CaughtUp => self.has_caught_up = true,
         }
     }
 }

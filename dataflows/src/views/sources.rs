@@ -39,6 +39,8 @@ pub struct SourceRow<'a> {
     pub behind: Option<u64>,
     /// Rows that the server holds back.
     pub held: Option<u64>,
+    /// Whether each of its partitions was at its end once.
+    pub has_caught_up: bool,
     /// The time from which on it was read; none if from its beginning.
     pub read_from: Option<EventTime>,
 }
@@ -66,6 +68,8 @@ impl Row for SourceRow<'_> {
         count("gaps", "losses", "how often rows were lost that the server had; see `incidents`").nullable(),
         count("rows_behind", "rows", "rows that the server has and that were not read yet, if it reports them").nullable(),
         count("rows_held", "rows", "rows, at most, that the server has and does not give out yet, since a transaction is open, and half a line of a file that is followed; empty of other files").nullable(),
+        value("caught_up", ColumnType::Word(&["yes", "no"]), "yes once each of its partitions was at its end: all that there was when the \
+             run began has been read"),
         value("read_from", ColumnType::Time, "events from this time on are all read, and bars that open before it are `partial`; empty if it is \
              read from its beginning").nullable(),
     ];
@@ -91,6 +95,7 @@ impl Row for SourceRow<'_> {
             count(self.gaps),
             count(self.behind),
             count(self.held),
+            Cell::Word(if self.has_caught_up { "yes" } else { "no" }),
             time(self.read_from),
         ]);
     }

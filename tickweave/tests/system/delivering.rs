@@ -91,7 +91,13 @@ fn delivered(
             let status = SinkStatus::new("test", "test", view);
             let every = Duration::from_millis(1);
             let backoff = Backoff { first: every, most: every * 4 };
-            let subscription = SinkSubscription { view, filter: Arc::default(), every, backoff };
+            let subscription = SinkSubscription {
+                view,
+                filter: Arc::default(),
+                every,
+                backoff,
+                replace_earlier: None,
+            };
             sinks.start(subscription, Box::new(handler), Arc::clone(&status)).unwrap();
             statuses.push((added_up, status));
         }

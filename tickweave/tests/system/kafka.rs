@@ -9,5 +9,6 @@ mod limits;
 mod made;
 mod outages;
 mod restarts;
+mod started_again;
 mod topics;
 mod untold;

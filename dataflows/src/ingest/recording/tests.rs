@@ -196,6 +196,7 @@ fn control_event() -> impl Strategy<Value = ControlEvent> {
             .prop_map(|(partition, incident)| ControlEvent::Link { partition, incident }),
         Just(ControlEvent::Paused),
         Just(ControlEvent::Resumed),
+        Just(ControlEvent::CaughtUp),
     ]
 }
 

@@ -112,7 +112,10 @@ impl<'a> CommitBuilder<'a> {
         let is_change = match &event {
             ControlEvent::Opened { partition } => self.clock.open(source, *partition as usize),
             ControlEvent::Ended { partition } => self.clock.end(source, *partition as usize),
-            ControlEvent::Link { .. } | ControlEvent::Paused | ControlEvent::Resumed => true,
+            ControlEvent::Link { .. }
+            | ControlEvent::Paused
+            | ControlEvent::Resumed
+            | ControlEvent::CaughtUp => true,
         };
         if is_change {
             self.control.push(ControlRecord { source: source as u32, event });
@@ -131,6 +134,13 @@ impl<'a> CommitBuilder<'a> {
                 Incident { kind: IncidentKind::GivenUp, lost: None, detail: detail.to_owned() };
             ControlRecord { source, event: ControlEvent::Link { partition, incident } }
         }));
+        let caught_up = self.clock.caught_up().iter();
+        self.control.extend(
+            caught_up.map(|source| ControlRecord {
+                source: *source as u32,
+                event: ControlEvent::CaughtUp,
+            }),
+        );
         let sources = self.naming.sources;
         let refused = self.refused.drain(..).map(|(source, partition, position, rejection)| {
             let SourceNames { name, partitions, .. } = &sources[source];
@@ -179,7 +189,9 @@ mod tests {
         );
         let record = |source, event| ControlRecord { source, event };
         let first = builder.close(at, true).control;
-        assert_eq!(first, [record(0, opened(1)), record(1, opened(0)), record(1, ended(0))]);
+        let at_its_end = record(1, ControlEvent::CaughtUp);
+        let want = [record(0, opened(1)), record(1, opened(0)), record(1, ended(0)), at_its_end];
+        assert_eq!(first, want);
 
         for event in [opened(1), opened(3), ControlEvent::Paused, ended(1), ended(1)] {
             builder.apply(0, event);

@@ -45,6 +45,20 @@ impl Made {
         }));
     }
 
+    /// Produces some of them, by their number, to the only partition of a topic, in batches of ten.
+    pub(super) fn produce_those(&self, topic: &Topic<'_>, is_one: impl Fn(usize) -> bool) {
+        let messages: Vec<(usize, String)> =
+            (0..self.count).filter(|at| is_one(*at)).map(|at| (at, self.message(at))).collect();
+        topic.produce_in_batches(
+            10,
+            messages.iter().map(|(at, message)| Produced {
+                payload: Some(message.as_bytes()),
+                made: Some(self.trade(*at).1),
+                ..Produced::default()
+            }),
+        );
+    }
+
     /// The bars of so many minutes.
     pub(super) fn bars(&self, timeframe: &str, minutes: i64) -> Bars {
         let mut folded: BTreeMap<(usize, i64), [i64; 6]> = BTreeMap::new();

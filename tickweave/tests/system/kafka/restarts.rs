@@ -15,7 +15,7 @@ use crate::servers;
 const PARTITIONS: i32 = 2;
 
 /// The bars that the topic of a sink holds, by the newest message of each key.
-fn folded(topic: &Topic<'_>) -> Bars {
+pub(super) fn folded(topic: &Topic<'_>) -> Bars {
     let mut newest = BTreeMap::new();
     for message in topic.read() {
         newest.insert(message.key, message.payload);

@@ -101,22 +101,40 @@ impl<'a> Topic<'a> {
         self.produce_packed("none", messages);
     }
 
+    /// Produces messages in batches of so many.
+    pub(super) fn produce_in_batches<'m>(
+        &self,
+        size: usize,
+        messages: impl IntoIterator<Item = Produced<'m>>,
+    ) {
+        self.produce_as(&[("batch.num.messages", &size.to_string())], messages);
+    }
+
     /// Produces messages that are compressed by this codec, as few batches as can be.
     pub(super) fn produce_packed<'m>(
         &self,
         codec: &str,
         messages: impl IntoIterator<Item = Produced<'m>>,
     ) {
-        let producer: BaseProducer = self
-            .client()
-            .set("compression.type", codec)
+        let settings = [("compression.type", codec), ("batch.num.messages", "2500")];
+        self.produce_as(&settings, messages);
+    }
+
+    fn produce_as<'m>(
+        &self,
+        settings: &[(&str, &str)],
+        messages: impl IntoIterator<Item = Produced<'m>>,
+    ) {
+        let mut client = self.client();
+        client
             .set("enable.idempotence", "true")
             .set("linger.ms", "5")
-            .set("batch.num.messages", "2500")
             .set("message.max.bytes", "4000000")
-            .set("queue.buffering.max.kbytes", "65536")
-            .create()
-            .unwrap();
+            .set("queue.buffering.max.kbytes", "65536");
+        for (name, value) in settings {
+            client.set(*name, *value);
+        }
+        let producer: BaseProducer = client.create().unwrap();
         for message in messages {
             let mut record: BaseRecord<'_, [u8], [u8]> =
                 BaseRecord::to(&self.name).partition(message.partition);
