@@ -35,8 +35,8 @@ pub struct IdScope(pub u32);
 
 /// A trade's id within its scope.
 ///
-/// Text ids travel as their 64-bit XXH3; a billion of them collide with a probability of 3 %, and
-/// within one instrument's horizon never in practice. The three kinds never equal each other.
+/// Text ids travel as their 64-bit XXH3; a billion of them collide with a probability of 3 %. Their texts are kept
+/// beside ([`crate::IdTexts`]), so that two that collide are noticed. The three kinds never equal each other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TradeId {
     /// An integer id, as most venues have.
@@ -174,9 +174,9 @@ impl TradeId {
     /// use market::TradeId;
     /// assert_ne!(TradeId::of_parts(&["1", "23"]), TradeId::of_parts(&["12", "3"]));
     /// ```
-    pub fn of_parts(parts: &[&str]) -> TradeId {
+    pub fn of_parts<S: AsRef<str>>(parts: &[S]) -> TradeId {
         let mut all = Xxh3Default::new();
-        for part in parts {
+        for part in parts.iter().map(AsRef::as_ref) {
             all.update(&(part.len() as u64).to_le_bytes());
             all.update(part.as_bytes());
         }

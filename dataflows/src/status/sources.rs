@@ -235,6 +235,7 @@ mod tests {
             binding,
             records: Vec::new(),
             accounts: Vec::new(),
+            id_texts: Vec::new(),
             refused: Vec::new(),
             control: Vec::new(),
             oldest: None,

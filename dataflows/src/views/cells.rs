@@ -26,5 +26,5 @@ pub(super) fn quantity_cell(quantity: Quantity, spec: InstrumentSpec) -> Cell {
 }
 
 pub(super) fn id_cell(id: TradeId) -> Cell {
-    Cell::Text(id.to_string())
+    Cell::TradeId(id)
 }

@@ -54,7 +54,7 @@ impl LogView for FillFaultLog {
         into.extend([
             Cell::Unsigned(row.commit.0),
             Cell::Portfolio(row.fill.portfolio),
-            Cell::Text(row.fill.id.to_string()),
+            Cell::TradeId(row.fill.id),
             Cell::Word(row.fault.name()),
         ]);
         match row.fault {

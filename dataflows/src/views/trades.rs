@@ -72,7 +72,7 @@ impl LogView for TradeLog {
     fn cells(event: &AcceptedEvent, commit: Commit, labels: &Labels, into: &mut Vec<Cell>) {
         let is_cancel = event.kind == CauseKind::Cancel;
         let unless_cancel = |cell: Cell| if is_cancel { Cell::Null } else { cell };
-        let id = |id: Option<TradeId>| id.map_or(Cell::Null, |id| Cell::Text(id.to_string()));
+        let id = |id: Option<TradeId>| id.map_or(Cell::Null, Cell::TradeId);
         let origin = event.origin;
         let source = labels.sources.get(usize::from(origin.source.0));
         into.extend([
