@@ -91,6 +91,7 @@ fn config() -> PortfolioConfig {
         default_currency: dollars(),
         accounts: (0..2 * PORTFOLIOS).map(|number| (portfolio(number), account)).collect(),
         pairs: vec![pair()],
+        ids_by_side: true,
         risk: RiskConfig {
             timeframe: Timeframe::from_secs(3_600).unwrap(),
             bars: BARS,
@@ -112,7 +113,7 @@ impl PortfolioBench {
                 contexts.clone(),
                 accounts,
                 "fills",
-                Fills::default,
+                || Fills::new(true),
                 Arc::new(NoStates),
                 gauge(),
             );

@@ -74,6 +74,7 @@ impl Decoder {
             Type::FillCorrect => InputEvent::Account(AccountEvent::Correct(row.fill()?)),
             Type::Bust => InputEvent::Account(AccountEvent::Bust {
                 of: row.fill_ref()?,
+                side: row.word(Field::Side, vocabulary::side, Side::Unknown)?,
                 time: row.time_if_any()?,
             }),
             Type::Target => InputEvent::Account(AccountEvent::Target(row.target()?)),

@@ -1,8 +1,8 @@
 //! Entries as text again: what `tickweave produce` writes, and what dead letters show of rows that were decoded.
 
 use market::{
-    AccountEvent, Catalog, Event, EventTime, Fill, InputEvent, InstrumentId, MONEY_SCALE, Trade,
-    TradeId, Updates, WEIGHT_SCALE, decimal,
+    AccountEvent, Catalog, Event, EventTime, Fill, InputEvent, InstrumentId, MONEY_SCALE, Side,
+    Trade, TradeId, Updates, WEIGHT_SCALE, decimal,
 };
 use serde_json::{Map, Value};
 
@@ -59,10 +59,13 @@ pub fn written_fields(entry: &InputEvent, catalog: &Catalog) -> WrittenFields {
             say(Field::Type, Type::FillCorrect.name().to_owned());
             say_fill(&mut say, fill, catalog);
         }
-        InputEvent::Account(AccountEvent::Bust { of, time }) => {
+        InputEvent::Account(AccountEvent::Bust { of, side, time }) => {
             say(Field::Type, Type::Bust.name().to_owned());
             say(Field::Portfolio, catalog.portfolios.name(of.portfolio).to_string());
             say(Field::Id, catalog.ids.show(of.id));
+            if *side != Side::Unknown {
+                say(Field::Side, side.name().to_owned());
+            }
             time.iter().for_each(|time| say(Field::Time, ns(*time)));
         }
         InputEvent::Account(AccountEvent::Target(target)) => {

@@ -31,7 +31,7 @@ fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
     vec![
         AccountEvent::Fill(fill),
         AccountEvent::Correct(Fill { sequence: 4, ..fill }),
-        AccountEvent::Bust { of: name, time: None },
+        AccountEvent::Bust { of: name, side: Side::Sell, time: None },
         AccountEvent::Target(Target { portfolio: p2, instrument, contract, time, weight: Some(1) }),
         AccountEvent::Fair(FairValue { instrument, spec, model, time, value: Some(price) }),
     ]

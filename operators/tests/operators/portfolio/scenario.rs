@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, CalendarId, Candle, CandleKey, Contract, Currency,
     EventTime, FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder,
-    OrderKey, Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
+    OrderKey, Origin, PartitionId, PortfolioId, Price, Side, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::PositionKey;
 use oracle::portfolio::commits::CommitInput;
@@ -40,6 +40,7 @@ impl Scenario {
             portfolios: BTreeMap::new(),
             pairs: Vec::new(),
             computed: BTreeMap::new(),
+            ids_by_side: true,
             risk: RiskConfig { timeframe: Timeframe::MINUTE, bars: 3, confidence: 0.95 },
         };
         Scenario { script: Script { config, commits: Vec::new() }, position: 0 }
@@ -149,7 +150,7 @@ pub(super) fn corrected(fill: Fill, sequence: u64) -> Step {
 
 pub(super) fn busted(number: u64) -> Step {
     let of = FillRef { portfolio: PortfolioId::of("fund"), id: TradeId::Number(number) };
-    Step::Record(AccountEvent::Bust { of, time: None })
+    Step::Record(AccountEvent::Bust { of, side: Side::Unknown, time: None })
 }
 
 pub(super) fn targeted(what: &str, minute: i64, weight: Option<i64>) -> Step {
