@@ -229,6 +229,7 @@ fn reporter(
         connections.clone(),
         sinks.clone(),
         metrics.clone(),
+        Arc::clone(&config.catalog),
         options.followed,
     );
     let partition_names = config.source_names().into_iter().map(|source| source.partitions);

@@ -127,6 +127,8 @@ fn same_names(one: &Option<Box<UnknownNames>>, other: &Option<Box<UnknownNames>>
     }
 }
 
+const NS_PER_DAY: i64 = 86_400_000_000_000;
+
 /// One record being decoded.
 struct Record<'m, F> {
     mapping: &'m Mapping,
@@ -319,6 +321,15 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
         for at in 0..=last {
             add(part(at)?);
         }
+        if self.mapping.readings.ids_by_day
+            && let [text] = &parts[..count]
+            && let TradeId::Number(number) = TradeId::of(text)
+        {
+            let day = self.time(self.need(Field::Time)?)?.0.div_euclid(NS_PER_DAY);
+            if let Some(id) = TradeId::of_day(day, number) {
+                return Ok(id);
+            }
+        }
         let (id, text) = IdText::of(&parts[..count]);
         self.id_texts.borrow_mut().extend(text);
         Ok(id)
@@ -344,9 +355,9 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
                 _ if self.mapping.column(Field::IdSecond).is_some() => id,
                 _ => TradeId::of(self.need(Field::Id)?),
             };
-            return Ok(match id {
-                TradeId::Number(number) => (number, false),
-                _ => (self.position, true),
+            return Ok(match id.integer() {
+                Some(number) => (number, false),
+                None => (self.position, true),
             });
         }
         let text = self.need(Field::Sequence)?;

@@ -41,6 +41,7 @@ impl PlainDecoder {
         let is_plain = mapping.readings.time == TimeReading::InUnit
             && !mapping.needs_symbol()
             && mapping.id_period == IdPeriod::Forever
+            && !mapping.readings.ids_by_day
             && amends.iter().all(|field| mapping.column(*field).is_none());
         let unit = match mapping.units.time {
             TimeUnit::Ns => Some(1),

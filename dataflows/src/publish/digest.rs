@@ -69,6 +69,7 @@ fn update(hasher: &mut Xxh3, cell: &Cell) {
                 TradeId::Number(number) => (0, number),
                 TradeId::Text(hash) => (1, hash),
                 TradeId::Position(position) => (2, position),
+                TradeId::OfDay(packed) => (3, packed),
             };
             tagged(13, &number.to_le_bytes());
             hasher.update(&[kind]);

@@ -154,7 +154,8 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 let id = match kind {
                     0 => TradeId::Number(id),
                     1 => TradeId::of(&format!("t{id}")),
-                    _ => TradeId::Position(id * 37 % 9_000_011),
+                    2 => TradeId::Position(id * 37 % 9_000_011),
+                    _ => TradeId::of_day(id as i64 / 9_000, id - id / 9_000 * 1_000).unwrap(),
                 };
                 let fresh = Trade {
                     instrument: InstrumentId(9),
@@ -256,6 +257,6 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
 
 fn id_number(id: TradeId) -> u64 {
     match id {
-        TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) => n,
+        TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) | TradeId::OfDay(n) => n,
     }
 }
