@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use market::{
-    Bar, BarState, CalendarId, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId,
-    InstrumentSpec, OrderKey, Price, RuleId, SeriesId, Timeframe, TradeId,
+    Bar, BarState, CalendarId, Candle, CandleKey, Commit, EventTime, InstrumentId, InstrumentSpec,
+    OrderKey, Price, RuleId, SeriesId, Timeframe,
 };
 use operators::signals::{
     Condition, Direction, PATTERNS, Point, Rule, Series, Settle, Signal, SignalKey, SignalOut,
@@ -85,12 +85,7 @@ fn open_time(slot: i64) -> EventTime {
 }
 
 fn candle(slot: i64, [a, b, c, d]: [i64; 4], is_final: bool) -> Candle {
-    let order = |sequence| OrderKey {
-        time: open_time(slot),
-        sequence,
-        scope: IdScope(0),
-        id: TradeId::Number(sequence),
-    };
+    let order = |sequence| OrderKey { time: open_time(slot), sequence, number: Some(sequence) };
     let mut bar = Bar::empty(TERMS, open_time(slot + 1));
     bar.open = Some((order(0), Price(a)));
     bar.close = Some((order(1), Price(b)));

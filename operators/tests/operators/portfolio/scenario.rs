@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, CalendarId, Candle, CandleKey, Contract, Currency,
-    EventTime, FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder,
+    EventTime, FairValue, Fill, FillRef, InstrumentId, InstrumentSpec, ModelId, NameOrder,
     OrderKey, Origin, PartitionId, PortfolioId, Price, Side, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::PositionKey;
@@ -18,7 +18,6 @@ pub(super) const ONE: i128 = 1_000_000_000;
 
 /// An input of a round.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there are few")]
 pub(super) enum Step {
     Record(AccountEvent),
     Bar(CandleKey, Option<Candle>),
@@ -196,8 +195,8 @@ fn bar_key(what: &str, minute: i64) -> CandleKey {
 fn candle(minute: i64, price: i64, price_scale: u8, state: BarState) -> Candle {
     let spec = InstrumentSpec { price_scale, quantity_scale: 0, calendar: CalendarId(0) };
     let mut bar = Bar::empty(spec, minutes(minute + 1));
-    let (time, sequence, scope, id) = (minutes(minute), 0, IdScope(0), TradeId::Number(0));
-    bar.close = Some((OrderKey { time, sequence, scope, id }, Price(price)));
+    let (time, sequence) = (minutes(minute), 0);
+    bar.close = Some((OrderKey { time, sequence, number: None }, Price(price)));
     bar.trades = 1;
     Candle { bar, state, revision: 0, cause: None }
 }

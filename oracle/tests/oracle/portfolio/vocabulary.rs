@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, CalendarId, Candle, CandleKey, Contract, Currency,
-    EventTime, FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder,
+    EventTime, FairValue, Fill, FillRef, InstrumentId, InstrumentSpec, ModelId, NameOrder,
     OrderKey, Origin, PartitionId, PortfolioId, Price, Side, SourceId, Target, Timeframe, TradeId,
 };
 use oracle::portfolio::{
@@ -183,8 +183,7 @@ impl Scenario {
         let open_time = at(open);
         let end = EventTime(open_time.0 + i64::from(timeframe.secs()) * 1_000_000_000);
         let mut bar = Bar::empty(scaled(scale, 0, "USD", 1).spec, end);
-        let order =
-            OrderKey { time: open_time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) };
+        let order = OrderKey { time: open_time, sequence: 0, number: None };
         bar.close = Some((order, Price(price)));
         let candle = Candle { bar, state, revision: 0, cause: None };
         self.facts.bars.insert(CandleKey { instrument, timeframe, open_time }, candle);
