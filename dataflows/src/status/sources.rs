@@ -100,6 +100,7 @@ impl SourceStatuses {
         commit: Commit,
         control: Vec<ControlRecord>,
     ) -> impl Iterator<Item = IncidentRow> {
+        let mut numbers = 0..;
         control.into_iter().filter_map(move |ControlRecord { source, event }| {
             let ControlEvent::Link { partition, incident } = event else { return None };
             let Incident { kind, lost, detail } = incident;
@@ -107,7 +108,8 @@ impl SourceStatuses {
             let info = info.as_ref()?;
             let partition = self.partition_names.get(source as usize)?.of(partition);
             let (source, kind) = (info.name.clone(), kind.name());
-            Some(IncidentRow { commit, source, partition, kind, lost, detail })
+            let number = numbers.next()?;
+            Some(IncidentRow { commit, number, source, partition, kind, lost, detail })
         })
     }
 
@@ -327,6 +329,7 @@ mod tests {
         let rows: Vec<IncidentRow> = statuses().incidents(Commit(5), events).collect();
         let want = IncidentRow {
             commit: Commit(5),
+            number: 0,
             source: "b".to_owned(),
             partition: "b/7".to_owned(),
             kind: "gap",

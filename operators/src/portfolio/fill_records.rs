@@ -85,6 +85,7 @@ impl FillRecords {
         if let Some(other) = &mut self.other {
             pairs.extend(other.new_conflicts());
         }
+        pairs.sort();
         pairs
     }
 

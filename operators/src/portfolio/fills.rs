@@ -173,8 +173,12 @@ impl Fills {
                 continue;
             };
             let (commit, fill) = (context.commit, FillRef { portfolio, id });
-            let mut emit =
-                |fault| out.push(FillsOut::Fault(Box::new(FillFault { commit, fill, fault })));
+            let mut number = 0;
+            let mut emit = |fault| {
+                let row = FillFault { commit, fill, number, fault };
+                number += 1;
+                out.push(FillsOut::Fault(Box::new(row)));
+            };
             if change.fill {
                 let bytes = records.bytes();
                 let pairs = records.new_conflicts();

@@ -133,7 +133,7 @@ impl Dice {
 #[test]
 fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
     const SECOND: i64 = 1_000_000_000;
-    for kind in 0..3 {
+    for kind in 0..4 {
         let config = Arc::new(LedgerConfig {
             base: Timeframe::from_secs(1).unwrap(),
             calendars: Calendars::utc(),
@@ -160,7 +160,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 let fresh = Trade {
                     instrument: InstrumentId(9),
                     spec: InstrumentSpec::DEFAULT,
-                    scope: IdScope(4).contiguous(kind == 0),
+                    scope: IdScope(4).contiguous(kind % 3 == 0),
                     id,
                     time: EventTime(start + at * SECOND / 2_800),
                     sequence: emitted.len() as u64 + 5,
