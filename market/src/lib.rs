@@ -20,6 +20,7 @@ mod id_period;
 pub mod id_texts;
 pub mod input_event;
 pub mod instrument;
+mod leap_seconds;
 pub mod names;
 mod places;
 pub mod price;

@@ -196,6 +196,7 @@ pub(super) fn assert_as_defined(
                 let slot = config.slot(index as u16, output as u8).expect("there is one");
                 let got = numbers.get(&(key, slot));
                 let want = want.as_ref().map(|outputs| outputs[output]);
+                let want = want.filter(|number| !number.is_nan()); // it begins later than others
                 let same = match (got, want) {
                     (None, None) => true,
                     (Some(got), Some(want)) => {
