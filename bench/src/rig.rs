@@ -178,6 +178,7 @@ pub(super) fn closed(binding: Binding, records: Vec<Record>) -> ClosedCommit {
         binding,
         records,
         accounts: Vec::new(),
+        id_texts: Vec::new(),
         refused: Vec::new(),
         control: Vec::new(),
         oldest: None,

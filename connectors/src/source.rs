@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use market::{EventTime, InputEvent, Rejection, UnknownNames};
+use market::{EventTime, IdText, InputEvent, Rejection, UnknownNames};
 
 /// One row of a partition, in the order of its positions.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub struct Row {
     /// Of the names that it uses those that were not in the catalog. They are registered when the row is bound, not
     /// before, so that a row which is refused leaves none behind.
     pub unknown: Option<Box<UnknownNames>>,
+    /// The texts of the ids in it that travel as hashes. They are kept when the row is bound.
+    pub id_texts: Vec<IdText>,
 }
 
 /// What a record says, and the names that it uses.
@@ -29,6 +31,8 @@ pub struct Decoded<T> {
     pub says: T,
     /// See [`Row::unknown`].
     pub unknown: Option<Box<UnknownNames>>,
+    /// See [`Row::id_texts`].
+    pub id_texts: Vec<IdText>,
 }
 
 impl Row {
@@ -39,7 +43,7 @@ impl Row {
 
     /// A row of an entry whose names are all registered, or one that was refused.
     pub fn new(position: u64, event: Result<InputEvent, Box<Rejection>>) -> Row {
-        Row { position, event, unknown: None }
+        Row { position, event, unknown: None, id_texts: Vec::new() }
     }
 
     /// A row of a record that was decoded.
@@ -48,7 +52,9 @@ impl Row {
         record: Result<Decoded<T>, Box<Rejection>>,
     ) -> Row {
         match record {
-            Ok(Decoded { says, unknown }) => Row { position, event: Ok(says.into()), unknown },
+            Ok(Decoded { says, unknown, id_texts }) => {
+                Row { position, event: Ok(says.into()), unknown, id_texts }
+            }
             Err(rejection) => Row::new(position, Err(rejection)),
         }
     }

@@ -80,5 +80,6 @@ pub(crate) fn kind_and_number(id: TradeId) -> (u8, u64) {
         TradeId::Number(number) => (0, number),
         TradeId::Text(hash) => (1, hash),
         TradeId::Position(position) => (2, position),
+        TradeId::OfDay(packed) => (3, packed),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use market::Catalog;
 
 use crate::publish::{Board, BoardReader, Digest, ViewDigest};
-use rows::{Cell, RowFilter, Scan, View, ViewList, write_csv_header, write_csv_row};
+use rows::{Cell, RowFilter, Scan, View, ViewList, csv_writer, write_csv_header, write_csv_row};
 
 pub use folder::{MANIFEST, OutputError, ResultsFolder};
 
@@ -55,7 +55,7 @@ fn write_view(
     view: &'static View,
     file: &mut File,
 ) -> csv::Result<()> {
-    let mut writer = csv::Writer::from_writer(BufWriter::new(file));
+    let mut writer = csv_writer(BufWriter::new(file), csv::Terminator::Any(b'\n'));
     write_csv_header(&mut writer, view.columns)?;
     for_each_row(reader, catalog, view, |cells| write_csv_row(&mut writer, cells, catalog))?;
     writer.flush()?;

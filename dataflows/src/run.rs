@@ -31,7 +31,7 @@ use crate::ingest::reader_thread::ReadProgress;
 use crate::ingest::{PausedSources, now};
 use crate::jobs::JobKind;
 use crate::output::ResultsFolder;
-use crate::publish::{Board, BoardConfig, BoardReader};
+use crate::publish::{Board, BoardConfig, BoardReader, ID_TEXTS};
 use crate::status::{SourceStatuses, StatusReporter};
 use crate::telemetry::Metrics;
 use crate::view_list::entries;
@@ -99,6 +99,8 @@ impl Job {
         let outputs = Outputs::open(generation, config, options)?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let board = Arc::new(board(config, options));
+        let catalog = Arc::clone(&config.catalog);
+        board.also_retains(ID_TEXTS, move || catalog.ids.bytes());
         let names = config.source_names().into_iter().map(|source| source.name).collect();
         let (engine, feeds) = Engine::start(
             config.job.clone(),
@@ -233,6 +235,7 @@ fn reporter(
         connections.clone(),
         sinks.clone(),
         metrics.clone(),
+        Arc::clone(&config.catalog),
         options.followed,
     );
     let partition_names = config.source_names().into_iter().map(|source| source.partitions);

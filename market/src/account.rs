@@ -9,6 +9,7 @@ use crate::contract::{Contract, InstrumentSpec};
 use crate::id::{InstrumentId, ModelId, Origin, PortfolioId, Shard, TradeId};
 use crate::price::Price;
 use crate::time::EventTime;
+use crate::trade::Side;
 
 /// Decimals of amounts of money in a portfolio's own currency, and of fees.
 pub const MONEY_SCALE: u8 = 9;
@@ -88,6 +89,8 @@ pub enum AccountEvent {
     Bust {
         /// Which.
         of: FillRef,
+        /// Whether what was bought did not happen, or what was sold; unknown: whichever there is.
+        side: Side,
         /// When that was reported, if it is known.
         time: Option<EventTime>,
     },
@@ -104,6 +107,13 @@ pub struct AccountRecord {
     pub origin: Origin,
     /// The event.
     pub event: AccountEvent,
+}
+
+impl Fill {
+    /// Whether it was bought or sold.
+    pub fn side(&self) -> Side {
+        if self.quantity < 0 { Side::Sell } else { Side::Buy }
+    }
 }
 
 impl AccountEvent {

@@ -17,6 +17,8 @@ pub struct Conflict {
     pub kept: Trade,
     /// The copy that does not.
     pub dropped: Trade,
+    /// Where that came from; of several alike the lowest.
+    pub origin: Origin,
 }
 
 /// A trade that came too late to be accepted.
@@ -28,6 +30,8 @@ pub struct TooLate {
     pub trade: Trade,
     /// The instrument's watermark that judged it.
     pub watermark: EventTime,
+    /// Where it came from.
+    pub origin: Origin,
 }
 
 /// Why a correction or cancel found no trade.
@@ -52,6 +56,8 @@ pub struct Unmatched {
     pub time: Option<EventTime>,
     /// Why.
     pub reason: UnmatchedReason,
+    /// Where it came from.
+    pub origin: Origin,
 }
 
 /// A trade whose price is far away from recent prices. It counts all the same.

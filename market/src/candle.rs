@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Timeframe;
 use crate::contract::InstrumentSpec;
-use crate::id::{IdScope, InstrumentId, Origin, TradeId};
+use crate::id::{InstrumentId, Origin, TradeId};
 use crate::price::Price;
 use crate::time::EventTime;
 use crate::trade::{Side, Trade, Updates};
@@ -20,18 +20,17 @@ pub struct CandleKey {
     pub open_time: EventTime,
 }
 
-/// The one order of trades: by event time, then sequence, then identity. Open and close follow it,
-/// never the order of arrival.
+/// The one order of trades: by event time, then sequence, then the integer of the id; and by price where these are equal.
+/// Open and close follow it, never the order of arrival, and never a hash. Trades that are equal in all of it have one
+/// price, so that it does not matter which of them is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OrderKey {
     /// Event time.
     pub time: EventTime,
     /// The venue's order within a time.
     pub sequence: u64,
-    /// The space of the id.
-    pub scope: IdScope,
-    /// The id: it orders two trades that agree in everything before.
-    pub id: TradeId,
+    /// The integer of the id; ids without one come first.
+    pub number: Option<u64>,
 }
 
 /// The value columns of a bar: a function of its surviving trades alone.
@@ -117,12 +116,12 @@ pub struct Candle {
 impl OrderKey {
     /// The least place at a time.
     pub const fn at(time: EventTime) -> OrderKey {
-        OrderKey { time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) }
+        OrderKey { time, sequence: 0, number: None }
     }
 
     /// The place of a trade in the one order.
     pub fn of(trade: &Trade) -> OrderKey {
-        OrderKey { time: trade.time, sequence: trade.sequence, scope: trade.scope, id: trade.id }
+        OrderKey { time: trade.time, sequence: trade.sequence, number: trade.id.integer() }
     }
 }
 
@@ -298,7 +297,7 @@ impl Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::InstrumentId;
+    use crate::id::{IdScope, InstrumentId};
     use crate::price::Quantity;
     use proptest::prelude::*;
 

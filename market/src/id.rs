@@ -35,8 +35,8 @@ pub struct IdScope(pub u32);
 
 /// A trade's id within its scope.
 ///
-/// Text ids travel as their 64-bit XXH3; a billion of them collide with a probability of 3 %, and
-/// within one instrument's horizon never in practice. The three kinds never equal each other.
+/// Text ids travel as their 64-bit XXH3; a billion of them collide with a probability of 3 %. Their texts are kept
+/// beside ([`crate::IdTexts`]), so that two that collide are noticed. The kinds never equal each other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TradeId {
     /// An integer id, as most venues have.
@@ -45,6 +45,8 @@ pub enum TradeId {
     Text(u64),
     /// A feed without ids: the record's position in its partition.
     Position(u64),
+    /// An integer id that its venue may use again on another day: both in one number, see [`TradeId::of_day`].
+    OfDay(u64),
 }
 
 /// A source, by the number that the job's registry of sources gave to its name: 0 to 63.
@@ -168,15 +170,45 @@ impl TradeId {
         number.map_or_else(|| TradeId::Text(xxh3_64(text.as_bytes())), TradeId::Number)
     }
 
+    /// The id that is this number on this day (since 1970); none if they do not fit: the years are those that event times
+    /// may have, and the number must be below 2⁴⁶.
+    ///
+    /// ```
+    /// use market::TradeId;
+    /// let [one, other] = [18_687, 18_688].map(|day| TradeId::of_day(day, 500_003).unwrap());
+    /// assert!(one != other && one.integer() == other.integer());
+    /// assert_eq!(one.to_string(), "500003");
+    /// assert_eq!(TradeId::of_day(18_687, 1 << 46), None);
+    /// ```
+    pub fn of_day(day: i64, number: u64) -> Option<TradeId> {
+        let day = u64::try_from(day.checked_add(TradeId::DAYS_BEFORE_1970)?).ok()?;
+        let fits = day < 1 << (64 - TradeId::BITS) && number < 1 << TradeId::BITS;
+        fits.then_some(TradeId::OfDay(day << TradeId::BITS | number))
+    }
+
+    /// The number that its venue gave it, if it gave one: ids of one space follow each other by it.
+    pub const fn integer(self) -> Option<u64> {
+        match self {
+            TradeId::Number(number) => Some(number),
+            TradeId::OfDay(packed) => Some(packed & ((1 << TradeId::BITS) - 1)),
+            TradeId::Text(_) | TradeId::Position(_) => None,
+        }
+    }
+
+    /// Bits of the number of an id of a day.
+    const BITS: u32 = 46;
+    /// More than there are from 1700 on.
+    const DAYS_BEFORE_1970: i64 = 100_000;
+
     /// The id that several texts are together: a text, in which each part has its length before it.
     ///
     /// ```
     /// use market::TradeId;
     /// assert_ne!(TradeId::of_parts(&["1", "23"]), TradeId::of_parts(&["12", "3"]));
     /// ```
-    pub fn of_parts(parts: &[&str]) -> TradeId {
+    pub fn of_parts<S: AsRef<str>>(parts: &[S]) -> TradeId {
         let mut all = Xxh3Default::new();
-        for part in parts {
+        for part in parts.iter().map(AsRef::as_ref) {
             all.update(&(part.len() as u64).to_le_bytes());
             all.update(part.as_bytes());
         }
@@ -198,12 +230,13 @@ impl<'de> Deserialize<'de> for NameOrder {
 }
 
 impl fmt::Display for TradeId {
-    /// Numbers as such, hashed text as `text:<hash>`, positions as `at:<position>`.
+    /// Numbers as such, also those of a day, hashed text as `text:<hash>`, positions as `at:<position>`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TradeId::Number(id) => write!(f, "{id}"),
             TradeId::Text(hash) => write!(f, "text:{hash:016x}"),
             TradeId::Position(position) => write!(f, "at:{position}"),
+            TradeId::OfDay(packed) => write!(f, "{}", packed & ((1 << TradeId::BITS) - 1)),
         }
     }
 }

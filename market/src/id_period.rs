@@ -41,8 +41,8 @@ impl IdPeriod {
             IdPeriod::Day => Some(calendar.trading_day(time).to_string()),
             IdPeriod::Session => {
                 let stretch = calendar.stretch(time);
-                let is_open = if stretch.kind == SessionKind::Closed { "closed" } else { "open" };
-                Some(format!("{} {is_open}", stretch.open.0))
+                let closed = if stretch.kind == SessionKind::Closed { " closed" } else { "" };
+                Some(format!("{}{closed}", stretch.open.rfc3339()))
             }
             IdPeriod::Week => {
                 let day = calendar.trading_day(time);

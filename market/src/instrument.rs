@@ -10,6 +10,7 @@ use crate::calendar::Calendars;
 use crate::contract::{Contract, Currency, InstrumentSpec, Multiplier};
 use crate::decimal::SCALE_MAX;
 use crate::id::{InstrumentId, ModelId, PortfolioId};
+use crate::id_texts::IdTexts;
 use crate::names::{Names, is_name};
 use crate::places::{HasName, NoPlace, Places};
 use crate::scopes::IdScopes;
@@ -96,6 +97,8 @@ pub struct Catalog {
     rules: Vec<InstrumentRule>,
     /// The names of the id scopes of their trades.
     pub scopes: IdScopes,
+    /// What sources wrote of ids that travel as hashes.
+    pub ids: IdTexts,
     /// What the specs of instruments name by number.
     pub calendars: Calendars,
     places: RwLock<Places<InstrumentId, Arc<Instrument>>>,
@@ -157,14 +160,17 @@ impl Catalog {
     pub const PORTFOLIOS: usize = 10_000;
     /// How many models it holds unless it is configured otherwise.
     pub const MODELS: usize = 256;
+    /// How many bytes of texts of ids it holds unless it is configured otherwise.
+    pub const ID_TEXT_BYTES: usize = 128 << 20;
 
     /// A catalog that gives a new name the spec of the first rule that fits it, else those of
-    /// [`InstrumentRule::any`], and holds at most `limit` instruments, [`Catalog::PORTFOLIOS`] and
-    /// [`Catalog::MODELS`].
+    /// [`InstrumentRule::any`], and holds at most `limit` instruments, [`Catalog::PORTFOLIOS`],
+    /// [`Catalog::MODELS`] and [`Catalog::ID_TEXT_BYTES`].
     pub fn new(rules: Vec<InstrumentRule>, limit: usize) -> Catalog {
         Catalog {
             rules,
             scopes: IdScopes::default(),
+            ids: IdTexts::with_bytes(Catalog::ID_TEXT_BYTES),
             calendars: Calendars::utc(),
             places: RwLock::new(Places::new(limit)),
             portfolios: Names::new(Catalog::PORTFOLIOS),
@@ -176,6 +182,12 @@ impl Catalog {
     #[must_use]
     pub fn with_room_for(self, portfolios: usize, models: usize) -> Catalog {
         Catalog { portfolios: Names::new(portfolios), models: Names::new(models), ..self }
+    }
+
+    /// With room for so many bytes of texts of ids.
+    #[must_use]
+    pub fn with_id_text_bytes(self, bytes: usize) -> Catalog {
+        Catalog { ids: IdTexts::with_bytes(bytes), ..self }
     }
 
     /// With the calendars that specs name; UTC alone without.

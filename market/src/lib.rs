@@ -3,7 +3,7 @@
 //! A leaf crate: no I/O, no clock, no runtime. Everything here is a value; everything that could be
 //! wrong about text from outside is a typed error; nothing rounds and nothing wraps.
 //!
-//! Reading order: [`decimal`] → [`price`] → [`time`] → [`id`] → [`registry`] → [`contract`] → [`names`] → [`scopes`] → [`instrument`] →
+//! Reading order: [`decimal`] → [`price`] → [`time`] → [`id`] → [`registry`] → [`contract`] → [`names`] → [`scopes`] → [`id_texts`] → [`instrument`] →
 //! [`trade`] → [`account`] → [`admission`] → [`input_event`] → [`rejection`] → [`calendar`] → [`wall`] → [`candle`] → [`gap`] →
 //! [`audit`].
 
@@ -17,8 +17,10 @@ pub mod decimal;
 pub mod gap;
 pub mod id;
 mod id_period;
+pub mod id_texts;
 pub mod input_event;
 pub mod instrument;
+mod leap_seconds;
 pub mod names;
 mod places;
 pub mod price;
@@ -47,6 +49,7 @@ pub use id::{
     RuleId, SeriesId, Shard, SourceId, TradeId,
 };
 pub use id_period::IdPeriod;
+pub use id_texts::{IdCollision, IdText, IdTexts};
 pub use input_event::InputEvent;
 pub use instrument::{Catalog, CatalogError, Found, Instrument, InstrumentRule};
 pub use names::{Name, NameError, Named, Names};

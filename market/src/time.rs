@@ -8,6 +8,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::leap_seconds;
+
 use crate::decimal::{self, DecimalError};
 
 /// Nanoseconds since 1970-01-01T00:00:00Z.
@@ -128,7 +130,11 @@ impl EventTime {
             TimeUnit::Us => 3,
             TimeUnit::Ns => 0,
             TimeUnit::Rfc3339 => {
-                let stamp: Timestamp = text.trim().parse().map_err(|_| TimeError::NotRfc3339)?;
+                let text = text.trim();
+                let stamp: Timestamp = text.parse().map_err(|_| TimeError::NotRfc3339)?;
+                if !leap_seconds::exists(text, stamp) {
+                    return Err(TimeError::NotRfc3339);
+                }
                 let ns = i64::try_from(stamp.as_nanosecond()).map_err(|_| TimeError::OutOfRange)?;
                 return EventTime(ns).checked();
             }

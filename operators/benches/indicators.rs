@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use market::{
-    Bar, BarState, Calendars, Candle, EventTime, IdScope, InstrumentId, InstrumentSpec, OrderKey,
-    Price, Timeframe, TradeId,
+    Bar, BarState, Calendars, Candle, EventTime, InstrumentId, InstrumentSpec, OrderKey, Price,
+    Timeframe,
 };
 use operators::indicators::{INDICATORS, IndicatorSeries, IndicatorsConfig};
 use ta::Next;
@@ -35,8 +35,7 @@ fn bars() -> Vec<Candle> {
         let spec = InstrumentSpec::DEFAULT;
         let mut bar = Bar::empty(spec, EventTime(open_time.0 + 60_000_000_000));
         let edge = |sequence, price| {
-            let id = TradeId::Number(sequence);
-            Some((OrderKey { time: open_time, sequence, scope: IdScope(0), id }, Price(price)))
+            Some((OrderKey { time: open_time, sequence, number: None }, Price(price)))
         };
         let open = price;
         price += (random(2_001) - 1_000) * 10_000_000;

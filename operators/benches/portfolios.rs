@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, Candle, CandleKey, Commit, Contract, Currency,
-    EventTime, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, NameOrder, OrderKey, Origin,
+    EventTime, Fill, FillRef, InstrumentId, InstrumentSpec, NameOrder, OrderKey, Origin,
     PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::{
@@ -91,6 +91,7 @@ fn config() -> PortfolioConfig {
         default_currency: dollars(),
         accounts: (0..2 * PORTFOLIOS).map(|number| (portfolio(number), account)).collect(),
         pairs: vec![pair()],
+        ids_by_side: true,
         risk: RiskConfig {
             timeframe: Timeframe::from_secs(3_600).unwrap(),
             bars: BARS,
@@ -112,7 +113,7 @@ impl PortfolioBench {
                 contexts.clone(),
                 accounts,
                 "fills",
-                Fills::default,
+                || Fills::new(true),
                 Arc::new(NoStates),
                 gauge(),
             );
@@ -194,9 +195,8 @@ impl PortfolioBench {
     fn bar(&mut self, instrument: InstrumentId, timeframe: Timeframe, at: i64, state: BarState) {
         let time = EventTime(at * 1_000_000_000);
         let mut bar = Bar::empty(InstrumentSpec::DEFAULT, time);
-        let id = TradeId::Number(1);
         let price = Price(90_000_000_000 + self.random(20_000_000_000) as i64);
-        bar.close = Some((OrderKey { time, sequence: 0, scope: IdScope(0), id }, price));
+        bar.close = Some((OrderKey { time, sequence: 0, number: None }, price));
         let after = Some(Candle { bar, state, revision: 0, cause: None });
         let key = CandleKey { instrument, timeframe, open_time: time };
         let before = after.and_then(|after| self.bars.insert(key, after));

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use market::{
-    Bar, BarState, Calendars, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId,
-    InstrumentSpec, OrderKey, Price, RuleId, SourceId, Timeframe, TradeId,
+    Bar, BarState, Calendars, Candle, CandleKey, Commit, EventTime, InstrumentId, InstrumentSpec,
+    OrderKey, Price, RuleId, SourceId, Timeframe,
 };
 use operators::signals::{Condition, Direction, PATTERNS, Rule, Series, Settle};
 use operators::{
@@ -38,8 +38,7 @@ const LOADS: [(&str, Which); 3] =
 fn candle(index: i64, seed: i64) -> Arc<Candle> {
     let (time, noise) = (EventTime(index * MINUTE), (index * 7_919 + seed * 104_729) % 1_000);
     let mut bar = Bar::empty(InstrumentSpec::DEFAULT, EventTime(time.0 + MINUTE));
-    let order =
-        |sequence| OrderKey { time, sequence, scope: IdScope(0), id: TradeId::Number(sequence) };
+    let order = |sequence| OrderKey { time, sequence, number: Some(sequence) };
     bar.open = Some((order(0), Price(100_000 + noise)));
     bar.close = Some((order(1), Price(100_500 - noise)));
     bar.high = Some(Price(101_000 + noise));

@@ -35,9 +35,12 @@ pub(crate) fn conflicts(commit: Commit, before: &[Record], accepted: &[Record]) 
             continue; // cannot be: the name is that of an accepted trade
         };
         let kept = content(kept);
-        let contents: BTreeSet<Trade> = candidates.into_values().map(content).collect();
-        let dropped = contents.into_iter().filter(|content| *content != kept);
-        rows.extend(dropped.map(|dropped| Conflict { commit, kept, dropped }));
+        let mut contents: BTreeMap<Trade, Origin> = BTreeMap::new();
+        for (origin, trade) in candidates {
+            contents.entry(content(trade)).or_insert(origin); // the lowest comes first
+        }
+        let dropped = contents.into_iter().filter(|(content, _)| *content != kept);
+        rows.extend(dropped.map(|(dropped, origin)| Conflict { commit, kept, dropped, origin }));
     }
     rows
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Event, EventTime, Gap, GapKey, IdScope, InstrumentId, Record, TradeId};
+use market::{Event, EventTime, Gap, GapKey, IdScope, InstrumentId, Record};
 
 /// Ids of one instrument and contiguous scope, with their times.
 type Times = BTreeMap<u64, EventTime>;
@@ -73,10 +73,8 @@ fn id_of(event: &Event) -> Option<(IdScope, u64, EventTime)> {
         Event::Correct { of, with } if *of != with.name() => with,
         Event::Correct { .. } | Event::Cancel { .. } => return None,
     };
-    match trade.id {
-        TradeId::Number(id) if trade.scope.is_contiguous() => Some((trade.scope, id, trade.time)),
-        _ => None,
-    }
+    let id = trade.id.integer().filter(|_| trade.scope.is_contiguous())?;
+    Some((trade.scope, id, trade.time))
 }
 
 /// The gaps between ids, by their first id. A merged one lies between two ids like any other.

@@ -125,7 +125,9 @@ impl InstrumentFold {
         let base = history.timeframes[0];
         let calendar = history.calendars.get(self.calendar);
         for trade in joined(&self.live) {
-            let latest = trade.records.iter().filter_map(|r| self.time_of(r)).max();
+            // None of a cancel whose time is not known yet: then the latest one is not either.
+            let times: Option<Vec<_>> = trade.records.iter().map(|r| self.time_of(r)).collect();
+            let latest = times.and_then(|times| times.into_iter().max());
             let gone = latest.is_some_and(|latest| calendar.bucket(base, latest).end <= limit);
             if gone {
                 self.left.extend(trade.survivor());
@@ -162,7 +164,8 @@ impl InstrumentFold {
         for record in records {
             match record.event {
                 Event::New(trade) if trade.time < less(watermark, history.reject_after) => {
-                    output.too_late.push(TooLate { commit, trade, watermark });
+                    let origin = record.origin;
+                    output.too_late.push(TooLate { commit, trade, watermark, origin });
                 }
                 Event::Correct { of, with }
                     if with.time < less(watermark, history.correction_horizon) =>
@@ -173,6 +176,7 @@ impl InstrumentFold {
                         of,
                         time: Some(with.time),
                         reason: UnmatchedReason::BeyondHorizon,
+                        origin: record.origin,
                     });
                 }
                 Event::New(_) | Event::Correct { .. } | Event::Cancel { .. } => {
@@ -221,6 +225,7 @@ impl InstrumentFold {
                     of,
                     time: record.event.time(),
                     reason: UnmatchedReason::Unknown,
+                    origin: record.origin,
                 });
             }
         }

@@ -263,6 +263,9 @@ impl Venue {
         match number % if self.contiguous { 25 } else { 5 } {
             0 => TradeId::of(&format!("T{number}")),
             1 => TradeId::Position(number),
+            // Every second of these has the number of the one before, on another day.
+            2..=4 if self.contiguous => TradeId::of_day(number as i64 % 2, number / 2 * 2)
+                .unwrap_or(TradeId::Number(number)),
             _ => TradeId::Number(number),
         }
     }

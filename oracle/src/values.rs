@@ -4,9 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{
-    Bar, Bucket, Calendars, CandleKey, IdScope, OrderKey, Side, Timeframe, Trade, TradeId, Updates,
-};
+use market::{Bar, Bucket, Calendars, CandleKey, OrderKey, Side, Timeframe, Trade, Updates};
 
 /// The bars of one timeframe in which any of `trades` shows.
 ///
@@ -47,7 +45,7 @@ pub fn place(trade: &Trade, timeframe: Timeframe, calendars: &Calendars) -> (Can
 /// in it.
 pub fn bar(trades: &[Trade], bucket: Bucket) -> Option<Bar> {
     let mut trades = trades.to_vec();
-    trades.sort_by_key(|t| (t.time, t.sequence, t.scope, t.id));
+    trades.sort_by_key(|t| (t.time, t.sequence, t.id.integer(), t.price));
     let spec = trades.first()?.spec;
     if trades.iter().all(|t| t.updates == Updates::NONE) {
         return None;
@@ -75,12 +73,11 @@ pub fn bar(trades: &[Trade], bucket: Bucket) -> Option<Bar> {
 
 /// Of the places of its first and last trade, the values of a bar hold only the times.
 fn shown(bar: Bar) -> Bar {
-    let time = |(OrderKey { time, .. }, price)| {
-        (OrderKey { time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) }, price)
-    };
+    let time =
+        |(OrderKey { time, .. }, price)| (OrderKey { time, sequence: 0, number: None }, price);
     Bar { open: bar.open.map(time), close: bar.close.map(time), ..bar }
 }
 
 fn order(trade: &Trade) -> OrderKey {
-    OrderKey { time: trade.time, sequence: trade.sequence, scope: trade.scope, id: trade.id }
+    OrderKey { time: trade.time, sequence: trade.sequence, number: trade.id.integer() }
 }

@@ -74,7 +74,7 @@ impl Row for CandleRow<'_> {
             Cell::Word(candle.state.name()),
             Cell::Unsigned(candle.revision.into()),
             candle.cause.map_or(Cell::Null, |cause| Cell::Word(cause.kind.name())),
-            candle.cause.map_or(Cell::Null, |cause| Cell::Text(cause.id.to_string())),
+            candle.cause.map_or(Cell::Null, |cause| Cell::TradeId(cause.id)),
             size(bar.buy_volume),
             money(bar.buy_notional),
             Cell::Time(bar.end_time),

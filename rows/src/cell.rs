@@ -1,6 +1,8 @@
 //! The values of rows.
 
-use market::{Currency, EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe};
+use market::{
+    Currency, EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe, TradeId,
+};
 
 /// One value of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +37,8 @@ pub enum Cell {
     Model(ModelId),
     /// A currency, such as `USD`.
     Currency(Currency),
+    /// An id of a trade or fill; text form: as its source wrote it.
+    TradeId(TradeId),
     /// One of a few words.
     Word(&'static str),
     /// Any text.

@@ -146,7 +146,7 @@ impl Column {
             | (ColumnType::Portfolio, Cell::Portfolio(_))
             | (ColumnType::Model, Cell::Model(_))
             | (ColumnType::Currency, Cell::Currency(_))
-            | (ColumnType::Text, Cell::Text(_)) => true,
+            | (ColumnType::Text, Cell::Text(_) | Cell::TradeId(_)) => true,
             _ => false,
         }
     }

@@ -30,5 +30,8 @@ pub use reader::{
 };
 pub use row::Row;
 pub use row_filter::{Dimension, KeyRange, OPEN_TIME, RowFilter};
-pub use text::{cell_json, cell_text, plain_text, row_json, write_csv_header, write_csv_row};
+pub use text::{
+    cell_json, cell_text, csv_cell, csv_writer, plain_text, row_json, write_csv_header,
+    write_csv_row,
+};
 pub use view::{View, ViewKind, ViewList};

@@ -143,10 +143,10 @@ impl RowFilter {
             && portfolio
             && timeframe
             && time
-            && self.texts.iter().all(|(column, texts)| {
-                cells
-                    .get(*column)
-                    .is_some_and(|cell| plain_text(cell).is_some_and(|text| texts.contains(&text)))
+            && self.texts.iter().all(|(column, texts)| match cells.get(*column) {
+                Some(Cell::TradeId(id)) => texts.iter().any(|text| id.is_called(text)),
+                Some(cell) => plain_text(cell).is_some_and(|text| texts.contains(&text)),
+                None => false,
             })
     }
 }

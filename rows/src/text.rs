@@ -14,6 +14,7 @@ pub fn cell_text(cell: &Cell, catalog: &Catalog) -> String {
         Cell::IdScope(scope) => catalog.scopes.name(*scope).to_string(),
         Cell::Portfolio(id) => catalog.portfolios.name(*id).to_string(),
         Cell::Model(id) => catalog.models.name(*id).to_string(),
+        Cell::TradeId(id) => catalog.ids.show(*id),
         _ => plain_text(cell).unwrap_or_default(),
     }
 }
@@ -33,9 +34,11 @@ pub fn plain_text(cell: &Cell) -> Option<String> {
         Cell::Currency(currency) => currency.to_string(),
         Cell::Word(word) => (*word).to_owned(),
         Cell::Text(text) => text.clone(),
-        Cell::Instrument(_) | Cell::IdScope(_) | Cell::Portfolio(_) | Cell::Model(_) => {
-            return None;
-        }
+        Cell::Instrument(_)
+        | Cell::IdScope(_)
+        | Cell::Portfolio(_)
+        | Cell::Model(_)
+        | Cell::TradeId(_) => return None,
     })
 }
 
@@ -80,6 +83,63 @@ pub fn row_json(
     out.push('}');
 }
 
+/// A writer of rows as CSV to `to`. It writes fields as they are: [`csv_cell`] quotes them.
+pub fn csv_writer<W: std::io::Write>(to: W, terminator: csv::Terminator) -> csv::Writer<W> {
+    csv::WriterBuilder::new()
+        .quote_style(csv::QuoteStyle::Never)
+        .terminator(terminator)
+        .from_writer(to)
+}
+
+/// The field of a cell in CSV. In quotes are what would end a field and texts that a reader would take for numbers, and so
+/// for other texts: `00123`, `1e5`, integers beyond 64 bits with a sign.
+///
+/// ```
+/// use market::{Catalog, TradeId};
+/// use rows::{Cell, csv_cell};
+/// let catalog = Catalog::new(Vec::new(), 1);
+/// let field = |text: &str| csv_cell(&Cell::Text(text.to_owned()), &catalog);
+/// assert_eq!(["00123", "1e5", "nan", "t-1"].map(field), ["\"00123\"", "\"1e5\"", "\"nan\"", "t-1"]);
+/// assert_eq!(field("say \"a,b\""), "\"say \"\"a,b\"\"\"");
+/// assert_eq!(csv_cell(&Cell::TradeId(TradeId::of("17")), &catalog), "17");
+/// ```
+pub fn csv_cell(cell: &Cell, catalog: &Catalog) -> String {
+    let text = cell_text(cell, catalog);
+    let is_text = match cell {
+        Cell::Text(_)
+        | Cell::TradeId(_)
+        | Cell::Instrument(_)
+        | Cell::IdScope(_)
+        | Cell::Portfolio(_)
+        | Cell::Model(_) => true,
+        Cell::Null
+        | Cell::Unsigned(_)
+        | Cell::Identifier(_)
+        | Cell::Decimal { .. }
+        | Cell::Number(_)
+        | Cell::Time(_)
+        | Cell::Timeframe(_)
+        | Cell::Currency(_)
+        | Cell::Word(_) => false,
+    };
+    if text.contains([',', '"', '\n', '\r']) || is_text && is_misread(&text) {
+        return format!("\"{}\"", text.replace('"', "\"\""));
+    }
+    text
+}
+
+/// Whether a reader would take a text for a number, and that number is written differently.
+fn is_misread(text: &str) -> bool {
+    let trimmed = text.trim();
+    let is_number = trimmed.parse::<f64>().is_ok()
+        || trimmed
+            .strip_prefix(['+', '-'])
+            .unwrap_or(trimmed)
+            .to_ascii_lowercase()
+            .starts_with("0x");
+    is_number && text.parse::<i64>().map(|number| number.to_string()).as_deref() != Ok(text)
+}
+
 /// Writes the names of the columns.
 pub fn write_csv_header<W: std::io::Write>(
     writer: &mut csv::Writer<W>,
@@ -88,13 +148,13 @@ pub fn write_csv_header<W: std::io::Write>(
     writer.write_record(columns.iter().map(|column| column.name))
 }
 
-/// Writes one row.
+/// Writes one row with a [`csv_writer`].
 pub fn write_csv_row<W: std::io::Write>(
     writer: &mut csv::Writer<W>,
     cells: &[Cell],
     catalog: &Catalog,
 ) -> csv::Result<()> {
-    writer.write_record(cells.iter().map(|cell| cell_text(cell, catalog)))
+    writer.write_record(cells.iter().map(|cell| csv_cell(cell, catalog)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use market::Catalog;
 use warp::http::HeaderMap;
 use warp::http::header::ACCEPT;
 
-use rows::{Cell, Column, cell_text, row_json};
+use rows::{Cell, Column, csv_cell, csv_writer, row_json};
 
 use super::parameter::{ParameterType, RouteParameter, WordParameter, Words};
 use super::problem::{FieldError, NOT_ACCEPTABLE, Problem};
@@ -199,15 +199,14 @@ impl Shown<'_> {
 
     /// Rows as CSV with a header, and `filled` behind them if `marked`.
     pub(super) fn csv(&self, lines: &[Line], marked: bool) -> Result<String, csv::Error> {
-        let mut writer =
-            csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+        let mut writer = csv_writer(Vec::new(), csv::Terminator::CRLF);
         let mark = marked.then_some("filled");
         let shown = |column: &Column| !self.hidden.contains(&column.name);
         let names = self.columns.iter().filter(|column| shown(column)).map(|column| column.name);
         writer.write_record(names.chain(mark))?;
         for line in lines {
             let cells = self.columns.iter().zip(&line.cells).filter(|(column, _)| shown(column));
-            let cells = cells.map(|(_, cell)| cell_text(cell, self.catalog));
+            let cells = cells.map(|(_, cell)| csv_cell(cell, self.catalog));
             let mark = marked.then(|| (line.filled == Some(true)).to_string());
             writer.write_record(cells.chain(mark))?;
         }

@@ -14,8 +14,8 @@
 //! many trades (`last − first + 1`) it stands for. Ids of aggregated trades are a space of their own, and
 //! contiguous per symbol. Archives of futures are known to leave out fills that no order took from the
 //! market, with their ids: write `contiguous_ids = false` where such holes are not wanted as gaps. In 2021 the ids of
-//! some symbols began a day with the last one of the day before, for another trade, which is a row of `conflicts` and
-//! left out. With `contiguous_ids = false` and `id_period = "day"` both count.
+//! some symbols began a day with the last one of the day before, for another trade. So an id names one trade of each day
+//! in UTC, and both count; holes are looked for among the ids of all days. `id_period = "forever"` makes an id one trade.
 //!
 //! [Binance's archive]: https://github.com/binance/binance-public-data
 
@@ -53,6 +53,7 @@ fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
         readings: Readings {
             symbol_is_given: true,
             time: TimeReading::MsOrUs,
+            ids_by_day: true,
             ..defaults.readings
         },
         symbol_of: |path| symbol_before(path, "-aggTrades-"),

@@ -58,6 +58,8 @@ impl Default for Options {
 fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
     let Options { event, exclude_fund_prints } = typed(options)?;
     let path = Column::named;
+    // Those of archives, whose copies they are, are of days.
+    let ids_by_day = matches!(event, Event::AggTrade);
     let (event, id, id_scope) = match event {
         Event::Trade => ("trade", "data.t", None),
         Event::AggTrade => ("aggTrade", "data.a", Some(AGGREGATED)),
@@ -76,6 +78,7 @@ fn make(options: Map<String, Value>) -> Result<CodecDefaults, String> {
         only: Some(WhereConfig { column: path("data.e"), equals: Some(event.to_owned()) }),
         readings: Readings {
             time: TimeReading::MsOrUs,
+            ids_by_day,
             updates: fund_prints::market_only,
             ..defaults.readings
         },

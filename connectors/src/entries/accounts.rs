@@ -3,7 +3,7 @@
 use market::price::NOTIONAL_LIMIT;
 use market::{
     Contract, FairValue, Fill, FillRef, Instrument, MONEY_SCALE, PortfolioId, Price,
-    RejectionReason, Side, Target, TradeId, WEIGHT_SCALE, decimal,
+    RejectionReason, Side, Target, WEIGHT_SCALE, decimal,
 };
 
 use super::decode::{Row, missing};
@@ -41,7 +41,7 @@ impl Row<'_> {
 
     /// The name of a fill.
     pub(super) fn fill_ref(&self) -> Result<FillRef, FieldError> {
-        Ok(FillRef { portfolio: self.portfolio()?, id: TradeId::of(self.need(Field::Id)?) })
+        Ok(FillRef { portfolio: self.portfolio()?, id: self.id(self.need(Field::Id)?) })
     }
 
     pub(super) fn target(&self) -> Result<Target, FieldError> {

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use market::{
-    AccountEvent, Catalog, Event, EventTime, IdScope, InputEvent, Instrument, Price, Quantity,
-    RejectionReason, Side, TimeError, Trade, TradeId, TradeRef, UnknownNames, Updates, decimal,
+    AccountEvent, Catalog, Event, EventTime, IdScope, IdText, InputEvent, Instrument, Price,
+    Quantity, RejectionReason, Side, TimeError, Trade, TradeId, TradeRef, UnknownNames, Updates,
+    decimal,
 };
 
 use super::error::{FieldError, error, wrong};
@@ -45,10 +46,11 @@ impl Decoder {
             let detail = format!("`{}` says nothing in a `{}`", field.doc().name, of.name());
             return Err(FieldError::of(RejectionReason::BadField, field, detail));
         }
-        let unknown = RefCell::default();
-        let row = Row { texts, of, position, catalog: &self.catalog, unknown };
+        let (unknown, id_texts) = (RefCell::default(), RefCell::default());
+        let row = Row { texts, of, position, catalog: &self.catalog, unknown, id_texts };
         let says = self.entry(&row)?;
-        Ok(Decoded { says, unknown: row.unknown.into_inner().boxed() })
+        let unknown = row.unknown.into_inner().boxed();
+        Ok(Decoded { says, unknown, id_texts: row.id_texts.into_inner() })
     }
 
     /// The entry of a row whose type is known.
@@ -72,6 +74,7 @@ impl Decoder {
             Type::FillCorrect => InputEvent::Account(AccountEvent::Correct(row.fill()?)),
             Type::Bust => InputEvent::Account(AccountEvent::Bust {
                 of: row.fill_ref()?,
+                side: row.word(Field::Side, vocabulary::side, Side::Unknown)?,
                 time: row.time_if_any()?,
             }),
             Type::Target => InputEvent::Account(AccountEvent::Target(row.target()?)),
@@ -109,6 +112,8 @@ pub(super) struct Row<'r> {
     pub(super) catalog: &'r Catalog,
     /// Of the names that were looked up those that are not registered.
     pub(super) unknown: RefCell<UnknownNames>,
+    /// The texts of its ids.
+    id_texts: RefCell<Vec<IdText>>,
 }
 
 impl Row<'_> {
@@ -139,7 +144,14 @@ impl Row<'_> {
     fn trade_ref(&self, instrument: &Instrument, id: &str) -> TradeRef {
         let venue = instrument.name.split(':').next().unwrap_or_default();
         let scope = self.catalog.scopes.find(self.texts.get(Field::Scope).unwrap_or(venue));
-        TradeRef { instrument: instrument.id, scope, id: TradeId::of(id) }
+        TradeRef { instrument: instrument.id, scope, id: self.id(id) }
+    }
+
+    /// The id that is written so.
+    pub(super) fn id(&self, text: &str) -> TradeId {
+        let (id, text) = IdText::of(&[text]);
+        self.id_texts.borrow_mut().extend(text);
+        id
     }
 
     fn trade(&self, instrument: &Instrument, name: TradeRef) -> Result<Trade, FieldError> {

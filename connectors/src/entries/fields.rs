@@ -172,8 +172,9 @@ pub const FIELDS: &[FieldDoc] = &[
         of: Field::Side,
         name: "side",
         needed: NONE,
-        optional: PRICED,
-        doc: "`buy` or `sell`: of a trade who took liquidity (or `unknown`), of a fill what was done",
+        optional: &[Type::Trade, Type::Correct, Type::Fill, Type::FillCorrect, Type::Bust],
+        doc: "`buy` or `sell`: of a trade who took liquidity (or `unknown`), of a fill what was done; of a bust that of \
+              the fill, needed only where both sides of a trade with oneself have one id",
     },
     FieldDoc {
         of: Field::Updates,

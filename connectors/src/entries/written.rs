@@ -1,8 +1,8 @@
 //! Entries as text again: what `tickweave produce` writes, and what dead letters show of rows that were decoded.
 
 use market::{
-    AccountEvent, Catalog, Event, EventTime, Fill, InputEvent, InstrumentId, MONEY_SCALE, Trade,
-    TradeId, Updates, WEIGHT_SCALE, decimal,
+    AccountEvent, Catalog, Event, EventTime, Fill, InputEvent, InstrumentId, MONEY_SCALE, Side,
+    Trade, TradeId, Updates, WEIGHT_SCALE, decimal,
 };
 use serde_json::{Map, Value};
 
@@ -41,14 +41,14 @@ pub fn written_fields(entry: &InputEvent, catalog: &Catalog) -> WrittenFields {
         }
         InputEvent::Market(Event::Correct { of, with }) => {
             say(Field::Type, Type::Correct.name().to_owned());
-            say(Field::Of, of.id.to_string());
+            say(Field::Of, catalog.ids.show(of.id));
             say_trade(&mut say, with, true, catalog);
         }
         InputEvent::Market(Event::Cancel { of, time }) => {
             say(Field::Type, Type::Cancel.name().to_owned());
             say(Field::Instrument, instrument(of.instrument));
             say(Field::Scope, catalog.scopes.name(of.scope).to_string());
-            say(Field::Id, of.id.to_string());
+            say(Field::Id, catalog.ids.show(of.id));
             time.iter().for_each(|time| say(Field::Time, ns(*time)));
         }
         InputEvent::Account(AccountEvent::Fill(fill)) => {
@@ -59,10 +59,13 @@ pub fn written_fields(entry: &InputEvent, catalog: &Catalog) -> WrittenFields {
             say(Field::Type, Type::FillCorrect.name().to_owned());
             say_fill(&mut say, fill, catalog);
         }
-        InputEvent::Account(AccountEvent::Bust { of, time }) => {
+        InputEvent::Account(AccountEvent::Bust { of, side, time }) => {
             say(Field::Type, Type::Bust.name().to_owned());
             say(Field::Portfolio, catalog.portfolios.name(of.portfolio).to_string());
-            say(Field::Id, of.id.to_string());
+            say(Field::Id, catalog.ids.show(of.id));
+            if *side != Side::Unknown {
+                say(Field::Side, side.name().to_owned());
+            }
             time.iter().for_each(|time| say(Field::Time, ns(*time)));
         }
         InputEvent::Account(AccountEvent::Target(target)) => {
@@ -95,7 +98,7 @@ fn say_trade(
     // A row without an id is identified by its position alone, which is the reader's to give.
     if !matches!(trade.id, TradeId::Position(_)) {
         say(Field::Scope, catalog.scopes.name(trade.scope).to_string());
-        say(Field::Id, trade.id.to_string());
+        say(Field::Id, catalog.ids.show(trade.id));
     }
     say(Field::Time, ns(trade.time));
     // A position is the reader's to give, but of corrections, which need something to outrank each other by.
@@ -120,7 +123,7 @@ fn say_trade(
 fn say_fill(say: &mut impl FnMut(Field, String), fill: &Fill, catalog: &Catalog) {
     let spec = fill.contract.spec;
     say(Field::Portfolio, catalog.portfolios.name(fill.name.portfolio).to_string());
-    say(Field::Id, fill.name.id.to_string());
+    say(Field::Id, catalog.ids.show(fill.name.id));
     say(Field::Instrument, catalog.name(fill.instrument).to_string());
     say(Field::Time, ns(fill.time));
     say(Field::Sequence, fill.sequence.to_string());

@@ -59,7 +59,7 @@ impl CsvColumns {
         line: &[u8],
         decoder: &Decoder,
         position: u64,
-    ) -> Option<Event> {
+    ) -> Option<Decoded<Event>> {
         self.fields.split_unquoted(line, &self.dialect)?;
         if self.fields.len() != self.count {
             return None;

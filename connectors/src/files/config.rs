@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use crate::codecs::{self, Codec, LineFormat};
 use crate::delimited::{CsvConfig, Dialect};
 use crate::mapping::json::JsonColumns;
-use crate::mapping::{ColumnsConfig, Given, Mapping, MappingConfig, UnitsConfig, WhereConfig};
+use crate::mapping::{
+    ColumnsConfig, Given, Mapping, MappingConfig, Readings, UnitsConfig, WhereConfig,
+};
 use crate::registry::BuildContext;
 
 /// The keys of a source of files, besides those of all sources.
@@ -190,7 +192,10 @@ impl Plan {
             units: defaults.units,
             symbols: config.symbols,
             only: defaults.only,
-            readings: defaults.readings,
+            readings: Readings {
+                ids_by_day: defaults.readings.ids_by_day && config.id_period.is_none(),
+                ..defaults.readings
+            },
         };
         let mapping = Mapping::check(mapping, Arc::clone(&context.catalog))?;
         let shape = match defaults.form {

@@ -104,10 +104,10 @@ impl FileReader {
         }
         let position = self.positions.base + self.lines.number() + 1;
         let line = self.lines.glance().filter(|_| position > self.positions.after)?;
-        let event = columns.decode_plain(line, &self.decoder, position)?;
+        let record = columns.decode_plain(line, &self.decoder, position)?;
         let len = line.len();
         self.lines.skip(len);
-        Some(Row::new(position, Ok(event.into())))
+        Some(Row::of(position, Ok(record)))
     }
 
     /// The next row; none at the end.

@@ -1,11 +1,12 @@
 //! From columns of text to an event. Values in, value out: no input, no lock, no clock.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::sync::Arc;
 
 use market::{
-    Event, EventTime, IdPeriod, IdScope, Price, Quantity, RejectionReason, Side, Trade, TradeId,
-    TradeRef, UnknownNames, Updates, decimal,
+    Event, EventTime, IdPeriod, IdScope, IdText, Price, Quantity, RejectionReason, Side, Trade,
+    TradeId, TradeRef, UnknownNames, Updates, decimal,
 };
 
 use super::check::Mapping;
@@ -52,8 +53,8 @@ impl Decoder {
     /// `text` gives a field's text: none, and text of blanks, is an absent field. It is asked only for
     /// fields that the mapping has a column for. `position` must be unique in the partition.
     ///
-    /// Registers no name: those that the catalog does not know come with the event. Allocates only for refusals and
-    /// for symbols whose names were not registered before.
+    /// Registers no name: those that the catalog does not know come with the event. Allocates only for refusals, for
+    /// ids that are texts, and for symbols whose names were not registered before.
     pub fn decode<'a, F>(
         &mut self,
         text: F,
@@ -63,7 +64,8 @@ impl Decoder {
         F: Fn(Field) -> Option<&'a str>,
     {
         let Decoder { mapping, given, partition, .. } = self;
-        let record = Record { mapping, given, partition: *partition, position, text };
+        let id_texts = RefCell::default();
+        let record = Record { mapping, given, partition: *partition, position, text, id_texts };
         if !record.counts() {
             return Ok(None);
         }
@@ -79,7 +81,8 @@ impl Decoder {
             },
         };
         if kind == Kind::Trade {
-            return Ok(Some(Decoded { says: Event::New(record.trade(mapped)?), unknown }));
+            let says = Event::New(record.trade(mapped)?);
+            return Ok(Some(Decoded { says, unknown, id_texts: record.id_texts.into_inner() }));
         }
         if let Some(symbol) = record.get(Field::OfSymbol) {
             let column = record.column(Field::OfSymbol);
@@ -95,7 +98,7 @@ impl Decoder {
             Kind::Correct => Event::Correct { of, with: record.trade(mapped)? },
             _ => Event::Cancel { of, time: record.time_if_any()? },
         };
-        Ok(Some(Decoded { says, unknown }))
+        Ok(Some(Decoded { says, unknown, id_texts: record.id_texts.into_inner() }))
     }
 
     /// Whether [`Self::decode_plain`] may give anything.
@@ -104,7 +107,7 @@ impl Decoder {
     }
 
     /// The event of a record if it is plain; `bytes` gives a field's bytes.
-    pub(crate) fn decode_plain<'a, F>(&self, bytes: F, position: u64) -> Option<Event>
+    pub(crate) fn decode_plain<'a, F>(&self, bytes: F, position: u64) -> Option<Decoded<Event>>
     where
         F: Fn(Field) -> Option<&'a [u8]>,
     {
@@ -124,6 +127,8 @@ fn same_names(one: &Option<Box<UnknownNames>>, other: &Option<Box<UnknownNames>>
     }
 }
 
+const NS_PER_DAY: i64 = 86_400_000_000_000;
+
 /// One record being decoded.
 struct Record<'m, F> {
     mapping: &'m Mapping,
@@ -131,6 +136,8 @@ struct Record<'m, F> {
     partition: IdScope,
     position: u64,
     text: F,
+    /// The texts of its ids.
+    id_texts: RefCell<Vec<IdText>>,
 }
 
 impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
@@ -305,14 +312,27 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
                 period.of(self.mapping.symbol_map.calendar(mapped), time)
             }
         };
-        if last == 0 && period.is_none() {
-            return part(0).map(TradeId::of);
-        }
-        let mut parts: Vec<&str> = period.as_deref().into_iter().collect();
+        let (mut parts, mut count) = ([""; PARTS.len() + 1], 0);
+        let mut add = |part| {
+            parts[count] = part;
+            count += 1;
+        };
+        period.as_deref().into_iter().for_each(&mut add);
         for at in 0..=last {
-            parts.push(part(at)?);
+            add(part(at)?);
         }
-        Ok(TradeId::of_parts(&parts))
+        if self.mapping.readings.ids_by_day
+            && let [text] = &parts[..count]
+            && let TradeId::Number(number) = TradeId::of(text)
+        {
+            let day = self.time(self.need(Field::Time)?)?.0.div_euclid(NS_PER_DAY);
+            if let Some(id) = TradeId::of_day(day, number) {
+                return Ok(id);
+            }
+        }
+        let (id, text) = IdText::of(&parts[..count]);
+        self.id_texts.borrow_mut().extend(text);
+        Ok(id)
     }
 
     /// The name of the trade that this correction or cancel is about.
@@ -335,9 +355,9 @@ impl<'a, F: Fn(Field) -> Option<&'a str>> Record<'_, F> {
                 _ if self.mapping.column(Field::IdSecond).is_some() => id,
                 _ => TradeId::of(self.need(Field::Id)?),
             };
-            return Ok(match id {
-                TradeId::Number(number) => (number, false),
-                _ => (self.position, true),
+            return Ok(match id.integer() {
+                Some(number) => (number, false),
+                None => (self.position, true),
             });
         }
         let text = self.need(Field::Sequence)?;

@@ -7,7 +7,8 @@ use std::str;
 use std::sync::Arc;
 
 use market::{
-    Event, EventTime, IdPeriod, IdScope, Price, Quantity, Side, TimeUnit, Trade, TradeId, Updates,
+    Event, EventTime, IdPeriod, IdScope, IdText, Price, Quantity, Side, TimeUnit, Trade, TradeId,
+    Updates,
 };
 
 use super::check::Mapping;
@@ -15,6 +16,7 @@ use super::field::Field;
 use super::readings::TimeReading;
 use super::symbol_map::SymbolMap;
 use super::vocabulary;
+use crate::source::Decoded;
 
 /// Reads the plain records of one partition.
 pub(super) struct PlainDecoder {
@@ -39,6 +41,7 @@ impl PlainDecoder {
         let is_plain = mapping.readings.time == TimeReading::InUnit
             && !mapping.needs_symbol()
             && mapping.id_period == IdPeriod::Forever
+            && !mapping.readings.ids_by_day
             && amends.iter().all(|field| mapping.column(*field).is_none());
         let unit = match mapping.units.time {
             TimeUnit::Ns => Some(1),
@@ -61,7 +64,7 @@ impl PlainDecoder {
         symbol_map: &SymbolMap,
         bytes: F,
         position: u64,
-    ) -> Option<Event>
+    ) -> Option<Decoded<Event>>
     where
         F: Fn(Field) -> Option<&'a [u8]>,
     {
@@ -91,16 +94,16 @@ impl PlainDecoder {
         if !price.summable(quantity) {
             return None;
         }
-        let (scope, id) = match mapping.column(Field::Id) {
+        let (scope, (id, id_text)) = match mapping.column(Field::Id) {
             Some(_) => (mapped.scope, id(bytes(Field::Id)?)?),
-            None => (self.partition, TradeId::Position(position)),
+            None => (self.partition, (TradeId::Position(position), None)),
         };
         let (sequence, is_positional) = match (mapping.column(Field::Sequence), id) {
             (Some(_), _) => (integer(bytes(Field::Sequence)?)?, false),
             (None, TradeId::Number(number)) => (number, false),
             (None, _) => (position, true),
         };
-        Some(Event::New(Trade {
+        let says = Event::New(Trade {
             instrument: mapped.id,
             spec: mapped.spec,
             scope,
@@ -112,7 +115,9 @@ impl PlainDecoder {
             quantity,
             side,
             updates: Updates::ALL,
-        }))
+        });
+        let id_texts = id_text.map_or_else(Vec::new, |text| vec![text]);
+        Some(Decoded { says, unknown: None, id_texts })
     }
 
     fn side<'a>(&self, bytes: &impl Fn(Field) -> Option<&'a [u8]>) -> Option<Side> {
@@ -134,10 +139,10 @@ fn word(bytes: &[u8]) -> Option<&str> {
     str::from_utf8(bytes).ok().filter(|_| is_plain)
 }
 
-fn id(bytes: &[u8]) -> Option<TradeId> {
+fn id(bytes: &[u8]) -> Option<(TradeId, Option<IdText>)> {
     match integer(bytes) {
-        Some(number) if bytes[0] != b'0' => Some(TradeId::Number(number)),
-        _ => word(bytes).map(TradeId::of),
+        Some(number) if bytes[0] != b'0' => Some((TradeId::Number(number), None)),
+        _ => word(bytes).map(|word| IdText::of(&[word])),
     }
 }
 
@@ -211,7 +216,7 @@ mod tests {
                 prop_assert_eq!(text.parse(), Ok(number));
             }
             if let Some(id) = id(text.as_bytes()) {
-                prop_assert_eq!(TradeId::of(&text), id);
+                prop_assert_eq!(IdText::of(&[&text]), id);
             }
         }
     }
@@ -231,8 +236,8 @@ mod tests {
         ] {
             assert_eq!(decimal(text.as_bytes(), implied, scale), want, "{text}");
         }
-        assert_eq!(id(b"0"), Some(TradeId::Number(0)));
-        assert_eq!(id(b"17"), Some(TradeId::Number(17)));
+        assert_eq!(id(b"0"), Some((TradeId::Number(0), None)));
+        assert_eq!(id(b"17"), Some((TradeId::Number(17), None)));
         assert_eq!((id(b""), id(b" 1"), id("é".as_bytes())), (None, None, None));
     }
 }

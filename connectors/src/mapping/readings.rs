@@ -13,6 +13,9 @@ pub struct Readings {
     pub symbol_is_given: bool,
     /// How times are read.
     pub time: TimeReading,
+    /// Whether an integer id names one trade of each day in UTC, and ids go on over days all the same; unless `id_period` is
+    /// configured.
+    pub ids_by_day: bool,
     /// What the text of [`super::Field::Updates`] means.
     pub updates: fn(&str) -> Result<Updates, &'static str>,
 }
@@ -47,6 +50,7 @@ impl Default for Readings {
             is_preset: false,
             symbol_is_given: false,
             time: TimeReading::InUnit,
+            ids_by_day: false,
             updates: vocabulary::updates,
         }
     }

@@ -288,6 +288,7 @@ fn of_codec(
         columns.symbol = Some(outside.column());
         readings.symbol_is_given = false;
     }
+    readings.ids_by_day &= config.id_period.is_none();
     let mapping = MappingConfig {
         instrument: config.instrument.or_else(|| Some(defaults.instrument.to_owned())),
         id_scope: config.id_scope.or_else(|| defaults.id_scope.map(str::to_owned)),

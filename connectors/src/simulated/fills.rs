@@ -253,7 +253,7 @@ impl FillsSimulator {
 
     fn amend(&mut self, fill: Fill, now: EventTime) -> AccountEvent {
         if self.rng.below(3) == 0 {
-            return AccountEvent::Bust { of: fill.name, time: Some(now) };
+            return AccountEvent::Bust { of: fill.name, side: fill.side(), time: Some(now) };
         }
         self.fills += 1;
         let price = Price(fill.price.0 - fill.price.0 / 1_000);

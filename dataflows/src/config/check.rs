@@ -47,7 +47,8 @@ impl RawConfig {
         kinds::check(kind, &job, &rule, &accounts)?;
         let (calendars, rules) = instruments::check(&job, instrument, &made, &registries)?;
         let catalog = Catalog::new(rules, limits.instruments).with_calendars(calendars.clone());
-        let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
+        let catalog = catalog.with_room_for(limits.portfolios, limits.models);
+        let catalog = Arc::new(catalog.with_id_text_bytes(limits.id_text_bytes));
         let timeframes = timeframes(&job.timeframes)?;
         let cadence = cadence(&commit)?;
         let sinks = sinks::sinks(sink, kind.views, folder, cadence.round, &timeframes)?;

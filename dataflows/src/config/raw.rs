@@ -125,6 +125,9 @@ pub struct RawLimits {
     pub trade_log_bytes: usize,
     /// Bytes of the latest changes of each keyed view; a subscriber that is further behind receives a new snapshot.
     pub ring_bytes: usize,
+    /// Bytes of the texts of ids that are no plain integers, to show them as their sources wrote them; beyond it, those that
+    /// were not used for longest go, and show as hashes. At least half of it always holds the newest.
+    pub id_text_bytes: usize,
     /// Gaps in the ids of an instrument that are kept apart; beyond it, the lowest are merged.
     pub gaps: usize,
     /// Bytes of what views were, for `as_of`; beyond it, the oldest goes. 0: no history.
@@ -365,6 +368,7 @@ impl Default for RawLimits {
             trade_log_bytes: 64 << 20,
             ring_bytes: 16 << 20,
             history_bytes: 128 << 20,
+            id_text_bytes: market::Catalog::ID_TEXT_BYTES,
             gaps: 10_000,
             connections: 1_024,
             reader_threads: 2,

@@ -7,6 +7,7 @@
 //! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction or half a line has held it back for 10 s | sources pause, since more is retained than `limits.state_bytes` allows |
 //! | `losses` | within an hour after a server no longer had rows that were not read yet | |
 //! | `input` | in the last minute at least half of a source's rows, and at least 100, were refused or too late | |
+//! | `ids` | within an hour after trades had the ids of others an hour or more away: ids that begin anew | |
 //! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
 //! | `commits` | no commit is complete yet | |
 //!
@@ -41,6 +42,8 @@ pub struct Seen {
     pub over_budget: Option<OverBudget>,
     /// The sources, but for the one of clients.
     pub sources: Vec<SourceSeen>,
+    /// Ids that are used again, in words, and when the last were.
+    pub reused: Option<(String, EventTime)>,
     /// The deliveries to sinks.
     pub sinks: Vec<SinkSeen>,
     /// The newest commit that is complete, or will be when this is read.
@@ -98,6 +101,7 @@ impl Seen {
             ("sources", self.sources()),
             ("losses", self.losses()),
             ("input", self.input()),
+            ("ids", self.ids()),
             ("sinks", self.sinks()),
             ("commits", self.commits()),
         ]
@@ -193,6 +197,15 @@ impl Seen {
                 let views = "the views `dead_letters` and `too_late` say why";
                 check(Status::Warn, format!("refused or too late: {}; {views}", refused.join("; ")))
             }
+        }
+    }
+
+    fn ids(&self) -> Check {
+        match &self.reused {
+            Some((text, last)) if last.after(LOSS_WARNS_FOR) > self.at => {
+                check(Status::Warn, text.clone())
+            }
+            _ => check(Status::Pass, "ids name one trade each"),
         }
     }
 

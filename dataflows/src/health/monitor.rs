@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use connectors::IncidentKind;
-use market::{Commit, EventTime, Numbered, SourceId, Span};
+use market::{Catalog, Commit, EventTime, Numbered, SourceId, Span};
 
 use super::input::RefusedShare;
 use super::{Seen, SinkSeen, SourceSeen};
@@ -40,6 +40,7 @@ struct Shared {
     connections: Connections,
     sinks: SinkStatuses,
     metrics: Metrics,
+    catalog: Arc<Catalog>,
     /// Whether changes are logged: a replay has no trouble of its own.
     logs: bool,
     state: Mutex<State>,
@@ -49,6 +50,8 @@ struct State {
     over_budget: Option<OverBudget>,
     shares: Vec<RefusedShare>,
     refused: Vec<Option<(u64, u64)>>,
+    /// How many ids were used again, and when the last were.
+    reused: Option<(u64, EventTime)>,
     changes: Changes,
     /// Source and partition of those whose lost connection was logged.
     disconnected: BTreeSet<(String, String)>,
@@ -64,17 +67,20 @@ impl HealthMonitor {
         connections: Connections,
         sinks: SinkStatuses,
         metrics: Metrics,
+        catalog: Arc<Catalog>,
         logs: bool,
     ) -> HealthMonitor {
         let state = Mutex::new(State {
             over_budget: None,
             shares: sources.iter().map(|_| RefusedShare::default()).collect(),
             refused: vec![None; sources.len()],
+            reused: None,
             changes: Changes::default(),
             disconnected: BTreeSet::new(),
             measured: None,
         });
-        HealthMonitor(Arc::new(Shared { sources, board, connections, sinks, metrics, logs, state }))
+        let shared = Shared { sources, board, connections, sinks, metrics, catalog, logs, state };
+        HealthMonitor(Arc::new(shared))
     }
 
     /// How the process is now.
@@ -99,6 +105,7 @@ impl HealthMonitor {
             let (rows, refused) = self.0.metrics.refused_of(&source.name);
             state.refused[index] = state.shares[index].take(at, rows, refused);
         }
+        state.reused = self.0.reused(state.reused, at);
         let seen = self.0.seen(&state, at, Some(commit));
         let checks = seen.checks();
         for (name, check) in &checks {
@@ -142,6 +149,21 @@ impl HealthMonitor {
 }
 
 impl Shared {
+    /// How many ids were used again so far, and when the last were. The first is logged, then each time there are ten times
+    /// as many.
+    fn reused(&self, before: Option<(u64, EventTime)>, at: EventTime) -> Option<(u64, EventTime)> {
+        let reused = self.metrics.reused_ids();
+        let now: u64 = reused.iter().map(|scope| scope.conflicts).sum();
+        let was = before.map_or(0, |(was, _)| was);
+        if now == was {
+            return before;
+        }
+        if was == 0 || was.ilog10() < now.ilog10() {
+            reused.iter().for_each(|scope| tracing::warn!("{}", scope.text(&self.catalog)));
+        }
+        Some((now, at))
+    }
+
     fn seen(&self, state: &State, at: EventTime, commit: Option<Commit>) -> Seen {
         let down = self.connections.down();
         let sources = self.sources.iter().zip(&state.refused);
@@ -172,6 +194,11 @@ impl Shared {
             workers: self.board.workers(),
             failed: self.board.has_failed(),
             over_budget: state.over_budget,
+            reused: state.reused.map(|(_, last)| {
+                let scopes = self.metrics.reused_ids();
+                let texts = scopes.iter().map(|scope| scope.text(&self.catalog));
+                (texts.collect::<Vec<_>>().join("; "), last)
+            }),
             sources: sources.collect(),
             sinks: sinks.collect(),
             commit,

@@ -24,6 +24,7 @@ fn seen(sources: Vec<SourceSeen>) -> Seen {
         workers: 2,
         failed: false,
         over_budget: None,
+        reused: None,
         sources,
         sinks: Vec::new(),
         commit: Some(Commit(7)),
@@ -106,6 +107,13 @@ fn losses_are_warned_of_for_an_hour() {
     let (status, why) = check(&lost(10_000 - 3_599), "losses");
     assert!(status == Status::Warn && why.starts_with("k lost 130725 rows"), "{why}");
     assert_eq!(check(&lost(10_000 - 3_600), "losses").0, Status::Pass);
+}
+
+#[test]
+fn ids_that_are_used_again_are_warned_of_for_an_hour() {
+    let again = |secs| Seen { reused: Some(("again".to_owned(), at(secs))), ..seen(Vec::new()) };
+    assert_eq!(check(&again(10_000 - 3_599), "ids"), (Status::Warn, "again".to_owned()));
+    assert_eq!(check(&again(10_000 - 3_600), "ids").0, Status::Pass);
 }
 
 #[test]

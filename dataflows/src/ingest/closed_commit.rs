@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use market::{AccountRecord, Record};
+use market::{AccountRecord, IdText, Record};
 
 use super::input::ControlRecord;
 use crate::clock::Binding;
@@ -16,6 +16,8 @@ pub struct ClosedCommit {
     pub records: Vec<Record>,
     /// Its account records.
     pub accounts: Vec<AccountRecord>,
+    /// The texts of ids that were kept when its rows were bound, in this order.
+    pub id_texts: Vec<IdText>,
     /// Its refused rows.
     pub refused: Vec<DeadLetterRow>,
     /// What happened to its sources, or was decided about them, in this order.

@@ -192,7 +192,7 @@ impl CommitDispatcher {
         if let Some(observer) = &mut self.observer {
             observer.observe(&closed);
         }
-        let ClosedCommit { binding, records, accounts, refused, control, oldest } = closed;
+        let ClosedCommit { binding, records, accounts, refused, control, oldest, .. } = closed;
         if self.skip_through.is_some_and(|through| binding.commit <= through) {
             return Ok(());
         }

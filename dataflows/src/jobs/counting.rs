@@ -27,7 +27,8 @@ pub(super) fn records(
                     // The row does not name the source of the record.
                     AuditEvent::Unmatched(row) => metrics.unmatched("", row.reason, 1),
                     AuditEvent::Outlier(row) => metrics.outliers(row.kind, 1),
-                    AuditEvent::Conflict(_) | AuditEvent::TooLate(_) | AuditEvent::Revision(_) => {}
+                    AuditEvent::Conflict(row) => metrics.conflict(row),
+                    AuditEvent::TooLate(_) | AuditEvent::Revision(_) => {}
                 },
                 _ => {}
             }

@@ -42,7 +42,8 @@ pub(super) fn build<'scope>(
         matches!(record.event, market::AccountEvent::Fair(_)) // these belong to instruments
     };
     let fills = accounts.clone().filter(move |record| !is_fair(record));
-    let fills = set.keyed(fills, FILLS, Fills::default)?;
+    let by_side = config.ids_by_side;
+    let fills = set.keyed(fills, FILLS, move || Fills::new(by_side))?;
 
     let (for_bars, for_numbers) = (Arc::clone(config), Arc::clone(config));
     let bars = bars.filter(move |change| {

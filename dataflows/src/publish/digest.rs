@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use market::Commit;
+use market::{Commit, TradeId};
 use xxhash_rust::xxh3::Xxh3;
 
 use rows::Cell;
@@ -64,6 +64,16 @@ fn update(hasher: &mut Xxh3, cell: &Cell) {
         Cell::Portfolio(id) => tagged(9, &id.0.to_le_bytes()),
         Cell::Model(id) => tagged(10, &id.0.to_le_bytes()),
         Cell::IdScope(scope) => tagged(12, &scope.0.to_le_bytes()),
+        Cell::TradeId(id) => {
+            let (kind, number) = match id {
+                TradeId::Number(number) => (0, number),
+                TradeId::Text(hash) => (1, hash),
+                TradeId::Position(position) => (2, position),
+                TradeId::OfDay(packed) => (3, packed),
+            };
+            tagged(13, &number.to_le_bytes());
+            hasher.update(&[kind]);
+        }
         Cell::Timeframe(timeframe) => tagged(5, &timeframe.secs().to_le_bytes()),
         Cell::Word(word) => {
             tagged(6, &(word.len() as u64).to_le_bytes());

@@ -62,6 +62,8 @@ pub(super) const TRADE_LOG: &str = "trade_log";
 pub const IN_FLIGHT: &str = "in_flight";
 /// Rows that were read and are not bound to a commit.
 pub const INPUT: &str = "input";
+/// What sources wrote of ids that travel as hashes.
+pub const ID_TEXTS: &str = "id_texts";
 /// Encoded messages that clients share.
 pub const CLIENTS: &str = "clients";
 
@@ -92,6 +94,7 @@ impl MemoryPart {
             RINGS | TABLES => "lower `limits.ring_bytes`",
             LOGS => "lower `limits.log_bytes`",
             TRADE_LOG => "lower `limits.trade_log_bytes`",
+            ID_TEXTS => "lower `limits.id_text_bytes`",
             IN_FLIGHT => "lower `limits.in_flight_records`",
             "fills" => "start anew: fills are kept for ever",
             _ => "take fewer instruments",

@@ -4,7 +4,7 @@ use market::{Catalog, RejectionReason};
 use rows::{Cell, View, cell_text};
 
 use crate::publish::BoardReader;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, ReusedIds};
 use crate::views::kinds::LogView;
 use crate::views::{ConflictLog, DeadLetterLog, TooLateLog};
 
@@ -24,6 +24,10 @@ pub struct Refusals {
     pub main: Option<(&'static str, u64)>,
     /// A row that was refused for it, if one is kept.
     pub example: Option<String>,
+    /// Conflicts that are none: trades with ids that are used again.
+    pub reused: u64,
+    /// What that is about, scope by scope, and what helps.
+    pub reused_in: Vec<String>,
 }
 
 /// The most characters of an example.
@@ -42,6 +46,7 @@ impl Refusals {
         catalog: &Catalog,
     ) -> Refusals {
         let totals = metrics.totals();
+        let reused = metrics.reused_ids();
         let dead = RejectionReason::ALL.map(|reason| (reason.name(), metrics.dead_of(reason)));
         let mut reasons = vec![(TOO_LATE, totals.late), (CONFLICT, totals.conflicts)];
         reasons.extend(dead);
@@ -54,6 +59,8 @@ impl Refusals {
             truncated: metrics.dead_of(RejectionReason::Truncated),
             main,
             example: main.and_then(|(reason, _)| example(reason, reader, catalog)),
+            reused: reused.iter().map(|scope| scope.conflicts).sum(),
+            reused_in: reused.iter().map(|scope: &ReusedIds| scope.text(catalog)).collect(),
         }
     }
 
@@ -115,7 +122,8 @@ fn cure(reason: &str) -> &'static str {
              may come say `disorder` and `job.reject_after`"
         }
         CONFLICT => {
-            "`id_scope` says where ids name the same trade, and `id` which column holds them"
+            "`id_scope` says where ids name the same trade, `id` which column holds them, and `id_period` (--id-period) when \
+             they begin anew"
         }
         "malformed" => "`format` and `delimiter` say how lines hold columns",
         "missing_field" | "bad_field" => {

@@ -101,6 +101,7 @@ impl SourceStatuses {
         commit: Commit,
         control: Vec<ControlRecord>,
     ) -> impl Iterator<Item = IncidentRow> {
+        let mut numbers = 0..;
         control.into_iter().filter_map(move |ControlRecord { source, event }| {
             let ControlEvent::Link { partition, incident } = event else { return None };
             let Incident { kind, lost, detail } = incident;
@@ -108,7 +109,8 @@ impl SourceStatuses {
             let info = info.as_ref()?;
             let partition = self.partition_names.get(source as usize)?.of(partition);
             let (source, kind) = (info.name.clone(), kind.name());
-            Some(IncidentRow { commit, source, partition, kind, lost, detail })
+            let number = numbers.next()?;
+            Some(IncidentRow { commit, number, source, partition, kind, lost, detail })
         })
     }
 
@@ -238,6 +240,7 @@ mod tests {
             binding,
             records: Vec::new(),
             accounts: Vec::new(),
+            id_texts: Vec::new(),
             refused: Vec::new(),
             control: Vec::new(),
             oldest: None,
@@ -329,6 +332,7 @@ mod tests {
         let rows: Vec<IncidentRow> = statuses().incidents(Commit(5), events).collect();
         let want = IncidentRow {
             commit: Commit(5),
+            number: 0,
             source: "b".to_owned(),
             partition: "b/7".to_owned(),
             kind: "gap",

@@ -1,7 +1,7 @@
 //! Metrics of the process: one list of metrics, setters in terms of the domain, and their text for a scraper.
 //!
 //! Reading order: [`METRICS`] (`list`) → [`Metrics`] (below) → its parts, each with its setters: `sources` (outcomes of
-//! the input), `outliers`, `alerts`, `latency` (from tick to view), `newest` (commit and age), `held` (records in
+//! the input), `outliers`, `reused` (ids), `alerts`, `latency` (from tick to view), `newest` (commit and age), `held` (records in
 //! flight, rejected reads), `memory` (retained, part by part), `process` (as the system counts), `links` (checks,
 //! connections, sinks) → `parts`, on which they are built.
 //!
@@ -18,6 +18,7 @@ mod newest;
 mod outliers;
 mod parts;
 mod process;
+mod reused;
 mod sources;
 
 use std::sync::Arc;
@@ -36,11 +37,13 @@ use self::newest::Newest;
 use self::outliers::Outliers;
 use self::parts::register;
 use self::process::Process;
+use self::reused::Reused;
 use self::sources::Sources;
 
 pub use self::latency::NEWEST_COMMITS;
 pub use self::links::{Connection, Delivered};
 pub use self::list::{Described, METRICS};
+pub use self::reused::ReusedIds;
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -91,6 +94,7 @@ struct Shared {
     held: Held,
     memory: Memory,
     links: Links,
+    reused: Reused,
 }
 
 impl Metrics {
@@ -126,6 +130,7 @@ impl Metrics {
             held,
             memory,
             links,
+            reused: Reused::default(),
         }))
     }
 

@@ -1,13 +1,31 @@
 //! Cells and column types that several views have.
 
-use market::{InstrumentSpec, MONEY_SCALE, Price, Quantity, TradeId, WEIGHT_SCALE};
+use market::{InstrumentSpec, MONEY_SCALE, Origin, Price, Quantity, TradeId, WEIGHT_SCALE};
 
-use rows::{Cell, ColumnType, Scale};
+use rows::{Cell, Column, ColumnType, Labels, Scale, key};
 
 /// An amount of money in some currency.
 pub(super) const MONEY: ColumnType = ColumnType::Decimal(Scale::Fixed(MONEY_SCALE));
 /// A part of a portfolio.
 pub(super) const WEIGHT: ColumnType = ColumnType::Decimal(Scale::Fixed(WEIGHT_SCALE));
+
+/// Where a record came from: with the commit it is the key of what is logged of a record.
+pub(super) const SOURCE: Column = key("source", ColumnType::Text, "name of the source");
+/// See [`SOURCE`].
+pub(super) const PARTITION: Column =
+    key("partition", ColumnType::Text, "name of the partition, such as the file");
+/// See [`SOURCE`].
+pub(super) const POSITION: Column =
+    key("position", ColumnType::Identifier, "position in the partition: the line of a file");
+
+/// The cells of [`SOURCE`], [`PARTITION`] and [`POSITION`].
+pub(super) fn origin_cells(origin: Origin, labels: &Labels) -> [Cell; 3] {
+    let source = labels.sources.get(usize::from(origin.source.0));
+    let name = source.map_or_else(String::new, |(name, _)| name.clone());
+    let partition =
+        source.map_or_else(String::new, |(_, names)| names.of(origin.partition.0.into()));
+    [Cell::Text(name), Cell::Text(partition), Cell::Identifier(origin.position)]
+}
 
 pub(super) fn decimal(mantissa: Option<i128>, scale: u8) -> Cell {
     mantissa.map_or(Cell::Null, |mantissa| Cell::Decimal { mantissa, scale })
@@ -26,5 +44,5 @@ pub(super) fn quantity_cell(quantity: Quantity, spec: InstrumentSpec) -> Cell {
 }
 
 pub(super) fn id_cell(id: TradeId) -> Cell {
-    Cell::Text(id.to_string())
+    Cell::TradeId(id)
 }

@@ -6,7 +6,7 @@ use std::slice;
 use market::{Commit, Conflict};
 use operators::{AuditEvent, LedgerOut};
 
-use super::cells::{id_cell, price_cell, quantity_cell};
+use super::cells::{PARTITION, POSITION, SOURCE, id_cell, origin_cells, price_cell, quantity_cell};
 use super::kinds::{LogView, TakeEntry};
 use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, View, ViewKind, key, value};
 
@@ -23,6 +23,9 @@ const COLUMNS: &[Column] = &[
     value("dropped_time", ColumnType::Time, "event time of the copy that does not count"),
     value("dropped_price", PRICE, "its price"),
     value("dropped_size", QUANTITY, "its size"),
+    SOURCE,
+    PARTITION,
+    POSITION,
 ];
 
 impl LogView for ConflictLog {
@@ -32,7 +35,7 @@ impl LogView for ConflictLog {
         name: "conflicts",
         kind: ViewKind::Log,
         columns: COLUMNS,
-        doc: "copies of a trade that do not agree with the one that counts",
+        doc: "copies of a trade that do not agree with the one that counts; source, partition and position are those of the copy that does not",
         history: false,
         recorded: true,
     };
@@ -45,8 +48,8 @@ impl LogView for ConflictLog {
         one.cmp(other)
     }
 
-    fn cells(row: &Conflict, _commit: Commit, _labels: &Labels, into: &mut Vec<Cell>) {
-        let Conflict { commit, kept, dropped } = row;
+    fn cells(row: &Conflict, _commit: Commit, labels: &Labels, into: &mut Vec<Cell>) {
+        let Conflict { commit, kept, dropped, origin } = row;
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Instrument(kept.instrument),
@@ -58,6 +61,7 @@ impl LogView for ConflictLog {
             price_cell(dropped.price, dropped.spec),
             quantity_cell(dropped.quantity, dropped.spec),
         ]);
+        into.extend(origin_cells(*origin, labels));
     }
 }
 

@@ -17,6 +17,11 @@ const COLUMNS: &[Column] = &[
     key("commit", ColumnType::Unsigned, "commit that ended the round in which it was found"),
     key("portfolio", ColumnType::Portfolio, "name of the portfolio"),
     key("id", ColumnType::Text, "id of the fill"),
+    key(
+        "number",
+        ColumnType::Unsigned,
+        "of several of this fill in the commit, the how manieth it is, from 0",
+    ),
     value(
         "fault",
         ColumnType::Word(&["conflict", "unmatched"]),
@@ -54,7 +59,8 @@ impl LogView for FillFaultLog {
         into.extend([
             Cell::Unsigned(row.commit.0),
             Cell::Portfolio(row.fill.portfolio),
-            Cell::Text(row.fill.id.to_string()),
+            Cell::TradeId(row.fill.id),
+            Cell::Unsigned(row.number.into()),
             Cell::Word(row.fault.name()),
         ]);
         match row.fault {

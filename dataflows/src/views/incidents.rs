@@ -15,6 +15,8 @@ use rows::{Cell, Column, ColumnType, Labels, View, ViewKind, key, value};
 pub struct IncidentRow {
     /// The commit that follows it.
     pub commit: Commit,
+    /// Of several of the commit, the how manieth it is, from 0.
+    pub number: u32,
     /// The source's name.
     pub source: String,
     /// The partition's name.
@@ -36,9 +38,10 @@ const COLUMNS: &[Column] = &[
         ColumnType::Unsigned,
         "commit that was at hand; rows read before are in it or in earlier ones",
     ),
-    key("source", ColumnType::Text, "name of the source"),
-    key("partition", ColumnType::Text, "name of the partition"),
-    key(
+    key("number", ColumnType::Unsigned, "of several of the commit, the how manieth it is, from 0"),
+    value("source", ColumnType::Text, "name of the source"),
+    value("partition", ColumnType::Text, "name of the partition"),
+    value(
         "kind",
         ColumnType::Word(&IncidentKind::NAMES),
         "connected; disconnected: tried again and again; gap: rows that were there cannot be read any more; \
@@ -48,7 +51,7 @@ const COLUMNS: &[Column] = &[
     ),
     value("lost_from", ColumnType::Identifier, "first position that was lost, if known").nullable(),
     value("lost_to", ColumnType::Identifier, "last position that was lost, if known").nullable(),
-    key("detail", ColumnType::Text, "what happened, in words"),
+    value("detail", ColumnType::Text, "what happened, in words"),
 ];
 
 impl LogView for IncidentLog {
@@ -79,10 +82,11 @@ impl LogView for IncidentLog {
     }
 
     fn cells(row: &IncidentRow, _commit: Commit, _labels: &Labels, into: &mut Vec<Cell>) {
-        let IncidentRow { commit, source, partition, kind, lost, detail } = row;
+        let IncidentRow { commit, number, source, partition, kind, lost, detail } = row;
         let position = |position: Option<u64>| position.map_or(Cell::Null, Cell::Identifier);
         into.extend([
             Cell::Unsigned(commit.0),
+            Cell::Unsigned((*number).into()),
             Cell::Text(source.clone()),
             Cell::Text(partition.clone()),
             Cell::Word(kind),

@@ -17,6 +17,7 @@ const COLUMNS: &[Column] = &[
     key("commit", ColumnType::Unsigned, "commit from which on the trade counts"),
     key("instrument", ColumnType::Instrument, "name of the instrument"),
     key("id", ColumnType::Text, "id of the trade; a correction may have given it a new one"),
+    key("id_scope", ColumnType::IdScope, "name of the space of the id"),
     value(
         "kind",
         ColumnType::Word(&["trade", "correction"]),
@@ -59,6 +60,7 @@ impl LogView for OutlierLog {
             Cell::Unsigned(commit.0),
             Cell::Instrument(trade.instrument),
             id_cell(trade.id),
+            Cell::IdScope(trade.scope),
             Cell::Word(kind.name()),
             Cell::Time(trade.time),
             price_cell(trade.price, trade.spec),

@@ -6,7 +6,7 @@ use std::slice;
 use market::{Commit, TooLate};
 use operators::{AuditEvent, LedgerOut};
 
-use super::cells::{id_cell, price_cell, quantity_cell};
+use super::cells::{PARTITION, POSITION, SOURCE, id_cell, origin_cells, price_cell, quantity_cell};
 use super::kinds::{LogView, TakeEntry};
 use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, View, ViewKind, key, value};
 
@@ -21,6 +21,9 @@ const COLUMNS: &[Column] = &[
     value("price", PRICE, "its price"),
     value("size", QUANTITY, "its size"),
     value("watermark", ColumnType::Time, "the instrument's watermark that judged it"),
+    SOURCE,
+    PARTITION,
+    POSITION,
 ];
 
 impl LogView for TooLateLog {
@@ -43,8 +46,8 @@ impl LogView for TooLateLog {
         one.cmp(other)
     }
 
-    fn cells(row: &TooLate, _commit: Commit, _labels: &Labels, into: &mut Vec<Cell>) {
-        let TooLate { commit, trade, watermark } = row;
+    fn cells(row: &TooLate, _commit: Commit, labels: &Labels, into: &mut Vec<Cell>) {
+        let TooLate { commit, trade, watermark, origin } = row;
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Instrument(trade.instrument),
@@ -54,6 +57,7 @@ impl LogView for TooLateLog {
             quantity_cell(trade.quantity, trade.spec),
             Cell::Time(*watermark),
         ]);
+        into.extend(origin_cells(*origin, labels));
     }
 }
 

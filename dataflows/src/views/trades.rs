@@ -6,6 +6,7 @@ use std::sync::Arc;
 use market::{AcceptedEvent, CauseKind, Commit, EventTime, Side, TradeId};
 use operators::{LedgerOut, heap};
 
+use super::cells::{PARTITION, POSITION, SOURCE, origin_cells};
 use super::kinds::{LogBound, LogView, TakeEntry};
 use rows::{
     Cell, Column, ColumnType, Labels, PRICE, QUANTITY, RowFilter, View, ViewKind, key, value,
@@ -30,9 +31,9 @@ const COLUMNS: &[Column] = &[
     value("size", QUANTITY, "size; empty of a cancel").nullable(),
     value("side", ColumnType::Word(&Side::NAMES), "who took liquidity; empty of a cancel")
         .nullable(),
-    key("source", ColumnType::Text, "name of the source"),
-    key("partition", ColumnType::Text, "name of the partition, such as the file"),
-    key("position", ColumnType::Identifier, "position in the partition: the line of a file"),
+    SOURCE,
+    PARTITION,
+    POSITION,
 ];
 
 impl LogView for TradeLog {
@@ -72,9 +73,7 @@ impl LogView for TradeLog {
     fn cells(event: &AcceptedEvent, commit: Commit, labels: &Labels, into: &mut Vec<Cell>) {
         let is_cancel = event.kind == CauseKind::Cancel;
         let unless_cancel = |cell: Cell| if is_cancel { Cell::Null } else { cell };
-        let id = |id: Option<TradeId>| id.map_or(Cell::Null, |id| Cell::Text(id.to_string()));
-        let origin = event.origin;
-        let source = labels.sources.get(usize::from(origin.source.0));
+        let id = |id: Option<TradeId>| id.map_or(Cell::Null, Cell::TradeId);
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Instrument(event.instrument),
@@ -94,12 +93,8 @@ impl LogView for TradeLog {
                 scale: event.quantity_scale,
             }),
             unless_cancel(Cell::Word(event.side.name())),
-            Cell::Text(source.map_or_else(String::new, |(name, _)| name.clone())),
-            Cell::Text(
-                source.map_or_else(String::new, |(_, names)| names.of(origin.partition.0.into())),
-            ),
-            Cell::Identifier(origin.position),
         ]);
+        into.extend(origin_cells(event.origin, labels));
     }
 }
 

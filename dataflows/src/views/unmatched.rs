@@ -6,7 +6,7 @@ use std::slice;
 use market::{Commit, Unmatched, UnmatchedReason};
 use operators::{AuditEvent, LedgerOut};
 
-use super::cells::id_cell;
+use super::cells::{PARTITION, POSITION, SOURCE, id_cell, origin_cells};
 use super::kinds::{LogView, TakeEntry};
 use rows::{Cell, Column, ColumnType, Labels, View, ViewKind, key, value};
 
@@ -24,6 +24,9 @@ const COLUMNS: &[Column] = &[
         ColumnType::Word(&UnmatchedReason::NAMES),
         "unknown (applied if the trade appears) or beyond_horizon",
     ),
+    SOURCE,
+    PARTITION,
+    POSITION,
 ];
 
 impl LogView for UnmatchedLog {
@@ -46,7 +49,7 @@ impl LogView for UnmatchedLog {
         one.cmp(other)
     }
 
-    fn cells(row: &Unmatched, _commit: Commit, _labels: &Labels, into: &mut Vec<Cell>) {
+    fn cells(row: &Unmatched, _commit: Commit, labels: &Labels, into: &mut Vec<Cell>) {
         into.extend([
             Cell::Unsigned(row.commit.0),
             Cell::Instrument(row.of.instrument),
@@ -55,6 +58,7 @@ impl LogView for UnmatchedLog {
             row.time.map_or(Cell::Null, Cell::Time),
             Cell::Word(row.reason.name()),
         ]);
+        into.extend(origin_cells(row.origin, labels));
     }
 }
 

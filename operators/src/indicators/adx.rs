@@ -38,7 +38,8 @@ impl IndicatorSpec for Spec {
          Wilder sums (s − s / period + x, begun as the plain sum of the first `period` − 1) of \
          these moves over that of the true ranges; adx is Wilder's mean of 100 · |plusdi − \
          minusdi| / (plusdi + minusdi), begun with the mean of the first `period`; where a \
-         divisor is 0, what would be added is left out. From 0 to 100, from bar 2·`period` on. J. \
+         divisor is 0, what would be added is left out. From 0 to 100; adx from bar 2·`period` on, \
+         plusdi and minusdi from bar `period` + 1 on. J. \
          W. Wilder, New Concepts in Technical Trading Systems (1978); as TA-Lib's ADX, PLUS_DI \
          and MINUS_DI."
     }
@@ -96,9 +97,8 @@ fn definition(bars: &[textbook::Prices], period: usize) -> Vec<Option<Vec<f64>>>
         } else if let Some(dx) = dx {
             adx = (adx * (n - 1.0) + dx) / n;
         }
-        if index >= 2 * period - 1 {
-            outputs[index] = Some(vec![adx, plus_di, minus_di]);
-        }
+        let adx = if index >= 2 * period - 1 { adx } else { f64::NAN };
+        outputs[index] = Some(vec![adx, plus_di, minus_di]);
     }
     outputs
 }
@@ -169,6 +169,8 @@ impl Step for Adx {
 
     fn read(&self, _units: Units, state: &Movement) -> Option<[f64; 3]> {
         let (plus, minus) = state.directions().unwrap_or((0.0, 0.0));
-        (state.moves as usize >= 2 * self.period - 1).then_some([state.adx.0, plus, minus])
+        let moves = state.moves as usize;
+        let Reading(adx) = if moves >= 2 * self.period - 1 { state.adx } else { Reading::ABSENT };
+        (moves >= self.period).then_some([adx, plus, minus])
     }
 }

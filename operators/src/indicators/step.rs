@@ -34,7 +34,7 @@ pub(super) trait Step: Clone + Send + Sync + 'static {
         now: Self::Input,
     ) -> Self::State;
 
-    /// The outputs in a state; none before the first.
+    /// The outputs in a state; none before the first. One that begins later is [`super::Reading::ABSENT`] until then.
     fn read(&self, units: Units, state: &Self::State) -> Option<Self::Outputs>;
 }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::LedgerConfig;
 use super::buckets::Buckets;
 use super::rows::Rows;
+use super::streams::Id;
 use crate::heap;
 use crate::lifecycle::{History, Now};
 use crate::output::LedgerOut;
@@ -30,7 +31,7 @@ pub(super) struct BaseBar {
     /// How many plain trades are in `values` and may still become amended trades.
     plain: usize,
     /// What survives of amended trades that may still change.
-    live: BTreeMap<OrderKey, Trade>,
+    live: BTreeMap<Place, Trade>,
     /// What forgotten trades have left; they can no longer change.
     sealed: Bar,
     /// All of these together, up to date unless `stale`.
@@ -50,6 +51,14 @@ pub(super) struct Bars {
     plain: usize,
     live: usize,
     chunks: usize,
+}
+
+/// A trade of a bar, of those that may still change. The hashes in it tell trades apart and order nothing that shows.
+pub(super) type Place = (OrderKey, Id);
+
+/// The place of a trade.
+pub(super) fn place(trade: &Trade) -> Place {
+    (OrderKey::of(trade), (trade.scope, trade.id))
 }
 
 impl Bars {
@@ -125,7 +134,7 @@ impl Bars {
         if let Some(bar) = self.bars.get_mut(&open) {
             bar.plain -= 1;
             self.plain -= 1;
-            bar.live.insert(OrderKey::of(trade), *trade);
+            bar.live.insert(place(trade), *trade);
             self.live += 1;
         }
     }
@@ -133,7 +142,7 @@ impl Bars {
     /// Adds what survives of an amended trade to the bar at `bucket`; returns whether this made the bar.
     pub(super) fn add(&mut self, bucket: Bucket, trade: &Trade) -> bool {
         let (bar, made) = self.at(bucket, trade.spec);
-        bar.live.insert(OrderKey::of(trade), *trade);
+        bar.live.insert(place(trade), *trade);
         bar.values.add(trade);
         self.live += 1;
         made
@@ -142,7 +151,7 @@ impl Bars {
     /// Takes what survived of an amended trade out of the bar that opens at `open`.
     pub(super) fn remove(&mut self, open: EventTime, trade: &Trade) {
         if let Some(bar) = self.bars.get_mut(&open)
-            && bar.live.remove(&OrderKey::of(trade)).is_some()
+            && bar.live.remove(&place(trade)).is_some()
         {
             bar.stale |= !bar.values.take_out(trade);
             self.live -= 1;
@@ -152,7 +161,7 @@ impl Bars {
     /// Keeps what an amended trade contributes to the bar that opens at `open`, and forgets the trade.
     pub(super) fn seal(&mut self, open: EventTime, trade: &Trade) {
         if let Some(bar) = self.bars.get_mut(&open)
-            && let Some(trade) = bar.live.remove(&OrderKey::of(trade))
+            && let Some(trade) = bar.live.remove(&place(trade))
         {
             bar.sealed.add(&trade);
             self.live -= 1;
@@ -199,7 +208,7 @@ impl Bars {
     /// else shares.
     pub(super) fn bytes(&self) -> usize {
         let bar = heap::allocated(size_of::<BaseBar>()) + heap::shared::<Candle>();
-        self.live * heap::btree_entry::<OrderKey, Trade>()
+        self.live * heap::btree_entry::<Place, Trade>()
             + self.bars.len() * bar
             + heap::btree::<EventTime, Box<BaseBar>>(self.bars.len())
             + heap::btree::<(EventTime, EventTime), ()>(self.holding.len())

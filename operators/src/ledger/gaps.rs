@@ -40,7 +40,7 @@ impl Gaps {
     /// Notes a trade with this `id`, perhaps once more. An id that only a correction or a cancel names is not noted:
     /// its trade has not come and is in no bar, and it would have no event time.
     pub(super) fn observe(&mut self, scope: IdScope, id: TradeId, time: EventTime) {
-        let (true, TradeId::Number(id)) = (scope.is_contiguous(), id) else {
+        let (true, Some(id)) = (scope.is_contiguous(), id.integer()) else {
             return;
         };
         match self.scopes.get_mut(&scope) {

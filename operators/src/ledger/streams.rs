@@ -27,6 +27,7 @@ pub(super) enum Kind {
     Number,
     Text,
     Position,
+    OfDay,
 }
 
 /// The streams of one instrument, by number.
@@ -45,6 +46,7 @@ impl Kind {
             TradeId::Number(number) => (Kind::Number, number),
             TradeId::Text(hash) => (Kind::Text, hash),
             TradeId::Position(position) => (Kind::Position, position),
+            TradeId::OfDay(packed) => (Kind::OfDay, packed),
         }
     }
 
@@ -54,6 +56,7 @@ impl Kind {
             Kind::Number => TradeId::Number(number),
             Kind::Text => TradeId::Text(number),
             Kind::Position => TradeId::Position(number),
+            Kind::OfDay => TradeId::OfDay(number),
         }
     }
 }

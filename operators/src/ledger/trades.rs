@@ -166,6 +166,12 @@ impl Trades {
         self.slot(id).map(|slot| slot.id)
     }
 
+    /// Whether an id names this amended trade.
+    pub(super) fn is_of(&self, id: Id, trade: TradeNo) -> bool {
+        let ids = self.amended_trades.get(&trade).map_or(&[][..], |entry| &entry.ids);
+        ids.iter().any(|number| self.id(*number) == Some(id))
+    }
+
     /// The amended that an id belongs to.
     pub(super) fn trade_of(&self, id: IdNo) -> TradeNo {
         // Numbers that are not given out belong to none.

@@ -17,6 +17,8 @@ pub struct PortfolioConfig {
     pub accounts: BTreeMap<PortfolioId, Account>,
     /// The pairs that give exchange rates. Of the shortest chains of them the first decides.
     pub pairs: Vec<Pair>,
+    /// Whether what was bought and what was sold of one id are two fills.
+    pub ids_by_side: bool,
     /// What risk is measured over.
     pub risk: RiskConfig,
     /// The models whose fair values are numbers of an indicator.
@@ -142,6 +144,7 @@ impl PortfolioConfig {
             default_currency: Currency::USD,
             accounts: BTreeMap::new(),
             pairs: Vec::new(),
+            ids_by_side: true,
             risk: RiskConfig { timeframe: base, bars: 250, confidence: Confidence::default() },
             computed: Vec::new(),
         }

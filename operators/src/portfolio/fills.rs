@@ -52,8 +52,9 @@ pub enum FillsOut {
 }
 
 /// One shard of the fills.
-#[derive(Default)]
 pub struct Fills {
+    /// Whether what was bought and what was sold of one id are two fills.
+    ids_by_side: bool,
     portfolios: BTreeMap<PortfolioId, Holdings>,
     /// What changed in this round so far.
     dirty: Dirty,
@@ -95,7 +96,7 @@ struct Dirty {
 /// A fill in a round: what survived of it before, and what the round brought.
 #[derive(Serialize, Deserialize)]
 struct FillChange {
-    before: Option<(Place, Fill)>,
+    before: [Option<(Place, Fill)>; 2],
     fill: bool,
     other: bool,
 }
@@ -110,6 +111,11 @@ impl Sharded for AccountRecord {
 }
 
 impl Fills {
+    /// No fills. `ids_by_side` says whether what was bought and what was sold of one id are two.
+    pub fn new(ids_by_side: bool) -> Fills {
+        Fills { ids_by_side, portfolios: BTreeMap::new(), dirty: Dirty::default(), bytes: 0 }
+    }
+
     fn apply(&mut self, record: &AccountRecord) {
         let (name, is_fill) = match &record.event {
             AccountEvent::Fill(fill) if is_taken(fill) => (fill.name, true),
@@ -139,14 +145,14 @@ impl Fills {
             FillRecords::default()
         });
         let change = self.dirty.fills.entry((portfolio, id)).or_insert_with(|| FillChange {
-            before: records.survivor(),
+            before: records.survivors(),
             fill: false,
             other: false,
         });
         change.fill |= is_fill;
         change.other |= !is_fill;
         let bytes = records.bytes();
-        records.take(record.origin, &record.event);
+        records.take(record.origin, &record.event, self.ids_by_side);
         self.bytes = self.bytes + records.bytes() - bytes;
     }
 
@@ -167,8 +173,12 @@ impl Fills {
                 continue;
             };
             let (commit, fill) = (context.commit, FillRef { portfolio, id });
-            let mut emit =
-                |fault| out.push(FillsOut::Fault(Box::new(FillFault { commit, fill, fault })));
+            let mut number = 0;
+            let mut emit = |fault| {
+                let row = FillFault { commit, fill, number, fault };
+                number += 1;
+                out.push(FillsOut::Fault(Box::new(row)));
+            };
             if change.fill {
                 let bytes = records.bytes();
                 let pairs = records.new_conflicts();
@@ -180,13 +190,15 @@ impl Fills {
             if change.other && !records.is_known() {
                 emit(Fault::Unmatched);
             }
-            let after = records.survivor();
+            let after = records.survivors();
             if change.before == after {
                 continue;
             }
             // Insertions come after removals: both may be at the same place.
-            let gone = change.before.map(|(place, fill)| (place, fill, None));
-            let come = after.map(|(place, fill)| (place, fill, Some(Leg::of(&fill))));
+            let gone = change.before.into_iter().flatten();
+            let gone = gone.map(|(place, fill)| (place, fill, None));
+            let come = after.into_iter().flatten();
+            let come = come.map(|(place, fill)| (place, fill, Some(Leg::of(&fill))));
             for (place, fill, leg) in gone.into_iter().chain(come) {
                 let key = PositionKey { portfolio, instrument: fill.instrument };
                 let (_, of_line) = edits.entry(key).or_insert((fill.contract, BTreeMap::new()));

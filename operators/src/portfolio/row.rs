@@ -195,6 +195,8 @@ pub struct FillFault {
     pub commit: Commit,
     /// Which fill.
     pub fill: FillRef,
+    /// Of several of this fill in the commit, the how manieth it is, from 0.
+    pub number: u32,
     /// What is wrong.
     pub fault: Fault,
 }

@@ -3,7 +3,7 @@
 use market::{InstrumentId, Numbered, RuleId, SeriesId, Timeframe};
 
 use super::pattern::Pattern;
-use super::point::Point;
+use super::point::{Point, Shape};
 
 /// A rule of a job.
 #[derive(Clone, Debug)]
@@ -98,14 +98,25 @@ impl Rule {
             && (self.timeframes.is_empty() || self.timeframes.contains(&timeframe))
     }
 
-    /// Whether it holds at the last of `points`, which are consecutive bars in the order of time: the bar
-    /// and as many before it as [`Self::looks_back`] gives, or fewer if there are no more.
+    /// Whether it holds at the last of `points`, in the order of time: the bar and as many before it that [take
+    /// part](Self::takes_part) as [`Self::looks_back`] gives, or fewer if there are no more.
     pub fn holds(&self, points: &[&Point]) -> bool {
         let Some((last, earlier)) = points.split_last() else { return false };
         if self.settle == Settle::OnFinal && !last.is_final {
             return false;
         }
         self.condition.holds(last, earlier).unwrap_or(false)
+    }
+
+    /// Whether a bar has all that the rule looks at. A bar that has not does not exist for it.
+    pub fn takes_part(&self, point: &Point) -> bool {
+        match &self.condition {
+            Condition::Cross { left, right, .. } => {
+                left.at(point).is_some() && right.at(point).is_some()
+            }
+            Condition::Threshold { series, .. } => series.at(point).is_some(),
+            Condition::Breakout { .. } | Condition::Candlestick(_) => point.shape().is_some(),
+        }
     }
 
     /// How many bars before a bar decide whether the rule holds at it.
@@ -140,28 +151,35 @@ impl Condition {
                 })
             }
             Condition::Breakout { bars, direction } => {
-                let window = earlier.get(earlier.len().checked_sub(*bars)?..)?;
+                let window = shapes(earlier, *bars)?;
+                let Shape { close, .. } = last.shape()?;
                 Some(match direction {
-                    Direction::Above => last.close > window.iter().map(|p| p.high).max()?,
-                    Direction::Below => last.close < window.iter().map(|p| p.low).min()?,
+                    Direction::Above => close > window.iter().map(|bar| bar.high).max()?,
+                    Direction::Below => close < window.iter().map(|bar| bar.low).min()?,
                 })
             }
             Condition::Candlestick(pattern) => {
-                let window = earlier.get(earlier.len().checked_sub(pattern.bars - 1)?..)?;
-                Some((pattern.holds)(window, last))
+                let window = shapes(earlier, pattern.bars - 1)?;
+                Some((pattern.holds)(&window, last.shape()?))
             }
         }
     }
+}
+
+/// The prices of the last `count` bars; none if there are fewer, or one lacks prices.
+fn shapes(points: &[&Point], count: usize) -> Option<Vec<Shape>> {
+    let last = points.get(points.len().checked_sub(count)?..)?;
+    last.iter().map(|point| point.shape()).collect()
 }
 
 impl Series {
     /// The number at a bar, if there is one.
     pub fn at(&self, point: &Point) -> Option<f64> {
         match self {
-            Series::Open => Some(point.number(point.open)),
-            Series::High => Some(point.number(point.high)),
-            Series::Low => Some(point.number(point.low)),
-            Series::Close => Some(point.number(point.close)),
+            Series::Open => point.ends.map(|(open, _)| point.number(open)),
+            Series::High => point.reach.map(|(high, _)| point.number(high)),
+            Series::Low => point.reach.map(|(_, low)| point.number(low)),
+            Series::Close => point.ends.map(|(_, close)| point.number(close)),
             Series::Volume => Some(point.volume),
             Series::Value(index) => point.values.get(index.number()).copied().flatten(),
             Series::Number(number) => Some(*number),

@@ -31,7 +31,7 @@ use crate::output::BarChange;
 
 pub use condition::{Condition, Direction, Rule, Series, Settle};
 pub use pattern::{PATTERNS, Pattern};
-pub use point::Point;
+pub use point::{Point, Shape};
 use rule_state::RuleState;
 
 /// What rules look at.

@@ -3,7 +3,7 @@
 //! Definitions are exact comparisons of integers. Names and shapes are those of Nison, *Japanese
 //! Candlestick Charting Techniques*; where he speaks of "small" or "long", the list gives how much.
 
-use super::point::Point;
+use super::point::Shape;
 
 /// A pattern of one or more bars.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Pattern {
     /// How many bars it takes.
     pub bars: usize,
     /// Whether it ends at the last bar, given the `bars − 1` before.
-    pub(super) holds: fn(&[&Point], &Point) -> bool,
+    pub(super) holds: fn(&[Shape], Shape) -> bool,
 }
 
 /// The pattern of this name.
@@ -84,7 +84,7 @@ pub const PATTERNS: &[Pattern] = &[
         bars: 3,
         holds: |before, last| {
             let [first, second] = before else { return false };
-            [*first, *second, last].into_iter().all(Point::falls)
+            [*first, *second, last].iter().all(Shape::falls)
                 && second.close < first.close
                 && last.close < second.close
                 && (first.close..=first.open).contains(&second.open)
@@ -97,7 +97,7 @@ pub const PATTERNS: &[Pattern] = &[
         bars: 3,
         holds: |before, last| {
             let [first, second] = before else { return false };
-            [*first, *second, last].into_iter().all(Point::rises)
+            [*first, *second, last].iter().all(Shape::rises)
                 && second.close > first.close
                 && last.close > second.close
                 && (first.open..=first.close).contains(&second.open)
@@ -107,7 +107,7 @@ pub const PATTERNS: &[Pattern] = &[
 ];
 
 /// Whether the body of `outer` covers that of `inner` and is larger.
-fn engulfs(outer: &Point, inner: &Point) -> bool {
+fn engulfs(outer: Shape, inner: Shape) -> bool {
     outer.open.min(outer.close) <= inner.open.min(inner.close)
         && outer.open.max(outer.close) >= inner.open.max(inner.close)
         && outer.body() > inner.body()
@@ -117,17 +117,15 @@ fn engulfs(outer: &Point, inner: &Point) -> bool {
 mod tests {
     use super::*;
 
-    fn bar(open: i64, high: i64, low: i64, close: i64) -> Point {
-        let (price_scale, volume, values) = (0, 1.0, Vec::new());
-        Point { open, high, low, close, price_scale, volume, is_final: true, values }
+    fn bar(open: i64, high: i64, low: i64, close: i64) -> Shape {
+        Shape { open, high, low, close }
     }
 
-    fn named(points: &[Point]) -> Vec<&'static str> {
+    fn named(points: &[Shape]) -> Vec<&'static str> {
         let held = PATTERNS.iter().filter(|pattern| {
             let Some(from) = points.len().checked_sub(pattern.bars) else { return false };
-            let window: Vec<&Point> = points[from..].iter().collect();
-            let Some((last, before)) = window.split_last() else { return false };
-            (pattern.holds)(before, last)
+            let Some((last, before)) = points[from..].split_last() else { return false };
+            (pattern.holds)(before, *last)
         });
         held.map(|pattern| pattern.name).collect()
     }

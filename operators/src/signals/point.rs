@@ -5,17 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::heap;
 
-/// A bar with prices, and the values at it that rules refer to.
+/// A bar, and the values at it that rules refer to. A bar may lack prices: that of an odd lot has a volume alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// Open, at the price scale.
-    pub open: i64,
-    /// High, at the price scale.
-    pub high: i64,
-    /// Low, at the price scale.
-    pub low: i64,
-    /// Close, at the price scale.
-    pub close: i64,
+    /// Open and close, at the price scale.
+    pub ends: Option<(i64, i64)>,
+    /// High and low, at the price scale.
+    pub reach: Option<(i64, i64)>,
     /// Decimals of the prices.
     pub price_scale: u8,
     /// Volume in units, as a number.
@@ -26,23 +22,40 @@ pub struct Point {
     pub values: Vec<Option<f64>>,
 }
 
+/// The prices of a bar that has them all, at the price scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Open.
+    pub open: i64,
+    /// High.
+    pub high: i64,
+    /// Low.
+    pub low: i64,
+    /// Close.
+    pub close: i64,
+}
+
 impl Point {
-    /// The bar of a candle; none if it lacks a price, or is partial.
+    /// The bar of a candle; none if it is partial.
     pub fn of(candle: &Candle, values: Vec<Option<f64>>) -> Option<Point> {
         if candle.state == BarState::Partial {
             return None;
         }
         let Bar { spec, open, high, low, close, volume, .. } = candle.bar;
         Some(Point {
-            open: open?.1.0,
-            high: high?.0,
-            low: low?.0,
-            close: close?.1.0,
+            ends: open.zip(close).map(|((_, open), (_, close))| (open.0, close.0)),
+            reach: high.zip(low).map(|(high, low)| (high.0, low.0)),
             price_scale: spec.price_scale,
             volume: volume as f64 / 10_f64.powi(i32::from(spec.quantity_scale)),
             is_final: matches!(candle.state, BarState::Final | BarState::Revised),
             values,
         })
+    }
+
+    /// Its prices; none if it lacks one.
+    pub fn shape(&self) -> Option<Shape> {
+        let ((open, close), (high, low)) = self.ends.zip(self.reach)?;
+        Some(Shape { open, high, low, close })
     }
 
     /// How many bytes it has on the heap.
@@ -54,7 +67,9 @@ impl Point {
     pub fn number(&self, price: i64) -> f64 {
         price as f64 / 10_f64.powi(i32::from(self.price_scale))
     }
+}
 
+impl Shape {
     /// Height of the body.
     pub(super) fn body(&self) -> i64 {
         self.open.saturating_sub(self.close).saturating_abs()

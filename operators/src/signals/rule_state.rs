@@ -34,6 +34,13 @@ struct RuleBar {
     point: Option<Point>,
 }
 
+impl RuleBar {
+    /// The bar, if it takes part in a rule.
+    fn seen_by(&self, rule: &Rule) -> Option<&Point> {
+        self.point.as_ref().filter(|point| rule.takes_part(point))
+    }
+}
+
 impl RuleState {
     /// Takes what changed; it shows at the end of the round.
     pub(super) fn apply(&mut self, input: SignalIn) {
@@ -78,8 +85,8 @@ impl RuleState {
                 continue;
             }
             let number = rule.id;
-            for open_time in self.affected(&changed, rule.looks_back()) {
-                let holds = rule.holds(&self.window(open_time, rule.looks_back()));
+            for open_time in self.affected(&changed, rule) {
+                let holds = rule.holds(&self.window(open_time, rule));
                 let settled = self.point(open_time).is_some_and(|point| point.is_final);
                 let before = self.alerts.get(&(open_time, number)).copied();
                 let Some(after) = next(before, holds, settled, commit) else { continue };
@@ -100,25 +107,26 @@ impl RuleState {
     }
 
     /// The bars that changed, and after each as many as look back on it.
-    fn affected(&self, changed: &BTreeSet<EventTime>, looks_back: usize) -> BTreeSet<EventTime> {
+    fn affected(&self, changed: &BTreeSet<EventTime>, rule: &Rule) -> BTreeSet<EventTime> {
         let mut affected = BTreeSet::new();
         for open_time in changed {
             affected.insert(*open_time);
             let later =
                 self.bars.range((std::ops::Bound::Excluded(open_time), std::ops::Bound::Unbounded));
-            let later = later.filter(|(_, bar)| bar.point.is_some()).map(|(open, _)| *open);
-            affected.extend(later.take(looks_back));
+            let later = later.filter(|(_, bar)| bar.seen_by(rule).is_some());
+            affected.extend(later.map(|(open, _)| *open).take(rule.looks_back()));
         }
         affected
     }
 
-    /// The bar at `open_time` and up to `looks_back` before it, in the order of time; nothing if there is no bar.
-    fn window(&self, open_time: EventTime, looks_back: usize) -> Vec<&Point> {
-        if self.point(open_time).is_none() {
+    /// The bar at `open_time` and those before it that the rule looks back on, in the order of time; nothing if there is
+    /// no bar, or it takes no part.
+    fn window(&self, open_time: EventTime, rule: &Rule) -> Vec<&Point> {
+        if self.bars.get(&open_time).and_then(|bar| bar.seen_by(rule)).is_none() {
             return Vec::new();
         }
-        let bars = self.bars.range(..=open_time).rev().filter_map(|(_, bar)| bar.point.as_ref());
-        let mut window: Vec<&Point> = bars.take(looks_back + 1).collect();
+        let bars = self.bars.range(..=open_time).rev().filter_map(|(_, bar)| bar.seen_by(rule));
+        let mut window: Vec<&Point> = bars.take(rule.looks_back() + 1).collect();
         window.reverse();
         window
     }

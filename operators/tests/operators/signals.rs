@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use market::{
-    Bar, BarState, CalendarId, Candle, CandleKey, Commit, EventTime, IdScope, InstrumentId,
-    InstrumentSpec, OrderKey, Price, RuleId, SeriesId, Timeframe, TradeId,
+    Bar, BarState, CalendarId, Candle, CandleKey, Commit, EventTime, InstrumentId, InstrumentSpec,
+    OrderKey, Price, RuleId, SeriesId, Timeframe,
 };
 use operators::signals::{
     Condition, Direction, PATTERNS, Point, Rule, Series, Settle, Signal, SignalKey, SignalOut,
@@ -24,7 +24,7 @@ const BARS: i64 = 12;
 /// What may happen to a bar between two rounds.
 #[derive(Clone, Debug)]
 enum Step {
-    Bar { slot: i64, prices: [i64; 4], is_final: bool },
+    Bar { slot: i64, prices: [i64; 4], has: (bool, bool), is_final: bool },
     Gone { slot: i64 },
     Value { slot: i64, series: u16, value: Option<i8> },
     EndCommit,
@@ -34,9 +34,10 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let slot = 0..BARS;
     let price = 90..110_i64;
+    let part = prop::bool::weighted(0.85);
     let step = prop_oneof![
-        6 => (slot.clone(), [price.clone(), price.clone(), price.clone(), price], any::<bool>())
-            .prop_map(|(slot, prices, is_final)| Step::Bar { slot, prices, is_final }),
+        6 => (slot.clone(), [price.clone(), price.clone(), price.clone(), price], (part.clone(), part), any::<bool>())
+            .prop_map(|(slot, prices, has, is_final)| Step::Bar { slot, prices, has, is_final }),
         1 => slot.clone().prop_map(|slot| Step::Gone { slot }),
         4 => (slot, 0..2_u16, any::<Option<i8>>())
             .prop_map(|(slot, series, value)| Step::Value { slot, series, value }),
@@ -64,6 +65,8 @@ fn rules() -> Arc<[Rule]> {
             level: -3.0,
             direction: Direction::Below,
         },
+        Condition::Threshold { series: Series::Volume, level: 100.0, direction: Direction::Above },
+        Condition::Cross { left: Series::High, right: Series::Volume, direction: Direction::Below },
         Condition::Breakout { bars: 3, direction: Direction::Above },
         Condition::Breakout { bars: 1, direction: Direction::Below },
     ];
@@ -84,18 +87,14 @@ fn open_time(slot: i64) -> EventTime {
     EventTime(slot * 60_000_000_000)
 }
 
-fn candle(slot: i64, [a, b, c, d]: [i64; 4], is_final: bool) -> Candle {
-    let order = |sequence| OrderKey {
-        time: open_time(slot),
-        sequence,
-        scope: IdScope(0),
-        id: TradeId::Number(sequence),
-    };
+fn candle(slot: i64, [a, b, c, d]: [i64; 4], has: (bool, bool), is_final: bool) -> Candle {
+    let order = |sequence| OrderKey { time: open_time(slot), sequence, number: Some(sequence) };
     let mut bar = Bar::empty(TERMS, open_time(slot + 1));
-    bar.open = Some((order(0), Price(a)));
-    bar.close = Some((order(1), Price(b)));
-    bar.high = Some(Price(a.max(b).max(c)));
-    bar.low = Some(Price(a.min(b).min(d)));
+    bar.open = has.0.then_some((order(0), Price(a)));
+    bar.close = has.0.then_some((order(1), Price(b)));
+    bar.high = has.1.then_some(Price(a.max(b).max(c)));
+    bar.low = has.1.then_some(Price(a.min(b).min(d)));
+    bar.volume = i128::from(a);
     bar.trades = 2;
     let state = if is_final { BarState::Final } else { BarState::Open };
     Candle { bar, state, revision: 0, cause: None }
@@ -124,9 +123,9 @@ impl Twin {
         for rule in rules {
             let mut held = Vec::new();
             for slot in 0..BARS {
-                let until = points.iter().position(|(at, _)| *at == slot);
-                let window: Vec<&Point> = match until {
-                    Some(last) => points[..=last].iter().map(|(_, point)| point).collect(),
+                let all: Vec<_> = points.iter().filter(|(_, point)| has_all(rule, point)).collect();
+                let window: Vec<&Point> = match all.iter().position(|(at, _)| *at == slot) {
+                    Some(last) => all[..=last].iter().map(|(_, point)| point).collect(),
                     None => Vec::new(),
                 };
                 let from = window.len().saturating_sub(rule.looks_back() + 1);
@@ -134,7 +133,8 @@ impl Twin {
                 if holds {
                     held.push(slot);
                 }
-                let settled = window.last().is_some_and(|point| point.is_final);
+                let own = points.iter().find(|(at, _)| *at == slot);
+                let settled = own.is_some_and(|(_, point)| point.is_final);
                 let key = AlertKey {
                     instrument: INSTRUMENT,
                     timeframe: Timeframe::MINUTE,
@@ -171,6 +171,23 @@ impl Twin {
     }
 }
 
+/// Whether a bar has all that a rule looks at.
+fn has_all(rule: &Rule, point: &Point) -> bool {
+    let has = |series: &Series| match series {
+        Series::Open | Series::Close => point.ends.is_some(),
+        Series::High | Series::Low => point.reach.is_some(),
+        Series::Value(series) => point.values[usize::from(series.0)].is_some(),
+        Series::Volume | Series::Number(_) => true,
+    };
+    match &rule.condition {
+        Condition::Cross { left, right, .. } => has(left) && has(right),
+        Condition::Threshold { series, .. } => has(series),
+        Condition::Breakout { .. } | Condition::Candlestick(_) => {
+            point.ends.is_some() && point.reach.is_some()
+        }
+    }
+}
+
 fn context(commit: u64, round: bool) -> CommitContext {
     let watermarks = Watermarks::none(1);
     CommitContext {
@@ -194,8 +211,8 @@ proptest! {
         let (mut commit, mut inbox) = (0, Vec::new());
         for step in steps {
             match step {
-                Step::Bar { slot, prices, is_final } => {
-                    let after = candle(slot, prices, is_final);
+                Step::Bar { slot, prices, has, is_final } => {
+                    let after = candle(slot, prices, has, is_final);
                     let before = twin.bars.insert(slot, after);
                     let key = CandleKey {
                         instrument: INSTRUMENT,

@@ -133,7 +133,7 @@ impl Dice {
 #[test]
 fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
     const SECOND: i64 = 1_000_000_000;
-    for kind in 0..3 {
+    for kind in 0..4 {
         let config = Arc::new(LedgerConfig {
             base: Timeframe::from_secs(1).unwrap(),
             calendars: Calendars::utc(),
@@ -154,12 +154,13 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 let id = match kind {
                     0 => TradeId::Number(id),
                     1 => TradeId::of(&format!("t{id}")),
-                    _ => TradeId::Position(id * 37 % 9_000_011),
+                    2 => TradeId::Position(id * 37 % 9_000_011),
+                    _ => TradeId::of_day(id as i64 / 9_000, id - id / 9_000 * 1_000).unwrap(),
                 };
                 let fresh = Trade {
                     instrument: InstrumentId(9),
                     spec: InstrumentSpec::DEFAULT,
-                    scope: IdScope(4).contiguous(kind == 0),
+                    scope: IdScope(4).contiguous(kind % 3 == 0),
                     id,
                     time: EventTime(start + at * SECOND / 2_800),
                     sequence: emitted.len() as u64 + 5,
@@ -256,6 +257,6 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
 
 fn id_number(id: TradeId) -> u64 {
     match id {
-        TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) => n,
+        TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) | TradeId::OfDay(n) => n,
     }
 }

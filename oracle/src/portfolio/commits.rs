@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use market::{AccountEvent, AccountRecord, Candle, CandleKey, Commit, Fill, FillRef, ModelId};
 
-use super::survivors::{by_fill, fill_of};
+use super::survivors::{by_fill, fill_of, of};
 use super::{Config, Facts, IndicatorNumber, Tables, tables};
 
 /// One commit of input.
@@ -103,27 +103,23 @@ impl Fold {
 
     /// The faults of the round that ends with this commit.
     fn faults(&mut self) -> Vec<FillFault> {
-        let all = by_fill(&self.facts.records);
-        let brought: BTreeSet<FillRef> =
-            self.round.iter().filter_map(|record| fill_of(&record.event)).collect();
+        let by_side = self.config.ids_by_side;
+        let all = by_fill(&self.facts.records, by_side);
         let mut faults = BTreeSet::new();
-        for fill in brought {
-            let Some(sayings) = all.get(&fill) else { continue };
-            let of_it = self.round.iter().filter(|record| fill_of(&record.event) == Some(fill));
-            let brought_fill =
-                of_it.into_iter().any(|record| matches!(record.event, AccountEvent::Fill(_)));
-            let fault = |fault| FillFault { commit: self.next, fill, fault };
-            match sayings.kept() {
+        let fault = |fill, fault| FillFault { commit: self.next, fill, fault };
+        for record in &self.round {
+            let Some(name) = fill_of(&record.event) else { continue };
+            if all.range(of(name)).next().is_none() {
                 // What the round brought is a correction or a bust.
-                None => drop(faults.insert(fault(Fault::Unmatched))),
-                Some(kept) if brought_fill => {
-                    for dropped in sayings.dropped() {
-                        if self.emitted.insert((kept, dropped)) {
-                            faults.insert(fault(Fault::Conflict { kept, dropped }));
-                        }
-                    }
+                faults.insert(fault(name, Fault::Unmatched));
+            }
+            let AccountEvent::Fill(fill) = record.event else { continue };
+            let Some(sayings) = all.get(&(name, by_side.then(|| fill.side()))) else { continue };
+            let Some(kept) = sayings.kept() else { continue };
+            for dropped in sayings.dropped() {
+                if self.emitted.insert((kept, dropped)) {
+                    faults.insert(fault(name, Fault::Conflict { kept, dropped }));
                 }
-                Some(_) => {}
             }
         }
         faults.into_iter().collect()

@@ -17,6 +17,8 @@ pub struct Config {
     pub pairs: Vec<Pair>,
     /// Models whose fair values are numbers of an indicator, and the timeframe of its bars.
     pub computed: BTreeMap<ModelId, Timeframe>,
+    /// Whether what was bought and what was sold of one id are two fills.
+    pub ids_by_side: bool,
     /// What risk is measured over.
     pub risk: RiskConfig,
 }

@@ -25,9 +25,10 @@ pub(super) struct Holding {
 /// The holdings that the surviving fills make.
 pub(super) fn holdings(
     records: &[AccountRecord],
+    ids_by_side: bool,
 ) -> BTreeMap<(PortfolioId, InstrumentId), Holding> {
     let mut holdings = BTreeMap::new();
-    for fill in survivors::fills(records) {
+    for fill in survivors::fills(records, ids_by_side) {
         let key = (fill.name.portfolio, fill.instrument);
         let holding = holdings.entry(key).or_insert_with(|| Holding::flat(fill.contract));
         holding.take(&fill);

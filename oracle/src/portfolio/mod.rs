@@ -93,8 +93,8 @@ pub fn tables(config: &Config, facts: &Facts) -> Tables {
 }
 
 /// The fills that survive, in the order in which positions fold them.
-pub fn surviving_fills(records: &[AccountRecord]) -> Vec<Fill> {
-    survivors::fills(records)
+pub fn surviving_fills(records: &[AccountRecord], ids_by_side: bool) -> Vec<Fill> {
+    survivors::fills(records, ids_by_side)
 }
 
 /// The positions of one portfolio, in the order of their instruments.

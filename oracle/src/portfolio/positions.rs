@@ -19,7 +19,7 @@ pub(super) fn positions(
         // No memory holds so many fills that their quantities do not fit.
         Some((key, row(prices, key.0, key.1, &holding, fit(&holding.quantity)?)))
     };
-    holdings(records).into_iter().filter_map(row).collect()
+    holdings(records, prices.config.ids_by_side).into_iter().filter_map(row).collect()
 }
 
 fn row(

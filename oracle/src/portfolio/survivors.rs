@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use market::{
     AccountEvent, AccountRecord, EventTime, FairValue, Fill, FillRef, InstrumentId, ModelId,
-    Origin, PortfolioId, Target,
+    Origin, PortfolioId, Side, Target,
 };
 
 /// The records of one fill.
@@ -20,8 +21,8 @@ pub(super) struct Sayings {
 }
 
 /// The surviving fills, in the order of (time, sequence, origin) within a portfolio.
-pub(super) fn fills(records: &[AccountRecord]) -> Vec<Fill> {
-    let all = by_fill(records);
+pub(super) fn fills(records: &[AccountRecord], ids_by_side: bool) -> Vec<Fill> {
+    let all = by_fill(records, ids_by_side);
     let mut fills: Vec<(u64, Origin, Fill)> = all
         .values()
         .filter_map(|sayings| {
@@ -59,18 +60,45 @@ pub(super) fn fairs(records: &[AccountRecord]) -> BTreeMap<(InstrumentId, ModelI
     }))
 }
 
-/// The records of each fill.
-pub(super) fn by_fill(records: &[AccountRecord]) -> BTreeMap<FillRef, Sayings> {
-    let mut all: BTreeMap<FillRef, Sayings> = BTreeMap::new();
+/// A fill: its name and, where what was bought and what was sold are two, its side.
+pub(super) type FillName = (FillRef, Option<Side>);
+
+/// The records of each fill of which there is a `Fill`.
+pub(super) fn by_fill(records: &[AccountRecord], ids_by_side: bool) -> BTreeMap<FillName, Sayings> {
+    let mut all: BTreeMap<FillName, Sayings> = BTreeMap::new();
+    let side = |fill: &Fill| ids_by_side.then(|| fill.side());
     for record in records {
-        if let Some(name) = fill_of(&record.event) {
-            all.entry(name).or_default().apply(record);
+        if let AccountEvent::Fill(fill) = &record.event {
+            all.entry((fill.name, side(fill))).or_default().fills.push((record.origin, *fill));
+        }
+    }
+    for AccountRecord { origin, event } in records {
+        let (name, told) = match event {
+            AccountEvent::Correct(with) => (with.name, side(with)),
+            AccountEvent::Bust { of, side, .. } => {
+                (*of, Some(*side).filter(|side| ids_by_side && *side != Side::Unknown))
+            }
+            _ => continue,
+        };
+        let known: Vec<FillName> = all.range(of(name)).map(|(fill, _)| *fill).collect();
+        let is_meant = |(_, side): &&FillName| told.is_none() || *side == told || known.len() == 1;
+        for fill in known.iter().filter(is_meant) {
+            let Some(sayings) = all.get_mut(fill) else { continue };
+            match event {
+                AccountEvent::Correct(with) => sayings.corrections.push((*origin, *with)),
+                _ => sayings.busted = true,
+            }
         }
     }
     for sayings in all.values_mut() {
         sayings.fills.sort();
     }
     all
+}
+
+/// The fills of this name.
+pub(super) fn of(name: FillRef) -> RangeInclusive<FillName> {
+    (name, None)..=(name, Some(Side::Sell))
 }
 
 /// The fill that an event speaks of, if it speaks of one.
@@ -83,15 +111,6 @@ pub(super) fn fill_of(event: &AccountEvent) -> Option<FillRef> {
 }
 
 impl Sayings {
-    fn apply(&mut self, record: &AccountRecord) {
-        match record.event {
-            AccountEvent::Fill(fill) => self.fills.push((record.origin, fill)),
-            AccountEvent::Correct(fill) => self.corrections.push((record.origin, fill)),
-            AccountEvent::Bust { .. } => self.busted = true,
-            AccountEvent::Target(_) | AccountEvent::Fair(_) => {}
-        }
-    }
-
     /// The `Fill` that is kept.
     pub(super) fn kept(&self) -> Option<Fill> {
         self.fills.first().map(|(_, fill)| *fill)

@@ -51,7 +51,7 @@ impl Stories {
         let id = self.instruments[venue].id();
         let time = self.time();
         let number = match id {
-            TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) => n,
+            TradeId::Number(n) | TradeId::Text(n) | TradeId::Position(n) | TradeId::OfDay(n) => n,
         };
         let Venue { instrument, spec, price, ref trades, .. } = self.instruments[venue];
         let before = trades.last().map(|known| known.first);
@@ -64,7 +64,7 @@ impl Stories {
             sequence: if self.prng.percent(40) { self.prng.below(3) } else { number },
             // The source puts the position there.
             is_positional: match id {
-                TradeId::Number(_) => number % 13 == 4,
+                TradeId::Number(_) | TradeId::OfDay(_) => number % 13 == 4,
                 TradeId::Text(_) | TradeId::Position(_) => number % 7 < 4,
             },
             price: self.price(price),

@@ -167,6 +167,7 @@ fn a_cancel_of_an_unknown_trade_is_logged_and_applied_when_the_trade_appears() {
         of: named(1),
         time: None,
         reason: UnmatchedReason::Unknown,
+        origin: output.unmatched[0].origin,
     };
     assert_eq!(output.unmatched, [want]);
     let output = job.apply(&[new(trade(1, "10:00:10", 100))], "10:00:00");
@@ -305,4 +306,16 @@ fn a_minute_that_changed_and_changed_back_in_a_round_is_behind_nothing() {
     assert_eq!(minute(&output, "10:00:00").unwrap().revision, 2);
     let cause = hour(&output, "10:00:00").unwrap().cause.unwrap();
     assert_eq!((cause.kind, cause.id), (CauseKind::Trade, TradeId::Number(4)));
+}
+
+#[test]
+fn a_trade_with_a_cancel_of_unknown_time_is_not_forgotten_before_something_was_seen() {
+    let mut job = Job::new(forgetful());
+    // Another instrument moves the watermark far beyond the horizon of the cancel with a time.
+    job.apply(&[cancel(3)], "10:00:00");
+    let timed = market::Event::Cancel { of: named(3), time: Some(at("09:00:00")) };
+    job.apply(&[timed], "10:00:00");
+    job.apply(&[], "14:30:00");
+    let output = job.apply(&[new(trade(3, "14:29:58", 100))], "14:30:00");
+    assert_eq!(output.candles.len(), 0, "it is cancelled");
 }

@@ -9,15 +9,13 @@ use rows::{Cell, Changes, Frontier};
 pub(super) fn update(
     context: &Context,
     subscription: &SubscriptionKey,
-    from: Frontier,
-    changes: &Changes,
+    changes: Changes,
 ) -> Option<String> {
+    let changes = subscription.shown_changes(changes);
     if changes.changes.is_empty() {
         return None;
     }
     let mut body = frontier(changes.frontier);
-    let after = from.commit.map_or_else(|| "null".to_owned(), |commit| commit.0.to_string());
-    body.push_str(&format!(",\"after\":{after}"));
     match subscription.encoding {
         Encoding::Upsert => {
             let (upserts, deletes) = changes.upserts_and_deletes(subscription.view);

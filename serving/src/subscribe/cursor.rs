@@ -26,6 +26,8 @@ pub(super) struct SubscriptionCursor {
 struct CursorState {
     /// The client has everything up to here.
     at: Frontier,
+    /// The commit that the client was told of last; nothing has changed from there to `at`.
+    told: Option<u64>,
     /// When the last message was sent.
     sent_at: Instant,
     /// The number of the next message.
@@ -50,8 +52,14 @@ impl SubscriptionCursor {
     pub(super) fn new(sink: Arc<dyn ClientSink>, sub: &str) -> SubscriptionCursor {
         let sub = serde_json::Value::from(sub).to_string().into();
         let at = Frontier { commit: None, at: EventTime::NEVER };
-        let state =
-            CursorState { at, sent_at: Instant::now(), seq: 0, caught_up: false, cancelled: false };
+        let state = CursorState {
+            at,
+            told: None,
+            sent_at: Instant::now(),
+            seq: 0,
+            caught_up: false,
+            cancelled: false,
+        };
         SubscriptionCursor { sink, sub, state: Mutex::new(state), wake: Notify::new() }
     }
 
@@ -135,6 +143,7 @@ impl SubscriptionCursor {
             kind,
             sub: &self.sub,
             seq: state.seq,
+            after: state.told,
             commit: at.commit.map(|commit| commit.0),
             body,
         };
@@ -142,6 +151,7 @@ impl SubscriptionCursor {
         if outcome == SendOutcome::Taken {
             state.seq += 1;
             state.at = at;
+            state.told = at.commit.map(|commit| commit.0);
         }
         outcome
     }
@@ -209,8 +219,9 @@ mod tests {
         let cursor = SubscriptionCursor::new(Arc::clone(&sink) as Arc<dyn ClientSink>, "s");
         let now = Instant::now();
         let sent = || std::mem::take(&mut *sink.bodies.lock().unwrap());
-        let message = |seq: u64, upto: u64| {
-            vec![format!("{{\"type\":\"update\",\"sub\":\"s\",\"seq\":{seq},\"upto\":{upto}}}")]
+        let message = |seq: u64, after: &str, upto: u64| {
+            let head = "{\"type\":\"update\",\"sub\":\"s\"";
+            vec![format!("{head},\"seq\":{seq},\"after\":{after},\"upto\":{upto}}}")]
         };
 
         cursor.push(&update(0, 0, 9), now);
@@ -222,7 +233,10 @@ mod tests {
             assert!(sent().is_empty() && is_woken(&cursor).await, "{since} to {after}");
         }
         cursor.push(&update(3, 7, 8), now);
-        assert!(sent() == message(0, 8) && !is_woken(&cursor).await, "nothing changed from 3 to 7");
+        assert!(
+            sent() == message(0, "null", 8) && !is_woken(&cursor).await,
+            "nothing changed from 3 to 7"
+        );
         cursor.push(&update(3, 7, 8), now);
         assert!(sent().is_empty() && !is_woken(&cursor).await, "it knows already");
 
@@ -236,7 +250,7 @@ mod tests {
             cursor.try_send(MessageKind::Update, at(10), &"\"upto\":10".into()),
             SendOutcome::Taken
         );
-        assert_eq!(sent(), message(1, 10));
+        assert_eq!(sent(), message(1, "8", 10), "it was told of 8");
         cursor.set_caught_up();
         cursor.cancel();
         cursor.push(&update(10, 10, 11), now);

@@ -11,6 +11,8 @@ pub(crate) struct Message<'a> {
     pub(super) sub: &'a str,
     /// Counts the messages of one subscription from 0, without holes.
     pub(crate) seq: u64,
+    /// Of an update: the commit that the client was told of last, if it was told of one.
+    pub(crate) after: Option<u64>,
     /// With this message the client has everything up to this commit.
     pub(crate) commit: Option<u64>,
     /// The fields as JSON, without braces; shared by all subscribers with the same key.
@@ -78,11 +80,17 @@ impl Message<'_> {
 
     /// Appends the JSON before the body.
     pub(crate) fn before(self, out: &mut Vec<u8>) {
-        let Message { kind, sub, seq, body: _, commit: _ } = self;
+        let Message { kind, sub, seq, after, body: _, commit: _ } = self;
         let mut digits = [0; 20]; // of the largest number
         let number = decimal(seq, &mut digits);
         for piece in ["{\"type\":\"", kind.name(), "\",\"sub\":", sub, ",\"seq\":", number, ","] {
             out.extend_from_slice(piece.as_bytes());
+        }
+        if kind == MessageKind::Update {
+            let after = after.map_or("null", |after| decimal(after, &mut digits));
+            for piece in ["\"after\":", after, ","] {
+                out.extend_from_slice(piece.as_bytes());
+            }
         }
     }
 
@@ -112,12 +120,13 @@ mod tests {
         for seq in [0, 9, 10, 12_345, u64::MAX] {
             let sub = &serde_json::Value::from("a\"b").to_string();
             let body = &"\"frontier\":{\"commit\":7}".into();
-            let message = Message { kind: MessageKind::Update, sub, seq, commit: Some(7), body };
+            let (kind, after) = (MessageKind::Update, Some(seq / 3));
+            let message = Message { kind, sub, seq, after, commit: Some(7), body };
             let mut json = Vec::new();
             message.json(&mut json);
             let message: serde_json::Value = serde_json::from_slice(&json).unwrap();
             let want = serde_json::json!({
-                "type": "update", "sub": "a\"b", "seq": seq, "frontier": { "commit": 7 }
+                "type": "update", "sub": "a\"b", "seq": seq, "after": seq / 3, "frontier": { "commit": 7 }
             });
             assert_eq!(message, want);
         }

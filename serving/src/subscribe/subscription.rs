@@ -10,7 +10,7 @@ use crate::parameter::{
     CountParameter, CountRange, ParameterType, RouteParameter, WordParameter, Words, joined, total,
 };
 use crate::problem::Problem;
-use rows::{Cell, RowFilter, View};
+use rows::{Cell, Change, Changes, RowFilter, View};
 
 /// A view, a filter, and the options of a subscription.
 #[derive(Clone)]
@@ -125,6 +125,33 @@ impl SubscriptionKey {
         self.shown(context, &self.hidden).cells(cells, out);
     }
 
+    /// The changes of what is shown: a row that is replaced by one which shows alike has not changed.
+    pub(crate) fn shown_changes(&self, mut changes: Changes) -> Changes {
+        if self.hidden.is_empty() {
+            return changes;
+        }
+        let mut shown: Vec<Change> = Vec::with_capacity(changes.changes.len());
+        for change in changes.changes {
+            match shown.last() {
+                Some(gone) if gone.diff < 0 && change.diff > 0 && self.are_alike(gone, &change) => {
+                    shown.pop();
+                }
+                _ => shown.push(change),
+            }
+        }
+        changes.changes = shown;
+        changes
+    }
+
+    /// Whether two rows of one key show alike.
+    fn are_alike(&self, one: &Change, other: &Change) -> bool {
+        let cells = one.cells.iter().zip(other.cells.iter());
+        let mut columns = self.view.columns.iter().zip(cells);
+        columns.all(|(column, (one, other))| {
+            one == other || !column.is_key && self.hidden.contains(&column.name)
+        })
+    }
+
     /// Appends the key of a row as JSON.
     pub(crate) fn row_key(&self, context: &Context, cells: &[Cell], out: &mut String) {
         let rest = self.view.columns.iter().filter(|column| !column.is_key);
@@ -139,5 +166,55 @@ impl SubscriptionKey {
             catalog: &context.catalog,
             numbers_as_strings: self.numbers_as_strings,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::{Commit, EventTime};
+    use rows::{Column, ColumnType, Frontier, ViewKind, key, value};
+
+    const COLUMNS: &[Column] = &[
+        key("name", ColumnType::Unsigned, ""),
+        value("seen", ColumnType::Unsigned, ""),
+        value("hidden", ColumnType::Unsigned, ""),
+    ];
+    static VIEW: View = View {
+        name: "v",
+        kind: ViewKind::Keyed,
+        columns: COLUMNS,
+        doc: "",
+        history: false,
+        recorded: true,
+    };
+
+    #[test]
+    fn a_row_that_shows_as_before_has_not_changed() {
+        let key = |hidden: &[&'static str]| SubscriptionKey {
+            view: &VIEW,
+            filter: Arc::default(),
+            hidden: hidden.to_vec(),
+            encoding: Encoding::Upsert,
+            numbers_as_strings: false,
+        };
+        let change = |row: [u64; 3], diff| Change { cells: row.map(Cell::Unsigned).to_vec(), diff };
+        let changes = vec![
+            change([1, 1, 1], -1),
+            change([1, 1, 2], 1),
+            change([2, 1, 1], -1),
+            change([2, 2, 1], 1),
+            change([3, 1, 1], -1),
+            change([4, 1, 1], 1),
+        ];
+        let frontier = Frontier { commit: Some(Commit(1)), at: EventTime(0) };
+        let shown = |hidden: &[&'static str]| {
+            let changes = Changes { frontier, changes: changes.clone() };
+            key(hidden).shown_changes(changes).changes
+        };
+        assert_eq!(shown(&[]), changes);
+        assert_eq!(shown(&["hidden"]), changes[2..]);
+        assert_eq!(shown(&["seen", "hidden"]), changes[4..], "another key is another row");
+        assert_eq!(shown(&["name", "seen", "hidden"]), changes[4..], "also where it is not shown");
     }
 }

@@ -65,6 +65,9 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
         totals.alerts_raised,
         totals.alerts_withdrawn
     )?;
+    for text_of_scope in &report.refusals.reused_in {
+        writeln!(text, "  {text_of_scope}")?;
+    }
     for (view, rows, digest) in &report.views {
         write!(text, "  {view:<13} {rows} rows")?;
         if let Some(digest) = digest {
@@ -103,6 +106,7 @@ fn as_json(report: &Report) -> Value {
         "dead": totals.dead,
         "refused": report.refusals.rows,
         "truncated": report.refusals.truncated,
+        "reused_ids": report.refusals.reused,
         "alerts_raised": totals.alerts_raised,
         "alerts_withdrawn": totals.alerts_withdrawn,
         "commits": report.commits,

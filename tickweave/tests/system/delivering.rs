@@ -3,6 +3,7 @@
 
 mod added_up;
 mod files;
+mod keys;
 
 use std::collections::BTreeMap;
 use std::path::Path;

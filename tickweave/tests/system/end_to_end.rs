@@ -12,6 +12,7 @@ pub(crate) mod file_order;
 mod fills;
 mod ids;
 mod live;
+mod odd_lots;
 mod posted;
 mod refused;
 mod replays;

@@ -177,10 +177,11 @@ impl Output {
                 if self.produced.rows >= rows {
                     return self.finish();
                 }
-                let unknown = row.unknown;
+                let (unknown, id_texts) = (row.unknown, row.id_texts);
                 let named = |entry| {
-                    let all = unknown.map_or(Ok(()), |names| catalog.register(&names));
-                    all.ok().map(|()| entry)
+                    unknown.map_or(Ok(()), |names| catalog.register(&names)).ok()?;
+                    id_texts.iter().try_for_each(|id| catalog.ids.keep(id).map(|_| ())).ok()?;
+                    Some(entry)
                 };
                 let Some(entry) = row.event.ok().and_then(named) else {
                     self.produced.refused += 1;

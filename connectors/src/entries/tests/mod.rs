@@ -68,7 +68,7 @@ fn words(entry: &InputEvent) -> String {
         InputEvent::Market(Event::Cancel { of, time }) => format!("no {}, at {time:?}", of.id),
         InputEvent::Account(AccountEvent::Fill(f)) => format!("fill {}", fill(f)),
         InputEvent::Account(AccountEvent::Correct(f)) => format!("correct {}", fill(f)),
-        InputEvent::Account(AccountEvent::Bust { of, time }) => {
+        InputEvent::Account(AccountEvent::Bust { of, time, .. }) => {
             format!("bust {}, at {time:?}", of.id)
         }
         InputEvent::Account(AccountEvent::Target(t)) => {

@@ -196,7 +196,7 @@ fn a_time_ahead_is_refused_and_moves_nothing() {
 fn what_is_said_of_accounts_is_bound_and_moves_no_watermark() {
     let bust = |secs| {
         let of = FillRef { portfolio: PortfolioId::of("p"), id: TradeId::Number(1) };
-        InputEvent::Account(AccountEvent::Bust { of, time: Some(at(secs)) })
+        InputEvent::Account(AccountEvent::Bust { of, side: Side::Unknown, time: Some(at(secs)) })
     };
     let mut clock = CommitClock::new(vec![timing(1)], Ahead::OfSystem(Span::secs(10)), at(100));
     clock.bind(0, 0, 1, Some(&trade(90))).unwrap();

@@ -26,6 +26,8 @@ pub struct Portfolios {
     pub currency: Currency,
     /// The portfolios that are, in the order of the configuration.
     pub known: Vec<Portfolio>,
+    /// Whether what was bought and what was sold of one id are two fills.
+    pub ids_by_side: bool,
     /// What says how much one currency is worth in another; at most one of two currencies. Those of hundredths come
     /// last.
     pub rates: Vec<Pair>,
@@ -151,7 +153,8 @@ impl Written {
             let one = fair(&raw, timeframes, indicators, catalog);
             computed.push(one.map_err(ConfigError::at(place))?);
         }
-        Ok(Portfolios { currency: default, known, rates, risk, computed })
+        let ids_by_side = self.defaults.ids_by_side;
+        Ok(Portfolios { currency: default, known, ids_by_side, rates, risk, computed })
     }
 }
 
@@ -174,6 +177,7 @@ impl Portfolios {
             default_currency: self.currency,
             accounts: self.known.iter().map(account).collect(),
             pairs: self.rates.clone(),
+            ids_by_side: self.ids_by_side,
             risk: RiskConfig { timeframe, bars, confidence },
             computed: self.computed.iter().map(computed).collect(),
         }

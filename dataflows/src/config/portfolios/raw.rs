@@ -39,6 +39,9 @@ pub enum RawAmount {
 pub struct RawPortfolios {
     /// The base currency of portfolios that name none.
     pub currency: String,
+    /// Whether a fill that was bought and one that was sold are two fills if they have one id, as the two sides of a trade
+    /// with oneself do at venues that give both the id of the trade. Not: they are a conflict, and one counts.
+    pub ids_by_side: bool,
 }
 
 /// `[[rate]]`.
@@ -95,7 +98,7 @@ impl fmt::Display for RawAmount {
 
 impl Default for RawPortfolios {
     fn default() -> RawPortfolios {
-        RawPortfolios { currency: "USD".to_owned() }
+        RawPortfolios { currency: "USD".to_owned(), ids_by_side: true }
     }
 }
 

@@ -15,7 +15,7 @@ mod write;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use market::{AccountRecord, Generation, PartitionId, Record, Registries, SourceId};
+use market::{AccountRecord, Generation, IdText, PartitionId, Record, Registries, SourceId};
 use serde::{Deserialize, Serialize};
 
 use super::input::ControlRecord;
@@ -27,9 +27,9 @@ pub use write::Recorder;
 
 /// What every recording begins with, and the version that this build writes and reads. Version 2 holds
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
-/// be ordered by, version 4 control records, version 5 checksums over lengths.
+/// be ordered by, version 4 control records, version 5 checksums over lengths, version 6 the texts of ids.
 const MAGIC: &[u8; 6] = b"TWKREC";
-const VERSION: &[u8; 2] = b"05";
+const VERSION: &[u8; 2] = b"06";
 
 /// Bytes before the payload of a frame.
 const HEAD_BYTES: usize = 12;
@@ -69,6 +69,7 @@ enum Frame<'a> {
         binding: Cow<'a, Binding>,
         records: Cow<'a, [Record]>,
         accounts: Cow<'a, [AccountRecord]>,
+        id_texts: Cow<'a, [IdText]>,
         refused: Cow<'a, [DeadLetterRow]>,
         control: Cow<'a, [ControlRecord]>,
     },

@@ -88,11 +88,12 @@ impl Recording {
     /// Reads on.
     pub fn read(&mut self) -> Result<Next, RecordingError> {
         match self.frame()? {
-            Some(Frame::Commit { binding, records, accounts, refused, control }) => {
+            Some(Frame::Commit { binding, records, accounts, id_texts, refused, control }) => {
                 Ok(Next::Commit(ClosedCommit {
                     binding: binding.into_owned(),
                     records: records.into_owned(),
                     accounts: accounts.into_owned(),
+                    id_texts: id_texts.into_owned(),
                     refused: refused.into_owned(),
                     control: control.into_owned(),
                     oldest: None,

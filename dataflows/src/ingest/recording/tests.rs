@@ -4,8 +4,8 @@ use std::sync::Arc;
 use connectors::{Incident, IncidentKind};
 use market::{
     AccountEvent, CalendarId, Catalog, Commit, Contract, Currency, EventTime, FairValue, Fill,
-    FillRef, Generation, InstrumentSpec, NameOrder, Origin, PartitionId, PortfolioId, Price,
-    SharedRegistries, SourceId, Target, TradeId,
+    FillRef, Generation, IdText, InstrumentSpec, NameOrder, Origin, PartitionId, PortfolioId,
+    Price, SharedRegistries, Side, SourceId, Target, TradeId,
 };
 
 use super::*;
@@ -31,10 +31,15 @@ fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
     vec![
         AccountEvent::Fill(fill),
         AccountEvent::Correct(Fill { sequence: 4, ..fill }),
-        AccountEvent::Bust { of: name, time: None },
+        AccountEvent::Bust { of: name, side: Side::Sell, time: None },
         AccountEvent::Target(Target { portfolio: p2, instrument, contract, time, weight: Some(1) }),
         AccountEvent::Fair(FairValue { instrument, spec, model, time, value: Some(price) }),
     ]
+}
+
+/// The texts of ids of this commit.
+fn id_texts(commit: u64) -> Vec<IdText> {
+    IdText::of(&[&format!("t-{commit}")]).1.into_iter().collect()
 }
 
 fn closed(commit: u64, accounts: &[AccountEvent]) -> ClosedCommit {
@@ -57,7 +62,15 @@ fn closed(commit: u64, accounts: &[AccountEvent]) -> ClosedCommit {
     let accounts =
         accounts.map(|(at, event)| AccountRecord { origin: origin(at), event: *event }).collect();
     let (records, refused, control) = (Vec::new(), Vec::new(), Vec::new());
-    ClosedCommit { binding, records, accounts, refused, control, oldest: None }
+    ClosedCommit {
+        binding,
+        records,
+        accounts,
+        id_texts: id_texts(commit),
+        refused,
+        control,
+        oldest: None,
+    }
 }
 
 #[test]
@@ -144,7 +157,10 @@ fn commits_of(path: &Path) -> (usize, Result<Next, RecordingError>) {
     let mut commits = 0;
     loop {
         match recording.read() {
-            Ok(Next::Commit(_)) => commits += 1,
+            Ok(Next::Commit(closed)) => {
+                assert_eq!(closed.id_texts, id_texts(commits as u64));
+                commits += 1;
+            }
             Ok(Next::Names(_)) => {}
             end => return (commits, end),
         }

@@ -67,11 +67,12 @@ impl Recorder {
         if names != NewNames::default() {
             self.frame(&Frame::Names(names))?;
         }
-        let ClosedCommit { binding, records, accounts, refused, control, .. } = closed;
+        let ClosedCommit { binding, records, accounts, id_texts, refused, control, .. } = closed;
         self.frame(&Frame::Commit {
             binding: Cow::Borrowed(binding),
             records: Cow::Borrowed(records),
             accounts: Cow::Borrowed(accounts),
+            id_texts: Cow::Borrowed(id_texts),
             refused: Cow::Borrowed(refused),
             control: Cow::Borrowed(control),
         })?;

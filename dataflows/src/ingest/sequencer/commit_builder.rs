@@ -5,8 +5,8 @@ use std::time::Instant;
 use connectors::entries::{written_fields, written_json};
 use connectors::{Incident, IncidentKind, Row};
 use market::{
-    AccountRecord, EventTime, InputEvent, Numbered, Origin, PartitionId, Record, Rejection,
-    SourceId, UnknownNames,
+    AccountRecord, EventTime, IdText, InputEvent, Numbered, Origin, PartitionId, Record, Rejection,
+    RejectionReason, SourceId, UnknownNames,
 };
 
 use super::{Naming, SourceNames};
@@ -21,6 +21,7 @@ pub(super) struct CommitBuilder<'a> {
     naming: Naming<'a>,
     records: Vec<Record>,
     accounts: Vec<AccountRecord>,
+    id_texts: Vec<IdText>,
     refused: Vec<(usize, u32, u64, Rejection)>,
     control: Vec<ControlRecord>,
     oldest: Option<Instant>,
@@ -41,6 +42,7 @@ impl<'a> CommitBuilder<'a> {
             naming,
             records: Vec::new(),
             accounts: Vec::new(),
+            id_texts: Vec::new(),
             refused: Vec::new(),
             control,
             oldest: None,
@@ -59,6 +61,7 @@ impl<'a> CommitBuilder<'a> {
     pub(super) fn add(&mut self, source: usize, partition: u32, row: Row) {
         let mut row = row;
         self.register(&mut row);
+        self.keep_id_texts(&mut row);
         let Row { position, event, .. } = row;
         let bound = self.clock.bind(source, partition as usize, position, event.as_ref().ok());
         let rejection = match (event, bound) {
@@ -90,6 +93,31 @@ impl<'a> CommitBuilder<'a> {
             && let Err(rejection) = self.admit(entry, &unknown)
         {
             row.event = Err(Box::new(rejection));
+        }
+    }
+
+    /// Keeps the texts of a row's ids; refuses it if one cannot be told from another. A row that the clock will refuse
+    /// leaves none.
+    fn keep_id_texts(&mut self, row: &mut Row) {
+        if row.id_texts.is_empty() {
+            return;
+        }
+        let texts = std::mem::take(&mut row.id_texts);
+        let Ok(entry) = &row.event else { return };
+        if self.clock.check(entry).is_err() {
+            return;
+        }
+        for id in texts {
+            match self.naming.catalog.ids.keep(&id) {
+                Ok(true) => self.id_texts.push(id),
+                Ok(false) => {}
+                Err(why) => {
+                    let (reason, raw) = (RejectionReason::BadField, self.text(entry));
+                    let refused = Rejection::new(reason, why.to_string(), raw.as_bytes());
+                    row.event = Err(Box::new(refused));
+                    return;
+                }
+            }
         }
     }
 
@@ -152,8 +180,9 @@ impl<'a> CommitBuilder<'a> {
         let room = Vec::with_capacity(self.records.len());
         let records = std::mem::replace(&mut self.records, room);
         let accounts = std::mem::take(&mut self.accounts);
+        let id_texts = std::mem::take(&mut self.id_texts);
         let (control, oldest) = (std::mem::take(&mut self.control), self.oldest.take());
-        ClosedCommit { binding, records, accounts, refused, control, oldest }
+        ClosedCommit { binding, records, accounts, id_texts, refused, control, oldest }
     }
 }
 

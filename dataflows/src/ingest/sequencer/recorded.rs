@@ -35,6 +35,10 @@ pub fn sequence_recording(
             Next::Names(names) => name(&names, tables)?,
             Next::Commit(closed) => {
                 let commit = closed.binding.commit;
+                for id in &closed.id_texts {
+                    // Two of one hash were refused when the commit was bound.
+                    let _ = tables.catalog.ids.keep(id);
+                }
                 read(recording.extent());
                 let early =
                     pacer.as_mut().is_some_and(|pacer| !pacer.wait(closed.binding.at, stop));

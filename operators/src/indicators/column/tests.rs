@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use market::{IdScope, InstrumentSpec, OrderKey, Price, TradeId};
+use market::{InstrumentSpec, OrderKey, Price};
 
 use super::*;
 use crate::indicators::input::Close;
@@ -49,12 +49,7 @@ fn cost(window: bool, edits: &[(i64, Option<i64>, bool)]) -> (usize, usize) {
         let bars: Vec<(EventTime, Option<(Bar, bool)>)> = edits
             .iter()
             .map(|(at, close, peek)| {
-                let order = OrderKey {
-                    time: EventTime(*at),
-                    sequence: 0,
-                    scope: IdScope(0),
-                    id: TradeId::Number(0),
-                };
+                let order = OrderKey { time: EventTime(*at), sequence: 0, number: None };
                 let mut bar = Bar::empty(InstrumentSpec::DEFAULT, EventTime(at + 1));
                 bar.close = close.map(|close| (order, Price(close)));
                 (EventTime(*at), close.map(|_| (bar, *peek)))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Cause, CauseKind, EventTime, Trade, TradeRef, Unmatched, UnmatchedReason};
+use market::{Cause, CauseKind, EventTime, Origin, Trade, TradeRef, Unmatched, UnmatchedReason};
 
 use crate::context::CommitContext;
 use crate::ledger::LedgerConfig;
@@ -69,10 +69,10 @@ impl<'a> Application<'a> {
         &mut self,
         id: IdNo,
         of: TradeRef,
-        kind: CauseKind,
+        (kind, origin): (CauseKind, Origin),
         time: Option<EventTime>,
     ) {
         let (commit, reason) = (self.context.commit, UnmatchedReason::Unknown);
-        self.amendments.push((id, Unmatched { commit, kind, of, time, reason }));
+        self.amendments.push((id, Unmatched { commit, kind, of, time, reason, origin }));
     }
 }

@@ -34,6 +34,9 @@ impl InstrumentState {
             let Some(latest) = self.trades.latest(trade) else {
                 continue;
             };
+            if self.undated.iter().any(|id| self.trades.is_of(*id, trade)) {
+                continue; // it has no latest time yet, and is scheduled when it has one
+            }
             if self.bars.buckets(config).of(latest).end != end {
                 continue; // outdated: a later event names it
             }
@@ -56,6 +59,9 @@ impl InstrumentState {
     pub(super) fn find(&mut self, id: Id, application: &Application<'_>) -> Found {
         let found = self.trades.find(id);
         let Found::Amended(number) = found else { return found };
+        if self.undated.contains(&id) {
+            return found;
+        }
         let trade = self.trades.trade_of(number);
         let latest = self.trades.latest(trade).filter(|latest| *latest > EventTime::NEVER);
         let config = application.config;
@@ -70,10 +76,11 @@ impl InstrumentState {
     /// Schedules when the amended trades named in this commit will be forgotten.
     pub(super) fn schedule_forgetting(&mut self, application: &mut Application<'_>) {
         if self.seen > EventTime::NEVER {
-            for id in std::mem::take(&mut self.undated) {
+            for id in self.undated.clone() {
                 let id = self.amended(id, application);
                 application.timed_ids.push((id, None));
             }
+            self.undated.clear();
         }
         let mut buckets = self.bars.buckets(application.config);
         for (id, time) in std::mem::take(&mut application.timed_ids) {

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use market::{
-    Bucket, CandleKey, Cause, Conflict, EventTime, InstrumentId, Record, Span, Timeframe, Trade,
+    Bucket, CandleKey, Cause, Conflict, EventTime, InstrumentId, Origin, Record, Span, Timeframe,
+    Trade,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,7 @@ use super::outliers::RecentPrices;
 use super::shard::InstrumentLedger;
 use super::streams::Id;
 use super::trades::{TradeNo, Trades};
+use super::version::Version;
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
 use crate::output::{AuditEvent, LedgerOut, RecordOutcome};
@@ -186,10 +188,14 @@ impl InstrumentState {
             else {
                 continue;
             };
-            let contents = versions.iter().map(|version| version.trade.content());
-            let dropped: BTreeSet<Trade> = contents.filter(|content| *content != kept).collect();
-            out.extend(dropped.into_iter().map(|dropped| {
-                LedgerOut::from(AuditEvent::Conflict(Conflict { commit, kept, dropped }))
+            let mut contents: BTreeMap<Trade, Origin> = BTreeMap::new();
+            for Version { trade, origin } in versions {
+                let lowest = contents.entry(trade.content()).or_insert(*origin);
+                *lowest = (*lowest).min(*origin);
+            }
+            contents.remove(&kept);
+            out.extend(contents.into_iter().map(|(dropped, origin)| {
+                LedgerOut::from(AuditEvent::Conflict(Conflict { commit, kept, dropped, origin }))
             }));
         }
     }

@@ -33,6 +33,7 @@ impl InstrumentState {
                         commit,
                         trade,
                         watermark,
+                        origin,
                     })));
                     return RecordOutcome::Late;
                 }
@@ -47,6 +48,7 @@ impl InstrumentState {
                         of,
                         time: Some(with.time),
                         reason: UnmatchedReason::BeyondHorizon,
+                        origin,
                     })));
                     return RecordOutcome::Late;
                 }
@@ -61,7 +63,7 @@ impl InstrumentState {
                 let trade = self.mark_dirty(id, cause, application);
                 self.trades.cancel(trade);
                 application.timed_ids.push((id, time));
-                application.amend(id, of, CauseKind::Cancel, time);
+                application.amend(id, of, (CauseKind::Cancel, origin), time);
                 RecordOutcome::Cancel
             }
         }
@@ -135,7 +137,7 @@ impl InstrumentState {
         if of != with.name() {
             self.gaps.observe(with.scope, with.id, with.time);
         }
-        application.amend(of_id, of, CauseKind::Correction, Some(with.time));
+        application.amend(of_id, of, (CauseKind::Correction, cause.origin), Some(with.time));
     }
 
     /// Stores a new trade as plain; its bar gets it when all records are applied. None

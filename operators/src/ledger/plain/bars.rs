@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use market::{Bar, Bucket, CalendarId, EventTime, InstrumentSpec, OrderKey, Price, Trade};
+use market::{Bar, Bucket, CalendarId, EventTime, InstrumentSpec, Price, Trade};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::LedgerConfig;
+use crate::ledger::bars::{Place, place};
 use crate::ledger::buckets::Buckets;
 use crate::lifecycle::History;
 
@@ -14,7 +15,7 @@ use crate::lifecycle::History;
 pub(super) struct BaseBar {
     pub(super) end: EventTime,
     /// Trades that may still be corrected.
-    live: BTreeMap<OrderKey, Trade>,
+    live: BTreeMap<Place, Trade>,
     /// What forgotten trades have left; they can no longer change.
     sealed: Bar,
     /// `sealed` and `live` together, up to date unless `stale`.
@@ -65,7 +66,7 @@ impl Bars {
                 history: History::new(),
             }
         });
-        bar.live.insert(OrderKey::of(trade), *trade);
+        bar.live.insert(place(trade), *trade);
         bar.values.add(trade);
         self.live += 1;
         made
@@ -74,7 +75,7 @@ impl Bars {
     /// Takes a trade out of the bar that opens at `open`; its values are folded anew when asked for.
     pub(super) fn remove(&mut self, open: EventTime, trade: &Trade) {
         if let Some(bar) = self.bars.get_mut(&open)
-            && bar.live.remove(&OrderKey::of(trade)).is_some()
+            && bar.live.remove(&place(trade)).is_some()
         {
             bar.stale = true;
             self.live -= 1;
@@ -84,7 +85,7 @@ impl Bars {
     /// Keeps what a trade contributes to the bar that opens at `open`, and forgets the trade.
     pub(super) fn seal(&mut self, open: EventTime, trade: &Trade) {
         if let Some(bar) = self.bars.get_mut(&open)
-            && let Some(trade) = bar.live.remove(&OrderKey::of(trade))
+            && let Some(trade) = bar.live.remove(&place(trade))
         {
             bar.sealed.add(&trade);
             self.live -= 1;
@@ -102,7 +103,7 @@ impl Bars {
     /// How many bytes the bars and their trades retain, about.
     pub(super) fn bytes(&self) -> usize {
         // A B-tree's nodes are two thirds full on average.
-        self.live * size_of::<(OrderKey, Trade)>() * 3 / 2
+        self.live * size_of::<(Place, Trade)>() * 3 / 2
             + self.bars.len() * size_of::<(EventTime, BaseBar)>() * 3 / 2
     }
 }

@@ -13,6 +13,9 @@ impl PlainInstrumentState {
                 break;
             }
             self.to_forget.pop_first();
+            if self.undated.iter().any(|(id, _)| self.trades.is_of(*id, trade)) {
+                continue; // it has no latest time yet, and is scheduled when it has one
+            }
             let Some(latest) = self.trades.latest(trade) else {
                 continue;
             };

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use market::{
-    CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, InstrumentSpec, Record,
-    Span, Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    CandleKey, Cause, CauseKind, Conflict, Event, EventTime, InstrumentId, InstrumentSpec, Origin,
+    Record, Span, Timeframe, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,7 @@ struct Application<'a> {
     /// Per id, the versions that met in this commit.
     conflict_candidates: BTreeMap<Id, Vec<Version>>,
     /// Corrections and cancels, to be looked at when all is applied.
-    amendments: Vec<(CauseKind, TradeRef, Option<EventTime>)>,
+    amendments: Vec<(CauseKind, TradeRef, Option<EventTime>, Origin)>,
     /// Ids that events named, to schedule when their trades are forgotten.
     timed_ids: Vec<TimedId>,
 }
@@ -205,6 +205,7 @@ impl PlainInstrumentState {
                         commit,
                         trade,
                         watermark,
+                        origin,
                     })));
                     return RecordOutcome::Late;
                 }
@@ -219,6 +220,7 @@ impl PlainInstrumentState {
                         of,
                         time: Some(with.time),
                         reason: UnmatchedReason::BeyondHorizon,
+                        origin,
                     })));
                     return RecordOutcome::Late;
                 }
@@ -233,7 +235,7 @@ impl PlainInstrumentState {
                 let trade = self.mark_dirty(id, cause, application);
                 self.trades.cancel(trade);
                 application.timed_ids.push((id, time));
-                application.amendments.push((CauseKind::Cancel, of, time));
+                application.amendments.push((CauseKind::Cancel, of, time, origin));
                 RecordOutcome::Cancel
             }
         }
@@ -281,7 +283,7 @@ impl PlainInstrumentState {
         if of != with.name() {
             self.gaps.observe(with.scope, with.id, with.time);
         }
-        application.amendments.push((CauseKind::Correction, of, Some(with.time)));
+        application.amendments.push((CauseKind::Correction, of, Some(with.time), cause.origin));
     }
 
     /// The trade of `id`; notes what it contributed before this commit, once, and one more cause.
@@ -306,16 +308,20 @@ impl PlainInstrumentState {
             else {
                 continue;
             };
-            let contents = versions.iter().map(|version| version.trade.content());
-            let dropped: BTreeSet<Trade> = contents.filter(|content| *content != kept).collect();
-            out.extend(dropped.into_iter().map(|dropped| {
-                LedgerOut::from(AuditEvent::Conflict(Conflict { commit, kept, dropped }))
+            let mut contents: BTreeMap<Trade, Origin> = BTreeMap::new();
+            for Version { trade, origin } in versions {
+                let lowest = contents.entry(trade.content()).or_insert(*origin);
+                *lowest = (*lowest).min(*origin);
+            }
+            contents.remove(&kept);
+            out.extend(contents.into_iter().map(|(dropped, origin)| {
+                LedgerOut::from(AuditEvent::Conflict(Conflict { commit, kept, dropped, origin }))
             }));
         }
     }
 
     fn emit_unmatched(&mut self, application: &Application<'_>, out: &mut Vec<LedgerOut>) {
-        for (kind, of, time) in &application.amendments {
+        for (kind, of, time, origin) in &application.amendments {
             let trade = self.trades.trade_of((of.scope, of.id));
             if !self.trades.is_matched(trade) {
                 out.push(LedgerOut::from(AuditEvent::Unmatched(Unmatched {
@@ -324,6 +330,7 @@ impl PlainInstrumentState {
                     of: *of,
                     time: *time,
                     reason: UnmatchedReason::Unknown,
+                    origin: *origin,
                 })));
             }
         }

@@ -169,6 +169,11 @@ impl Trades {
         Some(entry.latest)
     }
 
+    /// Whether an id names this trade.
+    pub(super) fn is_of(&self, id: Id, trade: TradeNo) -> bool {
+        self.entries.get(&trade).is_some_and(|entry| entry.ids.contains(&id))
+    }
+
     /// The largest event time of any event that names `trade`; none if it is not known (any more).
     pub(super) fn latest(&self, trade: TradeNo) -> Option<EventTime> {
         self.entries.get(&trade).map(|entry| entry.latest)

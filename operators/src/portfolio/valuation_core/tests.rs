@@ -55,6 +55,7 @@ fn config() -> Arc<PortfolioConfig> {
                 spec: InstrumentSpec { price_scale: 2, ..InstrumentSpec::DEFAULT },
             },
         }],
+        ids_by_side: true,
         risk: RiskConfig { timeframe: Timeframe::MINUTE, bars: 3, confidence: Confidence::P95 },
         computed: Vec::new(),
     })

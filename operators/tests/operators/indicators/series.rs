@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use market::{
-    Bar, BarState, CalendarId, Calendars, Candle, EventTime, IdScope, InstrumentSpec, OrderKey,
-    Price, TradeId, decimal,
+    Bar, BarState, CalendarId, Calendars, Candle, EventTime, InstrumentSpec, OrderKey, Price,
+    decimal,
 };
 use operators::indicators::{Indicator, IndicatorsConfig};
 
@@ -41,8 +41,7 @@ pub(super) fn outputs(label: &str, rows: &[Row<'_>]) -> Vec<Vec<Option<f64>>> {
 fn candle(open_time: EventTime, [high, low, close, volume]: &Row<'_>) -> Candle {
     let spec = InstrumentSpec { price_scale: 9, quantity_scale: 8, calendar: CalendarId(0) };
     let price = |text: &str| Price::parse(text, spec.price_scale).unwrap();
-    let order =
-        OrderKey { time: open_time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) };
+    let order = OrderKey { time: open_time, sequence: 0, number: None };
     let bar = Bar {
         high: Some(price(high)),
         low: Some(price(low)),

@@ -53,6 +53,7 @@ fn marks_that_move_for_ever_take_no_more_room() {
                 default_currency: Currency::of("USD").unwrap(),
                 accounts: BTreeMap::new(),
                 pairs: Vec::new(),
+                ids_by_side: true,
                 risk: RiskConfig {
                     timeframe: Timeframe::MINUTE,
                     bars: 10,

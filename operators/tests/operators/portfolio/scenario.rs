@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, CalendarId, Candle, CandleKey, Contract, Currency,
-    EventTime, FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder,
-    OrderKey, Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
+    EventTime, FairValue, Fill, FillRef, InstrumentId, InstrumentSpec, ModelId, NameOrder,
+    OrderKey, Origin, PartitionId, PortfolioId, Price, Side, SourceId, Target, Timeframe, TradeId,
 };
 use operators::portfolio::PositionKey;
 use oracle::portfolio::commits::CommitInput;
@@ -18,7 +18,6 @@ pub(super) const ONE: i128 = 1_000_000_000;
 
 /// An input of a round.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there are few")]
 pub(super) enum Step {
     Record(AccountEvent),
     Bar(CandleKey, Option<Candle>),
@@ -40,6 +39,7 @@ impl Scenario {
             portfolios: BTreeMap::new(),
             pairs: Vec::new(),
             computed: BTreeMap::new(),
+            ids_by_side: true,
             risk: RiskConfig { timeframe: Timeframe::MINUTE, bars: 3, confidence: 0.95 },
         };
         Scenario { script: Script { config, commits: Vec::new() }, position: 0 }
@@ -149,7 +149,7 @@ pub(super) fn corrected(fill: Fill, sequence: u64) -> Step {
 
 pub(super) fn busted(number: u64) -> Step {
     let of = FillRef { portfolio: PortfolioId::of("fund"), id: TradeId::Number(number) };
-    Step::Record(AccountEvent::Bust { of, time: None })
+    Step::Record(AccountEvent::Bust { of, side: Side::Unknown, time: None })
 }
 
 pub(super) fn targeted(what: &str, minute: i64, weight: Option<i64>) -> Step {
@@ -195,8 +195,8 @@ fn bar_key(what: &str, minute: i64) -> CandleKey {
 fn candle(minute: i64, price: i64, price_scale: u8, state: BarState) -> Candle {
     let spec = InstrumentSpec { price_scale, quantity_scale: 0, calendar: CalendarId(0) };
     let mut bar = Bar::empty(spec, minutes(minute + 1));
-    let (time, sequence, scope, id) = (minutes(minute), 0, IdScope(0), TradeId::Number(0));
-    bar.close = Some((OrderKey { time, sequence, scope, id }, Price(price)));
+    let (time, sequence) = (minutes(minute), 0);
+    bar.close = Some((OrderKey { time, sequence, number: None }, Price(price)));
     bar.trades = 1;
     Candle { bar, state, revision: 0, cause: None }
 }

@@ -90,7 +90,8 @@ impl Played {
 
 /// The operators' configuration of a script.
 pub(super) fn config(script: &Script) -> PortfolioConfig {
-    let slow::Config { base, default_currency, portfolios, pairs, computed, risk } = &script.config;
+    let slow::Config { base, default_currency, portfolios, pairs, computed, ids_by_side, risk } =
+        &script.config;
     let account = |it: &slow::PortfolioConfig| Account {
         currency: it.currency,
         capital: it.capital,
@@ -105,6 +106,7 @@ pub(super) fn config(script: &Script) -> PortfolioConfig {
     PortfolioConfig {
         base: *base,
         default_currency: *default_currency,
+        ids_by_side: *ids_by_side,
         accounts: portfolios.iter().map(|(id, it)| (*id, account(it))).collect(),
         pairs: pairs
             .iter()
@@ -223,8 +225,9 @@ fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<Sta
                         (!is_fair).then_some(record)
                     });
                     let (store, gauge) = (Arc::clone(&states), Arc::<Gauge>::default());
-                    let fills =
-                        keyed(contexts.clone(), accounts, "fills", Fills::default, store, gauge);
+                    let by_side = config.ids_by_side;
+                    let make = move || Fills::new(by_side);
+                    let fills = keyed(contexts.clone(), accounts, "fills", make, store, gauge);
                     let for_quotes = Arc::clone(&config);
                     let quotes = keyed(
                         contexts,

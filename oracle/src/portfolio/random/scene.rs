@@ -59,6 +59,7 @@ impl Scene {
                 (ModelId::of("rule a"), base),
                 (ModelId::of("rule b"), larger),
             ]),
+            ids_by_side: prng.percent(75),
             risk: RiskConfig {
                 timeframe: prng.pick(&[base, larger, larger]),
                 bars: prng.pick(&[1, 2, 5, 20]),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use market::{
-    AccountEvent, EventTime, FairValue, Fill, FillRef, ModelId, PortfolioId, Price, Target, TradeId,
+    AccountEvent, EventTime, FairValue, Fill, FillRef, ModelId, PortfolioId, Price, Side, Target,
+    TradeId,
 };
 
 use super::quotes::Quotes;
@@ -282,7 +283,8 @@ impl Stories {
 
     fn bust_of(&mut self, fill: Fill) -> AccountEvent {
         let time = self.prng.percent(50).then_some(fill.time);
-        AccountEvent::Bust { of: fill.name, time }
+        let side = if self.prng.percent(50) { fill.side() } else { Side::Unknown };
+        AccountEvent::Bust { of: fill.name, side, time }
     }
 
     /// Emits an event in this commit or in one of the next.

@@ -82,3 +82,14 @@ fn two_portfolios_may_use_one_id() {
     other.name.portfolio = market::PortfolioId::of("another fund");
     assert_eq!(Clerk::new().apply(&[filled(buy(1, 10, 100)), filled(other)], true), []);
 }
+
+#[test]
+fn the_sides_of_a_trade_with_oneself_are_two_fills() {
+    let (bought, sold) = (buy(1, 3, 100), Fill { quantity: -3, ..buy(1, 3, 100) });
+    let both = [filled(sold), filled(bought)];
+    assert_eq!(Clerk::new().apply(&both, true), []);
+    let mut config = Scenario::new().config;
+    config.ids_by_side = false;
+    let mut clerk = Clerk(Fold::new(config), 0);
+    assert_eq!(clerk.apply(&both, true), [conflict(0, sold, bought)]);
+}

@@ -82,7 +82,7 @@ fn what_was_paid_is_in_the_basis_or_realised() {
     for script in scripts(20) {
         let (outputs, _) = run(&script);
         let mut paid: BTreeMap<_, (i128, i128, u64, i128)> = BTreeMap::new();
-        for fill in surviving_fills(&script.records()) {
+        for fill in surviving_fills(&script.records(), script.config.ids_by_side) {
             let sums = paid.entry((fill.name.portfolio, fill.instrument)).or_default();
             sums.0 += i128::from(fill.quantity);
             sums.1 += fill.contract.amount(fill.quantity.into(), fill.price).unwrap();
@@ -224,7 +224,7 @@ fn scripts_reach_every_rule() {
         });
         let records = script.records();
         let record = |fill: &Fill| records.iter().any(|it| it.event == AccountEvent::Fill(*fill));
-        for fill in surviving_fills(&records) {
+        for fill in surviving_fills(&records, script.config.ids_by_side) {
             counts.add("corrected fill", !record(&fill));
             let first = records.iter().find_map(|it| match it.event {
                 AccountEvent::Fill(first) if first.name == fill.name => Some(first.instrument),

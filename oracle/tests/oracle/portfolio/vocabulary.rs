@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use market::{
     AccountEvent, AccountRecord, Bar, BarState, CalendarId, Candle, CandleKey, Contract, Currency,
-    EventTime, FairValue, Fill, FillRef, IdScope, InstrumentId, InstrumentSpec, ModelId, NameOrder,
-    OrderKey, Origin, PartitionId, PortfolioId, Price, SourceId, Target, Timeframe, TradeId,
+    EventTime, FairValue, Fill, FillRef, InstrumentId, InstrumentSpec, ModelId, NameOrder,
+    OrderKey, Origin, PartitionId, PortfolioId, Price, Side, SourceId, Target, Timeframe, TradeId,
 };
 use oracle::portfolio::{
     BaseAmounts, Config, DriftRow, Facts, Pair, PairSource, PortfolioConfig, PortfolioRow,
@@ -85,7 +85,7 @@ pub(super) fn fair(model: &str, value: Option<i64>, time: &str) -> AccountEvent 
 }
 
 pub(super) fn bust(id: u64) -> AccountEvent {
-    AccountEvent::Bust { of: fill(id, 1, 1).name, time: None }
+    AccountEvent::Bust { of: fill(id, 1, 1).name, side: Side::Unknown, time: None }
 }
 
 /// A record of one source at this position.
@@ -125,6 +125,7 @@ impl Scenario {
             portfolios: BTreeMap::from([(portfolio_id(), portfolio)]),
             pairs: Vec::new(),
             computed: BTreeMap::from([(ModelId::of("computed"), timeframe("5m"))]),
+            ids_by_side: true,
             risk: RiskConfig { timeframe: timeframe("5m"), bars: 10, confidence: 0.95 },
         };
         Scenario { config, facts: Facts::default() }
@@ -182,8 +183,7 @@ impl Scenario {
         let open_time = at(open);
         let end = EventTime(open_time.0 + i64::from(timeframe.secs()) * 1_000_000_000);
         let mut bar = Bar::empty(scaled(scale, 0, "USD", 1).spec, end);
-        let order =
-            OrderKey { time: open_time, sequence: 0, scope: IdScope(0), id: TradeId::Number(0) };
+        let order = OrderKey { time: open_time, sequence: 0, number: None };
         bar.close = Some((order, Price(price)));
         let candle = Candle { bar, state, revision: 0, cause: None };
         self.facts.bars.insert(CandleKey { instrument, timeframe, open_time }, candle);

@@ -59,7 +59,10 @@ impl AddedUp {
     fn add(&mut self, Delta { before, now }: &Delta) {
         if self.view.kind == ViewKind::Log {
             assert_eq!(*before, None, "rows of logs only come");
-            self.log.push(now.clone().unwrap());
+            let row = now.clone().unwrap();
+            let other = self.keyed.insert(self.key(&row), row.clone());
+            assert_eq!(other, None, "no two rows have one key");
+            self.log.push(row);
             return;
         }
         let key = self.key(now.as_ref().or(before.as_ref()).unwrap());

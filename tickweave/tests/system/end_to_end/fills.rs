@@ -46,6 +46,44 @@ fn folded(order: impl Iterator<Item = usize>) -> (i64, i128, i128) {
 }
 
 #[test]
+fn both_sides_of_a_trade_with_oneself_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rows = [
+        "fill,q,195673,x:OPT,2022-10-24T09:47:05Z,sell,3,0.0488",
+        "fill,q,195673,x:OPT,2022-10-24T09:47:05Z,buy,3,0.0488",
+        "fill,q,195674,x:OPT,2022-10-24T09:47:05Z,buy,1,0.0488",
+        // A correction that turns a purchase into a sale, and a bust of one side.
+        "fill,r,1,x:OPT,2022-10-24T09:47:05Z,buy,2,1",
+        "fill_correct,r,1,x:OPT,2022-10-24T09:47:05Z,sell,2,1",
+        "fill,s,1,x:OPT,2022-10-24T09:47:05Z,buy,2,1",
+        "fill,s,1,x:OPT,2022-10-24T09:47:05Z,sell,5,1",
+        "bust,s,1,,,sell,,",
+    ];
+    let csv =
+        format!("type,portfolio,id,instrument,time,side,quantity,price\n{}\n", rows.join("\n"));
+    fs::write(folder.join("fills.csv"), csv).unwrap();
+    let held = |settings: &str| {
+        let job = format!(
+            "[job]\ntimeframes = [\"1m\"]\n[portfolios]\n{settings}\n[[instrument]]\npattern = \"*\"\nquote = \"USD\"\n\
+             [[source]]\nname = \"desk\"\nkind = \"entries\"\npaths = [\"fills.csv\"]\n"
+        );
+        fs::write(folder.join("job.toml"), job).unwrap();
+        tickweave(folder, &["replay", "job.toml", "--out", "views", "--json"]).json();
+        let view =
+            |name: &str| fs::read_to_string(folder.join(format!("views/{name}.csv"))).unwrap();
+        let (views, faults) = (view("positions"), view("fill_faults").lines().count() - 1);
+        let mut rows: Vec<Vec<&str>> =
+            views.lines().skip(1).map(|line| line.split(',').collect()).collect();
+        rows.sort();
+        (rows.iter().map(|row| row[2].to_owned()).collect::<Vec<_>>(), faults)
+    };
+    assert_eq!(held(""), (["1", "-2", "2"].map(str::to_owned).to_vec(), 0));
+    let (held, faults) = held("ids_by_side = false");
+    assert_eq!((&held[..2], faults), (&["-2", "-2"].map(str::to_owned)[..], 2));
+}
+
+#[test]
 fn a_hundred_fills_of_one_time_are_folded_by_sequence_else_by_rows() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

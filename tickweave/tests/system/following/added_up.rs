@@ -127,7 +127,7 @@ impl Sub {
             }
             "update" => {
                 let after = message["after"].as_u64();
-                assert!(self.complete_through <= after, "received twice: {message}");
+                assert_eq!(self.complete_through, after, "not what was told last: {message}");
                 assert!(after < through, "out of order: {message}");
                 self.conflated = self.conflated.max(through.unwrap() - after.unwrap_or(0));
                 self.updates += 1;

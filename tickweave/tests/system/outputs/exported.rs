@@ -9,7 +9,7 @@ use dataflows::publish::{BoardReader, Digest};
 use dataflows::run::{Job, RunOptions, replay_files};
 use dataflows::view_list::VIEWS;
 use market::Catalog;
-use rows::{Cell, Scale, Scan, View, write_csv_row};
+use rows::{Cell, Scale, Scan, View, csv_writer, write_csv_row};
 
 /// Views of which the job below has rows; the others may be empty.
 const FILLED: [&str; 12] = [
@@ -55,7 +55,7 @@ fn written(path: &Path) -> Vec<Vec<String>> {
 
 /// The rows that a reader is given, as their texts.
 fn texts(rows: &[Vec<Cell>], catalog: &Catalog) -> Vec<Vec<String>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut writer = csv_writer(Vec::new(), csv::Terminator::Any(b'\n'));
     rows.iter().for_each(|row| write_csv_row(&mut writer, row, catalog).unwrap());
     let text = writer.into_inner().unwrap();
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&text[..]);

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use connectors::Row;
-use market::{AccountEvent, Event, EventTime, InputEvent, Rejection};
+use market::{AccountEvent, Event, EventTime, IdText, InputEvent, Rejection};
 use serde::{Deserialize, Serialize};
 
 use super::partition::FilePartition;
@@ -189,6 +189,7 @@ struct Spilled {
     place: FilePlace,
     position: u64,
     event: SpilledEvent,
+    id_texts: Vec<IdText>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -206,17 +207,18 @@ impl From<PlacedRow> for Spilled {
             Ok(InputEvent::Account(event)) => SpilledEvent::Account(event),
             Err(rejection) => SpilledEvent::Refused(rejection),
         };
-        Spilled { time, place, position: row.position, event }
+        Spilled { time, place, position: row.position, event, id_texts: row.id_texts }
     }
 }
 
 impl From<Spilled> for PlacedRow {
-    fn from(Spilled { time, place, position, event }: Spilled) -> PlacedRow {
+    fn from(spilled: Spilled) -> PlacedRow {
+        let Spilled { time, place, position, event, id_texts } = spilled;
         let event = match event {
             SpilledEvent::Market(event) => Ok(InputEvent::Market(event)),
             SpilledEvent::Account(event) => Ok(InputEvent::Account(event)),
             SpilledEvent::Refused(rejection) => Err(rejection),
         };
-        PlacedRow { time, place, row: Row::new(position, event) }
+        PlacedRow { time, place, row: Row { id_texts, ..Row::new(position, event) } }
     }
 }

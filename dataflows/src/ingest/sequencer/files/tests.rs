@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use market::{
-    Catalog, Event, IdScope, InstrumentId, NameOrder, Rejection, RejectionReason, Span, TradeId,
-    TradeRef,
+    Catalog, Event, IdScope, IdText, InstrumentId, NameOrder, Rejection, RejectionReason, Span,
+    TradeId, TradeRef,
 };
 use proptest::prelude::*;
 use rows::PartitionNames;
@@ -23,7 +23,13 @@ fn row(position: u64, secs: Option<i64>) -> Row {
         TradeRef { instrument: InstrumentId(1), scope: IdScope(0), id: TradeId::Number(position) };
     let event = secs.map(|secs| Event::Cancel { of, time: Some(EventTime(secs)) }.into());
     let refused = || Box::new(Rejection::new(RejectionReason::Malformed, "no time", b"?"));
-    Row::new(position, event.ok_or_else(refused))
+    Row { id_texts: id_texts(position), ..Row::new(position, event.ok_or_else(refused)) }
+}
+
+/// What the row of this position carries.
+fn id_texts(position: u64) -> Vec<IdText> {
+    let of = |n| IdText::of(&[&format!("t-{n}")]).1.unwrap();
+    (0..position % 3).map(of).collect()
 }
 
 /// The queues of partitions of one source whose readers have ended.
@@ -72,6 +78,7 @@ fn all(
 ) -> Result<Vec<(u32, u64)>, SequencerError> {
     let mut rows = Vec::new();
     while let Some(PlacedRow { place, row, .. }) = next()? {
+        assert_eq!(row.id_texts, id_texts(row.position));
         rows.push((place.1, row.position));
     }
     Ok(rows)
