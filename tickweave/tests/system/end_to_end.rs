@@ -17,6 +17,7 @@ mod refused;
 mod replays;
 mod restated;
 mod restored;
+mod shapes;
 mod signals;
 mod valued;
 

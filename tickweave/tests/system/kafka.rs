@@ -8,6 +8,7 @@ mod job;
 mod limits;
 mod made;
 mod outages;
+mod packed;
 mod restarts;
 mod topics;
 mod untold;
