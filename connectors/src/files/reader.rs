@@ -81,7 +81,7 @@ impl FileReader {
         skips_common: bool,
     ) -> AllNeeds {
         let Ok(mut reader) = FileReader::open(file, path, 0) else { return needs };
-        reader.skips_common = skips_common && reader.decoder.reads_plain();
+        reader.skips_common = skips_common;
         reader.decoder.scan(needs);
         while let Ok(Some(_)) = reader.next_row() {}
         reader.decoder.take_needs()

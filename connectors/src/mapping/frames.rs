@@ -99,19 +99,30 @@ fn gather<'a>(value: &'a str, rows: &mut Vec<&'a str>) -> Result<bool, String> {
             match (inner, elements.len()) {
                 (_, 0) => {}
                 (0, _) => push(value, rows)?,
-                (inner, count) if inner == count => {
-                    for element in elements {
-                        gather(element.get(), rows)?;
+                (inner, count) => {
+                    // Beside values, only what cannot be a value itself is taken for rows.
+                    let inner_only =
+                        elements.iter().map(|element| element.get()).filter(|e| is_inner(e));
+                    for element in inner_only {
+                        if inner < count && !holds_rows(element)? {
+                            return Err("`rows` leads to an array of values and rows; a number picks one of its \
+                                        elements"
+                                .to_owned());
+                        }
+                        gather(element, rows)?;
                     }
-                }
-                _ => {
-                    return Err("`rows` leads to an array of values and rows; a number picks one of its elements".to_owned());
                 }
             }
         }
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Whether `value` is an array of arrays and objects alone.
+fn holds_rows(value: &str) -> Result<bool, String> {
+    let is_array = value.starts_with('[');
+    Ok(is_array && elements(value)?.iter().all(|element| element.get().starts_with(['{', '['])))
 }
 
 fn push<'a>(row: &'a str, rows: &mut Vec<&'a str>) -> Result<(), String> {
@@ -181,6 +192,8 @@ mod tests {
             (&["2"], kraken, Some(vec![r#"["100.9","0.5"]"#, r#"["100.8","0.25"]"#])),
             (&["$"], r#" {"p":1} "#, Some(vec![r#"{"p":1}"#])),
             (&["$"], r#"[{"p":1}]"#, Some(vec![r#"{"p":1}"#])),
+            (&["$"], kraken, Some(vec![r#"["100.9","0.5"]"#, r#"["100.8","0.25"]"#])),
+            (&["$"], r#"[1,[],"2"]"#, Some(vec![])),
             (&["$"], r#"[1,"2"]"#, Some(vec![r#"[1,"2"]"#])),
             (&["data"], r#"{"data":{"p":1}}"#, Some(vec![r#"{"p":1}"#])),
             (&["nothing", "data"], r#"{"data":[]}"#, Some(vec![])),
@@ -198,6 +211,7 @@ mod tests {
     fn what_cannot_be_read_says_why() {
         for (paths, message, want) in [
             (&["$"][..], r#"[1,[2]]"#, "`rows` leads to an array of values and rows"),
+            (&["$"], r#"[1,{"p":2}]"#, "`rows` leads to an array of values and rows"),
             (&["a"], r#"{"a":1,"a":2}"#, "not JSON that can be read: a key on the way"),
             (&["a"], r#"{"a":[1}"#, "not JSON that can be read"),
             (&["$"], r#"[{"p":1}"#, "not JSON that can be read"),

@@ -60,7 +60,8 @@ impl PlainDecoder {
     {
         let units = &self.mapping.units;
         let digits = |field, decimals_max| whole_digits(bytes(field)?, decimals_max);
-        if units.price_decimals > 0 || units.size_decimals > 0 {
+        let is_plain = units.price_decimals == 0 && units.size_decimals == 0;
+        if !is_plain || !self.mapping.numbers.is_plain() {
             return false;
         }
         let InstrumentSpec { price_scale, quantity_scale, .. } = InstrumentSpec::DEFAULT;
@@ -166,7 +167,7 @@ fn whole_digits(bytes: &[u8], decimals_max: u8) -> Option<usize> {
     let point = memchr::memchr(b'.', bytes).unwrap_or(bytes.len());
     let decimals = bytes.get(point + 1..).unwrap_or_default();
     let are_digits = |digits: &[u8]| digits.iter().all(u8::is_ascii_digit);
-    let is_plain = are_digits(&bytes[..point]) && are_digits(decimals);
+    let is_plain = !bytes.is_empty() && are_digits(&bytes[..point]) && are_digits(decimals);
     (is_plain && decimals.len() <= usize::from(decimals_max)).then_some(point)
 }
 

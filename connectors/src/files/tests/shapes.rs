@@ -30,7 +30,7 @@ const FRAMES: &str = r#"{"channel":"trades","events":[{"trades":[{"price":"100.5
 
 fn frames() -> Value {
     json!({
-        "instrument": "x:A", "rows": ["events.trades", "2", "$"],
+        "instrument": "x:A", "rows": ["events.trades", "$"],
         "columns": {"time": "time|t|3", "price": "price|p|1", "size": "size|s|2", "side": 4},
         "units": {"time": "auto"},
     })
@@ -38,14 +38,11 @@ fn frames() -> Value {
 
 #[test]
 fn a_line_may_hold_several_rows() {
-    // The second element of the third line is an object, too: the path of arrays of rows comes last.
-    let mut config = frames();
-    config["rows"] = json!(["events.trades", "2.3", "$"]);
-    let refused = said(&rows_of("a.jsonl", FRAMES.as_bytes(), &config));
-    assert!(
-        refused.last().unwrap().contains("`rows` leads to an array of values and rows"),
-        "{refused:?}"
-    );
+    let rows = rows_of("a.jsonl", FRAMES.as_bytes(), &frames());
+    let found: Vec<_> = rows.iter().map(|row| (trade(row).id, row.position)).collect();
+    let places = [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (4, 0), (4, 1)];
+    let want = places.map(|(line, place)| line * 4_096 + place);
+    assert_eq!(found, want.map(|position| (market::TradeId::Position(position), position)));
 
     let lines: Vec<&str> = FRAMES.lines().collect();
     let of = |line: &str, rows: &str| {

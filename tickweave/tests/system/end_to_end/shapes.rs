@@ -64,17 +64,17 @@ fn frames_of_several_shapes_in_one_file() {
     let text = r#"{"channel":"trades","events":[{"trades":[{"price":"100.5","size":"1","time":"2025-12-31T06:00:12.4Z"}]}]}
 {"events":[{"trades":[{"price":"100.6","size":"3","time":"2025-12-31T06:00:13.6Z"},{"price":"100.4","size":"2","time":"2025-12-31T06:00:13.5Z"}]}]}
 [{"T":"t","p":100.7,"s":3,"t":"2025-12-31T06:00:14Z"},{"T":"t","p":100.8,"s":4,"t":"2025-12-31T06:00:15Z"}]
+[336,[["100.9","5","1767160816.123456","s","l",""],["100.8","2","1767160816.123456","b","m",""]],"trade","AAA/USD"]
 [336,["100.9","5","1767160816.123456","s","l",""],"trade","AAA/USD"]
 "#;
-    let rows = ["--rows", "events.trades", "--rows", "2.1", "--rows", "$"];
-    let columns =
-        ["--time", "time|t", "--price", "price|p", "--size", "size|s", "--time-unit", "auto"];
+    let rows = ["--rows", "events.trades", "--rows", "$", "--time-unit", "auto"];
+    let columns = ["--time", "time|t|3", "--price", "price|p|1", "--size", "size|s|2"];
     let flags = [&["--instrument", "x:A"], &rows[..], &columns].concat();
-    // The last line has another shape, which is told.
+    // The last line may be a row or hold one, which is told.
     fs::write(folder.path().join("a.jsonl"), text).unwrap();
     let args = [&["replay", "a.jsonl", "--json"], &flags[..]].concat();
     let summary = tickweave(folder.path(), &args).json();
-    assert_eq!((&summary["accepted"], &summary["dead"]), (&5.into(), &1.into()));
+    assert_eq!((&summary["accepted"], &summary["dead"]), (&7.into(), &1.into()));
 }
 
 #[test]
