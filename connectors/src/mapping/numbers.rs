@@ -87,24 +87,23 @@ impl NumberForm {
     }
 }
 
-/// A number without the sign of a currency around it, and whether parentheses say that it is below zero.
+/// A number without the sign of a currency around it, and whether parentheses or a minus sign say that it is below zero.
 fn unwrapped(text: &str) -> (bool, &str) {
-    let bare = |text: &str| -> (usize, usize) {
-        let inner = text.trim_matches(|c: char| CURRENCIES.contains(&c) || c == ' ');
-        let from = inner.as_ptr() as usize - text.as_ptr() as usize;
-        (from, from + inner.len())
+    let bare = |text| str::trim_matches(text, |c: char| CURRENCIES.contains(&c) || c == ' ');
+    let has_sign = |number: &str| number.starts_with(['-', '+']);
+    let number = bare(text);
+    let (is_negative, number) = match number.strip_prefix('-') {
+        Some(number) => (true, bare(number)),
+        None => (false, number),
     };
-    let (from, to) = bare(text);
-    let inner = &text[from..to];
-    let in_parentheses = inner.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-    match in_parentheses {
-        Some(inner) => {
-            let (from, to) = bare(inner);
-            let number = &inner[from..to];
-            // What has a sign of its own is no number in parentheses.
-            if number.starts_with(['-', '+']) { (false, text) } else { (true, number) }
-        }
-        None => (false, inner),
+    let inner = number.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).map(bare);
+    match (is_negative, inner) {
+        // Two signs make no number.
+        (true, Some(_)) => (false, text),
+        (true, None) if has_sign(number) => (false, text),
+        (false, Some(inner)) if has_sign(inner) => (false, text),
+        (false, Some(inner)) => (true, inner),
+        (_, None) => (is_negative, number),
     }
 }
 
@@ -165,7 +164,9 @@ mod tests {
             (".", "'", false, "1'234.5", Some(123_450)),
             (".", "\u{202f}", false, "1\u{202f}234.5", Some(123_450)),
             (".", "", true, "$1235", Some(123_500)),
-            (".", "", true, "-$12", None),
+            (".", "", true, "-$12", Some(-1_200)),
+            (".", "", true, "-(12)", None),
+            (".", "", true, "--12", None),
             (".", "", true, "$-12", Some(-1_200)),
             (".", "", true, "12.5 €", Some(1_250)),
             (".", "", true, "(12.5)", Some(-1_250)),

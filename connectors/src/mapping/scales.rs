@@ -1,5 +1,8 @@
 //! How many decimals the prices and sizes of an instrument need.
 
+use std::cmp::Reverse;
+use std::ops::RangeInclusive;
+
 use market::decimal::{self, SCALE_MAX};
 use market::price::NOTIONAL_LIMIT;
 use market::{DecimalError, InstrumentSpec};
@@ -7,46 +10,47 @@ use market::{DecimalError, InstrumentSpec};
 /// What the numbers of an instrument need that were seen so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScaleNeeds {
-    price: Needs,
-    size: Needs,
+    price: Held,
+    size: Held,
     /// The largest product of a price and a size.
     notional: f64,
 }
 
-/// What numbers of one kind need.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Needs {
-    /// Decimals.
-    decimals: u8,
-    /// The largest, at [`SCALE_MAX`] decimals.
-    largest: u128,
-}
+/// How many of the numbers of one kind each scale holds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held([u64; SCALE_MAX as usize + 1]);
 
 impl ScaleNeeds {
     /// Takes a price and a size, of which so many decimals are implied. Numbers that no scale holds need none.
     pub fn note(&mut self, price: (&str, u8), size: (&str, u8)) -> Result<(), DecimalError> {
-        let (price, size) = (Needs::of(price)?, Needs::of(size)?);
+        let (price, size) = (scales_of(price)?, scales_of(size)?);
         let (Some(price), Some(size)) = (price, size) else { return Ok(()) };
-        self.price.join(price);
-        self.size.join(size);
-        self.notional = self.notional.max(price.value() * size.value());
+        self.price.note(price.0);
+        self.size.note(size.0);
+        self.notional = self.notional.max(price.1 * size.1);
         Ok(())
     }
 
-    /// The scales that hold all of it: the default ones if these do, else as many more or fewer decimals as are needed. If
-    /// no scales hold all, those that keep every decimal.
+    /// The scales that hold the most numbers, nearest to the default ones, and fewer decimals if products need them and no
+    /// number is lost by that. So a broken number among good ones costs none of these.
     pub fn spec(&self) -> InstrumentSpec {
         let InstrumentSpec { price_scale, quantity_scale, calendar } = InstrumentSpec::DEFAULT;
-        let mut price = self.price.scale(price_scale);
-        let mut size = self.size.scale(quantity_scale);
+        let best = (self.price.best(price_scale), self.size.best(quantity_scale));
+        let (price_scale, quantity_scale) = self.summable(best).unwrap_or(best);
+        InstrumentSpec { price_scale, quantity_scale, calendar }
+    }
+
+    /// Scales at which all products may enter sums, with fewer decimals than these if need be; none if that would lose
+    /// numbers.
+    fn summable(&self, (mut price, mut size): (u8, u8)) -> Option<(u8, u8)> {
         while !self.is_summable(price, size) {
-            match (size > self.size.decimals, price > self.price.decimals) {
+            match (self.size.can_be_lower(size), self.price.can_be_lower(price)) {
                 (true, _) => size -= 1,
                 (false, true) => price -= 1,
-                (false, false) => break,
+                (false, false) => return None,
             }
         }
-        InstrumentSpec { price_scale: price, quantity_scale: size, calendar }
+        Some((price, size))
     }
 
     /// Whether a trade of the largest price and size may enter sums, at these scales.
@@ -57,34 +61,41 @@ impl ScaleNeeds {
     }
 }
 
-impl Needs {
-    fn of((text, implied): (&str, u8)) -> Result<Option<Needs>, DecimalError> {
-        let (decimals, largest) = decimal::magnitude(text, implied)?;
-        let decimals = u8::try_from(decimals).ok().filter(|decimals| *decimals <= SCALE_MAX);
-        let needs = decimals.map(|decimals| Needs { decimals, largest });
-        Ok(needs.filter(|needs| needs.fits(needs.decimals)))
+impl Held {
+    fn note(&mut self, scales: RangeInclusive<u8>) {
+        scales.for_each(|scale| self.0[usize::from(scale)] += 1);
     }
 
-    fn join(&mut self, other: Needs) {
-        self.decimals = self.decimals.max(other.decimals);
-        self.largest = self.largest.max(other.largest);
+    fn at(&self, scale: u8) -> u64 {
+        self.0[usize::from(scale)]
     }
 
-    fn value(self) -> f64 {
-        self.largest as f64 / 10_f64.powi(i32::from(SCALE_MAX))
+    /// The scale that holds the most, nearest to the default.
+    fn best(&self, default: u8) -> u8 {
+        let farness = |scale: &u8| Reverse((scale.abs_diff(default), Reverse(*scale)));
+        (0..=SCALE_MAX).max_by_key(|scale| (self.at(*scale), farness(scale))).unwrap_or(default)
     }
 
-    /// Whether 64 bits hold the largest at a scale.
-    fn fits(self, scale: u8) -> bool {
+    fn can_be_lower(&self, scale: u8) -> bool {
+        scale.checked_sub(1).is_some_and(|lower| self.at(lower) >= self.at(scale))
+    }
+}
+
+/// The scales that hold a number, and about how large it is; none if no scale does.
+fn scales_of(
+    (text, implied): (&str, u8),
+) -> Result<Option<(RangeInclusive<u8>, f64)>, DecimalError> {
+    let (decimals, large) = decimal::magnitude(text, implied)?;
+    let fits = |scale: &u8| {
         let unused = 10_u128.pow(u32::from(SCALE_MAX - scale));
-        self.largest.div_ceil(unused) <= i64::MAX as u128
-    }
-
-    /// The default scale, or the nearest that holds all.
-    fn scale(self, default: u8) -> u8 {
-        let most = default.max(self.decimals);
-        (self.decimals..=most).rev().find(|scale| self.fits(*scale)).unwrap_or(self.decimals)
-    }
+        large.div_ceil(unused) <= i64::MAX as u128
+    };
+    let least = u8::try_from(decimals).ok().filter(|least| *least <= SCALE_MAX && fits(least));
+    let scales = least.map(|least| {
+        let most = (least..=SCALE_MAX).take_while(fits).last().unwrap_or(least);
+        (least..=most, large as f64 / 10_f64.powi(i32::from(SCALE_MAX)))
+    });
+    Ok(scales)
 }
 
 #[cfg(test)]
@@ -103,6 +114,13 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_number_costs_no_other() {
+        let mut trades = vec![("61685.99", "0.00017"); 9];
+        trades.extend([("1e-16", "1"), ("1", "1e17"), ("1e14", "1e14")]);
+        assert_eq!(scales(&trades), (9, 8));
+    }
+
+    #[test]
     fn the_default_unless_it_does_not_do() {
         for (trades, want) in [
             (&[("28155.10", "0.001")][..], (9, 8)),
@@ -112,7 +130,7 @@ mod tests {
             (&[("98765432100", "100000")], (7, 5)), // the product
             (&[("1e-30", "1")], (9, 8)),            // no scale holds it
             (&[("-40.32", "1")], (9, 8)),
-            (&[("0.000000000001", "1"), ("99999999999", "1")], (12, 8)), // both cannot be held
+            (&[("0.000000000001", "1"), ("99999999999", "1")], (7, 8)), // both cannot be held
             (&[], (9, 8)),
         ] {
             assert_eq!(scales(trades), want, "{trades:?}");
