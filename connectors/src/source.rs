@@ -13,7 +13,8 @@ use market::{EventTime, IdText, InputEvent, Rejection, UnknownNames};
 /// One row of a partition, in the order of its positions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Where the row lies in its partition: for files, the number of the line, from 1.
+    /// Where the row lies in its partition: for files, the number of the line, from 1; where a line or message may hold
+    /// several rows, with its place in that ([`crate::mapping::Packing`]).
     pub position: u64,
     /// What it says, or why it was refused.
     pub event: Result<InputEvent, Box<Rejection>>,
@@ -183,8 +184,8 @@ impl Place {
 
 /// One partition being read, on a thread of its own.
 pub trait PartitionReader: Send {
-    /// Appends the next rows to `rows`, at most [`BATCH_ROWS`]; blocks until there are some or the
-    /// partition ends. A row that cannot be decoded is a refused row, never an error. A reader of an endless
+    /// Appends the next rows to `rows`, at most [`BATCH_ROWS`] and the rest of a message that holds several; blocks until
+    /// there are some or the partition ends. A row that cannot be decoded is a refused row, never an error. A reader of an endless
     /// source comes back without rows after some 100 ms, so that a stop is noticed, and reconnects by itself.
     /// After an error the reader is dropped: a live run opens the partition again, with growing pauses.
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError>;
@@ -250,6 +251,13 @@ pub struct Incident {
     pub lost: Option<(u64, u64)>,
     /// In words, with the message of the server.
     pub detail: String,
+}
+
+impl Incident {
+    /// Something that its operator should know.
+    pub fn warning(detail: String) -> Incident {
+        Incident { kind: IncidentKind::Warning, lost: None, detail }
+    }
 }
 
 /// What may happen to a partition.

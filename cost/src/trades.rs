@@ -55,7 +55,7 @@ struct Amended {
     /// Per id, the `New` with the lowest origin.
     news: Vec<(Origin, Trade)>,
     /// The strongest correction.
-    correction: Option<(u64, Origin, Trade)>,
+    correction: Option<(Origin, Trade)>,
     is_cancelled: bool,
     /// What of it shows.
     shown: Option<u32>,
@@ -93,11 +93,8 @@ impl InstrumentTrades {
                 let other = self.amend(with.name());
                 let number = self.join(one, other);
                 let own = &mut self.amended[number as usize].correction;
-                let is_stronger = own.is_none_or(|(sequence, known, _)| {
-                    with.sequence > sequence || (with.sequence == sequence && origin < known)
-                });
-                if is_stronger {
-                    *own = Some((with.sequence, origin, with));
+                if own.is_none_or(|(known, other)| with.outranks(origin, (&other, known))) {
+                    *own = Some((origin, with));
                     self.show(number);
                 }
             }
@@ -206,8 +203,12 @@ impl InstrumentTrades {
         own.ids.extend(gone.ids);
         own.news.extend(gone.news);
         own.is_cancelled |= gone.is_cancelled;
-        let stronger = |a: &(u64, Origin, Trade)| (a.0, std::cmp::Reverse(a.1));
-        own.correction = own.correction.into_iter().chain(gone.correction).max_by_key(stronger);
+        own.correction = match (own.correction, gone.correction) {
+            (Some((at, with)), Some((origin, other))) if other.outranks(origin, (&with, at)) => {
+                Some((origin, other))
+            }
+            (correction, other) => correction.or(other),
+        };
         self.show(into);
         into
     }
@@ -216,9 +217,9 @@ impl InstrumentTrades {
     fn show(&mut self, number: u32) {
         let own = &self.amended[number as usize];
         let first = own.news.iter().min_by_key(|(origin, _)| *origin);
-        let survivor = first.filter(|_| !own.is_cancelled).map(|(origin, trade)| {
-            own.correction.map_or((*origin, *trade), |(_, origin, with)| (origin, with))
-        });
+        let survivor = first
+            .filter(|_| !own.is_cancelled)
+            .map(|(origin, trade)| own.correction.unwrap_or((*origin, *trade)));
         let shown = own.shown;
         let is_shown = shown.map(|shown| {
             self.kept[shown as usize]

@@ -94,7 +94,7 @@ pub struct Cause {
     pub kind: CauseKind,
     /// The trade that the record names.
     pub id: TradeId,
-    /// The sequence by which corrections outrank each other; 0 for other kinds.
+    /// The sequence by which corrections outrank each other; 0 for other kinds, and of those without one.
     pub sequence: u64,
     /// Where the record came from.
     pub origin: Origin,

@@ -68,6 +68,32 @@ pub fn parse_wide(text: &str, scale: u8) -> Option<i128> {
     parse_128(text, 0, scale).ok()
 }
 
+/// A number of whatever scale: how many decimals it has, and how large it is at [`SCALE_MAX`] decimals, rounded up, and
+/// `u128::MAX` where that does not hold it.
+///
+/// ```
+/// use market::decimal::magnitude;
+/// assert_eq!(magnitude("7.1e-6", 0), Ok((7, 7_100_000_000_000)));
+/// assert_eq!(magnitude("-1815200", 4), Ok((2, 181_520_000_000_000_000_000)));
+/// ```
+pub fn magnitude(text: &str, implied: u8) -> Result<(i64, u128), DecimalError> {
+    let Digits { mantissa, exponent, .. } = read_digits(text.trim().as_bytes())?;
+    if mantissa == 0 {
+        return Ok((0, 0));
+    }
+    let exponent = exponent - i64::from(implied);
+    let shift = exponent + i64::from(SCALE_MAX);
+    let power = u32::try_from(shift.abs()).ok().and_then(|shift| 10_u128.checked_pow(shift));
+    let mantissa = mantissa.unsigned_abs();
+    let large = match (shift >= 0, power) {
+        (true, Some(power)) => mantissa.checked_mul(power).unwrap_or(u128::MAX),
+        (true, None) => u128::MAX,
+        (false, Some(power)) => mantissa.div_ceil(power),
+        (false, None) => 1,
+    };
+    Ok(((-exponent).max(0), large))
+}
+
 fn parse_128(text: &str, implied: u8, scale: u8) -> Result<i128, DecimalError> {
     let Digits { negative, mantissa, exponent } = read_digits(text.trim().as_bytes())?;
     if mantissa == 0 {

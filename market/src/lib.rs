@@ -30,6 +30,7 @@ pub mod scopes;
 pub mod time;
 pub mod trade;
 pub mod wall;
+mod zone_clock;
 
 pub use account::{
     AccountEvent, AccountRecord, FairValue, Fill, FillRef, MONEY_SCALE, Target, WEIGHT_SCALE,
@@ -62,3 +63,4 @@ pub use scopes::{IdScopeError, IdScopes};
 pub use time::{Commit, EventTime, Generation, Span, TimeError, TimeUnit};
 pub use trade::{Event, Record, Side, Trade, TradeRef, Updates};
 pub use wall::WallDay;
+pub use zone_clock::{AmbiguousTime, TimeForms, WallError, WallTime, ZoneClock};

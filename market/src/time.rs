@@ -62,6 +62,8 @@ pub enum TimeUnit {
     Us,
     /// Nanoseconds since 1970.
     Ns,
+    /// A number of `s` below 10¹¹, of `ms` below 10¹⁴, of `us` below 10¹⁷, else of `ns`; any other text as in `rfc3339`.
+    Auto,
     /// RFC 3339 with a zone, 0 to 9 decimals.
     #[default]
     Rfc3339,
@@ -69,8 +71,35 @@ pub enum TimeUnit {
 
 impl TimeUnit {
     /// Every unit, as written in configuration.
-    pub const ALL: [TimeUnit; 5] =
-        [TimeUnit::S, TimeUnit::Ms, TimeUnit::Us, TimeUnit::Ns, TimeUnit::Rfc3339];
+    pub const ALL: [TimeUnit; 6] =
+        [TimeUnit::S, TimeUnit::Ms, TimeUnit::Us, TimeUnit::Ns, TimeUnit::Auto, TimeUnit::Rfc3339];
+
+    /// The unit of a number since 1970 by its size, which fits all times from March 1973 on; none of other texts.
+    ///
+    /// ```
+    /// use market::TimeUnit;
+    /// assert_eq!(TimeUnit::of_magnitude("1741046404"), Some(TimeUnit::S));
+    /// assert_eq!(TimeUnit::of_magnitude("1741046404349"), Some(TimeUnit::Ms));
+    /// assert_eq!(TimeUnit::of_magnitude("1741046404349.5"), Some(TimeUnit::Ms));
+    /// assert_eq!(TimeUnit::of_magnitude("1741046404349123"), Some(TimeUnit::Us));
+    /// assert_eq!(TimeUnit::of_magnitude("1741046404349123456"), Some(TimeUnit::Ns));
+    /// assert_eq!(TimeUnit::of_magnitude("2025-03-04"), None);
+    /// ```
+    pub fn of_magnitude(text: &str) -> Option<TimeUnit> {
+        let text = text.trim();
+        let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+        let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+        let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !is_number(whole) || !is_number(decimals) {
+            return None;
+        }
+        Some(match whole.trim_start_matches('0').len() {
+            0..=11 => TimeUnit::S,
+            12..=14 => TimeUnit::Ms,
+            15..=17 => TimeUnit::Us,
+            _ => TimeUnit::Ns,
+        })
+    }
 
     /// The name used in configuration and on the command line.
     pub fn name(self) -> &'static str {
@@ -79,6 +108,7 @@ impl TimeUnit {
             TimeUnit::Ms => "ms",
             TimeUnit::Us => "us",
             TimeUnit::Ns => "ns",
+            TimeUnit::Auto => "auto",
             TimeUnit::Rfc3339 => "rfc3339",
         }
     }
@@ -129,6 +159,10 @@ impl EventTime {
             TimeUnit::Ms => 6,
             TimeUnit::Us => 3,
             TimeUnit::Ns => 0,
+            TimeUnit::Auto => {
+                let unit = TimeUnit::of_magnitude(text).unwrap_or(TimeUnit::Rfc3339);
+                return EventTime::parse(text, unit);
+            }
             TimeUnit::Rfc3339 => {
                 let text = text.trim();
                 let stamp: Timestamp = text.parse().map_err(|_| TimeError::NotRfc3339)?;

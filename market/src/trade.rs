@@ -4,6 +4,8 @@
 //! A [`Record`] is one such event with its [`Origin`]: where it came from, which is what makes any
 //! two records comparable without asking when they arrived.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::contract::InstrumentSpec;
@@ -44,11 +46,12 @@ pub struct Trade {
     pub time: EventTime,
     /// Order within one time: the venue's sequence, else the integer id, else the position.
     pub sequence: u64,
-    /// Whether that is the position of the row: then it orders trades of one time, and is no content.
+    /// Whether that is the position of the row: then it orders trades of one time, and is no content. Of a correction:
+    /// whether its source sends no sequence, so that its place says which correction counts.
     pub is_positional: bool,
     /// Price at the instrument's scale.
     pub price: Price,
-    /// Size at the instrument's scale; zero is legal.
+    /// Size at the instrument's scale; what a size of zero means is in `updates`.
     pub quantity: Quantity,
     /// Aggressor.
     pub side: Side,
@@ -171,6 +174,35 @@ impl Trade {
     pub fn content(&self) -> Trade {
         let sequence = if self.is_positional { 0 } else { self.sequence };
         Trade { sequence, ..*self }
+    }
+
+    /// Whether this correction, which came from `origin`, counts more than `other`: one with a sequence more than one
+    /// without, then the higher sequence, then the lower origin; but without sequences, of one partition the later.
+    ///
+    /// ```
+    /// # use market::*;
+    /// # let trade = Trade {
+    /// #     instrument: InstrumentId::of("x:A"), spec: InstrumentSpec::DEFAULT,
+    /// #     scope: IdScope::of("x"), id: TradeId::of("1"), time: EventTime(1), sequence: 7, is_positional: true,
+    /// #     price: Price(1), quantity: Quantity(1), side: Side::Unknown, updates: Updates::ALL,
+    /// # };
+    /// let origin = |rank, position| Origin {
+    ///     rank, order: NameOrder(0), source: SourceId(0), partition: PartitionId(0), position,
+    /// };
+    /// assert!(trade.outranks(origin(0, 6), (&trade, origin(0, 5))), "the later of two");
+    /// assert!(trade.outranks(origin(0, 5), (&trade, origin(1, 6))), "the better provider");
+    /// let sent = Trade { is_positional: false, ..trade };
+    /// assert!(sent.outranks(origin(1, 5), (&trade, origin(0, 6))), "what has a sequence");
+    /// assert!(sent.outranks(origin(0, 5), (&sent, origin(0, 6))), "the first that said so");
+    /// ```
+    pub fn outranks(&self, origin: Origin, (other, at): (&Trade, Origin)) -> bool {
+        let sent = |trade: &Trade| (!trade.is_positional).then_some(trade.sequence);
+        let stream = |origin: Origin| Origin { position: 0, ..origin };
+        match sent(self).cmp(&sent(other)).then(stream(at).cmp(&stream(origin))) {
+            Ordering::Equal if self.is_positional => origin.position > at.position,
+            Ordering::Equal => origin.position < at.position,
+            decided => decided.is_gt(),
+        }
     }
 
     /// The name of this trade.

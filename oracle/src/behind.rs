@@ -101,6 +101,7 @@ fn contributions<'a>(
 fn cause(record: &Record) -> Cause {
     let (kind, id, sequence) = match record.event {
         Event::New(trade) => (CauseKind::Trade, trade.id, 0),
+        Event::Correct { of, with } if with.is_positional => (CauseKind::Correction, of.id, 0),
         Event::Correct { of, with } => (CauseKind::Correction, of.id, with.sequence),
         Event::Cancel { of, .. } => (CauseKind::Cancel, of.id, 0),
     };

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Bar, Calendars, CandleKey, Event, Record, Timeframe, Trade, TradeRef};
+use market::{Bar, Calendars, CandleKey, Event, Origin, Record, Timeframe, Trade, TradeRef};
 
 use crate::values;
 
@@ -110,9 +110,10 @@ impl Joined {
         self.records.iter().any(|r| matches!(r.event, Event::Cancel { .. }))
     }
 
-    /// The one with the highest sequence, then the lowest origin.
+    /// The one with the highest sequence, then the lowest origin. Those without a sequence come after all others, and
+    /// of these the last of the lowest partition counts.
     fn highest_correction(&self) -> Option<Trade> {
-        let mut corrections: Vec<_> = self
+        let corrections: Vec<_> = self
             .records
             .iter()
             .filter_map(|r| match r.event {
@@ -120,8 +121,17 @@ impl Joined {
                 Event::New(_) | Event::Cancel { .. } => None,
             })
             .collect();
-        corrections.sort_by_key(|(origin, with)| (std::cmp::Reverse(with.sequence), *origin));
-        corrections.first().map(|(_, with)| *with)
+        let (placed, mut numbered): (Vec<_>, Vec<_>) =
+            corrections.into_iter().partition(|(_, with)| with.is_positional);
+        numbered.sort_by_key(|(origin, with)| (std::cmp::Reverse(with.sequence), *origin));
+        if let Some((_, with)) = numbered.first() {
+            return Some(*with);
+        }
+        let partition =
+            |origin: &Origin| (origin.rank, origin.order, origin.source, origin.partition);
+        let lowest = placed.iter().map(|(origin, _)| partition(origin)).min()?;
+        let own = placed.iter().filter(|(origin, _)| partition(origin) == lowest);
+        own.max_by_key(|(origin, _)| origin.position).map(|(_, with)| *with)
     }
 
     /// The `New` with the lowest origin.

@@ -29,10 +29,10 @@ impl Row<'_> {
             time: self.time()?,
             // Without a word, of two corrections the one that was received later counts. Fills are ordered by their
             // origins then, and where one lies is no content.
-            sequence: self.sequence(Some(match self.of {
+            sequence: self.sequence(match self.of {
                 Type::FillCorrect => self.position,
                 _ => 0,
-            }))?,
+            })?,
             price,
             quantity,
             fee: self.number(Field::Fee, MONEY_SCALE)?.unwrap_or(0),

@@ -12,7 +12,7 @@ use market::{
 use super::error::{FieldError, error, wrong};
 use super::fields::{Field, Type};
 use super::texts::{RawField, Texts};
-use crate::mapping::vocabulary;
+use crate::mapping::{ZeroSize, vocabulary};
 use crate::source::Decoded;
 
 /// Decodes rows that hold their own type.
@@ -170,11 +170,14 @@ impl Row<'_> {
             return Err(self.too_large());
         }
         let TradeRef { scope, id, .. } = name;
-        let (sequence, is_positional) = match (self.of, self.texts.get(Field::Sequence), id) {
-            (Type::Correct, ..) | (_, Some(_), _) => (self.sequence(None)?, false),
-            (_, None, TradeId::Number(number)) => (number, false),
-            (_, None, _) => (self.position, true),
+        let (sequence, is_positional) = match (self.texts.get(Field::Sequence), id) {
+            (Some(_), _) => (self.sequence(0)?, false),
+            // Without one its place says which of several corrections counts.
+            (None, TradeId::Number(number)) => (number, self.of == Type::Correct),
+            (None, _) => (self.position, true),
         };
+        let updates = self.word(Field::Updates, vocabulary::updates, Updates::ALL)?;
+        let updates = ZeroSize::Ignore.updates(quantity, updates).unwrap_or(updates);
         Ok(Trade {
             instrument: instrument.id,
             spec: instrument.spec,
@@ -186,7 +189,7 @@ impl Row<'_> {
             price,
             quantity,
             side: self.word(Field::Side, vocabulary::side, Side::Unknown)?,
-            updates: self.word(Field::Updates, vocabulary::updates, Updates::ALL)?,
+            updates,
         })
     }
 
@@ -201,16 +204,8 @@ impl Row<'_> {
         word.map_or(Ok(default), |word| read(word).map_err(|why| wrong(field, word, &why)))
     }
 
-    pub(super) fn sequence(&self, default: Option<u64>) -> Result<u64, FieldError> {
-        let text = match (self.texts.get(Field::Sequence), default) {
-            (Some(text), _) => text,
-            (None, Some(default)) => return Ok(default),
-            (None, None) => {
-                let detail =
-                    "`sequence` is absent: of several corrections the one with the highest counts";
-                return Err(FieldError::of(RejectionReason::MissingField, Field::Sequence, detail));
-            }
-        };
+    pub(super) fn sequence(&self, default: u64) -> Result<u64, FieldError> {
+        let Some(text) = self.texts.get(Field::Sequence) else { return Ok(default) };
         let why = "is not an unsigned integer of 64 bits";
         text.parse().map_err(|_| wrong(Field::Sequence, text, &why))
     }
@@ -226,7 +221,10 @@ impl Row<'_> {
                 0 => {
                     "is below 0; set `negative_prices = true` in its [[instrument]] if that is right"
                 }
-                _ => "is not a positive price",
+                _ => {
+                    "is not a positive price; `negative_prices = true` of its [[instrument]] (--negative-prices) allows \
+                     others"
+                }
             };
             return Err(error(RejectionReason::PriceNotPositive, Field::Price, text, &why));
         }

@@ -148,10 +148,11 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Sequence,
         name: "sequence",
-        needed: &[Type::Correct],
-        optional: &[Type::Trade, Type::Fill, Type::FillCorrect],
+        needed: NONE,
+        optional: PRICED,
         doc: "a whole number: order within one time, and of several corrections the highest counts; without one \
-              a trade is ordered by an integer id, else by its row's position, a fill and a fill_correct by that; \
+              a trade is ordered by an integer id, else by its row's position, a fill and a fill_correct by that, and \
+              of several corrections the last counts; \
               a position is no content, so copies of a row are duplicates wherever they lie",
     },
     FieldDoc {
@@ -166,7 +167,8 @@ pub const FIELDS: &[FieldDoc] = &[
         name: "quantity",
         needed: PRICED,
         optional: NONE,
-        doc: "exact; of a fill without `side`, below zero means sold; of a fill never zero",
+        doc: "exact; of a fill without `side`, below zero means sold; of a fill never zero; a trade of 0 shows in no \
+              bar, unless its `updates` leave out the volume",
     },
     FieldDoc {
         of: Field::Side,

@@ -37,12 +37,12 @@ pub fn written_fields(entry: &InputEvent, catalog: &Catalog) -> WrittenFields {
     match entry {
         InputEvent::Market(Event::New(trade)) => {
             say(Field::Type, Type::Trade.name().to_owned());
-            say_trade(&mut say, trade, false, catalog);
+            say_trade(&mut say, trade, catalog);
         }
         InputEvent::Market(Event::Correct { of, with }) => {
             say(Field::Type, Type::Correct.name().to_owned());
             say(Field::Of, catalog.ids.show(of.id));
-            say_trade(&mut say, with, true, catalog);
+            say_trade(&mut say, with, catalog);
         }
         InputEvent::Market(Event::Cancel { of, time }) => {
             say(Field::Type, Type::Cancel.name().to_owned());
@@ -88,12 +88,7 @@ pub fn written_fields(entry: &InputEvent, catalog: &Catalog) -> WrittenFields {
     texts
 }
 
-fn say_trade(
-    say: &mut impl FnMut(Field, String),
-    trade: &Trade,
-    is_correction: bool,
-    catalog: &Catalog,
-) {
+fn say_trade(say: &mut impl FnMut(Field, String), trade: &Trade, catalog: &Catalog) {
     say(Field::Instrument, catalog.name(trade.instrument).to_string());
     // A row without an id is identified by its position alone, which is the reader's to give.
     if !matches!(trade.id, TradeId::Position(_)) {
@@ -101,8 +96,8 @@ fn say_trade(
         say(Field::Id, catalog.ids.show(trade.id));
     }
     say(Field::Time, ns(trade.time));
-    // A position is the reader's to give, but of corrections, which need something to outrank each other by.
-    if !trade.is_positional || is_correction {
+    // A position is the reader's to give.
+    if !trade.is_positional {
         say(Field::Sequence, trade.sequence.to_string());
     }
     say(Field::Price, trade.price.text(trade.spec.price_scale));

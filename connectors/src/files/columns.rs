@@ -6,14 +6,14 @@ use market::{Event, RejectionReason};
 
 use crate::delimited::{Dialect, Fields, Header};
 use crate::lines::{LINE_MAX, Line, Lines};
-use crate::mapping::{Column, DecodeError, Decoder, Field, Mapping};
+use crate::mapping::{Column, DecodeError, Decoder, Layout, Mapping};
 use crate::source::Decoded;
 
 /// The columns of one CSV file.
 pub(super) struct CsvColumns {
     dialect: Dialect,
     /// Which field of a record each field of the mapping is.
-    layout: [Option<usize>; Field::COUNT],
+    layout: Layout,
     /// How many fields each record has.
     count: usize,
     fields: Fields,
@@ -36,7 +36,7 @@ impl CsvColumns {
         lines: &mut Lines,
     ) -> Result<CsvColumns, Problem> {
         let mut fields = Fields::default();
-        let mut layout = [None; Field::COUNT];
+        let mut layout = Layout::default();
         if let Some(first) = first_record(&dialect, lines)? {
             fields.split(&first, &dialect);
             let names: Vec<&str> =
@@ -65,7 +65,18 @@ impl CsvColumns {
             return None;
         }
         let Self { fields, layout, .. } = self;
-        decoder.decode_plain(|f| fields.bytes(line, layout[f as usize]?), position)
+        decoder.decode_plain(|field| fields.bytes(line, layout.first(field)?), position)
+    }
+
+    /// Whether a line holds no quote, and numbers that fit at the default scales.
+    pub(super) fn is_common(&mut self, line: &[u8], decoder: &Decoder) -> bool {
+        if self.fields.split_unquoted(line, &self.dialect).is_none()
+            || self.fields.len() != self.count
+        {
+            return false;
+        }
+        let Self { fields, layout, .. } = self;
+        decoder.is_common(|field| fields.bytes(line, layout.first(field)?))
     }
 
     /// What [`Decoder::decode`] says of a complete record.
@@ -80,7 +91,8 @@ impl CsvColumns {
             let detail = format!("{} fields expected, {} found", self.count, self.fields.len());
             return Err(DecodeError::new(RejectionReason::Malformed, detail));
         }
-        decoder.decode(|f| self.fields.get(record, self.layout[f as usize]?), position)
+        let Self { fields, layout, .. } = self;
+        decoder.decode(|field| layout.text(field, |at| fields.get(record, at)), position)
     }
 }
 
@@ -141,6 +153,12 @@ fn place_of(column: &Column, names: &[&str], has_header: bool) -> Result<usize, 
         })
     };
     match column {
+        Column::FirstOf(columns) => {
+            let mut places = columns.iter().map(|column| place_of(column, names, has_header));
+            places
+                .find(Result::is_ok)
+                .unwrap_or_else(|| Err(format!("there is no column {column}")))
+        }
         Column::Number(number) => by_number(*number),
         Column::Name(name) if has_header => {
             let mut places = (0..names.len()).filter(|at| names[*at] == name);

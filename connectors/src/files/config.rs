@@ -12,7 +12,7 @@ use crate::codecs::{self, Codec, LineFormat};
 use crate::delimited::{CsvConfig, Dialect};
 use crate::mapping::json::JsonColumns;
 use crate::mapping::{
-    ColumnsConfig, Given, Mapping, MappingConfig, Readings, UnitsConfig, WhereConfig,
+    ColumnsConfig, Given, Mapping, MappingConfig, Readings, UnitsConfig, WhereConfig, ZeroSize,
 };
 use crate::registry::BuildContext;
 
@@ -54,6 +54,15 @@ pub struct FileConfig {
     /// See [`MappingConfig::only`].
     #[serde(rename = "where")]
     pub only: Option<WhereConfig>,
+    /// See [`MappingConfig::kinds`].
+    #[serde(default)]
+    pub kinds: BTreeMap<String, String>,
+    /// See [`MappingConfig::rows`].
+    #[serde(default)]
+    pub rows: Vec<String>,
+    /// See [`MappingConfig::zero_size`].
+    #[serde(default)]
+    pub zero_size: ZeroSize,
 }
 
 /// How a file's lines hold columns.
@@ -85,6 +94,8 @@ enum Rule {
         dialect: Dialect,
         /// What is wrong with the columns matters to JSON lines alone.
         json: Result<Arc<JsonColumns>, String>,
+        /// Whether `rows` is written.
+        has_rows: bool,
     },
     Codec {
         shape: Shape,
@@ -107,9 +118,14 @@ impl Shapes {
     pub(super) fn of(&self, name: &str) -> Result<FileShape, String> {
         let mut given = Given::default();
         let shape = match &self.0 {
-            Rule::Columns { format, dialect, json } => {
+            Rule::Columns { format, dialect, json, has_rows } => {
                 match format.map_or_else(|| format_of(name), Ok)? {
                     Format::Jsonl => Shape::Jsonl { columns: json.clone()?, stamped: false },
+                    Format::Csv if *has_rows => {
+                        return Err(format!(
+                            "`rows` says where rows lie in JSON, and \"{name}\" is read as CSV"
+                        ));
+                    }
                     Format::Csv => Shape::Csv(*dialect),
                 }
             }
@@ -158,6 +174,7 @@ impl Plan {
                 codecs::names()
             )
         })?;
+        let has_rows = !config.rows.is_empty();
         let mapping = MappingConfig {
             instrument: config.instrument,
             id_scope: config.id_scope,
@@ -165,11 +182,14 @@ impl Plan {
             id_period: config.id_period.unwrap_or_default(),
             symbols: config.symbols,
             only: config.only,
+            kinds: config.kinds,
+            rows: config.rows,
+            zero_size: config.zero_size,
             ..MappingConfig::new(columns, config.units.unwrap_or_default())
         };
         let mapping = Mapping::check(mapping, Arc::clone(&context.catalog))?;
         let json = JsonColumns::check(&mapping).map(Arc::new);
-        let rule = Rule::Columns { format: config.format, dialect, json };
+        let rule = Rule::Columns { format: config.format, dialect, json, has_rows };
         Ok(Plan { mapping, shapes: Shapes(rule) })
     }
 
@@ -181,6 +201,8 @@ impl Plan {
             (config.columns.is_some(), "columns"),
             (config.units.is_some(), "units"),
             (config.only.is_some(), "where"),
+            (!config.kinds.is_empty(), "kinds"),
+            (!config.rows.is_empty(), "rows"),
         ])?;
         let defaults = codec.defaults(config.options.unwrap_or_default())?;
         let mapping = MappingConfig {
@@ -192,6 +214,9 @@ impl Plan {
             units: defaults.units,
             symbols: config.symbols,
             only: defaults.only,
+            kinds: BTreeMap::new(),
+            rows: Vec::new(),
+            zero_size: config.zero_size,
             readings: Readings {
                 ids_by_day: defaults.readings.ids_by_day && config.id_period.is_none(),
                 ..defaults.readings

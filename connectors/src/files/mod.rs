@@ -34,6 +34,7 @@
 mod columns;
 pub mod config;
 mod reader;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,7 @@ use reader::{FileReader, ReadFile};
 
 pub use crate::delimited::CsvConfig;
 pub use config::{FileConfig, Format};
+pub use scan::scan_scales;
 
 /// Files of trades; each is a partition, and can be read again from any line.
 pub struct FileSource {

@@ -1,5 +1,6 @@
 //! Reading one file: lines in, rows out.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::str;
@@ -12,8 +13,8 @@ use super::config::Shape;
 use crate::follow::{LineRows, Positions};
 use crate::lines::{LINE_MAX, Line, Lines};
 use crate::mapping::json::JsonColumns;
-use crate::mapping::{DecodeError, Decoder, Given, Mapping};
-use crate::source::{BATCH_ROWS, Decoded, PartitionReader, Progress, Row, SourceError};
+use crate::mapping::{AllNeeds, DecodeError, Decoder, Given, Mapping, Packing};
+use crate::source::{BATCH_ROWS, Decoded, Incident, PartitionReader, Progress, Row, SourceError};
 
 /// How a file is read.
 #[derive(Clone)]
@@ -38,6 +39,17 @@ pub(super) struct FileReader {
     is_ended: bool,
     /// The record being read.
     text: Vec<u8>,
+    packing: Packing,
+    /// Rows of the line that was read last, which do not fit into a batch: at most [`Packing::ROWS_MAX`].
+    pending: VecDeque<Row>,
+    /// Whether lines are not decoded whose numbers are common.
+    skips_common: bool,
+}
+
+/// What a line comes to: no row, one, or several.
+enum OfLine {
+    One(Result<Option<Decoded<Event>>, DecodeError>),
+    Several,
 }
 
 /// Where the fields lie.
@@ -60,6 +72,33 @@ impl FileReader {
         Ok(reader)
     }
 
+    /// What the numbers in a file need, of each instrument, besides `needs`. With `skips_common` most lines are only looked
+    /// at: those whose numbers fit at the default scales. What cannot be read needs nothing.
+    pub(super) fn scan(
+        file: ReadFile,
+        path: &Path,
+        needs: AllNeeds,
+        skips_common: bool,
+    ) -> AllNeeds {
+        let Ok(mut reader) = FileReader::open(file, path, 0) else { return needs };
+        reader.skips_common = skips_common;
+        reader.decoder.scan(needs);
+        while let Ok(Some(_)) = reader.next_row() {}
+        reader.decoder.take_needs()
+    }
+
+    /// Goes on behind lines that need no more than others.
+    fn skip_common(&mut self) {
+        let Some(Columns::Csv(columns)) = &mut self.columns else { return };
+        while let Some(line) = self.lines.glance() {
+            if !columns.is_common(line, &self.decoder) {
+                return;
+            }
+            let len = line.len();
+            self.lines.skip(len);
+        }
+    }
+
     /// Reads lines of which more may come, and finds the columns when these are there.
     pub(super) fn begin(
         file: ReadFile,
@@ -75,8 +114,22 @@ impl FileReader {
         let decoder =
             Decoder::new(Arc::clone(&file.mapping), &format!("{}/{}", file.source, file.name))
                 .given(file.given.clone());
-        let text = Vec::new();
-        FileReader { file, lines, columns: None, decoder, positions, is_ended: false, text }
+        let packing = match &file.shape {
+            Shape::Jsonl { columns, .. } => columns.packing(),
+            Shape::Csv(_) => Packing::ONE,
+        };
+        FileReader {
+            file,
+            lines,
+            columns: None,
+            decoder,
+            positions,
+            is_ended: false,
+            text: Vec::new(),
+            packing,
+            pending: VecDeque::new(),
+            skips_common: false,
+        }
     }
 
     /// Finds the columns, if they are not known and can be known yet; returns whether they are known.
@@ -112,9 +165,15 @@ impl FileReader {
 
     /// The next row; none at the end.
     fn next_row(&mut self) -> io::Result<Option<Row>> {
+        if let Some(row) = self.pending.pop_front() {
+            return Ok(Some(row));
+        }
         while !self.is_ended {
+            if self.skips_common {
+                self.skip_common();
+            }
             let line = self.lines.next(&mut self.text)?;
-            let position = LineRows::position(self);
+            let number = LineRows::position(self);
             let decoded = match line {
                 Line::End => {
                     self.is_ended = true;
@@ -123,52 +182,79 @@ impl FileReader {
                 Line::Cut(problem) => {
                     self.is_ended = true;
                     let detail = format!("the compressed file breaks off here: {problem}");
-                    Err(DecodeError::new(RejectionReason::Truncated, detail))
+                    OfLine::One(Err(DecodeError::new(RejectionReason::Truncated, detail)))
                 }
                 Line::TooLong => {
                     let detail = format!("the line is longer than {LINE_MAX} bytes");
-                    Err(DecodeError::new(RejectionReason::Malformed, detail))
+                    OfLine::One(Err(DecodeError::new(RejectionReason::Malformed, detail)))
                 }
-                Line::Whole => self.record(position)?,
+                Line::Whole => self.record(number)?,
             };
-            if position <= self.positions.after {
-                continue;
-            }
-            match decoded {
-                Ok(None) => {}
-                Ok(Some(record)) => return Ok(Some(Row::of(position, Ok(record)))),
-                Err(error) => return Ok(Some(Row::new(position, Err(error.of(&self.text))))),
+            let row = match decoded {
+                OfLine::One(decoded) => {
+                    let position = self.packing.row(number, 0);
+                    self.row(position, decoded)
+                }
+                OfLine::Several => self.pending.pop_front(),
+            };
+            if row.is_some() {
+                return Ok(row);
             }
         }
         Ok(None)
     }
 
-    /// Decodes the record that begins with the line in `text`.
-    fn record(&mut self, position: u64) -> io::Result<Result<Option<Decoded<Event>>, DecodeError>> {
+    /// The row of what was decoded, if there is one and it is wanted.
+    fn row(
+        &self,
+        position: u64,
+        decoded: Result<Option<Decoded<Event>>, DecodeError>,
+    ) -> Option<Row> {
+        match decoded {
+            _ if position <= self.positions.after => None,
+            Ok(None) => None,
+            Ok(Some(record)) => Some(Row::of(position, Ok(record))),
+            Err(error) => Some(Row::new(position, Err(error.of(&self.text)))),
+        }
+    }
+
+    /// Decodes the record that begins with the line in `text`, of this number.
+    fn record(&mut self, number: u64) -> io::Result<OfLine> {
         if let Some(Columns::Csv(columns)) = &self.columns
             && !columns.complete(&mut self.text, &mut self.lines)?
         {
             let detail = "a quote is opened and not closed".to_owned();
-            return Ok(Err(DecodeError::new(RejectionReason::Malformed, detail)));
+            return Ok(OfLine::One(Err(DecodeError::new(RejectionReason::Malformed, detail))));
         }
-        let is_wanted = position > self.positions.after && !is_blank(&self.text);
+        let is_wanted = self.packing.last(number) > self.positions.after && !is_blank(&self.text);
         if !is_wanted {
-            return Ok(Ok(None));
+            return Ok(OfLine::One(Ok(None)));
         }
-        Ok(match str::from_utf8(&self.text) {
-            Ok(text) => match &mut self.columns {
-                None => Ok(None),
-                Some(Columns::Csv(columns)) => columns.decode(text, &mut self.decoder, position),
-                Some(Columns::Jsonl { columns, stamped }) => {
-                    let object = if *stamped { JsonColumns::after_stamp(text) } else { text };
-                    columns.decode(object, &mut self.decoder, position)
-                }
-            },
-            Err(error) => Err(DecodeError::new(
-                RejectionReason::Malformed,
-                format!("byte {} is not UTF-8", error.valid_up_to() + 1),
-            )),
-        })
+        let text = match str::from_utf8(&self.text) {
+            Ok(text) => text,
+            Err(error) => {
+                let detail = format!("byte {} is not UTF-8", error.valid_up_to() + 1);
+                return Ok(OfLine::One(Err(DecodeError::new(RejectionReason::Malformed, detail))));
+            }
+        };
+        let (columns, stamped) = match &mut self.columns {
+            None => return Ok(OfLine::One(Ok(None))),
+            Some(Columns::Csv(columns)) => {
+                return Ok(OfLine::One(columns.decode(text, &mut self.decoder, number)));
+            }
+            Some(Columns::Jsonl { columns, stamped }) => (Arc::clone(columns), *stamped),
+        };
+        let json = if stamped { JsonColumns::after_stamp(text) } else { text };
+        if self.packing == Packing::ONE {
+            return Ok(OfLine::One(columns.decode(json, &mut self.decoder, number)));
+        }
+        let mut decoded = Vec::new();
+        let take = &mut |position, row| decoded.push((position, row));
+        columns.decode_each(json, &mut self.decoder, number, None, take);
+        let rows = decoded.into_iter().filter_map(|(position, row)| self.row(position, row));
+        let rows: VecDeque<Row> = rows.collect();
+        self.pending = rows;
+        Ok(OfLine::Several)
     }
 }
 
@@ -194,7 +280,10 @@ impl PartitionReader for FileReader {
                 Err(source) => {
                     return Err(SourceError::Read {
                         partition: self.file.name.clone(),
-                        position: LineRows::position(self).max(self.positions.after),
+                        position: self
+                            .packing
+                            .last(LineRows::position(self))
+                            .max(self.positions.after),
                         source,
                     });
                 }
@@ -205,6 +294,12 @@ impl PartitionReader for FileReader {
 
     fn extent(&self) -> Option<(u64, u64)> {
         self.lines.extent()
+    }
+
+    fn incidents(&mut self) -> Vec<Incident> {
+        let name = &self.file.name;
+        let warnings = self.decoder.take_warnings().into_iter();
+        warnings.map(|warning| Incident::warning(format!("{name}: {warning}"))).collect()
     }
 }
 
@@ -219,6 +314,10 @@ impl LineRows for FileReader {
 
     fn has_part(&self) -> bool {
         self.lines.has_part()
+    }
+
+    fn incidents(&mut self) -> Vec<Incident> {
+        PartitionReader::incidents(self)
     }
 }
 

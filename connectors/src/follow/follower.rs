@@ -151,7 +151,9 @@ impl Follower {
         if is_left && file.moved_at.elapsed() >= QUIET {
             file.finish();
         }
-        match file.read(&self.begin, &mut self.positions, &self.watched.path, rows) {
+        let read = file.read(&self.begin, &mut self.positions, &self.watched.path, rows);
+        self.incidents.extend(file.incidents());
+        match read {
             Ok(Step::Read) => Ok(true),
             Ok(Step::Changed) => {
                 self.begin_again(is_left);

@@ -58,6 +58,11 @@ pub(crate) trait LineRows: Send {
 
     /// Whether a part of a row was read, and not all of it.
     fn has_part(&self) -> bool;
+
+    /// What was seen in its rows since this was last asked, and somebody should know.
+    fn incidents(&mut self) -> Vec<Incident> {
+        Vec::new()
+    }
 }
 
 /// Where rows of a file stand among those of its partition.

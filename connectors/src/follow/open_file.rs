@@ -10,7 +10,7 @@ use super::claims::FileId;
 use super::tail_file::{TailFile, TailState};
 use super::{Begin, FollowedPath, LineRows, Positions};
 use crate::lines::{BUFFER_BYTES, LINE_MAX, Lines, compression, has_first_line};
-use crate::source::{Progress, Row, SourceError};
+use crate::source::{Incident, Progress, Row, SourceError};
 
 /// A file of which more may come.
 pub(super) struct OpenFile {
@@ -140,6 +140,11 @@ impl OpenFile {
             (self.length, self.moved_at) = (about.len(), Instant::now());
         }
         Ok(about.len() >= self.state.offset() && !self.state.is_changed())
+    }
+
+    /// What was seen in its rows.
+    pub(super) fn incidents(&mut self) -> Vec<Incident> {
+        self.rows.as_mut().map_or_else(Vec::new, |rows| rows.incidents())
     }
 
     /// How long it was when it was looked at last.

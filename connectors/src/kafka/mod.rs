@@ -15,7 +15,7 @@
 //! "sasl.password" = { env = "KAFKA_PASSWORD" }
 //! ```
 //!
-//! A partition of a topic is a partition of the source; a row's position is its offset and one. Partitions are
+//! A partition of a topic is a partition of the source; a row's position is its offset and one (with `rows`, see [`crate::mapping::Packing`]). Partitions are
 //! assigned, no group is joined: positions belong to the job, and a rebalance would move partitions behind its back.
 //! Offsets that a compacted topic or a transaction leaves out are no gap. Messages that retention took before they were
 //! read are: an error where reading begins, and an [`Incident`] later.
@@ -154,6 +154,11 @@ impl Source for KafkaSource {
         let no_answer =
             |error| self.no_answer(&client, &format!("what is retained of {name}"), &error);
 
+        let packing = self.plan().messages.packing();
+        let (after, place) = match place {
+            Place::After(position) => (position, Place::After(packing.whole(position))),
+            place => (0, place),
+        };
         // Asked in this order: what is found later than what is retained cannot be lost.
         let found = match place {
             Place::Time(time) => first_at(&client, topic, number, time).map_err(no_answer)?,
@@ -201,6 +206,8 @@ impl Source for KafkaSource {
             queue,
             status,
             commits: self.plan().group.is_some(),
+            packing,
+            after,
             next,
             base: 0,
             made_anew,

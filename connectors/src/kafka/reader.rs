@@ -11,6 +11,7 @@ use rdkafka::message::{BorrowedMessage, Headers as _};
 use super::client::{Client, Connection, Context};
 use super::skip::Skip;
 use super::status::{HeldBack, PartitionStatus};
+use crate::mapping::Packing;
 use crate::messages::{Message, MessageDecoder, Original};
 use crate::source::{
     BATCH_ROWS, HeldRows, Incident, IncidentKind, Link, PartitionReader, Progress, Row, SourceError,
@@ -31,6 +32,10 @@ pub(super) struct KafkaReader {
     pub(super) decoder: MessageDecoder,
     /// Whether offsets are committed to a group.
     pub(super) commits: bool,
+    /// How positions of rows come from those of messages.
+    pub(super) packing: Packing,
+    /// Rows up to this position were read before.
+    pub(super) after: u64,
     /// The offset of the next message.
     pub(super) next: i64,
     /// What positions have on top of offsets.
@@ -110,6 +115,7 @@ impl PartitionReader for KafkaReader {
     }
 
     fn incidents(&mut self) -> Vec<Incident> {
+        self.incidents.extend(self.decoder.warnings());
         std::mem::take(&mut self.incidents)
     }
 
@@ -118,7 +124,7 @@ impl PartitionReader for KafkaReader {
     }
 
     fn position(&self) -> Option<u64> {
-        u64::try_from(self.next).ok()
+        u64::try_from(self.next).ok().map(|next| self.packing.last(next))
     }
 
     fn link(&self) -> Option<Link> {
@@ -136,7 +142,8 @@ impl PartitionReader for KafkaReader {
 impl KafkaReader {
     fn read_batch(&mut self, rows: &mut Vec<Row>) -> Result<(), SourceError> {
         let mut wait = WAIT;
-        for _ in 0..BATCH_ROWS {
+        let begun = rows.len();
+        while rows.len() - begun < BATCH_ROWS {
             match self.queue.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
@@ -154,12 +161,18 @@ impl KafkaReader {
                         _ => None,
                     };
                     (self.next, self.at_end) = (offset + 1, false);
-                    let position = position(self.base, offset);
-                    let row = decode(&mut self.decoder, &self.topic, &message, position);
+                    let number = position(self.base, offset);
+                    let (after, begun) = (self.after, rows.len());
+                    decode(&mut self.decoder, &self.topic, &message, number, &mut |row| {
+                        if row.position > after {
+                            rows.push(row);
+                        }
+                    });
                     if let Some((from, end)) = left_out {
+                        let mut own = rows.split_off(begun);
                         self.leave_out(from, end, "does not agree with its checksum", rows);
+                        rows.append(&mut own);
                     }
-                    rows.extend(row);
                 }
                 Some(Err(error)) => {
                     self.handle_error(&error, rows)?;
@@ -284,40 +297,40 @@ pub(super) fn position(base: u64, offset: i64) -> u64 {
     base.saturating_add(u64::try_from(offset + 1).unwrap_or(0))
 }
 
-/// The row of a message; none if it is left out.
+/// The rows of a message.
 fn decode(
     decoder: &mut MessageDecoder,
     topic: &str,
     message: &BorrowedMessage<'_>,
-    position: u64,
-) -> Option<Row> {
+    number: u64,
+    take: &mut dyn FnMut(Row),
+) {
     let header = |name: &str| {
         let mut headers = message.headers()?.iter();
         headers.find(|header| header.key == name)?.value
     };
-    let mut row = decoder.decode(
-        &Message {
-            payload: message.payload(),
-            key: message.key(),
-            channel: topic,
-            headers: &header,
-            fields: &[],
-        },
-        position,
-    )?;
-    if let Err(rejection) = &mut row.event {
-        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
-        rejection.original = Some(
-            Original::new()
-                .number("offset", message.offset())
-                .number("time_ms", message.timestamp().to_millis())
-                .bytes("key", message.key())
-                .pairs("headers", headers.map(|header| (header.key.as_bytes(), header.value)))
-                .payload(message.payload())
-                .finish(),
-        );
-    }
-    Some(row)
+    let read = Message {
+        payload: message.payload(),
+        key: message.key(),
+        channel: topic,
+        headers: &header,
+        fields: &[],
+    };
+    decoder.decode_each(&read, number, &mut |mut row| {
+        if let Err(rejection) = &mut row.event {
+            let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+            rejection.original = Some(
+                Original::new()
+                    .number("offset", message.offset())
+                    .number("time_ms", message.timestamp().to_millis())
+                    .bytes("key", message.key())
+                    .pairs("headers", headers.map(|header| (header.key.as_bytes(), header.value)))
+                    .payload(message.payload())
+                    .finish(),
+            );
+        }
+        take(row);
+    });
 }
 
 impl Drop for KafkaReader {

@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::place::RetainedRange;
 use super::reader::{KafkaReader, PartitionError, WAIT, position};
 use super::skip::Step;
+use crate::mapping::Packing;
 use crate::messages::Original;
 use crate::source::{Incident, IncidentKind, Row, SourceError};
 
@@ -145,7 +146,7 @@ impl KafkaReader {
         let mut rejection = Rejection::new(RejectionReason::Malformed, detail.as_str(), b"");
         let original = Original::new().number("offset", from).number("last_offset", end - 1);
         rejection.original = Some(original.finish());
-        rows.push(Row::new(first, Err(Box::new(rejection))));
+        rows.push(Row::new(self.packing.row(first, 0), Err(Box::new(rejection))));
         self.push_gap(Some((first, last)), format!("{detail}; it is left out"));
     }
 
@@ -166,7 +167,13 @@ impl KafkaReader {
         RetainedRange::ask(&self.client, &self.topic, self.partition, PAUSE).ok()
     }
 
+    /// Tells of messages of these numbers that are lost, if it is known which.
     fn push_gap(&mut self, lost: Option<(u64, u64)>, detail: String) {
+        let packing = self.packing;
+        let lost = lost.map(|(first, last)| match packing {
+            Packing::ONE => (first, last),
+            _ => (packing.row(first, 0), packing.last(last)),
+        });
         self.incidents.push(Incident { kind: IncidentKind::Gap, lost, detail });
     }
 }

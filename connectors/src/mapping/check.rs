@@ -5,16 +5,28 @@ use std::sync::Arc;
 use market::decimal::SCALE_MAX;
 use market::{Catalog, IdPeriod};
 
-use super::config::{Column, ColumnsConfig, IdColumns, MappingConfig, UnitsConfig};
+use super::config::{Column, ColumnsConfig, IdColumns, MappingConfig};
 use super::field::Field;
+use super::layout::Layout;
+use super::numbers::NumberForm;
 use super::readings::Readings;
 use super::symbol_map::SymbolMap;
+use super::times::Times;
+use super::units::UnitsConfig;
+use super::vocabulary::{self, Kind};
+use super::zero_size::ZeroSize;
 
 /// Which column holds what, in which units, of which instrument. Only [`Mapping::check`] makes one.
 pub struct Mapping {
     columns: [Option<Column>; Field::COUNT],
     pub(super) units: UnitsConfig,
+    pub(super) times: Times,
+    pub(super) numbers: NumberForm,
     pub(super) equals: Option<String>,
+    /// A feed's own words for kinds; without any, those of the vocabulary.
+    pub(super) kinds: Vec<(String, Kind)>,
+    pub(super) rows: Vec<String>,
+    pub(super) zero_size: ZeroSize,
     pub(super) id_period: IdPeriod,
     pub(super) readings: Readings,
     pub(super) symbol_map: SymbolMap,
@@ -27,7 +39,9 @@ impl Mapping {
     /// template when their symbols appear.
     pub fn check(config: MappingConfig, catalog: Arc<Catalog>) -> Result<Mapping, String> {
         check_units(&config.units)?;
-        check_fields(&config.columns, &config.units)?;
+        let (times, numbers) = (Times::check(&config.units)?, NumberForm::check(&config.units)?);
+        let kinds = check_kinds(&config)?;
+        check_fields(&config.columns, &config.units, &kinds)?;
         if config.contiguous_ids && config.columns.id.is_none() {
             return Err(
                 "`contiguous_ids` needs `columns.id`: without ids none is missing".to_owned()
@@ -64,10 +78,11 @@ impl Mapping {
         check_symbols(&config.columns, &symbol_map, config.readings)?;
         let (only, equals) = config.only.map(|w| (w.column, w.equals)).unzip();
         let c = config.columns;
+        let [time, time_of_day] = c.time.all();
         let [id, id_second, id_third] = c.id.map(IdColumns::all).unwrap_or_default();
         Ok(Mapping {
             columns: [
-                Some(c.time),
+                time,
                 Some(c.price),
                 Some(c.size),
                 c.symbol,
@@ -81,10 +96,16 @@ impl Mapping {
                 c.of,
                 c.of_symbol,
                 c.updates,
+                time_of_day,
                 only,
             ],
             units: config.units,
+            times,
+            numbers,
             equals: equals.flatten(),
+            kinds,
+            rows: config.rows,
+            zero_size: config.zero_size,
             id_period: config.id_period,
             readings: config.readings,
             symbol_map,
@@ -108,14 +129,29 @@ impl Mapping {
         self.columns[field as usize].as_ref()
     }
 
-    /// Where each field's column lies, by asking `find` about each column once.
+    /// Whether some field may lie in one of several columns.
+    pub(super) fn has_alternatives(&self) -> bool {
+        self.columns.iter().flatten().any(|column| column.each().len() > 1)
+    }
+
+    /// Where each field's column lies, by asking `find` about each column once. Of columns that may be one of several,
+    /// one must be found.
     pub fn lay_out<E>(
         &self,
         mut find: impl FnMut(&Column) -> Result<usize, E>,
-    ) -> Result<[Option<usize>; Field::COUNT], E> {
-        let mut layout = [None; Field::COUNT];
-        for (slot, column) in layout.iter_mut().zip(&self.columns) {
-            *slot = column.as_ref().map(&mut find).transpose()?;
+    ) -> Result<Layout, E> {
+        let mut layout = Layout::default();
+        for (field, column) in Field::ALL.into_iter().zip(&self.columns) {
+            let mut missing = None;
+            for column in column.iter().flat_map(Column::each) {
+                match find(column) {
+                    Ok(place) => layout.add(field, place),
+                    Err(error) => missing = Some(error),
+                }
+            }
+            if let Some(error) = missing.filter(|_| layout.first(field).is_none()) {
+                return Err(error);
+            }
         }
         Ok(layout)
     }
@@ -132,7 +168,24 @@ fn check_units(units: &UnitsConfig) -> Result<(), String> {
     Ok(())
 }
 
-fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), String> {
+/// The words that a feed has for kinds.
+fn check_kinds(config: &MappingConfig) -> Result<Vec<(String, Kind)>, String> {
+    if !config.kinds.is_empty() && config.columns.kind.is_none() {
+        return Err("`kinds` needs `columns.kind`, whose words they are".to_owned());
+    }
+    let kinds = config.kinds.iter().map(|(word, kind)| {
+        let kind =
+            vocabulary::meaning(kind).map_err(|why| format!("kinds.{word}: \"{kind}\" {why}"));
+        Ok((word.trim().to_owned(), kind?))
+    });
+    kinds.collect()
+}
+
+fn check_fields(
+    columns: &ColumnsConfig,
+    units: &UnitsConfig,
+    kinds: &[(String, Kind)],
+) -> Result<(), String> {
     let sides = [
         (columns.side.is_some(), "columns.side"),
         (columns.maker.is_some(), "columns.maker"),
@@ -145,7 +198,9 @@ fn check_fields(columns: &ColumnsConfig, units: &UnitsConfig) -> Result<(), Stri
             sides_written.join("` and `")
         ));
     }
-    if columns.kind.is_some() && columns.id.is_none() {
+    let amends = |(_, kind): &(String, Kind)| matches!(kind, Kind::Correct | Kind::Cancel);
+    let may_amend = kinds.is_empty() || kinds.iter().any(amends);
+    if columns.kind.is_some() && columns.id.is_none() && may_amend {
         return Err("`columns.kind` needs `columns.id`: corrections and cancels name trades by id"
             .to_owned());
     }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use market::{IdPeriod, TimeUnit};
+use market::IdPeriod;
+use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
 
 use super::readings::Readings;
+use super::units::UnitsConfig;
+use super::zero_size::ZeroSize;
 
 /// The parts of a source's configuration that say what its records mean. A source's own configuration
 /// holds these beside what is its own, so that one level of keys is all that a user sees.
@@ -32,17 +34,29 @@ pub struct MappingConfig {
     pub symbols: BTreeMap<String, String>,
     /// Which records count. Default: all.
     pub only: Option<WhereConfig>,
+    /// What the words of `columns.kind` mean, if they are a feed's own: `trade`, `correct`, `cancel`, or `skip` for
+    /// records that are left out. `kinds = { "0" = "trade", "8" = "skip" }`. Default: `trade`, `correction`, `cancel`.
+    pub kinds: BTreeMap<String, String>,
+    /// Paths in a JSON message or line to the rows in it, if it may hold several: `["data"]`, `["events.trades"]`, or `$`
+    /// for the message itself. Arrays on the way are entered, and a number picks one of their elements, from 1. A row is
+    /// an object, or an array of values, whose columns have numbers then. Of several paths the first that leads somewhere
+    /// counts. Columns of the message itself begin with `$.`. Default: none, a message is one row.
+    pub rows: Vec<String>,
+    /// What a print of size 0 is: no trade, so that no bar shows it (`ignore`; unless its `updates` leave out the volume),
+    /// a trade like any other (`count`), or a dead letter (`refuse`). Default: `ignore`.
+    pub zero_size: ZeroSize,
     /// How texts are read; what a codec sets and a user does not write.
     pub readings: Readings,
 }
 
 /// `[source.columns]`: the column of each field, which is its name in a header, its dotted path in a JSON object, or
-/// its number from 1.
+/// its number from 1. Where records of several forms have different columns, `"cp|p"` is the first of these that is
+/// there and not empty.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnsConfig {
-    /// When the trade happened.
-    pub time: Column,
+    /// When the trade happened; up to two columns, such as `["date", "time"]`, whose texts are one with a blank between.
+    pub time: TimeColumns,
     /// Its price.
     pub price: Column,
     /// Its size.
@@ -52,13 +66,15 @@ pub struct ColumnsConfig {
     /// The trade's id; up to three columns that are one together, such as `["exchange", "id"]` where each exchange of a
     /// tape numbers its own. Without it a trade is known by its position in its partition. Default: none.
     pub id: Option<IdColumns>,
-    /// Order within one time, an unsigned integer. Default: an integer id, else the position.
+    /// Order within one time, an unsigned integer; of several corrections of a trade the highest counts, and without
+    /// one the last. Default: an integer id, else the position.
     pub sequence: Option<Column>,
     /// The aggressor in words, such as `buy` and `sell`. Default: none.
     pub side: Option<Column>,
     /// Whether the buyer was the maker (`true`, `false`), so that the aggressor sold. Default: none.
     pub maker: Option<Column>,
-    /// What a record is: `trade`, `correction` or `cancel`; a trade if empty. Default: none, all are trades.
+    /// What a record is: `trade`, `correction` or `cancel`, or a word of `kinds`; a trade if empty. Default: none, all
+    /// are trades.
     pub kind: Option<Column>,
     /// The id that a correction or cancel names; the record's own if empty. Of an id of several columns it is the last
     /// one, and the others are the record's own. Default: the record's own.
@@ -68,20 +84,6 @@ pub struct ColumnsConfig {
     /// What the trade may change in a candle: `all` (also if empty), `none`, or some of `volume`, `high_low` and
     /// `open_close`. Default: none, trades change all.
     pub updates: Option<Column>,
-}
-
-/// `[source.units]`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct UnitsConfig {
-    /// How times are written.
-    pub time: TimeUnit,
-    /// Implied decimals of prices: with 4, `1815200` is 181.52.
-    pub price_decimals: u8,
-    /// Implied decimals of sizes.
-    pub size_decimals: u8,
-    /// Whether a negative size means that a seller was the aggressor, and a positive one a buyer.
-    pub signed_size: bool,
 }
 
 /// `where = { column = "e", equals = "trade" }`: other records are skipped, which is not a refusal.
@@ -98,6 +100,10 @@ pub struct WhereConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdColumns(Vec<Column>);
 
+/// The columns that make a time: one, or a date and a time of day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeColumns(Vec<Column>);
+
 /// A column: its name in a header, its dotted path in a JSON object, or its number from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
@@ -105,6 +111,8 @@ pub enum Column {
     Name(String),
     /// `3`, the third.
     Number(u32),
+    /// `"cp|p"`, the first of these that is there.
+    FirstOf(Vec<Column>),
 }
 
 impl MappingConfig {
@@ -119,6 +127,9 @@ impl MappingConfig {
             units,
             symbols: BTreeMap::new(),
             only: None,
+            kinds: BTreeMap::new(),
+            rows: Vec::new(),
+            zero_size: ZeroSize::default(),
             readings: Readings::default(),
         }
     }
@@ -128,7 +139,7 @@ impl ColumnsConfig {
     /// Only what every trade needs.
     pub fn new(time: Column, price: Column, size: Column) -> ColumnsConfig {
         ColumnsConfig {
-            time,
+            time: TimeColumns(vec![time]),
             price,
             size,
             symbol: None,
@@ -166,52 +177,83 @@ impl From<Column> for IdColumns {
     }
 }
 
-impl<'de> Deserialize<'de> for IdColumns {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<IdColumns, D::Error> {
-        deserializer.deserialize_any(IdColumnsVisitor)
+impl TimeColumns {
+    const MAX: usize = 2;
+
+    /// Both of them, or one and none.
+    pub(super) fn all(self) -> [Option<Column>; TimeColumns::MAX] {
+        let mut columns = self.0.into_iter();
+        std::array::from_fn(|_| columns.next())
     }
 }
 
-struct IdColumnsVisitor;
+impl<'de> Deserialize<'de> for IdColumns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<IdColumns, D::Error> {
+        let columns = SeveralColumns { what: "an id", most: IdColumns::MAX };
+        deserializer.deserialize_any(columns).map(IdColumns)
+    }
+}
 
-impl<'de> Visitor<'de> for IdColumnsVisitor {
-    type Value = IdColumns;
+impl<'de> Deserialize<'de> for TimeColumns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TimeColumns, D::Error> {
+        let columns = SeveralColumns { what: "a time", most: TimeColumns::MAX };
+        deserializer.deserialize_any(columns).map(TimeColumns)
+    }
+}
+
+/// Reads a column, or a list of them.
+struct SeveralColumns {
+    what: &'static str,
+    most: usize,
+}
+
+impl<'de> Visitor<'de> for SeveralColumns {
+    type Value = Vec<Column>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a column's name, its number from 1, or a list of one to three of these")
+        let most = ["one", "two", "three"].get(self.most - 1).unwrap_or(&"some");
+        write!(f, "a column's name, its number from 1, or a list of one to {most} of these")
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<IdColumns, E> {
-        ColumnVisitor.visit_str(name).map(IdColumns::from)
+    fn visit_str<E: Error>(self, name: &str) -> Result<Vec<Column>, E> {
+        ColumnVisitor.visit_str(name).map(|column| vec![column])
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<IdColumns, E> {
-        ColumnVisitor.visit_u64(number).map(IdColumns::from)
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Vec<Column>, E> {
+        ColumnVisitor.visit_u64(number).map(|column| vec![column])
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<IdColumns, E> {
-        ColumnVisitor.visit_i64(number).map(IdColumns::from)
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Vec<Column>, E> {
+        ColumnVisitor.visit_i64(number).map(|column| vec![column])
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<IdColumns, A::Error> {
-        let mut columns = Vec::with_capacity(IdColumns::MAX);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Column>, A::Error> {
+        let SeveralColumns { what, most } = self;
+        let mut columns = Vec::with_capacity(most);
         while let Some(column) = list.next_element::<Column>()? {
             if columns.contains(&column) {
-                return Err(A::Error::custom(format_args!("column {column} is in an id twice")));
+                return Err(A::Error::custom(format_args!("column {column} is in {what} twice")));
             }
             columns.push(column);
         }
         match columns.len() {
-            1..=IdColumns::MAX => Ok(IdColumns(columns)),
-            count => Err(A::Error::custom(format_args!(
-                "an id has one to {} columns, not {count}",
-                IdColumns::MAX
-            ))),
+            count if (1..=most).contains(&count) => Ok(columns),
+            count => {
+                Err(A::Error::custom(format_args!("{what} has one to {most} columns, not {count}")))
+            }
         }
     }
 }
 
 impl Column {
+    /// The columns that it may be, in their order.
+    pub(crate) fn each(&self) -> &[Column] {
+        match self {
+            Column::FirstOf(columns) => columns,
+            one => std::slice::from_ref(one),
+        }
+    }
+
     /// A column of this name.
     pub fn named(name: &str) -> Column {
         Column::Name(name.to_owned())
@@ -224,6 +266,11 @@ impl fmt::Display for Column {
         match self {
             Column::Name(name) => write!(f, "\"{name}\""),
             Column::Number(number) => write!(f, "{number}"),
+            Column::FirstOf(columns) => {
+                let names = columns.iter().map(|column| column.to_string());
+                let names: Vec<_> = names.map(|name| name.trim_matches('"').to_owned()).collect();
+                write!(f, "\"{}\"", names.join("|"))
+            }
         }
     }
 }
@@ -234,6 +281,7 @@ impl<'de> Deserialize<'de> for Column {
     }
 }
 
+#[derive(Clone, Copy)]
 struct ColumnVisitor;
 
 impl Visitor<'_> for ColumnVisitor {
@@ -246,6 +294,10 @@ impl Visitor<'_> for ColumnVisitor {
     fn visit_str<E: Error>(self, name: &str) -> Result<Column, E> {
         match name {
             "" => Err(E::custom("a column's name is empty")),
+            _ if name.contains('|') => {
+                let columns = name.split('|').map(|one| self.visit_str(one.trim()));
+                columns.collect::<Result<_, E>>().map(Column::FirstOf)
+            }
             _ => Ok(Column::Name(name.to_owned())),
         }
     }

@@ -33,6 +33,11 @@ impl DecodeError {
         DecodeError::new(reason, format!("column {column}: {shown:?}{dots} {problem}"))
     }
 
+    /// Of the row of this number in its message.
+    pub(super) fn in_row(self, number: usize) -> DecodeError {
+        DecodeError { detail: format!("row {number} of it: {}", self.detail), ..self }
+    }
+
     /// With the input that it is about.
     pub fn of(self, raw: &[u8]) -> Box<Rejection> {
         Box::new(Rejection::new(self.reason, self.detail, raw))

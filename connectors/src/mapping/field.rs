@@ -19,13 +19,15 @@ pub enum Field {
     Of,
     OfSymbol,
     Updates,
+    /// The time of day, of a time of two columns.
+    TimeOfDay,
     /// The column that `where` looks at.
     Where,
 }
 
 impl Field {
     /// How many fields there are.
-    pub const COUNT: usize = 15;
+    pub const COUNT: usize = 16;
 
     /// Every field, in the order of their declaration.
     pub const ALL: [Field; Field::COUNT] = [
@@ -43,6 +45,7 @@ impl Field {
         Field::Of,
         Field::OfSymbol,
         Field::Updates,
+        Field::TimeOfDay,
         Field::Where,
     ];
 }

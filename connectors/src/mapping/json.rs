@@ -23,14 +23,26 @@ use super::config::Column;
 use super::decode::Decoder;
 use super::error::DecodeError;
 use super::field::Field;
+use super::frames::Frames;
+use super::layout::Layout;
+use super::packing::Packing;
 use crate::source::Decoded;
 
-/// The columns of a mapping in JSON objects.
+/// The columns of a mapping in JSON objects, and in the rows of JSON messages.
 #[derive(Clone, Debug)]
 pub struct JsonColumns {
+    /// The columns of a row.
     paths: Paths,
-    layout: [Option<usize>; Field::COUNT],
+    /// The columns of the message that rows lie in.
+    outer: Paths,
+    /// Where the rows lie in a message, if it may hold several.
+    frames: Option<Frames>,
+    /// Places in `paths`, and those of `outer` behind [`PATHS_MAX`].
+    layout: Layout,
 }
+
+/// At most so many paths are read of one value.
+pub const PATHS_MAX: usize = 40;
 
 /// The paths that are wanted, as a tree of keys. Keys that themselves hold a dot cannot be reached.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +53,9 @@ pub struct Paths {
 
 /// The texts of an object, by the index that [`Paths::add`] gave; none where the object has nothing
 /// there, or `null`.
-pub type ObjectTexts<'a> = [Option<Cow<'a, str>>; Field::COUNT];
+pub type ObjectTexts<'a> = [Option<Cow<'a, str>>; PATHS_MAX];
 
+/// Keys of an object, or numbers from 1 of an array's elements.
 #[derive(Clone, Debug, Default)]
 struct Node {
     children: Vec<(String, Child)>,
@@ -57,41 +70,103 @@ enum Child {
 impl JsonColumns {
     /// Finds the mapping's columns; an error names the one that JSON cannot have.
     pub fn check(mapping: &Mapping) -> Result<JsonColumns, String> {
-        let mut paths = Paths::default();
+        let frames = Frames::check(&mapping.rows)?;
+        let (mut paths, mut outer) = (Paths::default(), Paths::default());
         let layout = mapping.lay_out(|column| match column {
-            Column::Name(path) => paths.add(path),
+            Column::Number(number) if frames.is_some() => paths.add(&number.to_string()),
             Column::Number(number) => Err(format!(
                 "column {number}: JSON has no numbered columns; write a path such as \"data.p\""
             )),
+            Column::Name(path) => match (path.strip_prefix("$."), &frames) {
+                (None, _) => paths.add(path),
+                (Some(path), None) => paths.add(path),
+                (Some(path), Some(_)) => outer.add(path).map(|place| PATHS_MAX + place),
+            },
+            Column::FirstOf(_) => Err(format!("column {column} is several")), // taken apart before
         })?;
-        Ok(JsonColumns { paths, layout })
+        Ok(JsonColumns { paths, outer, frames, layout })
     }
 
-    /// What [`Decoder::decode`] says of the object that `line` is.
+    /// How the positions of rows come from those of messages.
+    pub fn packing(&self) -> Packing {
+        if self.frames.is_some() { Packing::SEVERAL } else { Packing::ONE }
+    }
+
+    /// What [`Decoder::decode`] says of the object that `line` is; of messages of several rows, see [`Self::decode_each`].
     pub fn decode(
         &self,
         line: &str,
         decoder: &mut Decoder,
         position: u64,
     ) -> Result<Option<Decoded<Event>>, DecodeError> {
-        self.decode_with(line, decoder, position, None)
+        let mut last = Ok(None);
+        self.decode_each(line, decoder, position, None, &mut |_, decoded| last = decoded);
+        last
     }
 
-    /// The same, with the symbol from outside the object.
-    pub fn decode_with(
+    /// Hands each row of the message of number `message` to `take`, with its position. `symbol` is the symbol from outside
+    /// the message, if it is there.
+    pub fn decode_each(
         &self,
         line: &str,
         decoder: &mut Decoder,
-        position: u64,
+        message: u64,
         symbol: Option<&str>,
-    ) -> Result<Option<Decoded<Event>>, DecodeError> {
-        let texts = self.paths.read(line);
-        let texts = texts.map_err(|why| DecodeError::new(RejectionReason::Malformed, why))?;
-        let text = |field: Field| match (field, symbol) {
-            (Field::Symbol, Some(symbol)) => Some(symbol),
-            _ => texts[self.layout[field as usize]?].as_deref(),
+        take: &mut dyn FnMut(u64, Result<Option<Decoded<Event>>, DecodeError>),
+    ) {
+        let malformed = |why| DecodeError::new(RejectionReason::Malformed, why);
+        let first = self.packing().row(message, 0);
+        let Some(frames) = &self.frames else {
+            return take(
+                first,
+                match self.paths.read(line) {
+                    Ok(texts) => {
+                        decoder.decode(|field| self.text(field, symbol, &texts, None), first)
+                    }
+                    Err(why) => Err(malformed(why)),
+                },
+            );
         };
-        decoder.decode(text, position)
+        let found = self.outer.read_any(line).and_then(|outer| Ok((frames.find(line)?, outer)));
+        let (rows, outer) = match found {
+            Ok(found) => found,
+            Err(why) => return take(first, Err(malformed(why))),
+        };
+        let outer = Some(&outer);
+        let Some(rows) = rows else {
+            let nothing = [const { None }; PATHS_MAX];
+            return take(
+                first,
+                match decoder.counts(|field| self.text(field, symbol, &nothing, outer)) {
+                    true => Err(malformed(frames.nothing())),
+                    false => Ok(None),
+                },
+            );
+        };
+        for (place, row) in rows.into_iter().enumerate() {
+            let position = self.packing().row(message, place);
+            let decoded = self.paths.read_any(row).map_err(malformed).and_then(|texts| {
+                decoder.decode(|field| self.text(field, symbol, &texts, outer), position)
+            });
+            take(position, decoded.map_err(|error| error.in_row(place + 1)));
+        }
+    }
+
+    /// The text of a field, of the row or of the message that it lies in.
+    fn text<'a>(
+        &self,
+        field: Field,
+        symbol: Option<&'a str>,
+        row: &'a ObjectTexts<'_>,
+        outer: Option<&'a ObjectTexts<'_>>,
+    ) -> Option<&'a str> {
+        match (field, symbol) {
+            (Field::Symbol, Some(symbol)) => Some(symbol),
+            _ => self.layout.text(field, |place| match place.checked_sub(PATHS_MAX) {
+                Some(place) => outer?[place].as_deref(),
+                None => row[place].as_deref(),
+            }),
+        }
     }
 
     /// `{…}` of `1723161600164378285 {…}`: what follows a number and a blank, if that is how a line begins.
@@ -104,7 +179,7 @@ impl JsonColumns {
 }
 
 impl Paths {
-    /// Adds a path such as `data.p`; the same path has the same index. At most [`Field::COUNT`].
+    /// Adds a path such as `data.p`; the same path has the same index. At most [`PATHS_MAX`].
     pub fn add(&mut self, path: &str) -> Result<usize, String> {
         let wrong = |why: &str| format!("the path \"{path}\" {why}");
         let mut node = &mut self.root;
@@ -118,7 +193,7 @@ impl Paths {
                 return match at.map(|at| &node.children[at].1) {
                     Some(Child::Leaf(index)) => Ok(*index),
                     Some(Child::Inner(_)) => Err(wrong("is an object that holds other columns")),
-                    None if self.count == Field::COUNT => Err(wrong("is one too many")),
+                    None if self.count == PATHS_MAX => Err(wrong("is one too many")),
                     None => {
                         let leaf = Child::Leaf(self.count);
                         node.children.push((key.to_owned(), leaf));
@@ -144,18 +219,41 @@ impl Paths {
     ///
     /// Allocates only for texts that hold escapes.
     pub fn read<'a>(&self, line: &'a str) -> Result<ObjectTexts<'a>, String> {
-        let mut texts = [const { None }; Field::COUNT];
+        self.read_root(line, true)
+    }
+
+    /// The same of an object or an array.
+    fn read_any<'a>(&self, value: &'a str) -> Result<ObjectTexts<'a>, String> {
+        self.read_root(value, false)
+    }
+
+    fn read_root<'a>(&self, line: &'a str, is_root: bool) -> Result<ObjectTexts<'a>, String> {
+        let mut texts = [const { None }; PATHS_MAX];
         let mut json = serde_json::Deserializer::from_str(line);
-        let seed = Object { node: &self.root, texts: &mut texts, is_root: true };
+        let seed = Object { node: &self.root, texts: &mut texts, is_root };
         seed.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
             let why = error.to_string().replace(" at line 1 column ", " at byte ");
-            format!("not a JSON object that can be read: {why}")
+            let hint = match why.starts_with("invalid type: sequence, expected an object") {
+                true => {
+                    "; of an array, `rows = [\"$\"]` (`--rows '$'`) reads each element as a row"
+                }
+                false => "",
+            };
+            format!("not a JSON object that can be read: {why}{hint}")
         })?;
         Ok(texts)
     }
 }
 
-/// Reads what may be an object, into `texts`.
+impl Node {
+    /// What is wanted of the element of this number, from 1.
+    fn at(&self, number: usize) -> Option<&Child> {
+        let is_it = |(key, _): &&(String, Child)| key.parse() == Ok(number);
+        self.children.iter().find(is_it).map(|(_, child)| child)
+    }
+}
+
+/// Reads what may be an object or an array, into `texts`.
 struct Object<'n, 't, 'a> {
     node: &'n Node,
     texts: &'t mut ObjectTexts<'a>,
@@ -230,7 +328,25 @@ impl<'a> Visitor<'a> for Object<'_, '_, 'a> {
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        for number in 1_usize.. {
+            let is_read = match self.node.at(number) {
+                None => seq.next_element::<IgnoredAny>()?.is_some(),
+                Some(Child::Inner(node)) => {
+                    let inner = Object { node, texts: &mut *self.texts, is_root: false };
+                    seq.next_element_seed(inner)?.is_some()
+                }
+                Some(Child::Leaf(index)) => {
+                    let element = seq.next_element::<&RawValue>()?;
+                    if let Some(element) = element {
+                        self.texts[*index] = leaf(element.get()).map_err(A::Error::custom)?;
+                    }
+                    element.is_some()
+                }
+            };
+            if !is_read {
+                break;
+            }
+        }
         Ok(())
     }
 }

@@ -32,24 +32,39 @@
 //! assert_eq!(trade.side, market::Side::Sell);
 //! ```
 //!
-//! Reading order: [`config`] (as written) → [`Field`] → [`check`] (as used) → [`decode`] with its [`vocabulary`],
-//! [`readings`] and [`symbol_map`] → `plain`, the common case straight from bytes → [`json`], the columns of a JSON object.
+//! Reading order: [`config`] and `units` (as written) → [`Field`] → [`check`] (as used) → [`decode`] and `record` with their
+//! [`vocabulary`], [`readings`], `times`, `numbers` and [`symbol_map`] → `plain`, the common case straight from bytes →
+//! [`json`], the columns of a JSON object, and `frames`, the rows of a JSON message.
 
 pub mod check;
 pub mod config;
 pub mod decode;
 mod error;
 mod field;
+mod frames;
 pub mod json;
+mod layout;
+mod numbers;
+mod packing;
 mod plain;
 pub mod readings;
+mod record;
+mod scales;
 pub mod symbol_map;
+mod times;
+mod units;
 pub mod vocabulary;
+mod zero_size;
 
 pub use check::Mapping;
-pub use config::{Column, ColumnsConfig, IdColumns, MappingConfig, UnitsConfig, WhereConfig};
-pub use decode::Decoder;
+pub use config::{Column, ColumnsConfig, IdColumns, MappingConfig, TimeColumns, WhereConfig};
+pub use decode::{AllNeeds, Decoder};
 pub use error::DecodeError;
 pub use field::Field;
 pub use json::JsonColumns;
+pub use layout::Layout;
+pub use packing::Packing;
 pub use readings::{Given, Readings, TimeReading};
+pub use scales::ScaleNeeds;
+pub use units::UnitsConfig;
+pub use zero_size::ZeroSize;

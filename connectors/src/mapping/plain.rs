@@ -7,14 +7,15 @@ use std::str;
 use std::sync::Arc;
 
 use market::{
-    Event, EventTime, IdPeriod, IdScope, IdText, Price, Quantity, Side, TimeUnit, Trade, TradeId,
-    Updates,
+    Event, EventTime, IdPeriod, IdScope, IdText, InstrumentSpec, Price, Quantity, Side, Trade,
+    TradeId, Updates,
 };
 
 use super::check::Mapping;
 use super::field::Field;
 use super::readings::TimeReading;
 use super::symbol_map::SymbolMap;
+use super::times::Times;
 use super::vocabulary;
 use crate::source::Decoded;
 
@@ -37,25 +38,40 @@ impl PlainDecoder {
             Field::Updates,
             Field::Where,
             Field::IdSecond,
+            Field::TimeOfDay,
         ];
         let is_plain = mapping.readings.time == TimeReading::InUnit
             && !mapping.needs_symbol()
             && mapping.id_period == IdPeriod::Forever
             && !mapping.readings.ids_by_day
+            && !mapping.has_alternatives()
             && amends.iter().all(|field| mapping.column(*field).is_none());
-        let unit = match mapping.units.time {
-            TimeUnit::Ns => Some(1),
-            TimeUnit::Us => Some(1_000),
-            TimeUnit::Ms => Some(1_000_000),
-            TimeUnit::S => Some(1_000_000_000),
-            TimeUnit::Rfc3339 => None,
-        };
-        PlainDecoder { mapping, partition, unit: unit.filter(|_| is_plain) }
+        let unit = mapping.times.plain_unit().filter(|_| is_plain && mapping.numbers.is_plain());
+        PlainDecoder { mapping, partition, unit }
     }
 
     /// Whether [`Self::decode`] may give anything.
     pub(super) fn may_decode(&self) -> bool {
         self.unit.is_some()
+    }
+
+    /// Whether price and size are plain numbers that fit at the default scales, and their product, too.
+    pub(super) fn is_common<'a, F>(&self, bytes: F) -> bool
+    where
+        F: Fn(Field) -> Option<&'a [u8]>,
+    {
+        let units = &self.mapping.units;
+        let digits = |field, decimals_max| whole_digits(bytes(field)?, decimals_max);
+        let is_plain = units.price_decimals == 0 && units.size_decimals == 0;
+        if !is_plain || !self.mapping.numbers.is_plain() {
+            return false;
+        }
+        let InstrumentSpec { price_scale, quantity_scale, .. } = InstrumentSpec::DEFAULT;
+        match (digits(Field::Price, price_scale), digits(Field::Size, quantity_scale)) {
+            // 9 digits fit at 9 decimals, 10 at 8, and a product of 11 into sums.
+            (Some(price), Some(size)) => price <= 9 && size <= 10 && price + size <= 11,
+            _ => false,
+        }
     }
 
     /// The event of a record if it is plain and `symbol_map` knows its symbol; `bytes` gives a field's bytes.
@@ -75,6 +91,9 @@ impl PlainDecoder {
         };
         let ns = integer(bytes(Field::Time)?)?.checked_mul(self.unit?)?;
         let time = EventTime(i64::try_from(ns).ok()?).checked().ok()?;
+        if Times::is_suspicious(time) {
+            return None;
+        }
         let units = &mapping.units;
         let price = decimal(bytes(Field::Price)?, units.price_decimals, mapped.spec.price_scale)?;
         if price == 0 {
@@ -85,7 +104,7 @@ impl PlainDecoder {
         let implied = units.size_decimals;
         let quantity = decimal(sold.unwrap_or(size), implied, mapped.spec.quantity_scale)?;
         let side = match (units.signed_size, sold) {
-            _ if units.signed_size && quantity == 0 => return None,
+            _ if quantity == 0 => return None,
             (true, Some(_)) => Side::Sell,
             (true, None) => Side::Buy,
             (false, _) => self.side(&bytes)?,
@@ -144,6 +163,16 @@ fn id(bytes: &[u8]) -> Option<(TradeId, Option<IdText>)> {
         Some(number) if bytes[0] != b'0' => Some((TradeId::Number(number), None)),
         _ => word(bytes).map(|word| IdText::of(&[word])),
     }
+}
+
+/// How many digits a plain number has before its decimals; none if it is not plain, or has more decimals than that.
+fn whole_digits(bytes: &[u8], decimals_max: u8) -> Option<usize> {
+    let bytes = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    let point = memchr::memchr(b'.', bytes).unwrap_or(bytes.len());
+    let decimals = bytes.get(point + 1..).unwrap_or_default();
+    let are_digits = |digits: &[u8]| digits.iter().all(u8::is_ascii_digit);
+    let is_plain = !bytes.is_empty() && are_digits(&bytes[..point]) && are_digits(decimals);
+    (is_plain && decimals.len() <= usize::from(decimals_max)).then_some(point)
 }
 
 /// A number of 1 to 19 digits.

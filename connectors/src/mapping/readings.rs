@@ -56,29 +56,31 @@ impl Default for Readings {
     }
 }
 
-/// Reads a time; an error says what is wrong with `text`, which it does not repeat.
+/// Reads a time as a codec has it; none if it is in the mapping's unit. An error says what is wrong with `text`, which it
+/// does not repeat.
 pub(super) fn time(
     text: &str,
     reading: TimeReading,
-    unit: TimeUnit,
     given: &Given,
-) -> Result<EventTime, String> {
+) -> Option<Result<EventTime, String>> {
     let in_unit = |unit| EventTime::parse(text, unit).map_err(|error| error.to_string());
-    match reading {
-        TimeReading::InUnit => in_unit(unit),
+    Some(match reading {
+        TimeReading::InUnit => return None,
         TimeReading::MsOrUs => match text.parse::<i64>() {
             Ok(number) if number.unsigned_abs() >= MICROSECONDS_FROM => in_unit(TimeUnit::Us),
             _ => in_unit(TimeUnit::Ms),
         },
-        TimeReading::OfDay => {
-            const MS: u8 = 6;
-            let of_day = decimal::parse(text, MS)
-                .map_err(|error| format!("as a number of ms since midnight {error}"))?;
-            let time = given.day.as_ref().and_then(|day| day.at(of_day));
-            let time = time.ok_or("is not a number of ms since midnight, below 86400000")?;
-            time.checked().map_err(|error| error.to_string())
-        }
-    }
+        TimeReading::OfDay => of_day(text, given),
+    })
+}
+
+fn of_day(text: &str, given: &Given) -> Result<EventTime, String> {
+    const MS: u8 = 6;
+    let of_day = decimal::parse(text, MS)
+        .map_err(|error| format!("as a number of ms since midnight {error}"))?;
+    let time = given.day.as_ref().and_then(|day| day.at(of_day));
+    let time = time.ok_or("is not a number of ms since midnight, below 86400000")?;
+    time.checked().map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -88,7 +90,7 @@ mod tests {
     #[test]
     fn milliseconds_and_microseconds() {
         let read = |text| {
-            let time = time(text, TimeReading::MsOrUs, TimeUnit::Rfc3339, &Given::default());
+            let time = time(text, TimeReading::MsOrUs, &Given::default()).unwrap();
             time.map(EventTime::rfc3339)
         };
         for (text, want) in [
@@ -108,7 +110,7 @@ mod tests {
     fn times_of_a_day() {
         let day = WallDay::named("20131010", "America/New_York").ok();
         let given = Given { symbol: None, day };
-        let read = |text| time(text, TimeReading::OfDay, TimeUnit::Ms, &given);
+        let read = |text| time(text, TimeReading::OfDay, &given).unwrap();
         assert_eq!(read("34200000.5").unwrap().rfc3339(), "2013-10-10T13:30:00.0005Z");
         for text in ["", "86400000", "-1", "9:30", "1e30"] {
             assert!(read(text).is_err(), "{text}");

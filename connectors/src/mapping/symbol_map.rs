@@ -145,6 +145,11 @@ impl SymbolMap {
         self.known.get(symbol).copied()
     }
 
+    /// Registers what was found; returns whether there was room for it.
+    pub(super) fn register_found(&self, unknown: &UnknownNames) -> bool {
+        self.catalog.register(unknown).is_ok()
+    }
+
     /// An instrument that the configuration names.
     fn register(&self, name: &str) -> Result<MappedInstrument, String> {
         let LookedUp { mapped, unknown } = self.look_up(name)?;

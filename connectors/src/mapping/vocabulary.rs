@@ -11,6 +11,8 @@ pub enum Kind {
     Correct,
     /// A cancel.
     Cancel,
+    /// What is left out.
+    Skip,
 }
 
 /// The aggressor. Bare digits are no words for it: 1 is a buyer in FIX and a seller at Bitstamp.
@@ -65,6 +67,15 @@ pub fn kind(word: &str) -> Result<Kind, &'static str> {
     ) {
         Some(kind) => Ok(kind),
         None => Err("is not a kind (trade, new; correct, correction; cancel, bust, break)"),
+    }
+}
+
+/// What a feed's own word for a kind stands for.
+pub fn meaning(word: &str) -> Result<Kind, &'static str> {
+    match word {
+        "" => Err("is no kind (trade, correct, cancel, skip)"),
+        "skip" => Ok(Kind::Skip),
+        _ => kind(word).map_err(|_| "is no kind (trade, correct, cancel, skip)"),
     }
 }
 

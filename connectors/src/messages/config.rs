@@ -10,8 +10,10 @@ use serde_json::{Map, Value};
 use crate::codecs::{self, LineFormat};
 use crate::delimited::{CsvConfig, Dialect, Header};
 use crate::entries::Type;
+use crate::mapping::json::PATHS_MAX;
 use crate::mapping::{
-    Column, ColumnsConfig, Field, JsonColumns, Mapping, MappingConfig, UnitsConfig, WhereConfig,
+    Column, ColumnsConfig, JsonColumns, Layout, Mapping, MappingConfig, Packing, UnitsConfig,
+    WhereConfig, ZeroSize,
 };
 
 /// The keys of a source's configuration that say what its messages mean.
@@ -43,6 +45,12 @@ pub struct MessageConfig {
     /// See [`MappingConfig::only`].
     #[serde(rename = "where")]
     pub only: Option<WhereConfig>,
+    /// See [`MappingConfig::kinds`].
+    pub kinds: BTreeMap<String, String>,
+    /// See [`MappingConfig::rows`].
+    pub rows: Vec<String>,
+    /// See [`MappingConfig::zero_size`].
+    pub zero_size: ZeroSize,
     /// Where the symbol stands if it is in no column: `key`, `channel` or `header:NAME`. Default: in a column.
     pub symbol_from: Option<String>,
     /// The type of entries that say none. Default: none, each must say its type.
@@ -68,7 +76,7 @@ pub enum MessageFormat {
 }
 
 /// The keys of [`MessageConfig`].
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 18] = [
     "format",
     "codec",
     "options",
@@ -81,6 +89,9 @@ const KEYS: [&str; 15] = [
     "units",
     "symbols",
     "where",
+    "kinds",
+    "rows",
+    "zero_size",
     "symbol_from",
     "type",
     "max_payload_bytes",
@@ -121,9 +132,9 @@ pub(super) enum Columns {
     /// In an object, which a number and a blank may precede.
     Json { columns: Arc<JsonColumns>, stamped: bool },
     /// Between delimiters; the places, and the least number of fields.
-    Csv { dialect: Dialect, layout: [Option<usize>; Field::COUNT], least: usize },
+    Csv { dialect: Dialect, layout: Layout, least: usize },
     /// In fields of these names.
-    Fields([Option<Arc<str>>; Field::COUNT]),
+    Fields { names: Vec<Arc<str>>, layout: Layout },
 }
 
 /// The source of a symbol that is not in the columns.
@@ -131,6 +142,15 @@ pub(super) enum Outside {
     Key,
     Channel,
     Header(String),
+}
+
+impl Mapped {
+    pub(super) fn packing(&self) -> Packing {
+        match &self.form {
+            Columns::Json { columns, .. } => columns.packing(),
+            Columns::Csv { .. } | Columns::Fields { .. } => Packing::ONE,
+        }
+    }
 }
 
 impl MessageConfig {
@@ -165,9 +185,17 @@ impl Messages {
         Ok(Messages { body, catalog, payload_max })
     }
 
+    /// How the positions of rows come from those of messages.
+    pub fn packing(&self) -> Packing {
+        match &self.body {
+            Body::Mapped(mapped) => mapped.packing(),
+            Body::Entries(_) => Packing::ONE,
+        }
+    }
+
     /// Whether the columns are fields of an entry, so that there is no payload.
     pub fn are_fields(&self) -> bool {
-        matches!(&self.body, Body::Mapped(mapped) if matches!(mapped.form, Columns::Fields(_)))
+        matches!(&self.body, Body::Mapped(mapped) if matches!(mapped.form, Columns::Fields { .. }))
     }
 }
 
@@ -201,6 +229,9 @@ fn entries(config: &MessageConfig) -> Result<Body, String> {
         (units.is_some(), "units"),
         (csv.is_some(), "csv"),
         (only.is_some(), "where"),
+        (!config.kinds.is_empty(), "kinds"),
+        (!config.rows.is_empty(), "rows"),
+        (config.zero_size != ZeroSize::default(), "zero_size"),
         (instrument.is_some(), "instrument"),
         (symbol_from.is_some(), "symbol_from"),
     ] {
@@ -239,6 +270,7 @@ fn of_columns(
             "`symbol_from` and `columns.symbol` both say where the symbol is; keep one".to_owned()
         );
     }
+    let has_rows = !config.rows.is_empty();
     let mapping = MappingConfig {
         instrument: config.instrument,
         id_scope: config.id_scope,
@@ -246,10 +278,16 @@ fn of_columns(
         id_period: config.id_period.unwrap_or_default(),
         symbols: config.symbols,
         only: config.only,
+        kinds: config.kinds,
+        rows: config.rows,
+        zero_size: config.zero_size,
         ..MappingConfig::new(columns, config.units.unwrap_or_default())
     };
     let mapping = Mapping::check(mapping, Arc::clone(catalog))?;
     let form = match config.format.unwrap_or(MessageFormat::Json) {
+        MessageFormat::Csv | MessageFormat::Fields if has_rows => {
+            return Err("`rows` says where rows lie in JSON, and `format` is another".to_owned());
+        }
         MessageFormat::Csv => {
             let dialect = CsvConfig { header: false, ..config.csv.unwrap_or_default() };
             let outside = outside.as_ref().map(Outside::column);
@@ -280,6 +318,8 @@ fn of_codec(
         (config.columns.is_some(), "columns"),
         (config.units.is_some(), "units"),
         (config.only.is_some(), "where"),
+        (!config.kinds.is_empty(), "kinds"),
+        (!config.rows.is_empty(), "rows"),
     ])?;
     let defaults = codec.defaults(config.options.unwrap_or_default())?;
     let mut columns = defaults.columns;
@@ -298,6 +338,9 @@ fn of_codec(
         units: defaults.units,
         symbols: config.symbols,
         only: defaults.only,
+        kinds: BTreeMap::new(),
+        rows: Vec::new(),
+        zero_size: config.zero_size,
         readings,
     };
     let mapping = Mapping::check(mapping, Arc::clone(catalog))?;
@@ -340,10 +383,11 @@ fn csv_columns(
     outside: Option<&Column>,
 ) -> Result<Columns, String> {
     let mut least = 0;
-    let mut layout = mapping.lay_out(|column| {
+    let layout = mapping.lay_out(|column| {
         let number = match column {
             Column::Number(number) => Some(*number),
             Column::Name(name) => name.parse().ok(),
+            Column::FirstOf(_) => None,
         };
         let at = match number.and_then(|number| number.checked_sub(1)) {
             Some(at) => at as usize,
@@ -357,23 +401,23 @@ fn csv_columns(
         least = least.max(at + 1);
         Ok(at)
     })?;
-    for place in layout.iter_mut().filter(|place| **place == Some(usize::MAX)) {
-        *place = None;
-    }
-    Ok(Columns::Csv { dialect, layout, least })
+    Ok(Columns::Csv { dialect, layout: layout.without(usize::MAX), least })
 }
 
 /// Columns by name.
 fn field_columns(mapping: &Mapping) -> Result<Columns, String> {
-    let mut names = [const { None }; Field::COUNT];
-    for (name, field) in names.iter_mut().zip(Field::ALL) {
-        *name = match mapping.column(field) {
-            None => None,
-            Some(Column::Name(text)) => Some(Arc::from(text.as_str())),
-            Some(Column::Number(number)) => {
-                return Err(format!("column {number}: fields have names, not numbers"));
-            }
+    let mut names: Vec<Arc<str>> = Vec::new();
+    let layout = mapping.lay_out(|column| {
+        let Column::Name(name) = column else {
+            return Err(format!("column {column}: fields have names, not numbers"));
         };
+        Ok(names.iter().position(|known| **known == **name).unwrap_or_else(|| {
+            names.push(Arc::from(name.as_str()));
+            names.len() - 1
+        }))
+    })?;
+    match names.len() {
+        0..=PATHS_MAX => Ok(Columns::Fields { names, layout }),
+        count => Err(format!("`columns` name {count} fields, more than {PATHS_MAX}")),
     }
-    Ok(Columns::Fields(names))
 }

@@ -8,8 +8,9 @@ use market::{Event, InputEvent, Rejection, RejectionReason};
 use super::config::{Body, Columns, Mapped, Messages, Outside};
 use crate::delimited::Fields;
 use crate::entries::{self, Texts};
-use crate::mapping::{DecodeError, Decoder, Field, JsonColumns};
-use crate::source::{Decoded, Row};
+use crate::mapping::json::PATHS_MAX;
+use crate::mapping::{DecodeError, Decoder, Field, JsonColumns, Packing};
+use crate::source::{Decoded, Incident, Row};
 
 /// A message as a server hands it over.
 #[derive(Clone, Copy)]
@@ -34,6 +35,7 @@ pub struct MessageDecoder {
     reader: Reader,
     /// The longest payload that is decoded, in bytes.
     payload_max: usize,
+    packing: Packing,
 }
 
 enum Reader {
@@ -89,45 +91,79 @@ impl MessageDecoder {
                 partition,
             )),
         };
-        MessageDecoder { reader, payload_max: messages.payload_max }
+        MessageDecoder { reader, payload_max: messages.payload_max, packing: messages.packing() }
     }
 
-    /// The row of a message; none if `where` leaves it out. `position` must be unique in the partition.
+    /// What was seen since this was last asked and somebody should know.
+    pub fn warnings(&mut self) -> Vec<Incident> {
+        let Reader::Mapped(mapper) = &mut self.reader else { return Vec::new() };
+        mapper.decoder.take_warnings().into_iter().map(Incident::warning).collect()
+    }
+
+    /// Hands each row of the message of this number to `take`; none if `where` leaves it out. The number must be unique in
+    /// the partition, and positions come from it as [`Messages::packing`] says.
     ///
-    /// Allocates only for refusals, symbols that were not seen before, and texts that hold escapes.
-    pub fn decode(&mut self, message: &Message<'_>, position: u64) -> Option<Row> {
+    /// Allocates only for refusals, symbols that were not seen before, texts that hold escapes, and rows of arrays.
+    pub fn decode_each(&mut self, message: &Message<'_>, number: u64, take: &mut dyn FnMut(Row)) {
         if let Some(payload) = message.payload
             && payload.len() > self.payload_max
         {
             let rejection = too_long(payload.len(), self.payload_max).of(&message.raw());
-            return Some(Row::new(position, Err(rejection)));
+            return take(Row::new(self.packing.row(number, 0), Err(rejection)));
         }
-        Some(match &mut self.reader {
-            Reader::Mapped(mapper) => match mapper.decode(message, position) {
-                Ok(None) => return None,
-                Ok(Some(record)) => Row::of(position, Ok(record)),
-                Err(error) => Row::new(position, Err(error.of(&message.raw()))),
-            },
-            Reader::Entries(decoder) => Row::of(position, entry(decoder, message, position)),
-        })
+        match &mut self.reader {
+            Reader::Mapped(mapper) => {
+                mapper.decode(message, number, &mut |position, decoded| match decoded {
+                    Ok(None) => {}
+                    Ok(Some(record)) => take(Row::of(position, Ok(record))),
+                    Err(error) => take(Row::new(position, Err(error.of(&message.raw())))),
+                })
+            }
+            Reader::Entries(decoder) => take(Row::of(number, entry(decoder, message, number))),
+        }
+    }
+
+    /// The row of a message that holds one; none if `where` leaves it out.
+    pub fn decode(&mut self, message: &Message<'_>, number: u64) -> Option<Row> {
+        let mut last = None;
+        self.decode_each(message, number, &mut |row| last = Some(row));
+        last
     }
 }
 
+/// Takes what a row comes to, and its position.
+type Take<'t> = &'t mut dyn FnMut(u64, Result<Option<Decoded<Event>>, DecodeError>);
+
 impl Mapper {
-    fn decode(
+    fn decode(&mut self, message: &Message<'_>, number: u64, take: Take<'_>) {
+        let first = self.mapped.packing().row(number, 0);
+        let symbol = self.mapped.outside.as_ref().map(|outside| outside.of(message)).transpose();
+        let symbol = match symbol {
+            Ok(symbol) => symbol.flatten(),
+            Err(error) => return take(first, Err(error)),
+        };
+        if let Columns::Json { columns, stamped } = &self.mapped.form {
+            return match payload(message) {
+                Ok(line) => {
+                    let json = if *stamped { JsonColumns::after_stamp(line) } else { line };
+                    columns.decode_each(json, &mut self.decoder, number, symbol, take)
+                }
+                Err(error) => take(first, Err(error)),
+            };
+        }
+        take(number, self.decode_one(message, number, symbol));
+    }
+
+    /// What a message says that holds one record.
+    fn decode_one(
         &mut self,
         message: &Message<'_>,
         position: u64,
+        symbol: Option<&str>,
     ) -> Result<Option<Decoded<Event>>, DecodeError> {
         let Mapper { mapped, decoder, fields } = self;
-        let symbol = mapped.outside.as_ref().map(|outside| outside.of(message)).transpose()?;
-        let symbol = symbol.flatten();
         match &mapped.form {
-            Columns::Json { columns, stamped } => {
-                let line = payload(message)?;
-                let object = if *stamped { JsonColumns::after_stamp(line) } else { line };
-                columns.decode_with(object, decoder, position, symbol)
-            }
+            Columns::Json { .. } => Ok(None),
             Columns::Csv { dialect, layout, least } => {
                 let record = payload(message)?.trim_end_matches(['\n', '\r']);
                 fields.split(record, dialect);
@@ -137,15 +173,15 @@ impl Mapper {
                 }
                 let text = |field: Field| match (field, symbol) {
                     (Field::Symbol, Some(symbol)) => Some(symbol),
-                    _ => fields.get(record, layout[field as usize]?),
+                    _ => layout.text(field, |at| fields.get(record, at)),
                 };
                 decoder.decode(text, position)
             }
-            Columns::Fields(names) => {
+            Columns::Fields { names, layout } => {
                 let texts = named(names, message)?;
                 let text = |field: Field| match (field, symbol) {
                     (Field::Symbol, Some(symbol)) => Some(symbol),
-                    _ => texts[field as usize],
+                    _ => layout.text(field, |at| texts[at]),
                 };
                 decoder.decode(text, position)
             }
@@ -188,15 +224,15 @@ fn payload<'a>(message: &Message<'a>) -> Result<&'a str, DecodeError> {
     }
 }
 
-/// The texts of an entry's fields, by the fields of the mapping. Of a name that comes twice, the last counts.
+/// The texts of an entry's fields, by the names that the mapping has. Of a name that comes twice, the last counts.
 fn named<'a>(
-    names: &[Option<Arc<str>>; Field::COUNT],
+    names: &[Arc<str>],
     message: &Message<'a>,
-) -> Result<[Option<&'a str>; Field::COUNT], DecodeError> {
-    let mut texts = [None; Field::COUNT];
+) -> Result<[Option<&'a str>; PATHS_MAX], DecodeError> {
+    let mut texts = [None; PATHS_MAX];
     for (name, value) in message.fields {
         for (slot, wanted) in texts.iter_mut().zip(names) {
-            if wanted.as_deref().is_some_and(|wanted| wanted.as_bytes() == *name) {
+            if wanted.as_bytes() == *name {
                 *slot = Some(text(value, "field")?);
             }
         }

@@ -36,7 +36,7 @@
 //! assert_eq!((row.position, trade.price.text(trade.spec.price_scale).as_str()), (18, "13887.5"));
 //! ```
 //!
-//! One message is one record: a payload of several is refused.
+//! One message is one record; with `rows` it may hold several, and positions are counted in parts of a message then.
 
 mod config;
 mod decode;

@@ -63,6 +63,53 @@ fn the_symbol_may_be_in_a_column_the_key_the_channel_or_a_header() {
 }
 
 #[test]
+fn a_message_may_hold_several_rows() {
+    // OKX: what all rows share stands outside.
+    let config = json!({
+        "instrument": "okx:{symbol}", "rows": ["data"],
+        "columns": {"time": "ts", "price": "px", "size": "sz", "id": "tradeId", "symbol": "$.arg.instId"},
+        "units": {"time": "ms"}, "where": {"column": "$.arg.channel", "equals": "trades"},
+    });
+    let mut decoder = checked(config).unwrap();
+    let mut rows = |payload: &str, number| {
+        let mut rows = Vec::new();
+        decoder.decode_each(&Message::of(payload.as_bytes()), number, &mut |row| rows.push(row));
+        rows
+    };
+    let two = r#"{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[
+        {"tradeId":"1","px":"42219.9","sz":"0.12","ts":"1630048897897"},
+        {"tradeId":"2","px":"42220.0","sz":"0.5","ts":"1630048897898"}]}"#;
+    let found: Vec<_> = rows(two, 7).into_iter().map(|row| trade(Some(row))).collect();
+    let ids: Vec<_> =
+        found.iter().map(|(position, trade)| (*position, trade.id.to_string())).collect();
+    assert_eq!(ids, [(7 * 4_096, "1".to_owned()), (7 * 4_096 + 1, "2".to_owned())]);
+    assert_eq!(found[0].1.instrument, market::InstrumentId::of("okx:BTC-USDT"));
+    // One row that is wrong refuses itself alone.
+    let wrong = two.replace("42220.0", "-");
+    let found = rows(&wrong, 8);
+    assert_eq!(trade(Some(found[0].clone())).0, 8 * 4_096);
+    let rejection = refused(Some(found[1].clone()));
+    assert_eq!(found[1].position, 8 * 4_096 + 1);
+    assert!(rejection.detail.starts_with("row 2 of it: column \"px\": \"-\""), "{rejection:?}");
+    // What `where` leaves out needs no rows, what it keeps does; no row is none.
+    assert_eq!(rows(r#"{"event":"subscribe"}"#, 9), []);
+    assert_eq!(rows(r#"{"arg":{"channel":"trades","instId":"X"},"data":[]}"#, 9), []);
+    let rejection = refused(rows(r#"{"arg":{"channel":"trades"}}"#, 9).pop());
+    assert!(rejection.detail.starts_with("nothing is at `data` (`rows`)"), "{rejection:?}");
+    for (key, value, want) in [
+        ("format", json!("csv"), "`rows` says where rows lie in JSON, and `format` is another"),
+        ("codec", json!("binance-stream"), "codec = \"binance-stream\" says what `rows` would say"),
+    ] {
+        let mut config = json!({"instrument": "x:A", "rows": ["data"], "columns": json_columns()});
+        if key == "codec" {
+            config.as_object_mut().unwrap().remove("columns");
+        }
+        config[key] = value;
+        assert!(checked(config).err().unwrap().starts_with(want));
+    }
+}
+
+#[test]
 fn csv_and_fields_say_the_same_as_json() {
     let units = json!({"time": "ms"});
     let json = json!({"instrument": "x:A", "columns": json_columns(), "units": units});

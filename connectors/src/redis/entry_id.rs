@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::mapping::Packing;
+
 /// The id of an entry of a stream: milliseconds, and a number within them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId {
@@ -27,7 +29,7 @@ impl EntryId {
     /// ```
     /// use connectors::redis::EntryId;
     /// let id = EntryId::parse(b"1795222806962-3").unwrap();
-    /// assert_eq!(id.position().map(EntryId::at), Some(id));
+    /// assert_eq!((id.ms, id.sequence), (1_795_222_806_962, 3));
     /// assert_eq!(EntryId::parse(b"5"), None);
     /// ```
     pub fn parse(text: &[u8]) -> Option<EntryId> {
@@ -44,21 +46,35 @@ impl EntryId {
         }
     }
 
-    /// The entry at a position.
-    pub fn at(position: u64) -> EntryId {
-        EntryId { ms: position >> SEQUENCE_BITS, sequence: position & (SEQUENCE_END - 1) }
+    /// The number that positions have for it; none beyond 42 bits of milliseconds and what `packing` leaves of 22 bits of
+    /// sequence.
+    ///
+    /// ```
+    /// use connectors::mapping::Packing;
+    /// use connectors::redis::EntryId;
+    /// let id = EntryId { ms: 5, sequence: 1_000 };
+    /// let number = id.number(Packing::SEVERAL).unwrap();
+    /// assert_eq!(EntryId::numbered(number, Packing::SEVERAL), id);
+    /// assert_eq!(Packing::SEVERAL.row(number, 0), 5 << 22 | 1_000 << 12);
+    /// assert_eq!(EntryId { ms: 5, sequence: 1_024 }.number(Packing::SEVERAL), None);
+    /// ```
+    pub fn number(self, packing: Packing) -> Option<u64> {
+        let bits = SEQUENCE_BITS - packing.bits();
+        let fits = self.ms < MS_END && self.sequence < 1 << bits;
+        fits.then_some(self.ms << bits | self.sequence)
     }
 
-    /// Its position, which is ascending as ids are; none beyond 42 bits of milliseconds or 22 of sequence.
-    pub fn position(self) -> Option<u64> {
-        let fits = self.ms < MS_END && self.sequence < SEQUENCE_END;
-        fits.then_some(self.ms << SEQUENCE_BITS | self.sequence)
+    /// The entry of a number.
+    pub fn numbered(number: u64, packing: Packing) -> EntryId {
+        let bits = SEQUENCE_BITS - packing.bits();
+        EntryId { ms: number >> bits, sequence: number & ((1 << bits) - 1) }
     }
 
-    /// The position of the first entry that may come after it, as near as positions go.
-    pub fn next_position(self) -> u64 {
-        let sequence = self.sequence.min(SEQUENCE_END - 1);
-        (self.ms.min(MS_END - 1) << SEQUENCE_BITS | sequence).saturating_add(1)
+    /// The number of the first entry that may come after it, as near as numbers go.
+    pub fn next_number(self, packing: Packing) -> u64 {
+        let bits = SEQUENCE_BITS - packing.bits();
+        let sequence = self.sequence.min((1 << bits) - 1);
+        (self.ms.min(MS_END - 1) << bits | sequence).saturating_add(1)
     }
 }
 
@@ -86,12 +102,12 @@ mod tests {
     fn positions_ascend_as_ids_do_and_come_back() {
         let ids = [(0, 1), (0, SEQUENCE_END - 1), (1, 0), (1_795_222_806_962, 7), (MS_END - 1, 9)];
         let ids = ids.map(|(ms, sequence)| EntryId { ms, sequence });
-        let positions = ids.map(|id| id.position().unwrap());
+        let positions = ids.map(|id| id.number(Packing::ONE).unwrap());
         assert!(positions.is_sorted() && positions[0] > 0);
-        assert_eq!(positions.map(EntryId::at), ids);
-        assert_eq!(ids[1].next_position(), ids[2].position().unwrap());
+        assert_eq!(positions.map(|number| EntryId::numbered(number, Packing::ONE)), ids);
+        assert_eq!(ids[1].next_number(Packing::ONE), positions[2]);
         for (ms, sequence) in [(MS_END, 0), (1, SEQUENCE_END), (u64::MAX, u64::MAX)] {
-            assert_eq!(EntryId { ms, sequence }.position(), None);
+            assert_eq!(EntryId { ms, sequence }.number(Packing::ONE), None);
         }
     }
 

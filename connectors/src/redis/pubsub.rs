@@ -15,6 +15,7 @@ use super::server::{
 };
 use super::stream_connection::StreamConnection;
 use super::streams::each_once;
+use crate::mapping::Packing;
 use crate::messages::{Message, MessageConfig, MessageDecoder, Messages};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
@@ -150,7 +151,8 @@ impl Source for PubSubSource {
             server: Arc::clone(&self.server),
             decoder: MessageDecoder::new(&self.messages, &format!("{}/{name}", self.name)),
             name,
-            position: place.after(),
+            packing: self.messages.packing(),
+            position: self.messages.packing().message(place.after()),
             events,
             is_up,
             incidents: Vec::new(),
@@ -164,6 +166,8 @@ struct ChannelReader {
     server: Arc<Server>,
     name: String,
     decoder: MessageDecoder,
+    /// How positions of rows come from those of messages.
+    packing: Packing,
     position: u64,
     events: Receiver<ListenerEvent>,
     is_up: Arc<AtomicBool>,
@@ -180,13 +184,14 @@ enum ListenerEvent {
 impl PartitionReader for ChannelReader {
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
         let mut wait = READ_TIMEOUT;
-        for _ in 0..BATCH_ROWS {
+        let begun = rows.len();
+        while rows.len() - begun < BATCH_ROWS {
             match self.events.recv_timeout(wait) {
                 Ok(ListenerEvent::Message(message)) => {
                     self.position += 1;
                     let channel = message.get_channel_name();
                     let message = Message { channel, ..Message::of(message.get_payload_bytes()) };
-                    rows.extend(self.decoder.decode(&message, self.position));
+                    self.decoder.decode_each(&message, self.position, &mut |row| rows.push(row));
                 }
                 // Rows that follow it belong to the next batch.
                 Ok(ListenerEvent::Incident(incident)) => {
@@ -208,11 +213,12 @@ impl PartitionReader for ChannelReader {
     }
 
     fn incidents(&mut self) -> Vec<Incident> {
+        self.incidents.extend(self.decoder.warnings());
         std::mem::take(&mut self.incidents)
     }
 
     fn position(&self) -> Option<u64> {
-        Some(self.position)
+        Some(self.packing.last(self.position))
     }
 
     fn link(&self) -> Option<Link> {
@@ -342,6 +348,7 @@ mod tests {
             server: Arc::new(Server::check(server, ".".as_ref()).unwrap()),
             decoder: MessageDecoder::new(&Arc::new(messages), "s/c"),
             name: "c".into(),
+            packing: Packing::ONE,
             position: 0,
             events,
             is_up: Arc::new(AtomicBool::new(true)),

@@ -10,6 +10,7 @@ use super::loss_detector::{Loss, LossDetector, StreamInfo};
 use super::reply::{self, Entry};
 use super::server::{RedisFailure, Server, is_interrupted, server_error};
 use super::stream_connection::StreamConnection;
+use crate::mapping::Packing;
 use crate::messages::{Message, MessageDecoder, Original};
 use crate::source::{Incident, Link, PartitionReader, Progress, Row, SourceError};
 
@@ -24,12 +25,16 @@ pub(super) struct StreamReader {
     pub(super) payload: Option<Arc<str>>,
     pub(super) batch: usize,
     pub(super) decoder: MessageDecoder,
+    /// How positions of rows come from those of messages.
+    pub(super) packing: Packing,
+    /// Rows up to this position were read before.
+    pub(super) after: u64,
     pub(super) link: StreamConnection,
     pub(super) losses: LossDetector,
     pub(super) lives: Lives,
-    /// The position of the last entry that was read, if positions are no ids any more, since ids begin anew.
+    /// The number of the last entry that was read, if numbers are no ids any more, since ids begin anew.
     pub(super) counted: Option<u64>,
-    /// The position of the last entry that was read.
+    /// The number of the last entry that was read.
     pub(super) last: u64,
     /// Whether the server was asked for what follows the last entry that was read.
     pub(super) is_asked: bool,
@@ -59,7 +64,9 @@ impl PartitionReader for StreamReader {
     }
 
     fn incidents(&mut self) -> Vec<Incident> {
-        self.link.incidents()
+        let mut incidents = self.link.incidents();
+        incidents.extend(self.decoder.warnings());
+        incidents
     }
 
     fn is_from_beginning(&self) -> bool {
@@ -67,7 +74,7 @@ impl PartitionReader for StreamReader {
     }
 
     fn position(&self) -> Option<u64> {
-        self.losses.after().position()
+        self.losses.after().number(self.packing).map(|number| self.packing.last(number))
     }
 
     fn link(&self) -> Option<Link> {
@@ -98,15 +105,18 @@ impl StreamReader {
             }
         }
         self.at_end = entries.is_empty();
-        let fits = |entry: &&Entry<'_>| self.counted.is_some() || entry.id.position().is_some();
+        let packing = self.packing;
+        let fits =
+            |entry: &&Entry<'_>| self.counted.is_some() || entry.id.number(packing).is_some();
         let good = entries.iter().take_while(fits).count();
         let beyond = entries.get(good).map(|entry| entry.id);
         entries.truncate(good);
         let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
         if let Some(loss) = self.losses.take(&ids, &info) {
-            report_loss(&mut self.link, loss, self.losses.after(), self.counted.is_none());
+            let packing = self.counted.is_none().then_some(packing);
+            report_loss(&mut self.link, loss, self.losses.after(), packing);
         }
-        let positions = self.positions(&entries);
+        let numbers = self.numbers(&entries);
         let mut asked = Ok(());
         if beyond.is_none()
             && let Some(connection) = self.link.connection()
@@ -115,12 +125,19 @@ impl StreamReader {
             self.is_asked = asked.is_ok();
         }
         let payload = self.payload.as_deref();
-        decode(&mut self.decoder, &self.stream, payload, entries.iter().zip(positions), rows);
+        let (after, begun) = (self.after, rows.len());
+        decode(&mut self.decoder, &self.stream, payload, entries.iter().zip(numbers), rows);
+        // The first rows of the entry that it was opened within.
+        if self.counted.is_none() && packing != Packing::ONE {
+            let read = rows[begun..].iter().take_while(|row| row.position <= after).count();
+            rows.drain(begun..begun + read);
+        }
         match beyond {
             None => asked,
             Some(id) => Err(RedisFailure::Permanent(format!(
                 "entry {id} has an id beyond what positions hold: milliseconds below {MS_END} and a sequence \
-                 below {SEQUENCE_END}"
+                 below {}",
+                SEQUENCE_END >> packing.bits()
             ))),
         }
     }
@@ -146,22 +163,23 @@ impl StreamReader {
                 )
             }
         };
-        self.link.gap(None, format!("{detail}; positions count on from {}", self.last));
+        let last = self.packing.last(self.last);
+        self.link.gap(None, format!("{detail}; positions count on from {last}"));
     }
 
-    /// The positions of entries that were read, and what is remembered of them.
-    fn positions(&mut self, entries: &[Entry<'_>]) -> Vec<u64> {
-        let mut positions = Vec::with_capacity(entries.len());
+    /// The numbers of entries that were read, and what is remembered of them.
+    fn numbers(&mut self, entries: &[Entry<'_>]) -> Vec<u64> {
+        let mut numbers = Vec::with_capacity(entries.len());
         for entry in entries {
             self.lives.read(entry.id, || entry.print());
             self.last = match self.counted {
                 Some(last) => last + 1,
-                None => position(entry.id),
+                None => number(entry.id, self.packing),
             };
             self.counted = self.counted.map(|_| self.last);
-            positions.push(self.last);
+            numbers.push(self.last);
         }
-        positions
+        numbers
     }
 }
 
@@ -216,7 +234,7 @@ fn decode<'a>(
     rows: &mut Vec<Row>,
 ) {
     let mut fields = Vec::new();
-    for (entry, position) in entries {
+    for (entry, number) in entries {
         fields.clear();
         fields.extend(entry.fields());
         let of = |name: &str| {
@@ -230,22 +248,24 @@ fn decode<'a>(
             headers: &of,
             fields: &fields,
         };
-        let mut row = decoder.decode(&message, position);
-        if let Some(Row { event: Err(rejection), .. }) = &mut row {
-            let pairs = fields.iter().map(|(name, value)| (*name, Some(*value)));
-            let original = Original::new().text("id", entry.id).pairs("fields", pairs);
-            rejection.original = Some(original.finish());
-        }
-        rows.extend(row);
+        decoder.decode_each(&message, number, &mut |mut row| {
+            if let Err(rejection) = &mut row.event {
+                let pairs = fields.iter().map(|(name, value)| (*name, Some(*value)));
+                let original = Original::new().text("id", entry.id).pairs("fields", pairs);
+                rejection.original = Some(original.finish());
+            }
+            rows.push(row);
+        });
     }
 }
 
-/// Reports a loss that was found when everything up to `after` was read.
-fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId, ids_are_positions: bool) {
+/// Reports a loss that was found when everything up to `after` was read; `packing` is there if ids are positions.
+fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId, packing: Option<Packing>) {
     match loss {
         Loss::Entries { count, between } => {
-            let lost = between.filter(|_| ids_are_positions);
-            let lost = lost.map(|(from, until)| (from.next_position(), position(until) - 1));
+            let lost = between.zip(packing).map(|((from, until), packing)| {
+                lost_between(from, number(until, packing), packing)
+            });
             let place = match between {
                 Some((from, until)) => format!("after {from} and before {until}"),
                 None => format!("before {after}, which had been read"),
@@ -266,7 +286,12 @@ fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId, ids_are_
     }
 }
 
-/// The position of an entry, as near as positions go; at least 1.
-pub(super) fn position(id: EntryId) -> u64 {
-    id.position().unwrap_or(u64::MAX).max(1)
+/// The number of an entry, as near as numbers go; at least 1.
+pub(super) fn number(id: EntryId, packing: Packing) -> u64 {
+    id.number(packing).unwrap_or(u64::MAX >> packing.bits()).max(1)
+}
+
+/// The first and the last position between an entry and another of this number.
+pub(super) fn lost_between(from: EntryId, until: u64, packing: Packing) -> (u64, u64) {
+    (packing.row(from.next_number(packing), 0), packing.row(until, 0) - 1)
 }

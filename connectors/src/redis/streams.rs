@@ -14,7 +14,7 @@ use super::lives::Lives;
 use super::loss_detector::{LossDetector, StreamInfo};
 use super::server::{Server, ServerConfig, client_name, server_error};
 use super::stream_connection::StreamConnection;
-use super::stream_reader::{StreamReader, ask_info, position};
+use super::stream_reader::{StreamReader, ask_info, lost_between, number};
 use crate::messages::{MessageConfig, MessageDecoder, Messages};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
@@ -149,6 +149,7 @@ impl Source for StreamsSource {
         let client = client_name(&self.name, partition);
         let mut link = StreamConnection::open(Arc::clone(&self.server), client).map_err(failed)?;
         let info = ask_info(&mut link, stream).map_err(failed)?;
+        let packing = self.messages.packing();
         let losses = self.begin(stream, place, &info, &mut link)?;
         let mut lives = Lives::default();
         lives.look(EntryId::ZERO, &info);
@@ -160,6 +161,8 @@ impl Source for StreamsSource {
             payload: self.payload.clone(),
             batch: self.batch,
             decoder: MessageDecoder::new(&self.messages, &format!("{}/{stream}", self.name)),
+            packing,
+            after: place.after(),
             link,
             losses,
             lives,
@@ -183,12 +186,13 @@ impl StreamsSource {
         info: &StreamInfo,
         link: &mut StreamConnection,
     ) -> Result<LossDetector, SourceError> {
+        let packing = self.messages.packing();
         let after = match place {
             Place::Earliest | Place::After(0) => {
                 return Ok(LossDetector::begin(EntryId::ZERO, None));
             }
             Place::Latest => return Ok(LossDetector::begin(info.newest, Some(info.added))),
-            Place::After(position) => EntryId::at(position),
+            Place::After(position) => EntryId::numbered(packing.whole(position), packing),
             Place::Time(time) => {
                 let ms = time.0.max(0).unsigned_abs().div_ceil(1_000_000);
                 EntryId::before(ms)
@@ -207,10 +211,10 @@ impl StreamsSource {
                     oldest,
                 });
             }
-            let last =
-                info.ends.map_or(info.newest.next_position(), |(oldest, _)| position(oldest));
+            let next = info.newest.next_number(packing);
+            let until = info.ends.map_or(next, |(oldest, _)| number(oldest, packing));
             link.gap(
-                Some((after.next_position(), last - 1)),
+                Some(lost_between(after, until, packing)),
                 format!(
                     "entries after {after} may have been taken out; the stream begins with {oldest}"
                 ),

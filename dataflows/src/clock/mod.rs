@@ -86,8 +86,10 @@ impl Ahead {
             return Ok(());
         }
         let bound = match self {
-            Ahead::OfSystem(limit) => format!("{limit} ahead of the system's time"),
-            Ahead::NotAfter(_) => "`not_after`".to_owned(),
+            Ahead::OfSystem(limit) => {
+                format!("{limit} ahead of the system's time (`job.max_clock_ahead`)")
+            }
+            Ahead::NotAfter(_) => "`job.not_after` (--not-after)".to_owned(),
         };
         let detail = format!("event time {time} is past {latest}, {bound}");
         Err(Rejection::new(RejectionReason::TimeAhead, detail, b""))

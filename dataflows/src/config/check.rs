@@ -33,6 +33,7 @@ impl RawConfig {
         files.extend(files::holidays(&self.calendar, folder));
         let made = calendars::Made::check(&mut self.calendar, folder)?;
         sources::fill_coverage(&mut self.source);
+        sources::fill_values(&mut self.source)?;
         let toml = self.written()?;
         let registries = SharedRegistries::new(registries);
         let RawConfig { job, commit, limits, http, instrument, source, sink, rule, .. } = self;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use connectors::entries::EntriesSource;
 use connectors::files::FileSource;
+use connectors::mapping::{UnitsConfig, ZeroSize};
 use connectors::paths::names_of_files;
 use connectors::{BuildContext, Source, SourceError, TypedSource};
 use market::{Catalog, Numbered, PartitionId, SharedRegistries, SourceId, Span};
@@ -79,6 +80,29 @@ pub(super) fn fill_coverage(sources: &mut [RawSource]) {
         };
         source.coverage.get_or_insert_with(|| coverage.name().to_owned());
     }
+}
+
+/// Writes out how values are read where a source says none of it, so that a shown configuration has it. A codec says
+/// itself what `units` would say.
+pub(super) fn fill_values(sources: &mut [RawSource]) -> Result<(), ConfigError> {
+    let shown = |error: toml::ser::Error| ConfigError::at("source")(error.to_string());
+    let zero_size = toml::Value::try_from(ZeroSize::default()).map_err(shown)?;
+    let units = toml::Table::try_from(UnitsConfig::default()).map_err(shown)?;
+    for RawSource { rest, .. } in sources {
+        let has_columns = rest.contains_key("columns");
+        if has_columns || rest.contains_key("codec") {
+            rest.entry("zero_size".to_owned()).or_insert_with(|| zero_size.clone());
+        }
+        let none = || toml::Value::Table(toml::Table::new());
+        if has_columns
+            && let toml::Value::Table(own) = rest.entry("units".to_owned()).or_insert_with(none)
+        {
+            for (key, value) in &units {
+                own.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Puts files in the place of the patterns and folders that name them, so that what is shown and recorded names each

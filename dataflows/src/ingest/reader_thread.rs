@@ -105,6 +105,9 @@ impl ReaderThread {
             self.progress.note(slot, self.reader.as_ref().and_then(|reader| reader.extent()));
             let (partition, incidents) = (self.partition as usize, &read.incidents);
             self.connections.note(self.source, partition, read.link, incidents);
+            for warning in incidents.iter().filter(|own| own.kind == IncidentKind::Warning) {
+                tracing::warn!("{}", warning.detail);
+            }
             let (is_drained, ended) = (read.is_drained(), read.ended == Ok(true));
             let sent_on = out.report(read.incidents)
                 && match &mut self.player {

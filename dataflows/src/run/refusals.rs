@@ -119,25 +119,29 @@ fn cure(reason: &str) -> &'static str {
     match reason {
         TOO_LATE => {
             "Files are read in the order of their times by commit.file_order = \"time\" (--order time); how late a trade \
-             may come say `disorder` and `job.reject_after`"
+             may come say `disorder` (--disorder) and `job.reject_after` (--reject-after), and `historic` (--historic) that \
+             nothing is late"
         }
         CONFLICT => {
-            "`id_scope` says where ids name the same trade, `id` which column holds them, and `id_period` (--id-period) when \
-             they begin anew"
+            "`id_scope` says where ids name the same trade, `id` which columns hold them, and `id_period` when they begin \
+             anew (--id-scope, --id, --id-period)"
         }
-        "malformed" => "`format` and `delimiter` say how lines hold columns",
+        "malformed" => {
+            "`format`, `csv.delimiter` and `rows` say how lines hold columns (--format, --delimiter, --rows)"
+        }
         "missing_field" | "bad_field" => {
-            "`columns` say where fields are (--time, --price, --size, --id, …)"
+            "`columns` say where fields are (--time, --price, --size, --id, …), and `kinds` (--kinds) what words mean"
         }
-        "bad_time" => "`units.time` (--time-unit) says what times are written in",
+        "bad_time" => "`units` say how times are written (--time-unit, --time-format, --time-zone)",
         "bad_price" | "bad_size" | "notional_too_large" => {
-            "`[[instrument]]` says how many decimals prices and sizes have"
+            "`[[instrument]]` says how many decimals prices and sizes have (--price-scale, --size-scale), and `units` how \
+             numbers are written (--decimal-mark, --grouping, --accounting)"
         }
         "price_not_positive" => "`negative_prices` (--negative-prices) allows such prices",
         "unknown_symbol" => "`instrument` says which instrument a symbol is",
         "bad_instrument" => "`limits.instruments` says how many there may be",
         "time_ahead" => {
-            "`job.not_after` (files) and `job.max_clock_ahead` (live) say how far ahead a time may be"
+            "`job.not_after` (files, --not-after) and `job.max_clock_ahead` (live) say how far ahead a time may be"
         }
         "truncated" => "Get the file anew, or read the stream from its position",
         _ => "The view `dead_letters` has each with its reason",

@@ -203,7 +203,7 @@ impl Trades {
         self.slot(id).and_then(|slot| slot.original.as_ref())
     }
 
-    /// Takes a correction of `trade`: higher sequence counts, then lower origin.
+    /// Takes a correction of `trade`: the strongest counts, see [`market::Trade::outranks`].
     pub(super) fn correct(&mut self, trade: TradeNo, version: Version) {
         let Some(entry) = self.amended_trades.get_mut(&trade) else {
             return;
@@ -367,7 +367,5 @@ impl Trades {
 
 /// Of two corrections the one that counts.
 fn stronger(a: Version, b: Version) -> Version {
-    use std::cmp::Reverse;
-    let rank = |v: &Version| (v.trade.sequence, Reverse(v.origin));
-    if rank(&b) > rank(&a) { b } else { a }
+    if b.trade.outranks(b.origin, (&a.trade, a.origin)) { b } else { a }
 }

@@ -1,7 +1,9 @@
 //! Which trades survive, and what bars they make: every rule that needs no history.
 
 use super::vocabulary::*;
-use market::{Bar, Calendar, Calendars, CandleKey, Price, Quantity, Side, Trade, Updates};
+use market::{
+    Bar, Calendar, Calendars, CandleKey, Event, Price, Quantity, Record, Side, Trade, Updates,
+};
 use oracle::set::{survivors, value_bars};
 
 /// Events reported in this order by one source.
@@ -43,6 +45,33 @@ fn corrections_of_one_sequence_are_decided_by_origin() {
         panic!("one trade")
     };
     assert_eq!(survivor.price, Price(105));
+}
+
+#[test]
+fn corrections_without_sequences_are_decided_by_their_places() {
+    let a = trade(1, "10:00:00", 100);
+    let placed = |price| {
+        let with = Trade { sequence: 1, is_positional: true, ..trade(1, "10:00:00", price) };
+        Event::Correct { of: a.name(), with }
+    };
+    let price = |records: &[Record]| survivors(records)[0].price.0;
+    // Of one partition the last counts, whatever order they arrive in.
+    let (first, last) = (record(3, placed(105)), record(4, placed(106)));
+    for records in [[record(0, new(a)), first, last], [last, first, record(9, new(a))]] {
+        assert_eq!(price(&records), 106);
+    }
+    // The better provider counts more, and a sequence more than any place.
+    let mut better = record_by(0, 1, placed(107));
+    better.origin.rank = 0;
+    let by_rank_1 = |mut record: Record| {
+        record.origin.rank = 1;
+        record
+    };
+    let others = [by_rank_1(first), by_rank_1(last)];
+    assert_eq!(price(&[record(0, new(a)), others[0], others[1], better]), 107);
+    let mut numbered = record_by(7, 8, correct(1, 0, trade(1, "10:00:00", 108)));
+    numbered.origin.rank = 2;
+    assert_eq!(price(&[record(0, new(a)), better, numbered, others[1]]), 108);
 }
 
 #[test]

@@ -1,25 +1,26 @@
 //! Flags that make any file of trades replayable without a configuration.
 
+mod values;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use connectors::codecs::CODECS;
+use connectors::files::{FileConfig, scan_scales};
+use market::InstrumentSpec;
 use toml::Value;
+use values::Values;
 
-use dataflows::config::{RawAmount, RawConfig, RawInstrument, RawSource, toml_or_text};
+use dataflows::config::{RawAmount, RawConfig, RawInstrument, RawLimits, RawSource, toml_or_text};
 
 /// How to read the files. Columns are names of the header, numbers from 1, or dotted JSON paths.
 #[derive(Args)]
 #[command(next_help_heading = "How to read files")]
 pub(super) struct Mapping {
     /// What wrote the files, for feeds that need no columns.
-    #[arg(long, value_parser = codecs(), conflicts_with_all = [
-        "format", "delimiter", "no_header", "time", "time_unit", "price", "price_decimals", "size",
-        "size_decimals", "signed_size", "symbol", "id", "sequence", "side", "maker", "kind", "of",
-        "updates", "only",
-    ])]
+    #[arg(long, value_parser = codecs(), conflicts_with_all = OF_COLUMNS, conflicts_with_all = values::FLAGS)]
     codec: Option<String>,
     /// An option of the codec, such as `conditions=us-sip`; a KEY alone means true. May be given several
     /// times.
@@ -48,27 +49,22 @@ pub(super) struct Mapping {
     /// The first CSV line is not a header; columns are numbers.
     #[arg(long)]
     no_header: bool,
-    /// Column of the time [default: time].
+    /// Path in a JSON line to the rows in it, if it may hold several: data, events.trades, 2 (the second element of an
+    /// array), or $ for the line itself. May be given several times: the first that leads somewhere counts. Columns of
+    /// the line itself begin with `$.` then.
+    #[arg(long, value_name = "PATH")]
+    rows: Vec<String>,
+    /// Column of the time, or of date and time joined by a comma [default: time].
     #[arg(long)]
     time: Option<String>,
-    /// Unit of the time: rfc3339, s, ms, us or ns.
-    #[arg(long, default_value = "rfc3339")]
-    time_unit: String,
     /// Column of the price [default: price].
     #[arg(long)]
     price: Option<String>,
-    /// Implied decimals of integer prices.
-    #[arg(long, default_value_t = 0)]
-    price_decimals: u8,
     /// Column of the size [default: size].
     #[arg(long)]
     size: Option<String>,
-    /// Implied decimals of integer sizes.
-    #[arg(long, default_value_t = 0)]
-    size_decimals: u8,
-    /// A negative size means that the seller was the aggressor.
-    #[arg(long)]
-    signed_size: bool,
+    #[command(flatten)]
+    values: Values,
     /// Column of the symbol, for a template.
     #[arg(long)]
     symbol: Option<String>,
@@ -88,22 +84,61 @@ pub(super) struct Mapping {
     /// Column of the kind: trade, correction or cancel.
     #[arg(long)]
     kind: Option<String>,
+    /// Words of one's own for kinds, joined by commas: 0=trade,8=skip. A kind is trade, correct, cancel or skip.
+    #[arg(long, value_name = "WORD=KIND", value_delimiter = ',', requires = "kind")]
+    kinds: Vec<String>,
     /// Column of the id that a correction or cancel names.
     #[arg(long)]
     of: Option<String>,
+    /// Column of the symbol of the trade that a correction or cancel names.
+    #[arg(long)]
+    of_symbol: Option<String>,
     /// Column of what the trade may update: all, none, or volume+high_low+open_close.
     #[arg(long)]
     updates: Option<String>,
-    /// Only records in which COLUMN is TEXT.
-    #[arg(long, value_name = "COLUMN=TEXT")]
+    /// Only records in which COLUMN is TEXT; without a TEXT, in which it is not empty.
+    #[arg(long, value_name = "COLUMN[=TEXT]")]
     only: Option<String>,
+    /// What a print of size 0 is: ignore (no bar shows it), count (its price counts) or refuse [default: ignore].
+    #[arg(long, value_name = "RULE")]
+    zero_size: Option<String>,
     /// How far behind the newest event an event may come without being late.
     #[arg(long)]
     disorder: Option<String>,
+    /// A back-fill: its rows are never late, and bars are final at the end.
+    #[arg(long)]
+    historic: bool,
     /// Prices at or below zero are legal.
     #[arg(long)]
     negative_prices: bool,
+    /// Decimals that prices are kept with [default: as many as the files need, 9 of a pipe].
+    #[arg(long, value_name = "DECIMALS")]
+    price_scale: Option<u8>,
+    /// Decimals that sizes are kept with [default: as many as the files need, 8 of a pipe].
+    #[arg(long, value_name = "DECIMALS")]
+    size_scale: Option<u8>,
 }
+
+/// The flags of columns and forms, none of which goes with a codec.
+const OF_COLUMNS: [&str; 17] = [
+    "format",
+    "delimiter",
+    "no_header",
+    "rows",
+    "time",
+    "price",
+    "size",
+    "symbol",
+    "id",
+    "sequence",
+    "side",
+    "maker",
+    "kind",
+    "of",
+    "of_symbol",
+    "updates",
+    "only",
+];
 
 impl Mapping {
     /// A configuration that reads `paths` so, from where the process runs.
@@ -116,6 +151,7 @@ impl Mapping {
             ("id_scope", self.id_scope.clone()),
             ("id_period", self.id_period.clone()),
             ("format", self.format.clone()),
+            ("zero_size", self.zero_size.clone()),
         ] {
             rest.extend(text.map(|text| (key.to_owned(), Value::from(text))));
         }
@@ -132,23 +168,45 @@ impl Mapping {
             name: "files".to_owned(),
             kind: "file".to_owned(),
             disorder: self.disorder.clone(),
+            historic: self.historic,
             rest,
             ..RawSource::default()
         };
         let mut raw = RawConfig { source: vec![source], ..RawConfig::default() };
-        if self.negative_prices {
-            raw.instrument.push(RawInstrument {
-                pattern: "*".to_owned(),
-                price_decimals: market::InstrumentSpec::DEFAULT.price_scale,
-                size_decimals: market::InstrumentSpec::DEFAULT.quantity_scale,
-                calendar: None,
-                quote: String::new(),
-                multiplier: RawAmount::Whole(1),
-                inverse: None,
-                negative_prices: true,
-            });
+        let is_told =
+            self.negative_prices || self.price_scale.is_some() || self.size_scale.is_some();
+        if is_told {
+            raw.instrument.push(self.instrument("*", InstrumentSpec::DEFAULT));
         }
         raw
+    }
+
+    /// The instruments whose numbers need other decimals than the default, found by reading the files once, unless flags
+    /// say how many are kept. What is wrong with the source is said when it is checked.
+    pub(super) fn scanned(&self, sources: &[RawSource]) -> Vec<RawInstrument> {
+        if self.price_scale.is_some() && self.size_scale.is_some() {
+            return Vec::new();
+        }
+        let limit = RawLimits::default().instruments;
+        let rest = sources.iter().map(|source| Value::try_from(&source.rest));
+        let configs = rest.filter_map(|rest| rest.ok()?.try_into::<FileConfig>().ok());
+        let found = configs
+            .flat_map(|config| scan_scales(config, Path::new("."), limit).unwrap_or_default());
+        found.map(|(name, spec)| self.instrument(&name, spec)).collect()
+    }
+
+    /// What holds for instruments of these names, of which `spec` is known.
+    fn instrument(&self, pattern: &str, spec: InstrumentSpec) -> RawInstrument {
+        RawInstrument {
+            pattern: pattern.to_owned(),
+            price_decimals: self.price_scale.unwrap_or(spec.price_scale),
+            size_decimals: self.size_scale.unwrap_or(spec.quantity_scale),
+            calendar: None,
+            quote: String::new(),
+            multiplier: RawAmount::Whole(1),
+            inverse: None,
+            negative_prices: self.negative_prices,
+        }
     }
 
     /// Columns, units and filter, column by column.
@@ -161,43 +219,48 @@ impl Mapping {
         rest.insert("csv".to_owned(), Value::Table(csv));
 
         let columns = [
-            ("time", self.time.clone().or_else(|| Some("time".to_owned()))),
-            ("price", self.price.clone().or_else(|| Some("price".to_owned()))),
-            ("size", self.size.clone().or_else(|| Some("size".to_owned()))),
-            ("symbol", self.symbol.clone()),
-            ("sequence", self.sequence.clone()),
-            ("side", self.side.clone()),
-            ("maker", self.maker.clone()),
-            ("kind", self.kind.clone()),
-            ("of", self.of.clone()),
-            ("updates", self.updates.clone()),
+            ("price", self.price.as_deref().or(Some("price"))),
+            ("size", self.size.as_deref().or(Some("size"))),
+            ("symbol", self.symbol.as_deref()),
+            ("sequence", self.sequence.as_deref()),
+            ("side", self.side.as_deref()),
+            ("maker", self.maker.as_deref()),
+            ("kind", self.kind.as_deref()),
+            ("of", self.of.as_deref()),
+            ("of_symbol", self.of_symbol.as_deref()),
+            ("updates", self.updates.as_deref()),
         ];
         let columns = columns.into_iter().filter_map(|(field, column)| {
             column.map(|column| (field.to_owned(), Value::from(column)))
         });
         let mut columns: toml::Table = columns.collect();
-        columns.extend(self.id.as_deref().map(|id| ("id".to_owned(), id_columns(id))));
+        columns.insert("time".to_owned(), several(self.time.as_deref().unwrap_or("time")));
+        columns.extend(self.id.as_deref().map(|id| ("id".to_owned(), several(id))));
         rest.insert("columns".to_owned(), Value::Table(columns));
 
-        let mut units = toml::Table::new();
-        units.insert("time".to_owned(), Value::from(self.time_unit.as_str()));
-        units.insert("price_decimals".to_owned(), Value::from(i64::from(self.price_decimals)));
-        units.insert("size_decimals".to_owned(), Value::from(i64::from(self.size_decimals)));
-        units.insert("signed_size".to_owned(), Value::from(self.signed_size));
-        rest.insert("units".to_owned(), Value::Table(units));
+        rest.insert("units".to_owned(), Value::Table(self.values.units()));
 
+        if !self.rows.is_empty() {
+            rest.insert("rows".to_owned(), Value::from(self.rows.clone()));
+        }
+        if !self.kinds.is_empty() {
+            let kinds = self.kinds.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            let kinds = kinds.map(|(word, kind)| (word.to_owned(), Value::from(kind)));
+            rest.insert("kinds".to_owned(), Value::Table(kinds.collect()));
+        }
         if let Some(only) = &self.only {
-            let (column, text) = only.split_once('=').unwrap_or((only, ""));
+            let (column, text) =
+                only.split_once('=').map_or((only.as_str(), None), |(c, t)| (c, Some(t)));
             let mut filter = toml::Table::new();
             filter.insert("column".to_owned(), Value::from(column));
-            filter.insert("equals".to_owned(), Value::from(text));
+            filter.extend(text.map(|text| ("equals".to_owned(), Value::from(text))));
             rest.insert("where".to_owned(), Value::Table(filter));
         }
     }
 }
 
 /// A column, or several.
-fn id_columns(text: &str) -> Value {
+fn several(text: &str) -> Value {
     match text.contains(',') {
         true => Value::Array(text.split(',').map(Value::from).collect()),
         false => Value::from(text),

@@ -35,6 +35,12 @@ pub(super) struct Replay {
     /// In which order rows of files count: by `time`, or as `lines` lie, as they once arrived [default: time].
     #[arg(long, value_name = "ORDER")]
     order: Option<String>,
+    /// Refuse events after this time (RFC 3339), such as rows that are stamped in the future.
+    #[arg(long, value_name = "TIME")]
+    not_after: Option<String>,
+    /// How far behind the newest event a trade may come, as with --order lines [default: 1h].
+    #[arg(long, value_name = "SPAN")]
+    reject_after: Option<String>,
     /// Write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -63,7 +69,7 @@ impl Replay {
         descriptors::raise(); // a folder may hold more files than a process may open by default
         let _signals = signals(&stop)?;
         let Replay { paths, workers, timeframes, order, out, force, digest, speed, .. } = self;
-        let Replay { record, lenient, mapping, .. } = self;
+        let Replay { record, lenient, mapping, not_after, reject_after, .. } = self;
         let bar = Bar::default();
         let on_start = (!json && screen::is_terminal()).then(|| bar.on_start());
         let mut options =
@@ -73,6 +79,8 @@ impl Replay {
                 .flag("job.workers", "--workers", workers)?
                 .flag("job.timeframes", "--timeframes", timeframes.as_ref())?
                 .flag("commit.file_order", "--order", order.as_ref())?
+                .flag("job.not_after", "--not-after", not_after.as_ref())?
+                .flag("job.reject_after", "--reject-after", reject_after.as_ref())?
                 .check()
         };
 
@@ -130,10 +138,11 @@ fn recorded(recording: &Recording, path: &Path) -> Result<Layers, ConfigError> {
 /// The job of bare files: what the environment says, and how flags say to read them.
 fn mapped(mapping: &Mapping, paths: &[PathBuf]) -> Result<Layers, ConfigError> {
     const FLAGS: &str = "flags of how to read files";
-    let RawConfig { source, instrument, .. } = mapping.configuration(paths);
-    let instrument = (!instrument.is_empty()).then_some(instrument);
-    Layers::defaults(Path::new("."))
-        .environment(std::env::vars_os())?
-        .flag("source", FLAGS, Some(source))?
-        .flag("instrument", FLAGS, instrument)
+    let RawConfig { source, mut instrument, .. } = mapping.configuration(paths);
+    let layers = Layers::defaults(Path::new(".")).environment(std::env::vars_os())?;
+    let mut found = mapping.scanned(&source);
+    found.append(&mut instrument);
+    let layers = layers.flag("source", FLAGS, Some(source))?;
+    // What the environment says of instruments holds unless flags or numbers need something else.
+    layers.flag("instrument", FLAGS, (!found.is_empty()).then_some(found))
 }

@@ -53,7 +53,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("Source: simulated-fills", "connectors/src/simulated/fills.rs", "FillsConfig", "[[source]] kind = \"simulated-fills\""),
     section("Messages", "connectors/src/messages/config.rs", "MessageConfig", "[[source]] kind = \"kafka\", \"redis-streams\" or \"redis-pubsub\""),
     section("Columns", "connectors/src/mapping/config.rs", "ColumnsConfig", "[source.columns]"),
-    section("Units", "connectors/src/mapping/config.rs", "UnitsConfig", "[source.units]"),
+    section("Units", "connectors/src/mapping/units.rs", "UnitsConfig", "[source.units]"),
     section("Records that count", "connectors/src/mapping/config.rs", "WhereConfig", "[source.where]"),
     section("Form of CSV", "connectors/src/delimited/config.rs", "CsvConfig", "[source.csv]"),
     section("Sinks", "dataflows/src/config/raw.rs", "RawSink", "[[sink]]"),

@@ -18,6 +18,7 @@ mod refused;
 mod replays;
 mod restated;
 mod restored;
+mod shapes;
 mod signals;
 mod valued;
 

@@ -8,6 +8,7 @@ mod job;
 mod limits;
 mod made;
 mod outages;
+mod packed;
 mod restarts;
 mod started_again;
 mod topics;

@@ -6,6 +6,7 @@ mod clock;
 mod configuration;
 mod delivering;
 mod demo;
+mod dialects;
 mod documented;
 mod end_to_end;
 mod expected;

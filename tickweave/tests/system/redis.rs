@@ -8,6 +8,7 @@ mod faults;
 mod job;
 mod lives;
 mod lost;
+mod packed;
 mod secured;
 mod server;
 mod sinks;

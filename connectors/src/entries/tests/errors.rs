@@ -81,14 +81,6 @@ fn every_fault_names_its_field() {
         (TRADE, ":3}", ":[3]}", Malformed, "", "`quantity` holds an object or an array"),
         (TRADE, ":3}", ":3", Malformed, "", "not a JSON object that can be read"),
         (
-            TRADE,
-            r#""trade""#,
-            r#""correct""#,
-            MissingField,
-            "sequence",
-            "the one with the highest counts",
-        ),
-        (
             r#"{"type":"cancel","instrument":"us:AAPL"}"#,
             "",
             "",

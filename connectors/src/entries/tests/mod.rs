@@ -89,8 +89,22 @@ fn every_type_of_entry() {
         ),
         (
             // Without an id a trade is known by its position.
-            format!(r#"{{"type":"trade","price":1e2,"quantity":0,"updates":"volume",{t}}}"#),
-            "new at:7 at 2026-01-05T14:30:00Z seq 7: 0 × 100 unknown Updates(1)",
+            format!(r#"{{"type":"trade","price":1e2,"quantity":1,"updates":"volume",{t}}}"#),
+            "new at:7 at 2026-01-05T14:30:00Z seq 7: 1 × 100 unknown Updates(1)",
+        ),
+        (
+            // Nobody traded, so no bar shows it, unless it says that it is a price alone.
+            format!(r#"{{"type":"trade","price":1e2,"quantity":0,{t}}}"#),
+            "new at:7 at 2026-01-05T14:30:00Z seq 7: 0 × 100 unknown Updates(0)",
+        ),
+        (
+            format!(r#"{{"type":"trade","price":1,"quantity":0,"updates":"open_close",{t}}}"#),
+            "new at:7 at 2026-01-05T14:30:00Z seq 7: 0 × 1 unknown Updates(4)",
+        ),
+        (
+            // Without a sequence its place says which correction counts.
+            format!(r#"{{"type":"correct","id":17,"price":1,"quantity":1,{t}}}"#),
+            "17 is 17 at 2026-01-05T14:30:00Z seq 17: 1 × 1 unknown Updates(7)",
         ),
         (
             format!(r#"{{"type":"trade","id":17,"sequence":5,"price":1,"quantity":1,{t}}}"#),

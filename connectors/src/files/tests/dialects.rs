@@ -250,7 +250,7 @@ cancel\t9\t\t\tEEM\tlater\t\t\t
             "6 moves_instrument: column \"old\": \"SPY\" is another instrument than that of the record",
             "7 missing_field: column \"id\" is empty",
             "8 unknown_symbol: column \"old\": \"GONE\" is not in the table of symbols",
-            "9 bad_time: column \"time\": \"later\" is not an RFC 3339 time such as 2024-08-09T00:00:00.123Z",
+            "9 bad_time: column \"time\": \"later\" is not an RFC 3339 time such as 2024-08-09T00:00:00.123Z; `units.time_format` (--time-format) says how times are written",
         ]
     );
 }

@@ -16,23 +16,29 @@ fn bad_rows_say_what_is_wrong() {
         ("1,2,3,A,5,b,none", "2 1970-01-01T00:00:00.001Z 2 3 buy"),
         ("1,-37.63,3,A,5,,", "2 1970-01-01T00:00:00.001Z -37.63 3 unknown"),
         ("1,12x,3,A,5,b,", "2 bad_price: column \"p\": \"12x\" is not a decimal number"),
-        ("1,0.125,3,A,5,b,", "2 bad_price: column \"p\": \"0.125\" has more than 2 decimals"),
+        (
+            "1,0.125,3,A,5,b,",
+            "2 bad_price: column \"p\": \"0.125\" has more than 2 decimals; `price_decimals` of its [[instrument]] (--price-scale) says how many are kept",
+        ),
         (
             "1,1e30,3,A,5,b,",
-            "2 bad_price: column \"p\": \"1e30\" does not fit in 64 bits at 2 decimals",
+            "2 bad_price: column \"p\": \"1e30\" does not fit in 64 bits at 2 decimals; `price_decimals` of its [[instrument]] (--price-scale) says how many are kept",
         ),
-        ("1,2,0.5,A,5,b,", "2 bad_size: column \"q\": \"0.5\" has more than 0 decimals"),
+        (
+            "1,2,0.5,A,5,b,",
+            "2 bad_size: column \"q\": \"0.5\" has more than 0 decimals; `size_decimals` of its [[instrument]] (--size-scale) says how many are kept",
+        ),
         (
             "1,2,-3,A,5,b,",
-            "2 bad_size: column \"q\": \"-3\" is negative, and `units.signed_size` is not set",
+            "2 bad_size: column \"q\": \"-3\" is negative, and `units.signed_size` (--signed-size) is not set",
         ),
         (
             "1,90000000000000000,9000000000000000000,A,5,b,",
-            "2 notional_too_large: 90000000000000000 times 9000000000000000000 is more than sums can hold at this instrument's decimals",
+            "2 notional_too_large: 90000000000000000 times 9000000000000000000 is more than sums can hold at this instrument's decimals; `price_decimals` and `size_decimals` of its [[instrument]] (--price-scale, --size-scale) say how many are kept",
         ),
         (
             "x,2,3,A,5,b,",
-            "2 bad_time: column \"t\": \"x\" as a number of ms since 1970 is not a decimal number",
+            "2 bad_time: column \"t\": \"x\" as a number of ms since 1970 is not a decimal number; `units.time` (--time-unit) and `units.time_format` (--time-format) say how times are written",
         ),
         (",2,3,A,5,b,", "2 missing_field: column \"t\" is empty"),
         ("1, ,3,A,5,b,", "2 missing_field: column \"p\" is empty"),
@@ -71,7 +77,7 @@ fn bad_rows_say_what_is_wrong() {
         assert_eq!(
             describe(&rows),
             [format!(
-                "2 price_not_positive: column \"price\": \"{price}\" is not a positive price"
+                "2 price_not_positive: column \"price\": \"{price}\" is not a positive price; `negative_prices = true` of its [[instrument]] (--negative-prices) allows others"
             )]
         );
     }
@@ -98,7 +104,7 @@ fn bad_json_says_what_is_wrong() {
         ),
         (
             "[1]",
-            "1 malformed: not a JSON object that can be read: invalid type: sequence, expected an object at byte 0",
+            "1 malformed: not a JSON object that can be read: invalid type: sequence, expected an object at byte 0; of an array, `rows = [\"$\"]` (`--rows '$'`) reads each element as a row",
         ),
         (
             r#"{"t":1"#,

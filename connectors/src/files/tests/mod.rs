@@ -7,6 +7,7 @@ mod endings;
 mod errors;
 mod plain;
 mod settings;
+mod shapes;
 
 use crate::source::Place;
 use std::fs;

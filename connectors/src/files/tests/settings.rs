@@ -32,7 +32,7 @@ fn configurations_that_cannot_be() {
         ),
         (
             with("columns", json!({"time": true, "price": "p", "size": "s"})),
-            "invalid type: boolean `true`, expected a column's name, or its number from 1",
+            "invalid type: boolean `true`, expected a column's name, its number from 1, or a list of one to two of these",
         ),
         (with("where", json!({"equals": "trade"})), "missing field `column`"),
         (with("paths", json!(["a.jsonl"])), ""),

@@ -181,7 +181,7 @@ fn a_time_ahead_is_refused_and_moves_nothing() {
     assert_eq!(rejection.reason, RejectionReason::TimeAhead);
     assert_eq!(
         rejection.detail,
-        "event time 1970-01-01T00:01:51Z is past 1970-01-01T00:01:50Z, 10s ahead of the system's time"
+        "event time 1970-01-01T00:01:51Z is past 1970-01-01T00:01:50Z, 10s ahead of the system's time (`job.max_clock_ahead`)"
     );
     assert_eq!(clock.close(at(120), true).watermarks, [Some(EventTime::NEVER)]);
     // The bound moves with the commit before, so now it fits.

@@ -173,6 +173,8 @@ fn every_value_is_explained() {
         "listen = \"127.0.0.1:8080\"  # default",
         "disorder = \"10s\"  # c.toml:11:12",
         "rank = 0  # default",
+        "zero_size = \"ignore\"  # default",
+        "decimal_mark = \".\"  # default",
         "price = \"p\"  # c.toml:10:33",
         "time = \"ms\"  # TICKWEAVE__SOURCE__0__UNITS__TIME",
     ] {

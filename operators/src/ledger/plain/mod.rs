@@ -224,7 +224,7 @@ impl PlainInstrumentState {
                     })));
                     return RecordOutcome::Late;
                 }
-                let sequence = with.sequence;
+                let sequence = if with.is_positional { 0 } else { with.sequence };
                 let cause = Cause { kind: CauseKind::Correction, id: of.id, sequence, origin };
                 self.correct(of, with, cause, application);
                 RecordOutcome::Correction

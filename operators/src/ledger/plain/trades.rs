@@ -97,7 +97,8 @@ impl Trades {
         self.slots.get(&id).and_then(|slot| slot.original.as_ref())
     }
 
-    /// Takes a correction of `trade`: higher sequence counts, then lower origin.
+    /// Takes a correction of `trade`: higher sequence counts, then lower origin; without sequences the later of a
+    /// partition.
     pub(super) fn correct(&mut self, trade: TradeNo, version: Version) {
         let Some(entry) = self.entries.get_mut(&trade) else {
             return;
@@ -203,6 +204,11 @@ impl Trades {
 /// Of two corrections the one that counts.
 fn stronger(a: Version, b: Version) -> Version {
     use std::cmp::Reverse;
-    let rank = |v: &Version| (v.trade.sequence, Reverse(v.origin));
+    let rank = |v: &Version| {
+        let sequence = (!v.trade.is_positional).then_some(v.trade.sequence);
+        let position = v.origin.position;
+        let place = if v.trade.is_positional { position } else { !position };
+        (sequence, Reverse(Origin { position: 0, ..v.origin }), place)
+    };
     if rank(&b) > rank(&a) { b } else { a }
 }

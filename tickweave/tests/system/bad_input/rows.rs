@@ -11,7 +11,7 @@ const HEADER: &str = "time,symbol,id,kind,of,seq,price,size,side";
 const GOOD: &str = "2024-03-04T12:00:00Z,A,1,trade,,1,10.5,2,buy";
 
 /// How the files of this module are read.
-const FLAGS: [&str; 12] = [
+const FLAGS: [&str; 16] = [
     "--symbol",
     "symbol",
     "--id",
@@ -20,6 +20,10 @@ const FLAGS: [&str; 12] = [
     "kind",
     "--of",
     "of",
+    "--price-scale",
+    "9",
+    "--size-scale",
+    "8",
     "--sequence",
     "seq",
     "--side",

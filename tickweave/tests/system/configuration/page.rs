@@ -44,11 +44,13 @@ const CHECKS: [&str; 4] = [
 ];
 
 /// Types whose values are words, and where they are.
-const WORDS: [(&str, &str); 4] = [
+const WORDS: [(&str, &str); 6] = [
+    ("AmbiguousTime", "market/src/zone_clock.rs"),
     ("Encoding", "connectors/src/sink.rs"),
     ("Format", "connectors/src/files/config.rs"),
     ("MessageFormat", "connectors/src/messages/config.rs"),
     ("TimeUnit", "market/src/time.rs"),
+    ("ZeroSize", "connectors/src/mapping/zero_size.rs"),
 ];
 
 /// The struct whose doc comments others refer to, and where it is.
@@ -179,7 +181,7 @@ fn words(kind: &str) -> String {
         "u8" | "u32" | "u64" | "usize" => "whole number",
         "Vec<String>" => "list of texts",
         "Column" => "text or whole number",
-        "IdColumns" => "text, whole number or list",
+        "IdColumns" | "TimeColumns" => "text, whole number or list",
         "IdPeriod" => "text",
         "RawAmount" => "number or text",
         _ if kind.starts_with("BTreeMap<") || kind.starts_with("Map<") => "table",

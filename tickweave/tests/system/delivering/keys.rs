@@ -12,7 +12,7 @@ use dataflows::delivery::{SinkStatus, SinkSubscription};
 use dataflows::ingest::Stop;
 use dataflows::jobs::JOBS;
 use dataflows::run::{Job, OnStart, RunOptions, replay_files};
-use rows::{Cell, View, ViewKind};
+use rows::{Cell, View};
 
 use super::{FINISH_TIMEOUT, rows};
 
@@ -155,7 +155,13 @@ fn no_two_rows_of_a_view_have_one_key() {
             let by_key = Arc::new(Mutex::new(ByKey { view, rows: HashMap::new() }));
             let every = std::time::Duration::from_millis(1);
             let backoff = Backoff { first: every, most: every };
-            let subscription = SinkSubscription { view, filter: Arc::default(), every, backoff };
+            let subscription = SinkSubscription {
+                view,
+                filter: Arc::default(),
+                every,
+                backoff,
+                replace_earlier: None,
+            };
             let status = SinkStatus::new("test", "test", view);
             sinks.start(subscription, Box::new(Handler(Arc::clone(&by_key))), status).unwrap();
             by_key
@@ -171,7 +177,7 @@ fn no_two_rows_of_a_view_have_one_key() {
         let by_key = by_key.lock().unwrap();
         let view = by_key.view;
         // Tables describe the process, which goes on.
-        if view.kind == ViewKind::Table {
+        if !view.recorded {
             continue;
         }
         let rows = rows(&reader, view);

@@ -132,7 +132,8 @@ impl FutureRows {
     fn report(&self) {
         if let Some((position, time)) = self.first {
             tracing::warn!(
-                "rows stamped in the future: {}, such as row {position} with {time}; `job.not_after` refuses them",
+                "rows stamped in the future: {}, such as row {position} with {time}; `job.not_after` \
+                 (--not-after) refuses them",
                 self.count
             );
         }
