@@ -151,8 +151,17 @@ impl FileReader {
             let detail = "a quote is opened and not closed".to_owned();
             return Ok(Err(DecodeError::new(RejectionReason::Malformed, detail)));
         }
-        let is_wanted = position > self.positions.after && !is_blank(&self.text);
-        if !is_wanted {
+        if is_blank(&self.text) {
+            return Ok(Ok(None));
+        }
+        if let Some(Columns::Csv(columns)) = &mut self.columns {
+            match columns.find_late(&self.text) {
+                Ok(false) => {}
+                Ok(true) => return Ok(Ok(None)),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        if position <= self.positions.after {
             return Ok(Ok(None));
         }
         Ok(match str::from_utf8(&self.text) {
@@ -241,7 +250,7 @@ impl ReadFile {
 }
 
 impl Columns {
-    fn find(shape: &Shape, mapping: &Mapping, lines: &mut Lines) -> Result<Columns, Problem> {
+    fn find(shape: &Shape, mapping: &Arc<Mapping>, lines: &mut Lines) -> Result<Columns, Problem> {
         Ok(match shape {
             Shape::Jsonl { columns, stamped } => {
                 Columns::Jsonl { columns: Arc::clone(columns), stamped: *stamped }
