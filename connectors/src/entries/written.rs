@@ -1,8 +1,10 @@
 //! Entries as text again: what `tickweave produce` writes, and what dead letters show of rows that were decoded.
 
+use std::sync::Arc;
+
 use market::{
-    AccountEvent, Catalog, Event, EventTime, Fill, InputEvent, InstrumentId, MONEY_SCALE, Trade,
-    TradeId, Updates, WEIGHT_SCALE, decimal,
+    AccountEvent, Catalog, Event, EventTime, Fill, IdScope, InputEvent, InstrumentId, MONEY_SCALE,
+    ModelId, PortfolioId, Trade, TradeId, UnknownNames, Updates, WEIGHT_SCALE, decimal,
 };
 use serde_json::{Map, Value};
 
@@ -28,55 +30,99 @@ fn json(field: Field, text: &str) -> Value {
     }
 }
 
-/// What each field of an entry says; none if the entry does not have it. Names that are not in the catalog are written as
-/// their hashes.
+/// An entry as people could have written it, so that it can be sent again. `unknown` has the names that travel with it,
+/// which the catalog does not know.
+pub fn written_entry(
+    entry: &InputEvent,
+    unknown: Option<&UnknownNames>,
+    catalog: &Catalog,
+) -> String {
+    written_json(&fields_of(entry, &NamesOfEntry { unknown, catalog }))
+}
+
+/// What each field of an entry says, of which the catalog knows all names; none if the entry does not have it.
 pub fn written_fields(entry: &InputEvent, catalog: &Catalog) -> WrittenFields {
+    fields_of(entry, &NamesOfEntry { unknown: None, catalog })
+}
+
+/// The names that an entry uses, by what is known of them. One that nobody knows is written as its hash.
+struct NamesOfEntry<'a> {
+    unknown: Option<&'a UnknownNames>,
+    catalog: &'a Catalog,
+}
+
+impl NamesOfEntry<'_> {
+    fn instrument(&self, id: InstrumentId) -> String {
+        let own = self.unknown.and_then(|names| names.instrument.as_ref());
+        let own = own.filter(|own| own.id == id).map(|own| Arc::clone(&own.name));
+        own.unwrap_or_else(|| self.catalog.name(id)).to_string()
+    }
+
+    fn scope(&self, id: IdScope) -> String {
+        let own = self.unknown.and_then(|names| names.scope.as_ref()).map(|(name, _)| name);
+        let own = own.filter(|name| IdScope::of(name) == id).cloned();
+        own.unwrap_or_else(|| self.catalog.scopes.name(id)).to_string()
+    }
+
+    fn portfolio(&self, id: PortfolioId) -> String {
+        let own = self.unknown.and_then(|names| names.portfolio.as_ref());
+        let own = own.filter(|name| PortfolioId::of(name) == id).cloned();
+        own.unwrap_or_else(|| self.catalog.portfolios.name(id)).to_string()
+    }
+
+    fn model(&self, id: ModelId) -> String {
+        let own = self.unknown.and_then(|names| names.model.as_ref());
+        let own = own.filter(|name| ModelId::of(name) == id).cloned();
+        own.unwrap_or_else(|| self.catalog.models.name(id)).to_string()
+    }
+}
+
+fn fields_of(entry: &InputEvent, names: &NamesOfEntry<'_>) -> WrittenFields {
     let mut texts = WrittenFields::default();
     let mut say = |field: Field, text: String| texts[field as usize] = Some(text);
-    let instrument = |id: InstrumentId| catalog.name(id).to_string();
     match entry {
         InputEvent::Market(Event::New(trade)) => {
             say(Field::Type, Type::Trade.name().to_owned());
-            say_trade(&mut say, trade, false, catalog);
+            say_trade(&mut say, trade, false, names);
         }
         InputEvent::Market(Event::Correct { of, with }) => {
             say(Field::Type, Type::Correct.name().to_owned());
             say(Field::Of, of.id.to_string());
-            say_trade(&mut say, with, true, catalog);
+            say_trade(&mut say, with, true, names);
         }
         InputEvent::Market(Event::Cancel { of, time }) => {
             say(Field::Type, Type::Cancel.name().to_owned());
-            say(Field::Instrument, instrument(of.instrument));
-            say(Field::Scope, catalog.scopes.name(of.scope).to_string());
+            say(Field::Instrument, names.instrument(of.instrument));
+            say(Field::Scope, names.scope(of.scope));
             say(Field::Id, of.id.to_string());
             time.iter().for_each(|time| say(Field::Time, ns(*time)));
         }
         InputEvent::Account(AccountEvent::Fill(fill)) => {
             say(Field::Type, Type::Fill.name().to_owned());
-            say_fill(&mut say, fill, catalog);
+            say_fill(&mut say, fill, names);
         }
         InputEvent::Account(AccountEvent::Correct(fill)) => {
             say(Field::Type, Type::FillCorrect.name().to_owned());
-            say_fill(&mut say, fill, catalog);
+            say_fill(&mut say, fill, names);
         }
         InputEvent::Account(AccountEvent::Bust { of, time }) => {
             say(Field::Type, Type::Bust.name().to_owned());
-            say(Field::Portfolio, catalog.portfolios.name(of.portfolio).to_string());
+            say(Field::Portfolio, names.portfolio(of.portfolio));
             say(Field::Id, of.id.to_string());
             time.iter().for_each(|time| say(Field::Time, ns(*time)));
         }
         InputEvent::Account(AccountEvent::Target(target)) => {
             say(Field::Type, Type::Target.name().to_owned());
-            say(Field::Portfolio, catalog.portfolios.name(target.portfolio).to_string());
-            say(Field::Instrument, instrument(target.instrument));
+            say(Field::Portfolio, names.portfolio(target.portfolio));
+            say(Field::Instrument, names.instrument(target.instrument));
             say(Field::Time, ns(target.time));
             let weight = target.weight.map(|weight| decimal::format(weight.into(), WEIGHT_SCALE));
             say(Field::Weight, weight.unwrap_or_default());
         }
         InputEvent::Account(AccountEvent::Fair(fair)) => {
             say(Field::Type, Type::Fair.name().to_owned());
-            say(Field::Instrument, instrument(fair.instrument));
-            say(Field::Model, catalog.models.name(fair.model).to_string());
+            say(Field::Instrument, names.instrument(fair.instrument));
+            say(Field::Model, names.model(fair.model));
             say(Field::Time, ns(fair.time));
             let value = fair.value.map(|value| value.text(fair.spec.price_scale));
             say(Field::Value, value.unwrap_or_default());
@@ -89,12 +135,12 @@ fn say_trade(
     say: &mut impl FnMut(Field, String),
     trade: &Trade,
     is_correction: bool,
-    catalog: &Catalog,
+    names: &NamesOfEntry<'_>,
 ) {
-    say(Field::Instrument, catalog.name(trade.instrument).to_string());
+    say(Field::Instrument, names.instrument(trade.instrument));
     // A row without an id is identified by its position alone, which is the reader's to give.
     if !matches!(trade.id, TradeId::Position(_)) {
-        say(Field::Scope, catalog.scopes.name(trade.scope).to_string());
+        say(Field::Scope, names.scope(trade.scope));
         say(Field::Id, trade.id.to_string());
     }
     say(Field::Time, ns(trade.time));
@@ -117,11 +163,11 @@ fn say_trade(
     }
 }
 
-fn say_fill(say: &mut impl FnMut(Field, String), fill: &Fill, catalog: &Catalog) {
+fn say_fill(say: &mut impl FnMut(Field, String), fill: &Fill, names: &NamesOfEntry<'_>) {
     let spec = fill.contract.spec;
-    say(Field::Portfolio, catalog.portfolios.name(fill.name.portfolio).to_string());
+    say(Field::Portfolio, names.portfolio(fill.name.portfolio));
     say(Field::Id, fill.name.id.to_string());
-    say(Field::Instrument, catalog.name(fill.instrument).to_string());
+    say(Field::Instrument, names.instrument(fill.instrument));
     say(Field::Time, ns(fill.time));
     say(Field::Sequence, fill.sequence.to_string());
     say(Field::Price, fill.price.text(spec.price_scale));

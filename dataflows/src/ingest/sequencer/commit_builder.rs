@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use connectors::entries::{written_fields, written_json};
+use connectors::entries::written_entry;
 use connectors::{Incident, IncidentKind, Row};
 use market::{
     AccountRecord, EventTime, InputEvent, Numbered, Origin, PartitionId, Record, Rejection,
@@ -77,7 +77,8 @@ impl<'a> CommitBuilder<'a> {
             }
             (Err(rejection), _) => *rejection,
             (Ok(entry), Err(rejection)) => {
-                Rejection::new(rejection.reason, rejection.detail, self.text(&entry).as_bytes())
+                let text = written_entry(&entry, None, self.naming.catalog);
+                Rejection::new(rejection.reason, rejection.detail, text.as_bytes())
             }
         };
         self.refused.push((source, partition, position, rejection));
@@ -96,15 +97,13 @@ impl<'a> CommitBuilder<'a> {
     /// Registers the names of an entry, unless the clock will refuse it: a row that is refused takes no place in the
     /// catalog, and one that finds none there moves no watermark.
     fn admit(&self, entry: &InputEvent, unknown: &UnknownNames) -> Result<(), Rejection> {
-        self.clock.check(entry)?;
-        self.naming.catalog.register(unknown).map_err(|error| {
-            Rejection::new(error.reason(), error.to_string(), self.text(entry).as_bytes())
-        })
-    }
-
-    /// An entry as people could have written it.
-    fn text(&self, entry: &InputEvent) -> String {
-        written_json(&written_fields(entry, self.naming.catalog))
+        let catalog = self.naming.catalog;
+        let refused = |reason, detail| {
+            let text = written_entry(entry, Some(unknown), catalog);
+            Rejection::new(reason, detail, text.as_bytes())
+        };
+        self.clock.check(entry).map_err(|why| refused(why.reason, why.detail))?;
+        catalog.register(unknown).map_err(|error| refused(error.reason(), error.to_string()))
     }
 
     /// A control event takes effect. What changes nothing, such as a second end, is not recorded.
