@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use market::{EventTime, InputEvent, Rejection, UnknownNames};
+use serde::{Deserialize, Serialize};
 
 /// One row of a partition, in the order of its positions.
 #[derive(Clone, Debug, PartialEq)]
@@ -240,10 +241,28 @@ pub struct HeldRows {
 pub struct Incident {
     /// What.
     pub kind: IncidentKind,
-    /// The first and the last position that were lost, as far as they are known.
-    pub lost: Option<(u64, u64)>,
+    /// Which rows were lost and how many, if anything of that is known.
+    pub lost: Option<LostRows>,
     /// In words, with the message of the server.
     pub detail: String,
+}
+
+/// Rows that were lost, as far as they are known. Between two positions there need not be as many rows: ids of Redis have
+/// holes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostRows {
+    /// The first and the last position that they may have had.
+    pub positions: Option<(u64, u64)>,
+    /// How many they were.
+    pub rows: Option<u64>,
+}
+
+impl LostRows {
+    /// Rows of a partition in which each position has one: as many as there are from the first to the last.
+    pub fn of_positions(first: u64, last: u64) -> LostRows {
+        let rows = last.checked_sub(first).map_or(0, |more| more.saturating_add(1));
+        LostRows { positions: Some((first, last)), rows: Some(rows) }
+    }
 }
 
 /// What may happen to a partition.

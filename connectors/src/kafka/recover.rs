@@ -10,7 +10,7 @@ use super::place::RetainedRange;
 use super::reader::{KafkaReader, PartitionError, WAIT, position};
 use super::skip::Step;
 use crate::messages::Original;
-use crate::source::{Incident, IncidentKind, Row, SourceError};
+use crate::source::{Incident, IncidentKind, LostRows, Row, SourceError};
 
 /// The timeout of a question for the offsets that there are, and the pause between two.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ impl KafkaReader {
                 "the server keeps nothing before offset {}, and {} was to be read next",
                 retained.low, self.next
             );
-            self.push_gap(Some((first, last)), detail);
+            self.push_gap(Some(LostRows::of_positions(first, last)), detail);
             self.next = retained.low;
         } else if matches!(self.error_state, Some(PartitionError::Truncated)) {
             let detail = format!(
@@ -94,7 +94,7 @@ impl KafkaReader {
             self.next,
             self.base + 1
         );
-        self.push_gap(lost, detail);
+        self.push_gap(lost.map(|(first, last)| LostRows::of_positions(first, last)), detail);
         self.next = offset;
         self.at_end = false;
         self.status.set_high(offset);
@@ -146,7 +146,8 @@ impl KafkaReader {
         let original = Original::new().number("offset", from).number("last_offset", end - 1);
         rejection.original = Some(original.finish());
         rows.push(Row::new(first, Err(Box::new(rejection))));
-        self.push_gap(Some((first, last)), format!("{detail}; it is left out"));
+        let lost = LostRows::of_positions(first, last);
+        self.push_gap(Some(lost), format!("{detail}; it is left out"));
     }
 
     /// Reads on at `next`.
@@ -166,7 +167,7 @@ impl KafkaReader {
         RetainedRange::ask(&self.client, &self.topic, self.partition, PAUSE).ok()
     }
 
-    fn push_gap(&mut self, lost: Option<(u64, u64)>, detail: String) {
+    fn push_gap(&mut self, lost: Option<LostRows>, detail: String) {
         self.incidents.push(Incident { kind: IncidentKind::Gap, lost, detail });
     }
 }

@@ -11,7 +11,7 @@ use super::reply::{self, Entry};
 use super::server::{RedisFailure, Server, is_interrupted, server_error};
 use super::stream_connection::StreamConnection;
 use crate::messages::{Message, MessageDecoder, Original};
-use crate::source::{Incident, Link, PartitionReader, Progress, Row, SourceError};
+use crate::source::{Incident, Link, LostRows, PartitionReader, Progress, Row, SourceError};
 
 /// A server waits this long for entries before it answers that there are none.
 const BLOCK_MS: u64 = 100;
@@ -244,15 +244,17 @@ fn decode<'a>(
 fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId, ids_are_positions: bool) {
     match loss {
         Loss::Entries { count, between } => {
-            let lost = between.filter(|_| ids_are_positions);
-            let lost = lost.map(|(from, until)| (from.next_position(), position(until) - 1));
+            let positions = between.filter(|_| ids_are_positions);
+            let positions =
+                positions.map(|(from, until)| (from.next_position(), position(until) - 1));
+            let positions = positions.filter(|(first, last)| first <= last);
             let place = match between {
                 Some((from, until)) => format!("after {from} and before {until}"),
                 None => format!("before {after}, which had been read"),
             };
             let were = if count == 1 { "entry was" } else { "entries were" };
             link.gap(
-                lost.filter(|(first, last)| first <= last),
+                Some(LostRows { positions, rows: Some(count) }),
                 format!("{count} {were} taken out {place}, and cannot be read"),
             );
         }

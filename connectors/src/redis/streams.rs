@@ -18,7 +18,7 @@ use super::stream_reader::{StreamReader, ask_info, position};
 use crate::messages::{MessageConfig, MessageDecoder, Messages};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
-    BATCH_ROWS, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
+    BATCH_ROWS, LostRows, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
 };
 
 /// The keys of a source of streams, besides those of all sources and those of [`ServerConfig`] and [`MessageConfig`].
@@ -210,7 +210,7 @@ impl StreamsSource {
             let last =
                 info.ends.map_or(info.newest.next_position(), |(oldest, _)| position(oldest));
             link.gap(
-                Some((after.next_position(), last - 1)),
+                Some(LostRows { positions: Some((after.next_position(), last - 1)), rows: None }),
                 format!(
                     "entries after {after} may have been taken out; the stream begins with {oldest}"
                 ),

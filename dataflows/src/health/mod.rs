@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `workers` | | a worker is gone; the process is going down |
 //! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction or half a line has held it back for 10 s | sources pause, since more is retained than `limits.state_bytes` allows |
-//! | `losses` | within an hour after a server no longer had rows that were not read yet | |
+//! | `losses` | within an hour after rows were lost that were not read yet: a server no longer has them, or a followed file was truncated | |
 //! | `input` | in the last minute at least half of a source's rows, and at least 100, were refused or too late | |
 //! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
 //! | `commits` | no commit is complete yet | |
@@ -64,12 +64,23 @@ pub struct SourceSeen {
     pub is_given_up: bool,
     /// Whether one of its partitions is not connected.
     pub is_down: bool,
-    /// Rows that its servers no longer had, as far as their number is known, and when the last were missed.
-    pub lost: Option<(u64, EventTime)>,
+    /// What was lost of it, if anything was.
+    pub lost: Option<LostSeen>,
     /// Rows of the last minute, and how many of them were refused or too late; none while these are few.
     pub refused: Option<(u64, u64)>,
     /// Rows that its servers hold back, and for how long nothing else has come.
     pub held: Option<(u64, Duration)>,
+}
+
+/// What was lost of a source before it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct LostSeen {
+    /// How many rows, as far as that is known.
+    pub rows: u64,
+    /// Whether more were lost, nobody knows how many.
+    pub is_uncounted: bool,
+    /// When the last were missed.
+    pub last: EventTime,
 }
 
 /// How the delivery of a view to a sink is.
@@ -163,16 +174,18 @@ impl Seen {
 
     fn losses(&self) -> Check {
         let lately = |source: &SourceSeen| {
-            let (rows, last) =
-                source.lost.filter(|(_, last)| last.after(LOSS_WARNS_FOR) > self.at)?;
-            let name = &source.name;
-            Some(format!(
-                "{name} lost {rows} rows (as far as known) that its server had, at {last}"
-            ))
+            let lost = source.lost.filter(|lost| lost.last.after(LOSS_WARNS_FOR) > self.at)?;
+            let LostSeen { rows, is_uncounted, last } = lost;
+            let rows = match (rows, is_uncounted) {
+                (0, _) => "rows, nobody knows how many".to_owned(),
+                (rows, false) => format!("{rows} rows"),
+                (rows, true) => format!("{rows} rows, and others, nobody knows how many"),
+            };
+            Some(format!("{} lost {rows}; the last at {last}", source.name))
         };
         let lost: Vec<String> = self.sources.iter().filter_map(lately).collect();
         match lost.is_empty() {
-            true => check(Status::Pass, "nothing that servers had is lost"),
+            true => check(Status::Pass, "nothing was lost before it was read"),
             false => check(Status::Warn, format!("{} (see the view `incidents`)", lost.join("; "))),
         }
     }

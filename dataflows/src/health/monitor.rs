@@ -7,7 +7,7 @@ use connectors::IncidentKind;
 use market::{Commit, EventTime, Numbered, SourceId, Span};
 
 use super::input::RefusedShare;
-use super::{Seen, SinkSeen, SourceSeen};
+use super::{LostSeen, Seen, SinkSeen, SourceSeen};
 use crate::delivery::{SinkState, SinkStatuses};
 use crate::ingest::connections::{ConnectionSummary, Connections};
 use crate::ingest::now;
@@ -157,7 +157,11 @@ impl Shared {
                 failure: reach.failure,
                 is_given_up: reach.is_given_up,
                 is_down: down.contains(&number),
-                lost: reach.last_loss.map(|last| (reach.lost_rows, last)),
+                lost: reach.last_loss.map(|last| LostSeen {
+                    rows: reach.lost_rows,
+                    is_uncounted: reach.has_uncounted_loss,
+                    last,
+                }),
                 refused: *refused,
                 held: held.map(|held| (held.rows, held.since.elapsed())),
             }

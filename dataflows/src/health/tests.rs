@@ -102,10 +102,19 @@ fn a_required_source_must_be_reached_once() {
 
 #[test]
 fn losses_are_warned_of_for_an_hour() {
-    let lost = |secs| seen(vec![SourceSeen { lost: Some((130_725, at(secs))), ..source("k") }]);
-    let (status, why) = check(&lost(10_000 - 3_599), "losses");
-    assert!(status == Status::Warn && why.starts_with("k lost 130725 rows"), "{why}");
-    assert_eq!(check(&lost(10_000 - 3_600), "losses").0, Status::Pass);
+    let lost = |secs, rows, is_uncounted| {
+        let lost = Some(LostSeen { rows, is_uncounted, last: at(secs) });
+        seen(vec![SourceSeen { lost, ..source("k") }])
+    };
+    let lately = |rows, is_uncounted| check(&lost(10_000 - 3_599, rows, is_uncounted), "losses");
+    let (status, why) = lately(130_725, false);
+    assert!(status == Status::Warn && why.starts_with("k lost 130725 rows; the last at "), "{why}");
+    let (_, why) = lately(2, true);
+    assert!(why.starts_with("k lost 2 rows, and others, nobody knows how many; "), "{why}");
+    // Such as of a file that was truncated: it has no server, and nobody counts what was in it.
+    let (_, why) = lately(0, true);
+    assert!(why.starts_with("k lost rows, nobody knows how many; "), "{why}");
+    assert_eq!(check(&lost(10_000 - 3_600, 2, false), "losses").0, Status::Pass);
 }
 
 #[test]

@@ -107,6 +107,7 @@ impl SourceStatuses {
             let info = info.as_ref()?;
             let partition = self.partition_names.get(source as usize)?.of(partition);
             let (source, kind) = (info.name.clone(), kind.name());
+            let lost = lost.and_then(|lost| lost.positions);
             Some(IncidentRow { commit, source, partition, kind, lost, detail })
         })
     }
@@ -185,7 +186,7 @@ fn moves(record: &Record) -> Option<EventTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use connectors::IncidentKind;
+    use connectors::{IncidentKind, LostRows};
     use market::{
         IdScope, InstrumentId, InstrumentSpec, NameOrder, Origin, PartitionId, Price, Quantity,
         Rejection, RejectionReason, Side, SourceId, Trade, TradeId, Updates,
@@ -319,7 +320,8 @@ mod tests {
 
     #[test]
     fn incidents_have_the_names_of_their_partitions() {
-        let (kind, lost, detail) = (IncidentKind::Gap, Some((3, 4)), "gone".to_owned());
+        let (kind, lost, detail) =
+            (IncidentKind::Gap, Some(LostRows::of_positions(3, 4)), "gone".to_owned());
         let incident = Incident { kind, lost, detail };
         let gap = control(1, ControlEvent::Link { partition: 7, incident });
         let events = vec![control(0, ControlEvent::Paused), gap];

@@ -29,7 +29,7 @@ pub use write::Recorder;
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
 /// be ordered by, version 4 control records, version 5 checksums over lengths.
 const MAGIC: &[u8; 6] = b"TWKREC";
-const VERSION: &[u8; 2] = b"05";
+const VERSION: &[u8; 2] = b"06";
 
 /// Bytes before the payload of a frame.
 const HEAD_BYTES: usize = 12;
