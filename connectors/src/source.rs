@@ -234,6 +234,19 @@ pub struct HeldRows {
     pub rows: u64,
     /// Since when nothing else has come.
     pub since: Instant,
+    /// What is waited for.
+    pub by: HeldBy,
+}
+
+/// What holds rows back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBy {
+    /// A transaction that is open.
+    Transaction,
+    /// A line without its end.
+    HalfLine,
+    /// A quote that is not closed, opened on the line of this number of its file.
+    OpenQuote(u64),
 }
 
 /// Something that happened to a partition, for people and for the view `incidents`.

@@ -14,7 +14,7 @@ use crate::delimited::{CsvConfig, Dialect};
 use crate::files::Format;
 use crate::files::config::format_of;
 use crate::follow::{Begin, LineRows, Positions};
-use crate::lines::Lines;
+use crate::lines::{Lines, RecordPart};
 use crate::paths::set::FileSet;
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
@@ -201,7 +201,7 @@ impl LineRows for EntriesReader {
         self.positions.base + self.rows.number()
     }
 
-    fn has_part(&self) -> bool {
-        self.rows.has_part()
+    fn part(&self) -> Option<RecordPart> {
+        self.rows.part()
     }
 }

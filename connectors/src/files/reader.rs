@@ -9,8 +9,9 @@ use market::{Event, RejectionReason};
 
 use super::columns::{CsvColumns, Problem, is_blank};
 use super::config::Shape;
+use crate::delimited::is_joined;
 use crate::follow::{LineRows, Positions};
-use crate::lines::{LINE_MAX, Line, Lines};
+use crate::lines::{LINE_MAX, Line, Lines, RecordPart};
 use crate::mapping::json::JsonColumns;
 use crate::mapping::{DecodeError, Decoder, Given, Mapping};
 use crate::source::{BATCH_ROWS, Decoded, PartitionReader, Progress, Row, SourceError};
@@ -154,17 +155,26 @@ impl FileReader {
         if is_blank(&self.text) {
             return Ok(Ok(None));
         }
+        let last = LineRows::position(self);
+        let joined = |error: DecodeError| match last > position {
+            true => DecodeError { detail: error.detail + &is_joined(position, last), ..error },
+            false => error,
+        };
+        Ok(self.decode(position).map_err(joined))
+    }
+
+    /// Decodes the record in `text`, which is complete.
+    fn decode(&mut self, position: u64) -> Result<Option<Decoded<Event>>, DecodeError> {
         if let Some(Columns::Csv(columns)) = &mut self.columns {
-            match columns.find_late(&self.text) {
-                Ok(false) => {}
-                Ok(true) => return Ok(Ok(None)),
-                Err(error) => return Ok(Err(error)),
+            let is_header = columns.find_late(&self.text)?;
+            if is_header {
+                return Ok(None);
             }
         }
         if position <= self.positions.after {
-            return Ok(Ok(None));
+            return Ok(None);
         }
-        Ok(match str::from_utf8(&self.text) {
+        match str::from_utf8(&self.text) {
             Ok(text) => match &mut self.columns {
                 None => Ok(None),
                 Some(Columns::Csv(columns)) => columns.decode(text, &mut self.decoder, position),
@@ -177,7 +187,7 @@ impl FileReader {
                 RejectionReason::Malformed,
                 format!("byte {} is not UTF-8", error.valid_up_to() + 1),
             )),
-        })
+        }
     }
 }
 
@@ -226,8 +236,8 @@ impl LineRows for FileReader {
         self.positions.base + self.lines.number()
     }
 
-    fn has_part(&self) -> bool {
-        self.lines.has_part()
+    fn part(&self) -> Option<RecordPart> {
+        self.lines.part()
     }
 }
 

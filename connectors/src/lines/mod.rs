@@ -61,6 +61,17 @@ pub enum Line {
     End,
 }
 
+/// A record of which a part was read, while more may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordPart {
+    /// The number of the line on which it begins, from 1.
+    pub(crate) line: u64,
+    /// How many lines were read of it, whole or not.
+    pub(crate) lines: u64,
+    /// Whether it waits for a quote to be closed; if not, for the end of a line.
+    pub(crate) is_quote_open: bool,
+}
+
 /// A file, and how much of it was read.
 struct Counted {
     file: File,
@@ -180,9 +191,17 @@ impl Lines {
         self.number
     }
 
-    /// Whether a part of a line was read, and not all of it.
-    pub(crate) fn has_part(&self) -> bool {
-        !self.unfinished.is_empty() || !self.held.is_empty()
+    /// What was read of a record of which the rest has not come; none if nothing was.
+    pub(crate) fn part(&self) -> Option<RecordPart> {
+        let line = self.number + 1;
+        match self.held.len() {
+            0 if self.unfinished.is_empty() => None,
+            0 => Some(RecordPart { line, lines: 1, is_quote_open: false }),
+            whole => {
+                let lines = whole as u64 + u64::from(!self.unfinished.is_empty());
+                Some(RecordPart { line, lines, is_quote_open: true })
+            }
+        }
     }
 
     /// How many bytes of the file were read of how many, decompressed or not; a buffer ahead of the

@@ -4,7 +4,7 @@
 //! | check | warns | fails |
 //! |---|---|---|
 //! | `workers` | | a worker is gone; the process is going down |
-//! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction or half a line has held it back for 10 s | sources pause, since more is retained than `limits.state_bytes` allows |
+//! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction, half a line or an open quote has held it back for 10 s | sources pause, since more is retained than `limits.state_bytes` allows |
 //! | `losses` | within an hour after rows were lost that were not read yet: a server no longer has them, or a followed file was truncated | |
 //! | `input` | in the last minute at least half of a source's rows, and at least 100, were refused or too late | |
 //! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
@@ -20,6 +20,7 @@ mod tests;
 
 use std::time::Duration;
 
+use connectors::HeldBy;
 use market::{Commit, EventTime, Span};
 
 use crate::delivery::SinkState;
@@ -68,8 +69,8 @@ pub struct SourceSeen {
     pub lost: Option<LostSeen>,
     /// Rows of the last minute, and how many of them were refused or too late; none while these are few.
     pub refused: Option<(u64, u64)>,
-    /// Rows that its servers hold back, and for how long nothing else has come.
-    pub held: Option<(u64, Duration)>,
+    /// Rows that are held back, by what, and for how long nothing else has come.
+    pub held: Option<(u64, HeldBy, Duration)>,
 }
 
 /// What was lost of a source before it was read.
@@ -263,10 +264,17 @@ impl SourceSeen {
 
     /// What it is held back by, if that lasts.
     fn held_back(&self) -> Option<String> {
-        let (rows, since) = self.held.filter(|(_, since)| *since > HELD_WARNS_AFTER)?;
+        let (rows, by, since) = self.held.filter(|(_, _, since)| *since > HELD_WARNS_AFTER)?;
         let (name, secs) = (&self.name, since.as_secs());
+        let by = match by {
+            HeldBy::Transaction => "an open transaction".to_owned(),
+            HeldBy::HalfLine => "a line without its end".to_owned(),
+            HeldBy::OpenQuote(line) => {
+                format!("a quote that is opened on line {line} and not closed")
+            }
+        };
         Some(format!(
-            "an open transaction or half a line holds back up to {rows} rows of {name} for {secs} s (see the view `sources`)"
+            "{by} holds back up to {rows} rows of {name} for {secs} s (see the views `sources` and `incidents`)"
         ))
     }
 

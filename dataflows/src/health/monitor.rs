@@ -163,7 +163,7 @@ impl Shared {
                     last,
                 }),
                 refused: *refused,
-                held: held.map(|held| (held.rows, held.since.elapsed())),
+                held: held.map(|held| (held.rows, held.by, held.since.elapsed())),
             }
         });
         let sinks = self.sinks.0.iter().map(|status| {

@@ -55,11 +55,22 @@ fn a_sink_that_does_not_answer_is_a_warning() {
 }
 
 #[test]
-fn what_an_open_transaction_holds_back_is_a_warning_when_it_lasts() {
-    let held = |secs| SourceSeen { held: Some((4, Duration::from_secs(secs))), ..source("k") };
-    assert_eq!(check(&seen(vec![held(10)]), "sources").0, Status::Pass);
-    let why = "an open transaction or half a line holds back up to 4 rows of k for 11 s (see the view `sources`)";
-    assert_eq!(check(&seen(vec![held(11)]), "sources"), (Status::Warn, why.to_owned()));
+fn what_is_held_back_is_a_warning_when_it_lasts() {
+    for (by, what) in [
+        (HeldBy::Transaction, "an open transaction"),
+        (HeldBy::HalfLine, "a line without its end"),
+        (HeldBy::OpenQuote(17), "a quote that is opened on line 17 and not closed"),
+    ] {
+        let held = |secs| {
+            let held = Some((4, by, Duration::from_secs(secs)));
+            SourceSeen { held, ..source("k") }
+        };
+        assert_eq!(check(&seen(vec![held(10)]), "sources").0, Status::Pass);
+        let why = format!(
+            "{what} holds back up to 4 rows of k for 11 s (see the views `sources` and `incidents`)"
+        );
+        assert_eq!(check(&seen(vec![held(11)]), "sources"), (Status::Warn, why));
+    }
 }
 
 #[test]

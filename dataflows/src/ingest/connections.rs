@@ -221,7 +221,8 @@ impl ConnectionSummary {
         self.behind = self.behind.zip(other.behind).map(|(one, other)| one + other);
         self.held = match (self.held, other.held) {
             (Some(one), Some(other)) => {
-                Some(HeldRows { rows: one.rows + other.rows, since: one.since.min(other.since) })
+                let first = if other.since < one.since { other } else { one };
+                Some(HeldRows { rows: one.rows + other.rows, ..first })
             }
             (one, other) => one.or(other),
         };
@@ -239,7 +240,7 @@ impl State {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use connectors::LostRows;
+    use connectors::{HeldBy, LostRows};
 
     use super::*;
 
@@ -306,13 +307,15 @@ mod tests {
         let connections = Connections::default();
         let (now, before) = (Instant::now(), Instant::now() - Duration::from_secs(5));
         let held = |rows, since| {
-            let held = Some(HeldRows { rows, since });
+            let by = if since == before { HeldBy::OpenQuote(7) } else { HeldBy::HalfLine };
+            let held = Some(HeldRows { rows, since, by });
             Some(Link { is_up: true, behind: Some(0), at_end: false, held })
         };
         connections.note(0, 0, held(3, now), &[]);
         connections.note(0, 2, held(4, before), &[incident(IncidentKind::Warning)]);
         let all = connections.of(0).unwrap();
-        assert_eq!((all.held, all.behind), (Some(HeldRows { rows: 7, since: before }), Some(0)));
+        let held = HeldRows { rows: 7, since: before, by: HeldBy::OpenQuote(7) };
+        assert_eq!((all.held, all.behind), (Some(held), Some(0)));
         let each = connections.each_of(0);
         let rows: Vec<_> = each.iter().map(|(n, own)| (*n, own.held.unwrap().rows)).collect();
         assert_eq!(rows, [(0, 3), (2, 4)]);
