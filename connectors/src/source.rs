@@ -5,6 +5,7 @@
 //! which is decided elsewhere. What happens to a connection is reported as [`Incident`]s, and rows that were
 //! there and cannot be read any more are one of these, never a silent hole.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -258,6 +259,13 @@ pub struct Incident {
     pub lost: Option<LostRows>,
     /// In words, with the message of the server.
     pub detail: String,
+}
+
+impl Incident {
+    /// Something about a file that its operator should know.
+    pub(crate) fn warning(file: &str, what: impl Display) -> Incident {
+        Incident { kind: IncidentKind::Warning, lost: None, detail: format!("{file}: {what}") }
+    }
 }
 
 /// Rows that were lost, as far as they are known. Between two positions there need not be as many rows: ids of Redis have

@@ -168,6 +168,11 @@ impl Rows {
         self.lines.part()
     }
 
+    /// See [`Lines::left_out`].
+    pub(super) fn left_out(&mut self) -> Option<&'static str> {
+        self.lines.left_out()
+    }
+
     /// See [`Lines::extent`].
     pub(super) fn extent(&self) -> Option<(u64, u64)> {
         self.lines.extent()

@@ -17,7 +17,9 @@ use crate::follow::{Begin, LineRows, Positions};
 use crate::lines::{Lines, RecordPart};
 use crate::paths::set::FileSet;
 use crate::registry::{BuildContext, TypedSource};
-use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
+use crate::source::{
+    BATCH_ROWS, Incident, PartitionReader, Place, Progress, Row, Source, SourceError,
+};
 
 /// The keys of a source of entries, besides those of all sources.
 #[derive(Clone, Debug, Deserialize)]
@@ -185,6 +187,11 @@ impl PartitionReader for EntriesReader {
             }
         }
         Ok(Progress::More)
+    }
+
+    fn incidents(&mut self) -> Vec<Incident> {
+        let left_out = self.rows.left_out();
+        left_out.map(|what| Incident::warning(&self.name, what)).into_iter().collect()
     }
 
     fn extent(&self) -> Option<(u64, u64)> {

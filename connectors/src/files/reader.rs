@@ -14,7 +14,7 @@ use crate::follow::{LineRows, Positions};
 use crate::lines::{LINE_MAX, Line, Lines, RecordPart};
 use crate::mapping::json::JsonColumns;
 use crate::mapping::{DecodeError, Decoder, Given, Mapping};
-use crate::source::{BATCH_ROWS, Decoded, PartitionReader, Progress, Row, SourceError};
+use crate::source::{BATCH_ROWS, Decoded, Incident, PartitionReader, Progress, Row, SourceError};
 
 /// How a file is read.
 #[derive(Clone)]
@@ -37,6 +37,7 @@ pub(super) struct FileReader {
     decoder: Decoder,
     positions: Positions,
     is_ended: bool,
+    incidents: Vec<Incident>,
     /// The record being read.
     text: Vec<u8>,
 }
@@ -77,7 +78,16 @@ impl FileReader {
             Decoder::new(Arc::clone(&file.mapping), &format!("{}/{}", file.source, file.name))
                 .given(file.given.clone());
         let text = Vec::new();
-        FileReader { file, lines, columns: None, decoder, positions, is_ended: false, text }
+        FileReader {
+            file,
+            lines,
+            columns: None,
+            decoder,
+            positions,
+            is_ended: false,
+            incidents: Vec::new(),
+            text,
+        }
     }
 
     /// Finds the columns, if they are not known and can be known yet; returns whether they are known.
@@ -118,7 +128,7 @@ impl FileReader {
             let position = LineRows::position(self);
             let decoded = match line {
                 Line::End => {
-                    self.is_ended = true;
+                    self.end();
                     break;
                 }
                 Line::Cut(problem) => {
@@ -142,6 +152,13 @@ impl FileReader {
             }
         }
         Ok(None)
+    }
+
+    /// The file was read to its end.
+    fn end(&mut self) {
+        self.is_ended = true;
+        let left_out = self.lines.left_out();
+        self.incidents.extend(left_out.map(|what| Incident::warning(&self.file.name, what)));
     }
 
     /// Decodes the record that begins with the line in `text`.
@@ -220,6 +237,10 @@ impl PartitionReader for FileReader {
             }
         }
         Ok(Progress::More)
+    }
+
+    fn incidents(&mut self) -> Vec<Incident> {
+        std::mem::take(&mut self.incidents)
     }
 
     fn extent(&self) -> Option<(u64, u64)> {
