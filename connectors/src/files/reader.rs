@@ -13,7 +13,7 @@ use crate::delimited::is_joined;
 use crate::follow::{LineRows, Positions};
 use crate::lines::{LINE_MAX, Line, Lines, RecordPart};
 use crate::mapping::json::JsonColumns;
-use crate::mapping::{DecodeError, Decoder, Given, Mapping};
+use crate::mapping::{DecodeError, Decoder, Field, Given, LeftOutTally, Mapping};
 use crate::source::{BATCH_ROWS, Decoded, Incident, PartitionReader, Progress, Row, SourceError};
 
 /// How a file is read.
@@ -26,6 +26,8 @@ pub(super) struct ReadFile {
     /// What its name says.
     pub(super) given: Given,
     pub(super) mapping: Arc<Mapping>,
+    /// Hears at the end what `where` left out of the files of the source.
+    pub(super) left_out: LeftOutTally,
 }
 
 /// A file being read.
@@ -37,6 +39,8 @@ pub(super) struct FileReader {
     decoder: Decoder,
     positions: Positions,
     is_ended: bool,
+    /// Whether a row was read, refused or not.
+    has_rows: bool,
     incidents: Vec<Incident>,
     /// The record being read.
     text: Vec<u8>,
@@ -85,6 +89,7 @@ impl FileReader {
             decoder,
             positions,
             is_ended: false,
+            has_rows: false,
             incidents: Vec::new(),
             text,
         }
@@ -147,8 +152,14 @@ impl FileReader {
             }
             match decoded {
                 Ok(None) => {}
-                Ok(Some(record)) => return Ok(Some(Row::of(position, Ok(record)))),
-                Err(error) => return Ok(Some(Row::new(position, Err(error.of(&self.text))))),
+                Ok(Some(record)) => {
+                    self.has_rows = true;
+                    return Ok(Some(Row::of(position, Ok(record))));
+                }
+                Err(error) => {
+                    self.has_rows = true;
+                    return Ok(Some(Row::new(position, Err(error.of(&self.text)))));
+                }
             }
         }
         Ok(None)
@@ -157,8 +168,14 @@ impl FileReader {
     /// The file was read to its end.
     fn end(&mut self) {
         self.is_ended = true;
-        let left_out = self.lines.left_out();
-        self.incidents.extend(left_out.map(|what| Incident::warning(&self.file.name, what)));
+        let ReadFile { name, mapping, left_out, .. } = &self.file;
+        let trailing = self.lines.left_out();
+        self.incidents.extend(trailing.map(|what| Incident::warning(name, what)));
+        if let Some(column) = mapping.column(Field::Where) {
+            let (own, equals) = (self.decoder.left_out(), mapping.equals());
+            let all = left_out.end_of_file(own, self.has_rows, &column.to_string(), equals);
+            self.incidents.extend(all.map(|what| Incident::warning(name, what)));
+        }
     }
 
     /// Decodes the record that begins with the line in `text`.

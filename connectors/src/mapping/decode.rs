@@ -11,6 +11,7 @@ use market::{
 use super::check::Mapping;
 use super::error::DecodeError;
 use super::field::Field;
+use super::left_out::LeftOut;
 use super::plain::PlainDecoder;
 use super::readings::{self, Given};
 use super::symbol_map::{LookedUp, MappedInstrument, SymbolMap};
@@ -25,6 +26,7 @@ pub struct Decoder {
     partition: IdScope,
     given: Given,
     plain: PlainDecoder,
+    left_out: LeftOut,
 }
 
 impl Decoder {
@@ -37,6 +39,7 @@ impl Decoder {
             mapping,
             partition,
             given: Given::default(),
+            left_out: LeftOut::default(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Decoder {
         let Decoder { mapping, given, partition, .. } = self;
         let record = Record { mapping, given, partition: *partition, position, text };
         if !record.counts() {
+            self.left_out.note(record.get(Field::Where).unwrap_or_default());
             return Ok(None);
         }
         let kind = record.word(Field::Kind, vocabulary::kind, Kind::Trade)?;
@@ -96,6 +100,11 @@ impl Decoder {
             _ => Event::Cancel { of, time: record.time_if_any()? },
         };
         Ok(Some(Decoded { says, unknown }))
+    }
+
+    /// The records that `where` has left out.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// Whether [`Self::decode_plain`] may give anything.

@@ -33,7 +33,7 @@
 //! ```
 //!
 //! Reading order: [`config`] (as written) → [`Field`] → [`check`] (as used) → [`decode`] with its [`vocabulary`],
-//! [`readings`] and [`symbol_map`] → `plain`, the common case straight from bytes → [`json`], the columns of a JSON object.
+//! [`readings`], [`symbol_map`] and `left_out` → `plain`, the common case straight from bytes → [`json`], the columns of a JSON object.
 
 pub mod check;
 pub mod config;
@@ -41,6 +41,7 @@ pub mod decode;
 mod error;
 mod field;
 pub mod json;
+mod left_out;
 mod plain;
 pub mod readings;
 pub mod symbol_map;
@@ -52,4 +53,6 @@ pub use decode::Decoder;
 pub use error::DecodeError;
 pub use field::Field;
 pub use json::JsonColumns;
+pub use left_out::LeftOut;
+pub(crate) use left_out::LeftOutTally;
 pub use readings::{Given, Readings, TimeReading};

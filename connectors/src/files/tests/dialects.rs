@@ -106,6 +106,39 @@ fn a_first_line_that_cannot_be_read_says_nothing_of_the_columns() {
     }
 }
 
+/// What `where` leaves out is no row; if that is everything, what there was is told, after the last file.
+#[test]
+fn a_filter_that_leaves_out_everything_is_told() {
+    let mut config = json!({
+        "instrument": "x:A",
+        "paths": ["a.csv", "b.csv"],
+        "columns": {"time": "t", "price": "p", "size": "q"},
+        "units": {"time": "s"},
+        "where": {"column": "kind", "equals": "trade"},
+    });
+    let folder = TempDir::new().unwrap();
+    let kinds = ["TRADE", "quote", "", "quote", "x", "y", "z"];
+    let rows: String = kinds.iter().map(|kind| format!("1,10,1,{kind}\n")).collect();
+    fs::write(folder.path().join("a.csv"), format!("t,p,q,kind\n{rows}")).unwrap();
+    fs::write(folder.path().join("b.csv"), "t,p,q,kind\n1,10,1,TRADE\n").unwrap();
+    let told = |config: &Value| {
+        let source = build(folder.path(), config.clone()).unwrap();
+        let told = source.partitions().into_iter().flat_map(|partition| {
+            let mut reader = source.open(partition, Place::After(0)).unwrap();
+            while reader.read(&mut Vec::new()).unwrap() == Progress::More {}
+            reader.incidents()
+        });
+        told.map(|told| told.detail).collect::<Vec<_>>()
+    };
+    let want = "b.csv: `where` (--only) leaves out all 8 rows of the source: the column \"kind\" holds \"TRADE\", \
+                \"quote\", \"\", \"x\", \"y\" and others, and none of them is \"trade\"";
+    assert_eq!(told(&config), [want]);
+    config["where"]["equals"] = json!("z");
+    assert_eq!(told(&config), [""; 0]);
+    config["where"] = json!({"column": "kind"});
+    assert_eq!(told(&config), [""; 0]);
+}
+
 #[test]
 fn combined_stream_frames_of_binance() {
     let frames = r#"{"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","T":1723161256298,"b":[["58710.20","0.014"]]}}
