@@ -6,7 +6,7 @@
 //! | `workers` | | a worker is gone; the process is going down |
 //! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction, half a line or an open quote has held it back for 10 s | sources pause, since more is retained than `limits.state_bytes` allows |
 //! | `losses` | within an hour after rows were lost that were not read yet: a server no longer has them, or a followed file was truncated | |
-//! | `input` | in the last minute at least half of a source's rows, and at least 100, were refused or too late | |
+//! | `input` | of a source in the last minute at least half of its rows, if these are at least 100, were refused or too late, or all of the last 10 or more | |
 //! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
 //! | `commits` | no commit is complete yet | |
 //!
@@ -27,6 +27,7 @@ use crate::delivery::SinkState;
 use crate::publish::OverBudget;
 use node_api::{Check, Readiness, Status};
 
+pub use input::RefusedLately;
 pub use monitor::{HealthMonitor, MonitoredSource};
 
 /// The state that checks are made of.
@@ -67,8 +68,8 @@ pub struct SourceSeen {
     pub is_down: bool,
     /// What was lost of it, if anything was.
     pub lost: Option<LostSeen>,
-    /// Rows of the last minute, and how many of them were refused or too late; none while these are few.
-    pub refused: Option<(u64, u64)>,
+    /// What was refused of it lately or too late, if that is too much.
+    pub refused: Option<RefusedLately>,
     /// Rows that are held back, by what, and for how long nothing else has come.
     pub held: Option<(u64, HeldBy, Duration)>,
 }
@@ -97,6 +98,8 @@ pub struct SinkSeen {
     pub last_error: Option<String>,
 }
 
+/// The name of the check of what was refused.
+const INPUT: &str = "input";
 /// Rows that are held back for longer are warned of.
 const HELD_WARNS_AFTER: Duration = Duration::from_secs(10);
 /// Losses are warned of for so long.
@@ -109,7 +112,7 @@ impl Seen {
             ("workers", self.workers()),
             ("sources", self.sources()),
             ("losses", self.losses()),
-            ("input", self.input()),
+            (INPUT, self.input()),
             ("sinks", self.sinks()),
             ("commits", self.commits()),
         ]
@@ -192,22 +195,9 @@ impl Seen {
     }
 
     fn input(&self) -> Check {
-        let refused: Vec<String> = self
-            .sources
-            .iter()
-            .filter_map(|source| {
-                let (rows, refused) =
-                    source.refused.filter(|(rows, refused)| refused * 2 >= *rows)?;
-                Some(format!("{refused} of {rows} rows of {} in the last minute", source.name))
-            })
-            .collect();
-        match refused.is_empty() {
-            true => check(Status::Pass, "input is accepted"),
-            false => {
-                let views = "the views `dead_letters` and `too_late` say why";
-                check(Status::Warn, format!("refused or too late: {}; {views}", refused.join("; ")))
-            }
-        }
+        let refused: Vec<String> =
+            self.sources.iter().filter_map(SourceSeen::refused_lately).collect();
+        input_check(&refused)
     }
 
     fn sinks(&self) -> Check {
@@ -250,7 +240,39 @@ impl Seen {
     }
 }
 
+/// The check of what was refused, of these sources.
+fn input_check(refused: &[String]) -> Check {
+    match refused.is_empty() {
+        true => check(Status::Pass, "input is accepted"),
+        false => {
+            let views = "the views `dead_letters` and `too_late` say why";
+            check(Status::Warn, format!("refused or too late: {}; {views}", refused.join("; ")))
+        }
+    }
+}
+
 impl SourceSeen {
+    /// The check of what was refused of it alone.
+    fn input(&self) -> Check {
+        let refused = self.refused_lately();
+        match input_check(refused.as_slice()) {
+            Check { status: Status::Pass, .. } => {
+                check(Status::Pass, format!("rows of {} are accepted", self.name))
+            }
+            refused => refused,
+        }
+    }
+
+    fn refused_lately(&self) -> Option<String> {
+        let name = &self.name;
+        Some(match self.refused? {
+            RefusedLately::All(rows) => format!("all of the last {rows} rows of {name}"),
+            RefusedLately::Share { refused, rows } => {
+                format!("{refused} of {rows} rows of {name} in the last minute")
+            }
+        })
+    }
+
     fn not_read(&self) -> Option<String> {
         let name = &self.name;
         match &self.failure {

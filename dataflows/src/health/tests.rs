@@ -1,6 +1,6 @@
 //! Rules of health, one by one.
 
-use super::input::RefusedShare;
+use super::input::{RefusedLately, RefusedShare};
 use super::monitor::Changes;
 use super::*;
 use crate::publish::MemoryPart;
@@ -130,20 +130,41 @@ fn losses_are_warned_of_for_an_hour() {
 
 #[test]
 fn input_of_which_half_is_refused_is_warned_of() {
-    let refused = |refused| seen(vec![SourceSeen { refused: Some((200, refused)), ..source("k") }]);
-    assert_eq!(check(&refused(99), "input").0, Status::Pass);
-    let (status, why) = check(&refused(100), "input");
+    let refused = |refused| seen(vec![SourceSeen { refused, ..source("k") }, source("fine")]);
+    assert_eq!(check(&refused(None), "input").0, Status::Pass);
+    let half = RefusedLately::Share { refused: 100, rows: 200 };
+    let (status, why) = check(&refused(Some(half)), "input");
     assert_eq!(status, Status::Warn);
-    assert!(why.contains("100 of 200 rows of k"), "{why}");
+    assert!(why.contains("100 of 200 rows of k in the last minute; "), "{why}");
+    let (_, why) = check(&refused(Some(RefusedLately::All(12))), "input");
+    assert!(why.contains("all of the last 12 rows of k; "), "{why}");
 
     let mut share = RefusedShare::default();
     assert_eq!(share.take(at(0), 0, 0), None);
-    assert_eq!(share.take(at(1), 99, 99), None, "few");
-    assert_eq!(share.take(at(2), 1_000, 900), Some((1_000, 900)));
-    for secs in 3..100 {
-        share.take(at(secs), 1_000, 900);
+    assert_eq!(share.take(at(1), 99, 90), None, "few");
+    let most = RefusedLately::Share { refused: 900, rows: 1_000 };
+    assert_eq!(share.take(at(2), 1_000, 900), Some(most));
+    assert_eq!(
+        share.take(at(3), 1_300, 900),
+        Some(RefusedLately::Share { refused: 900, rows: 1_300 })
+    );
+    for secs in 4..100 {
+        share.take(at(secs), 1_300, 900);
     }
-    assert_eq!(share.take(at(100), 1_100, 900), Some((100, 0)), "those of the last minute");
+    assert_eq!(share.take(at(100), 1_400, 900), None, "none of the last minute");
+}
+
+/// However slowly its rows come.
+#[test]
+fn a_source_all_of_whose_rows_are_refused_is_told() {
+    let mut share = RefusedShare::default();
+    let told: Vec<_> = (1..=12).map(|row| share.take(at(row as i64 * 1_000), row, row)).collect();
+    assert!(told[..9].iter().all(Option::is_none), "{told:?}");
+    assert_eq!(told[9..], [10, 11, 12].map(|rows| Some(RefusedLately::All(rows))));
+    // One that is accepted ends it, and it begins anew.
+    assert_eq!(share.take(at(13_000), 13, 12), None);
+    assert_eq!(share.take(at(14_000), 22, 21), None);
+    assert_eq!(share.take(at(15_000), 23, 22), Some(RefusedLately::All(10)));
 }
 
 #[test]
