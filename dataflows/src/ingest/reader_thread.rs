@@ -355,7 +355,7 @@ mod tests {
             if let SourceEvent::Control(ControlEvent::Link { incident, .. }) = &event
                 && incident.kind == IncidentKind::Failed
             {
-                let why = connections.reach(0).failure.unwrap();
+                let why = &incident.detail;
                 assert!(
                     why.contains("its reader has panicked") && why.contains("no such case"),
                     "{why}"
