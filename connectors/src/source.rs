@@ -268,8 +268,8 @@ impl Incident {
     }
 }
 
-/// Rows that were lost, as far as they are known. Between two positions there need not be as many rows: ids of Redis have
-/// holes.
+/// Rows that were lost, as far as they are known. Between two positions there need not be as many rows: ids of Redis
+/// have holes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostRows {
     /// The first and the last position that they may have had.

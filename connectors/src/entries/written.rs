@@ -58,10 +58,18 @@ impl NamesOfEntry<'_> {
         own.unwrap_or_else(|| self.catalog.name(id)).to_string()
     }
 
-    fn scope(&self, id: IdScope) -> String {
-        let own = self.unknown.and_then(|names| names.scope.as_ref()).map(|(name, _)| name);
-        let own = own.filter(|name| IdScope::of(name) == id).cloned();
-        own.unwrap_or_else(|| self.catalog.scopes.name(id)).to_string()
+    /// The scope of an id of `instrument`. No source need have registered that which entries have by default.
+    fn scope(&self, id: IdScope, instrument: InstrumentId) -> String {
+        let is_it = |name: &str| IdScope::of(name) == id.contiguous(false);
+        let own = self.unknown.and_then(|names| names.scope.as_ref());
+        if let Some((name, _)) = own.filter(|(name, _)| is_it(name)) {
+            return name.to_string();
+        }
+        let name = self.instrument(instrument);
+        match name.split(':').next().filter(|venue| is_it(venue)) {
+            Some(venue) => venue.to_owned(),
+            None => self.catalog.scopes.name(id).to_string(),
+        }
     }
 
     fn portfolio(&self, id: PortfolioId) -> String {
@@ -93,7 +101,7 @@ fn fields_of(entry: &InputEvent, names: &NamesOfEntry<'_>) -> WrittenFields {
         InputEvent::Market(Event::Cancel { of, time }) => {
             say(Field::Type, Type::Cancel.name().to_owned());
             say(Field::Instrument, names.instrument(of.instrument));
-            say(Field::Scope, names.scope(of.scope));
+            say(Field::Scope, names.scope(of.scope, of.instrument));
             say(Field::Id, of.id.to_string());
             time.iter().for_each(|time| say(Field::Time, ns(*time)));
         }
@@ -140,7 +148,7 @@ fn say_trade(
     say(Field::Instrument, names.instrument(trade.instrument));
     // A row without an id is identified by its position alone, which is the reader's to give.
     if !matches!(trade.id, TradeId::Position(_)) {
-        say(Field::Scope, names.scope(trade.scope));
+        say(Field::Scope, names.scope(trade.scope, trade.instrument));
         say(Field::Id, trade.id.to_string());
     }
     say(Field::Time, ns(trade.time));

@@ -64,8 +64,8 @@ impl CsvColumns {
         Ok(())
     }
 
-    /// Finds the columns by a complete record, if no line before it could be read; returns whether it is a header. To be
-    /// asked of each record, also of those that are not wanted.
+    /// Finds the columns by a complete record, if no line before it could be read; returns whether it is a header. To
+    /// be asked of each record, also of those that are not wanted.
     pub(super) fn find_late(&mut self, record: &[u8]) -> Result<bool, DecodeError> {
         let text = str::from_utf8(record).ok().filter(|_| is_readable(record));
         let Some(text) = text.filter(|_| self.layout.is_none()) else { return Ok(false) };

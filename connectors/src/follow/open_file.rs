@@ -186,7 +186,8 @@ impl OpenFile {
         }
     }
 
-    /// Notes what is there of a row. While it is the same row, it stands since it was first seen, however much comes to it.
+    /// Notes what is there of a row. While it is the same row, it stands since it was first seen, however much comes
+    /// to it.
     fn note_part(&mut self) {
         self.part = self.part();
     }

@@ -33,7 +33,8 @@
 //! ```
 //!
 //! Reading order: [`config`] (as written) → [`Field`] → [`check`] (as used) → [`decode`] with its [`vocabulary`],
-//! [`readings`], [`symbol_map`] and `left_out` → `plain`, the common case straight from bytes → [`json`], the columns of a JSON object.
+//! [`readings`], [`symbol_map`] and `left_out` → `plain`, the common case straight from bytes → [`json`], the columns of
+//! a JSON object.
 
 pub mod check;
 pub mod config;

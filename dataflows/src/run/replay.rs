@@ -99,8 +99,8 @@ fn replay_in(
 /// A reader thread per partition of a bare file, and the queue of each with the numbers of its source and partition.
 type FileReaders = (Vec<JoinHandle<()>>, Vec<((usize, u32), EventReceiver)>);
 
-/// Starts the reader threads of bare files, which end after the second stop. Each has a queue of its own, since the merge
-/// waits for each partition in turn. None after the first stop.
+/// Starts the reader threads of bare files, which end after the second stop. Each has a queue of its own, since the
+/// merge waits for each partition in turn. None after the first stop.
 fn start_file_readers(
     config: &Config,
     job: &Job,
