@@ -32,8 +32,8 @@ pub use registry::{
 };
 pub use sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 pub use source::{
-    Decoded, HeldRows, Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source,
-    SourceError, Start,
+    Decoded, HeldBy, HeldRows, Incident, IncidentKind, Link, LostRows, PartitionReader, Place,
+    Progress, Row, Source, SourceError, Start,
 };
 
 /// Every kind of source.

@@ -5,10 +5,12 @@
 //! which is decided elsewhere. What happens to a connection is reported as [`Incident`]s, and rows that were
 //! there and cannot be read any more are one of these, never a silent hole.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use market::{EventTime, IdText, InputEvent, Rejection, UnknownNames};
+use serde::{Deserialize, Serialize};
 
 /// One row of a partition, in the order of its positions.
 #[derive(Clone, Debug, PartialEq)]
@@ -240,6 +242,19 @@ pub struct HeldRows {
     pub rows: u64,
     /// Since when nothing else has come.
     pub since: Instant,
+    /// What is waited for.
+    pub by: HeldBy,
+}
+
+/// What holds rows back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBy {
+    /// A transaction that is open.
+    Transaction,
+    /// A line without its end.
+    HalfLine,
+    /// A quote that is not closed, opened on the line of this number of its file.
+    OpenQuote(u64),
 }
 
 /// Something that happened to a partition, for people and for the view `incidents`.
@@ -247,8 +262,8 @@ pub struct HeldRows {
 pub struct Incident {
     /// What.
     pub kind: IncidentKind,
-    /// The first and the last position that were lost, as far as they are known.
-    pub lost: Option<(u64, u64)>,
+    /// Which rows were lost and how many, if anything of that is known.
+    pub lost: Option<LostRows>,
     /// In words, with the message of the server.
     pub detail: String,
 }
@@ -257,6 +272,29 @@ impl Incident {
     /// Something that its operator should know.
     pub fn warning(detail: String) -> Incident {
         Incident { kind: IncidentKind::Warning, lost: None, detail }
+    }
+
+    /// Something about a file that its operator should know.
+    pub(crate) fn warning_of(file: &str, what: impl Display) -> Incident {
+        Incident::warning(format!("{file}: {what}"))
+    }
+}
+
+/// Rows that were lost, as far as they are known. Between two positions there need not be as many rows: ids of Redis
+/// have holes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostRows {
+    /// The first and the last position that they may have had.
+    pub positions: Option<(u64, u64)>,
+    /// How many they were.
+    pub rows: Option<u64>,
+}
+
+impl LostRows {
+    /// Rows of a partition in which each position has one: as many as there are from the first to the last.
+    pub fn of_positions(first: u64, last: u64) -> LostRows {
+        let rows = last.checked_sub(first).map_or(0, |more| more.saturating_add(1));
+        LostRows { positions: Some((first, last)), rows: Some(rows) }
     }
 }
 

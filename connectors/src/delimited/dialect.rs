@@ -89,8 +89,9 @@ impl Dialect {
     /// Takes further lines into `record` while one of its quotes is open.
     ///
     /// If none of the next lines closes it within [`LINE_MAX`], `record` stays one line, the others are
-    /// put back, and the answer is false. The same after an error of the system, with the line itself put
-    /// back too.
+    /// put back, and the answer is false. So it is if text follows the quote that would close it: then that
+    /// quote opens a field of another record, and the first one was never closed. The same after an error of
+    /// the system, with the line itself put back too.
     pub fn complete(&self, record: &mut Vec<u8>, lines: &mut Lines) -> io::Result<bool> {
         let mut place = self.place_after(record, Place::Start);
         if place != Place::Quoted {
@@ -110,21 +111,39 @@ impl Dialect {
                 }
             };
             let fits = found == Line::Whole && record.len() + 1 + more.len() <= LINE_MAX;
-            if fits {
+            let behind = if fits { self.place_behind(&more) } else { None };
+            if let Some(behind) = behind {
                 record.push(b'\n');
                 record.extend_from_slice(&more);
-                place = self.place_after(&more, place);
+                place = behind;
             }
             if found != Line::End {
                 taken.push((found, more));
             }
-            if !fits {
+            if behind.is_none() {
                 record.truncate(first);
                 lines.put_back(taken);
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Where the line `more` ends, on which a quote is open that began on a line before; none if text follows a quote
+    /// that closes a field.
+    fn place_behind(&self, more: &[u8]) -> Option<Place> {
+        let mut place = Place::Quoted;
+        if !self.quote.is_some_and(|quote| more.contains(&quote)) {
+            return Some(place);
+        }
+        for byte in more {
+            let is_closing = place == Place::Closing;
+            self.step(&mut place, *byte);
+            if is_closing && place == Place::Bare {
+                return None;
+            }
+        }
+        Some(place)
     }
 
     fn place_after(&self, line: &[u8], mut place: Place) -> Place {

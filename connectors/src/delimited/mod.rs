@@ -11,6 +11,13 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
+/// What a message adds of a refused record of several lines: they are one, as a quote has it that may be a mistake.
+pub(crate) fn is_joined(first: u64, last: u64) -> String {
+    format!(
+        "; lines {first} to {last} are one row, since a quote that is opened on the first is closed on the last"
+    )
+}
+
 pub use config::CsvConfig;
 pub use dialect::{Dialect, Header};
 pub use fields::Fields;

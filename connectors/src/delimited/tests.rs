@@ -51,6 +51,29 @@ fn an_open_quote_costs_one_line() {
     assert_eq!((lines.next(&mut line).unwrap(), lines.number()), (Line::End, 4));
 }
 
+/// A quote that follows later opens a field of its own record: it does not close the one that was forgotten.
+#[test]
+fn the_next_quoted_field_does_not_close_a_quote_that_was_never_closed() {
+    for rest in ["3,\"x\",1", "3,\"\"\"x\",1", "3,\"x", "\"x\"\"y\",3"] {
+        let mut lines = Lines::of(Cursor::new(format!("1,\"oops,1\n2,y,1\n{rest}\n"))).unwrap();
+        let mut line = Vec::new();
+        lines.next(&mut line).unwrap();
+        assert!(!dialect().complete(&mut line, &mut lines).unwrap(), "{rest}");
+        assert_eq!((line.as_slice(), lines.number()), (b"1,\"oops,1".as_slice(), 1));
+        lines.next(&mut line).unwrap();
+        assert_eq!(line, b"2,y,1");
+        lines.next(&mut line).unwrap();
+        assert_eq!(line, rest.as_bytes());
+    }
+    for closed in ["1,\"two\nlines\",1", "1,\"\n\"\"\n\"", "\"\n\",\"\n\""] {
+        let mut lines = Lines::of(Cursor::new(format!("{closed}\nnext"))).unwrap();
+        let mut line = Vec::new();
+        lines.next(&mut line).unwrap();
+        assert!(dialect().complete(&mut line, &mut lines).unwrap(), "{closed:?}");
+        assert_eq!(line, closed.as_bytes());
+    }
+}
+
 #[test]
 fn dialects_that_cannot_be() {
     for (delimiter, quote, want) in [

@@ -45,4 +45,4 @@ pub use error::FieldError;
 pub use fields::{FIELDS, Field, FieldDoc, TYPES, Type, TypeDoc};
 pub use source::{EntriesConfig, EntriesSource};
 pub use texts::{EntryHeader, RawField, Texts};
-pub use written::{WrittenFields, written_fields, written_json};
+pub use written::{WrittenFields, written_entry, written_fields, written_json};

@@ -7,8 +7,8 @@ use market::{InputEvent, RejectionReason};
 use super::decode::Decoder;
 use super::error::FieldError;
 use super::texts::{EntryHeader, Texts};
-use crate::delimited::{Dialect, Fields, Header};
-use crate::lines::{LINE_MAX, Line, Lines};
+use crate::delimited::{Dialect, Fields, Header, is_joined};
+use crate::lines::{LINE_MAX, Line, Lines, RecordPart};
 use crate::source::Decoded;
 
 /// How lines hold fields.
@@ -141,7 +141,13 @@ impl Rows {
                 },
             };
             let Some(position) = position(number) else { continue };
-            let decoded = decoded.unwrap_or_else(|| self.decode(decoder, position));
+            let mut decoded = decoded.unwrap_or_else(|| self.decode(decoder, position));
+            let last = self.lines.number();
+            if let Err(error) = &mut decoded
+                && last > number
+            {
+                error.detail += &is_joined(number, last);
+            }
             return Ok(Some((position, decoded)));
         }
         Ok(None)
@@ -157,9 +163,14 @@ impl Rows {
         self.lines.number()
     }
 
-    /// See [`Lines::has_part`].
-    pub(super) fn has_part(&self) -> bool {
-        self.lines.has_part()
+    /// See [`Lines::part`].
+    pub(super) fn part(&self) -> Option<RecordPart> {
+        self.lines.part()
+    }
+
+    /// See [`Lines::left_out`].
+    pub(super) fn left_out(&mut self) -> Option<&'static str> {
+        self.lines.left_out()
     }
 
     /// See [`Lines::extent`].

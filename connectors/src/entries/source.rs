@@ -14,10 +14,12 @@ use crate::delimited::{CsvConfig, Dialect};
 use crate::files::Format;
 use crate::files::config::format_of;
 use crate::follow::{Begin, LineRows, Positions};
-use crate::lines::Lines;
+use crate::lines::{Lines, RecordPart};
 use crate::paths::set::FileSet;
 use crate::registry::{BuildContext, TypedSource};
-use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
+use crate::source::{
+    BATCH_ROWS, Incident, PartitionReader, Place, Progress, Row, Source, SourceError,
+};
 
 /// The keys of a source of entries, besides those of all sources.
 #[derive(Clone, Debug, Deserialize)]
@@ -187,6 +189,11 @@ impl PartitionReader for EntriesReader {
         Ok(Progress::More)
     }
 
+    fn incidents(&mut self) -> Vec<Incident> {
+        let left_out = self.rows.left_out();
+        left_out.map(|what| Incident::warning_of(&self.name, what)).into_iter().collect()
+    }
+
     fn extent(&self) -> Option<(u64, u64)> {
         self.rows.extent()
     }
@@ -201,7 +208,7 @@ impl LineRows for EntriesReader {
         self.positions.base + self.rows.number()
     }
 
-    fn has_part(&self) -> bool {
-        self.rows.has_part()
+    fn part(&self) -> Option<RecordPart> {
+        self.rows.part()
     }
 }

@@ -1,6 +1,8 @@
-//! Finding the columns of a CSV file by its first line.
+//! Finding the columns of a CSV file by its header, or by its first line that can be read.
 
 use std::io;
+use std::str;
+use std::sync::Arc;
 
 use market::{Event, RejectionReason};
 
@@ -12,11 +14,18 @@ use crate::source::Decoded;
 /// The columns of one CSV file.
 pub(super) struct CsvColumns {
     dialect: Dialect,
+    mapping: Arc<Mapping>,
+    /// None until a record was found that says it.
+    layout: Option<Division>,
+    fields: Fields,
+}
+
+/// How the records of a file are divided.
+struct Division {
     /// Which field of a record each field of the mapping is.
     layout: Layout,
     /// How many fields each record has.
     count: usize,
-    fields: Fields,
 }
 
 /// Why a file's columns cannot be determined.
@@ -28,24 +37,40 @@ pub(super) enum Problem {
 }
 
 impl CsvColumns {
-    /// Reads the first line: the names in a header, or how many fields it has. An empty file has no
-    /// columns and no records either.
+    /// Reads the first line: the names in a header, or how many fields it has. If that is no header and cannot be read,
+    /// the first record that can be read says it later. An empty file has no columns and no records either.
     pub(super) fn find(
         dialect: Dialect,
-        mapping: &Mapping,
+        mapping: &Arc<Mapping>,
         lines: &mut Lines,
     ) -> Result<CsvColumns, Problem> {
-        let mut fields = Fields::default();
-        let mut layout = Layout::default();
+        let mapping = Arc::clone(mapping);
+        let mut columns = CsvColumns { dialect, mapping, layout: None, fields: Fields::default() };
         if let Some(first) = first_record(&dialect, lines)? {
-            fields.split(&first, &dialect);
-            let names: Vec<&str> =
-                (0..fields.len()).filter_map(|at| fields.get(&first, at).map(str::trim)).collect();
-            layout = mapping
-                .lay_out(|column| place_of(column, &names, dialect.header == Header::Present))
-                .map_err(Problem::Columns)?;
+            columns.lay_out(&first).map_err(Problem::Columns)?;
         }
-        Ok(CsvColumns { dialect, layout, count: fields.len(), fields })
+        Ok(columns)
+    }
+
+    /// Finds the columns by `first`: a header, or the first record that can be read.
+    fn lay_out(&mut self, first: &str) -> Result<(), String> {
+        let Self { dialect, mapping, fields, .. } = self;
+        fields.split(first, dialect);
+        let names: Vec<&str> =
+            (0..fields.len()).filter_map(|at| fields.get(first, at).map(str::trim)).collect();
+        let has_header = dialect.header == Header::Present;
+        let layout = mapping.lay_out(|column| place_of(column, &names, has_header))?;
+        self.layout = Some(Division { layout, count: fields.len() });
+        Ok(())
+    }
+
+    /// Finds the columns by a complete record, if no line before it could be read; returns whether it is a header. To
+    /// be asked of each record, also of those that are not wanted.
+    pub(super) fn find_late(&mut self, record: &[u8]) -> Result<bool, DecodeError> {
+        let text = str::from_utf8(record).ok().filter(|_| is_readable(record));
+        let Some(text) = text.filter(|_| self.layout.is_none()) else { return Ok(false) };
+        self.lay_out(text).map_err(malformed)?;
+        Ok(self.dialect.is_header(record))
     }
 
     /// See [`Dialect::complete`].
@@ -60,22 +85,22 @@ impl CsvColumns {
         decoder: &Decoder,
         position: u64,
     ) -> Option<Decoded<Event>> {
-        self.fields.split_unquoted(line, &self.dialect)?;
-        if self.fields.len() != self.count {
+        let Self { fields, layout, .. } = self;
+        let Division { layout, count } = layout.as_ref()?;
+        fields.split_unquoted(line, &self.dialect)?;
+        if fields.len() != *count {
             return None;
         }
-        let Self { fields, layout, .. } = self;
         decoder.decode_plain(|field| fields.bytes(line, layout.first(field)?), position)
     }
 
     /// Whether a line holds no quote, and numbers that fit at the default scales.
     pub(super) fn is_common(&mut self, line: &[u8], decoder: &Decoder) -> bool {
-        if self.fields.split_unquoted(line, &self.dialect).is_none()
-            || self.fields.len() != self.count
-        {
+        let Self { fields, layout, .. } = self;
+        let Some(Division { layout, count }) = layout else { return false };
+        if fields.split_unquoted(line, &self.dialect).is_none() || fields.len() != *count {
             return false;
         }
-        let Self { fields, layout, .. } = self;
         decoder.is_common(|field| fields.bytes(line, layout.first(field)?))
     }
 
@@ -86,18 +111,24 @@ impl CsvColumns {
         decoder: &mut Decoder,
         position: u64,
     ) -> Result<Option<Decoded<Event>>, DecodeError> {
-        self.fields.split(record, &self.dialect);
-        if self.fields.len() != self.count {
-            let detail = format!("{} fields expected, {} found", self.count, self.fields.len());
-            return Err(DecodeError::new(RejectionReason::Malformed, detail));
+        let Self { fields, layout, dialect, .. } = self;
+        let Some(Division { layout, count }) = layout else {
+            return Err(malformed("it holds a byte 0, and so is no text".to_owned()));
+        };
+        fields.split(record, dialect);
+        if fields.len() != *count {
+            return Err(malformed(format!("{count} fields expected, {} found", fields.len())));
         }
-        let Self { fields, layout, .. } = self;
         decoder.decode(|field| layout.text(field, |at| fields.get(record, at)), position)
     }
 }
 
-/// The first record that is not blank, if the file has one. A header is taken; anything else is put back
-/// for the reader to say what it is.
+fn malformed(detail: String) -> DecodeError {
+    DecodeError::new(RejectionReason::Malformed, detail)
+}
+
+/// The first record that is not blank, if the file has one that can be read. A header is taken; anything else is put
+/// back for the reader to say what it is.
 fn first_record(dialect: &Dialect, lines: &mut Lines) -> Result<Option<String>, Problem> {
     let mut text = Vec::new();
     let mut found = Line::Whole;
@@ -106,7 +137,7 @@ fn first_record(dialect: &Dialect, lines: &mut Lines) -> Result<Option<String>, 
     }
     match found {
         Line::End => return Ok(None),
-        Line::TooLong if dialect.is_header(&text) => {
+        Line::TooLong if dialect.header == Header::Present => {
             let problem = format!("the header is longer than {LINE_MAX} bytes");
             return Err(Problem::Columns(problem));
         }
@@ -116,12 +147,19 @@ fn first_record(dialect: &Dialect, lines: &mut Lines) -> Result<Option<String>, 
         }
         Line::Whole => {}
     }
-    dialect.complete(&mut text, lines).map_err(Problem::System)?;
-    if !dialect.is_header(&text) {
+    let is_closed = dialect.complete(&mut text, lines).map_err(Problem::System)?;
+    let is_certain = dialect.header == Header::Present || (is_closed && is_readable(&text));
+    if !(is_certain && dialect.is_header(&text)) {
         let again = text.split(|byte| *byte == b'\n');
         lines.put_back(again.map(|line| (Line::Whole, line.to_vec())).collect());
     }
-    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    Ok(is_certain.then(|| String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// Whether it is text, of which the columns can be told. Where a file was truncated under its writer, the system fills
+/// with zeros what the writer leaves out.
+fn is_readable(record: &[u8]) -> bool {
+    !record.contains(&0) && str::from_utf8(record).is_ok()
 }
 
 /// Blank lines are no records.

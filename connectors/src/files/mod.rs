@@ -42,7 +42,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::follow::Begin;
-use crate::mapping::Mapping;
+use crate::mapping::{LeftOutTally, Mapping};
 use crate::paths::check_names;
 use crate::paths::set::FileSet;
 use crate::registry::{BuildContext, TypedSource};
@@ -59,6 +59,7 @@ pub struct FileSource {
     name: String,
     files: FileSet<FileShape>,
     mapping: Arc<Mapping>,
+    left_out: LeftOutTally,
     follows: bool,
 }
 
@@ -78,7 +79,8 @@ fn check(mut config: FileConfig, context: BuildContext) -> Result<FileSource, St
     let Plan { mapping, shapes } = Plan::check(config, &context)?;
     let shape_of = move |name: &str| shapes.of(name);
     let files = FileSet::new(&context.name, &context.folder, paths, follows, shape_of)?;
-    Ok(FileSource { name: context.name, files, mapping: Arc::new(mapping), follows })
+    let left_out = LeftOutTally::of(files.count() as usize);
+    Ok(FileSource { name: context.name, files, mapping: Arc::new(mapping), left_out, follows })
 }
 
 impl Source for FileSource {
@@ -115,6 +117,7 @@ impl Source for FileSource {
             shape: shape.clone(),
             given: given.clone(),
             mapping: Arc::clone(&self.mapping),
+            left_out: self.left_out.clone(),
         };
         if !self.follows {
             return Ok(Box::new(FileReader::open(read, &file.path, place.after())?));

@@ -10,10 +10,13 @@ use market::{Event, RejectionReason};
 
 use super::columns::{CsvColumns, Problem, is_blank};
 use super::config::Shape;
+use crate::delimited::is_joined;
 use crate::follow::{LineRows, Positions};
-use crate::lines::{LINE_MAX, Line, Lines};
+use crate::lines::{LINE_MAX, Line, Lines, RecordPart};
 use crate::mapping::json::JsonColumns;
-use crate::mapping::{AllNeeds, DecodeError, Decoder, Given, Mapping, Packing};
+use crate::mapping::{
+    AllNeeds, DecodeError, Decoder, Field, Given, LeftOutTally, Mapping, Packing,
+};
 use crate::source::{BATCH_ROWS, Decoded, Incident, PartitionReader, Progress, Row, SourceError};
 
 /// How a file is read.
@@ -26,6 +29,8 @@ pub(super) struct ReadFile {
     /// What its name says.
     pub(super) given: Given,
     pub(super) mapping: Arc<Mapping>,
+    /// Hears at the end what `where` left out of the files of the source.
+    pub(super) left_out: LeftOutTally,
 }
 
 /// A file being read.
@@ -37,6 +42,9 @@ pub(super) struct FileReader {
     decoder: Decoder,
     positions: Positions,
     is_ended: bool,
+    /// Whether a row was read, refused or not.
+    has_rows: bool,
+    incidents: Vec<Incident>,
     /// The record being read.
     text: Vec<u8>,
     packing: Packing,
@@ -125,6 +133,8 @@ impl FileReader {
             decoder,
             positions,
             is_ended: false,
+            has_rows: false,
+            incidents: Vec::new(),
             text: Vec::new(),
             packing,
             pending: VecDeque::new(),
@@ -176,7 +186,7 @@ impl FileReader {
             let number = LineRows::position(self);
             let decoded = match line {
                 Line::End => {
-                    self.is_ended = true;
+                    self.end();
                     break;
                 }
                 Line::Cut(problem) => {
@@ -198,6 +208,7 @@ impl FileReader {
                 OfLine::Several => self.pending.pop_front(),
             };
             if row.is_some() {
+                self.has_rows = true;
                 return Ok(row);
             }
         }
@@ -218,6 +229,19 @@ impl FileReader {
         }
     }
 
+    /// The file was read to its end.
+    fn end(&mut self) {
+        self.is_ended = true;
+        let ReadFile { name, mapping, left_out, .. } = &self.file;
+        let trailing = self.lines.left_out();
+        self.incidents.extend(trailing.map(|what| Incident::warning_of(name, what)));
+        if let Some(column) = mapping.column(Field::Where) {
+            let (own, equals) = (self.decoder.left_out(), mapping.equals());
+            let all = left_out.end_of_file(own, self.has_rows, &column.to_string(), equals);
+            self.incidents.extend(all.map(|what| Incident::warning_of(name, what)));
+        }
+    }
+
     /// Decodes the record that begins with the line in `text`, of this number.
     fn record(&mut self, number: u64) -> io::Result<OfLine> {
         if let Some(Columns::Csv(columns)) = &self.columns
@@ -226,27 +250,48 @@ impl FileReader {
             let detail = "a quote is opened and not closed".to_owned();
             return Ok(OfLine::One(Err(DecodeError::new(RejectionReason::Malformed, detail))));
         }
-        let is_wanted = self.packing.last(number) > self.positions.after && !is_blank(&self.text);
-        if !is_wanted {
+        if is_blank(&self.text) {
             return Ok(OfLine::One(Ok(None)));
+        }
+        let last = LineRows::position(self);
+        Ok(match self.decode(number) {
+            OfLine::One(Err(error)) if last > number => {
+                let detail = error.detail + &is_joined(number, last);
+                OfLine::One(Err(DecodeError { detail, ..error }))
+            }
+            decoded => decoded,
+        })
+    }
+
+    /// Decodes the record in `text`, which is complete.
+    fn decode(&mut self, number: u64) -> OfLine {
+        if let Some(Columns::Csv(columns)) = &mut self.columns {
+            match columns.find_late(&self.text) {
+                Ok(false) => {}
+                Ok(true) => return OfLine::One(Ok(None)),
+                Err(error) => return OfLine::One(Err(error)),
+            }
+        }
+        if self.packing.last(number) <= self.positions.after {
+            return OfLine::One(Ok(None));
         }
         let text = match str::from_utf8(&self.text) {
             Ok(text) => text,
             Err(error) => {
                 let detail = format!("byte {} is not UTF-8", error.valid_up_to() + 1);
-                return Ok(OfLine::One(Err(DecodeError::new(RejectionReason::Malformed, detail))));
+                return OfLine::One(Err(DecodeError::new(RejectionReason::Malformed, detail)));
             }
         };
         let (columns, stamped) = match &mut self.columns {
-            None => return Ok(OfLine::One(Ok(None))),
+            None => return OfLine::One(Ok(None)),
             Some(Columns::Csv(columns)) => {
-                return Ok(OfLine::One(columns.decode(text, &mut self.decoder, number)));
+                return OfLine::One(columns.decode(text, &mut self.decoder, number));
             }
             Some(Columns::Jsonl { columns, stamped }) => (Arc::clone(columns), *stamped),
         };
         let json = if stamped { JsonColumns::after_stamp(text) } else { text };
         if self.packing == Packing::ONE {
-            return Ok(OfLine::One(columns.decode(json, &mut self.decoder, number)));
+            return OfLine::One(columns.decode(json, &mut self.decoder, number));
         }
         let mut decoded = Vec::new();
         let take = &mut |position, row| decoded.push((position, row));
@@ -254,7 +299,7 @@ impl FileReader {
         let rows = decoded.into_iter().filter_map(|(position, row)| self.row(position, row));
         let rows: VecDeque<Row> = rows.collect();
         self.pending = rows;
-        Ok(OfLine::Several)
+        OfLine::Several
     }
 }
 
@@ -292,14 +337,15 @@ impl PartitionReader for FileReader {
         Ok(Progress::More)
     }
 
-    fn extent(&self) -> Option<(u64, u64)> {
-        self.lines.extent()
-    }
-
     fn incidents(&mut self) -> Vec<Incident> {
         let name = &self.file.name;
         let warnings = self.decoder.take_warnings().into_iter();
-        warnings.map(|warning| Incident::warning(format!("{name}: {warning}"))).collect()
+        self.incidents.extend(warnings.map(|warning| Incident::warning_of(name, warning)));
+        std::mem::take(&mut self.incidents)
+    }
+
+    fn extent(&self) -> Option<(u64, u64)> {
+        self.lines.extent()
     }
 }
 
@@ -312,8 +358,8 @@ impl LineRows for FileReader {
         self.positions.base + self.lines.number()
     }
 
-    fn has_part(&self) -> bool {
-        self.lines.has_part()
+    fn part(&self) -> Option<RecordPart> {
+        self.lines.part()
     }
 
     fn incidents(&mut self) -> Vec<Incident> {
@@ -340,7 +386,7 @@ impl ReadFile {
 }
 
 impl Columns {
-    fn find(shape: &Shape, mapping: &Mapping, lines: &mut Lines) -> Result<Columns, Problem> {
+    fn find(shape: &Shape, mapping: &Arc<Mapping>, lines: &mut Lines) -> Result<Columns, Problem> {
         Ok(match shape {
             Shape::Jsonl { columns, stamped } => {
                 Columns::Jsonl { columns: Arc::clone(columns), stamped: *stamped }

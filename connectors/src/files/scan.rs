@@ -11,7 +11,7 @@ use market::{Catalog, InstrumentSpec};
 use super::FileConfig;
 use super::config::{FileShape, Plan};
 use super::reader::{FileReader, ReadFile};
-use crate::mapping::AllNeeds;
+use crate::mapping::{AllNeeds, LeftOutTally};
 use crate::paths::names_of_files;
 use crate::registry::BuildContext;
 
@@ -34,13 +34,15 @@ pub fn scan_scales(
     };
     let Plan { mapping, shapes } = Plan::check(config, &context)?;
     let mapping = Arc::new(mapping);
+    let left_out = LeftOutTally::of(names.len());
     let mut files = Vec::with_capacity(names.len());
     for name in names {
         let path = folder.join(&name);
         if path.metadata().is_ok_and(|about| about.is_file()) {
             let FileShape { shape, given } = shapes.of(&name)?;
             let (source, mapping) = (context.name.clone(), Arc::clone(&mapping));
-            files.push((ReadFile { source, name, shape, given, mapping }, path));
+            let left_out = left_out.clone();
+            files.push((ReadFile { source, name, shape, given, mapping, left_out }, path));
         }
     }
     let found = |skips_common| {

@@ -8,14 +8,15 @@ use super::claims::Claims;
 use super::open_file::{Fault, OpenFile, Step};
 use super::watched_path::{There, WatchedPath};
 use super::{Begin, FollowedPath, Positions};
-use crate::source::{HeldRows, Incident, IncidentKind, Link, Row, SourceError};
+use crate::lines::LINE_MAX;
+use crate::source::{HeldBy, HeldRows, Incident, IncidentKind, Link, Row, SourceError};
 
 /// How often a path is looked at, and how long a read waits that has found nothing.
 const POLL: Duration = Duration::from_millis(100);
 /// A file that the path no longer names has ended when nothing came for so long: its writer may take a moment to open
 /// the next one.
 const QUIET: Duration = Duration::from_secs(1);
-/// Half a line that stands for so long is told.
+/// Half a line or an open quote that stands for so long is told.
 const PART_TOLD_AFTER: Duration = Duration::from_secs(5);
 /// So many files are kept open that the path has named since the one that is read.
 const NEXT_MAX: usize = 64;
@@ -103,9 +104,15 @@ impl Follower {
     }
 
     pub(super) fn link(&self) -> Link {
-        let part = self.current.as_ref().filter(|file| file.has_part());
-        let held =
-            part.filter(|_| !self.at_end).map(|file| HeldRows { rows: 1, since: file.moved_at });
+        let part = self.current.as_ref().and_then(OpenFile::part).filter(|_| !self.at_end);
+        let held = part.map(|(part, since)| HeldRows {
+            rows: part.lines,
+            since,
+            by: match part.is_quote_open {
+                true => HeldBy::OpenQuote(part.line),
+                false => HeldBy::HalfLine,
+            },
+        });
         Link {
             is_up: self.watched.is_up,
             behind: self.at_end.then_some(0),
@@ -223,23 +230,33 @@ impl Follower {
             There::Nothing => false,
         };
         // Of a file that is gone nobody ends a line.
-        let has_part = self.current.as_ref().is_some_and(OpenFile::has_part);
+        let has_part = self.current.as_ref().is_some_and(|file| file.part().is_some());
         let is_last = self.next.iter().all(|file| file.length() == 0);
         is_there && is_last && (!has_part || self.watched.there == There::Gone)
     }
 
-    /// Says once of half a line that its rest does not come.
+    /// Says once of a part of a row that its rest does not come.
     fn report_part(&mut self) {
-        let part = self.current.as_ref().filter(|file| !self.at_end && file.has_part());
-        let stands = part.is_some_and(|file| file.moved_at.elapsed() >= PART_TOLD_AFTER);
-        if stands && !std::mem::replace(&mut self.was_part_told, true) {
-            let detail = format!(
-                "{}: the last line has no end for {} s; it is no row yet, and its bars wait",
-                self.watched.path.name,
-                PART_TOLD_AFTER.as_secs()
-            );
-            self.push(IncidentKind::Warning, detail);
+        let part = self.current.as_ref().and_then(OpenFile::part).filter(|_| !self.at_end);
+        let Some((part, _)) = part.filter(|(_, since)| since.elapsed() >= PART_TOLD_AFTER) else {
+            return;
+        };
+        if std::mem::replace(&mut self.was_part_told, true) {
+            return;
         }
+        let (name, secs) = (&self.watched.path.name, PART_TOLD_AFTER.as_secs());
+        let detail = match part.is_quote_open {
+            false => format!(
+                "{name}: the last line has no end for {secs} s; it is no row yet, and its bars wait"
+            ),
+            true => format!(
+                "{name}: a quote that is opened on line {} is not closed for {secs} s; what follows belongs to its row \
+                 until then, and the bars wait; if it is not closed within {LINE_MAX} bytes, its line is refused and \
+                 what follows is read",
+                part.line
+            ),
+        };
+        self.push(IncidentKind::Warning, detail);
     }
 
     fn push(&mut self, kind: IncidentKind, detail: String) {

@@ -21,7 +21,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::lines::Lines;
+use crate::lines::{Lines, RecordPart};
 use crate::source::{Incident, Link, PartitionReader, Progress, Row, SourceError};
 
 pub(crate) use claims::{Claims, FileId};
@@ -56,8 +56,8 @@ pub(crate) trait LineRows: Send {
     /// The position of the line that was read last.
     fn position(&self) -> u64;
 
-    /// Whether a part of a row was read, and not all of it.
-    fn has_part(&self) -> bool;
+    /// What was read of a row of which the rest has not come, if anything was.
+    fn part(&self) -> Option<RecordPart>;
 
     /// What was seen in its rows since this was last asked, and somebody should know.
     fn incidents(&mut self) -> Vec<Incident> {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::claims::FileId;
 use super::tail_file::{TailFile, TailState};
 use super::{Begin, FollowedPath, LineRows, Positions};
-use crate::lines::{BUFFER_BYTES, LINE_MAX, Lines, compression, has_first_line};
+use crate::lines::{BUFFER_BYTES, LINE_MAX, Lines, RecordPart, compression, has_first_line};
 use crate::source::{Incident, Progress, Row, SourceError};
 
 /// A file of which more may come.
@@ -22,6 +22,7 @@ pub(super) struct OpenFile {
     /// How long it was, and when that was last seen to change or rows were read.
     length: u64,
     pub(super) moved_at: Instant,
+    part: Option<(RecordPart, Instant)>,
     /// Whether it has no name any more.
     pub(super) is_removed: bool,
 }
@@ -55,6 +56,7 @@ impl OpenFile {
             rows: None,
             length: 0,
             moved_at: Instant::now(),
+            part: None,
             is_removed: false,
         }
     }
@@ -139,6 +141,7 @@ impl OpenFile {
         if about.len() != self.length {
             (self.length, self.moved_at) = (about.len(), Instant::now());
         }
+        self.note_part();
         Ok(about.len() >= self.state.offset() && !self.state.is_changed())
     }
 
@@ -171,11 +174,26 @@ impl OpenFile {
         self.state.finish();
     }
 
-    /// Whether a part of a row is there, and not all of it.
-    pub(super) fn has_part(&self) -> bool {
+    /// What is there of a row of which the rest has not come, if anything is, and since when it stands.
+    pub(super) fn part(&self) -> Option<(RecordPart, Instant)> {
+        let now = self.own_part()?;
+        let same = self.part.filter(|(before, _)| {
+            before.line == now.line && before.is_quote_open == now.is_quote_open
+        });
+        Some((now, same.map_or_else(Instant::now, |(_, since)| since)))
+    }
+
+    fn own_part(&self) -> Option<RecordPart> {
         match &self.rows {
-            Some(rows) => rows.has_part(),
-            None => self.length > 0,
+            Some(rows) => rows.part(),
+            None if self.length > 0 => Some(RecordPart { line: 1, lines: 1, is_quote_open: false }),
+            None => None,
         }
+    }
+
+    /// Notes what is there of a row. While it is the same row, it stands since it was first seen, however much comes
+    /// to it.
+    fn note_part(&mut self) {
+        self.part = self.part();
     }
 }

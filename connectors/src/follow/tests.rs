@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::source::Place;
-use crate::{BuildContext, IncidentKind, Link, PartitionReader, Source, SourceError};
+use crate::{BuildContext, HeldBy, IncidentKind, Link, PartitionReader, Source, SourceError};
 
 /// So many reads, of which one without rows takes a tenth of a second, are a hang.
 const READS: usize = 300;
@@ -42,18 +42,22 @@ struct Follow {
     /// `position price` of each row, or why it was refused.
     rows: Vec<String>,
     incidents: Vec<IncidentKind>,
+    details: Vec<String>,
 }
 
 impl Follow {
     fn of(source: &dyn Source, partition: u32) -> Follow {
         let reader = source.open(partition, Place::Earliest).unwrap();
-        Follow { reader, rows: Vec::new(), incidents: Vec::new() }
+        Follow { reader, rows: Vec::new(), incidents: Vec::new(), details: Vec::new() }
     }
 
     fn read(&mut self) -> Result<(), SourceError> {
         let mut rows = Vec::new();
         let read = self.reader.read(&mut rows);
-        self.incidents.extend(self.reader.incidents().into_iter().map(|incident| incident.kind));
+        for incident in self.reader.incidents() {
+            self.incidents.push(incident.kind);
+            self.details.push(incident.detail);
+        }
         self.rows.extend(rows.into_iter().map(|row| match row.event {
             Ok(InputEvent::Market(Event::New(trade))) => {
                 format!("{} {}", row.position, trade.price.text(trade.spec.price_scale))
@@ -69,7 +73,7 @@ impl Follow {
     }
 
     /// Reads until `is`; what it is then.
-    fn until(&mut self, is: impl Fn(&Follow) -> bool) {
+    fn until(&mut self, mut is: impl FnMut(&Follow) -> bool) {
         for _ in 0..READS {
             if is(self) {
                 return;
@@ -128,6 +132,32 @@ fn a_line_is_a_row_when_its_end_has_come() {
     follow.brings(&["3 20", "5 30"]);
     assert_eq!(follow.link().behind, Some(0));
     assert_eq!(follow.incidents, [IncidentKind::Connected]);
+}
+
+/// A quote that is never closed is told while lines go on coming, and costs its line alone when another one follows.
+#[test]
+fn an_open_quote_is_told_by_its_line() {
+    let (_folder, path, _, mut follow) = followed(&format!("{HEADER}1,10,1\n2,\"20,1\n"));
+    follow.until(|own| own.rows.len() == 1);
+    let mut next = 3;
+    follow.until(|own| {
+        append(&path, &format!("{next},{next}0,1\n"));
+        next += 1;
+        own.incidents.contains(&IncidentKind::Warning)
+    });
+    assert_eq!(follow.rows, ["2 10"]);
+    let told = follow.details.last().unwrap();
+    assert!(
+        told.starts_with("f.csv: a quote that is opened on line 3 is not closed for 5 s"),
+        "{told}"
+    );
+    let held = follow.link().held.unwrap();
+    assert_eq!(held.by, HeldBy::OpenQuote(3));
+    assert!(held.rows >= 2, "{held:?}");
+    append(&path, &format!("{next},\"{next}0\",1\n"));
+    follow.until(|own| own.link().at_end);
+    assert_eq!(follow.rows[..3], ["2 10", "3 malformed", "4 30"]);
+    assert_eq!(follow.rows.len(), next);
 }
 
 #[test]

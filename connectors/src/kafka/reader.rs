@@ -14,7 +14,8 @@ use super::status::{HeldBack, PartitionStatus};
 use crate::mapping::Packing;
 use crate::messages::{Message, MessageDecoder, Original};
 use crate::source::{
-    BATCH_ROWS, HeldRows, Incident, IncidentKind, Link, PartitionReader, Progress, Row, SourceError,
+    BATCH_ROWS, HeldBy, HeldRows, Incident, IncidentKind, Link, PartitionReader, Progress, Row,
+    SourceError,
 };
 
 /// Reads on from an offset. A row's position is the offset of its message and one, and, after the topic was made anew,
@@ -132,7 +133,11 @@ impl PartitionReader for KafkaReader {
             true => Some(0),
             false => self.status.high().map(|high| u64::try_from(high - self.next).unwrap_or(0)),
         };
-        let held = self.held().map(|held| HeldRows { rows: held.offsets, since: held.since });
+        let held = self.held().map(|held| HeldRows {
+            rows: held.offsets,
+            since: held.since,
+            by: HeldBy::Transaction,
+        });
         // What transactions hold back will be read, so the end is not reached.
         let at_end = self.was_up && self.at_end && held.is_none();
         Some(Link { is_up: self.was_up, behind, at_end, held })

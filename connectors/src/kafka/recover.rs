@@ -11,7 +11,7 @@ use super::reader::{KafkaReader, PartitionError, WAIT, position};
 use super::skip::Step;
 use crate::mapping::Packing;
 use crate::messages::Original;
-use crate::source::{Incident, IncidentKind, Row, SourceError};
+use crate::source::{Incident, IncidentKind, LostRows, Row, SourceError};
 
 /// The timeout of a question for the offsets that there are, and the pause between two.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ impl KafkaReader {
                 "the server keeps nothing before offset {}, and {} was to be read next",
                 retained.low, self.next
             );
-            self.push_gap(Some((first, last)), detail);
+            self.push_gap(Some(LostRows::of_positions(first, last)), detail);
             self.next = retained.low;
         } else if matches!(self.error_state, Some(PartitionError::Truncated)) {
             let detail = format!(
@@ -95,7 +95,7 @@ impl KafkaReader {
             self.next,
             self.base + 1
         );
-        self.push_gap(lost, detail);
+        self.push_gap(lost.map(|(first, last)| LostRows::of_positions(first, last)), detail);
         self.next = offset;
         self.at_end = false;
         self.status.set_high(offset);
@@ -147,7 +147,8 @@ impl KafkaReader {
         let original = Original::new().number("offset", from).number("last_offset", end - 1);
         rejection.original = Some(original.finish());
         rows.push(Row::new(self.packing.row(first, 0), Err(Box::new(rejection))));
-        self.push_gap(Some((first, last)), format!("{detail}; it is left out"));
+        let lost = LostRows::of_positions(first, last);
+        self.push_gap(Some(lost), format!("{detail}; it is left out"));
     }
 
     /// Reads on at `next`.
@@ -168,11 +169,14 @@ impl KafkaReader {
     }
 
     /// Tells of messages of these numbers that are lost, if it is known which.
-    fn push_gap(&mut self, lost: Option<(u64, u64)>, detail: String) {
+    fn push_gap(&mut self, lost: Option<LostRows>, detail: String) {
         let packing = self.packing;
-        let lost = lost.map(|(first, last)| match packing {
-            Packing::ONE => (first, last),
-            _ => (packing.row(first, 0), packing.last(last)),
+        let lost = lost.map(|lost| match (packing, lost.positions) {
+            (Packing::ONE, _) | (_, None) => lost,
+            (_, Some((first, last))) => {
+                let positions = Some((packing.row(first, 0), packing.last(last)));
+                LostRows { positions, ..lost }
+            }
         });
         self.incidents.push(Incident { kind: IncidentKind::Gap, lost, detail });
     }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod carriage_return;
+mod gunzip;
 mod pipe;
 mod signature;
 mod unzip;
@@ -16,11 +17,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
 
 pub(crate) use archive::is_data;
 use carriage_return::AsLineFeed;
+use gunzip::{Gunzip, Trailing};
 use pipe::Pipe;
 use unzip::Unzip;
 use unzstd::Unzstd;
@@ -61,6 +62,17 @@ pub enum Line {
     End,
 }
 
+/// A record of which a part was read, while more may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordPart {
+    /// The number of the line on which it begins, from 1.
+    pub(crate) line: u64,
+    /// How many lines were read of it, whole or not.
+    pub(crate) lines: u64,
+    /// Whether it waits for a quote to be closed; if not, for the end of a line.
+    pub(crate) is_quote_open: bool,
+}
+
 /// A file, and how much of it was read.
 struct Counted {
     file: File,
@@ -80,6 +92,8 @@ impl Read for Counted {
 pub struct Lines {
     input: Box<dyn BufRead + Send>,
     is_compressed: bool,
+    /// What follows a compressed file and is no part of it.
+    trailing: Trailing,
     number: u64,
     /// Bytes read of the file as it is stored, and how many it had when it was opened.
     extent: Option<(Arc<AtomicU64>, u64)>,
@@ -125,6 +139,7 @@ impl Lines {
         Lines {
             input,
             is_compressed: false,
+            trailing: Trailing::default(),
             number: 0,
             extent: None,
             is_patient: None,
@@ -146,8 +161,9 @@ impl Lines {
     pub fn of(mut input: impl BufRead + Send + 'static) -> io::Result<Lines> {
         let compression = compression(input.fill_buf()?);
         let is_compressed = compression.is_some();
+        let trailing = Trailing::default();
         let mut input: Box<dyn BufRead + Send> = match compression {
-            Some("gzip") => buffered(MultiGzDecoder::new(input)),
+            Some("gzip") => buffered(Gunzip::new(input, trailing.clone())),
             Some("zip") => buffered(Unzip::new(input)),
             Some(_) => buffered(Unzstd::new(input)?),
             None => Box::new(input),
@@ -166,6 +182,7 @@ impl Lines {
         Ok(Lines {
             input,
             is_compressed,
+            trailing,
             number: 0,
             extent: None,
             is_patient: None,
@@ -180,9 +197,24 @@ impl Lines {
         self.number
     }
 
-    /// Whether a part of a line was read, and not all of it.
-    pub(crate) fn has_part(&self) -> bool {
-        !self.unfinished.is_empty() || !self.held.is_empty()
+    /// What was read of a record of which the rest has not come; none if nothing was.
+    pub(crate) fn part(&self) -> Option<RecordPart> {
+        let line = self.number + 1;
+        match self.held.len() {
+            0 if self.unfinished.is_empty() => None,
+            0 => Some(RecordPart { line, lines: 1, is_quote_open: false }),
+            whole => {
+                let lines = whole as u64 + u64::from(!self.unfinished.is_empty());
+                Some(RecordPart { line, lines, is_quote_open: true })
+            }
+        }
+    }
+
+    /// What follows a compressed file that was read whole, and was left out since it is no part of one; said once.
+    pub(crate) fn left_out(&mut self) -> Option<&'static str> {
+        self.trailing.take().then_some(
+            "the gzip stream was read whole; what follows it in the file is no gzip stream, and is left out",
+        )
     }
 
     /// How many bytes of the file were read of how many, decompressed or not; a buffer ahead of the

@@ -124,6 +124,11 @@ impl Mapping {
         self.readings.time == super::readings::TimeReading::OfDay
     }
 
+    /// The text that the column of `where` must hold, if it must be a certain one.
+    pub fn equals(&self) -> Option<&str> {
+        self.equals.as_deref()
+    }
+
     /// The column that holds `field`, if one does.
     pub fn column(&self, field: Field) -> Option<&Column> {
         self.columns[field as usize].as_ref()

@@ -9,6 +9,7 @@ use market::{Event, IdScope, InstrumentId, RejectionReason, UnknownNames};
 use super::check::Mapping;
 use super::error::DecodeError;
 use super::field::Field;
+use super::left_out::LeftOut;
 use super::plain::PlainDecoder;
 use super::readings::Given;
 use super::record::Record;
@@ -29,6 +30,7 @@ pub struct Decoder {
     notes: RefCell<TimeNotes>,
     /// What numbers need, if that is what is looked for.
     needs: Option<AllNeeds>,
+    left_out: LeftOut,
 }
 
 /// What the numbers of instruments need; bounded by the catalog.
@@ -46,6 +48,7 @@ impl Decoder {
             given: Given::default(),
             notes: RefCell::default(),
             needs: None,
+            left_out: LeftOut::default(),
         }
     }
 
@@ -91,6 +94,7 @@ impl Decoder {
         let record =
             Record { mapping, given, partition: *partition, position, text, notes, id_texts };
         if !record.counts() {
+            self.left_out.note(record.get(Field::Where).unwrap_or_default());
             return Ok(None);
         }
         let kind = record.kind()?;
@@ -144,6 +148,11 @@ impl Decoder {
         let id_texts = RefCell::default();
         Record { mapping, given, partition: *partition, position: 0, text, notes, id_texts }
             .counts()
+    }
+
+    /// The records that `where` has left out.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// Whether [`Self::decode_plain`] may give anything.

@@ -33,8 +33,8 @@
 //! ```
 //!
 //! Reading order: [`config`] and `units` (as written) → [`Field`] → [`check`] (as used) → [`decode`] and `record` with their
-//! [`vocabulary`], [`readings`], `times`, `numbers` and [`symbol_map`] → `plain`, the common case straight from bytes →
-//! [`json`], the columns of a JSON object, and `frames`, the rows of a JSON message.
+//! [`vocabulary`], [`readings`], `times`, `numbers`, [`symbol_map`] and `left_out` → `plain`, the common case straight
+//! from bytes → [`json`], the columns of a JSON object, and `frames`, the rows of a JSON message.
 
 pub mod check;
 pub mod config;
@@ -44,6 +44,7 @@ mod field;
 mod frames;
 pub mod json;
 mod layout;
+mod left_out;
 mod numbers;
 mod packing;
 mod plain;
@@ -63,6 +64,8 @@ pub use error::DecodeError;
 pub use field::Field;
 pub use json::JsonColumns;
 pub use layout::Layout;
+pub use left_out::LeftOut;
+pub(crate) use left_out::LeftOutTally;
 pub use packing::Packing;
 pub use readings::{Given, Readings, TimeReading};
 pub use scales::ScaleNeeds;

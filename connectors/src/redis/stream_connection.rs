@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redis::Connection;
 
 use super::server::{RedisFailure, Server};
-use crate::source::{Incident, IncidentKind};
+use crate::source::{Incident, IncidentKind, LostRows};
 
 /// The first pause before a lost server is tried again; each next one is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
@@ -75,7 +75,7 @@ impl StreamConnection {
     }
 
     /// Reports that rows are lost.
-    pub(super) fn gap(&mut self, lost: Option<(u64, u64)>, detail: String) {
+    pub(super) fn gap(&mut self, lost: Option<LostRows>, detail: String) {
         self.incidents.push(Incident { kind: IncidentKind::Gap, lost, detail });
     }
 

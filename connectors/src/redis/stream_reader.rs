@@ -12,7 +12,7 @@ use super::server::{RedisFailure, Server, is_interrupted, server_error};
 use super::stream_connection::StreamConnection;
 use crate::mapping::Packing;
 use crate::messages::{Message, MessageDecoder, Original};
-use crate::source::{Incident, Link, PartitionReader, Progress, Row, SourceError};
+use crate::source::{Incident, Link, LostRows, PartitionReader, Progress, Row, SourceError};
 
 /// A server waits this long for entries before it answers that there are none.
 const BLOCK_MS: u64 = 100;
@@ -263,16 +263,17 @@ fn decode<'a>(
 fn report_loss(link: &mut StreamConnection, loss: Loss, after: EntryId, packing: Option<Packing>) {
     match loss {
         Loss::Entries { count, between } => {
-            let lost = between.zip(packing).map(|((from, until), packing)| {
+            let positions = between.zip(packing).map(|((from, until), packing)| {
                 lost_between(from, number(until, packing), packing)
             });
+            let positions = positions.filter(|(first, last)| first <= last);
             let place = match between {
                 Some((from, until)) => format!("after {from} and before {until}"),
                 None => format!("before {after}, which had been read"),
             };
             let were = if count == 1 { "entry was" } else { "entries were" };
             link.gap(
-                lost.filter(|(first, last)| first <= last),
+                Some(LostRows { positions, rows: Some(count) }),
                 format!("{count} {were} taken out {place}, and cannot be read"),
             );
         }

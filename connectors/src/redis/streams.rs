@@ -18,7 +18,7 @@ use super::stream_reader::{StreamReader, ask_info, lost_between, number};
 use crate::messages::{MessageConfig, MessageDecoder, Messages};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
-    BATCH_ROWS, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
+    BATCH_ROWS, LostRows, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
 };
 
 /// The keys of a source of streams, besides those of all sources and those of [`ServerConfig`] and [`MessageConfig`].
@@ -214,7 +214,7 @@ impl StreamsSource {
             let next = info.newest.next_number(packing);
             let until = info.ends.map_or(next, |(oldest, _)| number(oldest, packing));
             link.gap(
-                Some(lost_between(after, until, packing)),
+                Some(LostRows { positions: Some(lost_between(after, until, packing)), rows: None }),
                 format!(
                     "entries after {after} may have been taken out; the stream begins with {oldest}"
                 ),

@@ -4,9 +4,9 @@
 //! | check | warns | fails |
 //! |---|---|---|
 //! | `workers` | | a worker is gone; the process is going down |
-//! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction or half a line has held it back for 10 s | sources pause, since more is retained than `limits.state_bytes` allows |
-//! | `losses` | within an hour after a server no longer had rows that were not read yet | |
-//! | `input` | in the last minute at least half of a source's rows, and at least 100, were refused or too late | |
+//! | `sources` | a source is not reached yet, not connected, cannot be read, is given up, or an open transaction, half a line or an open quote has held it back for 10 s | sources pause, since more is retained than `limits.state_bytes` allows |
+//! | `losses` | within an hour after rows were lost that were not read yet: a server no longer has them, or a followed file was truncated | |
+//! | `input` | of a source in the last minute at least half of its rows, if these are at least 100, were refused or too late, or all of the last 10 or more | |
 //! | `ids` | within an hour after trades had the ids of others an hour or more away: ids that begin anew | |
 //! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
 //! | `commits` | no commit is complete yet | |
@@ -21,12 +21,14 @@ mod tests;
 
 use std::time::Duration;
 
+use connectors::HeldBy;
 use market::{Commit, EventTime, Span};
 
 use crate::delivery::SinkState;
 use crate::publish::OverBudget;
 use node_api::{Check, Readiness, Status};
 
+pub use input::RefusedLately;
 pub use monitor::{HealthMonitor, MonitoredSource};
 
 /// The state that checks are made of.
@@ -67,12 +69,23 @@ pub struct SourceSeen {
     pub is_given_up: bool,
     /// Whether one of its partitions is not connected.
     pub is_down: bool,
-    /// Rows that its servers no longer had, as far as their number is known, and when the last were missed.
-    pub lost: Option<(u64, EventTime)>,
-    /// Rows of the last minute, and how many of them were refused or too late; none while these are few.
-    pub refused: Option<(u64, u64)>,
-    /// Rows that its servers hold back, and for how long nothing else has come.
-    pub held: Option<(u64, Duration)>,
+    /// What was lost of it, if anything was.
+    pub lost: Option<LostSeen>,
+    /// What was refused of it lately or too late, if that is too much.
+    pub refused: Option<RefusedLately>,
+    /// Rows that are held back, by what, and for how long nothing else has come.
+    pub held: Option<(u64, HeldBy, Duration)>,
+}
+
+/// What was lost of a source before it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct LostSeen {
+    /// How many rows, as far as that is known.
+    pub rows: u64,
+    /// Whether more were lost, nobody knows how many.
+    pub is_uncounted: bool,
+    /// When the last were missed.
+    pub last: EventTime,
 }
 
 /// How the delivery of a view to a sink is.
@@ -88,6 +101,8 @@ pub struct SinkSeen {
     pub last_error: Option<String>,
 }
 
+/// The name of the check of what was refused.
+const INPUT: &str = "input";
 /// Rows that are held back for longer are warned of.
 const HELD_WARNS_AFTER: Duration = Duration::from_secs(10);
 /// Losses are warned of for so long.
@@ -100,7 +115,7 @@ impl Seen {
             ("workers", self.workers()),
             ("sources", self.sources()),
             ("losses", self.losses()),
-            ("input", self.input()),
+            (INPUT, self.input()),
             ("ids", self.ids()),
             ("sinks", self.sinks()),
             ("commits", self.commits()),
@@ -167,37 +182,26 @@ impl Seen {
 
     fn losses(&self) -> Check {
         let lately = |source: &SourceSeen| {
-            let (rows, last) =
-                source.lost.filter(|(_, last)| last.after(LOSS_WARNS_FOR) > self.at)?;
-            let name = &source.name;
-            Some(format!(
-                "{name} lost {rows} rows (as far as known) that its server had, at {last}"
-            ))
+            let lost = source.lost.filter(|lost| lost.last.after(LOSS_WARNS_FOR) > self.at)?;
+            let LostSeen { rows, is_uncounted, last } = lost;
+            let rows = match (rows, is_uncounted) {
+                (0, _) => "rows, nobody knows how many".to_owned(),
+                (rows, false) => format!("{rows} rows"),
+                (rows, true) => format!("{rows} rows, and others, nobody knows how many"),
+            };
+            Some(format!("{} lost {rows}; the last at {last}", source.name))
         };
         let lost: Vec<String> = self.sources.iter().filter_map(lately).collect();
         match lost.is_empty() {
-            true => check(Status::Pass, "nothing that servers had is lost"),
+            true => check(Status::Pass, "nothing was lost before it was read"),
             false => check(Status::Warn, format!("{} (see the view `incidents`)", lost.join("; "))),
         }
     }
 
     fn input(&self) -> Check {
-        let refused: Vec<String> = self
-            .sources
-            .iter()
-            .filter_map(|source| {
-                let (rows, refused) =
-                    source.refused.filter(|(rows, refused)| refused * 2 >= *rows)?;
-                Some(format!("{refused} of {rows} rows of {} in the last minute", source.name))
-            })
-            .collect();
-        match refused.is_empty() {
-            true => check(Status::Pass, "input is accepted"),
-            false => {
-                let views = "the views `dead_letters` and `too_late` say why";
-                check(Status::Warn, format!("refused or too late: {}; {views}", refused.join("; ")))
-            }
-        }
+        let refused: Vec<String> =
+            self.sources.iter().filter_map(SourceSeen::refused_lately).collect();
+        input_check(&refused)
     }
 
     fn ids(&self) -> Check {
@@ -249,7 +253,39 @@ impl Seen {
     }
 }
 
+/// The check of what was refused, of these sources.
+fn input_check(refused: &[String]) -> Check {
+    match refused.is_empty() {
+        true => check(Status::Pass, "input is accepted"),
+        false => {
+            let views = "the views `dead_letters` and `too_late` say why";
+            check(Status::Warn, format!("refused or too late: {}; {views}", refused.join("; ")))
+        }
+    }
+}
+
 impl SourceSeen {
+    /// The check of what was refused of it alone.
+    fn input(&self) -> Check {
+        let refused = self.refused_lately();
+        match input_check(refused.as_slice()) {
+            Check { status: Status::Pass, .. } => {
+                check(Status::Pass, format!("rows of {} are accepted", self.name))
+            }
+            refused => refused,
+        }
+    }
+
+    fn refused_lately(&self) -> Option<String> {
+        let name = &self.name;
+        Some(match self.refused? {
+            RefusedLately::All(rows) => format!("all of the last {rows} rows of {name}"),
+            RefusedLately::Share { refused, rows } => {
+                format!("{refused} of {rows} rows of {name} in the last minute")
+            }
+        })
+    }
+
     fn not_read(&self) -> Option<String> {
         let name = &self.name;
         match &self.failure {
@@ -263,10 +299,17 @@ impl SourceSeen {
 
     /// What it is held back by, if that lasts.
     fn held_back(&self) -> Option<String> {
-        let (rows, since) = self.held.filter(|(_, since)| *since > HELD_WARNS_AFTER)?;
+        let (rows, by, since) = self.held.filter(|(_, _, since)| *since > HELD_WARNS_AFTER)?;
         let (name, secs) = (&self.name, since.as_secs());
+        let by = match by {
+            HeldBy::Transaction => "an open transaction".to_owned(),
+            HeldBy::HalfLine => "a line without its end".to_owned(),
+            HeldBy::OpenQuote(line) => {
+                format!("a quote that is opened on line {line} and not closed")
+            }
+        };
         Some(format!(
-            "an open transaction or half a line holds back up to {rows} rows of {name} for {secs} s (see the view `sources`)"
+            "{by} holds back up to {rows} rows of {name} for {secs} s (see the views `sources` and `incidents`)"
         ))
     }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use connectors::IncidentKind;
 use market::{Catalog, Commit, EventTime, Numbered, SourceId, Span};
 
-use super::input::RefusedShare;
-use super::{Seen, SinkSeen, SourceSeen};
+use super::input::{RefusedLately, RefusedShare};
+use super::{INPUT, LostSeen, Seen, SinkSeen, SourceSeen};
 use crate::delivery::{SinkState, SinkStatuses};
 use crate::ingest::connections::{ConnectionSummary, Connections};
 use crate::ingest::now;
@@ -49,7 +49,7 @@ struct Shared {
 struct State {
     over_budget: Option<OverBudget>,
     shares: Vec<RefusedShare>,
-    refused: Vec<Option<(u64, u64)>>,
+    refused: Vec<Option<RefusedLately>>,
     /// How many ids were used again, and when the last were.
     reused: Option<(u64, EventTime)>,
     changes: Changes,
@@ -109,10 +109,18 @@ impl HealthMonitor {
         let seen = self.0.seen(&state, at, Some(commit));
         let checks = seen.checks();
         for (name, check) in &checks {
-            if self.0.logs && state.changes.is_news(at, name, check.status) {
+            // What was refused is logged by source, each when it begins.
+            if self.0.logs && *name != INPUT && state.changes.is_news(at, name, check.status) {
                 log(name, check);
             }
             self.0.metrics.health(name, check.status as u64);
+        }
+        for source in &seen.sources {
+            let check = source.input();
+            let key = format!("{INPUT} of {}", source.name);
+            if self.0.logs && state.changes.is_news(at, &key, check.status) {
+                log(INPUT, &check);
+            }
         }
         let is_due = state.measured.is_none_or(|last| last.after(MEASURED_EVERY) <= at);
         if is_due {
@@ -179,9 +187,13 @@ impl Shared {
                 failure: reach.failure,
                 is_given_up: reach.is_given_up,
                 is_down: down.contains(&number),
-                lost: reach.last_loss.map(|last| (reach.lost_rows, last)),
+                lost: reach.last_loss.map(|last| LostSeen {
+                    rows: reach.lost_rows,
+                    is_uncounted: reach.has_uncounted_loss,
+                    last,
+                }),
                 refused: *refused,
-                held: held.map(|held| (held.rows, held.since.elapsed())),
+                held: held.map(|held| (held.rows, held.by, held.since.elapsed())),
             }
         });
         let sinks = self.sinks.0.iter().map(|status| {
@@ -246,7 +258,7 @@ impl Shared {
 
 /// How checks were when that was last logged, and since when they are otherwise.
 #[derive(Debug, Default)]
-pub(super) struct Changes(BTreeMap<&'static str, Change>);
+pub(super) struct Changes(BTreeMap<String, Change>);
 
 #[derive(Debug, Default)]
 struct Change {
@@ -263,8 +275,11 @@ const LASTS: Span = Span::secs(3);
 impl Changes {
     /// Whether it is to be logged that a check has this status at system time `at`: it was logged otherwise, and fails,
     /// or has had the status for some seconds.
-    pub(super) fn is_news(&mut self, at: EventTime, name: &'static str, status: Status) -> bool {
-        let change = self.0.entry(name).or_default();
+    pub(super) fn is_news(&mut self, at: EventTime, name: &str, status: Status) -> bool {
+        if !self.0.contains_key(name) {
+            self.0.insert(name.to_owned(), Change::default());
+        }
+        let Some(change) = self.0.get_mut(name) else { return false };
         if status == change.logged {
             change.otherwise = None;
             return false;

@@ -1,6 +1,6 @@
 //! Rules of health, one by one.
 
-use super::input::RefusedShare;
+use super::input::{RefusedLately, RefusedShare};
 use super::monitor::Changes;
 use super::*;
 use crate::publish::MemoryPart;
@@ -56,11 +56,22 @@ fn a_sink_that_does_not_answer_is_a_warning() {
 }
 
 #[test]
-fn what_an_open_transaction_holds_back_is_a_warning_when_it_lasts() {
-    let held = |secs| SourceSeen { held: Some((4, Duration::from_secs(secs))), ..source("k") };
-    assert_eq!(check(&seen(vec![held(10)]), "sources").0, Status::Pass);
-    let why = "an open transaction or half a line holds back up to 4 rows of k for 11 s (see the view `sources`)";
-    assert_eq!(check(&seen(vec![held(11)]), "sources"), (Status::Warn, why.to_owned()));
+fn what_is_held_back_is_a_warning_when_it_lasts() {
+    for (by, what) in [
+        (HeldBy::Transaction, "an open transaction"),
+        (HeldBy::HalfLine, "a line without its end"),
+        (HeldBy::OpenQuote(17), "a quote that is opened on line 17 and not closed"),
+    ] {
+        let held = |secs| {
+            let held = Some((4, by, Duration::from_secs(secs)));
+            SourceSeen { held, ..source("k") }
+        };
+        assert_eq!(check(&seen(vec![held(10)]), "sources").0, Status::Pass);
+        let why = format!(
+            "{what} holds back up to 4 rows of k for 11 s (see the views `sources` and `incidents`)"
+        );
+        assert_eq!(check(&seen(vec![held(11)]), "sources"), (Status::Warn, why));
+    }
 }
 
 #[test]
@@ -103,10 +114,19 @@ fn a_required_source_must_be_reached_once() {
 
 #[test]
 fn losses_are_warned_of_for_an_hour() {
-    let lost = |secs| seen(vec![SourceSeen { lost: Some((130_725, at(secs))), ..source("k") }]);
-    let (status, why) = check(&lost(10_000 - 3_599), "losses");
-    assert!(status == Status::Warn && why.starts_with("k lost 130725 rows"), "{why}");
-    assert_eq!(check(&lost(10_000 - 3_600), "losses").0, Status::Pass);
+    let lost = |secs, rows, is_uncounted| {
+        let lost = Some(LostSeen { rows, is_uncounted, last: at(secs) });
+        seen(vec![SourceSeen { lost, ..source("k") }])
+    };
+    let lately = |rows, is_uncounted| check(&lost(10_000 - 3_599, rows, is_uncounted), "losses");
+    let (status, why) = lately(130_725, false);
+    assert!(status == Status::Warn && why.starts_with("k lost 130725 rows; the last at "), "{why}");
+    let (_, why) = lately(2, true);
+    assert!(why.starts_with("k lost 2 rows, and others, nobody knows how many; "), "{why}");
+    // Such as of a file that was truncated: it has no server, and nobody counts what was in it.
+    let (_, why) = lately(0, true);
+    assert!(why.starts_with("k lost rows, nobody knows how many; "), "{why}");
+    assert_eq!(check(&lost(10_000 - 3_600, 2, false), "losses").0, Status::Pass);
 }
 
 #[test]
@@ -118,20 +138,41 @@ fn ids_that_are_used_again_are_warned_of_for_an_hour() {
 
 #[test]
 fn input_of_which_half_is_refused_is_warned_of() {
-    let refused = |refused| seen(vec![SourceSeen { refused: Some((200, refused)), ..source("k") }]);
-    assert_eq!(check(&refused(99), "input").0, Status::Pass);
-    let (status, why) = check(&refused(100), "input");
+    let refused = |refused| seen(vec![SourceSeen { refused, ..source("k") }, source("fine")]);
+    assert_eq!(check(&refused(None), "input").0, Status::Pass);
+    let half = RefusedLately::Share { refused: 100, rows: 200 };
+    let (status, why) = check(&refused(Some(half)), "input");
     assert_eq!(status, Status::Warn);
-    assert!(why.contains("100 of 200 rows of k"), "{why}");
+    assert!(why.contains("100 of 200 rows of k in the last minute; "), "{why}");
+    let (_, why) = check(&refused(Some(RefusedLately::All(12))), "input");
+    assert!(why.contains("all of the last 12 rows of k; "), "{why}");
 
     let mut share = RefusedShare::default();
     assert_eq!(share.take(at(0), 0, 0), None);
-    assert_eq!(share.take(at(1), 99, 99), None, "few");
-    assert_eq!(share.take(at(2), 1_000, 900), Some((1_000, 900)));
-    for secs in 3..100 {
-        share.take(at(secs), 1_000, 900);
+    assert_eq!(share.take(at(1), 99, 90), None, "few");
+    let most = RefusedLately::Share { refused: 900, rows: 1_000 };
+    assert_eq!(share.take(at(2), 1_000, 900), Some(most));
+    assert_eq!(
+        share.take(at(3), 1_300, 900),
+        Some(RefusedLately::Share { refused: 900, rows: 1_300 })
+    );
+    for secs in 4..100 {
+        share.take(at(secs), 1_300, 900);
     }
-    assert_eq!(share.take(at(100), 1_100, 900), Some((100, 0)), "those of the last minute");
+    assert_eq!(share.take(at(100), 1_400, 900), None, "none of the last minute");
+}
+
+/// However slowly its rows come.
+#[test]
+fn a_source_all_of_whose_rows_are_refused_is_told() {
+    let mut share = RefusedShare::default();
+    let told: Vec<_> = (1..=12).map(|row| share.take(at(row as i64 * 1_000), row, row)).collect();
+    assert!(told[..9].iter().all(Option::is_none), "{told:?}");
+    assert_eq!(told[9..], [10, 11, 12].map(|rows| Some(RefusedLately::All(rows))));
+    // One that is accepted ends it, and it begins anew.
+    assert_eq!(share.take(at(13_000), 13, 12), None);
+    assert_eq!(share.take(at(14_000), 22, 21), None);
+    assert_eq!(share.take(at(15_000), 23, 22), Some(RefusedLately::All(10)));
 }
 
 #[test]

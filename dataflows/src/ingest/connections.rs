@@ -32,8 +32,10 @@ pub struct Reach {
     pub failure: Option<String>,
     /// Whether one of its partitions is not waited for any more.
     pub is_given_up: bool,
-    /// Rows that its servers no longer had, as far as their number is known.
+    /// Rows that were lost, as far as their number is known.
     pub lost_rows: u64,
+    /// Whether more were lost, nobody knows how many.
+    pub has_uncounted_loss: bool,
     /// When the last of these were missed, by the system's time.
     pub last_loss: Option<EventTime>,
 }
@@ -49,6 +51,7 @@ struct PartitionStatus {
     is_given_up: bool,
     was_up: bool,
     lost_rows: u64,
+    has_uncounted_loss: bool,
     last_loss: Option<EventTime>,
 }
 
@@ -97,9 +100,10 @@ impl Connections {
                 IncidentKind::Gap => {
                     own.gaps += 1;
                     own.last_loss = Some(now());
-                    let lost =
-                        incident.lost.map_or(0, |(first, last)| last.saturating_sub(first) + 1);
-                    own.lost_rows = own.lost_rows.saturating_add(lost);
+                    match incident.lost.and_then(|lost| lost.rows) {
+                        Some(rows) => own.lost_rows = own.lost_rows.saturating_add(rows),
+                        None => own.has_uncounted_loss = true,
+                    }
                 }
                 IncidentKind::GivenUp => {} // the clock says until when
                 IncidentKind::Failed => own.failure = Some(incident.detail.clone()),
@@ -138,6 +142,7 @@ impl Connections {
             reach.is_given_up |= status.is_given_up;
             reach.failure = reach.failure.or_else(|| status.failure.clone());
             reach.lost_rows = reach.lost_rows.saturating_add(status.lost_rows);
+            reach.has_uncounted_loss |= status.has_uncounted_loss;
             reach.last_loss = reach.last_loss.max(status.last_loss);
         }
         reach
@@ -216,7 +221,8 @@ impl ConnectionSummary {
         self.behind = self.behind.zip(other.behind).map(|(one, other)| one + other);
         self.held = match (self.held, other.held) {
             (Some(one), Some(other)) => {
-                Some(HeldRows { rows: one.rows + other.rows, since: one.since.min(other.since) })
+                let first = if other.since < one.since { other } else { one };
+                Some(HeldRows { rows: one.rows + other.rows, ..first })
             }
             (one, other) => one.or(other),
         };
@@ -233,6 +239,8 @@ impl State {
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
+
+    use connectors::{HeldBy, LostRows};
 
     use super::*;
 
@@ -299,13 +307,15 @@ mod tests {
         let connections = Connections::default();
         let (now, before) = (Instant::now(), Instant::now() - Duration::from_secs(5));
         let held = |rows, since| {
-            let held = Some(HeldRows { rows, since });
+            let by = if since == before { HeldBy::OpenQuote(7) } else { HeldBy::HalfLine };
+            let held = Some(HeldRows { rows, since, by });
             Some(Link { is_up: true, behind: Some(0), at_end: false, held })
         };
         connections.note(0, 0, held(3, now), &[]);
         connections.note(0, 2, held(4, before), &[incident(IncidentKind::Warning)]);
         let all = connections.of(0).unwrap();
-        assert_eq!((all.held, all.behind), (Some(HeldRows { rows: 7, since: before }), Some(0)));
+        let held = HeldRows { rows: 7, since: before, by: HeldBy::OpenQuote(7) };
+        assert_eq!((all.held, all.behind), (Some(held), Some(0)));
         let each = connections.each_of(0);
         let rows: Vec<_> = each.iter().map(|(n, own)| (*n, own.held.unwrap().rows)).collect();
         assert_eq!(rows, [(0, 3), (2, 4)]);
@@ -330,11 +340,16 @@ mod tests {
         connections.note(0, 0, link(false), &[]);
         assert!(connections.reach(0).is_reached, "it was once, and is down now");
 
-        let lost = Incident { lost: Some((11, 20)), ..incident(IncidentKind::Gap) };
-        connections.note(0, 1, link(true), &[lost, incident(IncidentKind::Gap)]);
-        assert_eq!(
-            (connections.reach(0).lost_rows, connections.reach(0).last_loss.is_some()),
-            (10, true)
-        );
+        let lost = |lost| Incident { lost: Some(lost), ..incident(IncidentKind::Gap) };
+        connections.note(0, 1, link(true), &[lost(LostRows::of_positions(11, 20))]);
+        // Ids of Redis have holes: what lies between two of them is no number of rows.
+        let entries = LostRows { positions: Some((1 << 40, 1 << 50)), rows: Some(2) };
+        connections.note(0, 0, link(true), &[lost(entries)]);
+        let reach = connections.reach(0);
+        assert_eq!((reach.lost_rows, reach.has_uncounted_loss), (12, false));
+        assert!(reach.last_loss.is_some());
+        connections.note(0, 0, link(true), &[lost(LostRows { rows: None, ..entries })]);
+        let reach = connections.reach(0);
+        assert_eq!((reach.lost_rows, reach.has_uncounted_loss), (12, true));
     }
 }

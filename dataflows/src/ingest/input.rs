@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use connectors::{Incident, IncidentKind, Row};
+use connectors::{Incident, IncidentKind, LostRows, Row};
 use market::EventTime;
 use operators::heap;
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,7 @@ pub struct ControlRecord {
 struct RecordedIncident {
     #[serde(with = "RecordedKind")]
     kind: IncidentKind,
-    lost: Option<(u64, u64)>,
+    lost: Option<LostRows>,
     detail: String,
 }
 

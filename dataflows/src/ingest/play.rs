@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use connectors::Row;
-use market::{EventTime, Rejection, RejectionReason};
+use connectors::entries::written_entry;
+use market::{Catalog, EventTime, Rejection, RejectionReason};
 
 use super::stop::Stop;
 use super::system_time::now;
@@ -144,14 +145,16 @@ pub struct Player {
     start: StartBarrier,
     started: Option<PlayStart>,
     pacer: Option<Pacer>,
+    /// Knows the names of what is refused.
+    catalog: Arc<Catalog>,
     /// Whether others need not wait for it.
     has_given_way: bool,
 }
 
 impl Player {
     /// The player of one of the partitions that wait at `start`.
-    pub fn new(play: Play, start: StartBarrier) -> Player {
-        Player { play, start, started: None, pacer: None, has_given_way: false }
+    pub fn new(play: Play, start: StartBarrier, catalog: Arc<Catalog>) -> Player {
+        Player { play, start, started: None, pacer: None, catalog, has_given_way: false }
     }
 
     /// Its partition cannot be read: the others need not wait for it. What it brings later is played with them.
@@ -208,7 +211,8 @@ impl Player {
             Ok(shifted) => *time = shifted,
             Err(problem) => {
                 let detail = format!("event time {time}, as if the first were now, {problem}");
-                let raw = format!("{entry:?}");
+                let raw =
+                    written_entry(entry, row.unknown.as_deref(), &row.id_texts, &self.catalog);
                 let rejection = Rejection::new(RejectionReason::BadTime, detail, raw.as_bytes());
                 row.event = Err(Box::new(rejection));
             }
@@ -219,7 +223,8 @@ impl Player {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::{Event, InstrumentId, TradeRef};
+    use connectors::entries::{BodyFormat, Decoder, decode_body};
+    use market::{Event, InstrumentId, InstrumentRule, TradeRef};
 
     fn row(position: u64, secs: i64) -> Row {
         let of = TradeRef {
@@ -229,6 +234,14 @@ mod tests {
         };
         let time = Some(EventTime(secs * 1_000_000_000));
         Row::new(position, Ok(Event::Cancel { of, time }.into()))
+    }
+
+    fn catalog() -> Arc<Catalog> {
+        Arc::new(Catalog::new(vec![InstrumentRule::any()], 9))
+    }
+
+    fn player(play: Play, start: StartBarrier) -> Player {
+        Player::new(play, start, catalog())
     }
 
     /// The times of rows that were sent, and how often nothing was due.
@@ -257,7 +270,7 @@ mod tests {
     fn all_partitions_are_shifted_by_one_amount() {
         let start = StartBarrier::of(3);
         let play = Play { speed: None, as_if_now: true };
-        let mut players = [(); 3].map(|()| Player::new(play, start.clone())).into_iter();
+        let mut players = [(); 3].map(|()| player(play, start.clone())).into_iter();
         let (mut a, mut b) = (players.next().unwrap(), players.next().unwrap());
         let before = now().0;
         let other = thread::spawn(move || played(&mut a, vec![row(1, 100), row(2, 103)]));
@@ -274,7 +287,7 @@ mod tests {
     #[test]
     fn a_player_that_waits_for_others_can_be_stopped() {
         let start = StartBarrier::of(2);
-        let mut player = Player::new(Play { speed: None, as_if_now: true }, start);
+        let mut player = player(Play { speed: None, as_if_now: true }, start);
         let stop = Stop::default();
         stop.set();
         assert!(!player.play(vec![row(1, 1)], true, &stop, &mut Played::default()));
@@ -282,8 +295,7 @@ mod tests {
 
     #[test]
     fn between_rows_nothing_is_due() {
-        let mut player =
-            Player::new(Play { speed: Some(10.0), as_if_now: true }, StartBarrier::of(1));
+        let mut player = player(Play { speed: Some(10.0), as_if_now: true }, StartBarrier::of(1));
         let mut played = Played::default();
         assert!(player.play(vec![row(1, 1), row(2, 2)], true, &Stop::default(), &mut played));
         assert_eq!(played.0.len(), 2);
@@ -293,7 +305,42 @@ mod tests {
     #[test]
     fn not_as_if_now_times_stay() {
         let start = StartBarrier::of(1);
-        let mut player = Player::new(Play { speed: Some(1e9), as_if_now: false }, start);
+        let mut player = player(Play { speed: Some(1e9), as_if_now: false }, start);
         assert_eq!(played(&mut player, vec![row(1, 5), row(2, 7)]), [5_000_000_000, 7_000_000_000]);
+    }
+
+    /// The last of two rows lies past the end of time when the first is now.
+    #[test]
+    fn a_row_that_cannot_be_shifted_is_shown_as_an_entry() {
+        let catalog = catalog();
+        let decoder = Decoder::new(Arc::clone(&catalog), None, "play");
+        let read = |body: &str| {
+            let rows = decode_body(BodyFormat::Ndjson, body.into(), 9, &decoder, 1).unwrap();
+            rows.into_iter().map(|row| row.decoded.unwrap()).collect::<Vec<_>>()
+        };
+        let entries = read(
+            "{\"type\":\"trade\",\"instrument\":\"x:NEW\",\"id\":1,\"time\":\"1971-01-01T00:00:00Z\",\"price\":1,\"quantity\":1}\n\
+             {\"type\":\"trade\",\"instrument\":\"x:NEW\",\"id\":2,\"time\":\"2199-01-01T00:00:00Z\",\"price\":1,\"quantity\":1}\n",
+        );
+        let rows = entries.iter().cloned().zip(1..).map(|(entry, at)| Row::of(at, Ok(entry)));
+        let mut own =
+            Player::new(Play { speed: None, as_if_now: true }, StartBarrier::of(1), catalog);
+        let mut kept = Kept::default();
+        assert!(own.play(rows.collect(), true, &Stop::default(), &mut kept));
+        let refused = kept.0[1].event.as_ref().unwrap_err();
+        assert_eq!(refused.reason, RejectionReason::BadTime);
+        assert_eq!(read(&refused.raw), entries[1..], "it can be sent again");
+    }
+
+    #[derive(Default)]
+    struct Kept(Vec<Row>);
+
+    impl PacedSink for Kept {
+        fn send(&mut self, rows: Vec<Row>, _ended: bool) -> bool {
+            self.0.extend(rows);
+            true
+        }
+
+        fn report_drained(&mut self) {}
     }
 }

@@ -1,6 +1,7 @@
 //! Reader threads: one thread per partition that reads rows and sends them to the sequencer, at most a few batches
 //! ahead.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -94,7 +95,10 @@ impl ReaderThread {
         let slot = self.progress.slot();
         let mut last = 0;
         while !self.stop.is_set() {
-            let Some(mut read) = self.read() else { break };
+            let Some(mut read) = self.read_or_fail() else { break };
+            if self.recovery.is_none() {
+                warn_of(&read.incidents);
+            }
             if let (Err(why), None) = (&read.ended, &self.recovery) {
                 read.rows.push(cut_off(last, why));
                 read.ended = Ok(true);
@@ -121,6 +125,20 @@ impl ReaderThread {
                 out.report_drained();
             }
         }
+    }
+
+    /// Reads on. A reader that panics has failed, as one that cannot read on: it is closed, and what it says of its
+    /// connection is not asked for.
+    fn read_or_fail(&mut self) -> Option<ReadResult> {
+        catch_unwind(AssertUnwindSafe(|| self.read())).unwrap_or_else(|panic| {
+            self.reader = None;
+            let said = panic.downcast_ref::<&str>().copied();
+            let said = said.or(panic.downcast_ref::<String>().map(String::as_str));
+            let said = said.unwrap_or("the log has its message");
+            Some(ReadResult::failed(format!(
+                "its reader has panicked, a fault of this program: {said}"
+            )))
+        })
     }
 
     /// Reads on; opens the partition first if need be. None if a stop was asked for.
@@ -224,6 +242,13 @@ fn with_causes(error: &SourceError) -> String {
     detail
 }
 
+/// Says what the files of a replay have to tell; of a live run the monitor of its health does.
+fn warn_of(incidents: &[Incident]) {
+    for incident in incidents.iter().filter(|one| one.kind == IncidentKind::Warning) {
+        tracing::warn!("{}", incident.detail);
+    }
+}
+
 fn cut_off(last: u64, detail: &str) -> Row {
     tracing::error!(%detail, "a partition ends here");
     let rejection = Rejection::new(RejectionReason::Truncated, detail, b"");
@@ -260,5 +285,114 @@ impl ReadProgress {
             part.map(|(part_read, part_of)| (read + part_read, of + part_of))
         });
         sum.filter(|(_, of)| *of > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use connectors::{Place, Source};
+    use market::{Event, IdScope, InstrumentId, TradeId, TradeRef};
+
+    use super::*;
+    use crate::ingest::event_queues::{EventReceiver, event_queue};
+
+    /// Every other reader of it panics; the others bring a row and end.
+    #[derive(Default)]
+    struct Faulty(AtomicU64);
+
+    struct FaultyReader(bool);
+
+    impl PartitionReader for FaultyReader {
+        fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError> {
+            assert!(!self.0, "no such case");
+            let (instrument, scope) = (InstrumentId(1), IdScope(0));
+            let of = TradeRef { instrument, scope, id: TradeId::Number(1) };
+            rows.push(Row::new(1, Ok(Event::Cancel { of, time: None }.into())));
+            Ok(Progress::Ended)
+        }
+    }
+
+    impl Source for Faulty {
+        fn partition_name(&self, _partition: u32) -> String {
+            "p".to_owned()
+        }
+
+        fn partitions(&self) -> Vec<u32> {
+            vec![0]
+        }
+
+        fn is_replayable(&self) -> bool {
+            true
+        }
+
+        fn open(&self, _: u32, _: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
+            let panics = self.0.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+            Ok(Box::new(FaultyReader(panics)))
+        }
+    }
+
+    /// What the thread that reads the source sends until it ends, live or in a replay.
+    fn read(is_live: bool) -> (Vec<SourceEvent>, Connections) {
+        let source: Arc<dyn Source> = Arc::new(Faulty::default());
+        let (sender, mut receiver): (_, EventReceiver) = event_queue(16);
+        let connections = Connections::default();
+        let recovery = Recovery::new(Arc::clone(&source), 0, Place::Earliest);
+        let thread = ReaderThread {
+            source: 0,
+            partition: 0,
+            reader: Some(source.open(0, Place::Earliest).unwrap()),
+            recovery: is_live.then_some(recovery),
+            player: None,
+            sender,
+            idle_after: None,
+            is_pipe: false,
+            progress: ReadProgress::default(),
+            connections: connections.clone(),
+            stop: Stop::default(),
+        };
+        let thread = thread.start().unwrap();
+        let mut events = Vec::new();
+        while let Some((_, event)) = receiver.recv() {
+            if let SourceEvent::Control(ControlEvent::Link { incident, .. }) = &event
+                && incident.kind == IncidentKind::Failed
+            {
+                let why = &incident.detail;
+                assert!(
+                    why.contains("its reader has panicked") && why.contains("no such case"),
+                    "{why}"
+                );
+            }
+            events.push(event);
+        }
+        thread.join().unwrap();
+        (events, connections)
+    }
+
+    #[test]
+    fn a_reader_that_panics_has_failed_and_another_one_reads_on() {
+        let (events, connections) = read(true);
+        let kinds = events.iter().filter_map(|event| match event {
+            SourceEvent::Control(ControlEvent::Link { incident, .. }) => Some(incident.kind),
+            _ => None,
+        });
+        let kinds: Vec<_> = kinds.collect();
+        assert_eq!(kinds, [IncidentKind::Failed, IncidentKind::Connected]);
+        assert!(events.iter().any(|event| matches!(event, SourceEvent::Rows { .. })));
+        assert_eq!(connections.reach(0).failure, None);
+    }
+
+    #[test]
+    fn a_reader_that_panics_in_a_replay_breaks_off() {
+        let (events, _) = read(false);
+        let [SourceEvent::Rows { rows, .. }, SourceEvent::Control(ControlEvent::Ended { .. })] =
+            &events[..]
+        else {
+            panic!("{events:?}")
+        };
+        let why = rows[0].event.as_ref().unwrap_err();
+        assert_eq!(why.reason, RejectionReason::Truncated);
+        assert!(why.detail.contains("its reader has panicked"), "{why:?}");
     }
 }

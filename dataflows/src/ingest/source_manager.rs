@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use connectors::source::{DISCOVERY_SECS, PARTITIONS_MAX};
 use connectors::{PartitionReader, Place, Source, SourceError, Start};
-use market::{EventTime, Numbered, PartitionId, SharedRegistries, SourceId, Span};
+use market::{Catalog, EventTime, Numbered, PartitionId, SharedRegistries, SourceId, Span};
 
 use super::connections::Connections;
 use super::event_queues::EventSender;
@@ -44,6 +44,8 @@ pub struct Shared {
     pub progress: ReadProgress,
     /// Where partitions get their numbers.
     pub registries: SharedRegistries,
+    /// The names of instruments and the like.
+    pub catalog: Arc<Catalog>,
     /// Records how partitions are connected.
     pub connections: Connections,
     /// Where sources start that are read from the horizon on.
@@ -118,7 +120,8 @@ impl OpenSources {
         for (spec, partitions) in &found {
             let (mut from, mut numbers) = (EventTime::NEVER, BTreeSet::new());
             for partition in partitions {
-                let player = spec.play.map(|play| Player::new(play, barrier.clone()));
+                let player = |play| Player::new(play, barrier.clone(), Arc::clone(&shared.catalog));
+                let player = spec.play.map(player);
                 let open = || open_at_start(spec, *partition, &shared);
                 let (reader, its) =
                     retry(spec.id, &shared, open).map_err(|error| (spec.id, error))?;

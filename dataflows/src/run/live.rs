@@ -91,6 +91,7 @@ fn open_live(
     let shared = Shared {
         progress: job.progress.clone(),
         registries: config.registries.clone(),
+        catalog: Arc::clone(&config.catalog),
         connections: job.connections.clone(),
         bounds: config.start_bounds(at),
         stop: stop.clone(),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use connectors::Place;
+use connectors::{PartitionReader, Place};
 use market::{EventTime, Numbered};
 use operators::{NoStates, StateStore};
 
@@ -21,6 +22,9 @@ use crate::ingest::sequencer::{
     FileOrder, FileReading, NameTables, Naming, RecordingEnd, SequencerError, sequence_files,
     sequence_recording,
 };
+
+/// How often a stop is looked for while a pipe is opened.
+const STOP_POLL: Duration = Duration::from_millis(50);
 
 /// Replays the files of a configuration as bare files. If their rows turn out to be far from the order of time in which
 /// they are to count, the replay begins anew, and sorts them first.
@@ -69,7 +73,11 @@ fn replay_in(
         clock.end(clients.number(), 0); // none sends rows to a replay
     }
     let readers_stop = Stop::default();
-    let (readers, partitions) = start_file_readers(config, &job, &mut clock, &readers_stop)?;
+    let stops = (stop, &readers_stop);
+    let Some((readers, partitions)) = start_file_readers(config, &job, &mut clock, stops)? else {
+        readers_stop.set();
+        return job.finish(Ok(false), options); // stopped before all files were open
+    };
     let pacer = options.speed.map(Pacer::new);
     let rows = config.file_rows;
     let naming = Naming { sources: &names, catalog: &config.catalog };
@@ -91,14 +99,14 @@ fn replay_in(
 /// A reader thread per partition of a bare file, and the queue of each with the numbers of its source and partition.
 type FileReaders = (Vec<JoinHandle<()>>, Vec<((usize, u32), EventReceiver)>);
 
-/// Starts the reader threads of bare files. Each has a queue of its own, since the merge waits for each partition in
-/// turn.
+/// Starts the reader threads of bare files, which end after the second stop. Each has a queue of its own, since the
+/// merge waits for each partition in turn. None after the first stop.
 fn start_file_readers(
     config: &Config,
     job: &Job,
     clock: &mut CommitClock,
-    stop: &Stop,
-) -> Result<FileReaders, RunError> {
+    (stop, readers_stop): (&Stop, &Stop),
+) -> Result<Option<FileReaders>, RunError> {
     let mut readers = Vec::new();
     let mut partitions = Vec::new();
     for source in &config.sources {
@@ -109,10 +117,11 @@ fn start_file_readers(
             numbers.insert(id);
             let (number, partition) = (source.id.number(), id.number() as u32);
             let (sender, receiver) = event_queue(FILE_EVENTS);
+            let Some(reader) = open(source, place, stop)? else { return Ok(None) };
             let reader = ReaderThread {
                 source: number,
                 partition,
-                reader: Some(open(source, place)?),
+                reader: Some(reader),
                 recovery: None, // a file that cannot be read on ends
                 player: None,
                 sender,
@@ -120,14 +129,14 @@ fn start_file_readers(
                 is_pipe: false,
                 progress: job.progress.clone(),
                 connections: job.connections.clone(),
-                stop: stop.clone(),
+                stop: readers_stop.clone(),
             };
             readers.push(reader.start().map_err(RunError::Thread)?);
             partitions.push(((number, partition), receiver));
         }
         leave_out_others(clock, (source.id, source.timing.partitions), &numbers);
     }
-    Ok((readers, partitions))
+    Ok(Some((readers, partitions)))
 }
 
 /// Replays a recording; `config` is the one in its header, perhaps with other workers. Its registries are those of the
@@ -160,9 +169,28 @@ pub fn replay_recording(
     Ok(Report { cut, ..report })
 }
 
+/// Opens a partition; none after a stop. A pipe is opened on a thread of its own, which nobody waits for: that may take
+/// until somebody writes to it, and no signal ends it.
 fn open(
     source: &ConfiguredSource,
     partition: u32,
-) -> Result<Box<dyn connectors::PartitionReader>, RunError> {
-    source.source.open(partition, Place::Earliest).map_err(|error| not_opened(source, error))
+    stop: &Stop,
+) -> Result<Option<Box<dyn PartitionReader>>, RunError> {
+    let own = Arc::clone(&source.source);
+    let open = move || own.open(partition, Place::Earliest);
+    let failed = |error| not_opened(source, error);
+    if !is_pipe(&*source.source) {
+        return open().map(Some).map_err(failed);
+    }
+    let (to, opened) = sync_channel(1);
+    let thread = thread::Builder::new().name("open".to_owned());
+    thread.spawn(move || to.send(open())).map_err(RunError::Thread)?;
+    while !stop.is_set() {
+        match opened.recv_timeout(STOP_POLL) {
+            Ok(opened) => return opened.map(Some).map_err(failed),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break, // it has panicked, which was told
+        }
+    }
+    Ok(None)
 }

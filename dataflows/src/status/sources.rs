@@ -110,6 +110,7 @@ impl SourceStatuses {
             let partition = self.partition_names.get(source as usize)?.of(partition);
             let (source, kind) = (info.name.clone(), kind.name());
             let number = numbers.next()?;
+            let lost = lost.and_then(|lost| lost.positions);
             Some(IncidentRow { commit, number, source, partition, kind, lost, detail })
         })
     }
@@ -190,7 +191,7 @@ fn moves(record: &Record) -> Option<EventTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use connectors::IncidentKind;
+    use connectors::{IncidentKind, LostRows};
     use market::{
         IdScope, InstrumentId, InstrumentSpec, NameOrder, Origin, PartitionId, Price, Quantity,
         Rejection, RejectionReason, Side, SourceId, Trade, TradeId, Updates,
@@ -325,7 +326,8 @@ mod tests {
 
     #[test]
     fn incidents_have_the_names_of_their_partitions() {
-        let (kind, lost, detail) = (IncidentKind::Gap, Some((3, 4)), "gone".to_owned());
+        let (kind, lost, detail) =
+            (IncidentKind::Gap, Some(LostRows::of_positions(3, 4)), "gone".to_owned());
         let incident = Incident { kind, lost, detail };
         let gap = control(1, ControlEvent::Link { partition: 7, incident });
         let events = vec![control(0, ControlEvent::Paused), gap];

@@ -67,7 +67,7 @@ impl Row for SourceRow<'_> {
         count("disconnects", "disconnects", "how often a connection was lost").nullable(),
         count("gaps", "losses", "how often rows were lost that the server had; see `incidents`").nullable(),
         count("rows_behind", "rows", "rows that the server has and that were not read yet, if it reports them").nullable(),
-        count("rows_held", "rows", "rows, at most, that the server has and does not give out yet, since a transaction is open, and half a line of a file that is followed; empty of other files").nullable(),
+        count("rows_held", "rows", "rows, at most, that the server has and does not give out yet, since a transaction is open, and of a file that is followed half a line, or the lines behind a quote that is not closed; empty of other files").nullable(),
         value("caught_up", ColumnType::Word(&["yes", "no"]), "yes once each of its partitions was at its end: all that there was when the \
              run began has been read"),
         value("read_from", ColumnType::Time, "events from this time on are all read, and bars that open before it are `partial`; empty if it is \

@@ -6,6 +6,7 @@ use market::RejectionReason;
 use proptest::prelude::*;
 
 use super::*;
+use crate::source::Place;
 
 /// How a zip archive is written.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +130,42 @@ fn what_breaks_off_or_is_damaged_ends_with_one_refusal() {
         let read = rows_of("f.csv", &damaged, &bitmex());
         let last = read.last().unwrap().event.as_ref().unwrap_err();
         assert_eq!(last.reason, RejectionReason::Truncated, "{}", last.detail);
+    }
+}
+
+/// As `gzip` has it: zeros are padding, and what is no gzip stream is left out and told.
+#[test]
+fn what_follows_a_whole_gzip_stream_takes_no_row_from_it() {
+    let lines = "timestamp,price,size\n1514764802610,1,2\n1514764802611,1,3";
+    let (first, rest) = lines.split_at(30);
+    let whole = [gzip(first.as_bytes()), gzip(rest.as_bytes())].concat();
+    let rows = rows_of("f.csv.gz", &gzip(lines.as_bytes()), &bitmex());
+    assert_eq!(rows.len(), 2);
+    let zeros = vec![0; 200_000];
+    let padded = [&gzip(first.as_bytes())[..], &zeros, &gzip(rest.as_bytes())].concat();
+    for (file, is_told) in [
+        (whole.clone(), false),
+        ([&whole[..], &[0]].concat(), false),
+        ([&whole[..], &zeros].concat(), false),
+        (padded, false),
+        ([&whole[..], b"what is this"].concat(), true),
+        ([&whole[..], &zeros, b"x"].concat(), true),
+        ([&whole[..], b"\x1f"].concat(), false), // which breaks off
+        ([&whole[..], b"\x1fthis only begins like one"].concat(), true),
+    ] {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("f.csv.gz"), &file).unwrap();
+        let source = build(folder.path(), with_path(&bitmex(), "f.csv.gz")).unwrap();
+        let mut reader = source.open(0, Place::After(0)).unwrap();
+        let mut read = Vec::new();
+        while reader.read(&mut read).unwrap() == Progress::More {}
+        let told: Vec<_> = reader.incidents().into_iter().map(|told| told.detail).collect();
+        let want = "f.csv.gz: the gzip stream was read whole; what follows it in the file is no gzip stream, and is left out";
+        assert_eq!(told, vec![want; usize::from(is_told)]);
+        match file.ends_with(b"\x1f") {
+            true => assert_eq!(read[..1], rows[..1]),
+            false => assert_eq!(read, rows),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What feeds write, and what it means.
 
+use crate::lines::LINE_MAX;
 use crate::source::Place;
 use market::{Event, IdScope, InputEvent, InstrumentId, TradeId, Updates};
 
@@ -50,6 +51,92 @@ fn us_equities_without_header_and_with_implied_decimals() {
             "2 1970-01-01T04:03:01.54Z 48.87 2000 unknown",
         ]
     );
+}
+
+/// Without a header, columns are counted in the first line that can be read, whatever lies before it.
+#[test]
+fn a_first_line_that_cannot_be_read_says_nothing_of_the_columns() {
+    let rest = "1,10,1,a\n2,20,1,b\n3,30,1\n";
+    let config = json!({
+        "instrument": "x:A",
+        "csv": {"header": false},
+        "columns": {"time": 1, "price": 2, "size": 3},
+        "units": {"time": "s"},
+    });
+    let long = "9,".repeat(LINE_MAX);
+    for (first, why) in [
+        (long.as_bytes(), "the line is longer than 65536 bytes"),
+        (&[0; 2 * LINE_MAX], "the line is longer than 65536 bytes"),
+        (b"\0\0\0\0", "it holds a byte 0, and so is no text"),
+        (b"\0\0\0,10,1", "it holds a byte 0, and so is no text"),
+        (b"\xff\xfe junk,1", "byte 1 is not UTF-8"),
+        (b"9,\"oops", "a quote is opened and not closed"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let file = [first, b"\n\n", rest.as_bytes()].concat();
+        fs::write(folder.path().join("f.csv"), file).unwrap();
+        let source = build(folder.path(), with_path(&config, "f.csv")).unwrap();
+        let rows = read_from(source.as_ref(), 0);
+        let want = [
+            &format!("1 malformed: {why}"),
+            "3 1970-01-01T00:00:01Z 10 1 unknown",
+            "4 1970-01-01T00:00:02Z 20 1 unknown",
+            "5 malformed: 4 fields expected, 3 found",
+        ];
+        assert_eq!(describe(&rows), want);
+        assert_eq!(read_from(source.as_ref(), 4), rows[3..], "{why}");
+    }
+    // The first line that can be read lacks a column: it is refused, and the next one says how many there are.
+    let rows = rows_of("f.csv", b"\0\n1,10\n2,20,1\n", &config);
+    let want = [
+        "2 malformed: there is no column 3; the first line has 2",
+        "3 1970-01-01T00:00:02Z 20 1 unknown",
+    ];
+    assert_eq!(describe(&rows[1..]), want);
+    // Nor is it a header, where only that which begins with a digit is none.
+    let codec = json!({"codec": "binance-aggtrades-csv"});
+    let rows = b"1,10.0,0.5,1,1,1600000000000,True,True\n2,11.0,0.5,2,2,1600000000001,True,True\n";
+    let read =
+        |first: &[u8]| rows_of("BTCUSDT-aggTrades-2020-09-13.csv", &[first, rows].concat(), &codec);
+    for first in [&[0; 2 * LINE_MAX][..], b"\0", b"\0\nagg_id,price,qty,first,last,time,maker,best"]
+    {
+        let rows = read(&[first, b"\n"].concat());
+        assert_eq!(rows.len(), 3, "{rows:?}");
+        assert_eq!(rows.iter().filter(|row| row.event.is_ok()).count(), 2, "{rows:?}");
+    }
+}
+
+/// What `where` leaves out is no row; if that is everything, what there was is told, after the last file.
+#[test]
+fn a_filter_that_leaves_out_everything_is_told() {
+    let mut config = json!({
+        "instrument": "x:A",
+        "paths": ["a.csv", "b.csv"],
+        "columns": {"time": "t", "price": "p", "size": "q"},
+        "units": {"time": "s"},
+        "where": {"column": "kind", "equals": "trade"},
+    });
+    let folder = TempDir::new().unwrap();
+    let kinds = ["TRADE", "quote", "", "quote", "x", "y", "z"];
+    let rows: String = kinds.iter().map(|kind| format!("1,10,1,{kind}\n")).collect();
+    fs::write(folder.path().join("a.csv"), format!("t,p,q,kind\n{rows}")).unwrap();
+    fs::write(folder.path().join("b.csv"), "t,p,q,kind\n1,10,1,TRADE\n").unwrap();
+    let told = |config: &Value| {
+        let source = build(folder.path(), config.clone()).unwrap();
+        let told = source.partitions().into_iter().flat_map(|partition| {
+            let mut reader = source.open(partition, Place::After(0)).unwrap();
+            while reader.read(&mut Vec::new()).unwrap() == Progress::More {}
+            reader.incidents()
+        });
+        told.map(|told| told.detail).collect::<Vec<_>>()
+    };
+    let want = "b.csv: `where` (--only) leaves out all 8 rows of the source: the column \"kind\" holds \"TRADE\", \
+                \"quote\", \"\", \"x\", \"y\" and others, and none of them is \"trade\"";
+    assert_eq!(told(&config), [want]);
+    config["where"]["equals"] = json!("z");
+    assert_eq!(told(&config), [""; 0]);
+    config["where"] = json!({"column": "kind"});
+    assert_eq!(told(&config), [""; 0]);
 }
 
 #[test]

@@ -12,7 +12,9 @@ use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use connectors::entries::{self, BodyError, BodyRow, Decoder, TYPES, Type, decode_body};
+use connectors::entries::{
+    self, BodyError, BodyRow, Decoder, TYPES, Type, decode_body, written_entry,
+};
 use connectors::{Decoded, Row};
 use market::{AdmissionError, Catalog, Commit, EventTime, InputEvent, Rejection, UnknownNames};
 use tokio::sync::oneshot;
@@ -307,7 +309,13 @@ impl Shared {
         let BodyRow { decoded, raw } = row;
         let record = decoded.map_err(|fault| (fault.field.to_string(), fault.rejection(&raw)))?;
         let refused = |field: &str, reason, detail| {
-            let rejection = Rejection::new(reason, detail, format!("{:?}", record.says).as_bytes());
+            let text = written_entry(
+                &record.says,
+                record.unknown.as_deref(),
+                &record.id_texts,
+                &self.catalog,
+            );
+            let rejection = Rejection::new(reason, detail, text.as_bytes());
             (field.to_owned(), Box::new(rejection))
         };
         if let Some(Err(rejection)) = record.says.time().map(|time| self.ahead.check(time, at)) {

@@ -188,6 +188,11 @@ async fn what_the_clock_would_refuse_is_refused_at_once() {
         sent.body = String::from_utf8(sent.body).unwrap().replace("1000s", secs).into();
         sent
     };
+    let sent = ahead("1011s");
+    let read = api.0.decode(sent.form, sent.body, None, 1).unwrap().remove(0);
+    let mut held = HeldNames { catalog: &api.0.catalog, names: Vec::new() };
+    let (_, refused) = api.0.check_row(read, at(1_000), &mut held).unwrap_err();
+    assert!(refused.raw.contains(r#""instrument":"us:A""#), "it can be sent again: {refused:?}");
     let taken = take(&api, &mut rows, ahead("1011s"), 2).await;
     assert_eq!((taken.accepted, taken.rejected[0].code), (0, RejectionReason::TimeAhead.name()));
     assert!(taken.rejected[0].detail.contains("10s ahead of the system's time"));

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use connectors::entries::{written_fields, written_json};
+use connectors::entries::written_entry;
 use connectors::{Incident, IncidentKind, Row};
 use market::{
     AccountRecord, EventTime, IdText, InputEvent, Numbered, Origin, PartitionId, Record, Rejection,
@@ -62,7 +62,7 @@ impl<'a> CommitBuilder<'a> {
         let mut row = row;
         self.register(&mut row);
         self.keep_id_texts(&mut row);
-        let Row { position, event, .. } = row;
+        let Row { position, event, id_texts, .. } = row;
         let bound = self.clock.bind(source, partition as usize, position, event.as_ref().ok());
         let rejection = match (event, bound) {
             (Ok(entry), Ok(())) => {
@@ -80,7 +80,8 @@ impl<'a> CommitBuilder<'a> {
             }
             (Err(rejection), _) => *rejection,
             (Ok(entry), Err(rejection)) => {
-                Rejection::new(rejection.reason, rejection.detail, self.text(&entry).as_bytes())
+                let text = written_entry(&entry, None, &id_texts, self.naming.catalog);
+                Rejection::new(rejection.reason, rejection.detail, text.as_bytes())
             }
         };
         self.refused.push((source, partition, position, rejection));
@@ -90,7 +91,7 @@ impl<'a> CommitBuilder<'a> {
     pub(super) fn register(&self, row: &mut Row) {
         let Some(unknown) = row.unknown.take() else { return };
         if let Ok(entry) = &row.event
-            && let Err(rejection) = self.admit(entry, &unknown)
+            && let Err(rejection) = self.admit(entry, &unknown, &row.id_texts)
         {
             row.event = Err(Box::new(rejection));
         }
@@ -102,17 +103,18 @@ impl<'a> CommitBuilder<'a> {
         if row.id_texts.is_empty() {
             return;
         }
-        let texts = std::mem::take(&mut row.id_texts);
+        let catalog = self.naming.catalog;
         let Ok(entry) = &row.event else { return };
         if self.clock.check(entry).is_err() {
             return;
         }
-        for id in texts {
-            match self.naming.catalog.ids.keep(&id) {
-                Ok(true) => self.id_texts.push(id),
+        for id in &row.id_texts {
+            match catalog.ids.keep(id) {
+                Ok(true) => self.id_texts.push(id.clone()),
                 Ok(false) => {}
                 Err(why) => {
-                    let (reason, raw) = (RejectionReason::BadField, self.text(entry));
+                    let raw = written_entry(entry, None, &row.id_texts, catalog);
+                    let reason = RejectionReason::BadField;
                     let refused = Rejection::new(reason, why.to_string(), raw.as_bytes());
                     row.event = Err(Box::new(refused));
                     return;
@@ -123,16 +125,19 @@ impl<'a> CommitBuilder<'a> {
 
     /// Registers the names of an entry, unless the clock will refuse it: a row that is refused takes no place in the
     /// catalog, and one that finds none there moves no watermark.
-    fn admit(&self, entry: &InputEvent, unknown: &UnknownNames) -> Result<(), Rejection> {
-        self.clock.check(entry)?;
-        self.naming.catalog.register(unknown).map_err(|error| {
-            Rejection::new(error.reason(), error.to_string(), self.text(entry).as_bytes())
-        })
-    }
-
-    /// An entry as people could have written it.
-    fn text(&self, entry: &InputEvent) -> String {
-        written_json(&written_fields(entry, self.naming.catalog))
+    fn admit(
+        &self,
+        entry: &InputEvent,
+        unknown: &UnknownNames,
+        id_texts: &[IdText],
+    ) -> Result<(), Rejection> {
+        let catalog = self.naming.catalog;
+        let refused = |reason, detail| {
+            let text = written_entry(entry, Some(unknown), id_texts, catalog);
+            Rejection::new(reason, detail, text.as_bytes())
+        };
+        self.clock.check(entry).map_err(|why| refused(why.reason, why.detail))?;
+        catalog.register(unknown).map_err(|error| refused(error.reason(), error.to_string()))
     }
 
     /// A control event takes effect. What changes nothing, such as a second end, is not recorded.

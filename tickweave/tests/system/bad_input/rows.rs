@@ -240,6 +240,11 @@ fn too_many_instruments_are_refused() {
     assert_eq!((records, accepted, letters.len()), (300, 250, 50));
     assert!(letters.iter().all(|letter| letter.1 == "bad_instrument"), "{letters:?}");
     assert!(letters[0].2.contains("250"), "{letters:?}");
+    let rows = fs::read_to_string(folder.join("out/dead_letters.csv")).unwrap();
+    assert!(
+        rows.contains(r#"""instrument"":""x:S2"#),
+        "by name, so that it can be sent again: {rows}"
+    );
 }
 
 #[test]

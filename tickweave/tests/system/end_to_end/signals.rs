@@ -1,5 +1,7 @@
 //! Signals, ports and exit codes.
 
+use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -7,6 +9,7 @@ use super::binary::{Going, poll, tickweave};
 use super::http::get;
 use super::made::Made;
 use super::{assert_adds_up, assert_same};
+use crate::outputs::{POSTED, posted};
 
 /// Starts a replay that records to `out.rec`, and waits until signals are heeded: the recording begins
 /// after that.
@@ -55,17 +58,37 @@ fn a_recording_replayed_and_interrupted_ends_with_code_3() {
     assert_same("the recording is untouched", &whole.json(), &again);
 }
 
+/// A pipe that nobody writes to cannot even be opened.
+#[test]
+fn a_replay_of_a_pipe_that_nobody_writes_to_ends_at_a_signal() {
+    for signal in ["TERM", "INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        assert!(Command::new("mkfifo").arg(folder.join("pipe.csv")).status().unwrap().success());
+        let replay = replay(folder, &["pipe.csv", "--instrument", "x:Y"]);
+        replay.signal(signal);
+        let ran = replay.end();
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        assert_eq!(ran.summary()["complete"].as_bool(), Some(false));
+    }
+}
+
+/// A run waits for up to 10 s at its end for a sink that does not take the rest.
 #[test]
 fn a_second_signal_ends_the_process_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    // A pipe that nobody writes to cannot even be opened.
-    assert!(Command::new("mkfifo").arg(folder.join("pipe.csv")).status().unwrap().success());
-    let mut replay = replay(folder, &["pipe.csv", "--instrument", "x:Y"]);
-    replay.signal("INT");
-    replay.wait_for("a second signal ends the process at once");
-    replay.signal("INT");
-    assert_eq!(replay.end().code, Some(130));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sink = format!(
+        "[[sink]]\nname = \"s\"\nkind = \"redis-hash\"\nurl = \"redis://127.0.0.1:{port}\"\nviews = [\"candles\"]\n"
+    );
+    fs::write(folder.join("job.toml"), format!("{POSTED}{sink}")).unwrap();
+    let mut run = Going::start(folder, &["run", "job.toml"]);
+    posted(run.address(), 1, "retrying");
+    run.signal("INT");
+    run.wait_for("a second signal ends the process at once");
+    run.signal("INT");
+    assert_eq!(run.end().code, Some(130));
 }
 
 #[test]

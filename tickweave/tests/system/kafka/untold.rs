@@ -225,7 +225,7 @@ fn an_open_transaction_is_told() {
         "warning",
         &format!("holds back what follows, {held} offsets from 1000 on"),
     );
-    wait_for_warning(&job, "sources", "an open transaction or half a line holds back up to");
+    wait_for_warning(&job, "sources", "an open transaction holds back up to");
     transaction.commit_transaction(std::time::Duration::from_secs(60)).unwrap();
     let found = job.wait_for_trades(folder, capture.count());
     assert_same(&found, &capture.wanted, "after the transaction");

@@ -103,7 +103,19 @@ fn what_was_trimmed_unread_is_a_gap() {
         assert!(place("lost_from") <= place("lost_to"), "{row}");
         detail.split(' ').next().unwrap().parse::<u64>().unwrap()
     };
-    assert_eq!(read + gaps().map(count).sum::<u64>(), 3_520);
+    let lost = gaps().map(count).sum::<u64>();
+    assert_eq!(read + lost, 3_520);
+    // Counted, and not as many as ids would have room for.
+    let counted = [
+        "tickweave_source_lost_rows_total{source=\"ticks\"}",
+        "tickweave_partition_lost_rows_total{source=\"ticks\",partition=\"s\"}",
+    ];
+    for counted in counted.map(|name| format!("{name} {lost}\n")) {
+        poll(|| get(address, "/metrics").body.contains(&counted).then_some(()), || counted.clone());
+    }
+    let health = get(address, "/health").json();
+    let said = &health["checks"]["losses"][0]["output"];
+    assert!(said.as_str().unwrap().contains(&format!(" lost {lost} rows; the last at ")), "{said}");
     assert!((1_520..2_520).contains(&read), "{read} were read");
     run.signal("TERM");
     assert_eq!(run.end().code, Some(0));
