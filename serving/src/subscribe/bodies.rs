@@ -9,9 +9,8 @@ use rows::{Cell, Changes, Frontier};
 pub(super) fn update(
     context: &Context,
     subscription: &SubscriptionKey,
-    changes: Changes,
+    changes: &Changes,
 ) -> Option<String> {
-    let changes = subscription.shown_changes(changes);
     if changes.changes.is_empty() {
         return None;
     }

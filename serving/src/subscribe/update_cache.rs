@@ -100,12 +100,13 @@ async fn read_and_encode(
 ) -> Result<Option<Arc<str>>, ReadError> {
     let filter = Arc::clone(&subscription.filter);
     let changes = context.reader.changes(subscription.view, filter, from.commit, to).await?;
+    let changes = subscription.shown_changes(changes);
     if changes.changes.len() <= INLINE_ROWS_MAX {
-        return Ok(update(context, subscription, changes).map(Arc::from));
+        return Ok(update(context, subscription, &changes).map(Arc::from));
     }
     let (of, subscription) = (context.clone(), Arc::clone(subscription));
     let is_short = changes.changes.len() <= SHORT_ROWS_MAX;
-    let encode = move || update(&of, &subscription, changes).map(Arc::from);
+    let encode = move || update(&of, &subscription, &changes).map(Arc::from);
     match is_short {
         true => context.readers.read(Class::Changes, move |_| Ok(encode())).await,
         false => context.readers.run(Class::Answer, encode).await,
