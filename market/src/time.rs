@@ -373,6 +373,26 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_second_of_60_is_a_time_only_where_one_was_inserted() {
+        let read = |text| EventTime::parse(text, TimeUnit::Rfc3339);
+        let whole = |text| read(text).unwrap();
+        assert_eq!(whole("2016-12-31T23:59:60Z"), whole("2016-12-31T23:59:59Z"));
+        assert_eq!(whole("2017-01-01T09:59:60.5+10:00"), whole("2016-12-31T23:59:59.5Z"));
+        assert_eq!(whole("2015-06-30 23:59:60Z"), whole("2015-06-30T23:59:59Z"));
+        for text in [
+            "2026-01-05T23:59:60Z",
+            "2016-12-31T22:59:60Z",
+            "2016-12-31T23:58:60Z",
+            "2016-12-31T23:59:60+01:00",
+            "2017-12-31T23:59:60Z",
+            "2016-12-31T23:59:61Z",
+        ] {
+            assert_eq!(read(text), Err(TimeError::NotRfc3339), "{text}");
+        }
+        assert!(read("2026-01-05T23:60:00Z").is_err() && read("2026-01-05T14:00:59.60Z").is_ok());
+    }
+
+    #[test]
     fn text_order_of_rfc3339_is_not_time_order() {
         let whole = EventTime::parse("2025-03-25T23:07:21Z", TimeUnit::Rfc3339).unwrap();
         let fraction = EventTime::parse("2025-03-25T23:07:21.863Z", TimeUnit::Rfc3339).unwrap();
