@@ -186,10 +186,10 @@ impl Place {
 
 /// One partition being read, on a thread of its own.
 pub trait PartitionReader: Send {
-    /// Appends the next rows to `rows`, at most [`BATCH_ROWS`] and the rest of a message that holds several; blocks until
-    /// there are some or the partition ends. A row that cannot be decoded is a refused row, never an error. A reader of an endless
-    /// source comes back without rows after some 100 ms, so that a stop is noticed, and reconnects by itself.
-    /// After an error the reader is dropped: a live run opens the partition again, with growing pauses.
+    /// Appends the next rows to `rows`, at most [`BATCH_ROWS`] and the rest of a message that holds several; blocks
+    /// until there are some or the partition ends. A row that cannot be decoded is a refused row, never an error. A
+    /// reader of an endless source comes back without rows after some 100 ms, so that a stop is noticed, and reconnects
+    /// by itself. After an error the reader is dropped: a live run opens the partition again, with growing pauses.
     fn read(&mut self, rows: &mut Vec<Row>) -> Result<Progress, SourceError>;
 
     /// What has happened since this was last asked, after the rows that were read before it.

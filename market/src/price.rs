@@ -15,8 +15,8 @@ use crate::decimal::{self, DecimalError};
 )]
 pub struct Price(pub i64);
 
-/// A traded size, never negative: mantissa at the instrument's quantity scale. Zero is legal, where a source says what it
-/// means.
+/// A traded size, never negative: mantissa at the instrument's quantity scale. Zero is legal, where a source says what
+/// it means.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

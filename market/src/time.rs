@@ -62,7 +62,8 @@ pub enum TimeUnit {
     Us,
     /// Nanoseconds since 1970.
     Ns,
-    /// A number of `s` below 10¹¹, of `ms` below 10¹⁴, of `us` below 10¹⁷, else of `ns`; any other text as in `rfc3339`.
+    /// A number of `s` below 10¹¹, of `ms` below 10¹⁴, of `us` below 10¹⁷, else of `ns`; any other text as in
+    /// `rfc3339`.
     Auto,
     /// RFC 3339 with a zone, 0 to 9 decimals.
     #[default]

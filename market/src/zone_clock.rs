@@ -109,8 +109,8 @@ impl ZoneClock {
 }
 
 impl TimeForms {
-    /// Checks formats of `strptime`, such as `%d/%m/%Y %H:%M:%S`, whose seconds may have decimals; without a zone in them
-    /// (`%z`), `clock` says which it is.
+    /// Checks formats of `strptime`, such as `%d/%m/%Y %H:%M:%S`, whose seconds may have decimals; without a zone in
+    /// them (`%z`), `clock` says which it is.
     ///
     /// ```
     /// use market::{AmbiguousTime, TimeForms, ZoneClock};

@@ -80,8 +80,8 @@ impl FileReader {
         Ok(reader)
     }
 
-    /// What the numbers in a file need, of each instrument, besides `needs`. With `skips_common` most lines are only looked
-    /// at: those whose numbers fit at the default scales. What cannot be read needs nothing.
+    /// What the numbers in a file need, of each instrument, besides `needs`. With `skips_common` most lines are only
+    /// looked at: those whose numbers fit at the default scales. What cannot be read needs nothing.
     pub(super) fn scan(
         file: ReadFile,
         path: &Path,

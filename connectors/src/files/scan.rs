@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use market::{Catalog, InstrumentSpec};
 
-use super::FileConfig;
-use super::config::{FileShape, Plan};
+use super::config::{FileConfig, FileShape, Plan};
 use super::reader::{FileReader, ReadFile};
 use crate::mapping::{AllNeeds, LeftOutTally};
 use crate::paths::names_of_files;
 use crate::registry::BuildContext;
 
-/// The instruments in the files of a source whose numbers do not fit at the default scales, each with scales at which they
-/// do, by name. What cannot be read, such as a pipe, which gives its rows once, needs nothing; reading it says why.
+/// The instruments in the files of a source whose numbers do not fit at the default scales, each with scales at which
+/// they do, by name. What cannot be read, such as a pipe, which gives its rows once, needs nothing; reading it says
+/// why.
 ///
 /// # Errors
 /// If the source is not configured as it should be.

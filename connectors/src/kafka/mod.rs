@@ -15,10 +15,11 @@
 //! "sasl.password" = { env = "KAFKA_PASSWORD" }
 //! ```
 //!
-//! A partition of a topic is a partition of the source; a row's position is its offset and one (with `rows`, see [`crate::mapping::Packing`]). Partitions are
-//! assigned, no group is joined: positions belong to the job, and a rebalance would move partitions behind its back.
-//! Offsets that a compacted topic or a transaction leaves out are no gap. Messages that retention took before they were
-//! read are: an error where reading begins, and an [`Incident`] later.
+//! A partition of a topic is a partition of the source; a row's position is its offset and one (with `rows`, see
+//! [`crate::mapping::Packing`]). Partitions are assigned, no group is joined: positions belong to the job, and a
+//! rebalance would move partitions behind its back. Offsets that a compacted topic or a transaction leaves out are no
+//! gap. Messages that retention took before they were read are: an error where reading begins, and an [`Incident`]
+//! later.
 //!
 //! A source is one client, with a thread per broker and one of its own. What it fetches ahead of a reader that is not
 //! asked is bounded for each partition (4 MiB or 20,000 messages, unless configured); beyond that it stops fetching.

@@ -37,13 +37,13 @@ pub struct MappingConfig {
     /// What the words of `columns.kind` mean, if they are a feed's own: `trade`, `correct`, `cancel`, or `skip` for
     /// records that are left out. `kinds = { "0" = "trade", "8" = "skip" }`. Default: `trade`, `correction`, `cancel`.
     pub kinds: BTreeMap<String, String>,
-    /// Paths in a JSON message or line to the rows in it, if it may hold several: `["data"]`, `["events.trades"]`, or `$`
-    /// for the message itself. Arrays on the way are entered, and a number picks one of their elements, from 1. A row is
-    /// an object, or an array of values, whose columns have numbers then. Of several paths the first that leads somewhere
-    /// counts. Columns of the message itself begin with `$.`. Default: none, a message is one row.
+    /// Paths in a JSON message or line to the rows in it, if it may hold several: `["data"]`, `["events.trades"]`, or
+    /// `$` for the message itself. Arrays on the way are entered, and a number picks one of their elements, from 1. A
+    /// row is an object, or an array of values, whose columns have numbers then. Of several paths the first that leads
+    /// somewhere counts. Columns of the message itself begin with `$.`. Default: none, a message is one row.
     pub rows: Vec<String>,
-    /// What a print of size 0 is: no trade, so that no bar shows it (`ignore`; unless its `updates` leave out the volume),
-    /// a trade like any other (`count`), or a dead letter (`refuse`). Default: `ignore`.
+    /// What a print of size 0 is: no trade, so that no bar shows it (`ignore`; unless its `updates` leave out the
+    /// volume), a trade like any other (`count`), or a dead letter (`refuse`). Default: `ignore`.
     pub zero_size: ZeroSize,
     /// How texts are read; what a codec sets and a user does not write.
     pub readings: Readings,
@@ -55,7 +55,8 @@ pub struct MappingConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnsConfig {
-    /// When the trade happened; up to two columns, such as `["date", "time"]`, whose texts are one with a blank between.
+    /// When the trade happened; up to two columns, such as `["date", "time"]`, whose texts are one with a blank
+    /// between.
     pub time: TimeColumns,
     /// Its price.
     pub price: Column,

@@ -44,7 +44,8 @@ impl Frames {
         Ok((!paths.is_empty()).then_some(Frames { written, paths }))
     }
 
-    /// The rows of a message, as they lie in it; none if no path leads anywhere. An error says why it is not to be read.
+    /// The rows of a message, as they lie in it; none if no path leads anywhere. An error says why it is not to be
+    /// read.
     pub(super) fn find<'a>(&self, message: &'a str) -> Result<Option<Vec<&'a str>>, String> {
         let mut rows = Vec::new();
         for path in &self.paths {

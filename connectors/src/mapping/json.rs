@@ -92,7 +92,8 @@ impl JsonColumns {
         if self.frames.is_some() { Packing::SEVERAL } else { Packing::ONE }
     }
 
-    /// What [`Decoder::decode`] says of the object that `line` is; of messages of several rows, see [`Self::decode_each`].
+    /// What [`Decoder::decode`] says of the object that `line` is; of messages of several rows, see
+    /// [`Self::decode_each`].
     pub fn decode(
         &self,
         line: &str,
@@ -104,8 +105,8 @@ impl JsonColumns {
         last
     }
 
-    /// Hands each row of the message of number `message` to `take`, with its position. `symbol` is the symbol from outside
-    /// the message, if it is there.
+    /// Hands each row of the message of number `message` to `take`, with its position. `symbol` is the symbol from
+    /// outside the message, if it is there.
     pub fn decode_each(
         &self,
         line: &str,

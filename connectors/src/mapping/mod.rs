@@ -32,9 +32,9 @@
 //! assert_eq!(trade.side, market::Side::Sell);
 //! ```
 //!
-//! Reading order: [`config`] and `units` (as written) → [`Field`] → [`check`] (as used) → [`decode`] and `record` with their
-//! [`vocabulary`], [`readings`], `times`, `numbers`, [`symbol_map`] and `left_out` → `plain`, the common case straight
-//! from bytes → [`json`], the columns of a JSON object, and `frames`, the rows of a JSON message.
+//! Reading order: [`config`] and `units` (as written) → [`Field`] → [`check`] (as used) → [`decode`] and `record` with
+//! their [`vocabulary`], [`readings`], `times`, `numbers`, [`symbol_map`] and `left_out` → `plain`, the common case
+//! straight from bytes → [`json`], the columns of a JSON object, and `frames`, the rows of a JSON message.
 
 pub mod check;
 pub mod config;

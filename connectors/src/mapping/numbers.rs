@@ -87,7 +87,8 @@ impl NumberForm {
     }
 }
 
-/// A number without the sign of a currency around it, and whether parentheses or a minus sign say that it is below zero.
+/// A number without the sign of a currency around it, and whether parentheses or a minus sign say that it is below
+/// zero.
 fn unwrapped(text: &str) -> (bool, &str) {
     let bare = |text| str::trim_matches(text, |c: char| CURRENCIES.contains(&c) || c == ' ');
     let has_sign = |number: &str| number.starts_with(['-', '+']);

@@ -1,7 +1,7 @@
 //! Positions of rows where a message, or a line, holds several.
 
-/// How positions name rows: by the number of their message alone or, where a message may hold several rows, by 4,096 times
-/// that number and the place in the message, from 0.
+/// How positions name rows: by the number of their message alone or, where a message may hold several rows, by 4,096
+/// times that number and the place in the message, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Packing {
     bits: u32,

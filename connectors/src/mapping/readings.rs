@@ -56,8 +56,8 @@ impl Default for Readings {
     }
 }
 
-/// Reads a time as a codec has it; none if it is in the mapping's unit. An error says what is wrong with `text`, which it
-/// does not repeat.
+/// Reads a time as a codec has it; none if it is in the mapping's unit. An error says what is wrong with `text`, which
+/// it does not repeat.
 pub(super) fn time(
     text: &str,
     reading: TimeReading,

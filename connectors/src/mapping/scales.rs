@@ -31,8 +31,8 @@ impl ScaleNeeds {
         Ok(())
     }
 
-    /// The scales that hold the most numbers, nearest to the default ones, and fewer decimals if products need them and no
-    /// number is lost by that. So a broken number among good ones costs none of these.
+    /// The scales that hold the most numbers, nearest to the default ones, and fewer decimals if products need them and
+    /// no number is lost by that. So a broken number among good ones costs none of these.
     pub fn spec(&self) -> InstrumentSpec {
         let InstrumentSpec { price_scale, quantity_scale, calendar } = InstrumentSpec::DEFAULT;
         let best = (self.price.best(price_scale), self.size.best(quantity_scale));

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct UnitsConfig {
     /// How times are written: numbers since 1970, or RFC 3339.
     pub time: TimeUnit,
-    /// How times are written that are neither: formats of `strptime`, tried in their order, such as `%d/%m/%Y %H:%M:%S`,
-    /// whose seconds may have decimals. RFC 3339 is read besides. Default: none.
+    /// How times are written that are neither: formats of `strptime`, tried in their order, such as `%d/%m/%Y
+    /// %H:%M:%S`, whose seconds may have decimals. RFC 3339 is read besides. Default: none.
     #[serde(deserialize_with = "one_or_several")]
     pub time_format: Vec<String>,
     /// The time zone of times that have none: `UTC` or an IANA time zone. Default: none, times have zones.

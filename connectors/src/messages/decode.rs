@@ -100,8 +100,8 @@ impl MessageDecoder {
         mapper.decoder.take_warnings().into_iter().map(Incident::warning).collect()
     }
 
-    /// Hands each row of the message of this number to `take`; none if `where` leaves it out. The number must be unique in
-    /// the partition, and positions come from it as [`Messages::packing`] says.
+    /// Hands each row of the message of this number to `take`; none if `where` leaves it out. The number must be unique
+    /// in the partition, and positions come from it as [`Messages::packing`] says.
     ///
     /// Allocates only for refusals, symbols that were not seen before, texts that hold escapes, and rows of arrays.
     pub fn decode_each(&mut self, message: &Message<'_>, number: u64, take: &mut dyn FnMut(Row)) {

@@ -46,8 +46,8 @@ impl EntryId {
         }
     }
 
-    /// The number that positions have for it; none beyond 42 bits of milliseconds and what `packing` leaves of 22 bits of
-    /// sequence.
+    /// The number that positions have for it; none beyond 42 bits of milliseconds and what `packing` leaves of 22 bits
+    /// of sequence.
     ///
     /// ```
     /// use connectors::mapping::Packing;

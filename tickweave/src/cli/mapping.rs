@@ -181,8 +181,8 @@ impl Mapping {
         raw
     }
 
-    /// The instruments whose numbers need other decimals than the default, found by reading the files once, unless flags
-    /// say how many are kept. What is wrong with the source is said when it is checked.
+    /// The instruments whose numbers need other decimals than the default, found by reading the files once, unless
+    /// flags say how many are kept. What is wrong with the source is said when it is checked.
     pub(super) fn scanned(&self, sources: &[RawSource]) -> Vec<RawInstrument> {
         if self.price_scale.is_some() && self.size_scale.is_some() {
             return Vec::new();

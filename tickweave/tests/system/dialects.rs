@@ -16,8 +16,9 @@ fn commands(page: &str) -> Vec<String> {
     commands.map(|line| line.strip_prefix("tickweave ").unwrap().to_owned()).collect()
 }
 
-/// Every file holds the same four trades in its vendor's own way: 100, 102.5 and 99 in the minute of 10:00 UTC, of sizes 2,
-/// 1 and 3, and one of 4 at 101 when the next begins; and whatever else the vendor sends, which must not count.
+/// Every file holds the same four trades in its vendor's own way: 100, 102.5 and 99 in the minute of 10:00 UTC, of
+/// sizes 2, 1 and 3, and one of 4 at 101 when the next begins; and whatever else the vendor sends, which must not
+/// count.
 const BARS: [&str; 2] =
     ["2026-01-05T10:00:00Z 100 102.5 99 99 6 3", "2026-01-05T10:01:00Z 101 101 101 101 4 1"];
 

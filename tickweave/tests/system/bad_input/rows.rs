@@ -221,7 +221,7 @@ fn a_symbol_that_is_not_in_the_table_and_a_time_after_the_bound() {
     let [(3, unknown, symbol), (4, ahead, time)] = &letters[..] else { panic!("{letters:?}") };
     assert_eq!((unknown.as_str(), ahead.as_str()), ("unknown_symbol", "time_ahead"));
     assert_eq!(symbol, "column \"symbol\": \"B\" is not in the table of symbols");
-    assert!(time.contains("2024-03-05T00:00:01Z") && time.contains("`not_after`"), "{time}");
+    assert!(time.contains("2024-03-05T00:00:01Z") && time.contains("`job.not_after`"), "{time}");
     let rows = fs::read_to_string(folder.join("out/dead_letters.csv")).unwrap();
     // In the words of entries, which can be sent again.
     assert!(!rows.contains("EventTime(") && rows.contains("1709596801000000000ns"), "{rows}");

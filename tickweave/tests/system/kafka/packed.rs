@@ -9,7 +9,7 @@ use crate::servers;
 #[test]
 fn rows_of_one_message_have_positions_of_their_own() {
     let Some(kafka) = servers::kafka() else { return };
-    let topic = Topic::new(kafka, "packed", 1);
+    let topic = Topic::new(kafka, "several-rows", 1);
     let row = |second: i64, price: &str| {
         format!(r#"{{"ts":{},"px":"{price}","sz":"1"}}"#, 1_767_607_200_000 + second * 1_000)
     };
