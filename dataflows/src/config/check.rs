@@ -10,7 +10,9 @@ use super::files::{self, JobFile, JobFiles};
 use super::portfolios::{self, Portfolios};
 use super::raw::{RawCommit, RawConfig, RawJob, RawLimits};
 use super::rules::RawRule;
-use super::values::{duration, in_range, listen, not_after, share, span, timeframes};
+use super::values::{
+    duration, in_range, listen, not_after, share, span, timeframes, timeframes_fit,
+};
 use super::{
     Config, ConfigError, ConfiguredSource, RawOutliers, calendars, instruments, kinds, rules,
     sinks, sources,
@@ -49,6 +51,7 @@ impl RawConfig {
         let catalog = Catalog::new(rules, limits.instruments).with_calendars(calendars.clone());
         let catalog = Arc::new(catalog.with_room_for(limits.portfolios, limits.models));
         let timeframes = timeframes(&job.timeframes)?;
+        timeframes_fit(&timeframes, &calendars)?;
         let cadence = cadence(&commit)?;
         let sinks = sinks::sinks(sink, kind.views, folder, cadence.round, &timeframes)?;
         let outliers = self.outliers;
