@@ -35,9 +35,12 @@ struct Slot {
 impl Ladder {
     pub(crate) fn new(timeframes: &[Timeframe]) -> Result<Ladder, String> {
         let fits = |pair: &[Timeframe]| pair[0] < pair[1] && pair[1].is_union_of(pair[0]);
-        match timeframes.windows(2).all(fits) && !timeframes.is_empty() {
+        let is_fixed = |frame: &Timeframe| frame.divides_days() && *frame <= Timeframe::DAY;
+        let ascend = timeframes.windows(2).all(fits) && !timeframes.is_empty();
+        match ascend && timeframes.iter().all(is_fixed) {
             true => Ok(Ladder(timeframes.into())),
-            false => Err("timeframes must ascend, each a union of the one before".to_owned()),
+            false => Err("timeframes must ascend to a day at most, each a union of the one before"
+                .to_owned()),
         }
     }
 

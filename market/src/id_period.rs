@@ -32,7 +32,7 @@ impl IdPeriod {
     /// let sunday = time("2024-08-04T17:00:00-05:00");
     /// assert_eq!(IdPeriod::Day.of(&globex, sunday).as_deref(), Some("2024-08-05"));
     /// assert_eq!(IdPeriod::Week.of(&globex, sunday).as_deref(), Some("2024-08-05"));
-    /// assert_eq!(IdPeriod::Week.of(&Calendar::Utc, sunday).as_deref(), Some("2024-07-29"));
+    /// assert_eq!(IdPeriod::Week.of(&Calendar::UTC, sunday).as_deref(), Some("2024-07-29"));
     /// assert_eq!(IdPeriod::Forever.of(&globex, sunday), None);
     /// ```
     pub fn of(self, calendar: &Calendar, time: EventTime) -> Option<String> {

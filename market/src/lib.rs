@@ -38,8 +38,8 @@ pub use account::{
 pub use admission::{AdmissionError, UnknownNames};
 pub use audit::{AcceptedEvent, Conflict, Outlier, Revision, TooLate, Unmatched, UnmatchedReason};
 pub use calendar::{
-    Bucket, Calendar, Calendars, Holidays, MARKETS, SessionKind, SessionRule, Sessions, Stretch,
-    Timeframe, WallClock, Weekdays,
+    Bucket, Calendar, Calendars, Holidays, MARKETS, MarketCalendar, SessionKind, SessionRule,
+    Sessions, Stretch, Timeframe, WallClock, Weekdays,
 };
 pub use candle::{Bar, BarState, Candle, CandleKey, Cause, CauseKind, OrderKey};
 pub use contract::{Contract, Currency, InstrumentSpec, Multiplier};

@@ -27,5 +27,6 @@ mod scene;
 pub mod sessions;
 pub mod set;
 mod stories;
+pub mod timeframes;
 pub mod values;
 mod watermark;

@@ -47,16 +47,20 @@ impl Scene {
         const FORWARD: i64 = 1_710_014_400 * SECOND;
         const BACK: i64 = 1_730_577_600 * SECOND;
         let slow = 40 * HOUR / shape.commits.max(1) as i64;
-        let (timeframes, start, step): (&[u32], i64, i64) = match prng.below(4) {
+        const DAY: u32 = 86_400;
+        const MONTH: u32 = 2_629_746;
+        let (timeframes, start, step): (&[u32], i64, i64) = match prng.below(5) {
             0 => (&[1, 10, 60], FORWARD + 11 * HOUR - 30 * SECOND, 1_700_000_000),
             1 => (&[60, 300, 3_600], BACK + 9 * HOUR, 150 * SECOND),
-            2 => (&[60, 900, 14_400, 86_400], FORWARD, slow),
-            _ => (&[3_600, 14_400, 86_400], BACK, slow),
+            2 => (&[60, 900, 14_400, DAY], FORWARD, slow),
+            // Ten weeks and more; without days, which larger bars are made of all the same.
+            3 => (&[2_700, 5_400, 2 * DAY, 7 * DAY, MONTH, 3 * MONTH], BACK, 48 * slow),
+            _ => (&[3_600, 14_400, DAY], BACK, slow),
         };
         let base = i64::from(timeframes[0]) * SECOND;
         let new_york = Calendar::named("America/New_York").ok();
         let new_york = new_york.filter(|_| start == FORWARD || start == BACK || prng.percent(50));
-        let calendars: Vec<Calendar> = [Calendar::Utc].into_iter().chain(new_york).collect();
+        let calendars: Vec<Calendar> = [Calendar::UTC].into_iter().chain(new_york).collect();
         let count = calendars.len() as u8;
         let (reject_after, correction_horizon) = horizons(prng, shape, base, step);
         // In some scripts so few that gaps are merged; then they depend on commits.

@@ -7,7 +7,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use market::{Bucket, EventTime, SessionKind, Timeframe};
 
+use crate::timeframes::Unit;
+
 const MINUTE: i64 = 60_000_000_000;
+const GRACE: i64 = 10_000_000_000;
 /// No market here pauses for so long.
 const PAUSE: i64 = 12 * 1_440 * MINUTE;
 
@@ -79,16 +82,26 @@ impl Market {
                     16 => return None,
                     _ => local.date(),
                 };
-                (!is_weekend(day)).then_some((day, SessionKind::Regular, 0))
+                let closes = cme_close(day).unwrap_or(16 * 60);
+                let over = local.date() == day && minute >= closes;
+                (!is_weekend(day) && !cme_closed(day) && !over).then_some((
+                    day,
+                    SessionKind::Regular,
+                    0,
+                ))
             }
         }
     }
 
     /// The pieces that hold any of `[from, to)`, in order.
     pub fn pieces(self, from: EventTime, to: EventTime) -> Vec<Piece> {
+        self.walk(from, to, MINUTE)
+    }
+
+    fn walk(self, from: EventTime, to: EventTime, step: i64) -> Vec<Piece> {
         let zone = self.zone();
         let mut pieces: Vec<Piece> = Vec::new();
-        let mut at = (from.0 - PAUSE).div_euclid(MINUTE) * MINUTE;
+        let mut at = (from.0 - PAUSE).div_euclid(step) * step;
         while at < to.0 + PAUSE {
             let stamp = Timestamp::from_nanosecond(at.into()).unwrap_or_default();
             let session = self.minute(zone.to_datetime(stamp));
@@ -99,7 +112,7 @@ impl Market {
                 (None, None) => None,
             };
             if let Some((day, kind, session)) = now {
-                let end = EventTime(at + MINUTE);
+                let end = EventTime(at + step);
                 match pieces.last_mut() {
                     Some(last) if (last.day, last.kind, last.session) == (day, kind, session) => {
                         last.end = end;
@@ -107,10 +120,44 @@ impl Market {
                     _ => pieces.push(Piece { day, kind, open: EventTime(at), end, session }),
                 }
             }
-            at += MINUTE;
+            at += step;
+        }
+        if self == Market::UsEquities {
+            // The last prints of the regular session are waited for.
+            for at in 1..pieces.len() {
+                if pieces[at - 1].kind == SessionKind::Regular {
+                    pieces[at - 1].end.0 += GRACE;
+                    pieces[at].open.0 += GRACE;
+                }
+            }
         }
         pieces.retain(|piece| from < piece.end && piece.open < to);
         pieces
+    }
+
+    /// The bars of whole trading days that hold any of `[from, to)`, in order. Weeks begin on Monday.
+    fn days(self, unit: Unit, from: EventTime, to: EventTime) -> Vec<Bucket> {
+        // Sessions open on half hours. A bar is a year long at most, and days are counted from the first of a year.
+        let around = 800 * 1_440 * MINUTE;
+        let walked = self.walk(EventTime(from.0 - around), EventTime(to.0 + around), 30 * MINUTE);
+        let (mut year, mut count) = (None, 0);
+        let mut bars: Vec<((i16, i64), Bucket)> = Vec::new();
+        for day in walked.chunk_by(|a, b| a.day == b.day) {
+            let (Some(first), Some(last)) = (day.first(), day.last()) else { continue };
+            if year.replace(first.day.year()) != Some(first.day.year()) {
+                count = 0;
+            }
+            let period = match unit {
+                Unit::Dates(n) => (first.day.year(), count / n),
+                _ => (0, unit.period(first.day, Weekday::Monday)),
+            };
+            count += 1;
+            match bars.last_mut() {
+                Some((of, bar)) if *of == period => bar.end = last.end,
+                _ => bars.push((period, Bucket { open: first.open, end: last.end })),
+            }
+        }
+        bars.into_iter().map(|(_, bar)| bar).collect()
     }
 
     /// The bars that hold any of `[from, to)`, in order.
@@ -123,14 +170,21 @@ impl Market {
                     bars.push(Bucket { open: first.open, end: last.end });
                 }
             }
+        } else if timeframe > Timeframe::DAY {
+            bars = self.days(Unit::of(timeframe), from, to);
         } else {
             for piece in self.pieces(from, to) {
-                let mut open = piece.open;
-                while open < piece.end {
-                    let full = EventTime(open.0 + i64::from(timeframe.secs()) * 1_000_000_000);
-                    let end = if full < piece.end { full } else { piece.end };
-                    bars.push(Bucket { open, end });
-                    open = end;
+                // Bars are counted as if no print came late; then they are cut, and the last one is longer.
+                let late = |at: EventTime| at.0.rem_euclid(MINUTE);
+                let last = piece.end.0 - late(piece.end);
+                let mut open = piece.open.0 - late(piece.open);
+                while open < last {
+                    let full = open + i64::from(timeframe.secs()) * 1_000_000_000;
+                    let end = EventTime(if full < last { full } else { piece.end.0 });
+                    if end > piece.open {
+                        bars.push(Bucket { open: EventTime(open).max(piece.open), end });
+                    }
+                    open = full;
                 }
             }
         }
@@ -167,6 +221,44 @@ pub fn us_half_day(day: Date) -> bool {
     let eve = matches!((day.month(), day.day()), (7, 3) | (12, 24));
     let early = eve || thanksgiving.tomorrow().is_ok_and(|after| after == day);
     early && !is_weekend(day) && !us_closed(day)
+}
+
+/// Whether Globex has no equity index session of this day. Before 2016 nothing is known.
+fn cme_closed(day: Date) -> bool {
+    let year = day.year();
+    let new_year = match date(year, 1, 1).weekday() {
+        Weekday::Sunday => date(year, 1, 2),
+        _ => date(year, 1, 1),
+    };
+    let friday = day == good_friday(year) && ![2021, 2023, 2026].contains(&year);
+    (2016..=2028).contains(&year)
+        && (day == new_year || friday || day == observed(date(year, 12, 25)))
+}
+
+/// When it ends early, in minutes of the day.
+fn cme_close(day: Date) -> Option<i32> {
+    let year = day.year();
+    if !(2016..=2028).contains(&year) || is_weekend(day) {
+        return None;
+    }
+    let thanksgiving = nth(year, 11, 4, Weekday::Thursday);
+    let noon = [
+        nth(year, 1, 3, Weekday::Monday),
+        nth(year, 2, 3, Weekday::Monday),
+        nth(year, 5, -1, Weekday::Monday),
+        observed(date(year, 7, 4)),
+        nth(year, 9, 1, Weekday::Monday),
+        thanksgiving,
+    ];
+    let juneteenth = year >= 2022 && day == observed(date(year, 6, 19));
+    let eve = matches!((day.month(), day.day()), (7, 3) | (12, 24));
+    match day {
+        _ if noon.contains(&day) || juneteenth => Some(12 * 60),
+        _ if eve || thanksgiving.tomorrow().is_ok_and(|after| after == day) => Some(12 * 60 + 15),
+        _ if day == good_friday(year) => Some(8 * 60 + 15),
+        _ if [date(2018, 12, 5), date(2025, 1, 9)].contains(&day) => Some(8 * 60 + 30),
+        _ => None,
+    }
 }
 
 /// A feast on a Saturday is kept on Friday, on a Sunday on Monday.

@@ -3,7 +3,8 @@
 //! Definition. The *slots* are the intervals that the calendar gives for a timeframe, without those in which the market
 //! is closed or is not in the requested kind of session. A slot without a row is filled if its open time is at or after
 //! `from`, an earlier row has a close, and it opens before the last row or before `until`. In the filled bar, open,
-//! high, low and close are the latest earlier close; volume, notional, trades and revision are 0.
+//! high, low and close are the latest earlier close; volume, notional, trades and revision are 0. A row that has volume
+//! and no prices keeps its volume and gets these prices; it is filled, too.
 //!
 //! The state follows from the next row: `final` if that row is final (a watermark past a bar is past every earlier
 //! one), else `provisional` (something later was seen); `open` if there is no later row.
@@ -71,12 +72,14 @@ impl Filling<'_> {
     /// `rows` (ascending) with their gaps filled, and whether the limit left any out.
     pub(super) fn apply(&self, rows: Vec<Vec<Cell>>) -> (Vec<Line>, bool) {
         let gaps = self.gaps(&rows);
-        let real = |cells| Line { cells, filled: Some(false) };
+        let real = |(cells, close): (Vec<Cell>, Option<Cell>)| priced(cells, close);
+        let closes: Vec<Option<Cell>> = gaps.iter().map(|gap| gap.close.clone()).collect();
+        let rows = rows.into_iter().zip(closes);
         // One row more than requested shows whether there are more. Gap i is before row i.
         let most = self.limit.saturating_add(1);
         let mut lines = Vec::new();
         if self.keep_latest {
-            let mut rows = rows.into_iter().rev();
+            let mut rows = rows.rev();
             for gap in gaps.iter().rev() {
                 self.backward(gap, most, &mut lines);
                 lines.extend(rows.next().map(real));
@@ -86,7 +89,7 @@ impl Filling<'_> {
             lines.reverse();
             (lines, more)
         } else {
-            let mut rows = rows.into_iter();
+            let mut rows = rows;
             for gap in &gaps {
                 self.forward(gap, most, &mut lines);
                 lines.extend(rows.next().map(real));
@@ -195,6 +198,16 @@ impl Filling<'_> {
         }
         Line { cells, filled: Some(true) }
     }
+}
+
+/// A row, with the close before it where it has no prices at all.
+fn priced(mut cells: Vec<Cell>, close: Option<Cell>) -> Line {
+    let is_bare = PRICES.iter().all(|at| cells.get(*at) == Some(&Cell::Null));
+    let Some(close) = close.filter(|_| is_bare) else { return Line { cells, filled: Some(false) } };
+    for at in PRICES {
+        cells[at] = close.clone();
+    }
+    Line { cells, filled: Some(true) }
 }
 
 /// The state of a bar without trades before a row of this state.

@@ -1,13 +1,12 @@
 //! Bars of one kind of session (`session=regular`, `session=extended`).
 //!
 //! Definition. A timeframe below a day never spans the border of a session, so its bars of a kind are
-//! those rows that lie in such a session, unchanged. A `1d` bar of a kind is the union of the *parts* of
-//! its trading day that lie in such a session; parts are the bars of the largest timeframe below a day
-//! that is computed. It keeps the open and end time of its trading day. Its history follows from that of
-//! its parts:
+//! those rows that lie in such a session, unchanged. A bar of a day or longer of a kind is the union of
+//! the *parts* of its trading days that lie in such a session; parts are the bars of the largest timeframe
+//! below a day that is computed. It keeps its open and end time. Its history follows from that of its parts:
 //!
 //! * `revision` is the sum of theirs, `cause` the strongest of theirs;
-//! * with *e* the end of the day's last session of the kind, it is `final` if a part or day of any
+//! * with *e* the end of its last session of the kind, it is `final` if a part or a bar like it of any
 //!   session is final and ends at or after *e*, else `provisional` if a part opens at or after *e*, else
 //!   `open`. Final with a revision above 0 it is `revised`. So it may be called final later than a
 //!   watermark would allow, if nothing trades after *e*, but never earlier.
@@ -62,7 +61,7 @@ impl InSession<'_> {
             };
         }
         let CandlePage { frontier, rows, more } = match scan.filter.timeframe() {
-            Some(Timeframe::DAY) => self.days(scan).await?,
+            Some(timeframe) if timeframe >= Timeframe::DAY => self.days(timeframe, scan).await?,
             _ => self.inside(scan).await?,
         };
         let rows = rows.iter().map(|(key, candle)| {
@@ -88,26 +87,28 @@ impl InSession<'_> {
         }
     }
 
-    /// Days, as unions of their parts.
-    async fn days(&self, scan: Scan) -> Result<CandlePage, Problem> {
-        let from = scan.filter.from.map(|from| self.next_day(from));
-        let to = scan.filter.to.map(|to| self.next_day(to));
-        let filter = scan.filter.clone().of_timeframe(self.part()?).opening(from, to);
+    /// Bars of a day or longer, as unions of their parts.
+    async fn days(&self, timeframe: Timeframe, scan: Scan) -> Result<CandlePage, Problem> {
+        let from = scan.filter.from.map(|from| self.next_open(timeframe, from));
+        let to = scan.filter.to.map(|to| self.next_open(timeframe, to));
+        let part = self.part(timeframe)?;
+        let filter = scan.filter.clone().of_timeframe(part).opening(from, to);
         let parts = Scan { filter, ..scan.clone() };
-        let mut limit = scan.limit.saturating_add(1).saturating_mul(a_day(&parts)).min(READ_MAX);
+        let a_bar = parts_of(timeframe, part);
+        let mut limit = scan.limit.saturating_add(1).saturating_mul(a_bar).min(READ_MAX);
         let mut attempts = 0;
         loop {
             let page = self.context.reader.candles(Scan { limit, ..parts.clone() }).await?;
-            let mut days = self.unions(&self.of_kind(&page.rows));
+            let mut days = self.unions(timeframe, &self.of_kind(&page.rows));
             if let Some((cut, _)) = page.rows.last().filter(|_| page.more) {
-                days.remove(&self.day(cut.open_time).open); // read in part only
+                days.remove(&self.calendar.bucket(timeframe, cut.open_time).open); // read in part only
             }
             let more = days.len() > scan.limit;
             if !more && page.more {
                 limit = self.more_than(limit, parts.filter.timeframe())?;
                 continue;
             }
-            let Some(known) = self.known(&parts, &page, &days).await? else {
+            let Some(known) = self.known(timeframe, &parts, &page, &days).await? else {
                 attempts += 1;
                 if attempts == ATTEMPTS {
                     return Err(view_moving());
@@ -116,7 +117,6 @@ impl InSession<'_> {
             };
             let instrument = page.rows.first().map(|(key, _)| key.instrument);
             let rows = days.into_iter().filter_map(|(open_time, mut candle)| {
-                let timeframe = Timeframe::DAY;
                 let key = CandleKey { instrument: instrument?, timeframe, open_time };
                 candle.state = self.state(open_time, &candle, known);
                 Some((key, candle))
@@ -131,14 +131,14 @@ impl InSession<'_> {
     }
 
     /// The largest timeframe below a day that is computed.
-    fn part(&self) -> Result<Timeframe, Problem> {
+    fn part(&self, of: Timeframe) -> Result<Timeframe, Problem> {
         let below = self.context.timeframes.iter().filter(|frame| **frame < Timeframe::DAY);
         below.max().copied().ok_or_else(|| {
             let kind = self.kind.name();
             Problem::invalid(vec![FieldError {
                 pointer: "#/query/session".to_owned(),
                 code: "enum",
-                detail: format!("session={kind} of 1d needs a timeframe below 1d to be computed"),
+                detail: format!("session={kind} of {of} needs a timeframe below 1d to be computed"),
                 allowed: vec!["all".to_owned()],
             }])
         })
@@ -156,13 +156,17 @@ impl InSession<'_> {
         inside.copied().collect()
     }
 
-    /// The unions of parts by trading day; their state is not known yet.
-    fn unions(&self, parts: &[(CandleKey, Candle)]) -> BTreeMap<EventTime, Candle> {
+    /// The unions of parts by the bar that holds them; their state is not known yet.
+    fn unions(
+        &self,
+        timeframe: Timeframe,
+        parts: &[(CandleKey, Candle)],
+    ) -> BTreeMap<EventTime, Candle> {
         let mut days = BTreeMap::new();
         let mut day = Bucket { open: EventTime::END, end: EventTime::END };
         for (key, part) in parts {
             if !(day.open <= key.open_time && key.open_time < day.end) {
-                day = self.day(key.open_time);
+                day = self.calendar.bucket(timeframe, key.open_time);
             }
             let union = days.entry(day.open).or_insert_with(|| Candle {
                 bar: Bar::empty(part.bar.spec, day.end),
@@ -180,10 +184,11 @@ impl InSession<'_> {
         days
     }
 
-    /// The state that follows from the bars read, those after them and the days themselves; none if the frontier has
-    /// advanced meanwhile.
+    /// The state that follows from the bars read, those after them and the whole bars themselves; none if the frontier
+    /// has advanced meanwhile.
     async fn known(
         &self,
+        timeframe: Timeframe,
         parts: &Scan,
         page: &CandlePage,
         days: &BTreeMap<EventTime, Candle>,
@@ -199,10 +204,14 @@ impl InSession<'_> {
         let after = Scan {
             filter: parts.filter.clone().opening(Some(*last), None),
             latest_first: false,
-            limit: 4 * a_day(parts),
+            limit: parts
+                .filter
+                .timeframe()
+                .map_or(READ_MAX, |part| 4 * parts_of(timeframe, part))
+                .min(READ_MAX),
             ..parts.clone()
         };
-        let day = parts.filter.clone().of_timeframe(Timeframe::DAY);
+        let day = parts.filter.clone().of_timeframe(timeframe);
         let whole = Scan {
             filter: day.opening(Some(*first), Some(candle.bar.end_time)),
             limit: READ_MAX,
@@ -218,7 +227,7 @@ impl InSession<'_> {
         Ok(Some(known))
     }
 
-    /// The state of the day that opens at `open`.
+    /// The state of the bar that opens at `open`.
     fn state(&self, open: EventTime, candle: &Candle, known: Progress) -> BarState {
         let end = self.last_end(Bucket { open, end: candle.bar.end_time });
         match end {
@@ -230,7 +239,7 @@ impl InSession<'_> {
         }
     }
 
-    /// When the last session of the kind in a trading day ends.
+    /// When the last session of the kind in a bar of trading days ends.
     fn last_end(&self, day: Bucket) -> EventTime {
         let mut at = day.open;
         let mut end = day.end;
@@ -244,14 +253,10 @@ impl InSession<'_> {
         end
     }
 
-    fn day(&self, time: EventTime) -> Bucket {
-        self.calendar.bucket(Timeframe::DAY, time)
-    }
-
-    /// The first trading day that opens at or after `time`.
-    fn next_day(&self, time: EventTime) -> EventTime {
-        let day = self.day(time);
-        if day.open == time { day.open } else { day.end }
+    /// The first bar that opens at or after `time`.
+    fn next_open(&self, timeframe: Timeframe, time: EventTime) -> EventTime {
+        let bar = self.calendar.bucket(timeframe, time);
+        if bar.open == time { bar.open } else { bar.end }
     }
 
     /// The next larger limit, or an error.
@@ -284,8 +289,8 @@ impl Progress {
     }
 }
 
-/// An upper bound of the parts of a trading day, except before some holidays.
-fn a_day(parts: &Scan) -> usize {
-    let secs = parts.filter.timeframe().map_or(1, Timeframe::secs).max(1);
-    2 * (Timeframe::DAY.secs() / secs) as usize + 16
+/// An upper bound of the parts of a bar, except before some holidays.
+fn parts_of(timeframe: Timeframe, part: Timeframe) -> usize {
+    let days = (timeframe.secs() / Timeframe::DAY.secs() + 1) as usize;
+    days * (2 * (Timeframe::DAY.secs() / part.secs()) as usize + 16)
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use market::{Calendar, Holidays, SessionKind, SessionRule, Sessions};
+use market::{Calendar, Holidays, SessionKind, SessionRule, Sessions, Span};
 
 use super::ConfigError;
 use super::raw::{RawCalendar, RawSession};
@@ -59,11 +59,35 @@ fn calendar(raw: &mut RawCalendar, folder: &Path) -> Result<Calendar, String> {
     }
     let holidays = Holidays::parse(raw.dates.as_deref().unwrap_or(""))
         .map_err(|problem| format!("dates: {problem}"))?;
-    let rules = raw.session.iter().enumerate().map(|(index, session)| {
-        rule(session).map_err(|problem| format!("session[{index}]: {problem}"))
-    });
-    let rules: Vec<_> = rules.collect::<Result<_, _>>()?;
-    Sessions::new(&raw.name, &raw.zone, &rules, holidays).map(Calendar::with_sessions)
+    let sessions = match &raw.like {
+        Some(like) => {
+            if raw.zone.is_some() || !raw.session.is_empty() {
+                return Err(
+                    "`like` brings its own `zone` and `session`s: leave them out".to_owned()
+                );
+            }
+            let calendar = Calendar::named(like)?;
+            let of =
+                calendar.sessions().ok_or_else(|| format!("like: `{like}` has no sessions"))?;
+            of.like(&raw.name, &holidays)?
+        }
+        None => {
+            let rules = raw.session.iter().enumerate().map(|(index, session)| {
+                rule(session).map_err(|problem| format!("session[{index}]: {problem}"))
+            });
+            let rules: Vec<_> = rules.collect::<Result<_, _>>()?;
+            let zone = raw.zone.as_deref().ok_or("a calendar needs a `zone`, or `like`")?;
+            Sessions::new(&raw.name, zone, &rules, holidays)?
+        }
+    };
+    let sessions = match &raw.close_grace {
+        Some(grace) => {
+            let grace = grace.parse::<Span>().map_err(|problem| format!("close_grace: {problem}"))?;
+            sessions.with_close_grace(grace)?
+        }
+        None => sessions,
+    };
+    Ok(Calendar::with_sessions(sessions))
 }
 
 fn rule(raw: &RawSession) -> Result<SessionRule, String> {
@@ -147,6 +171,37 @@ mod tests {
         let again = check("", &config.toml, Path::new("/nowhere")).unwrap();
         assert_eq!(again.toml, config.toml);
         assert_eq!(again.calendars, config.calendars);
+    }
+
+    #[test]
+    fn a_calendar_like_one_that_ships() {
+        let head = |more: &str| format!("[[calendar]]\nname = \"tokyo\"\nlike = \"XTKS\"\n{more}");
+        let rest = REST.split("[[calendar.session]]").next().unwrap().to_owned();
+        let rest = rest + REST.split("closes = \"15:00\"").nth(1).unwrap();
+        let own = "close_grace = \"31s\"\ndates = \"2024-06-03, closed, made up\"";
+        let config = check(&head(own), &rest, Path::new("/nowhere")).unwrap();
+        let tokyo = config.calendars.get(CalendarId(0));
+        let at = |text| tokyo.session(EventTime::parse(text, TimeUnit::Rfc3339).unwrap());
+        for (time, kind) in [
+            ("2024-06-03T10:00:00+09:00", SessionKind::Closed),
+            ("2024-06-04T10:00:00+09:00", SessionKind::Regular),
+            ("2024-06-04T11:30:30.9+09:00", SessionKind::Regular),
+            ("2024-06-04T11:30:31+09:00", SessionKind::Closed),
+            ("2024-07-15T10:00:00+09:00", SessionKind::Closed), // Marine Day
+        ] {
+            assert_eq!(at(time), kind, "{time}");
+        }
+        for (more, want) in [
+            ("zone = \"UTC\"", "leave them out"),
+            ("close_grace = \"2h\"", "close_grace = 2h is more than 1h"),
+            ("close_grace = \"soon\"", "close_grace: `soon`"),
+            ("dates = \"2024-06-02, 13:00\"", "2024-06-02 cannot close early"),
+        ] {
+            let error = check(&head(more), &rest, Path::new("/nowhere")).err().unwrap_or_default();
+            assert!(error.contains(want), "`{error}` lacks `{want}`");
+        }
+        let error = check(&head("").replace("XTKS", "UTC"), &rest, Path::new("/nowhere")).err();
+        assert!(error.unwrap().contains("`UTC` has no sessions"));
     }
 
     #[test]

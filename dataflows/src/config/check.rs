@@ -10,7 +10,9 @@ use super::files::{self, JobFile, JobFiles};
 use super::portfolios::{self, Portfolios};
 use super::raw::{RawCommit, RawConfig, RawJob, RawLimits};
 use super::rules::RawRule;
-use super::values::{duration, in_range, listen, not_after, share, span, timeframes};
+use super::values::{
+    duration, in_range, listen, not_after, share, span, timeframes, timeframes_fit,
+};
 use super::{
     Config, ConfigError, ConfiguredSource, RawOutliers, calendars, instruments, kinds, rules,
     sinks, sources,
@@ -51,6 +53,7 @@ impl RawConfig {
         let catalog = catalog.with_room_for(limits.portfolios, limits.models);
         let catalog = Arc::new(catalog.with_id_text_bytes(limits.id_text_bytes));
         let timeframes = timeframes(&job.timeframes)?;
+        timeframes_fit(&timeframes, &calendars)?;
         let cadence = cadence(&commit)?;
         let sinks = sinks::sinks(sink, kind.views, folder, cadence.round, &timeframes)?;
         let outliers = self.outliers;

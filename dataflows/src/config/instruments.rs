@@ -51,5 +51,7 @@ pub(super) fn check(
     });
     let calendars = calendars.collect::<Result<_, _>>()?;
     let calendars = Calendars::new(calendars).map_err(ConfigError::at("instrument"))?;
+    let calendars = calendars.with_weeks_from(&job.week_starts);
+    let calendars = calendars.map_err(ConfigError::at("job.week_starts"))?;
     Ok((calendars, rules))
 }

@@ -55,13 +55,17 @@ pub struct RawJob {
     pub kind: String,
     /// How many worker threads compute.
     pub workers: usize,
-    /// Timeframes of bars; the smallest must divide all others.
+    /// Timeframes of bars: seconds, minutes or hours that divide a day, or a regular session of every calendar (`45m`,
+    /// `65m`); days (`1d` to `30d`), weeks (`1w`), months (`1M`, also `1mo`; `1m` is a minute), quarters (`3M`), years
+    /// (`1y`). Bars of all must be unions of those of the smallest.
     pub timeframes: Vec<String>,
     /// Indicators on every instrument and timeframe, such as `sma20` or `macd12_26_9`.
     pub indicators: Vec<String>,
     /// The calendar of instruments that name none: `UTC`, an IANA time zone, a market such as
-    /// `us-equities`, or the name of a `[[calendar]]`.
+    /// `XNYS` (docs/calendars.md has all), or the name of a `[[calendar]]`.
     pub calendar: String,
+    /// The day on which weeks begin: `mon` to `sun`.
+    pub week_starts: String,
     /// Trades that are older than this before the watermark are refused; at most `correction_horizon`.
     pub reject_after: String,
     /// How far before the watermark single trades are kept, so that they can be corrected.
@@ -164,15 +168,23 @@ pub struct RawHttp {
 pub struct RawCalendar {
     /// Its name, which `calendar` of `[job]` and of `[[instrument]]` refer to.
     pub name: String,
-    /// The zone that all its times are in: `UTC` or an IANA time zone.
-    pub zone: String,
-    /// A file of days without sessions and of early closes: lines of `date, closed | HH:MM, name`.
+    /// A calendar that ships, such as `XNYS`, whose zone, sessions and dates it has, but for its own `dates`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<String>,
+    /// The zone that all its times are in: `UTC` or an IANA time zone. Required without `like`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// How long after the end of a regular session its last prints come, such as the closing auction; up to `1h`.
+    /// Default: that of `like`, else none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_grace: Option<String>,
+    /// A file of days without sessions and with other hours: lines of `date, closed | HH:MM | HH:MM-HH:MM, name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holidays: Option<String>,
     /// The text of such a file, instead of `holidays`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dates: Option<String>,
-    /// Its sessions; at least one.
+    /// Its sessions; at least one, and none with `like`.
     #[serde(default)]
     pub session: Vec<RawSession>,
 }
@@ -332,6 +344,7 @@ impl Default for RawJob {
                 .map(str::to_owned)
                 .to_vec(),
             calendar: "UTC".to_owned(),
+            week_starts: "mon".to_owned(),
             reject_after: "1h".to_owned(),
             correction_horizon: "1d".to_owned(),
             read_back: "5d".to_owned(),

@@ -57,11 +57,38 @@ fn what_is_written_comes_back_from_a_recording() {
 fn wrong_values_say_where_and_what_is_possible() {
     for (head, source, want) in [
         ("[job]\nworkers = 0", SOURCE, "job.workers: 0 is not between 1 and 256"),
-        ("[job]\ntimeframes = [\"1m\", \"7m\"]", SOURCE, "`7m` is not a timeframe"),
+        (
+            "[job]\ntimeframes = [\"1m\", \"7M\"]",
+            SOURCE,
+            "`7M` is not a timeframe (possible: whole seconds",
+        ),
+        (
+            "[job]\ntimeframes = [\"1m\", \"7m\"]",
+            SOURCE,
+            "`7m` is not a timeframe here: it does not divide a day of calendar `UTC`, and it has no sessions (near it are \
+             4m, 5m, 6m, 8m, 9m, 10m)",
+        ),
+        (
+            "[job]\ntimeframes = [\"1m\", \"65m\"]",
+            &format!("[[instrument]]\npattern = \"us:*\"\ncalendar = \"us-equities\"\n{SOURCE}"),
+            "it does not divide a day of calendar `UTC`",
+        ),
+        (
+            "[job]\ntimeframes = [\"1m\", \"64m\"]\ncalendar = \"us-equities\"",
+            SOURCE,
+            "`us-equities`, nor any of its regular sessions (near it are 45m, 48m, 1h, 65m",
+        ),
+        ("[job]\ntimeframes = [\"45m\", \"1h\"]", SOURCE, "(with 15m as well, all are of 15m)"),
+        ("[job]\ntimeframes = [\"1w\", \"1M\"]", SOURCE, "(with 1d as well, all are of 1d)"),
+        (
+            "[job]\nweek_starts = \"noon\"",
+            SOURCE,
+            "job.week_starts: `noon` is not a day of the week",
+        ),
         (
             "[job]\ntimeframes = [\"10s\", \"15s\"]",
             SOURCE,
-            "15s is not a union of base bars of 10s",
+            "bars of 15s are not unions of bars of 10s, the smallest timeframe (with 5s as well",
         ),
         ("[job]\ntimeframes = []", SOURCE, "at least one timeframe"),
         ("[job]\nreject_after = \"2d\"", SOURCE, "2d is more than job.correction_horizon = 1d"),
@@ -107,6 +134,23 @@ fn wrong_values_say_where_and_what_is_possible() {
         let error = check(head, source).err().unwrap_or_default();
         assert!(error.contains(want), "{head} {source}: `{error}` lacks `{want}`");
     }
+}
+
+#[test]
+fn timeframes_that_divide_days_or_sessions_and_longer_ones() {
+    let frames = |head: &str| {
+        let config = check(&format!("[job]\n{head}"), SOURCE).unwrap();
+        config.job.timeframes().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let all = r#"timeframes = ["1m", "45m", "72m", "90m", "1d", "3d", "1w", "1mo", "1q", "1y"]"#;
+    assert_eq!(frames(all), "1m 45m 72m 90m 1d 3d 1w 1M 3M 1y");
+    let shares = "timeframes = [\"65m\", \"1d\", \"1M\"]\ncalendar = \"us-equities\"";
+    assert_eq!(frames(shares), "65m 1d 1M");
+    let sunday = check("[job]\ntimeframes = [\"1w\"]\nweek_starts = \"sun\"", SOURCE).unwrap();
+    let calendar = sunday.calendars.iter().next().unwrap();
+    let wednesday = market::EventTime::parse_any("2024-06-05T00:00:00Z").unwrap();
+    let week = calendar.bucket("1w".parse().unwrap(), wednesday);
+    assert_eq!(week.open.rfc3339(), "2024-06-02T00:00:00Z");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use market::{EventTime, Span, TimeUnit, Timeframe};
+use market::{Calendar, Calendars, EventTime, Span, TimeUnit, Timeframe};
 
 use super::ConfigError;
 
@@ -46,6 +46,44 @@ pub(super) fn share(place: &str, share: f64) -> Result<f64, ConfigError> {
 pub(super) fn timeframes(texts: &[String]) -> Result<Vec<Timeframe>, ConfigError> {
     let parsed = texts.iter().map(|text| text.parse().map_err(ConfigError::at("job.timeframes")));
     parsed.collect()
+}
+
+/// Checks that bars below a day divide the days or the sessions of every calendar.
+pub(super) fn timeframes_fit(
+    timeframes: &[Timeframe],
+    calendars: &Calendars,
+) -> Result<(), ConfigError> {
+    let odd = timeframes.iter().filter(|timeframe| !timeframe.divides_days());
+    let mut pairs = odd.flat_map(|timeframe| calendars.iter().map(move |of| (*timeframe, of)));
+    let Some((timeframe, calendar)) = pairs.find(|(odd, of)| !of.divides_sessions(*odd)) else {
+        return Ok(());
+    };
+    let sessions = match calendar.has_sessions() {
+        true => ", nor any of its regular sessions",
+        false => ", and it has no sessions",
+    };
+    let problem = format!(
+        "`{timeframe}` is not a timeframe here: it does not divide a day of calendar `{}`{sessions} ({})",
+        calendar.name(),
+        possible(timeframe, calendar)
+    );
+    Err(ConfigError::at("job.timeframes")(problem))
+}
+
+/// The nearest timeframes that a calendar can have, in whole seconds, minutes or hours like the one that it cannot.
+fn possible(wanted: Timeframe, calendar: &Calendar) -> String {
+    let unit =
+        [3_600, 60, 1].into_iter().find(|unit| wanted.secs().is_multiple_of(*unit)).unwrap_or(1);
+    let fits = |secs: &u32| {
+        let frame = Timeframe::from_secs(*secs);
+        frame.is_some_and(|frame| frame.divides_days() || calendar.divides_sessions(frame))
+    };
+    let shorter: Vec<u32> =
+        (1..wanted.secs() / unit).rev().map(|n| n * unit).filter(fits).take(3).collect();
+    let longer = (wanted.secs() / unit + 1..=86_400 / unit).map(|n| n * unit).filter(fits).take(3);
+    let near = shorter.into_iter().rev().chain(longer).filter_map(Timeframe::from_secs);
+    let near: Vec<_> = near.map(|frame| frame.to_string()).collect();
+    format!("near it are {}", near.join(", "))
 }
 
 pub(super) fn not_after(text: Option<&str>) -> Result<EventTime, ConfigError> {

@@ -131,10 +131,10 @@ impl HealthMonitor {
         checks
     }
 
-    /// Logs an incident of a live run. What is connected for the first time is no news, and a partition that cannot be
-    /// read on was logged when it ended.
+    /// Logs an incident of a live run, and a warning of any. What is connected for the first time is no news, and a
+    /// partition that cannot be read on was logged when it ended.
     pub fn log_incident(&self, incident: &IncidentRow) {
-        if !self.0.logs {
+        if !self.0.logs && incident.kind != IncidentKind::Warning.name() {
             return;
         }
         let IncidentRow { source, partition, kind, detail, .. } = incident;

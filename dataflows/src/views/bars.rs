@@ -16,24 +16,17 @@ pub(super) fn bar_prefix(key: &CandleKey) -> KeyPrefix {
 
 /// The lowest bar whose prefix is this one or later.
 pub(super) fn lowest_bar([instrument, secs, open_time]: KeyPrefix) -> CandleKey {
-    let secs = u32::try_from(secs).unwrap_or(u32::MAX).max(1);
-    let frame = (secs..=Timeframe::DAY.secs()).find_map(Timeframe::from_secs);
-    match frame {
+    match Timeframe::at_least(secs) {
         Some(timeframe) => CandleKey {
             instrument: InstrumentId(instrument),
             timeframe,
             open_time: Dimension::time(open_time),
         },
-        // No bar is longer than a day, so the next one belongs to another instrument.
+        // No bar is that long, so the next one belongs to another instrument.
         None => CandleKey {
             instrument: InstrumentId(instrument.saturating_add(1)),
-            timeframe: SHORTEST,
+            timeframe: Timeframe::SECOND,
             open_time: EventTime::NEVER,
         },
     }
 }
-
-const SHORTEST: Timeframe = match Timeframe::from_secs(1) {
-    Some(second) => second,
-    None => Timeframe::MINUTE,
-};

@@ -6,10 +6,11 @@ use jiff::civil::Date;
 
 use super::plan::WallClock;
 
-/// Dates of trading days without sessions, or that close early.
+/// Dates of trading days without sessions, or with other hours.
 ///
-/// The text has a line per date: `date, closed | HH:MM, name`. The time is the early close by the wall
-/// clock of the calendar's zone, the name is for people. Lines may be empty, and `#` begins a comment.
+/// The text has a line per date: `date, closed | HH:MM | HH:MM-HH:MM, name`. The first time is the early close by the
+/// wall clock of the calendar's zone; two are when regular trading opens and closes. The name is for people. Lines may
+/// be empty, and `#` begins a comment.
 ///
 /// ```
 /// use market::Holidays;
@@ -26,12 +27,44 @@ pub struct Holidays(BTreeMap<Date, Exception>);
 pub(super) enum Exception {
     Closed,
     EarlyClose(WallClock),
+    /// When regular trading opens and closes.
+    Hours(WallClock, WallClock),
+}
+
+impl Exception {
+    /// Reads `closed`, `13:00` or `11:00-14:00`.
+    pub(super) fn parse(what: &str) -> Result<Exception, String> {
+        let inside = |text: &str| {
+            let at = text.trim().parse::<WallClock>().ok();
+            at.filter(|at| (1..1_440).contains(&at.minutes()))
+        };
+        let found = match what.split_once('-') {
+            _ if what == "closed" => Some(Exception::Closed),
+            None => inside(what).map(Exception::EarlyClose),
+            Some((opens, closes)) => {
+                let hours =
+                    inside(opens).zip(inside(closes)).filter(|(opens, closes)| opens < closes);
+                hours.map(|(opens, closes)| Exception::Hours(opens, closes))
+            }
+        };
+        found.ok_or_else(|| {
+            format!("`{what}` is neither `closed` nor a time such as 13:00, or 11:00-14:00")
+        })
+    }
+
+    /// When trading closes, if it takes place.
+    pub(super) fn closes(self) -> Option<WallClock> {
+        match self {
+            Exception::Closed => None,
+            Exception::EarlyClose(at) | Exception::Hours(_, at) => Some(at),
+        }
+    }
 }
 
 impl Holidays {
     /// Reads the text described above; errors name the line.
     pub fn parse(text: &str) -> Result<Holidays, String> {
-        let mut dates = BTreeMap::new();
+        let mut dates = Holidays::default();
         for (number, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or("").trim().trim_start_matches('\u{feff}');
             if line.is_empty() {
@@ -40,28 +73,19 @@ impl Holidays {
             let at = |problem: String| format!("line {}: {problem}", number + 1);
             let mut parts = line.splitn(3, ',').map(str::trim);
             let (date, what) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-            let exactly = Some(date).filter(|date| date.len() == "2024-12-25".len());
-            let date: Date = exactly
-                .and_then(|date| date.parse().ok())
-                .ok_or_else(|| at(format!("`{date}` is not a date such as 2024-12-25")))?;
-            let exception = match what {
-                "closed" => Exception::Closed,
-                time => match time.parse::<WallClock>() {
-                    Ok(close) if (1..1_440).contains(&close.minutes()) => {
-                        Exception::EarlyClose(close)
-                    }
-                    _ => {
-                        return Err(at(format!(
-                            "`{time}` is neither `closed` nor a time such as 13:00"
-                        )));
-                    }
-                },
-            };
-            if dates.insert(date, exception).is_some() {
-                return Err(at(format!("{date} is listed twice")));
-            }
+            let date = date_of(date).map_err(at)?;
+            let exception = Exception::parse(what).map_err(at)?;
+            dates.add(date, exception).map_err(at)?;
         }
-        Ok(Holidays(dates))
+        Ok(dates)
+    }
+
+    /// Adds a date that is not there yet.
+    pub(super) fn add(&mut self, date: Date, exception: Exception) -> Result<(), String> {
+        match self.0.insert(date, exception) {
+            None => Ok(()),
+            Some(_) => Err(format!("{date} is listed twice")),
+        }
     }
 
     /// How many dates there are.
@@ -81,4 +105,12 @@ impl Holidays {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Date, Exception)> {
         self.0.iter().map(|(date, exception)| (*date, *exception))
     }
+}
+
+/// Reads a date such as 2024-12-25, and nothing longer.
+pub(super) fn date_of(text: &str) -> Result<Date, String> {
+    let exactly = Some(text).filter(|text| text.len() == "2024-12-25".len());
+    exactly
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| format!("`{text}` is not a date such as 2024-12-25"))
 }

@@ -3,43 +3,47 @@
 //! A bar is the interval `[open, end)`. In UTC, bars are aligned to 1970-01-01T00:00Z. In a time zone
 //! they follow its wall clock:
 //!
-//! * timeframes up to an hour are aligned to the local hour. They never span a change of the zone's
+//! * timeframes up to an hour are aligned to local midnight. They never span a change of the zone's
 //!   offset; when clocks go back, the repeated hour has its own bars;
 //! * longer ones are aligned to local midnight by the wall clock: on the day that clocks change, the
-//!   4-hour bar over the change lasts 3 or 5 hours and the day 23 or 25.
+//!   4-hour bar over the change lasts 3 or 5 hours and the day 23 or 25;
+//! * those of several days, weeks and months are unions of days.
 //!
 //! A calendar with trading sessions aligns bars to them: a bar shorter than a day begins with its
 //! session, or a whole number of timeframes later, and never spans the border of a session; a day is a
 //! trading day.
 //!
-//! Reading order: [`Timeframe`] → `zone` → `plan` (sessions as written) → `holidays` → `sessions`
-//! (trading days) → `builtin`.
+//! Reading order: [`Timeframe`] → `period` → `zone` → `plan` (sessions as written) → `week` → `holidays` →
+//! `sessions` (trading days) → `markets`.
 
-mod builtin;
 mod holidays;
+mod markets;
+mod period;
 mod plan;
 mod sessions;
 #[cfg(test)]
 mod tests;
 mod timeframe;
+mod week;
 mod zone;
 
 use std::sync::Arc;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 
 use crate::id::CalendarId;
 use crate::time::EventTime;
 
-pub use builtin::MARKETS;
 pub use holidays::Holidays;
+pub use markets::{MARKETS, MarketCalendar};
 pub use plan::{SessionKind, SessionRule, WallClock, Weekdays};
 pub use sessions::{Sessions, Stretch};
 pub use timeframe::Timeframe;
 
+use period::period;
 use timeframe::HOUR_SECS;
-use zone::{aligned, by_wall_clock, timestamp, within_hour};
+use zone::{aligned, by_wall_clock, in_day, timestamp, within_hour};
 
 /// One bar's interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +56,13 @@ pub struct Bucket {
 
 /// Where bars begin and end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Calendar {
+pub struct Calendar {
+    kind: Kind,
+    week_starts: Weekday,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
     /// Aligned to UTC.
     Utc,
     /// Aligned to a zone's wall clock.
@@ -66,6 +76,13 @@ pub enum Calendar {
 pub struct Calendars(Arc<[Calendar]>);
 
 impl Calendar {
+    /// Aligned to UTC.
+    pub const UTC: Calendar = Calendar::of(Kind::Utc);
+
+    const fn of(kind: Kind) -> Calendar {
+        Calendar { kind, week_starts: Weekday::Monday }
+    }
+
     /// `UTC`, a market in [`MARKETS`], or an IANA zone such as `America/New_York` from the table that
     /// the binary carries.
     ///
@@ -77,36 +94,99 @@ impl Calendar {
     /// ```
     pub fn named(name: &str) -> Result<Calendar, String> {
         if name.eq_ignore_ascii_case("utc") {
-            return Ok(Calendar::Utc);
+            return Ok(Calendar::UTC);
         }
-        if let Some(market) = builtin::market(name) {
+        if let Some(market) = markets::market(name) {
             return market;
         }
-        TimeZone::get(name).map(Calendar::Zone).map_err(|_| {
+        TimeZone::get(name).map(Kind::Zone).map(Calendar::of).map_err(|_| {
             format!(
                 "unknown calendar `{name}` (`UTC`, {}, or an IANA time zone such as America/New_York)",
-                MARKETS.join(", ")
+                markets::names()
             )
         })
     }
 
     /// A calendar with trading sessions.
     pub fn with_sessions(sessions: Sessions) -> Calendar {
-        Calendar::Sessions(Arc::new(sessions))
+        Calendar::of(Kind::Sessions(Arc::new(sessions)))
     }
 
     /// The name it was made from.
     pub fn name(&self) -> &str {
-        match self {
-            Calendar::Utc => "UTC",
-            Calendar::Zone(zone) => zone.iana_name().unwrap_or("UTC"),
-            Calendar::Sessions(sessions) => sessions.name(),
+        match &self.kind {
+            Kind::Utc => "UTC",
+            Kind::Zone(zone) => zone.iana_name().unwrap_or("UTC"),
+            Kind::Sessions(sessions) => sessions.name(),
+        }
+    }
+
+    /// The first and last year whose holidays it knows. None: it keeps none, or a configuration made it.
+    ///
+    /// ```
+    /// # use market::Calendar;
+    /// assert_eq!(Calendar::named("XNYS").unwrap().known_years(), Some((1990, 2030)));
+    /// assert_eq!(Calendar::UTC.known_years(), None);
+    /// ```
+    pub fn known_years(&self) -> Option<(i16, i16)> {
+        match &self.kind {
+            Kind::Utc | Kind::Zone(_) => None,
+            Kind::Sessions(sessions) => sessions.known(),
+        }
+    }
+
+    /// From which instant to which it knows holidays; all time, if it keeps none.
+    ///
+    /// ```
+    /// # use market::{Calendar, EventTime};
+    /// let (from, to) = Calendar::named("XTKS").unwrap().known();
+    /// assert_eq!(from.rfc3339(), "2012-12-31T15:00:00Z", "midnight in Tokyo");
+    /// assert_eq!(to.rfc3339(), "2027-12-31T15:00:00Z");
+    /// assert_eq!(Calendar::UTC.known(), (EventTime::NEVER, EventTime::END));
+    /// ```
+    pub fn known(&self) -> (EventTime, EventTime) {
+        let found = match &self.kind {
+            Kind::Utc | Kind::Zone(_) => None,
+            Kind::Sessions(sessions) => sessions.known_time(),
+        };
+        found.unwrap_or((EventTime::NEVER, EventTime::END))
+    }
+
+    /// When the session that holds `time` closes, without the grace for its last prints.
+    pub fn regular_close(&self, time: EventTime) -> EventTime {
+        match &self.kind {
+            Kind::Utc | Kind::Zone(_) => EventTime::END,
+            Kind::Sessions(sessions) => sessions.closes(time),
+        }
+    }
+
+    /// Its sessions, if it has any.
+    pub fn sessions(&self) -> Option<&Sessions> {
+        match &self.kind {
+            Kind::Utc | Kind::Zone(_) => None,
+            Kind::Sessions(sessions) => Some(sessions),
         }
     }
 
     /// Whether it knows trading sessions. One that does not is in one regular session for ever.
     pub fn has_sessions(&self) -> bool {
-        matches!(self, Calendar::Sessions(_))
+        matches!(self.kind, Kind::Sessions(_))
+    }
+
+    /// Whether a session of its usual week is a whole number of bars of this timeframe.
+    ///
+    /// ```
+    /// # use market::{Calendar, Timeframe};
+    /// let shares = Calendar::named("us-equities").unwrap();
+    /// let of = |text: &str| text.parse::<Timeframe>().unwrap();
+    /// assert!(shares.divides_sessions(of("65m")) && !shares.divides_sessions(of("64m")));
+    /// assert!(!Calendar::UTC.divides_sessions(of("65m")));
+    /// ```
+    pub fn divides_sessions(&self, timeframe: Timeframe) -> bool {
+        match &self.kind {
+            Kind::Utc | Kind::Zone(_) => false,
+            Kind::Sessions(sessions) => sessions.divided_by(timeframe),
+        }
     }
 
     /// What kind of trading goes on at `time`.
@@ -117,7 +197,9 @@ impl Calendar {
     /// let shares = Calendar::named("us-equities").unwrap();
     /// // The day after Thanksgiving: exchanges close at 13:00, and four hours later for good.
     /// assert_eq!(shares.session(time("2024-11-29T12:59:59-05:00")), SessionKind::Regular);
-    /// assert_eq!(shares.session(time("2024-11-29T13:00:00-05:00")), SessionKind::Extended);
+    /// // The closing auction prints some milliseconds after the bell.
+    /// assert_eq!(shares.session(time("2024-11-29T13:00:00.052-05:00")), SessionKind::Regular);
+    /// assert_eq!(shares.session(time("2024-11-29T13:00:10-05:00")), SessionKind::Extended);
     /// assert_eq!(shares.session(time("2024-11-29T17:00:00-05:00")), SessionKind::Closed);
     /// ```
     pub fn session(&self, time: EventTime) -> SessionKind {
@@ -126,11 +208,11 @@ impl Calendar {
 
     /// The session that holds `time`, or the closed time between two sessions.
     pub fn stretch(&self, time: EventTime) -> Stretch {
-        match self {
-            Calendar::Utc | Calendar::Zone(_) => {
+        match &self.kind {
+            Kind::Utc | Kind::Zone(_) => {
                 Stretch { kind: SessionKind::Regular, open: EventTime::NEVER, end: EventTime::END }
             }
-            Calendar::Sessions(sessions) => sessions.stretch(time),
+            Kind::Sessions(sessions) => sessions.stretch(time),
         }
     }
 
@@ -143,10 +225,10 @@ impl Calendar {
     /// assert_eq!(futures.trading_day(sunday_evening).to_string(), "2024-08-05");
     /// ```
     pub fn trading_day(&self, time: EventTime) -> Date {
-        match self {
-            Calendar::Utc => TimeZone::UTC.to_datetime(timestamp(time)).date(),
-            Calendar::Zone(zone) => zone.to_datetime(timestamp(time)).date(),
-            Calendar::Sessions(sessions) => sessions.trading_day(time),
+        match &self.kind {
+            Kind::Utc => TimeZone::UTC.to_datetime(timestamp(time)).date(),
+            Kind::Zone(zone) => zone.to_datetime(timestamp(time)).date(),
+            Kind::Sessions(sessions) => sessions.trading_day(time),
         }
     }
 
@@ -164,16 +246,37 @@ impl Calendar {
     /// assert_eq!(day.end, time("2024-03-11T04:00:00Z"));
     /// ```
     pub fn bucket(&self, timeframe: Timeframe, time: EventTime) -> Bucket {
-        match self {
-            Calendar::Utc => aligned(timeframe, time, 0),
-            Calendar::Zone(zone) if timeframe.secs() <= HOUR_SECS => {
-                within_hour(zone, timeframe, time)
+        let is_long = timeframe > Timeframe::DAY;
+        let found = match &self.kind {
+            Kind::Sessions(sessions) => {
+                return sessions.bucket(timeframe, time, self.week_starts);
             }
-            Calendar::Zone(zone) => by_wall_clock(zone, timeframe, time)
-                // Only a zone whose civil times cannot be computed gets here; none in range does.
-                .unwrap_or_else(|_| aligned(timeframe, time, 0)),
-            Calendar::Sessions(sessions) => sessions.bucket(timeframe, time),
-        }
+            Kind::Utc if is_long => self.dates(&TimeZone::UTC, timeframe, time),
+            Kind::Utc => return aligned(timeframe, time, 0),
+            Kind::Zone(zone) if timeframe.secs() <= HOUR_SECS => {
+                return within_hour(zone, timeframe, time);
+            }
+            Kind::Zone(zone) if timeframe < Timeframe::DAY => {
+                by_wall_clock(zone, time, |local| in_day(timeframe, local))
+            }
+            Kind::Zone(zone) => self.dates(zone, timeframe, time),
+        };
+        // Only a zone whose civil times cannot be computed gets here; none in range does.
+        found.unwrap_or_else(|_| aligned(timeframe.min(Timeframe::DAY), time, 0))
+    }
+
+    /// A bar of whole dates.
+    fn dates(
+        &self,
+        zone: &TimeZone,
+        timeframe: Timeframe,
+        time: EventTime,
+    ) -> Result<Bucket, jiff::Error> {
+        let midnight = |date: Date| -> DateTime { date.to_datetime(Time::midnight()) };
+        by_wall_clock(zone, time, |local| {
+            let (first, next) = period(timeframe.length(), local.date(), self.week_starts)?;
+            Ok((midnight(first), midnight(next)))
+        })
     }
 }
 
@@ -186,9 +289,18 @@ impl Calendars {
         }
     }
 
+    /// The same, with weeks that begin on `day`: `mon` to `sun`; else they begin on Monday.
+    pub fn with_weeks_from(self, day: &str) -> Result<Calendars, String> {
+        let week_starts = plan::weekday_named(day).ok_or_else(|| {
+            format!("`{day}` is not a day of the week ({})", plan::NAMES.join(", "))
+        })?;
+        let with = |calendar: &Calendar| Calendar { week_starts, ..calendar.clone() };
+        Ok(Calendars(self.0.iter().map(with).collect()))
+    }
+
     /// UTC alone.
     pub fn utc() -> Calendars {
-        Calendars(Arc::from([Calendar::Utc]))
+        Calendars(Arc::from([Calendar::UTC]))
     }
 
     /// The earliest beginning of the bars of `timeframe` that hold `time`, under any of them.
@@ -204,6 +316,11 @@ impl Calendars {
     pub fn earliest_open(&self, timeframe: Timeframe, time: EventTime) -> EventTime {
         let opens = self.0.iter().map(|calendar| calendar.bucket(timeframe, time).open);
         opens.min().unwrap_or(time)
+    }
+
+    /// All of them, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &Calendar> {
+        self.0.iter()
     }
 
     /// The calendar that [`crate::InstrumentSpec::calendar`] names; a number that no registry gave out means the first.

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::civil::Weekday;
 use serde::{Deserialize, Serialize};
 
 const DAY_MINUTES: i32 = 1_440;
-const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+pub(super) const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// What kind of trading goes on at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,6 +56,12 @@ pub struct SessionRule {
     pub opens: WallClock,
     /// The first minute after it.
     pub closes: WallClock,
+}
+
+/// The day of the week with a name such as `mon`.
+pub(super) fn weekday_named(name: &str) -> Option<Weekday> {
+    let at = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name))?;
+    Weekday::from_monday_zero_offset(at as i8).ok() // 0 to 6
 }
 
 impl SessionKind {
@@ -115,10 +122,6 @@ impl WallClock {
     /// Minutes after the midnight at which the trading day's date begins; from −1,440 to 2,879.
     pub(super) fn minutes(self) -> i32 {
         self.0
-    }
-
-    pub(super) const fn from_minutes(minutes: i32) -> WallClock {
-        WallClock(minutes)
     }
 }
 

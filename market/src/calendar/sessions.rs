@@ -5,30 +5,47 @@
 //! * a trading day begins when its first session opens and ends when that of the next trading day does. So its bar
 //!   opens with its market, and reports after the close still count to it; it is final only when the next day begins;
 //! * it is tiled by **stretches**: its sessions, and the closed times after each of them;
-//! * a bar shorter than a day is aligned to the beginning of its stretch and cut at its end.
+//! * a bar shorter than a day is aligned to the beginning of its stretch and cut at its end;
+//! * with a grace, a regular session's stretch lasts that much longer than the session, and so does its last bar.
 
 use jiff::ToSpan;
-use jiff::civil::Date;
+use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
 use super::holidays::{Exception, Holidays};
-use super::plan::{SessionKind, SessionRule, WallClock};
+use super::period::period;
+use super::plan::{SessionKind, SessionRule};
+use super::timeframe::Length;
+use super::week::{Cut, DAY_MINUTES, Planned, Week, usual_week, weekday};
 use super::zone::{NANOS, first_showing, timestamp};
 use super::{Bucket, Timeframe};
-use crate::time::EventTime;
+use crate::time::{EventTime, Span};
 
-const DAY_MINUTES: i32 = 1_440;
-/// At most so many sessions are planned for a day of the week.
-const SESSIONS_MAX: usize = 16;
+/// The longest grace for last prints.
+const CLOSE_GRACE_MAX: Span = Span::secs(3_600);
 
 /// A calendar's sessions, in the time of its zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sessions {
     name: String,
     zone: TimeZone,
-    /// By weekday, Monday first; each in order of time, none over another.
-    week: [Vec<Planned>; 7],
+    /// Usual weeks, each from a date on; the first from ever.
+    eras: Vec<(Date, Week)>,
     holidays: Holidays,
+    /// How long after a regular session its last prints come.
+    close_grace: i64,
+    /// The years whose holidays it knows; none: it was made by a configuration.
+    known: Option<(i16, i16)>,
+}
+
+/// A session or the closed time after one, and how bars lie in it.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    stretch: Stretch,
+    /// From where bars are counted: when it would open if prints never came late.
+    from: EventTime,
+    /// Where the last bar would end.
+    to: EventTime,
 }
 
 /// A session, or the closed time between two of them.
@@ -40,24 +57,6 @@ pub struct Stretch {
     pub open: EventTime,
     /// The first instant after it.
     pub end: EventTime,
-}
-
-/// A session of a weekday, in minutes after midnight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Planned {
-    kind: SessionKind,
-    opens: i32,
-    closes: i32,
-}
-
-/// How an early close changes a day.
-#[derive(Clone, Copy)]
-struct Cut {
-    at: i32,
-    /// When the last session that is cut closes on other days; what opens later moves.
-    usual: i32,
-    /// How far it moves.
-    by: i32,
 }
 
 impl Sessions {
@@ -74,33 +73,63 @@ impl Sessions {
         let zone = TimeZone::get(zone).map_err(|_| {
             format!("unknown zone `{zone}` (`UTC` or an IANA time zone such as America/New_York)")
         })?;
-        let mut week: [Vec<Planned>; 7] = Default::default();
-        for rule in rules {
-            let planned = Planned {
-                kind: rule.kind,
-                opens: rule.opens.minutes(),
-                closes: rule.closes.minutes(),
-            };
-            if rule.kind == SessionKind::Closed {
-                return Err("a session is `regular` or `extended`".to_owned());
-            }
-            if planned.opens >= planned.closes || planned.opens >= DAY_MINUTES {
-                return Err(format!(
-                    "a session cannot open at {} and close at {} (for another day, write \
-                     `17:00 previous day` or `02:00 next day`)",
-                    rule.opens, rule.closes
-                ));
-            }
-            let days = week.iter_mut().enumerate().filter(|(day, _)| rule.days.has(*day));
-            days.for_each(|(_, sessions)| sessions.push(planned));
-        }
-        for sessions in &mut week {
-            sessions.sort_by_key(|session| session.opens);
-        }
-        check_week(&week)?;
-        let sessions = Sessions { name: name.to_owned(), zone, week, holidays };
+        let eras = vec![(Date::MIN, usual_week(rules)?)];
+        let name = name.to_owned();
+        let sessions = Sessions { name, zone, eras, holidays, close_grace: 0, known: None };
         sessions.check_holidays()?;
         Ok(sessions)
+    }
+
+    /// With other sessions from a date on, which is after those of other such dates.
+    pub(super) fn with_era(
+        mut self,
+        from: Date,
+        rules: &[SessionRule],
+    ) -> Result<Sessions, String> {
+        self.eras.push((from, usual_week(rules)?));
+        match self.eras.is_sorted_by_key(|(from, _)| *from) {
+            true => Ok(self),
+            false => Err(format!("{from} is not after the dates before it")),
+        }
+    }
+
+    pub(super) fn with_holidays(self, holidays: Holidays) -> Result<Sessions, String> {
+        let sessions = Sessions { holidays, ..self };
+        sessions.check_holidays()?;
+        Ok(sessions)
+    }
+
+    /// Knowing the holidays of these years.
+    pub(super) fn with_known(self, years: (i16, i16)) -> Sessions {
+        Sessions { known: Some(years), ..self }
+    }
+
+    /// With trades that count to a regular session if they come so long after its end.
+    pub fn with_close_grace(self, grace: Span) -> Result<Sessions, String> {
+        match grace <= CLOSE_GRACE_MAX {
+            true => Ok(Sessions { close_grace: grace.as_nanos(), ..self }),
+            false => Err(format!("close_grace = {grace} is more than {CLOSE_GRACE_MAX}")),
+        }
+    }
+
+    /// The same under another name, with dates of its own.
+    pub fn like(&self, name: &str, dates: &Holidays) -> Result<Sessions, String> {
+        let mut holidays = dates.clone();
+        for (date, exception) in self.holidays.iter() {
+            if holidays.on(date).is_none() {
+                holidays.add(date, exception)?;
+            }
+        }
+        self.renamed(name).with_holidays(holidays)
+    }
+
+    pub(super) fn renamed(&self, name: &str) -> Sessions {
+        Sessions { name: name.to_owned(), ..self.clone() }
+    }
+
+    /// The years whose holidays it knows.
+    pub(super) fn known(&self) -> Option<(i16, i16)> {
+        self.known
     }
 
     /// The calendar's name.
@@ -114,6 +143,18 @@ impl Sessions {
         &self.zone
     }
 
+    /// From the first midnight to the last of these years.
+    pub(super) fn known_time(&self) -> Option<(EventTime, EventTime)> {
+        let (first, last) = self.known?;
+        let new_year = |year| Date::new(year, 1, 1).ok().map(|date| self.at(date, 0));
+        Some((new_year(first)?, new_year(last.checked_add(1)?)?))
+    }
+
+    /// When the session or pause that holds `time` ends, if no print comes late.
+    pub(super) fn closes(&self, time: EventTime) -> EventTime {
+        self.piece(time).to
+    }
+
     /// The date of the trading day that holds `time`.
     pub(super) fn trading_day(&self, time: EventTime) -> Date {
         self.day(time).0
@@ -121,30 +162,119 @@ impl Sessions {
 
     /// The stretch that holds `time`.
     pub(super) fn stretch(&self, time: EventTime) -> Stretch {
+        self.piece(time).stretch
+    }
+
+    fn piece(&self, time: EventTime) -> Piece {
         let (date, first) = self.day(time);
-        let mut over = first;
-        for session in self.on(date) {
-            if time < session.open {
-                return Stretch { kind: SessionKind::Closed, open: over, end: session.open };
+        let sessions: Vec<Stretch> = self.on(date).collect();
+        // When the session before ends, and when its last prints have come.
+        let (mut over, mut begins) = (first, first);
+        for (index, session) in sessions.iter().enumerate() {
+            if over < session.open {
+                if time < session.open {
+                    let closed = SessionKind::Closed;
+                    let stretch = Stretch { kind: closed, open: begins, end: session.open };
+                    return Piece { stretch, from: over, to: session.open };
+                }
+                begins = session.open;
             }
-            if time < session.end {
-                return session;
+            let end = self.last_print(session, sessions.get(index + 1), date);
+            if time < end {
+                let stretch = Stretch { kind: session.kind, open: begins, end };
+                return Piece { stretch, from: session.open, to: session.end };
             }
-            over = session.end;
+            (over, begins) = (session.end, end);
         }
-        Stretch { kind: SessionKind::Closed, open: over, end: self.next_open(date) }
+        let end = self.next_open(date);
+        let stretch = Stretch { kind: SessionKind::Closed, open: begins, end };
+        Piece { stretch, from: over, to: end }
+    }
+
+    /// When the last prints of a session have come: a grace after a regular one, if what follows is not regular and is
+    /// longer than that.
+    fn last_print(&self, session: &Stretch, next: Option<&Stretch>, date: Date) -> EventTime {
+        if self.close_grace == 0 || session.kind != SessionKind::Regular {
+            return session.end;
+        }
+        let late = EventTime(session.end.0.saturating_add(self.close_grace));
+        let follows = match next {
+            Some(next) if next.open > session.end => next.open,
+            Some(next) if next.kind == SessionKind::Regular => session.end,
+            Some(next) => next.end,
+            None => self.next_open(date),
+        };
+        if late < follows { late } else { session.end }
     }
 
     /// The bar of `timeframe` that holds `time`.
-    pub(super) fn bucket(&self, timeframe: Timeframe, time: EventTime) -> Bucket {
-        if timeframe == Timeframe::DAY {
+    pub(super) fn bucket(
+        &self,
+        timeframe: Timeframe,
+        time: EventTime,
+        week_starts: Weekday,
+    ) -> Bucket {
+        if timeframe >= Timeframe::DAY {
             let (date, open) = self.day(time);
-            return Bucket { open, end: self.next_open(date) };
+            return self.days(timeframe.length(), (date, open), week_starts);
         }
-        let stretch = self.stretch(time);
+        let Piece { stretch, from, to } = self.piece(time);
         let length = i64::from(timeframe.secs()) * NANOS;
-        let open = stretch.open.0 + (time.0 - stretch.open.0).div_euclid(length) * length;
-        Bucket { open: EventTime(open), end: EventTime(open + length).min(stretch.end) }
+        // Late prints are in the last bar.
+        let passed = time.0.min(to.0 - 1) - from.0;
+        let open = from.0 + passed.div_euclid(length) * length;
+        let end = if open + length >= to.0 { stretch.end.0 } else { open + length };
+        Bucket { open: EventTime(open).max(stretch.open), end: EventTime(end) }
+    }
+
+    /// The bar of whole trading days that holds the one of `date`, which opens at `open`.
+    fn days(&self, length: Length, (date, open): (Date, EventTime), week: Weekday) -> Bucket {
+        let dates = match length {
+            Length::Seconds(_) | Length::Days(1) => {
+                return Bucket { open, end: self.next_open(date) };
+            }
+            Length::Days(n) => self.counted(n, date),
+            _ => period(length, date, week).ok(),
+        };
+        // Only where the civil calendar ends is there none.
+        let (first, next) = dates.unwrap_or((date, date));
+        let open = first.yesterday().map_or(open, |before| self.next_open(before));
+        Bucket { open, end: next.yesterday().map_or(EventTime::END, |last| self.next_open(last)) }
+    }
+
+    /// The first of the `n` dates with sessions, counted from the first one of the year, that hold `date`; and the
+    /// first date after them.
+    fn counted(&self, n: u32, date: Date) -> Option<(Date, Date)> {
+        let new_year = |year| Date::new(year, 1, 1).ok();
+        let (mut at, end) = (new_year(date.year())?, new_year(date.year().checked_add(1)?)?);
+        let (mut first, mut count) = (at, 0);
+        while at < end {
+            if self.is_planned(at) {
+                if count == n {
+                    if at > date {
+                        return Some((first, at));
+                    }
+                    (first, count) = (at, 0);
+                }
+                count += 1;
+            }
+            at = at.tomorrow().ok()?;
+        }
+        Some((first, end))
+    }
+
+    /// Whether a date has sessions, if clocks skip none of them.
+    pub(super) fn is_planned(&self, date: Date) -> bool {
+        !self.planned(date).is_empty() && self.holidays.on(date) != Some(Exception::Closed)
+    }
+
+    /// Whether some regular session is a whole number of such bars on usual days.
+    pub(super) fn divided_by(&self, timeframe: Timeframe) -> bool {
+        let fits = |session: &Planned| {
+            let secs = (session.closes - session.opens).unsigned_abs() * 60;
+            session.kind == SessionKind::Regular && secs.is_multiple_of(timeframe.secs())
+        };
+        self.eras.iter().flat_map(|(_, week)| week.iter().flatten()).any(fits)
     }
 
     /// The latest trading day that has begun at `time`, and when it did.
@@ -155,7 +285,7 @@ impl Sessions {
         // day at most) show an earlier date again.
         for ahead in (1 - self.longest_pause()..=3).rev() {
             let Ok(date) = local.date().checked_add(ahead.days()) else { continue };
-            let planned = self.week[weekday(date)].first();
+            let planned = self.planned(date).first();
             let opens = planned.map(|first| ahead * DAY_MINUTES + first.opens);
             if opens.is_none_or(|opens| opens > minute + DAY_MINUTES + 60) {
                 continue;
@@ -189,21 +319,32 @@ impl Sessions {
 
     /// The sessions of a date, as they take place. One that clocks skip does not.
     fn on(&self, date: Date) -> impl Iterator<Item = Stretch> {
-        let planned = &self.week[weekday(date)][..];
-        let (planned, cut) = match self.holidays.on(date) {
-            None => (planned, None),
-            Some(Exception::Closed) => (&[][..], None),
-            Some(Exception::EarlyClose(at)) => (planned, Cut::of(planned, at)),
+        let planned = self.planned(date);
+        let (planned, opens, cut) = match self.holidays.on(date) {
+            None => (planned, None, None),
+            Some(Exception::Closed) => (&[][..], None, None),
+            Some(Exception::EarlyClose(at)) => (planned, None, Cut::of(planned, at)),
+            Some(Exception::Hours(opens, at)) => (planned, Some(opens), Cut::of(planned, at)),
         };
         planned
             .iter()
             .filter_map(move |session| cut.map_or(Some(*session), |cut| cut.apply(*session)))
+            .map(move |session| match opens.filter(|_| session.kind == SessionKind::Regular) {
+                Some(at) => Planned { opens: session.opens.max(at.minutes()), ..session },
+                None => session,
+            })
             .map(move |session| Stretch {
                 kind: session.kind,
                 open: self.at(date, session.opens),
                 end: self.at(date, session.closes),
             })
             .filter(|session| session.open < session.end)
+    }
+
+    /// The sessions of the usual week of a date.
+    fn planned(&self, date: Date) -> &[Planned] {
+        let era = self.eras.iter().rev().find(|(from, _)| *from <= date);
+        era.map_or(&[][..], |(_, week)| &week[weekday(date)])
     }
 
     /// The first instant at which the wall clock shows so many minutes after the midnight of `date`, or more.
@@ -220,10 +361,12 @@ impl Sessions {
 
     fn check_holidays(&self) -> Result<(), String> {
         for (date, exception) in self.holidays.iter() {
-            let Exception::EarlyClose(at) = exception else { continue };
-            let planned = &self.week[weekday(date)];
+            let Some(at) = exception.closes() else { continue };
+            let planned = self.planned(date);
             let inside = planned.first().is_some_and(|first| first.opens < at.minutes());
-            let cut = Cut::of(planned, at).filter(|cut| inside && cut.by > 0);
+            // One that opens late may close as usual.
+            let is_whole = matches!(exception, Exception::Hours(..));
+            let cut = Cut::of(planned, at).filter(|cut| inside && (is_whole || cut.by > 0));
             if cut.is_none() {
                 return Err(format!(
                     "{date} cannot close early at {at}: not inside the sessions of that weekday"
@@ -232,57 +375,4 @@ impl Sessions {
         }
         Ok(())
     }
-}
-
-impl Cut {
-    /// The day's regular sessions end at `at`; of a day without any, all.
-    fn of(planned: &[Planned], at: WallClock) -> Option<Cut> {
-        let at = at.minutes();
-        let regular = planned.iter().filter(|s| s.kind == SessionKind::Regular);
-        let any = regular.clone().next().is_some();
-        let cut = planned.iter().filter(|s| !any || s.kind == SessionKind::Regular);
-        let usual = cut.clone().map(|s| s.closes).max()?;
-        let last = cut.filter(|s| s.opens < at).map(|s| s.closes.min(at)).max()?;
-        Some(Cut { at, usual, by: usual - last })
-    }
-
-    /// The session as it takes place, if it does.
-    fn apply(self, session: Planned) -> Option<Planned> {
-        let Planned { kind, opens, closes } = session;
-        if opens >= self.usual {
-            return Some(Planned { kind, opens: opens - self.by, closes: closes - self.by });
-        }
-        (opens < self.at).then(|| Planned { kind, opens, closes: closes.min(self.at) })
-    }
-}
-
-fn check_week(week: &[Vec<Planned>; 7]) -> Result<(), String> {
-    if week.iter().all(Vec::is_empty) {
-        return Err("a calendar needs at least one session".to_owned());
-    }
-    for (day, sessions) in week.iter().enumerate() {
-        if sessions.len() > SESSIONS_MAX {
-            return Err(format!("a day has at most {SESSIONS_MAX} sessions"));
-        }
-        let overlap = |a: &Planned, b: &Planned, days: i32| a.closes > b.opens + days * DAY_MINUTES;
-        let within = sessions.windows(2).any(|pair| overlap(&pair[0], &pair[1], 0));
-        let later = [1, 2].iter().any(|days: &usize| {
-            match (sessions.last(), week[(day + days) % 7].first()) {
-                (Some(last), Some(first)) => overlap(last, first, if *days == 1 { 1 } else { 2 }),
-                _ => false,
-            }
-        });
-        if within || later {
-            return Err(format!("sessions overlap on or after {}", NAMES[day]));
-        }
-    }
-    Ok(())
-}
-
-const NAMES: [&str; 7] =
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-
-fn weekday(date: Date) -> usize {
-    // 0 to 6.
-    date.weekday().to_monday_zero_offset() as usize
 }

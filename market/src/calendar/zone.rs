@@ -4,21 +4,26 @@ use jiff::civil::{DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
-use super::timeframe::HOUR_SECS;
+use super::timeframe::DAY_SECS;
 use super::{Bucket, Timeframe};
 use crate::time::EventTime;
 
 pub(super) const NANOS: i64 = 1_000_000_000;
 
-/// The bar of fixed length that holds `time`, where local time is `offset_secs` ahead of UTC.
+/// The bar of a timeframe up to a day that holds `time`, where local time is `offset_secs` ahead of UTC: counted from
+/// local midnight, and cut at the next.
 pub(super) fn aligned(timeframe: Timeframe, time: EventTime, offset_secs: i32) -> Bucket {
+    const DAY: i64 = DAY_SECS as i64 * NANOS;
     let length = i64::from(timeframe.secs()) * NANOS;
     let offset = i64::from(offset_secs) * NANOS;
-    let open = (time.0 + offset).div_euclid(length) * length - offset;
-    Bucket { open: EventTime(open), end: EventTime(open + length) }
+    let of_day = (time.0 + offset).rem_euclid(DAY);
+    let midnight = time.0 - of_day;
+    let open = of_day - of_day % length;
+    let end = (open + length).min(DAY);
+    Bucket { open: EventTime(midnight + open), end: EventTime(midnight + end) }
 }
 
-/// Aligned to the local hour, and cut where the zone's offset changes.
+/// Of a timeframe up to an hour: aligned to local midnight, and cut where the zone's offset changes.
 pub(super) fn within_hour(zone: &TimeZone, timeframe: Timeframe, time: EventTime) -> Bucket {
     let stamp = timestamp(time);
     let offset = zone.to_offset(stamp).seconds();
@@ -36,23 +41,36 @@ pub(super) fn within_hour(zone: &TimeZone, timeframe: Timeframe, time: EventTime
     Bucket { open, end }
 }
 
-/// Aligned to local midnight by the wall clock.
+/// By the wall clock: between two instants at which it first shows a border or, if clocks skip that, a later time.
+/// `around` gives the last border at or before a local time, and the next one.
 pub(super) fn by_wall_clock(
     zone: &TimeZone,
-    timeframe: Timeframe,
     time: EventTime,
+    around: impl Fn(DateTime) -> Result<(DateTime, DateTime), jiff::Error>,
 ) -> Result<Bucket, jiff::Error> {
-    let local = zone.to_datetime(timestamp(time));
-    let hours = i64::from(timeframe.secs() / HOUR_SECS);
-    let first_hour = i64::from(local.hour()) / hours * hours;
-    let open = local.date().to_datetime(Time::midnight()).checked_add(first_hour.hours())?;
-    let end = open.checked_add(hours.hours())?;
-    Ok(Bucket { open: first_instant(zone, open)?, end: first_instant(zone, end)? })
+    let (first, mut next) = around(zone.to_datetime(timestamp(time)))?;
+    let (mut open, mut end) = (first_showing(zone, first)?, first_showing(zone, next)?);
+    // Where clocks have gone back, the next border may have been shown before; where they go forward over several,
+    // these are one instant.
+    while end <= time {
+        next = around(next)?.1;
+        (open, end) = (end, first_showing(zone, next)?);
+    }
+    Ok(Bucket { open, end })
 }
 
-/// The first instant at which the zone's wall clock shows `local` or, if it skips it, a later time.
-fn first_instant(zone: &TimeZone, local: DateTime) -> Result<EventTime, jiff::Error> {
-    Ok(nanos(zone.to_ambiguous_timestamp(local).compatible()?))
+/// The borders of a timeframe below a day around a local time: from midnight on, the last one at midnight.
+pub(super) fn in_day(
+    timeframe: Timeframe,
+    local: DateTime,
+) -> Result<(DateTime, DateTime), jiff::Error> {
+    let midnight = local.date().to_datetime(Time::midnight());
+    let of_day = i64::from(local.hour()) * 3_600 + i64::from(local.minute()) * 60;
+    let of_day = of_day + i64::from(local.second());
+    let length = i64::from(timeframe.secs());
+    let first = of_day - of_day % length;
+    let next = (first + length).min(i64::from(DAY_SECS));
+    Ok((midnight.checked_add(first.seconds())?, midnight.checked_add(next.seconds())?))
 }
 
 pub(super) fn timestamp(time: EventTime) -> Timestamp {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::{Bar, Candle, CandleKey, Cause, EventTime, InstrumentId, InstrumentSpec};
+use market::{Bar, Bucket, Candle, CandleKey, Cause, EventTime, InstrumentId, InstrumentSpec};
 use serde::{Deserialize, Serialize};
 
 use super::RollupConfig;
@@ -117,6 +117,9 @@ impl Ladder {
         let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from };
         let mut due: BTreeMap<(usize, EventTime), Option<Cause>> = BTreeMap::new();
         for (index, rung) in changed.into_iter().skip(1).enumerate() {
+            if !config.rungs[index].shown {
+                continue;
+            }
             due.extend(rung.into_iter().map(|(open, cause)| ((index, open), cause)));
         }
         self.waiting.advance(now, |bar| {
@@ -148,7 +151,8 @@ impl Ladder {
         let calendar = config.calendars.get(spec.calendar);
         let mut parents: BTreeMap<EventTime, (EventTime, Option<Cause>)> = BTreeMap::new();
         for (open, cause) in changed {
-            let bucket = calendar.bucket(rung.timeframe, *open);
+            let bucket =
+                self.known(index, *open).unwrap_or_else(|| calendar.bucket(rung.timeframe, *open));
             let (_, of_parent) = parents.entry(bucket.open).or_insert((bucket.end, None));
             *of_parent = strongest(*of_parent, *cause);
         }
@@ -157,13 +161,21 @@ impl Ladder {
         for (open, (end, cause)) in parents {
             let values = self.fold(rung.from, spec, open, end);
             let bar = self.rungs[index].entry(open).or_insert_with(|| {
-                self.waiting.add(end, (index, open));
+                if rung.shown {
+                    self.waiting.add(end, (index, open));
+                }
                 RollupBar { end, values: None, history: History::new() }
             });
             bar.values = values;
             climbed.insert(open, cause);
         }
         climbed
+    }
+
+    /// The bar of rung `index` that holds `time`, if there is one: a calendar may count days of a year for it.
+    fn known(&self, index: usize, time: EventTime) -> Option<Bucket> {
+        let (open, bar) = self.rungs[index].range(..=time).next_back()?;
+        (time < bar.end).then_some(Bucket { open: *open, end: bar.end })
     }
 
     /// The union of the bars below in `[open, end)`; none if there is none.

@@ -3,8 +3,9 @@
 //! * **Key**: instrument. **Input**: [`RollupIn`], what the ledger emits of base bars. **Output**:
 //!   [`LedgerOut`], of larger bars.
 //! * **Meaning**: `docs/semantics.md`, last section: they see rounds as base bars see commits.
-//! * **State bound**: one entry per bar of every timeframe, base included.
-//! * **Cost**: per round and changed base bar, one fold per timeframe over the bars of the next smaller one.
+//! * **State bound**: one entry per bar of every timeframe, base included, and per day where bars are longer than one.
+//! * **Cost**: per round and changed base bar, one fold per timeframe over the bars of the largest smaller one of which
+//!   it is a union. A bar longer than a day is never folded from shorter ones than days.
 
 mod ladder;
 
@@ -31,8 +32,10 @@ pub struct RollupConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rung {
     timeframe: Timeframe,
-    /// Index of the rung below that divides it; none is the base.
+    /// Index of the largest rung below of whose bars it is a union; none is the base.
     from: Option<usize>,
+    /// Whether its bars are put out; else longer ones are made from them.
+    shown: bool,
 }
 
 /// One shard of the roll-ups.
@@ -61,18 +64,36 @@ impl RollupConfig {
         calendars: Calendars,
     ) -> Result<RollupConfig, String> {
         let mut frames = larger.to_vec();
+        // A month has tens of thousands of minutes.
+        let is_long = frames.iter().any(|frame| *frame > Timeframe::DAY);
+        frames.extend((is_long && base < Timeframe::DAY).then_some(Timeframe::DAY));
         frames.sort_unstable();
         frames.dedup();
         let mut rungs: Vec<Rung> = Vec::new();
         for timeframe in frames {
             if timeframe <= base || !timeframe.is_union_of(base) {
-                return Err(format!("timeframe {timeframe} is not a union of base bars of {base}"));
+                return Err(format!(
+                    "bars of {timeframe} are not unions of bars of {base}, the smallest timeframe{}",
+                    common(base, larger)
+                ));
             }
             let from = rungs.iter().rposition(|rung| timeframe.is_union_of(rung.timeframe));
-            rungs.push(Rung { timeframe, from });
+            rungs.push(Rung { timeframe, from, shown: larger.contains(&timeframe) });
         }
         Ok(RollupConfig { calendars, rungs })
     }
+}
+
+/// Advice: the largest usual timeframe of which bars of all are unions.
+fn common(base: Timeframe, larger: &[Timeframe]) -> String {
+    let usual = [86_400, 14_400, 3_600, 1_800, 900, 300, 60, 30, 15, 10, 5, 1];
+    let mut usual = usual.into_iter().filter_map(Timeframe::from_secs);
+    let fits = |small: &Timeframe| {
+        larger.iter().chain([&base]).all(|frame| frame == small || frame.is_union_of(*small))
+    };
+    usual
+        .find(fits)
+        .map_or_else(String::new, |small| format!(" (with {small} as well, all are of {small})"))
 }
 
 impl Rollup {

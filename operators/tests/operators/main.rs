@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod golden;
+mod half_days;
 mod harness;
 mod indicators;
 mod oracles;

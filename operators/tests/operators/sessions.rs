@@ -2,6 +2,7 @@
 //! early or do not open, and trades at every hour.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use market::{
     Bucket, Calendar, CalendarId, Calendars, CandleKey, Event, EventTime, IdScope, InstrumentId,
@@ -18,7 +19,8 @@ use proptest::prelude::*;
 
 use super::harness::{cores, run_under_timely};
 
-const FRAMES: [&str; 5] = ["1m", "15m", "1h", "4h", "1d"];
+const FRAMES: [&str; 12] =
+    ["1m", "15m", "45m", "1h", "65m", "90m", "4h", "1d", "2d", "1w", "1M", "1y"];
 const WEEKS: [&str; 3] = ["2024-03-08T12:00:00Z", "2024-11-01T12:00:00Z", "2024-11-27T12:00:00Z"];
 const DAYS: i64 = 5;
 const MINUTE: i64 = 60_000_000_000;
@@ -101,6 +103,18 @@ fn script(week: &str, steps: &[TradeStep]) -> Script {
     }
 }
 
+type Borders = [Vec<Bucket>; 2];
+
+/// The bars of both markets in a week; each is walked once.
+fn borders(week: &str, timeframe: Timeframe, (start, end): (EventTime, EventTime)) -> Arc<Borders> {
+    static WALKED: Mutex<BTreeMap<(String, Timeframe), Arc<Borders>>> = Mutex::new(BTreeMap::new());
+    let mut walked = WALKED.lock().unwrap();
+    let all = walked
+        .entry((week.to_owned(), timeframe))
+        .or_insert_with(|| Arc::new(Market::ALL.map(|market| market.bars(timeframe, start, end))));
+    Arc::clone(all)
+}
+
 /// The bars that the slow walk over minutes gives for the trades that survive.
 fn slowly(week: &str, script: &Script) -> BTreeMap<CandleKey, market::Bar> {
     let start = EventTime::parse(week, TimeUnit::Rfc3339).unwrap();
@@ -110,7 +124,7 @@ fn slowly(week: &str, script: &Script) -> BTreeMap<CandleKey, market::Bar> {
     frames
         .into_iter()
         .flat_map(|timeframe| {
-            let borders = Market::ALL.map(|market| market.bars(timeframe, start, end));
+            let borders = borders(week, timeframe, (start, end));
             bars_placed(&trades, |trade| {
                 let inside = |bar: &&Bucket| bar.open <= trade.time && trade.time < bar.end;
                 let borders = &borders[usize::from(trade.spec.calendar.0)];

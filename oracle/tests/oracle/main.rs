@@ -6,5 +6,6 @@ mod outliers;
 mod portfolio;
 mod scripts;
 mod sessions;
+mod timeframes;
 mod values;
 mod vocabulary;

@@ -4,6 +4,9 @@ use jiff::civil::{Date, date};
 use market::{Bucket, Calendar, EventTime, SessionKind, TimeUnit, Timeframe};
 use oracle::sessions::{Market, Piece, us_closed, us_half_day};
 
+/// How long the prints of a close are waited for in New York.
+const GRACE: i64 = 10_000_000_000;
+
 fn at(text: &str) -> EventTime {
     EventTime::parse(text, TimeUnit::Rfc3339).unwrap()
 }
@@ -80,13 +83,13 @@ fn a_half_day_in_new_york() {
         shown,
         [
             (SessionKind::Extended, hour("04:00"), hour("09:30")),
-            (SessionKind::Regular, hour("09:30"), hour("13:00")),
-            (SessionKind::Extended, hour("13:00"), hour("17:00")),
+            (SessionKind::Regular, hour("09:30"), EventTime(hour("13:00").0 + GRACE)),
+            (SessionKind::Extended, EventTime(hour("13:00").0 + GRACE), hour("17:00")),
             (SessionKind::Closed, hour("17:00"), at("2024-12-02T04:00:00-05:00")),
         ]
     );
     let hours = Market::UsEquities.bars("1h".parse().unwrap(), hour("09:30"), hour("13:00"));
-    let last = Bucket { open: hour("12:30"), end: hour("13:00") };
+    let last = Bucket { open: hour("12:30"), end: EventTime(hour("13:00").0 + GRACE) };
     assert_eq!((hours.len(), hours[3]), (4, last));
 }
 

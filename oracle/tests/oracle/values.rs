@@ -163,7 +163,7 @@ fn a_trade_updates_only_what_it_may() {
 #[test]
 fn the_day_that_clocks_go_forward_has_23_hours_in_new_york() {
     let calendars =
-        Calendars::new(vec![Calendar::Utc, Calendar::named("America/New_York").unwrap()]).unwrap();
+        Calendars::new(vec![Calendar::UTC, Calendar::named("America/New_York").unwrap()]).unwrap();
     let mut early = trade(1, "00:00:00", 100);
     early.spec.calendar = market::CalendarId(1);
     early.time = instant("2024-03-10T05:00:00Z"); // midnight

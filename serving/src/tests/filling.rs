@@ -160,7 +160,23 @@ async fn rows_without_a_close_pass_the_one_before_on() {
         .unwrap()
         .retain(|key, _| key.open_time != time("2024-08-09T12:03:00Z"));
     assert_eq!(minutes(&server, "from=03 to=05").await, ["03 10~", "04 14"]);
-    assert_eq!(minutes(&server, "to=04 limit=2").await, ["02 null", "03 10~"]);
+    assert_eq!(minutes(&server, "to=04 limit=2").await, ["02 10~", "03 10~"]);
+    // It keeps its volume, and has the prices of the close before it.
+    let answer = server.ask(&path("from=00 to=03")).await.json();
+    let bare = &answer["candles"][2];
+    let shown = ["open", "high", "low", "close", "volume", "trades", "state", "filled"];
+    let shown = shown.map(|name| bare[name].clone());
+    let want = [
+        json!(10),
+        json!(10),
+        json!(10),
+        json!(10),
+        json!(1),
+        json!(1),
+        json!("final"),
+        json!(true),
+    ];
+    assert_eq!(shown, want);
 }
 
 #[tokio::test]

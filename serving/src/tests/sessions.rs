@@ -13,7 +13,8 @@ use super::{Server, time};
 
 /// A bar of IBM that opens at this time of New York's clocks, and closes at this price.
 fn put(server: &Server, timeframe: &str, open: &str, price: i64, state: BarState) {
-    server.bar("nyse:IBM", timeframe, &format!("{open}:00-05:00"), price, state);
+    let seconds = if open.len() == "2024-11-27T15:30".len() { ":00" } else { "" };
+    server.bar("nyse:IBM", timeframe, &format!("{open}{seconds}-05:00"), price, state);
 }
 
 async fn asked(server: &Server, query: &str) -> Vec<String> {
@@ -24,13 +25,13 @@ async fn asked(server: &Server, query: &str) -> Vec<String> {
 fn hours() -> Server {
     let server = Server::new();
     for (price, open) in (1..).zip([
-        "2024-11-27T15:30", // the last regular half hour
-        "2024-11-27T16:00",
-        "2024-11-27T20:00", // closed
+        "2024-11-27T15:30",    // the last regular half hour
+        "2024-11-27T16:00:10", // after the prints of the close
+        "2024-11-27T20:00",    // closed
         "2024-11-29T08:00",
         "2024-11-29T10:30",
         "2024-11-29T12:30", // until 13:00
-        "2024-11-29T13:00",
+        "2024-11-29T13:00:10",
         "2024-12-02T09:00", // until 09:30
         "2024-12-02T09:30",
     ]) {
@@ -190,6 +191,31 @@ async fn a_union_is_read_at_one_frontier() {
     assert_eq!((answer.status(), answer.header("retry-after")), (503, "1"));
 }
 
+#[tokio::test]
+async fn the_closing_auction_counts_to_the_regular_day() {
+    let trades = [
+        ("2023-11-22T14:30:00.000Z", 19_050, 1_000_000),
+        ("2023-11-22T20:59:59.900Z", 19_120, 100),
+        ("2023-11-22T21:00:00.052Z", 19_131, 9_000_000), // the auction, 52 ms after the bell
+        ("2023-11-22T21:00:31.000Z", 19_145, 200),
+        ("2023-11-24T14:30:00.000Z", 19_087, 1_000_000), // a half day
+        ("2023-11-24T17:59:59.999Z", 18_990, 100),
+        ("2023-11-24T18:00:00.000Z", 18_997, 4_000_000),
+        ("2023-11-24T21:59:00.000Z", 19_010, 8),
+    ];
+    let server = having(&trades.map(|(at, price, size)| (time(at), price, size)));
+    let shown = async |query: &str| {
+        let answer = server.ask(&format!("/v1/candles/IBM?{query}")).await.json();
+        let one = |bar: &serde_json::Value| format!("{} {}", bar["close"], bar["volume"]);
+        answer["candles"].as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(shown("tf=1d&session=regular").await, ["191.31 10000100", "189.97 5000100"]);
+    assert_eq!(shown("tf=1d&session=extended").await, ["191.45 200", "190.1 8"]);
+    assert_eq!(shown("tf=1w&session=regular").await, ["189.97 15000200"]);
+    let minutes = server.closes("/v1/candles/IBM?tf=1m&session=regular").await;
+    assert_eq!(minutes[1], "11-22T20:59 191.31", "the last minute of the session");
+}
+
 fn copies_of_the_last(server: &Server, copies: i64) {
     let mut candles = server.rows.candles.lock().unwrap();
     let (key, candle) = candles.last_key_value().map(|(key, candle)| (*key, *candle)).unwrap();
@@ -214,20 +240,27 @@ async fn what_is_read_for_an_answer_is_bounded() {
 
 /// Bars of all timeframes of trades at these minutes of a week, each at a price of its own.
 fn traded(minutes: &[i64]) -> Server {
-    let server = Server::new();
+    let trades = (1..).zip(minutes).map(|(number, minute)| (at(*minute), 100 * number, 1));
+    having(&trades.collect::<Vec<_>>())
+}
+
+/// Bars of all timeframes of trades: time, price in hundredths, size.
+fn having(trades: &[(EventTime, i64, i64)]) -> Server {
+    let mut server = Server::new();
+    server.context.timeframes.extend(["2d", "1w", "1M"].map(|tf| tf.parse::<Timeframe>().unwrap()));
     let instrument = server.context.catalog.resolve("nyse:IBM").unwrap();
     let calendar = Calendar::named("us-equities").unwrap();
-    for (number, minute) in (1..).zip(minutes) {
+    for (number, (time, price, size)) in (1..).zip(trades) {
         let trade = Trade {
             instrument: instrument.id,
             spec: instrument.spec,
             scope: IdScope(0),
             id: TradeId::Number(number),
-            time: at(*minute),
+            time: *time,
             sequence: number,
             is_positional: false,
-            price: Price(100 * number as i64),
-            quantity: Quantity(1),
+            price: Price(*price),
+            quantity: Quantity(*size),
             side: Side::Unknown,
             updates: Updates::ALL,
         };
@@ -286,7 +319,7 @@ proptest! {
     #[test]
     fn sessions_are_what_they_are_defined_to_be(
         minutes in prop::collection::vec(0..14_400_i64, 0..120),
-        timeframe in prop::sample::select(vec!["1m", "1h", "4h", "1d"]),
+        timeframe in prop::sample::select(vec!["1m", "1h", "4h", "1d", "2d", "1w", "1M"]),
         kind in prop::sample::select(vec![SessionKind::Regular, SessionKind::Extended]),
         from in prop::option::of(0..14_400_i64),
         to in prop::option::of(0..14_400_i64),

@@ -27,6 +27,14 @@ impl Check {
             print(&format!("{}\n", serde_json::to_string_pretty(&toml)?))?;
         } else {
             print(&layers.explained(&config))?;
+            for calendar in config.calendars.iter() {
+                if let Some((first, last)) = calendar.known_years() {
+                    let name = calendar.name();
+                    say!(
+                        "calendar `{name}` knows the holidays of {first} to {last}, and none of other years"
+                    );
+                }
+            }
             say!(
                 "{} is good; above is what it comes to, and where each value came from",
                 self.config.display()

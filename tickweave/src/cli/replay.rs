@@ -29,7 +29,7 @@ pub(super) struct Replay {
     /// Worker threads.
     #[arg(short, long)]
     workers: Option<usize>,
-    /// Timeframes, such as `1s,1m,1h`; the smallest must divide all others.
+    /// Timeframes, such as `1s,1m,1h,1w,1M` (a month; `1m` is a minute); all must be unions of the smallest.
     #[arg(long, value_delimiter = ',')]
     timeframes: Option<Vec<String>>,
     /// In which order rows of files count: by `time`, or as `lines` lie, as they once arrived [default: time].

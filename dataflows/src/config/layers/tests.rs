@@ -71,7 +71,7 @@ fn an_error_names_its_place() {
         (
             with("\"5m\"", "\"7m\""),
             &[],
-            "c.toml:3:14: job.timeframes: `7m` is not a timeframe (seconds, minutes or hours that divide a day, such as 1s, 5m, 4h, 1d)",
+            "c.toml:3:14: job.timeframes: `7m` is not a timeframe here: it does not divide a day of calendar `UTC`, and it has no sessions (near it are 4m, 5m, 6m, 8m, 9m, 10m)",
         ),
         (
             with("\"10s\"", "\"2h\""),

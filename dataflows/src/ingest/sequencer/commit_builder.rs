@@ -9,6 +9,7 @@ use market::{
     RejectionReason, SourceId, UnknownNames,
 };
 
+use super::calendar_limits::CalendarLimits;
 use super::{Naming, SourceNames};
 use crate::clock::CommitClock;
 use crate::ingest::closed_commit::ClosedCommit;
@@ -25,6 +26,7 @@ pub(super) struct CommitBuilder<'a> {
     refused: Vec<(usize, u32, u64, Rejection)>,
     control: Vec<ControlRecord>,
     oldest: Option<Instant>,
+    calendars: CalendarLimits,
 }
 
 impl<'a> CommitBuilder<'a> {
@@ -37,6 +39,7 @@ impl<'a> CommitBuilder<'a> {
             events.map(move |event| ControlRecord { source, event })
         });
         let control = opened.collect();
+        let calendars = CalendarLimits::of(&naming.catalog.calendars);
         CommitBuilder {
             clock,
             naming,
@@ -46,6 +49,7 @@ impl<'a> CommitBuilder<'a> {
             refused: Vec::new(),
             control,
             oldest: None,
+            calendars,
         }
     }
 
@@ -71,7 +75,15 @@ impl<'a> CommitBuilder<'a> {
                     (SourceId::of_number(source), PartitionId::of_number(partition as usize));
                 let origin = Origin { rank, order, source, partition, position };
                 match entry {
-                    InputEvent::Market(event) => self.records.push(Record { origin, event }),
+                    InputEvent::Market(event) => {
+                        if let Some(incident) = self.calendars.look(&event) {
+                            let partition = origin.partition.number() as u32;
+                            let event = ControlEvent::Link { partition, incident };
+                            self.control
+                                .push(ControlRecord { source: source.number() as u32, event });
+                        }
+                        self.records.push(Record { origin, event });
+                    }
                     InputEvent::Account(event) => {
                         self.accounts.push(AccountRecord { origin, event })
                     }

@@ -2,6 +2,7 @@
 //! dispatches it.
 
 mod alignment;
+mod calendar_limits;
 mod commit_builder;
 mod commit_timer;
 mod files;

@@ -4,7 +4,7 @@ use super::*;
 
 /// Opens of bars in `from..to`, shown in the zone's own time.
 fn local(calendar: &Calendar, frame: &str, from: &str, to: &str) -> Vec<String> {
-    let Calendar::Sessions(sessions) = calendar else { panic!("a calendar with sessions") };
+    let Kind::Sessions(sessions) = &calendar.kind else { panic!("a calendar with sessions") };
     let frame = frame.parse().unwrap();
     let mut at = calendar.bucket(frame, time(from)).open;
     let mut opens = Vec::new();
@@ -28,7 +28,7 @@ fn hours_of_a_half_day() {
             "Extended 11-29T08:00",
             "Regular 11-29T09:30:00",
             "Regular 11-29T11:30:00",
-            "Extended 11-29T13:00",
+            "Extended 11-29T13:00:10",
             "Extended 11-29T15:00",
             "Closed 11-29T17:00",
             "Closed 11-29T19:00",
@@ -137,6 +137,7 @@ fn plans_that_do_not_work() {
         ("2024-02-03T00:00, closed", "line 1: `2024-02-03T00:00` is not a date"),
         ("\n2024-02-03", "line 2: `` is neither"),
         ("2024-02-03, 24:00", "`24:00` is neither"),
+        ("2024-02-03, 14:00-11:00", "`14:00-11:00` is neither"),
         ("2024-02-03, closed\n2024-02-03, 13:00, twice", "line 2: 2024-02-03 is listed twice"),
     ] {
         let error = Holidays::parse(text).unwrap_err();

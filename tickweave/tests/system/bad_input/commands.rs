@@ -28,7 +28,7 @@ fn a_wrong_command_line_says_what_is_possible() {
         (&["replay", "t.csv", "--instrument", "x:Y", "-w", "257"], &["job.workers: 257"]),
         (
             &["replay", "t.csv", "--instrument", "x:Y", "--timeframes", "7s"],
-            &["`7s`", "1s, 5m, 4h, 1d"],
+            &["`7s`", "divide a day", "near it are", "6s, 8s"],
         ),
         (
             &["replay", "t.csv", "--instrument", "x:Y", "--timeframes", ""],
