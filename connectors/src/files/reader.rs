@@ -236,8 +236,8 @@ impl FileReader {
         let trailing = self.lines.left_out();
         self.incidents.extend(trailing.map(|what| Incident::warning_of(name, what)));
         if let Some(column) = mapping.column(Field::Where) {
-            let (own, equals) = (self.decoder.left_out(), mapping.equals());
-            let all = left_out.end_of_file(own, self.has_rows, &column.to_string(), equals);
+            let all = left_out.end_of_file(name, self.decoder.left_out(), self.has_rows);
+            let all = all.map(|all| all.told_as_all(&column.to_string(), mapping.equals()));
             self.incidents.extend(all.map(|what| Incident::warning_of(name, what)));
         }
     }

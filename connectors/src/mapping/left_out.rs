@@ -1,5 +1,6 @@
 //! Whether `where` leaves out everything, and what there was instead.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most values that are told, and the most characters of each.
@@ -36,46 +37,49 @@ impl LeftOut {
     }
 }
 
-/// What `where` left out of all files of a source; each reports once, at its end.
+/// What `where` left out of all files of a source, as each reports at its end. A file may be read again.
 #[derive(Clone, Debug)]
 pub(crate) struct LeftOutTally(Arc<Mutex<Tally>>);
 
 #[derive(Debug)]
 struct Tally {
     files: usize,
-    has_kept: bool,
-    left_out: LeftOut,
+    /// By the name of a file: what was left out of it, and whether anything else was in it.
+    ended: BTreeMap<String, (LeftOut, bool)>,
 }
 
 impl LeftOutTally {
     /// Of a source of so many files.
     pub(crate) fn of(files: usize) -> LeftOutTally {
-        let (has_kept, left_out) = (false, LeftOut::default());
-        LeftOutTally(Arc::new(Mutex::new(Tally { files, has_kept, left_out })))
+        LeftOutTally(Arc::new(Mutex::new(Tally { files, ended: BTreeMap::new() })))
     }
 
-    /// Takes what was left out of a file, and whether anything else was in it. After the last file: what is to be told,
-    /// if everything was left out.
+    /// Takes what was left out of a file, and whether anything else was in it. After the last file: what was left out, if
+    /// that is everything.
     pub(crate) fn end_of_file(
         &self,
+        name: &str,
         left_out: &LeftOut,
         has_kept: bool,
-        column: &str,
-        equals: Option<&str>,
-    ) -> Option<String> {
+    ) -> Option<LeftOut> {
         let mut tally = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.files = tally.files.saturating_sub(1);
-        tally.has_kept |= has_kept;
-        tally.left_out.rows += left_out.rows;
-        left_out.values.iter().for_each(|value| tally.left_out.add(value));
-        tally.left_out.has_more |= left_out.has_more;
-        let is_all = tally.files == 0 && !tally.has_kept && tally.left_out.rows > 0;
-        is_all.then(|| tally.left_out.all(column, equals))
+        tally.ended.insert(name.to_owned(), (left_out.clone(), has_kept));
+        if tally.ended.len() < tally.files || tally.ended.values().any(|(_, has_kept)| *has_kept) {
+            return None;
+        }
+        let mut all = LeftOut::default();
+        for (left_out, _) in tally.ended.values() {
+            all.rows += left_out.rows;
+            left_out.values.iter().for_each(|value| all.add(value));
+            all.has_more |= left_out.has_more;
+        }
+        Some(all).filter(|all| all.rows > 0)
     }
 }
 
 impl LeftOut {
-    fn all(&self, column: &str, equals: Option<&str>) -> String {
+    /// That it is everything, and what there was instead of what the `column` must hold.
+    pub(crate) fn told_as_all(&self, column: &str, equals: Option<&str>) -> String {
         let LeftOut { rows, values, has_more } = self;
         let wanted = match equals {
             Some(wanted) => format!("none of them is {wanted:?}"),

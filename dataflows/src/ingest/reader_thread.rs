@@ -328,7 +328,7 @@ mod tests {
         }
 
         fn open(&self, _: u32, _: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
-            let panics = self.0.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+            let panics = self.0.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
             Ok(Box::new(FaultyReader(panics)))
         }
     }

@@ -133,6 +133,13 @@ fn a_filter_that_leaves_out_everything_is_told() {
     let want = "b.csv: `where` (--only) leaves out all 8 rows of the source: the column \"kind\" holds \"TRADE\", \
                 \"quote\", \"\", \"x\", \"y\" and others, and none of them is \"trade\"";
     assert_eq!(told(&config), [want]);
+    // One that is read again while others were not read to their ends.
+    let source = build(folder.path(), config.clone()).unwrap();
+    for partition in [0, 0] {
+        let mut reader = source.open(partition, Place::After(0)).unwrap();
+        while reader.read(&mut Vec::new()).unwrap() == Progress::More {}
+        assert_eq!(reader.incidents(), []);
+    }
     config["where"]["equals"] = json!("z");
     assert_eq!(told(&config), [""; 0]);
     config["where"] = json!({"column": "kind"});
