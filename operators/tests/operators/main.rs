@@ -5,6 +5,7 @@ mod golden;
 mod harness;
 mod indicators;
 mod oracles;
+mod pages;
 mod portfolio;
 mod sessions;
 mod signals;
