@@ -28,7 +28,7 @@ const COLUMNS: &[Column] = &[
     value(
         "median",
         PRICE,
-        "median of the closes before its bar, as known at the end of the commit before",
+        "median of the closes before its bar, as they are at the end of the commit",
     ),
     value("deviation", PRICE, "median distance of these closes from their median"),
     count("bars", "bars", "how many closes these are"),

@@ -6,6 +6,7 @@ mod half_days;
 mod harness;
 mod indicators;
 mod oracles;
+mod pages;
 mod portfolio;
 mod sessions;
 mod signals;

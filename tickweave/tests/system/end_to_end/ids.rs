@@ -30,17 +30,38 @@ fn ids_show_as_their_source_wrote_them() {
     ];
     let csv = format!("ts,kind,venue,id,price\n{}\n", rows.join("\n"));
     fs::write(folder.join("t.csv"), csv).unwrap();
-    let args = "replay t.csv --order lines --disorder 0s --instrument x:A --time ts --time-unit s --price price --size price \
-                --kind kind --timeframes 1m --json --out views";
-    let replay = |more: &[&str]| {
-        let args: Vec<&str> = args.split_whitespace().chain(more.iter().copied()).collect();
-        tickweave(folder, &args).json();
+    let replay = |id: &str, more: &[&str]| {
+        let job = format!(
+            r#"
+[job]
+timeframes = ["1m"]
+[commit]
+file_rows = 1
+file_order = "lines"
+[[source]]
+name = "f"
+kind = "file"
+paths = ["t.csv"]
+instrument = "x:A"
+disorder = "0s"
+units = {{ time = "s" }}
+{id}
+"#
+        );
+        fs::write(folder.join("job.toml"), job).unwrap();
+        let args = ["replay", "job.toml", "--json", "--out", "views"];
+        tickweave(folder, &[&args[..], more].concat()).json();
         let view =
             |name: &str| fs::read_to_string(folder.join(format!("views/{name}.csv"))).unwrap();
         let ids = column(&view("trades"), "id").into_iter().filter(|id| !id.is_empty()).collect();
         (ids, view)
     };
-    let (ids, view): (Vec<String>, _) = replay(&["--id", "id", "--record", "run.rec"]);
+    let columns = |id: &str| {
+        format!(
+            "columns = {{ time = \"ts\", price = \"price\", size = \"price\", kind = \"kind\", id = {id} }}"
+        )
+    };
+    let (ids, view): (Vec<String>, _) = replay(&columns("\"id\""), &["--record", "run.rec"]);
     assert_eq!(ids[..4], [uuid, "007", "1e5", "17"]);
     assert!(ids[4].starts_with("a|b, \u{FFFD}…#") && ids[6] == "18", "{ids:?}");
     assert!(ids[5].starts_with("xxxx") && ids[5].len() <= 96, "{ids:?}");
@@ -48,23 +69,18 @@ fn ids_show_as_their_source_wrote_them() {
     assert_eq!(column(&view("revisions"), "cause_id"), [uuid]);
     assert_eq!(column(&view("candles"), "cause_id"), [uuid, ""]);
     let raw = view("trades");
-    assert!(
-        raw.contains(",\"007\",") && raw.contains(",\"1e5\",") && raw.contains(",17,"),
-        "{raw}"
-    );
+    let quoted = raw.contains(",\"007\",") && raw.contains(",\"1e5\",") && raw.contains(",17,");
+    assert!(quoted, "{raw}");
 
     // A recording holds the texts.
-    let before: Vec<String> = ["trades", "conflicts", "candles"].map(&view).to_vec();
-    fs::remove_dir_all(folder.join("views")).unwrap();
+    let before = ["trades", "conflicts", "candles"].map(&view);
     tickweave(folder, &["replay", "run.rec", "--json", "--out", "views", "-w", "3"]).json();
-    assert_eq!(["trades", "conflicts", "candles"].map(&view).to_vec(), before);
+    assert_eq!(["trades", "conflicts", "candles"].map(&view), before);
 
-    fs::remove_dir_all(folder.join("views")).unwrap();
-    let (ids, _) = replay(&["--id", "venue,id"]);
-    assert_eq!(ids[..4], [format!("N|{uuid}"), "N|007".into(), "N|1e5".into(), "N|17".into()]);
-    fs::remove_dir_all(folder.join("views")).unwrap();
-    let (ids, _) = replay(&["--id", "id", "--id-period", "session"]);
-    assert_eq!(ids[3], "1970-01-01T00:00:00Z|17");
+    let (ids, _) = replay(&columns("[\"venue\", \"id\"]"), &[]);
+    assert_eq!(ids[..2], [format!("N|{uuid}"), "N|007".to_owned()]);
+    let (ids, _) = replay(&format!("{}\nid_period = \"day\"", columns("\"id\"")), &[]);
+    assert_eq!(ids[3], "1970-01-01|17");
 }
 
 #[test]
@@ -174,8 +190,12 @@ fn an_aggregated_id_that_begins_the_next_day_is_another_trade_and_a_hole_is_a_ga
                   500004,0.00000239,6000.0,900071,900081,1614556860776,False,True\n",
     );
     day("03-02", "500007,0.00000239,5.0,900092,900092,1614643260776,False,True\n");
-    let names =
-        ["02-28", "03-01", "03-02", "02-28"].map(|day| format!("AAABTC-aggTrades-2021-{day}.csv"));
+    let name = |day: &str| format!("AAABTC-aggTrades-2021-{day}.csv");
+    // The first day once more, as an archive that overlaps.
+    fs::create_dir(folder.join("again")).unwrap();
+    fs::copy(folder.join(name("02-28")), folder.join("again").join(name("02-28"))).unwrap();
+    let again = format!("again/{}", name("02-28"));
+    let names = [name("02-28"), name("03-01"), name("03-02"), again];
     let mut args = vec!["replay"];
     args.extend(names.iter().map(String::as_str));
     args.extend([
