@@ -86,7 +86,7 @@ pub fn magnitude(text: &str, implied: u8) -> Result<(i64, u128), DecimalError> {
     let power = u32::try_from(shift.abs()).ok().and_then(|shift| 10_u128.checked_pow(shift));
     let mantissa = mantissa.unsigned_abs();
     let large = match (shift >= 0, power) {
-        (true, Some(power)) => mantissa.checked_mul(power).unwrap_or(u128::MAX),
+        (true, Some(power)) => mantissa.saturating_mul(power),
         (true, None) => u128::MAX,
         (false, Some(power)) => mantissa.div_ceil(power),
         (false, None) => 1,

@@ -95,7 +95,7 @@ impl ZoneClock {
             AmbiguousOffset::Fold { .. } => true,
         };
         let out_of_range = |_| WallError::Range(TimeError::OutOfRange);
-        let earlier = event_time(ambiguous.clone().earlier().map_err(out_of_range)?)?;
+        let earlier = event_time(ambiguous.earlier().map_err(out_of_range)?)?;
         if !is_twice {
             return Ok(WallTime { time: earlier, other: None });
         }

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_broken_number_costs_no_other() {
-        let mut trades = vec![("61685.99", "0.00017"); 9];
+        let mut trades = vec![("61685.99123", "0.00017"); 9];
         trades.extend([("1e-16", "1"), ("1", "1e17"), ("1e14", "1e14")]);
         assert_eq!(scales(&trades), (9, 8));
     }
