@@ -82,7 +82,8 @@ fn calendar(raw: &mut RawCalendar, folder: &Path) -> Result<Calendar, String> {
     };
     let sessions = match &raw.close_grace {
         Some(grace) => {
-            let grace = grace.parse::<Span>().map_err(|problem| format!("close_grace: {problem}"))?;
+            let grace =
+                grace.parse::<Span>().map_err(|problem| format!("close_grace: {problem}"))?;
             sessions.with_close_grace(grace)?
         }
         None => sessions,
