@@ -171,7 +171,7 @@ async fn rows_without_a_close_pass_the_one_before_on() {
         json!(10),
         json!(10),
         json!(10),
-        json!(1),
+        json!(2),
         json!(1),
         json!("final"),
         json!(true),
