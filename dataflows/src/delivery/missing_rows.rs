@@ -34,8 +34,8 @@ pub(super) async fn whole_from(
     reader: &dyn ViewReader,
     sources: &'static View,
 ) -> Result<Option<EventTime>, ReadError> {
-    let column = |name| sources.column(name).expect("a column of `sources`");
-    let (caught_up, read_from) = (column("caught_up"), column("read_from"));
+    let columns = sources.column("caught_up").zip(sources.column("read_from"));
+    let Some((caught_up, read_from)) = columns else { return Ok(None) };
     let snapshot = reader.snapshot(sources, Arc::new(RowFilter::default()), usize::MAX).await?;
     let mut whole_from = EventTime::NEVER;
     let mut is_empty = true; // as it is before the first round

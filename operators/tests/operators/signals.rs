@@ -36,7 +36,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let price = 90..110_i64;
     let part = prop::bool::weighted(0.85);
     let step = prop_oneof![
-        6 => (slot.clone(), [price.clone(), price.clone(), price.clone(), price], (part.clone(), part), any::<bool>())
+        6 => (slot.clone(), [price.clone(), price.clone(), price.clone(), price], (part, part), any::<bool>())
             .prop_map(|(slot, prices, has, is_final)| Step::Bar { slot, prices, has, is_final }),
         1 => slot.clone().prop_map(|slot| Step::Gone { slot }),
         4 => (slot, 0..2_u16, any::<Option<i8>>())

@@ -85,7 +85,8 @@ impl Tape {
     fn bars(&self) -> Bars {
         let mut bars = Bars::new();
         for (timeframe, span_ms) in [("1m", MINUTE_MS), ("1h", 60 * MINUTE_MS)] {
-            let mut folded: BTreeMap<(usize, i64), Vec<(i64, usize, i64)>> = BTreeMap::new();
+            // By symbol and open time: time, id and cents of its trades.
+            let mut folded: BTreeMap<_, Vec<(i64, usize, i64)>> = BTreeMap::new();
             for (id, (symbol, time_ms, cents)) in &self.trades {
                 let open = time_ms - time_ms.rem_euclid(span_ms);
                 folded.entry((*symbol, open)).or_default().push((*time_ms, *id, *cents));
