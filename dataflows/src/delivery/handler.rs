@@ -1,9 +1,10 @@
 //! Batches of net changes, and the trait of their consumers.
 
+use std::sync::Arc;
+
 use market::{Commit, EventTime};
 
-use super::missing_rows::CompleteView;
-use rows::{Cell, Change, View, ViewKind};
+use rows::{Cell, Change, Snapshot, View, ViewKind};
 
 /// Consumes the changes of one view, on a thread of its own.
 ///
@@ -52,6 +53,21 @@ pub struct DeltaBatch<'a> {
     pub last: bool,
     /// At most [`PART_DELTAS`], in the order of the view's key; none only if a snapshot has no rows.
     pub deltas: &'a [Delta],
+}
+
+/// What a run has, once all of its sources have caught up.
+#[derive(Clone)]
+pub struct CompleteView {
+    /// The view.
+    pub view: &'static View,
+    /// The commit up to which it was delivered.
+    pub commit: Commit,
+    /// The system time of that commit.
+    pub at: EventTime,
+    /// From this time on nothing is missing.
+    pub whole_from: EventTime,
+    /// Its rows at `commit` or later.
+    pub snapshot: Arc<dyn Snapshot>,
 }
 
 /// The most deltas of one part of a batch.

@@ -8,26 +8,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use market::{Catalog, Commit, EventTime, TimeUnit};
+use market::{Catalog, EventTime, TimeUnit};
 use rows::{Cell, ColumnType, ReadError, RowFilter, Snapshot, View, ViewReader};
 
 use super::encode::key_text;
-use super::handler::PART_DELTAS;
-
-/// What a run has, once all of its sources have caught up.
-#[derive(Clone)]
-pub struct CompleteView {
-    /// The view.
-    pub view: &'static View,
-    /// The commit up to which it was delivered.
-    pub commit: Commit,
-    /// The system time of that commit.
-    pub at: EventTime,
-    /// From this time on nothing is missing.
-    pub whole_from: EventTime,
-    /// Its rows at `commit` or later.
-    pub snapshot: Arc<dyn Snapshot>,
-}
+use super::handler::{CompleteView, PART_DELTAS};
 
 /// The time from which on nothing is missing, once each source of the table `sources` has caught up.
 pub(super) async fn whole_from(
@@ -51,37 +36,30 @@ pub(super) async fn whole_from(
     Ok(Some(whole_from).filter(|_| !is_empty))
 }
 
-impl CompleteView {
-    /// Of the keys that a sink holds, those that the view would have and has not, sorted.
-    pub(super) fn missing(&self, held: Vec<String>, catalog: &Catalog) -> Vec<String> {
-        let mut missing: HashSet<String> =
-            held.into_iter().filter(|key| self.is_covered(key)).collect();
-        for row in rows_of(Arc::clone(&self.snapshot)) {
-            missing.remove(&key_text(self.view, &row, catalog));
-        }
-        let mut missing: Vec<String> = missing.into_iter().collect();
-        missing.sort_unstable();
-        missing
+/// Of the keys that a sink holds, those that the view would have and has not, sorted.
+pub(super) fn missing(view: &CompleteView, held: Vec<String>, catalog: &Catalog) -> Vec<String> {
+    let mut missing: HashSet<String> =
+        held.into_iter().filter(|key| is_covered(view.view, key, view.whole_from)).collect();
+    for row in rows_of(Arc::clone(&view.snapshot)) {
+        missing.remove(&key_text(view.view, &row, catalog));
     }
+    let mut missing: Vec<String> = missing.into_iter().collect();
+    missing.sort_unstable();
+    missing
+}
 
-    /// Whether a row of this key would be in the view: it is of a time from which on everything was read. A key without
-    /// a time is only covered if everything was read from its beginning.
-    fn is_covered(&self, key: &str) -> bool {
-        if self.whole_from == EventTime::NEVER {
-            return true;
-        }
-        let mut keys = self.view.columns.iter().filter(|column| column.is_key);
-        let Some(number) = keys.position(|column| column.column_type == ColumnType::Time) else {
-            return false;
-        };
-        let time = key.split('|').nth_back(self.key_columns() - 1 - number);
-        let time = time.and_then(|text| EventTime::parse(text, TimeUnit::Rfc3339).ok());
-        time.is_some_and(|time| time >= self.whole_from)
+/// Whether a row of this key would be in the view: it is of a time from which on everything was read. A key without
+/// a time is only covered if everything was read from its beginning.
+fn is_covered(view: &View, key: &str, whole_from: EventTime) -> bool {
+    if whole_from == EventTime::NEVER {
+        return true;
     }
-
-    fn key_columns(&self) -> usize {
-        self.view.columns.iter().filter(|column| column.is_key).count()
-    }
+    let keys: Vec<_> = view.columns.iter().filter(|column| column.is_key).collect();
+    let behind = keys.iter().rev().position(|column| column.column_type == ColumnType::Time);
+    // Counted from the end: names of instruments, before it, may hold the separator.
+    let text = behind.and_then(|behind| key.split('|').nth_back(behind));
+    let time = text.and_then(|text| EventTime::parse(text, TimeUnit::Rfc3339).ok());
+    time.is_some_and(|time| time >= whole_from)
 }
 
 fn rows_of(snapshot: Arc<dyn Snapshot>) -> impl Iterator<Item = Vec<Cell>> {
@@ -92,4 +70,27 @@ fn rows_of(snapshot: Arc<dyn Snapshot>) -> impl Iterator<Item = Vec<Cell>> {
         Some(rows)
     });
     parts.flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::JOBS;
+
+    #[test]
+    fn only_rows_of_the_time_that_was_read_whole_may_be_missing() {
+        let view = |name| JOBS[0].views.named(name).unwrap();
+        let from = EventTime::parse("2026-01-05T10:00:00Z", TimeUnit::Rfc3339).unwrap();
+        let candles = |key| is_covered(view("candles"), key, from);
+        assert!(
+            candles("x:A|1m|2026-01-05T10:00:00Z") && candles(r"x:\|A|1m|2026-01-05T11:00:00Z")
+        );
+        assert!(!candles("x:A|1m|2026-01-05T09:59:00Z") && !candles("x:A|1m|?"));
+        let indicators = |key| is_covered(view("indicators"), key, from);
+        assert!(indicators("x:A|1m|2026-01-05T10:00:00Z|sma5|sma"));
+        assert!(!indicators("x:A|1m|2026-01-05T09:00:00Z|sma5|sma"));
+        let position = "all|x:A";
+        assert!(!is_covered(view("positions"), position, from), "it may come of earlier fills");
+        assert!(is_covered(view("positions"), position, EventTime::NEVER));
+    }
 }

@@ -20,8 +20,9 @@ mod sink_set;
 mod status;
 
 pub use encode::key_text;
-pub use handler::{DeliverError, Delta, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS};
-pub use missing_rows::CompleteView;
+pub use handler::{
+    CompleteView, DeliverError, Delta, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS,
+};
 pub use sink::SinkHandler;
 pub use sink_driver::{Backoff, SinkDriver, SinkSubscription};
 pub use sink_set::{SinkSet, Undelivered};

@@ -6,8 +6,10 @@ use connectors::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, Si
 use market::{Catalog, Commit};
 
 use super::encode::Encoder;
-use super::handler::{DeliverError, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS};
-use super::missing_rows::CompleteView;
+use super::handler::{
+    CompleteView, DeliverError, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS,
+};
+use super::missing_rows::missing;
 use rows::View;
 
 /// Writes the batches of one view to a sink.
@@ -50,12 +52,12 @@ impl SinkHandler {
         writer.write(&SinkBatch { run, view, kind, after, commit, at, part, last, records })
     }
 
-    /// Writes deletions for what [`CompleteView::missing`] says, as changes of the commit that was delivered last.
+    /// Writes deletions for what [`missing`] says, as changes of the commit that was delivered last.
     fn write_deletions(&mut self, complete: &CompleteView) -> Result<usize, SinkError> {
         let CompleteView { view, commit, at, .. } = *complete;
         let (run, view) = (&*self.run, view.name);
         let writer = opened(&mut self.writer, &*self.sink, view)?;
-        let missing = complete.missing(writer.earlier_keys(run)?, self.encoder.catalog());
+        let missing = missing(complete, writer.earlier_keys(run)?, self.encoder.catalog());
         let deleted = |key: &String| SinkRecord { key: key.clone(), now: None, before: None };
         let records: Vec<SinkRecord> = missing.iter().map(deleted).collect();
         let parts = records.chunks(PART_DELTAS);

@@ -8,8 +8,10 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::handler::{DeliverError, Delta, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS};
-use super::missing_rows::{CompleteView, whole_from};
+use super::handler::{
+    CompleteView, DeliverError, Delta, DeltaBatch, DeltaHandler, DeltaKind, PART_DELTAS,
+};
+use super::missing_rows::whole_from;
 use super::status::SinkStatus;
 use rows::{Frontier, ReadError, RowFilter, View, ViewReader};
 

@@ -69,6 +69,7 @@ fn sources_and_health_add_up_from_the_first_row_to_the_end() {
     assert_eq!(columns, ["check", "status", "output"]);
     let names = [
         "commits,pass,",
+        "ids,pass,",
         "input,pass,",
         "losses,pass,",
         "sinks,pass,there is no sink",
