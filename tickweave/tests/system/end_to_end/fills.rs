@@ -89,7 +89,7 @@ fn a_hundred_fills_of_one_time_are_folded_by_sequence_else_by_rows() {
     let folder = folder.path();
     let mut csv = String::from("type,portfolio,id,instrument,time,sequence,quantity,price\n");
     let mut wanted = Vec::new();
-    for seed in 0..24 {
+    for seed in 0..1_000 {
         let order = shuffled(seed, 100);
         // Integers that fall, texts, or numbers that are texts.
         let id = |number: usize| match seed % 3 {
@@ -101,12 +101,12 @@ fn a_hundred_fills_of_one_time_are_folded_by_sequence_else_by_rows() {
             let (quantity, price) = quantity_and_price(*number);
             let (id, time) = (id(*number), "2026-01-05T14:31:00Z");
             let sequence = number + 1;
-            writeln!(csv, "fill,told-{seed:02},{id},x:A,{time},{sequence},{quantity},{price}")
+            writeln!(csv, "fill,told-{seed:04},{id},x:A,{time},{sequence},{quantity},{price}")
                 .unwrap();
-            writeln!(csv, "fill,rows-{seed:02},{id},x:A,{time},,{quantity},{price}").unwrap();
+            writeln!(csv, "fill,rows-{seed:04},{id},x:A,{time},,{quantity},{price}").unwrap();
         }
-        wanted.push((format!("rows-{seed:02}"), folded(order.into_iter())));
-        wanted.push((format!("told-{seed:02}"), folded(0..100)));
+        wanted.push((format!("rows-{seed:04}"), folded(order.into_iter())));
+        wanted.push((format!("told-{seed:04}"), folded(0..100)));
     }
     let job = r#"
 [job]
@@ -143,5 +143,5 @@ paths = ["fills.csv"]
     assert_eq!(got, wanted);
     let by_rows: std::collections::BTreeSet<_> =
         got.iter().filter(|(name, _)| name.starts_with("rows")).map(|(_, row)| row).collect();
-    assert!(by_rows.len() > 20, "orders of rows that give one result show nothing");
+    assert!(by_rows.len() > 900, "orders of rows that give one result show nothing");
 }

@@ -163,8 +163,9 @@ fn ids_that_are_used_again_are_told_with_what_helps() {
     assert!(output.out.contains("--id-period day"));
     let summary = tickweave(folder, &[&args[..], &["--json"]].concat()).json();
     assert_eq!(summary["reused_ids"], 16);
-    // While it happens: with a commit of few rows before the end.
-    let job = "[job]\ntimeframes = [\"1d\"]\n[commit]\nfile_rows = 4\n[[source]]\nname = \"f\"\nkind = \"file\"\n\
+    // While it happens: what is in flight is bounded, so workers have seen most before the last rows are read.
+    fs::write(folder.join("daily.csv"), daily(1_000)).unwrap();
+    let job = "[job]\ntimeframes = [\"1d\"]\n[limits]\nin_flight_records = 1000\n[commit]\nfile_rows = 4\n[[source]]\nname = \"f\"\nkind = \"file\"\n\
                paths = [\"daily.csv\"]\ninstrument = \"x:A\"\nunits = { time = \"s\" }\n\
                columns = { time = \"ts\", price = \"price\", size = \"size\", id = [\"venue\", \"id\"] }\n";
     fs::write(folder.join("job.toml"), job).unwrap();
