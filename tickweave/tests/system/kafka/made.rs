@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::topics::{Produced, Topic};
 use crate::expected::bars::Bars;
 
-const SYMBOLS: usize = 5;
+pub(super) const SYMBOLS: usize = 5;
 pub(super) const MINUTE_MS: i64 = 60_000;
 
 /// A trade every few milliseconds of some hours; each is a whole number of cents.
@@ -18,12 +18,12 @@ pub(super) struct Made {
 impl Made {
     fn trade(&self, at: usize) -> (usize, i64, i64) {
         let time_ms = self.first_ms + (at as i64 * self.span_ms) / self.count as i64;
-        (at % SYMBOLS, time_ms, 10_000 + (at as i64 * 7_919) % 1_000)
+        (at % SYMBOLS, time_ms, cents_of(at))
     }
 
     fn message(&self, at: usize) -> String {
         let (symbol, time_ms, cents) = self.trade(at);
-        let price = format!("{}.{:02}", cents / 100, cents % 100);
+        let price = price(cents);
         format!(
             "{{\"symbol\":\"S{symbol}\",\"time\":{time_ms},\"id\":{at},\"price\":\"{price}\",\"size\":\"1\"}}"
         )
@@ -69,10 +69,6 @@ impl Made {
             let [open, high, low, _, sum, trades] = *bar;
             *bar = [open, high.max(cents), low.min(cents), cents, sum + cents, trades + 1];
         }
-        let money = |cents: i64| {
-            let text = format!("{}.{:02}", cents / 100, cents % 100);
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        };
         let bar = |[open, high, low, close, sum, trades]: [i64; 6]| {
             let [open, high, low, close, sum] = [open, high, low, close, sum].map(money);
             [open, high, low, close, trades.to_string(), sum, trades.to_string()]
@@ -80,6 +76,21 @@ impl Made {
         let named = |(symbol, open)| (format!("o:S{symbol}"), timeframe.to_owned(), open);
         folded.into_iter().map(|(key, values)| (named(key), bar(values))).collect()
     }
+}
+
+/// The price of the trade of this number.
+pub(super) fn cents_of(at: usize) -> i64 {
+    10_000 + (at as i64 * 7_919) % 1_000
+}
+
+/// A price as a feed writes it.
+pub(super) fn price(cents: i64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+/// An amount as bars are compared: without zeros at its end.
+pub(super) fn money(cents: i64) -> String {
+    price(cents).trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// What a source says of these trades.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::capture::sink;
 use super::crashes::now_ms;
 use super::job::Job;
-use super::made::{COLUMNS, MINUTE_MS, Made};
+use super::made::{COLUMNS, MINUTE_MS, Made, SYMBOLS, cents_of, money, price};
 use super::restarts::folded;
 use super::topics::{Produced, Topic};
 use crate::end_to_end::binary::poll;
@@ -21,8 +21,6 @@ use crate::servers;
 fn restarts() -> usize {
     if std::env::var_os("TICKWEAVE_OUTAGES_WHOLE").is_some() { 10 } else { 2 }
 }
-
-const SYMBOLS: usize = 5;
 
 /// A trade: symbol, time and cents.
 type Trade = (usize, i64, i64);
@@ -42,10 +40,10 @@ impl Tape {
         let messages: Vec<(i64, String)> = (0..count)
             .map(|at| {
                 let (id, time_ms) = (self.next, from_ms + (to_ms - from_ms) * at as i64 / count as i64);
-                let (symbol, cents) = (id % SYMBOLS, 10_000 + (id as i64 * 7_919) % 1_000);
+                let (symbol, cents) = (id % SYMBOLS, cents_of(id));
                 self.trades.insert(id, (symbol, time_ms, cents));
                 self.next += 1;
-                let price = format!("{}.{:02}", cents / 100, cents % 100);
+                let price = price(cents);
                 let message = json!({"symbol": format!("S{symbol}"), "time": time_ms, "id": id, "price": price, "size": "1"});
                 (time_ms, message.to_string())
             })
@@ -109,11 +107,6 @@ impl Tape {
 
 fn minute(time_ms: i64) -> i64 {
     time_ms - time_ms.rem_euclid(MINUTE_MS)
-}
-
-fn money(cents: i64) -> String {
-    let text = format!("{}.{:02}", cents / 100, cents % 100);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Bars that the topic holds are never less than they were, but for cancels; what was cancelled while the job was away
