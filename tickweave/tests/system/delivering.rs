@@ -2,6 +2,7 @@
 //! view.
 
 mod added_up;
+mod everywhere;
 mod files;
 mod keys;
 

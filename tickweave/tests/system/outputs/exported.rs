@@ -12,7 +12,7 @@ use market::Catalog;
 use rows::{Cell, Scale, Scan, View, csv_writer, write_csv_row};
 
 /// Views of which the job below has rows; the others may be empty.
-const FILLED: [&str; 12] = [
+pub(crate) const FILLED: [&str; 12] = [
     "alerts",
     "candles",
     "drift",
