@@ -1,10 +1,13 @@
-//! What a node tells its server beside its views: its health, its metrics, and where rows of clients go.
+//! What a node tells its server beside its views: its health, its metrics, where rows of clients go, and whom
+//! it answers.
 //!
 //! The server and the job know these types, and nothing of each other.
 
+mod access;
 mod health;
 pub mod ingest;
 mod metrics;
 
+pub use access::{AccessError, HttpAccess};
 pub use health::{Check, Health, Readiness, Status};
 pub use metrics::MetricsText;

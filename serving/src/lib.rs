@@ -41,7 +41,7 @@ use std::time::Instant;
 use market::{Calendars, Catalog, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
-use node_api::{Health, MetricsText};
+use node_api::{Health, HttpAccess, MetricsText};
 use rows::readers::ReaderPool;
 use rows::suggestions::closest;
 use rows::{Labels, View, ViewList, ViewReader};
@@ -93,6 +93,8 @@ pub struct Context {
     pub posts: Posts,
     /// The number of this run of the process. It distinguishes commits of different runs.
     pub run: u64,
+    /// Whom it answers.
+    pub access: Arc<HttpAccess>,
 }
 
 impl Context {

@@ -125,7 +125,7 @@ pub(super) const CROSS_SITE: ProblemKind = kind(
     "Page of another site",
     StatusCode::FORBIDDEN,
     "A browser asks for a page of another site. Such pages cannot change, follow or read anything here in the name \
-     of their visitors; the health of the process and its metrics, and links that lead here, are no such thing.",
+     of their visitors, unless `allowed_origins` in `[http]` names their origin. Links may lead to the page at `/`.",
 );
 pub(super) const INGEST_DISABLED: ProblemKind = kind(
     "inlet-closed",
@@ -178,8 +178,8 @@ pub(super) const MISDIRECTED: ProblemKind = kind(
     "misdirected",
     "Not this host",
     StatusCode::MISDIRECTED_REQUEST,
-    "The header `Host` names a host that this process is not. Ask it under its address or `localhost`; a \
-     page of another site cannot ask it in the name of its visitor.",
+    "The header `Host` names a host that this process is not. Ask it under its address or `localhost`, or add the \
+     name to `allowed_hosts` in `[http]`. A page of another site cannot ask it in the name of its visitor.",
 );
 pub(super) const INTERNAL: ProblemKind = kind(
     "internal",

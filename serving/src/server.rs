@@ -10,7 +10,7 @@
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -29,11 +29,13 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::Service;
 use warp::http::header::HOST;
-use warp::http::{HeaderName, HeaderValue, Request};
+use warp::http::{HeaderName, HeaderValue, Request, Version};
 use warp::reply::Response;
 
+use node_api::HttpAccess;
+
 use super::Context;
-use super::problem::{MISDIRECTED, Problem};
+use super::problem::{FieldError, MISDIRECTED, Problem};
 use super::query::shown;
 use super::routes::{Route, app};
 use super::write_timeout::{WRITE_TIMEOUT, WriteTimeout};
@@ -128,6 +130,7 @@ pub async fn serve(
     let limits = context.limits;
     let (close, closing) = watch::channel(false);
     let sockets = Arc::clone(&context.sockets);
+    let access = Arc::clone(&context.access);
     let app = app(&Context { closing, ..context });
     let builder = builder(&limits);
     let slots = Arc::new(Semaphore::new(limits.connections.max(1)));
@@ -146,8 +149,9 @@ pub async fn serve(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
+                let (app, access) = (app.clone(), Arc::clone(&access));
                 let connection =
-                    connection(stream, app.clone(), &builder, limits, graceful.watcher());
+                    connection(stream, app, access, &builder, limits, graceful.watcher());
                 connections.spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%peer, %error, "connection ended");
@@ -203,6 +207,7 @@ type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 fn connection(
     stream: TcpStream,
     app: Route,
+    access: Arc<HttpAccess>,
     builder: &Builder<TokioExecutor>,
     limits: Limits,
     watcher: Watcher,
@@ -213,7 +218,8 @@ fn connection(
     let set_got_request = Arc::clone(&got_request);
     let service = service_fn(move |request| {
         set_got_request.store(true, Ordering::Relaxed);
-        respond(app.clone(), request)
+        let (app, access) = (app.clone(), Arc::clone(&access));
+        async move { respond(app, &access, request).await }
     });
     let stream = TokioIo::new(WriteTimeout::new(stream, WRITE_TIMEOUT));
     let serving = builder.serve_connection_with_upgrades(stream, service);
@@ -236,18 +242,18 @@ fn connection(
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers one request, also if a handler panics.
-async fn respond(app: Route, request: Request<Incoming>) -> Result<Response, Infallible> {
+async fn respond(
+    app: Route,
+    access: &HttpAccess,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
     static REQUESTS: AtomicU64 = AtomicU64::new(0);
     let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
     let begun = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let mut response = if let Some(host) = foreign_host(&request) {
-        let detail = format!(
-            "`{}` is not a name of this machine's loopback; use localhost or 127.0.0.1",
-            shown(&host)
-        );
-        Problem::new(MISDIRECTED, detail).response(Some(&path))
+    let mut response = if let Some(problem) = wrong_host(&request, access) {
+        problem.response(Some(&path))
     } else {
         handled(app, request).await.unwrap_or_else(|| {
             tracing::error!(id, %method, path, "a handler panicked");
@@ -274,56 +280,36 @@ async fn handled(app: Route, request: Request<Incoming>) -> Option<Response> {
     .await
 }
 
-/// The host of a request, if it is not this machine's loopback.
+/// Why a request is not answered under the host that it names; none if it is.
 ///
 /// A page in a browser on this machine may have its own name resolve to 127.0.0.1 and then read answers as its own; it
-/// cannot make the browser send another `Host`.
-fn foreign_host<B>(request: &Request<B>) -> Option<String> {
-    let header = request.headers().get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
-    let host = match (request.uri().authority(), header) {
-        (Some(authority), _) => authority.as_str().to_owned(),
-        (None, Some(header)) => header.into_owned(),
-        (None, None) => return None, // HTTP/1.0, which no browser speaks
-    };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host.as_str(),
-    };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let ip = bare.parse::<IpAddr>();
-    let ours = match ip {
-        Ok(ip) => ip.to_canonical().is_loopback(),
-        Err(_) => {
-            let name = name.trim_end_matches('.').to_ascii_lowercase();
-            name == "localhost" || name.ends_with(".localhost")
+/// cannot make the browser send another `Host`. RFC 9112 §3.2 asks for exactly one.
+fn wrong_host<B>(request: &Request<B>, access: &HttpAccess) -> Option<Problem> {
+    let mut headers = request.headers().get_all(HOST).iter();
+    let (first, second) = (headers.next(), headers.next());
+    let host = match (request.uri().authority(), first) {
+        _ if second.is_some() => {
+            return Some(bad_host("a request has one header `Host`, and this has several"));
         }
+        (Some(authority), _) => authority.as_str().to_owned(),
+        (None, Some(header)) => String::from_utf8_lossy(header.as_bytes()).into_owned(),
+        (None, None) if request.version() <= Version::HTTP_10 => return None, // no browser speaks it
+        (None, None) => return Some(bad_host("a request has a header `Host`, and this has none")),
     };
-    (!ours).then_some(host)
+    let detail = format!(
+        "`{}` is no name of this server: localhost, addresses of the loopback and `http.allowed_hosts` are",
+        shown(&host)
+    );
+    (!access.is_own_host(&host)).then(|| Problem::new(MISDIRECTED, detail))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_of_the_loopback() {
-        for (host, ours) in [
-            ("localhost", true),
-            ("LOCALHOST:8080", true),
-            ("a.localhost:1", true),
-            ("127.0.0.1:8080", true),
-            ("127.9.9.9", true),
-            ("[::1]:8080", true),
-            ("[::1]", true),
-            ("evil.example:8080", false),
-            ("localhost.evil.example", false),
-            ("192.168.1.2", false),
-            ("", false),
-        ] {
-            let request = Request::builder().uri("/").header(HOST, host).body(());
-            let foreign = foreign_host(&request.unwrap());
-            assert_eq!(foreign.is_none(), ours, "{host}");
-        }
-        assert_eq!(foreign_host(&Request::new(())), None);
-    }
+fn bad_host(detail: &str) -> Problem {
+    let pointer = "#/header/Host".to_owned();
+    let allowed = Vec::new();
+    Problem::invalid(vec![FieldError {
+        pointer,
+        code: "format",
+        detail: detail.to_owned(),
+        allowed,
+    }])
 }

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use market::{Calendars, Catalog, Registries, SharedRegistries, Timeframe};
+use node_api::{AccessError, HttpAccess};
 use operators::indicators::IndicatorsConfig;
 
 use super::files::{self, JobFile, JobFiles};
 use super::portfolios::{self, Portfolios};
-use super::raw::{RawCommit, RawConfig, RawJob, RawLimits};
+use super::raw::{RawCommit, RawConfig, RawHttp, RawJob, RawLimits};
 use super::rules::RawRule;
 use super::values::{
     duration, in_range, listen, not_after, share, span, timeframes, timeframes_fit,
@@ -101,6 +102,7 @@ impl RawConfig {
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
             readers: readers(&limits)?,
             listen: listen(&http.listen)?,
+            access: access(&http)?,
             toml,
         })
     }
@@ -109,6 +111,17 @@ impl RawConfig {
     fn written(&self) -> Result<String, ConfigError> {
         toml::to_string(self).map_err(|error| ConfigError::at("configuration")(error.to_string()))
     }
+}
+
+/// Whom the server answers.
+fn access(http: &RawHttp) -> Result<HttpAccess, ConfigError> {
+    HttpAccess::new(&http.allowed_hosts, &http.allowed_origins).map_err(|error| {
+        let key = match error {
+            AccessError::Host(_) => "http.allowed_hosts",
+            AccessError::Origin(_) => "http.allowed_origins",
+        };
+        ConfigError::at(key)(error.to_string())
+    })
 }
 
 /// The order of rows of bare files.

@@ -28,6 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use market::{Calendars, Catalog, EventTime, Registries, SharedRegistries, Span};
+use node_api::HttpAccess;
 
 pub use error::ConfigError;
 pub use files::{JobFile, JobFiles};
@@ -108,6 +109,8 @@ pub struct Config {
     pub readers: Bounds,
     /// Where to serve.
     pub listen: SocketAddr,
+    /// Whom the server answers.
+    pub access: HttpAccess,
     /// The configuration as TOML, for recordings.
     pub toml: String,
 }

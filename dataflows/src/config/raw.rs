@@ -150,6 +150,12 @@ pub struct RawLimits {
 pub struct RawHttp {
     /// The address to serve on, with its port; for now a loopback address.
     pub listen: String,
+    /// Names and addresses, without ports, under which it may be asked besides `localhost` and those of the loopback, such
+    /// as that of a proxy before it: the requests' `Host`.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of other sites whose pages may read, follow and post, such as `http://localhost:3000`. Pages of all others
+    /// are refused.
+    pub allowed_origins: Vec<String>,
     /// Whether a live run takes rows by `POST /api/streaming/process`.
     #[serde(alias = "inlet")] // its deprecated name
     pub ingest: bool,
@@ -394,6 +400,8 @@ impl Default for RawHttp {
     fn default() -> RawHttp {
         RawHttp {
             listen: "127.0.0.1:8080".to_owned(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             ingest: true,
             grace: "1m".to_owned(),
             body_bytes: 8 << 20,

@@ -96,8 +96,20 @@ pub(super) fn not_after(text: Option<&str>) -> Result<EventTime, ConfigError> {
 
 /// The address to serve on.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, ConfigError> {
-    text.parse().map_err(|_| ConfigError::Value {
-        place: "http.listen".to_owned(),
-        problem: format!("`{text}` is not an address such as 127.0.0.1:8080"),
-    })
+    let wrong = ConfigError::at("http.listen");
+    let address = match text.strip_prefix("localhost:") {
+        Some(port) => port.parse().map(|port| SocketAddr::from(([127, 0, 0, 1], port))).ok(),
+        None => text.parse().ok(),
+    };
+    let Some(address) = address else {
+        return Err(wrong(format!(
+            "`{text}` is not an address such as 127.0.0.1:8080 or localhost:8080"
+        )));
+    };
+    if !address.ip().to_canonical().is_loopback() {
+        let problem = "can be reached from other machines, and without keys anyone there could read and feed this \
+                       process; only addresses of the loopback can be served, such as 127.0.0.1:8080";
+        return Err(wrong(format!("`{text}` {problem}")));
+    }
+    Ok(address)
 }

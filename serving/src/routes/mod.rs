@@ -41,7 +41,6 @@ use super::problem::{
 };
 use super::query::shown;
 use rows::suggestions::closest;
-use site::foreign;
 
 /// A route: answers requests of its path and method, and rejects all others.
 pub type Route = BoxedFilter<(Response,)>;
@@ -118,12 +117,12 @@ pub(super) fn app(context: &Context) -> Route {
             not_routed(&method, path.as_str()).response(Some(path.as_str()))
         })
         .boxed();
-    let routes =
-        [site::cross_site()].into_iter().chain(ROUTES.iter().map(|entry| (entry.route)(context)));
-    match routes.reduce(|all, route| all.or(route).unify().boxed()) {
+    let routes = ROUTES.iter().map(|entry| (entry.route)(context));
+    let all = match routes.reduce(|all, route| all.or(route).unify().boxed()) {
         Some(all) => all.recover(reject_body).unify().or(unknown).unify().boxed(),
         None => unknown,
-    }
+    };
+    site::guarded(all, &context.access)
 }
 
 /// Why no route has answered a request: its path is unknown, or its method.

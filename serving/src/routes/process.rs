@@ -16,17 +16,15 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::answers::{KeyState, Pending};
 use crate::parameter::{ParameterType, RouteParameter, WordParameter, Words};
 use crate::problem::{
-    BUSY, CROSS_SITE, FieldError, IN_PROGRESS, INGEST_DISABLED, KEY_REUSED, Problem, ROWS_REFUSED,
-    TOO_LARGE, UNAVAILABLE, UNREADABLE,
+    BUSY, FieldError, IN_PROGRESS, INGEST_DISABLED, KEY_REUSED, Problem, ROWS_REFUSED, TOO_LARGE,
+    UNAVAILABLE, UNREADABLE,
 };
 use crate::query::Query;
 use crate::read_your_writes::{WAIT_MS, reaches, wait};
 use crate::{Context, body};
 use node_api::ingest::{IngestApi, PostError, PostOutcome, PostedBody, RowFault, Token};
 
-use super::{
-    Endpoint, RequestParts, Route, RouteEntry, foreign, request_parts, respond, set, text,
-};
+use super::{Endpoint, RequestParts, Route, RouteEntry, request_parts, respond, set, text};
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
@@ -129,9 +127,6 @@ async fn answer(
     request: RequestParts,
     body: impl body::Chunks,
 ) -> Result<Response, Problem> {
-    if let Some(site) = foreign(&request.headers) {
-        return Err(Problem::new(CROSS_SITE, format!("{site} may not send rows to this server")));
-    }
     let ingest = context.posts.ingest.clone().ok_or_else(|| {
         Problem::new(INGEST_DISABLED, "this process takes no rows: `ingest` of [http] is false")
     })?;

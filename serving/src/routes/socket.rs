@@ -12,11 +12,11 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
 
-use crate::problem::{CROSS_SITE, Problem, UNAVAILABLE, UPGRADE_REQUIRED};
+use crate::problem::{Problem, UNAVAILABLE, UPGRADE_REQUIRED};
 use crate::write_timeout::WriteTimeout;
 use crate::{Context, socket};
 
-use super::{Endpoint, RequestParts, Route, RouteEntry, foreign, reads, respond, set};
+use super::{Endpoint, RequestParts, Route, RouteEntry, reads, respond, set};
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
@@ -34,19 +34,16 @@ fn route(context: &Context) -> Route {
     let plain = request.then(|request: RequestParts| {
         let detail = "this path speaks WebSocket only: ask it with `Upgrade: websocket`; `/stream` sends the \
                       same as server-sent events";
-        let problem = cross_site(&request.headers).unwrap_or(Problem::new(UPGRADE_REQUIRED, detail));
+        let problem = Problem::new(UPGRADE_REQUIRED, detail);
         respond(request.path, async move { Err(problem) })
     });
     // `warp::ws` checks the request; the connection itself is taken over below.
     let upgrade = warp::path!("ws").and(warp::ext::optional::<OnUpgrade>());
     let upgrade = upgrade.and(warp::header::headers_cloned()).and(warp::ws());
     let upgrade =
-        upgrade.map(move |upgrade: Option<OnUpgrade>, headers: HeaderMap, _: Ws| {
-            match (cross_site(&headers), upgrade) {
-                (Some(problem), _) => problem.response(Some("/ws")),
-                (None, Some(upgrade)) => upgraded(&context, upgrade, &headers),
-                (None, None) => Problem::internal().response(Some("/ws")),
-            }
+        upgrade.map(move |upgrade: Option<OnUpgrade>, headers: HeaderMap, _: Ws| match upgrade {
+            Some(upgrade) => upgraded(&context, upgrade, &headers),
+            None => Problem::internal().response(Some("/ws")),
         });
     upgrade.or(plain).unify().boxed()
 }
@@ -76,12 +73,4 @@ fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Respo
     set(&mut response, UPGRADE, "websocket");
     set(&mut response, SEC_WEBSOCKET_ACCEPT, &derive_accept_key(key));
     response
-}
-
-/// The problem if a page of another site asks: browsers let any page open a WebSocket to any server and read its
-/// messages.
-fn cross_site(headers: &HeaderMap) -> Option<Problem> {
-    let site = foreign(headers)?;
-    let detail = format!("{site} may not follow the views of this server");
-    Some(Problem::new(CROSS_SITE, detail))
 }

@@ -13,6 +13,7 @@ mod process;
 mod readers;
 mod service;
 mod sessions;
+mod site;
 mod sockets;
 mod views;
 
@@ -250,6 +251,7 @@ impl Server {
             sockets: Arc::new(Semaphore::new(8)),
             posts: Posts::new(None),
             run: 0xbeef,
+            access: Arc::default(),
         };
         Server { rows, context }
     }

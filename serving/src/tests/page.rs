@@ -2,7 +2,6 @@
 
 use super::Server;
 use crate::page::{FILES, PAGE};
-use crate::routes::app;
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
@@ -77,26 +76,6 @@ async fn every_file_that_the_page_names_is_there() {
     }
     let answer = server.ask("/page/man.js").await;
     assert_eq!((answer.status(), &answer.json()["suggestions"][0]), (404, &"main.js".into()));
-}
-
-#[tokio::test]
-async fn pages_of_other_sites_get_no_socket() {
-    let server = Server::new();
-    for (origin, status) in [
-        ("http://localhost:8080", 426),
-        ("http://LOCALHOST:8080", 426),
-        ("http://localhost:8081", 403),
-        ("http://evil.example", 403),
-        ("null", 403),
-        ("", 403),
-    ] {
-        let headers = [("host", "localhost:8080"), ("origin", origin)];
-        let answer = server.ask_with("GET", "/ws", &headers).await;
-        assert_eq!(answer.status(), status, "{origin}: {}", answer.text());
-        let upgrade = warp::test::ws().path("/ws").header("host", "localhost:8080");
-        let upgraded = upgrade.header("origin", origin).handshake(app(&server.context)).await;
-        assert_eq!(upgraded.is_ok(), status == 426, "{origin}");
-    }
 }
 
 #[tokio::test]

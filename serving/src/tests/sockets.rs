@@ -174,6 +174,16 @@ async fn requests_for_another_host_are_not_answered() {
     let answer = rest(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
     assert!(answer.contains("\"code\":\"misdirected\""));
+    for headers in
+        ["", "host: localhost\r\nhost: evil.example\r\n", "host: localhost\r\nhost: localhost\r\n"]
+    {
+        let mut stream = running.connect().await;
+        let request = format!("GET /health HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{headers}: {answer}");
+        assert!(answer.contains("#/header/Host"), "{headers}: {answer}");
+    }
 }
 
 #[tokio::test]

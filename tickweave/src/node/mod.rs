@@ -207,6 +207,7 @@ impl Handles {
             sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
             posts: Posts::new(ingest.map(|ingest| Arc::new(ingest) as Arc<dyn IngestApi>)),
             run: self.generation.0,
+            access: Arc::new(config.access.clone()),
             limits,
         }
     }
