@@ -37,15 +37,28 @@ fn hours_that_are_later_longer_or_on_a_day_without_any() {
             "XNYS",
             "2024-06-04",
             "10:30-17:00",
-            &["extended 04 04:00-04 09:30", "regular 04 10:30-04 17:00", "extended 04 17:00-04 21:00"][..],
+            &[
+                "extended 04 04:00-04 09:30",
+                "regular 04 10:30-04 17:00",
+                "extended 04 17:00-04 21:00",
+            ][..],
         ),
         (
             "XNYS",
             "2024-06-04",
             "08:00-16:00",
-            &["extended 04 04:00-04 08:00", "regular 04 08:00-04 16:00", "extended 04 16:00-04 20:00"],
+            &[
+                "extended 04 04:00-04 08:00",
+                "regular 04 08:00-04 16:00",
+                "extended 04 16:00-04 20:00",
+            ],
         ),
-        ("XTKS", "2024-06-04", "10:00-16:30", &["regular 04 10:00-04 11:30", "regular 04 12:30-04 16:30"]),
+        (
+            "XTKS",
+            "2024-06-04",
+            "10:00-16:30",
+            &["regular 04 10:00-04 11:30", "regular 04 12:30-04 16:30"],
+        ),
         ("XTKS", "2024-06-04", "18:15-19:15", &["regular 04 18:15-04 19:15"]),
         ("XTKS", "2024-06-04", "12:00-14:00", &["regular 04 12:30-04 14:00"]),
         (
@@ -61,7 +74,11 @@ fn hours_that_are_later_longer_or_on_a_day_without_any() {
             "XNYS",
             "2024-11-29",
             "open",
-            &["extended 29 04:00-29 09:30", "regular 29 09:30-29 16:00", "extended 29 16:00-29 20:00"],
+            &[
+                "extended 29 04:00-29 09:30",
+                "regular 29 09:30-29 16:00",
+                "extended 29 16:00-29 20:00",
+            ],
         ),
         // Overnight: only the morning of a Monday, and a Saturday between two weeks.
         ("CME-EQUITY", "2024-06-03", "08:00-12:00", &["regular 03 08:00-03 12:00"]),
@@ -89,13 +106,21 @@ fn a_session_on_a_sunday_belongs_to_its_date_and_its_week() {
 #[test]
 fn hours_that_cannot_be() {
     for (market, dates, want) in [
-        ("XTKS", "2024-06-08, open", "2024-06-08 has no sessions in the usual week: write its hours"),
+        (
+            "XTKS",
+            "2024-06-08, open",
+            "2024-06-08 has no sessions in the usual week: write its hours",
+        ),
         ("XTKS", "2024-06-04, 11:40-12:20", "2024-06-04 has no hours but in a break"),
         ("XTKS", "2024-06-08, 13:00", "2024-06-08 cannot close early at 13:00"),
         ("XTKS", "2024-06-04, 10:00-11:00 10:30-12:00", "`10:00-11:00 10:30-12:00` is neither"),
         ("XTKS", "2024-06-04, 10:00-11:00 13:00", "`10:00-11:00 13:00` is neither"),
         // Monday opens on Sunday at 17:00.
-        ("CME-EQUITY", "2024-06-09, 16:00-18:00", "the sessions of 2024-06-09 overlap those of 2024-06-10"),
+        (
+            "CME-EQUITY",
+            "2024-06-09, 16:00-18:00",
+            "the sessions of 2024-06-09 overlap those of 2024-06-10",
+        ),
     ] {
         let error = on(market, "2024-06-04", dates).unwrap_err();
         assert!(error.contains(want), "`{error}` lacks `{want}`");
@@ -103,7 +128,10 @@ fn hours_that_cannot_be() {
 }
 
 /// Minutes of sessions of one kind.
-fn minutes<'a>(sessions: impl IntoIterator<Item = &'a Planned>, kind: SessionKind) -> BTreeSet<i32> {
+fn minutes<'a>(
+    sessions: impl IntoIterator<Item = &'a Planned>,
+    kind: SessionKind,
+) -> BTreeSet<i32> {
     let of_kind = sessions.into_iter().filter(|session| session.kind == kind);
     of_kind.flat_map(|session| session.opens..session.closes).collect()
 }
@@ -114,7 +142,8 @@ fn days() -> impl Strategy<Value = (Vec<Planned>, (i32, i32))> {
     let kinds = prop::collection::vec(any::<bool>(), 6);
     (times, kinds, (1..96_i32, 1..96_i32)).prop_map(|(times, kinds, hours)| {
         let times: Vec<i32> = times.into_iter().map(|quarter| quarter * 15).collect();
-        let kind = |regular: bool| [SessionKind::Extended, SessionKind::Regular][usize::from(regular)];
+        let kind =
+            |regular: bool| [SessionKind::Extended, SessionKind::Regular][usize::from(regular)];
         let planned = times.chunks_exact(2).zip(kinds).map(|(pair, regular)| Planned {
             kind: kind(regular),
             opens: pair[0],

@@ -80,7 +80,7 @@ fn what_a_calendar_says_of_single_dates() {
         ("XNSE", "2025-10-21T10:00:00+05:30", Closed), // Diwali
         ("XNSE", "2025-10-21T14:00:00+05:30", Regular),
         ("XBOM", "2026-02-01T12:00:00+05:30", Regular), // a Sunday
-        ("BVMF", "2024-02-14T12:59:59-03:00", Closed), // Ash Wednesday
+        ("BVMF", "2024-02-14T12:59:59-03:00", Closed),  // Ash Wednesday
         ("BVMF", "2024-02-14T17:59:59-03:00", Regular),
         ("BVMF", "2024-03-11T17:10:00-03:00", Closed), // New York has summer time
         ("XKRX", "2023-01-02T09:30:00+09:00", Closed),
