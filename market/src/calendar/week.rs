@@ -47,7 +47,6 @@ fn closed_early(usual: &[Planned], at: i32) -> Option<Vec<Planned>> {
     let cut = || usual.iter().filter(|session| !any || is_regular(session));
     let closes = cut().map(|session| session.closes).max()?;
     let last = cut().filter(|s| s.opens < at).map(|session| session.closes.min(at)).max()?;
-    let is_inside = usual.first().is_some_and(|first| first.opens < at) && last < closes;
     let apply = |session: &Planned| match *session {
         late if late.opens >= closes => Some(late.moved(last - closes)),
         session if session.opens < at => {
@@ -55,7 +54,7 @@ fn closed_early(usual: &[Planned], at: i32) -> Option<Vec<Planned>> {
         }
         _ => None,
     };
-    is_inside.then(|| usual.iter().filter_map(apply).collect())
+    (last < closes).then(|| usual.iter().filter_map(apply).collect())
 }
 
 /// The day's regular sessions with these hours, and around them what else there is.

@@ -186,4 +186,26 @@ proptest! {
         }
         prop_assert_eq!(minutes(&found, SessionKind::Extended), around);
     }
+
+    #[test]
+    fn early_closes_are_those_of_the_definition((usual, (_, at)) in days()) {
+        let clock = format!("{:02}:{:02}", at / 60, at % 60).parse::<WallClock>().unwrap();
+        let any = usual.iter().any(|session| session.kind == SessionKind::Regular);
+        let cut = usual.iter().filter(|session| !any || session.kind == SessionKind::Regular);
+        let usually = cut.clone().map(|session| session.closes).max().unwrap();
+        let last = cut.filter(|session| session.opens < at).map(|session| session.closes.min(at)).max();
+        let found = changed(&usual, &Exception::EarlyClose(clock));
+        let Some(last) = last.filter(|last| *last < usually) else {
+            prop_assert!(found.is_err());
+            return Ok(());
+        };
+        for kind in [SessionKind::Regular, SessionKind::Extended] {
+            let (late, early): (Vec<_>, Vec<_>) =
+                usual.iter().partition(|session| session.opens >= usually);
+            let mut want = minutes(early, kind);
+            want.retain(|minute| *minute < at);
+            want.extend(minutes(late, kind).iter().map(|minute| minute + last - usually));
+            prop_assert_eq!(minutes(found.as_ref().unwrap(), kind), want);
+        }
+    }
 }
