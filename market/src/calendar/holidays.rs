@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use super::plan::WallClock;
-use super::week::SESSIONS_MAX;
+use super::plan::{SESSIONS_MAX, WallClock};
 
 /// Dates without sessions, with other hours, or with sessions that the usual week does not have.
 ///

@@ -3,11 +3,9 @@
 use jiff::civil::Date;
 
 use super::holidays::Exception;
-use super::plan::{SessionKind, SessionRule};
+use super::plan::{SESSIONS_MAX, SessionKind, SessionRule};
 
 pub(super) const DAY_MINUTES: i32 = 1_440;
-/// At most so many sessions are planned for a day of the week.
-pub(super) const SESSIONS_MAX: usize = 16;
 
 /// Sessions by weekday, Monday first; each in order of time, none over another.
 pub(super) type Week = [Vec<Planned>; 7];
