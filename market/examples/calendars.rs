@@ -14,7 +14,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = io::stdout().lock();
     let [name, first, last] = &arguments[..] else {
         for market in &MARKETS {
-            let calendar = market.calendar(&market.names()[0])?;
+            let name = market.names().first().map_or("", String::as_str);
+            let calendar = market.calendar(name)?;
             let (first, last) = calendar.known_years().unwrap_or_default();
             writeln!(
                 out,

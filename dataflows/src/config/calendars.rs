@@ -179,8 +179,9 @@ mod tests {
         let head = |more: &str| format!("[[calendar]]\nname = \"tokyo\"\nlike = \"XTKS\"\n{more}");
         let rest = REST.split("[[calendar.session]]").next().unwrap().to_owned();
         let rest = rest + REST.split("closes = \"15:00\"").nth(1).unwrap();
-        let own = "close_grace = \"31s\"\ndates = \"2024-06-03, closed, made up\"";
-        let config = check(&head(own), &rest, Path::new("/nowhere")).unwrap();
+        let dates = "2024-06-03, closed\\n2024-06-08, 18:15-19:15, Saturday\\n2024-07-15, open";
+        let own = format!("close_grace = \"31s\"\ndates = \"{dates}\"");
+        let config = check(&head(&own), &rest, Path::new("/nowhere")).unwrap();
         let tokyo = config.calendars.get(CalendarId(0));
         let at = |text| tokyo.session(EventTime::parse(text, TimeUnit::Rfc3339).unwrap());
         for (time, kind) in [
@@ -188,7 +189,10 @@ mod tests {
             ("2024-06-04T10:00:00+09:00", SessionKind::Regular),
             ("2024-06-04T11:30:30.9+09:00", SessionKind::Regular),
             ("2024-06-04T11:30:31+09:00", SessionKind::Closed),
-            ("2024-07-15T10:00:00+09:00", SessionKind::Closed), // Marine Day
+            ("2024-06-08T18:14:59+09:00", SessionKind::Closed),
+            ("2024-06-08T19:14:59+09:00", SessionKind::Regular),
+            ("2024-07-15T10:00:00+09:00", SessionKind::Regular), // Marine Day
+            ("2024-08-12T10:00:00+09:00", SessionKind::Closed),  // Mountain Day
         ] {
             assert_eq!(at(time), kind, "{time}");
         }
@@ -197,6 +201,7 @@ mod tests {
             ("close_grace = \"2h\"", "close_grace = 2h is more than 1h"),
             ("close_grace = \"soon\"", "close_grace: `soon`"),
             ("dates = \"2024-06-02, 13:00\"", "2024-06-02 cannot close early"),
+            ("dates = \"2024-06-02, open\"", "2024-06-02 has no sessions in the usual week"),
         ] {
             let error = check(&head(more), &rest, Path::new("/nowhere")).err().unwrap_or_default();
             assert!(error.contains(want), "`{error}` lacks `{want}`");

@@ -184,7 +184,8 @@ pub struct RawCalendar {
     /// Default: that of `like`, else none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_grace: Option<String>,
-    /// A file of days without sessions and with other hours: lines of `date, closed | HH:MM | HH:MM-HH:MM, name`.
+    /// A file of days without sessions and with other hours: lines of `date, closed | open | HH:MM | HH:MM-HH:MM …,
+    /// name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holidays: Option<String>,
     /// The text of such a file, instead of `holidays`.

@@ -4,60 +4,66 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use super::plan::WallClock;
+use super::plan::{SESSIONS_MAX, WallClock};
 
-/// Dates of trading days without sessions, or with other hours.
+/// Dates without sessions, with other hours, or with sessions that the usual week does not have.
 ///
-/// The text has a line per date: `date, closed | HH:MM | HH:MM-HH:MM, name`. The first time is the early close by the
-/// wall clock of the calendar's zone; two are when regular trading opens and closes. The name is for people. Lines may
-/// be empty, and `#` begins a comment.
+/// The text has a line per date: `date, closed | open | HH:MM | HH:MM-HH:MM …, name`. One time is the early close by
+/// the wall clock of the calendar's zone. `HH:MM-HH:MM` is when regular trading opens and closes, several of these are
+/// all regular sessions of the date, and `open` means the usual ones. The name is for people. Lines may be empty, and
+/// `#` begins a comment.
 ///
 /// ```
 /// use market::Holidays;
 /// let text = "# made up\n2024-12-24, 13:00, Christmas Eve\n2024-12-25, closed, Christmas\n";
 /// assert_eq!(Holidays::parse(text).unwrap().len(), 2);
-/// let error = Holidays::parse("2024-12-25, open").unwrap_err();
+/// let error = Holidays::parse("2024-12-25, shut").unwrap_err();
 /// assert!(error.starts_with("line 1: "), "{error}");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holidays(BTreeMap<Date, Exception>);
 
 /// What happens on a date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Exception {
     Closed,
+    /// What usually does, whatever else says so.
+    Open,
     EarlyClose(WallClock),
-    /// When regular trading opens and closes.
-    Hours(WallClock, WallClock),
+    /// When regular trading opens and closes; of several, the regular sessions. In the order of time.
+    Hours(Vec<(WallClock, WallClock)>),
 }
 
 impl Exception {
-    /// Reads `closed`, `13:00` or `11:00-14:00`.
+    /// Reads `closed`, `open`, `13:00`, `10:00-16:30` or `09:15-10:00 11:30-12:30`.
     pub(super) fn parse(what: &str) -> Result<Exception, String> {
         let inside = |text: &str| {
             let at = text.trim().parse::<WallClock>().ok();
             at.filter(|at| (1..1_440).contains(&at.minutes()))
         };
-        let found = match what.split_once('-') {
-            _ if what == "closed" => Some(Exception::Closed),
-            None => inside(what).map(Exception::EarlyClose),
-            Some((opens, closes)) => {
-                let hours =
-                    inside(opens).zip(inside(closes)).filter(|(opens, closes)| opens < closes);
-                hours.map(|(opens, closes)| Exception::Hours(opens, closes))
+        let hours = |text: &str| {
+            let (opens, closes) = text.split_once('-')?;
+            inside(opens).zip(inside(closes))
+        };
+        let found = match what {
+            "closed" => Some(Exception::Closed),
+            "open" => Some(Exception::Open),
+            _ if !what.contains('-') => inside(what).map(Exception::EarlyClose),
+            _ => {
+                let all: Option<Vec<_>> = what.split_whitespace().map(hours).collect();
+                let times = |all: &Vec<(WallClock, WallClock)>| {
+                    let times: Vec<_> = all.iter().flat_map(|&(from, to)| [from, to]).collect();
+                    all.len() <= SESSIONS_MAX && times.is_sorted_by(|a, b| a < b)
+                };
+                all.filter(times).map(Exception::Hours)
             }
         };
         found.ok_or_else(|| {
-            format!("`{what}` is neither `closed` nor a time such as 13:00, or 11:00-14:00")
+            format!(
+                "`{what}` is neither `closed` nor `open`, nor a time such as 13:00, nor sessions such as 11:00-14:00 \
+                 or `09:15-10:00 11:30-12:30`"
+            )
         })
-    }
-
-    /// When trading closes, if it takes place.
-    pub(super) fn closes(self) -> Option<WallClock> {
-        match self {
-            Exception::Closed => None,
-            Exception::EarlyClose(at) | Exception::Hours(_, at) => Some(at),
-        }
     }
 }
 
@@ -98,12 +104,12 @@ impl Holidays {
         self.0.is_empty()
     }
 
-    pub(super) fn on(&self, date: Date) -> Option<Exception> {
-        self.0.get(&date).copied()
+    pub(super) fn on(&self, date: Date) -> Option<&Exception> {
+        self.0.get(&date)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Date, Exception)> {
-        self.0.iter().map(|(date, exception)| (*date, *exception))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Date, &Exception)> {
+        self.0.iter().map(|(date, exception)| (*date, exception))
     }
 }
 

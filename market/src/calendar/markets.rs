@@ -5,7 +5,8 @@
 //! * `name, NAME, what it is`; `alias, NAME`; `zone, ZONE`; `years, FIRST-LAST`: the years whose dates it knows;
 //!   `source, where they are published`; `grace, SPAN`: how long after a regular session its last prints come;
 //! * `session, DAYS, regular | extended, OPENS, CLOSES`, and `from, DATE` before sessions that replace those above;
-//! * `WHAT, WHEN, NAME, YEARS, ROLL`, where `WHAT` is `closed`, an early close or `OPENS-CLOSES`. `rules` has the rest.
+//! * `WHAT, WHEN, NAME, YEARS, ROLL`, where `WHAT` is what a file of dates may say, such as `closed`, `13:00` or
+//!   `10:00-16:30`. `rules` has the rest.
 
 mod rules;
 
@@ -37,7 +38,7 @@ struct Parsed {
 }
 
 /// All of them. A new file is a line here.
-pub static MARKETS: [MarketCalendar; 15] = [
+pub static MARKETS: [MarketCalendar; 23] = [
     MarketCalendar::of(include_str!("markets/xnys.txt")),
     MarketCalendar::of(include_str!("markets/cme-equity.txt")),
     MarketCalendar::of(include_str!("markets/xlon.txt")),
@@ -53,6 +54,14 @@ pub static MARKETS: [MarketCalendar; 15] = [
     MarketCalendar::of(include_str!("markets/xtse.txt")),
     MarketCalendar::of(include_str!("markets/xasx.txt")),
     MarketCalendar::of(include_str!("markets/xshg.txt")),
+    MarketCalendar::of(include_str!("markets/cme-energy.txt")),
+    MarketCalendar::of(include_str!("markets/cme-metals.txt")),
+    MarketCalendar::of(include_str!("markets/cme-rates.txt")),
+    MarketCalendar::of(include_str!("markets/cme-fx.txt")),
+    MarketCalendar::of(include_str!("markets/cboe.txt")),
+    MarketCalendar::of(include_str!("markets/xbom.txt")),
+    MarketCalendar::of(include_str!("markets/bvmf.txt")),
+    MarketCalendar::of(include_str!("markets/xkrx.txt")),
 ];
 
 impl MarketCalendar {

@@ -13,7 +13,7 @@
 //! session, or a whole number of timeframes later, and never spans the border of a session; a day is a
 //! trading day.
 //!
-//! Reading order: [`Timeframe`] → `period` → `zone` → `plan` (sessions as written) → `week` → `holidays` →
+//! Reading order: [`Timeframe`] → `period` → `zone` → `plan` (sessions as written) → `holidays` → `week` →
 //! `sessions` (trading days) → `markets`.
 
 mod holidays;

@@ -7,6 +7,8 @@ use jiff::civil::Weekday;
 use serde::{Deserialize, Serialize};
 
 const DAY_MINUTES: i32 = 1_440;
+/// At most so many sessions are planned for a day.
+pub(super) const SESSIONS_MAX: usize = 16;
 pub(super) const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// What kind of trading goes on at an instant.

@@ -8,15 +8,17 @@
 //! * a bar shorter than a day is aligned to the beginning of its stretch and cut at its end;
 //! * with a grace, a regular session's stretch lasts that much longer than the session, and so does its last bar.
 
+use std::collections::BTreeMap;
+
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
-use super::holidays::{Exception, Holidays};
+use super::holidays::Holidays;
 use super::period::period;
 use super::plan::{SessionKind, SessionRule};
 use super::timeframe::Length;
-use super::week::{Cut, DAY_MINUTES, Planned, Week, usual_week, weekday};
+use super::week::{DAY_MINUTES, Planned, Week, changed, overlap, usual_week, weekday};
 use super::zone::{NANOS, first_showing, timestamp};
 use super::{Bucket, Timeframe};
 use crate::time::{EventTime, Span};
@@ -32,6 +34,8 @@ pub struct Sessions {
     /// Usual weeks, each from a date on; the first from ever.
     eras: Vec<(Date, Week)>,
     holidays: Holidays,
+    /// The sessions of the dates on which the usual week does not hold.
+    changed: BTreeMap<Date, Vec<Planned>>,
     /// How long after a regular session its last prints come.
     close_grace: i64,
     /// The years whose holidays it knows; none: it was made by a configuration.
@@ -63,7 +67,7 @@ impl Sessions {
     /// The calendar `name`: sessions by the wall clock of `zone` (`UTC` or an IANA name).
     ///
     /// Sessions must not overlap, also not those of days that follow each other. Early closes must fall
-    /// inside the trading hours of their day.
+    /// inside the trading hours of their day. Other hours may lie outside of them.
     pub fn new(
         name: &str,
         zone: &str,
@@ -74,10 +78,10 @@ impl Sessions {
             format!("unknown zone `{zone}` (`UTC` or an IANA time zone such as America/New_York)")
         })?;
         let eras = vec![(Date::MIN, usual_week(rules)?)];
-        let name = name.to_owned();
-        let sessions = Sessions { name, zone, eras, holidays, close_grace: 0, known: None };
-        sessions.check_holidays()?;
-        Ok(sessions)
+        let (name, changed) = (name.to_owned(), BTreeMap::new());
+        let sessions =
+            Sessions { name, zone, eras, holidays, changed, close_grace: 0, known: None };
+        sessions.with_changes()
     }
 
     /// With other sessions from a date on, which is after those of other such dates.
@@ -88,15 +92,13 @@ impl Sessions {
     ) -> Result<Sessions, String> {
         self.eras.push((from, usual_week(rules)?));
         match self.eras.is_sorted_by_key(|(from, _)| *from) {
-            true => Ok(self),
+            true => self.with_changes(),
             false => Err(format!("{from} is not after the dates before it")),
         }
     }
 
     pub(super) fn with_holidays(self, holidays: Holidays) -> Result<Sessions, String> {
-        let sessions = Sessions { holidays, ..self };
-        sessions.check_holidays()?;
-        Ok(sessions)
+        Sessions { holidays, ..self }.with_changes()
     }
 
     /// Knowing the holidays of these years.
@@ -117,7 +119,7 @@ impl Sessions {
         let mut holidays = dates.clone();
         for (date, exception) in self.holidays.iter() {
             if holidays.on(date).is_none() {
-                holidays.add(date, exception)?;
+                holidays.add(date, exception.clone())?;
             }
         }
         self.renamed(name).with_holidays(holidays)
@@ -265,7 +267,7 @@ impl Sessions {
 
     /// Whether a date has sessions, if clocks skip none of them.
     pub(super) fn is_planned(&self, date: Date) -> bool {
-        !self.planned(date).is_empty() && self.holidays.on(date) != Some(Exception::Closed)
+        !self.planned(date).is_empty()
     }
 
     /// Whether some regular session is a whole number of such bars on usual days.
@@ -319,30 +321,21 @@ impl Sessions {
 
     /// The sessions of a date, as they take place. One that clocks skip does not.
     fn on(&self, date: Date) -> impl Iterator<Item = Stretch> {
-        let planned = self.planned(date);
-        let (planned, opens, cut) = match self.holidays.on(date) {
-            None => (planned, None, None),
-            Some(Exception::Closed) => (&[][..], None, None),
-            Some(Exception::EarlyClose(at)) => (planned, None, Cut::of(planned, at)),
-            Some(Exception::Hours(opens, at)) => (planned, Some(opens), Cut::of(planned, at)),
+        let stretch = move |session: &Planned| Stretch {
+            kind: session.kind,
+            open: self.at(date, session.opens),
+            end: self.at(date, session.closes),
         };
-        planned
-            .iter()
-            .filter_map(move |session| cut.map_or(Some(*session), |cut| cut.apply(*session)))
-            .map(move |session| match opens.filter(|_| session.kind == SessionKind::Regular) {
-                Some(at) => Planned { opens: session.opens.max(at.minutes()), ..session },
-                None => session,
-            })
-            .map(move |session| Stretch {
-                kind: session.kind,
-                open: self.at(date, session.opens),
-                end: self.at(date, session.closes),
-            })
-            .filter(|session| session.open < session.end)
+        self.planned(date).iter().map(stretch).filter(|session| session.open < session.end)
+    }
+
+    /// The sessions of a date by the wall clock.
+    fn planned(&self, date: Date) -> &[Planned] {
+        self.changed.get(&date).map_or_else(|| self.usual(date), Vec::as_slice)
     }
 
     /// The sessions of the usual week of a date.
-    fn planned(&self, date: Date) -> &[Planned] {
+    fn usual(&self, date: Date) -> &[Planned] {
         let era = self.eras.iter().rev().find(|(from, _)| *from <= date);
         era.map_or(&[][..], |(_, week)| &week[weekday(date)])
     }
@@ -359,20 +352,32 @@ impl Sessions {
         found.unwrap_or(EventTime::END)
     }
 
-    fn check_holidays(&self) -> Result<(), String> {
-        for (date, exception) in self.holidays.iter() {
-            let Some(at) = exception.closes() else { continue };
-            let planned = self.planned(date);
-            let inside = planned.first().is_some_and(|first| first.opens < at.minutes());
-            // One that opens late may close as usual.
-            let is_whole = matches!(exception, Exception::Hours(..));
-            let cut = Cut::of(planned, at).filter(|cut| inside && (is_whole || cut.by > 0));
-            if cut.is_none() {
-                return Err(format!(
-                    "{date} cannot close early at {at}: not inside the sessions of that weekday"
-                ));
+    /// With the sessions of the dates on which the usual week does not hold.
+    fn with_changes(mut self) -> Result<Sessions, String> {
+        let change = |(date, exception)| {
+            let found = changed(self.usual(date), exception);
+            found.map(|found| (date, found)).map_err(|problem| format!("{date} {problem}"))
+        };
+        self.changed = self.holidays.iter().map(change).collect::<Result<_, _>>()?;
+        // A session may begin a day before its date and end a day after it.
+        for (date, sessions) in &self.changed {
+            for days in -2..=2_i32 {
+                let Ok(other) = date.checked_add(days.days()) else { continue };
+                let others = self.planned(other);
+                let (before, after) =
+                    if days < 0 { (others, &sessions[..]) } else { (&sessions[..], others) };
+                let meet = match days {
+                    0 => sessions.windows(2).any(|pair| overlap(&pair[..1], &pair[1..], 0)),
+                    _ => overlap(before, after, days.abs()),
+                };
+                if meet {
+                    return Err(match days {
+                        0 => format!("the sessions of {date} overlap"),
+                        _ => format!("the sessions of {date} overlap those of {other}"),
+                    });
+                }
             }
         }
-        Ok(())
+        Ok(self)
     }
 }

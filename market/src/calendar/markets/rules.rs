@@ -9,7 +9,8 @@
 //!   Sunday to Monday. `sunday`: Sunday moves to the next date that is not closed. `next`: both do. `before`: both
 //!   move to the weekday before. Or days, such as `mon-thu`: only on these.
 //!
-//! A rule adds nothing to a date that has something already, nor to one without sessions.
+//! A rule adds nothing to a date that has something already, nor to one without sessions; but hours of a single date
+//! (`09:15-15:30, 2025-02-01`) are sessions of it also if its weekday has none.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday, date};
@@ -93,23 +94,24 @@ impl Rule {
                 if !known(date.year()) {
                     return Err(format!("{date} is not in the years {first} to {last}"));
                 }
-                self.put(*date, sessions, holidays)?;
+                let adds = matches!(self.what, Exception::Hours(_));
+                self.put(*date, adds || sessions.is_planned(*date), holidays)?;
                 continue;
             }
             for year in (first..=last).filter(applies) {
                 let found =
                     when.of(year).map_err(|error| format!("{when:?} of {year}: {error}"))?;
                 if let Some(date) = self.rolled(found, holidays).filter(|date| known(date.year())) {
-                    self.put(date, sessions, holidays)?;
+                    self.put(date, sessions.is_planned(date), holidays)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn put(&self, date: Date, sessions: &Sessions, holidays: &mut Holidays) -> Result<(), String> {
-        match holidays.on(date).is_none() && sessions.is_planned(date) {
-            true => holidays.add(date, self.what),
+    fn put(&self, date: Date, trades: bool, holidays: &mut Holidays) -> Result<(), String> {
+        match holidays.on(date).is_none() && trades {
+            true => holidays.add(date, self.what.clone()),
             false => Ok(()),
         }
     }
@@ -121,7 +123,7 @@ impl Rule {
         let by = |days: i64| date.checked_add(days.days()).ok();
         let free = |date: &Date| {
             !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday)
-                && holidays.on(*date) != Some(Exception::Closed)
+                && holidays.on(*date) != Some(&Exception::Closed)
         };
         match self.roll {
             Roll::On(days) => days.has(weekday.to_monday_zero_offset() as usize).then_some(date),

@@ -68,6 +68,25 @@ fn what_a_calendar_says_of_single_dates() {
         ("XTKS", "2024-11-05T15:10:00+09:00", Regular),
         ("XTKS", "2024-11-05T12:00:00+09:00", Closed),
         ("XHKG", "2023-07-17T10:00:00+08:00", Closed), // a typhoon
+        ("CME-ENERGY", "2024-11-28T13:29:59-06:00", Regular),
+        ("CME-METALS", "2024-11-29T13:45:00-06:00", Closed),
+        ("CME-RATES", "2018-12-04T18:00:00-06:00", Closed), // of the day of mourning
+        ("CME-RATES", "2025-01-09T12:15:00-06:00", Closed),
+        ("CME-FX", "2024-11-28T15:59:59-06:00", Regular),
+        ("CME-FX", "2025-07-04T12:00:00-05:00", Closed),
+        ("CFE", "2024-12-24T12:15:00-06:00", Closed),
+        ("XBOM", "2024-05-18T10:30:00+05:30", Closed), // a Saturday with two sessions
+        ("XNSE", "2024-05-18T11:30:00+05:30", Regular),
+        ("XNSE", "2025-10-21T10:00:00+05:30", Closed), // Diwali
+        ("XNSE", "2025-10-21T14:00:00+05:30", Regular),
+        ("XBOM", "2026-02-01T12:00:00+05:30", Regular), // a Sunday
+        ("BVMF", "2024-02-14T12:59:59-03:00", Closed),  // Ash Wednesday
+        ("BVMF", "2024-02-14T17:59:59-03:00", Regular),
+        ("BVMF", "2024-03-11T17:10:00-03:00", Closed), // New York has summer time
+        ("XKRX", "2023-01-02T09:30:00+09:00", Closed),
+        ("XKRX", "2023-01-02T15:31:00+09:00", Closed),
+        ("XKRX", "2023-11-16T09:30:00+09:00", Closed), // exam
+        ("XKRX", "2023-11-16T16:29:59+09:00", Regular),
         ("FX", "2024-11-29T16:59:00-05:00", Regular),
         ("FX", "2024-11-30T12:00:00-05:00", Closed),
         ("CRYPTO", "2024-12-25T00:00:00Z", Regular),

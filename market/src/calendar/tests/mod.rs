@@ -1,5 +1,6 @@
 //! Bars of UTC and of zones by hand, and what holds for bars of every calendar.
 
+mod hours;
 mod markets;
 mod sessions;
 
@@ -146,6 +147,13 @@ fn calendars() -> Vec<Calendar> {
         made("Australia/Lord_Howe", &[("sun", "01:45", "02:10"), ("sun", "02:10", "09:00")], ""),
         // A dateline that moved: 2011-12-30 never was.
         made("Pacific/Apia", &[("fri", "09:00", "17:00"), ("tue", "22:00 previous day", "05:00")], ""),
+        // Dates with other hours, also such as the usual week leaves out; one a day before clocks go forward.
+        made(
+            "America/New_York",
+            &[("mon-fri", "09:30", "16:00"), ("mon-thu", "16:00", "20:00"), ("mon", "17:00 previous day", "02:00")],
+            "2024-03-09,10:00-12:00\n2024-11-26,10:30-17:00\n2024-11-27,18:15-19:15\n2024-11-28,closed\n\
+             2024-11-30,09:15-10:00 11:30-12:30\n2024-12-01,01:00-16:45\n2024-12-03,00:01-23:59",
+        ),
         // A lunch break, and dates at which little goes on.
         made(
             "Asia/Tokyo",
