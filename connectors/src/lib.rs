@@ -20,10 +20,12 @@ pub mod messages;
 pub mod paths;
 pub mod redis;
 pub mod registry;
+pub mod secret;
 pub mod simulated;
 pub mod sink;
 pub mod sinks;
 pub mod source;
+mod typed_config;
 
 pub use file_key::FileKey;
 pub use registry::{

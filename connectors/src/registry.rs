@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::sink::{Encoding, Sink, SinkError};
 use crate::source::{Source, SourceError};
+use crate::typed_config::typed;
 
 /// The context that a source is built in.
 #[derive(Clone)]
@@ -36,8 +37,7 @@ pub trait TypedSource: Source + Sized + 'static {
     fn factory() -> SourceFactory {
         |raw, context| {
             let name = context.name.clone();
-            let config = serde_json::from_value(raw)
-                .map_err(|error| SourceError::Config { name, problem: error.to_string() })?;
+            let config = typed(raw).map_err(|problem| SourceError::Config { name, problem })?;
             Ok(Box::new(Self::build(config, context)?))
         }
     }
@@ -89,8 +89,7 @@ pub trait TypedSink: Sink + Sized + 'static {
     fn factory() -> SinkFactory {
         |raw, context| {
             let name = context.name.clone();
-            let config = serde_json::from_value(raw)
-                .map_err(|error| SinkError::Config { name, problem: error.to_string() })?;
+            let config = typed(raw).map_err(|problem| SinkError::Config { name, problem })?;
             Ok(Box::new(Self::build(config, context)?))
         }
     }

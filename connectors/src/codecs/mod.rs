@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 
 use crate::delimited::Header;
 use crate::mapping::{ColumnsConfig, Readings, UnitsConfig, WhereConfig};
+use crate::typed_config;
 
 /// Every codec, by name.
 pub const CODECS: &[Codec] = &[
@@ -134,7 +135,7 @@ pub fn names() -> String {
 
 /// Options as their codec declares them.
 fn typed<T: DeserializeOwned>(options: Map<String, Value>) -> Result<T, String> {
-    serde_json::from_value(Value::Object(options)).map_err(|error| error.to_string())
+    typed_config::typed(Value::Object(options))
 }
 
 #[cfg(test)]

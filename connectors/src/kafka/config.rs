@@ -11,6 +11,7 @@ use super::properties::{Owned, Properties};
 use crate::messages::{MessageConfig, Messages};
 use crate::registry::BuildContext;
 use crate::source::Start;
+use crate::typed_config::typed;
 
 /// The keys of a source of topics, besides those of all sources and those of [`MessageConfig`].
 #[derive(Clone, Deserialize)]
@@ -81,8 +82,7 @@ impl Plan {
         context: &BuildContext,
     ) -> Result<Plan, String> {
         let (messages, own) = MessageConfig::split(written)?;
-        let config: KafkaConfig =
-            serde_json::from_value(Value::Object(own)).map_err(|error| error.to_string())?;
+        let config: KafkaConfig = typed(Value::Object(own))?;
         let KafkaConfig { servers, topics, start, group, properties } = config;
         let servers = checked_servers(&servers)?;
         if topics.is_empty() {

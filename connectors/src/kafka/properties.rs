@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 use serde_json::{Map, Value};
+
+use crate::secret::SecretPlace;
 
 /// Properties that a user has set; no secret is among them, only where it is. Recordings hold the configuration and
 /// `check` shows it, so it must have nothing that can leak.
@@ -19,10 +21,8 @@ pub(super) struct Properties(BTreeMap<String, Held>);
 enum Held {
     /// Here.
     Plain(String),
-    /// In this variable of the environment.
-    Env(String),
-    /// In this file, up to a last end of line.
-    File(PathBuf),
+    /// Elsewhere.
+    Secret(SecretPlace),
 }
 
 /// A property that is not a user's to set, and why or what to write instead.
@@ -67,7 +67,7 @@ impl Properties {
                     ));
                 }
                 Held::Plain(value) => drop(plain.set(name, value)),
-                Held::Env(_) | Held::File(_) => {}
+                Held::Secret(_) => {}
             }
         }
         plain.create_native_config().map_err(|error| refused(&error))?;
@@ -85,8 +85,8 @@ impl Properties {
             let held = match value {
                 Value::String(text) => Held::Plain(text),
                 Value::Bool(_) | Value::Number(_) => Held::Plain(value.to_string()),
-                Value::Object(table) => match elsewhere(&table, folder) {
-                    Some(held) => held,
+                Value::Object(table) => match SecretPlace::of_table(&table, folder) {
+                    Some(place) => Held::Secret(place),
                     None => {
                         self.flatten(&format!("{name}."), table, folder)?;
                         continue;
@@ -106,22 +106,15 @@ impl Properties {
     /// Sets them, and reads the secrets where they are.
     pub(super) fn set(&self, config: &mut ClientConfig) -> Result<(), String> {
         for (name, held) in &self.0 {
-            let value = held.value().map_err(|why| format!("the property `{name}`: {why}"))?;
-            config.set(name, value);
+            let read = |place: &SecretPlace| {
+                place.read().map_err(|why| format!("the property `{name}`: {why}"))
+            };
+            match held {
+                Held::Plain(value) => drop(config.set(name, value)),
+                Held::Secret(place) => drop(config.set(name, read(place)?.reveal())),
+            }
         }
         Ok(())
-    }
-}
-
-/// `{ env = "NAME" }` or `{ file = "PATH" }`.
-fn elsewhere(table: &Map<String, Value>, folder: &Path) -> Option<Held> {
-    let mut keys = table.iter();
-    match (keys.next(), keys.next()) {
-        (Some((key, Value::String(name))), None) if key == "env" => Some(Held::Env(name.clone())),
-        (Some((key, Value::String(name))), None) if key == "file" => {
-            Some(Held::File(folder.join(name)))
-        }
-        _ => None,
     }
 }
 
@@ -155,19 +148,5 @@ struct Because<'a>(Option<&'a str>);
 impl fmt::Display for Because<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |why| write!(f, ": {why}"))
-    }
-}
-
-impl Held {
-    fn value(&self) -> Result<String, String> {
-        match self {
-            Held::Plain(text) => Ok(text.clone()),
-            Held::Env(name) => std::env::var(name)
-                .map_err(|_| format!("the environment has no variable {name} that is UTF-8")),
-            Held::File(path) => match std::fs::read_to_string(path) {
-                Ok(text) => Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned()),
-                Err(error) => Err(format!("cannot read {}: {error}", path.display())),
-            },
-        }
     }
 }

@@ -15,6 +15,7 @@ use crate::mapping::{
     Column, ColumnsConfig, JsonColumns, Layout, Mapping, MappingConfig, Packing, UnitsConfig,
     WhereConfig, ZeroSize,
 };
+use crate::typed_config::typed;
 
 /// The keys of a source's configuration that say what its messages mean.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -162,8 +163,7 @@ impl MessageConfig {
         for key in KEYS {
             own.extend(written.remove_entry(key));
         }
-        let config = serde_json::from_value(Value::Object(own));
-        Ok((config.map_err(|error| error.to_string())?, written))
+        Ok((typed(Value::Object(own))?, written))
     }
 }
 

@@ -5,7 +5,7 @@
 //! name = "ticks"
 //! kind = "redis-streams"
 //! url = "redis://127.0.0.1:6379/0"    # or rediss:// with `ca_file`
-//! # password_env = "REDIS_PASSWORD"   # or password_file; a user stands in the url
+//! # password_env = "REDIS_PASSWORD"   # or password_file; `user` names the user
 //! streams = ["ticks:BTC", "ticks:ETH"] # each is a partition
 //! start = "horizon"                   # default "earliest"
 //! payload = "data"                    # the field that holds a message; or format = "fields"

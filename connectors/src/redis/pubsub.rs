@@ -22,6 +22,7 @@ use crate::source::{
     BATCH_ROWS, Incident, IncidentKind, Link, PartitionReader, Place, Progress, Row, Source,
     SourceError, Start,
 };
+use crate::typed_config::typed;
 
 /// Messages that were received and not read yet; beyond that they wait in the socket and then at the server,
 /// which cuts subscribers off that are too far behind (its `client-output-buffer-limit pubsub`).
@@ -72,7 +73,7 @@ fn check(written: Map<String, Value>, context: BuildContext) -> Result<PubSubSou
     let BuildContext { name, folder, catalog } = context;
     let (server, written) = ServerConfig::split(written)?;
     let (messages, written) = MessageConfig::split(written)?;
-    let own = serde_json::from_value(Value::Object(written)).map_err(|error| error.to_string())?;
+    let own = typed(Value::Object(written))?;
     let PubSubConfig { channels, patterns } = own;
     if channels.is_empty() && patterns.is_empty() {
         return Err("there is nothing to listen to: name `channels` or `patterns`".to_owned());

@@ -11,7 +11,9 @@ use redis::{RedisError, ServerErrorKind, TlsCertificates};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::secret::{SecretPlace, secret_in_url};
 use crate::source::SourceError;
+use crate::typed_config::typed;
 
 /// A connection is made, greeted and authenticated within this time.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -22,9 +24,11 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerConfig {
-    /// `redis://HOST:PORT/DATABASE`, or `rediss://…` for TLS; may hold `USER@`, and no password: a configuration is
-    /// shown and recorded.
+    /// `redis://HOST:PORT/DATABASE`, or `rediss://…` for TLS. It holds neither user nor password: a configuration is shown
+    /// and recorded.
     url: String,
+    /// The name of the user. Default: that of the server.
+    user: Option<String>,
     /// The name of the environment variable that holds the password. Default: none.
     password_env: Option<String>,
     /// The file that holds the password, which is read anew for each connection. Default: none.
@@ -34,12 +38,12 @@ pub struct ServerConfig {
 }
 
 /// The keys of [`ServerConfig`].
-const KEYS: [&str; 4] = ["url", "password_env", "password_file", "ca_file"];
+const KEYS: [&str; 5] = ["url", "user", "password_env", "password_file", "ca_file"];
 
 impl ServerConfig {
     /// A server at `url` that asks for no password.
     pub(super) fn open(url: String) -> ServerConfig {
-        ServerConfig { url, password_env: None, password_file: None, ca_file: None }
+        ServerConfig { url, user: None, password_env: None, password_file: None, ca_file: None }
     }
 
     /// Takes its own keys out of what is written; gives the rest.
@@ -47,7 +51,7 @@ impl ServerConfig {
         mut written: Map<String, Value>,
     ) -> Result<(ServerConfig, Map<String, Value>), String> {
         let own = KEYS.into_iter().filter_map(|key| written.remove_entry(key)).collect();
-        let config = serde_json::from_value(Value::Object(own)).map_err(|e| e.to_string())?;
+        let config = typed(Value::Object(own))?;
         Ok((config, written))
     }
 }
@@ -61,34 +65,37 @@ impl fmt::Debug for ServerConfig {
 /// A server that connections can be made to.
 pub struct Server {
     info: ConnectionInfo,
-    password: Password,
+    password: Option<SecretPlace>,
     ca_file: Option<PathBuf>,
     /// Scheme, host, port and database.
     shown: String,
-}
-
-enum Password {
-    None,
-    Env(String),
-    File(PathBuf),
 }
 
 impl Server {
     /// Checks what is written; relative paths start at `folder`. Connects to nothing, and asks for no
     /// password: recordings are replayed where neither exists.
     pub fn check(config: ServerConfig, folder: &Path) -> Result<Server, String> {
-        let ServerConfig { url, password_env, password_file, ca_file } = config;
+        let ServerConfig { url, user, password_env, password_file, ca_file } = config;
+        if let Some(what) = secret_in_url(&url) {
+            return Err(format!(
+                "`url` holds {what}, which may be a secret, and a configuration is shown and recorded; write \
+                 redis://HOST:PORT/DATABASE, the name as `user`, and where the password is as `password_env` or \
+                 `password_file`"
+            ));
+        }
         let info = url.as_str().into_connection_info().map_err(|error| {
             format!(
                 "`url` cannot be read ({}); write redis://HOST:PORT/DATABASE, or rediss://… for TLS",
                 describe(&error)
             )
         })?;
-        if info.redis_settings().password().is_some() {
-            return Err("`url` holds a password, and a configuration is shown and recorded; write `password_env` or \
-                        `password_file`"
-                .to_owned());
-        }
+        let info = match user {
+            Some(user) => {
+                let settings = info.redis_settings().clone().set_username(user);
+                info.set_redis_settings(settings)
+            }
+            None => info,
+        };
         let database = info.redis_settings().db();
         let shown = match info.addr() {
             ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}/{database}"),
@@ -101,9 +108,9 @@ impl Server {
             return Err("`ca_file` is for TLS, and `url` does not begin with rediss://".to_owned());
         }
         let password = match (password_env, password_file) {
-            (None, None) => Password::None,
-            (Some(name), None) => Password::Env(name),
-            (None, Some(path)) => Password::File(folder.join(path)),
+            (None, None) => None,
+            (Some(name), None) => Some(SecretPlace::Env(name)),
+            (None, Some(path)) => Some(SecretPlace::File(folder.join(path))),
             (Some(_), Some(_)) => {
                 return Err(
                     "`password_env` and `password_file` are both given; write one".to_owned()
@@ -134,19 +141,10 @@ impl Server {
         let read = |path: &Path| {
             std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
         };
-        let password = match &self.password {
-            Password::None => None,
-            Password::Env(name) => Some(std::env::var(name).map_err(|_| {
-                format!("the environment variable {name} of `password_env` is not set")
-            })?),
-            Password::File(path) => {
-                let text = String::from_utf8_lossy(&read(path)?).into_owned();
-                Some(text.trim_end_matches(['\r', '\n']).to_owned())
-            }
-        };
+        let password = self.password.as_ref().map(SecretPlace::read).transpose()?;
         let mut info = self.info.clone();
         if let Some(password) = password {
-            let settings = info.redis_settings().clone().set_password(password);
+            let settings = info.redis_settings().clone().set_password(password.reveal());
             info = info.set_redis_settings(settings);
         }
         // The process may have chosen a provider already, which is as good.

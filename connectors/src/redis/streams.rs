@@ -20,6 +20,7 @@ use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
     BATCH_ROWS, LostRows, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
 };
+use crate::typed_config::typed;
 
 /// The keys of a source of streams, besides those of all sources and those of [`ServerConfig`] and [`MessageConfig`].
 #[derive(Clone, Debug, Deserialize)]
@@ -65,7 +66,7 @@ fn check(
     let (server, written) = ServerConfig::split(written)?;
     let (messages, written) = MessageConfig::split(written)?;
     let own = serde_json::Value::Object(written);
-    let own: StreamsConfig = serde_json::from_value(own).map_err(|error| error.to_string())?;
+    let own: StreamsConfig = typed(own)?;
     let StreamsConfig { streams, start, payload, batch } = own;
 
     each_once("streams", &streams)?;

@@ -38,14 +38,18 @@ fn assert_says(error: Option<String>, want: &str) {
 #[test]
 fn what_is_wrong_with_a_source_is_said_without_a_server() {
     let good = json!({
-        "url": "redis://me@127.0.0.1:1", "password_env": "NOT_SET", "streams": ["a"], "payload": "data",
+        "url": "redis://127.0.0.1:1", "user": "me", "password_env": "NOT_SET", "streams": ["a"], "payload": "data",
         "codec": "binance-stream", "start": "horizon",
     });
     assert_eq!(source("redis-streams", good.clone()), None);
     for (key, value, want) in [
         ("url", json!("redis://me:secret@h"), "`password_env`"),
-        ("url", json!("redis://me:secret@h:x"), "`url` cannot be read"),
-        ("url", json!("http://me:secret@h"), "`url` cannot be read"),
+        ("url", json!("redis://secret@h"), "`password_env`"),
+        ("url", json!("redis://me%3Asecret@h"), "`password_env`"),
+        ("url", json!("redis://h/?password=secret"), "`password_env`"),
+        ("url", json!("redis://me:secret@h:x"), "`password_env`"),
+        ("url", json!("redis://h:x"), "`url` cannot be read"),
+        ("url", json!("http://h"), "`url` cannot be read"),
         ("url", json!("unix:///tmp/redis"), "must begin with redis:// or rediss://"),
         ("password_file", json!("p"), "both given"),
         ("ca_file", json!("ca.pem"), "does not begin with rediss://"),

@@ -21,29 +21,39 @@ use toml::{Table, Value};
 use super::deprecated;
 use super::nearest::{nearest, quoted};
 use super::places::{Places, line_and_column};
+use super::plain::plain;
 use super::{Config, ConfigError, RawConfig, sources};
 
 /// What the names of variables begin with.
 const PREFIX: &str = "TICKWEAVE__";
 
 /// The layers of one configuration, from the lowest.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Layers {
     /// What the file is called and what it says; both empty without one.
     name: String,
     text: String,
-    places: Places,
+    pub(super) places: Places,
     folder: PathBuf,
     /// The file itself, if it is one.
     file: Option<PathBuf>,
     /// All layers so far.
-    merged: Table,
+    pub(super) merged: Table,
     /// Which paths were set above the file, and by what; later ones count.
-    set: Vec<(String, String)>,
+    pub(super) set: Vec<(String, String)>,
     /// The numbers of names that the job goes on with.
     registries: Registries,
     /// Whether it was checked before, perhaps elsewhere: then no files are looked for.
     is_recorded: bool,
+}
+
+/// One fault of a configuration.
+pub(super) struct Fault {
+    pub(super) error: ConfigError,
+    /// The innermost value that is at fault and is written, else where it should be.
+    pub(super) path: String,
+    /// What is wrong with it.
+    pub(super) problem: String,
 }
 
 /// A value as it is written in a variable or a flag: TOML if it is any, else text. Dates and times are
@@ -116,11 +126,9 @@ impl Layers {
 
     /// A file's text; `name` is what errors call it.
     pub fn parse(text: String, name: String, folder: &Path) -> Result<Layers, ConfigError> {
-        RawConfig::parse(&text, &name)?;
-        let mut merged = text.parse().map_err(|problem| ConfigError::Shape {
-            path: name.clone(),
-            problem: Box::new(problem),
-        })?;
+        let mut merged = text
+            .parse()
+            .map_err(|problem: toml::de::Error| ConfigError::no_toml(&name, &text, &problem))?;
         deprecated::rename(&mut merged, &name);
         let places = Places::of(&text);
         Ok(Layers { name, text, places, merged, ..Layers::defaults(folder) })
@@ -165,18 +173,30 @@ impl Layers {
         Ok(self)
     }
 
-    /// Checks everything.
+    /// Checks everything; an error tells all faults.
     pub fn check(&self) -> Result<Config, ConfigError> {
-        let merged = toml::to_string(&self.merged).map_err(|error| ConfigError::Value {
-            place: "configuration".to_owned(),
-            problem: error.to_string(),
-        })?;
+        let mut layers = self.clone();
+        loop {
+            match layers.check_once() {
+                Ok(config) => return Ok(config),
+                Err(fault) if layers.split_at_commas(&fault) => {}
+                Err(first) => return Err(layers.all_faults(first)),
+            }
+        }
+    }
+
+    /// Checks up to the first fault.
+    pub(super) fn check_once(&self) -> Result<Config, Fault> {
+        let of = |place: &str, problem: String| {
+            self.located(ConfigError::Value { place: place.to_owned(), problem })
+        };
+        let merged = toml::to_string(&self.merged)
+            .map_err(|error| of("configuration", error.to_string()))?;
         let mut raw: RawConfig = toml::from_str(&merged).map_err(|error| {
             let place = error.span().and_then(|span| {
                 Places::of(&merged).at(span.start).map(|place| place.path.clone())
             });
-            let place = place.unwrap_or_else(|| "configuration".to_owned());
-            self.located(ConfigError::Value { place, problem: error.message().to_owned() })
+            of(place.as_deref().unwrap_or("configuration"), error.message().to_owned())
         })?;
         let registries = self.registries.clone();
         let found = match self.is_recorded {
@@ -237,8 +257,11 @@ impl Layers {
     }
 
     /// An error with the place that the value came from, and the key that may have been meant.
-    fn located(&self, error: ConfigError) -> ConfigError {
-        let ConfigError::Value { place, problem } = error else { return error };
+    fn located(&self, error: ConfigError) -> Fault {
+        let ConfigError::Value { place, problem } = error else {
+            let problem = error.to_string();
+            return Fault { error, path: String::new(), problem };
+        };
         let path = path_of(&place);
         // What is wrong may be a key inside of what was checked as a whole; the deepest is the most precise.
         let mut inner = vec![path.clone()];
@@ -249,17 +272,19 @@ impl Layers {
             inner.extend(written);
         }
         let around = || ancestors(&path).find_map(|path| self.written(&path));
+        let at_fault = inner.iter().rev().find(|path| self.is_written(path)).unwrap_or(&path);
+        let at_fault = at_fault.clone();
         let written = inner.iter().rev().find_map(|path| self.written(path));
         let written = written.or_else(|| self.inside(&path)).or_else(around);
-        let problem = match nearest(&problem) {
-            Some(known) => format!("{problem}; the nearest is `{known}`"),
-            None => problem,
+        let shown = match nearest(&problem) {
+            Some(known) => format!("{}; the nearest is `{known}`", plain(&problem)),
+            None => plain(&problem),
         };
         let place = match written {
             Some(written) if place != written => format!("{written}: {place}"),
             _ => place,
         };
-        ConfigError::Value { place, problem }
+        Fault { error: ConfigError::Value { place, problem: shown }, path: at_fault, problem }
     }
 
     fn put(&mut self, path: &str, value: Value) -> Result<(), String> {

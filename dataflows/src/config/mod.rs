@@ -5,6 +5,7 @@ mod calendars;
 mod check;
 mod deprecated;
 mod error;
+mod faults;
 mod files;
 mod instruments;
 mod kinds;
@@ -13,12 +14,14 @@ mod nearest;
 mod numbered;
 mod outliers;
 mod places;
+mod plain;
 mod portfolios;
 mod raw;
 mod rules;
 mod sinks;
 mod sources;
 mod values;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -126,10 +129,7 @@ impl RawConfig {
 
     /// Reads TOML; `name` is what errors call it.
     pub fn parse(text: &str, name: &str) -> Result<RawConfig, ConfigError> {
-        toml::from_str(text).map_err(|problem| ConfigError::Shape {
-            path: name.to_owned(),
-            problem: Box::new(problem),
-        })
+        toml::from_str(text).map_err(|problem| ConfigError::no_toml(name, text, &problem))
     }
 
     /// Checks everything, for a job that starts afresh; relative paths start at `folder`.

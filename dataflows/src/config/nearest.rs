@@ -4,7 +4,8 @@ use rows::suggestions;
 
 /// The known key that is nearest to the one that `problem` calls unknown.
 pub(super) fn nearest(problem: &str) -> Option<&str> {
-    let (_, rest) = problem.split_once("unknown field ")?;
+    let unknown = ["unknown field ", "unknown variant "];
+    let (_, rest) = unknown.iter().find_map(|unknown| problem.split_once(unknown))?;
     let mut words = quoted(rest);
     let unknown = words.next()?;
     suggestions::nearest(words, unknown)

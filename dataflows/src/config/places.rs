@@ -8,11 +8,11 @@ use toml::de::{DeTable, DeValue};
 use super::deprecated;
 
 /// The places of all keys and elements of a text, in no order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Places(Vec<Place>);
 
 /// One key with its value, or one element of an array of tables.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) path: String,
     /// The key and the value, in bytes.
@@ -54,6 +54,13 @@ impl Places {
             _ => true,
         };
         self.0.push(Place { path, key, value: value.span(), is_leaf });
+    }
+
+    /// Gives each place another path; those without one go.
+    pub(super) fn rename(&mut self, renamed: impl Fn(&str) -> Option<String>) {
+        let places = std::mem::take(&mut self.0).into_iter();
+        let kept = places.filter_map(|place| Some(Place { path: renamed(&place.path)?, ..place }));
+        self.0 = kept.collect();
     }
 
     /// The place of `path`.

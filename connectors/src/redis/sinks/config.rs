@@ -10,6 +10,7 @@ use super::writer::{Form, ViewWriter};
 use crate::redis::server::{Server, ServerConfig};
 use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{Sink, SinkError, SinkWriter};
+use crate::typed_config::typed;
 
 /// Entries of a stream of changes, about, unless configured.
 const MAX_LENGTH: u64 = 100_000;
@@ -71,7 +72,7 @@ fn split<C: DeserializeOwned>(
     prefix: impl Fn(&C) -> &Option<String>,
 ) -> Result<(Place, C), String> {
     let (server, written) = ServerConfig::split(written)?;
-    let own: C = serde_json::from_value(Value::Object(written)).map_err(|e| e.to_string())?;
+    let own: C = typed(Value::Object(written))?;
     let server = Arc::new(Server::check(server, &context.folder)?);
     let prefix = prefix(&own).clone().unwrap_or_else(|| "tickweave".to_owned());
     if prefix.is_empty() {

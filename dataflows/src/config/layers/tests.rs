@@ -88,11 +88,16 @@ fn an_error_names_its_place() {
             &[],
             "c.toml:5:1: source[0] (name `a`): unknown source kind `fil` (known: entries, file, kafka, redis-pubsub, redis-streams, simulated, simulated-fills)",
         ),
-        (with("workers", "wokers"), &[], "c.toml: TOML parse error at line 2, column 1"),
+        (
+            with("workers", "wokers"),
+            &[],
+            "c.toml:2:10: job.wokers: unknown field `wokers`, expected one of `kind`, `workers`",
+        ),
+        (with("workers", "workers ="), &[], "c.toml:2:"),
         (
             with("", ""),
             &[("JOB__WORKERS", "many")],
-            "TICKWEAVE__JOB__WORKERS: job.workers: invalid type: string \"many\", expected usize",
+            "TICKWEAVE__JOB__WORKERS: job.workers: a text is written, and a whole number from 0 is wanted",
         ),
         (
             with("", ""),
@@ -159,6 +164,14 @@ fn an_error_names_its_place() {
         let found = error(FILE, &[(variable, "1")]);
         assert!(found.ends_with(&format!("; the nearest is `{want}`")), "{found}");
     }
+}
+
+#[test]
+fn variables_may_list_by_commas() {
+    let variables = [("JOB__TIMEFRAMES", "1m, 5m,1h"), ("SOURCE__0__PATHS", "b.csv,c.csv")];
+    let config = layers(&variables, None).unwrap().check().unwrap();
+    assert_eq!(config.job.timeframes().len(), 3);
+    assert_eq!(config.sources[0].names.partitions.of(1), "c.csv");
 }
 
 #[test]
