@@ -9,6 +9,7 @@ use std::sync::{PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 
 use crate::id::TradeId;
+use crate::printable::is_format;
 
 /// A text id: its hash, and what is shown of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,14 +178,6 @@ fn shown(parts: &[&str], hash: u64) -> String {
     }
     text.truncate(cut);
     format!("{text}…#{hash:016x}")
-}
-
-/// Whether a character changes how others show, and shows nothing itself.
-fn is_format(char: char) -> bool {
-    matches!(char,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl IdTexts {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::printable::printable;
+
 /// Why a piece of input did not become a record. Counters and dead letters are labelled with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum RejectionReason {
@@ -106,11 +108,14 @@ impl fmt::Display for RejectionReason {
 impl Rejection {
     /// How many bytes of the input are kept.
     pub const RAW_MAX: usize = 512;
+    /// How many characters of the detail are kept.
+    pub const DETAIL_MAX: usize = 1_024;
 
-    /// A rejection of `raw`, which is cut and made printable.
+    /// A rejection of `raw`, which is cut and made printable, as is `detail`, which may quote input.
     pub fn new(reason: RejectionReason, detail: impl Into<String>, raw: &[u8]) -> Rejection {
         let cut = &raw[..raw.len().min(Rejection::RAW_MAX)];
-        let raw = String::from_utf8_lossy(cut).replace(|c: char| c.is_control(), "\u{fffd}");
-        Rejection { reason, detail: detail.into(), raw, original: None }
+        let raw = printable(&String::from_utf8_lossy(cut), Rejection::RAW_MAX);
+        let detail = printable(&detail.into(), Rejection::DETAIL_MAX);
+        Rejection { reason, detail, raw, original: None }
     }
 }

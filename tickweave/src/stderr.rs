@@ -11,6 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use market::printable;
+
 /// At most so many lines wait to be written, …
 const LINES_MAX: usize = 1_024;
 /// … with so many bytes together.
@@ -36,7 +38,9 @@ pub fn log(text: &[u8]) {
 
 /// Hands over lines for people, in their order with those of the log. Waits for room, for a short time.
 pub fn line(text: &str) {
-    lines().say(format!("{text}\n").as_bytes(), MESSAGE_TIMEOUT);
+    // Errors quote input, and have lines of their own.
+    let lines_of_text = text.lines().map(|line| printable(line, BYTES_MAX) + "\n");
+    lines().say(lines_of_text.collect::<String>().as_bytes(), MESSAGE_TIMEOUT);
 }
 
 /// [`line`] with the arguments of [`format!`].
@@ -55,13 +59,30 @@ pub struct Log;
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        log(bytes);
+        log(&one_record(bytes));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A record of the log, all of whose lines but the first are indented: what a message quotes cannot look like a record
+/// of its own. `tracing` writes a record at once, and escapes control characters but this.
+fn one_record(record: &[u8]) -> Vec<u8> {
+    let (body, end) = match record.strip_suffix(b"\n") {
+        Some(body) => (body, &b"\n"[..]),
+        None => (record, &b""[..]),
+    };
+    let mut lines = body.split(|byte| *byte == b'\n');
+    let mut indented = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        indented.extend_from_slice(b"\n    ");
+        indented.extend_from_slice(line);
+    }
+    indented.extend_from_slice(end);
+    indented
 }
 
 /// Writes to standard error itself, and forgets what it does not take.
@@ -221,6 +242,15 @@ mod tests {
             own.lock().unwrap().push_str(std::str::from_utf8(line).unwrap());
         }));
         (lines, text, open)
+    }
+
+    #[test]
+    fn a_record_begins_one_line() {
+        for (record, want) in
+            [(&b"a\n"[..], &b"a\n"[..]), (b"a\nINFO b\nc\n", b"a\n    INFO b\n    c\n"), (b"", b"")]
+        {
+            assert_eq!(one_record(record), want);
+        }
     }
 
     const LONG: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@ use std::io;
 use std::str;
 use std::sync::Arc;
 
-use market::{Event, RejectionReason};
+use market::{Event, RejectionReason, printable};
 
 use crate::delimited::{Dialect, Fields, Header};
 use crate::lines::{LINE_MAX, Line, Lines};
@@ -173,11 +173,10 @@ const SHOWN_CHARS: usize = 200;
 /// Names of columns as a message shows them: what is printable of them, up to [`SHOWN_CHARS`].
 fn listed(names: &[&str]) -> String {
     let all = names.join(", ");
-    let printable = || all.chars().filter(|c| !c.is_control());
-    let shown: String = printable().take(SHOWN_CHARS).collect();
-    match printable().nth(SHOWN_CHARS) {
+    let shown = printable(&all, SHOWN_CHARS);
+    match shown.strip_suffix('…').filter(|_| all.chars().nth(SHOWN_CHARS).is_some()) {
         None => shown,
-        Some(_) => format!("{shown} …, {} in all", names.len()),
+        Some(cut) => format!("{cut} …, {} in all", names.len()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use market::Commit;
+use market::{Commit, printable};
 
 use super::handler::{DeltaBatch, DeltaKind};
 use crate::views::SinkRow;
@@ -23,6 +23,8 @@ pub struct SinkStatus {
     at_work: Mutex<Option<Instant>>,
 }
 
+/// The most characters of an error that is shown.
+const ERROR_CHARS: usize = 2_000;
 /// A handler that is at work for longer waits for its server, it seems.
 const WAITING_AFTER: Duration = Duration::from_secs(3);
 
@@ -131,13 +133,13 @@ impl SinkStatus {
         let mut progress = self.lock();
         progress.state = SinkState::Retrying;
         progress.retries += 1;
-        progress.last_error = Some(error);
+        progress.last_error = Some(printable(&error, ERROR_CHARS));
     }
 
     pub(super) fn fails(&self, error: String) {
         let mut progress = self.lock();
         progress.state = SinkState::Failed;
-        progress.last_error = Some(error);
+        progress.last_error = Some(printable(&error, ERROR_CHARS));
     }
 
     pub(super) fn ends(&self) {

@@ -1,6 +1,6 @@
 //! What a run has refused of its input, and whether that is more than it may be.
 
-use market::{Catalog, RejectionReason};
+use market::{Catalog, RejectionReason, printable};
 use rows::{Cell, View, cell_text};
 
 use crate::publish::BoardReader;
@@ -111,7 +111,7 @@ fn example(reason: &'static str, reader: &BoardReader, catalog: &Catalog) -> Opt
         Err(texts.map(|(name, text)| format!("{name}={text}")).collect::<Vec<_>>().join(" "))
     });
     let text = found.err()?;
-    Some(text.chars().filter(|c| !c.is_control()).take(EXAMPLE_CHARS).collect())
+    Some(printable(&text, EXAMPLE_CHARS))
 }
 
 /// What helps against rows that are refused for a reason.

@@ -2,13 +2,16 @@
 //! replayed, and of a live run from its connections.
 
 use connectors::Incident;
-use market::{Commit, Event, EventTime, Record, Span};
+use market::{Commit, Event, EventTime, Record, Span, printable};
 
 use crate::clock::Binding;
 use crate::ingest::connections::Connections;
 use crate::ingest::{ClosedCommit, ControlEvent, ControlRecord};
 use crate::views::{DeadLetterRow, IncidentRow, SourceRow};
 use rows::{Cell, PartitionNames, Row};
+
+/// The most characters of an incident's detail.
+const DETAIL_CHARS: usize = 2_000;
 
 /// The configuration of a source.
 #[derive(Clone, Debug)]
@@ -111,6 +114,7 @@ impl SourceStatuses {
             let (source, kind) = (info.name.clone(), kind.name());
             let number = numbers.next()?;
             let lost = lost.and_then(|lost| lost.positions);
+            let detail = printable(&detail, DETAIL_CHARS); // a server's words may be part of it
             Some(IncidentRow { commit, number, source, partition, kind, lost, detail })
         })
     }

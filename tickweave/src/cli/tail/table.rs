@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use console::Alignment::{Left, Right};
 use console::{Term, measure_text_width, pad_str, style, truncate_str};
+use market::printable;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -228,6 +229,9 @@ fn object(row: &RawValue) -> serde_json::Result<HashMap<String, Value>> {
     serde_json::from_str(row.get())
 }
 
+/// The most characters of a cell; a terminal is narrower.
+const CELL_CHARS: usize = 1_000;
+
 /// A cell as text, which nothing in it can make move the cursor.
 fn text(cell: Option<&Value>) -> String {
     let text = match cell {
@@ -235,5 +239,5 @@ fn text(cell: Option<&Value>) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    printable(&text, CELL_CHARS)
 }
