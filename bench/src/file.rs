@@ -16,6 +16,7 @@ use super::rig::{BenchJob, COMMIT_ROWS, fills};
 use super::{Figures, Files};
 use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
+use dataflows::output::{Written, WrittenViews};
 use dataflows::run::{RunOptions, replay_files};
 use workload::produce::RowFormat;
 use workload::{Market, Workload};
@@ -163,10 +164,11 @@ impl One {
             );
         }
         let config = RawConfig::parse(&text, "the bench's configuration")?.check(folder)?;
-        let views = vec!["candles".to_owned()];
+        let views = WrittenViews::Named(vec!["candles".to_owned()]);
+        let written = Written { views, ..Written::default() };
         let options = RunOptions {
             out: Some(folder.to_owned()),
-            views: Some(views),
+            written,
             ..RunOptions::default()
         };
         let report = replay_files(config, &options, &Stop::default())?;

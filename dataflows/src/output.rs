@@ -1,52 +1,130 @@
 //! Final views as files, and digests of them.
 
 mod folder;
+mod selection;
+mod wide;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufWriter;
 use std::sync::Arc;
 
-use market::Catalog;
+use market::{Catalog, Timeframe};
 
 use crate::publish::{Board, BoardReader, Digest, ViewDigest};
-use rows::{Cell, RowFilter, Scan, View, ViewList, csv_writer, write_csv_header, write_csv_row};
+use crate::views::kinds::KeyedView;
+use crate::views::{CandlesView, IndicatorsView};
+use rows::{Cell, Labels, RowFilter, ViewReader as _, Scan, View, ViewList, csv_writer, write_csv_header, write_csv_row};
 
 pub use folder::{MANIFEST, OutputError, ResultsFolder};
+pub use selection::{Layout, WrittenViews};
 
-/// The names of the files of a job's views, for those views that a replay gives again and that are wanted.
-pub fn names(views: ViewList, is_wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
-    written(views, &is_wanted).map(file_name).collect()
+/// What is written to a folder at the end of a run, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Which views.
+    pub views: WrittenViews,
+    /// How candles and indicators.
+    pub layout: Layout,
 }
 
-fn written(
-    views: ViewList,
-    is_wanted: &impl Fn(&str) -> bool,
-) -> impl Iterator<Item = &'static View> {
-    views.views.iter().filter(move |view| view.recorded && is_wanted(view.name))
+/// A file that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenFile {
+    /// Its name in the folder.
+    pub name: String,
+    /// Its rows, without the header.
+    pub rows: u64,
 }
 
-fn file_name(view: &'static View) -> String {
-    format!("{}.csv", view.name)
+/// What one file holds.
+enum Content {
+    View(&'static View),
+    Wide(Timeframe),
 }
 
-/// Writes each of a job's views that a replay gives again, if it is wanted, to `VIEW.csv` in `folder`: header first, candles by
-/// instrument name, timeframe and open time, logs by commit. Decimals are exact, times RFC 3339 in UTC. A file that
-/// cannot be written keeps no other from being written; the first error is given.
-pub fn write_views(
-    reader: &BoardReader,
-    catalog: &Catalog,
-    folder: &ResultsFolder,
-    views: ViewList,
-    is_wanted: impl Fn(&str) -> bool,
-) -> Result<(), OutputError> {
-    folder.begin()?;
-    let mut outcome = Ok(());
-    for view in written(views, &is_wanted) {
-        let put = folder.put(&file_name(view), |file| write_view(reader, catalog, view, file));
-        outcome = outcome.and(put);
+impl Written {
+    /// The names of the files that may be written.
+    pub fn names(&self, views: ViewList, timeframes: &[Timeframe]) -> BTreeSet<String> {
+        self.contents(views, timeframes).into_iter().map(|content| content.file_name()).collect()
     }
-    outcome
+
+    fn contents(&self, views: ViewList, timeframes: &[Timeframe]) -> Vec<Content> {
+        let is_wide = self.layout == Layout::Wide && views.named(CandlesView::VIEW.name).is_some();
+        let in_wide = |view: &View| {
+            is_wide && [CandlesView::VIEW.name, IndicatorsView::VIEW.name].contains(&view.name)
+        };
+        let written = views.views.iter().filter(|view| view.recorded && self.views.holds(view.name));
+        let mut contents: Vec<Content> =
+            written.filter(|view| !in_wide(view)).map(|view| Content::View(view)).collect();
+        contents.extend(timeframes.iter().filter(|_| is_wide).map(|of| Content::Wide(*of)));
+        contents
+    }
+}
+
+impl Content {
+    fn file_name(&self) -> String {
+        match self {
+            Content::View(view) => format!("{}.csv", view.name),
+            Content::Wide(timeframe) => wide::file_name(*timeframe),
+        }
+    }
+}
+
+/// The views of a job, to be written.
+pub struct Results<'a> {
+    /// Reads them.
+    pub reader: &'a BoardReader,
+    /// The names of instruments.
+    pub catalog: &'a Catalog,
+    /// The names of indicators.
+    pub labels: &'a Labels,
+    /// Its views.
+    pub views: ViewList,
+    /// Its timeframes.
+    pub timeframes: &'a [Timeframe],
+}
+
+impl Results<'_> {
+    /// Writes the views that a replay gives again, as far as they are wanted, to files in `folder`: header first, candles
+    /// by instrument name, timeframe and open time, logs by commit. Decimals are exact, times RFC 3339 in UTC. A file that
+    /// cannot be written keeps no other from being written; the first error is given. Of a view that is left out because it
+    /// has no rows, the file of an earlier run goes.
+    pub fn write(
+        &self,
+        written: &Written,
+        folder: &ResultsFolder,
+    ) -> Result<Vec<WrittenFile>, OutputError> {
+        folder.begin()?;
+        let (mut files, mut first_error) = (Vec::new(), None);
+        for content in written.contents(self.views, self.timeframes) {
+            let name = content.file_name();
+            let mut rows = 0;
+            let put = match content {
+                Content::View(view) if self.is_left_out(written, view) => {
+                    folder.remove(&name).map(|()| None)
+                }
+                Content::View(view) => folder
+                    .put(&name, |file| Ok(rows = write_view(self.reader, self.catalog, view, file)?))
+                    .map(|()| Some(())),
+                Content::Wide(timeframe) => folder
+                    .put(&name, |file| {
+                        let Results { reader, catalog, labels, .. } = self;
+                        Ok(rows = wide::write(reader, catalog, labels, timeframe, file)?)
+                    })
+                    .map(|()| Some(())),
+            };
+            match put {
+                Ok(written) => files.extend(written.map(|()| WrittenFile { name, rows })),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        first_error.map_or(Ok(files), Err)
+    }
+
+    fn is_left_out(&self, written: &Written, view: &'static View) -> bool {
+        !written.views.writes_empty(view) && self.reader.count(view) == 0
+    }
 }
 
 fn write_view(
@@ -54,12 +132,16 @@ fn write_view(
     catalog: &Catalog,
     view: &'static View,
     file: &mut File,
-) -> csv::Result<()> {
+) -> csv::Result<u64> {
     let mut writer = csv_writer(BufWriter::new(file), csv::Terminator::Any(b'\n'));
     write_csv_header(&mut writer, view.columns)?;
-    for_each_row(reader, catalog, view, |cells| write_csv_row(&mut writer, cells, catalog))?;
+    let mut count = 0;
+    for_each_row(reader, catalog, view, |cells| {
+        count += 1;
+        write_csv_row(&mut writer, cells, catalog)
+    })?;
     writer.flush()?;
-    Ok(())
+    Ok(count)
 }
 
 /// The digests of a view: over its changes, and over its rows as they are now.
@@ -83,7 +165,7 @@ const PART_ROWS: usize = 10_000;
 /// Calls `each` with every row of a view: instrument by instrument, in the order of their names, where every key has
 /// an instrument; else in the order of the view's keys. Only a part of a keyed view
 /// is in memory.
-fn for_each_row<E>(
+pub(crate) fn for_each_row<E>(
     reader: &BoardReader,
     catalog: &Catalog,
     view: &'static View,

@@ -7,6 +7,7 @@ mod outputs;
 mod refusals;
 mod replay;
 mod report;
+mod summary;
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileTypeExt as _;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use connectors::Source;
-use market::{Catalog, Generation, Numbered, PartitionId, SourceId};
+use market::{Catalog, Generation, Numbered, PartitionId, SourceId, Timeframe};
 use operators::{SourceSet, StateStore};
+use rows::Labels;
 use tokio::runtime::Handle;
 
 use crate::clock::CommitClock;
@@ -44,6 +46,7 @@ pub use options::{OnStart, RunOptions};
 pub use refusals::Refusals;
 pub use replay::{replay_files, replay_recording};
 pub use report::Report;
+pub use summary::BarSummary;
 
 /// A job whose workers run.
 pub struct Job {
@@ -76,6 +79,9 @@ pub struct Job {
     refused_share: f64,
     /// Where final views go.
     results: Option<ResultsFolder>,
+    /// The names of indicators.
+    labels: Labels,
+    timeframes: Vec<Timeframe>,
 }
 
 impl Job {
@@ -143,6 +149,8 @@ impl Job {
             began,
             refused_share: config.refused_share,
             results: outputs.results,
+            labels: config.labels(),
+            timeframes: config.job.timeframes().to_vec(),
         };
         if let Some(on_start) = &options.on_start {
             on_start(&job);

@@ -160,6 +160,19 @@ impl ResultsFolder {
         self.replace(name, write)
     }
 
+    /// Removes the result called `name` of an earlier run, if there is one.
+    pub fn remove(&self, name: &str) -> Result<(), OutputError> {
+        let path = self.path.join(name);
+        if !self.ours.contains(name) {
+            return Ok(());
+        }
+        self.check_in_use(name)?;
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot_write(&path, error)),
+            _ => Ok(()),
+        }
+    }
+
     fn replace(
         &self,
         name: &str,

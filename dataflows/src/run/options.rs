@@ -7,6 +7,7 @@ use market::Commit;
 use super::Job;
 use crate::config::JobFile;
 use crate::ingest::dispatcher::Resume;
+use crate::output::Written;
 use crate::views::TradeLog;
 use crate::views::kinds::LogView;
 
@@ -22,8 +23,10 @@ pub struct RunOptions {
     pub force: bool,
     /// What is read beside the files of the configuration, such as the recording that is replayed.
     pub reads: Vec<JobFile>,
-    /// Write only these views; all by default.
-    pub views: Option<Vec<String>>,
+    /// What is written there; all views as they are by default.
+    pub written: Written,
+    /// Count bars by timeframe at the end.
+    pub summary: bool,
     /// Compute digests of changes and of final rows.
     pub digest: bool,
     /// Keep the latest changes of views for subscribers, and the history of views.
@@ -43,12 +46,7 @@ pub struct RunOptions {
 impl RunOptions {
     /// Whether single trades can be read; otherwise none is kept.
     pub(super) fn show_trades(&self) -> bool {
-        self.followed || self.digest || (self.out.is_some() && self.writes(TradeLog::VIEW.name))
-    }
-
-    /// Whether a view is written to `out`.
-    pub(super) fn writes(&self, view: &str) -> bool {
-        self.views.as_ref().is_none_or(|views| views.iter().any(|name| name == view))
+        self.followed || self.digest || (self.out.is_some() && self.written.views.holds(TradeLog::VIEW.name))
     }
 }
 

@@ -10,7 +10,7 @@ use market::Generation;
 use super::{RunError, RunOptions};
 use crate::config::Config;
 use crate::ingest::recording::{Recorder, RecordingError, RecordingHeader};
-use crate::output::{OutputError, ResultsFolder, names};
+use crate::output::{OutputError, ResultsFolder};
 
 /// What a run writes besides what it serves and delivers.
 pub(super) struct Outputs {
@@ -52,7 +52,7 @@ fn results(
     }
     ResultsFolder::open(
         folder,
-        names(config.job.kind.views, |view| options.writes(view)),
+        options.written.names(config.job.kind.views, config.job.timeframes()),
         options.force,
         in_use,
     )

@@ -22,7 +22,9 @@ pub struct Refusals {
     pub truncated: u64,
     /// The most frequent reason and its number of rows; none if nothing was refused.
     pub main: Option<(&'static str, u64)>,
-    /// A row that was refused for it, if one is kept.
+    /// All reasons for which rows were refused, the most frequent first.
+    pub reasons: Vec<(&'static str, u64)>,
+    /// A row that was refused for the first, if one is kept.
     pub example: Option<String>,
     /// Conflicts that are none: trades with ids that are used again.
     pub reused: u64,
@@ -50,7 +52,9 @@ impl Refusals {
         let dead = RejectionReason::ALL.map(|reason| (reason.name(), metrics.dead_of(reason)));
         let mut reasons = vec![(TOO_LATE, totals.late), (CONFLICT, totals.conflicts)];
         reasons.extend(dead);
-        let main = reasons.into_iter().max_by_key(|(_, rows)| *rows).filter(|(_, rows)| *rows > 0);
+        reasons.retain(|(_, rows)| *rows > 0);
+        reasons.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+        let main = reasons.first().copied();
         let rows = totals.late + totals.conflicts + totals.dead;
         Refusals {
             rows,
@@ -58,6 +62,7 @@ impl Refusals {
             share_max,
             truncated: metrics.dead_of(RejectionReason::Truncated),
             main,
+            reasons,
             example: main.and_then(|(reason, _)| example(reason, reader, catalog)),
             reused: reused.iter().map(|scope| scope.conflicts).sum(),
             reused_in: reused.iter().map(|scope: &ReusedIds| scope.text(catalog)).collect(),

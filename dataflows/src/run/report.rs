@@ -1,15 +1,18 @@
 //! The end of a run, and its report.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rows::ViewReader;
 
-use super::{Job, Refusals, RunError, RunOptions};
+use super::{BarSummary, Job, Refusals, RunError, RunOptions};
 use crate::delivery::Undelivered;
 use crate::ingest::dispatcher::Resume;
 use crate::jobs::LEDGER;
-use crate::output::{digest, write_views};
+use crate::output::{Results, WrittenFile, digest};
+use crate::views::CandlesView;
+use crate::views::kinds::KeyedView;
 use crate::publish::{BoardReader, ViewDigest};
 use crate::telemetry::Totals;
 
@@ -24,6 +27,10 @@ pub struct Report {
     pub elapsed: Duration,
     /// Per view that a replay gives again, its rows (of logs, those ever appended) and, if asked for, its digests.
     pub views: Vec<(&'static str, u64, Option<ViewDigest>)>,
+    /// What its bars come to, if asked for and if it has any.
+    pub bars: Option<BarSummary>,
+    /// The files of results that were written, and the folder.
+    pub files: Option<(PathBuf, Vec<WrittenFile>)>,
     /// Per worker, how many instruments its ledger held at the end.
     pub instruments_held: Vec<usize>,
     /// Where a job restored from the saved states goes on.
@@ -55,6 +62,8 @@ impl Job {
             began,
             refused_share,
             results,
+            labels,
+            timeframes,
             ..
         } = self;
         let finished = dispatcher.finish();
@@ -65,9 +74,22 @@ impl Job {
         let elapsed = began.elapsed();
 
         let reader = BoardReader::new(Arc::clone(&board));
-        if let Some(folder) = &results {
-            write_views(&reader, &catalog, folder, kind.views, |view| options.writes(view))?;
-        }
+        let files = match (&results, &options.out) {
+            (Some(folder), Some(path)) => {
+                let views = kind.views;
+                let results = Results {
+                    reader: &reader,
+                    catalog: &catalog,
+                    labels: &labels,
+                    views,
+                    timeframes: &timeframes,
+                };
+                Some((path.clone(), results.write(&options.written, folder)?))
+            }
+            _ => None,
+        };
+        let has_bars = kind.views.named(CandlesView::VIEW.name).is_some();
+        let bars = (options.summary && has_bars).then(|| BarSummary::of(&reader, &catalog));
         for view in kind.views.views {
             let Some(log) = board.log(view.name).filter(|log| log.dropped() > 0) else { continue };
             tracing::warn!(
@@ -91,6 +113,8 @@ impl Job {
             commits: reader.frontier().commit.map_or(0, |commit| commit.0 + 1),
             elapsed,
             views: views.collect(),
+            bars,
+            files,
             instruments_held: (0..board.workers()).map(held).collect(),
             saved,
             complete,

@@ -10,6 +10,7 @@ mod produce;
 mod progress;
 mod replay;
 mod report;
+mod results;
 mod run;
 mod screen;
 mod status;

@@ -12,6 +12,7 @@ use super::check::layers;
 use super::mapping::Mapping;
 use super::progress::Bar;
 use super::report::{fails_by_refusals, print_report};
+use super::results::ResultFlags;
 use super::{Outcome, screen, signals};
 use crate::descriptors;
 use dataflows::config::{ConfigError, JobFile, Layers, RawConfig};
@@ -32,6 +33,9 @@ pub(super) struct Replay {
     /// Timeframes, such as `1s,1m,1h,1w,1M` (a month; `1m` is a minute); all must be unions of the smallest.
     #[arg(long, value_delimiter = ',')]
     timeframes: Option<Vec<String>>,
+    /// Indicators on every timeframe, such as `sma20,rsi14,macd12_26_9`.
+    #[arg(long, value_delimiter = ',')]
+    indicators: Option<Vec<String>>,
     /// In which order rows of files count: by `time`, or as `lines` lie, as they once arrived [default: time].
     #[arg(long, value_name = "ORDER")]
     order: Option<String>,
@@ -41,9 +45,8 @@ pub(super) struct Replay {
     /// How far behind the newest event a trade may come, as with --order lines [default: 1h].
     #[arg(long, value_name = "SPAN")]
     reject_after: Option<String>,
-    /// Write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultFlags,
     /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
     #[arg(long)]
     force: bool,
@@ -68,16 +71,19 @@ impl Replay {
         let stop = Stop::default();
         descriptors::raise(); // a folder may hold more files than a process may open by default
         let _signals = signals(&stop)?;
-        let Replay { paths, workers, timeframes, order, out, force, digest, speed, .. } = self;
+        let Replay { paths, workers, timeframes, order, force, digest, speed, .. } = self;
         let Replay { record, lenient, mapping, not_after, reject_after, .. } = self;
+        let Replay { indicators, results, .. } = self;
         let bar = Bar::default();
         let on_start = (!json && screen::is_terminal()).then(|| bar.on_start());
         let mut options =
-            RunOptions { record, out, force, digest, speed, on_start, ..RunOptions::default() };
+            RunOptions { record, force, digest, speed, on_start, ..RunOptions::default() };
+        options.summary = !json;
         let flags = |layers: Layers| {
             layers
                 .flag("job.workers", "--workers", workers)?
                 .flag("job.timeframes", "--timeframes", timeframes.as_ref())?
+                .flag("job.indicators", "--indicators", indicators.as_ref())?
                 .flag("commit.file_order", "--order", order.as_ref())?
                 .flag("job.not_after", "--not-after", not_after.as_ref())?
                 .flag("job.reject_after", "--reject-after", reject_after.as_ref())?
@@ -89,14 +95,19 @@ impl Replay {
                 options.reads.push(JobFile::new(path, "the recording that is replayed"));
                 let recording = Recording::open(path)?;
                 let config = flags(recorded(&recording, path)?)?;
+                results.choose(&config, &mut options)?;
                 replay_recording(&config, recording, Arc::new(NoStates), &options, &stop)?
             }
             [path] if path.extension().is_some_and(|ending| ending == "toml") => {
-                replay_files(flags(layers(path)?.to_end())?, &options, &stop)?
+                let config = flags(layers(path)?.to_end())?;
+                results.choose(&config, &mut options)?;
+                replay_files(config, &options, &stop)?
             }
             paths => {
                 are_there(paths)?;
-                replay_files(flags(mapped(&mapping, paths)?)?, &options, &stop)?
+                let config = flags(mapped(&mapping, paths)?)?;
+                results.choose(&config, &mut options)?;
+                replay_files(config, &options, &stop)?
             }
         };
         drop(bar);

@@ -68,14 +68,49 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     for text_of_scope in &report.refusals.reused_in {
         writeln!(text, "  {text_of_scope}")?;
     }
-    for (view, rows, digest) in &report.views {
+    refused(report, &mut text)?;
+    bars(report, &mut text)?;
+    let is_shown = |rows: u64, is_digest: bool| rows > 0 || is_digest;
+    let views = report.views.iter().filter(|(_, rows, digest)| is_shown(*rows, digest.is_some()));
+    for (view, rows, digest) in views {
         write!(text, "  {view:<13} {rows} rows")?;
         if let Some(digest) = digest {
             write!(text, "  changes {}  rows {}", digest.changes, digest.rows)?;
         }
         text.push('\n');
     }
+    if let Some((folder, files)) = &report.files {
+        let names: Vec<_> = files.iter().map(|file| format!("{} ({} rows)", file.name, file.rows)).collect();
+        writeln!(text, "  written to {}: {}", folder.display(), names.join(", "))?;
+    }
     Ok(text)
+}
+
+/// What was refused, by reason, with an example of the most frequent.
+fn refused(report: &Report, text: &mut String) -> std::fmt::Result {
+    let refusals = &report.refusals;
+    if refusals.reasons.is_empty() {
+        return Ok(());
+    }
+    let reasons: Vec<_> =
+        refusals.reasons.iter().map(|(reason, rows)| format!("{reason} {rows}")).collect();
+    write!(text, "  refused: {}", reasons.join(", "))?;
+    if let Some(example) = &refusals.example {
+        write!(text, "; for example {example}")?;
+    }
+    text.push('\n');
+    Ok(())
+}
+
+/// What its bars come to.
+fn bars(report: &Report, text: &mut String) -> std::fmt::Result {
+    let Some(summary) = &report.bars else { return Ok(()) };
+    let Some((first, last)) = summary.span else { return Ok(()) };
+    let bars: Vec<_> =
+        summary.bars.iter().map(|(timeframe, bars)| format!("{timeframe} {bars}")).collect();
+    let (first, last) = (first.rfc3339(), last.rfc3339());
+    let instruments = summary.instruments;
+    writeln!(text, "  bars of {instruments} instruments from {first} to {last}: {}", bars.join(", "))
 }
 
 fn as_json(report: &Report) -> Value {
@@ -113,6 +148,8 @@ fn as_json(report: &Report) -> Value {
         "elapsed_s": report.elapsed.as_secs_f64(),
         "complete": report.complete,
         "cut": report.cut,
+        "reasons": Value::Object(report.refusals.reasons.iter().map(|(r, n)| ((*r).to_owned(), json!(n))).collect()),
+        "files": report.files.iter().flat_map(|(_, files)| files).map(|file| &file.name).collect::<Vec<_>>(),
         "undelivered": undelivered.collect::<Vec<_>>(),
         "views": Value::Object(views.collect()),
     })

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::check::layers;
 use super::report::{fails_by_refusals, fails_by_sinks, print_report};
+use super::results::ResultFlags;
 use super::{Outcome, signals};
 use crate::node::{Node, NodeError};
 use dataflows::config::Config;
@@ -26,9 +27,8 @@ pub(super) struct Run {
     /// Record the run to FILE, which must not exist.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// When the run ends, write each final view to DIR/VIEW.csv, in place of those of an earlier run only.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultFlags,
     /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
     #[arg(long)]
     force: bool,
@@ -42,12 +42,14 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
-        let Run { config, workers, listen, record, out, force, digest, lenient } = self;
+        let Run { config, workers, listen, record, results, force, digest, lenient } = self;
         let config = layers(&config)?
             .flag("job.workers", "--workers", workers)?
             .flag("http.listen", "--listen", listen)?
             .check()?;
-        let options = RunOptions { record, out, force, digest, ..RunOptions::default() };
+        let mut options = RunOptions { record, force, digest, ..RunOptions::default() };
+        options.summary = !json;
+        results.choose(&config, &mut options)?;
         live(config, options, (json, lenient), |_| Ok(()))
     }
 }

@@ -161,7 +161,7 @@ fn a_codec_leaves_only_instruments_to_be_said() {
         ),
         (
             json!({"codec": "binance-stream", "paths": ["a"], "options": {"event": "kline"}}),
-            "`options` of codec \"binance-stream\": unknown variant `kline`, expected `trade` or",
+            "`options` of codec \"binance-stream\": `event`: unknown variant `kline`, expected `trade` or",
         ),
         (
             json!({"codec": "binance-trades-csv", "paths": ["a.csv"]}),

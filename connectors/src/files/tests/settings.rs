@@ -18,12 +18,12 @@ fn configurations_that_cannot_be() {
             with("paths", json!(["a.csv", "a.bin.gz"])),
             "the ending of \"a.bin.gz\" does not give its format",
         ),
-        (with("format", json!("xml")), "unknown variant `xml`, expected `csv` or `jsonl`"),
+        (with("format", json!("xml")), "`format`: unknown variant `xml`, expected `csv` or `jsonl`"),
         (with("pahts", json!([])), "unknown field `pahts`, expected one of `paths`"),
         (with("csv", json!({"delimiter": ";;"})), "`csv.delimiter` is \";;\""),
         (
             with("units", json!({"time": "minutes"})),
-            "unknown variant `minutes`, expected one of `s`, `ms`",
+            "`units.time`: unknown variant `minutes`, expected one of `s`, `ms`",
         ),
         (with("columns", json!({"time": "t", "price": "p"})), "missing field `size`"),
         (
@@ -32,9 +32,9 @@ fn configurations_that_cannot_be() {
         ),
         (
             with("columns", json!({"time": true, "price": "p", "size": "s"})),
-            "invalid type: boolean `true`, expected a column's name, its number from 1, or a list of one to two of these",
+            "`columns.time`: invalid type: boolean `true`, expected a column's name, its number from 1, or a list of one to two of these",
         ),
-        (with("where", json!({"equals": "trade"})), "missing field `column`"),
+        (with("where", json!({"equals": "trade"})), "`where`: missing field `column`"),
         (with("paths", json!(["a.jsonl"])), ""),
     ] {
         let problem = match build(folder.path(), config) {
