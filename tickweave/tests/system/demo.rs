@@ -266,7 +266,7 @@ fn a_demo_is_full_at_the_first_look_and_replays_exactly() {
         || format!("{:?} {}", providers(), run.stderr_text()),
     );
     for row in &caught_up {
-        assert!(time(&row["newest"]) > began.before(Span::secs(60)), "{row}");
+        assert!(time(&row["newest_time"]) > began.before(Span::secs(60)), "{row}");
     }
     let least = |rows: &[serde_json::Value; 2]| {
         rows.iter().map(|row| time(&row["watermark"])).min().unwrap()
