@@ -234,7 +234,7 @@ mod tests {
     use super::super::tests::{faultless, plan, provider, rough, venue};
     use super::super::{SimulatedSource, VenueTick};
     use super::*;
-    use crate::source::{PartitionReader, Place, Progress, Source};
+    use crate::source::{Place, Progress, Source};
 
     /// Six hours and a minute before a venue that is as `config` says.
     fn backfilled(mut config: Value) -> Value {
@@ -345,8 +345,6 @@ mod tests {
         for after in [777, told.len(), told.len() + 99] {
             assert_eq!(all[after..], rows(after as u64), "opened again behind row {after}");
         }
-        let plan = super::super::tests::plan(rough(5, 9)).unwrap();
-        assert_eq!(SimulatedSource { name: "s".to_owned(), plan }.live_from(), None);
     }
 
     /// How far the price of the busiest symbol goes in a minute, and how much of it is traded, told and live.
@@ -370,7 +368,7 @@ mod tests {
         (config["symbols"], config["ticks_per_second"]) = (json!(1), json!(100));
         config["backfill"] = json!("24h");
         let (told, live) = split(&config);
-        let hour = told.partition_point(|tick| tick.at < EventTime(tick_of(&live) - SECONDS_FOR));
+        let hour = told.partition_point(|tick| tick.at < EventTime(live[0].at.0 - SECONDS_FOR));
         let (told, last_hour) = (told[..hour].to_vec(), told[hour..].to_vec());
         let (deviation, volume) = minutes(live);
         for (what, part) in [("minutes", told), ("last hour", last_hour)] {
@@ -378,9 +376,5 @@ mod tests {
             assert!((far / deviation - 1.0).abs() < 0.3, "{what}: {far}, live {deviation}");
             assert!((much / volume - 1.0).abs() < 0.1, "{what}: {much}, live {volume}");
         }
-    }
-
-    fn tick_of(live: &[VenueTick]) -> i64 {
-        live[0].at.0
     }
 }

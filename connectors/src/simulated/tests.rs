@@ -314,6 +314,7 @@ fn endless_venues_are_read_batch_by_batch() {
     }
     assert_eq!(rows.len(), 20 * BATCH_ROWS);
     assert_eq!(reader.extent(), None);
+    assert_eq!(source.live_from(), None, "there is no back-fill");
     assert!(source.open(1, Place::After(0)).is_err());
     assert!(Arc::strong_count(&source.plan.params.listings) > 1, "listings are shared");
 }
