@@ -15,8 +15,8 @@ use std::ops::Range;
 
 use market::{Span, Trade};
 
+use super::params::VenueParams;
 use super::rng::Rng;
-use super::venue::VenueParams;
 use super::walk::{LOTS_MAX, Listing, Market, VARIANCE};
 
 /// The most trades of a back-fill.

@@ -6,9 +6,9 @@ use market::{Catalog, EventTime, Span, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 use super::backfill::{self, LOTS_OF_MANY_MAX};
+use super::params::VenueParams;
 use super::provider::TransportFaults;
 use super::rng::Probability;
-use super::venue::VenueParams;
 use super::walk::{LOTS_MAX, Listing, STEPS_MAX};
 use crate::mapping::symbol_map::template;
 

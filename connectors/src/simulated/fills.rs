@@ -22,8 +22,9 @@ use market::{
 use serde::{Deserialize, Serialize};
 
 use super::config::{Plan, SimulatedConfig};
+use super::params::VenueParams;
 use super::rng::{Probability, Rng};
-use super::venue::{Venue, VenueParams};
+use super::venue::Venue;
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 

@@ -27,6 +27,7 @@
 mod backfill;
 pub mod config;
 pub mod fills;
+pub mod params;
 mod pending;
 pub mod provider;
 mod rng;
@@ -42,9 +43,10 @@ use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, S
 use config::Plan;
 
 pub use config::{FaultsConfig, SimulatedConfig};
+pub use params::VenueParams;
 pub use provider::{Arrival, Provider, TransportFaults};
 pub use rng::Probability;
-pub use venue::{Venue, VenueParams, VenueTick};
+pub use venue::{Venue, VenueTick};
 pub use walk::Listing;
 
 /// One provider of a simulated venue; it has one partition.

@@ -5,8 +5,9 @@ use std::collections::BinaryHeap;
 
 use market::{Event, EventTime, Span};
 
+use super::params::VenueParams;
 use super::rng::{Probability, Rng};
-use super::venue::{Venue, VenueParams, VenueTick};
+use super::venue::{Venue, VenueTick};
 use super::walk::Listing;
 
 /// What goes wrong between a venue and whoever listens, as fractions of its ticks.

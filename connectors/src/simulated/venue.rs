@@ -2,39 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::sync::Arc;
 
 use market::{Event, EventTime, Price, Span, Trade};
 
 use super::backfill::Backfill;
+use super::params::VenueParams;
 use super::pending::{Amendment, Amendments, PendingEvent};
-use super::rng::{Probability, Rng};
-use super::walk::{Listing, Market};
-
-/// What a venue is.
-#[derive(Clone, Debug)]
-pub struct VenueParams {
-    /// Everything random follows from it.
-    pub seed: u64,
-    /// When the venue opens.
-    pub start: EventTime,
-    /// How many ticks it sends per second, in the mean; at least 1.
-    pub ticks_per_second: u32,
-    /// For how long before that it tells what has happened.
-    pub backfill: Span,
-    /// After so many ticks, besides those before it opens, it closes; none: never.
-    pub ticks: Option<u64>,
-    /// The share of its trades that is emitted late,
-    pub late: Probability,
-    /// by this much at most,
-    pub late_by: Span,
-    /// so many are corrected later,
-    pub corrected: Probability,
-    /// and so many of the others are cancelled later.
-    pub cancelled: Probability,
-    /// What is traded, the busiest first; not empty.
-    pub listings: Arc<[Listing]>,
-}
+use super::rng::Rng;
+use super::walk::Market;
 
 /// One tick: the venue says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
