@@ -126,7 +126,7 @@ fn tickweave() -> anyhow::Result<PathBuf> {
 impl Demo {
     fn start() -> anyhow::Result<Demo> {
         let mut process = Command::new(tickweave()?)
-            .args(["--log", "warn", "demo", "--port", "0"])
+            .args(["--log", "warn", "demo", "--port", "0", "--backfill", "0s"])
             .args(["--ticks-per-second", &RATE.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -118,6 +118,12 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// Of a source that tells first what happened before its times begin, a back-fill: when they begin. A live run that
+    /// plays it sends what is before that at once, as fast as it goes, and paces the rest.
+    fn live_from(&self) -> Option<EventTime> {
+        None
+    }
+
     /// Opens partition `partition` at `place`. Sources that cannot be read from a time read from their
     /// beginning instead: more is right, less is not.
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError>;

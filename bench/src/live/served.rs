@@ -106,6 +106,7 @@ pub(crate) fn engine(schedule: &Arc<Schedule>) -> anyhow::Result<(Config, Config
             give_up_after: None,
             clients: None,
             is_awaited: false,
+            back_fills: false,
             coverage: Coverage::All,
             historic: false,
             partitions: 1,

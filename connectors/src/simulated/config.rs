@@ -5,9 +5,11 @@ use std::sync::Arc;
 use market::{Catalog, EventTime, Span, TimeUnit};
 use serde::{Deserialize, Serialize};
 
+use super::backfill::{self, LOTS_OF_MANY_MAX};
+use super::params::VenueParams;
 use super::provider::TransportFaults;
 use super::rng::Probability;
-use super::venue::{LOTS_MAX, Listing, STEPS_MAX, VenueParams};
+use super::walk::{LOTS_MAX, Listing, STEPS_MAX};
 use crate::mapping::symbol_map::template;
 
 /// The keys of a simulated venue, besides those of all sources.
@@ -23,10 +25,14 @@ pub struct SimulatedConfig {
     pub symbols: u32,
     /// How many ticks the venue sends per second, in the mean: 1 to 1,000,000.
     pub ticks_per_second: u32,
-    /// After how many ticks it closes. Default: never.
+    /// After how many ticks it closes, those of the back-fill not counted. Default: never.
     pub ticks: Option<u64>,
     /// When it opens (RFC 3339).
     pub start: String,
+    /// For how long before that it tells what was traded, so that there are bars at once: whole minutes up to 7d, and
+    /// at most 1,000,000 trades. Each symbol trades in each five minutes, in the last 5 hours in each minute (the five
+    /// busiest always), and in the last hour in each five seconds.
+    pub backfill: String,
     /// How many providers it has: 1 to 8.
     pub providers: u32,
     /// Which of them this source is, from 1; the first one never errs.
@@ -80,6 +86,7 @@ impl Default for SimulatedConfig {
             ticks_per_second: 10_000,
             ticks: None,
             start: "2026-01-05T10:00:00Z".to_owned(),
+            backfill: "0s".to_owned(),
             providers: 1,
             provider: 1,
             faults: FaultsConfig::default(),
@@ -106,23 +113,26 @@ impl Default for FaultsConfig {
 
 impl Plan {
     pub(super) fn check(config: SimulatedConfig, catalog: &Catalog) -> Result<Plan, String> {
-        let faults = config.faults;
         between("symbols", config.symbols, 1, 10_000)?;
         between("ticks_per_second", config.ticks_per_second, 1, 1_000_000)?;
         between("providers", config.providers, 1, 8)?;
         between("provider", config.provider, 1, config.providers)?;
+        let backfill = checked_backfill(&config.backfill, config.symbols)?;
         let start = EventTime::parse(&config.start, TimeUnit::Rfc3339)
             .map_err(|error| format!("`start` = \"{}\" {error}", config.start))?;
+        let lots_max = if backfill > Span::ZERO { LOTS_OF_MANY_MAX } else { LOTS_MAX };
+        let faults = config.faults;
         let params = VenueParams {
             seed: config.seed,
             start,
             ticks_per_second: config.ticks_per_second,
+            backfill,
             ticks: config.ticks,
             late: probability("late", faults.late)?,
             late_by: span("late_by", &faults.late_by, Span::millis(1), Span::secs(3_600))?,
             corrected: probability("corrected", faults.corrected)?,
             cancelled: probability("cancelled", faults.cancelled)?,
-            listings: listings(&config.instrument, config.symbols, catalog)?,
+            listings: listings(&config.instrument, config.symbols, lots_max, catalog)?,
         };
         let day = Span::secs(86_400);
         let outage_every = span("outage_every", &faults.outage_every, Span::ZERO, day)?;
@@ -161,6 +171,22 @@ fn probability(key: &str, fraction: f64) -> Result<Probability, String> {
     }
 }
 
+fn checked_backfill(text: &str, symbols: u32) -> Result<Span, String> {
+    let span: Span = text.parse().map_err(|problem| format!("`backfill`: {problem}"))?;
+    let whole = span.as_nanos() % Span::secs(60).as_nanos() == 0;
+    if !whole || !(Span::ZERO..=Span::secs(7 * 86_400)).contains(&span) {
+        return Err(format!("`backfill` = \"{text}\" is not whole minutes from 0s to 7d"));
+    }
+    let trades = backfill::trades(span, symbols as usize);
+    match trades <= backfill::TRADES_MAX {
+        true => Ok(span),
+        false => Err(format!(
+            "`backfill` = \"{text}\" of {symbols} symbols is {trades} trades, more than {}; have less of either",
+            backfill::TRADES_MAX
+        )),
+    }
+}
+
 fn span(key: &str, text: &str, least: Span, most: Span) -> Result<Span, String> {
     let span: Span = text.parse().map_err(|problem| format!("`faults.{key}`: {problem}"))?;
     match (least..=most).contains(&span) {
@@ -170,7 +196,12 @@ fn span(key: &str, text: &str, least: Span, most: Span) -> Result<Span, String> 
 }
 
 /// Registers every symbol.
-fn listings(instrument: &str, symbols: u32, catalog: &Catalog) -> Result<Arc<[Listing]>, String> {
+fn listings(
+    instrument: &str,
+    symbols: u32,
+    lots_max: i64,
+    catalog: &Catalog,
+) -> Result<Arc<[Listing]>, String> {
     let Some((before, after)) = template(instrument)? else {
         return Err(format!(
             "`instrument` is \"{instrument}\" for every symbol; write a template such as \"demo:{{symbol}}\""
@@ -188,7 +219,7 @@ fn listings(instrument: &str, symbols: u32, catalog: &Catalog) -> Result<Arc<[Li
         let fits = |price_step: i64, lot: i64| {
             // Corrections add some steps; twice the price leaves room for them.
             let price = market::Price(price_step.checked_mul(2 * STEPS_MAX)?);
-            let size = market::Quantity(lot.checked_mul(LOTS_MAX)?);
+            let size = market::Quantity(lot.checked_mul(lots_max)?);
             price.summable(size).then_some((price_step, lot))
         };
         let fit = price_step.zip(lot).and_then(|(price_step, lot)| fits(price_step, lot));

@@ -9,8 +9,8 @@
 //! venue = { seed = 1, symbols = 50, ticks_per_second = 10_000 }   # as of the `simulated` sources
 //! ```
 //!
-//! The simulator reads the venue's trades as the venue sends them, and takes part in some: a fill has the price and time
-//! of a trade. It sets targets for few instruments and changes them once a minute. It corrects or busts one fill of two
+//! The simulator reads the venue's trades as the venue sends them, and takes part in some once it is open: a fill has
+//! the price and time of a trade. It sets targets for few instruments and changes them once a minute. It corrects or busts one fill of two
 //! hundred, sends one of five hundred twice, and now and then sends the fair value of an instrument (model `desk`).
 
 use std::collections::VecDeque;
@@ -22,8 +22,9 @@ use market::{
 use serde::{Deserialize, Serialize};
 
 use super::config::{Plan, SimulatedConfig};
+use super::params::VenueParams;
 use super::rng::{Probability, Rng};
-use super::venue::{Venue, VenueParams};
+use super::venue::Venue;
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 
@@ -301,7 +302,10 @@ impl Iterator for FillsSimulator {
             if let Some(event) = self.coming.pop_front() {
                 return Some(event);
             }
-            if let Event::New(trade) = self.venue.next()?.event {
+            let tick = self.venue.next()?;
+            if let Event::New(trade) = tick.event
+                && tick.at >= self.plan.params.start
+            {
                 self.see(&trade);
             }
         }
@@ -318,6 +322,10 @@ mod tests {
     use super::*;
 
     fn source() -> FillsSource {
+        source_of(serde_json::json!({ "ticks": 50_000 }))
+    }
+
+    fn source_of(venue: serde_json::Value) -> FillsSource {
         let rule = InstrumentRule {
             pattern: "demo:*".to_owned(),
             spec: InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(0) },
@@ -326,7 +334,7 @@ mod tests {
         };
         let catalog = Arc::new(Catalog::new(vec![rule], 100));
         let config = serde_json::json!({
-            "portfolios": ["a", "b"], "fills_per_second": 500, "venue": { "ticks": 50_000 },
+            "portfolios": ["a", "b"], "fills_per_second": 500, "venue": venue,
         });
         let context = BuildContext { name: "desk".to_owned(), folder: ".".into(), catalog };
         FillsSource::build(serde_json::from_value(config).unwrap(), context).unwrap()
@@ -346,6 +354,17 @@ mod tests {
         assert!(rows.len() > 2_000, "{}", rows.len());
         assert_eq!(all(&source, 0), rows);
         assert_eq!(all(&source, 777), rows[777..]);
+    }
+
+    #[test]
+    fn a_desk_trades_once_the_venue_is_open() {
+        let told = source_of(serde_json::json!({ "ticks": 50_000, "backfill": "2m" }));
+        let (rows, without) = (all(&told, 0), all(&source(), 0));
+        assert_eq!(rows.len(), without.len());
+        let opens = told.plan.params.start;
+        assert!(rows.iter().all(|row| row.time().is_some_and(|time| time >= opens)));
+        assert_ne!(rows, without, "the prices are where the back-fill has left them");
+        assert_eq!(all(&told, 777), rows[777..]);
     }
 
     #[test]

@@ -16,28 +16,38 @@
 //! and outages. Redundant providers are sources that differ in `provider` alone (and in faults that
 //! are each one's own): every tick reaches one of them, so all together send every tick.
 //!
-//! Nothing here reads a clock. A live run plays such a source in real time, as if the venue opened now;
-//! a replay takes it as fast as it goes, up to `ticks`.
+//! A venue may tell what happened before it opened, its *back-fill*: few trades, the same by all providers, and the
+//! prices go on from there.
+//!
+//! Nothing here reads a clock. A live run plays such a source in real time, as if the venue opened now,
+//! and its back-fill at once; a replay takes it as fast as it goes, up to `ticks`.
 //!
 //! Reading order: [`config`] → [`venue`] → [`provider`]; [`fills`] has portfolios that trade there.
 
+mod backfill;
 pub mod config;
 pub mod fills;
+pub mod params;
 mod pending;
 pub mod provider;
 mod rng;
 #[cfg(test)]
 mod tests;
 pub mod venue;
+mod walk;
+
+use market::{EventTime, Span};
 
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{BATCH_ROWS, PartitionReader, Place, Progress, Row, Source, SourceError};
 use config::Plan;
 
 pub use config::{FaultsConfig, SimulatedConfig};
+pub use params::VenueParams;
 pub use provider::{Arrival, Provider, TransportFaults};
 pub use rng::Probability;
-pub use venue::{Listing, Venue, VenueParams, VenueTick};
+pub use venue::{Venue, VenueTick};
+pub use walk::Listing;
 
 /// One provider of a simulated venue; it has one partition.
 pub struct SimulatedSource {
@@ -82,6 +92,10 @@ impl Source for SimulatedSource {
         true
     }
 
+    fn live_from(&self) -> Option<EventTime> {
+        (self.plan.params.backfill > Span::ZERO).then_some(self.plan.params.start)
+    }
+
     /// Takes as long as making the rows before.
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
         let after = place.after();
@@ -90,7 +104,8 @@ impl Source for SimulatedSource {
             return Err(SourceError::Config { name: self.name.clone(), problem });
         }
         let Plan { params, faults, provider, providers } = self.plan.clone();
-        let ticks = params.ticks;
+        let told = backfill::trades(params.backfill, params.listings.len());
+        let ticks = params.ticks.map(|ticks| ticks.saturating_add(told));
         let mut arrivals = Provider::new(params, faults, provider, providers);
         let (mut position, mut emitted) = (0, 0);
         while position < after
@@ -109,6 +124,7 @@ struct SimulatedReader {
     position: u64,
     /// The largest number of a tick so far.
     emitted: u64,
+    /// How many there are.
     ticks: Option<u64>,
 }
 

@@ -5,8 +5,10 @@ use std::collections::BinaryHeap;
 
 use market::{Event, EventTime, Span};
 
+use super::params::VenueParams;
 use super::rng::{Probability, Rng};
-use super::venue::{Listing, Venue, VenueParams, VenueTick};
+use super::venue::{Venue, VenueTick};
+use super::walk::Listing;
 
 /// What goes wrong between a venue and whoever listens, as fractions of its ticks.
 ///
@@ -82,6 +84,11 @@ impl Provider {
     fn carry(&mut self, tick: VenueTick) {
         let VenueTick { number, at, mut event } = tick;
         self.emitted = at;
+        if at < self.start {
+            // Of the time before the venue opens, all providers tell the same.
+            self.coming.push(Reverse(Arrival { at, number, event }));
+            return;
+        }
         if self.misses(self.number, &tick) {
             return;
         }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::config::Plan;
 use super::*;
 
-fn plan(config: Value) -> Result<Plan, String> {
+pub(super) fn plan(config: Value) -> Result<Plan, String> {
     let spec = InstrumentSpec { price_scale: 2, quantity_scale: 0, calendar: CalendarId(0) };
     let rule = InstrumentRule { spec, ..InstrumentRule::any() };
     let catalog = Catalog::new(vec![rule], 20_000);
@@ -22,11 +22,11 @@ fn plan(config: Value) -> Result<Plan, String> {
     Plan::check(config, &catalog)
 }
 
-fn venue(config: Value) -> Vec<VenueTick> {
+pub(super) fn venue(config: Value) -> Vec<VenueTick> {
     Venue::new(plan(config).unwrap().params).collect()
 }
 
-fn provider(config: &Value, number: u32) -> Vec<Arrival> {
+pub(super) fn provider(config: &Value, number: u32) -> Vec<Arrival> {
     let mut config = config.clone();
     config["provider"] = json!(number);
     let Plan { params, faults, provider, providers } = plan(config).unwrap();
@@ -51,7 +51,7 @@ fn missing(records: &[Record]) -> u64 {
 }
 
 /// Faults often enough to meet in few ticks.
-fn rough(seed: u64, ticks: u64) -> Value {
+pub(super) fn rough(seed: u64, ticks: u64) -> Value {
     json!({
         "seed": seed, "ticks": ticks, "ticks_per_second": 500, "providers": 2,
         "faults": {
@@ -65,7 +65,7 @@ fn rough(seed: u64, ticks: u64) -> Value {
 const NO_FAULTS: [&str; 7] =
     ["late", "corrected", "cancelled", "disordered", "repeated", "lost", "conflicting"];
 
-fn faultless(ticks: u64) -> Value {
+pub(super) fn faultless(ticks: u64) -> Value {
     let mut config = json!({ "ticks": ticks, "faults": { "outage_every": "0s" } });
     NO_FAULTS.into_iter().for_each(|fault| config["faults"][fault] = json!(0.0));
     config
@@ -221,6 +221,12 @@ fn wrong_settings_say_what_is_possible() {
         (json!({"faults": {"late_by": "1d"}}), "`faults.late_by` = \"1d\" is not between 1ms"),
         (json!({"faults": {"outage_for": "1h"}}), "is not less than `faults.outage_every`"),
         (json!({"faults": {"luck": 1}}), "unknown field `luck`"),
+        (json!({"backfill": "90s"}), "`backfill` = \"90s\" is not whole minutes from 0s to 7d"),
+        (json!({"backfill": "8d"}), "`backfill` = \"8d\" is not whole minutes from 0s to 7d"),
+        (
+            json!({"backfill": "24h", "symbols": 500}),
+            "`backfill` = \"24h\" of 500 symbols is 1218120 trades, more than 1000000",
+        ),
         (json!({"seed": -1}), "invalid value: integer `-1`"),
     ] {
         let problem = plan(config.clone()).err().unwrap_or_default();
@@ -308,6 +314,7 @@ fn endless_venues_are_read_batch_by_batch() {
     }
     assert_eq!(rows.len(), 20 * BATCH_ROWS);
     assert_eq!(reader.extent(), None);
+    assert_eq!(source.live_from(), None, "there is no back-fill");
     assert!(source.open(1, Place::After(0)).is_err());
     assert!(Arc::strong_count(&source.plan.params.listings) > 1, "listings are shared");
 }

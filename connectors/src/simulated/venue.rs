@@ -2,53 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::sync::Arc;
 
-use market::{
-    Event, EventTime, IdScope, InstrumentId, InstrumentSpec, Price, Quantity, Side, Span, Trade,
-    TradeId, Updates,
-};
+use market::{Event, EventTime, Price, Span, Trade};
 
-use super::pending::{Amendment, Amendments, PendingEvent, micros};
-use super::rng::{Probability, Rng};
-
-/// What a venue is.
-#[derive(Clone, Debug)]
-pub struct VenueParams {
-    /// Everything random follows from it.
-    pub seed: u64,
-    /// When the venue opens.
-    pub start: EventTime,
-    /// How many ticks it sends per second, in the mean; at least 1.
-    pub ticks_per_second: u32,
-    /// After so many ticks it closes; none: never.
-    pub ticks: Option<u64>,
-    /// The share of its trades that is emitted late,
-    pub late: Probability,
-    /// by this much at most,
-    pub late_by: Span,
-    /// so many are corrected later,
-    pub corrected: Probability,
-    /// and so many of the others are cancelled later.
-    pub cancelled: Probability,
-    /// What is traded, the busiest first; not empty.
-    pub listings: Arc<[Listing]>,
-}
-
-/// An instrument on the venue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listing {
-    /// Which one.
-    pub instrument: InstrumentId,
-    /// Its scales and calendar.
-    pub spec: InstrumentSpec,
-    /// The space of its trades' ids.
-    pub scope: IdScope,
-    /// The smallest step of its price, as a mantissa.
-    pub price_step: i64,
-    /// The smallest size, as a mantissa.
-    pub lot: i64,
-}
+use super::backfill::Backfill;
+use super::params::VenueParams;
+use super::pending::{Amendment, Amendments, PendingEvent};
+use super::rng::Rng;
+use super::walk::Market;
 
 /// One tick: the venue says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,21 +22,17 @@ pub struct VenueTick {
     pub event: Event,
 }
 
-/// Prices are this many steps at most, …
-pub(super) const STEPS_MAX: i64 = 100_000;
-/// … and sizes this many lots.
-pub(super) const LOTS_MAX: i64 = 10_000;
-
 /// A venue: its ticks in the order in which it sends them, a function of its parameters.
 ///
 /// Activity follows Zipf's law over the listings and comes in bursts: in one of ten quarters of a
 /// second six times as many ticks come as in the others. Prices walk at random in steps, and stay
 /// between half and twice of where they began. Memory is bounded by what is emitted within `late_by` and
-/// [`AMENDED_WITHIN`].
+/// [`AMENDED_WITHIN`]. What it tells of the time before it opens comes first.
 #[derive(Clone, Debug)]
 pub struct Venue {
     params: VenueParams,
     rng: Rng,
+    backfill: Backfill,
     /// Per listing, the activity up to and including it.
     activity: Vec<u64>,
     markets: Vec<Market>,
@@ -83,21 +40,13 @@ pub struct Venue {
     next_at: i64,
     /// The quarter of a second at hand.
     quarter: Quarter,
-    tick: u64,
+    /// That of the last tick.
+    number: u64,
+    /// How many of the ticks were told before it opened.
+    told: u64,
     /// Pending events: when, which (to make the order complete), and what.
     later: BinaryHeap<Reverse<(i64, u64, PendingEvent)>>,
     latest: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Market {
-    /// The last id that was given; its trades are 1, 2, 3, ….
-    last_id: u64,
-    steps: i64,
-    low: i64,
-    high: i64,
-    /// Which way it goes at the moment.
-    up: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -119,25 +68,25 @@ impl Venue {
     pub fn new(params: VenueParams) -> Venue {
         let mut rng = Rng::new(params.seed);
         let mut sum = 0;
-        let activity = (1..=params.listings.len() as u64).map(|rank| {
-            sum += 1_000_000 / rank;
+        let weights = (1..=params.listings.len() as u64).map(|rank| 1_000_000 / rank);
+        let backfill = Backfill::new(&params, weights.clone());
+        let activity = weights.map(|weight| {
+            sum += weight;
             sum
         });
         let activity = activity.collect();
-        let markets = params.listings.iter().map(|_| {
-            let steps = 500 + rng.mostly_small(STEPS_MAX / 2 - 500);
-            Market { last_id: 0, steps, low: steps / 2, high: 2 * steps, up: true }
-        });
-        let markets = markets.collect();
+        let markets = params.listings.iter().map(|_| Market::new(&mut rng)).collect();
         let start = params.start.0;
         let mut venue = Venue {
             params,
             rng,
+            backfill,
             activity,
             markets,
             next_at: start,
             quarter: Quarter { end: start, pace: 2 },
-            tick: 0,
+            number: 0,
+            told: 0,
             later: BinaryHeap::new(),
             latest: 0,
         };
@@ -190,28 +139,8 @@ impl Venue {
         let total = self.activity.last().copied().unwrap_or(1);
         let drawn = self.rng.next() % total;
         let number = self.activity.partition_point(|sum| *sum <= drawn);
-        let (market, listing) = (&mut self.markets[number], self.params.listings[number]);
-        if self.rng.below(20) == 0 {
-            market.up = !market.up;
-        }
-        let step = [0, 0, 1, 1, -1][self.rng.below(5) as usize];
-        let step = if market.up { step } else { -step };
-        market.steps = (market.steps + step).clamp(market.low, market.high).max(1);
-        let side = if market.up == (self.rng.below(3) > 0) { Side::Buy } else { Side::Sell };
-        let trade = Trade {
-            instrument: listing.instrument,
-            spec: listing.spec,
-            scope: listing.scope,
-            id: market.new_id(),
-            time: micros(at),
-            sequence: 0, // set when it is emitted
-            is_positional: false,
-            price: Price(market.steps * listing.price_step),
-            quantity: Quantity((1 + self.rng.mostly_small(LOTS_MAX)) * listing.lot),
-            side,
-            updates: Updates::ALL,
-        };
-        (number, trade)
+        let listing = self.params.listings[number];
+        (number, self.markets[number].trade(&listing, at, &mut self.rng))
     }
 
     /// A trade becomes another, one in four of them a second time, and one in ten nothing in the end;
@@ -235,6 +164,14 @@ impl Venue {
             amendments.push_back(Amendment { at, change: None });
         }
         amendments
+    }
+
+    fn tick(&mut self, at: EventTime, mut event: Event) -> VenueTick {
+        self.number += 1;
+        if let Event::New(trade) | Event::Correct { with: trade, .. } = &mut event {
+            trade.sequence = self.number;
+        }
+        VenueTick { number: self.number, at, event }
     }
 
     fn emit(&mut self, at: i64, pending: PendingEvent) {
@@ -262,18 +199,15 @@ impl Venue {
     }
 }
 
-impl Market {
-    fn new_id(&mut self) -> TradeId {
-        self.last_id += 1;
-        TradeId::Number(self.last_id)
-    }
-}
-
 impl Iterator for Venue {
     type Item = VenueTick;
 
     fn next(&mut self) -> Option<VenueTick> {
-        if self.params.ticks.is_some_and(|ticks| self.tick >= ticks) {
+        if let Some((at, trade)) = self.backfill.next(&self.params.listings, &mut self.markets) {
+            self.told += 1;
+            return Some(self.tick(EventTime(at), Event::New(trade)));
+        }
+        if self.params.ticks.is_some_and(|ticks| self.number - self.told >= ticks) {
             return None;
         }
         // A later trade is emitted later.
@@ -281,15 +215,11 @@ impl Iterator for Venue {
             self.trade();
         }
         let Reverse((at, _, pending)) = self.later.pop()?;
-        let mut event = self.emitted(pending)?;
+        let event = self.emitted(pending)?;
         let at = EventTime(at);
         if at.after(AMENDED_WITHIN) >= EventTime::LATEST {
             return None; // the last year that a record may carry
         }
-        self.tick += 1;
-        if let Event::New(trade) | Event::Correct { with: trade, .. } = &mut event {
-            trade.sequence = self.tick;
-        }
-        Some(VenueTick { number: self.tick, at, event })
+        Some(self.tick(at, event))
     }
 }

@@ -44,6 +44,9 @@ pub struct SourceTiming {
     pub clients: Option<Span>,
     /// Whether others wait for it until it has caught up after the start. Not for one whose end nobody can know.
     pub is_awaited: bool,
+    /// Whether it makes up a back-fill: until it has caught up, it is never silent. It loses no server, and hours pass
+    /// in a moment, so what a slow thread brings a moment later must not be late.
+    pub back_fills: bool,
     /// How many partitions it has; more may be opened.
     pub partitions: usize,
 }
@@ -60,6 +63,7 @@ impl SourceTiming {
             historic: false,
             clients: None,
             is_awaited: false,
+            back_fills: false,
             partitions,
         }
     }

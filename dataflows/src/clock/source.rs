@@ -74,7 +74,10 @@ impl SourceClock {
     /// Whether others may carry on for it at system time `now`, since it is silent.
     pub(super) fn is_covered_silence(&self, now: EventTime) -> bool {
         let is_silent = |idle| self.partitions.iter().any(|one| one.is_silent(idle, now));
-        self.timing.coverage == Coverage::Any && self.timing.idle_after.is_some_and(is_silent)
+        let back_fills = self.timing.back_fills && !self.has_caught_up;
+        self.timing.coverage == Coverage::Any
+            && !back_fills
+            && self.timing.idle_after.is_some_and(is_silent)
     }
 
     /// Per partition, the position up to which rows are bound.

@@ -321,7 +321,7 @@ pub struct RawSink {
 pub struct RawPlay {
     /// Seconds of event time per second; above 0.
     pub speed: f64,
-    /// Shifts event times so that the first of all played sources is now.
+    /// Shifts event times so that the first of all played sources is now; what they back-fill lies before.
     pub as_if_now: bool,
 }
 

@@ -64,6 +64,7 @@ pub(super) fn http_ingest_timing(grace: Span) -> SourceTiming {
         historic: false,
         clients: Some(grace),
         is_awaited: false,
+        back_fills: false,
         partitions: 1,
     }
 }
@@ -258,7 +259,9 @@ fn source(
             coverage,
             historic: raw.historic,
             clients: None,
-            is_awaited: false, // in a live run alone, where it is known
+            // In a live run alone, where both are known:
+            is_awaited: false,
+            back_fills: false,
             partitions: registries.with(|registries| registries.sources.partitions(id).len()),
         },
         names: registered_names(registries, id, raw.rank),

@@ -16,7 +16,7 @@ use super::system_time::now;
 pub struct Play {
     /// Seconds of event time per second; none: as fast as it goes.
     pub speed: Option<f64>,
-    /// Shifts event times so that the first of all played sources is now.
+    /// Shifts event times so that the first of all played sources, after what they back-fill, is now.
     pub as_if_now: bool,
 }
 
@@ -82,7 +82,8 @@ const SLEEP_MIN: Duration = Duration::from_millis(1);
 const STOP_POLL: Duration = Duration::from_millis(50);
 const FAR: Duration = Duration::from_secs(86_400);
 
-/// The common start of all played sources of a run: the earliest of their first event times. Sources that send the
+/// The common start of all played sources of a run: the earliest of the times at which they begin, which is that of
+/// their first event or, of one that back-fills, that at which it is live. Sources that send the
 /// same trades must be shifted and paced alike, so none starts before all have reached the barrier.
 #[derive(Clone)]
 pub struct StartBarrier(Arc<(Mutex<BarrierState>, Condvar)>);
@@ -109,7 +110,7 @@ impl StartBarrier {
         StartBarrier(Arc::new((Mutex::new(state), Condvar::new())))
     }
 
-    /// Adds the first event time of a partition, if it has any and was not counted before, and waits for the other
+    /// Adds the time at which a partition begins, if it has any and was not counted before, and waits for the other
     /// partitions; none if stopped before.
     fn wait(&self, first: Option<EventTime>, is_counted: bool, stop: &Stop) -> Option<PlayStart> {
         if !is_counted {
@@ -124,7 +125,7 @@ impl StartBarrier {
         barrier.started
     }
 
-    /// One partition more is there, with this first event time if it has any; the last one starts the playback.
+    /// One partition more is there, which begins at this time if it has any; the last one starts the playback.
     fn reach(&self, first: Option<EventTime>) {
         let (barrier, changed) = &*self.0;
         let mut barrier = barrier.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,9 +140,11 @@ impl StartBarrier {
     }
 }
 
-/// Plays rows at the pace of their event times.
+/// Plays rows at the pace of their event times. Those before the start of the playback are due at once.
 pub struct Player {
     play: Play,
+    /// When the partition is live, if it back-fills before.
+    live_from: Option<EventTime>,
     start: StartBarrier,
     started: Option<PlayStart>,
     pacer: Option<Pacer>,
@@ -154,7 +157,21 @@ pub struct Player {
 impl Player {
     /// The player of one of the partitions that wait at `start`.
     pub fn new(play: Play, start: StartBarrier, catalog: Arc<Catalog>) -> Player {
-        Player { play, start, started: None, pacer: None, catalog, has_given_way: false }
+        Player {
+            play,
+            live_from: None,
+            start,
+            started: None,
+            pacer: None,
+            catalog,
+            has_given_way: false,
+        }
+    }
+
+    /// Of a partition that back-fills up to this time, if any.
+    #[must_use]
+    pub fn live_from(self, live_from: Option<EventTime>) -> Player {
+        Player { live_from, ..self }
     }
 
     /// Its partition cannot be read: the others need not wait for it. What it brings later is played with them.
@@ -174,6 +191,7 @@ impl Player {
     ) -> bool {
         if self.started.is_none() {
             let first = rows.iter().find_map(Row::time);
+            let first = first.map(|first| self.live_from.unwrap_or(first));
             if first.is_some() || ended {
                 let is_counted = std::mem::replace(&mut self.has_given_way, true);
                 let Some(started) = self.start.wait(first, is_counted, stop) else { return false };
@@ -199,7 +217,7 @@ impl Player {
         (due.is_empty() && !ended) || to.send(due, ended)
     }
 
-    /// Shifts the event's time as if the first time of the playback were now.
+    /// Shifts the event's time as if the start of the playback were now.
     fn shift(&self, row: &mut Row) {
         let (Some(started), Ok(entry), true) = (self.started, &mut row.event, self.play.as_if_now)
         else {
@@ -282,6 +300,29 @@ mod tests {
         assert!((before..=now().0).contains(&b[0]), "the earliest first time is now");
         assert_eq!(a[0], b[1], "the same time stays the same");
         assert_eq!(a[1] - b[0], 5_000_000_000);
+    }
+
+    /// One back-fills two hundred seconds before it is live, and another begins a second later.
+    #[test]
+    fn a_back_fill_is_sent_at_once_and_ends_now() {
+        let start = StartBarrier::of(2);
+        let play = Play { speed: Some(1.0), as_if_now: true };
+        let mut later = player(play, start.clone());
+        let other = thread::spawn(move || {
+            let (before, mut sent) = (now().0, Played::default());
+            later.play(vec![row(1, 1_001)], true, &Stop::default(), &mut sent);
+            (before, sent)
+        });
+        let mut own = player(play, start).live_from(Some(EventTime(1_000_000_000_000)));
+        let mut sent = Played::default();
+        let rows = vec![row(1, 800), row(2, 999), row(3, 1_001)];
+        assert!(own.play(rows, true, &Stop::default(), &mut sent));
+        let (before, other) = other.join().unwrap();
+        let live = sent.0[2] - 1_000_000_000;
+        assert!((before..=now().0).contains(&live), "what is live begins now");
+        assert_eq!(sent.0[..2], [live - 200_000_000_000, live - 1_000_000_000]);
+        assert_eq!(other.0, sent.0[2..], "the same time stays the same");
+        assert!(sent.1 > 0 && other.1 > 0, "then there is nothing left to send for a second");
     }
 
     #[test]

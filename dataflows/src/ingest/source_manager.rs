@@ -84,6 +84,8 @@ pub struct OpenedSource {
     pub partitions: BTreeSet<PartitionId>,
     /// Whether it reads a pipe.
     pub is_pipe: bool,
+    /// Whether it is played, and tells first what happened before.
+    pub back_fills: bool,
 }
 
 impl OpenedSource {
@@ -120,7 +122,10 @@ impl OpenSources {
         for (spec, partitions) in &found {
             let (mut from, mut numbers) = (EventTime::NEVER, BTreeSet::new());
             for partition in partitions {
-                let player = |play| Player::new(play, barrier.clone(), Arc::clone(&shared.catalog));
+                let player = |play| {
+                    let player = Player::new(play, barrier.clone(), Arc::clone(&shared.catalog));
+                    player.live_from(spec.source.live_from())
+                };
                 let player = spec.play.map(player);
                 let open = || open_at_start(spec, *partition, &shared);
                 let (reader, its) =
@@ -137,6 +142,7 @@ impl OpenSources {
                 read_from: from,
                 partitions: numbers,
                 is_pipe: spec.is_pipe,
+                back_fills: spec.play.is_some() && spec.source.live_from().is_some(),
             });
             shared.connections.opened(spec.id.number());
         }

@@ -113,6 +113,7 @@ fn opened_clock(config: &Config, opened: &OpenSources, at: EventTime) -> CommitC
         let timing = &mut timings[one.id.number()];
         timing.partitions = one.partition_count();
         timing.is_awaited = !timing.historic && !one.is_pipe;
+        timing.back_fills = one.back_fills;
         read_from[one.id.number()] = Some(one.read_from);
     }
     let clock = CommitClock::new(timings, config.ahead_live(), at);

@@ -33,6 +33,9 @@ pub(super) struct Demo {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32))]
     seed: u32,
+    /// For how long before the start there are bars at once: whole minutes up to 7d; 0s for none.
+    #[arg(long, value_name = "SPAN", default_value = "24h")]
+    backfill: String,
 }
 
 impl Demo {
@@ -54,9 +57,10 @@ impl Demo {
         for source in &mut raw.source {
             let seed = ("seed".to_owned(), toml::Value::from(i64::from(self.seed)));
             let ticks = ("ticks_per_second".to_owned(), toml::Value::from(i64::from(each)));
+            let backfill = ("backfill".to_owned(), toml::Value::from(&*self.backfill));
             match source.rest.get_mut("venue") {
-                Some(toml::Value::Table(venue)) => venue.extend([seed, ticks]),
-                _ => source.rest.extend([seed, ticks]),
+                Some(toml::Value::Table(venue)) => venue.extend([seed, ticks, backfill]),
+                _ => source.rest.extend([seed, ticks, backfill]),
             }
             // The simulator cannot have more fills than its venue has ticks.
             if let Some(fills) = source.rest.get_mut("fills_per_second") {
@@ -83,15 +87,43 @@ tickweave {version}  a simulated venue: 50 symbols, two providers, {ticks} ticks
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    fn demo() -> Demo {
+        let backfill = "90m".to_owned();
+        Demo { port: 0, workers: Some(2), ticks_per_second: 500, seed: 7, backfill }
+    }
 
     #[test]
     fn flags_reach_both_providers() {
-        let demo = Demo { port: 0, workers: Some(2), ticks_per_second: 500, seed: 7 };
+        let demo = demo();
         let config = demo.config().unwrap();
         assert_eq!((config.workers, config.sources.len()), (2, 3));
         assert_eq!(config.toml.matches("ticks_per_second = 250").count(), 3);
         assert_eq!(config.toml.matches("seed = 7").count(), 3);
+        assert_eq!(config.toml.matches("backfill = \"90m\"").count(), 3);
         assert!(config.sources.iter().all(|s| s.play.is_some_and(|play| play.as_if_now)));
+    }
+
+    /// Else portfolios trade what the venue never sent.
+    #[test]
+    fn the_providers_and_the_desk_are_of_one_venue() {
+        let raw = RawConfig::parse(CONFIG, "the demo's configuration").unwrap();
+        let venues = raw.source.iter().map(|source| {
+            let own = |rest: BTreeMap<String, toml::Value>| {
+                let of_providers = ["provider", "providers"];
+                rest.into_iter().filter(|(key, _)| !of_providers.contains(&&**key)).collect()
+            };
+            match source.rest.get("venue") {
+                Some(toml::Value::Table(venue)) => own(venue.clone().into_iter().collect()),
+                _ => own(source.rest.clone()),
+            }
+        });
+        let venues: Vec<BTreeMap<String, toml::Value>> = venues.collect();
+        assert_eq!(venues.len(), 3);
+        assert!(venues.iter().all(|venue| *venue == venues[0]), "{venues:#?}");
+        assert_eq!(venues[0]["backfill"].as_str(), Some("24h"));
     }
 }

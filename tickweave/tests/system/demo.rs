@@ -19,19 +19,31 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
 }
 
-/// The demo's configuration at another rate, and bounded.
-fn config(ticks_per_second: i64, ticks: i64, workers: usize) -> RawConfig {
+/// Sets keys of the demo's venue, for both of its providers and whoever trades there.
+fn set_venue<const N: usize>(raw: &mut RawConfig, keys: [(&str, toml::Value); N]) {
+    for source in &mut raw.source {
+        let keys = keys.clone().map(|(key, value)| (key.to_owned(), value));
+        match source.rest.get_mut("venue") {
+            Some(toml::Value::Table(venue)) => venue.extend(keys),
+            _ => source.rest.extend(keys),
+        }
+    }
+}
+
+/// The demo's configuration at another rate, bounded, from the opening of the venue on, and with more that goes wrong, so
+/// that few ticks show it.
+pub(crate) fn config(ticks_per_second: i64, ticks: i64, workers: usize) -> RawConfig {
     let mut raw = RawConfig::read(&examples().join("demo.toml")).unwrap();
     raw.job.workers = workers;
     raw.commit.file_rows = 200;
-    for source in &mut raw.source {
-        let pace = ("ticks_per_second".to_owned(), toml::Value::from(ticks_per_second));
-        let ticks = ("ticks".to_owned(), toml::Value::from(ticks));
-        match source.rest.get_mut("venue") {
-            Some(toml::Value::Table(venue)) => venue.extend([pace, ticks]),
-            _ => source.rest.extend([pace, ticks]),
-        }
-    }
+    let faults = "late = 0.000_5\ncorrected = 0.000_5\ncancelled = 0.000_2";
+    let keys = [
+        ("ticks_per_second", ticks_per_second.into()),
+        ("ticks", ticks.into()),
+        ("backfill", "0s".into()),
+        ("faults", faults.parse::<toml::Table>().unwrap().into()),
+    ];
+    set_venue(&mut raw, keys);
     raw
 }
 
@@ -44,6 +56,7 @@ fn the_demo_serves_candles_shows_its_state_and_stops_with_a_summary() {
     let folder = tempfile::tempdir().unwrap();
     let began = Instant::now();
     let args = ["--json", "demo", "--port", "0", "--ticks-per-second", "2000", "-w", "2"];
+    let args = [&args[..], &["--backfill", "1h"]].concat();
     let mut demo = Going::start(folder.path(), &args);
     let address = demo.address();
     let first = poll(
@@ -81,6 +94,7 @@ fn the_demo_serves_candles_shows_its_state_and_stops_with_a_summary() {
 fn the_demo_raises_alerts_and_its_state_shows_them() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["--json", "demo", "--port", "0", "--ticks-per-second", "2000"];
+    let args = [&args[..], &["--backfill", "0s"]].concat();
     let mut demo = Going::start(folder.path(), &args);
     let address = demo.address();
     // The state is a line of the log now and then, as nobody looks at a terminal.
@@ -201,6 +215,115 @@ fn a_recorded_demo_comes_back_exactly() {
     let live = run.end().json();
     let again = tickweave(folder.path(), &["--json", "replay", "demo.rec", "-w", "2", "--digest"]);
     assert_eq!(live["views"], again.json()["views"]);
+}
+
+/// A demo of few symbols that back-fills; what is late in a venue that is open is left out.
+fn backfilled(ticks: i64, backfill: &str) -> RawConfig {
+    let mut raw = config(400, ticks, 1);
+    let faults = "late = 0.0\ncorrected = 0.000_5".parse::<toml::Table>().unwrap();
+    let keys = [("symbols", 8.into()), ("backfill", backfill.into()), ("faults", faults.into())];
+    set_venue(&mut raw, keys);
+    raw
+}
+
+/// The trades of 8 symbols in seven hours before the venue opens, of which five are busy.
+const TOLD: u64 = 5 * 4 * (360 + 720) + 3 * 2 * (24 + 240 + 720);
+
+/// The bars of a symbol, oldest first, as the page asks for them.
+fn bars(address: std::net::SocketAddr, symbol: &str, timeframe: &str) -> Vec<serde_json::Value> {
+    let path = format!("/v1/candles/demo:{symbol}?timeframe={timeframe}&limit=300");
+    get(address, &path).json()["candles"].as_array().cloned().unwrap_or_default()
+}
+
+fn time(cell: &serde_json::Value) -> EventTime {
+    EventTime::parse(cell.as_str().unwrap(), market::TimeUnit::Rfc3339).unwrap()
+}
+
+/// Once both providers have caught up, every chart is full: of the busiest symbol and of one that trades seldom.
+#[test]
+fn a_demo_is_full_at_the_first_look_and_replays_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = toml::to_string(&backfilled(1_000_000, "7h")).unwrap();
+    std::fs::write(folder.path().join("demo.toml"), text).unwrap();
+    let args = ["--json", "run", "demo.toml", "--listen", "127.0.0.1:0"];
+    let args = [&args[..], &["--record", "demo.rec", "--digest"]].concat();
+    let mut run = Going::start(folder.path(), &args);
+    let address = run.address();
+    let began = EventTime(system_nanos());
+    let providers = || {
+        let rows = get(address, "/v1/views/sources").json()["rows"].as_array().cloned()?;
+        let mut rows = rows.into_iter().filter(|row| row["kind"] == "simulated");
+        Some([rows.next()?, rows.next()?])
+    };
+    let caught_up = poll(
+        || {
+            let both = providers()?;
+            for row in both.iter().filter(|row| row["caught_up"] == "yes") {
+                assert!(row["rows"].as_u64() >= Some(TOLD), "not before all was told: {row}");
+            }
+            both.iter().all(|row| row["caught_up"] == "yes").then_some(both)
+        },
+        || format!("{:?} {}", providers(), run.stderr_text()),
+    );
+    for row in &caught_up {
+        assert!(time(&row["newest_time"]) > began.before(Span::secs(60)), "{row}");
+    }
+    let least = |rows: &[serde_json::Value; 2]| {
+        rows.iter().map(|row| time(&row["watermark"])).min().unwrap()
+    };
+    let watermark = least(&caught_up);
+    // Larger bars follow two rounds later.
+    let mut before = watermark;
+    for _ in 0..2 {
+        let later = || providers().map(|rows| least(&rows)).filter(|later| *later > before);
+        before = poll(later, || run.stderr_text());
+    }
+    for symbol in ["ALFA", "HOTEL"] {
+        for (timeframe, secs, least) in
+            [("5s", 5, 300), ("10s", 10, 300), ("1m", 60, 300), ("5m", 300, 84), ("1h", 3_600, 7)]
+        {
+            let bars = bars(address, symbol, timeframe);
+            assert!(bars.len() >= least, "{symbol} {timeframe}: {} bars", bars.len());
+            let open = |bar: &serde_json::Value| time(&bar["open_time"]);
+            for pair in bars.windows(2) {
+                assert_eq!(open(&pair[1]), open(&pair[0]).after(Span::secs(secs)), "{pair:?}");
+            }
+            let newest = bars.last().unwrap();
+            assert!(open(newest).after(Span::secs(2 * secs)) > watermark, "up to now: {newest}");
+            for bar in &bars {
+                let is_final = ["final", "revised"].contains(&bar["state"].as_str().unwrap());
+                let has_ended = open(bar).after(Span::secs(secs)) <= watermark;
+                assert!(is_final || !has_ended, "{watermark}: {bar}");
+                assert_ne!(bar["state"], "partial");
+            }
+        }
+    }
+    run.signal("INT");
+    let live = run.end().json();
+    assert_eq!(live["late"], 0, "{live}");
+    assert!(live["accepted"].as_u64() >= Some(TOLD), "{live}");
+    assert!(live["duplicates"].as_u64() >= Some(TOLD), "both tell the same: {live}");
+    let again = tickweave(folder.path(), &["--json", "replay", "demo.rec", "-w", "2", "--digest"]);
+    assert_eq!(live["views"], again.json()["views"]);
+}
+
+fn system_nanos() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_nanos()).unwrap()
+}
+
+#[test]
+fn a_back_fill_replays_the_same_on_any_number_of_workers() {
+    let report = |workers| {
+        let mut raw = backfilled(4_000, "7h");
+        raw.job.workers = workers;
+        replay(raw, &RunOptions { digest: true, ..RunOptions::default() })
+    };
+    let one = report(1);
+    assert_eq!(one.totals.late, 0, "{:?}", one.totals);
+    assert!(one.totals.accepted >= TOLD + 4_000, "{:?}", one.totals);
+    assert!(one.totals.duplicates >= TOLD, "{:?}", one.totals);
+    assert_eq!(one.views, report(3).views);
 }
 
 /// What a job holds when everything up to an event time is complete.

@@ -130,3 +130,36 @@ fn the_page_draws_restates_and_reconnects() {
     assert_eq!(browser.value("document.querySelector('#notice').textContent"), "");
     browser.assert_no_faults();
 }
+
+/// A demo tells what was traded before: the first look at it is a full chart, whatever is chosen.
+#[test]
+fn the_page_of_a_demo_is_full_at_the_first_look() {
+    let Some(mut browser) = Browser::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["demo", "--ticks-per-second", "500", "--backfill", "6h", "--port", "0"];
+    let mut demo = Going::start(folder.path(), &args);
+    let address = demo.address();
+    // The chart has room for 46 bars where it was opened with few of them, else for twice as many.
+    for (chosen, millis, least) in [
+        ("demo:ALFA/1m", 60_000, 40),
+        ("demo:XRAY2/1m", 60_000, 40),
+        ("demo:ALFA/5s", 5_000, 40),
+        ("demo:ALFA/1h", 3_600_000, 6),
+    ] {
+        browser.open(&format!("http://{address}/#{chosen}"));
+        let (symbol, timeframe) = chosen.split_once('/').unwrap();
+        let bars = poll(
+            || {
+                let shown = browser.value("window.tickweave?.shown");
+                let is_chosen = shown["symbol"] == symbol && shown["timeframe"] == timeframe;
+                let bars = shown["bars"].as_array().filter(|_| is_chosen)?;
+                let times: Option<Vec<i64>> = bars.iter().map(|bar| bar["time"].as_i64()).collect();
+                let times = times.filter(|times| times.len() >= least)?;
+                times.windows(2).all(|pair| pair[1] - pair[0] == millis).then_some(bars.clone())
+            },
+            || format!("{chosen}: {}", demo.stderr_text()),
+        );
+        assert!(bars.iter().all(|bar| bar["y"].is_number()), "{bars:?}");
+    }
+    browser.assert_no_faults();
+}

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::end_to_end::binary::{Going, poll, tickweave};
 use crate::end_to_end::http::get;
 
-const DEMO: [&str; 5] = ["demo", "--ticks-per-second", "500", "--log", "info"];
+const DEMO: [&str; 7] = ["demo", "--ticks-per-second", "500", "--backfill", "0s", "--log", "info"];
 
 fn demo(folder: &Path, port: &str) -> (Going, SocketAddr) {
     let mut demo = Going::start(folder, &[&DEMO[..], &["--port", port]].concat());

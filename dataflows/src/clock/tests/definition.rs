@@ -128,6 +128,9 @@ impl Definition<'_> {
 
     fn is_silent(&self, source: usize) -> bool {
         let Some(idle) = self.timings[source].idle_after else { return false };
+        if self.timings[source].back_fills && !self.has_caught_up(source) {
+            return false;
+        }
         let silent = |p: &usize| {
             !self.has_ended(source, *p) && self.heard(source, *p) + idle.as_nanos() <= self.now()
         };

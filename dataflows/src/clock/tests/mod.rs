@@ -166,6 +166,32 @@ fn others_carry_on_for_a_silent_source_that_they_cover() {
     assert_eq!(clock.close(at(9_000), true).watermarks, [Some(at(208)), Some(at(208))]);
 }
 
+/// Hours of event time pass in a moment, so what a slow thread brings a minute later must not be late.
+#[test]
+fn one_that_back_fills_is_not_silent_before_it_has_caught_up() {
+    let back_fills = || SourceTiming {
+        coverage: Coverage::Any,
+        is_awaited: true,
+        back_fills: true,
+        ..timing(1)
+    };
+    let mut clock = started(vec![back_fills(), back_fills()]);
+    for source in [0, 1] {
+        clock.bind(source, 0, 1, Some(&trade(1))).unwrap();
+    }
+    clock.close(at(1), true);
+    let send = |clock: &mut CommitClock, source, secs, now| {
+        clock.bind(source, 0, 2, Some(&trade(secs))).unwrap();
+        clock.close(at(now), true).watermarks
+    };
+    assert_eq!(send(&mut clock, 1, 60, 60), [Some(at(-1)), Some(at(-1))], "0 is waited for");
+    assert_eq!(send(&mut clock, 0, 59, 61), [Some(at(57)), Some(at(57))]);
+    drain(&mut clock, 0, 62..=62);
+    drain(&mut clock, 1, 62..=62);
+    assert_eq!(clock.close(at(62), true).watermarks, [Some(at(57)), Some(at(58))]);
+    assert_eq!(send(&mut clock, 1, 100, 100), [Some(at(98)), Some(at(98))], "now 0 is silent");
+}
+
 #[test]
 fn a_part_of_its_own_is_waited_for() {
     let mut clock = started(vec![timing(1), timing(1)]);

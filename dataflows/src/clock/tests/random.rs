@@ -42,16 +42,20 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn source_timing() -> impl Strategy<Value = SourceTiming> {
     let spans = (0..20_i64, prop::option::of(1..60_i64), prop::option::of(1..90_i64));
-    (spans, any::<bool>(), any::<bool>(), prop::bool::weighted(0.1), 0..3_usize).prop_map(
-        |((disorder, idle, give_up), is_any, is_awaited, historic, partitions)| SourceTiming {
-            disorder: tenths(disorder),
-            idle_after: idle.map(tenths),
-            give_up_after: give_up.map(tenths),
-            coverage: if is_any { Coverage::Any } else { Coverage::All },
-            historic,
-            clients: None,
-            is_awaited,
-            partitions,
+    let is = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.1), prop::bool::weighted(0.3));
+    (spans, is, 0..3_usize).prop_map(
+        |((disorder, idle, give_up), (is_any, is_awaited, historic, back_fills), partitions)| {
+            SourceTiming {
+                disorder: tenths(disorder),
+                idle_after: idle.map(tenths),
+                give_up_after: give_up.map(tenths),
+                coverage: if is_any { Coverage::Any } else { Coverage::All },
+                historic,
+                clients: None,
+                is_awaited,
+                back_fills,
+                partitions,
+            }
         },
     )
 }

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use dataflows::config::RawConfig;
 use dataflows::ingest::Stop;
 use dataflows::publish::{BoardReader, Digest};
 use dataflows::run::{Job, RunOptions, replay_files};
 use dataflows::view_list::VIEWS;
 use market::Catalog;
 use rows::{Cell, Scale, Scan, View, csv_writer, write_csv_row};
+
+use crate::demo;
 
 /// Views of which the job below has rows; the others may be empty.
 pub(crate) const FILLED: [&str; 12] = [
@@ -29,21 +30,6 @@ pub(crate) const FILLED: [&str; 12] = [
 
 /// What reads the views of a job, and knows its names.
 type Read = (BoardReader, Arc<Catalog>);
-
-/// The demo, with a bound.
-fn config(examples: &Path) -> RawConfig {
-    let mut raw = RawConfig::read(&examples.join("demo.toml")).unwrap();
-    raw.job.workers = 2;
-    for source in &mut raw.source {
-        let bound = [("ticks_per_second", 500), ("ticks", 40_000)];
-        let bound = bound.map(|(key, n)| (key.to_owned(), toml::Value::from(n)));
-        match source.rest.get_mut("venue") {
-            Some(toml::Value::Table(venue)) => venue.extend(bound),
-            _ => source.rest.extend(bound),
-        }
-    }
-    raw
-}
 
 fn written(path: &Path) -> Vec<Vec<String>> {
     let mut csv = csv::Reader::from_path(path).unwrap();
@@ -119,7 +105,7 @@ fn every_row_of_every_view_is_written_and_digested() {
         on_start: Some(Box::new(on_start)),
         ..RunOptions::default()
     };
-    let config = config(&examples).check(&examples).unwrap();
+    let config = demo::config(500, 40_000, 2).check(&examples).unwrap();
     let report = replay_files(config, &options, &Stop::default()).unwrap();
     let (reader, catalog) = begun.lock().unwrap().take().unwrap();
     for view in VIEWS.iter().filter(|view| view.recorded) {
