@@ -12,11 +12,12 @@ use market::Catalog;
 use rows::{Cell, Scale, Scan, View, csv_writer, write_csv_row};
 
 /// Views of which the job below has rows; the others may be empty.
-const FILLED: [&str; 12] = [
+const FILLED: [&str; 13] = [
     "alerts",
     "candles",
     "drift",
     "edges",
+    "fees",
     "gaps",
     "indicators",
     "portfolios",
