@@ -225,6 +225,7 @@ pub struct FillFault {
 
 /// What is wrong with the records of a fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "rare, and boxed with its row")]
 pub enum Fault {
     /// Two fills of one name have different contents.
     Conflict {
