@@ -15,6 +15,7 @@ fill,main,2,bn:BTCUSDT,2026-01-05T14:29:01Z,buy,1,40000,0.001,BTC
 fill,main,3,bn:BTCUSDT,2026-01-05T14:29:02Z,sell,1,40000,12.5,
 fill,main,4,bn:BTCUSDT,2026-01-05T14:29:03Z,sell,1,40000,0.5,OKB
 fill,euro,1,bn:BTCUSDT,2026-01-05T14:29:00Z,buy,2,40000,0.3,BNB
+fill,euro,1,bn:BTCUSDT,2026-01-05T14:29:00Z,buy,2,40000,0.3,
 fill,euro,2,bn:BTCUSDT,2026-01-05T14:29:04Z,buy,1,40000,1,bnb
 ";
 
@@ -86,6 +87,11 @@ fn fees_in_coins_count_in_the_currency_of_the_portfolio() {
     let portfolios = view(folder, "portfolios", 1, &of_portfolio);
     assert_eq!(portfolios["main"], ["0", "1", "50000", "", "", ""], "unknown is not 0");
     assert_eq!(portfolios["euro"], ["0", "0", "80000", "144", "15856", "15856"]);
+
+    let fees = ["fault", "kept_fee", "kept_fee_currency", "dropped_fee", "dropped_fee_currency"];
+    let faults = view(folder, "fill_faults", 4, &fees);
+    let shown: Vec<_> = faults.values().collect();
+    assert_eq!(shown, [&["conflict", "0.3", "BNB", "0.3", "USDT"]]);
 
     for workers in ["1", "3"] {
         assert_eq!(replayed(folder, r#"["entries.csv", "later.csv"]"#, workers), 1);
