@@ -242,6 +242,7 @@ pub(super) fn fills(
                     price: Price(100_000_000_000 + (held * 1_370_000_000) as i64),
                     quantity: sign * (1 + held as i64) * 100_000_000,
                     fee: 10_000_000,
+                    fee_currency: contract.quote,
                 }),
             });
         }

@@ -1,7 +1,7 @@
 //! PlainPortfolios in one currency: positions from fills, once, and what they are worth at the newest marks.
 //!
-//! `docs/portfolios.md` defines the numbers. Fills are neither corrected nor busted, and all quote currencies are the
-//! base currency. Bound: basis times quantity of any position fits 128 bits.
+//! `docs/portfolios.md` defines the numbers. Fills are neither corrected nor busted, and all quote currencies, and
+//! those of fees, are the base currency. Bound: basis times quantity of any position fits 128 bits.
 
 use market::{AccountEvent, AccountRecord, InstrumentId, MONEY_SCALE, PortfolioId, Price};
 

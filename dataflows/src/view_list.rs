@@ -3,9 +3,10 @@
 
 use crate::publish::entry::{Entry, keyed, log, own_log, table, updates};
 use crate::views::{
-    AlertsView, CandlesView, ConflictLog, DeadLetterLog, DriftView, EdgesView, FillFaultLog,
-    GapsView, HEALTH, IncidentLog, IndicatorsView, OutlierLog, PortfoliosView, PositionsView,
-    RevisionLog, RiskView, SINKS, SOURCES, SignalsView, TooLateLog, TradeLog, UnmatchedLog,
+    AlertsView, CandlesView, ConflictLog, DeadLetterLog, DriftView, EdgesView, FeesView,
+    FillFaultLog, GapsView, HEALTH, IncidentLog, IndicatorsView, OutlierLog, PortfoliosView,
+    PositionsView, RevisionLog, RiskView, SINKS, SOURCES, SignalsView, TooLateLog, TradeLog,
+    UnmatchedLog,
 };
 use rows::{View, ViewList, are_equal};
 
@@ -17,6 +18,7 @@ const ENTRIES: &[Entry] = &[
     own_log::<DeadLetterLog>(),
     updates::<DriftView>(),
     updates::<EdgesView>(),
+    updates::<FeesView>(),
     log::<FillFaultLog>(),
     keyed::<GapsView>(),
     table(HEALTH),

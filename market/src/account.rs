@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Contract, InstrumentSpec};
+use crate::contract::{Contract, Currency, InstrumentSpec};
 use crate::id::{InstrumentId, ModelId, Origin, PortfolioId, Shard, TradeId};
 use crate::price::Price;
 use crate::time::EventTime;
@@ -43,8 +43,10 @@ pub struct Fill {
     pub price: Price,
     /// How much, at the quantity scale: above zero bought, below zero sold; never zero.
     pub quantity: i64,
-    /// What it cost besides, in the quote currency at [`MONEY_SCALE`]; below zero for a rebate.
+    /// What it cost besides, at [`MONEY_SCALE`]; below zero for a rebate.
     pub fee: i64,
+    /// What that was paid in; the quote currency of the contract, if nobody said.
+    pub fee_currency: Currency,
 }
 
 /// A portfolio's target weight for an instrument.

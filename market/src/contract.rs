@@ -110,6 +110,8 @@ impl fmt::Display for Multiplier {
 impl Currency {
     /// The dollar of the United States.
     pub const USD: Currency = Currency(*b"USD\0\0\0\0\0");
+    /// Not above any; nobody has it.
+    pub const LOWEST: Currency = Currency([0; 8]);
 
     /// The currency of this name; none if it is not 1 to 8 of `A–Z` and `0–9`.
     ///

@@ -164,6 +164,7 @@ impl PortfolioBench {
                     price: Price(100_000_000_000),
                     quantity: 1_000_000_000 + self.random(1_000_000_000) as i64,
                     fee: 1_000_000,
+                    fee_currency: contract(what).quote,
                 };
                 self.send(AccountEvent::Fill(fill));
                 if step < 5 {

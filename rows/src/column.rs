@@ -76,6 +76,8 @@ pub enum Unit {
     Quote,
     /// The base currency of the row's portfolio.
     Base,
+    /// The currency that the row names.
+    Named,
     /// Seconds.
     Seconds,
     /// Hundredths of a percent.
@@ -202,6 +204,7 @@ impl Unit {
             Unit::Quantity => "units",
             Unit::Quote => "quote currency",
             Unit::Base => "base currency",
+            Unit::Named => "currency of the row",
             Unit::Seconds => "seconds",
             Unit::BasisPoints => "basis points",
             Unit::Ratio => "ratio",

@@ -2,7 +2,7 @@
 
 use market::price::NOTIONAL_LIMIT;
 use market::{
-    Contract, FairValue, Fill, FillRef, Instrument, MONEY_SCALE, PortfolioId, Price,
+    Contract, Currency, FairValue, Fill, FillRef, Instrument, MONEY_SCALE, PortfolioId, Price,
     RejectionReason, Side, Target, WEIGHT_SCALE, decimal,
 };
 
@@ -36,6 +36,7 @@ impl Row<'_> {
             price,
             quantity,
             fee: self.number(Field::Fee, MONEY_SCALE)?.unwrap_or(0),
+            fee_currency: self.fee_currency()?.unwrap_or(contract.quote),
         })
     }
 
@@ -87,6 +88,13 @@ impl Row<'_> {
         let found = found.map_err(|error| bad_name(Field::Portfolio, &error))?;
         self.unknown.borrow_mut().portfolio = found.unknown;
         Ok(found.id)
+    }
+
+    /// What a fee was paid in, if that is said.
+    fn fee_currency(&self) -> Result<Option<Currency>, FieldError> {
+        let Some(text) = self.texts.get(Field::FeeCurrency) else { return Ok(None) };
+        let why = "is not a currency (1 to 8 of A–Z and 0–9, such as BNB)";
+        Currency::of(text).map(Some).ok_or_else(|| wrong(Field::FeeCurrency, text, &why))
     }
 
     /// The quantity of a fill, whose sign or side says what was done.

@@ -59,6 +59,7 @@ pub enum Field {
     Updates,
     Portfolio,
     Fee,
+    FeeCurrency,
     Weight,
     Model,
     Value,
@@ -198,7 +199,14 @@ pub const FIELDS: &[FieldDoc] = &[
         name: "fee",
         needed: NONE,
         optional: FILLS,
-        doc: "what a fill cost besides, in the quote currency, at most 9 decimals; below zero for a rebate",
+        doc: "what a fill cost besides, at most 9 decimals; below zero for a rebate",
+    },
+    FieldDoc {
+        of: Field::FeeCurrency,
+        name: "fee_currency",
+        needed: NONE,
+        optional: FILLS,
+        doc: "what the fee was paid in, such as `BNB`; by default the quote currency of the instrument",
     },
     FieldDoc {
         of: Field::Weight,
@@ -257,7 +265,7 @@ impl Type {
 
 impl Field {
     /// How many fields there are.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 17;
 
     /// What is known of it.
     pub fn doc(self) -> &'static FieldDoc {

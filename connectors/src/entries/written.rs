@@ -190,6 +190,9 @@ fn say_fill(say: &mut impl FnMut(Field, String), fill: &Fill, names: &NamesOfEnt
     say(Field::Price, fill.price.text(spec.price_scale));
     say(Field::Quantity, decimal::format(fill.quantity.into(), spec.quantity_scale));
     say(Field::Fee, decimal::format(fill.fee.into(), MONEY_SCALE));
+    if fill.fee_currency != fill.contract.quote {
+        say(Field::FeeCurrency, fill.fee_currency.to_string());
+    }
 }
 
 fn ns(time: EventTime) -> String {

@@ -241,6 +241,7 @@ impl FillsSimulator {
             price: trade.price,
             quantity: sign * lots * lot,
             fee: 5_000_000 * lots, // half a cent a lot
+            fee_currency: contract.quote,
         }
     }
 

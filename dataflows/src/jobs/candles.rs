@@ -91,8 +91,9 @@ fn signals<'scope>(
 }
 
 fn publish_valuation<'scope>(valuation: ValuationStreams<'scope>, views: &mut ViewOutputs<'scope>) {
-    let ValuationStreams { positions, portfolios, drift, risk, edges, faults } = valuation;
+    let ValuationStreams { positions, fees, portfolios, drift, risk, edges, faults } = valuation;
     views.publish(positions);
+    views.publish(fees);
     views.publish(portfolios);
     views.publish(drift);
     views.publish(risk);

@@ -6,9 +6,9 @@ use std::slice;
 use market::Commit;
 use operators::portfolio::{Fault, FillFault};
 
-use super::cells::{decimal, price_cell};
+use super::cells::{MONEY, decimal, money, price_cell};
 use super::kinds::{LogView, TakeEntry};
-use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, View, ViewKind, key, value};
+use rows::{Cell, Column, ColumnType, Labels, PRICE, QUANTITY, Unit, View, ViewKind, key, value};
 
 /// The log `fill_faults`: a conflict of fills, or an amendment without its fill.
 pub struct FillFaultLog;
@@ -30,9 +30,13 @@ const COLUMNS: &[Column] = &[
     value("kept_time", ColumnType::Time, "time of the fill that counts").nullable(),
     value("kept_price", PRICE, "its price").nullable(),
     value("kept_quantity", QUANTITY, "its quantity").nullable(),
+    value("kept_fee", MONEY, "its fee").unit(Unit::Named).nullable(),
+    value("kept_fee_currency", ColumnType::Currency, "what that was paid in").nullable(),
     value("dropped_time", ColumnType::Time, "time of the fill that does not").nullable(),
     value("dropped_price", PRICE, "its price").nullable(),
     value("dropped_quantity", QUANTITY, "its quantity").nullable(),
+    value("dropped_fee", MONEY, "its fee").unit(Unit::Named).nullable(),
+    value("dropped_fee_currency", ColumnType::Currency, "what that was paid in").nullable(),
 ];
 
 impl LogView for FillFaultLog {
@@ -64,7 +68,7 @@ impl LogView for FillFaultLog {
             Cell::Word(row.fault.name()),
         ]);
         match row.fault {
-            Fault::Unmatched => into.extend(std::iter::repeat_n(Cell::Null, 6)),
+            Fault::Unmatched => into.extend(std::iter::repeat_n(Cell::Null, 10)),
             Fault::Conflict { kept, dropped } => {
                 for fill in [kept, dropped] {
                     let spec = fill.contract.spec;
@@ -72,6 +76,8 @@ impl LogView for FillFaultLog {
                         Cell::Time(fill.time),
                         price_cell(fill.price, spec),
                         decimal(Some(fill.quantity.into()), spec.quantity_scale),
+                        money(Some(fill.fee.into())),
+                        Cell::Currency(fill.fee_currency),
                     ]);
                 }
             }

@@ -17,8 +17,15 @@ use rows::{
 pub struct PositionsView;
 
 /// Whether a position is priced, or why not.
-const STATES: [&str; 4] =
-    ["priced", Unpriced::NoMark.name(), Unpriced::NoRate.name(), Unpriced::Overflow.name()];
+const STATES: [&str; 5] = [
+    "priced",
+    NO_FEE_RATE,
+    Unpriced::NoMark.name(),
+    Unpriced::NoRate.name(),
+    Unpriced::Overflow.name(),
+];
+/// Priced, but nobody knows what the fees come to.
+const NO_FEE_RATE: &str = "no_fee_rate";
 
 const COLUMNS: &[Column] = &[
     key("portfolio", ColumnType::Portfolio, "name of the portfolio"),
@@ -32,12 +39,14 @@ const COLUMNS: &[Column] = &[
     value("value", NOTIONAL, "market value; empty without a mark").nullable(),
     value("unrealised", NOTIONAL, "value less basis").nullable(),
     value("realised", NOTIONAL, "profit of what was closed, without fees"),
-    value("fees", MONEY, "fees of all fills").unit(Unit::Quote),
+    value("fees", MONEY, "fees that were paid in the quote currency; `fees` has all")
+        .unit(Unit::Quote),
     count("fills", "fills", "fills that survive"),
     value(
         "state",
         ColumnType::Word(&STATES),
-        "priced, or why there are no amounts in the base currency: no_mark, no_rate, overflow",
+        "priced; no_fee_rate: priced, but base_fees is unknown; or why there are no amounts in the base currency: no_mark, \
+         no_rate, overflow",
     ),
     value("base_value", MONEY, "market value in the portfolio's base currency")
         .unit(Unit::Base)
@@ -49,7 +58,7 @@ const COLUMNS: &[Column] = &[
     value("base_realised", MONEY, "realised profit in the base currency, at the present rate")
         .unit(Unit::Base)
         .nullable(),
-    value("base_fees", MONEY, "fees in the base currency, at the present rate")
+    value("base_fees", MONEY, "fees of all currencies in the base currency, at the present rate")
         .unit(Unit::Base)
         .nullable(),
 ];
@@ -105,12 +114,20 @@ impl KeyedView for PositionsView {
             native(Some(position.realised)),
             money(Some(position.fees)),
             Cell::Unsigned(position.fills),
-            Cell::Word(position.base.err().map_or("priced", Unpriced::name)),
+            Cell::Word(state(position)),
         ]);
         let base = |BaseAmounts { value, basis, realised, unrealised, fees }: BaseAmounts| {
-            [value, basis, unrealised, realised, fees]
+            [Some(value), Some(basis), Some(unrealised), Some(realised), fees]
         };
         let base = position.base.ok().map(base);
-        into.extend((0..5).map(|at| money(base.map(|base| base[at]))));
+        into.extend((0..5).map(|at| money(base.and_then(|base| base[at]))));
+    }
+}
+
+fn state(position: &Position) -> &'static str {
+    match position.base {
+        Ok(BaseAmounts { fees: None, .. }) => NO_FEE_RATE,
+        Ok(_) => "priced",
+        Err(why) => why.name(),
     }
 }

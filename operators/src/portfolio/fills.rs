@@ -27,7 +27,7 @@ use crate::heap;
 use crate::keyed::{Core, Sharded};
 
 /// A portfolio's line in an instrument: a holding, a target, or both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PortfolioLine {
     /// What that is.
     pub contract: Contract,
@@ -239,7 +239,7 @@ impl Core for Fills {
             let Some(entry) = entry else { continue };
             let line = entry.line();
             if entry.emitted != line {
-                entry.emitted = line;
+                entry.emitted = line.clone();
                 out.push(FillsOut::Line { key, line });
             }
         }
@@ -250,7 +250,7 @@ impl Core for Fills {
             let emitted = holdings.entries.iter().filter(|(_, entry)| entry.emitted.is_some());
             out.extend(emitted.map(|(instrument, entry)| FillsOut::Line {
                 key: PositionKey { portfolio: *portfolio, instrument: *instrument },
-                line: entry.emitted,
+                line: entry.emitted.clone(),
             }));
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! * [`Fills`], by portfolio: the fold of surviving fills, and targets → [`PortfolioLine`]s;
 //! * [`Quotes`], by instrument: marks, closes for risk, fair values → [`QuotesOut`];
-//! * the valuation core, one per worker: both → positions, portfolios, drift;
+//! * the valuation core, one per worker: both → positions, fees, portfolios, drift;
 //! * [`valuation`]: wires them, joins risk from the open positions that the core emits → the changes of all tables
 //!   ([`ValuationStreams`]).
 //!
@@ -39,8 +39,8 @@ pub use fills::{Fills, FillsOut, PortfolioLine};
 pub use position_history::Held;
 pub use quotes::{ClosesChange, EdgeChange, QuoteIn, Quotes, QuotesOut};
 pub use row::{
-    BaseAmounts, Drift, Edge, EdgeKey, Fault, FillFault, Measures, Portfolio, PortfolioAmounts,
-    Position, PositionKey, Risk, RiskKey, Unpriced,
+    BaseAmounts, Drift, Edge, EdgeKey, Fault, FeeKey, FeeTotal, FillFault, Measures, Portfolio,
+    PortfolioAmounts, Position, PositionKey, Risk, RiskKey, Unpriced,
 };
 pub use series::{Close, CloseSeries};
 pub use valuation::{ValuationStreams, valuation};

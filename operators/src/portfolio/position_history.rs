@@ -6,15 +6,16 @@
 //! differ.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use market::{Contract, EventTime, Fill, Origin, Price};
+use market::{Contract, Currency, EventTime, Fill, Origin, Price};
 use serde::{Deserialize, Serialize};
 
 use super::money::{fit, rhe};
 use crate::heap;
 
 /// What a portfolio holds of an instrument, in the units of its contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Held {
     /// How much, at the quantity scale: above zero long, below zero short.
     pub quantity: i128,
@@ -24,8 +25,10 @@ pub struct Held {
     pub basis: i128,
     /// Profit of what was closed, at the native scale, without fees.
     pub realised: i128,
-    /// Sum of fees, at [`market::MONEY_SCALE`].
+    /// Sum of the fees in the quote currency, at [`market::MONEY_SCALE`].
     pub fees: i128,
+    /// Sums of the fees in other currencies, in their order, without those of 0.
+    pub other_fees: Vec<(Currency, i128)>,
 }
 
 /// A place in the order of fills: the time, then sequence and origin of the fill as it was first told.
@@ -37,6 +40,7 @@ pub(super) struct Leg {
     price: Price,
     quantity: i64,
     fee: i64,
+    fee_currency: Currency,
 }
 
 /// The surviving fills of one instrument in one portfolio.
@@ -45,6 +49,8 @@ pub(super) struct PositionHistory {
     rows: Vec<Row>,
     realised: i128,
     fees: i128,
+    /// Of other currencies than the quote currency, without sums of 0.
+    other_fees: BTreeMap<Currency, i128>,
 }
 
 /// A fill, and what it led to.
@@ -54,6 +60,7 @@ struct Row {
     price: Price,
     quantity: i64,
     fee: i64,
+    fee_currency: Currency,
     after: Open,
     realised: i128,
 }
@@ -67,7 +74,8 @@ struct Open {
 
 impl Leg {
     pub(super) fn of(fill: &Fill) -> Leg {
-        Leg { price: fill.price, quantity: fill.quantity, fee: fill.fee }
+        let Fill { price, quantity, fee, fee_currency, .. } = *fill;
+        Leg { price, quantity, fee, fee_currency }
     }
 }
 
@@ -103,11 +111,11 @@ impl PositionHistory {
             if let Some(old) = old {
                 was = old.after;
                 self.realised = self.realised.saturating_sub(old.realised);
-                self.fees -= i128::from(old.fee);
+                self.pay(contract, old.fee_currency, -i128::from(old.fee));
             }
             if let Some(new) = new {
                 self.realised = self.realised.saturating_add(new.realised);
-                self.fees += i128::from(new.fee);
+                self.pay(contract, new.fee_currency, i128::from(new.fee));
                 self.rows.push(new);
             }
         }
@@ -119,12 +127,31 @@ impl PositionHistory {
         let Open { quantity, basis } = self.open();
         let (realised, fees) = (self.realised, self.fees);
         let fills = self.rows.len() as u64;
-        (fills > 0).then_some(Held { quantity, fills, basis, realised, fees })
+        (fills > 0).then(|| {
+            let other_fees = self.other_fees.iter().map(|(currency, sum)| (*currency, *sum));
+            Held { quantity, fills, basis, realised, fees, other_fees: other_fees.collect() }
+        })
     }
 
     /// About how many bytes it retains.
     pub(super) fn bytes(&self) -> usize {
         heap::vec::<Row>(self.rows.capacity())
+            // As here, and as last put out.
+            + heap::btree::<Currency, i128>(self.other_fees.len())
+            + heap::vec::<(Currency, i128)>(self.other_fees.len())
+    }
+
+    /// So much more was paid in a currency. Sums of 64-bit numbers: no memory holds as many as leave 128 bits.
+    fn pay(&mut self, contract: &Contract, currency: Currency, amount: i128) {
+        if currency == contract.quote {
+            self.fees += amount;
+        } else if amount != 0 {
+            let sum = self.other_fees.entry(currency).or_default();
+            *sum += amount;
+            if *sum == 0 {
+                self.other_fees.remove(&currency);
+            }
+        }
     }
 
     /// After the last row that is in.
@@ -134,15 +161,16 @@ impl PositionHistory {
 
     /// The row of a fill behind all that are in.
     fn row(&self, contract: &Contract, place: Place, leg: Leg) -> Row {
-        let Leg { price, quantity, fee } = leg;
+        let Leg { price, quantity, fee, fee_currency } = leg;
         let (after, realised) = self.open().fill(contract, i128::from(quantity), price);
-        Row { place, price, quantity, fee, after, realised }
+        Row { place, price, quantity, fee, fee_currency, after, realised }
     }
 }
 
 impl Row {
     fn leg(&self) -> Leg {
-        Leg { price: self.price, quantity: self.quantity, fee: self.fee }
+        let Row { price, quantity, fee, fee_currency, .. } = *self;
+        Leg { price, quantity, fee, fee_currency }
     }
 }
 

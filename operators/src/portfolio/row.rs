@@ -32,7 +32,7 @@ pub struct Position {
     pub value: Option<i128>,
     /// Market value less basis.
     pub unrealised: Option<i128>,
-    /// Sum of fees, in the quote currency at [`market::MONEY_SCALE`].
+    /// Sum of the fees in the quote currency, at [`market::MONEY_SCALE`].
     pub fees: i128,
     /// Average price of the open quantity, at the price scale; none if flat.
     pub average: Option<i128>,
@@ -55,8 +55,28 @@ pub struct BaseAmounts {
     pub realised: i128,
     /// Value less basis.
     pub unrealised: i128,
-    /// Fees.
+    /// Fees of all currencies; none if one of them has no rate.
+    pub fees: Option<i128>,
+}
+
+/// Names a row of fees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FeeKey {
+    /// Who paid.
+    pub portfolio: PortfolioId,
+    /// For fills of what.
+    pub instrument: InstrumentId,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// What a portfolio has paid in a currency for fills of an instrument; never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FeeTotal {
+    /// The sum, at [`market::MONEY_SCALE`].
     pub fees: i128,
+    /// The same in the portfolio's base currency, or why not.
+    pub worth: Result<i128, Unpriced>,
 }
 
 /// Why a position has no amounts in the base currency; the first of these that is true.
@@ -79,6 +99,8 @@ pub struct Portfolio {
     pub open: u64,
     /// How many of its positions, open or flat, are left out of the amounts.
     pub unpriced: u64,
+    /// How many of the others have fees in a currency without a rate.
+    pub unpriced_fees: u64,
     /// Its amounts; none if one of them does not fit 128 bits, or if none of its positions is priced.
     pub amounts: Option<PortfolioAmounts>,
 }
@@ -100,12 +122,12 @@ pub struct PortfolioAmounts {
     pub realised: i128,
     /// Profit of what is open.
     pub unrealised: i128,
-    /// Fees.
-    pub fees: i128,
-    /// Realised and unrealised profit less fees.
-    pub pnl: i128,
+    /// Fees; none if those of a position are not known.
+    pub fees: Option<i128>,
+    /// Realised and unrealised profit less fees, if these are known.
+    pub pnl: Option<i128>,
     /// Capital and pnl.
-    pub equity: i128,
+    pub equity: Option<i128>,
 }
 
 /// A portfolio's share in an instrument, and the target for it. Weights are at [`market::WEIGHT_SCALE`].
@@ -203,6 +225,7 @@ pub struct FillFault {
 
 /// What is wrong with the records of a fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "rare, and boxed with its row")]
 pub enum Fault {
     /// Two fills of one name have different contents.
     Conflict {

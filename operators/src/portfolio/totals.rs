@@ -13,6 +13,7 @@ pub(super) struct Sums {
     positions: u64,
     open: u64,
     unpriced: u64,
+    unpriced_fees: u64,
     long: I256,
     short: I256,
     realised: I256,
@@ -47,13 +48,18 @@ impl Sums {
         }
         self.realised += I256::from(base.realised);
         self.unrealised += I256::from(base.unrealised);
-        self.fees += I256::from(base.fees);
+        match base.fees {
+            Some(fees) => self.fees += I256::from(fees),
+            None => self.unpriced_fees += 1,
+        }
     }
 
     /// The row of a portfolio with these positions, if there are any; and what its shares are shares of.
     pub(super) fn totals(&self, account: &Account) -> (Option<Portfolio>, Option<i128>) {
         let Sums { long, short, realised, unrealised, fees, .. } = *self;
         let pnl = realised + unrealised - fees;
+        // Outside: it does not fit. Inside: it is not known.
+        let known = |sum| if self.unpriced_fees == 0 { fit(sum).map(Some) } else { Some(None) };
         let amounts = || {
             // Of positions none of which is priced, nothing is known: that is not 0.
             if self.positions > 0 && self.unpriced == self.positions {
@@ -66,14 +72,18 @@ impl Sums {
                 gross: fit(long - short)?,
                 realised: fit(realised)?,
                 unrealised: fit(unrealised)?,
-                fees: fit(fees)?,
-                pnl: fit(pnl)?,
-                equity: fit(I256::from(account.capital) + pnl)?,
+                fees: known(fees)?,
+                pnl: known(pnl)?,
+                equity: known(I256::from(account.capital) + pnl)?,
             })
         };
         let (currency, amounts) = (account.currency, amounts());
-        let row = Portfolio { currency, open: self.open, unpriced: self.unpriced, amounts };
-        let whole = amounts.map(|it| if account.capital != 0 { it.equity } else { it.gross });
+        let Sums { open, unpriced, unpriced_fees, .. } = *self;
+        let row = Portfolio { currency, open, unpriced, unpriced_fees, amounts };
+        let whole = |it: PortfolioAmounts| {
+            if account.capital != 0 { it.equity } else { Some(it.gross) }
+        };
+        let whole = amounts.and_then(whole);
         ((self.positions > 0).then_some(row), whole)
     }
 }

@@ -1,7 +1,7 @@
 //! Valuation: wires the outputs of the cores to the valuation core of each worker, and computes risk.
 //!
 //! ```text
-//! lines ──────► core ─┬─► positions, portfolios, drift
+//! lines ──────► core ─┬─► positions, fees, portfolios, drift
 //! marks ════════► │   ├─► open ──────────────────────────────────────────────┐
 //!                 │   └─► priced ─ by instrument ─┬─ join ─ by pair ─ joins ┬─ by portfolio ─ reduce ─► risk
 //! closes ═════════╪═══════════════════════════════┴─────────────────────────┘
@@ -33,7 +33,8 @@ use super::quotes::{ClosesChange, EdgeChange, QuotesOut};
 use super::relation::{Changes, changes, net};
 use super::risk::{Exposure, RateCloses, RateStep, risk};
 use super::row::{
-    Drift, Edge, EdgeKey, FillFault, Portfolio, Position, PositionKey, Risk, RiskKey,
+    Drift, Edge, EdgeKey, FeeKey, FeeTotal, FillFault, Portfolio, Position, PositionKey, Risk,
+    RiskKey,
 };
 use super::series::CloseSeries;
 use super::valuation_core::{Holding, LineChange, MarkChange, ValuedRows, value_positions};
@@ -46,6 +47,8 @@ use crate::time::Time;
 pub struct ValuationStreams<'scope> {
     /// Of positions; shared, for they are large.
     pub positions: StreamVec<'scope, Time, Update<PositionKey, Arc<Position>>>,
+    /// Of fees.
+    pub fees: StreamVec<'scope, Time, Update<FeeKey, FeeTotal>>,
     /// Of portfolios.
     pub portfolios: StreamVec<'scope, Time, Update<PortfolioId, Portfolio>>,
     /// Of drift.
@@ -93,7 +96,7 @@ pub fn valuation<'scope>(
         after.into_iter().for_each(|after| put((key, after), 1));
     });
 
-    let ValuedRows { positions, portfolios, drift, open, priced } =
+    let ValuedRows { positions, fees, portfolios, drift, open, priced } =
         value_positions(Arc::clone(config), lines, marks.broadcast(), gauge);
 
     let exposures = exposures(config, open, priced, broadcast_closes(closes));
@@ -105,7 +108,7 @@ pub fn valuation<'scope>(
     let risk = net(measured.stream, "RiskRows", |portfolio, (instrument, row)| {
         Some((RiskKey { portfolio: *portfolio, instrument: *instrument }, *row))
     });
-    ValuationStreams { positions, portfolios, drift, risk, edges, faults }
+    ValuationStreams { positions, fees, portfolios, drift, risk, edges, faults }
 }
 
 fn split_quotes(quotes: StreamVec<'_, Time, QuotesOut>) -> QuoteStreams<'_> {

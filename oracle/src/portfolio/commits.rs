@@ -43,6 +43,7 @@ pub struct FillFault {
 
 /// What is wrong with the records of a fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::large_enum_variant, reason = "rare")]
 pub enum Fault {
     /// Two `Fill`s have different contents.
     Conflict {

@@ -49,7 +49,7 @@ fn whole(
 ) -> Option<i128> {
     let capital = prices.config.portfolio(portfolio).capital;
     let amounts = totals::amounts(capital, &of_portfolio(positions, portfolio))?;
-    let whole = if capital != 0 { amounts.equity } else { amounts.gross };
+    let whole = if capital != 0 { amounts.equity? } else { amounts.gross };
     (whole > 0).then_some(whole)
 }
 

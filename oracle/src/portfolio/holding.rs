@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{AccountRecord, Contract, Fill, InstrumentId, PortfolioId, Price};
+use market::{AccountRecord, Contract, Currency, Fill, InstrumentId, PortfolioId, Price};
 use num_bigint::{BigInt, Sign};
 
 use super::bigint::{Fraction, size};
@@ -18,7 +18,8 @@ pub(super) struct Holding {
     pub(super) basis: BigInt,
     /// *R*.
     pub(super) realised: BigInt,
-    pub(super) fees: BigInt,
+    /// By the currency that they were paid in.
+    pub(super) fees: BTreeMap<Currency, BigInt>,
     pub(super) fills: u64,
 }
 
@@ -43,14 +44,14 @@ impl Holding {
             quantity: BigInt::ZERO,
             basis: BigInt::ZERO,
             realised: BigInt::ZERO,
-            fees: BigInt::ZERO,
+            fees: BTreeMap::new(),
             fills: 0,
         }
     }
 
     fn take(&mut self, fill: &Fill) {
         self.trade(&BigInt::from(fill.quantity), fill.price);
-        self.fees += fill.fee;
+        *self.fees.entry(fill.fee_currency).or_default() += fill.fee;
         self.fills += 1;
     }
 

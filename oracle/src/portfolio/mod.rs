@@ -6,7 +6,7 @@
 //! * [`commits`]: the rows as they show after every commit, and the log of faulty fills;
 //! * [`random`]: scripts of accounts and of bars from a seed.
 //!
-//! Reading order: [`Config`] → `survivors` → `holding` → `prices` → `positions` → `totals` → `drift`
+//! Reading order: [`Config`] → `survivors` → `holding` → `prices` → `fees` → `positions` → `totals` → `drift`
 //! → `edges` → `risk` → [`commits`] → [`random`].
 
 mod bigint;
@@ -14,6 +14,7 @@ pub mod commits;
 mod config;
 mod drift;
 mod edges;
+mod fees;
 mod holding;
 mod normal;
 mod positions;
@@ -27,13 +28,14 @@ mod totals;
 use std::collections::BTreeMap;
 
 use market::{
-    AccountRecord, Candle, CandleKey, Fill, InstrumentId, InstrumentSpec, ModelId, PortfolioId,
+    AccountRecord, Candle, CandleKey, Currency, Fill, InstrumentId, InstrumentSpec, ModelId,
+    PortfolioId,
 };
 
 pub use config::{Config, Pair, PairSource, PortfolioConfig, RiskConfig};
 pub use rows::{
-    BaseAmounts, DriftRow, EdgeRow, Measures, PortfolioAmounts, PortfolioRow, PositionRow, RiskRow,
-    Unpriced,
+    BaseAmounts, DriftRow, EdgeRow, FeeRow, Measures, PortfolioAmounts, PortfolioRow, PositionRow,
+    RiskRow, Unpriced,
 };
 
 use prices::Prices;
@@ -61,8 +63,10 @@ pub struct IndicatorNumber {
 /// All rows of all tables.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tables {
-    /// Section *Positions* and *Watermarks and rates*.
+    /// Section *Positions* and *Marks and rates*.
     pub positions: BTreeMap<(PortfolioId, InstrumentId), PositionRow>,
+    /// Section *Fees*.
+    pub fees: BTreeMap<(PortfolioId, InstrumentId, Currency), FeeRow>,
     /// Section *Portfolios*.
     pub portfolios: BTreeMap<PortfolioId, PortfolioRow>,
     /// Section *Weights and drift*.
@@ -82,8 +86,10 @@ impl PartialEq for IndicatorNumber {
 /// Every row that these facts make.
 pub fn tables(config: &Config, facts: &Facts) -> Tables {
     let prices = Prices { config, bars: &facts.bars };
-    let positions = positions::positions(&prices, &facts.records);
+    let holdings = holding::holdings(&facts.records, config.ids_by_side);
+    let positions = positions::positions(&prices, &holdings);
     Tables {
+        fees: fees::fees(&prices, &holdings),
         portfolios: totals::portfolios(config, &positions),
         drift: drift::drift(&prices, &positions, &survivors::targets(&facts.records)),
         edges: edges::edges(&prices, facts),

@@ -1,25 +1,26 @@
-//! What holdings are worth: sections *Positions* and *Watermarks and rates*.
+//! What holdings are worth: sections *Positions* and *Marks and rates*.
 
 use std::collections::BTreeMap;
 
-use market::{AccountRecord, InstrumentId, MONEY_SCALE, PortfolioId};
+use market::{InstrumentId, PortfolioId};
 use num_bigint::BigInt;
 
 use super::bigint::fit;
-use super::holding::{Holding, holdings};
+use super::fees;
+use super::holding::Holding;
 use super::prices::{Prices, Rate};
 use super::rows::{BaseAmounts, PositionRow, Unpriced};
 
 /// A row for every portfolio and instrument with a surviving fill.
 pub(super) fn positions(
     prices: &Prices<'_>,
-    records: &[AccountRecord],
+    holdings: &BTreeMap<(PortfolioId, InstrumentId), Holding>,
 ) -> BTreeMap<(PortfolioId, InstrumentId), PositionRow> {
-    let row = |(key, holding): ((PortfolioId, InstrumentId), Holding)| {
+    let row = |(key, holding): (&(PortfolioId, InstrumentId), &Holding)| {
         // No memory holds so many fills that their quantities do not fit.
-        Some((key, row(prices, key.0, key.1, &holding, fit(&holding.quantity)?)))
+        Some((*key, row(prices, key.0, key.1, holding, fit(&holding.quantity)?)))
     };
-    holdings(records, prices.config.ids_by_side).into_iter().filter_map(row).collect()
+    holdings.iter().filter_map(row).collect()
 }
 
 fn row(
@@ -45,24 +46,28 @@ fn row(
         realised: fit(&holding.realised),
         value: value.as_ref().and_then(fit),
         unrealised: unrealised.as_ref().and_then(fit),
-        fees: fit(&holding.fees),
+        fees: fit(holding.fees.get(&contract.quote).unwrap_or(&BigInt::ZERO)),
         average: holding.average().as_ref().and_then(fit),
         mark,
         base: match (value, rate) {
             (None, _) => Err(Unpriced::NoMark),
             (Some(_), None) => Err(Unpriced::NoRate),
-            (Some(value), Some(rate)) => {
-                in_base_currency(holding, value, &rate).ok_or(Unpriced::Overflow)
-            }
+            (Some(value), Some(rate)) => fees::worth(prices, portfolio, holding).and_then(|fees| {
+                in_base_currency(holding, value, &rate, fees).ok_or(Unpriced::Overflow)
+            }),
         },
     }
 }
 
-/// The amounts in the base currency; none if one of them, or one in the quote currency, does not fit.
-fn in_base_currency(holding: &Holding, value: BigInt, rate: &Rate) -> Option<BaseAmounts> {
+/// The amounts in the base currency, with these fees; none if one of them, or one in the quote currency, does not fit.
+fn in_base_currency(
+    holding: &Holding,
+    value: BigInt,
+    rate: &Rate,
+    fees: Option<i128>,
+) -> Option<BaseAmounts> {
     fit(&holding.basis)?;
     fit(&holding.realised)?;
-    fit(&holding.fees)?;
     fit(&value)?;
     fit(&(&value - &holding.basis))?;
 
@@ -70,12 +75,11 @@ fn in_base_currency(holding: &Holding, value: BigInt, rate: &Rate) -> Option<Bas
     let value = rate.worth(value, native).rounded();
     let basis = rate.worth(holding.basis.clone(), native).rounded();
     let realised = rate.worth(holding.realised.clone(), native).rounded();
-    let fees = rate.worth(holding.fees.clone(), MONEY_SCALE).rounded();
     Some(BaseAmounts {
         value: fit(&value)?,
         basis: fit(&basis)?,
         realised: fit(&realised)?,
         unrealised: fit(&(value - basis))?,
-        fees: fit(&fees)?,
+        fees,
     })
 }

@@ -21,7 +21,7 @@ pub struct PositionRow {
     pub value: Option<i128>,
     /// Market value less basis.
     pub unrealised: Option<i128>,
-    /// Sum of fees, at [`market::MONEY_SCALE`].
+    /// Sum of the fees in the quote currency, at [`market::MONEY_SCALE`].
     pub fees: Option<i128>,
     /// Average price of the open quantity, at the price scale.
     pub average: Option<i128>,
@@ -42,8 +42,17 @@ pub struct BaseAmounts {
     pub realised: i128,
     /// Value less basis.
     pub unrealised: i128,
-    /// Fees.
+    /// Fees of all currencies; none if one of them has no rate.
+    pub fees: Option<i128>,
+}
+
+/// What a portfolio has paid in a currency for fills of an instrument; never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeeRow {
+    /// The sum, at [`market::MONEY_SCALE`].
     pub fees: i128,
+    /// The same in the portfolio's base currency, or why not.
+    pub worth: Result<i128, Unpriced>,
 }
 
 /// Why a position has no amounts in the base currency; the first of these that is true.
@@ -66,6 +75,8 @@ pub struct PortfolioRow {
     pub open: u64,
     /// How many of its positions, open or flat, are left out of the amounts.
     pub unpriced: u64,
+    /// How many of the others have fees in a currency without a rate.
+    pub unpriced_fees: u64,
     /// Its amounts; none if one of them does not fit 128 bits, or if none of its positions is priced.
     pub amounts: Option<PortfolioAmounts>,
 }
@@ -85,12 +96,12 @@ pub struct PortfolioAmounts {
     pub realised: i128,
     /// Profit of what is open.
     pub unrealised: i128,
-    /// Fees.
-    pub fees: i128,
-    /// Realised and unrealised profit less fees.
-    pub pnl: i128,
+    /// Fees; none if those of a position are not known.
+    pub fees: Option<i128>,
+    /// Realised and unrealised profit less fees, if these are known.
+    pub pnl: Option<i128>,
     /// Capital and pnl.
-    pub equity: i128,
+    pub equity: Option<i128>,
 }
 
 /// A portfolio's share in an instrument, and the target for it. Weights are at

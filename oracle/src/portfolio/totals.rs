@@ -22,10 +22,16 @@ pub(super) fn portfolios(
             currency: config.portfolio(id).currency,
             open: own.values().filter(|row| row.quantity != 0).count() as u64,
             unpriced: own.values().filter(|row| row.base.is_err()).count() as u64,
+            unpriced_fees: own.values().filter(|row| lacks_fees(row)).count() as u64,
             amounts: amounts(config.portfolio(id).capital, &own),
         }
     };
     ids.into_iter().map(|id| (id, row(id))).collect()
+}
+
+/// Whether it is priced, but for what its fees come to.
+fn lacks_fees(row: &PositionRow) -> bool {
+    row.base.is_ok_and(|base| base.fees.is_none())
 }
 
 /// The amounts of a portfolio with these positions, which may be none at all.
@@ -40,8 +46,14 @@ pub(super) fn amounts(
     let sum = |part: fn(&BaseAmounts) -> BigInt| priced.iter().map(part).sum::<BigInt>();
     let realised = sum(|p| p.realised.into());
     let unrealised = sum(|p| p.unrealised.into());
-    let fees = sum(|p| p.fees.into());
-    let pnl = &realised + &unrealised - &fees;
+    let fees: Option<BigInt> = priced.iter().map(|p| p.fees.map(BigInt::from)).sum();
+    let pnl = fees.as_ref().map(|fees| &realised + &unrealised - fees);
+    let equity = pnl.as_ref().map(|pnl| pnl + capital);
+    // Outside: it does not fit. Inside: it is not known.
+    let known = |sum: Option<BigInt>| match sum {
+        Some(sum) => fit(&sum).map(Some),
+        None => Some(None),
+    };
     Some(PortfolioAmounts {
         net: fit(&sum(|p| p.value.into()))?,
         long: fit(&sum(|p| p.value.max(0).into()))?,
@@ -49,8 +61,8 @@ pub(super) fn amounts(
         gross: fit(&sum(|p| p.value.unsigned_abs().into()))?,
         realised: fit(&realised)?,
         unrealised: fit(&unrealised)?,
-        fees: fit(&fees)?,
-        pnl: fit(&pnl)?,
-        equity: fit(&(pnl + capital))?,
+        fees: known(fees)?,
+        pnl: known(pnl)?,
+        equity: known(equity)?,
     })
 }

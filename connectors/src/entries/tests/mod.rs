@@ -54,10 +54,11 @@ fn trade(t: &Trade) -> String {
 }
 
 fn fill(f: &Fill) -> String {
-    let Fill { name, contract, time, sequence, price, quantity, fee, .. } = f;
+    let Fill { name, contract, time, sequence, price, quantity, fee, fee_currency, .. } = f;
     let price = price.text(contract.spec.price_scale);
     let (id, quote, times) = (name.id, contract.quote, contract.multiplier);
-    format!("{id} at {time} seq {sequence}: {quantity} × {price} {quote} × {times} fee {fee}")
+    let paid = if *fee_currency == quote { String::new() } else { format!(" {fee_currency}") };
+    format!("{id} at {time} seq {sequence}: {quantity} × {price} {quote} × {times} fee {fee}{paid}")
 }
 
 /// An entry in words.
@@ -128,6 +129,20 @@ fn every_type_of_entry() {
         (
             format!(r#"{{"type":"fill",{fill},"side":"sell","fee":0.35,{t}}}"#),
             "fill text:? at 2026-01-05T14:30:00Z seq 0: -100 × 181.5 USD × 1 fee 350000000",
+        ),
+        (
+            format!(
+                r#"{{"type":"fill",{fill},"side":"sell","fee":0.001,"fee_currency":"BNB",{t}}}"#
+            ),
+            "fill text:? at 2026-01-05T14:30:00Z seq 0: -100 × 181.5 USD × 1 fee 1000000 BNB",
+        ),
+        (
+            format!(r#"{{"type":"fill",{fill},"fee":0.35,"fee_currency":"USD",{t}}}"#),
+            "fill text:? at 2026-01-05T14:30:00Z seq 0: 100 × 181.5 USD × 1 fee 350000000",
+        ),
+        (
+            format!(r#"{{"type":"fill",{fill},"fee":0.35,"fee_currency":"",{t}}}"#),
+            "fill text:? at 2026-01-05T14:30:00Z seq 0: 100 × 181.5 USD × 1 fee 350000000",
         ),
         (
             // A fill is sold by its sign, or by its side.

@@ -27,9 +27,10 @@ pub use write::Recorder;
 
 /// What every recording begins with, and the version that this build writes and reads. Version 2 holds
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
-/// be ordered by, version 4 control records, version 5 checksums over lengths, version 6 the texts of ids.
+/// be ordered by, version 4 control records, version 5 checksums over lengths, version 6 the texts of ids,
+/// version 7 the currencies of fees.
 const MAGIC: &[u8; 6] = b"TWKREC";
-const VERSION: &[u8; 2] = b"06";
+const VERSION: &[u8; 2] = b"07";
 
 /// Bytes before the payload of a frame.
 const HEAD_BYTES: usize = 12;

@@ -26,8 +26,10 @@ fn accounts(catalog: &Catalog) -> Vec<AccountEvent> {
     };
     let (time, name) = (EventTime(7), FillRef { portfolio: p1, id: TradeId::Number(1) });
     let (price, quantity) = (Price(18_150), -10);
-    let fill = Fill { name, instrument, contract, time, sequence: 3, price, quantity, fee: -5 };
-    let spec = contract.spec;
+    let (fee, fee_currency) = (-5, Currency::of("BNB").unwrap());
+    let (sequence, spec) = (3, contract.spec);
+    let fill =
+        Fill { name, instrument, contract, time, sequence, price, quantity, fee, fee_currency };
     vec![
         AccountEvent::Fill(fill),
         AccountEvent::Correct(Fill { sequence: 4, ..fill }),
@@ -120,7 +122,7 @@ fn another_version_differs_from_what_is_no_recording() {
         assert!(Recording::is_at(&path), "it is not taken for a file of trades");
         let error = Recording::open(&path).err().unwrap().to_string();
         let want =
-            format!("is a recording of version {version}, and this program reads version 06");
+            format!("is a recording of version {version}, and this program reads version 07");
         assert!(error.contains(&want), "{error}");
     }
     std::fs::write(&path, b"TWKRECK?").unwrap();

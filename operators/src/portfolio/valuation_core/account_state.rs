@@ -4,16 +4,17 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::{InstrumentId, PortfolioId, Price};
+use market::{Currency, InstrumentId, PortfolioId, Price};
 
+use super::conversion::Conversion;
 use super::{Holding, Rows};
 use crate::arrange::Update;
 use crate::heap;
 use crate::portfolio::config::{Account, Route};
 use crate::portfolio::fills::PortfolioLine;
-use crate::portfolio::money::Rate;
-use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
+use crate::portfolio::row::{Drift, FeeKey, FeeTotal, Portfolio, Position, PositionKey};
 use crate::portfolio::totals::{Share, Sums};
+use crate::portfolio::value::{Paid, paid};
 use crate::time::Time;
 
 /// What is known of one portfolio.
@@ -26,6 +27,8 @@ pub(super) struct AccountState {
     /// As it was last put out.
     emitted: Option<Portfolio>,
     dirty: bool,
+    /// Of what lines retain of fees.
+    fee_bytes: usize,
 }
 
 /// A line, with what values it.
@@ -33,14 +36,14 @@ struct Row {
     instrument: InstrumentId,
     /// None if there is no such line any more; its place waits for it to come back.
     line: Option<PortfolioLine>,
-    /// None if there is no rate for it.
-    route: Option<Route>,
     mark: Option<Price>,
-    /// Of the steps of its route.
-    pair_marks: Vec<Option<Price>>,
-    rate: Option<Rate>,
+    /// From the quote currency.
+    conversion: Conversion,
+    /// From other currencies in which fees were paid, in their order. Those of which there is nothing any more wait.
+    fee_conversions: Vec<(Currency, Conversion)>,
     stale: Stale,
-    /// As it was last put out, and so is the next.
+    /// As they were last put out, and so are the next.
+    fees: Vec<Paid>,
     position: Option<Arc<Position>>,
     drift: Option<Arc<Drift>>,
 }
@@ -56,7 +59,8 @@ enum Stale {
 impl AccountState {
     pub(super) fn new(portfolio: PortfolioId, account: Account) -> AccountState {
         let (lines, numbers) = (Vec::new(), BTreeMap::new());
-        AccountState { portfolio, account, lines, numbers, emitted: None, dirty: false }
+        let (emitted, dirty, fee_bytes) = (None, false, 0);
+        AccountState { portfolio, account, lines, numbers, emitted, dirty, fee_bytes }
     }
 
     /// How many lines it has ever had.
@@ -69,6 +73,7 @@ impl AccountState {
         let rows = heap::shared::<Position>() + heap::shared::<Drift>();
         heap::vec::<Row>(self.lines.capacity())
             + self.lines.len() * rows
+            + self.fee_bytes
             + heap::btree::<InstrumentId, usize>(self.numbers.len())
     }
 
@@ -80,11 +85,11 @@ impl AccountState {
             self.lines.push(Row {
                 instrument,
                 line: None,
-                route: None,
                 mark: None,
-                pair_marks: Vec::new(),
-                rate: None,
+                conversion: Conversion::default(),
+                fee_conversions: Vec::new(),
                 stale: Stale::Nothing,
+                fees: Vec::new(),
                 position: None,
                 drift: None,
             });
@@ -118,17 +123,13 @@ impl AccountState {
         mark: Option<Price>,
     ) -> bool {
         let row = &mut self.lines[place];
-        let Some(route) = &row.route else { return false };
-        let mut is_on_route = false;
-        for (step, known) in route.iter().zip(&mut row.pair_marks) {
-            if step.pair() == Some(pair) {
-                (*known, is_on_route) = (mark, true);
-            }
+        let mut is_on_route = row.conversion.set_pair(pair, mark);
+        for (_, conversion) in &mut row.fee_conversions {
+            is_on_route |= conversion.set_pair(pair, mark);
         }
         if !is_on_route {
             return false;
         }
-        row.rate = Rate::of(route, &row.pair_marks);
         row.stale = Stale::All;
         row.line.is_some() && !std::mem::replace(&mut self.dirty, true)
     }
@@ -137,14 +138,36 @@ impl AccountState {
     /// that is new.
     pub(super) fn set_route(&mut self, place: usize, route: Option<&Route>) -> bool {
         let row = &mut self.lines[place];
-        let is_new = row.route.as_ref() != route;
+        let is_new = row.conversion.set_route(route);
         if is_new {
-            row.pair_marks = vec![None; route.map_or(0, |route| route.len())];
-            row.rate = route.and_then(|route| Rate::of(route, &row.pair_marks));
-            row.route = route.cloned();
             row.stale = Stale::All;
         }
         is_new
+    }
+
+    /// The same for the fees that the line at this place has in this currency, which is not its quote currency.
+    pub(super) fn set_fee_route(
+        &mut self,
+        place: usize,
+        currency: Currency,
+        route: Option<&Route>,
+    ) -> bool {
+        let row = &mut self.lines[place];
+        let at = row.fee_conversions.binary_search_by_key(&currency, |(known, _)| *known);
+        let Err(at) = at else { return false };
+        let mut conversion = Conversion::default();
+        conversion.set_route(route);
+        self.fee_bytes += size_of::<(Currency, Conversion)>() + conversion.bytes();
+        row.fee_conversions.insert(at, (currency, conversion));
+        row.stale = Stale::All;
+        true
+    }
+
+    /// How many of the routes of the line at this place go over this pair.
+    pub(super) fn conversions_over(&self, place: usize, pair: InstrumentId) -> usize {
+        let row = &self.lines[place];
+        let of_fees = row.fee_conversions.iter().map(|(_, conversion)| conversion);
+        of_fees.chain([&row.conversion]).filter(|conversion| conversion.is_over(pair)).count()
     }
 
     /// Whose it is.
@@ -182,11 +205,15 @@ impl AccountState {
 impl Row {
     /// Values the line anew, if anything of it has moved.
     fn value(&mut self, portfolio: PortfolioId, time: Time, out: &mut Rows) {
-        let Row { instrument, mark, rate, .. } = *self;
+        let (instrument, mark, rate) = (self.instrument, self.mark, self.conversion.rate());
         let after = match (std::mem::replace(&mut self.stale, Stale::Nothing), &self.position) {
             (Stale::Nothing, _) => return,
-            (Stale::Mark, Some(position)) => Some(position.marked(mark, rate)),
-            _ => self.line.and_then(|line| Position::of(&line, mark, rate)),
+            (Stale::Mark, Some(position)) => Some(position.marked(mark, rate, &self.fees)),
+            _ => {
+                self.value_fees(portfolio, time, out);
+                let line = self.line.as_ref();
+                line.and_then(|line| Position::of(line, mark, rate, &self.fees))
+            }
         };
         let before = self.position.as_deref();
         let open = |row: Option<&Position>| row.filter(|row| row.is_open()).map(|_| instrument);
@@ -203,6 +230,30 @@ impl Row {
         }
     }
 
+    /// Values what was paid besides anew.
+    fn value_fees(&mut self, portfolio: PortfolioId, time: Time, out: &mut Rows) {
+        let after = self.line.as_ref().map_or_else(Vec::new, |line| {
+            paid(line, |currency| {
+                if currency == line.contract.quote {
+                    return self.conversion.rate();
+                }
+                let at = self.fee_conversions.binary_search_by_key(&currency, |(known, _)| *known);
+                self.fee_conversions[at.ok()?].1.rate()
+            })
+        });
+        if after == self.fees {
+            return;
+        }
+        let (mut before, mut now) = (self.fees.as_slice(), after.as_slice());
+        while let Some((currency, _)) = before.first().into_iter().chain(now.first()).min() {
+            let currency = *currency;
+            let key = FeeKey { portfolio, instrument: self.instrument, currency };
+            let (gone, come) = (first(&mut before, currency), first(&mut now, currency));
+            emit(&mut out.fees, time, key, &gone, &come);
+        }
+        self.fees = after;
+    }
+
     /// Of a portfolio that is worth `whole`, where a line without a target has the target `otherwise`.
     fn drift(&self, whole: Option<i128>, otherwise: Option<i64>) -> Option<Drift> {
         let line = self.line.as_ref()?;
@@ -211,9 +262,19 @@ impl Row {
             return None;
         }
         let (contract, target) = (&line.contract, line.target.or(otherwise));
-        let share = Share { contract, position, target, mark: self.mark, rate: self.rate };
+        let rate = self.conversion.rate();
+        let share = Share { contract, position, target, mark: self.mark, rate };
         Some(share.drift(whole))
     }
+}
+
+/// Takes what was paid in this currency, if it is the first.
+fn first(paid: &mut &[Paid], currency: Currency) -> Option<FeeTotal> {
+    let ((known, total), rest) = paid.split_first()?;
+    (*known == currency).then(|| {
+        *paid = rest;
+        *total
+    })
 }
 
 /// A row was as last emitted and is `after`.

@@ -9,6 +9,7 @@
 //!   all lines and marks that exist makes the rows that exist.
 
 mod account_state;
+mod conversion;
 mod operator;
 #[cfg(test)]
 mod tests;
@@ -20,9 +21,9 @@ use std::sync::Arc;
 use market::{Contract, InstrumentId, PortfolioId, Price};
 use serde::{Deserialize, Serialize};
 
-use super::config::{PortfolioConfig, RouteStep, Routes};
+use super::config::{PortfolioConfig, Route, RouteStep, Routes};
 use super::fills::PortfolioLine;
-use super::row::{Drift, Portfolio, Position, PositionKey};
+use super::row::{Drift, FeeKey, FeeTotal, Portfolio, Position, PositionKey};
 use crate::arrange::Update;
 use crate::heap;
 use crate::time::Time;
@@ -77,6 +78,7 @@ pub(super) struct Holding {
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) positions: Vec<Update<PositionKey, Arc<Position>>>,
+    pub(super) fees: Vec<Update<FeeKey, FeeTotal>>,
     pub(super) portfolios: Vec<Update<PortfolioId, Portfolio>>,
     pub(super) drift: Vec<Update<PositionKey, Arc<Drift>>>,
     /// Which positions are open.
@@ -110,7 +112,7 @@ impl Valuation {
         out: &mut Rows,
     ) {
         marks.iter().for_each(|(instrument, mark)| self.apply_mark(*instrument, *mark));
-        lines.iter().for_each(|(key, line)| self.apply_line(*key, *line));
+        lines.iter().for_each(|(key, line)| self.apply_line(*key, line));
         self.dirty.sort_unstable_by_key(|account| self.accounts[*account].portfolio());
         for account in self.dirty.drain(..) {
             self.accounts[account].settle(time, out);
@@ -142,13 +144,13 @@ impl Valuation {
         }
     }
 
-    fn apply_line(&mut self, key: PositionKey, line: Option<PortfolioLine>) {
+    fn apply_line(&mut self, key: PositionKey, line: &Option<PortfolioLine>) {
         let PositionKey { portfolio, instrument } = key;
         let number = self.account(portfolio);
         let account = &mut self.accounts[number];
         let (at, is_new) = account.place(instrument);
         let place = Place { account: number, line: at };
-        if account.set_line(at, line) {
+        if account.set_line(at, line.clone()) {
             self.dirty.push(number);
         }
         // From here on it is dirty already, if it matters.
@@ -160,11 +162,12 @@ impl Valuation {
         let Some(line) = line else { return };
         let route = self.routes.of(portfolio, line.contract.quote);
         if account.set_route(at, route) {
-            for pair in route.into_iter().flat_map(|route| route.iter()).filter_map(RouteStep::pair)
-            {
-                let quote = self.quotes.entry(pair).or_default();
-                quote.converted_lines.push(place);
-                account.set_pair(at, pair, quote.mark);
+            convert(&mut self.quotes, account, place, route);
+        }
+        for (currency, _) in line.held.iter().flat_map(|held| &held.other_fees) {
+            let route = self.routes.of(portfolio, *currency);
+            if account.set_fee_route(at, *currency, route) {
+                convert(&mut self.quotes, account, place, route);
             }
         }
     }
@@ -178,5 +181,22 @@ impl Valuation {
                 *new.insert(self.accounts.len() - 1)
             }
         }
+    }
+}
+
+/// From now on the pairs of this route convert the line at this place.
+fn convert(
+    quotes: &mut HashMap<InstrumentId, Quote>,
+    account: &mut AccountState,
+    place: Place,
+    route: Option<&Route>,
+) {
+    for pair in route.into_iter().flat_map(|route| route.iter()).filter_map(RouteStep::pair) {
+        let quote = quotes.entry(pair).or_default();
+        // Several of its currencies may go over one pair.
+        if account.conversions_over(place.line, pair) == 1 {
+            quote.converted_lines.push(place);
+        }
+        account.set_pair(place.line, pair, quote.mark);
     }
 }

@@ -14,13 +14,14 @@ use super::{Holding, LineChange, MarkChange, Rows, Valuation};
 use crate::arrange::Update;
 use crate::keyed::Gauge;
 use crate::portfolio::config::PortfolioConfig;
-use crate::portfolio::row::{Drift, Portfolio, Position, PositionKey};
+use crate::portfolio::row::{Drift, FeeKey, FeeTotal, Portfolio, Position, PositionKey};
 use crate::time::Time;
 use crate::timestamp_buffer::{PendingCommit, TimestampBuffer};
 
 /// The outputs of the valuation: see [`Rows`].
 pub(in crate::portfolio) struct ValuedRows<'scope> {
     pub(in crate::portfolio) positions: StreamVec<'scope, Time, Update<PositionKey, Arc<Position>>>,
+    pub(in crate::portfolio) fees: StreamVec<'scope, Time, Update<FeeKey, FeeTotal>>,
     pub(in crate::portfolio) portfolios: StreamVec<'scope, Time, Update<PortfolioId, Portfolio>>,
     pub(in crate::portfolio) drift: StreamVec<'scope, Time, Update<PositionKey, Arc<Drift>>>,
     pub(in crate::portfolio) open: StreamVec<'scope, Time, Update<PortfolioId, InstrumentId>>,
@@ -44,12 +45,14 @@ pub(in crate::portfolio) fn value_positions<'scope>(
     let mut lines = builder.new_input(lines, Pipeline);
     let mut marks = builder.new_input(marks, Pipeline);
     let (positions, positions_out) = builder.new_output();
+    let (fees, fees_out) = builder.new_output();
     let (portfolios, portfolios_out) = builder.new_output();
     let (drift, drift_out) = builder.new_output();
     let (open, open_out) = builder.new_output();
     let (priced, priced_out) = builder.new_output();
     let streams = ValuedRows {
         positions: positions_out,
+        fees: fees_out,
         portfolios: portfolios_out,
         drift: drift_out,
         open: open_out,
@@ -57,11 +60,11 @@ pub(in crate::portfolio) fn value_positions<'scope>(
     };
 
     let mut valuation = Valuation::new(config);
-    let mut buffer: TimestampBuffer<LineChange, MarkChange, 5> = TimestampBuffer::new();
+    let mut buffer: TimestampBuffer<LineChange, MarkChange, 6> = TimestampBuffer::new();
     let mut rows = Rows::default();
     let (mut positions, mut portfolios) = (Output::from(positions), Output::from(portfolios));
     let (mut drift, mut open) = (Output::from(drift), Output::from(open));
-    let mut priced = Output::from(priced);
+    let (mut priced, mut fees) = (Output::from(priced), Output::from(fees));
     builder.build(move |_capabilities| {
         move |frontiers| {
             buffer.take(&mut lines, &mut marks);
@@ -70,9 +73,10 @@ pub(in crate::portfolio) fn value_positions<'scope>(
                 valuation.round(time, &lines, &marks, &mut rows);
                 let (portfolios_held, bytes) = valuation.size();
                 gauge.set(portfolios_held, bytes, 0);
-                let [for_positions, for_portfolios, for_drift, for_open, for_priced] =
+                let [for_positions, for_fees, for_portfolios, for_drift, for_open, for_priced] =
                     &capabilities;
                 put(&mut positions, for_positions, &mut rows.positions);
+                put(&mut fees, for_fees, &mut rows.fees);
                 put(&mut portfolios, for_portfolios, &mut rows.portfolios);
                 put(&mut drift, for_drift, &mut rows.drift);
                 put(&mut open, for_open, &mut rows.open);

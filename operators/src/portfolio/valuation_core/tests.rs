@@ -11,21 +11,34 @@ use crate::portfolio::config::{Account, Confidence, Pair, RateSource, RiskConfig
 use crate::portfolio::money::Rate;
 use crate::portfolio::position_history::Held;
 use crate::portfolio::totals::{Share, Sums};
+use crate::portfolio::value::paid;
 
 const INSTRUMENTS: u64 = 6;
 /// Quoted in dollars: the price of a euro.
 const PAIR: u64 = 4;
+/// Quoted in dollars: the price of a BNB.
+const FEE_PAIR: u64 = 3;
 
 #[derive(Clone, Debug)]
 enum InputChange {
-    Line { portfolio: u64, instrument: u64, held: Option<(i128, i128)>, target: Option<i64> },
-    Mark { instrument: u64, mark: Option<i64> },
+    Line {
+        portfolio: u64,
+        instrument: u64,
+        held: Option<(i128, i128)>,
+        fees: [i128; 4],
+        target: Option<i64>,
+    },
+    Mark {
+        instrument: u64,
+        mark: Option<i64>,
+    },
 }
 
 /// All rows that there are.
 #[derive(Debug, Default, PartialEq)]
 struct Tables {
     positions: BTreeMap<PositionKey, Position>,
+    fees: BTreeMap<FeeKey, FeeTotal>,
     portfolios: BTreeMap<PortfolioId, Portfolio>,
     drift: BTreeMap<PositionKey, Drift>,
     open: BTreeMap<(PortfolioId, InstrumentId), ()>,
@@ -47,14 +60,16 @@ fn config() -> Arc<PortfolioConfig> {
             (PortfolioId(0), account(usd, 0)),
             (PortfolioId(1), account(eur, 1_000_000_000_000)),
         ]),
-        pairs: vec![Pair {
-            base: eur,
-            quote: usd,
-            source: RateSource::Mark {
-                instrument: InstrumentId(PAIR),
-                spec: InstrumentSpec { price_scale: 2, ..InstrumentSpec::DEFAULT },
-            },
-        }],
+        pairs: [(eur, PAIR), (currency("BNB"), FEE_PAIR)]
+            .map(|(base, pair)| Pair {
+                base,
+                quote: usd,
+                source: RateSource::Mark {
+                    instrument: InstrumentId(pair),
+                    spec: InstrumentSpec { price_scale: 2, ..InstrumentSpec::DEFAULT },
+                },
+            })
+            .into(),
         ids_by_side: true,
         risk: RiskConfig { timeframe: Timeframe::MINUTE, bars: 3, confidence: Confidence::P95 },
         computed: Vec::new(),
@@ -77,15 +92,32 @@ fn amounts() -> impl Strategy<Value = i128> {
     prop_oneof![1 => Just(0), 6 => -10_000_i128..10_000, 1 => far]
 }
 
+/// In each of the currencies of fees; mostly nothing, and seldom what does not fit.
+fn fees() -> impl Strategy<Value = [i128; 4]> {
+    let fee = prop_oneof![
+        16 => Just(0),
+        6 => -50_000_000_i128..5_000_000_000,
+        1 => Just(i128::MAX),
+    ];
+    [fee.clone(), fee.clone(), fee.clone(), fee]
+}
+
 fn input() -> impl Strategy<Value = InputChange> {
     let mark = prop_oneof![5 => 1..500_i64, 1 => -5..5_i64, 1 => Just(i64::MAX)];
     let held = (amounts(), amounts());
     prop_oneof![
-        (0..3_u64, 0..INSTRUMENTS, prop::option::of(held), prop::option::of(-5..1_000_000_000_i64))
-            .prop_map(|(portfolio, instrument, held, target)| InputChange::Line {
+        (
+            0..3_u64,
+            0..INSTRUMENTS,
+            prop::option::of(held),
+            fees(),
+            prop::option::of(-5..1_000_000_000_i64)
+        )
+            .prop_map(|(portfolio, instrument, held, fees, target)| InputChange::Line {
                 portfolio,
                 instrument,
                 held,
+                fees,
                 target
             }),
         (0..INSTRUMENTS, prop::option::weighted(0.8, mark))
@@ -93,16 +125,26 @@ fn input() -> impl Strategy<Value = InputChange> {
     ]
 }
 
-fn line(instrument: u64, held: Option<(i128, i128)>, target: Option<i64>) -> Option<PortfolioLine> {
+fn line(
+    instrument: u64,
+    held: Option<(i128, i128)>,
+    fees: [i128; 4],
+    target: Option<i64>,
+) -> Option<PortfolioLine> {
+    let contract = contract(instrument);
+    // In the order of currencies. BNB is converted over two pairs, and nothing converts CHF.
+    let paid = ["BNB", "CHF", "EUR", "USD"].map(currency).into_iter().zip(fees);
+    let (quote, others): (Vec<_>, Vec<_>) = paid.partition(|(paid, _)| *paid == contract.quote);
     let held = held.map(|(quantity, basis)| Held {
         quantity,
         fills: 1,
         basis,
         realised: basis / 3,
-        fees: 7,
+        fees: quote[0].1,
+        other_fees: others.into_iter().filter(|(_, fees)| *fees != 0).collect(),
     });
     let is_one = held.is_some() || target.is_some();
-    is_one.then_some(PortfolioLine { contract: contract(instrument), held, target })
+    is_one.then_some(PortfolioLine { contract, held, target })
 }
 
 /// What the rows are if nothing is remembered.
@@ -115,15 +157,21 @@ fn anew(
     for portfolio in (0..3).map(PortfolioId) {
         let of_portfolio = || lines.iter().filter(|(key, _)| key.portfolio == portfolio);
         let base = config.account(portfolio).currency;
-        let rate_of = |line: &PortfolioLine| {
-            let route = config.route(line.contract.quote, base)?;
+        let rate_from = |currency| {
+            let route = config.route(currency, base)?;
             let mark = |step: &RouteStep| marks.get(&step.pair()?).copied();
             Rate::of(&route, &route.iter().map(mark).collect::<Vec<_>>())
         };
         let mut sums = Sums::default();
         for (key, line) in of_portfolio() {
             let mark = marks.get(&key.instrument).copied();
-            let Some(row) = Position::of(line, mark, rate_of(line)) else { continue };
+            let paid = paid(line, rate_from);
+            let rate = rate_from(line.contract.quote);
+            let Some(row) = Position::of(line, mark, rate, &paid) else { continue };
+            for (currency, total) in paid {
+                let key = FeeKey { portfolio, instrument: key.instrument, currency };
+                tables.fees.insert(key, total);
+            }
             sums.add(&row);
             tables.positions.insert(*key, row);
             if row.is_open() {
@@ -146,7 +194,7 @@ fn anew(
                     position,
                     target: line.target.or(has_targets.then_some(0)),
                     mark: marks.get(&key.instrument).copied(),
-                    rate: rate_of(line),
+                    rate: rate_from(line.contract.quote),
                 };
                 tables.drift.insert(*key, share.drift(whole));
             }
@@ -185,6 +233,8 @@ impl Tables {
         assert!(
             rows.positions.is_sorted() && rows.portfolios.is_sorted() && rows.drift.is_sorted()
         );
+        assert!(rows.fees.is_sorted());
+        apply(&mut self.fees, rows.fees.drain(..), time);
         apply(&mut self.positions, rows.positions.drain(..).map(own), time);
         apply(&mut self.portfolios, rows.portfolios.drain(..), time);
         apply(&mut self.drift, rows.drift.drain(..).map(own), time);
@@ -212,12 +262,12 @@ proptest! {
             let (mut new_lines, mut new_marks): (Vec<LineChange>, Vec<MarkChange>) = Default::default();
             for input in round {
                 match input {
-                    InputChange::Line { portfolio, instrument, held, target } => {
+                    InputChange::Line { portfolio, instrument, held, fees, target } => {
                         let portfolio = PortfolioId(portfolio);
-                        let line = line(instrument, held, target);
+                        let line = line(instrument, held, fees, target);
                         let key = PositionKey { portfolio, instrument: InstrumentId(instrument) };
-                        match line {
-                            Some(line) => lines.insert(key, line),
+                        match &line {
+                            Some(line) => lines.insert(key, line.clone()),
                             None => lines.remove(&key),
                         };
                         new_lines.push((key, line));
@@ -238,7 +288,7 @@ proptest! {
         }
 
         // As after a restore: one round of all that there is makes what there is.
-        let all: Vec<_> = lines.iter().map(|(key, line)| (*key, Some(*line))).collect();
+        let all: Vec<_> = lines.iter().map(|(key, line)| (*key, Some(line.clone()))).collect();
         let marks: Vec<_> = marks.iter().map(|(key, mark)| (*key, Some(*mark))).collect();
         let mut restored = Tables::default();
         Valuation::new(config).round(7, &all, &marks, &mut rows);

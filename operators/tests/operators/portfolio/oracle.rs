@@ -30,6 +30,7 @@ pub(super) fn assert_same(place: &str, got: &[Rows], want: &[Output]) {
 
 fn same_tables(place: &str, got: &Tables, want: &Tables) {
     each_same(&format!("{place}: positions"), &got.positions, &want.positions);
+    each_same(&format!("{place}: fees"), &got.fees, &want.fees);
     each_same(&format!("{place}: portfolios"), &got.portfolios, &want.portfolios);
     each_same(&format!("{place}: drift"), &got.drift, &want.drift);
     each_same(&format!("{place}: edges"), &got.edges, &want.edges);

@@ -74,7 +74,8 @@ fn marks_that_move_for_ever_take_no_more_room() {
                     quote: Currency::of("USD").unwrap(),
                     multiplier: market::Multiplier::ONE,
                 };
-                let held = Held { quantity: 5, fills: 1, basis: 3, realised: 0, fees: 0 };
+                let (fees, other_fees) = (0, Vec::new());
+                let held = Held { quantity: 5, fills: 1, basis: 3, realised: 0, fees, other_fees };
                 let portfolio = PortfolioId(number % 4);
                 fills.send(FillsOut::Line {
                     key: PositionKey { portfolio, instrument: instrument(number) },

@@ -136,6 +136,7 @@ pub(super) fn fill(number: u64, minute: i64, what: &str, quantity: i64, price: i
         price: Price(price),
         quantity,
         fee: 0,
+        fee_currency: currency("USD"),
     }
 }
 

@@ -11,9 +11,9 @@ use market::{AccountEvent, AccountRecord, Candle, CandleKey, Commit, ModelId};
 use operators::arrange::Update;
 use operators::indicators::{IndicatorChange, IndicatorKey, IndicatorValue, Reading};
 use operators::portfolio::{
-    Account, ComputedFair, Confidence, Drift, Edge, EdgeKey, Fault, FillFault, Fills, Pair,
-    Portfolio, PortfolioConfig, Position, PositionKey, QuoteIn, Quotes, RateSource, Risk,
-    RiskConfig, RiskKey, Unpriced, valuation,
+    Account, ComputedFair, Confidence, Drift, Edge, EdgeKey, Fault, FeeKey, FeeTotal, FillFault,
+    Fills, Pair, Portfolio, PortfolioConfig, Position, PositionKey, QuoteIn, Quotes, RateSource,
+    Risk, RiskConfig, RiskKey, Unpriced, valuation,
 };
 use operators::{
     BarChange, CommitContext, Gauge, ReadFrom, Sharded, StateStore, Watermarks, keyed,
@@ -31,6 +31,7 @@ use super::super::harness::States;
 #[derive(Clone, Debug, Default)]
 struct Outputs {
     positions: Vec<Update<PositionKey, Position>>,
+    fees: Vec<Update<FeeKey, FeeTotal>>,
     portfolios: Vec<Update<market::PortfolioId, Portfolio>>,
     drift: Vec<Update<PositionKey, Drift>>,
     risk: Vec<Update<RiskKey, Risk>>,
@@ -42,6 +43,7 @@ struct Outputs {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Rows {
     pub(super) positions: BTreeMap<PositionKey, Position>,
+    pub(super) fees: BTreeMap<FeeKey, FeeTotal>,
     pub(super) portfolios: BTreeMap<market::PortfolioId, Portfolio>,
     pub(super) drift: BTreeMap<PositionKey, Drift>,
     pub(super) risk: BTreeMap<RiskKey, Risk>,
@@ -242,6 +244,7 @@ fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<Sta
                     let (probe, _) = listen(valued.positions.map(own), &outputs, |outputs| {
                         &mut outputs.positions
                     })
+                    .concat(listen(valued.fees, &outputs, |outputs| &mut outputs.fees))
                     .concat(listen(valued.portfolios, &outputs, |outputs| &mut outputs.portfolios))
                     .concat(listen(valued.drift.map(own), &outputs, |outputs| &mut outputs.drift))
                     .concat(listen(valued.risk, &outputs, |outputs| &mut outputs.risk))
@@ -317,6 +320,7 @@ fn listen<'scope, D: Clone + Send + 'static>(
 impl Rows {
     fn after(mut self, outputs: Outputs) -> Rows {
         apply(&mut self.positions, outputs.positions);
+        apply(&mut self.fees, outputs.fees);
         apply(&mut self.portfolios, outputs.portfolios);
         apply(&mut self.drift, outputs.drift);
         apply(&mut self.risk, outputs.risk);
@@ -358,6 +362,11 @@ impl Rows {
         Output {
             tables: slow::Tables {
                 positions: self.positions.iter().map(|(k, row)| (key(k), position(row))).collect(),
+                fees: self
+                    .fees
+                    .iter()
+                    .map(|(key, row)| ((key.portfolio, key.instrument, key.currency), fees(row)))
+                    .collect(),
                 portfolios: self.portfolios.iter().map(|(k, r)| (*k, portfolio(r))).collect(),
                 drift: self.drift.iter().map(|(k, row)| (key(k), drift(row))).collect(),
                 edges: self
@@ -414,10 +423,20 @@ fn position(row: &Position) -> slow::PositionRow {
                 unrealised: base.unrealised,
                 fees: base.fees,
             }),
-            Err(Unpriced::NoMark) => Err(slow::Unpriced::NoMark),
-            Err(Unpriced::NoRate) => Err(slow::Unpriced::NoRate),
-            Err(Unpriced::Overflow) => Err(slow::Unpriced::Overflow),
+            Err(why) => Err(unpriced(why)),
         },
+    }
+}
+
+fn fees(row: &FeeTotal) -> slow::FeeRow {
+    slow::FeeRow { fees: row.fees, worth: row.worth.map_err(unpriced) }
+}
+
+fn unpriced(why: Unpriced) -> slow::Unpriced {
+    match why {
+        Unpriced::NoMark => slow::Unpriced::NoMark,
+        Unpriced::NoRate => slow::Unpriced::NoRate,
+        Unpriced::Overflow => slow::Unpriced::Overflow,
     }
 }
 
@@ -426,6 +445,7 @@ fn portfolio(row: &Portfolio) -> slow::PortfolioRow {
         currency: row.currency,
         open: row.open,
         unpriced: row.unpriced,
+        unpriced_fees: row.unpriced_fees,
         amounts: row.amounts.map(|it| slow::PortfolioAmounts {
             net: it.net,
             long: it.long,

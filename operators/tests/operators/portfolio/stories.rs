@@ -25,7 +25,7 @@ fn bought_added_reduced_and_turned_around() {
     assert_eq!((last.fills, last.average), (4, Some(140)));
     assert_eq!((last.value, last.unrealised), (Some(-990), Some(270)));
     let amounts = rows[3].portfolios[&PortfolioId::of("fund")].amounts.unwrap();
-    assert_eq!(amounts.pnl, 640 * ONE);
+    assert_eq!(amounts.pnl, Some(640 * ONE));
     assert_eq!((amounts.net, amounts.gross, amounts.long), (-990 * ONE, 990 * ONE, 0));
 }
 
@@ -124,6 +124,43 @@ fn a_rate_that_moves_moves_what_is_held_in_that_currency() {
         [None, Some(60), Some(1_435), Some(940), Some(60)]
     );
     assert!(rows[2..].iter().all(|later| later.positions[&of("A")] == rows[1].positions[&of("A")]));
+}
+
+#[test]
+fn a_fee_in_bnb_moves_with_its_rate_and_its_correction() {
+    let paid = |number, quantity, thousandths: i64, paid: &str| Fill {
+        fee: thousandths * 1_000_000,
+        fee_currency: currency(paid),
+        ..fill(number, 1, "A", quantity, 100)
+    };
+    let again = |fill: Fill| Step::Record(market::AccountEvent::Fill(fill));
+    let rows = Scenario::new()
+        .pair("BNB", "USD")
+        .round([again(paid(1, 10, 75, "BNB")), closes("A", 1, 100, 0)])
+        .round([closes("BNB/USD", 1, 600, 0)])
+        .round([closes("BNB/USD", 2, 400, 0), again(paid(2, -10, 500, "USD"))])
+        .round([corrected(paid(1, 10, 75_000, "USD"), 1)])
+        .round([corrected(paid(1, 10, 75, "CHF"), 2)])
+        .round([busted(1)])
+        .rows();
+    let fees = |at: usize| -> Vec<_> {
+        let rows = rows[at].fees.iter();
+        rows.map(|(key, row)| (key.currency.to_string(), row.fees, row.worth)).collect()
+    };
+    let (bnb, usd) = ("BNB".to_owned(), "USD".to_owned());
+    let no_rate = Err(Unpriced::NoRate);
+    assert_eq!(fees(0), [(bnb.clone(), 75_000_000, no_rate)]);
+    assert_eq!(fees(1), [(bnb.clone(), 75_000_000, Ok(45 * ONE))]);
+    let half = (usd.clone(), 500_000_000, Ok(ONE / 2));
+    assert_eq!(fees(2), [(bnb, 75_000_000, Ok(30 * ONE)), half.clone()]);
+    assert_eq!(fees(3), [(usd, 75_500_000_000, Ok(75_500_000_000))]);
+    assert_eq!(fees(4), [("CHF".to_owned(), 75_000_000, no_rate), half.clone()]);
+    assert_eq!(fees(5), [half]);
+    let amounts = |at: usize| rows[at].portfolios[&PortfolioId::of("fund")].amounts.unwrap();
+    let equity: Vec<_> = (0..6).map(|at| amounts(at).equity).collect();
+    let known = |thousandths: i128| Some(-thousandths * (ONE / 1_000));
+    assert_eq!(equity, [None, known(45_000), known(30_500), known(75_500), None, known(500)]);
+    assert_eq!(amounts(0).net, 1_000 * ONE, "what is known stays");
 }
 
 #[test]

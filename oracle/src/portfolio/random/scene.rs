@@ -111,6 +111,8 @@ fn pairs(prng: &mut Prng) -> Vec<(Pair, Option<Traded>)> {
         ("EUR", "JPY", ""),
         ("CHF", "USD", "-never"),
         ("GBP", "USD", ""),
+        // Only fees are paid in it.
+        ("BNB", "USD", ""),
     ];
     let mut pairs = Vec::new();
     for (first, second, rest) in names {
@@ -167,7 +169,7 @@ fn multiplier(text: &str) -> Multiplier {
 }
 
 /// The currency of a name that is one.
-fn currency(name: &str) -> Currency {
+pub(super) fn currency(name: &str) -> Currency {
     match Currency::of(name) {
         Some(currency) => currency,
         None => unreachable!("{name} is a currency"),

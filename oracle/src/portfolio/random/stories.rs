@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use market::{
-    AccountEvent, EventTime, FairValue, Fill, FillRef, ModelId, PortfolioId, Price, Side, Target,
-    TradeId,
+    AccountEvent, Contract, Currency, EventTime, FairValue, Fill, FillRef, ModelId, PortfolioId,
+    Price, Side, Target, TradeId,
 };
 
 use super::quotes::Quotes;
-use super::scene::{Scene, Traded};
+use super::scene::{Scene, Traded, currency};
 use crate::prng::Prng;
 
 /// The teller.
@@ -218,6 +218,7 @@ impl Stories {
             price: Price(quotes.price(traded.id)),
             quantity: 0,
             fee: self.prng.between(-2_000_000_000, 10_000_000_000),
+            fee_currency: self.fee_currency(traded.contract),
         };
         self.deal(&mut fill);
         fill
@@ -228,7 +229,10 @@ impl Stories {
         let mut with = Fill { sequence: fill.sequence + self.prng.below(3), ..fill };
         match self.prng.below(5) {
             0 => with.time = self.time(quotes),
-            1 => with.fee = self.prng.between(-5, 5),
+            1 => {
+                with.fee = self.prng.between(-5, 5);
+                with.fee_currency = self.fee_currency(fill.contract);
+            }
             2 => {
                 let other = self.prng.pick(&self.instruments);
                 (with.instrument, with.contract) = (other.id, other.contract);
@@ -239,6 +243,15 @@ impl Stories {
         }
         self.summable(&mut with);
         with
+    }
+
+    /// Most fees are in the quote currency, few in one that nothing converts.
+    fn fee_currency(&mut self, contract: Contract) -> Currency {
+        match self.prng.below(100) {
+            0..60 => contract.quote,
+            60 => currency("CHF"),
+            _ => currency(self.prng.pick(&["BNB", "BNB", "USD", "EUR", "JPY"])),
+        }
     }
 
     /// Chooses how much, and in extremes at what price.

@@ -58,7 +58,7 @@ fn fees_have_nine_decimals_whatever_the_instrument_has() {
         .bar("SAP", "1m", "10:00:00", (9_000, 2), BarState::Open)
         .pair("EUR/USD", Some((15, 1)));
     // 1.5000000015 is halfway.
-    assert_eq!(scenario.in_dollars("SAP").fees, 1_500_000_002);
+    assert_eq!(scenario.in_dollars("SAP").fees, Some(1_500_000_002));
     assert_eq!(scenario.position("SAP").fees, Some(1_000_000_001));
 }
 
@@ -106,7 +106,7 @@ fn a_portfolio_of_which_nothing_is_priced_has_no_equity() {
     let row = scenario.portfolio();
     assert_eq!((row.open, row.unpriced, row.amounts), (1, 1, None));
     let row = scenario.fills(buy(2, 1, 100)).closes("A", 150).portfolio();
-    assert_eq!(row.amounts.map(|amounts| amounts.equity), Some(1_050 * ONE));
+    assert_eq!(row.amounts.map(|amounts| amounts.equity), Some(Some(1_050 * ONE)));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn portfolios_that_are_not_configured_have_the_default_currency() {
     fill.name.portfolio = PortfolioId::of("somebody");
     let scenario = Scenario::new().fills(fill).closes("SAP", 110);
     let row = scenario.shows().portfolios[&fill.name.portfolio];
-    assert_eq!((row.currency, row.amounts.unwrap().equity), (money("EUR"), 10 * ONE));
+    assert_eq!((row.currency, row.amounts.unwrap().equity), (money("EUR"), Some(10 * ONE)));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_has_no_mark_or_rate_is_left_out_and_counted() {
     assert_eq!(why("flat and unseen"), Ok(1));
     let row = scenario.portfolio();
     assert_eq!((row.open, row.unpriced), (3, 3));
-    assert_eq!(row.amounts.unwrap().equity, 1_051 * ONE);
+    assert_eq!(row.amounts.unwrap().equity, Some(1_051 * ONE));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod currencies;
 mod faults;
+mod fees;
 mod fills;
 mod models;
 mod risk;

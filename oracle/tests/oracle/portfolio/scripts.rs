@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use market::{AccountEvent, BarState, CandleKey, Fill, Origin, PortfolioId};
 use oracle::portfolio::commits::{Fault, Fold, Output};
 use oracle::portfolio::random::{Script, Shape, random, rebatch, shuffle};
-use oracle::portfolio::{Facts, PositionRow, Tables, Unpriced, surviving_fills, tables};
+use oracle::portfolio::{
+    BaseAmounts, Facts, PositionRow, Tables, Unpriced, surviving_fills, tables,
+};
 
 fn shapes() -> [Shape; 2] {
     [Shape::default(), Shape { extremes: true, ..Shape::default() }]
@@ -87,7 +89,8 @@ fn what_was_paid_is_in_the_basis_or_realised() {
             sums.0 += i128::from(fill.quantity);
             sums.1 += fill.contract.amount(fill.quantity.into(), fill.price).unwrap();
             sums.2 += 1;
-            sums.3 += i128::from(fill.fee);
+            let quote = fill.fee_currency == fill.contract.quote;
+            sums.3 += if quote { i128::from(fill.fee) } else { 0 };
         }
         let record = last(&outputs).positions.iter().map(|(key, row)| {
             let amount = row.basis.unwrap() - row.realised.unwrap();
@@ -111,12 +114,39 @@ fn a_portfolio_is_the_sum_of_its_priced_positions() {
             assert_eq!(amounts.net, priced.iter().map(|p| p.value).sum::<i128>());
             assert_eq!(amounts.net, amounts.long + amounts.short);
             assert_eq!(amounts.gross, amounts.long - amounts.short);
-            let profit = priced.iter().map(|p| p.realised + p.value - p.basis - p.fees);
-            assert_eq!(amounts.pnl, profit.sum::<i128>());
-            assert_eq!(amounts.equity, amounts.pnl + script.config.portfolio(*id).capital);
+            let unknown = priced.iter().filter(|p| p.fees.is_none()).count() as u64;
+            assert_eq!((row.unpriced_fees, amounts.fees.is_none()), (unknown, unknown > 0));
+            let profit = |p: &BaseAmounts| Some(p.realised + p.value - p.basis - p.fees?);
+            assert_eq!(amounts.pnl, priced.iter().map(profit).sum::<Option<i128>>());
+            let capital = script.config.portfolio(*id).capital;
+            assert_eq!(amounts.equity, amounts.pnl.map(|pnl| pnl + capital));
         }
         let ids: BTreeSet<PortfolioId> = tables.positions.keys().map(|(id, _)| *id).collect();
         assert!(tables.portfolios.keys().copied().eq(ids));
+    }
+}
+
+#[test]
+fn fees_of_each_currency_are_what_its_fills_say() {
+    for script in scripts(20) {
+        let (outputs, _) = run(&script);
+        let mut paid: BTreeMap<_, i128> = BTreeMap::new();
+        for fill in surviving_fills(&script.records(), script.config.ids_by_side) {
+            let key = (fill.name.portfolio, fill.instrument, fill.fee_currency);
+            *paid.entry(key).or_default() += i128::from(fill.fee);
+        }
+        paid.retain(|_, fees| *fees != 0);
+        let shown = last(&outputs).fees.iter().map(|(key, row)| (*key, row.fees));
+        assert_eq!(shown.collect::<BTreeMap<_, _>>(), paid);
+        for ((portfolio, instrument), row) in &last(&outputs).positions {
+            let Ok(base) = row.base else { continue };
+            let own = last(&outputs)
+                .fees
+                .iter()
+                .filter(|((owner, of, _), _)| (owner, of) == (portfolio, instrument));
+            let worth = own.map(|(_, row)| row.worth.ok()).sum::<Option<i128>>();
+            assert_eq!(base.fees, worth, "a position's fees are the sum of its rows");
+        }
     }
 }
 
@@ -172,11 +202,21 @@ impl EventCounts {
                 row.base == Err(Unpriced::Overflow) && row.unrealised.is_some()
             });
             self.add("rebates", row.fees < Some(0));
+            self.add("priced but for fees", row.base.is_ok_and(|it| it.fees.is_none()));
+        }
+        for ((portfolio, instrument, currency), row) in &output.tables.fees {
+            let position = &output.tables.positions[&(*portfolio, *instrument)];
+            let other = *currency != position.contract.quote;
+            self.add("fees in another currency", other && row.worth.is_ok());
+            self.add("fees without a rate", row.worth == Err(Unpriced::NoRate));
+            self.add("fees of an unpriced position", row.worth.is_ok() && position.base.is_err());
+            assert_ne!(row.fees, 0);
         }
         for row in output.tables.portfolios.values() {
             self.add("portfolio overflow", row.amounts.is_none());
             self.add("portfolio with unpriced", row.unpriced > 0);
-            self.add("equity below 0", row.amounts.is_some_and(|it| it.equity < 0));
+            self.add("equity below 0", row.amounts.is_some_and(|it| it.equity < Some(0)));
+            self.add("portfolio with unknown fees", row.unpriced_fees > 0);
         }
         for (key, row) in &output.tables.drift {
             self.add("weight", row.weight.is_some_and(|weight| weight != 0));

@@ -8,7 +8,7 @@ use market::{
     OrderKey, Origin, PartitionId, PortfolioId, Price, Side, SourceId, Target, Timeframe, TradeId,
 };
 use oracle::portfolio::{
-    BaseAmounts, Config, DriftRow, Facts, Pair, PairSource, PortfolioConfig, PortfolioRow,
+    BaseAmounts, Config, DriftRow, Facts, FeeRow, Pair, PairSource, PortfolioConfig, PortfolioRow,
     PositionRow, RiskConfig, RiskRow, Tables, tables,
 };
 
@@ -47,6 +47,7 @@ pub(super) fn fill(id: u64, quantity: i64, price: i64) -> Fill {
         price: Price(price),
         quantity,
         fee: 0,
+        fee_currency: money("USD"),
     }
 }
 
@@ -58,9 +59,10 @@ pub(super) fn sell(id: u64, quantity: i64, price: i64) -> Fill {
     fill(id, -quantity, price)
 }
 
-/// A fill of another instrument.
+/// A fill of another instrument, whose fee is in the currency of that.
 pub(super) fn of(instrument: &str, contract: Contract, fill: Fill) -> Fill {
-    Fill { instrument: InstrumentId::of(instrument), contract, ..fill }
+    let fee_currency = contract.quote;
+    Fill { instrument: InstrumentId::of(instrument), contract, fee_currency, ..fill }
 }
 
 /// A target in thousandths of the portfolio.
@@ -227,6 +229,12 @@ impl Scenario {
     /// The amounts of a position in dollars.
     pub(super) fn in_dollars(&self, instrument: &str) -> BaseAmounts {
         self.position(instrument).base.unwrap()
+    }
+
+    /// What was paid in a currency for an instrument.
+    pub(super) fn fees(&self, instrument: &str, currency: &str) -> Option<FeeRow> {
+        let key = (portfolio_id(), InstrumentId::of(instrument), money(currency));
+        self.shows().fees.get(&key).copied()
     }
 
     pub(super) fn portfolio(&self) -> PortfolioRow {

@@ -67,7 +67,7 @@ fn a_portfolio_that_holds_nothing_yet_buys_for_its_capital() {
 #[test]
 fn losses_beyond_the_capital_leave_no_weights() {
     let scenario = Scenario::with_capital(100).fills(buy(1, 5, 100)).closes("A", 80);
-    assert_eq!(scenario.portfolio().amounts.unwrap().equity, 0);
+    assert_eq!(scenario.portfolio().amounts.unwrap().equity, Some(0));
     assert_eq!(scenario.drift("A").weight, None);
     assert_eq!(scenario.closes("A", 81).drift("A").weight, Some(405 * WHOLE / 5));
 }

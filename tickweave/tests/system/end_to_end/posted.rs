@@ -123,9 +123,9 @@ fn clients_see_what_they_have_sent() {
     assert_eq!(bar(address, "us:AAPL", &answer_json["completion_token"])["close"], 180.25);
 
     // What is said of accounts.
-    let fills = "portfolio,id,instrument,time,side,quantity,price,fee\n\
-                 p1,F-1,us:AAPL,TIME,buy,100,181.50,0.35\n\
-                 p1,F-2,eu:SAP,TIME,buy,1,1,\n"
+    let fills = "portfolio,id,instrument,time,side,quantity,price,fee,fee_currency\n\
+                 p1,F-1,us:AAPL,TIME,buy,100,181.50,0.35,BNB\n\
+                 p1,F-2,eu:SAP,TIME,buy,1,1,,\n"
         .replace("TIME", &time);
     let answer_json = send(address, "?type=fill", &[CSV], &fills).json();
     assert_eq!((&answer_json["accepted"], &answer_json["rejected"]), (&json!(1), &json!(1)));
@@ -134,6 +134,10 @@ fn clients_see_what_they_have_sent() {
         answer_json["errors"][0]["detail"].as_str().unwrap().contains("set `quote`"),
         "{answer_json}"
     );
+
+    let token = answer_json["completion_token"].as_str().unwrap();
+    let fees = get(address, &format!("/v1/views/fees?format=csv&min_frontier={token}"));
+    assert!(fees.body.contains("p1,us:AAPL,BNB,0.35,no_rate,"), "{}", fees.body);
 
     // All or nothing, and nothing that is too much.
     let body = json!([trade(8, "1"), {"type": "trade"}]).to_string();

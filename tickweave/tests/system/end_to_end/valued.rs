@@ -79,7 +79,12 @@ paths = ["entries.csv"]
 "#;
 
 /// The rows of a view by their key of `keys` columns, with the named columns.
-fn view(folder: &Path, name: &str, keys: usize, columns: &[&str]) -> BTreeMap<String, Vec<String>> {
+pub(super) fn view(
+    folder: &Path,
+    name: &str,
+    keys: usize,
+    columns: &[&str],
+) -> BTreeMap<String, Vec<String>> {
     let text = fs::read_to_string(folder.join(format!("views/{name}.csv"))).unwrap();
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
     let header = lines.next().unwrap();

@@ -29,6 +29,9 @@ pattern = "us:*"
 price_decimals = 2
 size_decimals = 0
 quote = "USD"
+[[rate]]
+pair = "BNB/USD"
+instrument = "us:D"
 [[portfolio]]
 name = "p0"
 capital = 100000
@@ -81,6 +84,9 @@ impl Trader {
                 row["portfolio"] = json!(format!("p{}", self.rng.below(3)));
                 row["side"] = json!(["buy", "sell"][self.rng.below(2) as usize]);
                 row["fee"] = json!("0.25");
+                // Nothing converts CHF.
+                let currency = ["", "USD", "BNB", "BNB", "BNB", "CHF"][self.rng.below(6) as usize];
+                row["fee_currency"] = json!(currency);
                 self.fills.push(row.clone());
             }
             rows.push(row);

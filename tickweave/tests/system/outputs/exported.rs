@@ -13,11 +13,12 @@ use rows::{Cell, Scale, Scan, View, csv_writer, write_csv_row};
 use crate::demo;
 
 /// Views of which the job below has rows; the others may be empty.
-pub(crate) const FILLED: [&str; 12] = [
+pub(crate) const FILLED: [&str; 13] = [
     "alerts",
     "candles",
     "drift",
     "edges",
+    "fees",
     "gaps",
     "indicators",
     "portfolios",
