@@ -166,11 +166,7 @@ impl One {
         let config = RawConfig::parse(&text, "the bench's configuration")?.check(folder)?;
         let views = WrittenViews::Named(vec!["candles".to_owned()]);
         let written = Written { views, ..Written::default() };
-        let options = RunOptions {
-            out: Some(folder.to_owned()),
-            written,
-            ..RunOptions::default()
-        };
+        let options = RunOptions { out: Some(folder.to_owned()), written, ..RunOptions::default() };
         let report = replay_files(config, &options, &Stop::default())?;
         if report.totals.dead > 0 {
             bail!("{} rows of the file were refused", report.totals.dead);

@@ -14,7 +14,10 @@ use market::{Catalog, Timeframe};
 use crate::publish::{Board, BoardReader, Digest, ViewDigest};
 use crate::views::kinds::KeyedView;
 use crate::views::{CandlesView, IndicatorsView};
-use rows::{Cell, Labels, RowFilter, ViewReader as _, Scan, View, ViewList, csv_writer, write_csv_header, write_csv_row};
+use rows::{
+    Cell, Labels, RowFilter, Scan, View, ViewList, ViewReader as _, csv_writer, write_csv_header,
+    write_csv_row,
+};
 
 pub use folder::{MANIFEST, OutputError, ResultsFolder};
 pub use selection::{Layout, WrittenViews};
@@ -54,9 +57,10 @@ impl Written {
         let in_wide = |view: &View| {
             is_wide && [CandlesView::VIEW.name, IndicatorsView::VIEW.name].contains(&view.name)
         };
-        let written = views.views.iter().filter(|view| view.recorded && self.views.holds(view.name));
+        let written =
+            views.views.iter().filter(|view| view.recorded && self.views.holds(view.name));
         let mut contents: Vec<Content> =
-            written.filter(|view| !in_wide(view)).map(|view| Content::View(view)).collect();
+            written.filter(|view| !in_wide(view)).map(Content::View).collect();
         contents.extend(timeframes.iter().filter(|_| is_wide).map(|of| Content::Wide(*of)));
         contents
     }
@@ -98,28 +102,38 @@ impl Results<'_> {
         folder.begin()?;
         let (mut files, mut first_error) = (Vec::new(), None);
         for content in written.contents(self.views, self.timeframes) {
-            let name = content.file_name();
-            let mut rows = 0;
-            let put = match content {
-                Content::View(view) if self.is_left_out(written, view) => {
-                    folder.remove(&name).map(|()| None)
-                }
-                Content::View(view) => folder
-                    .put(&name, |file| Ok(rows = write_view(self.reader, self.catalog, view, file)?))
-                    .map(|()| Some(())),
-                Content::Wide(timeframe) => folder
-                    .put(&name, |file| {
-                        let Results { reader, catalog, labels, .. } = self;
-                        Ok(rows = wide::write(reader, catalog, labels, timeframe, file)?)
-                    })
-                    .map(|()| Some(())),
-            };
-            match put {
-                Ok(written) => files.extend(written.map(|()| WrittenFile { name, rows })),
+            match self.put(&content, written, folder) {
+                Ok(file) => files.extend(file),
                 Err(error) => first_error = first_error.or(Some(error)),
             }
         }
         first_error.map_or(Ok(files), Err)
+    }
+
+    /// Writes one file; none if its view is left out.
+    fn put(
+        &self,
+        content: &Content,
+        written: &Written,
+        folder: &ResultsFolder,
+    ) -> Result<Option<WrittenFile>, OutputError> {
+        let (name, Results { reader, catalog, labels, .. }) = (content.file_name(), self);
+        let mut rows = 0;
+        match content {
+            Content::View(view) if self.is_left_out(written, view) => {
+                folder.remove(&name)?;
+                return Ok(None);
+            }
+            Content::View(view) => folder.put(&name, |file| {
+                rows = write_view(reader, catalog, view, file)?;
+                Ok(())
+            })?,
+            Content::Wide(timeframe) => folder.put(&name, |file| {
+                rows = wide::write(reader, catalog, labels, *timeframe, file)?;
+                Ok(())
+            })?,
+        }
+        Ok(Some(WrittenFile { name, rows }))
     }
 
     fn is_left_out(&self, written: &Written, view: &'static View) -> bool {

@@ -139,5 +139,6 @@ fn context(echo: &Echo) -> anyhow::Result<Context> {
         sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
         posts: Posts::new(None),
         run: Generation(1).0,
+        access: Arc::default(),
     })
 }

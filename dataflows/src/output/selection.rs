@@ -43,7 +43,9 @@ impl WrittenViews {
                 let near = near.first().map(|near| format!(" (did you mean `{near}`?)"));
                 let known = known().collect::<Vec<_>>().join(", ");
                 let near = near.unwrap_or_default();
-                return Err(format!("no view is called `{name}`{near}; write `all`, or some of {known}"));
+                return Err(format!(
+                    "no view is called `{name}`{near}; write `all`, or some of {known}"
+                ));
             }
             names.push(name.to_owned());
         }
@@ -58,7 +60,8 @@ impl WrittenViews {
         match self {
             WrittenViews::All => true,
             WrittenViews::Results => {
-                ![TradeLog::VIEW.name, SignalsView::VIEW.name, RevisionLog::VIEW.name].contains(&view)
+                ![TradeLog::VIEW.name, SignalsView::VIEW.name, RevisionLog::VIEW.name]
+                    .contains(&view)
             }
             WrittenViews::Named(names) => names.iter().any(|name| name == view),
         }

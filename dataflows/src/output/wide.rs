@@ -57,7 +57,8 @@ pub(super) fn write(
             let mut record: Vec<String> =
                 places.iter().map(|place| cell_text(&cells[*place], catalog)).collect();
             let own = values.remove(&time_of(bars, &cells)).unwrap_or_default();
-            let number = |(key, _): &(Key, String)| own.get(key).map(|cell| cell_text(cell, catalog));
+            let number =
+                |(key, _): &(Key, String)| own.get(key).map(|cell| cell_text(cell, catalog));
             record.extend(numbers.iter().map(|column| number(column).unwrap_or_default()));
             writer.write_record(&record)?;
             count += 1;
@@ -88,7 +89,11 @@ fn time_of(view: &View, cells: &[Cell]) -> Cell {
 }
 
 /// The values of indicators by the time of their bar.
-fn by_time(reader: &BoardReader, catalog: &Catalog, scan: &Scan) -> HashMap<Cell, HashMap<Key, Cell>> {
+fn by_time(
+    reader: &BoardReader,
+    catalog: &Catalog,
+    scan: &Scan,
+) -> HashMap<Cell, HashMap<Key, Cell>> {
     let view = scan.view;
     let place = |name: &str| view.column(name).unwrap_or_default();
     let (indicator, output, value) = (place("indicator"), place("output"), place("value"));

@@ -46,7 +46,9 @@ pub struct RunOptions {
 impl RunOptions {
     /// Whether single trades can be read; otherwise none is kept.
     pub(super) fn show_trades(&self) -> bool {
-        self.followed || self.digest || (self.out.is_some() && self.written.views.holds(TradeLog::VIEW.name))
+        self.followed
+            || self.digest
+            || (self.out.is_some() && self.written.views.holds(TradeLog::VIEW.name))
     }
 }
 

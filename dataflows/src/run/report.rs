@@ -11,10 +11,10 @@ use crate::delivery::Undelivered;
 use crate::ingest::dispatcher::Resume;
 use crate::jobs::LEDGER;
 use crate::output::{Results, WrittenFile, digest};
-use crate::views::CandlesView;
-use crate::views::kinds::KeyedView;
 use crate::publish::{BoardReader, ViewDigest};
 use crate::telemetry::Totals;
+use crate::views::CandlesView;
+use crate::views::kinds::KeyedView;
 
 /// The result of a run.
 #[derive(Clone, Debug)]

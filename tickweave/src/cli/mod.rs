@@ -31,18 +31,33 @@ use dataflows::ingest::Stop;
 use dataflows::run::RunError;
 use workload::produce::ProduceError;
 
+/// What stands below the list of commands.
+const AFTER_HELP: &str = "\
+Examples:
+  tickweave demo
+  tickweave replay trades.csv --instrument x:BTC --timeframes 1m,1h --indicators sma20,rsi14 --out results
+  tickweave check job.toml && tickweave run job.toml
+  tickweave tail candles x:BTC --where timeframe=1m
+
+Environment: TICKWEAVE__SECTION__KEY=VALUE sets a key of a configuration, such as TICKWEAVE__JOB__WORKERS=3 or
+TICKWEAVE__JOB__TIMEFRAMES=1m,5m.
+
+Exit codes: 0 done; 1 failed; 2 wrong command line or configuration; 3 a replay was stopped; 4 more of the input was
+refused than `job.refused_share` allows; 5 a sink lacks a part; 130 a second signal came.";
+
 /// Exact candles from market trades, restated when trades come late, are corrected or cancelled.
 #[derive(Parser)]
-#[command(name = "tickweave", version, about, long_about = None)]
+#[command(name = "tickweave", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Print results as JSON.
     #[arg(long, global = true)]
     json: bool,
-    /// What to log, such as `info`, `warn` or `dataflows=debug`.
-    #[arg(long, global = true, default_value = "info", value_name = "FILTER")]
-    log: String,
+    /// What to log: error, warn, info, debug, trace or off, or a list such as `warn,dataflows=debug` [default: RUST_LOG,
+    /// else info].
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -93,8 +108,13 @@ pub fn main() -> ExitCode {
     stderr::begin(Box::new(screen::write_above));
     let _flush = Flush;
     std::panic::set_hook(Box::new(log_panic));
-    if let Err(error) = start_log(&log) {
-        say!("tickweave: --log {log}: {error}");
+    let (from, filter) = match (log, std::env::var("RUST_LOG").ok().filter(|own| !own.is_empty())) {
+        (Some(log), _) => ("--log", log),
+        (None, Some(log)) => ("RUST_LOG", log),
+        (None, None) => ("the default", "info".to_owned()),
+    };
+    if let Err(error) = start_log(&filter) {
+        say!("tickweave: {from} {filter}: {error}");
         return ExitCode::from(2);
     }
     let outcome = match command {
@@ -159,15 +179,31 @@ fn print_last(text: String) -> anyhow::Result<()> {
     }
 }
 
+/// A word alone is a level. `tracing` would take another one for the name of a module, and log nothing else.
+fn check_levels(filter: &str) -> anyhow::Result<()> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let words = filter.split(',').map(str::trim).filter(|word| !word.contains(['=', '[']));
+    for word in words {
+        let is_level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+        anyhow::ensure!(
+            is_level,
+            "`{word}` is not a level ({}); what is logged of a module is written as MODULE=LEVEL",
+            LEVELS.join(", ")
+        );
+    }
+    Ok(())
+}
+
 fn start_log(filter: &str) -> anyhow::Result<()> {
+    check_levels(filter)?;
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| stderr::Log);
     let log = log.with_ansi(screen::is_terminal()).log_internal_errors(false);
     log.with_target(false).try_init().map_err(|error| anyhow::anyhow!(error))
 }
 
-/// Heeds signals until what this gives is dropped. The first SIGINT or SIGTERM asks to stop in order, the second
-/// ends the process at once.
+/// Heeds signals until what this gives is dropped. The first SIGINT, SIGTERM or SIGHUP (the terminal was closed) asks
+/// to stop in order, the second ends the process at once.
 fn signals(stop: &Stop) -> anyhow::Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -177,12 +213,17 @@ fn signals(stop: &Stop) -> anyhow::Result<tokio::runtime::Runtime> {
     let stop = stop.clone();
     let _in_runtime = runtime.enter();
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     runtime.spawn(async move {
         let mut is_asked = false;
         loop {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
+            }
             heed(&stop, &mut is_asked, || std::process::exit(130));
         }
     });

@@ -80,7 +80,8 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
         text.push('\n');
     }
     if let Some((folder, files)) = &report.files {
-        let names: Vec<_> = files.iter().map(|file| format!("{} ({} rows)", file.name, file.rows)).collect();
+        let names: Vec<_> =
+            files.iter().map(|file| format!("{} ({} rows)", file.name, file.rows)).collect();
         writeln!(text, "  written to {}: {}", folder.display(), names.join(", "))?;
     }
     Ok(text)
@@ -110,7 +111,11 @@ fn bars(report: &Report, text: &mut String) -> std::fmt::Result {
         summary.bars.iter().map(|(timeframe, bars)| format!("{timeframe} {bars}")).collect();
     let (first, last) = (first.rfc3339(), last.rfc3339());
     let instruments = summary.instruments;
-    writeln!(text, "  bars of {instruments} instruments from {first} to {last}: {}", bars.join(", "))
+    writeln!(
+        text,
+        "  bars of {instruments} instruments from {first} to {last}: {}",
+        bars.join(", ")
+    )
 }
 
 fn as_json(report: &Report) -> Value {

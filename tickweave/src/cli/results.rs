@@ -41,9 +41,8 @@ impl ResultFlags {
     ) -> Result<(), ConfigError> {
         let views = match &self.views {
             None => WrittenViews::Results,
-            Some(text) => WrittenViews::parse(text, config.job.kind.views).map_err(|problem| {
-                ConfigError::Value { place: "--views".to_owned(), problem }
-            })?,
+            Some(text) => WrittenViews::parse(text, config.job.kind.views)
+                .map_err(|problem| ConfigError::Value { place: "--views".to_owned(), problem })?,
         };
         let layout = match self.layout {
             LayoutFlag::Long => Layout::Long,

@@ -1,5 +1,6 @@
 //! What is written where: nothing that others wrote is replaced, no input ever is, and a file has one writer.
 
+mod chosen;
 pub(crate) mod exported;
 
 use std::fs;

@@ -18,7 +18,10 @@ fn configurations_that_cannot_be() {
             with("paths", json!(["a.csv", "a.bin.gz"])),
             "the ending of \"a.bin.gz\" does not give its format",
         ),
-        (with("format", json!("xml")), "`format`: unknown variant `xml`, expected `csv` or `jsonl`"),
+        (
+            with("format", json!("xml")),
+            "`format`: unknown variant `xml`, expected `csv` or `jsonl`",
+        ),
         (with("pahts", json!([])), "unknown field `pahts`, expected one of `paths`"),
         (with("csv", json!({"delimiter": ";;"})), "`csv.delimiter` is \";;\""),
         (

@@ -9,6 +9,7 @@ use rows::{ColumnType, View, ViewKind};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::demo;
 use crate::end_to_end::binary::{Going, poll};
 use crate::end_to_end::http::get;
 use crate::outputs::exported::FILLED;
@@ -23,15 +24,12 @@ type Row = BTreeMap<String, String>;
 
 /// The demo with a bound, played fast.
 fn write_demo(folder: &Path) {
-    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/demo.toml");
-    let demo = fs::read_to_string(demo).unwrap();
-    let bounded = demo
-        .replace("ticks_per_second = 10_000 }", "ticks_per_second = 100, ticks = 8_000 }")
-        .replace("ticks_per_second = 10_000", "ticks_per_second = 100\nticks = 8_000")
+    let demo = toml::to_string(&demo::config(100, 8_000, 1)).unwrap();
+    let fast = demo
         .replace("symbols = 50", "symbols = 8")
         .replace("[[source]]", "[[source]]\nplay = { speed = 60.0, as_if_now = false }")
         .replace("\n[job]\n", "\n[job]\nmax_clock_ahead = \"1d\"\n");
-    fs::write(folder.join("job.toml"), bounded).unwrap();
+    fs::write(folder.join("job.toml"), fast).unwrap();
 }
 
 /// A sink that takes these views.

@@ -87,6 +87,9 @@ impl Going {
         command.args(args);
         if args.iter().any(|arg| ["run", "replay"].contains(arg)) {
             command.arg("--lenient");
+            if args.contains(&"--out") && !args.contains(&"--views") {
+                command.args(["--views", "all"]);
+            }
         }
         Going::spawn(folder, &mut command)
     }
