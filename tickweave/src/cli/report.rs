@@ -154,7 +154,6 @@ fn as_json(report: &Report) -> Value {
         "complete": report.complete,
         "cut": report.cut,
         "reasons": Value::Object(report.refusals.reasons.iter().map(|(r, n)| ((*r).to_owned(), json!(n))).collect()),
-        "files": report.files.iter().flat_map(|(_, files)| files).map(|file| &file.name).collect::<Vec<_>>(),
         "undelivered": undelivered.collect::<Vec<_>>(),
         "views": Value::Object(views.collect()),
     })

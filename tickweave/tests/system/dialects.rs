@@ -53,7 +53,7 @@ fn files_of_vendors_are_read_by_the_flags_that_the_page_has() {
         assert!(unread.remove(file), "{command}: no file, or one that was read before");
         fs::copy(files.join(file), folder.path().join(file)).unwrap();
         let script = format!(
-            "'{}' {command} --timeframes 1m --out out --json",
+            "'{}' {command} --timeframes 1m --out out --views all --json",
             env!("CARGO_BIN_EXE_tickweave")
         );
         let ran = Command::new("sh").args(["-c", &script]).current_dir(&folder).output().unwrap();

@@ -28,7 +28,7 @@ fn configurations_that_cannot_be() {
             with("units", json!({"time": "minutes"})),
             "`units.time`: unknown variant `minutes`, expected one of `s`, `ms`",
         ),
-        (with("columns", json!({"time": "t", "price": "p"})), "missing field `size`"),
+        (with("columns", json!({"time": "t", "price": "p"})), "`columns`: missing field `size`"),
         (
             with("columns", json!({"time": 0, "price": "p", "size": "s"})),
             "columns are numbered from 1, not 0",

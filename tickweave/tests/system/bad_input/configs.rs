@@ -15,13 +15,13 @@ columns = { time = "time", symbol = "symbol", price = "price", size = "size" }
 
 /// What stands before the source, what stands behind it, and what is message.
 const WRONG: &[(&str, &str, &[&str])] = &[
-    ("[job", "", &["job.toml", "line 1"]),
+    ("[job", "", &["job.toml:1:5", "unclosed table"]),
     ("[jobs]", "", &["unknown field `jobs`", "`job`", "`source`"]),
     ("[job]\nworker = 1", "", &["unknown field `worker`", "`workers`"]),
     ("[job]\nworkers = 0", "", &["job.workers: 0", "1 and 256"]),
     ("[job]\nworkers = -1", "", &["-1"]),
-    ("[job]\nworkers = 99999999999999999999", "", &["99999999999999999999"]),
-    ("[job]\nworkers = \"2\"", "", &["string \"2\"", "usize"]),
+    ("[job]\nworkers = 99999999999999999999", "", &["job.toml:2:11", "a whole number"]),
+    ("[job]\nworkers = \"2\"", "", &["a text is written", "a whole number"]),
     ("[job]\ntimeframes = [\"1m\", \"7m\"]", "", &["`7m`", "timeframe"]),
     ("[job]\ntimeframes = [\"10s\", \"15s\"]", "", &["15s", "10s"]),
     ("[job]\ntimeframes = []", "", &["at least one timeframe"]),
@@ -38,7 +38,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("[outliers]\nbars = 1001", "", &["outliers.bars: 1001", "0 and 1000"]),
     ("[outliers]\nbars = -1", "", &["-1"]),
     ("[outliers]\ndeviations = 0", "", &["outliers.deviations: 0", "1 and 1000"]),
-    ("[outliers]\nfloor_bps = 0.5", "", &["0.5"]),
+    ("[outliers]\nfloor_bps = 0.5", "", &["outliers.floor_bps", "a whole number"]),
     ("[commit]\nperiod = \"0s\"", "", &["commit.period", "1ns and 1d"]),
     ("[commit]\nround = \"2d\"", "", &["commit.round", "1ns and 1d"]),
     ("[commit]\nrecords = 0", "", &["commit.records: 0"]),
@@ -53,7 +53,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["instrument[0]", "pattern `*`", "18"],
     ),
     ("[[instrument]]\npattern = \"*\"\ncalendar = \"Mars\"", "", &["instrument[0]", "Mars"]),
-    ("[[instrument]]\nprice_decimals = 2", "", &["missing field `pattern`"]),
+    ("[[instrument]]\nprice_decimals = 2", "", &["`pattern` is missing"]),
     ("", "disorder = \"2h\"", &["source[0] (name `a`).disorder: 2h", "job.reject_after = 1h"]),
     ("", "rank = 256", &["256"]),
     ("", "speed = 3", &["source[0] (name `a`)", "unknown field `speed`", "`paths`"]),
@@ -77,7 +77,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     (
         "",
         "[[source]]\nname = \"b\"\nkind = \"file\"",
-        &["source[1] (name `b`)", "missing field `paths`"],
+        &["source[1] (name `b`)", "`paths` is missing"],
     ),
 ];
 

@@ -24,12 +24,20 @@ type Row = BTreeMap<String, String>;
 
 /// The demo with a bound, played fast.
 fn write_demo(folder: &Path) {
-    let demo = toml::to_string(&demo::config(100, 8_000, 1)).unwrap();
-    let fast = demo
-        .replace("symbols = 50", "symbols = 8")
-        .replace("[[source]]", "[[source]]\nplay = { speed = 60.0, as_if_now = false }")
-        .replace("\n[job]\n", "\n[job]\nmax_clock_ahead = \"1d\"\n");
-    fs::write(folder.join("job.toml"), fast).unwrap();
+    let mut job = toml::Table::try_from(demo::config(100, 8_000, 1)).unwrap();
+    let play: toml::Table = "speed = 60.0\nas_if_now = false".parse().unwrap();
+    let section = job.get_mut("job").and_then(toml::Value::as_table_mut).unwrap();
+    section.insert("max_clock_ahead".to_owned(), "1d".into());
+    for source in job.get_mut("source").and_then(toml::Value::as_array_mut).unwrap() {
+        let source = source.as_table_mut().unwrap();
+        source.insert("play".to_owned(), play.clone().into());
+        let venue = match source.get_mut("venue") {
+            Some(toml::Value::Table(venue)) => venue,
+            _ => source,
+        };
+        venue.insert("symbols".to_owned(), 8.into());
+    }
+    fs::write(folder.join("job.toml"), toml::to_string(&job).unwrap()).unwrap();
 }
 
 /// A sink that takes these views.

@@ -192,7 +192,7 @@ fn errors_of_sinks_are_reported_before_a_run() {
         ("\"file\"", "\"pipe\"", "unknown sink kind `pipe` (known: file, kafka, redis-hash"),
         ("path", "paths", "unknown field `paths`"),
         ("path", "every = \"0s\"\npath", "sink[0] (name `s`).every: 0s is not between"),
-        ("path", "encoding = \"rows\"\npath", "unknown variant `rows`"),
+        ("path", "encoding = \"rows\"\npath", "`rows` is not one of"),
         ("path", "numbers = \"text\"\npath", "`text` is not number or string"),
         (
             "path",
