@@ -8,7 +8,11 @@ use super::binary::{tickweave, tickweave_strict};
 /// Bars of a minute of a replay of one file: `instrument open high low close volume trades`.
 fn bars(folder: &Path, name: &str, text: &str, flags: &[&str]) -> Vec<String> {
     fs::write(folder.join(name), text).unwrap();
-    let args = [&["replay", name, "--timeframes", "1m", "--out", "out", "--json"], flags].concat();
+    let args = [
+        &["replay", name, "--timeframes", "1m", "--out", "out", "--views", "all", "--json"],
+        flags,
+    ]
+    .concat();
     let ran = tickweave_strict(folder, &args);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let mut candles = csv::Reader::from_path(folder.join("out/candles.csv")).unwrap();

@@ -12,7 +12,16 @@ use super::bars::{self, Bars};
 pub(super) fn replay<S: AsRef<OsStr>>(arguments: &[S], workers: usize) -> (Value, TempDir) {
     let out = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_tickweave"))
-        .args(["--json", "replay", "--digest", "--workers", &workers.to_string(), "--out"])
+        .args([
+            "--json",
+            "replay",
+            "--digest",
+            "--workers",
+            &workers.to_string(),
+            "--views",
+            "all",
+            "--out",
+        ])
         .arg(out.path())
         .args(arguments)
         .output()
