@@ -111,6 +111,7 @@ fn accounts(reader: &BoardReader, plain: &Loop) -> Result<bool, ReadError> {
             _,
             Cell::Unsigned(open),
             Cell::Unsigned(unpriced),
+            Cell::Unsigned(0), // all fees are in the base currency
             rest @ ..,
         ] = &**row
         else {
