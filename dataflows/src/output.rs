@@ -20,7 +20,7 @@ use rows::{
 };
 
 pub use folder::{MANIFEST, OutputError, ResultsFolder};
-pub use selection::{Layout, WrittenViews};
+pub use selection::{ResultLayout, WrittenViews};
 
 /// What is written to a folder at the end of a run, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Written {
     /// Which views.
     pub views: WrittenViews,
     /// How candles and indicators.
-    pub layout: Layout,
+    pub layout: ResultLayout,
 }
 
 /// A file that was written.
@@ -53,7 +53,8 @@ impl Written {
     }
 
     fn contents(&self, views: ViewList, timeframes: &[Timeframe]) -> Vec<Content> {
-        let is_wide = self.layout == Layout::Wide && views.named(CandlesView::VIEW.name).is_some();
+        let is_wide =
+            self.layout == ResultLayout::Wide && views.named(CandlesView::VIEW.name).is_some();
         let in_wide = |view: &View| {
             is_wide && [CandlesView::VIEW.name, IndicatorsView::VIEW.name].contains(&view.name)
         };

@@ -106,7 +106,7 @@ fn follows(removed: &[String], path: &str, problem: &str) -> bool {
     removed.iter().any(|removed| {
         let key = removed.rsplit('.').next().unwrap_or_default();
         let is_inside = removed.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
-        let is_named = problem.contains(&format!("`{key}`")) || problem.contains(&**removed);
+        let is_named = problem.contains(&format!("`{key}`"));
         let computes = removed.starts_with("job.") || removed == "job";
         removed == path
             || (is_missing && removed.rsplit_once('.').is_some_and(|(around, _)| around == path))

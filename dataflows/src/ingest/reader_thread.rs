@@ -109,10 +109,6 @@ impl ReaderThread {
             self.progress.note(slot, self.reader.as_ref().and_then(|reader| reader.extent()));
             let (partition, incidents) = (self.partition as usize, &read.incidents);
             self.connections.note(self.source, partition, read.link, incidents);
-            // A replay has no view of incidents.
-            let is_replay = self.recovery.is_none();
-            let is_told = |own: &&Incident| is_replay && own.kind == IncidentKind::Warning;
-            incidents.iter().filter(is_told).for_each(|own| tracing::warn!("{}", own.detail));
             let (is_drained, ended) = (read.is_drained(), read.ended == Ok(true));
             let sent_on = out.report(read.incidents)
                 && match &mut self.player {

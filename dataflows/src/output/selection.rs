@@ -21,7 +21,7 @@ pub enum WrittenViews {
 
 /// How candles and indicators are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
+pub enum ResultLayout {
     /// As the views are: one file each, a row per bar, and a row per number of an indicator.
     #[default]
     Long,
@@ -35,9 +35,9 @@ impl WrittenViews {
         if text == "all" {
             return Ok(WrittenViews::All);
         }
+        let known = || views.views.iter().filter(|view| view.recorded).map(|view| view.name);
         let mut names = Vec::new();
         for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            let known = || views.views.iter().filter(|view| view.recorded).map(|view| view.name);
             if !known().any(|view| view == name) {
                 let near = closest(known(), name);
                 let near = near.first().map(|near| format!(" (did you mean `{near}`?)"));

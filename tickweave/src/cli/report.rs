@@ -70,8 +70,7 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     }
     refused(report, &mut text)?;
     bars(report, &mut text)?;
-    let is_shown = |rows: u64, is_digest: bool| rows > 0 || is_digest;
-    let views = report.views.iter().filter(|(_, rows, digest)| is_shown(*rows, digest.is_some()));
+    let views = report.views.iter().filter(|(_, rows, digest)| *rows > 0 || digest.is_some());
     for (view, rows, digest) in views {
         write!(text, "  {view:<13} {rows} rows")?;
         if let Some(digest) = digest {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use dataflows::config::{Config, ConfigError};
-use dataflows::output::{Layout, Written, WrittenViews};
+use dataflows::output::{ResultLayout, Written, WrittenViews};
 use dataflows::run::RunOptions;
 
 /// Where results go, which, and how.
@@ -45,8 +45,8 @@ impl ResultFlags {
                 .map_err(|problem| ConfigError::Value { place: "--views".to_owned(), problem })?,
         };
         let layout = match self.layout {
-            LayoutFlag::Long => Layout::Long,
-            LayoutFlag::Wide => Layout::Wide,
+            LayoutFlag::Long => ResultLayout::Long,
+            LayoutFlag::Wide => ResultLayout::Wide,
         };
         options.out.clone_from(&self.out);
         options.written = Written { views, layout };
