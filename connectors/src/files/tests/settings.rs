@@ -31,7 +31,7 @@ fn configurations_that_cannot_be() {
         (with("columns", json!({"time": "t", "price": "p"})), "`columns`: missing field `size`"),
         (
             with("columns", json!({"time": 0, "price": "p", "size": "s"})),
-            "columns are numbered from 1, not 0",
+            "`columns.time`: columns are numbered from 1, not 0",
         ),
         (
             with("columns", json!({"time": true, "price": "p", "size": "s"})),
