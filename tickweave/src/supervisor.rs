@@ -13,6 +13,7 @@ use node_api::{Health, Readiness, Status};
 
 /// The status is told this often if it has changed.
 const PERIOD: Duration = Duration::from_secs(1);
+const STOPPING: &str = "STOPPING=1";
 
 /// The supervisor of this process.
 pub(crate) struct Supervisor {
@@ -60,7 +61,7 @@ impl Supervisor {
         let status = if is_stopping { "stopping".to_owned() } else { in_words(health) };
         let mut lines = Vec::new();
         if is_stopping && !self.is_stopping {
-            lines.push("STOPPING=1".to_owned());
+            lines.push(STOPPING.to_owned());
             self.is_stopping = true;
         }
         if status != self.status {
@@ -79,6 +80,15 @@ impl Supervisor {
     fn send(&self, lines: &str) {
         if let Err(error) = self.socket.send(lines.as_bytes()) {
             tracing::debug!(%error, "the supervisor is not told `{lines}`");
+        }
+    }
+}
+
+impl Drop for Supervisor {
+    /// The end was quicker than the next time to tell.
+    fn drop(&mut self) {
+        if !self.is_stopping {
+            self.send(STOPPING);
         }
     }
 }

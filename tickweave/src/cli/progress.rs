@@ -123,11 +123,14 @@ fn in_words(time: Duration) -> String {
 }
 
 fn log(state: &State) {
-    let share = match state.read() {
+    tracing::info!("replaying  {}{}{}", share(state.read()), state.rows(), state.left());
+}
+
+fn share(read: Option<(u64, u64)>) -> String {
+    match read {
         Some((read, of)) if of > 0 => format!("{:.0} %  ", read as f64 * 100.0 / of as f64),
         _ => String::new(),
-    };
-    tracing::info!("replaying  {share}{}{}", state.rows(), state.left());
+    }
 }
 
 /// Draws a bar each time it is called, after some time.
@@ -187,6 +190,12 @@ mod tests {
         assert_eq!(time_left(took, (5, 5)), Some(Duration::ZERO));
         assert_eq!(time_left(took, (0, 5)), None);
         assert_eq!(time_left(took, (6, 5)), None, "a file that has grown");
+    }
+
+    #[test]
+    fn a_share_is_that_of_the_input() {
+        assert_eq!(share(Some((1, 8))), "12 %  ");
+        assert_eq!(share(None), "", "a pipe has no end that is known");
     }
 
     #[test]

@@ -133,6 +133,7 @@ fn as_json(report: &Report) -> Value {
         json!({ "sink": sink, "view": view, "error": error })
     });
     json!({
+        "run": report.run.to_string(),
         "records": totals.records,
         "accepted": totals.accepted,
         "corrections": totals.corrections,
